@@ -1,0 +1,45 @@
+//! feedmill watches RSS, Atom and JSON feeds and turns what they announce into clean article text.
+//!
+//! ```text
+//! schedule --DueFeed--> fetch --bytes | NotModified--> parse --ParsedFeed--> store: feeds, entries(pending)
+//!                                                                                | claim at most the free permits
+//! publish <--outbox-- store <--Verdict-- dedup <--Article-- extract <--Page-- fetch
+//!          (one transaction: article revision + verdict + entry state + outbox row)
+//! ```
+//!
+//! The modules stand in the order in which data flows through them.
+
+/// The values that travel between the stages, and their ids.
+pub mod model;
+/// When a feed is next due: one pure function of what the publisher asked and what we saw.
+pub mod schedule;
+/// The only HTTP client: addresses are guarded, bodies capped, hosts spared.
+pub mod fetch;
+/// Feed bytes to entries: RSS, Atom, RDF and JSON Feed as they are found in the wild. Pure.
+pub mod parse;
+/// A page to its article: text, metadata and an account of every block kept or dropped. Pure.
+pub mod extract;
+/// Canonical text, content hash, signature and the verdict on copies. Pure.
+pub mod dedup;
+/// The only SQL: feeds, entries, articles, furniture and the outbox, on SQLite or PostgreSQL.
+pub mod store;
+/// The two halves of the mill, feeds to entries and entries to articles, joined by a table.
+pub mod pipeline;
+/// What leaves the mill: the outbox as files, JSON lines and pages of records.
+pub mod publish;
+/// The service surface: health, metrics and the cursor API.
+pub mod http;
+/// What the operator's file says, and what it means.
+pub mod config;
+/// The subscriber for logs and the recorder for metrics.
+pub mod telemetry;
+/// Wall time, which tests can move.
+pub mod clock;
+/// Signals, soft and hard stop, tracked tasks, and what the service manager hears of them.
+pub mod lifecycle;
+/// The composition root: a `Config` becomes a running mill.
+pub mod daemon;
+/// A small news site on loopback, for the demo and for trying things out.
+pub mod demo;
+/// One file a subcommand.
+pub mod cli;
