@@ -40,7 +40,7 @@ pub struct FeedInfo {
 }
 
 /// One entry.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ParsedEntry {
     /// What identifies it within its feed, from poll to poll.
     pub key: Sha256Hash,

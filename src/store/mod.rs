@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::dedup;
 use crate::extract::SiteEvidence;
 use crate::model::{
-    Article, ArticleId, DueFeed, Entry, EntryId, FeedId, Fingerprint, Lease, Record, Sha256Hash, Validators, Verdict,
+    Article, ArticleId, DueFeed, Entry, EntryId, FeedId, Fingerprint, Lease, Record, Sha256Hash, Validators,
+    Verdict,
 };
 use crate::parse::{FeedInfo, ParsedEntry};
 use crate::schedule::{Decision, NextPoll};
@@ -293,7 +294,10 @@ impl Store {
 
     /// Records polls, each whole or not at all, in one transaction. The answers stand in the order of `polls`;
     /// `None` for a stale lease.
-    pub async fn feed_polls_record(&self, polls: &[PollRecord]) -> Result<Vec<Option<PollReport>>, StoreError> {
+    pub async fn feed_polls_record(
+        &self,
+        polls: &[PollRecord],
+    ) -> Result<Vec<Option<PollReport>>, StoreError> {
         let _ = polls;
         unimplemented!()
     }
