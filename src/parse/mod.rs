@@ -1,10 +1,25 @@
-//! Feed bytes to entries.
+//! Feed bytes to entries: decode, read what can be read, mend what is broken, name what was lost.
 
-use jiff::Timestamp;
+mod content;
+mod dates;
+mod decode;
+mod entry;
+mod feed;
+mod identity;
+mod links;
+mod space;
+mod text;
+mod tree;
+
 use serde::Serialize;
 use url::Url;
 
 use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
+
+use entry::read_entry;
+use feed::FeedReader;
+use space::Space;
+use tree::{Document, Element};
 
 /// A feed as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -68,6 +83,116 @@ pub fn parse(
     content_type: Option<&str>,
     base_url: Option<&Url>,
 ) -> Result<ParsedFeed, ParseError> {
-    let _ = (body, content_type, base_url, Timestamp::UNIX_EPOCH);
-    unimplemented!()
+    let mut warnings = Vec::new();
+    let text = decode::decode(body, content_type, &mut warnings);
+    let source = trim_start(&text);
+    let mut parsed = xml(source, base_url)?;
+    warnings.append(&mut parsed.warnings);
+    parsed.warnings = warnings;
+    Ok(parsed)
+}
+
+fn trim_start(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\0')
+}
+
+/// Whose rules a document follows where the formats disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flavour {
+    /// Texts are plain unless they say otherwise.
+    Atom,
+    /// Texts are HTML, or whatever the publisher thought.
+    Rss,
+}
+
+/// An entry before its identity is settled.
+#[derive(Clone, Debug, Default)]
+struct EntryDraft {
+    guid: Option<String>,
+    /// The guid, where it says that it is a link.
+    permalink: Option<Url>,
+    link: Option<Url>,
+    evidence: EntryEvidence,
+    enclosures: Vec<Url>,
+}
+
+fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    let mut document = Document::read(source);
+    let warnings = std::mem::take(&mut document.warnings);
+    let Some(root) = document.top().descendants().find(|element| is_root(*element)) else {
+        return Err(no_feed(source, document.top()));
+    };
+    let flavour = if ["feed", "entry"].contains(&root.name()) { Flavour::Atom } else { Flavour::Rss };
+    let mut reader = FeedReader::new(flavour, base_url);
+    let mut drafts = Vec::new();
+    walk(root, &mut reader, &mut drafts, flavour, base_url);
+    let (feed, authors) = reader.finish();
+    let entries = finish(drafts, &feed, &authors);
+    Ok(ParsedFeed { feed, entries, warnings })
+}
+
+fn is_root(element: Element<'_>) -> bool {
+    ["rss", "rdf", "feed", "channel", "entry", "item"]
+        .iter()
+        .any(|root| element.name().eq_ignore_ascii_case(root))
+}
+
+fn walk(
+    root: Element<'_>,
+    reader: &mut FeedReader<'_>,
+    drafts: &mut Vec<EntryDraft>,
+    flavour: Flavour,
+    base: Option<&Url>,
+) {
+    let mut stack = vec![root];
+    while let Some(element) = stack.pop() {
+        let name = element.name().to_ascii_lowercase();
+        match (element.space(), name.as_str()) {
+            (Space::Core, "item" | "entry") => {
+                drafts.push(read_entry(element, flavour, base));
+                let below = stack.len();
+                stack.extend(element.children().filter(|child| {
+                    child.space() == Space::Core && ["item", "entry"].iter().any(|name| child.name() == *name)
+                }));
+                stack[below..].reverse();
+            }
+            (Space::Core | Space::Rdf, "rss" | "rdf" | "feed" | "channel") => {
+                reader.container(element);
+                let below = stack.len();
+                stack.extend(element.children());
+                stack[below..].reverse();
+            }
+            _ => reader.child(element),
+        }
+    }
+}
+
+fn finish(drafts: Vec<EntryDraft>, feed: &FeedInfo, authors: &[String]) -> Vec<ParsedEntry> {
+    let keys = identity::keys(&drafts);
+    let finish = |(draft, key): (EntryDraft, Sha256Hash)| {
+        let mut evidence = draft.evidence;
+        if evidence.authors.is_empty() {
+            evidence.authors = authors.to_vec();
+        }
+        evidence.language = evidence.language.or_else(|| feed.language.clone());
+        ParsedEntry {
+            key,
+            link: draft.link.or(draft.permalink),
+            guid: draft.guid,
+            evidence,
+            enclosures: draft.enclosures,
+        }
+    };
+    drafts.into_iter().zip(keys).map(finish).collect()
+}
+
+fn no_feed(source: &str, top: Element<'_>) -> ParseError {
+    let root = top.children().next();
+    let message = match root {
+        _ if source.is_empty() => "empty: nothing to read".to_owned(),
+        Some(root) if root.name().eq_ignore_ascii_case("html") => "an HTML page, not a feed".to_owned(),
+        Some(root) => format!("no feed: the root element is <{}>", root.name()),
+        None => "no feed: no markup".to_owned(),
+    };
+    ParseError { message }
 }
