@@ -66,7 +66,11 @@ fn templates_have_a_place_for_every_line() {
             .copied()
             .filter(|line| !seed.site().template.contains(&format!("{{{{{line}}}}}")))
             .collect();
-        assert_eq!(missing, [], "lines of {} without a place in its template", seed.file_name);
+        assert!(
+            missing.is_empty(),
+            "lines of {} without a place in its template: {missing:?}",
+            seed.file_name
+        );
     }
 }
 
