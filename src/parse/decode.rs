@@ -41,13 +41,31 @@ pub(super) fn decode<'a>(
             return text;
         }
     }
-    let (encoding, why) = match candidates.first() {
-        Some(encoding) if *encoding != UTF_8 => (*encoding, "declared"),
-        _ if is_mostly_utf8(body) => (UTF_8, "mostly so"),
-        _ => (guess(body), "guessed"),
-    };
-    warnings.push(format!("not valid UTF-8: read as {} ({why})", encoding.name()));
-    encoding.decode_without_bom_handling(body).0
+    match candidates.first() {
+        Some(encoding) if *encoding != UTF_8 => {
+            warnings.push(format!("not all of it is {}, as it declares", encoding.name()));
+            encoding.decode_without_bom_handling(body).0
+        }
+        _ if is_mostly_utf8(body) => {
+            warnings.push("not all of it is UTF-8: the rest is read as windows-1252".to_owned());
+            decode_stained(body)
+        }
+        _ => {
+            let encoding = guess(body);
+            warnings.push(format!("not UTF-8, and nothing else is declared: read as {}", encoding.name()));
+            encoding.decode_without_bom_handling(body).0
+        }
+    }
+}
+
+/// UTF-8 with strange bytes in it: nearly always a quotation from a windows-1252 text, so they are read as such.
+fn decode_stained(body: &[u8]) -> Cow<'_, str> {
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.push_str(&WINDOWS_1252.decode_without_bom_handling(chunk.invalid()).0);
+    }
+    Cow::Owned(text)
 }
 
 /// Decodes what a byte order mark, or the zero bytes around the first `<`, give away.
@@ -57,7 +75,7 @@ fn decode_marked(body: &[u8]) -> Option<Cow<'_, str>> {
             Ok(text) => Some(Cow::Borrowed(text)),
             // A mark in front of something else: the other evidence decides.
             Err(_) if !is_mostly_utf8(rest) => None,
-            Err(_) => Some(String::from_utf8_lossy(rest)),
+            Err(_) => Some(decode_stained(rest)),
         },
         [0xFF, 0xFE, 0, 0, rest @ ..] => Some(decode_utf32(rest, u32::from_le_bytes)),
         [0, 0, 0xFE, 0xFF, rest @ ..] => Some(decode_utf32(rest, u32::from_be_bytes)),

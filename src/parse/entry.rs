@@ -114,7 +114,9 @@ impl Reader<'_> {
             }
             Space::Media => self.media(&name, child, fields, depth),
             Space::Itunes => self.itunes(&name, child, fields),
-            Space::Feedburner if name == "origlink" => fields.link.offer(0, self.link_text(child)),
+            Space::Feedburner if name == "origlink" => {
+                fields.link.offer(6, resolve(&child.text(), child, self.base))
+            }
             _ => {}
         }
     }
@@ -223,24 +225,18 @@ impl Reader<'_> {
 
     fn link(&self, child: Element<'_>, fields: &mut Fields) {
         let Some(href) = child.attribute("href") else {
-            return fields.link.offer(2, self.link_text(child));
+            return fields.link.offer(2, resolve(&child.text(), child, self.base));
         };
         let relation = child.attribute("rel").unwrap_or_default().trim().to_ascii_lowercase();
         let media_type = child.attribute("type").unwrap_or_default().trim().to_ascii_lowercase();
         match relation.rsplit('/').next().unwrap_or_default() {
             "" | "alternate" => {
-                let is_page =
-                    matches!(media_type.as_str(), "" | "text/html" | "application/xhtml+xml" | "html");
-                fields.link.offer(if is_page { 1 } else { 5 }, resolve(&href, child, self.base));
+                fields.link.offer(link_rank(&media_type), resolve(&href, child, self.base));
             }
             "enclosure" => self.enclosure(child, "href", fields),
             "via" | "related" => fields.link.offer(8, resolve(&href, child, self.base)),
             _ => {}
         }
-    }
-
-    fn link_text(&self, child: Element<'_>) -> Option<Url> {
-        resolve(&child.text(), child, self.base)
     }
 
     fn guid(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
@@ -266,6 +262,15 @@ impl Reader<'_> {
             |name| child.attribute(name).map(|value| fold_space(&value)).filter(|text| !text.is_empty());
         let text = attribute("label").or_else(|| attribute("term")).or_else(|| line(child, false));
         push(&mut fields.tags, text.and_then(capped_line));
+    }
+}
+
+/// How good an alternate link of this media type is as the address of a page; 1 where it says that it is one.
+pub(super) fn link_rank(media_type: &str) -> u8 {
+    match media_type {
+        "text/html" | "application/xhtml+xml" | "html" => 1,
+        "" => 2,
+        _ => 5,
     }
 }
 

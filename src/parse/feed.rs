@@ -4,7 +4,7 @@ use jiff::civil::Weekday;
 use url::Url;
 
 use super::content::{body, line, value};
-use super::entry::author;
+use super::entry::{author, link_rank};
 use super::links::resolve;
 use super::space::Space;
 use super::tree::Element;
@@ -39,7 +39,7 @@ impl<'b> FeedReader<'b> {
     /// Takes over the attributes of a root or channel.
     pub(super) fn container(&mut self, element: Element<'_>) {
         if let Some(language) = element.attribute("xml:lang") {
-            self.info.language.get_or_insert_with(|| language.trim().to_owned());
+            self.info.language.get_or_insert_with(|| language.trim().replace('_', "-"));
         }
         if let Some(href) = element.attribute("href") {
             self.link(5, &href, element);
@@ -90,15 +90,13 @@ impl<'b> FeedReader<'b> {
 
     fn core_link(&mut self, child: Element<'_>) {
         let Some(href) = child.attribute("href") else {
-            return self.link(1, &child.text(), child);
+            return self.link(0, &child.text(), child);
         };
         let relation = child.attribute("rel").unwrap_or_default().trim().to_ascii_lowercase();
         let media_type = child.attribute("type").unwrap_or_default().trim().to_ascii_lowercase();
         match relation.as_str() {
             "" | "alternate" => {
-                let is_page =
-                    matches!(media_type.as_str(), "" | "text/html" | "application/xhtml+xml" | "html");
-                self.link(if is_page { 2 } else { 6 }, &href, child);
+                self.link(link_rank(&media_type), &href, child);
             }
             "self" => {
                 self.info.self_url = self.info.self_url.take().or_else(|| resolve(&href, child, self.base))

@@ -124,9 +124,13 @@ fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     };
     let flavour = if ["feed", "entry"].contains(&root.name()) { Flavour::Atom } else { Flavour::Rss };
     let mut reader = FeedReader::new(flavour, base_url);
-    let mut drafts = Vec::new();
-    walk(root, &mut reader, &mut drafts, flavour, base_url);
+    let mut items = Vec::new();
+    walk(root, &mut reader, &mut items);
     let (feed, authors) = reader.finish();
+    // Links may be relative to the site where nobody says what they are relative to.
+    let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
+    let base_url = base_url.or(site.as_ref());
+    let drafts = items.into_iter().map(|item| read_entry(item, flavour, base_url)).collect();
     let entries = finish(drafts, &feed, &authors);
     Ok(ParsedFeed { feed, entries, warnings })
 }
@@ -137,33 +141,24 @@ fn is_root(element: Element<'_>) -> bool {
         .any(|root| element.name().eq_ignore_ascii_case(root))
 }
 
-fn walk(
-    root: Element<'_>,
-    reader: &mut FeedReader<'_>,
-    drafts: &mut Vec<EntryDraft>,
-    flavour: Flavour,
-    base: Option<&Url>,
-) {
+/// Hands the elements of the feed to `reader` and gathers those of its entries, in document order.
+fn walk<'d>(root: Element<'d>, reader: &mut FeedReader<'_>, items: &mut Vec<Element<'d>>) {
     let mut stack = vec![root];
     while let Some(element) = stack.pop() {
-        let name = element.name().to_ascii_lowercase();
-        match (element.space(), name.as_str()) {
+        let below = stack.len();
+        match (element.space(), element.name().to_ascii_lowercase().as_str()) {
             (Space::Core, "item" | "entry") => {
-                drafts.push(read_entry(element, flavour, base));
-                let below = stack.len();
-                stack.extend(element.children().filter(|child| {
-                    child.space() == Space::Core && ["item", "entry"].iter().any(|name| child.name() == *name)
-                }));
-                stack[below..].reverse();
+                items.push(element);
+                // What was never closed has swallowed those that follow.
+                stack.extend(element.children().filter(|child| child.name() == element.name()));
             }
             (Space::Core | Space::Rdf, "rss" | "rdf" | "feed" | "channel") => {
                 reader.container(element);
-                let below = stack.len();
                 stack.extend(element.children());
-                stack[below..].reverse();
             }
             _ => reader.child(element),
         }
+        stack[below..].reverse();
     }
 }
 
@@ -174,7 +169,8 @@ fn finish(drafts: Vec<EntryDraft>, feed: &FeedInfo, authors: &[String]) -> Vec<P
         if evidence.authors.is_empty() {
             evidence.authors = authors.to_vec();
         }
-        evidence.language = evidence.language.or_else(|| feed.language.clone());
+        let language = evidence.language.or_else(|| feed.language.clone());
+        evidence.language = language.map(|language| language.replace('_', "-"));
         ParsedEntry {
             key,
             link: draft.link.or(draft.permalink),

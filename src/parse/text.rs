@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use encoding_rs::WINDOWS_1252;
-use quick_xml::escape::resolve_html5_entity;
+use html5ever::data::NAMED_ENTITIES;
 
 /// The longest name between `&` and `;` that is looked up.
 const MAX_ENTITY_NAME_BYTES: usize = 32;
@@ -20,15 +20,13 @@ pub(super) fn unescape<'a>(raw: &'a str, entities: &Entities<'_>) -> Cow<'a, str
     text.push_str(&raw[..first]);
     let mut rest = &raw[first..];
     while let Some(after) = rest.strip_prefix('&') {
-        let used = match entity_name(after) {
-            Some(name) => push_entity(name, entities, &mut text).then_some(name.len() + 2),
-            None => None,
-        };
-        let used = used.unwrap_or_else(|| {
-            text.push('&');
-            1
-        });
-        rest = &rest[used..];
+        match entity(after).filter(|name| push_entity(name, entities, &mut text)) {
+            Some(name) => rest = &after[name.len()..],
+            None => {
+                text.push('&');
+                rest = after;
+            }
+        }
         let plain = rest.find('&').unwrap_or(rest.len());
         text.push_str(&rest[..plain]);
         rest = &rest[plain..];
@@ -41,14 +39,16 @@ pub(super) fn unescape_html(raw: &str) -> Cow<'_, str> {
     unescape(raw, &Entities::new())
 }
 
-fn entity_name(after_ampersand: &str) -> Option<&str> {
+/// The name and the semicolon that follow an `&`.
+fn entity(after_ampersand: &str) -> Option<&str> {
     let window = &after_ampersand.as_bytes()[..after_ampersand.len().min(MAX_ENTITY_NAME_BYTES)];
     let end = window.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"#._-".contains(byte)))?;
-    (end > 0 && window[end] == b';').then(|| &after_ampersand[..end])
+    (end > 0 && window[end] == b';').then(|| &after_ampersand[..=end])
 }
 
-/// Appends what `name` stands for; `false` if it stands for nothing.
-fn push_entity(name: &str, entities: &Entities<'_>, text: &mut String) -> bool {
+/// Appends what `reference`, a name with its semicolon, stands for; `false` if it stands for nothing.
+fn push_entity(reference: &str, entities: &Entities<'_>, text: &mut String) -> bool {
+    let name = reference.trim_end_matches(';');
     if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
             Some(hex) => u32::from_str_radix(hex, 16),
@@ -62,13 +62,14 @@ fn push_entity(name: &str, entities: &Entities<'_>, text: &mut String) -> bool {
         }
         return true;
     }
-    match entities.get(name).map(AsRef::as_ref).or_else(|| resolve_html5_entity(name)) {
-        Some(value) => {
-            text.push_str(value);
-            true
-        }
-        None => false,
+    if let Some(value) = entities.get(name) {
+        text.push_str(value);
+        return true;
     }
+    // The table spells names with their semicolon, as they stand in the text.
+    let Some((first, second)) = NAMED_ENTITIES.get(reference) else { return false };
+    text.extend([*first, *second].into_iter().filter(|code| *code != 0).filter_map(char::from_u32));
+    true
 }
 
 fn from_windows_1252(byte: u8) -> char {
@@ -79,8 +80,13 @@ fn is_text(c: char) -> bool {
     !c.is_control() || matches!(c, '\t' | '\n' | '\r')
 }
 
-/// Drops control characters and reads those of the C1 range as the windows-1252 that they are.
+/// Drops control characters, reads those of the C1 range as the windows-1252 that they are, and undoes a UTF-8 that
+/// was once taken for windows-1252 and encoded again.
 pub(super) fn clean(text: Cow<'_, str>) -> String {
+    let text = match text.is_ascii() {
+        true => text,
+        false => encoded_twice(&text).map_or(text, Cow::Owned),
+    };
     if text.chars().all(is_text) {
         return text.into_owned();
     }
@@ -89,6 +95,22 @@ pub(super) fn clean(text: Cow<'_, str>) -> String {
         c => is_text(c).then_some(c),
     };
     text.chars().filter_map(mend).filter(|c| is_text(*c)).collect()
+}
+
+/// The text that was encoded twice: all of it fits windows-1252, and read as bytes it is UTF-8 beyond ASCII.
+fn encoded_twice(text: &str) -> Option<String> {
+    let is_lead = |c: char| matches!(c, '\u{C2}'..='\u{F4}');
+    if !text.contains(is_lead) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match u8::try_from(c) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.push((0x80..=0x9F).find(|byte| from_windows_1252(*byte) == c)?),
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Cuts a text to at most `max_bytes`, between characters.

@@ -58,7 +58,7 @@ pub(super) struct Document<'a> {
     source: &'a str,
     nodes: Vec<Node<'a>>,
     entities: Entities<'a>,
-    /// Whether any element carries `xml:base`.
+    /// Whether any element may carry `xml:base`, or the `BASE` of CDF.
     has_base: bool,
     /// What was repaired, once for each kind of fault.
     pub(super) warnings: Vec<String>,
@@ -212,7 +212,14 @@ impl<'a> Builder<'a> {
             self.push_text(Kind::Cdata(&rest[9..end]));
             return Step::RestartAt(from + end);
         }
-        if rest.starts_with("<!") || rest.starts_with("<?") {
+        let is_markup = ["<!--", "<!doctype", "<!entity", "<?"]
+            .iter()
+            .any(|start| rest.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)));
+        if rest.starts_with("<!") && !is_markup {
+            self.text(from..from + 2);
+            return Step::RestartAt(from + 2);
+        }
+        if is_markup {
             // An unclosed comment, declaration or instruction: the first `>` must do.
             return rest.find('>').map_or(Step::Stop, |end| Step::RestartAt(from + end + 1));
         }
@@ -294,7 +301,7 @@ impl<'a> Builder<'a> {
         if attributes.contains("xmlns") {
             self.bind(attributes, place);
         }
-        self.document.has_base |= attributes.contains("xml:base");
+        self.document.has_base |= attributes.contains("base=") || attributes.contains("BASE=");
         let space = self.space_of(name);
         let node = self.push(Kind::Element { name, attributes, space });
         if !empty && !VOID_ELEMENTS.contains(&name) {
@@ -607,11 +614,11 @@ impl<'d> Element<'d> {
         html
     }
 
-    /// The values of `xml:base` on this element and its ancestors, innermost first.
+    /// The values of `xml:base` and its like on this element and its ancestors, innermost first.
     pub(super) fn bases(self) -> impl Iterator<Item = Cow<'d, str>> {
         let start = self.document.has_base.then_some(self);
         std::iter::successors(start, |element| element.parent())
-            .filter_map(|element| element.attribute("xml:base"))
+            .filter_map(|element| element.attribute("base"))
     }
 }
 
