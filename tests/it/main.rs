@@ -1,0 +1,4 @@
+//! One binary for all integration tests: linked once, and what they share is compiled once.
+
+mod fetch;
+mod support;
