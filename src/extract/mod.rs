@@ -1,5 +1,8 @@
 //! A page to its article.
 
+mod dom;
+mod metadata;
+
 use std::collections::HashMap;
 
 use crate::model::{Article, BlockHash, EntryEvidence, Page};
