@@ -227,11 +227,11 @@ pub(super) struct Settlement {
     pub(super) failures: u32,
 }
 
-/// Takes entries back from their workers and says which were still theirs.
+/// Takes entries back from their workers and says which were still theirs, by entry and epoch.
 pub(super) async fn settle(
     tx: &mut AnyConnection,
     settlements: &[Settlement],
-) -> Result<HashSet<EntryId>, StoreError> {
+) -> Result<HashSet<(EntryId, i64)>, StoreError> {
     let rows = SETTLE_ENTRIES
         .fetch(tx, settlements, |query, settlement| {
             query
@@ -242,7 +242,12 @@ pub(super) async fn settle(
                 .bind(i64::from(settlement.failures))
         })
         .await?;
-    rows.iter().map(|row| Ok(EntryId(Row { table: "entries", row }.get("id")?))).collect()
+    rows.iter()
+        .map(|row| {
+            let row = Row { table: "entries", row };
+            Ok((EntryId(row.get("id")?), row.get("lease_epoch")?))
+        })
+        .collect()
 }
 
 const SETTLE_ENTRIES: RowsSql = RowsSql {
@@ -251,7 +256,7 @@ const SETTLE_ENTRIES: RowsSql = RowsSql {
     after: ") UPDATE entries SET state = settled.next_state, next_attempt_at = settled.next_at, \
         failures = settled.next_failures, lease_until = 0, unfinished_attempts = 0 FROM settled \
         WHERE id = settled.entry_id AND lease_epoch = settled.epoch AND lease_until > 0 AND state = 'pending' \
-        RETURNING id",
+        RETURNING id, lease_epoch",
 };
 
 /// Puts an entry that was settled as done back into the queue.

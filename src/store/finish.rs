@@ -111,20 +111,17 @@ impl Store {
         let outbox = Outbox::lock(&mut tx).await?;
         let settlements: Vec<Settlement> = finished.iter().map(|item| settlement(item, now)).collect();
         let held = entries::settle(&mut tx, &settlements).await?;
-        let current: Vec<&FinishedEntry> =
-            finished.iter().filter(|item| held.contains(&item.entry.id)).collect();
+        let is_held = |entry: &Entry| held.contains(&(entry.id, entry.lease.epoch));
+        let current: Vec<&FinishedEntry> = finished.iter().filter(|item| is_held(&item.entry)).collect();
         let mut batch = Batch::load(&mut tx, outbox, &current, dedup, now).await?;
-        let mut answers: HashMap<EntryId, Stored> = HashMap::with_capacity(current.len());
-        for item in &current {
-            answers.insert(item.entry.id, batch.store(item, dedup));
-        }
+        let answers = finished
+            .iter()
+            .map(|item| if is_held(&item.entry) { batch.store(item, dedup) } else { Stored::StaleLease })
+            .collect();
         batch.write(&mut tx, dedup).await?;
         write_errors(&mut tx, &current, now).await?;
         tx.commit().await?;
-        Ok(finished
-            .iter()
-            .map(|item| answers.get(&item.entry.id).cloned().unwrap_or(Stored::StaleLease))
-            .collect())
+        Ok(answers)
     }
 }
 

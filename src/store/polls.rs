@@ -88,7 +88,8 @@ impl Store {
     ) -> Result<Vec<Option<PollReport>>, StoreError> {
         let mut tx = self.database.write().await?;
         let held = settle_feeds(&mut tx, polls).await?;
-        let current: Vec<&PollRecord> = polls.iter().filter(|poll| held.contains(&poll.feed_id)).collect();
+        let is_held = |poll: &PollRecord| held.contains(&(poll.feed_id, poll.lease.epoch));
+        let current: Vec<&PollRecord> = polls.iter().filter(|poll| is_held(poll)).collect();
         for poll in &current {
             update_details(&mut tx, poll).await?;
         }
@@ -96,15 +97,16 @@ impl Store {
         tx.commit().await?;
         Ok(polls
             .iter()
-            .map(|poll| {
-                held.contains(&poll.feed_id).then(|| reports.remove(&poll.feed_id).unwrap_or_default())
-            })
+            .map(|poll| is_held(poll).then(|| reports.remove(&poll.feed_id).unwrap_or_default()))
             .collect())
     }
 }
 
-/// Takes the feeds back from their workers and says which were still theirs.
-async fn settle_feeds(tx: &mut AnyConnection, polls: &[PollRecord]) -> Result<HashSet<FeedId>, StoreError> {
+/// Takes the feeds back from their workers and says which were still theirs, by feed and epoch.
+async fn settle_feeds(
+    tx: &mut AnyConnection,
+    polls: &[PollRecord],
+) -> Result<HashSet<(FeedId, i64)>, StoreError> {
     let rows = SETTLE_FEEDS
         .fetch(tx, polls, |query, poll| {
             let state = match poll.result {
@@ -116,7 +118,12 @@ async fn settle_feeds(tx: &mut AnyConnection, polls: &[PollRecord]) -> Result<Ha
             query.bind(poll.feed_id.0).bind(poll.lease.epoch).bind(state).bind(poll.next.at.as_millisecond())
         })
         .await?;
-    rows.iter().map(|row| Ok(FeedId(Row { table: "feeds", row }.get("id")?))).collect()
+    rows.iter()
+        .map(|row| {
+            let row = Row { table: "feeds", row };
+            Ok((FeedId(row.get("id")?), row.get("lease_epoch")?))
+        })
+        .collect()
 }
 
 /// A feed that was taken out of the config meanwhile stays out.
@@ -125,7 +132,7 @@ const SETTLE_FEEDS: RowsSql = RowsSql {
     columns: 4,
     after: ") UPDATE feeds SET lease_until = 0, unfinished_attempts = 0, next_poll_at = polled.next_at, \
         state = CASE WHEN state = 'active' THEN polled.next_state ELSE state END \
-        FROM polled WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0 RETURNING id",
+        FROM polled WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0 RETURNING id, lease_epoch",
 };
 
 async fn update_details(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(), StoreError> {
