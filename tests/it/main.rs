@@ -2,6 +2,11 @@
 //! room.
 
 mod architecture;
+mod crash;
 mod fetch;
+mod http;
+mod pipeline;
 mod seeds;
+mod store;
+mod store_sqlite;
 mod support;
