@@ -1,4 +1,5 @@
--- Times are milliseconds since 1970-01-01 UTC. A lease_until of 0 means "not lent out".
+-- Times are milliseconds since 1970-01-01 UTC. A lease_until of 0 means "not lent out"; whoever finds an ended one
+-- knows that a worker never came back, and marks the row as suspect (1) until it is finished.
 
 -- Positions that must rise in commit order. Whoever allocates one holds the row until its commit, so that a reader
 -- who has seen position n can never meet a smaller one later.
@@ -14,6 +15,7 @@ CREATE TABLE feeds (
     configured_url_sha256 BLOB NOT NULL UNIQUE,
     state                 TEXT NOT NULL CHECK (state IN ('active', 'gone', 'quarantined', 'removed')),
     next_poll_at          INTEGER NOT NULL,
+    suspect               INTEGER NOT NULL DEFAULT 0,
     lease_until           INTEGER NOT NULL DEFAULT 0,
     lease_epoch           INTEGER NOT NULL DEFAULT 0,
     unfinished_attempts   INTEGER NOT NULL DEFAULT 0
@@ -48,6 +50,7 @@ CREATE TABLE entries (
     article_id          BLOB NOT NULL,
     state               TEXT NOT NULL CHECK (state IN ('pending', 'done', 'failed', 'quarantined')),
     next_attempt_at     INTEGER NOT NULL,
+    suspect             INTEGER NOT NULL DEFAULT 0,
     lease_until         INTEGER NOT NULL DEFAULT 0,
     lease_epoch         INTEGER NOT NULL DEFAULT 0,
     failures            INTEGER NOT NULL DEFAULT 0,

@@ -11,7 +11,7 @@ use super::connection::DialectSql;
 use super::feeds::{CRASHED_REASON, MAX_UNFINISHED_ATTEMPTS};
 use super::sql::{Row, RowsSql, clean, milliseconds, models, word};
 use super::{Store, StoreError};
-use crate::model::{ArticleId, Entry, EntryId, FeedId, Lease};
+use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease};
 
 /// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -62,8 +62,8 @@ impl Store {
         Ok(entries)
     }
 
-    /// Marks entries as being worked on by the extractor: if the process dies now, their `unfinished_attempts` tell.
-    /// Finishing an entry resets the count.
+    /// Marks entries as being worked on by the extractor: if the process dies now, the mark stays. Finishing an
+    /// entry takes its marks away.
     pub async fn entries_mark_attempted(&self, entries: &[(EntryId, Lease)]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         MARK_ENTRIES
@@ -113,7 +113,8 @@ macro_rules! of_an_article_nobody_works_on {
 macro_rules! claim_entries {
     ($lock:literal) => {
         concat!(
-            "UPDATE entries SET lease_until = $2, lease_epoch = lease_epoch + 1 WHERE id IN (\
+            "UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
+                lease_epoch = lease_epoch + 1 WHERE id IN (\
                 SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
                 AND e.lease_until <= $1 AND ",
             of_an_article_nobody_works_on!(),
@@ -129,9 +130,13 @@ const CLAIM_ENTRIES: DialectSql =
     DialectSql { sqlite: claim_entries!(""), postgres: claim_entries!(" FOR UPDATE OF e SKIP LOCKED") };
 
 const CLAIMED_ENTRIES: RowsSql = RowsSql {
-    before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.unfinished_attempts, \
-        f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at \
+    before: "SELECT e.id, e.feed_id, e.article_id, e.key_sha256, e.suspect, e.lease_until, e.lease_epoch, e.failures, \
+        f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at, \
+        CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
+        CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned \
         FROM entries e JOIN entry_details d ON d.entry_id = e.id JOIN feed_details f ON f.feed_id = e.feed_id \
+        LEFT JOIN articles a ON a.id = e.article_id \
+        LEFT JOIN mentions m ON m.article_id = e.article_id AND m.entry_id = e.id \
         WHERE e.id IN (VALUES ",
     columns: 1,
     after: ")",
@@ -147,9 +152,15 @@ impl TryFrom<Row<'_>> for Entry {
             feed_url: row.url("configured_url")?,
             lease: Lease { epoch: row.get("lease_epoch")?, until: row.time("lease_until")? },
             failures: row.number("failures")?,
-            unfinished_attempts: row.number("unfinished_attempts")?,
+            suspect: row.flag("suspect")?,
+            known: match (row.flag("is_stored")?, row.flag("is_mentioned")?) {
+                (false, _) => Known::No,
+                (true, false) => Known::ThroughAnother,
+                (true, true) => Known::ThroughThis,
+            },
             article_id: ArticleId(row.hash("article_id")?),
             url: row.optional_url("url")?,
+            key: row.hash("key_sha256")?,
             guid: row.get("guid")?,
             evidence: row.json("evidence")?,
             first_seen_at: row.time("first_seen_at")?,
@@ -174,7 +185,7 @@ const RELEASE_ENTRIES: RowsSql = RowsSql {
 const UNQUARANTINE_ENTRIES: RowsSql = RowsSql {
     before: "WITH released (entry_id, due) AS (VALUES ",
     columns: 2,
-    after: ") UPDATE entries SET state = 'pending', unfinished_attempts = 0, failures = 0, \
+    after: ") UPDATE entries SET state = 'pending', suspect = 0, unfinished_attempts = 0, failures = 0, \
         next_attempt_at = released.due FROM released WHERE id = released.entry_id AND state = 'quarantined'",
 };
 
@@ -254,7 +265,7 @@ const SETTLE_ENTRIES: RowsSql = RowsSql {
     before: "WITH settled (entry_id, epoch, next_state, next_at, next_failures) AS (VALUES ",
     columns: 5,
     after: ") UPDATE entries SET state = settled.next_state, next_attempt_at = settled.next_at, \
-        failures = settled.next_failures, lease_until = 0, unfinished_attempts = 0 FROM settled \
+        failures = settled.next_failures, suspect = 0, lease_until = 0, unfinished_attempts = 0 FROM settled \
         WHERE id = settled.entry_id AND lease_epoch = settled.epoch AND lease_until > 0 AND state = 'pending' \
         RETURNING id, lease_epoch",
 };

@@ -130,8 +130,8 @@ impl Store {
         Ok(due.into_iter().map(|(_, feed)| feed).collect())
     }
 
-    /// Marks feeds as being parsed: if the process dies now, their unfinished attempts tell. Recording a poll resets
-    /// the count.
+    /// Marks feeds as being parsed: if the process dies now, the mark stays. Recording a poll takes
+    /// its marks away.
     pub async fn feeds_mark_attempted(&self, feeds: &[(FeedId, Lease)]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         MARK_FEEDS.execute(&mut tx, feeds, |query, (id, lease)| query.bind(id.0).bind(lease.epoch)).await?;
@@ -193,7 +193,7 @@ impl TryFrom<Row<'_>> for KnownFeed {
 const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state FROM feeds";
 
 const RESTORE_FEEDS: RowsSql = RowsSql {
-    before: "UPDATE feeds SET state = 'active', unfinished_attempts = 0 WHERE id IN (VALUES ",
+    before: "UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0 WHERE id IN (VALUES ",
     columns: 1,
     after: ")",
 };
@@ -262,7 +262,8 @@ const QUARANTINE_FEEDS: &str = "UPDATE feeds SET state = 'quarantined' \
 macro_rules! claim_feeds {
     ($lock:literal) => {
         concat!(
-            "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1 WHERE id IN (\
+            "UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
+                lease_epoch = lease_epoch + 1 WHERE id IN (\
                 SELECT id FROM feeds WHERE state = 'active' AND next_poll_at <= $1 AND lease_until <= $1 \
                 ORDER BY next_poll_at, id LIMIT $3",
             $lock,
@@ -276,7 +277,7 @@ const CLAIM_FEEDS: DialectSql =
     DialectSql { sqlite: claim_feeds!(""), postgres: claim_feeds!(" FOR UPDATE SKIP LOCKED") };
 
 const DUE_FEEDS: RowsSql = RowsSql {
-    before: "SELECT f.id, f.next_poll_at, f.lease_until, f.lease_epoch, d.configured_url, d.url, d.etag, \
+    before: "SELECT f.id, f.next_poll_at, f.suspect, f.lease_until, f.lease_epoch, d.configured_url, d.url, d.etag, \
         d.last_modified, d.body_sha256, d.history \
         FROM feeds f JOIN feed_details d ON d.feed_id = f.id WHERE f.id IN (VALUES ",
     columns: 1,
@@ -290,6 +291,7 @@ fn due_feed(row: &Row<'_>) -> Result<(Timestamp, DueFeed), StoreError> {
         configured_url: row.url("configured_url")?,
         url: row.url("url")?,
         validators: Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? },
+        suspect: row.flag("suspect")?,
         body_sha256: row.optional_hash("body_sha256")?,
         history: row.json("history")?,
     };
@@ -312,7 +314,7 @@ const RELEASE_FEEDS: RowsSql = RowsSql {
 const UNQUARANTINE_FEEDS: RowsSql = RowsSql {
     before: "WITH released (feed_id, due) AS (VALUES ",
     columns: 2,
-    after: ") UPDATE feeds SET state = 'active', unfinished_attempts = 0, next_poll_at = released.due FROM released \
+    after: ") UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0, next_poll_at = released.due FROM released \
         WHERE id = released.feed_id AND state = 'quarantined'",
 };
 

@@ -1,3 +1,4 @@
-//! What several rooms' tests share.
+//! What the tests of several rooms share.
 
 pub(crate) mod database;
+pub(crate) mod server;
