@@ -201,7 +201,7 @@ const NEXT_DUE_ENTRY: &str = "SELECT min(due) AS due FROM (\
 /// Why an entry's last attempt failed.
 pub(super) struct EntryError<'e> {
     pub(super) entry_id: EntryId,
-    pub(super) label: &'e str,
+    pub(super) label: &'static str,
     pub(super) reason: &'e str,
     pub(super) failed_at: Timestamp,
 }
@@ -214,7 +214,7 @@ pub(super) async fn upsert_errors(
         .execute(tx, errors, |query, error| {
             query
                 .bind(error.entry_id.0)
-                .bind(clean(error.label).into_owned())
+                .bind(error.label)
                 .bind(clean(error.reason).into_owned())
                 .bind(error.failed_at.as_millisecond())
         })

@@ -38,14 +38,14 @@ pub enum EntryOutcome {
         /// Not before this.
         until: Timestamp,
         /// For metrics and filters.
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
     },
     /// Given up.
     Failed {
         /// For metrics and filters.
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
         /// Kept apart since it crashed or stalled the extractor.

@@ -53,7 +53,7 @@ pub enum PollResult {
     /// No feed came: validators stay as they are.
     Failed {
         /// For metrics and filters: `timeout`, `http_404`, `not_a_feed`…
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
         /// Whether the feed is gone for good (410).
@@ -158,7 +158,7 @@ async fn update_details(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(),
                 .bind(moved_to.as_ref().map(Url::as_str))
         }
         PollResult::Failed { label, reason, .. } => {
-            sqlx::query(DETAILS_FAILED).bind(clean(label).into_owned()).bind(clean(reason).into_owned())
+            sqlx::query(DETAILS_FAILED).bind(*label).bind(clean(reason).into_owned())
         }
     };
     let changed = query

@@ -298,8 +298,7 @@ async fn validators_follow_what_came(bench: &Bench) {
     bench.feeds(1).await;
     let etag = |etag: &str| Validators { etag: Some(etag.to_owned()), last_modified: None };
     let unchanged = |validators| PollResult::Unchanged { validators };
-    let failed =
-        || PollResult::Failed { label: "timeout".to_owned(), reason: "no answer".to_owned(), gone: false };
+    let failed = || PollResult::Failed { label: "timeout", reason: "no answer".to_owned(), gone: false };
     let moved = PollResult::Parsed {
         validators: etag("\"2\""),
         body_sha256: Sha256Hash::of("b"),
@@ -344,7 +343,7 @@ async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
         lease: feed.lease,
         polled_at: start(),
         next: next(start()),
-        result: PollResult::Failed { label: "gone".to_owned(), reason: "410 Gone".to_owned(), gone: true },
+        result: PollResult::Failed { label: "gone", reason: "410 Gone".to_owned(), gone: true },
     };
     bench.store.feed_polls_record(&[poll]).await.unwrap();
     bench.pass(100_000);
@@ -432,7 +431,7 @@ async fn entries_of_one_article_are_claimed_one_after_another(bench: &Bench) {
     let until = start() + SignedDuration::from_secs(50);
     let postponed = FinishedEntry {
         entry: first[0].clone(),
-        outcome: EntryOutcome::Postponed { until, label: "timeout".to_owned(), reason: "slow".to_owned() },
+        outcome: EntryOutcome::Postponed { until, label: "timeout", reason: "slow".to_owned() },
     };
     bench.finish(&[postponed]).await;
     assert!(bench.store.entries_claim(LEASE, 10).await.unwrap().is_empty(), "the page is asked for once");
@@ -608,11 +607,7 @@ async fn failures_are_kept_and_forgotten(bench: &Bench) {
         .await;
     let failed = |entry: &Entry, quarantined| FinishedEntry {
         entry: entry.clone(),
-        outcome: EntryOutcome::Failed {
-            label: "http_404".to_owned(),
-            reason: "404 \u{0}".to_owned(),
-            quarantined,
-        },
+        outcome: EntryOutcome::Failed { label: "http_404", reason: "404 \u{0}".to_owned(), quarantined },
     };
     assert_eq!(
         bench.finish(&[failed(&entries[0], false), failed(&entries[1], true)]).await,
