@@ -1,5 +1,5 @@
--- Times are milliseconds since 1970-01-01 UTC. A lease_until of 0 means "not lent out": one in the past is a
--- lease that nobody gave back, and makes its row a suspect when it is lent out again.
+-- Times are milliseconds since 1970-01-01 UTC. A lease_until of 0 means "not lent out"; whoever finds an ended one
+-- knows that a worker never came back, and marks the row as suspect (1) until it is finished.
 
 -- Positions that must rise in commit order. Whoever allocates one holds the row until its commit, so that a reader
 -- who has seen position n can never meet a smaller one later.
@@ -15,10 +15,10 @@ CREATE TABLE feeds (
     configured_url_sha256 BLOB NOT NULL UNIQUE,
     state                 TEXT NOT NULL CHECK (state IN ('active', 'gone', 'quarantined', 'removed')),
     next_poll_at          INTEGER NOT NULL,
+    suspect               INTEGER NOT NULL DEFAULT 0,
     lease_until           INTEGER NOT NULL DEFAULT 0,
     lease_epoch           INTEGER NOT NULL DEFAULT 0,
-    unfinished_attempts   INTEGER NOT NULL DEFAULT 0,
-    suspect               INTEGER NOT NULL DEFAULT 0 CHECK (suspect IN (0, 1))
+    unfinished_attempts   INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX feeds_due ON feeds (next_poll_at, id) WHERE state = 'active';
 CREATE INDEX feeds_leased ON feeds (lease_until) WHERE lease_until > 0;
@@ -50,11 +50,11 @@ CREATE TABLE entries (
     article_id          BLOB NOT NULL,
     state               TEXT NOT NULL CHECK (state IN ('pending', 'done', 'failed', 'quarantined')),
     next_attempt_at     INTEGER NOT NULL,
+    suspect             INTEGER NOT NULL DEFAULT 0,
     lease_until         INTEGER NOT NULL DEFAULT 0,
     lease_epoch         INTEGER NOT NULL DEFAULT 0,
     failures            INTEGER NOT NULL DEFAULT 0,
     unfinished_attempts INTEGER NOT NULL DEFAULT 0,
-    suspect             INTEGER NOT NULL DEFAULT 0 CHECK (suspect IN (0, 1)),
     UNIQUE (feed_id, key_sha256)
 );
 CREATE INDEX entries_due ON entries (next_attempt_at, id) WHERE state = 'pending';

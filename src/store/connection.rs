@@ -223,6 +223,8 @@ impl Store {
         };
         let file = lock_file(path)?;
         let mut tx = self.database.write().await?;
+        // Ended at the beginning of time rather than given back: whoever claims the row next learns that it was in hand
+        // when the process died.
         for release in [
             "UPDATE feeds SET lease_until = 1 WHERE lease_until > 0",
             "UPDATE entries SET lease_until = 1 WHERE lease_until > 0",

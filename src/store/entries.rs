@@ -122,7 +122,7 @@ macro_rules! of_an_article_nobody_works_on {
 macro_rules! claim_entries {
     ($lock:literal) => {
         concat!(
-            "UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE 0 END, lease_until = $2, \
+            "UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
              lease_epoch = lease_epoch + 1 WHERE id IN (\
                 SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
                 AND e.lease_until <= $1 AND ",
@@ -141,7 +141,8 @@ const CLAIM_ENTRIES: DialectSql =
 const CLAIMED_ENTRIES: RowsSql = RowsSql {
     before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
         f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at, \
-        CASE WHEN m.entry_id IS NOT NULL THEN 2 WHEN a.id IS NOT NULL THEN 1 ELSE 0 END AS known \
+        CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
+        CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned \
         FROM entries e JOIN entry_details d ON d.entry_id = e.id JOIN feed_details f ON f.feed_id = e.feed_id \
         LEFT JOIN articles a ON a.id = e.article_id \
         LEFT JOIN mentions m ON m.article_id = e.article_id AND m.entry_id = e.id \
@@ -161,10 +162,10 @@ impl TryFrom<Row<'_>> for Entry {
             lease: Lease { epoch: row.get("lease_epoch")?, until: row.time("lease_until")? },
             failures: row.number("failures")?,
             suspect: row.flag("suspect")?,
-            known: match row.number("known")? {
-                0_u8 => Known::No,
-                1 => Known::ThroughAnother,
-                _ => Known::ThroughThis,
+            known: match (row.flag("is_stored")?, row.flag("is_mentioned")?) {
+                (false, _) => Known::No,
+                (true, false) => Known::ThroughAnother,
+                (true, true) => Known::ThroughThis,
             },
             article_id: ArticleId(row.hash("article_id")?),
             url: row.optional_url("url")?,
@@ -192,7 +193,7 @@ const RELEASE_ENTRIES: RowsSql = RowsSql {
 const UNQUARANTINE_ENTRIES: RowsSql = RowsSql {
     before: "WITH released (entry_id, due) AS (VALUES ",
     columns: 2,
-    after: ") UPDATE entries SET state = 'pending', unfinished_attempts = 0, failures = 0, \
+    after: ") UPDATE entries SET state = 'pending', suspect = 0, unfinished_attempts = 0, failures = 0, \
         next_attempt_at = released.due FROM released WHERE id = released.entry_id AND state = 'quarantined'",
 };
 
@@ -272,7 +273,7 @@ const SETTLE_ENTRIES: RowsSql = RowsSql {
     before: "WITH settled (entry_id, epoch, next_state, next_at, next_failures) AS (VALUES ",
     columns: 5,
     after: ") UPDATE entries SET state = settled.next_state, next_attempt_at = settled.next_at, \
-        failures = settled.next_failures, lease_until = 0, unfinished_attempts = 0 FROM settled \
+        failures = settled.next_failures, suspect = 0, lease_until = 0, unfinished_attempts = 0 FROM settled \
         WHERE id = settled.entry_id AND lease_epoch = settled.epoch AND lease_until > 0 AND state = 'pending' \
         RETURNING id, lease_epoch",
 };

@@ -197,7 +197,7 @@ impl TryFrom<Row<'_>> for KnownFeed {
 const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state FROM feeds";
 
 const RESTORE_FEEDS: RowsSql = RowsSql {
-    before: "UPDATE feeds SET state = 'active', unfinished_attempts = 0 WHERE id IN (VALUES ",
+    before: "UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0 WHERE id IN (VALUES ",
     columns: 1,
     after: ")",
 };
@@ -266,7 +266,7 @@ const QUARANTINE_FEEDS: &str = "UPDATE feeds SET state = 'quarantined' \
 macro_rules! claim_feeds {
     ($lock:literal) => {
         concat!(
-            "UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE 0 END, lease_until = $2, \
+            "UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
              lease_epoch = lease_epoch + 1 WHERE id IN (\
                 SELECT id FROM feeds WHERE state = 'active' AND next_poll_at <= $1 AND lease_until <= $1 \
                 ORDER BY next_poll_at, id LIMIT $3",
@@ -317,7 +317,7 @@ const RELEASE_FEEDS: RowsSql = RowsSql {
 const UNQUARANTINE_FEEDS: RowsSql = RowsSql {
     before: "WITH released (feed_id, due) AS (VALUES ",
     columns: 2,
-    after: ") UPDATE feeds SET state = 'active', unfinished_attempts = 0, next_poll_at = released.due FROM released \
+    after: ") UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0, next_poll_at = released.due FROM released \
         WHERE id = released.feed_id AND state = 'quarantined'",
 };
 

@@ -139,7 +139,7 @@ async fn settle_feeds(
 const SETTLE_FEEDS: RowsSql = RowsSql {
     before: "WITH polled (feed_id, epoch, next_state, next_at) AS (VALUES ",
     columns: 4,
-    after: ") UPDATE feeds SET lease_until = 0, unfinished_attempts = 0, next_poll_at = polled.next_at, \
+    after: ") UPDATE feeds SET suspect = 0, lease_until = 0, unfinished_attempts = 0, next_poll_at = polled.next_at, \
         state = CASE WHEN state = 'active' THEN polled.next_state ELSE state END \
         FROM polled WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0 RETURNING id, lease_epoch",
 };
@@ -162,7 +162,7 @@ async fn update_details(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(),
             .bind(json("a feed's description of itself", info)?)
             .bind(json("a parser's warnings", warnings)?),
         PollResult::Failed { label, reason, .. } => {
-            sqlx::query(DETAILS_FAILED).bind(clean(label).into_owned()).bind(clean(reason).into_owned())
+            sqlx::query(DETAILS_FAILED).bind(*label).bind(clean(reason).into_owned())
         }
     };
     let changed = query

@@ -104,8 +104,13 @@ impl<'r> Row<'r> {
         T::try_from(self.get::<i64>(column)?).map_err(|error| self.invalid(column, error))
     }
 
+    /// A truth kept as 0 or 1: SQLite has no other.
     pub(super) fn flag(&self, column: &'static str) -> Result<bool, StoreError> {
-        Ok(self.get::<i64>(column)? != 0)
+        match self.number(column)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(self.invalid(column, format!("a flag is 0 or 1, not {other}"))),
+        }
     }
 
     pub(super) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
