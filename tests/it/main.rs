@@ -2,6 +2,7 @@
 //! room.
 
 mod architecture;
+mod demo;
 mod fetch;
 mod seeds;
 mod store;
