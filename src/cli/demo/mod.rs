@@ -55,6 +55,10 @@ impl Folder {
         Ok(Self { path, temporary: None })
     }
 
+    const fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
     fn config_file(&self) -> PathBuf {
         self.path.join("feedmill.toml")
     }

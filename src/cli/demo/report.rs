@@ -16,7 +16,6 @@ use crate::store::{ArticleAccount, Store};
 const ALL_RECORDS: u32 = 1000;
 
 const NEXT_STEPS: &[(&str, &str)] = &[
-    ("feedmill demo --keep DIR", "the same, and its configuration, store and texts stay in DIR"),
     ("feedmill config default > feedmill.toml", "every setting, commented: add your [[feed]] tables"),
     ("feedmill --config feedmill.toml config check", "says what is wrong with it, and where"),
     ("feedmill --config feedmill.toml once", "polls what is due, processes it, exits"),
@@ -32,12 +31,11 @@ pub(super) async fn print(store: &Store, folder: &Folder, out: &mut impl Write) 
     let polled = totals.feeds_active - totals.feeds_failing;
     let new_entries = totals.entries_done + totals.entries_pending + totals.entries_failed;
     writeln!(out, "Feeds polled: {polled} of {}, new entries: {new_entries}", totals.feeds_active)?;
-    let mut rows = table::new(["Feed", "Address", "Entries", "Next poll", "Decided by"]);
+    let mut rows = table::new(["Feed", "Address", "Entries", "Next poll"]);
     for feed in store.feeds_list().await? {
-        let decided_by = feed.next_poll_decided_by.map(|decision| name_of(&decision)).unwrap_or_default();
         let outcome = feed.last_error.or(feed.title).unwrap_or_default();
         let next_poll = feed.next_poll_at.strftime("%F %H:%M UTC").to_string();
-        rows.add_row([outcome, feed.url.to_string(), feed.entries.to_string(), next_poll, decided_by]);
+        rows.add_row([outcome, feed.url.to_string(), feed.entries.to_string(), next_poll]);
     }
     writeln!(out, "{rows}\n")?;
 
@@ -160,7 +158,10 @@ fn show_files(folder: &Folder, out: &mut impl Write) -> anyhow::Result<()> {
 
 fn show_next_steps(folder: &Folder, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "Where to go next:")?;
-    if folder.temporary.is_none() {
+    if folder.is_temporary() {
+        let why = "the same, and its configuration, store and texts stay in DIR";
+        writeln!(out, "    {:<47} {why}", "feedmill demo --keep DIR")?;
+    } else {
         let program = format!("feedmill --config {}", folder.config_file().display());
         writeln!(out, "    {program} feeds list\n    {program} export --format jsonl")?;
     }
@@ -168,11 +169,6 @@ fn show_next_steps(folder: &Folder, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "    {command:<47} {why}")?;
     }
     Ok(())
-}
-
-/// A unit variant under the name that it has in JSON.
-fn name_of(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn cut(line: &str) -> String {
