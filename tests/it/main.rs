@@ -3,6 +3,7 @@
 
 mod architecture;
 mod demo;
+mod documents;
 mod fetch;
 mod seeds;
 mod store;
