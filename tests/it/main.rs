@@ -3,6 +3,8 @@
 
 mod architecture;
 mod crash;
+mod demo;
+mod documents;
 mod fetch;
 mod http;
 mod pipeline;
