@@ -24,6 +24,8 @@ use url::Url;
 pub use self::environment::Environment;
 pub use self::problem::{ConfigError, Problem};
 
+pub(crate) use self::feeds::feed_url;
+
 use self::check::Checker;
 use self::document::Document;
 use self::feeds::Feeds;
