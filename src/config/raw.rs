@@ -168,7 +168,7 @@ pub(super) struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8480".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned() }
     }
 }
 

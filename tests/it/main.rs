@@ -2,6 +2,7 @@
 //! room.
 
 mod architecture;
+mod config;
 mod fetch;
 mod seeds;
 mod support;
