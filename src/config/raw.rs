@@ -235,9 +235,6 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// What a feed's articles are made of unless it says otherwise.
-    pub(super) const DEFAULT_CONTENT: ContentSource = ContentSource::Auto;
-
     /// A feed of which only the address is known.
     pub(super) fn of_url(url: String, tags: Vec<String>) -> Self {
         Self {

@@ -251,6 +251,14 @@ fn the_environment_goes_on_top() {
 }
 
 #[test]
+fn the_environment_may_name_the_file_of_a_secret() {
+    let files = Files::new(&[("feedmill.toml", ""), ("url", "postgres://mill:swordfish@db/mill\n")]);
+    let place = format!("{{ file = {:?} }}", files.path("url"));
+    let config = loaded(&files.with("FEEDMILL_DATABASE__URL", place)).config;
+    assert_eq!(config.database.url.expose_secret(), "postgres://mill:swordfish@db/mill");
+}
+
+#[test]
 fn what_is_wrong_with_the_environment_names_the_variable() {
     let files = config("[http]\nlisten = \"\"\n")
         .with("FEEDMILL_FETCH__TIMEOUT_SECS", "0")

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod config;
+mod deploy;
 mod fetch;
 mod seeds;
 mod support;
