@@ -226,6 +226,11 @@ impl Checker<'_> {
                 pipeline.max_entry_attempts,
                 1..=100,
             ),
+            move_confirmation_days: self.number(
+                "schedule.move_confirmation_days",
+                raw.schedule.move_confirmation_days,
+                1..=365,
+            ),
         };
         let work_secs = raw.fetch.timeout_secs.saturating_add(extract.timeout_secs);
         if pipeline.lease_secs <= work_secs {

@@ -3,7 +3,12 @@
 
 mod architecture;
 mod config;
+mod crash;
 mod deploy;
 mod fetch;
+mod http;
+mod pipeline;
 mod seeds;
+mod store;
+mod store_sqlite;
 mod support;
