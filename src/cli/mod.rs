@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings};
 use crate::telemetry::{self, Logs};
@@ -166,9 +166,9 @@ impl Global {
 
 fn with_warnings_logged(loaded: Loaded) -> Config {
     if let Some(file) = &loaded.file {
-        info!(file = %file.display(), feeds = loaded.config.feeds.len(), "configuration read");
+        debug!(file = %file.display(), feeds = loaded.config.feeds.len(), "configuration read");
     } else {
-        info!("no configuration file found: the defaults are used");
+        debug!("no configuration file found: the defaults are used");
     }
     for warning in &loaded.warnings {
         warn!("{warning}");

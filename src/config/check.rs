@@ -257,7 +257,7 @@ impl Checker<'_> {
 
     pub(super) fn http_listen(&mut self, raw: &raw::Http) -> Option<SocketAddr> {
         self.parsed("http.listen", &raw.listen, |text| {
-            text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8480".to_owned())
+            text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080".to_owned())
         })
     }
 

@@ -170,7 +170,7 @@ pub(super) struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8480".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned() }
     }
 }
 
@@ -237,9 +237,6 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// What a feed's articles are made of unless it says otherwise.
-    pub(super) const DEFAULT_CONTENT: ContentSource = ContentSource::Auto;
-
     /// A feed of which only the address is known.
     pub(super) fn of_url(url: String, tags: Vec<String>) -> Self {
         Self {

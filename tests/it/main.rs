@@ -2,8 +2,10 @@
 //! room.
 
 mod architecture;
+mod config;
 mod crash;
 mod demo;
+mod deploy;
 mod documents;
 mod fetch;
 mod http;
