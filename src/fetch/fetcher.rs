@@ -128,6 +128,13 @@ impl Fetcher {
         self.get(&plan).await
     }
 
+    /// When to come back with a request for `url`, if it would have to wait for its host's turn for longer than
+    /// `patience`; each caller is given a moment of its own. Asking this before a worker is given to the request keeps
+    /// a slow or busy host from holding up all workers.
+    pub fn defer(&self, url: &Url, patience: Duration) -> Option<Duration> {
+        self.0.hosts.defer(url, self.0.settings.host_min_gap, patience)
+    }
+
     async fn get(&self, plan: &Plan<'_>) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
         let mut budget = Budget(plan.options.timeout.unwrap_or(settings.timeout));

@@ -177,11 +177,11 @@ type SiteKey = (String, String);
 /// Locked while the file is being fetched.
 type Cell = Arc<tokio::sync::Mutex<Option<Known>>>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slot {
     cell: Cell,
     weight: usize,
-    asked_at: Option<Timestamp>,
+    asked_at: Timestamp,
 }
 
 #[derive(Clone, Debug)]
@@ -213,7 +213,7 @@ impl Cache {
         fetch: impl Future<Output = Result<Vec<u8>, FetchError>>,
     ) -> Result<Arc<Rules>, FetchError> {
         let key = (url.origin().ascii_serialization(), product.to_ascii_lowercase());
-        let cell = Arc::clone(&self.lock().slots.entry(key.clone()).or_default().cell);
+        let cell = self.lock().cell(&key, now);
         let mut known = cell.lock().await;
         if let Some(known) = known.as_ref().filter(|known| now < known.until) {
             return Ok(known.rules.clone()?);
@@ -247,17 +247,27 @@ impl Cache {
 }
 
 impl Sites {
+    fn cell(&mut self, key: &SiteKey, now: Timestamp) -> Cell {
+        if let Some(slot) = self.slots.get(key) {
+            return Arc::clone(&slot.cell);
+        }
+        let cell = Cell::default();
+        self.slots.insert(key.clone(), Slot { cell: Arc::clone(&cell), weight: 0, asked_at: now });
+        self.weigh(key, 0, now);
+        cell
+    }
+
     /// Notes what a site's rules weigh, and forgets the sites asked longest ago when all together weigh too much.
     fn weigh(&mut self, key: &SiteKey, weight: usize, now: Timestamp) {
         let weight = weight + key.0.len() + size_of::<Slot>();
         if let Some(slot) = self.slots.get_mut(key) {
             self.weight = self.weight + weight - slot.weight;
-            (slot.weight, slot.asked_at) = (weight, Some(now));
+            (slot.weight, slot.asked_at) = (weight, now);
         }
         if self.weight <= MAX_CACHE_BYTES {
             return;
         }
-        let mut by_age: Vec<(Option<Timestamp>, SiteKey)> =
+        let mut by_age: Vec<(Timestamp, SiteKey)> =
             self.slots.iter().map(|(key, slot)| (slot.asked_at, key.clone())).collect();
         by_age.sort_unstable();
         for (_, key) in by_age {
@@ -383,8 +393,9 @@ mod tests {
         let mut sites = Sites::default();
         let key = |number: u64| (format!("https://h{number}.example"), "x".to_owned());
         for number in 0..100 {
-            sites.slots.insert(key(number), Slot::default());
-            sites.weigh(&key(number), 1 << 20, Timestamp::UNIX_EPOCH + Duration::from_secs(number));
+            let now = Timestamp::UNIX_EPOCH + Duration::from_secs(number);
+            sites.cell(&key(number), now);
+            sites.weigh(&key(number), 1 << 20, now);
         }
         assert!(sites.weight <= MAX_CACHE_BYTES);
         assert!(sites.slots.contains_key(&key(99)));
