@@ -39,6 +39,10 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Store {}
 
+/// Stand-in.
+#[derive(Debug)]
+pub struct RunLock;
+
 /// What a change of the configured feeds did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedsSync {
@@ -119,7 +123,7 @@ pub enum PollResult {
     /// No feed came: validators stay as they are.
     Failed {
         /// For metrics and filters: `timeout`, `http_404`, `not_a_feed`…
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
         /// Whether the feed is gone for good (410).
@@ -166,14 +170,14 @@ pub enum EntryOutcome {
         /// Not before this.
         until: Timestamp,
         /// For metrics and filters.
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
     },
     /// Given up.
     Failed {
         /// For metrics and filters.
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
         /// Kept apart since it crashed or stalled the extractor.
@@ -280,6 +284,11 @@ impl Store {
         unimplemented!()
     }
 
+    /// Stand-in.
+    pub async fn lock_for_running(&self) -> Result<RunLock, StoreError> {
+        unimplemented!()
+    }
+
     /// Makes the store's feeds those of the config. A new feed is due at once, spread by at most `spread`.
     pub async fn feeds_sync(&self, configured: &[Url], spread: Duration) -> Result<FeedsSync, StoreError> {
         let _ = (configured, spread);
@@ -299,6 +308,12 @@ impl Store {
         polls: &[PollRecord],
     ) -> Result<Vec<Option<PollReport>>, StoreError> {
         let _ = polls;
+        unimplemented!()
+    }
+
+    /// Marks feeds as being parsed: if the process dies now, the mark stays.
+    pub async fn feeds_mark_attempted(&self, feeds: &[(FeedId, Lease)]) -> Result<(), StoreError> {
+        let _ = feeds;
         unimplemented!()
     }
 

@@ -1,6 +1,9 @@
-//! One binary for all integration tests: linked once, and what they share is compiled once.
+//! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
+//! room.
 
+mod architecture;
 mod fetch;
 mod guard;
 mod hostile;
+mod seeds;
 mod support;
