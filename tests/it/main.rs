@@ -8,6 +8,8 @@ mod demo;
 mod deploy;
 mod documents;
 mod fetch;
+mod guard;
+mod hostile;
 mod http;
 mod pipeline;
 mod seeds;
