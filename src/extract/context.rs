@@ -30,10 +30,26 @@ pub(crate) struct Context<'a> {
     paths: HashMap<u64, usize>,
     /// How often a text stands on the page.
     texts: HashMap<u64, usize>,
+    /// Boxes of a path.
+    twins: HashMap<u64, usize>,
+    /// The longest run of sibling blocks on one path, by path.
+    runs: HashMap<u64, usize>,
+    /// The path on which most of the running text hangs, and the box that holds most of it.
+    pub(crate) main_path: u64,
+    pub(crate) main_parent_path: u64,
+    main: usize,
+    relations: Vec<u8>,
+    /// Running sums of what stands between the blocks.
+    media: Vec<u32>,
+    fields: Vec<u32>,
+    /// How many `article` elements the page has.
+    pub(crate) article_tags: usize,
+    /// The body that the page states in its metadata, letters and digits only.
+    stated_body: Option<String>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(document: &'a Document, title: Option<&str>, lead: Option<&str>, phrases: &Phrases) -> Self {
+    pub(crate) fn new(document: &'a Document, title: Option<&str>, lead: Option<&str>, stated_body: Option<&str>, phrases: &Phrases) -> Self {
         let blocks = &document.blocks;
         let matches: Vec<Option<Match>> =
             blocks.iter().map(|block| phrases.find(document.text_of(block), block.measure.words)).collect();
@@ -74,9 +90,22 @@ impl<'a> Context<'a> {
             tags: document.containers.iter().map(|container| tag_index(&container.tag)).collect(),
             paths,
             texts,
+            twins: HashMap::new(),
+            runs: HashMap::new(),
+            main_path: 0,
+            main_parent_path: 0,
+            main: 0,
+            relations: Vec::new(),
+            media: Vec::with_capacity(blocks.len() + 1),
+            fields: Vec::with_capacity(blocks.len() + 1),
+            article_tags: document.containers.iter().filter(|container| container.tag == local_name!("article")).count(),
+            stated_body: stated_body.map(letters).filter(|body| body.len() > 100),
         };
         context.inherit_traits();
         context.find_title();
+        context.count_gaps();
+        context.count_twins();
+        context.find_main();
         context
     }
 
@@ -104,6 +133,118 @@ impl<'a> Context<'a> {
             .or_else(|| headings().find(|(_, block)| block.kind == Kind::Heading(1)))
             .map(|(at, _)| at)
             .or_else(|| (0..blocks.len()).find(|&at| says_title(at)));
+    }
+
+    fn count_gaps(&mut self) {
+        let (mut media, mut fields) = (0, 0);
+        for block in &self.document.blocks {
+            self.media.push(media);
+            self.fields.push(fields);
+            media += u32::from(block.gap.images) + u32::from(block.gap.players);
+            fields += u32::from(block.gap.fields);
+        }
+        self.media.push(media);
+        self.fields.push(fields);
+    }
+
+    fn count_twins(&mut self) {
+        for container in &self.document.containers {
+            *self.twins.entry(container.path).or_default() += 1;
+        }
+        let (mut before, mut run) = (0, 0);
+        for block in &self.document.blocks {
+            let path = self.document.containers[block.container].path;
+            run = if path == before { run + 1 } else { 1 };
+            before = path;
+            let longest = self.runs.entry(path).or_default();
+            *longest = run.max(*longest);
+        }
+    }
+
+    /// The box whose own paragraphs hold the most running text is where the body most likely is.
+    fn find_main(&mut self) {
+        let document = self.document;
+        let mut by_path: HashMap<u64, f32> = HashMap::new();
+        let mut by_parent = vec![0.0; document.containers.len()];
+        for (at, block) in document.blocks.iter().enumerate() {
+            let container = &document.containers[block.container];
+            *by_path.entry(container.path).or_default() += self.prose_at(at);
+            by_parent[container.parent] += self.prose_at(at);
+        }
+        let mut best = (0.0, 0);
+        for (at, prose) in by_parent.iter().enumerate() {
+            if *prose > best.0 {
+                best = (*prose, at);
+            }
+        }
+        self.main = best.1;
+        self.main_parent_path = document.containers[self.main].path;
+        let mut best = 0.0;
+        for block in &document.blocks {
+            let path = document.containers[block.container].path;
+            if by_path[&path] > best {
+                best = by_path[&path];
+                self.main_path = path;
+            }
+        }
+        // How far up from the main box the two ways meet, for every box outside it; how far down, for those inside.
+        let mut ups = HashMap::new();
+        let mut at = self.main;
+        for up in 0.. {
+            ups.insert(at, up);
+            if at == 0 {
+                break;
+            }
+            at = document.containers[at].parent;
+        }
+        let main = &document.containers[self.main];
+        let mut meets = vec![(0_usize, 0_usize); document.containers.len()];
+        for at in 0..document.containers.len() {
+            let container = &document.containers[at];
+            meets[at] = match ups.get(&at) {
+                Some(&up) => (up, 0),
+                None => (meets[container.parent].0, meets[container.parent].1 + 1),
+            };
+            let (up, down) = meets[at];
+            let relation = if up == 0 {
+                down.min(4)
+            } else if container.first < main.first {
+                4 + up.min(5)
+            } else {
+                10 + up.min(5)
+            };
+            self.relations.push(relation as u8);
+        }
+    }
+
+    /// Where a box stands towards the main one: 0 to 4 so far inside; 5 to 9 so far outside and before, 11 to 15 after.
+    pub(crate) fn main_relation(&self, container: usize) -> usize {
+        usize::from(self.relations[container])
+    }
+
+    /// How many boxes of the page have the path of this one.
+    pub(crate) fn twins(&self, container: usize) -> usize {
+        self.twins.get(&self.document.containers[container].path).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn path_run(&self, container: usize) -> usize {
+        self.runs.get(&self.document.containers[container].path).copied().unwrap_or_default()
+    }
+
+    /// Pictures and players, and form fields, for each block inside `container`.
+    pub(crate) fn gap_density(&self, container: usize) -> (f32, f32) {
+        let container = &self.document.containers[container];
+        let blocks = (container.end - container.first).max(1) as f32;
+        let density = |sums: &[u32]| (sums[container.end] - sums[container.first]) as f32 / blocks;
+        (density(&self.media), density(&self.fields))
+    }
+
+    /// Whether the body that the page states holds the block: 0 it states none, 1 no, 2 yes.
+    pub(crate) fn stated_body(&self, at: usize) -> usize {
+        let Some(body) = &self.stated_body else { return 0 };
+        let text = self.document.text_of(&self.document.blocks[at]);
+        let text = letters(text.get(..text.floor_char_boundary(160)).unwrap_or(text));
+        1 + usize::from(!text.is_empty() && body.contains(&text))
     }
 
     fn sum(&self, sums: &[f32], container: usize) -> f32 {
@@ -178,6 +319,11 @@ impl<'a> Context<'a> {
         let text: String = self.document.text_of(&self.document.blocks[at]).chars().take(100).collect();
         1 + usize::from(fold(&text).starts_with(&**lead))
     }
+}
+
+/// Letters and digits only: what is left when markup, quotes and spaces have been treated differently.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn tag_index(tag: &html5ever::LocalName) -> u8 {

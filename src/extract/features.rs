@@ -3,6 +3,7 @@
 use super::blocks::{Block, Document, Kind};
 use super::context::Context;
 use super::lexicon::Traits;
+use super::measure::EDGES;
 use super::model::Group;
 use super::phrases::{Coverage, Furniture};
 
@@ -21,17 +22,18 @@ macro_rules! groups {
 groups! {
     // The block itself.
     words: 10, link: 6, words_link: 40, kind: 11, words_kind: 20, sentences: 5, end: 5, commas: 4, digits: 4, capitals: 5,
-    separators: 3, strong: 3, continues: 2, links: 4, tag: 16, tag_words: 48, phrase: FURNITURES * 3, inline_traits: TRAITS,
+    separators: 3, strong: 3, opening: EDGES, closing: EDGES, opening_words: EDGES * 3, closing_words: EDGES * 3, signs: 6, signs_short: 6, shouted: 2,
+    targets: 8, targets_linked: 8, gap_before: 9, gap_after: 9, gap_words: 6, gap_fields: 6, continues: 2, links: 4, tag: 16, tag_words: 48, phrase: FURNITURES * 3, inline_traits: TRAITS,
     // The boxes around it.
     own_traits: TRAITS, near_traits: TRAITS, small_box_traits: TRAITS, all_traits: TRAITS, depth: 4,
     parent_share: 6, parent_link: 6, parent_blocks: 5, parent_prose: 6, grandparent_share: 6, grandparent_link: 6, grandparent_prose: 6,
-    siblings_same_tag: 5,
+    siblings_same_tag: 5, path_run: 5, parent_twins: 5, grandparent_twins: 5, main_relation: 16, main_relation_words: 48, main_path: 4, parent_gaps: 6, parent_fields: 4,
     // The blocks beside it.
     previous_words: 10, previous_link: 6, previous_kind: 11, previous_phrase: FURNITURES, previous_relation: 3,
     next_words: 10, next_link: 6, next_kind: 11, next_phrase: FURNITURES, next_relation: 3,
     previous2_words: 10, next2_words: 10, window_prose: 8, window_link: 6,
     // Its place on the page.
-    position: 8, prose_before: 6, prose_after: 6, after_title: 8, is_title: 3, page_prose: 6, repeats: 3, lead: 3,
+    position: 8, prose_before: 6, prose_after: 6, after_title: 8, is_title: 3, page_prose: 6, repeats: 3, lead: 3, stated_body: 3, article_tags: 8,
     // What the first stage thinks of it and of what surrounds it.
     own_score: 10, previous_score: 7, next_score: 7, previous2_score: 7, next2_score: 7, window_score: 10, wide_score: 10,
     parent_score: 10, grandparent_score: 10, path_score: 10, in_root: 3, root_traits: TRAITS, before_body: 5, after_body: 5, body_before: 7,
@@ -144,6 +146,21 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     active.step(strong, measure.strong_share, &[0.01, 0.9]);
     active.set(continues, usize::from(block.continues));
     active.step(links, measure.links as f32, &[1.0, 2.0, 4.0]);
+    let size = steps(measure.words, &[6.0, 20.0]);
+    active.set(opening, usize::from(measure.opening));
+    active.set(closing, usize::from(measure.closing));
+    active.set(opening_words, usize::from(measure.opening) * 3 + size);
+    active.set(closing_words, usize::from(measure.closing) * 3 + size);
+    active.flags(signs, u64::from(measure.signs));
+    if size < 2 {
+        active.flags(signs_short, u64::from(measure.signs));
+    }
+    active.set(shouted, usize::from(measure.is_shouted));
+    active.flags(targets, u64::from(block.targets.0));
+    if measure.link_share > 0.6 {
+        active.flags(targets_linked, u64::from(block.targets.0));
+    }
+    gaps(document, at, size, active);
     let tag_index = context.tag(block.container);
     active.set(tag, tag_index);
     active.set(tag_words, tag_index * 3 + steps(measure.words, &[8.0, 25.0]));
@@ -154,6 +171,22 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     around(context, block, active);
     beside(context, at, active);
     place(context, at, active);
+}
+
+/// What stands above and below without being text: a picture above a short line makes it a caption, a field below
+/// makes it a label.
+fn gaps(document: &Document, at: usize, size: usize, active: &mut Active) {
+    use G::*;
+    let before = document.blocks[at].gap;
+    let after = document.blocks.get(at + 1).map(|next| next.gap).unwrap_or_default();
+    for (group, gap) in [(gap_before, before), (gap_after, after)] {
+        let amount = |count: u16| usize::from(count.min(2));
+        active.set(group, amount(gap.images));
+        active.set(group, 3 + amount(gap.players));
+        active.set(group, 6 + amount(gap.fields));
+    }
+    active.set(gap_words, size * 2 + usize::from(before.images > 0));
+    active.set(gap_fields, size * 2 + usize::from(before.fields + after.fields > 0));
 }
 
 fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
@@ -175,6 +208,16 @@ fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
     active.step(grandparent_share, context.share(parent.parent), SHARE_STEPS);
     active.step(grandparent_link, context.link_share(parent.parent), LINK_STEPS);
     active.step(grandparent_prose, context.prose(parent.parent), PROSE_STEPS);
+    active.step(path_run, context.path_run(block.container) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(parent_twins, context.twins(own.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(grandparent_twins, context.twins(parent.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    let relation = context.main_relation(block.container);
+    active.set(main_relation, relation);
+    active.set(main_relation_words, relation * 3 + steps(block.measure.words, &[7.0, 20.0]));
+    active.set(main_path, usize::from(own.path == context.main_path) * 2 + usize::from(parent.path == context.main_parent_path));
+    let (media, fields) = context.gap_density(own.parent);
+    active.step(parent_gaps, media, &[0.01, 0.1, 0.25, 0.5, 0.9]);
+    active.step(parent_fields, fields, &[0.01, 0.1, 0.4]);
     active.step(siblings_same_tag, context.same_path_blocks(block.container) as f32, &[2.0, 4.0, 8.0, 20.0]);
 }
 
@@ -232,6 +275,9 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
     active.step(page_prose, context.prose(0), &[40.0, 120.0, 300.0, 700.0, 1500.0]);
     active.set(repeats, context.repeats(at));
     active.set(lead, context.lead(at));
+    active.set(stated_body, context.stated_body(at));
+    let in_article = context.all_traits[context.document.blocks[at].container].intersects(Traits::ARTICLE);
+    active.set(article_tags, steps(context.article_tags as f32, &[1.0, 2.0, 5.0]) * 2 + usize::from(in_article));
 }
 
 /// What follows from the first stage's scores.
