@@ -1,3 +1,10 @@
-//! The `feedmill` program.
+//! The `feedmill` program: command line -> telemetry -> work -> exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use feedmill::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().main()
+}

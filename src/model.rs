@@ -202,6 +202,8 @@ pub struct DueFeed {
     pub url: Url,
     /// For the conditional request.
     pub validators: Validators,
+    /// Whether the last worker that claimed it never came back: its process died, and this feed may be why.
+    pub suspect: bool,
     /// Hash of the body last parsed: the same body is not parsed again.
     pub body_sha256: Option<Sha256Hash>,
     /// What the schedule remembers of it.
@@ -235,6 +237,17 @@ pub enum ContentSource {
     Auto,
 }
 
+/// Whether an entry's article is in the store already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// No: it is to be fetched.
+    No,
+    /// Yes, thanks to another entry: this one is added to its mentions.
+    ThroughAnother,
+    /// Yes, from this entry, which has changed since: it is to be fetched again.
+    ThroughThis,
+}
+
 /// An entry waiting to become an article, claimed by a worker.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -248,18 +261,37 @@ pub struct Entry {
     pub lease: Lease,
     /// Failed attempts so far.
     pub failures: u32,
-    /// Times in a row that a worker began to process the entry and never came back (a crash).
-    pub unfinished_attempts: u32,
+    /// Whether the last worker that claimed it never came back: its process died, and this entry may be why.
+    pub suspect: bool,
+    /// Whether its article is stored already.
+    pub known: Known,
     /// The article that it announces.
     pub article_id: ArticleId,
     /// The page as the feed gave it; `None` for an entry without a link, whose article is its own content.
     pub url: Option<Url>,
+    /// What identifies it within its feed.
+    pub key: Sha256Hash,
     /// The entry's guid as given.
     pub guid: Option<String>,
     /// What the feed said about it.
     pub evidence: EntryEvidence,
     /// When the feed first showed it to us.
     pub first_seen_at: Timestamp,
+}
+
+impl Entry {
+    /// The URL that stands for its article. An entry without a link is an article of its own, named by its feed and
+    /// its key.
+    pub fn article_url(&self) -> Url {
+        self.url.clone().unwrap_or_else(|| url_without_link(&self.feed_url, self.key))
+    }
+}
+
+/// The URL of an entry that has no link: its feed's, with the entry's key as a parameter.
+pub fn url_without_link(feed_url: &Url, key: Sha256Hash) -> Url {
+    let mut url = feed_url.clone();
+    url.query_pairs_mut().append_pair("feedmill-entry", &key.to_string());
+    url
 }
 
 /// What a feed entry says about its article. Text fields hold what the feed gave: possibly HTML, always untrusted.

@@ -1,1 +1,188 @@
-//! To come.
+//! One file a subcommand. Results go to standard output, everything else to standard error.
+
+mod config;
+mod dedup;
+mod demo;
+mod export;
+mod extract;
+mod feeds;
+mod migrate;
+mod once;
+mod parse;
+mod run;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use tracing::{info, warn};
+
+use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat};
+use crate::telemetry::{self, Logs};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed: the reason is on standard error
+  2  bad command line or configuration: nothing was started
+  3  done in part: some inputs failed, each named on standard error";
+
+const CONFIG_HELP: &str = "Configuration file [default: the first of ./feedmill.toml, \
+$XDG_CONFIG_HOME/feedmill/feedmill.toml, /etc/feedmill/feedmill.toml; without any, the built-in defaults]";
+
+/// The configuration cannot be used; clap exits likewise for a command line that cannot.
+const BAD_CONFIG: u8 = 2;
+
+/// Some inputs failed, the others are done.
+pub(crate) const DONE_IN_PART: u8 = 3;
+
+/// Turns RSS, Atom and JSON feeds into clean, deduplicated article text.
+#[derive(Debug, Parser)]
+#[command(name = "feedmill", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The options that every subcommand takes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    #[arg(long, global = true, value_name = "FILE", env = "FEEDMILL_CONFIG", help = CONFIG_HELP)]
+    config: Option<PathBuf>,
+    /// Form of the log lines, over what the configuration says
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Log more: -v debug, -vv trace
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Run(run::Args),
+    /// Poll every feed that is due, process what came, exit: for cron
+    Once(once::Args),
+    /// Show the whole mill at work on a small built-in news site; needs no network and leaves nothing behind
+    Demo(demo::Args),
+    /// Print the clean text of a page
+    Extract(extract::Args),
+    /// Print what feeds say, one JSON object a file
+    Parse(parse::Args),
+    /// Find the copies among texts
+    Dedup(dedup::Args),
+    /// Check, show or print the configuration
+    Config(config::Args),
+    /// Write the stored articles out as files or JSON lines
+    Export(export::Args),
+    /// Look at the feeds in the store
+    Feeds(feeds::Args),
+    /// Bring the store's schema up to date
+    Migrate(migrate::Args),
+}
+
+impl Cli {
+    /// Does what the command line asks. Errors are printed here and become the documented exit codes.
+    pub fn main(self) -> ExitCode {
+        let done = install_crypto().and_then(|()| self.run());
+        done.unwrap_or_else(|error| {
+            if let Some(cause) = error.downcast_ref::<io::Error>()
+                && cause.kind() == io::ErrorKind::BrokenPipe
+            {
+                // The reader of our output has seen enough (`feedmill export | head`).
+                return ExitCode::SUCCESS;
+            }
+            if error.is::<ConfigError>() {
+                eprintln!("{error}");
+                return ExitCode::from(BAD_CONFIG);
+            }
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        })
+    }
+
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let global = &self.global;
+        match &self.command {
+            Command::Run(args) => run::run(args, global),
+            Command::Once(args) => once::run(args, global),
+            Command::Demo(args) => demo::run(args, global),
+            Command::Extract(args) => extract::run(args, global),
+            Command::Parse(args) => parse::run(args),
+            Command::Dedup(args) => dedup::run(args, global),
+            Command::Config(args) => config::run(args, global),
+            Command::Export(args) => export::run(args, global),
+            Command::Feeds(args) => feeds::run(args, global),
+            Command::Migrate(args) => migrate::run(args, global),
+        }
+    }
+}
+
+impl Global {
+    /// Reads the configuration and starts the logs by it: for every subcommand that has to do with the operator's own
+    /// mill. What the configuration warns of is logged.
+    pub(crate) fn start(&self) -> anyhow::Result<Config> {
+        self.start_reloadable().map(|(config, _)| config)
+    }
+
+    /// The same, for whoever will read the configuration anew: see [`Global::reload`].
+    pub(crate) fn start_reloadable(&self) -> anyhow::Result<(Config, Logs)> {
+        let loaded = self.load()?;
+        let logs = telemetry::start_logs(&loaded.config.log)?;
+        Ok((with_warnings_logged(loaded), logs))
+    }
+
+    /// Reads the configuration anew. Either all of it is good, and the logs follow it at once, or nothing changes.
+    pub(crate) fn reload(&self, logs: &Logs) -> anyhow::Result<Config> {
+        let loaded = self.load()?;
+        logs.set_filter(&loaded.config.log.filter)?;
+        Ok(with_warnings_logged(loaded))
+    }
+
+    /// Reads the configuration, with what the command line says on top.
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        let mut loaded = Config::load(self.config.as_deref(), &Environment::of_process())?;
+        let log = &mut loaded.config.log;
+        log.format = self.log_format.unwrap_or(log.format);
+        match self.verbose {
+            0 => {}
+            1 => log.filter.push_str(",feedmill=debug"),
+            _ => log.filter.push_str(",feedmill=trace"),
+        }
+        Ok(loaded)
+    }
+}
+
+fn with_warnings_logged(loaded: Loaded) -> Config {
+    if let Some(file) = &loaded.file {
+        info!(file = %file.display(), feeds = loaded.config.feeds.len(), "configuration read");
+    } else {
+        info!("no configuration file found: the defaults are used");
+    }
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    loaded.config
+}
+
+/// Runs `work` on a runtime of its own: the subcommands that only compute never pay for one.
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?
+        .block_on(work)
+}
+
+/// One TLS implementation for every crate; without a choice rustls would panic at the first connection.
+fn install_crypto() -> anyhow::Result<()> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        bail!("a TLS implementation is installed already");
+    }
+    Ok(())
+}

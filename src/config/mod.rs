@@ -1,15 +1,40 @@
-//! What the operator's file says ([`raw`]), and what it means ([`Config`]).
+//! What the operator's file says (`raw`), and what it means ([`Config`]).
+//!
+//! A file is read in three steps: the text becomes a tree in which every value knows its place, with the
+//! environment's values put in (`document`); the tree becomes plain values (`raw`); those are held against their
+//! bounds and become a [`Config`] (`check`, `feeds`). No step stops at its first problem.
+
+mod check;
+mod document;
+mod environment;
+mod feeds;
+mod include;
+mod opml;
+mod problem;
+mod raw;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+pub use self::environment::Environment;
+pub use self::problem::{ConfigError, Problem};
+
+use self::check::Checker;
+use self::document::Document;
+use self::feeds::Feeds;
+use self::include::Included;
+use self::problem::{Place, Problems};
+use self::raw::Raw;
 use crate::model::ContentSource;
 use crate::{dedup, extract, fetch, schedule, store};
+
+/// The commented file that ships: every setting at its default.
+pub const DEFAULT_FILE: &str = include_str!("../../config/feedmill.toml");
 
 /// The whole configuration, valid by construction.
 #[derive(Clone, Debug)]
@@ -34,6 +59,91 @@ pub struct Config {
     pub feeds: HashMap<Url, Arc<FeedOptions>>,
     /// `[output] dir`: where clean texts are written as they come, where set.
     pub output_dir: Option<PathBuf>,
+}
+
+/// A configuration that was read, and what was noticed on the way.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub config: Config,
+    /// The file that it was read from; `None` for the built-in defaults.
+    pub file: Option<PathBuf>,
+    /// What an operator should know although it stops nothing: a feed named twice, a broken outline.
+    pub warnings: Vec<Problem>,
+    /// Feeds that are configured and not polled.
+    pub disabled_feeds: usize,
+    /// For [`Loaded::to_toml`].
+    raw: Raw,
+}
+
+impl Config {
+    /// Reads `file`, else the first file found in the usual places, else nothing: the defaults. The environment's
+    /// settings go on top. Reads all that is included; either all of it is good, or the error says all that is wrong.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, ConfigError> {
+        let found = || environment.config_places().into_iter().find(|place| place.is_file());
+        let file = file.map(Path::to_owned).or_else(found);
+        let text = match &file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                let problem = Problem::at(Place::file(path), format!("cannot be read: {error}"));
+                ConfigError::from(problem)
+            })?,
+        };
+        let document = Document::new(file.clone().unwrap_or_default(), text, environment.overrides());
+        load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
+    }
+}
+
+impl Loaded {
+    /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.raw).expect("plain values under string keys")
+    }
+}
+
+fn load_document(mut document: Document, environment: &Environment) -> Result<Loaded, ConfigError> {
+    let mut problems = Problems::default();
+    let mut raw: Raw = document.read(&mut problems);
+    let included = Included::read(&document, &raw.include, &mut problems);
+    let mut warnings = included.warnings;
+
+    let state_dir = environment.state_dir();
+    let mut checker = Checker { document: &document, environment, problems: &mut problems };
+    let bounds = checker.schedule(&raw.schedule);
+    let mut feeds = Feeds::new(bounds);
+    feeds.add_tables(&raw.feed, &mut checker);
+    checker.sites(&raw.site);
+    let mut config = Config {
+        database: checker.database(&raw.database, &state_dir),
+        fetch: checker.fetch(&raw.fetch),
+        pipeline: checker.pipeline(&raw),
+        dedup: checker.dedup(&raw.dedup),
+        sites: Vec::new(),
+        http_listen: checker.http_listen(&raw.http),
+        stop_timeout: checker.stop_timeout(&raw.lifecycle),
+        log: checker.log(&raw.log),
+        feeds: HashMap::new(),
+        output_dir: check::output_dir(&raw.output, &state_dir),
+    };
+    for (document, part) in included.documents {
+        let mut checker = Checker { document: &document, environment, problems: &mut problems };
+        feeds.add_tables(&part.feed, &mut checker);
+        checker.sites(&part.site);
+        raw.feed.extend(part.feed);
+        raw.site.extend(part.site);
+    }
+    for listing in included.listings {
+        feeds.add_listing(&listing, &mut problems, &mut warnings);
+        raw.feed.extend(listing.feeds.into_iter().map(raw::Feed::from));
+    }
+    raw.include.clear();
+    if !problems.is_empty() {
+        return Err(problems.into_error());
+    }
+    config.sites.clone_from(&raw.site);
+    let disabled_feeds;
+    (config.feeds, disabled_feeds) = feeds.into_parts();
+    Ok(Loaded { config, file: None, warnings, disabled_feeds, raw })
 }
 
 /// How the two halves work.
@@ -78,7 +188,7 @@ pub struct LogSettings {
 }
 
 /// Form of the log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// For people.

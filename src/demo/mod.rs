@@ -1,1 +1,165 @@
-//! To come.
+//! A small news site on loopback, for the demo and for trying things out.
+//!
+//! Two hosts, as the mill counts hosts: the papers of a town on `127.0.0.1` and an agency on `localhost`, which
+//! reprints one of their stories. The pages wear the markup and the furniture of common kinds of site: `ledger` a
+//! newspaper that ends in a comment form, `grid` a WordPress site with author boxes, `notes` a Ghost site, `lantern`
+//! a WordPress site with links to other stories inside its text, `courier` a clean one, `wire` a modern one with a
+//! cookie banner, share bars and related cards.
+
+use std::io;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// What the papers of the town serve.
+const TOWN: &[Document] = &[
+    Document::feed("/town.rss", "application/rss+xml", include_str!("site/town.rss.xml")),
+    Document::feed("/magazines.atom", "application/atom+xml", include_str!("site/magazines.atom.xml")),
+    Document::page("/courier/ferry-on-the-tide", include_str!("site/courier-ferry.html")),
+    Document::page("/ledger/library", include_str!("site/ledger-library.html")),
+    Document::page("/ledger/foundry", include_str!("site/ledger-foundry.html")),
+    Document::page("/grid/tolland-cable", include_str!("site/grid-cable.html")),
+    Document::page("/notes/barley", include_str!("site/notes-barley.html")),
+    Document::page("/notes/map", include_str!("site/notes-map.html")),
+    Document::page("/lantern/frost-warning", include_str!("site/lantern-frost.html")),
+];
+
+/// What the agency serves.
+const WIRE: &[Document] = &[
+    Document::feed("/feed.json", "application/feed+json", include_str!("site/wire.feed.json")),
+    Document::page("/story/tram", include_str!("site/wire-tram.html")),
+    Document::page("/story/harwick-ferry", include_str!("site/wire-ferry.html")),
+];
+
+/// The story that both hosts carry.
+const FERRY: &str = include_str!("site/ferry.body.html");
+
+/// One thing to be asked for.
+#[derive(Debug)]
+struct Document {
+    path: &'static str,
+    content_type: &'static str,
+    is_feed: bool,
+    /// `{{base}}` stands for the host's URL, `{{ferry}}` for [`FERRY`].
+    template: &'static str,
+}
+
+impl Document {
+    const fn feed(path: &'static str, content_type: &'static str, template: &'static str) -> Self {
+        Self { path, content_type, is_feed: true, template }
+    }
+
+    const fn page(path: &'static str, template: &'static str) -> Self {
+        Self { path, content_type: HTML, is_feed: false, template }
+    }
+
+    fn render(&self, base: &Url) -> String {
+        self.template.replace("{{base}}", base.as_str()).replace("{{ferry}}", FERRY)
+    }
+}
+
+/// The two hosts, bound to free ports of the loopback interface.
+#[derive(Debug)]
+pub struct DemoSites {
+    town: Host,
+    wire: Host,
+}
+
+impl DemoSites {
+    /// Binds both hosts.
+    pub async fn bind() -> io::Result<Self> {
+        Ok(Self { town: Host::bind("127.0.0.1", TOWN).await?, wire: Host::bind("localhost", WIRE).await? })
+    }
+
+    /// The URLs of the feeds: RSS, Atom and JSON Feed.
+    pub fn feeds(&self) -> Vec<Url> {
+        [&self.town, &self.wire].into_iter().flat_map(Host::feeds).collect()
+    }
+
+    /// Where the hosts listen: what a fetcher that refuses loopback must be told to allow.
+    pub fn addresses(&self) -> [SocketAddr; 2] {
+        [self.town.address, self.wire.address]
+    }
+
+    /// Serves both hosts until `stop` is cancelled.
+    pub async fn serve(self, stop: CancellationToken) -> io::Result<()> {
+        tokio::try_join!(self.town.serve(stop.clone()), self.wire.serve(stop))?;
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Host {
+    listener: TcpListener,
+    address: SocketAddr,
+    base: Url,
+    documents: &'static [Document],
+}
+
+impl Host {
+    async fn bind(name: &str, documents: &'static [Document]) -> io::Result<Self> {
+        let listener = TcpListener::bind((name, 0)).await?;
+        let address = listener.local_addr()?;
+        let base = Url::parse(&format!("http://{name}:{}/", address.port()))
+            .expect("a host name and a port make a URL");
+        Ok(Self { listener, address, base, documents })
+    }
+
+    fn feeds(&self) -> impl Iterator<Item = Url> {
+        let url = |document: &Document| self.base.join(document.path).expect("a path joins any base");
+        self.documents.iter().filter(|document| document.is_feed).map(url)
+    }
+
+    async fn serve(self, stop: CancellationToken) -> io::Result<()> {
+        let router = self.documents.iter().fold(Router::new(), |router, document| {
+            let body = Bytes::from(document.render(&self.base));
+            router.route(
+                document.path,
+                get(move || std::future::ready(([(CONTENT_TYPE, document.content_type)], body.clone()))),
+            )
+        });
+        axum::serve(self.listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::parse;
+
+    #[test]
+    fn feeds_are_sound_and_announce_every_page() {
+        for (documents, base) in [(TOWN, "http://127.0.0.1:1/"), (WIRE, "http://localhost:2/")] {
+            let base = Url::parse(base).unwrap();
+            let mut announced = Vec::new();
+            for feed in documents.iter().filter(|document| document.is_feed) {
+                let parsed =
+                    parse(feed.render(&base).as_bytes(), Some(feed.content_type), Some(&base)).unwrap();
+                assert!(parsed.warnings.is_empty(), "{}: {:?}", feed.path, parsed.warnings);
+                announced
+                    .extend(parsed.entries.into_iter().map(|entry| entry.link.unwrap().path().to_owned()));
+            }
+            let mut served: Vec<&str> =
+                documents.iter().filter(|document| !document.is_feed).map(|document| document.path).collect();
+            announced.sort_unstable();
+            served.sort_unstable();
+            assert_eq!(announced, served);
+        }
+    }
+
+    #[test]
+    fn templates_are_filled_in() {
+        let base = Url::parse("http://127.0.0.1:1/").unwrap();
+        for document in TOWN.iter().chain(WIRE) {
+            assert!(!document.render(&base).contains("{{"), "{}", document.path);
+        }
+    }
+}

@@ -1,1 +1,121 @@
-//! To come.
+//! The service surface, on loopback unless the operator says otherwise: health for the service manager, metrics for
+//! Prometheus, and the records by cursor.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// Most records in one answer.
+const MAX_LIMIT: u32 = 1000;
+
+/// What the handlers see of the daemon.
+#[derive(Clone, Debug)]
+pub struct Surface {
+    /// The store.
+    pub store: Store,
+    /// The recorder whose state `/metrics` prints.
+    pub metrics: Metrics,
+    /// Cancelled while the daemon stops.
+    pub soft: CancellationToken,
+}
+
+/// All routes.
+pub fn router(surface: Surface) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/v1/articles", get(articles))
+        .with_state(Arc::new(surface))
+}
+
+/// The process answers.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    reasons: Vec<String>,
+}
+
+/// Whether work is being done, and if not why.
+async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
+    let mut reasons = Vec::new();
+    if surface.soft.is_cancelled() {
+        reasons.push("stopping".to_owned());
+    }
+    match surface.store.totals().await {
+        Ok(totals) if totals.feeds_active == 0 => {
+            reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned());
+        }
+        Ok(_) => {}
+        Err(error) => reasons.push(format!("store: {error}")),
+    }
+    let ready = reasons.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(Readiness { ready, reasons })).into_response()
+}
+
+async fn metrics(State(surface): State<Arc<Surface>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], surface.metrics.render())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    #[serde(default)]
+    after: i64,
+    #[serde(default = "default_limit")]
+    limit: u32,
+}
+
+const fn default_limit() -> u32 {
+    100
+}
+
+/// Records after a position, one JSON object a line. An empty answer means: nothing newer yet, ask again with the same
+/// position.
+async fn articles(
+    State(surface): State<Arc<Surface>>,
+    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let page = match page {
+        Ok(Query(page)) => page,
+        Err(rejection) => return refused(&format!("{rejection}; hint: /v1/articles?after=SEQ&limit=N")),
+    };
+    if page.after < 0 || !(1..=MAX_LIMIT).contains(&page.limit) {
+        return refused(&format!(
+            "after = {}, limit = {}: after must be 0 or more, limit 1 to {MAX_LIMIT}",
+            page.after, page.limit
+        ));
+    }
+    let records = match surface.store.records_after(page.after, page.limit).await {
+        Ok(records) => records,
+        Err(error) => {
+            tracing::error!(error = %error, "cannot read records");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now\n").into_response();
+        }
+    };
+    let mut lines = Vec::new();
+    for record in &records {
+        serde_json::to_writer(&mut lines, record).expect("a record has string keys and plain values");
+        lines.push(b'\n');
+    }
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from(lines)).into_response()
+}
+
+fn refused(reason: &str) -> Response {
+    (StatusCode::BAD_REQUEST, format!("{reason}\n")).into_response()
+}

@@ -1,1 +1,158 @@
-//! To come.
+//! The two halves of the mill: [`feeds`] turns due feeds into pending entries, [`articles`] turns pending entries into
+//! stored articles.
+//!
+//! A table joins them, not a channel: what one half has recorded is durable before the other sees it, a kill at any
+//! point loses nothing, and a backlog is rows instead of memory. Both halves are a [`line::Stage`] and are driven by
+//! the same loop (see [`line`]): claim at most the free permits, work on all of them side by side, record what is done in
+//! batches.
+
+/// Entries to articles.
+pub mod articles;
+/// Feeds to entries.
+pub mod feeds;
+/// The loop that drives a half.
+pub mod line;
+/// CPU work off the async threads, bounded, with a budget.
+pub mod workers;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::extract::Rules;
+use crate::fetch::{self, Fetcher};
+use crate::model::ContentSource;
+use crate::store::Store;
+use crate::{dedup, schedule};
+
+/// How the two halves work.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Feeds polled at once.
+    pub feed_concurrency: u32,
+    /// Pages fetched at once.
+    pub page_concurrency: u32,
+    /// Feeds and pages parsed at once; the number of cores by default.
+    pub extract_concurrency: u32,
+    /// Time after which the extraction of a page, or the parse of a feed, is given up.
+    pub extract_timeout: Duration,
+    /// How long a claimed row belongs to its worker.
+    pub lease: Duration,
+    /// First polls of new feeds are spread over this time.
+    pub initial_spread: Duration,
+    /// Failed attempts after which an entry is given up.
+    pub max_entry_attempts: u32,
+}
+
+/// Everything that may differ from feed to feed.
+#[derive(Clone, Debug)]
+pub struct FeedOptions {
+    /// When it is polled.
+    pub bounds: schedule::Bounds,
+    /// How it is asked for.
+    pub request: fetch::RequestOptions,
+    /// What its articles are made of.
+    pub content: ContentSource,
+    /// The operator's labels.
+    pub tags: Vec<String>,
+}
+
+/// What a reload replaces, all of it at once.
+#[derive(Debug)]
+pub struct Plan {
+    /// Options by configured URL.
+    pub feeds: HashMap<Url, Arc<FeedOptions>>,
+    /// For entries whose feed has left the config meanwhile.
+    pub fallback: Arc<FeedOptions>,
+    /// The HTTP client.
+    pub fetcher: Fetcher,
+    /// Boilerplate rules and the operator's selectors.
+    pub rules: Arc<Rules>,
+    /// When two texts are copies.
+    pub dedup: dedup::Settings,
+    /// How the halves work.
+    pub settings: Settings,
+}
+
+impl Plan {
+    /// The options of a feed.
+    pub fn options(&self, configured_url: &Url) -> Arc<FeedOptions> {
+        Arc::clone(self.feeds.get(configured_url).unwrap_or(&self.fallback))
+    }
+}
+
+/// What both halves share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The store.
+    pub store: Store,
+    /// Wall time.
+    pub clock: Clock,
+    /// The plan in force.
+    pub plan: watch::Receiver<Arc<Plan>>,
+    /// The CPU workers.
+    pub workers: workers::Workers,
+    /// Held while a suspect is parsed (see [`Shared::precaution`]).
+    pub alone: Arc<tokio::sync::Mutex<()>>,
+    /// What has been done since the start.
+    pub tally: Arc<Tally>,
+    /// Rung by the first half when it has recorded entries, so that the second need not wait for its next look.
+    pub entries_recorded: Arc<Notify>,
+    /// Rung by the second half when it has stored articles, for whoever reads the outbox.
+    pub articles_stored: Arc<Notify>,
+}
+
+impl Shared {
+    /// The plan in force now.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.borrow())
+    }
+}
+
+/// The right to parse a suspect: one at a time.
+pub type Alone = tokio::sync::OwnedMutexGuard<()>;
+
+impl Shared {
+    /// What no guard can catch (an abort, the kernel's out-of-memory killer) takes the process down, and the same input
+    /// would do so again after every restart. Whatever was in hand then is a suspect: it is parsed alone and marked in
+    /// the store just before, so that only the culprit gathers marks. The store quarantines what has two.
+    async fn precaution(&self, suspect: bool) -> Option<Alone> {
+        if suspect { Some(Arc::clone(&self.alone).lock_owned().await) } else { None }
+    }
+}
+
+/// Counts since the start, for progress bars and closing lines; metrics are kept apart.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Polls that brought a feed or "not modified".
+    pub polls_ok: AtomicU64,
+    /// Polls that failed.
+    pub polls_failed: AtomicU64,
+    /// Entries not seen before.
+    pub new_entries: AtomicU64,
+    /// Articles and revisions stored.
+    pub articles: AtomicU64,
+    /// Stored articles that are copies of an earlier one.
+    pub duplicates: AtomicU64,
+    /// Entries put off.
+    pub postponed: AtomicU64,
+    /// Entries given up.
+    pub failed: AtomicU64,
+}
+
+impl Tally {
+    /// Adds `count` to a counter of the tally.
+    pub fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Reads a counter of the tally.
+    pub fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}

@@ -302,6 +302,12 @@ impl Store {
         unimplemented!()
     }
 
+    /// Marks feeds as being parsed: if the process dies now, the mark stays.
+    pub async fn feeds_mark_attempted(&self, feeds: &[(FeedId, Lease)]) -> Result<(), StoreError> {
+        let _ = feeds;
+        unimplemented!()
+    }
+
     /// Gives feeds back unpolled (a soft stop): due again at once.
     pub async fn feeds_release(&self, feeds: &[(FeedId, Lease)]) -> Result<(), StoreError> {
         let _ = feeds;

@@ -1,0 +1,116 @@
+//! Furniture by its own words: the rules that need no markup.
+//!
+//! The lines of a body are read in order. A line that names itself ("Leave a comment", "Also read: …", "Photo by …")
+//! goes; a heading of a furniture section takes what belongs to it along. The same rules clean plain text.
+
+use super::measure::Measure;
+use super::phrases::{Coverage, Furniture, Match, Phrases, Section, fold};
+
+/// A line as the rules see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) measure: Measure,
+    pub(crate) is_heading: bool,
+}
+
+impl Line<'_> {
+    /// A paragraph that can only be running text.
+    fn is_prose(&self) -> bool {
+        self.measure.words >= 18.0 && (self.measure.ends_sentence || self.measure.sentences > 1) && self.measure.link_share < 0.5
+    }
+
+    /// Short and without an end: a title, a name, a label.
+    fn is_label(&self) -> bool {
+        self.measure.words <= 20.0 && !self.measure.ends_sentence
+    }
+}
+
+/// Which lines are furniture, by which rule.
+pub(crate) fn judge(lines: &[Line<'_>], title: Option<&str>, phrases: &Phrases) -> Vec<Option<&'static str>> {
+    let matches: Vec<Option<Match>> = lines.iter().map(|line| phrases.find(line.text, line.measure.words)).collect();
+    let prose: Vec<f32> =
+        lines.iter().zip(&matches).map(|(line, found)| if found.is_none() && line.is_prose() { line.measure.words } else { 0.0 }).collect();
+    let all_prose: f32 = prose.iter().sum();
+    let title = title.map(fold);
+    let mut fates = vec![None; lines.len()];
+    let mut before = 0.0;
+    let mut at = 0;
+    while at < lines.len() {
+        let line = &lines[at];
+        let is_tail = before > 0.0 && before >= all_prose * 0.6;
+        let seen = at;
+        at += 1;
+        before += prose[seen];
+        if fates[seen].is_some() {
+            continue;
+        }
+        if title.as_deref().is_some_and(|title| line.measure.words <= 40.0 && fold(line.text) == title) {
+            fates[seen] = Some("rule.title");
+            continue;
+        }
+        let Some(found) = matches[seen] else { continue };
+        if found.furniture == Furniture::Byline && !is_byline(line) {
+            continue;
+        }
+        if found.coverage != Coverage::Whole && line.is_prose() && !matches!(found.furniture, Furniture::Credit | Furniture::Copyright | Furniture::Newsletter | Furniture::Related | Furniture::Paywall | Furniture::Consent) {
+            continue;
+        }
+        let rule = found.furniture.rule();
+        fates[seen] = Some(rule);
+        let opens = found.coverage == Coverage::Whole || found.furniture == Furniture::AuthorBox;
+        match found.section {
+            Section::Rest if is_tail && opens => {
+                fates[at..].fill(Some(rule));
+                break;
+            }
+            Section::Rest if found.furniture == Furniture::AuthorBox => at = drop_name(lines, at, line.text, rule, &mut fates),
+            Section::Box if is_tail && found.coverage == Coverage::Whole => {
+                while at < lines.len() && !lines[at].is_heading && !(lines[at].is_prose() && matches[at].is_none() && prose[at] > 0.0 && all_prose - before > 0.0 && found.furniture != Furniture::Newsletter) {
+                    fates[at] = Some(rule);
+                    at += 1;
+                }
+            }
+            Section::Box if found.furniture == Furniture::Related && line.measure.ends_colon => at = drop_card(lines, at, &matches, rule, &mut fates),
+            _ => {}
+        }
+    }
+    fates
+}
+
+/// "By Jane Doe" is a byline, "By noon the square was full" is not.
+fn is_byline(line: &Line<'_>) -> bool {
+    !line.measure.ends_sentence && !line.is_heading && line.measure.sentences <= 1 && line.measure.capital_share >= 0.5
+}
+
+/// After the picture in an author box stands the name again, and perhaps a line on who that is.
+fn drop_name(lines: &[Line<'_>], mut at: usize, marker: &str, rule: &'static str, fates: &mut [Option<&'static str>]) -> usize {
+    if let Some(name) = lines.get(at)
+        && name.is_label()
+        && name.measure.words <= 6.0
+        && fold(marker).contains(fold(name.text).trim_start_matches("by "))
+        && !fold(name.text).starts_with("by ")
+    {
+        fates[at] = Some(rule);
+        at += 1;
+    }
+    at
+}
+
+/// "Read also about …:" announces a card: a title and perhaps a teaser.
+fn drop_card(lines: &[Line<'_>], mut at: usize, matches: &[Option<Match>], rule: &'static str, fates: &mut [Option<&'static str>]) -> usize {
+    let Some(title) = lines.get(at) else { return at };
+    if !title.is_label() || matches[at].is_some() {
+        return at;
+    }
+    fates[at] = Some(rule);
+    at += 1;
+    if let Some(teaser) = lines.get(at)
+        && !teaser.is_heading
+        && teaser.measure.words <= 60.0
+    {
+        fates[at] = Some(rule);
+        at += 1;
+    }
+    at
+}

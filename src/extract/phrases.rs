@@ -1,0 +1,194 @@
+//! The shipped word lists: which kind of furniture a line's own words name.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+/// A kind of furniture that words give away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Furniture {
+    Comments,
+    Related,
+    Newsletter,
+    Share,
+    AuthorBox,
+    Credit,
+    Paywall,
+    Consent,
+    Copyright,
+    Byline,
+    Dateline,
+}
+
+impl Furniture {
+    /// The name of the rule in accounts.
+    pub(crate) fn rule(self) -> &'static str {
+        match self {
+            Self::Comments => "rule.comments",
+            Self::Related => "rule.related",
+            Self::Newsletter => "rule.newsletter",
+            Self::Share => "rule.share",
+            Self::AuthorBox => "rule.author_box",
+            Self::Credit => "rule.credit",
+            Self::Paywall => "rule.paywall",
+            Self::Consent => "rule.consent",
+            Self::Copyright => "rule.copyright",
+            Self::Byline => "rule.byline",
+            Self::Dateline => "rule.dateline",
+        }
+    }
+}
+
+/// What a matching heading does to the lines after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Section {
+    /// Near the end of the page, all of them go.
+    Rest,
+    /// They go up to the next heading or full paragraph.
+    Box,
+    /// They are judged by themselves.
+    Line,
+}
+
+/// How much of a line a phrase covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Coverage {
+    End,
+    Start,
+    Whole,
+}
+
+/// A line that a word list knows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Match {
+    pub(crate) furniture: Furniture,
+    pub(crate) section: Section,
+    pub(crate) coverage: Coverage,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    section: Section,
+    #[serde(default = "unbounded")]
+    max_words: u32,
+    #[serde(default)]
+    whole: Vec<String>,
+    #[serde(default)]
+    start: Vec<String>,
+    #[serde(default)]
+    end: Vec<String>,
+}
+
+fn unbounded() -> u32 {
+    u32::MAX
+}
+
+#[derive(Clone, Debug)]
+struct Phrase {
+    text: Box<str>,
+    furniture: Furniture,
+    section: Section,
+    max_words: u32,
+}
+
+/// The compiled lists. A line is looked up in constant time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Phrases {
+    whole: HashMap<Box<str>, (Furniture, Section)>,
+    /// By the first characters, the longest phrase first.
+    starts: HashMap<[char; 2], Vec<Phrase>>,
+    /// By the last characters.
+    ends: HashMap<[char; 2], Vec<Phrase>>,
+}
+
+/// Longer lines are sentences, whatever they begin with.
+const MAX_LINE_BYTES: usize = 600;
+
+impl Phrases {
+    /// Compiles the lists of a boilerplate file.
+    pub(crate) fn parse(file: &str) -> Result<Self, toml::de::Error> {
+        let mut lists: Vec<(Furniture, Lists)> = toml::from_str::<HashMap<Furniture, Lists>>(file)?.into_iter().collect();
+        lists.sort_by_key(|(furniture, _)| *furniture);
+        let mut phrases = Self::default();
+        for (furniture, lists) in lists {
+            for line in &lists.whole {
+                phrases.whole.entry(fold(line).into()).or_insert((furniture, lists.section));
+            }
+            let phrase = |text: String| Phrase { text: text.into(), furniture, section: lists.section, max_words: lists.max_words };
+            for start in &lists.start {
+                let text = fold_inner(start);
+                if let Some(key) = first_two(text.chars()) {
+                    phrases.starts.entry(key).or_default().push(phrase(text));
+                }
+            }
+            for end in &lists.end {
+                let text = fold_inner(end);
+                if let Some(key) = first_two(text.chars().rev()) {
+                    phrases.ends.entry(key).or_default().push(phrase(text));
+                }
+            }
+        }
+        for bucket in phrases.starts.values_mut().chain(phrases.ends.values_mut()) {
+            bucket.sort_by_key(|phrase| std::cmp::Reverse(phrase.text.len()));
+        }
+        Ok(phrases)
+    }
+
+    /// What `line`, of so many words, names itself.
+    pub(crate) fn find(&self, line: &str, words: f32) -> Option<Match> {
+        if line.len() > MAX_LINE_BYTES || words > 64.0 {
+            return None;
+        }
+        let inner = fold_inner(line);
+        let bare = inner.trim_matches(|c: char| !c.is_alphanumeric() && c != '#');
+        if let Some(&(furniture, section)) = self.whole.get(bare) {
+            return Some(Match { furniture, section, coverage: Coverage::Whole });
+        }
+        let fits = |phrase: &&Phrase| words <= phrase.max_words as f32;
+        let start = first_two(inner.chars())
+            .and_then(|key| self.starts.get(&key))
+            .and_then(|bucket| bucket.iter().find(|phrase| inner.starts_with(&*phrase.text) && fits(phrase)));
+        if let Some(phrase) = start {
+            return Some(Match { furniture: phrase.furniture, section: phrase.section, coverage: Coverage::Start });
+        }
+        let end = first_two(inner.chars().rev())
+            .and_then(|key| self.ends.get(&key))
+            .and_then(|bucket| bucket.iter().find(|phrase| inner.ends_with(&*phrase.text) && fits(phrase)));
+        end.map(|phrase| Match { furniture: phrase.furniture, section: phrase.section, coverage: Coverage::End })
+    }
+}
+
+fn first_two(mut chars: impl Iterator<Item = char>) -> Option<[char; 2]> {
+    Some([chars.next()?, chars.next()?])
+}
+
+/// The form in which lines are compared: lower case, digits as one `#`, plain apostrophes, single spaces.
+pub(crate) fn fold_inner(line: &str) -> String {
+    let mut folded = String::with_capacity(line.len());
+    for c in line.trim().chars() {
+        match c {
+            '’' | '‘' | '`' | '´' => folded.push('\''),
+            c if c.is_ascii_digit() => {
+                if !folded.ends_with('#') {
+                    folded.push('#');
+                }
+            }
+            c if c.is_whitespace() => {
+                if !folded.ends_with(' ') {
+                    folded.push(' ');
+                }
+            }
+            c if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
+            c => folded.extend(c.to_lowercase()),
+        }
+    }
+    folded
+}
+
+/// The same without what stands around the first and last letter.
+pub(crate) fn fold(line: &str) -> String {
+    fold_inner(line).trim_matches(|c: char| !c.is_alphanumeric() && c != '#').to_owned()
+}

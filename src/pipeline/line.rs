@@ -1,0 +1,209 @@
+//! The loop that drives a half of the mill.
+//!
+//! Work streams: a slow item keeps its own permit and nobody else's, so there are no rounds in which everything waits for
+//! the slowest. What has finished meanwhile is recorded together, one commit for many items. The first look at the
+//! store comes after the wake-up is armed, so that work recorded in between is not slept through.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::store::StoreError;
+
+/// Most items recorded in one transaction: past this a commit costs no less per item.
+const RECORD_BATCH: usize = 100;
+
+/// Longest sleep between two looks at the store: the fallback where a wake-up came from another process.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// How long the line rests after the store failed.
+const STORE_FAILURE_PAUSE: Duration = Duration::from_secs(2);
+
+/// One half of the mill, as the loop sees it.
+pub trait Stage: Clone + Send + Sync + 'static {
+    /// A claimed row.
+    type Item: Send + 'static;
+    /// What it takes to give the row back.
+    type Claim: Send + 'static;
+    /// A row whose work is done but not yet recorded.
+    type Done: Send + 'static;
+
+    /// The half's name, for logs.
+    const NAME: &'static str;
+
+    /// Items worked on at once.
+    fn permits(&self) -> u32;
+    /// Lends out up to `limit` items that are due.
+    fn claim(&self, limit: u32) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
+    /// What it takes to give `item` back.
+    fn claim_of(item: &Self::Item) -> Self::Claim;
+    /// Gives back items whose work was broken off: they are due again at once.
+    fn release(&self, claims: Vec<Self::Claim>) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Does the work for one item. Failures are results.
+    fn process(&self, item: Self::Item) -> impl Future<Output = Self::Done> + Send;
+    /// Records finished work in one transaction.
+    fn record(&self, done: Vec<Self::Done>) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// When the next item is due.
+    fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
+}
+
+/// One round: claims what is due, at most the permits, does it and records it. Returns how many items it was.
+pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
+    let mut working = Working::<S>::new();
+    working.claim(stage).await?;
+    let count = working.tasks.len();
+    while !working.tasks.is_empty() {
+        let done = working.finished().await;
+        stage.record(done).await?;
+    }
+    Ok(count)
+}
+
+/// Works until nothing is due and nothing is in hand, or until `soft` is cancelled and what is in hand is finished.
+/// Returns how many items were recorded; the first failure of the store ends it.
+pub async fn drain<S: Stage>(stage: &S, soft: &CancellationToken) -> Result<usize, StoreError> {
+    let mut working = Working::<S>::new();
+    let mut recorded = 0;
+    loop {
+        if working.has_room(stage) && !soft.is_cancelled() {
+            working.claim(stage).await?;
+        }
+        if working.tasks.is_empty() {
+            return Ok(recorded);
+        }
+        let done = working.finished().await;
+        recorded += done.len();
+        stage.record(done).await?;
+    }
+}
+
+/// Works until `soft` is cancelled, then finishes what is in hand. While nothing is due it sleeps until the next item is,
+/// until `wake` is rung, or for a few seconds at most. Where the store fails it rests and goes on: the leases of what it
+/// could not record run out and the items come back. When `hard` is cancelled what is in hand is broken off and given back.
+pub async fn run<S: Stage>(
+    stage: &S,
+    wake: &Notify,
+    clock: &Clock,
+    soft: &CancellationToken,
+    hard: &CancellationToken,
+) {
+    let mut working = Working::<S>::new();
+    loop {
+        let woken = wake.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        let stopping = soft.is_cancelled();
+        if stopping && working.tasks.is_empty() {
+            return;
+        }
+        let looked = if stopping || !working.has_room(stage) {
+            Ok(LONGEST_SLEEP)
+        } else {
+            working.look(stage, clock).await
+        };
+        let sleep = looked.unwrap_or_else(|error| rest_after::<S>(&error));
+        tokio::select! {
+            () = hard.cancelled() => return working.give_back(stage).await,
+            done = working.finished(), if !working.tasks.is_empty() => {
+                if let Err(error) = stage.record(done).await {
+                    tokio::time::sleep(rest_after::<S>(&error)).await;
+                }
+            }
+            () = soft.cancelled(), if !stopping => {}
+            () = woken => {}
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+}
+
+fn rest_after<S: Stage>(error: &StoreError) -> Duration {
+    tracing::error!(stage = S::NAME, error = %error, "the store failed; trying again");
+    STORE_FAILURE_PAUSE
+}
+
+fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
+    let Some(due) = due else { return LONGEST_SLEEP };
+    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
+}
+
+/// Items being worked on, each in a task of its own so that all cores are used.
+struct Working<S: Stage> {
+    tasks: JoinSet<S::Done>,
+    claims: HashMap<tokio::task::Id, S::Claim>,
+}
+
+impl<S: Stage> Working<S> {
+    fn new() -> Self {
+        Self { tasks: JoinSet::new(), claims: HashMap::new() }
+    }
+
+    /// Whether a claim is worth its query: a good part of the permits is free, so that rows are claimed in batches.
+    fn has_room(&self, stage: &S) -> bool {
+        self.free(stage) >= stage.permits().div_ceil(4)
+    }
+
+    fn free(&self, stage: &S) -> u32 {
+        stage.permits().saturating_sub(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Claims what is due, at most the free permits, and starts on it. Returns whether all free permits were taken.
+    async fn claim(&mut self, stage: &S) -> Result<bool, StoreError> {
+        let free = self.free(stage);
+        let items = stage.claim(free).await?;
+        let all_taken = items.len() >= free as usize;
+        for item in items {
+            let claim = S::claim_of(&item);
+            let stage = stage.clone();
+            let task = self.tasks.spawn(async move { stage.process(item).await });
+            self.claims.insert(task.id(), claim);
+        }
+        Ok(all_taken)
+    }
+
+    /// Claims, and says for how long there is no need to look again.
+    async fn look(&mut self, stage: &S, clock: &Clock) -> Result<Duration, StoreError> {
+        if self.claim(stage).await? {
+            return Ok(LONGEST_SLEEP);
+        }
+        Ok(until(stage.next_due().await?, clock.now()))
+    }
+
+    /// Waits for one item to finish and takes along all that have finished by then.
+    async fn finished(&mut self) -> Vec<S::Done> {
+        let mut done = Vec::new();
+        let mut next = self.tasks.join_next_with_id().await;
+        while let Some(result) = next {
+            match result {
+                Ok((id, item)) => {
+                    self.claims.remove(&id);
+                    done.push(item);
+                }
+                // A bug in our own async code: the item's lease runs out and it is tried again.
+                Err(error) => {
+                    self.claims.remove(&error.id());
+                    tracing::error!(error = %error, "a worker broke off");
+                }
+            }
+            next = if done.len() < RECORD_BATCH { self.tasks.try_join_next_with_id() } else { None };
+        }
+        done
+    }
+
+    async fn give_back(mut self, stage: &S) {
+        self.tasks.abort_all();
+        let claims: Vec<S::Claim> = self.claims.into_values().collect();
+        if claims.is_empty() {
+            return;
+        }
+        tracing::warn!(stage = S::NAME, items = claims.len(), "broken off");
+        if let Err(error) = stage.release(claims).await {
+            tracing::error!(stage = S::NAME, error = %error, "cannot give work back: its leases will run out");
+        }
+    }
+}

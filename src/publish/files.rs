@@ -1,0 +1,121 @@
+//! Clean texts as files, `<sequence>_<hash16>.txt`: title, blank line, paragraphs, in UTF-8.
+//!
+//! A file appears whole or not at all (temporary file, fsync, rename), and the cursor beside the files moves only after the
+//! folder has been fsynced: a crash repeats at most one batch, under the same names.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{BATCH, PublishError};
+use crate::model::{Event, Record};
+use crate::store::Store;
+
+/// Where the folder's cursor is kept.
+const CURSOR_FILE: &str = ".feedmill-cursor";
+
+/// Which records become files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// The first of each text only: copies are links in the store, and would double the text here.
+    #[default]
+    Originals,
+    /// Copies too.
+    WithDuplicates,
+}
+
+/// A folder of clean texts.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+    selection: Selection,
+}
+
+impl Folder {
+    /// Opens the folder, creating it where it is missing.
+    pub fn open(path: &Path, selection: Selection) -> Result<Self, PublishError> {
+        fs::create_dir_all(path).map_err(|source| failure("cannot create", path, source))?;
+        Ok(Self { path: path.to_owned(), selection })
+    }
+
+    /// Writes everything after the folder's cursor. Returns how many files it was.
+    pub async fn catch_up(&self, store: &Store) -> Result<u64, PublishError> {
+        let mut written = 0;
+        let mut cursor = self.cursor()?;
+        loop {
+            let records = store.records_after(cursor, BATCH).await?;
+            let Some(last) = records.last() else { return Ok(written) };
+            cursor = last.seq;
+            // A batch is a few megabytes of local writes and one fsync a file: off the async threads.
+            let folder = self.clone();
+            written += tokio::task::spawn_blocking(move || folder.write(&records, cursor))
+                .await
+                .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        }
+    }
+
+    fn write(&self, records: &[Record], cursor: i64) -> Result<u64, PublishError> {
+        let mut written = 0;
+        for record in records.iter().filter(|record| self.selects(record)) {
+            self.write_whole(&file_name(record), file_text(record).as_bytes())?;
+            written += 1;
+        }
+        self.sync()?;
+        self.write_whole(CURSOR_FILE, format!("{cursor}\n").as_bytes())?;
+        self.sync()?;
+        Ok(written)
+    }
+
+    fn selects(&self, record: &Record) -> bool {
+        let has_new_text = matches!(record.event, Event::Created | Event::Revised);
+        let is_wanted = self.selection == Selection::WithDuplicates || record.duplicate_of.is_none();
+        has_new_text && is_wanted && !record.text.is_empty()
+    }
+
+    fn cursor(&self) -> Result<i64, PublishError> {
+        let path = self.path.join(CURSOR_FILE);
+        let content = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+            read => read.map_err(|source| failure("cannot read", &path, source))?,
+        };
+        content.trim().parse().map_err(|_| PublishError::Cursor { path: path.display().to_string(), content })
+    }
+
+    fn write_whole(&self, name: &str, content: &[u8]) -> Result<(), PublishError> {
+        let path = self.path.join(name);
+        let temporary = self.path.join(format!(".{name}.tmp"));
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            file.write_all(content)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)
+        };
+        write().map_err(|source| failure("cannot write", &path, source))
+    }
+
+    fn sync(&self) -> Result<(), PublishError> {
+        File::open(&self.path)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| failure("cannot sync", &self.path, source))
+    }
+}
+
+/// `000_9d1152d29f00fa6d.txt`: the position in the outbox and the first half of the content's hash.
+pub fn file_name(record: &Record) -> String {
+    format!("{:03}_{}.txt", record.seq, record.content_sha256.hash16())
+}
+
+fn file_text(record: &Record) -> String {
+    let mut text = String::with_capacity(record.text.len() + 200);
+    if let Some(title) = &record.title {
+        text.push_str(title);
+        text.push_str("\n\n");
+    }
+    text.push_str(&record.text);
+    text.push('\n');
+    text
+}
+
+fn failure(action: &'static str, path: &Path, source: std::io::Error) -> PublishError {
+    PublishError::File { action, path: path.display().to_string(), source }
+}
