@@ -1,6 +1,6 @@
 //! How the mill stops.
 //!
-//! Two tokens, in this order: the *soft* one means "take nothing new, finish what is in hand"; the *hard* one drops
+//! Two tokens, in this order: the *soft* one means "take nothing new, finish what is in hand"; the *hard* one breaks off
 //! every task where it stands, which loses nothing, since leases run out and every step may be run twice. Every task is
 //! spawned here, so that a stop knows whom it waits for and a panic is noticed: a mill with half its wheels is stopped,
 //! not left to turn in silence.
@@ -20,6 +20,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::{Instrument, error, info, warn};
+
+/// How long a task may take after the hard stop to give back what it holds.
+const GIVE_BACK_GRACE: Duration = Duration::from_secs(1);
 
 /// How long dropped tasks may take to be gone: a task that is on the processor is dropped at its next await only.
 const DROP_GRACE: Duration = Duration::from_secs(2);
@@ -92,7 +95,8 @@ impl Lifecycle {
 
     /// Runs `work` as a task of this lifecycle, within the current span. `name` stands in the stop's report.
     ///
-    /// The task is dropped at the hard stop. If it panics, everything stops softly.
+    /// The task is dropped a moment after the hard stop: it has that long to give back what it holds. If it panics,
+    /// everything stops softly.
     pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         let task = Task::begin(self, name);
         let hard = self.hard();
@@ -100,7 +104,7 @@ impl Lifecycle {
             tokio::select! {
                 biased;
                 () = work => task.finish(),
-                () = hard.cancelled() => drop(task),
+                () = given_up(hard) => drop(task),
             }
         };
         self.0.tracker.spawn(work.in_current_span());
@@ -142,7 +146,7 @@ impl Lifecycle {
             }
         }
         // A task that never awaits cannot be dropped: its name is still among the running ones.
-        let gone = tokio::time::timeout(DROP_GRACE, self.0.tracker.wait()).await.is_ok();
+        let gone = tokio::time::timeout(GIVE_BACK_GRACE + DROP_GRACE, self.0.tracker.wait()).await.is_ok();
         let tasks = self.tasks();
         let mut dropped = tasks.dropped.clone();
         if !gone {
@@ -154,6 +158,11 @@ impl Lifecycle {
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.0.tasks.lock().expect("no holder of this lock can panic")
     }
+}
+
+async fn given_up(hard: CancellationToken) {
+    hard.cancelled().await;
+    tokio::time::sleep(GIVE_BACK_GRACE).await;
 }
 
 /// A task's entry among the running ones. However the task ends, it is taken out.
@@ -270,7 +279,7 @@ mod tests {
         assert!(done.is_cancelled());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_hard_stop_drops_and_names_what_is_unfinished() {
         let lifecycle = Lifecycle::new(LONG);
         lifecycle.spawn("stuck", std::future::pending());

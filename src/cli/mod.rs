@@ -9,6 +9,7 @@ mod feeds;
 mod migrate;
 mod once;
 mod parse;
+mod progress;
 mod run;
 
 use std::io;

@@ -11,14 +11,14 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::LogSettings;
 use super::document::Document;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::raw::{self, Raw};
-use super::{LogSettings, PipelineSettings};
 use crate::extract::{Rules, SiteRules};
 use crate::fetch::AllowedNet;
-use crate::{dedup, fetch, schedule, store, telemetry};
+use crate::{dedup, fetch, pipeline, schedule, store, telemetry};
 
 const DAY_SECS: u64 = 86_400;
 
@@ -204,13 +204,13 @@ impl Checker<'_> {
         bounds
     }
 
-    pub(super) fn pipeline(&mut self, raw: &Raw) -> PipelineSettings {
+    pub(super) fn pipeline(&mut self, raw: &Raw) -> pipeline::Settings {
         let Raw { pipeline, extract, .. } = raw;
         let extract_concurrency = match extract.concurrency {
             0 => available_cores(),
             concurrency => self.number("extract.concurrency", concurrency, 0..=256),
         };
-        let settings = PipelineSettings {
+        let settings = pipeline::Settings {
             feed_concurrency: self.number("pipeline.feed_concurrency", pipeline.feed_concurrency, 1..=1_000),
             page_concurrency: self.number("pipeline.page_concurrency", pipeline.page_concurrency, 1..=1_000),
             extract_concurrency,

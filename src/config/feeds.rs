@@ -143,12 +143,8 @@ impl Feeds {
         if let Some(options) = self.by_tags.get(tags) {
             return Arc::clone(options);
         }
-        let options = Arc::new(FeedOptions {
-            bounds: self.bounds.clone(),
-            request: RequestOptions::default(),
-            content: raw::Feed::DEFAULT_CONTENT,
-            tags: tags.to_vec(),
-        });
+        let options =
+            Arc::new(FeedOptions { tags: tags.to_vec(), ..FeedOptions::within(self.bounds.clone()) });
         self.by_tags.insert(tags.to_vec(), Arc::clone(&options));
         options
     }
@@ -220,7 +216,7 @@ fn table_options(feed: &raw::Feed, path: &str, bounds: &Bounds, checker: &mut Ch
     FeedOptions {
         bounds: Bounds { min_interval, max_interval, fixed_interval, ..bounds.clone() },
         request,
-        content: feed.content.unwrap_or(raw::Feed::DEFAULT_CONTENT),
+        content: feed.content.unwrap_or_default(),
         tags: feed.tags.clone(),
     }
 }

@@ -30,8 +30,8 @@ use self::feeds::Feeds;
 use self::include::Included;
 use self::problem::{Place, Problems};
 use self::raw::Raw;
-use crate::model::ContentSource;
-use crate::{dedup, extract, fetch, schedule, store};
+use crate::pipeline::{self, FeedOptions};
+use crate::{dedup, extract, fetch, store};
 
 /// The commented file that ships: every setting at its default.
 pub const DEFAULT_FILE: &str = include_str!("../../config/feedmill.toml");
@@ -44,7 +44,7 @@ pub struct Config {
     /// `[fetch]`.
     pub fetch: fetch::Settings,
     /// `[pipeline]`.
-    pub pipeline: PipelineSettings,
+    pub pipeline: pipeline::Settings,
     /// `[dedup]`.
     pub dedup: dedup::Settings,
     /// `[[site]]`.
@@ -57,6 +57,8 @@ pub struct Config {
     pub log: LogSettings,
     /// `[[feed]]` and everything included, by configured URL; disabled ones are left out.
     pub feeds: HashMap<Url, Arc<FeedOptions>>,
+    /// The options of a feed that says nothing of its own.
+    pub feed_defaults: Arc<FeedOptions>,
     /// `[output] dir`: where clean texts are written as they come, where set.
     pub output_dir: Option<PathBuf>,
 }
@@ -110,6 +112,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let state_dir = environment.state_dir();
     let mut checker = Checker { document: &document, environment, problems: &mut problems };
     let bounds = checker.schedule(&raw.schedule);
+    let feed_defaults = Arc::new(FeedOptions::within(bounds.clone()));
     let mut feeds = Feeds::new(bounds);
     feeds.add_tables(&raw.feed, &mut checker);
     checker.sites(&raw.site);
@@ -123,6 +126,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         stop_timeout: checker.stop_timeout(&raw.lifecycle),
         log: checker.log(&raw.log),
         feeds: HashMap::new(),
+        feed_defaults,
         output_dir: check::output_dir(&raw.output, &state_dir),
     };
     for (document, part) in included.documents {
@@ -144,38 +148,6 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let disabled_feeds;
     (config.feeds, disabled_feeds) = feeds.into_parts();
     Ok(Loaded { config, file: None, warnings, disabled_feeds, raw })
-}
-
-/// How the two halves work.
-#[derive(Clone, Debug)]
-pub struct PipelineSettings {
-    /// Feeds polled at once.
-    pub feed_concurrency: u32,
-    /// Pages fetched at once.
-    pub page_concurrency: u32,
-    /// Pages parsed at once; the number of cores by default.
-    pub extract_concurrency: u32,
-    /// CPU time after which a page's extraction is given up.
-    pub extract_timeout: Duration,
-    /// How long a claimed row belongs to its worker.
-    pub lease: Duration,
-    /// First polls of new feeds are spread over this time.
-    pub initial_spread: Duration,
-    /// Failed attempts after which an entry is given up (its feed content is used where there is any).
-    pub max_entry_attempts: u32,
-}
-
-/// Everything that may differ from feed to feed.
-#[derive(Clone, Debug)]
-pub struct FeedOptions {
-    /// When it is polled.
-    pub bounds: schedule::Bounds,
-    /// How it is asked for.
-    pub request: fetch::RequestOptions,
-    /// What its articles are made of.
-    pub content: ContentSource,
-    /// The operator's labels.
-    pub tags: Vec<String>,
 }
 
 /// How logs are written.

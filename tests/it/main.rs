@@ -1,6 +1,5 @@
-//! The integration tests: one binary, one module a room.
-
-//! One binary for all integration tests: linked once, and what they share is compiled once.
+//! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
+//! room.
 
 mod architecture;
 mod fetch;
