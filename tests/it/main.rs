@@ -3,5 +3,6 @@
 
 mod architecture;
 mod fetch;
+mod pages;
 mod seeds;
 mod support;

@@ -9,6 +9,8 @@ use super::words::{self, Roles};
 
 /// Characters of running text kept to tell the language by.
 const SAMPLE_CHARS: usize = 1200;
+/// Shorter texts are menus and headlines.
+const RUNNING_CHARS: usize = 80;
 /// Longest text of a byline or date.
 const SHORT_CHARS: usize = 240;
 /// Longest headline.
@@ -181,12 +183,14 @@ impl<'a> Walk<'a> {
         }
         self.at += trimmed.len();
         let label = std::mem::replace(&mut self.label, if trimmed.len() <= 40 { trimmed } else { "" });
+        if trimmed.len() > RUNNING_CHARS
+            && self.clues.sample.len() < SAMPLE_CHARS
+            && self.place() == Place::Open
+        {
+            self.clues.sample.push_str(&trimmed[..trimmed.floor_char_boundary(SAMPLE_CHARS)]);
+            self.clues.sample.push('\n');
+        }
         if trimmed.len() > SHORT_CHARS {
-            if self.clues.sample.len() < SAMPLE_CHARS && self.place() == Place::Open {
-                let end = trimmed.floor_char_boundary(SAMPLE_CHARS);
-                self.clues.sample.push_str(&trimmed[..end]);
-                self.clues.sample.push('\n');
-            }
             return;
         }
         if self.clues.bylines.len() < MAX_CLUES && words::opens_byline(trimmed) {
