@@ -1,1 +1,262 @@
-//! To come.
+//! The composition root: a [`Config`] becomes a running mill.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Notify, watch};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::extract::{Rules, RulesError};
+use crate::fetch::{FetchError, Fetcher};
+use crate::http::{self, Surface};
+use crate::lifecycle::Lifecycle;
+use crate::pipeline::articles::Articles;
+use crate::pipeline::feeds::Feeds;
+use crate::pipeline::workers::Workers;
+use crate::pipeline::{Plan, Shared, Tally, line};
+use crate::publish::PublishError;
+use crate::publish::files::{Folder, Selection};
+use crate::store::{FeedsSync, RunLock, Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+/// How long the file writer rests after a failure, and at most between two looks at the outbox.
+const PUBLISH_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why the mill does not start, or does not take a new configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The store cannot be opened or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client cannot be built.
+    #[error("cannot build the HTTP client: {0}")]
+    Fetch(#[from] FetchError),
+    /// An operator's selector is wrong.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// The output folder cannot be used.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The service surface cannot listen.
+    #[error("cannot listen on {address}: {source}; hint: set [http] listen to a free address")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// The mill, ready to turn.
+#[derive(Debug)]
+pub struct Daemon {
+    shared: Shared,
+    plan: watch::Sender<Arc<Plan>>,
+    output: Option<Folder>,
+    http_listen: Option<SocketAddr>,
+    database_url: secrecy::SecretString,
+    output_dir: Option<PathBuf>,
+    _lock: RunLock,
+}
+
+impl Daemon {
+    /// Opens the store, takes the right to run on it, and makes its feeds those of the config. Polls nothing yet.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
+        let output =
+            config.output_dir.as_deref().map(|dir| Folder::open(dir, Selection::Originals)).transpose()?;
+        let plan = plan(&config, &clock)?;
+        let store = Store::open(&config.database, clock.clone()).await?;
+        let lock = store.lock_for_running().await?;
+        sync_feeds(&store, &plan).await?;
+        let (plan, in_force) = watch::channel(Arc::new(plan));
+        let settings = &config.pipeline;
+        let shared = Shared {
+            store,
+            clock,
+            plan: in_force,
+            workers: Workers::new(settings.extract_concurrency, settings.extract_timeout),
+            alone: Arc::new(Mutex::new(())),
+            tally: Arc::new(Tally::default()),
+            entries_recorded: Arc::new(Notify::new()),
+            articles_stored: Arc::new(Notify::new()),
+        };
+        Ok(Self {
+            shared,
+            plan,
+            output,
+            http_listen: config.http_listen,
+            database_url: config.database.url,
+            output_dir: config.output_dir,
+            _lock: lock,
+        })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// Counts since the start.
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.shared.tally)
+    }
+
+    /// Takes a new configuration: all of it is checked first, then swapped at once. On an error the old one stays.
+    pub async fn reload(&self, config: Config) -> Result<FeedsSync, DaemonError> {
+        let plan = plan(&config, &self.shared.clock)?;
+        let synced = sync_feeds(&self.shared.store, &plan).await?;
+        self.plan.send_replace(Arc::new(plan));
+        self.shared.entries_recorded.notify_one();
+        for key in self.needs_restart(&config) {
+            tracing::warn!(key, "this setting changes with a restart only");
+        }
+        Ok(synced)
+    }
+
+    fn needs_restart(&self, config: &Config) -> Vec<&'static str> {
+        use secrecy::ExposeSecret as _;
+        let changed = [
+            ("database.url", self.database_url.expose_secret() != config.database.url.expose_secret()),
+            ("http.listen", self.http_listen != config.http_listen),
+            ("output.dir", self.output_dir != config.output_dir),
+        ];
+        changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+    }
+
+    /// Polls everything that is due, processes every entry that is due, writes the files: then it is done. A cancelled
+    /// `soft` finishes what is in hand and leaves the rest.
+    pub async fn once(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
+        let feeds = Feeds(self.shared.clone());
+        let articles = Articles(self.shared.clone());
+        // Pages are fetched while feeds are still being polled; what comes in after the last look is drained behind.
+        let feeds_done = soft.child_token();
+        let polled = async {
+            let polled = line::drain(&feeds, soft).await;
+            feeds_done.cancel();
+            polled
+        };
+        let hard = CancellationToken::new();
+        let wake = &self.shared.entries_recorded;
+        let refined = line::run(&articles, wake, &self.shared.clock, &feeds_done, &hard);
+        let (polled, ()) = tokio::join!(polled, refined);
+        polled?;
+        line::drain(&articles, soft).await?;
+        self.write_files().await?;
+        Ok(())
+    }
+
+    /// Starts everything on `lifecycle`, which also stops it. Returns the address of the service surface.
+    pub async fn start(
+        self: Arc<Self>,
+        lifecycle: &Lifecycle,
+        metrics: Metrics,
+    ) -> Result<Option<SocketAddr>, DaemonError> {
+        let address = match self.http_listen {
+            Some(address) => Some(self.listen(address, lifecycle, metrics).await?),
+            None => None,
+        };
+        let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+        let daemon = Arc::clone(&self);
+        lifecycle.spawn("feeds", async move {
+            let feeds = Feeds(daemon.shared.clone());
+            // No other part makes feeds due; a reload does, and the line looks again within seconds.
+            let wake = Notify::new();
+            line::run(&feeds, &wake, &daemon.shared.clock, &soft, &hard).await;
+        });
+        let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+        let daemon = Arc::clone(&self);
+        // The files follow the articles to the end: a soft stop writes what was in hand.
+        let all_stored = CancellationToken::new();
+        let ended = all_stored.clone().drop_guard();
+        lifecycle.spawn("articles", async move {
+            let _ended = ended;
+            let articles = Articles(daemon.shared.clone());
+            line::run(&articles, &daemon.shared.entries_recorded, &daemon.shared.clock, &soft, &hard).await;
+        });
+        if self.output.is_some() {
+            lifecycle.spawn("files", async move { self.keep_writing_files(&all_stored).await });
+        }
+        Ok(address)
+    }
+
+    async fn listen(
+        &self,
+        address: SocketAddr,
+        lifecycle: &Lifecycle,
+        metrics: Metrics,
+    ) -> Result<SocketAddr, DaemonError> {
+        let failed = |source| DaemonError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let soft = lifecycle.soft();
+        let router = http::router(Surface { store: self.shared.store.clone(), metrics, soft: soft.clone() });
+        lifecycle.spawn("http", async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned());
+            if let Err(error) = served.await {
+                tracing::error!(error = %error, "the service surface broke off");
+            }
+        });
+        tracing::info!(address = %bound, "serving health, metrics and records");
+        Ok(bound)
+    }
+
+    async fn write_files(&self) -> Result<u64, PublishError> {
+        match &self.output {
+            Some(folder) => folder.catch_up(self.store()).await,
+            None => Ok(0),
+        }
+    }
+
+    /// Writes files as articles are stored, and once more after the last.
+    async fn keep_writing_files(&self, all_stored: &CancellationToken) {
+        loop {
+            let woken = self.shared.articles_stored.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            let stopping = all_stored.is_cancelled();
+            if let Err(error) = self.write_files().await {
+                tracing::error!(error = %error, "cannot write clean texts; trying again");
+            }
+            if stopping {
+                return;
+            }
+            tokio::select! {
+                () = all_stored.cancelled() => {}
+                () = woken => {}
+                () = tokio::time::sleep(PUBLISH_PAUSE) => {}
+            }
+        }
+    }
+}
+
+/// The plan that a configuration asks for.
+fn plan(config: &Config, clock: &Clock) -> Result<Plan, DaemonError> {
+    Ok(Plan {
+        feeds: config.feeds.clone(),
+        fallback: Arc::clone(&config.feed_defaults),
+        fetcher: Fetcher::new(config.fetch.clone(), clock.clone())?,
+        rules: Arc::new(Rules::new(&config.sites)?),
+        dedup: config.dedup.clone(),
+        settings: config.pipeline.clone(),
+    })
+}
+
+async fn sync_feeds(store: &Store, plan: &Plan) -> Result<FeedsSync, StoreError> {
+    let mut configured: Vec<Url> = plan.feeds.keys().cloned().collect();
+    configured.sort_unstable();
+    let synced = store.feeds_sync(&configured, plan.settings.initial_spread).await?;
+    tracing::info!(
+        feeds = configured.len(),
+        added = synced.added,
+        restored = synced.restored,
+        removed = synced.removed,
+        "feeds configured"
+    );
+    Ok(synced)
+}

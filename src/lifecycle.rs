@@ -1,1 +1,315 @@
-//! To come.
+//! How the mill stops.
+//!
+//! Two tokens, in this order: the *soft* one means "take nothing new, finish what is in hand"; the *hard* one breaks off
+//! every task where it stands, which loses nothing, since leases run out and every step may be run twice. Every task is
+//! spawned here, so that a stop knows whom it waits for and a panic is noticed: a mill with half its wheels is stopped,
+//! not left to turn in silence.
+
+/// What the service manager hears.
+pub mod service;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::{Instrument, error, info, warn};
+
+/// How long a task may take after the hard stop to give back what it holds.
+const GIVE_BACK_GRACE: Duration = Duration::from_secs(1);
+
+/// How long dropped tasks may take to be gone: a task that is on the processor is dropped at its next await only.
+const DROP_GRACE: Duration = Duration::from_secs(2);
+
+/// The stop tokens and all tasks. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Lifecycle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    soft: CancellationToken,
+    hard: CancellationToken,
+    tracker: TaskTracker,
+    stop_timeout: Duration,
+    next_task: AtomicU64,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    running: BTreeMap<u64, &'static str>,
+    panicked: Vec<&'static str>,
+    dropped: Vec<&'static str>,
+}
+
+/// How a stop went. Names stand in the order in which the tasks were spawned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopReport {
+    /// Tasks that were dropped unfinished.
+    pub dropped: Vec<&'static str>,
+    /// Tasks that panicked.
+    pub panicked: Vec<&'static str>,
+}
+
+impl StopReport {
+    /// Whether every task came to its own end.
+    pub fn is_clean(&self) -> bool {
+        self.dropped.is_empty() && self.panicked.is_empty()
+    }
+}
+
+impl fmt::Display for StopReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.dropped.as_slice(), self.panicked.as_slice()) {
+            ([], []) => f.write_str("stopped, everything in hand finished"),
+            (dropped, []) => write!(f, "stopped, dropped unfinished: {}", dropped.join(", ")),
+            ([], panicked) => write!(f, "stopped after a panic in: {}", panicked.join(", ")),
+            (dropped, panicked) => write!(
+                f,
+                "stopped after a panic in: {}; dropped unfinished: {}",
+                panicked.join(", "),
+                dropped.join(", ")
+            ),
+        }
+    }
+}
+
+impl Lifecycle {
+    /// A running lifecycle whose soft stop turns hard after `stop_timeout`.
+    pub fn new(stop_timeout: Duration) -> Self {
+        Self(Arc::new(Inner {
+            soft: CancellationToken::new(),
+            hard: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            stop_timeout,
+            next_task: AtomicU64::new(0),
+            tasks: Mutex::default(),
+        }))
+    }
+
+    /// Runs `work` as a task of this lifecycle, within the current span. `name` stands in the stop's report.
+    ///
+    /// The task is dropped a moment after the hard stop: it has that long to give back what it holds. If it panics,
+    /// everything stops softly.
+    pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let task = Task::begin(self, name);
+        let hard = self.hard();
+        let work = async move {
+            tokio::select! {
+                biased;
+                () = work => task.finish(),
+                () = given_up(hard) => drop(task),
+            }
+        };
+        self.0.tracker.spawn(work.in_current_span());
+    }
+
+    /// Cancelled when nothing new may be taken on.
+    pub fn soft(&self) -> CancellationToken {
+        self.0.soft.clone()
+    }
+
+    /// Cancelled when everything is dropped.
+    pub fn hard(&self) -> CancellationToken {
+        self.0.hard.clone()
+    }
+
+    /// Begins a stop: what is in hand is finished within the stop timeout.
+    pub fn stop_soft(&self) {
+        self.0.soft.cancel();
+    }
+
+    /// Stops at once.
+    pub fn stop_hard(&self) {
+        self.0.soft.cancel();
+        self.0.hard.cancel();
+    }
+
+    /// Waits for a stop to begin and to end.
+    pub async fn wait(&self) -> StopReport {
+        self.0.soft.cancelled().await;
+        service::stopping();
+        self.0.tracker.close();
+        tokio::select! {
+            () = self.0.tracker.wait() => {}
+            () = self.0.hard.cancelled() => {}
+            () = tokio::time::sleep(self.0.stop_timeout) => {
+                let names = self.tasks().running.values().copied().collect::<Vec<_>>().join(", ");
+                warn!(tasks = names, "the stop timeout is over, dropping what is left");
+                self.stop_hard();
+            }
+        }
+        // A task that never awaits cannot be dropped: its name is still among the running ones.
+        let gone = tokio::time::timeout(GIVE_BACK_GRACE + DROP_GRACE, self.0.tracker.wait()).await.is_ok();
+        let tasks = self.tasks();
+        let mut dropped = tasks.dropped.clone();
+        if !gone {
+            dropped.extend(tasks.running.values());
+        }
+        StopReport { dropped, panicked: tasks.panicked.clone() }
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Tasks> {
+        self.0.tasks.lock().expect("no holder of this lock can panic")
+    }
+}
+
+async fn given_up(hard: CancellationToken) {
+    hard.cancelled().await;
+    tokio::time::sleep(GIVE_BACK_GRACE).await;
+}
+
+/// A task's entry among the running ones. However the task ends, it is taken out.
+struct Task {
+    lifecycle: Lifecycle,
+    id: u64,
+    finished: bool,
+}
+
+impl Task {
+    fn begin(lifecycle: &Lifecycle, name: &'static str) -> Self {
+        let id = lifecycle.0.next_task.fetch_add(1, Ordering::Relaxed);
+        lifecycle.tasks().running.insert(id, name);
+        Self { lifecycle: lifecycle.clone(), id, finished: false }
+    }
+
+    fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let mut tasks = self.lifecycle.tasks();
+        let Some(name) = tasks.running.remove(&self.id) else { return };
+        if std::thread::panicking() {
+            tasks.panicked.push(name);
+            drop(tasks);
+            error!(task = name, "a task panicked: stopping");
+            self.lifecycle.stop_soft();
+        } else if !self.finished {
+            tasks.dropped.push(name);
+        }
+    }
+}
+
+/// The process's ear for signals, and its answers to the service manager's watchdog; both until this is dropped, so
+/// through the whole of a stop.
+#[derive(Debug)]
+pub struct Signals {
+    reload: Arc<Notify>,
+    _listener: AbortOnDropHandle<()>,
+}
+
+impl Signals {
+    /// Waits for the next SIGHUP. Several that come before anyone waits are one.
+    pub async fn reload(&self) {
+        self.reload.notified().await;
+    }
+}
+
+/// Listens to signals from now on: the first SIGTERM or SIGINT stops softly, the second at once, SIGHUP asks for the
+/// configuration to be read anew. Answers the service manager's watchdog as well. Must be called on a runtime.
+pub fn signals(lifecycle: &Lifecycle) -> io::Result<Signals> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let reload = Arc::new(Notify::new());
+    let (lifecycle, notify) = (lifecycle.clone(), Arc::clone(&reload));
+    let listen = async move {
+        loop {
+            let stop = tokio::select! {
+                true = received(&mut terminate) => "SIGTERM",
+                true = received(&mut interrupt) => "SIGINT",
+                true = received(&mut hangup) => {
+                    info!("SIGHUP: reading the configuration anew");
+                    notify.notify_one();
+                    continue;
+                }
+                else => return,
+            };
+            if lifecycle.0.soft.is_cancelled() {
+                warn!(signal = stop, "stopping at once");
+                lifecycle.stop_hard();
+            } else {
+                let within_secs = lifecycle.0.stop_timeout.as_secs();
+                info!(signal = stop, within_secs, "stopping; a second signal stops at once");
+                lifecycle.stop_soft();
+            }
+        }
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "outlives the soft stop, which it must: the second signal counts"
+    )]
+    let listener = AbortOnDropHandle::new(tokio::spawn(async {
+        tokio::join!(listen, service::answer_watchdog());
+    }));
+    Ok(Signals { reload, _listener: listener })
+}
+
+/// Whether a signal came; `false` when none will come any more.
+async fn received(signal: &mut Signal) -> bool {
+    signal.recv().await.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[tokio::test]
+    async fn a_soft_stop_finishes_what_is_in_hand() {
+        let lifecycle = Lifecycle::new(LONG);
+        let done = CancellationToken::new();
+        let (soft, finished) = (lifecycle.soft(), done.clone());
+        lifecycle.spawn("worker", async move {
+            soft.cancelled().await;
+            finished.cancel();
+        });
+        lifecycle.stop_soft();
+        assert!(lifecycle.wait().await.is_clean());
+        assert!(done.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hard_stop_drops_and_names_what_is_unfinished() {
+        let lifecycle = Lifecycle::new(LONG);
+        lifecycle.spawn("stuck", std::future::pending());
+        lifecycle.spawn("also stuck", std::future::pending());
+        lifecycle.spawn("quick", std::future::ready(()));
+        lifecycle.stop_hard();
+        let report = lifecycle.wait().await;
+        let mut dropped = report.dropped.clone();
+        dropped.sort_unstable();
+        assert_eq!(dropped, ["also stuck", "stuck"]);
+        assert_eq!(report.panicked, [""; 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_soft_stop_turns_hard_when_its_time_is_over() {
+        let lifecycle = Lifecycle::new(LONG);
+        lifecycle.spawn("stuck", std::future::pending());
+        lifecycle.stop_soft();
+        let report = lifecycle.wait().await;
+        assert_eq!(report.to_string(), "stopped, dropped unfinished: stuck");
+        assert!(lifecycle.hard().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_panic_stops_everything() {
+        let lifecycle = Lifecycle::new(LONG);
+        let soft = lifecycle.soft();
+        lifecycle.spawn("worker", async move { soft.cancelled().await });
+        lifecycle.spawn("broken", async { panic!("on purpose") });
+        let report = lifecycle.wait().await;
+        assert_eq!(report.to_string(), "stopped after a panic in: broken");
+    }
+}

@@ -1,13 +1,46 @@
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::bail;
-
 use super::Global;
+use crate::config::DEFAULT_FILE;
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
 
-pub(crate) fn run(_args: &Args, _global: &Global) -> anyhow::Result<ExitCode> {
-    bail!("not built yet")
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Read the configuration and all that it includes, and say everything that is wrong with it
+    Check,
+    /// Print the configuration in effect as TOML: defaults, file, included feeds and environment; secrets hidden
+    Show,
+    /// Print the commented default file
+    Default,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    match args.command {
+        Command::Default => out.write_all(DEFAULT_FILE.as_bytes())?,
+        Command::Show => out.write_all(global.load()?.to_toml().as_bytes())?,
+        Command::Check => {
+            let loaded = global.load()?;
+            for warning in &loaded.warnings {
+                eprintln!("warning: {warning}");
+            }
+            let file = loaded.file.as_ref().map_or("the defaults".into(), |file| file.to_string_lossy());
+            writeln!(
+                out,
+                "ok: {file}: {} feeds, {} disabled, {} sites, {} warnings",
+                loaded.config.feeds.len(),
+                loaded.disabled_feeds,
+                loaded.config.sites.len(),
+                loaded.warnings.len()
+            )?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,76 @@
+//! `feedmill export`: stored articles as files or JSON lines.
+
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
-
-use super::Global;
+use super::{Global, block_on};
+use crate::clock::Clock;
+use crate::publish::files::{Folder, Selection};
+use crate::publish::lines;
+use crate::store::Store;
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Write clean texts as <SEQUENCE>_<HASH16>.txt into this folder, from where its last export ended
+    #[arg(long, value_name = "DIR", required_unless_present = "format")]
+    dir: Option<PathBuf>,
+    /// Stream whole records to standard output
+    #[arg(long, value_enum, conflicts_with = "dir")]
+    format: Option<Format>,
+    /// Copies of earlier articles become files too
+    #[arg(long, requires = "dir")]
+    with_duplicates: bool,
+    /// Remember in the store, under this name, how far the stream came, and go on from there
+    #[arg(long, value_name = "NAME", requires = "format")]
+    cursor: Option<String>,
+    /// Stream the records after this position
+    #[arg(long, value_name = "SEQ", requires = "format", conflicts_with = "cursor", default_value_t = 0)]
+    after: i64,
+}
 
-pub(crate) fn run(_args: &Args, _global: &Global) -> anyhow::Result<ExitCode> {
-    bail!("not built yet")
+/// Form of a stream.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// One JSON object a line
+    Jsonl,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = global.start()?;
+    block_on(async {
+        let store = Store::open(&config.database, Clock::system()).await?;
+        match &args.dir {
+            Some(dir) => {
+                let selection =
+                    if args.with_duplicates { Selection::WithDuplicates } else { Selection::Originals };
+                let written = Folder::open(dir, selection)?.catch_up(&store).await?;
+                tracing::info!(files = written, dir = %dir.display(), "exported");
+            }
+            None => stream(args, &store).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn stream(args: &Args, store: &Store) -> anyhow::Result<()> {
+    let after = match &args.cursor {
+        Some(name) => store.cursor_get(&consumer(name)).await?,
+        None => args.after,
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = lines::stream(store, after, &mut out, async |seq| {
+        if let Some(name) = &args.cursor {
+            store.cursor_set(&consumer(name), seq).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    tracing::info!(records = written, "exported");
+    Ok(())
+}
+
+fn consumer(name: &str) -> String {
+    format!("export:{name}")
 }

@@ -9,6 +9,7 @@ mod feeds;
 mod migrate;
 mod once;
 mod parse;
+mod progress;
 mod run;
 
 use std::io;
@@ -17,8 +18,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
+use tracing::{info, warn};
 
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat};
+use crate::telemetry::{self, Logs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -29,6 +32,9 @@ Exit codes:
 
 const CONFIG_HELP: &str = "Configuration file [default: the first of ./feedmill.toml, \
 $XDG_CONFIG_HOME/feedmill/feedmill.toml, /etc/feedmill/feedmill.toml; without any, the built-in defaults]";
+
+/// The configuration cannot be used; clap exits likewise for a command line that cannot.
+const BAD_CONFIG: u8 = 2;
 
 /// Some inputs failed, the others are done.
 pub(crate) const DONE_IN_PART: u8 = 3;
@@ -85,13 +91,19 @@ impl Cli {
     /// Does what the command line asks. Errors are printed here and become the documented exit codes.
     pub fn main(self) -> ExitCode {
         let done = install_crypto().and_then(|()| self.run());
-        done.unwrap_or_else(|error| match error.downcast_ref::<io::Error>() {
-            // The reader of our output has seen enough (`feedmill export | head`).
-            Some(cause) if cause.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            _ => {
-                eprintln!("error: {error:#}");
-                ExitCode::FAILURE
+        done.unwrap_or_else(|error| {
+            if let Some(cause) = error.downcast_ref::<io::Error>()
+                && cause.kind() == io::ErrorKind::BrokenPipe
+            {
+                // The reader of our output has seen enough (`feedmill export | head`).
+                return ExitCode::SUCCESS;
             }
+            if error.is::<ConfigError>() {
+                eprintln!("{error}");
+                return ExitCode::from(BAD_CONFIG);
+            }
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         })
     }
 
@@ -113,11 +125,50 @@ impl Cli {
 }
 
 impl Global {
-    /// Reads the configuration and starts the logs by it. For every subcommand that has to do with the operator's
-    /// own mill.
+    /// Reads the configuration and starts the logs by it: for every subcommand that has to do with the operator's own
+    /// mill. What the configuration warns of is logged.
     pub(crate) fn start(&self) -> anyhow::Result<Config> {
-        bail!("not built yet")
+        self.start_reloadable().map(|(config, _)| config)
     }
+
+    /// The same, for whoever will read the configuration anew: see [`Global::reload`].
+    pub(crate) fn start_reloadable(&self) -> anyhow::Result<(Config, Logs)> {
+        let loaded = self.load()?;
+        let logs = telemetry::start_logs(&loaded.config.log)?;
+        Ok((with_warnings_logged(loaded), logs))
+    }
+
+    /// Reads the configuration anew. Either all of it is good, and the logs follow it at once, or nothing changes.
+    pub(crate) fn reload(&self, logs: &Logs) -> anyhow::Result<Config> {
+        let loaded = self.load()?;
+        logs.set_filter(&loaded.config.log.filter)?;
+        Ok(with_warnings_logged(loaded))
+    }
+
+    /// Reads the configuration, with what the command line says on top.
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        let mut loaded = Config::load(self.config.as_deref(), &Environment::of_process())?;
+        let log = &mut loaded.config.log;
+        log.format = self.log_format.unwrap_or(log.format);
+        match self.verbose {
+            0 => {}
+            1 => log.filter.push_str(",feedmill=debug"),
+            _ => log.filter.push_str(",feedmill=trace"),
+        }
+        Ok(loaded)
+    }
+}
+
+fn with_warnings_logged(loaded: Loaded) -> Config {
+    if let Some(file) = &loaded.file {
+        info!(file = %file.display(), feeds = loaded.config.feeds.len(), "configuration read");
+    } else {
+        info!("no configuration file found: the defaults are used");
+    }
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    loaded.config
 }
 
 /// Runs `work` on a runtime of its own: the subcommands that only compute never pay for one.

@@ -1,11 +1,131 @@
+//! `feedmill parse`: what the feed reader makes of files, one JSON object a file.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::Context;
+use jiff::Timestamp;
+use serde::Serialize;
 
-/// Arguments of `parse`.
+use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
+
+/// Parse feed files and print what they hold, one JSON object a file.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Read the files named in a table: path relative to the table, tab, HTTP content type (may be empty).
+    #[arg(long, value_name = "FILE.tsv")]
+    manifest: Option<PathBuf>,
+    /// Feed files; `-` is standard input.
+    #[arg(value_name = "FILE", required_unless_present = "manifest")]
+    files: Vec<PathBuf>,
+}
 
-pub(crate) fn run(_args: &Args) -> anyhow::Result<ExitCode> {
-    bail!("not built yet")
+/// Prints the report of every file. Fails if a file cannot be read; one that is no feed only counts against the exit
+/// code.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut all_feeds = true;
+    if let Some(manifest) = &args.manifest {
+        let folder = manifest.parent().unwrap_or(Path::new(""));
+        let table =
+            std::fs::read_to_string(manifest).with_context(|| format!("read {}", manifest.display()))?;
+        for row in table.lines().filter(|row| !row.is_empty()) {
+            let (path, content_type) = row.split_once('\t').unwrap_or((row, ""));
+            let body = read_file(&folder.join(path))?;
+            let content_type = Some(content_type).filter(|value| !value.is_empty());
+            all_feeds &= report(path, &body, content_type, &mut out)?;
+        }
+    }
+    for path in &args.files {
+        let body = if path == Path::new("-") { read_stdin()? } else { read_file(path)? };
+        all_feeds &= report(&path.to_string_lossy(), &body, None, &mut out)?;
+    }
+    out.flush().context("write to standard output")?;
+    Ok(if all_feeds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("read {}", path.display()))
+}
+
+fn read_stdin() -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut body).context("read standard input")?;
+    Ok(body)
+}
+
+/// Writes one line; `false` if the body is no feed.
+fn report(path: &str, body: &[u8], content_type: Option<&str>, out: &mut impl Write) -> anyhow::Result<bool> {
+    let parsed = parse(body, content_type, None);
+    let report = match &parsed {
+        Ok(feed) => Report::of(path, feed),
+        Err(error) => Report { path, error: Some(error.to_string()), ..Report::default() },
+    };
+    serde_json::to_writer(&mut *out, &report).context("write to standard output")?;
+    writeln!(out).context("write to standard output")?;
+    Ok(parsed.is_ok())
+}
+
+#[derive(Default, Serialize)]
+struct Report<'a> {
+    path: &'a str,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feed: Option<&'a FeedInfo>,
+    entries: Vec<EntryReport<'a>>,
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+struct EntryReport<'a> {
+    key: String,
+    guid: Option<&'a str>,
+    title: Option<&'a str>,
+    link: Option<&'a str>,
+    published_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    authors: &'a [String],
+    tags: &'a [String],
+    language: Option<&'a str>,
+    image: Option<&'a str>,
+    enclosures: Vec<&'a str>,
+    summary: Option<&'a str>,
+    content: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    fn of(path: &'a str, parsed: &'a ParsedFeed) -> Self {
+        Self {
+            path,
+            ok: true,
+            error: None,
+            feed: Some(&parsed.feed),
+            entries: parsed.entries.iter().map(EntryReport::of).collect(),
+            warnings: &parsed.warnings,
+        }
+    }
+}
+
+impl<'a> EntryReport<'a> {
+    fn of(entry: &'a ParsedEntry) -> Self {
+        let evidence = &entry.evidence;
+        Self {
+            key: entry.key.to_string(),
+            guid: entry.guid.as_deref(),
+            title: evidence.title.as_deref(),
+            link: entry.link.as_ref().map(url::Url::as_str),
+            published_at: evidence.published_at,
+            updated_at: evidence.updated_at,
+            authors: &evidence.authors,
+            tags: &evidence.tags,
+            language: evidence.language.as_deref(),
+            image: evidence.image.as_ref().map(url::Url::as_str),
+            enclosures: entry.enclosures.iter().map(url::Url::as_str).collect(),
+            summary: evidence.summary.as_deref(),
+            content: evidence.content.as_deref(),
+        }
+    }
 }

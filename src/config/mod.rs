@@ -1,15 +1,40 @@
-//! What the operator's file says ([`raw`]), and what it means ([`Config`]).
+//! What the operator's file says (`raw`), and what it means ([`Config`]).
+//!
+//! A file is read in three steps: the text becomes a tree in which every value knows its place, with the
+//! environment's values put in (`document`); the tree becomes plain values (`raw`); those are held against their
+//! bounds and become a [`Config`] (`check`, `feeds`). No step stops at its first problem.
+
+mod check;
+mod document;
+mod environment;
+mod feeds;
+mod include;
+mod opml;
+mod problem;
+mod raw;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
-use crate::model::ContentSource;
-use crate::{dedup, extract, fetch, schedule, store};
+pub use self::environment::Environment;
+pub use self::problem::{ConfigError, Problem};
+
+use self::check::Checker;
+use self::document::Document;
+use self::feeds::Feeds;
+use self::include::Included;
+use self::problem::{Place, Problems};
+use self::raw::Raw;
+use crate::pipeline::{self, FeedOptions};
+use crate::{dedup, extract, fetch, store};
+
+/// The commented file that ships: every setting at its default.
+pub const DEFAULT_FILE: &str = include_str!("../../config/feedmill.toml");
 
 /// The whole configuration, valid by construction.
 #[derive(Clone, Debug)]
@@ -19,7 +44,7 @@ pub struct Config {
     /// `[fetch]`.
     pub fetch: fetch::Settings,
     /// `[pipeline]`.
-    pub pipeline: PipelineSettings,
+    pub pipeline: pipeline::Settings,
     /// `[dedup]`.
     pub dedup: dedup::Settings,
     /// `[[site]]`.
@@ -32,40 +57,97 @@ pub struct Config {
     pub log: LogSettings,
     /// `[[feed]]` and everything included, by configured URL; disabled ones are left out.
     pub feeds: HashMap<Url, Arc<FeedOptions>>,
+    /// The options of a feed that says nothing of its own.
+    pub feed_defaults: Arc<FeedOptions>,
     /// `[output] dir`: where clean texts are written as they come, where set.
     pub output_dir: Option<PathBuf>,
 }
 
-/// How the two halves work.
-#[derive(Clone, Debug)]
-pub struct PipelineSettings {
-    /// Feeds polled at once.
-    pub feed_concurrency: u32,
-    /// Pages fetched at once.
-    pub page_concurrency: u32,
-    /// Pages parsed at once; the number of cores by default.
-    pub extract_concurrency: u32,
-    /// CPU time after which a page's extraction is given up.
-    pub extract_timeout: Duration,
-    /// How long a claimed row belongs to its worker.
-    pub lease: Duration,
-    /// First polls of new feeds are spread over this time.
-    pub initial_spread: Duration,
-    /// Failed attempts after which an entry is given up (its feed content is used where there is any).
-    pub max_entry_attempts: u32,
+/// A configuration that was read, and what was noticed on the way.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub config: Config,
+    /// The file that it was read from; `None` for the built-in defaults.
+    pub file: Option<PathBuf>,
+    /// What an operator should know although it stops nothing: a feed named twice, a broken outline.
+    pub warnings: Vec<Problem>,
+    /// Feeds that are configured and not polled.
+    pub disabled_feeds: usize,
+    /// For [`Loaded::to_toml`].
+    raw: Raw,
 }
 
-/// Everything that may differ from feed to feed.
-#[derive(Clone, Debug)]
-pub struct FeedOptions {
-    /// When it is polled.
-    pub bounds: schedule::Bounds,
-    /// How it is asked for.
-    pub request: fetch::RequestOptions,
-    /// What its articles are made of.
-    pub content: ContentSource,
-    /// The operator's labels.
-    pub tags: Vec<String>,
+impl Config {
+    /// Reads `file`, else the first file found in the usual places, else nothing: the defaults. The environment's
+    /// settings go on top. Reads all that is included; either all of it is good, or the error says all that is wrong.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, ConfigError> {
+        let found = || environment.config_places().into_iter().find(|place| place.is_file());
+        let file = file.map(Path::to_owned).or_else(found);
+        let text = match &file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                let problem = Problem::at(Place::file(path), format!("cannot be read: {error}"));
+                ConfigError::from(problem)
+            })?,
+        };
+        let document = Document::new(file.clone().unwrap_or_default(), text, environment.overrides());
+        load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
+    }
+}
+
+impl Loaded {
+    /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.raw).expect("plain values under string keys")
+    }
+}
+
+fn load_document(mut document: Document, environment: &Environment) -> Result<Loaded, ConfigError> {
+    let mut problems = Problems::default();
+    let mut raw: Raw = document.read(&mut problems);
+    let included = Included::read(&document, &raw.include, &mut problems);
+    let mut warnings = included.warnings;
+
+    let state_dir = environment.state_dir();
+    let mut checker = Checker { document: &document, environment, problems: &mut problems };
+    let bounds = checker.schedule(&raw.schedule);
+    let feed_defaults = Arc::new(FeedOptions::within(bounds.clone()));
+    let mut feeds = Feeds::new(bounds);
+    feeds.add_tables(&raw.feed, &mut checker);
+    checker.sites(&raw.site);
+    let mut config = Config {
+        database: checker.database(&raw.database, &state_dir),
+        fetch: checker.fetch(&raw.fetch),
+        pipeline: checker.pipeline(&raw),
+        dedup: checker.dedup(&raw.dedup),
+        sites: Vec::new(),
+        http_listen: checker.http_listen(&raw.http),
+        stop_timeout: checker.stop_timeout(&raw.lifecycle),
+        log: checker.log(&raw.log),
+        feeds: HashMap::new(),
+        feed_defaults,
+        output_dir: check::output_dir(&raw.output, &state_dir),
+    };
+    for (document, part) in included.documents {
+        let mut checker = Checker { document: &document, environment, problems: &mut problems };
+        feeds.add_tables(&part.feed, &mut checker);
+        checker.sites(&part.site);
+        raw.feed.extend(part.feed);
+        raw.site.extend(part.site);
+    }
+    for listing in included.listings {
+        feeds.add_listing(&listing, &mut problems, &mut warnings);
+        raw.feed.extend(listing.feeds.into_iter().map(raw::Feed::from));
+    }
+    raw.include.clear();
+    if !problems.is_empty() {
+        return Err(problems.into_error());
+    }
+    config.sites.clone_from(&raw.site);
+    let disabled_feeds;
+    (config.feeds, disabled_feeds) = feeds.into_parts();
+    Ok(Loaded { config, file: None, warnings, disabled_feeds, raw })
 }
 
 /// How logs are written.

@@ -235,7 +235,13 @@ impl<'a> Walk<'a> {
             if traits.intersects(Traits::HIDDEN) && &**tag != "a" {
                 return !is_really_hidden(element);
             }
-            self.inlines.push(Inline { node: node.id(), traits, start: self.document.text.len(), end: 0, open: true });
+            self.inlines.push(Inline {
+                node: node.id(),
+                traits,
+                start: self.document.text.len(),
+                end: 0,
+                open: true,
+            });
             match *tag {
                 local_name!("a") => {
                     self.link_depth += 1;
@@ -285,7 +291,9 @@ impl<'a> Walk<'a> {
         let Node::Element(element) = node.value() else { return };
         let tag = &element.name.local;
         if is_inline(tag) {
-            let Some(inline) = self.inlines.iter_mut().rev().find(|inline| inline.node == node.id()) else { return };
+            let Some(inline) = self.inlines.iter_mut().rev().find(|inline| inline.node == node.id()) else {
+                return;
+            };
             inline.open = false;
             inline.end = self.document.text.len();
             match *tag {
@@ -301,7 +309,8 @@ impl<'a> Walk<'a> {
             self.pending_space = true;
             return;
         }
-        let is_innermost = self.stack.last().is_some_and(|&top| self.document.containers[top].node == node.id());
+        let is_innermost =
+            self.stack.last().is_some_and(|&top| self.document.containers[top].node == node.id());
         if !is_innermost || self.stack.len() == 1 {
             return;
         }
@@ -546,13 +555,17 @@ fn is_inline(tag: &LocalName) -> bool {
 }
 
 fn is_cell_or_inside(tag: &LocalName) -> bool {
-    matches!(*tag, local_name!("td") | local_name!("th") | local_name!("p") | local_name!("div") | local_name!("center"))
+    matches!(
+        *tag,
+        local_name!("td") | local_name!("th") | local_name!("p") | local_name!("div") | local_name!("center")
+    )
 }
 
 fn is_really_hidden(element: &scraper::node::Element) -> bool {
     element.attrs.iter().any(|(name, value)| {
         name.local == local_name!("hidden")
-            || (name.local == local_name!("style") && (value.contains("display:none") || value.contains("display: none")))
+            || (name.local == local_name!("style")
+                && (value.contains("display:none") || value.contains("display: none")))
     })
 }
 
@@ -571,7 +584,13 @@ fn in_data_table(row: NodeRef<'_, Node>) -> bool {
         for inside in cell.descendants().skip(1) {
             match inside.value() {
                 Node::Text(text) => bytes += text.trim().len(),
-                Node::Element(inner) if !is_inline(&inner.name.local) && !is_void(&inner.name.local) && !is_cell_content(&inner.name.local) => return false,
+                Node::Element(inner)
+                    if !is_inline(&inner.name.local)
+                        && !is_void(&inner.name.local)
+                        && !is_cell_content(&inner.name.local) =>
+                {
+                    return false;
+                }
                 _ => {}
             }
             if bytes > MAX_CELL_BYTES {

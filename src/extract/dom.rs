@@ -59,7 +59,10 @@ pub(crate) fn parse(html: &str) -> Parsed {
 }
 
 fn count_separators(chunk: &str) -> usize {
-    chunk.bytes().filter(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b'/' | b'=' | b'"' | b'\'')).count()
+    chunk
+        .bytes()
+        .filter(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b'/' | b'=' | b'"' | b'\''))
+        .count()
 }
 
 /// The value of an attribute, by its local name.
@@ -120,9 +123,8 @@ fn holds_text(parent: &Node) -> bool {
     let Node::Element(element) = parent else { return true };
     match element.name.local {
         local_name!("style") => false,
-        local_name!("script") => {
-            attribute(element, &local_name!("type")).is_some_and(|kind| kind.to_ascii_lowercase().contains("ld+json"))
-        }
+        local_name!("script") => attribute(element, &local_name!("type"))
+            .is_some_and(|kind| kind.to_ascii_lowercase().contains("ld+json")),
         _ => true,
     }
 }

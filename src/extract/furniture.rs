@@ -17,7 +17,9 @@ pub(crate) struct Line<'a> {
 impl Line<'_> {
     /// A paragraph that can only be running text.
     fn is_prose(&self) -> bool {
-        self.measure.words >= 18.0 && (self.measure.ends_sentence || self.measure.sentences > 1) && self.measure.link_share < 0.5
+        self.measure.words >= 18.0
+            && (self.measure.ends_sentence || self.measure.sentences > 1)
+            && self.measure.link_share < 0.5
     }
 
     /// Short and without an end: a title, a name, a label.
@@ -28,9 +30,13 @@ impl Line<'_> {
 
 /// Which lines are furniture, by which rule.
 pub(crate) fn judge(lines: &[Line<'_>], title: Option<&str>, phrases: &Phrases) -> Vec<Option<&'static str>> {
-    let matches: Vec<Option<Match>> = lines.iter().map(|line| phrases.find(line.text, line.measure.words)).collect();
-    let prose: Vec<f32> =
-        lines.iter().zip(&matches).map(|(line, found)| if found.is_none() && line.is_prose() { line.measure.words } else { 0.0 }).collect();
+    let matches: Vec<Option<Match>> =
+        lines.iter().map(|line| phrases.find(line.text, line.measure.words)).collect();
+    let prose: Vec<f32> = lines
+        .iter()
+        .zip(&matches)
+        .map(|(line, found)| if found.is_none() && line.is_prose() { line.measure.words } else { 0.0 })
+        .collect();
     let all_prose: f32 = prose.iter().sum();
     let title = title.map(fold);
     let mut fates = vec![None; lines.len()];
@@ -53,7 +59,18 @@ pub(crate) fn judge(lines: &[Line<'_>], title: Option<&str>, phrases: &Phrases) 
         if found.furniture == Furniture::Byline && !is_byline(line) {
             continue;
         }
-        if found.coverage != Coverage::Whole && line.is_prose() && !matches!(found.furniture, Furniture::Credit | Furniture::Copyright | Furniture::Newsletter | Furniture::Related | Furniture::Paywall | Furniture::Consent) {
+        if found.coverage != Coverage::Whole
+            && line.is_prose()
+            && !matches!(
+                found.furniture,
+                Furniture::Credit
+                    | Furniture::Copyright
+                    | Furniture::Newsletter
+                    | Furniture::Related
+                    | Furniture::Paywall
+                    | Furniture::Consent
+            )
+        {
             continue;
         }
         let rule = found.furniture.rule();
@@ -64,14 +81,25 @@ pub(crate) fn judge(lines: &[Line<'_>], title: Option<&str>, phrases: &Phrases) 
                 fates[at..].fill(Some(rule));
                 break;
             }
-            Section::Rest if found.furniture == Furniture::AuthorBox => at = drop_name(lines, at, line.text, rule, &mut fates),
+            Section::Rest if found.furniture == Furniture::AuthorBox => {
+                at = drop_name(lines, at, line.text, rule, &mut fates)
+            }
             Section::Box if is_tail && found.coverage == Coverage::Whole => {
-                while at < lines.len() && !lines[at].is_heading && !(lines[at].is_prose() && matches[at].is_none() && prose[at] > 0.0 && all_prose - before > 0.0 && found.furniture != Furniture::Newsletter) {
+                while at < lines.len()
+                    && !lines[at].is_heading
+                    && !(lines[at].is_prose()
+                        && matches[at].is_none()
+                        && prose[at] > 0.0
+                        && all_prose - before > 0.0
+                        && found.furniture != Furniture::Newsletter)
+                {
                     fates[at] = Some(rule);
                     at += 1;
                 }
             }
-            Section::Box if found.furniture == Furniture::Related && line.measure.ends_colon => at = drop_card(lines, at, &matches, rule, &mut fates),
+            Section::Box if found.furniture == Furniture::Related && line.measure.ends_colon => {
+                at = drop_card(lines, at, &matches, rule, &mut fates)
+            }
             _ => {}
         }
     }
@@ -80,11 +108,20 @@ pub(crate) fn judge(lines: &[Line<'_>], title: Option<&str>, phrases: &Phrases) 
 
 /// "By Jane Doe" is a byline, "By noon the square was full" is not.
 fn is_byline(line: &Line<'_>) -> bool {
-    !line.measure.ends_sentence && !line.is_heading && line.measure.sentences <= 1 && line.measure.capital_share >= 0.5
+    !line.measure.ends_sentence
+        && !line.is_heading
+        && line.measure.sentences <= 1
+        && line.measure.capital_share >= 0.5
 }
 
 /// After the picture in an author box stands the name again, and perhaps a line on who that is.
-fn drop_name(lines: &[Line<'_>], mut at: usize, marker: &str, rule: &'static str, fates: &mut [Option<&'static str>]) -> usize {
+fn drop_name(
+    lines: &[Line<'_>],
+    mut at: usize,
+    marker: &str,
+    rule: &'static str,
+    fates: &mut [Option<&'static str>],
+) -> usize {
     if let Some(name) = lines.get(at)
         && name.is_label()
         && name.measure.words <= 6.0
@@ -98,7 +135,13 @@ fn drop_name(lines: &[Line<'_>], mut at: usize, marker: &str, rule: &'static str
 }
 
 /// "Read also about …:" announces a card: a title and perhaps a teaser.
-fn drop_card(lines: &[Line<'_>], mut at: usize, matches: &[Option<Match>], rule: &'static str, fates: &mut [Option<&'static str>]) -> usize {
+fn drop_card(
+    lines: &[Line<'_>],
+    mut at: usize,
+    matches: &[Option<Match>],
+    rule: &'static str,
+    fates: &mut [Option<&'static str>],
+) -> usize {
     let Some(title) = lines.get(at) else { return at };
     if !title.is_label() || matches[at].is_some() {
         return at;

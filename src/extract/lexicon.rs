@@ -32,8 +32,14 @@ impl Traits {
 
     /// Boxes that an article never needs.
     pub(crate) const FURNITURE: Self = Self(
-        Self::COMMENT.0 | Self::RELATED.0 | Self::SHARE.0 | Self::NAV.0 | Self::AD.0 | Self::NEWSLETTER.0
-            | Self::CONSENT.0 | Self::TAGS.0
+        Self::COMMENT.0
+            | Self::RELATED.0
+            | Self::SHARE.0
+            | Self::NAV.0
+            | Self::AD.0
+            | Self::NEWSLETTER.0
+            | Self::CONSENT.0
+            | Self::TAGS.0
             | Self::CAPTION.0,
     );
 
@@ -74,7 +80,10 @@ pub(crate) fn traits_of(element: &Element) -> Traits {
             }),
             local_name!("hidden") => traits.insert(Traits::HIDDEN),
             local_name!("style") => {
-                if value.contains("display:none") || value.contains("display: none") || value.contains("visibility:hidden") {
+                if value.contains("display:none")
+                    || value.contains("display: none")
+                    || value.contains("visibility:hidden")
+                {
                     traits.insert(Traits::HIDDEN);
                 }
             }
@@ -82,7 +91,12 @@ pub(crate) fn traits_of(element: &Element) -> Traits {
                 let key = &*name.local;
                 if key == "aria-hidden" && &**value == "true" {
                     traits.insert(Traits::HIDDEN);
-                } else if key == "aria-label" || key == "data-component" || key == "data-testid" || key == "data-module" || key == "data-block" {
+                } else if key == "aria-label"
+                    || key == "data-component"
+                    || key == "data-testid"
+                    || key == "data-module"
+                    || key == "data-block"
+                {
                     add_names(value, &mut traits);
                 }
             }
@@ -174,73 +188,116 @@ impl Token {
 
 fn traits_of_token(token: &str) -> Traits {
     match token {
-        "comment" | "comments" | "commentlist" | "commentform" | "disqus" | "respond" | "reply" | "replies" | "discussion" | "discuss" | "wpdiscuz"
-        | "wpd" | "livefyre" | "coral" | "kommentar" | "kommentare" | "comentario" | "comentarios" | "commentaire" | "commentaires" | "commenti"
-        | "komentarze" | "komentarz" | "yorum" | "yorumlar" | "forum" | "feedback" | "feedbacks" | "guestbook" | "usercomments" | "commentary"
-        | "spotim" | "viafoura" | "isso" | "utterances" | "reactions" | "reaction" | "opinie" | "sxolia" | "komentar" => Traits::COMMENT,
-        "related" | "recommended" | "recommend" | "recommendation" | "recommendations" | "recirc" | "recirculation" | "outbrain" | "taboola"
-        | "zergnet" | "mostread" | "popular" | "trending" | "trend" | "similar" | "relatedposts" | "yarpp" | "crp" | "upnext" | "readmore"
-        | "readalso" | "relacionadas" | "relacionados" | "relacionado" | "relacionada" | "correlati" | "verwandte" | "weiterlesen" | "mostpopular"
-        | "most" | "latest" | "recent" | "relateds" | "seealso" | "suggested" | "suggestions" | "suggestion" | "also" | "revcontent" | "mgid"
-        | "contentbox" | "morefrom" | "headlines" | "onward" | "teasers" | "relatedlinks" | "relatedstories" | "ilgili" | "benzer"
-        | "incontent" | "nextpost" | "prevnext" | "adjacent" | "lire" | "similaires" | "podobne" | "powiazane" | "moreon" | "promos" => Traits::RELATED,
-        "share" | "sharing" | "shares" | "shared" | "sharethis" | "social" | "socials" | "socialmedia" | "sharedaddy" | "addthis" | "addtoany"
-        | "sociable" | "follow" | "followus" | "sharebar" | "shareaholic" | "twitter" | "facebook" | "whatsapp" | "pinterest" | "linkedin" | "sns"
-        | "teilen" | "compartir" | "partager" | "bookmark" | "bookmarks" | "digg" | "delicious" | "like" | "likes" | "ssba" | "heateor" | "jssocials"
-        | "sharer" | "telegram" | "tweet" | "gplus" | "fb" | "partage" => Traits::SHARE,
-        "nav" | "navi" | "navigation" | "navbar" | "menu" | "menus" | "submenu" | "breadcrumb" | "breadcrumbs" | "crumb" | "crumbs" | "pager" | "pagination"
-        | "paging" | "sitemap" | "skip" | "skiplink" | "topbar" | "toolbar" | "tabs" | "prev" | "previous" | "next" | "paginate" | "pages" | "hamburger"
-        | "topnav" | "subnav" | "mainnav" | "mainmenu" | "pathway" | "wayfinder" | "nextprev" | "postnav" | "dropdown" | "megamenu" => Traits::NAV,
-        "ad" | "ads" | "adv" | "advert" | "adverts" | "advertisement" | "advertising" | "advertorial" | "sponsor" | "sponsored" | "sponsors" | "promo"
-        | "promotion" | "promoted" | "banner" | "banners" | "dfp" | "adsense" | "googleads" | "commercial" | "affiliate" | "adbox" | "adslot" | "adunit"
-        | "werbung" | "anzeige" | "publicidad" | "publicite" | "pub" | "reklama" | "reklam" | "mpu" | "leaderboard" | "cta" | "offer" | "offers" | "deal"
-        | "deals" | "marketing" | "callout" | "upsell" | "admz" | "ezoic" | "adsbygoogle" | "advertise" => Traits::AD,
-        "newsletter" | "newsletters" | "signup" | "subscribe" | "subscription" | "subscriber" | "subscriptions" | "optin" | "mailchimp" | "mc" | "mailing"
-        | "paywall" | "piano" | "regwall" | "registration" | "register" | "mailinglist" | "convertkit" | "sumome" | "abo" | "abonnement" | "boletin"
-        | "email" | "subscribebox" | "barrier" | "gate" | "gated" | "emailsignup" | "inscription" | "donate" | "donation" => Traits::NEWSLETTER,
-        "author" | "authors" | "byline" | "bylines" | "bio" | "biography" | "contributor" | "contributors" | "writer" | "autor" | "autore" | "auteur"
-        | "signature" | "authorbox" | "aboutauthor" | "verfasser" | "vcard" | "profile" | "avatar" | "gravatar" | "reporter" | "columnist"
-        | "redaktion" | "authorbio" | "journalist" => Traits::AUTHOR,
-        "meta" | "metadata" | "postmeta" | "entrymeta" | "kicker" | "category" | "categories" | "cat" | "cats" | "postinfo" | "info" | "details" | "source"
-        | "sources" | "articleinfo" | "infobar" | "overline" | "eyebrow" | "label" | "labels" | "byinfo" | "readtime" | "reading" | "views" | "counter"
-        | "location" | "filed" | "quelle" | "fuente" | "publisher" | "permalink" | "stats" | "postmetadata" | "actions" | "action" | "utility"
-        | "rating" | "ratings" | "vote" | "votes" | "ranking" => Traits::META,
-        "date" | "dateline" | "time" | "timestamp" | "published" | "posted" | "updated" | "datetime" | "pubdate" | "datum" | "fecha" | "modified"
-        | "postdate" | "publish" | "publication" => Traits::DATE,
-        "tag" | "tags" | "tagcloud" | "taglist" | "tagged" | "keywords" | "keyword" | "topics" | "topic" | "tax" | "taxonomy" | "hashtag" | "hashtags" => Traits::TAGS,
-        "caption" | "captions" | "figcaption" | "credit" | "credits" | "legend" | "imgcaption" | "photocaption" | "bildunterschrift" | "photocredit"
-        | "imagecaption" | "copyright" | "bildtext" | "legende" | "cutline" | "pie" | "piefoto" | "phototext" | "captiontext" | "photographer" => Traits::CAPTION,
-        "footer" | "foot" | "footnav" | "legal" | "disclaimer" | "colophon" | "impressum" | "footnotes" | "bottom" | "postfooter" | "pagefooter" | "copy" => Traits::FOOTER,
-        "header" | "masthead" | "head" | "hdr" | "logo" | "branding" | "top" | "pageheader" | "brand" | "sitename" => Traits::HEADER,
-        "sidebar" | "aside" | "rail" | "complementary" | "sidebars" | "rightcol" | "leftcol" | "rightcolumn" | "leftcolumn" | "rightrail" | "secondary"
-        | "sidecol" | "sidebox" | "rhs" | "lhs" | "right" | "left" | "lateral" | "tertiary" | "marginalia" | "sticky" => Traits::SIDEBAR,
-        "widget" | "widgets" | "module" | "modules" | "block" | "portlet" | "plugin" | "gadget" | "box" | "boxes" | "panel" | "sidebarbox" => Traits::WIDGET,
-        "cookie" | "cookies" | "consent" | "gdpr" | "cmp" | "onetrust" | "privacy" | "modal" | "popup" | "overlay" | "lightbox" | "dialog" | "alert"
-        | "notice" | "didomi" | "cookielaw" | "cookiebar" | "tooltip" | "notification" | "popover" | "interstitial" | "adblock" | "warning" => Traits::CONSENT,
-        "hidden" | "hide" | "invisible" | "srt" | "sr" | "screenreader" | "visuallyhidden" | "offscreen" | "offcanvas" | "collapsed" | "assistive"
-        | "screen" | "hdn" => Traits::HIDDEN,
-        "noprint" | "print" | "printer" | "tools" | "toolbox" | "articletools" | "printfriendly" | "storytools" | "controls" | "buttons" | "button"
-        | "btn" | "icons" | "icon" | "fontsize" | "textsize" => Traits::PRINT,
-        "gallery" | "slideshow" | "carousel" | "slider" | "swiper" | "player" | "video" | "videos" | "jwplayer" | "media" | "photo" | "photos" | "image"
-        | "images" | "img" | "audio" | "slide" | "slides" | "figure" | "picture" | "pictures" | "thumb" | "thumbnail" | "thumbnails" | "galleria"
-        | "foto" | "fotos" | "bild" | "bilder" | "videojs" | "podcast" | "multimedia" | "attachment" => Traits::MEDIA,
+        "comment" | "comments" | "commentlist" | "commentform" | "disqus" | "respond" | "reply"
+        | "replies" | "discussion" | "discuss" | "wpdiscuz" | "wpd" | "livefyre" | "coral" | "kommentar"
+        | "kommentare" | "comentario" | "comentarios" | "commentaire" | "commentaires" | "commenti"
+        | "komentarze" | "komentarz" | "yorum" | "yorumlar" | "forum" | "feedback" | "feedbacks"
+        | "guestbook" | "usercomments" | "commentary" | "spotim" | "viafoura" | "isso" | "utterances"
+        | "reactions" | "reaction" | "opinie" | "sxolia" | "komentar" => Traits::COMMENT,
+        "related" | "recommended" | "recommend" | "recommendation" | "recommendations" | "recirc"
+        | "recirculation" | "outbrain" | "taboola" | "zergnet" | "mostread" | "popular" | "trending"
+        | "trend" | "similar" | "relatedposts" | "yarpp" | "crp" | "upnext" | "readmore" | "readalso"
+        | "relacionadas" | "relacionados" | "relacionado" | "relacionada" | "correlati" | "verwandte"
+        | "weiterlesen" | "mostpopular" | "most" | "latest" | "recent" | "relateds" | "seealso"
+        | "suggested" | "suggestions" | "suggestion" | "also" | "revcontent" | "mgid" | "contentbox"
+        | "morefrom" | "headlines" | "onward" | "teasers" | "relatedlinks" | "relatedstories" | "ilgili"
+        | "benzer" | "incontent" | "nextpost" | "prevnext" | "adjacent" | "lire" | "similaires"
+        | "podobne" | "powiazane" | "moreon" | "promos" => Traits::RELATED,
+        "share" | "sharing" | "shares" | "shared" | "sharethis" | "social" | "socials" | "socialmedia"
+        | "sharedaddy" | "addthis" | "addtoany" | "sociable" | "follow" | "followus" | "sharebar"
+        | "shareaholic" | "twitter" | "facebook" | "whatsapp" | "pinterest" | "linkedin" | "sns"
+        | "teilen" | "compartir" | "partager" | "bookmark" | "bookmarks" | "digg" | "delicious" | "like"
+        | "likes" | "ssba" | "heateor" | "jssocials" | "sharer" | "telegram" | "tweet" | "gplus" | "fb"
+        | "partage" => Traits::SHARE,
+        "nav" | "navi" | "navigation" | "navbar" | "menu" | "menus" | "submenu" | "breadcrumb"
+        | "breadcrumbs" | "crumb" | "crumbs" | "pager" | "pagination" | "paging" | "sitemap" | "skip"
+        | "skiplink" | "topbar" | "toolbar" | "tabs" | "prev" | "previous" | "next" | "paginate"
+        | "pages" | "hamburger" | "topnav" | "subnav" | "mainnav" | "mainmenu" | "pathway" | "wayfinder"
+        | "nextprev" | "postnav" | "dropdown" | "megamenu" => Traits::NAV,
+        "ad" | "ads" | "adv" | "advert" | "adverts" | "advertisement" | "advertising" | "advertorial"
+        | "sponsor" | "sponsored" | "sponsors" | "promo" | "promotion" | "promoted" | "banner"
+        | "banners" | "dfp" | "adsense" | "googleads" | "commercial" | "affiliate" | "adbox" | "adslot"
+        | "adunit" | "werbung" | "anzeige" | "publicidad" | "publicite" | "pub" | "reklama" | "reklam"
+        | "mpu" | "leaderboard" | "cta" | "offer" | "offers" | "deal" | "deals" | "marketing" | "callout"
+        | "upsell" | "admz" | "ezoic" | "adsbygoogle" | "advertise" => Traits::AD,
+        "newsletter" | "newsletters" | "signup" | "subscribe" | "subscription" | "subscriber"
+        | "subscriptions" | "optin" | "mailchimp" | "mc" | "mailing" | "paywall" | "piano" | "regwall"
+        | "registration" | "register" | "mailinglist" | "convertkit" | "sumome" | "abo" | "abonnement"
+        | "boletin" | "email" | "subscribebox" | "barrier" | "gate" | "gated" | "emailsignup"
+        | "inscription" | "donate" | "donation" => Traits::NEWSLETTER,
+        "author" | "authors" | "byline" | "bylines" | "bio" | "biography" | "contributor"
+        | "contributors" | "writer" | "autor" | "autore" | "auteur" | "signature" | "authorbox"
+        | "aboutauthor" | "verfasser" | "vcard" | "profile" | "avatar" | "gravatar" | "reporter"
+        | "columnist" | "redaktion" | "authorbio" | "journalist" => Traits::AUTHOR,
+        "meta" | "metadata" | "postmeta" | "entrymeta" | "kicker" | "category" | "categories" | "cat"
+        | "cats" | "postinfo" | "info" | "details" | "source" | "sources" | "articleinfo" | "infobar"
+        | "overline" | "eyebrow" | "label" | "labels" | "byinfo" | "readtime" | "reading" | "views"
+        | "counter" | "location" | "filed" | "quelle" | "fuente" | "publisher" | "permalink" | "stats"
+        | "postmetadata" | "actions" | "action" | "utility" | "rating" | "ratings" | "vote" | "votes"
+        | "ranking" => Traits::META,
+        "date" | "dateline" | "time" | "timestamp" | "published" | "posted" | "updated" | "datetime"
+        | "pubdate" | "datum" | "fecha" | "modified" | "postdate" | "publish" | "publication" => Traits::DATE,
+        "tag" | "tags" | "tagcloud" | "taglist" | "tagged" | "keywords" | "keyword" | "topics" | "topic"
+        | "tax" | "taxonomy" | "hashtag" | "hashtags" => Traits::TAGS,
+        "caption" | "captions" | "figcaption" | "credit" | "credits" | "legend" | "imgcaption"
+        | "photocaption" | "bildunterschrift" | "photocredit" | "imagecaption" | "copyright" | "bildtext"
+        | "legende" | "cutline" | "pie" | "piefoto" | "phototext" | "captiontext" | "photographer" => {
+            Traits::CAPTION
+        }
+        "footer" | "foot" | "footnav" | "legal" | "disclaimer" | "colophon" | "impressum" | "footnotes"
+        | "bottom" | "postfooter" | "pagefooter" | "copy" => Traits::FOOTER,
+        "header" | "masthead" | "head" | "hdr" | "logo" | "branding" | "top" | "pageheader" | "brand"
+        | "sitename" => Traits::HEADER,
+        "sidebar" | "aside" | "rail" | "complementary" | "sidebars" | "rightcol" | "leftcol"
+        | "rightcolumn" | "leftcolumn" | "rightrail" | "secondary" | "sidecol" | "sidebox" | "rhs"
+        | "lhs" | "right" | "left" | "lateral" | "tertiary" | "marginalia" | "sticky" => Traits::SIDEBAR,
+        "widget" | "widgets" | "module" | "modules" | "block" | "portlet" | "plugin" | "gadget" | "box"
+        | "boxes" | "panel" | "sidebarbox" => Traits::WIDGET,
+        "cookie" | "cookies" | "consent" | "gdpr" | "cmp" | "onetrust" | "privacy" | "modal" | "popup"
+        | "overlay" | "lightbox" | "dialog" | "alert" | "notice" | "didomi" | "cookielaw" | "cookiebar"
+        | "tooltip" | "notification" | "popover" | "interstitial" | "adblock" | "warning" => Traits::CONSENT,
+        "hidden" | "hide" | "invisible" | "srt" | "sr" | "screenreader" | "visuallyhidden" | "offscreen"
+        | "offcanvas" | "collapsed" | "assistive" | "screen" | "hdn" => Traits::HIDDEN,
+        "noprint" | "print" | "printer" | "tools" | "toolbox" | "articletools" | "printfriendly"
+        | "storytools" | "controls" | "buttons" | "button" | "btn" | "icons" | "icon" | "fontsize"
+        | "textsize" => Traits::PRINT,
+        "gallery" | "slideshow" | "carousel" | "slider" | "swiper" | "player" | "video" | "videos"
+        | "jwplayer" | "media" | "photo" | "photos" | "image" | "images" | "img" | "audio" | "slide"
+        | "slides" | "figure" | "picture" | "pictures" | "thumb" | "thumbnail" | "thumbnails"
+        | "galleria" | "foto" | "fotos" | "bild" | "bilder" | "videojs" | "podcast" | "multimedia"
+        | "attachment" => Traits::MEDIA,
         "embed" | "iframe" | "instagram" | "tweetembed" | "oembed" | "embedded" => Traits::EMBED,
-        "form" | "poll" | "polls" | "quiz" | "login" | "search" | "searchform" | "signin" | "survey" | "umfrage" | "encuesta" | "input" | "contact"
-        | "captcha" | "account" | "user" | "loginbox" => Traits::FORM,
-        "article" | "body" | "entry" | "content" | "story" | "post" | "text" | "articulo" | "articolo" | "artikel" | "articlecontent" | "bodycopy"
-        | "main" | "maincontent" | "hentry" | "page" | "news" | "item" | "single" | "detail" | "noticia" | "texto" | "texte" | "inhalt" | "primary"
-        | "haber" | "contents" | "blog" | "prose" | "txt" | "nota" | "column" | "paragraph" | "copytext" | "fulltext" | "wysiwyg" | "richtext" | "rich" => Traits::CONTENT,
-        "articlebody" | "storybody" | "entrycontent" | "postcontent" | "articletext" | "storytext" | "bodytext" | "mainbody" | "postbody"
-        | "storycontent" | "newsbody" | "newstext" | "cuerpo" | "corps" | "tresc" | "articlebodycontent" | "newscontent" | "artbody" | "entrybody"
-        | "itemfulltext" | "contentbody" | "bodycontent" | "textbody" | "haberdetay" | "storycopy" => Traits::BODY,
-        "standfirst" | "lead" | "lede" | "intro" | "summary" | "dek" | "deck" | "subtitle" | "subhead" | "subheadline" | "excerpt" | "chapo" | "teaser"
-        | "sapo" | "abstract" | "vorspann" | "entradilla" | "bajada" | "copete" | "subheading" | "leadtext" | "introtext" | "description" | "desc"
-        | "preamble" | "ingress" | "spot" | "sommario" | "leader" | "anleser" | "highlights" => Traits::STANDFIRST,
-        "title" | "titles" | "headline" | "heading" | "titulo" | "titre" | "titolo" | "titel" | "entrytitle" | "posttitle" | "hed" => Traits::TITLE,
-        "pullquote" | "infobox" | "factbox" | "fact" | "facts" | "inset" | "infobar2" | "sidenote" | "pull" | "factsheet" | "infokasten" => Traits::ASIDE,
+        "form" | "poll" | "polls" | "quiz" | "login" | "search" | "searchform" | "signin" | "survey"
+        | "umfrage" | "encuesta" | "input" | "contact" | "captcha" | "account" | "user" | "loginbox" => {
+            Traits::FORM
+        }
+        "article" | "body" | "entry" | "content" | "story" | "post" | "text" | "articulo" | "articolo"
+        | "artikel" | "articlecontent" | "bodycopy" | "main" | "maincontent" | "hentry" | "page" | "news"
+        | "item" | "single" | "detail" | "noticia" | "texto" | "texte" | "inhalt" | "primary" | "haber"
+        | "contents" | "blog" | "prose" | "txt" | "nota" | "column" | "paragraph" | "copytext"
+        | "fulltext" | "wysiwyg" | "richtext" | "rich" => Traits::CONTENT,
+        "articlebody" | "storybody" | "entrycontent" | "postcontent" | "articletext" | "storytext"
+        | "bodytext" | "mainbody" | "postbody" | "storycontent" | "newsbody" | "newstext" | "cuerpo"
+        | "corps" | "tresc" | "articlebodycontent" | "newscontent" | "artbody" | "entrybody"
+        | "itemfulltext" | "contentbody" | "bodycontent" | "textbody" | "haberdetay" | "storycopy" => {
+            Traits::BODY
+        }
+        "standfirst" | "lead" | "lede" | "intro" | "summary" | "dek" | "deck" | "subtitle" | "subhead"
+        | "subheadline" | "excerpt" | "chapo" | "teaser" | "sapo" | "abstract" | "vorspann"
+        | "entradilla" | "bajada" | "copete" | "subheading" | "leadtext" | "introtext" | "description"
+        | "desc" | "preamble" | "ingress" | "spot" | "sommario" | "leader" | "anleser" | "highlights" => {
+            Traits::STANDFIRST
+        }
+        "title" | "titles" | "headline" | "heading" | "titulo" | "titre" | "titolo" | "titel"
+        | "entrytitle" | "posttitle" | "hed" => Traits::TITLE,
+        "pullquote" | "infobox" | "factbox" | "fact" | "facts" | "inset" | "infobar2" | "sidenote"
+        | "pull" | "factsheet" | "infokasten" => Traits::ASIDE,
         "quote" | "blockquote" | "zitat" => Traits::QUOTE,
-        "toc" | "tableofcontents" | "ez" | "inhaltsverzeichnis" | "lwptoc" | "outline" | "jumplinks" => Traits::TOC,
-        "card" | "cards" | "tile" | "tiles" | "grid" | "feed" | "listing" | "river" | "loop" | "list" | "archive" | "bookmarkcard" | "kg" => Traits::CARD,
+        "toc" | "tableofcontents" | "ez" | "inhaltsverzeichnis" | "lwptoc" | "outline" | "jumplinks" => {
+            Traits::TOC
+        }
+        "card" | "cards" | "tile" | "tiles" | "grid" | "feed" | "listing" | "river" | "loop" | "list"
+        | "archive" | "bookmarkcard" | "kg" => Traits::CARD,
         _ => Traits::NONE,
     }
 }

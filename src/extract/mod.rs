@@ -167,13 +167,24 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
     }
 }
 
-fn finish(page: &Page, document: &Document, mut kept: Vec<bool>, mut metadata: Metadata, partial: bool, rules: &Rules) -> Article {
+fn finish(
+    page: &Page,
+    document: &Document,
+    mut kept: Vec<bool>,
+    mut metadata: Metadata,
+    partial: bool,
+    rules: &Rules,
+) -> Article {
     let chosen: Vec<usize> = (0..kept.len()).filter(|&at| kept[at]).collect();
     let lines: Vec<Line<'_>> = chosen
         .iter()
         .map(|&at| {
             let block = &document.blocks[at];
-            Line { text: document.text_of(block), measure: block.measure, is_heading: matches!(block.kind, Kind::Heading(_)) }
+            Line {
+                text: document.text_of(block),
+                measure: block.measure,
+                is_heading: matches!(block.kind, Kind::Heading(_)),
+            }
         })
         .collect();
     let fates = furniture::judge(&lines, metadata.title.as_deref(), &rules.phrases);
@@ -192,10 +203,20 @@ fn finish(page: &Page, document: &Document, mut kept: Vec<bool>, mut metadata: M
     for (at, block) in document.blocks.iter().enumerate() {
         let fate = chosen.binary_search(&at).ok().and_then(|index| fates[index]);
         let rule = fate.unwrap_or(if kept[at] { "body" } else { "outside" });
-        account.push(BlockAccount { kept: kept[at], rule: rule.to_owned(), text: document.text_of(block).chars().take(200).collect() });
+        account.push(BlockAccount {
+            kept: kept[at],
+            rule: rule.to_owned(),
+            text: document.text_of(block).chars().take(200).collect(),
+        });
     }
     let text = text::render(document, &kept);
-    let words: f32 = document.blocks.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(block, _)| block.measure.words).sum();
+    let words: f32 = document
+        .blocks
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| **kept)
+        .map(|(block, _)| block.measure.words)
+        .sum();
     let mut quality_flags = Vec::new();
     if words < 30.0 {
         quality_flags.push(QualityFlag::TooShort);
@@ -221,6 +242,10 @@ fn finish(page: &Page, document: &Document, mut kept: Vec<bool>, mut metadata: M
         quality_flags,
         score: 0.5,
         account,
-        block_hashes: document.blocks.iter().map(|block| BlockHash(site::hash_bytes(document.text_of(block).bytes()))).collect(),
+        block_hashes: document
+            .blocks
+            .iter()
+            .map(|block| BlockHash(site::hash_bytes(document.text_of(block).bytes())))
+            .collect(),
     }
 }

@@ -110,14 +110,20 @@ const MAX_LINE_BYTES: usize = 600;
 impl Phrases {
     /// Compiles the lists of a boilerplate file.
     pub(crate) fn parse(file: &str) -> Result<Self, toml::de::Error> {
-        let mut lists: Vec<(Furniture, Lists)> = toml::from_str::<HashMap<Furniture, Lists>>(file)?.into_iter().collect();
+        let mut lists: Vec<(Furniture, Lists)> =
+            toml::from_str::<HashMap<Furniture, Lists>>(file)?.into_iter().collect();
         lists.sort_by_key(|(furniture, _)| *furniture);
         let mut phrases = Self::default();
         for (furniture, lists) in lists {
             for line in &lists.whole {
                 phrases.whole.entry(fold(line).into()).or_insert((furniture, lists.section));
             }
-            let phrase = |text: String| Phrase { text: text.into(), furniture, section: lists.section, max_words: lists.max_words };
+            let phrase = |text: String| Phrase {
+                text: text.into(),
+                furniture,
+                section: lists.section,
+                max_words: lists.max_words,
+            };
             for start in &lists.start {
                 let text = fold_inner(start);
                 if let Some(key) = first_two(text.chars()) {
@@ -152,12 +158,20 @@ impl Phrases {
             .and_then(|key| self.starts.get(&key))
             .and_then(|bucket| bucket.iter().find(|phrase| inner.starts_with(&*phrase.text) && fits(phrase)));
         if let Some(phrase) = start {
-            return Some(Match { furniture: phrase.furniture, section: phrase.section, coverage: Coverage::Start });
+            return Some(Match {
+                furniture: phrase.furniture,
+                section: phrase.section,
+                coverage: Coverage::Start,
+            });
         }
         let end = first_two(inner.chars().rev())
             .and_then(|key| self.ends.get(&key))
             .and_then(|bucket| bucket.iter().find(|phrase| inner.ends_with(&*phrase.text) && fits(phrase)));
-        end.map(|phrase| Match { furniture: phrase.furniture, section: phrase.section, coverage: Coverage::End })
+        end.map(|phrase| Match {
+            furniture: phrase.furniture,
+            section: phrase.section,
+            coverage: Coverage::End,
+        })
     }
 }
 

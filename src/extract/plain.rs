@@ -54,6 +54,8 @@ pub(crate) fn segment(plain: &str) -> Document {
 /// The headline of plain text: a first line that is no sentence and stands above something.
 pub(crate) fn headline(document: &Document) -> Option<String> {
     let [first, second, ..] = &document.blocks[..] else { return None };
-    let is_headline = first.measure.words <= 30.0 && !first.measure.ends_sentence && first.measure.words < second.measure.words.max(20.0);
+    let is_headline = first.measure.words <= 30.0
+        && !first.measure.ends_sentence
+        && first.measure.words < second.measure.words.max(20.0);
     is_headline.then(|| document.text_of(first).to_owned())
 }

@@ -1,13 +1,33 @@
 //! The only HTTP client.
+//!
+//! One request goes through [`Fetcher::fetch`]: for each hop the address is checked (`guard`), robots.txt is asked where
+//! it is obeyed (`robots`), the host's turn is awaited (`host`), and the answer is read within its caps (`body`). What
+//! the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
 
+mod body;
+mod charset;
+mod client;
+mod error;
+mod fetcher;
+mod freshness;
+mod guard;
+mod host;
+mod outage;
+
+use std::borrow::Cow;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
 
-use crate::clock::Clock;
 use crate::model::Validators;
 use crate::schedule::Freshness;
+
+pub use charset::decode_page;
+pub use error::FetchError;
+pub use fetcher::Fetcher;
+pub use guard::Refused;
+pub use outage::Outage;
 
 /// What a request is for: it decides the `Accept` header, the body cap and whether robots.txt is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +53,18 @@ pub struct RequestOptions {
     pub user_agent: Option<String>,
     /// Whether robots.txt is obeyed; the default differs by purpose.
     pub obey_robots: Option<bool>,
+}
+
+impl RequestOptions {
+    /// The options for a request to `target` on behalf of the feed configured as `feed`: headers and credentials stay
+    /// behind where the target is of another origin.
+    pub fn for_target(&self, feed: &Url, target: &Url) -> Cow<'_, Self> {
+        if feed.origin() == target.origin() || (self.headers.is_empty() && self.auth.is_none()) {
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(Self { headers: Vec::new(), auth: None, ..self.clone() })
+        }
+    }
 }
 
 /// Credentials.
@@ -71,6 +103,13 @@ pub struct Hop {
     pub to: Url,
 }
 
+impl Hop {
+    /// 301 or 308.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self.status, 301 | 308)
+    }
+}
+
 /// A successful answer.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -86,6 +125,15 @@ pub struct Response {
     pub content_type: Option<String>,
     /// What came.
     pub content: Content,
+}
+
+impl Response {
+    /// Where the resource has moved to by the word of every server on the way; `None` without a redirect and with a
+    /// temporary one.
+    pub fn moved_to(&self) -> Option<&Url> {
+        let permanent = !self.hops.is_empty() && self.hops.iter().all(Hop::is_permanent);
+        permanent.then_some(&self.final_url)
+    }
 }
 
 /// A response's content.
@@ -106,31 +154,6 @@ pub enum Retry {
     Never,
     /// The resource is gone for good (410).
     Gone,
-}
-
-/// Why there is no response.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// Stand-in.
-    #[error("not implemented")]
-    Unimplemented,
-}
-
-impl FetchError {
-    /// Whether and when to try again.
-    pub fn retry(&self) -> Retry {
-        unimplemented!()
-    }
-
-    /// The kind of failure, as a short stable label for metrics and the store.
-    pub fn label(&self) -> &'static str {
-        unimplemented!()
-    }
-
-    /// Whether the failure speaks of our own network (DNS or connect) rather than of the server.
-    pub fn is_network(&self) -> bool {
-        unimplemented!()
-    }
 }
 
 /// Settings of the client.
@@ -171,29 +194,4 @@ pub struct AllowedNet {
     pub net: ipnet::IpNet,
     /// The port; every port where `None`.
     pub port: Option<u16>,
-}
-
-/// The client. Cheap to clone; all clones share connections and host limits.
-#[derive(Clone, Debug)]
-pub struct Fetcher {}
-
-impl Fetcher {
-    /// Builds the client.
-    pub fn new(settings: Settings, clock: Clock) -> Result<Self, FetchError> {
-        let _ = (settings, clock);
-        unimplemented!()
-    }
-
-    /// One guarded, capped, polite GET. Waits for the host's turn.
-    pub async fn fetch(&self, request: &Request<'_>) -> Result<Response, FetchError> {
-        let _ = request;
-        std::future::ready(()).await;
-        unimplemented!()
-    }
-}
-
-/// A page's bytes as text: BOM, header, meta, then a guess.
-pub fn decode_page(body: &[u8], content_type: Option<&str>) -> String {
-    let _ = (body, content_type);
-    unimplemented!()
 }

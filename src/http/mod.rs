@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::Store;
-use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{self, Metrics};
 
 /// Most records in one answer.
 const MAX_LIMIT: u32 = 1000;
@@ -34,7 +34,7 @@ pub fn router(surface: Surface) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(exposition))
         .route("/v1/articles", get(articles))
         .with_state(Arc::new(surface))
 }
@@ -68,7 +68,13 @@ async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
     (status, axum::Json(Readiness { ready, reasons })).into_response()
 }
 
-async fn metrics(State(surface): State<Arc<Surface>>) -> impl IntoResponse {
+async fn exposition(State(surface): State<Arc<Surface>>) -> impl IntoResponse {
+    match surface.store.totals().await {
+        Ok(totals) => metrics::store_totals(&totals),
+        Err(error) => {
+            tracing::error!(error = %error, "the store's totals cannot be read: the gauges stand still")
+        }
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], surface.metrics.render())
 }
 

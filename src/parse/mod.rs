@@ -1,10 +1,25 @@
-//! Feed bytes to entries.
+//! Feed bytes to entries: decode, read what can be read, mend what is broken, name what was lost.
 
-use jiff::Timestamp;
+mod content;
+mod dates;
+mod decode;
+mod entry;
+mod feed;
+mod identity;
+mod links;
+mod space;
+mod text;
+mod tree;
+
 use serde::Serialize;
 use url::Url;
 
 use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
+
+use entry::read_entry;
+use feed::FeedReader;
+use space::Space;
+use tree::{Document, Element};
 
 /// A feed as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -68,6 +83,112 @@ pub fn parse(
     content_type: Option<&str>,
     base_url: Option<&Url>,
 ) -> Result<ParsedFeed, ParseError> {
-    let _ = (body, content_type, base_url, Timestamp::UNIX_EPOCH);
-    unimplemented!()
+    let mut warnings = Vec::new();
+    let text = decode::decode(body, content_type, &mut warnings);
+    let source = trim_start(&text);
+    let mut parsed = xml(source, base_url)?;
+    warnings.append(&mut parsed.warnings);
+    parsed.warnings = warnings;
+    Ok(parsed)
+}
+
+fn trim_start(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\0')
+}
+
+/// Whose rules a document follows where the formats disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flavour {
+    /// Texts are plain unless they say otherwise.
+    Atom,
+    /// Texts are HTML, or whatever the publisher thought.
+    Rss,
+}
+
+/// An entry before its identity is settled.
+#[derive(Clone, Debug, Default)]
+struct EntryDraft {
+    guid: Option<String>,
+    /// The guid, where it says that it is a link.
+    permalink: Option<Url>,
+    link: Option<Url>,
+    evidence: EntryEvidence,
+    enclosures: Vec<Url>,
+}
+
+fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    let mut document = Document::read(source);
+    let warnings = std::mem::take(&mut document.warnings);
+    let Some(root) = document.top().descendants().find(|element| is_root(*element)) else {
+        return Err(no_feed(source, document.top()));
+    };
+    let flavour = if ["feed", "entry"].contains(&root.name()) { Flavour::Atom } else { Flavour::Rss };
+    let mut reader = FeedReader::new(flavour, base_url);
+    let mut items = Vec::new();
+    walk(root, &mut reader, &mut items);
+    let (feed, authors) = reader.finish();
+    // Links may be relative to the site where nobody says what they are relative to.
+    let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
+    let base_url = base_url.or(site.as_ref());
+    let drafts = items.into_iter().map(|item| read_entry(item, flavour, base_url)).collect();
+    let entries = finish(drafts, &feed, &authors);
+    Ok(ParsedFeed { feed, entries, warnings })
+}
+
+fn is_root(element: Element<'_>) -> bool {
+    ["rss", "rdf", "feed", "channel", "entry", "item"]
+        .iter()
+        .any(|root| element.name().eq_ignore_ascii_case(root))
+}
+
+/// Hands the elements of the feed to `reader` and gathers those of its entries, in document order.
+fn walk<'d>(root: Element<'d>, reader: &mut FeedReader<'_>, items: &mut Vec<Element<'d>>) {
+    let mut stack = vec![root];
+    while let Some(element) = stack.pop() {
+        let below = stack.len();
+        match (element.space(), element.name().to_ascii_lowercase().as_str()) {
+            (Space::Core, "item" | "entry") => {
+                items.push(element);
+                // What was never closed has swallowed those that follow.
+                stack.extend(element.children().filter(|child| child.name() == element.name()));
+            }
+            (Space::Core | Space::Rdf, "rss" | "rdf" | "feed" | "channel") => {
+                reader.container(element);
+                stack.extend(element.children());
+            }
+            _ => reader.child(element),
+        }
+        stack[below..].reverse();
+    }
+}
+
+fn finish(drafts: Vec<EntryDraft>, feed: &FeedInfo, authors: &[String]) -> Vec<ParsedEntry> {
+    let keys = identity::keys(&drafts);
+    let finish = |(draft, key): (EntryDraft, Sha256Hash)| {
+        let mut evidence = draft.evidence;
+        if evidence.authors.is_empty() {
+            evidence.authors = authors.to_vec();
+        }
+        let language = evidence.language.or_else(|| feed.language.clone());
+        evidence.language = language.map(|language| language.replace('_', "-"));
+        ParsedEntry {
+            key,
+            link: draft.link.or(draft.permalink),
+            guid: draft.guid,
+            evidence,
+            enclosures: draft.enclosures,
+        }
+    };
+    drafts.into_iter().zip(keys).map(finish).collect()
+}
+
+fn no_feed(source: &str, top: Element<'_>) -> ParseError {
+    let root = top.children().next();
+    let message = match root {
+        _ if source.is_empty() => "empty: nothing to read".to_owned(),
+        Some(root) if root.name().eq_ignore_ascii_case("html") => "an HTML page, not a feed".to_owned(),
+        Some(root) => format!("no feed: the root element is <{}>", root.name()),
+        None => "no feed: no markup".to_owned(),
+    };
+    ParseError { message }
 }

@@ -17,6 +17,7 @@ use crate::model::{
     QualityFlag, Sha256Hash, Validators, Verdict, strip_tracking,
 };
 use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, Stored};
+use crate::telemetry::metrics::{self, Finished};
 
 /// First wait after a failed attempt at a page; doubled with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(5 * 60);
@@ -84,35 +85,35 @@ impl Stage for Articles {
 
 impl Tally {
     fn count_entry(&self, finished: &FinishedEntry, stored: &Stored) {
-        let outcome = match (stored, &finished.outcome) {
+        let (outcome, duplicate) = match (stored, &finished.outcome) {
             (Stored::StaleLease, _) => {
-                tracing::warn!(
-                    entry.id = finished.entry.id.0,
+                let id = finished.entry.id.0;
+                return tracing::warn!(
+                    entry.id = id,
                     "the article came too late: another worker has the entry"
                 );
-                "stale_lease"
             }
-            (Stored::Article { verdict, .. }, _) => {
-                Self::add(&self.articles, 1);
-                if let Verdict::Duplicate(_) = verdict {
-                    Self::add(&self.duplicates, 1);
-                    "duplicate"
-                } else {
-                    "article"
-                }
+            (Stored::Noted, EntryOutcome::Failed { label, .. }) => {
+                Self::add(&self.failed, 1);
+                return metrics::entry_dropped(label);
             }
-            (Stored::Linked { .. }, _) => "linked",
             (Stored::Noted, EntryOutcome::Postponed { .. }) => {
                 Self::add(&self.postponed, 1);
-                "postponed"
+                (Finished::Postponed, None)
             }
-            (Stored::Noted, EntryOutcome::Failed { .. }) => {
-                Self::add(&self.failed, 1);
-                "failed"
+            (Stored::Noted, _) => (Finished::Unchanged, None),
+            (Stored::Linked { .. }, _) => (Finished::Linked, None),
+            (Stored::Article { verdict, revision, .. }, _) => {
+                Self::add(&self.articles, 1);
+                let duplicate = match verdict {
+                    Verdict::Original => None,
+                    Verdict::Duplicate(link) => Some(link.kind),
+                };
+                Self::add(&self.duplicates, u64::from(duplicate.is_some()));
+                (if *revision == 1 { Finished::Created } else { Finished::Revised }, duplicate)
             }
-            (Stored::Noted, _) => "unchanged",
         };
-        metrics::counter!("feedmill_entries_total", "outcome" => outcome).increment(1);
+        metrics::entry_finished(outcome, duplicate);
     }
 }
 
@@ -159,7 +160,7 @@ async fn source(
     let wants_feed = options.content == ContentSource::Feed;
     let Some(url) = entry.url.as_ref().filter(|_| !wants_feed) else {
         return feed_source(entry, now).ok_or_else(|| EntryOutcome::Failed {
-            label: "no_content".to_owned(),
+            label: "no_content",
             reason: if wants_feed {
                 "the entry holds no content of its own and the feed is set to content = \"feed\"".to_owned()
             } else {
@@ -172,7 +173,7 @@ async fn source(
         purpose: Purpose::Page,
         url,
         validators: &Validators::default(),
-        options: &options.request,
+        options: &options.request.for_target(&entry.feed_url, url),
     };
     let error = match plan.fetcher.fetch(&request).await {
         Ok(response) => match page_source(url, response, shared.clock.now()) {
@@ -198,11 +199,9 @@ async fn source(
     }
     Err(match error.retry() {
         Retry::Later(after) => postponed(entry, plan, now, after, error.label(), &error.to_string()),
-        Retry::Never | Retry::Gone => EntryOutcome::Failed {
-            label: error.label().to_owned(),
-            reason: error.to_string(),
-            quarantined: false,
-        },
+        Retry::Never | Retry::Gone => {
+            EntryOutcome::Failed { label: error.label(), reason: error.to_string(), quarantined: false }
+        }
     })
 }
 
@@ -212,13 +211,13 @@ fn postponed(
     plan: &Plan,
     now: Timestamp,
     after: Option<Duration>,
-    label: &str,
+    label: &'static str,
     reason: &str,
 ) -> EntryOutcome {
     let attempts = entry.failures + 1;
     if attempts >= plan.settings.max_entry_attempts {
         return EntryOutcome::Failed {
-            label: label.to_owned(),
+            label,
             reason: format!("{reason} (given up after {attempts} attempts)"),
             quarantined: false,
         };
@@ -226,7 +225,7 @@ fn postponed(
     let backoff = FIRST_RETRY.saturating_mul(1 << entry.failures.min(16)).min(LONGEST_RETRY);
     let wait = after.unwrap_or_default().clamp(backoff, LONGEST_RETRY.max(backoff));
     let wait = SignedDuration::try_from(wait).expect("a day fits");
-    EntryOutcome::Postponed { until: now + wait, label: label.to_owned(), reason: reason.to_owned() }
+    EntryOutcome::Postponed { until: now + wait, label, reason: reason.to_owned() }
 }
 
 fn page_source(url: &Url, response: Response, fetched_at: Timestamp) -> Option<Source> {
@@ -268,11 +267,8 @@ async fn refine(
     entry: &Entry,
     source: Source,
 ) -> EntryOutcome {
-    let quarantine = |label: &str, reason: String| EntryOutcome::Failed {
-        label: label.to_owned(),
-        reason,
-        quarantined: true,
-    };
+    let quarantine =
+        |label: &'static str, reason: String| EntryOutcome::Failed { label, reason, quarantined: true };
     let _alone = match shared.precaution(entry.suspect).await {
         Some(alone) => {
             if let Err(error) = shared.store.entries_mark_attempted(&[(entry.id, entry.lease)]).await {

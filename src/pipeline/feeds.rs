@@ -11,6 +11,7 @@ use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, url_without_li
 use crate::parse::{ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{Freshness, PollOutcome, next_poll};
 use crate::store::{NewEntry, PollRecord, PollResult, StoreError};
+use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
 const FUTURE_TOLERANCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
@@ -51,7 +52,7 @@ impl Stage for Feeds {
     async fn record(&self, done: Vec<PollRecord>) -> Result<(), StoreError> {
         let reports = self.0.store.feed_polls_record(&done).await?;
         let tally = &self.0.tally;
-        let mut new_entries = 0;
+        let mut has_entries = false;
         for (poll, report) in done.iter().zip(reports) {
             let Some(report) = report else {
                 tracing::warn!(
@@ -60,14 +61,17 @@ impl Stage for Feeds {
                 );
                 continue;
             };
-            let succeeded = !matches!(poll.result, PollResult::Failed { .. });
-            Tally::add(if succeeded { &tally.polls_ok } else { &tally.polls_failed }, 1);
-            count_poll(&poll.result);
-            new_entries += u64::from(report.new_entries) + u64::from(report.updated_entries);
+            let kind = match &poll.result {
+                PollResult::Unchanged { .. } => metrics::Poll::Unchanged,
+                PollResult::Parsed { .. } => metrics::Poll::Parsed,
+                PollResult::Failed { .. } => metrics::Poll::Failed,
+            };
+            metrics::feed_polled(kind, report.new_entries, report.updated_entries);
+            Tally::add(if kind == metrics::Poll::Failed { &tally.polls_failed } else { &tally.polls_ok }, 1);
             Tally::add(&tally.new_entries, report.new_entries.into());
+            has_entries |= report.new_entries + report.updated_entries > 0;
         }
-        if new_entries > 0 {
-            metrics::counter!("feedmill_entries_new_total").increment(new_entries);
+        if has_entries {
             self.0.entries_recorded.notify_one();
         }
         Ok(())
@@ -76,15 +80,6 @@ impl Stage for Feeds {
     async fn next_due(&self) -> Result<Option<jiff::Timestamp>, StoreError> {
         self.0.store.feeds_next_due().await
     }
-}
-
-fn count_poll(result: &PollResult) {
-    let outcome = match result {
-        PollResult::Unchanged { .. } => "unchanged",
-        PollResult::Parsed { .. } => "parsed",
-        PollResult::Failed { .. } => "failed",
-    };
-    metrics::counter!("feedmill_polls_total", "outcome" => outcome).increment(1);
 }
 
 /// One poll, from the request to what is to be recorded of it.
@@ -100,7 +95,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> PollRecord {
     let fetched = plan.fetcher.fetch(&request).await;
     let freshness = match &fetched {
         Ok(response) => response.freshness.clone(),
-        Err(error) => freshness_of(error),
+        Err(error) => error.freshness(),
     };
     let (result, outcome) = match fetched {
         Ok(response) => read(shared, &plan, &feed, response).await,
@@ -136,18 +131,9 @@ fn finish(
     PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, result }
 }
 
-/// A failure may still say when to come back.
-fn freshness_of(error: &FetchError) -> Freshness {
-    let retry_after = match error.retry() {
-        Retry::Later(after) => after,
-        Retry::Never | Retry::Gone => None,
-    };
-    Freshness { retry_after, ..Freshness::default() }
-}
-
 fn failed(error: &FetchError) -> (PollResult, PollOutcome) {
     let result = PollResult::Failed {
-        label: error.label().to_owned(),
+        label: error.label(),
         reason: error.to_string(),
         gone: error.retry() == Retry::Gone,
     };
@@ -204,8 +190,8 @@ async fn read(shared: &Shared, plan: &Plan, feed: &DueFeed, response: Response) 
     (result, outcome)
 }
 
-fn not_a_feed(label: &str, error: &dyn std::error::Error) -> (PollResult, PollOutcome) {
-    let result = PollResult::Failed { label: label.to_owned(), reason: error.to_string(), gone: false };
+fn not_a_feed(label: &'static str, error: &dyn std::error::Error) -> (PollResult, PollOutcome) {
+    let result = PollResult::Failed { label, reason: error.to_string(), gone: false };
     (result, PollOutcome::Failed)
 }
 

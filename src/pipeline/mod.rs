@@ -62,6 +62,18 @@ pub struct FeedOptions {
     pub tags: Vec<String>,
 }
 
+impl FeedOptions {
+    /// Those of a feed that is polled within `bounds` and about which nothing else is said.
+    pub fn within(bounds: schedule::Bounds) -> Self {
+        Self {
+            bounds,
+            request: fetch::RequestOptions::default(),
+            content: ContentSource::default(),
+            tags: Vec::new(),
+        }
+    }
+}
+
 /// What a reload replaces, all of it at once.
 #[derive(Debug)]
 pub struct Plan {

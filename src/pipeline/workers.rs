@@ -36,8 +36,8 @@ impl WorkError {
 
 impl Workers {
     /// At most `concurrency` pieces of work at once, each given up after `budget`.
-    pub fn new(concurrency: usize, budget: Duration) -> Self {
-        Self { permits: Arc::new(Semaphore::new(concurrency)), budget }
+    pub fn new(concurrency: u32, budget: Duration) -> Self {
+        Self { permits: Arc::new(Semaphore::new(concurrency as usize)), budget }
     }
 
     /// Waits for a permit, then runs `work` on a blocking thread inside the caller's span.

@@ -39,6 +39,10 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Store {}
 
+/// Stand-in.
+#[derive(Debug)]
+pub struct RunLock;
+
 /// What a change of the configured feeds did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedsSync {
@@ -119,7 +123,7 @@ pub enum PollResult {
     /// No feed came: validators stay as they are.
     Failed {
         /// For metrics and filters: `timeout`, `http_404`, `not_a_feed`…
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
         /// Whether the feed is gone for good (410).
@@ -166,14 +170,14 @@ pub enum EntryOutcome {
         /// Not before this.
         until: Timestamp,
         /// For metrics and filters.
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
     },
     /// Given up.
     Failed {
         /// For metrics and filters.
-        label: String,
+        label: &'static str,
         /// For the operator.
         reason: String,
         /// Kept apart since it crashed or stalled the extractor.
@@ -277,6 +281,11 @@ impl Store {
     /// Opens the store and brings its schema up to date. Refuses a schema newer than this binary.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let _ = (settings, clock);
+        unimplemented!()
+    }
+
+    /// Stand-in.
+    pub async fn lock_for_running(&self) -> Result<RunLock, StoreError> {
         unimplemented!()
     }
 

@@ -1,4 +1,8 @@
-//! The integration tests: one binary, one module a room.
+//! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
+//! room.
 
 mod architecture;
+mod fetch;
+mod pages;
 mod seeds;
+mod support;

@@ -1,0 +1,342 @@
+//! From what the file says to what it means: every bound stands here, once.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::LogSettings;
+use super::document::Document;
+use super::environment::Environment;
+use super::problem::{Problem, Problems};
+use super::raw::{self, Raw};
+use crate::extract::{Rules, SiteRules};
+use crate::fetch::AllowedNet;
+use crate::{dedup, fetch, pipeline, schedule, store, telemetry};
+
+const DAY_SECS: u64 = 86_400;
+
+/// How long an interval between polls may be.
+pub(super) const INTERVAL_SECS: RangeInclusive<u64> = 1..=30 * DAY_SECS;
+/// How long one request may take.
+pub(super) const TIMEOUT_SECS: RangeInclusive<u64> = 1..=600;
+
+/// Checks values of one document; what is wrong becomes a problem, and a usable value goes on in its stead.
+pub(super) struct Checker<'a> {
+    pub(super) document: &'a Document,
+    pub(super) environment: &'a Environment,
+    pub(super) problems: &'a mut Problems,
+}
+
+impl Checker<'_> {
+    /// A whole number within `bounds`, which must fit `T`.
+    fn number<T: TryFrom<u64>>(&mut self, path: &str, value: u64, bounds: RangeInclusive<u64>) -> T {
+        self.bounds(path, &value, &bounds);
+        let usable = value.clamp(*bounds.start(), *bounds.end());
+        T::try_from(usable).ok().expect("the bounds fit the type")
+    }
+
+    /// A time in seconds.
+    pub(super) fn secs(&mut self, path: &str, value: u64, bounds: RangeInclusive<u64>) -> Duration {
+        Duration::from_secs(self.number(path, value, bounds))
+    }
+
+    fn bounds<T: PartialOrd + Display>(&mut self, path: &str, value: &T, bounds: &RangeInclusive<T>) {
+        if !bounds.contains(value) {
+            self.refuse(path, Some(value), format!("must be {} to {}", bounds.start(), bounds.end()));
+        }
+    }
+
+    /// Records that the value at `path` will not do. `value` must be no secret.
+    pub(super) fn refuse(&mut self, path: &str, value: Option<&dyn Display>, message: impl Into<String>) {
+        let document = self.document;
+        self.problems.push(|| {
+            let value = value.map(ToString::to_string);
+            document.problem(path, value.as_deref(), message)
+        });
+    }
+
+    /// Records the like, with the way out.
+    fn refuse_with_hint(&mut self, path: &str, value: Option<&dyn Display>, message: &str, hint: &str) {
+        let document = self.document;
+        self.problems.push(|| {
+            let value = value.map(ToString::to_string);
+            Problem { hint: Some(hint.to_owned()), ..document.problem(path, value.as_deref(), message) }
+        });
+    }
+
+    /// A value that reads itself from text; nothing where the text is empty.
+    fn parsed<T>(
+        &mut self,
+        path: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if text.is_empty() {
+            return None;
+        }
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.refuse(path, Some(&format!("{text:?}")), message);
+                None
+            }
+        }
+    }
+
+    /// The address of a proxy.
+    pub(super) fn proxy(&mut self, path: &str, text: &str) -> Option<Url> {
+        // A URL's user name and password would show in logs.
+        if Url::parse(text).is_ok_and(|url| has_credentials(&url)) {
+            self.refuse(path, None, "credentials in a proxy's URL are not supported");
+            return None;
+        }
+        self.parsed(path, text, |text| {
+            let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+            match url.scheme() {
+                "http" | "https" if url.path() == "/" => Ok(url),
+                "http" | "https" => Err("a proxy's URL has no path".to_owned()),
+                scheme => Err(format!("a proxy's URL begins with http:// or https://, not {scheme}:")),
+            }
+        })
+    }
+
+    /// A secret, found where the file says.
+    pub(super) fn secret(&mut self, path: &str, secret: &raw::Secret) -> Option<SecretString> {
+        match secret.resolve(self.environment, self.document.dir()) {
+            Ok(found) => Some(found),
+            Err(message) => {
+                self.refuse(path, None, message);
+                None
+            }
+        }
+    }
+
+    pub(super) fn database(&mut self, raw: &raw::Database, state_dir: &Path) -> store::Settings {
+        let url = self.secret("database.url", &raw.url).and_then(|url| {
+            let url = url.expose_secret();
+            if let Some(path) = url.strip_prefix("sqlite:") {
+                return Some(SecretString::from(sqlite_url(path, state_dir)));
+            }
+            if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+                return Some(SecretString::from(url));
+            }
+            self.refuse("database.url", None, "must begin with sqlite: or postgres://");
+            None
+        });
+        store::Settings {
+            url: url.unwrap_or_default(),
+            max_connections: self.number("database.max_connections", raw.max_connections, 1..=500),
+            busy_timeout: self.secs("database.busy_timeout_secs", raw.busy_timeout_secs, 1..=300),
+        }
+    }
+
+    pub(super) fn fetch(&mut self, raw: &raw::Fetch) -> fetch::Settings {
+        const BODY_BYTES: RangeInclusive<u64> = 1_024..=268_435_456;
+        fetch::Settings {
+            contact_url: self.parsed("fetch.contact_url", &raw.contact_url, http_url),
+            allow: self.allowed_nets(&raw.allow),
+            timeout: self.secs("fetch.timeout_secs", raw.timeout_secs, TIMEOUT_SECS),
+            connect_timeout: self.secs("fetch.connect_timeout_secs", raw.connect_timeout_secs, 1..=120),
+            read_timeout: self.secs("fetch.read_timeout_secs", raw.read_timeout_secs, 1..=300),
+            max_redirects: self.number("fetch.max_redirects", raw.max_redirects, 0..=20),
+            feed_max_body_bytes: self.number(
+                "fetch.feed_max_body_bytes",
+                raw.feed_max_body_bytes,
+                BODY_BYTES,
+            ),
+            page_max_body_bytes: self.number(
+                "fetch.page_max_body_bytes",
+                raw.page_max_body_bytes,
+                BODY_BYTES,
+            ),
+            host_concurrency: self.number("fetch.host_concurrency", raw.host_concurrency, 1..=64),
+            host_min_gap: Duration::from_millis(self.number(
+                "fetch.host_min_gap_ms",
+                raw.host_min_gap_ms,
+                0..=60_000,
+            )),
+            proxy: self.proxy("fetch.proxy", &raw.proxy),
+            pages_obey_robots: raw.pages_obey_robots,
+            feeds_obey_robots: raw.feeds_obey_robots,
+        }
+    }
+
+    fn allowed_nets(&mut self, raw: &[String]) -> Vec<AllowedNet> {
+        let mut nets = Vec::new();
+        for (i, text) in raw.iter().enumerate() {
+            let path = format!("fetch.allow[{i}]");
+            match allowed_net(text) {
+                Some(net) => nets.push(net),
+                None => self.refuse(
+                    &path,
+                    Some(&format!("{text:?}")),
+                    "must be an address or network, with or without a port: \
+                     10.1.0.0/16, 127.0.0.1:8080, [fd00::/8]:443",
+                ),
+            }
+        }
+        nets
+    }
+
+    /// The bounds on polling a feed about which the file says nothing else.
+    pub(super) fn schedule(&mut self, raw: &raw::Schedule) -> schedule::Bounds {
+        let bounds = schedule::Bounds {
+            min_interval: self.secs("schedule.min_interval_secs", raw.min_interval_secs, INTERVAL_SECS),
+            max_interval: self.secs("schedule.max_interval_secs", raw.max_interval_secs, INTERVAL_SECS),
+            fixed_interval: None,
+            max_retry_after: self.secs(
+                "schedule.max_retry_after_secs",
+                raw.max_retry_after_secs,
+                0..=30 * DAY_SECS,
+            ),
+        };
+        if raw.max_interval_secs < raw.min_interval_secs {
+            let message = format!("must be at least min_interval_secs = {}", raw.min_interval_secs);
+            self.refuse("schedule.max_interval_secs", Some(&raw.max_interval_secs), message);
+        }
+        bounds
+    }
+
+    pub(super) fn pipeline(&mut self, raw: &Raw) -> pipeline::Settings {
+        let Raw { pipeline, extract, .. } = raw;
+        let extract_concurrency = match extract.concurrency {
+            0 => available_cores(),
+            concurrency => self.number("extract.concurrency", concurrency, 0..=256),
+        };
+        let settings = pipeline::Settings {
+            feed_concurrency: self.number("pipeline.feed_concurrency", pipeline.feed_concurrency, 1..=1_000),
+            page_concurrency: self.number("pipeline.page_concurrency", pipeline.page_concurrency, 1..=1_000),
+            extract_concurrency,
+            extract_timeout: self.secs("extract.timeout_secs", extract.timeout_secs, 1..=300),
+            lease: self.secs("pipeline.lease_secs", pipeline.lease_secs, 10..=3_600),
+            initial_spread: self.secs(
+                "schedule.initial_spread_secs",
+                raw.schedule.initial_spread_secs,
+                0..=DAY_SECS,
+            ),
+            max_entry_attempts: self.number(
+                "pipeline.max_entry_attempts",
+                pipeline.max_entry_attempts,
+                1..=100,
+            ),
+        };
+        let work_secs = raw.fetch.timeout_secs.saturating_add(extract.timeout_secs);
+        if pipeline.lease_secs <= work_secs {
+            self.refuse_with_hint(
+                "pipeline.lease_secs",
+                Some(&pipeline.lease_secs),
+                &format!("must be more than fetch.timeout_secs + extract.timeout_secs = {work_secs}"),
+                "a shorter lease would end while its page is still being fetched",
+            );
+        }
+        settings
+    }
+
+    pub(super) fn dedup(&mut self, raw: &raw::Dedup) -> dedup::Settings {
+        self.bounds("dedup.min_containment", &raw.min_containment, &(0.5..=1.0));
+        dedup::Settings {
+            min_containment: raw.min_containment,
+            min_shingles: self.number("dedup.min_shingles", raw.min_shingles, 1..=1_000),
+            window: Duration::from_secs(
+                DAY_SECS * self.number::<u64>("dedup.window_days", raw.window_days, 1..=3_650),
+            ),
+        }
+    }
+
+    pub(super) fn http_listen(&mut self, raw: &raw::Http) -> Option<SocketAddr> {
+        self.parsed("http.listen", &raw.listen, |text| {
+            text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8480".to_owned())
+        })
+    }
+
+    pub(super) fn stop_timeout(&mut self, raw: &raw::Lifecycle) -> Duration {
+        self.secs("lifecycle.stop_timeout_secs", raw.stop_timeout_secs, 1..=600)
+    }
+
+    /// The operator's rules for sites: whether their selectors can be compiled is for the extractor to say.
+    pub(super) fn sites(&mut self, sites: &[SiteRules]) {
+        for (i, site) in sites.iter().enumerate() {
+            let path = format!("site[{i}]");
+            if site.host.is_empty() {
+                self.refuse(&path, None, "host is missing");
+            } else if let Err(error) = Rules::new(std::slice::from_ref(site)) {
+                let message = format!("not a CSS selector: {}", error.message);
+                self.refuse(
+                    &format!("{path}.{}", error.key),
+                    Some(&format!("{:?}", error.selector)),
+                    message,
+                );
+            }
+        }
+    }
+
+    pub(super) fn log(&mut self, raw: &raw::Log) -> LogSettings {
+        if let Err(error) = telemetry::filter(&raw.filter) {
+            self.refuse(
+                "log.filter",
+                Some(&format!("{:?}", raw.filter)),
+                error.source().map_or_else(String::new, ToString::to_string),
+            );
+        }
+        LogSettings { filter: raw.filter.clone(), format: raw.format }
+    }
+}
+
+/// Relative to the state directory; nothing where empty.
+pub(super) fn output_dir(raw: &raw::Output, state_dir: &Path) -> Option<PathBuf> {
+    (!raw.dir.as_os_str().is_empty()).then(|| state_dir.join(&raw.dir))
+}
+
+pub(super) fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// An absolute http(s) URL.
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            "not a URL: must begin with http:// or https://".to_owned()
+        }
+        error => format!("not a URL: {error}"),
+    })?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        scheme => Err(format!("must begin with http:// or https://, not {scheme}:")),
+    }
+}
+
+/// `10.1.0.0/16`, `127.0.0.1:8080`, `[fd00::/8]:443`.
+fn allowed_net(text: &str) -> Option<AllowedNet> {
+    let net = |text: &str| text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+    if let Some(net) = net(text) {
+        return Some(AllowedNet { net, port: None });
+    }
+    let (address, port) = text.rsplit_once(':')?;
+    let address = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    Some(AllowedNet { net: net(address)?, port: Some(port.parse().ok()?) })
+}
+
+/// A relative path starts at the state directory.
+fn sqlite_url(path: &str, state_dir: &Path) -> String {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.starts_with(":memory:") || path.starts_with('/') {
+        return format!("sqlite:{path}");
+    }
+    // The driver reads the path as part of a URL.
+    let dir = state_dir.to_string_lossy().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    match dir.as_str() {
+        "" => format!("sqlite:{path}"),
+        dir => format!("sqlite:{dir}/{path}"),
+    }
+}
+
+fn available_cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,263 @@
+//! The configured feeds: `[[feed]]` tables and what is included, each once.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::FeedOptions;
+use super::check::{Checker, INTERVAL_SECS, TIMEOUT_SECS, has_credentials, http_url};
+use super::include::{ListedFeed, Listing};
+use super::problem::{Place, Problem, Problems};
+use super::raw;
+use crate::fetch::{Auth, RequestOptions};
+use crate::schedule::Bounds;
+
+/// Headers that the client makes itself.
+const OWN_HEADERS: &[&str] = &[
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// Feeds by address, in its normal form.
+#[derive(Debug)]
+pub(super) struct Feeds {
+    bounds: Bounds,
+    known: HashMap<Url, Known>,
+    /// Options of feeds about which nothing is said but their tags: one value for all 50,000 of them.
+    by_tags: HashMap<Vec<String>, Arc<FeedOptions>>,
+}
+
+/// A feed that is configured.
+#[derive(Debug)]
+struct Known {
+    /// `None` where it is disabled.
+    options: Option<Arc<FeedOptions>>,
+    origin: Origin,
+}
+
+/// Where a feed was configured.
+#[derive(Debug, Clone)]
+enum Origin {
+    /// The table of that index in the document of that name.
+    Table { document: String, index: usize },
+    /// A line of an OPML file or list.
+    Listing { place: Place },
+}
+
+impl Feeds {
+    /// No feeds yet; those to come are polled within `bounds` unless they say otherwise.
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self { bounds, known: HashMap::new(), by_tags: HashMap::new() }
+    }
+
+    /// Adds the `[[feed]]` tables of the checker's document.
+    pub(super) fn add_tables(&mut self, tables: &[raw::Feed], checker: &mut Checker<'_>) {
+        for (index, feed) in tables.iter().enumerate() {
+            let path = format!("feed[{index}]");
+            let url = match feed_url(&feed.url) {
+                Ok(url) => url,
+                Err(message) => {
+                    let shown = format!("{:?}", feed.url);
+                    // With a user name in it there may be a password as well.
+                    let shown: Option<&dyn std::fmt::Display> =
+                        (!feed.url.contains('@')).then_some(&shown as &dyn std::fmt::Display);
+                    checker.refuse(&format!("{path}.url"), shown, message);
+                    continue;
+                }
+            };
+            let options = table_options(feed, &path, &self.bounds, checker);
+            let origin = Origin::Table { document: checker.document.path.display().to_string(), index };
+            match self.known.entry(url) {
+                Entry::Vacant(entry) => {
+                    entry.insert(Known { options: feed.enabled.then(|| Arc::new(options)), origin });
+                }
+                Entry::Occupied(entry) => {
+                    let message = format!("configured twice: first by {}", entry.get().origin);
+                    checker.refuse(&format!("{path}.url"), Some(entry.key()), message);
+                }
+            }
+        }
+    }
+
+    /// Adds the feeds of an OPML file or list. A `[[feed]]` table for the same address has the last word.
+    pub(super) fn add_listing(
+        &mut self,
+        listing: &Listing,
+        problems: &mut Problems,
+        warnings: &mut Vec<Problem>,
+    ) {
+        self.known.reserve(listing.feeds.len());
+        for ListedFeed { line, url, tags } in &listing.feeds {
+            let place = || listing.place(*line);
+            let url = match feed_url(url) {
+                Ok(url) => url,
+                Err(message) => {
+                    let problem = || Problem::at(place(), format!("{}{message}", shown_url(url)));
+                    if listing.tolerant {
+                        warnings.push(problem());
+                    } else {
+                        problems.push(problem);
+                    }
+                    continue;
+                }
+            };
+            let options = self.listed_options(tags);
+            match self.known.entry(url) {
+                Entry::Vacant(entry) => {
+                    entry
+                        .insert(Known { options: Some(options), origin: Origin::Listing { place: place() } });
+                }
+                Entry::Occupied(entry) => {
+                    if let origin @ Origin::Listing { .. } = &entry.get().origin {
+                        let message = format!("{} is named twice: first by {origin}", entry.key());
+                        warnings.push(Problem::at(place(), message));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The enabled feeds with their options, and how many are disabled.
+    pub(super) fn into_parts(self) -> (HashMap<Url, Arc<FeedOptions>>, usize) {
+        let all = self.known.len();
+        let enabled: HashMap<_, _> =
+            self.known.into_iter().filter_map(|(url, known)| Some((url, known.options?))).collect();
+        let disabled = all - enabled.len();
+        (enabled, disabled)
+    }
+
+    fn listed_options(&mut self, tags: &[String]) -> Arc<FeedOptions> {
+        if let Some(options) = self.by_tags.get(tags) {
+            return Arc::clone(options);
+        }
+        let options =
+            Arc::new(FeedOptions { tags: tags.to_vec(), ..FeedOptions::within(self.bounds.clone()) });
+        self.by_tags.insert(tags.to_vec(), Arc::clone(&options));
+        options
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Table { document, index } => write!(f, "[[feed]] number {} of {document}", index + 1),
+            Self::Listing { place } => place.fmt(f),
+        }
+    }
+}
+
+/// The address in the form that all comparing is done in.
+pub(super) fn feed_url(text: &str) -> Result<Url, String> {
+    // Some programs hand feeds around as `feed:https://…` or `feed://…`.
+    let mut url = match text.strip_prefix("feed:") {
+        Some(rest) if rest.starts_with("//") => http_url(&format!("http:{rest}")),
+        Some(rest) => http_url(rest),
+        None => http_url(text),
+    }?;
+    if has_credentials(&url) {
+        return Err("user name and password do not belong in the URL: a [[feed]] table takes \
+                    auth = { username, password }"
+            .to_owned());
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+/// The address as the beginning of a message; nothing where it may hold a password.
+fn shown_url(text: &str) -> String {
+    if text.contains('@') { String::new() } else { format!("{text:?}: ") }
+}
+
+fn table_options(feed: &raw::Feed, path: &str, bounds: &Bounds, checker: &mut Checker<'_>) -> FeedOptions {
+    let key = |name: &str| format!("{path}.{name}");
+    let mut interval =
+        |name: &str, secs: Option<u64>| secs.map(|secs| checker.secs(&key(name), secs, INTERVAL_SECS));
+    let fixed_interval = interval("interval_secs", feed.interval_secs);
+    let own_min = interval("min_interval_secs", feed.min_interval_secs);
+    let own_max = interval("max_interval_secs", feed.max_interval_secs);
+    let min_interval = own_min.unwrap_or(bounds.min_interval);
+    // A bound of its own wins over one that stands for all feeds.
+    let max_interval = own_max.unwrap_or(bounds.max_interval.max(min_interval));
+    let min_interval = if own_min.is_none() { min_interval.min(max_interval) } else { min_interval };
+    if max_interval < min_interval {
+        let message = format!("must be at least min_interval_secs = {}", min_interval.as_secs());
+        checker.refuse(&key("max_interval_secs"), Some(&max_interval.as_secs()), message);
+    }
+    let request = RequestOptions {
+        headers: headers(feed, path, checker),
+        auth: feed.auth.as_ref().and_then(|auth| credentials(auth, &key("auth"), checker)),
+        proxy: feed.proxy.as_deref().and_then(|proxy| checker.proxy(&key("proxy"), proxy)),
+        timeout: feed.timeout_secs.map(|secs| checker.secs(&key("timeout_secs"), secs, TIMEOUT_SECS)),
+        user_agent: feed.user_agent.clone(),
+        obey_robots: feed.obey_robots,
+    };
+    if let Some(user_agent) = &feed.user_agent
+        && (user_agent.is_empty() || HeaderValue::from_str(user_agent).is_err())
+    {
+        checker.refuse(
+            &key("user_agent"),
+            Some(&format!("{user_agent:?}")),
+            "must be printable ASCII, and not empty",
+        );
+    }
+    FeedOptions {
+        bounds: Bounds { min_interval, max_interval, fixed_interval, ..bounds.clone() },
+        request,
+        content: feed.content.unwrap_or_default(),
+        tags: feed.tags.clone(),
+    }
+}
+
+fn headers(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(String, SecretString)> {
+    let mut headers = Vec::new();
+    for (name, value) in &feed.headers {
+        let path = format!("{path}.headers.{name}");
+        let Ok(header) = HeaderName::try_from(name) else {
+            checker.refuse(&path, None, "not a header's name");
+            continue;
+        };
+        if OWN_HEADERS.contains(&header.as_str()) {
+            let cure = match header.as_str() {
+                "authorization" => ": use auth",
+                "user-agent" => ": use user_agent",
+                _ => "",
+            };
+            checker.refuse(&path, None, format!("this header is feedmill's own{cure}"));
+            continue;
+        }
+        let Some(value) = checker.secret(&path, value) else { continue };
+        if HeaderValue::from_str(value.expose_secret()).is_err() {
+            checker.refuse(&path, None, "the value cannot be sent in a header");
+            continue;
+        }
+        headers.push((header.as_str().to_owned(), value));
+    }
+    headers
+}
+
+fn credentials(auth: &raw::Auth, path: &str, checker: &mut Checker<'_>) -> Option<Auth> {
+    match (&auth.username, &auth.password, &auth.bearer) {
+        (Some(username), Some(password), None) => Some(Auth::Basic {
+            username: username.clone(),
+            password: checker.secret(&format!("{path}.password"), password)?,
+        }),
+        (None, None, Some(bearer)) => Some(Auth::Bearer(checker.secret(&format!("{path}.bearer"), bearer)?)),
+        _ => {
+            checker.refuse(path, None, "must be { username, password } or { bearer }");
+            None
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The files that a configuration includes: other TOML files with feeds and sites, OPML, plain lists of URLs.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use encoding_rs::{Encoding, WINDOWS_1252};
+
+use super::document::Document;
+use super::opml;
+use super::problem::{Place, Problem, Problems};
+use super::raw::{self, RawIncluded};
+
+/// Everything that was included, in the order of inclusion.
+#[derive(Debug, Default)]
+pub(super) struct Included {
+    /// TOML files with what they say.
+    pub(super) documents: Vec<(Document, RawIncluded)>,
+    /// OPML files and plain lists.
+    pub(super) listings: Vec<Listing>,
+    /// What was lost of OPML files.
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// A file that only names feeds.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// As included.
+    pub(super) path: PathBuf,
+    /// Whether another program wrote the file, so that a bad line costs no more than itself.
+    pub(super) tolerant: bool,
+    /// What it names.
+    pub(super) feeds: Vec<ListedFeed>,
+}
+
+/// A feed that is only named.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ListedFeed {
+    /// From 1.
+    pub(super) line: usize,
+    /// As given.
+    pub(super) url: String,
+    /// The folders that it stands in.
+    pub(super) tags: Vec<String>,
+}
+
+impl Listing {
+    /// Where one of its feeds is named.
+    pub(super) fn place(&self, line: usize) -> Place {
+        Place::line(&self.path, line)
+    }
+}
+
+impl Included {
+    /// Reads everything that `document` includes, and what those files include.
+    pub(super) fn read(document: &Document, includes: &[String], problems: &mut Problems) -> Self {
+        let mut all = Self::default();
+        all.add_all(document, includes, &mut vec![identity(&document.path)], problems);
+        all
+    }
+
+    fn add_all(
+        &mut self,
+        document: &Document,
+        includes: &[String],
+        open: &mut Vec<PathBuf>,
+        problems: &mut Problems,
+    ) {
+        for (i, include) in includes.iter().enumerate() {
+            let path = document.dir().join(include);
+            let mut refuse = |message: String| {
+                problems.push(|| {
+                    document.problem(&format!("include[{i}]"), Some(&format!("{include:?}")), message)
+                });
+            };
+            let identity = identity(&path);
+            if open.contains(&identity) {
+                refuse("the file includes itself, directly or through others".to_owned());
+                continue;
+            }
+            let bytes = match std::fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    refuse(format!("cannot read {}: {error}", path.display()));
+                    continue;
+                }
+            };
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                match String::from_utf8(bytes) {
+                    Ok(text) => {
+                        open.push(identity);
+                        self.add_toml(Document::new(path, text, Vec::new()), open, problems);
+                        open.pop();
+                    }
+                    Err(_) => refuse("not UTF-8".to_owned()),
+                }
+            } else {
+                self.add_listing(path, &decode(&bytes));
+            }
+        }
+    }
+
+    fn add_toml(&mut self, mut document: Document, open: &mut Vec<PathBuf>, problems: &mut Problems) {
+        let raw: RawIncluded = document.read(problems);
+        self.add_all(&document, &raw.include, open, problems);
+        self.documents.push((document, raw));
+    }
+
+    fn add_listing(&mut self, path: PathBuf, text: &str) {
+        let tolerant = text.trim_start().starts_with('<');
+        let feeds = if tolerant {
+            let outlines = opml::read(text);
+            let warnings = outlines.warnings.into_iter();
+            self.warnings
+                .extend(warnings.map(|(line, message)| Problem::at(Place::line(&path, line), message)));
+            outlines.feeds
+        } else {
+            plain_list(text)
+        };
+        self.listings.push(Listing { path, tolerant, feeds });
+    }
+}
+
+/// What makes two paths the same file.
+fn identity(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// OPML comes in whatever its writer used; what matters in it are addresses, which are ASCII.
+fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    match Encoding::for_bom(bytes) {
+        Some((encoding, _)) => encoding.decode(bytes).0,
+        None => std::str::from_utf8(bytes).map_or_else(|_| WINDOWS_1252.decode(bytes).0, Cow::Borrowed),
+    }
+}
+
+/// A URL a line; `#` begins a comment where a line or a word begins.
+fn plain_list(text: &str) -> Vec<ListedFeed> {
+    let without_comment = |line: &str| {
+        let end = line.find(" #").or_else(|| line.find("\t#")).unwrap_or(line.len());
+        line[..end].trim().to_owned()
+    };
+    let lines = text.lines().map(without_comment).enumerate();
+    let feeds = lines.filter(|(_, url)| !url.is_empty() && !url.starts_with('#'));
+    feeds.map(|(i, url)| ListedFeed { line: i + 1, url, tags: Vec::new() }).collect()
+}
+
+impl From<ListedFeed> for raw::Feed {
+    fn from(listed: ListedFeed) -> Self {
+        Self::of_url(listed.url, listed.tags)
+    }
+}

@@ -1,0 +1,168 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+use std::path::Path;
+
+/// Problems named at most; further ones are only counted.
+pub(super) const MAX_PROBLEMS: usize = 20;
+
+/// One thing that is wrong, with its place and, where known, its cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub(super) place: Place,
+    /// Key path such as `fetch.timeout_secs`, with its value where it is no secret; empty where there is none.
+    pub(super) key: String,
+    /// What is wrong.
+    pub(super) message: String,
+    /// The offending line with a mark under it.
+    pub(super) excerpt: Option<String>,
+    /// The way out, where it does not follow from the message.
+    pub(super) hint: Option<String>,
+}
+
+/// Where something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    File(String),
+    /// From 1 both; a list has one thing a line and no columns.
+    Position {
+        file: String,
+        line: usize,
+        column: Option<usize>,
+    },
+    /// An environment variable.
+    Variable(String),
+}
+
+impl Place {
+    pub(super) fn file(path: &Path) -> Self {
+        Self::File(path.display().to_string())
+    }
+
+    /// The line of a file that has one thing a line.
+    pub(super) fn line(path: &Path, line: usize) -> Self {
+        Self::Position { file: path.display().to_string(), line, column: None }
+    }
+
+    fn file_name(&self) -> Option<&str> {
+        match self {
+            Self::File(file) | Self::Position { file, .. } => Some(file),
+            Self::Variable(_) => None,
+        }
+    }
+
+    fn position(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Position { line, column, .. } => (*line, *column),
+            Self::File(_) | Self::Variable(_) => (0, None),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => f.write_str(file),
+            Self::Position { file, line, column: None } => write!(f, "{file}:{line}"),
+            Self::Position { file, line, column: Some(column) } => write!(f, "{file}:{line}:{column}"),
+            Self::Variable(name) => write!(f, "environment: {name}"),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem that has a place and nothing else.
+    pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
+        Self { place, key: String::new(), message: message.into(), excerpt: None, hint: None }
+    }
+}
+
+/// One line; the alternate form (`{:#}`) adds the offending line and the hint below it.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.message)?;
+        if !f.alternate() {
+            return self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " (hint: {hint})"));
+        }
+        if let Some(excerpt) = &self.excerpt {
+            write!(f, "\n{excerpt}")?;
+        }
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {hint}"))
+    }
+}
+
+/// Problems as they are found.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    list: Vec<Problem>,
+    /// Found after the list was full.
+    more: usize,
+}
+
+impl Problems {
+    /// Adds what `problem` describes, which is worked out only while there is room: finding a place means reading
+    /// the file anew, and a list of 50,000 feeds may be wrong 50,000 times.
+    pub(super) fn push(&mut self, problem: impl FnOnce() -> Problem) {
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.list.push(problem());
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_PROBLEMS
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The error that names them all: file by file in the order in which they were read, each from top to bottom.
+    pub(super) fn into_error(mut self) -> ConfigError {
+        let files: Vec<Option<String>> =
+            self.list.iter().map(|problem| problem.place.file_name().map(str::to_owned)).collect();
+        let first_of = |name: Option<&str>| files.iter().position(|file| file.as_deref() == name);
+        self.list.sort_by_key(|problem| (first_of(problem.place.file_name()), problem.place.position()));
+        ConfigError { problems: self.list, more: self.more }
+    }
+}
+
+/// A configuration that cannot be used, with everything that is wrong with it.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+    more: usize,
+}
+
+impl ConfigError {
+    /// What is wrong, in the order of the files; at most twenty.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self { problems: vec![problem], more: 0 }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem:#}")?;
+        }
+        if self.more > 0 {
+            write!(f, "\nand {} more", self.more)?;
+        }
+        Ok(())
+    }
+}

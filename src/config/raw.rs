@@ -1,0 +1,369 @@
+//! What the file says: every key with its default. The defaults stand here and nowhere else; the commented file is
+//! tested against them. An empty string means "not set".
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::value::MapAccessDeserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::LogFormat;
+use super::environment::Environment;
+use crate::extract::SiteRules;
+use crate::model::ContentSource;
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) include: Vec<String>,
+    pub(super) database: Database,
+    pub(super) fetch: Fetch,
+    pub(super) schedule: Schedule,
+    pub(super) pipeline: Pipeline,
+    pub(super) extract: Extract,
+    pub(super) dedup: Dedup,
+    pub(super) http: Http,
+    pub(super) output: Output,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) log: Log,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) site: Vec<SiteRules>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) feed: Vec<Feed>,
+}
+
+/// What an included file may say: a part of [`Raw`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawIncluded {
+    pub(super) include: Vec<String>,
+    pub(super) site: Vec<SiteRules>,
+    pub(super) feed: Vec<Feed>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Database {
+    #[serde(serialize_with = "without_password")]
+    pub(super) url: Secret,
+    pub(super) max_connections: u64,
+    pub(super) busy_timeout_secs: u64,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: Secret::literal("sqlite:feedmill.db"), max_connections: 8, busy_timeout_secs: 10 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Fetch {
+    pub(super) contact_url: String,
+    pub(super) timeout_secs: u64,
+    pub(super) connect_timeout_secs: u64,
+    pub(super) read_timeout_secs: u64,
+    pub(super) max_redirects: u64,
+    pub(super) feed_max_body_bytes: u64,
+    pub(super) page_max_body_bytes: u64,
+    pub(super) host_concurrency: u64,
+    pub(super) host_min_gap_ms: u64,
+    pub(super) pages_obey_robots: bool,
+    pub(super) feeds_obey_robots: bool,
+    pub(super) proxy: String,
+    pub(super) allow: Vec<String>,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self {
+            contact_url: String::new(),
+            timeout_secs: 60,
+            connect_timeout_secs: 10,
+            read_timeout_secs: 30,
+            max_redirects: 5,
+            feed_max_body_bytes: 10_485_760,
+            page_max_body_bytes: 10_485_760,
+            host_concurrency: 2,
+            host_min_gap_ms: 1_000,
+            pages_obey_robots: true,
+            feeds_obey_robots: false,
+            proxy: String::new(),
+            allow: Vec::new(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+#[expect(clippy::struct_field_names, reason = "settings carry their unit")]
+pub(super) struct Schedule {
+    pub(super) min_interval_secs: u64,
+    pub(super) max_interval_secs: u64,
+    pub(super) max_retry_after_secs: u64,
+    pub(super) initial_spread_secs: u64,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            min_interval_secs: 3_600,
+            max_interval_secs: 86_400,
+            max_retry_after_secs: 172_800,
+            initial_spread_secs: 300,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Pipeline {
+    pub(super) feed_concurrency: u64,
+    pub(super) page_concurrency: u64,
+    pub(super) lease_secs: u64,
+    pub(super) max_entry_attempts: u64,
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self { feed_concurrency: 64, page_concurrency: 64, lease_secs: 300, max_entry_attempts: 5 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Extract {
+    pub(super) concurrency: u64,
+    pub(super) timeout_secs: u64,
+}
+
+impl Default for Extract {
+    fn default() -> Self {
+        Self { concurrency: 0, timeout_secs: 10 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Dedup {
+    pub(super) min_containment: f64,
+    pub(super) min_shingles: u64,
+    pub(super) window_days: u64,
+}
+
+impl Default for Dedup {
+    fn default() -> Self {
+        Self { min_containment: 0.8, min_shingles: 20, window_days: 30 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Http {
+    pub(super) listen: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8480".to_owned() }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Output {
+    pub(super) dir: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Lifecycle {
+    pub(super) stop_timeout_secs: u64,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self { stop_timeout_secs: 20 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Log {
+    pub(super) filter: String,
+    pub(super) format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// `[[feed]]`. What is absent is as for every other feed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, expecting = "a table with a url")]
+pub(super) struct Feed {
+    pub(super) url: String,
+    #[serde(default = "enabled", skip_serializing_if = "Clone::clone")]
+    pub(super) enabled: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) interval_secs: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) min_interval_secs: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_interval_secs: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<ContentSource>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) timeout_secs: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) user_agent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) obey_robots: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) proxy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) auth: Option<Auth>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) headers: BTreeMap<String, Secret>,
+}
+
+impl Feed {
+    /// What a feed's articles are made of unless it says otherwise.
+    pub(super) const DEFAULT_CONTENT: ContentSource = ContentSource::Auto;
+
+    /// A feed of which only the address is known.
+    pub(super) fn of_url(url: String, tags: Vec<String>) -> Self {
+        Self {
+            url,
+            enabled: true,
+            interval_secs: None,
+            min_interval_secs: None,
+            max_interval_secs: None,
+            content: None,
+            tags,
+            timeout_secs: None,
+            user_agent: None,
+            obey_robots: None,
+            proxy: None,
+            auth: None,
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
+const fn enabled() -> bool {
+    true
+}
+
+/// Credentials: a user name and a password, or a bearer token.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "{ username, password } or { bearer }")]
+pub(super) struct Auth {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) password: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bearer: Option<Secret>,
+}
+
+/// A secret: as such, or where it is found.
+#[derive(Clone, Debug)]
+pub(super) enum Secret {
+    /// `"…"`.
+    Literal(SecretString),
+    /// `{ env = "NAME" }` or `{ file = "PATH" }`.
+    Found(FoundIn),
+}
+
+/// Where a secret is found.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FoundIn {
+    /// An environment variable.
+    Env(String),
+    /// A file; what follows its last line break is dropped.
+    File(PathBuf),
+}
+
+impl Secret {
+    fn literal(text: &str) -> Self {
+        Self::Literal(SecretString::from(text))
+    }
+
+    /// The secret itself. Relative paths start at `base`. The error says what is missing.
+    pub(super) fn resolve(&self, environment: &Environment, base: &Path) -> Result<SecretString, String> {
+        let found = match self {
+            Self::Literal(secret) => return Ok(secret.clone()),
+            Self::Found(FoundIn::Env(name)) => environment
+                .get(name)
+                .ok_or_else(|| format!("the environment variable {name} is not set"))?
+                .to_owned(),
+            Self::Found(FoundIn::File(path)) => {
+                let path = base.join(path);
+                std::fs::read_to_string(&path)
+                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?
+            }
+        };
+        let found = found.trim_end_matches(['\r', '\n']);
+        if found.is_empty() {
+            return Err("is empty".to_owned());
+        }
+        Ok(SecretString::from(found))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, { env = \"NAME\" } or { file = \"PATH\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
+                Ok(Secret::literal(text))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Secret, A::Error> {
+                FoundIn::deserialize(MapAccessDeserializer::new(map)).map(Secret::Found)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Literal(_) => serializer.serialize_str("(hidden)"),
+            Self::Found(place) => place.serialize(serializer),
+        }
+    }
+}
+
+/// An address is worth seeing; the password in it is not.
+fn without_password<S: Serializer>(url: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    let Secret::Literal(literal) = url else { return url.serialize(serializer) };
+    if literal.expose_secret().starts_with("sqlite:") {
+        return serializer.serialize_str(literal.expose_secret());
+    }
+    let Ok(mut shown) = url::Url::parse(literal.expose_secret()) else { return url.serialize(serializer) };
+    // Parameters may hold a password too.
+    shown.set_query(None);
+    if shown.password().is_some() && shown.set_password(Some("hidden")).is_err() {
+        return url.serialize(serializer);
+    }
+    serializer.serialize_str(shown.as_str())
+}

@@ -1,0 +1,461 @@
+//! Author names out of bylines: "By Emmanuel Adler and Jane Young, Senior Reporters | 4 May 2024".
+//!
+//! A byline is cut into parts at its separators; each part loses what opens it ("By"), the roles around the name and
+//! what follows it (a place, a date), and is believed if the rest has the shape of a name.
+
+use super::{date_words, words};
+
+/// Longest name.
+const MAX_NAME_CHARS: usize = 60;
+/// Most authors of one article.
+const MAX_AUTHORS: usize = 20;
+
+/// Words of roles and offices. A part made of them alone is nobody's name.
+const ROLES: &[&str] = &[
+    "staff",
+    "editor",
+    "editors",
+    "editorial",
+    "writer",
+    "writers",
+    "reporter",
+    "reporters",
+    "correspondent",
+    "correspondents",
+    "contributor",
+    "contributors",
+    "contributing",
+    "columnist",
+    "journalist",
+    "journalists",
+    "admin",
+    "administrator",
+    "team",
+    "desk",
+    "newsroom",
+    "senior",
+    "junior",
+    "chief",
+    "deputy",
+    "managing",
+    "associate",
+    "assistant",
+    "executive",
+    "director",
+    "founder",
+    "co-founder",
+    "ceo",
+    "cto",
+    "cmo",
+    "president",
+    "producer",
+    "photographer",
+    "manager",
+    "specialist",
+    "analyst",
+    "freelance",
+    "guest",
+    "author",
+    "authors",
+    "webmaster",
+    "publisher",
+    "redaktion",
+    "redakteur",
+    "redakteurin",
+    "chefredakteur",
+    "chefredakteurin",
+    "reporterin",
+    "korrespondent",
+    "korrespondentin",
+    "autor",
+    "autorin",
+    "journalistin",
+    "volontär",
+    "volontärin",
+    "rédaction",
+    "rédacteur",
+    "rédactrice",
+    "journaliste",
+    "redacción",
+    "redactor",
+    "redactora",
+    "redação",
+    "repórter",
+    "redazione",
+    "giornalista",
+    "редакция",
+    "редактор",
+    "корреспондент",
+    "журналист",
+    "автор",
+    "redakcja",
+    "redaktor",
+    "dziennikarz",
+    "dziennikarka",
+    "σύνταξη",
+    "συντάκτης",
+    "newsroom",
+    "editör",
+    "muhabir",
+    "haber",
+    "yazar",
+    "تحرير",
+    "محرر",
+    "مراسل",
+    "خبرنگار",
+    "سردبیر",
+    "تحریریه",
+    "编辑",
+    "編集部",
+    "记者",
+    "記者",
+    "编辑部",
+    "责任编辑",
+    "superuser",
+    "root",
+    "unknown",
+    "anonymous",
+    "none",
+    "null",
+    "undefined",
+    "n/a",
+    "default",
+    "user",
+    "guest",
+    "intern",
+    "trainee",
+    "fellow",
+    "professor",
+    "prof",
+    "dr",
+    "phd",
+    "md",
+    "m.d",
+    "ph.d",
+];
+
+/// Words of offices that many people fill.
+const COLLECTIVES: &[&str] = &[
+    "team",
+    "desk",
+    "newsroom",
+    "editors",
+    "editorial",
+    "redaktion",
+    "rédaction",
+    "redacción",
+    "redação",
+    "redazione",
+    "редакция",
+    "redakcja",
+    "σύνταξη",
+];
+
+/// Words that join names.
+const CONJUNCTIONS: &[&str] = &[
+    "and", "und", "sowie", "et", "y", "e", "и", "i", "και", "ve", "و", "with", "mit", "avec", "con", "com",
+    "&", "+", "by",
+];
+
+/// Small words that belong to names.
+const PARTICLES: &[&str] = &[
+    "de", "da", "do", "dos", "das", "del", "della", "di", "der", "den", "van", "von", "vom", "zu", "zur",
+    "la", "le", "du", "des", "bin", "ibn", "al", "el", "ben", "ter", "ten", "af", "av", "y", "e", "san",
+    "st", "abu", "o",
+];
+
+/// Words after which a byline speaks of something else.
+const CUTS: &[&str] = &[
+    "for",
+    "in",
+    "on",
+    "at",
+    "from",
+    "is",
+    "was",
+    "has",
+    "of",
+    "via",
+    "published",
+    "updated",
+    "posted",
+    "last",
+    "am",
+    "vom",
+    "für",
+    "aus",
+    "à",
+    "le",
+    "em",
+    "às",
+    "para",
+    "il",
+    "publié",
+    "published:",
+    "updated:",
+    "posted:",
+    "·",
+    "|",
+    "read",
+    "follow",
+    "min",
+    "the",
+    "writes",
+    "reports",
+    "berichtet",
+    "says",
+    "about",
+    "view",
+    "more",
+    "photo",
+    "photos",
+    "image",
+    "illustration",
+];
+
+/// The names in a byline as readers see it: empty where `text` is none.
+pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
+    let text = text.trim();
+    let text = words::strip_prefix_ignoring_case(text, "picture of").unwrap_or(text).trim_start();
+    let mut rest = text;
+    // "By: Words by Jane Young"
+    while let Some(after) = words::byline_opening(rest).filter(|after| after.len() < rest.len()) {
+        rest = after.trim_start();
+    }
+    // "4 May 2024 by Jane Young"
+    if rest.len() == text.len()
+        && let Some(after) = words::inner_byline(text)
+    {
+        rest = after;
+    }
+    let marked = rest.len() < text.len();
+    let names = names(rest, Shape::Visible);
+    // Without a word that opens it, a byline is names and nothing else.
+    let length = |text: &str| words::key(text).len();
+    let whole =
+        |names: &[String]| names.iter().map(|name| length(name)).sum::<usize>() * 5 > length(text) * 2;
+    if marked || whole(&names) { names } else { Vec::new() }
+}
+
+/// The names in an element whose class says that it names authors: pen names too, if it holds nothing else.
+pub(super) fn authors_of_element(text: &str) -> Vec<String> {
+    let names = authors_of_byline(text);
+    let bare = words::byline_opening(text).unwrap_or(text).trim();
+    if names.is_empty() && bare.split_whitespace().count() <= 2 && !bare.chars().all(|c| c.is_numeric()) {
+        return authors_of_value(bare);
+    }
+    names
+}
+
+/// The names in a value that is declared to hold authors.
+pub(super) fn authors_of_value(value: &str) -> Vec<String> {
+    let value = value.trim();
+    // "jane@news.example (Jane Young)", as feeds write it.
+    if let Some((address, name)) = value.split_once(" (")
+        && address.contains('@')
+    {
+        return names(name.trim_end_matches(')'), Shape::Declared);
+    }
+    let value = words::byline_opening(value).filter(|rest| !rest.is_empty()).unwrap_or(value);
+    names(value, Shape::Declared)
+}
+
+/// Adds the names that are not there yet; "Jane" is, where "Jane Young" is.
+pub(super) fn add(authors: &mut Vec<String>, names: Vec<String>) {
+    for name in names {
+        let key = words::key(&name);
+        if authors.len() < MAX_AUTHORS && !authors.iter().any(|author| words::key(author).contains(&key)) {
+            authors.push(name);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Printed for readers: only what looks like a person's name.
+    Visible,
+    /// Declared to be a name: pen names and organisations too.
+    Declared,
+}
+
+fn names(text: &str, shape: Shape) -> Vec<String> {
+    // An address goes as a whole: cut at its signs, its pieces would pass for names.
+    let is_address = |line: &&str| line.contains("://") || line.starts_with("www.");
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_address(line)).collect();
+    let parts: Vec<&str> = lines
+        .iter()
+        .flat_map(|line| {
+            line.split(['|', '•', '·', '—', ';', ',', '/', '、', '，', '；', '،', '｜', '(', ')', '[', ']'])
+        })
+        .flat_map(|part| part.split(" - "))
+        .flat_map(|part| part.split(" – "))
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
+    // "Young, Jane"
+    if let ([last, first], Shape::Declared) = (parts.as_slice(), shape)
+        && text.contains(',')
+        && !(last.contains(' ') || first.contains(' '))
+        && [last, first].iter().all(|part| looks_capitalised(part) && part.chars().any(char::is_lowercase))
+    {
+        return vec![format!("{first} {last}")];
+    }
+    let mut names = Vec::new();
+    for part in parts {
+        let found: Vec<String> =
+            split_at_conjunctions(part).iter().filter_map(|words| name(words, shape)).collect();
+        // After a name a single word is a place or a title, not one more author.
+        let found = found.into_iter().filter(|name| {
+            names.is_empty()
+                || name.contains(' ')
+                || name.chars().any(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
+        });
+        let found = found.collect();
+        add(&mut names, found);
+    }
+    names
+}
+
+fn split_at_conjunctions(part: &str) -> Vec<Vec<&str>> {
+    let words: Vec<&str> = part.split_whitespace().collect();
+    words.split(|word| CONJUNCTIONS.contains(word)).map(<[&str]>::to_vec).collect()
+}
+
+/// The name in the words of one part.
+fn name(words: &[&str], shape: Shape) -> Option<String> {
+    let first_number = words.iter().position(|word| word.chars().any(char::is_numeric));
+    let mut words = match (first_number, shape) {
+        (Some(at), Shape::Visible) => &words[..at],
+        _ => words,
+    };
+    if first_number.is_some()
+        && let [before @ .., last] = words
+        && date_words::month(&last.to_lowercase(), None).is_some()
+    {
+        words = before;
+    }
+    if shape == Shape::Visible
+        && let Some(cut) = words.iter().skip(1).position(|word| CUTS.contains(word))
+    {
+        words = &words[..=cut];
+    }
+    // A role around a name goes; the name of an office, such as "Harbour Times Editorial Team", is whole.
+    let collective = words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()));
+    if words.iter().all(|word| is_role(word)) {
+        return None;
+    }
+    if !collective {
+        while let [first, rest @ ..] = words
+            && is_role(first)
+        {
+            words = rest;
+        }
+        while let [rest @ .., last] = words
+            && is_role(last)
+            && rest.len() > 1
+        {
+            words = rest;
+        }
+    }
+    let name = words.join(" ");
+    let name = name.trim_matches(|c: char| !(c.is_alphanumeric() || c == '.')).trim_end_matches(['.', ':']);
+    (is_name(name, words, shape)).then(|| name.to_owned())
+}
+
+fn is_role(word: &str) -> bool {
+    let lower = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    ROLES.contains(&lower.as_str()) || lower.is_empty()
+}
+
+fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
+    let chars = name.chars().count();
+    if !(2..=MAX_NAME_CHARS).contains(&chars) || !name.contains(char::is_alphabetic) {
+        return false;
+    }
+    let lower = name.to_lowercase();
+    if lower.contains("://")
+        || lower.contains("www.")
+        || name.contains(['@', '{', '}', '<', '>', '=', '#', '?', '!', '"'])
+    {
+        return false;
+    }
+    if lower.ends_with(".com") || lower.ends_with(".org") || lower.ends_with(".net") {
+        return false;
+    }
+    // Letters after the name: MD, CFA, FAND.
+    let initials = chars <= 5 && words.len() == 1 && name.chars().all(|c| c.is_uppercase() || c == '.');
+    match shape {
+        Shape::Declared => words.len() <= 8 && !(initials && chars <= 2),
+        Shape::Visible => {
+            let cased = words.iter().all(|word| looks_capitalised(word) || PARTICLES.contains(word));
+            let ideographs = name.chars().any(|c| matches!(c, '\u{3040}'..='\u{9fff}'));
+            words.len() <= 5
+                && cased
+                && !initials
+                && !name.contains(|c: char| c.is_numeric())
+                && (!ideographs || chars <= 8)
+                && date_words::month(&lower, None).is_none()
+        }
+    }
+}
+
+/// Whether a word begins with a capital, or with a letter of a script without capitals.
+fn looks_capitalised(word: &str) -> bool {
+    word.trim_start_matches(|c: char| !c.is_alphabetic()).chars().next().is_some_and(|c| !c.is_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bylines_of_many_languages() {
+        for (text, expected) in [
+            ("By Emmanuel Adler and Jane Young", &["Emmanuel Adler", "Jane Young"][..]),
+            ("By Emmanuel Adler, Senior Reporter", &["Emmanuel Adler"]),
+            ("by Grünwald", &["Grünwald"]),
+            ("Picture of By Ada Lind", &["Ada Lind"]),
+            ("Picture of Ada Lind", &["Ada Lind"]),
+            ("By Staff Writer Ada Lind | May 4, 2024", &["Ada Lind"]),
+            ("By Ada Lind May 4, 2024", &["Ada Lind"]),
+            ("By\nAda Lind\nand\nJane Young\nUpdated 3 hours ago", &["Ada Lind", "Jane Young"]),
+            ("Ada Lind in Rome", &["Ada Lind"]),
+            ("Von Ada Lind und Jörg van der Berg", &["Ada Lind", "Jörg van der Berg"]),
+            ("Par Ada Lind et Émile Roux", &["Ada Lind", "Émile Roux"]),
+            ("Por Ada Lind y José de la Cruz", &["Ada Lind", "José de la Cruz"]),
+            ("Di Ada Lind e Enzo Rossi", &["Ada Lind", "Enzo Rossi"]),
+            ("Автор: Анна Липова", &["Анна Липова"]),
+            ("Autor: Anna Lipowa i Jan Kos", &["Anna Lipowa", "Jan Kos"]),
+            ("Γράφει ο Νίκος Δέλτας", &["Νίκος Δέλτας"]),
+            ("Yazar: Ayşe Yıldız", &["Ayşe Yıldız"]),
+            ("بقلم: سارة نجم", &["سارة نجم"]),
+            ("نویسنده: سارا نجم", &["سارا نجم"]),
+            ("记者：王小明", &["王小明"]),
+            ("By Staff", &[]),
+            ("Von Redaktion", &[]),
+            ("By @handle", &[]),
+            ("By www.news.example", &[]),
+            ("By the time they arrived it was over", &[]),
+            ("This is no byline at all", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(authors_of_byline(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn declared_values() {
+        for (value, expected) in [
+            ("Ada Lind, Jane Young", &["Ada Lind", "Jane Young"][..]),
+            ("Lind, Ada", &["Ada Lind"]),
+            ("quillpen", &["quillpen"]),
+            ("ada@news.example (Ada Lind)", &["Ada Lind"]),
+            ("https://news.example/ada", &[]),
+            ("admin", &[]),
+            ("By Ada Lind", &["Ada Lind"]),
+        ] {
+            assert_eq!(authors_of_value(value), expected, "{value}");
+        }
+    }
+}

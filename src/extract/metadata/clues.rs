@@ -1,0 +1,475 @@
+//! The one walk over the page that finds whatever may speak of the article: no field has a selector of its own.
+
+use ego_tree::NodeRef;
+use html5ever::{LocalName, local_name};
+use scraper::node::Element;
+use scraper::{Html, Node};
+
+use super::words::{self, Roles};
+
+/// Characters of running text kept to tell the language by.
+const SAMPLE_CHARS: usize = 1200;
+/// Shorter texts are menus and headlines.
+const RUNNING_CHARS: usize = 80;
+/// Longest text of a byline or date.
+const SHORT_CHARS: usize = 240;
+/// Longest headline.
+const HEADING_CHARS: usize = 600;
+/// Nodes looked at for the text of one element.
+const MAX_TEXT_NODES: usize = 200;
+/// Most clues of one kind: a page that has more is a list.
+const MAX_CLUES: usize = 60;
+
+/// What the walk found. Positions count the bytes of text before a place, so that nearness can be told.
+#[derive(Debug, Default)]
+pub(super) struct Clues<'a> {
+    /// `<html lang>`.
+    pub(super) html_language: Option<&'a str>,
+    /// `<meta>`: name or property in lower case, and content.
+    metas: Vec<(String, &'a str)>,
+    /// `<link rel=canonical>`.
+    pub(super) canonical: Option<&'a str>,
+    /// `rel=license`: address.
+    pub(super) license: Option<&'a str>,
+    /// `<title>`.
+    pub(super) title_element: String,
+    /// `<h1>` and what is marked as the headline, in order.
+    pub(super) headings: Vec<Heading>,
+    /// JSON-LD scripts.
+    pub(super) linked_data: Vec<&'a str>,
+    /// What may name the authors.
+    pub(super) bylines: Vec<Byline>,
+    /// What may say when.
+    pub(super) dates: Vec<DateClue<'a>>,
+    /// The beginning of the running text.
+    pub(super) sample: String,
+}
+
+/// Where on the page something stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// Where the article may be.
+    #[default]
+    Open,
+    /// A margin, a footer, a box: mostly of other articles, at times of this one.
+    Furniture,
+    /// What readers wrote.
+    Comments,
+}
+
+/// A headline.
+#[derive(Debug)]
+pub(super) struct Heading {
+    pub(super) text: String,
+    pub(super) at: usize,
+    pub(super) place: Place,
+}
+
+/// How plainly an element says that it names an author, plainest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum BylineKind {
+    Marked,
+    Class,
+    Text,
+}
+
+/// What may name the authors. Pieces of text from different elements stand on lines of their own.
+#[derive(Debug)]
+pub(super) struct Byline {
+    pub(super) kind: BylineKind,
+    pub(super) text: String,
+    pub(super) at: usize,
+    pub(super) place: Place,
+}
+
+/// How plainly an element says that it is a date, plainest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum DateKind {
+    Marked,
+    Time,
+    Class,
+    Text,
+}
+
+/// What may say when.
+#[derive(Debug)]
+pub(super) struct DateClue<'a> {
+    pub(super) kind: DateKind,
+    /// Whether it speaks of a change.
+    pub(super) modified: bool,
+    /// `datetime` or `content`.
+    pub(super) value: Option<&'a str>,
+    pub(super) text: String,
+    pub(super) at: usize,
+    pub(super) place: Place,
+}
+
+impl<'a> Clues<'a> {
+    pub(super) fn collect(html: &'a Html) -> Self {
+        let mut walk = Walk { clues: Self::default(), at: 0, label: "", regions: Vec::new() };
+        let mut node = html.tree.root();
+        'walk: loop {
+            if walk.open(node)
+                && let Some(child) = node.first_child()
+            {
+                node = child;
+                continue;
+            }
+            loop {
+                walk.close(node);
+                if let Some(sibling) = node.next_sibling() {
+                    node = sibling;
+                    break;
+                }
+                let Some(parent) = node.parent() else { break 'walk };
+                node = parent;
+            }
+        }
+        walk.clues
+    }
+
+    /// The content of the first meta element that is not empty, by the order of `names`.
+    pub(super) fn meta(&self, names: &[&str]) -> Option<&'a str> {
+        names.iter().find_map(|name| self.meta_all(name).next())
+    }
+
+    /// The contents of every meta element called `name`.
+    pub(super) fn meta_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.metas.iter().filter(move |(key, _)| key == name).map(|(_, content)| *content)
+    }
+}
+
+/// A part of the page that is not the article, while the walk is inside it.
+struct Region {
+    node: ego_tree::NodeId,
+    place: Place,
+}
+
+struct Walk<'a> {
+    clues: Clues<'a>,
+    at: usize,
+    /// The text before the present place, where it is short: the label of what comes.
+    label: &'a str,
+    regions: Vec<Region>,
+}
+
+impl<'a> Walk<'a> {
+    /// Looks at a node; whether its children are to be walked.
+    fn open(&mut self, node: NodeRef<'a, Node>) -> bool {
+        match node.value() {
+            Node::Text(text) => {
+                self.text(node, text);
+                false
+            }
+            Node::Element(element) => self.element(node, element),
+            _ => true,
+        }
+    }
+
+    fn close(&mut self, node: NodeRef<'a, Node>) {
+        if self.regions.last().is_some_and(|region| region.node == node.id()) {
+            self.regions.pop();
+        }
+    }
+
+    fn place(&self) -> Place {
+        self.regions.iter().map(|region| region.place).max().unwrap_or_default()
+    }
+
+    fn text(&mut self, node: NodeRef<'a, Node>, text: &'a str) {
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return;
+        }
+        self.at += trimmed.len();
+        let label = std::mem::replace(&mut self.label, if trimmed.len() <= 40 { trimmed } else { "" });
+        if trimmed.len() > RUNNING_CHARS
+            && self.clues.sample.len() < SAMPLE_CHARS
+            && self.place() == Place::Open
+        {
+            self.clues.sample.push_str(&trimmed[..trimmed.floor_char_boundary(SAMPLE_CHARS)]);
+            self.clues.sample.push('\n');
+        }
+        if trimmed.len() > SHORT_CHARS {
+            return;
+        }
+        if self.clues.bylines.len() < MAX_CLUES && words::opens_byline(trimmed) {
+            let parent = node.parent().unwrap_or(node);
+            let mut text = pieces(parent, SHORT_CHARS);
+            // "Author:" in an element of its own: the name stands beside it.
+            if text.len() <= trimmed.len() && words::byline_opening(trimmed).is_some_and(str::is_empty) {
+                text = parent.parent().map_or(text, |around| pieces(around, SHORT_CHARS));
+            }
+            let place = self.place();
+            self.clues.bylines.push(Byline { kind: BylineKind::Text, text, at: self.at, place });
+        }
+        if self.clues.dates.len() < MAX_CLUES && trimmed.len() < 120 && words::may_hold_date(trimmed) {
+            let (modified, place) =
+                (words::speaks_of_change(trimmed) || words::speaks_of_change(label), self.place());
+            let text = trimmed.to_owned();
+            self.clues.dates.push(DateClue {
+                kind: DateKind::Text,
+                modified,
+                value: None,
+                text,
+                at: self.at,
+                place,
+            });
+        }
+    }
+
+    fn element(&mut self, node: NodeRef<'a, Node>, element: &'a Element) -> bool {
+        match element.name.local {
+            local_name!("html") => {
+                self.clues.html_language = attribute(element, &local_name!("lang")).or_else(|| {
+                    element
+                        .attrs
+                        .iter()
+                        .find(|(name, _)| &*name.local == "xml:lang")
+                        .map(|(_, value)| &**value)
+                });
+                return true;
+            }
+            local_name!("meta") => {
+                self.meta(element);
+                return false;
+            }
+            local_name!("link") => {
+                self.link(element);
+                return false;
+            }
+            local_name!("title") => {
+                if self.clues.title_element.is_empty() {
+                    self.clues.title_element = inline_text(node, HEADING_CHARS);
+                }
+                return false;
+            }
+            local_name!("script") => {
+                if let Some(text) = node.first_child().and_then(|child| child.value().as_text())
+                    && attribute(element, &local_name!("type")).is_some_and(|kind| kind.contains("ld+json"))
+                {
+                    self.clues.linked_data.push(text);
+                }
+                return false;
+            }
+            local_name!("style")
+            | local_name!("noscript")
+            | local_name!("template")
+            | local_name!("svg")
+            | local_name!("iframe")
+            | local_name!("select")
+            | local_name!("textarea")
+            | local_name!("button")
+            | local_name!("object") => return false,
+            // The body's classes speak of the layout: `has-sidebar`.
+            local_name!("body") | local_name!("head") => return true,
+            _ => {}
+        }
+        let roles = roles(element);
+        let tag_is_furniture =
+            matches!(element.name.local, local_name!("aside") | local_name!("footer") | local_name!("nav"));
+        let place = match () {
+            () if roles.comments => Place::Comments,
+            () if tag_is_furniture || roles.furniture => Place::Furniture,
+            () => Place::Open,
+        };
+        if place != Place::Open {
+            self.regions.push(Region { node: node.id(), place });
+        }
+        let is_h1 = element.name.local == local_name!("h1");
+        if (is_h1 || roles.headline) && self.clues.headings.len() < MAX_CLUES {
+            self.heading(node, element, is_h1);
+        }
+        if roles.license && self.clues.license.is_none() {
+            self.clues.license = attribute(element, &local_name!("href"));
+        }
+        if (roles.marked_author || roles.author) && self.clues.bylines.len() < MAX_CLUES {
+            self.byline(node, element, roles);
+        }
+        let is_time = element.name.local == local_name!("time");
+        if (is_time || roles.date || roles.marked_date || roles.marked_modified)
+            && self.clues.dates.len() < MAX_CLUES
+        {
+            self.date(node, element, roles, is_time);
+        }
+        true
+    }
+
+    fn meta(&mut self, element: &'a Element) {
+        let (mut name, mut content, mut item) = (None, None, None);
+        for (key, value) in element.attrs.iter() {
+            match &*key.local {
+                "name" | "property" | "http-equiv" => name = name.or(Some(&**value)),
+                "content" | "value" => content = content.or(Some(value.trim())),
+                "itemprop" => item = Some(&**value),
+                _ => {}
+            }
+        }
+        let Some(content) = content.filter(|content| !content.is_empty()) else { return };
+        if let Some(name) = name.or(item) {
+            // One element may name several properties: `property="og:title twitter:title"`.
+            for name in name.split_ascii_whitespace() {
+                self.clues.metas.push((name.to_ascii_lowercase(), content));
+            }
+        }
+        // Microdata inside the body: dates and names that no reader sees.
+        let kind = DateKind::Marked;
+        let (at, place) = (self.at, self.place());
+        match item {
+            Some("datePublished" | "dateCreated" | "dateModified" | "dateUpdate") => {
+                let modified = matches!(item, Some("dateModified" | "dateUpdate"));
+                let clue = DateClue { kind, modified, value: Some(content), text: String::new(), at, place };
+                self.clues.dates.push(clue);
+            }
+            _ => {}
+        }
+    }
+
+    fn link(&mut self, element: &'a Element) {
+        let Some(relation) = attribute(element, &local_name!("rel")) else { return };
+        let address = attribute(element, &local_name!("href")).map(str::trim);
+        for relation in relation.split_ascii_whitespace() {
+            match relation.to_ascii_lowercase().as_str() {
+                "canonical" => self.clues.canonical = self.clues.canonical.or(address),
+                "license" => self.clues.license = self.clues.license.or(address),
+                _ => {}
+            }
+        }
+    }
+
+    fn heading(&mut self, node: NodeRef<'a, Node>, element: &'a Element, is_h1: bool) {
+        if is_h1 {
+            // Whatever encloses the headline encloses the article.
+            for region in &mut self.regions {
+                region.place = Place::Open;
+            }
+        }
+        let text = match attribute(element, &local_name!("content")) {
+            Some(content) => content.trim().to_owned(),
+            None => inline_text(node, HEADING_CHARS),
+        };
+        if !text.is_empty() {
+            let place = self.place();
+            self.clues.headings.push(Heading { text, at: self.at, place });
+        }
+    }
+
+    fn byline(&mut self, node: NodeRef<'a, Node>, element: &'a Element, roles: Roles) {
+        let text = match attribute(element, &local_name!("content")) {
+            Some(content) => content.trim().to_owned(),
+            None => pieces(node, SHORT_CHARS),
+        };
+        if !text.is_empty() {
+            let kind = if roles.marked_author { BylineKind::Marked } else { BylineKind::Class };
+            let place = self.place().max(if roles.portrait { Place::Furniture } else { Place::Open });
+            self.clues.bylines.push(Byline { kind, text, at: self.at, place });
+        }
+    }
+
+    fn date(&mut self, node: NodeRef<'a, Node>, element: &'a Element, roles: Roles, is_time: bool) {
+        let value = ["datetime", "content", "title"].iter().find_map(|wanted| {
+            let found = element.attrs.iter().find(|(name, _)| &*name.local == *wanted);
+            found.map(|(_, value)| value.trim()).filter(|value| value.contains(|c: char| c.is_ascii_digit()))
+        });
+        let text = inline_text(node, SHORT_CHARS);
+        if value.is_none() && (text.is_empty() || text.len() >= SHORT_CHARS) {
+            return;
+        }
+        let published = element.attrs.iter().any(|(name, _)| &*name.local == "pubdate");
+        let kind = match () {
+            () if roles.marked_date || roles.marked_modified || published => DateKind::Marked,
+            () if is_time => DateKind::Time,
+            () => DateKind::Class,
+        };
+        let modified = roles.marked_modified
+            || roles.modified
+            || words::speaks_of_change(&text)
+            || words::speaks_of_change(self.label);
+        let place = self.place();
+        self.clues.dates.push(DateClue { kind, modified, value, text, at: self.at, place });
+    }
+}
+
+fn attribute<'a>(element: &'a Element, name: &LocalName) -> Option<&'a str> {
+    element.attrs.iter().find(|(key, _)| key.local == *name).map(|(_, value)| &**value)
+}
+
+/// What an element's attributes say it is.
+fn roles(element: &Element) -> Roles {
+    let mut roles = Roles::default();
+    for (name, value) in element.attrs.iter() {
+        match name.local {
+            local_name!("class") | local_name!("id") => roles.read_class(value),
+            local_name!("rel") => roles.read_relation(value),
+            _ if &*name.local == "itemprop" => roles.read_item_property(value),
+            _ if matches!(&*name.local, "data-testid" | "data-component" | "property") => {
+                roles.read_class(value)
+            }
+            _ => {}
+        }
+    }
+    roles
+}
+
+/// The text of `node` as it reads on one line.
+fn inline_text(node: NodeRef<'_, Node>, max_chars: usize) -> String {
+    words::fold_space(&gather(node, max_chars, ""))
+}
+
+/// The texts inside `node`, each element's on a line of its own.
+fn pieces(node: NodeRef<'_, Node>, max_chars: usize) -> String {
+    let lines = gather(node, max_chars, "\n");
+    lines.lines().map(words::fold_space).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn gather(node: NodeRef<'_, Node>, max_chars: usize, between: &str) -> String {
+    let mut text = String::new();
+    for node in node.descendants().take(MAX_TEXT_NODES) {
+        match node.value() {
+            Node::Text(piece) if !is_hidden(node) => {
+                let piece = if between.is_empty() { piece.to_string() } else { words::fold_space(piece) };
+                text.push_str(&piece);
+                text.push_str(between);
+            }
+            Node::Element(element) if !is_inline(element) => text.push(' '),
+            _ => {}
+        }
+        if text.len() > max_chars {
+            break;
+        }
+    }
+    text.truncate(text.floor_char_boundary(max_chars));
+    text
+}
+
+fn is_hidden(text: NodeRef<'_, Node>) -> bool {
+    text.parent().and_then(|parent| parent.value().as_element()).is_some_and(|element| {
+        matches!(
+            element.name.local,
+            local_name!("script") | local_name!("style") | local_name!("noscript") | local_name!("button")
+        )
+    })
+}
+
+fn is_inline(element: &Element) -> bool {
+    matches!(
+        element.name.local,
+        local_name!("span")
+            | local_name!("a")
+            | local_name!("b")
+            | local_name!("strong")
+            | local_name!("i")
+            | local_name!("em")
+            | local_name!("font")
+            | local_name!("sup")
+            | local_name!("sub")
+            | local_name!("u")
+            | local_name!("mark")
+            | local_name!("small")
+            | local_name!("wbr")
+            | local_name!("bdi")
+            | local_name!("q")
+            | local_name!("abbr")
+            | local_name!("code")
+    )
+}

@@ -1,0 +1,307 @@
+//! Words that tell what an element or a line is: in class names, item properties and in front of names and dates.
+
+/// What an element's attributes say it is.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent observations, each read on its own")]
+pub(super) struct Roles {
+    /// `itemprop=headline`.
+    pub(super) headline: bool,
+    /// `rel=author`, `itemprop=author`.
+    pub(super) marked_author: bool,
+    /// A class such as `byline`.
+    pub(super) author: bool,
+    /// A box about the author: the name may stand there among other things.
+    pub(super) portrait: bool,
+    /// `itemprop=datePublished`.
+    pub(super) marked_date: bool,
+    /// `itemprop=dateModified`.
+    pub(super) marked_modified: bool,
+    /// A class such as `post-date`.
+    pub(super) date: bool,
+    /// A class such as `updated`.
+    pub(super) modified: bool,
+    /// Menus, boxes with other articles.
+    pub(super) furniture: bool,
+    /// What readers wrote.
+    pub(super) comments: bool,
+    /// `rel=license`.
+    pub(super) license: bool,
+}
+
+impl Roles {
+    pub(super) fn read_relation(&mut self, value: &str) {
+        for relation in value.split_ascii_whitespace() {
+            self.marked_author |= relation.eq_ignore_ascii_case("author");
+            self.license |= relation.eq_ignore_ascii_case("license");
+        }
+    }
+
+    pub(super) fn read_item_property(&mut self, value: &str) {
+        for property in value.split_ascii_whitespace() {
+            match property {
+                "headline" => self.headline = true,
+                "author" | "creator" => self.marked_author = true,
+                "datePublished" | "dateCreated" => self.marked_date = true,
+                "dateModified" => self.marked_modified = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads class names and ids by their words: `post-authorName` says author, `update-box` does not say date.
+    pub(super) fn read_class(&mut self, value: &str) {
+        let mut word = [0_u8; 16];
+        let mut length = 0;
+        let mut previous_lower = false;
+        for byte in value.bytes() {
+            let starts_word = byte.is_ascii_uppercase() && previous_lower;
+            previous_lower = byte.is_ascii_lowercase();
+            if starts_word || !byte.is_ascii_alphabetic() {
+                self.read_word(word.get(..length));
+                length = 0;
+            }
+            if byte.is_ascii_alphabetic() {
+                if let Some(slot) = word.get_mut(length) {
+                    *slot = byte.to_ascii_lowercase();
+                }
+                length += 1;
+            }
+        }
+        self.read_word(word.get(..length));
+    }
+
+    /// One word of a class name; `None` for one too long to mean anything here.
+    fn read_word(&mut self, word: Option<&[u8]>) {
+        match word.unwrap_or_default() {
+            b"author" | b"authors" | b"byline" | b"bylines" | b"autor" | b"autoren" | b"autore"
+            | b"auteur" | b"auteurs" | b"autores" | b"writer" | b"writers" | b"contributor"
+            | b"contributors" | b"journalist" | b"reporter" | b"yazar" | b"authorname" | b"postauthor"
+            | b"vcard" | b"redakteur" => self.author = true,
+            b"bio" | b"biography" | b"avatar" | b"portrait" | b"aboutauthor" => self.portrait = true,
+            b"date" | b"datetime" | b"time" | b"timestamp" | b"published" | b"pubdate" | b"publish"
+            | b"posted" | b"datum" | b"fecha" | b"dateline" | b"postdate" | b"entrydate" | b"publishdate"
+            | b"tarih" | b"pubtime" | b"publication" | b"publishing" => self.date = true,
+            b"updated" | b"modified" | b"lastmod" | b"lastupdated" | b"dtmodified" => self.modified = true,
+            b"comment" | b"comments" | b"commentlist" | b"disqus" | b"respond" | b"reviews"
+            | b"commentmetadata" => {
+                self.comments = true;
+            }
+            b"related" | b"sidebar" | b"footer" | b"recommended" | b"recommendations" | b"popular"
+            | b"trending" | b"widget" | b"newsletter" | b"nav" | b"navbar" | b"menu" | b"promo"
+            | b"carousel" | b"teaser" | b"teasers" | b"latest" | b"mostread" | b"cookie" => {
+                self.furniture = true
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Words that stand before an author's name. Lower case, with what joins them to the name.
+pub(super) const BYLINE_OPENINGS: &[&str] = &[
+    "written by",
+    "words by",
+    "story by",
+    "posted by",
+    "published by",
+    "article by",
+    "text by",
+    "report by",
+    "reported by",
+    "authored by",
+    "reviewed by",
+    "by",
+    "author",
+    "authors",
+    "writer",
+    "von",
+    "text von",
+    "ein artikel von",
+    "ein beitrag von",
+    "eine analyse von",
+    "ein kommentar von",
+    "ein interview von",
+    "ein gastbeitrag von",
+    "aus dem",
+    "geschrieben von",
+    "veröffentlicht von",
+    "autor",
+    "autorin",
+    "autoren",
+    "par",
+    "publié par",
+    "écrit par",
+    "rédigé par",
+    "auteur",
+    "por",
+    "escrito por",
+    "publicado por",
+    "redacción por",
+    "texto",
+    "autora",
+    "autores",
+    "di",
+    "scritto da",
+    "a cura di",
+    "pubblicato da",
+    "da",
+    "autore",
+    "автор",
+    "авторы",
+    "текст",
+    "autorka",
+    "autorzy",
+    "opracował",
+    "opracowała",
+    "tekst",
+    "του",
+    "της",
+    "γράφει ο",
+    "γράφει η",
+    "από τον",
+    "από την",
+    "συντάκτης",
+    "yazan",
+    "yazar",
+    "haber",
+    "بقلم",
+    "كتب",
+    "كتبت",
+    "نویسنده",
+    "نوشته",
+    "به قلم",
+    "作者",
+    "记者",
+    "記者",
+    "撰文",
+    "文",
+    "執筆者",
+    "著者",
+    "執筆",
+    "筆者",
+];
+
+/// What follows a "by" inside a line that begins with something else, a date for example.
+pub(super) fn inner_byline(text: &str) -> Option<&str> {
+    const JOINTS: &[&str] = &[
+        " by ", " By ", " BY ", " von ", " Von ", " par ", " Par ", " por ", " Por ", "\nby\n", "\nBy\n",
+        "\nvon\n",
+    ];
+    let (before, after) =
+        JOINTS.iter().filter_map(|joint| text.split_once(joint)).min_by_key(|(before, _)| before.len())?;
+    // A sentence may go on with "by": what stands before a byline is short or a date.
+    (before.chars().count() < 40 || may_hold_date(before)).then_some(after)
+}
+
+/// Whether a short text begins as bylines do.
+pub(super) fn opens_byline(text: &str) -> bool {
+    byline_opening(text).is_some()
+}
+
+/// What follows the words that open a byline, where `text` begins with them.
+pub(super) fn byline_opening(text: &str) -> Option<&str> {
+    let mut longest = None;
+    let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', ' ', '\u{a0}']);
+    // Asked of every short text of a page: one byte, blind to ASCII case, tells most openings apart.
+    let initial = text.bytes().next()? | 0x20;
+    for opening in BYLINE_OPENINGS.iter().filter(|opening| opening.as_bytes()[0] | 0x20 == initial) {
+        let Some(rest) = strip_prefix_ignoring_case(text, opening) else { continue };
+        let ends_here = match rest.chars().next() {
+            None => true,
+            Some(next) => !next.is_alphanumeric() || !opening.is_ascii() && is_ideograph(opening),
+        };
+        if ends_here && longest.is_none_or(|before: &str| rest.len() < before.len()) {
+            longest = Some(rest);
+        }
+    }
+    longest.map(|rest| rest.trim_start_matches([':', '：', '/', '／', '|', '-', '–', '\u{a0}', ' ', '\n']))
+}
+
+fn is_ideograph(text: &str) -> bool {
+    text.starts_with(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
+}
+
+/// `text` without `prefix`, which is in lower case.
+pub(super) fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let mut rest = text.chars();
+    for expected in prefix.chars() {
+        let mut lower = rest.next()?.to_lowercase();
+        if lower.next() != Some(expected) {
+            return None;
+        }
+    }
+    Some(rest.as_str())
+}
+
+/// Whether a short text may be a date: cheap, as it is asked of every text on the page.
+pub(super) fn may_hold_date(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let foreign_digits = text.contains(|c| matches!(c, '٠'..='٩' | '۰'..='۹' | '０'..='９'));
+    (3..=14).contains(&digits) || foreign_digits
+}
+
+/// Whether a date's own words say that it is the date of a change.
+pub(super) fn speaks_of_change(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "updated",
+        "update",
+        "modified",
+        "edited",
+        "reviewed",
+        "aktualisiert",
+        "stand:",
+        "geändert",
+        "mis à jour",
+        "modifié",
+        "actualizado",
+        "actualización",
+        "atualizado",
+        "aggiornato",
+        "обновлено",
+        "изменено",
+        "aktualizacja",
+        "ενημέρωση",
+        "güncelleme",
+        "تحديث",
+        "به‌روز",
+        "更新",
+    ];
+    let lower = text.to_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// `text` with its white space folded to single spaces and without invisible characters.
+pub(super) fn fold_space(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.extend(word.chars().filter(|c| !is_invisible(*c)));
+    }
+    folded
+}
+
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Letters and digits of `text` in lower case: what two spellings of one headline share.
+pub(super) fn key(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// `text` as readers see it: entities and markup inside it resolved, white space folded.
+pub(super) fn plain(text: &str) -> String {
+    let mut text = fold_space(text);
+    // Twice, as templates escape what was escaped already.
+    for _ in 0..2 {
+        if !text.contains(['&', '<']) {
+            break;
+        }
+        let fragment =
+            scraper::Html::parse_fragment(text.get(..text.floor_char_boundary(4000)).unwrap_or_default());
+        text = fold_space(&fragment.root_element().text().collect::<String>());
+    }
+    text
+}

@@ -1,0 +1,231 @@
+//! The encoding of a page's bytes: byte order mark, HTTP header, meta, then a guess. Nothing readable is lost: a
+//! declaration that the bytes refute is not believed, and a stray byte costs one character, not the page.
+
+use std::borrow::Cow;
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+
+/// How far into the page a declaration is looked for. The standard says 1024, publishers say later.
+const PRESCAN_BYTES: usize = 8 << 10;
+/// What the guess is made from: the detector is four times as slow as the parser.
+const GUESS_BYTES: usize = 64 << 10;
+/// As many non-ASCII bytes that happen to be UTF-8 are no accident in any other encoding.
+const UTF8_EVIDENCE_BYTES: usize = 16;
+
+/// A page's bytes as text: BOM, header, meta, then a guess.
+pub fn decode_page(body: &[u8], content_type: Option<&str>) -> String {
+    if let Some((encoding, bom_length)) = Encoding::for_bom(body) {
+        return encoding.decode_without_bom_handling(&body[bom_length..]).0.into_owned();
+    }
+    let declared: Vec<&'static Encoding> =
+        [content_type.and_then(of_content_type), of_document(body)].into_iter().flatten().collect();
+    if let Ok(text) = std::str::from_utf8(body)
+        && (declared.is_empty() || is_surely_utf8(body, declared[0]))
+    {
+        return text.to_owned();
+    }
+    let clean = declared
+        .iter()
+        .find_map(|encoding| encoding.decode_without_bom_handling_and_without_replacement(body));
+    match clean {
+        Some(text) => text.into_owned(),
+        None => guess(body, &declared),
+    }
+}
+
+/// Whether text that is valid UTF-8 is so on purpose although `declared` is something else.
+fn is_surely_utf8(body: &[u8], declared: &'static Encoding) -> bool {
+    if declared == UTF_8 {
+        return true;
+    }
+    let needed = if declared.is_single_byte() { 1 } else { UTF8_EVIDENCE_BYTES };
+    body.iter().filter(|byte| !byte.is_ascii()).take(needed).count() == needed
+}
+
+/// The text where no declaration fits the bytes.
+fn guess(body: &[u8], declared: &[&'static Encoding]) -> String {
+    let mut valid = 0;
+    let mut invalid = 0;
+    for chunk in body.utf8_chunks() {
+        valid += chunk.valid().bytes().filter(|byte| !byte.is_ascii()).count();
+        invalid += chunk.invalid().len();
+    }
+    // UTF-8 with a few strays: cut mid-character by a cap or a teaser, or pasted from elsewhere.
+    if valid >= 4 * invalid {
+        return utf8_with_strays(body);
+    }
+    let first = body.iter().position(|byte| !byte.is_ascii()).unwrap_or_default();
+    let end = body.len().min(first + GUESS_BYTES);
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(&body[first..end], end == body.len());
+    let guessed = detector.guess(None, Utf8Detection::Allow);
+    // A declaration that fails at a few bytes only is still better than a guess.
+    let declared = declared.iter().copied().filter(|encoding| *encoding != UTF_8);
+    let (text, _) = declared
+        .chain([guessed])
+        .map(|encoding| {
+            let text = encoding.decode_without_bom_handling(body).0;
+            let lost = text.chars().filter(|char| *char == char::REPLACEMENT_CHARACTER).count();
+            (text, lost)
+        })
+        .min_by_key(|(_, lost)| *lost)
+        .expect("the guess is among them");
+    text.into_owned()
+}
+
+/// UTF-8, and each byte that is not as windows-1252 has it.
+fn utf8_with_strays(body: &[u8]) -> String {
+    let mut text = String::with_capacity(body.len());
+    let last = body.len();
+    let mut position = 0;
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        position += chunk.valid().len() + chunk.invalid().len();
+        let cut_off = position == last && chunk.invalid().first().is_some_and(|byte| *byte >= 0xC2);
+        if !cut_off {
+            let stray: Cow<'_, str> = WINDOWS_1252.decode_without_bom_handling(chunk.invalid()).0;
+            text.push_str(&stray);
+        }
+    }
+    text
+}
+
+fn of_content_type(content_type: &str) -> Option<&'static Encoding> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches(['"', '\'']);
+        name.trim().eq_ignore_ascii_case("charset").then(|| Encoding::for_label(value.as_bytes()))?
+    })
+}
+
+/// The encoding that the document itself declares: in its XML declaration or the first `<meta>` that names one.
+fn of_document(body: &[u8]) -> Option<&'static Encoding> {
+    let mut rest = &body[..body.len().min(PRESCAN_BYTES)];
+    while let Some(start) = rest.iter().position(|byte| *byte == b'<') {
+        rest = &rest[start..];
+        let (end, declaring) = if rest.starts_with(b"<!--") {
+            (find(rest, b"-->")?, None)
+        } else {
+            let name = match () {
+                () if starts_with(rest, b"<meta") => Some(b"charset".as_slice()),
+                () if starts_with(rest, b"<?xml") => Some(b"encoding".as_slice()),
+                () => None,
+            };
+            (find(rest, b">")?, name)
+        };
+        if let Some(encoding) = declaring.and_then(|name| attribute(&rest[..end], name)) {
+            // The declaration was read byte by byte, so the text around it cannot be UTF-16.
+            let wide = encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE;
+            return Some(if wide { UTF_8 } else { encoding });
+        }
+        rest = &rest[end..];
+    }
+    None
+}
+
+/// The encoding whose label follows `name=` in a tag, quoted or not, in an attribute of its own or within `content`.
+fn attribute(tag: &[u8], name: &[u8]) -> Option<&'static Encoding> {
+    let at = tag.windows(name.len()).position(|window| window.eq_ignore_ascii_case(name))?;
+    let value = tag[at + name.len()..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
+    let length = value
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'\'' | b';' | b'/' | b'?') || byte.is_ascii_whitespace())
+        .unwrap_or(value.len());
+    Encoding::for_label(&value[..length])
+}
+
+fn starts_with(bytes: &[u8], tag: &[u8]) -> bool {
+    bytes.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag))
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(label: &str, text: &str) -> Vec<u8> {
+        let encoding = Encoding::for_label(label.as_bytes()).unwrap();
+        let (bytes, _, lossy) = encoding.encode(text);
+        assert!(!lossy, "{text:?} has a place in {label}");
+        bytes.into_owned()
+    }
+
+    #[test]
+    fn declarations_in_their_order() {
+        let german = "<p>Grüße aus Köln</p>";
+        for (bytes, header, expected) in [
+            (
+                [b"\xEF\xBB\xBF".as_slice(), german.as_bytes()].concat(),
+                Some("text/html; charset=latin1"),
+                german,
+            ),
+            (encoded("latin1", german), Some("text/html; charset=ISO-8859-1"), german),
+            (encoded("latin1", german), Some("text/html;Charset=\"iso-8859-1\""), german),
+            (encoded("koi8-r", "Привет"), Some("text/html; charset=koi8-r"), "Привет"),
+            (b"\xFF\xFEH\0i\0".to_vec(), None, "Hi"),
+            (b"\xFE\xFF\0H\0i".to_vec(), Some("text/html; charset=utf-8"), "Hi"),
+            (encoded("iso-2022-jp", "日本"), Some("text/html; charset=iso-2022-jp"), "日本"),
+        ] {
+            assert_eq!(decode_page(&bytes, header), expected, "{header:?}");
+        }
+        for (head, label) in [
+            ("<meta charset=windows-1251>", "windows-1251"),
+            ("<META content='text/html; charset=windows-1251' http-equiv=Content-Type>", "windows-1251"),
+            ("<!-- <meta charset=utf-8> --><meta charset='windows-1251'/>", "windows-1251"),
+            ("<?xml version=\"1.0\" encoding=\"windows-1251\"?>", "windows-1251"),
+            ("<meta name=x content=y><meta charset = \"GBK\">", "gbk"),
+        ] {
+            let text = format!("{head}<p>Привет, мир</p>");
+            assert_eq!(decode_page(&encoded(label, &text), Some("text/html")), text, "{head}");
+        }
+    }
+
+    #[test]
+    fn a_declaration_that_the_bytes_refute_is_not_believed() {
+        let text = "<p>naïve café</p>";
+        for header in
+            ["text/html; charset=iso-8859-1", "text/html; charset=utf-16", "text/html; charset=nonsense"]
+        {
+            assert_eq!(decode_page(text.as_bytes(), Some(header)), text, "{header}");
+        }
+        let long = "<meta charset=gbk><p>Съешь же ещё этих мягких французских булок</p>";
+        assert_eq!(decode_page(long.as_bytes(), None), long);
+        let latin = encoded("latin1", "<meta charset=utf-8><p>Ein schöner Tag für Gänse, Bäume und Füße</p>");
+        assert!(
+            decode_page(&latin, Some("text/html; charset=utf-8"))
+                .contains("schöner Tag für Gänse, Bäume und Füße")
+        );
+    }
+
+    #[test]
+    fn an_undeclared_page_is_guessed() {
+        let russian = "Съешь же ещё этих мягких французских булок, да выпей чаю. ".repeat(20);
+        assert_eq!(decode_page(&encoded("windows-1251", &russian), None), russian);
+        let japanese = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。".repeat(20);
+        assert_eq!(decode_page(&encoded("shift_jis", &japanese), None), japanese);
+        let late = format!("<html>{}{russian}", "<script></script>".repeat(10_000));
+        assert_eq!(decode_page(&encoded("windows-1251", &late), None), late);
+    }
+
+    #[test]
+    fn a_stray_byte_costs_nothing_around_it() {
+        let mut body = "<p>“Größe” — 10 €".repeat(3).into_bytes();
+        body.extend_from_slice(b" caf\xE9 ");
+        body.extend_from_slice("Straße".as_bytes());
+        let text = decode_page(&body, Some("text/html; charset=utf-8"));
+        assert!(text.ends_with(" café Straße"), "{text}");
+        let cut = &"Füße".repeat(9).into_bytes()[..9];
+        assert_eq!(decode_page(cut, Some("text/html; charset=utf-8")), "FüßeFü");
+    }
+
+    #[test]
+    fn any_bytes_make_text() {
+        assert_eq!(decode_page(b"", None), "");
+        assert!(!decode_page(&(0..=255).collect::<Vec<u8>>(), Some("text/html; charset=utf-8")).is_empty());
+    }
+}

@@ -1,0 +1,285 @@
+//! Why there is no response, and what follows from it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use super::{Refused, Retry};
+use crate::schedule::Freshness;
+
+/// Why there is no response. No message repeats the URL, which may hold a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Nothing that a request can be sent to.
+    #[error("not a URL to fetch: {0}")]
+    BadUrl(&'static str),
+    /// The operator's options for the feed make no request.
+    #[error("invalid request option: {0}")]
+    BadOption(String),
+    /// The client cannot be built.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(String),
+    /// The guard stands before the address.
+    #[error("{0}; hint: an operator can allow it by network and port")]
+    Refused(#[from] Refused),
+    /// robots.txt asks not to.
+    #[error("robots.txt disallows the page")]
+    RobotsDisallowed,
+    /// robots.txt cannot be had, which counts as a refusal until it can.
+    #[error("robots.txt is out of reach: {0}")]
+    RobotsUnreachable(#[source] Box<FetchError>),
+    /// The name does not resolve.
+    #[error("cannot resolve the host: {0}")]
+    Dns(String),
+    /// No connection.
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    /// The server's certificate is not to be trusted.
+    #[error("certificate refused: {0}")]
+    Certificate(String),
+    /// Neither side's TLS would do for the other.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// Connected, but nothing came, or not all of it.
+    #[error("no complete answer in time: {0}")]
+    Timeout(String),
+    /// Something other than HTTP, or its end too early.
+    #[error("broken answer: {0}")]
+    BrokenAnswer(String),
+    /// The body cannot be inflated, or ends too early.
+    #[error("broken body: {0}")]
+    BrokenBody(String),
+    /// The body is in a `Content-Encoding` that was not asked for.
+    #[error("unknown content encoding {0:?}")]
+    UnknownEncoding(String),
+    /// A page that is no text: a film, an archive…
+    #[error("not a text document: {0:?}")]
+    NotText(String),
+    /// More bytes than allowed, after inflating.
+    #[error("body exceeds {limit_bytes} bytes")]
+    BodyTooLarge {
+        /// The cap.
+        limit_bytes: u64,
+    },
+    /// More headers than any honest answer has.
+    #[error("headers exceed the limit")]
+    HeadersTooLarge,
+    /// A redirect without a place to go.
+    #[error("redirect to nowhere: {0}")]
+    BadRedirect(String),
+    /// More hops than allowed.
+    #[error("more than {limit} redirects")]
+    TooManyRedirects {
+        /// The most that are followed.
+        limit: u8,
+    },
+    /// Any status but 200, 203, an expected 304 and the redirects.
+    #[error("the server answered {status}")]
+    Status {
+        /// The status code.
+        status: u16,
+        /// What the answer says about when to come back.
+        freshness: Freshness,
+        /// A temporary redirect led to the answer: it does not speak of the URL that was asked for.
+        astray: bool,
+    },
+}
+
+/// What follows from a failure.
+struct Consequence {
+    label: &'static str,
+    retry: Retry,
+    network: bool,
+}
+
+impl FetchError {
+    /// Whether and when to try again. A feed is polled again in any case but `Gone`, less and less often; an entry's
+    /// page is not.
+    pub fn retry(&self) -> Retry {
+        self.consequence().retry
+    }
+
+    /// The kind of failure, as a short stable label for metrics and the store.
+    pub fn label(&self) -> &'static str {
+        self.consequence().label
+    }
+
+    /// Whether the failure speaks of our own network (DNS or connect) rather than of the server.
+    pub fn is_network(&self) -> bool {
+        self.consequence().network
+    }
+
+    /// What the answer, if there was one, says about when to come back: the schedule's input for a failed poll.
+    pub fn freshness(&self) -> Freshness {
+        match self {
+            Self::Status { freshness, .. } => freshness.clone(),
+            _ => Freshness::default(),
+        }
+    }
+
+    /// The one table of what each failure is called, whether it may pass, and whether the network is to blame.
+    fn consequence(&self) -> Consequence {
+        let later = Retry::Later(None);
+        let (label, retry, network) = match self {
+            Self::BadUrl(_) => ("bad_url", Retry::Never, false),
+            Self::BadOption(_) => ("bad_option", Retry::Never, false),
+            Self::Client(_) => ("client", Retry::Never, false),
+            Self::Refused(_) => ("refused_address", Retry::Never, false),
+            Self::RobotsDisallowed => ("robots_disallowed", Retry::Never, false),
+            Self::RobotsUnreachable(cause) => {
+                ("robots_unreachable", Retry::Later(Some(ROBOTS_RETRY)), cause.is_network())
+            }
+            Self::Dns(_) => ("dns", later, true),
+            Self::Connect(_) => ("connect", later, true),
+            Self::Certificate(_) => ("certificate", Retry::Never, false),
+            Self::Tls(_) => ("tls", later, false),
+            Self::Timeout(_) => ("timeout", later, false),
+            Self::BrokenAnswer(_) => ("broken_answer", later, false),
+            Self::BrokenBody(_) => ("broken_body", later, false),
+            Self::UnknownEncoding(_) => ("unknown_encoding", Retry::Never, false),
+            Self::NotText(_) => ("not_text", Retry::Never, false),
+            Self::BodyTooLarge { .. } => ("body_too_large", Retry::Never, false),
+            Self::HeadersTooLarge => ("headers_too_large", Retry::Never, false),
+            Self::BadRedirect(_) => ("bad_redirect", Retry::Never, false),
+            Self::TooManyRedirects { .. } => ("too_many_redirects", Retry::Never, false),
+            Self::Status { status, freshness, astray } => {
+                let again = Retry::Later(freshness.retry_after);
+                let (label, retry) = match status {
+                    401 => ("http_401", Retry::Never),
+                    402 => ("http_402", Retry::Never),
+                    403 => ("http_403", Retry::Never),
+                    404 => ("http_404", Retry::Never),
+                    410 if *astray => ("http_410", Retry::Never),
+                    410 => ("http_410", Retry::Gone),
+                    429 => ("http_429", again),
+                    451 => ("http_451", Retry::Never),
+                    408 | 421 | 425 => ("http_4xx", again),
+                    400..=499 => ("http_4xx", Retry::Never),
+                    501 | 505 => ("http_5xx", Retry::Never),
+                    503 => ("http_503", again),
+                    500..=599 => ("http_5xx", again),
+                    _ => ("http_unexpected", Retry::Never),
+                };
+                (label, retry, false)
+            }
+        };
+        Consequence { label, retry, network }
+    }
+
+    /// What a failure of the HTTP library means.
+    pub(super) fn from_reqwest(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        for cause in causes(&error) {
+            if let Some(refused) = cause.downcast_ref::<Refused>() {
+                return Self::Refused(refused.clone());
+            }
+            if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+                return match tls {
+                    rustls::Error::InvalidCertificate(_) => Self::Certificate(tls.to_string()),
+                    _ => Self::Tls(tls.to_string()),
+                };
+            }
+            if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+                return Self::HeadersTooLarge;
+            }
+        }
+        let detail = causes(&error).last().map_or_else(|| error.to_string(), ToString::to_string);
+        if error.is_dns() {
+            Self::Dns(detail)
+        } else if error.is_connect() {
+            Self::Connect(detail)
+        } else if error.is_timeout() {
+            Self::Timeout(detail)
+        } else if error.is_builder() {
+            Self::BadOption(detail)
+        } else if error.is_body() || error.is_decode() {
+            Self::BrokenBody(detail)
+        } else {
+            Self::BrokenAnswer(detail)
+        }
+    }
+}
+
+/// How soon a robots.txt that was out of reach is asked for again.
+pub(super) const ROBOTS_RETRY: Duration = Duration::from_mins(10);
+
+/// The errors beneath `error`, outermost first. An `io::Error` hides the error that it wraps from `source()`.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| {
+        let wrapped = cause.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+        wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| cause.source())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(status: u16) -> FetchError {
+        let freshness = Freshness { retry_after: Some(Duration::from_secs(7)), ..Freshness::default() };
+        FetchError::Status { status, freshness, astray: false }
+    }
+
+    #[test]
+    fn every_failure_has_its_consequence() {
+        let text = String::new;
+        let later = Retry::Later(None);
+        let named = Retry::Later(Some(Duration::from_secs(7)));
+        let refused = Refused { host: text(), address: [127, 0, 0, 1].into(), kind: "loopback" };
+        let astray = FetchError::Status { status: 410, freshness: Freshness::default(), astray: true };
+        let robots_retry = Retry::Later(Some(ROBOTS_RETRY));
+        let table = [
+            (FetchError::BadUrl(""), "bad_url", Retry::Never, false),
+            (FetchError::BadOption(text()), "bad_option", Retry::Never, false),
+            (FetchError::Client(text()), "client", Retry::Never, false),
+            (FetchError::Refused(refused), "refused_address", Retry::Never, false),
+            (FetchError::RobotsDisallowed, "robots_disallowed", Retry::Never, false),
+            (FetchError::RobotsUnreachable(Box::new(status(500))), "robots_unreachable", robots_retry, false),
+            (
+                FetchError::RobotsUnreachable(Box::new(FetchError::Dns(text()))),
+                "robots_unreachable",
+                robots_retry,
+                true,
+            ),
+            (FetchError::Dns(text()), "dns", later, true),
+            (FetchError::Connect(text()), "connect", later, true),
+            (FetchError::Certificate(text()), "certificate", Retry::Never, false),
+            (FetchError::Tls(text()), "tls", later, false),
+            (FetchError::Timeout(text()), "timeout", later, false),
+            (FetchError::BrokenAnswer(text()), "broken_answer", later, false),
+            (FetchError::BrokenBody(text()), "broken_body", later, false),
+            (FetchError::UnknownEncoding(text()), "unknown_encoding", Retry::Never, false),
+            (FetchError::NotText(text()), "not_text", Retry::Never, false),
+            (FetchError::BodyTooLarge { limit_bytes: 1 }, "body_too_large", Retry::Never, false),
+            (FetchError::HeadersTooLarge, "headers_too_large", Retry::Never, false),
+            (FetchError::BadRedirect(text()), "bad_redirect", Retry::Never, false),
+            (FetchError::TooManyRedirects { limit: 5 }, "too_many_redirects", Retry::Never, false),
+            (status(204), "http_unexpected", Retry::Never, false),
+            (status(304), "http_unexpected", Retry::Never, false),
+            (status(400), "http_4xx", Retry::Never, false),
+            (status(401), "http_401", Retry::Never, false),
+            (status(402), "http_402", Retry::Never, false),
+            (status(403), "http_403", Retry::Never, false),
+            (status(404), "http_404", Retry::Never, false),
+            (status(408), "http_4xx", named, false),
+            (status(410), "http_410", Retry::Gone, false),
+            (astray, "http_410", Retry::Never, false),
+            (status(421), "http_4xx", named, false),
+            (status(425), "http_4xx", named, false),
+            (status(429), "http_429", named, false),
+            (status(451), "http_451", Retry::Never, false),
+            (status(500), "http_5xx", named, false),
+            (status(501), "http_5xx", Retry::Never, false),
+            (status(502), "http_5xx", named, false),
+            (status(503), "http_503", named, false),
+            (status(505), "http_5xx", Retry::Never, false),
+            (status(522), "http_5xx", named, false),
+        ];
+        for (error, label, retry, network) in table {
+            assert_eq!(
+                (error.label(), error.retry(), error.is_network()),
+                (label, retry, network),
+                "{error:?}"
+            );
+        }
+    }
+}

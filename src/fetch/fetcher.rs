@@ -1,0 +1,307 @@
+//! The request itself, hop by hop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, LOCATION, USER_AGENT,
+};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+use url::Url;
+
+use super::client::{ClientKey, Clients, MAX_HEADER_BYTES};
+use super::guard::Guard;
+use super::host::{Hosts, Turn};
+use super::{
+    Auth, Content, FetchError, Hop, Purpose, Request, RequestOptions, Response, Settings, body, freshness,
+};
+use crate::clock::Clock;
+use crate::model::Validators;
+
+const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
+                           application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1";
+const ACCEPT_PAGE: &str =
+    "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
+/// A longer validator is an attack on our store, not an aid.
+const MAX_VALIDATOR_BYTES: usize = 1024;
+
+/// The client. Cheap to clone; all clones share connections and host limits.
+#[derive(Clone, Debug)]
+pub struct Fetcher(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    clock: Clock,
+    user_agent: HeaderValue,
+    guard: Arc<Guard>,
+    clients: Clients,
+    hosts: Hosts,
+}
+
+/// What all hops of one request share.
+struct Plan<'a> {
+    start: Url,
+    accept: &'static str,
+    max_body_bytes: u64,
+    validators: &'a Validators,
+    options: &'a RequestOptions,
+    /// Credentials: the options' or those in the URL.
+    auth: Option<Auth>,
+    text_only: bool,
+}
+
+/// The time that a request may still take. Waiting for a turn does not count.
+struct Budget(Duration);
+
+impl Budget {
+    async fn spend<T>(&mut self, work: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
+        let began = Instant::now();
+        let result = tokio::time::timeout(self.0, work).await;
+        self.0 = self.0.saturating_sub(began.elapsed());
+        result.map_err(|_| FetchError::Timeout("the total time is up".to_owned()))?
+    }
+}
+
+impl Fetcher {
+    /// Builds the client.
+    pub fn new(settings: Settings, clock: Clock) -> Result<Self, FetchError> {
+        let guard = Arc::new(Guard::new(settings.allow.clone()));
+        Ok(Self(Arc::new(Inner {
+            user_agent: user_agent(settings.contact_url.as_ref())?,
+            clients: Clients::new(&settings, Arc::clone(&guard))?,
+            hosts: Hosts::new(settings.host_concurrency),
+            guard,
+            clock,
+            settings,
+        })))
+    }
+
+    /// One guarded, capped, polite GET. Waits for the host's turn.
+    pub async fn fetch(&self, request: &Request<'_>) -> Result<Response, FetchError> {
+        let settings = &self.0.settings;
+        let (accept, max_body_bytes) = match request.purpose {
+            Purpose::Feed => (ACCEPT_FEED, settings.feed_max_body_bytes),
+            Purpose::Page => (ACCEPT_PAGE, settings.page_max_body_bytes),
+        };
+        let (start, auth) = split_credentials(request.url, request.options.auth.as_ref());
+        let plan = Plan {
+            start,
+            accept,
+            max_body_bytes,
+            validators: request.validators,
+            options: request.options,
+            auth,
+            text_only: request.purpose == Purpose::Page,
+        };
+        self.get(&plan).await
+    }
+
+    async fn get(&self, plan: &Plan<'_>) -> Result<Response, FetchError> {
+        let settings = &self.0.settings;
+        let mut budget = Budget(plan.options.timeout.unwrap_or(settings.timeout));
+        let mut url = plan.start.clone();
+        let mut hops: Vec<Hop> = Vec::new();
+        let mut turn: Option<Turn> = None;
+        loop {
+            self.check(&url)?;
+            // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
+            // awaited: two requests could wait for each other's hosts.
+            let held = turn.take().filter(|turn| turn.is_at(&url));
+            turn = match held {
+                Some(held) => Some(held),
+                None => Some(self.0.hosts.turn(&url, settings.host_min_gap).await),
+            };
+            let response = budget.spend(self.send(plan, &url)).await?;
+            let Some(next) = redirect_target(&response, &url)? else {
+                return budget.spend(self.receive(plan, response, url, hops)).await;
+            };
+            if hops.len() >= usize::from(settings.max_redirects) {
+                return Err(FetchError::TooManyRedirects { limit: settings.max_redirects });
+            }
+            if next == plan.start || hops.iter().any(|hop| hop.to == next) {
+                return Err(FetchError::BadRedirect("it leads back to where it came from".to_owned()));
+            }
+            hops.push(Hop { status: response.status().as_u16(), to: next.clone() });
+            url = next;
+        }
+    }
+
+    /// Whether a request may go to `url` at all, as far as its text tells.
+    fn check(&self, url: &Url) -> Result<(), FetchError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(FetchError::BadUrl("the scheme is neither http nor https"));
+        }
+        Ok(self.0.guard.check(url)?)
+    }
+
+    /// One request and the head of its answer.
+    async fn send(&self, plan: &Plan<'_>, url: &Url) -> Result<reqwest::Response, FetchError> {
+        let proxy = plan.options.proxy.as_ref().or(self.0.settings.proxy.as_ref());
+        let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
+        let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
+        let mut request = client.get(url.clone()).headers(self.headers(plan, url)?);
+        if let Some(auth) = plan.auth.as_ref().filter(|_| url.origin() == plan.start.origin()) {
+            request = match auth {
+                Auth::Basic { username, password } => {
+                    request.basic_auth(username, Some(password.expose_secret()))
+                }
+                Auth::Bearer(token) => request.bearer_auth(token.expose_secret()),
+            };
+        }
+        let response = request.send().await.map_err(FetchError::from_reqwest)?;
+        let header_bytes: usize =
+            response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if header_bytes > MAX_HEADER_BYTES as usize {
+            return Err(FetchError::HeadersTooLarge);
+        }
+        Ok(response)
+    }
+
+    fn headers(&self, plan: &Plan<'_>, url: &Url) -> Result<HeaderMap, FetchError> {
+        let mut headers = HeaderMap::new();
+        let user_agent = match &plan.options.user_agent {
+            Some(text) => header_value("the user agent", text)?,
+            None => self.0.user_agent.clone(),
+        };
+        headers.insert(USER_AGENT, user_agent);
+        headers.insert(ACCEPT, HeaderValue::from_static(plan.accept));
+        let Validators { etag, last_modified } = plan.validators;
+        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, last_modified)] {
+            if let Some(value) = value {
+                headers.insert(name, header_value("a validator", value)?);
+            }
+        }
+        if url.origin() == plan.start.origin() {
+            for (name, value) in &plan.options.headers {
+                let bad_name = |_| FetchError::BadOption(format!("{name:?} is not the name of a header"));
+                let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(bad_name)?;
+                let mut value = header_value(name, value.expose_secret())?;
+                value.set_sensitive(true);
+                headers.insert(parsed, value);
+            }
+        }
+        Ok(headers)
+    }
+
+    /// What the last answer on the way is worth.
+    async fn receive(
+        &self,
+        plan: &Plan<'_>,
+        mut response: reqwest::Response,
+        final_url: Url,
+        hops: Vec<Hop>,
+    ) -> Result<Response, FetchError> {
+        let status = response.status().as_u16();
+        let conditional = *plan.validators != Validators::default();
+        let headers = response.headers();
+        let freshness = freshness::read(headers, self.0.clock.now());
+        let validators = validators(headers);
+        let content_type = readable(headers, &CONTENT_TYPE, usize::MAX);
+        let content = match status {
+            200 | 203 => {
+                if let Some(encoding) = unknown_encoding(headers) {
+                    return Err(FetchError::UnknownEncoding(encoding));
+                }
+                if let Some(other) =
+                    content_type.as_deref().filter(|_| plan.text_only).filter(|it| !is_text(it))
+                {
+                    return Err(FetchError::NotText(other.to_owned()));
+                }
+                let cap = usize::try_from(plan.max_body_bytes).unwrap_or(usize::MAX);
+                let body = body::read(&mut response, cap).await?;
+                if body.truncated {
+                    return Err(FetchError::BodyTooLarge { limit_bytes: plan.max_body_bytes });
+                }
+                Content::Body(body.bytes)
+            }
+            304 if conditional => Content::NotModified,
+            _ => {
+                let astray = hops.iter().any(|hop| !hop.is_permanent());
+                return Err(FetchError::Status { status, freshness, astray });
+            }
+        };
+        Ok(Response { final_url, hops, validators, freshness, content_type, content })
+    }
+}
+
+/// `feedmill/0.1.0 (+https://example.org/about)`.
+fn user_agent(contact: Option<&Url>) -> Result<HeaderValue, FetchError> {
+    let product = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+    let text = contact.map_or_else(|| product.to_owned(), |contact| format!("{product} (+{contact})"));
+    header_value("the user agent", &text)
+}
+
+fn header_value(what: &str, text: &str) -> Result<HeaderValue, FetchError> {
+    HeaderValue::from_bytes(text.as_bytes())
+        .map_err(|_| FetchError::BadOption(format!("{what} holds a character that no header can")))
+}
+
+/// The URL without credentials, and the credentials: the operator's before those in the URL. So they can be dropped
+/// where they must, and no stored URL holds them.
+fn split_credentials(url: &Url, auth: Option<&Auth>) -> (Url, Option<Auth>) {
+    let mut bare = url.clone();
+    if url.username().is_empty() && url.password().is_none() {
+        return (bare, auth.cloned());
+    }
+    strip_credentials(&mut bare);
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let in_url = || Auth::Basic {
+        username: decoded(url.username()),
+        password: decoded(url.password().unwrap_or_default()).into(),
+    };
+    (bare, Some(auth.cloned().unwrap_or_else(in_url)))
+}
+
+fn strip_credentials(url: &mut Url) {
+    let stripped = url.set_username("").and_then(|()| url.set_password(None));
+    debug_assert!(stripped.is_ok() || !url.has_host(), "every URL with a host can lose its credentials");
+}
+
+/// Where a redirect leads; `None` for any other answer.
+fn redirect_target(response: &reqwest::Response, from: &Url) -> Result<Option<Url>, FetchError> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let location =
+        response.headers().get(LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()));
+    let Some(location) = location else {
+        return Err(FetchError::BadRedirect("the answer names no location".to_owned()));
+    };
+    let mut target = from
+        .join(&location)
+        .map_err(|error| FetchError::BadRedirect(format!("invalid location: {error}")))?;
+    target.set_fragment(None);
+    strip_credentials(&mut target);
+    Ok(Some(target))
+}
+
+/// The validators, byte for byte.
+fn validators(headers: &HeaderMap) -> Validators {
+    Validators {
+        etag: readable(headers, &ETAG, MAX_VALIDATOR_BYTES),
+        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALIDATOR_BYTES),
+    }
+}
+
+/// A header's value, if it is text of at most `max_bytes` bytes.
+fn readable(headers: &HeaderMap, name: &HeaderName, max_bytes: usize) -> Option<String> {
+    let value = headers.get(name)?.as_bytes();
+    let text = std::str::from_utf8(value).ok()?;
+    (1..=max_bytes).contains(&text.len()).then(|| text.to_owned())
+}
+
+/// An encoding that is still on the body: those that were asked for are taken off with their header.
+fn unknown_encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get(CONTENT_ENCODING)?;
+    let encoding = String::from_utf8_lossy(encoding.as_bytes()).trim().to_ascii_lowercase();
+    (!matches!(encoding.as_str(), "" | "identity" | "none" | "utf-8")).then_some(encoding)
+}
+
+/// Whether a page of that type can hold an article.
+fn is_text(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.is_empty() || essence.starts_with("text/") || essence.contains("html") || essence.contains("xml")
+}

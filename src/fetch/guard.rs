@@ -1,0 +1,164 @@
+//! Which addresses a request may reach.
+//!
+//! Feeds and pages name the next URL to fetch, so whoever writes one could point this machine at its own network. No
+//! single check stops that: a literal (`http://2130706433/`, `[::ffff:127.0.0.1]`) never reaches a resolver, a name may
+//! resolve to anything at the moment of the connection, and a redirect may lead anywhere. So every hop passes
+//! [`Guard::check`], which sees the literals, and every connection is made to what [`GuardedResolver`] returned, which
+//! refuses a name as a whole when one of its addresses is special.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+use super::AllowedNet;
+
+/// An address that no request may reach.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("host {host:?} has the address {address}, which is special ({kind})")]
+pub struct Refused {
+    /// As named by the URL.
+    pub host: String,
+    /// What it stands for.
+    pub address: IpAddr,
+    /// The registry's name for the address's block.
+    pub kind: &'static str,
+}
+
+/// The operator's exceptions to the rule that only public addresses are reached.
+#[derive(Debug)]
+pub(super) struct Guard {
+    allow: Vec<AllowedNet>,
+}
+
+impl Guard {
+    pub(super) fn new(allow: Vec<AllowedNet>) -> Self {
+        Self { allow }
+    }
+
+    /// Refuses a URL whose host is a literal address that is special. Names are the resolver's business.
+    pub(super) fn check(&self, url: &Url) -> Result<(), Refused> {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            Some(Host::Domain(_)) | None => return Ok(()),
+        };
+        self.check_address(&address.to_string(), address, url.port_or_known_default())
+    }
+
+    /// The port, if the allow list has a rule for it. A resolver is not told the port of the connection, so each such
+    /// port has a resolver, and with it a client, of its own.
+    pub(super) fn port_with_rule(&self, url: &Url) -> Option<u16> {
+        let port = url.port_or_known_default();
+        port.filter(|_| self.allow.iter().any(|allowed| allowed.port == port))
+    }
+
+    fn check_address(&self, host: &str, address: IpAddr, port: Option<u16>) -> Result<(), Refused> {
+        // `::ffff:a.b.c.d` is a.b.c.d on the wire.
+        let address = address.to_canonical();
+        let Some(kind) = special(address) else { return Ok(()) };
+        let allowed = self.allow.iter().any(|allowed| {
+            allowed.net.contains(&address) && (allowed.port.is_none() || allowed.port == port)
+        });
+        if allowed { Ok(()) } else { Err(Refused { host: host.to_owned(), address, kind }) }
+    }
+}
+
+/// Resolves by the system's resolver and refuses names with a special address among theirs. The client connects to
+/// exactly what this returns: there is no second look-up that could answer differently.
+pub(super) struct GuardedResolver {
+    pub(super) guard: Arc<Guard>,
+    /// The port that connections go to, where the allow list has a rule for it.
+    pub(super) port: Option<u16>,
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (guard, port) = (Arc::clone(&self.guard), self.port);
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            for address in &addresses {
+                guard.check_address(name.as_str(), address.ip(), port)?;
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The kind of special-purpose block that the address lies in; `None` for a public unicast address.
+fn special(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => special_v4(address),
+        IpAddr::V6(address) => special_v6(address),
+    }
+}
+
+fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
+    let bits = address.to_bits();
+    let (_, _, kind) = V4.iter().find(|(block, length, _)| (bits ^ block.to_bits()) >> (32 - length) == 0)?;
+    Some(kind)
+}
+
+fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
+    let bits = address.to_bits();
+    if let Some((_, _, kind)) =
+        V6.iter().find(|(block, length, _)| (bits ^ block.to_bits()) >> (128 - length) == 0)
+    {
+        return Some(kind);
+    }
+    // The interface identifiers 0000:5efe:a.b.c.d and 0200:5efe:a.b.c.d tunnel to an IPv4 address under any prefix.
+    let [.., fourth_last, third_last, _, _] = address.segments();
+    if third_last == 0x5efe && matches!(fourth_last, 0 | 0x0200) {
+        return Some("ISATAP");
+    }
+    // IANA hands out global unicast addresses from 2000::/3 only.
+    (bits >> 125 != 1).then_some("not global unicast")
+}
+
+/// IANA IPv4 Special-Purpose Address Registry (<https://www.iana.org/assignments/iana-ipv4-special-registry>), whole:
+/// the blocks marked globally reachable are anycast services, none of them a publisher. Below them multicast, from the
+/// IPv4 Multicast Address Space Registry.
+const V4: &[(Ipv4Addr, u32, &str)] = &[
+    (Ipv4Addr::UNSPECIFIED, 8, "this network"),
+    (Ipv4Addr::new(10, 0, 0, 0), 8, "private use"),
+    (Ipv4Addr::new(100, 64, 0, 0), 10, "shared address space"),
+    (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
+    (Ipv4Addr::new(169, 254, 0, 0), 16, "link local"),
+    (Ipv4Addr::new(172, 16, 0, 0), 12, "private use"),
+    (Ipv4Addr::new(192, 0, 0, 0), 24, "IETF protocol assignments"),
+    (Ipv4Addr::new(192, 0, 2, 0), 24, "documentation"),
+    (Ipv4Addr::new(192, 31, 196, 0), 24, "AS112"),
+    (Ipv4Addr::new(192, 52, 193, 0), 24, "AMT"),
+    (Ipv4Addr::new(192, 88, 99, 0), 24, "6to4 relay anycast"),
+    (Ipv4Addr::new(192, 168, 0, 0), 16, "private use"),
+    (Ipv4Addr::new(192, 175, 48, 0), 24, "AS112"),
+    (Ipv4Addr::new(198, 18, 0, 0), 15, "benchmarking"),
+    (Ipv4Addr::new(198, 51, 100, 0), 24, "documentation"),
+    (Ipv4Addr::new(203, 0, 113, 0), 24, "documentation"),
+    (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved"),
+    (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast"),
+];
+
+/// IANA IPv6 Special-Purpose Address Registry (<https://www.iana.org/assignments/iana-ipv6-special-registry>): the
+/// blocks inside global unicast, and outside it those worth a name of their own in a message. IPv4-mapped addresses do
+/// not come here (see [`Guard::check_address`]).
+const V6: &[(Ipv6Addr, u32, &str)] = &[
+    (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
+    (Ipv6Addr::LOCALHOST, 128, "loopback"),
+    (Ipv6Addr::UNSPECIFIED, 96, "IPv4-compatible"),
+    (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96, "NAT64"),
+    (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48, "NAT64"),
+    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64, "discard only"),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, "Teredo"),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "IETF protocol assignments"),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, "documentation"),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, "6to4"),
+    (Ipv6Addr::new(0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0), 48, "AS112"),
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "documentation"),
+    (Ipv6Addr::new(0x5f00, 0, 0, 0, 0, 0, 0, 0), 16, "segment routing"),
+    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, "unique local"),
+    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10, "link local"),
+    (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10, "site local"),
+    (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8, "multicast"),
+];

@@ -1,0 +1,105 @@
+//! The texts of a feed by the rules of its format: which are plain, which are HTML, which are encoded.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::text::{cap, clean, fold_space, plain_line};
+use super::tree::Element;
+
+/// Longest headline, name or category kept.
+const MAX_LINE_BYTES: usize = 4 * 1024;
+/// Longest summary or content kept.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// What the `type` and `mode` of an element say about its text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    /// No markup: every character stands for itself.
+    Plain,
+    /// Markup as text, or in RSS whatever the publisher put there.
+    Html,
+    /// Markup as child elements.
+    Inline,
+    Base64,
+}
+
+/// How an element's text is to be read. `plain_by_default` is the rule of Atom, HTML that of RSS.
+fn encoding(element: Element<'_>, plain_by_default: bool) -> Encoding {
+    let mode = element.attribute("mode").unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = element.attribute("type").unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if mode == "base64" {
+        return Encoding::Base64;
+    }
+    match media_type {
+        "" if mode == "escaped" || !plain_by_default => Encoding::Html,
+        "" if mode == "xml" => Encoding::Inline,
+        "" | "text" | "text/plain" | "plain" => Encoding::Plain,
+        "html" | "text/html" => Encoding::Html,
+        "xhtml" | "application/xhtml+xml" => Encoding::Inline,
+        _ if mode == "escaped" => Encoding::Html,
+        _ if media_type.ends_with("+xml") || media_type.ends_with("/xml") => Encoding::Inline,
+        _ if media_type.starts_with("text/") => Encoding::Html,
+        _ if media_type.contains('/') && mode.is_empty() => Encoding::Base64,
+        _ => Encoding::Html,
+    }
+}
+
+/// A headline or name: plain text on one line.
+pub(super) fn line(element: Element<'_>, plain_by_default: bool) -> Option<String> {
+    let mut line = match encoding(element, plain_by_default) {
+        _ if has_markup(element) => plain_line(&element.inner_html(MAX_BODY_BYTES)),
+        Encoding::Plain | Encoding::Inline => fold_space(&element.text()),
+        Encoding::Html => plain_line(&element.text()),
+        Encoding::Base64 => plain_line(&decode_base64(&element.text())),
+    };
+    cap(&mut line, MAX_LINE_BYTES);
+    some_text(clean(line.into()))
+}
+
+/// A summary or content: HTML or text, as given.
+pub(super) fn body(element: Element<'_>, plain_by_default: bool) -> Option<String> {
+    if has_markup(element) {
+        return some_text(capped(clean(element.inner_html(MAX_BODY_BYTES).into())));
+    }
+    let text = match encoding(element, plain_by_default) {
+        Encoding::Base64 => decode_base64(&element.text()).into(),
+        _ => element.text(),
+    };
+    some_text(capped(clean(text)))
+}
+
+/// A value that is text and nothing else: an id, a date, a link.
+pub(super) fn value(element: Element<'_>) -> Option<String> {
+    let mut value = clean(element.text()).trim().to_owned();
+    cap(&mut value, MAX_LINE_BYTES);
+    some_text(value)
+}
+
+/// A text cut to the longest line kept.
+pub(super) fn capped_line(mut line: String) -> Option<String> {
+    cap(&mut line, MAX_LINE_BYTES);
+    some_text(line)
+}
+
+fn capped(mut text: String) -> String {
+    cap(&mut text, MAX_BODY_BYTES);
+    text
+}
+
+fn has_markup(element: Element<'_>) -> bool {
+    element.children().next().is_some()
+}
+
+fn some_text(text: String) -> Option<String> {
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// Decodes base64, or gives the text back if it is none.
+fn decode_base64(text: &str) -> String {
+    let compact: String = text.split_whitespace().collect();
+    match BASE64_STANDARD.decode(compact) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => text.to_owned(),
+    }
+}

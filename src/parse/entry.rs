@@ -1,0 +1,325 @@
+//! One item or entry, of whatever format, to a [`ParsedEntry`]. The formats share one vocabulary here: feeds mix
+//! them freely, so what an element means depends on its name and not on the root of its document.
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::content::{body, capped_line, line, value};
+use super::dates::parse_date;
+use super::links::resolve;
+use super::space::Space;
+use super::text::fold_space;
+use super::tree::Element;
+use super::{EntryDraft, Flavour};
+
+/// Names, categories and media kept of one entry.
+const MAX_LIST: usize = 100;
+
+/// The best candidate for a field: the lowest rank wins, the first among equals.
+struct Best<T>(Option<(u8, T)>);
+
+impl<T> Best<T> {
+    fn offer(&mut self, rank: u8, candidate: Option<T>) {
+        if let Some(candidate) = candidate
+            && self.0.as_ref().is_none_or(|(best, _)| rank < *best)
+        {
+            self.0 = Some((rank, candidate));
+        }
+    }
+
+    fn take(self) -> Option<T> {
+        self.0.map(|(_, value)| value)
+    }
+}
+
+impl<T> Default for Best<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    title: Best<String>,
+    summary: Best<String>,
+    content: Best<String>,
+    link: Best<Url>,
+    guid: Best<String>,
+    permalink: Option<Url>,
+    published: Best<Timestamp>,
+    updated: Best<Timestamp>,
+    authors: Vec<String>,
+    tags: Vec<String>,
+    image: Best<Url>,
+    enclosures: Vec<Url>,
+    language: Option<String>,
+}
+
+/// Reads an entry.
+pub(super) fn read_entry(entry: Element<'_>, flavour: Flavour, base: Option<&Url>) -> EntryDraft {
+    let mut fields = Fields::default();
+    let reader = Reader { flavour, base };
+    if let Some(about) = entry.attribute("about").filter(|about| !about.trim().is_empty()) {
+        fields.guid.offer(1, Some(about.trim().to_owned()));
+    }
+    // CDF keeps its facts in attributes.
+    fields.link.offer(3, entry.attribute("href").and_then(|href| resolve(&href, entry, base)));
+    fields.updated.offer(1, entry.attribute("lastmod").and_then(|date| parse_date(&date)));
+    fields.language = entry.attribute("xml:lang").map(|language| language.trim().to_owned());
+    for child in entry.children() {
+        reader.child(child, &mut fields, 0);
+    }
+    fields.finish()
+}
+
+impl Fields {
+    fn finish(self) -> EntryDraft {
+        let mut draft = EntryDraft {
+            guid: self.guid.take(),
+            permalink: self.permalink,
+            link: self.link.take(),
+            enclosures: self.enclosures,
+            ..EntryDraft::default()
+        };
+        let evidence = &mut draft.evidence;
+        evidence.title = self.title.take();
+        evidence.summary = self.summary.take();
+        evidence.content = self.content.take();
+        evidence.authors = self.authors;
+        evidence.published_at = self.published.take();
+        evidence.updated_at = self.updated.take();
+        evidence.language = self.language.filter(|language| !language.is_empty());
+        evidence.tags = self.tags;
+        evidence.image = self.image.take();
+        draft
+    }
+}
+
+struct Reader<'b> {
+    flavour: Flavour,
+    base: Option<&'b Url>,
+}
+
+impl Reader<'_> {
+    /// Takes one child of an entry into account; `depth` counts the media groups around it.
+    fn child(&self, child: Element<'_>, fields: &mut Fields, depth: u8) {
+        let name = child.name().to_ascii_lowercase();
+        match child.space() {
+            Space::Core => self.core(&name, child, fields),
+            Space::Dc | Space::DcTerms => self.dublin_core(&name, child, fields),
+            Space::Content if name == "encoded" => fields.content.offer(0, body(child, false)),
+            Space::Content if name == "items" => {}
+            Space::Xhtml if matches!(name.as_str(), "body" | "div") => {
+                fields.content.offer(2, body(child, false))
+            }
+            Space::Media => self.media(&name, child, fields, depth),
+            Space::Itunes => self.itunes(&name, child, fields),
+            Space::Feedburner if name == "origlink" => {
+                fields.link.offer(6, resolve(&child.text(), child, self.base))
+            }
+            _ => {}
+        }
+    }
+
+    fn core(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
+        let plain = self.flavour == Flavour::Atom;
+        match name {
+            "title" => fields.title.offer(0, line(child, plain)),
+            "link" => self.link(child, fields),
+            "guid" | "id" => self.guid(name, child, fields),
+            "description" if fields.summary.0.is_some() => fields.content.offer(4, body(child, false)),
+            "description" => fields.summary.offer(0, body(child, false)),
+            "summary" if fields.summary.0.is_some() => fields.content.offer(4, body(child, plain)),
+            "summary" | "abstract" => fields.summary.offer(0, body(child, plain)),
+            "content" if child.attribute("src").is_none() => fields.content.offer(1, body(child, plain)),
+            "encoded" | "fullitem" => fields.content.offer(1, body(child, false)),
+            "body" => fields.content.offer(2, body(child, false)),
+            "pubdate" | "published" => fields.published.offer(0, date(child)),
+            "issued" => fields.published.offer(1, date(child)),
+            "date" => fields.published.offer(2, date(child)),
+            "created" => fields.published.offer(4, date(child)),
+            "updated" | "modified" => fields.updated.offer(0, date(child)),
+            "lastbuilddate" | "lastmod" => fields.updated.offer(1, date(child)),
+            "author" => push(&mut fields.authors, author(child)),
+            "category" => self.category(child, fields),
+            "keywords" => push_keywords(child, fields),
+            "enclosure" => self.enclosure(child, "url", fields),
+            "image" => {
+                let url = child.children().find(|part| part.name().eq_ignore_ascii_case("url"));
+                let text = url.map(Element::text).unwrap_or_else(|| child.text());
+                fields.image.offer(1, resolve(&text, child, self.base));
+            }
+            "language" => fields.language = fields.language.take().or_else(|| value(child)),
+            _ => {}
+        }
+    }
+
+    fn dublin_core(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
+        match name {
+            "title" => fields.title.offer(1, line(child, false)),
+            "description" | "abstract" => fields.summary.offer(1, body(child, false)),
+            "identifier" => fields.guid.offer(3, value(child)),
+            "date" => fields.published.offer(2, date(child)),
+            "issued" => fields.published.offer(1, date(child)),
+            "available" => fields.published.offer(3, date(child)),
+            "created" => fields.published.offer(4, date(child)),
+            "modified" => fields.updated.offer(0, date(child)),
+            "creator" | "author" => push(&mut fields.authors, author(child)),
+            "subject" => push(&mut fields.tags, line(child, false)),
+            "language" => fields.language = fields.language.take().or_else(|| value(child)),
+            _ => {}
+        }
+    }
+
+    fn media(&self, name: &str, child: Element<'_>, fields: &mut Fields, depth: u8) {
+        match name {
+            "title" => fields.title.offer(2 + depth, line(child, false)),
+            "description" => fields.summary.offer(4 + depth, body(child, false)),
+            "keywords" => push_keywords(child, fields),
+            "category" => push(&mut fields.tags, line(child, false)),
+            "thumbnail" => {
+                let url = child.attribute("url").unwrap_or_else(|| child.text());
+                fields.image.offer(0, resolve(&url, child, self.base));
+            }
+            "content" => {
+                self.media_content(child, fields);
+                self.inside(child, fields, depth);
+            }
+            "group" => self.inside(child, fields, depth),
+            _ => {}
+        }
+    }
+
+    fn inside(&self, element: Element<'_>, fields: &mut Fields, depth: u8) {
+        const MAX_GROUPS: u8 = 3;
+        if depth < MAX_GROUPS {
+            element.children().for_each(|child| self.child(child, fields, depth + 1));
+        }
+    }
+
+    fn media_content(&self, child: Element<'_>, fields: &mut Fields) {
+        let Some(url) = child.attribute("url").and_then(|url| resolve(&url, child, self.base)) else {
+            return;
+        };
+        let is = |name, prefix: &str| child.attribute(name).is_some_and(|value| value.starts_with(prefix));
+        if is("medium", "image") || is("type", "image/") {
+            fields.image.offer(2, Some(url.clone()));
+        }
+        push(&mut fields.enclosures, Some(url));
+    }
+
+    fn itunes(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
+        match name {
+            "title" => fields.title.offer(3, line(child, false)),
+            "summary" => fields.summary.offer(2, body(child, false)),
+            "subtitle" => fields.summary.offer(3, body(child, false)),
+            "author" => push_unless_any(&mut fields.authors, author(child)),
+            "keywords" => push_keywords(child, fields),
+            "image" => {
+                let url = child.attribute("href").unwrap_or_else(|| child.text());
+                fields.image.offer(1, resolve(&url, child, self.base));
+            }
+            _ => {}
+        }
+    }
+
+    fn link(&self, child: Element<'_>, fields: &mut Fields) {
+        let Some(href) = child.attribute("href") else {
+            return fields.link.offer(2, resolve(&child.text(), child, self.base));
+        };
+        let relation = child.attribute("rel").unwrap_or_default().trim().to_ascii_lowercase();
+        let media_type = child.attribute("type").unwrap_or_default().trim().to_ascii_lowercase();
+        match relation.rsplit('/').next().unwrap_or_default() {
+            "" | "alternate" => {
+                fields.link.offer(link_rank(&media_type), resolve(&href, child, self.base));
+            }
+            "enclosure" => self.enclosure(child, "href", fields),
+            "via" | "related" => fields.link.offer(8, resolve(&href, child, self.base)),
+            _ => {}
+        }
+    }
+
+    fn guid(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
+        let Some(guid) = value(child) else { return };
+        let permalink = child.attribute("ispermalink");
+        if name == "guid" && permalink.is_none_or(|value| value.trim().eq_ignore_ascii_case("true")) {
+            fields.permalink = fields.permalink.take().or_else(|| resolve(&guid, child, self.base));
+        }
+        fields.guid.offer(0, Some(guid));
+    }
+
+    fn enclosure(&self, child: Element<'_>, attribute: &str, fields: &mut Fields) {
+        let url = child.attribute(attribute).or_else(|| child.attribute("href"));
+        let Some(url) = url.and_then(|url| resolve(&url, child, self.base)) else { return };
+        if child.attribute("type").is_some_and(|value| value.starts_with("image/")) {
+            fields.image.offer(3, Some(url.clone()));
+        }
+        push(&mut fields.enclosures, Some(url));
+    }
+
+    fn category(&self, child: Element<'_>, fields: &mut Fields) {
+        let attribute =
+            |name| child.attribute(name).map(|value| fold_space(&value)).filter(|text| !text.is_empty());
+        let text = attribute("label").or_else(|| attribute("term")).or_else(|| line(child, false));
+        push(&mut fields.tags, text.and_then(capped_line));
+    }
+}
+
+/// How good an alternate link of this media type is as the address of a page; 1 where it says that it is one.
+pub(super) fn link_rank(media_type: &str) -> u8 {
+    match media_type {
+        "text/html" | "application/xhtml+xml" | "html" => 1,
+        "" => 2,
+        _ => 5,
+    }
+}
+
+/// The date that an element holds.
+pub(super) fn date(element: Element<'_>) -> Option<Timestamp> {
+    parse_date(&element.text())
+}
+
+fn push<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
+    if let Some(item) = item
+        && list.len() < MAX_LIST
+        && !list.contains(&item)
+    {
+        list.push(item);
+    }
+}
+
+fn push_unless_any<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
+    if list.is_empty() {
+        push(list, item);
+    }
+}
+
+fn push_keywords(element: Element<'_>, fields: &mut Fields) {
+    for keyword in element.text().split(',') {
+        push(&mut fields.tags, capped_line(fold_space(keyword)));
+    }
+}
+
+/// An author's name: from Atom's parts, or out of `name@host (Name)` and its like.
+pub(super) fn author(element: Element<'_>) -> Option<String> {
+    let part = |wanted: &str| element.children().find(|child| child.name().eq_ignore_ascii_case(wanted));
+    if element.children().next().is_some() {
+        return part("name").and_then(|name| line(name, true)).or_else(|| part("email").and_then(value));
+    }
+    capped_line(person_name(&line(element, false)?))
+}
+
+fn person_name(text: &str) -> String {
+    let inside = |open, close| {
+        let (before, after) = text.split_once(open)?;
+        let (inside, _) = after.split_once(close)?;
+        Some((before.trim(), inside.trim()))
+    };
+    match (inside('(', ')'), inside('<', '>')) {
+        (Some((before, name)), _) if before.contains('@') && !name.is_empty() => name.to_owned(),
+        (_, Some((name, address))) if address.contains('@') && !name.is_empty() => {
+            name.trim_matches('"').to_owned()
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,55 @@
+//! Addresses in feeds: resolved, and http(s) or nothing.
+
+use url::Url;
+
+use super::tree::Element;
+
+/// Resolves `reference` as it stands at `element`: against `xml:base` of the element and those around it, then the
+/// feed's own address.
+pub(super) fn resolve(reference: &str, element: Element<'_>, base: Option<&Url>) -> Option<Url> {
+    let reference = reference.trim();
+    if reference.is_empty() {
+        return None;
+    }
+    if let Some(url) = absolute(reference) {
+        return web(url);
+    }
+    let bases: Vec<_> = element.bases().collect();
+    let mut context = base.cloned();
+    for link in bases.iter().rev() {
+        context = against(link.trim(), context.as_ref()).or(context);
+    }
+    web(against(reference, context.as_ref())?)
+}
+
+/// Resolves `reference` against `base`, without an element around.
+pub(super) fn join(reference: &str, base: Option<&Url>) -> Option<Url> {
+    let reference = reference.trim();
+    if reference.is_empty() {
+        return None;
+    }
+    web(absolute(reference).or_else(|| against(reference, base))?)
+}
+
+/// A URL that needs no base. Feeds leave out the scheme of a host that is plain to see.
+fn absolute(reference: &str) -> Option<Url> {
+    if let Ok(url) = Url::parse(reference) {
+        return Some(url);
+    }
+    let is_host = reference.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."));
+    is_host.then(|| Url::parse(&format!("http://{reference}")).ok()).flatten()
+}
+
+fn against(reference: &str, base: Option<&Url>) -> Option<Url> {
+    if let Some(url) = absolute(reference) {
+        return Some(url);
+    }
+    match base {
+        Some(base) => base.join(reference).ok(),
+        None => reference.strip_prefix("//").and_then(|rest| Url::parse(&format!("https://{rest}")).ok()),
+    }
+}
+
+fn web(url: Url) -> Option<Url> {
+    (matches!(url.scheme(), "http" | "https") && url.host().is_some()).then_some(url)
+}

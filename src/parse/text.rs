@@ -1,0 +1,173 @@
+//! Text as feeds hold it: entities, stray control characters, markup in headlines.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use encoding_rs::WINDOWS_1252;
+use html5ever::data::NAMED_ENTITIES;
+
+/// The longest name between `&` and `;` that is looked up.
+const MAX_ENTITY_NAME_BYTES: usize = 32;
+
+/// The entities that a document declares for itself, by name.
+pub(super) type Entities<'a> = HashMap<&'a str, Cow<'a, str>>;
+
+/// Resolves character references, the document's own entities and those of HTML. An `&` that begins none of them
+/// stays as it is.
+pub(super) fn unescape<'a>(raw: &'a str, entities: &Entities<'_>) -> Cow<'a, str> {
+    let Some(first) = raw.find('&') else { return Cow::Borrowed(raw) };
+    let mut text = String::with_capacity(raw.len());
+    text.push_str(&raw[..first]);
+    let mut rest = &raw[first..];
+    while let Some(after) = rest.strip_prefix('&') {
+        match entity(after).filter(|name| push_entity(name, entities, &mut text)) {
+            Some(name) => rest = &after[name.len()..],
+            None => {
+                text.push('&');
+                rest = after;
+            }
+        }
+        let plain = rest.find('&').unwrap_or(rest.len());
+        text.push_str(&rest[..plain]);
+        rest = &rest[plain..];
+    }
+    Cow::Owned(text)
+}
+
+/// Entities of HTML resolved, and nothing else known.
+pub(super) fn unescape_html(raw: &str) -> Cow<'_, str> {
+    unescape(raw, &Entities::new())
+}
+
+/// The name and the semicolon that follow an `&`.
+fn entity(after_ampersand: &str) -> Option<&str> {
+    let window = &after_ampersand.as_bytes()[..after_ampersand.len().min(MAX_ENTITY_NAME_BYTES)];
+    let end = window.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"#._-".contains(byte)))?;
+    (end > 0 && window[end] == b';').then(|| &after_ampersand[..=end])
+}
+
+/// Appends what `reference`, a name with its semicolon, stands for; `false` if it stands for nothing.
+fn push_entity(reference: &str, entities: &Entities<'_>, text: &mut String) -> bool {
+    let name = reference.trim_end_matches(';');
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        };
+        let Ok(code) = code else { return false };
+        // References into the C1 range are windows-1252 in all but name.
+        match code {
+            0x80..=0x9F => text.push(from_windows_1252(code as u8)),
+            _ => text.extend(char::from_u32(code).filter(|c| is_text(*c))),
+        }
+        return true;
+    }
+    if let Some(value) = entities.get(name) {
+        text.push_str(value);
+        return true;
+    }
+    // The table spells names with their semicolon, as they stand in the text.
+    let Some((first, second)) = NAMED_ENTITIES.get(reference) else { return false };
+    text.extend([*first, *second].into_iter().filter(|code| *code != 0).filter_map(char::from_u32));
+    true
+}
+
+fn from_windows_1252(byte: u8) -> char {
+    WINDOWS_1252.decode_without_bom_handling(&[byte]).0.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+fn is_text(c: char) -> bool {
+    !c.is_control() || matches!(c, '\t' | '\n' | '\r')
+}
+
+/// Drops control characters, reads those of the C1 range as the windows-1252 that they are, and undoes a UTF-8 that
+/// was once taken for windows-1252 and encoded again.
+pub(super) fn clean(text: Cow<'_, str>) -> String {
+    let text = match text.is_ascii() {
+        true => text,
+        false => encoded_twice(&text).map_or(text, Cow::Owned),
+    };
+    if text.chars().all(is_text) {
+        return text.into_owned();
+    }
+    let mend = |c: char| match c {
+        '\u{80}'..='\u{9F}' => Some(from_windows_1252(c as u8)),
+        c => is_text(c).then_some(c),
+    };
+    text.chars().filter_map(mend).filter(|c| is_text(*c)).collect()
+}
+
+/// The text that was encoded twice: all of it fits windows-1252, and read as bytes it is UTF-8 beyond ASCII.
+fn encoded_twice(text: &str) -> Option<String> {
+    let is_lead = |c: char| matches!(c, '\u{C2}'..='\u{F4}');
+    if !text.contains(is_lead) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match u8::try_from(c) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.push((0x80..=0x9F).find(|byte| from_windows_1252(*byte) == c)?),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Cuts a text to at most `max_bytes`, between characters.
+pub(super) fn cap(text: &mut String, max_bytes: usize) {
+    text.truncate(text.floor_char_boundary(max_bytes));
+}
+
+/// One line: runs of white space become one space.
+pub(super) fn fold_space(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.push_str(word);
+    }
+    folded
+}
+
+/// Elements that occur in headlines; whatever else stands in angle brackets is text ("List<String>").
+const INLINE_ELEMENTS: &[&str] = &[
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "del", "div", "dfn", "em",
+    "font", "h1", "h2", "h3", "h4", "h5", "h6", "i", "img", "ins", "kbd", "mark", "nobr", "p", "pre", "q",
+    "s", "samp", "script", "small", "span", "strike", "strong", "style", "sub", "sup", "time", "tt", "u",
+    "var", "wbr",
+];
+
+/// The text of a headline that may hold HTML, on one line.
+pub(super) fn plain_line(html: &str) -> String {
+    if !html.contains(['<', '&']) {
+        return fold_space(html);
+    }
+    let mut text = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        text.push_str(&rest[..start]);
+        rest = &rest[start..];
+        match inline_tag(rest) {
+            Some(length) => rest = &rest[length..],
+            None => {
+                text.push('<');
+                rest = &rest[1..];
+            }
+        }
+    }
+    text.push_str(rest);
+    fold_space(&unescape_html(&text))
+}
+
+/// Length of the tag or comment at the start of `html`.
+fn inline_tag(html: &str) -> Option<usize> {
+    if html.starts_with("<!--") {
+        return html.find("-->").map(|end| end + 3);
+    }
+    let name = html[1..].strip_prefix('/').unwrap_or(&html[1..]);
+    let name_length = name.bytes().take(12).take_while(u8::is_ascii_alphanumeric).count();
+    let known = INLINE_ELEMENTS.iter().any(|element| element.eq_ignore_ascii_case(&name[..name_length]));
+    let end = html.find('>')?;
+    known.then_some(end + 1)
+}

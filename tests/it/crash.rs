@@ -1,0 +1,92 @@
+//! kill -9 at any moment loses nothing and stores nothing twice.
+
+use std::collections::HashSet;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use feedmill::model::{Event, Record};
+use tokio::sync::Notify;
+
+use crate::support::daemon::TestDaemon;
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, page, rss};
+
+const FEEDS: usize = 200;
+const ENTRIES: usize = 3;
+const KILLS: usize = 10;
+
+/// Requests that a run may have answered before it is killed; those beyond hang, so that every run has work left to lose.
+const SHARE: usize = 60;
+
+/// Answers so many requests and tells when they are used up.
+#[derive(Default)]
+struct Allowance {
+    left: AtomicUsize,
+    used_up: Notify,
+}
+
+impl Allowance {
+    fn take(&self) -> bool {
+        let taken = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if taken == Ok(1) {
+            self.used_up.notify_one();
+        }
+        taken.is_ok()
+    }
+}
+
+fn feedmill(config: &std::path::Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    command.arg("--config").arg(config).args(arguments).stdin(Stdio::null());
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_kills_lose_nothing_and_store_nothing_twice() {
+    let server = Server::start().await;
+    let allowance = Arc::new(Allowance::default());
+    let origin = server.url("/");
+    let asked = Arc::clone(&allowance);
+    server.handle(move |request| {
+        if !asked.take() {
+            return Reply::status(200).then_hang();
+        }
+        match request.path().strip_prefix("/feed/") {
+            Some(feed) => {
+                let items: Vec<Item> = (0..ENTRIES)
+                    .map(|entry| Item::new(&format!("{feed} {entry}"), &origin.join(&format!("/page/{feed}/{entry}")).unwrap()))
+                    .collect();
+                Reply::ok("application/rss+xml", rss(&items))
+            }
+            None => Reply::ok("text/html", page(&format!("quay {}", request.path().replace('/', " ")))),
+        }
+    });
+    let mut daemon = TestDaemon::new();
+    for feed in 0..FEEDS {
+        daemon = daemon.feed(&server.url(&format!("/feed/{feed}")));
+    }
+    let config = daemon.write_config();
+
+    // The kill comes while the last answers are being read, parsed and recorded.
+    for kill in 0..KILLS {
+        allowance.left.store(SHARE + 7 * kill % 13, Ordering::SeqCst);
+        let mut run = feedmill(&config, &["once"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        allowance.used_up.notified().await;
+        run.kill().unwrap();
+        run.wait().unwrap();
+    }
+    allowance.left.store(usize::MAX, Ordering::SeqCst);
+    let last = feedmill(&config, &["once"]).output().unwrap();
+    assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
+
+    let exported = feedmill(&config, &["export", "--format", "jsonl"]).output().unwrap();
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    let records: Vec<Record> =
+        exported.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+    assert_eq!(records.len(), FEEDS * ENTRIES);
+    assert!(records.iter().all(|record| record.event == Event::Created && record.revision == 1));
+    let ids: HashSet<_> = records.iter().map(|record| record.id).collect();
+    assert_eq!(ids.len(), FEEDS * ENTRIES, "every entry once");
+    assert_eq!(daemon.files().len(), FEEDS * ENTRIES, "every text once");
+}

@@ -1,0 +1,82 @@
+//! The service surface: health, metrics and records by cursor.
+
+use feedmill::http::{Surface, router};
+use feedmill::model::Record;
+use feedmill::telemetry::Metrics;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::daemon::{OpenedDaemon, TestDaemon};
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, page, rss};
+
+/// A daemon that has stored `articles` articles, and its surface.
+async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
+    let server = Server::start().await;
+    let items: Vec<Item> =
+        (0..articles).map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}")))).collect();
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
+    server.handle(|request| Reply::ok("text/html", page(&format!("quay {}", request.path()))));
+    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    daemon.once().await;
+    let soft = CancellationToken::new();
+    let router = router(Surface {
+        store: daemon.store().clone(),
+        metrics: Metrics::detached(),
+        soft: soft.clone(),
+    });
+    (daemon, server, router, soft)
+}
+
+async fn get(router: &axum::Router, path: &str) -> (u16, String) {
+    use tower::ServiceExt as _;
+    let request = axum::http::Request::get(path).body(axum::body::Body::empty()).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn records_come_by_cursor_without_gap_or_repeat() {
+    let (daemon, _server, router, _soft) = surface(7).await;
+    let mut after = 0;
+    let mut got: Vec<Record> = Vec::new();
+    loop {
+        let (status, body) = get(&router, &format!("/v1/articles?after={after}&limit=3")).await;
+        assert_eq!(status, 200);
+        let page: Vec<Record> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 3);
+        after = last.seq;
+        got.extend(page);
+    }
+    assert_eq!(got, daemon.records().await);
+    assert_eq!(got.len(), 7);
+}
+
+#[tokio::test]
+async fn a_bad_query_is_refused_with_its_bounds() {
+    let (_daemon, _server, router, _soft) = surface(0).await;
+    for (query, expected) in [
+        ("limit=0", "limit 1 to 1000"),
+        ("limit=1001", "limit 1 to 1000"),
+        ("after=-1", "after must be 0 or more"),
+        ("after=x", "hint: /v1/articles?after=SEQ&limit=N"),
+        ("afterr=1", "afterr"),
+    ] {
+        let (status, body) = get(&router, &format!("/v1/articles?{query}")).await;
+        assert_eq!(status, 400, "{query}");
+        assert!(body.contains(expected), "{query}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn readiness_tells_its_reasons() {
+    let (_daemon, _server, router, soft) = surface(1).await;
+    assert_eq!(get(&router, "/healthz").await, (200, "ok\n".to_owned()));
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!((status, body.as_str()), (200, r#"{"ready":true,"reasons":[]}"#));
+    soft.cancel();
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!((status, body.as_str()), (503, r#"{"ready":false,"reasons":["stopping"]}"#));
+}

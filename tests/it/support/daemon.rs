@@ -1,0 +1,146 @@
+//! A whole mill under test: the real daemon on a real store and the real client, against whatever [`super::server`] serves.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use feedmill::clock::Clock;
+use feedmill::config::Config;
+use feedmill::daemon::Daemon;
+use feedmill::model::Record;
+use feedmill::store::Store;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// When a test begins, unless it says otherwise.
+pub(crate) const START: &str = "2026-03-02T08:00:00Z";
+
+/// What a test wants of its daemon.
+pub(crate) struct TestDaemon {
+    feeds: String,
+    settings: String,
+    dir: TempDir,
+}
+
+/// A daemon, opened but not running: a test turns it by [`OpenedDaemon::once`].
+pub(crate) struct OpenedDaemon {
+    pub(crate) daemon: Arc<Daemon>,
+    pub(crate) clock: Clock,
+    dir: TempDir,
+}
+
+impl TestDaemon {
+    pub(crate) fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        Self { feeds: String::new(), settings: String::new(), dir }
+    }
+
+    /// Adds a feed.
+    pub(crate) fn feed(self, url: &Url) -> Self {
+        self.feed_with(url, "")
+    }
+
+    /// Adds a feed with options, as lines of its `[[feed]]` table.
+    pub(crate) fn feed_with(mut self, url: &Url, options: &str) -> Self {
+        write!(self.feeds, "[[feed]]\nurl = \"{url}\"\n{options}\n").unwrap();
+        self
+    }
+
+    /// Adds settings, as TOML tables.
+    pub(crate) fn settings(mut self, toml: &str) -> Self {
+        self.settings.push_str(toml);
+        self.settings.push('\n');
+        self
+    }
+
+    /// Writes the config to a file, for a test that runs the program itself. The folder lives as long as `self`.
+    pub(crate) fn write_config(&self) -> PathBuf {
+        let path = self.dir.path().join("feedmill.toml");
+        std::fs::write(&path, self.toml()).unwrap();
+        path
+    }
+
+    /// Names and contents of the text files written, by name.
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
+        texts(self.dir.path())
+    }
+
+    fn toml(&self) -> String {
+        let dir = self.dir.path();
+        format!(
+            r#"
+[database]
+url = "sqlite:{}"
+[fetch]
+allow = ["127.0.0.0/8"]
+host_min_gap_ms = 0
+host_concurrency = 16
+[pipeline]
+initial_spread_secs = 0
+[output]
+dir = "{}"
+{}
+{}"#,
+            dir.join("feedmill.db").display(),
+            output_dir(dir).display(),
+            self.settings,
+            self.feeds
+        )
+    }
+
+    pub(crate) async fn open(self) -> OpenedDaemon {
+        let clock = Clock::manual(START.parse().unwrap());
+        let config = Config::from_toml(&self.toml()).unwrap();
+        let daemon = Arc::new(Daemon::open(config, clock.clone()).await.unwrap());
+        OpenedDaemon { daemon, clock, dir: self.dir }
+    }
+}
+
+impl OpenedDaemon {
+    /// Polls and processes everything that is due now.
+    pub(crate) async fn once(&self) {
+        self.daemon.once(&CancellationToken::new()).await.unwrap();
+    }
+
+    pub(crate) fn advance(&self, duration: SignedDuration) {
+        self.clock.advance(duration);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.daemon.store()
+    }
+
+    /// Every record so far.
+    pub(crate) async fn records(&self) -> Vec<Record> {
+        self.store().records_after(0, 10_000).await.unwrap()
+    }
+
+    /// Names and contents of the text files written, by name.
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
+        texts(self.dir.path())
+    }
+}
+
+fn output_dir(dir: &Path) -> PathBuf {
+    dir.join("texts")
+}
+
+fn texts(dir: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = std::fs::read_dir(output_dir(dir))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}

@@ -1,0 +1,5 @@
+//! What the tests of several rooms share.
+
+pub(crate) mod daemon;
+pub(crate) mod server;
+pub(crate) mod site;
