@@ -11,6 +11,7 @@ mod fetch;
 mod guard;
 mod hostile;
 mod http;
+mod pages;
 mod pipeline;
 mod seeds;
 mod store;
