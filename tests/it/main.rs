@@ -12,6 +12,7 @@ mod guard;
 mod hostile;
 mod http;
 mod pages;
+mod parse;
 mod pipeline;
 mod seeds;
 mod store;
