@@ -62,21 +62,30 @@ impl Store {
         Ok(entries)
     }
 
-    /// Marks entries as being worked on by the extractor: if the process dies now, the mark stays. Finishing an
-    /// entry takes its marks away.
-    pub async fn entries_mark_attempted(&self, entries: &[(EntryId, Lease)]) -> Result<(), StoreError> {
+    /// Marks an entry as being worked on by the extractor: if the process dies now, the mark stays.
+    pub async fn entry_attempt_begin(&self, id: EntryId, lease: Lease) -> Result<(), StoreError> {
+        self.attempt(BEGIN_ENTRY_ATTEMPT, id.0, lease).await
+    }
+
+    /// Takes the marks back: the extraction came to an end, whatever it brought.
+    pub async fn entry_attempt_end(&self, id: EntryId, lease: Lease) -> Result<(), StoreError> {
+        self.attempt(END_ENTRY_ATTEMPT, id.0, lease).await
+    }
+
+    /// Marks or unmarks a row that may kill the process. Without effect where the lease has passed to another worker.
+    pub(super) async fn attempt(&self, sql: &'static str, id: i64, lease: Lease) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
-        MARK_ENTRIES
-            .execute(&mut tx, entries, |query, (id, lease)| query.bind(id.0).bind(lease.epoch))
-            .await?;
+        sqlx::query(sql).bind(id).bind(lease.epoch).execute(&mut *tx).await?;
         tx.commit().await
     }
 
-    /// Gives entries back untouched (a soft stop).
-    pub async fn entries_release(&self, entries: &[(EntryId, Lease)]) -> Result<(), StoreError> {
+    /// Gives entries back untouched, each to be due again at the time that stands with it.
+    pub async fn entries_release(&self, entries: &[(EntryId, Lease, Timestamp)]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         RELEASE_ENTRIES
-            .execute(&mut tx, entries, |query, (id, lease)| query.bind(id.0).bind(lease.epoch))
+            .execute(&mut tx, entries, |query, (id, lease, due)| {
+                query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond())
+            })
             .await?;
         tx.commit().await
     }
@@ -114,7 +123,7 @@ macro_rules! claim_entries {
     ($lock:literal) => {
         concat!(
             "UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
-                lease_epoch = lease_epoch + 1 WHERE id IN (\
+             lease_epoch = lease_epoch + 1 WHERE id IN (\
                 SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
                 AND e.lease_until <= $1 AND ",
             of_an_article_nobody_works_on!(),
@@ -130,7 +139,7 @@ const CLAIM_ENTRIES: DialectSql =
     DialectSql { sqlite: claim_entries!(""), postgres: claim_entries!(" FOR UPDATE OF e SKIP LOCKED") };
 
 const CLAIMED_ENTRIES: RowsSql = RowsSql {
-    before: "SELECT e.id, e.feed_id, e.article_id, e.key_sha256, e.suspect, e.lease_until, e.lease_epoch, e.failures, \
+    before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
         f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at, \
         CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
         CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned \
@@ -168,17 +177,16 @@ impl TryFrom<Row<'_>> for Entry {
     }
 }
 
-const MARK_ENTRIES: RowsSql = RowsSql {
-    before: "WITH marked (entry_id, epoch) AS (VALUES ",
-    columns: 2,
-    after: ") UPDATE entries SET unfinished_attempts = unfinished_attempts + 1 FROM marked \
-        WHERE id = marked.entry_id AND lease_epoch = marked.epoch",
-};
+const BEGIN_ENTRY_ATTEMPT: &str =
+    "UPDATE entries SET unfinished_attempts = unfinished_attempts + 1 WHERE id = $1 AND lease_epoch = $2";
+
+const END_ENTRY_ATTEMPT: &str =
+    "UPDATE entries SET unfinished_attempts = 0 WHERE id = $1 AND lease_epoch = $2";
 
 const RELEASE_ENTRIES: RowsSql = RowsSql {
-    before: "WITH released (entry_id, epoch) AS (VALUES ",
-    columns: 2,
-    after: ") UPDATE entries SET lease_until = 0 FROM released \
+    before: "WITH released (entry_id, epoch, due) AS (VALUES ",
+    columns: 3,
+    after: ") UPDATE entries SET lease_until = 0, next_attempt_at = released.due FROM released \
         WHERE id = released.entry_id AND lease_epoch = released.epoch",
 };
 
@@ -201,7 +209,7 @@ const NEXT_DUE_ENTRY: &str = "SELECT min(due) AS due FROM (\
 /// Why an entry's last attempt failed.
 pub(super) struct EntryError<'e> {
     pub(super) entry_id: EntryId,
-    pub(super) label: &'static str,
+    pub(super) label: &'e str,
     pub(super) reason: &'e str,
     pub(super) failed_at: Timestamp,
 }
@@ -214,7 +222,7 @@ pub(super) async fn upsert_errors(
         .execute(tx, errors, |query, error| {
             query
                 .bind(error.entry_id.0)
-                .bind(error.label)
+                .bind(clean(error.label).into_owned())
                 .bind(clean(error.reason).into_owned())
                 .bind(error.failed_at.as_millisecond())
         })

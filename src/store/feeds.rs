@@ -130,19 +130,23 @@ impl Store {
         Ok(due.into_iter().map(|(_, feed)| feed).collect())
     }
 
-    /// Marks feeds as being parsed: if the process dies now, the mark stays. Recording a poll takes
-    /// its marks away.
-    pub async fn feeds_mark_attempted(&self, feeds: &[(FeedId, Lease)]) -> Result<(), StoreError> {
-        let mut tx = self.database.write().await?;
-        MARK_FEEDS.execute(&mut tx, feeds, |query, (id, lease)| query.bind(id.0).bind(lease.epoch)).await?;
-        tx.commit().await
+    /// Marks a feed as being parsed: if the process dies now, the mark stays.
+    pub async fn feed_attempt_begin(&self, id: FeedId, lease: Lease) -> Result<(), StoreError> {
+        self.attempt(BEGIN_FEED_ATTEMPT, id.0, lease).await
     }
 
-    /// Gives feeds back unpolled (a soft stop): due again at once.
-    pub async fn feeds_release(&self, feeds: &[(FeedId, Lease)]) -> Result<(), StoreError> {
+    /// Takes the marks back: the parse came to an end, whatever it brought.
+    pub async fn feed_attempt_end(&self, id: FeedId, lease: Lease) -> Result<(), StoreError> {
+        self.attempt(END_FEED_ATTEMPT, id.0, lease).await
+    }
+
+    /// Gives feeds back unpolled, each to be due again at the time that stands with it.
+    pub async fn feeds_release(&self, feeds: &[(FeedId, Lease, Timestamp)]) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         RELEASE_FEEDS
-            .execute(&mut tx, feeds, |query, (id, lease)| query.bind(id.0).bind(lease.epoch))
+            .execute(&mut tx, feeds, |query, (id, lease, due)| {
+                query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond())
+            })
             .await?;
         tx.commit().await
     }
@@ -263,7 +267,7 @@ macro_rules! claim_feeds {
     ($lock:literal) => {
         concat!(
             "UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
-                lease_epoch = lease_epoch + 1 WHERE id IN (\
+             lease_epoch = lease_epoch + 1 WHERE id IN (\
                 SELECT id FROM feeds WHERE state = 'active' AND next_poll_at <= $1 AND lease_until <= $1 \
                 ORDER BY next_poll_at, id LIMIT $3",
             $lock,
@@ -277,7 +281,7 @@ const CLAIM_FEEDS: DialectSql =
     DialectSql { sqlite: claim_feeds!(""), postgres: claim_feeds!(" FOR UPDATE SKIP LOCKED") };
 
 const DUE_FEEDS: RowsSql = RowsSql {
-    before: "SELECT f.id, f.next_poll_at, f.suspect, f.lease_until, f.lease_epoch, d.configured_url, d.url, d.etag, \
+    before: "SELECT f.id, f.next_poll_at, f.lease_until, f.lease_epoch, f.suspect, d.configured_url, d.url, d.etag, \
         d.last_modified, d.body_sha256, d.history \
         FROM feeds f JOIN feed_details d ON d.feed_id = f.id WHERE f.id IN (VALUES ",
     columns: 1,
@@ -298,17 +302,16 @@ fn due_feed(row: &Row<'_>) -> Result<(Timestamp, DueFeed), StoreError> {
     Ok((row.time("next_poll_at")?, feed))
 }
 
-const MARK_FEEDS: RowsSql = RowsSql {
-    before: "WITH marked (feed_id, epoch) AS (VALUES ",
-    columns: 2,
-    after: ") UPDATE feeds SET unfinished_attempts = unfinished_attempts + 1 FROM marked \
-        WHERE id = marked.feed_id AND lease_epoch = marked.epoch",
-};
+const BEGIN_FEED_ATTEMPT: &str =
+    "UPDATE feeds SET unfinished_attempts = unfinished_attempts + 1 WHERE id = $1 AND lease_epoch = $2";
+
+const END_FEED_ATTEMPT: &str = "UPDATE feeds SET unfinished_attempts = 0 WHERE id = $1 AND lease_epoch = $2";
 
 const RELEASE_FEEDS: RowsSql = RowsSql {
-    before: "WITH released (feed_id, epoch) AS (VALUES ",
-    columns: 2,
-    after: ") UPDATE feeds SET lease_until = 0 FROM released WHERE id = released.feed_id AND lease_epoch = released.epoch",
+    before: "WITH released (feed_id, epoch, due) AS (VALUES ",
+    columns: 3,
+    after: ") UPDATE feeds SET lease_until = 0, next_poll_at = released.due FROM released \
+        WHERE id = released.feed_id AND lease_epoch = released.epoch",
 };
 
 const UNQUARANTINE_FEEDS: RowsSql = RowsSql {

@@ -23,6 +23,8 @@ pub struct PollRecord {
     pub polled_at: Timestamp,
     /// When the next is due, why, and the history to keep.
     pub next: NextPoll,
+    /// Set where a permanent redirect is confirmed: the URL to poll from now on. The validators go with the old one.
+    pub moved_to: Option<Url>,
     /// What came.
     pub result: PollResult,
 }
@@ -47,8 +49,6 @@ pub enum PollResult {
         entries: Vec<NewEntry>,
         /// What the parser repaired.
         warnings: Vec<String>,
-        /// Set where a permanent redirect is confirmed: the URL to poll from now on (validators are dropped with it).
-        moved_to: Option<Url>,
     },
     /// No feed came: validators stay as they are.
     Failed {
@@ -80,6 +80,15 @@ pub struct PollReport {
 }
 
 impl Store {
+    /// How many of these entries the feed has not shown before.
+    pub async fn entries_count_new(&self, feed_id: FeedId, keys: &[Sha256Hash]) -> Result<u32, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let known = KNOWN_KEYS
+            .fetch(&mut connection, keys, |query, key| query.bind(feed_id.0).bind(bytes(key)))
+            .await?;
+        Ok(u32::try_from(keys.len().saturating_sub(known.len())).unwrap_or(u32::MAX))
+    }
+
     /// Records polls, each whole or not at all, in one transaction. The answers stand in the order of `polls`;
     /// `None` for a stale lease.
     pub async fn feed_polls_record(
@@ -145,18 +154,13 @@ async fn update_details(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(),
             .bind(
                 validators.as_ref().and_then(|validators| clean_option(validators.last_modified.as_deref())),
             ),
-        PollResult::Parsed { validators, body_sha256, info, warnings, moved_to, .. } => {
-            // Validators belong to the URL that gave them.
-            let validators = if moved_to.is_some() { &Validators::default() } else { validators };
-            sqlx::query(DETAILS_PARSED)
-                .bind(clean_option(validators.etag.as_deref()))
-                .bind(clean_option(validators.last_modified.as_deref()))
-                .bind(bytes(body_sha256))
-                .bind(clean_option(info.title.as_deref()))
-                .bind(json("a feed's description of itself", info)?)
-                .bind(json("a parser's warnings", warnings)?)
-                .bind(moved_to.as_ref().map(Url::as_str))
-        }
+        PollResult::Parsed { validators, body_sha256, info, warnings, .. } => sqlx::query(DETAILS_PARSED)
+            .bind(clean_option(validators.etag.as_deref()))
+            .bind(clean_option(validators.last_modified.as_deref()))
+            .bind(bytes(body_sha256))
+            .bind(clean_option(info.title.as_deref()))
+            .bind(json("a feed's description of itself", info)?)
+            .bind(json("a parser's warnings", warnings)?),
         PollResult::Failed { label, reason, .. } => {
             sqlx::query(DETAILS_FAILED).bind(*label).bind(clean(reason).into_owned())
         }
@@ -166,10 +170,14 @@ async fn update_details(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(),
         .bind(history)
         .bind(word(poll.next.decided_by))
         .bind(polled_at)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?
         .rows_affected();
-    expect_changed("feed_details", 1, changed)
+    expect_changed("feed_details", 1, changed)?;
+    if let Some(url) = &poll.moved_to {
+        sqlx::query(DETAILS_MOVED).bind(url.as_str()).bind(poll.feed_id.0).execute(tx).await?;
+    }
+    Ok(())
 }
 
 const DETAILS_UNCHANGED: &str = "UPDATE feed_details SET \
@@ -178,9 +186,11 @@ const DETAILS_UNCHANGED: &str = "UPDATE feed_details SET \
     WHERE feed_id = $4";
 
 const DETAILS_PARSED: &str = "UPDATE feed_details SET \
-    etag = $1, last_modified = $2, body_sha256 = $3, title = $4, info = $5, warnings = $6, url = coalesce($7, url), \
-    history = $9, decided_by = $10, last_polled_at = $11, last_success_at = $11, error_label = NULL, error_reason = NULL \
-    WHERE feed_id = $8";
+    etag = $1, last_modified = $2, body_sha256 = $3, title = $4, info = $5, warnings = $6, \
+    history = $8, decided_by = $9, last_polled_at = $10, last_success_at = $10, error_label = NULL, error_reason = NULL \
+    WHERE feed_id = $7";
+
+const DETAILS_MOVED: &str = "UPDATE feed_details SET url = $1, etag = NULL, last_modified = NULL, body_sha256 = NULL WHERE feed_id = $2";
 
 const DETAILS_FAILED: &str = "UPDATE feed_details SET error_label = $1, error_reason = $2, \
     history = $4, decided_by = $5, last_polled_at = $6 WHERE feed_id = $3";
@@ -299,6 +309,13 @@ const KNOWN_ENTRIES: RowsSql = RowsSql {
     after: ") SELECT e.id, e.feed_id, e.key_sha256, d.content_sha256, d.evidence_sha256 FROM announced a \
         JOIN entries e ON e.feed_id = a.feed_id AND e.key_sha256 = a.key_sha256 \
         JOIN entry_details d ON d.entry_id = e.id",
+};
+
+const KNOWN_KEYS: RowsSql = RowsSql {
+    before: "WITH announced (feed_id, key_sha256) AS (VALUES ",
+    columns: 2,
+    after: ") SELECT e.id FROM announced a \
+        JOIN entries e ON e.feed_id = a.feed_id AND e.key_sha256 = a.key_sha256",
 };
 
 async fn insert_entries(

@@ -2,7 +2,17 @@
 //! room.
 
 mod architecture;
+mod config;
+mod crash;
+mod demo;
+mod deploy;
+mod documents;
 mod fetch;
+mod guard;
+mod hostile;
+mod http;
+mod pages;
+mod pipeline;
 mod seeds;
 mod store;
 mod store_sqlite;

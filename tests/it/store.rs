@@ -118,7 +118,6 @@ fn parsed(entries: Vec<NewEntry>) -> PollResult {
         info: Box::new(FeedInfo { title: Some("A feed".to_owned()), ..FeedInfo::default() }),
         entries,
         warnings: vec!["a repaired date".to_owned()],
-        moved_to: None,
     }
 }
 
@@ -179,6 +178,7 @@ impl Bench {
                 lease: feed.lease,
                 polled_at: self.clock.now(),
                 next: next(self.clock.now() + SignedDuration::from_secs(60)),
+                moved_to: None,
                 result: parsed(entries(n)),
             })
             .collect();
@@ -250,7 +250,7 @@ async fn feeds_are_claimed_once_and_longest_overdue_first(bench: &Bench) {
     assert_eq!(rest.iter().map(|feed| feed.id).collect::<Vec<_>>(), order[2..]);
     assert_eq!(bench.store.feeds_next_due().await.unwrap(), Some(first[0].lease.until));
 
-    bench.store.feeds_release(&[(first[0].id, first[0].lease)]).await.unwrap();
+    bench.store.feeds_release(&[(first[0].id, first[0].lease, bench.clock.now())]).await.unwrap();
     let again = bench.store.feeds_claim_due(LEASE, 10).await.unwrap();
     assert_eq!(again.iter().map(|feed| feed.id).collect::<Vec<_>>(), order[..1]);
     assert!(again[0].lease.epoch > first[0].lease.epoch);
@@ -273,6 +273,7 @@ async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {
             decided_by: Decision::Ttl,
             history: History { rhythm_secs: Some(12.5), ..History::default() },
         },
+        moved_to: None,
         result: parsed(vec![
             new_entry("a", "https://site.example/a", "one"),
             new_entry("a", "https://site.example/b", "x"),
@@ -301,20 +302,15 @@ async fn validators_follow_what_came(bench: &Bench) {
     let etag = |etag: &str| Validators { etag: Some(etag.to_owned()), last_modified: None };
     let unchanged = |validators| PollResult::Unchanged { validators };
     let failed = || PollResult::Failed { label: "timeout", reason: "no answer".to_owned(), gone: false };
-    let moved = PollResult::Parsed {
-        validators: etag("\"2\""),
-        body_sha256: Sha256Hash::of("b"),
-        info: Box::default(),
-        entries: Vec::new(),
-        warnings: Vec::new(),
-        moved_to: Some(url("https://new.example/feed")),
-    };
-    for (result, expected, at) in [
-        (parsed(Vec::new()), Some("\"1\""), "https://feeds.example/0.xml"),
-        (unchanged(None), Some("\"1\""), "https://feeds.example/0.xml"),
-        (unchanged(Some(etag("\"3\""))), Some("\"3\""), "https://feeds.example/0.xml"),
-        (failed(), Some("\"3\""), "https://feeds.example/0.xml"),
-        (moved, None, "https://new.example/feed"),
+    let new_url = url("https://new.example/feed");
+    for (result, moved_to, expected) in [
+        (parsed(Vec::new()), None, Some("\"1\"")),
+        (unchanged(None), None, Some("\"1\"")),
+        (unchanged(Some(etag("\"3\""))), None, Some("\"3\"")),
+        (failed(), None, Some("\"3\"")),
+        (unchanged(Some(etag("\"4\""))), Some(new_url.clone()), None),
+        (parsed(Vec::new()), None, Some("\"1\"")),
+        (parsed(Vec::new()), Some(url("https://newer.example/feed")), None),
     ] {
         let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
         let poll = PollRecord {
@@ -322,8 +318,10 @@ async fn validators_follow_what_came(bench: &Bench) {
             lease: feed.lease,
             polled_at: bench.clock.now(),
             next: next(bench.clock.now()),
+            moved_to: moved_to.clone(),
             result: result.clone(),
         };
+        let at = moved_to.unwrap_or(feed.url);
         bench.store.feed_polls_record(&[poll]).await.unwrap();
         let status = bench.store.feeds_list().await.unwrap().remove(0);
         let failed = matches!(result, PollResult::Failed { .. });
@@ -331,9 +329,10 @@ async fn validators_follow_what_came(bench: &Bench) {
         assert_eq!(bench.store.totals().await.unwrap().feeds_failing, u64::from(failed));
         let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
         assert_eq!(feed.validators.etag.as_deref(), expected, "{result:?}");
-        assert_eq!(feed.url.as_str(), at);
+        assert_eq!(feed.url, at);
+        assert_eq!(feed.body_sha256.is_some(), expected.is_some(), "the body is forgotten with its URL");
         assert_eq!(feed.configured_url.as_str(), "https://feeds.example/0.xml");
-        bench.store.feeds_release(&[(feed.id, feed.lease)]).await.unwrap();
+        bench.store.feeds_release(&[(feed.id, feed.lease, bench.clock.now())]).await.unwrap();
     }
 }
 
@@ -345,6 +344,7 @@ async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
         lease: feed.lease,
         polled_at: start(),
         next: next(start()),
+        moved_to: None,
         result: PollResult::Failed { label: "gone", reason: "410 Gone".to_owned(), gone: true },
     };
     bench.store.feed_polls_record(&[poll]).await.unwrap();
@@ -444,7 +444,7 @@ async fn entries_of_one_article_are_claimed_one_after_another(bench: &Bench) {
     bench.finish(&[extracted(&first[0], "The text that all three feeds announce")]).await;
     let second = bench.store.entries_claim(LEASE, 10).await.unwrap();
     assert_eq!(second.len(), 1);
-    bench.store.entries_release(&[(second[0].id, second[0].lease)]).await.unwrap();
+    bench.store.entries_release(&[(second[0].id, second[0].lease, bench.clock.now())]).await.unwrap();
     let second = bench.store.entries_claim(LEASE, 10).await.unwrap();
     assert_eq!(second.len(), 1, "given back, claimed again");
     assert!(!second[0].suspect, "given back in order");
@@ -458,8 +458,9 @@ async fn what_crashes_again_and_again_is_quarantined(bench: &Bench) {
     bench.feeds(1).await;
     for attempts in 0..3 {
         let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
-        bench.store.feeds_mark_attempted(&[(feed.id, feed.lease)]).await.unwrap();
-        assert_eq!(feed.suspect, attempts > 0);
+        bench.store.feed_attempt_begin(feed.id, feed.lease).await.unwrap();
+        assert_eq!(feed.lease.epoch, attempts + 1);
+        assert_eq!(feed.suspect, attempts > 0, "whoever held it never came back");
         bench.pass(301);
     }
     assert!(bench.store.feeds_claim_due(LEASE, 1).await.unwrap().is_empty());
@@ -473,7 +474,7 @@ async fn what_crashes_again_and_again_is_quarantined(bench: &Bench) {
     for attempts in 0..3 {
         let entry = bench.store.entries_claim(LEASE, 1).await.unwrap().remove(0);
         assert_eq!(entry.suspect, attempts > 0);
-        bench.store.entries_mark_attempted(&[(entry.id, entry.lease)]).await.unwrap();
+        bench.store.entry_attempt_begin(entry.id, entry.lease).await.unwrap();
         id = entry.id;
         bench.pass(301);
     }
@@ -481,7 +482,7 @@ async fn what_crashes_again_and_again_is_quarantined(bench: &Bench) {
     assert_eq!(bench.store.totals().await.unwrap().entries_quarantined, 1);
     assert_eq!(bench.store.entries_release_quarantined(&[id]).await.unwrap(), 1);
     let entry = bench.store.entries_claim(LEASE, 1).await.unwrap().remove(0);
-    assert!(!entry.suspect);
+    assert!(!entry.suspect, "released and acquitted");
 }
 
 async fn a_finished_entry_becomes_a_record(bench: &Bench) {
