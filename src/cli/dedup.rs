@@ -22,12 +22,14 @@ use crate::model::{Article, ArticleId, DuplicateKind, Fingerprint, Sha256Hash, V
 /// Documents read and fingerprinted at once.
 const CHUNK: usize = 512;
 
+const BATCH_HELP: &str = r#"Read JSON lines {"id","text","published_at"?} and print {"id","cluster_id","duplicate_of","kind","score"} for
+each, in input order. A text is a copy of one that came before it, within the configured window"#;
+
 /// Find the copies among texts.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Read JSON lines {"id","text","published_at"?} and print {"id","cluster_id","duplicate_of","kind","score"} for each,
-    /// in input order: a text is a copy of one that came before it, within the configured window
-    #[arg(long, required = true)]
+    /// Read JSON lines and print one for each, in input order
+    #[arg(long, required = true, long_help = BATCH_HELP)]
     batch: bool,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]

@@ -32,11 +32,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            min_containment: 0.7,
-            min_shingles: 30,
-            window: std::time::Duration::from_secs(30 * 24 * 60 * 60),
-        }
+        Self { min_containment: 0.7, min_shingles: 30, window: std::time::Duration::from_hours(30 * 24) }
     }
 }
 

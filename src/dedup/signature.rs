@@ -32,10 +32,8 @@ pub(super) fn bands(shingles: &Shingles) -> Vec<u64> {
     let mut minima = [u32::MAX; BANDS * ROWS];
     for shingle in shingles.hashes() {
         for (minimum, (multiplier, addend)) in minima.iter_mut().zip(&PERMUTATIONS) {
-            let permuted = shingle.wrapping_mul(*multiplier).wrapping_add(*addend) >> 32;
-            #[expect(clippy::cast_possible_truncation, reason = "shifted: 32 bits are left")]
-            let permuted = permuted as u32;
-            *minimum = permuted.min(*minimum);
+            let permuted = shingle.wrapping_mul(*multiplier).wrapping_add(*addend);
+            *minimum = ((permuted >> 32) as u32).min(*minimum);
         }
     }
     minima
@@ -56,6 +54,9 @@ mod tests {
         let shingles = Shingles::of("the quick brown fox jumps over the lazy dog and runs away");
         let bands = bands(&shingles);
         assert_eq!(bands.len(), BANDS);
-        assert_eq!(bands[..3], [6711305138621108882, 15623448680898645163, 9352628190591882220]);
+        assert_eq!(
+            bands[..3],
+            [6_711_305_138_621_108_882, 15_623_448_680_898_645_163, 9_352_628_190_591_882_220]
+        );
     }
 }

@@ -226,13 +226,12 @@ impl<'f> Batch<'f> {
                 Some(article) => self.revise(entry, extracted, article, dedup),
             },
             EntryOutcome::AlreadyStored => {
-                match self.articles.get(&entry.article_id).map(|article| article.revision) {
-                    Some(revision) => self.mention(entry, revision),
-                    None => {
-                        // It was stored when the worker looked and is not now: its turn comes again.
-                        self.requeued.push(entry.id);
-                        Stored::Noted
-                    }
+                if let Some(revision) = self.articles.get(&entry.article_id).map(|article| article.revision) {
+                    self.mention(entry, revision)
+                } else {
+                    // It was stored when the worker looked and is not now: its turn comes again.
+                    self.requeued.push(entry.id);
+                    Stored::Noted
                 }
             }
             EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => Stored::Noted,

@@ -80,7 +80,7 @@ async fn run(backend: Backend, test: impl AsyncFnOnce(&Bench)) {
     bench.database.drop().await;
 }
 
-const LEASE: Duration = Duration::from_secs(300);
+const LEASE: Duration = Duration::from_mins(5);
 
 fn url(text: &str) -> Url {
     text.parse().unwrap()
@@ -204,7 +204,7 @@ impl Bench {
 
 async fn a_sync_adds_restores_and_removes(bench: &Bench) {
     let urls = feed_urls(3);
-    let spread = Duration::from_secs(600);
+    let spread = Duration::from_mins(10);
     let twice: Vec<Url> = urls.iter().chain(&urls).cloned().collect();
     let sync = bench.store.feeds_sync(&twice, spread).await.unwrap();
     assert_eq!(sync, FeedsSync { added: 3, restored: 0, removed: 0 });
@@ -225,13 +225,13 @@ async fn a_sync_adds_restores_and_removes(bench: &Bench) {
 async fn fifty_thousand_feeds_are_synced_quickly(bench: &Bench) {
     let urls = feed_urls(50_000);
     let begun = std::time::Instant::now();
-    let sync = bench.store.feeds_sync(&urls, Duration::from_secs(3600)).await.unwrap();
+    let sync = bench.store.feeds_sync(&urls, Duration::from_hours(1)).await.unwrap();
     assert_eq!(sync.added, 50_000);
-    let again = bench.store.feeds_sync(&urls, Duration::from_secs(3600)).await.unwrap();
+    let again = bench.store.feeds_sync(&urls, Duration::from_hours(1)).await.unwrap();
     assert_eq!(again, FeedsSync::default());
     let elapsed = begun.elapsed();
-    println!("two syncs of 50,000 feeds: {elapsed:?}");
-    assert!(elapsed < Duration::from_secs(60), "{elapsed:?}");
+    eprintln!("two syncs of 50,000 feeds: {elapsed:?}");
+    assert!(elapsed < Duration::from_mins(1), "{elapsed:?}");
 }
 
 async fn feeds_are_claimed_once_and_longest_overdue_first(bench: &Bench) {
@@ -777,7 +777,7 @@ async fn writers_and_claimers_get_along(bench: &Bench) {
     let writers = futures_util::future::join_all((0..8).map(|_| writer(bench.store.clone())));
     let both = futures_util::future::join(writers, reader);
     let (claimed, seen) =
-        tokio::time::timeout(Duration::from_secs(120), both).await.expect("a record was skipped");
+        tokio::time::timeout(Duration::from_mins(2), both).await.expect("a record was skipped");
     let claimed: Vec<EntryId> = claimed.into_iter().flatten().collect();
     assert_eq!(claimed.len(), ENTRIES, "no entry is claimed twice");
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), ENTRIES);
