@@ -451,17 +451,18 @@ mod tests {
     /// Plays a feed with an entry every `period` (or none at all) and returns the interval in the end.
     fn settled(mut history: History, period: Option<Duration>, dated: bool) -> Duration {
         let mut time = now();
-        let mut dates = vec![now()];
+        let mut entries = vec![now()];
         let mut interval = Duration::ZERO;
         for _ in 0..200 {
-            let shown = dates.len();
-            while let Some(next) = period.map(|period| after(dates[0], period)).filter(|next| *next <= time) {
-                dates.insert(0, next);
+            let shown = entries.len();
+            while let Some(next) = period.map(|period| after(entries[0], period)).filter(|next| *next <= time)
+            {
+                entries.insert(0, next);
             }
-            let outcome = if dates.len() == shown {
+            let outcome = if entries.len() == shown {
                 PollOutcome::Unchanged
             } else {
-                let entry_times = if dated { dates.iter().take(30).copied().collect() } else { Vec::new() };
+                let entry_times = if dated { entries.iter().take(30).copied().collect() } else { Vec::new() };
                 PollOutcome::Parsed { hints: PublisherHints::default(), entry_times, new_entries: 0 }
             };
             let next = next_poll(&bounds(), &history, &outcome, &Freshness::default(), time, 0.5);

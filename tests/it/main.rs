@@ -1,6 +1,8 @@
 //! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
 //! room.
 
+#![expect(clippy::unwrap_used, reason = "tests may panic; the lint only knows the functions marked as tests")]
+
 mod architecture;
 mod fetch;
 mod guard;
