@@ -81,6 +81,7 @@ impl Daemon {
             clock,
             plan: in_force,
             workers: Workers::new(settings.extract_concurrency, settings.extract_timeout),
+            outage: Arc::default(),
             alone: Arc::new(Mutex::new(())),
             tally: Arc::new(Tally::default()),
             entries_recorded: Arc::new(Notify::new()),

@@ -11,6 +11,7 @@ mod once;
 mod parse;
 mod progress;
 mod run;
+mod table;
 
 use std::io;
 use std::path::PathBuf;
@@ -18,9 +19,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
-use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat};
+use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings};
 use crate::telemetry::{self, Logs};
 
 const EXIT_CODES: &str = "\
@@ -69,7 +70,7 @@ enum Command {
     Run(run::Args),
     /// Poll every feed that is due, process what came, exit: for cron
     Once(once::Args),
-    /// Show the whole mill at work on a small built-in news site; needs no network and leaves nothing behind
+    /// Show the whole mill at work on a small built-in news site; needs no network
     Demo(demo::Args),
     /// Print the clean text of a page
     Extract(extract::Args),
@@ -148,22 +149,26 @@ impl Global {
     /// Reads the configuration, with what the command line says on top.
     fn load(&self) -> Result<Loaded, ConfigError> {
         let mut loaded = Config::load(self.config.as_deref(), &Environment::of_process())?;
-        let log = &mut loaded.config.log;
+        self.adjust(&mut loaded.config.log);
+        Ok(loaded)
+    }
+
+    /// Puts what the command line says about logs on top of `log`.
+    fn adjust(&self, log: &mut LogSettings) {
         log.format = self.log_format.unwrap_or(log.format);
         match self.verbose {
             0 => {}
             1 => log.filter.push_str(",feedmill=debug"),
             _ => log.filter.push_str(",feedmill=trace"),
         }
-        Ok(loaded)
     }
 }
 
 fn with_warnings_logged(loaded: Loaded) -> Config {
     if let Some(file) = &loaded.file {
-        info!(file = %file.display(), feeds = loaded.config.feeds.len(), "configuration read");
+        debug!(file = %file.display(), feeds = loaded.config.feeds.len(), "configuration read");
     } else {
-        info!("no configuration file found: the defaults are used");
+        debug!("no configuration file found: the defaults are used");
     }
     for warning in &loaded.warnings {
         warn!("{warning}");

@@ -226,6 +226,11 @@ impl Checker<'_> {
                 pipeline.max_entry_attempts,
                 1..=100,
             ),
+            move_confirmation_days: self.number(
+                "schedule.move_confirmation_days",
+                raw.schedule.move_confirmation_days,
+                1..=365,
+            ),
         };
         let work_secs = raw.fetch.timeout_secs.saturating_add(extract.timeout_secs);
         if pipeline.lease_secs <= work_secs {
@@ -252,7 +257,7 @@ impl Checker<'_> {
 
     pub(super) fn http_listen(&mut self, raw: &raw::Http) -> Option<SocketAddr> {
         self.parsed("http.listen", &raw.listen, |text| {
-            text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8480".to_owned())
+            text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080".to_owned())
         })
     }
 

@@ -19,13 +19,19 @@ use super::raw::Raw;
 /// A file that was read.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// As the operator would name it; empty for no file.
+    /// As the operator would name it.
     pub(super) path: PathBuf,
     text: String,
     overrides: Vec<Override>,
     /// Values that could not be read: the rest is looked at without them.
     left_out: Vec<Range<usize>>,
 }
+
+/// A line that holds one of these may hold a secret, whatever else is wrong with it: inline tables put all on one.
+const SECRET_WORDS: &[&str] = &["auth", "bearer", "headers", "password", "postgres"];
+
+/// Two places behind the text for each variable: one for its value, both for a section that it brings into being.
+const PLACES_PER_VARIABLE: usize = 2;
 
 type Tree<'i> = Spanned<DeTable<'i>>;
 
@@ -93,7 +99,7 @@ impl Document {
     fn tree(&self) -> (Tree<'_>, Vec<toml::de::Error>) {
         let (mut tree, errors) = DeTable::parse_recoverable(&self.text);
         for (i, setting) in self.overrides.iter().enumerate() {
-            let place = self.text.len() + 1 + i;
+            let place = self.text.len() + 1 + PLACES_PER_VARIABLE * i;
             insert(tree.get_mut(), &setting.path, override_value(&setting.value), place);
         }
         remove(tree.get_mut(), &self.left_out);
@@ -141,8 +147,8 @@ impl Document {
     }
 
     fn variable(&self, place: usize) -> Option<&str> {
-        let index = place.checked_sub(self.text.len() + 1)?;
-        self.overrides.get(index).map(|setting| setting.variable.as_str())
+        let behind_text = place.checked_sub(self.text.len() + 1)?;
+        self.overrides.get(behind_text / PLACES_PER_VARIABLE).map(|setting| setting.variable.as_str())
     }
 
     fn excerpt(&self, span: &Range<usize>) -> Option<String> {
@@ -150,8 +156,12 @@ impl Document {
             return None;
         }
         let (line, column, content) = line_at(&self.text, span.start);
+        if SECRET_WORDS.iter().any(|word| content.contains(word)) {
+            return None;
+        }
         let length = self.text.get(span.clone()).map_or(1, |marked| marked.chars().count());
         let room = (content.chars().count() + 1).saturating_sub(column);
+        let content = without_credentials(content);
         let marks = "^".repeat(length.min(room).max(1));
         let gutter = line.to_string();
         let blank = " ".repeat(gutter.len());
@@ -176,6 +186,22 @@ fn line_at(text: &str, place: usize) -> (usize, usize, &str) {
     (line, column, text[start..].lines().next().unwrap_or_default())
 }
 
+/// Stars for the user name and password of every URL.
+fn without_credentials(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for part in line.split_inclusive("://") {
+        let end = part.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(part.len());
+        match part[..end].rfind('@') {
+            Some(at) => {
+                shown.extend(part[..at].chars().map(|_| '*'));
+                shown.push_str(&part[at..]);
+            }
+            None => shown.push_str(part),
+        }
+    }
+    shown
+}
+
 fn override_value(value: &str) -> DeValue<'_> {
     match DeValue::parse(value) {
         Ok(value) => value.into_inner(),
@@ -194,8 +220,9 @@ fn insert<'i>(table: &mut DeTable<'i>, path: &'i [String], mut value: DeValue<'i
         return;
     }
     if !table.contains_key(name.as_str()) {
+        let wider = place..place + 1;
         let empty = DeValue::Table(DeTable::new());
-        table.insert(Spanned::new(span.clone(), Cow::Borrowed(name.as_str())), Spanned::new(span, empty));
+        table.insert(Spanned::new(wider.clone(), Cow::Borrowed(name.as_str())), Spanned::new(wider, empty));
     }
     // A section that is no table is refused when the tree is read.
     if let Some(DeValue::Table(section)) = table.get_mut(name.as_str()).map(Spanned::get_mut) {
@@ -351,5 +378,5 @@ fn explain(message: &str, secret: bool) -> (String, Option<String>) {
 fn closest<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
     let score = |name: &str| strsim::jaro_winkler(unknown, name);
     let best = known.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b)))?;
-    (score(best) > 0.8).then_some(best)
+    (score(best) > 0.85).then_some(best)
 }

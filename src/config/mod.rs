@@ -24,6 +24,8 @@ use url::Url;
 pub use self::environment::Environment;
 pub use self::problem::{ConfigError, Problem};
 
+pub(crate) use self::feeds::feed_url;
+
 use self::check::Checker;
 use self::document::Document;
 use self::feeds::Feeds;
@@ -35,6 +37,9 @@ use crate::{dedup, extract, fetch, store};
 
 /// The commented file that ships: every setting at its default.
 pub const DEFAULT_FILE: &str = include_str!("../../config/feedmill.toml");
+
+/// What stands for the file's name where there is none.
+const NO_FILE: &str = "configuration";
 
 /// The whole configuration, valid by construction.
 #[derive(Clone, Debug)]
@@ -91,8 +96,16 @@ impl Config {
                 ConfigError::from(problem)
             })?,
         };
-        let document = Document::new(file.clone().unwrap_or_default(), text, environment.overrides());
+        let path = file.clone().unwrap_or_else(|| PathBuf::from(NO_FILE));
+        let document = Document::new(path, text, environment.overrides());
         load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
+    }
+
+    /// Reads `text` as a configuration file that stands nowhere, in an empty environment: for whoever makes up the
+    /// configuration in the program.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let document = Document::new(PathBuf::from(NO_FILE), text.to_owned(), Vec::new());
+        load_document(document, &Environment::default()).map(|loaded| loaded.config)
     }
 }
 

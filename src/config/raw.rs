@@ -85,7 +85,7 @@ impl Default for Fetch {
             connect_timeout_secs: 10,
             read_timeout_secs: 30,
             max_redirects: 5,
-            feed_max_body_bytes: 10_485_760,
+            feed_max_body_bytes: 16_777_216,
             page_max_body_bytes: 10_485_760,
             host_concurrency: 2,
             host_min_gap_ms: 1_000,
@@ -105,6 +105,7 @@ pub(super) struct Schedule {
     pub(super) max_interval_secs: u64,
     pub(super) max_retry_after_secs: u64,
     pub(super) initial_spread_secs: u64,
+    pub(super) move_confirmation_days: u64,
 }
 
 impl Default for Schedule {
@@ -114,6 +115,7 @@ impl Default for Schedule {
             max_interval_secs: 86_400,
             max_retry_after_secs: 172_800,
             initial_spread_secs: 300,
+            move_confirmation_days: 3,
         }
     }
 }
@@ -168,7 +170,7 @@ pub(super) struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8480".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned() }
     }
 }
 
@@ -235,9 +237,6 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// What a feed's articles are made of unless it says otherwise.
-    pub(super) const DEFAULT_CONTENT: ContentSource = ContentSource::Auto;
-
     /// A feed of which only the address is known.
     pub(super) fn of_url(url: String, tags: Vec<String>) -> Self {
         Self {

@@ -4,8 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic; the lint only knows the functions marked as tests")]
 
 mod architecture;
+mod config;
+mod crash;
+mod demo;
+mod deploy;
+mod documents;
 mod fetch;
 mod guard;
 mod hostile;
+mod http;
+mod pages;
+mod pipeline;
 mod seeds;
+mod store;
+mod store_sqlite;
 mod support;

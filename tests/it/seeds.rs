@@ -16,7 +16,7 @@ use jiff::{Timestamp, ToSpan};
 use url::Url;
 
 /// Set to read the seeds elsewhere; then they must be there.
-const SEEDS_DIR_VARIABLE: &str = "FEEDMILL_SEEDS_DIR";
+const SEEDS_DIR_VARIABLE: &str = "FEEDMILL_TEST_SEEDS_DIR";
 /// Beside the project's folder.
 const SEEDS_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/seeds");
 

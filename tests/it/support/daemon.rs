@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use feedmill::clock::Clock;
-use feedmill::config::Config;
+use feedmill::config::{Config, Environment};
 use feedmill::daemon::Daemon;
 use feedmill::model::Record;
 use feedmill::store::Store;
@@ -77,7 +77,7 @@ url = "sqlite:{}"
 allow = ["127.0.0.0/8"]
 host_min_gap_ms = 0
 host_concurrency = 16
-[pipeline]
+[schedule]
 initial_spread_secs = 0
 [output]
 dir = "{}"
@@ -92,7 +92,7 @@ dir = "{}"
 
     pub(crate) async fn open(self) -> OpenedDaemon {
         let clock = Clock::manual(START.parse().unwrap());
-        let config = Config::from_toml(&self.toml()).unwrap();
+        let config = Config::load(Some(&self.write_config()), &Environment::default()).unwrap().config;
         let daemon = Arc::new(Daemon::open(config, clock.clone()).await.unwrap());
         OpenedDaemon { daemon, clock, dir: self.dir }
     }

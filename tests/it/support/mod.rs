@@ -2,5 +2,6 @@
 
 pub(crate) mod client;
 pub(crate) mod daemon;
+pub(crate) mod database;
 pub(crate) mod server;
 pub(crate) mod site;
