@@ -207,8 +207,13 @@ impl<'a> Walk<'a> {
         let tag = &element.name.local;
         if is_skipped(tag) {
             match *tag {
-                local_name!("iframe") | local_name!("video") | local_name!("audio") | local_name!("object") => self.gap.players = self.gap.players.saturating_add(1),
-                local_name!("button") | local_name!("select") | local_name!("textarea") => self.gap.fields = self.gap.fields.saturating_add(1),
+                local_name!("iframe")
+                | local_name!("video")
+                | local_name!("audio")
+                | local_name!("object") => self.gap.players = self.gap.players.saturating_add(1),
+                local_name!("button") | local_name!("select") | local_name!("textarea") => {
+                    self.gap.fields = self.gap.fields.saturating_add(1)
+                }
                 _ => {}
             }
             return false;
@@ -223,7 +228,8 @@ impl<'a> Walk<'a> {
                 local_name!("img") => self.gap.images = self.gap.images.saturating_add(1),
                 local_name!("embed") => self.gap.players = self.gap.players.saturating_add(1),
                 local_name!("input") => {
-                    let is_hidden = attribute(element, &local_name!("type")).is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"));
+                    let is_hidden = attribute(element, &local_name!("type"))
+                        .is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"));
                     self.gap.fields = self.gap.fields.saturating_add(u16::from(!is_hidden));
                 }
                 _ => {}

@@ -22,9 +22,12 @@ pub(crate) struct Models {
 impl Models {
     /// Reads the coefficients: a table a stage, a list a group.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
-        let stages: BTreeMap<String, BTreeMap<String, Vec<f32>>> = toml::from_str(file).map_err(|error| error.to_string())?;
+        let stages: BTreeMap<String, BTreeMap<String, Vec<f32>>> =
+            toml::from_str(file).map_err(|error| error.to_string())?;
         let groups = features::groups();
-        let stage = |name: &str| Model::new(&groups, stages.get(name).ok_or_else(|| format!("{name}: no such stage"))?);
+        let stage = |name: &str| {
+            Model::new(&groups, stages.get(name).ok_or_else(|| format!("{name}: no such stage"))?)
+        };
         Ok(Self { first: stage("first")?, second: stage("second")? })
     }
 }

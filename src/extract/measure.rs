@@ -98,12 +98,20 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
             ',' | ';' | '，' | '、' | '；' | '،' | '؛' => counts.commas += 1,
             '|' | '»' | '›' | '•' | '·' | '/' | '>' => {
                 counts.separators += 1;
-                counts.signs |= if c == '|' { 16 } else if c == '/' { 0 } else { 32 };
+                counts.signs |= if c == '|' {
+                    16
+                } else if c == '/' {
+                    0
+                } else {
+                    32
+                };
             }
             '©' | '®' => counts.signs |= 1,
             '@' => counts.signs |= 2,
             '€' | '$' | '£' | '¥' => counts.signs |= 8,
-            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' => counts.signs |= 32,
+            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' => {
+                counts.signs |= 32
+            }
             _ => {}
         }
     }

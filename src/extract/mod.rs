@@ -154,8 +154,17 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
             let parsed = dom::parse(html);
             let metadata = metadata::read(&parsed.html, page, evidence.entry);
             let document = blocks::segment(&parsed.html, page.final_url.host_str().unwrap_or_default());
-            let context = Context::new(&document, metadata.title.as_deref(), metadata.description.as_deref(), structured::body(&parsed.html).as_deref(), &rules.phrases);
-            let kept = choose::score(&context, &rules.models).into_iter().map(|probability| probability >= choose::KEEP).collect();
+            let context = Context::new(
+                &document,
+                metadata.title.as_deref(),
+                metadata.description.as_deref(),
+                structured::body(&parsed.html).as_deref(),
+                &rules.phrases,
+            );
+            let kept = choose::score(&context, &rules.models)
+                .into_iter()
+                .map(|probability| probability >= choose::KEEP)
+                .collect();
             finish(page, &document, kept, metadata, parsed.partial, rules)
         }
         PageBody::Text(text) => {

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 /// The longest `articleBody` or `text` in the page's JSON-LD.
 pub(crate) fn body(html: &Html) -> Option<String> {
-    let texts = html.tree.nodes().filter(|node| is_script(node.value())).filter_map(|script| script.first_child());
+    let texts =
+        html.tree.nodes().filter(|node| is_script(node.value())).filter_map(|script| script.first_child());
     let stated = texts.filter_map(|node| node.value().as_text()).filter(|text| text.contains("articleBody"));
     stated.filter_map(|text| longest(&serde_json::from_str(text).ok()?)).max_by_key(String::len)
 }
