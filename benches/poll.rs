@@ -107,7 +107,7 @@ fn fetcher() -> Fetcher {
     let settings = Settings {
         contact_url: None,
         allow: vec![AllowedNet { net: "127.0.0.0/8".parse().unwrap(), port: None }],
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         connect_timeout: Duration::from_secs(10),
         read_timeout: Duration::from_secs(30),
         max_redirects: 5,

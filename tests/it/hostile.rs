@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use feedmill::fetch::{RequestOptions, Settings};
+use feedmill::fetch::{FetchError, RequestOptions, Settings};
 use feedmill::model::Validators;
 use futures_util::future::join_all;
 
@@ -162,7 +162,7 @@ async fn every_trick_ends_soon_and_a_hundred_good_feeds_go_on() {
         let timeout = (*expected == "timeout").then_some(Duration::from_secs(1));
         let options = RequestOptions { timeout, ..RequestOptions::default() };
         let result = get_with(&fetcher, &url, &Validators::default(), &options).await;
-        let label = result.as_ref().map_or_else(|error| error.label(), |_| "ok");
+        let label = result.as_ref().map_or_else(FetchError::label, |_| "ok");
         assert_eq!(label, *expected, "{name}: {:?}", result.err());
     });
     let feeds = (0..100).map(async |number| {

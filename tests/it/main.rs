@@ -8,6 +8,7 @@ mod config;
 mod crash;
 mod demo;
 mod deploy;
+mod discover;
 mod documents;
 mod fetch;
 mod guard;
