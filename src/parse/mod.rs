@@ -5,6 +5,7 @@ mod agreement;
 mod content;
 mod dates;
 mod decode;
+mod discover;
 mod entry;
 mod feed;
 mod identity;
@@ -21,6 +22,7 @@ use url::Url;
 
 use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
 
+pub use discover::{FeedLink, feed_links};
 use entry::read_entry;
 use feed::FeedReader;
 use json::JsonFeed;
