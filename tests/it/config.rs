@@ -175,6 +175,7 @@ const BROKEN: &[(&str, &str)] = &[
         "[[feed]]\nurl = \"https://news.example.org/feed\"\nheaders = { Authorization = \"Basic c3dvcmRmaXNo\" }\n",
     ),
     ("bad_database", "[database]\nurl = \"mysql://mill:swordfish@db/mill\"\n"),
+    ("database_in_memory", "[database]\nurl = \"sqlite::memory:\"\n"),
     ("bad_listen", "[http]\nlisten = \"8080\"\n"),
     ("bad_net", "[fetch]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
     ("intervals_crossed", "[schedule]\nmin_interval_secs = 7200\nmax_interval_secs = 3600\n"),
@@ -521,10 +522,15 @@ fn relative_paths_of_the_store_start_at_the_state_directory() {
     );
     assert_eq!(
         database(&config("").with("HOME", "/home/a b?").with("XDG_STATE_HOME", "")),
-        "sqlite:/home/a b%3F/.local/state/feedmill/feedmill.db"
+        "sqlite:/home/a b?/.local/state/feedmill/feedmill.db"
     );
     let absolute = config("[database]\nurl = \"sqlite:///srv/mill.db\"\n").with("HOME", "/home/a");
     assert_eq!(database(&absolute), "sqlite:/srv/mill.db");
+    let state_dir = |files: &Files| loaded(files).config.state_dir;
+    let own = config("").with("STATE_DIRECTORY", "/var/lib/feedmill");
+    assert_eq!(state_dir(&own).as_deref(), Some(Path::new("/var/lib/feedmill")));
+    assert_eq!(state_dir(&absolute), None);
+    assert_eq!(state_dir(&config("")), None);
     let output = config("[output]\ndir = \"texts\"\n").with("STATE_DIRECTORY", "/var/lib/feedmill");
     assert_eq!(loaded(&output).config.output_dir.as_deref(), Some(Path::new("/var/lib/feedmill/texts")));
 }

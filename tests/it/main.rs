@@ -9,6 +9,7 @@ mod deploy;
 mod documents;
 mod fetch;
 mod http;
+mod lifecycle;
 mod pipeline;
 mod seeds;
 mod store;
