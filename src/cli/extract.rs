@@ -1,13 +1,131 @@
+//! `feedmill extract`: the clean text of one page, or of many from JSON lines.
+
+use std::io::{self, BufWriter, Read, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use url::Url;
 
-use super::Global;
+use super::{DONE_IN_PART, Global, block_on};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::extract::{Evidence, Rules, extract};
+use crate::fetch::{Content, Fetcher, Purpose, Request, RequestOptions, decode_page};
+use crate::model::{Page, PageBody, Validators};
+
+mod batch;
+mod output;
+
+const BATCH_HELP: &str = "Read pages as JSON lines {\"id\", \"url\", \"html\" or \"text\", \"entry\"} from the input and print a \
+JSON line for each, in the same order";
 
 /// Arguments of `extract`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// A page: a file, an http or https URL, or `-` for standard input. A file that ends in .txt holds plain text
+    #[arg(value_name = "FILE|URL", required_unless_present = "batch")]
+    input: Option<String>,
+    /// The address that a page from a file came from: links resolve against it, and its host has its rules
+    #[arg(long, value_name = "URL", conflicts_with = "batch")]
+    url: Option<Url>,
+    /// Print the record's fields as JSON
+    #[arg(long, conflicts_with = "batch")]
+    json: bool,
+    /// Print every block, kept (+) or dropped (-), with the rule that decided
+    #[arg(long, conflicts_with_all = ["json", "batch"])]
+    explain: bool,
+    #[arg(long, help = BATCH_HELP)]
+    batch: bool,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N", requires = "batch")]
+    jobs: Option<NonZeroUsize>,
+    /// Read the input twice: first learn what stands on many pages of each host, then leave it out
+    #[arg(long, requires = "batch")]
+    learn: bool,
+}
 
-pub(crate) fn run(_args: &Args, _global: &Global) -> anyhow::Result<ExitCode> {
-    bail!("not built yet")
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = global.start()?;
+    let rules = Rules::new(&config.sites)?;
+    let fetched_at = Clock::system().now();
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.batch {
+        let jobs = match args.jobs {
+            Some(jobs) => jobs,
+            None => {
+                std::thread::available_parallelism().context("cannot count the cores; hint: give --jobs")?
+            }
+        };
+        let batch = batch::Batch { rules: &rules, dedup: &config.dedup, fetched_at, jobs };
+        let file = args.input.as_deref().filter(|path| *path != "-").map(Path::new);
+        let failed =
+            if args.learn { batch.learn_and_run(file, &mut out)? } else { batch.run(file, &mut out)? };
+        out.flush().context("cannot write to standard output")?;
+        if failed > 0 {
+            tracing::warn!(failed, "some lines have no article: their output says why");
+            return Ok(ExitCode::from(DONE_IN_PART));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let input = args.input.as_deref().expect("clap requires it without --batch");
+    let page = match Url::parse(input) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => fetch_page(&url, &config)?,
+        _ => read_page(input, args.url.clone(), fetched_at)?,
+    };
+    let article = extract(&page, &Evidence::default(), &rules);
+    if args.explain {
+        output::write_account(&article, &mut out)?;
+    } else if args.json {
+        let fields = output::Fields::new(&article, &page.url, &config.dedup);
+        serde_json::to_writer_pretty(&mut out, &fields).context("cannot write to standard output")?;
+        writeln!(out)?;
+    } else {
+        output::write_text(&article, &mut out)?;
+    }
+    out.flush().context("cannot write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fetch_page(url: &Url, config: &Config) -> anyhow::Result<Page> {
+    let clock = Clock::system();
+    let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
+    let (validators, options) = (Validators::default(), RequestOptions::default());
+    let request = Request { purpose: Purpose::Page, url, validators: &validators, options: &options };
+    let response =
+        block_on(async { fetcher.fetch(&request).await.with_context(|| format!("cannot fetch {url}")) })?;
+    let Content::Body(body) = response.content else { bail!("{url}: no content") };
+    let content_type = response.content_type.as_deref();
+    let text = decode_page(&body, content_type);
+    let plain =
+        content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/plain"));
+    Ok(Page {
+        url: url.clone(),
+        final_url: response.final_url,
+        body: if plain { PageBody::Text(text) } else { PageBody::Html(text) },
+        fetched_at: clock.now(),
+    })
+}
+
+fn read_page(input: &str, url: Option<Url>, fetched_at: jiff::Timestamp) -> anyhow::Result<Page> {
+    let path = if input == "-" { PathBuf::from("/dev/stdin") } else { std::path::absolute(input)? };
+    let mut bytes = Vec::new();
+    if input == "-" {
+        io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+    } else {
+        bytes = std::fs::read(&path).with_context(|| format!("cannot read {input}"))?;
+    }
+    let text = decode_page(&bytes, None);
+    let plain = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
+    let url = match url {
+        Some(url) => url,
+        None => Url::from_file_path(&path).ok().with_context(|| format!("{input} is no path"))?,
+    };
+    Ok(Page {
+        final_url: url.clone(),
+        url,
+        body: if plain { PageBody::Text(text) } else { PageBody::Html(text) },
+        fetched_at,
+    })
 }

@@ -2,14 +2,19 @@
 
 mod blocks;
 mod choose;
+mod context;
 mod dom;
+mod features;
 mod furniture;
 mod lexicon;
+mod links;
 mod measure;
 mod metadata;
+mod model;
 mod phrases;
 mod plain;
 mod site;
+mod structured;
 mod text;
 
 use std::collections::HashMap;
@@ -17,6 +22,8 @@ use std::collections::HashMap;
 use scraper::Selector;
 
 use self::blocks::{Document, Kind};
+use self::choose::Models;
+use self::context::Context;
 use self::furniture::Line;
 use self::metadata::Metadata;
 use self::phrases::Phrases;
@@ -63,11 +70,14 @@ pub struct SiteRules {
 
 /// The shipped word lists.
 const BOILERPLATE: &str = include_str!("../../config/boilerplate.toml");
+/// The coefficients of the model that weighs the blocks of a page.
+const MODEL: &str = include_str!("../../config/model.toml");
 
 /// The shipped word lists and the operator's selectors, compiled.
 #[derive(Clone, Debug)]
 pub struct Rules {
     phrases: Phrases,
+    models: Models,
     sites: Vec<CompiledSite>,
 }
 
@@ -100,7 +110,8 @@ impl Rules {
     /// The shipped rules and the operator's.
     pub fn new(sites: &[SiteRules]) -> Result<Self, RulesError> {
         let phrases = Phrases::parse(BOILERPLATE).expect("the shipped word lists are tested");
-        Ok(Self { phrases, sites: sites.iter().map(CompiledSite::new).collect::<Result<_, _>>()? })
+        let models = Models::parse(MODEL).expect("the shipped coefficients are tested");
+        Ok(Self { phrases, models, sites: sites.iter().map(CompiledSite::new).collect::<Result<_, _>>()? })
     }
 
     /// The rules of the site that `host` belongs to, the most exact first.
@@ -142,8 +153,18 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         PageBody::Html(html) => {
             let parsed = dom::parse(html);
             let metadata = metadata::read(&parsed.html, page, evidence.entry);
-            let document = blocks::segment(&parsed.html);
-            let kept = choose::body(&document);
+            let document = blocks::segment(&parsed.html, page.final_url.host_str().unwrap_or_default());
+            let context = Context::new(
+                &document,
+                metadata.title.as_deref(),
+                metadata.description.as_deref(),
+                structured::body(&parsed.html).as_deref(),
+                &rules.phrases,
+            );
+            let kept = choose::score(&context, &rules.models)
+                .into_iter()
+                .map(|probability| probability >= choose::KEEP)
+                .collect();
             finish(page, &document, kept, metadata, parsed.partial, rules)
         }
         PageBody::Text(text) => {

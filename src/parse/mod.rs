@@ -1,15 +1,20 @@
 //! Feed bytes to entries: decode, read what can be read, mend what is broken, name what was lost.
 
+#[cfg(test)]
+mod agreement;
 mod content;
 mod dates;
 mod decode;
 mod entry;
 mod feed;
 mod identity;
+mod json;
 mod links;
 mod space;
+mod survey;
 mod text;
 mod tree;
+mod upstream;
 
 use serde::Serialize;
 use url::Url;
@@ -18,8 +23,11 @@ use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
 
 use entry::read_entry;
 use feed::FeedReader;
+use json::JsonFeed;
 use space::Space;
+use text::cut;
 use tree::{Document, Element};
+use upstream::UpstreamFeed;
 
 /// A feed as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -86,7 +94,10 @@ pub fn parse(
     let mut warnings = Vec::new();
     let text = decode::decode(body, content_type, &mut warnings);
     let source = trim_start(&text);
-    let mut parsed = xml(source, base_url)?;
+    let mut parsed = match source.starts_with('{') {
+        true => json(source, base_url)?,
+        false => xml(source, base_url)?,
+    };
     warnings.append(&mut parsed.warnings);
     parsed.warnings = warnings;
     Ok(parsed)
@@ -116,7 +127,24 @@ struct EntryDraft {
     enclosures: Vec<Url>,
 }
 
+fn json(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    let JsonFeed { info: feed, entries, authors, warnings } = json::read(source, base_url)?;
+    let entries = finish(entries, &feed, &authors);
+    Ok(ParsedFeed { feed, entries, warnings })
+}
+
 fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    match upstream::read(source, base_url) {
+        Some(UpstreamFeed { info: feed, entries, authors }) => {
+            let entries = finish(entries, &feed, &authors);
+            Ok(ParsedFeed { feed, entries, warnings: Vec::new() })
+        }
+        None => mend(source, base_url),
+    }
+}
+
+/// Reads what needs repair, or more than feed-rs knows.
+fn mend(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     let mut document = Document::read(source);
     let warnings = std::mem::take(&mut document.warnings);
     let Some(root) = document.top().descendants().find(|element| is_root(*element)) else {
@@ -187,7 +215,7 @@ fn no_feed(source: &str, top: Element<'_>) -> ParseError {
     let message = match root {
         _ if source.is_empty() => "empty: nothing to read".to_owned(),
         Some(root) if root.name().eq_ignore_ascii_case("html") => "an HTML page, not a feed".to_owned(),
-        Some(root) => format!("no feed: the root element is <{}>", root.name()),
+        Some(root) => format!("no feed: the root element is {:?}", cut(root.name().into(), 60)),
         None => "no feed: no markup".to_owned(),
     };
     ParseError { message }

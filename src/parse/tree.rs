@@ -21,6 +21,10 @@ pub(super) const MAX_START_TAG_BYTES: usize = 64 * 1024;
 const MAX_NODES: usize = 400_000;
 /// Entries read of one feed.
 pub(super) const MAX_ENTRIES: usize = 2_000;
+/// Faults mended before the rest is given up.
+const MAX_FAULTS: usize = 20_000;
+/// Namespace declarations in scope.
+const MAX_BINDINGS: usize = 200;
 /// Bytes that may be read again after faults, beyond the length of the document.
 const MAX_REREAD_BYTES: usize = 1024 * 1024;
 /// Unclosed elements beyond the depth limit before the rest is given up.
@@ -80,6 +84,7 @@ impl<'a> Document<'a> {
             bindings: Vec::new(),
             overflow: 0,
             entries: 0,
+            faults: 0,
         }
         .read()
     }
@@ -119,6 +124,7 @@ struct Builder<'a> {
     /// Elements open beyond `MAX_DEPTH`.
     overflow: usize,
     entries: usize,
+    faults: usize,
 }
 
 /// What to do after an event.
@@ -188,8 +194,8 @@ impl<'a> Builder<'a> {
                 Err(_) if to > from => Step::Next,
                 Err(_) => Step::Stop,
             };
-            if self.document.nodes.len() >= MAX_NODES {
-                self.warn("too many elements: the rest is not read", to);
+            if self.document.nodes.len() >= MAX_NODES || self.faults > MAX_FAULTS {
+                self.warn("too many elements or faults: the rest is not read", to);
                 return (to, None);
             }
             match step {
@@ -395,7 +401,9 @@ impl<'a> Builder<'a> {
                 None => continue,
             };
             let space = Space::of_uri(&attribute.value, prefix, place == 1);
-            self.bindings.push((place, prefix, space));
+            if self.bindings.len() < MAX_BINDINGS {
+                self.bindings.push((place, prefix, space));
+            }
         }
     }
 
@@ -428,6 +436,7 @@ impl<'a> Builder<'a> {
 
     fn warn(&mut self, what: &str, offset: usize) {
         const MAX_WARNINGS: usize = 20;
+        self.faults += 1;
         if self.document.warnings.len() < MAX_WARNINGS {
             let place = place(self.document.source, offset);
             self.document.warnings.push(format!("{place}: {what}"));

@@ -134,6 +134,23 @@ const ROLES: &[&str] = &[
     "ph.d",
 ];
 
+/// Words of offices that many people fill.
+const COLLECTIVES: &[&str] = &[
+    "team",
+    "desk",
+    "newsroom",
+    "editors",
+    "editorial",
+    "redaktion",
+    "rédaction",
+    "redacción",
+    "redação",
+    "redazione",
+    "редакция",
+    "redakcja",
+    "σύνταξη",
+];
+
 /// Words that join names.
 const CONJUNCTIONS: &[&str] = &[
     "and", "und", "sowie", "et", "y", "e", "и", "i", "και", "ve", "و", "with", "mit", "avec", "con", "com",
@@ -205,6 +222,12 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     while let Some(after) = words::byline_opening(rest).filter(|after| after.len() < rest.len()) {
         rest = after.trim_start();
     }
+    // "4 May 2024 by Jane Young"
+    if rest.len() == text.len()
+        && let Some(after) = words::inner_byline(text)
+    {
+        rest = after;
+    }
     let marked = rest.len() < text.len();
     let names = names(rest, Shape::Visible);
     // Without a word that opens it, a byline is names and nothing else.
@@ -212,6 +235,16 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     let whole =
         |names: &[String]| names.iter().map(|name| length(name)).sum::<usize>() * 5 > length(text) * 2;
     if marked || whole(&names) { names } else { Vec::new() }
+}
+
+/// The names in an element whose class says that it names authors: pen names too, if it holds nothing else.
+pub(super) fn authors_of_element(text: &str) -> Vec<String> {
+    let names = authors_of_byline(text);
+    let bare = words::byline_opening(text).unwrap_or(text).trim();
+    if names.is_empty() && bare.split_whitespace().count() <= 2 && !bare.chars().all(|c| c.is_numeric()) {
+        return authors_of_value(bare);
+    }
+    names
 }
 
 /// The names in a value that is declared to hold authors.
@@ -307,15 +340,23 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     {
         words = &words[..=cut];
     }
-    while let [first, rest @ ..] = words
-        && is_role(first)
-    {
-        words = rest;
+    // A role around a name goes; the name of an office, such as "Harbour Times Editorial Team", is whole.
+    let collective = words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()));
+    if words.iter().all(|word| is_role(word)) {
+        return None;
     }
-    while let [rest @ .., last] = words
-        && is_role(last)
-    {
-        words = rest;
+    if !collective {
+        while let [first, rest @ ..] = words
+            && is_role(first)
+        {
+            words = rest;
+        }
+        while let [rest @ .., last] = words
+            && is_role(last)
+            && rest.len() > 1
+        {
+            words = rest;
+        }
     }
     let name = words.join(" ");
     let name = name.trim_matches(|c: char| !(c.is_alphanumeric() || c == '.')).trim_end_matches(['.', ':']);

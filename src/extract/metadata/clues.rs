@@ -9,6 +9,8 @@ use super::words::{self, Roles};
 
 /// Characters of running text kept to tell the language by.
 const SAMPLE_CHARS: usize = 1200;
+/// Shorter texts are menus and headlines.
+const RUNNING_CHARS: usize = 80;
 /// Longest text of a byline or date.
 const SHORT_CHARS: usize = 240;
 /// Longest headline.
@@ -43,12 +45,24 @@ pub(super) struct Clues<'a> {
     pub(super) sample: String,
 }
 
+/// Where on the page something stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// Where the article may be.
+    #[default]
+    Open,
+    /// A margin, a footer, a box: mostly of other articles, at times of this one.
+    Furniture,
+    /// What readers wrote.
+    Comments,
+}
+
 /// A headline.
 #[derive(Debug)]
 pub(super) struct Heading {
     pub(super) text: String,
     pub(super) at: usize,
-    pub(super) furniture: bool,
+    pub(super) place: Place,
 }
 
 /// How plainly an element says that it names an author, plainest first.
@@ -65,7 +79,7 @@ pub(super) struct Byline {
     pub(super) kind: BylineKind,
     pub(super) text: String,
     pub(super) at: usize,
-    pub(super) furniture: bool,
+    pub(super) place: Place,
 }
 
 /// How plainly an element says that it is a date, plainest first.
@@ -87,12 +101,12 @@ pub(super) struct DateClue<'a> {
     pub(super) value: Option<&'a str>,
     pub(super) text: String,
     pub(super) at: usize,
-    pub(super) furniture: bool,
+    pub(super) place: Place,
 }
 
 impl<'a> Clues<'a> {
     pub(super) fn collect(html: &'a Html) -> Self {
-        let mut walk = Walk { clues: Self::default(), at: 0, regions: Vec::new() };
+        let mut walk = Walk { clues: Self::default(), at: 0, label: "", regions: Vec::new() };
         let mut node = html.tree.root();
         'walk: loop {
             if walk.open(node)
@@ -128,12 +142,14 @@ impl<'a> Clues<'a> {
 /// A part of the page that is not the article, while the walk is inside it.
 struct Region {
     node: ego_tree::NodeId,
-    furniture: bool,
+    place: Place,
 }
 
 struct Walk<'a> {
     clues: Clues<'a>,
     at: usize,
+    /// The text before the present place, where it is short: the label of what comes.
+    label: &'a str,
     regions: Vec<Region>,
 }
 
@@ -156,8 +172,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn in_furniture(&self) -> bool {
-        self.regions.iter().any(|region| region.furniture)
+    fn place(&self) -> Place {
+        self.regions.iter().map(|region| region.place).max().unwrap_or_default()
     }
 
     fn text(&mut self, node: NodeRef<'a, Node>, text: &'a str) {
@@ -166,22 +182,30 @@ impl<'a> Walk<'a> {
             return;
         }
         self.at += trimmed.len();
+        let label = std::mem::replace(&mut self.label, if trimmed.len() <= 40 { trimmed } else { "" });
+        if trimmed.len() > RUNNING_CHARS
+            && self.clues.sample.len() < SAMPLE_CHARS
+            && self.place() == Place::Open
+        {
+            self.clues.sample.push_str(&trimmed[..trimmed.floor_char_boundary(SAMPLE_CHARS)]);
+            self.clues.sample.push('\n');
+        }
         if trimmed.len() > SHORT_CHARS {
-            if self.clues.sample.len() < SAMPLE_CHARS && !self.in_furniture() {
-                let end = trimmed.floor_char_boundary(SAMPLE_CHARS);
-                self.clues.sample.push_str(&trimmed[..end]);
-                self.clues.sample.push('\n');
-            }
             return;
         }
         if self.clues.bylines.len() < MAX_CLUES && words::opens_byline(trimmed) {
             let parent = node.parent().unwrap_or(node);
-            let text = pieces(parent, SHORT_CHARS);
-            let furniture = self.in_furniture();
-            self.clues.bylines.push(Byline { kind: BylineKind::Text, text, at: self.at, furniture });
+            let mut text = pieces(parent, SHORT_CHARS);
+            // "Author:" in an element of its own: the name stands beside it.
+            if text.len() <= trimmed.len() && words::byline_opening(trimmed).is_some_and(str::is_empty) {
+                text = parent.parent().map_or(text, |around| pieces(around, SHORT_CHARS));
+            }
+            let place = self.place();
+            self.clues.bylines.push(Byline { kind: BylineKind::Text, text, at: self.at, place });
         }
         if self.clues.dates.len() < MAX_CLUES && trimmed.len() < 120 && words::may_hold_date(trimmed) {
-            let (modified, furniture) = (words::speaks_of_change(trimmed), self.in_furniture());
+            let (modified, place) =
+                (words::speaks_of_change(trimmed) || words::speaks_of_change(label), self.place());
             let text = trimmed.to_owned();
             self.clues.dates.push(DateClue {
                 kind: DateKind::Text,
@@ -189,7 +213,7 @@ impl<'a> Walk<'a> {
                 value: None,
                 text,
                 at: self.at,
-                furniture,
+                place,
             });
         }
     }
@@ -244,8 +268,13 @@ impl<'a> Walk<'a> {
         let roles = roles(element);
         let tag_is_furniture =
             matches!(element.name.local, local_name!("aside") | local_name!("footer") | local_name!("nav"));
-        if tag_is_furniture || roles.furniture {
-            self.regions.push(Region { node: node.id(), furniture: true });
+        let place = match () {
+            () if roles.comments => Place::Comments,
+            () if tag_is_furniture || roles.furniture => Place::Furniture,
+            () => Place::Open,
+        };
+        if place != Place::Open {
+            self.regions.push(Region { node: node.id(), place });
         }
         let is_h1 = element.name.local == local_name!("h1");
         if (is_h1 || roles.headline) && self.clues.headings.len() < MAX_CLUES {
@@ -285,12 +314,11 @@ impl<'a> Walk<'a> {
         }
         // Microdata inside the body: dates and names that no reader sees.
         let kind = DateKind::Marked;
-        let (at, furniture) = (self.at, self.in_furniture());
+        let (at, place) = (self.at, self.place());
         match item {
-            Some("datePublished" | "dateCreated" | "dateModified") => {
-                let modified = item == Some("dateModified");
-                let clue =
-                    DateClue { kind, modified, value: Some(content), text: String::new(), at, furniture };
+            Some("datePublished" | "dateCreated" | "dateModified" | "dateUpdate") => {
+                let modified = matches!(item, Some("dateModified" | "dateUpdate"));
+                let clue = DateClue { kind, modified, value: Some(content), text: String::new(), at, place };
                 self.clues.dates.push(clue);
             }
             _ => {}
@@ -313,7 +341,7 @@ impl<'a> Walk<'a> {
         if is_h1 {
             // Whatever encloses the headline encloses the article.
             for region in &mut self.regions {
-                region.furniture = false;
+                region.place = Place::Open;
             }
         }
         let text = match attribute(element, &local_name!("content")) {
@@ -321,8 +349,8 @@ impl<'a> Walk<'a> {
             None => inline_text(node, HEADING_CHARS),
         };
         if !text.is_empty() {
-            let furniture = self.in_furniture();
-            self.clues.headings.push(Heading { text, at: self.at, furniture });
+            let place = self.place();
+            self.clues.headings.push(Heading { text, at: self.at, place });
         }
     }
 
@@ -333,8 +361,8 @@ impl<'a> Walk<'a> {
         };
         if !text.is_empty() {
             let kind = if roles.marked_author { BylineKind::Marked } else { BylineKind::Class };
-            let furniture = self.in_furniture() || roles.portrait;
-            self.clues.bylines.push(Byline { kind, text, at: self.at, furniture });
+            let place = self.place().max(if roles.portrait { Place::Furniture } else { Place::Open });
+            self.clues.bylines.push(Byline { kind, text, at: self.at, place });
         }
     }
 
@@ -353,9 +381,12 @@ impl<'a> Walk<'a> {
             () if is_time => DateKind::Time,
             () => DateKind::Class,
         };
-        let modified = roles.marked_modified || roles.modified || words::speaks_of_change(&text);
-        let furniture = self.in_furniture();
-        self.clues.dates.push(DateClue { kind, modified, value, text, at: self.at, furniture });
+        let modified = roles.marked_modified
+            || roles.modified
+            || words::speaks_of_change(&text)
+            || words::speaks_of_change(self.label);
+        let place = self.place();
+        self.clues.dates.push(DateClue { kind, modified, value, text, at: self.at, place });
     }
 }
 

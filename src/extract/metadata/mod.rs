@@ -34,7 +34,7 @@ pub(crate) use byline::authors_of_byline;
 pub(crate) use date::date_of_text;
 pub(crate) use language::language_of;
 
-use clues::{BylineKind, Clues, DateClue, DateKind};
+use clues::{BylineKind, Clues, DateClue, DateKind, Place};
 use date::NumericOrder;
 use json_ld::LinkedData;
 
@@ -139,6 +139,15 @@ fn numeric_order(language: Option<&str>, url: &Url) -> NumericOrder {
     }
 }
 
+/// How far from the headline a statement may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// In the head of the article.
+    Near,
+    /// Anywhere but among the comments.
+    Page,
+}
+
 struct Reader<'a> {
     clues: &'a Clues<'a>,
     linked: &'a LinkedData,
@@ -186,7 +195,7 @@ impl Reader<'_> {
             .clues
             .headings
             .iter()
-            .filter(|heading| !heading.furniture)
+            .filter(|heading| heading.place == Place::Open)
             .map(|heading| heading.text.as_str())
             .collect();
         let declared = ["og:title"]
@@ -246,19 +255,15 @@ impl Reader<'_> {
     fn authors(&self, site_name: Option<&str>) -> Vec<String> {
         let site = site_name.map(words::key).unwrap_or_default();
         let mut organisation = None;
-        let candidates: [&dyn Fn() -> Vec<String>; 6] = [
+        let candidates: [&dyn Fn() -> Vec<String>; 8] = [
             &|| self.linked.authors.clone(),
             &|| self.authors_in_meta(),
-            &|| self.authors_in_bylines(BylineKind::Marked),
-            &|| {
-                let mut authors = Vec::new();
-                for name in self.entry.map_or(&[][..], |entry| &entry.authors) {
-                    byline::add(&mut authors, byline::authors_of_value(name));
-                }
-                authors
-            },
-            &|| self.authors_in_bylines(BylineKind::Class),
-            &|| self.authors_in_bylines(BylineKind::Text),
+            &|| self.authors_in_bylines(BylineKind::Marked, Reach::Near),
+            &|| self.authors_in_entry(),
+            &|| self.authors_in_bylines(BylineKind::Class, Reach::Near),
+            &|| self.authors_in_bylines(BylineKind::Text, Reach::Near),
+            &|| self.authors_in_bylines(BylineKind::Marked, Reach::Page),
+            &|| self.authors_in_bylines(BylineKind::Class, Reach::Page),
         ];
         for names in candidates.iter().map(|candidate| candidate()) {
             let (site_itself, persons): (Vec<String>, Vec<String>) =
@@ -310,17 +315,26 @@ impl Reader<'_> {
         authors
     }
 
-    fn authors_in_bylines(&self, kind: BylineKind) -> Vec<String> {
+    fn authors_in_entry(&self) -> Vec<String> {
+        let mut authors = Vec::new();
+        for name in self.entry.map_or(&[][..], |entry| &entry.authors) {
+            byline::add(&mut authors, byline::authors_of_value(name));
+        }
+        authors
+    }
+
+    fn authors_in_bylines(&self, kind: BylineKind, reach: Reach) -> Vec<String> {
         let mut found: Vec<(usize, usize, Vec<String>)> = self
             .clues
             .bylines
             .iter()
-            .filter(|byline| byline.kind == kind && !byline.furniture)
+            .filter(|byline| byline.kind == kind)
             .filter_map(|byline| {
-                let distance = self.distance(byline.at)?;
+                let distance = self.distance(byline.at, byline.place, reach)?;
                 let names = match kind {
                     BylineKind::Marked => byline::authors_of_value(&byline.text),
-                    BylineKind::Class | BylineKind::Text => authors_of_byline(&byline.text),
+                    BylineKind::Class => byline::authors_of_element(&byline.text),
+                    BylineKind::Text => authors_of_byline(&byline.text),
                 };
                 (!names.is_empty()).then_some((distance, byline.at, names))
             })
@@ -336,14 +350,23 @@ impl Reader<'_> {
         authors
     }
 
-    /// How far a place is from the headline; `None` where it is too far to belong to it.
-    fn distance(&self, at: usize) -> Option<usize> {
-        let heading =
-            self.clues.headings.iter().find(|heading| !heading.furniture).map_or(0, |heading| heading.at);
-        match at.checked_sub(heading) {
-            Some(after) => (after <= NEAR_BYTES).then_some(after),
+    /// How far a place is from the headline; `None` where that is out of reach.
+    fn distance(&self, at: usize, place: Place, reach: Reach) -> Option<usize> {
+        let heading = self
+            .clues
+            .headings
+            .iter()
+            .find(|heading| heading.place == Place::Open)
+            .map_or(0, |heading| heading.at);
+        let distance = match at.checked_sub(heading) {
+            Some(after) => (after <= NEAR_BYTES || reach == Reach::Page).then_some(after),
             // What stands above a headline is as often the header of the site.
-            None => (heading - at <= NEAR_BEFORE_BYTES).then_some((heading - at) * 3),
+            None => (heading - at <= NEAR_BEFORE_BYTES || reach == Reach::Page).then_some((heading - at) * 3),
+        };
+        match place {
+            Place::Open => distance,
+            Place::Furniture => distance.filter(|_| reach == Reach::Page),
+            Place::Comments => None,
         }
     }
 
@@ -380,6 +403,7 @@ impl Reader<'_> {
             "bt:pubdate",
             "date",
             "article.published",
+            "published-date",
             "article_date_original",
             "originalpublicationdate",
             "displaydate",
@@ -411,29 +435,32 @@ impl Reader<'_> {
         let read = |value: &str| date::machine(value, fetched_at, order);
         let from_meta =
             |names: &[&str]| names.iter().find_map(|name| self.clues.meta_all(name).find_map(read));
-        let visible = |kinds: &[DateKind], modified: bool| {
-            kinds.iter().find_map(|kind| self.visible_date(*kind, modified, order))
+        let visible = |kinds: &[DateKind], modified: bool, reach: Reach| {
+            kinds.iter().find_map(|kind| self.visible_date(*kind, modified, reach, order))
         };
+        let by_element = [DateKind::Marked, DateKind::Time, DateKind::Class];
         let modified_at = self
             .linked
             .modified
             .as_deref()
             .and_then(read)
             .or_else(|| from_meta(MODIFIED))
-            .or_else(|| visible(&[DateKind::Marked, DateKind::Time, DateKind::Class], true));
+            .or_else(|| visible(&by_element, true, Reach::Near));
         let published_at = self
             .linked
             .published
             .as_deref()
             .and_then(read)
             .or_else(|| from_meta(PUBLISHED))
-            .or_else(|| visible(&[DateKind::Marked, DateKind::Time], false))
+            .or_else(|| visible(&[DateKind::Marked, DateKind::Time], false, Reach::Near))
             .or_else(|| self.entry?.published_at.and_then(|moment| date::plausible(moment, fetched_at)))
-            .or_else(|| visible(&[DateKind::Class, DateKind::Text], false))
+            .or_else(|| visible(&[DateKind::Class, DateKind::Text], false, Reach::Near))
             .or_else(|| date::of_url(&self.page.url, fetched_at))
+            .or_else(|| visible(&by_element, false, Reach::Page))
             // A page that owns to a change only: the change is the earliest that it owns to.
             .or(modified_at)
-            .or_else(|| visible(&[DateKind::Text], true));
+            .or_else(|| visible(&by_element, true, Reach::Page))
+            .or_else(|| visible(&[DateKind::Text], true, Reach::Page));
         (
             published_at,
             modified_at.filter(|modified| published_at.is_none_or(|published| *modified >= published)),
@@ -441,18 +468,22 @@ impl Reader<'_> {
     }
 
     /// The moment that the nearest element of a kind gives.
-    fn visible_date(&self, kind: DateKind, modified: bool, order: NumericOrder) -> Option<Timestamp> {
+    fn visible_date(
+        &self,
+        kind: DateKind,
+        modified: bool,
+        reach: Reach,
+        order: NumericOrder,
+    ) -> Option<Timestamp> {
         let fetched_at = self.page.fetched_at;
         let mut found: Vec<(usize, &DateClue<'_>)> = self
             .clues
             .dates
             .iter()
-            .filter(|clue| clue.kind == kind && clue.modified == modified && !clue.furniture)
-            .filter_map(|clue| {
-                Some((if kind == DateKind::Marked { clue.at } else { self.distance(clue.at)? }, clue))
-            })
+            .filter(|clue| clue.kind == kind && clue.modified == modified)
+            .filter_map(|clue| Some((self.distance(clue.at, clue.place, reach)?, clue)))
             .collect();
-        found.sort_by_key(|(distance, _)| *distance);
+        found.sort_by_key(|(distance, clue)| (clue.place, *distance));
         found.into_iter().find_map(|(_, clue)| {
             let stated = clue.value.and_then(|value| date::machine(value, fetched_at, order));
             stated.or_else(|| date::visible(&clue.text, fetched_at, order))

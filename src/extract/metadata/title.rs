@@ -23,37 +23,47 @@ pub(super) struct Sources<'a> {
     pub(super) site_names: Vec<String>,
 }
 
-/// The headline. A visible headline that a declared one (or `<title>`, or the feed) confirms is what readers see and
-/// wins; then the declared ones, `<title>`, a lone visible headline, the feed entry's title.
+/// The headline.
+///
+/// What readers see is meant, so a visible headline wins where a declared one, `<title>` or the feed confirms it, or
+/// where it at least shares a word with one of them: they are often rewritten for search engines. Without one the
+/// declared headlines stand in their order, then `<title>`, then the feed entry's title.
 pub(super) fn choose(sources: &Sources<'_>) -> Option<String> {
     let names: Vec<String> =
         sources.site_names.iter().map(|name| key(name)).filter(|name| name.len() > 2).collect();
-    let declared: Vec<String> = sources
+    let is_site = |title: &str| names.contains(&key(title));
+    let headings: Vec<&str> = sources
+        .headings
+        .iter()
+        .copied()
+        .filter(|heading| !key(heading).is_empty() && !is_site(heading))
+        .collect();
+    let stated: Vec<String> = sources
         .declared
         .iter()
         .map(String::as_str)
         .chain([sources.element])
         .chain(sources.entry)
-        .map(|title| without_site_name(&words::plain(title), &names))
+        .map(words::plain)
         .filter(|title| !key(title).is_empty())
         .collect();
-    let is_site = |title: &str| names.contains(&key(title));
-    let confirmed = sources.headings.iter().find(|heading| {
-        let heading_key = key(heading);
-        !heading_key.is_empty()
-            && !is_site(heading)
-            && declared.iter().any(|title| confirms(&key(title), &heading_key))
+    let declared: Vec<String> = stated.iter().map(|title| without_site_name(title, &names)).collect();
+    let confirmed = headings.iter().find(|heading| {
+        declared
+            .iter()
+            .zip(&stated)
+            .any(|(title, whole)| confirms(&key(title), &key(heading)) || is_part(heading, whole))
     });
     if let Some(heading) = confirmed {
-        return Some((*heading).to_owned());
+        return Some(without_kicker(heading, &declared));
     }
-    let first_heading = sources.headings.iter().find(|heading| !key(heading).is_empty() && !is_site(heading));
-    declared
-        .iter()
-        .find(|title| !is_site(title))
-        .cloned()
-        .or_else(|| first_heading.map(|heading| (*heading).to_owned()))
-        .or_else(|| declared.first().cloned())
+    let related = || headings.iter().find(|heading| stated.iter().any(|title| share_a_word(heading, title)));
+    let first_declared = || declared.iter().find(|title| !is_site(title));
+    related()
+        .map(|heading| (*heading).to_owned())
+        .or_else(|| first_declared().cloned())
+        .or_else(|| headings.first().map(|heading| (*heading).to_owned()))
+        .or_else(|| declared.into_iter().next())
 }
 
 /// Whether two headlines are one: equal, or one the greater part of the other.
@@ -62,41 +72,69 @@ fn confirms(title: &str, heading: &str) -> bool {
     long.contains(short) && short.len() * 2 >= long.len()
 }
 
-/// `title` without the parts at its ends that name the site.
+/// Whether `heading` is one of the parts that separators cut `title` into.
+fn is_part(heading: &str, title: &str) -> bool {
+    let heading = key(heading);
+    segments(title).iter().any(|(_, part)| key(part) == heading)
+}
+
+/// `heading` without the kicker that stands above it in one element, where a declared headline shows where it ends.
+fn without_kicker(heading: &str, declared: &[String]) -> String {
+    let whole = key(heading);
+    let bare = declared.iter().find(|title| {
+        let title = key(title);
+        title.len() < whole.len() && whole.ends_with(&title)
+    });
+    bare.map_or_else(|| heading.to_owned(), Clone::clone)
+}
+
+fn share_a_word(heading: &str, title: &str) -> bool {
+    let title = title.to_lowercase();
+    let meaningful =
+        |word: &&str| word.chars().count() > 3 || word.chars().any(|c| c >= '\u{3040}' && c.is_alphabetic());
+    let heading = heading.to_lowercase();
+    let mut words = heading.split(|c: char| !c.is_alphanumeric()).filter(meaningful);
+    words.any(|word| title.contains(word))
+}
+
+/// `title` without the parts that name the site, and what stands beyond them: its slogan.
 fn without_site_name(title: &str, names: &[String]) -> String {
-    let mut rest = title.trim();
-    loop {
-        let at_end = last_separator(rest).filter(|(_, name)| is_name_of_site(name, names));
-        let at_start = first_separator(rest).filter(|(name, _)| is_name_of_site(name, names));
-        rest = match (at_end, at_start) {
-            (Some((title, _)), _) | (None, Some((_, title))) if !key(title).is_empty() => title.trim(),
-            _ => return rest.to_owned(),
-        };
+    let parts = segments(title);
+    let is_site = |(_, part): &(usize, &str)| is_name_of_site(part, names);
+    let first = usize::from(parts.len() > 1 && is_site(&parts[0]));
+    let end = parts.iter().skip(first + 1).position(is_site).map_or(parts.len(), |at| first + 1 + at);
+    match (parts.get(first), parts.get(end - 1)) {
+        (Some((start, _)), Some((last, part))) => title[*start..last + part.len()].to_owned(),
+        _ => title.trim().to_owned(),
     }
 }
 
-fn last_separator(title: &str) -> Option<(&str, &str)> {
-    SEPARATORS
-        .iter()
-        .filter_map(|separator| title.rsplit_once(separator))
-        .max_by_key(|(before, _)| before.len())
-}
-
-fn first_separator(title: &str) -> Option<(&str, &str)> {
-    SEPARATORS
-        .iter()
-        .filter_map(|separator| title.split_once(separator))
-        .min_by_key(|(before, _)| before.len())
+/// The parts of a title between its separators, with their places.
+fn segments(title: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while start < title.len() {
+        let rest = &title[start..];
+        let next = SEPARATORS.iter().filter_map(|separator| Some((rest.find(separator)?, separator.len())));
+        // Of two that begin at one place the longer is meant.
+        let (at, length) =
+            next.min_by_key(|(at, length)| (*at, std::cmp::Reverse(*length))).unwrap_or((rest.len(), 0));
+        let part = rest[..at].trim();
+        if !part.is_empty() {
+            parts.push((start + rest.find(part).unwrap_or_default(), part));
+        }
+        start += at + length.max(1);
+    }
+    parts
 }
 
 fn is_name_of_site(part: &str, names: &[String]) -> bool {
     let part = key(part);
-    part.is_empty()
-        || names.iter().any(|name| {
-            part == *name
-                || (part.len() >= 4 && name.contains(&part))
-                || (name.len() >= 4 && part.contains(name) && part.len() <= name.len() * 3)
-        })
+    names.iter().any(|name| {
+        part == *name
+            || (part.len() >= 4 && name.contains(&part))
+            || (name.len() >= 4 && part.contains(name) && part.len() <= name.len() * 3)
+    })
 }
 
 #[cfg(test)]

@@ -20,8 +20,10 @@ pub(super) struct Roles {
     pub(super) date: bool,
     /// A class such as `updated`.
     pub(super) modified: bool,
-    /// Comments, menus, boxes with other articles.
+    /// Menus, boxes with other articles.
     pub(super) furniture: bool,
+    /// What readers wrote.
+    pub(super) comments: bool,
     /// `rel=license`.
     pub(super) license: bool,
 }
@@ -78,12 +80,17 @@ impl Roles {
             b"bio" | b"biography" | b"avatar" | b"portrait" | b"aboutauthor" => self.portrait = true,
             b"date" | b"datetime" | b"time" | b"timestamp" | b"published" | b"pubdate" | b"publish"
             | b"posted" | b"datum" | b"fecha" | b"dateline" | b"postdate" | b"entrydate" | b"publishdate"
-            | b"tarih" | b"pubtime" | b"publication" => self.date = true,
+            | b"tarih" | b"pubtime" | b"publication" | b"publishing" => self.date = true,
             b"updated" | b"modified" | b"lastmod" | b"lastupdated" | b"dtmodified" => self.modified = true,
-            b"comment" | b"comments" | b"commentlist" | b"related" | b"sidebar" | b"footer"
-            | b"recommended" | b"recommendations" | b"popular" | b"trending" | b"widget" | b"newsletter"
-            | b"nav" | b"navbar" | b"menu" | b"promo" | b"carousel" | b"teaser" | b"teasers" | b"disqus"
-            | b"respond" | b"latest" | b"mostread" | b"cookie" | b"reviews" => self.furniture = true,
+            b"comment" | b"comments" | b"commentlist" | b"disqus" | b"respond" | b"reviews"
+            | b"commentmetadata" => {
+                self.comments = true;
+            }
+            b"related" | b"sidebar" | b"footer" | b"recommended" | b"recommendations" | b"popular"
+            | b"trending" | b"widget" | b"newsletter" | b"nav" | b"navbar" | b"menu" | b"promo"
+            | b"carousel" | b"teaser" | b"teasers" | b"latest" | b"mostread" | b"cookie" => {
+                self.furniture = true
+            }
             _ => {}
         }
     }
@@ -173,6 +180,18 @@ pub(super) const BYLINE_OPENINGS: &[&str] = &[
     "筆者",
 ];
 
+/// What follows a "by" inside a line that begins with something else, a date for example.
+pub(super) fn inner_byline(text: &str) -> Option<&str> {
+    const JOINTS: &[&str] = &[
+        " by ", " By ", " BY ", " von ", " Von ", " par ", " Par ", " por ", " Por ", "\nby\n", "\nBy\n",
+        "\nvon\n",
+    ];
+    let (before, after) =
+        JOINTS.iter().filter_map(|joint| text.split_once(joint)).min_by_key(|(before, _)| before.len())?;
+    // A sentence may go on with "by": what stands before a byline is short or a date.
+    (before.chars().count() < 40 || may_hold_date(before)).then_some(after)
+}
+
 /// Whether a short text begins as bylines do.
 pub(super) fn opens_byline(text: &str) -> bool {
     byline_opening(text).is_some()
@@ -181,6 +200,7 @@ pub(super) fn opens_byline(text: &str) -> bool {
 /// What follows the words that open a byline, where `text` begins with them.
 pub(super) fn byline_opening(text: &str) -> Option<&str> {
     let mut longest = None;
+    let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', ' ', '\u{a0}']);
     // Asked of every short text of a page: one byte, blind to ASCII case, tells most openings apart.
     let initial = text.bytes().next()? | 0x20;
     for opening in BYLINE_OPENINGS.iter().filter(|opening| opening.as_bytes()[0] | 0x20 == initial) {

@@ -1,5 +1,6 @@
 //! What the tests of several rooms share.
 
+pub(crate) mod client;
 pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod server;

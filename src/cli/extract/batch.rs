@@ -1,0 +1,344 @@
+//! Many pages from JSON lines, on all cores, in the input's order and in bounded memory.
+//!
+//! Line n goes to worker n modulo the number of workers and its answer is collected from the same worker: the order
+//! holds without a buffer, and every queue is short. A worker that panics on a page reports it as that line's error.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use super::output::Fields;
+use crate::dedup;
+use crate::extract::{Evidence, Rules, SiteEvidence, extract};
+use crate::model::{BlockHash, EntryEvidence, Fingerprint, Page, PageBody, Sha256Hash};
+use crate::pipeline::workers::panic_message;
+
+/// A longer line is an error and is passed over without being held.
+const MAX_LINE_BYTES: u64 = 64 << 20;
+/// Lines waiting for one worker, and answers waiting to be collected from it.
+const QUEUE_LINES: usize = 4;
+/// Parsers recurse little, but a page is hostile until it is parsed.
+const STACK_BYTES: usize = 16 << 20;
+
+/// What all lines share.
+pub(super) struct Batch<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) dedup: &'a dedup::Settings,
+    pub(super) fetched_at: Timestamp,
+    pub(super) jobs: NonZeroUsize,
+}
+
+/// A line of the input.
+struct Line {
+    /// From 1.
+    number: u64,
+    bytes: Result<Vec<u8>, TooLong>,
+}
+
+struct TooLong;
+
+/// What a line says.
+#[derive(Deserialize)]
+struct Request {
+    #[serde(default)]
+    id: Value,
+    url: Option<String>,
+    html: Option<String>,
+    text: Option<String>,
+    entry: Option<EntryEvidence>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    id: &'a Value,
+    #[serde(flatten)]
+    fields: Fields<'a>,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    id: &'a Value,
+    /// Where there is no id to tell the line by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    error: String,
+}
+
+impl Batch<'_> {
+    /// Answers every line of `file`, of standard input without one. Gives the number of lines that failed.
+    pub(super) fn run(&self, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<u64> {
+        match file {
+            Some(path) => self.answer_all(BufReader::new(open(path)?), &Lessons::default(), out),
+            None => self.answer_all(BufReader::new(io::stdin()), &Lessons::default(), out),
+        }
+    }
+
+    /// The same in two passes: the first learns what stands on many pages of a host. Standard input is spooled.
+    pub(super) fn learn_and_run(&self, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<u64> {
+        let mut input = match file {
+            Some(path) => open(path)?,
+            None => spool(io::stdin().lock())?,
+        };
+        let lessons = self.learn(BufReader::new(&input))?;
+        input.rewind().context("cannot read the input a second time; hint: give a regular file")?;
+        self.answer_all(BufReader::new(&input), &lessons, out)
+    }
+
+    fn learn(&self, input: impl BufRead + Send) -> anyhow::Result<Lessons> {
+        let mut lessons = Lessons::default();
+        self.in_order(
+            input,
+            |line| (line.number, self.lesson(&line)),
+            |(number, lesson)| {
+                if let Some(lesson) = lesson {
+                    lessons.add(number, lesson);
+                }
+                Ok(())
+            },
+        )?;
+        Ok(lessons)
+    }
+
+    fn answer_all(
+        &self,
+        input: impl BufRead + Send,
+        lessons: &Lessons,
+        out: &mut impl Write,
+    ) -> anyhow::Result<u64> {
+        let mut failed = 0;
+        self.in_order(
+            input,
+            |line| self.answer(&line, lessons),
+            |(mut answer, succeeded)| {
+                failed += u64::from(!succeeded);
+                answer.push(b'\n');
+                out.write_all(&answer).context("cannot write to standard output")
+            },
+        )?;
+        Ok(failed)
+    }
+
+    /// Runs `work` on every line, on all workers, and `collect` on what comes of it, in the order of the lines.
+    fn in_order<T: Send>(
+        &self,
+        input: impl BufRead + Send,
+        work: impl Fn(Line) -> T + Sync,
+        mut collect: impl FnMut(T) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        thread::scope(|scope| {
+            let mut to_workers = Vec::new();
+            let mut from_workers = Vec::new();
+            for _ in 0..self.jobs.get() {
+                let (line_in, lines) = sync_channel(QUEUE_LINES);
+                let (answer_in, answers) = sync_channel(QUEUE_LINES);
+                let work = &work;
+                thread::Builder::new()
+                    .stack_size(STACK_BYTES)
+                    .spawn_scoped(scope, move || pump(&lines, &answer_in, work))
+                    .context("cannot start a thread")?;
+                to_workers.push(line_in);
+                from_workers.push(answers);
+            }
+            let reader = scope.spawn(move || deal(input, &to_workers));
+            // A worker whose turn it is and that has hung up has seen the end of the input.
+            for worker in (0..from_workers.len()).cycle() {
+                let Ok(answer) = from_workers[worker].recv() else { break };
+                collect(answer)?;
+            }
+            drop(from_workers);
+            reader.join().expect("the reader does not panic").context("cannot read the input")
+        })
+    }
+
+    /// The answer to one line, and whether it is an article.
+    fn answer(&self, line: &Line, lessons: &Lessons) -> (Vec<u8>, bool) {
+        let request = match read_request(line) {
+            Ok(request) => request,
+            Err(error) => return (failure(&Value::Null, Some(line.number), error), false),
+        };
+        let line_number = request.id.is_null().then_some(line.number);
+        let answered = request.page(self.fetched_at).and_then(|page| {
+            let site = lessons.evidence(line.number, &page);
+            guarded(|| {
+                let evidence = Evidence { entry: request.entry.as_ref(), site: site.as_ref() };
+                let article = extract(&page, &evidence, self.rules);
+                let answer = Answer { id: &request.id, fields: Fields::new(&article, &page.url, self.dedup) };
+                serde_json::to_vec(&answer).expect("strings, numbers and lists are always JSON")
+            })
+        });
+        match answered {
+            Ok(answer) => (answer, true),
+            Err(error) => (failure(&request.id, line_number, error), false),
+        }
+    }
+
+    /// What one line teaches of its host. A line without an article teaches nothing.
+    fn lesson(&self, line: &Line) -> Option<Lesson> {
+        let request = read_request(line).ok()?;
+        let page = request.page(self.fetched_at).ok()?;
+        let host = page.url.host_str()?.to_owned();
+        guarded(|| {
+            let evidence = Evidence { entry: request.entry.as_ref(), site: None };
+            let article = extract(&page, &evidence, self.rules);
+            let fingerprint = dedup::fingerprint(&article, self.dedup);
+            Lesson { host, blocks: article.block_hashes.into_iter().collect(), fingerprint }
+        })
+        .ok()
+    }
+}
+
+impl Request {
+    fn page(&self, fetched_at: Timestamp) -> Result<Page, String> {
+        let address = self.url.as_deref().ok_or("no url")?;
+        let url = Url::parse(address).map_err(|error| format!("url {address:?}: {error}"))?;
+        let body = match (&self.html, &self.text) {
+            (Some(html), None) => PageBody::Html(html.clone()),
+            (None, Some(text)) => PageBody::Text(text.clone()),
+            (None, None) => return Err("neither html nor text".to_owned()),
+            (Some(_), Some(_)) => return Err("both html and text".to_owned()),
+        };
+        Ok(Page { final_url: url.clone(), url, body, fetched_at })
+    }
+}
+
+fn read_request(line: &Line) -> Result<Request, String> {
+    match &line.bytes {
+        Ok(bytes) => serde_json::from_slice(bytes).map_err(|error| format!("not a page in JSON: {error}")),
+        Err(TooLong) => Err(format!("longer than {MAX_LINE_BYTES} bytes")),
+    }
+}
+
+fn failure(id: &Value, line: Option<u64>, error: String) -> Vec<u8> {
+    serde_json::to_vec(&Failure { id, line, error }).expect("strings and numbers are always JSON")
+}
+
+/// What `work` gives, or what it said when it panicked.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|payload| format!("panicked: {}", panic_message(payload.as_ref())))
+}
+
+/// Works on lines until there are no more, or nobody collects.
+fn pump<T>(lines: &Receiver<Line>, answers: &SyncSender<T>, work: &impl Fn(Line) -> T) {
+    for line in lines {
+        if answers.send(work(line)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Deals the lines out to the workers in turn. Ends early where a worker has hung up: nobody collects any more.
+fn deal(mut input: impl BufRead, workers: &[SyncSender<Line>]) -> io::Result<()> {
+    let mut number = 0;
+    for worker in workers.iter().cycle() {
+        let bytes = loop {
+            match read_line(&mut input)? {
+                None => return Ok(()),
+                Some(Ok(bytes)) if bytes.trim_ascii().is_empty() => number += 1,
+                Some(bytes) => break bytes,
+            }
+        };
+        number += 1;
+        if worker.send(Line { number, bytes }).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The next line; `None` at the end.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, TooLong>>> {
+    let mut bytes = Vec::new();
+    if input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes)? == 0 {
+        return Ok(None);
+    }
+    if bytes.len() as u64 == MAX_LINE_BYTES && bytes.last() != Some(&b'\n') {
+        input.skip_until(b'\n')?;
+        return Ok(Some(Err(TooLong)));
+    }
+    Ok(Some(Ok(bytes)))
+}
+
+fn open(path: &Path) -> anyhow::Result<File> {
+    File::open(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Writes `input` to a file without a name, which goes with the process.
+fn spool(mut input: impl Read) -> anyhow::Result<File> {
+    let mut file = tempfile::tempfile().context("cannot create a temporary file")?;
+    let mut writer = BufWriter::new(&file);
+    io::copy(&mut input, &mut writer).context("cannot spool standard input")?;
+    writer.flush().context("cannot spool standard input")?;
+    drop(writer);
+    file.rewind().context("cannot spool standard input")?;
+    Ok(file)
+}
+
+/// What one page has to teach.
+struct Lesson {
+    host: String,
+    blocks: HashSet<BlockHash>,
+    fingerprint: Fingerprint,
+}
+
+/// What the first pass learned: hashes only, a few hundred to a page.
+#[derive(Default)]
+struct Lessons {
+    hosts: HashMap<String, Host>,
+    /// By line, the blocks of the page: what it taught is not evidence against itself.
+    own: HashMap<u64, OwnBlocks>,
+}
+
+#[derive(Default)]
+struct Host {
+    evidence: SiteEvidence,
+    texts: HashSet<Sha256Hash>,
+    bands: HashSet<u64>,
+}
+
+struct OwnBlocks {
+    blocks: HashSet<BlockHash>,
+    /// How often they were counted: not at all in a copy of an earlier page.
+    counted: u32,
+}
+
+impl Lessons {
+    /// Counts a page's blocks, unless it tells the story of an earlier one: copies say nothing of the site.
+    fn add(&mut self, number: u64, lesson: Lesson) {
+        let host = self.hosts.entry(lesson.host).or_default();
+        let new_text = host.texts.insert(lesson.fingerprint.content_sha256);
+        let new_bands = lesson.fingerprint.bands.iter().filter(|band| host.bands.insert(**band)).count();
+        let is_copy = !new_text || new_bands < lesson.fingerprint.bands.len();
+        if !is_copy {
+            host.evidence.articles += 1;
+            for block in &lesson.blocks {
+                *host.evidence.articles_by_block.entry(*block).or_default() += 1;
+            }
+        }
+        self.own.insert(number, OwnBlocks { blocks: lesson.blocks, counted: u32::from(!is_copy) });
+    }
+
+    /// What the host's other pages say of the blocks of the page on line `number`.
+    fn evidence(&self, number: u64, page: &Page) -> Option<SiteEvidence> {
+        let (host, own) = (self.hosts.get(page.url.host_str()?)?, self.own.get(&number)?);
+        let elsewhere = |block: &BlockHash| {
+            let count = host.evidence.articles_by_block.get(block)? - own.counted;
+            (count > 0).then_some((*block, count))
+        };
+        Some(SiteEvidence {
+            articles_by_block: own.blocks.iter().filter_map(elsewhere).collect(),
+            articles: host.evidence.articles - own.counted,
+        })
+    }
+}

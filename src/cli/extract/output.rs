@@ -1,0 +1,81 @@
+//! How an article is printed.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use url::Url;
+
+use crate::dedup;
+use crate::extract::EXTRACTOR_VERSION;
+use crate::model::{Article, QualityFlag, Sha256Hash};
+
+/// The fields of the record that extraction decides, under the record's names.
+#[derive(Serialize)]
+pub(super) struct Fields<'a> {
+    title: Option<&'a str>,
+    text: &'a str,
+    description: Option<&'a str>,
+    authors: &'a [String],
+    published_at: Option<Timestamp>,
+    modified_at: Option<Timestamp>,
+    language: Option<&'a str>,
+    canonical_url: Option<&'a Url>,
+    site_name: Option<&'a str>,
+    hostname: Option<&'a str>,
+    section: Option<&'a str>,
+    tags: &'a [String],
+    image: Option<&'a Url>,
+    license: Option<&'a str>,
+    word_count: u32,
+    content_sha256: Sha256Hash,
+    quality_flags: &'a [QualityFlag],
+    score: f32,
+    extractor_version: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(article: &'a Article, url: &'a Url, dedup: &dedup::Settings) -> Self {
+        Self {
+            title: article.title.as_deref(),
+            text: &article.text,
+            description: article.description.as_deref(),
+            authors: &article.authors,
+            published_at: article.published_at,
+            modified_at: article.modified_at,
+            language: article.language.as_deref(),
+            canonical_url: article.canonical_url.as_ref(),
+            site_name: article.site_name.as_deref(),
+            hostname: url.host_str(),
+            section: article.section.as_deref(),
+            tags: &article.tags,
+            image: article.image.as_ref(),
+            license: article.license.as_deref(),
+            word_count: article.word_count,
+            content_sha256: dedup::fingerprint(article, dedup).content_sha256,
+            quality_flags: &article.quality_flags,
+            score: article.score,
+            extractor_version: EXTRACTOR_VERSION,
+        }
+    }
+}
+
+/// Title, blank line, paragraphs.
+pub(super) fn write_text(article: &Article, out: &mut impl Write) -> io::Result<()> {
+    if let Some(title) = &article.title {
+        writeln!(out, "{title}\n")?;
+    }
+    writeln!(out, "{}", article.text)
+}
+
+/// One line a block: its fate, the rule that decided, its text.
+pub(super) fn write_account(article: &Article, out: &mut impl Write) -> io::Result<()> {
+    let width = article.account.iter().map(|block| block.rule.len()).max().unwrap_or_default();
+    for block in &article.account {
+        let fate = if block.kept { '+' } else { '-' };
+        // Escape sequences of a hostile page must not reach the terminal.
+        let text: String = block.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        writeln!(out, "{fate} {:width$}  {text}", block.rule)?;
+    }
+    Ok(())
+}
