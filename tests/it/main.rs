@@ -12,6 +12,7 @@ mod fetch;
 mod guard;
 mod hostile;
 mod http;
+mod lifecycle;
 mod pages;
 mod parse;
 mod pipeline;
