@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument as _;
 use url::Url;
 
-use super::line::{Stage, Worked};
+use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::dedup;
@@ -67,7 +67,7 @@ impl Stage for Articles {
         );
         match process(&self.0, &entry).instrument(span).await {
             Ok(outcome) => Worked::Done(FinishedEntry { entry, outcome }),
-            Err(PutOff(due)) => Worked::PutOff { claim: Self::claim_of(&entry), due },
+            Err(PutOff { due, until }) => Worked::PutOff { claim: Self::claim_of(&entry), due, until },
         }
     }
 
@@ -133,7 +133,10 @@ struct Source {
 }
 
 /// An entry whose time has not come: it is given back, due again then.
-struct PutOff(Timestamp);
+struct PutOff {
+    due: Timestamp,
+    until: Until,
+}
 
 /// One entry, from the request to what is to be recorded of it.
 async fn process(shared: &Shared, entry: &Entry) -> Result<EntryOutcome, PutOff> {
@@ -180,6 +183,9 @@ async fn source(
             quarantined: false,
         }));
     };
+    if let Some(due) = shared.deferred(plan, url) {
+        return Err(PutOff { due, until: Until::HostTurn });
+    }
     let request = Request {
         purpose: Purpose::Page,
         url,
@@ -188,7 +194,7 @@ async fn source(
     };
     let fetched = plan.fetcher.fetch(&request).await;
     if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
-        return Err(PutOff(due));
+        return Err(PutOff { due, until: Until::NetworkReturn });
     }
     let now = shared.clock.now();
     Ok(match fetched {

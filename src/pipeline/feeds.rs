@@ -5,7 +5,7 @@ use rand::RngExt as _;
 use tracing::Instrument as _;
 use url::Url;
 
-use super::line::{Stage, Worked};
+use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, Purpose, Request, Response, Retry};
@@ -91,6 +91,10 @@ impl Stage for Feeds {
 /// One poll, from the request to what is to be recorded of it.
 async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
     let plan = shared.plan();
+    let put_off = |due, until| Worked::PutOff { claim: (feed.id, feed.lease), due, until };
+    if let Some(due) = shared.deferred(&plan, &feed.url) {
+        return put_off(due, Until::HostTurn);
+    }
     let options = plan.options(&feed.configured_url);
     let request = Request {
         purpose: Purpose::Feed,
@@ -100,7 +104,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
     };
     let fetched = plan.fetcher.fetch(&request).await;
     if let Some(due) = shared.blame_ourselves(&feed.url, fetched.as_ref().err()) {
-        return Worked::PutOff { claim: (feed.id, feed.lease), due };
+        return put_off(due, Until::NetworkReturn);
     }
     let answer = match fetched {
         Ok(response) => read(shared, &feed, response).await,

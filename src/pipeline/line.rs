@@ -30,13 +30,34 @@ const STORE_FAILURE_PAUSE: Duration = Duration::from_secs(2);
 pub enum Worked<C, D> {
     /// It is done, well or badly: to be recorded.
     Done(D),
-    /// Its time has not come, and nobody is to blame: it is given back, to be due again then.
+    /// Its time has not come, and nobody is to blame: it is given back.
     PutOff {
         /// What is given back.
         claim: C,
         /// When it is due again.
         due: Timestamp,
+        /// What it waits for.
+        until: Until,
     },
+}
+
+impl<C, D> Worked<C, D> {
+    /// When the item's turn at a busy host comes, where it was put off for that.
+    fn host_turn(&self) -> Option<Timestamp> {
+        match self {
+            Self::PutOff { due, until: Until::HostTurn, .. } => Some(*due),
+            Self::PutOff { until: Until::NetworkReturn, .. } | Self::Done(_) => None,
+        }
+    }
+}
+
+/// What an item waits for that was put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Its turn at a busy host, which comes soon.
+    HostTurn,
+    /// The return of our own network, of which nobody knows when it comes.
+    NetworkReturn,
 }
 
 /// One half of the mill, as the loop sees it.
@@ -82,20 +103,45 @@ pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
     Ok(count)
 }
 
-/// Works until nothing is due and nothing is in hand, or until `soft` is cancelled and what is in hand is finished.
+/// Works until `upstream` has ended and nothing is due, nothing is in hand and nothing waits for its turn at a host; or
+/// until `soft` is cancelled and what is in hand is finished. `wake` is rung when the upstream has brought something.
 /// Returns how many items were recorded; the first failure of the store ends it.
-pub async fn drain<S: Stage>(stage: &S, soft: &CancellationToken) -> Result<usize, StoreError> {
+pub async fn drain<S: Stage>(
+    stage: &S,
+    wake: &Notify,
+    clock: &Clock,
+    upstream: &CancellationToken,
+    soft: &CancellationToken,
+) -> Result<usize, StoreError> {
     let mut working = Working::<S>::new();
     let mut recorded = 0;
+    let mut last_turn = Timestamp::MIN;
     loop {
-        if working.has_room(stage) && !soft.is_cancelled() {
-            working.claim(stage).await?;
+        let woken = wake.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        // Asked before the look: what the upstream brings last is seen by it.
+        let upstream_ended = upstream.is_cancelled();
+        let stopping = soft.is_cancelled();
+        let mut rest = LONGEST_SLEEP;
+        if working.has_room(stage) && !stopping {
+            rest = working.look(stage, clock).await?;
         }
-        if working.tasks.is_empty() {
+        let more_to_come = !upstream_ended || clock.now() < last_turn;
+        if working.tasks.is_empty() && (stopping || !more_to_come) {
             return Ok(recorded);
         }
-        let worked = working.finished().await;
-        recorded += settle(stage, worked).await?;
+        tokio::select! {
+            worked = working.finished(), if !working.tasks.is_empty() => {
+                let turns = worked.iter().filter_map(Worked::host_turn);
+                last_turn = turns.fold(last_turn, Timestamp::max);
+                recorded += settle(stage, worked).await?;
+            }
+            () = soft.cancelled(), if !stopping => {}
+            () = upstream.cancelled(), if !upstream_ended => {}
+            () = woken => {}
+            () = tokio::time::sleep(rest) => {}
+        }
     }
 }
 
@@ -144,7 +190,7 @@ async fn settle<S: Stage>(stage: &S, worked: Vec<Worked<S::Claim, S::Done>>) -> 
     for item in worked {
         match item {
             Worked::Done(item) => done.push(item),
-            Worked::PutOff { claim, due } => put_off.push((claim, due)),
+            Worked::PutOff { claim, due, .. } => put_off.push((claim, due)),
         }
     }
     let count = done.len();

@@ -34,6 +34,9 @@ use crate::store::Store;
 use crate::telemetry::metrics;
 use crate::{dedup, schedule};
 
+/// How long a worker waits for its turn at a host before it gives the item back.
+const HOST_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How the two halves work.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -143,6 +146,13 @@ impl Shared {
     /// The later of when an item is due and when the pause ends.
     fn not_while_paused(&self, due: Option<Timestamp>) -> Option<Timestamp> {
         due.map(|due| self.paused_until().map_or(due, |until| until.max(due)))
+    }
+
+    /// When to come back to a host whose queue is too long to wait in: a worker that waited there would be missing to
+    /// all other hosts, and its lease might end before its turn.
+    fn deferred(&self, plan: &Plan, url: &Url) -> Option<Timestamp> {
+        let wait = plan.fetcher.defer(url, HOST_PATIENCE)?;
+        self.clock.now().checked_add(wait).ok()
     }
 
     /// Notes how a request ended. Returns the end of the pause where its failure is our own network's: then neither
