@@ -53,7 +53,8 @@ pub(crate) fn fates(context: &Context<'_>, models: &Models, evidence: Option<&Si
         .into_iter()
         .zip(&document.blocks)
         .map(|(probability, block)| {
-            let standing = evidence.map_or(Standing::UNKNOWN, |evidence| site::standing(document, block, evidence));
+            let standing =
+                evidence.map_or(Standing::UNKNOWN, |evidence| site::standing(document, block, evidence));
             let shifted = shift(probability, standing.shift);
             let kept = shifted >= KEEP;
             let rule = match (kept, probability >= KEEP) {
@@ -84,13 +85,19 @@ fn keep_between(context: &Context<'_>, fates: &mut [Fate]) {
     let document = context.document;
     for at in 1..fates.len().saturating_sub(1) {
         let fate = fates[at];
-        if fate.kept || fate.rule != "outside" || fate.probability < KEEP_BETWEEN || context.matches[at].is_some() {
+        if fate.kept
+            || fate.rule != "outside"
+            || fate.probability < KEEP_BETWEEN
+            || context.matches[at].is_some()
+        {
             continue;
         }
         let block = &document.blocks[at];
         let path = |at: usize| document.containers[document.blocks[at].container].path;
         let is_label = block.measure.words <= 12.0 && block.measure.link_share == 0.0;
-        let among_equals = |other: usize| path(other) == path(at) && fates[other].kept && document.blocks[other].measure.words >= 12.0;
+        let among_equals = |other: usize| {
+            path(other) == path(at) && fates[other].kept && document.blocks[other].measure.words >= 12.0
+        };
         if is_label && context.title_likeness(at) == 0 && among_equals(at - 1) && among_equals(at + 1) {
             fates[at] = Fate { kept: true, rule: "body.between", ..fate };
         }

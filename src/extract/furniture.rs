@@ -31,7 +31,11 @@ impl Line<'_> {
 }
 
 /// Which lines are furniture, by which rule. `matches` is what the word lists know of each.
-pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>], title: Option<&str>) -> Vec<Option<&'static str>> {
+pub(crate) fn judge(
+    lines: &[Line<'_>],
+    matches: &[Option<Match>],
+    title: Option<&str>,
+) -> Vec<Option<&'static str>> {
     let words = |(line, found): (&Line<'_>, &Option<Match>)| {
         if line.is_kept && found.is_none() && line.is_prose() { line.measure.words } else { 0.0 }
     };

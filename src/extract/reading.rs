@@ -77,14 +77,27 @@ impl Reading {
         let document = plain::segment(plain);
         let mut metadata = entry.map(metadata_of_entry).unwrap_or_default();
         metadata.title = metadata.title.or_else(|| plain::headline(&document));
-        let context = Context::new(&document, Hints { title: metadata.title.as_deref(), ..Hints::default() }, &rules.phrases);
+        let context = Context::new(
+            &document,
+            Hints { title: metadata.title.as_deref(), ..Hints::default() },
+            &rules.phrases,
+        );
         let mut fates = vec![Fate { kept: true, rule: "body", probability: 0.8 }; document.blocks.len()];
         let block_hashes = site::block_hashes(&document, &fates);
         let matches = context.matches;
         let has_wall = judge_lines(&document, &matches, &mut fates, &mut metadata, page);
         metadata.language = metadata::language_of(metadata.language.as_deref(), plain);
         let statements = structured::Statements::default();
-        Self { document, fates, metadata, partial: false, statements, has_wall, removed: Vec::new(), block_hashes }
+        Self {
+            document,
+            fates,
+            metadata,
+            partial: false,
+            statements,
+            has_wall,
+            removed: Vec::new(),
+            block_hashes,
+        }
     }
 
     /// Words that are kept.
@@ -129,8 +142,10 @@ impl Reading {
 
     /// The article, with its account.
     pub(crate) fn into_article(self, quality_flags: Vec<QualityFlag>) -> Article {
-        let account = |(block, fate): (&Block, &Fate)| account_of(fate.kept, fate.rule, self.document.text_of(block));
-        let mut account: Vec<BlockAccount> = self.document.blocks.iter().zip(&self.fates).map(account).collect();
+        let account =
+            |(block, fate): (&Block, &Fate)| account_of(fate.kept, fate.rule, self.document.text_of(block));
+        let mut account: Vec<BlockAccount> =
+            self.document.blocks.iter().zip(&self.fates).map(account).collect();
         account.extend(self.removed.iter().map(|text| account_of(false, "operator.drop", text)));
         let kept: Vec<bool> = self.fates.iter().map(|fate| fate.kept).collect();
         let metadata = &self.metadata;

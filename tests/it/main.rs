@@ -6,6 +6,7 @@
 mod architecture;
 mod config;
 mod crash;
+mod daemon;
 mod demo;
 mod deploy;
 mod discover;
