@@ -237,6 +237,61 @@ async fn content_feed_fetches_no_page() {
 }
 
 #[tokio::test]
+async fn a_page_read_anew_is_not_its_own_furniture() {
+    let server = Server::start().await;
+    let item =
+        |content: &str| Item::new("One", &server.url("/one")).with_content(&format!("<p>{content}</p>"));
+    server.respond("/feed", feed(&[item("An early word from the quay.")]));
+    server.respond("/feed", feed(&[item("A later and much longer word from the quay.")]));
+    let before = page("mooring");
+    let replaced = &paragraphs("mooring")[2];
+    let after = before.replace(replaced.as_str(), &paragraphs("dredging")[2]);
+    server.respond("/one", html(before));
+    server.respond("/one", html(after));
+    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+
+    daemon.once().await;
+    daemon.advance(SignedDuration::from_hours(25));
+    daemon.once().await;
+
+    let records = daemon.records().await;
+    assert_eq!(records.len(), 2);
+    let mut expected = paragraphs("mooring");
+    expected[2] = paragraphs("dredging").remove(2);
+    assert_eq!(records[1].text, expected.join("\n\n"));
+}
+
+#[tokio::test]
+async fn furniture_is_learned_from_page_to_page() {
+    // Nothing in the markup tells it from the body: only the site's other pages do.
+    const FURNITURE: &str =
+        "Readers of the Gazette gather on the quay every first Sunday of the month to talk it over.";
+    let server = Server::start().await;
+    let topics = ["mooring", "dredging", "ballast", "rigging"];
+    let items: Vec<Item> =
+        topics.iter().map(|topic| Item::new(topic, &server.url(&format!("/{topic}")))).collect();
+    for count in 1..=topics.len() {
+        server.respond("/feed", feed(&items[..count]));
+    }
+    for topic in topics {
+        let page = page(topic).replace("</article>", &format!("<p>{FURNITURE}</p></article>"));
+        server.respond(&format!("/{topic}"), html(page));
+    }
+    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+
+    for _ in topics {
+        daemon.once().await;
+        daemon.advance(SignedDuration::from_hours(25));
+    }
+
+    let records = daemon.records().await;
+    assert_eq!(records.len(), topics.len());
+    assert!(records[0].text.contains(FURNITURE), "the first page has nothing to go by");
+    let last = records.last().unwrap();
+    assert_eq!(last.text, paragraphs("rigging").join("\n\n"));
+}
+
+#[tokio::test]
 async fn a_changed_entry_makes_a_revision() {
     let server = Server::start().await;
     let item =
