@@ -124,6 +124,12 @@ const ROLES: &[&str] = &[
     "guest",
     "intern",
     "trainee",
+    "expert",
+    "attorney",
+    "consultant",
+    "former",
+    "licensed",
+    "certified",
     "fellow",
     "professor",
     "prof",
@@ -132,6 +138,47 @@ const ROLES: &[&str] = &[
     "md",
     "m.d",
     "ph.d",
+];
+
+/// Words of buttons and labels beside a name: a part that has one names nobody.
+const LABELS: &[&str] = &[
+    "updated",
+    "published",
+    "posted",
+    "written",
+    "reviewed",
+    "reviewer",
+    "follow",
+    "view",
+    "share",
+    "shares",
+    "read",
+    "subscribe",
+    "comments",
+    "veröffentlicht",
+    "publiziert",
+    "erstellt",
+    "vom",
+    "aktualisiert",
+    "publié",
+    "publicado",
+    "pubblicato",
+    "no",
+    "about",
+    "mehr",
+    "artikel",
+    "article",
+    "more",
+    "all",
+    "posts",
+    "by",
+    "edited",
+    "contact",
+    "email",
+    "login",
+    "home",
+    "blog",
+    "archive",
 ];
 
 /// Words of offices that many people fill.
@@ -241,7 +288,13 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
 pub(super) fn authors_of_element(text: &str) -> Vec<String> {
     let names = authors_of_byline(text);
     let bare = words::byline_opening(text).unwrap_or(text).trim();
-    if names.is_empty() && bare.split_whitespace().count() <= 2 && !bare.chars().all(|c| c.is_numeric()) {
+    let is_label = |word: &str| LABELS.contains(&word.to_lowercase().as_str());
+    let words = || bare.split_whitespace();
+    if names.is_empty()
+        && words().count() <= 2
+        && !words().any(is_label)
+        && bare.contains(char::is_alphabetic)
+    {
         return authors_of_value(bare);
     }
     names
@@ -283,6 +336,12 @@ fn names(text: &str, shape: Shape) -> Vec<String> {
     let is_address = |line: &&str| line.contains("://") || line.starts_with("www.");
     let lines: Vec<&str> =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_address(line)).collect();
+    // A name whose words stand in elements of their own.
+    if let [first, last] = lines.as_slice()
+        && [first, last].iter().all(|word| looks_capitalised(word) && word.chars().all(char::is_alphabetic))
+    {
+        return names(&format!("{first} {last}"), shape);
+    }
     let parts: Vec<&str> = lines
         .iter()
         .flat_map(|line| {
@@ -303,13 +362,12 @@ fn names(text: &str, shape: Shape) -> Vec<String> {
     }
     let mut names = Vec::new();
     for part in parts {
-        let found: Vec<String> =
-            split_at_conjunctions(part).iter().filter_map(|words| name(words, shape)).collect();
-        // After a name a single word is a place or a title, not one more author.
-        let found = found.into_iter().filter(|name| {
-            names.is_empty()
-                || name.contains(' ')
-                || name.chars().any(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
+        // After a name a part with a role in it is that person's, and a single word is a place.
+        let follows_name = !names.is_empty();
+        let found = split_at_conjunctions(part).into_iter().filter_map(|words| {
+            let is_role = words.iter().any(|word| is_role(word)) && !is_collective(&words);
+            let name = name(&words, shape).filter(|_| !(follows_name && is_role))?;
+            (!follows_name || name.contains(' ') || name.contains(is_ideograph)).then_some(name)
         });
         let found = found.collect();
         add(&mut names, found);
@@ -341,17 +399,22 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
         words = &words[..=cut];
     }
     // A role around a name goes; the name of an office, such as "Harbour Times Editorial Team", is whole.
-    let collective = words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()));
+    if words.iter().any(|word| LABELS.contains(&word.to_lowercase().as_str())) && shape == Shape::Visible {
+        return None;
+    }
+    let collective = is_collective(words);
     if words.iter().all(|word| is_role(word)) {
         return None;
     }
     if !collective {
         while let [first, rest @ ..] = words
             && is_role(first)
+            && rest.len() > 1
         {
             words = rest;
         }
-        while let [rest @ .., last] = words
+        while shape == Shape::Visible
+            && let [rest @ .., last] = words
             && is_role(last)
             && rest.len() > 1
         {
@@ -361,6 +424,14 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     let name = words.join(" ");
     let name = name.trim_matches(|c: char| !(c.is_alphanumeric() || c == '.')).trim_end_matches(['.', ':']);
     (is_name(name, words, shape)).then(|| name.to_owned())
+}
+
+fn is_collective(words: &[&str]) -> bool {
+    words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()))
+}
+
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{9fff}')
 }
 
 fn is_role(word: &str) -> bool {
@@ -389,7 +460,7 @@ fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
         Shape::Declared => words.len() <= 8 && !(initials && chars <= 2),
         Shape::Visible => {
             let cased = words.iter().all(|word| looks_capitalised(word) || PARTICLES.contains(word));
-            let ideographs = name.chars().any(|c| matches!(c, '\u{3040}'..='\u{9fff}'));
+            let ideographs = name.contains(is_ideograph);
             words.len() <= 5
                 && cased
                 && !initials

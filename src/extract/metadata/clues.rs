@@ -306,6 +306,7 @@ impl<'a> Walk<'a> {
             }
         }
         let Some(content) = content.filter(|content| !content.is_empty()) else { return };
+        let item = item.filter(|_| self.place() != Place::Comments);
         if let Some(name) = name.or(item) {
             // One element may name several properties: `property="og:title twitter:title"`.
             for name in name.split_ascii_whitespace() {
@@ -346,7 +347,7 @@ impl<'a> Walk<'a> {
         }
         let text = match attribute(element, &local_name!("content")) {
             Some(content) => content.trim().to_owned(),
-            None => inline_text(node, HEADING_CHARS),
+            None => words::without_entities(&inline_text(node, HEADING_CHARS)),
         };
         if !text.is_empty() {
             let place = self.place();

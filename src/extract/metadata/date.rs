@@ -15,7 +15,7 @@ const EARLIEST_YEAR: i16 = 1990;
 /// A visible date stands at the beginning of its text.
 const MAX_TOKENS: usize = 48;
 
-/// How `4/5/2024` is read.
+/// How `4/5/2024` is read; with dots or hyphens the day comes first everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum NumericOrder {
     /// Fourth of May.
@@ -242,7 +242,7 @@ fn numeric(tokens: &[Token], order: NumericOrder) -> Option<Date> {
         _ => return None,
     };
     let (first, second) = (first.small()?, second.small()?);
-    let month_first = second > 12 || (first <= 12 && order == NumericOrder::MonthFirst && *a != '.');
+    let month_first = second > 12 || (first <= 12 && order == NumericOrder::MonthFirst && *a == '/');
     let (day, month) = if month_first { (second, first) } else { (first, second) };
     Date::new(year, month, day).ok()
 }

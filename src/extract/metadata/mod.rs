@@ -26,6 +26,8 @@ mod language;
 mod title;
 mod words;
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use scraper::Html;
 use url::Url;
@@ -48,6 +50,8 @@ const MAX_LABEL_CHARS: usize = 100;
 const NEAR_BYTES: usize = 1500;
 /// Bytes of text before the headline within which they still are.
 const NEAR_BEFORE_BYTES: usize = 300;
+/// Names far from the headline that may still be its authors'.
+const MAX_FAR_NAMES: usize = 4;
 /// Bytes of text between the names of one byline.
 const ONE_BYLINE_BYTES: usize = 160;
 
@@ -215,24 +219,29 @@ impl Reader<'_> {
                 .iter()
                 .filter_map(|name| self.clues.meta(&[name]).map(str::to_owned)),
             );
-        let host = self.page.final_url.host_str().unwrap_or_default();
-        let labels: Vec<&str> = host.split('.').filter(|label| *label != "www").collect();
-        let host_name = labels.iter().rev().skip(1).find(|label| label.len() > 3).or(labels.first());
-        let site_names = site_name
-            .into_iter()
-            .chain(self.linked.site_name.as_deref())
-            .chain(self.clues.meta(&["application-name"]))
-            .chain([host])
-            .chain(host_name.copied())
-            .map(str::to_owned)
-            .collect();
         title::choose(&title::Sources {
             headings: visible,
             declared: declared.collect(),
             element: &self.clues.title_element,
             entry: self.entry.and_then(|entry| entry.title.as_deref()),
-            site_names,
+            site_names: self.site_names(site_name),
         })
+    }
+
+    /// The names that the site goes by: stated ones and its host.
+    fn site_names(&self, stated: Option<&str>) -> Vec<String> {
+        let host = self.page.final_url.host_str().unwrap_or_default();
+        let labels: Vec<&str> = host.split('.').filter(|label| *label != "www").collect();
+        let host_name = labels.iter().rev().skip(1).find(|label| label.len() > 3).or(labels.first());
+        stated
+            .into_iter()
+            .chain(self.linked.site_name.as_deref())
+            .chain(self.clues.meta(&["application-name"]))
+            .chain([host])
+            .chain(host_name.copied())
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     fn description(&self) -> Option<String> {
@@ -253,8 +262,12 @@ impl Reader<'_> {
     }
 
     fn authors(&self, site_name: Option<&str>) -> Vec<String> {
-        let site = site_name.map(words::key).unwrap_or_default();
-        let mut organisation = None;
+        let names: Vec<String> = self.site_names(site_name).iter().map(|name| words::key(name)).collect();
+        let is_site = |name: &String| {
+            let name = words::key(name);
+            names.iter().any(|site| *site == name || (site.len() > 4 && name.starts_with(site.as_str())))
+        };
+        let mut organisation = self.linked.organisations.first().cloned();
         let candidates: [&dyn Fn() -> Vec<String>; 8] = [
             &|| self.linked.authors.clone(),
             &|| self.authors_in_meta(),
@@ -266,8 +279,7 @@ impl Reader<'_> {
             &|| self.authors_in_bylines(BylineKind::Class, Reach::Page),
         ];
         for names in candidates.iter().map(|candidate| candidate()) {
-            let (site_itself, persons): (Vec<String>, Vec<String>) =
-                names.into_iter().partition(|name| !site.is_empty() && words::key(name) == site);
+            let (site_itself, persons): (Vec<String>, Vec<String>) = names.into_iter().partition(is_site);
             if !persons.is_empty() {
                 return persons;
             }
@@ -341,6 +353,11 @@ impl Reader<'_> {
             .collect();
         found.sort_by_key(|(distance, ..)| *distance);
         let mut authors = Vec::new();
+        // Many names far from the headline belong to a list of other things.
+        let named: HashSet<&String> = found.iter().flat_map(|(.., names)| names).collect();
+        if reach == Reach::Page && named.len() > MAX_FAR_NAMES {
+            return authors;
+        }
         let Some(&(_, nearest, _)) = found.first() else { return authors };
         for (_, at, names) in found {
             if at.abs_diff(nearest) <= ONE_BYLINE_BYTES {
@@ -352,16 +369,15 @@ impl Reader<'_> {
 
     /// How far a place is from the headline; `None` where that is out of reach.
     fn distance(&self, at: usize, place: Place, reach: Reach) -> Option<usize> {
-        let heading = self
-            .clues
-            .headings
-            .iter()
-            .find(|heading| heading.place == Place::Open)
-            .map_or(0, |heading| heading.at);
-        let distance = match at.checked_sub(heading) {
-            Some(after) => (after <= NEAR_BYTES || reach == Reach::Page).then_some(after),
+        let heading = self.clues.headings.iter().find(|heading| heading.place == Place::Open);
+        let distance = match heading.map(|heading| (heading.at, at.checked_sub(heading.at))) {
+            // Without a headline nothing is far from it.
+            None => Some(at),
+            Some((_, Some(after))) => (after <= NEAR_BYTES || reach == Reach::Page).then_some(after),
             // What stands above a headline is as often the header of the site.
-            None => (heading - at <= NEAR_BEFORE_BYTES || reach == Reach::Page).then_some((heading - at) * 3),
+            Some((heading, None)) => {
+                (heading - at <= NEAR_BEFORE_BYTES || reach == Reach::Page).then_some((heading - at) * 3)
+            }
         };
         match place {
             Place::Open => distance,
