@@ -16,28 +16,30 @@
 //! (see [`language`]). An organisation that is the site itself gives way, as an author, to any person named further down.
 //! A page's own description and image are best in OpenGraph, before JSON-LD.
 
+mod authors;
 mod byline;
+mod byline_words;
 mod clues;
 mod date;
+mod date_text;
 mod date_words;
+mod dates;
 mod json;
 mod json_ld;
 mod language;
 mod title;
 mod words;
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 use scraper::Html;
 use url::Url;
 
 pub(crate) use byline::authors_of_byline;
-pub(crate) use date::date_of_text;
+pub(crate) use date_text::date_of_text;
 pub(crate) use language::language_of;
 
-use clues::{BylineKind, Clues, DateClue, DateKind, Place};
-use date::NumericOrder;
+use clues::{Clues, Place};
+use date_text::NumericOrder;
 use json_ld::LinkedData;
 
 use crate::model::{EntryEvidence, Page};
@@ -50,10 +52,6 @@ const MAX_LABEL_CHARS: usize = 100;
 const NEAR_BYTES: usize = 1500;
 /// Bytes of text before the headline within which they still are.
 const NEAR_BEFORE_BYTES: usize = 300;
-/// Names far from the headline that may still be its authors'.
-const MAX_FAR_NAMES: usize = 4;
-/// Bytes of text between the names of one byline.
-const ONE_BYLINE_BYTES: usize = 160;
 
 /// Every field that a page may state, ready for the article.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -261,112 +259,6 @@ impl Reader<'_> {
         Some(words::plain(stated.or_else(entry)?)).filter(|text| !text.is_empty())
     }
 
-    fn authors(&self, site_name: Option<&str>) -> Vec<String> {
-        let names: Vec<String> = self.site_names(site_name).iter().map(|name| words::key(name)).collect();
-        let is_site = |name: &String| {
-            let name = words::key(name);
-            names.iter().any(|site| *site == name || (site.len() > 4 && name.starts_with(site.as_str())))
-        };
-        let mut organisation = self.linked.organisations.first().cloned();
-        let candidates: [&dyn Fn() -> Vec<String>; 8] = [
-            &|| self.linked.authors.clone(),
-            &|| self.authors_in_meta(),
-            &|| self.authors_in_bylines(BylineKind::Marked, Reach::Near),
-            &|| self.authors_in_entry(),
-            &|| self.authors_in_bylines(BylineKind::Class, Reach::Near),
-            &|| self.authors_in_bylines(BylineKind::Text, Reach::Near),
-            &|| self.authors_in_bylines(BylineKind::Marked, Reach::Page),
-            &|| self.authors_in_bylines(BylineKind::Class, Reach::Page),
-        ];
-        for names in candidates.iter().map(|candidate| candidate()) {
-            let (site_itself, persons): (Vec<String>, Vec<String>) = names.into_iter().partition(is_site);
-            if !persons.is_empty() {
-                return persons;
-            }
-            organisation = organisation.or_else(|| site_itself.into_iter().next());
-        }
-        organisation.into_iter().collect()
-    }
-
-    fn authors_in_meta(&self) -> Vec<String> {
-        const NAMES: &[&str] = &[
-            "author",
-            "article:author",
-            "article:author_name",
-            "article:author:name",
-            "og:article:author",
-            "parsely-author",
-            "sailthru.author",
-            "cxenseparse:author",
-            "citation_author",
-            "dc.creator",
-            "dcterms.creator",
-            "dc.creator.name",
-            "creator",
-            "authors",
-            "byl",
-            "byline",
-            "article.author",
-            "rbauthors",
-        ];
-        let mut authors = Vec::new();
-        for name in NAMES {
-            for value in self.clues.meta_all(name) {
-                byline::add(&mut authors, byline::authors_of_value(&words::plain(value)));
-            }
-            if !authors.is_empty() {
-                return authors;
-            }
-        }
-        // The card that WordPress plugins write for social networks.
-        if self.clues.meta(&["twitter:label1"]).is_some_and(words::opens_byline)
-            && let Some(name) = self.clues.meta(&["twitter:data1"])
-        {
-            byline::add(&mut authors, byline::authors_of_value(&words::plain(name)));
-        }
-        authors
-    }
-
-    fn authors_in_entry(&self) -> Vec<String> {
-        let mut authors = Vec::new();
-        for name in self.entry.map_or(&[][..], |entry| &entry.authors) {
-            byline::add(&mut authors, byline::authors_of_value(name));
-        }
-        authors
-    }
-
-    fn authors_in_bylines(&self, kind: BylineKind, reach: Reach) -> Vec<String> {
-        let mut found: Vec<(usize, usize, Vec<String>)> = self
-            .clues
-            .bylines
-            .iter()
-            .filter(|byline| byline.kind == kind)
-            .filter_map(|byline| {
-                let distance = self.distance(byline.at, byline.place, reach)?;
-                let names = match kind {
-                    BylineKind::Marked => byline::authors_of_value(&byline.text),
-                    BylineKind::Class => byline::authors_of_element(&byline.text),
-                    BylineKind::Text => authors_of_byline(&byline.text),
-                };
-                (!names.is_empty()).then_some((distance, byline.at, names))
-            })
-            .collect();
-        found.sort_by_key(|(distance, ..)| *distance);
-        let mut authors = Vec::new();
-        // Many names far from the headline belong to a list of other things.
-        let named: HashSet<&String> = found.iter().flat_map(|(.., names)| names).collect();
-        if reach == Reach::Page && named.len() > MAX_FAR_NAMES {
-            return authors;
-        }
-        let Some(&(_, nearest, _)) = found.first() else { return authors };
-        for (_, at, names) in found {
-            if at.abs_diff(nearest) <= ONE_BYLINE_BYTES {
-                byline::add(&mut authors, names);
-            }
-        }
-        authors
-    }
-
     /// How far a place is from the headline; `None` where that is out of reach.
     fn distance(&self, at: usize, place: Place, reach: Reach) -> Option<usize> {
         let heading = self.clues.headings.iter().find(|heading| heading.place == Place::Open);
@@ -384,126 +276,6 @@ impl Reader<'_> {
             Place::Furniture => distance.filter(|_| reach == Reach::Page),
             Place::Comments => None,
         }
-    }
-
-    /// Publication and last change.
-    fn dates(&self, order: NumericOrder) -> (Option<Timestamp>, Option<Timestamp>) {
-        const PUBLISHED: &[&str] = &[
-            "article:published_time",
-            "article:published",
-            "og:published_time",
-            "og:article:published_time",
-            "datepublished",
-            "parsely-pub-date",
-            "sailthru.date",
-            "cxenseparse:recs:publishtime",
-            "cxenseparse:publishtime",
-            "pubdate",
-            "publishdate",
-            "publish-date",
-            "publish_date",
-            "published_date",
-            "publication_date",
-            "publication-date",
-            "published",
-            "dc.date.issued",
-            "dcterms.issued",
-            "dc.date.created",
-            "dcterms.created",
-            "dc.date",
-            "dcterms.date",
-            "dc.created",
-            "citation_publication_date",
-            "citation_online_date",
-            "citation_date",
-            "bt:pubdate",
-            "date",
-            "article.published",
-            "published-date",
-            "article_date_original",
-            "originalpublicationdate",
-            "displaydate",
-            "date_published",
-            "datecreated",
-            "created",
-            "article.created",
-            "timestamp",
-            "rnews:datepublished",
-            "release_date",
-            "created_date",
-        ];
-        const MODIFIED: &[&str] = &[
-            "article:modified_time",
-            "og:updated_time",
-            "datemodified",
-            "dcterms.modified",
-            "dc.date.modified",
-            "dc.modified",
-            "article:modified",
-            "article.updated",
-            "lastmod",
-            "last-modified",
-            "revised",
-            "date_modified",
-            "modified",
-        ];
-        let fetched_at = self.page.fetched_at;
-        let read = |value: &str| date::machine(value, fetched_at, order);
-        let from_meta =
-            |names: &[&str]| names.iter().find_map(|name| self.clues.meta_all(name).find_map(read));
-        let visible = |kinds: &[DateKind], modified: bool, reach: Reach| {
-            kinds.iter().find_map(|kind| self.visible_date(*kind, modified, reach, order))
-        };
-        let by_element = [DateKind::Marked, DateKind::Time, DateKind::Class];
-        let modified_at = self
-            .linked
-            .modified
-            .as_deref()
-            .and_then(read)
-            .or_else(|| from_meta(MODIFIED))
-            .or_else(|| visible(&by_element, true, Reach::Near));
-        let published_at = self
-            .linked
-            .published
-            .as_deref()
-            .and_then(read)
-            .or_else(|| from_meta(PUBLISHED))
-            .or_else(|| visible(&[DateKind::Marked, DateKind::Time], false, Reach::Near))
-            .or_else(|| self.entry?.published_at.and_then(|moment| date::plausible(moment, fetched_at)))
-            .or_else(|| visible(&[DateKind::Class, DateKind::Text], false, Reach::Near))
-            .or_else(|| date::of_url(&self.page.url, fetched_at))
-            .or_else(|| visible(&by_element, false, Reach::Page))
-            // A page that owns to a change only: the change is the earliest that it owns to.
-            .or(modified_at)
-            .or_else(|| visible(&by_element, true, Reach::Page))
-            .or_else(|| visible(&[DateKind::Text], true, Reach::Page));
-        (
-            published_at,
-            modified_at.filter(|modified| published_at.is_none_or(|published| *modified >= published)),
-        )
-    }
-
-    /// The moment that the nearest element of a kind gives.
-    fn visible_date(
-        &self,
-        kind: DateKind,
-        modified: bool,
-        reach: Reach,
-        order: NumericOrder,
-    ) -> Option<Timestamp> {
-        let fetched_at = self.page.fetched_at;
-        let mut found: Vec<(usize, &DateClue<'_>)> = self
-            .clues
-            .dates
-            .iter()
-            .filter(|clue| clue.kind == kind && clue.modified == modified)
-            .filter_map(|clue| Some((self.distance(clue.at, clue.place, reach)?, clue)))
-            .collect();
-        found.sort_by_key(|(distance, clue)| (clue.place, *distance));
-        found.into_iter().find_map(|(_, clue)| {
-            let stated = clue.value.and_then(|value| date::machine(value, fetched_at, order));
-            stated.or_else(|| date::visible(&clue.text, fetched_at, order))
-        })
     }
 
     fn section(&self) -> Option<String> {
@@ -553,7 +325,7 @@ impl Reader<'_> {
                 .chain(self.linked.image.as_deref())
                 .chain(self.clues.meta(&["parsely-image-url", "sailthru.image.full", "thumbnail"]));
         let entry = || self.entry?.image.clone().filter(|url| matches!(url.scheme(), "http" | "https"));
-        stated.filter_map(|address| web_address(address, self.page)).next().or_else(entry)
+        stated.find_map(|address| web_address(address, self.page)).or_else(entry)
     }
 
     fn license(&self) -> Option<String> {

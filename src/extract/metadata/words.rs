@@ -94,7 +94,7 @@ impl Roles {
             b"related" | b"sidebar" | b"footer" | b"recommended" | b"recommendations" | b"popular"
             | b"trending" | b"widget" | b"newsletter" | b"nav" | b"navbar" | b"menu" | b"promo"
             | b"carousel" | b"teaser" | b"teasers" | b"latest" | b"mostread" | b"cookie" => {
-                self.furniture = true
+                self.furniture = true;
             }
             _ => {}
         }
