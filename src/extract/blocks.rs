@@ -7,7 +7,9 @@ use ego_tree::{NodeId, NodeRef};
 use html5ever::{LocalName, local_name};
 use scraper::{Html, Node};
 
+use super::dom::attribute;
 use super::lexicon::{Traits, traits_of};
+use super::links::{Targets, target_of};
 use super::measure::{Measure, measure};
 
 /// What a block is.
@@ -37,7 +39,21 @@ pub(crate) struct Block {
     pub(crate) continues: bool,
     /// Traits of the inline elements that span nearly all of it.
     pub(crate) inline: Traits,
+    /// Where its links lead.
+    pub(crate) targets: Targets,
+    /// What stands between the block before and this one.
+    pub(crate) gap: Gap,
     pub(crate) measure: Measure,
+}
+
+/// Things without text that stand between two blocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gap {
+    pub(crate) images: u16,
+    /// Players, frames and other embedded documents.
+    pub(crate) players: u16,
+    /// Fields and buttons of a form.
+    pub(crate) fields: u16,
 }
 
 /// A block-level element.
@@ -72,9 +88,11 @@ impl Document {
 }
 
 /// Cuts the page into blocks.
-pub(crate) fn segment(html: &Html) -> Document {
+///
+/// `host` is the page's own: links to others are told apart.
+pub(crate) fn segment(html: &Html, host: &str) -> Document {
     let root = html.tree.root();
-    let mut walk = Walk::new(root.id());
+    let mut walk = Walk::new(root.id(), host);
     let mut node = root;
     loop {
         let descend = walk.open(node);
@@ -110,7 +128,8 @@ struct Inline {
     open: bool,
 }
 
-struct Walk {
+struct Walk<'a> {
+    host: &'a str,
     document: Document,
     /// Open containers, innermost last.
     stack: Vec<usize>,
@@ -123,6 +142,8 @@ struct Walk {
     link_bytes: usize,
     strong_bytes: usize,
     links: u32,
+    targets: Targets,
+    gap: Gap,
     inlines: Vec<Inline>,
     preformatted: u32,
     list_items: u32,
@@ -131,8 +152,8 @@ struct Walk {
     row: Option<NodeId>,
 }
 
-impl Walk {
-    fn new(root: NodeId) -> Self {
+impl<'a> Walk<'a> {
+    fn new(root: NodeId, host: &'a str) -> Self {
         let document = Document {
             containers: vec![Container {
                 node: root,
@@ -147,6 +168,7 @@ impl Walk {
             ..Document::default()
         };
         Self {
+            host,
             document,
             stack: vec![0],
             start: 0,
@@ -157,6 +179,8 @@ impl Walk {
             link_bytes: 0,
             strong_bytes: 0,
             links: 0,
+            targets: Targets::default(),
+            gap: Gap::default(),
             inlines: Vec::new(),
             preformatted: 0,
             list_items: 0,
@@ -182,6 +206,16 @@ impl Walk {
         };
         let tag = &element.name.local;
         if is_skipped(tag) {
+            match *tag {
+                local_name!("iframe")
+                | local_name!("video")
+                | local_name!("audio")
+                | local_name!("object") => self.gap.players = self.gap.players.saturating_add(1),
+                local_name!("button") | local_name!("select") | local_name!("textarea") => {
+                    self.gap.fields = self.gap.fields.saturating_add(1)
+                }
+                _ => {}
+            }
             return false;
         }
         if *tag == local_name!("br") {
@@ -189,8 +223,16 @@ impl Walk {
             return false;
         }
         if is_void(tag) {
-            if *tag == local_name!("hr") {
-                self.flush(false);
+            match *tag {
+                local_name!("hr") => self.flush(false),
+                local_name!("img") => self.gap.images = self.gap.images.saturating_add(1),
+                local_name!("embed") => self.gap.players = self.gap.players.saturating_add(1),
+                local_name!("input") => {
+                    let is_hidden = attribute(element, &local_name!("type"))
+                        .is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"));
+                    self.gap.fields = self.gap.fields.saturating_add(u16::from(!is_hidden));
+                }
+                _ => {}
             }
             return false;
         }
@@ -210,6 +252,7 @@ impl Walk {
                 local_name!("a") => {
                     self.link_depth += 1;
                     self.links += 1;
+                    self.targets.insert(target_of(element, self.host));
                 }
                 local_name!("b") | local_name!("strong") => self.strong_depth += 1,
                 _ => {}
@@ -353,6 +396,8 @@ impl Walk {
                 end: trimmed,
                 continues: self.continues,
                 inline,
+                targets: self.targets,
+                gap: std::mem::take(&mut self.gap),
                 measure,
             });
             self.continues = by_line_break;
@@ -365,6 +410,9 @@ impl Walk {
         self.link_bytes = 0;
         self.strong_bytes = 0;
         self.links = u32::from(self.link_depth > 0);
+        if self.link_depth == 0 {
+            self.targets = Targets::default();
+        }
     }
 
     fn kind(&self, container: usize) -> Kind {

@@ -1,57 +1,130 @@
-//! Where the body is, and which of its blocks are the article.
+//! Which blocks are the article: the model in two stages, and what the host's other pages say.
+//!
+//! The first stage looks at a block, its boxes and its neighbours; the second sees the first one's scores all around
+//! as well, and so knows where the body is.
 
-use super::blocks::{Document, Kind};
-use super::lexicon::Traits;
+use std::collections::BTreeMap;
 
-/// Blocks kept by structure alone.
-pub(crate) fn body(document: &Document) -> Vec<bool> {
-    let (root, traits) = choose_root(document);
-    let container = &document.containers[root];
-    let mut kept = vec![false; document.blocks.len()];
-    for at in container.first..container.end {
-        let block = &document.blocks[at];
-        let furniture = (traits[block.container].0 | block.inline.0) & Traits::FURNITURE.0 != 0;
-        kept[at] = !furniture && block.measure.link_share < 0.6;
-    }
-    kept
+use super::SiteEvidence;
+use super::context::{Context, Scores};
+use super::features::{self, Active};
+use super::model::Model;
+use super::site::{self, Standing};
+
+/// Blocks of at least this probability are kept.
+const KEEP: f32 = 0.45;
+/// A short line between two kept blocks of its kind stays from this probability on: a heading without its markup.
+const KEEP_BETWEEN: f32 = 0.12;
+
+/// Both stages.
+#[derive(Clone, Debug)]
+pub(crate) struct Models {
+    first: Model,
+    second: Model,
 }
 
-fn choose_root(document: &Document) -> (usize, Vec<Traits>) {
-    let mut bytes = vec![0_usize; document.blocks.len() + 1];
-    for (at, block) in document.blocks.iter().enumerate() {
-        bytes[at + 1] = bytes[at] + (block.end - block.start);
-    }
-    let all = bytes[document.blocks.len()].max(1);
-    // What is said of a box that holds most of the page says nothing about a block in it.
-    let mut traits: Vec<Traits> = Vec::with_capacity(document.containers.len());
-    for container in &document.containers {
-        let share = (bytes[container.end] - bytes[container.first]) as f32 / all as f32;
-        let mut own = if share < 0.4 { container.traits } else { Traits::NONE };
-        if let Some(around) = traits.get(container.parent) {
-            own.insert(*around);
-        }
-        traits.push(own);
-    }
-    let mut sums = vec![0.0_f32; document.blocks.len() + 1];
-    for (at, block) in document.blocks.iter().enumerate() {
-        let measure = &block.measure;
-        let value = if (traits[block.container].0 | block.inline.0) & Traits::FURNITURE.0 != 0 {
-            -measure.words * 0.3 - 1.0
-        } else if measure.link_share > 0.5 {
-            -measure.words - 1.0
-        } else if measure.words < 8.0 && !measure.ends_sentence {
-            if matches!(block.kind, Kind::Heading(_)) { 0.0 } else { -1.5 }
-        } else {
-            measure.words * (1.0 - 2.0 * measure.link_share)
+impl Models {
+    /// Reads the coefficients: a table a stage, a list a group.
+    pub(crate) fn parse(file: &str) -> Result<Self, String> {
+        let stages: BTreeMap<String, BTreeMap<String, Vec<f32>>> =
+            toml::from_str(file).map_err(|error| error.to_string())?;
+        let groups = features::groups();
+        let stage = |name: &str| {
+            Model::new(&groups, stages.get(name).ok_or_else(|| format!("{name}: no such stage"))?)
         };
-        sums[at + 1] = sums[at] + value;
+        Ok(Self { first: stage("first")?, second: stage("second")? })
     }
-    let mut best = (0, f32::MIN);
-    for (at, container) in document.containers.iter().enumerate() {
-        let sum = sums[container.end] - sums[container.first];
-        if sum >= best.1 {
-            best = (at, sum);
+}
+
+/// What became of a block and why.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fate {
+    pub(crate) kept: bool,
+    pub(crate) rule: &'static str,
+    /// The probability that the block is the article's.
+    pub(crate) probability: f32,
+}
+
+/// The fate of every block, by all that is known of the page and its site.
+pub(crate) fn fates(context: &Context<'_>, models: &Models, evidence: Option<&SiteEvidence>) -> Vec<Fate> {
+    let scored = score(context, models);
+    let document = context.document;
+    let mut fates: Vec<Fate> = scored
+        .into_iter()
+        .zip(&document.blocks)
+        .map(|(probability, block)| {
+            let standing =
+                evidence.map_or(Standing::UNKNOWN, |evidence| site::standing(document, block, evidence));
+            let shifted = shift(probability, standing.shift);
+            let kept = shifted >= KEEP;
+            let rule = match (kept, probability >= KEEP) {
+                (true, true) => "body",
+                (true, false) => "site.body_elsewhere",
+                (false, true) if standing.is_repeated => "site.seen_elsewhere",
+                (false, true) => "site.furniture_elsewhere",
+                (false, false) => "outside",
+            };
+            Fate { kept, rule, probability: shifted }
+        })
+        .collect();
+    keep_between(context, &mut fates);
+    fates
+}
+
+/// Moves a probability by so much on the scale of log-odds.
+fn shift(probability: f32, by: f32) -> f32 {
+    if by == 0.0 {
+        return probability;
+    }
+    let odds = (probability / (1.0 - probability).max(1e-6)).max(1e-6).ln() + by;
+    1.0 / (1.0 + (-odds).exp())
+}
+
+/// Headings without markup are short lines in boxes like their neighbours': what is around them speaks for them.
+fn keep_between(context: &Context<'_>, fates: &mut [Fate]) {
+    let document = context.document;
+    for at in 1..fates.len().saturating_sub(1) {
+        let fate = fates[at];
+        if fate.kept
+            || fate.rule != "outside"
+            || fate.probability < KEEP_BETWEEN
+            || context.matches[at].is_some()
+        {
+            continue;
+        }
+        let block = &document.blocks[at];
+        let path = |at: usize| document.containers[document.blocks[at].container].path;
+        let is_label = block.measure.words <= 12.0 && block.measure.link_share == 0.0;
+        let among_equals = |other: usize| {
+            path(other) == path(at) && fates[other].kept && document.blocks[other].measure.words >= 12.0
+        };
+        if is_label && context.title_likeness(at) == 0 && among_equals(at - 1) && among_equals(at + 1) {
+            fates[at] = Fate { kept: true, rule: "body.between", ..fate };
         }
     }
-    (best.0, traits)
+}
+
+fn score(context: &Context<'_>, models: &Models) -> Vec<f32> {
+    let blocks = 0..context.document.blocks.len();
+    // The second stage sees what the first saw: it is kept, block after block, in one list.
+    let mut active = Active::default();
+    let mut ends = Vec::with_capacity(blocks.len());
+    let mut first = Vec::with_capacity(blocks.len());
+    for at in blocks.clone() {
+        let start = active.0.len();
+        features::first(context, at, &mut active);
+        first.push(models.first.probability(&active.0[start..]));
+        ends.push(active.0.len());
+    }
+    let scores = Scores::new(context, first);
+    let mut block = Active::default();
+    blocks
+        .map(|at| {
+            block.0.clear();
+            let start = at.checked_sub(1).map_or(0, |before| ends[before]);
+            block.0.extend_from_slice(&active.0[start..ends[at]]);
+            features::second(context, &scores, at, &mut block);
+            models.second.probability(&block.0)
+        })
+        .collect()
 }

@@ -5,6 +5,8 @@
 pub(crate) struct Measure {
     /// Words; in scripts without spaces every character counts a little over half a word.
     pub(crate) words: f32,
+    /// Words as records count them: every character of a script without spaces is one.
+    pub(crate) count: u32,
     /// Share of the text inside links.
     pub(crate) link_share: f32,
     /// Share of the text in bold.
@@ -25,7 +27,34 @@ pub(crate) struct Measure {
     pub(crate) ends_colon: bool,
     pub(crate) ends_question: bool,
     pub(crate) has_ellipsis_end: bool,
+    /// The kind of the first character: see [`edge`].
+    pub(crate) opening: u8,
+    /// The kind of the last.
+    pub(crate) closing: u8,
+    /// Signs that prose seldom has, as bits: copyright, at, web address, currency, vertical bar, arrow or bullet.
+    pub(crate) signs: u8,
+    /// Whether most letters are capitals.
+    pub(crate) is_shouted: bool,
 }
+
+/// The kind of a character at the edge of a block.
+fn edge(c: char) -> u8 {
+    match c {
+        c if c.is_numeric() => 2,
+        c if c.is_uppercase() => 0,
+        c if c.is_lowercase() => 1,
+        '"' | '“' | '„' | '«' | '\'' | '‘' | '”' | '»' | '’' | '「' | '『' => 3,
+        '(' | ')' | '[' | ']' | '{' | '}' | '（' | '）' | '【' | '】' => 4,
+        '-' | '–' | '—' | '*' | '•' | '·' | '−' => 5,
+        '.' | '!' | '?' | '…' | '。' | '！' | '？' => 6,
+        ':' | '：' | ',' | ';' => 7,
+        c if c.is_alphabetic() => 8,
+        _ => 9,
+    }
+}
+
+/// How many kinds of edge there are.
+pub(crate) const EDGES: usize = 10;
 
 /// Whether `c` belongs to a script that writes no spaces between words.
 pub(crate) fn is_unspaced(c: char) -> bool {
@@ -39,6 +68,7 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     let mut capitals = 0_u32;
     let mut digits = 0_u32;
     let mut letters = 0_u32;
+    let mut upper = 0_u32;
     let mut counts = Measure { links, ..Measure::default() };
     let mut in_word = false;
     let mut ended = false;
@@ -53,6 +83,7 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
             ended = false;
             letters += 1;
             digits += u32::from(c.is_ascii_digit());
+            upper += u32::from(c.is_uppercase());
             if is_unspaced(c) {
                 unspaced += 1;
                 in_word = false;
@@ -67,11 +98,27 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
             '.' | '!' | '?' | '…' | '؟' | '۔' => ended = true,
             '。' | '！' | '？' => counts.sentences += 1,
             ',' | ';' | '，' | '、' | '；' | '،' | '؛' => counts.commas += 1,
-            '|' | '»' | '›' | '•' | '·' | '/' | '>' => counts.separators += 1,
+            '|' | '»' | '›' | '•' | '·' | '/' | '>' => {
+                counts.separators += 1;
+                counts.signs |= if c == '|' {
+                    16
+                } else if c == '/' {
+                    0
+                } else {
+                    32
+                };
+            }
+            '©' | '®' => counts.signs |= 1,
+            '@' => counts.signs |= 2,
+            '€' | '$' | '£' | '¥' => counts.signs |= 8,
+            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' => {
+                counts.signs |= 32
+            }
             _ => {}
         }
     }
     counts.sentences += u32::from(ended);
+    counts.count = words + unspaced;
     counts.words = words as f32 + unspaced as f32 * 0.6;
     let share = |part: usize, all: usize| if all == 0 { 0.0 } else { (part as f32 / all as f32).min(1.0) };
     counts.link_share = share(link_bytes, text.len());
@@ -79,6 +126,12 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     counts.digit_share = share(digits as usize, letters as usize);
     counts.capital_share = share(capitals as usize, words as usize);
     let tail = text.trim_end_matches(['"', '”', '’', '»', '\'', ')', '“', '」', '』', '）', ']', ' ']);
+    if text.contains("www.") || text.contains("http") {
+        counts.signs |= 4;
+    }
+    counts.is_shouted = letters > 3 && upper * 2 > letters;
+    counts.opening = text.chars().next().map_or(9, edge);
+    counts.closing = text.chars().next_back().map_or(9, edge);
     counts.ends_sentence = tail.ends_with(['.', '!', '?', '…', '。', '！', '？', '؟', '۔', ';']);
     counts.ends_question = tail.ends_with(['?', '？', '؟']);
     counts.ends_colon = tail.ends_with([':', '：']);

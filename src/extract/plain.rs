@@ -3,8 +3,9 @@
 use html5ever::local_name;
 use scraper::Html;
 
-use super::blocks::{Block, Container, Document, Kind, is_invisible};
+use super::blocks::{Block, Container, Document, Gap, Kind, is_invisible};
 use super::lexicon::Traits;
+use super::links::Targets;
 use super::measure::measure;
 
 /// Cuts plain text into blocks.
@@ -31,6 +32,8 @@ pub(crate) fn segment(plain: &str) -> Document {
             end,
             continues: !after_blank,
             inline: Traits::NONE,
+            targets: Targets::default(),
+            gap: Gap::default(),
             measure: measure(&document.text[start..end], 0, 0, 0),
         });
         after_blank = false;

@@ -9,17 +9,26 @@ use html5ever::data::NAMED_ENTITIES;
 /// The longest name between `&` and `;` that is looked up.
 const MAX_ENTITY_NAME_BYTES: usize = 32;
 
+/// The longest text that is read out of a document: a summary or content of more is cut there.
+pub(super) const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
+/// The longest tag that is looked for in a headline.
+const MAX_INLINE_TAG_BYTES: usize = 2048;
+
 /// The entities that a document declares for itself, by name.
 pub(super) type Entities<'a> = HashMap<&'a str, Cow<'a, str>>;
 
 /// Resolves character references, the document's own entities and those of HTML. An `&` that begins none of them
-/// stays as it is.
+/// stays as it is. What grows beyond [`MAX_TEXT_BYTES`] is cut.
 pub(super) fn unescape<'a>(raw: &'a str, entities: &Entities<'_>) -> Cow<'a, str> {
     let Some(first) = raw.find('&') else { return Cow::Borrowed(raw) };
     let mut text = String::with_capacity(raw.len());
     text.push_str(&raw[..first]);
     let mut rest = &raw[first..];
     while let Some(after) = rest.strip_prefix('&') {
+        if text.len() > MAX_TEXT_BYTES {
+            break;
+        }
         match entity(after).filter(|name| push_entity(name, entities, &mut text)) {
             Some(name) => rest = &after[name.len()..],
             None => {
@@ -83,10 +92,10 @@ fn is_text(c: char) -> bool {
 /// Drops control characters, reads those of the C1 range as the windows-1252 that they are, and undoes a UTF-8 that
 /// was once taken for windows-1252 and encoded again.
 pub(super) fn clean(text: Cow<'_, str>) -> String {
-    let text = match text.is_ascii() {
-        true => text,
-        false => encoded_twice(&text).map_or(text, Cow::Owned),
-    };
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
+        return text.into_owned();
+    }
+    let text = encoded_twice(&text).map_or(text, Cow::Owned);
     if text.chars().all(is_text) {
         return text.into_owned();
     }
@@ -113,9 +122,16 @@ fn encoded_twice(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Cuts a text to at most `max_bytes`, between characters.
-pub(super) fn cap(text: &mut String, max_bytes: usize) {
-    text.truncate(text.floor_char_boundary(max_bytes));
+/// A text cut to at most `max_bytes`, between characters.
+pub(super) fn cut(text: Cow<'_, str>, max_bytes: usize) -> Cow<'_, str> {
+    let end = text.floor_char_boundary(max_bytes);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
 }
 
 /// One line: runs of white space become one space.
@@ -162,6 +178,7 @@ pub(super) fn plain_line(html: &str) -> String {
 
 /// Length of the tag or comment at the start of `html`.
 fn inline_tag(html: &str) -> Option<usize> {
+    let html = &html[..html.floor_char_boundary(MAX_INLINE_TAG_BYTES)];
     if html.starts_with("<!--") {
         return html.find("-->").map(|end| end + 3);
     }

@@ -21,6 +21,10 @@ pub(super) const MAX_START_TAG_BYTES: usize = 64 * 1024;
 const MAX_NODES: usize = 400_000;
 /// Entries read of one feed.
 pub(super) const MAX_ENTRIES: usize = 2_000;
+/// Faults mended before the rest is given up.
+const MAX_FAULTS: usize = 20_000;
+/// Namespace declarations in scope.
+const MAX_BINDINGS: usize = 200;
 /// Bytes that may be read again after faults, beyond the length of the document.
 const MAX_REREAD_BYTES: usize = 1024 * 1024;
 /// Unclosed elements beyond the depth limit before the rest is given up.
@@ -80,6 +84,7 @@ impl<'a> Document<'a> {
             bindings: Vec::new(),
             overflow: 0,
             entries: 0,
+            faults: 0,
         }
         .read()
     }
@@ -119,6 +124,7 @@ struct Builder<'a> {
     /// Elements open beyond `MAX_DEPTH`.
     overflow: usize,
     entries: usize,
+    faults: usize,
 }
 
 /// What to do after an event.
@@ -188,8 +194,8 @@ impl<'a> Builder<'a> {
                 Err(_) if to > from => Step::Next,
                 Err(_) => Step::Stop,
             };
-            if self.document.nodes.len() >= MAX_NODES {
-                self.warn("too many elements: the rest is not read", to);
+            if self.document.nodes.len() >= MAX_NODES || self.faults > MAX_FAULTS {
+                self.warn("too many elements or faults: the rest is not read", to);
                 return (to, None);
             }
             match step {
@@ -278,8 +284,8 @@ impl<'a> Builder<'a> {
         let (name, attributes) = content.split_at(name_length);
         if self.open.len() > MAX_DEPTH || self.overflow > 0 {
             if self.overflow == 0 {
-                let offset = content.as_ptr() as usize - self.document.source.as_ptr() as usize;
-                self.warn(&format!("elements nested deeper than {MAX_DEPTH} are not read"), offset);
+                let warning = format!("elements nested deeper than {MAX_DEPTH} are not read");
+                self.warn(&warning, offset_in(self.document.source, content));
             }
             if !empty {
                 self.overflow += 1;
@@ -296,6 +302,10 @@ impl<'a> Builder<'a> {
             if !empty && self.open.last().is_some_and(|open| open.name.eq_ignore_ascii_case(name)) {
                 self.close_to(self.open.len() - 1);
             }
+        }
+        if is_field(name) && self.open.last().is_some_and(|open| is_leaf(open.name)) {
+            self.warn(&format!("<{name}> inside an unclosed element"), offset_in(self.document.source, name));
+            self.close_to(self.open.len() - 1);
         }
         let place = self.open.len();
         if attributes.contains("xmlns") {
@@ -395,7 +405,9 @@ impl<'a> Builder<'a> {
                 None => continue,
             };
             let space = Space::of_uri(&attribute.value, prefix, place == 1);
-            self.bindings.push((place, prefix, space));
+            if self.bindings.len() < MAX_BINDINGS {
+                self.bindings.push((place, prefix, space));
+            }
         }
     }
 
@@ -428,11 +440,31 @@ impl<'a> Builder<'a> {
 
     fn warn(&mut self, what: &str, offset: usize) {
         const MAX_WARNINGS: usize = 20;
+        self.faults += 1;
         if self.document.warnings.len() < MAX_WARNINGS {
             let place = place(self.document.source, offset);
             self.document.warnings.push(format!("{place}: {what}"));
         }
     }
+}
+
+/// Where a slice of `source` begins.
+fn offset_in(source: &str, slice: &str) -> usize {
+    (slice.as_ptr() as usize).saturating_sub(source.as_ptr() as usize)
+}
+
+/// Elements of RSS and Atom that hold text and nothing else.
+fn is_leaf(name: &str) -> bool {
+    matches!(name, "title" | "link" | "guid" | "pubDate" | "id" | "updated" | "published" | "comments")
+}
+
+/// Elements that never stand inside one of those.
+fn is_field(name: &str) -> bool {
+    is_leaf(name)
+        || matches!(
+            name,
+            "description" | "content:encoded" | "content" | "summary" | "item" | "entry" | "category"
+        )
 }
 
 fn name_length(content: &str) -> usize {
@@ -485,6 +517,12 @@ impl<'d> Element<'d> {
     pub(super) fn name(self) -> &'d str {
         let name = self.qualified_name();
         name.split_once(':').map_or(name, |(_, local)| local)
+    }
+
+    /// Where it stands, as people count.
+    pub(super) fn place(self) -> String {
+        let source = self.document.source;
+        place(source, offset_in(source, self.qualified_name()).saturating_sub(1))
     }
 
     /// The vocabulary that the name belongs to.

@@ -104,7 +104,12 @@ fn demo_shows_the_clean_articles_and_one_duplicate() {
     let kept = home.path().join("kept");
     let output = demo(home.path(), &["--keep", kept.to_str().unwrap()]);
     let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}\n{}\n{shown}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}\n{}\n{shown}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     for expected in ["Articles cleaned: 9", "Duplicates linked: 1", "Files written: 8", "an exact copy"] {
         assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
     }

@@ -1,0 +1,522 @@
+//! Tables over a page that the features are read from, each made in one pass.
+
+use std::collections::HashMap;
+
+use html5ever::local_name;
+
+use super::blocks::{Document, Kind};
+use super::features::is_section;
+use super::lexicon::Traits;
+use super::phrases::{Coverage, Furniture, Match, Phrases, fold};
+use super::site::hash_bytes;
+
+/// What is known of a page before any block is scored.
+pub(crate) struct Context<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) matches: Vec<Option<Match>>,
+    /// Traits of the boxes around a container, itself included, that hold less than two fifths of the page's words.
+    pub(crate) small_box_traits: Vec<Traits>,
+    pub(crate) all_traits: Vec<Traits>,
+    /// The block that is the headline.
+    pub(crate) title_at: Option<usize>,
+    title: Option<String>,
+    entry_lead: Option<String>,
+    /// Running sums over the blocks.
+    words: Vec<f32>,
+    link_words: Vec<f32>,
+    prose: Vec<f32>,
+    tags: Vec<u8>,
+    /// How many blocks hang on boxes of a path.
+    paths: HashMap<u64, usize>,
+    /// How often a text stands on the page.
+    texts: HashMap<u64, usize>,
+    /// Boxes of a path.
+    twins: HashMap<u64, usize>,
+    /// The longest run of sibling blocks on one path, by path.
+    runs: HashMap<u64, usize>,
+    /// The path on which most of the running text hangs, and the box that holds most of it.
+    pub(crate) main_path: u64,
+    pub(crate) main_parent_path: u64,
+    main: usize,
+    relations: Vec<u8>,
+    /// Running sums of what stands between the blocks.
+    media: Vec<u32>,
+    fields: Vec<u32>,
+    /// How many `article` elements the page has.
+    pub(crate) article_tags: usize,
+    /// The body that the page states in its metadata, letters and digits only.
+    stated_body: Option<String>,
+}
+
+/// What others say about the article: the page's metadata, the feed entry.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hints<'a> {
+    pub(crate) title: Option<&'a str>,
+    /// How the article or its summary starts.
+    pub(crate) lead: Option<&'a str>,
+    /// The whole body, as stated elsewhere.
+    pub(crate) body: Option<&'a str>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(document: &'a Document, hints: Hints<'_>, phrases: &Phrases) -> Self {
+        let blocks = &document.blocks;
+        let matches: Vec<Option<Match>> =
+            blocks.iter().map(|block| phrases.find(document.text_of(block), block.measure.words)).collect();
+        let sums = |value: &dyn Fn(usize) -> f32| {
+            let mut sums = Vec::with_capacity(blocks.len() + 1);
+            let mut sum = 0.0;
+            sums.push(sum);
+            for at in 0..blocks.len() {
+                sum += value(at);
+                sums.push(sum);
+            }
+            sums
+        };
+        let words = sums(&|at| blocks[at].measure.words);
+        let link_words = sums(&|at| blocks[at].measure.words * blocks[at].measure.link_share);
+        let prose = sums(&|at| {
+            let measure = &blocks[at].measure;
+            let is_prose = measure.words >= 12.0
+                && measure.link_share < 0.4
+                && (measure.ends_sentence || measure.sentences > 0 || measure.words > 30.0);
+            if is_prose { measure.words } else { 0.0 }
+        });
+        let mut paths = HashMap::new();
+        let mut texts = HashMap::new();
+        for block in blocks {
+            *paths.entry(document.containers[block.container].path).or_default() += 1;
+            *texts.entry(hash_bytes(document.text_of(block).bytes())).or_default() += 1;
+        }
+        let mut context = Self {
+            document,
+            matches,
+            small_box_traits: Vec::new(),
+            all_traits: Vec::new(),
+            title_at: None,
+            title: hints.title.map(fold).filter(|title| !title.is_empty()),
+            entry_lead: hints
+                .lead
+                .map(|lead| fold(&lead.chars().take(80).collect::<String>()))
+                .filter(|lead| lead.len() > 20),
+            words,
+            link_words,
+            prose,
+            tags: document.containers.iter().map(|container| tag_index(&container.tag)).collect(),
+            paths,
+            texts,
+            twins: HashMap::new(),
+            runs: HashMap::new(),
+            main_path: 0,
+            main_parent_path: 0,
+            main: 0,
+            relations: Vec::new(),
+            media: Vec::with_capacity(blocks.len() + 1),
+            fields: Vec::with_capacity(blocks.len() + 1),
+            article_tags: document
+                .containers
+                .iter()
+                .filter(|container| container.tag == local_name!("article"))
+                .count(),
+            stated_body: hints.body.map(letters).filter(|body| body.len() > 100),
+        };
+        context.inherit_traits();
+        context.find_title();
+        context.count_gaps();
+        context.count_twins();
+        context.find_main();
+        context
+    }
+
+    fn inherit_traits(&mut self) {
+        const SMALL: f32 = 0.4;
+        for (at, container) in self.document.containers.iter().enumerate() {
+            let mut small = if self.share(at) < SMALL { container.traits } else { Traits::NONE };
+            let mut all = container.traits;
+            if at > 0 {
+                small.insert(self.small_box_traits[container.parent]);
+                all.insert(self.all_traits[container.parent]);
+            }
+            self.small_box_traits.push(small);
+            self.all_traits.push(all);
+        }
+    }
+
+    /// The heading that says the title, else the first that is an `h1`.
+    fn find_title(&mut self) {
+        let blocks = &self.document.blocks;
+        let headings =
+            || blocks.iter().enumerate().filter(|(_, block)| matches!(block.kind, Kind::Heading(_)));
+        let says_title = |at: usize| self.title_likeness(at) == 2;
+        self.title_at = headings()
+            .find(|(at, _)| says_title(*at))
+            .or_else(|| headings().find(|(_, block)| block.kind == Kind::Heading(1)))
+            .map(|(at, _)| at)
+            .or_else(|| (0..blocks.len()).find(|&at| says_title(at)));
+    }
+
+    fn count_gaps(&mut self) {
+        let (mut media, mut fields) = (0, 0);
+        for block in &self.document.blocks {
+            self.media.push(media);
+            self.fields.push(fields);
+            media += u32::from(block.gap.images) + u32::from(block.gap.players);
+            fields += u32::from(block.gap.fields);
+        }
+        self.media.push(media);
+        self.fields.push(fields);
+    }
+
+    fn count_twins(&mut self) {
+        for container in &self.document.containers {
+            *self.twins.entry(container.path).or_default() += 1;
+        }
+        let (mut before, mut run) = (0, 0);
+        for block in &self.document.blocks {
+            let path = self.document.containers[block.container].path;
+            run = if path == before { run + 1 } else { 1 };
+            before = path;
+            let longest = self.runs.entry(path).or_default();
+            *longest = run.max(*longest);
+        }
+    }
+
+    /// The box whose own paragraphs hold the most running text is where the body most likely is.
+    fn find_main(&mut self) {
+        let document = self.document;
+        let mut by_path: HashMap<u64, f32> = HashMap::new();
+        let mut by_parent = vec![0.0; document.containers.len()];
+        for (at, block) in document.blocks.iter().enumerate() {
+            let container = &document.containers[block.container];
+            *by_path.entry(container.path).or_default() += self.prose_at(at);
+            by_parent[container.parent] += self.prose_at(at);
+        }
+        let mut best = (0.0, 0);
+        for (at, prose) in by_parent.iter().enumerate() {
+            if *prose > best.0 {
+                best = (*prose, at);
+            }
+        }
+        self.main = best.1;
+        self.main_parent_path = document.containers[self.main].path;
+        let mut best = 0.0;
+        for block in &document.blocks {
+            let path = document.containers[block.container].path;
+            if by_path[&path] > best {
+                best = by_path[&path];
+                self.main_path = path;
+            }
+        }
+        // How far up from the main box the two ways meet, for every box outside it; how far down, for those inside.
+        let mut ups = HashMap::new();
+        let mut at = self.main;
+        for up in 0.. {
+            ups.insert(at, up);
+            if at == 0 {
+                break;
+            }
+            at = document.containers[at].parent;
+        }
+        let main = &document.containers[self.main];
+        let mut meets = vec![(0_usize, 0_usize); document.containers.len()];
+        for at in 0..document.containers.len() {
+            let container = &document.containers[at];
+            meets[at] = match ups.get(&at) {
+                Some(&up) => (up, 0),
+                None => (meets[container.parent].0, meets[container.parent].1 + 1),
+            };
+            let (up, down) = meets[at];
+            let relation = if up == 0 {
+                down.min(4)
+            } else if container.first < main.first {
+                4 + up.min(5)
+            } else {
+                10 + up.min(5)
+            };
+            self.relations.push(relation as u8);
+        }
+    }
+
+    /// Where a box stands towards the main one: 0 to 4 so far inside; 5 to 9 so far outside and before, 11 to 15 after.
+    pub(crate) fn main_relation(&self, container: usize) -> usize {
+        usize::from(self.relations[container])
+    }
+
+    /// How many boxes of the page have the path of this one.
+    pub(crate) fn twins(&self, container: usize) -> usize {
+        self.twins.get(&self.document.containers[container].path).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn path_run(&self, container: usize) -> usize {
+        self.runs.get(&self.document.containers[container].path).copied().unwrap_or_default()
+    }
+
+    /// Pictures and players, and form fields, for each block inside `container`.
+    pub(crate) fn gap_density(&self, container: usize) -> (f32, f32) {
+        let container = &self.document.containers[container];
+        let blocks = (container.end - container.first).max(1) as f32;
+        let density = |sums: &[u32]| (sums[container.end] - sums[container.first]) as f32 / blocks;
+        (density(&self.media), density(&self.fields))
+    }
+
+    /// Whether the body that the page states holds the block: 0 it states none, 1 no, 2 yes.
+    pub(crate) fn stated_body(&self, at: usize) -> usize {
+        let Some(body) = &self.stated_body else { return 0 };
+        let text = self.document.text_of(&self.document.blocks[at]);
+        let text = letters(text.get(..text.floor_char_boundary(160)).unwrap_or(text));
+        1 + usize::from(!text.is_empty() && body.contains(&text))
+    }
+
+    fn sum(&self, sums: &[f32], container: usize) -> f32 {
+        let container = &self.document.containers[container];
+        sums[container.end] - sums[container.first]
+    }
+
+    /// Share of the page's words inside `container`.
+    pub(crate) fn share(&self, container: usize) -> f32 {
+        self.sum(&self.words, container) / self.sum(&self.words, 0).max(1.0)
+    }
+
+    pub(crate) fn link_share(&self, container: usize) -> f32 {
+        self.sum(&self.link_words, container) / self.sum(&self.words, container).max(1.0)
+    }
+
+    /// Words of running text inside `container`.
+    pub(crate) fn prose(&self, container: usize) -> f32 {
+        self.sum(&self.prose, container)
+    }
+
+    pub(crate) fn prose_at(&self, at: usize) -> f32 {
+        self.prose[at + 1] - self.prose[at]
+    }
+
+    pub(crate) fn prose_before(&self, at: usize) -> f32 {
+        self.prose[at]
+    }
+
+    /// Running text and share of links in the blocks up to `reach` away.
+    pub(crate) fn window(&self, at: usize, reach: usize) -> (f32, f32) {
+        let from = at.saturating_sub(reach);
+        let to = (at + reach + 1).min(self.document.blocks.len());
+        let words = self.words[to] - self.words[from];
+        (self.prose[to] - self.prose[from], (self.link_words[to] - self.link_words[from]) / words.max(1.0))
+    }
+
+    pub(crate) fn tag(&self, container: usize) -> usize {
+        usize::from(self.tags[container])
+    }
+
+    pub(crate) fn same_path_blocks(&self, container: usize) -> usize {
+        self.paths.get(&self.document.containers[container].path).copied().unwrap_or_default()
+    }
+
+    /// 2: the block says the title; 1: a part of it or more than it; 0: neither.
+    pub(crate) fn title_likeness(&self, at: usize) -> usize {
+        let block = &self.document.blocks[at];
+        let Some(title) = &self.title else { return 0 };
+        let length = block.end - block.start;
+        if length > title.len() * 2 + 40 || length * 3 < title.len() {
+            return 0;
+        }
+        let text = fold(self.document.text_of(block));
+        if text == *title { 2 } else { usize::from(text.contains(&**title) || title.contains(&*text)) }
+    }
+
+    /// Whether the same text stands on the page more than once: 0 no, 1 twice, 2 more often.
+    pub(crate) fn repeats(&self, at: usize) -> usize {
+        let text = self.document.text_of(&self.document.blocks[at]);
+        let count = self.texts.get(&hash_bytes(text.bytes())).copied().unwrap_or(1);
+        count.saturating_sub(1).min(2)
+    }
+
+    /// Whether the block begins the way the page's own description does: 0 there is none, 1 no, 2 yes.
+    pub(crate) fn lead(&self, at: usize) -> usize {
+        let Some(lead) = &self.entry_lead else { return 0 };
+        let text: String = self.document.text_of(&self.document.blocks[at]).chars().take(100).collect();
+        1 + usize::from(fold(&text).starts_with(&**lead))
+    }
+}
+
+/// Letters and digits only: what is left when markup, quotes and spaces have been treated differently.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn tag_index(tag: &html5ever::LocalName) -> u8 {
+    match *tag {
+        local_name!("p") => 1,
+        local_name!("div") => 2,
+        local_name!("li") => 3,
+        local_name!("td") => 4,
+        local_name!("th") | local_name!("tr") => 5,
+        local_name!("h1") => 6,
+        local_name!("h2") => 7,
+        local_name!("h3") | local_name!("h4") => 8,
+        local_name!("h5") | local_name!("h6") => 9,
+        local_name!("figcaption") | local_name!("figure") => 10,
+        local_name!("blockquote") => 11,
+        local_name!("section") | local_name!("article") | local_name!("main") => 12,
+        local_name!("header") | local_name!("footer") | local_name!("aside") | local_name!("nav") => 13,
+        local_name!("dd") | local_name!("dt") => 14,
+        local_name!("pre") => 15,
+        _ => 0,
+    }
+}
+
+/// The first stage's scores and what they say about the whole.
+pub(crate) struct Scores {
+    pub(crate) first: Vec<f32>,
+    /// The container that holds the body.
+    pub(crate) root: usize,
+    /// The first and the last block that is surely the article's.
+    pub(crate) body_first: usize,
+    pub(crate) body_last: usize,
+    /// The furniture section that was last opened above a block, and how many blocks ago.
+    pub(crate) opened: Vec<Option<(Furniture, usize)>>,
+    /// Running sums of score times words, and of words, every block counting a little.
+    weighted: Vec<f32>,
+    weights: Vec<f32>,
+    /// Running sum of the words of sure blocks.
+    sure: Vec<f32>,
+    paths: HashMap<u64, (f32, f32)>,
+    headings: Vec<Option<usize>>,
+    root_depth: u16,
+}
+
+/// Blocks of few words count as much as this many.
+const LEAST_WEIGHT: f32 = 3.0;
+
+impl Scores {
+    pub(crate) fn new(context: &Context<'_>, first: Vec<f32>) -> Self {
+        let document = context.document;
+        let count = first.len();
+        let mut weighted = vec![0.0; count + 1];
+        let mut weights = vec![0.0; count + 1];
+        let mut sure = vec![0.0; count + 1];
+        let mut gains = vec![0.0_f32; count + 1];
+        let mut paths: HashMap<u64, (f32, f32)> = HashMap::new();
+        let mut opened = vec![None; count];
+        let mut headings = vec![None; count];
+        let (mut open, mut heading) = (None, None);
+        for (at, block) in document.blocks.iter().enumerate() {
+            let weight = block.measure.words + LEAST_WEIGHT;
+            weighted[at + 1] = weighted[at] + weight * first[at];
+            weights[at + 1] = weights[at] + weight;
+            gains[at + 1] = gains[at] + weight * (first[at] - 0.4);
+            let is_sure = first[at] > 0.6 && block.measure.words >= 10.0;
+            sure[at + 1] = sure[at] + if is_sure { block.measure.words } else { 0.0 };
+            let path = paths.entry(document.containers[block.container].path).or_default();
+            path.0 += weight * first[at];
+            path.1 += weight;
+            opened[at] = open.map(|(furniture, from)| (furniture, at - from));
+            if let Some(found) = context.matches[at]
+                && found.coverage == Coverage::Whole
+                && is_section(found.furniture)
+            {
+                open = Some((found.furniture, at));
+            }
+            headings[at] = heading;
+            if matches!(block.kind, Kind::Heading(_)) {
+                heading = Some(at);
+            }
+        }
+        let mut best = (0, f32::MIN);
+        for (at, container) in document.containers.iter().enumerate() {
+            let gain = gains[container.end] - gains[container.first];
+            // Of boxes around the same text the innermost.
+            if gain >= best.1 - 0.001 {
+                best = (at, gain);
+            }
+        }
+        let is_sure = |at: &usize| sure[*at + 1] > sure[*at];
+        let root = &document.containers[best.0];
+        let body_first = (root.first..root.end).find(is_sure).unwrap_or(root.first);
+        let body_last = (root.first..root.end).rev().find(is_sure).unwrap_or(root.end);
+        Self {
+            first,
+            root: best.0,
+            body_first,
+            body_last,
+            opened,
+            weighted,
+            weights,
+            sure,
+            paths,
+            headings,
+            root_depth: root.depth,
+        }
+    }
+
+    fn mean(&self, from: usize, to: usize, without: usize) -> f32 {
+        let weight_of = self.weights[without + 1] - self.weights[without];
+        let inside = (from..to).contains(&without);
+        let (mut weighted, mut weight) =
+            (self.weighted[to] - self.weighted[from], self.weights[to] - self.weights[from]);
+        if inside {
+            weighted -= self.first[without] * weight_of;
+            weight -= weight_of;
+        }
+        if weight < 0.5 { self.first[without] } else { (weighted / weight).clamp(0.0, 1.0) }
+    }
+
+    /// The mean score of the blocks up to `reach` away.
+    pub(crate) fn mean_around(&self, at: usize, reach: usize) -> f32 {
+        self.mean(at.saturating_sub(reach), (at + reach + 1).min(self.first.len()), at)
+    }
+
+    /// The mean score of the other blocks in `container`.
+    pub(crate) fn mean_without(&self, document: &Document, container: usize, at: usize) -> f32 {
+        let container = &document.containers[container];
+        self.mean(container.first, container.end, at)
+    }
+
+    /// The mean score of the other blocks that hang on the same path.
+    pub(crate) fn path_mean_without(&self, path: u64, at: usize) -> f32 {
+        let own = self.weights[at + 1] - self.weights[at];
+        let (weighted, weight) = self.paths.get(&path).copied().unwrap_or_default();
+        if weight - own < 0.5 {
+            self.first[at]
+        } else {
+            ((weighted - own * self.first[at]) / (weight - own)).clamp(0.0, 1.0)
+        }
+    }
+
+    /// The traits of the boxes between the body's container and the block.
+    pub(crate) fn traits_below_root(&self, document: &Document, container: usize) -> Traits {
+        let mut traits = Traits::NONE;
+        let mut at = container;
+        while document.containers[at].depth > self.root_depth {
+            traits.insert(document.containers[at].traits);
+            at = document.containers[at].parent;
+        }
+        traits
+    }
+
+    /// The mean score of the other blocks in the body's child that the block stands in.
+    pub(crate) fn root_child_mean(&self, document: &Document, container: usize, at: usize) -> f32 {
+        let mut child = container;
+        while document.containers[child].depth > self.root_depth + 1 {
+            child = document.containers[child].parent;
+        }
+        self.mean_without(document, child, at)
+    }
+
+    /// Shares of the sure text before and after a block.
+    pub(crate) fn body_around(&self, at: usize) -> (f32, f32) {
+        let all = self.sure[self.first.len()].max(1.0);
+        (self.sure[at] / all, (self.sure[self.first.len()] - self.sure[at + 1]) / all)
+    }
+
+    /// The score of the first block after a heading that is no heading.
+    pub(crate) fn next_not_heading(&self, document: &Document, at: usize) -> Option<f32> {
+        let next = (at + 1..self.first.len())
+            .take(6)
+            .find(|&next| !matches!(document.blocks[next].kind, Kind::Heading(_)))?;
+        Some(self.first[next])
+    }
+
+    /// The heading last seen above a block.
+    pub(crate) fn heading_above(&self, at: usize) -> Option<usize> {
+        self.headings[at]
+    }
+}

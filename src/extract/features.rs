@@ -1,0 +1,372 @@
+//! The facts about a block that the model weighs.
+
+use super::blocks::{Block, Document, Kind};
+use super::context::Context;
+use super::lexicon::Traits;
+use super::measure::EDGES;
+use super::model::Group;
+use super::phrases::{Coverage, Furniture};
+
+const TRAITS: usize = super::lexicon::TRAIT_NAMES.len();
+const FURNITURES: usize = 11;
+
+macro_rules! groups {
+    ($($name:ident: $size:expr),* $(,)?) => {
+        #[derive(Clone, Copy)]
+        #[expect(non_camel_case_types, reason = "the variants are the names in the model file")]
+        enum G { $($name),* }
+        const SIZES: &[(&str, usize)] = &[$((stringify!($name), $size)),*];
+    };
+}
+
+groups! {
+    // The block itself.
+    words: 10, link: 6, words_link: 40, kind: 11, words_kind: 20, sentences: 5, end: 5, commas: 4, digits: 4, capitals: 5,
+    separators: 3, strong: 3, opening: EDGES, closing: EDGES, opening_words: EDGES * 3, closing_words: EDGES * 3, signs: 6, signs_short: 6, shouted: 2,
+    targets: 8, targets_linked: 8, gap_before: 9, gap_after: 9, gap_words: 6, gap_fields: 6, continues: 2, links: 4, tag: 16, tag_words: 48, phrase: FURNITURES * 3, inline_traits: TRAITS,
+    // The boxes around it.
+    own_traits: TRAITS, near_traits: TRAITS, small_box_traits: TRAITS, all_traits: TRAITS, depth: 4,
+    parent_share: 6, parent_link: 6, parent_blocks: 5, parent_prose: 6, grandparent_share: 6, grandparent_link: 6, grandparent_prose: 6,
+    siblings_same_tag: 5, path_run: 5, parent_twins: 5, grandparent_twins: 5, main_relation: 16, main_relation_words: 48, main_path: 4, parent_gaps: 6, parent_fields: 4,
+    // The blocks beside it.
+    previous_words: 10, previous_link: 6, previous_kind: 11, previous_phrase: FURNITURES, previous_relation: 3,
+    next_words: 10, next_link: 6, next_kind: 11, next_phrase: FURNITURES, next_relation: 3,
+    previous2_words: 10, next2_words: 10, window_prose: 8, window_link: 6,
+    // Its place on the page.
+    position: 8, prose_before: 6, prose_after: 6, after_title: 8, is_title: 3, page_prose: 6, repeats: 3, lead: 3, stated_body: 3, article_tags: 8,
+    // What the first stage thinks of it and of what surrounds it.
+    own_score: 10, previous_score: 7, next_score: 7, previous2_score: 7, next2_score: 7, window_score: 10, wide_score: 10,
+    parent_score: 10, grandparent_score: 10, path_score: 10, in_root: 3, root_traits: TRAITS, before_body: 5, after_body: 5, body_before: 7,
+    body_after: 7, opened: FURNITURES * 3, heading_next: 12, root_depth: 5, score_words: 40, root_child_score: 10, heading_opens: 4,
+}
+
+/// All groups, in the order of their features.
+pub(crate) fn groups() -> Vec<Group> {
+    let mut offset = 0;
+    let group = |&(name, size): &(&'static str, usize)| {
+        offset += size;
+        Group { name, size, offset: offset - size }
+    };
+    SIZES.iter().map(group).collect()
+}
+
+const OFFSETS: [usize; SIZES.len()] = {
+    let mut offsets = [0; SIZES.len()];
+    let mut at = 1;
+    while at < SIZES.len() {
+        offsets[at] = offsets[at - 1] + SIZES[at - 1].1;
+        at += 1;
+    }
+    offsets
+};
+
+/// The features of one block that hold.
+#[derive(Default)]
+pub(crate) struct Active(pub(crate) Vec<u16>);
+
+impl Active {
+    fn set(&mut self, group: G, value: usize) {
+        debug_assert!(value < SIZES[group as usize].1, "{} has no step {value}", SIZES[group as usize].0);
+        self.0.push((OFFSETS[group as usize] + value) as u16);
+    }
+
+    fn step(&mut self, group: G, value: f32, steps: &[f32]) {
+        self.set(group, steps.iter().take_while(|&&step| value >= step).count());
+    }
+
+    fn flags(&mut self, group: G, mut bits: u64) {
+        while bits != 0 {
+            self.set(group, bits.trailing_zeros() as usize);
+            bits &= bits - 1;
+        }
+    }
+}
+
+const WORD_STEPS: &[f32] = &[2.0, 4.0, 7.0, 11.0, 16.0, 24.0, 36.0, 60.0, 110.0];
+const LINK_STEPS: &[f32] = &[0.001, 0.1, 0.3, 0.6, 0.9];
+const SHARE_STEPS: &[f32] = &[0.02, 0.08, 0.2, 0.45, 0.8];
+const PROSE_STEPS: &[f32] = &[1.0, 30.0, 80.0, 200.0, 600.0];
+const SCORE_STEPS: &[f32] = &[0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95];
+const FEW_SCORE_STEPS: &[f32] = &[0.08, 0.25, 0.5, 0.75, 0.92];
+
+fn steps(value: f32, steps: &[f32]) -> usize {
+    steps.iter().take_while(|&&step| value >= step).count()
+}
+
+fn kind_index(kind: Kind) -> usize {
+    match kind {
+        Kind::Paragraph => 0,
+        Kind::Heading(level) => usize::from(level.min(6)),
+        Kind::ListItem => 7,
+        Kind::Quote => 8,
+        Kind::TableRow => 9,
+        Kind::Preformatted => 10,
+    }
+}
+
+fn coarse_kind(kind: Kind) -> usize {
+    match kind {
+        Kind::Paragraph | Kind::Preformatted => 0,
+        Kind::Heading(_) => 1,
+        Kind::ListItem => 2,
+        Kind::Quote => 3,
+        Kind::TableRow => 4,
+    }
+}
+
+/// 0: the same box; 1: neighbouring boxes; 2: further apart.
+fn relation(document: &Document, one: &Block, other: &Block) -> usize {
+    if one.container == other.container {
+        0
+    } else if document.containers[one.container].parent == document.containers[other.container].parent {
+        1
+    } else {
+        2
+    }
+}
+
+/// What can be said before anything is known of the other blocks' worth.
+pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
+    use G::*;
+    let document = context.document;
+    let block = &document.blocks[at];
+    let measure = &block.measure;
+    let word_step = steps(measure.words, WORD_STEPS);
+    active.set(words, word_step);
+    active.step(link, measure.link_share, LINK_STEPS);
+    active.set(words_link, word_step * 4 + steps(measure.link_share, &[0.001, 0.3, 0.8]));
+    active.set(kind, kind_index(block.kind));
+    active.set(words_kind, coarse_kind(block.kind) * 4 + steps(measure.words, &[5.0, 12.0, 30.0]));
+    active.step(sentences, measure.sentences as f32, &[1.0, 2.0, 3.0, 5.0]);
+    active.set(
+        end,
+        if measure.has_ellipsis_end {
+            4
+        } else if measure.ends_question {
+            3
+        } else if measure.ends_colon {
+            2
+        } else {
+            usize::from(measure.ends_sentence)
+        },
+    );
+    active.step(commas, measure.commas as f32 / measure.words.max(1.0), &[0.001, 0.04, 0.1]);
+    active.step(digits, measure.digit_share, &[0.001, 0.1, 0.3]);
+    active.step(capitals, measure.capital_share, &[0.001, 0.2, 0.5, 0.8]);
+    active.step(separators, measure.separators as f32, &[1.0, 3.0]);
+    active.step(strong, measure.strong_share, &[0.01, 0.9]);
+    active.set(continues, usize::from(block.continues));
+    active.step(links, measure.links as f32, &[1.0, 2.0, 4.0]);
+    let size = steps(measure.words, &[6.0, 20.0]);
+    active.set(opening, usize::from(measure.opening));
+    active.set(closing, usize::from(measure.closing));
+    active.set(opening_words, usize::from(measure.opening) * 3 + size);
+    active.set(closing_words, usize::from(measure.closing) * 3 + size);
+    active.flags(signs, u64::from(measure.signs));
+    if size < 2 {
+        active.flags(signs_short, u64::from(measure.signs));
+    }
+    active.set(shouted, usize::from(measure.is_shouted));
+    active.flags(targets, u64::from(block.targets.0));
+    if measure.link_share > 0.6 {
+        active.flags(targets_linked, u64::from(block.targets.0));
+    }
+    gaps(document, at, size, active);
+    let tag_index = context.tag(block.container);
+    active.set(tag, tag_index);
+    active.set(tag_words, tag_index * 3 + steps(measure.words, &[8.0, 25.0]));
+    if let Some(found) = context.matches[at] {
+        active.set(phrase, found.furniture as usize * 3 + found.coverage as usize);
+    }
+    active.flags(inline_traits, block.inline.0);
+    around(context, block, active);
+    beside(context, at, active);
+    place(context, at, active);
+}
+
+/// What stands above and below without being text: a picture above a short line makes it a caption, a field below
+/// makes it a label.
+fn gaps(document: &Document, at: usize, size: usize, active: &mut Active) {
+    use G::*;
+    let before = document.blocks[at].gap;
+    let after = document.blocks.get(at + 1).map(|next| next.gap).unwrap_or_default();
+    for (group, gap) in [(gap_before, before), (gap_after, after)] {
+        let amount = |count: u16| usize::from(count.min(2));
+        active.set(group, amount(gap.images));
+        active.set(group, 3 + amount(gap.players));
+        active.set(group, 6 + amount(gap.fields));
+    }
+    active.set(gap_words, size * 2 + usize::from(before.images > 0));
+    active.set(gap_fields, size * 2 + usize::from(before.fields + after.fields > 0));
+}
+
+fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
+    use G::*;
+    let containers = &context.document.containers;
+    let own = &containers[block.container];
+    let parent = &containers[own.parent];
+    let grandparent = &containers[parent.parent];
+    active.flags(own_traits, own.traits.0);
+    active.flags(near_traits, parent.traits.0 | grandparent.traits.0);
+    active.flags(small_box_traits, context.small_box_traits[block.container].0);
+    active.flags(all_traits, context.all_traits[block.container].0);
+    active.step(depth, f32::from(own.depth), &[6.0, 12.0, 20.0]);
+    // A paragraph's own box tells nothing that the paragraph does not: the boxes are those around it.
+    active.step(parent_share, context.share(own.parent), SHARE_STEPS);
+    active.step(parent_link, context.link_share(own.parent), LINK_STEPS);
+    active.step(parent_blocks, (parent.end - parent.first) as f32, &[2.0, 4.0, 8.0, 20.0]);
+    active.step(parent_prose, context.prose(own.parent), PROSE_STEPS);
+    active.step(grandparent_share, context.share(parent.parent), SHARE_STEPS);
+    active.step(grandparent_link, context.link_share(parent.parent), LINK_STEPS);
+    active.step(grandparent_prose, context.prose(parent.parent), PROSE_STEPS);
+    active.step(path_run, context.path_run(block.container) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(parent_twins, context.twins(own.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(grandparent_twins, context.twins(parent.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    let relation = context.main_relation(block.container);
+    active.set(main_relation, relation);
+    active.set(main_relation_words, relation * 3 + steps(block.measure.words, &[7.0, 20.0]));
+    active.set(
+        main_path,
+        usize::from(own.path == context.main_path) * 2 + usize::from(parent.path == context.main_parent_path),
+    );
+    let (media, fields) = context.gap_density(own.parent);
+    active.step(parent_gaps, media, &[0.01, 0.1, 0.25, 0.5, 0.9]);
+    active.step(parent_fields, fields, &[0.01, 0.1, 0.4]);
+    active.step(siblings_same_tag, context.same_path_blocks(block.container) as f32, &[2.0, 4.0, 8.0, 20.0]);
+}
+
+fn beside(context: &Context<'_>, at: usize, active: &mut Active) {
+    use G::*;
+    let document = context.document;
+    let block = &document.blocks[at];
+    if let Some(before) = at.checked_sub(1).map(|before| &document.blocks[before]) {
+        active.step(previous_words, before.measure.words, WORD_STEPS);
+        active.step(previous_link, before.measure.link_share, LINK_STEPS);
+        active.set(previous_kind, kind_index(before.kind));
+        active.set(previous_relation, relation(document, before, block));
+        if let Some(found) = context.matches[at - 1] {
+            active.set(previous_phrase, found.furniture as usize);
+        }
+    }
+    if let Some(after) = document.blocks.get(at + 1) {
+        active.step(next_words, after.measure.words, WORD_STEPS);
+        active.step(next_link, after.measure.link_share, LINK_STEPS);
+        active.set(next_kind, kind_index(after.kind));
+        active.set(next_relation, relation(document, block, after));
+        if let Some(found) = context.matches[at + 1] {
+            active.set(next_phrase, found.furniture as usize);
+        }
+    }
+    if let Some(before) = at.checked_sub(2).map(|before| &document.blocks[before]) {
+        active.step(previous2_words, before.measure.words, WORD_STEPS);
+    }
+    if let Some(after) = document.blocks.get(at + 2) {
+        active.step(next2_words, after.measure.words, WORD_STEPS);
+    }
+    let (prose_around, link_around) = context.window(at, 4);
+    active.step(window_prose, prose_around, &[1.0, 20.0, 50.0, 100.0, 200.0, 350.0, 600.0]);
+    active.step(window_link, link_around, LINK_STEPS);
+}
+
+fn place(context: &Context<'_>, at: usize, active: &mut Active) {
+    use G::*;
+    let all = context.document.blocks.len();
+    active.step(position, at as f32 / all.max(1) as f32, &[0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9]);
+    let total = context.prose(0).max(1.0);
+    let before = context.prose_before(at);
+    active.step(prose_before, before / total, &[0.001, 0.1, 0.4, 0.7, 0.95]);
+    active.step(prose_after, (total - before - context.prose_at(at)) / total, &[0.001, 0.1, 0.4, 0.7, 0.95]);
+    active.set(
+        after_title,
+        match context.title_at {
+            None => 0,
+            Some(title) if at < title => 1,
+            Some(title) if at == title => 2,
+            Some(title) => 3 + steps((at - title) as f32, &[2.0, 4.0, 10.0, 40.0]),
+        },
+    );
+    active.set(is_title, context.title_likeness(at));
+    active.step(page_prose, context.prose(0), &[40.0, 120.0, 300.0, 700.0, 1500.0]);
+    active.set(repeats, context.repeats(at));
+    active.set(lead, context.lead(at));
+    active.set(stated_body, context.stated_body(at));
+    let in_article = context.all_traits[context.document.blocks[at].container].intersects(Traits::ARTICLE);
+    active.set(
+        article_tags,
+        steps(context.article_tags as f32, &[1.0, 2.0, 5.0]) * 2 + usize::from(in_article),
+    );
+}
+
+/// What follows from the first stage's scores.
+pub(crate) fn second(context: &Context<'_>, scores: &super::context::Scores, at: usize, active: &mut Active) {
+    use G::*;
+    let document = context.document;
+    let block = &document.blocks[at];
+    let own = &document.containers[block.container];
+    let score = |at: Option<usize>| at.and_then(|at| scores.first.get(at)).copied();
+    let level = |score: Option<f32>| score.map_or(6, |score| steps(score, FEW_SCORE_STEPS));
+    let mine = scores.first[at];
+    active.step(own_score, mine, SCORE_STEPS);
+    active.set(score_words, steps(mine, SCORE_STEPS) * 4 + steps(block.measure.words, &[5.0, 12.0, 30.0]));
+    active.set(previous_score, level(score(at.checked_sub(1))));
+    active.set(next_score, level(score(Some(at + 1))));
+    active.set(previous2_score, level(score(at.checked_sub(2))));
+    active.set(next2_score, level(score(Some(at + 2))));
+    active.step(window_score, scores.mean_around(at, 3), SCORE_STEPS);
+    active.step(wide_score, scores.mean_around(at, 8), SCORE_STEPS);
+    active.step(parent_score, scores.mean_without(document, own.parent, at), SCORE_STEPS);
+    active.step(
+        grandparent_score,
+        scores.mean_without(document, document.containers[own.parent].parent, at),
+        SCORE_STEPS,
+    );
+    active.step(path_score, scores.path_mean_without(own.path, at), SCORE_STEPS);
+    let root = &document.containers[scores.root];
+    active.set(
+        in_root,
+        if at < root.first {
+            0
+        } else if at >= root.end {
+            2
+        } else {
+            1
+        },
+    );
+    if at >= root.first && at < root.end {
+        active.flags(root_traits, scores.traits_below_root(document, block.container).0);
+        active.step(root_depth, f32::from(own.depth - root.depth), &[1.0, 2.0, 3.0, 5.0]);
+        active.step(root_child_score, scores.root_child_mean(document, block.container, at), SCORE_STEPS);
+    }
+    let distance_steps = &[1.0, 3.0, 6.0, 15.0];
+    if at < scores.body_first {
+        active.step(before_body, (scores.body_first - at) as f32, distance_steps);
+    }
+    if at > scores.body_last {
+        active.step(after_body, (at - scores.body_last) as f32, distance_steps);
+    }
+    let (before, after) = scores.body_around(at);
+    active.step(body_before, before, &[0.01, 0.1, 0.3, 0.6, 0.9, 0.99]);
+    active.step(body_after, after, &[0.01, 0.1, 0.3, 0.6, 0.9, 0.99]);
+    if let Some((furniture, distance)) = scores.opened[at] {
+        active.set(opened, furniture as usize * 3 + steps(distance as f32, &[3.0, 10.0]));
+    }
+    if let Kind::Heading(_) = block.kind {
+        active.set(heading_next, level(scores.next_not_heading(document, at)));
+    } else if let Some(heading) = scores.heading_above(at) {
+        let found = context.matches[heading].is_some_and(|found| found.coverage == Coverage::Whole);
+        active.set(heading_opens, usize::from(found) * 2 + usize::from(scores.first[heading] > 0.5));
+    }
+}
+
+/// The bits that words can set, for those who look at traits and phrases together.
+pub(crate) const fn is_section(furniture: Furniture) -> bool {
+    matches!(
+        furniture,
+        Furniture::Comments
+            | Furniture::Related
+            | Furniture::Newsletter
+            | Furniture::AuthorBox
+            | Furniture::Paywall
+            | Furniture::Consent
+    )
+}
