@@ -318,7 +318,7 @@ impl Reader<'_> {
     }
 
     fn image(&self) -> Option<Url> {
-        let stated =
+        let mut stated =
             ["og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src"]
                 .iter()
                 .filter_map(|name| self.clues.meta(&[name]))
