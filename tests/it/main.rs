@@ -6,6 +6,7 @@
 mod architecture;
 mod config;
 mod crash;
+mod dedup;
 mod demo;
 mod deploy;
 mod documents;
