@@ -29,8 +29,8 @@ const ACCEPT_PAGE: &str =
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
 /// Our name in `User-Agent` and to robots.txt.
 const PRODUCT: &str = env!("CARGO_PKG_NAME");
-/// A longer validator is an attack on our store, not an aid.
-const MAX_VALIDATOR_BYTES: usize = 1024;
+/// A longer validator or media type is an attack on our store, not an aid.
+const MAX_VALUE_BYTES: usize = 1024;
 
 /// The client. Cheap to clone; all clones share connections and host limits.
 #[derive(Clone, Debug)]
@@ -289,7 +289,7 @@ impl Fetcher {
         let headers = response.headers();
         let freshness = freshness::read(headers, self.0.clock.now());
         let validators = validators(headers);
-        let content_type = readable(headers, &CONTENT_TYPE, usize::MAX);
+        let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
         let content = match status {
             200 | 203 => {
                 if let Some(encoding) = unknown_encoding(headers) {
@@ -375,8 +375,8 @@ fn redirect_target(response: &reqwest::Response, from: &Url) -> Result<Option<Ur
 /// The validators, byte for byte.
 fn validators(headers: &HeaderMap) -> Validators {
     Validators {
-        etag: readable(headers, &ETAG, MAX_VALIDATOR_BYTES),
-        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALIDATOR_BYTES),
+        etag: readable(headers, &ETAG, MAX_VALUE_BYTES),
+        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALUE_BYTES),
     }
 }
 
@@ -391,6 +391,7 @@ fn readable(headers: &HeaderMap, name: &HeaderName, max_bytes: usize) -> Option<
 fn unknown_encoding(headers: &HeaderMap) -> Option<String> {
     let encoding = headers.get(CONTENT_ENCODING)?;
     let encoding = String::from_utf8_lossy(encoding.as_bytes()).trim().to_ascii_lowercase();
+    let encoding: String = encoding.chars().take(80).collect();
     (!matches!(encoding.as_str(), "" | "identity" | "none" | "utf-8")).then_some(encoding)
 }
 
