@@ -2,11 +2,10 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::Table;
 use jiff::{SpanRound, Timestamp, Unit};
 
-use super::{Global, block_on};
+use super::{Global, block_on, table};
 use crate::clock::Clock;
 use crate::config;
 use crate::store::{FeedState, FeedStatus, Store};
@@ -47,7 +46,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::List { json: true } => feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?,
         Command::List { json: false } if out.is_terminal() => {
-            writeln!(out, "{}", table(&feeds, clock.now()))?;
+            writeln!(out, "{}", overview(&feeds, clock.now()))?;
         }
         Command::List { json: false } => feeds.iter().try_for_each(|feed| write_line(&mut out, feed))?,
         Command::Show { url, json } => {
@@ -79,13 +78,8 @@ fn write_line(out: &mut impl Write, feed: &FeedStatus) -> io::Result<()> {
     writeln!(out, "{}\t{}\t{next}\t{}\t{error}", feed.configured_url, state(feed), feed.entries)
 }
 
-fn table(feeds: &[FeedStatus], now: Timestamp) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some((terminal_size::Width(width), _)) = terminal_size::terminal_size() {
-        table.set_width(width);
-    }
-    table.set_header(["feed", "state", "entries", "next poll", "last error"]);
+fn overview(feeds: &[FeedStatus], now: Timestamp) -> Table {
+    let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
     for feed in feeds {
         let name = match &feed.title {
             Some(title) => format!("{}\n{}", plain(title), feed.configured_url),
