@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::LogFormat;
 use super::environment::Environment;
+use crate::dedup;
 use crate::extract::SiteRules;
 use crate::model::ContentSource;
 
@@ -99,7 +100,6 @@ impl Default for Fetch {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
-#[expect(clippy::struct_field_names, reason = "settings carry their unit")]
 pub(super) struct Schedule {
     pub(super) min_interval_secs: u64,
     pub(super) max_interval_secs: u64,
@@ -158,7 +158,12 @@ pub(super) struct Dedup {
 
 impl Default for Dedup {
     fn default() -> Self {
-        Self { min_containment: 0.8, min_shingles: 20, window_days: 30 }
+        let settings = dedup::Settings::default();
+        Self {
+            min_containment: settings.min_containment,
+            min_shingles: settings.min_shingles.into(),
+            window_days: settings.window.as_secs() / (24 * 60 * 60),
+        }
     }
 }
 
