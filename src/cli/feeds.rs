@@ -2,12 +2,11 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::Table;
 use jiff::{SpanRound, Timestamp, Unit};
 use url::Url;
 
-use super::{Global, block_on, discover, opml};
+use super::{Global, block_on, discover, opml, table};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::store::{FeedState, FeedStatus, Store};
@@ -66,7 +65,7 @@ fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
     } else if out.is_terminal() {
-        writeln!(out, "{}", table(&feeds, Clock::system().now()))?;
+        writeln!(out, "{}", overview(&feeds, Clock::system().now()))?;
     } else {
         feeds.iter().try_for_each(|feed| write_line(&mut out, feed))?;
     }
@@ -122,13 +121,8 @@ fn write_line(out: &mut impl Write, feed: &FeedStatus) -> io::Result<()> {
     writeln!(out, "{}\t{}\t{next}\t{}\t{error}", feed.configured_url, state(feed), feed.entries)
 }
 
-fn table(feeds: &[FeedStatus], now: Timestamp) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some((terminal_size::Width(width), _)) = terminal_size::terminal_size() {
-        table.set_width(width);
-    }
-    table.set_header(["feed", "state", "entries", "next poll", "last error"]);
+fn overview(feeds: &[FeedStatus], now: Timestamp) -> Table {
+    let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
     for feed in feeds {
         let name = match &feed.title {
             Some(title) => format!("{}\n{}", plain(title), feed.configured_url),
