@@ -235,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn alerts_ask_for_metrics_that_exist() {
+        let alerts = include_str!("../../deploy/alerts.yaml");
+        let words = alerts.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+        let asked: Vec<&str> = words.filter(|word| word.starts_with("feedmill_")).collect();
+        assert!(!asked.is_empty());
+        for name in asked {
+            assert!(METRICS.iter().any(|metric| metric.name == name), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_counted_is_rendered_with_its_help() {
         let metrics = Metrics::install();
         feed_polled(Poll::Parsed, 3, 1);
