@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use anyhow::bail;
 use comfy_table::Table;
 use jiff::{SpanRound, Timestamp, Unit};
+use url::Url;
 
-use super::{Global, block_on, table};
+use super::{Global, block_on, discover, opml, table};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Config};
 use crate::store::{FeedState, FeedStatus, Store};
 
 /// Arguments of `feeds`.
@@ -33,34 +34,77 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The feeds of a site, each fetched and read: address, entries and title, tab-separated
+    Discover {
+        /// A page of the site, or its bare host
+        url: String,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// The feeds as OPML, for other readers or another feedmill
+    Export,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
-    let clock = Clock::system();
-    let feeds = block_on(async {
-        let store = Store::open(&config.database, clock.clone()).await?;
-        Ok(store.feeds_list().await?)
-    })?;
-    let mut out = io::stdout().lock();
     match &args.command {
-        Command::List { json: true } => feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?,
-        Command::List { json: false } => writeln!(out, "{}", feeds_table(&feeds, clock.now()))?,
-        Command::Show { url, json } => {
-            let url = config::feed_url(url).map_err(anyhow::Error::msg)?;
-            let Some(feed) = feeds.iter().find(|feed| feed.configured_url == url || feed.url == url) else {
-                bail!(
-                    "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
-                );
-            };
-            if *json {
-                write_json(&mut out, feed)?;
-            } else {
-                write_details(&mut out, feed, clock.now())?;
-            }
+        Command::List { json } => list(&config, *json),
+        Command::Show { url, json } => show(&config, url, *json),
+        Command::Discover { url, json } => {
+            let url = if url.contains(':') { url.clone() } else { format!("https://{url}/") };
+            discover::run(&feed_url(&url)?, *json, &config)
         }
+        Command::Export => export(&config),
+    }
+}
+
+fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    let feeds = known(config)?;
+    let mut out = io::stdout().lock();
+    if json {
+        feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
+    } else {
+        writeln!(out, "{}", feeds_table(&feeds, Clock::system().now()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let url = feed_url(url)?;
+    let feeds = known(config)?;
+    let Some(feed) = feeds.iter().find(|feed| feed.configured_url == url || feed.url == url) else {
+        bail!(
+            "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
+        );
+    };
+    let mut out = io::stdout().lock();
+    if json {
+        write_json(&mut out, feed)?;
+    } else {
+        write_details(&mut out, feed, Clock::system().now())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut feeds = known(config)?;
+    feeds.retain(|feed| feed.state != FeedState::Removed);
+    let mut out = io::stdout().lock();
+    opml::write(&mut out, &feeds)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The feeds in the store.
+fn known(config: &Config) -> anyhow::Result<Vec<FeedStatus>> {
+    block_on(async {
+        let store = Store::open(&config.database, Clock::system()).await?;
+        Ok(store.feeds_list().await?)
+    })
+}
+
+fn feed_url(text: &str) -> anyhow::Result<Url> {
+    config::feed_url(text).map_err(anyhow::Error::msg)
 }
 
 fn write_json(out: &mut impl Write, feed: &FeedStatus) -> anyhow::Result<()> {
@@ -147,6 +191,6 @@ fn rough_time(from: Timestamp, to: Timestamp) -> String {
 }
 
 /// Text from outside that moves no cursor.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

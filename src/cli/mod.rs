@@ -3,11 +3,13 @@
 mod config;
 mod dedup;
 mod demo;
+mod discover;
 mod export;
 mod extract;
 mod feeds;
 mod migrate;
 mod once;
+mod opml;
 mod parse;
 mod progress;
 mod run;

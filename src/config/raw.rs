@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::LogFormat;
 use super::environment::Environment;
+use crate::dedup;
 use crate::extract::SiteRules;
 use crate::model::ContentSource;
 
@@ -157,7 +158,12 @@ pub(super) struct Dedup {
 
 impl Default for Dedup {
     fn default() -> Self {
-        Self { min_containment: 0.8, min_shingles: 20, window_days: 30 }
+        let settings = dedup::Settings::default();
+        Self {
+            min_containment: settings.min_containment,
+            min_shingles: settings.min_shingles.into(),
+            window_days: settings.window.as_secs() / (24 * 60 * 60),
+        }
     }
 }
 

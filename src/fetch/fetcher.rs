@@ -20,6 +20,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::Validators;
+use crate::telemetry::metrics;
 
 const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
                            application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1";
@@ -125,7 +126,19 @@ impl Fetcher {
             auth,
             obey_robots: request.options.obey_robots.unwrap_or(obey_by_default),
         };
-        self.get(&plan).await
+        let began = Instant::now();
+        let answer = self.get(&plan).await;
+        match &answer {
+            Ok(response) => {
+                let body_bytes = match &response.content {
+                    Content::NotModified => None,
+                    Content::Body(body) => Some(body.len() as u64),
+                };
+                metrics::fetch_answered(request.purpose, body_bytes, began.elapsed());
+            }
+            Err(error) => metrics::fetch_failed(request.purpose, error.label()),
+        }
+        answer
     }
 
     /// When to come back with a request for `url`, if it would have to wait for its host's turn for longer than

@@ -242,8 +242,21 @@ enum Middle {
 fn tokens(text: &str) -> Vec<Token> {
     let mut plain = String::with_capacity(text.len());
     let mut depth = 0_usize;
-    for c in text.chars() {
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
         match c {
+            '年' | '月' | '년' | '월' => {
+                plain.push('-');
+                while characters.next_if(|next| next.is_whitespace()).is_some() {}
+            }
+            '日' | '일' => plain.push(' '),
+            // A decimal comma after the seconds.
+            ',' if plain.ends_with(|c: char| c.is_ascii_digit())
+                && plain.split_whitespace().next_back().is_some_and(|word| word.contains(':'))
+                && characters.peek().is_some_and(char::is_ascii_digit) =>
+            {
+                plain.push('.');
+            }
             '(' | '[' => depth += 1,
             ')' | ']' => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
@@ -314,7 +327,7 @@ fn number_token(text: &str, tokens: &mut Vec<Token>) -> usize {
         tokens.push(Token::Day { first: (year, 4), second: Middle::Number(month), third, separator: '-' });
         return digits;
     }
-    if matches!(digits, 4 | 6)
+    if (digits == 6 || digits == 4 && !rest.starts_with('-'))
         && matches!(tokens.last(), Some(Token::Day { .. }))
         && let Some(clock) = compact_time(&text[..digits])
     {
@@ -697,3 +710,7 @@ fn zone(name: &str) -> Option<i32> {
     };
     Some((hours * 3600.0) as i32)
 }
+
+#[cfg(test)]
+#[path = "dates_tests.rs"]
+mod tests;

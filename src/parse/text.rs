@@ -92,10 +92,10 @@ fn is_text(c: char) -> bool {
 /// Drops control characters, reads those of the C1 range as the windows-1252 that they are, and undoes a UTF-8 that
 /// was once taken for windows-1252 and encoded again.
 pub(super) fn clean(text: Cow<'_, str>) -> String {
-    let text = match text.is_ascii() {
-        true => text,
-        false => encoded_twice(&text).map_or(text, Cow::Owned),
-    };
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
+        return text.into_owned();
+    }
+    let text = encoded_twice(&text).map_or(text, Cow::Owned);
     if text.chars().all(is_text) {
         return text.into_owned();
     }

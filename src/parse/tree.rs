@@ -284,8 +284,8 @@ impl<'a> Builder<'a> {
         let (name, attributes) = content.split_at(name_length);
         if self.open.len() > MAX_DEPTH || self.overflow > 0 {
             if self.overflow == 0 {
-                let offset = content.as_ptr() as usize - self.document.source.as_ptr() as usize;
-                self.warn(&format!("elements nested deeper than {MAX_DEPTH} are not read"), offset);
+                let warning = format!("elements nested deeper than {MAX_DEPTH} are not read");
+                self.warn(&warning, offset_in(self.document.source, content));
             }
             if !empty {
                 self.overflow += 1;
@@ -302,6 +302,10 @@ impl<'a> Builder<'a> {
             if !empty && self.open.last().is_some_and(|open| open.name.eq_ignore_ascii_case(name)) {
                 self.close_to(self.open.len() - 1);
             }
+        }
+        if is_field(name) && self.open.last().is_some_and(|open| is_leaf(open.name)) {
+            self.warn(&format!("<{name}> inside an unclosed element"), offset_in(self.document.source, name));
+            self.close_to(self.open.len() - 1);
         }
         let place = self.open.len();
         if attributes.contains("xmlns") {
@@ -444,6 +448,25 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Where a slice of `source` begins.
+fn offset_in(source: &str, slice: &str) -> usize {
+    (slice.as_ptr() as usize).saturating_sub(source.as_ptr() as usize)
+}
+
+/// Elements of RSS and Atom that hold text and nothing else.
+fn is_leaf(name: &str) -> bool {
+    matches!(name, "title" | "link" | "guid" | "pubDate" | "id" | "updated" | "published" | "comments")
+}
+
+/// Elements that never stand inside one of those.
+fn is_field(name: &str) -> bool {
+    is_leaf(name)
+        || matches!(
+            name,
+            "description" | "content:encoded" | "content" | "summary" | "item" | "entry" | "category"
+        )
+}
+
 fn name_length(content: &str) -> usize {
     content.find(|c: char| c.is_whitespace() || matches!(c, '/' | '<' | '>' | '=')).unwrap_or(content.len())
 }
@@ -494,6 +517,12 @@ impl<'d> Element<'d> {
     pub(super) fn name(self) -> &'d str {
         let name = self.qualified_name();
         name.split_once(':').map_or(name, |(_, local)| local)
+    }
+
+    /// Where it stands, as people count.
+    pub(super) fn place(self) -> String {
+        let source = self.document.source;
+        place(source, offset_in(source, self.qualified_name()).saturating_sub(1))
     }
 
     /// The vocabulary that the name belongs to.

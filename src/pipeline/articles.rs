@@ -1,7 +1,7 @@
 //! Entries to articles: fetch the page, extract, fingerprint, store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument as _;
@@ -294,11 +294,13 @@ async fn refine(
     let Source { page, raw_sha256, from_feed } = source;
     let fetched_at = page.fetched_at;
     let work = move || {
+        let began = Instant::now();
         let mut article = extract(&page, &Evidence { entry: Some(&evidence), site: Some(&site) }, &rules);
         if from_feed {
             flag(&mut article, QualityFlag::FeedContentUsed);
         }
         let fingerprint = dedup::fingerprint(&article, &dedup);
+        metrics::extracted(began.elapsed());
         (article, fingerprint)
     };
     let refined = guarded(

@@ -9,10 +9,10 @@ use url::Url;
 use super::articles::{self, ArticleRow, NewRevision};
 use super::blocks::Lessons;
 use super::entries::{self, EntryError, EntryState, Settlement};
-use super::neighbours::{Neighbourhood, NewBands};
+use super::neighbours::{self, NewBands};
 use super::outbox::Outbox;
 use super::{Store, StoreError};
-use crate::dedup::{self, Neighbour};
+use crate::dedup::{self, Index, Neighbour};
 use crate::model::{
     Article, ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, Fingerprint, Sha256Hash, Verdict,
 };
@@ -169,7 +169,7 @@ struct Batch<'f> {
     outbox: Outbox,
     articles: HashMap<ArticleId, ArticleRow>,
     mentioned: HashSet<(ArticleId, EntryId)>,
-    neighbourhood: Neighbourhood,
+    earlier: Index,
     changed: HashSet<ArticleId>,
     revisions: Vec<NewRevision<'f>>,
     mentions: Vec<&'f Entry>,
@@ -204,7 +204,7 @@ impl<'f> Batch<'f> {
             outbox,
             articles: articles::load(tx, &ids).await?,
             mentioned: articles::mentioned(tx, &entries).await?,
-            neighbourhood: Neighbourhood::load(tx, &fingerprints, dedup, now).await?,
+            earlier: neighbours::load(tx, &fingerprints, dedup, now).await?,
             changed: HashSet::new(),
             revisions: Vec::new(),
             mentions: Vec::new(),
@@ -226,13 +226,12 @@ impl<'f> Batch<'f> {
                 Some(article) => self.revise(entry, extracted, article, dedup),
             },
             EntryOutcome::AlreadyStored => {
-                match self.articles.get(&entry.article_id).map(|article| article.revision) {
-                    Some(revision) => self.mention(entry, revision),
-                    None => {
-                        // It was stored when the worker looked and is not now: its turn comes again.
-                        self.requeued.push(entry.id);
-                        Stored::Noted
-                    }
+                if let Some(revision) = self.articles.get(&entry.article_id).map(|article| article.revision) {
+                    self.mention(entry, revision)
+                } else {
+                    // It was stored when the worker looked and is not now: its turn comes again.
+                    self.requeued.push(entry.id);
+                    Stored::Noted
                 }
             }
             EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => Stored::Noted,
@@ -290,7 +289,7 @@ impl<'f> Batch<'f> {
         if let (Verdict::Duplicate(link), None) = (&verdict, &article.link) {
             if link.cluster_id != article.cluster_id {
                 self.merged.push((article.cluster_id, link.cluster_id));
-                self.neighbourhood.merge_cluster(article.cluster_id, link.cluster_id);
+                self.earlier.merge_cluster(article.cluster_id, link.cluster_id);
             }
             article.cluster_id = link.cluster_id;
             article.link = Some(link.clone());
@@ -301,7 +300,7 @@ impl<'f> Batch<'f> {
     }
 
     fn judge(&self, number: i64, extracted: &ExtractedArticle, dedup: &dedup::Settings) -> Verdict {
-        let neighbours = self.neighbourhood.of(number, &extracted.fingerprint);
+        let neighbours = self.earlier.neighbours(number, &extracted.fingerprint);
         dedup::judge(&extracted.article.text, &extracted.fingerprint, &neighbours, dedup)
     }
 
@@ -321,7 +320,7 @@ impl<'f> Batch<'f> {
                 content_sha256: article.content_sha256,
                 text: extracted.article.text.clone(),
             };
-            self.neighbourhood.add(article.number, neighbour, &extracted.fingerprint.bands);
+            self.earlier.add(article.number, neighbour, &extracted.fingerprint.bands);
         }
         self.articles.insert(id, article);
         self.changed.insert(id);

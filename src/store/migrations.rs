@@ -125,7 +125,7 @@ fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
 
 fn is_missing_file(error: &sqlx::Error) -> bool {
     // SQLITE_CANTOPEN
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "14")
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "14")
 }
 
 fn names<'m>(migrations: impl Iterator<Item = &'m Migration>) -> Vec<String> {

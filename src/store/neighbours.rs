@@ -1,6 +1,6 @@
 //! The earlier articles that a new text may be a copy of.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::AnyConnection;
@@ -8,127 +8,47 @@ use sqlx::Row as _;
 
 use super::StoreError;
 use super::sql::{Row, RowsSql, bytes, signed};
-use crate::dedup::{self, Neighbour};
+use crate::dedup::{self, Index, Neighbour};
 use crate::model::{ArticleId, Fingerprint, Sha256Hash};
 
-/// Candidates compared with one text: those that share most bands with it.
-const MAX_CANDIDATES: usize = 32;
 /// Bands of articles that left the window are deleted by so many articles at a time.
 const PRUNED_AT_ONCE: i64 = 500;
 
-/// All that the articles of one batch may be copies of: stored articles, and those before them in the batch.
-#[derive(Default)]
-pub(super) struct Neighbourhood {
-    first_by_content: HashMap<Sha256Hash, (i64, Neighbour)>,
-    numbers_by_band: HashMap<u64, Vec<i64>>,
-    by_number: HashMap<i64, Neighbour>,
-}
-
-impl Neighbourhood {
-    /// Loads what the store holds for `fingerprints`. Exact copies are found however old they are, near ones within the
-    /// window.
-    pub(super) async fn load(
-        tx: &mut AnyConnection,
-        fingerprints: &[&Fingerprint],
-        settings: &dedup::Settings,
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
-        let mut neighbourhood = Self::default();
-        let contents: BTreeSet<Sha256Hash> = comparable(fingerprints).map(|it| it.content_sha256).collect();
-        let contents: Vec<Sha256Hash> = contents.into_iter().collect();
-        for row in &FIRST_BY_CONTENT.fetch(tx, &contents, |query, hash| query.bind(bytes(hash))).await? {
-            let (number, neighbour) = numbered_neighbour(&Row { table: "articles", row })?;
-            neighbourhood.first_by_content.insert(neighbour.content_sha256, (number, neighbour));
-        }
-        neighbourhood.load_near(tx, fingerprints, settings, now).await?;
-        Ok(neighbourhood)
+/// Loads all that texts with `fingerprints` may be copies of. Exact copies are found however old they are, near ones
+/// within the window.
+pub(super) async fn load(
+    tx: &mut AnyConnection,
+    fingerprints: &[&Fingerprint],
+    settings: &dedup::Settings,
+    now: Timestamp,
+) -> Result<Index, StoreError> {
+    let mut index = Index::default();
+    let contents: BTreeSet<Sha256Hash> = comparable(fingerprints).map(|it| it.content_sha256).collect();
+    let contents: Vec<Sha256Hash> = contents.into_iter().collect();
+    for row in &FIRST_BY_CONTENT.fetch(tx, &contents, |query, hash| query.bind(bytes(hash))).await? {
+        let (number, neighbour) = numbered_neighbour(&Row { table: "articles", row })?;
+        index.add_first(number, neighbour);
     }
-
-    async fn load_near(
-        &mut self,
-        tx: &mut AnyConnection,
-        fingerprints: &[&Fingerprint],
-        settings: &dedup::Settings,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let bands: BTreeSet<u64> = comparable(fingerprints).flat_map(|it| it.bands.iter().copied()).collect();
-        let bands: Vec<u64> = bands.into_iter().collect();
-        if bands.is_empty() {
-            return Ok(());
-        }
-        let oldest = first_in_window(tx, settings, now).await?;
-        let rows =
-            NUMBERS_BY_BAND.fetch(tx, &bands, |query, band| query.bind(signed(*band)).bind(oldest)).await?;
-        for row in &rows {
-            let row = Row { table: "article_bands", row };
-            let band = row.get::<i64>("band")?.cast_unsigned();
-            self.numbers_by_band.entry(band).or_default().push(row.get("number")?);
-        }
-        let numbers: HashSet<i64> =
-            comparable(fingerprints).flat_map(|fingerprint| self.candidates(fingerprint, i64::MAX)).collect();
-        let numbers: Vec<i64> = numbers.into_iter().collect();
-        for row in &BY_NUMBER.fetch(tx, &numbers, |query, number| query.bind(*number)).await? {
-            let (number, neighbour) = numbered_neighbour(&Row { table: "articles", row })?;
-            self.by_number.insert(number, neighbour);
-        }
-        Ok(())
+    let bands: BTreeSet<u64> = comparable(fingerprints).flat_map(|it| it.bands.iter().copied()).collect();
+    let bands: Vec<u64> = bands.into_iter().collect();
+    if bands.is_empty() {
+        return Ok(index);
     }
-
-    /// The articles before `number` that share the text's hash or else a band with it, oldest first.
-    pub(super) fn of(&self, number: i64, fingerprint: &Fingerprint) -> Vec<Neighbour> {
-        if !fingerprint.comparable {
-            return Vec::new();
-        }
-        match self.first_by_content.get(&fingerprint.content_sha256) {
-            Some((first, neighbour)) if *first < number => vec![neighbour.clone()],
-            _ => self
-                .candidates(fingerprint, number)
-                .into_iter()
-                .filter_map(|candidate| self.by_number.get(&candidate).cloned())
-                .collect(),
-        }
+    let oldest = first_in_window(tx, settings, now).await?;
+    for row in
+        &NUMBERS_BY_BAND.fetch(tx, &bands, |query, band| query.bind(signed(*band)).bind(oldest)).await?
+    {
+        let row = Row { table: "article_bands", row };
+        index.add_band(row.get::<i64>("band")?.cast_unsigned(), row.get("number")?);
     }
-
-    /// Numbers below `number` of those that share most bands, oldest first.
-    fn candidates(&self, fingerprint: &Fingerprint, number: i64) -> Vec<i64> {
-        let mut shared: HashMap<i64, u32> = HashMap::new();
-        for numbers in fingerprint.bands.iter().filter_map(|band| self.numbers_by_band.get(band)) {
-            for earlier in numbers.iter().filter(|earlier| **earlier < number) {
-                *shared.entry(*earlier).or_default() += 1;
-            }
-        }
-        let mut ranked: Vec<(i64, u32)> = shared.into_iter().collect();
-        ranked.sort_unstable_by_key(|(number, bands)| (std::cmp::Reverse(*bands), *number));
-        let mut candidates: Vec<i64> =
-            ranked.into_iter().take(MAX_CANDIDATES).map(|(number, _)| number).collect();
-        candidates.sort_unstable();
-        candidates
+    let numbers: BTreeSet<i64> =
+        comparable(fingerprints).flat_map(|fingerprint| index.candidates(i64::MAX, fingerprint)).collect();
+    let numbers: Vec<i64> = numbers.into_iter().collect();
+    for row in &BY_NUMBER.fetch(tx, &numbers, |query, number| query.bind(*number)).await? {
+        let (number, neighbour) = numbered_neighbour(&Row { table: "articles", row })?;
+        index.add_text(number, neighbour);
     }
-
-    /// Lets later articles of the batch be copies of this one.
-    pub(super) fn add(&mut self, number: i64, neighbour: Neighbour, bands: &[u64]) {
-        for band in bands {
-            self.numbers_by_band.entry(*band).or_default().push(number);
-        }
-        let first = self
-            .first_by_content
-            .entry(neighbour.content_sha256)
-            .or_insert_with(|| (number, neighbour.clone()));
-        if number < first.0 {
-            *first = (number, neighbour.clone());
-        }
-        self.by_number.insert(number, neighbour);
-    }
-
-    /// Two clusters became one.
-    pub(super) fn merge_cluster(&mut self, from: ArticleId, into: ArticleId) {
-        let exact = self.first_by_content.values_mut().map(|(_, neighbour)| neighbour);
-        for neighbour in exact.chain(self.by_number.values_mut()) {
-            if neighbour.cluster_id == from {
-                neighbour.cluster_id = into;
-            }
-        }
-    }
+    Ok(index)
 }
 
 fn comparable<'f>(fingerprints: &'f [&'f Fingerprint]) -> impl Iterator<Item = &'f Fingerprint> {

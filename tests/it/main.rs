@@ -1,13 +1,14 @@
 //! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
 //! room.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where and why by panicking")]
 
 mod architecture;
 mod config;
 mod crash;
 mod demo;
 mod deploy;
+mod discover;
 mod documents;
 mod fetch;
 mod guard;
@@ -15,6 +16,7 @@ mod hostile;
 mod http;
 mod lifecycle;
 mod pages;
+mod parse;
 mod pipeline;
 mod seeds;
 mod store;

@@ -52,6 +52,8 @@ on_both!(
     a_finished_entry_becomes_a_record,
     another_text_is_another_revision,
     exact_copies_in_one_batch_are_linked_to_the_first,
+    near_copies_are_linked_within_the_window,
+    a_revision_that_becomes_a_copy_brings_its_cluster_along,
     another_feed_joins_the_mentions,
     a_stale_lease_writes_nothing,
     failures_are_kept_and_forgotten,
@@ -78,7 +80,7 @@ async fn run(backend: Backend, test: impl AsyncFnOnce(&Bench)) {
     bench.database.drop().await;
 }
 
-const LEASE: Duration = Duration::from_secs(300);
+const LEASE: Duration = Duration::from_mins(5);
 
 fn url(text: &str) -> Url {
     text.parse().unwrap()
@@ -202,7 +204,7 @@ impl Bench {
 
 async fn a_sync_adds_restores_and_removes(bench: &Bench) {
     let urls = feed_urls(3);
-    let spread = Duration::from_secs(600);
+    let spread = Duration::from_mins(10);
     let twice: Vec<Url> = urls.iter().chain(&urls).cloned().collect();
     let sync = bench.store.feeds_sync(&twice, spread).await.unwrap();
     assert_eq!(sync, FeedsSync { added: 3, restored: 0, removed: 0 });
@@ -223,13 +225,13 @@ async fn a_sync_adds_restores_and_removes(bench: &Bench) {
 async fn fifty_thousand_feeds_are_synced_quickly(bench: &Bench) {
     let urls = feed_urls(50_000);
     let begun = std::time::Instant::now();
-    let sync = bench.store.feeds_sync(&urls, Duration::from_secs(3600)).await.unwrap();
+    let sync = bench.store.feeds_sync(&urls, Duration::from_hours(1)).await.unwrap();
     assert_eq!(sync.added, 50_000);
-    let again = bench.store.feeds_sync(&urls, Duration::from_secs(3600)).await.unwrap();
+    let again = bench.store.feeds_sync(&urls, Duration::from_hours(1)).await.unwrap();
     assert_eq!(again, FeedsSync::default());
     let elapsed = begun.elapsed();
-    println!("two syncs of 50,000 feeds: {elapsed:?}");
-    assert!(elapsed < Duration::from_secs(60), "{elapsed:?}");
+    eprintln!("two syncs of 50,000 feeds: {elapsed:?}");
+    assert!(elapsed < Duration::from_mins(1), "{elapsed:?}");
 }
 
 async fn feeds_are_claimed_once_and_longest_overdue_first(bench: &Bench) {
@@ -565,6 +567,73 @@ async fn exact_copies_in_one_batch_are_linked_to_the_first(bench: &Bench) {
     assert_eq!(bench.store.totals().await.unwrap().duplicates, 2);
 }
 
+/// `count` words of a text of its own for each `seed`.
+fn story(seed: usize, count: usize) -> String {
+    let words: Vec<String> =
+        (0..count).map(|i| format!("word{}", (seed * 7_919 + i * 104_729) % 100_003)).collect();
+    words.join(" ")
+}
+
+async fn near_copies_are_linked_within_the_window(bench: &Bench) {
+    let entries = bench
+        .claimed(
+            (0..5).map(|i| new_entry(&format!("{i}"), &format!("https://site{i}.example/a"), "x")).collect(),
+        )
+        .await;
+    let whole = story(1, 300);
+    let cut = story(1, 200);
+    let stored = bench.finish(&[extracted(&entries[0], &whole), extracted(&entries[1], &cut)]).await;
+    let later = bench.finish(&[extracted(&entries[2], &format!("{whole} {}", story(9, 20)))]).await;
+    for copy in [&stored[1], &later[0]] {
+        let Stored::Article { verdict: Verdict::Duplicate(link), .. } = copy else { panic!("{copy:?}") };
+        assert_eq!((link.kind, link.cluster_id), (DuplicateKind::Near, entries[0].article_id));
+        assert!(link.score > 0.9, "{}", link.score);
+    }
+    let other = bench.finish(&[extracted(&entries[3], &story(2, 300))]).await;
+    assert!(matches!(other[0], Stored::Article { verdict: Verdict::Original, .. }));
+
+    let record = bench.store.records_after(1, 1).await.unwrap().remove(0);
+    assert_eq!(
+        (record.duplicate_of, record.duplicate_kind),
+        (Some(entries[0].article_id), Some(DuplicateKind::Near))
+    );
+
+    // A lease ends long before the window does.
+    bench.pass(31 * 24 * 3600);
+    let last = bench.store.entries_claim(LEASE, 10).await.unwrap();
+    assert_eq!(last[0].id, entries[4].id);
+    let late = bench.finish(&[extracted(&last[0], &format!("{} {whole}", story(10, 5)))]).await;
+    assert!(matches!(late[0], Stored::Article { verdict: Verdict::Original, .. }), "{late:?}");
+}
+
+async fn a_revision_that_becomes_a_copy_brings_its_cluster_along(bench: &Bench) {
+    let announced: Vec<NewEntry> =
+        (0..3).map(|i| new_entry(&format!("{i}"), &format!("https://site{i}.example/a"), "x")).collect();
+    let entries = bench.claimed(announced.clone()).await;
+    let ids: Vec<ArticleId> = entries.iter().map(|entry| entry.article_id).collect();
+    let texts = ["The first story", "The second story", "The second story"];
+    let batch: Vec<FinishedEntry> =
+        entries.iter().zip(texts).map(|(entry, text)| extracted(entry, text)).collect();
+    bench.finish(&batch).await;
+    bench.pass(60);
+    bench
+        .poll(|_| {
+            let mut edited = announced.clone();
+            edited[1].parsed.evidence.content = Some("y".to_owned());
+            edited
+        })
+        .await;
+    let again = bench.store.entries_claim(LEASE, 10).await.unwrap();
+    let revised = bench.finish(&[extracted(&again[0], "The first story")]).await;
+    let Stored::Article { verdict: Verdict::Duplicate(link), revision: 2, .. } = &revised[0] else {
+        panic!("{revised:?}")
+    };
+    assert_eq!(link.of, ids[0]);
+    let records = bench.store.records_after(0, 10).await.unwrap();
+    assert!(records.iter().all(|record| record.cluster_id == ids[0]), "one cluster");
+    assert_eq!(records[2].duplicate_of, Some(ids[1]), "the link stays");
+}
+
 async fn another_feed_joins_the_mentions(bench: &Bench) {
     bench.feeds(3).await;
     bench.poll(|n| vec![new_entry(&format!("key {n}"), "https://site.example/a", "text")]).await;
@@ -708,7 +777,7 @@ async fn writers_and_claimers_get_along(bench: &Bench) {
     let writers = futures_util::future::join_all((0..8).map(|_| writer(bench.store.clone())));
     let both = futures_util::future::join(writers, reader);
     let (claimed, seen) =
-        tokio::time::timeout(Duration::from_secs(120), both).await.expect("a record was skipped");
+        tokio::time::timeout(Duration::from_mins(2), both).await.expect("a record was skipped");
     let claimed: Vec<EntryId> = claimed.into_iter().flatten().collect();
     assert_eq!(claimed.len(), ENTRIES, "no entry is claimed twice");
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), ENTRIES);

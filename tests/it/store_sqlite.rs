@@ -69,7 +69,7 @@ async fn one_process_runs_and_takes_the_leases_back() {
     let urls = ["https://feeds.example/1".parse().unwrap()];
     store.feeds_sync(&urls, Duration::ZERO).await.unwrap();
     let lock = store.lock_for_running().await.unwrap();
-    let lease = Duration::from_secs(3600);
+    let lease = Duration::from_hours(1);
     let abandoned = store.feeds_claim_due(lease, 1).await.unwrap().remove(0);
 
     let second = database.open(&clock).await;

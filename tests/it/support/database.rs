@@ -73,7 +73,7 @@ impl FreshDatabase {
         match self.place {
             Place::Folder(folder) => folder.close().unwrap(),
             Place::Server { admin, name } => {
-                execute(&admin, format!("DROP DATABASE {name} WITH (FORCE)")).await
+                execute(&admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
             }
         }
     }
