@@ -214,7 +214,7 @@ fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
     let relation = context.main_relation(block.container);
     active.set(main_relation, relation);
     active.set(main_relation_words, relation * 3 + steps(block.measure.words, &[7.0, 20.0]));
-    active.set(main_path, usize::from(own.path == context.main_path) * 2 + usize::from(parent.path == context.main_parent_path));
+    active.set(main_path, usize::from(own.kin == context.main_kin) * 2 + usize::from(parent.kin == context.main_parent_kin));
     let (media, fields) = context.gap_density(own.parent);
     active.step(parent_gaps, media, &[0.01, 0.1, 0.25, 0.5, 0.9]);
     active.step(parent_fields, fields, &[0.01, 0.1, 0.4]);
@@ -299,7 +299,7 @@ pub(crate) fn second(context: &Context<'_>, scores: &super::context::Scores, at:
     active.step(wide_score, scores.mean_around(at, 8), SCORE_STEPS);
     active.step(parent_score, scores.mean_without(document, own.parent, at), SCORE_STEPS);
     active.step(grandparent_score, scores.mean_without(document, document.containers[own.parent].parent, at), SCORE_STEPS);
-    active.step(path_score, scores.path_mean_without(own.path, at), SCORE_STEPS);
+    active.step(path_score, scores.path_mean_without(own.kin, at), SCORE_STEPS);
     let root = &document.containers[scores.root];
     active.set(in_root, if at < root.first { 0 } else if at >= root.end { 2 } else { 1 });
     if at >= root.first && at < root.end {
