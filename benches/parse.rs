@@ -50,11 +50,11 @@ fn plain_rss() -> Vec<u8> {
     );
     for n in 0..50 {
         let text = PARAGRAPH.repeat(2 + n % 5);
-        write!(
+        writeln!(
             feed,
             "<item><title>Session {n} &amp; vote</title><link>https://canal.example/{n}</link>\
              <guid isPermaLink=\"false\">canal-{n}</guid><pubDate>Tue, 05 Mar 2024 07:{n:02}:00 +0100</pubDate>\
-             <description>&lt;p&gt;{text}&lt;/p&gt;</description></item>\n"
+             <description>&lt;p&gt;{text}&lt;/p&gt;</description></item>"
         )
         .expect("a String takes everything");
     }
@@ -69,11 +69,11 @@ fn plain_atom() -> Vec<u8> {
     );
     for n in 0..50 {
         let text = PARAGRAPH.repeat(2 + n % 5);
-        write!(
+        writeln!(
             feed,
             "<entry><title>Session {n}</title><id>tag:canal.example:{n}</id><link href=\"https://canal.example/{n}\"/>\
              <updated>2024-03-05T07:{n:02}:00+01:00</updated><author><name>C. Lerk</name></author>\
-             <content type=\"html\">&lt;p&gt;{text}&lt;/p&gt;</content></entry>\n"
+             <content type=\"html\">&lt;p&gt;{text}&lt;/p&gt;</content></entry>"
         )
         .expect("a String takes everything");
     }
@@ -90,13 +90,13 @@ fn rich_rss() -> Vec<u8> {
     );
     for n in 0..50 {
         let text = format!("<p>{PARAGRAPH}</p>\n").repeat(10 + n % 20);
-        write!(
+        writeln!(
             feed,
             "<item><title>Session {n}</title><link>https://canal.example/{n}</link><dc:creator><![CDATA[C. Lerk]]>\
              </dc:creator><pubDate>Tue, 05 Mar 2024 07:{n:02}:00 +0100</pubDate><category>Council</category>\
              <guid isPermaLink=\"false\">canal-{n}</guid><description><![CDATA[{PARAGRAPH}]]></description>\
              <content:encoded><![CDATA[{text}]]></content:encoded>\
-             <media:content url=\"https://canal.example/{n}.jpg\" medium=\"image\"/></item>\n"
+             <media:content url=\"https://canal.example/{n}.jpg\" medium=\"image\"/></item>"
         )
         .expect("a String takes everything");
     }

@@ -1,13 +1,12 @@
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::Table;
 use jiff::{SpanRound, Timestamp, Unit};
 use url::Url;
 
-use super::{Global, block_on, discover, opml};
+use super::{Global, block_on, discover, opml, table};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::store::{FeedState, FeedStatus, Store};
@@ -21,9 +20,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Every feed with its next poll and its last error: a table on a terminal, else tab-separated lines
+    /// Every feed with its next poll and its last error
     List {
-        /// One JSON object a line
+        /// One JSON object a line instead of a table
         #[arg(long)]
         json: bool,
     },
@@ -65,10 +64,8 @@ fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     if json {
         feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
-    } else if out.is_terminal() {
-        writeln!(out, "{}", table(&feeds, Clock::system().now()))?;
     } else {
-        feeds.iter().try_for_each(|feed| write_line(&mut out, feed))?;
+        writeln!(out, "{}", feeds_table(&feeds, Clock::system().now()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -115,20 +112,8 @@ fn write_json(out: &mut impl Write, feed: &FeedStatus) -> anyhow::Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// Fields of a line for programs: tabs between, none within.
-fn write_line(out: &mut impl Write, feed: &FeedStatus) -> io::Result<()> {
-    let next = feed.next_poll_at;
-    let error = plain(feed.last_error.as_deref().unwrap_or_default());
-    writeln!(out, "{}\t{}\t{next}\t{}\t{error}", feed.configured_url, state(feed), feed.entries)
-}
-
-fn table(feeds: &[FeedStatus], now: Timestamp) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some((terminal_size::Width(width), _)) = terminal_size::terminal_size() {
-        table.set_width(width);
-    }
-    table.set_header(["feed", "state", "entries", "next poll", "last error"]);
+fn feeds_table(feeds: &[FeedStatus], now: Timestamp) -> Table {
+    let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
     for feed in feeds {
         let name = match &feed.title {
             Some(title) => format!("{}\n{}", plain(title), feed.configured_url),

@@ -4,7 +4,7 @@ use jiff::civil::Weekday;
 use url::Url;
 
 use super::content::{body, line, value};
-use super::entry::{author, link_rank};
+use super::entry::{author, link_rank, relation};
 use super::links::{resolve, site};
 use super::space::Space;
 use super::tree::Element;
@@ -92,17 +92,11 @@ impl<'b> FeedReader<'b> {
         let Some(href) = child.attribute("href") else {
             return self.link(0, &child.text(), child);
         };
-        let relation = child.attribute("rel").unwrap_or_default().trim().to_ascii_lowercase();
-        let media_type = child.attribute("type").unwrap_or_default().trim().to_ascii_lowercase();
-        match relation.as_str() {
-            "" | "alternate" => {
-                self.link(link_rank(&media_type), &href, child);
-            }
-            "self" => {
-                self.info.self_url = self.info.self_url.take().or_else(|| resolve(&href, child, self.base))
-            }
+        match relation(child).as_str() {
+            "" | "alternate" => self.link(link_rank(child), &href, child),
+            "self" => keep(&mut self.info.self_url, || resolve(&href, child, self.base)),
             "hub" if self.info.hubs.len() < MAX_HUBS => {
-                self.info.hubs.extend(resolve(&href, child, self.base))
+                self.info.hubs.extend(resolve(&href, child, self.base));
             }
             _ => {}
         }

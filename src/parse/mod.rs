@@ -96,10 +96,7 @@ pub fn parse(
     let mut warnings = Vec::new();
     let text = decode::decode(body, content_type, &mut warnings);
     let source = trim_start(&text);
-    let mut parsed = match source.starts_with('{') {
-        true => json(source, base_url)?,
-        false => xml(source, base_url)?,
-    };
+    let mut parsed = if source.starts_with('{') { json(source, base_url) } else { xml(source, base_url) }?;
     warnings.append(&mut parsed.warnings);
     parsed.warnings = warnings;
     Ok(parsed)

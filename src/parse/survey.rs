@@ -306,11 +306,10 @@ fn has_unusual_attributes(flavour: Flavour, tag: &BytesStart<'_>, prefix: &str, 
                 key == "type" && matches!(value.as_ref(), "text" | "html")
             }
             ("", "category") => raw.contains("term=") == (flavour == Flavour::Atom),
-            ("", "cloud" | "source" | "generator") => !key.contains(':'),
             (_, "link") if key == "rel" => {
                 ["alternate", "self", "hub", "edit", "replies"].contains(&value.as_ref())
             }
-            (_, "link") => !key.contains(':'),
+            ("", "cloud" | "source" | "generator") | (_, "link") => !key.contains(':'),
             // An extension's own business.
             (prefix, _) => !prefix.is_empty() && !key.starts_with("xml"),
         };

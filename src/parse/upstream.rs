@@ -9,7 +9,7 @@ use url::Url;
 
 use super::content::{capped_body, capped_line};
 use super::dates::parse_date;
-use super::entry::link_rank;
+use super::entry::page_rank;
 use super::links::{join, site};
 use super::survey::{Tally, survey};
 use super::text::{fold_space, plain_line};
@@ -109,7 +109,7 @@ fn page(links: &[Link]) -> Option<&Link> {
         .filter(|link| link.target.is_none() && matches!(link.rel.as_deref(), None | Some("alternate")));
     pages.min_by_key(|link| match link.rel {
         None => 0,
-        Some(_) => link_rank(link.media_type.as_deref().unwrap_or_default()),
+        Some(_) => page_rank(link.media_type.as_deref().unwrap_or_default()),
     })
 }
 

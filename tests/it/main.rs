@@ -1,12 +1,11 @@
 //! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
 //! room.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where and why by panicking")]
-
 mod architecture;
 mod config;
 mod crash;
 mod daemon;
+mod dedup;
 mod demo;
 mod deploy;
 mod discover;

@@ -39,10 +39,10 @@ fn cases() {
 
 /// A feed as JSON, with the evidence of an entry beside its other fields.
 fn flat(feed: &ParsedFeed) -> Value {
-    let mut value = serde_json::to_value(feed).unwrap();
-    for entry in value["entries"].as_array_mut().unwrap() {
+    let mut value = serde_json::to_value(feed).expect("plain data");
+    for entry in value["entries"].as_array_mut().expect("a list") {
         let mut evidence = entry["evidence"].take();
-        entry.as_object_mut().unwrap().append(evidence.as_object_mut().unwrap());
+        entry.as_object_mut().expect("an object").append(evidence.as_object_mut().expect("an object"));
     }
     value
 }
@@ -150,9 +150,11 @@ fn sizes_are_capped() {
 
 #[test]
 fn entities_are_not_expanded_beyond_measure() {
-    let nested: String = (b'b'..=b'j')
-        .map(|c| format!("<!ENTITY {} '{}'>", c as char, format!("&{};", (c - 1) as char).repeat(10)))
-        .collect();
+    let mut nested = String::new();
+    for name in 'b'..='j' {
+        let inner = char::from_u32(u32::from(name) - 1).unwrap();
+        write!(nested, "<!ENTITY {name} '{}'>", format!("&{inner};").repeat(10)).unwrap();
+    }
     let laughs = format!(
         "<!DOCTYPE x [<!ENTITY a 'lol'>{nested}]>{HEAD}<item><title>&j;</title></item></channel></rss>"
     );
@@ -208,7 +210,9 @@ fn identity_survives_edits_and_moves() {
 
 fn seeds() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/feeds");
-    let cases = std::fs::read_dir(folder).unwrap().map(|case| case.unwrap().path());
+    let cases = std::fs::read_dir(folder)
+        .expect("the folder of cases")
+        .map(|case| case.expect("an entry of it").path());
     let mut seeds: Vec<_> = cases
         .filter_map(|case| {
             std::fs::read(case.join("feed.xml")).or_else(|_| std::fs::read(case.join("feed.json"))).ok()
