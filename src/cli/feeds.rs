@@ -2,13 +2,13 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::Table;
 use jiff::{SpanRound, Timestamp, Unit};
+use url::Url;
 
-use super::{Global, block_on};
+use super::{Global, block_on, discover, opml, table};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Config};
 use crate::store::{FeedState, FeedStatus, Store};
 
 /// Arguments of `feeds`.
@@ -34,37 +34,79 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The feeds of a site, each fetched and read: address, entries and title, tab-separated
+    Discover {
+        /// A page of the site, or its bare host
+        url: String,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// The feeds as OPML, for other readers or another feedmill
+    Export,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
-    let clock = Clock::system();
-    let feeds = block_on(async {
-        let store = Store::open(&config.database, clock.clone()).await?;
-        Ok(store.feeds_list().await?)
-    })?;
-    let mut out = io::stdout().lock();
     match &args.command {
-        Command::List { json: true } => feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?,
-        Command::List { json: false } if out.is_terminal() => {
-            writeln!(out, "{}", table(&feeds, clock.now()))?;
+        Command::List { json } => list(&config, *json),
+        Command::Show { url, json } => show(&config, url, *json),
+        Command::Discover { url, json } => {
+            let url = if url.contains(':') { url.clone() } else { format!("https://{url}/") };
+            discover::run(&feed_url(&url)?, *json, &config)
         }
-        Command::List { json: false } => feeds.iter().try_for_each(|feed| write_line(&mut out, feed))?,
-        Command::Show { url, json } => {
-            let url = config::feed_url(url).map_err(anyhow::Error::msg)?;
-            let Some(feed) = feeds.iter().find(|feed| feed.configured_url == url || feed.url == url) else {
-                bail!(
-                    "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
-                );
-            };
-            if *json {
-                write_json(&mut out, feed)?;
-            } else {
-                write_details(&mut out, feed, clock.now())?;
-            }
-        }
+        Command::Export => export(&config),
+    }
+}
+
+fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    let feeds = known(config)?;
+    let mut out = io::stdout().lock();
+    if json {
+        feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
+    } else if out.is_terminal() {
+        writeln!(out, "{}", overview(&feeds, Clock::system().now()))?;
+    } else {
+        feeds.iter().try_for_each(|feed| write_line(&mut out, feed))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let url = feed_url(url)?;
+    let feeds = known(config)?;
+    let Some(feed) = feeds.iter().find(|feed| feed.configured_url == url || feed.url == url) else {
+        bail!(
+            "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
+        );
+    };
+    let mut out = io::stdout().lock();
+    if json {
+        write_json(&mut out, feed)?;
+    } else {
+        write_details(&mut out, feed, Clock::system().now())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut feeds = known(config)?;
+    feeds.retain(|feed| feed.state != FeedState::Removed);
+    let mut out = io::stdout().lock();
+    opml::write(&mut out, &feeds)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The feeds in the store.
+fn known(config: &Config) -> anyhow::Result<Vec<FeedStatus>> {
+    block_on(async {
+        let store = Store::open(&config.database, Clock::system()).await?;
+        Ok(store.feeds_list().await?)
+    })
+}
+
+fn feed_url(text: &str) -> anyhow::Result<Url> {
+    config::feed_url(text).map_err(anyhow::Error::msg)
 }
 
 fn write_json(out: &mut impl Write, feed: &FeedStatus) -> anyhow::Result<()> {
@@ -79,13 +121,8 @@ fn write_line(out: &mut impl Write, feed: &FeedStatus) -> io::Result<()> {
     writeln!(out, "{}\t{}\t{next}\t{}\t{error}", feed.configured_url, state(feed), feed.entries)
 }
 
-fn table(feeds: &[FeedStatus], now: Timestamp) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some((terminal_size::Width(width), _)) = terminal_size::terminal_size() {
-        table.set_width(width);
-    }
-    table.set_header(["feed", "state", "entries", "next poll", "last error"]);
+fn overview(feeds: &[FeedStatus], now: Timestamp) -> Table {
+    let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
     for feed in feeds {
         let name = match &feed.title {
             Some(title) => format!("{}\n{}", plain(title), feed.configured_url),
@@ -163,6 +200,6 @@ fn rough_time(from: Timestamp, to: Timestamp) -> String {
 }
 
 /// Text from outside that moves no cursor.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -3,16 +3,19 @@
 mod config;
 mod dedup;
 mod demo;
+mod discover;
 mod export;
 mod extract;
 mod feeds;
 mod migrate;
 mod once;
+mod opml;
 mod parse;
 mod progress;
 mod run;
 mod table;
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -127,7 +130,7 @@ impl Cli {
 
 impl Global {
     /// Reads the configuration and starts the logs by it: for every subcommand that has to do with the operator's own
-    /// mill. What the configuration warns of is logged.
+    /// mill. Makes the state directory, where the store is in it. What the configuration warns of is logged.
     pub(crate) fn start(&self) -> anyhow::Result<Config> {
         self.start_reloadable().map(|(config, _)| config)
     }
@@ -136,6 +139,10 @@ impl Global {
     pub(crate) fn start_reloadable(&self) -> anyhow::Result<(Config, Logs)> {
         let loaded = self.load()?;
         let logs = telemetry::start_logs(&loaded.config.log)?;
+        if let Some(dir) = &loaded.config.state_dir {
+            fs::create_dir_all(dir)
+                .with_context(|| format!("cannot make the state directory {}", dir.display()))?;
+        }
         Ok((with_warnings_logged(loaded), logs))
     }
 

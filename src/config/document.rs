@@ -5,6 +5,8 @@
 //! into the tree with a place behind the file's end, so that an error names the variable.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,8 @@ pub(super) struct Document {
     overrides: Vec<Override>,
     /// Values that could not be read: the rest is looked at without them.
     left_out: Vec<Range<usize>>,
+    /// Where the key of each path stands; made when the first problem asks.
+    spans: OnceCell<HashMap<String, Range<usize>>>,
 }
 
 /// A line that holds one of these may hold a secret, whatever else is wrong with it: inline tables put all on one.
@@ -50,7 +54,7 @@ impl Node {
 
 impl Document {
     pub(super) fn new(path: PathBuf, text: String, overrides: Vec<Override>) -> Self {
-        Self { path, text, overrides, left_out: Vec::new() }
+        Self { path, text, overrides, left_out: Vec::new(), spans: OnceCell::new() }
     }
 
     /// The folder that relative paths in the file start at.
@@ -84,8 +88,7 @@ impl Document {
     /// A problem with the value at `path`, such as `fetch.timeout_secs` or `feed[3].url`. `value` is shown, so it
     /// must be no secret.
     pub(super) fn problem(&self, path: &str, value: Option<&str>, message: impl Into<String>) -> Problem {
-        let (tree, _) = self.tree();
-        let span = find(tree.get_ref(), path);
+        let span = self.span_of(path);
         let shown_path = without_indices(path);
         let key = match value {
             Some(value) => format!("{shown_path} = {value}"),
@@ -104,6 +107,23 @@ impl Document {
         }
         remove(tree.get_mut(), &self.left_out);
         (tree, errors)
+    }
+
+    /// The place of the key at `path`, or of the innermost thing on the way to it that there is.
+    fn span_of(&self, mut path: &str) -> Option<Range<usize>> {
+        let spans = self.spans.get_or_init(|| {
+            let mut spans = HashMap::new();
+            visit_table(self.tree().0.get_ref(), "", &mut |node| {
+                spans.insert(node.path, node.key);
+            });
+            spans
+        });
+        loop {
+            if let Some(span) = spans.get(path) {
+                return Some(span.clone());
+            }
+            path = &path[..path.rfind(['.', '['])?];
+        }
     }
 
     /// The innermost node that holds `span`.
@@ -303,27 +323,6 @@ fn remove_in(value: &mut DeValue<'_>, spans: &[Range<usize>]) {
             }
         }
         _ => {}
-    }
-}
-
-/// The place of the key at `path`, or of the innermost thing on the way to it that exists.
-fn find(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
-    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
-    let (name, index) = match name.split_once('[') {
-        Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
-        None => (name, None),
-    };
-    let (key, value) = table.get_key_value(name)?;
-    let (place, inner) = match (index, value.get_ref()) {
-        (Some(index), DeValue::Array(items)) => items
-            .get(index)
-            .map(|item| (item.span(), item.get_ref()))
-            .unwrap_or((key.span(), value.get_ref())),
-        _ => (key.span(), value.get_ref()),
-    };
-    match inner {
-        DeValue::Table(table) if !rest.is_empty() => find(table, rest).or(Some(place)),
-        _ => Some(place),
     }
 }
 

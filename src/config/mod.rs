@@ -66,6 +66,8 @@ pub struct Config {
     pub feed_defaults: Arc<FeedOptions>,
     /// `[output] dir`: where clean texts are written as they come, where set.
     pub output_dir: Option<PathBuf>,
+    /// The state directory, where the store's file is in it: the one folder that feedmill makes by itself.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// A configuration that was read, and what was noticed on the way.
@@ -99,13 +101,6 @@ impl Config {
         let path = file.clone().unwrap_or_else(|| PathBuf::from(NO_FILE));
         let document = Document::new(path, text, environment.overrides());
         load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
-    }
-
-    /// Reads `text` as a configuration file that stands nowhere, in an empty environment: for whoever makes up the
-    /// configuration in the program.
-    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let document = Document::new(PathBuf::from(NO_FILE), text.to_owned(), Vec::new());
-        load_document(document, &Environment::default()).map(|loaded| loaded.config)
     }
 }
 
@@ -141,7 +136,9 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         feeds: HashMap::new(),
         feed_defaults,
         output_dir: check::output_dir(&raw.output, &state_dir),
+        state_dir: None,
     };
+    config.state_dir = check::holds_store(&state_dir, &config.database).then_some(state_dir);
     for (document, part) in included.documents {
         let mut checker = Checker { document: &document, environment, problems: &mut problems };
         feeds.add_tables(&part.feed, &mut checker);

@@ -100,7 +100,6 @@ impl Default for Fetch {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
-#[expect(clippy::struct_field_names, reason = "settings carry their unit")]
 pub(super) struct Schedule {
     pub(super) min_interval_secs: u64,
     pub(super) max_interval_secs: u64,

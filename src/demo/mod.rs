@@ -7,7 +7,7 @@
 //! cookie banner, share bars and related cards.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -108,9 +108,11 @@ impl DemoSites {
         [&self.town, &self.wire].into_iter().flat_map(Host::feeds).collect()
     }
 
-    /// Where the hosts listen: what a fetcher that refuses loopback must be told to allow.
-    pub fn addresses(&self) -> [SocketAddr; 2] {
-        [self.town.address, self.wire.address]
+    /// Where the hosts may be met, which is what a fetcher that refuses loopback must be told to allow. `localhost` is
+    /// two addresses on most machines, whichever of them the listener got.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let loopback = |port| [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
+        [self.town.port, self.wire.port].into_iter().flat_map(loopback).collect()
     }
 
     /// Serves both hosts until `stop` is cancelled.
@@ -123,7 +125,7 @@ impl DemoSites {
 #[derive(Debug)]
 struct Host {
     listener: TcpListener,
-    address: SocketAddr,
+    port: u16,
     base: Url,
     documents: &'static [Document],
 }
@@ -131,10 +133,9 @@ struct Host {
 impl Host {
     async fn bind(name: &str, documents: &'static [Document]) -> io::Result<Self> {
         let listener = TcpListener::bind((name, 0)).await?;
-        let address = listener.local_addr()?;
-        let base = Url::parse(&format!("http://{name}:{}/", address.port()))
-            .expect("a host name and a port make a URL");
-        Ok(Self { listener, address, base, documents })
+        let port = listener.local_addr()?.port();
+        let base = Url::parse(&format!("http://{name}:{port}/")).expect("a host name and a port make a URL");
+        Ok(Self { listener, port, base, documents })
     }
 
     fn feeds(&self) -> impl Iterator<Item = Url> {

@@ -48,14 +48,18 @@ pub(crate) struct Context<'a> {
     stated_body: Option<String>,
 }
 
+/// What others say about the article: the page's metadata, the feed entry.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hints<'a> {
+    pub(crate) title: Option<&'a str>,
+    /// How the article or its summary starts.
+    pub(crate) lead: Option<&'a str>,
+    /// The whole body, as stated elsewhere.
+    pub(crate) body: Option<&'a str>,
+}
+
 impl<'a> Context<'a> {
-    pub(crate) fn new(
-        document: &'a Document,
-        title: Option<&str>,
-        lead: Option<&str>,
-        stated_body: Option<&str>,
-        phrases: &Phrases,
-    ) -> Self {
+    pub(crate) fn new(document: &'a Document, hints: Hints<'_>, phrases: &Phrases) -> Self {
         let blocks = &document.blocks;
         let matches: Vec<Option<Match>> =
             blocks.iter().map(|block| phrases.find(document.text_of(block), block.measure.words)).collect();
@@ -90,8 +94,9 @@ impl<'a> Context<'a> {
             small_box_traits: Vec::new(),
             all_traits: Vec::new(),
             title_at: None,
-            title: title.map(fold).filter(|title| !title.is_empty()),
-            entry_lead: lead
+            title: hints.title.map(fold).filter(|title| !title.is_empty()),
+            entry_lead: hints
+                .lead
                 .map(|lead| fold(&lead.chars().take(80).collect::<String>()))
                 .filter(|lead| lead.len() > 20),
             words,
@@ -113,7 +118,7 @@ impl<'a> Context<'a> {
                 .iter()
                 .filter(|container| container.tag == local_name!("article"))
                 .count(),
-            stated_body: stated_body.map(letters).filter(|body| body.len() > 100),
+            stated_body: hints.body.map(letters).filter(|body| body.len() > 100),
         };
         context.inherit_traits();
         context.find_title();

@@ -4,7 +4,7 @@
 //! goes; a heading of a furniture section takes what belongs to it along. The same rules clean plain text.
 
 use super::measure::Measure;
-use super::phrases::{Coverage, Furniture, Match, Phrases, Section, fold};
+use super::phrases::{Coverage, Furniture, Match, Section, fold};
 
 /// A line as the rules see it.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
     pub(crate) measure: Measure,
     pub(crate) is_heading: bool,
+    /// Whether it belongs to the body by all other evidence.
+    pub(crate) is_kept: bool,
 }
 
 impl Line<'_> {
@@ -28,15 +30,16 @@ impl Line<'_> {
     }
 }
 
-/// Which lines are furniture, by which rule.
-pub(crate) fn judge(lines: &[Line<'_>], title: Option<&str>, phrases: &Phrases) -> Vec<Option<&'static str>> {
-    let matches: Vec<Option<Match>> =
-        lines.iter().map(|line| phrases.find(line.text, line.measure.words)).collect();
-    let prose: Vec<f32> = lines
-        .iter()
-        .zip(&matches)
-        .map(|(line, found)| if found.is_none() && line.is_prose() { line.measure.words } else { 0.0 })
-        .collect();
+/// Which lines are furniture, by which rule. `matches` is what the word lists know of each.
+pub(crate) fn judge(
+    lines: &[Line<'_>],
+    matches: &[Option<Match>],
+    title: Option<&str>,
+) -> Vec<Option<&'static str>> {
+    let words = |(line, found): (&Line<'_>, &Option<Match>)| {
+        if line.is_kept && found.is_none() && line.is_prose() { line.measure.words } else { 0.0 }
+    };
+    let prose: Vec<f32> = lines.iter().zip(matches).map(words).collect();
     let all_prose: f32 = prose.iter().sum();
     let title = title.map(fold);
     let mut fates = vec![None; lines.len()];
@@ -98,7 +101,7 @@ pub(crate) fn judge(lines: &[Line<'_>], title: Option<&str>, phrases: &Phrases) 
                 }
             }
             Section::Box if found.furniture == Furniture::Related && line.measure.ends_colon => {
-                at = drop_card(lines, at, &matches, rule, &mut fates)
+                at = drop_card(lines, at, matches, rule, &mut fates)
             }
             _ => {}
         }
@@ -112,6 +115,15 @@ fn is_byline(line: &Line<'_>) -> bool {
         && !line.is_heading
         && line.measure.sentences <= 1
         && line.measure.capital_share >= 0.5
+}
+
+/// Whether a line stands where the body's own byline would: shortly before it, or among its first lines.
+pub(crate) fn stands_with_body(lines: &[Line<'_>], at: usize) -> bool {
+    const REACH: usize = 8;
+    let is_body = |line: &&Line<'_>| line.is_kept && line.is_prose();
+    let before = lines[..at].iter().filter(is_body).count();
+    let follows = lines[at..].iter().take(REACH).any(|line| is_body(&line));
+    (before == 0 && follows) || lines[at].is_kept || before <= 2 && follows
 }
 
 /// After the picture in an author box stands the name again, and perhaps a line on who that is.
@@ -143,7 +155,7 @@ fn drop_card(
     fates: &mut [Option<&'static str>],
 ) -> usize {
     let Some(title) = lines.get(at) else { return at };
-    if !title.is_label() || matches[at].is_some() {
+    if !title.is_label() || title.is_heading || matches[at].is_some() {
         return at;
     }
     fates[at] = Some(rule);

@@ -5,6 +5,8 @@
 pub(crate) struct Measure {
     /// Words; in scripts without spaces every character counts a little over half a word.
     pub(crate) words: f32,
+    /// Words as records count them: every character of a script without spaces is one.
+    pub(crate) count: u32,
     /// Share of the text inside links.
     pub(crate) link_share: f32,
     /// Share of the text in bold.
@@ -116,6 +118,7 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
         }
     }
     counts.sentences += u32::from(ended);
+    counts.count = words + unspaced;
     counts.words = words as f32 + unspaced as f32 * 0.6;
     let share = |part: usize, all: usize| if all == 0 { 0.0 } else { (part as f32 / all as f32).min(1.0) };
     counts.link_share = share(link_bytes, text.len());

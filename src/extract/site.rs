@@ -3,6 +3,12 @@
 use html5ever::local_name;
 use scraper::node::Element;
 
+use super::SiteEvidence;
+use super::blocks::{Block, Document};
+use super::choose::Fate;
+use super::phrases::fold;
+use crate::model::BlockHash;
+
 /// Joins two hashes; the order matters.
 pub(crate) fn mix(seed: u64, value: u64) -> u64 {
     // The finaliser of SplitMix64: cheap, and every bit of the input moves half of the output.
@@ -26,4 +32,86 @@ pub(crate) fn path_hash(around: u64, element: &Element) -> u64 {
         }
     }
     hash
+}
+
+/// What a hash stands for; part of the hash.
+#[derive(Clone, Copy)]
+enum Domain {
+    /// The text of a block, digits masked.
+    Text = 1,
+    /// A path on which blocks of the article hang.
+    BodyPath = 2,
+    /// A path on which only furniture hangs.
+    FurniturePath = 3,
+}
+
+fn block_hash(domain: Domain, value: u64) -> BlockHash {
+    BlockHash(mix(domain as u64, value))
+}
+
+fn text_hash(document: &Document, block: &Block) -> BlockHash {
+    block_hash(Domain::Text, hash_bytes(fold(document.text_of(block)).bytes()))
+}
+
+fn path_of(document: &Document, block: &Block) -> u64 {
+    document.containers[block.container].path
+}
+
+/// Probabilities that teach: a page whose own judgement wavers says nothing about its site.
+const SURE_BODY: f32 = 0.75;
+const SURE_FURNITURE: f32 = 0.2;
+
+/// The hashes that a page adds to its host's counts, each once.
+pub(crate) fn block_hashes(document: &Document, fates: &[Fate]) -> Vec<BlockHash> {
+    let mut hashes = Vec::with_capacity(document.blocks.len() * 2);
+    for (block, fate) in document.blocks.iter().zip(fates) {
+        hashes.push(text_hash(document, block));
+        if fate.kept && fate.probability > SURE_BODY {
+            hashes.push(block_hash(Domain::BodyPath, path_of(document, block)));
+        } else if !fate.kept && fate.probability < SURE_FURNITURE {
+            hashes.push(block_hash(Domain::FurniturePath, path_of(document, block)));
+        }
+    }
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+/// What the host's other pages say of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// Its text stands on several of them.
+    pub(crate) is_repeated: bool,
+    /// How far the block's log-odds move.
+    pub(crate) shift: f32,
+}
+
+impl Standing {
+    pub(crate) const UNKNOWN: Self = Self { is_repeated: false, shift: 0.0 };
+}
+
+/// A text on so many distinct articles is the site's: one other could be the article's own earlier revision.
+const REPEATED: u32 = 2;
+/// How far a repeated text moves the log-odds: no model is so sure that it could stay.
+const REPEATED_SHIFT: f32 = -6.0;
+/// How far a path moves them for each unit of its own log-odds, and at most.
+const PATH_WEIGHT: f32 = 0.5;
+const PATH_LIMIT: f32 = 1.5;
+/// Fewer articles than this say nothing about a path.
+const PATH_LEAST: u32 = 3;
+
+/// Weighs the host's counts for one block.
+pub(crate) fn standing(document: &Document, block: &Block, evidence: &SiteEvidence) -> Standing {
+    let count = |hash: BlockHash| evidence.articles_by_block.get(&hash).copied().unwrap_or_default();
+    if count(text_hash(document, block)) >= REPEATED {
+        return Standing { is_repeated: true, shift: REPEATED_SHIFT };
+    }
+    let path = path_of(document, block);
+    let (body, furniture) =
+        (count(block_hash(Domain::BodyPath, path)), count(block_hash(Domain::FurniturePath, path)));
+    if body + furniture < PATH_LEAST {
+        return Standing::UNKNOWN;
+    }
+    let odds = ((body as f32 + 0.5) / (furniture as f32 + 0.5)).ln();
+    Standing { is_repeated: false, shift: (odds * PATH_WEIGHT).clamp(-PATH_LIMIT, PATH_LIMIT) }
 }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::Validators;
+use crate::telemetry::metrics;
 
 const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
                            application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1";
@@ -28,8 +29,8 @@ const ACCEPT_PAGE: &str =
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
 /// Our name in `User-Agent` and to robots.txt.
 const PRODUCT: &str = env!("CARGO_PKG_NAME");
-/// A longer validator is an attack on our store, not an aid.
-const MAX_VALIDATOR_BYTES: usize = 1024;
+/// A longer validator or media type is an attack on our store, not an aid.
+const MAX_VALUE_BYTES: usize = 1024;
 
 /// The client. Cheap to clone; all clones share connections and host limits.
 #[derive(Clone, Debug)]
@@ -64,14 +65,17 @@ enum Wanted {
     Robots,
 }
 
-/// The time that a request may still take. Waiting for a turn does not count.
-struct Budget(Duration);
+/// The time that a request may take. Waiting for a turn does not count.
+struct Budget {
+    total: Duration,
+    spent: Duration,
+}
 
 impl Budget {
     async fn spend<T>(&mut self, work: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
         let began = Instant::now();
-        let result = tokio::time::timeout(self.0, work).await;
-        self.0 = self.0.saturating_sub(began.elapsed());
+        let result = tokio::time::timeout(self.total.saturating_sub(self.spent), work).await;
+        self.spent += began.elapsed();
         result.map_err(|_| FetchError::Timeout("the total time is up".to_owned()))?
     }
 }
@@ -125,7 +129,23 @@ impl Fetcher {
             auth,
             obey_robots: request.options.obey_robots.unwrap_or(obey_by_default),
         };
-        self.get(&plan).await
+        let mut budget = self.budget(&plan);
+        let answer = self.get(&plan, &mut budget).await;
+        match &answer {
+            Ok(response) => {
+                let body_bytes = match &response.content {
+                    Content::NotModified => None,
+                    Content::Body(body) => Some(body.len() as u64),
+                };
+                metrics::fetch_answered(request.purpose, body_bytes, budget.spent);
+            }
+            Err(error) => metrics::fetch_failed(request.purpose, error.label()),
+        }
+        answer
+    }
+
+    fn budget(&self, plan: &Plan<'_>) -> Budget {
+        Budget { total: plan.options.timeout.unwrap_or(self.0.settings.timeout), spent: Duration::ZERO }
     }
 
     /// When to come back with a request for `url`, if it would have to wait for its host's turn for longer than
@@ -135,9 +155,8 @@ impl Fetcher {
         self.0.hosts.defer(url, self.0.settings.host_min_gap, patience)
     }
 
-    async fn get(&self, plan: &Plan<'_>) -> Result<Response, FetchError> {
+    async fn get(&self, plan: &Plan<'_>, budget: &mut Budget) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
-        let mut budget = Budget(plan.options.timeout.unwrap_or(settings.timeout));
         let mut url = plan.start.clone();
         let mut hops: Vec<Hop> = Vec::new();
         let mut turn: Option<Turn> = None;
@@ -197,7 +216,7 @@ impl Fetcher {
         };
         let file = async {
             // Boxed, since this is a request within a request.
-            match Box::pin(self.get(&robots)).await?.content {
+            match Box::pin(self.get(&robots, &mut self.budget(&robots))).await?.content {
                 Content::Body(file) => Ok(file),
                 Content::NotModified => Ok(Vec::new()),
             }
@@ -270,7 +289,7 @@ impl Fetcher {
         let headers = response.headers();
         let freshness = freshness::read(headers, self.0.clock.now());
         let validators = validators(headers);
-        let content_type = readable(headers, &CONTENT_TYPE, usize::MAX);
+        let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
         let content = match status {
             200 | 203 => {
                 if let Some(encoding) = unknown_encoding(headers) {
@@ -356,8 +375,8 @@ fn redirect_target(response: &reqwest::Response, from: &Url) -> Result<Option<Ur
 /// The validators, byte for byte.
 fn validators(headers: &HeaderMap) -> Validators {
     Validators {
-        etag: readable(headers, &ETAG, MAX_VALIDATOR_BYTES),
-        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALIDATOR_BYTES),
+        etag: readable(headers, &ETAG, MAX_VALUE_BYTES),
+        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALUE_BYTES),
     }
 }
 
@@ -372,6 +391,7 @@ fn readable(headers: &HeaderMap, name: &HeaderName, max_bytes: usize) -> Option<
 fn unknown_encoding(headers: &HeaderMap) -> Option<String> {
     let encoding = headers.get(CONTENT_ENCODING)?;
     let encoding = String::from_utf8_lossy(encoding.as_bytes()).trim().to_ascii_lowercase();
+    let encoding: String = encoding.chars().take(80).collect();
     (!matches!(encoding.as_str(), "" | "identity" | "none" | "utf-8")).then_some(encoding)
 }
 

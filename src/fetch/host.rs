@@ -12,8 +12,9 @@ use url::Url;
 
 /// Hosts remembered before the idle ones are forgotten.
 const SWEEP_ABOVE: usize = 4096;
-/// How long a request lasts at a host not asked before.
-const FIRST_GUESS: Duration = Duration::from_secs(1);
+/// How long a request lasts at a host not asked before. Hopeful, since a slow host shows soon enough (see
+/// [`Pace::expected`]) and a quick one should not be kept waiting.
+const FIRST_GUESS: Duration = Duration::from_millis(50);
 
 /// The server behind a URL. `http` and `https` on their usual ports are one; any other port is another server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +48,8 @@ struct Pace {
     waiting: u32,
     /// How long a request lasts here, smoothed.
     lasts: Duration,
+    /// When the requests in flight began.
+    in_flight: Vec<Instant>,
     /// Whoever is sent away comes back after those sent away before.
     next_return: Instant,
 }
@@ -71,6 +74,9 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut pace = self.host.pace();
         pace.lasts = (pace.lasts * 3 + self.began.elapsed()) / 4;
+        if let Some(at) = pace.in_flight.iter().position(|began| *began == self.began) {
+            pace.in_flight.swap_remove(at);
+        }
     }
 }
 
@@ -87,12 +93,13 @@ impl Hosts {
             let _waiting = Waiting::new(&host);
             Arc::clone(&host.permits).acquire_owned().await.expect("the semaphore is never closed")
         };
-        let began = host.pace().next_start(gap);
+        let began = host.pace().begin(gap);
+        let turn = Turn { key, host, began, _permit: permit };
         // A timer takes a millisecond even where there is nothing to wait for.
         if began > Instant::now() {
             tokio::time::sleep_until(began).await;
         }
-        Turn { key, host, began, _permit: permit }
+        turn
     }
 
     /// When to come back, if a request to the host would have to wait for longer than `patience`. Each caller is given
@@ -102,7 +109,7 @@ impl Hosts {
         let busy = u32::from(host.permits.available_permits() == 0);
         let mut pace = host.pace();
         let now = Instant::now();
-        let each = gap.max(pace.lasts / u32::from(self.concurrency));
+        let each = gap.max(pace.expected(now) / u32::from(self.concurrency));
         let wait = pace.next_start.saturating_duration_since(now) + each * (pace.waiting + busy);
         if wait <= patience {
             return None;
@@ -123,7 +130,13 @@ impl Hosts {
         }
         let host = Arc::new(Host {
             permits: Arc::new(Semaphore::new(usize::from(self.concurrency))),
-            pace: Mutex::new(Pace { next_start: now, waiting: 0, lasts: FIRST_GUESS, next_return: now }),
+            pace: Mutex::new(Pace {
+                next_start: now,
+                waiting: 0,
+                lasts: FIRST_GUESS,
+                in_flight: Vec::new(),
+                next_return: now,
+            }),
         });
         hosts.insert(key.clone(), Arc::clone(&host));
         host
@@ -142,10 +155,17 @@ impl Host {
 
 impl Pace {
     /// Takes the next start.
-    fn next_start(&mut self, gap: Duration) -> Instant {
+    fn begin(&mut self, gap: Duration) -> Instant {
         let start = self.next_start.max(Instant::now());
         self.next_start = start + gap;
+        self.in_flight.push(start);
         start
+    }
+
+    /// How long a request will last, by those before it and by those that have not come back yet.
+    fn expected(&self, now: Instant) -> Duration {
+        let ages = self.in_flight.iter().map(|began| now.saturating_duration_since(*began));
+        ages.max().unwrap_or_default().max(self.lasts)
     }
 
     fn is_ahead_of(&self, now: Instant) -> bool {

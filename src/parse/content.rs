@@ -85,7 +85,7 @@ pub(super) fn capped_body(text: Cow<'_, str>) -> Option<String> {
     let text = match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         Cow::Owned(text) if text.trim().len() < text.len() => Cow::Owned(text.trim().to_owned()),
-        text => text,
+        Cow::Owned(text) => Cow::Owned(text),
     };
     some_text(clean(cut(text, MAX_TEXT_BYTES)))
 }

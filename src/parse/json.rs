@@ -11,7 +11,7 @@ use url::Url;
 
 use super::content::{capped_body, capped_line};
 use super::dates::parse_date;
-use super::links::join;
+use super::links::{join, site};
 use super::text::{fold_space, plain_line};
 use super::tree::MAX_ENTRIES;
 use super::{EntryDraft, FeedInfo, ParseError};
@@ -50,7 +50,7 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, Par
     }
     let info = FeedInfo {
         title: document.title.line(),
-        link: document.home_page_url.body().map(|link| join(&link, base_url).map_or(link, String::from)),
+        link: document.home_page_url.body().and_then(|link| site(&link, join(&link, base_url))),
         id: document.feed_url.body(),
         description: document.description.body(),
         language: document.language.body(),
@@ -58,8 +58,8 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, Par
         hubs: document.hubs.list.iter().filter_map(|hub| hub.url.url(base_url)).collect(),
         ..FeedInfo::default()
     };
-    let site = info.link.as_deref().and_then(|link| Url::parse(link).ok());
-    let base_url = base_url.or(site.as_ref());
+    let site_url = info.link.as_deref().and_then(|link| Url::parse(link).ok());
+    let base_url = base_url.or(site_url.as_ref());
     let entries = items.list.into_iter().map(|item| entry(item, base_url)).collect();
     let authors = names(&document.authors, &document.author);
     Ok(JsonFeed { info, entries, authors, warnings })

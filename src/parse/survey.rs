@@ -57,9 +57,13 @@ pub(super) fn survey(source: &str) -> Option<(Flavour, Tally)> {
             Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => survey.filled |= survey.field,
             Event::Comment(_) | Event::PI(_) => {}
             Event::Decl(_) | Event::DocType(_) => return None,
-            Event::Eof => return Some((survey.flavour?, survey.tally)),
+            Event::Eof => break,
         }
     }
+    // Where some entries have no guid, what guids are worth is for `identity` to say, which asks for more.
+    let Tally { entries, guids, .. } = survey.tally;
+    (guids == 0 || guids == entries).then_some(())?;
+    Some((survey.flavour?, survey.tally))
 }
 
 fn is_utf8(declaration: &BytesDecl<'_>) -> bool {
@@ -302,11 +306,10 @@ fn has_unusual_attributes(flavour: Flavour, tag: &BytesStart<'_>, prefix: &str, 
                 key == "type" && matches!(value.as_ref(), "text" | "html")
             }
             ("", "category") => raw.contains("term=") == (flavour == Flavour::Atom),
-            ("", "cloud" | "source" | "generator") => !key.contains(':'),
             (_, "link") if key == "rel" => {
                 ["alternate", "self", "hub", "edit", "replies"].contains(&value.as_ref())
             }
-            (_, "link") => !key.contains(':'),
+            ("", "cloud" | "source" | "generator") | (_, "link") => !key.contains(':'),
             // An extension's own business.
             (prefix, _) => !prefix.is_empty() && !key.starts_with("xml"),
         };

@@ -29,12 +29,11 @@ pub(super) fn unescape<'a>(raw: &'a str, entities: &Entities<'_>) -> Cow<'a, str
         if text.len() > MAX_TEXT_BYTES {
             break;
         }
-        match entity(after).filter(|name| push_entity(name, entities, &mut text)) {
-            Some(name) => rest = &after[name.len()..],
-            None => {
-                text.push('&');
-                rest = after;
-            }
+        if let Some(name) = entity(after).filter(|name| push_entity(name, entities, &mut text)) {
+            rest = &after[name.len()..];
+        } else {
+            text.push('&');
+            rest = after;
         }
         let plain = rest.find('&').unwrap_or(rest.len());
         text.push_str(&rest[..plain]);
@@ -65,8 +64,8 @@ fn push_entity(reference: &str, entities: &Entities<'_>, text: &mut String) -> b
         };
         let Ok(code) = code else { return false };
         // References into the C1 range are windows-1252 in all but name.
-        match code {
-            0x80..=0x9F => text.push(from_windows_1252(code as u8)),
+        match u8::try_from(code) {
+            Ok(byte @ 0x80..=0x9F) => text.push(from_windows_1252(byte)),
             _ => text.extend(char::from_u32(code).filter(|c| is_text(*c))),
         }
         return true;
@@ -92,18 +91,18 @@ fn is_text(c: char) -> bool {
 /// Drops control characters, reads those of the C1 range as the windows-1252 that they are, and undoes a UTF-8 that
 /// was once taken for windows-1252 and encoded again.
 pub(super) fn clean(text: Cow<'_, str>) -> String {
-    let text = match text.is_ascii() {
-        true => text,
-        false => encoded_twice(&text).map_or(text, Cow::Owned),
-    };
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
+        return text.into_owned();
+    }
+    let text = encoded_twice(&text).map_or(text, Cow::Owned);
     if text.chars().all(is_text) {
         return text.into_owned();
     }
-    let mend = |c: char| match c {
-        '\u{80}'..='\u{9F}' => Some(from_windows_1252(c as u8)),
-        c => is_text(c).then_some(c),
+    let mend = |c: char| match u8::try_from(c) {
+        Ok(byte @ 0x80..=0x9F) => from_windows_1252(byte),
+        _ => c,
     };
-    text.chars().filter_map(mend).filter(|c| is_text(*c)).collect()
+    text.chars().map(mend).filter(|c| is_text(*c)).collect()
 }
 
 /// The text that was encoded twice: all of it fits windows-1252, and read as bytes it is UTF-8 beyond ASCII.
@@ -164,12 +163,11 @@ pub(super) fn plain_line(html: &str) -> String {
     while let Some(start) = rest.find('<') {
         text.push_str(&rest[..start]);
         rest = &rest[start..];
-        match inline_tag(rest) {
-            Some(length) => rest = &rest[length..],
-            None => {
-                text.push('<');
-                rest = &rest[1..];
-            }
+        if let Some(length) = inline_tag(rest) {
+            rest = &rest[length..];
+        } else {
+            text.push('<');
+            rest = &rest[1..];
         }
     }
     text.push_str(rest);

@@ -9,8 +9,8 @@ use url::Url;
 
 use super::content::{capped_body, capped_line};
 use super::dates::parse_date;
-use super::entry::link_rank;
-use super::links::join;
+use super::entry::page_rank;
+use super::links::{join, site};
 use super::survey::{Tally, survey};
 use super::text::{fold_space, plain_line};
 use super::{EntryDraft, FeedInfo, Flavour, identity};
@@ -28,11 +28,11 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Option<UpstreamFeed>
     // The survey has bounded the depth, so no recursion in feed-rs can overflow the stack. Its panics are its own.
     let feed = catch_unwind(|| parser().parse(source.as_bytes())).ok()?.ok()?;
     let info = feed_info(&feed, flavour, base_url);
-    let site = info.link.as_deref().and_then(|link| Url::parse(link).ok());
-    let base_url = base_url.or(site.as_ref());
+    let site_url = info.link.as_deref().and_then(|link| Url::parse(link).ok());
+    let base_url = base_url.or(site_url.as_ref());
     let authors = if flavour == Flavour::Atom { names(&feed.authors) } else { Vec::new() };
     let entries: Vec<_> = feed.entries.into_iter().map(|entry| draft(entry, flavour, base_url)).collect();
-    let agrees = tally(&entries) == seen && identity::guids_are_sound(&entries);
+    let agrees = tally(&entries) == seen && (seen.guids == 0 || identity::guids_are_sound(&entries));
     agrees.then_some(UpstreamFeed { info, entries, authors })
 }
 
@@ -60,10 +60,10 @@ fn tally(entries: &[EntryDraft]) -> Tally {
 fn feed_info(feed: &Feed, flavour: Flavour, base_url: Option<&Url>) -> FeedInfo {
     let hubs = feed.links.iter().filter(|link| link.rel.as_deref() == Some("hub"));
     let own = feed.links.iter().find(|link| link.rel.as_deref() == Some("self"));
-    let site = page(&feed.links).map(|link| link.href.clone());
+    let page = page(&feed.links).map(|link| link.href.as_str());
     let mut info = FeedInfo {
         title: feed.title.as_ref().and_then(|title| line(title, flavour)),
-        link: site.map(|link| join(&link, base_url).map_or(link, String::from)),
+        link: page.and_then(|link| site(link, join(link, base_url))),
         id: Some(feed.id.trim().to_owned()).filter(|id| !id.is_empty()),
         description: feed.description.as_ref().and_then(|text| body(&text.content)),
         language: feed.language.clone(),
@@ -109,7 +109,7 @@ fn page(links: &[Link]) -> Option<&Link> {
         .filter(|link| link.target.is_none() && matches!(link.rel.as_deref(), None | Some("alternate")));
     pages.min_by_key(|link| match link.rel {
         None => 0,
-        Some(_) => link_rank(link.media_type.as_deref().unwrap_or_default()),
+        Some(_) => page_rank(link.media_type.as_deref().unwrap_or_default()),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Entries to articles: fetch the page, extract, fingerprint, store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument as _;
@@ -282,6 +282,7 @@ async fn refine(
 ) -> EntryOutcome {
     let hostname = source.page.url.host_str().unwrap_or_default().to_owned();
     let site = match shared.store.site_evidence(&hostname).await {
+        Ok(site) if entry.known == Known::ThroughThis => without_one_article(site),
         Ok(site) => site,
         Err(error) => {
             tracing::warn!(error = %error, "the host's furniture is unknown: extracting without it");
@@ -294,10 +295,12 @@ async fn refine(
     let Source { page, raw_sha256, from_feed } = source;
     let fetched_at = page.fetched_at;
     let work = move || {
+        let began = Instant::now();
         let mut article = extract(&page, &Evidence { entry: Some(&evidence), site: Some(&site) }, &rules);
         if from_feed {
             flag(&mut article, QualityFlag::FeedContentUsed);
         }
+        metrics::extracted(began.elapsed());
         let fingerprint = dedup::fingerprint(&article, &dedup);
         (article, fingerprint)
     };
@@ -325,6 +328,17 @@ async fn refine(
         raw_sha256,
         fetched_at,
     }))
+}
+
+/// The evidence without the article that is being read anew: its own blocks are not furniture because it showed them
+/// before. Which of the counts it is behind is not kept, so that each gives up one.
+fn without_one_article(mut site: SiteEvidence) -> SiteEvidence {
+    site.articles = site.articles.saturating_sub(1);
+    site.articles_by_block.retain(|_, articles| {
+        *articles -= 1;
+        *articles > 0
+    });
+    site
 }
 
 /// The entry as evidence. Its content must not stand in for the page where the operator asked for the page only, and need

@@ -51,7 +51,7 @@ metrics_table! {
     FETCH_DURATION: Histogram "feedmill_fetch_duration_seconds", "Time from a request's turn to the end of its body, by purpose";
     ENTRIES_FINISHED: Counter "feedmill_entries_finished_total", "Entries worked on, by what became of them";
     ENTRIES_DROPPED: Counter "feedmill_entries_dropped_total", "Entries given up, by reason";
-    EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Processor time of extracting one article";
+    EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because most hosts could not be reached";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";

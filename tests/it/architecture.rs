@@ -116,11 +116,12 @@ fn sources() -> Vec<Source> {
     walk(Path::new("src"), &mut paths);
     let texts: BTreeMap<PathBuf, String> =
         paths.into_iter().map(|path| (path.clone(), read(&path))).collect();
-    let tests: BTreeSet<PathBuf> = texts.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+    let test_only: BTreeSet<PathBuf> =
+        texts.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
     texts
         .into_iter()
         .filter(|(path, _)| path != Path::new("src/lib.rs") && path != Path::new("src/main.rs"))
-        .filter(|(path, _)| !tests.contains(path))
+        .filter(|(path, _)| !test_only.contains(path))
         .map(|(path, text)| {
             let below_src = path.iter().nth(1).expect("the file is below src");
             let room = Path::new(below_src).file_stem().unwrap().to_str().unwrap().to_owned();
@@ -188,6 +189,7 @@ fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let after = line[at + word.len()..].chars().next();
         let word_ends = word.ends_with(|c: char| c.is_alphanumeric());
-        !joins(line[..at].chars().next_back()) && !(word_ends && joins(after))
+        let is_part_of_another = joins(line[..at].chars().next_back()) || (word_ends && joins(after));
+        !is_part_of_another
     })
 }

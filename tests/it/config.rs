@@ -40,7 +40,7 @@ impl Files {
     }
 
     fn load(&self) -> Result<Loaded, ConfigError> {
-        let environment = Environment::from_iter(self.environment.iter().cloned());
+        let environment: Environment = self.environment.iter().cloned().collect();
         Config::load(Some(&self.path("feedmill.toml")), &environment)
     }
 
@@ -74,20 +74,20 @@ fn url(text: &str) -> Url {
 
 /// The shipped file with every setting in force: prose begins with "# ", a setting with "#" alone.
 fn uncommented() -> String {
-    let line = |line: &str| match line.strip_prefix('#') {
-        Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{setting}\n"),
-        _ => format!("{line}\n"),
-    };
-    DEFAULT_FILE.lines().map(line).collect()
+    lines(DEFAULT_FILE.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => setting,
+        _ => line,
+    }))
 }
 
 /// The examples in the shipped file's prose.
 fn examples() -> String {
-    DEFAULT_FILE
-        .lines()
-        .filter_map(|line| line.strip_prefix("#    "))
-        .map(|line| format!("{line}\n"))
-        .collect()
+    lines(DEFAULT_FILE.lines().filter_map(|line| line.strip_prefix("#    ")))
+}
+
+/// One text of many lines.
+fn lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    lines.into_iter().fold(String::new(), |text, line| text + line.as_ref() + "\n")
 }
 
 /// `section.key` of every setting.
@@ -175,6 +175,7 @@ const BROKEN: &[(&str, &str)] = &[
         "[[feed]]\nurl = \"https://news.example.org/feed\"\nheaders = { Authorization = \"Basic c3dvcmRmaXNo\" }\n",
     ),
     ("bad_database", "[database]\nurl = \"mysql://mill:swordfish@db/mill\"\n"),
+    ("database_in_memory", "[database]\nurl = \"sqlite::memory:\"\n"),
     ("bad_listen", "[http]\nlisten = \"8080\"\n"),
     ("bad_net", "[fetch]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
     ("intervals_crossed", "[schedule]\nmin_interval_secs = 7200\nmax_interval_secs = 3600\n"),
@@ -219,7 +220,7 @@ fn a_syntax_error_beside_a_secret_shows_no_secret() {
 
 #[test]
 fn a_long_list_of_problems_is_cut() {
-    let list: String = (0..50).map(|i| format!("no-url-{i}\n")).collect();
+    let list = lines((0..50).map(|i| format!("no-url-{i}")));
     let error = Files::new(&[("feedmill.toml", "include = [\"feeds.txt\"]"), ("feeds.txt", &list)]).error();
     assert_eq!(error.lines().count(), 21, "{error}");
     assert!(error.starts_with("feeds.txt:1: \"no-url-0\": not a URL: must begin with http:// or https://\n"));
@@ -358,7 +359,7 @@ fn a_feeds_own_settings_win() {
     let feeds = &loaded.config.feeds;
     assert_eq!((feeds.len(), loaded.disabled_feeds), (3, 1));
     let a = &feeds[&url("https://a.example/feed")];
-    assert_eq!(a.bounds.fixed_interval, Some(Duration::from_secs(900)));
+    assert_eq!(a.bounds.fixed_interval, Some(Duration::from_mins(15)));
     assert_eq!((a.content, a.tags.as_slice()), (ContentSource::Page, ["world".to_owned()].as_slice()));
     assert_eq!(a.request.timeout, Some(Duration::from_secs(5)));
     assert_eq!(a.request.user_agent.as_deref(), Some("ExampleBot/1.0"));
@@ -428,7 +429,7 @@ fn feeds_come_from_included_files() {
         ["World", "Europe", "News"]
     );
     let tuned = &loaded.config.feeds[&url("https://opml.example/tuned")];
-    assert_eq!(tuned.bounds.fixed_interval, Some(Duration::from_secs(900)));
+    assert_eq!(tuned.bounds.fixed_interval, Some(Duration::from_mins(15)));
     assert_eq!(loaded.disabled_feeds, 1);
     assert_eq!(
         files.warnings(),
@@ -491,17 +492,12 @@ fn files_that_include_each_other_are_refused() {
 
 #[test]
 fn fifty_thousand_feeds_are_read() {
-    let list: String = (0..50_000).map(|i| format!("https://host-{i}.example/feed.xml\n")).collect();
-    let outlines: String = (50_000..100_000)
-        .map(|i| {
-            format!(
-                "<outline type=\"rss\" text=\"Feed {i}\" xmlUrl=\"https://host-{i}.example/feed.xml\"/>\n"
-            )
-        })
-        .collect();
-    let tables: String = (100_000..150_000)
-        .map(|i| format!("[[feed]]\nurl = \"https://host-{i}.example/feed.xml\"\ninterval_secs = 900\n"))
-        .collect();
+    let url = |i: u32| format!("https://host-{i}.example/feed.xml");
+    let list = lines((0..50_000).map(url));
+    let outline = |i| format!("<outline type=\"rss\" text=\"Feed {i}\" xmlUrl=\"{}\"/>", url(i));
+    let outlines = lines((50_000..100_000).map(outline));
+    let table = |i| format!("[[feed]]\nurl = \"{}\"\ninterval_secs = 900", url(i));
+    let tables = lines((100_000..150_000).map(table));
     let files = Files::new(&[
         ("feedmill.toml", "include = [\"list.txt\", \"export.opml\", \"tables.toml\"]"),
         ("list.txt", &list),
@@ -521,10 +517,15 @@ fn relative_paths_of_the_store_start_at_the_state_directory() {
     );
     assert_eq!(
         database(&config("").with("HOME", "/home/a b?").with("XDG_STATE_HOME", "")),
-        "sqlite:/home/a b%3F/.local/state/feedmill/feedmill.db"
+        "sqlite:/home/a b?/.local/state/feedmill/feedmill.db"
     );
     let absolute = config("[database]\nurl = \"sqlite:///srv/mill.db\"\n").with("HOME", "/home/a");
     assert_eq!(database(&absolute), "sqlite:/srv/mill.db");
+    let state_dir = |files: &Files| loaded(files).config.state_dir;
+    let own = config("").with("STATE_DIRECTORY", "/var/lib/feedmill");
+    assert_eq!(state_dir(&own).as_deref(), Some(Path::new("/var/lib/feedmill")));
+    assert_eq!(state_dir(&absolute), None);
+    assert_eq!(state_dir(&config("")), None);
     let output = config("[output]\ndir = \"texts\"\n").with("STATE_DIRECTORY", "/var/lib/feedmill");
     assert_eq!(loaded(&output).config.output_dir.as_deref(), Some(Path::new("/var/lib/feedmill/texts")));
 }

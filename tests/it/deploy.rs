@@ -3,13 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use feedmill::config::Config;
+use feedmill::config::{Config, Environment};
 
 /// Highest exposure that `systemd-analyze security` may find, in tenths.
 const MAX_EXPOSURE: u32 = 20;
 
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
+}
+
+fn shipped_config() -> Config {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/feedmill.toml");
+    Config::load(Some(&file), &Environment::default()).unwrap().config
 }
 
 fn unit() -> String {
@@ -36,7 +41,7 @@ fn the_systemd_unit_is_hardened() {
 
 #[test]
 fn service_managers_wait_longer_than_a_soft_stop_takes() {
-    let stop_timeout_secs = Config::from_toml("").unwrap().stop_timeout.as_secs();
+    let stop_timeout_secs = shipped_config().stop_timeout.as_secs();
     let unit = unit();
     let systemd: u64 = unit_value(&unit, "TimeoutStopSec").parse().unwrap();
     let compose = std::fs::read_to_string(deploy("compose.yaml")).unwrap();

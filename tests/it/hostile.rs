@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use feedmill::fetch::{RequestOptions, Settings};
+use feedmill::fetch::{FetchError, RequestOptions, Settings};
 use feedmill::model::Validators;
 use futures_util::future::join_all;
 
@@ -38,9 +38,10 @@ fn raw(text: impl AsRef<str>) -> Reply {
 /// Each trick with the label of the error that it ends in; `ok` where it does no harm at all.
 fn tricks() -> Vec<(&'static str, Reply, &'static str)> {
     let zeros = vec![0; BOMB_BYTES];
-    let garbage: Vec<u8> = (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let many_headers = (0..1000).map(|n| format!("X-{n}: y\r\n")).collect::<String>();
-    let wide_headers = (0..90).map(|n| format!("X-{n}: {}\r\n", "y".repeat(1000))).collect::<String>();
+    let garbage: Vec<u8> =
+        (0..5_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let many_headers = "X-Filler: y\r\n".repeat(1000);
+    let wide_headers = format!("X-Filler: {}\r\n", "y".repeat(1000)).repeat(90);
     let half_of_gzip = {
         let whole = gzip(&garbage);
         whole[..whole.len() / 2].to_vec()
@@ -154,12 +155,14 @@ async fn every_trick_ends_soon_and_a_hundred_good_feeds_go_on() {
     hostile.handle(|_| Reply::redirect(302, "x/"));
     good.handle(|request| Reply::ok("text/xml", request.target.clone()));
     let fetcher = fetcher(Settings { host_concurrency: 100, ..settings() });
-    let in_haste = RequestOptions { timeout: Some(Duration::from_secs(2)), ..RequestOptions::default() };
 
     let attacks = tricks.iter().enumerate().map(async |(number, (name, _, expected))| {
         let url = hostile.url(&format!("/{number}/"));
-        let result = get_with(&fetcher, &url, &Validators::default(), &in_haste).await;
-        let label = result.as_ref().map_or_else(|error| error.label(), |_| "ok");
+        // Only silence needs a timeout; all else ends by itself, however slow the machine.
+        let timeout = (*expected == "timeout").then_some(Duration::from_secs(1));
+        let options = RequestOptions { timeout, ..RequestOptions::default() };
+        let result = get_with(&fetcher, &url, &Validators::default(), &options).await;
+        let label = result.as_ref().map_or_else(FetchError::label, |_| "ok");
         assert_eq!(label, *expected, "{name}: {:?}", result.err());
     });
     let feeds = (0..100).map(async |number| {

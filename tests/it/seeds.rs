@@ -145,12 +145,11 @@ fn read_seeds() -> Option<Vec<Seed>> {
     let dir = named.clone().unwrap_or_else(|| PathBuf::from(SEEDS_DIR));
     if !dir.is_dir() {
         assert!(named.is_none(), "{SEEDS_DIR_VARIABLE} names no folder: {}", dir.display());
-        writeln!(
-            std::io::stderr(),
-            "\nSEEDS NOT FOUND, NOTHING WAS TESTED ON THEM: {} is no folder\nhint: set {SEEDS_DIR_VARIABLE}\n",
+        let absent = format!(
+            "\nSEEDS NOT FOUND, NOTHING WAS TESTED ON THEM: {} is no folder\nhint: set {SEEDS_DIR_VARIABLE}\n\n",
             dir.display()
-        )
-        .unwrap();
+        );
+        std::io::stderr().write_all(absent.as_bytes()).unwrap();
         return None;
     }
     let mut gold: BTreeMap<String, BTreeMap<usize, Label>> = BTreeMap::new();

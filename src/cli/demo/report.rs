@@ -128,7 +128,7 @@ fn show_duplicates(articles: &[Cleaned], out: &mut impl Write) -> io::Result<()>
         writeln!(out, "    \"{}\" on {}", copy.title(), copy.record.url)?;
         writeln!(
             out,
-            "    is {kind} copy (score {:.2}) of the one on {}: both are kept, the link is in the record",
+            "    is {kind} copy (score {:.2}) of the one on {}\n    Both are kept; the copy's record names the original.",
             copy.record.duplicate_score.unwrap_or_default(),
             original.map_or("a page that is gone", |original| original.record.url.as_str()),
         )?;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use feedmill::clock::Clock;
 use feedmill::config::{Config, Environment};
-use feedmill::daemon::Daemon;
+use feedmill::daemon::{Daemon, DaemonError};
 use feedmill::model::Record;
-use feedmill::store::Store;
+use feedmill::store::{FeedsSync, Store};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ pub(crate) struct TestDaemon {
 pub(crate) struct OpenedDaemon {
     pub(crate) daemon: Arc<Daemon>,
     pub(crate) clock: Clock,
-    dir: TempDir,
+    test: TestDaemon,
 }
 
 impl TestDaemon {
@@ -44,8 +44,12 @@ impl TestDaemon {
 
     /// Adds a feed with options, as lines of its `[[feed]]` table.
     pub(crate) fn feed_with(mut self, url: &Url, options: &str) -> Self {
-        write!(self.feeds, "[[feed]]\nurl = \"{url}\"\n{options}\n").unwrap();
+        self.add_feed(url, options);
         self
+    }
+
+    fn add_feed(&mut self, url: &Url, options: &str) {
+        write!(self.feeds, "[[feed]]\nurl = \"{url}\"\n{options}\n").unwrap();
     }
 
     /// Adds settings, as TOML tables.
@@ -90,11 +94,15 @@ dir = "{}"
         )
     }
 
+    fn config(&self) -> Config {
+        Config::load(Some(&self.write_config()), &Environment::default()).unwrap().config
+    }
+
     pub(crate) async fn open(self) -> OpenedDaemon {
         let clock = Clock::manual(START.parse().unwrap());
-        let config = Config::load(Some(&self.write_config()), &Environment::default()).unwrap().config;
+        let config = self.config();
         let daemon = Arc::new(Daemon::open(config, clock.clone()).await.unwrap());
-        OpenedDaemon { daemon, clock, dir: self.dir }
+        OpenedDaemon { daemon, clock, test: self }
     }
 }
 
@@ -123,7 +131,16 @@ impl OpenedDaemon {
 
     /// Names and contents of the text files written, by name.
     pub(crate) fn files(&self) -> Vec<(String, String)> {
-        texts(self.dir.path())
+        self.test.files()
+    }
+
+    /// Reloads the same configuration with other feeds.
+    pub(crate) async fn reload(&mut self, feeds: &[&Url]) -> Result<FeedsSync, DaemonError> {
+        self.test.feeds.clear();
+        for url in feeds {
+            self.test.add_feed(url, "");
+        }
+        self.daemon.reload(self.test.config()).await
     }
 }
 

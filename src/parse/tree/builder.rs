@@ -1,8 +1,7 @@
-//! A feed as a tree, whatever state it is in. quick-xml reads the events; this file decides what broken markup
-//! meant: an end tag closes what it matches and is ignored where it matches nothing, a `<` that begins no tag is
-//! text, a document that stops in the middle is closed there. Text and attributes stay slices of the source.
+//! How a tree grows out of broken markup. quick-xml reads the events; what they meant is decided here: an end tag
+//! closes what it matches and is ignored where it matches nothing, a `<` that begins no tag is text, a document that
+//! stops in the middle is closed there.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use quick_xml::Reader;
@@ -10,17 +9,16 @@ use quick_xml::errors::{Error, SyntaxError};
 use quick_xml::events::Event;
 use quick_xml::events::attributes::Attributes;
 
-use super::space::Space;
-use super::text::{Entities, unescape};
+use super::{Document, Kind, MAX_ENTRIES, NONE, Node, NodeIndex, VOID_ELEMENTS, offset_in, place};
+use crate::parse::space::Space;
+use crate::parse::text::{Entities, unescape};
 
 /// Elements nested deeper than this are not read: no feed needs it, and attacks do.
-pub(super) const MAX_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 128;
 /// A longer start tag is skipped.
-pub(super) const MAX_START_TAG_BYTES: usize = 64 * 1024;
+const MAX_START_TAG_BYTES: usize = 64 * 1024;
 /// Elements and texts kept of one document: bounds the memory that a hostile feed can ask for.
 const MAX_NODES: usize = 400_000;
-/// Entries read of one feed.
-pub(super) const MAX_ENTRIES: usize = 2_000;
 /// Faults mended before the rest is given up.
 const MAX_FAULTS: usize = 20_000;
 /// Namespace declarations in scope.
@@ -30,92 +28,13 @@ const MAX_REREAD_BYTES: usize = 1024 * 1024;
 /// Unclosed elements beyond the depth limit before the rest is given up.
 const MAX_OVERFLOW: usize = 10_000;
 
-/// HTML elements that never have an end tag, and that no feed format uses as a name.
-const VOID_ELEMENTS: &[&str] = &["br", "hr", "img", "wbr", "input"];
-
-/// Index of a node. 0 is the document itself.
-type NodeIndex = u32;
-const NONE: NodeIndex = u32::MAX;
-
-struct Node<'a> {
-    parent: NodeIndex,
-    first_child: NodeIndex,
-    last_child: NodeIndex,
-    next: NodeIndex,
-    kind: Kind<'a>,
-}
-
-enum Kind<'a> {
-    Document,
-    Element {
-        name: &'a str,
-        attributes: &'a str,
-        space: Space,
-    },
-    /// Text with its references unresolved, as a range of the source: neighbours are joined by widening it.
-    Text(Range<u32>),
-    Cdata(&'a str),
-}
-
-/// A document and what was wrong with it.
-pub(super) struct Document<'a> {
-    source: &'a str,
-    nodes: Vec<Node<'a>>,
-    entities: Entities<'a>,
-    /// Whether any element may carry `xml:base`, or the `BASE` of CDF.
-    has_base: bool,
-    /// What was repaired, once for each kind of fault.
-    pub(super) warnings: Vec<String>,
-}
-
-impl<'a> Document<'a> {
-    /// Reads all of `source` that can be read.
-    pub(super) fn read(source: &'a str) -> Self {
-        let document = Self {
-            source,
-            nodes: vec![Node::new(NONE, Kind::Document)],
-            entities: Entities::new(),
-            has_base: false,
-            warnings: Vec::new(),
-        };
-        Builder {
-            document,
-            open: vec![Open { node: 0, name: "" }],
-            bindings: Vec::new(),
-            overflow: 0,
-            entries: 0,
-            faults: 0,
-        }
-        .read()
-    }
-
-    /// The document as the parent of its top elements.
-    pub(super) fn top(&self) -> Element<'_> {
-        Element { document: self, index: 0 }
-    }
-}
-
-impl<'a> Node<'a> {
-    fn new(parent: NodeIndex, kind: Kind<'a>) -> Self {
-        Self { parent, first_child: NONE, last_child: NONE, next: NONE, kind }
-    }
-}
-
-/// The place of a byte, as people count: `line 3, column 14`.
-pub(super) fn place(source: &str, offset: usize) -> String {
-    let before = &source.as_bytes()[..offset.min(source.len())];
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let line = before[..line_start].iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-    format!("line {line}, column {column}")
-}
-
 struct Open<'a> {
     node: NodeIndex,
     name: &'a str,
 }
 
-struct Builder<'a> {
+/// A tree while it grows.
+pub(super) struct Builder<'a> {
     document: Document<'a>,
     /// The elements not closed yet, outermost first, the document itself at the bottom.
     open: Vec<Open<'a>>,
@@ -123,7 +42,9 @@ struct Builder<'a> {
     bindings: Vec<(usize, &'a str, Space)>,
     /// Elements open beyond `MAX_DEPTH`.
     overflow: usize,
+    /// Entries begun.
     entries: usize,
+    /// Faults mended.
     faults: usize,
 }
 
@@ -136,7 +57,14 @@ enum Step {
 }
 
 impl<'a> Builder<'a> {
-    fn read(mut self) -> Document<'a> {
+    /// A tree of `document`, which is empty.
+    pub(super) fn new(document: Document<'a>) -> Self {
+        let open = vec![Open { node: 0, name: "" }];
+        Self { document, open, bindings: Vec::new(), overflow: 0, entries: 0, faults: 0 }
+    }
+
+    /// Reads the whole document.
+    pub(super) fn build(mut self) -> Document<'a> {
         let source = self.document.source;
         let mut start = 0;
         let mut reread = 0;
@@ -284,8 +212,8 @@ impl<'a> Builder<'a> {
         let (name, attributes) = content.split_at(name_length);
         if self.open.len() > MAX_DEPTH || self.overflow > 0 {
             if self.overflow == 0 {
-                let offset = content.as_ptr() as usize - self.document.source.as_ptr() as usize;
-                self.warn(&format!("elements nested deeper than {MAX_DEPTH} are not read"), offset);
+                let warning = format!("elements nested deeper than {MAX_DEPTH} are not read");
+                self.warn(&warning, offset_in(self.document.source, content));
             }
             if !empty {
                 self.overflow += 1;
@@ -302,6 +230,10 @@ impl<'a> Builder<'a> {
             if !empty && self.open.last().is_some_and(|open| open.name.eq_ignore_ascii_case(name)) {
                 self.close_to(self.open.len() - 1);
             }
+        }
+        if is_field(name) && self.open.last().is_some_and(|open| is_leaf(open.name)) {
+            self.warn(&format!("<{name}> inside an unclosed element"), offset_in(self.document.source, name));
+            self.close_to(self.open.len() - 1);
         }
         let place = self.open.len();
         if attributes.contains("xmlns") {
@@ -444,6 +376,20 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Elements of RSS and Atom that hold text and nothing else.
+fn is_leaf(name: &str) -> bool {
+    matches!(name, "title" | "link" | "guid" | "pubDate" | "id" | "updated" | "published" | "comments")
+}
+
+/// Elements that never stand inside one of those.
+fn is_field(name: &str) -> bool {
+    is_leaf(name)
+        || matches!(
+            name,
+            "description" | "content:encoded" | "content" | "summary" | "item" | "entry" | "category"
+        )
+}
+
 fn name_length(content: &str) -> usize {
     content.find(|c: char| c.is_whitespace() || matches!(c, '/' | '<' | '>' | '=')).unwrap_or(content.len())
 }
@@ -469,170 +415,4 @@ fn unquoted_less_than(content: &str) -> Option<usize> {
 fn find_end_tag(source: &str, name: &str) -> Option<usize> {
     let tag = format!("</{name}");
     (!name.is_empty()).then(|| source.find(&tag)).flatten()
-}
-
-/// An element of a document.
-#[derive(Clone, Copy)]
-pub(super) struct Element<'d> {
-    document: &'d Document<'d>,
-    index: NodeIndex,
-}
-
-impl<'d> Element<'d> {
-    fn node(self) -> &'d Node<'d> {
-        &self.document.nodes[self.index as usize]
-    }
-
-    fn qualified_name(self) -> &'d str {
-        match &self.node().kind {
-            Kind::Element { name, .. } => name,
-            _ => "",
-        }
-    }
-
-    /// The name without its prefix, as written.
-    pub(super) fn name(self) -> &'d str {
-        let name = self.qualified_name();
-        name.split_once(':').map_or(name, |(_, local)| local)
-    }
-
-    /// The vocabulary that the name belongs to.
-    pub(super) fn space(self) -> Space {
-        match &self.node().kind {
-            Kind::Element { space, .. } => *space,
-            _ => Space::Other,
-        }
-    }
-
-    fn attributes(self) -> &'d str {
-        match &self.node().kind {
-            Kind::Element { attributes, .. } => attributes,
-            _ => "",
-        }
-    }
-
-    /// The value of an attribute by its name, references resolved. A name without a prefix also finds a prefixed
-    /// attribute (`about` is `rdf:about`) if there is none of that very name.
-    pub(super) fn attribute(self, name: &str) -> Option<Cow<'d, str>> {
-        let attributes = self.attributes();
-        if attributes.len() <= name.len() {
-            return None;
-        }
-        let mut prefixed = None;
-        for attribute in Attributes::html(attributes, 0).with_checks(false).flatten() {
-            let key = attribute.key.into_inner();
-            let found = key.eq_ignore_ascii_case(name);
-            let same_local =
-                || key.split_once(':').is_some_and(|(_, local)| local.eq_ignore_ascii_case(name));
-            if found || (prefixed.is_none() && same_local()) {
-                let value = match attribute.value {
-                    Cow::Borrowed(raw) => unescape(raw, &self.document.entities),
-                    Cow::Owned(raw) => Cow::Owned(unescape(&raw, &self.document.entities).into_owned()),
-                };
-                if found {
-                    return Some(value);
-                }
-                prefixed = Some(value);
-            }
-        }
-        prefixed
-    }
-
-    fn nodes(self) -> impl Iterator<Item = Element<'d>> {
-        let document = self.document;
-        let at = move |index: NodeIndex| (index != NONE).then_some(Element { document, index });
-        std::iter::successors(at(self.node().first_child), move |element| at(element.node().next))
-    }
-
-    /// The elements directly inside.
-    pub(super) fn children(self) -> impl Iterator<Item = Element<'d>> {
-        self.nodes().filter(|node| matches!(node.node().kind, Kind::Element { .. }))
-    }
-
-    /// This element and all inside it, in document order.
-    pub(super) fn descendants(self) -> impl Iterator<Item = Element<'d>> {
-        let mut stack = vec![self];
-        std::iter::from_fn(move || {
-            let element = stack.pop()?;
-            let below = stack.len();
-            stack.extend(element.children());
-            stack[below..].reverse();
-            Some(element)
-        })
-    }
-
-    pub(super) fn parent(self) -> Option<Element<'d>> {
-        let index = self.node().parent;
-        (index != NONE).then_some(Element { document: self.document, index })
-    }
-
-    /// The text directly inside, references resolved.
-    pub(super) fn text(self) -> Cow<'d, str> {
-        let mut parts = self.nodes().filter_map(Element::own_text);
-        let Some(first) = parts.next() else { return Cow::Borrowed("") };
-        let Some(second) = parts.next() else { return first };
-        let mut text = first.into_owned();
-        text.push_str(&second);
-        parts.for_each(|part| text.push_str(&part));
-        Cow::Owned(text)
-    }
-
-    fn own_text(self) -> Option<Cow<'d, str>> {
-        match &self.node().kind {
-            Kind::Text(range) => Some(unescape(self.document.slice(range), &self.document.entities)),
-            Kind::Cdata(text) => Some(Cow::Borrowed(text)),
-            _ => None,
-        }
-    }
-
-    /// The content as HTML: child elements as tags, without prefixes; text as it stands, which is escaped.
-    pub(super) fn inner_html(self, max_bytes: usize) -> String {
-        enum Work<'d> {
-            Node(Element<'d>),
-            Close(&'d str),
-        }
-        let mut html = String::new();
-        let push_children = |stack: &mut Vec<Work<'d>>, element: Element<'d>| {
-            let below = stack.len();
-            stack.extend(element.nodes().map(Work::Node));
-            stack[below..].reverse();
-        };
-        let mut stack = Vec::new();
-        push_children(&mut stack, self);
-        while let Some(work) = stack.pop() {
-            if html.len() > max_bytes {
-                break;
-            }
-            match work {
-                Work::Close(name) => html.extend(["</", name, ">"]),
-                Work::Node(element) => match &element.node().kind {
-                    Kind::Element { attributes, .. } => {
-                        let name = element.name();
-                        html.extend(["<", name, attributes.trim_end(), ">"]);
-                        if !VOID_ELEMENTS.contains(&name) {
-                            stack.push(Work::Close(name));
-                            push_children(&mut stack, element);
-                        }
-                    }
-                    Kind::Text(range) => html.push_str(self.document.slice(range)),
-                    Kind::Cdata(text) => html.push_str(text),
-                    Kind::Document => {}
-                },
-            }
-        }
-        html
-    }
-
-    /// The values of `xml:base` and its like on this element and its ancestors, innermost first.
-    pub(super) fn bases(self) -> impl Iterator<Item = Cow<'d, str>> {
-        let start = self.document.has_base.then_some(self);
-        std::iter::successors(start, |element| element.parent())
-            .filter_map(|element| element.attribute("base"))
-    }
-}
-
-impl Document<'_> {
-    fn slice(&self, range: &Range<u32>) -> &str {
-        &self.source[range.start as usize..range.end as usize]
-    }
 }

@@ -1,0 +1,233 @@
+//! One reading of one document: its blocks, their fates and its metadata, on the way to the article.
+
+use super::blocks::{self, Block, Document, Kind};
+use super::choose::{self, Fate};
+use super::context::{Context, Hints};
+use super::dom;
+use super::furniture::{self, Line};
+use super::metadata::{self, Metadata};
+use super::operator;
+use super::phrases::Furniture;
+use super::plain;
+use super::rules::Rules;
+use super::site;
+use super::structured;
+use super::text;
+use super::{Evidence, feed};
+use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Page, QualityFlag};
+
+/// Characters of a block's text that its account holds.
+const ACCOUNT_CHARS: usize = 200;
+
+/// What was made of a document.
+pub(crate) struct Reading {
+    pub(crate) document: Document,
+    pub(crate) fates: Vec<Fate>,
+    pub(crate) metadata: Metadata,
+    /// Whether a guard ended the parse.
+    pub(crate) partial: bool,
+    /// Whether the page calls itself a running account, and whether it says that it is not free.
+    pub(crate) statements: structured::Statements,
+    /// Whether a wall's prompt stands where the text ends.
+    pub(crate) has_wall: bool,
+    /// Texts that the operator's selectors took out.
+    removed: Vec<String>,
+    block_hashes: Vec<BlockHash>,
+}
+
+impl Reading {
+    /// Reads a web page, or the HTML inside a feed entry.
+    pub(crate) fn of_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Self {
+        let dom::Parsed { mut html, partial } = dom::parse(html);
+        let host = page.final_url.host_str().unwrap_or_default();
+        let site_rules = rules.site(host);
+        let mut metadata = metadata::read(&html, page, evidence.entry);
+        let statements = structured::read(&html);
+        let mut removed = Vec::new();
+        if let Some(site_rules) = site_rules {
+            operator::overwrite(&html, site_rules, page.fetched_at, &mut metadata);
+            removed = operator::remove_dropped(&mut html, site_rules);
+        }
+        let document = blocks::segment(&html, host);
+        let lead = evidence.entry.and_then(feed::lead);
+        let stated = evidence.entry.and_then(feed::stated_body);
+        let hints = Hints {
+            title: metadata.title.as_deref(),
+            lead: lead.as_deref().or(metadata.description.as_deref()),
+            body: statements.body.as_deref().or(stated.as_deref()),
+        };
+        let context = Context::new(&document, hints, &rules.phrases);
+        let mut fates = choose::fates(&context, &rules.models, evidence.site);
+        let block_hashes = site::block_hashes(&document, &fates);
+        let operators_body = site_rules.and_then(|site_rules| operator::body(&html, &document, site_rules));
+        let matches = context.matches;
+        let mut has_wall = false;
+        if let Some(inside) = &operators_body {
+            for (fate, &kept) in fates.iter_mut().zip(inside) {
+                *fate = Fate { kept, rule: "operator.body", ..*fate };
+            }
+        } else {
+            has_wall = judge_lines(&document, &matches, &mut fates, &mut metadata, page);
+        }
+        Self { document, fates, metadata, partial, statements, has_wall, removed, block_hashes }
+    }
+
+    /// Reads plain lines.
+    pub(crate) fn of_text(plain: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rules) -> Self {
+        let document = plain::segment(plain);
+        let mut metadata = entry.map(metadata_of_entry).unwrap_or_default();
+        metadata.title = metadata.title.or_else(|| plain::headline(&document));
+        let context = Context::new(
+            &document,
+            Hints { title: metadata.title.as_deref(), ..Hints::default() },
+            &rules.phrases,
+        );
+        let mut fates = vec![Fate { kept: true, rule: "body", probability: 0.8 }; document.blocks.len()];
+        let block_hashes = site::block_hashes(&document, &fates);
+        let matches = context.matches;
+        let has_wall = judge_lines(&document, &matches, &mut fates, &mut metadata, page);
+        metadata.language = metadata::language_of(metadata.language.as_deref(), plain);
+        let statements = structured::Statements::default();
+        Self {
+            document,
+            fates,
+            metadata,
+            partial: false,
+            statements,
+            has_wall,
+            removed: Vec::new(),
+            block_hashes,
+        }
+    }
+
+    /// Words that are kept.
+    pub(crate) fn words(&self) -> f32 {
+        self.kept().map(|block| block.measure.words).sum()
+    }
+
+    /// The blocks that are kept.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Block> {
+        self.document.blocks.iter().zip(&self.fates).filter(|(_, fate)| fate.kept).map(|(block, _)| block)
+    }
+
+    /// Puts another document's text in the place of this one's. What the page said of itself stays.
+    pub(crate) fn replace_body(&mut self, other: Self) {
+        self.document = other.document;
+        self.fates = other.fates;
+        self.has_wall = false;
+        self.partial = other.partial;
+        self.statements = other.statements;
+        let metadata = &mut self.metadata;
+        metadata.title = metadata.title.take().or(other.metadata.title);
+        if metadata.authors.is_empty() {
+            metadata.authors = other.metadata.authors;
+        }
+        metadata.published_at = metadata.published_at.or(other.metadata.published_at);
+        metadata.language = metadata.language.take().or(other.metadata.language);
+    }
+
+    /// How sure it is that what is kept is the article and all of it: the expected F1 of the choice.
+    fn score(&self) -> f32 {
+        let (mut hit, mut kept, mut all) = (0.0, 0.0, 0.0);
+        for (block, fate) in self.document.blocks.iter().zip(&self.fates) {
+            let expected = fate.probability * block.measure.words;
+            all += expected;
+            if fate.kept {
+                hit += expected;
+                kept += block.measure.words;
+            }
+        }
+        if kept + all > 0.0 { (2.0 * hit / (kept + all)).clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// The article, with its account.
+    pub(crate) fn into_article(self, quality_flags: Vec<QualityFlag>) -> Article {
+        let account =
+            |(block, fate): (&Block, &Fate)| account_of(fate.kept, fate.rule, self.document.text_of(block));
+        let mut account: Vec<BlockAccount> =
+            self.document.blocks.iter().zip(&self.fates).map(account).collect();
+        account.extend(self.removed.iter().map(|text| account_of(false, "operator.drop", text)));
+        let kept: Vec<bool> = self.fates.iter().map(|fate| fate.kept).collect();
+        let metadata = &self.metadata;
+        Article {
+            text: text::render(&self.document, &kept),
+            word_count: self.kept().map(|block| block.measure.count).sum(),
+            score: self.score(),
+            quality_flags,
+            account,
+            title: metadata.title.clone(),
+            description: metadata.description.clone(),
+            authors: metadata.authors.clone(),
+            published_at: metadata.published_at,
+            modified_at: metadata.modified_at,
+            language: metadata.language.clone(),
+            canonical_url: metadata.canonical_url.clone(),
+            site_name: metadata.site_name.clone(),
+            section: metadata.section.clone(),
+            tags: metadata.tags.clone(),
+            image: metadata.image.clone(),
+            license: metadata.license.clone(),
+            block_hashes: self.block_hashes,
+        }
+    }
+}
+
+fn account_of(kept: bool, rule: &str, text: &str) -> BlockAccount {
+    BlockAccount { kept, rule: rule.to_owned(), text: text.chars().take(ACCOUNT_CHARS).collect() }
+}
+
+/// What a feed entry says, for a document that says nothing of itself.
+fn metadata_of_entry(entry: &EntryEvidence) -> Metadata {
+    Metadata {
+        title: entry.title.clone(),
+        authors: entry.authors.clone(),
+        published_at: entry.published_at,
+        modified_at: entry.updated_at,
+        language: entry.language.clone(),
+        tags: entry.tags.clone(),
+        image: entry.image.clone(),
+        ..Metadata::default()
+    }
+}
+
+/// Lets the line rules take furniture out of what is kept, and reads bylines and datelines for the fields that are
+/// still empty. Whether a wall's prompt was seen.
+fn judge_lines(
+    document: &Document,
+    matches: &[Option<super::phrases::Match>],
+    fates: &mut [Fate],
+    metadata: &mut Metadata,
+    page: &Page,
+) -> bool {
+    let lines: Vec<Line<'_>> = document
+        .blocks
+        .iter()
+        .zip(fates.iter())
+        .map(|(block, fate)| Line {
+            text: document.text_of(block),
+            measure: block.measure,
+            is_heading: matches!(block.kind, Kind::Heading(_)),
+            is_kept: fate.kept,
+        })
+        .collect();
+    let verdicts = furniture::judge(&lines, matches, metadata.title.as_deref());
+    let mut has_wall = false;
+    for (at, verdict) in verdicts.iter().enumerate() {
+        let Some(rule) = *verdict else { continue };
+        has_wall |= rule == Furniture::Paywall.rule();
+        if fates[at].kept {
+            fates[at] = Fate { kept: false, rule, probability: fates[at].probability * 0.5 };
+        }
+        // Bylines and datelines of other stories stand further away from the text.
+        if !furniture::stands_with_body(&lines, at) {
+            continue;
+        }
+        if rule == Furniture::Byline.rule() && metadata.authors.is_empty() {
+            metadata.authors = metadata::authors_of_byline(lines[at].text);
+        }
+        if rule == Furniture::Dateline.rule() && metadata.published_at.is_none() {
+            metadata.published_at = metadata::date_of_text(lines[at].text, page.fetched_at);
+        }
+    }
+    has_wall
+}
