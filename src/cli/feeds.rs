@@ -1,4 +1,4 @@
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -20,9 +20,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Every feed with its next poll and its last error: a table on a terminal, else tab-separated lines
+    /// Every feed with its next poll and its last error
     List {
-        /// One JSON object a line
+        /// One JSON object a line instead of a table
         #[arg(long)]
         json: bool,
     },
@@ -64,10 +64,8 @@ fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     if json {
         feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
-    } else if out.is_terminal() {
-        writeln!(out, "{}", overview(&feeds, Clock::system().now()))?;
     } else {
-        feeds.iter().try_for_each(|feed| write_line(&mut out, feed))?;
+        writeln!(out, "{}", feeds_table(&feeds, Clock::system().now()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -114,14 +112,7 @@ fn write_json(out: &mut impl Write, feed: &FeedStatus) -> anyhow::Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// Fields of a line for programs: tabs between, none within.
-fn write_line(out: &mut impl Write, feed: &FeedStatus) -> io::Result<()> {
-    let next = feed.next_poll_at;
-    let error = plain(feed.last_error.as_deref().unwrap_or_default());
-    writeln!(out, "{}\t{}\t{next}\t{}\t{error}", feed.configured_url, state(feed), feed.entries)
-}
-
-fn overview(feeds: &[FeedStatus], now: Timestamp) -> Table {
+fn feeds_table(feeds: &[FeedStatus], now: Timestamp) -> Table {
     let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
     for feed in feeds {
         let name = match &feed.title {

@@ -146,11 +146,9 @@ impl Global {
         Ok((with_warnings_logged(loaded), logs))
     }
 
-    /// Reads the configuration anew. Either all of it is good, and the logs follow it at once, or nothing changes.
-    pub(crate) fn reload(&self, logs: &Logs) -> anyhow::Result<Config> {
-        let loaded = self.load()?;
-        logs.set_filter(&loaded.config.log.filter)?;
-        Ok(with_warnings_logged(loaded))
+    /// Reads the configuration anew. Either all of it is good, or the error says all that is not.
+    pub(crate) fn reload(&self) -> Result<Config, ConfigError> {
+        self.load().map(with_warnings_logged)
     }
 
     /// Reads the configuration, with what the command line says on top.

@@ -21,10 +21,10 @@ use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, St
 use crate::telemetry::metrics::{self, Finished};
 
 /// First wait after a failed attempt at a page; doubled with each further one.
-const FIRST_RETRY: Duration = Duration::from_secs(5 * 60);
+const FIRST_RETRY: Duration = Duration::from_mins(5);
 
 /// Longest wait between two attempts at a page.
-const LONGEST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_RETRY: Duration = Duration::from_hours(24);
 
 /// The second half of the mill.
 #[derive(Clone, Debug)]

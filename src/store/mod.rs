@@ -17,18 +17,19 @@ use secrecy::SecretString;
 
 use crate::clock::Clock;
 
+// In the order in which data flows; what they stand on comes last.
+mod feeds;
+mod polls;
+mod entries;
+mod finish;
 mod articles;
 mod neighbours;
 mod blocks;
-mod connection;
-mod entries;
-mod error;
-mod feeds;
-mod finish;
-mod migrations;
 mod outbox;
-mod polls;
+mod connection;
+mod migrations;
 mod sql;
+mod error;
 
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;

@@ -55,7 +55,7 @@ fn a_batch_is_answered_line_by_line_in_order() {
         json!({"id": "empty too", "text": " "}),
         json!({"id": "late", "text": story(1, 280), "published_at": "2026-06-01T00:00:00"}),
     ];
-    let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let input = lines.map(|line| line.to_string()).join("\n");
     let output = batch(&[], &input);
     assert!(output.status.success(), "{output:?}");
     let found = answers(&output);
@@ -81,8 +81,9 @@ fn a_batch_is_answered_line_by_line_in_order() {
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    let input: String =
-        (0..1_500).map(|i| format!("{}\n", json!({"id": i, "text": story(i % 400, 60 + i / 400)}))).collect();
+    let lines: Vec<String> =
+        (0..1_500).map(|i| json!({"id": i, "text": story(i % 400, 60 + i / 400)}).to_string()).collect();
+    let input = lines.join("\n");
     let one = batch(&["--jobs", "1"], &input);
     assert!(one.status.success(), "{one:?}");
     assert_eq!(one.stdout, batch(&["--jobs", "5"], &input).stdout);
@@ -103,7 +104,7 @@ fn a_line_that_cannot_be_read_says_why_and_the_others_go_on() {
 
 #[test]
 fn furniture_makes_no_other_article() {
-    let paragraphs: String = (0..6)
+    let paragraphs: Vec<String> = (0..6)
         .map(|i| {
             format!(
                 "<p>Paragraph {i} of the council's report, in which the {i}th bridge is said to need repair, \
@@ -111,6 +112,7 @@ fn furniture_makes_no_other_article() {
             )
         })
         .collect();
+    let paragraphs = paragraphs.concat();
     let pages = [
         format!(
             "<html><body><nav><a href=/a>News</a> <a href=/b>Sport</a></nav><article><h1>Bridges need repair</h1>\

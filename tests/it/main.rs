@@ -1,6 +1,8 @@
 //! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
 //! room.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod architecture;
 mod config;
 mod crash;

@@ -20,7 +20,6 @@ pub(crate) const START: &str = "2026-03-02T08:00:00Z";
 /// What a test wants of its daemon.
 pub(crate) struct TestDaemon {
     feeds: String,
-    settings: String,
     dir: TempDir,
 }
 
@@ -34,7 +33,7 @@ pub(crate) struct OpenedDaemon {
 impl TestDaemon {
     pub(crate) fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        Self { feeds: String::new(), settings: String::new(), dir }
+        Self { feeds: String::new(), dir }
     }
 
     /// Adds a feed.
@@ -50,13 +49,6 @@ impl TestDaemon {
 
     fn add_feed(&mut self, url: &Url, options: &str) {
         write!(self.feeds, "[[feed]]\nurl = \"{url}\"\n{options}\n").unwrap();
-    }
-
-    /// Adds settings, as TOML tables.
-    pub(crate) fn settings(mut self, toml: &str) -> Self {
-        self.settings.push_str(toml);
-        self.settings.push('\n');
-        self
     }
 
     /// Writes the config to a file, for a test that runs the program itself. The folder lives as long as `self`.
@@ -89,7 +81,6 @@ dir = "{}"
 {}"#,
             dir.join("feedmill.db").display(),
             output_dir(dir).display(),
-            self.settings,
             self.feeds
         )
     }
