@@ -3,14 +3,18 @@
 //! A block is what a reader sees as one piece: a paragraph, a heading, an item, a row of a table, a line of verse. It
 //! hangs on the innermost block-level element around it; those elements form a tree of their own, the containers.
 
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
 use ego_tree::{NodeId, NodeRef};
 use html5ever::{LocalName, local_name};
 use scraper::{Html, Node};
 
 use super::dom::attribute;
-use super::lexicon::{Traits, traits_of};
+use super::lexicon::{Lexicon, Traits, hides};
 use super::links::{Targets, target_of};
 use super::measure::{Measure, measure};
+use super::site::{Hashed, hash_text, path_hash};
 
 /// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +47,11 @@ pub(crate) struct Block {
     pub(crate) targets: Targets,
     /// What stands between the block before and this one.
     pub(crate) gap: Gap,
+    /// Whether an attribute or an inline style keeps it from the reader's eyes.
+    pub(crate) is_hidden: bool,
     pub(crate) measure: Measure,
+    /// Hash of its letters, case and the digits' values left out.
+    pub(crate) text_hash: u64,
 }
 
 /// Things without text that stand between two blocks.
@@ -68,6 +76,8 @@ pub(crate) struct Container {
     pub(crate) traits: Traits,
     /// Hash of the names on the way from the root, digits left out.
     pub(crate) path: u64,
+    /// Number of that path among the page's, from 0.
+    pub(crate) kin: usize,
     /// The blocks under it are `first..end`.
     pub(crate) first: usize,
     pub(crate) end: usize,
@@ -82,6 +92,16 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// How many different paths the containers have.
+    pub(crate) fn kin_count(&self) -> usize {
+        self.containers.iter().map(|container| container.kin + 1).max().unwrap_or(1)
+    }
+
+    /// The number of the path that a block hangs on.
+    pub(crate) fn kin_of(&self, block: &Block) -> usize {
+        self.containers[block.container].kin
+    }
+
     pub(crate) fn text_of(&self, block: &Block) -> &str {
         &self.text[block.start..block.end]
     }
@@ -90,7 +110,7 @@ impl Document {
 /// Cuts the page into blocks.
 ///
 /// `host` is the page's own: links to others are told apart.
-pub(crate) fn segment(html: &Html, host: &str) -> Document {
+pub(crate) fn segment<'a>(html: &'a Html, host: &'a str) -> Document {
     let root = html.tree.root();
     let mut walk = Walk::new(root.id(), host);
     let mut node = root;
@@ -144,7 +164,11 @@ struct Walk<'a> {
     links: u32,
     targets: Targets,
     gap: Gap,
+    kins: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+    lexicon: Lexicon<'a>,
     inlines: Vec<Inline>,
+    /// The containers that are not shown.
+    hidden: Vec<usize>,
     preformatted: u32,
     list_items: u32,
     quotes: u32,
@@ -162,6 +186,7 @@ impl<'a> Walk<'a> {
                 tag: local_name!("html"),
                 traits: Traits::NONE,
                 path: 0,
+                kin: 0,
                 first: 0,
                 end: 0,
             }],
@@ -181,7 +206,10 @@ impl<'a> Walk<'a> {
             links: 0,
             targets: Targets::default(),
             gap: Gap::default(),
+            kins: HashMap::from_iter([(0, 0)]),
+            lexicon: Lexicon::default(),
             inlines: Vec::new(),
+            hidden: Vec::new(),
             preformatted: 0,
             list_items: 0,
             quotes: 0,
@@ -195,7 +223,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Enters a node; false where nothing below it is text of the page.
-    fn open(&mut self, node: NodeRef<'_, Node>) -> bool {
+    fn open(&mut self, node: NodeRef<'a, Node>) -> bool {
         let element = match node.value() {
             Node::Text(text) => {
                 self.push_text(&text.text);
@@ -237,7 +265,7 @@ impl<'a> Walk<'a> {
             return false;
         }
         if is_inline(tag) {
-            let traits = traits_of(element);
+            let traits = self.lexicon.traits_of(element);
             if traits.intersects(Traits::HIDDEN) && &**tag != "a" {
                 return !is_really_hidden(element);
             }
@@ -277,17 +305,25 @@ impl<'a> Walk<'a> {
         }
         let parent = *self.stack.last().expect("the root is never closed");
         let around = &self.document.containers[parent];
+        let path = path_hash(around.path, element);
+        let next_kin = self.kins.len();
+        let kin = *self.kins.entry(path).or_insert(next_kin);
         let container = Container {
             node: node.id(),
             parent,
             depth: around.depth + 1,
             tag: tag.clone(),
-            traits: traits_of(element),
-            path: super::site::path_hash(around.path, element),
+            traits: self.lexicon.traits_of(element),
+            path,
+            kin,
             first: self.document.blocks.len(),
             end: 0,
         };
-        self.stack.push(self.document.containers.len());
+        let index = self.document.containers.len();
+        if container.traits.intersects(Traits::HIDDEN) && is_really_hidden(element) {
+            self.hidden.push(index);
+        }
+        self.stack.push(index);
         self.document.containers.push(container);
         true
     }
@@ -329,6 +365,7 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         let closed = self.stack.pop().expect("checked above");
+        self.hidden.pop_if(|hidden| *hidden == closed);
         self.document.containers[closed].end = self.document.blocks.len();
     }
 
@@ -381,12 +418,22 @@ impl<'a> Walk<'a> {
             let container = *self.stack.last().expect("the root is never closed");
             let length = trimmed - self.start;
             let mut inline = Traits::NONE;
+            // Byline and date often share a line, each in a span of its own.
+            let (mut credits, mut credited, mut credited_to) = (Traits::NONE, 0, self.start);
             for seen in &self.inlines {
                 let from = seen.start.max(self.start);
                 let to = if seen.open { trimmed } else { seen.end.min(trimmed) };
                 if to.saturating_sub(from) * 10 >= length * 8 {
                     inline.insert(seen.traits);
                 }
+                if seen.traits.intersects(Traits::CREDITS) {
+                    credited += to.saturating_sub(from.max(credited_to));
+                    credited_to = credited_to.max(to);
+                    credits.insert(seen.traits);
+                }
+            }
+            if credited * 10 >= length * 8 {
+                inline.insert(credits);
             }
             let measure = measure(&text[self.start..trimmed], self.link_bytes, self.strong_bytes, self.links);
             self.document.blocks.push(Block {
@@ -398,7 +445,9 @@ impl<'a> Walk<'a> {
                 inline,
                 targets: self.targets,
                 gap: std::mem::take(&mut self.gap),
+                is_hidden: !self.hidden.is_empty(),
                 measure,
+                text_hash: hash_text(&text[self.start..trimmed]),
             });
             self.continues = by_line_break;
         }
@@ -567,11 +616,12 @@ fn is_cell_or_inside(tag: &LocalName) -> bool {
     )
 }
 
+/// Whether an element is not shown at all; `aria-hidden` and class names only hint at it.
 fn is_really_hidden(element: &scraper::node::Element) -> bool {
-    element.attrs.iter().any(|(name, value)| {
-        name.local == local_name!("hidden")
-            || (name.local == local_name!("style")
-                && (value.contains("display:none") || value.contains("display: none")))
+    element.attrs.iter().any(|(name, value)| match name.local {
+        local_name!("hidden") => &**value != "until-found",
+        local_name!("style") => hides(value),
+        _ => false,
     })
 }
 

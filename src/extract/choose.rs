@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::SiteEvidence;
+use super::boxes;
 use super::context::{Context, Scores};
 use super::features::{self, Active};
 use super::model::Model;
@@ -68,6 +69,7 @@ pub(crate) fn fates(context: &Context<'_>, models: &Models, evidence: Option<&Si
         })
         .collect();
     keep_between(context, &mut fates);
+    boxes::drop_boxes(context, &mut fates);
     fates
 }
 
@@ -93,7 +95,7 @@ fn keep_between(context: &Context<'_>, fates: &mut [Fate]) {
             continue;
         }
         let block = &document.blocks[at];
-        let path = |at: usize| document.containers[document.blocks[at].container].path;
+        let path = |at: usize| document.kin_of(&document.blocks[at]);
         let is_label = block.measure.words <= 12.0 && block.measure.link_share == 0.0;
         let among_equals = |other: usize| {
             path(other) == path(at) && fates[other].kept && document.blocks[other].measure.words >= 12.0

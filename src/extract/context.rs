@@ -1,6 +1,7 @@
 //! Tables over a page that the features are read from, each made in one pass.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
@@ -8,7 +9,7 @@ use super::blocks::{Document, Kind};
 use super::features::is_section;
 use super::lexicon::Traits;
 use super::phrases::{Coverage, Furniture, Match, Phrases, fold};
-use super::site::hash_bytes;
+use super::site::Hashed;
 
 /// What is known of a page before any block is scored.
 pub(crate) struct Context<'a> {
@@ -27,16 +28,16 @@ pub(crate) struct Context<'a> {
     prose: Vec<f32>,
     tags: Vec<u8>,
     /// How many blocks hang on boxes of a path.
-    paths: HashMap<u64, usize>,
+    paths: Vec<usize>,
     /// How often a text stands on the page.
-    texts: HashMap<u64, usize>,
+    texts: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     /// Boxes of a path.
-    twins: HashMap<u64, usize>,
+    twins: Vec<usize>,
     /// The longest run of sibling blocks on one path, by path.
-    runs: HashMap<u64, usize>,
+    runs: Vec<usize>,
     /// The path on which most of the running text hangs, and the box that holds most of it.
-    pub(crate) main_path: u64,
-    pub(crate) main_parent_path: u64,
+    pub(crate) main_kin: usize,
+    pub(crate) main_parent_kin: usize,
     main: usize,
     relations: Vec<u8>,
     /// Running sums of what stands between the blocks.
@@ -77,16 +78,15 @@ impl<'a> Context<'a> {
         let link_words = sums(&|at| blocks[at].measure.words * blocks[at].measure.link_share);
         let prose = sums(&|at| {
             let measure = &blocks[at].measure;
-            let is_prose = measure.words >= 12.0
-                && measure.link_share < 0.4
-                && (measure.ends_sentence || measure.sentences > 0 || measure.words > 30.0);
+            let is_prose = measure.words >= 12.0 && measure.link_share < 0.4 && (measure.ends_sentence || measure.sentences > 0 || measure.words > 30.0);
             if is_prose { measure.words } else { 0.0 }
         });
-        let mut paths = HashMap::new();
-        let mut texts = HashMap::new();
+        let kin_count = document.kin_count();
+        let mut paths = vec![0; kin_count];
+        let mut texts: HashMap<u64, usize, BuildHasherDefault<Hashed>> = HashMap::default();
         for block in blocks {
-            *paths.entry(document.containers[block.container].path).or_default() += 1;
-            *texts.entry(hash_bytes(document.text_of(block).bytes())).or_default() += 1;
+            paths[document.kin_of(block)] += 1;
+            *texts.entry(block.text_hash).or_default() += 1;
         }
         let mut context = Self {
             document,
@@ -95,29 +95,22 @@ impl<'a> Context<'a> {
             all_traits: Vec::new(),
             title_at: None,
             title: hints.title.map(fold).filter(|title| !title.is_empty()),
-            entry_lead: hints
-                .lead
-                .map(|lead| fold(&lead.chars().take(80).collect::<String>()))
-                .filter(|lead| lead.len() > 20),
+            entry_lead: hints.lead.map(|lead| fold(&lead.chars().take(80).collect::<String>())).filter(|lead| lead.len() > 20),
             words,
             link_words,
             prose,
             tags: document.containers.iter().map(|container| tag_index(&container.tag)).collect(),
             paths,
             texts,
-            twins: HashMap::new(),
-            runs: HashMap::new(),
-            main_path: 0,
-            main_parent_path: 0,
+            twins: vec![0; kin_count],
+            runs: vec![0; kin_count],
+            main_kin: 0,
+            main_parent_kin: 0,
             main: 0,
             relations: Vec::new(),
             media: Vec::with_capacity(blocks.len() + 1),
             fields: Vec::with_capacity(blocks.len() + 1),
-            article_tags: document
-                .containers
-                .iter()
-                .filter(|container| container.tag == local_name!("article"))
-                .count(),
+            article_tags: document.containers.iter().filter(|container| container.tag == local_name!("article")).count(),
             stated_body: hints.body.map(letters).filter(|body| body.len() > 100),
         };
         context.inherit_traits();
@@ -145,8 +138,7 @@ impl<'a> Context<'a> {
     /// The heading that says the title, else the first that is an `h1`.
     fn find_title(&mut self) {
         let blocks = &self.document.blocks;
-        let headings =
-            || blocks.iter().enumerate().filter(|(_, block)| matches!(block.kind, Kind::Heading(_)));
+        let headings = || blocks.iter().enumerate().filter(|(_, block)| matches!(block.kind, Kind::Heading(_)));
         let says_title = |at: usize| self.title_likeness(at) == 2;
         self.title_at = headings()
             .find(|(at, _)| says_title(*at))
@@ -169,26 +161,25 @@ impl<'a> Context<'a> {
 
     fn count_twins(&mut self) {
         for container in &self.document.containers {
-            *self.twins.entry(container.path).or_default() += 1;
+            self.twins[container.kin] += 1;
         }
-        let (mut before, mut run) = (0, 0);
+        let (mut before, mut run) = (usize::MAX, 0);
         for block in &self.document.blocks {
-            let path = self.document.containers[block.container].path;
-            run = if path == before { run + 1 } else { 1 };
-            before = path;
-            let longest = self.runs.entry(path).or_default();
-            *longest = run.max(*longest);
+            let kin = self.document.kin_of(block);
+            run = if kin == before { run + 1 } else { 1 };
+            before = kin;
+            self.runs[kin] = run.max(self.runs[kin]);
         }
     }
 
     /// The box whose own paragraphs hold the most running text is where the body most likely is.
     fn find_main(&mut self) {
         let document = self.document;
-        let mut by_path: HashMap<u64, f32> = HashMap::new();
+        let mut by_kin = vec![0.0; document.kin_count()];
         let mut by_parent = vec![0.0; document.containers.len()];
         for (at, block) in document.blocks.iter().enumerate() {
             let container = &document.containers[block.container];
-            *by_path.entry(container.path).or_default() += self.prose_at(at);
+            by_kin[container.kin] += self.prose_at(at);
             by_parent[container.parent] += self.prose_at(at);
         }
         let mut best = (0.0, 0);
@@ -198,20 +189,20 @@ impl<'a> Context<'a> {
             }
         }
         self.main = best.1;
-        self.main_parent_path = document.containers[self.main].path;
+        self.main_parent_kin = document.containers[self.main].kin;
         let mut best = 0.0;
         for block in &document.blocks {
-            let path = document.containers[block.container].path;
-            if by_path[&path] > best {
-                best = by_path[&path];
-                self.main_path = path;
+            let kin = document.kin_of(block);
+            if by_kin[kin] > best {
+                best = by_kin[kin];
+                self.main_kin = kin;
             }
         }
         // How far up from the main box the two ways meet, for every box outside it; how far down, for those inside.
-        let mut ups = HashMap::new();
+        let mut ups = vec![None; document.containers.len()];
         let mut at = self.main;
         for up in 0.. {
-            ups.insert(at, up);
+            ups[at] = Some(up);
             if at == 0 {
                 break;
             }
@@ -221,8 +212,8 @@ impl<'a> Context<'a> {
         let mut meets = vec![(0_usize, 0_usize); document.containers.len()];
         for at in 0..document.containers.len() {
             let container = &document.containers[at];
-            meets[at] = match ups.get(&at) {
-                Some(&up) => (up, 0),
+            meets[at] = match ups[at] {
+                Some(up) => (up, 0),
                 None => (meets[container.parent].0, meets[container.parent].1 + 1),
             };
             let (up, down) = meets[at];
@@ -244,11 +235,11 @@ impl<'a> Context<'a> {
 
     /// How many boxes of the page have the path of this one.
     pub(crate) fn twins(&self, container: usize) -> usize {
-        self.twins.get(&self.document.containers[container].path).copied().unwrap_or_default()
+        self.twins[self.document.containers[container].kin]
     }
 
     pub(crate) fn path_run(&self, container: usize) -> usize {
-        self.runs.get(&self.document.containers[container].path).copied().unwrap_or_default()
+        self.runs[self.document.containers[container].kin]
     }
 
     /// Pictures and players, and form fields, for each block inside `container`.
@@ -257,6 +248,14 @@ impl<'a> Context<'a> {
         let blocks = (container.end - container.first).max(1) as f32;
         let density = |sums: &[u32]| (sums[container.end] - sums[container.first]) as f32 / blocks;
         (density(&self.media), density(&self.fields))
+    }
+
+    /// Whether a form's fields stand in `container`.
+    pub(crate) fn has_fields(&self, container: usize) -> bool {
+        let container = &self.document.containers[container];
+        // Fields at the end of a box are counted with the block after it.
+        let end = (container.end + 1).min(self.document.blocks.len());
+        self.fields[end] > self.fields[container.first]
     }
 
     /// Whether the body that the page states holds the block: 0 it states none, 1 no, 2 yes.
@@ -307,7 +306,7 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn same_path_blocks(&self, container: usize) -> usize {
-        self.paths.get(&self.document.containers[container].path).copied().unwrap_or_default()
+        self.paths[self.document.containers[container].kin]
     }
 
     /// 2: the block says the title; 1: a part of it or more than it; 0: neither.
@@ -319,13 +318,16 @@ impl<'a> Context<'a> {
             return 0;
         }
         let text = fold(self.document.text_of(block));
-        if text == *title { 2 } else { usize::from(text.contains(&**title) || title.contains(&*text)) }
+        if text == *title {
+            2
+        } else {
+            usize::from(text.contains(&**title) || title.contains(&*text))
+        }
     }
 
     /// Whether the same text stands on the page more than once: 0 no, 1 twice, 2 more often.
     pub(crate) fn repeats(&self, at: usize) -> usize {
-        let text = self.document.text_of(&self.document.blocks[at]);
-        let count = self.texts.get(&hash_bytes(text.bytes())).copied().unwrap_or(1);
+        let count = self.texts.get(&self.document.blocks[at].text_hash).copied().unwrap_or(1);
         count.saturating_sub(1).min(2)
     }
 
@@ -378,7 +380,7 @@ pub(crate) struct Scores {
     weights: Vec<f32>,
     /// Running sum of the words of sure blocks.
     sure: Vec<f32>,
-    paths: HashMap<u64, (f32, f32)>,
+    paths: Vec<(f32, f32)>,
     headings: Vec<Option<usize>>,
     root_depth: u16,
 }
@@ -394,7 +396,7 @@ impl Scores {
         let mut weights = vec![0.0; count + 1];
         let mut sure = vec![0.0; count + 1];
         let mut gains = vec![0.0_f32; count + 1];
-        let mut paths: HashMap<u64, (f32, f32)> = HashMap::new();
+        let mut paths = vec![(0.0, 0.0); document.kin_count()];
         let mut opened = vec![None; count];
         let mut headings = vec![None; count];
         let (mut open, mut heading) = (None, None);
@@ -405,7 +407,7 @@ impl Scores {
             gains[at + 1] = gains[at] + weight * (first[at] - 0.4);
             let is_sure = first[at] > 0.6 && block.measure.words >= 10.0;
             sure[at + 1] = sure[at] + if is_sure { block.measure.words } else { 0.0 };
-            let path = paths.entry(document.containers[block.container].path).or_default();
+            let path = &mut paths[document.kin_of(block)];
             path.0 += weight * first[at];
             path.1 += weight;
             opened[at] = open.map(|(furniture, from)| (furniture, at - from));
@@ -432,26 +434,13 @@ impl Scores {
         let root = &document.containers[best.0];
         let body_first = (root.first..root.end).find(is_sure).unwrap_or(root.first);
         let body_last = (root.first..root.end).rev().find(is_sure).unwrap_or(root.end);
-        Self {
-            first,
-            root: best.0,
-            body_first,
-            body_last,
-            opened,
-            weighted,
-            weights,
-            sure,
-            paths,
-            headings,
-            root_depth: root.depth,
-        }
+        Self { first, root: best.0, body_first, body_last, opened, weighted, weights, sure, paths, headings, root_depth: root.depth }
     }
 
     fn mean(&self, from: usize, to: usize, without: usize) -> f32 {
         let weight_of = self.weights[without + 1] - self.weights[without];
         let inside = (from..to).contains(&without);
-        let (mut weighted, mut weight) =
-            (self.weighted[to] - self.weighted[from], self.weights[to] - self.weights[from]);
+        let (mut weighted, mut weight) = (self.weighted[to] - self.weighted[from], self.weights[to] - self.weights[from]);
         if inside {
             weighted -= self.first[without] * weight_of;
             weight -= weight_of;
@@ -471,14 +460,10 @@ impl Scores {
     }
 
     /// The mean score of the other blocks that hang on the same path.
-    pub(crate) fn path_mean_without(&self, path: u64, at: usize) -> f32 {
+    pub(crate) fn path_mean_without(&self, kin: usize, at: usize) -> f32 {
         let own = self.weights[at + 1] - self.weights[at];
-        let (weighted, weight) = self.paths.get(&path).copied().unwrap_or_default();
-        if weight - own < 0.5 {
-            self.first[at]
-        } else {
-            ((weighted - own * self.first[at]) / (weight - own)).clamp(0.0, 1.0)
-        }
+        let (weighted, weight) = self.paths[kin];
+        if weight - own < 0.5 { self.first[at] } else { ((weighted - own * self.first[at]) / (weight - own)).clamp(0.0, 1.0) }
     }
 
     /// The traits of the boxes between the body's container and the block.
@@ -509,9 +494,7 @@ impl Scores {
 
     /// The score of the first block after a heading that is no heading.
     pub(crate) fn next_not_heading(&self, document: &Document, at: usize) -> Option<f32> {
-        let next = (at + 1..self.first.len())
-            .take(6)
-            .find(|&next| !matches!(document.blocks[next].kind, Kind::Heading(_)))?;
+        let next = (at + 1..self.first.len()).take(6).find(|&next| !matches!(document.blocks[next].kind, Kind::Heading(_)))?;
         Some(self.first[next])
     }
 

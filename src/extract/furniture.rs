@@ -14,7 +14,12 @@ pub(crate) struct Line<'a> {
     pub(crate) is_heading: bool,
     /// Whether it belongs to the body by all other evidence.
     pub(crate) is_kept: bool,
+    /// Whether it says the title, which is a field of its own.
+    pub(crate) is_title: bool,
 }
+
+/// The headline, which stands in its own field.
+const TITLE_RULE: &str = "rule.title";
 
 impl Line<'_> {
     /// A paragraph that can only be running text.
@@ -31,17 +36,12 @@ impl Line<'_> {
 }
 
 /// Which lines are furniture, by which rule. `matches` is what the word lists know of each.
-pub(crate) fn judge(
-    lines: &[Line<'_>],
-    matches: &[Option<Match>],
-    title: Option<&str>,
-) -> Vec<Option<&'static str>> {
+pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option<&'static str>> {
     let words = |(line, found): (&Line<'_>, &Option<Match>)| {
         if line.is_kept && found.is_none() && line.is_prose() { line.measure.words } else { 0.0 }
     };
     let prose: Vec<f32> = lines.iter().zip(matches).map(words).collect();
     let all_prose: f32 = prose.iter().sum();
-    let title = title.map(fold);
     let mut fates = vec![None; lines.len()];
     let mut before = 0.0;
     let mut at = 0;
@@ -54,8 +54,8 @@ pub(crate) fn judge(
         if fates[seen].is_some() {
             continue;
         }
-        if title.as_deref().is_some_and(|title| line.measure.words <= 40.0 && fold(line.text) == title) {
-            fates[seen] = Some("rule.title");
+        if line.is_title {
+            fates[seen] = Some(TITLE_RULE);
             continue;
         }
         let Some(found) = matches[seen] else { continue };
@@ -88,14 +88,7 @@ pub(crate) fn judge(
                 at = drop_name(lines, at, line.text, rule, &mut fates)
             }
             Section::Box if is_tail && found.coverage == Coverage::Whole => {
-                while at < lines.len()
-                    && !lines[at].is_heading
-                    && !(lines[at].is_prose()
-                        && matches[at].is_none()
-                        && prose[at] > 0.0
-                        && all_prose - before > 0.0
-                        && found.furniture != Furniture::Newsletter)
-                {
+                while at < lines.len() && !lines[at].is_heading && prose[at] == 0.0 {
                     fates[at] = Some(rule);
                     at += 1;
                 }
@@ -114,7 +107,7 @@ fn is_byline(line: &Line<'_>) -> bool {
     !line.measure.ends_sentence
         && !line.is_heading
         && line.measure.sentences <= 1
-        && line.measure.capital_share >= 0.5
+        && (line.measure.capital_share >= 0.5 || (line.measure.capital_share >= 0.3 && line.measure.digit_share > 0.05))
 }
 
 /// Whether a line stands where the body's own byline would: shortly before it, or among its first lines.

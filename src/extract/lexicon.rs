@@ -3,10 +3,14 @@
 //! Site builders of every country name their boxes in a handful of English words and a few of their own; the names
 //! are cut into tokens and each token looked up. A trait is evidence, never a verdict: the model weighs it.
 
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::LazyLock;
+
 use html5ever::{LocalName, local_name};
 use scraper::node::Element;
 
-use super::dom::attribute;
+use super::site::Hashed;
 
 /// A set of traits of an element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,24 +28,13 @@ traits! {
     COMMENT = 0, RELATED = 1, SHARE = 2, NAV = 3, AD = 4, NEWSLETTER = 5, AUTHOR = 6, META = 7, CAPTION = 8, FOOTER = 9,
     HEADER = 10, SIDEBAR = 11, CONSENT = 12, HIDDEN = 13, MEDIA = 14, FORM = 15, BODY = 16, CONTENT = 17, STANDFIRST = 18,
     TITLE = 19, ASIDE = 20, TAGS = 21, CARD = 22, LIST = 23, ARTICLE = 24, FIGURE = 25, QUOTE = 26, TABLE = 27, PRINT = 28,
-    TOC = 29, WIDGET = 30, LINK = 31, DATE = 32, EMBED = 33, SECTION = 34,
+    TOC = 29, WIDGET = 30, LINK = 31, DATE = 32, EMBED = 33, SECTION = 34, COOKIE = 35,
 }
 
 impl Traits {
     pub(crate) const NONE: Self = Self(0);
-
-    /// Boxes that an article never needs.
-    pub(crate) const FURNITURE: Self = Self(
-        Self::COMMENT.0
-            | Self::RELATED.0
-            | Self::SHARE.0
-            | Self::NAV.0
-            | Self::AD.0
-            | Self::NEWSLETTER.0
-            | Self::CONSENT.0
-            | Self::TAGS.0
-            | Self::CAPTION.0,
-    );
+    /// Who wrote it and when.
+    pub(crate) const CREDITS: Self = Self(Self::AUTHOR.0 | Self::DATE.0);
 
     pub(crate) fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -52,57 +45,68 @@ impl Traits {
     }
 }
 
-/// The traits that an element has by itself.
-pub(crate) fn traits_of(element: &Element) -> Traits {
-    let mut traits = traits_of_tag(&element.name.local);
-    for (name, value) in &element.attrs {
-        match name.local {
-            local_name!("class") | local_name!("id") => add_names(value, &mut traits),
-            local_name!("role") => traits.insert(match &**value {
-                "navigation" | "menu" | "menubar" | "search" => Traits::NAV,
-                "complementary" => Traits::SIDEBAR,
-                "banner" => Traits::HEADER,
-                "contentinfo" => Traits::FOOTER,
-                "dialog" | "alertdialog" => Traits::CONSENT,
-                "main" | "article" => Traits::CONTENT,
+/// The lexicon with what it has told of this page's names: pages repeat their class names.
+#[derive(Default)]
+pub(crate) struct Lexicon<'a> {
+    known: HashMap<&'a str, Traits, BuildHasherDefault<Hashed>>,
+}
+
+impl<'a> Lexicon<'a> {
+    /// The traits that an element has by itself.
+    pub(crate) fn traits_of(&mut self, element: &'a Element) -> Traits {
+        let mut traits = traits_of_tag(&element.name.local);
+        for (name, value) in &element.attrs {
+            traits.insert(match name.local {
+                local_name!("class") | local_name!("id") => self.traits_of_names(value),
+                local_name!("role") => traits_of_role(value),
+                local_name!("itemprop") => traits_of_property(value),
+                local_name!("hidden") => Traits::HIDDEN,
+                local_name!("style") if hides(value) => Traits::HIDDEN,
+                local_name!("aria-hidden") if &**value == "true" => Traits::HIDDEN,
                 _ => Traits::NONE,
-            }),
-            local_name!("itemprop") => traits.insert(match &**value {
-                "articleBody" => Traits::BODY,
-                "author" | "creator" => Traits::AUTHOR,
-                "datePublished" | "dateModified" | "dateCreated" => Traits::DATE,
-                "caption" => Traits::CAPTION,
-                "headline" | "name" => Traits::TITLE,
-                "description" | "alternativeHeadline" => Traits::STANDFIRST,
-                "comment" => Traits::COMMENT,
-                "keywords" => Traits::TAGS,
-                _ => Traits::NONE,
-            }),
-            local_name!("hidden") => traits.insert(Traits::HIDDEN),
-            local_name!("style") => {
-                if value.contains("display:none")
-                    || value.contains("display: none")
-                    || value.contains("visibility:hidden")
-                {
-                    traits.insert(Traits::HIDDEN);
-                }
-            }
-            _ => {
-                let key = &*name.local;
-                if key == "aria-hidden" && &**value == "true" {
-                    traits.insert(Traits::HIDDEN);
-                } else if key == "aria-label"
-                    || key == "data-component"
-                    || key == "data-testid"
-                    || key == "data-module"
-                    || key == "data-block"
-                {
-                    add_names(value, &mut traits);
-                }
-            }
+            });
         }
+        traits
     }
-    traits
+
+    fn traits_of_names(&mut self, names: &'a str) -> Traits {
+        *self.known.entry(names).or_insert_with(|| traits_of_names(names))
+    }
+}
+
+/// Whether a style keeps its element from the reader's eyes.
+pub(crate) fn hides(style: &str) -> bool {
+    let after = |property: &str, value: &str| {
+        let rest = style.split_once(property).map(|(_, rest)| rest.trim_start_matches([' ', ':']));
+        rest.is_some_and(|rest| rest.starts_with(value))
+    };
+    after("display", "none") || after("visibility", "hidden")
+}
+
+fn traits_of_role(role: &str) -> Traits {
+    match role {
+        "navigation" | "menu" | "menubar" | "search" => Traits::NAV,
+        "complementary" => Traits::SIDEBAR,
+        "banner" => Traits::HEADER,
+        "contentinfo" => Traits::FOOTER,
+        "dialog" | "alertdialog" => Traits::CONSENT,
+        "main" | "article" => Traits::CONTENT,
+        _ => Traits::NONE,
+    }
+}
+
+fn traits_of_property(property: &str) -> Traits {
+    match property {
+        "articleBody" => Traits::BODY,
+        "author" | "creator" => Traits::AUTHOR,
+        "datePublished" | "dateModified" | "dateCreated" => Traits::DATE,
+        "caption" => Traits::CAPTION,
+        "headline" | "name" => Traits::TITLE,
+        "description" | "alternativeHeadline" => Traits::STANDFIRST,
+        "comment" => Traits::COMMENT,
+        "keywords" => Traits::TAGS,
+        _ => Traits::NONE,
+    }
 }
 
 fn traits_of_tag(tag: &LocalName) -> Traits {
@@ -128,23 +132,30 @@ fn traits_of_tag(tag: &LocalName) -> Traits {
     }
 }
 
-/// Cuts `names` at whatever is no letter and at the humps of camel case, and adds what the tokens tell.
-fn add_names(names: &str, traits: &mut Traits) {
+/// Cuts `names` at whatever is no letter and at the humps of camel case, and adds up what the tokens tell.
+fn traits_of_names(names: &str) -> Traits {
+    let mut traits = Traits::NONE;
     let mut token = Token::default();
     let mut previous = Traits::NONE;
     let mut last = [0_u8; 1];
     for byte in names.bytes() {
         let hump = byte.is_ascii_uppercase() && last[0].is_ascii_lowercase();
         if hump || !byte.is_ascii_alphabetic() {
-            token.finish(traits, &mut previous, byte.is_ascii_whitespace());
+            token.finish(&mut traits, &mut previous, byte.is_ascii_whitespace());
         }
         if byte.is_ascii_alphabetic() {
             token.push(byte.to_ascii_lowercase());
         }
         last[0] = byte;
     }
-    token.finish(traits, &mut previous, true);
+    token.finish(&mut traits, &mut previous, true);
+    traits
 }
+
+/// [`TOKENS`] by token.
+static TRAITS_OF_TOKEN: LazyLock<HashMap<&[u8], Traits, BuildHasherDefault<Hashed>>> = LazyLock::new(|| {
+    TOKENS.iter().flat_map(|(traits, tokens)| tokens.iter().map(|token| (token.as_bytes(), *traits))).collect()
+});
 
 /// The longest token that any entry of the lexicon has.
 const MAX_TOKEN: usize = 20;
@@ -168,7 +179,7 @@ impl Token {
     fn finish(&mut self, traits: &mut Traits, previous: &mut Traits, end_of_name: bool) {
         if self.length > 0 {
             let found = if self.length <= MAX_TOKEN {
-                std::str::from_utf8(&self.bytes[..self.length]).map_or(Traits::NONE, traits_of_token)
+                TRAITS_OF_TOKEN.get(&self.bytes[..self.length]).copied().unwrap_or(Traits::NONE)
             } else {
                 Traits::NONE
             };
@@ -186,118 +197,36 @@ impl Token {
     }
 }
 
-fn traits_of_token(token: &str) -> Traits {
-    match token {
-        "comment" | "comments" | "commentlist" | "commentform" | "disqus" | "respond" | "reply"
-        | "replies" | "discussion" | "discuss" | "wpdiscuz" | "wpd" | "livefyre" | "coral" | "kommentar"
-        | "kommentare" | "comentario" | "comentarios" | "commentaire" | "commentaires" | "commenti"
-        | "komentarze" | "komentarz" | "yorum" | "yorumlar" | "forum" | "feedback" | "feedbacks"
-        | "guestbook" | "usercomments" | "commentary" | "spotim" | "viafoura" | "isso" | "utterances"
-        | "reactions" | "reaction" | "opinie" | "sxolia" | "komentar" => Traits::COMMENT,
-        "related" | "recommended" | "recommend" | "recommendation" | "recommendations" | "recirc"
-        | "recirculation" | "outbrain" | "taboola" | "zergnet" | "mostread" | "popular" | "trending"
-        | "trend" | "similar" | "relatedposts" | "yarpp" | "crp" | "upnext" | "readmore" | "readalso"
-        | "relacionadas" | "relacionados" | "relacionado" | "relacionada" | "correlati" | "verwandte"
-        | "weiterlesen" | "mostpopular" | "most" | "latest" | "recent" | "relateds" | "seealso"
-        | "suggested" | "suggestions" | "suggestion" | "also" | "revcontent" | "mgid" | "contentbox"
-        | "morefrom" | "headlines" | "onward" | "teasers" | "relatedlinks" | "relatedstories" | "ilgili"
-        | "benzer" | "incontent" | "nextpost" | "prevnext" | "adjacent" | "lire" | "similaires"
-        | "podobne" | "powiazane" | "moreon" | "promos" => Traits::RELATED,
-        "share" | "sharing" | "shares" | "shared" | "sharethis" | "social" | "socials" | "socialmedia"
-        | "sharedaddy" | "addthis" | "addtoany" | "sociable" | "follow" | "followus" | "sharebar"
-        | "shareaholic" | "twitter" | "facebook" | "whatsapp" | "pinterest" | "linkedin" | "sns"
-        | "teilen" | "compartir" | "partager" | "bookmark" | "bookmarks" | "digg" | "delicious" | "like"
-        | "likes" | "ssba" | "heateor" | "jssocials" | "sharer" | "telegram" | "tweet" | "gplus" | "fb"
-        | "partage" => Traits::SHARE,
-        "nav" | "navi" | "navigation" | "navbar" | "menu" | "menus" | "submenu" | "breadcrumb"
-        | "breadcrumbs" | "crumb" | "crumbs" | "pager" | "pagination" | "paging" | "sitemap" | "skip"
-        | "skiplink" | "topbar" | "toolbar" | "tabs" | "prev" | "previous" | "next" | "paginate"
-        | "pages" | "hamburger" | "topnav" | "subnav" | "mainnav" | "mainmenu" | "pathway" | "wayfinder"
-        | "nextprev" | "postnav" | "dropdown" | "megamenu" => Traits::NAV,
-        "ad" | "ads" | "adv" | "advert" | "adverts" | "advertisement" | "advertising" | "advertorial"
-        | "sponsor" | "sponsored" | "sponsors" | "promo" | "promotion" | "promoted" | "banner"
-        | "banners" | "dfp" | "adsense" | "googleads" | "commercial" | "affiliate" | "adbox" | "adslot"
-        | "adunit" | "werbung" | "anzeige" | "publicidad" | "publicite" | "pub" | "reklama" | "reklam"
-        | "mpu" | "leaderboard" | "cta" | "offer" | "offers" | "deal" | "deals" | "marketing" | "callout"
-        | "upsell" | "admz" | "ezoic" | "adsbygoogle" | "advertise" => Traits::AD,
-        "newsletter" | "newsletters" | "signup" | "subscribe" | "subscription" | "subscriber"
-        | "subscriptions" | "optin" | "mailchimp" | "mc" | "mailing" | "paywall" | "piano" | "regwall"
-        | "registration" | "register" | "mailinglist" | "convertkit" | "sumome" | "abo" | "abonnement"
-        | "boletin" | "email" | "subscribebox" | "barrier" | "gate" | "gated" | "emailsignup"
-        | "inscription" | "donate" | "donation" => Traits::NEWSLETTER,
-        "author" | "authors" | "byline" | "bylines" | "bio" | "biography" | "contributor"
-        | "contributors" | "writer" | "autor" | "autore" | "auteur" | "signature" | "authorbox"
-        | "aboutauthor" | "verfasser" | "vcard" | "profile" | "avatar" | "gravatar" | "reporter"
-        | "columnist" | "redaktion" | "authorbio" | "journalist" => Traits::AUTHOR,
-        "meta" | "metadata" | "postmeta" | "entrymeta" | "kicker" | "category" | "categories" | "cat"
-        | "cats" | "postinfo" | "info" | "details" | "source" | "sources" | "articleinfo" | "infobar"
-        | "overline" | "eyebrow" | "label" | "labels" | "byinfo" | "readtime" | "reading" | "views"
-        | "counter" | "location" | "filed" | "quelle" | "fuente" | "publisher" | "permalink" | "stats"
-        | "postmetadata" | "actions" | "action" | "utility" | "rating" | "ratings" | "vote" | "votes"
-        | "ranking" => Traits::META,
-        "date" | "dateline" | "time" | "timestamp" | "published" | "posted" | "updated" | "datetime"
-        | "pubdate" | "datum" | "fecha" | "modified" | "postdate" | "publish" | "publication" => Traits::DATE,
-        "tag" | "tags" | "tagcloud" | "taglist" | "tagged" | "keywords" | "keyword" | "topics" | "topic"
-        | "tax" | "taxonomy" | "hashtag" | "hashtags" => Traits::TAGS,
-        "caption" | "captions" | "figcaption" | "credit" | "credits" | "legend" | "imgcaption"
-        | "photocaption" | "bildunterschrift" | "photocredit" | "imagecaption" | "copyright" | "bildtext"
-        | "legende" | "cutline" | "pie" | "piefoto" | "phototext" | "captiontext" | "photographer" => {
-            Traits::CAPTION
-        }
-        "footer" | "foot" | "footnav" | "legal" | "disclaimer" | "colophon" | "impressum" | "footnotes"
-        | "bottom" | "postfooter" | "pagefooter" | "copy" => Traits::FOOTER,
-        "header" | "masthead" | "head" | "hdr" | "logo" | "branding" | "top" | "pageheader" | "brand"
-        | "sitename" => Traits::HEADER,
-        "sidebar" | "aside" | "rail" | "complementary" | "sidebars" | "rightcol" | "leftcol"
-        | "rightcolumn" | "leftcolumn" | "rightrail" | "secondary" | "sidecol" | "sidebox" | "rhs"
-        | "lhs" | "right" | "left" | "lateral" | "tertiary" | "marginalia" | "sticky" => Traits::SIDEBAR,
-        "widget" | "widgets" | "module" | "modules" | "block" | "portlet" | "plugin" | "gadget" | "box"
-        | "boxes" | "panel" | "sidebarbox" => Traits::WIDGET,
-        "cookie" | "cookies" | "consent" | "gdpr" | "cmp" | "onetrust" | "privacy" | "modal" | "popup"
-        | "overlay" | "lightbox" | "dialog" | "alert" | "notice" | "didomi" | "cookielaw" | "cookiebar"
-        | "tooltip" | "notification" | "popover" | "interstitial" | "adblock" | "warning" => Traits::CONSENT,
-        "hidden" | "hide" | "invisible" | "srt" | "sr" | "screenreader" | "visuallyhidden" | "offscreen"
-        | "offcanvas" | "collapsed" | "assistive" | "screen" | "hdn" => Traits::HIDDEN,
-        "noprint" | "print" | "printer" | "tools" | "toolbox" | "articletools" | "printfriendly"
-        | "storytools" | "controls" | "buttons" | "button" | "btn" | "icons" | "icon" | "fontsize"
-        | "textsize" => Traits::PRINT,
-        "gallery" | "slideshow" | "carousel" | "slider" | "swiper" | "player" | "video" | "videos"
-        | "jwplayer" | "media" | "photo" | "photos" | "image" | "images" | "img" | "audio" | "slide"
-        | "slides" | "figure" | "picture" | "pictures" | "thumb" | "thumbnail" | "thumbnails"
-        | "galleria" | "foto" | "fotos" | "bild" | "bilder" | "videojs" | "podcast" | "multimedia"
-        | "attachment" => Traits::MEDIA,
-        "embed" | "iframe" | "instagram" | "tweetembed" | "oembed" | "embedded" => Traits::EMBED,
-        "form" | "poll" | "polls" | "quiz" | "login" | "search" | "searchform" | "signin" | "survey"
-        | "umfrage" | "encuesta" | "input" | "contact" | "captcha" | "account" | "user" | "loginbox" => {
-            Traits::FORM
-        }
-        "article" | "body" | "entry" | "content" | "story" | "post" | "text" | "articulo" | "articolo"
-        | "artikel" | "articlecontent" | "bodycopy" | "main" | "maincontent" | "hentry" | "page" | "news"
-        | "item" | "single" | "detail" | "noticia" | "texto" | "texte" | "inhalt" | "primary" | "haber"
-        | "contents" | "blog" | "prose" | "txt" | "nota" | "column" | "paragraph" | "copytext"
-        | "fulltext" | "wysiwyg" | "richtext" | "rich" => Traits::CONTENT,
-        "articlebody" | "storybody" | "entrycontent" | "postcontent" | "articletext" | "storytext"
-        | "bodytext" | "mainbody" | "postbody" | "storycontent" | "newsbody" | "newstext" | "cuerpo"
-        | "corps" | "tresc" | "articlebodycontent" | "newscontent" | "artbody" | "entrybody"
-        | "itemfulltext" | "contentbody" | "bodycontent" | "textbody" | "haberdetay" | "storycopy" => {
-            Traits::BODY
-        }
-        "standfirst" | "lead" | "lede" | "intro" | "summary" | "dek" | "deck" | "subtitle" | "subhead"
-        | "subheadline" | "excerpt" | "chapo" | "teaser" | "sapo" | "abstract" | "vorspann"
-        | "entradilla" | "bajada" | "copete" | "subheading" | "leadtext" | "introtext" | "description"
-        | "desc" | "preamble" | "ingress" | "spot" | "sommario" | "leader" | "anleser" | "highlights" => {
-            Traits::STANDFIRST
-        }
-        "title" | "titles" | "headline" | "heading" | "titulo" | "titre" | "titolo" | "titel"
-        | "entrytitle" | "posttitle" | "hed" => Traits::TITLE,
-        "pullquote" | "infobox" | "factbox" | "fact" | "facts" | "inset" | "infobar2" | "sidenote"
-        | "pull" | "factsheet" | "infokasten" => Traits::ASIDE,
-        "quote" | "blockquote" | "zitat" => Traits::QUOTE,
-        "toc" | "tableofcontents" | "ez" | "inhaltsverzeichnis" | "lwptoc" | "outline" | "jumplinks" => {
-            Traits::TOC
-        }
-        "card" | "cards" | "tile" | "tiles" | "grid" | "feed" | "listing" | "river" | "loop" | "list"
-        | "archive" | "bookmarkcard" | "kg" => Traits::CARD,
-        _ => Traits::NONE,
-    }
-}
+/// The lexicon: what each token tells. A token stands once.
+const TOKENS: &[(Traits, &[&str])] = &[
+    (Traits::COOKIE, &["cookie", "cookies", "consent", "gdpr", "cmp", "onetrust", "didomi", "cookielaw", "cookiebar"]),
+    (Traits::COMMENT, &["comment", "comments", "commentlist", "commentform", "disqus", "respond", "reply", "replies", "discussion", "discuss", "wpdiscuz", "wpd", "livefyre", "coral", "kommentar", "kommentare", "comentario", "comentarios", "commentaire", "commentaires", "commenti", "komentarze", "komentarz", "yorum", "yorumlar", "forum", "feedback", "feedbacks", "guestbook", "usercomments", "commentary", "spotim", "viafoura", "isso", "utterances", "reactions", "reaction", "opinie", "sxolia", "komentar"]),
+    (Traits::RELATED, &["related", "recommended", "recommend", "recommendation", "recommendations", "recirc", "recirculation", "outbrain", "taboola", "zergnet", "mostread", "popular", "trending", "trend", "similar", "relatedposts", "yarpp", "crp", "upnext", "readmore", "readalso", "relacionadas", "relacionados", "relacionado", "relacionada", "correlati", "verwandte", "weiterlesen", "mostpopular", "most", "latest", "recent", "relateds", "seealso", "suggested", "suggestions", "suggestion", "also", "revcontent", "mgid", "contentbox", "morefrom", "headlines", "onward", "teasers", "relatedlinks", "relatedstories", "ilgili", "benzer", "incontent", "nextpost", "prevnext", "adjacent", "lire", "similaires", "podobne", "powiazane", "moreon", "promos"]),
+    (Traits::SHARE, &["share", "sharing", "shares", "shared", "sharethis", "social", "socials", "socialmedia", "sharedaddy", "addthis", "addtoany", "sociable", "follow", "followus", "sharebar", "shareaholic", "twitter", "facebook", "whatsapp", "pinterest", "linkedin", "sns", "teilen", "compartir", "partager", "bookmark", "bookmarks", "digg", "delicious", "like", "likes", "ssba", "heateor", "jssocials", "sharer", "telegram", "tweet", "gplus", "fb", "partage"]),
+    (Traits::NAV, &["nav", "navi", "navigation", "navbar", "menu", "menus", "submenu", "breadcrumb", "breadcrumbs", "crumb", "crumbs", "pager", "pagination", "paging", "sitemap", "skip", "skiplink", "topbar", "toolbar", "tabs", "prev", "previous", "next", "paginate", "pages", "hamburger", "topnav", "subnav", "mainnav", "mainmenu", "pathway", "wayfinder", "nextprev", "postnav", "dropdown", "megamenu"]),
+    (Traits::AD, &["ad", "ads", "adv", "advert", "adverts", "advertisement", "advertising", "advertorial", "sponsor", "sponsored", "sponsors", "promo", "promotion", "promoted", "banner", "banners", "dfp", "adsense", "googleads", "commercial", "affiliate", "adbox", "adslot", "adunit", "werbung", "anzeige", "publicidad", "publicite", "pub", "reklama", "reklam", "mpu", "leaderboard", "cta", "offer", "offers", "deal", "deals", "marketing", "callout", "upsell", "admz", "ezoic", "adsbygoogle", "advertise"]),
+    (Traits::NEWSLETTER, &["newsletter", "newsletters", "signup", "subscribe", "subscription", "subscriber", "subscriptions", "optin", "mailchimp", "mc", "mailing", "paywall", "piano", "regwall", "registration", "register", "mailinglist", "convertkit", "sumome", "abo", "abonnement", "boletin", "email", "subscribebox", "barrier", "gate", "gated", "emailsignup", "inscription", "donate", "donation"]),
+    (Traits::AUTHOR, &["author", "authors", "byline", "bylines", "bio", "biography", "contributor", "contributors", "writer", "autor", "autore", "auteur", "signature", "authorbox", "aboutauthor", "verfasser", "vcard", "profile", "avatar", "gravatar", "reporter", "columnist", "redaktion", "authorbio", "journalist"]),
+    (Traits::META, &["meta", "metadata", "postmeta", "entrymeta", "kicker", "category", "categories", "cat", "cats", "postinfo", "info", "details", "source", "sources", "articleinfo", "infobar", "overline", "eyebrow", "label", "labels", "byinfo", "readtime", "reading", "views", "counter", "location", "filed", "quelle", "fuente", "publisher", "permalink", "stats", "postmetadata", "actions", "action", "utility", "rating", "ratings", "vote", "votes", "ranking"]),
+    (Traits::DATE, &["date", "dateline", "time", "timestamp", "published", "posted", "updated", "datetime", "pubdate", "datum", "fecha", "modified", "postdate", "publish", "publication"]),
+    (Traits::TAGS, &["tag", "tags", "tagcloud", "taglist", "tagged", "keywords", "keyword", "topics", "topic", "tax", "taxonomy", "hashtag", "hashtags"]),
+    (Traits::CAPTION, &["caption", "captions", "figcaption", "credit", "credits", "legend", "imgcaption", "photocaption", "bildunterschrift", "photocredit", "imagecaption", "copyright", "bildtext", "legende", "cutline", "pie", "piefoto", "phototext", "captiontext", "photographer"]),
+    (Traits::FOOTER, &["footer", "foot", "footnav", "legal", "disclaimer", "colophon", "impressum", "footnotes", "bottom", "postfooter", "pagefooter", "copy"]),
+    (Traits::HEADER, &["header", "masthead", "head", "hdr", "logo", "branding", "top", "pageheader", "brand", "sitename"]),
+    (Traits::SIDEBAR, &["sidebar", "aside", "rail", "complementary", "sidebars", "rightcol", "leftcol", "rightcolumn", "leftcolumn", "rightrail", "secondary", "sidecol", "sidebox", "rhs", "lhs", "right", "left", "lateral", "tertiary", "marginalia", "sticky"]),
+    (Traits::WIDGET, &["widget", "widgets", "module", "modules", "block", "portlet", "plugin", "gadget", "box", "boxes", "panel", "sidebarbox"]),
+    (Traits::CONSENT, &["privacy", "modal", "popup", "overlay", "lightbox", "dialog", "alert", "notice", "tooltip", "notification", "popover", "interstitial", "adblock", "warning"]),
+    (Traits::HIDDEN, &["hidden", "hide", "invisible", "srt", "sr", "screenreader", "visuallyhidden", "offscreen", "offcanvas", "collapsed", "assistive", "screen", "hdn"]),
+    (Traits::PRINT, &["noprint", "print", "printer", "tools", "toolbox", "articletools", "printfriendly", "storytools", "controls", "buttons", "button", "btn", "icons", "icon", "fontsize", "textsize"]),
+    (Traits::MEDIA, &["gallery", "slideshow", "carousel", "slider", "swiper", "player", "video", "videos", "jwplayer", "media", "photo", "photos", "image", "images", "img", "audio", "slide", "slides", "figure", "picture", "pictures", "thumb", "thumbnail", "thumbnails", "galleria", "foto", "fotos", "bild", "bilder", "videojs", "podcast", "multimedia", "attachment"]),
+    (Traits::EMBED, &["embed", "iframe", "instagram", "tweetembed", "oembed", "embedded"]),
+    (Traits::FORM, &["form", "poll", "polls", "quiz", "login", "search", "searchform", "signin", "survey", "umfrage", "encuesta", "input", "contact", "captcha", "account", "user", "loginbox"]),
+    (Traits::CONTENT, &["article", "body", "entry", "content", "story", "post", "text", "articulo", "articolo", "artikel", "articlecontent", "bodycopy", "main", "maincontent", "hentry", "page", "news", "item", "single", "detail", "noticia", "texto", "texte", "inhalt", "primary", "haber", "contents", "blog", "prose", "txt", "nota", "column", "paragraph", "copytext", "fulltext", "wysiwyg", "richtext", "rich"]),
+    (Traits::BODY, &["articlebody", "storybody", "entrycontent", "postcontent", "articletext", "storytext", "bodytext", "mainbody", "postbody", "storycontent", "newsbody", "newstext", "cuerpo", "corps", "tresc", "articlebodycontent", "newscontent", "artbody", "entrybody", "itemfulltext", "contentbody", "bodycontent", "textbody", "haberdetay", "storycopy"]),
+    (Traits::STANDFIRST, &["standfirst", "lead", "lede", "intro", "summary", "dek", "deck", "subtitle", "subhead", "subheadline", "excerpt", "chapo", "teaser", "sapo", "abstract", "vorspann", "entradilla", "bajada", "copete", "subheading", "leadtext", "introtext", "description", "desc", "preamble", "ingress", "spot", "sommario", "leader", "anleser", "highlights"]),
+    (Traits::TITLE, &["title", "titles", "headline", "heading", "titulo", "titre", "titolo", "titel", "entrytitle", "posttitle", "hed"]),
+    (Traits::ASIDE, &["pullquote", "infobox", "factbox", "fact", "facts", "inset", "sidenote", "pull", "factsheet", "infokasten"]),
+    (Traits::QUOTE, &["quote", "blockquote", "zitat"]),
+    (Traits::TOC, &["toc", "tableofcontents", "ez", "inhaltsverzeichnis", "lwptoc", "outline", "jumplinks"]),
+    (Traits::CARD, &["card", "cards", "tile", "tiles", "grid", "feed", "listing", "river", "loop", "list", "archive", "bookmarkcard", "kg"]),
+];

@@ -61,6 +61,23 @@ pub(crate) fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{e00}'..='\u{e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2ffff}')
 }
 
+/// `char::is_alphanumeric` beyond ASCII, without its tables where they are not needed.
+fn is_letter(c: char) -> bool {
+    match c {
+        'Α'..='ώ' | 'А'..='ё' | '\u{620}'..='\u{64a}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => true,
+        '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' => false,
+        c => c.is_alphanumeric(),
+    }
+}
+
+/// `char::is_uppercase` likewise.
+fn is_capital(c: char) -> bool {
+    match c {
+        'а'..='ё' | 'α'..='ώ' | '\u{600}'..='\u{6ff}' | '\u{2e80}'..='\u{d7ff}' => false,
+        c => c.is_uppercase(),
+    }
+}
+
 /// Counts over `text`, of whose bytes so many stand in links and in bold.
 pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links: u32) -> Measure {
     let mut words = 0_u32;
@@ -79,18 +96,19 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
             in_word = false;
             continue;
         }
-        if c.is_ascii_alphanumeric() || (!c.is_ascii() && c.is_alphanumeric()) {
+        if c.is_ascii_alphanumeric() || (!c.is_ascii() && is_letter(c)) {
             ended = false;
             letters += 1;
             digits += u32::from(c.is_ascii_digit());
-            upper += u32::from(c.is_uppercase());
+            let is_upper = c.is_ascii_uppercase() || (!c.is_ascii() && is_capital(c));
+            upper += u32::from(is_upper);
             if is_unspaced(c) {
                 unspaced += 1;
                 in_word = false;
             } else if !in_word {
                 in_word = true;
                 words += 1;
-                capitals += u32::from(c.is_uppercase());
+                capitals += u32::from(is_upper);
             }
             continue;
         }

@@ -7,6 +7,7 @@
 //! the text ([`text`]). Every block's fate is on the account.
 
 mod blocks;
+mod boxes;
 mod choose;
 mod context;
 mod dom;
@@ -65,7 +66,7 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
     if let Some(entry) = evidence.entry
         && let Some(content) = feed::stand_in(entry, page, &reading, &flags, rules)
     {
-        reading.replace_body(content);
+        reading.replace_body(content, entry);
         flags = flags::judge(&reading);
         flags.push(QualityFlag::FeedContentUsed);
     }

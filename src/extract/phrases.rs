@@ -196,6 +196,8 @@ pub(crate) fn fold_inner(line: &str) -> String {
                 }
             }
             c if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
+            // Scripts without case, and lower case where most of it is: the tables behind `to_lowercase` are slow.
+            'а'..='я' | 'α'..='ω' | '\u{600}'..='\u{6ff}' | '\u{2e80}'..='\u{d7ff}' => folded.push(c),
             c => folded.extend(c.to_lowercase()),
         }
     }

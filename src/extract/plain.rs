@@ -7,6 +7,7 @@ use super::blocks::{Block, Container, Document, Gap, Kind, is_invisible};
 use super::lexicon::Traits;
 use super::links::Targets;
 use super::measure::measure;
+use super::site::hash_text;
 
 /// Cuts plain text into blocks.
 pub(crate) fn segment(plain: &str) -> Document {
@@ -34,7 +35,9 @@ pub(crate) fn segment(plain: &str) -> Document {
             inline: Traits::NONE,
             targets: Targets::default(),
             gap: Gap::default(),
+            is_hidden: false,
             measure: measure(&document.text[start..end], 0, 0, 0),
+            text_hash: hash_text(&document.text[start..end]),
         });
         after_blank = false;
     }
@@ -45,6 +48,7 @@ pub(crate) fn segment(plain: &str) -> Document {
         tag: local_name!("body"),
         traits: Traits::NONE,
         path: 0,
+        kin: 0,
         first: 0,
         end: document.blocks.len(),
     });

@@ -5,9 +5,10 @@ use super::choose::{self, Fate};
 use super::context::{Context, Hints};
 use super::dom;
 use super::furniture::{self, Line};
+use super::lexicon::Traits;
 use super::metadata::{self, Metadata};
 use super::operator;
-use super::phrases::Furniture;
+use super::phrases::{Coverage, Furniture, Match, Section};
 use super::plain;
 use super::rules::Rules;
 use super::site;
@@ -16,8 +17,8 @@ use super::text;
 use super::{Evidence, feed};
 use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Page, QualityFlag};
 
-/// Characters of a block's text that its account holds.
-const ACCOUNT_CHARS: usize = 200;
+/// Bytes of a block's text that its account holds.
+const ACCOUNT_BYTES: usize = 200;
 
 /// What was made of a document.
 pub(crate) struct Reading {
@@ -59,6 +60,7 @@ impl Reading {
         let context = Context::new(&document, hints, &rules.phrases);
         let mut fates = choose::fates(&context, &rules.models, evidence.site);
         let block_hashes = site::block_hashes(&document, &fates);
+        let is_title = titles(&context);
         let operators_body = site_rules.and_then(|site_rules| operator::body(&html, &document, site_rules));
         let matches = context.matches;
         let mut has_wall = false;
@@ -67,7 +69,7 @@ impl Reading {
                 *fate = Fate { kept, rule: "operator.body", ..*fate };
             }
         } else {
-            has_wall = judge_lines(&document, &matches, &mut fates, &mut metadata, page);
+            has_wall = judge_lines(&document, &matches, &is_title, &mut fates, &mut metadata, page);
         }
         Self { document, fates, metadata, partial, statements, has_wall, removed, block_hashes }
     }
@@ -84,8 +86,9 @@ impl Reading {
         );
         let mut fates = vec![Fate { kept: true, rule: "body", probability: 0.8 }; document.blocks.len()];
         let block_hashes = site::block_hashes(&document, &fates);
+        let is_title = titles(&context);
         let matches = context.matches;
-        let has_wall = judge_lines(&document, &matches, &mut fates, &mut metadata, page);
+        let has_wall = judge_lines(&document, &matches, &is_title, &mut fates, &mut metadata, page);
         metadata.language = metadata::language_of(metadata.language.as_deref(), plain);
         let statements = structured::Statements::default();
         Self {
@@ -111,14 +114,15 @@ impl Reading {
     }
 
     /// Puts another document's text in the place of this one's. What the page said of itself stays.
-    pub(crate) fn replace_body(&mut self, other: Self) {
+    pub(crate) fn replace_body(&mut self, other: Self, entry: &EntryEvidence) {
         self.document = other.document;
         self.fates = other.fates;
         self.has_wall = false;
         self.partial = other.partial;
         self.statements = other.statements;
         let metadata = &mut self.metadata;
-        metadata.title = metadata.title.take().or(other.metadata.title);
+        // The title of a wall or an error page is not the article's.
+        metadata.title = entry.title.clone().or(metadata.title.take()).or(other.metadata.title);
         if metadata.authors.is_empty() {
             metadata.authors = other.metadata.authors;
         }
@@ -173,7 +177,7 @@ impl Reading {
 }
 
 fn account_of(kept: bool, rule: &str, text: &str) -> BlockAccount {
-    BlockAccount { kept, rule: rule.to_owned(), text: text.chars().take(ACCOUNT_CHARS).collect() }
+    BlockAccount { kept, rule: rule.to_owned(), text: text[..text.floor_char_boundary(ACCOUNT_BYTES)].to_owned() }
 }
 
 /// What a feed entry says, for a document that says nothing of itself.
@@ -194,7 +198,8 @@ fn metadata_of_entry(entry: &EntryEvidence) -> Metadata {
 /// still empty. Whether a wall's prompt was seen.
 fn judge_lines(
     document: &Document,
-    matches: &[Option<super::phrases::Match>],
+    matches: &[Option<Match>],
+    is_title: &[bool],
     fates: &mut [Fate],
     metadata: &mut Metadata,
     page: &Page,
@@ -203,14 +208,18 @@ fn judge_lines(
         .blocks
         .iter()
         .zip(fates.iter())
-        .map(|(block, fate)| Line {
+        .zip(is_title)
+        .map(|((block, fate), &is_title)| Line {
             text: document.text_of(block),
             measure: block.measure,
             is_heading: matches!(block.kind, Kind::Heading(_)),
             is_kept: fate.kept,
+            is_title,
         })
         .collect();
-    let verdicts = furniture::judge(&lines, matches, metadata.title.as_deref());
+    let matches: Vec<Option<Match>> =
+        document.blocks.iter().zip(matches).map(|(block, found)| found.or_else(|| credits(block))).collect();
+    let verdicts = furniture::judge(&lines, &matches);
     let mut has_wall = false;
     for (at, verdict) in verdicts.iter().enumerate() {
         let Some(rule) = *verdict else { continue };
@@ -229,5 +238,38 @@ fn judge_lines(
             metadata.published_at = metadata::date_of_text(lines[at].text, page.fetched_at);
         }
     }
+    drop_bio(&lines, &verdicts, fates, &metadata.authors);
     has_wall
+}
+
+/// Which blocks say the title: the same words, or a first heading that holds them.
+fn titles(context: &Context<'_>) -> Vec<bool> {
+    let says_title = |at: usize| match context.title_likeness(at) {
+        2 => true,
+        1 => context.document.blocks[at].kind == Kind::Heading(1),
+        _ => false,
+    };
+    (0..context.document.blocks.len()).map(says_title).collect()
+}
+
+/// A short line whose markup says that it names the author or the date.
+fn credits(block: &Block) -> Option<Match> {
+    const MOST_WORDS: f32 = 10.0;
+    if block.measure.words > MOST_WORDS || block.measure.ends_sentence || !block.inline.intersects(Traits::CREDITS) {
+        return None;
+    }
+    let furniture = if block.inline.intersects(Traits::DATE) { Furniture::Dateline } else { Furniture::Byline };
+    Some(Match { furniture, section: Section::Line, coverage: Coverage::Start })
+}
+
+/// A last paragraph that begins with the author's name is about the author.
+fn drop_bio(lines: &[Line<'_>], verdicts: &[Option<&'static str>], fates: &mut [Fate], authors: &[String]) {
+    const MOST_WORDS: f32 = 80.0;
+    let Some(last) = (0..lines.len()).rev().find(|&at| fates[at].kept && verdicts[at].is_none()) else { return };
+    let line = &lines[last];
+    let names_author = authors.iter().any(|author| author.contains(' ') && line.text.starts_with(&**author));
+    let is_all = fates[..last].iter().filter(|fate| fate.kept).count() < 3;
+    if names_author && !is_all && line.measure.words <= MOST_WORDS {
+        fates[last] = Fate { kept: false, rule: Furniture::AuthorBox.rule(), probability: fates[last].probability * 0.5 };
+    }
 }

@@ -1,12 +1,13 @@
 //! What the host's other pages tell: the hashes that stand for a block, and how they are counted.
 
+use std::hash::Hasher;
+
 use html5ever::local_name;
 use scraper::node::Element;
 
 use super::SiteEvidence;
 use super::blocks::{Block, Document};
 use super::choose::Fate;
-use super::phrases::fold;
 use crate::model::BlockHash;
 
 /// Joins two hashes; the order matters.
@@ -20,7 +21,57 @@ pub(crate) fn mix(seed: u64, value: u64) -> u64 {
 
 /// FNV-1a over bytes. Stored counts depend on it: it must never change.
 pub(crate) fn hash_bytes(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(HASH_SEED, |hash, byte| step(hash, u64::from(byte)))
+}
+
+const HASH_SEED: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn step(hash: u64, value: u64) -> u64 {
+    (hash ^ value).wrapping_mul(0x0100_0000_01b3)
+}
+
+/// For maps whose keys are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = mix(self.0, hash_bytes(bytes.iter().copied()));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// Spaces and punctuation beyond ASCII, roughly: what editors and templates vary.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{bf}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff0f}')
+}
+
+/// Hash of a text's letters: case in ASCII, spaces, punctuation and the value of numbers make no difference.
+pub(crate) fn hash_text(text: &str) -> u64 {
+    let mut hash = HASH_SEED;
+    let mut in_number = false;
+    for c in text.chars() {
+        let is_digit = c.is_ascii_digit();
+        if is_digit && in_number {
+            continue;
+        }
+        in_number = is_digit;
+        if is_digit {
+            hash = step(hash, u64::from(b'#'));
+        } else if c.is_ascii_alphabetic() {
+            hash = step(hash, u64::from(c.to_ascii_lowercase()));
+        } else if !c.is_ascii() && !is_mark(c) {
+            hash = step(hash, u64::from(c));
+        }
+    }
+    hash
 }
 
 /// The path of `element` below a container of path `around`: tag, classes and id, without the digits that count posts.
@@ -49,8 +100,8 @@ fn block_hash(domain: Domain, value: u64) -> BlockHash {
     BlockHash(mix(domain as u64, value))
 }
 
-fn text_hash(document: &Document, block: &Block) -> BlockHash {
-    block_hash(Domain::Text, hash_bytes(fold(document.text_of(block)).bytes()))
+fn text_hash(block: &Block) -> BlockHash {
+    block_hash(Domain::Text, block.text_hash)
 }
 
 fn path_of(document: &Document, block: &Block) -> u64 {
@@ -65,7 +116,7 @@ const SURE_FURNITURE: f32 = 0.2;
 pub(crate) fn block_hashes(document: &Document, fates: &[Fate]) -> Vec<BlockHash> {
     let mut hashes = Vec::with_capacity(document.blocks.len() * 2);
     for (block, fate) in document.blocks.iter().zip(fates) {
-        hashes.push(text_hash(document, block));
+        hashes.push(text_hash(block));
         if fate.kept && fate.probability > SURE_BODY {
             hashes.push(block_hash(Domain::BodyPath, path_of(document, block)));
         } else if !fate.kept && fate.probability < SURE_FURNITURE {
@@ -103,7 +154,7 @@ const PATH_LEAST: u32 = 3;
 /// Weighs the host's counts for one block.
 pub(crate) fn standing(document: &Document, block: &Block, evidence: &SiteEvidence) -> Standing {
     let count = |hash: BlockHash| evidence.articles_by_block.get(&hash).copied().unwrap_or_default();
-    if count(text_hash(document, block)) >= REPEATED {
+    if count(text_hash(block)) >= REPEATED {
         return Standing { is_repeated: true, shift: REPEATED_SHIFT };
     }
     let path = path_of(document, block);

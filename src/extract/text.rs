@@ -1,5 +1,6 @@
 //! The kept blocks as the article's text.
 
+use html5ever::local_name;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::blocks::{Block, Document, Kind};
@@ -23,10 +24,19 @@ pub(crate) fn normalise(text: String) -> String {
     if is_nfc_quick(text.chars()) == IsNormalized::Yes { text } else { text.nfc().collect() }
 }
 
+/// The table that a row stands in: head and body of one table are containers of their own.
+fn table_of(document: &Document, mut container: usize) -> usize {
+    while document.containers[container].tag != local_name!("table") && document.containers[container].depth > 0 {
+        container = document.containers[container].parent;
+    }
+    container
+}
+
 fn belong_together(document: &Document, before: &Block, block: &Block) -> bool {
     let list_of = |block: &Block| document.containers[block.container].parent;
     match (before.kind, block.kind) {
-        (Kind::TableRow, Kind::TableRow) | (Kind::ListItem, Kind::ListItem) => {
+        (Kind::TableRow, Kind::TableRow) => table_of(document, before.container) == table_of(document, block.container),
+        (Kind::ListItem, Kind::ListItem) => {
             before.container != block.container && list_of(before) == list_of(block)
         }
         // Lines parted by single breaks are verse or an address where they are short, paragraphs where not.

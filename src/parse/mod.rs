@@ -149,6 +149,10 @@ fn mend(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> 
     let mut reader = FeedReader::new(flavour, base_url);
     let mut items = Vec::new();
     walk(root, &mut reader, &mut items);
+    if items.is_empty() {
+        // Entries in a wrapper that no format has.
+        items.extend(root.descendants().filter(|element| is_entry(*element)));
+    }
     let (feed, authors) = reader.finish();
     // Links may be relative to the site where nobody says what they are relative to.
     let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
@@ -161,6 +165,11 @@ fn is_root(element: Element<'_>) -> bool {
     ["rss", "rdf", "feed", "channel", "entry", "item"]
         .iter()
         .any(|root| element.name().eq_ignore_ascii_case(root))
+}
+
+fn is_entry(element: Element<'_>) -> bool {
+    let is = |name| element.name().eq_ignore_ascii_case(name);
+    element.space() == Space::Core && (is("item") || is("entry"))
 }
 
 /// Hands the elements of the feed to `reader` and gathers those of its entries, in document order.

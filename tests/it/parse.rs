@@ -116,6 +116,8 @@ fn faults_cost_no_more_than_their_length() {
         "</a>",
         "<a/>",
         "]]>",
+        "<\u{feff}",
+        "<\u{feff}<?é ",
     ];
     for pattern in patterns {
         for place in ["", "<item><title>", "<item><description>"] {

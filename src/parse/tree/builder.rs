@@ -91,7 +91,10 @@ impl<'a> Builder<'a> {
     /// where to go on.
     fn read_from(&mut self, start: usize) -> (usize, Option<usize>) {
         let source = self.document.source;
-        let mut reader = Reader::from_str(&source[start..]);
+        // quick-xml takes a mark at the start of its input away without counting it.
+        let rest = source[start..].trim_start_matches('\u{feff}');
+        let start = source.len() - rest.len();
+        let mut reader = Reader::from_str(rest);
         let config = reader.config_mut();
         config.allow_dangling_amp = true;
         config.allow_unmatched_ends = true;
