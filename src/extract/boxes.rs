@@ -35,13 +35,17 @@ fn drop_named(context: &Context<'_>, fates: &mut [Fate]) {
     let document = context.document;
     for (at, container) in document.containers.iter().enumerate() {
         // The classes of the page's frame speak of what else is on it.
-        let holds_title = context.title_at.is_some_and(|title| (container.first..container.end).contains(&title));
+        let holds_title =
+            context.title_at.is_some_and(|title| (container.first..container.end).contains(&title));
         if holds_title || container.first == container.end {
             continue;
         }
         let rule = if container.traits.intersects(Traits::COOKIE) {
             "box.cookies"
-        } else if container.traits.intersects(FORMS) && context.share(at) < LARGEST_FORM && context.has_fields(at) {
+        } else if container.traits.intersects(FORMS)
+            && context.share(at) < LARGEST_FORM
+            && context.has_fields(at)
+        {
             "box.form"
         } else {
             continue;

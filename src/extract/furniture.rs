@@ -107,7 +107,8 @@ fn is_byline(line: &Line<'_>) -> bool {
     !line.measure.ends_sentence
         && !line.is_heading
         && line.measure.sentences <= 1
-        && (line.measure.capital_share >= 0.5 || (line.measure.capital_share >= 0.3 && line.measure.digit_share > 0.05))
+        && (line.measure.capital_share >= 0.5
+            || (line.measure.capital_share >= 0.3 && line.measure.digit_share > 0.05))
 }
 
 /// Whether a line stands where the body's own byline would: shortly before it, or among its first lines.

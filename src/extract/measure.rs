@@ -64,7 +64,9 @@ pub(crate) fn is_unspaced(c: char) -> bool {
 /// `char::is_alphanumeric` beyond ASCII, without its tables where they are not needed.
 fn is_letter(c: char) -> bool {
     match c {
-        'Α'..='ώ' | 'А'..='ё' | '\u{620}'..='\u{64a}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => true,
+        'Α'..='ώ' | 'А'..='ё' | '\u{620}'..='\u{64a}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => {
+            true
+        }
         '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' => false,
         c => c.is_alphanumeric(),
     }
