@@ -10,6 +10,7 @@ mod demo;
 mod deploy;
 mod discover;
 mod documents;
+mod extract_batch;
 mod fetch;
 mod guard;
 mod hostile;
