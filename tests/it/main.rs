@@ -2,6 +2,7 @@
 //! room.
 
 mod architecture;
+mod extract;
 mod fetch;
 mod pages;
 mod seeds;
