@@ -39,7 +39,8 @@ fn page(paragraphs: usize) -> Page {
     let comments: String = (0..30)
         .map(|n| format!("<li class=\"comment\"><cite>Reader {n}</cite><p>I was there in week {n} and saw it happen.</p></li>"))
         .collect();
-    let script = "window.settings = window.settings || []; settings.push({a: 1, b: [2, 3], c: \"d\"});\n".repeat(150);
+    let script =
+        "window.settings = window.settings || []; settings.push({a: 1, b: [2, 3], c: \"d\"});\n".repeat(150);
     let html = format!(
         "<!DOCTYPE html><html lang=en><head><title>The log of the Meridian | Quayside</title><script>{script}</script>\
          <meta property=\"og:title\" content=\"The log of the Meridian\"></head><body class=\"single post\">\

@@ -81,6 +81,7 @@ impl Daemon {
             clock,
             plan: in_force,
             workers: Workers::new(settings.extract_concurrency, settings.extract_timeout),
+            outage: Arc::default(),
             alone: Arc::new(Mutex::new(())),
             tally: Arc::new(Tally::default()),
             entries_recorded: Arc::new(Notify::new()),
@@ -132,21 +133,18 @@ impl Daemon {
     /// Polls everything that is due, processes every entry that is due, writes the files: then it is done. A cancelled
     /// `soft` finishes what is in hand and leaves the rest.
     pub async fn once(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
-        let feeds = Feeds(self.shared.clone());
-        let articles = Articles(self.shared.clone());
-        // Pages are fetched while feeds are still being polled; what comes in after the last look is drained behind.
-        let feeds_done = soft.child_token();
-        let polled = async {
-            let polled = line::drain(&feeds, soft).await;
-            feeds_done.cancel();
-            polled
+        let Shared { clock, entries_recorded, .. } = &self.shared;
+        // Pages are fetched while feeds are still being polled.
+        let nothing_before = CancellationToken::new();
+        nothing_before.cancel();
+        let feeds_done = CancellationToken::new();
+        let polling = async {
+            let _feeds_done = feeds_done.clone().drop_guard();
+            line::drain(&Feeds(self.shared.clone()), &Notify::new(), clock, &nothing_before, soft).await
         };
-        let hard = CancellationToken::new();
-        let wake = &self.shared.entries_recorded;
-        let refined = line::run(&articles, wake, &self.shared.clock, &feeds_done, &hard);
-        let (polled, ()) = tokio::join!(polled, refined);
-        polled?;
-        line::drain(&articles, soft).await?;
+        let articles = Articles(self.shared.clone());
+        let refining = line::drain(&articles, entries_recorded, clock, &feeds_done, soft);
+        tokio::try_join!(polling, refining)?;
         self.write_files().await?;
         Ok(())
     }

@@ -263,7 +263,7 @@ async fn received(signal: &mut Signal) -> bool {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     #[tokio::test]
     async fn a_soft_stop_finishes_what_is_in_hand() {

@@ -354,7 +354,7 @@ mod tests {
     }
 
     fn hints(hints: PublisherHints) -> PollOutcome {
-        PollOutcome::Parsed { hints, entry_times: Vec::new(), new_entries: 0 }
+        PollOutcome::Parsed { hints, entry_times: vec![ago(DAY)], new_entries: 0 }
     }
 
     fn ttl(minutes: u32) -> PollOutcome {

@@ -23,6 +23,7 @@ JSON line for each, in the same order";
 
 /// Arguments of `extract`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// A page: a file, an http or https URL, or `-` for standard input. A file that ends in .txt holds plain text
     #[arg(value_name = "FILE|URL", required_unless_present = "batch")]

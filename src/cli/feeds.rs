@@ -1,13 +1,196 @@
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
+use comfy_table::Table;
+use jiff::{SpanRound, Timestamp, Unit};
+use url::Url;
 
-use super::Global;
+use super::{Global, block_on, discover, opml, table};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::store::{FeedState, FeedStatus, Store};
 
 /// Arguments of `feeds`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
 
-pub(crate) fn run(_args: &Args, _global: &Global) -> anyhow::Result<ExitCode> {
-    bail!("not built yet")
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Every feed with its next poll and its last error
+    List {
+        /// One JSON object a line instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of one feed
+    Show {
+        /// Its address, as configured or as it is polled now
+        url: String,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// The feeds of a site, each fetched and read: address, entries and title, tab-separated
+    Discover {
+        /// A page of the site, or its bare host
+        url: String,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// The feeds as OPML, for other readers or another feedmill
+    Export,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = global.start()?;
+    match &args.command {
+        Command::List { json } => list(&config, *json),
+        Command::Show { url, json } => show(&config, url, *json),
+        Command::Discover { url, json } => {
+            let url = if url.contains(':') { url.clone() } else { format!("https://{url}/") };
+            discover::run(&feed_url(&url)?, *json, &config)
+        }
+        Command::Export => export(&config),
+    }
+}
+
+fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    let feeds = known(config)?;
+    let mut out = io::stdout().lock();
+    if json {
+        feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
+    } else {
+        writeln!(out, "{}", feeds_table(&feeds, Clock::system().now()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let url = feed_url(url)?;
+    let feeds = known(config)?;
+    let Some(feed) = feeds.iter().find(|feed| feed.configured_url == url || feed.url == url) else {
+        bail!(
+            "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
+        );
+    };
+    let mut out = io::stdout().lock();
+    if json {
+        write_json(&mut out, feed)?;
+    } else {
+        write_details(&mut out, feed, Clock::system().now())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut feeds = known(config)?;
+    feeds.retain(|feed| feed.state != FeedState::Removed);
+    let mut out = io::stdout().lock();
+    opml::write(&mut out, &feeds)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The feeds in the store.
+fn known(config: &Config) -> anyhow::Result<Vec<FeedStatus>> {
+    block_on(async {
+        let store = Store::open(&config.database, Clock::system()).await?;
+        Ok(store.feeds_list().await?)
+    })
+}
+
+fn feed_url(text: &str) -> anyhow::Result<Url> {
+    config::feed_url(text).map_err(anyhow::Error::msg)
+}
+
+fn write_json(out: &mut impl Write, feed: &FeedStatus) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *out, feed)?;
+    Ok(writeln!(out)?)
+}
+
+fn feeds_table(feeds: &[FeedStatus], now: Timestamp) -> Table {
+    let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
+    for feed in feeds {
+        let name = match &feed.title {
+            Some(title) => format!("{}\n{}", plain(title), feed.configured_url),
+            None => feed.configured_url.to_string(),
+        };
+        table.add_row([
+            name,
+            state(feed).to_owned(),
+            feed.entries.to_string(),
+            next_poll(feed, now),
+            plain(feed.last_error.as_deref().unwrap_or_default()),
+        ]);
+    }
+    table
+}
+
+fn write_details(out: &mut impl Write, feed: &FeedStatus, now: Timestamp) -> io::Result<()> {
+    let ago = |at: Option<Timestamp>| {
+        at.map_or_else(|| "never".to_owned(), |at| format!("{at} ({} ago)", rough_time(at, now)))
+    };
+    let mut line = |name: &str, value: String| writeln!(out, "{name:>13}  {value}");
+    line("feed", feed.configured_url.to_string())?;
+    if feed.url != feed.configured_url {
+        line("polled at", feed.url.to_string())?;
+    }
+    if let Some(title) = &feed.title {
+        line("title", plain(title))?;
+    }
+    line("state", state(feed).to_owned())?;
+    line("entries", feed.entries.to_string())?;
+    line("last poll", ago(feed.last_polled_at))?;
+    line("last success", ago(feed.last_success_at))?;
+    line("next poll", next_poll(feed, now))?;
+    if let Some(error) = &feed.last_error {
+        line("failures", format!("{} in a row", feed.consecutive_failures))?;
+        line("last error", plain(error))?;
+    }
+    Ok(())
+}
+
+fn state(feed: &FeedStatus) -> &'static str {
+    match feed.state {
+        FeedState::Active if feed.last_error.is_some() => "failing",
+        FeedState::Active => "active",
+        FeedState::Gone => "gone",
+        FeedState::Quarantined => "quarantined",
+        FeedState::Removed => "removed",
+    }
+}
+
+/// When the next poll is and what decided it; a feed that is polled no more has none.
+fn next_poll(feed: &FeedStatus, now: Timestamp) -> String {
+    if feed.state != FeedState::Active {
+        return "none".to_owned();
+    }
+    let when = if feed.next_poll_at <= now {
+        "due".to_owned()
+    } else {
+        format!("in {}", rough_time(now, feed.next_poll_at))
+    };
+    let decision = feed.next_poll_decided_by.and_then(|decision| serde_json::to_value(decision).ok());
+    match decision.as_ref().and_then(serde_json::Value::as_str) {
+        Some(decision) => format!("{when} ({})", decision.replace('_', " ")),
+        None => when,
+    }
+}
+
+/// The time between two moments, to the minute, or to the second where it is short.
+fn rough_time(from: Timestamp, to: Timestamp) -> String {
+    let seconds = to.duration_since(from).as_secs();
+    let smallest = if seconds < 120 { Unit::Second } else { Unit::Minute };
+    let rounding = SpanRound::new().largest(Unit::Hour).smallest(smallest);
+    let span = to.since(from).and_then(|span| span.round(rounding)).unwrap_or_default();
+    format!("{span:#}")
+}
+
+/// Text from outside that moves no cursor.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

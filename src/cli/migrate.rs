@@ -1,13 +1,35 @@
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::bail;
-
-use super::Global;
+use super::{Global, block_on};
+use crate::clock::Clock;
+use crate::store::Store;
 
 /// Arguments of `migrate`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
 
-pub(crate) fn run(_args: &Args, _global: &Global) -> anyhow::Result<ExitCode> {
-    bail!("not built yet")
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = global.start()?;
+    let schema = block_on(async {
+        let schema = Store::schema_status(&config.database).await?;
+        if !args.dry_run {
+            // Opening the store brings its schema up to date: the daemon does the same at its start.
+            Store::open(&config.database, Clock::system()).await?.close().await;
+        }
+        Ok(schema)
+    })?;
+    let mut out = io::stdout().lock();
+    for name in &schema.applied {
+        writeln!(out, "present  {name}")?;
+    }
+    let word = if args.dry_run { "pending" } else { "applied" };
+    for name in &schema.pending {
+        writeln!(out, "{word}  {name}")?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,24 +3,28 @@
 mod config;
 mod dedup;
 mod demo;
+mod discover;
 mod export;
 mod extract;
 mod feeds;
 mod migrate;
 mod once;
+mod opml;
 mod parse;
 mod progress;
 mod run;
+mod table;
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
-use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat};
+use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings};
 use crate::telemetry::{self, Logs};
 
 const EXIT_CODES: &str = "\
@@ -69,7 +73,7 @@ enum Command {
     Run(run::Args),
     /// Poll every feed that is due, process what came, exit: for cron
     Once(once::Args),
-    /// Show the whole mill at work on a small built-in news site; needs no network and leaves nothing behind
+    /// Show the whole mill at work on a small built-in news site; needs no network
     Demo(demo::Args),
     /// Print the clean text of a page
     Extract(extract::Args),
@@ -126,7 +130,7 @@ impl Cli {
 
 impl Global {
     /// Reads the configuration and starts the logs by it: for every subcommand that has to do with the operator's own
-    /// mill. What the configuration warns of is logged.
+    /// mill. Makes the state directory, where the store is in it. What the configuration warns of is logged.
     pub(crate) fn start(&self) -> anyhow::Result<Config> {
         self.start_reloadable().map(|(config, _)| config)
     }
@@ -135,35 +139,41 @@ impl Global {
     pub(crate) fn start_reloadable(&self) -> anyhow::Result<(Config, Logs)> {
         let loaded = self.load()?;
         let logs = telemetry::start_logs(&loaded.config.log)?;
+        if let Some(dir) = &loaded.config.state_dir {
+            fs::create_dir_all(dir)
+                .with_context(|| format!("cannot make the state directory {}", dir.display()))?;
+        }
         Ok((with_warnings_logged(loaded), logs))
     }
 
-    /// Reads the configuration anew. Either all of it is good, and the logs follow it at once, or nothing changes.
-    pub(crate) fn reload(&self, logs: &Logs) -> anyhow::Result<Config> {
-        let loaded = self.load()?;
-        logs.set_filter(&loaded.config.log.filter)?;
-        Ok(with_warnings_logged(loaded))
+    /// Reads the configuration anew. Either all of it is good, or the error says all that is not.
+    pub(crate) fn reload(&self) -> Result<Config, ConfigError> {
+        self.load().map(with_warnings_logged)
     }
 
     /// Reads the configuration, with what the command line says on top.
     fn load(&self) -> Result<Loaded, ConfigError> {
         let mut loaded = Config::load(self.config.as_deref(), &Environment::of_process())?;
-        let log = &mut loaded.config.log;
+        self.adjust(&mut loaded.config.log);
+        Ok(loaded)
+    }
+
+    /// Puts what the command line says about logs on top of `log`.
+    fn adjust(&self, log: &mut LogSettings) {
         log.format = self.log_format.unwrap_or(log.format);
         match self.verbose {
             0 => {}
             1 => log.filter.push_str(",feedmill=debug"),
             _ => log.filter.push_str(",feedmill=trace"),
         }
-        Ok(loaded)
     }
 }
 
 fn with_warnings_logged(loaded: Loaded) -> Config {
     if let Some(file) = &loaded.file {
-        info!(file = %file.display(), feeds = loaded.config.feeds.len(), "configuration read");
+        debug!(file = %file.display(), feeds = loaded.config.feeds.len(), "configuration read");
     } else {
-        info!("no configuration file found: the defaults are used");
+        debug!("no configuration file found: the defaults are used");
     }
     for warning in &loaded.warnings {
         warn!("{warning}");

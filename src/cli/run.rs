@@ -49,17 +49,23 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Reads the configuration anew. All of it is checked before any of it counts; a bad one changes nothing.
+/// Takes the configuration anew. All of it is checked before any of it counts; a bad one changes nothing.
 async fn reload(daemon: &Daemon, global: &Global, logs: &Logs) {
     service::reloading();
-    let taken = match global.reload(logs) {
-        Ok(config) => daemon.reload(config).await.map_err(anyhow::Error::from),
-        Err(error) => Err(error),
-    };
+    let taken = take(daemon, global, logs).await;
     metrics::config_reloaded(taken.is_ok());
     match taken {
-        Ok(_) => info!("the new configuration is in force"),
+        Ok(()) => info!("the new configuration is in force"),
         Err(error) => error!("the old configuration stays in force: {error:#}"),
     }
     service::ready();
+}
+
+async fn take(daemon: &Daemon, global: &Global, logs: &Logs) -> anyhow::Result<()> {
+    // Tens of thousands of feeds take a moment to read.
+    let config = tokio::task::block_in_place(|| global.reload())?;
+    let filter = config.log.filter.clone();
+    daemon.reload(config).await?;
+    logs.set_filter(&filter)?;
+    Ok(())
 }

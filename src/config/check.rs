@@ -122,7 +122,9 @@ impl Checker<'_> {
         let url = self.secret("database.url", &raw.url).and_then(|url| {
             let url = url.expose_secret();
             if let Some(path) = url.strip_prefix("sqlite:") {
-                return Some(SecretString::from(sqlite_url(path, state_dir)));
+                return self
+                    .sqlite_file(path)
+                    .map(|path| format!("sqlite:{}", state_dir.join(path).display()).into());
             }
             if url.starts_with("postgres://") || url.starts_with("postgresql://") {
                 return Some(SecretString::from(url));
@@ -135,6 +137,17 @@ impl Checker<'_> {
             max_connections: self.number("database.max_connections", raw.max_connections, 1..=500),
             busy_timeout: self.secs("database.busy_timeout_secs", raw.busy_timeout_secs, 1..=300),
         }
+    }
+
+    fn sqlite_file<'p>(&mut self, path: &'p str) -> Option<&'p str> {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        let problem = match path {
+            "" => "sqlite: needs the path of a file",
+            ":memory:" => "a store in memory would not outlive the process",
+            _ => return Some(path),
+        };
+        self.refuse("database.url", None, problem);
+        None
     }
 
     pub(super) fn fetch(&mut self, raw: &raw::Fetch) -> fetch::Settings {
@@ -226,6 +239,11 @@ impl Checker<'_> {
                 pipeline.max_entry_attempts,
                 1..=100,
             ),
+            move_confirmation_days: self.number(
+                "schedule.move_confirmation_days",
+                raw.schedule.move_confirmation_days,
+                1..=365,
+            ),
         };
         let work_secs = raw.fetch.timeout_secs.saturating_add(extract.timeout_secs);
         if pipeline.lease_secs <= work_secs {
@@ -252,7 +270,7 @@ impl Checker<'_> {
 
     pub(super) fn http_listen(&mut self, raw: &raw::Http) -> Option<SocketAddr> {
         self.parsed("http.listen", &raw.listen, |text| {
-            text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8480".to_owned())
+            text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080".to_owned())
         })
     }
 
@@ -294,6 +312,12 @@ pub(super) fn output_dir(raw: &raw::Output, state_dir: &Path) -> Option<PathBuf>
     (!raw.dir.as_os_str().is_empty()).then(|| state_dir.join(&raw.dir))
 }
 
+/// Whether the SQLite file was put into `dir`.
+pub(super) fn holds_store(dir: &Path, database: &store::Settings) -> bool {
+    let file = database.url.expose_secret().strip_prefix("sqlite:").map(Path::new);
+    !dir.as_os_str().is_empty() && file.is_some_and(|file| file.parent() == Some(dir))
+}
+
 pub(super) fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
@@ -321,20 +345,6 @@ fn allowed_net(text: &str) -> Option<AllowedNet> {
     let (address, port) = text.rsplit_once(':')?;
     let address = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     Some(AllowedNet { net: net(address)?, port: Some(port.parse().ok()?) })
-}
-
-/// A relative path starts at the state directory.
-fn sqlite_url(path: &str, state_dir: &Path) -> String {
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.starts_with(":memory:") || path.starts_with('/') {
-        return format!("sqlite:{path}");
-    }
-    // The driver reads the path as part of a URL.
-    let dir = state_dir.to_string_lossy().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-    match dir.as_str() {
-        "" => format!("sqlite:{path}"),
-        dir => format!("sqlite:{dir}/{path}"),
-    }
 }
 
 fn available_cores() -> u32 {

@@ -5,6 +5,8 @@
 //! into the tree with a place behind the file's end, so that an error names the variable.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,13 +21,21 @@ use super::raw::Raw;
 /// A file that was read.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// As the operator would name it; empty for no file.
+    /// As the operator would name it.
     pub(super) path: PathBuf,
     text: String,
     overrides: Vec<Override>,
     /// Values that could not be read: the rest is looked at without them.
     left_out: Vec<Range<usize>>,
+    /// Where the key of each path stands; made when the first problem asks.
+    spans: OnceCell<HashMap<String, Range<usize>>>,
 }
+
+/// A line that holds one of these may hold a secret, whatever else is wrong with it: inline tables put all on one.
+const SECRET_WORDS: &[&str] = &["auth", "bearer", "headers", "password", "postgres"];
+
+/// Two places behind the text for each variable: one for its value, both for a section that it brings into being.
+const PLACES_PER_VARIABLE: usize = 2;
 
 type Tree<'i> = Spanned<DeTable<'i>>;
 
@@ -44,7 +54,7 @@ impl Node {
 
 impl Document {
     pub(super) fn new(path: PathBuf, text: String, overrides: Vec<Override>) -> Self {
-        Self { path, text, overrides, left_out: Vec::new() }
+        Self { path, text, overrides, left_out: Vec::new(), spans: OnceCell::new() }
     }
 
     /// The folder that relative paths in the file start at.
@@ -78,8 +88,7 @@ impl Document {
     /// A problem with the value at `path`, such as `fetch.timeout_secs` or `feed[3].url`. `value` is shown, so it
     /// must be no secret.
     pub(super) fn problem(&self, path: &str, value: Option<&str>, message: impl Into<String>) -> Problem {
-        let (tree, _) = self.tree();
-        let span = find(tree.get_ref(), path);
+        let span = self.span_of(path);
         let shown_path = without_indices(path);
         let key = match value {
             Some(value) => format!("{shown_path} = {value}"),
@@ -93,11 +102,28 @@ impl Document {
     fn tree(&self) -> (Tree<'_>, Vec<toml::de::Error>) {
         let (mut tree, errors) = DeTable::parse_recoverable(&self.text);
         for (i, setting) in self.overrides.iter().enumerate() {
-            let place = self.text.len() + 1 + i;
+            let place = self.text.len() + 1 + PLACES_PER_VARIABLE * i;
             insert(tree.get_mut(), &setting.path, override_value(&setting.value), place);
         }
         remove(tree.get_mut(), &self.left_out);
         (tree, errors)
+    }
+
+    /// The place of the key at `path`, or of the innermost thing on the way to it that there is.
+    fn span_of(&self, mut path: &str) -> Option<Range<usize>> {
+        let spans = self.spans.get_or_init(|| {
+            let mut spans = HashMap::new();
+            visit_table(self.tree().0.get_ref(), "", &mut |node| {
+                spans.insert(node.path, node.key);
+            });
+            spans
+        });
+        loop {
+            if let Some(span) = spans.get(path) {
+                return Some(span.clone());
+            }
+            path = &path[..path.rfind(['.', '['])?];
+        }
     }
 
     /// The innermost node that holds `span`.
@@ -141,8 +167,8 @@ impl Document {
     }
 
     fn variable(&self, place: usize) -> Option<&str> {
-        let index = place.checked_sub(self.text.len() + 1)?;
-        self.overrides.get(index).map(|setting| setting.variable.as_str())
+        let behind_text = place.checked_sub(self.text.len() + 1)?;
+        self.overrides.get(behind_text / PLACES_PER_VARIABLE).map(|setting| setting.variable.as_str())
     }
 
     fn excerpt(&self, span: &Range<usize>) -> Option<String> {
@@ -150,8 +176,12 @@ impl Document {
             return None;
         }
         let (line, column, content) = line_at(&self.text, span.start);
+        if SECRET_WORDS.iter().any(|word| content.contains(word)) {
+            return None;
+        }
         let length = self.text.get(span.clone()).map_or(1, |marked| marked.chars().count());
         let room = (content.chars().count() + 1).saturating_sub(column);
+        let content = without_credentials(content);
         let marks = "^".repeat(length.min(room).max(1));
         let gutter = line.to_string();
         let blank = " ".repeat(gutter.len());
@@ -176,6 +206,22 @@ fn line_at(text: &str, place: usize) -> (usize, usize, &str) {
     (line, column, text[start..].lines().next().unwrap_or_default())
 }
 
+/// Stars for the user name and password of every URL.
+fn without_credentials(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for part in line.split_inclusive("://") {
+        let end = part.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(part.len());
+        match part[..end].rfind('@') {
+            Some(at) => {
+                shown.extend(part[..at].chars().map(|_| '*'));
+                shown.push_str(&part[at..]);
+            }
+            None => shown.push_str(part),
+        }
+    }
+    shown
+}
+
 fn override_value(value: &str) -> DeValue<'_> {
     match DeValue::parse(value) {
         Ok(value) => value.into_inner(),
@@ -194,8 +240,9 @@ fn insert<'i>(table: &mut DeTable<'i>, path: &'i [String], mut value: DeValue<'i
         return;
     }
     if !table.contains_key(name.as_str()) {
+        let wider = place..place + 1;
         let empty = DeValue::Table(DeTable::new());
-        table.insert(Spanned::new(span.clone(), Cow::Borrowed(name.as_str())), Spanned::new(span, empty));
+        table.insert(Spanned::new(wider.clone(), Cow::Borrowed(name.as_str())), Spanned::new(wider, empty));
     }
     // A section that is no table is refused when the tree is read.
     if let Some(DeValue::Table(section)) = table.get_mut(name.as_str()).map(Spanned::get_mut) {
@@ -279,27 +326,6 @@ fn remove_in(value: &mut DeValue<'_>, spans: &[Range<usize>]) {
     }
 }
 
-/// The place of the key at `path`, or of the innermost thing on the way to it that exists.
-fn find(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
-    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
-    let (name, index) = match name.split_once('[') {
-        Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
-        None => (name, None),
-    };
-    let (key, value) = table.get_key_value(name)?;
-    let (place, inner) = match (index, value.get_ref()) {
-        (Some(index), DeValue::Array(items)) => items
-            .get(index)
-            .map(|item| (item.span(), item.get_ref()))
-            .unwrap_or((key.span(), value.get_ref())),
-        _ => (key.span(), value.get_ref()),
-    };
-    match inner {
-        DeValue::Table(table) if !rest.is_empty() => find(table, rest).or(Some(place)),
-        _ => Some(place),
-    }
-}
-
 /// `feed[3].url` is `feed.url` to the operator: the line says which.
 fn without_indices(path: &str) -> String {
     path.split('.').map(|name| name.split('[').next().unwrap_or(name)).collect::<Vec<_>>().join(".")
@@ -351,5 +377,5 @@ fn explain(message: &str, secret: bool) -> (String, Option<String>) {
 fn closest<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
     let score = |name: &str| strsim::jaro_winkler(unknown, name);
     let best = known.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b)))?;
-    (score(best) > 0.8).then_some(best)
+    (score(best) > 0.85).then_some(best)
 }

@@ -160,7 +160,7 @@ impl std::fmt::Display for Origin {
 }
 
 /// The address in the form that all comparing is done in.
-pub(super) fn feed_url(text: &str) -> Result<Url, String> {
+pub(crate) fn feed_url(text: &str) -> Result<Url, String> {
     // Some programs hand feeds around as `feed:https://…` or `feed://…`.
     let mut url = match text.strip_prefix("feed:") {
         Some(rest) if rest.starts_with("//") => http_url(&format!("http:{rest}")),

@@ -24,6 +24,8 @@ use url::Url;
 pub use self::environment::Environment;
 pub use self::problem::{ConfigError, Problem};
 
+pub(crate) use self::feeds::feed_url;
+
 use self::check::Checker;
 use self::document::Document;
 use self::feeds::Feeds;
@@ -35,6 +37,9 @@ use crate::{dedup, extract, fetch, store};
 
 /// The commented file that ships: every setting at its default.
 pub const DEFAULT_FILE: &str = include_str!("../../config/feedmill.toml");
+
+/// What stands for the file's name where there is none.
+const NO_FILE: &str = "configuration";
 
 /// The whole configuration, valid by construction.
 #[derive(Clone, Debug)]
@@ -61,6 +66,8 @@ pub struct Config {
     pub feed_defaults: Arc<FeedOptions>,
     /// `[output] dir`: where clean texts are written as they come, where set.
     pub output_dir: Option<PathBuf>,
+    /// The state directory, where the store's file is in it: the one folder that feedmill makes by itself.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// A configuration that was read, and what was noticed on the way.
@@ -91,7 +98,8 @@ impl Config {
                 ConfigError::from(problem)
             })?,
         };
-        let document = Document::new(file.clone().unwrap_or_default(), text, environment.overrides());
+        let path = file.clone().unwrap_or_else(|| PathBuf::from(NO_FILE));
+        let document = Document::new(path, text, environment.overrides());
         load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
     }
 }
@@ -128,7 +136,9 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         feeds: HashMap::new(),
         feed_defaults,
         output_dir: check::output_dir(&raw.output, &state_dir),
+        state_dir: None,
     };
+    config.state_dir = check::holds_store(&state_dir, &config.database).then_some(state_dir);
     for (document, part) in included.documents {
         let mut checker = Checker { document: &document, environment, problems: &mut problems };
         feeds.add_tables(&part.feed, &mut checker);

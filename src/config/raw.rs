@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::LogFormat;
 use super::environment::Environment;
+use crate::dedup;
 use crate::extract::SiteRules;
 use crate::model::ContentSource;
 
@@ -85,7 +86,7 @@ impl Default for Fetch {
             connect_timeout_secs: 10,
             read_timeout_secs: 30,
             max_redirects: 5,
-            feed_max_body_bytes: 10_485_760,
+            feed_max_body_bytes: 16_777_216,
             page_max_body_bytes: 10_485_760,
             host_concurrency: 2,
             host_min_gap_ms: 1_000,
@@ -99,12 +100,12 @@ impl Default for Fetch {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
-#[expect(clippy::struct_field_names, reason = "settings carry their unit")]
 pub(super) struct Schedule {
     pub(super) min_interval_secs: u64,
     pub(super) max_interval_secs: u64,
     pub(super) max_retry_after_secs: u64,
     pub(super) initial_spread_secs: u64,
+    pub(super) move_confirmation_days: u64,
 }
 
 impl Default for Schedule {
@@ -114,6 +115,7 @@ impl Default for Schedule {
             max_interval_secs: 86_400,
             max_retry_after_secs: 172_800,
             initial_spread_secs: 300,
+            move_confirmation_days: 3,
         }
     }
 }
@@ -156,7 +158,12 @@ pub(super) struct Dedup {
 
 impl Default for Dedup {
     fn default() -> Self {
-        Self { min_containment: 0.8, min_shingles: 20, window_days: 30 }
+        let settings = dedup::Settings::default();
+        Self {
+            min_containment: settings.min_containment,
+            min_shingles: settings.min_shingles.into(),
+            window_days: settings.window.as_secs() / (24 * 60 * 60),
+        }
     }
 }
 
@@ -168,7 +175,7 @@ pub(super) struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8480".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned() }
     }
 }
 
@@ -235,9 +242,6 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// What a feed's articles are made of unless it says otherwise.
-    pub(super) const DEFAULT_CONTENT: ContentSource = ContentSource::Auto;
-
     /// A feed of which only the address is known.
     pub(super) fn of_url(url: String, tags: Vec<String>) -> Self {
         Self {

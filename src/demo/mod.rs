@@ -7,7 +7,7 @@
 //! cookie banner, share bars and related cards.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -23,46 +23,70 @@ const HTML: &str = "text/html; charset=utf-8";
 const TOWN: &[Document] = &[
     Document::feed("/town.rss", "application/rss+xml", include_str!("site/town.rss.xml")),
     Document::feed("/magazines.atom", "application/atom+xml", include_str!("site/magazines.atom.xml")),
-    Document::page("/courier/ferry-on-the-tide", include_str!("site/courier-ferry.html")),
-    Document::page("/ledger/library", include_str!("site/ledger-library.html")),
-    Document::page("/ledger/foundry", include_str!("site/ledger-foundry.html")),
-    Document::page("/grid/tolland-cable", include_str!("site/grid-cable.html")),
-    Document::page("/notes/barley", include_str!("site/notes-barley.html")),
-    Document::page("/notes/map", include_str!("site/notes-map.html")),
-    Document::page("/lantern/frost-warning", include_str!("site/lantern-frost.html")),
+    Document::page("/courier/ferry-on-the-tide", include_str!("site/courier.html"), FERRY),
+    Document::page("/ledger/library", LEDGER, include_str!("site/stories/library.html")),
+    Document::page("/ledger/foundry", LEDGER, include_str!("site/stories/foundry.html")),
+    Document::page(
+        "/grid/tolland-cable",
+        include_str!("site/grid.html"),
+        include_str!("site/stories/cable.html"),
+    ),
+    Document::page("/notes/barley", NOTES, include_str!("site/stories/barley.html")),
+    Document::page("/notes/map", NOTES, include_str!("site/stories/map.html")),
+    Document::page(
+        "/lantern/frost-warning",
+        include_str!("site/lantern.html"),
+        include_str!("site/stories/frost.html"),
+    ),
 ];
 
 /// What the agency serves.
 const WIRE: &[Document] = &[
     Document::feed("/feed.json", "application/feed+json", include_str!("site/wire.feed.json")),
-    Document::page("/story/tram", include_str!("site/wire-tram.html")),
-    Document::page("/story/harwick-ferry", include_str!("site/wire-ferry.html")),
+    Document::page("/story/tram", WIRE_PAGE, include_str!("site/stories/tram.html")),
+    Document::page("/story/harwick-ferry", WIRE_PAGE, FERRY),
 ];
 
+const LEDGER: &str = include_str!("site/ledger.html");
+const NOTES: &str = include_str!("site/notes.html");
+const WIRE_PAGE: &str = include_str!("site/wire.html");
+
 /// The story that both hosts carry.
-const FERRY: &str = include_str!("site/ferry.body.html");
+const FERRY: &str = include_str!("site/stories/ferry.html");
 
 /// One thing to be asked for.
 #[derive(Debug)]
 struct Document {
     path: &'static str,
     content_type: &'static str,
-    is_feed: bool,
-    /// `{{base}}` stands for the host's URL, `{{ferry}}` for [`FERRY`].
+    /// A feed, in which `{{base}}` stands for the host's URL, or a page with the story's `{{title}}`, `{{body}}`…
     template: &'static str,
+    /// What fills a page: a line `name: value` for each of its fields, a blank line, the body.
+    story: Option<&'static str>,
 }
 
 impl Document {
     const fn feed(path: &'static str, content_type: &'static str, template: &'static str) -> Self {
-        Self { path, content_type, is_feed: true, template }
+        Self { path, content_type, template, story: None }
     }
 
-    const fn page(path: &'static str, template: &'static str) -> Self {
-        Self { path, content_type: HTML, is_feed: false, template }
+    const fn page(path: &'static str, template: &'static str, story: &'static str) -> Self {
+        Self { path, content_type: HTML, template, story: Some(story) }
+    }
+
+    const fn is_feed(&self) -> bool {
+        self.story.is_none()
     }
 
     fn render(&self, base: &Url) -> String {
-        self.template.replace("{{base}}", base.as_str()).replace("{{ferry}}", FERRY)
+        let Some(story) = self.story else {
+            return self.template.replace("{{base}}", base.as_str());
+        };
+        let (fields, body) = story.split_once("\n\n").expect("a story is fields, a blank line and a body");
+        let fields = fields.lines().filter_map(|line| line.split_once(": "));
+        fields.chain([("body", body)]).fold(self.template.to_owned(), |page, (name, value)| {
+            page.replace(&format!("{{{{{name}}}}}"), value)
+        })
     }
 }
 
@@ -84,9 +108,11 @@ impl DemoSites {
         [&self.town, &self.wire].into_iter().flat_map(Host::feeds).collect()
     }
 
-    /// Where the hosts listen: what a fetcher that refuses loopback must be told to allow.
-    pub fn addresses(&self) -> [SocketAddr; 2] {
-        [self.town.address, self.wire.address]
+    /// Where the hosts may be met, which is what a fetcher that refuses loopback must be told to allow. `localhost` is
+    /// two addresses on most machines, whichever of them the listener got.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let loopback = |port| [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
+        [self.town.port, self.wire.port].into_iter().flat_map(loopback).collect()
     }
 
     /// Serves both hosts until `stop` is cancelled.
@@ -99,7 +125,7 @@ impl DemoSites {
 #[derive(Debug)]
 struct Host {
     listener: TcpListener,
-    address: SocketAddr,
+    port: u16,
     base: Url,
     documents: &'static [Document],
 }
@@ -107,15 +133,14 @@ struct Host {
 impl Host {
     async fn bind(name: &str, documents: &'static [Document]) -> io::Result<Self> {
         let listener = TcpListener::bind((name, 0)).await?;
-        let address = listener.local_addr()?;
-        let base = Url::parse(&format!("http://{name}:{}/", address.port()))
-            .expect("a host name and a port make a URL");
-        Ok(Self { listener, address, base, documents })
+        let port = listener.local_addr()?.port();
+        let base = Url::parse(&format!("http://{name}:{port}/")).expect("a host name and a port make a URL");
+        Ok(Self { listener, port, base, documents })
     }
 
     fn feeds(&self) -> impl Iterator<Item = Url> {
         let url = |document: &Document| self.base.join(document.path).expect("a path joins any base");
-        self.documents.iter().filter(|document| document.is_feed).map(url)
+        self.documents.iter().filter(|document| document.is_feed()).map(url)
     }
 
     async fn serve(self, stop: CancellationToken) -> io::Result<()> {
@@ -140,15 +165,18 @@ mod tests {
         for (documents, base) in [(TOWN, "http://127.0.0.1:1/"), (WIRE, "http://localhost:2/")] {
             let base = Url::parse(base).unwrap();
             let mut announced = Vec::new();
-            for feed in documents.iter().filter(|document| document.is_feed) {
+            for feed in documents.iter().filter(|document| document.is_feed()) {
                 let parsed =
                     parse(feed.render(&base).as_bytes(), Some(feed.content_type), Some(&base)).unwrap();
                 assert!(parsed.warnings.is_empty(), "{}: {:?}", feed.path, parsed.warnings);
                 announced
                     .extend(parsed.entries.into_iter().map(|entry| entry.link.unwrap().path().to_owned()));
             }
-            let mut served: Vec<&str> =
-                documents.iter().filter(|document| !document.is_feed).map(|document| document.path).collect();
+            let mut served: Vec<&str> = documents
+                .iter()
+                .filter(|document| !document.is_feed())
+                .map(|document| document.path)
+                .collect();
             announced.sort_unstable();
             served.sort_unstable();
             assert_eq!(announced, served);

@@ -35,13 +35,17 @@ fn drop_named(context: &Context<'_>, fates: &mut [Fate]) {
     let document = context.document;
     for (at, container) in document.containers.iter().enumerate() {
         // The classes of the page's frame speak of what else is on it.
-        let holds_title = context.title_at.is_some_and(|title| (container.first..container.end).contains(&title));
+        let holds_title =
+            context.title_at.is_some_and(|title| (container.first..container.end).contains(&title));
         if holds_title || container.first == container.end {
             continue;
         }
         let rule = if container.traits.intersects(Traits::COOKIE) {
             "box.cookies"
-        } else if container.traits.intersects(FORMS) && context.share(at) < LARGEST_FORM && context.has_fields(at) {
+        } else if container.traits.intersects(FORMS)
+            && context.share(at) < LARGEST_FORM
+            && context.has_fields(at)
+        {
             "box.form"
         } else {
             continue;
@@ -78,7 +82,10 @@ fn drop_hidden(context: &Context<'_>, fates: &mut [Fate]) {
 fn drop_repeated(context: &Context<'_>, fates: &mut [Fate]) {
     let mut seen = HashSet::new();
     for (block, fate) in context.document.blocks.iter().zip(fates) {
-        if fate.kept && block.measure.words >= LEAST_REPEATED_WORDS && !seen.insert(context.document.text_of(block)) {
+        if fate.kept
+            && block.measure.words >= LEAST_REPEATED_WORDS
+            && !seen.insert(context.document.text_of(block))
+        {
             drop_all(std::slice::from_mut(fate), "box.repeated");
         }
     }

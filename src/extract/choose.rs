@@ -27,9 +27,12 @@ pub(crate) struct Models {
 impl Models {
     /// Reads the coefficients: a table a stage, a list a group.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
-        let stages: BTreeMap<String, BTreeMap<String, Vec<f32>>> = toml::from_str(file).map_err(|error| error.to_string())?;
+        let stages: BTreeMap<String, BTreeMap<String, Vec<f32>>> =
+            toml::from_str(file).map_err(|error| error.to_string())?;
         let groups = features::groups();
-        let stage = |name: &str| Model::new(&groups, stages.get(name).ok_or_else(|| format!("{name}: no such stage"))?);
+        let stage = |name: &str| {
+            Model::new(&groups, stages.get(name).ok_or_else(|| format!("{name}: no such stage"))?)
+        };
         Ok(Self { first: stage("first")?, second: stage("second")? })
     }
 }
@@ -51,7 +54,8 @@ pub(crate) fn fates(context: &Context<'_>, models: &Models, evidence: Option<&Si
         .into_iter()
         .zip(&document.blocks)
         .map(|(probability, block)| {
-            let standing = evidence.map_or(Standing::UNKNOWN, |evidence| site::standing(document, block, evidence));
+            let standing =
+                evidence.map_or(Standing::UNKNOWN, |evidence| site::standing(document, block, evidence));
             let shifted = shift(probability, standing.shift);
             let kept = shifted >= KEEP;
             let rule = match (kept, probability >= KEEP) {
@@ -83,13 +87,19 @@ fn keep_between(context: &Context<'_>, fates: &mut [Fate]) {
     let document = context.document;
     for at in 1..fates.len().saturating_sub(1) {
         let fate = fates[at];
-        if fate.kept || fate.rule != "outside" || fate.probability < KEEP_BETWEEN || context.matches[at].is_some() {
+        if fate.kept
+            || fate.rule != "outside"
+            || fate.probability < KEEP_BETWEEN
+            || context.matches[at].is_some()
+        {
             continue;
         }
         let block = &document.blocks[at];
         let path = |at: usize| document.kin_of(&document.blocks[at]);
         let is_label = block.measure.words <= 12.0 && block.measure.link_share == 0.0;
-        let among_equals = |other: usize| path(other) == path(at) && fates[other].kept && document.blocks[other].measure.words >= 12.0;
+        let among_equals = |other: usize| {
+            path(other) == path(at) && fates[other].kept && document.blocks[other].measure.words >= 12.0
+        };
         if is_label && context.title_likeness(at) == 0 && among_equals(at - 1) && among_equals(at + 1) {
             fates[at] = Fate { kept: true, rule: "body.between", ..fate };
         }

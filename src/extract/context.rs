@@ -39,7 +39,7 @@ pub(crate) struct Context<'a> {
     pub(crate) main_kin: usize,
     pub(crate) main_parent_kin: usize,
     main: usize,
-    relations: Vec<u8>,
+    relations: Vec<usize>,
     /// Running sums of what stands between the blocks.
     media: Vec<u32>,
     fields: Vec<u32>,
@@ -78,7 +78,9 @@ impl<'a> Context<'a> {
         let link_words = sums(&|at| blocks[at].measure.words * blocks[at].measure.link_share);
         let prose = sums(&|at| {
             let measure = &blocks[at].measure;
-            let is_prose = measure.words >= 12.0 && measure.link_share < 0.4 && (measure.ends_sentence || measure.sentences > 0 || measure.words > 30.0);
+            let is_prose = measure.words >= 12.0
+                && measure.link_share < 0.4
+                && (measure.ends_sentence || measure.sentences > 0 || measure.words > 30.0);
             if is_prose { measure.words } else { 0.0 }
         });
         let kin_count = document.kin_count();
@@ -95,7 +97,10 @@ impl<'a> Context<'a> {
             all_traits: Vec::new(),
             title_at: None,
             title: hints.title.map(fold).filter(|title| !title.is_empty()),
-            entry_lead: hints.lead.map(|lead| fold(&lead.chars().take(80).collect::<String>())).filter(|lead| lead.len() > 20),
+            entry_lead: hints
+                .lead
+                .map(|lead| fold(&lead.chars().take(80).collect::<String>()))
+                .filter(|lead| lead.len() > 20),
             words,
             link_words,
             prose,
@@ -110,7 +115,11 @@ impl<'a> Context<'a> {
             relations: Vec::new(),
             media: Vec::with_capacity(blocks.len() + 1),
             fields: Vec::with_capacity(blocks.len() + 1),
-            article_tags: document.containers.iter().filter(|container| container.tag == local_name!("article")).count(),
+            article_tags: document
+                .containers
+                .iter()
+                .filter(|container| container.tag == local_name!("article"))
+                .count(),
             stated_body: hints.body.map(letters).filter(|body| body.len() > 100),
         };
         context.inherit_traits();
@@ -138,7 +147,8 @@ impl<'a> Context<'a> {
     /// The heading that says the title, else the first that is an `h1`.
     fn find_title(&mut self) {
         let blocks = &self.document.blocks;
-        let headings = || blocks.iter().enumerate().filter(|(_, block)| matches!(block.kind, Kind::Heading(_)));
+        let headings =
+            || blocks.iter().enumerate().filter(|(_, block)| matches!(block.kind, Kind::Heading(_)));
         let says_title = |at: usize| self.title_likeness(at) == 2;
         self.title_at = headings()
             .find(|(at, _)| says_title(*at))
@@ -224,13 +234,13 @@ impl<'a> Context<'a> {
             } else {
                 10 + up.min(5)
             };
-            self.relations.push(relation as u8);
+            self.relations.push(relation);
         }
     }
 
     /// Where a box stands towards the main one: 0 to 4 so far inside; 5 to 9 so far outside and before, 11 to 15 after.
     pub(crate) fn main_relation(&self, container: usize) -> usize {
-        usize::from(self.relations[container])
+        self.relations[container]
     }
 
     /// How many boxes of the page have the path of this one.
@@ -318,11 +328,7 @@ impl<'a> Context<'a> {
             return 0;
         }
         let text = fold(self.document.text_of(block));
-        if text == *title {
-            2
-        } else {
-            usize::from(text.contains(&**title) || title.contains(&*text))
-        }
+        if text == *title { 2 } else { usize::from(text.contains(&**title) || title.contains(&*text)) }
     }
 
     /// Whether the same text stands on the page more than once: 0 no, 1 twice, 2 more often.
@@ -434,13 +440,26 @@ impl Scores {
         let root = &document.containers[best.0];
         let body_first = (root.first..root.end).find(is_sure).unwrap_or(root.first);
         let body_last = (root.first..root.end).rev().find(is_sure).unwrap_or(root.end);
-        Self { first, root: best.0, body_first, body_last, opened, weighted, weights, sure, paths, headings, root_depth: root.depth }
+        Self {
+            first,
+            root: best.0,
+            body_first,
+            body_last,
+            opened,
+            weighted,
+            weights,
+            sure,
+            paths,
+            headings,
+            root_depth: root.depth,
+        }
     }
 
     fn mean(&self, from: usize, to: usize, without: usize) -> f32 {
         let weight_of = self.weights[without + 1] - self.weights[without];
         let inside = (from..to).contains(&without);
-        let (mut weighted, mut weight) = (self.weighted[to] - self.weighted[from], self.weights[to] - self.weights[from]);
+        let (mut weighted, mut weight) =
+            (self.weighted[to] - self.weighted[from], self.weights[to] - self.weights[from]);
         if inside {
             weighted -= self.first[without] * weight_of;
             weight -= weight_of;
@@ -463,7 +482,11 @@ impl Scores {
     pub(crate) fn path_mean_without(&self, kin: usize, at: usize) -> f32 {
         let own = self.weights[at + 1] - self.weights[at];
         let (weighted, weight) = self.paths[kin];
-        if weight - own < 0.5 { self.first[at] } else { ((weighted - own * self.first[at]) / (weight - own)).clamp(0.0, 1.0) }
+        if weight - own < 0.5 {
+            self.first[at]
+        } else {
+            ((weighted - own * self.first[at]) / (weight - own)).clamp(0.0, 1.0)
+        }
     }
 
     /// The traits of the boxes between the body's container and the block.
@@ -494,7 +517,9 @@ impl Scores {
 
     /// The score of the first block after a heading that is no heading.
     pub(crate) fn next_not_heading(&self, document: &Document, at: usize) -> Option<f32> {
-        let next = (at + 1..self.first.len()).take(6).find(|&next| !matches!(document.blocks[next].kind, Kind::Heading(_)))?;
+        let next = (at + 1..self.first.len())
+            .take(6)
+            .find(|&next| !matches!(document.blocks[next].kind, Kind::Heading(_)))?;
         Some(self.first[next])
     }
 

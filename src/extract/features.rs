@@ -1,5 +1,7 @@
 //! The facts about a block that the model weighs.
 
+#![expect(clippy::enum_glob_use, reason = "the names of the groups are the vocabulary of this file")]
+
 use super::blocks::{Block, Document, Kind};
 use super::context::Context;
 use super::lexicon::Traits;
@@ -67,7 +69,8 @@ pub(crate) struct Active(pub(crate) Vec<u16>);
 impl Active {
     fn set(&mut self, group: G, value: usize) {
         debug_assert!(value < SIZES[group as usize].1, "{} has no step {value}", SIZES[group as usize].0);
-        self.0.push((OFFSETS[group as usize] + value) as u16);
+        let feature = OFFSETS[group as usize] + value;
+        self.0.push(u16::try_from(feature).expect("there are a few thousand features"));
     }
 
     fn step(&mut self, group: G, value: f32, steps: &[f32]) {
@@ -138,7 +141,18 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     active.set(kind, kind_index(block.kind));
     active.set(words_kind, coarse_kind(block.kind) * 4 + steps(measure.words, &[5.0, 12.0, 30.0]));
     active.step(sentences, measure.sentences as f32, &[1.0, 2.0, 3.0, 5.0]);
-    active.set(end, if measure.has_ellipsis_end { 4 } else if measure.ends_question { 3 } else if measure.ends_colon { 2 } else { usize::from(measure.ends_sentence) });
+    active.set(
+        end,
+        if measure.has_ellipsis_end {
+            4
+        } else if measure.ends_question {
+            3
+        } else if measure.ends_colon {
+            2
+        } else {
+            usize::from(measure.ends_sentence)
+        },
+    );
     active.step(commas, measure.commas as f32 / measure.words.max(1.0), &[0.001, 0.04, 0.1]);
     active.step(digits, measure.digit_share, &[0.001, 0.1, 0.3]);
     active.step(capitals, measure.capital_share, &[0.001, 0.2, 0.5, 0.8]);
@@ -214,7 +228,10 @@ fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
     let relation = context.main_relation(block.container);
     active.set(main_relation, relation);
     active.set(main_relation_words, relation * 3 + steps(block.measure.words, &[7.0, 20.0]));
-    active.set(main_path, usize::from(own.kin == context.main_kin) * 2 + usize::from(parent.kin == context.main_parent_kin));
+    active.set(
+        main_path,
+        usize::from(own.kin == context.main_kin) * 2 + usize::from(parent.kin == context.main_parent_kin),
+    );
     let (media, fields) = context.gap_density(own.parent);
     active.step(parent_gaps, media, &[0.01, 0.1, 0.25, 0.5, 0.9]);
     active.step(parent_fields, fields, &[0.01, 0.1, 0.4]);
@@ -277,7 +294,10 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
     active.set(lead, context.lead(at));
     active.set(stated_body, context.stated_body(at));
     let in_article = context.all_traits[context.document.blocks[at].container].intersects(Traits::ARTICLE);
-    active.set(article_tags, steps(context.article_tags as f32, &[1.0, 2.0, 5.0]) * 2 + usize::from(in_article));
+    active.set(
+        article_tags,
+        steps(context.article_tags as f32, &[1.0, 2.0, 5.0]) * 2 + usize::from(in_article),
+    );
 }
 
 /// What follows from the first stage's scores.
@@ -298,10 +318,23 @@ pub(crate) fn second(context: &Context<'_>, scores: &super::context::Scores, at:
     active.step(window_score, scores.mean_around(at, 3), SCORE_STEPS);
     active.step(wide_score, scores.mean_around(at, 8), SCORE_STEPS);
     active.step(parent_score, scores.mean_without(document, own.parent, at), SCORE_STEPS);
-    active.step(grandparent_score, scores.mean_without(document, document.containers[own.parent].parent, at), SCORE_STEPS);
+    active.step(
+        grandparent_score,
+        scores.mean_without(document, document.containers[own.parent].parent, at),
+        SCORE_STEPS,
+    );
     active.step(path_score, scores.path_mean_without(own.kin, at), SCORE_STEPS);
     let root = &document.containers[scores.root];
-    active.set(in_root, if at < root.first { 0 } else if at >= root.end { 2 } else { 1 });
+    active.set(
+        in_root,
+        if at < root.first {
+            0
+        } else if at >= root.end {
+            2
+        } else {
+            1
+        },
+    );
     if at >= root.first && at < root.end {
         active.flags(root_traits, scores.traits_below_root(document, block.container).0);
         active.step(root_depth, f32::from(own.depth - root.depth), &[1.0, 2.0, 3.0, 5.0]);
@@ -330,6 +363,13 @@ pub(crate) fn second(context: &Context<'_>, scores: &super::context::Scores, at:
 
 /// The bits that words can set, for those who look at traits and phrases together.
 pub(crate) const fn is_section(furniture: Furniture) -> bool {
-    matches!(furniture, Furniture::Comments | Furniture::Related | Furniture::Newsletter | Furniture::AuthorBox | Furniture::Paywall | Furniture::Consent)
+    matches!(
+        furniture,
+        Furniture::Comments
+            | Furniture::Related
+            | Furniture::Newsletter
+            | Furniture::AuthorBox
+            | Furniture::Paywall
+            | Furniture::Consent
+    )
 }
-

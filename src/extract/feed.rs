@@ -24,7 +24,10 @@ pub(crate) fn stand_in(
     // Markup can only be longer than its words: most pages are told from stubs without reading the content.
     let at_most = content.len() as f32 / 3.0;
     let is_no_article = flags.iter().any(|flag| {
-        matches!(flag, QualityFlag::Paywalled | QualityFlag::TooShort | QualityFlag::VideoOnly | QualityFlag::Listing)
+        matches!(
+            flag,
+            QualityFlag::Paywalled | QualityFlag::TooShort | QualityFlag::VideoOnly | QualityFlag::Listing
+        )
     });
     let wanted = LEAST_WORDS.max(reading.words() * if is_no_article { WALL_FACTOR } else { STUB_FACTOR });
     if at_most < wanted {
@@ -52,7 +55,8 @@ pub(crate) fn stated_body(entry: &EntryEvidence) -> Option<String> {
 
 /// Whether a feed's text is markup.
 fn is_html(text: &str) -> bool {
-    text.match_indices('<').any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/'))
+    text.match_indices('<')
+        .any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/'))
 }
 
 fn plain(text: &str) -> String {

@@ -65,7 +65,9 @@ fn has_running_entries(reading: &Reading) -> bool {
             && rest[2].is_ascii_digit()
             && !rest.get(3).is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.')
     };
-    let entries = document.blocks.iter().filter(|block| block.measure.words <= 6.0 && block.measure.link_share < 0.5 && is_time(document.text_of(block)));
+    let entries = document.blocks.iter().filter(|block| {
+        block.measure.words <= 6.0 && block.measure.link_share < 0.5 && is_time(document.text_of(block))
+    });
     entries.count() >= LEAST_ENTRIES && reading.kept().count() >= LEAST_ENTRIES
 }
 
@@ -76,7 +78,9 @@ fn is_listing(reading: &Reading, words: f32) -> bool {
     let is_linked_headline = |at: &usize| {
         let block = &document.blocks[*at];
         let traits = document.containers[block.container].traits;
-        matches!(block.kind, Kind::Heading(2..=6)) && block.measure.link_share > 0.8 && !traits.intersects(Traits::NAV)
+        matches!(block.kind, Kind::Heading(2..=6))
+            && block.measure.link_share > 0.8
+            && !traits.intersects(Traits::NAV)
     };
     let teasers = (0..document.blocks.len()).filter(is_linked_headline).count();
     let longest = reading.kept().map(|block| block.measure.words).fold(0.0, f32::max);

@@ -85,7 +85,7 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
                 break;
             }
             Section::Rest if found.furniture == Furniture::AuthorBox => {
-                at = drop_name(lines, at, line.text, rule, &mut fates)
+                at = drop_name(lines, at, line.text, rule, &mut fates);
             }
             Section::Box if is_tail && found.coverage == Coverage::Whole => {
                 while at < lines.len() && !lines[at].is_heading && prose[at] == 0.0 {
@@ -94,7 +94,7 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
                 }
             }
             Section::Box if found.furniture == Furniture::Related && line.measure.ends_colon => {
-                at = drop_card(lines, at, matches, rule, &mut fates)
+                at = drop_card(lines, at, matches, rule, &mut fates);
             }
             _ => {}
         }
@@ -107,7 +107,8 @@ fn is_byline(line: &Line<'_>) -> bool {
     !line.measure.ends_sentence
         && !line.is_heading
         && line.measure.sentences <= 1
-        && (line.measure.capital_share >= 0.5 || (line.measure.capital_share >= 0.3 && line.measure.digit_share > 0.05))
+        && (line.measure.capital_share >= 0.5
+            || (line.measure.capital_share >= 0.3 && line.measure.digit_share > 0.05))
 }
 
 /// Whether a line stands where the body's own byline would: shortly before it, or among its first lines.

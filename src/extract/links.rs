@@ -40,18 +40,57 @@ pub(crate) fn target_of(link: &Element, host: &str) -> Targets {
         }
     }
     let holds = |parts: &[&str]| parts.iter().any(|part| href.contains(part));
-    let begins = |scheme: &str| href.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let begins =
+        |scheme: &str| href.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if href.starts_with('#') || href.is_empty() {
         Targets::ANCHOR
     } else if begins("javascript:") {
         Targets::SCRIPT
     } else if begins("mailto:") || begins("tel:") {
         Targets::CONTACT
-    } else if holds(&["sharer", "/share?", "/share/", "intent/tweet", "sharearticle", "shareArticle", "share-offsite", "api.whatsapp", "wa.me/?", "submit?url", "pin/create"]) {
+    } else if holds(&[
+        "sharer",
+        "/share?",
+        "/share/",
+        "intent/tweet",
+        "sharearticle",
+        "shareArticle",
+        "share-offsite",
+        "api.whatsapp",
+        "wa.me/?",
+        "submit?url",
+        "pin/create",
+    ]) {
         Targets::SHARE
-    } else if holds(&["/author", "/autor", "/profile", "/by/", "/people/", "/staff/", "/journalist", "/contributor", "/redaktion", "/yazar"]) {
+    } else if holds(&[
+        "/author",
+        "/autor",
+        "/profile",
+        "/by/",
+        "/people/",
+        "/staff/",
+        "/journalist",
+        "/contributor",
+        "/redaktion",
+        "/yazar",
+    ]) {
         Targets::AUTHOR
-    } else if holds(&["/tag/", "/tags/", "/category/", "/categories/", "/topic/", "/topics/", "/search", "/kategorie", "/thema/", "/themen/", "/hashtag/", "?tag=", "?cat=", "/label/"]) {
+    } else if holds(&[
+        "/tag/",
+        "/tags/",
+        "/category/",
+        "/categories/",
+        "/topic/",
+        "/topics/",
+        "/search",
+        "/kategorie",
+        "/thema/",
+        "/themen/",
+        "/hashtag/",
+        "?tag=",
+        "?cat=",
+        "/label/",
+    ]) {
         Targets::TAG
     } else if begins("http") || href.starts_with("//") {
         let authority = href.split("//").nth(1).unwrap_or_default();

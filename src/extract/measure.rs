@@ -1,6 +1,7 @@
 //! What can be counted in a block's text without knowing its language.
 
 /// Counts over one block.
+#[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measure {
     /// Words; in scripts without spaces every character counts a little over half a word.
@@ -64,7 +65,9 @@ pub(crate) fn is_unspaced(c: char) -> bool {
 /// `char::is_alphanumeric` beyond ASCII, without its tables where they are not needed.
 fn is_letter(c: char) -> bool {
     match c {
-        'Α'..='ώ' | 'А'..='ё' | '\u{620}'..='\u{64a}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => true,
+        'Α'..='ώ' | 'А'..='ё' | '\u{620}'..='\u{64a}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => {
+            true
+        }
         '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' => false,
         c => c.is_alphanumeric(),
     }
@@ -118,12 +121,21 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
             ',' | ';' | '，' | '、' | '；' | '،' | '؛' => counts.commas += 1,
             '|' | '»' | '›' | '•' | '·' | '/' | '>' => {
                 counts.separators += 1;
-                counts.signs |= if c == '|' { 16 } else if c == '/' { 0 } else { 32 };
+                counts.signs |= if c == '|' {
+                    16
+                } else if c == '/' {
+                    0
+                } else {
+                    32
+                };
             }
             '©' | '®' => counts.signs |= 1,
             '@' => counts.signs |= 2,
             '€' | '$' | '£' | '¥' => counts.signs |= 8,
-            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' => counts.signs |= 32,
+            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' =>
+            {
+                counts.signs |= 32;
+            }
             _ => {}
         }
     }

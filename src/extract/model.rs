@@ -28,7 +28,10 @@ impl Model {
         let size = groups.last().map_or(0, |group| group.offset + group.size);
         let mut weights = vec![0.0; size];
         for (name, coefficients) in stage.iter().filter(|(name, _)| *name != "bias") {
-            let group = groups.iter().find(|group| group.name == name).ok_or_else(|| format!("{name}: no such group"))?;
+            let group = groups
+                .iter()
+                .find(|group| group.name == name)
+                .ok_or_else(|| format!("{name}: no such group"))?;
             if coefficients.len() != group.size {
                 return Err(format!("{name}: {} coefficients, not {}", coefficients.len(), group.size));
             }

@@ -49,7 +49,8 @@ pub(crate) fn overwrite(html: &Html, site: &CompiledSite, fetched_at: Timestamp,
     if !authors.is_empty() {
         metadata.authors = authors;
     }
-    let date = matches(html, &site.date).find_map(|element| metadata::date_of_text(&value_of(element), fetched_at));
+    let date =
+        matches(html, &site.date).find_map(|element| metadata::date_of_text(&value_of(element), fetched_at));
     if date.is_some() {
         metadata.published_at = date;
     }

@@ -79,7 +79,11 @@ impl Reading {
         let document = plain::segment(plain);
         let mut metadata = entry.map(metadata_of_entry).unwrap_or_default();
         metadata.title = metadata.title.or_else(|| plain::headline(&document));
-        let context = Context::new(&document, Hints { title: metadata.title.as_deref(), ..Hints::default() }, &rules.phrases);
+        let context = Context::new(
+            &document,
+            Hints { title: metadata.title.as_deref(), ..Hints::default() },
+            &rules.phrases,
+        );
         let mut fates = vec![Fate { kept: true, rule: "body", probability: 0.8 }; document.blocks.len()];
         let block_hashes = site::block_hashes(&document, &fates);
         let is_title = titles(&context);
@@ -87,7 +91,16 @@ impl Reading {
         let has_wall = judge_lines(&document, &matches, &is_title, &mut fates, &mut metadata, page);
         metadata.language = metadata::language_of(metadata.language.as_deref(), plain);
         let statements = structured::Statements::default();
-        Self { document, fates, metadata, partial: false, statements, has_wall, removed: Vec::new(), block_hashes }
+        Self {
+            document,
+            fates,
+            metadata,
+            partial: false,
+            statements,
+            has_wall,
+            removed: Vec::new(),
+            block_hashes,
+        }
     }
 
     /// Words that are kept.
@@ -133,8 +146,10 @@ impl Reading {
 
     /// The article, with its account.
     pub(crate) fn into_article(self, quality_flags: Vec<QualityFlag>) -> Article {
-        let account = |(block, fate): (&Block, &Fate)| account_of(fate.kept, fate.rule, self.document.text_of(block));
-        let mut account: Vec<BlockAccount> = self.document.blocks.iter().zip(&self.fates).map(account).collect();
+        let account =
+            |(block, fate): (&Block, &Fate)| account_of(fate.kept, fate.rule, self.document.text_of(block));
+        let mut account: Vec<BlockAccount> =
+            self.document.blocks.iter().zip(&self.fates).map(account).collect();
         account.extend(self.removed.iter().map(|text| account_of(false, "operator.drop", text)));
         let kept: Vec<bool> = self.fates.iter().map(|fate| fate.kept).collect();
         let metadata = &self.metadata;
@@ -162,7 +177,11 @@ impl Reading {
 }
 
 fn account_of(kept: bool, rule: &str, text: &str) -> BlockAccount {
-    BlockAccount { kept, rule: rule.to_owned(), text: text[..text.floor_char_boundary(ACCOUNT_BYTES)].to_owned() }
+    BlockAccount {
+        kept,
+        rule: rule.to_owned(),
+        text: text[..text.floor_char_boundary(ACCOUNT_BYTES)].to_owned(),
+    }
 }
 
 /// What a feed entry says, for a document that says nothing of itself.
@@ -240,21 +259,31 @@ fn titles(context: &Context<'_>) -> Vec<bool> {
 /// A short line whose markup says that it names the author or the date.
 fn credits(block: &Block) -> Option<Match> {
     const MOST_WORDS: f32 = 10.0;
-    if block.measure.words > MOST_WORDS || block.measure.ends_sentence || !block.inline.intersects(Traits::CREDITS) {
+    if block.measure.words > MOST_WORDS
+        || block.measure.ends_sentence
+        || !block.inline.intersects(Traits::CREDITS)
+    {
         return None;
     }
-    let furniture = if block.inline.intersects(Traits::DATE) { Furniture::Dateline } else { Furniture::Byline };
+    let furniture =
+        if block.inline.intersects(Traits::DATE) { Furniture::Dateline } else { Furniture::Byline };
     Some(Match { furniture, section: Section::Line, coverage: Coverage::Start })
 }
 
 /// A last paragraph that begins with the author's name is about the author.
 fn drop_bio(lines: &[Line<'_>], verdicts: &[Option<&'static str>], fates: &mut [Fate], authors: &[String]) {
     const MOST_WORDS: f32 = 80.0;
-    let Some(last) = (0..lines.len()).rev().find(|&at| fates[at].kept && verdicts[at].is_none()) else { return };
+    let Some(last) = (0..lines.len()).rev().find(|&at| fates[at].kept && verdicts[at].is_none()) else {
+        return;
+    };
     let line = &lines[last];
     let names_author = authors.iter().any(|author| author.contains(' ') && line.text.starts_with(&**author));
     let is_all = fates[..last].iter().filter(|fate| fate.kept).count() < 3;
     if names_author && !is_all && line.measure.words <= MOST_WORDS {
-        fates[last] = Fate { kept: false, rule: Furniture::AuthorBox.rule(), probability: fates[last].probability * 0.5 };
+        fates[last] = Fate {
+            kept: false,
+            rule: Furniture::AuthorBox.rule(),
+            probability: fates[last].probability * 0.5,
+        };
     }
 }

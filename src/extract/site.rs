@@ -158,7 +158,8 @@ pub(crate) fn standing(document: &Document, block: &Block, evidence: &SiteEviden
         return Standing { is_repeated: true, shift: REPEATED_SHIFT };
     }
     let path = path_of(document, block);
-    let (body, furniture) = (count(block_hash(Domain::BodyPath, path)), count(block_hash(Domain::FurniturePath, path)));
+    let (body, furniture) =
+        (count(block_hash(Domain::BodyPath, path)), count(block_hash(Domain::FurniturePath, path)));
     if body + furniture < PATH_LEAST {
         return Standing::UNKNOWN;
     }

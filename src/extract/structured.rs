@@ -17,10 +17,14 @@ pub(crate) struct Statements {
 pub(crate) fn read(html: &Html) -> Statements {
     let mut statements = Statements::default();
     let is_script = |name: &html5ever::LocalName| *name == local_name!("script");
-    let scripts = html.tree.nodes().filter(|node| node.value().as_element().is_some_and(|element| is_script(&element.name.local)));
+    let scripts = html
+        .tree
+        .nodes()
+        .filter(|node| node.value().as_element().is_some_and(|element| is_script(&element.name.local)));
     let texts = scripts.filter_map(|script| script.first_child()).filter_map(|node| node.value().as_text());
     for text in texts {
-        let is_of_interest = ["articleBody", "LiveBlogPosting", "isAccessibleForFree"].iter().any(|word| text.contains(word));
+        let is_of_interest =
+            ["articleBody", "LiveBlogPosting", "isAccessibleForFree"].iter().any(|word| text.contains(word));
         if is_of_interest && let Ok(value) = serde_json::from_str(text) {
             statements.add(value);
         }

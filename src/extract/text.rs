@@ -26,7 +26,9 @@ pub(crate) fn normalise(text: String) -> String {
 
 /// The table that a row stands in: head and body of one table are containers of their own.
 fn table_of(document: &Document, mut container: usize) -> usize {
-    while document.containers[container].tag != local_name!("table") && document.containers[container].depth > 0 {
+    while document.containers[container].tag != local_name!("table")
+        && document.containers[container].depth > 0
+    {
         container = document.containers[container].parent;
     }
     container
@@ -35,7 +37,9 @@ fn table_of(document: &Document, mut container: usize) -> usize {
 fn belong_together(document: &Document, before: &Block, block: &Block) -> bool {
     let list_of = |block: &Block| document.containers[block.container].parent;
     match (before.kind, block.kind) {
-        (Kind::TableRow, Kind::TableRow) => table_of(document, before.container) == table_of(document, block.container),
+        (Kind::TableRow, Kind::TableRow) => {
+            table_of(document, before.container) == table_of(document, block.container)
+        }
         (Kind::ListItem, Kind::ListItem) => {
             before.container != block.container && list_of(before) == list_of(block)
         }

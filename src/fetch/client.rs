@@ -103,12 +103,14 @@ impl Clients {
     }
 }
 
-/// One provider of cryptography for the whole process: two would make rustls panic at the first connection.
+/// One provider of cryptography for the whole process: two would make rustls panic at the first connection. The program
+/// has installed it at its start; a test or a benchmark has not.
 fn install_tls_provider() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        if rustls::crypto::ring::default_provider().install_default().is_err() {
-            tracing::debug!("a TLS provider was installed before");
+        let absent = rustls::crypto::CryptoProvider::get_default().is_none();
+        if absent && rustls::crypto::ring::default_provider().install_default().is_err() {
+            tracing::debug!("another thread has installed a TLS provider at the same moment");
         }
     });
 }

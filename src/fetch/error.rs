@@ -1,9 +1,8 @@
 //! Why there is no response, and what follows from it.
 
 use std::error::Error;
-use std::time::Duration;
 
-use super::{Refused, Retry};
+use super::{Refused, Retry, robots};
 use crate::schedule::Freshness;
 
 /// Why there is no response. No message repeats the URL, which may hold a secret.
@@ -25,8 +24,13 @@ pub enum FetchError {
     #[error("robots.txt disallows the page")]
     RobotsDisallowed,
     /// robots.txt cannot be had, which counts as a refusal until it can.
-    #[error("robots.txt is out of reach: {0}")]
-    RobotsUnreachable(#[source] Box<FetchError>),
+    #[error("robots.txt is out of reach: {reason}")]
+    RobotsUnreachable {
+        /// Why.
+        reason: String,
+        /// Whether our own network may be to blame.
+        network: bool,
+    },
     /// The name does not resolve.
     #[error("cannot resolve the host: {0}")]
     Dns(String),
@@ -125,8 +129,8 @@ impl FetchError {
             Self::Client(_) => ("client", Retry::Never, false),
             Self::Refused(_) => ("refused_address", Retry::Never, false),
             Self::RobotsDisallowed => ("robots_disallowed", Retry::Never, false),
-            Self::RobotsUnreachable(cause) => {
-                ("robots_unreachable", Retry::Later(Some(ROBOTS_RETRY)), cause.is_network())
+            Self::RobotsUnreachable { network, .. } => {
+                ("robots_unreachable", Retry::Later(Some(robots::RETRY)), *network)
             }
             Self::Dns(_) => ("dns", later, true),
             Self::Connect(_) => ("connect", later, true),
@@ -199,9 +203,6 @@ impl FetchError {
     }
 }
 
-/// How soon a robots.txt that was out of reach is asked for again.
-pub(super) const ROBOTS_RETRY: Duration = Duration::from_mins(10);
-
 /// The errors beneath `error`, outermost first. An `io::Error` hides the error that it wraps from `source()`.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(error.source(), |&cause| {
@@ -212,6 +213,8 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn status(status: u16) -> FetchError {
@@ -226,20 +229,16 @@ mod tests {
         let named = Retry::Later(Some(Duration::from_secs(7)));
         let refused = Refused { host: text(), address: [127, 0, 0, 1].into(), kind: "loopback" };
         let astray = FetchError::Status { status: 410, freshness: Freshness::default(), astray: true };
-        let robots_retry = Retry::Later(Some(ROBOTS_RETRY));
+        let robots_retry = Retry::Later(Some(robots::RETRY));
+        let unreachable = |network| FetchError::RobotsUnreachable { reason: text(), network };
         let table = [
             (FetchError::BadUrl(""), "bad_url", Retry::Never, false),
             (FetchError::BadOption(text()), "bad_option", Retry::Never, false),
             (FetchError::Client(text()), "client", Retry::Never, false),
             (FetchError::Refused(refused), "refused_address", Retry::Never, false),
             (FetchError::RobotsDisallowed, "robots_disallowed", Retry::Never, false),
-            (FetchError::RobotsUnreachable(Box::new(status(500))), "robots_unreachable", robots_retry, false),
-            (
-                FetchError::RobotsUnreachable(Box::new(FetchError::Dns(text()))),
-                "robots_unreachable",
-                robots_retry,
-                true,
-            ),
+            (unreachable(false), "robots_unreachable", robots_retry, false),
+            (unreachable(true), "robots_unreachable", robots_retry, true),
             (FetchError::Dns(text()), "dns", later, true),
             (FetchError::Connect(text()), "connect", later, true),
             (FetchError::Certificate(text()), "certificate", Retry::Never, false),

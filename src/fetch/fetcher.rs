@@ -16,16 +16,21 @@ use super::guard::Guard;
 use super::host::{Hosts, Turn};
 use super::{
     Auth, Content, FetchError, Hop, Purpose, Request, RequestOptions, Response, Settings, body, freshness,
+    robots,
 };
 use crate::clock::Clock;
 use crate::model::Validators;
+use crate::telemetry::metrics;
 
 const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
                            application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1";
 const ACCEPT_PAGE: &str =
     "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
-/// A longer validator is an attack on our store, not an aid.
-const MAX_VALIDATOR_BYTES: usize = 1024;
+const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
+/// Our name in `User-Agent` and to robots.txt.
+const PRODUCT: &str = env!("CARGO_PKG_NAME");
+/// A longer validator or media type is an attack on our store, not an aid.
+const MAX_VALUE_BYTES: usize = 1024;
 
 /// The client. Cheap to clone; all clones share connections and host limits.
 #[derive(Clone, Debug)]
@@ -39,29 +44,57 @@ struct Inner {
     guard: Arc<Guard>,
     clients: Clients,
     hosts: Hosts,
+    robots: robots::Cache,
 }
 
 /// What all hops of one request share.
 struct Plan<'a> {
     start: Url,
-    accept: &'static str,
-    max_body_bytes: u64,
+    wanted: Wanted,
     validators: &'a Validators,
     options: &'a RequestOptions,
     /// Credentials: the options' or those in the URL.
     auth: Option<Auth>,
-    text_only: bool,
+    obey_robots: bool,
 }
 
-/// The time that a request may still take. Waiting for a turn does not count.
-struct Budget(Duration);
+/// What the request is for, those among ourselves included.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    For(Purpose),
+    Robots,
+}
+
+/// The time that a request may take. Waiting for a turn does not count.
+struct Budget {
+    total: Duration,
+    spent: Duration,
+}
 
 impl Budget {
     async fn spend<T>(&mut self, work: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
         let began = Instant::now();
-        let result = tokio::time::timeout(self.0, work).await;
-        self.0 = self.0.saturating_sub(began.elapsed());
+        let result = tokio::time::timeout(self.total.saturating_sub(self.spent), work).await;
+        self.spent += began.elapsed();
         result.map_err(|_| FetchError::Timeout("the total time is up".to_owned()))?
+    }
+}
+
+impl Wanted {
+    fn accept(self) -> &'static str {
+        match self {
+            Self::For(Purpose::Feed) => ACCEPT_FEED,
+            Self::For(Purpose::Page) => ACCEPT_PAGE,
+            Self::Robots => ACCEPT_ROBOTS,
+        }
+    }
+
+    fn max_body_bytes(self, settings: &Settings) -> u64 {
+        match self {
+            Self::For(Purpose::Feed) => settings.feed_max_body_bytes,
+            Self::For(Purpose::Page) => settings.page_max_body_bytes,
+            Self::Robots => robots::MAX_BYTES,
+        }
     }
 }
 
@@ -73,6 +106,7 @@ impl Fetcher {
             user_agent: user_agent(settings.contact_url.as_ref())?,
             clients: Clients::new(&settings, Arc::clone(&guard))?,
             hosts: Hosts::new(settings.host_concurrency),
+            robots: robots::Cache::default(),
             guard,
             clock,
             settings,
@@ -82,37 +116,60 @@ impl Fetcher {
     /// One guarded, capped, polite GET. Waits for the host's turn.
     pub async fn fetch(&self, request: &Request<'_>) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
-        let (accept, max_body_bytes) = match request.purpose {
-            Purpose::Feed => (ACCEPT_FEED, settings.feed_max_body_bytes),
-            Purpose::Page => (ACCEPT_PAGE, settings.page_max_body_bytes),
+        let obey_by_default = match request.purpose {
+            Purpose::Feed => settings.feeds_obey_robots,
+            Purpose::Page => settings.pages_obey_robots,
         };
         let (start, auth) = split_credentials(request.url, request.options.auth.as_ref());
         let plan = Plan {
             start,
-            accept,
-            max_body_bytes,
+            wanted: Wanted::For(request.purpose),
             validators: request.validators,
             options: request.options,
             auth,
-            text_only: request.purpose == Purpose::Page,
+            obey_robots: request.options.obey_robots.unwrap_or(obey_by_default),
         };
-        self.get(&plan).await
+        let mut budget = self.budget(&plan);
+        let answer = self.get(&plan, &mut budget).await;
+        match &answer {
+            Ok(response) => {
+                let body_bytes = match &response.content {
+                    Content::NotModified => None,
+                    Content::Body(body) => Some(body.len() as u64),
+                };
+                metrics::fetch_answered(request.purpose, body_bytes, budget.spent);
+            }
+            Err(error) => metrics::fetch_failed(request.purpose, error.label()),
+        }
+        answer
     }
 
-    async fn get(&self, plan: &Plan<'_>) -> Result<Response, FetchError> {
+    fn budget(&self, plan: &Plan<'_>) -> Budget {
+        Budget { total: plan.options.timeout.unwrap_or(self.0.settings.timeout), spent: Duration::ZERO }
+    }
+
+    /// When to come back with a request for `url`, if it would have to wait for its host's turn for longer than
+    /// `patience`; each caller is given a moment of its own. Asking this before a worker is given to the request keeps
+    /// a slow or busy host from holding up all workers.
+    pub fn defer(&self, url: &Url, patience: Duration) -> Option<Duration> {
+        self.0.hosts.defer(url, self.0.settings.host_min_gap, patience)
+    }
+
+    async fn get(&self, plan: &Plan<'_>, budget: &mut Budget) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
-        let mut budget = Budget(plan.options.timeout.unwrap_or(settings.timeout));
         let mut url = plan.start.clone();
         let mut hops: Vec<Hop> = Vec::new();
         let mut turn: Option<Turn> = None;
         loop {
-            self.check(&url)?;
+            self.check(plan, &url).await?;
+            let crawl_delay =
+                if plan.obey_robots { self.ask_robots(plan, &url).await? } else { Duration::ZERO };
             // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
             // awaited: two requests could wait for each other's hosts.
             let held = turn.take().filter(|turn| turn.is_at(&url));
             turn = match held {
                 Some(held) => Some(held),
-                None => Some(self.0.hosts.turn(&url, settings.host_min_gap).await),
+                None => Some(self.0.hosts.turn(&url, settings.host_min_gap.max(crawl_delay)).await),
             };
             let response = budget.spend(self.send(plan, &url)).await?;
             let Some(next) = redirect_target(&response, &url)? else {
@@ -129,17 +186,50 @@ impl Fetcher {
         }
     }
 
-    /// Whether a request may go to `url` at all, as far as its text tells.
-    fn check(&self, url: &Url) -> Result<(), FetchError> {
+    /// Whether a request may go to `url` at all. Names are looked up at the connection, once and for all.
+    async fn check(&self, plan: &Plan<'_>, url: &Url) -> Result<(), FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::BadUrl("the scheme is neither http nor https"));
         }
-        Ok(self.0.guard.check(url)?)
+        self.0.guard.check(url)?;
+        if self.proxy(plan).is_some() {
+            self.0.guard.check_name(url).await?;
+        }
+        Ok(())
+    }
+
+    fn proxy<'a>(&'a self, plan: &'a Plan<'_>) -> Option<&'a Url> {
+        plan.options.proxy.as_ref().or(self.0.settings.proxy.as_ref())
+    }
+
+    /// The delay that the site asks of crawlers, if it lets this one see `url` at all.
+    async fn ask_robots(&self, plan: &Plan<'_>, url: &Url) -> Result<Duration, FetchError> {
+        let at_home = url.origin() == plan.start.origin();
+        let options = plan.options.for_target(&plan.start, url);
+        let robots = Plan {
+            start: url.join("/robots.txt").map_err(|_| FetchError::BadUrl("it cannot be a base"))?,
+            wanted: Wanted::Robots,
+            validators: &Validators::default(),
+            options: &options,
+            auth: plan.auth.clone().filter(|_| at_home),
+            obey_robots: false,
+        };
+        let file = async {
+            // Boxed, since this is a request within a request.
+            match Box::pin(self.get(&robots, &mut self.budget(&robots))).await?.content {
+                Content::Body(file) => Ok(file),
+                Content::NotModified => Ok(Vec::new()),
+            }
+        };
+        let user_agent = plan.options.user_agent.as_deref().unwrap_or(PRODUCT);
+        let product = robots::product_token(user_agent);
+        let rules = self.0.robots.rules(url, product, self.0.clock.now(), file).await?;
+        if rules.allow(url) { Ok(rules.crawl_delay) } else { Err(FetchError::RobotsDisallowed) }
     }
 
     /// One request and the head of its answer.
     async fn send(&self, plan: &Plan<'_>, url: &Url) -> Result<reqwest::Response, FetchError> {
-        let proxy = plan.options.proxy.as_ref().or(self.0.settings.proxy.as_ref());
+        let proxy = self.proxy(plan);
         let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
         let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
         let mut request = client.get(url.clone()).headers(self.headers(plan, url)?);
@@ -167,7 +257,7 @@ impl Fetcher {
             None => self.0.user_agent.clone(),
         };
         headers.insert(USER_AGENT, user_agent);
-        headers.insert(ACCEPT, HeaderValue::from_static(plan.accept));
+        headers.insert(ACCEPT, HeaderValue::from_static(plan.wanted.accept()));
         let Validators { etag, last_modified } = plan.validators;
         for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, last_modified)] {
             if let Some(value) = value {
@@ -199,21 +289,25 @@ impl Fetcher {
         let headers = response.headers();
         let freshness = freshness::read(headers, self.0.clock.now());
         let validators = validators(headers);
-        let content_type = readable(headers, &CONTENT_TYPE, usize::MAX);
+        let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
         let content = match status {
             200 | 203 => {
                 if let Some(encoding) = unknown_encoding(headers) {
                     return Err(FetchError::UnknownEncoding(encoding));
                 }
-                if let Some(other) =
-                    content_type.as_deref().filter(|_| plan.text_only).filter(|it| !is_text(it))
+                if let Some(other) = content_type
+                    .as_deref()
+                    .filter(|_| plan.wanted == Wanted::For(Purpose::Page))
+                    .filter(|it| !is_text(it))
                 {
                     return Err(FetchError::NotText(other.to_owned()));
                 }
-                let cap = usize::try_from(plan.max_body_bytes).unwrap_or(usize::MAX);
+                let limit_bytes = plan.wanted.max_body_bytes(&self.0.settings);
+                let cap = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
                 let body = body::read(&mut response, cap).await?;
-                if body.truncated {
-                    return Err(FetchError::BodyTooLarge { limit_bytes: plan.max_body_bytes });
+                // Half a feed or page is none; of robots.txt the first part counts.
+                if body.truncated && plan.wanted != Wanted::Robots {
+                    return Err(FetchError::BodyTooLarge { limit_bytes });
                 }
                 Content::Body(body.bytes)
             }
@@ -229,8 +323,8 @@ impl Fetcher {
 
 /// `feedmill/0.1.0 (+https://example.org/about)`.
 fn user_agent(contact: Option<&Url>) -> Result<HeaderValue, FetchError> {
-    let product = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-    let text = contact.map_or_else(|| product.to_owned(), |contact| format!("{product} (+{contact})"));
+    let contact = contact.map(|contact| format!(" (+{contact})")).unwrap_or_default();
+    let text = format!("{PRODUCT}/{}{contact}", env!("CARGO_PKG_VERSION"));
     header_value("the user agent", &text)
 }
 
@@ -281,8 +375,8 @@ fn redirect_target(response: &reqwest::Response, from: &Url) -> Result<Option<Ur
 /// The validators, byte for byte.
 fn validators(headers: &HeaderMap) -> Validators {
     Validators {
-        etag: readable(headers, &ETAG, MAX_VALIDATOR_BYTES),
-        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALIDATOR_BYTES),
+        etag: readable(headers, &ETAG, MAX_VALUE_BYTES),
+        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALUE_BYTES),
     }
 }
 
@@ -297,6 +391,7 @@ fn readable(headers: &HeaderMap, name: &HeaderName, max_bytes: usize) -> Option<
 fn unknown_encoding(headers: &HeaderMap) -> Option<String> {
     let encoding = headers.get(CONTENT_ENCODING)?;
     let encoding = String::from_utf8_lossy(encoding.as_bytes()).trim().to_ascii_lowercase();
+    let encoding: String = encoding.chars().take(80).collect();
     (!matches!(encoding.as_str(), "" | "identity" | "none" | "utf-8")).then_some(encoding)
 }
 

@@ -6,6 +6,7 @@
 //! [`Guard::check`], which sees the literals, and every connection is made to what [`GuardedResolver`] returned, which
 //! refuses a name as a whole when one of its addresses is special.
 
+use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -54,6 +55,30 @@ impl Guard {
         port.filter(|_| self.allow.iter().any(|allowed| allowed.port == port))
     }
 
+    /// The addresses of a name, by the system's resolver; none at all where one of them is special.
+    async fn look_up(
+        &self,
+        name: &str,
+        port: Option<u16>,
+    ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+        for address in &addresses {
+            self.check_address(name, address.ip(), port)?;
+        }
+        Ok(addresses)
+    }
+
+    /// Refuses a URL whose name has a special address here. For requests through a proxy, which resolves the name
+    /// anew and may know names that this machine does not: those pass, and the proxy's own rules decide.
+    pub(super) async fn check_name(&self, url: &Url) -> Result<(), Refused> {
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let refused = self.look_up(name, url.port_or_known_default()).await.err();
+        match refused.and_then(|error| error.downcast::<Refused>().ok()) {
+            Some(refused) => Err(*refused),
+            None => Ok(()),
+        }
+    }
+
     fn check_address(&self, host: &str, address: IpAddr, port: Option<u16>) -> Result<(), Refused> {
         // `::ffff:a.b.c.d` is a.b.c.d on the wire.
         let address = address.to_canonical();
@@ -77,10 +102,7 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (guard, port) = (Arc::clone(&self.guard), self.port);
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            for address in &addresses {
-                guard.check_address(name.as_str(), address.ip(), port)?;
-            }
+            let addresses = guard.look_up(name.as_str(), port).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }

@@ -3,7 +3,7 @@
 //! Each host has its own queue, in order of arrival, so that a slow one holds up nobody but those who wait for it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,6 +12,9 @@ use url::Url;
 
 /// Hosts remembered before the idle ones are forgotten.
 const SWEEP_ABOVE: usize = 4096;
+/// How long a request lasts at a host not asked before. Hopeful, since a slow host shows soon enough (see
+/// [`Pace::expected`]) and a quick one should not be kept waiting.
+const FIRST_GUESS: Duration = Duration::from_millis(50);
 
 /// The server behind a URL. `http` and `https` on their usual ports are one; any other port is another server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,24 +30,37 @@ impl HostKey {
 /// The queues of all hosts.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    concurrency: usize,
+    concurrency: u8,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
 }
 
 #[derive(Debug)]
 struct Host {
     permits: Arc<Semaphore>,
+    pace: Mutex<Pace>,
+}
+
+#[derive(Debug)]
+struct Pace {
     /// The next request may not start before this.
-    next_start: Mutex<Instant>,
+    next_start: Instant,
+    /// How many wait for a permit.
+    waiting: u32,
+    /// How long a request lasts here, smoothed.
+    lasts: Duration,
+    /// When the requests in flight began.
+    in_flight: Vec<Instant>,
+    /// Whoever is sent away comes back after those sent away before.
+    next_return: Instant,
 }
 
 /// The right to one request; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
     key: HostKey,
+    host: Arc<Host>,
+    began: Instant,
     _permit: OwnedSemaphorePermit,
-    // Keeps the host in memory while a request is in flight.
-    _host: Arc<Host>,
 }
 
 impl Turn {
@@ -54,46 +70,185 @@ impl Turn {
     }
 }
 
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut pace = self.host.pace();
+        pace.lasts = (pace.lasts * 3 + self.began.elapsed()) / 4;
+        if let Some(at) = pace.in_flight.iter().position(|began| *began == self.began) {
+            pace.in_flight.swap_remove(at);
+        }
+    }
+}
+
 impl Hosts {
     pub(super) fn new(concurrency: u8) -> Self {
-        Self { concurrency: usize::from(concurrency.max(1)), hosts: Mutex::default() }
+        Self { concurrency: concurrency.max(1), hosts: Mutex::default() }
     }
 
     /// Waits for the host's next free place, then until `gap` has passed since its last request started.
     pub(super) async fn turn(&self, url: &Url, gap: Duration) -> Turn {
         let key = HostKey::of(url);
         let host = self.host(&key);
-        let permit = Arc::clone(&host.permits).acquire_owned().await.expect("the semaphore is never closed");
-        let start = {
-            let mut next_start = host.next_start.lock().expect("no holder of this lock can panic");
-            let start = (*next_start).max(Instant::now());
-            *next_start = start + gap;
-            start
+        let permit = {
+            let _waiting = Waiting::new(&host);
+            Arc::clone(&host.permits).acquire_owned().await.expect("the semaphore is never closed")
         };
-        tokio::time::sleep_until(start).await;
-        Turn { key, _permit: permit, _host: host }
+        let began = host.pace().begin(gap);
+        let turn = Turn { key, host, began, _permit: permit };
+        // A timer takes a millisecond even where there is nothing to wait for.
+        if began > Instant::now() {
+            tokio::time::sleep_until(began).await;
+        }
+        turn
+    }
+
+    /// When to come back, if a request to the host would have to wait for longer than `patience`. Each caller is given
+    /// a moment of its own.
+    pub(super) fn defer(&self, url: &Url, gap: Duration, patience: Duration) -> Option<Duration> {
+        let host = self.lock().get(&HostKey::of(url)).cloned()?;
+        let busy = u32::from(host.permits.available_permits() == 0);
+        let mut pace = host.pace();
+        let now = Instant::now();
+        let each = gap.max(pace.expected(now) / u32::from(self.concurrency));
+        let wait = pace.next_start.saturating_duration_since(now) + each * (pace.waiting + busy);
+        if wait <= patience {
+            return None;
+        }
+        let back = pace.next_return.max(now + wait);
+        pace.next_return = back + each;
+        Some(back - now)
     }
 
     fn host(&self, key: &HostKey) -> Arc<Host> {
-        let mut hosts = self.hosts.lock().expect("no holder of this lock can panic");
+        let mut hosts = self.lock();
         if let Some(host) = hosts.get(key) {
             return Arc::clone(host);
         }
         let now = Instant::now();
         if hosts.len() >= SWEEP_ABOVE {
-            hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.is_pacing(now));
+            hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.pace().is_ahead_of(now));
         }
         let host = Arc::new(Host {
-            permits: Arc::new(Semaphore::new(self.concurrency)),
-            next_start: Mutex::new(now),
+            permits: Arc::new(Semaphore::new(usize::from(self.concurrency))),
+            pace: Mutex::new(Pace {
+                next_start: now,
+                waiting: 0,
+                lasts: FIRST_GUESS,
+                in_flight: Vec::new(),
+                next_return: now,
+            }),
         });
         hosts.insert(key.clone(), Arc::clone(&host));
         host
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<HostKey, Arc<Host>>> {
+        self.hosts.lock().expect("no holder of this lock can panic")
+    }
 }
 
 impl Host {
-    fn is_pacing(&self, now: Instant) -> bool {
-        *self.next_start.lock().expect("no holder of this lock can panic") > now
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().expect("no holder of this lock can panic")
+    }
+}
+
+impl Pace {
+    /// Takes the next start.
+    fn begin(&mut self, gap: Duration) -> Instant {
+        let start = self.next_start.max(Instant::now());
+        self.next_start = start + gap;
+        self.in_flight.push(start);
+        start
+    }
+
+    /// How long a request will last, by those before it and by those that have not come back yet.
+    fn expected(&self, now: Instant) -> Duration {
+        let ages = self.in_flight.iter().map(|began| now.saturating_duration_since(*began));
+        ages.max().unwrap_or_default().max(self.lasts)
+    }
+
+    fn is_ahead_of(&self, now: Instant) -> bool {
+        self.next_start.max(self.next_return) > now
+    }
+}
+
+/// One place in a host's queue, left also when the wait is given up.
+struct Waiting<'a>(&'a Host);
+
+impl<'a> Waiting<'a> {
+    fn new(host: &'a Host) -> Self {
+        host.pace().waiting += 1;
+        Self(host)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.pace().waiting -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn so_many_at_once_and_no_more() {
+        let hosts = Hosts::new(2);
+        let (a, b) = (url("https://a.example/1"), url("https://b.example/1"));
+        let first = hosts.turn(&a, Duration::ZERO).await;
+        let _second = hosts.turn(&url("http://a.example/2"), Duration::ZERO).await;
+        let mut third = Box::pin(hosts.turn(&a, Duration::ZERO));
+        assert!((&mut third).now_or_never().is_none(), "http and https are one host");
+        let _elsewhere = hosts.turn(&b, Duration::ZERO).now_or_never().expect("another host is free");
+        let _port = hosts.turn(&url("https://a.example:8443/"), Duration::ZERO).await;
+        assert!(first.is_at(&a) && !first.is_at(&b));
+        drop(first);
+        third.await;
+    }
+
+    #[tokio::test]
+    async fn so_long_between_two_starts() {
+        let hosts = Hosts::new(2);
+        let gap = Duration::from_millis(20);
+        let began = Instant::now();
+        for _ in 0..3 {
+            hosts.turn(&url("https://a.example/"), gap).await;
+        }
+        assert!(began.elapsed() >= gap * 2);
+    }
+
+    #[tokio::test]
+    async fn who_would_wait_too_long_is_sent_away_and_told_when_to_return() {
+        let hosts = Hosts::new(1);
+        let host = url("https://a.example/");
+        let (gap, patience) = (Duration::from_secs(10), Duration::from_secs(15));
+        assert_eq!(hosts.defer(&host, gap, patience), None, "a host not seen before");
+        let _held = hosts.turn(&host, gap).await;
+        let waits = Duration::from_secs(20);
+        let first =
+            hosts.defer(&host, gap, patience).expect("ten seconds to the next start and ten for a place");
+        assert!(first <= waits && first > patience);
+        let second = hosts.defer(&host, gap, patience).unwrap();
+        assert!(second > first && second <= waits + gap);
+        assert_eq!(hosts.defer(&url("https://b.example/"), gap, patience), None);
+    }
+
+    #[tokio::test]
+    async fn idle_hosts_are_forgotten() {
+        let hosts = Hosts::new(1);
+        let held = hosts.turn(&url("https://held.example/"), Duration::ZERO).await;
+        for number in 0..2 * SWEEP_ABOVE {
+            hosts.turn(&url(&format!("https://h{number}.example/")), Duration::ZERO).await;
+        }
+        assert!(hosts.lock().len() <= SWEEP_ABOVE + 1);
+        assert!(hosts.lock().contains_key(&held.key));
     }
 }

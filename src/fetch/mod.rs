@@ -13,6 +13,7 @@ mod freshness;
 mod guard;
 mod host;
 mod outage;
+mod robots;
 
 use std::borrow::Cow;
 use std::time::Duration;

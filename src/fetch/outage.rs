@@ -79,8 +79,10 @@ impl Outage {
     }
 
     fn most_hosts_fail(&self) -> bool {
+        // One answer among the latest outcomes, and the network works: what fails are hosts that are gone.
+        let latest_fail = self.recent.iter().rev().take(MIN_FAILING_HOSTS).all(|outcome| outcome.failed);
         let failing = self.recent.iter().filter(|outcome| outcome.failed).count();
-        failing >= MIN_FAILING_HOSTS && failing * 100 >= self.recent.len() * FAILING_PERCENT
+        latest_fail && failing >= MIN_FAILING_HOSTS && failing * 100 >= self.recent.len() * FAILING_PERCENT
     }
 }
 
@@ -118,6 +120,17 @@ mod tests {
             assert!(!outage.record(&format!("bad{round}"), true, at(round)));
         }
         assert_eq!(outage.paused_until(at(20)), None);
+    }
+
+    #[test]
+    fn one_answer_tells_dead_hosts_from_a_dead_network() {
+        let mut outage = Outage::default();
+        for round in 0..10 {
+            for host in 0..8 {
+                let failed = host != 2 && host != 6;
+                assert!(!outage.record(&host.to_string(), failed, at(round * 8 + host)), "{round} {host}");
+            }
+        }
     }
 
     #[test]

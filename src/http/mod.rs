@@ -72,7 +72,7 @@ async fn exposition(State(surface): State<Arc<Surface>>) -> impl IntoResponse {
     match surface.store.totals().await {
         Ok(totals) => metrics::store_totals(&totals),
         Err(error) => {
-            tracing::error!(error = %error, "the store's totals cannot be read: the gauges stand still")
+            tracing::error!(error = %error, "the store's totals cannot be read: the gauges stand still");
         }
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], surface.metrics.render())

@@ -1,15 +1,17 @@
 //! The texts of a feed by the rules of its format: which are plain, which are HTML, which are encoded.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::text::{cap, clean, fold_space, plain_line};
+use super::text::{MAX_TEXT_BYTES, clean, cut, fold_space, plain_line};
 use super::tree::Element;
 
 /// Longest headline, name or category kept.
 const MAX_LINE_BYTES: usize = 4 * 1024;
-/// Longest summary or content kept.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// As much of an element as can matter for such a line: markup and white space go.
+const MAX_RAW_LINE_BYTES: usize = 64 * 1024;
 
 /// What the `type` and `mode` of an element say about its text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,44 +49,45 @@ fn encoding(element: Element<'_>, plain_by_default: bool) -> Encoding {
 
 /// A headline or name: plain text on one line.
 pub(super) fn line(element: Element<'_>, plain_by_default: bool) -> Option<String> {
-    let mut line = match encoding(element, plain_by_default) {
-        _ if has_markup(element) => plain_line(&element.inner_html(MAX_BODY_BYTES)),
-        Encoding::Plain | Encoding::Inline => fold_space(&element.text()),
-        Encoding::Html => plain_line(&element.text()),
-        Encoding::Base64 => plain_line(&decode_base64(&element.text())),
+    let text = || cut(element.text(), MAX_RAW_LINE_BYTES);
+    let line = match encoding(element, plain_by_default) {
+        _ if has_markup(element) => plain_line(&element.inner_html(MAX_RAW_LINE_BYTES)),
+        Encoding::Plain | Encoding::Inline => fold_space(&text()),
+        Encoding::Html => plain_line(&text()),
+        Encoding::Base64 => plain_line(&decode_base64(&text())),
     };
-    cap(&mut line, MAX_LINE_BYTES);
-    some_text(clean(line.into()))
+    capped_line(line)
 }
 
 /// A summary or content: HTML or text, as given.
 pub(super) fn body(element: Element<'_>, plain_by_default: bool) -> Option<String> {
     if has_markup(element) {
-        return some_text(capped(clean(element.inner_html(MAX_BODY_BYTES).into())));
+        return capped_body(element.inner_html(MAX_TEXT_BYTES).into());
     }
-    let text = match encoding(element, plain_by_default) {
-        Encoding::Base64 => decode_base64(&element.text()).into(),
-        _ => element.text(),
-    };
-    some_text(capped(clean(text)))
+    match encoding(element, plain_by_default) {
+        Encoding::Base64 => capped_body(decode_base64(&element.text()).into()),
+        _ => capped_body(element.text()),
+    }
 }
 
 /// A value that is text and nothing else: an id, a date, a link.
 pub(super) fn value(element: Element<'_>) -> Option<String> {
-    let mut value = clean(element.text()).trim().to_owned();
-    cap(&mut value, MAX_LINE_BYTES);
-    some_text(value)
+    capped_line(cut(element.text(), MAX_RAW_LINE_BYTES).trim().to_owned())
 }
 
-/// A text cut to the longest line kept.
-pub(super) fn capped_line(mut line: String) -> Option<String> {
-    cap(&mut line, MAX_LINE_BYTES);
-    some_text(line)
+/// A line cleaned, and cut to the longest kept.
+pub(super) fn capped_line(line: String) -> Option<String> {
+    some_text(clean(cut(line.into(), MAX_LINE_BYTES)))
 }
 
-fn capped(mut text: String) -> String {
-    cap(&mut text, MAX_BODY_BYTES);
-    text
+/// A text cleaned, and cut to the longest kept.
+pub(super) fn capped_body(text: Cow<'_, str>) -> Option<String> {
+    let text = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) if text.trim().len() < text.len() => Cow::Owned(text.trim().to_owned()),
+        Cow::Owned(text) => Cow::Owned(text),
+    };
+    some_text(clean(cut(text, MAX_TEXT_BYTES)))
 }
 
 fn has_markup(element: Element<'_>) -> bool {

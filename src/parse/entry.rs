@@ -43,6 +43,8 @@ struct Fields {
     title: Best<String>,
     summary: Best<String>,
     content: Best<String>,
+    /// What a podcast says about an episode: often more than its description.
+    show_notes: Option<String>,
     link: Best<Url>,
     guid: Best<String>,
     permalink: Option<Url>,
@@ -73,7 +75,13 @@ pub(super) fn read_entry(entry: Element<'_>, flavour: Flavour, base: Option<&Url
 }
 
 impl Fields {
-    fn finish(self) -> EntryDraft {
+    fn finish(mut self) -> EntryDraft {
+        match (&self.summary.0, self.show_notes) {
+            (Some((0..=2, summary)), Some(notes)) if notes.len() > summary.len() => {
+                self.content.offer(6, Some(notes));
+            }
+            (_, notes) => self.summary.offer(2, notes),
+        }
         let mut draft = EntryDraft {
             guid: self.guid.take(),
             permalink: self.permalink,
@@ -106,16 +114,16 @@ impl Reader<'_> {
         let name = child.name().to_ascii_lowercase();
         match child.space() {
             Space::Core => self.core(&name, child, fields),
-            Space::Dc | Space::DcTerms => self.dublin_core(&name, child, fields),
+            Space::Dc | Space::DcTerms => Self::dublin_core(&name, child, fields),
             Space::Content if name == "encoded" => fields.content.offer(0, body(child, false)),
             Space::Content if name == "items" => {}
             Space::Xhtml if matches!(name.as_str(), "body" | "div") => {
-                fields.content.offer(2, body(child, false))
+                fields.content.offer(2, body(child, false));
             }
             Space::Media => self.media(&name, child, fields, depth),
             Space::Itunes => self.itunes(&name, child, fields),
             Space::Feedburner if name == "origlink" => {
-                fields.link.offer(6, resolve(&child.text(), child, self.base))
+                fields.link.offer(6, resolve(&child.text(), child, self.base));
             }
             _ => {}
         }
@@ -141,12 +149,12 @@ impl Reader<'_> {
             "updated" | "modified" => fields.updated.offer(0, date(child)),
             "lastbuilddate" | "lastmod" => fields.updated.offer(1, date(child)),
             "author" => push(&mut fields.authors, author(child)),
-            "category" => self.category(child, fields),
+            "category" => Self::category(child, fields),
             "keywords" => push_keywords(child, fields),
             "enclosure" => self.enclosure(child, "url", fields),
             "image" => {
                 let url = child.children().find(|part| part.name().eq_ignore_ascii_case("url"));
-                let text = url.map(Element::text).unwrap_or_else(|| child.text());
+                let text = url.map_or_else(|| child.text(), Element::text);
                 fields.image.offer(1, resolve(&text, child, self.base));
             }
             "language" => fields.language = fields.language.take().or_else(|| value(child)),
@@ -154,7 +162,7 @@ impl Reader<'_> {
         }
     }
 
-    fn dublin_core(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
+    fn dublin_core(name: &str, child: Element<'_>, fields: &mut Fields) {
         match name {
             "title" => fields.title.offer(1, line(child, false)),
             "description" | "abstract" => fields.summary.offer(1, body(child, false)),
@@ -211,7 +219,7 @@ impl Reader<'_> {
     fn itunes(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
         match name {
             "title" => fields.title.offer(3, line(child, false)),
-            "summary" => fields.summary.offer(2, body(child, false)),
+            "summary" => fields.show_notes = fields.show_notes.take().or_else(|| body(child, false)),
             "subtitle" => fields.summary.offer(3, body(child, false)),
             "author" => push_unless_any(&mut fields.authors, author(child)),
             "keywords" => push_keywords(child, fields),
@@ -227,12 +235,8 @@ impl Reader<'_> {
         let Some(href) = child.attribute("href") else {
             return fields.link.offer(2, resolve(&child.text(), child, self.base));
         };
-        let relation = child.attribute("rel").unwrap_or_default().trim().to_ascii_lowercase();
-        let media_type = child.attribute("type").unwrap_or_default().trim().to_ascii_lowercase();
-        match relation.rsplit('/').next().unwrap_or_default() {
-            "" | "alternate" => {
-                fields.link.offer(link_rank(&media_type), resolve(&href, child, self.base));
-            }
+        match relation(child).as_str() {
+            "" | "alternate" => fields.link.offer(link_rank(child), resolve(&href, child, self.base)),
             "enclosure" => self.enclosure(child, "href", fields),
             "via" | "related" => fields.link.offer(8, resolve(&href, child, self.base)),
             _ => {}
@@ -257,7 +261,7 @@ impl Reader<'_> {
         push(&mut fields.enclosures, Some(url));
     }
 
-    fn category(&self, child: Element<'_>, fields: &mut Fields) {
+    fn category(child: Element<'_>, fields: &mut Fields) {
         let attribute =
             |name| child.attribute(name).map(|value| fold_space(&value)).filter(|text| !text.is_empty());
         let text = attribute("label").or_else(|| attribute("term")).or_else(|| line(child, false));
@@ -265,8 +269,19 @@ impl Reader<'_> {
     }
 }
 
-/// How good an alternate link of this media type is as the address of a page; 1 where it says that it is one.
-pub(super) fn link_rank(media_type: &str) -> u8 {
+/// What a link is to its feed or entry; the registered name where the relation is written as an address.
+pub(super) fn relation(link: Element<'_>) -> String {
+    let relation = link.attribute("rel").unwrap_or_default().trim().to_ascii_lowercase();
+    relation.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// How good an alternate link is as the address of a page.
+pub(super) fn link_rank(link: Element<'_>) -> u8 {
+    page_rank(&link.attribute("type").unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// How likely a media type is that of a page; 1 where it is one.
+pub(super) fn page_rank(media_type: &str) -> u8 {
     match media_type {
         "text/html" | "application/xhtml+xml" | "html" => 1,
         "" => 2,

@@ -4,8 +4,8 @@ use jiff::civil::Weekday;
 use url::Url;
 
 use super::content::{body, line, value};
-use super::entry::{author, link_rank};
-use super::links::resolve;
+use super::entry::{author, link_rank, relation};
+use super::links::{resolve, site};
 use super::space::Space;
 use super::tree::Element;
 use super::{FeedInfo, Flavour};
@@ -39,7 +39,7 @@ impl<'b> FeedReader<'b> {
     /// Takes over the attributes of a root or channel.
     pub(super) fn container(&mut self, element: Element<'_>) {
         if let Some(language) = element.attribute("xml:lang") {
-            self.info.language.get_or_insert_with(|| language.trim().replace('_', "-"));
+            self.info.language.get_or_insert_with(|| language.replace('_', "-"));
         }
         if let Some(href) = element.attribute("href") {
             self.link(5, &href, element);
@@ -92,17 +92,11 @@ impl<'b> FeedReader<'b> {
         let Some(href) = child.attribute("href") else {
             return self.link(0, &child.text(), child);
         };
-        let relation = child.attribute("rel").unwrap_or_default().trim().to_ascii_lowercase();
-        let media_type = child.attribute("type").unwrap_or_default().trim().to_ascii_lowercase();
-        match relation.as_str() {
-            "" | "alternate" => {
-                self.link(link_rank(&media_type), &href, child);
-            }
-            "self" => {
-                self.info.self_url = self.info.self_url.take().or_else(|| resolve(&href, child, self.base))
-            }
+        match relation(child).as_str() {
+            "" | "alternate" => self.link(link_rank(child), &href, child),
+            "self" => keep(&mut self.info.self_url, || resolve(&href, child, self.base)),
             "hub" if self.info.hubs.len() < MAX_HUBS => {
-                self.info.hubs.extend(resolve(&href, child, self.base))
+                self.info.hubs.extend(resolve(&href, child, self.base));
             }
             _ => {}
         }
@@ -110,12 +104,9 @@ impl<'b> FeedReader<'b> {
 
     /// Offers a site link; a relative one without a base is kept as it stands.
     fn link(&mut self, rank: u8, reference: &str, element: Element<'_>) {
-        let resolved = resolve(reference, element, self.base).map(String::from);
-        let given = || Some(reference.trim().to_owned()).filter(|text| !text.is_empty());
-        let (rank, link) = match resolved {
-            Some(link) => (rank, Some(link)),
-            None => (rank + 10, given()),
-        };
+        let resolved = resolve(reference, element, self.base);
+        let rank = if resolved.is_some() { rank } else { rank + 10 };
+        let link = site(reference, resolved);
         if rank < self.link_rank && link.is_some() {
             self.link_rank = rank;
             self.info.link = link;
@@ -125,7 +116,7 @@ impl<'b> FeedReader<'b> {
     pub(super) fn finish(mut self) -> (FeedInfo, Vec<String>) {
         self.info.hints.update_period_secs =
             self.period.map(|(seconds, frequency)| seconds / frequency.max(1));
-        self.info.language = self.info.language.filter(|language| !language.is_empty());
+
         (self.info, self.authors)
     }
 }

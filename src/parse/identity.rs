@@ -16,7 +16,8 @@ pub(super) fn keys(entries: &[EntryDraft]) -> Vec<Sha256Hash> {
     entries.iter().map(|entry| key(entry, believe_guids)).collect()
 }
 
-fn guids_are_sound(entries: &[EntryDraft]) -> bool {
+/// Whether the guids of a feed tell its entries apart.
+pub(super) fn guids_are_sound(entries: &[EntryDraft]) -> bool {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for guid in entries.iter().filter_map(|entry| entry.guid.as_deref()) {
         *seen.entry(guid).or_default() += 1;

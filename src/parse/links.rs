@@ -22,6 +22,14 @@ pub(super) fn resolve(reference: &str, element: Element<'_>, base: Option<&Url>)
     web(against(reference, context.as_ref())?)
 }
 
+/// The link of a feed to its site. A relative one that nothing resolves is kept as it stands; what is absolute and
+/// no web address is not.
+pub(super) fn site(reference: &str, resolved: Option<Url>) -> Option<String> {
+    let reference = reference.trim();
+    let keep = !reference.is_empty() && absolute(reference).is_none();
+    resolved.map(String::from).or_else(|| keep.then(|| reference.to_owned()))
+}
+
 /// Resolves `reference` against `base`, without an element around.
 pub(super) fn join(reference: &str, base: Option<&Url>) -> Option<Url> {
     let reference = reference.trim();

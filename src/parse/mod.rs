@@ -1,25 +1,35 @@
 //! Feed bytes to entries: decode, read what can be read, mend what is broken, name what was lost.
 
+#[cfg(test)]
+mod agreement;
 mod content;
 mod dates;
 mod decode;
+mod discover;
 mod entry;
 mod feed;
 mod identity;
+mod json;
 mod links;
 mod space;
+mod survey;
 mod text;
 mod tree;
+mod upstream;
 
 use serde::Serialize;
 use url::Url;
 
 use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
 
+pub use discover::{FeedLink, feed_links};
 use entry::read_entry;
 use feed::FeedReader;
+use json::JsonFeed;
 use space::Space;
+use text::cut;
 use tree::{Document, Element};
+use upstream::UpstreamFeed;
 
 /// A feed as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -43,7 +53,7 @@ pub struct FeedInfo {
     pub id: Option<String>,
     /// Description, as given.
     pub description: Option<String>,
-    /// BCP 47 as given.
+    /// BCP 47 as given, in lower case.
     pub language: Option<String>,
     /// What it says about its rhythm.
     #[serde(flatten)]
@@ -86,7 +96,7 @@ pub fn parse(
     let mut warnings = Vec::new();
     let text = decode::decode(body, content_type, &mut warnings);
     let source = trim_start(&text);
-    let mut parsed = xml(source, base_url)?;
+    let mut parsed = if source.starts_with('{') { json(source, base_url) } else { xml(source, base_url) }?;
     warnings.append(&mut parsed.warnings);
     parsed.warnings = warnings;
     Ok(parsed)
@@ -116,7 +126,20 @@ struct EntryDraft {
     enclosures: Vec<Url>,
 }
 
+fn json(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    let JsonFeed { info, entries, authors, warnings } = json::read(source, base_url)?;
+    Ok(finish(info, entries, &authors, warnings))
+}
+
 fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    match upstream::read(source, base_url) {
+        Some(UpstreamFeed { info, entries, authors }) => Ok(finish(info, entries, &authors, Vec::new())),
+        None => mend(source, base_url),
+    }
+}
+
+/// Reads what needs repair, or more than feed-rs knows.
+fn mend(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     let mut document = Document::read(source);
     let warnings = std::mem::take(&mut document.warnings);
     let Some(root) = document.top().descendants().find(|element| is_root(*element)) else {
@@ -126,19 +149,27 @@ fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     let mut reader = FeedReader::new(flavour, base_url);
     let mut items = Vec::new();
     walk(root, &mut reader, &mut items);
+    if items.is_empty() {
+        // Entries in a wrapper that no format has.
+        items.extend(root.descendants().filter(|element| is_entry(*element)));
+    }
     let (feed, authors) = reader.finish();
     // Links may be relative to the site where nobody says what they are relative to.
     let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
     let base_url = base_url.or(site.as_ref());
     let drafts = items.into_iter().map(|item| read_entry(item, flavour, base_url)).collect();
-    let entries = finish(drafts, &feed, &authors);
-    Ok(ParsedFeed { feed, entries, warnings })
+    Ok(finish(feed, drafts, &authors, warnings))
 }
 
 fn is_root(element: Element<'_>) -> bool {
     ["rss", "rdf", "feed", "channel", "entry", "item"]
         .iter()
         .any(|root| element.name().eq_ignore_ascii_case(root))
+}
+
+fn is_entry(element: Element<'_>) -> bool {
+    let is = |name| element.name().eq_ignore_ascii_case(name);
+    element.space() == Space::Core && (is("item") || is("entry"))
 }
 
 /// Hands the elements of the feed to `reader` and gathers those of its entries, in document order.
@@ -162,7 +193,14 @@ fn walk<'d>(root: Element<'d>, reader: &mut FeedReader<'_>, items: &mut Vec<Elem
     }
 }
 
-fn finish(drafts: Vec<EntryDraft>, feed: &FeedInfo, authors: &[String]) -> Vec<ParsedEntry> {
+/// What all formats have in common: identities, and what entries inherit from their feed.
+fn finish(
+    mut feed: FeedInfo,
+    drafts: Vec<EntryDraft>,
+    authors: &[String],
+    warnings: Vec<String>,
+) -> ParsedFeed {
+    feed.language = feed.language.map(|tag| tag.trim().to_ascii_lowercase()).filter(|tag| !tag.is_empty());
     let keys = identity::keys(&drafts);
     let finish = |(draft, key): (EntryDraft, Sha256Hash)| {
         let mut evidence = draft.evidence;
@@ -170,7 +208,7 @@ fn finish(drafts: Vec<EntryDraft>, feed: &FeedInfo, authors: &[String]) -> Vec<P
             evidence.authors = authors.to_vec();
         }
         let language = evidence.language.or_else(|| feed.language.clone());
-        evidence.language = language.map(|language| language.replace('_', "-"));
+        evidence.language = language.and_then(|tag| language_tag(&tag));
         ParsedEntry {
             key,
             link: draft.link.or(draft.permalink),
@@ -179,16 +217,30 @@ fn finish(drafts: Vec<EntryDraft>, feed: &FeedInfo, authors: &[String]) -> Vec<P
             enclosures: draft.enclosures,
         }
     };
-    drafts.into_iter().zip(keys).map(finish).collect()
+    let entries = drafts.into_iter().zip(keys).map(finish).collect();
+    ParsedFeed { feed, entries, warnings }
 }
 
+/// A language tag in one spelling.
+fn language_tag(tag: &str) -> Option<String> {
+    let tag = tag.trim().replace('_', "-").to_ascii_lowercase();
+    (!tag.is_empty()).then_some(tag)
+}
+
+/// What was found instead of a feed, and where.
 fn no_feed(source: &str, top: Element<'_>) -> ParseError {
-    let root = top.children().next();
-    let message = match root {
+    let message = match top.children().next() {
         _ if source.is_empty() => "empty: nothing to read".to_owned(),
-        Some(root) if root.name().eq_ignore_ascii_case("html") => "an HTML page, not a feed".to_owned(),
-        Some(root) => format!("no feed: the root element is <{}>", root.name()),
-        None => "no feed: no markup".to_owned(),
+        Some(root) if root.name().eq_ignore_ascii_case("html") => {
+            format!("an HTML page, not a feed: <{}> at {}", root.name(), root.place())
+        }
+        Some(root) => {
+            format!("no feed: the root element is {:?}, at {}", cut(root.name().into(), 60), root.place())
+        }
+        None => {
+            let start = source.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
+            format!("no feed: text without markup, line 1, column 1: {:?}", cut(start.into(), 60))
+        }
     };
     ParseError { message }
 }

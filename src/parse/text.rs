@@ -9,23 +9,31 @@ use html5ever::data::NAMED_ENTITIES;
 /// The longest name between `&` and `;` that is looked up.
 const MAX_ENTITY_NAME_BYTES: usize = 32;
 
+/// The longest text that is read out of a document: a summary or content of more is cut there.
+pub(super) const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
+/// The longest tag that is looked for in a headline.
+const MAX_INLINE_TAG_BYTES: usize = 2048;
+
 /// The entities that a document declares for itself, by name.
 pub(super) type Entities<'a> = HashMap<&'a str, Cow<'a, str>>;
 
 /// Resolves character references, the document's own entities and those of HTML. An `&` that begins none of them
-/// stays as it is.
+/// stays as it is. What grows beyond [`MAX_TEXT_BYTES`] is cut.
 pub(super) fn unescape<'a>(raw: &'a str, entities: &Entities<'_>) -> Cow<'a, str> {
     let Some(first) = raw.find('&') else { return Cow::Borrowed(raw) };
     let mut text = String::with_capacity(raw.len());
     text.push_str(&raw[..first]);
     let mut rest = &raw[first..];
     while let Some(after) = rest.strip_prefix('&') {
-        match entity(after).filter(|name| push_entity(name, entities, &mut text)) {
-            Some(name) => rest = &after[name.len()..],
-            None => {
-                text.push('&');
-                rest = after;
-            }
+        if text.len() > MAX_TEXT_BYTES {
+            break;
+        }
+        if let Some(name) = entity(after).filter(|name| push_entity(name, entities, &mut text)) {
+            rest = &after[name.len()..];
+        } else {
+            text.push('&');
+            rest = after;
         }
         let plain = rest.find('&').unwrap_or(rest.len());
         text.push_str(&rest[..plain]);
@@ -56,8 +64,8 @@ fn push_entity(reference: &str, entities: &Entities<'_>, text: &mut String) -> b
         };
         let Ok(code) = code else { return false };
         // References into the C1 range are windows-1252 in all but name.
-        match code {
-            0x80..=0x9F => text.push(from_windows_1252(code as u8)),
+        match u8::try_from(code) {
+            Ok(byte @ 0x80..=0x9F) => text.push(from_windows_1252(byte)),
             _ => text.extend(char::from_u32(code).filter(|c| is_text(*c))),
         }
         return true;
@@ -83,18 +91,18 @@ fn is_text(c: char) -> bool {
 /// Drops control characters, reads those of the C1 range as the windows-1252 that they are, and undoes a UTF-8 that
 /// was once taken for windows-1252 and encoded again.
 pub(super) fn clean(text: Cow<'_, str>) -> String {
-    let text = match text.is_ascii() {
-        true => text,
-        false => encoded_twice(&text).map_or(text, Cow::Owned),
-    };
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
+        return text.into_owned();
+    }
+    let text = encoded_twice(&text).map_or(text, Cow::Owned);
     if text.chars().all(is_text) {
         return text.into_owned();
     }
-    let mend = |c: char| match c {
-        '\u{80}'..='\u{9F}' => Some(from_windows_1252(c as u8)),
-        c => is_text(c).then_some(c),
+    let mend = |c: char| match u8::try_from(c) {
+        Ok(byte @ 0x80..=0x9F) => from_windows_1252(byte),
+        _ => c,
     };
-    text.chars().filter_map(mend).filter(|c| is_text(*c)).collect()
+    text.chars().map(mend).filter(|c| is_text(*c)).collect()
 }
 
 /// The text that was encoded twice: all of it fits windows-1252, and read as bytes it is UTF-8 beyond ASCII.
@@ -113,9 +121,16 @@ fn encoded_twice(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Cuts a text to at most `max_bytes`, between characters.
-pub(super) fn cap(text: &mut String, max_bytes: usize) {
-    text.truncate(text.floor_char_boundary(max_bytes));
+/// A text cut to at most `max_bytes`, between characters.
+pub(super) fn cut(text: Cow<'_, str>, max_bytes: usize) -> Cow<'_, str> {
+    let end = text.floor_char_boundary(max_bytes);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
 }
 
 /// One line: runs of white space become one space.
@@ -148,12 +163,11 @@ pub(super) fn plain_line(html: &str) -> String {
     while let Some(start) = rest.find('<') {
         text.push_str(&rest[..start]);
         rest = &rest[start..];
-        match inline_tag(rest) {
-            Some(length) => rest = &rest[length..],
-            None => {
-                text.push('<');
-                rest = &rest[1..];
-            }
+        if let Some(length) = inline_tag(rest) {
+            rest = &rest[length..];
+        } else {
+            text.push('<');
+            rest = &rest[1..];
         }
     }
     text.push_str(rest);
@@ -162,6 +176,7 @@ pub(super) fn plain_line(html: &str) -> String {
 
 /// Length of the tag or comment at the start of `html`.
 fn inline_tag(html: &str) -> Option<usize> {
+    let html = &html[..html.floor_char_boundary(MAX_INLINE_TAG_BYTES)];
     if html.starts_with("<!--") {
         return html.find("-->").map(|end| end + 3);
     }

@@ -1,17 +1,18 @@
 //! Entries to articles: fetch the page, extract, fingerprint, store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument as _;
 use url::Url;
 
-use super::line::Stage;
+use super::line::{Stage, Until, Worked};
+use super::suspects::guarded;
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::dedup;
 use crate::extract::{Evidence, SiteEvidence, extract};
-use crate::fetch::{Content, Purpose, Request, Response, Retry, decode_page};
+use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, decode_page};
 use crate::model::{
     Article, ContentSource, Entry, EntryEvidence, EntryId, Fingerprint, Known, Lease, Page, PageBody,
     QualityFlag, Sha256Hash, Validators, Verdict, strip_tracking,
@@ -20,10 +21,10 @@ use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, St
 use crate::telemetry::metrics::{self, Finished};
 
 /// First wait after a failed attempt at a page; doubled with each further one.
-const FIRST_RETRY: Duration = Duration::from_secs(5 * 60);
+const FIRST_RETRY: Duration = Duration::from_mins(5);
 
 /// Longest wait between two attempts at a page.
-const LONGEST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_RETRY: Duration = Duration::from_hours(24);
 
 /// The second half of the mill.
 #[derive(Clone, Debug)]
@@ -41,6 +42,9 @@ impl Stage for Articles {
     }
 
     async fn claim(&self, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        if self.0.paused_until().is_some() {
+            return Ok(Vec::new());
+        }
         let lease = self.0.plan.borrow().settings.lease;
         self.0.store.entries_claim(lease, limit).await
     }
@@ -49,19 +53,22 @@ impl Stage for Articles {
         (item.id, item.lease)
     }
 
-    async fn release(&self, claims: Vec<(EntryId, Lease)>) -> Result<(), StoreError> {
-        self.0.store.entries_release(&claims).await
+    async fn release(&self, claims: Vec<((EntryId, Lease), Timestamp)>) -> Result<(), StoreError> {
+        let entries: Vec<_> = claims.into_iter().map(|((id, lease), due)| (id, lease, due)).collect();
+        self.0.store.entries_release(&entries).await
     }
 
-    async fn process(&self, entry: Entry) -> FinishedEntry {
+    async fn process(&self, entry: Entry) -> Worked<(EntryId, Lease), FinishedEntry> {
         let span = tracing::info_span!(
             "article",
             entry.id = entry.id.0,
             page.url = entry.url.as_ref().map(tracing::field::display),
             feed.url = %entry.feed_url,
         );
-        let outcome = process(&self.0, &entry).instrument(span).await;
-        FinishedEntry { entry, outcome }
+        match process(&self.0, &entry).instrument(span).await {
+            Ok(outcome) => Worked::Done(FinishedEntry { entry, outcome }),
+            Err(PutOff { due, until }) => Worked::PutOff { claim: Self::claim_of(&entry), due, until },
+        }
     }
 
     async fn record(&self, done: Vec<FinishedEntry>) -> Result<(), StoreError> {
@@ -79,7 +86,7 @@ impl Stage for Articles {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.0.store.entries_next_due().await
+        Ok(self.0.not_while_paused(self.0.store.entries_next_due().await?))
     }
 }
 
@@ -125,18 +132,23 @@ struct Source {
     from_feed: bool,
 }
 
+/// An entry whose time has not come: it is given back, due again then.
+struct PutOff {
+    due: Timestamp,
+    until: Until,
+}
+
 /// One entry, from the request to what is to be recorded of it.
-async fn process(shared: &Shared, entry: &Entry) -> EntryOutcome {
+async fn process(shared: &Shared, entry: &Entry) -> Result<EntryOutcome, PutOff> {
     if entry.known == Known::ThroughAnother {
-        return EntryOutcome::AlreadyStored;
+        return Ok(EntryOutcome::AlreadyStored);
     }
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
-    let source = match source(shared, &plan, &options, entry).await {
-        Ok(source) => source,
-        Err(outcome) => return outcome,
+    let outcome = match source(shared, &plan, &options, entry).await? {
+        Ok(source) => refine(shared, &plan, options.content, entry, source).await,
+        Err(outcome) => outcome,
     };
-    let outcome = refine(shared, &plan, options.content, entry, source).await;
     match &outcome {
         EntryOutcome::Extracted(extracted) => tracing::info!(
             words = extracted.article.word_count,
@@ -144,93 +156,94 @@ async fn process(shared: &Shared, entry: &Entry) -> EntryOutcome {
             "extracted"
         ),
         EntryOutcome::Failed { label, reason, .. } => tracing::warn!(label, reason, "no article"),
-        EntryOutcome::AlreadyStored | EntryOutcome::Postponed { .. } => {}
+        EntryOutcome::Postponed { until, label, reason } => {
+            tracing::warn!(label, reason, %until, "the page will be tried again");
+        }
+        EntryOutcome::AlreadyStored => {}
     }
-    outcome
+    Ok(outcome)
 }
 
-/// The page, or the feed's content where the operator wants that or the page cannot be had.
+/// The page, or the feed's content where the operator wants that or the page cannot be had; else what becomes of the
+/// entry.
 async fn source(
     shared: &Shared,
     plan: &Plan,
     options: &FeedOptions,
     entry: &Entry,
-) -> Result<Source, EntryOutcome> {
-    let now = shared.clock.now();
-    let wants_feed = options.content == ContentSource::Feed;
-    let Some(url) = entry.url.as_ref().filter(|_| !wants_feed) else {
-        return feed_source(entry, now).ok_or_else(|| EntryOutcome::Failed {
+) -> Result<Result<Source, EntryOutcome>, PutOff> {
+    let Some(url) = entry.url.as_ref().filter(|_| options.content != ContentSource::Feed) else {
+        return Ok(feed_source(entry, shared.clock.now()).ok_or_else(|| EntryOutcome::Failed {
             label: "no_content",
-            reason: if wants_feed {
-                "the entry holds no content of its own and the feed is set to content = \"feed\"".to_owned()
-            } else {
-                "the entry has neither a link nor content".to_owned()
-            },
+            reason: match options.content {
+                ContentSource::Feed => "content = \"feed\", and the feed holds no content of this entry",
+                ContentSource::Page | ContentSource::Auto => "the entry has neither a link nor content",
+            }
+            .to_owned(),
             quarantined: false,
-        });
+        }));
     };
+    if let Some(due) = shared.deferred(plan, url) {
+        return Err(PutOff { due, until: Until::HostTurn });
+    }
     let request = Request {
         purpose: Purpose::Page,
         url,
         validators: &Validators::default(),
         options: &options.request.for_target(&entry.feed_url, url),
     };
-    let error = match plan.fetcher.fetch(&request).await {
-        Ok(response) => match page_source(url, response, shared.clock.now()) {
-            Some(source) => return Ok(source),
-            None => {
-                return Err(postponed(
-                    entry,
-                    plan,
-                    now,
-                    None,
-                    "not_modified",
-                    "the server answered 304 to an unconditional request",
-                ));
-            }
-        },
-        Err(error) => error,
-    };
-    tracing::warn!(label = error.label(), error = %error, "the page cannot be had");
-    if options.content == ContentSource::Auto
-        && let Some(source) = feed_content(entry).and_then(|_| feed_source(entry, now))
-    {
-        return Ok(source);
+    let fetched = plan.fetcher.fetch(&request).await;
+    if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
+        return Err(PutOff { due, until: Until::NetworkReturn });
     }
-    Err(match error.retry() {
-        Retry::Later(after) => postponed(entry, plan, now, after, error.label(), &error.to_string()),
-        Retry::Never | Retry::Gone => {
-            EntryOutcome::Failed { label: error.label(), reason: error.to_string(), quarantined: false }
-        }
+    let now = shared.clock.now();
+    Ok(match fetched {
+        Ok(response) => page_source(url, response, now),
+        Err(error) => without_page(plan, options, entry, &error, now),
     })
 }
 
-/// Tries again later, ever more rarely, until the attempts are used up.
-fn postponed(
-    entry: &Entry,
+/// What to do where the page cannot be had.
+fn without_page(
     plan: &Plan,
+    options: &FeedOptions,
+    entry: &Entry,
+    error: &FetchError,
     now: Timestamp,
-    after: Option<Duration>,
-    label: &'static str,
-    reason: &str,
-) -> EntryOutcome {
+) -> Result<Source, EntryOutcome> {
+    if options.content == ContentSource::Auto
+        && feed_content(entry).is_some()
+        && let Some(source) = feed_source(entry, now)
+    {
+        tracing::warn!(label = error.label(), reason = %error, "the feed's content stands in for the page");
+        return Ok(source);
+    }
+    let (label, reason) = (error.label(), error.to_string());
+    let failed = |reason| EntryOutcome::Failed { label, reason, quarantined: false };
+    let Retry::Later(after) = error.retry() else { return Err(failed(reason)) };
     let attempts = entry.failures + 1;
     if attempts >= plan.settings.max_entry_attempts {
-        return EntryOutcome::Failed {
-            label,
-            reason: format!("{reason} (given up after {attempts} attempts)"),
-            quarantined: false,
-        };
+        return Err(failed(format!("{reason} (given up after {attempts} attempts)")));
     }
-    let backoff = FIRST_RETRY.saturating_mul(1 << entry.failures.min(16)).min(LONGEST_RETRY);
-    let wait = after.unwrap_or_default().clamp(backoff, LONGEST_RETRY.max(backoff));
-    let wait = SignedDuration::try_from(wait).expect("a day fits");
-    EntryOutcome::Postponed { until: now + wait, label, reason: reason.to_owned() }
+    Err(EntryOutcome::Postponed { until: now + retry_wait(entry.failures, after), label, reason })
 }
 
-fn page_source(url: &Url, response: Response, fetched_at: Timestamp) -> Option<Source> {
-    let Content::Body(body) = response.content else { return None };
-    Some(Source {
+/// How long to wait after one more failure: ever longer, and no less than the server asked for, within a day.
+fn retry_wait(failures: u32, asked: Option<Duration>) -> SignedDuration {
+    let backoff = FIRST_RETRY.saturating_mul(1 << failures.min(16));
+    let wait = backoff.max(asked.unwrap_or_default()).min(LONGEST_RETRY);
+    SignedDuration::try_from(wait).expect("a day fits")
+}
+
+fn page_source(url: &Url, response: Response, fetched_at: Timestamp) -> Result<Source, EntryOutcome> {
+    let Content::Body(body) = response.content else {
+        return Err(EntryOutcome::Failed {
+            label: "not_modified",
+            reason: "the server says that the page has not changed, and was not asked".to_owned(),
+            quarantined: false,
+        });
+    };
+    Ok(Source {
         raw_sha256: Sha256Hash::of(&body),
         page: Page {
             url: url.clone(),
@@ -267,19 +280,9 @@ async fn refine(
     entry: &Entry,
     source: Source,
 ) -> EntryOutcome {
-    let quarantine =
-        |label: &'static str, reason: String| EntryOutcome::Failed { label, reason, quarantined: true };
-    let _alone = match shared.precaution(entry.suspect).await {
-        Some(alone) => {
-            if let Err(error) = shared.store.entries_mark_attempted(&[(entry.id, entry.lease)]).await {
-                tracing::error!(error = %error, "cannot mark the attempt: the entry's lease will run out");
-            }
-            Some(alone)
-        }
-        None => None,
-    };
     let hostname = source.page.url.host_str().unwrap_or_default().to_owned();
     let site = match shared.store.site_evidence(&hostname).await {
+        Ok(site) if entry.known == Known::ThroughThis => without_one_article(site),
         Ok(site) => site,
         Err(error) => {
             tracing::warn!(error = %error, "the host's furniture is unknown: extracting without it");
@@ -291,20 +294,30 @@ async fn refine(
     let dedup = plan.dedup.clone();
     let Source { page, raw_sha256, from_feed } = source;
     let fetched_at = page.fetched_at;
-    let refined = shared
-        .workers
-        .run(move || {
-            let mut article = extract(&page, &Evidence { entry: Some(&evidence), site: Some(&site) }, &rules);
-            if from_feed {
-                flag(&mut article, QualityFlag::FeedContentUsed);
-            }
-            let fingerprint = dedup::fingerprint(&article, &dedup);
-            (article, fingerprint)
-        })
-        .await;
+    let work = move || {
+        let began = Instant::now();
+        let mut article = extract(&page, &Evidence { entry: Some(&evidence), site: Some(&site) }, &rules);
+        if from_feed {
+            flag(&mut article, QualityFlag::FeedContentUsed);
+        }
+        metrics::extracted(began.elapsed());
+        let fingerprint = dedup::fingerprint(&article, &dedup);
+        (article, fingerprint)
+    };
+    let refined = guarded(
+        entry.suspect,
+        &shared.alone,
+        shared.store.entry_attempt_begin(entry.id, entry.lease),
+        shared.workers.run(work),
+        shared.store.entry_attempt_end(entry.id, entry.lease),
+    )
+    .await;
     let (article, fingerprint): (Article, Fingerprint) = match refined {
         Ok(refined) => refined,
-        Err(error) => return quarantine(error.label(), format!("the extractor {error}")),
+        Err(error) => {
+            let reason = format!("the extractor {error}");
+            return EntryOutcome::Failed { label: error.label(), reason, quarantined: true };
+        }
     };
     let original_url = entry.article_url();
     EntryOutcome::Extracted(Box::new(ExtractedArticle {
@@ -315,6 +328,17 @@ async fn refine(
         raw_sha256,
         fetched_at,
     }))
+}
+
+/// The evidence without the article that is being read anew: its own blocks are not furniture because it showed them
+/// before. Which of the counts it is behind is not kept, so that each gives up one.
+fn without_one_article(mut site: SiteEvidence) -> SiteEvidence {
+    site.articles = site.articles.saturating_sub(1);
+    site.articles_by_block.retain(|_, articles| {
+        *articles -= 1;
+        *articles > 0
+    });
+    site
 }
 
 /// The entry as evidence. Its content must not stand in for the page where the operator asked for the page only, and need

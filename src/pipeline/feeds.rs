@@ -1,15 +1,17 @@
 //! Feeds to entries: poll what is due, read it, record its entries as pending.
 
+use jiff::Timestamp;
 use rand::RngExt as _;
 use tracing::Instrument as _;
 use url::Url;
 
-use super::line::Stage;
+use super::line::{Stage, Until, Worked};
+use super::suspects::guarded;
 use super::{FeedOptions, Plan, Shared, Tally};
-use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry};
-use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, url_without_link};
+use crate::fetch::{Content, Purpose, Request, Response, Retry};
+use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, url_without_link};
 use crate::parse::{ParsedEntry, ParsedFeed, parse};
-use crate::schedule::{Freshness, PollOutcome, next_poll};
+use crate::schedule::{Freshness, PollOutcome, confirm_move, next_poll};
 use crate::store::{NewEntry, PollRecord, PollResult, StoreError};
 use crate::telemetry::metrics;
 
@@ -32,6 +34,9 @@ impl Stage for Feeds {
     }
 
     async fn claim(&self, limit: u32) -> Result<Vec<DueFeed>, StoreError> {
+        if self.0.paused_until().is_some() {
+            return Ok(Vec::new());
+        }
         let lease = self.0.plan.borrow().settings.lease;
         self.0.store.feeds_claim_due(lease, limit).await
     }
@@ -40,11 +45,12 @@ impl Stage for Feeds {
         (item.id, item.lease)
     }
 
-    async fn release(&self, claims: Vec<(FeedId, Lease)>) -> Result<(), StoreError> {
-        self.0.store.feeds_release(&claims).await
+    async fn release(&self, claims: Vec<((FeedId, Lease), Timestamp)>) -> Result<(), StoreError> {
+        let feeds: Vec<_> = claims.into_iter().map(|((id, lease), due)| (id, lease, due)).collect();
+        self.0.store.feeds_release(&feeds).await
     }
 
-    async fn process(&self, feed: DueFeed) -> PollRecord {
+    async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
         let span = tracing::info_span!("poll", feed.url = %feed.url);
         poll(&self.0, feed).instrument(span).await
     }
@@ -77,125 +83,172 @@ impl Stage for Feeds {
         Ok(())
     }
 
-    async fn next_due(&self) -> Result<Option<jiff::Timestamp>, StoreError> {
-        self.0.store.feeds_next_due().await
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.0.not_while_paused(self.0.store.feeds_next_due().await?))
     }
 }
 
 /// One poll, from the request to what is to be recorded of it.
-async fn poll(shared: &Shared, feed: DueFeed) -> PollRecord {
+async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
     let plan = shared.plan();
+    let put_off = |due, until| Worked::PutOff { claim: (feed.id, feed.lease), due, until };
+    if let Some(due) = shared.deferred(&plan, &feed.url) {
+        return put_off(due, Until::HostTurn);
+    }
     let options = plan.options(&feed.configured_url);
     let request = Request {
         purpose: Purpose::Feed,
         url: &feed.url,
         validators: &feed.validators,
-        options: &options.request,
+        options: &options.request.for_target(&feed.configured_url, &feed.url),
     };
     let fetched = plan.fetcher.fetch(&request).await;
-    let freshness = match &fetched {
-        Ok(response) => response.freshness.clone(),
-        Err(error) => error.freshness(),
+    if let Some(due) = shared.blame_ourselves(&feed.url, fetched.as_ref().err()) {
+        return put_off(due, Until::NetworkReturn);
+    }
+    let answer = match fetched {
+        Ok(response) => read(shared, &feed, response).await,
+        Err(error) => Answer {
+            result: PollResult::Failed {
+                label: error.label(),
+                reason: error.to_string(),
+                gone: error.retry() == Retry::Gone,
+            },
+            outcome: PollOutcome::Failed,
+            freshness: error.freshness(),
+            moved_to: None,
+        },
     };
-    let (result, outcome) = match fetched {
-        Ok(response) => read(shared, &plan, &feed, response).await,
-        Err(error) => failed(&error),
-    };
-    finish(shared, &options, &feed, result, &outcome, &freshness)
+    Worked::Done(concluded(shared, &plan, &options, &feed, answer))
 }
 
-fn finish(
+/// What a poll brought, for the store and for the schedule.
+struct Answer {
+    result: PollResult,
+    outcome: PollOutcome,
+    freshness: Freshness,
+    /// Where a permanent redirect pointed.
+    moved_to: Option<Url>,
+}
+
+/// The answer with its consequences: when to poll next, and where.
+fn concluded(
     shared: &Shared,
+    plan: &Plan,
     options: &FeedOptions,
     feed: &DueFeed,
-    result: PollResult,
-    outcome: &PollOutcome,
-    freshness: &Freshness,
+    answer: Answer,
 ) -> PollRecord {
     let now = shared.clock.now();
     let jitter = rand::rng().random_range(0.0..1.0);
-    let next = next_poll(&options.bounds, &feed.history, outcome, freshness, now, jitter);
-    match &result {
-        PollResult::Failed { label, reason, .. } => tracing::warn!(
-            label,
-            reason,
-            failures = next.history.consecutive_failures,
-            next = %next.at,
-            "the poll failed"
-        ),
+    let mut next = next_poll(&options.bounds, &feed.history, &answer.outcome, &answer.freshness, now, jitter);
+    let moved_to = match answer.outcome {
+        // A failure says nothing of where the feed lives.
+        PollOutcome::Failed => None,
+        PollOutcome::Unchanged | PollOutcome::Parsed { .. } => {
+            let days = plan.settings.move_confirmation_days;
+            confirm_move(&mut next.history, answer.moved_to.as_ref(), days, now)
+        }
+    };
+    if let Some(url) = &moved_to {
+        tracing::info!(to = %url, "moved for good");
+    }
+    match &answer.result {
+        PollResult::Failed { label, reason, .. } => {
+            let failures = next.history.consecutive_failures;
+            tracing::warn!(label, reason, failures, next = %next.at, "the poll failed");
+        }
         PollResult::Unchanged { .. } => tracing::debug!(next = %next.at, "unchanged"),
         PollResult::Parsed { entries, warnings, .. } => {
             tracing::info!(entries = entries.len(), repaired = warnings.len(), next = %next.at, "polled");
         }
     }
-    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, result }
-}
-
-fn failed(error: &FetchError) -> (PollResult, PollOutcome) {
-    let result = PollResult::Failed {
-        label: error.label(),
-        reason: error.to_string(),
-        gone: error.retry() == Retry::Gone,
-    };
-    (result, PollOutcome::Failed)
+    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to, result: answer.result }
 }
 
 /// Reads the answer to a poll.
-async fn read(shared: &Shared, plan: &Plan, feed: &DueFeed, response: Response) -> (PollResult, PollOutcome) {
-    let body = match response.content {
+async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
+    let moved_to = response.moved_to().cloned();
+    let Response { final_url, validators, freshness, content_type, content, .. } = response;
+    let (result, outcome) = match content {
         // A 304 may bring new validators; one without any keeps the old.
         Content::NotModified => {
-            let validators = Some(response.validators).filter(|validators| *validators != Default::default());
-            return (PollResult::Unchanged { validators }, PollOutcome::Unchanged);
+            let validators = Some(validators).filter(|validators| *validators != Validators::default());
+            (PollResult::Unchanged { validators }, PollOutcome::Unchanged)
         }
-        Content::Body(body) => body,
-    };
-    let body_sha256 = Sha256Hash::of(&body);
-    if feed.body_sha256 == Some(body_sha256) {
-        let validators = Some(response.validators);
-        return (PollResult::Unchanged { validators }, PollOutcome::Unchanged);
-    }
-    let _alone = match shared.precaution(feed.suspect).await {
-        Some(alone) => {
-            if let Err(error) = shared.store.feeds_mark_attempted(&[(feed.id, feed.lease)]).await {
-                tracing::error!(error = %error, "cannot mark the attempt: the feed's lease will run out");
+        Content::Body(body) => {
+            let body_sha256 = Sha256Hash::of(&body);
+            if feed.body_sha256 == Some(body_sha256) {
+                (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::Unchanged)
+            } else {
+                match parsed(shared, feed, body, content_type, final_url).await {
+                    Ok(parsed) => fresh(shared, feed, parsed, validators, body_sha256).await,
+                    Err((label, reason)) => {
+                        (PollResult::Failed { label, reason, gone: false }, PollOutcome::Failed)
+                    }
+                }
             }
-            Some(alone)
         }
-        None => None,
     };
-    let base = response.final_url.clone();
-    let parsed =
-        shared.workers.run(move || parse(&body, response.content_type.as_deref(), Some(&base))).await;
-    let mut parsed = match parsed {
-        Ok(Ok(parsed)) => parsed,
-        Ok(Err(error)) => return not_a_feed("not_a_feed", &error),
-        Err(error) => return not_a_feed(error.label(), &error),
+    Answer { result, outcome, freshness, moved_to }
+}
+
+/// The feed in `body`, read on a worker; else a label and a reason.
+async fn parsed(
+    shared: &Shared,
+    feed: &DueFeed,
+    body: Vec<u8>,
+    content_type: Option<String>,
+    base: Url,
+) -> Result<ParsedFeed, (&'static str, String)> {
+    let parsed = guarded(
+        feed.suspect,
+        &shared.alone,
+        shared.store.feed_attempt_begin(feed.id, feed.lease),
+        shared.workers.run(move || parse(&body, content_type.as_deref(), Some(&base))),
+        shared.store.feed_attempt_end(feed.id, feed.lease),
+    )
+    .await;
+    match parsed {
+        Ok(Ok(parsed)) => Ok(parsed),
+        Ok(Err(error)) => Err(("not_a_feed", error.to_string())),
+        Err(error) => Err((error.label(), format!("the parser {error}"))),
+    }
+}
+
+/// What a feed's new body means.
+async fn fresh(
+    shared: &Shared,
+    feed: &DueFeed,
+    mut parsed: ParsedFeed,
+    validators: Validators,
+    body_sha256: Sha256Hash,
+) -> (PollResult, PollOutcome) {
+    drop_future_dates(&mut parsed, shared.clock.now());
+    let keys: Vec<Sha256Hash> = parsed.entries.iter().map(|entry| entry.key).collect();
+    let new_entries = match shared.store.entries_count_new(feed.id, &keys).await {
+        Ok(count) => count,
+        Err(error) => {
+            tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
+            0
+        }
     };
-    let now = shared.clock.now();
-    drop_future_dates(&mut parsed, now);
     let outcome = PollOutcome::Parsed {
         hints: parsed.feed.hints.clone(),
         entry_times: parsed.entries.iter().filter_map(|entry| entry.evidence.published_at).collect(),
-        new_entries: 0,
+        new_entries,
     };
     let result = PollResult::Parsed {
-        validators: response.validators,
+        validators,
         body_sha256,
         info: Box::new(parsed.feed),
         entries: parsed.entries.into_iter().map(|entry| new_entry(&feed.configured_url, entry)).collect(),
         warnings: parsed.warnings,
-        moved_to: None,
     };
     (result, outcome)
 }
 
-fn not_a_feed(label: &'static str, error: &dyn std::error::Error) -> (PollResult, PollOutcome) {
-    let result = PollResult::Failed { label, reason: error.to_string(), gone: false };
-    (result, PollOutcome::Failed)
-}
-
-fn drop_future_dates(parsed: &mut ParsedFeed, now: jiff::Timestamp) {
+fn drop_future_dates(parsed: &mut ParsedFeed, now: Timestamp) {
     let latest = now + FUTURE_TOLERANCE;
     for entry in &mut parsed.entries {
         for date in [&mut entry.evidence.published_at, &mut entry.evidence.updated_at] {

@@ -25,6 +25,41 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// How long the line rests after the store failed.
 const STORE_FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
+/// What became of an item in a worker's hands.
+#[derive(Debug)]
+pub enum Worked<C, D> {
+    /// It is done, well or badly: to be recorded.
+    Done(D),
+    /// Its time has not come, and nobody is to blame: it is given back.
+    PutOff {
+        /// What is given back.
+        claim: C,
+        /// When it is due again.
+        due: Timestamp,
+        /// What it waits for.
+        until: Until,
+    },
+}
+
+impl<C, D> Worked<C, D> {
+    /// When the item's turn at a busy host comes, where it was put off for that.
+    fn host_turn(&self) -> Option<Timestamp> {
+        match self {
+            Self::PutOff { due, until: Until::HostTurn, .. } => Some(*due),
+            Self::PutOff { until: Until::NetworkReturn, .. } | Self::Done(_) => None,
+        }
+    }
+}
+
+/// What an item waits for that was put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Its turn at a busy host, which comes soon.
+    HostTurn,
+    /// The return of our own network, of which nobody knows when it comes.
+    NetworkReturn,
+}
+
 /// One half of the mill, as the loop sees it.
 pub trait Stage: Clone + Send + Sync + 'static {
     /// A claimed row.
@@ -43,10 +78,13 @@ pub trait Stage: Clone + Send + Sync + 'static {
     fn claim(&self, limit: u32) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
     /// What it takes to give `item` back.
     fn claim_of(item: &Self::Item) -> Self::Claim;
-    /// Gives back items whose work was broken off: they are due again at once.
-    fn release(&self, claims: Vec<Self::Claim>) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Gives back items whose work is not done, each with the time at which it is due again.
+    fn release(
+        &self,
+        claims: Vec<(Self::Claim, Timestamp)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Does the work for one item. Failures are results.
-    fn process(&self, item: Self::Item) -> impl Future<Output = Self::Done> + Send;
+    fn process(&self, item: Self::Item) -> impl Future<Output = Worked<Self::Claim, Self::Done>> + Send;
     /// Records finished work in one transaction.
     fn record(&self, done: Vec<Self::Done>) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// When the next item is due.
@@ -59,27 +97,51 @@ pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
     working.claim(stage).await?;
     let count = working.tasks.len();
     while !working.tasks.is_empty() {
-        let done = working.finished().await;
-        stage.record(done).await?;
+        let worked = working.finished().await;
+        settle(stage, worked).await?;
     }
     Ok(count)
 }
 
-/// Works until nothing is due and nothing is in hand, or until `soft` is cancelled and what is in hand is finished.
+/// Works until `upstream` has ended and nothing is due, nothing is in hand and nothing waits for its turn at a host; or
+/// until `soft` is cancelled and what is in hand is finished. `wake` is rung when the upstream has brought something.
 /// Returns how many items were recorded; the first failure of the store ends it.
-pub async fn drain<S: Stage>(stage: &S, soft: &CancellationToken) -> Result<usize, StoreError> {
+pub async fn drain<S: Stage>(
+    stage: &S,
+    wake: &Notify,
+    clock: &Clock,
+    upstream: &CancellationToken,
+    soft: &CancellationToken,
+) -> Result<usize, StoreError> {
     let mut working = Working::<S>::new();
     let mut recorded = 0;
+    let mut last_turn = Timestamp::MIN;
     loop {
-        if working.has_room(stage) && !soft.is_cancelled() {
-            working.claim(stage).await?;
+        let woken = wake.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        // Asked before the look: what the upstream brings last is seen by it.
+        let upstream_ended = upstream.is_cancelled();
+        let stopping = soft.is_cancelled();
+        let mut rest = LONGEST_SLEEP;
+        if working.has_room(stage) && !stopping {
+            rest = working.look(stage, clock).await?;
         }
-        if working.tasks.is_empty() {
+        let more_to_come = !upstream_ended || clock.now() < last_turn;
+        if working.tasks.is_empty() && (stopping || !more_to_come) {
             return Ok(recorded);
         }
-        let done = working.finished().await;
-        recorded += done.len();
-        stage.record(done).await?;
+        tokio::select! {
+            worked = working.finished(), if !working.tasks.is_empty() => {
+                let turns = worked.iter().filter_map(Worked::host_turn);
+                last_turn = turns.fold(last_turn, Timestamp::max);
+                recorded += settle(stage, worked).await?;
+            }
+            () = soft.cancelled(), if !stopping => {}
+            () = upstream.cancelled(), if !upstream_ended => {}
+            () = woken => {}
+            () = tokio::time::sleep(rest) => {}
+        }
     }
 }
 
@@ -109,9 +171,9 @@ pub async fn run<S: Stage>(
         };
         let sleep = looked.unwrap_or_else(|error| rest_after::<S>(&error));
         tokio::select! {
-            () = hard.cancelled() => return working.give_back(stage).await,
-            done = working.finished(), if !working.tasks.is_empty() => {
-                if let Err(error) = stage.record(done).await {
+            () = hard.cancelled() => return working.give_back(stage, clock.now()).await,
+            worked = working.finished(), if !working.tasks.is_empty() => {
+                if let Err(error) = settle(stage, worked).await {
                     tokio::time::sleep(rest_after::<S>(&error)).await;
                 }
             }
@@ -120,6 +182,25 @@ pub async fn run<S: Stage>(
             () = tokio::time::sleep(sleep) => {}
         }
     }
+}
+
+/// Writes down what became of items. Returns how many of them are done.
+async fn settle<S: Stage>(stage: &S, worked: Vec<Worked<S::Claim, S::Done>>) -> Result<usize, StoreError> {
+    let (mut done, mut put_off) = (Vec::with_capacity(worked.len()), Vec::new());
+    for item in worked {
+        match item {
+            Worked::Done(item) => done.push(item),
+            Worked::PutOff { claim, due, .. } => put_off.push((claim, due)),
+        }
+    }
+    let count = done.len();
+    if count > 0 {
+        stage.record(done).await?;
+    }
+    if !put_off.is_empty() {
+        stage.release(put_off).await?;
+    }
+    Ok(count)
 }
 
 fn rest_after<S: Stage>(error: &StoreError) -> Duration {
@@ -134,7 +215,7 @@ fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
 
 /// Items being worked on, each in a task of its own so that all cores are used.
 struct Working<S: Stage> {
-    tasks: JoinSet<S::Done>,
+    tasks: JoinSet<Worked<S::Claim, S::Done>>,
     claims: HashMap<tokio::task::Id, S::Claim>,
 }
 
@@ -175,7 +256,7 @@ impl<S: Stage> Working<S> {
     }
 
     /// Waits for one item to finish and takes along all that have finished by then.
-    async fn finished(&mut self) -> Vec<S::Done> {
+    async fn finished(&mut self) -> Vec<Worked<S::Claim, S::Done>> {
         let mut done = Vec::new();
         let mut next = self.tasks.join_next_with_id().await;
         while let Some(result) = next {
@@ -195,9 +276,9 @@ impl<S: Stage> Working<S> {
         done
     }
 
-    async fn give_back(mut self, stage: &S) {
+    async fn give_back(mut self, stage: &S, now: Timestamp) {
         self.tasks.abort_all();
-        let claims: Vec<S::Claim> = self.claims.into_values().collect();
+        let claims: Vec<_> = self.claims.into_values().map(|claim| (claim, now)).collect();
         if claims.is_empty() {
             return;
         }

@@ -12,23 +12,30 @@ pub mod articles;
 pub mod feeds;
 /// The loop that drives a half.
 pub mod line;
+/// What may have killed the process before is parsed alone.
+pub mod suspects;
 /// CPU work off the async threads, bounded, with a budget.
 pub mod workers;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use url::Url;
 
 use crate::clock::Clock;
 use crate::extract::Rules;
-use crate::fetch::{self, Fetcher};
+use crate::fetch::{self, FetchError, Fetcher, Outage};
 use crate::model::ContentSource;
 use crate::store::Store;
+use crate::telemetry::metrics;
 use crate::{dedup, schedule};
+
+/// How long a worker waits for its turn at a host before it gives the item back.
+const HOST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the two halves work.
 #[derive(Clone, Debug)]
@@ -47,6 +54,8 @@ pub struct Settings {
     pub initial_spread: Duration,
     /// Failed attempts after which an entry is given up.
     pub max_entry_attempts: u32,
+    /// Different days on which a permanent redirect must be seen before the feed's URL follows it.
+    pub move_confirmation_days: u32,
 }
 
 /// Everything that may differ from feed to feed.
@@ -109,7 +118,9 @@ pub struct Shared {
     pub plan: watch::Receiver<Arc<Plan>>,
     /// The CPU workers.
     pub workers: workers::Workers,
-    /// Held while a suspect is parsed (see [`Shared::precaution`]).
+    /// Tells a failing network of our own from failing hosts.
+    pub outage: Arc<Mutex<Outage>>,
+    /// Held while a suspect is parsed (see [`suspects`]).
     pub alone: Arc<tokio::sync::Mutex<()>>,
     /// What has been done since the start.
     pub tally: Arc<Tally>,
@@ -126,15 +137,43 @@ impl Shared {
     }
 }
 
-/// The right to parse a suspect: one at a time.
-pub type Alone = tokio::sync::OwnedMutexGuard<()>;
-
 impl Shared {
-    /// What no guard can catch (an abort, the kernel's out-of-memory killer) takes the process down, and the same input
-    /// would do so again after every restart. Whatever was in hand then is a suspect: it is parsed alone and marked in
-    /// the store just before, so that only the culprit gathers marks. The store quarantines what has two.
-    async fn precaution(&self, suspect: bool) -> Option<Alone> {
-        if suspect { Some(Arc::clone(&self.alone).lock_owned().await) } else { None }
+    /// Until when nothing is claimed, because our own network is down.
+    fn paused_until(&self) -> Option<Timestamp> {
+        self.outage().paused_until(self.clock.now())
+    }
+
+    /// The later of when an item is due and when the pause ends.
+    fn not_while_paused(&self, due: Option<Timestamp>) -> Option<Timestamp> {
+        due.map(|due| self.paused_until().map_or(due, |until| until.max(due)))
+    }
+
+    /// When to come back to a host whose queue is too long to wait in: a worker that waited there would be missing to
+    /// all other hosts, and its lease might end before its turn.
+    fn deferred(&self, plan: &Plan, url: &Url) -> Option<Timestamp> {
+        let wait = plan.fetcher.defer(url, HOST_PATIENCE)?;
+        self.clock.now().checked_add(wait).ok()
+    }
+
+    /// Notes how a request ended. Returns the end of the pause where its failure is our own network's: then neither
+    /// feed nor page is to blame.
+    fn blame_ourselves(&self, url: &Url, failure: Option<&FetchError>) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let mut outage = self.outage();
+        let was_paused = outage.paused_until(now).is_some();
+        let host = url.host_str().unwrap_or_default();
+        let ours = outage.record(host, failure.is_some_and(FetchError::is_network), now);
+        let until = outage.paused_until(now);
+        drop(outage);
+        if let (Some(until), false) = (until, was_paused) {
+            metrics::network_paused();
+            tracing::error!(%until, "most hosts cannot be reached: our own network is down; pausing, no feed is blamed");
+        }
+        until.filter(|_| ours)
+    }
+
+    fn outage(&self) -> MutexGuard<'_, Outage> {
+        self.outage.lock().expect("no holder of this lock can panic")
     }
 }
 

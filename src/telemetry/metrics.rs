@@ -51,8 +51,9 @@ metrics_table! {
     FETCH_DURATION: Histogram "feedmill_fetch_duration_seconds", "Time from a request's turn to the end of its body, by purpose";
     ENTRIES_FINISHED: Counter "feedmill_entries_finished_total", "Entries worked on, by what became of them";
     ENTRIES_DROPPED: Counter "feedmill_entries_dropped_total", "Entries given up, by reason";
-    EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Processor time of extracting one article";
+    EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
+    NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because most hosts could not be reached";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
     FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by whether the last poll succeeded";
     ENTRIES: Gauge "feedmill_entries", "Entries in the store, by state";
@@ -201,6 +202,11 @@ pub fn config_reloaded(good: bool) {
     counter!(CONFIG_RELOADS, "outcome" => if good { "taken" } else { "refused" }).increment(1);
 }
 
+/// Our own network is down: polling pauses.
+pub fn network_paused() {
+    counter!(NETWORK_PAUSES).increment(1);
+}
+
 /// What the store holds now.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn store_totals(totals: &Totals) {
@@ -238,6 +244,7 @@ mod tests {
         entry_dropped("http_404");
         extracted(Duration::from_millis(4));
         config_reloaded(false);
+        network_paused();
         store_totals(&Totals { articles: 7, ..Totals::default() });
         let text = metrics.render();
         for metric in METRICS {

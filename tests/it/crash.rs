@@ -50,12 +50,17 @@ async fn ten_kills_lose_nothing_and_store_nothing_twice() {
     let asked = Arc::clone(&allowance);
     server.handle(move |request| {
         if !asked.take() {
-            return Reply::status(200).then_hang();
+            return Reply::raw("").then_hang();
         }
         match request.path().strip_prefix("/feed/") {
             Some(feed) => {
                 let items: Vec<Item> = (0..ENTRIES)
-                    .map(|entry| Item::new(&format!("{feed} {entry}"), &origin.join(&format!("/page/{feed}/{entry}")).unwrap()))
+                    .map(|entry| {
+                        Item::new(
+                            &format!("{feed} {entry}"),
+                            &origin.join(&format!("/page/{feed}/{entry}")).unwrap(),
+                        )
+                    })
                     .collect();
                 Reply::ok("application/rss+xml", rss(&items))
             }
@@ -71,7 +76,8 @@ async fn ten_kills_lose_nothing_and_store_nothing_twice() {
     // The kill comes while the last answers are being read, parsed and recorded.
     for kill in 0..KILLS {
         allowance.left.store(SHARE + 7 * kill % 13, Ordering::SeqCst);
-        let mut run = feedmill(&config, &["once"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut run =
+            feedmill(&config, &["once"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         allowance.used_up.notified().await;
         run.kill().unwrap();
         run.wait().unwrap();
@@ -82,8 +88,12 @@ async fn ten_kills_lose_nothing_and_store_nothing_twice() {
 
     let exported = feedmill(&config, &["export", "--format", "jsonl"]).output().unwrap();
     assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
-    let records: Vec<Record> =
-        exported.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let records: Vec<Record> = exported
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
     assert_eq!(records.len(), FEEDS * ENTRIES);
     assert!(records.iter().all(|record| record.event == Event::Created && record.revision == 1));
     let ids: HashSet<_> = records.iter().map(|record| record.id).collect();

@@ -53,7 +53,8 @@ fn bombs_end_soon() {
 #[test]
 fn what_came_before_a_limit_is_kept() {
     let sentence = "<p>The ferry left the harbour on Tuesday morning for the first time in four days.</p>";
-    let article = plain(format!("<article>{}{}", sentence.repeat(1), "<div>".repeat(5_000)) + &"x".repeat(10_000));
+    let article =
+        plain(format!("<article>{}{}", sentence.repeat(1), "<div>".repeat(5_000)) + &"x".repeat(10_000));
     assert!(article.quality_flags.contains(&QualityFlag::Partial), "{:?}", article.quality_flags);
 }
 
@@ -137,7 +138,8 @@ fn the_operators_selectors_win() {
 
 #[test]
 fn a_broken_selector_names_its_place() {
-    let site = SiteRules { host: "x.example".to_owned(), drop: vec!["p >".to_owned()], ..SiteRules::default() };
+    let site =
+        SiteRules { host: "x.example".to_owned(), drop: vec!["p >".to_owned()], ..SiteRules::default() };
     let error = Rules::new(&[site]).unwrap_err();
     assert!(error.to_string().starts_with("site x.example: drop: invalid selector \"p >\""), "{error}");
 }
@@ -163,10 +165,30 @@ fn markup() -> impl Strategy<Value = String> {
     let word = "[a-zäß中я]{1,9}";
     let sentence = prop::collection::vec(word, 1..25).prop_map(|words| words.join(" ") + ".");
     let tag = prop::sample::select(vec![
-        "p", "div", "h1", "h2", "li", "ul", "td", "table", "tr", "blockquote", "a", "b", "span", "br", "pre",
-        "article", "section", "figure", "form", "nav", "i",
+        "p",
+        "div",
+        "h1",
+        "h2",
+        "li",
+        "ul",
+        "td",
+        "table",
+        "tr",
+        "blockquote",
+        "a",
+        "b",
+        "span",
+        "br",
+        "pre",
+        "article",
+        "section",
+        "figure",
+        "form",
+        "nav",
+        "i",
     ]);
-    let class = prop::sample::select(vec!["", " class=comments", " class='entry-content'", " hidden", " id=share"]);
+    let class =
+        prop::sample::select(vec!["", " class=comments", " class='entry-content'", " hidden", " id=share"]);
     let piece = prop_oneof![
         4 => sentence,
         3 => (tag.clone(), class).prop_map(|(tag, class)| format!("<{tag}{class}>")),

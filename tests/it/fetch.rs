@@ -1,80 +1,429 @@
 //! The requests that go out and what is made of the answers, byte by byte.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use feedmill::clock::Clock;
-use feedmill::fetch::{
-    AllowedNet, Content, FetchError, Fetcher, Purpose, Request, RequestOptions, Response, Retry, Settings,
-};
+use feedmill::fetch::{Auth, Content, FetchError, Hop, RequestOptions, Response, Retry, Settings};
 use feedmill::model::Validators;
+use feedmill::schedule::Freshness;
 use url::Url;
 
-use crate::support::server::{Reply, Server};
+use crate::support::client::{body, fetcher, get, get_page, get_with, settings};
+use crate::support::server::{Gate, Reply, Request, Server};
 
-/// Settings for servers on loopback: allowed, and without a gap between requests.
-pub(crate) fn settings() -> Settings {
-    Settings {
-        contact_url: Some("https://example.org/bot".parse().unwrap()),
-        allow: vec![AllowedNet { net: "127.0.0.0/8".parse().unwrap(), port: None }],
-        timeout: Duration::from_secs(10),
-        connect_timeout: Duration::from_secs(5),
-        read_timeout: Duration::from_secs(5),
-        max_redirects: 5,
-        feed_max_body_bytes: 1 << 20,
-        page_max_body_bytes: 1 << 20,
-        host_concurrency: 2,
-        host_min_gap: Duration::ZERO,
-        proxy: None,
-        pages_obey_robots: false,
-        feeds_obey_robots: false,
+/// The names and values of a request's headers, names in lower case and in order.
+fn headers(request: &Request) -> Vec<(String, &str)> {
+    let mut headers: Vec<_> =
+        request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_str())).collect();
+    headers.sort();
+    headers
+}
+
+fn contains(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
+}
+
+#[tokio::test]
+async fn a_request_says_who_asks_for_what_and_nothing_else() {
+    let server = Server::start().await;
+    server.respond("/feed", Reply::redirect(302, "/there").header("Set-Cookie", "a=b; Path=/"));
+    server.respond("/there", Reply::ok("text/xml", "<rss/>").header("Set-Cookie", "a=b; Path=/"));
+    let fetcher = fetcher(settings());
+    for _ in 0..2 {
+        get(&fetcher, &server.url("/feed?x=1#fragment")).await.unwrap();
+    }
+    let host = server.address().to_string();
+    let user_agent = format!("feedmill/{} (+https://example.org/bot)", env!("CARGO_PKG_VERSION"));
+    let expected = vec![
+        (
+            "accept".to_owned(),
+            "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
+             application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1",
+        ),
+        ("accept-encoding".to_owned(), "gzip,br,zstd"),
+        ("host".to_owned(), &host),
+        ("user-agent".to_owned(), &user_agent),
+    ];
+    let requests = server.all_requests();
+    assert_eq!(requests.len(), 4);
+    for request in &requests {
+        assert_eq!(request.method, "GET");
+        let mut headers = headers(request);
+        for (name, value) in &mut headers {
+            if name == "accept-encoding" {
+                let mut encodings: Vec<&str> = value.split(',').map(str::trim).collect();
+                encodings.sort_unstable();
+                assert_eq!(encodings, ["br", "gzip", "zstd"]);
+                *value = "gzip,br,zstd";
+            }
+        }
+        assert_eq!(headers, expected);
+    }
+    assert_eq!(requests[0].target, "/feed?x=1");
+    assert_eq!(requests[0].connection, requests[2].connection, "the connection is used again");
+}
+
+#[tokio::test]
+async fn validators_go_out_as_they_came() {
+    let server = Server::start().await;
+    let fetcher = fetcher(settings());
+    let options = RequestOptions::default();
+    for (etag, last_modified) in [
+        (Some("\"abc\""), None),
+        (Some("W/\"a b, c\""), Some("Sat, 21 Nov 2026 20:00:00 GMT")),
+        (Some("unquoted"), Some("Sat, 21 Nov 2026 8:00:00 +0000")),
+        (Some("\"\u{fc}ml\u{e4}ut\""), Some("0")),
+        (None, Some("yesterday")),
+    ] {
+        let mut first = Reply::ok("text/xml", "<rss/>");
+        for (name, value) in [("ETag", etag), ("Last-Modified", last_modified)] {
+            first = value.into_iter().fold(first, |reply, value| reply.header(name, value));
+        }
+        let url = server.url("/feed");
+        server.replace("/feed", first);
+        server.respond("/feed", Reply::status(304));
+        let Response { validators, .. } =
+            get_with(&fetcher, &url, &Validators::default(), &options).await.unwrap();
+        let second = get_with(&fetcher, &url, &validators, &options).await.unwrap();
+        assert!(matches!(second.content, Content::NotModified));
+        assert_eq!(second.validators, Validators::default(), "a 304 that names none");
+        let requests = server.requests("/feed");
+        let [.., unconditional, conditional] = &requests[..] else { panic!("two requests") };
+        for name in ["if-none-match", "if-modified-since"] {
+            assert_eq!(unconditional.header(name), None);
+        }
+        for (name, value) in [("if-none-match", etag), ("if-modified-since", last_modified)] {
+            assert_eq!(conditional.header(name), value);
+            let line = value.map(|value| format!("\r\n{name}: {value}\r\n"));
+            assert!(line.is_none_or(|line| contains(&conditional.raw, line.as_bytes())), "{name}: {value:?}");
+        }
     }
 }
 
-pub(crate) fn fetcher(settings: Settings) -> Fetcher {
-    Fetcher::new(settings, Clock::manual("2026-11-21T20:00:00Z".parse().unwrap())).unwrap()
-}
-
-/// An unconditional request for a feed, without options.
-pub(crate) async fn get(fetcher: &Fetcher, url: &Url) -> Result<Response, FetchError> {
-    let (validators, options) = (Validators::default(), RequestOptions::default());
-    fetcher.fetch(&Request { purpose: Purpose::Feed, url, validators: &validators, options: &options }).await
-}
-
 #[tokio::test]
-async fn a_plain_get_then_a_conditional_one() {
+async fn the_answers_validators_are_reported() {
     let server = Server::start().await;
-    let etag = "W/\"a b, \u{e9}\"";
-    let date = "Sat, 21 Nov 2026 8:00:00 +0000";
-    server.respond(
-        "/feed",
-        Reply::ok("text/xml; charset=utf-8", "<rss/>").header("ETag", etag).header("Last-Modified", date),
-    );
-    server.respond("/feed", Reply::status(304));
     let fetcher = fetcher(settings());
-    let url = server.url("/feed");
-    let first = get(&fetcher, &url).await.unwrap();
-    assert!(matches!(&first.content, Content::Body(body) if body == b"<rss/>"));
-    assert_eq!(first.content_type.as_deref(), Some("text/xml; charset=utf-8"));
+    let old = Validators { etag: Some("\"1\"".to_owned()), last_modified: Some("then".to_owned()) };
     let options = RequestOptions::default();
-    let request =
-        Request { purpose: Purpose::Feed, url: &url, validators: &first.validators, options: &options };
-    let second = fetcher.fetch(&request).await.unwrap();
-    assert!(matches!(second.content, Content::NotModified));
-    assert_eq!(second.validators, Validators::default());
-    let requests = server.requests("/feed");
-    assert_eq!(requests[0].header("if-none-match"), None);
-    assert_eq!(requests[1].header("if-none-match"), Some(etag));
-    assert_eq!(requests[1].header("if-modified-since"), Some(date));
-    assert_eq!(server.connections(), 1, "the connection is used again");
+    for (reply, expected) in [
+        (Reply::status(304).header("ETag", "\"2\""), Some("\"2\"")),
+        (Reply::ok("text/xml", "x").header("ETag", "\"3\""), Some("\"3\"")),
+        (Reply::ok("text/xml", "x"), None),
+        (Reply::ok("text/xml", "x").header("ETag", ""), None),
+        (Reply::ok("text/xml", "x").header("ETag", "y".repeat(5000)), None),
+    ] {
+        server.replace("/", reply);
+        let response = get_with(&fetcher, &server.url("/"), &old, &options).await.unwrap();
+        assert_eq!(response.validators.etag.as_deref(), expected);
+        assert_eq!(response.validators.last_modified, None);
+    }
 }
 
 #[tokio::test]
-async fn loopback_is_refused_by_default() {
+async fn redirects_are_followed_and_accounted_for() {
     let server = Server::start().await;
-    let fetcher = fetcher(Settings { allow: Vec::new(), ..settings() });
-    let error = get(&fetcher, &server.url("/")).await.unwrap_err();
-    assert_eq!((error.label(), error.retry()), ("refused_address", Retry::Never));
-    let by_name: Url = format!("http://localhost:{}/", server.address().port()).parse().unwrap();
-    assert_eq!(get(&fetcher, &by_name).await.unwrap_err().label(), "refused_address");
-    assert_eq!(server.connections(), 0);
+    server.respond("/end", Reply::ok("text/xml", "<rss/>"));
+    let fetcher = fetcher(settings());
+    for (statuses, permanent) in [
+        (&[301_u16][..], true),
+        (&[308, 301], true),
+        (&[302], false),
+        (&[303], false),
+        (&[307], false),
+        (&[301, 302], false),
+        (&[301, 301, 301, 301, 301], true),
+    ] {
+        for (step, status) in statuses.iter().enumerate() {
+            let next = if step + 1 == statuses.len() { "end".to_owned() } else { format!("/{}", step + 1) };
+            server.replace(&format!("/{step}"), Reply::redirect(*status, next));
+        }
+        let response = get(&fetcher, &server.url("/0")).await.unwrap();
+        let seen: Vec<u16> = response.hops.iter().map(|hop| hop.status).collect();
+        assert_eq!(seen, statuses);
+        assert_eq!(
+            response.hops.last(),
+            Some(&Hop { status: *statuses.last().unwrap(), to: server.url("/end") })
+        );
+        assert_eq!(response.final_url, server.url("/end"));
+        assert_eq!(response.moved_to(), permanent.then(|| server.url("/end")).as_ref(), "{statuses:?}");
+    }
+    server.replace("/4", Reply::redirect(301, "/5"));
+    server.respond("/5", Reply::redirect(301, "/end"));
+    assert_eq!(get(&fetcher, &server.url("/0")).await.unwrap_err().label(), "too_many_redirects");
+    assert_eq!(get(&fetcher, &server.url("/end")).await.unwrap().moved_to(), None);
+}
+
+#[tokio::test]
+async fn secrets_stay_at_the_origin() {
+    let (home, away) = (Server::start().await, Server::start().await);
+    home.respond("/feed", Reply::redirect(302, "/inside"));
+    home.respond("/inside", Reply::redirect(302, away.url("/away")));
+    away.respond("/away", Reply::ok("text/xml", "<rss/>"));
+    let fetcher = fetcher(settings());
+    let key = vec![("X-Api-Key".to_owned(), "k1".into())];
+    let basic = Auth::Basic { username: "u".to_owned(), password: "p:w".into() };
+    let bearer = Auth::Bearer("t1".into());
+    let plain = home.url("/feed");
+    let mut with_credentials = plain.clone();
+    with_credentials.set_username("u").unwrap();
+    with_credentials.set_password(Some("p:w")).unwrap();
+    for (url, auth, expected) in [
+        (&plain, Some(basic), Some("Basic dTpwOnc=")),
+        (&plain, Some(bearer), Some("Bearer t1")),
+        (&with_credentials, None, Some("Basic dTpwOnc=")),
+        (&plain, None, None),
+    ] {
+        let options = RequestOptions { headers: key.clone(), auth, ..RequestOptions::default() };
+        let response = get_with(&fetcher, url, &Validators::default(), &options).await.unwrap();
+        assert_eq!(response.final_url, away.url("/away"));
+        for path in ["/feed", "/inside"] {
+            let request = home.requests(path).pop().unwrap();
+            assert_eq!(request.header("x-api-key"), Some("k1"), "{path}");
+            assert_eq!(request.header("authorization"), expected, "{path}");
+        }
+        let request = away.requests("/away").pop().unwrap();
+        assert_eq!((request.header("x-api-key"), request.header("authorization")), (None, None));
+    }
+    home.respond("/direct", Reply::ok("text/xml", "<rss/>"));
+    with_credentials.set_path("/direct");
+    assert_eq!(get(&fetcher, &with_credentials).await.unwrap().final_url, home.url("/direct"));
+}
+
+#[test]
+fn secrets_of_a_feed_are_not_for_pages_elsewhere() {
+    let url = |text: &str| -> Url { text.parse().unwrap() };
+    let feed = url("https://example.org/feed");
+    let options = RequestOptions {
+        headers: vec![("X-Api-Key".to_owned(), "k1".into())],
+        auth: Some(Auth::Bearer("t1".into())),
+        user_agent: Some("other".to_owned()),
+        ..RequestOptions::default()
+    };
+    for (target, kept) in [
+        ("https://example.org/page", true),
+        ("http://example.org/page", false),
+        ("https://example.org:444/page", false),
+        ("https://www.example.org/page", false),
+    ] {
+        let options = options.for_target(&feed, &url(target));
+        assert_eq!((options.headers.len(), options.auth.is_some()), (usize::from(kept), kept), "{target}");
+        assert_eq!(options.user_agent.as_deref(), Some("other"));
+    }
+}
+
+#[tokio::test]
+async fn the_operators_options_are_obeyed() {
+    let server = Server::start().await;
+    server.respond("/", Reply::ok("text/xml", "<rss/>"));
+    let fetcher = fetcher(settings());
+    let ask = async |options: RequestOptions| {
+        let result = get_with(&fetcher, &server.url("/"), &Validators::default(), &options).await;
+        result.map(|_| server.requests("/").pop().unwrap())
+    };
+    let options = RequestOptions {
+        headers: vec![("accept".to_owned(), "text/xml".into())],
+        user_agent: Some("Other/1".to_owned()),
+        ..RequestOptions::default()
+    };
+    let request = ask(options).await.unwrap();
+    assert_eq!((request.header("accept"), request.header("user-agent")), (Some("text/xml"), Some("Other/1")));
+    for (name, value) in [("not a name", "x"), ("x", "not\na value")] {
+        let options =
+            RequestOptions { headers: vec![(name.to_owned(), value.into())], ..RequestOptions::default() };
+        let error = ask(options).await.unwrap_err();
+        assert_eq!(error.label(), "bad_option");
+        assert!(!error.to_string().contains("not\na value"), "a value is a secret");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_when_to_come_back() {
+    let server = Server::start().await;
+    let fetcher = fetcher(settings());
+    let minutes = |minutes| Some(Duration::from_mins(minutes));
+    for (reply, label, retry_after, fresh_for) in [
+        (Reply::status(429).header("Retry-After", "120"), "http_429", minutes(2), None),
+        (
+            Reply::status(503).header("Retry-After", "Sat, 21 Nov 2026 20:30:00 GMT"),
+            "http_503",
+            minutes(30),
+            None,
+        ),
+        (Reply::status(429).header("Cache-Control", "max-age=600"), "http_429", None, minutes(10)),
+        (Reply::status(500), "http_5xx", None, None),
+    ] {
+        server.replace("/", reply);
+        let error = get(&fetcher, &server.url("/")).await.unwrap_err();
+        assert_eq!((error.label(), error.retry()), (label, Retry::Later(retry_after)));
+        assert_eq!(error.freshness(), Freshness { fresh_for, retry_after });
+    }
+}
+
+#[tokio::test]
+async fn freshness_is_read_from_answers_with_and_without_a_body() {
+    let server = Server::start().await;
+    let fetcher = fetcher(settings());
+    let old = Validators { etag: Some("\"1\"".to_owned()), last_modified: None };
+    for reply in [Reply::ok("text/xml", "x"), Reply::status(304)] {
+        server.replace("/", reply.header("Cache-Control", "max-age=600").header("Age", "60"));
+        let response = get_with(&fetcher, &server.url("/"), &old, &RequestOptions::default()).await.unwrap();
+        assert_eq!(response.freshness.fresh_for, Some(Duration::from_mins(9)));
+    }
+}
+
+#[tokio::test]
+async fn gone_means_the_url_that_was_asked_for() {
+    let server = Server::start().await;
+    server.respond("/gone", Reply::status(410));
+    server.respond("/moved", Reply::redirect(301, "/gone"));
+    server.respond("/elsewhere", Reply::redirect(302, "/gone"));
+    let fetcher = fetcher(settings());
+    for (path, expected) in [("/gone", Retry::Gone), ("/moved", Retry::Gone), ("/elsewhere", Retry::Never)] {
+        assert_eq!(get(&fetcher, &server.url(path)).await.unwrap_err().retry(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_text() {
+    let server = Server::start().await;
+    let fetcher = fetcher(settings());
+    for (content_type, expected) in [
+        ("text/html; charset=utf-8", true),
+        ("application/xhtml+xml", true),
+        ("text/plain", true),
+        ("", true),
+        ("application/pdf", false),
+        ("video/mp4", false),
+        ("application/octet-stream", false),
+    ] {
+        server.replace("/", Reply::ok(content_type, "x"));
+        assert_eq!(get_page(&fetcher, &server.url("/")).await.is_ok(), expected, "{content_type}");
+        assert!(get(&fetcher, &server.url("/")).await.is_ok(), "feeds come as anything");
+    }
+    server.replace("/", Reply::ok("text/html", vec![b' '; (1 << 19) + 1]));
+    assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().label(), "body_too_large");
+    assert!(server.requests("/").last().unwrap().header("accept").unwrap().starts_with("text/html"));
+}
+
+#[tokio::test]
+async fn pages_obey_robots_and_feeds_do_not_ask() {
+    let (server, other) = (Server::start().await, Server::start().await);
+    let gate = Gate::new();
+    server.respond("/robots.txt", Reply::ok("text/plain", "User-agent: *\nDisallow: /private").gated(&gate));
+    other.respond("/robots.txt", Reply::ok("text/plain", "User-agent: feedmill\nDisallow: /"));
+    for path in ["/a", "/b", "/private/a"] {
+        server.respond(path, Reply::ok("text/html", "<p>"));
+    }
+    server.respond("/away", Reply::redirect(302, other.url("/page")));
+    let fetcher = fetcher(settings());
+    get(&fetcher, &server.url("/private/a")).await.expect("a feed does not ask");
+    assert!(server.requests("/robots.txt").is_empty());
+
+    let open = async {
+        server.arrived("/robots.txt", 1).await;
+        gate.open();
+    };
+    let (a, b) = (server.url("/a"), server.url("/b"));
+    let (first, second, ()) = tokio::join!(get_page(&fetcher, &a), get_page(&fetcher, &b), open);
+    first.unwrap();
+    second.unwrap();
+    let refused = get_page(&fetcher, &server.url("/private/a")).await.unwrap_err();
+    assert_eq!((refused.label(), refused.retry()), ("robots_disallowed", Retry::Never));
+    let refused = get_page(&fetcher, &server.url("/away")).await.unwrap_err();
+    assert_eq!(refused.label(), "robots_disallowed", "the target's host has its own robots.txt");
+    assert_eq!(server.requests("/robots.txt").len(), 1, "asked once, however many wait");
+    assert!(other.requests("/page").is_empty());
+    let asked = server.requests("/robots.txt").remove(0);
+    assert!(asked.header("user-agent").unwrap().starts_with("feedmill/"));
+
+    let disobey = RequestOptions { obey_robots: Some(false), ..RequestOptions::default() };
+    get_with(&fetcher, &other.url("/page"), &Validators::default(), &disobey).await.unwrap_err();
+    assert_eq!(other.requests("/page").len(), 1);
+    let obey = RequestOptions { obey_robots: Some(true), ..RequestOptions::default() };
+    let refused = get_with(&fetcher, &other.url("/"), &Validators::default(), &obey).await.unwrap_err();
+    assert_eq!(refused.label(), "robots_disallowed", "a feed that is told to ask");
+}
+
+#[tokio::test]
+async fn robots_that_cannot_be_had() {
+    for (reply, expected) in [
+        (Reply::status(404), "ok"),
+        (Reply::status(401), "ok"),
+        (Reply::redirect(301, "/robots.txt"), "ok"),
+        (Reply::status(500), "robots_unreachable"),
+        (Reply::status(429), "robots_unreachable"),
+        (Reply::raw(""), "robots_unreachable"),
+        (
+            Reply::ok("text/plain", format!("User-agent: *\nDisallow: /\n{}", "#".repeat(1 << 20))),
+            "robots_disallowed",
+        ),
+    ] {
+        let server = Server::start().await;
+        server.respond("/robots.txt", reply);
+        server.respond("/page", Reply::ok("text/html", "<p>"));
+        let result = get_page(&fetcher(settings()), &server.url("/page")).await;
+        assert_eq!(result.as_ref().map_or_else(FetchError::label, |_| "ok"), expected);
+        assert_eq!(server.requests("/page").len(), usize::from(expected == "ok"));
+    }
+}
+
+#[tokio::test]
+async fn feeds_and_pages_share_a_hosts_turns_and_waiting_costs_no_time() {
+    let server = Server::start().await;
+    server.handle(|_| Reply::ok("text/xml", "x"));
+    let gap = Duration::from_millis(500);
+    let fetcher =
+        fetcher(Settings { host_min_gap: gap, timeout: gap, pages_obey_robots: false, ..settings() });
+    let began = Instant::now();
+    let (feed, page) = (server.url("/feed"), server.url("/page"));
+    let (first, second, third) =
+        tokio::join!(get(&fetcher, &feed), get_page(&fetcher, &page), get(&fetcher, &feed));
+    for result in [first, second, third] {
+        body(result.expect("the wait for a turn is longer than the timeout, but does not count"));
+    }
+    assert!(began.elapsed() >= 2 * gap);
+}
+
+#[tokio::test]
+async fn a_turn_lasts_until_the_body_is_read() {
+    let server = Server::start().await;
+    let gate = Gate::new();
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n";
+    server.respond("/slow", Reply::raw(format!("{head}<rss>")).then_wait(&gate).then("</rss>!"));
+    server.respond("/next", Reply::ok("text/xml", "<rss/>"));
+    let fetcher = fetcher(Settings { host_concurrency: 1, ..settings() });
+    let (slow, next) = (server.url("/slow"), server.url("/next"));
+    let open = async {
+        server.arrived("/slow", 1).await;
+        assert!(fetcher.defer(&next, Duration::ZERO).is_some());
+        assert!(server.requests("/next").is_empty());
+        gate.open();
+    };
+    let (slow, next, ()) = tokio::join!(get(&fetcher, &slow), get(&fetcher, &next), open);
+    assert_eq!(body(slow.unwrap()), b"<rss></rss>!");
+    assert_eq!(body(next.unwrap()), b"<rss/>");
+}
+
+#[tokio::test]
+async fn a_slow_host_delays_no_other() {
+    let (slow, quick) = (Server::start_at("127.0.0.3:0").await, Server::start().await);
+    let gate = Gate::new();
+    slow.respond("/", Reply::ok("text/xml", "slow").gated(&gate));
+    quick.respond("/", Reply::ok("text/xml", "quick"));
+    let fetcher = fetcher(Settings { host_concurrency: 1, ..settings() });
+    let url = slow.url("/");
+    let waiting = futures_util::future::join_all((0..20).map(|_| get(&fetcher, &url)));
+    let meanwhile = async {
+        slow.arrived("/", 1).await;
+        for _ in 0..20 {
+            get(&fetcher, &quick.url("/")).await.unwrap();
+        }
+        assert_eq!(slow.requests("/").len(), 1, "one at a time");
+        let patience = Duration::from_millis(500);
+        assert!(fetcher.defer(&url, patience).is_some(), "nobody else should wait here");
+        assert_eq!(fetcher.defer(&quick.url("/"), patience), None);
+        gate.open();
+    };
+    let (results, ()) = tokio::join!(waiting, meanwhile);
+    assert!(results.iter().all(Result::is_ok));
 }

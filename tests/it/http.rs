@@ -2,7 +2,7 @@
 
 use feedmill::http::{Surface, router};
 use feedmill::model::Record;
-use feedmill::telemetry::Metrics;
+use feedmill::telemetry::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
@@ -12,18 +12,16 @@ use crate::support::site::{Item, page, rss};
 /// A daemon that has stored `articles` articles, and its surface.
 async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
     let server = Server::start().await;
-    let items: Vec<Item> =
-        (0..articles).map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}")))).collect();
+    let items: Vec<Item> = (0..articles)
+        .map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}"))))
+        .collect();
     server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
     server.handle(|request| Reply::ok("text/html", page(&format!("quay {}", request.path()))));
     let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
     daemon.once().await;
     let soft = CancellationToken::new();
-    let router = router(Surface {
-        store: daemon.store().clone(),
-        metrics: Metrics::detached(),
-        soft: soft.clone(),
-    });
+    let router =
+        router(Surface { store: daemon.store().clone(), metrics: Metrics::install(), soft: soft.clone() });
     (daemon, server, router, soft)
 }
 

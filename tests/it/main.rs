@@ -1,9 +1,27 @@
 //! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
 //! room.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod architecture;
+mod config;
+mod crash;
+mod daemon;
+mod dedup;
+mod demo;
+mod deploy;
+mod discover;
+mod documents;
 mod extract;
 mod fetch;
+mod guard;
+mod hostile;
+mod http;
+mod lifecycle;
 mod pages;
+mod parse;
+mod pipeline;
 mod seeds;
+mod store;
+mod store_sqlite;
 mod support;

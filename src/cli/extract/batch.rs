@@ -107,6 +107,7 @@ impl Batch<'_> {
                 Ok(())
             },
         )?;
+        lessons.forget_single_blocks();
         Ok(lessons)
     }
 
@@ -329,16 +330,23 @@ impl Lessons {
         self.own.insert(number, OwnBlocks { blocks: lesson.blocks, counted: u32::from(!is_copy) });
     }
 
-    /// What the host's other pages say of the blocks of the page on line `number`.
+    /// Forgets what was seen only once: most blocks are, and they say nothing of their site.
+    fn forget_single_blocks(&mut self) {
+        for host in self.hosts.values_mut() {
+            host.evidence.articles_by_block.retain(|_, count| *count > 1);
+        }
+    }
+
+    /// What the other pages of its host say to the page on line `number`.
     fn evidence(&self, number: u64, page: &Page) -> Option<SiteEvidence> {
         let (host, own) = (self.hosts.get(page.url.host_str()?)?, self.own.get(&number)?);
-        let elsewhere = |block: &BlockHash| {
-            let count = host.evidence.articles_by_block.get(block)? - own.counted;
-            (count > 0).then_some((*block, count))
-        };
-        Some(SiteEvidence {
-            articles_by_block: own.blocks.iter().filter_map(elsewhere).collect(),
-            articles: host.evidence.articles - own.counted,
-        })
+        let mut evidence = host.evidence.clone();
+        evidence.articles -= own.counted;
+        for block in &own.blocks {
+            if let Some(count) = evidence.articles_by_block.get_mut(block) {
+                *count -= own.counted;
+            }
+        }
+        Some(evidence)
     }
 }

@@ -3,215 +3,13 @@
 //! A byline is cut into parts at its separators; each part loses what opens it ("By"), the roles around the name and
 //! what follows it (a place, a date), and is believed if the rest has the shape of a name.
 
+use super::byline_words::{COLLECTIVES, CONJUNCTIONS, CUTS, LABELS, PARTICLES, ROLES};
 use super::{date_words, words};
 
 /// Longest name.
 const MAX_NAME_CHARS: usize = 60;
 /// Most authors of one article.
 const MAX_AUTHORS: usize = 20;
-
-/// Words of roles and offices. A part made of them alone is nobody's name.
-const ROLES: &[&str] = &[
-    "staff",
-    "editor",
-    "editors",
-    "editorial",
-    "writer",
-    "writers",
-    "reporter",
-    "reporters",
-    "correspondent",
-    "correspondents",
-    "contributor",
-    "contributors",
-    "contributing",
-    "columnist",
-    "journalist",
-    "journalists",
-    "admin",
-    "administrator",
-    "team",
-    "desk",
-    "newsroom",
-    "senior",
-    "junior",
-    "chief",
-    "deputy",
-    "managing",
-    "associate",
-    "assistant",
-    "executive",
-    "director",
-    "founder",
-    "co-founder",
-    "ceo",
-    "cto",
-    "cmo",
-    "president",
-    "producer",
-    "photographer",
-    "manager",
-    "specialist",
-    "analyst",
-    "freelance",
-    "guest",
-    "author",
-    "authors",
-    "webmaster",
-    "publisher",
-    "redaktion",
-    "redakteur",
-    "redakteurin",
-    "chefredakteur",
-    "chefredakteurin",
-    "reporterin",
-    "korrespondent",
-    "korrespondentin",
-    "autor",
-    "autorin",
-    "journalistin",
-    "volontär",
-    "volontärin",
-    "rédaction",
-    "rédacteur",
-    "rédactrice",
-    "journaliste",
-    "redacción",
-    "redactor",
-    "redactora",
-    "redação",
-    "repórter",
-    "redazione",
-    "giornalista",
-    "редакция",
-    "редактор",
-    "корреспондент",
-    "журналист",
-    "автор",
-    "redakcja",
-    "redaktor",
-    "dziennikarz",
-    "dziennikarka",
-    "σύνταξη",
-    "συντάκτης",
-    "newsroom",
-    "editör",
-    "muhabir",
-    "haber",
-    "yazar",
-    "تحرير",
-    "محرر",
-    "مراسل",
-    "خبرنگار",
-    "سردبیر",
-    "تحریریه",
-    "编辑",
-    "編集部",
-    "记者",
-    "記者",
-    "编辑部",
-    "责任编辑",
-    "superuser",
-    "root",
-    "unknown",
-    "anonymous",
-    "none",
-    "null",
-    "undefined",
-    "n/a",
-    "default",
-    "user",
-    "guest",
-    "intern",
-    "trainee",
-    "fellow",
-    "professor",
-    "prof",
-    "dr",
-    "phd",
-    "md",
-    "m.d",
-    "ph.d",
-];
-
-/// Words of offices that many people fill.
-const COLLECTIVES: &[&str] = &[
-    "team",
-    "desk",
-    "newsroom",
-    "editors",
-    "editorial",
-    "redaktion",
-    "rédaction",
-    "redacción",
-    "redação",
-    "redazione",
-    "редакция",
-    "redakcja",
-    "σύνταξη",
-];
-
-/// Words that join names.
-const CONJUNCTIONS: &[&str] = &[
-    "and", "und", "sowie", "et", "y", "e", "и", "i", "και", "ve", "و", "with", "mit", "avec", "con", "com",
-    "&", "+", "by",
-];
-
-/// Small words that belong to names.
-const PARTICLES: &[&str] = &[
-    "de", "da", "do", "dos", "das", "del", "della", "di", "der", "den", "van", "von", "vom", "zu", "zur",
-    "la", "le", "du", "des", "bin", "ibn", "al", "el", "ben", "ter", "ten", "af", "av", "y", "e", "san",
-    "st", "abu", "o",
-];
-
-/// Words after which a byline speaks of something else.
-const CUTS: &[&str] = &[
-    "for",
-    "in",
-    "on",
-    "at",
-    "from",
-    "is",
-    "was",
-    "has",
-    "of",
-    "via",
-    "published",
-    "updated",
-    "posted",
-    "last",
-    "am",
-    "vom",
-    "für",
-    "aus",
-    "à",
-    "le",
-    "em",
-    "às",
-    "para",
-    "il",
-    "publié",
-    "published:",
-    "updated:",
-    "posted:",
-    "·",
-    "|",
-    "read",
-    "follow",
-    "min",
-    "the",
-    "writes",
-    "reports",
-    "berichtet",
-    "says",
-    "about",
-    "view",
-    "more",
-    "photo",
-    "photos",
-    "image",
-    "illustration",
-];
 
 /// The names in a byline as readers see it: empty where `text` is none.
 pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
@@ -241,7 +39,13 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
 pub(super) fn authors_of_element(text: &str) -> Vec<String> {
     let names = authors_of_byline(text);
     let bare = words::byline_opening(text).unwrap_or(text).trim();
-    if names.is_empty() && bare.split_whitespace().count() <= 2 && !bare.chars().all(|c| c.is_numeric()) {
+    let is_label = |word: &str| LABELS.contains(&word.to_lowercase().as_str());
+    let words = || bare.split_whitespace();
+    if names.is_empty()
+        && words().count() <= 2
+        && !words().any(is_label)
+        && bare.contains(char::is_alphabetic)
+    {
         return authors_of_value(bare);
     }
     names
@@ -283,6 +87,12 @@ fn names(text: &str, shape: Shape) -> Vec<String> {
     let is_address = |line: &&str| line.contains("://") || line.starts_with("www.");
     let lines: Vec<&str> =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_address(line)).collect();
+    // A name whose words stand in elements of their own.
+    if let [first, last] = lines.as_slice()
+        && [first, last].iter().all(|word| looks_capitalised(word) && word.chars().all(char::is_alphabetic))
+    {
+        return names(&format!("{first} {last}"), shape);
+    }
     let parts: Vec<&str> = lines
         .iter()
         .flat_map(|line| {
@@ -303,13 +113,12 @@ fn names(text: &str, shape: Shape) -> Vec<String> {
     }
     let mut names = Vec::new();
     for part in parts {
-        let found: Vec<String> =
-            split_at_conjunctions(part).iter().filter_map(|words| name(words, shape)).collect();
-        // After a name a single word is a place or a title, not one more author.
-        let found = found.into_iter().filter(|name| {
-            names.is_empty()
-                || name.contains(' ')
-                || name.chars().any(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
+        // After a name a part with a role in it is that person's, and a single word is a place.
+        let follows_name = !names.is_empty();
+        let found = split_at_conjunctions(part).into_iter().filter_map(|words| {
+            let is_role = words.iter().any(|word| is_role(word)) && !is_collective(&words);
+            let name = name(&words, shape).filter(|_| !(follows_name && is_role))?;
+            (!follows_name || name.contains(' ') || name.contains(is_ideograph)).then_some(name)
         });
         let found = found.collect();
         add(&mut names, found);
@@ -341,17 +150,22 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
         words = &words[..=cut];
     }
     // A role around a name goes; the name of an office, such as "Harbour Times Editorial Team", is whole.
-    let collective = words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()));
+    if words.iter().any(|word| LABELS.contains(&word.to_lowercase().as_str())) && shape == Shape::Visible {
+        return None;
+    }
+    let collective = is_collective(words);
     if words.iter().all(|word| is_role(word)) {
         return None;
     }
     if !collective {
         while let [first, rest @ ..] = words
             && is_role(first)
+            && rest.len() > 1
         {
             words = rest;
         }
-        while let [rest @ .., last] = words
+        while shape == Shape::Visible
+            && let [rest @ .., last] = words
             && is_role(last)
             && rest.len() > 1
         {
@@ -361,6 +175,14 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     let name = words.join(" ");
     let name = name.trim_matches(|c: char| !(c.is_alphanumeric() || c == '.')).trim_end_matches(['.', ':']);
     (is_name(name, words, shape)).then(|| name.to_owned())
+}
+
+fn is_collective(words: &[&str]) -> bool {
+    words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()))
+}
+
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{9fff}')
 }
 
 fn is_role(word: &str) -> bool {
@@ -380,7 +202,7 @@ fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
     {
         return false;
     }
-    if lower.ends_with(".com") || lower.ends_with(".org") || lower.ends_with(".net") {
+    if lower.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "com" | "org" | "net")) {
         return false;
     }
     // Letters after the name: MD, CFA, FAND.
@@ -389,7 +211,7 @@ fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
         Shape::Declared => words.len() <= 8 && !(initials && chars <= 2),
         Shape::Visible => {
             let cased = words.iter().all(|word| looks_capitalised(word) || PARTICLES.contains(word));
-            let ideographs = name.chars().any(|c| matches!(c, '\u{3040}'..='\u{9fff}'));
+            let ideographs = name.contains(is_ideograph);
             words.len() <= 5
                 && cased
                 && !initials

@@ -297,7 +297,7 @@ impl<'a> Walk<'a> {
 
     fn meta(&mut self, element: &'a Element) {
         let (mut name, mut content, mut item) = (None, None, None);
-        for (key, value) in element.attrs.iter() {
+        for (key, value) in &element.attrs {
             match &*key.local {
                 "name" | "property" | "http-equiv" => name = name.or(Some(&**value)),
                 "content" | "value" => content = content.or(Some(value.trim())),
@@ -306,6 +306,7 @@ impl<'a> Walk<'a> {
             }
         }
         let Some(content) = content.filter(|content| !content.is_empty()) else { return };
+        let item = item.filter(|_| self.place() != Place::Comments);
         if let Some(name) = name.or(item) {
             // One element may name several properties: `property="og:title twitter:title"`.
             for name in name.split_ascii_whitespace() {
@@ -315,13 +316,10 @@ impl<'a> Walk<'a> {
         // Microdata inside the body: dates and names that no reader sees.
         let kind = DateKind::Marked;
         let (at, place) = (self.at, self.place());
-        match item {
-            Some("datePublished" | "dateCreated" | "dateModified" | "dateUpdate") => {
-                let modified = matches!(item, Some("dateModified" | "dateUpdate"));
-                let clue = DateClue { kind, modified, value: Some(content), text: String::new(), at, place };
-                self.clues.dates.push(clue);
-            }
-            _ => {}
+        if let Some("datePublished" | "dateCreated" | "dateModified" | "dateUpdate") = item {
+            let modified = matches!(item, Some("dateModified" | "dateUpdate"));
+            let clue = DateClue { kind, modified, value: Some(content), text: String::new(), at, place };
+            self.clues.dates.push(clue);
         }
     }
 
@@ -346,7 +344,7 @@ impl<'a> Walk<'a> {
         }
         let text = match attribute(element, &local_name!("content")) {
             Some(content) => content.trim().to_owned(),
-            None => inline_text(node, HEADING_CHARS),
+            None => words::without_entities(&inline_text(node, HEADING_CHARS)),
         };
         if !text.is_empty() {
             let place = self.place();
@@ -397,13 +395,13 @@ fn attribute<'a>(element: &'a Element, name: &LocalName) -> Option<&'a str> {
 /// What an element's attributes say it is.
 fn roles(element: &Element) -> Roles {
     let mut roles = Roles::default();
-    for (name, value) in element.attrs.iter() {
+    for (name, value) in &element.attrs {
         match name.local {
             local_name!("class") | local_name!("id") => roles.read_class(value),
             local_name!("rel") => roles.read_relation(value),
             _ if &*name.local == "itemprop" => roles.read_item_property(value),
             _ if matches!(&*name.local, "data-testid" | "data-component" | "property") => {
-                roles.read_class(value)
+                roles.read_class(value);
             }
             _ => {}
         }

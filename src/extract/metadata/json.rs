@@ -106,7 +106,8 @@ impl<'a> Reader<'a> {
         loop {
             self.skip(b",;");
             match self.peek() {
-                None => break,
+                // A closing sign of the level above: this object was never closed.
+                None | Some(b']') => break,
                 Some(b'}') => {
                     self.at += 1;
                     break;
@@ -121,8 +122,6 @@ impl<'a> Reader<'a> {
                         }
                     }
                 }
-                // A closing sign of the level above: this object was never closed.
-                Some(b']') => break,
                 // The rest of a string that ended too early, or a bare key: on to the next key.
                 Some(_) => self.at += self.rest().find(['"', '}']).unwrap_or(self.rest().len()),
             }
@@ -196,7 +195,7 @@ fn opens_next(tail: &str) -> bool {
 
 /// The character of `\uXXXX`, pairs of surrogates included.
 fn unicode_escape(rest: &mut std::str::CharIndices<'_>) -> Option<char> {
-    let mut unit = |rest: &mut std::str::CharIndices<'_>| {
+    let unit = |rest: &mut std::str::CharIndices<'_>| {
         let digits = rest.as_str().get(..4)?;
         let unit = u32::from_str_radix(digits, 16).ok()?;
         rest.nth(3);

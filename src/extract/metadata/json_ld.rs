@@ -18,6 +18,8 @@ pub(super) struct LinkedData {
     pub(super) headline: Option<String>,
     pub(super) description: Option<String>,
     pub(super) authors: Vec<String>,
+    /// Authors that are no persons.
+    pub(super) organisations: Vec<String>,
     pub(super) published: Option<String>,
     pub(super) modified: Option<String>,
     pub(super) language: Option<String>,
@@ -195,13 +197,15 @@ impl<'a> Graph<'a> {
         if data.tags.is_empty() {
             data.tags = tags(object.get("keywords"));
         }
-        if data.authors.is_empty() {
+        if data.authors.is_empty() && data.organisations.is_empty() {
             for property in ["author", "creator"] {
                 for author in self.resolve(object.get(property)) {
                     let names = author.name().map(|name| byline::authors_of_value(&words::plain(&name)));
-                    byline::add(&mut data.authors, names.unwrap_or_default());
+                    let list =
+                        if author.is_organisation() { &mut data.organisations } else { &mut data.authors };
+                    byline::add(list, names.unwrap_or_default());
                 }
-                if !data.authors.is_empty() {
+                if !(data.authors.is_empty() && data.organisations.is_empty()) {
                     break;
                 }
             }
@@ -241,6 +245,10 @@ impl Statement<'_> {
             Self::Text(text) => Some(text.to_owned()),
             Self::Object(object) => text(object.get("name")),
         }
+    }
+
+    fn is_organisation(self) -> bool {
+        matches!(self, Self::Object(object) if has_type(object, |name| name.ends_with("Organization") || name == "Corporation"))
     }
 
     fn address(self) -> Option<String> {

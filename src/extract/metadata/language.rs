@@ -51,13 +51,11 @@ pub(super) fn normalise(tag: &str) -> Option<String> {
     for part in parts {
         let letters = part.bytes().all(|byte| byte.is_ascii_alphanumeric());
         match part.len() {
-            2 if letters => normal.push_str(&format!("-{}", part.to_ascii_uppercase())),
-            3 if part.bytes().all(|byte| byte.is_ascii_digit()) => normal.push_str(&format!("-{part}")),
-            4 if letters => normal.push_str(&format!(
-                "-{}{}",
-                part[..1].to_ascii_uppercase(),
-                part[1..].to_ascii_lowercase()
-            )),
+            2 if letters => normal.extend(["-", &part.to_ascii_uppercase()]),
+            3 if part.bytes().all(|byte| byte.is_ascii_digit()) => normal.extend(["-", part]),
+            4 if letters => {
+                normal.extend(["-", &part[..1].to_ascii_uppercase(), &part[1..].to_ascii_lowercase()]);
+            }
             _ => break,
         }
     }

@@ -16,10 +16,14 @@
 //! (see [`language`]). An organisation that is the site itself gives way, as an author, to any person named further down.
 //! A page's own description and image are best in OpenGraph, before JSON-LD.
 
+mod authors;
 mod byline;
+mod byline_words;
 mod clues;
 mod date;
+mod date_text;
 mod date_words;
+mod dates;
 mod json;
 mod json_ld;
 mod language;
@@ -31,11 +35,11 @@ use scraper::Html;
 use url::Url;
 
 pub(crate) use byline::authors_of_byline;
-pub(crate) use date::date_of_text;
+pub(crate) use date_text::date_of_text;
 pub(crate) use language::language_of;
 
-use clues::{BylineKind, Clues, DateClue, DateKind, Place};
-use date::NumericOrder;
+use clues::{Clues, Place};
+use date_text::NumericOrder;
 use json_ld::LinkedData;
 
 use crate::model::{EntryEvidence, Page};
@@ -48,8 +52,6 @@ const MAX_LABEL_CHARS: usize = 100;
 const NEAR_BYTES: usize = 1500;
 /// Bytes of text before the headline within which they still are.
 const NEAR_BEFORE_BYTES: usize = 300;
-/// Bytes of text between the names of one byline.
-const ONE_BYLINE_BYTES: usize = 160;
 
 /// Every field that a page may state, ready for the article.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -215,24 +217,29 @@ impl Reader<'_> {
                 .iter()
                 .filter_map(|name| self.clues.meta(&[name]).map(str::to_owned)),
             );
-        let host = self.page.final_url.host_str().unwrap_or_default();
-        let labels: Vec<&str> = host.split('.').filter(|label| *label != "www").collect();
-        let host_name = labels.iter().rev().skip(1).find(|label| label.len() > 3).or(labels.first());
-        let site_names = site_name
-            .into_iter()
-            .chain(self.linked.site_name.as_deref())
-            .chain(self.clues.meta(&["application-name"]))
-            .chain([host])
-            .chain(host_name.copied())
-            .map(str::to_owned)
-            .collect();
         title::choose(&title::Sources {
             headings: visible,
             declared: declared.collect(),
             element: &self.clues.title_element,
             entry: self.entry.and_then(|entry| entry.title.as_deref()),
-            site_names,
+            site_names: self.site_names(site_name),
         })
+    }
+
+    /// The names that the site goes by: stated ones and its host.
+    fn site_names(&self, stated: Option<&str>) -> Vec<String> {
+        let host = self.page.final_url.host_str().unwrap_or_default();
+        let labels: Vec<&str> = host.split('.').filter(|label| *label != "www").collect();
+        let host_name = labels.iter().rev().skip(1).find(|label| label.len() > 3).or(labels.first());
+        stated
+            .into_iter()
+            .chain(self.linked.site_name.as_deref())
+            .chain(self.clues.meta(&["application-name"]))
+            .chain([host])
+            .chain(host_name.copied())
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     fn description(&self) -> Option<String> {
@@ -252,242 +259,23 @@ impl Reader<'_> {
         Some(words::plain(stated.or_else(entry)?)).filter(|text| !text.is_empty())
     }
 
-    fn authors(&self, site_name: Option<&str>) -> Vec<String> {
-        let site = site_name.map(words::key).unwrap_or_default();
-        let mut organisation = None;
-        let candidates: [&dyn Fn() -> Vec<String>; 8] = [
-            &|| self.linked.authors.clone(),
-            &|| self.authors_in_meta(),
-            &|| self.authors_in_bylines(BylineKind::Marked, Reach::Near),
-            &|| self.authors_in_entry(),
-            &|| self.authors_in_bylines(BylineKind::Class, Reach::Near),
-            &|| self.authors_in_bylines(BylineKind::Text, Reach::Near),
-            &|| self.authors_in_bylines(BylineKind::Marked, Reach::Page),
-            &|| self.authors_in_bylines(BylineKind::Class, Reach::Page),
-        ];
-        for names in candidates.iter().map(|candidate| candidate()) {
-            let (site_itself, persons): (Vec<String>, Vec<String>) =
-                names.into_iter().partition(|name| !site.is_empty() && words::key(name) == site);
-            if !persons.is_empty() {
-                return persons;
-            }
-            organisation = organisation.or_else(|| site_itself.into_iter().next());
-        }
-        organisation.into_iter().collect()
-    }
-
-    fn authors_in_meta(&self) -> Vec<String> {
-        const NAMES: &[&str] = &[
-            "author",
-            "article:author",
-            "article:author_name",
-            "article:author:name",
-            "og:article:author",
-            "parsely-author",
-            "sailthru.author",
-            "cxenseparse:author",
-            "citation_author",
-            "dc.creator",
-            "dcterms.creator",
-            "dc.creator.name",
-            "creator",
-            "authors",
-            "byl",
-            "byline",
-            "article.author",
-            "rbauthors",
-        ];
-        let mut authors = Vec::new();
-        for name in NAMES {
-            for value in self.clues.meta_all(name) {
-                byline::add(&mut authors, byline::authors_of_value(&words::plain(value)));
-            }
-            if !authors.is_empty() {
-                return authors;
-            }
-        }
-        // The card that WordPress plugins write for social networks.
-        if self.clues.meta(&["twitter:label1"]).is_some_and(words::opens_byline)
-            && let Some(name) = self.clues.meta(&["twitter:data1"])
-        {
-            byline::add(&mut authors, byline::authors_of_value(&words::plain(name)));
-        }
-        authors
-    }
-
-    fn authors_in_entry(&self) -> Vec<String> {
-        let mut authors = Vec::new();
-        for name in self.entry.map_or(&[][..], |entry| &entry.authors) {
-            byline::add(&mut authors, byline::authors_of_value(name));
-        }
-        authors
-    }
-
-    fn authors_in_bylines(&self, kind: BylineKind, reach: Reach) -> Vec<String> {
-        let mut found: Vec<(usize, usize, Vec<String>)> = self
-            .clues
-            .bylines
-            .iter()
-            .filter(|byline| byline.kind == kind)
-            .filter_map(|byline| {
-                let distance = self.distance(byline.at, byline.place, reach)?;
-                let names = match kind {
-                    BylineKind::Marked => byline::authors_of_value(&byline.text),
-                    BylineKind::Class => byline::authors_of_element(&byline.text),
-                    BylineKind::Text => authors_of_byline(&byline.text),
-                };
-                (!names.is_empty()).then_some((distance, byline.at, names))
-            })
-            .collect();
-        found.sort_by_key(|(distance, ..)| *distance);
-        let mut authors = Vec::new();
-        let Some(&(_, nearest, _)) = found.first() else { return authors };
-        for (_, at, names) in found {
-            if at.abs_diff(nearest) <= ONE_BYLINE_BYTES {
-                byline::add(&mut authors, names);
-            }
-        }
-        authors
-    }
-
     /// How far a place is from the headline; `None` where that is out of reach.
     fn distance(&self, at: usize, place: Place, reach: Reach) -> Option<usize> {
-        let heading = self
-            .clues
-            .headings
-            .iter()
-            .find(|heading| heading.place == Place::Open)
-            .map_or(0, |heading| heading.at);
-        let distance = match at.checked_sub(heading) {
-            Some(after) => (after <= NEAR_BYTES || reach == Reach::Page).then_some(after),
+        let heading = self.clues.headings.iter().find(|heading| heading.place == Place::Open);
+        let distance = match heading.map(|heading| (heading.at, at.checked_sub(heading.at))) {
+            // Without a headline nothing is far from it.
+            None => Some(at),
+            Some((_, Some(after))) => (after <= NEAR_BYTES || reach == Reach::Page).then_some(after),
             // What stands above a headline is as often the header of the site.
-            None => (heading - at <= NEAR_BEFORE_BYTES || reach == Reach::Page).then_some((heading - at) * 3),
+            Some((heading, None)) => {
+                (heading - at <= NEAR_BEFORE_BYTES || reach == Reach::Page).then_some((heading - at) * 3)
+            }
         };
         match place {
             Place::Open => distance,
             Place::Furniture => distance.filter(|_| reach == Reach::Page),
             Place::Comments => None,
         }
-    }
-
-    /// Publication and last change.
-    fn dates(&self, order: NumericOrder) -> (Option<Timestamp>, Option<Timestamp>) {
-        const PUBLISHED: &[&str] = &[
-            "article:published_time",
-            "article:published",
-            "og:published_time",
-            "og:article:published_time",
-            "datepublished",
-            "parsely-pub-date",
-            "sailthru.date",
-            "cxenseparse:recs:publishtime",
-            "cxenseparse:publishtime",
-            "pubdate",
-            "publishdate",
-            "publish-date",
-            "publish_date",
-            "published_date",
-            "publication_date",
-            "publication-date",
-            "published",
-            "dc.date.issued",
-            "dcterms.issued",
-            "dc.date.created",
-            "dcterms.created",
-            "dc.date",
-            "dcterms.date",
-            "dc.created",
-            "citation_publication_date",
-            "citation_online_date",
-            "citation_date",
-            "bt:pubdate",
-            "date",
-            "article.published",
-            "published-date",
-            "article_date_original",
-            "originalpublicationdate",
-            "displaydate",
-            "date_published",
-            "datecreated",
-            "created",
-            "article.created",
-            "timestamp",
-            "rnews:datepublished",
-            "release_date",
-            "created_date",
-        ];
-        const MODIFIED: &[&str] = &[
-            "article:modified_time",
-            "og:updated_time",
-            "datemodified",
-            "dcterms.modified",
-            "dc.date.modified",
-            "dc.modified",
-            "article:modified",
-            "article.updated",
-            "lastmod",
-            "last-modified",
-            "revised",
-            "date_modified",
-            "modified",
-        ];
-        let fetched_at = self.page.fetched_at;
-        let read = |value: &str| date::machine(value, fetched_at, order);
-        let from_meta =
-            |names: &[&str]| names.iter().find_map(|name| self.clues.meta_all(name).find_map(read));
-        let visible = |kinds: &[DateKind], modified: bool, reach: Reach| {
-            kinds.iter().find_map(|kind| self.visible_date(*kind, modified, reach, order))
-        };
-        let by_element = [DateKind::Marked, DateKind::Time, DateKind::Class];
-        let modified_at = self
-            .linked
-            .modified
-            .as_deref()
-            .and_then(read)
-            .or_else(|| from_meta(MODIFIED))
-            .or_else(|| visible(&by_element, true, Reach::Near));
-        let published_at = self
-            .linked
-            .published
-            .as_deref()
-            .and_then(read)
-            .or_else(|| from_meta(PUBLISHED))
-            .or_else(|| visible(&[DateKind::Marked, DateKind::Time], false, Reach::Near))
-            .or_else(|| self.entry?.published_at.and_then(|moment| date::plausible(moment, fetched_at)))
-            .or_else(|| visible(&[DateKind::Class, DateKind::Text], false, Reach::Near))
-            .or_else(|| date::of_url(&self.page.url, fetched_at))
-            .or_else(|| visible(&by_element, false, Reach::Page))
-            // A page that owns to a change only: the change is the earliest that it owns to.
-            .or(modified_at)
-            .or_else(|| visible(&by_element, true, Reach::Page))
-            .or_else(|| visible(&[DateKind::Text], true, Reach::Page));
-        (
-            published_at,
-            modified_at.filter(|modified| published_at.is_none_or(|published| *modified >= published)),
-        )
-    }
-
-    /// The moment that the nearest element of a kind gives.
-    fn visible_date(
-        &self,
-        kind: DateKind,
-        modified: bool,
-        reach: Reach,
-        order: NumericOrder,
-    ) -> Option<Timestamp> {
-        let fetched_at = self.page.fetched_at;
-        let mut found: Vec<(usize, &DateClue<'_>)> = self
-            .clues
-            .dates
-            .iter()
-            .filter(|clue| clue.kind == kind && clue.modified == modified)
-            .filter_map(|clue| Some((self.distance(clue.at, clue.place, reach)?, clue)))
-            .collect();
-        found.sort_by_key(|(distance, clue)| (clue.place, *distance));
-        found.into_iter().find_map(|(_, clue)| {
-            let stated = clue.value.and_then(|value| date::machine(value, fetched_at, order));
-            stated.or_else(|| date::visible(&clue.text, fetched_at, order))
-        })
     }
 
     fn section(&self) -> Option<String> {
@@ -530,14 +318,14 @@ impl Reader<'_> {
     }
 
     fn image(&self) -> Option<Url> {
-        let stated =
+        let mut stated =
             ["og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src"]
                 .iter()
                 .filter_map(|name| self.clues.meta(&[name]))
                 .chain(self.linked.image.as_deref())
                 .chain(self.clues.meta(&["parsely-image-url", "sailthru.image.full", "thumbnail"]));
         let entry = || self.entry?.image.clone().filter(|url| matches!(url.scheme(), "http" | "https"));
-        stated.filter_map(|address| web_address(address, self.page)).next().or_else(entry)
+        stated.find_map(|address| web_address(address, self.page)).or_else(entry)
     }
 
     fn license(&self) -> Option<String> {

@@ -49,19 +49,25 @@ pub(super) fn choose(sources: &Sources<'_>) -> Option<String> {
         .collect();
     let declared: Vec<String> = stated.iter().map(|title| without_site_name(title, &names)).collect();
     let confirmed = headings.iter().find(|heading| {
+        let heading_key = key(heading);
         declared
             .iter()
             .zip(&stated)
-            .any(|(title, whole)| confirms(&key(title), &key(heading)) || is_part(heading, whole))
+            .any(|(title, whole)| confirms(&key(title), &heading_key) || is_part(&heading_key, whole))
     });
     if let Some(heading) = confirmed {
-        return Some(without_kicker(heading, &declared));
+        let unbeheaded =
+            declared.iter().zip(&stated).filter(|(title, whole)| whole.starts_with(title.as_str()));
+        return Some(without_kicker(heading, unbeheaded.map(|(title, _)| title)));
     }
-    let related = || headings.iter().find(|heading| stated.iter().any(|title| share_a_word(heading, title)));
+    let related = || {
+        let alone = headings.len() == 1;
+        headings.iter().find(|heading| declared.iter().any(|title| are_related(heading, title, alone)))
+    };
     let first_declared = || declared.iter().find(|title| !is_site(title));
     related()
         .map(|heading| (*heading).to_owned())
-        .or_else(|| first_declared().cloned())
+        .or_else(|| first_declared().map(|title| before_the_pipe(title).to_owned()))
         .or_else(|| headings.first().map(|heading| (*heading).to_owned()))
         .or_else(|| declared.into_iter().next())
 }
@@ -72,29 +78,41 @@ fn confirms(title: &str, heading: &str) -> bool {
     long.contains(short) && short.len() * 2 >= long.len()
 }
 
-/// Whether `heading` is one of the parts that separators cut `title` into.
-fn is_part(heading: &str, title: &str) -> bool {
-    let heading = key(heading);
-    segments(title).iter().any(|(_, part)| key(part) == heading)
+/// Whether a headline of this key is one of the parts that separators cut `title` into.
+fn is_part(heading_key: &str, title: &str) -> bool {
+    segments(title).iter().any(|(_, part)| key(part) == heading_key)
 }
 
 /// `heading` without the kicker that stands above it in one element, where a declared headline shows where it ends.
-fn without_kicker(heading: &str, declared: &[String]) -> String {
+fn without_kicker<'a>(heading: &str, mut declared: impl Iterator<Item = &'a String>) -> String {
     let whole = key(heading);
-    let bare = declared.iter().find(|title| {
+    let bare = declared.find(|title| {
         let title = key(title);
         title.len() < whole.len() && whole.ends_with(&title)
     });
     bare.map_or_else(|| heading.to_owned(), Clone::clone)
 }
 
-fn share_a_word(heading: &str, title: &str) -> bool {
+/// Whether a visible headline says in other words what a declared one says. Where it stands `alone` on the page one
+/// word in common will do; else it may be a menu's label.
+fn are_related(heading: &str, title: &str, alone: bool) -> bool {
     let title = title.to_lowercase();
-    let meaningful =
-        |word: &&str| word.chars().count() > 3 || word.chars().any(|c| c >= '\u{3040}' && c.is_alphabetic());
+    let is_ideograph = |c: char| matches!(c, '\u{3040}'..='\u{9fff}');
     let heading = heading.to_lowercase();
-    let mut words = heading.split(|c: char| !c.is_alphanumeric()).filter(meaningful);
-    words.any(|word| title.contains(word))
+    let words: Vec<&str> =
+        heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let tells = |word: &str| word.chars().count() > 3 || word.contains(is_ideograph);
+    let shared = words.iter().filter(|word| tells(word) && title.contains(**word)).count();
+    let phrase = words.len() > 2 || heading.contains(is_ideograph);
+    (alone && shared > 0) || (phrase && (shared > 1 || shared * 3 >= words.len()))
+}
+
+/// What stands before the first bar: behind it follow section and site, where their names are not known.
+fn before_the_pipe(title: &str) -> &str {
+    match title.split_once(" | ") {
+        Some((before, _)) if before.split_whitespace().count() > 2 => before.trim(),
+        _ => title,
+    }
 }
 
 /// `title` without the parts that name the site, and what stands beyond them: its slogan.

@@ -1,5 +1,8 @@
 //! Words that tell what an element or a line is: in class names, item properties and in front of names and dates.
 
+/// More is no name, headline or description.
+const MAX_MARKUP_BYTES: usize = 4000;
+
 /// What an element's attributes say it is.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent observations, each read on its own")]
@@ -43,6 +46,8 @@ impl Roles {
                 "author" | "creator" => self.marked_author = true,
                 "datePublished" | "dateCreated" => self.marked_date = true,
                 "dateModified" => self.marked_modified = true,
+                // Works and people of others.
+                "citation" | "comment" | "review" => self.comments = true,
                 _ => {}
             }
         }
@@ -89,7 +94,7 @@ impl Roles {
             b"related" | b"sidebar" | b"footer" | b"recommended" | b"recommendations" | b"popular"
             | b"trending" | b"widget" | b"newsletter" | b"nav" | b"navbar" | b"menu" | b"promo"
             | b"carousel" | b"teaser" | b"teasers" | b"latest" | b"mostread" | b"cookie" => {
-                self.furniture = true
+                self.furniture = true;
             }
             _ => {}
         }
@@ -299,9 +304,20 @@ pub(super) fn plain(text: &str) -> String {
         if !text.contains(['&', '<']) {
             break;
         }
-        let fragment =
-            scraper::Html::parse_fragment(text.get(..text.floor_char_boundary(4000)).unwrap_or_default());
-        text = fold_space(&fragment.root_element().text().collect::<String>());
+        text = fold_space(&text_of_markup(&text));
     }
     text
+}
+
+/// `text` with entities resolved that were escaped once too often; signs that look like markup are text.
+pub(super) fn without_entities(text: &str) -> String {
+    if text.contains('&') && text.contains(';') {
+        return fold_space(&text_of_markup(&text.replace('<', "&lt;")));
+    }
+    text.to_owned()
+}
+
+fn text_of_markup(markup: &str) -> String {
+    let fragment = scraper::Html::parse_fragment(&markup[..markup.floor_char_boundary(MAX_MARKUP_BYTES)]);
+    fragment.root_element().text().collect()
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use feedmill::clock::Clock;
-use feedmill::config::Config;
-use feedmill::daemon::Daemon;
+use feedmill::config::{Config, Environment};
+use feedmill::daemon::{Daemon, DaemonError};
 use feedmill::model::Record;
-use feedmill::store::Store;
+use feedmill::store::{FeedsSync, Store};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,6 @@ pub(crate) const START: &str = "2026-03-02T08:00:00Z";
 /// What a test wants of its daemon.
 pub(crate) struct TestDaemon {
     feeds: String,
-    settings: String,
     dir: TempDir,
 }
 
@@ -28,13 +27,13 @@ pub(crate) struct TestDaemon {
 pub(crate) struct OpenedDaemon {
     pub(crate) daemon: Arc<Daemon>,
     pub(crate) clock: Clock,
-    dir: TempDir,
+    test: TestDaemon,
 }
 
 impl TestDaemon {
     pub(crate) fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        Self { feeds: String::new(), settings: String::new(), dir }
+        Self { feeds: String::new(), dir }
     }
 
     /// Adds a feed.
@@ -44,15 +43,12 @@ impl TestDaemon {
 
     /// Adds a feed with options, as lines of its `[[feed]]` table.
     pub(crate) fn feed_with(mut self, url: &Url, options: &str) -> Self {
-        write!(self.feeds, "[[feed]]\nurl = \"{url}\"\n{options}\n").unwrap();
+        self.add_feed(url, options);
         self
     }
 
-    /// Adds settings, as TOML tables.
-    pub(crate) fn settings(mut self, toml: &str) -> Self {
-        self.settings.push_str(toml);
-        self.settings.push('\n');
-        self
+    fn add_feed(&mut self, url: &Url, options: &str) {
+        write!(self.feeds, "[[feed]]\nurl = \"{url}\"\n{options}\n").unwrap();
     }
 
     /// Writes the config to a file, for a test that runs the program itself. The folder lives as long as `self`.
@@ -77,7 +73,7 @@ url = "sqlite:{}"
 allow = ["127.0.0.0/8"]
 host_min_gap_ms = 0
 host_concurrency = 16
-[pipeline]
+[schedule]
 initial_spread_secs = 0
 [output]
 dir = "{}"
@@ -85,16 +81,19 @@ dir = "{}"
 {}"#,
             dir.join("feedmill.db").display(),
             output_dir(dir).display(),
-            self.settings,
             self.feeds
         )
     }
 
+    fn config(&self) -> Config {
+        Config::load(Some(&self.write_config()), &Environment::default()).unwrap().config
+    }
+
     pub(crate) async fn open(self) -> OpenedDaemon {
         let clock = Clock::manual(START.parse().unwrap());
-        let config = Config::from_toml(&self.toml()).unwrap();
+        let config = self.config();
         let daemon = Arc::new(Daemon::open(config, clock.clone()).await.unwrap());
-        OpenedDaemon { daemon, clock, dir: self.dir }
+        OpenedDaemon { daemon, clock, test: self }
     }
 }
 
@@ -123,7 +122,16 @@ impl OpenedDaemon {
 
     /// Names and contents of the text files written, by name.
     pub(crate) fn files(&self) -> Vec<(String, String)> {
-        texts(self.dir.path())
+        self.test.files()
+    }
+
+    /// Reloads the same configuration with other feeds.
+    pub(crate) async fn reload(&mut self, feeds: &[&Url]) -> Result<FeedsSync, DaemonError> {
+        self.test.feeds.clear();
+        for url in feeds {
+            self.test.add_feed(url, "");
+        }
+        self.daemon.reload(self.test.config()).await
     }
 }
 

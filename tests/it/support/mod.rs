@@ -1,5 +1,7 @@
 //! What the tests of several rooms share.
 
+pub(crate) mod client;
 pub(crate) mod daemon;
+pub(crate) mod database;
 pub(crate) mod server;
 pub(crate) mod site;

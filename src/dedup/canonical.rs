@@ -1,0 +1,53 @@
+//! The form of a text that stands for what it says, whatever it was wrapped in.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// The text in Unicode NFC, without invisible and bidirectional control characters, every run of white space one
+/// space. Applying it twice changes nothing.
+pub fn canonical_text(text: &str) -> String {
+    let mut canonical = String::with_capacity(text.len());
+    for character in text.chars().filter(|character| !is_invisible(*character)).nfc() {
+        if !character.is_whitespace() {
+            canonical.push(character);
+        } else if !canonical.is_empty() && !canonical.ends_with(' ') {
+            canonical.push(' ');
+        }
+    }
+    if canonical.ends_with(' ') {
+        canonical.pop();
+    }
+    canonical
+}
+
+/// Characters that a reader never sees: controls, joiners, directional marks, soft hyphens, selectors and tags.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+        | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+        | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0000}'..='\u{E0FFF}')
+        || (character.is_control() && !character.is_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn furniture_of_the_encoding_is_gone() {
+        assert_eq!(
+            canonical_text(" \u{FEFF}One\u{200B} two\n\n\tthree\u{A0}\u{202E}four\u{0} "),
+            "One two three four"
+        );
+        assert_eq!(canonical_text("cafe\u{301}"), "caf\u{e9}");
+        assert_eq!(canonical_text("\u{200B}\n "), "");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn canonical_text_is_idempotent(text in "\\PC{0,60}|[ \\n\u{200B}\u{301}a\u{e9}\u{2000}\u{1100}\u{1161}]{0,40}") {
+            let once = canonical_text(&text);
+            proptest::prop_assert_eq!(canonical_text(&once), once);
+        }
+    }
+}

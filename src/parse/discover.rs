@@ -1,0 +1,193 @@
+//! The feeds that a page points to.
+//!
+//! Tokens are enough: no tree is built, so no nesting can hurt, and links are found in the worst of markup.
+
+use std::cell::RefCell;
+
+use html5ever::TokenizerResult;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+use serde::Serialize;
+use url::Url;
+
+use super::text::cut;
+
+/// As much of a page as is looked at: the links stand in its head, or at least near its beginning.
+const MAX_PAGE_BYTES: usize = 1 << 20;
+const MAX_TITLE_BYTES: usize = 400;
+const FEED_TYPES: &[&str] = &[
+    "application/rss+xml",
+    "application/atom+xml",
+    "application/feed+json",
+    "application/rdf+xml",
+    "text/rss+xml",
+];
+
+/// A feed that a page points to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FeedLink {
+    /// Where it is: http or https only.
+    pub url: Url,
+    /// What the page calls it.
+    pub title: Option<String>,
+}
+
+/// The feeds that the page at `page_url` declares by `<link rel="alternate">`, in its order; where it declares none,
+/// those that its `<a>` look like.
+pub fn feed_links(html: &str, page_url: &Url) -> Vec<FeedLink> {
+    let end = html.floor_char_boundary(MAX_PAGE_BYTES);
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from_slice(&html[..end]));
+    let tokenizer = Tokenizer::new(Links::default(), TokenizerOpts::default());
+    while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
+    tokenizer.end();
+    let found = tokenizer.sink.found.into_inner();
+    let base = found.base.and_then(|base| page_url.join(&base).ok());
+    let base = base.as_ref().unwrap_or(page_url);
+    let declared = resolved(found.declared, base);
+    if declared.is_empty() { resolved(found.likely, base) } else { declared }
+}
+
+fn resolved(links: Vec<(String, Option<String>)>, base: &Url) -> Vec<FeedLink> {
+    let mut resolved: Vec<FeedLink> = Vec::new();
+    for (href, title) in links {
+        let Ok(mut url) = base.join(href.trim()) else { continue };
+        url.set_fragment(None);
+        if matches!(url.scheme(), "http" | "https") && resolved.iter().all(|known| known.url != url) {
+            resolved.push(FeedLink { url, title });
+        }
+    }
+    resolved
+}
+
+#[derive(Default)]
+struct Links {
+    found: RefCell<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    base: Option<String>,
+    /// Addresses and titles.
+    declared: Vec<(String, Option<String>)>,
+    likely: Vec<(String, Option<String>)>,
+}
+
+impl TokenSink for Links {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line_number: u64) -> TokenSinkResult<()> {
+        let Token::TagToken(tag) = token else { return TokenSinkResult::Continue };
+        if tag.kind == TagKind::EndTag {
+            return TokenSinkResult::Continue;
+        }
+        self.found.borrow_mut().note(&tag);
+        // Without a tree the tokenizer must be told what holds no markup.
+        match &*tag.name {
+            "script" => TokenSinkResult::RawData(RawKind::ScriptData),
+            "style" | "xmp" | "iframe" | "noembed" | "noframes" => TokenSinkResult::RawData(RawKind::Rawtext),
+            "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
+            _ => TokenSinkResult::Continue,
+        }
+    }
+}
+
+impl Found {
+    fn note(&mut self, tag: &Tag) {
+        let Some(href) = attribute(tag, "href") else { return };
+        match &*tag.name {
+            "base" if self.base.is_none() => self.base = Some(href.to_owned()),
+            "link" if is_feed_link(tag) => self.declared.push((href.to_owned(), title(tag))),
+            "a" if looks_like_a_feed(href) => self.likely.push((href.to_owned(), title(tag))),
+            _ => {}
+        }
+    }
+}
+
+fn is_feed_link(tag: &Tag) -> bool {
+    let rel = attribute(tag, "rel").unwrap_or_default().to_ascii_lowercase();
+    let kind = attribute(tag, "type").unwrap_or_default().to_ascii_lowercase();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let mut words = rel.split_ascii_whitespace();
+    words.clone().any(|word| word == "feed")
+        || (words.any(|word| word == "alternate") && FEED_TYPES.contains(&kind))
+}
+
+/// Whether the last part of an address is what publishers call their feeds.
+fn looks_like_a_feed(href: &str) -> bool {
+    let path = href.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').to_ascii_lowercase();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let mut parts = name.split('.');
+    let stem = parts.next().unwrap_or_default();
+    let extension = parts.next_back().unwrap_or_default();
+    matches!(stem, "feed" | "feeds" | "rss" | "atom" | "rdf") || matches!(extension, "rss" | "atom")
+}
+
+fn title(tag: &Tag) -> Option<String> {
+    let title = attribute(tag, "title")?.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!title.is_empty()).then(|| cut(title.into(), MAX_TITLE_BYTES).into_owned())
+}
+
+fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
+    tag.attrs.iter().find(|attribute| &*attribute.name.local == name).map(|attribute| &*attribute.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(html: &str) -> Vec<String> {
+        let page = Url::parse("https://example.org/news/").unwrap();
+        feed_links(html, &page).into_iter().map(|link| link.url.to_string()).collect()
+    }
+
+    #[test]
+    fn declared_feeds() {
+        let html = r#"<!doctype html><head>
+            <script>document.write('<link rel="alternate" type="application/rss+xml" href="/script">')</script>
+            <!-- <link rel="alternate" type="application/rss+xml" href="/comment"> -->
+            <link rel=alternate type=application/rss+xml href=/rss title="  The
+               news ">
+            <LINK REL="home ALTERNATE" TYPE="Application/Atom+XML; charset=utf-8" HREF="atom?a=1&amp;b=2#x">
+            <link rel="alternate" type="application/rss+xml" href="/rss">
+            <link rel="feed" href="https://feeds.example.net/all">
+            <link rel="alternate" hreflang="de" href="/de/"><link rel="stylesheet" type="text/css" href="/feed.css">
+            <link rel="alternate" type="application/rss+xml" href="javascript:alert(1)">
+            <link rel="alternate" type="application/rss+xml">
+            </head><a href="/feed/">RSS</a>"#;
+        assert_eq!(
+            links(html),
+            [
+                "https://example.org/rss",
+                "https://example.org/news/atom?a=1&b=2",
+                "https://feeds.example.net/all"
+            ]
+        );
+        let first = feed_links(html, &Url::parse("https://example.org/").unwrap()).remove(0);
+        assert_eq!(first.title.as_deref(), Some("The news"));
+    }
+
+    #[test]
+    fn links_that_look_like_feeds_where_none_is_declared() {
+        let html = r#"<base href="https://cdn.example.org/x/"><a href="feed/">a</a><a href="/about">b</a>
+            <a href="../news.rss?x">c</a><a href="/index.rdf">d</a><a href="/feedback">e</a><a href="rss.xml">f</a>"#;
+        assert_eq!(
+            links(html),
+            [
+                "https://cdn.example.org/x/feed/",
+                "https://cdn.example.org/news.rss?x",
+                "https://cdn.example.org/x/rss.xml"
+            ]
+        );
+    }
+
+    #[test]
+    fn any_text_has_links_or_none() {
+        assert!(links("").is_empty());
+        assert!(links(&"<a <b <link rel=".repeat(1000)).is_empty());
+        assert!(links(&"<div>".repeat(300_000)).is_empty());
+    }
+}

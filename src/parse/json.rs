@@ -1,0 +1,317 @@
+//! JSON Feed 1.0 and 1.1, with the liberties that publishers take: numbers for ids, strings for lists, nothing where
+//! the specification demands something, documents cut short. Only what is known is kept while reading, so a hostile
+//! document costs no more than its length.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use url::Url;
+
+use super::content::{capped_body, capped_line};
+use super::dates::parse_date;
+use super::links::{join, site};
+use super::text::{fold_space, plain_line};
+use super::tree::MAX_ENTRIES;
+use super::{EntryDraft, FeedInfo, ParseError};
+
+/// A feed, its entries and authors, and what was lost.
+pub(super) struct JsonFeed {
+    pub(super) info: FeedInfo,
+    pub(super) entries: Vec<EntryDraft>,
+    pub(super) authors: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads a document that begins with a brace.
+pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, ParseError> {
+    // Raw line ends and tabs inside strings are no JSON; as spaces they do no harm.
+    let source = source.replace(|c: char| c.is_ascii_control(), " ");
+    let mut warnings = Vec::new();
+    let document = match serde_json::Deserializer::from_str(&source).into_iter::<Document>().next() {
+        Some(Ok(document)) => document,
+        fault => {
+            let fault = fault.and_then(Result::err).map_or_else(String::new, |fault| fault.to_string());
+            let Some(document) = rescue(&source) else {
+                return Err(ParseError {
+                    message: format!("no feed: it begins like JSON and is none: {fault}"),
+                });
+            };
+            warnings.push(format!("broken JSON ({fault}): the items before are kept"));
+            document
+        }
+    };
+    let Some(items) = document.items else {
+        return Err(ParseError { message: "no feed: a JSON object without a list of \"items\"".to_owned() });
+    };
+    if items.more {
+        warnings.push(format!("more than {MAX_ENTRIES} items: the rest is not read"));
+    }
+    let info = FeedInfo {
+        title: document.title.line(),
+        link: document.home_page_url.body().and_then(|link| site(&link, join(&link, base_url))),
+        id: document.feed_url.body(),
+        description: document.description.body(),
+        language: document.language.body(),
+        self_url: document.feed_url.url(base_url),
+        hubs: document.hubs.list.iter().filter_map(|hub| hub.url.url(base_url)).collect(),
+        ..FeedInfo::default()
+    };
+    let site_url = info.link.as_deref().and_then(|link| Url::parse(link).ok());
+    let base_url = base_url.or(site_url.as_ref());
+    let entries = items.list.into_iter().map(|item| entry(item, base_url)).collect();
+    let authors = names(&document.authors, &document.author);
+    Ok(JsonFeed { info, entries, authors, warnings })
+}
+
+/// What stands before a fault: what the feed says of itself, if that comes first, and the items that are whole.
+fn rescue(source: &str) -> Option<Document> {
+    let (head, items) = source.split_once("\"items\"")?;
+    let mut rest = items.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[')?;
+    let mut found = List::default();
+    while found.list.len() < MAX_ENTRIES {
+        let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Item>();
+        let Some(Ok(item)) = stream.next() else { break };
+        found.list.push(item);
+        rest = rest[stream.byte_offset()..].trim_start().trim_start_matches(',');
+    }
+    let head = format!("{}}}", head.trim_end().trim_end_matches(','));
+    let mut document: Document = serde_json::from_str(&head).unwrap_or_default();
+    document.items = Some(found).filter(|found| !found.list.is_empty());
+    document.items.is_some().then_some(document)
+}
+
+fn entry(item: Item, base_url: Option<&Url>) -> EntryDraft {
+    let guid = item.id.body();
+    let html = item.content_html.body();
+    let plain = item.content_text.body();
+    let mut draft = EntryDraft {
+        permalink: guid.as_deref().and_then(|guid| join(guid, None)),
+        guid,
+        link: item.url.url(base_url).or_else(|| item.external_url.url(base_url)),
+        enclosures: item.attachments.list.iter().filter_map(|file| file.url.url(base_url)).collect(),
+        ..EntryDraft::default()
+    };
+    let evidence = &mut draft.evidence;
+    evidence.title = item.title.line();
+    evidence.summary = item.summary.body().or_else(|| plain.clone().filter(|_| html.is_some()));
+    evidence.content = html.or(plain);
+    evidence.authors = names(&item.authors, &item.author);
+    evidence.published_at = item.date_published.0.as_deref().and_then(parse_date);
+    evidence.updated_at = item.date_modified.0.as_deref().and_then(parse_date);
+    evidence.language = item.language.body();
+    evidence.tags = item.tags.list.into_iter().filter_map(|tag| capped_line(fold_space(&tag.0?))).collect();
+    evidence.image = item.image.url(base_url).or_else(|| item.banner_image.url(base_url));
+    draft
+}
+
+/// The authors of 1.1, which has a list, and of 1.0, which has one.
+fn names(authors: &List<Reference>, author: &Reference) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in authors.list.iter().chain([author]).filter_map(|author| author.name.line()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    title: Text,
+    home_page_url: Text,
+    feed_url: Text,
+    description: Text,
+    language: Text,
+    author: Reference,
+    authors: List<Reference>,
+    hubs: List<Reference>,
+    items: Option<List<Item>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Item {
+    id: Text,
+    url: Text,
+    external_url: Text,
+    title: Text,
+    content_html: Text,
+    content_text: Text,
+    summary: Text,
+    image: Text,
+    banner_image: Text,
+    date_published: Text,
+    date_modified: Text,
+    language: Text,
+    author: Reference,
+    authors: List<Reference>,
+    tags: List<Text>,
+    attachments: List<Reference>,
+}
+
+/// A string, or a number written as one. Anything else is none.
+#[derive(Default)]
+struct Text(Option<String>);
+
+impl Text {
+    fn body(&self) -> Option<String> {
+        capped_body(self.0.as_deref()?.into())
+    }
+
+    fn line(&self) -> Option<String> {
+        capped_line(plain_line(&self.body()?))
+    }
+
+    fn url(&self, base_url: Option<&Url>) -> Option<Url> {
+        join(self.0.as_deref()?, base_url)
+    }
+}
+
+/// Something with a name and an address: a person, a hub, a file. A bare string is the name.
+#[derive(Default)]
+struct Reference {
+    name: Text,
+    url: Text,
+}
+
+/// A list, or one thing that should have been in one. What comes after the first [`MAX_ENTRIES`] is passed over.
+struct List<T> {
+    list: Vec<T>,
+    more: bool,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), more: false }
+    }
+}
+
+/// Reads a `T` out of whatever stands in its place.
+struct Lenient<T>(PhantomData<T>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Lenient::<Text>(PhantomData))
+    }
+}
+
+impl<'de> Visitor<'de> for Lenient<Text> {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(Some(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
+        Ok(Text(Some(number.to_string())))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
+        Ok(Text(Some(number.to_string())))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
+        Ok(Text(Some(number.to_string())))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Text, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Lenient::<Reference>(PhantomData))
+    }
+}
+
+impl<'de> Visitor<'de> for Lenient<Reference> {
+    type Value = Reference;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Reference, E> {
+        Ok(Reference { name: Text(Some(name.to_owned())), url: Text(None) })
+    }
+
+    fn visit_unit<E>(self) -> Result<Reference, E> {
+        Ok(Reference::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Reference, A::Error> {
+        let mut reference = Reference::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "name" => reference.name = map.next_value()?,
+                "url" => reference.url = map.next_value()?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(reference)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Lenient::<List<T>>(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Lenient<List<T>> {
+    type Value = List<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<List<T>, A::Error> {
+        let mut list = List::default();
+        while list.list.len() < MAX_ENTRIES {
+            match items.next_element()? {
+                Some(item) => list.list.push(item),
+                None => return Ok(list),
+            }
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            list.more = true;
+        }
+        Ok(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<List<T>, A::Error> {
+        let item = T::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        Ok(List { list: vec![item], more: false })
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<List<T>, E> {
+        let item = T::deserialize(serde::de::value::StrDeserializer::new(text))?;
+        Ok(List { list: vec![item], more: false })
+    }
+
+    fn visit_unit<E>(self) -> Result<List<T>, E> {
+        Ok(List::default())
+    }
+}

@@ -1,0 +1,129 @@
+//! feed-rs, for the feeds that it reads right. Its result is held against what the survey saw; where they disagree
+//! it is not used.
+
+use std::panic::catch_unwind;
+
+use chrono::DateTime;
+use feed_rs::model::{Entry, Feed, Link, Text};
+use url::Url;
+
+use super::content::{capped_body, capped_line};
+use super::dates::parse_date;
+use super::entry::page_rank;
+use super::links::{join, site};
+use super::survey::{Tally, survey};
+use super::text::{fold_space, plain_line};
+use super::{EntryDraft, FeedInfo, Flavour, identity};
+
+/// A feed, its entries and authors.
+pub(super) struct UpstreamFeed {
+    pub(super) info: FeedInfo,
+    pub(super) entries: Vec<EntryDraft>,
+    pub(super) authors: Vec<String>,
+}
+
+/// Reads a feed that needs no repair; `None` for every other.
+pub(super) fn read(source: &str, base_url: Option<&Url>) -> Option<UpstreamFeed> {
+    let (flavour, seen) = survey(source)?;
+    // The survey has bounded the depth, so no recursion in feed-rs can overflow the stack. Its panics are its own.
+    let feed = catch_unwind(|| parser().parse(source.as_bytes())).ok()?.ok()?;
+    let info = feed_info(&feed, flavour, base_url);
+    let site_url = info.link.as_deref().and_then(|link| Url::parse(link).ok());
+    let base_url = base_url.or(site_url.as_ref());
+    let authors = if flavour == Flavour::Atom { names(&feed.authors) } else { Vec::new() };
+    let entries: Vec<_> = feed.entries.into_iter().map(|entry| draft(entry, flavour, base_url)).collect();
+    let agrees = tally(&entries) == seen && (seen.guids == 0 || identity::guids_are_sound(&entries));
+    agrees.then_some(UpstreamFeed { info, entries, authors })
+}
+
+/// feed-rs with our rule for dates, and without its made-up ids.
+fn parser() -> feed_rs::parser::Parser {
+    let date = |text: &str| {
+        let date = parse_date(text)?;
+        DateTime::from_timestamp(date.as_second(), u32::try_from(date.subsec_nanosecond()).ok()?)
+    };
+    feed_rs::parser::Builder::new().timestamp_parser(date).id_generator(|_, _, _| String::new()).build()
+}
+
+fn tally(entries: &[EntryDraft]) -> Tally {
+    let count = |has: fn(&EntryDraft) -> bool| entries.iter().filter(|entry| has(entry)).count();
+    Tally {
+        entries: entries.len(),
+        titles: count(|entry| entry.evidence.title.is_some()),
+        links: count(|entry| entry.link.is_some()),
+        guids: count(|entry| entry.guid.is_some()),
+        dates: count(|entry| entry.evidence.published_at.or(entry.evidence.updated_at).is_some()),
+        bodies: count(|entry| entry.evidence.content.as_ref().or(entry.evidence.summary.as_ref()).is_some()),
+    }
+}
+
+fn feed_info(feed: &Feed, flavour: Flavour, base_url: Option<&Url>) -> FeedInfo {
+    let hubs = feed.links.iter().filter(|link| link.rel.as_deref() == Some("hub"));
+    let own = feed.links.iter().find(|link| link.rel.as_deref() == Some("self"));
+    let page = page(&feed.links).map(|link| link.href.as_str());
+    let mut info = FeedInfo {
+        title: feed.title.as_ref().and_then(|title| line(title, flavour)),
+        link: page.and_then(|link| site(link, join(link, base_url))),
+        id: Some(feed.id.trim().to_owned()).filter(|id| !id.is_empty()),
+        description: feed.description.as_ref().and_then(|text| body(&text.content)),
+        language: feed.language.clone(),
+        self_url: own.and_then(|link| join(&link.href, base_url)),
+        hubs: hubs.filter_map(|link| join(&link.href, base_url)).collect(),
+        ..FeedInfo::default()
+    };
+    info.hints.ttl_minutes = feed.ttl;
+    info
+}
+
+fn draft(entry: Entry, flavour: Flavour, base_url: Option<&Url>) -> EntryDraft {
+    let relation = |wanted| entry.links.iter().filter(move |link| link.rel.as_deref() == Some(wanted));
+    let attached = relation("enclosure").filter_map(|link| join(&link.href, base_url));
+    let media = entry.media.iter().flat_map(|media| &media.content).filter_map(|content| content.url.clone());
+    let mut draft = EntryDraft {
+        guid: capped_line(entry.id.trim().to_owned()),
+        link: page(&entry.links).and_then(|link| join(&link.href, base_url)),
+        enclosures: attached.chain(media).collect(),
+        ..EntryDraft::default()
+    };
+    let timestamp = |date: DateTime<chrono::Utc>| {
+        let nanoseconds = i32::try_from(date.timestamp_subsec_nanos()).ok()?;
+        jiff::Timestamp::new(date.timestamp(), nanoseconds).ok()
+    };
+    let evidence = &mut draft.evidence;
+    evidence.title = entry.title.as_ref().and_then(|title| line(title, flavour));
+    evidence.summary = entry.summary.and_then(|text| body(&text.content));
+    evidence.content = entry.content.and_then(|content| body(content.body.as_deref()?));
+    evidence.authors = names(&entry.authors);
+    evidence.published_at = entry.published.and_then(timestamp);
+    // For RSS feed-rs copies the one date that there is.
+    evidence.updated_at = entry.updated.filter(|_| flavour == Flavour::Atom).and_then(timestamp);
+    let tags = entry.categories.into_iter().map(|category| category.label.unwrap_or(category.term));
+    evidence.tags = tags.filter_map(|tag| capped_line(plain_line(&tag))).collect();
+    draft
+}
+
+/// The link to the page.
+fn page(links: &[Link]) -> Option<&Link> {
+    let pages = links
+        .iter()
+        .filter(|link| link.target.is_none() && matches!(link.rel.as_deref(), None | Some("alternate")));
+    pages.min_by_key(|link| match link.rel {
+        None => 0,
+        Some(_) => page_rank(link.media_type.as_deref().unwrap_or_default()),
+    })
+}
+
+fn names(persons: &[feed_rs::model::Person]) -> Vec<String> {
+    let names = persons.iter().filter_map(|person| person.name.as_ref().or(person.email.as_ref()));
+    names.filter_map(|name| capped_line(fold_space(name))).collect()
+}
+
+fn line(text: &Text, flavour: Flavour) -> Option<String> {
+    let is_plain = flavour == Flavour::Atom && text.content_type.subty() == "plain";
+    let line = if is_plain { fold_space(&text.content) } else { plain_line(&text.content) };
+    capped_line(line)
+}
+
+fn body(text: &str) -> Option<String> {
+    capped_body(text.into())
+}

@@ -1,0 +1,338 @@
+//! Articles, their revisions, who mentioned them, and the account of what extraction kept and dropped.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::AnyConnection;
+
+use super::finish::ExtractedArticle;
+use super::sql::{Row, RowsSql, bytes, clean, clean_option, id_bytes, json, word};
+use super::{Store, StoreError};
+use crate::extract::EXTRACTOR_VERSION;
+use crate::model::{Article, ArticleId, DuplicateLink, Entry, EntryId, Sha256Hash};
+
+/// Dropped blocks remembered for an article, and characters of each.
+const MAX_DROPPED_BLOCKS: usize = 50;
+const MAX_EXCERPT_CHARS: usize = 160;
+
+/// What extraction did to the page of an article's current revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ArticleAccount {
+    /// Blocks in the text.
+    pub blocks_kept: u32,
+    /// Blocks left out.
+    pub blocks_dropped: u32,
+    /// The first of those left out.
+    pub dropped: Vec<DroppedBlock>,
+}
+
+/// A block that extraction left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppedBlock {
+    /// The rule that decided.
+    pub rule: String,
+    /// The beginning of the block's text.
+    pub excerpt: String,
+}
+
+impl Store {
+    /// Whether the article is stored. The answers stand in the order of `ids`.
+    pub async fn articles_exist(&self, ids: &[ArticleId]) -> Result<Vec<bool>, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let rows = EXISTING.fetch(&mut connection, ids, |query, id| query.bind(id_bytes(id))).await?;
+        let stored: HashSet<Sha256Hash> =
+            rows.iter().map(|row| Row { table: "articles", row }.hash("id")).collect::<Result<_, _>>()?;
+        Ok(ids.iter().map(|id| stored.contains(&id.0)).collect())
+    }
+
+    /// What extraction kept and dropped of an article's page; `None` for an article that is not stored.
+    pub async fn article_account(&self, id: ArticleId) -> Result<Option<ArticleAccount>, StoreError> {
+        let row = sqlx::query(ACCOUNT).bind(id_bytes(&id)).fetch_optional(&self.database.readers).await?;
+        let Some(row) = row else { return Ok(None) };
+        let row = Row { table: "article_accounts", row: &row };
+        Ok(Some(ArticleAccount {
+            blocks_kept: row.number("blocks_kept")?,
+            blocks_dropped: row.number("blocks_dropped")?,
+            dropped: row.json("dropped")?,
+        }))
+    }
+}
+
+const EXISTING: RowsSql =
+    RowsSql { before: "SELECT id FROM articles WHERE id IN (VALUES ", columns: 1, after: ")" };
+
+const ACCOUNT: &str =
+    "SELECT article_id, blocks_kept, blocks_dropped, dropped FROM article_accounts WHERE article_id = $1";
+
+/// A row of `articles`: what stays the same from revision to revision, and which is current.
+#[derive(Clone)]
+pub(super) struct ArticleRow {
+    pub(super) id: ArticleId,
+    pub(super) number: i64,
+    pub(super) revision: u32,
+    pub(super) content_sha256: Sha256Hash,
+    pub(super) url: String,
+    pub(super) original_url: String,
+    pub(super) hostname: String,
+    pub(super) link: Option<DuplicateLink>,
+    pub(super) cluster_id: ArticleId,
+    pub(super) stored_at: Timestamp,
+}
+
+impl TryFrom<Row<'_>> for ArticleRow {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        let cluster_id = ArticleId(row.hash("cluster_id")?);
+        let link = match (row.optional_hash("duplicate_of")?, row.optional_word("duplicate_kind")?) {
+            (Some(of), Some(kind)) => Some(DuplicateLink {
+                of: ArticleId(of),
+                kind,
+                score: row.get("duplicate_score")?,
+                cluster_id,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            id: ArticleId(row.hash("id")?),
+            number: row.get("number")?,
+            revision: row.number("revision")?,
+            content_sha256: row.hash("content_sha256")?,
+            url: row.get("url")?,
+            original_url: row.get("original_url")?,
+            hostname: row.get("hostname")?,
+            link,
+            cluster_id,
+            stored_at: row.time("stored_at")?,
+        })
+    }
+}
+
+pub(super) async fn load(
+    tx: &mut AnyConnection,
+    ids: &[ArticleId],
+) -> Result<HashMap<ArticleId, ArticleRow>, StoreError> {
+    let rows = LOAD.fetch(tx, ids, |query, id| query.bind(id_bytes(id))).await?;
+    rows.iter()
+        .map(|row| ArticleRow::try_from(Row { table: "articles", row }).map(|article| (article.id, article)))
+        .collect()
+}
+
+const LOAD: RowsSql = RowsSql {
+    before: "SELECT id, number, revision, content_sha256, url, original_url, hostname, duplicate_of, duplicate_kind, \
+        duplicate_score, cluster_id, stored_at FROM articles WHERE id IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
+
+/// Writes new articles and changes those that are stored. Originals must stand before their copies.
+pub(super) async fn upsert(tx: &mut AnyConnection, articles: &[&ArticleRow]) -> Result<(), StoreError> {
+    UPSERT
+        .execute(tx, articles, |query, article| {
+            let link = article.link.as_ref();
+            query
+                .bind(id_bytes(&article.id))
+                .bind(article.number)
+                .bind(i64::from(article.revision))
+                .bind(bytes(&article.content_sha256))
+                .bind(article.url.as_str())
+                .bind(article.original_url.as_str())
+                .bind(article.hostname.as_str())
+                .bind(link.map(|link| id_bytes(&link.of)))
+                .bind(link.map(|link| word(link.kind)))
+                .bind(link.map(|link| link.score))
+                .bind(id_bytes(&article.cluster_id))
+                .bind(article.stored_at.as_millisecond())
+        })
+        .await?;
+    Ok(())
+}
+
+const UPSERT: RowsSql = RowsSql {
+    before: "INSERT INTO articles (id, number, revision, content_sha256, url, original_url, hostname, duplicate_of, \
+        duplicate_kind, duplicate_score, cluster_id, stored_at) VALUES ",
+    columns: 12,
+    after: " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, content_sha256 = excluded.content_sha256, \
+        duplicate_of = excluded.duplicate_of, duplicate_kind = excluded.duplicate_kind, \
+        duplicate_score = excluded.duplicate_score, cluster_id = excluded.cluster_id",
+};
+
+/// All of one cluster joins another.
+pub(super) async fn merge_clusters(
+    tx: &mut AnyConnection,
+    from: ArticleId,
+    into: ArticleId,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE articles SET cluster_id = $1 WHERE cluster_id = $2")
+        .bind(id_bytes(&into))
+        .bind(id_bytes(&from))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// A text to be stored.
+pub(super) struct NewRevision<'f> {
+    pub(super) id: ArticleId,
+    pub(super) revision: u32,
+    pub(super) extracted: &'f ExtractedArticle,
+}
+
+pub(super) async fn insert_revisions(
+    tx: &mut AnyConnection,
+    revisions: &[NewRevision<'_>],
+) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(revisions.len());
+    for revision in revisions {
+        let article = &revision.extracted.article;
+        rows.push((
+            revision,
+            json("authors", &cleaned(&article.authors))?,
+            json("tags", &cleaned(&article.tags))?,
+            json("quality flags", &article.quality_flags)?,
+        ));
+    }
+    INSERT_REVISIONS
+        .execute(tx, &rows, |query, (revision, authors, tags, quality_flags)| {
+            let extracted = revision.extracted;
+            let article = &extracted.article;
+            query
+                .bind(id_bytes(&revision.id))
+                .bind(i64::from(revision.revision))
+                .bind(bytes(&extracted.fingerprint.content_sha256))
+                .bind(bytes(&extracted.raw_sha256))
+                .bind(article.canonical_url.as_ref().map(url::Url::as_str))
+                .bind(clean_option(article.title.as_deref()))
+                .bind(clean(&article.text).into_owned())
+                .bind(clean_option(article.description.as_deref()))
+                .bind(authors.as_str())
+                .bind(article.published_at.map(Timestamp::as_millisecond))
+                .bind(article.modified_at.map(Timestamp::as_millisecond))
+                .bind(extracted.fetched_at.as_millisecond())
+                .bind(clean_option(article.language.as_deref()))
+                .bind(clean_option(article.site_name.as_deref()))
+                .bind(clean_option(article.section.as_deref()))
+                .bind(tags.as_str())
+                .bind(article.image.as_ref().map(url::Url::as_str))
+                .bind(clean_option(article.license.as_deref()))
+                .bind(i64::from(article.word_count))
+                .bind(quality_flags.as_str())
+                .bind(f64::from(article.score))
+                .bind(EXTRACTOR_VERSION)
+        })
+        .await?;
+    upsert_accounts(tx, revisions).await
+}
+
+const INSERT_REVISIONS: RowsSql = RowsSql {
+    before: "INSERT INTO revisions (article_id, revision, content_sha256, raw_sha256, canonical_url, title, text, \
+        description, authors, published_at, modified_at, fetched_at, language, site_name, section, tags, image, license, \
+        word_count, quality_flags, score, extractor_version) VALUES ",
+    columns: 22,
+    after: "",
+};
+
+fn cleaned(texts: &[String]) -> Vec<std::borrow::Cow<'_, str>> {
+    texts.iter().map(|text| clean(text)).collect()
+}
+
+async fn upsert_accounts(tx: &mut AnyConnection, revisions: &[NewRevision<'_>]) -> Result<(), StoreError> {
+    // An article that was revised twice in one batch has one account: the last.
+    let latest: HashMap<ArticleId, &NewRevision<'_>> =
+        revisions.iter().map(|revision| (revision.id, revision)).collect();
+    let mut rows = Vec::with_capacity(latest.len());
+    for (id, revision) in latest {
+        let account = account(&revision.extracted.article);
+        let dropped = json("dropped blocks", &account.dropped)?;
+        rows.push((id, account, dropped));
+    }
+    UPSERT_ACCOUNTS
+        .execute(tx, &rows, |query, (id, account, dropped)| {
+            query
+                .bind(id_bytes(id))
+                .bind(i64::from(account.blocks_kept))
+                .bind(i64::from(account.blocks_dropped))
+                .bind(dropped.as_str())
+        })
+        .await?;
+    Ok(())
+}
+
+const UPSERT_ACCOUNTS: RowsSql = RowsSql {
+    before: "INSERT INTO article_accounts (article_id, blocks_kept, blocks_dropped, dropped) VALUES ",
+    columns: 4,
+    after: " ON CONFLICT (article_id) DO UPDATE SET blocks_kept = excluded.blocks_kept, \
+        blocks_dropped = excluded.blocks_dropped, dropped = excluded.dropped",
+};
+
+fn account(article: &Article) -> ArticleAccount {
+    let kept = article.account.iter().filter(|block| block.kept).count();
+    let dropped = article
+        .account
+        .iter()
+        .filter(|block| !block.kept)
+        .take(MAX_DROPPED_BLOCKS)
+        .map(|block| DroppedBlock {
+            rule: clean(&block.rule).into_owned(),
+            excerpt: clean(&block.text).chars().take(MAX_EXCERPT_CHARS).collect(),
+        })
+        .collect();
+    ArticleAccount {
+        blocks_kept: saturated(kept),
+        blocks_dropped: saturated(article.account.len() - kept),
+        dropped,
+    }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Which of the entries are among the mentions of their articles.
+pub(super) async fn mentioned(
+    tx: &mut AnyConnection,
+    entries: &[&Entry],
+) -> Result<HashSet<(ArticleId, EntryId)>, StoreError> {
+    let rows = MENTIONED
+        .fetch(tx, entries, |query, entry| query.bind(id_bytes(&entry.article_id)).bind(entry.id.0))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let row = Row { table: "mentions", row };
+            Ok((ArticleId(row.hash("article_id")?), EntryId(row.get("entry_id")?)))
+        })
+        .collect()
+}
+
+const MENTIONED: RowsSql = RowsSql {
+    before: "WITH wanted (article_id, entry_id) AS (VALUES ",
+    columns: 2,
+    after: ") SELECT m.article_id, m.entry_id FROM wanted w \
+        JOIN mentions m ON m.article_id = w.article_id AND m.entry_id = w.entry_id",
+};
+
+/// Adds entries to the mentions of their articles; what an entry says of itself now replaces what it said.
+pub(super) async fn upsert_mentions(tx: &mut AnyConnection, entries: &[&Entry]) -> Result<(), StoreError> {
+    UPSERT_MENTIONS
+        .execute(tx, entries, |query, entry| {
+            query
+                .bind(id_bytes(&entry.article_id))
+                .bind(entry.id.0)
+                .bind(entry.feed_url.as_str())
+                .bind(clean_option(entry.guid.as_deref()))
+                .bind(clean_option(entry.evidence.title.as_deref()))
+                .bind(entry.evidence.published_at.map(Timestamp::as_millisecond))
+                .bind(entry.first_seen_at.as_millisecond())
+        })
+        .await?;
+    Ok(())
+}
+
+const UPSERT_MENTIONS: RowsSql = RowsSql {
+    before: "INSERT INTO mentions \
+        (article_id, entry_id, feed_url, guid, entry_title, entry_published_at, first_seen_at) VALUES ",
+    columns: 7,
+    after: " ON CONFLICT (article_id, entry_id) DO UPDATE SET entry_title = excluded.entry_title, \
+        entry_published_at = excluded.entry_published_at",
+};

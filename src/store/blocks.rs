@@ -1,0 +1,104 @@
+//! A host's furniture: on how many of its articles each block of text was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::sql::{Row, RowsSql, signed};
+use super::{Store, StoreError};
+use crate::extract::SiteEvidence;
+use crate::model::BlockHash;
+
+/// Blocks kept for one host, and blocks learned from one page: what a page of a hostile host can cost.
+const MAX_BLOCKS_PER_HOST: i64 = 4_096;
+const MAX_BLOCKS_PER_PAGE: usize = 512;
+/// A host's surplus blocks are looked for once in so many articles.
+const ARTICLES_BETWEEN_EVICTIONS: i64 = 16;
+
+impl Store {
+    /// What is known of a host's furniture.
+    pub async fn site_evidence(&self, host: &str) -> Result<SiteEvidence, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let articles = sqlx::query("SELECT articles FROM hosts WHERE host = $1")
+            .bind(host)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let Some(articles) = articles else { return Ok(SiteEvidence::default()) };
+        let blocks = sqlx::query("SELECT block, articles FROM host_blocks WHERE host = $1")
+            .bind(host)
+            .fetch_all(&mut *connection)
+            .await?;
+        let articles_by_block = blocks
+            .iter()
+            .map(|row| {
+                let row = Row { table: "host_blocks", row };
+                Ok((BlockHash(row.get::<i64>("block")?.cast_unsigned()), row.number("articles")?))
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(SiteEvidence {
+            articles_by_block,
+            articles: Row { table: "hosts", row: &articles }.number("articles")?,
+        })
+    }
+}
+
+/// What a batch of new articles teaches about their hosts. Each article must be new and no copy of another: a story
+/// that a host publishes twice is not its furniture.
+#[derive(Default)]
+pub(super) struct Lessons {
+    hosts: BTreeMap<String, i64>,
+    blocks: BTreeMap<(String, BlockHash), i64>,
+}
+
+impl Lessons {
+    pub(super) fn add(&mut self, host: &str, blocks: &[BlockHash]) {
+        *self.hosts.entry(host.to_owned()).or_default() += 1;
+        let distinct: BTreeSet<BlockHash> = blocks.iter().copied().take(MAX_BLOCKS_PER_PAGE).collect();
+        for block in distinct {
+            *self.blocks.entry((host.to_owned(), block)).or_default() += 1;
+        }
+    }
+
+    pub(super) async fn write(self, tx: &mut AnyConnection, now: Timestamp) -> Result<(), StoreError> {
+        let hosts: Vec<(String, i64)> = self.hosts.into_iter().collect();
+        let rows = UPSERT_HOSTS
+            .fetch(tx, &hosts, |query, (host, articles)| query.bind(host.as_str()).bind(*articles))
+            .await?;
+        let blocks: Vec<((String, BlockHash), i64)> = self.blocks.into_iter().collect();
+        UPSERT_BLOCKS
+            .execute(tx, &blocks, |query, ((host, block), articles)| {
+                query.bind(host.as_str()).bind(signed(block.0)).bind(*articles).bind(now.as_millisecond())
+            })
+            .await?;
+        let learned: BTreeMap<&str, i64> =
+            hosts.iter().map(|(host, articles)| (host.as_str(), *articles)).collect();
+        for row in &rows {
+            let (host, articles): (&str, i64) = (row.try_get("host")?, row.try_get("articles")?);
+            let before = articles - learned.get(host).copied().unwrap_or_default();
+            if articles / ARTICLES_BETWEEN_EVICTIONS > before / ARTICLES_BETWEEN_EVICTIONS {
+                sqlx::query(EVICT_BLOCKS).bind(host).bind(MAX_BLOCKS_PER_HOST).execute(&mut *tx).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const UPSERT_HOSTS: RowsSql = RowsSql {
+    before: "INSERT INTO hosts (host, articles) VALUES ",
+    columns: 2,
+    after: " ON CONFLICT (host) DO UPDATE SET articles = hosts.articles + excluded.articles RETURNING host, articles",
+};
+
+const UPSERT_BLOCKS: RowsSql = RowsSql {
+    before: "INSERT INTO host_blocks (host, block, articles, last_seen) VALUES ",
+    columns: 4,
+    after: " ON CONFLICT (host, block) DO UPDATE SET articles = host_blocks.articles + excluded.articles, \
+        last_seen = excluded.last_seen",
+};
+
+/// Blocks seen once go first, then those not seen for the longest time.
+const EVICT_BLOCKS: &str = "DELETE FROM host_blocks WHERE host = $1 AND block IN (\
+    SELECT block FROM host_blocks WHERE host = $1 \
+    ORDER BY CASE WHEN articles > 1 THEN 0 ELSE 1 END, last_seen DESC, block LIMIT 1000000 OFFSET $2)";

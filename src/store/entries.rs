@@ -1,0 +1,297 @@
+//! Entries as rows: which wait, who has them.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::connection::DialectSql;
+use super::feeds::{CRASHED_REASON, MAX_UNFINISHED_ATTEMPTS};
+use super::sql::{Row, RowsSql, clean, milliseconds, models, word};
+use super::{Store, StoreError};
+use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease};
+
+/// State of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryState {
+    /// Waits to become an article.
+    Pending,
+    /// Its article is stored.
+    Done,
+    /// Given up, with a reason.
+    Failed,
+    /// Its page crashed the extractor: kept apart until released.
+    Quarantined,
+}
+
+impl Store {
+    /// Lends out up to `limit` pending entries, oldest first; never two of the same article at once: its earliest
+    /// pending entry goes first and the others wait for what becomes of it. An entry that was begun and never
+    /// finished again and again is quarantined instead.
+    pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.database.write().await?;
+        let quarantined = sqlx::query(QUARANTINE_ENTRIES)
+            .bind(now.as_millisecond())
+            .bind(MAX_UNFINISHED_ATTEMPTS)
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &quarantined {
+            let error = EntryError {
+                entry_id: EntryId(row.try_get(0)?),
+                label: "crashed",
+                reason: CRASHED_REASON,
+                failed_at: now,
+            };
+            upsert_errors(&mut tx, &[error]).await?;
+        }
+        let claimed = sqlx::query(self.database.dialect.choose(CLAIM_ENTRIES))
+            .bind(now.as_millisecond())
+            .bind(now.as_millisecond().saturating_add(milliseconds(lease)))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *tx)
+            .await?;
+        let ids = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
+        let rows = CLAIMED_ENTRIES.fetch(&mut tx, &ids, |query, id| query.bind(*id)).await?;
+        tx.commit().await?;
+        let mut entries: Vec<Entry> = models("entry_details", &rows)?;
+        entries.sort_by_key(|entry| (entry.first_seen_at, entry.id));
+        Ok(entries)
+    }
+
+    /// Marks an entry as being worked on by the extractor: if the process dies now, the mark stays.
+    pub async fn entry_attempt_begin(&self, id: EntryId, lease: Lease) -> Result<(), StoreError> {
+        self.attempt(BEGIN_ENTRY_ATTEMPT, id.0, lease).await
+    }
+
+    /// Takes the marks back: the extraction came to an end, whatever it brought.
+    pub async fn entry_attempt_end(&self, id: EntryId, lease: Lease) -> Result<(), StoreError> {
+        self.attempt(END_ENTRY_ATTEMPT, id.0, lease).await
+    }
+
+    /// Marks or unmarks a row that may kill the process. Without effect where the lease has passed to another worker.
+    pub(super) async fn attempt(&self, sql: &'static str, id: i64, lease: Lease) -> Result<(), StoreError> {
+        let mut tx = self.database.write().await?;
+        sqlx::query(sql).bind(id).bind(lease.epoch).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+
+    /// Gives entries back untouched, each to be due again at the time that stands with it.
+    pub async fn entries_release(&self, entries: &[(EntryId, Lease, Timestamp)]) -> Result<(), StoreError> {
+        let mut tx = self.database.write().await?;
+        RELEASE_ENTRIES
+            .execute(&mut tx, entries, |query, (id, lease, due)| {
+                query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond())
+            })
+            .await?;
+        tx.commit().await
+    }
+
+    /// Puts quarantined entries back into the queue. Says how many were quarantined.
+    pub async fn entries_release_quarantined(&self, entries: &[EntryId]) -> Result<u64, StoreError> {
+        let now = self.clock.now().as_millisecond();
+        let mut tx = self.database.write().await?;
+        let released =
+            UNQUARANTINE_ENTRIES.execute(&mut tx, entries, |query, id| query.bind(id.0).bind(now)).await?;
+        tx.commit().await?;
+        Ok(released)
+    }
+
+    /// When the next pending entry may be claimed.
+    pub async fn entries_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query(NEXT_DUE_ENTRY).fetch_one(&self.database.readers).await?;
+        Row { table: "entries", row: &row }.optional_time("due")
+    }
+}
+
+const QUARANTINE_ENTRIES: &str = "UPDATE entries SET state = 'quarantined', lease_until = 0 \
+    WHERE unfinished_attempts > 0 AND unfinished_attempts >= $2 AND state = 'pending' AND lease_until <= $1 \
+    RETURNING id";
+
+/// An entry waits for an earlier pending one of the same article, lent or postponed, and for any that is lent.
+macro_rules! of_an_article_nobody_works_on {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM entries o WHERE o.article_id = e.article_id AND o.state = 'pending' \
+            AND (o.id < e.id OR (o.id > e.id AND o.lease_until > $1)))"
+    };
+}
+
+macro_rules! claim_entries {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
+             lease_epoch = lease_epoch + 1 WHERE id IN (\
+                SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
+                AND e.lease_until <= $1 AND ",
+            of_an_article_nobody_works_on!(),
+            " ORDER BY e.next_attempt_at, e.id LIMIT $3",
+            $lock,
+            ") RETURNING id"
+        )
+    };
+}
+
+/// SQLite has one writer at a time, so nothing needs to be skipped.
+const CLAIM_ENTRIES: DialectSql =
+    DialectSql { sqlite: claim_entries!(""), postgres: claim_entries!(" FOR UPDATE OF e SKIP LOCKED") };
+
+const CLAIMED_ENTRIES: RowsSql = RowsSql {
+    before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
+        f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at, \
+        CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
+        CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned \
+        FROM entries e JOIN entry_details d ON d.entry_id = e.id JOIN feed_details f ON f.feed_id = e.feed_id \
+        LEFT JOIN articles a ON a.id = e.article_id \
+        LEFT JOIN mentions m ON m.article_id = e.article_id AND m.entry_id = e.id \
+        WHERE e.id IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
+
+impl TryFrom<Row<'_>> for Entry {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: EntryId(row.get("id")?),
+            feed_id: FeedId(row.get("feed_id")?),
+            feed_url: row.url("configured_url")?,
+            lease: Lease { epoch: row.get("lease_epoch")?, until: row.time("lease_until")? },
+            failures: row.number("failures")?,
+            suspect: row.flag("suspect")?,
+            known: match (row.flag("is_stored")?, row.flag("is_mentioned")?) {
+                (false, _) => Known::No,
+                (true, false) => Known::ThroughAnother,
+                (true, true) => Known::ThroughThis,
+            },
+            article_id: ArticleId(row.hash("article_id")?),
+            url: row.optional_url("url")?,
+            key: row.hash("key_sha256")?,
+            guid: row.get("guid")?,
+            evidence: row.json("evidence")?,
+            first_seen_at: row.time("first_seen_at")?,
+        })
+    }
+}
+
+const BEGIN_ENTRY_ATTEMPT: &str =
+    "UPDATE entries SET unfinished_attempts = unfinished_attempts + 1 WHERE id = $1 AND lease_epoch = $2";
+
+const END_ENTRY_ATTEMPT: &str =
+    "UPDATE entries SET unfinished_attempts = 0 WHERE id = $1 AND lease_epoch = $2";
+
+const RELEASE_ENTRIES: RowsSql = RowsSql {
+    before: "WITH released (entry_id, epoch, due) AS (VALUES ",
+    columns: 3,
+    after: ") UPDATE entries SET lease_until = 0, next_attempt_at = released.due FROM released \
+        WHERE id = released.entry_id AND lease_epoch = released.epoch",
+};
+
+const UNQUARANTINE_ENTRIES: RowsSql = RowsSql {
+    before: "WITH released (entry_id, due) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE entries SET state = 'pending', suspect = 0, unfinished_attempts = 0, failures = 0, \
+        next_attempt_at = released.due FROM released WHERE id = released.entry_id AND state = 'quarantined'",
+};
+
+/// A lent entry is due when its lease ends; one that waits for another of its article is counted with that other.
+const NEXT_DUE_ENTRY: &str = "SELECT min(due) AS due FROM (\
+    SELECT * FROM (SELECT e.next_attempt_at AS due FROM entries e WHERE e.state = 'pending' AND e.lease_until = 0 \
+        AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.article_id = e.article_id AND o.state = 'pending' \
+            AND (o.id < e.id OR o.lease_until > 0) AND o.id <> e.id) \
+        ORDER BY e.next_attempt_at LIMIT 1) AS free \
+    UNION ALL SELECT * FROM (SELECT lease_until AS due FROM entries WHERE state = 'pending' AND lease_until > 0 \
+        ORDER BY lease_until LIMIT 1) AS lent) AS either";
+
+/// Why an entry's last attempt failed.
+pub(super) struct EntryError<'e> {
+    pub(super) entry_id: EntryId,
+    pub(super) label: &'e str,
+    pub(super) reason: &'e str,
+    pub(super) failed_at: Timestamp,
+}
+
+pub(super) async fn upsert_errors(
+    tx: &mut AnyConnection,
+    errors: &[EntryError<'_>],
+) -> Result<(), StoreError> {
+    UPSERT_ERRORS
+        .execute(tx, errors, |query, error| {
+            query
+                .bind(error.entry_id.0)
+                .bind(clean(error.label).into_owned())
+                .bind(clean(error.reason).into_owned())
+                .bind(error.failed_at.as_millisecond())
+        })
+        .await?;
+    Ok(())
+}
+
+const UPSERT_ERRORS: RowsSql = RowsSql {
+    before: "INSERT INTO entry_errors (entry_id, label, reason, failed_at) VALUES ",
+    columns: 4,
+    after: " ON CONFLICT (entry_id) DO UPDATE SET label = excluded.label, reason = excluded.reason, \
+        failed_at = excluded.failed_at",
+};
+
+/// What becomes of an entry's row when its worker gives it back.
+pub(super) struct Settlement {
+    pub(super) entry_id: EntryId,
+    pub(super) epoch: i64,
+    pub(super) state: EntryState,
+    pub(super) next_attempt_at: Timestamp,
+    pub(super) failures: u32,
+}
+
+/// Takes entries back from their workers and says which were still theirs, by entry and epoch.
+pub(super) async fn settle(
+    tx: &mut AnyConnection,
+    settlements: &[Settlement],
+) -> Result<HashSet<(EntryId, i64)>, StoreError> {
+    let rows = SETTLE_ENTRIES
+        .fetch(tx, settlements, |query, settlement| {
+            query
+                .bind(settlement.entry_id.0)
+                .bind(settlement.epoch)
+                .bind(word(settlement.state))
+                .bind(settlement.next_attempt_at.as_millisecond())
+                .bind(i64::from(settlement.failures))
+        })
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let row = Row { table: "entries", row };
+            Ok((EntryId(row.get("id")?), row.get("lease_epoch")?))
+        })
+        .collect()
+}
+
+const SETTLE_ENTRIES: RowsSql = RowsSql {
+    before: "WITH settled (entry_id, epoch, next_state, next_at, next_failures) AS (VALUES ",
+    columns: 5,
+    after: ") UPDATE entries SET state = settled.next_state, next_attempt_at = settled.next_at, \
+        failures = settled.next_failures, suspect = 0, lease_until = 0, unfinished_attempts = 0 FROM settled \
+        WHERE id = settled.entry_id AND lease_epoch = settled.epoch AND lease_until > 0 AND state = 'pending' \
+        RETURNING id, lease_epoch",
+};
+
+/// Puts an entry that was settled as done back into the queue.
+pub(super) async fn requeue(tx: &mut AnyConnection, entries: &[EntryId]) -> Result<(), StoreError> {
+    REQUEUE_SETTLED.execute(tx, entries, |query, id| query.bind(id.0)).await?;
+    Ok(())
+}
+
+const REQUEUE_SETTLED: RowsSql =
+    RowsSql { before: "UPDATE entries SET state = 'pending' WHERE id IN (VALUES ", columns: 1, after: ")" };
+
+/// Forgets the errors of entries that are done.
+pub(super) async fn forget_errors(tx: &mut AnyConnection, entries: &[EntryId]) -> Result<(), StoreError> {
+    FORGET_ERRORS.execute(tx, entries, |query, id| query.bind(id.0)).await?;
+    Ok(())
+}
+
+const FORGET_ERRORS: RowsSql =
+    RowsSql { before: "DELETE FROM entry_errors WHERE entry_id IN (VALUES ", columns: 1, after: ")" };

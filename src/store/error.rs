@@ -1,0 +1,103 @@
+use std::fmt::Display;
+use std::path::PathBuf;
+
+/// Why the store could not do it. No message holds the database's password.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// `database.url` is neither `sqlite:PATH` nor `postgres://…`.
+    #[error(
+        "unusable database url: {message}; hint: write sqlite:/var/lib/feedmill/feedmill.db or postgres://user@host/name"
+    )]
+    Url {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// No connection.
+    #[error("cannot open {database}: {source}; hint: {hint}")]
+    Open {
+        /// The file, or the server without its password.
+        database: String,
+        /// The way out.
+        hint: &'static str,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+    /// The schema was written by a later feedmill.
+    #[error(
+        "the schema of {database} is at version {found}, this feedmill knows versions up to {known}; hint: run the \
+         feedmill that migrated it, or a newer one"
+    )]
+    SchemaNewer {
+        /// The file, or the server without its password.
+        database: String,
+        /// The highest version applied.
+        found: i64,
+        /// The highest version known.
+        known: i64,
+    },
+    /// A migration failed; nothing of it remains.
+    #[error("migration {name} failed: {source}")]
+    Migration {
+        /// The migration's file name.
+        name: &'static str,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+    /// Another process runs the pipeline on the same SQLite file.
+    #[error(
+        "another feedmill is running on this store: {} is locked; hint: stop it, give this one another database.url, or \
+         use postgres:// for several processes",
+        path.display()
+    )]
+    Running {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The lock file cannot be made.
+    #[error("cannot lock {}: {source}; hint: the folder of the database must be writable", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A row holds what no feedmill writes.
+    #[error("table {table}, row {row}, column {column}: {message}")]
+    InvalidRow {
+        /// The table.
+        table: &'static str,
+        /// The row's key.
+        row: String,
+        /// The column.
+        column: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// A row that had to change did not, or more than one did.
+    #[error("{table}: {changed} rows changed where {expected} had to")]
+    RowsChanged {
+        /// The table.
+        table: &'static str,
+        /// How many had to change.
+        expected: u64,
+        /// How many did.
+        changed: u64,
+    },
+    /// A value that cannot be written as JSON.
+    #[error("cannot write {what} as JSON: {source}")]
+    Json {
+        /// What was to be written.
+        what: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// The database refused or was not reachable.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl StoreError {
+    pub(super) fn url(message: impl Display) -> Self {
+        Self::Url { message: message.to_string() }
+    }
+}

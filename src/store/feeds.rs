@@ -1,0 +1,362 @@
+//! Feeds as rows: which there are, which are due, who has them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+use url::Url;
+
+use super::connection::DialectSql;
+use super::sql::{Row, RowsSql, bytes, json, milliseconds, models};
+use super::{Store, StoreError};
+use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators};
+use crate::schedule::{Decision, History};
+
+/// What a change of the configured feeds did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedsSync {
+    /// Feeds not known before.
+    pub added: u64,
+    /// Known feeds that are configured again or enabled again.
+    pub restored: u64,
+    /// Feeds no longer configured: kept, not polled.
+    pub removed: u64,
+}
+
+/// State of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedState {
+    /// Polled when due.
+    Active,
+    /// Answered 410: polled no more until it is configured anew.
+    Gone,
+    /// Its body crashed the parser again and again: polled no more until released.
+    Quarantined,
+    /// No longer configured.
+    Removed,
+}
+
+/// A feed as the operator sees it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct FeedStatus {
+    /// Its row.
+    pub id: FeedId,
+    /// As configured.
+    pub configured_url: Url,
+    /// Where it is polled.
+    pub url: Url,
+    /// Its state.
+    pub state: FeedState,
+    /// Its title.
+    pub title: Option<String>,
+    /// Last poll.
+    pub last_polled_at: Option<Timestamp>,
+    /// Last poll that brought a feed or a 304.
+    pub last_success_at: Option<Timestamp>,
+    /// Next poll.
+    pub next_poll_at: Timestamp,
+    /// Why then.
+    pub next_poll_decided_by: Option<Decision>,
+    /// Failures in a row.
+    pub consecutive_failures: u32,
+    /// Why the last poll failed; `None` after a success.
+    pub last_error: Option<String>,
+    /// Entries seen.
+    pub entries: u64,
+}
+
+/// A row that its workers began and never finished this many times is quarantined instead of lent out again.
+pub(super) const MAX_UNFINISHED_ATTEMPTS: i64 = 3;
+
+impl Store {
+    /// Makes the store's feeds those of the config. A new feed is due at once, spread by at most `spread`.
+    pub async fn feeds_sync(&self, configured: &[Url], spread: Duration) -> Result<FeedsSync, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.database.write().await?;
+        let mut new: HashMap<Sha256Hash, &Url> =
+            configured.iter().map(|url| (Sha256Hash::of(url.as_str()), url)).collect();
+        let (mut restored, mut removed) = (Vec::new(), Vec::new());
+        let rows = sqlx::query(KNOWN_FEEDS).fetch_all(&mut *tx).await?;
+        for feed in models::<KnownFeed>("feeds", &rows)? {
+            match (new.remove(&feed.configured_url_sha256), feed.state) {
+                (Some(_), FeedState::Removed) => restored.push(feed.id),
+                (None, FeedState::Active | FeedState::Gone | FeedState::Quarantined) => removed.push(feed.id),
+                (Some(_), _) | (None, FeedState::Removed) => {}
+            }
+        }
+        let new: Vec<NewFeed<'_>> = new
+            .into_iter()
+            .map(|(hash, url)| NewFeed {
+                configured_url_sha256: hash,
+                url,
+                next_poll_at: first_poll(&hash, now, spread),
+            })
+            .collect();
+        insert_feeds(&mut tx, &new).await?;
+        let sync = FeedsSync {
+            added: new.len() as u64,
+            restored: RESTORE_FEEDS.execute(&mut tx, &restored, |query, id| query.bind(id.0)).await?,
+            removed: REMOVE_FEEDS.execute(&mut tx, &removed, |query, id| query.bind(id.0)).await?,
+        };
+        tx.commit().await?;
+        Ok(sync)
+    }
+
+    /// Lends out up to `limit` feeds that are due, longest overdue first. A feed that was begun and never finished
+    /// again and again is quarantined instead.
+    pub async fn feeds_claim_due(&self, lease: Duration, limit: u32) -> Result<Vec<DueFeed>, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.database.write().await?;
+        sqlx::query(QUARANTINE_FEEDS)
+            .bind(now.as_millisecond())
+            .bind(MAX_UNFINISHED_ATTEMPTS)
+            .execute(&mut *tx)
+            .await?;
+        let claimed = sqlx::query(self.database.dialect.choose(CLAIM_FEEDS))
+            .bind(now.as_millisecond())
+            .bind(now.as_millisecond().saturating_add(milliseconds(lease)))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *tx)
+            .await?;
+        let ids = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
+        let rows = DUE_FEEDS.fetch(&mut tx, &ids, |query, id| query.bind(*id)).await?;
+        tx.commit().await?;
+        let mut due: Vec<(Timestamp, DueFeed)> =
+            rows.iter().map(|row| due_feed(&Row { table: "feed_details", row })).collect::<Result<_, _>>()?;
+        due.sort_by_key(|(next_poll_at, feed)| (*next_poll_at, feed.id));
+        Ok(due.into_iter().map(|(_, feed)| feed).collect())
+    }
+
+    /// Marks a feed as being parsed: if the process dies now, the mark stays.
+    pub async fn feed_attempt_begin(&self, id: FeedId, lease: Lease) -> Result<(), StoreError> {
+        self.attempt(BEGIN_FEED_ATTEMPT, id.0, lease).await
+    }
+
+    /// Takes the marks back: the parse came to an end, whatever it brought.
+    pub async fn feed_attempt_end(&self, id: FeedId, lease: Lease) -> Result<(), StoreError> {
+        self.attempt(END_FEED_ATTEMPT, id.0, lease).await
+    }
+
+    /// Gives feeds back unpolled, each to be due again at the time that stands with it.
+    pub async fn feeds_release(&self, feeds: &[(FeedId, Lease, Timestamp)]) -> Result<(), StoreError> {
+        let mut tx = self.database.write().await?;
+        RELEASE_FEEDS
+            .execute(&mut tx, feeds, |query, (id, lease, due)| {
+                query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond())
+            })
+            .await?;
+        tx.commit().await
+    }
+
+    /// Lets quarantined feeds be polled again, at once. Says how many were quarantined.
+    pub async fn feeds_release_quarantined(&self, feeds: &[FeedId]) -> Result<u64, StoreError> {
+        let now = self.clock.now().as_millisecond();
+        let mut tx = self.database.write().await?;
+        let released =
+            UNQUARANTINE_FEEDS.execute(&mut tx, feeds, |query, id| query.bind(id.0).bind(now)).await?;
+        tx.commit().await?;
+        Ok(released)
+    }
+
+    /// When the next feed is due.
+    pub async fn feeds_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query(NEXT_DUE_FEED).fetch_one(&self.database.readers).await?;
+        Row { table: "feeds", row: &row }.optional_time("due")
+    }
+
+    /// Every feed, by configured URL.
+    pub async fn feeds_list(&self) -> Result<Vec<FeedStatus>, StoreError> {
+        let rows = sqlx::query(LIST_FEEDS).fetch_all(&self.database.readers).await?;
+        models("feed_details", &rows)
+    }
+}
+
+pub(super) const CRASHED_REASON: &str = "the process died each time while this was being parsed";
+
+struct KnownFeed {
+    id: FeedId,
+    configured_url_sha256: Sha256Hash,
+    state: FeedState,
+}
+
+impl TryFrom<Row<'_>> for KnownFeed {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: FeedId(row.get("id")?),
+            configured_url_sha256: row.hash("configured_url_sha256")?,
+            state: row.word("state")?,
+        })
+    }
+}
+
+const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state FROM feeds";
+
+const RESTORE_FEEDS: RowsSql = RowsSql {
+    before: "UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0 WHERE id IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
+
+const REMOVE_FEEDS: RowsSql =
+    RowsSql { before: "UPDATE feeds SET state = 'removed' WHERE id IN (VALUES ", columns: 1, after: ")" };
+
+struct NewFeed<'u> {
+    configured_url_sha256: Sha256Hash,
+    url: &'u Url,
+    next_poll_at: Timestamp,
+}
+
+/// A moment within `spread` that depends on the URL alone: starting over spreads the same feeds the same way.
+fn first_poll(configured_url: &Sha256Hash, now: Timestamp, spread: Duration) -> Timestamp {
+    let [first, second, ..] = configured_url.0;
+    let share = f64::from(u16::from_be_bytes([first, second])) / 65_536.0;
+    SignedDuration::try_from(spread.mul_f64(share))
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(now)
+}
+
+async fn insert_feeds(tx: &mut AnyConnection, feeds: &[NewFeed<'_>]) -> Result<(), StoreError> {
+    let rows = INSERT_FEEDS
+        .fetch(tx, feeds, |query, feed| {
+            query
+                .bind(bytes(&feed.configured_url_sha256))
+                .bind("active")
+                .bind(feed.next_poll_at.as_millisecond())
+        })
+        .await?;
+    let urls: HashMap<Sha256Hash, &Url> =
+        feeds.iter().map(|feed| (feed.configured_url_sha256, feed.url)).collect();
+    let mut details = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let row = Row { table: "feeds", row };
+        let hash = row.hash("configured_url_sha256")?;
+        details.push((row.get::<i64>("id")?, urls.get(&hash).copied()));
+    }
+    let history = json("a feed's history", &History::default())?;
+    INSERT_FEED_DETAILS
+        .execute(tx, &details, |query, (id, url)| {
+            let url = url.map(Url::as_str);
+            query.bind(*id).bind(url).bind(url).bind(history.as_str())
+        })
+        .await?;
+    Ok(())
+}
+
+const INSERT_FEEDS: RowsSql = RowsSql {
+    before: "INSERT INTO feeds (configured_url_sha256, state, next_poll_at) VALUES ",
+    columns: 3,
+    after: " RETURNING id, configured_url_sha256",
+};
+
+const INSERT_FEED_DETAILS: RowsSql = RowsSql {
+    before: "INSERT INTO feed_details (feed_id, configured_url, url, history) VALUES ",
+    columns: 4,
+    after: "",
+};
+
+const QUARANTINE_FEEDS: &str = "UPDATE feeds SET state = 'quarantined' \
+    WHERE unfinished_attempts > 0 AND unfinished_attempts >= $2 AND state = 'active' AND lease_until <= $1";
+
+macro_rules! claim_feeds {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
+             lease_epoch = lease_epoch + 1 WHERE id IN (\
+                SELECT id FROM feeds WHERE state = 'active' AND next_poll_at <= $1 AND lease_until <= $1 \
+                ORDER BY next_poll_at, id LIMIT $3",
+            $lock,
+            ") RETURNING id"
+        )
+    };
+}
+
+/// SQLite has one writer at a time, so nothing needs to be skipped.
+const CLAIM_FEEDS: DialectSql =
+    DialectSql { sqlite: claim_feeds!(""), postgres: claim_feeds!(" FOR UPDATE SKIP LOCKED") };
+
+const DUE_FEEDS: RowsSql = RowsSql {
+    before: "SELECT f.id, f.next_poll_at, f.lease_until, f.lease_epoch, f.suspect, d.configured_url, d.url, d.etag, \
+        d.last_modified, d.body_sha256, d.history \
+        FROM feeds f JOIN feed_details d ON d.feed_id = f.id WHERE f.id IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
+
+fn due_feed(row: &Row<'_>) -> Result<(Timestamp, DueFeed), StoreError> {
+    let feed = DueFeed {
+        id: FeedId(row.get("id")?),
+        lease: Lease { epoch: row.get("lease_epoch")?, until: row.time("lease_until")? },
+        configured_url: row.url("configured_url")?,
+        url: row.url("url")?,
+        validators: Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? },
+        suspect: row.flag("suspect")?,
+        body_sha256: row.optional_hash("body_sha256")?,
+        history: row.json("history")?,
+    };
+    Ok((row.time("next_poll_at")?, feed))
+}
+
+const BEGIN_FEED_ATTEMPT: &str =
+    "UPDATE feeds SET unfinished_attempts = unfinished_attempts + 1 WHERE id = $1 AND lease_epoch = $2";
+
+const END_FEED_ATTEMPT: &str = "UPDATE feeds SET unfinished_attempts = 0 WHERE id = $1 AND lease_epoch = $2";
+
+const RELEASE_FEEDS: RowsSql = RowsSql {
+    before: "WITH released (feed_id, epoch, due) AS (VALUES ",
+    columns: 3,
+    after: ") UPDATE feeds SET lease_until = 0, next_poll_at = released.due FROM released \
+        WHERE id = released.feed_id AND lease_epoch = released.epoch",
+};
+
+const UNQUARANTINE_FEEDS: RowsSql = RowsSql {
+    before: "WITH released (feed_id, due) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0, next_poll_at = released.due FROM released \
+        WHERE id = released.feed_id AND state = 'quarantined'",
+};
+
+/// A lent feed is due when its lease ends.
+const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
+    SELECT * FROM (SELECT next_poll_at AS due FROM feeds WHERE state = 'active' AND lease_until = 0 \
+        ORDER BY next_poll_at LIMIT 1) AS free \
+    UNION ALL SELECT * FROM (SELECT lease_until AS due FROM feeds WHERE state = 'active' AND lease_until > 0 \
+        ORDER BY lease_until LIMIT 1) AS lent) AS either";
+
+const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, d.title, d.last_polled_at, \
+        d.last_success_at, d.decided_by, d.history, d.error_reason, coalesce(e.entries, 0) AS entries \
+    FROM feeds f JOIN feed_details d ON d.feed_id = f.id \
+    LEFT JOIN (SELECT feed_id, count(*) AS entries FROM entries GROUP BY feed_id) e ON e.feed_id = f.id \
+    ORDER BY d.configured_url";
+
+impl TryFrom<Row<'_>> for FeedStatus {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        let history: History = row.json("history")?;
+        let state = row.word("state")?;
+        let last_error: Option<String> = row.get("error_reason")?;
+        Ok(Self {
+            id: FeedId(row.get("id")?),
+            configured_url: row.url("configured_url")?,
+            url: row.url("url")?,
+            state,
+            title: row.get("title")?,
+            last_polled_at: row.optional_time("last_polled_at")?,
+            last_success_at: row.optional_time("last_success_at")?,
+            next_poll_at: row.time("next_poll_at")?,
+            next_poll_decided_by: row.optional_word("decided_by")?,
+            consecutive_failures: history.consecutive_failures,
+            last_error: match state {
+                FeedState::Quarantined => Some(CRASHED_REASON.to_owned()),
+                FeedState::Active | FeedState::Gone | FeedState::Removed => last_error,
+            },
+            entries: row.number("entries")?,
+        })
+    }
+}

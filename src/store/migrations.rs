@@ -1,0 +1,161 @@
+//! The schema's history. Migrations are only ever added; both dialects have the same ones by name.
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::connection::{Database, Dialect, DialectSql};
+use super::{Settings, StoreError};
+
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sql: DialectSql,
+}
+
+macro_rules! migration {
+    ($version:literal, $name:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            sql: DialectSql {
+                sqlite: include_str!(concat!("../../migrations/sqlite/", $name, ".sql")),
+                postgres: include_str!(concat!("../../migrations/postgres/", $name, ".sql")),
+            },
+        }
+    };
+}
+
+const MIGRATIONS: &[Migration] = &[migration!(1, "0001_initial")];
+
+/// Which migrations a database has and which it lacks, by name, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SchemaStatus {
+    /// Applied.
+    pub applied: Vec<String>,
+    /// Known to this feedmill and not applied: `Store::open` applies them.
+    pub pending: Vec<String>,
+}
+
+/// What the database at `settings` has and lacks; it is not changed, nor made where it does not exist.
+pub(super) async fn status(settings: &Settings) -> Result<SchemaStatus, StoreError> {
+    let database = match Database::connect(settings, false).await {
+        Ok(database) => database,
+        Err(StoreError::Open { source, .. }) if is_missing_file(&source) => {
+            return Ok(SchemaStatus { applied: Vec::new(), pending: names(MIGRATIONS.iter()) });
+        }
+        Err(error) => return Err(error),
+    };
+    let mut connection = database.readers.acquire().await?;
+    let version = applied_version(&mut connection, database.dialect).await?;
+    refuse_newer(&database, version)?;
+    drop(connection);
+    database.close().await;
+    Ok(SchemaStatus {
+        applied: names(MIGRATIONS.iter().filter(|migration| migration.version <= version)),
+        pending: names(MIGRATIONS.iter().filter(|migration| migration.version > version)),
+    })
+}
+
+/// Applies what is pending, in one transaction that keeps other processes out.
+pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = database.write().await?;
+    if database.dialect == Dialect::Postgres {
+        // On SQLite the transaction itself is exclusive. The number is feedmill's own, chosen at random.
+        sqlx::query("SELECT pg_advisory_xact_lock(7203648211596342018)").execute(&mut *tx).await?;
+    }
+    let version = applied_version(&mut tx, database.dialect).await?;
+    refuse_newer(database, version)?;
+    let pending: Vec<&Migration> =
+        MIGRATIONS.iter().filter(|migration| migration.version > version).collect();
+    if version == 0 {
+        sqlx::query(CREATE_TABLE).execute(&mut *tx).await?;
+    }
+    for migration in pending {
+        apply(&mut tx, database.dialect, migration, now)
+            .await
+            .map_err(|source| StoreError::Migration { name: migration.name, source })?;
+    }
+    tx.commit().await
+}
+
+const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
+    (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+
+async fn apply(
+    tx: &mut AnyConnection,
+    dialect: Dialect,
+    migration: &Migration,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(dialect.choose(migration.sql)).execute(&mut *tx).await?;
+    sqlx::query("INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)")
+        .bind(migration.version)
+        .bind(migration.name)
+        .bind(now.as_millisecond())
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
+
+/// The highest version applied; 0 where there is no schema.
+async fn applied_version(connection: &mut AnyConnection, dialect: Dialect) -> Result<i64, StoreError> {
+    let exists = dialect.choose(DialectSql {
+        sqlite: "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'",
+        postgres: "SELECT count(*) FROM pg_tables WHERE tablename = 'schema_migrations' AND schemaname = current_schema()",
+    });
+    let tables: i64 = sqlx::query(exists).fetch_one(&mut *connection).await?.try_get(0)?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    let version = sqlx::query("SELECT coalesce(max(version), 0) FROM schema_migrations")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
+    Ok(version)
+}
+
+fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
+    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    if found > known {
+        return Err(StoreError::SchemaNewer { database: database.location.display(), found, known });
+    }
+    Ok(())
+}
+
+fn is_missing_file(error: &sqlx::Error) -> bool {
+    // SQLITE_CANTOPEN
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "14")
+}
+
+fn names<'m>(migrations: impl Iterator<Item = &'m Migration>) -> Vec<String> {
+    migrations.map(|migration| migration.name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_folders_hold_exactly_the_table() {
+        for dialect in ["sqlite", "postgres"] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(dialect);
+            let mut files: Vec<String> = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .collect();
+            files.sort();
+            let table: Vec<String> =
+                MIGRATIONS.iter().map(|migration| format!("{}.sql", migration.name)).collect();
+            assert_eq!(files, table, "{dialect}");
+        }
+    }
+
+    #[test]
+    fn versions_rise_by_one_and_lead_the_names() {
+        for (version, migration) in (1..).zip(MIGRATIONS) {
+            assert_eq!(migration.version, version);
+            assert!(migration.name.starts_with(&format!("{version:04}_")), "{}", migration.name);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The earlier articles that a new text may be a copy of.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::StoreError;
+use super::sql::{Row, RowsSql, bytes, signed};
+use crate::dedup::{self, Index, Neighbour};
+use crate::model::{ArticleId, Fingerprint, Sha256Hash};
+
+/// Bands of articles that left the window are deleted by so many articles at a time.
+const PRUNED_AT_ONCE: i64 = 500;
+
+/// Loads all that texts with `fingerprints` may be copies of. Exact copies are found however old they are, near ones
+/// within the window.
+pub(super) async fn load(
+    tx: &mut AnyConnection,
+    fingerprints: &[&Fingerprint],
+    settings: &dedup::Settings,
+    now: Timestamp,
+) -> Result<Index, StoreError> {
+    let mut index = Index::default();
+    let contents: BTreeSet<Sha256Hash> = comparable(fingerprints).map(|it| it.content_sha256).collect();
+    let contents: Vec<Sha256Hash> = contents.into_iter().collect();
+    for row in &FIRST_BY_CONTENT.fetch(tx, &contents, |query, hash| query.bind(bytes(hash))).await? {
+        let (number, neighbour) = numbered_neighbour(&Row { table: "articles", row })?;
+        index.add_first(number, neighbour);
+    }
+    let bands: BTreeSet<u64> = comparable(fingerprints).flat_map(|it| it.bands.iter().copied()).collect();
+    let bands: Vec<u64> = bands.into_iter().collect();
+    if bands.is_empty() {
+        return Ok(index);
+    }
+    let oldest = first_in_window(tx, settings, now).await?;
+    for row in
+        &NUMBERS_BY_BAND.fetch(tx, &bands, |query, band| query.bind(signed(*band)).bind(oldest)).await?
+    {
+        let row = Row { table: "article_bands", row };
+        index.add_band(row.get::<i64>("band")?.cast_unsigned(), row.get("number")?);
+    }
+    let numbers: BTreeSet<i64> =
+        comparable(fingerprints).flat_map(|fingerprint| index.candidates(i64::MAX, fingerprint)).collect();
+    let numbers: Vec<i64> = numbers.into_iter().collect();
+    for row in &BY_NUMBER.fetch(tx, &numbers, |query, number| query.bind(*number)).await? {
+        let (number, neighbour) = numbered_neighbour(&Row { table: "articles", row })?;
+        index.add_text(number, neighbour);
+    }
+    Ok(index)
+}
+
+fn comparable<'f>(fingerprints: &'f [&'f Fingerprint]) -> impl Iterator<Item = &'f Fingerprint> {
+    fingerprints.iter().copied().filter(|fingerprint| fingerprint.comparable)
+}
+
+fn numbered_neighbour(row: &Row<'_>) -> Result<(i64, Neighbour), StoreError> {
+    let neighbour = Neighbour {
+        id: ArticleId(row.hash("id")?),
+        cluster_id: ArticleId(row.hash("cluster_id")?),
+        content_sha256: row.hash("content_sha256")?,
+        text: row.get("text")?,
+    };
+    Ok((row.get("number")?, neighbour))
+}
+
+const FIRST_BY_CONTENT: RowsSql = RowsSql {
+    before: "WITH wanted (content_sha256) AS (VALUES ",
+    columns: 1,
+    after: ") SELECT a.id, a.number, a.cluster_id, r.content_sha256, r.text FROM wanted w \
+        JOIN revisions r ON r.content_sha256 = w.content_sha256 JOIN articles a ON a.id = r.article_id \
+        WHERE a.number = (SELECT min(b.number) FROM revisions s JOIN articles b ON b.id = s.article_id \
+            WHERE s.content_sha256 = w.content_sha256)",
+};
+
+const NUMBERS_BY_BAND: RowsSql = RowsSql {
+    before: "WITH wanted (band, oldest) AS (VALUES ",
+    columns: 2,
+    after: ") SELECT b.band, b.number FROM wanted w JOIN article_bands b ON b.band = w.band AND b.number >= w.oldest \
+        ORDER BY b.number LIMIT 20000",
+};
+
+const BY_NUMBER: RowsSql = RowsSql {
+    before: "SELECT a.id, a.number, a.cluster_id, r.content_sha256, r.text FROM articles a \
+        JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision WHERE a.number IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
+
+async fn first_in_window(
+    tx: &mut AnyConnection,
+    settings: &dedup::Settings,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let start =
+        SignedDuration::try_from(settings.window).ok().and_then(|window| now.checked_sub(window).ok());
+    let row = sqlx::query("SELECT coalesce(min(number), $2) FROM articles WHERE stored_at >= $1")
+        .bind(start.map_or(i64::MIN, Timestamp::as_millisecond))
+        .bind(i64::MAX)
+        .fetch_one(tx)
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Bands of the texts of a batch, by article number.
+#[derive(Default)]
+pub(super) struct NewBands {
+    replaced: Vec<i64>,
+    rows: Vec<(i64, i64)>,
+}
+
+impl NewBands {
+    pub(super) fn add(&mut self, number: i64, bands: &[u64]) {
+        self.rows.extend(bands.iter().map(|band| (signed(*band), number)));
+    }
+
+    /// The article had another text, whose bands go.
+    pub(super) fn replace(&mut self, number: i64, bands: &[u64]) {
+        self.replaced.push(number);
+        self.rows.retain(|(_, earlier)| *earlier != number);
+        self.add(number, bands);
+    }
+
+    pub(super) async fn write(
+        self,
+        tx: &mut AnyConnection,
+        settings: &dedup::Settings,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        DELETE_BANDS.execute(tx, &self.replaced, |query, number| query.bind(*number)).await?;
+        INSERT_BANDS.execute(tx, &self.rows, |query, (band, number)| query.bind(*band).bind(*number)).await?;
+        if !self.rows.is_empty() {
+            let oldest = first_in_window(tx, settings, now).await?;
+            sqlx::query(PRUNE_BANDS).bind(oldest).bind(PRUNED_AT_ONCE).execute(tx).await?;
+        }
+        Ok(())
+    }
+}
+
+const DELETE_BANDS: RowsSql =
+    RowsSql { before: "DELETE FROM article_bands WHERE number IN (VALUES ", columns: 1, after: ")" };
+
+const INSERT_BANDS: RowsSql = RowsSql {
+    before: "INSERT INTO article_bands (band, number) VALUES ",
+    columns: 2,
+    after: " ON CONFLICT (band, number) DO NOTHING",
+};
+
+const PRUNE_BANDS: &str = "DELETE FROM article_bands WHERE number < $1 \
+    AND number < (SELECT min(number) FROM article_bands) + $2";

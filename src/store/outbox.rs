@@ -1,0 +1,194 @@
+//! The outbox: what happened, in commit order, and how far each consumer has read.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::sql::{Row, RowsSql, expect_changed, id_bytes, models, word};
+use super::{Store, StoreError};
+use crate::model::{ArticleId, Event, FeedMention, Record, SCHEMA_VERSION};
+
+impl Store {
+    /// Up to `limit` records after `seq`, in order; none is ever skipped, however many processes write. Text and
+    /// metadata are those of the event's revision; links to an original and mentions are those of now.
+    pub async fn records_after(&self, seq: i64, limit: u32) -> Result<Vec<Record>, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let rows = sqlx::query(RECORDS).bind(seq).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
+        let mut records: Vec<Record> = models("outbox", &rows)?;
+        let mut ids: Vec<ArticleId> = records.iter().map(|record| record.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = MENTIONS.fetch(&mut connection, &ids, |query, id| query.bind(id_bytes(id))).await?;
+        let mut mentions: HashMap<ArticleId, Vec<FeedMention>> = HashMap::new();
+        for row in &rows {
+            let row = Row { table: "mentions", row };
+            let id = ArticleId(row.hash("article_id")?);
+            mentions.entry(id).or_default().push(FeedMention::try_from(row)?);
+        }
+        for record in &mut records {
+            record.feeds = mentions.get(&record.id).cloned().unwrap_or_default();
+        }
+        Ok(records)
+    }
+
+    /// How far a consumer has read: 0 at first.
+    pub async fn cursor_get(&self, consumer: &str) -> Result<i64, StoreError> {
+        let row = sqlx::query("SELECT seq FROM cursors WHERE consumer = $1")
+            .bind(consumer)
+            .fetch_optional(&self.database.readers)
+            .await?;
+        match row {
+            Some(row) => Ok(row.try_get(0)?),
+            None => Ok(0),
+        }
+    }
+
+    /// Moves a consumer's cursor.
+    pub async fn cursor_set(&self, consumer: &str, seq: i64) -> Result<(), StoreError> {
+        let mut tx = self.database.write().await?;
+        sqlx::query(SET_CURSOR)
+            .bind(consumer)
+            .bind(seq)
+            .bind(self.clock.now().as_millisecond())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+}
+
+const RECORDS: &str = "SELECT o.seq, o.event, o.article_id, o.revision, \
+        a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, \
+        r.content_sha256, r.raw_sha256, r.canonical_url, r.title, r.text, r.description, r.authors, r.published_at, \
+        r.modified_at, r.fetched_at, r.language, r.site_name, r.section, r.tags, r.image, r.license, r.word_count, \
+        r.quality_flags, r.extractor_version \
+    FROM outbox o JOIN articles a ON a.id = o.article_id \
+    JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision \
+    WHERE o.seq > $1 ORDER BY o.seq LIMIT $2";
+
+const MENTIONS: RowsSql = RowsSql {
+    before: "SELECT article_id, feed_url, guid, entry_title, entry_published_at, first_seen_at \
+        FROM mentions WHERE article_id IN (VALUES ",
+    columns: 1,
+    after: ") ORDER BY first_seen_at, entry_id",
+};
+
+const SET_CURSOR: &str = "INSERT INTO cursors (consumer, seq, moved_at) VALUES ($1, $2, $3) \
+    ON CONFLICT (consumer) DO UPDATE SET seq = excluded.seq, moved_at = excluded.moved_at";
+
+impl TryFrom<Row<'_>> for Record {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: row.get("seq")?,
+            event: row.word("event")?,
+            id: ArticleId(row.hash("article_id")?),
+            revision: row.number("revision")?,
+            url: row.url("url")?,
+            original_url: row.url("original_url")?,
+            canonical_url: row.optional_url("canonical_url")?,
+            title: row.get("title")?,
+            text: row.get("text")?,
+            description: row.get("description")?,
+            authors: row.json("authors")?,
+            published_at: row.optional_time("published_at")?,
+            modified_at: row.optional_time("modified_at")?,
+            fetched_at: row.time("fetched_at")?,
+            language: row.get("language")?,
+            site_name: row.get("site_name")?,
+            hostname: row.get("hostname")?,
+            section: row.get("section")?,
+            tags: row.json("tags")?,
+            image: row.optional_url("image")?,
+            license: row.get("license")?,
+            word_count: row.number("word_count")?,
+            content_sha256: row.hash("content_sha256")?,
+            raw_sha256: row.hash("raw_sha256")?,
+            duplicate_of: row.optional_hash("duplicate_of")?.map(ArticleId),
+            duplicate_kind: row.optional_word("duplicate_kind")?,
+            duplicate_score: row.get("duplicate_score")?,
+            cluster_id: ArticleId(row.hash("cluster_id")?),
+            feeds: Vec::new(),
+            extractor_version: row.get("extractor_version")?,
+            quality_flags: row.json("quality_flags")?,
+            schema_version: SCHEMA_VERSION,
+        })
+    }
+}
+
+impl TryFrom<Row<'_>> for FeedMention {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            feed_url: row.url("feed_url")?,
+            guid: row.get("guid")?,
+            entry_title: row.get("entry_title")?,
+            entry_published_at: row.optional_time("entry_published_at")?,
+            first_seen_at: row.time("first_seen_at")?,
+        })
+    }
+}
+
+/// The end of the outbox, held by one transaction at a time.
+pub(super) struct Outbox {
+    held_from: i64,
+    rows: Vec<OutboxRow>,
+}
+
+struct OutboxRow {
+    seq: i64,
+    event: Event,
+    article_id: ArticleId,
+    revision: u32,
+}
+
+impl Outbox {
+    /// Takes the counter's row lock: from here to the commit nobody else stores an article.
+    pub(super) async fn lock(tx: &mut AnyConnection) -> Result<Self, StoreError> {
+        let row = sqlx::query("UPDATE counters SET value = value WHERE name = 'outbox' RETURNING value")
+            .fetch_one(tx)
+            .await?;
+        Ok(Self { held_from: row.try_get(0)?, rows: Vec::new() })
+    }
+
+    /// The position that the next event gets.
+    pub(super) fn next_seq(&self) -> i64 {
+        self.rows.last().map_or(self.held_from, |row| row.seq) + 1
+    }
+
+    pub(super) fn push(&mut self, event: Event, article_id: ArticleId, revision: u32) -> i64 {
+        let seq = self.next_seq();
+        self.rows.push(OutboxRow { seq, event, article_id, revision });
+        seq
+    }
+
+    pub(super) async fn write(self, tx: &mut AnyConnection, now: Timestamp) -> Result<(), StoreError> {
+        let Some(last) = self.rows.last() else { return Ok(()) };
+        let changed = sqlx::query("UPDATE counters SET value = $1 WHERE name = 'outbox'")
+            .bind(last.seq)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        expect_changed("counters", 1, changed)?;
+        INSERT_EVENTS
+            .execute(tx, &self.rows, |query, row| {
+                query
+                    .bind(row.seq)
+                    .bind(word(row.event))
+                    .bind(id_bytes(&row.article_id))
+                    .bind(i64::from(row.revision))
+                    .bind(now.as_millisecond())
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+const INSERT_EVENTS: RowsSql = RowsSql {
+    before: "INSERT INTO outbox (seq, event, article_id, revision, created_at) VALUES ",
+    columns: 5,
+    after: "",
+};

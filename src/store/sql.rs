@@ -1,0 +1,244 @@
+//! What every room of the store says in the same way: many rows in one statement, columns to values, clean text.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IntoDeserializer, value};
+use sqlx::AnyConnection;
+use sqlx::any::{Any, AnyArguments, AnyRow};
+use sqlx::{AssertSqlSafe, Decode, Row as _, Type};
+use url::Url;
+
+use super::StoreError;
+use crate::model::{ArticleId, Sha256Hash};
+
+pub(super) type Query = sqlx::query::Query<'static, Any, AnyArguments>;
+
+/// Values in one statement: SQLite allows 32,766, PostgreSQL 65,535.
+const MAX_VALUES: usize = 30_000;
+const MAX_ROWS: usize = 1_000;
+
+/// A statement with a list of value rows in its middle, `($1, $2), ($3, $4)…`: one text for both dialects, sent in
+/// as few statements as the limits allow.
+pub(super) struct RowsSql {
+    pub(super) before: &'static str,
+    /// Values in a row.
+    pub(super) columns: usize,
+    pub(super) after: &'static str,
+}
+
+impl RowsSql {
+    /// Runs the statement over all `rows` and says how many rows of the table changed.
+    pub(super) async fn execute<R>(
+        &self,
+        connection: &mut AnyConnection,
+        rows: &[R],
+        bind: impl Fn(Query, &R) -> Query,
+    ) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        for chunk in rows.chunks(self.chunk_rows()) {
+            let query = chunk.iter().fold(self.query(chunk.len()), &bind);
+            changed += query.execute(&mut *connection).await?.rows_affected();
+        }
+        Ok(changed)
+    }
+
+    /// Runs the statement over all `rows` and gathers what it returns.
+    pub(super) async fn fetch<R>(
+        &self,
+        connection: &mut AnyConnection,
+        rows: &[R],
+        bind: impl Fn(Query, &R) -> Query,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in rows.chunks(self.chunk_rows()) {
+            let query = chunk.iter().fold(self.query(chunk.len()), &bind);
+            found.extend(query.fetch_all(&mut *connection).await?);
+        }
+        Ok(found)
+    }
+
+    fn chunk_rows(&self) -> usize {
+        (MAX_VALUES / self.columns).min(MAX_ROWS)
+    }
+
+    fn query(&self, rows: usize) -> Query {
+        let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * self.columns * 7);
+        sql.push_str(self.before);
+        for row in 0..rows {
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            for column in 1..=self.columns {
+                if column > 1 {
+                    sql.push_str(", ");
+                }
+                sql.push('$');
+                sql.push_str(&(row * self.columns + column).to_string());
+            }
+            sql.push(')');
+        }
+        sql.push_str(self.after);
+        // Hardly two calls have the same number of rows: kept prepared, the texts would only fill the cache. The
+        // text holds placeholders and constants, never a value.
+        sqlx::query(AssertSqlSafe(sql)).persistent(rows == 1)
+    }
+}
+
+/// A row and the table that it came from, so that a bad value can be named. Its first column is its key.
+pub(super) struct Row<'r> {
+    pub(super) table: &'static str,
+    pub(super) row: &'r AnyRow,
+}
+
+impl<'r> Row<'r> {
+    pub(super) fn get<T: Decode<'r, Any> + Type<Any>>(&self, column: &'static str) -> Result<T, StoreError> {
+        self.row.try_get(column).map_err(|error| self.invalid(column, error))
+    }
+
+    pub(super) fn number<T: TryFrom<i64, Error: Display>>(
+        &self,
+        column: &'static str,
+    ) -> Result<T, StoreError> {
+        T::try_from(self.get::<i64>(column)?).map_err(|error| self.invalid(column, error))
+    }
+
+    /// A truth kept as 0 or 1: SQLite has no other.
+    pub(super) fn flag(&self, column: &'static str) -> Result<bool, StoreError> {
+        match self.number(column)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(self.invalid(column, format!("a flag is 0 or 1, not {other}"))),
+        }
+    }
+
+    pub(super) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
+        Timestamp::from_millisecond(self.get(column)?).map_err(|error| self.invalid(column, error))
+    }
+
+    pub(super) fn optional_time(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+        self.optional(column, |milliseconds: i64| Timestamp::from_millisecond(milliseconds))
+    }
+
+    pub(super) fn url(&self, column: &'static str) -> Result<Url, StoreError> {
+        Url::parse(self.get(column)?).map_err(|error| self.invalid(column, error))
+    }
+
+    pub(super) fn optional_url(&self, column: &'static str) -> Result<Option<Url>, StoreError> {
+        self.optional(column, |text: &str| Url::parse(text))
+    }
+
+    pub(super) fn hash(&self, column: &'static str) -> Result<Sha256Hash, StoreError> {
+        hash_from(self.get(column)?).map_err(|message| self.invalid(column, message))
+    }
+
+    pub(super) fn optional_hash(&self, column: &'static str) -> Result<Option<Sha256Hash>, StoreError> {
+        self.optional(column, hash_from)
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+        serde_json::from_str(self.get(column)?).map_err(|error| self.invalid(column, error))
+    }
+
+    /// One of a closed set of words, as serde spells them.
+    pub(super) fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+        word_from(self.get(column)?).map_err(|error| self.invalid(column, error))
+    }
+
+    pub(super) fn optional_word<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        self.optional(column, |text: &str| word_from(text))
+    }
+
+    fn optional<V, T, E: Display>(
+        &self,
+        column: &'static str,
+        read: impl FnOnce(V) -> Result<T, E>,
+    ) -> Result<Option<T>, StoreError>
+    where
+        V: Decode<'r, Any> + Type<Any>,
+    {
+        let value: Option<V> = self.get(column)?;
+        value.map(read).transpose().map_err(|error| self.invalid(column, error))
+    }
+
+    fn invalid(&self, column: &'static str, message: impl Display) -> StoreError {
+        StoreError::InvalidRow { table: self.table, row: self.key(), column, message: message.to_string() }
+    }
+
+    fn key(&self) -> String {
+        if let Ok(number) = self.row.try_get::<i64, _>(0) {
+            return number.to_string();
+        }
+        match self.row.try_get::<&[u8], _>(0).ok().and_then(|bytes| hash_from(bytes).ok()) {
+            Some(hash) => hash.to_string(),
+            None => "unknown".to_owned(),
+        }
+    }
+}
+
+/// Turns rows of `table` into models.
+pub(super) fn models<'r, T>(table: &'static str, rows: &'r [AnyRow]) -> Result<Vec<T>, StoreError>
+where
+    T: TryFrom<Row<'r>, Error = StoreError>,
+{
+    rows.iter().map(|row| T::try_from(Row { table, row })).collect()
+}
+
+fn hash_from(bytes: &[u8]) -> Result<Sha256Hash, String> {
+    match bytes.try_into() {
+        Ok(bytes) => Ok(Sha256Hash(bytes)),
+        Err(_) => Err(format!("a SHA-256 has 32 bytes, not {}", bytes.len())),
+    }
+}
+
+fn word_from<T: DeserializeOwned>(text: &str) -> Result<T, value::Error> {
+    T::deserialize(text.into_deserializer())
+}
+
+/// The word by which serde spells a unit variant.
+pub(super) fn word<T: Serialize>(variant: T) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(word)) => word,
+        other => unreachable!("words are unit variants, which serialise as strings: {other:?}"),
+    }
+}
+
+pub(super) fn json<T: Serialize + ?Sized>(what: &'static str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Json { what, source })
+}
+
+pub(super) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+pub(super) fn bytes(hash: &Sha256Hash) -> &[u8] {
+    &hash.0
+}
+
+pub(super) fn id_bytes(id: &ArticleId) -> &[u8] {
+    &id.0.0
+}
+
+/// Hashes used as keys keep all their bits in a signed column.
+pub(super) const fn signed(bits: u64) -> i64 {
+    bits.cast_signed()
+}
+
+/// Text fit to be stored: no NUL (PostgreSQL refuses it), no other control character but newline and tab.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    let unfit = |character: char| character.is_control() && character != '\n' && character != '\t';
+    if text.contains(unfit) { Cow::Owned(text.replace(unfit, "")) } else { Cow::Borrowed(text) }
+}
+
+pub(super) fn clean_option(text: Option<&str>) -> Option<String> {
+    text.map(|text| clean(text).into_owned())
+}
+
+/// The single row that had to change did.
+pub(super) fn expect_changed(table: &'static str, expected: u64, changed: u64) -> Result<(), StoreError> {
+    if expected == changed { Ok(()) } else { Err(StoreError::RowsChanged { table, expected, changed }) }
+}

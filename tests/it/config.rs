@@ -1,0 +1,562 @@
+//! What an operator gets for a configuration, good or bad.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use feedmill::config::{Config, ConfigError, DEFAULT_FILE, Environment, Loaded};
+use feedmill::fetch::Auth;
+use feedmill::model::ContentSource;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+use url::Url;
+
+/// Files in a folder of their own. The environment is empty but for what the test says.
+struct Files {
+    dir: TempDir,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Files {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let dir = TempDir::new().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self { dir, environment: Vec::new() }
+    }
+
+    fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((variable, value.into()));
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        let environment: Environment = self.environment.iter().cloned().collect();
+        Config::load(Some(&self.path("feedmill.toml")), &environment)
+    }
+
+    /// The error's text, with the folder's name taken out of it.
+    fn error(&self) -> String {
+        let error = self.load().expect_err("the configuration is broken");
+        self.without_dir(&error.to_string())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let loaded = self.load().unwrap_or_else(|error| panic!("{error}"));
+        loaded.warnings.iter().map(|warning| self.without_dir(&warning.to_string())).collect()
+    }
+
+    fn without_dir(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.dir.path().display()), "")
+    }
+}
+
+fn config(text: &str) -> Files {
+    Files::new(&[("feedmill.toml", text)])
+}
+
+fn loaded(files: &Files) -> Loaded {
+    files.load().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn url(text: &str) -> Url {
+    Url::parse(text).unwrap()
+}
+
+/// The shipped file with every setting in force: prose begins with "# ", a setting with "#" alone.
+fn uncommented() -> String {
+    lines(DEFAULT_FILE.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => setting,
+        _ => line,
+    }))
+}
+
+/// The examples in the shipped file's prose.
+fn examples() -> String {
+    lines(DEFAULT_FILE.lines().filter_map(|line| line.strip_prefix("#    ")))
+}
+
+/// One text of many lines.
+fn lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    lines.into_iter().fold(String::new(), |text, line| text + line.as_ref() + "\n")
+}
+
+/// `section.key` of every setting.
+fn keys(toml: &str) -> BTreeSet<String> {
+    let table: toml::Table = toml.parse().unwrap();
+    let mut keys = BTreeSet::new();
+    for (section, value) in table {
+        match value {
+            toml::Value::Table(settings) => {
+                keys.extend(settings.keys().map(|key| format!("{section}.{key}")));
+            }
+            _ => {
+                keys.insert(section);
+            }
+        }
+    }
+    keys
+}
+
+/// The keys that a `[[feed]]` or `[[site]]` table may have, as the refusal of another one lists them.
+fn known_keys(table: &str, extra: &str) -> BTreeSet<String> {
+    let error = config(&format!("[[{table}]]\n{extra}\nzzz = 1\n")).error();
+    let (_, known) = error.split_once("known keys: ").unwrap();
+    known.lines().next().unwrap().split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_default_file_says_the_defaults() {
+    let defaults = loaded(&config("")).to_toml();
+    assert_eq!(loaded(&config(DEFAULT_FILE)).to_toml(), defaults);
+    assert_eq!(loaded(&config(&uncommented())).to_toml(), defaults);
+}
+
+#[test]
+fn the_default_file_has_exactly_the_keys_there_are() {
+    assert_eq!(keys(&uncommented()), keys(&loaded(&config("")).to_toml()));
+}
+
+#[test]
+fn the_default_files_examples_show_every_key_and_are_right() {
+    let examples = examples();
+    let table: toml::Table = examples.parse().unwrap();
+    for (name, extra) in [("feed", "url = \"https://x.example/\""), ("site", "host = \"x.example\"")] {
+        let tables = table[name].as_array().unwrap();
+        let shown: BTreeSet<String> =
+            tables.iter().flat_map(|table| table.as_table().unwrap().keys().cloned()).collect();
+        assert_eq!(shown, known_keys(name, extra), "{name}");
+    }
+    let feeds = examples.split("[[site]]").next().unwrap();
+    let files = Files::new(&[("feedmill.toml", feeds), ("news.key", "k"), ("wire.token", "t")])
+        .with("FEEDMILL_SECRET_NEWS", "n");
+    assert_eq!(loaded(&files).config.feeds.len(), 2);
+}
+
+/// Name, file, and what is wrong with it as the snapshot of that name says it.
+const BROKEN: &[(&str, &str)] = &[
+    ("out_of_bounds", "[fetch]\ntimeout_secs = 0\n"),
+    ("unknown_key", "[fetch]\n# a typing error\ntimout_secs = 30\n"),
+    ("unknown_section", "[fetcher]\ntimeout_secs = 30\n"),
+    ("wrong_type", "[fetch]\ntimeout_secs = \"30s\"\nproxy = 3128\n"),
+    ("syntax", "[fetch]\ntimeout_secs = 30s\n[log\n"),
+    ("unknown_variant", "[log]\nformat = \"xml\"\n"),
+    ("bad_filter", "[log]\nfilter = \"feedmill=loud\"\n"),
+    (
+        "bad_feed_url",
+        "[[feed]]\nurl = \"news.example.org/feed\"\n\n[[feed]]\nurl = \"ftp://news.example.org/feed\"\n",
+    ),
+    ("feed_without_url", "[[feed]]\ninterval_secs = 900\n"),
+    (
+        "feed_twice",
+        "[[feed]]\nurl = \"https://news.example.org/feed\"\n\n[[feed]]\nurl = \"https://NEWS.example.org:443/feed#top\"\n",
+    ),
+    ("password_in_url", "[[feed]]\nurl = \"https://reader:swordfish@news.example.org/feed\"\n"),
+    (
+        "half_credentials",
+        "[[feed]]\nurl = \"https://news.example.org/feed\"\nauth = { username = \"reader\" }\n",
+    ),
+    (
+        "secret_not_found",
+        "[[feed]]\nurl = \"https://news.example.org/feed\"\n\
+         auth = { bearer = { env = \"FEEDMILL_SECRET_NEWS\" } }\nheaders = { X-Key = { file = \"absent.key\" } }\n",
+    ),
+    (
+        "own_header",
+        "[[feed]]\nurl = \"https://news.example.org/feed\"\nheaders = { Authorization = \"Basic c3dvcmRmaXNo\" }\n",
+    ),
+    ("bad_database", "[database]\nurl = \"mysql://mill:swordfish@db/mill\"\n"),
+    ("database_in_memory", "[database]\nurl = \"sqlite::memory:\"\n"),
+    ("bad_listen", "[http]\nlisten = \"8080\"\n"),
+    ("bad_net", "[fetch]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
+    ("intervals_crossed", "[schedule]\nmin_interval_secs = 7200\nmax_interval_secs = 3600\n"),
+    ("lease_too_short", "[pipeline]\nlease_secs = 60\n"),
+    ("include_absent", "include = [\"feeds.opml\"]\n"),
+    ("include_cycle", "include = [\"feedmill.toml\"]\n"),
+    (
+        "all_at_once",
+        "[fetch]\ntimeout_secs = 0\nmax_redirect = 3\n\n[dedup]\nmin_containment = 0.2\n\n\
+         [[feed]]\nurl = \"https://a.example/\"\ncontent = \"pages\"\n\n[[feed]]\nurl = \"gopher://b.example/\"\n\n\
+         [database]\nmax_connections = -1\n",
+    ),
+];
+
+#[test]
+fn a_broken_config_is_told_where_and_how_to_mend_it() {
+    for (name, text) in BROKEN {
+        let error = config(text).error();
+        assert!(!error.contains("swordfish") && !error.contains("c3dvcmRmaXNo"), "a secret in: {error}");
+        insta::with_settings!({description => *text, omit_expression => true}, {
+            insta::assert_snapshot!(*name, error);
+        });
+    }
+}
+
+#[test]
+fn a_syntax_error_beside_a_secret_shows_no_secret() {
+    for broken in [
+        "[[feed]]\nurl = \"https://a.example/\"\nauth = { bearer = \"swordfish }\n",
+        "[[feed]]\nurl = \"https://a.example/\"\nauth = { bearer = swordfish }\n",
+        "[[feed]]\nurl = \"https://a.example/\"\nauth = \"swordfish\"\n",
+        "[[feed]]\nurl = \"https://a.example/\"\nauth = { bearer = [\"swordfish\"] }\n",
+        "[[feed]]\nurl = \"https://a.example/\"\n[feed.headers]\nX-Key = swordfish\n",
+        "[[feed]]\nurl = \"https://a.example/\"\n[feed.headers]\nX-Key = \"swordfish\\u0001\"\n",
+        "[database]\nurl = postgres://mill:swordfish@db/mill\n",
+        "[database]\nurl = { password = \"swordfish\" }\n",
+    ] {
+        let error = config(broken).error();
+        assert!(!error.contains("swordfish"), "{error}");
+    }
+}
+
+#[test]
+fn a_long_list_of_problems_is_cut() {
+    let list = lines((0..50).map(|i| format!("no-url-{i}")));
+    let error = Files::new(&[("feedmill.toml", "include = [\"feeds.txt\"]"), ("feeds.txt", &list)]).error();
+    assert_eq!(error.lines().count(), 21, "{error}");
+    assert!(error.starts_with("feeds.txt:1: \"no-url-0\": not a URL: must begin with http:// or https://\n"));
+    assert!(error.ends_with("\nand 30 more"), "{error}");
+}
+
+#[test]
+fn the_environment_goes_on_top() {
+    let files = config("include = [\"absent.txt\"]\n[fetch]\ntimeout_secs = 30\nread_timeout_secs = 20\n")
+        .with("FEEDMILL_FETCH__TIMEOUT_SECS", "45")
+        .with("FEEDMILL_FETCH__CONTACT_URL", "https://example.org/bot")
+        .with("FEEDMILL_FETCH__ALLOW", r#"["127.0.0.1:8080", "[fd00::/8]:443", "10.0.0.0/8"]"#)
+        .with("FEEDMILL_FETCH__PAGES_OBEY_ROBOTS", "false")
+        .with("FEEDMILL_DATABASE__URL", "postgres://mill:swordfish@db/mill")
+        .with("FEEDMILL_INCLUDE", "[]")
+        .with("FEEDMILL_SERVICE_HOST", "10.0.0.1")
+        .with("FEEDMILL_PORT_8080_TCP", "tcp://10.0.0.1:8080")
+        .with("FEEDMILL_CONFIG", "/elsewhere.toml");
+    let config = loaded(&files).config;
+    assert_eq!(config.fetch.timeout, Duration::from_secs(45));
+    assert_eq!(config.fetch.read_timeout, Duration::from_secs(20));
+    assert_eq!(config.fetch.contact_url, Some(url("https://example.org/bot")));
+    assert_eq!(
+        config.fetch.allow.iter().map(|net| net.port).collect::<Vec<_>>(),
+        [Some(8080), Some(443), None]
+    );
+    assert!(!config.fetch.pages_obey_robots);
+    assert_eq!(config.database.url.expose_secret(), "postgres://mill:swordfish@db/mill");
+}
+
+#[test]
+fn the_environment_may_name_the_file_of_a_secret() {
+    let files = Files::new(&[("feedmill.toml", ""), ("url", "postgres://mill:swordfish@db/mill\n")]);
+    let place = format!("{{ file = {:?} }}", files.path("url"));
+    let config = loaded(&files.with("FEEDMILL_DATABASE__URL", place)).config;
+    assert_eq!(config.database.url.expose_secret(), "postgres://mill:swordfish@db/mill");
+}
+
+#[test]
+fn what_is_wrong_with_the_environment_names_the_variable() {
+    let files = config("[http]\nlisten = \"\"\n")
+        .with("FEEDMILL_FETCH__TIMEOUT_SECS", "0")
+        .with("FEEDMILL_FETCH__TIMEOUT", "3")
+        .with("FEEDMILL_LOG__FORMAT", "xml")
+        .with("FEEDMILL_LISTEN", "127.0.0.1:80")
+        .with("FEEDMILL_FETCHER__TIMEOUT_SECS", "10");
+    insta::assert_snapshot!("environment", files.error());
+}
+
+#[test]
+fn secrets_are_found_and_never_shown() {
+    let files = Files::new(&[
+        (
+            "feedmill.toml",
+            r#"
+            [database]
+            url = { file = "secrets/database" }
+            [[feed]]
+            url = "https://a.example/feed"
+            auth = { username = "reader", password = { env = "FEEDMILL_SECRET_A" } }
+            headers = { X-Api-Key = { file = "secrets/key" }, X-Other = "swordfish-4" }
+            [[feed]]
+            url = "https://b.example/feed"
+            auth = { bearer = "swordfish-5" }
+            "#,
+        ),
+        ("secrets/database", "postgres://mill:swordfish-1@db/mill\n"),
+        ("secrets/key", "swordfish-3\n"),
+    ])
+    .with("FEEDMILL_SECRET_A", "swordfish-2");
+    let loaded = loaded(&files);
+    let config = &loaded.config;
+    assert_eq!(config.database.url.expose_secret(), "postgres://mill:swordfish-1@db/mill");
+    let request = &config.feeds[&url("https://a.example/feed")].request;
+    let Some(Auth::Basic { username, password }) = &request.auth else { panic!("{request:?}") };
+    assert_eq!((username.as_str(), password.expose_secret()), ("reader", "swordfish-2"));
+    let headers: Vec<_> =
+        request.headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+    assert_eq!(headers, [("x-api-key", "swordfish-3"), ("x-other", "swordfish-4")]);
+    for shown in [format!("{loaded:?}"), loaded.to_toml()] {
+        assert!(!shown.contains("swordfish"), "{shown}");
+    }
+    assert!(loaded.to_toml().contains("secrets/key"), "{}", loaded.to_toml());
+}
+
+#[test]
+fn a_password_in_the_databases_url_is_hidden() {
+    let shown =
+        loaded(&config("[database]\nurl = \"postgres://mill:swordfish@db/mill?password=swordfish\"\n"));
+    assert!(shown.to_toml().contains("url = \"postgres://mill:hidden@db/mill\""), "{}", shown.to_toml());
+}
+
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let files = Files::new(&[
+        (
+            "feedmill.toml",
+            "include = [\"more.txt\"]\n[[feed]]\nurl = \"https://a.example/\"\ninterval_secs = 900\ntags = [\"x\"]\n",
+        ),
+        ("more.txt", "https://b.example/\n"),
+    ]);
+    let shown = loaded(&files).to_toml();
+    let again = loaded(&config(&shown));
+    assert_eq!(again.to_toml(), shown);
+    assert_eq!(again.config.feeds.len(), 2);
+}
+
+#[test]
+fn a_feeds_own_settings_win() {
+    let files = config(
+        r#"
+        [schedule]
+        min_interval_secs = 3600
+        max_interval_secs = 7200
+        [[feed]]
+        url = "https://a.example/feed"
+        interval_secs = 900
+        content = "page"
+        tags = ["world"]
+        timeout_secs = 5
+        user_agent = "ExampleBot/1.0"
+        obey_robots = true
+        proxy = "http://127.0.0.1:3128"
+        [[feed]]
+        url = "https://b.example/feed"
+        min_interval_secs = 10000
+        [[feed]]
+        url = "https://c.example/feed"
+        max_interval_secs = 60
+        [[feed]]
+        url = "https://d.example/feed"
+        enabled = false
+        "#,
+    );
+    let loaded = loaded(&files);
+    let feeds = &loaded.config.feeds;
+    assert_eq!((feeds.len(), loaded.disabled_feeds), (3, 1));
+    let a = &feeds[&url("https://a.example/feed")];
+    assert_eq!(a.bounds.fixed_interval, Some(Duration::from_mins(15)));
+    assert_eq!((a.content, a.tags.as_slice()), (ContentSource::Page, ["world".to_owned()].as_slice()));
+    assert_eq!(a.request.timeout, Some(Duration::from_secs(5)));
+    assert_eq!(a.request.user_agent.as_deref(), Some("ExampleBot/1.0"));
+    assert_eq!(a.request.obey_robots, Some(true));
+    assert_eq!(a.request.proxy, Some(url("http://127.0.0.1:3128")));
+    let bounds = |feed: &str| {
+        let bounds = &feeds[&url(feed)].bounds;
+        (bounds.min_interval.as_secs(), bounds.max_interval.as_secs())
+    };
+    assert_eq!(bounds("https://b.example/feed"), (10_000, 10_000));
+    assert_eq!(bounds("https://c.example/feed"), (60, 60));
+}
+
+#[test]
+fn feeds_come_from_included_files() {
+    let files = Files::new(&[
+        (
+            "feedmill.toml",
+            "include = [\"feeds/more.toml\"]\n[[feed]]\nurl = \"https://opml.example/tuned\"\ninterval_secs = 900\n",
+        ),
+        (
+            "feeds/more.toml",
+            "include = [\"list.txt\", \"export.opml\"]\n[[feed]]\nurl = \"https://toml.example/feed\"\n\
+             [[feed]]\nurl = \"https://list.example/off\"\nenabled = false\n",
+        ),
+        (
+            "feeds/list.txt",
+            "# our list\n\nhttps://list.example/one\n  https://list.example/two # the second\n\
+             https://list.example/off\nfeed://list.example/three\n",
+        ),
+        (
+            "feeds/export.opml",
+            r#"<?xml version="1.0"?>
+<opml version="2.0"><head><title>Mine</title></head><body>
+  <outline text="World">
+    <outline text="Europe">
+      <outline type="rss" text="One" xmlUrl="https://opml.example/one?a=1&amp;b=2" category="/News,/World"/>
+      <outline type="rss" text="Tuned" xmlUrl="https://opml.example/tuned"/>
+    </outline>
+    <outline type="rss" text="Bare &" xmlUrl="https://opml.example/bare?a=1&b=2"/>
+  </outline>
+  <outline type="rss" text="Bad" xmlUrl="not a url"/>
+  <outline type="link" text="No feed" url="https://opml.example/page"/>
+  <outline text="Top" XMLURL='https://opml.example/top'></outline>
+  <outline type="rss" text="Top again" xmlUrl="https://OPML.example/top"/>
+</body></opml>"#,
+        ),
+    ]);
+    let loaded = loaded(&files);
+    let mut feeds: Vec<String> = loaded.config.feeds.keys().map(Url::to_string).collect();
+    feeds.sort_unstable();
+    assert_eq!(
+        feeds,
+        [
+            "http://list.example/three",
+            "https://list.example/one",
+            "https://list.example/two",
+            "https://opml.example/bare?a=1&b=2",
+            "https://opml.example/one?a=1&b=2",
+            "https://opml.example/top",
+            "https://opml.example/tuned",
+            "https://toml.example/feed",
+        ]
+    );
+    assert_eq!(
+        loaded.config.feeds[&url("https://opml.example/one?a=1&b=2")].tags,
+        ["World", "Europe", "News"]
+    );
+    let tuned = &loaded.config.feeds[&url("https://opml.example/tuned")];
+    assert_eq!(tuned.bounds.fixed_interval, Some(Duration::from_mins(15)));
+    assert_eq!(loaded.disabled_feeds, 1);
+    assert_eq!(
+        files.warnings(),
+        [
+            "feeds/export.opml:10: \"not a url\": not a URL: must begin with http:// or https://",
+            "feeds/export.opml:13: https://opml.example/top is named twice: first by feeds/export.opml:12",
+        ]
+    );
+}
+
+#[test]
+fn a_broken_outline_loses_only_itself() {
+    for broken in [
+        r#"<outline type="rss" text="Bad xmlUrl="https://bad.example/"/>"#,
+        r"<outline type=rss text=Bad xmlUrl=https://bad.example/ />",
+        r#"<outline type="rss" text="Bad" xmlUrl="https://bad.example/" <b>"#,
+        "<!-- never ends here? -->",
+        "<outline text=\"never closed\">",
+        "</outline></outline></body>",
+        "<outline",
+        "&nosuch; &#xZZ; ]]>",
+    ] {
+        let opml = format!(
+            "<opml><body>\n<outline type=\"rss\" xmlUrl=\"https://a.example/\"/>\n{broken}\n\
+             <outline type=\"rss\" xmlUrl=\"https://b.example/\"/>\n</body></opml>\n"
+        );
+        let files = Files::new(&[("feedmill.toml", "include = [\"x.opml\"]"), ("x.opml", &opml)]);
+        let feeds = loaded(&files).config.feeds;
+        for good in ["https://a.example/", "https://b.example/"] {
+            assert!(feeds.contains_key(&url(good)), "{broken}: {good} is lost: {:?}", files.warnings());
+        }
+    }
+}
+
+#[test]
+fn opml_in_another_encoding_is_read() {
+    let files = Files::new(&[("feedmill.toml", "include = [\"a.opml\", \"b.opml\"]")]);
+    let opml = |name: &str| {
+        format!("<opml><body><outline text='é' xmlUrl='https://{name}.example/'/></body></opml>")
+    };
+    let latin1: Vec<u8> = opml("a").chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let utf16: Vec<u8> =
+        std::iter::once(0xfeff).chain(opml("b").encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    fs::write(files.path("a.opml"), latin1).unwrap();
+    fs::write(files.path("b.opml"), utf16).unwrap();
+    assert_eq!(loaded(&files).config.feeds.len(), 2);
+}
+
+#[test]
+fn files_that_include_each_other_are_refused() {
+    let files = Files::new(&[
+        ("feedmill.toml", "include = [\"a/one.toml\"]"),
+        ("a/one.toml", "include = [\"two.toml\"]"),
+        ("a/two.toml", "include = [\"../a/one.toml\"]"),
+    ]);
+    assert!(
+        files.error().starts_with("a/two.toml:1:12: include = \"../a/one.toml\": the file includes itself")
+    );
+}
+
+#[test]
+fn fifty_thousand_feeds_are_read() {
+    let url = |i: u32| format!("https://host-{i}.example/feed.xml");
+    let list = lines((0..50_000).map(url));
+    let outline = |i| format!("<outline type=\"rss\" text=\"Feed {i}\" xmlUrl=\"{}\"/>", url(i));
+    let outlines = lines((50_000..100_000).map(outline));
+    let table = |i| format!("[[feed]]\nurl = \"{}\"\ninterval_secs = 900", url(i));
+    let tables = lines((100_000..150_000).map(table));
+    let files = Files::new(&[
+        ("feedmill.toml", "include = [\"list.txt\", \"export.opml\", \"tables.toml\"]"),
+        ("list.txt", &list),
+        ("export.opml", &format!("<opml><body>{outlines}</body></opml>")),
+        ("tables.toml", &tables),
+    ]);
+    assert_eq!(loaded(&files).config.feeds.len(), 150_000);
+}
+
+#[test]
+fn relative_paths_of_the_store_start_at_the_state_directory() {
+    let database = |files: &Files| loaded(files).config.database.url.expose_secret().to_owned();
+    assert_eq!(database(&config("")), "sqlite:feedmill.db");
+    assert_eq!(
+        database(&config("").with("STATE_DIRECTORY", "/var/lib/feedmill:/var/lib/other")),
+        "sqlite:/var/lib/feedmill/feedmill.db"
+    );
+    assert_eq!(
+        database(&config("").with("HOME", "/home/a b?").with("XDG_STATE_HOME", "")),
+        "sqlite:/home/a b?/.local/state/feedmill/feedmill.db"
+    );
+    let absolute = config("[database]\nurl = \"sqlite:///srv/mill.db\"\n").with("HOME", "/home/a");
+    assert_eq!(database(&absolute), "sqlite:/srv/mill.db");
+    let state_dir = |files: &Files| loaded(files).config.state_dir;
+    let own = config("").with("STATE_DIRECTORY", "/var/lib/feedmill");
+    assert_eq!(state_dir(&own).as_deref(), Some(Path::new("/var/lib/feedmill")));
+    assert_eq!(state_dir(&absolute), None);
+    assert_eq!(state_dir(&config("")), None);
+    let output = config("[output]\ndir = \"texts\"\n").with("STATE_DIRECTORY", "/var/lib/feedmill");
+    assert_eq!(loaded(&output).config.output_dir.as_deref(), Some(Path::new("/var/lib/feedmill/texts")));
+}
+
+fn feedmill(dir: &Path, args: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    command.args(args).current_dir(dir).env_clear().env("HOME", dir).output().unwrap()
+}
+
+#[test]
+fn the_command_line_checks_shows_and_prints() {
+    let files = Files::new(&[
+        ("feedmill.toml", "[[feed]]\nurl = \"https://a.example/feed\"\n"),
+        ("bad.toml", "[fetch]\ntimeout_secs = 0\n"),
+    ]);
+    let dir = files.dir.path();
+    let checked = feedmill(dir, &["config", "check"]);
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    assert_eq!(
+        String::from_utf8(checked.stdout).unwrap(),
+        "ok: feedmill.toml: 1 feeds, 0 disabled, 0 sites, 0 warnings\n"
+    );
+    let refused = feedmill(dir, &["--config", "bad.toml", "config", "check"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(message.starts_with("bad.toml:2:1: fetch.timeout_secs = 0: must be 1 to 600\n"), "{message}");
+    let shown = feedmill(dir, &["config", "show"]);
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("url = \"https://a.example/feed\""));
+    let default = feedmill(dir, &["config", "default"]);
+    assert_eq!(String::from_utf8(default.stdout).unwrap(), DEFAULT_FILE);
+    let absent = feedmill(dir, &["--config", "absent.toml", "config", "check"]);
+    assert_eq!(absent.status.code(), Some(2), "{absent:?}");
+    assert_eq!(feedmill(dir, &["no-such-command"]).status.code(), Some(2));
+}

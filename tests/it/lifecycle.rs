@@ -1,0 +1,114 @@
+//! The daemon as its service manager sees it: real signals to a real process, and what it says on the notify socket.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// How long a message may take before the test gives up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A running daemon and the service manager's end of its socket.
+struct Service {
+    dir: TempDir,
+    socket: UnixDatagram,
+    process: Child,
+}
+
+impl Service {
+    fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        std::fs::write(dir.path().join("feedmill.toml"), CONFIG).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_feedmill"))
+            .args(["--log-format", "json", "run"])
+            .current_dir(dir.path())
+            .env_clear()
+            .env("STATE_DIRECTORY", dir.path().join("state"))
+            .env("NOTIFY_SOCKET", dir.path().join("notify"))
+            .env("WATCHDOG_USEC", "200000")
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::create(dir.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self { dir, socket, process }
+    }
+
+    /// Waits until the daemon has said `line`.
+    fn await_notice(&self, line: &str) {
+        let mut message = [0; 4096];
+        loop {
+            let length = self.socket.recv(&mut message).unwrap_or_else(|error| {
+                panic!("never said {line}: {error}\n{}", self.log());
+            });
+            if String::from_utf8_lossy(&message[..length]).lines().any(|said| said == line) {
+                return;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    fn configure(&self, config: &str) {
+        std::fs::write(self.dir.path().join("feedmill.toml"), config).unwrap();
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Only a failed test leaves the process running; then its end is all that matters.
+        if let Ok(None) = self.process.try_wait() {
+            self.process.kill().unwrap();
+            self.process.wait().unwrap();
+        }
+    }
+}
+
+const CONFIG: &str = "[http]\nlisten = \"\"\n";
+
+#[test]
+fn sigterm_stops_softly_and_cleanly() {
+    let mut service = Service::start();
+    service.await_notice("READY=1");
+    service.await_notice("WATCHDOG=1");
+    service.signal("TERM");
+    service.await_notice("STOPPING=1");
+    assert_eq!(service.end().code(), Some(0), "{}", service.log());
+    assert!(service.log().contains("everything in hand finished"), "{}", service.log());
+}
+
+#[test]
+fn sighup_takes_a_good_config_and_refuses_a_bad_one() {
+    let mut service = Service::start();
+    service.await_notice("READY=1");
+
+    service.configure("[fetch]\ntimeout_secs = 0\n[http]\nlisten = \"\"\n");
+    service.signal("HUP");
+    service.await_notice("RELOADING=1");
+    service.await_notice("READY=1");
+    let log = service.log();
+    assert!(log.contains("the old configuration stays in force"), "{log}");
+    assert!(log.contains("fetch.timeout_secs = 0: must be 1 to 600"), "{log}");
+
+    service.configure("[fetch]\ntimeout_secs = 20\n[http]\nlisten = \"\"\n");
+    service.signal("HUP");
+    service.await_notice("RELOADING=1");
+    service.await_notice("READY=1");
+    assert!(service.log().contains("the new configuration is in force"), "{}", service.log());
+
+    service.signal("INT");
+    assert_eq!(service.end().code(), Some(0), "{}", service.log());
+}

@@ -1,0 +1,196 @@
+//! Feeds: which there are, which are due, what a poll brought.
+
+use std::time::Duration;
+
+use feedmill::model::{FeedId, Sha256Hash, Validators};
+use feedmill::schedule::{Decision, History, NextPoll};
+use feedmill::store::{FeedState, FeedsSync, NewEntry, PollRecord, PollReport, PollResult};
+use jiff::{SignedDuration, Timestamp};
+use url::Url;
+
+use super::{Bench, LEASE, feed_urls, new_entry, next, parsed, url};
+use crate::support::database::start;
+
+on_both!(
+    a_sync_adds_restores_and_removes,
+    fifty_thousand_feeds_are_synced_quickly,
+    feeds_are_claimed_once_and_longest_overdue_first,
+    a_poll_is_recorded_whole_and_only_under_its_lease,
+    validators_follow_what_came,
+    a_gone_feed_is_polled_no_more,
+    a_feed_with_two_thousand_entries,
+);
+
+async fn a_sync_adds_restores_and_removes(bench: &Bench) {
+    let urls = feed_urls(3);
+    let spread = Duration::from_mins(10);
+    let twice: Vec<Url> = urls.iter().chain(&urls).cloned().collect();
+    let sync = bench.store.feeds_sync(&twice, spread).await.unwrap();
+    assert_eq!(sync, FeedsSync { added: 3, restored: 0, removed: 0 });
+    for feed in bench.store.feeds_list().await.unwrap() {
+        let wait = feed.next_poll_at.duration_since(start());
+        assert!(!wait.is_negative() && wait < SignedDuration::from_secs(600), "{wait}");
+    }
+    let sync = bench.store.feeds_sync(&urls[..1], spread).await.unwrap();
+    assert_eq!(sync, FeedsSync { added: 0, restored: 0, removed: 2 });
+    assert_eq!(bench.store.totals().await.unwrap().feeds_active, 1);
+    let sync = bench.store.feeds_sync(&urls[..2], spread).await.unwrap();
+    assert_eq!(sync, FeedsSync { added: 0, restored: 1, removed: 0 });
+    let states: Vec<FeedState> =
+        bench.store.feeds_list().await.unwrap().iter().map(|feed| feed.state).collect();
+    assert_eq!(states, [FeedState::Active, FeedState::Active, FeedState::Removed]);
+}
+
+async fn fifty_thousand_feeds_are_synced_quickly(bench: &Bench) {
+    let urls = feed_urls(50_000);
+    let begun = std::time::Instant::now();
+    let sync = bench.store.feeds_sync(&urls, Duration::from_hours(1)).await.unwrap();
+    assert_eq!(sync.added, 50_000);
+    let again = bench.store.feeds_sync(&urls, Duration::from_hours(1)).await.unwrap();
+    assert_eq!(again, FeedsSync::default());
+    let elapsed = begun.elapsed();
+    eprintln!("two syncs of 50,000 feeds: {elapsed:?}");
+    assert!(elapsed < Duration::from_mins(1), "{elapsed:?}");
+}
+
+async fn feeds_are_claimed_once_and_longest_overdue_first(bench: &Bench) {
+    bench.store.feeds_sync(&feed_urls(5), Duration::from_secs(1000)).await.unwrap();
+    bench.pass(2000);
+    let mut order: Vec<(Timestamp, FeedId)> =
+        bench.store.feeds_list().await.unwrap().iter().map(|feed| (feed.next_poll_at, feed.id)).collect();
+    order.sort_unstable();
+    let order: Vec<FeedId> = order.into_iter().map(|(_, id)| id).collect();
+
+    let first = bench.store.feeds_claim_due(LEASE, 2).await.unwrap();
+    assert_eq!(first.iter().map(|feed| feed.id).collect::<Vec<_>>(), order[..2]);
+    assert_eq!(first[0].lease.until, bench.clock.now() + SignedDuration::from_secs(300));
+    assert_eq!(first[0].configured_url, first[0].url);
+    let rest = bench.store.feeds_claim_due(LEASE, 10).await.unwrap();
+    assert_eq!(rest.iter().map(|feed| feed.id).collect::<Vec<_>>(), order[2..]);
+    assert_eq!(bench.store.feeds_next_due().await.unwrap(), Some(first[0].lease.until));
+
+    bench.store.feeds_release(&[(first[0].id, first[0].lease, bench.clock.now())]).await.unwrap();
+    let again = bench.store.feeds_claim_due(LEASE, 10).await.unwrap();
+    assert_eq!(again.iter().map(|feed| feed.id).collect::<Vec<_>>(), order[..1]);
+    assert!(again[0].lease.epoch > first[0].lease.epoch);
+
+    bench.pass(300);
+    assert_eq!(bench.store.feeds_claim_due(LEASE, 10).await.unwrap().len(), 5, "leases end");
+}
+
+async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {
+    bench.feeds(1).await;
+    let stale = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
+    bench.pass(301);
+    let held = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
+    let record = |feed: &feedmill::model::DueFeed, at: Timestamp| PollRecord {
+        feed_id: feed.id,
+        lease: feed.lease,
+        polled_at: at,
+        next: NextPoll {
+            at: at + SignedDuration::from_secs(60),
+            decided_by: Decision::Ttl,
+            history: History { rhythm_secs: Some(12.5), ..History::default() },
+        },
+        moved_to: None,
+        result: parsed(vec![
+            new_entry("a", "https://site.example/a", "one"),
+            new_entry("a", "https://site.example/b", "x"),
+        ]),
+    };
+    let now = bench.clock.now();
+    let reports = bench.store.feed_polls_record(&[record(&stale, now), record(&held, now)]).await.unwrap();
+    assert_eq!(reports[0], None);
+    assert_eq!(reports[1], Some(PollReport { new_entries: 1, updated_entries: 0 }));
+
+    let feed = bench.store.feeds_list().await.unwrap().remove(0);
+    assert_eq!(feed.title.as_deref(), Some("A feed"));
+    assert_eq!(feed.last_polled_at, Some(now));
+    assert_eq!(feed.last_success_at, Some(now));
+    assert_eq!(feed.next_poll_decided_by, Some(Decision::Ttl));
+    assert_eq!(feed.entries, 1);
+    bench.pass(60);
+    let due = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
+    assert_eq!(due.history.rhythm_secs, Some(12.5));
+    assert_eq!(due.body_sha256, Some(Sha256Hash::of("body")));
+    assert_eq!(due.validators.etag.as_deref(), Some("\"1\""));
+}
+
+async fn validators_follow_what_came(bench: &Bench) {
+    bench.feeds(1).await;
+    let etag = |etag: &str| Validators { etag: Some(etag.to_owned()), last_modified: None };
+    let unchanged = |validators| PollResult::Unchanged { validators };
+    let failed = || PollResult::Failed { label: "timeout", reason: "no answer".to_owned(), gone: false };
+    let new_url = url("https://new.example/feed");
+    for (result, moved_to, expected) in [
+        (parsed(Vec::new()), None, Some("\"1\"")),
+        (unchanged(None), None, Some("\"1\"")),
+        (unchanged(Some(etag("\"3\""))), None, Some("\"3\"")),
+        (failed(), None, Some("\"3\"")),
+        (unchanged(Some(etag("\"4\""))), Some(new_url.clone()), None),
+        (parsed(Vec::new()), None, Some("\"1\"")),
+        (parsed(Vec::new()), Some(url("https://newer.example/feed")), None),
+    ] {
+        let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
+        let poll = PollRecord {
+            feed_id: feed.id,
+            lease: feed.lease,
+            polled_at: bench.clock.now(),
+            next: next(bench.clock.now()),
+            moved_to: moved_to.clone(),
+            result: result.clone(),
+        };
+        let at = moved_to.unwrap_or(feed.url);
+        bench.store.feed_polls_record(&[poll]).await.unwrap();
+        let status = bench.store.feeds_list().await.unwrap().remove(0);
+        let failed = matches!(result, PollResult::Failed { .. });
+        assert_eq!(status.last_error.is_some(), failed, "{result:?}");
+        assert_eq!(bench.store.totals().await.unwrap().feeds_failing, u64::from(failed));
+        let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
+        assert_eq!(feed.validators.etag.as_deref(), expected, "{result:?}");
+        assert_eq!(feed.url, at);
+        assert_eq!(feed.body_sha256.is_some(), expected.is_some(), "the body is forgotten with its URL");
+        assert_eq!(feed.configured_url.as_str(), "https://feeds.example/0.xml");
+        bench.store.feeds_release(&[(feed.id, feed.lease, bench.clock.now())]).await.unwrap();
+    }
+}
+
+async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
+    bench.feeds(1).await;
+    let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
+    let poll = PollRecord {
+        feed_id: feed.id,
+        lease: feed.lease,
+        polled_at: start(),
+        next: next(start()),
+        moved_to: None,
+        result: PollResult::Failed { label: "gone", reason: "410 Gone".to_owned(), gone: true },
+    };
+    bench.store.feed_polls_record(&[poll]).await.unwrap();
+    bench.pass(100_000);
+    assert!(bench.store.feeds_claim_due(LEASE, 1).await.unwrap().is_empty());
+    assert_eq!(bench.store.feeds_next_due().await.unwrap(), None);
+    assert_eq!(bench.store.feeds_list().await.unwrap()[0].state, FeedState::Gone);
+    bench.feeds(1).await;
+    assert_eq!(
+        bench.store.feeds_list().await.unwrap()[0].state,
+        FeedState::Gone,
+        "still configured is not anew"
+    );
+    bench.feeds(0).await;
+    bench.feeds(1).await;
+    assert_eq!(bench.store.feeds_claim_due(LEASE, 1).await.unwrap().len(), 1, "configured anew");
+}
+
+async fn a_feed_with_two_thousand_entries(bench: &Bench) {
+    bench.feeds(1).await;
+    let entries: Vec<NewEntry> = (0..2_000)
+        .map(|i| new_entry(&format!("key {i}"), &format!("https://site.example/{i}"), "text"))
+        .collect();
+    let reports = bench.poll(|_| entries.clone()).await;
+    assert_eq!(reports, [PollReport { new_entries: 2_000, updated_entries: 0 }]);
+    bench.pass(60);
+    assert_eq!(bench.poll(|_| entries.clone()).await, [PollReport::default()]);
+    assert_eq!(bench.store.totals().await.unwrap().entries_pending, 2_000);
+    assert_eq!(bench.store.entries_claim(LEASE, 5_000).await.unwrap().len(), 2_000);
+}

@@ -1,0 +1,142 @@
+//! What holds for the SQLite file alone: one running process, no commit lost after an error, no silent downgrade.
+
+use std::time::Duration;
+
+use feedmill::clock::Clock;
+use feedmill::store::{Settings, Store, StoreError};
+use url::Url;
+
+use crate::support::database::{Backend, FreshDatabase, start};
+
+async fn database() -> FreshDatabase {
+    FreshDatabase::create(Backend::Sqlite).await.expect("SQLite is always at hand")
+}
+
+fn settings(url: &str) -> Settings {
+    Settings { url: url.into(), max_connections: 2, busy_timeout: Duration::from_secs(2) }
+}
+
+/// RAISE(ROLLBACK) does what a full disk does: SQLite ends the transaction by itself, in the middle of it. ABORT is
+/// the plain failing statement.
+#[tokio::test]
+async fn commits_after_a_failed_transaction_are_kept() {
+    for failure in ["ROLLBACK", "ABORT"] {
+        let database = database().await;
+        let clock = Clock::manual(start());
+        let store = database.open(&clock).await;
+        let trigger = format!(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON feed_details BEGIN SELECT RAISE({failure}, 'disk is full'); END"
+        );
+        database.execute(&trigger).await;
+        let urls: Vec<Url> = vec!["https://feeds.example/1".parse().unwrap()];
+        let failed = store.feeds_sync(&urls, Duration::ZERO).await.unwrap_err();
+        assert!(failed.to_string().contains("disk is full"), "{failed}");
+        database.execute("DROP TRIGGER full_disk").await;
+
+        for seq in 1..=20 {
+            store.cursor_set("after the failure", seq).await.unwrap();
+        }
+        store.feeds_sync(&urls, Duration::ZERO).await.unwrap();
+        // Not closed in order: what was acknowledged is in the file.
+        let reopened = database.open(&clock).await;
+        assert_eq!(reopened.cursor_get("after the failure").await.unwrap(), 20, "{failure}");
+        assert_eq!(reopened.feeds_list().await.unwrap().len(), 1, "{failure}");
+        reopened.close().await;
+        store.close().await;
+        database.drop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_is_given_up_half_way_leaves_nothing() {
+    let database = database().await;
+    let store = database.open(&Clock::manual(start())).await;
+    let urls: Vec<Url> = (0..20_000).map(|i| format!("https://feeds.example/{i}").parse().unwrap()).collect();
+    let given_up =
+        tokio::time::timeout(Duration::from_millis(5), store.feeds_sync(&urls, Duration::ZERO)).await;
+    assert!(given_up.is_err(), "20,000 feeds take longer than 5 ms");
+    let sync = store.feeds_sync(&urls, Duration::ZERO).await.unwrap();
+    assert_eq!(sync.added, 20_000);
+    store.close().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn one_process_runs_and_takes_the_leases_back() {
+    let database = database().await;
+    let clock = Clock::manual(start());
+    let store = database.open(&clock).await;
+    let urls = ["https://feeds.example/1".parse().unwrap()];
+    store.feeds_sync(&urls, Duration::ZERO).await.unwrap();
+    let lock = store.lock_for_running().await.unwrap();
+    let lease = Duration::from_hours(1);
+    let abandoned = store.feeds_claim_due(lease, 1).await.unwrap().remove(0);
+
+    let second = database.open(&clock).await;
+    let refused = second.lock_for_running().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Running { .. }));
+    assert!(refused.to_string().contains("feedmill.db.lock"), "{refused}");
+    assert!(refused.to_string().contains("another feedmill is running"), "{refused}");
+    assert!(second.feeds_claim_due(lease, 1).await.unwrap().is_empty());
+
+    drop(lock);
+    let _lock = second.lock_for_running().await.unwrap();
+    let taken = second.feeds_claim_due(lease, 1).await.unwrap().remove(0);
+    assert!(taken.lease.epoch > abandoned.lease.epoch);
+    store.close().await;
+    second.close().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let database = database().await;
+    assert_eq!(Store::schema_status(&database.settings).await.unwrap().pending, ["0001_initial"]);
+    let store = database.open(&Clock::manual(start())).await;
+    store.close().await;
+    let status = Store::schema_status(&database.settings).await.unwrap();
+    assert_eq!((status.applied, status.pending.len()), (vec!["0001_initial".to_owned()], 0));
+
+    database.execute("INSERT INTO schema_migrations VALUES (999, '0999_later', 0)").await;
+    for refused in [
+        Store::open(&database.settings, Clock::system()).await.unwrap_err(),
+        Store::schema_status(&database.settings).await.unwrap_err(),
+    ] {
+        assert!(matches!(refused, StoreError::SchemaNewer { found: 999, .. }));
+        assert!(refused.to_string().contains("hint: "), "{refused}");
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn messages_name_the_place_and_the_way_out_and_no_password() {
+    let missing =
+        Store::open(&settings("sqlite:/nowhere/at/all/feedmill.db"), Clock::system()).await.unwrap_err();
+    assert!(missing.to_string().contains("/nowhere/at/all/feedmill.db"), "{missing}");
+    assert!(missing.to_string().contains("folder does not exist"), "{missing}");
+
+    let unreachable = "postgres://mill:hunter2@127.0.0.1:1/feeds";
+    for url in [
+        unreachable,
+        "sqlite:",
+        "sqlite::memory:",
+        "mysql://mill:hunter2@db/feeds",
+        "postgres//mill:hunter2@db",
+    ] {
+        let error = Store::open(&settings(url), Clock::system()).await.unwrap_err();
+        assert!(error.to_string().contains("hint: "), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error} {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_no_feedmill_writes_is_named() {
+    let database = database().await;
+    let store = database.open(&Clock::manual(start())).await;
+    store.feeds_sync(&["https://feeds.example/1".parse().unwrap()], Duration::ZERO).await.unwrap();
+    database.execute("UPDATE feed_details SET history = 'not json'").await;
+    let error = store.feeds_list().await.unwrap_err().to_string();
+    assert!(error.starts_with("table feed_details, row 1, column history: "), "{error}");
+    store.close().await;
+    database.drop().await;
+}

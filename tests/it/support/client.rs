@@ -1,0 +1,63 @@
+//! A `Fetcher` fit for servers on loopback.
+
+use std::time::Duration;
+
+use feedmill::clock::Clock;
+use feedmill::fetch::{
+    AllowedNet, Content, FetchError, Fetcher, Purpose, Request, RequestOptions, Response, Settings,
+};
+use feedmill::model::Validators;
+use url::Url;
+
+/// Loopback is allowed, no gap between requests, timeouts that only a server that hangs can reach.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        contact_url: Some("https://example.org/bot".parse().unwrap()),
+        allow: vec![AllowedNet { net: "127.0.0.0/8".parse().unwrap(), port: None }],
+        timeout: Duration::from_secs(60),
+        connect_timeout: Duration::from_secs(30),
+        read_timeout: Duration::from_secs(60),
+        max_redirects: 5,
+        feed_max_body_bytes: 1 << 20,
+        page_max_body_bytes: 1 << 19,
+        host_concurrency: 8,
+        host_min_gap: Duration::ZERO,
+        proxy: None,
+        pages_obey_robots: true,
+        feeds_obey_robots: false,
+    }
+}
+
+/// With a clock that stands still.
+pub(crate) fn fetcher(settings: Settings) -> Fetcher {
+    Fetcher::new(settings, Clock::manual("2026-11-21T20:00:00Z".parse().unwrap())).unwrap()
+}
+
+/// A feed, unconditionally.
+pub(crate) async fn get(fetcher: &Fetcher, url: &Url) -> Result<Response, FetchError> {
+    get_with(fetcher, url, &Validators::default(), &RequestOptions::default()).await
+}
+
+/// A feed.
+pub(crate) async fn get_with(
+    fetcher: &Fetcher,
+    url: &Url,
+    validators: &Validators,
+    options: &RequestOptions,
+) -> Result<Response, FetchError> {
+    fetcher.fetch(&Request { purpose: Purpose::Feed, url, validators, options }).await
+}
+
+/// A page, without options.
+pub(crate) async fn get_page(fetcher: &Fetcher, url: &Url) -> Result<Response, FetchError> {
+    let (validators, options) = (Validators::default(), RequestOptions::default());
+    fetcher.fetch(&Request { purpose: Purpose::Page, url, validators: &validators, options: &options }).await
+}
+
+/// The body, which must be there.
+pub(crate) fn body(response: Response) -> Vec<u8> {
+    match response.content {
+        Content::Body(body) => body,
+        Content::NotModified => panic!("not modified"),
+    }
+}

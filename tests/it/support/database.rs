@@ -1,0 +1,96 @@
+//! A fresh database for each test, on either back end.
+
+use std::time::Duration;
+
+use feedmill::clock::Clock;
+use feedmill::store::{Settings, Store};
+use jiff::Timestamp;
+use sqlx::{Connection, Executor};
+use tempfile::TempDir;
+use url::Url;
+
+/// Names the PostgreSQL server on which tests may create and drop databases of their own.
+const POSTGRES_VARIABLE: &str = "FEEDMILL_TEST_POSTGRES_URL";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A database that nobody else uses; gone with [`FreshDatabase::drop`].
+pub(crate) struct FreshDatabase {
+    pub(crate) settings: Settings,
+    place: Place,
+}
+
+enum Place {
+    Folder(TempDir),
+    Server { admin: Url, name: String },
+}
+
+impl FreshDatabase {
+    /// `None` where the back end is not at hand, which is said aloud, and fails where `CI=true`.
+    pub(crate) async fn create(backend: Backend) -> Option<Self> {
+        match backend {
+            Backend::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let url = format!("sqlite:{}", folder.path().join("feedmill.db").display());
+                Some(Self { settings: settings(url), place: Place::Folder(folder) })
+            }
+            Backend::Postgres => {
+                let Ok(admin) = std::env::var(POSTGRES_VARIABLE) else {
+                    assert!(std::env::var("CI").is_err(), "{POSTGRES_VARIABLE} is not set, and this is CI");
+                    eprintln!("SKIPPED on PostgreSQL: {POSTGRES_VARIABLE} is not set");
+                    return None;
+                };
+                let admin: Url = admin.parse().unwrap();
+                let name = format!("feedmill_test_{:016x}", rand::random::<u64>());
+                execute(&admin, format!("CREATE DATABASE {name}")).await;
+                let mut url = admin.clone();
+                url.set_path(&name);
+                Some(Self { settings: settings(url.to_string()), place: Place::Server { admin, name } })
+            }
+        }
+    }
+
+    /// Opens the store at a standing clock.
+    pub(crate) async fn open(&self, clock: &Clock) -> Store {
+        Store::open(&self.settings, clock.clone()).await.unwrap()
+    }
+
+    /// Runs one statement behind the store's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        use secrecy::ExposeSecret;
+        sqlx::any::install_default_drivers();
+        let mut connection = sqlx::AnyConnection::connect(self.settings.url.expose_secret()).await.unwrap();
+        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Removes the database. A test that fails leaves its PostgreSQL database behind to be looked at.
+    pub(crate) async fn drop(self) {
+        match self.place {
+            Place::Folder(folder) => folder.close().unwrap(),
+            Place::Server { admin, name } => {
+                execute(&admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+            }
+        }
+    }
+}
+
+async fn execute(admin: &Url, sql: String) {
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(admin.as_str()).await.unwrap();
+    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn settings(url: String) -> Settings {
+    Settings { url: url.into(), max_connections: 12, busy_timeout: Duration::from_secs(20) }
+}
+
+/// A moment to start at.
+pub(crate) fn start() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
