@@ -104,6 +104,8 @@ pub(crate) struct Phrases {
     ends: HashMap<[char; 2], Vec<Phrase>>,
 }
 
+/// Bytes at either end of a long line that are compared: no phrase is longer.
+const EDGE_BYTES: usize = 160;
 /// Longer lines are sentences, whatever they begin with.
 const MAX_LINE_BYTES: usize = 600;
 
@@ -149,7 +151,6 @@ impl Phrases {
             return None;
         }
         // Whole lines are short, and of a long one only the ends are looked at: folding is what costs.
-        const EDGE_BYTES: usize = 160;
         let (head, tail) = if line.len() <= 2 * EDGE_BYTES {
             let folded = fold_inner(line);
             let bare = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '#');
