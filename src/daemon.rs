@@ -1,10 +1,10 @@
 //! The composition root: a [`Config`] becomes a running mill.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -60,9 +60,41 @@ pub struct Daemon {
     plan: watch::Sender<Arc<Plan>>,
     output: Option<Folder>,
     http_listen: Option<SocketAddr>,
-    database_url: secrecy::SecretString,
-    output_dir: Option<PathBuf>,
+    fixed: Fixed,
     _lock: RunLock,
+}
+
+/// Settings that change with a restart only: their keys, and their values for comparison.
+struct Fixed(Vec<(&'static str, String)>);
+
+impl std::fmt::Debug for Fixed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(key, _)| key)).finish()
+    }
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        let Config { database, pipeline, http_listen, output_dir, stop_timeout, log, .. } = config;
+        Self(vec![
+            // Never printed: it may hold a password.
+            ("database.url", database.url.expose_secret().to_owned()),
+            ("database.max_connections", database.max_connections.to_string()),
+            ("database.busy_timeout_secs", format!("{:?}", database.busy_timeout)),
+            ("extract.concurrency", pipeline.extract_concurrency.to_string()),
+            ("extract.timeout_secs", format!("{:?}", pipeline.extract_timeout)),
+            ("http.listen", format!("{http_listen:?}")),
+            ("output.dir", format!("{output_dir:?}")),
+            ("lifecycle.stop_timeout_secs", format!("{stop_timeout:?}")),
+            ("log.format", format!("{:?}", log.format)),
+        ])
+    }
+
+    /// The keys whose values differ in `other`.
+    fn changed(&self, other: &Self) -> Vec<&'static str> {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs.filter(|(ours, theirs)| ours != theirs).map(|(ours, _)| ours.0).collect()
+    }
 }
 
 impl Daemon {
@@ -92,8 +124,7 @@ impl Daemon {
             plan,
             output,
             http_listen: config.http_listen,
-            database_url: config.database.url,
-            output_dir: config.output_dir,
+            fixed: Fixed::of(&config),
             _lock: lock,
         })
     }
@@ -114,20 +145,10 @@ impl Daemon {
         let synced = sync_feeds(&self.shared.store, &plan).await?;
         self.plan.send_replace(Arc::new(plan));
         self.shared.entries_recorded.notify_one();
-        for key in self.needs_restart(&config) {
+        for key in self.fixed.changed(&Fixed::of(&config)) {
             tracing::warn!(key, "this setting changes with a restart only");
         }
         Ok(synced)
-    }
-
-    fn needs_restart(&self, config: &Config) -> Vec<&'static str> {
-        use secrecy::ExposeSecret as _;
-        let changed = [
-            ("database.url", self.database_url.expose_secret() != config.database.url.expose_secret()),
-            ("http.listen", self.http_listen != config.http_listen),
-            ("output.dir", self.output_dir != config.output_dir),
-        ];
-        changed.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
     }
 
     /// Polls everything that is due, processes every entry that is due, writes the files: then it is done. A cancelled
@@ -193,7 +214,12 @@ impl Daemon {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let soft = lifecycle.soft();
-        let router = http::router(Surface { store: self.shared.store.clone(), metrics, soft: soft.clone() });
+        let router = http::router(Surface {
+            store: self.shared.store.clone(),
+            workers: self.shared.workers.clone(),
+            metrics,
+            soft: soft.clone(),
+        });
         lifecycle.spawn("http", async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned());
             if let Err(error) = served.await {

@@ -12,7 +12,7 @@ use super::{DONE_IN_PART, Global, block_on};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::extract::{Evidence, Rules, extract};
-use crate::fetch::{Content, Fetcher, Purpose, Request, RequestOptions, decode_page};
+use crate::fetch::{Content, Fetcher, Purpose, Request, RequestOptions, decode_page, page_body};
 use crate::model::{Page, PageBody, Validators};
 
 mod batch;
@@ -97,14 +97,10 @@ fn fetch_page(url: &Url, config: &Config) -> anyhow::Result<Page> {
     let response =
         block_on(async { fetcher.fetch(&request).await.with_context(|| format!("cannot fetch {url}")) })?;
     let Content::Body(body) = response.content else { bail!("{url}: no content") };
-    let content_type = response.content_type.as_deref();
-    let text = decode_page(&body, content_type);
-    let plain =
-        content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/plain"));
     Ok(Page {
         url: url.clone(),
         final_url: response.final_url,
-        body: if plain { PageBody::Text(text) } else { PageBody::Html(text) },
+        body: page_body(&body, response.content_type.as_deref()),
         fetched_at: clock.now(),
     })
 }

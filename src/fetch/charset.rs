@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
+use crate::model::PageBody;
+
 /// How far into the page a declaration is looked for. The standard says 1024, publishers say later.
 const PRESCAN_BYTES: usize = 8 << 10;
 /// What the guess is made from: the detector is four times as slow as the parser.
@@ -31,6 +33,17 @@ pub fn decode_page(body: &[u8], content_type: Option<&str>) -> String {
     match clean {
         Some(text) => text.into_owned(),
         None => guess(body, &declared),
+    }
+}
+
+/// A page's bytes as a document: plain lines where the server says so, else HTML.
+pub fn page_body(body: &[u8], content_type: Option<&str>) -> PageBody {
+    let text = decode_page(body, content_type);
+    let essence = content_type.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if essence.trim().eq_ignore_ascii_case("text/plain") {
+        PageBody::Text(text)
+    } else {
+        PageBody::Html(text)
     }
 }
 

@@ -24,7 +24,7 @@ use url::Url;
 use crate::model::Validators;
 use crate::schedule::Freshness;
 
-pub use charset::decode_page;
+pub use charset::{decode_page, page_body};
 pub use error::FetchError;
 pub use fetcher::Fetcher;
 pub use guard::Refused;

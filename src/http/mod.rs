@@ -12,17 +12,26 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
+use crate::pipeline::workers::Workers;
+use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::{self, Metrics};
 
 /// Most records in one answer.
 const MAX_LIMIT: u32 = 1000;
+
+/// Records read from the store at a time.
+const STEP: u32 = 20;
+
+/// An answer that has grown past this ends, short of its limit: the cursor goes on from there.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
 
 /// What the handlers see of the daemon.
 #[derive(Clone, Debug)]
 pub struct Surface {
     /// The store.
     pub store: Store,
+    /// The CPU workers.
+    pub workers: Workers,
     /// The recorder whose state `/metrics` prints.
     pub metrics: Metrics,
     /// Cancelled while the daemon stops.
@@ -55,6 +64,12 @@ async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
     let mut reasons = Vec::new();
     if surface.soft.is_cancelled() {
         reasons.push("stopping".to_owned());
+    }
+    if surface.workers.is_overrun() {
+        reasons.push(
+            "extraction has run away on every core; hint: restart, then look at the quarantined entries"
+                .to_owned(),
+        );
     }
     match surface.store.totals().await {
         Ok(totals) if totals.feeds_active == 0 => {
@@ -107,19 +122,29 @@ async fn articles(
             page.after, page.limit
         ));
     }
-    let records = match surface.store.records_after(page.after, page.limit).await {
-        Ok(records) => records,
+    match lines_after(&surface.store, page.after, page.limit).await {
+        Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from(lines)).into_response(),
         Err(error) => {
             tracing::error!(error = %error, "cannot read records");
-            return (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now\n").into_response();
+            (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now\n").into_response()
         }
-    };
-    let mut lines = Vec::new();
-    for record in &records {
-        serde_json::to_writer(&mut lines, record).expect("a record has string keys and plain values");
-        lines.push(b'\n');
     }
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from(lines)).into_response()
+}
+
+async fn lines_after(store: &Store, mut after: i64, limit: u32) -> Result<Vec<u8>, StoreError> {
+    let mut lines = Vec::new();
+    let mut left = limit;
+    while left > 0 && lines.len() < MAX_ANSWER_BYTES {
+        let records = store.records_after(after, left.min(STEP)).await?;
+        let Some(last) = records.last() else { break };
+        after = last.seq;
+        for record in &records {
+            serde_json::to_writer(&mut lines, record).expect("a record has string keys and plain values");
+            lines.push(b'\n');
+            left -= 1;
+        }
+    }
+    Ok(lines)
 }
 
 fn refused(reason: &str) -> Response {

@@ -9,10 +9,11 @@ use url::Url;
 
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
+use super::workers::WorkError;
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::dedup;
 use crate::extract::{Evidence, SiteEvidence, extract};
-use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, decode_page};
+use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
 use crate::model::{
     Article, ContentSource, Entry, EntryEvidence, EntryId, Fingerprint, Known, Lease, Page, PageBody,
     QualityFlag, Sha256Hash, Validators, Verdict, strip_tracking,
@@ -71,9 +72,9 @@ impl Stage for Articles {
         }
     }
 
-    async fn record(&self, done: Vec<FinishedEntry>) -> Result<(), StoreError> {
+    async fn record(&self, done: &[FinishedEntry]) -> Result<(), StoreError> {
         let dedup = self.0.plan().dedup.clone();
-        let stored = self.0.store.entries_finish(&done, &dedup).await?;
+        let stored = self.0.store.entries_finish(done, &dedup).await?;
         let mut articles = 0;
         for (finished, stored) in done.iter().zip(&stored) {
             articles += u64::from(matches!(stored, Stored::Article { .. }));
@@ -83,6 +84,12 @@ impl Stage for Articles {
             self.0.articles_stored.notify_one();
         }
         Ok(())
+    }
+
+    fn refused(finished: FinishedEntry, reason: &StoreError) -> FinishedEntry {
+        let outcome =
+            EntryOutcome::Failed { label: "store_refused", reason: reason.to_string(), quarantined: false };
+        FinishedEntry { outcome, ..finished }
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -146,7 +153,7 @@ async fn process(shared: &Shared, entry: &Entry) -> Result<EntryOutcome, PutOff>
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
     let outcome = match source(shared, &plan, &options, entry).await? {
-        Ok(source) => refine(shared, &plan, options.content, entry, source).await,
+        Ok(source) => made_of(shared, &plan, &options, entry, source).await,
         Err(outcome) => outcome,
     };
     match &outcome {
@@ -162,6 +169,39 @@ async fn process(shared: &Shared, entry: &Entry) -> Result<EntryOutcome, PutOff>
         EntryOutcome::AlreadyStored => {}
     }
     Ok(outcome)
+}
+
+/// The article made of `source`. A page that the extractor cannot read gives way to the feed's content, if it has any.
+async fn made_of(
+    shared: &Shared,
+    plan: &Plan,
+    options: &FeedOptions,
+    entry: &Entry,
+    source: Source,
+) -> EntryOutcome {
+    let is_page = !source.from_feed;
+    let mut refined = refine(shared, plan, options.content, entry, source).await;
+    if let Err(error) = &refined
+        && is_page
+        && let Some(content) = stand_in(options, entry, shared.clock.now())
+    {
+        tracing::warn!(label = error.label(), reason = %error, "the feed's content stands in for the page");
+        refined = refine(shared, plan, options.content, entry, content).await;
+    }
+    let error = match refined {
+        Ok(extracted) => return EntryOutcome::Extracted(Box::new(extracted)),
+        Err(error) => error,
+    };
+    let (label, reason) = (error.label(), format!("the extractor {error}"));
+    match error {
+        // The machine may have been busy: once more before the page is held to be at fault.
+        WorkError::OutOfTime(_) if entry.failures == 0 => {
+            EntryOutcome::Postponed { until: shared.clock.now() + retry_wait(0, None), label, reason }
+        }
+        WorkError::OutOfTime(_) | WorkError::Panicked(_) => {
+            EntryOutcome::Failed { label, reason, quarantined: true }
+        }
+    }
 }
 
 /// The page, or the feed's content where the operator wants that or the page cannot be had; else what becomes of the
@@ -211,10 +251,7 @@ fn without_page(
     error: &FetchError,
     now: Timestamp,
 ) -> Result<Source, EntryOutcome> {
-    if options.content == ContentSource::Auto
-        && feed_content(entry).is_some()
-        && let Some(source) = feed_source(entry, now)
-    {
+    if let Some(source) = stand_in(options, entry, now) {
         tracing::warn!(label = error.label(), reason = %error, "the feed's content stands in for the page");
         return Ok(source);
     }
@@ -248,11 +285,17 @@ fn page_source(url: &Url, response: Response, fetched_at: Timestamp) -> Result<S
         page: Page {
             url: url.clone(),
             final_url: response.final_url,
-            body: PageBody::Html(decode_page(&body, response.content_type.as_deref())),
+            body: page_body(&body, response.content_type.as_deref()),
             fetched_at,
         },
         from_feed: false,
     })
+}
+
+/// The feed's content as a page, where it may stand in for the page.
+fn stand_in(options: &FeedOptions, entry: &Entry, now: Timestamp) -> Option<Source> {
+    feed_content(entry).filter(|_| options.content == ContentSource::Auto)?;
+    feed_source(entry, now)
 }
 
 /// The content that the feed carries, where it is more than a teaser.
@@ -279,9 +322,10 @@ async fn refine(
     content: ContentSource,
     entry: &Entry,
     source: Source,
-) -> EntryOutcome {
-    let hostname = source.page.url.host_str().unwrap_or_default().to_owned();
-    let site = match shared.store.site_evidence(&hostname).await {
+) -> Result<ExtractedArticle, WorkError> {
+    // Of where the page was found, not of the link to it: a link shortener has many sites behind it.
+    let page_host = source.page.final_url.host_str().unwrap_or_default().to_owned();
+    let site = match shared.store.site_evidence(&page_host).await {
         Ok(site) if entry.known == Known::ThroughThis => without_one_article(site),
         Ok(site) => site,
         Err(error) => {
@@ -312,22 +356,17 @@ async fn refine(
         shared.store.entry_attempt_end(entry.id, entry.lease),
     )
     .await;
-    let (article, fingerprint): (Article, Fingerprint) = match refined {
-        Ok(refined) => refined,
-        Err(error) => {
-            let reason = format!("the extractor {error}");
-            return EntryOutcome::Failed { label: error.label(), reason, quarantined: true };
-        }
-    };
+    let (article, fingerprint): (Article, Fingerprint) = refined?;
     let original_url = entry.article_url();
-    EntryOutcome::Extracted(Box::new(ExtractedArticle {
+    Ok(ExtractedArticle {
         article,
         fingerprint,
         url: strip_tracking(&original_url),
         original_url,
+        page_host,
         raw_sha256,
         fetched_at,
-    }))
+    })
 }
 
 /// The evidence without the article that is being read anew: its own blocks are not furniture because it showed them

@@ -55,8 +55,8 @@ impl Stage for Feeds {
         poll(&self.0, feed).instrument(span).await
     }
 
-    async fn record(&self, done: Vec<PollRecord>) -> Result<(), StoreError> {
-        let reports = self.0.store.feed_polls_record(&done).await?;
+    async fn record(&self, done: &[PollRecord]) -> Result<(), StoreError> {
+        let reports = self.0.store.feed_polls_record(done).await?;
         let tally = &self.0.tally;
         let mut has_entries = false;
         for (poll, report) in done.iter().zip(reports) {
@@ -81,6 +81,11 @@ impl Stage for Feeds {
             self.0.entries_recorded.notify_one();
         }
         Ok(())
+    }
+
+    fn refused(poll: PollRecord, reason: &StoreError) -> PollRecord {
+        let result = PollResult::Failed { label: "store_refused", reason: reason.to_string(), gone: false };
+        PollRecord { moved_to: None, result, ..poll }
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -257,7 +262,16 @@ fn drop_future_dates(parsed: &mut ParsedFeed, now: Timestamp) {
     }
 }
 
-fn new_entry(feed_url: &Url, parsed: ParsedEntry) -> NewEntry {
+/// Longest host name that DNS allows, and longest URL that is worth a request: what is longer is no place to fetch.
+const MAX_HOST_BYTES: usize = 253;
+const MAX_URL_BYTES: usize = 4096;
+
+fn is_fetchable(url: &Url) -> bool {
+    url.as_str().len() <= MAX_URL_BYTES && url.host_str().is_some_and(|host| host.len() <= MAX_HOST_BYTES)
+}
+
+fn new_entry(feed_url: &Url, mut parsed: ParsedEntry) -> NewEntry {
+    parsed.link.take_if(|link| !is_fetchable(link));
     let article_id = match &parsed.link {
         Some(link) => ArticleId::of_url(link),
         None => ArticleId::of_url(&url_without_link(feed_url, parsed.key)),

@@ -22,6 +22,9 @@ const RECORD_BATCH: usize = 100;
 /// Longest sleep between two looks at the store: the fallback where a wake-up came from another process.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// Shortest sleep after a look that found nothing: the store may name a moment at which nothing can be claimed yet.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
+
 /// How long the line rests after the store failed.
 const STORE_FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
@@ -86,7 +89,9 @@ pub trait Stage: Clone + Send + Sync + 'static {
     /// Does the work for one item. Failures are results.
     fn process(&self, item: Self::Item) -> impl Future<Output = Worked<Self::Claim, Self::Done>> + Send;
     /// Records finished work in one transaction.
-    fn record(&self, done: Vec<Self::Done>) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn record(&self, done: &[Self::Done]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// What is recorded instead of an item that the store refuses by itself: its failure, with the reason.
+    fn refused(done: Self::Done, reason: &StoreError) -> Self::Done;
     /// When the next item is due.
     fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
 }
@@ -97,8 +102,8 @@ pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
     working.claim(stage).await?;
     let count = working.tasks.len();
     while !working.tasks.is_empty() {
-        let worked = working.finished().await;
-        settle(stage, worked).await?;
+        let mut unsettled = Unsettled::of(working.finished().await);
+        unsettled.settle(stage).await?;
     }
     Ok(count)
 }
@@ -120,14 +125,14 @@ pub async fn drain<S: Stage>(
         let woken = wake.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        // Asked before the look: what the upstream brings last is seen by it.
+        // Asked before the look: what the upstream brings last, and whose turn has come, is seen by it.
         let upstream_ended = upstream.is_cancelled();
         let stopping = soft.is_cancelled();
+        let more_to_come = !upstream_ended || clock.now() < last_turn;
         let mut rest = LONGEST_SLEEP;
         if working.has_room(stage) && !stopping {
             rest = working.look(stage, clock).await?;
         }
-        let more_to_come = !upstream_ended || clock.now() < last_turn;
         if working.tasks.is_empty() && (stopping || !more_to_come) {
             return Ok(recorded);
         }
@@ -135,7 +140,7 @@ pub async fn drain<S: Stage>(
             worked = working.finished(), if !working.tasks.is_empty() => {
                 let turns = worked.iter().filter_map(Worked::host_turn);
                 last_turn = turns.fold(last_turn, Timestamp::max);
-                recorded += settle(stage, worked).await?;
+                recorded += Unsettled::of(worked).settle(stage).await?;
             }
             () = soft.cancelled(), if !stopping => {}
             () = upstream.cancelled(), if !upstream_ended => {}
@@ -146,8 +151,8 @@ pub async fn drain<S: Stage>(
 }
 
 /// Works until `soft` is cancelled, then finishes what is in hand. While nothing is due it sleeps until the next item is,
-/// until `wake` is rung, or for a few seconds at most. Where the store fails it rests and goes on: the leases of what it
-/// could not record run out and the items come back. When `hard` is cancelled what is in hand is broken off and given back.
+/// until `wake` is rung, or for a few seconds at most. Where the store is away it rests and tries again, and takes nothing
+/// new meanwhile. When `hard` is cancelled what is in hand is broken off and given back.
 pub async fn run<S: Stage>(
     stage: &S,
     wake: &Notify,
@@ -173,8 +178,12 @@ pub async fn run<S: Stage>(
         tokio::select! {
             () = hard.cancelled() => return working.give_back(stage, clock.now()).await,
             worked = working.finished(), if !working.tasks.is_empty() => {
-                if let Err(error) = settle(stage, worked).await {
-                    tokio::time::sleep(rest_after::<S>(&error)).await;
+                let mut unsettled = Unsettled::of(worked);
+                while let Err(error) = unsettled.settle(stage).await {
+                    tokio::select! {
+                        () = hard.cancelled() => return working.give_back(stage, clock.now()).await,
+                        () = tokio::time::sleep(rest_after::<S>(&error)) => {}
+                    }
                 }
             }
             () = soft.cancelled(), if !stopping => {}
@@ -184,23 +193,64 @@ pub async fn run<S: Stage>(
     }
 }
 
-/// Writes down what became of items. Returns how many of them are done.
-async fn settle<S: Stage>(stage: &S, worked: Vec<Worked<S::Claim, S::Done>>) -> Result<usize, StoreError> {
-    let (mut done, mut put_off) = (Vec::with_capacity(worked.len()), Vec::new());
-    for item in worked {
-        match item {
-            Worked::Done(item) => done.push(item),
-            Worked::PutOff { claim, due, .. } => put_off.push((claim, due)),
+/// What became of items and is not yet written down. It is kept until it is: while the store is away, work already done
+/// must not be lost and asked of its publishers again.
+struct Unsettled<S: Stage> {
+    done: Vec<S::Done>,
+    put_off: Vec<(S::Claim, Timestamp)>,
+}
+
+impl<S: Stage> Unsettled<S> {
+    fn of(worked: Vec<Worked<S::Claim, S::Done>>) -> Self {
+        let mut unsettled = Self { done: Vec::with_capacity(worked.len()), put_off: Vec::new() };
+        for item in worked {
+            match item {
+                Worked::Done(item) => unsettled.done.push(item),
+                Worked::PutOff { claim, due, .. } => unsettled.put_off.push((claim, due)),
+            }
         }
+        unsettled
     }
-    let count = done.len();
-    if count > 0 {
-        stage.record(done).await?;
+
+    /// Writes it down and returns how many items are done. An error means that the store is away: to be called again.
+    async fn settle(&mut self, stage: &S) -> Result<usize, StoreError> {
+        let count = self.done.len();
+        if count > 0 {
+            match stage.record(&self.done).await {
+                Ok(()) => self.done.clear(),
+                Err(error) if error.is_passing() => return Err(error),
+                Err(error) => self.settle_one_by_one(stage, &error).await?,
+            }
+        }
+        if !self.put_off.is_empty() {
+            let put_off = std::mem::take(&mut self.put_off);
+            if let Err(error) = stage.release(put_off).await {
+                tracing::error!(stage = S::NAME, error = %error, "cannot give work back: its leases will run out");
+            }
+        }
+        Ok(count)
     }
-    if !put_off.is_empty() {
-        stage.release(put_off).await?;
+
+    /// One item that the store refuses must not take those with it that share its transaction.
+    async fn settle_one_by_one(&mut self, stage: &S, error: &StoreError) -> Result<(), StoreError> {
+        tracing::warn!(stage = S::NAME, error = %error, "the store refuses a batch: recording it one by one");
+        while let Some(item) = self.done.pop() {
+            let item = [item];
+            match stage.record(&item).await {
+                Ok(()) => {}
+                Err(error) if error.is_passing() => {
+                    self.done.extend(item);
+                    return Err(error);
+                }
+                Err(error) => {
+                    let [item] = item;
+                    tracing::error!(stage = S::NAME, error = %error, "the store refuses an item");
+                    stage.record(&[S::refused(item, &error)]).await?;
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(count)
 }
 
 fn rest_after<S: Stage>(error: &StoreError) -> Duration {
@@ -210,7 +260,7 @@ fn rest_after<S: Stage>(error: &StoreError) -> Duration {
 
 fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
     let Some(due) = due else { return LONGEST_SLEEP };
-    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
+    Duration::try_from(due.duration_since(now)).unwrap_or_default().clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
 }
 
 /// Items being worked on, each in a task of its own so that all cores are used.

@@ -1,16 +1,23 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tracing::Span;
 
 /// CPU work off the async threads. One permit a core keeps the timers of the async threads punctual; an unbounded
 /// `spawn_blocking` made them late by a factor of nine when it was measured.
+///
+/// A thread cannot be stopped from outside. One that overruns its budget is left to itself and its permit is replaced, so
+/// that the others go on; but not without end (see [`Workers::is_overrun`]).
 #[derive(Clone, Debug)]
 pub struct Workers {
     permits: Arc<Semaphore>,
     budget: Duration,
+    concurrency: u32,
+    runaways: Arc<AtomicU32>,
 }
 
 /// Why a piece of CPU work has no result.
@@ -37,7 +44,17 @@ impl WorkError {
 impl Workers {
     /// At most `concurrency` pieces of work at once, each given up after `budget`.
     pub fn new(concurrency: u32, budget: Duration) -> Self {
-        Self { permits: Arc::new(Semaphore::new(concurrency as usize)), budget }
+        Self {
+            permits: Arc::new(Semaphore::new(concurrency as usize)),
+            budget,
+            concurrency,
+            runaways: Arc::default(),
+        }
+    }
+
+    /// Whether so many threads have run away that no more are replaced: the process does little else than run them.
+    pub fn is_overrun(&self) -> bool {
+        self.runaways.load(Ordering::Relaxed) >= self.concurrency
     }
 
     /// Waits for a permit, then runs `work` on a blocking thread inside the caller's span.
@@ -47,16 +64,42 @@ impl Workers {
     ) -> Result<T, WorkError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
         let span = Span::current();
-        let handle = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            span.in_scope(|| catch_unwind(AssertUnwindSafe(work)))
+        let mut handle = tokio::task::spawn_blocking(move || {
+            let done = span.in_scope(|| catch_unwind(AssertUnwindSafe(work)));
+            (done, permit)
         });
-        match tokio::time::timeout(self.budget, handle).await {
-            Err(_elapsed) => Err(WorkError::OutOfTime(self.budget)),
+        match tokio::time::timeout(self.budget, &mut handle).await {
+            Err(_elapsed) => {
+                self.replace(handle);
+                Err(WorkError::OutOfTime(self.budget))
+            }
             Ok(Err(join)) => Err(WorkError::Panicked(join.to_string())),
-            Ok(Ok(Err(payload))) => Err(WorkError::Panicked(panic_message(payload.as_ref()))),
-            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok((Err(payload), _))) => Err(WorkError::Panicked(panic_message(payload.as_ref()))),
+            Ok(Ok((Ok(value), _))) => Ok(value),
         }
+    }
+
+    /// Gives the others a permit in place of the one that a runaway holds, until it ends after all.
+    fn replace<T: Send + 'static>(
+        &self,
+        runaway: JoinHandle<(std::thread::Result<T>, OwnedSemaphorePermit)>,
+    ) {
+        if self.is_overrun() {
+            tracing::error!("too many extractions ran away: restart the process");
+            return;
+        }
+        self.runaways.fetch_add(1, Ordering::Relaxed);
+        self.permits.add_permits(1);
+        let runaways = Arc::clone(&self.runaways);
+        let ended = async move {
+            // The permit that it held takes the place of the one that was added.
+            if let Ok((_, permit)) = runaway.await {
+                permit.forget();
+            }
+            runaways.fetch_sub(1, Ordering::Relaxed);
+        };
+        #[expect(clippy::disallowed_methods, reason = "holds nothing that a stop would have to wait for")]
+        drop(tokio::spawn(ended));
     }
 }
 
@@ -67,4 +110,32 @@ pub fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
         .map(|message| (*message).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_result() {
+        let workers = Workers::new(1, Duration::from_secs(600));
+        let panicked = workers.run(|| panic!("on purpose")).await;
+        assert_eq!(panicked, Err::<(), _>(WorkError::Panicked("on purpose".to_owned())));
+        assert_eq!(workers.run(|| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_runaway_leaves_its_place_to_others_until_it_ends() {
+        let workers = Workers::new(1, Duration::from_millis(50));
+        let (let_go, held) = std::sync::mpsc::sync_channel::<()>(0);
+        let overrun = workers.run(move || held.recv()).await;
+        assert_eq!(overrun, Err(WorkError::OutOfTime(Duration::from_millis(50))));
+        assert!(workers.is_overrun());
+        assert_eq!(workers.run(|| 7).await, Ok(7), "its permit was replaced");
+        let_go.send(()).unwrap();
+        while workers.is_overrun() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(workers.permits.available_permits(), 1, "no permit too many");
+    }
 }

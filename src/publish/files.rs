@@ -3,16 +3,17 @@
 //! A file appears whole or not at all (temporary file, fsync, rename), and the cursor beside the files moves only after the
 //! folder has been fsynced: a crash repeats at most one batch, under the same names.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{BATCH, PublishError};
 use crate::model::{Event, Record};
 use crate::store::Store;
 
-/// Where the folder's cursor is kept.
-const CURSOR_FILE: &str = ".feedmill-cursor";
+/// Held by whoever writes into the folder.
+const LOCK_FILE: &str = ".feedmill-lock";
 
 /// Which records become files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,24 +25,50 @@ pub enum Selection {
     WithDuplicates,
 }
 
-/// A folder of clean texts.
+impl Selection {
+    /// Where the folder's cursor is kept. Each selection has its own: what one passed over the other still wants, and
+    /// what both want has the same name.
+    const fn cursor_file(self) -> &'static str {
+        match self {
+            Self::Originals => ".feedmill-cursor",
+            Self::WithDuplicates => ".feedmill-cursor-with-duplicates",
+        }
+    }
+}
+
+/// A folder of clean texts, ours alone to write.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
     selection: Selection,
+    _lock: Arc<File>,
 }
 
 impl Folder {
-    /// Opens the folder, creating it where it is missing.
+    /// Opens the folder, creating it where it is missing. Fails where another process writes into it: two would tear
+    /// each other's files.
     pub fn open(path: &Path, selection: Selection) -> Result<Self, PublishError> {
         fs::create_dir_all(path).map_err(|source| failure("cannot create", path, source))?;
-        Ok(Self { path: path.to_owned(), selection })
+        let lock_path = path.join(LOCK_FILE);
+        let lock = File::create(&lock_path).map_err(|source| failure("cannot create", &lock_path, source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), selection, _lock: Arc::new(lock) }),
+            Err(TryLockError::WouldBlock) => {
+                Err(PublishError::FolderInUse { path: path.display().to_string() })
+            }
+            Err(TryLockError::Error(source)) => Err(failure("cannot lock", &lock_path, source)),
+        }
     }
 
     /// Writes everything after the folder's cursor. Returns how many files it was.
     pub async fn catch_up(&self, store: &Store) -> Result<u64, PublishError> {
         let mut written = 0;
         let mut cursor = self.cursor()?;
+        let last_seq = store.last_seq().await?;
+        if cursor > last_seq {
+            let path = self.path.join(self.selection.cursor_file()).display().to_string();
+            return Err(PublishError::CursorAhead { path, cursor, last_seq });
+        }
         loop {
             let records = store.records_after(cursor, BATCH).await?;
             let Some(last) = records.last() else { return Ok(written) };
@@ -61,7 +88,7 @@ impl Folder {
             written += 1;
         }
         self.sync()?;
-        self.write_whole(CURSOR_FILE, format!("{cursor}\n").as_bytes())?;
+        self.write_whole(self.selection.cursor_file(), format!("{cursor}\n").as_bytes())?;
         self.sync()?;
         Ok(written)
     }
@@ -73,7 +100,7 @@ impl Folder {
     }
 
     fn cursor(&self) -> Result<i64, PublishError> {
-        let path = self.path.join(CURSOR_FILE);
+        let path = self.path.join(self.selection.cursor_file());
         let content = match fs::read_to_string(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
             read => read.map_err(|source| failure("cannot read", &path, source))?,

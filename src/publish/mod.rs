@@ -9,7 +9,7 @@ pub mod lines;
 use crate::store::StoreError;
 
 /// Records read from the outbox at a time.
-const BATCH: u32 = 200;
+const BATCH: u32 = 50;
 
 /// Why a consumer stopped.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,25 @@ pub enum PublishError {
         path: String,
         /// What came of it.
         source: std::io::Error,
+    },
+    /// Another process writes into the folder.
+    #[error("{path}: another feedmill writes into this folder; hint: export into a folder of its own")]
+    FolderInUse {
+        /// The folder.
+        path: String,
+    },
+    /// The cursor is beyond the store's last record.
+    #[error(
+        "{path}: the cursor is at {cursor}, the store only at {last_seq}: the folder was filled from another store; \
+         hint: export into another folder, or delete the file to export everything again"
+    )]
+    CursorAhead {
+        /// The file.
+        path: String,
+        /// Where it stands.
+        cursor: i64,
+        /// Where the store stands.
+        last_seq: i64,
     },
     /// The cursor file holds something else.
     #[error("{path}: not a cursor: {content:?}; hint: delete the file to export everything again")]

@@ -90,6 +90,12 @@ impl Store {
         tx.commit().await
     }
 
+    /// The quarantined entries, oldest first.
+    pub async fn entries_quarantined(&self) -> Result<Vec<EntryId>, StoreError> {
+        let rows = sqlx::query(QUARANTINED_ENTRIES).fetch_all(&self.database.readers).await?;
+        rows.iter().map(|row| Ok(EntryId(Row { table: "entries", row }.get("id")?))).collect()
+    }
+
     /// Puts quarantined entries back into the queue. Says how many were quarantined.
     pub async fn entries_release_quarantined(&self, entries: &[EntryId]) -> Result<u64, StoreError> {
         let now = self.clock.now().as_millisecond();
@@ -106,6 +112,8 @@ impl Store {
         Row { table: "entries", row: &row }.optional_time("due")
     }
 }
+
+const QUARANTINED_ENTRIES: &str = "SELECT id FROM entries WHERE state = 'quarantined' ORDER BY id";
 
 const QUARANTINE_ENTRIES: &str = "UPDATE entries SET state = 'quarantined', lease_until = 0 \
     WHERE unfinished_attempts > 0 AND unfinished_attempts >= $2 AND state = 'pending' AND lease_until <= $1 \
@@ -186,7 +194,7 @@ const END_ENTRY_ATTEMPT: &str =
 const RELEASE_ENTRIES: RowsSql = RowsSql {
     before: "WITH released (entry_id, epoch, due) AS (VALUES ",
     columns: 3,
-    after: ") UPDATE entries SET lease_until = 0, next_attempt_at = released.due FROM released \
+    after: ") UPDATE entries SET lease_until = 0, unfinished_attempts = 0, next_attempt_at = released.due FROM released \
         WHERE id = released.entry_id AND lease_epoch = released.epoch",
 };
 

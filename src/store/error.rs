@@ -97,7 +97,51 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the same work may succeed later: the database is away, busy or overrun, and what was to be written has
+    /// nothing to do with it.
+    pub fn is_passing(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
+            _ => false,
+        }
+    }
+
     pub(super) fn url(message: impl Display) -> Self {
         Self::Url { message: message.to_string() }
+    }
+}
+
+/// PostgreSQL's classes for lost connections, resources, operator intervention, system errors and for transactions that
+/// collided (SQLSTATE, five characters); SQLite's result codes for a busy, locked, full or failing file (a number, whose
+/// low byte is the primary code).
+fn is_passing_code(code: &str) -> bool {
+    const POSTGRES: &[&str] = &["08", "40", "53", "55", "57", "58"];
+    const SQLITE: &[u32] = &[5, 6, 10, 13, 14];
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => SQLITE.contains(&(number & 0xff)),
+        _ => POSTGRES.iter().any(|class| code.starts_with(class)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_passing_code;
+
+    #[test]
+    fn what_passes_is_told_from_what_is_refused() {
+        for code in ["5", "261", "517", "6", "10", "778", "13", "08006", "40P01", "40001", "53300", "57P01"] {
+            assert!(is_passing_code(code), "{code}");
+        }
+        // A constraint, a corrupt file, a value too long for an index, a bad byte.
+        for code in ["19", "1555", "2067", "11", "54000", "22021", "23505"] {
+            assert!(!is_passing_code(code), "{code}");
+        }
     }
 }

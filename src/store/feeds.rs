@@ -310,7 +310,7 @@ const END_FEED_ATTEMPT: &str = "UPDATE feeds SET unfinished_attempts = 0 WHERE i
 const RELEASE_FEEDS: RowsSql = RowsSql {
     before: "WITH released (feed_id, epoch, due) AS (VALUES ",
     columns: 3,
-    after: ") UPDATE feeds SET lease_until = 0, next_poll_at = released.due FROM released \
+    after: ") UPDATE feeds SET lease_until = 0, unfinished_attempts = 0, next_poll_at = released.due FROM released \
         WHERE id = released.feed_id AND lease_epoch = released.epoch",
 };
 

@@ -64,6 +64,8 @@ pub struct ExtractedArticle {
     pub url: Url,
     /// As the feed gave it.
     pub original_url: Url,
+    /// The host that the page came from: the one whose furniture it shows.
+    pub page_host: String,
     /// Hash of the bytes it was made from.
     pub raw_sha256: Sha256Hash,
     /// When they came.
@@ -264,7 +266,7 @@ impl<'f> Batch<'f> {
             stored_at: self.now,
         };
         if verdict == Verdict::Original {
-            self.lessons.add(&article.hostname, &extracted.article.block_hashes);
+            self.lessons.add(&extracted.page_host, &extracted.article.block_hashes);
         }
         if !is_exact(&verdict) {
             self.bands.add(number, &extracted.fingerprint.bands);

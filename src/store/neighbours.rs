@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::AnyConnection;
-use sqlx::Row as _;
 
 use super::StoreError;
 use super::sql::{Row, RowsSql, bytes, signed};
@@ -88,6 +87,8 @@ const BY_NUMBER: RowsSql = RowsSql {
     after: ")",
 };
 
+/// The number from which articles are within the window. Numbers rise with the time of storing, so the first row of the
+/// index answers, however many articles the window holds.
 async fn first_in_window(
     tx: &mut AnyConnection,
     settings: &dedup::Settings,
@@ -95,13 +96,15 @@ async fn first_in_window(
 ) -> Result<i64, StoreError> {
     let start =
         SignedDuration::try_from(settings.window).ok().and_then(|window| now.checked_sub(window).ok());
-    let row = sqlx::query("SELECT coalesce(min(number), $2) FROM articles WHERE stored_at >= $1")
+    let row = sqlx::query(FIRST_STORED_SINCE)
         .bind(start.map_or(i64::MIN, Timestamp::as_millisecond))
-        .bind(i64::MAX)
-        .fetch_one(tx)
+        .fetch_optional(tx)
         .await?;
-    Ok(row.try_get(0)?)
+    row.map_or(Ok(i64::MAX), |row| Row { table: "articles", row: &row }.get("number"))
 }
+
+const FIRST_STORED_SINCE: &str =
+    "SELECT number FROM articles WHERE stored_at >= $1 ORDER BY stored_at, number LIMIT 1";
 
 /// Bands of the texts of a batch, by article number.
 #[derive(Default)]

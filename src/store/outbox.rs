@@ -33,6 +33,12 @@ impl Store {
         Ok(records)
     }
 
+    /// The highest position so far: 0 at first.
+    pub async fn last_seq(&self) -> Result<i64, StoreError> {
+        let row = sqlx::query(LAST_SEQ).fetch_one(&self.database.readers).await?;
+        Row { table: "counters", row: &row }.get("value")
+    }
+
     /// How far a consumer has read: 0 at first.
     pub async fn cursor_get(&self, consumer: &str) -> Result<i64, StoreError> {
         let row = sqlx::query("SELECT seq FROM cursors WHERE consumer = $1")
@@ -57,6 +63,8 @@ impl Store {
         tx.commit().await
     }
 }
+
+const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 
 const RECORDS: &str = "SELECT o.seq, o.event, o.article_id, o.revision, \
         a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, \

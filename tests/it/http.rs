@@ -1,7 +1,10 @@
 //! The service surface: health, metrics and records by cursor.
 
+use std::time::Duration;
+
 use feedmill::http::{Surface, router};
 use feedmill::model::Record;
+use feedmill::pipeline::workers::Workers;
 use feedmill::telemetry::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +23,12 @@ async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, Cancel
     let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
     daemon.once().await;
     let soft = CancellationToken::new();
-    let router =
-        router(Surface { store: daemon.store().clone(), metrics: Metrics::install(), soft: soft.clone() });
+    let router = router(Surface {
+        store: daemon.store().clone(),
+        workers: Workers::new(1, Duration::from_secs(1)),
+        metrics: Metrics::install(),
+        soft: soft.clone(),
+    });
     (daemon, server, router, soft)
 }
 

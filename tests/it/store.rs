@@ -130,6 +130,7 @@ fn extracted(entry: &Entry, text: &str) -> FinishedEntry {
             article,
             original_url: url.clone(),
             url,
+            page_host: "site.example".to_owned(),
             raw_sha256: Sha256Hash::of(text),
             fetched_at: start(),
         })),

@@ -151,12 +151,10 @@ fn by_dom_smoothie(line: &Line, text_mode: dom_smoothie::TextMode) -> Option<Got
 }
 
 fn by_trafilatura(line: &Line, focus: trafilatura::ExtractionFocus) -> Option<Got> {
-    let options = trafilatura::Options {
-        original_url: Some(line.url.clone()),
-        focus,
-        exclude_comments: true,
-        ..trafilatura::Options::default()
-    };
+    let mut options = trafilatura::Options::default();
+    options.original_url = Some(line.url.clone());
+    options.focus = focus;
+    options.exclude_comments = true;
     let found = trafilatura::extract(&line.html, &options).ok()?;
     Some(Got {
         text: found.content_text,

@@ -8,8 +8,26 @@ use super::*;
 pub(super) struct Gold {
     text: Option<String>,
     title: Option<String>,
-    author: Option<String>,
+    author: Option<Names>,
     date: Option<String>,
+}
+
+/// Names in one text or in a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Names {
+    fn keys(&self) -> Vec<String> {
+        let names: Vec<&str> = match self {
+            Self::Text(text) => text.split([';', ',']).flat_map(|names| names.split(" and ")).collect(),
+            Self::List(names) => names.iter().map(String::as_str).collect(),
+        };
+        names.into_iter().map(key).filter(|name| !name.is_empty()).collect()
+    }
 }
 
 /// What a tool made of it.
@@ -58,10 +76,10 @@ impl Score {
         if let Some(title) = &gold.title {
             self.title.add(key(title) == key(got.title.as_deref().unwrap_or_default()));
         }
-        if let Some(author) = gold.author.as_deref().filter(|author| !author.is_empty()) {
+        let authors = gold.author.as_ref().map(Names::keys).unwrap_or_default();
+        if !authors.is_empty() {
             let have = key(&got.authors.join(" "));
-            let names = author.split([';', ',']).flat_map(|names| names.split(" and "));
-            self.author.add(names.map(key).all(|name| have.contains(&name)));
+            self.author.add(authors.iter().all(|name| have.contains(name)));
         }
         if let Some(date) = gold.date.as_deref().filter(|date| !date.is_empty()) {
             let day = |date: &str| date.chars().take(10).collect::<String>();

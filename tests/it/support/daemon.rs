@@ -77,7 +77,6 @@ host_concurrency = 16
 initial_spread_secs = 0
 [output]
 dir = "{}"
-{}
 {}"#,
             dir.join("feedmill.db").display(),
             output_dir(dir).display(),

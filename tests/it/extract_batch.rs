@@ -1,0 +1,59 @@
+//! `feedmill extract --batch` as its users run it: the program itself, JSON lines in, JSON lines out.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// Runs the program on `input` and gives its answers.
+fn batch(arguments: &[&str], input: &str) -> (Output, Vec<Value>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_feedmill"))
+        .args(["extract", "--batch"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let answers = String::from_utf8(output.stdout.clone()).unwrap();
+    let answers = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (output, answers)
+}
+
+fn page(id: u32, title: &str) -> String {
+    let html = format!(
+        "<title>{title}</title><h1>{title}</h1><p>Only the text of page {id}, and nothing besides.</p>"
+    );
+    json!({"id": id, "url": format!("https://courier.example/{id}"), "html": html}).to_string()
+}
+
+#[test]
+fn answers_keep_the_order_of_the_lines() {
+    let input: String = (0..50).map(|id| page(id, "A headline of the day") + "\n").collect();
+    for arguments in [&["--jobs", "3"][..], &["--jobs", "1"], &["--learn"]] {
+        let (output, answers) = batch(arguments, &input);
+        assert!(output.status.success(), "{arguments:?}");
+        let ids: Vec<u64> = answers.iter().map(|answer| answer["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids, (0..50).collect::<Vec<_>>(), "{arguments:?}");
+        assert_eq!(answers[7]["title"], "A headline of the day");
+    }
+}
+
+#[test]
+fn a_bad_line_is_its_own_error() {
+    let input = format!(
+        "no json\n\n{{\"id\": 7}}\n{{\"id\": 8, \"url\": \"nowhere\", \"html\": \"\"}}\n{}\n",
+        page(9, "Fine")
+    );
+    let (output, answers) = batch(&[], &input);
+    assert_eq!(output.status.code(), Some(3), "done in part");
+    assert_eq!((&answers[0]["id"], &answers[0]["line"]), (&Value::Null, &json!(1)));
+    assert!(answers[0]["error"].as_str().unwrap().starts_with("not a page in JSON"), "{}", answers[0]);
+    assert_eq!(answers[1], json!({"id": 7, "error": "no url"}));
+    assert_eq!(answers[2]["id"], 8);
+    assert!(answers[2]["error"].as_str().unwrap().contains("nowhere"), "{}", answers[2]);
+    assert_eq!((&answers[3]["id"], &answers[3]["title"]), (&json!(9), &json!("Fine")));
+    assert_eq!(answers.len(), 4);
+}
