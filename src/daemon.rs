@@ -165,7 +165,7 @@ impl Daemon {
         };
         let articles = Articles(self.shared.clone());
         let refining = line::drain(&articles, entries_recorded, clock, &feeds_done, soft);
-        tokio::try_join!(polling, refining)?;
+        tokio::try_join!(Box::pin(polling), Box::pin(refining))?;
         self.write_files().await?;
         Ok(())
     }

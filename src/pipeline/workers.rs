@@ -118,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_result() {
-        let workers = Workers::new(1, Duration::from_secs(600));
+        let workers = Workers::new(1, Duration::from_mins(10));
         let panicked = workers.run(|| panic!("on purpose")).await;
         assert_eq!(panicked, Err::<(), _>(WorkError::Panicked("on purpose".to_owned())));
         assert_eq!(workers.run(|| 7).await, Ok(7));

@@ -14,7 +14,7 @@ use crate::support::server::{Gate, Reply, Server};
 use crate::support::site::{Item, page, rss};
 
 /// Longer than any test here takes.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 async fn start(opened: &OpenedDaemon) -> Lifecycle {
     let lifecycle = Lifecycle::new(LONG);

@@ -14,9 +14,9 @@ pub(crate) fn settings() -> Settings {
     Settings {
         contact_url: Some("https://example.org/bot".parse().unwrap()),
         allow: vec![AllowedNet { net: "127.0.0.0/8".parse().unwrap(), port: None }],
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         connect_timeout: Duration::from_secs(30),
-        read_timeout: Duration::from_secs(60),
+        read_timeout: Duration::from_mins(1),
         max_redirects: 5,
         feed_max_body_bytes: 1 << 20,
         page_max_body_bytes: 1 << 19,
