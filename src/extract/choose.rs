@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::SiteEvidence;
+use super::blocks::Kind;
 use super::boxes;
 use super::context::{Context, Scores};
 use super::features::{self, Active};
@@ -87,6 +88,16 @@ fn keep_between(context: &Context<'_>, fates: &mut [Fate]) {
     let document = context.document;
     for at in 1..fates.len().saturating_sub(1) {
         let fate = fates[at];
+        let is_kept_row = |other: usize| fates[other].kept && document.blocks[other].kind == Kind::TableRow;
+        if !fate.kept
+            && fate.rule == "outside"
+            && document.blocks[at].kind == Kind::TableRow
+            && is_kept_row(at - 1)
+            && is_kept_row(at + 1)
+        {
+            fates[at] = Fate { kept: true, rule: "body.between", ..fate };
+            continue;
+        }
         if fate.kept
             || fate.rule != "outside"
             || fate.probability < KEEP_BETWEEN
