@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A mill with one feed, labelled, whose one article is stored.
-async fn turned(server: &Server) -> TestDaemon {
+fn turned(server: &Server) -> TestDaemon {
     server.respond("/feed", Reply::ok("text/xml", rss(&[Item::new("One", &server.url("/page"))])));
     server.respond("/page", Reply::ok("text/html; charset=utf-8", page("mooring")));
     let test = TestDaemon::new().feed_with(&server.url("/feed"), "tags = [\"coast\", \"sea & air\"]");
@@ -31,7 +31,7 @@ async fn turned(server: &Server) -> TestDaemon {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_leaves_is_no_failure() {
     let server = Server::start().await;
-    let test = turned(&server).await;
+    let test = turned(&server);
     let config = test.write_config();
     let feed = config.with_file_name("feed.xml");
     fs::write(&feed, rss(&[])).unwrap();
@@ -98,7 +98,7 @@ async fn a_file_that_is_no_feed_keeps_no_other_from_being_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operators_tags_are_shown_and_exported() {
     let server = Server::start().await;
-    let test = turned(&server).await;
+    let test = turned(&server);
     let config = test.write_config();
     let listed = output(&config, &["feeds", "list", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
@@ -117,7 +117,7 @@ async fn the_operators_tags_are_shown_and_exported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn quarantined_feeds_are_released() {
     let server = Server::start().await;
-    let test = turned(&server).await;
+    let test = turned(&server);
     let config = test.write_config();
     let (feed, unknown) = (server.url("/feed"), server.url("/unknown"));
     let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
@@ -142,7 +142,7 @@ async fn quarantined_feeds_are_released() {
 #[tokio::test(flavor = "multi_thread")]
 async fn quarantined_entries_are_released() {
     let server = Server::start().await;
-    let test = turned(&server).await;
+    let test = turned(&server);
     let config = test.write_config();
     let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
     database::execute(&database, "UPDATE entries SET state = 'quarantined'".to_owned()).await;
