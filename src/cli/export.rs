@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::{Global, block_on, progress};
@@ -67,10 +66,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 /// Shows how many texts `dir` has gained.
 fn show_files(dir: &Path) -> progress::Shown {
     let dir = dir.to_owned();
-    let before = OnceLock::new();
+    let before = count_texts(&dir);
     progress::show_every(COUNT_EVERY, move || {
-        let texts = count_texts(&dir);
-        let gained = texts.saturating_sub(*before.get_or_init(|| texts));
+        let gained = count_texts(&dir).saturating_sub(before);
         format!("{gained} texts written to {}", dir.display())
     })
 }
