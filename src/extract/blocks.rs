@@ -8,6 +8,7 @@ use std::hash::BuildHasherDefault;
 
 use ego_tree::{NodeId, NodeRef};
 use html5ever::{LocalName, local_name};
+use scraper::node::Element;
 use scraper::{Html, Node};
 
 use super::dom::attribute;
@@ -233,35 +234,12 @@ impl<'a> Walk<'a> {
             _ => return true,
         };
         let tag = &element.name.local;
-        if is_skipped(tag) {
-            match *tag {
-                local_name!("iframe")
-                | local_name!("video")
-                | local_name!("audio")
-                | local_name!("object") => self.gap.players = self.gap.players.saturating_add(1),
-                local_name!("button") | local_name!("select") | local_name!("textarea") => {
-                    self.gap.fields = self.gap.fields.saturating_add(1)
-                }
-                _ => {}
-            }
+        if is_skipped(tag) || is_void(tag) && *tag != local_name!("br") {
+            self.see_gap(element);
             return false;
         }
         if *tag == local_name!("br") {
             self.line_break();
-            return false;
-        }
-        if is_void(tag) {
-            match *tag {
-                local_name!("hr") => self.flush(false),
-                local_name!("img") => self.gap.images = self.gap.images.saturating_add(1),
-                local_name!("embed") => self.gap.players = self.gap.players.saturating_add(1),
-                local_name!("input") => {
-                    let is_hidden = attribute(element, &local_name!("type"))
-                        .is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"));
-                    self.gap.fields = self.gap.fields.saturating_add(u16::from(!is_hidden));
-                }
-                _ => {}
-            }
             return false;
         }
         if is_inline(tag) {
@@ -326,6 +304,27 @@ impl<'a> Walk<'a> {
         self.stack.push(index);
         self.document.containers.push(container);
         true
+    }
+
+    /// Counts what has no text of its own.
+    fn see_gap(&mut self, element: &Element) {
+        let is_hidden_field = || {
+            attribute(element, &local_name!("type")).is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"))
+        };
+        let gap = &mut self.gap;
+        let count = match element.name.local {
+            local_name!("img") => &mut gap.images,
+            local_name!("iframe")
+            | local_name!("video")
+            | local_name!("audio")
+            | local_name!("object")
+            | local_name!("embed") => &mut gap.players,
+            local_name!("button") | local_name!("select") | local_name!("textarea") => &mut gap.fields,
+            local_name!("input") if !is_hidden_field() => &mut gap.fields,
+            local_name!("hr") => return self.flush(false),
+            _ => return,
+        };
+        *count = count.saturating_add(1);
     }
 
     /// Leaves a node that was entered.
@@ -617,7 +616,7 @@ fn is_cell_or_inside(tag: &LocalName) -> bool {
 }
 
 /// Whether an element is not shown at all; `aria-hidden` and class names only hint at it.
-fn is_really_hidden(element: &scraper::node::Element) -> bool {
+fn is_really_hidden(element: &Element) -> bool {
     element.attrs.iter().any(|(name, value)| match name.local {
         local_name!("hidden") => &**value != "until-found",
         local_name!("style") => hides(value),

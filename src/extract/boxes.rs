@@ -82,7 +82,10 @@ fn drop_hidden(context: &Context<'_>, fates: &mut [Fate]) {
 fn drop_repeated(context: &Context<'_>, fates: &mut [Fate]) {
     let mut seen = HashSet::new();
     for (block, fate) in context.document.blocks.iter().zip(fates) {
-        if fate.kept && block.measure.words >= LEAST_REPEATED_WORDS && !seen.insert(block.text_hash) {
+        if fate.kept
+            && block.measure.words >= LEAST_REPEATED_WORDS
+            && !seen.insert(context.document.text_of(block))
+        {
             drop_all(std::slice::from_mut(fate), "box.repeated");
         }
     }

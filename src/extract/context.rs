@@ -39,7 +39,7 @@ pub(crate) struct Context<'a> {
     pub(crate) main_kin: usize,
     pub(crate) main_parent_kin: usize,
     main: usize,
-    relations: Vec<u8>,
+    relations: Vec<usize>,
     /// Running sums of what stands between the blocks.
     media: Vec<u32>,
     fields: Vec<u32>,
@@ -234,13 +234,13 @@ impl<'a> Context<'a> {
             } else {
                 10 + up.min(5)
             };
-            self.relations.push(relation as u8);
+            self.relations.push(relation);
         }
     }
 
     /// Where a box stands towards the main one: 0 to 4 so far inside; 5 to 9 so far outside and before, 11 to 15 after.
     pub(crate) fn main_relation(&self, container: usize) -> usize {
-        usize::from(self.relations[container])
+        self.relations[container]
     }
 
     /// How many boxes of the page have the path of this one.

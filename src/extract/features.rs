@@ -67,7 +67,8 @@ pub(crate) struct Active(pub(crate) Vec<u16>);
 impl Active {
     fn set(&mut self, group: G, value: usize) {
         debug_assert!(value < SIZES[group as usize].1, "{} has no step {value}", SIZES[group as usize].0);
-        self.0.push((OFFSETS[group as usize] + value) as u16);
+        let feature = OFFSETS[group as usize] + value;
+        self.0.push(u16::try_from(feature).expect("there are a few thousand features"));
     }
 
     fn step(&mut self, group: G, value: f32, steps: &[f32]) {
@@ -127,19 +128,18 @@ fn relation(document: &Document, one: &Block, other: &Block) -> usize {
 
 /// What can be said before anything is known of the other blocks' worth.
 pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
-    use G::*;
     let document = context.document;
     let block = &document.blocks[at];
     let measure = &block.measure;
     let word_step = steps(measure.words, WORD_STEPS);
-    active.set(words, word_step);
-    active.step(link, measure.link_share, LINK_STEPS);
-    active.set(words_link, word_step * 4 + steps(measure.link_share, &[0.001, 0.3, 0.8]));
-    active.set(kind, kind_index(block.kind));
-    active.set(words_kind, coarse_kind(block.kind) * 4 + steps(measure.words, &[5.0, 12.0, 30.0]));
-    active.step(sentences, measure.sentences as f32, &[1.0, 2.0, 3.0, 5.0]);
+    active.set(G::words, word_step);
+    active.step(G::link, measure.link_share, LINK_STEPS);
+    active.set(G::words_link, word_step * 4 + steps(measure.link_share, &[0.001, 0.3, 0.8]));
+    active.set(G::kind, kind_index(block.kind));
+    active.set(G::words_kind, coarse_kind(block.kind) * 4 + steps(measure.words, &[5.0, 12.0, 30.0]));
+    active.step(G::sentences, measure.sentences as f32, &[1.0, 2.0, 3.0, 5.0]);
     active.set(
-        end,
+        G::end,
         if measure.has_ellipsis_end {
             4
         } else if measure.ends_question {
@@ -150,35 +150,35 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
             usize::from(measure.ends_sentence)
         },
     );
-    active.step(commas, measure.commas as f32 / measure.words.max(1.0), &[0.001, 0.04, 0.1]);
-    active.step(digits, measure.digit_share, &[0.001, 0.1, 0.3]);
-    active.step(capitals, measure.capital_share, &[0.001, 0.2, 0.5, 0.8]);
-    active.step(separators, measure.separators as f32, &[1.0, 3.0]);
-    active.step(strong, measure.strong_share, &[0.01, 0.9]);
-    active.set(continues, usize::from(block.continues));
-    active.step(links, measure.links as f32, &[1.0, 2.0, 4.0]);
+    active.step(G::commas, measure.commas as f32 / measure.words.max(1.0), &[0.001, 0.04, 0.1]);
+    active.step(G::digits, measure.digit_share, &[0.001, 0.1, 0.3]);
+    active.step(G::capitals, measure.capital_share, &[0.001, 0.2, 0.5, 0.8]);
+    active.step(G::separators, measure.separators as f32, &[1.0, 3.0]);
+    active.step(G::strong, measure.strong_share, &[0.01, 0.9]);
+    active.set(G::continues, usize::from(block.continues));
+    active.step(G::links, measure.links as f32, &[1.0, 2.0, 4.0]);
     let size = steps(measure.words, &[6.0, 20.0]);
-    active.set(opening, usize::from(measure.opening));
-    active.set(closing, usize::from(measure.closing));
-    active.set(opening_words, usize::from(measure.opening) * 3 + size);
-    active.set(closing_words, usize::from(measure.closing) * 3 + size);
-    active.flags(signs, u64::from(measure.signs));
+    active.set(G::opening, usize::from(measure.opening));
+    active.set(G::closing, usize::from(measure.closing));
+    active.set(G::opening_words, usize::from(measure.opening) * 3 + size);
+    active.set(G::closing_words, usize::from(measure.closing) * 3 + size);
+    active.flags(G::signs, u64::from(measure.signs));
     if size < 2 {
-        active.flags(signs_short, u64::from(measure.signs));
+        active.flags(G::signs_short, u64::from(measure.signs));
     }
-    active.set(shouted, usize::from(measure.is_shouted));
-    active.flags(targets, u64::from(block.targets.0));
+    active.set(G::shouted, usize::from(measure.is_shouted));
+    active.flags(G::targets, u64::from(block.targets.0));
     if measure.link_share > 0.6 {
-        active.flags(targets_linked, u64::from(block.targets.0));
+        active.flags(G::targets_linked, u64::from(block.targets.0));
     }
     gaps(document, at, size, active);
     let tag_index = context.tag(block.container);
-    active.set(tag, tag_index);
-    active.set(tag_words, tag_index * 3 + steps(measure.words, &[8.0, 25.0]));
+    active.set(G::tag, tag_index);
+    active.set(G::tag_words, tag_index * 3 + steps(measure.words, &[8.0, 25.0]));
     if let Some(found) = context.matches[at] {
-        active.set(phrase, found.furniture as usize * 3 + found.coverage as usize);
+        active.set(G::phrase, found.furniture as usize * 3 + found.coverage as usize);
     }
-    active.flags(inline_traits, block.inline.0);
+    active.flags(G::inline_traits, block.inline.0);
     around(context, block, active);
     beside(context, at, active);
     place(context, at, active);
@@ -187,97 +187,101 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
 /// What stands above and below without being text: a picture above a short line makes it a caption, a field below
 /// makes it a label.
 fn gaps(document: &Document, at: usize, size: usize, active: &mut Active) {
-    use G::*;
     let before = document.blocks[at].gap;
     let after = document.blocks.get(at + 1).map(|next| next.gap).unwrap_or_default();
-    for (group, gap) in [(gap_before, before), (gap_after, after)] {
+    for (group, gap) in [(G::gap_before, before), (G::gap_after, after)] {
         let amount = |count: u16| usize::from(count.min(2));
         active.set(group, amount(gap.images));
         active.set(group, 3 + amount(gap.players));
         active.set(group, 6 + amount(gap.fields));
     }
-    active.set(gap_words, size * 2 + usize::from(before.images > 0));
-    active.set(gap_fields, size * 2 + usize::from(before.fields + after.fields > 0));
+    active.set(G::gap_words, size * 2 + usize::from(before.images > 0));
+    active.set(G::gap_fields, size * 2 + usize::from(before.fields + after.fields > 0));
 }
 
 fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
-    use G::*;
     let containers = &context.document.containers;
     let own = &containers[block.container];
     let parent = &containers[own.parent];
     let grandparent = &containers[parent.parent];
-    active.flags(own_traits, own.traits.0);
-    active.flags(near_traits, parent.traits.0 | grandparent.traits.0);
-    active.flags(small_box_traits, context.small_box_traits[block.container].0);
-    active.flags(all_traits, context.all_traits[block.container].0);
-    active.step(depth, f32::from(own.depth), &[6.0, 12.0, 20.0]);
+    active.flags(G::own_traits, own.traits.0);
+    active.flags(G::near_traits, parent.traits.0 | grandparent.traits.0);
+    active.flags(G::small_box_traits, context.small_box_traits[block.container].0);
+    active.flags(G::all_traits, context.all_traits[block.container].0);
+    active.step(G::depth, f32::from(own.depth), &[6.0, 12.0, 20.0]);
     // A paragraph's own box tells nothing that the paragraph does not: the boxes are those around it.
-    active.step(parent_share, context.share(own.parent), SHARE_STEPS);
-    active.step(parent_link, context.link_share(own.parent), LINK_STEPS);
-    active.step(parent_blocks, (parent.end - parent.first) as f32, &[2.0, 4.0, 8.0, 20.0]);
-    active.step(parent_prose, context.prose(own.parent), PROSE_STEPS);
-    active.step(grandparent_share, context.share(parent.parent), SHARE_STEPS);
-    active.step(grandparent_link, context.link_share(parent.parent), LINK_STEPS);
-    active.step(grandparent_prose, context.prose(parent.parent), PROSE_STEPS);
-    active.step(path_run, context.path_run(block.container) as f32, &[2.0, 3.0, 6.0, 15.0]);
-    active.step(parent_twins, context.twins(own.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
-    active.step(grandparent_twins, context.twins(parent.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(G::parent_share, context.share(own.parent), SHARE_STEPS);
+    active.step(G::parent_link, context.link_share(own.parent), LINK_STEPS);
+    active.step(G::parent_blocks, (parent.end - parent.first) as f32, &[2.0, 4.0, 8.0, 20.0]);
+    active.step(G::parent_prose, context.prose(own.parent), PROSE_STEPS);
+    active.step(G::grandparent_share, context.share(parent.parent), SHARE_STEPS);
+    active.step(G::grandparent_link, context.link_share(parent.parent), LINK_STEPS);
+    active.step(G::grandparent_prose, context.prose(parent.parent), PROSE_STEPS);
+    active.step(G::path_run, context.path_run(block.container) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(G::parent_twins, context.twins(own.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(G::grandparent_twins, context.twins(parent.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
     let relation = context.main_relation(block.container);
-    active.set(main_relation, relation);
-    active.set(main_relation_words, relation * 3 + steps(block.measure.words, &[7.0, 20.0]));
+    active.set(G::main_relation, relation);
+    active.set(G::main_relation_words, relation * 3 + steps(block.measure.words, &[7.0, 20.0]));
     active.set(
-        main_path,
+        G::main_path,
         usize::from(own.kin == context.main_kin) * 2 + usize::from(parent.kin == context.main_parent_kin),
     );
     let (media, fields) = context.gap_density(own.parent);
-    active.step(parent_gaps, media, &[0.01, 0.1, 0.25, 0.5, 0.9]);
-    active.step(parent_fields, fields, &[0.01, 0.1, 0.4]);
-    active.step(siblings_same_tag, context.same_path_blocks(block.container) as f32, &[2.0, 4.0, 8.0, 20.0]);
+    active.step(G::parent_gaps, media, &[0.01, 0.1, 0.25, 0.5, 0.9]);
+    active.step(G::parent_fields, fields, &[0.01, 0.1, 0.4]);
+    active.step(
+        G::siblings_same_tag,
+        context.same_path_blocks(block.container) as f32,
+        &[2.0, 4.0, 8.0, 20.0],
+    );
 }
 
 fn beside(context: &Context<'_>, at: usize, active: &mut Active) {
-    use G::*;
     let document = context.document;
     let block = &document.blocks[at];
     if let Some(before) = at.checked_sub(1).map(|before| &document.blocks[before]) {
-        active.step(previous_words, before.measure.words, WORD_STEPS);
-        active.step(previous_link, before.measure.link_share, LINK_STEPS);
-        active.set(previous_kind, kind_index(before.kind));
-        active.set(previous_relation, relation(document, before, block));
+        active.step(G::previous_words, before.measure.words, WORD_STEPS);
+        active.step(G::previous_link, before.measure.link_share, LINK_STEPS);
+        active.set(G::previous_kind, kind_index(before.kind));
+        active.set(G::previous_relation, relation(document, before, block));
         if let Some(found) = context.matches[at - 1] {
-            active.set(previous_phrase, found.furniture as usize);
+            active.set(G::previous_phrase, found.furniture as usize);
         }
     }
     if let Some(after) = document.blocks.get(at + 1) {
-        active.step(next_words, after.measure.words, WORD_STEPS);
-        active.step(next_link, after.measure.link_share, LINK_STEPS);
-        active.set(next_kind, kind_index(after.kind));
-        active.set(next_relation, relation(document, block, after));
+        active.step(G::next_words, after.measure.words, WORD_STEPS);
+        active.step(G::next_link, after.measure.link_share, LINK_STEPS);
+        active.set(G::next_kind, kind_index(after.kind));
+        active.set(G::next_relation, relation(document, block, after));
         if let Some(found) = context.matches[at + 1] {
-            active.set(next_phrase, found.furniture as usize);
+            active.set(G::next_phrase, found.furniture as usize);
         }
     }
     if let Some(before) = at.checked_sub(2).map(|before| &document.blocks[before]) {
-        active.step(previous2_words, before.measure.words, WORD_STEPS);
+        active.step(G::previous2_words, before.measure.words, WORD_STEPS);
     }
     if let Some(after) = document.blocks.get(at + 2) {
-        active.step(next2_words, after.measure.words, WORD_STEPS);
+        active.step(G::next2_words, after.measure.words, WORD_STEPS);
     }
     let (prose_around, link_around) = context.window(at, 4);
-    active.step(window_prose, prose_around, &[1.0, 20.0, 50.0, 100.0, 200.0, 350.0, 600.0]);
-    active.step(window_link, link_around, LINK_STEPS);
+    active.step(G::window_prose, prose_around, &[1.0, 20.0, 50.0, 100.0, 200.0, 350.0, 600.0]);
+    active.step(G::window_link, link_around, LINK_STEPS);
 }
 
 fn place(context: &Context<'_>, at: usize, active: &mut Active) {
-    use G::*;
     let all = context.document.blocks.len();
-    active.step(position, at as f32 / all.max(1) as f32, &[0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9]);
+    active.step(G::position, at as f32 / all.max(1) as f32, &[0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9]);
     let total = context.prose(0).max(1.0);
     let before = context.prose_before(at);
-    active.step(prose_before, before / total, &[0.001, 0.1, 0.4, 0.7, 0.95]);
-    active.step(prose_after, (total - before - context.prose_at(at)) / total, &[0.001, 0.1, 0.4, 0.7, 0.95]);
+    active.step(G::prose_before, before / total, &[0.001, 0.1, 0.4, 0.7, 0.95]);
+    active.step(
+        G::prose_after,
+        (total - before - context.prose_at(at)) / total,
+        &[0.001, 0.1, 0.4, 0.7, 0.95],
+    );
     active.set(
-        after_title,
+        G::after_title,
         match context.title_at {
             None => 0,
             Some(title) if at < title => 1,
@@ -285,45 +289,44 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
             Some(title) => 3 + steps((at - title) as f32, &[2.0, 4.0, 10.0, 40.0]),
         },
     );
-    active.set(is_title, context.title_likeness(at));
-    active.step(page_prose, context.prose(0), &[40.0, 120.0, 300.0, 700.0, 1500.0]);
-    active.set(repeats, context.repeats(at));
-    active.set(lead, context.lead(at));
-    active.set(stated_body, context.stated_body(at));
+    active.set(G::is_title, context.title_likeness(at));
+    active.step(G::page_prose, context.prose(0), &[40.0, 120.0, 300.0, 700.0, 1500.0]);
+    active.set(G::repeats, context.repeats(at));
+    active.set(G::lead, context.lead(at));
+    active.set(G::stated_body, context.stated_body(at));
     let in_article = context.all_traits[context.document.blocks[at].container].intersects(Traits::ARTICLE);
     active.set(
-        article_tags,
+        G::article_tags,
         steps(context.article_tags as f32, &[1.0, 2.0, 5.0]) * 2 + usize::from(in_article),
     );
 }
 
 /// What follows from the first stage's scores.
 pub(crate) fn second(context: &Context<'_>, scores: &super::context::Scores, at: usize, active: &mut Active) {
-    use G::*;
     let document = context.document;
     let block = &document.blocks[at];
     let own = &document.containers[block.container];
     let score = |at: Option<usize>| at.and_then(|at| scores.first.get(at)).copied();
     let level = |score: Option<f32>| score.map_or(6, |score| steps(score, FEW_SCORE_STEPS));
     let mine = scores.first[at];
-    active.step(own_score, mine, SCORE_STEPS);
-    active.set(score_words, steps(mine, SCORE_STEPS) * 4 + steps(block.measure.words, &[5.0, 12.0, 30.0]));
-    active.set(previous_score, level(score(at.checked_sub(1))));
-    active.set(next_score, level(score(Some(at + 1))));
-    active.set(previous2_score, level(score(at.checked_sub(2))));
-    active.set(next2_score, level(score(Some(at + 2))));
-    active.step(window_score, scores.mean_around(at, 3), SCORE_STEPS);
-    active.step(wide_score, scores.mean_around(at, 8), SCORE_STEPS);
-    active.step(parent_score, scores.mean_without(document, own.parent, at), SCORE_STEPS);
+    active.step(G::own_score, mine, SCORE_STEPS);
+    active.set(G::score_words, steps(mine, SCORE_STEPS) * 4 + steps(block.measure.words, &[5.0, 12.0, 30.0]));
+    active.set(G::previous_score, level(score(at.checked_sub(1))));
+    active.set(G::next_score, level(score(Some(at + 1))));
+    active.set(G::previous2_score, level(score(at.checked_sub(2))));
+    active.set(G::next2_score, level(score(Some(at + 2))));
+    active.step(G::window_score, scores.mean_around(at, 3), SCORE_STEPS);
+    active.step(G::wide_score, scores.mean_around(at, 8), SCORE_STEPS);
+    active.step(G::parent_score, scores.mean_without(document, own.parent, at), SCORE_STEPS);
     active.step(
-        grandparent_score,
+        G::grandparent_score,
         scores.mean_without(document, document.containers[own.parent].parent, at),
         SCORE_STEPS,
     );
-    active.step(path_score, scores.path_mean_without(own.kin, at), SCORE_STEPS);
+    active.step(G::path_score, scores.path_mean_without(own.kin, at), SCORE_STEPS);
     let root = &document.containers[scores.root];
     active.set(
-        in_root,
+        G::in_root,
         if at < root.first {
             0
         } else if at >= root.end {
@@ -333,28 +336,28 @@ pub(crate) fn second(context: &Context<'_>, scores: &super::context::Scores, at:
         },
     );
     if at >= root.first && at < root.end {
-        active.flags(root_traits, scores.traits_below_root(document, block.container).0);
-        active.step(root_depth, f32::from(own.depth - root.depth), &[1.0, 2.0, 3.0, 5.0]);
-        active.step(root_child_score, scores.root_child_mean(document, block.container, at), SCORE_STEPS);
+        active.flags(G::root_traits, scores.traits_below_root(document, block.container).0);
+        active.step(G::root_depth, f32::from(own.depth - root.depth), &[1.0, 2.0, 3.0, 5.0]);
+        active.step(G::root_child_score, scores.root_child_mean(document, block.container, at), SCORE_STEPS);
     }
     let distance_steps = &[1.0, 3.0, 6.0, 15.0];
     if at < scores.body_first {
-        active.step(before_body, (scores.body_first - at) as f32, distance_steps);
+        active.step(G::before_body, (scores.body_first - at) as f32, distance_steps);
     }
     if at > scores.body_last {
-        active.step(after_body, (at - scores.body_last) as f32, distance_steps);
+        active.step(G::after_body, (at - scores.body_last) as f32, distance_steps);
     }
     let (before, after) = scores.body_around(at);
-    active.step(body_before, before, &[0.01, 0.1, 0.3, 0.6, 0.9, 0.99]);
-    active.step(body_after, after, &[0.01, 0.1, 0.3, 0.6, 0.9, 0.99]);
+    active.step(G::body_before, before, &[0.01, 0.1, 0.3, 0.6, 0.9, 0.99]);
+    active.step(G::body_after, after, &[0.01, 0.1, 0.3, 0.6, 0.9, 0.99]);
     if let Some((furniture, distance)) = scores.opened[at] {
-        active.set(opened, furniture as usize * 3 + steps(distance as f32, &[3.0, 10.0]));
+        active.set(G::opened, furniture as usize * 3 + steps(distance as f32, &[3.0, 10.0]));
     }
     if let Kind::Heading(_) = block.kind {
-        active.set(heading_next, level(scores.next_not_heading(document, at)));
+        active.set(G::heading_next, level(scores.next_not_heading(document, at)));
     } else if let Some(heading) = scores.heading_above(at) {
         let found = context.matches[heading].is_some_and(|found| found.coverage == Coverage::Whole);
-        active.set(heading_opens, usize::from(found) * 2 + usize::from(scores.first[heading] > 0.5));
+        active.set(G::heading_opens, usize::from(found) * 2 + usize::from(scores.first[heading] > 0.5));
     }
 }
 

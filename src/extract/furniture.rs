@@ -85,7 +85,7 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
                 break;
             }
             Section::Rest if found.furniture == Furniture::AuthorBox => {
-                at = drop_name(lines, at, line.text, rule, &mut fates)
+                at = drop_name(lines, at, line.text, rule, &mut fates);
             }
             Section::Box if is_tail && found.coverage == Coverage::Whole => {
                 while at < lines.len() && !lines[at].is_heading && prose[at] == 0.0 {
@@ -94,7 +94,7 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
                 }
             }
             Section::Box if found.furniture == Furniture::Related && line.measure.ends_colon => {
-                at = drop_card(lines, at, matches, rule, &mut fates)
+                at = drop_card(lines, at, matches, rule, &mut fates);
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! What can be counted in a block's text without knowing its language.
 
 /// Counts over one block.
+#[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measure {
     /// Words; in scripts without spaces every character counts a little over half a word.
@@ -131,8 +132,9 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
             '©' | '®' => counts.signs |= 1,
             '@' => counts.signs |= 2,
             '€' | '$' | '£' | '¥' => counts.signs |= 8,
-            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' => {
-                counts.signs |= 32
+            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' =>
+            {
+                counts.signs |= 32;
             }
             _ => {}
         }

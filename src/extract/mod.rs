@@ -6,6 +6,8 @@
 //! of it. Lines that name themselves as furniture ([`furniture`], [`phrases`]) leave what was chosen, and the rest is
 //! the text ([`text`]). Every block's fate is on the account.
 
+#![expect(clippy::cast_precision_loss, reason = "counts of words and blocks on a page are far below 2^23")]
+
 mod blocks;
 mod boxes;
 mod choose;

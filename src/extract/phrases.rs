@@ -104,6 +104,8 @@ pub(crate) struct Phrases {
     ends: HashMap<[char; 2], Vec<Phrase>>,
 }
 
+/// Bytes at either end of a long line that are compared: no phrase is longer.
+const EDGE_BYTES: usize = 160;
 /// Longer lines are sentences, whatever they begin with.
 const MAX_LINE_BYTES: usize = 600;
 
@@ -148,15 +150,22 @@ impl Phrases {
         if line.len() > MAX_LINE_BYTES || words > 64.0 {
             return None;
         }
-        let inner = fold_inner(line);
-        let bare = inner.trim_matches(|c: char| !c.is_alphanumeric() && c != '#');
-        if let Some(&(furniture, section)) = self.whole.get(bare) {
-            return Some(Match { furniture, section, coverage: Coverage::Whole });
-        }
+        // Whole lines are short, and of a long one only the ends are looked at: folding is what costs.
+        let (head, tail) = if line.len() <= 2 * EDGE_BYTES {
+            let folded = fold_inner(line);
+            let bare = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '#');
+            if let Some(&(furniture, section)) = self.whole.get(bare) {
+                return Some(Match { furniture, section, coverage: Coverage::Whole });
+            }
+            (folded.clone(), folded)
+        } else {
+            let tail = line.ceil_char_boundary(line.len() - EDGE_BYTES);
+            (fold_inner(&line[..line.floor_char_boundary(EDGE_BYTES)]), fold_inner(&line[tail..]))
+        };
         let fits = |phrase: &&Phrase| words <= phrase.max_words as f32;
-        let start = first_two(inner.chars())
+        let start = first_two(head.chars())
             .and_then(|key| self.starts.get(&key))
-            .and_then(|bucket| bucket.iter().find(|phrase| inner.starts_with(&*phrase.text) && fits(phrase)));
+            .and_then(|bucket| bucket.iter().find(|phrase| head.starts_with(&*phrase.text) && fits(phrase)));
         if let Some(phrase) = start {
             return Some(Match {
                 furniture: phrase.furniture,
@@ -164,9 +173,9 @@ impl Phrases {
                 coverage: Coverage::Start,
             });
         }
-        let end = first_two(inner.chars().rev())
+        let end = first_two(tail.chars().rev())
             .and_then(|key| self.ends.get(&key))
-            .and_then(|bucket| bucket.iter().find(|phrase| inner.ends_with(&*phrase.text) && fits(phrase)));
+            .and_then(|bucket| bucket.iter().find(|phrase| tail.ends_with(&*phrase.text) && fits(phrase)));
         end.map(|phrase| Match {
             furniture: phrase.furniture,
             section: phrase.section,

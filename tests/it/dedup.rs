@@ -9,6 +9,8 @@ use feedmill::model::{Page, PageBody};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::support::site::paragraphs;
+
 fn batch(arguments: &[&str], lines: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_feedmill"))
         .args(["dedup", "--batch"])
@@ -104,15 +106,7 @@ fn a_line_that_cannot_be_read_says_why_and_the_others_go_on() {
 
 #[test]
 fn furniture_makes_no_other_article() {
-    let paragraphs: Vec<String> = (0..6)
-        .map(|i| {
-            format!(
-                "<p>Paragraph {i} of the council's report, in which the {i}th bridge is said to need repair, \
-             is longer than most and says so at some length.</p>"
-            )
-        })
-        .collect();
-    let paragraphs = paragraphs.concat();
+    let paragraphs: String = paragraphs("bridges").iter().map(|text| format!("<p>{text}</p>")).collect();
     let pages = [
         format!(
             "<html><body><nav><a href=/a>News</a> <a href=/b>Sport</a></nav><article><h1>Bridges need repair</h1>\

@@ -13,6 +13,7 @@ mod demo;
 mod deploy;
 mod discover;
 mod documents;
+mod extract;
 mod extract_batch;
 mod fetch;
 mod guard;

@@ -1,0 +1,226 @@
+//! The extractor against hostile pages, and what holds of its output whatever the page.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use feedmill::extract::{Evidence, Rules, SiteEvidence, SiteRules, extract};
+use feedmill::model::{Article, EntryEvidence, Page, PageBody, QualityFlag};
+use proptest::prelude::*;
+use url::Url;
+
+/// On any machine and unoptimised; a release build needs a fifth of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn page_at(url: &str, body: PageBody) -> Page {
+    let url = Url::parse(url).unwrap();
+    Page { url: url.clone(), final_url: url, body, fetched_at: "2026-03-05T12:00:00Z".parse().unwrap() }
+}
+
+fn page(html: impl Into<String>) -> Page {
+    page_at("https://courier.example/news/1", PageBody::Html(html.into()))
+}
+
+fn plain(html: impl Into<String>) -> Article {
+    extract(&page(html), &Evidence::default(), &Rules::new(&[]).unwrap())
+}
+
+#[test]
+fn bombs_end_soon() {
+    let attributes: String = (0..50_000).map(|n| format!(" a{n}=\"\"")).collect();
+    let fonts: String = (0..20_000).map(|n| format!("<p><font id=f{n}>x")).collect();
+    let bombs = [
+        ("nested boxes", "<div>".repeat(100_000)),
+        ("formatting that is never closed", fonts),
+        ("nested lists", "<ul><li>".repeat(10_000)),
+        ("misnested spans", "<span>".repeat(20_000) + &"</i>".repeat(20_000)),
+        ("end tags at depth", "<div>".repeat(500) + &"</i>".repeat(200_000)),
+        ("one tag of many attributes", format!("<div{attributes}>text</div>")),
+        ("many references", format!("<p>{}</p>", "&amp;".repeat(300_000))),
+        ("many paragraphs", "<p>A sentence of the page.</p>".repeat(200_000)),
+        ("nested tables", "<table><tr><td>".repeat(5_000)),
+        ("nested links", "<a href=x>y".repeat(30_000)),
+        ("line breaks", "x<br>".repeat(100_000)),
+        ("one long word", "x".repeat(5_000_000)),
+    ];
+    for (name, bomb) in bombs {
+        let start = Instant::now();
+        plain(bomb);
+        let took = start.elapsed();
+        assert!(took < PATIENCE, "{name}: {took:?}");
+    }
+}
+
+#[test]
+fn what_came_before_a_limit_is_kept() {
+    let sentence = "<p>The ferry left the harbour on Tuesday morning for the first time in four days.</p>";
+    let article =
+        plain(format!("<article>{}{}", sentence.repeat(1), "<div>".repeat(5_000)) + &"x".repeat(10_000));
+    assert!(article.quality_flags.contains(&QualityFlag::Partial), "{:?}", article.quality_flags);
+}
+
+/// A page of a site: a story of its own, and a promise that every page repeats.
+fn story(number: usize) -> String {
+    let topics = ["harbour", "library", "orchard", "railway", "observatory", "brewery"];
+    let topic = topics[number % topics.len()];
+    let paragraphs: String = (0..5)
+        .map(|n| format!("<p>In part {n} the {topic} of town {number} was rebuilt by its owners, who spent {n} years on it and told nobody.</p>"))
+        .collect();
+    format!(
+        "<html><body><article><h1>The {topic} of town {number}</h1>{paragraphs}\
+         <p>Readers of this paper have trusted our reporters since the year it was founded by two teachers.</p>\
+         </article></body></html>"
+    )
+}
+
+const PROMISE: &str = "Readers of this paper have trusted";
+
+/// Learns from pages the way the store does: hashes of distinct articles, counted.
+fn learn(evidence: &mut SiteEvidence, page: &Page, rules: &Rules) {
+    let article = extract(page, &Evidence::default(), rules);
+    evidence.articles += 1;
+    for hash in article.block_hashes {
+        *evidence.articles_by_block.entry(hash).or_default() += 1;
+    }
+}
+
+#[test]
+fn what_other_pages_of_the_site_say_too_is_furniture() {
+    let rules = Rules::new(&[]).unwrap();
+    let mut site = SiteEvidence::default();
+    for number in 1..5 {
+        learn(&mut site, &page(story(number)), &rules);
+    }
+    let unknown = extract(&page(story(0)), &Evidence::default(), &rules);
+    let known = extract(&page(story(0)), &Evidence { entry: None, site: Some(&site) }, &rules);
+    assert!(unknown.text.contains(PROMISE));
+    assert!(!known.text.contains(PROMISE), "{}", known.text);
+    let fate = known.account.iter().find(|block| block.text.starts_with(PROMISE)).unwrap();
+    assert_eq!((fate.kept, &*fate.rule), (false, "site.seen_elsewhere"));
+    assert!(known.text.contains("In part 4 the harbour of town 0"));
+}
+
+#[test]
+fn a_second_site_changes_no_byte_of_the_first() {
+    let rules = Rules::new(&[]).unwrap();
+    let first = page_at("https://one.example/1", PageBody::Html(story(0)));
+    let mut sites: HashMap<&str, SiteEvidence> = HashMap::new();
+    learn(sites.entry("one.example").or_default(), &page(story(1)), &rules);
+    let before = extract(&first, &Evidence { entry: None, site: sites.get("one.example") }, &rules);
+    for number in 1..6 {
+        learn(sites.entry("two.example").or_default(), &page(story(number)), &rules);
+    }
+    let after = extract(&first, &Evidence { entry: None, site: sites.get("one.example") }, &rules);
+    assert_eq!(before, after);
+    assert!(after.text.contains(PROMISE));
+}
+
+#[test]
+fn the_operators_selectors_win() {
+    let site = SiteRules {
+        host: "courier.example".to_owned(),
+        body: vec!["#notes".to_owned()],
+        drop: vec![".aside".to_owned()],
+        title: vec!["#name".to_owned()],
+        author: vec![".who".to_owned()],
+        date: vec!["time".to_owned()],
+    };
+    let html = "<h1>Something else</h1><p id=name>The real headline</p><p class=who>By Rana Koval</p>\
+                <time datetime='2026-02-01T08:00:00Z'>1 February</time>\
+                <article><p>A long paragraph of prose, which any model would take for the story of this page.</p></article>\
+                <ul id=notes><li><a href=/1>First note</a></li><li class=aside>Second note</li><li>Leave a comment</li></ul>";
+    let article = extract(&page(html), &Evidence::default(), &Rules::new(&[site]).unwrap());
+    assert_eq!(article.text, "First note\nLeave a comment");
+    assert_eq!(article.title.as_deref(), Some("The real headline"));
+    assert_eq!(article.authors, ["Rana Koval"]);
+    assert_eq!(article.published_at, Some("2026-02-01T08:00:00Z".parse().unwrap()));
+    assert!(article.account.iter().any(|block| block.rule == "operator.drop" && block.text == "Second note"));
+}
+
+#[test]
+fn a_broken_selector_names_its_place() {
+    let site =
+        SiteRules { host: "x.example".to_owned(), drop: vec!["p >".to_owned()], ..SiteRules::default() };
+    let error = Rules::new(&[site]).unwrap_err();
+    assert!(error.to_string().starts_with("site x.example: drop: invalid selector \"p >\""), "{error}");
+}
+
+#[test]
+fn the_entrys_content_stands_in_for_a_stub() {
+    let content: String = (0..6)
+        .map(|n| format!("<p>Paragraph {n} tells how the old mill was taken apart, stone by stone, and put up again.</p>"))
+        .collect();
+    let entry = EntryEvidence { content: Some(content), ..EntryEvidence::default() };
+    let stub = page("<article><h1>The mill</h1><p>Subscribe to continue reading.</p></article>");
+    let article = extract(&stub, &Evidence { entry: Some(&entry), site: None }, &Rules::new(&[]).unwrap());
+    assert!(article.quality_flags.contains(&QualityFlag::FeedContentUsed));
+    assert!(article.text.contains("Paragraph 5 tells"));
+}
+
+/// Letters and digits: what has to be on the page before it can be in the text.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+fn markup() -> impl Strategy<Value = String> {
+    let word = "[a-zäß中я]{1,9}";
+    let sentence = prop::collection::vec(word, 1..25).prop_map(|words| words.join(" ") + ".");
+    let tag = prop::sample::select(vec![
+        "p",
+        "div",
+        "h1",
+        "h2",
+        "li",
+        "ul",
+        "td",
+        "table",
+        "tr",
+        "blockquote",
+        "a",
+        "b",
+        "span",
+        "br",
+        "pre",
+        "article",
+        "section",
+        "figure",
+        "form",
+        "nav",
+        "i",
+    ]);
+    let class =
+        prop::sample::select(vec!["", " class=comments", " class='entry-content'", " hidden", " id=share"]);
+    let piece = prop_oneof![
+        4 => sentence,
+        3 => (tag.clone(), class).prop_map(|(tag, class)| format!("<{tag}{class}>")),
+        2 => tag.prop_map(|tag| format!("</{tag}>")),
+        1 => "[<>&\"'/!-]{1,4}",
+    ];
+    prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_text_says_nothing_that_the_page_does_not(html in markup()) {
+        let shown: String = letters(&scraper::Html::parse_document(&html).root_element().text().collect::<String>());
+        for line in plain(html).text.lines() {
+            prop_assert!(shown.contains(&letters(line)), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn plain_text_comes_out_of_itself_unchanged(text in "([A-Z][a-z]{2,9}( [a-z]{2,9}){8,20}\\.\n\n){1,8}") {
+        let rules = Rules::new(&[]).unwrap();
+        let once = extract(&page_at("https://a.example/", PageBody::Text(text)), &Evidence::default(), &rules);
+        let again = page_at("https://a.example/", PageBody::Text(once.text.clone()));
+        prop_assert_eq!(&extract(&again, &Evidence::default(), &rules).text, &once.text);
+    }
+
+    #[test]
+    fn nothing_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        plain(text.clone());
+        extract(&page_at("https://a.example/", PageBody::Text(text)), &Evidence::default(), &Rules::new(&[]).unwrap());
+    }
+}
