@@ -1,14 +1,19 @@
 //! `feedmill export`: stored articles as files or JSON lines.
 
+use std::fs;
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::{Global, block_on};
+use super::{Global, block_on, progress};
 use crate::clock::Clock;
 use crate::publish::files::{Folder, Selection};
 use crate::publish::lines;
 use crate::store::Store;
+
+/// How often the files in the folder are counted while they are written.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
@@ -45,13 +50,34 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             Some(dir) => {
                 let selection =
                     if args.with_duplicates { Selection::WithDuplicates } else { Selection::Originals };
-                let written = Folder::open(dir, selection)?.catch_up(&store).await?;
+                let folder = Folder::open(dir, selection)?;
+                let shown = show_files(dir);
+                let written = folder.catch_up(&store).await;
+                drop(shown);
+                let written = written?;
                 tracing::info!(files = written, dir = %dir.display(), "exported");
             }
             None => stream(args, &store).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Shows how many texts `dir` has gained.
+fn show_files(dir: &Path) -> progress::Shown {
+    let dir = dir.to_owned();
+    let before = count_texts(&dir);
+    progress::show_every(COUNT_EVERY, move || {
+        let gained = count_texts(&dir).saturating_sub(before);
+        format!("{gained} texts written to {}", dir.display())
+    })
+}
+
+/// How many texts are in `dir`; one that cannot be listed shows none, and its export says why.
+fn count_texts(dir: &Path) -> usize {
+    let is_text =
+        |entry: &fs::DirEntry| Path::new(&entry.file_name()).extension().is_some_and(|ext| ext == "txt");
+    fs::read_dir(dir).map_or(0, |entries| entries.flatten().filter(is_text).count())
 }
 
 async fn stream(args: &Args, store: &Store) -> anyhow::Result<()> {

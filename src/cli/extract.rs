@@ -1,14 +1,15 @@
 //! `feedmill extract`: the clean text of one page, or of many from JSON lines.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use url::Url;
 
-use super::{DONE_IN_PART, Global, block_on};
+use super::{DONE_IN_PART, Global, block_on, progress};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::extract::{Evidence, Rules, extract};
@@ -59,15 +60,24 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
                 std::thread::available_parallelism().context("cannot count the cores; hint: give --jobs")?
             }
         };
-        let batch = batch::Batch { rules: &rules, dedup: &config.dedup, fetched_at, jobs };
+        let counts = Arc::new(batch::Counts::default());
+        let batch = batch::Batch { rules: &rules, dedup: &config.dedup, fetched_at, jobs, counts: &counts };
         let file = args.input.as_deref().filter(|path| *path != "-").map(Path::new);
-        let failed =
-            if args.learn { batch.learn_and_run(file, &mut out)? } else { batch.run(file, &mut out)? };
+        // The records themselves are what moves where they go to the terminal.
+        let shown = (!io::stdout().is_terminal()).then(|| {
+            let counts = Arc::clone(&counts);
+            progress::show(move || counts.to_string())
+        });
+        let done = if args.learn { batch.learn_and_run(file, &mut out) } else { batch.run(file, &mut out) };
+        drop(shown);
+        done?;
         out.flush().context("cannot write to standard output")?;
+        let (answered, failed) = (counts.answered(), counts.failed());
         if failed > 0 {
-            tracing::warn!(failed, "some lines have no article: their output says why");
+            tracing::warn!(answered, failed, "some lines have no article: their output says why");
             return Ok(ExitCode::from(DONE_IN_PART));
         }
+        tracing::info!(answered, "extracted");
         return Ok(ExitCode::SUCCESS);
     }
     let input = args.input.as_deref().expect("clap requires it without --batch");

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 use anyhow::bail;
 use comfy_table::Table;
 use jiff::{SpanRound, Timestamp, Unit};
+use serde::Serialize;
 use url::Url;
 
-use super::{Global, block_on, discover, opml, table};
+use super::{DONE_IN_PART, Global, block_on, discover, opml, table};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::model::FeedId;
 use crate::store::{FeedState, FeedStatus, Store};
 
 /// Arguments of `feeds`.
@@ -44,6 +46,15 @@ enum Command {
     },
     /// The feeds as OPML, for other readers or another feedmill
     Export,
+    /// Let quarantined feeds be polled again, and print them. A feed is quarantined when the process died on it each time
+    Release {
+        /// Their addresses, as configured or as they are polled now [default: all that are quarantined]
+        #[arg(value_name = "URL")]
+        urls: Vec<String>,
+        /// All quarantined entries instead; only their number is said
+        #[arg(long, conflicts_with = "urls")]
+        entries: bool,
+    },
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
@@ -56,6 +67,23 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             discover::run(&feed_url(&url)?, *json, &config)
         }
         Command::Export => export(&config),
+        Command::Release { entries: true, .. } => release_entries(&config),
+        Command::Release { urls, entries: false } => release(&config, urls),
+    }
+}
+
+/// A feed in the store, and what the configuration says of it.
+#[derive(Serialize)]
+pub(super) struct Known<'c> {
+    #[serde(flatten)]
+    pub(super) status: FeedStatus,
+    /// The operator's labels.
+    pub(super) tags: &'c [String],
+}
+
+impl Known<'_> {
+    fn is_at(&self, url: &Url) -> bool {
+        self.status.configured_url == *url || self.status.url == *url
     }
 }
 
@@ -73,7 +101,7 @@ fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
 fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
     let url = feed_url(url)?;
     let feeds = known(config)?;
-    let Some(feed) = feeds.iter().find(|feed| feed.configured_url == url || feed.url == url) else {
+    let Some(feed) = feeds.iter().find(|feed| feed.is_at(&url)) else {
         bail!(
             "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
         );
@@ -89,32 +117,70 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
 
 fn export(config: &Config) -> anyhow::Result<ExitCode> {
     let mut feeds = known(config)?;
-    feeds.retain(|feed| feed.state != FeedState::Removed);
+    feeds.retain(|feed| feed.status.state != FeedState::Removed);
     let mut out = io::stdout().lock();
     opml::write(&mut out, &feeds)?;
     Ok(ExitCode::SUCCESS)
 }
 
+fn release(config: &Config, urls: &[String]) -> anyhow::Result<ExitCode> {
+    let urls: Vec<Url> = urls.iter().map(|url| feed_url(url)).collect::<anyhow::Result<_>>()?;
+    let mut quarantined = known(config)?;
+    quarantined.retain(|feed| feed.status.state == FeedState::Quarantined);
+    let mut all_found = true;
+    for url in urls.iter().filter(|url| !quarantined.iter().any(|feed| feed.is_at(url))) {
+        eprintln!("{url}: not among the quarantined feeds");
+        all_found = false;
+    }
+    quarantined.retain(|feed| urls.is_empty() || urls.iter().any(|url| feed.is_at(url)));
+    let ids: Vec<FeedId> = quarantined.iter().map(|feed| feed.status.id).collect();
+    let released = block_on(async {
+        let store = Store::open(&config.database, Clock::system()).await?;
+        Ok(store.feeds_release_quarantined(&ids).await?)
+    })?;
+    tracing::info!(feeds = released, "released");
+    let mut out = io::stdout().lock();
+    for feed in &quarantined {
+        writeln!(out, "{}", feed.status.configured_url)?;
+    }
+    Ok(if all_found { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
+}
+
+fn release_entries(config: &Config) -> anyhow::Result<ExitCode> {
+    let released = block_on(async {
+        let store = Store::open(&config.database, Clock::system()).await?;
+        let quarantined = store.entries_quarantined().await?;
+        Ok(store.entries_release_quarantined(&quarantined).await?)
+    })?;
+    tracing::info!(entries = released, "released");
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The feeds in the store.
-fn known(config: &Config) -> anyhow::Result<Vec<FeedStatus>> {
-    block_on(async {
+fn known(config: &Config) -> anyhow::Result<Vec<Known<'_>>> {
+    let listed = block_on(async {
         let store = Store::open(&config.database, Clock::system()).await?;
         Ok(store.feeds_list().await?)
-    })
+    })?;
+    let known = |status: FeedStatus| {
+        let options = config.feeds.get(&status.configured_url);
+        Known { tags: options.map_or(&[], |options| options.tags.as_slice()), status }
+    };
+    Ok(listed.into_iter().map(known).collect())
 }
 
 fn feed_url(text: &str) -> anyhow::Result<Url> {
     config::feed_url(text).map_err(anyhow::Error::msg)
 }
 
-fn write_json(out: &mut impl Write, feed: &FeedStatus) -> anyhow::Result<()> {
+fn write_json(out: &mut impl Write, feed: &Known<'_>) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *out, feed)?;
     Ok(writeln!(out)?)
 }
 
-fn feeds_table(feeds: &[FeedStatus], now: Timestamp) -> Table {
+fn feeds_table(feeds: &[Known<'_>], now: Timestamp) -> Table {
     let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
-    for feed in feeds {
+    for Known { status: feed, .. } in feeds {
         let name = match &feed.title {
             Some(title) => format!("{}\n{}", plain(title), feed.configured_url),
             None => feed.configured_url.to_string(),
@@ -130,7 +196,8 @@ fn feeds_table(feeds: &[FeedStatus], now: Timestamp) -> Table {
     table
 }
 
-fn write_details(out: &mut impl Write, feed: &FeedStatus, now: Timestamp) -> io::Result<()> {
+fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io::Result<()> {
+    let feed = &known.status;
     let ago = |at: Option<Timestamp>| {
         at.map_or_else(|| "never".to_owned(), |at| format!("{at} ({} ago)", rough_time(at, now)))
     };
@@ -141,6 +208,9 @@ fn write_details(out: &mut impl Write, feed: &FeedStatus, now: Timestamp) -> io:
     }
     if let Some(title) = &feed.title {
         line("title", plain(title))?;
+    }
+    if !known.tags.is_empty() {
+        line("tags", plain(&known.tags.join(", ")))?;
     }
     line("state", state(feed).to_owned())?;
     line("entries", feed.entries.to_string())?;

@@ -19,12 +19,17 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use tracing::{debug, warn};
 
 use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings};
+use crate::daemon::DaemonError;
+use crate::fetch::FetchError;
+use crate::publish::PublishError;
+use crate::store::StoreError;
 use crate::telemetry::{self, Logs};
 
 const EXIT_CODES: &str = "\
@@ -32,7 +37,7 @@ Exit codes:
   0  done
   1  failed: the reason is on standard error
   2  bad command line or configuration: nothing was started
-  3  done in part: some inputs failed, each named on standard error";
+  3  done in part: some inputs failed, each named on standard error, or it was interrupted";
 
 const CONFIG_HELP: &str = "Configuration file [default: the first of ./feedmill.toml, \
 $XDG_CONFIG_HOME/feedmill/feedmill.toml, /etc/feedmill/feedmill.toml; without any, the built-in defaults]";
@@ -40,8 +45,11 @@ $XDG_CONFIG_HOME/feedmill/feedmill.toml, /etc/feedmill/feedmill.toml; without an
 /// The configuration cannot be used; clap exits likewise for a command line that cannot.
 const BAD_CONFIG: u8 = 2;
 
-/// Some inputs failed, the others are done.
+/// Some inputs failed, the others are done; or the work was interrupted.
 pub(crate) const DONE_IN_PART: u8 = 3;
+
+/// How long the end of a subcommand waits for threads that are still busy with work that nobody wants any more.
+const BUSY_THREADS_GRACE: Duration = Duration::from_secs(1);
 
 /// Turns RSS, Atom and JSON feeds into clean, deduplicated article text.
 #[derive(Debug, Parser)]
@@ -96,10 +104,7 @@ impl Cli {
     pub fn main(self) -> ExitCode {
         let done = install_crypto().and_then(|()| self.run());
         done.unwrap_or_else(|error| {
-            if let Some(cause) = error.downcast_ref::<io::Error>()
-                && cause.kind() == io::ErrorKind::BrokenPipe
-            {
-                // The reader of our output has seen enough (`feedmill export | head`).
+            if reader_has_left(&error) {
                 return ExitCode::SUCCESS;
             }
             if error.is::<ConfigError>() {
@@ -183,11 +188,29 @@ fn with_warnings_logged(loaded: Loaded) -> Config {
 
 /// Runs `work` on a runtime of its own: the subcommands that only compute never pay for one.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("cannot start the async runtime")?
-        .block_on(work)
+        .context("cannot start the async runtime")?;
+    let done = runtime.block_on(work);
+    // A drop would wait without limit for a page that is still being parsed.
+    runtime.shutdown_timeout(BUSY_THREADS_GRACE);
+    done
+}
+
+/// Whether the reader of our output has seen enough (`feedmill export | head`). A connection to the database or to a
+/// host breaks like a pipe, but then nobody has left.
+fn reader_has_left(error: &anyhow::Error) -> bool {
+    let is_of_a_connection = error.is::<StoreError>()
+        || error.is::<FetchError>()
+        || error.is::<DaemonError>()
+        || matches!(error.downcast_ref(), Some(PublishError::Store(_)));
+    let is_broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        let of_json = || cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind).or_else(of_json);
+        kind == Some(io::ErrorKind::BrokenPipe)
+    };
+    !is_of_a_connection && error.chain().any(is_broken_pipe)
 }
 
 /// One TLS implementation for every crate; without a choice rustls would panic at the first connection.
@@ -196,4 +219,47 @@ fn install_crypto() -> anyhow::Result<()> {
         bail!("a TLS implementation is installed already");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken_pipe() -> io::Error {
+        io::ErrorKind::BrokenPipe.into()
+    }
+
+    #[test]
+    fn a_closed_pipe_is_found_wherever_it_stands() {
+        let of_json = serde_json::Error::io(broken_pipe());
+        let of_a_file = || PublishError::File {
+            action: "cannot write to",
+            path: "the output".to_owned(),
+            source: broken_pipe(),
+        };
+        let errors = [
+            anyhow::Error::new(broken_pipe()),
+            anyhow::Error::new(broken_pipe()).context("cannot write to standard output"),
+            anyhow::Error::new(PublishError::Json { seq: 1, source: of_json }),
+            anyhow::Error::new(of_a_file()).context("one").context("two"),
+        ];
+        for error in errors {
+            assert!(reader_has_left(&error), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_connection_is_no_reader_that_left() {
+        let lost = || StoreError::Database(sqlx::Error::Io(broken_pipe()));
+        let errors = [
+            anyhow::Error::new(lost()),
+            anyhow::Error::new(lost()).context("one"),
+            anyhow::Error::new(PublishError::Store(lost())),
+            anyhow::Error::new(DaemonError::Store(lost())),
+            anyhow::Error::new(io::Error::from(io::ErrorKind::StorageFull)),
+        ];
+        for error in errors {
+            assert!(!reader_has_left(&error), "{error:?}");
+        }
+    }
 }

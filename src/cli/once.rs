@@ -1,7 +1,9 @@
 //! `feedmill once`: poll everything due, process, exit.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use super::{DONE_IN_PART, Global, block_on, progress};
 use crate::clock::Clock;
@@ -22,14 +24,14 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         let lifecycle = Lifecycle::new(stop_timeout);
         let _signals = lifecycle::signals(&lifecycle)?;
         let soft = lifecycle.soft();
-        let hard = lifecycle.hard();
-        let done = progress::shown(&tally, async {
-            tokio::select! {
-                done = daemon.once(&soft) => done,
-                () = hard.cancelled() => Ok(()),
-            }
-        });
-        done.await?;
+        let shown = progress::show_mill(Arc::clone(&tally));
+        let done = tokio::select! {
+            done = daemon.once(&soft) => done,
+            () = stopped_hard(&lifecycle, stop_timeout) => Ok(()),
+        };
+        drop(shown);
+        done?;
+        let interrupted = soft.is_cancelled();
         let count = |counter: &AtomicU64| Tally::get(counter);
         tracing::info!(
             polled = count(&tally.polls_ok),
@@ -39,10 +41,21 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             duplicates = count(&tally.duplicates),
             postponed = count(&tally.postponed),
             failed = count(&tally.failed),
-            "done"
+            "{}",
+            if interrupted { "interrupted" } else { "done" }
         );
-        let all_done =
-            [&tally.polls_failed, &tally.postponed, &tally.failed].into_iter().all(|n| count(n) == 0);
+        let all_done = !interrupted
+            && [&tally.polls_failed, &tally.postponed, &tally.failed].into_iter().all(|n| count(n) == 0);
         Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
     })
+}
+
+/// Comes back when what is in hand is to be dropped: at a second signal, or when a stop has taken `stop_timeout`.
+async fn stopped_hard(lifecycle: &Lifecycle, stop_timeout: Duration) {
+    lifecycle.soft().cancelled().await;
+    let hard = lifecycle.hard();
+    if tokio::time::timeout(stop_timeout, hard.cancelled()).await.is_err() {
+        tracing::warn!("the stop timeout is over, dropping what is left");
+        lifecycle.stop_hard();
+    }
 }

@@ -5,11 +5,10 @@ use std::io::Write;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::feeds::plain;
-use crate::store::FeedStatus;
+use super::feeds::{Known, plain};
 
-/// Writes a document with one outline a feed, at the address where it is polled now.
-pub(super) fn write(out: &mut impl Write, feeds: &[FeedStatus]) -> std::io::Result<()> {
+/// Writes a document with one outline a feed, at the address where it is polled now. Its tags are its categories.
+pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Result<()> {
     let mut xml = Writer::new_with_indent(&mut *out, b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.write_event(Event::Start(BytesStart::new("opml").with_attributes([("version", "2.0")])))?;
@@ -18,14 +17,18 @@ pub(super) fn write(out: &mut impl Write, feeds: &[FeedStatus]) -> std::io::Resu
         Ok(())
     })?;
     xml.write_event(Event::Start(BytesStart::new("body")))?;
-    for feed in feeds {
+    for Known { status: feed, tags } in feeds {
         let title = plain(feed.title.as_deref().unwrap_or(feed.url.as_str()));
-        let attributes = [
+        let mut attributes = vec![
             ("type", "rss"),
             ("text", title.as_str()),
             ("title", title.as_str()),
             ("xmlUrl", feed.url.as_str()),
         ];
+        let categories = plain(&tags.join(","));
+        if !categories.is_empty() {
+            attributes.push(("category", &categories));
+        }
         xml.write_event(Event::Empty(BytesStart::new("outline").with_attributes(attributes)))?;
     }
     xml.write_event(Event::End(BytesEnd::new("body")))?;

@@ -8,6 +8,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::DONE_IN_PART;
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 
 /// Parse feed files and print what they hold, one JSON object a file.
@@ -21,8 +22,8 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
 }
 
-/// Prints the report of every file. Fails if a file cannot be read; one that is no feed only counts against the exit
-/// code.
+/// Prints the report of every file. One that cannot be read or is no feed has its report too, is named on standard error
+/// and counts against the exit code.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut all_feeds = true;
@@ -32,35 +33,43 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             std::fs::read_to_string(manifest).with_context(|| format!("read {}", manifest.display()))?;
         for row in table.lines().filter(|row| !row.is_empty()) {
             let (path, content_type) = row.split_once('\t').unwrap_or((row, ""));
-            let body = read_file(&folder.join(path))?;
             let content_type = Some(content_type).filter(|value| !value.is_empty());
-            all_feeds &= report(path, &body, content_type, &mut out)?;
+            all_feeds &= report(path, read_file(&folder.join(path)), content_type, &mut out)?;
         }
     }
     for path in &args.files {
-        let body = if path == Path::new("-") { read_stdin()? } else { read_file(path)? };
-        all_feeds &= report(&path.to_string_lossy(), &body, None, &mut out)?;
+        let body = if path == Path::new("-") { read_stdin() } else { read_file(path) };
+        all_feeds &= report(&path.to_string_lossy(), body, None, &mut out)?;
     }
     out.flush().context("write to standard output")?;
-    Ok(if all_feeds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all_feeds { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
 fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("read {}", path.display()))
+    std::fs::read(path).context("cannot be read")
 }
 
 fn read_stdin() -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut body).context("read standard input")?;
+    std::io::stdin().lock().read_to_end(&mut body).context("cannot be read")?;
     Ok(body)
 }
 
-/// Writes one line; `false` if the body is no feed.
-fn report(path: &str, body: &[u8], content_type: Option<&str>, out: &mut impl Write) -> anyhow::Result<bool> {
-    let parsed = parse(body, content_type, None);
+/// Writes one line; `false` if the body could not be read or is no feed, which is said on standard error too.
+fn report(
+    path: &str,
+    body: anyhow::Result<Vec<u8>>,
+    content_type: Option<&str>,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let parsed = body.and_then(|body| Ok(parse(&body, content_type, None)?));
     let report = match &parsed {
         Ok(feed) => Report::of(path, feed),
-        Err(error) => Report { path, error: Some(error.to_string()), ..Report::default() },
+        Err(error) => {
+            let error = format!("{error:#}");
+            eprintln!("{path}: {error}");
+            Report { path, error: Some(error), ..Report::default() }
+        }
     };
     serde_json::to_writer(&mut *out, &report).context("write to standard output")?;
     writeln!(out).context("write to standard output")?;

@@ -1,14 +1,14 @@
 //! kill -9 at any moment loses nothing and stores nothing twice.
 
 use std::collections::HashSet;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use feedmill::model::{Event, Record};
 use tokio::sync::Notify;
 
-use crate::support::daemon::TestDaemon;
+use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
@@ -34,12 +34,6 @@ impl Allowance {
         }
         taken.is_ok()
     }
-}
-
-fn feedmill(config: &std::path::Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
-    command.arg("--config").arg(config).args(arguments).stdin(Stdio::null());
-    command
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,6 +38,17 @@ fn the_commands_in_the_readme_exist() {
 }
 
 #[test]
+fn the_address_in_the_readme_is_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("feedmill.toml");
+    fs::write(&file, "").unwrap();
+    let defaults = Config::load(Some(&file), &Environment::default()).unwrap().config;
+    let (_, rest) = README.split_once("curl 'http://").expect("the README has an example for curl");
+    let (address, _) = rest.split_once('/').unwrap();
+    assert_eq!(Some(address.parse().unwrap()), defaults.http_listen);
+}
+
+#[test]
 fn the_exit_codes_in_the_readme_are_those_of_the_help() {
     let output = Command::new(env!("CARGO_BIN_EXE_feedmill")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();

@@ -139,12 +139,14 @@ impl Seed {
     }
 }
 
-/// The seeds, or `None` where the folder is absent, which is said past the test harness's capture.
+/// The seeds, or `None` where the folder is absent, which is said past the test harness's capture, and fails where
+/// `CI=true`.
 fn read_seeds() -> Option<Vec<Seed>> {
     let named = std::env::var_os(SEEDS_DIR_VARIABLE).map(PathBuf::from);
     let dir = named.clone().unwrap_or_else(|| PathBuf::from(SEEDS_DIR));
     if !dir.is_dir() {
         assert!(named.is_none(), "{SEEDS_DIR_VARIABLE} names no folder: {}", dir.display());
+        assert!(std::env::var("CI").is_err(), "{} is no folder, and this is CI", dir.display());
         let absent = format!(
             "\nSEEDS NOT FOUND, NOTHING WAS TESTED ON THEM: {} is no folder\nhint: set {SEEDS_DIR_VARIABLE}\n\n",
             dir.display()

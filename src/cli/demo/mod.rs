@@ -93,13 +93,14 @@ async fn show(folder: &Folder, global: &Global) -> anyhow::Result<ExitCode> {
     let daemon = Daemon::open(config, Clock::system()).await?;
 
     let stop = CancellationToken::new();
-    let tally = daemon.tally();
-    let turned = progress::shown(&tally, async {
+    let shown = progress::show_mill(daemon.tally());
+    let turned = async {
         let done = daemon.once(&stop).await;
         stop.cancel();
         done
-    });
+    };
     let (served, turned) = tokio::join!(sites.serve(stop.clone()), turned);
+    drop(shown);
     served.context("the news site broke off")?;
     turned?;
 

@@ -4,11 +4,13 @@
 //! holds without a buffer, and every queue is short. A worker that panics on a page reports it as that line's error.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -37,6 +39,37 @@ pub(super) struct Batch<'a> {
     pub(super) dedup: &'a dedup::Settings,
     pub(super) fetched_at: Timestamp,
     pub(super) jobs: NonZeroUsize,
+    pub(super) counts: &'a Counts,
+}
+
+/// How far a batch has come, in lines.
+#[derive(Default)]
+pub(super) struct Counts {
+    learned: AtomicU64,
+    answered: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Counts {
+    /// Lines answered, failures among them.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Lines without an article.
+    pub(super) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let learned = self.learned.load(Ordering::Relaxed);
+        if learned > 0 {
+            write!(f, "learned from {learned} pages, ")?;
+        }
+        write!(f, "{} pages answered ({} failed)", self.answered(), self.failed())
+    }
 }
 
 /// A line of the input.
@@ -76,8 +109,8 @@ struct Failure<'a> {
 }
 
 impl Batch<'_> {
-    /// Answers every line of `file`, of standard input without one. Gives the number of lines that failed.
-    pub(super) fn run(&self, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<u64> {
+    /// Answers every line of `file`, of standard input without one.
+    pub(super) fn run(&self, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
         match file {
             Some(path) => self.answer_all(BufReader::new(open(path)?), &Lessons::default(), out),
             None => self.answer_all(BufReader::new(io::stdin()), &Lessons::default(), out),
@@ -85,7 +118,7 @@ impl Batch<'_> {
     }
 
     /// The same in two passes: the first learns what stands on many pages of a host. Standard input is spooled.
-    pub(super) fn learn_and_run(&self, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<u64> {
+    pub(super) fn learn_and_run(&self, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
         let mut input = match file {
             Some(path) => open(path)?,
             None => spool(io::stdin().lock())?,
@@ -101,6 +134,7 @@ impl Batch<'_> {
             input,
             |line| (line.number, self.lesson(&line)),
             |(number, lesson)| {
+                self.counts.learned.fetch_add(1, Ordering::Relaxed);
                 if let Some(lesson) = lesson {
                     lessons.add(number, lesson);
                 }
@@ -116,18 +150,17 @@ impl Batch<'_> {
         input: impl BufRead + Send,
         lessons: &Lessons,
         out: &mut impl Write,
-    ) -> anyhow::Result<u64> {
-        let mut failed = 0;
+    ) -> anyhow::Result<()> {
         self.in_order(
             input,
             |line| self.answer(&line, lessons),
             |(mut answer, succeeded)| {
-                failed += u64::from(!succeeded);
+                self.counts.answered.fetch_add(1, Ordering::Relaxed);
+                self.counts.failed.fetch_add(u64::from(!succeeded), Ordering::Relaxed);
                 answer.push(b'\n');
                 out.write_all(&answer).context("cannot write to standard output")
             },
-        )?;
-        Ok(failed)
+        )
     }
 
     /// Runs `work` on every line, on all workers, and `collect` on what comes of it, in the order of the lines.

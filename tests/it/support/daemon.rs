@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use feedmill::clock::Clock;
@@ -132,6 +133,13 @@ impl OpenedDaemon {
         }
         self.daemon.reload(self.test.config()).await
     }
+}
+
+/// The program itself, called as `feedmill --config CONFIG ARGUMENTS`.
+pub(crate) fn feedmill(config: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    command.arg("--config").arg(config).args(arguments).stdin(Stdio::null());
+    command
 }
 
 fn output_dir(dir: &Path) -> PathBuf {

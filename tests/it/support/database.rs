@@ -79,9 +79,10 @@ impl FreshDatabase {
     }
 }
 
-async fn execute(admin: &Url, sql: String) {
+/// Runs one statement on the database at `url`.
+pub(crate) async fn execute(url: &Url, sql: String) {
     sqlx::any::install_default_drivers();
-    let mut connection = sqlx::AnyConnection::connect(admin.as_str()).await.unwrap();
+    let mut connection = sqlx::AnyConnection::connect(url.as_str()).await.unwrap();
     connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
     connection.close().await.unwrap();
 }

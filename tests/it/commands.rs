@@ -1,0 +1,154 @@
+//! What the commands do where all does not go well, as a shell sees it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::daemon::{TestDaemon, feedmill};
+use crate::support::database;
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, page, rss};
+
+/// Runs the program to its end while the test's server goes on.
+fn output(config: &Path, arguments: &[&str]) -> Output {
+    tokio::task::block_in_place(|| feedmill(config, arguments).output().unwrap())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A mill with one feed, labelled, whose one article is stored.
+fn turned(server: &Server) -> TestDaemon {
+    server.respond("/feed", Reply::ok("text/xml", rss(&[Item::new("One", &server.url("/page"))])));
+    server.respond("/page", Reply::ok("text/html; charset=utf-8", page("mooring")));
+    let test = TestDaemon::new().feed_with(&server.url("/feed"), "tags = [\"coast\", \"sea & air\"]");
+    let once = output(&test.write_config(), &["once"]);
+    assert!(once.status.success(), "{once:?}");
+    test
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_leaves_is_no_failure() {
+    let server = Server::start().await;
+    let test = turned(&server);
+    let config = test.write_config();
+    let feed = config.with_file_name("feed.xml");
+    fs::write(&feed, rss(&[])).unwrap();
+    let commands: &[&[&str]] = &[
+        &["export", "--format", "jsonl"],
+        &["feeds", "list"],
+        &["feeds", "list", "--json"],
+        &["feeds", "export"],
+        &["parse", feed.to_str().unwrap()],
+    ];
+    for arguments in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = feedmill(&config, arguments);
+        let ended =
+            tokio::task::block_in_place(|| command.stdout(writer).stderr(Stdio::piped()).output().unwrap());
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?}: {}", text(&ended.stderr));
+        assert!(!text(&ended.stderr).contains("error"), "{arguments:?}: {}", text(&ended.stderr));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_round_ends_in_time_and_says_so() {
+    let server = Server::start().await;
+    server.respond("/feed", Reply::raw("").then_hang());
+    let test = TestDaemon::new().feed(&server.url("/feed"));
+    let once = feedmill(&test.write_config(), &["once"])
+        .env("FEEDMILL_LIFECYCLE__STOP_TIMEOUT_SECS", "1")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    server.arrived("/feed", 1).await;
+    let pid = once.id().to_string();
+    let ended = tokio::task::block_in_place(|| {
+        assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+        once.wait_with_output().unwrap()
+    });
+    let log = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(3), "{log}");
+    assert!(log.contains("the stop timeout is over") && log.contains("interrupted"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_feed_keeps_no_other_from_being_read() {
+    let test = TestDaemon::new();
+    let config = test.write_config();
+    let (broken, absent, good) =
+        (config.with_file_name("broken"), config.with_file_name("absent"), config.with_file_name("good.xml"));
+    fs::write(&broken, "no feed at all").unwrap();
+    fs::write(&good, rss(&[])).unwrap();
+    let files = [&broken, &absent, &good].map(|path| path.to_str().unwrap());
+    let parsed = output(&config, &[&["parse"], files.as_slice()].concat());
+    assert_eq!(parsed.status.code(), Some(3));
+    let reports: Vec<serde_json::Value> =
+        text(&parsed.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outcomes: Vec<_> =
+        reports.iter().map(|report| (report["path"].as_str().unwrap(), report["ok"] == true)).collect();
+    assert_eq!(outcomes, [(files[0], false), (files[1], false), (files[2], true)]);
+    let complaints = text(&parsed.stderr);
+    assert_eq!(complaints.lines().count(), 2, "{complaints}");
+    assert!(complaints.contains(files[0]) && complaints.contains(files[1]), "{complaints}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_tags_are_shown_and_exported() {
+    let server = Server::start().await;
+    let test = turned(&server);
+    let config = test.write_config();
+    let listed = output(&config, &["feeds", "list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["tags"], serde_json::json!(["coast", "sea & air"]));
+    assert_eq!(listed["state"], "active");
+    let shown = output(&config, &["feeds", "show", server.url("/feed").as_str()]);
+    assert!(text(&shown.stdout).contains("tags  coast, sea & air\n"), "{}", text(&shown.stdout));
+    let exported = output(&config, &["feeds", "export"]);
+    assert!(
+        text(&exported.stdout).contains("category=\"coast,sea &amp; air\""),
+        "{}",
+        text(&exported.stdout)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quarantined_feeds_are_released() {
+    let server = Server::start().await;
+    let test = turned(&server);
+    let config = test.write_config();
+    let (feed, unknown) = (server.url("/feed"), server.url("/unknown"));
+    let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
+    let quarantine = || database::execute(&database, "UPDATE feeds SET state = 'quarantined'".to_owned());
+    let released = format!("{feed}\n");
+
+    let nothing = output(&config, &["feeds", "release"]);
+    assert_eq!((nothing.status.code(), text(&nothing.stdout)), (Some(0), String::new()));
+
+    quarantine().await;
+    let all = output(&config, &["feeds", "release"]);
+    assert_eq!((all.status.code(), text(&all.stdout)), (Some(0), released.clone()), "{}", text(&all.stderr));
+    let listed = output(&config, &["feeds", "list", "--json"]);
+    assert!(text(&listed.stdout).contains("\"active\""), "{}", text(&listed.stdout));
+
+    quarantine().await;
+    let named = output(&config, &["feeds", "release", unknown.as_str(), feed.as_str()]);
+    assert_eq!((named.status.code(), text(&named.stdout)), (Some(3), released));
+    assert!(text(&named.stderr).contains(unknown.as_str()), "{}", text(&named.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quarantined_entries_are_released() {
+    let server = Server::start().await;
+    let test = turned(&server);
+    let config = test.write_config();
+    let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
+    database::execute(&database, "UPDATE entries SET state = 'quarantined'".to_owned()).await;
+    for expected in ["entries=1", "entries=0"] {
+        let released = output(&config, &["feeds", "release", "--entries"]);
+        assert_eq!(released.status.code(), Some(0));
+        assert!(text(&released.stderr).contains(expected), "{}", text(&released.stderr));
+    }
+}
