@@ -161,7 +161,8 @@ impl Daemon {
         let feeds_done = CancellationToken::new();
         let polling = async {
             let _feeds_done = feeds_done.clone().drop_guard();
-            line::drain(&Feeds(self.shared.clone()), &Notify::new(), clock, &nothing_before, soft).await
+            let feeds = Feeds::one_round(self.shared.clone());
+            line::drain(&feeds, &Notify::new(), clock, &nothing_before, soft).await
         };
         let articles = Articles(self.shared.clone());
         let refining = line::drain(&articles, entries_recorded, clock, &feeds_done, soft);
@@ -183,7 +184,7 @@ impl Daemon {
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
         lifecycle.spawn("feeds", async move {
-            let feeds = Feeds(daemon.shared.clone());
+            let feeds = Feeds::for_ever(daemon.shared.clone());
             // No other part makes feeds due; a reload does, and the line looks again within seconds.
             let wake = Notify::new();
             line::run(&feeds, &wake, &daemon.shared.clock, &soft, &hard).await;

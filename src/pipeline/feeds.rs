@@ -1,5 +1,8 @@
 //! Feeds to entries: poll what is due, read it, record its entries as pending.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
 use jiff::Timestamp;
 use rand::RngExt as _;
 use tracing::Instrument as _;
@@ -20,7 +23,26 @@ const FUTURE_TOLERANCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(
 
 /// The first half of the mill.
 #[derive(Clone, Debug)]
-pub struct Feeds(pub Shared);
+pub struct Feeds {
+    shared: Shared,
+    /// The feeds of a round that polls each but once.
+    round: Option<Arc<Mutex<HashSet<FeedId>>>>,
+}
+
+impl Feeds {
+    /// Polls every feed whenever it is due.
+    pub fn for_ever(shared: Shared) -> Self {
+        Self { shared, round: None }
+    }
+
+    /// Polls every feed that is due, and none a second time: where the round takes longer than a feed's interval it would
+    /// never end.
+    pub fn one_round(shared: Shared) -> Self {
+        Self { shared, round: Some(Arc::default()) }
+    }
+}
+
+const HELD: &str = "no holder of this lock can panic";
 
 impl Stage for Feeds {
     type Item = DueFeed;
@@ -30,15 +52,26 @@ impl Stage for Feeds {
     const NAME: &'static str = "feeds";
 
     fn permits(&self) -> u32 {
-        self.0.plan.borrow().settings.feed_concurrency
+        self.shared.plan.borrow().settings.feed_concurrency
     }
 
     async fn claim(&self, limit: u32) -> Result<Vec<DueFeed>, StoreError> {
-        if self.0.paused_until().is_some() {
+        if self.shared.paused_until().is_some() {
             return Ok(Vec::new());
         }
-        let lease = self.0.plan.borrow().settings.lease;
-        self.0.store.feeds_claim_due(lease, limit).await
+        let lease = self.shared.plan.borrow().settings.lease;
+        let due = self.shared.store.feeds_claim_due(lease, limit).await?;
+        let Some(round) = &self.round else { return Ok(due) };
+        let now = self.shared.clock.now();
+        let (first, again): (Vec<_>, Vec<_>) = {
+            let mut polled = round.lock().expect(HELD);
+            due.into_iter().partition(|feed| polled.insert(feed.id))
+        };
+        if !again.is_empty() {
+            let again: Vec<_> = again.iter().map(|feed| (feed.id, feed.lease, now)).collect();
+            self.shared.store.feeds_release(&again).await?;
+        }
+        Ok(first)
     }
 
     fn claim_of(item: &DueFeed) -> (FeedId, Lease) {
@@ -46,18 +79,22 @@ impl Stage for Feeds {
     }
 
     async fn release(&self, claims: Vec<((FeedId, Lease), Timestamp)>) -> Result<(), StoreError> {
+        if let Some(round) = &self.round {
+            let mut polled = round.lock().expect(HELD);
+            polled.retain(|polled| claims.iter().all(|((id, _), _)| id != polled));
+        }
         let feeds: Vec<_> = claims.into_iter().map(|((id, lease), due)| (id, lease, due)).collect();
-        self.0.store.feeds_release(&feeds).await
+        self.shared.store.feeds_release(&feeds).await
     }
 
     async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
         let span = tracing::info_span!("poll", feed.url = %feed.url);
-        poll(&self.0, feed).instrument(span).await
+        poll(&self.shared, feed).instrument(span).await
     }
 
     async fn record(&self, done: &[PollRecord]) -> Result<(), StoreError> {
-        let reports = self.0.store.feed_polls_record(done).await?;
-        let tally = &self.0.tally;
+        let reports = self.shared.store.feed_polls_record(done).await?;
+        let tally = &self.shared.tally;
         let mut has_entries = false;
         for (poll, report) in done.iter().zip(reports) {
             let Some(report) = report else {
@@ -78,7 +115,7 @@ impl Stage for Feeds {
             has_entries |= report.new_entries + report.updated_entries > 0;
         }
         if has_entries {
-            self.0.entries_recorded.notify_one();
+            self.shared.entries_recorded.notify_one();
         }
         Ok(())
     }
@@ -89,7 +126,7 @@ impl Stage for Feeds {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.0.not_while_paused(self.0.store.feeds_next_due().await?))
+        Ok(self.shared.not_while_paused(self.shared.store.feeds_next_due().await?))
     }
 }
 

@@ -53,8 +53,7 @@ fn bombs_end_soon() {
 #[test]
 fn what_came_before_a_limit_is_kept() {
     let sentence = "<p>The ferry left the harbour on Tuesday morning for the first time in four days.</p>";
-    let article =
-        plain(format!("<article>{}{}", sentence, "<div>".repeat(5_000)) + &"x".repeat(10_000));
+    let article = plain(format!("<article>{}{}", sentence, "<div>".repeat(5_000)) + &"x".repeat(10_000));
     assert!(article.quality_flags.contains(&QualityFlag::Partial), "{:?}", article.quality_flags);
 }
 

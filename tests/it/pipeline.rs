@@ -72,6 +72,30 @@ async fn nothing_is_fetched_twice() {
 }
 
 #[tokio::test]
+async fn a_feed_that_falls_due_again_is_polled_once_a_round() {
+    let server = Server::start().await;
+    let paths: Vec<String> = (0..100).map(|number| format!("/feed/{number}")).collect();
+    let mut daemon = TestDaemon::new();
+    for path in &paths {
+        daemon = daemon.feed_with(&server.url(path), "interval_secs = 1");
+    }
+    let daemon = daemon.open().await;
+    let clock = daemon.clock.clone();
+    server.handle(move |_| {
+        // With every answer, all feeds polled before it are due again.
+        clock.advance(SignedDuration::from_secs(5));
+        feed(&[])
+    });
+
+    for round in 1..=2 {
+        daemon.once().await;
+        for path in &paths {
+            assert_eq!(server.requests(path).len(), round, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_article_of_two_feeds_is_fetched_once_and_names_both() {
     let server = Server::start().await;
     let link = server.url("/one");
