@@ -202,7 +202,7 @@ async fn writers_and_claimers_get_along(bench: &Bench) {
     let writers = futures_util::future::join_all((0..8).map(|_| writer(bench.store.clone())));
     let both = futures_util::future::join(writers, reader);
     let (claimed, seen) =
-        tokio::time::timeout(Duration::from_mins(2), both).await.expect("a record was skipped");
+        tokio::time::timeout(Duration::from_mins(10), both).await.expect("a record was skipped");
     let claimed: Vec<EntryId> = claimed.into_iter().flatten().collect();
     assert_eq!(claimed.len(), ENTRIES, "no entry is claimed twice");
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), ENTRIES);

@@ -88,7 +88,7 @@ pub(crate) async fn execute(url: &Url, sql: String) {
 }
 
 fn settings(url: String) -> Settings {
-    Settings { url: url.into(), max_connections: 12, busy_timeout: Duration::from_secs(20) }
+    Settings { url: url.into(), max_connections: 12, busy_timeout: Duration::from_mins(5) }
 }
 
 /// A moment to start at.
