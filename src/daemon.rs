@@ -1,4 +1,4 @@
-//! The composition root: a [`Config`] becomes a running mill.
+//! The composition root: a `Config` becomes a running mill.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -149,6 +149,14 @@ impl Daemon {
             tracing::warn!(key, "this setting changes with a restart only");
         }
         Ok(synced)
+    }
+
+    /// One round of each half: polls the feeds that are due, at most the permits, then processes entries likewise.
+    /// Returns how many feeds and entries it was.
+    pub async fn step(&self) -> Result<(usize, usize), DaemonError> {
+        let feeds = line::step(&Feeds::one_round(self.shared.clone())).await?;
+        let entries = line::step(&Articles(self.shared.clone())).await?;
+        Ok((feeds, entries))
     }
 
     /// Polls everything that is due, processes every entry that is due, writes the files: then it is done. A cancelled

@@ -1,8 +1,8 @@
-//! What the operator's file says (`raw`), and what it means ([`Config`]).
+//! What the operator's file says (`raw`), and what it means (`Config`).
 //!
 //! A file is read in three steps: the text becomes a tree in which every value knows its place, with the
 //! environment's values put in (`document`); the tree becomes plain values (`raw`); those are held against their
-//! bounds and become a [`Config`] (`check`, `feeds`). No step stops at its first problem.
+//! bounds and become a `Config` (`check`, `feeds`). No step stops at its first problem.
 
 mod check;
 mod document;

@@ -1,7 +1,7 @@
 //! The HTTP clients: built once, shared by all feeds.
 //!
 //! A client costs 7 ms and a connection pool, so nothing that differs from feed to feed may need one of its own, except
-//! a proxy, and a port with a rule in the guard's allow list (see [`Guard::port_with_rule`]).
+//! a proxy, and a port with a rule in the guard's allow list (see `Guard::port_with_rule`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once};

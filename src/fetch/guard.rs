@@ -3,7 +3,7 @@
 //! Feeds and pages name the next URL to fetch, so whoever writes one could point this machine at its own network. No
 //! single check stops that: a literal (`http://2130706433/`, `[::ffff:127.0.0.1]`) never reaches a resolver, a name may
 //! resolve to anything at the moment of the connection, and a redirect may lead anywhere. So every hop passes
-//! [`Guard::check`], which sees the literals, and every connection is made to what [`GuardedResolver`] returned, which
+//! `Guard::check`, which sees the literals, and every connection is made to what `GuardedResolver` returned, which
 //! refuses a name as a whole when one of its addresses is special.
 
 use std::error::Error;

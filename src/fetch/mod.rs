@@ -1,6 +1,6 @@
 //! The only HTTP client.
 //!
-//! One request goes through [`Fetcher::fetch`]: for each hop the address is checked (`guard`), robots.txt is asked where
+//! One request goes through `Fetcher::fetch`: for each hop the address is checked (`guard`), robots.txt is asked where
 //! it is obeyed (`robots`), the host's turn is awaited (`host`), and the answer is read within its caps (`body`). What
 //! the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
 

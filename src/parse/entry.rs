@@ -1,4 +1,4 @@
-//! One item or entry, of whatever format, to a [`ParsedEntry`]. The formats share one vocabulary here: feeds mix
+//! One item or entry, of whatever format, to a `ParsedEntry`. The formats share one vocabulary here: feeds mix
 //! them freely, so what an element means depends on its name and not on the root of its document.
 
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! The only SQL.
 //!
 //! One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver: numbered placeholders, `ON CONFLICT`,
-//! `RETURNING`; where the dialects truly part, both texts stand side by side ([`connection::DialectSql`]). Two hand-written
+//! `RETURNING`; where the dialects truly part, both texts stand side by side (`connection::DialectSql`). Two hand-written
 //! back ends were the alternative, and they drift.
 //!
 //! - Rows that workers claim (`feeds`, `entries`) are narrow; texts live beside them. A claim raises `lease_epoch`, and
@@ -9,7 +9,7 @@
 //! - Every position in the outbox comes from one counter row, locked from the start of the transaction to its commit.
 //!   So positions rise in commit order, a cursor by plain number never skips a row, and what one transaction judges
 //!   against (exact and near copies) cannot change under it: two copies that arrive together cannot both be originals.
-//! - Every write happens in a [`connection::WriteTransaction`], whose connection is thrown away unless it commits.
+//! - Every write happens in a `connection::WriteTransaction`, whose connection is thrown away unless it commits.
 
 use std::time::Duration;
 

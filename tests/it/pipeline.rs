@@ -50,6 +50,20 @@ async fn a_feed_becomes_clean_records_and_files() {
 }
 
 #[tokio::test]
+async fn a_step_is_one_round_of_each_half() {
+    let server = Server::start().await;
+    let links = [server.url("/one"), server.url("/two")];
+    server.respond("/feed", feed(&[Item::new("One", &links[0]), Item::new("Two", &links[1])]));
+    server.respond("/one", html(page("mooring")));
+    server.respond("/two", html(page("dredging")));
+    let opened = TestDaemon::new().feed(&server.url("/feed")).open().await;
+
+    assert_eq!(opened.daemon.step().await.unwrap(), (1, 2));
+    assert_eq!(opened.records().await.len(), 2);
+    assert_eq!(opened.daemon.step().await.unwrap(), (0, 0), "nothing is due");
+}
+
+#[tokio::test]
 async fn nothing_is_fetched_twice() {
     let server = Server::start().await;
     server.respond("/feed", feed(&[Item::new("One", &server.url("/one"))]).header("ETag", "W/\"a b\""));

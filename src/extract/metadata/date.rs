@@ -2,7 +2,7 @@
 //!
 //! A date without a zone is taken as UTC: the day is then the one that the page shows. No moment lies after the fetch:
 //! one up to a day ahead is a clock in another zone and becomes the fetch itself, one further ahead is an error and
-//! dropped. Nothing before [`EARLIEST_YEAR`] is believed either: that is where unset clocks point.
+//! dropped. Nothing before `EARLIEST_YEAR` is believed either: that is where unset clocks point.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;

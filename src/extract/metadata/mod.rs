@@ -1,6 +1,6 @@
 //! What a page says about its article.
 //!
-//! One walk collects every statement ([`clues`]); conflicts are resolved by one order, from what is written for machines
+//! One walk collects every statement (`clues`); conflicts are resolved by one order, from what is written for machines
 //! about this very article down to what only looks like it:
 //!
 //! 1. JSON-LD (the article's node; where there are several, the one that names this page), then its web page's node
@@ -12,8 +12,8 @@
 //! 6. the date in the URL
 //!
 //! Three fields part from it, each for a reason. The title is the visible headline wherever a declared one confirms it
-//! (see [`title`]), as declared ones are written for search engines and social networks. The language is that of the text
-//! (see [`language`]). An organisation that is the site itself gives way, as an author, to any person named further down.
+//! (see `title`), as declared ones are written for search engines and social networks. The language is that of the text
+//! (see `language`). An organisation that is the site itself gives way, as an author, to any person named further down.
 //! A page's own description and image are best in OpenGraph, before JSON-LD.
 
 mod authors;
