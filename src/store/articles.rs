@@ -37,15 +37,6 @@ pub struct DroppedBlock {
 }
 
 impl Store {
-    /// Whether the article is stored. The answers stand in the order of `ids`.
-    pub async fn articles_exist(&self, ids: &[ArticleId]) -> Result<Vec<bool>, StoreError> {
-        let mut connection = self.database.readers.acquire().await?;
-        let rows = EXISTING.fetch(&mut connection, ids, |query, id| query.bind(id_bytes(id))).await?;
-        let stored: HashSet<Sha256Hash> =
-            rows.iter().map(|row| Row { table: "articles", row }.hash("id")).collect::<Result<_, _>>()?;
-        Ok(ids.iter().map(|id| stored.contains(&id.0)).collect())
-    }
-
     /// What extraction kept and dropped of an article's page; `None` for an article that is not stored.
     pub async fn article_account(&self, id: ArticleId) -> Result<Option<ArticleAccount>, StoreError> {
         let row = sqlx::query(ACCOUNT).bind(id_bytes(&id)).fetch_optional(&self.database.readers).await?;
@@ -58,9 +49,6 @@ impl Store {
         }))
     }
 }
-
-const EXISTING: RowsSql =
-    RowsSql { before: "SELECT id FROM articles WHERE id IN (VALUES ", columns: 1, after: ")" };
 
 const ACCOUNT: &str =
     "SELECT article_id, blocks_kept, blocks_dropped, dropped FROM article_accounts WHERE article_id = $1";
