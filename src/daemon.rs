@@ -58,6 +58,8 @@ pub enum DaemonError {
 pub struct Daemon {
     shared: Shared,
     plan: watch::Sender<Arc<Plan>>,
+    /// Rung by a reload: it may have made feeds due.
+    feeds_configured: Notify,
     output: Option<Folder>,
     http_listen: Option<SocketAddr>,
     fixed: Fixed,
@@ -122,6 +124,7 @@ impl Daemon {
         Ok(Self {
             shared,
             plan,
+            feeds_configured: Notify::new(),
             output,
             http_listen: config.http_listen,
             fixed: Fixed::of(&config),
@@ -144,7 +147,7 @@ impl Daemon {
         let plan = plan(&config, &self.shared.clock)?;
         let synced = sync_feeds(&self.shared.store, &plan).await?;
         self.plan.send_replace(Arc::new(plan));
-        self.shared.entries_recorded.notify_one();
+        self.feeds_configured.notify_one();
         for key in self.fixed.changed(&Fixed::of(&config)) {
             tracing::warn!(key, "this setting changes with a restart only");
         }
@@ -193,9 +196,7 @@ impl Daemon {
         let daemon = Arc::clone(&self);
         lifecycle.spawn("feeds", async move {
             let feeds = Feeds::for_ever(daemon.shared.clone());
-            // No other part makes feeds due; a reload does, and the line looks again within seconds.
-            let wake = Notify::new();
-            line::run(&feeds, &wake, &daemon.shared.clock, &soft, &hard).await;
+            line::run(&feeds, &daemon.feeds_configured, &daemon.shared.clock, &soft, &hard).await;
         });
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);

@@ -81,7 +81,9 @@ impl Stage for Feeds {
     async fn release(&self, claims: Vec<((FeedId, Lease), Timestamp)>) -> Result<(), StoreError> {
         if let Some(round) = &self.round {
             let mut polled = round.lock().expect(HELD);
-            polled.retain(|polled| claims.iter().all(|((id, _), _)| id != polled));
+            for ((id, _), _) in &claims {
+                polled.remove(id);
+            }
         }
         let feeds: Vec<_> = claims.into_iter().map(|((id, lease), due)| (id, lease, due)).collect();
         self.shared.store.feeds_release(&feeds).await
