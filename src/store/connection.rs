@@ -217,22 +217,35 @@ pub struct RunLock {
 impl Store {
     /// Makes this process the one that runs the pipeline, until the lock is dropped. On SQLite it fails where another
     /// process does, and every lease that an earlier process left behind is given back; on PostgreSQL leases expire.
+    ///
+    /// What an earlier process put off is due at once: that it waited for a busy host or for the network was known to
+    /// that process alone, and a run that ends when nothing is due would leave it behind. On PostgreSQL another process
+    /// may still run; it puts off anew what it finds due too early.
     pub async fn lock_for_running(&self) -> Result<RunLock, StoreError> {
-        let Location::File(path) = &self.database.location else {
-            return Ok(RunLock { _file: None });
+        let file = match &self.database.location {
+            Location::File(path) => Some(lock_file(path)?),
+            Location::Server(_) => None,
         };
-        let file = lock_file(path)?;
         let mut tx = self.database.write().await?;
-        // Ended at the beginning of time rather than given back: whoever claims the row next learns that it was in hand
-        // when the process died.
-        for release in [
-            "UPDATE feeds SET lease_until = 1 WHERE lease_until > 0",
-            "UPDATE entries SET lease_until = 1 WHERE lease_until > 0",
+        let now = self.clock.now().as_millisecond();
+        for recall in [
+            "UPDATE feeds SET next_poll_at = $1 WHERE put_off = 1 AND next_poll_at > $1",
+            "UPDATE entries SET next_attempt_at = $1 WHERE put_off = 1 AND next_attempt_at > $1",
         ] {
-            sqlx::query(release).execute(&mut *tx).await?;
+            sqlx::query(recall).bind(now).execute(&mut *tx).await?;
+        }
+        if file.is_some() {
+            // Ended at the beginning of time rather than given back: whoever claims the row next learns that it was in
+            // hand when the process died.
+            for end in [
+                "UPDATE feeds SET lease_until = 1 WHERE lease_until > 0",
+                "UPDATE entries SET lease_until = 1 WHERE lease_until > 0",
+            ] {
+                sqlx::query(end).execute(&mut *tx).await?;
+            }
         }
         tx.commit().await?;
-        Ok(RunLock { _file: Some(file) })
+        Ok(RunLock { _file: file })
     }
 }
 

@@ -79,12 +79,14 @@ impl Store {
         tx.commit().await
     }
 
-    /// Gives entries back untouched, each to be due again at the time that stands with it.
+    /// Gives entries back untouched, each to be due again at the time that stands with it. A later time holds as long as
+    /// this process runs: see [`Store::lock_for_running`].
     pub async fn entries_release(&self, entries: &[(EntryId, Lease, Timestamp)]) -> Result<(), StoreError> {
+        let now = self.clock.now();
         let mut tx = self.database.write().await?;
         RELEASE_ENTRIES
             .execute(&mut tx, entries, |query, (id, lease, due)| {
-                query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond())
+                query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond()).bind(i64::from(*due > now))
             })
             .await?;
         tx.commit().await
@@ -131,7 +133,7 @@ macro_rules! claim_entries {
     ($lock:literal) => {
         concat!(
             "UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
-             lease_epoch = lease_epoch + 1 WHERE id IN (\
+             lease_epoch = lease_epoch + 1, put_off = 0 WHERE id IN (\
                 SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
                 AND e.lease_until <= $1 AND ",
             of_an_article_nobody_works_on!(),
@@ -192,10 +194,10 @@ const END_ENTRY_ATTEMPT: &str =
     "UPDATE entries SET unfinished_attempts = 0 WHERE id = $1 AND lease_epoch = $2";
 
 const RELEASE_ENTRIES: RowsSql = RowsSql {
-    before: "WITH released (entry_id, epoch, due) AS (VALUES ",
-    columns: 3,
-    after: ") UPDATE entries SET lease_until = 0, unfinished_attempts = 0, next_attempt_at = released.due FROM released \
-        WHERE id = released.entry_id AND lease_epoch = released.epoch",
+    before: "WITH released (entry_id, epoch, due, is_later) AS (VALUES ",
+    columns: 4,
+    after: ") UPDATE entries SET lease_until = 0, unfinished_attempts = 0, next_attempt_at = released.due, \
+        put_off = released.is_later FROM released WHERE id = released.entry_id AND lease_epoch = released.epoch",
 };
 
 const UNQUARANTINE_ENTRIES: RowsSql = RowsSql {

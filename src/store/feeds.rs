@@ -140,12 +140,14 @@ impl Store {
         self.attempt(END_FEED_ATTEMPT, id.0, lease).await
     }
 
-    /// Gives feeds back unpolled, each to be due again at the time that stands with it.
+    /// Gives feeds back unpolled, each to be due again at the time that stands with it. A later time holds as long as
+    /// this process runs: see [`Store::lock_for_running`].
     pub async fn feeds_release(&self, feeds: &[(FeedId, Lease, Timestamp)]) -> Result<(), StoreError> {
+        let now = self.clock.now();
         let mut tx = self.database.write().await?;
         RELEASE_FEEDS
             .execute(&mut tx, feeds, |query, (id, lease, due)| {
-                query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond())
+                query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond()).bind(i64::from(*due > now))
             })
             .await?;
         tx.commit().await
@@ -267,7 +269,7 @@ macro_rules! claim_feeds {
     ($lock:literal) => {
         concat!(
             "UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
-             lease_epoch = lease_epoch + 1 WHERE id IN (\
+             lease_epoch = lease_epoch + 1, put_off = 0 WHERE id IN (\
                 SELECT id FROM feeds WHERE state = 'active' AND next_poll_at <= $1 AND lease_until <= $1 \
                 ORDER BY next_poll_at, id LIMIT $3",
             $lock,
@@ -308,10 +310,10 @@ const BEGIN_FEED_ATTEMPT: &str =
 const END_FEED_ATTEMPT: &str = "UPDATE feeds SET unfinished_attempts = 0 WHERE id = $1 AND lease_epoch = $2";
 
 const RELEASE_FEEDS: RowsSql = RowsSql {
-    before: "WITH released (feed_id, epoch, due) AS (VALUES ",
-    columns: 3,
-    after: ") UPDATE feeds SET lease_until = 0, unfinished_attempts = 0, next_poll_at = released.due FROM released \
-        WHERE id = released.feed_id AND lease_epoch = released.epoch",
+    before: "WITH released (feed_id, epoch, due, is_later) AS (VALUES ",
+    columns: 4,
+    after: ") UPDATE feeds SET lease_until = 0, unfinished_attempts = 0, next_poll_at = released.due, \
+        put_off = released.is_later FROM released WHERE id = released.feed_id AND lease_epoch = released.epoch",
 };
 
 const UNQUARANTINE_FEEDS: RowsSql = RowsSql {

@@ -15,6 +15,7 @@ on_both!(
     a_sync_adds_restores_and_removes,
     fifty_thousand_feeds_are_synced_quickly,
     feeds_are_claimed_once_and_longest_overdue_first,
+    what_was_put_off_waits_for_its_moment_or_for_the_next_process,
     a_poll_is_recorded_whole_and_only_under_its_lease,
     validators_follow_what_came,
     a_gone_feed_is_polled_no_more,
@@ -76,6 +77,37 @@ async fn feeds_are_claimed_once_and_longest_overdue_first(bench: &Bench) {
 
     bench.pass(300);
     assert_eq!(bench.store.feeds_claim_due(LEASE, 10).await.unwrap().len(), 5, "leases end");
+}
+
+async fn what_was_put_off_waits_for_its_moment_or_for_the_next_process(bench: &Bench) {
+    bench.feeds(2).await;
+    let later = start() + SignedDuration::from_secs(60);
+    let due = bench.store.feeds_claim_due(LEASE, 10).await.unwrap();
+    let put_off: Vec<_> = due.iter().map(|feed| (feed.id, feed.lease, later)).collect();
+    bench.store.feeds_release(&put_off).await.unwrap();
+    assert!(bench.store.feeds_claim_due(LEASE, 10).await.unwrap().is_empty());
+    assert_eq!(bench.store.feeds_next_due().await.unwrap(), Some(later));
+
+    let lock = bench.store.lock_for_running().await.unwrap();
+    let due = bench.store.feeds_claim_due(LEASE, 1).await.unwrap();
+    let poll = PollRecord {
+        feed_id: due[0].id,
+        lease: due[0].lease,
+        polled_at: start(),
+        next: next(later),
+        moved_to: None,
+        result: parsed(vec![new_entry("a", "https://site.example/a", "one")]),
+    };
+    bench.store.feed_polls_record(&[poll]).await.unwrap();
+    let entries = bench.store.entries_claim(LEASE, 10).await.unwrap();
+    bench.store.entries_release(&[(entries[0].id, entries[0].lease, later)]).await.unwrap();
+    assert!(bench.store.entries_claim(LEASE, 10).await.unwrap().is_empty());
+
+    drop(lock);
+    let _lock = bench.store.lock_for_running().await.unwrap();
+    assert_eq!(bench.store.entries_claim(LEASE, 10).await.unwrap().len(), 1);
+    let due = bench.store.feeds_claim_due(LEASE, 10).await.unwrap();
+    assert_eq!(due.len(), 1, "a schedule is no put-off: the feed that was polled is not due");
 }
 
 async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {

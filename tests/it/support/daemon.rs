@@ -73,7 +73,7 @@ url = "sqlite:{}"
 [fetch]
 allow = ["127.0.0.0/8"]
 host_min_gap_ms = 0
-host_concurrency = 64
+host_concurrency = 16
 [schedule]
 initial_spread_secs = 0
 [output]
