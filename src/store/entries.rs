@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
+use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS};
 use super::connection::DialectSql;
-use super::feeds::{CRASHED_REASON, MAX_UNFINISHED_ATTEMPTS};
-use super::sql::{Row, RowsSql, clean, milliseconds, models, word};
+use super::sql::{Row, RowsSql, clean, models, word};
 use super::{Store, StoreError};
 use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease};
 
@@ -30,7 +30,7 @@ pub enum EntryState {
 impl Store {
     /// Lends out up to `limit` pending entries, oldest first; never two of the same article at once: its earliest
     /// pending entry goes first and the others wait for what becomes of it. An entry that was begun and never
-    /// finished again and again is quarantined instead.
+    /// finished goes last, by itself; again and again, and it is quarantined instead.
     pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
@@ -40,21 +40,12 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         for row in &quarantined {
-            let error = EntryError {
-                entry_id: EntryId(row.try_get(0)?),
-                label: "crashed",
-                reason: CRASHED_REASON,
-                failed_at: now,
-            };
+            let entry_id = EntryId(row.try_get(0)?);
+            tracing::error!(entry.id = entry_id.0, reason = CRASHED_REASON, "entry quarantined");
+            let error = EntryError { entry_id, label: "crashed", reason: CRASHED_REASON, failed_at: now };
             upsert_errors(&mut tx, &[error]).await?;
         }
-        let claimed = sqlx::query(self.database.dialect.choose(CLAIM_ENTRIES))
-            .bind(now.as_millisecond())
-            .bind(now.as_millisecond().saturating_add(milliseconds(lease)))
-            .bind(i64::from(limit))
-            .fetch_all(&mut *tx)
-            .await?;
-        let ids = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
+        let ids = CLAIM_ENTRIES.run(&mut tx, self.database.dialect, now, lease, limit).await?;
         let rows = CLAIMED_ENTRIES.fetch(&mut tx, &ids, |query, id| query.bind(*id)).await?;
         tx.commit().await?;
         let mut entries: Vec<Entry> = models("entry_details", &rows)?;
@@ -70,13 +61,6 @@ impl Store {
     /// Takes the marks back: the extraction came to an end, whatever it brought.
     pub async fn entry_attempt_end(&self, id: EntryId, lease: Lease) -> Result<(), StoreError> {
         self.attempt(END_ENTRY_ATTEMPT, id.0, lease).await
-    }
-
-    /// Marks or unmarks a row that may kill the process. Without effect where the lease has passed to another worker.
-    pub(super) async fn attempt(&self, sql: &'static str, id: i64, lease: Lease) -> Result<(), StoreError> {
-        let mut tx = self.database.write().await?;
-        sqlx::query(sql).bind(id).bind(lease.epoch).execute(&mut *tx).await?;
-        tx.commit().await
     }
 
     /// Gives entries back untouched, each to be due again at the time that stands with it. A later time holds as long as
@@ -130,12 +114,14 @@ macro_rules! of_an_article_nobody_works_on {
 }
 
 macro_rules! claim_entries {
-    ($lock:literal) => {
+    ($which:literal, $lock:literal) => {
         concat!(
             "UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
              lease_epoch = lease_epoch + 1, put_off = 0 WHERE id IN (\
                 SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
                 AND e.lease_until <= $1 AND ",
+            $which,
+            " AND ",
             of_an_article_nobody_works_on!(),
             " ORDER BY e.next_attempt_at, e.id LIMIT $3",
             $lock,
@@ -145,8 +131,16 @@ macro_rules! claim_entries {
 }
 
 /// SQLite has one writer at a time, so nothing needs to be skipped.
-const CLAIM_ENTRIES: DialectSql =
-    DialectSql { sqlite: claim_entries!(""), postgres: claim_entries!(" FOR UPDATE OF e SKIP LOCKED") };
+const CLAIM_ENTRIES: ClaimSql = ClaimSql {
+    unmarked: DialectSql {
+        sqlite: claim_entries!("e.unfinished_attempts = 0", ""),
+        postgres: claim_entries!("e.unfinished_attempts = 0", " FOR UPDATE OF e SKIP LOCKED"),
+    },
+    marked: DialectSql {
+        sqlite: claim_entries!("e.unfinished_attempts > 0", ""),
+        postgres: claim_entries!("e.unfinished_attempts > 0", " FOR UPDATE OF e SKIP LOCKED"),
+    },
+};
 
 const CLAIMED_ENTRIES: RowsSql = RowsSql {
     before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \

@@ -8,8 +8,9 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use url::Url;
 
+use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS};
 use super::connection::DialectSql;
-use super::sql::{Row, RowsSql, bytes, json, milliseconds, models};
+use super::sql::{Row, RowsSql, bytes, json, models};
 use super::{Store, StoreError};
 use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators};
 use crate::schedule::{Decision, History};
@@ -68,9 +69,6 @@ pub struct FeedStatus {
     pub entries: u64,
 }
 
-/// A row that its workers began and never finished this many times is quarantined instead of lent out again.
-pub(super) const MAX_UNFINISHED_ATTEMPTS: i64 = 3;
-
 impl Store {
     /// Makes the store's feeds those of the config. A new feed is due at once, spread by at most `spread`.
     pub async fn feeds_sync(&self, configured: &[Url], spread: Duration) -> Result<FeedsSync, StoreError> {
@@ -105,23 +103,21 @@ impl Store {
         Ok(sync)
     }
 
-    /// Lends out up to `limit` feeds that are due, longest overdue first. A feed that was begun and never finished
-    /// again and again is quarantined instead.
+    /// Lends out up to `limit` feeds that are due, longest overdue first. A feed that was begun and never finished goes
+    /// last, by itself; again and again, and it is quarantined instead.
     pub async fn feeds_claim_due(&self, lease: Duration, limit: u32) -> Result<Vec<DueFeed>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
-        sqlx::query(QUARANTINE_FEEDS)
+        let quarantined = sqlx::query(QUARANTINE_FEEDS)
             .bind(now.as_millisecond())
             .bind(MAX_UNFINISHED_ATTEMPTS)
-            .execute(&mut *tx)
-            .await?;
-        let claimed = sqlx::query(self.database.dialect.choose(CLAIM_FEEDS))
-            .bind(now.as_millisecond())
-            .bind(now.as_millisecond().saturating_add(milliseconds(lease)))
-            .bind(i64::from(limit))
             .fetch_all(&mut *tx)
             .await?;
-        let ids = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
+        for row in &quarantined {
+            let id: i64 = row.try_get(0)?;
+            tracing::error!(feed.id = id, reason = CRASHED_REASON, "feed quarantined");
+        }
+        let ids = CLAIM_FEEDS.run(&mut tx, self.database.dialect, now, lease, limit).await?;
         let rows = DUE_FEEDS.fetch(&mut tx, &ids, |query, id| query.bind(*id)).await?;
         tx.commit().await?;
         let mut due: Vec<(Timestamp, DueFeed)> =
@@ -175,8 +171,6 @@ impl Store {
         models("feed_details", &rows)
     }
 }
-
-pub(super) const CRASHED_REASON: &str = "the process died each time while this was being parsed";
 
 struct KnownFeed {
     id: FeedId,
@@ -263,15 +257,18 @@ const INSERT_FEED_DETAILS: RowsSql = RowsSql {
 };
 
 const QUARANTINE_FEEDS: &str = "UPDATE feeds SET state = 'quarantined' \
-    WHERE unfinished_attempts > 0 AND unfinished_attempts >= $2 AND state = 'active' AND lease_until <= $1";
+    WHERE unfinished_attempts > 0 AND unfinished_attempts >= $2 AND state = 'active' AND lease_until <= $1 \
+    RETURNING id";
 
 macro_rules! claim_feeds {
-    ($lock:literal) => {
+    ($which:literal, $lock:literal) => {
         concat!(
             "UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
              lease_epoch = lease_epoch + 1, put_off = 0 WHERE id IN (\
                 SELECT id FROM feeds WHERE state = 'active' AND next_poll_at <= $1 AND lease_until <= $1 \
-                ORDER BY next_poll_at, id LIMIT $3",
+                AND ",
+            $which,
+            " ORDER BY next_poll_at, id LIMIT $3",
             $lock,
             ") RETURNING id"
         )
@@ -279,8 +276,16 @@ macro_rules! claim_feeds {
 }
 
 /// SQLite has one writer at a time, so nothing needs to be skipped.
-const CLAIM_FEEDS: DialectSql =
-    DialectSql { sqlite: claim_feeds!(""), postgres: claim_feeds!(" FOR UPDATE SKIP LOCKED") };
+const CLAIM_FEEDS: ClaimSql = ClaimSql {
+    unmarked: DialectSql {
+        sqlite: claim_feeds!("unfinished_attempts = 0", ""),
+        postgres: claim_feeds!("unfinished_attempts = 0", " FOR UPDATE SKIP LOCKED"),
+    },
+    marked: DialectSql {
+        sqlite: claim_feeds!("unfinished_attempts > 0", ""),
+        postgres: claim_feeds!("unfinished_attempts > 0", " FOR UPDATE SKIP LOCKED"),
+    },
+};
 
 const DUE_FEEDS: RowsSql = RowsSql {
     before: "SELECT f.id, f.next_poll_at, f.lease_until, f.lease_epoch, f.suspect, d.configured_url, d.url, d.etag, \

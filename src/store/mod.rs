@@ -26,6 +26,7 @@ mod articles;
 mod neighbours;
 mod blocks;
 mod outbox;
+mod claim;
 mod connection;
 mod migrations;
 mod sql;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use feedmill::dedup;
-use feedmill::model::{ArticleId, Entry, EntryId, Known};
+use feedmill::model::{ArticleId, Entry, EntryId, FeedId, Known};
 use feedmill::store::{EntryOutcome, FeedState, FinishedEntry, NewEntry, PollReport, Store, Stored};
 use jiff::SignedDuration;
 
@@ -15,6 +15,7 @@ on_both!(
     known_entries_are_queued_again_only_when_their_content_changes,
     entries_of_one_article_are_claimed_one_after_another,
     what_crashes_again_and_again_is_quarantined,
+    what_may_have_crashed_goes_last_and_alone,
     a_stale_lease_writes_nothing,
     failures_are_kept_and_forgotten,
     an_already_stored_article_that_is_not_comes_again,
@@ -127,6 +128,38 @@ async fn what_crashes_again_and_again_is_quarantined(bench: &Bench) {
     assert_eq!(bench.store.entries_release_quarantined(&[id]).await.unwrap(), 1);
     let entry = bench.store.entries_claim(LEASE, 1).await.unwrap().remove(0);
     assert!(!entry.suspect, "released and acquitted");
+}
+
+async fn what_may_have_crashed_goes_last_and_alone(bench: &Bench) {
+    bench.feeds(4).await;
+    let begun = bench.store.feeds_claim_due(LEASE, 2).await.unwrap();
+    for feed in &begun {
+        bench.store.feed_attempt_begin(feed.id, feed.lease).await.unwrap();
+    }
+    bench.pass(301);
+    let mut claims: Vec<Vec<FeedId>> = Vec::new();
+    for _ in 0..4 {
+        let feeds = bench.store.feeds_claim_due(LEASE, 10).await.unwrap();
+        claims.push(feeds.iter().map(|feed| feed.id).collect());
+    }
+    assert_eq!(claims[0].len(), 2, "first those that nobody suspects");
+    assert_eq!(claims[1..], [vec![begun[0].id], vec![begun[1].id], vec![]]);
+
+    bench.pass(301);
+    let entry = |n| new_entry(&format!("key {n}"), &format!("https://site.example/{n}"), "text");
+    bench.poll(|feed| if feed == 0 { (0..4).map(entry).collect() } else { Vec::new() }).await;
+    let begun = bench.store.entries_claim(LEASE, 2).await.unwrap();
+    for entry in &begun {
+        bench.store.entry_attempt_begin(entry.id, entry.lease).await.unwrap();
+    }
+    bench.pass(301);
+    let mut claims: Vec<Vec<EntryId>> = Vec::new();
+    for _ in 0..4 {
+        let entries = bench.store.entries_claim(LEASE, 10).await.unwrap();
+        claims.push(entries.iter().map(|entry| entry.id).collect());
+    }
+    assert_eq!(claims[0].len(), 2);
+    assert_eq!(claims[1..], [vec![begun[0].id], vec![begun[1].id], vec![]]);
 }
 
 async fn a_stale_lease_writes_nothing(bench: &Bench) {
