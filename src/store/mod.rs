@@ -22,6 +22,8 @@ mod feeds;
 mod polls;
 mod entries;
 mod finish;
+mod batch;
+mod rechecks;
 mod articles;
 mod neighbours;
 mod blocks;
@@ -36,7 +38,7 @@ pub use connection::RunLock;
 pub use entries::EntryState;
 pub use error::StoreError;
 pub use feeds::{FeedState, FeedStatus, FeedsSync};
-pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored};
+pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
 

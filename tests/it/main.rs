@@ -23,6 +23,7 @@ mod lifecycle;
 mod pages;
 mod parse;
 mod pipeline;
+mod recheck;
 mod seeds;
 mod store;
 mod store_sqlite;

@@ -11,7 +11,7 @@ use feedmill::parse::{FeedInfo, ParsedEntry};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::store::{
     EntryOutcome, ExtractedArticle, FinishedEntry, NewEntry, PollRecord, PollReport, PollResult, Store,
-    Stored,
+    Stored, Watch,
 };
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
@@ -39,6 +39,7 @@ macro_rules! on_both {
 mod articles;
 mod entries;
 mod feeds;
+mod rechecks;
 
 struct Bench {
     database: FreshDatabase,
@@ -133,6 +134,7 @@ fn extracted(entry: &Entry, text: &str) -> FinishedEntry {
             page_host: "site.example".to_owned(),
             raw_sha256: Sha256Hash::of(text),
             fetched_at: start(),
+            watch: Watch::default(),
         })),
     }
 }

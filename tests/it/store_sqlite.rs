@@ -91,11 +91,12 @@ async fn one_process_runs_and_takes_the_leases_back() {
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
     let database = database().await;
-    assert_eq!(Store::schema_status(&database.settings).await.unwrap().pending, ["0001_initial"]);
+    let pending = Store::schema_status(&database.settings).await.unwrap().pending;
+    assert_eq!(pending[0], "0001_initial");
     let store = database.open(&Clock::manual(start())).await;
     store.close().await;
     let status = Store::schema_status(&database.settings).await.unwrap();
-    assert_eq!((status.applied, status.pending.len()), (vec!["0001_initial".to_owned()], 0));
+    assert_eq!((status.applied, status.pending.len()), (pending, 0));
 
     database.execute("INSERT INTO schema_migrations VALUES (999, '0999_later', 0)").await;
     for refused in [
