@@ -237,6 +237,17 @@ pub enum ContentSource {
     Auto,
 }
 
+/// What becomes of the page that an article was made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RawPages {
+    /// It is kept beside the article, compressed.
+    Keep,
+    /// Only its hash is kept.
+    #[default]
+    None,
+}
+
 /// Whether an entry's article is in the store already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Checker;
 use super::raw;
+use crate::model::RawPages;
 use crate::pipeline::Keeping;
 
 /// Ages at which a page may be looked at again: from and to, and how many of them.
@@ -18,18 +19,22 @@ const MAX_RECHECKS: usize = 10;
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Articles {
     pub(super) recheck: Vec<String>,
+    pub(super) raw: RawPages,
 }
 
 impl Checker<'_> {
     /// What is kept of the articles of a feed that says nothing else.
     pub(super) fn articles(&mut self, raw: &Articles) -> Keeping {
-        Keeping { recheck: self.ages("articles.recheck", &raw.recheck) }
+        Keeping { recheck: self.ages("articles.recheck", &raw.recheck), raw: raw.raw }
     }
 
     /// What is kept of one feed's articles; `path` is that of its table.
     pub(super) fn feed_articles(&mut self, feed: &raw::Feed, path: &str, defaults: &Keeping) -> Keeping {
         let recheck = feed.recheck.as_ref().map(|ages| self.ages(&format!("{path}.recheck"), ages));
-        Keeping { recheck: recheck.unwrap_or_else(|| defaults.recheck.clone()) }
+        Keeping {
+            recheck: recheck.unwrap_or_else(|| defaults.recheck.clone()),
+            raw: feed.raw.unwrap_or(defaults.raw),
+        }
     }
 
     fn ages(&mut self, path: &str, raw: &[String]) -> Vec<Duration> {

@@ -14,7 +14,7 @@ use super::articles::Articles;
 use super::environment::Environment;
 use crate::dedup;
 use crate::extract::SiteRules;
-use crate::model::ContentSource;
+use crate::model::{ContentSource, RawPages};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -229,6 +229,8 @@ pub(super) struct Feed {
     pub(super) content: Option<ContentSource>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recheck: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) raw: Option<RawPages>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -256,6 +258,7 @@ impl Feed {
             max_interval_secs: None,
             content: None,
             recheck: None,
+            raw: None,
             tags,
             timeout_secs: None,
             user_agent: None,

@@ -1,23 +1,15 @@
 //! Entries to articles: fetch the page, extract, fingerprint, store.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use super::line::{Stage, Worked};
-use super::pages::{PutOff, Source, retry_wait, source, stand_in, watch};
-use super::suspects::guarded;
+use super::pages::{PutOff, Source, retry_wait, source, stand_in};
+use super::refine::refine;
 use super::workers::WorkError;
 use super::{FeedOptions, Plan, Shared, Tally};
-use crate::dedup;
-use crate::extract::{Evidence, SiteEvidence, extract};
-use crate::model::{
-    Article, ContentSource, Entry, EntryEvidence, EntryId, Fingerprint, Known, Lease, QualityFlag, Verdict,
-    strip_tracking,
-};
-use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, Stored};
+use crate::model::{Article, Entry, EntryId, Known, Lease, QualityFlag, Verdict};
+use crate::store::{EntryOutcome, FinishedEntry, StoreError, Stored};
 use crate::telemetry::metrics::{self, Finished};
 
 /// The second half of the mill.
@@ -203,86 +195,4 @@ fn is_less_than_before(entry: &Entry, article: &Article) -> bool {
     let is_new =
         |flag: &QualityFlag| article.quality_flags.contains(flag) && !recheck.quality_flags.contains(flag);
     LESS.iter().any(is_new)
-}
-
-/// Extraction and fingerprint, on a worker.
-async fn refine(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    source: Source,
-) -> Result<ExtractedArticle, WorkError> {
-    // Of where the page was found, not of the link to it: a link shortener has many sites behind it.
-    let page_host = source.page.final_url.host_str().unwrap_or_default().to_owned();
-    let site = match shared.store.site_evidence(&page_host).await {
-        Ok(site) if entry.known == Known::ThroughThis => without_one_article(site),
-        Ok(site) => site,
-        Err(error) => {
-            tracing::warn!(error = %error, "the host's furniture is unknown: extracting without it");
-            SiteEvidence::default()
-        }
-    };
-    let evidence = entry_evidence(&entry.evidence, options.content, source.from_feed);
-    let rules = Arc::clone(&plan.rules);
-    let dedup = plan.dedup.clone();
-    let Source { page, raw_sha256, from_feed, validators } = source;
-    let fetched_at = page.fetched_at;
-    let work = move || {
-        let began = Instant::now();
-        let mut article = extract(&page, &Evidence { entry: Some(&evidence), site: Some(&site) }, &rules);
-        if from_feed {
-            flag(&mut article, QualityFlag::FeedContentUsed);
-        }
-        metrics::extracted(began.elapsed());
-        let fingerprint = dedup::fingerprint(&article, &dedup);
-        (article, fingerprint)
-    };
-    let refined = guarded(
-        entry.suspect,
-        &shared.alone,
-        shared.store.entry_attempt_begin(entry.id, entry.lease),
-        shared.workers.run(work),
-        shared.store.entry_attempt_end(entry.id, entry.lease),
-    )
-    .await;
-    let (article, fingerprint): (Article, Fingerprint) = refined?;
-    let original_url = entry.article_url();
-    Ok(ExtractedArticle {
-        article,
-        fingerprint,
-        url: strip_tracking(&original_url),
-        original_url,
-        page_host,
-        raw_sha256,
-        fetched_at,
-        watch: watch(options, validators),
-    })
-}
-
-/// The evidence without the article that is being read anew: its own blocks are not furniture because it showed them
-/// before. Which of the counts it is behind is not kept, so that each gives up one.
-fn without_one_article(mut site: SiteEvidence) -> SiteEvidence {
-    site.articles = site.articles.saturating_sub(1);
-    site.articles_by_block.retain(|_, articles| {
-        *articles -= 1;
-        *articles > 0
-    });
-    site
-}
-
-/// The entry as evidence. Its content must not stand in for the page where the operator asked for the page only, and need
-/// not be read twice where it is the page.
-fn entry_evidence(evidence: &EntryEvidence, content: ContentSource, from_feed: bool) -> EntryEvidence {
-    let mut evidence = evidence.clone();
-    if from_feed || content == ContentSource::Page {
-        evidence.content = None;
-    }
-    evidence
-}
-
-fn flag(article: &mut Article, flag: QualityFlag) {
-    article.quality_flags.push(flag);
-    article.quality_flags.sort_unstable();
-    article.quality_flags.dedup();
 }

@@ -14,6 +14,10 @@ pub mod feeds;
 pub mod line;
 /// The page that an article is made from.
 mod pages;
+/// The article that is made from it.
+mod refine;
+/// Kept pages, read anew.
+pub mod reextract;
 /// What may have killed the process before is parsed alone.
 pub mod suspects;
 /// CPU work off the async threads, bounded, with a budget.
@@ -31,7 +35,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::extract::Rules;
 use crate::fetch::{self, FetchError, Fetcher, Outage};
-use crate::model::ContentSource;
+use crate::model::{ContentSource, RawPages};
 use crate::store::Store;
 use crate::telemetry::metrics;
 use crate::{dedup, schedule};
@@ -93,6 +97,8 @@ impl FeedOptions {
 pub struct Keeping {
     /// Ages of an article at which its page is looked at again, in rising order.
     pub recheck: Vec<Duration>,
+    /// Whether the pages themselves are kept.
+    pub raw: RawPages,
 }
 
 /// What a reload replaces, all of it at once.

@@ -8,7 +8,7 @@ use url::Url;
 use super::line::Until;
 use super::{FeedOptions, Plan, Shared};
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
-use crate::model::{ContentSource, Entry, Known, Page, PageBody, Recheck, Sha256Hash, Validators};
+use crate::model::{ContentSource, Entry, Known, Page, PageBody, RawPages, Recheck, Sha256Hash, Validators};
 use crate::store::{EntryOutcome, Watch};
 
 /// First wait after a failed attempt at a page; doubled with each further one.
@@ -23,8 +23,16 @@ pub(super) struct Source {
     pub(super) raw_sha256: Sha256Hash,
     /// The feed's own content is the body: there is no page.
     pub(super) from_feed: bool,
+    /// The page as it came; nothing where it is not to be kept.
+    pub(super) raw: Option<RawBody>,
     /// What makes the next request for the page conditional.
     pub(super) validators: Validators,
+}
+
+/// A page's bytes.
+pub(super) struct RawBody {
+    pub(super) bytes: Vec<u8>,
+    pub(super) content_type: Option<String>,
 }
 
 /// An entry whose time has not come: it is given back, due again then.
@@ -143,6 +151,7 @@ fn page_source(
             fetched_at,
         },
         from_feed: false,
+        raw: (options.keeping.raw == RawPages::Keep).then_some(RawBody { bytes: body, content_type }),
         validators,
     })
 }
@@ -180,6 +189,7 @@ fn feed_source(entry: &Entry, fetched_at: Timestamp) -> Option<Source> {
         raw_sha256: Sha256Hash::of(content),
         page: Page { final_url: url.clone(), url, body: PageBody::Html(content.clone()), fetched_at },
         from_feed: true,
+        raw: None,
         validators: Validators::default(),
     })
 }

@@ -10,10 +10,11 @@ use super::blocks::Lessons;
 use super::finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 use super::neighbours::{self, NewBands};
 use super::outbox::Outbox;
+use super::raw_pages::{self, Reextracted};
 use super::rechecks::Rechecks;
 use super::{StoreError, entries};
 use crate::dedup::{self, Index, Neighbour};
-use crate::model::{ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, Verdict};
+use crate::model::{ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, Fingerprint, Verdict};
 
 /// What the articles of one transaction change. Loaded whole, decided in memory entry by entry, written whole.
 pub(super) struct Batch<'f> {
@@ -36,30 +37,18 @@ impl<'f> Batch<'f> {
     pub(super) async fn load(
         tx: &mut AnyConnection,
         outbox: Outbox,
-        finished: &[&'f FinishedEntry],
+        entries: &[&Entry],
+        fingerprints: &[&Fingerprint],
         dedup: &dedup::Settings,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
-        let (mut entries, mut fingerprints) = (Vec::new(), Vec::new());
-        for item in finished {
-            match &item.outcome {
-                EntryOutcome::Extracted(extracted) => {
-                    entries.push(&item.entry);
-                    fingerprints.push(&extracted.fingerprint);
-                }
-                EntryOutcome::AlreadyStored | EntryOutcome::Unchanged(_) | EntryOutcome::Withdrawn => {
-                    entries.push(&item.entry);
-                }
-                EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => {}
-            }
-        }
         let ids: Vec<ArticleId> = entries.iter().map(|entry| entry.article_id).collect();
         Ok(Self {
             now,
             outbox,
             articles: articles::load(tx, &ids).await?,
-            mentioned: articles::mentioned(tx, &entries).await?,
-            earlier: neighbours::load(tx, &fingerprints, dedup, now).await?,
+            mentioned: articles::mentioned(tx, entries).await?,
+            earlier: neighbours::load(tx, fingerprints, dedup, now).await?,
             changed: HashSet::new(),
             revisions: Vec::new(),
             mentions: Vec::new(),
@@ -80,7 +69,9 @@ impl<'f> Batch<'f> {
                     Some(article) if is_the_same(&article, extracted) => {
                         self.mention(entry, article.revision)
                     }
-                    Some(article) => self.revise(entry, extracted, article, dedup),
+                    Some(article) => {
+                        self.revise(entry, extracted, ArticleRow { withdrawn_at: None, ..article }, dedup)
+                    }
                 };
                 self.watch(entry, &extracted.watch);
                 stored
@@ -140,6 +131,19 @@ impl<'f> Batch<'f> {
         Stored::Withdrawn { seq: self.outbox.push(Event::Withdrawn, id, revision) }
     }
 
+    /// A text made anew from a kept page, where the article still is as it was read.
+    pub(super) fn store_reextracted(&mut self, made: &'f Reextracted, dedup: &dedup::Settings) -> Stored {
+        match self.articles.get(&made.entry.article_id).cloned() {
+            Some(article)
+                if article.revision == made.revision
+                    && article.content_sha256 != made.extracted.fingerprint.content_sha256 =>
+            {
+                self.revise(&made.entry, &made.extracted, article, dedup)
+            }
+            _ => Stored::Noted,
+        }
+    }
+
     fn create(
         &mut self,
         entry: &'f Entry,
@@ -184,7 +188,6 @@ impl<'f> Batch<'f> {
         dedup: &dedup::Settings,
     ) -> Stored {
         article.revision += 1;
-        article.withdrawn_at = None;
         article.content_sha256 = extracted.fingerprint.content_sha256;
         let verdict = match article.link.clone() {
             Some(link) => Verdict::Duplicate(link),
@@ -257,6 +260,8 @@ impl<'f> Batch<'f> {
             articles::merge_clusters(tx, from, into).await?;
         }
         articles::insert_revisions(tx, &self.revisions).await?;
+        let made_from = self.revisions.iter().map(|revision| (revision.id, revision.extracted));
+        raw_pages::insert(tx, made_from).await?;
         articles::upsert_mentions(tx, &self.mentions).await?;
         self.bands.write(tx, dedup, self.now).await?;
         self.lessons.write(tx, self.now).await?;

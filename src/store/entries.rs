@@ -57,9 +57,8 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         let ids = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
-        let rows = CLAIMED_ENTRIES.fetch(&mut tx, &ids, |query, id| query.bind(*id)).await?;
+        let mut entries = load(&mut tx, &ids).await?;
         tx.commit().await?;
-        let mut entries: Vec<Entry> = models("entry_details", &rows)?;
         entries.sort_by_key(|entry| (entry.first_seen_at, entry.id));
         Ok(entries)
     }
@@ -148,7 +147,12 @@ macro_rules! claim_entries {
 const CLAIM_ENTRIES: DialectSql =
     DialectSql { sqlite: claim_entries!(""), postgres: claim_entries!(" FOR UPDATE OF e SKIP LOCKED") };
 
-const CLAIMED_ENTRIES: RowsSql = RowsSql {
+/// Entries with all that a worker needs of them, in no order.
+pub(super) async fn load(connection: &mut AnyConnection, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
+    models("entry_details", &ENTRIES.fetch(connection, ids, |query, id| query.bind(*id)).await?)
+}
+
+const ENTRIES: RowsSql = RowsSql {
     before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
         f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at, \
         CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \

@@ -9,6 +9,7 @@ use url::Url;
 use super::batch::Batch;
 use super::entries::{self, EntryError, EntryState, Settlement};
 use super::outbox::Outbox;
+use super::raw_pages::RawPage;
 use super::{Store, StoreError};
 use crate::dedup;
 use crate::model::{Article, Entry, Fingerprint, Sha256Hash, Validators, Verdict};
@@ -70,6 +71,8 @@ pub struct ExtractedArticle {
     pub raw_sha256: Sha256Hash,
     /// When they came.
     pub fetched_at: Timestamp,
+    /// The page that it was made from, where it is to be kept.
+    pub raw: Option<RawPage>,
     /// What it takes to look at the page again.
     pub watch: Watch,
 }
@@ -131,7 +134,8 @@ impl Store {
         let held = entries::settle(&mut tx, &settlements).await?;
         let is_held = |entry: &Entry| held.contains(&(entry.id, entry.lease.epoch));
         let current: Vec<&FinishedEntry> = finished.iter().filter(|item| is_held(&item.entry)).collect();
-        let mut batch = Batch::load(&mut tx, outbox, &current, dedup, now).await?;
+        let (entries, fingerprints) = concerned(&current);
+        let mut batch = Batch::load(&mut tx, outbox, &entries, &fingerprints, dedup, now).await?;
         let answers = finished
             .iter()
             .map(|item| if is_held(&item.entry) { batch.store(item, dedup) } else { Stored::StaleLease })
@@ -141,6 +145,24 @@ impl Store {
         tx.commit().await?;
         Ok(answers)
     }
+}
+
+/// The entries whose articles may change, and the new texts among them.
+fn concerned<'f>(finished: &[&'f FinishedEntry]) -> (Vec<&'f Entry>, Vec<&'f Fingerprint>) {
+    let (mut entries, mut fingerprints) = (Vec::new(), Vec::new());
+    for item in finished {
+        match &item.outcome {
+            EntryOutcome::Extracted(extracted) => {
+                entries.push(&item.entry);
+                fingerprints.push(&extracted.fingerprint);
+            }
+            EntryOutcome::AlreadyStored | EntryOutcome::Unchanged(_) | EntryOutcome::Withdrawn => {
+                entries.push(&item.entry);
+            }
+            EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => {}
+        }
+    }
+    (entries, fingerprints)
 }
 
 fn settlement(item: &FinishedEntry, now: Timestamp) -> Settlement {

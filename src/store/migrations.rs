@@ -26,7 +26,8 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: &[Migration] = &[migration!(1, "0001_initial"), migration!(2, "0002_recheck")];
+const MIGRATIONS: &[Migration] =
+    &[migration!(1, "0001_initial"), migration!(2, "0002_recheck"), migration!(3, "0003_raw_pages")];
 
 /// Which migrations a database has and which it lacks, by name, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]

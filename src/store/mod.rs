@@ -24,6 +24,7 @@ mod entries;
 mod finish;
 mod batch;
 mod rechecks;
+mod raw_pages;
 mod articles;
 mod neighbours;
 mod blocks;
@@ -41,6 +42,7 @@ pub use feeds::{FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
+pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 
 /// Where the store is and how it is used.
 #[derive(Clone, Debug)]

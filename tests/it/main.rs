@@ -24,6 +24,7 @@ mod pages;
 mod parse;
 mod pipeline;
 mod recheck;
+mod reextract;
 mod seeds;
 mod store;
 mod store_sqlite;
