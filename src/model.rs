@@ -237,6 +237,17 @@ pub enum ContentSource {
     Auto,
 }
 
+/// What becomes of the page that an article was made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RawPages {
+    /// It is kept beside the article, compressed.
+    Keep,
+    /// Only its hash is kept.
+    #[default]
+    None,
+}
+
 /// Whether an entry's article is in the store already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
@@ -246,6 +257,17 @@ pub enum Known {
     ThroughAnother,
     /// Yes, from this entry, which has changed since: it is to be fetched again.
     ThroughThis,
+}
+
+/// The page of a stored article, whose time to be looked at again has come: what it was when it was last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recheck {
+    /// For the conditional request.
+    pub validators: Validators,
+    /// Hash of the bytes that the current revision was made from.
+    pub raw_sha256: Sha256Hash,
+    /// What is wrong with the current revision.
+    pub quality_flags: Vec<QualityFlag>,
 }
 
 /// An entry waiting to become an article, claimed by a worker.
@@ -265,6 +287,8 @@ pub struct Entry {
     pub suspect: bool,
     /// Whether its article is stored already.
     pub known: Known,
+    /// Set where nothing has changed in the feed and the article's age alone asks for another look at its page.
+    pub recheck: Option<Recheck>,
     /// The article that it announces.
     pub article_id: ArticleId,
     /// The page as the feed gave it; `None` for an entry without a link, whose article is its own content.
@@ -570,6 +594,9 @@ pub struct Record {
     pub duplicate_score: Option<f64>,
     /// The id of the first article of its cluster: its own where it is an original.
     pub cluster_id: ArticleId,
+    /// When the publisher took it back, where it did.
+    #[serde(default)]
+    pub withdrawn_at: Option<Timestamp>,
     /// Every feed that announced it.
     pub feeds: Vec<FeedMention>,
     /// The extractor that made the text.

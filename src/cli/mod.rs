@@ -12,6 +12,7 @@ mod once;
 mod opml;
 mod parse;
 mod progress;
+mod reextract;
 mod run;
 mod table;
 
@@ -93,6 +94,8 @@ enum Command {
     Config(config::Args),
     /// Write the stored articles out as files or JSON lines
     Export(export::Args),
+    /// Read the kept pages anew with today's extractor and rules
+    Reextract(reextract::Args),
     /// Look at the feeds in the store
     Feeds(feeds::Args),
     /// Bring the store's schema up to date
@@ -127,6 +130,7 @@ impl Cli {
             Command::Dedup(args) => dedup::run(args, global),
             Command::Config(args) => config::run(args, global),
             Command::Export(args) => export::run(args, global),
+            Command::Reextract(args) => reextract::run(args, global),
             Command::Feeds(args) => feeds::run(args, global),
             Command::Migrate(args) => migrate::run(args, global),
         }

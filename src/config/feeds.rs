@@ -34,7 +34,8 @@ const OWN_HEADERS: &[&str] = &[
 /// Feeds by address, in its normal form.
 #[derive(Debug)]
 pub(super) struct Feeds {
-    bounds: Bounds,
+    /// Of a feed about which nothing is said.
+    defaults: Arc<FeedOptions>,
     known: HashMap<Url, Known>,
     /// Options of feeds about which nothing is said but their tags: one value for all 50,000 of them.
     by_tags: HashMap<Vec<String>, Arc<FeedOptions>>,
@@ -58,9 +59,9 @@ enum Origin {
 }
 
 impl Feeds {
-    /// No feeds yet; those to come are polled within `bounds` unless they say otherwise.
-    pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, known: HashMap::new(), by_tags: HashMap::new() }
+    /// No feeds yet; those to come are treated by `defaults` unless they say otherwise.
+    pub(super) fn new(defaults: Arc<FeedOptions>) -> Self {
+        Self { defaults, known: HashMap::new(), by_tags: HashMap::new() }
     }
 
     /// Adds the `[[feed]]` tables of the checker's document.
@@ -78,7 +79,7 @@ impl Feeds {
                     continue;
                 }
             };
-            let options = table_options(feed, &path, &self.bounds, checker);
+            let options = table_options(feed, &path, &self.defaults, checker);
             let origin = Origin::Table { document: checker.document.path.display().to_string(), index };
             match self.known.entry(url) {
                 Entry::Vacant(entry) => {
@@ -143,8 +144,7 @@ impl Feeds {
         if let Some(options) = self.by_tags.get(tags) {
             return Arc::clone(options);
         }
-        let options =
-            Arc::new(FeedOptions { tags: tags.to_vec(), ..FeedOptions::within(self.bounds.clone()) });
+        let options = Arc::new(FeedOptions { tags: tags.to_vec(), ..FeedOptions::clone(&self.defaults) });
         self.by_tags.insert(tags.to_vec(), Arc::clone(&options));
         options
     }
@@ -181,7 +181,13 @@ fn shown_url(text: &str) -> String {
     if text.contains('@') { String::new() } else { format!("{text:?}: ") }
 }
 
-fn table_options(feed: &raw::Feed, path: &str, bounds: &Bounds, checker: &mut Checker<'_>) -> FeedOptions {
+fn table_options(
+    feed: &raw::Feed,
+    path: &str,
+    defaults: &FeedOptions,
+    checker: &mut Checker<'_>,
+) -> FeedOptions {
+    let FeedOptions { bounds, keeping, .. } = defaults;
     let key = |name: &str| format!("{path}.{name}");
     let mut interval =
         |name: &str, secs: Option<u64>| secs.map(|secs| checker.secs(&key(name), secs, INTERVAL_SECS));
@@ -217,6 +223,7 @@ fn table_options(feed: &raw::Feed, path: &str, bounds: &Bounds, checker: &mut Ch
         bounds: Bounds { min_interval, max_interval, fixed_interval, ..bounds.clone() },
         request,
         content: feed.content.unwrap_or_default(),
+        keeping: checker.feed_articles(feed, path, keeping),
         tags: feed.tags.clone(),
     }
 }

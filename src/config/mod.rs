@@ -4,6 +4,7 @@
 //! environment's values put in (`document`); the tree becomes plain values (`raw`); those are held against their
 //! bounds and become a `Config` (`check`, `feeds`). No step stops at its first problem.
 
+mod articles;
 mod check;
 mod document;
 mod environment;
@@ -120,8 +121,9 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let state_dir = environment.state_dir();
     let mut checker = Checker { document: &document, environment, problems: &mut problems };
     let bounds = checker.schedule(&raw.schedule);
-    let feed_defaults = Arc::new(FeedOptions::within(bounds.clone()));
-    let mut feeds = Feeds::new(bounds);
+    let keeping = checker.articles(&raw.articles);
+    let feed_defaults = Arc::new(FeedOptions { keeping, ..FeedOptions::within(bounds) });
+    let mut feeds = Feeds::new(Arc::clone(&feed_defaults));
     feeds.add_tables(&raw.feed, &mut checker);
     checker.sites(&raw.site);
     let mut config = Config {

@@ -10,10 +10,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::LogFormat;
+use super::articles::Articles;
 use super::environment::Environment;
 use crate::dedup;
 use crate::extract::SiteRules;
-use crate::model::ContentSource;
+use crate::model::{ContentSource, RawPages};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -26,6 +27,7 @@ pub(super) struct Raw {
     pub(super) pipeline: Pipeline,
     pub(super) extract: Extract,
     pub(super) dedup: Dedup,
+    pub(super) articles: Articles,
     pub(super) http: Http,
     pub(super) output: Output,
     pub(super) lifecycle: Lifecycle,
@@ -225,6 +227,10 @@ pub(super) struct Feed {
     pub(super) max_interval_secs: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<ContentSource>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) recheck: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) raw: Option<RawPages>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,6 +257,8 @@ impl Feed {
             min_interval_secs: None,
             max_interval_secs: None,
             content: None,
+            recheck: None,
+            raw: None,
             tags,
             timeout_secs: None,
             user_agent: None,

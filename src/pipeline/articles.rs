@@ -1,31 +1,16 @@
 //! Entries to articles: fetch the page, extract, fingerprint, store.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tracing::Instrument as _;
-use url::Url;
 
-use super::line::{Stage, Until, Worked};
-use super::suspects::guarded;
+use super::line::{Stage, Worked};
+use super::pages::{PutOff, Source, retry_wait, source, stand_in};
+use super::refine::refine;
 use super::workers::WorkError;
 use super::{FeedOptions, Plan, Shared, Tally};
-use crate::dedup;
-use crate::extract::{Evidence, SiteEvidence, extract};
-use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
-use crate::model::{
-    Article, ContentSource, Entry, EntryEvidence, EntryId, Fingerprint, Known, Lease, Page, PageBody,
-    QualityFlag, Sha256Hash, Validators, Verdict, strip_tracking,
-};
-use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, Stored};
+use crate::model::{Article, Entry, EntryId, Known, Lease, QualityFlag, Verdict};
+use crate::store::{EntryOutcome, FinishedEntry, StoreError, Stored};
 use crate::telemetry::metrics::{self, Finished};
-
-/// First wait after a failed attempt at a page; doubled with each further one.
-const FIRST_RETRY: Duration = Duration::from_mins(5);
-
-/// Longest wait between two attempts at a page.
-const LONGEST_RETRY: Duration = Duration::from_hours(24);
 
 /// The second half of the mill.
 #[derive(Clone, Debug)]
@@ -117,6 +102,7 @@ impl Tally {
             }
             (Stored::Noted, _) => (Finished::Unchanged, None),
             (Stored::Linked { .. }, _) => (Finished::Linked, None),
+            (Stored::Withdrawn { .. }, _) => (Finished::Withdrawn, None),
             (Stored::Article { verdict, revision, .. }, _) => {
                 Self::add(&self.articles, 1);
                 let duplicate = match verdict {
@@ -129,20 +115,6 @@ impl Tally {
         };
         metrics::entry_finished(outcome, duplicate);
     }
-}
-
-/// What an article is made from.
-struct Source {
-    page: Page,
-    raw_sha256: Sha256Hash,
-    /// The feed's own content is the body: there is no page.
-    from_feed: bool,
-}
-
-/// An entry whose time has not come: it is given back, due again then.
-struct PutOff {
-    due: Timestamp,
-    until: Until,
 }
 
 /// One entry, from the request to what is to be recorded of it.
@@ -166,6 +138,8 @@ async fn process(shared: &Shared, entry: &Entry) -> Result<EntryOutcome, PutOff>
         EntryOutcome::Postponed { until, label, reason } => {
             tracing::warn!(label, reason, %until, "the page will be tried again");
         }
+        EntryOutcome::Withdrawn => tracing::info!("the publisher took the page back"),
+        EntryOutcome::Unchanged(_) => tracing::debug!("the page has not changed"),
         EntryOutcome::AlreadyStored => {}
     }
     Ok(outcome)
@@ -180,15 +154,19 @@ async fn made_of(
     source: Source,
 ) -> EntryOutcome {
     let is_page = !source.from_feed;
-    let mut refined = refine(shared, plan, options.content, entry, source).await;
+    let mut refined = refine(shared, plan, options, entry, source).await;
     if let Err(error) = &refined
         && is_page
         && let Some(content) = stand_in(options, entry, shared.clock.now())
     {
         tracing::warn!(label = error.label(), reason = %error, "the feed's content stands in for the page");
-        refined = refine(shared, plan, options.content, entry, content).await;
+        refined = refine(shared, plan, options, entry, content).await;
     }
     let error = match refined {
+        Ok(extracted) if is_less_than_before(entry, &extracted.article) => {
+            tracing::info!(flags = ?extracted.article.quality_flags, "the page shows less than before");
+            return EntryOutcome::Unchanged(extracted.watch);
+        }
         Ok(extracted) => return EntryOutcome::Extracted(Box::new(extracted)),
         Err(error) => error,
     };
@@ -204,194 +182,17 @@ async fn made_of(
     }
 }
 
-/// The page, or the feed's content where the operator wants that or the page cannot be had; else what becomes of the
-/// entry.
-async fn source(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-) -> Result<Result<Source, EntryOutcome>, PutOff> {
-    let Some(url) = entry.url.as_ref().filter(|_| options.content != ContentSource::Feed) else {
-        return Ok(feed_source(entry, shared.clock.now()).ok_or_else(|| EntryOutcome::Failed {
-            label: "no_content",
-            reason: match options.content {
-                ContentSource::Feed => "content = \"feed\", and the feed holds no content of this entry",
-                ContentSource::Page | ContentSource::Auto => "the entry has neither a link nor content",
-            }
-            .to_owned(),
-            quarantined: false,
-        }));
-    };
-    if let Some(due) = shared.deferred(plan, url) {
-        return Err(PutOff { due, until: Until::HostTurn });
-    }
-    let request = Request {
-        purpose: Purpose::Page,
-        url,
-        validators: &Validators::default(),
-        options: &options.request.for_target(&entry.feed_url, url),
-    };
-    let fetched = plan.fetcher.fetch(&request).await;
-    if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
-        return Err(PutOff { due, until: Until::NetworkReturn });
-    }
-    let now = shared.clock.now();
-    Ok(match fetched {
-        Ok(response) => page_source(url, response, now),
-        Err(error) => without_page(plan, options, entry, &error, now),
-    })
-}
-
-/// What to do where the page cannot be had.
-fn without_page(
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    error: &FetchError,
-    now: Timestamp,
-) -> Result<Source, EntryOutcome> {
-    if let Some(source) = stand_in(options, entry, now) {
-        tracing::warn!(label = error.label(), reason = %error, "the feed's content stands in for the page");
-        return Ok(source);
-    }
-    let (label, reason) = (error.label(), error.to_string());
-    let failed = |reason| EntryOutcome::Failed { label, reason, quarantined: false };
-    let Retry::Later(after) = error.retry() else { return Err(failed(reason)) };
-    let attempts = entry.failures + 1;
-    if attempts >= plan.settings.max_entry_attempts {
-        return Err(failed(format!("{reason} (given up after {attempts} attempts)")));
-    }
-    Err(EntryOutcome::Postponed { until: now + retry_wait(entry.failures, after), label, reason })
-}
-
-/// How long to wait after one more failure: ever longer, and no less than the server asked for, within a day.
-fn retry_wait(failures: u32, asked: Option<Duration>) -> SignedDuration {
-    let backoff = FIRST_RETRY.saturating_mul(1 << failures.min(16));
-    let wait = backoff.max(asked.unwrap_or_default()).min(LONGEST_RETRY);
-    SignedDuration::try_from(wait).expect("a day fits")
-}
-
-fn page_source(url: &Url, response: Response, fetched_at: Timestamp) -> Result<Source, EntryOutcome> {
-    let Content::Body(body) = response.content else {
-        return Err(EntryOutcome::Failed {
-            label: "not_modified",
-            reason: "the server says that the page has not changed, and was not asked".to_owned(),
-            quarantined: false,
-        });
-    };
-    Ok(Source {
-        raw_sha256: Sha256Hash::of(&body),
-        page: Page {
-            url: url.clone(),
-            final_url: response.final_url,
-            body: page_body(&body, response.content_type.as_deref()),
-            fetched_at,
-        },
-        from_feed: false,
-    })
-}
-
-/// The feed's content as a page, where it may stand in for the page.
-fn stand_in(options: &FeedOptions, entry: &Entry, now: Timestamp) -> Option<Source> {
-    feed_content(entry).filter(|_| options.content == ContentSource::Auto)?;
-    feed_source(entry, now)
-}
-
-/// The content that the feed carries, where it is more than a teaser.
-fn feed_content(entry: &Entry) -> Option<&String> {
-    entry.evidence.content.as_ref().filter(|content| !content.trim().is_empty())
-}
-
-/// The entry's own content as a page; its summary where it has nothing else.
-fn feed_source(entry: &Entry, fetched_at: Timestamp) -> Option<Source> {
-    let summary = || entry.evidence.summary.as_ref().filter(|summary| !summary.trim().is_empty());
-    let content = feed_content(entry).or_else(summary)?;
-    let url = entry.article_url();
-    Some(Source {
-        raw_sha256: Sha256Hash::of(content),
-        page: Page { final_url: url.clone(), url, body: PageBody::Html(content.clone()), fetched_at },
-        from_feed: true,
-    })
-}
-
-/// Extraction and fingerprint, on a worker.
-async fn refine(
-    shared: &Shared,
-    plan: &Plan,
-    content: ContentSource,
-    entry: &Entry,
-    source: Source,
-) -> Result<ExtractedArticle, WorkError> {
-    // Of where the page was found, not of the link to it: a link shortener has many sites behind it.
-    let page_host = source.page.final_url.host_str().unwrap_or_default().to_owned();
-    let site = match shared.store.site_evidence(&page_host).await {
-        Ok(site) if entry.known == Known::ThroughThis => without_one_article(site),
-        Ok(site) => site,
-        Err(error) => {
-            tracing::warn!(error = %error, "the host's furniture is unknown: extracting without it");
-            SiteEvidence::default()
-        }
-    };
-    let evidence = entry_evidence(&entry.evidence, content, source.from_feed);
-    let rules = Arc::clone(&plan.rules);
-    let dedup = plan.dedup.clone();
-    let Source { page, raw_sha256, from_feed } = source;
-    let fetched_at = page.fetched_at;
-    let work = move || {
-        let began = Instant::now();
-        let mut article = extract(&page, &Evidence { entry: Some(&evidence), site: Some(&site) }, &rules);
-        if from_feed {
-            flag(&mut article, QualityFlag::FeedContentUsed);
-        }
-        metrics::extracted(began.elapsed());
-        let fingerprint = dedup::fingerprint(&article, &dedup);
-        (article, fingerprint)
-    };
-    let refined = guarded(
-        entry.suspect,
-        &shared.alone,
-        shared.store.entry_attempt_begin(entry.id, entry.lease),
-        shared.workers.run(work),
-        shared.store.entry_attempt_end(entry.id, entry.lease),
-    )
-    .await;
-    let (article, fingerprint): (Article, Fingerprint) = refined?;
-    let original_url = entry.article_url();
-    Ok(ExtractedArticle {
-        article,
-        fingerprint,
-        url: strip_tracking(&original_url),
-        original_url,
-        page_host,
-        raw_sha256,
-        fetched_at,
-    })
-}
-
-/// The evidence without the article that is being read anew: its own blocks are not furniture because it showed them
-/// before. Which of the counts it is behind is not kept, so that each gives up one.
-fn without_one_article(mut site: SiteEvidence) -> SiteEvidence {
-    site.articles = site.articles.saturating_sub(1);
-    site.articles_by_block.retain(|_, articles| {
-        *articles -= 1;
-        *articles > 0
-    });
-    site
-}
-
-/// The entry as evidence. Its content must not stand in for the page where the operator asked for the page only, and need
-/// not be read twice where it is the page.
-fn entry_evidence(evidence: &EntryEvidence, content: ContentSource, from_feed: bool) -> EntryEvidence {
-    let mut evidence = evidence.clone();
-    if from_feed || content == ContentSource::Page {
-        evidence.content = None;
-    }
-    evidence
-}
-
-fn flag(article: &mut Article, flag: QualityFlag) {
-    article.quality_flags.push(flag);
-    article.quality_flags.sort_unstable();
-    article.quality_flags.dedup();
+/// Whether another look at a page found a wall, a stub or a list where an article stood: that is no revision of it.
+fn is_less_than_before(entry: &Entry, article: &Article) -> bool {
+    const LESS: [QualityFlag; 5] = [
+        QualityFlag::Paywalled,
+        QualityFlag::Listing,
+        QualityFlag::TooShort,
+        QualityFlag::FeedContentUsed,
+        QualityFlag::Partial,
+    ];
+    let Some(recheck) = &entry.recheck else { return false };
+    let is_new =
+        |flag: &QualityFlag| article.quality_flags.contains(flag) && !recheck.quality_flags.contains(flag);
+    LESS.iter().any(is_new)
 }

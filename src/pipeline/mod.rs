@@ -12,6 +12,12 @@ pub mod articles;
 pub mod feeds;
 /// The loop that drives a half.
 pub mod line;
+/// The page that an article is made from.
+mod pages;
+/// The article that is made from it.
+mod refine;
+/// Kept pages, read anew.
+pub mod reextract;
 /// What may have killed the process before is parsed alone.
 pub mod suspects;
 /// CPU work off the async threads, bounded, with a budget.
@@ -29,7 +35,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::extract::Rules;
 use crate::fetch::{self, FetchError, Fetcher, Outage};
-use crate::model::ContentSource;
+use crate::model::{ContentSource, RawPages};
 use crate::store::Store;
 use crate::telemetry::metrics;
 use crate::{dedup, schedule};
@@ -67,6 +73,8 @@ pub struct FeedOptions {
     pub request: fetch::RequestOptions,
     /// What its articles are made of.
     pub content: ContentSource,
+    /// What is kept of its articles.
+    pub keeping: Keeping,
     /// The operator's labels.
     pub tags: Vec<String>,
 }
@@ -78,9 +86,19 @@ impl FeedOptions {
             bounds,
             request: fetch::RequestOptions::default(),
             content: ContentSource::default(),
+            keeping: Keeping::default(),
             tags: Vec::new(),
         }
     }
+}
+
+/// What is kept of a feed's articles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// Ages of an article at which its page is looked at again, in rising order.
+    pub recheck: Vec<Duration>,
+    /// Whether the pages themselves are kept.
+    pub raw: RawPages,
 }
 
 /// What a reload replaces, all of it at once.

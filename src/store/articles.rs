@@ -66,6 +66,7 @@ pub(super) struct ArticleRow {
     pub(super) link: Option<DuplicateLink>,
     pub(super) cluster_id: ArticleId,
     pub(super) stored_at: Timestamp,
+    pub(super) withdrawn_at: Option<Timestamp>,
 }
 
 impl TryFrom<Row<'_>> for ArticleRow {
@@ -93,6 +94,7 @@ impl TryFrom<Row<'_>> for ArticleRow {
             link,
             cluster_id,
             stored_at: row.time("stored_at")?,
+            withdrawn_at: row.optional_time("withdrawn_at")?,
         })
     }
 }
@@ -109,7 +111,7 @@ pub(super) async fn load(
 
 const LOAD: RowsSql = RowsSql {
     before: "SELECT id, number, revision, content_sha256, url, original_url, hostname, duplicate_of, duplicate_kind, \
-        duplicate_score, cluster_id, stored_at FROM articles WHERE id IN (VALUES ",
+        duplicate_score, cluster_id, stored_at, withdrawn_at FROM articles WHERE id IN (VALUES ",
     columns: 1,
     after: ")",
 };
@@ -132,6 +134,7 @@ pub(super) async fn upsert(tx: &mut AnyConnection, articles: &[&ArticleRow]) -> 
                 .bind(link.map(|link| link.score))
                 .bind(id_bytes(&article.cluster_id))
                 .bind(article.stored_at.as_millisecond())
+                .bind(article.withdrawn_at.map(Timestamp::as_millisecond))
         })
         .await?;
     Ok(())
@@ -139,11 +142,12 @@ pub(super) async fn upsert(tx: &mut AnyConnection, articles: &[&ArticleRow]) -> 
 
 const UPSERT: RowsSql = RowsSql {
     before: "INSERT INTO articles (id, number, revision, content_sha256, url, original_url, hostname, duplicate_of, \
-        duplicate_kind, duplicate_score, cluster_id, stored_at) VALUES ",
-    columns: 12,
+        duplicate_kind, duplicate_score, cluster_id, stored_at, withdrawn_at) VALUES ",
+    columns: 13,
     after: " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, content_sha256 = excluded.content_sha256, \
         duplicate_of = excluded.duplicate_of, duplicate_kind = excluded.duplicate_kind, \
-        duplicate_score = excluded.duplicate_score, cluster_id = excluded.cluster_id",
+        duplicate_score = excluded.duplicate_score, cluster_id = excluded.cluster_id, \
+        withdrawn_at = excluded.withdrawn_at",
 };
 
 /// All of one cluster joins another.

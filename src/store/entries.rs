@@ -10,8 +10,8 @@ use sqlx::Row as _;
 use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS};
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, models, word};
-use super::{Store, StoreError};
-use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease};
+use super::{Store, StoreError, rechecks};
+use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease, Recheck, Validators};
 
 /// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -30,7 +30,8 @@ pub enum EntryState {
 impl Store {
     /// Lends out up to `limit` pending entries, oldest first; never two of the same article at once: its earliest
     /// pending entry goes first and the others wait for what becomes of it. An entry that was begun and never
-    /// finished goes last, by itself; again and again, and it is quarantined instead.
+    /// finished goes last, by itself; again and again, and it is quarantined instead. Entries whose articles are old
+    /// enough for another look at their pages join the queue here.
     pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
@@ -45,10 +46,10 @@ impl Store {
             let error = EntryError { entry_id, label: "crashed", reason: CRASHED_REASON, failed_at: now };
             upsert_errors(&mut tx, &[error]).await?;
         }
+        rechecks::promote(&mut tx, self.database.dialect, now, limit).await?;
         let ids = CLAIM_ENTRIES.run(&mut tx, self.database.dialect, now, lease, limit).await?;
-        let rows = CLAIMED_ENTRIES.fetch(&mut tx, &ids, |query, id| query.bind(*id)).await?;
+        let mut entries = load(&mut tx, &ids).await?;
         tx.commit().await?;
-        let mut entries: Vec<Entry> = models("entry_details", &rows)?;
         entries.sort_by_key(|entry| (entry.first_seen_at, entry.id));
         Ok(entries)
     }
@@ -142,14 +143,23 @@ const CLAIM_ENTRIES: ClaimSql = ClaimSql {
     },
 };
 
-const CLAIMED_ENTRIES: RowsSql = RowsSql {
+/// Entries with all that a worker needs of them, in no order.
+pub(super) async fn load(connection: &mut AnyConnection, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
+    models("entry_details", &ENTRIES.fetch(connection, ids, |query, id| query.bind(*id)).await?)
+}
+
+const ENTRIES: RowsSql = RowsSql {
     before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
         f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at, \
         CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
-        CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned \
+        CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned, \
+        CASE WHEN c.article_id IS NULL THEN 0 ELSE 1 END AS is_recheck, c.etag, c.last_modified, \
+        v.raw_sha256, v.quality_flags \
         FROM entries e JOIN entry_details d ON d.entry_id = e.id JOIN feed_details f ON f.feed_id = e.feed_id \
         LEFT JOIN articles a ON a.id = e.article_id \
         LEFT JOIN mentions m ON m.article_id = e.article_id AND m.entry_id = e.id \
+        LEFT JOIN rechecks c ON c.entry_id = e.id AND c.article_id = e.article_id AND c.due_at IS NULL \
+        LEFT JOIN revisions v ON v.article_id = c.article_id AND v.revision = a.revision \
         WHERE e.id IN (VALUES ",
     columns: 1,
     after: ")",
@@ -171,12 +181,25 @@ impl TryFrom<Row<'_>> for Entry {
                 (true, false) => Known::ThroughAnother,
                 (true, true) => Known::ThroughThis,
             },
+            recheck: if row.flag("is_recheck")? { Some(Recheck::try_from(&row)?) } else { None },
             article_id: ArticleId(row.hash("article_id")?),
             url: row.optional_url("url")?,
             key: row.hash("key_sha256")?,
             guid: row.get("guid")?,
             evidence: row.json("evidence")?,
             first_seen_at: row.time("first_seen_at")?,
+        })
+    }
+}
+
+impl TryFrom<&Row<'_>> for Recheck {
+    type Error = StoreError;
+
+    fn try_from(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            validators: Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? },
+            raw_sha256: row.hash("raw_sha256")?,
+            quality_flags: row.json("quality_flags")?,
         })
     }
 }
@@ -208,7 +231,9 @@ const NEXT_DUE_ENTRY: &str = "SELECT min(due) AS due FROM (\
             AND (o.id < e.id OR o.lease_until > 0) AND o.id <> e.id) \
         ORDER BY e.next_attempt_at LIMIT 1) AS free \
     UNION ALL SELECT * FROM (SELECT lease_until AS due FROM entries WHERE state = 'pending' AND lease_until > 0 \
-        ORDER BY lease_until LIMIT 1) AS lent) AS either";
+        ORDER BY lease_until LIMIT 1) AS lent \
+    UNION ALL SELECT * FROM (SELECT due_at AS due FROM rechecks WHERE due_at IS NOT NULL \
+        ORDER BY due_at LIMIT 1) AS old) AS any_of_them";
 
 /// Why an entry's last attempt failed.
 pub(super) struct EntryError<'e> {

@@ -1,21 +1,18 @@
 //! Finished entries, stored in one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 use url::Url;
 
-use super::articles::{self, ArticleRow, NewRevision};
-use super::blocks::Lessons;
+use super::batch::Batch;
 use super::entries::{self, EntryError, EntryState, Settlement};
-use super::neighbours::{self, NewBands};
 use super::outbox::Outbox;
+use super::raw_pages::RawPage;
 use super::{Store, StoreError};
-use crate::dedup::{self, Index, Neighbour};
-use crate::model::{
-    Article, ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, Fingerprint, Sha256Hash, Verdict,
-};
+use crate::dedup;
+use crate::model::{Article, Entry, Fingerprint, Sha256Hash, Validators, Verdict};
 
 /// An entry's work done, to be stored in one transaction: article revision, verdict, entry state, outbox row.
 #[derive(Clone, Debug)]
@@ -33,6 +30,10 @@ pub enum EntryOutcome {
     Extracted(Box<ExtractedArticle>),
     /// The article is already in the store, thanks to another feed: the entry is added to its mentions.
     AlreadyStored,
+    /// Another look at the page of a stored article brought nothing new.
+    Unchanged(Watch),
+    /// The publisher took the page of a stored article back (410).
+    Withdrawn,
     /// Try again later; `reason` is kept for the operator.
     Postponed {
         /// Not before this.
@@ -70,6 +71,19 @@ pub struct ExtractedArticle {
     pub raw_sha256: Sha256Hash,
     /// When they came.
     pub fetched_at: Timestamp,
+    /// The page that it was made from, where it is to be kept.
+    pub raw: Option<RawPage>,
+    /// What it takes to look at the page again.
+    pub watch: Watch,
+}
+
+/// What it takes to look at an article's page again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// What makes the request conditional.
+    pub validators: Validators,
+    /// The ages of the article at which to look, in rising order; none where its page is not asked for again.
+    pub ages: Vec<Duration>,
 }
 
 /// What storing one finished entry did.
@@ -86,6 +100,11 @@ pub enum Stored {
     },
     /// Its mentions grew.
     Linked {
+        /// Position in the outbox.
+        seq: i64,
+    },
+    /// It is withdrawn.
+    Withdrawn {
         /// Position in the outbox.
         seq: i64,
     },
@@ -115,7 +134,8 @@ impl Store {
         let held = entries::settle(&mut tx, &settlements).await?;
         let is_held = |entry: &Entry| held.contains(&(entry.id, entry.lease.epoch));
         let current: Vec<&FinishedEntry> = finished.iter().filter(|item| is_held(&item.entry)).collect();
-        let mut batch = Batch::load(&mut tx, outbox, &current, dedup, now).await?;
+        let (entries, fingerprints) = concerned(&current);
+        let mut batch = Batch::load(&mut tx, outbox, &entries, &fingerprints, dedup, now).await?;
         let answers = finished
             .iter()
             .map(|item| if is_held(&item.entry) { batch.store(item, dedup) } else { Stored::StaleLease })
@@ -127,10 +147,31 @@ impl Store {
     }
 }
 
+/// The entries whose articles may change, and the new texts among them.
+fn concerned<'f>(finished: &[&'f FinishedEntry]) -> (Vec<&'f Entry>, Vec<&'f Fingerprint>) {
+    let (mut entries, mut fingerprints) = (Vec::new(), Vec::new());
+    for item in finished {
+        match &item.outcome {
+            EntryOutcome::Extracted(extracted) => {
+                entries.push(&item.entry);
+                fingerprints.push(&extracted.fingerprint);
+            }
+            EntryOutcome::AlreadyStored | EntryOutcome::Unchanged(_) | EntryOutcome::Withdrawn => {
+                entries.push(&item.entry);
+            }
+            EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => {}
+        }
+    }
+    (entries, fingerprints)
+}
+
 fn settlement(item: &FinishedEntry, now: Timestamp) -> Settlement {
     let entry = &item.entry;
     let (state, next_attempt_at, failures) = match &item.outcome {
-        EntryOutcome::Extracted(_) | EntryOutcome::AlreadyStored => (EntryState::Done, now, 0),
+        EntryOutcome::Extracted(_)
+        | EntryOutcome::AlreadyStored
+        | EntryOutcome::Unchanged(_)
+        | EntryOutcome::Withdrawn => (EntryState::Done, now, 0),
         EntryOutcome::Postponed { until, .. } => {
             (EntryState::Pending, *until, entry.failures.saturating_add(1))
         }
@@ -155,210 +196,13 @@ async fn write_errors(
             EntryOutcome::Postponed { label, reason, .. } | EntryOutcome::Failed { label, reason, .. } => {
                 failed.push(EntryError { entry_id: item.entry.id, label, reason, failed_at: now });
             }
-            EntryOutcome::Extracted(_) | EntryOutcome::AlreadyStored if item.entry.failures > 0 => {
-                recovered.push(item.entry.id);
-            }
-            EntryOutcome::Extracted(_) | EntryOutcome::AlreadyStored => {}
+            _ if item.entry.failures > 0 => recovered.push(item.entry.id),
+            EntryOutcome::Extracted(_)
+            | EntryOutcome::AlreadyStored
+            | EntryOutcome::Unchanged(_)
+            | EntryOutcome::Withdrawn => {}
         }
     }
     entries::upsert_errors(tx, &failed).await?;
     entries::forget_errors(tx, &recovered).await
-}
-
-/// What the articles of one transaction change. Loaded whole, decided in memory entry by entry, written whole.
-struct Batch<'f> {
-    now: Timestamp,
-    outbox: Outbox,
-    articles: HashMap<ArticleId, ArticleRow>,
-    mentioned: HashSet<(ArticleId, EntryId)>,
-    earlier: Index,
-    changed: HashSet<ArticleId>,
-    revisions: Vec<NewRevision<'f>>,
-    mentions: Vec<&'f Entry>,
-    bands: NewBands,
-    merged: Vec<(ArticleId, ArticleId)>,
-    lessons: Lessons,
-    requeued: Vec<EntryId>,
-}
-
-impl<'f> Batch<'f> {
-    async fn load(
-        tx: &mut AnyConnection,
-        outbox: Outbox,
-        finished: &[&'f FinishedEntry],
-        dedup: &dedup::Settings,
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
-        let (mut entries, mut fingerprints) = (Vec::new(), Vec::new());
-        for item in finished {
-            match &item.outcome {
-                EntryOutcome::Extracted(extracted) => {
-                    entries.push(&item.entry);
-                    fingerprints.push(&extracted.fingerprint);
-                }
-                EntryOutcome::AlreadyStored => entries.push(&item.entry),
-                EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => {}
-            }
-        }
-        let ids: Vec<ArticleId> = entries.iter().map(|entry| entry.article_id).collect();
-        Ok(Self {
-            now,
-            outbox,
-            articles: articles::load(tx, &ids).await?,
-            mentioned: articles::mentioned(tx, &entries).await?,
-            earlier: neighbours::load(tx, &fingerprints, dedup, now).await?,
-            changed: HashSet::new(),
-            revisions: Vec::new(),
-            mentions: Vec::new(),
-            bands: NewBands::default(),
-            merged: Vec::new(),
-            lessons: Lessons::default(),
-            requeued: Vec::new(),
-        })
-    }
-
-    fn store(&mut self, item: &'f FinishedEntry, dedup: &dedup::Settings) -> Stored {
-        let entry = &item.entry;
-        match &item.outcome {
-            EntryOutcome::Extracted(extracted) => match self.articles.get(&entry.article_id).cloned() {
-                None => self.create(entry, extracted, dedup),
-                Some(article) if article.content_sha256 == extracted.fingerprint.content_sha256 => {
-                    self.mention(entry, article.revision)
-                }
-                Some(article) => self.revise(entry, extracted, article, dedup),
-            },
-            EntryOutcome::AlreadyStored => {
-                if let Some(revision) = self.articles.get(&entry.article_id).map(|article| article.revision) {
-                    self.mention(entry, revision)
-                } else {
-                    // It was stored when the worker looked and is not now: its turn comes again.
-                    self.requeued.push(entry.id);
-                    Stored::Noted
-                }
-            }
-            EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => Stored::Noted,
-        }
-    }
-
-    fn create(
-        &mut self,
-        entry: &'f Entry,
-        extracted: &'f ExtractedArticle,
-        dedup: &dedup::Settings,
-    ) -> Stored {
-        let id = entry.article_id;
-        let number = self.outbox.next_seq();
-        let verdict = self.judge(number, extracted, dedup);
-        let (link, cluster_id) = match &verdict {
-            Verdict::Original => (None, id),
-            Verdict::Duplicate(link) => (Some(link.clone()), link.cluster_id),
-        };
-        let article = ArticleRow {
-            id,
-            number,
-            revision: 1,
-            content_sha256: extracted.fingerprint.content_sha256,
-            url: extracted.url.to_string(),
-            original_url: extracted.original_url.to_string(),
-            hostname: extracted.url.host_str().unwrap_or_default().to_owned(),
-            link,
-            cluster_id,
-            stored_at: self.now,
-        };
-        if verdict == Verdict::Original {
-            self.lessons.add(&extracted.page_host, &extracted.article.block_hashes);
-        }
-        if !is_exact(&verdict) {
-            self.bands.add(number, &extracted.fingerprint.bands);
-        }
-        self.keep(entry, extracted, article, Event::Created, verdict)
-    }
-
-    /// Another text of a known article. A cluster never splits: a copy stays linked whatever becomes of its text.
-    fn revise(
-        &mut self,
-        entry: &'f Entry,
-        extracted: &'f ExtractedArticle,
-        mut article: ArticleRow,
-        dedup: &dedup::Settings,
-    ) -> Stored {
-        article.revision += 1;
-        article.content_sha256 = extracted.fingerprint.content_sha256;
-        let verdict = match article.link.clone() {
-            Some(link) => Verdict::Duplicate(link),
-            None => self.judge(article.number, extracted, dedup),
-        };
-        if let (Verdict::Duplicate(link), None) = (&verdict, &article.link) {
-            if link.cluster_id != article.cluster_id {
-                self.merged.push((article.cluster_id, link.cluster_id));
-                self.earlier.merge_cluster(article.cluster_id, link.cluster_id);
-            }
-            article.cluster_id = link.cluster_id;
-            article.link = Some(link.clone());
-        }
-        self.bands
-            .replace(article.number, if is_exact(&verdict) { &[] } else { &extracted.fingerprint.bands });
-        self.keep(entry, extracted, article, Event::Revised, verdict)
-    }
-
-    fn judge(&self, number: i64, extracted: &ExtractedArticle, dedup: &dedup::Settings) -> Verdict {
-        let neighbours = self.earlier.neighbours(number, &extracted.fingerprint);
-        dedup::judge(&extracted.article.text, &extracted.fingerprint, &neighbours, dedup)
-    }
-
-    fn keep(
-        &mut self,
-        entry: &'f Entry,
-        extracted: &'f ExtractedArticle,
-        article: ArticleRow,
-        event: Event,
-        verdict: Verdict,
-    ) -> Stored {
-        let (id, revision) = (article.id, article.revision);
-        if extracted.fingerprint.comparable {
-            let neighbour = Neighbour {
-                id,
-                cluster_id: article.cluster_id,
-                content_sha256: article.content_sha256,
-                text: extracted.article.text.clone(),
-            };
-            self.earlier.add(article.number, neighbour, &extracted.fingerprint.bands);
-        }
-        self.articles.insert(id, article);
-        self.changed.insert(id);
-        self.revisions.push(NewRevision { id, revision, extracted });
-        self.mentions.push(entry);
-        self.mentioned.insert((id, entry.id));
-        Stored::Article { seq: self.outbox.push(event, id, revision), verdict, revision }
-    }
-
-    /// The text is known: the entry joins the mentions, which is news the first time only.
-    fn mention(&mut self, entry: &'f Entry, revision: u32) -> Stored {
-        self.mentions.push(entry);
-        if self.mentioned.insert((entry.article_id, entry.id)) {
-            Stored::Linked { seq: self.outbox.push(Event::Linked, entry.article_id, revision) }
-        } else {
-            Stored::Noted
-        }
-    }
-
-    async fn write(self, tx: &mut AnyConnection, dedup: &dedup::Settings) -> Result<(), StoreError> {
-        let mut changed: Vec<&ArticleRow> =
-            self.changed.iter().filter_map(|id| self.articles.get(id)).collect();
-        changed.sort_unstable_by_key(|article| article.number);
-        articles::upsert(tx, &changed).await?;
-        for (from, into) in self.merged {
-            articles::merge_clusters(tx, from, into).await?;
-        }
-        articles::insert_revisions(tx, &self.revisions).await?;
-        articles::upsert_mentions(tx, &self.mentions).await?;
-        self.bands.write(tx, dedup, self.now).await?;
-        self.lessons.write(tx, self.now).await?;
-        entries::requeue(tx, &self.requeued).await?;
-        self.outbox.write(tx, self.now).await
-    }
-}
-
-fn is_exact(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Duplicate(DuplicateLink { kind: DuplicateKind::Exact, .. }))
 }

@@ -26,7 +26,12 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: &[Migration] = &[migration!(1, "0001_initial"), migration!(2, "0002_put_off")];
+const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_initial"),
+    migration!(2, "0002_put_off"),
+    migration!(3, "0003_recheck"),
+    migration!(4, "0004_raw_pages"),
+];
 
 /// Which migrations a database has and which it lacks, by name, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]

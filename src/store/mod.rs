@@ -22,6 +22,9 @@ mod feeds;
 mod polls;
 mod entries;
 mod finish;
+mod batch;
+mod rechecks;
+mod raw_pages;
 mod articles;
 mod neighbours;
 mod blocks;
@@ -37,9 +40,10 @@ pub use connection::RunLock;
 pub use entries::EntryState;
 pub use error::StoreError;
 pub use feeds::{FeedState, FeedStatus, FeedsSync};
-pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored};
+pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
+pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 
 /// Where the store is and how it is used.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::model::{ArticleId, Event, FeedMention, Record, SCHEMA_VERSION};
 
 impl Store {
     /// Up to `limit` records after `seq`, in order; none is ever skipped, however many processes write. Text and
-    /// metadata are those of the event's revision; links to an original and mentions are those of now.
+    /// metadata are those of the event's revision; links to an original, mentions and the withdrawal are those of now.
     pub async fn records_after(&self, seq: i64, limit: u32) -> Result<Vec<Record>, StoreError> {
         let mut connection = self.database.readers.acquire().await?;
         let rows = sqlx::query(RECORDS).bind(seq).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
@@ -67,7 +67,7 @@ impl Store {
 const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 
 const RECORDS: &str = "SELECT o.seq, o.event, o.article_id, o.revision, \
-        a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, \
+        a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, \
         r.content_sha256, r.raw_sha256, r.canonical_url, r.title, r.text, r.description, r.authors, r.published_at, \
         r.modified_at, r.fetched_at, r.language, r.site_name, r.section, r.tags, r.image, r.license, r.word_count, \
         r.quality_flags, r.extractor_version \
@@ -118,6 +118,7 @@ impl TryFrom<Row<'_>> for Record {
             duplicate_kind: row.optional_word("duplicate_kind")?,
             duplicate_score: row.get("duplicate_score")?,
             cluster_id: ArticleId(row.hash("cluster_id")?),
+            withdrawn_at: row.optional_time("withdrawn_at")?,
             feeds: Vec::new(),
             extractor_version: row.get("extractor_version")?,
             quality_flags: row.json("quality_flags")?,

@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 use url::Url;
 
 use super::sql::{Row, RowsSql, bytes, clean, clean_option, expect_changed, id_bytes, json, models, word};
-use super::{Store, StoreError};
+use super::{Store, StoreError, rechecks};
 use crate::model::{ArticleId, FeedId, Lease, Sha256Hash, Validators};
 use crate::parse::{FeedInfo, ParsedEntry};
 use crate::schedule::NextPoll;
@@ -277,6 +277,7 @@ async fn record_entries(
                 .bind(bytes(&entry.evidence_sha256))
         })
         .await?;
+    rechecks::supersede(tx, &requeued).await?;
     REQUEUE_ENTRIES.execute(tx, &requeued, |query, id| query.bind(*id).bind(now.as_millisecond())).await?;
     Ok(reports)
 }

@@ -162,6 +162,8 @@ pub enum Finished {
     Revised,
     /// A known article was announced once more.
     Linked,
+    /// The publisher took the page back.
+    Withdrawn,
     /// Nothing new.
     Unchanged,
     /// To be tried again later.
@@ -174,6 +176,7 @@ pub fn entry_finished(finished: Finished, duplicate: Option<DuplicateKind>) {
         Finished::Created => "created",
         Finished::Revised => "revised",
         Finished::Linked => "linked",
+        Finished::Withdrawn => "withdrawn",
         Finished::Unchanged => "unchanged",
         Finished::Postponed => "postponed",
     };

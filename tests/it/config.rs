@@ -180,6 +180,11 @@ const BROKEN: &[(&str, &str)] = &[
     ("bad_net", "[fetch]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
     ("intervals_crossed", "[schedule]\nmin_interval_secs = 7200\nmax_interval_secs = 3600\n"),
     ("lease_too_short", "[pipeline]\nlease_secs = 60\n"),
+    (
+        "bad_ages",
+        "[articles]\nrecheck = [\"1h\", \"soon\", \"30s\"]\n\n\
+         [[feed]]\nurl = \"https://a.example/\"\nrecheck = [\"24h\", \"1h\"]\n",
+    ),
     ("include_absent", "include = [\"feeds.opml\"]\n"),
     ("include_cycle", "include = [\"feedmill.toml\"]\n"),
     (

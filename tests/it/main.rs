@@ -23,6 +23,8 @@ mod lifecycle;
 mod pages;
 mod parse;
 mod pipeline;
+mod recheck;
+mod reextract;
 mod seeds;
 mod store;
 mod store_sqlite;

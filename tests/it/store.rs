@@ -11,7 +11,7 @@ use feedmill::parse::{FeedInfo, ParsedEntry};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::store::{
     EntryOutcome, ExtractedArticle, FinishedEntry, NewEntry, PollRecord, PollReport, PollResult, Store,
-    Stored,
+    Stored, Watch,
 };
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
@@ -39,6 +39,8 @@ macro_rules! on_both {
 mod articles;
 mod entries;
 mod feeds;
+mod raw_pages;
+mod rechecks;
 
 struct Bench {
     database: FreshDatabase,
@@ -133,6 +135,8 @@ fn extracted(entry: &Entry, text: &str) -> FinishedEntry {
             page_host: "site.example".to_owned(),
             raw_sha256: Sha256Hash::of(text),
             fetched_at: start(),
+            raw: None,
+            watch: Watch::default(),
         })),
     }
 }
@@ -168,6 +172,12 @@ impl Bench {
         self.feeds(1).await;
         self.poll(|_| entries.clone()).await;
         self.store.entries_claim(LEASE, 1_000).await.unwrap()
+    }
+
+    /// The feed shows an entry again, with other content: it is due anew.
+    async fn poll_again_with(&self, key: &str, link: &str) {
+        self.pass(60);
+        self.poll(|_| vec![new_entry(key, link, "changed")]).await;
     }
 
     async fn finish(&self, finished: &[FinishedEntry]) -> Vec<Stored> {

@@ -1,0 +1,168 @@
+//! Kept pages through today's extractor and rules: another text than the stored one is a revision of its article.
+//!
+//! Nothing is claimed. What is stored is checked again inside the transaction that writes: an article that has got another
+//! revision meanwhile is left alone, so this may run beside a daemon.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::task::JoinSet;
+use url::Url;
+
+use super::FeedOptions;
+use super::refine::{Ingredients, entry_evidence, page_host, site_evidence};
+use super::workers::{WorkError, Workers};
+use crate::dedup;
+use crate::extract::Rules;
+use crate::fetch::page_body;
+use crate::model::{Page, strip_tracking};
+use crate::store::{
+    ExtractedArticle, RawSelection, Reextracted, Store, StoreError, Stored, StoredPage, Watch,
+};
+
+/// Pages read from the store, and revisions written to it, at a time.
+const BATCH: u32 = 16;
+
+/// What it takes to read kept pages anew.
+#[derive(Clone, Debug)]
+pub struct Reextraction {
+    /// The store.
+    pub store: Store,
+    /// The CPU workers.
+    pub workers: Workers,
+    /// Boilerplate rules and the operator's selectors.
+    pub rules: Arc<Rules>,
+    /// When two texts are copies.
+    pub dedup: dedup::Settings,
+    /// Options by configured URL.
+    pub feeds: Arc<HashMap<Url, Arc<FeedOptions>>>,
+    /// For articles whose feed has left the config.
+    pub fallback: Arc<FeedOptions>,
+}
+
+/// What becomes of the texts that differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They become revisions.
+    Store,
+    /// They are counted.
+    DryRun,
+}
+
+/// What has been done so far.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Pages read.
+    pub pages: AtomicU64,
+    /// Of these, those that give another text than the stored one.
+    pub changed: AtomicU64,
+    /// Of those, those that became revisions.
+    pub revised: AtomicU64,
+    /// Pages that could not be read.
+    pub failed: AtomicU64,
+}
+
+impl Reextraction {
+    /// Reads every selected page, in the order in which the articles came.
+    pub async fn run(&self, selection: &RawSelection, mode: Mode, counts: &Counts) -> Result<(), StoreError> {
+        let mut number = 0;
+        loop {
+            let pages = self.store.raw_pages_after(number, selection, BATCH).await?;
+            let Some(last) = pages.last() else { return Ok(()) };
+            number = last.number;
+            add(&counts.pages, pages.len());
+            let made = self.remake(pages, counts).await;
+            add(&counts.changed, made.len());
+            if mode == Mode::Store && !made.is_empty() {
+                let stored = self.store.articles_reextracted(&made, &self.dedup).await?;
+                let is_revision = |stored: &&Stored| matches!(stored, Stored::Article { .. });
+                add(&counts.revised, stored.iter().filter(is_revision).count());
+            }
+        }
+    }
+
+    /// What differs from what is stored, in the order of `pages`.
+    async fn remake(&self, pages: Vec<StoredPage>, counts: &Counts) -> Vec<Reextracted> {
+        let mut tasks = JoinSet::new();
+        for stored in pages {
+            let this = self.clone();
+            tasks.spawn(async move {
+                let (number, url) = (stored.number, stored.entry.article_url());
+                (number, url, this.made_of(stored).await)
+            });
+        }
+        let mut made = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            match done {
+                Ok((number, url, Ok(Some(article)))) => {
+                    tracing::info!(page.url = %url, "another text");
+                    made.push((number, article));
+                }
+                Ok((_, _, Ok(None))) => {}
+                Ok((_, url, Err(error))) => {
+                    add(&counts.failed, 1);
+                    tracing::warn!(page.url = %url, reason = %error, "cannot be read anew");
+                }
+                Err(error) => {
+                    add(&counts.failed, 1);
+                    tracing::error!(error = %error, "a worker broke off");
+                }
+            }
+        }
+        made.sort_by_key(|(number, _)| *number);
+        made.into_iter().map(|(_, article)| article).collect()
+    }
+
+    /// The article that the page gives now, where its text is not the stored one.
+    async fn made_of(&self, stored: StoredPage) -> Result<Option<Reextracted>, Failure> {
+        let StoredPage { revision, content_sha256, raw_sha256, fetched_at, page: raw, entry, .. } = stored;
+        let options = self.feeds.get(&entry.feed_url).unwrap_or(&self.fallback);
+        let original_url = entry.article_url();
+        let page_url = original_url.clone();
+        let read = move || {
+            let body = raw.body()?;
+            let body = page_body(&body, raw.content_type.as_deref());
+            Ok(Page { url: page_url, final_url: raw.final_url, body, fetched_at })
+        };
+        let page = self.workers.run(read).await?.map_err(Failure::Damaged)?;
+        let page_host = page_host(&page);
+        let ingredients = Ingredients {
+            page,
+            evidence: entry_evidence(&entry.evidence, options.content, false),
+            site: site_evidence(&self.store, &page_host, true).await,
+            rules: Arc::clone(&self.rules),
+            dedup: self.dedup.clone(),
+            from_feed: false,
+        };
+        let (article, fingerprint) = self.workers.run(move || ingredients.refined()).await?;
+        if fingerprint.content_sha256 == content_sha256 {
+            return Ok(None);
+        }
+        let extracted = ExtractedArticle {
+            article,
+            fingerprint,
+            url: strip_tracking(&original_url),
+            original_url,
+            page_host,
+            raw_sha256,
+            fetched_at,
+            raw: None,
+            watch: Watch::default(),
+        };
+        Ok(Some(Reextracted { entry, revision, extracted }))
+    }
+}
+
+/// Why a kept page gives no article.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the extractor {0}")]
+    Work(#[from] WorkError),
+    #[error("the kept page is damaged: {0}")]
+    Damaged(std::io::Error),
+}
+
+fn add(counter: &AtomicU64, count: usize) {
+    counter.fetch_add(count as u64, Ordering::Relaxed);
+}
