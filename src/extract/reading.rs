@@ -164,6 +164,7 @@ impl Reading {
             authors: metadata.authors.clone(),
             published_at: metadata.published_at,
             modified_at: metadata.modified_at,
+            utc_offset: metadata.utc_offset,
             language: metadata.language.clone(),
             canonical_url: metadata.canonical_url.clone(),
             site_name: metadata.site_name.clone(),

@@ -34,7 +34,11 @@ pub(super) struct Clues<'a> {
     /// `<title>`.
     pub(super) title_element: String,
     /// `<h1>` and what is marked as the headline, in order.
-    pub(super) headings: Vec<Heading>,
+    pub(super) headings: Vec<Heading<'a>>,
+    /// `<h2>` to `<h4>`, in order: the headline where `<h1>` holds the site's name.
+    pub(super) lesser_headings: Vec<Heading<'a>>,
+    /// What the page's feeds are called: the site's name and more.
+    pub(super) feed_titles: Vec<&'a str>,
     /// JSON-LD scripts.
     pub(super) linked_data: Vec<&'a str>,
     /// What may name the authors.
@@ -58,9 +62,19 @@ pub(super) enum Place {
 }
 
 /// A headline.
-#[derive(Debug)]
-pub(super) struct Heading {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heading<'a> {
     pub(super) text: String,
+    /// The texts of the elements inside it, where there are several: kicker, headline, subtitle.
+    pub(super) pieces: Vec<String>,
+    /// The part that an element inside it calls the headline.
+    pub(super) core: Option<String>,
+    /// Its class speaks of an article's headline.
+    pub(super) of_article: bool,
+    /// Its class speaks of the site's name.
+    pub(super) of_site: bool,
+    /// Where its first link leads.
+    pub(super) link: Option<&'a str>,
     pub(super) at: usize,
     pub(super) place: Place,
 }
@@ -71,6 +85,8 @@ pub(super) enum BylineKind {
     Marked,
     Class,
     Text,
+    /// A link to what by its address is an author's page.
+    Link,
 }
 
 /// What may name the authors. Pieces of text from different elements stand on lines of their own.
@@ -131,6 +147,11 @@ impl<'a> Clues<'a> {
     /// The content of the first meta element that is not empty, by the order of `names`.
     pub(super) fn meta(&self, names: &[&str]) -> Option<&'a str> {
         names.iter().find_map(|name| self.meta_all(name).next())
+    }
+
+    /// The contents of the meta elements whose names `is_meant` picks.
+    pub(super) fn metas_where(&self, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
+        self.metas.iter().filter(move |(name, _)| is_meant(name)).map(|(_, content)| *content)
     }
 
     /// The contents of every meta element called `name`.
@@ -277,14 +298,25 @@ impl<'a> Walk<'a> {
             self.regions.push(Region { node: node.id(), place });
         }
         let is_h1 = element.name.local == local_name!("h1");
-        if (is_h1 || roles.headline) && self.clues.headings.len() < MAX_CLUES {
-            self.heading(node, element, is_h1);
+        let is_lesser =
+            matches!(element.name.local, local_name!("h2") | local_name!("h3") | local_name!("h4"));
+        if is_h1 || is_lesser || roles.headline {
+            self.heading(node, element, roles, is_h1);
         }
         if roles.license && self.clues.license.is_none() {
             self.clues.license = attribute(element, &local_name!("href"));
         }
         if (roles.marked_author || roles.author) && self.clues.bylines.len() < MAX_CLUES {
             self.byline(node, element, roles);
+        }
+        if element.name.local == local_name!("a")
+            && self.clues.bylines.len() < MAX_CLUES
+            && !(roles.marked_author || roles.author)
+            && attribute(element, &local_name!("href")).is_some_and(words::leads_to_author)
+        {
+            let text = pieces(node, SHORT_CHARS);
+            let place = self.place();
+            self.clues.bylines.push(Byline { kind: BylineKind::Link, text, at: self.at, place });
         }
         let is_time = element.name.local == local_name!("time");
         if (is_time || roles.date || roles.marked_date || roles.marked_modified)
@@ -330,25 +362,65 @@ impl<'a> Walk<'a> {
             match relation.to_ascii_lowercase().as_str() {
                 "canonical" => self.clues.canonical = self.clues.canonical.or(address),
                 "license" => self.clues.license = self.clues.license.or(address),
+                "alternate" => {
+                    let is_feed = attribute(element, &local_name!("type"))
+                        .is_some_and(|kind| kind.contains("rss") || kind.contains("atom"));
+                    if is_feed && self.clues.feed_titles.len() < MAX_CLUES {
+                        self.clues.feed_titles.extend(attribute(element, &local_name!("title")));
+                    }
+                }
                 _ => {}
             }
         }
     }
 
-    fn heading(&mut self, node: NodeRef<'a, Node>, element: &'a Element, is_h1: bool) {
+    fn heading(&mut self, node: NodeRef<'a, Node>, element: &'a Element, roles: Roles, is_h1: bool) {
         if is_h1 {
             // Whatever encloses the headline encloses the article.
             for region in &mut self.regions {
                 region.place = Place::Open;
             }
         }
+        let list = if is_h1 || roles.headline { &self.clues.headings } else { &self.clues.lesser_headings };
+        if list.len() >= MAX_CLUES {
+            return;
+        }
         let text = match attribute(element, &local_name!("content")) {
             Some(content) => content.trim().to_owned(),
             None => words::without_entities(&inline_text(node, HEADING_CHARS)),
         };
-        if !text.is_empty() {
-            let place = self.place();
-            self.clues.headings.push(Heading { text, at: self.at, place });
+        if text.is_empty() {
+            return;
+        }
+        let inside = || node.descendants().skip(1).take(MAX_TEXT_NODES);
+        let elements = || inside().filter_map(|node| Some((node, node.value().as_element()?)));
+        let link = elements()
+            .find(|(_, element)| element.name.local == local_name!("a"))
+            .map(|(_, element)| element)
+            .or_else(|| node.parent()?.value().as_element())
+            .and_then(|element| attribute(element, &local_name!("href")));
+        let core = elements()
+            .find(|(_, element)| {
+                attribute(element, &local_name!("class")).is_some_and(words::names_headline_inside)
+            })
+            .map(|(node, _)| words::without_entities(&inline_text(node, HEADING_CHARS)))
+            .filter(|core| !core.is_empty() && *core != text);
+        let class = attribute(element, &local_name!("class")).unwrap_or_default();
+        let lines = pieces(node, HEADING_CHARS);
+        let heading = Heading {
+            pieces: lines.lines().map(str::to_owned).filter(|piece| *piece != text).collect(),
+            core,
+            of_article: roles.headline || words::names_article_title(class),
+            of_site: words::names_site_title(class),
+            link,
+            text,
+            at: self.at,
+            place: self.place(),
+        };
+        if is_h1 || roles.headline {
+            self.clues.headings.push(heading);
+        } else {
+            self.clues.lesser_headings.push(heading);
         }
     }
 
