@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -431,6 +432,10 @@ pub struct Article {
     pub published_at: Option<Timestamp>,
     /// Last change that the publisher owns to.
     pub modified_at: Option<Timestamp>,
+    /// The zone that the publisher dates in, where it says so: the day that readers saw follows from it. The record
+    /// is in UTC and does without.
+    #[serde(skip)]
+    pub utc_offset: Option<Offset>,
     /// BCP 47.
     pub language: Option<String>,
     /// `rel=canonical` or its like, if it is http(s).

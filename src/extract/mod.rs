@@ -30,6 +30,7 @@ mod rules;
 mod site;
 mod structured;
 mod text;
+mod tree;
 
 use std::collections::HashMap;
 

@@ -7,7 +7,7 @@ use super::dom;
 use super::furniture::{self, Line};
 use super::lexicon::Traits;
 use super::metadata::{self, Metadata};
-use super::operator;
+use super::operator::Selected;
 use super::phrases::{Coverage, Furniture, Match, Section};
 use super::plain;
 use super::rules::Rules;
@@ -39,17 +39,17 @@ pub(crate) struct Reading {
 impl Reading {
     /// Reads a web page, or the HTML inside a feed entry.
     pub(crate) fn of_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Self {
-        let dom::Parsed { mut html, partial } = dom::parse(html);
+        let dom::Parsed { mut tree, partial } = dom::parse(html);
         let host = page.final_url.host_str().unwrap_or_default();
-        let site_rules = rules.site(host);
-        let mut metadata = metadata::read(&html, page, evidence.entry);
-        let statements = structured::read(&html);
+        let mut by_selectors = rules.site(host).map(|rules| Selected::new(&tree, rules));
+        let mut metadata = metadata::read(&tree, page, evidence.entry);
+        let statements = structured::read(&tree);
         let mut removed = Vec::new();
-        if let Some(site_rules) = site_rules {
-            operator::overwrite(&html, site_rules, page.fetched_at, &mut metadata);
-            removed = operator::remove_dropped(&mut html, site_rules);
+        if let Some(selected) = &mut by_selectors {
+            selected.overwrite(page.fetched_at, &mut metadata);
+            removed = selected.remove_dropped(&mut tree);
         }
-        let document = blocks::segment(&html, host);
+        let document = blocks::segment(&tree, host);
         let lead = evidence.entry.and_then(feed::lead);
         let stated = evidence.entry.and_then(feed::stated_body);
         let hints = Hints {
@@ -61,7 +61,7 @@ impl Reading {
         let mut fates = choose::fates(&context, &rules.models, evidence.site);
         let block_hashes = site::block_hashes(&document, &fates);
         let is_title = titles(&context);
-        let operators_body = site_rules.and_then(|site_rules| operator::body(&html, &document, site_rules));
+        let operators_body = by_selectors.and_then(|selected| selected.body(&document));
         let matches = context.matches;
         let mut has_wall = false;
         if let Some(inside) = &operators_body {
@@ -164,6 +164,7 @@ impl Reading {
             authors: metadata.authors.clone(),
             published_at: metadata.published_at,
             modified_at: metadata.modified_at,
+            utc_offset: metadata.utc_offset,
             language: metadata.language.clone(),
             canonical_url: metadata.canonical_url.clone(),
             site_name: metadata.site_name.clone(),

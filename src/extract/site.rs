@@ -3,11 +3,11 @@
 use std::hash::Hasher;
 
 use html5ever::local_name;
-use scraper::node::Element;
 
 use super::SiteEvidence;
 use super::blocks::{Block, Document};
 use super::choose::Fate;
+use super::tree::Element;
 use crate::model::BlockHash;
 
 /// Joins two hashes; the order matters.
@@ -77,8 +77,8 @@ pub(crate) fn hash_text(text: &str) -> u64 {
 /// The path of `element` below a container of path `around`: tag, classes and id, without the digits that count posts.
 pub(crate) fn path_hash(around: u64, element: &Element) -> u64 {
     let mut hash = mix(around, hash_bytes(element.name.local.bytes()));
-    for (name, value) in &element.attrs {
-        if name.local == local_name!("class") || name.local == local_name!("id") {
+    for name in [local_name!("class"), local_name!("id")] {
+        if let Some(value) = element.attribute(&name) {
             hash = mix(hash, hash_bytes(value.bytes().filter(|byte| !byte.is_ascii_digit())));
         }
     }

@@ -17,8 +17,8 @@ pub(super) struct Fields<'a> {
     text: &'a str,
     description: Option<&'a str>,
     authors: &'a [String],
-    published_at: Option<Timestamp>,
-    modified_at: Option<Timestamp>,
+    published_at: Option<String>,
+    modified_at: Option<String>,
     language: Option<&'a str>,
     canonical_url: Option<&'a Url>,
     site_name: Option<&'a str>,
@@ -36,13 +36,18 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) fn new(article: &'a Article, url: &'a Url, dedup: &dedup::Settings) -> Self {
+        // As the publisher dates: the record has the same moments in UTC.
+        let local = |moment: Timestamp| match article.utc_offset {
+            Some(offset) => moment.display_with_offset(offset).to_string(),
+            None => moment.to_string(),
+        };
         Self {
             title: article.title.as_deref(),
             text: &article.text,
             description: article.description.as_deref(),
             authors: &article.authors,
-            published_at: article.published_at,
-            modified_at: article.modified_at,
+            published_at: article.published_at.map(local),
+            modified_at: article.modified_at.map(local),
             language: article.language.as_deref(),
             canonical_url: article.canonical_url.as_ref(),
             site_name: article.site_name.as_deref(),

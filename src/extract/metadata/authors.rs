@@ -18,27 +18,49 @@ impl Reader<'_> {
             names.iter().any(|site| *site == name || (site.len() > 4 && name.starts_with(site.as_str())))
         };
         let mut organisation = self.linked.organisations.first().cloned();
-        let candidates: [&dyn Fn() -> Vec<String>; 8] = [
-            &|| self.linked.authors.clone(),
-            &|| self.authors_in_meta(),
-            &|| self.authors_in_bylines(BylineKind::Marked, Reach::Near),
-            &|| self.authors_in_entry(),
-            &|| self.authors_in_bylines(BylineKind::Class, Reach::Near),
-            &|| self.authors_in_bylines(BylineKind::Text, Reach::Near),
-            &|| self.authors_in_bylines(BylineKind::Marked, Reach::Page),
-            &|| self.authors_in_bylines(BylineKind::Class, Reach::Page),
-        ];
-        for names in candidates.iter().map(|candidate| candidate()) {
+        let mut persons_of = |names: Vec<String>| {
             let (site_itself, persons): (Vec<String>, Vec<String>) = names.into_iter().partition(is_site);
+            organisation = organisation.take().or_else(|| site_itself.into_iter().next());
+            persons
+        };
+        let in_meta = self.authors_in_meta();
+        let near: Vec<Vec<String>> =
+            [BylineKind::Marked, BylineKind::Class, BylineKind::Text, BylineKind::Link]
+                .map(|kind| persons_of(self.authors_in_bylines(kind, Reach::Near)))
+                .into();
+        let declared: Vec<Vec<String>> =
+            [self.linked.authors.clone()].into_iter().chain(in_meta).map(&mut persons_of).collect();
+        let [marked, class, text, link] = near.as_slice() else { return Vec::new() };
+        if let Some(stated) = declared.iter().find(|names| !names.is_empty()) {
+            let fuller = |names: &&Vec<String>| names.len() > stated.len() && names_all(names, stated);
+            let in_full = |names: &&Vec<String>| names.iter().all(|name| name.contains(' '));
+            let fuller = declared
+                .iter()
+                .find(fuller)
+                .or_else(|| [marked, class, text].into_iter().filter(in_full).find(fuller));
+            // Accounts post what people write.
+            let by_hand = || {
+                let persons = [marked, class, text].into_iter().find(|names| !names.is_empty())?;
+                let named = persons.iter().all(|name| name.contains(' '));
+                (named && stated.iter().all(|name| is_account(name))).then_some(persons)
+            };
+            return fuller.or_else(by_hand).unwrap_or(stated).clone();
+        }
+        let entry = self.authors_in_entry();
+        let far = |kind| self.authors_in_bylines(kind, Reach::Page);
+        let (far_marked, far_class) = (far(BylineKind::Marked), far(BylineKind::Class));
+        let candidates = [marked, &entry, class, text, link, &far_marked, &far_class];
+        for names in candidates {
+            let persons = persons_of(names.clone());
             if !persons.is_empty() {
                 return persons;
             }
-            organisation = organisation.or_else(|| site_itself.into_iter().next());
         }
         organisation.into_iter().collect()
     }
 
-    fn authors_in_meta(&self) -> Vec<String> {
+    /// What the meta elements state, a list for each name that any of them has.
+    fn authors_in_meta(&self) -> Vec<Vec<String>> {
         const NAMES: &[&str] = &[
             "author",
             "article:author",
@@ -49,6 +71,7 @@ impl Reader<'_> {
             "sailthru.author",
             "cxenseparse:author",
             "citation_author",
+            "citation_authors",
             "dc.creator",
             "dcterms.creator",
             "dc.creator.name",
@@ -58,23 +81,24 @@ impl Reader<'_> {
             "byline",
             "article.author",
             "rbauthors",
+            "article_author",
+            "shareaholic:article_author_name",
         ];
-        let mut authors = Vec::new();
+        let mut lists = Vec::new();
         for name in NAMES {
+            let mut authors = Vec::new();
             for value in self.clues.meta_all(name) {
                 byline::add(&mut authors, byline::authors_of_value(&words::plain(value)));
             }
-            if !authors.is_empty() {
-                return authors;
-            }
+            lists.push(authors);
         }
         // The card that WordPress plugins write for social networks.
         if self.clues.meta(&["twitter:label1"]).is_some_and(words::opens_byline)
             && let Some(name) = self.clues.meta(&["twitter:data1"])
         {
-            byline::add(&mut authors, byline::authors_of_value(&words::plain(name)));
+            lists.push(byline::authors_of_value(&words::plain(name)));
         }
-        authors
+        lists
     }
 
     fn authors_in_entry(&self) -> Vec<String> {
@@ -96,7 +120,7 @@ impl Reader<'_> {
                 let names = match kind {
                     BylineKind::Marked => byline::authors_of_value(&byline.text),
                     BylineKind::Class => byline::authors_of_element(&byline.text),
-                    BylineKind::Text => byline::authors_of_byline(&byline.text),
+                    BylineKind::Text | BylineKind::Link => byline::authors_of_byline(&byline.text),
                 };
                 (!names.is_empty()).then_some((distance, byline.at, names))
             })
@@ -116,4 +140,18 @@ impl Reader<'_> {
         }
         authors
     }
+}
+
+/// Whether every one of `some` is among `names`, in that or a longer form.
+fn names_all(names: &[String], some: &[String]) -> bool {
+    some.iter().all(|one| names.iter().any(|name| words::key(name).contains(&words::key(one))))
+}
+
+/// Whether a name is that of an account rather than a person: `jyoung`, `jane.young`, `JaneY`.
+fn is_account(name: &str) -> bool {
+    let mut chars = name.chars();
+    let starts_small = chars.next().is_some_and(char::is_lowercase);
+    let signs = name.contains(|c: char| c.is_ascii_digit() || matches!(c, '.' | '_' | '-'));
+    let capitals = name.chars().skip(1).any(char::is_uppercase);
+    !name.contains(' ') && (starts_small || signs || capitals)
 }

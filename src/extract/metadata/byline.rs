@@ -3,7 +3,7 @@
 //! A byline is cut into parts at its separators; each part loses what opens it ("By"), the roles around the name and
 //! what follows it (a place, a date), and is believed if the rest has the shape of a name.
 
-use super::byline_words::{COLLECTIVES, CONJUNCTIONS, CUTS, LABELS, PARTICLES, ROLES};
+use super::byline_words::{COLLECTIVES, CONJUNCTIONS, CUTS, LABELS, PARTICLES, POST_NOMINALS, ROLES};
 use super::{date_words, words};
 
 /// Longest name.
@@ -13,7 +13,7 @@ const MAX_AUTHORS: usize = 20;
 
 /// The names in a byline as readers see it: empty where `text` is none.
 pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
-    let text = text.trim();
+    let text = words::without_other_hands(text.trim()).trim();
     let text = words::strip_prefix_ignoring_case(text, "picture of").unwrap_or(text).trim_start();
     let mut rest = text;
     // "By: Words by Jane Young"
@@ -38,11 +38,12 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
 /// The names in an element whose class says that it names authors: pen names too, if it holds nothing else.
 pub(super) fn authors_of_element(text: &str) -> Vec<String> {
     let names = authors_of_byline(text);
+    let text = words::without_other_hands(text);
     let bare = words::byline_opening(text).unwrap_or(text).trim();
     let is_label = |word: &str| LABELS.contains(&word.to_lowercase().as_str());
     let words = || bare.split_whitespace();
     if names.is_empty()
-        && words().count() <= 2
+        && (words().count() == 1 || words().count() == 2 && words().all(looks_capitalised))
         && !words().any(is_label)
         && bare.contains(char::is_alphabetic)
     {
@@ -64,10 +65,21 @@ pub(super) fn authors_of_value(value: &str) -> Vec<String> {
     names(value, Shape::Declared)
 }
 
-/// Adds the names that are not there yet; "Jane" is, where "Jane Young" is.
+/// The organisation in a value that is declared to hold one: whole, as "Brick & Stone" is one.
+pub(super) fn organisation_of_value(value: &str) -> Vec<String> {
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let named = is_name(value, &words, Shape::Declared) && !words.iter().all(|word| is_role(word));
+    if named { vec![value.to_owned()] } else { Vec::new() }
+}
+
+/// Adds the names that are not there yet; "Jane" is, where "Jane Young" is, and gives way to it.
 pub(super) fn add(authors: &mut Vec<String>, names: Vec<String>) {
     for name in names {
         let key = words::key(&name);
+        if let Some(shorter) = authors.iter_mut().find(|author| key.starts_with(&words::key(author))) {
+            *shorter = name;
+            continue;
+        }
         if authors.len() < MAX_AUTHORS && !authors.iter().any(|author| words::key(author).contains(&key)) {
             authors.push(name);
         }
@@ -111,12 +123,20 @@ fn names(text: &str, shape: Shape) -> Vec<String> {
     {
         return vec![format!("{first} {last}")];
     }
-    let mut names = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for part in parts {
+        if let Some(last) = names.last_mut()
+            && part.split_whitespace().all(is_post_nominal)
+        {
+            last.push_str(", ");
+            last.push_str(part.trim_end_matches(['*', '†']));
+            continue;
+        }
         // After a name a part with a role in it is that person's, and a single word is a place.
         let follows_name = !names.is_empty();
         let found = split_at_conjunctions(part).into_iter().filter_map(|words| {
-            let is_role = words.iter().any(|word| is_role(word)) && !is_collective(&words);
+            let is_role =
+                words.iter().any(|word| is_role(word) && !is_honorific(word)) && !is_collective(&words);
             let name = name(&words, shape).filter(|_| !(follows_name && is_role))?;
             (!follows_name || name.contains(' ') || name.contains(is_ideograph)).then_some(name)
         });
@@ -160,6 +180,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     if !collective {
         while let [first, rest @ ..] = words
             && is_role(first)
+            && !is_honorific(first)
             && rest.len() > 1
         {
             words = rest;
@@ -167,6 +188,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
         while shape == Shape::Visible
             && let [rest @ .., last] = words
             && is_role(last)
+            && !is_post_nominal(last)
             && rest.len() > 1
         {
             words = rest;
@@ -190,6 +212,18 @@ fn is_role(word: &str) -> bool {
     ROLES.contains(&lower.as_str()) || lower.is_empty()
 }
 
+/// A title that stands before a name and belongs to it.
+fn is_honorific(word: &str) -> bool {
+    let word = word.trim_end_matches('.').to_lowercase();
+    matches!(word.as_str(), "dr" | "prof" | "professor" | "md" | "sir" | "dame")
+}
+
+/// A degree or certificate that stands behind a name and belongs to it, as its bearer writes it.
+fn is_post_nominal(word: &str) -> bool {
+    let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
+    POST_NOMINALS.contains(&letters.as_str())
+}
+
 fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
     let chars = name.chars().count();
     if !(2..=MAX_NAME_CHARS).contains(&chars) || !name.contains(char::is_alphabetic) {
@@ -203,6 +237,13 @@ fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
         return false;
     }
     if lower.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "com" | "org" | "net")) {
+        return false;
+    }
+    // A template's variable: `page.author.name`.
+    if !name.contains(' ')
+        && name.matches('.').count() > 1
+        && name.chars().all(|c| c.is_lowercase() || c == '.')
+    {
         return false;
     }
     // Letters after the name: MD, CFA, FAND.
@@ -241,6 +282,12 @@ mod tests {
             ("Picture of Ada Lind", &["Ada Lind"]),
             ("By Staff Writer Ada Lind | May 4, 2024", &["Ada Lind"]),
             ("By Ada Lind May 4, 2024", &["Ada Lind"]),
+            (
+                "By Dr. Ada Lind, Ph.D., and Jane Young, MD, RN",
+                &["Dr. Ada Lind, Ph.D.", "Jane Young, MD, RN"],
+            ),
+            ("Written by Ada Lind | Edited by Jane Young", &["Ada Lind"]),
+            ("Reviewed by Jane Young", &[]),
             ("By\nAda Lind\nand\nJane Young\nUpdated 3 hours ago", &["Ada Lind", "Jane Young"]),
             ("Ada Lind in Rome", &["Ada Lind"]),
             ("Von Ada Lind und Jörg van der Berg", &["Ada Lind", "Jörg van der Berg"]),
@@ -275,6 +322,8 @@ mod tests {
             ("ada@news.example (Ada Lind)", &["Ada Lind"]),
             ("https://news.example/ada", &[]),
             ("admin", &[]),
+            ("page.author.name", &[]),
+            ("Md Ali Rahman", &["Md Ali Rahman"]),
             ("By Ada Lind", &["Ada Lind"]),
         ] {
             assert_eq!(authors_of_value(value), expected, "{value}");

@@ -130,6 +130,15 @@ pub(super) const ROLES: &[&str] = &[
     "ph.d",
 ];
 
+/// Degrees and certificates behind a name, without their dots.
+pub(super) const POST_NOMINALS: &[&str] = &[
+    "MD", "PhD", "DPhil", "DO", "DDS", "DMD", "DVM", "VMD", "RN", "NP", "PharmD", "MPH", "MS", "MSc", "MA",
+    "BA", "BS", "BSc", "MBA", "JD", "LLM", "EdD", "PsyD", "RD", "RDN", "LDN", "LD", "CPA", "CFA", "CFP",
+    "CEPF", "CPT", "CSCS", "FAND", "FACP", "FACS", "FACLM", "FACOG", "DABOM", "FOMA", "DACVB", "LMFT",
+    "LCSW", "LPC", "CISSP", "CPP", "PSP", "PMP", "Esq", "Jr", "Sr", "OBE", "MBE", "CBE", "DPT", "ERYT",
+    "RYT", "LVT",
+];
+
 /// Words of buttons and labels beside a name: a part that has one names nobody.
 pub(super) const LABELS: &[&str] = &[
     "updated",
@@ -169,6 +178,13 @@ pub(super) const LABELS: &[&str] = &[
     "home",
     "blog",
     "archive",
+    "discuss",
+    "bluesky",
+    "video",
+    "videos",
+    "library",
+    "disclosure",
+    "checked",
 ];
 
 /// Words of offices that many people fill.

@@ -1,10 +1,8 @@
 //! The one walk over the page that finds whatever may speak of the article: no field has a selector of its own.
 
-use ego_tree::NodeRef;
-use html5ever::{LocalName, local_name};
-use scraper::node::Element;
-use scraper::{Html, Node};
+use html5ever::{Attribute, local_name};
 
+use super::super::tree::{Element, Node, NodeId, NodeRef, Tree};
 use super::words::{self, Roles};
 
 /// Characters of running text kept to tell the language by.
@@ -34,7 +32,11 @@ pub(super) struct Clues<'a> {
     /// `<title>`.
     pub(super) title_element: String,
     /// `<h1>` and what is marked as the headline, in order.
-    pub(super) headings: Vec<Heading>,
+    pub(super) headings: Vec<Heading<'a>>,
+    /// `<h2>` to `<h4>`, in order: the headline where `<h1>` holds the site's name.
+    pub(super) lesser_headings: Vec<Heading<'a>>,
+    /// What the page's feeds are called: the site's name and more.
+    pub(super) feed_titles: Vec<&'a str>,
     /// JSON-LD scripts.
     pub(super) linked_data: Vec<&'a str>,
     /// What may name the authors.
@@ -58,9 +60,19 @@ pub(super) enum Place {
 }
 
 /// A headline.
-#[derive(Debug)]
-pub(super) struct Heading {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heading<'a> {
     pub(super) text: String,
+    /// The texts of the elements inside it, where there are several: kicker, headline, subtitle.
+    pub(super) pieces: Vec<String>,
+    /// The part that an element inside it calls the headline.
+    pub(super) core: Option<String>,
+    /// Its class speaks of an article's headline.
+    pub(super) of_article: bool,
+    /// Its class speaks of the site's name.
+    pub(super) of_site: bool,
+    /// Where its first link leads.
+    pub(super) link: Option<&'a str>,
     pub(super) at: usize,
     pub(super) place: Place,
 }
@@ -71,6 +83,8 @@ pub(super) enum BylineKind {
     Marked,
     Class,
     Text,
+    /// A link to what by its address is an author's page.
+    Link,
 }
 
 /// What may name the authors. Pieces of text from different elements stand on lines of their own.
@@ -105,9 +119,9 @@ pub(super) struct DateClue<'a> {
 }
 
 impl<'a> Clues<'a> {
-    pub(super) fn collect(html: &'a Html) -> Self {
+    pub(super) fn collect(tree: &'a Tree) -> Self {
         let mut walk = Walk { clues: Self::default(), at: 0, label: "", regions: Vec::new() };
-        let mut node = html.tree.root();
+        let mut node = tree.root();
         'walk: loop {
             if walk.open(node)
                 && let Some(child) = node.first_child()
@@ -133,6 +147,11 @@ impl<'a> Clues<'a> {
         names.iter().find_map(|name| self.meta_all(name).next())
     }
 
+    /// The contents of the meta elements whose names `is_meant` picks.
+    pub(super) fn metas_where(&self, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
+        self.metas.iter().filter(move |(name, _)| is_meant(name)).map(|(_, content)| *content)
+    }
+
     /// The contents of every meta element called `name`.
     pub(super) fn meta_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.metas.iter().filter(move |(key, _)| key == name).map(|(_, content)| *content)
@@ -141,7 +160,7 @@ impl<'a> Clues<'a> {
 
 /// A part of the page that is not the article, while the walk is inside it.
 struct Region {
-    node: ego_tree::NodeId,
+    node: NodeId,
     place: Place,
 }
 
@@ -155,18 +174,18 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Looks at a node; whether its children are to be walked.
-    fn open(&mut self, node: NodeRef<'a, Node>) -> bool {
+    fn open(&mut self, node: NodeRef<'a>) -> bool {
         match node.value() {
             Node::Text(text) => {
                 self.text(node, text);
                 false
             }
             Node::Element(element) => self.element(node, element),
-            _ => true,
+            Node::Root => true,
         }
     }
 
-    fn close(&mut self, node: NodeRef<'a, Node>) {
+    fn close(&mut self, node: NodeRef<'a>) {
         if self.regions.last().is_some_and(|region| region.node == node.id()) {
             self.regions.pop();
         }
@@ -176,7 +195,7 @@ impl<'a> Walk<'a> {
         self.regions.iter().map(|region| region.place).max().unwrap_or_default()
     }
 
-    fn text(&mut self, node: NodeRef<'a, Node>, text: &'a str) {
+    fn text(&mut self, node: NodeRef<'a>, text: &'a str) {
         let trimmed = text.trim();
         if trimmed.is_empty() {
             return;
@@ -218,16 +237,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn element(&mut self, node: NodeRef<'a, Node>, element: &'a Element) -> bool {
+    fn element(&mut self, node: NodeRef<'a>, element: &'a Element) -> bool {
         match element.name.local {
             local_name!("html") => {
-                self.clues.html_language = attribute(element, &local_name!("lang")).or_else(|| {
-                    element
-                        .attrs
-                        .iter()
-                        .find(|(name, _)| &*name.local == "xml:lang")
-                        .map(|(_, value)| &**value)
-                });
+                self.clues.html_language = element
+                    .attribute(&local_name!("lang"))
+                    .or_else(|| element.attribute(&local_name!("xml:lang")));
                 return true;
             }
             local_name!("meta") => {
@@ -246,7 +261,7 @@ impl<'a> Walk<'a> {
             }
             local_name!("script") => {
                 if let Some(text) = node.first_child().and_then(|child| child.value().as_text())
-                    && attribute(element, &local_name!("type")).is_some_and(|kind| kind.contains("ld+json"))
+                    && element.attribute(&local_name!("type")).is_some_and(|kind| kind.contains("ld+json"))
                 {
                     self.clues.linked_data.push(text);
                 }
@@ -277,14 +292,25 @@ impl<'a> Walk<'a> {
             self.regions.push(Region { node: node.id(), place });
         }
         let is_h1 = element.name.local == local_name!("h1");
-        if (is_h1 || roles.headline) && self.clues.headings.len() < MAX_CLUES {
-            self.heading(node, element, is_h1);
+        let is_lesser =
+            matches!(element.name.local, local_name!("h2") | local_name!("h3") | local_name!("h4"));
+        if is_h1 || is_lesser || roles.headline {
+            self.heading(node, element, roles, is_h1);
         }
         if roles.license && self.clues.license.is_none() {
-            self.clues.license = attribute(element, &local_name!("href"));
+            self.clues.license = element.attribute(&local_name!("href"));
         }
         if (roles.marked_author || roles.author) && self.clues.bylines.len() < MAX_CLUES {
             self.byline(node, element, roles);
+        }
+        if element.name.local == local_name!("a")
+            && self.clues.bylines.len() < MAX_CLUES
+            && !(roles.marked_author || roles.author)
+            && element.attribute(&local_name!("href")).is_some_and(words::leads_to_author)
+        {
+            let text = pieces(node, SHORT_CHARS);
+            let place = self.place();
+            self.clues.bylines.push(Byline { kind: BylineKind::Link, text, at: self.at, place });
         }
         let is_time = element.name.local == local_name!("time");
         if (is_time || roles.date || roles.marked_date || roles.marked_modified)
@@ -296,22 +322,23 @@ impl<'a> Walk<'a> {
     }
 
     fn meta(&mut self, element: &'a Element) {
-        let (mut name, mut content, mut item) = (None, None, None);
-        for (key, value) in &element.attrs {
-            match &*key.local {
-                "name" | "property" | "http-equiv" => name = name.or(Some(&**value)),
-                "content" | "value" => content = content.or(Some(value.trim())),
-                "itemprop" => item = Some(&**value),
-                _ => {}
-            }
-        }
+        let names = [local_name!("property"), local_name!("name"), local_name!("http-equiv")];
+        let names = names.iter().filter_map(|name| element.attribute(name));
+        let content = [local_name!("content"), local_name!("value")];
+        let content = content.iter().find_map(|name| element.attribute(name)).map(str::trim);
+        let item = element.attribute(&local_name!("itemprop"));
         let Some(content) = content.filter(|content| !content.is_empty()) else { return };
         let item = item.filter(|_| self.place() != Place::Comments);
-        if let Some(name) = name.or(item) {
-            // One element may name several properties: `property="og:title twitter:title"`.
-            for name in name.split_ascii_whitespace() {
-                self.clues.metas.push((name.to_ascii_lowercase(), content));
-            }
+        // One element may name several properties: `property="og:title twitter:title"`.
+        let before = self.clues.metas.len();
+        for name in names.flat_map(str::split_ascii_whitespace) {
+            self.clues.metas.push((name.to_ascii_lowercase(), content));
+        }
+        if self.clues.metas.len() == before
+            && let Some(item) = item
+        {
+            let items = item.split_ascii_whitespace();
+            self.clues.metas.extend(items.map(|item| (item.to_ascii_lowercase(), content)));
         }
         // Microdata inside the body: dates and names that no reader sees.
         let kind = DateKind::Marked;
@@ -324,36 +351,77 @@ impl<'a> Walk<'a> {
     }
 
     fn link(&mut self, element: &'a Element) {
-        let Some(relation) = attribute(element, &local_name!("rel")) else { return };
-        let address = attribute(element, &local_name!("href")).map(str::trim);
+        let Some(relation) = element.attribute(&local_name!("rel")) else { return };
+        let address = element.attribute(&local_name!("href")).map(str::trim);
         for relation in relation.split_ascii_whitespace() {
             match relation.to_ascii_lowercase().as_str() {
                 "canonical" => self.clues.canonical = self.clues.canonical.or(address),
                 "license" => self.clues.license = self.clues.license.or(address),
+                "alternate" => {
+                    let is_feed = element
+                        .attribute(&local_name!("type"))
+                        .is_some_and(|kind| kind.contains("rss") || kind.contains("atom"));
+                    if is_feed && self.clues.feed_titles.len() < MAX_CLUES {
+                        self.clues.feed_titles.extend(element.attribute(&local_name!("title")));
+                    }
+                }
                 _ => {}
             }
         }
     }
 
-    fn heading(&mut self, node: NodeRef<'a, Node>, element: &'a Element, is_h1: bool) {
+    fn heading(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles, is_h1: bool) {
         if is_h1 {
             // Whatever encloses the headline encloses the article.
             for region in &mut self.regions {
                 region.place = Place::Open;
             }
         }
-        let text = match attribute(element, &local_name!("content")) {
+        let list = if is_h1 || roles.headline { &self.clues.headings } else { &self.clues.lesser_headings };
+        if list.len() >= MAX_CLUES {
+            return;
+        }
+        let text = match element.attribute(&local_name!("content")) {
             Some(content) => content.trim().to_owned(),
             None => words::without_entities(&inline_text(node, HEADING_CHARS)),
         };
-        if !text.is_empty() {
-            let place = self.place();
-            self.clues.headings.push(Heading { text, at: self.at, place });
+        if text.is_empty() {
+            return;
+        }
+        let inside = || node.descendants().skip(1).take(MAX_TEXT_NODES);
+        let elements = || inside().filter_map(|node| Some((node, node.value().as_element()?)));
+        let link = elements()
+            .find(|(_, element)| element.name.local == local_name!("a"))
+            .map(|(_, element)| element)
+            .or_else(|| node.parent()?.value().as_element())
+            .and_then(|element| element.attribute(&local_name!("href")));
+        let core = elements()
+            .find(|(_, element)| {
+                element.attribute(&local_name!("class")).is_some_and(words::names_headline_inside)
+            })
+            .map(|(node, _)| words::without_entities(&inline_text(node, HEADING_CHARS)))
+            .filter(|core| !core.is_empty() && *core != text);
+        let class = element.attribute(&local_name!("class")).unwrap_or_default();
+        let lines = pieces(node, HEADING_CHARS);
+        let heading = Heading {
+            pieces: lines.lines().map(str::to_owned).filter(|piece| *piece != text).collect(),
+            core,
+            of_article: roles.headline || words::names_article_title(class),
+            of_site: words::names_site_title(class),
+            link,
+            text,
+            at: self.at,
+            place: self.place(),
+        };
+        if is_h1 || roles.headline {
+            self.clues.headings.push(heading);
+        } else {
+            self.clues.lesser_headings.push(heading);
         }
     }
 
-    fn byline(&mut self, node: NodeRef<'a, Node>, element: &'a Element, roles: Roles) {
-        let text = match attribute(element, &local_name!("content")) {
+    fn byline(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles) {
+        let text = match element.attribute(&local_name!("content")) {
             Some(content) => content.trim().to_owned(),
             None => pieces(node, SHORT_CHARS),
         };
@@ -364,16 +432,19 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn date(&mut self, node: NodeRef<'a, Node>, element: &'a Element, roles: Roles, is_time: bool) {
-        let value = ["datetime", "content", "title"].iter().find_map(|wanted| {
-            let found = element.attrs.iter().find(|(name, _)| &*name.local == *wanted);
-            found.map(|(_, value)| value.trim()).filter(|value| value.contains(|c: char| c.is_ascii_digit()))
+    fn date(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles, is_time: bool) {
+        let value = [local_name!("datetime"), local_name!("content"), local_name!("title")];
+        let value = value.iter().find_map(|wanted| {
+            element
+                .attribute(wanted)
+                .map(str::trim)
+                .filter(|value| value.contains(|c: char| c.is_ascii_digit()))
         });
         let text = inline_text(node, SHORT_CHARS);
         if value.is_none() && (text.is_empty() || text.len() >= SHORT_CHARS) {
             return;
         }
-        let published = element.attrs.iter().any(|(name, _)| &*name.local == "pubdate");
+        let published = element.attrs.iter().any(|attribute| &*attribute.name.local == "pubdate");
         let kind = match () {
             () if roles.marked_date || roles.marked_modified || published => DateKind::Marked,
             () if is_time => DateKind::Time,
@@ -388,14 +459,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn attribute<'a>(element: &'a Element, name: &LocalName) -> Option<&'a str> {
-    element.attrs.iter().find(|(key, _)| key.local == *name).map(|(_, value)| &**value)
-}
-
 /// What an element's attributes say it is.
 fn roles(element: &Element) -> Roles {
     let mut roles = Roles::default();
-    for (name, value) in &element.attrs {
+    for Attribute { name, value } in &element.attrs {
         match name.local {
             local_name!("class") | local_name!("id") => roles.read_class(value),
             local_name!("rel") => roles.read_relation(value),
@@ -410,17 +477,17 @@ fn roles(element: &Element) -> Roles {
 }
 
 /// The text of `node` as it reads on one line.
-fn inline_text(node: NodeRef<'_, Node>, max_chars: usize) -> String {
+fn inline_text(node: NodeRef<'_>, max_chars: usize) -> String {
     words::fold_space(&gather(node, max_chars, ""))
 }
 
 /// The texts inside `node`, each element's on a line of its own.
-fn pieces(node: NodeRef<'_, Node>, max_chars: usize) -> String {
+fn pieces(node: NodeRef<'_>, max_chars: usize) -> String {
     let lines = gather(node, max_chars, "\n");
     lines.lines().map(words::fold_space).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-fn gather(node: NodeRef<'_, Node>, max_chars: usize, between: &str) -> String {
+fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
     let mut text = String::new();
     for node in node.descendants().take(MAX_TEXT_NODES) {
         match node.value() {
@@ -440,7 +507,7 @@ fn gather(node: NodeRef<'_, Node>, max_chars: usize, between: &str) -> String {
     text
 }
 
-fn is_hidden(text: NodeRef<'_, Node>) -> bool {
+fn is_hidden(text: NodeRef<'_>) -> bool {
     text.parent().and_then(|parent| parent.value().as_element()).is_some_and(|element| {
         matches!(
             element.name.local,

@@ -5,24 +5,46 @@
 //! dropped. Nothing before `EARLIEST_YEAR` is believed either: that is where unset clocks point.
 
 use jiff::civil::{Date, DateTime, Time};
+use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use super::date_text::{NumericOrder, visible};
+use super::date_text::{Certainty, NumericOrder, visible};
 use super::date_words::{self, Month};
+
+/// A moment and the zone in which it was told, where it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Moment {
+    pub(super) at: Timestamp,
+    /// Offset from UTC; `None` where the value has none or only a `Z`, which servers write whatever their zone.
+    pub(super) offset: Option<Offset>,
+}
 
 /// Web pages are dated from here on.
 const EARLIEST_YEAR: i16 = 1990;
 
 /// The moment in a machine-readable value: ISO 8601, RFC 2822, seconds or milliseconds since 1970; what publishers
 /// write there instead is read as a visible date.
-pub(super) fn machine(value: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Timestamp> {
+pub(super) fn machine(value: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Moment> {
     let value = value.trim();
-    let moment = iso(value).or_else(|| epoch(value));
-    match moment {
-        Some(moment) => plausible(moment, fetched_at),
-        None => visible(value, fetched_at, order),
+    let Some(at) = iso(value).or_else(|| epoch(value)) else {
+        return visible(value, fetched_at, order, Certainty::Whole);
+    };
+    let at = plausible(at, fetched_at)?;
+    Some(Moment { at, offset: offset(value) })
+}
+
+/// The offset in an ISO 8601 or RFC 2822 value.
+fn offset(value: &str) -> Option<Offset> {
+    if let Ok(pieces) = Pieces::parse(value) {
+        return match pieces.offset()? {
+            PiecesOffset::Numeric(offset) if !offset.offset().is_zero() => Some(offset.offset()),
+            _ => None,
+        };
     }
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+    let zoned = parser.parse_zoned(value).ok()?;
+    Some(zoned.offset()).filter(|offset| !offset.is_zero())
 }
 
 /// The day that a URL's path names: `/2024/05/04/`, `2024-05-04`, `/20240504/`.
@@ -49,7 +71,19 @@ pub(super) fn of_url(url: &url::Url, fetched_at: Timestamp) -> Option<Timestamp>
         let Month::Gregorian(month) = date_words::month(month, None)? else { return None };
         Date::new(year.parse().ok()?, month, day.parse().ok()?).ok()
     };
-    let date = in_three().or(eight_digits).or_else(in_words)?;
+    // 04-05-2024, day first, as all but Americans write it; theirs is told where it can be no other.
+    let year_last = || {
+        runs.windows(3).find_map(|window| {
+            let [(start, day), (_, month), (year_start, year)] = window else { return None };
+            if !(year_start - start == 6 && day.len() == 2 && month.len() == 2 && year.len() == 4) {
+                return None;
+            }
+            let (day, month): (i8, i8) = (day.parse().ok()?, month.parse().ok()?);
+            let (day, month) = if month > 12 { (month, day) } else { (day, month) };
+            Date::new(year.parse().ok()?, month, day).ok()
+        })
+    };
+    let date = in_three().or(eight_digits).or_else(in_words).or_else(year_last)?;
     let moment = Offset::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok()?;
     // A path is only evidence while the day lies in the past: ids look like dates too.
     (moment <= fetched_at).then(|| plausible(moment, fetched_at)).flatten()
@@ -111,7 +145,7 @@ mod tests {
     #[test]
     fn machine_values() {
         let of = |value: &str| {
-            machine(value, fetched(), NumericOrder::MonthFirst).map(|moment| moment.to_string())
+            machine(value, fetched(), NumericOrder::MonthFirst).map(|moment| moment.at.to_string())
         };
         for value in [
             "2024-05-04T14:30:00+02:00",
@@ -125,6 +159,21 @@ mod tests {
         }
         assert_eq!(of("0000-00-00 00:00:00"), None);
         assert_eq!(of("1970-01-01T00:00:00Z"), None);
+        assert_eq!(of("Sat May 4 12:30:00 2024").as_deref(), Some("2024-05-04T12:30:00Z"));
+    }
+
+    #[test]
+    fn the_zone_of_a_value() {
+        let of = |value: &str| {
+            let moment = machine(value, fetched(), NumericOrder::MonthFirst).unwrap();
+            moment.offset.map(|offset| offset.seconds() / 3600)
+        };
+        assert_eq!(of("2024-05-04T14:30:00+02:00"), Some(2));
+        assert_eq!(of("2024-05-04T14:30:00-0700"), Some(-7));
+        assert_eq!(of("Sat, 04 May 2024 12:30:00 -0400"), Some(-4));
+        assert_eq!(of("2024-05-04T12:30:00Z"), None);
+        assert_eq!(of("2024-05-04"), None);
+        assert_eq!(of("4 May 2024, 12:30 CEST"), Some(2));
     }
 
     #[test]
@@ -137,6 +186,7 @@ mod tests {
         assert_eq!(of("/world/2024/may/04/story").as_deref(), Some("2024-05-04"));
         assert_eq!(of("/story-2024-05-04.html").as_deref(), Some("2024-05-04"));
         assert_eq!(of("/20240504/story").as_deref(), Some("2024-05-04"));
+        assert_eq!(of("/story-04-05-2024").as_deref(), Some("2024-05-04"));
         assert_eq!(of("/2024/story"), None);
         assert_eq!(of("/20249999"), None);
     }

@@ -6,7 +6,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp};
 
-use super::date::plausible;
+use super::date::{Moment, plausible};
 use super::date_words::{self, Month, Unit};
 
 /// A visible date stands at the beginning of its text.
@@ -25,17 +25,37 @@ pub(super) enum NumericOrder {
 /// The moment in `text`, a date as readers see it: named months in any of the rules' languages, numeric layouts, and
 /// times relative to the fetch. `None` where there is no date or it cannot be true.
 pub(crate) fn date_of_text(text: &str, fetched_at: Timestamp) -> Option<Timestamp> {
-    visible(text, fetched_at, NumericOrder::DayFirst)
+    visible(text, fetched_at, NumericOrder::DayFirst, Certainty::Any).map(|moment| moment.at)
+}
+
+/// How much of a date has to be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Certainty {
+    /// Day, month and year.
+    Whole,
+    /// "4 May", "yesterday" and "3 weeks ago" too, which the time of the fetch completes.
+    Any,
 }
 
 /// As [`date_of_text`], for a page whose order of day and month is known.
-pub(super) fn visible(text: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Timestamp> {
+pub(super) fn visible(
+    text: &str,
+    fetched_at: Timestamp,
+    order: NumericOrder,
+    certainty: Certainty,
+) -> Option<Moment> {
     let tokens = tokens(text);
-    let moment = match calendar_date(&tokens, fetched_at, order) {
+    let today = (certainty == Certainty::Any).then_some(fetched_at);
+    let moment = match calendar_date(&tokens, today, order) {
         Some(date) => at(date, &tokens)?,
-        None => relative(&tokens, fetched_at)?,
+        None => Moment { at: relative(&tokens, today?)?, offset: None },
     };
-    plausible(moment, fetched_at)
+    Some(Moment { at: plausible(moment.at, fetched_at)?, ..moment })
+}
+
+/// A date with its year in `text`.
+pub(super) fn whole(text: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Moment> {
+    visible(text, fetched_at, order, Certainty::Whole)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,10 +147,10 @@ fn digit(c: char) -> Option<i64> {
     Some(i64::from(u32::from(c) - u32::from(zero)))
 }
 
-fn calendar_date(tokens: &[Token], fetched_at: Timestamp, order: NumericOrder) -> Option<Date> {
+fn calendar_date(tokens: &[Token], today: Option<Timestamp>, order: NumericOrder) -> Option<Date> {
     (0..tokens.len()).find_map(|i| {
         let here = &tokens[i..];
-        east_asian(here).or_else(|| numeric(here, order)).or_else(|| month_by_name(tokens, i, fetched_at))
+        east_asian(here).or_else(|| numeric(here, order)).or_else(|| month_by_name(tokens, i, today))
     })
 }
 
@@ -168,8 +188,9 @@ fn numeric(tokens: &[Token], order: NumericOrder) -> Option<Date> {
     Date::new(year, month, day).ok()
 }
 
-/// "4 May 2024", "May 4th, 2024", "4 de mayo de 2024", "2024, May 4", and without a year.
-fn month_by_name(tokens: &[Token], i: usize, fetched_at: Timestamp) -> Option<Date> {
+/// "4 May 2024", "May 4th, 2024", "4 de mayo de 2024", "2024, May 4", "May 4 14:30:00 2024", and, where `today` is
+/// given, without a year.
+fn month_by_name(tokens: &[Token], i: usize, today: Option<Timestamp>) -> Option<Date> {
     let word = tokens[i].word()?;
     let next_word = tokens.get(i + 1).and_then(Token::word);
     let month = date_words::month(word, next_word)?;
@@ -177,7 +198,22 @@ fn month_by_name(tokens: &[Token], i: usize, fetched_at: Timestamp) -> Option<Da
     let before = neighbours(tokens[..i].iter().rev());
     let after = neighbours(tokens[i + 1 + skipped..].iter());
     let pairs = [(before[0], after[0]), (after[0], after[1]), (after[0], before[0])];
-    let dated = pairs.into_iter().find_map(|(day, year)| Some((day?.small()?, Some(year?.year()?))));
+    // As C's asctime has it.
+    let behind_time = match &tokens[i + 1 + skipped..] {
+        [
+            Token::Number(..),
+            Token::Number(..),
+            Token::Sign(':'),
+            Token::Number(..),
+            Token::Sign(':'),
+            Token::Number(..),
+            year @ Token::Number(_, 4),
+            ..,
+        ] => Some(year),
+        _ => None,
+    };
+    let mut pairs = pairs.into_iter().chain([(after[0], behind_time)]);
+    let dated = pairs.find_map(|(day, year)| Some((day?.small()?, Some(year?.year()?))));
     // A day without a year is a date only where little else is said.
     let undated = || {
         let day = [before[0], after[0]].into_iter().flatten().find_map(Token::small);
@@ -188,7 +224,7 @@ fn month_by_name(tokens: &[Token], i: usize, fetched_at: Timestamp) -> Option<Da
         (Month::Gregorian(month), Some(year)) => Date::new(year, month, day).ok(),
         (Month::Jalali(month), Some(year)) => jalali(year, month, day),
         (Month::Gregorian(month), None) => {
-            let today = Offset::UTC.to_datetime(fetched_at).date();
+            let today = Offset::UTC.to_datetime(today?).date();
             let this_year = Date::new(today.year(), month, day).ok()?;
             if this_year <= today.tomorrow().ok()? {
                 Some(this_year)
@@ -244,13 +280,14 @@ fn jalali(year: i16, month: i8, day: i8) -> Option<Date> {
 }
 
 /// `date` with the time and the zone that the text gives, midnight UTC where it gives none.
-fn at(date: Date, tokens: &[Token]) -> Option<Timestamp> {
-    let (time, offset) = time_of_day(tokens).unwrap_or((Time::midnight(), Offset::UTC));
-    offset.to_timestamp(date.to_datetime(time)).ok()
+fn at(date: Date, tokens: &[Token]) -> Option<Moment> {
+    let (time, offset) = time_of_day(tokens).unwrap_or((Time::midnight(), None));
+    let at = offset.unwrap_or(Offset::UTC).to_timestamp(date.to_datetime(time)).ok()?;
+    Some(Moment { at, offset })
 }
 
 /// "14:30", "2.30 pm", "14h30", "14:30:05 +02:00", "14:30 CET".
-fn time_of_day(tokens: &[Token]) -> Option<(Time, Offset)> {
+fn time_of_day(tokens: &[Token]) -> Option<(Time, Option<Offset>)> {
     (0..tokens.len()).find_map(|i| {
         let [hour, separator, Token::Number(minute, 2), rest @ ..] = &tokens[i..] else { return None };
         let mut rest = rest;
@@ -281,7 +318,7 @@ fn time_of_day(tokens: &[Token]) -> Option<(Time, Offset)> {
             None => hour,
         };
         let time = Time::new(hour, i8::try_from(*minute).ok()?, 0, 0).ok()?;
-        Some((time, zone(rest).unwrap_or(Offset::UTC)))
+        Some((time, zone(rest)))
     })
 }
 
@@ -327,7 +364,7 @@ fn relative(tokens: &[Token], fetched_at: Timestamp) -> Option<Timestamp> {
             let day = Offset::UTC.to_datetime(fetched_at).date();
             let day = day.checked_sub(Span::new().try_days(*days).ok()?).ok()?;
             let timed = time_of_day(tokens).is_some();
-            return if timed || *days > 0 { at(day, tokens) } else { Some(fetched_at) };
+            return if timed || *days > 0 { Some(at(day, tokens)?.at) } else { Some(fetched_at) };
         }
         let Some(unit) = date_words::unit(word) else { continue };
         let cjk = word.ends_with('前');

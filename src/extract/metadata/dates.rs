@@ -1,14 +1,27 @@
 //! When it was published and last changed: the sources in their order.
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
 use super::clues::{DateClue, DateKind};
-use super::date_text::{self, NumericOrder};
+use super::date::Moment;
+use super::date_text::{self, Certainty, NumericOrder};
 use super::{Reach, Reader, date};
+
+/// Publication and last change.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Dates {
+    pub(super) published: Option<Moment>,
+    pub(super) modified: Option<Moment>,
+}
 
 impl Reader<'_> {
     /// Publication and last change.
-    pub(super) fn dates(&self, order: NumericOrder) -> (Option<Timestamp>, Option<Timestamp>) {
+    ///
+    /// The sources in the order of the module. A visible date that names its year goes before one that does not
+    /// ("4 May", "3 weeks ago"), wherever it stands.
+    pub(super) fn dates(&self, order: NumericOrder) -> Dates {
         const PUBLISHED: &[&str] = &[
             "article:published_time",
             "article:published",
@@ -72,36 +85,61 @@ impl Reader<'_> {
         let read = |value: &str| date::machine(value, fetched_at, order);
         let from_meta =
             |names: &[&str]| names.iter().find_map(|name| self.clues.meta_all(name).find_map(read));
-        let visible = |kinds: &[DateKind], modified: bool, reach: Reach| {
-            kinds.iter().find_map(|kind| self.visible_date(*kind, modified, reach, order))
+        let plain = |at: Timestamp| Moment { at, offset: None };
+        let visible = |kinds: &[DateKind], modified: bool, reach: Reach, certainty: Certainty| {
+            kinds.iter().find_map(|kind| self.visible_date(*kind, modified, reach, order, certainty))
         };
+        let whole = |kinds: &[DateKind], reach: Reach| visible(kinds, false, reach, Certainty::Whole);
         let by_element = [DateKind::Marked, DateKind::Time, DateKind::Class];
-        let modified_at = self
-            .linked
-            .modified
-            .as_deref()
-            .and_then(read)
+        let of_linked = |value: &Option<String>| value.as_deref().and_then(read);
+        let of_url = || date::of_url(&self.page.url, fetched_at);
+        let modified = of_linked(&self.linked.modified)
             .or_else(|| from_meta(MODIFIED))
-            .or_else(|| visible(&by_element, true, Reach::Near));
-        let published_at = self
-            .linked
-            .published
-            .as_deref()
-            .and_then(read)
+            .or_else(|| visible(&by_element, true, Reach::Near, Certainty::Any));
+        let near_text = || whole(&[DateKind::Class, DateKind::Text], Reach::Near);
+        let declared = of_linked(&self.linked.published)
             .or_else(|| from_meta(PUBLISHED))
-            .or_else(|| visible(&[DateKind::Marked, DateKind::Time], false, Reach::Near))
-            .or_else(|| self.entry?.published_at.and_then(|moment| date::plausible(moment, fetched_at)))
-            .or_else(|| visible(&[DateKind::Class, DateKind::Text], false, Reach::Near))
-            .or_else(|| date::of_url(&self.page.url, fetched_at))
-            .or_else(|| visible(&by_element, false, Reach::Page))
+            .or_else(|| self.clues.metas_where(names_publication).find_map(read))
+            .or_else(|| whole(&[DateKind::Marked, DateKind::Time], Reach::Near));
+        // A template that writes the last change twice; the earlier day that readers see is the publication's.
+        let declared = match (declared, modified) {
+            (Some(published), Some(modified)) if published.at == modified.at => {
+                let earlier =
+                    near_text().filter(|seen| seen.at + SignedDuration::from_hours(48) < published.at);
+                earlier.or(Some(published))
+            }
+            (declared, _) => declared,
+        };
+        let published = declared
+            .or_else(|| of_linked(&self.linked.uploaded))
+            .or_else(|| self.entry?.published_at.and_then(|at| date::plausible(at, fetched_at)).map(plain))
+            .or_else(near_text)
+            .or_else(|| of_url().map(plain))
+            .or_else(|| whole(&by_element, Reach::Page))
             // A page that owns to a change only: the change is the earliest that it owns to.
-            .or(modified_at)
-            .or_else(|| visible(&by_element, true, Reach::Page))
-            .or_else(|| visible(&[DateKind::Text], true, Reach::Page));
-        (
-            published_at,
-            modified_at.filter(|modified| published_at.is_none_or(|published| *modified >= published)),
-        )
+            .or(modified)
+            .or_else(|| visible(&by_element, true, Reach::Page, Certainty::Whole))
+            .or_else(|| visible(&[DateKind::Text], true, Reach::Page, Certainty::Whole))
+            .or_else(|| visible(&by_element, false, Reach::Near, Certainty::Any))
+            .or_else(|| visible(&[DateKind::Text], false, Reach::Near, Certainty::Any))
+            .or_else(|| visible(&by_element, false, Reach::Page, Certainty::Any))
+            .or_else(|| date_text::whole(&self.clues.title_element, fetched_at, order));
+        let published = published.map(|moment| {
+            let turned = of_url().and_then(|of_url| turned(moment.at, of_url)).map(plain);
+            let moment = turned.unwrap_or(moment);
+            Moment { offset: moment.offset.or_else(|| self.offset_at(moment.at)), ..moment }
+        });
+        let in_order = |modified: &Moment| published.is_none_or(|published| modified.at >= published.at);
+        Dates { published, modified: modified.filter(in_order) }
+    }
+
+    /// The offset from UTC in which the page tells this very moment elsewhere.
+    fn offset_at(&self, moment: Timestamp) -> Option<Offset> {
+        let values = self.clues.dates.iter().filter_map(|clue| clue.value);
+        let told =
+            values.filter_map(|value| date::machine(value, self.page.fetched_at, NumericOrder::DayFirst));
+        let minute = |at: Timestamp| at.as_second().div_euclid(60);
+        told.filter(|told| minute(told.at) == minute(moment)).find_map(|told| told.offset)
     }
 
     /// The moment that the nearest element of a kind gives.
@@ -111,7 +149,8 @@ impl Reader<'_> {
         modified: bool,
         reach: Reach,
         order: NumericOrder,
-    ) -> Option<Timestamp> {
+        certainty: Certainty,
+    ) -> Option<Moment> {
         let fetched_at = self.page.fetched_at;
         let mut found: Vec<(usize, &DateClue<'_>)> = self
             .clues
@@ -123,7 +162,27 @@ impl Reader<'_> {
         found.sort_by_key(|(distance, clue)| (clue.place, *distance));
         found.into_iter().find_map(|(_, clue)| {
             let stated = clue.value.and_then(|value| date::machine(value, fetched_at, order));
-            stated.or_else(|| date_text::visible(&clue.text, fetched_at, order))
+            stated.or_else(|| date_text::visible(&clue.text, fetched_at, order, certainty))
         })
     }
+}
+
+/// Whether a meta element's name says that it is the moment of publication, in words that the list does not have.
+fn names_publication(name: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    has(&["publish", "publication", "pubdate", "pub_date"])
+        && has(&["date", "time", "_at"])
+        && !has(&["modif", "updat", "last", "expir", "unpublish", "end"])
+}
+
+/// `moment` with day and month exchanged, where that is the day in the address: numeric dates do not tell their order.
+fn turned(moment: Timestamp, of_url: Timestamp) -> Option<Timestamp> {
+    let (stated, in_url) = (Offset::UTC.to_datetime(moment), Offset::UTC.to_datetime(of_url));
+    if stated.date() == in_url.date() {
+        return None;
+    }
+    let other = Date::new(stated.year(), stated.day(), stated.month()).ok()?;
+    (other == in_url.date())
+        .then(|| Offset::UTC.to_timestamp(other.to_datetime(stated.time())).ok())
+        .flatten()
 }

@@ -21,6 +21,8 @@ pub(super) struct LinkedData {
     /// Authors that are no persons.
     pub(super) organisations: Vec<String>,
     pub(super) published: Option<String>,
+    /// Of a video or the like on the page: a moment of the article at best.
+    pub(super) uploaded: Option<String>,
     pub(super) modified: Option<String>,
     pub(super) language: Option<String>,
     pub(super) url: Option<String>,
@@ -178,12 +180,12 @@ impl<'a> Graph<'a> {
         let headline = if kind == Kind::Article { get(&["headline", "name"]) } else { get(&["headline"]) };
         fill(&mut data.headline, headline);
         fill(&mut data.description, get(&["description"]));
-        let published = if kind == Kind::Work {
-            &["datePublished", "uploadDate"][..]
+        fill(&mut data.published, get(&["datePublished"]));
+        if kind == Kind::Work {
+            fill(&mut data.uploaded, get(&["uploadDate"]));
         } else {
-            &["datePublished", "dateCreated"]
-        };
-        fill(&mut data.published, get(published));
+            fill(&mut data.published, get(&["dateCreated"]));
+        }
         fill(&mut data.modified, get(&["dateModified"]));
         fill(&mut data.language, get(&["inLanguage"]));
         fill(&mut data.url, get(&["url", "mainEntityOfPage"]));
@@ -200,10 +202,12 @@ impl<'a> Graph<'a> {
         if data.authors.is_empty() && data.organisations.is_empty() {
             for property in ["author", "creator"] {
                 for author in self.resolve(object.get(property)) {
-                    let names = author.name().map(|name| byline::authors_of_value(&words::plain(&name)));
-                    let list =
-                        if author.is_organisation() { &mut data.organisations } else { &mut data.authors };
-                    byline::add(list, names.unwrap_or_default());
+                    let Some(name) = author.name().map(|name| words::plain(&name)) else { continue };
+                    if author.is_organisation() {
+                        byline::add(&mut data.organisations, byline::organisation_of_value(&name));
+                    } else {
+                        byline::add(&mut data.authors, byline::authors_of_value(&name));
+                    }
                 }
                 if !(data.authors.is_empty() && data.organisations.is_empty()) {
                     break;

@@ -31,17 +31,18 @@ mod title;
 mod words;
 
 use jiff::Timestamp;
-use scraper::Html;
+use jiff::tz::Offset;
 use url::Url;
 
 pub(crate) use byline::authors_of_byline;
 pub(crate) use date_text::date_of_text;
 pub(crate) use language::language_of;
 
-use clues::{Clues, Place};
+use clues::{Clues, Heading, Place};
 use date_text::NumericOrder;
 use json_ld::LinkedData;
 
+use super::tree::Tree;
 use crate::model::{EntryEvidence, Page};
 
 /// Most keywords of one article.
@@ -50,6 +51,8 @@ const MAX_TAGS: usize = 40;
 const MAX_LABEL_CHARS: usize = 100;
 /// Bytes of text from the headline within which a byline or date is the article's.
 const NEAR_BYTES: usize = 1500;
+/// Bytes of text from the headline within which they are even in a margin.
+const TOUCHING_BYTES: usize = 120;
 /// Bytes of text before the headline within which they still are.
 const NEAR_BEFORE_BYTES: usize = 300;
 
@@ -61,6 +64,8 @@ pub(crate) struct Metadata {
     pub(crate) authors: Vec<String>,
     pub(crate) published_at: Option<Timestamp>,
     pub(crate) modified_at: Option<Timestamp>,
+    /// The zone of the publication, where it is told.
+    pub(crate) utc_offset: Option<Offset>,
     pub(crate) language: Option<String>,
     pub(crate) canonical_url: Option<Url>,
     pub(crate) site_name: Option<String>,
@@ -71,22 +76,28 @@ pub(crate) struct Metadata {
 }
 
 /// Reads them.
-pub(crate) fn read(html: &Html, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
-    let clues = Clues::collect(html);
+pub(crate) fn read(tree: &Tree, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
+    let clues = Clues::collect(tree);
     let canonical_url = canonical_url(&clues, page);
     let linked =
         json_ld::read(clues.linked_data.iter().copied(), &page_keys(&clues, page, canonical_url.as_ref()));
-    let reader = Reader { clues: &clues, linked: &linked, page, entry };
+    let mut reader = Reader { clues: &clues, linked: &linked, page, entry, headline_at: None };
     let site_name = reader.site_name();
+    let title = reader.title(site_name.as_deref());
+    reader.headline_at = title.as_ref().and_then(|title| title.at).or_else(|| {
+        let first = clues.headings.iter().find(|heading| heading.place == Place::Open);
+        first.map(|heading| heading.at)
+    });
     let language = reader.language();
     let order = numeric_order(language.as_deref(), &page.url);
-    let (published_at, modified_at) = reader.dates(order);
+    let dates = reader.dates(order);
     Metadata {
-        title: reader.title(site_name.as_deref()),
+        title: title.map(|title| title.text),
         description: reader.description(),
         authors: reader.authors(site_name.as_deref()),
-        published_at,
-        modified_at,
+        published_at: dates.published.map(|moment| moment.at),
+        modified_at: dates.modified.map(|moment| moment.at),
+        utc_offset: dates.published.or(dates.modified).and_then(|moment| moment.offset),
         language,
         canonical_url,
         section: reader.section(),
@@ -155,9 +166,11 @@ struct Reader<'a> {
     linked: &'a LinkedData,
     page: &'a Page,
     entry: Option<&'a EntryEvidence>,
+    /// Where the headline stands.
+    headline_at: Option<usize>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn site_name(&self) -> Option<String> {
         let declared = self.clues.meta(&["og:site_name"]).or(self.linked.site_name.as_deref());
         let other = || {
@@ -192,49 +205,51 @@ impl Reader<'_> {
         language_of(declared.as_deref(), &self.clues.sample)
     }
 
-    fn title(&self, site_name: Option<&str>) -> Option<String> {
-        let visible: Vec<&str> = self
-            .clues
-            .headings
-            .iter()
-            .filter(|heading| heading.place == Place::Open)
-            .map(|heading| heading.text.as_str())
-            .collect();
-        let declared = ["og:title"]
-            .iter()
-            .filter_map(|name| self.clues.meta(&[name]).map(str::to_owned))
+    fn title(&self, site_name: Option<&str>) -> Option<title::Headline> {
+        let open = |headings: &'a [Heading<'a>]| {
+            headings.iter().filter(|heading| heading.place == Place::Open).collect::<Vec<_>>()
+        };
+        let names = [
+            "parsely-title",
+            "sailthru.title",
+            "twitter:title",
+            "dc.title",
+            "dcterms.title",
+            "citation_title",
+            "title",
+        ];
+        let named = |name: &str| self.clues.meta(&[name]).map(str::to_owned);
+        let declared = named("og:title")
+            .into_iter()
             .chain(self.linked.headline.clone())
-            .chain(
-                [
-                    "parsely-title",
-                    "sailthru.title",
-                    "twitter:title",
-                    "dc.title",
-                    "dcterms.title",
-                    "citation_title",
-                    "title",
-                ]
-                .iter()
-                .filter_map(|name| self.clues.meta(&[name]).map(str::to_owned)),
-            );
+            .chain(names.iter().filter_map(|name| named(name)));
+        let sections = ["article:section", "og:article:section", "section"];
         title::choose(&title::Sources {
-            headings: visible,
+            headings: open(&self.clues.headings),
+            lesser: open(&self.clues.lesser_headings),
             declared: declared.collect(),
             element: &self.clues.title_element,
             entry: self.entry.and_then(|entry| entry.title.as_deref()),
             site_names: self.site_names(site_name),
+            sections: self.linked.section.as_deref().into_iter().chain(self.clues.meta(&sections)).collect(),
+            host: self.page.final_url.host_str().unwrap_or_default(),
+            path: self.page.final_url.path(),
         })
     }
 
     /// The names that the site goes by: stated ones and its host.
     fn site_names(&self, stated: Option<&str>) -> Vec<String> {
         let host = self.page.final_url.host_str().unwrap_or_default();
+        // Some name the feed after the page.
+        let feeds =
+            self.clues.feed_titles.iter().filter(|title| !title.starts_with(&self.clues.title_element));
         let labels: Vec<&str> = host.split('.').filter(|label| *label != "www").collect();
         let host_name = labels.iter().rev().skip(1).find(|label| label.len() > 3).or(labels.first());
         stated
             .into_iter()
             .chain(self.linked.site_name.as_deref())
             .chain(self.clues.meta(&["application-name"]))
+            .chain(feeds.filter_map(|title| title::site_of_feed_title(title)))
             .chain([host])
             .chain(host_name.copied())
             .filter(|name| !name.is_empty())
@@ -261,8 +276,7 @@ impl Reader<'_> {
 
     /// How far a place is from the headline; `None` where that is out of reach.
     fn distance(&self, at: usize, place: Place, reach: Reach) -> Option<usize> {
-        let heading = self.clues.headings.iter().find(|heading| heading.place == Place::Open);
-        let distance = match heading.map(|heading| (heading.at, at.checked_sub(heading.at))) {
+        let distance = match self.headline_at.map(|heading| (heading, at.checked_sub(heading))) {
             // Without a headline nothing is far from it.
             None => Some(at),
             Some((_, Some(after))) => (after <= NEAR_BYTES || reach == Reach::Page).then_some(after),
@@ -273,7 +287,10 @@ impl Reader<'_> {
         };
         match place {
             Place::Open => distance,
-            Place::Furniture => distance.filter(|_| reach == Reach::Page),
+            // What touches the headline is its own, whatever the box is called.
+            Place::Furniture => distance.filter(|distance| {
+                reach == Reach::Page || (self.headline_at.is_some() && *distance <= TOUCHING_BYTES)
+            }),
             Place::Comments => None,
         }
     }

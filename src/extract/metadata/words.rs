@@ -113,7 +113,6 @@ pub(super) const BYLINE_OPENINGS: &[&str] = &[
     "report by",
     "reported by",
     "authored by",
-    "reviewed by",
     "by",
     "author",
     "authors",
@@ -139,6 +138,7 @@ pub(super) const BYLINE_OPENINGS: &[&str] = &[
     "auteur",
     "por",
     "escrito por",
+    "escribe",
     "publicado por",
     "redacción por",
     "texto",
@@ -202,6 +202,34 @@ pub(super) fn opens_byline(text: &str) -> bool {
     byline_opening(text).is_some()
 }
 
+/// `text` up to where it goes on with others who had a hand in it: editors, checkers, photographers.
+pub(super) fn without_other_hands(text: &str) -> &str {
+    const OTHERS: &[&str] = &[
+        "edited by",
+        "reviewed by",
+        "fact check",
+        "fact-check",
+        "medically",
+        "photograph",
+        "photo by",
+        "photos by",
+        "illustrat",
+        "translated",
+        "advertiser",
+        "übersetz",
+        "geprüft",
+        "fotos:",
+        "foto:",
+        "bild:",
+        "edited von",
+    ];
+    let found = OTHERS.iter().filter_map(|other| {
+        let mut places = text.char_indices().map(|(at, _)| at);
+        places.find(|at| strip_prefix_ignoring_case(&text[*at..], other).is_some())
+    });
+    found.min().map_or(text, |at| &text[..at])
+}
+
 /// What follows the words that open a byline, where `text` begins with them.
 pub(super) fn byline_opening(text: &str) -> Option<&str> {
     let mut longest = None;
@@ -223,6 +251,92 @@ pub(super) fn byline_opening(text: &str) -> Option<&str> {
 
 fn is_ideograph(text: &str) -> bool {
     text.starts_with(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
+}
+
+/// The words of class names, in lower case.
+fn class_words(class: &str) -> impl Iterator<Item = String> {
+    class.split(|c: char| !c.is_ascii_alphabetic()).map(str::to_ascii_lowercase)
+}
+
+/// Whether the class of an element inside a heading says that the headline proper stands there.
+pub(super) fn names_headline_inside(class: &str) -> bool {
+    let mut found = false;
+    for word in class_words(class) {
+        match word.as_str() {
+            "headline" | "title" | "titel" | "titre" | "titulo" | "titolo" => found = true,
+            "sub" | "subtitle" | "subheadline" | "overline" | "kicker" | "pre" | "site" | "icon" => {
+                return false;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether a class says that a heading is an article's: `entry-title`, `article__headline`.
+pub(super) fn names_article_title(class: &str) -> bool {
+    let (mut article, mut title) = (false, false);
+    for word in class_words(class) {
+        article |=
+            matches!(word.as_str(), "entry" | "post" | "article" | "story" | "news" | "single" | "node");
+        title |= matches!(word.as_str(), "title" | "headline" | "heading" | "name");
+    }
+    article && title
+}
+
+/// Whether a class says that a heading is the site's name: `site-title`, `logo`.
+pub(super) fn names_site_title(class: &str) -> bool {
+    class_words(class).any(|word| {
+        matches!(
+            word.as_str(),
+            "site" | "sitename" | "sitetitle" | "logo" | "brand" | "branding" | "masthead"
+        )
+    })
+}
+
+/// Whether an address is that of an author's page: `/author/ada-lind`, `/autoren/lind`.
+pub(super) fn leads_to_author(address: &str) -> bool {
+    const FOLDERS: &[&str] = &[
+        "author",
+        "authors",
+        "autor",
+        "autoren",
+        "autores",
+        "auteur",
+        "auteurs",
+        "autore",
+        "autori",
+        "yazar",
+        "yazarlar",
+        "writer",
+        "writers",
+        "contributor",
+        "contributors",
+        "journalist",
+        "journalists",
+        "journalisten",
+        "reporter",
+        "reporters",
+        "redakteur",
+        "redakteure",
+        "columnist",
+        "columnists",
+        "byline",
+        "bylines",
+        "redaktion",
+        "redacao",
+        "periodista",
+        "periodistas",
+        "correspondent",
+        "correspondents",
+        "avtor",
+        "avtory",
+    ];
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).rev();
+    let last = parts.next().unwrap_or_default();
+    let folder = parts.next().unwrap_or_default().to_ascii_lowercase();
+    !last.is_empty() && FOLDERS.contains(&folder.as_str())
 }
 
 /// `text` without `prefix`, which is in lower case.

@@ -1,0 +1,60 @@
+//! Any page is read without a panic, the same twice, and states nothing that cannot be true.
+//!
+//! What stands before a NUL byte is what the feed said of the page.
+
+#![no_main]
+
+use feedmill::extract::{Evidence, Rules, extract};
+use feedmill::model::{Article, EntryEvidence, Page, PageBody, QualityFlag};
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+
+static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::new(&[]).expect("the shipped rules compile"));
+
+fuzz_target!(|input: &[u8]| {
+    let (entry, body) = match input.iter().position(|byte| *byte == 0) {
+        Some(end) => (Some(evidence(&input[..end])), &input[end + 1..]),
+        None => (None, input),
+    };
+    let text = String::from_utf8_lossy(body).into_owned();
+    for body in [PageBody::Html(text.clone()), PageBody::Text(text)] {
+        let page = page(body);
+        let read = || extract(&page, &Evidence { entry: entry.as_ref(), site: None }, &RULES);
+        let article = read();
+        check(&article, &page);
+        // A page that ran into its deadline may get further the next time.
+        if !article.quality_flags.contains(&QualityFlag::Partial) {
+            assert_eq!(article, read());
+        }
+    }
+});
+
+fn page(body: PageBody) -> Page {
+    let url: url::Url = "https://courier.example/2024/05/04/story".parse().expect("a URL");
+    Page { final_url: url.clone(), url, body, fetched_at: "2026-03-05T12:00:00Z".parse().expect("a moment") }
+}
+
+fn evidence(said: &[u8]) -> EntryEvidence {
+    let said = String::from_utf8_lossy(said).into_owned();
+    EntryEvidence {
+        title: Some(said.clone()),
+        summary: Some(said.clone()),
+        authors: vec![said.clone()],
+        content: Some(said),
+        ..EntryEvidence::default()
+    }
+}
+
+fn check(article: &Article, page: &Page) {
+    for moment in [article.published_at, article.modified_at].into_iter().flatten() {
+        assert!(moment <= page.fetched_at, "{moment} lies ahead");
+    }
+    for url in [&article.canonical_url, &article.image].into_iter().flatten() {
+        assert!(matches!(url.scheme(), "http" | "https"), "{url}");
+    }
+    assert!((0.0..=1.0).contains(&article.score), "{}", article.score);
+    for label in article.title.iter().chain(&article.authors).chain(&article.site_name) {
+        assert!(!label.trim().is_empty() && !label.contains('\n'), "{label:?}");
+    }
+    assert!(!article.text.starts_with('\n') && !article.text.contains("\n\n\n"), "{:?}", article.text);
+}
