@@ -192,6 +192,25 @@ fn markup() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
+/// Paragraphs long enough to be read as such.
+const PROSE: &str = "([A-Z][a-z]{2,9}( [a-z]{2,9}){8,20}\\.\n\n){1,8}";
+/// What publishers write as dates, and things like it.
+const DATE: &str = "([0-9]{1,2}[-/. ]|[0-9]{4}[-/. ])([0-9]{1,2}|May|Dezember|juin)[-/. ]([0-9]{4}|[0-9]{2})\
+                    ([T ,]{1,2}[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?(Z| ?[+-][0-9]{2}:?[0-9]{2}| pm| EST)?)?";
+
+fn of_lines(text: &str) -> String {
+    let page = page_at("https://a.example/", PageBody::Text(text.to_owned()));
+    extract(&page, &Evidence::default(), &Rules::new(&[]).unwrap()).text
+}
+
+fn paragraphs_of(text: &str) -> String {
+    text.split_terminator("\n\n").map(|paragraph| format!("<p>{paragraph}</p>")).collect()
+}
+
+fn of_paragraphs(text: &str) -> String {
+    plain(format!("<html><body>{}</body></html>", paragraphs_of(text))).text
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -206,11 +225,40 @@ proptest! {
     }
 
     #[test]
-    fn plain_text_comes_out_of_itself_unchanged(text in "([A-Z][a-z]{2,9}( [a-z]{2,9}){8,20}\\.\n\n){1,8}") {
-        let rules = Rules::new(&[]).unwrap();
-        let once = extract(&page_at("https://a.example/", PageBody::Text(text)), &Evidence::default(), &rules);
-        let again = page_at("https://a.example/", PageBody::Text(once.text.clone()));
-        prop_assert_eq!(&extract(&again, &Evidence::default(), &rules).text, &once.text);
+    fn every_word_of_the_text_is_a_word_of_the_page(html in markup()) {
+        let shown: String = scraper::Html::parse_document(&html).root_element().text().collect();
+        for word in plain(html).text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            prop_assert!(shown.contains(word), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn plain_text_comes_out_of_itself_unchanged(text in PROSE) {
+        let once = of_lines(&text);
+        prop_assert_eq!(&of_lines(&once), &once);
+        prop_assert_eq!(&of_paragraphs(&once), &once);
+    }
+
+    #[test]
+    fn what_a_page_gave_comes_out_of_itself_unchanged(
+        text in PROSE,
+        menu in prop::collection::vec("[A-Z][a-z]{2,9}", 0..12),
+    ) {
+        let (paragraphs, menu) = (paragraphs_of(&text), menu.join("</a></li><li><a href=/x>"));
+        let nav = format!("<nav><ul><li><a href=/x>{menu}</a></li></ul></nav>");
+        let page = format!("{nav}<article><h1>Headline</h1>{paragraphs}</article><footer>{nav}</footer>");
+        let once = plain(page).text;
+        prop_assert_eq!(&of_lines(&once), &once);
+        prop_assert_eq!(&of_paragraphs(&once), &once);
+    }
+
+    #[test]
+    fn no_date_lies_ahead(date in DATE) {
+        let head = format!("<meta property=article:published_time content='{date}'><time datetime='{date}'>{date}</time>");
+        let page = page(format!("<h1>Headline</h1>{head}<p class=updated>Updated: {date}</p><p class=date>{date}</p>"));
+        let article = extract(&page, &Evidence::default(), &Rules::new(&[]).unwrap());
+        let dates = [article.published_at, article.modified_at].into_iter().flatten();
+        prop_assert!(dates.into_iter().all(|moment| moment <= page.fetched_at), "{article:?}");
     }
 
     #[test]

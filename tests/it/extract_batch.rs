@@ -57,3 +57,11 @@ fn a_bad_line_is_its_own_error() {
     assert_eq!((&answers[3]["id"], &answers[3]["title"]), (&json!(9), &json!("Fine")));
     assert_eq!(answers.len(), 4);
 }
+
+#[test]
+fn moments_are_printed_as_the_publisher_dates_them() {
+    let html = "<meta property=article:published_time content=2026-02-01T20:30:00-05:00><h1>Late news</h1><p>Text.</p>";
+    let input = json!({"id": 1, "url": "https://courier.example/1", "html": html}).to_string() + "\n";
+    let (_, answers) = batch(&[], &input);
+    assert_eq!(answers[0]["published_at"], "2026-02-01T20:30:00-05:00");
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::clues::BylineKind;
+use super::clues::{BylineKind, Place};
 use super::{Reach, Reader, byline, words};
 
 /// Names far from the headline that may still be its authors'.
@@ -44,7 +44,20 @@ impl Reader<'_> {
                 let named = persons.iter().all(|name| name.contains(' '));
                 (named && stated.iter().all(|name| is_account(name))).then_some(persons)
             };
-            return fuller.or_else(by_hand).unwrap_or(stated).clone();
+            // Where the byline names others than the head, readers and writers know what it says; the head has whoever
+            // put it into the system.
+            let mut named_on_page = || {
+                let names = persons_of(self.authors_in_opened_bylines());
+                let others = !names.is_empty()
+                    && names
+                        .iter()
+                        .all(|name| name.contains(' ') && !names_all(stated, std::slice::from_ref(name)));
+                others.then_some(names)
+            };
+            if let Some(names) = fuller.or_else(by_hand) {
+                return names.clone();
+            }
+            return named_on_page().unwrap_or_else(|| stated.clone());
         }
         let entry = self.authors_in_entry();
         let far = |kind| self.authors_in_bylines(kind, Reach::Page);
@@ -56,7 +69,33 @@ impl Reader<'_> {
                 return persons;
             }
         }
-        organisation.into_iter().collect()
+        organisation.or_else(|| self.collective()).into_iter().collect()
+    }
+
+    /// The editorial office, where the page names nobody else.
+    fn collective(&self) -> Option<String> {
+        let bylines = self.clues.bylines.iter().filter(|byline| {
+            matches!(byline.kind, BylineKind::Marked | BylineKind::Class)
+                && self.distance(byline.at, byline.place, Reach::Near).is_some()
+        });
+        let declared = ["author", "twitter:data1"].into_iter().filter_map(|name| self.clues.meta(&[name]));
+        bylines.map(|byline| byline.text.as_str()).chain(declared).find_map(byline::collective)
+    }
+
+    /// The names in the bylines at the headline that say that they are bylines.
+    fn authors_in_opened_bylines(&self) -> Vec<String> {
+        let bylines = self.clues.bylines.iter().filter(|byline| {
+            matches!(byline.kind, BylineKind::Marked | BylineKind::Class)
+                && words::byline_opening(&byline.text).is_some_and(|rest| !rest.trim().is_empty())
+        });
+        let near = bylines.filter_map(|byline| {
+            let distance = self.distance(byline.at, byline.place, Reach::Near)?;
+            (byline.place == Place::Open).then(|| (distance, byline::authors_of_byline(&byline.text)))
+        });
+        near.filter(|(_, names)| !names.is_empty())
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, names)| names)
+            .unwrap_or_default()
     }
 
     /// What the meta elements state, a list for each name that any of them has.

@@ -72,6 +72,18 @@ pub(super) fn organisation_of_value(value: &str) -> Vec<String> {
     if named { vec![value.to_owned()] } else { Vec::new() }
 }
 
+/// The office of many in a byline that names nobody: "Redaktion", "The editorial team".
+pub(super) fn collective(text: &str) -> Option<String> {
+    let bare = words::byline_opening(text).unwrap_or(text).trim();
+    let words: Vec<&str> = bare.split_whitespace().collect();
+    // "team" alone is an account's name, or a template's.
+    let is_office = bare.chars().any(char::is_uppercase)
+        && (1..=3).contains(&words.len())
+        && is_collective(&words)
+        && words.iter().all(|word| is_role(word) || word.eq_ignore_ascii_case("the"));
+    is_office.then(|| bare.trim_matches(|c: char| !c.is_alphanumeric()).to_owned())
+}
+
 /// Adds the names that are not there yet; "Jane" is, where "Jane Young" is, and gives way to it.
 pub(super) fn add(authors: &mut Vec<String>, names: Vec<String>) {
     for name in names {

@@ -20,6 +20,8 @@ pub(super) enum NumericOrder {
     DayFirst,
     /// April the fifth.
     MonthFirst,
+    /// The same for `4-5-2024`.
+    MonthFirstDashed,
 }
 
 /// The moment in `text`, a date as readers see it: named months in any of the rules' languages, numeric layouts, and
@@ -46,11 +48,14 @@ pub(super) fn visible(
 ) -> Option<Moment> {
     let tokens = tokens(text);
     let today = (certainty == Certainty::Any).then_some(fetched_at);
-    let moment = match calendar_date(&tokens, today, order) {
-        Some(date) => at(date, &tokens)?,
-        None => Moment { at: relative(&tokens, today?)?, offset: None },
-    };
-    Some(Moment { at: plausible(moment.at, fetched_at)?, ..moment })
+    let believed = |moment: Moment| Some(Moment { at: plausible(moment.at, fetched_at)?, ..moment });
+    if calendar_date(&tokens, today, order).is_none() {
+        return believed(Moment { at: relative(&tokens, today?)?, offset: None });
+    }
+    // A day ahead of the fetch was written in the other order.
+    [order, NumericOrder::DayFirst, NumericOrder::MonthFirstDashed]
+        .into_iter()
+        .find_map(|order| believed(at(calendar_date(&tokens, today, order)?, &tokens)?))
 }
 
 /// A date with its year in `text`.
@@ -183,7 +188,12 @@ fn numeric(tokens: &[Token], order: NumericOrder) -> Option<Date> {
         _ => return None,
     };
     let (first, second) = (first.small()?, second.small()?);
-    let month_first = second > 12 || (first <= 12 && order == NumericOrder::MonthFirst && *a == '/');
+    let wanted = match order {
+        NumericOrder::DayFirst => false,
+        NumericOrder::MonthFirst => *a == '/',
+        NumericOrder::MonthFirstDashed => matches!(a, '/' | '-'),
+    };
+    let month_first = second > 12 || (first <= 12 && wanted);
     let (day, month) = if month_first { (second, first) } else { (first, second) };
     Date::new(year, month, day).ok()
 }
@@ -470,6 +480,21 @@ mod tests {
         ] {
             assert_eq!(day(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_day_ahead_of_the_fetch_was_written_in_the_other_order() {
+        assert_eq!(day("05/04/2024"), "2024-04-05T00:00:00Z");
+        assert_eq!(day("05/07/2024"), "2024-05-07T00:00:00Z");
+        assert_eq!(day("05-07-2024"), "2024-05-07T00:00:00Z");
+        assert_eq!(day("05.07.2024"), "none");
+    }
+
+    #[test]
+    fn a_year_that_is_not_written_is_no_certain_date() {
+        let whole = |text: &str| whole(text, fetched(), NumericOrder::DayFirst).is_some();
+        assert!(whole("4 May 2024") && whole("04.05.2024"));
+        assert!(!whole("4 May") && !whole("yesterday") && !whole("3 weeks ago"));
     }
 
     #[test]

@@ -133,13 +133,33 @@ impl Reader<'_> {
         Dates { published, modified: modified.filter(in_order) }
     }
 
-    /// The offset from UTC in which the page tells this very moment elsewhere.
+    /// The offset from UTC in which the page tells this very moment elsewhere: with its zone, or by the clock on the
+    /// wall, which then differs by quarters of an hour.
     fn offset_at(&self, moment: Timestamp) -> Option<Offset> {
-        let values = self.clues.dates.iter().filter_map(|clue| clue.value);
-        let told =
-            values.filter_map(|value| date::machine(value, self.page.fetched_at, NumericOrder::DayFirst));
+        const QUARTER_MINUTES: i64 = 15;
+        let fetched_at = self.page.fetched_at;
         let minute = |at: Timestamp| at.as_second().div_euclid(60);
-        told.filter(|told| minute(told.at) == minute(moment)).find_map(|told| told.offset)
+        let of_wall = |told: Moment| {
+            let ahead = minute(told.at) - minute(moment);
+            // Round times differ by quarters without meaning the same moment.
+            let odd = minute(moment) % QUARTER_MINUTES != 0;
+            let same = odd && ahead % QUARTER_MINUTES == 0 && (1..=14 * 60).contains(&ahead.abs());
+            same.then(|| Offset::from_seconds(i32::try_from(ahead * 60).ok()?).ok()).flatten()
+        };
+        let near = self
+            .clues
+            .dates
+            .iter()
+            .filter(|clue| !clue.modified && self.distance(clue.at, clue.place, Reach::Near).is_some());
+        let mut told = near.flat_map(|clue| {
+            let value = clue.value.and_then(|value| date::machine(value, fetched_at, NumericOrder::DayFirst));
+            let text = date_text::whole(&clue.text, fetched_at, NumericOrder::DayFirst);
+            value.into_iter().chain(text)
+        });
+        told.find_map(|told| match told.offset {
+            Some(offset) => (minute(told.at) == minute(moment)).then_some(offset),
+            None => of_wall(told),
+        })
     }
 
     /// The moment that the nearest element of a kind gives.

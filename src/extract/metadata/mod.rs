@@ -11,10 +11,18 @@
 //!    as bylines do or reads as a date
 //! 6. the date in the URL
 //!
-//! Three fields part from it, each for a reason. The title is the visible headline wherever a declared one confirms it
-//! (see `title`), as declared ones are written for search engines and social networks. The language is that of the text
-//! (see `language`). An organisation that is the site itself gives way, as an author, to any person named further down.
-//! A page's own description and image are best in OpenGraph, before JSON-LD.
+//! The fields part from it where the order alone is known to err:
+//!
+//! - The title is the visible headline wherever a declared one confirms it (see `title`), as declared ones are written
+//!   for search engines and social networks.
+//! - Authors: a statement that names the stated authors and more is the fuller one; an account's name (`jyoung2`) and a
+//!   name that the byline at the headline contradicts give way to the byline; an organisation that is the site itself
+//!   gives way to any person named further down; the editorial office stands where nobody else is named.
+//! - Dates: a publication that equals the last change to the second gives way to an earlier day at the headline, a
+//!   visible date without its year to every date that has one, and a numeric date's order of day and month to the day in
+//!   the address. No date lies after the fetch.
+//! - The language is that of the text (see `language`).
+//! - A page's own description and image are best in OpenGraph, before JSON-LD.
 
 mod authors;
 mod byline;

@@ -108,8 +108,11 @@ pub(super) fn choose(sources: &Sources<'_>) -> Option<Headline> {
         }
         (Some((first, _)), _) => Some(first),
         (None, Some((second, _))) => {
-            // A heading of the text goes before one that stands under it and repeats what the head says.
-            let above = related.filter(|heading| heading.at < second.at);
+            // A heading of the text goes before one that stands under it and repeats what the head says; the site's
+            // part of the title does not.
+            let title = key(sources.element);
+            let is_part = |part: &str| title.starts_with(part) || title.ends_with(part);
+            let above = related.filter(|heading| heading.at < second.at && !is_part(&key(&heading.text)));
             Some(above.unwrap_or(second))
         }
         (None, None) => None,
