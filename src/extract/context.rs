@@ -8,8 +8,10 @@ use html5ever::local_name;
 use super::blocks::{Document, Kind};
 use super::features::is_section;
 use super::lexicon::Traits;
+use super::metadata::Metadata;
 use super::phrases::{Coverage, Furniture, Match, Phrases, fold};
 use super::site::Hashed;
+use super::structured::Statements;
 
 /// What is known of a page before any block is scored.
 pub(crate) struct Context<'a> {
@@ -57,6 +59,17 @@ pub(crate) struct Hints<'a> {
     pub(crate) lead: Option<&'a str>,
     /// The whole body, as stated elsewhere.
     pub(crate) body: Option<&'a str>,
+}
+
+impl<'a> Hints<'a> {
+    /// What the page says of itself.
+    pub(crate) fn new(metadata: &'a Metadata, statements: &'a Statements) -> Self {
+        Self {
+            title: metadata.title.as_deref(),
+            lead: metadata.description.as_deref(),
+            body: statements.body.as_deref(),
+        }
+    }
 }
 
 impl<'a> Context<'a> {

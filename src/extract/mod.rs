@@ -15,6 +15,7 @@ mod context;
 mod dom;
 mod features;
 mod feed;
+mod fitting;
 mod flags;
 mod furniture;
 mod lexicon;
@@ -33,8 +34,9 @@ mod text;
 
 use std::collections::HashMap;
 
+pub use self::fitting::{Sample, feature_groups, samples};
 use self::reading::Reading;
-pub use self::rules::{Rules, RulesError, SiteRules};
+pub use self::rules::{ModelError, Rules, RulesError, SiteRules};
 use crate::model::{Article, BlockHash, EntryEvidence, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.

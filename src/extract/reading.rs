@@ -52,11 +52,9 @@ impl Reading {
         let document = blocks::segment(&html, host);
         let lead = evidence.entry.and_then(feed::lead);
         let stated = evidence.entry.and_then(feed::stated_body);
-        let hints = Hints {
-            title: metadata.title.as_deref(),
-            lead: lead.as_deref().or(metadata.description.as_deref()),
-            body: statements.body.as_deref().or(stated.as_deref()),
-        };
+        let own = Hints::new(&metadata, &statements);
+        let hints =
+            Hints { lead: lead.as_deref().or(own.lead), body: own.body.or(stated.as_deref()), ..own };
         let context = Context::new(&document, hints, &rules.phrases);
         let mut fates = choose::fates(&context, &rules.models, evidence.site);
         let block_hashes = site::block_hashes(&document, &fates);

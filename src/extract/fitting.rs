@@ -1,0 +1,46 @@
+//! What a program that fits the model needs: a page's blocks, with the facts about them that the model weighs.
+
+use super::Rules;
+use super::blocks;
+use super::context::{Context, Hints, Scores};
+use super::dom;
+use super::features::{self, Active};
+use super::metadata;
+use super::structured;
+use crate::model::{Page, PageBody};
+
+/// A block of a page, as the model sees it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Its text.
+    pub text: String,
+    /// The facts that hold: indices into all groups of [`feature_groups`], one behind the other.
+    pub features: Vec<u16>,
+}
+
+/// The names of the groups of facts, with how many each has.
+pub fn feature_groups() -> Vec<(&'static str, usize)> {
+    features::groups().into_iter().map(|group| (group.name, group.size)).collect()
+}
+
+/// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for
+/// each block, those of the second as well.
+pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample> {
+    let PageBody::Html(html) = &page.body else { return Vec::new() };
+    let dom::Parsed { html, .. } = dom::parse(html);
+    let metadata = metadata::read(&html, page, None);
+    let statements = structured::read(&html);
+    let document = blocks::segment(&html, page.final_url.host_str().unwrap_or_default());
+    let hints = Hints::new(&metadata, &statements);
+    let context = Context::new(&document, hints, &rules.phrases);
+    let scores = first.map(|first| Scores::new(&context, first.to_vec()));
+    let sample = |(at, block)| {
+        let mut active = Active::default();
+        features::first(&context, at, &mut active);
+        if let Some(scores) = &scores {
+            features::second(&context, scores, at, &mut active);
+        }
+        Sample { text: document.text_of(block).to_owned(), features: active.0 }
+    };
+    document.blocks.iter().enumerate().map(sample).collect()
+}
