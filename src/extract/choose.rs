@@ -12,29 +12,46 @@ use super::context::{Context, Scores};
 use super::features::{self, Active};
 use super::model::Model;
 use super::site::{self, Standing};
+use super::trees::Trees;
 
 /// Blocks of at least this probability are kept.
-const KEEP: f32 = 0.45;
+const KEEP: f32 = 0.5;
 /// A short line between two kept blocks of its kind stays from this probability on: a heading without its markup.
 const KEEP_BETWEEN: f32 = 0.12;
+
+/// A block of less than this in the first stage is not looked at by the second: half of all blocks are not.
+const SECOND_LOOK: f32 = 0.02;
 
 /// Both stages.
 #[derive(Clone, Debug)]
 pub(crate) struct Models {
     first: Model,
-    second: Model,
+    second: Trees,
+}
+
+/// The file as it is written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    first: BTreeMap<String, Vec<f32>>,
+    second: SecondStage,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecondStage {
+    trees: Vec<String>,
 }
 
 impl Models {
-    /// Reads the coefficients: a table a stage, a list a group.
+    /// Reads the coefficients: a list for each group of the first stage, and the trees of the second.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
-        let stages: BTreeMap<String, BTreeMap<String, Vec<f32>>> =
-            toml::from_str(file).map_err(|error| error.to_string())?;
+        let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
         let groups = features::groups();
-        let stage = |name: &str| {
-            Model::new(&groups, stages.get(name).ok_or_else(|| format!("{name}: no such stage"))?)
-        };
-        Ok(Self { first: stage("first")?, second: stage("second")? })
+        Ok(Self {
+            first: Model::new(&groups, &file.first)?,
+            second: Trees::parse(&groups, &file.second.trees)?,
+        })
     }
 }
 
@@ -130,14 +147,17 @@ fn score(context: &Context<'_>, models: &Models) -> Vec<f32> {
         ends.push(active.0.len());
     }
     let scores = Scores::new(context, first);
-    let mut block = Active::default();
+    let (mut block, mut scratch) = (Active::default(), Vec::new());
     blocks
         .map(|at| {
+            if scores.first[at] < SECOND_LOOK {
+                return scores.first[at];
+            }
             block.0.clear();
             let start = at.checked_sub(1).map_or(0, |before| ends[before]);
             block.0.extend_from_slice(&active.0[start..ends[at]]);
             features::second(context, &scores, at, &mut block);
-            models.second.probability(&block.0)
+            models.second.probability(&block.0, &mut scratch)
         })
         .collect()
 }

@@ -6,6 +6,7 @@ use super::context::{Context, Hints, Scores};
 use super::dom;
 use super::features::{self, Active};
 use super::metadata;
+use super::model::Group;
 use super::structured;
 use crate::model::{Page, PageBody};
 
@@ -18,9 +19,21 @@ pub struct Sample {
     pub features: Vec<u16>,
 }
 
-/// The names of the groups of facts, with how many each has.
-pub fn feature_groups() -> Vec<(&'static str, usize)> {
-    features::groups().into_iter().map(|group| (group.name, group.size)).collect()
+/// Facts of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct FeatureGroup {
+    /// Its name in `config/model.toml`.
+    pub name: &'static str,
+    /// How many facts it has.
+    pub size: usize,
+    /// Whether several can hold at once. Where not, they are the steps of a number or the values of a kind.
+    pub is_set: bool,
+}
+
+/// The groups of facts, in the order of their indices.
+pub fn feature_groups() -> Vec<FeatureGroup> {
+    let public = |Group { name, size, is_set, .. }| FeatureGroup { name, size, is_set };
+    features::groups().into_iter().map(public).collect()
 }
 
 /// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for

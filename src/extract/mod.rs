@@ -31,10 +31,11 @@ mod rules;
 mod site;
 mod structured;
 mod text;
+mod trees;
 
 use std::collections::HashMap;
 
-pub use self::fitting::{Sample, feature_groups, samples};
+pub use self::fitting::{FeatureGroup, Sample, feature_groups, samples};
 use self::reading::Reading;
 pub use self::rules::{ModelError, Rules, RulesError, SiteRules};
 use crate::model::{Article, BlockHash, EntryEvidence, Page, PageBody, QualityFlag};

@@ -53,8 +53,7 @@ impl Reading {
         let lead = evidence.entry.and_then(feed::lead);
         let stated = evidence.entry.and_then(feed::stated_body);
         let own = Hints::new(&metadata, &statements);
-        let hints =
-            Hints { lead: lead.as_deref().or(own.lead), body: own.body.or(stated.as_deref()), ..own };
+        let hints = Hints { lead: lead.as_deref().or(own.lead), body: own.body.or(stated.as_deref()), ..own };
         let context = Context::new(&document, hints, &rules.phrases);
         let mut fates = choose::fates(&context, &rules.models, evidence.site);
         let block_hashes = site::block_hashes(&document, &fates);

@@ -1,5 +1,7 @@
 //! Logistic regression on yes-or-no facts, by AdaGrad.
 
+use crate::random::Random;
+
 /// A block: which facts hold, whether it is the article's, and how much it weighs.
 pub(super) struct Example<'a> {
     pub(super) features: &'a [u16],
@@ -25,7 +27,7 @@ impl Coefficients {
         let mut squares = vec![1e-6_f32; size + 1];
         let mean = examples.iter().map(|example| example.weight).sum::<f32>() / examples.len().max(1) as f32;
         let mut order: Vec<usize> = (0..examples.len()).collect();
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = Random::default();
         for _ in 0..EPOCHS {
             shuffle(&mut order, &mut random);
             for &at in &order {
@@ -53,12 +55,9 @@ impl Coefficients {
     }
 }
 
-/// Fisher and Yates by a xorshift generator.
-fn shuffle(order: &mut [usize], random: &mut u64) {
+/// Fisher and Yates.
+fn shuffle(order: &mut [usize], random: &mut Random) {
     for at in (1..order.len()).rev() {
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        order.swap(at, (*random % (at as u64 + 1)) as usize);
+        order.swap(at, (random.next() % (at as u64 + 1)) as usize);
     }
 }

@@ -17,7 +17,9 @@ mod logistic;
 mod model;
 mod pages;
 mod parallel;
+mod random;
 mod score;
+mod trees;
 
 use std::path::PathBuf;
 

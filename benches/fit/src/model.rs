@@ -8,6 +8,10 @@ use crate::gold::{Label, labels};
 use crate::logistic::{Coefficients, Example};
 use crate::pages::{FOLDS, LabelledPage};
 use crate::parallel;
+use crate::trees::{Lines, Table};
+
+/// The second stage looks at blocks of at least this probability, as in the product.
+const SECOND_LOOK: f32 = 0.02;
 
 /// Models in the form of `config/model.toml`.
 pub(super) struct Fitted {
@@ -47,12 +51,13 @@ impl Blocks {
         &self.features[start..self.ends[at]]
     }
 
-    fn examples(&self) -> impl Iterator<Item = Example<'_>> {
+    /// The blocks, those among them that are labelled.
+    fn examples(&self) -> impl Iterator<Item = Option<Example<'_>>> {
         let known = |(at, label): (usize, &Label)| {
             let (is_article, weight) = (label.is_article(), label.weight);
             (weight > 0.0).then(|| Example { features: self.features(at), is_article, weight })
         };
-        self.labels.iter().enumerate().filter_map(known)
+        self.labels.iter().enumerate().map(known)
     }
 
     fn probabilities(&self, by: &Coefficients) -> Vec<f32> {
@@ -62,62 +67,69 @@ impl Blocks {
 
 /// Fits both stages. The second is fitted on what the first says of pages that it has not seen.
 pub(super) fn fit(pages: &[LabelledPage], rules: &Rules) -> Fitted {
-    let first_blocks = parallel::map(pages, |page| Blocks::new(page, rules, None));
-    let first = Stage::fit(&first_blocks);
-    let scores: Vec<Vec<f32>> =
-        first_blocks.iter().map(|page| page.probabilities(&first.by_fold[page.fold])).collect();
-    let pages: Vec<(&LabelledPage, Vec<f32>)> = pages.iter().zip(scores).collect();
-    let second_blocks = parallel::map(&pages, |(page, scores)| Blocks::new(page, rules, Some(scores)));
-    let second = Stage::fit(&second_blocks);
+    let blocks = parallel::map(pages, |page| Blocks::new(page, rules, None));
+    let mut first = without_each(|without| fit_first(&blocks, without));
+    let scores = blocks.iter().map(|page| page.probabilities(&first[page.fold])).collect::<Vec<_>>();
+    drop(blocks);
+    let scored: Vec<(&LabelledPage, Vec<f32>)> = pages.iter().zip(scores).collect();
+    let blocks = parallel::map(&scored, |(page, scores)| Blocks::new(page, rules, Some(scores)));
+    let mut table = Table::new(&feature_groups());
+    let mut folds = Vec::new();
+    for (page, (_, scores)) in blocks.iter().zip(&scored) {
+        let looked_at = page.examples().zip(scores).filter(|(_, score)| **score >= SECOND_LOOK);
+        for example in looked_at.filter_map(|(example, _)| example) {
+            table.push(example.features, example.is_article, example.weight);
+            folds.push(page.fold);
+        }
+    }
+    drop(blocks);
+    let mut second = without_each(|without| {
+        table.fit(&(0..table.rows()).filter(|&row| Some(folds[row]) != without).collect::<Vec<_>>())
+    });
+    let all = (first.pop(), second.pop());
+    let (Some(first_of_all), Some(second_of_all)) = all else { unreachable!("one is without no fold") };
     Fitted {
-        all: to_toml(&first.all, &second.all),
-        by_fold: first
-            .by_fold
-            .iter()
-            .zip(&second.by_fold)
-            .map(|(first, second)| to_toml(first, second))
-            .collect(),
+        all: to_toml(&first_of_all, &second_of_all),
+        by_fold: first.iter().zip(&second).map(|(first, second)| to_toml(first, second)).collect(),
     }
 }
 
-struct Stage {
-    all: Coefficients,
-    by_fold: Vec<Coefficients>,
+/// What is fitted without each fold, and at last without none.
+fn without_each<T: Send>(fit: impl Fn(Option<usize>) -> T + Sync) -> Vec<T> {
+    let without: Vec<Option<usize>> = (0..FOLDS).map(Some).chain([None]).collect();
+    parallel::map(&without, |without| fit(*without))
 }
 
-impl Stage {
-    fn fit(pages: &[Blocks]) -> Self {
-        let size = feature_groups().iter().map(|(_, size)| size).sum();
-        let without: Vec<Option<usize>> = (0..FOLDS).map(Some).chain([None]).collect();
-        let mut fitted = parallel::map(&without, |without| {
-            let seen = pages.iter().filter(|page| Some(page.fold) != *without);
-            Coefficients::fit(&seen.flat_map(Blocks::examples).collect::<Vec<_>>(), size)
-        });
-        let all = fitted.pop().expect("the last is without no fold");
-        Self { all, by_fold: fitted }
-    }
+fn fit_first(pages: &[Blocks], without: Option<usize>) -> Coefficients {
+    let size = feature_groups().iter().map(|group| group.size).sum();
+    let seen = pages.iter().filter(|page| Some(page.fold) != without);
+    Coefficients::fit(&seen.flat_map(Blocks::examples).flatten().collect::<Vec<_>>(), size)
 }
 
 const HEAD: &str = "\
-# The coefficients of the model that weighs the blocks of a page: what each fact about a block adds to the log-odds that
-# the block belongs to the article. Two stages; `src/extract/features.rs` says what the groups and their steps are.
+# The model that weighs the blocks of a page. The first stage: what each fact about a block adds to the log-odds that the
+# block belongs to the article. The second: trees of questions, a line a tree. `name<n` asks whether the group stands below
+# its nth step, from 1; `name/n<1` asks whether fact n of a set, from 0, does not hold. Behind a question stands what follows
+# a yes, then what follows a no; a number is added to the log-odds. `src/extract/features.rs` says what the groups mean.
 # Written by benches/fit; docs/extraction.md says how.
 ";
 
-fn to_toml(first: &Coefficients, second: &Coefficients) -> String {
-    let mut toml = HEAD.to_owned();
-    for (name, stage) in [("first", first), ("second", second)] {
-        write!(toml, "\n[{name}]\nbias = {}\n", list(&[stage.bias])).expect("a string takes everything");
-        let mut offset = 0;
-        for (group, size) in feature_groups() {
-            let weights = &stage.weights[offset..offset + size];
-            offset += size;
-            // What no block of this stage has is not written.
-            if weights.iter().any(|weight| *weight != 0.0) {
-                writeln!(toml, "{group} = {}", list(weights)).expect("a string takes everything");
-            }
+fn to_toml(first: &Coefficients, second: &Lines) -> String {
+    let mut toml = format!("{HEAD}\n[first]\nbias = {}\n", list(&[first.bias]));
+    let mut offset = 0;
+    for group in feature_groups() {
+        let weights = &first.weights[offset..offset + group.size];
+        offset += group.size;
+        // What the first stage does not see is not written.
+        if weights.iter().any(|weight| *weight != 0.0) {
+            writeln!(toml, "{} = {}", group.name, list(weights)).expect("a string takes everything");
         }
     }
+    toml.push_str("\n[second]\ntrees = [\n");
+    for tree in second {
+        writeln!(toml, "    \"{tree}\",").expect("a string takes everything");
+    }
+    toml.push_str("]\n");
     toml
 }
 
