@@ -6,16 +6,13 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use ego_tree::{NodeId, NodeRef};
-use html5ever::{LocalName, local_name};
-use scraper::node::Element;
-use scraper::{Html, Node};
+use html5ever::{Attribute, LocalName, local_name};
 
-use super::dom::attribute;
 use super::lexicon::{Lexicon, Traits, hides};
 use super::links::{Targets, target_of};
 use super::measure::{Measure, measure};
 use super::site::{Hashed, hash_text, path_hash};
+use super::tree::{Element, Node, NodeId, NodeRef, Tree};
 
 /// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +108,8 @@ impl Document {
 /// Cuts the page into blocks.
 ///
 /// `host` is the page's own: links to others are told apart.
-pub(crate) fn segment<'a>(html: &'a Html, host: &'a str) -> Document {
-    let root = html.tree.root();
+pub(crate) fn segment<'a>(tree: &'a Tree, host: &'a str) -> Document {
+    let root = tree.root();
     let mut walk = Walk::new(root.id(), host);
     let mut node = root;
     loop {
@@ -224,14 +221,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Enters a node; false where nothing below it is text of the page.
-    fn open(&mut self, node: NodeRef<'a, Node>) -> bool {
+    fn open(&mut self, node: NodeRef<'a>) -> bool {
         let element = match node.value() {
             Node::Text(text) => {
-                self.push_text(&text.text);
+                self.push_text(text);
                 return true;
             }
             Node::Element(element) => element,
-            _ => return true,
+            Node::Root => return true,
         };
         let tag = &element.name.local;
         if is_skipped(tag) || is_void(tag) && *tag != local_name!("br") {
@@ -309,7 +306,7 @@ impl<'a> Walk<'a> {
     /// Counts what has no text of its own.
     fn see_gap(&mut self, element: &Element) {
         let is_hidden_field = || {
-            attribute(element, &local_name!("type")).is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"))
+            element.attribute(&local_name!("type")).is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"))
         };
         let gap = &mut self.gap;
         let count = match element.name.local {
@@ -328,7 +325,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Leaves a node that was entered.
-    fn close(&mut self, node: NodeRef<'_, Node>) {
+    fn close(&mut self, node: NodeRef<'_>) {
         let Node::Element(element) = node.value() else { return };
         let tag = &element.name.local;
         if is_inline(tag) {
@@ -617,7 +614,7 @@ fn is_cell_or_inside(tag: &LocalName) -> bool {
 
 /// Whether an element is not shown at all; `aria-hidden` and class names only hint at it.
 fn is_really_hidden(element: &Element) -> bool {
-    element.attrs.iter().any(|(name, value)| match name.local {
+    element.attrs.iter().any(|Attribute { name, value }| match name.local {
         local_name!("hidden") => &**value != "until-found",
         local_name!("style") => hides(value),
         _ => false,
@@ -626,7 +623,7 @@ fn is_really_hidden(element: &Element) -> bool {
 
 /// Whether the table around a row holds data: every row of the first few has two or more cells, and no cell holds
 /// more than a line of text or a structure of its own. Old sites lay their whole page out in the other kind.
-fn in_data_table(row: NodeRef<'_, Node>) -> bool {
+fn in_data_table(row: NodeRef<'_>) -> bool {
     const MAX_CELL_BYTES: usize = 200;
     let cells = row.children().filter_map(|child| Some((child, child.value().as_element()?)));
     let mut count = 0;

@@ -11,7 +11,7 @@ use super::boxes;
 use super::context::{Context, Scores};
 use super::features::{self, Active};
 use super::model::Model;
-use super::site::{self, Standing};
+use super::site::{self, Site, Standing};
 use super::trees::Trees;
 
 /// Blocks of at least this probability are kept.
@@ -64,28 +64,56 @@ pub(crate) struct Fate {
     pub(crate) probability: f32,
 }
 
+/// What was chosen of a page.
+pub(crate) struct Choice {
+    pub(crate) fates: Vec<Fate>,
+    /// Whether another page of the host has the same text under another headline, and nothing better was found.
+    pub(crate) is_anothers: bool,
+}
+
 /// The fate of every block, by all that is known of the page and its site.
-pub(crate) fn fates(context: &Context<'_>, models: &Models, evidence: Option<&SiteEvidence>) -> Vec<Fate> {
-    let scored = score(context, models);
-    let document = context.document;
-    let mut fates: Vec<Fate> = scored
-        .into_iter()
-        .zip(&document.blocks)
-        .map(|(probability, block)| {
-            let standing =
-                evidence.map_or(Standing::UNKNOWN, |evidence| site::standing(document, block, evidence));
-            let shifted = shift(probability, standing.shift);
-            let kept = shifted >= KEEP;
-            let rule = match (kept, probability >= KEEP) {
-                (true, true) => "body",
-                (true, false) => "site.body_elsewhere",
-                (false, true) if standing.is_repeated => "site.seen_elsewhere",
-                (false, true) => "site.furniture_elsewhere",
-                (false, false) => "outside",
-            };
-            Fate { kept, rule, probability: shifted }
-        })
-        .collect();
+pub(crate) fn choose(context: &Context<'_>, models: &Models, evidence: Option<&SiteEvidence>) -> Choice {
+    let fates = fates(context, models, evidence, &[]);
+    let Some(evidence) = evidence.filter(|evidence| site::is_anothers(context, &fates, evidence)) else {
+        return Choice { fates, is_anothers: false };
+    };
+    // The wrong block was chosen there or here: an article speaks of what its headline says.
+    let taken: Vec<bool> = fates.iter().map(|fate| fate.kept).collect();
+    let again = self::fates(context, models, Some(evidence), &taken);
+    let (said, said_again) = (site::headline_words(context, &fates), site::headline_words(context, &again));
+    if said_again <= said {
+        return Choice { fates, is_anothers: said == 0 };
+    }
+    let renamed = |(fate, before): (Fate, &Fate)| match (fate.kept, before.kept) {
+        (true, _) => Fate { rule: "site.chosen_again", ..fate },
+        (false, true) => Fate { rule: "site.anothers", ..fate },
+        (false, false) => fate,
+    };
+    Choice { fates: again.into_iter().zip(&fates).map(renamed).collect(), is_anothers: false }
+}
+
+/// The fates where some blocks are known to be none of the article.
+fn fates(
+    context: &Context<'_>,
+    models: &Models,
+    evidence: Option<&SiteEvidence>,
+    taken: &[bool],
+) -> Vec<Fate> {
+    let site = evidence.map(|evidence| Site::new(context.document, evidence));
+    let fate = |(at, probability): (usize, f32)| {
+        let standing = site.as_ref().map_or(Standing::UNKNOWN, |site| site.standing(at));
+        let shifted = shift(probability, standing.shift);
+        let kept = shifted >= KEEP;
+        let rule = match (kept, probability >= KEEP) {
+            (true, true) => "body",
+            (true, false) => "site.body_elsewhere",
+            (false, true) if standing.is_repeated => "site.seen_elsewhere",
+            (false, true) => "site.furniture_elsewhere",
+            (false, false) => "outside",
+        };
+        Fate { kept, rule, probability: shifted }
+    };
+    let mut fates: Vec<Fate> = score(context, models, taken).into_iter().enumerate().map(fate).collect();
     keep_between(context, &mut fates);
     boxes::drop_boxes(context, &mut fates);
     fates
@@ -134,7 +162,9 @@ fn keep_between(context: &Context<'_>, fates: &mut [Fate]) {
     }
 }
 
-fn score(context: &Context<'_>, models: &Models) -> Vec<f32> {
+/// The probability of every block. Those that are taken have none.
+fn score(context: &Context<'_>, models: &Models, taken: &[bool]) -> Vec<f32> {
+    let is_taken = |at: usize| taken.get(at).copied().unwrap_or(false);
     let blocks = 0..context.document.blocks.len();
     // The second stage sees what the first saw: it is kept, block after block, in one list.
     let mut active = Active::default();
@@ -143,7 +173,8 @@ fn score(context: &Context<'_>, models: &Models) -> Vec<f32> {
     for at in blocks.clone() {
         let start = active.0.len();
         features::first(context, at, &mut active);
-        first.push(models.first.probability(&active.0[start..]));
+        let probability = models.first.probability(&active.0[start..]);
+        first.push(if is_taken(at) { 0.0 } else { probability });
         ends.push(active.0.len());
     }
     let scores = Scores::new(context, first);

@@ -303,6 +303,11 @@ impl<'a> Context<'a> {
         self.sum(&self.link_words, container) / self.sum(&self.words, container).max(1.0)
     }
 
+    /// The headline, folded.
+    pub(crate) fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
     /// Words on the page.
     pub(crate) fn words(&self) -> f32 {
         self.sum(&self.words, 0)

@@ -1,5 +1,4 @@
-//! The guarded parse: one tree for the whole room, built by html5ever and shaped like scraper's, so that CSS
-//! selectors work on it.
+//! The guarded parse: one tree for the whole room, built by html5ever.
 //!
 //! html5ever has no limits of its own: nesting, misnested formatting elements and attribute floods cost quadratic time
 //! or gigabytes. The page is therefore fed in small chunks, and after each one the size of the tree, its depth and the
@@ -10,12 +9,11 @@
 use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};
 
-use ego_tree::NodeId;
 use html5ever::tendril::{StrTendril, TendrilSink};
 use html5ever::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
-use html5ever::{Attribute, LocalName, ParseOpts, QualName, driver, local_name};
-use scraper::node::{Element, Text};
-use scraper::{Html, Node};
+use html5ever::{Attribute, ParseOpts, QualName, driver, local_name};
+
+use super::tree::{Element, Node, NodeId, NodeRef, ROOT, Tree};
 
 /// Bytes fed between two looks at the limits.
 const CHUNK_BYTES: usize = 4096;
@@ -31,7 +29,7 @@ const MAX_SEPARATORS_IN_TAG: usize = 60_000;
 /// A page's tree.
 pub(crate) struct Parsed {
     /// The tree.
-    pub(crate) html: Html,
+    pub(crate) tree: Tree,
     /// Whether a limit ended the parse early.
     pub(crate) partial: bool,
 }
@@ -55,7 +53,7 @@ pub(crate) fn parse(html: &str) -> Parsed {
             break;
         }
     }
-    Parsed { html: parser.finish(), partial }
+    Parsed { tree: parser.finish(), partial }
 }
 
 fn count_separators(chunk: &str) -> usize {
@@ -65,47 +63,34 @@ fn count_separators(chunk: &str) -> usize {
         .count()
 }
 
-/// The value of an attribute, by its local name.
-///
-/// scraper's `attr` interns the name at each call; this compares interned names.
-pub(crate) fn attribute<'a>(element: &'a Element, name: &LocalName) -> Option<&'a str> {
-    element.attrs.iter().find(|(key, _)| key.local == *name).map(|(_, value)| &**value)
-}
-
 struct Sink {
-    html: RefCell<Html>,
+    tree: RefCell<Tree>,
     /// Stands for every comment: nothing is ever attached for it.
     comment: NodeId,
-    /// Nodes created.
-    nodes: Cell<usize>,
     /// Nodes and texts appended: whether the tokenizer gave anything at all.
     built: Cell<u64>,
     work: Cell<u64>,
     /// The node appended last: it tells how deep the tree has become.
-    last: Cell<Option<NodeId>>,
+    last: Cell<NodeId>,
 }
 
 impl Sink {
     fn new() -> Self {
-        let mut html = Html::new_document();
-        let comment = html.tree.orphan(Node::Fragment).id();
+        let mut tree = Tree::new();
+        let comment = tree.create(Node::Root);
         Self {
-            html: RefCell::new(html),
+            tree: RefCell::new(tree),
             comment,
-            nodes: Cell::new(1),
             built: Cell::new(0),
             work: Cell::new(0),
-            last: Cell::new(None),
+            last: Cell::new(ROOT),
         }
     }
 
     fn exceeds_limits(&self) -> bool {
-        let html = self.html.borrow();
-        let depth = || {
-            let last = self.last.get().and_then(|id| html.tree.get(id));
-            last.map_or(0, |node| node.ancestors().take(MAX_DEPTH + 1).count())
-        };
-        self.nodes.get() > MAX_NODES || self.work.get() > MAX_WORK || depth() > MAX_DEPTH
+        let tree = self.tree.borrow();
+        let depth = || tree.node(self.last.get()).ancestors().take(MAX_DEPTH + 1).count();
+        tree.len() > MAX_NODES || self.work.get() > MAX_WORK || depth() > MAX_DEPTH
     }
 
     fn count(&self, work: u64) {
@@ -113,7 +98,11 @@ impl Sink {
     }
 
     fn attached(&self, id: NodeId) {
-        self.last.set(Some(id));
+        self.last.set(id);
+        self.count_built();
+    }
+
+    fn count_built(&self) {
         self.built.set(self.built.get() + 1);
     }
 }
@@ -123,19 +112,31 @@ fn holds_text(parent: &Node) -> bool {
     let Node::Element(element) = parent else { return true };
     match element.name.local {
         local_name!("style") => false,
-        local_name!("script") => attribute(element, &local_name!("type"))
+        local_name!("script") => element
+            .attribute(&local_name!("type"))
             .is_some_and(|kind| kind.to_ascii_lowercase().contains("ld+json")),
         _ => true,
     }
 }
 
+/// Adds `text` to the end of a text node; gives it back where there is none.
+fn add_to_text(tree: &mut Tree, node: Option<NodeId>, text: StrTendril) -> Option<StrTendril> {
+    if let Some(node) = node
+        && let Node::Text(before) = tree.value_mut(node)
+    {
+        before.push_tendril(&text);
+        return None;
+    }
+    Some(text)
+}
+
 impl TreeSink for Sink {
-    type Output = Html;
+    type Output = Tree;
     type Handle = NodeId;
     type ElemName<'a> = Ref<'a, QualName>;
 
-    fn finish(self) -> Html {
-        self.html.into_inner()
+    fn finish(self) -> Tree {
+        self.tree.into_inner()
     }
 
     fn parse_error(&self, _message: Cow<'static, str>) {
@@ -143,11 +144,11 @@ impl TreeSink for Sink {
     }
 
     fn set_quirks_mode(&self, mode: QuirksMode) {
-        self.html.borrow_mut().quirks_mode = mode;
+        self.tree.borrow_mut().quirks_mode = mode;
     }
 
     fn get_document(&self) -> NodeId {
-        self.html.borrow().tree.root().id()
+        ROOT
     }
 
     fn same_node(&self, one: &NodeId, other: &NodeId) -> bool {
@@ -157,27 +158,26 @@ impl TreeSink for Sink {
 
     fn elem_name<'a>(&'a self, target: &'a NodeId) -> Ref<'a, QualName> {
         self.count(1);
-        Ref::map(self.html.borrow(), |html| {
-            let node = html.tree.get(*target).expect("handles come from this tree");
-            &node.value().as_element().expect("the tree builder asks for names of elements only").name
+        Ref::map(self.tree.borrow(), |tree| {
+            let element = tree.node(*target).value().as_element();
+            &element.expect("the tree builder asks for names of elements only").name
         })
     }
 
-    fn create_element(&self, name: QualName, attributes: Vec<Attribute>, _flags: ElementFlags) -> NodeId {
-        let attribute_count = attributes.len() as u64;
+    fn create_element(&self, name: QualName, attrs: Vec<Attribute>, flags: ElementFlags) -> NodeId {
+        let attribute_count = attrs.len() as u64;
         self.count(attribute_count * attribute_count / 8);
-        self.nodes.set(self.nodes.get() + 1);
-        let is_template = name.local == local_name!("template");
-        let mut html = self.html.borrow_mut();
-        let mut node = html.tree.orphan(Node::Element(Element::new(name, attributes)));
-        if is_template {
-            node.append(Node::Fragment);
+        let mut tree = self.tree.borrow_mut();
+        let id = tree.create(Node::Element(Element { name, attrs }));
+        if flags.template {
+            let contents = tree.create(Node::Root);
+            tree.append(id, contents);
         }
-        node.id()
+        id
     }
 
     fn create_comment(&self, _text: StrTendril) -> NodeId {
-        self.built.set(self.built.get() + 1);
+        self.count_built();
         self.comment
     }
 
@@ -186,67 +186,59 @@ impl TreeSink for Sink {
     }
 
     fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {
-        let mut html = self.html.borrow_mut();
-        let mut parent = html.tree.get_mut(*parent).expect("handles come from this tree");
+        let mut tree = self.tree.borrow_mut();
         match child {
             NodeOrText::AppendNode(id) if id == self.comment => {}
             NodeOrText::AppendNode(id) => {
-                parent.append_id(id);
+                tree.append(*parent, id);
                 self.attached(id);
             }
             NodeOrText::AppendText(text) => {
-                self.built.set(self.built.get() + 1);
-                if !holds_text(parent.value()) {
+                self.count_built();
+                let around = tree.node(*parent);
+                if !holds_text(around.value()) {
                     return;
                 }
-                if let Some(mut last) = parent.last_child()
-                    && let Node::Text(before) = last.value()
-                {
-                    before.text.push_tendril(&text);
-                    return;
+                let last = around.last_child().map(NodeRef::id);
+                if let Some(text) = add_to_text(&mut tree, last, text) {
+                    let id = tree.create(Node::Text(text));
+                    tree.append(*parent, id);
                 }
-                self.nodes.set(self.nodes.get() + 1);
-                parent.append(Node::Text(Text { text }));
             }
         }
     }
 
     fn append_before_sibling(&self, sibling: &NodeId, child: NodeOrText<NodeId>) {
-        let mut html = self.html.borrow_mut();
+        let mut tree = self.tree.borrow_mut();
         if let NodeOrText::AppendNode(id) = child {
             if id == self.comment {
                 return;
             }
-            html.tree.get_mut(id).expect("handles come from this tree").detach();
+            // It goes even where its new place is nowhere.
+            tree.detach(id);
         }
-        let mut sibling = html.tree.get_mut(*sibling).expect("handles come from this tree");
-        if sibling.parent().is_none() {
+        let place = tree.node(*sibling);
+        if place.parent().is_none() {
             return;
         }
         match child {
             NodeOrText::AppendNode(id) => {
-                sibling.insert_id_before(id);
+                tree.insert_before(*sibling, id);
                 self.attached(id);
             }
             NodeOrText::AppendText(text) => {
-                self.built.set(self.built.get() + 1);
-                if let Some(mut before) = sibling.prev_sibling()
-                    && let Node::Text(before) = before.value()
-                {
-                    before.text.push_tendril(&text);
-                    return;
+                self.count_built();
+                let previous = place.previous_sibling().map(NodeRef::id);
+                if let Some(text) = add_to_text(&mut tree, previous, text) {
+                    let id = tree.create(Node::Text(text));
+                    tree.insert_before(*sibling, id);
                 }
-                self.nodes.set(self.nodes.get() + 1);
-                sibling.insert_before(Node::Text(Text { text }));
             }
         }
     }
 
     fn append_based_on_parent_node(&self, element: &NodeId, previous: &NodeId, child: NodeOrText<NodeId>) {
-        let has_parent = {
-            let html = self.html.borrow();
-            html.tree.get(*element).expect("handles come from this tree").parent().is_some()
-        };
+        let has_parent = self.tree.borrow().node(*element).parent().is_some();
         if has_parent {
             self.append_before_sibling(element, child);
         } else {
@@ -258,29 +250,70 @@ impl TreeSink for Sink {
 
     fn remove_from_parent(&self, target: &NodeId) {
         self.count(1);
-        self.html.borrow_mut().tree.get_mut(*target).expect("handles come from this tree").detach();
+        self.tree.borrow_mut().detach(*target);
     }
 
     fn reparent_children(&self, node: &NodeId, new_parent: &NodeId) {
-        let mut html = self.html.borrow_mut();
-        html.tree.get_mut(*new_parent).expect("handles come from this tree").reparent_from_id_append(*node);
+        self.tree.borrow_mut().move_children(*node, *new_parent);
     }
 
     fn add_attrs_if_missing(&self, target: &NodeId, attributes: Vec<Attribute>) {
-        let mut html = self.html.borrow_mut();
-        let mut node = html.tree.get_mut(*target).expect("handles come from this tree");
-        let Node::Element(element) = node.value() else { return };
+        let mut tree = self.tree.borrow_mut();
+        let Node::Element(element) = tree.value_mut(*target) else { return };
         for attribute in attributes {
-            // scraper looks attributes up by binary search: the order has to hold.
-            if let Err(at) = element.attrs.binary_search_by(|(name, _)| name.cmp(&attribute.name)) {
-                element.attrs.insert(at, (attribute.name, attribute.value));
+            if element.attrs.iter().all(|known| known.name != attribute.name) {
+                element.attrs.push(attribute);
             }
         }
     }
 
     fn get_template_contents(&self, target: &NodeId) -> NodeId {
-        let html = self.html.borrow();
-        let template = html.tree.get(*target).expect("handles come from this tree");
-        template.first_child().expect("a template is created with its contents").id()
+        let tree = self.tree.borrow();
+        tree.node(*target).first_child().expect("a template is created with its contents").id()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// No limit is looked at within a chunk, whose tags may each open all unclosed formatting elements once more.
+    const MAX_NODES_IN_CHUNK: usize = CHUNK_BYTES / "<p>".len() * MAX_DEPTH;
+    const MAX_LEVELS_IN_CHUNK: usize = CHUNK_BYTES / "<p>".len();
+
+    fn depth_of(tree: &Tree) -> usize {
+        let mut depths = HashMap::from([(ROOT, 0)]);
+        for node in tree.root().descendants().skip(1) {
+            let parent = node.parent().expect("only the root has none");
+            depths.insert(node.id(), depths[&parent.id()] + 1);
+        }
+        depths.into_values().max().unwrap_or_default()
+    }
+
+    #[test]
+    fn no_page_makes_a_tree_beyond_the_limits() {
+        let fonts: String = (0..20_000).map(|n| format!("<p><font id=f{n}>x")).collect();
+        let attributes: String = (0..50_000).map(|n| format!(" a{n}=\"\"")).collect();
+        for bomb in [
+            "<div>".repeat(100_000),
+            fonts,
+            "<ul><li>".repeat(10_000),
+            "<span>".repeat(20_000) + &"</i>".repeat(20_000),
+            "<div>".repeat(500) + &"</i>".repeat(200_000),
+            format!("<div{attributes}>"),
+            "<p>A sentence of the page.</p>".repeat(200_000),
+            "<table><tr><td>".repeat(5_000),
+            "<b><i><a>".repeat(5_000) + &"</b></a></i>".repeat(5_000),
+            "<svg><g>".repeat(20_000),
+            "<template>".repeat(20_000),
+        ] {
+            let start = bomb[..40].to_owned();
+            let Parsed { tree, partial } = parse(&bomb);
+            assert!(partial, "{start}");
+            assert!(tree.len() < MAX_NODES + MAX_NODES_IN_CHUNK, "{start}: {} nodes", tree.len());
+            assert!(depth_of(&tree) < MAX_DEPTH + MAX_LEVELS_IN_CHUNK, "{start}: {} levels", depth_of(&tree));
+        }
     }
 }

@@ -64,6 +64,6 @@ fn plain(text: &str) -> String {
         return text.to_owned();
     }
     let parsed = dom::parse(text);
-    let texts = parsed.html.tree.values().filter_map(|node| node.as_text().map(|text| &**text));
+    let texts = parsed.tree.nodes().filter_map(|node| node.value().as_text());
     texts.collect::<Vec<_>>().join(" ")
 }

@@ -40,10 +40,10 @@ pub fn feature_groups() -> Vec<FeatureGroup> {
 /// each block, those of the second as well.
 pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample> {
     let PageBody::Html(html) = &page.body else { return Vec::new() };
-    let dom::Parsed { html, .. } = dom::parse(html);
-    let metadata = metadata::read(&html, page, None);
-    let statements = structured::read(&html);
-    let document = blocks::segment(&html, page.final_url.host_str().unwrap_or_default());
+    let dom::Parsed { tree, .. } = dom::parse(html);
+    let metadata = metadata::read(&tree, page, None);
+    let statements = structured::read(&tree);
+    let document = blocks::segment(&tree, page.final_url.host_str().unwrap_or_default());
     let hints = Hints::new(&metadata, &statements);
     let context = Context::new(&document, hints, &rules.phrases);
     let scores = first.map(|first| Scores::new(&context, first.to_vec()));

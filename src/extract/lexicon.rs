@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
-use html5ever::{LocalName, local_name};
-use scraper::node::Element;
+use html5ever::{Attribute, LocalName, local_name};
 
 use super::site::Hashed;
+use super::tree::Element;
 
 /// A set of traits of an element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl<'a> Lexicon<'a> {
     /// The traits that an element has by itself.
     pub(crate) fn traits_of(&mut self, element: &'a Element) -> Traits {
         let mut traits = traits_of_tag(&element.name.local);
-        for (name, value) in &element.attrs {
+        for Attribute { name, value } in &element.attrs {
             traits.insert(match name.local {
                 local_name!("class") | local_name!("id") => self.traits_of_names(value),
                 local_name!("role") => traits_of_role(value),

@@ -1,9 +1,8 @@
 //! What the address of a link tells about the text around it.
 
 use html5ever::local_name;
-use scraper::node::Element;
 
-use super::dom::attribute;
+use super::tree::Element;
 
 /// Where the links of a block lead: a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,8 +29,8 @@ impl Targets {
 
 /// Where a link on a page of `host` leads.
 pub(crate) fn target_of(link: &Element, host: &str) -> Targets {
-    let Some(href) = attribute(link, &local_name!("href")).map(str::trim) else { return Targets::ANCHOR };
-    if let Some(relation) = attribute(link, &local_name!("rel")) {
+    let Some(href) = link.attribute(&local_name!("href")).map(str::trim) else { return Targets::ANCHOR };
+    if let Some(relation) = link.attribute(&local_name!("rel")) {
         if relation.contains("author") {
             return Targets::AUTHOR;
         }

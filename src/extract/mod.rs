@@ -31,6 +31,7 @@ mod rules;
 mod site;
 mod structured;
 mod text;
+mod tree;
 mod trees;
 
 use std::collections::HashMap;
@@ -59,6 +60,12 @@ pub struct SiteEvidence {
     pub articles_by_block: HashMap<BlockHash, u32>,
     /// Articles seen in all.
     pub articles: u32,
+}
+
+impl SiteEvidence {
+    fn count(&self, block: BlockHash) -> u32 {
+        self.articles_by_block.get(&block).copied().unwrap_or_default()
+    }
 }
 
 /// The article on a page.

@@ -1,13 +1,13 @@
 //! Plain lines as a document: one block a line.
 
 use html5ever::local_name;
-use scraper::Html;
 
 use super::blocks::{Block, Container, Document, Gap, Kind, is_invisible};
 use super::lexicon::Traits;
 use super::links::Targets;
 use super::measure::measure;
 use super::site::hash_text;
+use super::tree::ROOT;
 
 /// Cuts plain text into blocks.
 pub(crate) fn segment(plain: &str) -> Document {
@@ -42,7 +42,7 @@ pub(crate) fn segment(plain: &str) -> Document {
         after_blank = false;
     }
     document.containers.push(Container {
-        node: Html::new_document().tree.root().id(),
+        node: ROOT,
         parent: 0,
         depth: 0,
         tag: local_name!("body"),

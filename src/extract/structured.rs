@@ -1,8 +1,9 @@
 //! What a page states about its article in JSON-LD, beyond the metadata: evidence of where the body is, never its text.
 
 use html5ever::local_name;
-use scraper::Html;
 use serde_json::Value;
+
+use super::tree::{NodeRef, Tree};
 
 /// Statements about the article.
 #[derive(Debug, Default)]
@@ -14,14 +15,13 @@ pub(crate) struct Statements {
 }
 
 /// Reads them.
-pub(crate) fn read(html: &Html) -> Statements {
+pub(crate) fn read(tree: &Tree) -> Statements {
     let mut statements = Statements::default();
     let is_script = |name: &html5ever::LocalName| *name == local_name!("script");
-    let scripts = html
-        .tree
+    let scripts = tree
         .nodes()
         .filter(|node| node.value().as_element().is_some_and(|element| is_script(&element.name.local)));
-    let texts = scripts.filter_map(|script| script.first_child()).filter_map(|node| node.value().as_text());
+    let texts = scripts.filter_map(NodeRef::first_child).filter_map(|node| node.value().as_text());
     for text in texts {
         let is_of_interest =
             ["articleBody", "LiveBlogPosting", "isAccessibleForFree"].iter().any(|word| text.contains(word));

@@ -1,15 +1,11 @@
 //! The extractor against hostile pages, and what holds of its output whatever the page.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use feedmill::extract::{Evidence, Rules, SiteEvidence, SiteRules, extract};
 use feedmill::model::{Article, EntryEvidence, Page, PageBody, QualityFlag};
 use proptest::prelude::*;
 use url::Url;
-
-/// On any machine and unoptimised; a release build needs a fifth of it.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 fn page_at(url: &str, body: PageBody) -> Page {
     let url = Url::parse(url).unwrap();
@@ -25,28 +21,27 @@ fn plain(html: impl Into<String>) -> Article {
 }
 
 #[test]
-fn bombs_end_soon() {
+fn bombs_are_cut_short() {
     let attributes: String = (0..50_000).map(|n| format!(" a{n}=\"\"")).collect();
     let fonts: String = (0..20_000).map(|n| format!("<p><font id=f{n}>x")).collect();
+    // With each whether a limit ends it; what is large and harmless is read to its end.
     let bombs = [
-        ("nested boxes", "<div>".repeat(100_000)),
-        ("formatting that is never closed", fonts),
-        ("nested lists", "<ul><li>".repeat(10_000)),
-        ("misnested spans", "<span>".repeat(20_000) + &"</i>".repeat(20_000)),
-        ("end tags at depth", "<div>".repeat(500) + &"</i>".repeat(200_000)),
-        ("one tag of many attributes", format!("<div{attributes}>text</div>")),
-        ("many references", format!("<p>{}</p>", "&amp;".repeat(300_000))),
-        ("many paragraphs", "<p>A sentence of the page.</p>".repeat(200_000)),
-        ("nested tables", "<table><tr><td>".repeat(5_000)),
-        ("nested links", "<a href=x>y".repeat(30_000)),
-        ("line breaks", "x<br>".repeat(100_000)),
-        ("one long word", "x".repeat(5_000_000)),
+        ("nested boxes", "<div>".repeat(100_000), true),
+        ("formatting that is never closed", fonts, true),
+        ("nested lists", "<ul><li>".repeat(10_000), true),
+        ("misnested spans", "<span>".repeat(20_000) + &"</i>".repeat(20_000), true),
+        ("end tags at depth", "<div>".repeat(500) + &"</i>".repeat(200_000), true),
+        ("one tag of many attributes", format!("<div{attributes}>text</div>"), true),
+        ("many paragraphs", "<p>A sentence of the page.</p>".repeat(200_000), true),
+        ("nested tables", "<table><tr><td>".repeat(5_000), true),
+        ("nested links", "<a href=x>y".repeat(30_000), false),
+        ("many references", format!("<p>{}</p>", "&amp;".repeat(300_000)), false),
+        ("line breaks", "x<br>".repeat(100_000), false),
+        ("one long word", "x".repeat(5_000_000), false),
     ];
-    for (name, bomb) in bombs {
-        let start = Instant::now();
-        plain(bomb);
-        let took = start.elapsed();
-        assert!(took < PATIENCE, "{name}: {took:?}");
+    for (name, bomb, is_cut) in bombs {
+        let article = plain(bomb);
+        assert_eq!(article.quality_flags.contains(&QualityFlag::Partial), is_cut, "{name}");
     }
 }
 
@@ -204,7 +199,9 @@ proptest! {
     fn the_text_says_nothing_that_the_page_does_not(html in markup()) {
         let shown: String = letters(&scraper::Html::parse_document(&html).root_element().text().collect::<String>());
         for line in plain(html).text.lines() {
-            prop_assert!(shown.contains(&letters(line)), "{line:?}");
+            // What is hidden within a line may be left out of it.
+            let mut rest = shown.chars();
+            prop_assert!(letters(line).chars().all(|letter| rest.any(|c| c == letter)), "{line:?}");
         }
     }
 

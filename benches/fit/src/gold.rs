@@ -95,9 +95,6 @@ pub(super) fn labels(gold: &Gold, blocks: &[String]) -> Vec<Label> {
     }
 }
 
-/// A gold text of fewer words counts as one of so many.
-const LEAST_WORDS: f32 = 50.0;
-
 fn by_text(gold: &str, blocks: &[String]) -> Vec<Label> {
     let gold = gold.to_lowercase();
     let gold = fine_words(&gold);
@@ -115,12 +112,9 @@ fn by_text(gold: &str, blocks: &[String]) -> Vec<Label> {
     };
     let mut labels: Vec<Label> = blocks.iter().map(label).collect();
     let all: f32 = labels.iter().map(|label| label.weight).sum();
-    let article: f32 = labels.iter().map(|label| label.weight * label.share).sum();
-    // A word lost costs more where the article is short, and one too much as well.
-    let scale = 1.0 / (all * article.max(LEAST_WORDS)).sqrt().max(1.0);
     for label in &mut labels {
         let sureness = (2.0 * label.share - 1.0).abs();
-        label.weight *= (0.3 + 0.7 * sureness) * scale;
+        label.weight *= (0.3 + 0.7 * sureness) / all.max(1.0);
     }
     labels
 }

@@ -1,10 +1,8 @@
 //! The one walk over the page that finds whatever may speak of the article: no field has a selector of its own.
 
-use ego_tree::NodeRef;
-use html5ever::{LocalName, local_name};
-use scraper::node::Element;
-use scraper::{Html, Node};
+use html5ever::{Attribute, local_name};
 
+use super::super::tree::{Element, Node, NodeId, NodeRef, Tree};
 use super::words::{self, Roles};
 
 /// Characters of running text kept to tell the language by.
@@ -105,9 +103,9 @@ pub(super) struct DateClue<'a> {
 }
 
 impl<'a> Clues<'a> {
-    pub(super) fn collect(html: &'a Html) -> Self {
+    pub(super) fn collect(tree: &'a Tree) -> Self {
         let mut walk = Walk { clues: Self::default(), at: 0, label: "", regions: Vec::new() };
-        let mut node = html.tree.root();
+        let mut node = tree.root();
         'walk: loop {
             if walk.open(node)
                 && let Some(child) = node.first_child()
@@ -141,7 +139,7 @@ impl<'a> Clues<'a> {
 
 /// A part of the page that is not the article, while the walk is inside it.
 struct Region {
-    node: ego_tree::NodeId,
+    node: NodeId,
     place: Place,
 }
 
@@ -155,18 +153,18 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Looks at a node; whether its children are to be walked.
-    fn open(&mut self, node: NodeRef<'a, Node>) -> bool {
+    fn open(&mut self, node: NodeRef<'a>) -> bool {
         match node.value() {
             Node::Text(text) => {
                 self.text(node, text);
                 false
             }
             Node::Element(element) => self.element(node, element),
-            _ => true,
+            Node::Root => true,
         }
     }
 
-    fn close(&mut self, node: NodeRef<'a, Node>) {
+    fn close(&mut self, node: NodeRef<'a>) {
         if self.regions.last().is_some_and(|region| region.node == node.id()) {
             self.regions.pop();
         }
@@ -176,7 +174,7 @@ impl<'a> Walk<'a> {
         self.regions.iter().map(|region| region.place).max().unwrap_or_default()
     }
 
-    fn text(&mut self, node: NodeRef<'a, Node>, text: &'a str) {
+    fn text(&mut self, node: NodeRef<'a>, text: &'a str) {
         let trimmed = text.trim();
         if trimmed.is_empty() {
             return;
@@ -218,16 +216,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn element(&mut self, node: NodeRef<'a, Node>, element: &'a Element) -> bool {
+    fn element(&mut self, node: NodeRef<'a>, element: &'a Element) -> bool {
         match element.name.local {
             local_name!("html") => {
-                self.clues.html_language = attribute(element, &local_name!("lang")).or_else(|| {
-                    element
-                        .attrs
-                        .iter()
-                        .find(|(name, _)| &*name.local == "xml:lang")
-                        .map(|(_, value)| &**value)
-                });
+                self.clues.html_language = element
+                    .attribute(&local_name!("lang"))
+                    .or_else(|| element.attribute(&local_name!("xml:lang")));
                 return true;
             }
             local_name!("meta") => {
@@ -246,7 +240,7 @@ impl<'a> Walk<'a> {
             }
             local_name!("script") => {
                 if let Some(text) = node.first_child().and_then(|child| child.value().as_text())
-                    && attribute(element, &local_name!("type")).is_some_and(|kind| kind.contains("ld+json"))
+                    && element.attribute(&local_name!("type")).is_some_and(|kind| kind.contains("ld+json"))
                 {
                     self.clues.linked_data.push(text);
                 }
@@ -281,7 +275,7 @@ impl<'a> Walk<'a> {
             self.heading(node, element, is_h1);
         }
         if roles.license && self.clues.license.is_none() {
-            self.clues.license = attribute(element, &local_name!("href"));
+            self.clues.license = element.attribute(&local_name!("href"));
         }
         if (roles.marked_author || roles.author) && self.clues.bylines.len() < MAX_CLUES {
             self.byline(node, element, roles);
@@ -296,15 +290,11 @@ impl<'a> Walk<'a> {
     }
 
     fn meta(&mut self, element: &'a Element) {
-        let (mut name, mut content, mut item) = (None, None, None);
-        for (key, value) in &element.attrs {
-            match &*key.local {
-                "name" | "property" | "http-equiv" => name = name.or(Some(&**value)),
-                "content" | "value" => content = content.or(Some(value.trim())),
-                "itemprop" => item = Some(&**value),
-                _ => {}
-            }
-        }
+        let name = [local_name!("http-equiv"), local_name!("name"), local_name!("property")];
+        let name = name.iter().find_map(|name| element.attribute(name));
+        let content = [local_name!("content"), local_name!("value")];
+        let content = content.iter().find_map(|name| element.attribute(name)).map(str::trim);
+        let item = element.attribute(&local_name!("itemprop"));
         let Some(content) = content.filter(|content| !content.is_empty()) else { return };
         let item = item.filter(|_| self.place() != Place::Comments);
         if let Some(name) = name.or(item) {
@@ -324,8 +314,8 @@ impl<'a> Walk<'a> {
     }
 
     fn link(&mut self, element: &'a Element) {
-        let Some(relation) = attribute(element, &local_name!("rel")) else { return };
-        let address = attribute(element, &local_name!("href")).map(str::trim);
+        let Some(relation) = element.attribute(&local_name!("rel")) else { return };
+        let address = element.attribute(&local_name!("href")).map(str::trim);
         for relation in relation.split_ascii_whitespace() {
             match relation.to_ascii_lowercase().as_str() {
                 "canonical" => self.clues.canonical = self.clues.canonical.or(address),
@@ -335,14 +325,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn heading(&mut self, node: NodeRef<'a, Node>, element: &'a Element, is_h1: bool) {
+    fn heading(&mut self, node: NodeRef<'a>, element: &'a Element, is_h1: bool) {
         if is_h1 {
             // Whatever encloses the headline encloses the article.
             for region in &mut self.regions {
                 region.place = Place::Open;
             }
         }
-        let text = match attribute(element, &local_name!("content")) {
+        let text = match element.attribute(&local_name!("content")) {
             Some(content) => content.trim().to_owned(),
             None => words::without_entities(&inline_text(node, HEADING_CHARS)),
         };
@@ -352,8 +342,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn byline(&mut self, node: NodeRef<'a, Node>, element: &'a Element, roles: Roles) {
-        let text = match attribute(element, &local_name!("content")) {
+    fn byline(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles) {
+        let text = match element.attribute(&local_name!("content")) {
             Some(content) => content.trim().to_owned(),
             None => pieces(node, SHORT_CHARS),
         };
@@ -364,16 +354,19 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn date(&mut self, node: NodeRef<'a, Node>, element: &'a Element, roles: Roles, is_time: bool) {
-        let value = ["datetime", "content", "title"].iter().find_map(|wanted| {
-            let found = element.attrs.iter().find(|(name, _)| &*name.local == *wanted);
-            found.map(|(_, value)| value.trim()).filter(|value| value.contains(|c: char| c.is_ascii_digit()))
+    fn date(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles, is_time: bool) {
+        let value = [local_name!("datetime"), local_name!("content"), local_name!("title")];
+        let value = value.iter().find_map(|wanted| {
+            element
+                .attribute(wanted)
+                .map(str::trim)
+                .filter(|value| value.contains(|c: char| c.is_ascii_digit()))
         });
         let text = inline_text(node, SHORT_CHARS);
         if value.is_none() && (text.is_empty() || text.len() >= SHORT_CHARS) {
             return;
         }
-        let published = element.attrs.iter().any(|(name, _)| &*name.local == "pubdate");
+        let published = element.attrs.iter().any(|attribute| &*attribute.name.local == "pubdate");
         let kind = match () {
             () if roles.marked_date || roles.marked_modified || published => DateKind::Marked,
             () if is_time => DateKind::Time,
@@ -388,14 +381,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn attribute<'a>(element: &'a Element, name: &LocalName) -> Option<&'a str> {
-    element.attrs.iter().find(|(key, _)| key.local == *name).map(|(_, value)| &**value)
-}
-
 /// What an element's attributes say it is.
 fn roles(element: &Element) -> Roles {
     let mut roles = Roles::default();
-    for (name, value) in &element.attrs {
+    for Attribute { name, value } in &element.attrs {
         match name.local {
             local_name!("class") | local_name!("id") => roles.read_class(value),
             local_name!("rel") => roles.read_relation(value),
@@ -410,17 +399,17 @@ fn roles(element: &Element) -> Roles {
 }
 
 /// The text of `node` as it reads on one line.
-fn inline_text(node: NodeRef<'_, Node>, max_chars: usize) -> String {
+fn inline_text(node: NodeRef<'_>, max_chars: usize) -> String {
     words::fold_space(&gather(node, max_chars, ""))
 }
 
 /// The texts inside `node`, each element's on a line of its own.
-fn pieces(node: NodeRef<'_, Node>, max_chars: usize) -> String {
+fn pieces(node: NodeRef<'_>, max_chars: usize) -> String {
     let lines = gather(node, max_chars, "\n");
     lines.lines().map(words::fold_space).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-fn gather(node: NodeRef<'_, Node>, max_chars: usize, between: &str) -> String {
+fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
     let mut text = String::new();
     for node in node.descendants().take(MAX_TEXT_NODES) {
         match node.value() {
@@ -440,7 +429,7 @@ fn gather(node: NodeRef<'_, Node>, max_chars: usize, between: &str) -> String {
     text
 }
 
-fn is_hidden(text: NodeRef<'_, Node>) -> bool {
+fn is_hidden(text: NodeRef<'_>) -> bool {
     text.parent().and_then(|parent| parent.value().as_element()).is_some_and(|element| {
         matches!(
             element.name.local,

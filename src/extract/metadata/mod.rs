@@ -31,7 +31,6 @@ mod title;
 mod words;
 
 use jiff::Timestamp;
-use scraper::Html;
 use url::Url;
 
 pub(crate) use byline::authors_of_byline;
@@ -42,6 +41,7 @@ use clues::{Clues, Place};
 use date_text::NumericOrder;
 use json_ld::LinkedData;
 
+use super::tree::Tree;
 use crate::model::{EntryEvidence, Page};
 
 /// Most keywords of one article.
@@ -71,8 +71,8 @@ pub(crate) struct Metadata {
 }
 
 /// Reads them.
-pub(crate) fn read(html: &Html, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
-    let clues = Clues::collect(html);
+pub(crate) fn read(tree: &Tree, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
+    let clues = Clues::collect(tree);
     let canonical_url = canonical_url(&clues, page);
     let linked =
         json_ld::read(clues.linked_data.iter().copied(), &page_keys(&clues, page, canonical_url.as_ref()));

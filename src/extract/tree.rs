@@ -1,0 +1,246 @@
+//! A page's tree: small nodes in one row, in the order in which the parser made them, linked by their numbers.
+//!
+//! Nothing is here but what extraction reads. scraper's tree, which knows CSS selectors as well, costs a quarter more
+//! to build; it is made only for the pages of sites with selectors of their own (`operator`).
+
+use std::iter::successors;
+use std::num::NonZeroU32;
+
+use html5ever::tendril::StrTendril;
+use html5ever::tree_builder::QuirksMode;
+use html5ever::{Attribute, LocalName, QualName};
+
+/// A node's place in its tree, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NodeId(NonZeroU32);
+
+/// The node that every tree begins with.
+pub(crate) const ROOT: NodeId = NodeId(NonZeroU32::MIN);
+
+impl NodeId {
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub(crate) enum Node {
+    /// A document, or the contents of a template: nothing but what is below it.
+    Root,
+    Element(Element),
+    Text(StrTendril),
+}
+
+impl Node {
+    pub(crate) fn as_element(&self) -> Option<&Element> {
+        if let Self::Element(element) = self { Some(element) } else { None }
+    }
+
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+/// A tag with its attributes, in the page's order.
+#[derive(Debug)]
+pub(crate) struct Element {
+    pub(crate) name: QualName,
+    pub(crate) attrs: Vec<Attribute>,
+}
+
+impl Element {
+    /// The value of an attribute. Interned names are compared, no text.
+    pub(crate) fn attribute(&self, name: &LocalName) -> Option<&str> {
+        self.attrs.iter().find(|attribute| attribute.name.local == *name).map(|attribute| &*attribute.value)
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    node: Node,
+    parent: Option<NodeId>,
+    previous: Option<NodeId>,
+    next: Option<NodeId>,
+    first: Option<NodeId>,
+    last: Option<NodeId>,
+}
+
+impl Slot {
+    fn new(node: Node) -> Self {
+        Self { node, parent: None, previous: None, next: None, first: None, last: None }
+    }
+}
+
+/// The nodes of a page.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    slots: Vec<Slot>,
+    pub(crate) quirks_mode: QuirksMode,
+}
+
+impl Tree {
+    /// A document with nothing in it.
+    pub(crate) fn new() -> Self {
+        Self { slots: vec![Slot::new(Node::Root)], quirks_mode: QuirksMode::NoQuirks }
+    }
+
+    pub(crate) fn root(&self) -> NodeRef<'_> {
+        self.node(ROOT)
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> NodeRef<'_> {
+        NodeRef { tree: self, id }
+    }
+
+    /// Every node, also what hangs nowhere, in the order in which the parser made them.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
+        (1..=self.slots.len()).filter_map(|number| {
+            let id = NodeId(NonZeroU32::new(u32::try_from(number).ok()?)?);
+            Some(self.node(id))
+        })
+    }
+
+    /// How many nodes there are, what hangs nowhere included.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// A node that hangs nowhere yet.
+    pub(crate) fn create(&mut self, node: Node) -> NodeId {
+        self.slots.push(Slot::new(node));
+        let number = u32::try_from(self.slots.len()).ok().and_then(NonZeroU32::new);
+        NodeId(number.expect("the guard ends a parse long before four billion nodes"))
+    }
+
+    pub(crate) fn value_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.slot_mut(id).node
+    }
+
+    /// Hangs a node below `parent`, after what is there.
+    pub(crate) fn append(&mut self, parent: NodeId, child: NodeId) {
+        self.detach(child);
+        let last = self.slot_mut(parent).last.replace(child);
+        let slot = self.slot_mut(child);
+        slot.parent = Some(parent);
+        slot.previous = last;
+        match last {
+            Some(last) => self.slot_mut(last).next = Some(child),
+            None => self.slot_mut(parent).first = Some(child),
+        }
+    }
+
+    /// Hangs a node before `sibling`, which has a parent.
+    pub(crate) fn insert_before(&mut self, sibling: NodeId, node: NodeId) {
+        self.detach(node);
+        let (parent, previous) = {
+            let slot = self.slot_mut(sibling);
+            (slot.parent, slot.previous.replace(node))
+        };
+        let slot = self.slot_mut(node);
+        slot.parent = parent;
+        slot.previous = previous;
+        slot.next = Some(sibling);
+        match (previous, parent) {
+            (Some(previous), _) => self.slot_mut(previous).next = Some(node),
+            (None, Some(parent)) => self.slot_mut(parent).first = Some(node),
+            (None, None) => {}
+        }
+    }
+
+    /// Takes a node and what is below it from where it hangs.
+    pub(crate) fn detach(&mut self, id: NodeId) {
+        let slot = self.slot_mut(id);
+        let (parent, previous, next) = (slot.parent.take(), slot.previous.take(), slot.next.take());
+        match (previous, parent) {
+            (Some(previous), _) => self.slot_mut(previous).next = next,
+            (None, Some(parent)) => self.slot_mut(parent).first = next,
+            (None, None) => {}
+        }
+        match (next, parent) {
+            (Some(next), _) => self.slot_mut(next).previous = previous,
+            (None, Some(parent)) => self.slot_mut(parent).last = previous,
+            (None, None) => {}
+        }
+    }
+
+    /// Hangs all children of `from` below `to`, after what is there.
+    pub(crate) fn move_children(&mut self, from: NodeId, to: NodeId) {
+        while let Some(child) = self.slots[from.index()].first {
+            self.append(to, child);
+        }
+    }
+
+    fn slot_mut(&mut self, id: NodeId) -> &mut Slot {
+        &mut self.slots[id.index()]
+    }
+}
+
+/// A node where it hangs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NodeRef<'a> {
+    tree: &'a Tree,
+    id: NodeId,
+}
+
+impl<'a> NodeRef<'a> {
+    pub(crate) fn id(self) -> NodeId {
+        self.id
+    }
+
+    pub(crate) fn value(self) -> &'a Node {
+        &self.slot().node
+    }
+
+    pub(crate) fn parent(self) -> Option<Self> {
+        self.at(self.slot().parent)
+    }
+
+    pub(crate) fn previous_sibling(self) -> Option<Self> {
+        self.at(self.slot().previous)
+    }
+
+    pub(crate) fn next_sibling(self) -> Option<Self> {
+        self.at(self.slot().next)
+    }
+
+    pub(crate) fn first_child(self) -> Option<Self> {
+        self.at(self.slot().first)
+    }
+
+    pub(crate) fn last_child(self) -> Option<Self> {
+        self.at(self.slot().last)
+    }
+
+    pub(crate) fn ancestors(self) -> impl Iterator<Item = Self> {
+        successors(self.parent(), |node| node.parent())
+    }
+
+    pub(crate) fn children(self) -> impl Iterator<Item = Self> {
+        successors(self.first_child(), |node| node.next_sibling())
+    }
+
+    /// The node itself and all below it, in the page's order.
+    pub(crate) fn descendants(self) -> impl Iterator<Item = Self> {
+        successors(Some(self), move |node| {
+            node.first_child().or_else(|| {
+                let mut at = *node;
+                while at.id != self.id {
+                    if let Some(next) = at.next_sibling() {
+                        return Some(next);
+                    }
+                    at = at.parent()?;
+                }
+                None
+            })
+        })
+    }
+
+    fn slot(self) -> &'a Slot {
+        &self.tree.slots[self.id.index()]
+    }
+
+    fn at(self, id: Option<NodeId>) -> Option<Self> {
+        Some(Self { tree: self.tree, id: id? })
+    }
+}
