@@ -42,7 +42,7 @@ pub use self::rules::{ModelError, Rules, RulesError, SiteRules};
 use crate::model::{Article, BlockHash, EntryEvidence, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.
-pub const EXTRACTOR_VERSION: &str = "1";
+pub const EXTRACTOR_VERSION: &str = "2";
 
 /// What else is known about the page.
 #[derive(Clone, Copy, Debug, Default)]
