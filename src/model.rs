@@ -385,11 +385,13 @@ pub enum QualityFlag {
     FeedContentUsed,
     /// A guard stopped the parse; the text is what had been read so far.
     Partial,
+    /// Another page of the host has the same text under another headline: it may be the text of neither.
+    RepeatedText,
 }
 
 impl QualityFlag {
     /// Every flag, in the order of the enum.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Paywalled,
         Self::Liveblog,
         Self::Gallery,
@@ -398,6 +400,7 @@ impl QualityFlag {
         Self::TooShort,
         Self::FeedContentUsed,
         Self::Partial,
+        Self::RepeatedText,
     ];
 }
 

@@ -11,30 +11,47 @@ use super::boxes;
 use super::context::{Context, Scores};
 use super::features::{self, Active};
 use super::model::Model;
-use super::site::{self, Standing};
+use super::site::{self, Site, Standing};
+use super::trees::Trees;
 
 /// Blocks of at least this probability are kept.
-const KEEP: f32 = 0.45;
+const KEEP: f32 = 0.5;
 /// A short line between two kept blocks of its kind stays from this probability on: a heading without its markup.
 const KEEP_BETWEEN: f32 = 0.12;
+
+/// A block of less than this in the first stage is not looked at by the second: half of all blocks are not.
+const SECOND_LOOK: f32 = 0.02;
 
 /// Both stages.
 #[derive(Clone, Debug)]
 pub(crate) struct Models {
     first: Model,
-    second: Model,
+    second: Trees,
+}
+
+/// The file as it is written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    first: BTreeMap<String, Vec<f32>>,
+    second: SecondStage,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecondStage {
+    trees: Vec<String>,
 }
 
 impl Models {
-    /// Reads the coefficients: a table a stage, a list a group.
+    /// Reads the coefficients: a list for each group of the first stage, and the trees of the second.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
-        let stages: BTreeMap<String, BTreeMap<String, Vec<f32>>> =
-            toml::from_str(file).map_err(|error| error.to_string())?;
+        let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
         let groups = features::groups();
-        let stage = |name: &str| {
-            Model::new(&groups, stages.get(name).ok_or_else(|| format!("{name}: no such stage"))?)
-        };
-        Ok(Self { first: stage("first")?, second: stage("second")? })
+        Ok(Self {
+            first: Model::new(&groups, &file.first)?,
+            second: Trees::parse(&groups, &file.second.trees)?,
+        })
     }
 }
 
@@ -47,28 +64,56 @@ pub(crate) struct Fate {
     pub(crate) probability: f32,
 }
 
+/// What was chosen of a page.
+pub(crate) struct Choice {
+    pub(crate) fates: Vec<Fate>,
+    /// Whether another page of the host has the same text under another headline, and nothing better was found.
+    pub(crate) is_anothers: bool,
+}
+
 /// The fate of every block, by all that is known of the page and its site.
-pub(crate) fn fates(context: &Context<'_>, models: &Models, evidence: Option<&SiteEvidence>) -> Vec<Fate> {
-    let scored = score(context, models);
-    let document = context.document;
-    let mut fates: Vec<Fate> = scored
-        .into_iter()
-        .zip(&document.blocks)
-        .map(|(probability, block)| {
-            let standing =
-                evidence.map_or(Standing::UNKNOWN, |evidence| site::standing(document, block, evidence));
-            let shifted = shift(probability, standing.shift);
-            let kept = shifted >= KEEP;
-            let rule = match (kept, probability >= KEEP) {
-                (true, true) => "body",
-                (true, false) => "site.body_elsewhere",
-                (false, true) if standing.is_repeated => "site.seen_elsewhere",
-                (false, true) => "site.furniture_elsewhere",
-                (false, false) => "outside",
-            };
-            Fate { kept, rule, probability: shifted }
-        })
-        .collect();
+pub(crate) fn choose(context: &Context<'_>, models: &Models, evidence: Option<&SiteEvidence>) -> Choice {
+    let fates = fates(context, models, evidence, &[]);
+    let Some(evidence) = evidence.filter(|evidence| site::is_anothers(context, &fates, evidence)) else {
+        return Choice { fates, is_anothers: false };
+    };
+    // The wrong block was chosen there or here: an article speaks of what its headline says.
+    let taken: Vec<bool> = fates.iter().map(|fate| fate.kept).collect();
+    let again = self::fates(context, models, Some(evidence), &taken);
+    let (said, said_again) = (site::headline_words(context, &fates), site::headline_words(context, &again));
+    if said_again <= said {
+        return Choice { fates, is_anothers: said == 0 };
+    }
+    let renamed = |(fate, before): (Fate, &Fate)| match (fate.kept, before.kept) {
+        (true, _) => Fate { rule: "site.chosen_again", ..fate },
+        (false, true) => Fate { rule: "site.anothers", ..fate },
+        (false, false) => fate,
+    };
+    Choice { fates: again.into_iter().zip(&fates).map(renamed).collect(), is_anothers: false }
+}
+
+/// The fates where some blocks are known to be none of the article.
+fn fates(
+    context: &Context<'_>,
+    models: &Models,
+    evidence: Option<&SiteEvidence>,
+    taken: &[bool],
+) -> Vec<Fate> {
+    let site = evidence.map(|evidence| Site::new(context.document, evidence));
+    let fate = |(at, probability): (usize, f32)| {
+        let standing = site.as_ref().map_or(Standing::UNKNOWN, |site| site.standing(at));
+        let shifted = shift(probability, standing.shift);
+        let kept = shifted >= KEEP;
+        let rule = match (kept, probability >= KEEP) {
+            (true, true) => "body",
+            (true, false) => "site.body_elsewhere",
+            (false, true) if standing.is_repeated => "site.seen_elsewhere",
+            (false, true) => "site.furniture_elsewhere",
+            (false, false) => "outside",
+        };
+        Fate { kept, rule, probability: shifted }
+    };
+    let mut fates: Vec<Fate> = score(context, models, taken).into_iter().enumerate().map(fate).collect();
     keep_between(context, &mut fates);
     boxes::drop_boxes(context, &mut fates);
     fates
@@ -117,7 +162,9 @@ fn keep_between(context: &Context<'_>, fates: &mut [Fate]) {
     }
 }
 
-fn score(context: &Context<'_>, models: &Models) -> Vec<f32> {
+/// The probability of every block. Those that are taken have none.
+fn score(context: &Context<'_>, models: &Models, taken: &[bool]) -> Vec<f32> {
+    let is_taken = |at: usize| taken.get(at).copied().unwrap_or(false);
     let blocks = 0..context.document.blocks.len();
     // The second stage sees what the first saw: it is kept, block after block, in one list.
     let mut active = Active::default();
@@ -126,18 +173,22 @@ fn score(context: &Context<'_>, models: &Models) -> Vec<f32> {
     for at in blocks.clone() {
         let start = active.0.len();
         features::first(context, at, &mut active);
-        first.push(models.first.probability(&active.0[start..]));
+        let probability = models.first.probability(&active.0[start..]);
+        first.push(if is_taken(at) { 0.0 } else { probability });
         ends.push(active.0.len());
     }
     let scores = Scores::new(context, first);
-    let mut block = Active::default();
+    let (mut block, mut scratch) = (Active::default(), Vec::new());
     blocks
         .map(|at| {
+            if scores.first[at] < SECOND_LOOK {
+                return scores.first[at];
+            }
             block.0.clear();
             let start = at.checked_sub(1).map_or(0, |before| ends[before]);
             block.0.extend_from_slice(&active.0[start..ends[at]]);
             features::second(context, &scores, at, &mut block);
-            models.second.probability(&block.0)
+            models.second.probability(&block.0, &mut scratch)
         })
         .collect()
 }

@@ -8,8 +8,10 @@ use html5ever::local_name;
 use super::blocks::{Document, Kind};
 use super::features::is_section;
 use super::lexicon::Traits;
+use super::metadata::Metadata;
 use super::phrases::{Coverage, Furniture, Match, Phrases, fold};
 use super::site::Hashed;
+use super::structured::Statements;
 
 /// What is known of a page before any block is scored.
 pub(crate) struct Context<'a> {
@@ -57,6 +59,17 @@ pub(crate) struct Hints<'a> {
     pub(crate) lead: Option<&'a str>,
     /// The whole body, as stated elsewhere.
     pub(crate) body: Option<&'a str>,
+}
+
+impl<'a> Hints<'a> {
+    /// What the page says of itself.
+    pub(crate) fn new(metadata: &'a Metadata, statements: &'a Statements) -> Self {
+        Self {
+            title: metadata.title.as_deref(),
+            lead: metadata.description.as_deref(),
+            body: statements.body.as_deref(),
+        }
+    }
 }
 
 impl<'a> Context<'a> {
@@ -290,6 +303,16 @@ impl<'a> Context<'a> {
         self.sum(&self.link_words, container) / self.sum(&self.words, container).max(1.0)
     }
 
+    /// The headline, folded.
+    pub(crate) fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// Words on the page.
+    pub(crate) fn words(&self) -> f32 {
+        self.sum(&self.words, 0)
+    }
+
     /// Words of running text inside `container`.
     pub(crate) fn prose(&self, container: usize) -> f32 {
         self.sum(&self.prose, container)
@@ -388,7 +411,28 @@ pub(crate) struct Scores {
     sure: Vec<f32>,
     paths: Vec<(f32, f32)>,
     headings: Vec<Option<usize>>,
+    /// The blocks between the heading above each block, or itself, and the next heading.
+    sections: Vec<Option<(usize, usize)>>,
     root_depth: u16,
+    /// The sure blocks, in order.
+    sure_at: Vec<usize>,
+    /// How many there are on each path.
+    sure_paths: Vec<usize>,
+}
+
+/// The section that each block belongs to: of a heading the one that it opens.
+fn sections(document: &Document, headings: &[Option<usize>]) -> Vec<Option<(usize, usize)>> {
+    let mut sections = vec![None; headings.len()];
+    let mut end = headings.len();
+    for at in (0..headings.len()).rev() {
+        if matches!(document.blocks[at].kind, Kind::Heading(_)) {
+            sections[at] = (at + 1 < end).then_some((at + 1, end));
+            end = at;
+        } else {
+            sections[at] = headings[at].map(|heading| (heading + 1, end));
+        }
+    }
+    sections
 }
 
 /// Blocks of few words count as much as this many.
@@ -437,6 +481,11 @@ impl Scores {
             }
         }
         let is_sure = |at: &usize| sure[*at + 1] > sure[*at];
+        let sure_at: Vec<usize> = (0..count).filter(is_sure).collect();
+        let mut sure_paths = vec![0; document.kin_count()];
+        for &at in &sure_at {
+            sure_paths[document.kin_of(&document.blocks[at])] += 1;
+        }
         let root = &document.containers[best.0];
         let body_first = (root.first..root.end).find(is_sure).unwrap_or(root.first);
         let body_last = (root.first..root.end).rev().find(is_sure).unwrap_or(root.end);
@@ -450,8 +499,11 @@ impl Scores {
             weights,
             sure,
             paths,
+            sections: sections(document, &headings),
             headings,
             root_depth: root.depth,
+            sure_at,
+            sure_paths,
         }
     }
 
@@ -521,6 +573,42 @@ impl Scores {
             .take(6)
             .find(|&next| !matches!(document.blocks[next].kind, Kind::Heading(_)))?;
         Some(self.first[next])
+    }
+
+    /// The best score among the blocks up to `reach` away.
+    pub(crate) fn best_around(&self, at: usize, reach: usize) -> f32 {
+        let (from, to) = (at.saturating_sub(reach), (at + reach + 1).min(self.first.len()));
+        let others = self.first[from..at].iter().chain(&self.first[at + 1..to]);
+        others.copied().fold(0.0, f32::max)
+    }
+
+    /// The mean score of the other blocks under the same heading, of those under it for a heading.
+    pub(crate) fn section_mean(&self, at: usize) -> Option<f32> {
+        let (from, to) = self.sections[at]?;
+        Some(self.mean(from, to, at))
+    }
+
+    /// How many blocks are surely the article's.
+    pub(crate) fn sure_blocks(&self) -> usize {
+        self.sure_at.len()
+    }
+
+    /// Their words in a part of the page.
+    pub(crate) fn sure_words(&self, from: usize, to: usize) -> f32 {
+        let last = self.first.len();
+        self.sure[to.min(last)] - self.sure[from.min(last)]
+    }
+
+    /// How many others on a path are surely the article's.
+    pub(crate) fn sure_on_path(&self, kin: usize, at: usize) -> usize {
+        self.sure_paths[kin] - usize::from(self.sure[at + 1] > self.sure[at])
+    }
+
+    /// The next sure blocks before and after a block.
+    pub(crate) fn sure_beside(&self, at: usize) -> (Option<usize>, Option<usize>) {
+        let before = self.sure_at.partition_point(|&sure| sure < at);
+        let after = self.sure_at.partition_point(|&sure| sure <= at);
+        (before.checked_sub(1).map(|before| self.sure_at[before]), self.sure_at.get(after).copied())
     }
 
     /// The heading last seen above a block.

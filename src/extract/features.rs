@@ -1,7 +1,7 @@
 //! The facts about a block that the model weighs.
 
 use super::blocks::{Block, Document, Kind};
-use super::context::Context;
+use super::context::{Context, Scores};
 use super::lexicon::Traits;
 use super::measure::EDGES;
 use super::model::Group;
@@ -9,6 +9,10 @@ use super::phrases::{Coverage, Furniture};
 
 const TRAITS: usize = super::lexicon::TRAIT_NAMES.len();
 const FURNITURES: usize = 11;
+/// Steps of a score.
+const FINE: usize = FINE_SCORE_STEPS.len() + 1;
+/// Steps of the score of a block that may be missing.
+const BESIDE: usize = FINE + 1;
 
 macro_rules! groups {
     ($($name:ident: $size:expr),* $(,)?) => {
@@ -35,19 +39,42 @@ groups! {
     // Its place on the page.
     position: 8, prose_before: 6, prose_after: 6, after_title: 8, is_title: 3, page_prose: 6, repeats: 3, lead: 3, stated_body: 3, article_tags: 8,
     // What the first stage thinks of it and of what surrounds it.
-    own_score: 10, previous_score: 7, next_score: 7, previous2_score: 7, next2_score: 7, window_score: 10, wide_score: 10,
-    parent_score: 10, grandparent_score: 10, path_score: 10, in_root: 3, root_traits: TRAITS, before_body: 5, after_body: 5, body_before: 7,
-    body_after: 7, opened: FURNITURES * 3, heading_next: 12, root_depth: 5, score_words: 40, root_child_score: 10, heading_opens: 4,
+    own_score: FINE, previous_score: BESIDE, next_score: BESIDE, previous2_score: BESIDE, next2_score: BESIDE,
+    best_near: FINE, window_score: FINE, wide_score: FINE, parent_score: FINE, grandparent_score: FINE, great_grandparent_score: FINE,
+    path_score: FINE, root_child_score: FINE, section_score: BESIDE, heading_next: BESIDE, heading_opens: 4, opened: FURNITURES * 3,
+    in_root: 3, root_traits: TRAITS, root_depth: 6, before_body: 9, after_body: 9, body_before: 11, body_after: 11,
+    // Where it stands towards the blocks that are surely the article's.
+    sure_blocks: 9, sure_words: 8, sure_share: 10, sure_ahead: 6, sure_behind: 6, sure_on_path: 7, size_to_sure: 9,
+    sure_before_distance: 10, sure_before_kinship: 5, sure_before_up: 8, sure_before_down: 8,
+    sure_after_distance: 10, sure_after_kinship: 5, sure_after_up: 8, sure_after_down: 8,
+    fine_words: 20, fine_link: 13, fine_position: 20, title_distance: 13,
 }
+
+/// The groups of which several facts can hold at once: sets, not steps.
+const SETS: &[G] = &[
+    G::signs,
+    G::signs_short,
+    G::targets,
+    G::targets_linked,
+    G::gap_before,
+    G::gap_after,
+    G::inline_traits,
+    G::own_traits,
+    G::near_traits,
+    G::small_box_traits,
+    G::all_traits,
+    G::root_traits,
+];
 
 /// All groups, in the order of their features.
 pub(crate) fn groups() -> Vec<Group> {
     let mut offset = 0;
-    let group = |&(name, size): &(&'static str, usize)| {
+    let group = |(at, &(name, size)): (usize, &(&'static str, usize))| {
         offset += size;
-        Group { name, size, offset: offset - size }
+        let is_set = SETS.iter().any(|group| *group as usize == at);
+        Group { name, size, offset: offset - size, is_set }
     };
-    SIZES.iter().map(group).collect()
+    SIZES.iter().enumerate().map(group).collect()
 }
 
 const OFFSETS: [usize; SIZES.len()] = {
@@ -87,8 +114,10 @@ const WORD_STEPS: &[f32] = &[2.0, 4.0, 7.0, 11.0, 16.0, 24.0, 36.0, 60.0, 110.0]
 const LINK_STEPS: &[f32] = &[0.001, 0.1, 0.3, 0.6, 0.9];
 const SHARE_STEPS: &[f32] = &[0.02, 0.08, 0.2, 0.45, 0.8];
 const PROSE_STEPS: &[f32] = &[1.0, 30.0, 80.0, 200.0, 600.0];
-const SCORE_STEPS: &[f32] = &[0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95];
-const FEW_SCORE_STEPS: &[f32] = &[0.08, 0.25, 0.5, 0.75, 0.92];
+const FINE_SCORE_STEPS: &[f32] = &[
+    0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8,
+    0.85, 0.9, 0.93, 0.96, 0.98,
+];
 
 fn steps(value: f32, steps: &[f32]) -> usize {
     steps.iter().take_while(|&&step| value >= step).count()
@@ -302,63 +331,153 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
 }
 
 /// What follows from the first stage's scores.
-pub(crate) fn second(context: &Context<'_>, scores: &super::context::Scores, at: usize, active: &mut Active) {
+pub(crate) fn second(context: &Context<'_>, scores: &Scores, at: usize, active: &mut Active) {
     let document = context.document;
     let block = &document.blocks[at];
     let own = &document.containers[block.container];
+    let parent = &document.containers[own.parent];
+    let fine = |active: &mut Active, group: G, score: f32| active.step(group, score, FINE_SCORE_STEPS);
+    let beside = |active: &mut Active, group: G, score: Option<f32>| match score {
+        Some(score) => active.step(group, score, FINE_SCORE_STEPS),
+        None => active.set(group, BESIDE - 1),
+    };
     let score = |at: Option<usize>| at.and_then(|at| scores.first.get(at)).copied();
-    let level = |score: Option<f32>| score.map_or(6, |score| steps(score, FEW_SCORE_STEPS));
-    let mine = scores.first[at];
-    active.step(G::own_score, mine, SCORE_STEPS);
-    active.set(G::score_words, steps(mine, SCORE_STEPS) * 4 + steps(block.measure.words, &[5.0, 12.0, 30.0]));
-    active.set(G::previous_score, level(score(at.checked_sub(1))));
-    active.set(G::next_score, level(score(Some(at + 1))));
-    active.set(G::previous2_score, level(score(at.checked_sub(2))));
-    active.set(G::next2_score, level(score(Some(at + 2))));
-    active.step(G::window_score, scores.mean_around(at, 3), SCORE_STEPS);
-    active.step(G::wide_score, scores.mean_around(at, 8), SCORE_STEPS);
-    active.step(G::parent_score, scores.mean_without(document, own.parent, at), SCORE_STEPS);
-    active.step(
-        G::grandparent_score,
-        scores.mean_without(document, document.containers[own.parent].parent, at),
-        SCORE_STEPS,
-    );
-    active.step(G::path_score, scores.path_mean_without(own.kin, at), SCORE_STEPS);
-    let root = &document.containers[scores.root];
-    active.set(
-        G::in_root,
-        if at < root.first {
-            0
-        } else if at >= root.end {
-            2
-        } else {
-            1
-        },
-    );
-    if at >= root.first && at < root.end {
-        active.flags(G::root_traits, scores.traits_below_root(document, block.container).0);
-        active.step(G::root_depth, f32::from(own.depth - root.depth), &[1.0, 2.0, 3.0, 5.0]);
-        active.step(G::root_child_score, scores.root_child_mean(document, block.container, at), SCORE_STEPS);
-    }
-    let distance_steps = &[1.0, 3.0, 6.0, 15.0];
-    if at < scores.body_first {
-        active.step(G::before_body, (scores.body_first - at) as f32, distance_steps);
-    }
-    if at > scores.body_last {
-        active.step(G::after_body, (at - scores.body_last) as f32, distance_steps);
-    }
-    let (before, after) = scores.body_around(at);
-    active.step(G::body_before, before, &[0.01, 0.1, 0.3, 0.6, 0.9, 0.99]);
-    active.step(G::body_after, after, &[0.01, 0.1, 0.3, 0.6, 0.9, 0.99]);
+    fine(active, G::own_score, scores.first[at]);
+    beside(active, G::previous_score, score(at.checked_sub(1)));
+    beside(active, G::next_score, score(Some(at + 1)));
+    beside(active, G::previous2_score, score(at.checked_sub(2)));
+    beside(active, G::next2_score, score(Some(at + 2)));
+    fine(active, G::best_near, scores.best_around(at, 3));
+    fine(active, G::window_score, scores.mean_around(at, 3));
+    fine(active, G::wide_score, scores.mean_around(at, 8));
+    fine(active, G::parent_score, scores.mean_without(document, own.parent, at));
+    fine(active, G::grandparent_score, scores.mean_without(document, parent.parent, at));
+    let great_grandparent = document.containers[parent.parent].parent;
+    fine(active, G::great_grandparent_score, scores.mean_without(document, great_grandparent, at));
+    fine(active, G::path_score, scores.path_mean_without(own.kin, at));
+    beside(active, G::section_score, scores.section_mean(at));
     if let Some((furniture, distance)) = scores.opened[at] {
         active.set(G::opened, furniture as usize * 3 + steps(distance as f32, &[3.0, 10.0]));
     }
     if let Kind::Heading(_) = block.kind {
-        active.set(G::heading_next, level(scores.next_not_heading(document, at)));
+        beside(active, G::heading_next, scores.next_not_heading(document, at));
     } else if let Some(heading) = scores.heading_above(at) {
         let found = context.matches[heading].is_some_and(|found| found.coverage == Coverage::Whole);
         active.set(G::heading_opens, usize::from(found) * 2 + usize::from(scores.first[heading] > 0.5));
     }
+    in_root(document, scores, at, active);
+    towards_sure(context, scores, at, active);
+    active.step(G::fine_words, block.measure.words, FINE_WORD_STEPS);
+    active.step(
+        G::fine_link,
+        block.measure.link_share,
+        &[0.001, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97],
+    );
+    active.set(G::fine_position, (at * 20 / document.blocks.len()).min(19));
+    if let Some(title) = context.title_at {
+        const FAR: &[f32] = &[1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0, 100.0];
+        let distance = if at < title { 0 } else { 1 + steps((at - title) as f32, FAR) };
+        active.set(G::title_distance, distance);
+    }
+}
+
+const FINE_WORD_STEPS: &[f32] = &[
+    2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0, 50.0, 65.0, 85.0, 120.0,
+    180.0,
+];
+
+/// Where the block stands towards the box that holds the body, and towards the body's ends.
+fn in_root(document: &Document, scores: &Scores, at: usize, active: &mut Active) {
+    let container = document.blocks[at].container;
+    let root = &document.containers[scores.root];
+    active.set(G::in_root, usize::from(at >= root.first) + usize::from(at >= root.end));
+    if at >= root.first && at < root.end {
+        active.flags(G::root_traits, scores.traits_below_root(document, container).0);
+        let below = document.containers[container].depth - root.depth;
+        active.step(G::root_depth, f32::from(below), &[1.0, 2.0, 3.0, 5.0, 8.0]);
+        active.step(G::root_child_score, scores.root_child_mean(document, container, at), FINE_SCORE_STEPS);
+    }
+    let distances = &[2.0, 3.0, 4.0, 6.0, 9.0, 15.0, 30.0, 60.0];
+    if at < scores.body_first {
+        active.step(G::before_body, (scores.body_first - at) as f32, distances);
+    }
+    if at > scores.body_last {
+        active.step(G::after_body, (at - scores.body_last) as f32, distances);
+    }
+    let (before, after) = scores.body_around(at);
+    let shares = &[0.001, 0.02, 0.05, 0.1, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99];
+    active.step(G::body_before, before, shares);
+    active.step(G::body_after, after, shares);
+}
+
+/// How near the blocks are that are surely the article's, and how much like this one.
+fn towards_sure(context: &Context<'_>, scores: &Scores, at: usize, active: &mut Active) {
+    let document = context.document;
+    let block = &document.blocks[at];
+    let blocks = scores.sure_blocks() as f32;
+    let words = scores.sure_words(0, document.blocks.len());
+    active.step(G::sure_blocks, blocks, &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 40.0]);
+    active.step(G::sure_words, words, &[1.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1500.0]);
+    let share = words / context.words().max(1.0);
+    active.step(G::sure_share, share, &[0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85]);
+    let near = &[1.0, 20.0, 50.0, 100.0, 200.0];
+    active.step(G::sure_ahead, scores.sure_words(at + 1, at + 6), near);
+    active.step(G::sure_behind, scores.sure_words(at.saturating_sub(5), at), near);
+    let on_path = scores.sure_on_path(document.kin_of(block), at);
+    active.step(G::sure_on_path, on_path as f32, &[1.0, 2.0, 3.0, 5.0, 10.0, 20.0]);
+    if blocks > 0.0 {
+        let size = block.measure.words * blocks / words.max(1.0);
+        active.step(G::size_to_sure, size, &[0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 2.0]);
+    }
+    let (before, after) = scores.sure_beside(at);
+    let towards = |active: &mut Active, other: usize, [distance, kinship, up, down]: [G; 4]| {
+        let steps = &[2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0];
+        active.step(distance, at.abs_diff(other) as f32, steps);
+        let (levels_up, levels_down) = ways(document, block, &document.blocks[other]);
+        active.set(kinship, how_akin(document, block, &document.blocks[other]));
+        active.set(up, levels_up.min(7));
+        active.set(down, levels_down.min(7));
+    };
+    if let Some(before) = before {
+        let groups =
+            [G::sure_before_distance, G::sure_before_kinship, G::sure_before_up, G::sure_before_down];
+        towards(active, before, groups);
+    }
+    if let Some(after) = after {
+        let groups = [G::sure_after_distance, G::sure_after_kinship, G::sure_after_up, G::sure_after_down];
+        towards(active, after, groups);
+    }
+}
+
+/// 0: the same box; 1: the same path; 2: neighbouring boxes of one kind; 3: neighbouring boxes; 4: neither.
+fn how_akin(document: &Document, one: &Block, other: &Block) -> usize {
+    let (first, second) = (&document.containers[one.container], &document.containers[other.container]);
+    if one.container == other.container {
+        0
+    } else if first.kin == second.kin {
+        1
+    } else if first.parent == second.parent {
+        3 - usize::from(first.tag == second.tag)
+    } else {
+        4
+    }
+}
+
+/// Levels from one block's box up to the box that holds both blocks, and from there down to the other's.
+fn ways(document: &Document, one: &Block, other: &Block) -> (usize, usize) {
+    let containers = &document.containers;
+    let (mut first, mut second) = (one.container, other.container);
+    let (mut up, mut down) = (0, 0);
+    while first != second {
+        if containers[first].depth >= containers[second].depth {
+            first = containers[first].parent;
+            up += 1;
+        } else {
+            second = containers[second].parent;
+            down += 1;
+        }
+    }
+    (up, down)
 }
 
 /// The bits that words can set, for those who look at traits and phrases together.

@@ -36,6 +36,9 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     if reading.partial {
         flags.push(QualityFlag::Partial);
     }
+    if reading.is_anothers {
+        flags.push(QualityFlag::RepeatedText);
+    }
     flags
 }
 

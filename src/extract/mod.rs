@@ -15,6 +15,7 @@ mod context;
 mod dom;
 mod features;
 mod feed;
+mod fitting;
 mod flags;
 mod furniture;
 mod lexicon;
@@ -31,15 +32,17 @@ mod site;
 mod structured;
 mod text;
 mod tree;
+mod trees;
 
 use std::collections::HashMap;
 
+pub use self::fitting::{FeatureGroup, Sample, feature_groups, samples};
 use self::reading::Reading;
-pub use self::rules::{Rules, RulesError, SiteRules};
+pub use self::rules::{ModelError, Rules, RulesError, SiteRules};
 use crate::model::{Article, BlockHash, EntryEvidence, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.
-pub const EXTRACTOR_VERSION: &str = "1";
+pub const EXTRACTOR_VERSION: &str = "2";
 
 /// What else is known about the page.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +60,12 @@ pub struct SiteEvidence {
     pub articles_by_block: HashMap<BlockHash, u32>,
     /// Articles seen in all.
     pub articles: u32,
+}
+
+impl SiteEvidence {
+    fn count(&self, block: BlockHash) -> u32 {
+        self.articles_by_block.get(&block).copied().unwrap_or_default()
+    }
 }
 
 /// The article on a page.

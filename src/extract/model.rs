@@ -13,6 +13,8 @@ pub(crate) struct Group {
     pub(crate) size: usize,
     /// Index of its first feature among all of them.
     pub(crate) offset: usize,
+    /// Whether several of its features can hold at once.
+    pub(crate) is_set: bool,
 }
 
 /// Coefficients of one stage, by index of the feature.

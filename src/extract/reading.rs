@@ -1,7 +1,7 @@
 //! One reading of one document: its blocks, their fates and its metadata, on the way to the article.
 
 use super::blocks::{self, Block, Document, Kind};
-use super::choose::{self, Fate};
+use super::choose::{self, Choice, Fate};
 use super::context::{Context, Hints};
 use super::dom;
 use super::furniture::{self, Line};
@@ -31,6 +31,8 @@ pub(crate) struct Reading {
     pub(crate) statements: structured::Statements,
     /// Whether a wall's prompt stands where the text ends.
     pub(crate) has_wall: bool,
+    /// Whether another page of the host has the same text under another headline.
+    pub(crate) is_anothers: bool,
     /// Texts that the operator's selectors took out.
     removed: Vec<String>,
     block_hashes: Vec<BlockHash>,
@@ -52,14 +54,11 @@ impl Reading {
         let document = blocks::segment(&tree, host);
         let lead = evidence.entry.and_then(feed::lead);
         let stated = evidence.entry.and_then(feed::stated_body);
-        let hints = Hints {
-            title: metadata.title.as_deref(),
-            lead: lead.as_deref().or(metadata.description.as_deref()),
-            body: statements.body.as_deref().or(stated.as_deref()),
-        };
+        let own = Hints::new(&metadata, &statements);
+        let hints = Hints { lead: lead.as_deref().or(own.lead), body: own.body.or(stated.as_deref()), ..own };
         let context = Context::new(&document, hints, &rules.phrases);
-        let mut fates = choose::fates(&context, &rules.models, evidence.site);
-        let block_hashes = site::block_hashes(&document, &fates);
+        let Choice { mut fates, is_anothers } = choose::choose(&context, &rules.models, evidence.site);
+        let block_hashes = site::block_hashes(&context, &fates);
         let is_title = titles(&context);
         let operators_body = by_selectors.and_then(|selected| selected.body(&document));
         let matches = context.matches;
@@ -71,7 +70,7 @@ impl Reading {
         } else {
             has_wall = judge_lines(&document, &matches, &is_title, &mut fates, &mut metadata, page);
         }
-        Self { document, fates, metadata, partial, statements, has_wall, removed, block_hashes }
+        Self { document, fates, metadata, partial, statements, has_wall, is_anothers, removed, block_hashes }
     }
 
     /// Reads plain lines.
@@ -85,7 +84,7 @@ impl Reading {
             &rules.phrases,
         );
         let mut fates = vec![Fate { kept: true, rule: "body", probability: 0.8 }; document.blocks.len()];
-        let block_hashes = site::block_hashes(&document, &fates);
+        let block_hashes = site::block_hashes(&context, &fates);
         let is_title = titles(&context);
         let matches = context.matches;
         let has_wall = judge_lines(&document, &matches, &is_title, &mut fates, &mut metadata, page);
@@ -98,6 +97,7 @@ impl Reading {
             partial: false,
             statements,
             has_wall,
+            is_anothers: false,
             removed: Vec::new(),
             block_hashes,
         }
@@ -118,6 +118,7 @@ impl Reading {
         self.document = other.document;
         self.fates = other.fates;
         self.has_wall = false;
+        self.is_anothers = false;
         self.partial = other.partial;
         self.statements = other.statements;
         let metadata = &mut self.metadata;

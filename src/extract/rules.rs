@@ -61,12 +61,22 @@ pub struct RulesError {
     pub message: String,
 }
 
+/// Coefficients that do not fit the facts.
+#[derive(Debug, thiserror::Error)]
+#[error("model: {0}")]
+pub struct ModelError(String);
+
 impl Rules {
     /// The shipped rules and the operator's.
     pub fn new(sites: &[SiteRules]) -> Result<Self, RulesError> {
         let phrases = Phrases::parse(BOILERPLATE).expect("the shipped word lists are tested");
         let models = Models::parse(MODEL).expect("the shipped coefficients are tested");
         Ok(Self { phrases, models, sites: sites.iter().map(CompiledSite::new).collect::<Result<_, _>>()? })
+    }
+
+    /// The same with other coefficients, in the form of `config/model.toml`: for the program that fits them.
+    pub fn with_model(self, model: &str) -> Result<Self, ModelError> {
+        Ok(Self { models: Models::parse(model).map_err(ModelError)?, ..self })
     }
 
     /// The rules of the site that `host` belongs to, the most exact first.

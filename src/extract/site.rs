@@ -5,8 +5,11 @@ use std::hash::Hasher;
 use html5ever::local_name;
 
 use super::SiteEvidence;
-use super::blocks::{Block, Document};
+use super::blocks::{Block, Container, Document};
 use super::choose::Fate;
+use super::context::Context;
+use super::measure::is_unspaced;
+use super::phrases::fold;
 use super::tree::Element;
 use crate::model::BlockHash;
 
@@ -94,6 +97,12 @@ enum Domain {
     BodyPath = 2,
     /// A path on which only furniture hangs.
     FurniturePath = 3,
+    /// The path of the box that holds the body.
+    BodyBox = 4,
+    /// All that was chosen.
+    Choice = 5,
+    /// The same, and the headline above it.
+    TitledChoice = 6,
 }
 
 fn block_hash(domain: Domain, value: u64) -> BlockHash {
@@ -113,7 +122,8 @@ const SURE_BODY: f32 = 0.75;
 const SURE_FURNITURE: f32 = 0.2;
 
 /// The hashes that a page adds to its host's counts, each once.
-pub(crate) fn block_hashes(document: &Document, fates: &[Fate]) -> Vec<BlockHash> {
+pub(crate) fn block_hashes(context: &Context<'_>, fates: &[Fate]) -> Vec<BlockHash> {
+    let document = context.document;
     let mut hashes = Vec::with_capacity(document.blocks.len() * 2);
     for (block, fate) in document.blocks.iter().zip(fates) {
         hashes.push(text_hash(block));
@@ -123,9 +133,71 @@ pub(crate) fn block_hashes(document: &Document, fates: &[Fate]) -> Vec<BlockHash
             hashes.push(block_hash(Domain::FurniturePath, path_of(document, block)));
         }
     }
+    if let Some(body) = body_box(document, fates) {
+        hashes.push(block_hash(Domain::BodyBox, document.containers[body].path));
+    }
+    hashes.extend(choice_hashes(context, fates).into_iter().flatten());
     hashes.sort_unstable();
     hashes.dedup();
     hashes
+}
+
+/// The innermost box that holds all but little of what is surely the article.
+fn body_box(document: &Document, fates: &[Fate]) -> Option<usize> {
+    const NEARLY_ALL: f32 = 0.95;
+    let mut sums = Vec::with_capacity(fates.len() + 1);
+    let mut sum = 0.0;
+    sums.push(sum);
+    for (block, fate) in document.blocks.iter().zip(fates) {
+        sum += if fate.kept && fate.probability > SURE_BODY { block.measure.words } else { 0.0 };
+        sums.push(sum);
+    }
+    let holds = |at: &usize| {
+        let container = &document.containers[*at];
+        sums[container.end] - sums[container.first] >= sum * NEARLY_ALL
+    };
+    // A box within a box stands behind it.
+    (0..document.containers.len()).rev().find(holds).filter(|_| sum > 0.0)
+}
+
+/// What stands for all that is kept, without and with the headline. `None` where nothing is.
+fn choice_hashes(context: &Context<'_>, fates: &[Fate]) -> Option<[BlockHash; 2]> {
+    let blocks = context.document.blocks.iter().zip(fates);
+    let kept = |(at, (block, fate)): (usize, (&Block, &Fate))| {
+        (fate.kept && context.title_likeness(at) == 0).then_some(block.text_hash)
+    };
+    let mut hashes = blocks.enumerate().filter_map(kept).peekable();
+    hashes.peek()?;
+    let choice = hashes.fold(HASH_SEED, mix);
+    let title = hash_text(context.title().unwrap_or_default());
+    Some([block_hash(Domain::Choice, choice), block_hash(Domain::TitledChoice, mix(choice, title))])
+}
+
+/// Whether another page of the host gave the same text under another headline: then it is the text of neither.
+pub(crate) fn is_anothers(context: &Context<'_>, fates: &[Fate], evidence: &SiteEvidence) -> bool {
+    let Some([choice, titled]) = choice_hashes(context, fates) else { return false };
+    evidence.count(choice) > evidence.count(titled)
+}
+
+/// How many of the headline's words, by their beginnings, stand in what is kept besides the headline itself.
+pub(crate) fn headline_words(context: &Context<'_>, fates: &[Fate]) -> usize {
+    let kept = |at: &usize| fates[*at].kept && context.title_likeness(*at) == 0;
+    let document = context.document;
+    let text: String =
+        (0..fates.len()).filter(kept).map(|at| document.text_of(&document.blocks[at])).collect();
+    let text = fold(&text);
+    let title = context.title().unwrap_or_default();
+    title.split_whitespace().flat_map(beginnings).filter(|word| text.contains(&**word)).count()
+}
+
+/// The part of a word that its forms share; in scripts without spaces each pair of characters.
+fn beginnings(word: &str) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    match letters.len() {
+        _ if letters.iter().any(|&c| is_unspaced(c)) => letters.windows(2).map(String::from_iter).collect(),
+        0..4 => Vec::new(),
+        length => vec![letters[..length.min(5)].iter().collect()],
+    }
 }
 
 /// What the host's other pages say of a block.
@@ -151,18 +223,54 @@ const PATH_LIMIT: f32 = 1.5;
 /// Fewer articles than this say nothing about a path.
 const PATH_LEAST: u32 = 3;
 
-/// Weighs the host's counts for one block.
-pub(crate) fn standing(document: &Document, block: &Block, evidence: &SiteEvidence) -> Standing {
-    let count = |hash: BlockHash| evidence.articles_by_block.get(&hash).copied().unwrap_or_default();
-    if count(text_hash(block)) >= REPEATED {
-        return Standing { is_repeated: true, shift: REPEATED_SHIFT };
+/// A box is the host's when so many of its articles, and this share of all, had their body in it.
+const BOX_LEAST: u32 = 3;
+const BOX_SHARE: f32 = 0.4;
+/// How far the log-odds of blocks inside and outside of it move.
+const INSIDE_SHIFT: f32 = 0.6;
+const OUTSIDE_SHIFT: f32 = -0.9;
+
+/// What the host's other pages say of this one.
+pub(crate) struct Site<'a> {
+    evidence: &'a SiteEvidence,
+    document: &'a Document,
+    /// The box in which the host's bodies stand, where the page has exactly one.
+    body_box: Option<&'a Container>,
+}
+
+impl<'a> Site<'a> {
+    pub(crate) fn new(document: &'a Document, evidence: &'a SiteEvidence) -> Self {
+        let least = BOX_LEAST.max((evidence.articles as f32 * BOX_SHARE) as u32);
+        let mut boxes = document.containers.iter().filter(|container| {
+            container.first < container.end
+                && evidence.count(block_hash(Domain::BodyBox, container.path)) >= least
+        });
+        let body_box = boxes.next().filter(|_| boxes.next().is_none());
+        Self { evidence, document, body_box }
     }
-    let path = path_of(document, block);
-    let (body, furniture) =
-        (count(block_hash(Domain::BodyPath, path)), count(block_hash(Domain::FurniturePath, path)));
-    if body + furniture < PATH_LEAST {
-        return Standing::UNKNOWN;
+
+    /// Weighs the host's counts for one block.
+    pub(crate) fn standing(&self, at: usize) -> Standing {
+        let block = &self.document.blocks[at];
+        if self.evidence.count(text_hash(block)) >= REPEATED {
+            return Standing { is_repeated: true, shift: REPEATED_SHIFT };
+        }
+        let by_box = match self.body_box {
+            None => 0.0,
+            Some(body) if (body.first..body.end).contains(&at) => INSIDE_SHIFT,
+            Some(_) => OUTSIDE_SHIFT,
+        };
+        Standing { is_repeated: false, shift: by_box + self.path_shift(block) }
     }
-    let odds = ((body as f32 + 0.5) / (furniture as f32 + 0.5)).ln();
-    Standing { is_repeated: false, shift: (odds * PATH_WEIGHT).clamp(-PATH_LIMIT, PATH_LIMIT) }
+
+    fn path_shift(&self, block: &Block) -> f32 {
+        let path = path_of(self.document, block);
+        let count = |domain: Domain| self.evidence.count(block_hash(domain, path));
+        let (body, furniture) = (count(Domain::BodyPath), count(Domain::FurniturePath));
+        if body + furniture < PATH_LEAST {
+            return 0.0;
+        }
+        let odds = ((body as f32 + 0.5) / (furniture as f32 + 0.5)).ln();
+        (odds * PATH_WEIGHT).clamp(-PATH_LIMIT, PATH_LIMIT)
+    }
 }

@@ -226,7 +226,8 @@ impl Batch<'_> {
             let evidence = Evidence { entry: request.entry.as_ref(), site: None };
             let article = extract(&page, &evidence, self.rules);
             let fingerprint = dedup::fingerprint(&article, self.dedup);
-            Lesson { host, blocks: article.block_hashes.into_iter().collect(), fingerprint }
+            let blocks = article.block_hashes.into_iter().collect();
+            Lesson { host, title: article.title, blocks, fingerprint }
         })
         .ok()
     }
@@ -322,6 +323,7 @@ fn spool(mut input: impl Read) -> anyhow::Result<File> {
 /// What one page has to teach.
 struct Lesson {
     host: String,
+    title: Option<String>,
     blocks: HashSet<BlockHash>,
     fingerprint: Fingerprint,
 }
@@ -337,7 +339,8 @@ struct Lessons {
 #[derive(Default)]
 struct Host {
     evidence: SiteEvidence,
-    texts: HashSet<Sha256Hash>,
+    /// Each text with the headlines it was seen under.
+    texts: HashMap<Sha256Hash, HashSet<Option<String>>>,
     bands: HashSet<u64>,
 }
 
@@ -348,12 +351,14 @@ struct OwnBlocks {
 }
 
 impl Lessons {
-    /// Counts a page's blocks, unless it tells the story of an earlier one: copies say nothing of the site.
+    /// Counts a page's blocks, unless it tells the story of an earlier one: copies say nothing of the site. The same
+    /// text under another headline is no copy, but a block that was wrongly chosen on both pages.
     fn add(&mut self, number: u64, lesson: Lesson) {
         let host = self.hosts.entry(lesson.host).or_default();
-        let new_text = host.texts.insert(lesson.fingerprint.content_sha256);
+        let titles = host.texts.entry(lesson.fingerprint.content_sha256).or_default();
+        let (known_text, new_title) = (!titles.is_empty(), titles.insert(lesson.title));
         let new_bands = lesson.fingerprint.bands.iter().filter(|band| host.bands.insert(**band)).count();
-        let is_copy = !new_text || new_bands < lesson.fingerprint.bands.len();
+        let is_copy = if known_text { !new_title } else { new_bands < lesson.fingerprint.bands.len() };
         if !is_copy {
             host.evidence.articles += 1;
             for block in &lesson.blocks {

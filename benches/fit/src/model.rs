@@ -1,0 +1,141 @@
+//! Both stages of the model, fitted on all pages and without each fold.
+
+use std::fmt::Write as _;
+
+use feedmill::extract::{Rules, feature_groups, samples};
+
+use crate::gold::{Label, labels};
+use crate::logistic::{Coefficients, Example};
+use crate::pages::{FOLDS, LabelledPage};
+use crate::parallel;
+use crate::trees::{Lines, Table};
+
+/// The second stage looks at blocks of at least this probability, as in the product.
+const SECOND_LOOK: f32 = 0.02;
+
+/// Models in the form of `config/model.toml`.
+pub(super) struct Fitted {
+    /// Fitted on all pages.
+    pub(super) all: String,
+    /// Fitted without the pages of each fold.
+    pub(super) by_fold: Vec<String>,
+}
+
+/// The blocks of a page.
+struct Blocks {
+    fold: usize,
+    labels: Vec<Label>,
+    /// The facts about each block that hold, one block behind the other.
+    features: Vec<u16>,
+    ends: Vec<usize>,
+}
+
+impl Blocks {
+    /// The blocks of one page, with the first stage's probabilities those that the second sees.
+    fn new(page: &LabelledPage, rules: &Rules, first: Option<&[f32]>) -> Self {
+        let (mut features, mut ends, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        for sample in samples(&page.page, rules, first) {
+            features.extend_from_slice(&sample.features);
+            ends.push(features.len());
+            texts.push(sample.text);
+        }
+        let mut labels = labels(&page.gold, &texts);
+        for label in &mut labels {
+            label.weight /= (page.of_site as f32).sqrt();
+        }
+        Self { fold: page.fold, labels, features, ends }
+    }
+
+    fn features(&self, at: usize) -> &[u16] {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.features[start..self.ends[at]]
+    }
+
+    /// The blocks, those among them that are labelled.
+    fn examples(&self) -> impl Iterator<Item = Option<Example<'_>>> {
+        let known = |(at, label): (usize, &Label)| {
+            let (is_article, weight) = (label.is_article(), label.weight);
+            (weight > 0.0).then(|| Example { features: self.features(at), is_article, weight })
+        };
+        self.labels.iter().enumerate().map(known)
+    }
+
+    fn probabilities(&self, by: &Coefficients) -> Vec<f32> {
+        (0..self.ends.len()).map(|at| by.probability(self.features(at))).collect()
+    }
+}
+
+/// Fits both stages. The second is fitted on what the first says of pages that it has not seen.
+pub(super) fn fit(pages: &[LabelledPage], rules: &Rules) -> Fitted {
+    let blocks = parallel::map(pages, |page| Blocks::new(page, rules, None));
+    let mut first = without_each(|without| fit_first(&blocks, without));
+    let scores = blocks.iter().map(|page| page.probabilities(&first[page.fold])).collect::<Vec<_>>();
+    drop(blocks);
+    let scored: Vec<(&LabelledPage, Vec<f32>)> = pages.iter().zip(scores).collect();
+    let blocks = parallel::map(&scored, |(page, scores)| Blocks::new(page, rules, Some(scores)));
+    let mut table = Table::new(&feature_groups());
+    let mut folds = Vec::new();
+    for (page, (_, scores)) in blocks.iter().zip(&scored) {
+        let looked_at = page.examples().zip(scores).filter(|(_, score)| **score >= SECOND_LOOK);
+        for example in looked_at.filter_map(|(example, _)| example) {
+            table.push(example.features, example.is_article, example.weight);
+            folds.push(page.fold);
+        }
+    }
+    drop(blocks);
+    let mut second = without_each(|without| {
+        table.fit(&(0..table.rows()).filter(|&row| Some(folds[row]) != without).collect::<Vec<_>>())
+    });
+    let all = (first.pop(), second.pop());
+    let (Some(first_of_all), Some(second_of_all)) = all else { unreachable!("one is without no fold") };
+    Fitted {
+        all: to_toml(&first_of_all, &second_of_all),
+        by_fold: first.iter().zip(&second).map(|(first, second)| to_toml(first, second)).collect(),
+    }
+}
+
+/// What is fitted without each fold, and at last without none.
+fn without_each<T: Send>(fit: impl Fn(Option<usize>) -> T + Sync) -> Vec<T> {
+    let without: Vec<Option<usize>> = (0..FOLDS).map(Some).chain([None]).collect();
+    parallel::map(&without, |without| fit(*without))
+}
+
+fn fit_first(pages: &[Blocks], without: Option<usize>) -> Coefficients {
+    let size = feature_groups().iter().map(|group| group.size).sum();
+    let seen = pages.iter().filter(|page| Some(page.fold) != without);
+    Coefficients::fit(&seen.flat_map(Blocks::examples).flatten().collect::<Vec<_>>(), size)
+}
+
+const HEAD: &str = "\
+# The model that weighs the blocks of a page. The first stage: what each fact about a block adds to the log-odds that the
+# block belongs to the article. The second: trees of questions, a line a tree. `name<n` asks whether the group stands below
+# its nth step, from 1; `name/n<1` asks whether fact n of a set, from 0, does not hold. Behind a question stands what follows
+# a yes, then what follows a no; a number is added to the log-odds. `src/extract/features.rs` says what the groups mean.
+# Written by benches/fit; docs/extraction.md says how.
+";
+
+fn to_toml(first: &Coefficients, second: &Lines) -> String {
+    let mut toml = format!("{HEAD}\n[first]\nbias = {}\n", list(&[first.bias]));
+    let mut offset = 0;
+    for group in feature_groups() {
+        let weights = &first.weights[offset..offset + group.size];
+        offset += group.size;
+        // What the first stage does not see is not written.
+        if weights.iter().any(|weight| *weight != 0.0) {
+            writeln!(toml, "{} = {}", group.name, list(weights)).expect("a string takes everything");
+        }
+    }
+    toml.push_str("\n[second]\ntrees = [\n");
+    for tree in second {
+        writeln!(toml, "    \"{tree}\",").expect("a string takes everything");
+    }
+    toml.push_str("]\n");
+    toml
+}
+
+fn list(weights: &[f32]) -> String {
+    // Adding nothing turns -0.00 into 0.00.
+    let weights: Vec<String> =
+        weights.iter().map(|weight| format!("{:.2}", (weight * 100.0).round() / 100.0 + 0.0)).collect();
+    format!("[{}]", weights.join(", "))
+}

@@ -1,0 +1,255 @@
+//! Boosted trees on steps and yes-or-no facts: the loss is the logistic one, a tree grows by its best leaf.
+
+use std::fmt::Write as _;
+
+use feedmill::extract::FeatureGroup;
+
+use crate::random::Random;
+
+const TREES: usize = 160;
+const LEAVES: usize = 15;
+const RATE: f64 = 0.07;
+/// Shares of the columns and of the rows that a tree sees.
+const COLUMN_SHARE: f64 = 0.35;
+const ROW_SHARE: f64 = 0.6;
+/// Added to the curvature of a leaf, and the least that it may have.
+const L2: f64 = 1.0;
+const LEAST_CURVATURE: f64 = 3.0;
+
+/// Blocks as rows; a column for each group of steps, and one for each fact of a set.
+pub(super) struct Table {
+    names: Vec<String>,
+    /// For each feature its column and its step, from 1.
+    meanings: Vec<(usize, u8)>,
+    columns: Vec<Vec<u8>>,
+    targets: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+/// Trees in the form of `config/model.toml`, a line a tree.
+pub(super) type Lines = Vec<String>;
+
+impl Table {
+    pub(super) fn new(groups: &[FeatureGroup]) -> Self {
+        let (mut names, mut meanings) = (Vec::new(), Vec::new());
+        for group in groups {
+            for (index, step) in (0..group.size).zip(1_u8..) {
+                if group.is_set {
+                    names.push(format!("{}/{index}", group.name));
+                } else if index == 0 {
+                    names.push(group.name.to_owned());
+                }
+                meanings.push((names.len() - 1, if group.is_set { 1 } else { step }));
+            }
+        }
+        let columns = vec![Vec::new(); names.len()];
+        Self { names, meanings, columns, targets: Vec::new(), weights: Vec::new() }
+    }
+
+    /// Adds a block.
+    pub(super) fn push(&mut self, features: &[u16], is_article: bool, weight: f32) {
+        let row = self.rows();
+        self.targets.push(f64::from(u8::from(is_article)));
+        self.weights.push(f64::from(weight));
+        for column in &mut self.columns {
+            column.push(0);
+        }
+        for &feature in features {
+            let (column, step) = self.meanings[usize::from(feature)];
+            self.columns[column][row] = step;
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Fits trees on these rows.
+    pub(super) fn fit(&self, rows: &[usize]) -> Lines {
+        let mean = rows.iter().map(|&row| self.weights[row]).sum::<f64>() / rows.len().max(1) as f64;
+        let bins: Vec<usize> = self
+            .columns
+            .iter()
+            .map(|column| usize::from(column.iter().copied().max().unwrap_or(0)) + 1)
+            .collect();
+        let mut random = Random::default();
+        let mut sums = vec![0.0; self.rows()];
+        let (mut slopes, mut curvatures) = (vec![0.0; self.rows()], vec![0.0; self.rows()]);
+        let mut lines = Lines::new();
+        for _ in 0..TREES {
+            for &row in rows {
+                let probability = 1.0 / (1.0 + f64::exp(-sums[row]));
+                let weight = self.weights[row] / mean;
+                slopes[row] = (probability - self.targets[row]) * weight;
+                curvatures[row] = (probability * (1.0 - probability) * weight).max(1e-6);
+            }
+            let seen: Vec<usize> = rows.iter().copied().filter(|_| random.next_share() < ROW_SHARE).collect();
+            let columns: Vec<usize> = (0..self.columns.len())
+                .filter(|&column| bins[column] > 1 && random.next_share() < COLUMN_SHARE)
+                .collect();
+            let mut tree = Tree {
+                table: self,
+                bins: &bins,
+                columns,
+                slopes: &slopes,
+                curvatures: &curvatures,
+                nodes: Vec::new(),
+            };
+            tree.grow(seen);
+            lines.push(tree.line());
+            for &row in rows {
+                sums[row] += tree.sum(row);
+            }
+        }
+        lines
+    }
+}
+
+/// What stands in a bin or a leaf: the sums of slopes and of curvatures.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    slope: f64,
+    curvature: f64,
+}
+
+impl Sums {
+    fn plus(self, other: Self) -> Self {
+        Self { slope: self.slope + other.slope, curvature: self.curvature + other.curvature }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self { slope: self.slope - other.slope, curvature: self.curvature - other.curvature }
+    }
+
+    fn gain(self) -> f64 {
+        self.slope * self.slope / (self.curvature + L2)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Split {
+    gain: f64,
+    column: usize,
+    step: u8,
+}
+
+/// A node: a leaf until it is split.
+struct Node {
+    value: f64,
+    split: Option<(usize, u8, usize, usize)>,
+}
+
+/// A leaf that may be split.
+struct Leaf {
+    node: usize,
+    rows: Vec<usize>,
+    histogram: Vec<Sums>,
+    best: Option<Split>,
+}
+
+struct Tree<'a> {
+    table: &'a Table,
+    bins: &'a [usize],
+    columns: Vec<usize>,
+    slopes: &'a [f64],
+    curvatures: &'a [f64],
+    nodes: Vec<Node>,
+}
+
+impl Tree<'_> {
+    fn grow(&mut self, rows: Vec<usize>) {
+        let histogram = self.histogram(&rows);
+        let root = self.leaf(rows, histogram);
+        let mut leaves = vec![root];
+        while leaves.len() < LEAVES {
+            let gain = |leaf: &Leaf| leaf.best.map_or(0.0, |split| split.gain);
+            let best =
+                (0..leaves.len()).max_by(|&one, &other| gain(&leaves[one]).total_cmp(&gain(&leaves[other])));
+            let Some((at, split)) = best.and_then(|at| Some((at, leaves[at].best?))) else { break };
+            let leaf = leaves.swap_remove(at);
+            let column = &self.table.columns[split.column];
+            let (below, others): (Vec<usize>, Vec<usize>) =
+                leaf.rows.iter().partition(|&&row| column[row] < split.step);
+            // The larger half's histogram is what the smaller one leaves.
+            let is_below_smaller = below.len() < others.len();
+            let smaller = self.histogram(if is_below_smaller { &below } else { &others });
+            let larger = leaf.histogram.iter().zip(&smaller).map(|(all, part)| all.minus(*part)).collect();
+            let (first, second) = if is_below_smaller { (smaller, larger) } else { (larger, smaller) };
+            let (first, second) = (self.leaf(below, first), self.leaf(others, second));
+            self.nodes[leaf.node].split = Some((split.column, split.step, first.node, second.node));
+            leaves.extend([first, second]);
+        }
+    }
+
+    fn histogram(&self, rows: &[usize]) -> Vec<Sums> {
+        let sums: Vec<Sums> = rows
+            .iter()
+            .map(|&row| Sums { slope: self.slopes[row], curvature: self.curvatures[row] })
+            .collect();
+        let mut histogram = Vec::new();
+        for &column in &self.columns {
+            let start = histogram.len();
+            histogram.resize(start + self.bins[column], Sums::default());
+            let bins = &mut histogram[start..];
+            let steps = &self.table.columns[column];
+            for (&row, sums) in rows.iter().zip(&sums) {
+                let bin = &mut bins[usize::from(steps[row])];
+                *bin = bin.plus(*sums);
+            }
+        }
+        histogram
+    }
+
+    fn leaf(&mut self, rows: Vec<usize>, histogram: Vec<Sums>) -> Leaf {
+        let all = rows.iter().fold(Sums::default(), |sums, &row| {
+            sums.plus(Sums { slope: self.slopes[row], curvature: self.curvatures[row] })
+        });
+        let mut best: Option<Split> = None;
+        let mut start = 0;
+        for &column in &self.columns {
+            let bins = &histogram[start..start + self.bins[column]];
+            start += bins.len();
+            let mut below = Sums::default();
+            for (bin, step) in bins[..bins.len() - 1].iter().zip(1_u8..) {
+                below = below.plus(*bin);
+                let others = all.minus(below);
+                if below.curvature < LEAST_CURVATURE || others.curvature < LEAST_CURVATURE {
+                    continue;
+                }
+                let gain = below.gain() + others.gain() - all.gain();
+                if gain > best.map_or(1e-9, |best| best.gain) {
+                    best = Some(Split { gain, column, step });
+                }
+            }
+        }
+        self.nodes.push(Node { value: -RATE * all.slope / (all.curvature + L2), split: None });
+        Leaf { node: self.nodes.len() - 1, rows, histogram, best }
+    }
+
+    fn sum(&self, row: usize) -> f64 {
+        let mut at = 0;
+        while let Some((column, step, below, others)) = self.nodes[at].split {
+            at = if self.table.columns[column][row] < step { below } else { others };
+        }
+        self.nodes[at].value
+    }
+
+    /// The tree as it is read: a question, what follows a yes, what follows a no.
+    fn line(&self) -> String {
+        let mut line = String::new();
+        let mut open = vec![0];
+        while let Some(at) = open.pop() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            match self.nodes[at].split {
+                Some((column, step, below, others)) => {
+                    write!(line, "{}<{step}", self.table.names[column]).expect("a string takes everything");
+                    open.extend([others, below]);
+                }
+                None => write!(line, "{:.3}", self.nodes[at].value).expect("a string takes everything"),
+            }
+        }
+        line
+    }
+}
