@@ -8,6 +8,7 @@
 
 #![expect(clippy::cast_precision_loss, reason = "counts of words and blocks on a page are far below 2^23")]
 
+mod amp;
 mod blocks;
 mod boxes;
 mod choose;
@@ -33,6 +34,7 @@ mod text;
 
 use std::collections::HashMap;
 
+pub use self::amp::amp_canonical;
 use self::reading::Reading;
 pub use self::rules::{Rules, RulesError, SiteRules};
 use crate::model::{Article, BlockHash, EntryEvidence, Page, PageBody, QualityFlag};

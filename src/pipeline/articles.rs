@@ -12,11 +12,11 @@ use super::suspects::guarded;
 use super::workers::WorkError;
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::dedup;
-use crate::extract::{Evidence, SiteEvidence, extract};
+use crate::extract::{Evidence, SiteEvidence, amp_canonical, extract};
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
 use crate::model::{
-    Article, ContentSource, Entry, EntryEvidence, EntryId, Fingerprint, Known, Lease, Page, PageBody,
-    QualityFlag, Sha256Hash, Validators, Verdict, strip_tracking,
+    Article, ArticleId, ContentSource, Entry, EntryEvidence, EntryId, Fingerprint, Known, Lease, Page,
+    PageBody, QualityFlag, Sha256Hash, Validators, Verdict, strip_tracking,
 };
 use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, Stored};
 use crate::telemetry::metrics::{self, Finished};
@@ -67,7 +67,7 @@ impl Stage for Articles {
             feed.url = %entry.feed_url,
         );
         match process(&self.0, &entry).instrument(span).await {
-            Ok(outcome) => Worked::Done(FinishedEntry { entry, outcome }),
+            Ok(outcome) => Worked::Done(finished(entry, outcome)),
             Err(PutOff { due, until }) => Worked::PutOff { claim: Self::claim_of(&entry), due, until },
         }
     }
@@ -131,12 +131,30 @@ impl Tally {
     }
 }
 
+/// The entry with what became of it. An AMP page's article is that of the page that it is a copy of.
+fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
+    if let EntryOutcome::Extracted(extracted) = &outcome {
+        entry.article_id = ArticleId::of_url(&extracted.url);
+    }
+    FinishedEntry { entry, outcome }
+}
+
 /// What an article is made from.
 struct Source {
     page: Page,
     raw_sha256: Sha256Hash,
     /// The feed's own content is the body: there is no page.
     from_feed: bool,
+}
+
+impl Source {
+    /// The page that it is an AMP copy of.
+    fn original(&self) -> Option<Url> {
+        match &self.page.body {
+            PageBody::Html(html) => amp_canonical(html, &self.page.final_url),
+            PageBody::Text(_) => None,
+        }
+    }
 }
 
 /// An entry whose time has not come: it is given back, due again then.
@@ -237,10 +255,53 @@ async fn source(
         return Err(PutOff { due, until: Until::NetworkReturn });
     }
     let now = shared.clock.now();
-    Ok(match fetched {
-        Ok(response) => page_source(url, response, now),
-        Err(error) => without_page(plan, options, entry, &error, now),
-    })
+    let response = match fetched {
+        Ok(response) => response,
+        Err(FetchError::HostPaused { wait }) => {
+            return Err(PutOff { due: later(now, wait), until: Until::HostReturn });
+        }
+        Err(error) => return Ok(without_page(plan, options, entry, &error, now)),
+    };
+    let source = match page_source(url, response, now) {
+        Ok(source) => source,
+        Err(outcome) => return Ok(Err(outcome)),
+    };
+    Ok(Ok(match source.original() {
+        Some(original) => original_of(shared, plan, options, entry, source, original).await,
+        None => source,
+    }))
+}
+
+fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add(wait).expect("an unsigned duration is never out of range")
+}
+
+/// The page that an AMP page is a copy of; the copy, where that cannot be had. Looked for once: what the original says of
+/// itself does not count.
+async fn original_of(
+    shared: &Shared,
+    plan: &Plan,
+    options: &FeedOptions,
+    entry: &Entry,
+    copy: Source,
+    original: Url,
+) -> Source {
+    let request = Request {
+        purpose: Purpose::Page,
+        url: &original,
+        validators: &Validators::default(),
+        options: &options.request.for_target(&entry.feed_url, &original),
+    };
+    let fetched = plan.fetcher.fetch(&request).await;
+    let reason = match fetched {
+        Ok(response) => match page_source(&original, response, shared.clock.now()) {
+            Ok(source) => return source,
+            Err(_) => "the server says that it has not changed".to_owned(),
+        },
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(%original, reason, "the AMP page stands in for the page that it is a copy of");
+    copy
 }
 
 /// What to do where the page cannot be had.
@@ -337,6 +398,7 @@ async fn refine(
     let rules = Arc::clone(&plan.rules);
     let dedup = plan.dedup.clone();
     let Source { page, raw_sha256, from_feed } = source;
+    let url = strip_tracking(&page.url);
     let fetched_at = page.fetched_at;
     let work = move || {
         let began = Instant::now();
@@ -357,12 +419,11 @@ async fn refine(
     )
     .await;
     let (article, fingerprint): (Article, Fingerprint) = refined?;
-    let original_url = entry.article_url();
     Ok(ExtractedArticle {
         article,
         fingerprint,
-        url: strip_tracking(&original_url),
-        original_url,
+        url,
+        original_url: entry.article_url(),
         page_host,
         raw_sha256,
         fetched_at,

@@ -23,6 +23,7 @@ mod lifecycle;
 mod pages;
 mod parse;
 mod pipeline;
+mod polling;
 mod seeds;
 mod store;
 mod store_sqlite;
