@@ -115,6 +115,7 @@ fn fetcher() -> Fetcher {
         page_max_body_bytes: 10 << 20,
         host_concurrency: u8::try_from(AT_ONCE).unwrap(),
         host_min_gap: Duration::ZERO,
+        max_host_pause: None,
         proxy: None,
         pages_obey_robots: true,
         feeds_obey_robots: false,

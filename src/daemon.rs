@@ -104,7 +104,8 @@ impl Daemon {
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let output =
             config.output_dir.as_deref().map(|dir| Folder::open(dir, Selection::Originals)).transpose()?;
-        let plan = plan(&config, &clock)?;
+        let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
+        let plan = plan(&config, fetcher)?;
         let store = Store::open(&config.database, clock.clone()).await?;
         let lock = store.lock_for_running().await?;
         sync_feeds(&store, &plan).await?;
@@ -144,7 +145,8 @@ impl Daemon {
 
     /// Takes a new configuration: all of it is checked first, then swapped at once. On an error the old one stays.
     pub async fn reload(&self, config: Config) -> Result<FeedsSync, DaemonError> {
-        let plan = plan(&config, &self.shared.clock)?;
+        let fetcher = self.shared.plan().fetcher.reconfigured(config.fetch.clone())?;
+        let plan = plan(&config, fetcher)?;
         let synced = sync_feeds(&self.shared.store, &plan).await?;
         self.plan.send_replace(Arc::new(plan));
         self.feeds_configured.notify_one();
@@ -270,11 +272,11 @@ impl Daemon {
 }
 
 /// The plan that a configuration asks for.
-fn plan(config: &Config, clock: &Clock) -> Result<Plan, DaemonError> {
+fn plan(config: &Config, fetcher: Fetcher) -> Result<Plan, DaemonError> {
     Ok(Plan {
         feeds: config.feeds.clone(),
         fallback: Arc::clone(&config.feed_defaults),
-        fetcher: Fetcher::new(config.fetch.clone(), clock.clone())?,
+        fetcher,
         rules: Arc::new(Rules::new(&config.sites)?),
         dedup: config.dedup.clone(),
         settings: config.pipeline.clone(),

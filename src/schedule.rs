@@ -20,6 +20,9 @@ pub struct Bounds {
     pub fixed_interval: Option<Duration>,
     /// The longest `Retry-After` that is obeyed.
     pub max_retry_after: Duration,
+    /// Least time between two polls that cannot be conditional, since the server gives nothing to ask with: each costs it
+    /// the whole feed. A feed whose entries would be lost by then is polled more often.
+    pub unconditional_interval: Duration,
 }
 
 /// What the schedule remembers of a feed between polls. The store keeps it as one JSON value.
@@ -36,6 +39,10 @@ pub struct History {
     pub last_new_entry_at: Option<Timestamp>,
     /// For how many seconds the last answer was said to stay fresh: a 304 need not repeat it.
     pub fresh_for_secs: Option<u64>,
+    /// The last answer gave nothing to ask conditionally with.
+    pub lacks_validators: bool,
+    /// How many dated entries the feed held when it was last read.
+    pub window_entries: u32,
     /// A permanent redirect that is not confirmed yet.
     pub move_sighted: Option<MoveSighting>,
 }
@@ -58,6 +65,8 @@ pub struct Freshness {
     pub fresh_for: Option<Duration>,
     /// `Retry-After`, from seconds or a date.
     pub retry_after: Option<Duration>,
+    /// The answer names neither `ETag` nor `Last-Modified`, and confirms none.
+    pub lacks_validators: bool,
 }
 
 /// What one poll brought, as far as the schedule cares.
@@ -92,6 +101,8 @@ pub enum Decision {
     EntryRhythm,
     /// `Cache-Control` or `Expires`.
     CacheFreshness,
+    /// The next poll cannot be conditional.
+    NoValidators,
     /// RSS `ttl`.
     Ttl,
     /// `sy:updatePeriod`.
@@ -183,6 +194,12 @@ pub fn confirm_move(
     None
 }
 
+/// Whether a feed that has moved is given up at its new place and looked for at the old one again: it failed so often in a
+/// row, however it failed.
+pub const fn is_lost(history: &History) -> bool {
+    history.consecutive_failures >= LOST_AFTER_FAILURES
+}
+
 /// An interval on its way to being chosen.
 #[derive(Clone, Copy)]
 struct Choice {
@@ -193,12 +210,16 @@ struct Choice {
 /// What a feed is polled at when nobody says anything, and the shortest interval for one that has news less often than
 /// that: most publishers regard more than one request an hour as rude unless there is something to fetch.
 const HOUR: Duration = Duration::from_hours(1);
+/// With the backoff between them, failures over most of a day.
+const LOST_AFTER_FAILURES: u32 = 5;
 /// How much of an interval the jitter may add.
 const JITTER: f64 = 0.1;
 /// Feeds that skip the same hours come back spread over this time.
 const SKIP_SPREAD: Duration = Duration::from_mins(15);
 /// Weight of what one poll showed against all that was known.
 const LEARNING_RATE: f64 = 0.3;
+/// A feed with fewer entries than this is no window that news move through.
+const WINDOW_ENTRIES: u32 = 10;
 /// The newest entries tell the rhythm; older ones tell what it once was.
 const RHYTHM_ENTRIES: usize = 20;
 
@@ -217,6 +238,7 @@ fn regular_interval(bounds: &Bounds, history: &History, freshness: &Freshness) -
         (fresh_for, Decision::CacheFreshness),
         (hints.ttl_minutes.map(|minutes| Duration::from_mins(minutes.into())), Decision::Ttl),
         (hints.update_period_secs.map(|secs| Duration::from_secs(secs.into())), Decision::UpdatePeriod),
+        (history.lacks_validators.then(|| unconditional_interval(bounds, history)), Decision::NoValidators),
         (Some(bounds.min_interval), Decision::MinInterval),
     ];
     let mut choice = Choice { interval: rhythm, by: Decision::EntryRhythm };
@@ -231,6 +253,15 @@ fn regular_interval(bounds: &Bounds, history: &History, freshness: &Freshness) -
     choice
 }
 
+/// How rarely a feed is polled that is sent whole each time: half of its entries may be replaced in between, no more.
+fn unconditional_interval(bounds: &Bounds, history: &History) -> Duration {
+    let Some(rhythm) = history.rhythm_secs.filter(|_| history.window_entries >= WINDOW_ENTRIES) else {
+        return bounds.unconditional_interval;
+    };
+    let half = Duration::try_from_secs_f64(rhythm * f64::from(history.window_entries) / 2.0);
+    half.unwrap_or(Duration::MAX).min(bounds.unconditional_interval)
+}
+
 impl History {
     fn learn(&mut self, outcome: &PollOutcome, freshness: &Freshness, now: Timestamp) {
         let fresh_for_secs = freshness.fresh_for.map(|fresh_for| fresh_for.as_secs());
@@ -240,12 +271,15 @@ impl History {
             PollOutcome::Unchanged => {
                 self.consecutive_failures = 0;
                 self.fresh_for_secs = fresh_for_secs.or(self.fresh_for_secs);
+                self.lacks_validators = freshness.lacks_validators;
                 self.learn_rhythm(&[], 0, now);
             }
             PollOutcome::Parsed { hints, entry_times, new_entries } => {
                 self.consecutive_failures = 0;
                 self.hints = hints.clone();
                 self.fresh_for_secs = fresh_for_secs;
+                self.lacks_validators = freshness.lacks_validators;
+                self.window_entries = u32::try_from(entry_times.len()).unwrap_or(u32::MAX);
                 self.learn_rhythm(entry_times, *new_entries, now);
             }
         }
@@ -328,6 +362,7 @@ mod tests {
             max_interval: Duration::from_secs(DAY),
             fixed_interval: None,
             max_retry_after: Duration::from_secs(2 * DAY),
+            unconditional_interval: Duration::from_secs(DAY),
         }
     }
 
@@ -346,11 +381,20 @@ mod tests {
     }
 
     fn fresh(seconds: u64) -> Freshness {
-        Freshness { fresh_for: Some(Duration::from_secs(seconds)), retry_after: None }
+        Freshness { fresh_for: Some(Duration::from_secs(seconds)), ..Freshness::default() }
+    }
+
+    /// Of an answer without validators.
+    fn bare() -> Freshness {
+        Freshness { lacks_validators: true, ..Freshness::default() }
+    }
+
+    fn window(entries: u32, rhythm: u64) -> History {
+        History { window_entries: entries, ..known(rhythm) }
     }
 
     fn retry_after(seconds: u64) -> Freshness {
-        Freshness { fresh_for: None, retry_after: Some(Duration::from_secs(seconds)) }
+        Freshness { retry_after: Some(Duration::from_secs(seconds)), ..Freshness::default() }
     }
 
     fn hints(hints: PublisherHints) -> PollOutcome {
@@ -406,6 +450,14 @@ mod tests {
             ("max-age of a year", bounds(), known(HOURS), Unchanged, fresh(365 * DAY), DAY, MaxInterval),
             ("max-age of the answer that a 304 confirms", bounds(), late(), Unchanged, quiet(), 6 * HOURS, CacheFreshness),
             ("max-age gone with a new answer", bounds(), late(), ttl(0), quiet(), HOURS, EntryRhythm),
+            ("no validators", bounds(), known(2 * HOURS), Unchanged, bare(), DAY, NoValidators),
+            ("no validators, and news that would be lost within the day", bounds(), window(12, HOURS), Unchanged, bare(),
+                6 * HOURS, NoValidators),
+            ("no validators, and few entries", bounds(), window(9, HOURS), Unchanged, bare(), DAY, NoValidators),
+            ("no validators at the operator's interval", fixed(5 * MINUTE), known(HOURS), Unchanged, bare(),
+                5 * MINUTE, FixedInterval),
+            ("a failure of a feed without validators", bounds(), History { lacks_validators: true, ..known(HOURS) }, Failed,
+                quiet(), DAY, Backoff),
             ("ttl", bounds(), known(HOURS), ttl(180), quiet(), 3 * HOURS, Ttl),
             ("sy:updatePeriod", bounds(), known(HOURS), period(7200), quiet(), 2 * HOURS, UpdatePeriod),
             ("the longest of several", bounds(), known(HOURS), ttl(120), fresh(5 * HOURS), 5 * HOURS, CacheFreshness),
@@ -482,18 +534,21 @@ mod tests {
             retry_after in proptest::option::of(0..u64::from(u32::MAX)),
             skip_hours in proptest::collection::vec(0..24_u8, 0..30),
             skip_days in proptest::collection::vec(1..8_u8, 0..8),
+            lacks_validators: bool,
             jitter in 0.0..1.0_f64,
         ) {
             let history = History {
                 consecutive_failures: failures,
                 rhythm_secs: Some(rhythm),
                 last_new_entry_at: Some(now()),
+                lacks_validators,
                 hints: PublisherHints { skip_hours, skip_days, ..PublisherHints::default() },
                 ..History::default()
             };
             let freshness = Freshness {
                 fresh_for: fresh_for.map(Duration::from_secs),
                 retry_after: retry_after.map(Duration::from_secs),
+                lacks_validators,
             };
             let at = |outcome| next_poll(&bounds(), &history, &outcome, &freshness, now(), jitter).at;
             let (failed, unchanged) = (at(PollOutcome::Failed), at(PollOutcome::Unchanged));

@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -7,7 +8,7 @@ use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
 use url::Url;
 
-use super::{DONE_IN_PART, Global, block_on, discover, opml, table};
+use super::{DONE_IN_PART, Global, block_on, discover, import, opml, table};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::model::FeedId;
@@ -44,9 +45,19 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Take over the feeds of another reader, as tables for a file that the configuration includes
+    Import {
+        /// OPML, or a list of addresses, one a line
+        #[arg(value_name = "FILE")]
+        list: PathBuf,
+        /// The TOML file to add them to; what it holds stays [default: standard output]
+        #[arg(long, value_name = "FILE.toml")]
+        to: Option<PathBuf>,
+    },
     /// The feeds as OPML, for other readers or another feedmill
     Export,
-    /// Let quarantined feeds be polled again, and print them. A feed is quarantined when the process died on it each time
+    /// Let quarantined feeds be polled again, and print them. A feed is quarantined when the process died on it each time.
+    /// One that answered 410 (gone) is polled again when it is named
     Release {
         /// Their addresses, as configured or as they are polled now [default: all that are quarantined]
         #[arg(value_name = "URL")]
@@ -66,6 +77,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             let url = if url.contains(':') { url.clone() } else { format!("https://{url}/") };
             discover::run(&feed_url(&url)?, *json, &config)
         }
+        Command::Import { list, to } => import::run(list, to.as_deref(), &global.load()?),
         Command::Export => export(&config),
         Command::Release { entries: true, .. } => release_entries(&config),
         Command::Release { urls, entries: false } => release(&config, urls),
@@ -126,10 +138,14 @@ fn export(config: &Config) -> anyhow::Result<ExitCode> {
 fn release(config: &Config, urls: &[String]) -> anyhow::Result<ExitCode> {
     let urls: Vec<Url> = urls.iter().map(|url| feed_url(url)).collect::<anyhow::Result<_>>()?;
     let mut quarantined = known(config)?;
-    quarantined.retain(|feed| feed.status.state == FeedState::Quarantined);
+    quarantined.retain(|feed| match feed.status.state {
+        FeedState::Quarantined => true,
+        FeedState::Gone => !urls.is_empty(),
+        FeedState::Active | FeedState::Removed => false,
+    });
     let mut all_found = true;
     for url in urls.iter().filter(|url| !quarantined.iter().any(|feed| feed.is_at(url))) {
-        eprintln!("{url}: not among the quarantined feeds");
+        eprintln!("{url}: not among the feeds that are quarantined or gone");
         all_found = false;
     }
     quarantined.retain(|feed| urls.is_empty() || urls.iter().any(|url| feed.is_at(url)));

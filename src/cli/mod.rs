@@ -7,6 +7,7 @@ mod discover;
 mod export;
 mod extract;
 mod feeds;
+mod import;
 mod migrate;
 mod once;
 mod opml;

@@ -150,7 +150,8 @@ impl Checker<'_> {
         None
     }
 
-    pub(super) fn fetch(&mut self, raw: &raw::Fetch) -> fetch::Settings {
+    pub(super) fn fetch(&mut self, raw: &Raw) -> fetch::Settings {
+        let Raw { fetch: raw, schedule, .. } = raw;
         const BODY_BYTES: RangeInclusive<u64> = 1_024..=268_435_456;
         fetch::Settings {
             contact_url: self.parsed("fetch.contact_url", &raw.contact_url, http_url),
@@ -175,6 +176,9 @@ impl Checker<'_> {
                 raw.host_min_gap_ms,
                 0..=60_000,
             )),
+            max_host_pause: raw
+                .retry_after_pauses_host
+                .then(|| Duration::from_secs(schedule.max_retry_after_secs)),
             proxy: self.proxy("fetch.proxy", &raw.proxy),
             pages_obey_robots: raw.pages_obey_robots,
             feeds_obey_robots: raw.feeds_obey_robots,
@@ -207,6 +211,11 @@ impl Checker<'_> {
             max_retry_after: self.secs(
                 "schedule.max_retry_after_secs",
                 raw.max_retry_after_secs,
+                0..=30 * DAY_SECS,
+            ),
+            unconditional_interval: self.secs(
+                "schedule.unconditional_interval_secs",
+                raw.unconditional_interval_secs,
                 0..=30 * DAY_SECS,
             ),
         };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -101,7 +102,7 @@ impl Feeds {
         warnings: &mut Vec<Problem>,
     ) {
         self.known.reserve(listing.feeds.len());
-        for ListedFeed { line, url, tags } in &listing.feeds {
+        for ListedFeed { line, url, tags, .. } in &listing.feeds {
             let place = || listing.place(*line);
             let url = match feed_url(url) {
                 Ok(url) => url,
@@ -219,8 +220,17 @@ fn table_options(
             "must be printable ASCII, and not empty",
         );
     }
+    // Whoever names an interval for one feed knows what it costs.
+    let unconditional_interval =
+        if own_min.is_some() { Duration::ZERO } else { bounds.unconditional_interval };
     FeedOptions {
-        bounds: Bounds { min_interval, max_interval, fixed_interval, ..bounds.clone() },
+        bounds: Bounds {
+            min_interval,
+            max_interval,
+            fixed_interval,
+            unconditional_interval,
+            ..bounds.clone()
+        },
         request,
         content: feed.content.unwrap_or_default(),
         keeping: checker.feed_articles(feed, path, keeping),

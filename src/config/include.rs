@@ -39,6 +39,8 @@ pub(super) struct ListedFeed {
     pub(super) line: usize,
     /// As given.
     pub(super) url: String,
+    /// What the file calls it.
+    pub(super) title: Option<String>,
     /// The folders that it stands in.
     pub(super) tags: Vec<String>,
 }
@@ -106,17 +108,25 @@ impl Included {
     }
 
     fn add_listing(&mut self, path: PathBuf, text: &str) {
-        let tolerant = text.trim_start().starts_with('<');
-        let feeds = if tolerant {
-            let outlines = opml::read(text);
-            let warnings = outlines.warnings.into_iter();
-            self.warnings
-                .extend(warnings.map(|(line, message)| Problem::at(Place::line(&path, line), message)));
-            outlines.feeds
-        } else {
-            plain_list(text)
-        };
+        let tolerant = is_opml(text);
+        let (feeds, warnings) = listed(text);
+        let warnings = warnings.into_iter();
+        self.warnings.extend(warnings.map(|(line, message)| Problem::at(Place::line(&path, line), message)));
         self.listings.push(Listing { path, tolerant, feeds });
+    }
+}
+
+fn is_opml(text: &str) -> bool {
+    text.trim_start().starts_with('<')
+}
+
+/// The feeds that an OPML file or a plain list names, and what was lost, by line.
+pub(super) fn listed(text: &str) -> (Vec<ListedFeed>, Vec<(usize, String)>) {
+    if is_opml(text) {
+        let outlines = opml::read(text);
+        (outlines.feeds, outlines.warnings)
+    } else {
+        (plain_list(text), Vec::new())
     }
 }
 
@@ -126,7 +136,7 @@ fn identity(path: &Path) -> PathBuf {
 }
 
 /// OPML comes in whatever its writer used; what matters in it are addresses, which are ASCII.
-fn decode(bytes: &[u8]) -> Cow<'_, str> {
+pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding.decode(bytes).0,
         None => std::str::from_utf8(bytes).map_or_else(|_| WINDOWS_1252.decode(bytes).0, Cow::Borrowed),
@@ -141,7 +151,7 @@ fn plain_list(text: &str) -> Vec<ListedFeed> {
     };
     let lines = text.lines().map(without_comment).enumerate();
     let feeds = lines.filter(|(_, url)| !url.is_empty() && !url.starts_with('#'));
-    feeds.map(|(i, url)| ListedFeed { line: i + 1, url, tags: Vec::new() }).collect()
+    feeds.map(|(i, url)| ListedFeed { line: i + 1, url, title: None, tags: Vec::new() }).collect()
 }
 
 impl From<ListedFeed> for raw::Feed {

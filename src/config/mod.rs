@@ -9,12 +9,13 @@ mod check;
 mod document;
 mod environment;
 mod feeds;
+mod import;
 mod include;
 mod opml;
 mod problem;
 mod raw;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use self::environment::Environment;
 pub use self::problem::{ConfigError, Problem};
 
 pub(crate) use self::feeds::feed_url;
+pub(crate) use self::import::{Import, feeds_in};
 
 use self::check::Checker;
 use self::document::Document;
@@ -106,6 +108,11 @@ impl Config {
 }
 
 impl Loaded {
+    /// Every feed that is named, disabled ones included.
+    pub(crate) fn feed_urls(&self) -> HashSet<Url> {
+        self.raw.feed.iter().filter_map(|feed| feed_url(&feed.url).ok()).collect()
+    }
+
     /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.raw).expect("plain values under string keys")
@@ -128,7 +135,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     checker.sites(&raw.site);
     let mut config = Config {
         database: checker.database(&raw.database, &state_dir),
-        fetch: checker.fetch(&raw.fetch),
+        fetch: checker.fetch(&raw),
         pipeline: checker.pipeline(&raw),
         dedup: checker.dedup(&raw.dedup),
         sites: Vec::new(),

@@ -137,7 +137,7 @@ impl Outlines {
                 tags.push(category);
             }
         }
-        self.feeds.push(ListedFeed { line, url, tags });
+        self.feeds.push(ListedFeed { line, url, title: outline.name, tags });
     }
 }
 

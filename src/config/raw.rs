@@ -74,6 +74,7 @@ pub(super) struct Fetch {
     pub(super) page_max_body_bytes: u64,
     pub(super) host_concurrency: u64,
     pub(super) host_min_gap_ms: u64,
+    pub(super) retry_after_pauses_host: bool,
     pub(super) pages_obey_robots: bool,
     pub(super) feeds_obey_robots: bool,
     pub(super) proxy: String,
@@ -92,6 +93,7 @@ impl Default for Fetch {
             page_max_body_bytes: 10_485_760,
             host_concurrency: 2,
             host_min_gap_ms: 1_000,
+            retry_after_pauses_host: true,
             pages_obey_robots: true,
             feeds_obey_robots: false,
             proxy: String::new(),
@@ -105,6 +107,7 @@ impl Default for Fetch {
 pub(super) struct Schedule {
     pub(super) min_interval_secs: u64,
     pub(super) max_interval_secs: u64,
+    pub(super) unconditional_interval_secs: u64,
     pub(super) max_retry_after_secs: u64,
     pub(super) initial_spread_secs: u64,
     pub(super) move_confirmation_days: u64,
@@ -115,6 +118,7 @@ impl Default for Schedule {
         Self {
             min_interval_secs: 3_600,
             max_interval_secs: 86_400,
+            unconditional_interval_secs: 86_400,
             max_retry_after_secs: 172_800,
             initial_spread_secs: 300,
             move_confirmation_days: 3,

@@ -8,6 +8,7 @@
 
 #![expect(clippy::cast_precision_loss, reason = "counts of words and blocks on a page are far below 2^23")]
 
+mod amp;
 mod blocks;
 mod boxes;
 mod choose;
@@ -36,6 +37,7 @@ mod trees;
 
 use std::collections::HashMap;
 
+pub use self::amp::amp_canonical;
 pub use self::fitting::{FeatureGroup, Sample, feature_groups, samples};
 use self::reading::Reading;
 pub use self::rules::{ModelError, Rules, RulesError, SiteRules};

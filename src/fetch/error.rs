@@ -1,6 +1,7 @@
 //! Why there is no response, and what follows from it.
 
 use std::error::Error;
+use std::time::Duration;
 
 use super::{Refused, Retry, robots};
 use crate::schedule::Freshness;
@@ -30,6 +31,12 @@ pub enum FetchError {
         reason: String,
         /// Whether our own network may be to blame.
         network: bool,
+    },
+    /// The host has asked for a pause, which goes on.
+    #[error("the host asked not to be asked for another {} s", wait.as_secs())]
+    HostPaused {
+        /// How much of it is left.
+        wait: Duration,
     },
     /// The name does not resolve.
     #[error("cannot resolve the host: {0}")]
@@ -132,6 +139,7 @@ impl FetchError {
             Self::RobotsUnreachable { network, .. } => {
                 ("robots_unreachable", Retry::Later(Some(robots::RETRY)), *network)
             }
+            Self::HostPaused { wait } => ("host_paused", Retry::Later(Some(*wait)), false),
             Self::Dns(_) => ("dns", later, true),
             Self::Connect(_) => ("connect", later, true),
             Self::Certificate(_) => ("certificate", Retry::Never, false),
@@ -213,8 +221,6 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn status(status: u16) -> FetchError {
@@ -239,6 +245,7 @@ mod tests {
             (FetchError::RobotsDisallowed, "robots_disallowed", Retry::Never, false),
             (unreachable(false), "robots_unreachable", robots_retry, false),
             (unreachable(true), "robots_unreachable", robots_retry, true),
+            (FetchError::HostPaused { wait: Duration::from_secs(7) }, "host_paused", named, false),
             (FetchError::Dns(text()), "dns", later, true),
             (FetchError::Connect(text()), "connect", later, true),
             (FetchError::Certificate(text()), "certificate", Retry::Never, false),

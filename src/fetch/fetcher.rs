@@ -113,6 +113,13 @@ impl Fetcher {
         })))
     }
 
+    /// The client by other settings. Hosts that have asked for a pause keep it.
+    pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
+        let fetcher = Self::new(settings, self.0.clock.clone())?;
+        fetcher.0.hosts.take_pauses(&self.0.hosts);
+        Ok(fetcher)
+    }
+
     /// One guarded, capped, polite GET. Waits for the host's turn.
     pub async fn fetch(&self, request: &Request<'_>) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
@@ -162,6 +169,7 @@ impl Fetcher {
         let mut turn: Option<Turn> = None;
         loop {
             self.check(plan, &url).await?;
+            self.check_pause(&url)?;
             let crawl_delay =
                 if plan.obey_robots { self.ask_robots(plan, &url).await? } else { Duration::ZERO };
             // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
@@ -171,6 +179,8 @@ impl Fetcher {
                 Some(held) => Some(held),
                 None => Some(self.0.hosts.turn(&url, settings.host_min_gap.max(crawl_delay)).await),
             };
+            // It may have begun while the turn was awaited.
+            self.check_pause(&url)?;
             let response = budget.spend(self.send(plan, &url)).await?;
             let Some(next) = redirect_target(&response, &url)? else {
                 return budget.spend(self.receive(plan, response, url, hops)).await;
@@ -196,6 +206,27 @@ impl Fetcher {
             self.0.guard.check_name(url).await?;
         }
         Ok(())
+    }
+
+    /// Whether the host has asked to be left alone for a while.
+    fn check_pause(&self, url: &Url) -> Result<(), FetchError> {
+        match self.0.hosts.paused_for(url, self.0.clock.now()) {
+            Some(wait) => Err(FetchError::HostPaused { wait }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a `Retry-After` as the word of the whole host, where the operator wants that.
+    fn pause_host(&self, url: &Url, asked: Duration) {
+        let Some(longest) = self.0.settings.max_host_pause else { return };
+        let now = self.0.clock.now();
+        let wait = asked.min(longest);
+        if let Ok(until) = now.checked_add(wait)
+            && !wait.is_zero()
+        {
+            tracing::info!(host = url.host_str(), %until, "the host asks for a pause");
+            self.0.hosts.pause(url, until, now);
+        }
     }
 
     fn proxy<'a>(&'a self, plan: &'a Plan<'_>) -> Option<&'a Url> {
@@ -287,8 +318,10 @@ impl Fetcher {
         let status = response.status().as_u16();
         let conditional = *plan.validators != Validators::default();
         let headers = response.headers();
-        let freshness = freshness::read(headers, self.0.clock.now());
+        let mut freshness = freshness::read(headers, self.0.clock.now());
         let validators = validators(headers);
+        // A 304 confirms those that were sent.
+        freshness.lacks_validators = status != 304 && validators == Validators::default();
         let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
         let content = match status {
             200 | 203 => {
@@ -313,6 +346,9 @@ impl Fetcher {
             }
             304 if conditional => Content::NotModified,
             _ => {
+                if let (429 | 503, Some(asked)) = (status, freshness.retry_after) {
+                    self.pause_host(&final_url, asked);
+                }
                 let astray = hops.iter().any(|hop| !hop.is_permanent());
                 return Err(FetchError::Status { status, freshness, astray });
             }

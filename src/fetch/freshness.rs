@@ -15,7 +15,11 @@ use crate::schedule::Freshness;
 
 /// Freshness of an answer that arrived at `now`.
 pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Freshness {
-    Freshness { fresh_for: fresh_for(headers, now), retry_after: retry_after(headers, now) }
+    Freshness {
+        fresh_for: fresh_for(headers, now),
+        retry_after: retry_after(headers, now),
+        ..Freshness::default()
+    }
 }
 
 /// `max-age` less `Age`, else `Expires` less `Date`; nothing where the answer must be revalidated anyway.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::Url;
@@ -15,6 +16,8 @@ const SWEEP_ABOVE: usize = 4096;
 /// How long a request lasts at a host not asked before. Hopeful, since a slow host shows soon enough (see
 /// [`Pace::expected`]) and a quick one should not be kept waiting.
 const FIRST_GUESS: Duration = Duration::from_millis(50);
+
+const HELD: &str = "no holder of this lock can panic";
 
 /// The server behind a URL. `http` and `https` on their usual ports are one; any other port is another server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +35,8 @@ impl HostKey {
 pub(super) struct Hosts {
     concurrency: u8,
     hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
+    /// Hosts that asked to be left alone, and until when: in wall time, since they may ask for days.
+    pauses: Mutex<HashMap<HostKey, Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -82,7 +87,28 @@ impl Drop for Turn {
 
 impl Hosts {
     pub(super) fn new(concurrency: u8) -> Self {
-        Self { concurrency: concurrency.max(1), hosts: Mutex::default() }
+        Self { concurrency: concurrency.max(1), hosts: Mutex::default(), pauses: Mutex::default() }
+    }
+
+    /// Leaves the host alone until `until`, unless it has asked for longer before.
+    pub(super) fn pause(&self, url: &Url, until: Timestamp, now: Timestamp) {
+        let mut pauses = self.pauses.lock().expect(HELD);
+        pauses.retain(|_, until| now < *until);
+        let end = pauses.entry(HostKey::of(url)).or_insert(until);
+        *end = until.max(*end);
+    }
+
+    /// Takes over the pauses that `other` knows of.
+    pub(super) fn take_pauses(&self, other: &Self) {
+        let pauses = other.pauses.lock().expect(HELD).clone();
+        self.pauses.lock().expect(HELD).extend(pauses);
+    }
+
+    /// How long the host is still to be left alone.
+    pub(super) fn paused_for(&self, url: &Url, now: Timestamp) -> Option<Duration> {
+        let pauses = self.pauses.lock().expect(HELD);
+        let until = pauses.get(&HostKey::of(url)).filter(|until| now < **until)?;
+        Duration::try_from(until.duration_since(now)).ok()
     }
 
     /// Waits for the host's next free place, then until `gap` has passed since its last request started.
@@ -143,13 +169,13 @@ impl Hosts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<HostKey, Arc<Host>>> {
-        self.hosts.lock().expect("no holder of this lock can panic")
+        self.hosts.lock().expect(HELD)
     }
 }
 
 impl Host {
     fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().expect("no holder of this lock can panic")
+        self.pace.lock().expect(HELD)
     }
 }
 
@@ -239,6 +265,20 @@ mod tests {
         let second = hosts.defer(&host, gap, patience).unwrap();
         assert!(second > first && second <= waits + gap);
         assert_eq!(hosts.defer(&url("https://b.example/"), gap, patience), None);
+    }
+
+    #[test]
+    fn a_pause_lasts_as_long_as_the_longest_that_was_asked_for() {
+        let hosts = Hosts::new(1);
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let host = url("https://a.example/feed");
+        hosts.pause(&host, at(60), at(0));
+        hosts.pause(&url("http://a.example/other"), at(30), at(1));
+        assert_eq!(hosts.paused_for(&host, at(10)), Some(Duration::from_secs(50)));
+        assert_eq!(hosts.paused_for(&url("https://a.example:8443/"), at(10)), None);
+        assert_eq!(hosts.paused_for(&host, at(60)), None);
+        hosts.pause(&url("https://b.example/"), at(100), at(61));
+        assert_eq!(hosts.pauses.lock().unwrap().len(), 1, "what is over is forgotten");
     }
 
     #[tokio::test]

@@ -180,6 +180,9 @@ pub struct Settings {
     pub host_concurrency: u8,
     /// Least time between the starts of two requests to one host.
     pub host_min_gap: Duration,
+    /// The longest that a `Retry-After` on a 429 or 503 stops all requests to its host; `None`: it stops those for the one
+    /// URL only, which is the schedule's business.
+    pub max_host_pause: Option<Duration>,
     /// Proxy for everything.
     pub proxy: Option<Url>,
     /// Whether pages obey robots.txt by default.

@@ -8,7 +8,7 @@ use super::pages::{PutOff, Source, retry_wait, source, stand_in};
 use super::refine::refine;
 use super::workers::WorkError;
 use super::{FeedOptions, Plan, Shared, Tally};
-use crate::model::{Article, Entry, EntryId, Known, Lease, QualityFlag, Verdict};
+use crate::model::{Article, ArticleId, Entry, EntryId, Known, Lease, QualityFlag, Verdict};
 use crate::store::{EntryOutcome, FinishedEntry, StoreError, Stored};
 use crate::telemetry::metrics::{self, Finished};
 
@@ -52,7 +52,7 @@ impl Stage for Articles {
             feed.url = %entry.feed_url,
         );
         match process(&self.0, &entry).instrument(span).await {
-            Ok(outcome) => Worked::Done(FinishedEntry { entry, outcome }),
+            Ok(outcome) => Worked::Done(finished(entry, outcome)),
             Err(PutOff { due, until }) => Worked::PutOff { claim: Self::claim_of(&entry), due, until },
         }
     }
@@ -115,6 +115,17 @@ impl Tally {
         };
         metrics::entry_finished(outcome, duplicate);
     }
+}
+
+/// The entry with what became of it. An AMP page's article is that of the page that it is a copy of, unless the copy had to
+/// stand in for that before.
+fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
+    if let EntryOutcome::Extracted(extracted) = &outcome
+        && entry.known == Known::No
+    {
+        entry.article_id = ArticleId::of_url(&extracted.url);
+    }
+    FinishedEntry { entry, outcome }
 }
 
 /// One entry, from the request to what is to be recorded of it.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::RngExt as _;
@@ -11,10 +12,12 @@ use url::Url;
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::{FeedOptions, Plan, Shared, Tally};
-use crate::fetch::{Content, Purpose, Request, Response, Retry};
+use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry};
 use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, url_without_link};
 use crate::parse::{ParsedEntry, ParsedFeed, parse};
-use crate::schedule::{Freshness, PollOutcome, confirm_move, next_poll};
+use crate::schedule::{
+    Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
+};
 use crate::store::{NewEntry, PollRecord, PollResult, StoreError};
 use crate::telemetry::metrics;
 
@@ -110,6 +113,7 @@ impl Stage for Feeds {
                 PollResult::Unchanged { .. } => metrics::Poll::Unchanged,
                 PollResult::Parsed { .. } => metrics::Poll::Parsed,
                 PollResult::Failed { .. } => metrics::Poll::Failed,
+                PollResult::HostPaused => continue,
             };
             metrics::feed_polled(kind, report.new_entries, report.updated_entries);
             Tally::add(if kind == metrics::Poll::Failed { &tally.polls_failed } else { &tally.polls_ok }, 1);
@@ -152,6 +156,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
     }
     let answer = match fetched {
         Ok(response) => read(shared, &feed, response).await,
+        Err(FetchError::HostPaused { wait }) => return Worked::Done(paused(shared, &feed, wait)),
         Err(error) => Answer {
             result: PollResult::Failed {
                 label: error.label(),
@@ -164,6 +169,17 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         },
     };
     Worked::Done(concluded(shared, &plan, &options, &feed, answer))
+}
+
+/// A feed whose host has asked, in answer to another request, to be left alone. It is recorded, not put off: the pause
+/// outlasts this process.
+fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
+    let now = shared.clock.now();
+    let at = now.saturating_add(wait).expect("an unsigned duration is never out of range");
+    tracing::debug!(next = %at, "the host has asked for a pause");
+    let next = NextPoll { at, decided_by: Decision::RetryAfter, history: feed.history.clone() };
+    let result = PollResult::HostPaused;
+    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to: None, result }
 }
 
 /// What a poll brought, for the store and for the schedule.
@@ -186,28 +202,43 @@ fn concluded(
     let now = shared.clock.now();
     let jitter = rand::rng().random_range(0.0..1.0);
     let mut next = next_poll(&options.bounds, &feed.history, &answer.outcome, &answer.freshness, now, jitter);
+    let mut result = answer.result;
     let moved_to = match answer.outcome {
-        // A failure says nothing of where the feed lives.
-        PollOutcome::Failed => None,
+        // Otherwise a failure says nothing of where the feed lives.
+        PollOutcome::Failed => lost_move(feed, &next.history, &mut result),
         PollOutcome::Unchanged | PollOutcome::Parsed { .. } => {
             let days = plan.settings.move_confirmation_days;
             confirm_move(&mut next.history, answer.moved_to.as_ref(), days, now)
         }
     };
     if let Some(url) = &moved_to {
-        tracing::info!(to = %url, "moved for good");
+        tracing::info!(to = %url, "polled elsewhere from now on");
     }
-    match &answer.result {
+    match &result {
         PollResult::Failed { label, reason, .. } => {
             let failures = next.history.consecutive_failures;
             tracing::warn!(label, reason, failures, next = %next.at, "the poll failed");
         }
-        PollResult::Unchanged { .. } => tracing::debug!(next = %next.at, "unchanged"),
+        PollResult::Unchanged { .. } | PollResult::HostPaused => {
+            tracing::debug!(next = %next.at, "unchanged");
+        }
         PollResult::Parsed { entries, warnings, .. } => {
             tracing::info!(entries = entries.len(), repaired = warnings.len(), next = %next.at, "polled");
         }
     }
-    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to, result: answer.result }
+    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to, result }
+}
+
+/// Back to the configured URL, for a feed that followed a permanent redirect and is gone or lost where that led. A host
+/// that asks for patience is not lost.
+fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Option<Url> {
+    let PollResult::Failed { label, gone, .. } = result else { return None };
+    let is_lost = *gone || (is_lost(history) && !matches!(*label, "http_429" | "http_503"));
+    if feed.url == feed.configured_url || !is_lost {
+        return None;
+    }
+    *gone = false;
+    Some(feed.configured_url.clone())
 }
 
 /// Reads the answer to a poll.

@@ -49,7 +49,7 @@ impl<C, D> Worked<C, D> {
     fn host_turn(&self) -> Option<Timestamp> {
         match self {
             Self::PutOff { due, until: Until::HostTurn, .. } => Some(*due),
-            Self::PutOff { until: Until::NetworkReturn, .. } | Self::Done(_) => None,
+            Self::PutOff { until: Until::NetworkReturn | Until::HostReturn, .. } | Self::Done(_) => None,
         }
     }
 }
@@ -59,6 +59,8 @@ impl<C, D> Worked<C, D> {
 pub enum Until {
     /// Its turn at a busy host, which comes soon.
     HostTurn,
+    /// The end of a pause that the host has asked for, which may be days away.
+    HostReturn,
     /// The return of our own network, of which nobody knows when it comes.
     NetworkReturn,
 }

@@ -7,8 +7,11 @@ use url::Url;
 
 use super::line::Until;
 use super::{FeedOptions, Plan, Shared};
+use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
-use crate::model::{ContentSource, Entry, Known, Page, PageBody, RawPages, Recheck, Sha256Hash, Validators};
+use crate::model::{
+    ArticleId, ContentSource, Entry, Known, Page, PageBody, RawPages, Recheck, Sha256Hash, Validators,
+};
 use crate::store::{EntryOutcome, Watch};
 
 /// First wait after a failed attempt at a page; doubled with each further one.
@@ -27,6 +30,16 @@ pub(super) struct Source {
     pub(super) raw: Option<RawBody>,
     /// What makes the next request for the page conditional.
     pub(super) validators: Validators,
+}
+
+impl Source {
+    /// The page that it is an AMP copy of.
+    fn original(&self) -> Option<Url> {
+        match &self.page.body {
+            PageBody::Html(html) => amp_canonical(html, &self.page.final_url),
+            PageBody::Text(_) => None,
+        }
+    }
 }
 
 /// A page's bytes.
@@ -63,25 +76,73 @@ pub(super) async fn source(
     if let Some(due) = shared.deferred(plan, url) {
         return Err(PutOff { due, until: Until::HostTurn });
     }
-    let no_validators = Validators::default();
-    let request = Request {
-        purpose: Purpose::Page,
-        url,
-        validators: entry.recheck.as_ref().map_or(&no_validators, |recheck| &recheck.validators),
-        options: &options.request.for_target(&entry.feed_url, url),
-    };
-    let fetched = plan.fetcher.fetch(&request).await;
+    // Those of an AMP page's original are no use with the copy.
+    let asked_before = entry.recheck.as_ref().filter(|_| entry.article_id == ArticleId::of_url(url));
+    let fetched = fetch_page(plan, options, entry, url, asked_before).await;
     if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
         return Err(PutOff { due, until: Until::NetworkReturn });
     }
     let now = shared.clock.now();
-    Ok(match fetched {
-        Ok(response) => page_source(options, entry, url, response, now),
-        Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis => {
-            Err(EntryOutcome::Withdrawn)
+    let response = match fetched {
+        Ok(response) => response,
+        Err(FetchError::HostPaused { wait }) => {
+            return Err(PutOff { due: later(now, wait), until: Until::HostReturn });
         }
-        Err(error) => without_page(plan, options, entry, &error, now),
-    })
+        Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis => {
+            return Ok(Err(EntryOutcome::Withdrawn));
+        }
+        Err(error) => return Ok(without_page(plan, options, entry, &error, now)),
+    };
+    let source = match page_source(options, entry, url, response, now) {
+        Ok(source) => source,
+        Err(outcome) => return Ok(Err(outcome)),
+    };
+    match source.original() {
+        Some(original) => Ok(original_of(shared, plan, options, entry, source, original).await),
+        None => Ok(Ok(source)),
+    }
+}
+
+/// Asks for a page, conditionally where it was read before.
+async fn fetch_page(
+    plan: &Plan,
+    options: &FeedOptions,
+    entry: &Entry,
+    url: &Url,
+    asked_before: Option<&Recheck>,
+) -> Result<Response, FetchError> {
+    let no_validators = Validators::default();
+    let request = Request {
+        purpose: Purpose::Page,
+        url,
+        validators: asked_before.map_or(&no_validators, |recheck| &recheck.validators),
+        options: &options.request.for_target(&entry.feed_url, url),
+    };
+    plan.fetcher.fetch(&request).await
+}
+
+fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add(wait).expect("an unsigned duration is never out of range")
+}
+
+/// The page that an AMP page is a copy of; the copy, where that cannot be had. Looked for once: what the original says of
+/// itself does not count.
+async fn original_of(
+    shared: &Shared,
+    plan: &Plan,
+    options: &FeedOptions,
+    entry: &Entry,
+    copy: Source,
+    original: Url,
+) -> Result<Source, EntryOutcome> {
+    let asked_before = entry.recheck.as_ref().filter(|_| entry.article_id == ArticleId::of_url(&original));
+    match fetch_page(plan, options, entry, &original, asked_before).await {
+        Ok(response) => page_source(options, entry, &original, response, shared.clock.now()),
+        Err(error) => {
+            tracing::warn!(%original, reason = %error, "the AMP page stands in for the page that it is a copy of");
+            Ok(copy)
+        }
+    }
 }
 
 /// What to do where the page cannot be had. An article that has its text keeps it.

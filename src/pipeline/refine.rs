@@ -26,6 +26,7 @@ pub(super) async fn refine(
     let Source { page, raw_sha256, from_feed, raw, validators } = source;
     let fetched_at = page.fetched_at;
     let page_host = page_host(&page);
+    let url = strip_tracking(&page.url);
     let ingredients = Ingredients {
         evidence: entry_evidence(&entry.evidence, options.content, from_feed),
         site: site_evidence(&shared.store, &page_host, entry.known == Known::ThroughThis).await,
@@ -50,12 +51,11 @@ pub(super) async fn refine(
     )
     .await;
     let (article, fingerprint, raw) = refined?;
-    let original_url = entry.article_url();
     Ok(ExtractedArticle {
         article,
         fingerprint,
-        url: strip_tracking(&original_url),
-        original_url,
+        url,
+        original_url: entry.article_url(),
         page_host,
         raw_sha256,
         fetched_at,

@@ -9,7 +9,7 @@ use sqlx::Row as _;
 
 use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS};
 use super::connection::DialectSql;
-use super::sql::{Row, RowsSql, clean, models, word};
+use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
 use super::{Store, StoreError, rechecks};
 use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease, Recheck, Validators};
 
@@ -270,6 +270,8 @@ const UPSERT_ERRORS: RowsSql = RowsSql {
 pub(super) struct Settlement {
     pub(super) entry_id: EntryId,
     pub(super) epoch: i64,
+    /// Another than before, where the page turned out to be a copy of another.
+    pub(super) article_id: ArticleId,
     pub(super) state: EntryState,
     pub(super) next_attempt_at: Timestamp,
     pub(super) failures: u32,
@@ -285,6 +287,7 @@ pub(super) async fn settle(
             query
                 .bind(settlement.entry_id.0)
                 .bind(settlement.epoch)
+                .bind(id_bytes(&settlement.article_id))
                 .bind(word(settlement.state))
                 .bind(settlement.next_attempt_at.as_millisecond())
                 .bind(i64::from(settlement.failures))
@@ -299,9 +302,9 @@ pub(super) async fn settle(
 }
 
 const SETTLE_ENTRIES: RowsSql = RowsSql {
-    before: "WITH settled (entry_id, epoch, next_state, next_at, next_failures) AS (VALUES ",
-    columns: 5,
-    after: ") UPDATE entries SET state = settled.next_state, next_attempt_at = settled.next_at, \
+    before: "WITH settled (entry_id, epoch, next_article, next_state, next_at, next_failures) AS (VALUES ",
+    columns: 6,
+    after: ") UPDATE entries SET article_id = settled.next_article, state = settled.next_state, next_attempt_at = settled.next_at, \
         failures = settled.next_failures, suspect = 0, lease_until = 0, unfinished_attempts = 0 FROM settled \
         WHERE id = settled.entry_id AND lease_epoch = settled.epoch AND lease_until > 0 AND state = 'pending' \
         RETURNING id, lease_epoch",

@@ -32,7 +32,7 @@ pub struct FeedsSync {
 pub enum FeedState {
     /// Polled when due.
     Active,
-    /// Answered 410: polled no more until it is configured anew.
+    /// Answered 410: polled no more until released or configured anew.
     Gone,
     /// Its body crashed the parser again and again: polled no more until released.
     Quarantined,
@@ -149,7 +149,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lets quarantined feeds be polled again, at once. Says how many were quarantined.
+    /// Lets feeds be polled again, at once, that are quarantined or gone. Says how many were.
     pub async fn feeds_release_quarantined(&self, feeds: &[FeedId]) -> Result<u64, StoreError> {
         let now = self.clock.now().as_millisecond();
         let mut tx = self.database.write().await?;
@@ -325,7 +325,7 @@ const UNQUARANTINE_FEEDS: RowsSql = RowsSql {
     before: "WITH released (feed_id, due) AS (VALUES ",
     columns: 2,
     after: ") UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0, next_poll_at = released.due FROM released \
-        WHERE id = released.feed_id AND state = 'quarantined'",
+        WHERE id = released.feed_id AND state IN ('quarantined', 'gone')",
 };
 
 /// A lent feed is due when its lease ends.

@@ -182,7 +182,14 @@ fn settlement(item: &FinishedEntry, now: Timestamp) -> Settlement {
             (EntryState::Quarantined, now, entry.failures.saturating_add(1))
         }
     };
-    Settlement { entry_id: entry.id, epoch: entry.lease.epoch, state, next_attempt_at, failures }
+    Settlement {
+        entry_id: entry.id,
+        epoch: entry.lease.epoch,
+        article_id: entry.article_id,
+        state,
+        next_attempt_at,
+        failures,
+    }
 }
 
 async fn write_errors(

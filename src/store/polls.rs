@@ -59,6 +59,8 @@ pub enum PollResult {
         /// Whether the feed is gone for good (410).
         gone: bool,
     },
+    /// Its host has asked to be left alone: nothing was sent, and nothing changes but when it is due and why.
+    HostPaused,
 }
 
 /// A parsed entry with the article it announces.
@@ -122,7 +124,8 @@ async fn settle_feeds(
                 PollResult::Failed { gone: true, .. } => "gone",
                 PollResult::Failed { gone: false, .. }
                 | PollResult::Unchanged { .. }
-                | PollResult::Parsed { .. } => "active",
+                | PollResult::Parsed { .. }
+                | PollResult::HostPaused => "active",
             };
             query.bind(poll.feed_id.0).bind(poll.lease.epoch).bind(state).bind(poll.next.at.as_millisecond())
         })
@@ -164,6 +167,7 @@ async fn update_details(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(),
         PollResult::Failed { label, reason, .. } => {
             sqlx::query(DETAILS_FAILED).bind(*label).bind(clean(reason).into_owned())
         }
+        PollResult::HostPaused => return note_pause(tx, poll).await,
     };
     let changed = query
         .bind(poll.feed_id.0)
@@ -191,6 +195,13 @@ const DETAILS_PARSED: &str = "UPDATE feed_details SET \
     WHERE feed_id = $7";
 
 const DETAILS_MOVED: &str = "UPDATE feed_details SET url = $1, etag = NULL, last_modified = NULL, body_sha256 = NULL WHERE feed_id = $2";
+
+async fn note_pause(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(), StoreError> {
+    let query = sqlx::query(DETAILS_PAUSED).bind(word(poll.next.decided_by)).bind(poll.feed_id.0);
+    expect_changed("feed_details", 1, query.execute(tx).await?.rows_affected())
+}
+
+const DETAILS_PAUSED: &str = "UPDATE feed_details SET decided_by = $1 WHERE feed_id = $2";
 
 const DETAILS_FAILED: &str = "UPDATE feed_details SET error_label = $1, error_reason = $2, \
     history = $4, decided_by = $5, last_polled_at = $6 WHERE feed_id = $3";

@@ -1,4 +1,4 @@
-//! `feedmill feeds discover` and `export`, as a person calls them.
+//! `feedmill feeds discover`, `export` and `import`, as a person calls them.
 
 use std::process::{Command, Output};
 
@@ -10,12 +10,17 @@ const FEED: &str = "<rss version='2.0'><channel><title>The &amp; news</title><li
                     <item><title>One</title><description>What happened.</description><link>https://example.org/1</link></item></channel></rss>";
 
 /// Runs the program in `dir` with a config that allows loopback.
-fn feedmill(dir: &TempDir, feeds: &str, args: &[&str]) -> Output {
+fn feedmill_outside(dir: &TempDir, feeds: &str, args: &[&str]) -> Output {
     let config = format!("[fetch]\nallow = [\"127.0.0.0/8\"]\nhost_min_gap_ms = 0\n{feeds}");
     std::fs::write(dir.path().join("feedmill.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
     command.args(args).current_dir(dir.path()).env_clear().env("STATE_DIRECTORY", dir.path());
-    tokio::task::block_in_place(|| command.output()).unwrap()
+    command.output().unwrap()
+}
+
+/// The same while a server of the test goes on.
+fn feedmill(dir: &TempDir, feeds: &str, args: &[&str]) -> Output {
+    tokio::task::block_in_place(|| feedmill_outside(dir, feeds, args))
 }
 
 fn text(output: &[u8]) -> String {
@@ -72,4 +77,55 @@ async fn what_is_exported_can_be_included() {
         .unwrap();
     let checked = feedmill(&dir, "", &["--config", "including.toml", "config", "check"]);
     assert!(text(&checked.stdout).contains("1 feeds"), "{checked:?}");
+}
+
+#[test]
+fn another_readers_feeds_are_taken_over() {
+    let dir = TempDir::new().unwrap();
+    let opml = "<opml><body><outline text='World &amp; all'>\
+        <outline type='rss' text='The \"first\"' xmlUrl='https://one.example/feed?a=1&amp;b=2' category='x,/y/'/>\
+        <outline xmlUrl='https://two.example/feed'/></outline>\n\
+        <outline text='Again' xmlUrl='https://one.example/feed?a=1&amp;b=2'/>\n\
+        <outline text='Mine' xmlUrl='https://mine.example/feed'/>\n\
+        <outline text='Off' xmlUrl='https://off.example/feed'/>\n\
+        <outline text='Bad' xmlUrl='gopher://bad.example/'/></body></opml>";
+    std::fs::write(dir.path().join("other.opml"), opml).unwrap();
+    let mine = "[[feed]]\nurl = \"https://mine.example/feed\"\n\
+                [[feed]]\nurl = \"https://off.example/feed\"\nenabled = false\n";
+    let import =
+        |to: &[&str]| feedmill_outside(&dir, mine, &[&["feeds", "import", "other.opml"], to].concat());
+
+    let printed = import(&[]);
+    assert_eq!(printed.status.code(), Some(3), "one is invalid");
+    let tables = "# The \"first\"\n[[feed]]\nurl = \"https://one.example/feed?a=1&b=2\"\ntags = [\"World & all\", \"x\", \"y\"]\n\n\
+                  [[feed]]\nurl = \"https://two.example/feed\"\ntags = [\"World & all\"]\n\n";
+    assert_eq!(text(&printed.stdout), tables);
+    let said = text(&printed.stderr);
+    assert!(
+        said.contains("other.opml:5: left out: must begin with http:// or https://, not gopher:"),
+        "{said}"
+    );
+    assert!(said.contains("2 added, 3 known already, 1 invalid"), "{said}");
+
+    let file = dir.path().join("taken.toml");
+    std::fs::write(&file, "# Kept.\n[[feed]]\nurl = \"https://two.example/feed\"\ninterval_secs = 900\n")
+        .unwrap();
+    let said = text(&import(&["--to", "taken.toml"]).stderr);
+    assert!(said.contains("1 added, 4 known already, 1 invalid"), "{said}");
+    assert!(said.contains("hint: the configuration must include the file"), "{said}");
+    let taken = std::fs::read_to_string(&file).unwrap();
+    assert!(taken.starts_with("# Kept.\n[[feed]]\n") && taken.contains("interval_secs = 900"), "{taken}");
+    import(&["--to", "taken.toml"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), taken, "nothing is added twice");
+    let including = format!("include = [\"taken.toml\"]\n{mine}");
+    std::fs::write(dir.path().join("including.toml"), including).unwrap();
+    let checked = feedmill_outside(&dir, "", &["--config", "including.toml", "config", "check"]);
+    assert!(text(&checked.stdout).contains("3 feeds"), "{checked:?}");
+
+    std::fs::write(&file, "[[feed]]\nurl = 1\n").unwrap();
+    for to in ["taken.toml", "feeds.opml"] {
+        let refused = import(&["--to", to]);
+        assert_eq!(refused.status.code(), Some(1), "{to}: {refused:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "[[feed]]\nurl = 1\n", "left as it is");
 }

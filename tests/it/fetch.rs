@@ -255,7 +255,8 @@ async fn a_refusal_says_when_to_come_back() {
         server.replace("/", reply);
         let error = get(&fetcher, &server.url("/")).await.unwrap_err();
         assert_eq!((error.label(), error.retry()), (label, Retry::Later(retry_after)));
-        assert_eq!(error.freshness(), Freshness { fresh_for, retry_after });
+        let expected = Freshness { fresh_for, retry_after, lacks_validators: true };
+        assert_eq!(error.freshness(), expected);
     }
 }
 

@@ -23,6 +23,7 @@ mod lifecycle;
 mod pages;
 mod parse;
 mod pipeline;
+mod polling;
 mod recheck;
 mod reextract;
 mod seeds;

@@ -22,6 +22,7 @@ pub(crate) fn settings() -> Settings {
         page_max_body_bytes: 1 << 19,
         host_concurrency: 8,
         host_min_gap: Duration::ZERO,
+        max_host_pause: None,
         proxy: None,
         pages_obey_robots: true,
         feeds_obey_robots: false,

@@ -21,6 +21,8 @@ pub(crate) const START: &str = "2026-03-02T08:00:00Z";
 /// What a test wants of its daemon.
 pub(crate) struct TestDaemon {
     feeds: String,
+    fetch: String,
+    schedule: String,
     dir: TempDir,
 }
 
@@ -34,7 +36,19 @@ pub(crate) struct OpenedDaemon {
 impl TestDaemon {
     pub(crate) fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        Self { feeds: String::new(), dir }
+        Self { feeds: String::new(), fetch: String::new(), schedule: String::new(), dir }
+    }
+
+    /// Adds lines to `[fetch]`.
+    pub(crate) fn fetch(mut self, lines: &str) -> Self {
+        writeln!(self.fetch, "{lines}").unwrap();
+        self
+    }
+
+    /// Adds lines to `[schedule]`.
+    pub(crate) fn schedule(mut self, lines: &str) -> Self {
+        writeln!(self.schedule, "{lines}").unwrap();
+        self
     }
 
     /// Adds a feed.
@@ -74,12 +88,14 @@ url = "sqlite:{}"
 allow = ["127.0.0.0/8"]
 host_min_gap_ms = 0
 host_concurrency = 16
-[schedule]
+{}[schedule]
 initial_spread_secs = 0
-[output]
+{}[output]
 dir = "{}"
 {}"#,
             dir.join("feedmill.db").display(),
+            self.fetch,
+            self.schedule,
             output_dir(dir).display(),
             self.feeds
         )
@@ -98,6 +114,15 @@ dir = "{}"
 }
 
 impl OpenedDaemon {
+    /// The same mill after a stop and a start.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { daemon, clock, test } = self;
+        daemon.store().close().await;
+        drop(daemon);
+        let daemon = Arc::new(Daemon::open(test.config(), clock.clone()).await.unwrap());
+        Self { daemon, clock, test }
+    }
+
     /// Polls and processes everything that is due now.
     pub(crate) async fn once(&self) {
         self.daemon.once(&CancellationToken::new()).await.unwrap();

@@ -1,0 +1,89 @@
+//! `feedmill feeds import`: another reader's feeds, as tables for the configuration.
+//!
+//! The feeds of a mill are those of its configuration, and the store follows it: so what is imported becomes a file that
+//! the configuration includes, not rows of the store.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use url::Url;
+
+use super::DONE_IN_PART;
+use crate::config::{Import, Loaded, feeds_in};
+
+pub(crate) fn run(list: &Path, to: Option<&Path>, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+    let bytes = fs::read(list).with_context(|| format!("cannot read {}", list.display()))?;
+    let mut known = loaded.feed_urls();
+    let target = to.map(Target::open).transpose()?;
+    let was_included = target.as_ref().is_none_or(|target| target.feeds.is_subset(&known));
+    if let Some(target) = &target {
+        known.extend(target.feeds.iter().cloned());
+    }
+    let import = Import::read(&bytes, known);
+    for (line, message) in &import.invalid {
+        eprintln!("{}:{line}: left out: {message}", list.display());
+    }
+    match &target {
+        Some(target) => target.append(&import)?,
+        None => io::stdout().lock().write_all(import.to_toml().as_bytes())?,
+    }
+    let (added, known, invalid) = (import.added.len(), import.known, import.invalid.len());
+    eprintln!("{added} added, {known} known already, {invalid} invalid");
+    if let Some(target) = target.filter(|target| added > 0 && (target.feeds.is_empty() || !was_included)) {
+        let name = target.path.display();
+        eprintln!("hint: the configuration must include the file: include = [\"{name}\"]");
+    }
+    Ok(if invalid == 0 { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
+}
+
+/// The file that is added to. What is in it stays.
+struct Target {
+    path: PathBuf,
+    text: String,
+    feeds: HashSet<Url>,
+}
+
+impl Target {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            bail!("{}: the name must end in .toml; hint: --to feeds.toml", path.display());
+        }
+        // A link's target is replaced, not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let feeds = feeds_in(&text)
+            .with_context(|| format!("{} is no file of feeds, and is left as it is", path.display()))?;
+        Ok(Self { path, text, feeds })
+    }
+
+    /// Puts the new feeds behind those that there are: all or none.
+    fn append(&self, import: &Import) -> anyhow::Result<()> {
+        if import.added.is_empty() {
+            return Ok(());
+        }
+        let gap = match self.text.as_str() {
+            "" => "",
+            text if text.ends_with('\n') => "\n",
+            _ => "\n\n",
+        };
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let failed = || format!("cannot write {}", self.path.display());
+        let mut file =
+            tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).with_context(failed)?;
+        write!(file, "{}{gap}{}", self.text, import.to_toml()).with_context(failed)?;
+        if let Ok(found) = fs::metadata(&self.path) {
+            file.as_file().set_permissions(found.permissions()).with_context(failed)?;
+        }
+        file.as_file().sync_all().with_context(failed)?;
+        file.persist(&self.path).with_context(failed)?;
+        Ok(())
+    }
+}

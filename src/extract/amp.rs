@@ -1,0 +1,162 @@
+//! Pages in AMP's dialect of HTML: second copies for phones, each of which names the page that it is a copy of.
+//!
+//! The head alone is looked at, token by token: no tree is built, so no nesting can hurt.
+
+use std::cell::RefCell;
+
+use html5ever::TokenizerResult;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+use url::Url;
+
+/// As much of a page as is looked at.
+const MAX_HEAD_BYTES: usize = 256 << 10;
+/// Where the root's tag has begun at the latest.
+const MAX_PROLOGUE_BYTES: usize = 4 << 10;
+
+/// The page that the AMP page at `page_url` is a copy of: its `rel=canonical`, where that is another address of the same
+/// site. Nothing for a page that is not AMP, and for one that is its own canonical.
+pub fn amp_canonical(html: &str, page_url: &Url) -> Option<Url> {
+    if !may_be_amp(html) {
+        return None;
+    }
+    let end = html.floor_char_boundary(MAX_HEAD_BYTES);
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from_slice(&html[..end]));
+    let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
+    while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
+    tokenizer.end();
+    let head = tokenizer.sink.0.into_inner();
+    let mut canonical = page_url.join(head.canonical.as_deref().filter(|_| head.is_amp)?.trim()).ok()?;
+    canonical.set_fragment(None);
+    let is_other = canonical[..] != page_url[..url::Position::AfterQuery];
+    let is_web = matches!(canonical.scheme(), "http" | "https");
+    (is_web && is_other && is_same_site(&canonical, page_url)).then_some(canonical)
+}
+
+/// A quick look at the root's tag: hardly a page is AMP.
+fn may_be_amp(html: &str) -> bool {
+    let head = &html.as_bytes()[..html.len().min(MAX_PROLOGUE_BYTES)];
+    let root = head.windows(5).position(|window| window.eq_ignore_ascii_case(b"<html"));
+    let Some(tag) = root.map(|at| &head[at..]) else { return false };
+    let tag = &tag[..tag.iter().position(|byte| *byte == b'>').unwrap_or(tag.len())];
+    tag.windows(3).any(|window| window.eq_ignore_ascii_case(b"amp") || window == "⚡".as_bytes())
+}
+
+/// Whether two addresses belong to one site: the same host, but for the labels by which sites name their copies, or a
+/// subdomain of it.
+fn is_same_site(one: &Url, other: &Url) -> bool {
+    let (Some(one), Some(other)) = (one.domain(), other.domain()) else {
+        return one.host() == other.host();
+    };
+    let bare = |host: &str| {
+        let named = ["www.", "amp.", "m.", "mobile."].iter().find_map(|label| host.strip_prefix(label));
+        named.filter(|rest| rest.contains('.')).unwrap_or(host).to_owned()
+    };
+    let (one, other) = (bare(one), bare(other));
+    let is_below = |host: &str, site: &str| {
+        site.contains('.') && host.strip_suffix(site).is_some_and(|labels| labels.ends_with('.'))
+    };
+    one == other || is_below(&one, &other) || is_below(&other, &one)
+}
+
+#[derive(Default)]
+struct Sink(RefCell<Head>);
+
+#[derive(Default)]
+struct Head {
+    is_amp: bool,
+    canonical: Option<String>,
+    is_over: bool,
+}
+
+impl TokenSink for Sink {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line_number: u64) -> TokenSinkResult<()> {
+        let Token::TagToken(tag) = token else { return TokenSinkResult::Continue };
+        self.0.borrow_mut().note(&tag);
+        // Without a tree the tokenizer must be told what holds no markup.
+        match (tag.kind, &*tag.name) {
+            (TagKind::StartTag, "script") => TokenSinkResult::RawData(RawKind::ScriptData),
+            (TagKind::StartTag, "style" | "noframes") => TokenSinkResult::RawData(RawKind::Rawtext),
+            (TagKind::StartTag, "title") => TokenSinkResult::RawData(RawKind::Rcdata),
+            _ => TokenSinkResult::Continue,
+        }
+    }
+}
+
+impl Head {
+    fn note(&mut self, tag: &Tag) {
+        match (tag.kind, &*tag.name) {
+            (TagKind::StartTag, "html") => {
+                self.is_amp |= attribute(tag, "amp").or_else(|| attribute(tag, "⚡")).is_some();
+            }
+            (TagKind::StartTag, "link") if self.canonical.is_none() && !self.is_over => {
+                let rel = attribute(tag, "rel").unwrap_or_default();
+                if rel.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("canonical")) {
+                    self.canonical = attribute(tag, "href").map(str::to_owned);
+                }
+            }
+            // Whoever comments on a page must not say what it is a copy of.
+            (TagKind::StartTag, "body") | (TagKind::EndTag, "head") => self.is_over = true,
+            _ => {}
+        }
+    }
+}
+
+fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
+    tag.attrs.iter().find(|attribute| &*attribute.name.local == name).map(|attribute| &*attribute.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(html: &str) -> Option<String> {
+        canonical_at(html, "https://example.org/amp/one?x=1")
+    }
+
+    fn canonical_at(html: &str, page: &str) -> Option<String> {
+        amp_canonical(html, &Url::parse(page).unwrap()).map(String::from)
+    }
+
+    fn page(html: &str, href: &str) -> String {
+        format!("<!doctype html><{html}><head><link rel=canonical href='{href}'></head><body>")
+    }
+
+    #[test]
+    fn an_amp_page_names_its_original() {
+        for html in ["html amp", "html ⚡ lang=en", "HTML AMP=''"] {
+            assert_eq!(canonical(&page(html, "/one#top")).as_deref(), Some("https://example.org/one"));
+        }
+    }
+
+    #[test]
+    fn other_pages_and_other_sites_do_not_count() {
+        assert_eq!(canonical(&page("html", "/one")), None, "no AMP");
+        assert_eq!(canonical(&page("html amp", "/amp/one?x=1")), None, "its own canonical");
+        assert_eq!(canonical(&page("html amp", "javascript:alert(1)")), None);
+        assert_eq!(canonical(&page("html amp", "https://example.net/one")), None, "another site");
+        assert_eq!(canonical(&page("html amp", "https://evil-example.org/one")), None);
+        assert_eq!(canonical("<html amp><body><link rel=canonical href=/comment>"), None, "not in the head");
+        assert_eq!(canonical("<html amp><script>'<link rel=canonical href=/x>'</script>"), None);
+        assert_eq!(canonical(""), None);
+    }
+
+    #[test]
+    fn a_sites_copies_live_on_hosts_of_their_own() {
+        let html = page("html amp", "https://www.example.org/one");
+        for host in ["amp.example.org", "example.org", "m.example.org", "amp.news.example.org"] {
+            let found = canonical_at(&html, &format!("https://{host}/amp/one"));
+            assert_eq!(found.as_deref(), Some("https://www.example.org/one"), "{host}");
+        }
+        assert_eq!(canonical_at(&html, "https://amp.org/one"), None);
+        let local = page("html amp", "http://127.0.0.2/one");
+        assert_eq!(canonical_at(&local, "http://127.0.0.1/amp"), None);
+        assert!(canonical_at(&local, "http://127.0.0.2/amp").is_some());
+    }
+}

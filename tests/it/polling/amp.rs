@@ -1,0 +1,101 @@
+//! AMP pages are copies: the page that they are copies of is fetched in their stead.
+
+use feedmill::model::{ArticleId, Event};
+use jiff::SignedDuration;
+
+use super::mill;
+use crate::support::daemon::TestDaemon;
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, page, paragraphs, rss};
+
+fn html(body: String) -> Reply {
+    Reply::ok("text/html; charset=utf-8", body)
+}
+
+fn amp(topic: &str, canonical: &str) -> Reply {
+    let head = format!("<head><link rel=\"canonical\" href=\"{canonical}\">");
+    html(page(topic).replace("<html ", "<html amp ").replace("<head>", &head))
+}
+
+fn feed(server: &Server, paths: &[&str]) {
+    let items: Vec<Item> = paths.iter().map(|path| Item::new(path, &server.url(path))).collect();
+    server.respond("/feed", Reply::ok("text/xml", rss(&items)));
+}
+
+#[tokio::test]
+async fn an_amp_page_is_the_article_that_it_is_a_copy_of() {
+    let server = Server::start().await;
+    feed(&server, &["/amp/one?utm_source=x", "/one"]);
+    server.respond("/amp/one", amp("mooring", "/one"));
+    server.respond("/one", html(page("dredging")));
+    let mill = mill(&server).await;
+    mill.once().await;
+    let records = mill.records().await;
+    let one = server.url("/one");
+    assert_eq!(
+        records.iter().map(|record| (record.event, record.id)).collect::<Vec<_>>(),
+        [(Event::Created, ArticleId::of_url(&one)), (Event::Linked, ArticleId::of_url(&one))]
+    );
+    assert_eq!((&records[1].url, records[1].feeds.len()), (&one, 2));
+    assert_eq!(records[1].text, paragraphs("dredging").join("\n\n"));
+}
+
+#[tokio::test]
+async fn another_look_goes_to_the_original_and_finds_the_same_article() {
+    let server = Server::start().await;
+    feed(&server, &["/amp/one"]);
+    server.respond("/amp/one", amp("mooring", "/one"));
+    server.respond("/one", html(page("dredging")).header("ETag", "\"one\""));
+    server.respond("/one", html(page("rigging")));
+    let mill = TestDaemon::new().feed_with(&server.url("/feed"), "recheck = [\"1h\"]").open().await;
+    mill.once().await;
+    mill.advance(SignedDuration::from_hours(2));
+    mill.once().await;
+    let records = mill.records().await;
+    let events: Vec<_> = records.iter().map(|record| (record.event, record.id, record.revision)).collect();
+    let id = ArticleId::of_url(&server.url("/one"));
+    assert_eq!(events, [(Event::Created, id, 1), (Event::Revised, id, 2)]);
+    assert_eq!(records[1].text, paragraphs("rigging").join("\n\n"));
+    let asked = |path: &str| -> Vec<Option<String>> {
+        let requests = server.requests(path);
+        requests.iter().map(|request| request.header("if-none-match").map(str::to_owned)).collect()
+    };
+    assert_eq!(asked("/amp/one"), [None, None], "the original's validator is no use with the copy");
+    assert_eq!(asked("/one"), [None, Some("\"one\"".to_owned())]);
+}
+
+#[tokio::test]
+async fn where_the_original_cannot_be_had_the_copy_stands() {
+    for original in [Reply::status(500), Reply::redirect(302, "http://10.0.0.1/")] {
+        let server = Server::start().await;
+        feed(&server, &["/amp/one"]);
+        server.respond("/amp/one", amp("mooring", "/one"));
+        server.respond("/one", original);
+        let mill = mill(&server).await;
+        mill.once().await;
+        let record = mill.records().await.remove(0);
+        assert_eq!(record.text, paragraphs("mooring").join("\n\n"));
+        assert_eq!(record.id, ArticleId::of_url(&server.url("/amp/one")));
+        assert_eq!(server.requests("/one").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn robots_are_asked_and_no_circle_is_walked() {
+    let server = Server::start().await;
+    feed(&server, &["/amp/one", "/amp/two"]);
+    server.respond("/robots.txt", Reply::ok("text/plain", "User-agent: *\nDisallow: /closed"));
+    server.respond("/amp/one", amp("mooring", "/closed/one"));
+    // Each says that it is a copy of the other.
+    server.respond("/amp/two", amp("dredging", "/amp/again"));
+    server.respond("/amp/again", amp("rigging", "/amp/two"));
+    let mill = mill(&server).await;
+    mill.once().await;
+    assert!(server.requests("/closed/one").is_empty());
+    assert_eq!((server.requests("/amp/two").len(), server.requests("/amp/again").len()), (1, 1));
+    let mut texts: Vec<String> = mill.records().await.into_iter().map(|record| record.text).collect();
+    texts.sort();
+    let mut expected = [paragraphs("mooring").join("\n\n"), paragraphs("rigging").join("\n\n")];
+    expected.sort();
+    assert_eq!(texts, expected);
+}

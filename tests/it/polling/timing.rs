@@ -1,0 +1,259 @@
+use std::collections::HashSet;
+
+use feedmill::schedule::Decision;
+use jiff::SignedDuration;
+
+use super::{LONG, feed, item, mill, status, wait};
+use crate::support::daemon::TestDaemon;
+use crate::support::server::{Reply, Server};
+use crate::support::site::rss;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The wait after polls that are answered so, the last one counting.
+async fn wait_after(replies: Vec<Reply>, options: &str) -> (SignedDuration, Decision) {
+    let server = Server::start().await;
+    let count = replies.len();
+    for reply in replies {
+        server.respond("/feed", reply);
+    }
+    let mill = TestDaemon::new().feed_with(&server.url("/feed"), options).open().await;
+    for poll in 1..=count {
+        mill.once().await;
+        assert_eq!(server.requests("/feed").len(), poll);
+        if poll < count {
+            mill.advance(LONG);
+        }
+    }
+    wait(&mill).await
+}
+
+/// Whether `wait` is what was asked for, jitter included.
+fn is_about(wait: SignedDuration, asked: SignedDuration) -> bool {
+    wait >= asked && wait.as_secs() <= asked.as_secs() + asked.as_secs() / 10
+}
+
+fn tagged(reply: Reply) -> Reply {
+    reply.header("ETag", "\"1\"")
+}
+
+#[tokio::test]
+async fn b11_no_more_than_hourly_and_daily() {
+    let dated: String = (0..9)
+        .map(|n| format!("<item><guid>{n}</guid><pubDate>Mon, 02 Mar 2026 07:5{n}:00 GMT</pubDate></item>"))
+        .collect();
+    let busy = Reply::ok("text/xml", format!("<rss><channel><title>x</title>{dated}</channel></rss>"));
+    let (conditional, _) = wait_after(vec![tagged(busy.clone())], "").await;
+    assert!(conditional >= HOUR, "an entry a minute, and yet {conditional}");
+    let (unconditional, decision) = wait_after(vec![busy], "").await;
+    assert_eq!((unconditional, decision), (DAY, Decision::NoValidators));
+}
+
+#[tokio::test]
+async fn b12_a_restart_polls_nothing_early() {
+    let server = Server::start().await;
+    server.respond("/feed", tagged(feed("one")));
+    let mut mill = mill(&server).await;
+    mill.once().await;
+    for _ in 0..3 {
+        mill = mill.restarted().await;
+        mill.advance(SignedDuration::from_mins(15));
+        mill.once().await;
+    }
+    assert_eq!(server.requests("/feed").len(), 1);
+}
+
+#[tokio::test]
+async fn b13_no_burst_at_subscription() {
+    let server = Server::start().await;
+    server.handle(|request| tagged(feed(request.path())));
+    let mut test = TestDaemon::new().schedule("min_interval_secs = 3600");
+    for number in 0..20 {
+        test = test.feed(&server.url(&format!("/{number}")));
+    }
+    let mill = test.open().await;
+    mill.once().await;
+    mill.once().await;
+    assert_eq!(server.all_requests().len(), 20, "one request a feed, and nothing else");
+    let urls: HashSet<String> = server.all_requests().into_iter().map(|request| request.target).collect();
+    assert_eq!(urls.len(), 20);
+}
+
+#[tokio::test]
+async fn b14_b15_freshness_is_honoured() {
+    let headers = |reply: Reply, lines: &[(&str, &str)]| {
+        lines.iter().fold(tagged(reply), |reply, (name, value)| reply.header(name, value))
+    };
+    let five = ("Cache-Control", "public, max-age=18000");
+    let date = ("Date", "Mon, 02 Mar 2026 06:00:00 GMT");
+    let expires = ("Expires", "Mon, 02 Mar 2026 10:00:00 GMT");
+    let hours = SignedDuration::from_hours;
+    for (name, replies, asked) in [
+        ("14 on 200", vec![headers(feed("one"), &[five])], Some(hours(5))),
+        (
+            "14 on 304",
+            vec![tagged(feed("one")), headers(Reply::status(304), &[("Cache-Control", "max-age=72000")])],
+            Some(hours(20)),
+        ),
+        ("15 less Age", vec![headers(feed("one"), &[five, ("Age", "7200")])], Some(hours(3))),
+        ("15 Expires less Date", vec![headers(feed("one"), &[date, expires])], Some(hours(4))),
+        ("15 max-age beats Expires", vec![headers(feed("one"), &[date, expires, five])], Some(hours(5))),
+        ("15 no-cache", vec![headers(feed("one"), &[("Cache-Control", "no-cache, max-age=18000")])], None),
+    ] {
+        let (wait, decision) = wait_after(replies, "").await;
+        match asked {
+            Some(asked) => {
+                assert!(is_about(wait, asked), "{name}: {wait}");
+                assert_eq!(decision, Decision::CacheFreshness, "{name}");
+            }
+            None => assert_ne!(decision, Decision::CacheFreshness, "{name}"),
+        }
+    }
+    let refused = headers(Reply::status(429), &[five]);
+    let (wait, _) = wait_after(vec![refused], "").await;
+    assert!(is_about(wait, hours(5)), "14 on 429: {wait}");
+}
+
+#[tokio::test]
+async fn b16_retry_after_is_obeyed_and_capped() {
+    let hours = SignedDuration::from_hours;
+    for (status, value, asked) in [
+        (429, "18000", hours(5)),
+        (503, "18000", hours(5)),
+        (429, "Mon, 02 Mar 2026 15:00:00 GMT", hours(7)),
+        (503, "99999999", hours(48)),
+    ] {
+        let (wait, decision) = wait_after(vec![Reply::status(status).header("Retry-After", value)], "").await;
+        assert!(is_about(wait, asked), "{status} {value}: {wait}");
+        assert_eq!(decision, Decision::RetryAfter);
+    }
+    let server = Server::start().await;
+    server.respond("/feed", Reply::status(429).header("Retry-After", "99999999"));
+    let test = TestDaemon::new().schedule("max_retry_after_secs = 36000").feed(&server.url("/feed"));
+    let mill = test.open().await;
+    mill.once().await;
+    assert_eq!(wait(&mill).await.0, hours(10), "the cap is the operator's");
+}
+
+#[tokio::test]
+async fn b17_b19_failures_slow_down_and_are_forgiven() {
+    let server = Server::start().await;
+    server.respond("/feed", tagged(feed("one")));
+    for status in [500, 404, 503, 500, 404, 403, 500, 502] {
+        server.respond("/feed", Reply::status(status));
+    }
+    server.respond("/feed", tagged(feed("two")));
+    let mill = mill(&server).await;
+    mill.once().await;
+    let (regular, _) = wait(&mill).await;
+    mill.advance(LONG);
+    for failures in 1..=8 {
+        mill.once().await;
+        let (next, decision) = wait(&mill).await;
+        assert_eq!(decision, Decision::Backoff);
+        let jitter = regular / 10;
+        assert!(next + jitter >= regular && next <= DAY, "failure {failures}: {next}");
+        mill.advance(LONG);
+    }
+    mill.once().await;
+    let feed = status(&mill, "/feed").await;
+    assert_eq!((feed.consecutive_failures, feed.last_error, feed.entries), (0, None, 2));
+}
+
+#[tokio::test]
+async fn b18_a_pause_is_the_hosts_or_the_feeds() {
+    for (setting, asked) in [("retry_after_pauses_host = true", 0), ("retry_after_pauses_host = false", 1)] {
+        let server = Server::start().await;
+        server.respond("/feed", Reply::status(429).header("Retry-After", "7200"));
+        server.respond("/other", feed("one"));
+        let elsewhere = Server::start_at("127.0.0.2:0").await;
+        elsewhere.respond("/elsewhere", feed("two"));
+        let mut mill = TestDaemon::new().fetch(setting).feed(&server.url("/feed")).open().await;
+        mill.once().await;
+        let urls = [server.url("/feed"), server.url("/other"), elsewhere.url("/elsewhere")];
+        mill.advance(SignedDuration::from_mins(30));
+        mill.reload(&urls.iter().collect::<Vec<_>>()).await.unwrap();
+        mill.once().await;
+        assert_eq!(server.requests("/other").len(), asked, "{setting}");
+        assert_eq!(elsewhere.requests("/elsewhere").len(), 1, "other hosts are not concerned");
+        let other = status(&mill, "/other").await;
+        if asked == 0 {
+            let wait = other.next_poll_at.duration_since(mill.now());
+            assert_eq!((wait, other.last_error), (SignedDuration::from_mins(90), None), "nobody is blamed");
+            mill = mill.restarted().await;
+            mill.once().await;
+            assert!(server.requests("/other").is_empty(), "the pause outlasts the process");
+            mill.advance(SignedDuration::from_mins(91));
+            mill.once().await;
+            assert_eq!(server.requests("/other").len(), 1, "and ends");
+        }
+    }
+}
+
+#[tokio::test]
+async fn b18_pages_wait_for_their_host_too() {
+    let server = Server::start().await;
+    let feeds = Server::start_at("127.0.0.2:0").await;
+    server.respond("/busy", Reply::status(503).header("Retry-After", "3600"));
+    server.respond("/page", Reply::ok("text/html", crate::support::site::page("mooring")));
+    let link = |path: &str| crate::support::site::Item::new(path, &server.url(path));
+    feeds.respond("/feed", tagged(Reply::ok("text/xml", rss(&[link("/page")]))));
+    let mill = TestDaemon::new().feed(&server.url("/busy")).feed(&feeds.url("/feed")).open().await;
+    // The feed on the busy host alone, at first.
+    mill.daemon.step().await.unwrap();
+    mill.once().await;
+    let asked = server.requests("/page").len();
+    let pending = mill.store().totals().await.unwrap().entries_pending;
+    assert!(asked == 0 && pending == 1 || asked == 1 && pending == 0, "{asked} {pending}");
+    mill.advance(SignedDuration::from_mins(61));
+    mill.once().await;
+    assert_eq!(server.requests("/page").len(), 1, "no failure was counted, and the page comes");
+    assert_eq!(mill.records().await.len(), 1);
+}
+
+#[tokio::test]
+async fn b20_feeds_drift_apart() {
+    let server = Server::start().await;
+    server.handle(|request| tagged(feed(request.path())));
+    let mut test = TestDaemon::new();
+    for number in 0..20 {
+        test = test.feed(&server.url(&format!("/{number}")));
+    }
+    let mill = test.open().await;
+    mill.once().await;
+    let feeds = mill.store().feeds_list().await.unwrap();
+    let moments: HashSet<_> = feeds.iter().map(|feed| feed.next_poll_at).collect();
+    assert!(moments.len() > 15, "{} moments for 20 feeds", moments.len());
+}
+
+#[tokio::test]
+async fn b21_the_feeds_own_wishes() {
+    let channel = |wishes: &str| {
+        let body = rss(&[item("one")]).replace("</description>", &format!("</description>{wishes}"));
+        let body = body.replace("<rss ", "<rss xmlns:sy=\"http://purl.org/rss/1.0/modules/syndication/\" ");
+        tagged(Reply::ok("application/rss+xml", body))
+    };
+    let hours = SignedDuration::from_hours;
+    let (wait, decision) = wait_after(vec![channel("<ttl>300</ttl>")], "").await;
+    assert!(is_about(wait, hours(5)) && decision == Decision::Ttl, "{wait} {decision:?}");
+    let period = "<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>4</sy:updateFrequency>";
+    let (wait, decision) = wait_after(vec![channel(period)], "").await;
+    assert!(is_about(wait, hours(6)) && decision == Decision::UpdatePeriod, "{wait} {decision:?}");
+    // It is Monday, eight o'clock.
+    let skipped: String = (9..=13).map(|hour| format!("<hour>{hour}</hour>")).collect();
+    let (wait, decision) = wait_after(vec![channel(&format!("<skipHours>{skipped}</skipHours>"))], "").await;
+    assert!(wait >= hours(6) && wait < hours(7) && decision == Decision::SkipTimes, "{wait} {decision:?}");
+    let monday = "<skipDays><day>Monday</day></skipDays>";
+    let (wait, decision) = wait_after(vec![channel(monday)], "").await;
+    assert!(wait >= hours(16) && wait < hours(17) && decision == Decision::SkipTimes, "{wait} {decision:?}");
+}
+
+#[tokio::test]
+async fn b22_a_far_expiry_is_capped_and_overridden() {
+    let far = || tagged(feed("one")).header("Cache-Control", "max-age=31536000");
+    let (wait, decision) = wait_after(vec![far()], "").await;
+    assert_eq!((wait, decision), (DAY, Decision::MaxInterval));
+    let (wait, decision) = wait_after(vec![far()], "interval_secs = 1800").await;
+    assert!(is_about(wait, SignedDuration::from_mins(30)) && decision == Decision::FixedInterval, "{wait}");
+}
