@@ -41,8 +41,8 @@ impl Reader<'_> {
             // Accounts post what people write.
             let by_hand = || {
                 let persons = [marked, class, text].into_iter().find(|names| !names.is_empty())?;
-                let named = persons.iter().all(|name| name.contains(' '));
-                (named && stated.iter().all(|name| is_account(name))).then_some(persons)
+                let in_full = persons.iter().all(|name| name.contains(' '));
+                (in_full && stated.iter().all(|name| is_account(name))).then_some(persons)
             };
             // Where the byline names others than the head, readers and writers know what it says; the head has whoever
             // put it into the system.
