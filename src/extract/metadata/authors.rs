@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::clues::{BylineKind, Place};
+use super::clues::{Byline, BylineKind, Place};
 use super::{Reach, Reader, byline, words};
 
 /// Names far from the headline that may still be its authors'.
@@ -41,8 +41,8 @@ impl Reader<'_> {
             // Accounts post what people write.
             let by_hand = || {
                 let persons = [marked, class, text].into_iter().find(|names| !names.is_empty())?;
-                let named = persons.iter().all(|name| name.contains(' '));
-                (named && stated.iter().all(|name| is_account(name))).then_some(persons)
+                let in_full = persons.iter().all(|name| name.contains(' '));
+                (in_full && stated.iter().all(|name| is_account(name))).then_some(persons)
             };
             // Where the byline names others than the head, readers and writers know what it says; the head has whoever
             // put it into the system.
@@ -62,7 +62,8 @@ impl Reader<'_> {
         let entry = self.authors_in_entry();
         let far = |kind| self.authors_in_bylines(kind, Reach::Page);
         let (far_marked, far_class) = (far(BylineKind::Marked), far(BylineKind::Class));
-        let candidates = [marked, &entry, class, text, link, &far_marked, &far_class];
+        let signed = self.authors_in_signature();
+        let candidates = [marked, &entry, class, text, link, &far_marked, &far_class, &signed];
         for names in candidates {
             let persons = persons_of(names.clone());
             if !persons.is_empty() {
@@ -80,6 +81,17 @@ impl Reader<'_> {
         });
         let declared = ["author", "twitter:data1"].into_iter().filter_map(|name| self.clues.meta(&[name]));
         bylines.map(|byline| byline.text.as_str()).chain(declared).find_map(byline::collective)
+    }
+
+    /// The names in what stands somewhere on the page and says in full that it names the author: "Written by Ada Lind".
+    fn authors_in_signature(&self) -> Vec<String> {
+        let signatures = self.clues.bylines.iter().filter(|byline| {
+            byline.kind == BylineKind::Text
+                && byline.place == Place::Open
+                && words::opens_byline_in_full(&byline.text)
+        });
+        let names = |byline: &Byline| byline::authors_of_byline(&byline.text);
+        signatures.map(names).find(|names| !names.is_empty()).unwrap_or_default()
     }
 
     /// The names in the bylines at the headline that say that they are bylines.

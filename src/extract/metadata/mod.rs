@@ -226,11 +226,11 @@ impl<'a> Reader<'a> {
             "citation_title",
             "title",
         ];
-        let named = |name: &str| self.clues.meta(&[name]).map(str::to_owned);
-        let declared = named("og:title")
+        let stated = |name: &str| self.clues.meta(&[name]).map(str::to_owned);
+        let declared = stated("og:title")
             .into_iter()
             .chain(self.linked.headline.clone())
-            .chain(names.iter().filter_map(|name| named(name)));
+            .chain(names.iter().filter_map(|name| stated(name)));
         let sections = ["article:section", "og:article:section", "section"];
         title::choose(&title::Sources {
             headings: open(&self.clues.headings),

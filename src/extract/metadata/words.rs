@@ -230,6 +230,11 @@ pub(super) fn without_other_hands(text: &str) -> &str {
     found.min().map_or(text, |at| &text[..at])
 }
 
+/// Whether a short text begins with words that open nothing but a byline: "written by", not "by".
+pub(super) fn opens_byline_in_full(text: &str) -> bool {
+    byline_opening(text).is_some_and(|rest| text.len() - rest.len() > 6)
+}
+
 /// What follows the words that open a byline, where `text` begins with them.
 pub(super) fn byline_opening(text: &str) -> Option<&str> {
     let mut longest = None;
