@@ -240,7 +240,7 @@ impl<'a> Walk<'a> {
             return false;
         }
         if is_inline(tag) {
-            let traits = self.lexicon.traits_of(element);
+            let traits = self.lexicon.describe(element).traits;
             if traits.intersects(Traits::HIDDEN) && &**tag != "a" {
                 return !is_really_hidden(element);
             }
@@ -280,7 +280,8 @@ impl<'a> Walk<'a> {
         }
         let parent = *self.stack.last().expect("the root is never closed");
         let around = &self.document.containers[parent];
-        let path = path_hash(around.path, element);
+        let described = self.lexicon.describe(element);
+        let path = path_hash(around.path, tag, &described);
         let next_kin = self.kins.len();
         let kin = *self.kins.entry(path).or_insert(next_kin);
         let container = Container {
@@ -288,7 +289,7 @@ impl<'a> Walk<'a> {
             parent,
             depth: around.depth + 1,
             tag: tag.clone(),
-            traits: self.lexicon.traits_of(element),
+            traits: described.traits,
             path,
             kin,
             first: self.document.blocks.len(),
@@ -403,15 +404,17 @@ impl<'a> Walk<'a> {
 
     /// Ends the block being gathered, if there is any text in it.
     fn flush(&mut self, by_line_break: bool) {
-        let kind = self.kind(*self.stack.last().expect("the root is never closed"));
+        if self.document.text.len() == self.start {
+            return self.begin(by_line_break);
+        }
+        let container = *self.stack.last().expect("the root is never closed");
+        let kind = self.kind(container);
         let text = &mut self.document.text;
         let trimmed = self.start + text[self.start..].trim_end().len();
         text.truncate(trimmed);
-        self.pending_space = false;
         if text[self.start..].trim_start().is_empty() {
             text.truncate(self.start);
         } else {
-            let container = *self.stack.last().expect("the root is never closed");
             let length = trimmed - self.start;
             let mut inline = Traits::NONE;
             // Byline and date often share a line, each in a span of its own.
@@ -447,9 +450,13 @@ impl<'a> Walk<'a> {
             });
             self.continues = by_line_break;
         }
-        if !by_line_break {
-            self.continues = false;
-        }
+        self.begin(by_line_break);
+    }
+
+    /// Begins to gather the next block.
+    fn begin(&mut self, by_line_break: bool) {
+        self.continues &= by_line_break;
+        self.pending_space = false;
         self.start = self.document.text.len();
         self.inlines.retain(|inline| inline.open);
         self.link_bytes = 0;
@@ -481,22 +488,43 @@ impl<'a> Walk<'a> {
 
 /// Appends `text` with runs of white space as one space and without what no reader sees.
 fn push_folded(out: &mut String, start: usize, pending_space: &mut bool, text: &str) {
-    let mut run = 0;
-    for (at, c) in text.char_indices() {
-        let is_plain = c > ' ' && c < '\x7f';
-        let is_space = !is_plain && c.is_whitespace() && c != '\u{85}';
-        if is_plain || !(is_space || is_invisible(c)) {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let plain = plain_prefix(rest);
+        let is_space = plain == 0 && c.is_whitespace() && c != '\u{85}';
+        let length = if plain > 0 { plain } else { c.len_utf8() };
+        let (piece, after) = rest.split_at(length);
+        rest = after;
+        if plain > 0 {
             if *pending_space {
                 push_space(out, start);
                 *pending_space = false;
             }
-            continue;
+            out.push_str(piece);
         }
-        out.push_str(&text[run..at]);
-        run = at + c.len_utf8();
         *pending_space |= is_space;
     }
-    out.push_str(&text[run..]);
+}
+
+/// Bytes at the start that stay as they are: what readers see, and the single spaces between ASCII signs.
+fn plain_prefix(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let is_sign = |at: usize| matches!(bytes.get(at), Some(b'!'..=b'~'));
+    let mut end = 0;
+    loop {
+        if is_sign(end) {
+            end += 1;
+        } else if end > 0 && bytes.get(end) == Some(&b' ') && is_sign(end + 1) {
+            end += 2;
+        } else if bytes.get(end).is_some_and(|byte| !byte.is_ascii())
+            && let Some(c) = text[end..].chars().next()
+            && !(c.is_whitespace() || is_invisible(c))
+        {
+            end += c.len_utf8();
+        } else {
+            return end;
+        }
+    }
 }
 
 fn push_space(out: &mut String, start: usize) {

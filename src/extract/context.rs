@@ -5,10 +5,11 @@ use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
-use super::blocks::{Document, Kind};
+use super::blocks::{Block, Document, Kind};
 use super::features::is_section;
 use super::lexicon::Traits;
-use super::phrases::{Coverage, Furniture, Match, Phrases, fold};
+use super::measure::letters;
+use super::phrases::{Coverage, Furniture, Match, Phrases, first_two_letters, fold};
 use super::site::Hashed;
 
 /// What is known of a page before any block is scored.
@@ -20,7 +21,7 @@ pub(crate) struct Context<'a> {
     pub(crate) all_traits: Vec<Traits>,
     /// The block that is the headline.
     pub(crate) title_at: Option<usize>,
-    title: Option<String>,
+    title_likeness: Vec<u8>,
     entry_lead: Option<String>,
     /// Running sums over the blocks.
     words: Vec<f32>,
@@ -96,7 +97,7 @@ impl<'a> Context<'a> {
             small_box_traits: Vec::new(),
             all_traits: Vec::new(),
             title_at: None,
-            title: hints.title.map(fold).filter(|title| !title.is_empty()),
+            title_likeness: title_likeness(document, hints.title),
             entry_lead: hints
                 .lead
                 .map(|lead| fold(&lead.chars().take(80).collect::<String>()))
@@ -321,14 +322,7 @@ impl<'a> Context<'a> {
 
     /// 2: the block says the title; 1: a part of it or more than it; 0: neither.
     pub(crate) fn title_likeness(&self, at: usize) -> usize {
-        let block = &self.document.blocks[at];
-        let Some(title) = &self.title else { return 0 };
-        let length = block.end - block.start;
-        if length > title.len() * 2 + 40 || length * 3 < title.len() {
-            return 0;
-        }
-        let text = fold(self.document.text_of(block));
-        if text == *title { 2 } else { usize::from(text.contains(&**title) || title.contains(&*text)) }
+        usize::from(self.title_likeness[at])
     }
 
     /// Whether the same text stands on the page more than once: 0 no, 1 twice, 2 more often.
@@ -340,14 +334,27 @@ impl<'a> Context<'a> {
     /// Whether the block begins the way the page's own description does: 0 there is none, 1 no, 2 yes.
     pub(crate) fn lead(&self, at: usize) -> usize {
         let Some(lead) = &self.entry_lead else { return 0 };
-        let text: String = self.document.text_of(&self.document.blocks[at]).chars().take(100).collect();
-        1 + usize::from(fold(&text).starts_with(&**lead))
+        let text = self.document.text_of(&self.document.blocks[at]);
+        if first_two_letters(text) != first_two_letters(lead) {
+            return 1;
+        }
+        let end = text.char_indices().nth(100).map_or(text.len(), |(at, _)| at);
+        1 + usize::from(fold(&text[..end]).starts_with(&**lead))
     }
 }
 
-/// Letters and digits only: what is left when markup, quotes and spaces have been treated differently.
-fn letters(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+/// How alike each block and the title are: see [`Context::title_likeness`].
+fn title_likeness(document: &Document, title: Option<&str>) -> Vec<u8> {
+    let title = title.map(fold).unwrap_or_default();
+    let likeness = |block: &Block| {
+        let length = block.end - block.start;
+        if title.is_empty() || length > title.len() * 2 + 40 || length * 3 < title.len() {
+            return 0;
+        }
+        let text = fold(document.text_of(block));
+        if text == title { 2 } else { u8::from(text.contains(&title) || title.contains(&text)) }
+    };
+    document.blocks.iter().map(likeness).collect()
 }
 
 fn tag_index(tag: &html5ever::LocalName) -> u8 {

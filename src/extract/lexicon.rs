@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use html5ever::{Attribute, LocalName, local_name};
 
-use super::site::Hashed;
+use super::site::{Hashed, name_hash};
 use super::tree::Element;
 
 /// A set of traits of an element.
@@ -45,19 +45,34 @@ impl Traits {
     }
 }
 
+/// What an element's names and tag say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Described {
+    /// The traits that it has by itself.
+    pub(crate) traits: Traits,
+    /// Hashes of its class and id, for its path.
+    pub(crate) class: Option<u64>,
+    pub(crate) id: Option<u64>,
+}
+
 /// The lexicon with what it has told of this page's names: pages repeat their class names.
 #[derive(Default)]
 pub(crate) struct Lexicon<'a> {
-    known: HashMap<&'a str, Traits, BuildHasherDefault<Hashed>>,
+    known: HashMap<&'a str, (Traits, u64), foldhash::fast::RandomState>,
 }
 
+/// A page that has more different names does not repeat them.
+const MAX_KNOWN: usize = 10_000;
+
 impl<'a> Lexicon<'a> {
-    /// The traits that an element has by itself.
-    pub(crate) fn traits_of(&mut self, element: &'a Element) -> Traits {
+    /// What an element says of itself.
+    pub(crate) fn describe(&mut self, element: &'a Element) -> Described {
         let mut traits = traits_of_tag(&element.name.local);
+        let (mut class, mut id) = (None, None);
         for Attribute { name, value } in &element.attrs {
             traits.insert(match name.local {
-                local_name!("class") | local_name!("id") => self.traits_of_names(value),
+                local_name!("class") => self.look_up(value, &mut class),
+                local_name!("id") => self.look_up(value, &mut id),
                 local_name!("role") => traits_of_role(value),
                 local_name!("itemprop") => traits_of_property(value),
                 local_name!("hidden") => Traits::HIDDEN,
@@ -66,11 +81,18 @@ impl<'a> Lexicon<'a> {
                 _ => Traits::NONE,
             });
         }
-        traits
+        Described { traits, class, id }
     }
 
-    fn traits_of_names(&mut self, names: &'a str) -> Traits {
-        *self.known.entry(names).or_insert_with(|| traits_of_names(names))
+    fn look_up(&mut self, names: &'a str, hash: &mut Option<u64>) -> Traits {
+        let described = || (traits_of_names(names), name_hash(names));
+        let (traits, hash_of_names) = if self.known.len() < MAX_KNOWN {
+            *self.known.entry(names).or_insert_with(described)
+        } else {
+            self.known.get(names).copied().unwrap_or_else(described)
+        };
+        *hash = hash.or(Some(hash_of_names));
+        traits
     }
 }
 
