@@ -4,12 +4,12 @@
 //! are cut into tokens and each token looked up. A trait is evidence, never a verdict: the model weighs it.
 
 use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use html5ever::{Attribute, LocalName, local_name};
 
-use super::site::{Hashed, name_hash};
+use super::site::name_hash;
 use super::tree::Element;
 
 /// A set of traits of an element.
@@ -58,7 +58,7 @@ pub(crate) struct Described {
 /// The lexicon with what it has told of this page's names: pages repeat their class names.
 #[derive(Default)]
 pub(crate) struct Lexicon<'a> {
-    known: HashMap<&'a str, (Traits, u64), foldhash::fast::RandomState>,
+    known: HashMap<&'a str, (Traits, u64), RandomState>,
 }
 
 /// A page that has more different names does not repeat them.
@@ -175,7 +175,7 @@ fn traits_of_names(names: &str) -> Traits {
 }
 
 /// [`TOKENS`] by token.
-static TRAITS_OF_TOKEN: LazyLock<HashMap<&[u8], Traits, BuildHasherDefault<Hashed>>> = LazyLock::new(|| {
+static TRAITS_OF_TOKEN: LazyLock<HashMap<&[u8], Traits, RandomState>> = LazyLock::new(|| {
     TOKENS
         .iter()
         .flat_map(|(traits, tokens)| tokens.iter().map(|token| (token.as_bytes(), *traits)))

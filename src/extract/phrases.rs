@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 
 /// A kind of furniture that words give away.
@@ -97,13 +98,13 @@ struct Phrase {
 /// The compiled lists. A line is looked up in constant time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Phrases {
-    whole: HashMap<Box<str>, (Furniture, Section)>,
+    whole: HashMap<Box<str>, (Furniture, Section), RandomState>,
     /// By the first characters, the longest phrase first.
-    starts: HashMap<[char; 2], Vec<Phrase>>,
+    starts: HashMap<[char; 2], Vec<Phrase>, RandomState>,
     /// By the last characters.
-    ends: HashMap<[char; 2], Vec<Phrase>>,
+    ends: HashMap<[char; 2], Vec<Phrase>, RandomState>,
     /// The first characters of the whole lines, and how many words the longest of them has.
-    openings: HashMap<[char; 2], usize>,
+    openings: HashMap<[char; 2], usize, RandomState>,
 }
 
 /// Bytes at either end of a long line that are compared: no phrase is longer.
