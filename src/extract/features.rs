@@ -302,7 +302,7 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
 }
 
 /// What follows from the first stage's scores.
-pub(crate) fn second(context: &Context<'_>, scores: &super::context::Scores, at: usize, active: &mut Active) {
+pub(crate) fn second(context: &Context<'_>, scores: &super::scores::Scores, at: usize, active: &mut Active) {
     let document = context.document;
     let block = &document.blocks[at];
     let own = &document.containers[block.container];
