@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use super::SiteEvidence;
 use super::blocks::Kind;
 use super::boxes;
-use super::context::{Context, Scores};
+use super::context::Context;
 use super::features::{self, Active};
 use super::model::Model;
+use super::scores::Scores;
 use super::site::{self, Site, Standing};
 use super::trees::Trees;
 

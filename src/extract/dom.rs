@@ -6,23 +6,25 @@
 //! What was parsed before a limit is kept. Comments and the insides of scripts and style sheets, JSON-LD excepted,
 //! never enter the tree.
 
-use std::borrow::Cow;
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::Cell;
 
-use html5ever::tendril::{StrTendril, TendrilSink};
-use html5ever::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
-use html5ever::{Attribute, ParseOpts, QualName, driver, local_name};
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::{
+    BufferQueue, StartTag, TagToken, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts, TreeSink};
+use html5ever::{TokenizerResult, local_name};
 
-use super::tree::{Element, Node, NodeId, NodeRef, ROOT, Tree};
+use super::rawtext::RawText;
+use super::sink::{self, Limits, Sink};
+use super::tree::{NodeId, ROOT, Tree};
 
 /// Bytes fed between two looks at the limits.
 const CHUNK_BYTES: usize = 4096;
-/// Elements above the deepest node.
-const MAX_DEPTH: usize = 512;
-/// Nodes in the tree, detached ones included.
-const MAX_NODES: usize = 300_000;
-/// Steps of the tree builder and comparisons of attribute names; an honest page of a megabyte needs a million.
-const MAX_WORK: u64 = 40_000_000;
+/// An honest page of a megabyte has some ten thousand nodes and needs a million steps of work.
+const LIMITS: Limits = Limits { nodes: 300_000, depth: 512, work: 40_000_000 };
+/// What a node of a page takes in its source, roughly.
+const BYTES_OF_NODE: usize = 64;
 /// Bytes of one tag that could separate attributes, seen while nothing comes out of the tokenizer.
 const MAX_SEPARATORS_IN_TAG: usize = 60_000;
 
@@ -36,24 +38,92 @@ pub(crate) struct Parsed {
 
 /// Parses a whole document or a fragment of one; never fails.
 pub(crate) fn parse(html: &str) -> Parsed {
-    let mut parser = driver::parse_document(Sink::new(), ParseOpts::default());
+    let sink = Sink::with_capacity(html.len() / BYTES_OF_NODE);
+    let builder = TreeBuilder::new(sink, TreeBuilderOpts::default());
+    let tokenizer = Tokenizer::new(Stepper { builder, entered: Cell::new(None) }, TokenizerOpts::default());
+    let sink = &tokenizer.sink.builder.sink;
+    let input = BufferQueue::default();
     let mut partial = false;
     let mut separators = 0;
-    let mut rest = html;
-    while !rest.is_empty() {
-        let (chunk, tail) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES.max(4)));
-        rest = tail;
-        let sink = &parser.tokenizer.sink.sink;
-        let before = sink.built.get();
-        parser.process(StrTendril::from_slice(chunk));
-        let sink = &parser.tokenizer.sink.sink;
-        separators = if sink.built.get() == before { separators + count_separators(chunk) } else { 0 };
-        if separators > MAX_SEPARATORS_IN_TAG || sink.exceeds_limits() {
-            partial = !rest.trim().is_empty();
+    let mut at = 0;
+    while at < html.len() {
+        let chunk = &html[at..html.floor_char_boundary(at + CHUNK_BYTES)];
+        at += chunk.len();
+        let before = sink.built();
+        input.push_back(StrTendril::from_slice(chunk));
+        at = feed(&tokenizer, &input, html, at);
+        separators = if sink.built() == before { separators + count_separators(chunk) } else { 0 };
+        if separators > MAX_SEPARATORS_IN_TAG || sink.exceeds(&LIMITS) {
+            partial = !html[at..].trim().is_empty();
             break;
         }
     }
-    Parsed { tree: parser.finish(), partial }
+    tokenizer.end();
+    Parsed { tree: tokenizer.sink.builder.sink.finish(), partial }
+}
+
+/// Has `input` read, which ends at `at`, scripts and style sheets stepped over. Gives the place to go on from.
+fn feed(tokenizer: &Tokenizer<Stepper>, input: &BufferQueue, html: &str, mut at: usize) -> usize {
+    while !matches!(tokenizer.feed(input), TokenizerResult::Done) {
+        let Some(raw_text) = tokenizer.sink.entered.take() else { continue };
+        let mut rest = StrTendril::new();
+        while let Some(piece) = input.pop_front() {
+            rest.push_tendril(&piece);
+        }
+        let length = raw_text.length(&html[at - rest.len()..]);
+        if length < rest.len() {
+            let length = u32::try_from(length).expect("shorter than a chunk");
+            rest.pop_front(length);
+            input.push_back(rest);
+        } else {
+            at += length - rest.len();
+        }
+    }
+    at
+}
+
+/// Hands tokens on to the tree builder, and has the tokenizer pause where a script or style sheet begins.
+///
+/// For the tokenizer the element is then over: what it reads next is the end tag.
+struct Stepper {
+    builder: TreeBuilder<NodeId, Sink>,
+    /// What it paused for.
+    entered: Cell<Option<RawText>>,
+}
+
+impl TokenSink for Stepper {
+    type Handle = NodeId;
+
+    fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<NodeId> {
+        let raw_text = raw_text(&token);
+        match self.builder.process_token(token, line) {
+            // In a drawing its inside is markup, and the builder does not ask for this.
+            TokenSinkResult::RawData(_) if raw_text.is_some() => {
+                self.entered.set(raw_text);
+                TokenSinkResult::Script(ROOT)
+            }
+            result => result,
+        }
+    }
+
+    fn end(&self) {
+        self.builder.end();
+    }
+
+    fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
+        self.builder.adjusted_current_node_present_but_not_in_html_namespace()
+    }
+}
+
+/// What a token opens that can be stepped over.
+fn raw_text(token: &Token) -> Option<RawText> {
+    let TagToken(tag) = token else { return None };
+    let raw_text = match tag.name {
+        local_name!("script") => RawText::Script,
+        local_name!("style") => RawText::Style,
+        _ => return None,
+    };
+    (tag.kind == StartTag && !sink::holds_text(&tag.name, &tag.attrs)).then_some(raw_text)
 }
 
 fn count_separators(chunk: &str) -> usize {
@@ -63,224 +133,20 @@ fn count_separators(chunk: &str) -> usize {
         .count()
 }
 
-struct Sink {
-    tree: RefCell<Tree>,
-    /// Stands for every comment: nothing is ever attached for it.
-    comment: NodeId,
-    /// Nodes and texts appended: whether the tokenizer gave anything at all.
-    built: Cell<u64>,
-    work: Cell<u64>,
-    /// The node appended last: it tells how deep the tree has become.
-    last: Cell<NodeId>,
-}
-
-impl Sink {
-    fn new() -> Self {
-        let mut tree = Tree::new();
-        let comment = tree.create(Node::Root);
-        Self {
-            tree: RefCell::new(tree),
-            comment,
-            built: Cell::new(0),
-            work: Cell::new(0),
-            last: Cell::new(ROOT),
-        }
-    }
-
-    fn exceeds_limits(&self) -> bool {
-        let tree = self.tree.borrow();
-        let depth = || tree.node(self.last.get()).ancestors().take(MAX_DEPTH + 1).count();
-        tree.len() > MAX_NODES || self.work.get() > MAX_WORK || depth() > MAX_DEPTH
-    }
-
-    fn count(&self, work: u64) {
-        self.work.set(self.work.get() + work);
-    }
-
-    fn attached(&self, id: NodeId) {
-        self.last.set(id);
-        self.count_built();
-    }
-
-    fn count_built(&self) {
-        self.built.set(self.built.get() + 1);
-    }
-}
-
-/// Whether the text inside `parent` says anything about the page.
-fn holds_text(parent: &Node) -> bool {
-    let Node::Element(element) = parent else { return true };
-    match element.name.local {
-        local_name!("style") => false,
-        local_name!("script") => element
-            .attribute(&local_name!("type"))
-            .is_some_and(|kind| kind.to_ascii_lowercase().contains("ld+json")),
-        _ => true,
-    }
-}
-
-/// Adds `text` to the end of a text node; gives it back where there is none.
-fn add_to_text(tree: &mut Tree, node: Option<NodeId>, text: StrTendril) -> Option<StrTendril> {
-    if let Some(node) = node
-        && let Node::Text(before) = tree.value_mut(node)
-    {
-        before.push_tendril(&text);
-        return None;
-    }
-    Some(text)
-}
-
-impl TreeSink for Sink {
-    type Output = Tree;
-    type Handle = NodeId;
-    type ElemName<'a> = Ref<'a, QualName>;
-
-    fn finish(self) -> Tree {
-        self.tree.into_inner()
-    }
-
-    fn parse_error(&self, _message: Cow<'static, str>) {
-        self.count(1);
-    }
-
-    fn set_quirks_mode(&self, mode: QuirksMode) {
-        self.tree.borrow_mut().quirks_mode = mode;
-    }
-
-    fn get_document(&self) -> NodeId {
-        ROOT
-    }
-
-    fn same_node(&self, one: &NodeId, other: &NodeId) -> bool {
-        self.count(1);
-        one == other
-    }
-
-    fn elem_name<'a>(&'a self, target: &'a NodeId) -> Ref<'a, QualName> {
-        self.count(1);
-        Ref::map(self.tree.borrow(), |tree| {
-            let element = tree.node(*target).value().as_element();
-            &element.expect("the tree builder asks for names of elements only").name
-        })
-    }
-
-    fn create_element(&self, name: QualName, attrs: Vec<Attribute>, flags: ElementFlags) -> NodeId {
-        let attribute_count = attrs.len() as u64;
-        self.count(attribute_count * attribute_count / 8);
-        let mut tree = self.tree.borrow_mut();
-        let id = tree.create(Node::Element(Element { name, attrs }));
-        if flags.template {
-            let contents = tree.create(Node::Root);
-            tree.append(id, contents);
-        }
-        id
-    }
-
-    fn create_comment(&self, _text: StrTendril) -> NodeId {
-        self.count_built();
-        self.comment
-    }
-
-    fn create_pi(&self, _target: StrTendril, _data: StrTendril) -> NodeId {
-        self.comment
-    }
-
-    fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {
-        let mut tree = self.tree.borrow_mut();
-        match child {
-            NodeOrText::AppendNode(id) if id == self.comment => {}
-            NodeOrText::AppendNode(id) => {
-                tree.append(*parent, id);
-                self.attached(id);
-            }
-            NodeOrText::AppendText(text) => {
-                self.count_built();
-                let around = tree.node(*parent);
-                if !holds_text(around.value()) {
-                    return;
-                }
-                let last = around.last_child().map(NodeRef::id);
-                if let Some(text) = add_to_text(&mut tree, last, text) {
-                    let id = tree.create(Node::Text(text));
-                    tree.append(*parent, id);
-                }
-            }
-        }
-    }
-
-    fn append_before_sibling(&self, sibling: &NodeId, child: NodeOrText<NodeId>) {
-        let mut tree = self.tree.borrow_mut();
-        if let NodeOrText::AppendNode(id) = child {
-            if id == self.comment {
-                return;
-            }
-            // It goes even where its new place is nowhere.
-            tree.detach(id);
-        }
-        let place = tree.node(*sibling);
-        if place.parent().is_none() {
-            return;
-        }
-        match child {
-            NodeOrText::AppendNode(id) => {
-                tree.insert_before(*sibling, id);
-                self.attached(id);
-            }
-            NodeOrText::AppendText(text) => {
-                self.count_built();
-                let previous = place.previous_sibling().map(NodeRef::id);
-                if let Some(text) = add_to_text(&mut tree, previous, text) {
-                    let id = tree.create(Node::Text(text));
-                    tree.insert_before(*sibling, id);
-                }
-            }
-        }
-    }
-
-    fn append_based_on_parent_node(&self, element: &NodeId, previous: &NodeId, child: NodeOrText<NodeId>) {
-        let has_parent = self.tree.borrow().node(*element).parent().is_some();
-        if has_parent {
-            self.append_before_sibling(element, child);
-        } else {
-            self.append(previous, child);
-        }
-    }
-
-    fn append_doctype_to_document(&self, _name: StrTendril, _public_id: StrTendril, _system_id: StrTendril) {}
-
-    fn remove_from_parent(&self, target: &NodeId) {
-        self.count(1);
-        self.tree.borrow_mut().detach(*target);
-    }
-
-    fn reparent_children(&self, node: &NodeId, new_parent: &NodeId) {
-        self.tree.borrow_mut().move_children(*node, *new_parent);
-    }
-
-    fn add_attrs_if_missing(&self, target: &NodeId, attributes: Vec<Attribute>) {
-        let mut tree = self.tree.borrow_mut();
-        let Node::Element(element) = tree.value_mut(*target) else { return };
-        for attribute in attributes {
-            if element.attrs.iter().all(|known| known.name != attribute.name) {
-                element.attrs.push(attribute);
-            }
-        }
-    }
-
-    fn get_template_contents(&self, target: &NodeId) -> NodeId {
-        let tree = self.tree.borrow();
-        tree.node(*target).first_child().expect("a template is created with its contents").id()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
+    use html5ever::QualName;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
+    use crate::extract::tree::NodeRef;
 
     /// No limit is looked at within a chunk, whose tags may each open all unclosed formatting elements once more.
-    const MAX_NODES_IN_CHUNK: usize = CHUNK_BYTES / "<p>".len() * MAX_DEPTH;
+    const MAX_NODES_IN_CHUNK: usize = CHUNK_BYTES / "<p>".len() * LIMITS.depth;
     const MAX_LEVELS_IN_CHUNK: usize = CHUNK_BYTES / "<p>".len();
 
     fn depth_of(tree: &Tree) -> usize {
@@ -290,6 +156,60 @@ mod tests {
             depths.insert(node.id(), depths[&parent.id()] + 1);
         }
         depths.into_values().max().unwrap_or_default()
+    }
+
+    /// Tags and texts in the page's order, without what scripts and style sheets hold.
+    fn outline<'a>(
+        nodes: impl Iterator<Item = (Option<&'a QualName>, Option<&'a str>, Option<&'a QualName>)>,
+    ) -> String {
+        let is_raw = |name: &QualName| matches!(name.local, local_name!("script") | local_name!("style"));
+        let mut outline = String::new();
+        for (name, text, parent) in nodes {
+            if let Some(name) = name {
+                outline.extend(["<", &name.local, ">"]);
+            }
+            outline.push_str(text.filter(|_| !parent.is_some_and(is_raw)).unwrap_or_default());
+        }
+        outline
+    }
+
+    fn our_outline(html: &str) -> String {
+        let Parsed { tree, .. } = parse(html);
+        fn name_of(node: NodeRef<'_>) -> Option<&QualName> {
+            node.value().as_element().map(|element| &element.name)
+        }
+        outline(
+            tree.root()
+                .descendants()
+                .map(|node| (name_of(node), node.value().as_text(), node.parent().and_then(name_of))),
+        )
+    }
+
+    fn scrapers_outline(html: &str) -> String {
+        let html = scraper::Html::parse_document(html);
+        outline(html.tree.root().descendants().map(|node| {
+            let parent = node.parent().and_then(|parent| parent.value().as_element());
+            let name = node.value().as_element().map(|element| &element.name);
+            (name, node.value().as_text().map(|text| &**text), parent.map(|element| &element.name))
+        }))
+    }
+
+    proptest! {
+        #[test]
+        fn stepping_over_scripts_changes_nothing_else(
+            pieces in vec(
+                select(vec![
+                    "<script>", "<script src=x>", "</script>", "</script ", "</SCRIPT\r\n>", "<script", "</scripts>", "<script/>",
+                    "<style>", "</style>", "</style", "<svg>", "</svg>", "<title>", "</title>", "<p>", "<b>", "</p>",
+                    "<!--", "-->", "<!-", "--", "-", "!", ">", "<", "/", " ", "\n", "word", "\u{e4}", "<textarea>", "</textarea>",
+                    "<table>", "<td>", "<template>", "</template>", "<select>", "</select>", "<head>", "</head>",
+                ]),
+                0..40,
+            )
+        ) {
+            let html = pieces.concat();
+            prop_assert_eq!(our_outline(&html), scrapers_outline(&html));
+        }
     }
 
     #[test]
@@ -312,8 +232,12 @@ mod tests {
             let start = bomb[..40].to_owned();
             let Parsed { tree, partial } = parse(&bomb);
             assert!(partial, "{start}");
-            assert!(tree.len() < MAX_NODES + MAX_NODES_IN_CHUNK, "{start}: {} nodes", tree.len());
-            assert!(depth_of(&tree) < MAX_DEPTH + MAX_LEVELS_IN_CHUNK, "{start}: {} levels", depth_of(&tree));
+            assert!(tree.len() < LIMITS.nodes + MAX_NODES_IN_CHUNK, "{start}: {} nodes", tree.len());
+            assert!(
+                depth_of(&tree) < LIMITS.depth + MAX_LEVELS_IN_CHUNK,
+                "{start}: {} levels",
+                depth_of(&tree)
+            );
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The facts about a block that the model weighs.
 
 use super::blocks::{Block, Document, Kind};
-use super::context::{Context, Scores};
+use super::context::Context;
 use super::lexicon::Traits;
 use super::measure::EDGES;
 use super::model::Group;
 use super::phrases::{Coverage, Furniture};
+use super::scores::Scores;
 
 const TRAITS: usize = super::lexicon::TRAIT_NAMES.len();
 const FURNITURES: usize = 11;

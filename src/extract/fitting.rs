@@ -1,12 +1,13 @@
 //! What a program that fits the model needs: a page's blocks, with the facts about them that the model weighs.
 
 use super::Rules;
-use super::blocks;
-use super::context::{Context, Hints, Scores};
+use super::context::{Context, Hints};
 use super::dom;
 use super::features::{self, Active};
 use super::metadata;
 use super::model::Group;
+use super::scores::Scores;
+use super::segment;
 use super::structured;
 use crate::model::{Page, PageBody};
 
@@ -43,7 +44,7 @@ pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample>
     let dom::Parsed { tree, .. } = dom::parse(html);
     let metadata = metadata::read(&tree, page, None);
     let statements = structured::read(&tree);
-    let document = blocks::segment(&tree, page.final_url.host_str().unwrap_or_default());
+    let document = segment::segment(&tree, page.final_url.host_str().unwrap_or_default());
     let hints = Hints::new(&metadata, &statements);
     let context = Context::new(&document, hints, &rules.phrases);
     let scores = first.map(|first| Scores::new(&context, first.to_vec()));

@@ -73,6 +73,21 @@ fn is_letter(c: char) -> bool {
     }
 }
 
+/// Letters and digits only, in lower case: what is left when markup, quotes and spaces have been treated differently.
+pub(crate) fn letters(text: &str) -> String {
+    let mut letters = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => letters.push(c.to_ascii_lowercase()),
+            // As in `is_letter`: no tables where they are not needed.
+            'а'..='я' | 'α'..='ω' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => letters.push(c),
+            c if !c.is_ascii() && c.is_alphanumeric() => letters.extend(c.to_lowercase()),
+            _ => {}
+        }
+    }
+    letters
+}
+
 /// `char::is_uppercase` likewise.
 fn is_capital(c: char) -> bool {
     match c {
@@ -93,6 +108,13 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     let mut in_word = false;
     let mut ended = false;
     for c in text.chars() {
+        if c.is_ascii_lowercase() {
+            ended = false;
+            letters += 1;
+            words += u32::from(!in_word);
+            in_word = true;
+            continue;
+        }
         if c == ' ' || c == '\n' || c == '\t' {
             counts.sentences += u32::from(ended);
             ended = false;

@@ -1,10 +1,10 @@
 //! A page to its article.
 //!
 //! The page is parsed under guard (`dom`), its metadata read (`metadata`), and its tree cut into text blocks that
-//! hang on boxes (`blocks`). Facts about each block (`features`) are weighed by a fitted model (`choose`), together
-//! with what the host's other pages (`site`) and the feed entry say; the operator's selectors (`operator`) win over all
-//! of it. Lines that name themselves as furniture (`furniture`, `phrases`) leave what was chosen, and the rest is
-//! the text (`text`). Every block's fate is on the account.
+//! hang on boxes (`segment`, `blocks`). Facts about each block (`features`) are weighed by a fitted model (`choose`),
+//! together with what the host's other pages (`site`) and the feed entry say; the operator's selectors (`operator`)
+//! win over all of it. Lines that name themselves as furniture (`furniture`, `phrases`) leave what was chosen, and
+//! the rest is the text (`text`). Every block's fate is on the account.
 
 #![expect(clippy::cast_precision_loss, reason = "counts of words and blocks on a page are far below 2^23")]
 
@@ -27,13 +27,20 @@ mod model;
 mod operator;
 mod phrases;
 mod plain;
+mod rawtext;
 mod reading;
 mod rules;
+mod scores;
+mod segment;
+mod sink;
 mod site;
 mod structured;
+mod tags;
 mod text;
+mod tokens;
 mod tree;
 mod trees;
+mod whitespace;
 
 use std::collections::HashMap;
 

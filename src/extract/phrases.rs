@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 
 /// A kind of furniture that words give away.
@@ -97,11 +98,13 @@ struct Phrase {
 /// The compiled lists. A line is looked up in constant time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Phrases {
-    whole: HashMap<Box<str>, (Furniture, Section)>,
+    whole: HashMap<Box<str>, (Furniture, Section), RandomState>,
     /// By the first characters, the longest phrase first.
-    starts: HashMap<[char; 2], Vec<Phrase>>,
+    starts: HashMap<[char; 2], Vec<Phrase>, RandomState>,
     /// By the last characters.
-    ends: HashMap<[char; 2], Vec<Phrase>>,
+    ends: HashMap<[char; 2], Vec<Phrase>, RandomState>,
+    /// The first characters of the whole lines, and how many words the longest of them has.
+    openings: HashMap<[char; 2], usize, RandomState>,
 }
 
 /// Bytes at either end of a long line that are compared: no phrase is longer.
@@ -118,7 +121,12 @@ impl Phrases {
         let mut phrases = Self::default();
         for (furniture, lists) in lists {
             for line in &lists.whole {
-                phrases.whole.entry(fold(line).into()).or_insert((furniture, lists.section));
+                let text = fold(line);
+                if let Some(key) = first_two(text.chars()) {
+                    let longest = phrases.openings.entry(key).or_default();
+                    *longest = text.split_whitespace().count().max(*longest);
+                }
+                phrases.whole.entry(text.into()).or_insert((furniture, lists.section));
             }
             let phrase = |text: String| Phrase {
                 text: text.into(),
@@ -150,22 +158,26 @@ impl Phrases {
         if line.len() > MAX_LINE_BYTES || words > 64.0 {
             return None;
         }
-        // Whole lines are short, and of a long one only the ends are looked at: folding is what costs.
+        // Whole lines are short, and of a long one only the ends are looked at. Folding is what costs, and few lines
+        // begin or end as any phrase does: the first and the last characters are folded before the rest.
         let (head, tail) = if line.len() <= 2 * EDGE_BYTES {
-            let folded = fold_inner(line);
-            let bare = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '#');
-            if let Some(&(furniture, section)) = self.whole.get(bare) {
-                return Some(Match { furniture, section, coverage: Coverage::Whole });
+            if self.may_be_whole(line) {
+                let folded = fold_inner(line);
+                if let Some(&(furniture, section)) = self.whole.get(folded.trim_matches(is_edge)) {
+                    return Some(Match { furniture, section, coverage: Coverage::Whole });
+                }
             }
-            (folded.clone(), folded)
+            (line, line)
         } else {
             let tail = line.ceil_char_boundary(line.len() - EDGE_BYTES);
-            (fold_inner(&line[..line.floor_char_boundary(EDGE_BYTES)]), fold_inner(&line[tail..]))
+            (&line[..line.floor_char_boundary(EDGE_BYTES)], &line[tail..])
         };
         let fits = |phrase: &&Phrase| words <= phrase.max_words as f32;
-        let start = first_two(head.chars())
-            .and_then(|key| self.starts.get(&key))
-            .and_then(|bucket| bucket.iter().find(|phrase| head.starts_with(&*phrase.text) && fits(phrase)));
+        let bucket = first_two_folded(head).and_then(|key| self.starts.get(&key));
+        let start = bucket.filter(|bucket| bucket.iter().any(|phrase| fits(&phrase))).and_then(|bucket| {
+            let head = fold_inner(head);
+            bucket.iter().find(|phrase| head.starts_with(&*phrase.text) && fits(phrase))
+        });
         if let Some(phrase) = start {
             return Some(Match {
                 furniture: phrase.furniture,
@@ -173,19 +185,71 @@ impl Phrases {
                 coverage: Coverage::Start,
             });
         }
-        let end = first_two(tail.chars().rev())
-            .and_then(|key| self.ends.get(&key))
-            .and_then(|bucket| bucket.iter().find(|phrase| tail.ends_with(&*phrase.text) && fits(phrase)));
+        let bucket = last_two_folded(tail).and_then(|key| self.ends.get(&key));
+        let end = bucket.filter(|bucket| bucket.iter().any(|phrase| fits(&phrase))).and_then(|bucket| {
+            let tail = fold_inner(tail);
+            bucket.iter().find(|phrase| tail.ends_with(&*phrase.text) && fits(phrase))
+        });
         end.map(|phrase| Match {
             furniture: phrase.furniture,
             section: phrase.section,
             coverage: Coverage::End,
         })
     }
+
+    /// Whether a whole line of the lists begins as `line` does and has as many words.
+    fn may_be_whole(&self, line: &str) -> bool {
+        let bare = line.trim_matches(is_edge);
+        let Some(key) = first_two_folded(bare) else { return true };
+        self.openings.get(&key).is_some_and(|&longest| bare.split_whitespace().nth(longest).is_none())
+    }
 }
 
 fn first_two(mut chars: impl Iterator<Item = char>) -> Option<[char; 2]> {
     Some([chars.next()?, chars.next()?])
+}
+
+/// What stands around the words of a line.
+fn is_edge(c: char) -> bool {
+    !c.is_alphanumeric() && c != '#'
+}
+
+/// Whether a character folds to characters of its own, whatever stands beside it.
+fn folds_alone(c: char) -> bool {
+    !c.is_whitespace() && !c.is_ascii_digit() && c != '#'
+}
+
+/// The first two characters that [`fold`] would leave; `None` where it leaves fewer.
+pub(crate) fn first_two_letters(line: &str) -> Option<[char; 2]> {
+    first_two_folded(line.trim_matches(is_edge))
+}
+
+/// The first two characters of the folded line.
+fn first_two_folded(line: &str) -> Option<[char; 2]> {
+    let line = line.trim_start();
+    if let [first, second, ..] = line.as_bytes()
+        && first.is_ascii_alphabetic()
+        && second.is_ascii_alphabetic()
+    {
+        return Some([first, second].map(|letter| char::from(letter.to_ascii_lowercase())));
+    }
+    let second = line.char_indices().filter(|(_, c)| folds_alone(*c)).nth(1);
+    let end = second.map_or(line.len(), |(at, c)| at + c.len_utf8());
+    first_two(fold_inner(&line[..end]).chars())
+}
+
+/// The last two, the last one first.
+fn last_two_folded(line: &str) -> Option<[char; 2]> {
+    let line = line.trim_end();
+    if let [.., before, last] = line.as_bytes()
+        && before.is_ascii_alphabetic()
+        && last.is_ascii_alphabetic()
+    {
+        return Some([last, before].map(|letter| char::from(letter.to_ascii_lowercase())));
+    }
+    let second = line.char_indices().rev().filter(|(_, c)| folds_alone(*c)).nth(1);
+    let start = second.map_or(0, |(at, _)| at);
+    first_two(fold_inner(&line[start..]).chars().rev())
 }
 
 /// The form in which lines are compared: lower case, digits as one `#`, plain apostrophes, single spaces.
@@ -215,5 +279,5 @@ pub(crate) fn fold_inner(line: &str) -> String {
 
 /// The same without what stands around the first and last letter.
 pub(crate) fn fold(line: &str) -> String {
-    fold_inner(line).trim_matches(|c: char| !c.is_alphanumeric() && c != '#').to_owned()
+    fold_inner(line).trim_matches(is_edge).to_owned()
 }

@@ -2,12 +2,13 @@
 
 use html5ever::local_name;
 
-use super::blocks::{Block, Container, Document, Gap, Kind, is_invisible};
+use super::blocks::{Block, Container, Document, Gap, Kind};
 use super::lexicon::Traits;
 use super::links::Targets;
 use super::measure::measure;
 use super::site::hash_text;
 use super::tree::ROOT;
+use super::whitespace::is_invisible;
 
 /// Cuts plain text into blocks.
 pub(crate) fn segment(plain: &str) -> Document {

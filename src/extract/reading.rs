@@ -1,6 +1,6 @@
 //! One reading of one document: its blocks, their fates and its metadata, on the way to the article.
 
-use super::blocks::{self, Block, Document, Kind};
+use super::blocks::{Block, Document, Kind};
 use super::choose::{self, Choice, Fate};
 use super::context::{Context, Hints};
 use super::dom;
@@ -11,6 +11,7 @@ use super::operator::Selected;
 use super::phrases::{Coverage, Furniture, Match, Section};
 use super::plain;
 use super::rules::Rules;
+use super::segment;
 use super::site;
 use super::structured;
 use super::text;
@@ -51,7 +52,7 @@ impl Reading {
             selected.overwrite(page.fetched_at, &mut metadata);
             removed = selected.remove_dropped(&mut tree);
         }
-        let document = blocks::segment(&tree, host);
+        let document = segment::segment(&tree, host);
         let lead = evidence.entry.and_then(feed::lead);
         let stated = evidence.entry.and_then(feed::stated_body);
         let own = Hints::new(&metadata, &statements);

@@ -2,15 +2,15 @@
 
 use std::hash::Hasher;
 
-use html5ever::local_name;
+use html5ever::LocalName;
 
 use super::SiteEvidence;
 use super::blocks::{Block, Container, Document};
 use super::choose::Fate;
 use super::context::Context;
+use super::lexicon::Described;
 use super::measure::is_unspaced;
 use super::phrases::fold;
-use super::tree::Element;
 use crate::model::BlockHash;
 
 /// Joins two hashes; the order matters.
@@ -77,15 +77,15 @@ pub(crate) fn hash_text(text: &str) -> u64 {
     hash
 }
 
-/// The path of `element` below a container of path `around`: tag, classes and id, without the digits that count posts.
-pub(crate) fn path_hash(around: u64, element: &Element) -> u64 {
-    let mut hash = mix(around, hash_bytes(element.name.local.bytes()));
-    for name in [local_name!("class"), local_name!("id")] {
-        if let Some(value) = element.attribute(&name) {
-            hash = mix(hash, hash_bytes(value.bytes().filter(|byte| !byte.is_ascii_digit())));
-        }
-    }
-    hash
+/// Hash of a class or id, without the digits that count posts.
+pub(crate) fn name_hash(name: &str) -> u64 {
+    hash_bytes(name.bytes().filter(|byte| !byte.is_ascii_digit()))
+}
+
+/// The path of an element below a container of path `around`: tag, classes and id.
+pub(crate) fn path_hash(around: u64, tag: &LocalName, described: &Described) -> u64 {
+    let names = [described.class, described.id].into_iter().flatten();
+    names.fold(mix(around, hash_bytes(tag.bytes())), mix)
 }
 
 /// What a hash stands for; part of the hash.

@@ -80,9 +80,11 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// A document with nothing in it.
-    pub(crate) fn new() -> Self {
-        Self { slots: vec![Slot::new(Node::Root)], quirks_mode: QuirksMode::NoQuirks }
+    /// A document with nothing in it, and room for so many nodes.
+    pub(crate) fn with_capacity(nodes: usize) -> Self {
+        let mut slots = Vec::with_capacity(nodes + 1);
+        slots.push(Slot::new(Node::Root));
+        Self { slots, quirks_mode: QuirksMode::NoQuirks }
     }
 
     pub(crate) fn root(&self) -> NodeRef<'_> {

@@ -464,12 +464,10 @@ fn roles(element: &Element) -> Roles {
     let mut roles = Roles::default();
     for Attribute { name, value } in &element.attrs {
         match name.local {
-            local_name!("class") | local_name!("id") => roles.read_class(value),
+            local_name!("class") | local_name!("id") | local_name!("property") => roles.read_class(value),
             local_name!("rel") => roles.read_relation(value),
-            _ if &*name.local == "itemprop" => roles.read_item_property(value),
-            _ if matches!(&*name.local, "data-testid" | "data-component" | "property") => {
-                roles.read_class(value);
-            }
+            local_name!("itemprop") => roles.read_item_property(value),
+            _ if matches!(&*name.local, "data-testid" | "data-component") => roles.read_class(value),
             _ => {}
         }
     }

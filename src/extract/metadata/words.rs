@@ -1,5 +1,7 @@
 //! Words that tell what an element or a line is: in class names, item properties and in front of names and dates.
 
+use super::super::measure::letters;
+
 /// More is no name, headline or description.
 const MAX_MARKUP_BYTES: usize = 4000;
 
@@ -412,7 +414,7 @@ fn is_invisible(c: char) -> bool {
 
 /// Letters and digits of `text` in lower case: what two spellings of one headline share.
 pub(super) fn key(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    letters(text)
 }
 
 /// `text` as readers see it: entities and markup inside it resolved, white space folded.

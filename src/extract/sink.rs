@@ -1,0 +1,240 @@
+//! The tree as html5ever builds it.
+
+use std::borrow::Cow;
+use std::cell::{Cell, Ref, RefCell};
+
+use html5ever::tendril::StrTendril;
+use html5ever::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
+use html5ever::{Attribute, LocalName, QualName, local_name};
+
+use super::tree::{Element, Node, NodeId, NodeRef, ROOT, Tree};
+
+/// How far a tree may grow.
+pub(crate) struct Limits {
+    /// Nodes, what hangs nowhere included.
+    pub(crate) nodes: usize,
+    /// Elements above the node appended last.
+    pub(crate) depth: usize,
+    /// Steps of the tree builder and comparisons of attribute names.
+    pub(crate) work: u64,
+}
+
+/// The builder of a [`Tree`], with an eye on its size.
+pub(crate) struct Sink {
+    tree: RefCell<Tree>,
+    /// Stands for every comment: nothing is ever attached for it.
+    comment: NodeId,
+    /// Nodes and texts appended: whether the tokenizer gave anything at all.
+    built: Cell<u64>,
+    work: Cell<u64>,
+    /// The node appended last: it tells how deep the tree has become.
+    last: Cell<NodeId>,
+}
+
+impl Sink {
+    /// A builder with room for so many nodes.
+    pub(crate) fn with_capacity(nodes: usize) -> Self {
+        let mut tree = Tree::with_capacity(nodes);
+        let comment = tree.create(Node::Root);
+        Self {
+            tree: RefCell::new(tree),
+            comment,
+            built: Cell::new(0),
+            work: Cell::new(0),
+            last: Cell::new(ROOT),
+        }
+    }
+
+    pub(crate) fn exceeds(&self, limits: &Limits) -> bool {
+        let tree = self.tree.borrow();
+        let depth = || tree.node(self.last.get()).ancestors().take(limits.depth + 1).count();
+        tree.len() > limits.nodes || self.work.get() > limits.work || depth() > limits.depth
+    }
+
+    /// Nodes and texts appended: whether the tokenizer gave anything at all.
+    pub(crate) fn built(&self) -> u64 {
+        self.built.get()
+    }
+
+    fn count(&self, work: u64) {
+        self.work.set(self.work.get() + work);
+    }
+
+    fn attached(&self, id: NodeId) {
+        self.last.set(id);
+        self.count_built();
+    }
+
+    fn count_built(&self) {
+        self.built.set(self.built.get() + 1);
+    }
+}
+
+/// Whether the text inside such an element says anything about the page: that of a script does as JSON-LD only.
+pub(crate) fn holds_text(name: &LocalName, attributes: &[Attribute]) -> bool {
+    let is_linked_data = |attribute: &Attribute| {
+        attribute.name.local == local_name!("type")
+            && attribute.value.to_ascii_lowercase().contains("ld+json")
+    };
+    match *name {
+        local_name!("style") => false,
+        local_name!("script") => attributes.iter().any(is_linked_data),
+        _ => true,
+    }
+}
+
+/// Adds `text` to the end of a text node; gives it back where there is none.
+fn add_to_text(tree: &mut Tree, node: Option<NodeId>, text: StrTendril) -> Option<StrTendril> {
+    if let Some(node) = node
+        && let Node::Text(before) = tree.value_mut(node)
+    {
+        before.push_tendril(&text);
+        return None;
+    }
+    Some(text)
+}
+
+impl TreeSink for Sink {
+    type Output = Tree;
+    type Handle = NodeId;
+    type ElemName<'a> = Ref<'a, QualName>;
+
+    fn finish(self) -> Tree {
+        self.tree.into_inner()
+    }
+
+    fn parse_error(&self, _message: Cow<'static, str>) {
+        self.count(1);
+    }
+
+    fn set_quirks_mode(&self, mode: QuirksMode) {
+        self.tree.borrow_mut().quirks_mode = mode;
+    }
+
+    fn get_document(&self) -> NodeId {
+        ROOT
+    }
+
+    fn same_node(&self, one: &NodeId, other: &NodeId) -> bool {
+        self.count(1);
+        one == other
+    }
+
+    fn elem_name<'a>(&'a self, target: &'a NodeId) -> Ref<'a, QualName> {
+        self.count(1);
+        Ref::map(self.tree.borrow(), |tree| {
+            let element = tree.node(*target).value().as_element();
+            &element.expect("the tree builder asks for names of elements only").name
+        })
+    }
+
+    fn create_element(&self, name: QualName, attrs: Vec<Attribute>, flags: ElementFlags) -> NodeId {
+        let attribute_count = attrs.len() as u64;
+        self.count(attribute_count * attribute_count / 8);
+        let mut tree = self.tree.borrow_mut();
+        let id = tree.create(Node::Element(Element { name, attrs }));
+        if flags.template {
+            let contents = tree.create(Node::Root);
+            tree.append(id, contents);
+        }
+        id
+    }
+
+    fn create_comment(&self, _text: StrTendril) -> NodeId {
+        self.count_built();
+        self.comment
+    }
+
+    fn create_pi(&self, _target: StrTendril, _data: StrTendril) -> NodeId {
+        self.comment
+    }
+
+    fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {
+        let mut tree = self.tree.borrow_mut();
+        match child {
+            NodeOrText::AppendNode(id) if id == self.comment => {}
+            NodeOrText::AppendNode(id) => {
+                tree.append(*parent, id);
+                self.attached(id);
+            }
+            NodeOrText::AppendText(text) => {
+                self.count_built();
+                let around = tree.node(*parent);
+                if let Node::Element(element) = around.value()
+                    && !holds_text(&element.name.local, &element.attrs)
+                {
+                    return;
+                }
+                let last = around.last_child().map(NodeRef::id);
+                if let Some(text) = add_to_text(&mut tree, last, text) {
+                    let id = tree.create(Node::Text(text));
+                    tree.append(*parent, id);
+                }
+            }
+        }
+    }
+
+    fn append_before_sibling(&self, sibling: &NodeId, child: NodeOrText<NodeId>) {
+        let mut tree = self.tree.borrow_mut();
+        if let NodeOrText::AppendNode(id) = child {
+            if id == self.comment {
+                return;
+            }
+            // It goes even where its new place is nowhere.
+            tree.detach(id);
+        }
+        let place = tree.node(*sibling);
+        if place.parent().is_none() {
+            return;
+        }
+        match child {
+            NodeOrText::AppendNode(id) => {
+                tree.insert_before(*sibling, id);
+                self.attached(id);
+            }
+            NodeOrText::AppendText(text) => {
+                self.count_built();
+                let previous = place.previous_sibling().map(NodeRef::id);
+                if let Some(text) = add_to_text(&mut tree, previous, text) {
+                    let id = tree.create(Node::Text(text));
+                    tree.insert_before(*sibling, id);
+                }
+            }
+        }
+    }
+
+    fn append_based_on_parent_node(&self, element: &NodeId, previous: &NodeId, child: NodeOrText<NodeId>) {
+        let has_parent = self.tree.borrow().node(*element).parent().is_some();
+        if has_parent {
+            self.append_before_sibling(element, child);
+        } else {
+            self.append(previous, child);
+        }
+    }
+
+    fn append_doctype_to_document(&self, _name: StrTendril, _public_id: StrTendril, _system_id: StrTendril) {}
+
+    fn remove_from_parent(&self, target: &NodeId) {
+        self.count(1);
+        self.tree.borrow_mut().detach(*target);
+    }
+
+    fn reparent_children(&self, node: &NodeId, new_parent: &NodeId) {
+        self.tree.borrow_mut().move_children(*node, *new_parent);
+    }
+
+    fn add_attrs_if_missing(&self, target: &NodeId, attributes: Vec<Attribute>) {
+        let mut tree = self.tree.borrow_mut();
+        let Node::Element(element) = tree.value_mut(*target) else { return };
+        for attribute in attributes {
+            if element.attrs.iter().all(|known| known.name != attribute.name) {
+                element.attrs.push(attribute);
+            }
+        }
+    }
+
+    fn get_template_contents(&self, target: &NodeId) -> NodeId {
+        let tree = self.tree.borrow();
+        tree.node(*target).first_child().expect("a template is created with its contents").id()
+    }
+}

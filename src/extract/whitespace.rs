@@ -1,0 +1,60 @@
+//! White space and what no reader sees, on the way from markup to text.
+
+/// Appends `text` with runs of white space as one space and without what no reader sees.
+pub(crate) fn push_folded(out: &mut String, start: usize, pending_space: &mut bool, text: &str) {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let plain = plain_prefix(rest);
+        let is_space = plain == 0 && c.is_whitespace() && c != '\u{85}';
+        let length = if plain > 0 { plain } else { c.len_utf8() };
+        let (piece, after) = rest.split_at(length);
+        rest = after;
+        if plain > 0 {
+            if *pending_space {
+                push_space(out, start);
+                *pending_space = false;
+            }
+            out.push_str(piece);
+        }
+        *pending_space |= is_space;
+    }
+}
+
+/// Bytes at the start that stay as they are: what readers see, and the single spaces between ASCII signs.
+fn plain_prefix(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let is_sign = |at: usize| matches!(bytes.get(at), Some(b'!'..=b'~'));
+    let mut end = 0;
+    loop {
+        if is_sign(end) {
+            end += 1;
+        } else if end > 0 && bytes.get(end) == Some(&b' ') && is_sign(end + 1) {
+            end += 2;
+        } else if bytes.get(end).is_some_and(|byte| !byte.is_ascii())
+            && let Some(c) = text[end..].chars().next()
+            && !(c.is_whitespace() || is_invisible(c))
+        {
+            end += c.len_utf8();
+        } else {
+            return end;
+        }
+    }
+}
+
+fn push_space(out: &mut String, start: usize) {
+    if out.len() > start && !out.ends_with(['\t', '\n']) {
+        out.push(' ');
+    }
+}
+
+/// Appends `text` as it is, but for what no reader sees.
+pub(crate) fn push_preformatted(out: &mut String, text: &str) {
+    out.extend(text.chars().filter(|&c| c == '\n' || c == '\t' || !(c.is_control() || is_invisible(c))));
+}
+
+/// Controls, and marks that carry no meaning in running text: zero-width spaces, soft hyphens, direction overrides. The
+/// zero-width joiners stay: Persian and Hindi need them.
+pub(crate) fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffc}' | '\u{e000}'..='\u{f8ff}')
+}
