@@ -19,7 +19,7 @@ use crate::lifecycle::Lifecycle;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
-use crate::pipeline::{Plan, Shared, Tally, line};
+use crate::pipeline::{Plan, Shared, Tally, line, retention};
 use crate::publish::PublishError;
 use crate::publish::files::{Folder, Selection};
 use crate::store::{FeedsSync, RunLock, Store, StoreError};
@@ -179,6 +179,7 @@ impl Daemon {
         let refining = line::drain(&articles, entries_recorded, clock, &feeds_done, soft);
         tokio::try_join!(Box::pin(polling), Box::pin(refining))?;
         self.write_files().await?;
+        retention::pass(&self.shared, soft).await?;
         Ok(())
     }
 
@@ -208,10 +209,22 @@ impl Daemon {
             let articles = Articles(daemon.shared.clone());
             line::run(&articles, &daemon.shared.entries_recorded, &daemon.shared.clock, &soft, &hard).await;
         });
+        let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
+        lifecycle.spawn("retention", async move { daemon.keep_removing(&soft).await });
         if self.output.is_some() {
             lifecycle.spawn("files", async move { self.keep_writing_files(&all_stored).await });
         }
         Ok(address)
+    }
+
+    /// Removes what is old enough, now and every hour.
+    async fn keep_removing(&self, soft: &CancellationToken) {
+        while !soft.is_cancelled() {
+            if let Err(error) = retention::pass(&self.shared, soft).await {
+                tracing::error!(error = %error, "cannot remove what is old; trying again");
+            }
+            soft.run_until_cancelled(tokio::time::sleep(retention::INTERVAL)).await;
+        }
     }
 
     async fn listen(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
-use super::check::Checker;
+use super::check::{Checker, DAY_SECS};
 use super::raw;
 use crate::model::RawPages;
 use crate::pipeline::Keeping;
@@ -14,18 +14,28 @@ use crate::pipeline::Keeping;
 const RECHECK_SECS: std::ops::RangeInclusive<i64> = 60..=365 * 86_400;
 const MAX_RECHECKS: usize = 10;
 
+/// How long something may be kept; 0 is for ever.
+const KEEP_DAYS: std::ops::RangeInclusive<u64> = 0..=36_500;
+
 /// The section as the file says it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Articles {
     pub(super) recheck: Vec<String>,
     pub(super) raw: RawPages,
+    pub(super) keep_days: u64,
+    pub(super) keep_raw_days: u64,
 }
 
 impl Checker<'_> {
     /// What is kept of the articles of a feed that says nothing else.
     pub(super) fn articles(&mut self, raw: &Articles) -> Keeping {
-        Keeping { recheck: self.ages("articles.recheck", &raw.recheck), raw: raw.raw }
+        Keeping {
+            recheck: self.ages("articles.recheck", &raw.recheck),
+            raw: raw.raw,
+            keep: self.days("articles.keep_days", raw.keep_days),
+            keep_raw: self.days("articles.keep_raw_days", raw.keep_raw_days),
+        }
     }
 
     /// What is kept of one feed's articles; `path` is that of its table.
@@ -34,7 +44,21 @@ impl Checker<'_> {
         Keeping {
             recheck: recheck.unwrap_or_else(|| defaults.recheck.clone()),
             raw: feed.raw.unwrap_or(defaults.raw),
+            keep: match feed.keep_days {
+                Some(days) => self.days(&format!("{path}.keep_days"), days),
+                None => defaults.keep,
+            },
+            keep_raw: match feed.keep_raw_days {
+                Some(days) => self.days(&format!("{path}.keep_raw_days"), days),
+                None => defaults.keep_raw,
+            },
         }
+    }
+
+    /// A number of days; 0 stands for ever.
+    fn days(&mut self, path: &str, days: u64) -> Option<Duration> {
+        let days: u64 = self.number(path, days, KEEP_DAYS);
+        (days > 0).then(|| Duration::from_secs(days * DAY_SECS))
     }
 
     fn ages(&mut self, path: &str, raw: &[String]) -> Vec<Duration> {

@@ -231,6 +231,10 @@ pub(super) struct Feed {
     pub(super) recheck: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) raw: Option<RawPages>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) keep_days: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) keep_raw_days: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -259,6 +263,8 @@ impl Feed {
             content: None,
             recheck: None,
             raw: None,
+            keep_days: None,
+            keep_raw_days: None,
             tags,
             timeout_secs: None,
             user_agent: None,

@@ -14,6 +14,8 @@ pub mod feeds;
 pub mod line;
 /// The page that an article is made from.
 mod pages;
+/// What is old enough goes.
+pub mod retention;
 /// The article that is made from it.
 mod refine;
 /// Kept pages, read anew.
@@ -99,6 +101,10 @@ pub struct Keeping {
     pub recheck: Vec<Duration>,
     /// Whether the pages themselves are kept.
     pub raw: RawPages,
+    /// How long articles are kept after their last event; for ever where `None`.
+    pub keep: Option<Duration>,
+    /// How long kept pages are; as long as their articles where `None`.
+    pub keep_raw: Option<Duration>,
 }
 
 /// What a reload replaces, all of it at once.

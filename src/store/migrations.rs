@@ -26,8 +26,12 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: &[Migration] =
-    &[migration!(1, "0001_initial"), migration!(2, "0002_recheck"), migration!(3, "0003_raw_pages")];
+const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_initial"),
+    migration!(2, "0002_recheck"),
+    migration!(3, "0003_raw_pages"),
+    migration!(4, "0004_retention"),
+];
 
 /// Which migrations a database has and which it lacks, by name, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]

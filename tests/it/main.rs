@@ -25,6 +25,7 @@ mod parse;
 mod pipeline;
 mod recheck;
 mod reextract;
+mod retention;
 mod seeds;
 mod store;
 mod store_sqlite;

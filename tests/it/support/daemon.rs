@@ -115,6 +115,11 @@ impl OpenedDaemon {
         self.daemon.store()
     }
 
+    /// The config file, for a test that runs the program beside the daemon.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.test.write_config()
+    }
+
     /// Every record so far.
     pub(crate) async fn records(&self) -> Vec<Record> {
         self.store().records_after(0, 10_000).await.unwrap()
