@@ -22,6 +22,7 @@ use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention};
 use crate::publish::PublishError;
 use crate::publish::files::{Folder, Selection};
+use crate::publish::warc::Archive;
 use crate::store::{FeedsSync, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -77,7 +78,7 @@ impl std::fmt::Debug for Fixed {
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        let Config { database, pipeline, http_listen, output_dir, stop_timeout, log, .. } = config;
+        let Config { database, pipeline, http_listen, output_dir, warc, stop_timeout, log, .. } = config;
         Self(vec![
             // Never printed: it may hold a password.
             ("database.url", database.url.expose_secret().to_owned()),
@@ -87,6 +88,7 @@ impl Fixed {
             ("extract.timeout_secs", format!("{:?}", pipeline.extract_timeout)),
             ("http.listen", format!("{http_listen:?}")),
             ("output.dir", format!("{output_dir:?}")),
+            ("output.warc_dir, output.warc_max_file_bytes", format!("{warc:?}")),
             ("lifecycle.stop_timeout_secs", format!("{stop_timeout:?}")),
             ("log.format", format!("{:?}", log.format)),
         ])
@@ -104,6 +106,7 @@ impl Daemon {
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let output =
             config.output_dir.as_deref().map(|dir| Folder::open(dir, Selection::Originals)).transpose()?;
+        let archive = config.warc.clone().map(Archive::open).transpose()?;
         let plan = plan(&config, &clock)?;
         let store = Store::open(&config.database, clock.clone()).await?;
         let lock = store.lock_for_running().await?;
@@ -117,6 +120,7 @@ impl Daemon {
             workers: Workers::new(settings.extract_concurrency, settings.extract_timeout),
             outage: Arc::default(),
             alone: Arc::new(Mutex::new(())),
+            archive,
             tally: Arc::new(Tally::default()),
             entries_recorded: Arc::new(Notify::new()),
             articles_stored: Arc::new(Notify::new()),

@@ -1,14 +1,16 @@
-//! `[articles]`: what is kept of articles, for all feeds and for one.
+//! `[articles]`: what is kept of articles, for all feeds and for one; and where their pages are archived.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
-use super::check::{Checker, DAY_SECS};
+use super::check::{Checker, DAY_SECS, output_dir};
 use super::raw;
 use crate::model::RawPages;
 use crate::pipeline::Keeping;
+use crate::publish::warc;
 
 /// Ages at which a page may be looked at again: from and to, and how many of them.
 const RECHECK_SECS: std::ops::RangeInclusive<i64> = 60..=365 * 86_400;
@@ -27,7 +29,16 @@ pub(super) struct Articles {
     pub(super) keep_raw_days: u64,
 }
 
+/// How large a WARC file may grow.
+const WARC_BYTES: std::ops::RangeInclusive<u64> = 1_048_576..=107_374_182_400;
+
 impl Checker<'_> {
+    /// Where pages are archived, if anywhere.
+    pub(super) fn warc(&mut self, raw: &raw::Output, state_dir: &Path) -> Option<warc::Settings> {
+        let max_file_bytes = self.number("output.warc_max_file_bytes", raw.warc_max_file_bytes, WARC_BYTES);
+        output_dir(&raw.warc_dir, state_dir).map(|dir| warc::Settings { dir, max_file_bytes })
+    }
+
     /// What is kept of the articles of a feed that says nothing else.
     pub(super) fn articles(&mut self, raw: &Articles) -> Keeping {
         Keeping {

@@ -312,9 +312,9 @@ impl Checker<'_> {
     }
 }
 
-/// Relative to the state directory; nothing where empty.
-pub(super) fn output_dir(raw: &raw::Output, state_dir: &Path) -> Option<PathBuf> {
-    (!raw.dir.as_os_str().is_empty()).then(|| state_dir.join(&raw.dir))
+/// A folder, relative to the state directory; nothing where empty.
+pub(super) fn output_dir(dir: &Path, state_dir: &Path) -> Option<PathBuf> {
+    (!dir.as_os_str().is_empty()).then(|| state_dir.join(dir))
 }
 
 /// Whether the SQLite file was put into `dir`.

@@ -181,10 +181,18 @@ impl Default for Http {
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Output {
     pub(super) dir: PathBuf,
+    pub(super) warc_dir: PathBuf,
+    pub(super) warc_max_file_bytes: u64,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { dir: PathBuf::new(), warc_dir: PathBuf::new(), warc_max_file_bytes: 1_073_741_824 }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

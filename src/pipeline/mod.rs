@@ -38,6 +38,7 @@ use crate::clock::Clock;
 use crate::extract::Rules;
 use crate::fetch::{self, FetchError, Fetcher, Outage};
 use crate::model::{ContentSource, RawPages};
+use crate::publish::warc::Archive;
 use crate::store::Store;
 use crate::telemetry::metrics;
 use crate::{dedup, schedule};
@@ -146,6 +147,8 @@ pub struct Shared {
     pub outage: Arc<Mutex<Outage>>,
     /// Held while a suspect is parsed (see [`suspects`]).
     pub alone: Arc<tokio::sync::Mutex<()>>,
+    /// Where pages are archived, where they are.
+    pub archive: Option<Archive>,
     /// What has been done since the start.
     pub tally: Arc<Tally>,
     /// Rung by the first half when it has recorded entries, so that the second need not wait for its next look.

@@ -5,6 +5,8 @@
 pub mod files;
 /// Records as JSON lines.
 pub mod lines;
+/// Pages as they came, for other tools.
+pub mod warc;
 
 use crate::store::StoreError;
 

@@ -31,3 +31,4 @@ mod seeds;
 mod store;
 mod store_sqlite;
 mod support;
+mod warc;

@@ -21,6 +21,7 @@ pub(crate) const START: &str = "2026-03-02T08:00:00Z";
 /// What a test wants of its daemon.
 pub(crate) struct TestDaemon {
     feeds: String,
+    output: String,
     dir: TempDir,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct OpenedDaemon {
 impl TestDaemon {
     pub(crate) fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        Self { feeds: String::new(), dir }
+        Self { feeds: String::new(), output: String::new(), dir }
     }
 
     /// Adds a feed.
@@ -45,6 +46,12 @@ impl TestDaemon {
     /// Adds a feed with options, as lines of its `[[feed]]` table.
     pub(crate) fn feed_with(mut self, url: &Url, options: &str) -> Self {
         self.add_feed(url, options);
+        self
+    }
+
+    /// Adds lines to the `[output]` table.
+    pub(crate) fn output(mut self, lines: &str) -> Self {
+        self.output.push_str(lines);
         self
     }
 
@@ -78,9 +85,11 @@ host_concurrency = 64
 initial_spread_secs = 0
 [output]
 dir = "{}"
+{}
 {}"#,
             dir.join("feedmill.db").display(),
             output_dir(dir).display(),
+            self.output,
             self.feeds
         )
     }
