@@ -19,9 +19,10 @@ use crate::lifecycle::Lifecycle;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
-use crate::pipeline::{Plan, Shared, Tally, line};
+use crate::pipeline::{Plan, Shared, Tally, line, retention};
 use crate::publish::PublishError;
 use crate::publish::files::{Folder, Selection};
+use crate::publish::warc::Archive;
 use crate::store::{FeedsSync, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -77,7 +78,7 @@ impl std::fmt::Debug for Fixed {
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        let Config { database, pipeline, http_listen, output_dir, stop_timeout, log, .. } = config;
+        let Config { database, pipeline, http_listen, output_dir, warc, stop_timeout, log, .. } = config;
         Self(vec![
             // Never printed: it may hold a password.
             ("database.url", database.url.expose_secret().to_owned()),
@@ -87,6 +88,7 @@ impl Fixed {
             ("extract.timeout_secs", format!("{:?}", pipeline.extract_timeout)),
             ("http.listen", format!("{http_listen:?}")),
             ("output.dir", format!("{output_dir:?}")),
+            ("output.warc_dir, output.warc_max_file_bytes", format!("{warc:?}")),
             ("lifecycle.stop_timeout_secs", format!("{stop_timeout:?}")),
             ("log.format", format!("{:?}", log.format)),
         ])
@@ -104,6 +106,7 @@ impl Daemon {
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let output =
             config.output_dir.as_deref().map(|dir| Folder::open(dir, Selection::Originals)).transpose()?;
+        let archive = config.warc.clone().map(Archive::open).transpose()?;
         let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
         let plan = plan(&config, fetcher)?;
         let store = Store::open(&config.database, clock.clone()).await?;
@@ -118,6 +121,7 @@ impl Daemon {
             workers: Workers::new(settings.extract_concurrency, settings.extract_timeout),
             outage: Arc::default(),
             alone: Arc::new(Mutex::new(())),
+            archive,
             tally: Arc::new(Tally::default()),
             entries_recorded: Arc::new(Notify::new()),
             articles_stored: Arc::new(Notify::new()),
@@ -181,6 +185,7 @@ impl Daemon {
         let refining = line::drain(&articles, entries_recorded, clock, &feeds_done, soft);
         tokio::try_join!(Box::pin(polling), Box::pin(refining))?;
         self.write_files().await?;
+        retention::pass(&self.shared, soft).await?;
         Ok(())
     }
 
@@ -210,10 +215,22 @@ impl Daemon {
             let articles = Articles(daemon.shared.clone());
             line::run(&articles, &daemon.shared.entries_recorded, &daemon.shared.clock, &soft, &hard).await;
         });
+        let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
+        lifecycle.spawn("retention", async move { daemon.keep_removing(&soft).await });
         if self.output.is_some() {
             lifecycle.spawn("files", async move { self.keep_writing_files(&all_stored).await });
         }
         Ok(address)
+    }
+
+    /// Removes what is old enough, now and every hour.
+    async fn keep_removing(&self, soft: &CancellationToken) {
+        while !soft.is_cancelled() {
+            if let Err(error) = retention::pass(&self.shared, soft).await {
+                tracing::error!(error = %error, "cannot remove what is old; trying again");
+            }
+            soft.run_until_cancelled(tokio::time::sleep(retention::INTERVAL)).await;
+        }
     }
 
     async fn listen(

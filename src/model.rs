@@ -256,6 +256,8 @@ pub enum Known {
     No,
     /// Yes, thanks to another entry: this one is added to its mentions.
     ThroughAnother,
+    /// It was, until it was too old: it is not fetched again.
+    Removed,
     /// Yes, from this entry, which has changed since: it is to be fetched again.
     ThroughThis,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Global, block_on, progress};
 use crate::clock::Clock;
 use crate::publish::files::{Folder, Selection};
-use crate::publish::lines;
+use crate::publish::lines::{self, Late};
 use crate::store::Store;
 
 /// How often the files in the folder are counted while they are written.
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Stream the records after this position
     #[arg(long, value_name = "SEQ", requires = "format", conflicts_with = "cursor", default_value_t = 0)]
     after: i64,
+    /// Go on where records were removed (`keep_days`) before they were read
+    #[arg(long, requires = "format")]
+    skip_removed: bool,
 }
 
 /// Form of a stream.
@@ -86,7 +89,8 @@ async fn stream(args: &Args, store: &Store) -> anyhow::Result<()> {
         None => args.after,
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    let written = lines::stream(store, after, &mut out, async |seq| {
+    let late = if args.skip_removed { Late::Skip } else { Late::Stop };
+    let written = lines::stream(store, after, late, &mut out, async |seq| {
         if let Some(name) = &args.cursor {
             store.cursor_set(&consumer(name), seq).await?;
         }

@@ -1,5 +1,6 @@
 //! One file a subcommand. Results go to standard output, everything else to standard error.
 
+mod articles;
 mod config;
 mod dedup;
 mod demo;
@@ -93,6 +94,8 @@ enum Command {
     Dedup(dedup::Args),
     /// Check, show or print the configuration
     Config(config::Args),
+    /// Look at the articles in the store, and at what changed in them
+    Articles(articles::Args),
     /// Write the stored articles out as files or JSON lines
     Export(export::Args),
     /// Read the kept pages anew with today's extractor and rules
@@ -130,6 +133,7 @@ impl Cli {
             Command::Parse(args) => parse::run(args),
             Command::Dedup(args) => dedup::run(args, global),
             Command::Config(args) => config::run(args, global),
+            Command::Articles(args) => articles::run(args, global),
             Command::Export(args) => export::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),
             Command::Feeds(args) => feeds::run(args, global),

@@ -1,18 +1,23 @@
-//! `[articles]`: what is kept of articles, for all feeds and for one.
+//! `[articles]`: what is kept of articles, for all feeds and for one; and where their pages are archived.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
-use super::check::Checker;
+use super::check::{Checker, DAY_SECS, output_dir};
 use super::raw;
 use crate::model::RawPages;
 use crate::pipeline::Keeping;
+use crate::publish::warc;
 
 /// Ages at which a page may be looked at again: from and to, and how many of them.
 const RECHECK_SECS: std::ops::RangeInclusive<i64> = 60..=365 * 86_400;
 const MAX_RECHECKS: usize = 10;
+
+/// How long something may be kept; 0 is for ever.
+const KEEP_DAYS: std::ops::RangeInclusive<u64> = 0..=36_500;
 
 /// The section as the file says it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -20,12 +25,28 @@ const MAX_RECHECKS: usize = 10;
 pub(super) struct Articles {
     pub(super) recheck: Vec<String>,
     pub(super) raw: RawPages,
+    pub(super) keep_days: u64,
+    pub(super) keep_raw_days: u64,
 }
 
+/// How large a WARC file may grow.
+const WARC_BYTES: std::ops::RangeInclusive<u64> = 1_048_576..=107_374_182_400;
+
 impl Checker<'_> {
+    /// Where pages are archived, if anywhere.
+    pub(super) fn warc(&mut self, raw: &raw::Output, state_dir: &Path) -> Option<warc::Settings> {
+        let max_file_bytes = self.number("output.warc_max_file_bytes", raw.warc_max_file_bytes, WARC_BYTES);
+        output_dir(&raw.warc_dir, state_dir).map(|dir| warc::Settings { dir, max_file_bytes })
+    }
+
     /// What is kept of the articles of a feed that says nothing else.
     pub(super) fn articles(&mut self, raw: &Articles) -> Keeping {
-        Keeping { recheck: self.ages("articles.recheck", &raw.recheck), raw: raw.raw }
+        Keeping {
+            recheck: self.ages("articles.recheck", &raw.recheck),
+            raw: raw.raw,
+            keep: self.days("articles.keep_days", raw.keep_days),
+            keep_raw: self.days("articles.keep_raw_days", raw.keep_raw_days),
+        }
     }
 
     /// What is kept of one feed's articles; `path` is that of its table.
@@ -34,7 +55,21 @@ impl Checker<'_> {
         Keeping {
             recheck: recheck.unwrap_or_else(|| defaults.recheck.clone()),
             raw: feed.raw.unwrap_or(defaults.raw),
+            keep: match feed.keep_days {
+                Some(days) => self.days(&format!("{path}.keep_days"), days),
+                None => defaults.keep,
+            },
+            keep_raw: match feed.keep_raw_days {
+                Some(days) => self.days(&format!("{path}.keep_raw_days"), days),
+                None => defaults.keep_raw,
+            },
         }
+    }
+
+    /// A number of days; 0 stands for ever.
+    fn days(&mut self, path: &str, days: u64) -> Option<Duration> {
+        let days: u64 = self.number(path, days, KEEP_DAYS);
+        (days > 0).then(|| Duration::from_secs(days * DAY_SECS))
     }
 
     fn ages(&mut self, path: &str, raw: &[String]) -> Vec<Duration> {

@@ -20,7 +20,7 @@ use crate::extract::{Rules, SiteRules};
 use crate::fetch::AllowedNet;
 use crate::{dedup, fetch, pipeline, schedule, store, telemetry};
 
-const DAY_SECS: u64 = 86_400;
+pub(super) const DAY_SECS: u64 = 86_400;
 
 /// How long an interval between polls may be.
 pub(super) const INTERVAL_SECS: RangeInclusive<u64> = 1..=30 * DAY_SECS;
@@ -36,7 +36,12 @@ pub(super) struct Checker<'a> {
 
 impl Checker<'_> {
     /// A whole number within `bounds`, which must fit `T`.
-    fn number<T: TryFrom<u64>>(&mut self, path: &str, value: u64, bounds: RangeInclusive<u64>) -> T {
+    pub(super) fn number<T: TryFrom<u64>>(
+        &mut self,
+        path: &str,
+        value: u64,
+        bounds: RangeInclusive<u64>,
+    ) -> T {
         self.bounds(path, &value, &bounds);
         let usable = value.clamp(*bounds.start(), *bounds.end());
         T::try_from(usable).ok().expect("the bounds fit the type")
@@ -316,9 +321,9 @@ impl Checker<'_> {
     }
 }
 
-/// Relative to the state directory; nothing where empty.
-pub(super) fn output_dir(raw: &raw::Output, state_dir: &Path) -> Option<PathBuf> {
-    (!raw.dir.as_os_str().is_empty()).then(|| state_dir.join(&raw.dir))
+/// A folder, relative to the state directory; nothing where empty.
+pub(super) fn output_dir(dir: &Path, state_dir: &Path) -> Option<PathBuf> {
+    (!dir.as_os_str().is_empty()).then(|| state_dir.join(dir))
 }
 
 /// Whether the SQLite file was put into `dir`.

@@ -36,6 +36,7 @@ use self::include::Included;
 use self::problem::{Place, Problems};
 use self::raw::Raw;
 use crate::pipeline::{self, FeedOptions};
+use crate::publish::warc;
 use crate::{dedup, extract, fetch, store};
 
 /// The commented file that ships: every setting at its default.
@@ -69,6 +70,8 @@ pub struct Config {
     pub feed_defaults: Arc<FeedOptions>,
     /// `[output] dir`: where clean texts are written as they come, where set.
     pub output_dir: Option<PathBuf>,
+    /// `[output] warc_dir` and the like: where pages are archived, where set.
+    pub warc: Option<warc::Settings>,
     /// The state directory, where the store's file is in it: the one folder that feedmill makes by itself.
     pub state_dir: Option<PathBuf>,
 }
@@ -144,7 +147,8 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         log: checker.log(&raw.log),
         feeds: HashMap::new(),
         feed_defaults,
-        output_dir: check::output_dir(&raw.output, &state_dir),
+        output_dir: check::output_dir(&raw.output.dir, &state_dir),
+        warc: checker.warc(&raw.output, &state_dir),
         state_dir: None,
     };
     config.state_dir = check::holds_store(&state_dir, &config.database).then_some(state_dir);

@@ -185,10 +185,18 @@ impl Default for Http {
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Output {
     pub(super) dir: PathBuf,
+    pub(super) warc_dir: PathBuf,
+    pub(super) warc_max_file_bytes: u64,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { dir: PathBuf::new(), warc_dir: PathBuf::new(), warc_max_file_bytes: 1_073_741_824 }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -235,6 +243,10 @@ pub(super) struct Feed {
     pub(super) recheck: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) raw: Option<RawPages>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) keep_days: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) keep_raw_days: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -263,6 +275,8 @@ impl Feed {
             content: None,
             recheck: None,
             raw: None,
+            keep_days: None,
+            keep_raw_days: None,
             tags,
             timeout_secs: None,
             user_agent: None,

@@ -100,6 +100,19 @@ struct Page {
     after: i64,
     #[serde(default = "default_limit")]
     limit: u32,
+    #[serde(default)]
+    removed: Removed,
+}
+
+/// What is answered where records after the position were removed.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Removed {
+    /// 410, so that no reader loses them unawares.
+    #[default]
+    Refuse,
+    /// What is left.
+    Skip,
 }
 
 const fn default_limit() -> u32 {
@@ -114,7 +127,9 @@ async fn articles(
 ) -> Response {
     let page = match page {
         Ok(Query(page)) => page,
-        Err(rejection) => return refused(&format!("{rejection}; hint: /v1/articles?after=SEQ&limit=N")),
+        Err(rejection) => {
+            return refused(&format!("{rejection}; hint: /v1/articles?after=SEQ&limit=N&removed=skip"));
+        }
     };
     if page.after < 0 || !(1..=MAX_LIMIT).contains(&page.limit) {
         return refused(&format!(
@@ -123,7 +138,16 @@ async fn articles(
         ));
     }
     match lines_after(&surface.store, page.after, page.limit).await {
-        Ok(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from(lines)).into_response(),
+        Ok((_, removed_through)) if page.after < removed_through && page.removed == Removed::Refuse => {
+            let reason = format!(
+                "records after {} were removed (keep_days), up to {removed_through}; hint: removed=skip gives what is left\n",
+                page.after
+            );
+            (StatusCode::GONE, reason).into_response()
+        }
+        Ok((lines, _)) => {
+            ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from(lines)).into_response()
+        }
         Err(error) => {
             tracing::error!(error = %error, "cannot read records");
             (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now\n").into_response()
@@ -131,7 +155,8 @@ async fn articles(
     }
 }
 
-async fn lines_after(store: &Store, mut after: i64, limit: u32) -> Result<Vec<u8>, StoreError> {
+/// The lines, and the highest position that was removed, asked for when they were read: what goes in between shows.
+async fn lines_after(store: &Store, mut after: i64, limit: u32) -> Result<(Vec<u8>, i64), StoreError> {
     let mut lines = Vec::new();
     let mut left = limit;
     while left > 0 && lines.len() < MAX_ANSWER_BYTES {
@@ -144,7 +169,7 @@ async fn lines_after(store: &Store, mut after: i64, limit: u32) -> Result<Vec<u8
             left -= 1;
         }
     }
-    Ok(lines)
+    Ok((lines, store.removed_through().await?))
 }
 
 fn refused(reason: &str) -> Response {

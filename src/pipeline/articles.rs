@@ -130,8 +130,10 @@ fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
 
 /// One entry, from the request to what is to be recorded of it.
 async fn process(shared: &Shared, entry: &Entry) -> Result<EntryOutcome, PutOff> {
-    if entry.known == Known::ThroughAnother {
-        return Ok(EntryOutcome::AlreadyStored);
+    match entry.known {
+        Known::ThroughAnother => return Ok(EntryOutcome::AlreadyStored),
+        Known::Removed => return Ok(EntryOutcome::AlreadyRemoved),
+        Known::No | Known::ThroughThis => {}
     }
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
@@ -151,7 +153,7 @@ async fn process(shared: &Shared, entry: &Entry) -> Result<EntryOutcome, PutOff>
         }
         EntryOutcome::Withdrawn => tracing::info!("the publisher took the page back"),
         EntryOutcome::Unchanged(_) => tracing::debug!("the page has not changed"),
-        EntryOutcome::AlreadyStored => {}
+        EntryOutcome::AlreadyStored | EntryOutcome::AlreadyRemoved => {}
     }
     Ok(outcome)
 }

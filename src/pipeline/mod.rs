@@ -14,6 +14,8 @@ pub mod feeds;
 pub mod line;
 /// The page that an article is made from.
 mod pages;
+/// What is old enough goes.
+pub mod retention;
 /// The article that is made from it.
 mod refine;
 /// Kept pages, read anew.
@@ -36,6 +38,7 @@ use crate::clock::Clock;
 use crate::extract::Rules;
 use crate::fetch::{self, FetchError, Fetcher, Outage};
 use crate::model::{ContentSource, RawPages};
+use crate::publish::warc::Archive;
 use crate::store::Store;
 use crate::telemetry::metrics;
 use crate::{dedup, schedule};
@@ -99,6 +102,10 @@ pub struct Keeping {
     pub recheck: Vec<Duration>,
     /// Whether the pages themselves are kept.
     pub raw: RawPages,
+    /// How long articles are kept after their last event; for ever where `None`.
+    pub keep: Option<Duration>,
+    /// How long kept pages are; as long as their articles where `None`.
+    pub keep_raw: Option<Duration>,
 }
 
 /// What a reload replaces, all of it at once.
@@ -140,6 +147,8 @@ pub struct Shared {
     pub outage: Arc<Mutex<Outage>>,
     /// Held while a suspect is parsed (see [`suspects`]).
     pub alone: Arc<tokio::sync::Mutex<()>>,
+    /// Where pages are archived, where they are.
+    pub archive: Option<Archive>,
     /// What has been done since the start.
     pub tally: Arc<Tally>,
     /// Rung by the first half when it has recorded entries, so that the second need not wait for its next look.

@@ -9,9 +9,8 @@ use super::line::Until;
 use super::{FeedOptions, Plan, Shared};
 use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
-use crate::model::{
-    ArticleId, ContentSource, Entry, Known, Page, PageBody, RawPages, Recheck, Sha256Hash, Validators,
-};
+use crate::model::{ArticleId, ContentSource, Entry, Known, Page, PageBody, Recheck, Sha256Hash, Validators};
+use crate::publish::warc::ArchivedPage;
 use crate::store::{EntryOutcome, Watch};
 
 /// First wait after a failed attempt at a page; doubled with each further one.
@@ -26,7 +25,7 @@ pub(super) struct Source {
     pub(super) raw_sha256: Sha256Hash,
     /// The feed's own content is the body: there is no page.
     pub(super) from_feed: bool,
-    /// The page as it came; nothing where it is not to be kept.
+    /// The page as it came; nothing where there is none.
     pub(super) raw: Option<RawBody>,
     /// What makes the next request for the page conditional.
     pub(super) validators: Validators,
@@ -93,14 +92,17 @@ pub(super) async fn source(
         }
         Err(error) => return Ok(without_page(plan, options, entry, &error, now)),
     };
-    let source = match page_source(options, entry, url, response, now) {
-        Ok(source) => source,
-        Err(outcome) => return Ok(Err(outcome)),
-    };
-    match source.original() {
-        Some(original) => Ok(original_of(shared, plan, options, entry, source, original).await),
-        None => Ok(Ok(source)),
+    let mut source = page_source(options, entry, url, response, now);
+    if let Ok(copy) = source {
+        source = match copy.original() {
+            Some(original) => original_of(shared, plan, options, entry, copy, original).await,
+            None => Ok(copy),
+        };
     }
+    Ok(match source {
+        Ok(source) => archived(shared, entry, source).await,
+        Err(outcome) => Err(outcome),
+    })
 }
 
 /// Asks for a page, conditionally where it was read before.
@@ -143,6 +145,29 @@ async fn original_of(
             Ok(copy)
         }
     }
+}
+
+/// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
+async fn archived(shared: &Shared, entry: &Entry, source: Source) -> Result<Source, EntryOutcome> {
+    let Some(archive) = shared.archive.clone() else { return Ok(source) };
+    let added = shared.workers.run(move || {
+        let Some(raw) = &source.raw else { return Ok(source) };
+        let page = ArchivedPage {
+            url: &source.page.final_url,
+            content_type: raw.content_type.as_deref(),
+            fetched_at: source.page.fetched_at,
+            sha256: source.raw_sha256,
+            body: &raw.bytes,
+        };
+        archive.add(&page).map(|()| source)
+    });
+    let reason = match added.await {
+        Ok(Ok(source)) => return Ok(source),
+        Ok(Err(error)) => format!("cannot archive the page: {error}"),
+        Err(error) => format!("archiving the page {error}"),
+    };
+    let until = shared.clock.now() + retry_wait(entry.failures, None);
+    Err(EntryOutcome::Postponed { until, label: "archive", reason })
 }
 
 /// What to do where the page cannot be had. An article that has its text keeps it.
@@ -212,7 +237,7 @@ fn page_source(
             fetched_at,
         },
         from_feed: false,
-        raw: (options.keeping.raw == RawPages::Keep).then_some(RawBody { bytes: body, content_type }),
+        raw: Some(RawBody { bytes: body, content_type }),
         validators,
     })
 }

@@ -72,10 +72,10 @@ impl Reextraction {
             let Some(last) = pages.last() else { return Ok(()) };
             number = last.number;
             add(&counts.pages, pages.len());
-            let made = self.remake(pages, counts).await;
-            add(&counts.changed, made.len());
-            if mode == Mode::Store && !made.is_empty() {
-                let stored = self.store.articles_reextracted(&made, &self.dedup).await?;
+            let changed = self.remake(pages, counts).await;
+            add(&counts.changed, changed.len());
+            if mode == Mode::Store && !changed.is_empty() {
+                let stored = self.store.articles_reextracted(&changed, &self.dedup).await?;
                 let is_revision = |stored: &&Stored| matches!(stored, Stored::Article { .. });
                 add(&counts.revised, stored.iter().filter(is_revision).count());
             }

@@ -10,7 +10,8 @@ use super::{FeedOptions, Plan, Shared};
 use crate::dedup;
 use crate::extract::{Evidence, Rules, SiteEvidence, extract};
 use crate::model::{
-    Article, ContentSource, Entry, EntryEvidence, Fingerprint, Known, Page, QualityFlag, strip_tracking,
+    Article, ContentSource, Entry, EntryEvidence, Fingerprint, Known, Page, QualityFlag, RawPages,
+    strip_tracking,
 };
 use crate::store::{ExtractedArticle, RawPage, Store};
 use crate::telemetry::metrics;
@@ -35,6 +36,7 @@ pub(super) async fn refine(
         page,
         from_feed,
     };
+    let raw = raw.filter(|_| options.keeping.raw == RawPages::Keep);
     let work = move || {
         let raw = raw.map(|RawBody { bytes, content_type }| {
             RawPage::compress(ingredients.page.final_url.clone(), content_type, &bytes)

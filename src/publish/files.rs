@@ -69,15 +69,28 @@ impl Folder {
             let path = self.path.join(self.selection.cursor_file()).display().to_string();
             return Err(PublishError::CursorAhead { path, cursor, last_seq });
         }
+        let removed_through = store.removed_through().await?;
+        if 0 < cursor && cursor < removed_through {
+            tracing::warn!(
+                cursor,
+                removed_through,
+                "texts were removed (keep_days) before they became files"
+            );
+        }
         loop {
             let records = store.records_after(cursor, BATCH).await?;
-            let Some(last) = records.last() else { return Ok(written) };
+            let Some(last) = records.last() else {
+                // Said once: what was removed is behind the folder now.
+                if cursor < removed_through {
+                    let folder = self.clone();
+                    off_the_async_threads(move || folder.write(&[], removed_through)).await?;
+                }
+                return Ok(written);
+            };
             cursor = last.seq;
             // A batch is a few megabytes of local writes and one fsync a file: off the async threads.
             let folder = self.clone();
-            written += tokio::task::spawn_blocking(move || folder.write(&records, cursor))
-                .await
-                .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+            written += off_the_async_threads(move || folder.write(&records, cursor)).await?;
         }
     }
 
@@ -125,6 +138,12 @@ impl Folder {
             .and_then(|folder| folder.sync_all())
             .map_err(|source| failure("cannot sync", &self.path, source))
     }
+}
+
+async fn off_the_async_threads<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// `000_9d1152d29f00fa6d.txt`: the position in the outbox and the first half of the content's hash.

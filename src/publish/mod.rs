@@ -5,6 +5,8 @@
 pub mod files;
 /// Records as JSON lines.
 pub mod lines;
+/// Pages as they came, for other tools.
+pub mod warc;
 
 use crate::store::StoreError;
 
@@ -45,6 +47,17 @@ pub enum PublishError {
         cursor: i64,
         /// Where the store stands.
         last_seq: i64,
+    },
+    /// Records that the reader has not read are gone.
+    #[error(
+        "records after {after} were removed since (keep_days), up to {removed_through}; hint: --skip-removed goes on with what \
+         is left"
+    )]
+    Removed {
+        /// Where the reader stands.
+        after: i64,
+        /// The highest position that was removed.
+        removed_through: i64,
     },
     /// The cursor file holds something else.
     #[error("{path}: not a cursor: {content:?}; hint: delete the file to export everything again")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
 use super::finish::ExtractedArticle;
-use super::sql::{Row, RowsSql, bytes, clean, clean_option, id_bytes, json, word};
+use super::sql::{Query, Row, RowsSql, bytes, clean, clean_option, id_bytes, json, word};
 use super::{Store, StoreError};
 use crate::extract::EXTRACTOR_VERSION;
 use crate::model::{Article, ArticleId, DuplicateLink, Entry, EntryId, Sha256Hash};
@@ -67,6 +67,10 @@ pub(super) struct ArticleRow {
     pub(super) cluster_id: ArticleId,
     pub(super) stored_at: Timestamp,
     pub(super) withdrawn_at: Option<Timestamp>,
+    /// The feed that announced it first.
+    pub(super) feed_id: Option<i64>,
+    /// Only its id is remembered.
+    pub(super) removed: bool,
 }
 
 impl TryFrom<Row<'_>> for ArticleRow {
@@ -95,6 +99,8 @@ impl TryFrom<Row<'_>> for ArticleRow {
             cluster_id,
             stored_at: row.time("stored_at")?,
             withdrawn_at: row.optional_time("withdrawn_at")?,
+            feed_id: row.get("feed_id")?,
+            removed: row.optional_time("removed_at")?.is_some(),
         })
     }
 }
@@ -111,43 +117,61 @@ pub(super) async fn load(
 
 const LOAD: RowsSql = RowsSql {
     before: "SELECT id, number, revision, content_sha256, url, original_url, hostname, duplicate_of, duplicate_kind, \
-        duplicate_score, cluster_id, stored_at, withdrawn_at FROM articles WHERE id IN (VALUES ",
+        duplicate_score, cluster_id, stored_at, withdrawn_at, feed_id, removed_at FROM articles WHERE id IN (VALUES ",
     columns: 1,
     after: ")",
 };
 
 /// Writes new articles and changes those that are stored. Originals must stand before their copies.
+///
+/// In two statements, so that no score is ever bound as NULL: sqlx gives a missing `f64` to PostgreSQL as a `real`, and the
+/// statement, kept prepared, would refuse the next score that is there.
 pub(super) async fn upsert(tx: &mut AnyConnection, articles: &[&ArticleRow]) -> Result<(), StoreError> {
-    UPSERT
-        .execute(tx, articles, |query, article| {
-            let link = article.link.as_ref();
-            query
-                .bind(id_bytes(&article.id))
-                .bind(article.number)
-                .bind(i64::from(article.revision))
-                .bind(bytes(&article.content_sha256))
-                .bind(article.url.as_str())
-                .bind(article.original_url.as_str())
-                .bind(article.hostname.as_str())
-                .bind(link.map(|link| id_bytes(&link.of)))
-                .bind(link.map(|link| word(link.kind)))
-                .bind(link.map(|link| link.score))
-                .bind(id_bytes(&article.cluster_id))
-                .bind(article.stored_at.as_millisecond())
-                .bind(article.withdrawn_at.map(Timestamp::as_millisecond))
+    let originals: Vec<&ArticleRow> =
+        articles.iter().copied().filter(|article| article.link.is_none()).collect();
+    UPSERT_ORIGINALS.execute(&mut *tx, &originals, |query, article| article.bind(query)).await?;
+    let copies: Vec<(&ArticleRow, &DuplicateLink)> =
+        articles.iter().filter_map(|article| Some((*article, article.link.as_ref()?))).collect();
+    UPSERT_COPIES
+        .execute(tx, &copies, |query, (article, link)| {
+            article.bind(query).bind(id_bytes(&link.of)).bind(word(link.kind)).bind(link.score)
         })
         .await?;
     Ok(())
 }
 
-const UPSERT: RowsSql = RowsSql {
-    before: "INSERT INTO articles (id, number, revision, content_sha256, url, original_url, hostname, duplicate_of, \
-        duplicate_kind, duplicate_score, cluster_id, stored_at, withdrawn_at) VALUES ",
-    columns: 13,
+impl ArticleRow {
+    fn bind(&self, query: Query) -> Query {
+        query
+            .bind(id_bytes(&self.id))
+            .bind(self.number)
+            .bind(i64::from(self.revision))
+            .bind(bytes(&self.content_sha256))
+            .bind(self.url.as_str())
+            .bind(self.original_url.as_str())
+            .bind(self.hostname.as_str())
+            .bind(id_bytes(&self.cluster_id))
+            .bind(self.stored_at.as_millisecond())
+            .bind(self.withdrawn_at.map(Timestamp::as_millisecond))
+            .bind(self.feed_id)
+    }
+}
+
+const UPSERT_ORIGINALS: RowsSql = RowsSql {
+    before: "INSERT INTO articles (id, number, revision, content_sha256, url, original_url, hostname, cluster_id, \
+        stored_at, withdrawn_at, feed_id) VALUES ",
+    columns: 11,
     after: " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, content_sha256 = excluded.content_sha256, \
-        duplicate_of = excluded.duplicate_of, duplicate_kind = excluded.duplicate_kind, \
-        duplicate_score = excluded.duplicate_score, cluster_id = excluded.cluster_id, \
-        withdrawn_at = excluded.withdrawn_at",
+        cluster_id = excluded.cluster_id, withdrawn_at = excluded.withdrawn_at",
+};
+
+const UPSERT_COPIES: RowsSql = RowsSql {
+    before: "INSERT INTO articles (id, number, revision, content_sha256, url, original_url, hostname, cluster_id, \
+        stored_at, withdrawn_at, feed_id, duplicate_of, duplicate_kind, duplicate_score) VALUES ",
+    columns: 14,
+    after: " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, content_sha256 = excluded.content_sha256, \
+        cluster_id = excluded.cluster_id, withdrawn_at = excluded.withdrawn_at, duplicate_of = excluded.duplicate_of, \
+        duplicate_kind = excluded.duplicate_kind, duplicate_score = excluded.duplicate_score",
 };
 
 /// All of one cluster joins another.

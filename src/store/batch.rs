@@ -12,7 +12,7 @@ use super::neighbours::{self, NewBands};
 use super::outbox::Outbox;
 use super::raw_pages::{self, Reextracted};
 use super::rechecks::Rechecks;
-use super::{StoreError, entries};
+use super::{StoreError, entries, retention};
 use crate::dedup::{self, Index, Neighbour};
 use crate::model::{ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, Fingerprint, Verdict};
 
@@ -31,6 +31,7 @@ pub(super) struct Batch<'f> {
     lessons: Lessons,
     requeued: Vec<EntryId>,
     rechecks: Rechecks,
+    buried: Vec<EntryId>,
 }
 
 impl<'f> Batch<'f> {
@@ -57,11 +58,16 @@ impl<'f> Batch<'f> {
             lessons: Lessons::default(),
             requeued: Vec::new(),
             rechecks: Rechecks::default(),
+            buried: Vec::new(),
         })
     }
 
     pub(super) fn store(&mut self, item: &'f FinishedEntry, dedup: &dedup::Settings) -> Stored {
         let entry = &item.entry;
+        if self.articles.get(&entry.article_id).is_some_and(|article| article.removed) {
+            self.buried.push(entry.id);
+            return Stored::Noted;
+        }
         match &item.outcome {
             EntryOutcome::Extracted(extracted) => {
                 let stored = match self.articles.get(&entry.article_id).cloned() {
@@ -90,7 +96,7 @@ impl<'f> Batch<'f> {
                     Stored::Noted
                 }
             }
-            EntryOutcome::Postponed { .. } => Stored::Noted,
+            EntryOutcome::AlreadyRemoved | EntryOutcome::Postponed { .. } => Stored::Noted,
             EntryOutcome::Failed { .. } => {
                 if entry.recheck.is_some() {
                     self.rechecks.give_up(entry.id);
@@ -135,7 +141,8 @@ impl<'f> Batch<'f> {
     pub(super) fn store_reextracted(&mut self, made: &'f Reextracted, dedup: &dedup::Settings) -> Stored {
         match self.articles.get(&made.entry.article_id).cloned() {
             Some(article)
-                if article.revision == made.revision
+                if !article.removed
+                    && article.revision == made.revision
                     && article.content_sha256 != made.extracted.fingerprint.content_sha256 =>
             {
                 self.revise(&made.entry, &made.extracted, article, dedup)
@@ -169,6 +176,8 @@ impl<'f> Batch<'f> {
             cluster_id,
             stored_at: self.now,
             withdrawn_at: None,
+            feed_id: Some(entry.feed_id.0),
+            removed: false,
         };
         if verdict == Verdict::Original {
             self.lessons.add(&extracted.page_host, &extracted.article.block_hashes);
@@ -260,12 +269,16 @@ impl<'f> Batch<'f> {
             articles::merge_clusters(tx, from, into).await?;
         }
         articles::insert_revisions(tx, &self.revisions).await?;
-        let made_from = self.revisions.iter().map(|revision| (revision.id, revision.extracted));
+        let made_from = self.revisions.iter().map(|revision| {
+            let feed_id = self.articles.get(&revision.id).and_then(|article| article.feed_id);
+            (revision.id, feed_id, revision.extracted)
+        });
         raw_pages::insert(tx, made_from).await?;
         articles::upsert_mentions(tx, &self.mentions).await?;
         self.bands.write(tx, dedup, self.now).await?;
         self.lessons.write(tx, self.now).await?;
         self.rechecks.write(tx).await?;
+        retention::bury(tx, &self.buried).await?;
         entries::requeue(tx, &self.requeued).await?;
         self.outbox.write(tx, self.now).await
     }

@@ -152,6 +152,7 @@ const ENTRIES: RowsSql = RowsSql {
     before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
         f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at, \
         CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
+        CASE WHEN a.removed_at IS NULL THEN 0 ELSE 1 END AS is_removed, \
         CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned, \
         CASE WHEN c.article_id IS NULL THEN 0 ELSE 1 END AS is_recheck, c.etag, c.last_modified, \
         v.raw_sha256, v.quality_flags \
@@ -176,10 +177,11 @@ impl TryFrom<Row<'_>> for Entry {
             lease: Lease { epoch: row.get("lease_epoch")?, until: row.time("lease_until")? },
             failures: row.number("failures")?,
             suspect: row.flag("suspect")?,
-            known: match (row.flag("is_stored")?, row.flag("is_mentioned")?) {
-                (false, _) => Known::No,
-                (true, false) => Known::ThroughAnother,
-                (true, true) => Known::ThroughThis,
+            known: match (row.flag("is_stored")?, row.flag("is_removed")?, row.flag("is_mentioned")?) {
+                (false, ..) => Known::No,
+                (true, true, _) => Known::Removed,
+                (true, false, false) => Known::ThroughAnother,
+                (true, false, true) => Known::ThroughThis,
             },
             recheck: if row.flag("is_recheck")? { Some(Recheck::try_from(&row)?) } else { None },
             article_id: ArticleId(row.hash("article_id")?),

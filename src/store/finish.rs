@@ -30,6 +30,8 @@ pub enum EntryOutcome {
     Extracted(Box<ExtractedArticle>),
     /// The article is already in the store, thanks to another feed: the entry is added to its mentions.
     AlreadyStored,
+    /// The article was stored, until it was too old: of the entry no more is kept than that it was seen.
+    AlreadyRemoved,
     /// Another look at the page of a stored article brought nothing new.
     Unchanged(Watch),
     /// The publisher took the page of a stored article back (410).
@@ -156,7 +158,10 @@ fn concerned<'f>(finished: &[&'f FinishedEntry]) -> (Vec<&'f Entry>, Vec<&'f Fin
                 entries.push(&item.entry);
                 fingerprints.push(&extracted.fingerprint);
             }
-            EntryOutcome::AlreadyStored | EntryOutcome::Unchanged(_) | EntryOutcome::Withdrawn => {
+            EntryOutcome::AlreadyStored
+            | EntryOutcome::AlreadyRemoved
+            | EntryOutcome::Unchanged(_)
+            | EntryOutcome::Withdrawn => {
                 entries.push(&item.entry);
             }
             EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => {}
@@ -170,6 +175,7 @@ fn settlement(item: &FinishedEntry, now: Timestamp) -> Settlement {
     let (state, next_attempt_at, failures) = match &item.outcome {
         EntryOutcome::Extracted(_)
         | EntryOutcome::AlreadyStored
+        | EntryOutcome::AlreadyRemoved
         | EntryOutcome::Unchanged(_)
         | EntryOutcome::Withdrawn => (EntryState::Done, now, 0),
         EntryOutcome::Postponed { until, .. } => {
@@ -206,6 +212,7 @@ async fn write_errors(
             _ if item.entry.failures > 0 => recovered.push(item.entry.id),
             EntryOutcome::Extracted(_)
             | EntryOutcome::AlreadyStored
+            | EntryOutcome::AlreadyRemoved
             | EntryOutcome::Unchanged(_)
             | EntryOutcome::Withdrawn => {}
         }

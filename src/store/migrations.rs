@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(2, "0002_put_off"),
     migration!(3, "0003_recheck"),
     migration!(4, "0004_raw_pages"),
+    migration!(5, "0005_retention"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

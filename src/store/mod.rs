@@ -25,6 +25,8 @@ mod finish;
 mod batch;
 mod rechecks;
 mod raw_pages;
+mod retention;
+mod history;
 mod articles;
 mod neighbours;
 mod blocks;
@@ -41,9 +43,11 @@ pub use entries::EntryState;
 pub use error::StoreError;
 pub use feeds::{FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
+pub use history::{ArticleStatus, Listing, Revision};
 pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
+pub use retention::Cutoff;
 
 /// Where the store is and how it is used.
 #[derive(Clone, Debug)]
@@ -130,6 +134,6 @@ const TOTALS: &str = "SELECT \
     (SELECT count(*) FROM entries WHERE state = 'done') AS entries_done, \
     (SELECT count(*) FROM entries WHERE state = 'failed') AS entries_failed, \
     (SELECT count(*) FROM entries WHERE state = 'quarantined') AS entries_quarantined, \
-    (SELECT count(*) FROM articles) AS articles, \
-    (SELECT count(*) FROM articles WHERE duplicate_of IS NOT NULL) AS duplicates, \
+    (SELECT count(*) FROM articles WHERE removed_at IS NULL) AS articles, \
+    (SELECT count(*) FROM articles WHERE duplicate_of IS NOT NULL AND removed_at IS NULL) AS duplicates, \
     (SELECT value FROM counters WHERE name = 'outbox') AS last_seq";

@@ -268,7 +268,8 @@ async fn record_entries(
                 report.new_entries += 1;
                 new.push(entry);
             }
-            Some(known) if known.evidence_sha256 == entry.evidence_sha256 => {}
+            // Of an entry whose article was too old only its key counts.
+            Some(known) if known.removed || known.evidence_sha256 == entry.evidence_sha256 => {}
             Some(known) => {
                 changed.push((known.id, entry));
                 if known.content_sha256 != entry.content_sha256 {
@@ -297,6 +298,7 @@ struct KnownEntry {
     id: i64,
     feed_id: FeedId,
     key: Sha256Hash,
+    removed: bool,
     content_sha256: Sha256Hash,
     evidence_sha256: Sha256Hash,
 }
@@ -309,6 +311,7 @@ impl TryFrom<Row<'_>> for KnownEntry {
             id: row.get("id")?,
             feed_id: FeedId(row.get("feed_id")?),
             key: row.hash("key_sha256")?,
+            removed: row.flag("removed")?,
             content_sha256: row.hash("content_sha256")?,
             evidence_sha256: row.hash("evidence_sha256")?,
         })
@@ -318,7 +321,7 @@ impl TryFrom<Row<'_>> for KnownEntry {
 const KNOWN_ENTRIES: RowsSql = RowsSql {
     before: "WITH announced (feed_id, key_sha256) AS (VALUES ",
     columns: 2,
-    after: ") SELECT e.id, e.feed_id, e.key_sha256, d.content_sha256, d.evidence_sha256 FROM announced a \
+    after: ") SELECT e.id, e.feed_id, e.key_sha256, e.removed, d.content_sha256, d.evidence_sha256 FROM announced a \
         JOIN entries e ON e.feed_id = a.feed_id AND e.key_sha256 = a.key_sha256 \
         JOIN entry_details d ON d.entry_id = e.id",
 };

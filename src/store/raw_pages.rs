@@ -168,14 +168,16 @@ fn stored_page(row: &Row<'_>, entry: Entry) -> Result<StoredPage, StoreError> {
 /// Keeps the pages that new revisions were made from, where they are to be kept.
 pub(super) async fn insert(
     tx: &mut AnyConnection,
-    revisions: impl Iterator<Item = (ArticleId, &ExtractedArticle)>,
+    revisions: impl Iterator<Item = (ArticleId, Option<i64>, &ExtractedArticle)>,
 ) -> Result<(), StoreError> {
-    let pages: Vec<(ArticleId, &ExtractedArticle, &RawPage)> =
-        revisions.filter_map(|(id, extracted)| Some((id, extracted, extracted.raw.as_ref()?))).collect();
+    let mut pages = Vec::new();
+    for (id, feed_id, extracted) in revisions {
+        pages.extend(extracted.raw.as_ref().map(|raw| (id, feed_id, extracted, raw)));
+    }
     // One by one: a statement with hundreds of pages in it would be held in memory three times over.
     for page in pages.chunks(1) {
         INSERT
-            .execute(tx, page, |query, (id, extracted, raw)| {
+            .execute(tx, page, |query, (id, feed_id, extracted, raw)| {
                 query
                     .bind(id_bytes(id))
                     .bind(bytes(&extracted.raw_sha256))
@@ -184,6 +186,7 @@ pub(super) async fn insert(
                     .bind(extracted.fetched_at.as_millisecond())
                     .bind(i64::try_from(raw.body_bytes).unwrap_or(i64::MAX))
                     .bind(raw.compressed.as_slice())
+                    .bind(*feed_id)
             })
             .await?;
     }
@@ -191,7 +194,8 @@ pub(super) async fn insert(
 }
 
 const INSERT: RowsSql = RowsSql {
-    before: "INSERT INTO raw_pages (article_id, raw_sha256, final_url, content_type, fetched_at, body_bytes, body) VALUES ",
-    columns: 7,
+    before: "INSERT INTO raw_pages \
+        (article_id, raw_sha256, final_url, content_type, fetched_at, body_bytes, body, feed_id) VALUES ",
+    columns: 8,
     after: " ON CONFLICT (article_id, raw_sha256) DO NOTHING",
 };

@@ -53,6 +53,7 @@ metrics_table! {
     ENTRIES_DROPPED: Counter "feedmill_entries_dropped_total", "Entries given up, by reason";
     EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
+    REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
     NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because most hosts could not be reached";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
     FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by whether the last poll succeeded";
@@ -200,6 +201,12 @@ pub fn extracted(took: Duration) {
     histogram!(EXTRACT_DURATION).record(took);
 }
 
+/// So many articles, and pages kept of others, were old enough to go.
+pub fn removed(articles: u64, raw_pages: u64) {
+    counter!(REMOVED, "kind" => "article").increment(articles);
+    counter!(REMOVED, "kind" => "raw_page").increment(raw_pages);
+}
+
 /// The configuration was read anew, and taken where it was good.
 pub fn config_reloaded(good: bool) {
     counter!(CONFIG_RELOADS, "outcome" => if good { "taken" } else { "refused" }).increment(1);
@@ -248,6 +255,7 @@ mod tests {
         extracted(Duration::from_millis(4));
         config_reloaded(false);
         network_paused();
+        removed(2, 0);
         store_totals(&Totals { articles: 7, ..Totals::default() });
         let text = metrics.render();
         for metric in METRICS {

@@ -185,6 +185,7 @@ const BROKEN: &[(&str, &str)] = &[
         "[articles]\nrecheck = [\"1h\", \"soon\", \"30s\"]\n\n\
          [[feed]]\nurl = \"https://a.example/\"\nrecheck = [\"24h\", \"1h\"]\n",
     ),
+    ("bad_days", "[articles]\nkeep_days = 40000\nraw = \"yes\"\n"),
     ("include_absent", "include = [\"feeds.opml\"]\n"),
     ("include_cycle", "include = [\"feedmill.toml\"]\n"),
     (

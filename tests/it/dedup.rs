@@ -3,13 +3,17 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use feedmill::dedup::{Settings, fingerprint};
+use feedmill::dedup::{Index, Neighbour, Settings, fingerprint, judge};
 use feedmill::extract::{Evidence, Rules, extract};
-use feedmill::model::{Page, PageBody};
+use feedmill::model::{
+    Article, ArticleId, DuplicateKind, Fingerprint, Page, PageBody, QualityFlag, Record, Sha256Hash, Verdict,
+};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::site::paragraphs;
+use crate::support::daemon::TestDaemon;
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, paragraphs, rss};
 
 fn batch(arguments: &[&str], lines: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_feedmill"))
@@ -126,4 +130,118 @@ fn furniture_makes_no_other_article() {
     });
     assert_eq!(one.content_sha256, other.content_sha256);
     assert!(one.comparable);
+}
+
+/// The fingerprint of the text of a page made of `paragraphs` under `headline`.
+fn fingerprinted(headline: &str, paragraphs: &[String]) -> (Article, Fingerprint) {
+    let body: String = paragraphs.iter().map(|text| format!("<p>{text}</p>")).collect();
+    let html = format!("<html><body><main><article><h1>{headline}</h1>{body}</article></main></body></html>");
+    let url = Url::parse("https://news.example/bridges").unwrap();
+    let fetched_at = "2026-03-01T12:00:00Z".parse().unwrap();
+    let page = Page { final_url: url.clone(), url, body: PageBody::Html(html), fetched_at };
+    let article = extract(&page, &Evidence::default(), &Rules::new(&[]).unwrap());
+    let fingerprint = fingerprint(&article, &Settings::default());
+    (article, fingerprint)
+}
+
+/// What is judged of a text where another one came before it.
+fn judged((article, fingerprint): &(Article, Fingerprint), earlier: &(Article, Fingerprint)) -> Verdict {
+    let id = ArticleId(Sha256Hash::of("earlier"));
+    let mut index = Index::default();
+    let content_sha256 = earlier.1.content_sha256;
+    let neighbour = Neighbour { id, cluster_id: id, content_sha256, text: earlier.0.text.clone() };
+    index.add(1, neighbour, &earlier.1.bands);
+    judge(&article.text, fingerprint, &index.neighbours(2, fingerprint), &Settings::default())
+}
+
+#[test]
+fn a_cut_under_another_headline_is_near() {
+    let whole = fingerprinted("Bridges need repair", &paragraphs("bridges"));
+    let cut = fingerprinted("What the engineers found", &paragraphs("bridges")[..4]);
+    let Verdict::Duplicate(link) = judged(&cut, &whole) else { panic!("no copy") };
+    assert_eq!(link.kind, DuplicateKind::Near);
+    assert!(link.score > 0.9, "{}", link.score);
+    let other = fingerprinted("Bridges need repair", &paragraphs("tunnels"));
+    assert_eq!(judged(&other, &whole), Verdict::Original, "the same headline makes no copy");
+}
+
+#[test]
+fn a_text_of_ten_megabytes_costs_what_its_beginning_costs() {
+    let settings = Settings::default();
+    let long = |tail: &str| Article {
+        text: format!("{} {}", story(7, 30_000), format!("{tail} ").repeat((10 << 20) / tail.len())),
+        ..Article::default()
+    };
+    let [one, other] = [long("tide"), long("wind")].map(|article| {
+        assert!(article.text.len() > 10 << 20);
+        let fingerprint = fingerprint(&article, &settings);
+        (article, fingerprint)
+    });
+    assert_eq!(one.1.bands, other.1.bands, "what lies behind the cap counts for the hash only");
+    assert_ne!(one.1.content_sha256, other.1.content_sha256);
+    let Verdict::Duplicate(link) = judged(&other, &one) else { panic!("no copy") };
+    assert_eq!(link.kind, DuplicateKind::Near);
+}
+
+/// What becomes of `bodies`, each the page of an article of its own.
+async fn records_of(bodies: &[String]) -> Vec<Record> {
+    let server = Server::start().await;
+    let items: Vec<Item> = (0..bodies.len())
+        .map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}"))))
+        .collect();
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
+    for (n, body) in bodies.iter().enumerate() {
+        server.respond(&format!("/page/{n}"), Reply::ok("text/html; charset=utf-8", body.clone()));
+    }
+    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    daemon.once().await;
+    daemon.records().await
+}
+
+fn assert_strangers(records: &[Record], count: usize) {
+    assert_eq!(records.len(), count);
+    for record in records {
+        assert_eq!((record.duplicate_of, record.cluster_id), (None, record.id), "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_notice_of_a_paywall_links_nothing() {
+    const NOTICE: &str = "<div class=\"paywall\"><p>This article is for subscribers. Take a free trial now and read on \
+        at once, on every device, wherever you are, and cancel whenever you like. Already a subscriber? Log in to go on \
+        reading this and every other article of ours. Your first month costs you one single euro.</p></div>";
+    let bodies: Vec<String> = (0..4)
+        .map(|n| {
+            format!(
+                "<html><head><script type=\"application/ld+json\">{{\"@context\":\"https://schema.org\",\"@type\":\
+                 \"NewsArticle\",\"isAccessibleForFree\":false}}</script></head><body><article><h1>Number {n}</h1>{NOTICE}\
+                 </article></body></html>"
+            )
+        })
+        .collect();
+    let records = records_of(&bodies).await;
+    assert_strangers(&records, 4);
+    for record in &records {
+        let flags = &record.quality_flags;
+        assert!(
+            flags.contains(&QualityFlag::Paywalled) || flags.contains(&QualityFlag::TooShort),
+            "{record:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pages_without_an_article_are_flagged_and_no_cluster() {
+    let mut bodies = vec![
+        "<html><body><nav><a href=/a>News</a> <a href=/b>Sport</a></nav><footer>All rights reserved.</footer></body>\
+         </html>"
+            .to_owned();
+        3
+    ];
+    bodies.extend(vec!["<html><body></body></html>".to_owned(); 3]);
+    let records = records_of(&bodies).await;
+    assert_strangers(&records, 6);
+    for record in &records {
+        assert!(record.quality_flags.contains(&QualityFlag::TooShort), "{record:?}");
+    }
 }

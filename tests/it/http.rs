@@ -5,6 +5,7 @@ use std::time::Duration;
 use feedmill::http::{Surface, router};
 use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
+use feedmill::store::Cutoff;
 use feedmill::telemetry::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
@@ -66,13 +67,31 @@ async fn a_bad_query_is_refused_with_its_bounds() {
         ("limit=0", "limit 1 to 1000"),
         ("limit=1001", "limit 1 to 1000"),
         ("after=-1", "after must be 0 or more"),
-        ("after=x", "hint: /v1/articles?after=SEQ&limit=N"),
+        ("after=x", "hint: /v1/articles?after=SEQ&limit=N&removed=skip"),
         ("afterr=1", "afterr"),
     ] {
         let (status, body) = get(&router, &format!("/v1/articles?{query}")).await;
         assert_eq!(status, 400, "{query}");
         assert!(body.contains(expected), "{query}: {body}");
     }
+}
+
+#[tokio::test]
+async fn a_reader_that_comes_too_late_is_refused_until_it_says_skip() {
+    let (daemon, _server, router, _soft) = surface(3).await;
+    let feeds = daemon.store().feeds_known().await.unwrap();
+    let before = daemon.now() + jiff::SignedDuration::from_secs(1);
+    let cutoffs = [Cutoff { feed_id: feeds[0].0, before }];
+    assert_eq!(get(&router, "/v1/articles?after=0&limit=1").await.0, 200);
+    assert_eq!(daemon.store().articles_remove(&cutoffs).await.unwrap(), 3);
+
+    let (status, body) = get(&router, "/v1/articles?after=1").await;
+    assert_eq!(status, 410);
+    assert!(body.contains("records after 1 were removed") && body.contains("up to 3"), "{body}");
+    assert!(body.contains("removed=skip"), "{body}");
+    assert_eq!(get(&router, "/v1/articles?after=0").await.0, 410);
+    assert_eq!(get(&router, "/v1/articles?after=1&removed=skip").await, (200, String::new()));
+    assert_eq!(get(&router, "/v1/articles?after=3").await, (200, String::new()), "nothing was missed");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod articles;
 mod commands;
 mod config;
 mod crash;
@@ -26,7 +27,9 @@ mod pipeline;
 mod polling;
 mod recheck;
 mod reextract;
+mod retention;
 mod seeds;
 mod store;
 mod store_sqlite;
 mod support;
+mod warc;

@@ -11,7 +11,7 @@ use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, paragraphs, rss};
 
 /// A mill that has stored two articles, with the feed's options.
-async fn turned(server: &Server, options: &str) -> TestDaemon {
+fn turned(server: &Server, options: &str) -> TestDaemon {
     let items = [Item::new("One", &server.url("/one")), Item::new("Two", &server.url("/two"))];
     server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
     let with_aside =
@@ -44,7 +44,7 @@ fn records(config: &Path) -> Vec<Record> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_rule_makes_revisions_where_it_changes_a_text() {
     let server = Server::start().await;
-    let test = turned(&server, "raw = \"keep\"").await;
+    let test = turned(&server, "raw = \"keep\"");
     let config = test.write_config();
     assert_eq!(reextracted(&config, &["--dry-run"]), "2 pages, 0 texts would change, 0 failed\n");
     let before = records(&config);
@@ -86,7 +86,7 @@ async fn a_new_rule_makes_revisions_where_it_changes_a_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_is_kept_unless_the_operator_says_so() {
     let server = Server::start().await;
-    let test = turned(&server, "").await;
+    let test = turned(&server, "");
     assert_eq!(
         reextracted(&test.write_config(), &[]),
         "0 pages, 0 texts changed, 0 revisions made, 0 failed\n"
@@ -96,7 +96,7 @@ async fn no_page_is_kept_unless_the_operator_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_page_is_named_and_hinders_no_other() {
     let server = Server::start().await;
-    let test = turned(&server, "raw = \"keep\"").await;
+    let test = turned(&server, "raw = \"keep\"");
     let config = test.write_config();
     let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
     let damage = "UPDATE raw_pages SET body = x'00' WHERE final_url LIKE '%/one'";

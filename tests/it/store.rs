@@ -41,6 +41,7 @@ mod entries;
 mod feeds;
 mod raw_pages;
 mod rechecks;
+mod retention;
 
 struct Bench {
     database: FreshDatabase,

@@ -1,9 +1,12 @@
 //! Articles, their copies, and what the outbox says of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use feedmill::model::{ArticleId, DuplicateKind, Event, QualityFlag, Sha256Hash, Verdict};
 use feedmill::store::{EntryOutcome, FinishedEntry, NewEntry, Stored};
+
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use super::{Bench, LEASE, extracted, new_entry};
 use crate::support::database::start;
@@ -12,7 +15,9 @@ on_both!(
     a_finished_entry_becomes_a_record,
     another_text_is_another_revision,
     exact_copies_in_one_batch_are_linked_to_the_first,
+    a_copy_comes_alone_after_originals_that_came_alone,
     near_copies_are_linked_within_the_window,
+    clusters_never_split,
     a_revision_that_becomes_a_copy_brings_its_cluster_along,
     another_feed_joins_the_mentions,
     furniture_is_counted_once_an_article,
@@ -99,6 +104,60 @@ async fn exact_copies_in_one_batch_are_linked_to_the_first(bench: &Bench) {
     }
     assert_eq!(records.len(), 2);
     assert_eq!(bench.store.totals().await.unwrap().duplicates, 2);
+}
+
+/// What a connection has prepared for an article without a score must do for one with a score.
+async fn a_copy_comes_alone_after_originals_that_came_alone(bench: &Bench) {
+    let entries = bench
+        .claimed(
+            (0..40).map(|i| new_entry(&format!("{i}"), &format!("https://site{i}.example/a"), "x")).collect(),
+        )
+        .await;
+    for (i, entry) in entries.iter().enumerate() {
+        let stored = bench.finish(&[extracted(entry, &format!("The words of {}", i / 2))]).await;
+        let is_copy = matches!(stored[0], Stored::Article { verdict: Verdict::Duplicate(_), .. });
+        assert_eq!(is_copy, i % 2 == 1, "{i}: {stored:?}");
+    }
+}
+
+/// Articles come and change their texts at random; whoever belongs together once belongs together for ever.
+async fn clusters_never_split(bench: &Bench) {
+    const ARTICLES: usize = 24;
+    const STORIES: usize = 5;
+    let mut random = SmallRng::seed_from_u64(6);
+    let link = |i: usize| format!("https://site{i}.example/a");
+    let mut waiting =
+        bench.claimed((0..ARTICLES).map(|i| new_entry(&format!("{i}"), &link(i), "x")).collect()).await;
+    waiting.reverse();
+    let mut together: BTreeSet<(ArticleId, ArticleId)> = BTreeSet::new();
+    for step in 0..80 {
+        let entry = if let Some(entry) = waiting.pop() {
+            entry
+        } else {
+            let i = random.random_range(0..ARTICLES);
+            bench.pass(60);
+            bench.poll(|_| vec![new_entry(&format!("{i}"), &link(i), &format!("change {step}"))]).await;
+            bench.store.entries_claim(LEASE, 1).await.unwrap().remove(0)
+        };
+        let whole = story(random.random_range(1..=STORIES), 300);
+        let text = match random.random_range(0..3) {
+            0 => whole,
+            1 => whole.split(' ').skip(40).collect::<Vec<_>>().join(" "),
+            _ => format!("{whole} {}", story(step + 100, 20)),
+        };
+        bench.finish(&[extracted(&entry, &text)]).await;
+        let mut members: BTreeMap<ArticleId, BTreeSet<ArticleId>> = BTreeMap::new();
+        for record in bench.store.records_after(0, 1_000).await.unwrap() {
+            members.entry(record.cluster_id).or_default().insert(record.id);
+        }
+        let pairs = members
+            .values()
+            .flat_map(|members| members.iter().flat_map(|one| members.iter().map(|other| (*one, *other))));
+        let now: BTreeSet<(ArticleId, ArticleId)> = pairs.collect();
+        assert!(now.is_superset(&together), "step {step}");
+        together = now;
+    }
+    assert!(together.len() > ARTICLES * ARTICLES / STORIES, "there are clusters at all");
 }
 
 /// `count` words of a text of its own for each `seed`.

@@ -23,6 +23,7 @@ pub(crate) struct TestDaemon {
     feeds: String,
     fetch: String,
     schedule: String,
+    output: String,
     dir: TempDir,
 }
 
@@ -36,7 +37,13 @@ pub(crate) struct OpenedDaemon {
 impl TestDaemon {
     pub(crate) fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        Self { feeds: String::new(), fetch: String::new(), schedule: String::new(), dir }
+        Self {
+            feeds: String::new(),
+            fetch: String::new(),
+            schedule: String::new(),
+            output: String::new(),
+            dir,
+        }
     }
 
     /// Adds lines to `[fetch]`.
@@ -59,6 +66,12 @@ impl TestDaemon {
     /// Adds a feed with options, as lines of its `[[feed]]` table.
     pub(crate) fn feed_with(mut self, url: &Url, options: &str) -> Self {
         self.add_feed(url, options);
+        self
+    }
+
+    /// Adds lines to the `[output]` table.
+    pub(crate) fn output(mut self, lines: &str) -> Self {
+        self.output.push_str(lines);
         self
     }
 
@@ -92,11 +105,13 @@ host_concurrency = 16
 initial_spread_secs = 0
 {}[output]
 dir = "{}"
+{}
 {}"#,
             dir.join("feedmill.db").display(),
             self.fetch,
             self.schedule,
             output_dir(dir).display(),
+            self.output,
             self.feeds
         )
     }
@@ -138,6 +153,11 @@ impl OpenedDaemon {
 
     pub(crate) fn store(&self) -> &Store {
         self.daemon.store()
+    }
+
+    /// The config file, for a test that runs the program beside the daemon.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.test.write_config()
     }
 
     /// Every record so far.

@@ -1,0 +1,83 @@
+//! Articles and kept pages go when they are older than their feed's settings keep them: in small batches, so that whoever
+//! stores an article never waits long.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{FeedOptions, Keeping, Plan, Shared};
+use crate::model::FeedId;
+use crate::store::{Cutoff, StoreError};
+use crate::telemetry::metrics;
+
+/// How often the daemon looks for what is old enough.
+pub const INTERVAL: Duration = Duration::from_hours(1);
+
+/// Feeds asked about in one statement.
+const FEEDS_AT_ONCE: usize = 500;
+
+/// What a pass removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Articles.
+    pub articles: usize,
+    /// Pages that were kept of articles that stay.
+    pub raw_pages: usize,
+}
+
+/// Removes all that is old enough now, or until `soft` is cancelled.
+pub async fn pass(shared: &Shared, soft: &CancellationToken) -> Result<Removed, StoreError> {
+    let plan = shared.plan();
+    let mut removed = Removed::default();
+    if !limits_anything(&plan) {
+        return Ok(removed);
+    }
+    let feeds = shared.store.feeds_known().await?;
+    let now = shared.clock.now();
+    let cutoffs = cutoffs(&plan, &feeds, now, |keeping| keeping.keep);
+    for some in cutoffs.chunks(FEEDS_AT_ONCE) {
+        let mut more = true;
+        while more && !soft.is_cancelled() {
+            let count = shared.store.articles_remove(some).await?;
+            removed.articles += count;
+            more = count > 0;
+        }
+    }
+    let cutoffs = self::cutoffs(&plan, &feeds, now, |keeping| keeping.keep_raw);
+    for some in cutoffs.chunks(FEEDS_AT_ONCE) {
+        let mut more = true;
+        while more && !soft.is_cancelled() {
+            let count = shared.store.raw_pages_remove(some).await?;
+            removed.raw_pages += count;
+            more = count > 0;
+        }
+    }
+    metrics::removed(removed.articles as u64, removed.raw_pages as u64);
+    if removed != Removed::default() {
+        tracing::info!(articles = removed.articles, raw_pages = removed.raw_pages, "removed what is old");
+    }
+    Ok(removed)
+}
+
+fn limits_anything(plan: &Plan) -> bool {
+    let limits = |options: &FeedOptions| options.keeping.keep.is_some() || options.keeping.keep_raw.is_some();
+    limits(&plan.fallback) || plan.feeds.values().any(|options| limits(options))
+}
+
+/// The moment before which what is kept for the `time` is old, for each feed that has one.
+fn cutoffs(
+    plan: &Plan,
+    feeds: &[(FeedId, Url)],
+    now: Timestamp,
+    time: impl Fn(&Keeping) -> Option<Duration>,
+) -> Vec<Cutoff> {
+    feeds
+        .iter()
+        .filter_map(|(feed_id, url)| {
+            let time = SignedDuration::try_from(time(&plan.options(url).keeping)?).ok()?;
+            Some(Cutoff { feed_id: *feed_id, before: now.checked_sub(time).ok()? })
+        })
+        .collect()
+}

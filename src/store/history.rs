@@ -1,0 +1,155 @@
+//! Articles as the operator looks at them: one by one, with every revision.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use url::Url;
+
+use super::sql::{Row, id_bytes, models};
+use super::{Store, StoreError};
+use crate::model::{ArticleId, DuplicateKind, QualityFlag, Sha256Hash};
+
+/// An article and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ArticleStatus {
+    /// Its id.
+    pub id: ArticleId,
+    /// The URL announced, without tracking parameters.
+    pub url: Url,
+    /// The current revision.
+    pub revision: u32,
+    /// The current headline.
+    pub title: Option<String>,
+    /// When it was first stored.
+    pub stored_at: Timestamp,
+    /// When the publisher took it back, where it did.
+    pub withdrawn_at: Option<Timestamp>,
+    /// The earlier article that it is a copy of.
+    pub duplicate_of: Option<ArticleId>,
+    /// How the copy was recognised.
+    pub duplicate_kind: Option<DuplicateKind>,
+    /// The cluster that it belongs to.
+    pub cluster_id: ArticleId,
+}
+
+/// One text of an article.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Revision {
+    /// 1 for the first.
+    pub revision: u32,
+    /// Identity of the text.
+    pub content_sha256: Sha256Hash,
+    /// When its page was fetched.
+    pub fetched_at: Timestamp,
+    /// Headline.
+    pub title: Option<String>,
+    /// Clean text.
+    pub text: String,
+    /// Words in it.
+    pub word_count: u32,
+    /// Why the text may be less than expected.
+    pub quality_flags: Vec<QualityFlag>,
+    /// The extractor that made it.
+    pub extractor_version: String,
+}
+
+/// Which articles are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// All of them.
+    All,
+    /// Those with more than one revision.
+    Revised,
+}
+
+impl Store {
+    /// The latest `limit` articles, newest first.
+    pub async fn articles_list(
+        &self,
+        listing: Listing,
+        limit: u32,
+    ) -> Result<Vec<ArticleStatus>, StoreError> {
+        let least_revision: i64 = match listing {
+            Listing::All => 1,
+            Listing::Revised => 2,
+        };
+        let rows = sqlx::query(LIST)
+            .bind(least_revision)
+            .bind(i64::from(limit))
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("articles", &rows)
+    }
+
+    /// The articles whose ids lie from `first` to `last`, two at most: enough to tell whether a shortened id is clear.
+    pub async fn articles_between(
+        &self,
+        first: ArticleId,
+        last: ArticleId,
+    ) -> Result<Vec<ArticleStatus>, StoreError> {
+        let rows = sqlx::query(BETWEEN)
+            .bind(id_bytes(&first).to_vec())
+            .bind(id_bytes(&last).to_vec())
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("articles", &rows)
+    }
+
+    /// Every revision of an article, the first one first.
+    pub async fn article_revisions(&self, id: ArticleId) -> Result<Vec<Revision>, StoreError> {
+        let rows =
+            sqlx::query(REVISIONS).bind(id_bytes(&id).to_vec()).fetch_all(&self.database.readers).await?;
+        models("revisions", &rows)
+    }
+}
+
+macro_rules! articles {
+    ($condition:literal) => {
+        concat!(
+            "SELECT a.id, a.url, a.revision, r.title, a.stored_at, a.withdrawn_at, a.duplicate_of, a.duplicate_kind, \
+             a.cluster_id FROM articles a JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision WHERE ",
+            $condition
+        )
+    };
+}
+
+const LIST: &str = articles!("a.removed_at IS NULL AND a.revision >= $1 ORDER BY a.number DESC LIMIT $2");
+
+const BETWEEN: &str = articles!("a.removed_at IS NULL AND a.id >= $1 AND a.id <= $2 ORDER BY a.id LIMIT 2");
+
+const REVISIONS: &str = "SELECT article_id, revision, content_sha256, fetched_at, title, text, word_count, quality_flags, \
+    extractor_version FROM revisions WHERE article_id = $1 ORDER BY revision";
+
+impl TryFrom<Row<'_>> for ArticleStatus {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: ArticleId(row.hash("id")?),
+            url: row.url("url")?,
+            revision: row.number("revision")?,
+            title: row.get("title")?,
+            stored_at: row.time("stored_at")?,
+            withdrawn_at: row.optional_time("withdrawn_at")?,
+            duplicate_of: row.optional_hash("duplicate_of")?.map(ArticleId),
+            duplicate_kind: row.optional_word("duplicate_kind")?,
+            cluster_id: ArticleId(row.hash("cluster_id")?),
+        })
+    }
+}
+
+impl TryFrom<Row<'_>> for Revision {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            revision: row.number("revision")?,
+            content_sha256: row.hash("content_sha256")?,
+            fetched_at: row.time("fetched_at")?,
+            title: row.get("title")?,
+            text: row.get("text")?,
+            word_count: row.number("word_count")?,
+            quality_flags: row.json("quality_flags")?,
+            extractor_version: row.get("extractor_version")?,
+        })
+    }
+}

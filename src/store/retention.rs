@@ -1,0 +1,194 @@
+//! What is old enough goes: texts, pages, events. What stays is a narrow memory of it, so that an old entry or address
+//! that turns up again is not new.
+//!
+//! - Of an article, its row stays without its address: other rows are linked to it, as to their original or their
+//!   cluster, and those links stay true. Of its entries, the keys and hashes stay.
+//! - Age is counted from the article's last event, not from its first: a consumer that is never further behind than
+//!   the time that articles are kept misses nothing.
+//! - An article with an entry in the queue stays until that is done.
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+use url::Url;
+
+use super::outbox::Outbox;
+use super::sql::{Row, RowsSql, bytes, id_bytes};
+use super::{Store, StoreError};
+use crate::model::{ArticleId, EntryId, FeedId};
+
+/// Until when a feed's articles or pages are old enough to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cutoff {
+    /// The feed.
+    pub feed_id: FeedId,
+    /// What is older goes.
+    pub before: Timestamp,
+}
+
+impl Store {
+    /// Every feed that was ever configured, with its configured URL.
+    pub async fn feeds_known(&self) -> Result<Vec<(FeedId, Url)>, StoreError> {
+        let rows = sqlx::query("SELECT feed_id, configured_url FROM feed_details")
+            .fetch_all(&self.database.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let row = Row { table: "feed_details", row };
+                Ok((FeedId(row.get("feed_id")?), row.url("configured_url")?))
+            })
+            .collect()
+    }
+
+    /// Removes a small batch of articles that the feeds of `cutoffs` announced first, and says how many it was: 0 where none
+    /// is old enough any more.
+    pub async fn articles_remove(&self, cutoffs: &[Cutoff]) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.database.write().await?;
+        // No article may be judged a copy of one that goes, or get a revision, until this is done.
+        let _outbox = Outbox::lock(&mut tx).await?;
+        let rows = OLD_ARTICLES
+            .fetch(&mut tx, cutoffs, |query, cutoff| {
+                query.bind(cutoff.feed_id.0).bind(cutoff.before.as_millisecond())
+            })
+            .await?;
+        let mut articles = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let row = Row { table: "articles", row };
+            articles.push((ArticleId(row.hash("id")?), row.get::<i64>("number")?));
+        }
+        if articles.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<ArticleId> = articles.iter().map(|(id, _)| *id).collect();
+        let numbers: Vec<i64> = articles.iter().map(|(_, number)| *number).collect();
+        remove_entries(&mut tx, &ids).await?;
+        remove_events(&mut tx, &ids).await?;
+        for part in PARTS {
+            part.execute(&mut tx, &ids, |query, id| query.bind(id_bytes(id))).await?;
+        }
+        REMOVE_BANDS.execute(&mut tx, &numbers, |query, number| query.bind(*number)).await?;
+        MARK_ARTICLES
+            .execute(&mut tx, &ids, |query, id| query.bind(id_bytes(id)).bind(now.as_millisecond()))
+            .await?;
+        tx.commit().await?;
+        Ok(articles.len())
+    }
+
+    /// Removes a small batch of kept pages of articles that the feeds of `cutoffs` announced first, and says how many it was: 0
+    /// where none is old enough any more.
+    pub async fn raw_pages_remove(&self, cutoffs: &[Cutoff]) -> Result<usize, StoreError> {
+        let mut tx = self.database.write().await?;
+        let rows = OLD_PAGES
+            .fetch(&mut tx, cutoffs, |query, cutoff| {
+                query.bind(cutoff.feed_id.0).bind(cutoff.before.as_millisecond())
+            })
+            .await?;
+        let mut pages = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let row = Row { table: "raw_pages", row };
+            pages.push((ArticleId(row.hash("article_id")?), row.hash("raw_sha256")?));
+        }
+        REMOVE_PAGES
+            .execute(&mut tx, &pages, |query, (id, hash)| query.bind(id_bytes(id)).bind(bytes(hash)))
+            .await?;
+        tx.commit().await?;
+        Ok(pages.len())
+    }
+
+    /// The highest position of an event that was removed; 0 where none was. A consumer that stands before it has missed
+    /// that event.
+    pub async fn removed_through(&self) -> Result<i64, StoreError> {
+        let row = sqlx::query("SELECT name, value FROM counters WHERE name = 'outbox_removed'")
+            .fetch_one(&self.database.readers)
+            .await?;
+        Row { table: "counters", row: &row }.get("value")
+    }
+}
+
+const OLD_ARTICLES: RowsSql = RowsSql {
+    before: "WITH kept (feed_id, cutoff) AS (VALUES ",
+    columns: 2,
+    after: ") SELECT a.id, a.number FROM kept k \
+        JOIN articles a ON a.feed_id = k.feed_id AND a.removed_at IS NULL AND a.stored_at < k.cutoff \
+        WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.article_id = a.id AND o.created_at >= k.cutoff) \
+        AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.article_id = a.id AND e.state = 'pending') LIMIT 100",
+};
+
+const OLD_PAGES: RowsSql = RowsSql {
+    before: "WITH kept (feed_id, cutoff) AS (VALUES ",
+    columns: 2,
+    after: ") SELECT p.article_id, p.raw_sha256 FROM kept k \
+        JOIN raw_pages p ON p.feed_id = k.feed_id AND p.fetched_at < k.cutoff LIMIT 100",
+};
+
+const REMOVE_PAGES: RowsSql = RowsSql {
+    before: "WITH old (article_id, raw_sha256) AS (VALUES ",
+    columns: 2,
+    after: ") DELETE FROM raw_pages WHERE (article_id, raw_sha256) IN (SELECT article_id, raw_sha256 FROM old)",
+};
+
+/// Everything that hangs on an article and goes with it; its mentions come last, since its entries are found by them.
+const PARTS: &[RowsSql] = &[
+    RowsSql { before: "DELETE FROM rechecks WHERE article_id IN (VALUES ", columns: 1, after: ")" },
+    RowsSql { before: "DELETE FROM raw_pages WHERE article_id IN (VALUES ", columns: 1, after: ")" },
+    RowsSql { before: "DELETE FROM article_accounts WHERE article_id IN (VALUES ", columns: 1, after: ")" },
+    RowsSql { before: "DELETE FROM revisions WHERE article_id IN (VALUES ", columns: 1, after: ")" },
+    RowsSql { before: "DELETE FROM mentions WHERE article_id IN (VALUES ", columns: 1, after: ")" },
+];
+
+const REMOVE_BANDS: RowsSql =
+    RowsSql { before: "DELETE FROM article_bands WHERE number IN (VALUES ", columns: 1, after: ")" };
+
+const MARK_ARTICLES: RowsSql = RowsSql {
+    before: "WITH old (id, moment) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE articles SET removed_at = old.moment, url = '', original_url = '', hostname = '' FROM old \
+        WHERE articles.id = old.id",
+};
+
+async fn remove_entries(tx: &mut AnyConnection, articles: &[ArticleId]) -> Result<(), StoreError> {
+    let rows = MENTIONING.fetch(&mut *tx, articles, |query, id| query.bind(id_bytes(id))).await?;
+    let entries: Vec<EntryId> = rows
+        .iter()
+        .map(|row| Ok(EntryId(Row { table: "mentions", row }.get("entry_id")?)))
+        .collect::<Result<_, StoreError>>()?;
+    bury(tx, &entries).await
+}
+
+const MENTIONING: RowsSql =
+    RowsSql { before: "SELECT entry_id FROM mentions WHERE article_id IN (VALUES ", columns: 1, after: ")" };
+
+/// Leaves of entries what tells that they are not new.
+pub(super) async fn bury(tx: &mut AnyConnection, entries: &[EntryId]) -> Result<(), StoreError> {
+    MARK_ENTRIES.execute(&mut *tx, entries, |query, id| query.bind(id.0)).await?;
+    EMPTY_DETAILS.execute(tx, entries, |query, id| query.bind(id.0)).await?;
+    Ok(())
+}
+
+const MARK_ENTRIES: RowsSql =
+    RowsSql { before: "UPDATE entries SET removed = 1 WHERE id IN (VALUES ", columns: 1, after: ")" };
+
+const EMPTY_DETAILS: RowsSql = RowsSql {
+    before: "UPDATE entry_details SET url = NULL, guid = NULL, evidence = '{}' WHERE entry_id IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
+
+async fn remove_events(tx: &mut AnyConnection, articles: &[ArticleId]) -> Result<(), StoreError> {
+    let rows = REMOVE_EVENTS.fetch(&mut *tx, articles, |query, id| query.bind(id_bytes(id))).await?;
+    let mut last = 0;
+    for row in &rows {
+        last = last.max(Row { table: "outbox", row }.get("seq")?);
+    }
+    sqlx::query("UPDATE counters SET value = $1 WHERE name = 'outbox_removed' AND value < $1")
+        .bind(last)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+const REMOVE_EVENTS: RowsSql = RowsSql {
+    before: "DELETE FROM outbox WHERE article_id IN (VALUES ",
+    columns: 1,
+    after: ") RETURNING seq",
+};

@@ -1,0 +1,87 @@
+//! Old articles go, and readers that come too late are told.
+
+use feedmill::model::Record;
+use jiff::SignedDuration;
+
+use crate::support::daemon::{OpenedDaemon, TestDaemon, feedmill};
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, page, rss};
+
+/// A daemon whose feed shows one entry more with each poll, and which keeps articles as `options` say.
+async fn mill(options: &str) -> (Server, OpenedDaemon) {
+    let server = Server::start().await;
+    let items: Vec<Item> =
+        (0..4).map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}")))).collect();
+    for count in 1..=items.len() {
+        server.respond("/feed", Reply::ok("application/rss+xml", rss(&items[..count])));
+    }
+    server.handle(|request| Reply::ok("text/html", page(&format!("quay {}", request.path()))));
+    let daemon = TestDaemon::new().feed_with(&server.url("/feed"), options).open().await;
+    (server, daemon)
+}
+
+async fn days_pass(daemon: &OpenedDaemon, days: usize) {
+    for _ in 0..days {
+        daemon.once().await;
+        daemon.advance(SignedDuration::from_hours(25));
+    }
+}
+
+fn seqs(records: &[Record]) -> Vec<i64> {
+    records.iter().map(|record| record.seq).collect()
+}
+
+#[tokio::test]
+async fn articles_are_kept_for_their_days() {
+    let (server, daemon) = mill("keep_days = 2").await;
+    days_pass(&daemon, 4).await;
+    assert_eq!(seqs(&daemon.records().await), [3, 4], "one of today, one of yesterday");
+    daemon.advance(SignedDuration::from_hours(24 * 30));
+    days_pass(&daemon, 2).await;
+    assert!(daemon.records().await.is_empty());
+    for n in 0..4 {
+        assert_eq!(server.requests(&format!("/page/{n}")).len(), 1, "in its feed still, and not new");
+    }
+    assert_eq!(daemon.files().len(), 4, "files are their owner's to remove");
+}
+
+#[tokio::test]
+async fn nothing_goes_unless_the_operator_says_so() {
+    for options in ["", "keep_days = 0\nkeep_raw_days = 0"] {
+        let (_server, daemon) = mill(options).await;
+        days_pass(&daemon, 4).await;
+        daemon.advance(SignedDuration::from_hours(24 * 3_650));
+        daemon.once().await;
+        assert_eq!(daemon.records().await.len(), 4, "{options}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_comes_too_late_is_told_once() {
+    let (_server, daemon) = mill("keep_days = 2").await;
+    days_pass(&daemon, 1).await;
+    let config = daemon.config_path();
+    let export = |arguments: &[&str]| {
+        let arguments = [&["export", "--format", "jsonl"], arguments].concat();
+        let output = tokio::task::block_in_place(|| feedmill(&config, &arguments).output().unwrap());
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let seqs: Vec<i64> =
+            lines.lines().map(|line| serde_json::from_str::<Record>(line).unwrap().seq).collect();
+        (output.status.code(), seqs, String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(export(&["--cursor", "late"]).1, [1]);
+    assert_eq!(export(&["--cursor", "punctual"]).1, [1]);
+    days_pass(&daemon, 1).await;
+    assert_eq!(export(&["--cursor", "punctual"]).1, [2]);
+    days_pass(&daemon, 3).await;
+
+    let (code, read, log) = export(&["--cursor", "late"]);
+    assert_eq!((code, read), (Some(1), vec![]));
+    assert!(log.contains("records after 1 were removed") && log.contains("--skip-removed"), "{log}");
+    let (code, read, log) = export(&["--cursor", "late", "--skip-removed"]);
+    assert_eq!((code, read), (Some(0), vec![4]), "{log}");
+    assert!(log.contains("removed before they were read"), "{log}");
+    let (code, read, log) = export(&["--cursor", "late"]);
+    assert_eq!((code, read), (Some(0), vec![]), "{log}");
+    assert_eq!(export(&[]).1, [4], "whoever starts at the beginning asks for what there is");
+}
