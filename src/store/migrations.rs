@@ -26,7 +26,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: &[Migration] = &[migration!(1, "0001_initial")];
+const MIGRATIONS: &[Migration] = &[migration!(1, "0001_initial"), migration!(2, "0002_websub")];
 
 /// Which migrations a database has and which it lacks, by name, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]

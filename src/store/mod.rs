@@ -20,6 +20,7 @@ use crate::clock::Clock;
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
 mod polls;
+mod websub;
 mod entries;
 mod finish;
 mod articles;
@@ -39,6 +40,7 @@ pub use feeds::{FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored};
 pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
+pub use websub::{HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.
 #[derive(Clone, Debug)]

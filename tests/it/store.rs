@@ -39,6 +39,7 @@ macro_rules! on_both {
 mod articles;
 mod entries;
 mod feeds;
+mod websub;
 
 struct Bench {
     database: FreshDatabase,
