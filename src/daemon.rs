@@ -19,7 +19,7 @@ use crate::lifecycle::Lifecycle;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
-use crate::pipeline::{Plan, Shared, Tally, line, retention};
+use crate::pipeline::{Plan, Shared, Tally, line, retention, websub};
 use crate::publish::PublishError;
 use crate::publish::files::{Folder, Selection};
 use crate::publish::warc::Archive;
@@ -45,8 +45,10 @@ pub enum DaemonError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// The service surface cannot listen.
-    #[error("cannot listen on {address}: {source}; hint: set [http] listen to a free address")]
+    #[error("cannot listen on {address}: {source}; hint: set {setting} to a free address")]
     Listen {
+        /// Its key.
+        setting: &'static str,
         /// As configured.
         address: SocketAddr,
         /// Why not.
@@ -63,8 +65,23 @@ pub struct Daemon {
     feeds_configured: Notify,
     output: Option<Folder>,
     http_listen: Option<SocketAddr>,
+    callback: Option<Callback>,
     fixed: Fixed,
     _lock: RunLock,
+}
+
+/// Where hubs call.
+#[derive(Clone, Copy, Debug)]
+struct Callback {
+    listen: SocketAddr,
+    max_body_bytes: usize,
+}
+
+impl Callback {
+    fn of(config: &Config) -> Option<Self> {
+        let max_body_bytes = usize::try_from(config.fetch.feed_max_body_bytes).unwrap_or(usize::MAX);
+        config.websub.as_ref().map(|websub| Self { listen: websub.listen, max_body_bytes })
+    }
 }
 
 /// Settings that change with a restart only: their keys, and their values for comparison.
@@ -78,7 +95,8 @@ impl std::fmt::Debug for Fixed {
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        let Config { database, pipeline, http_listen, output_dir, warc, stop_timeout, log, .. } = config;
+        let Config { database, pipeline, http_listen, websub, output_dir, warc, stop_timeout, log, .. } =
+            config;
         Self(vec![
             // Never printed: it may hold a password.
             ("database.url", database.url.expose_secret().to_owned()),
@@ -87,6 +105,7 @@ impl Fixed {
             ("extract.concurrency", pipeline.extract_concurrency.to_string()),
             ("extract.timeout_secs", format!("{:?}", pipeline.extract_timeout)),
             ("http.listen", format!("{http_listen:?}")),
+            ("websub.listen", format!("{:?}", websub.as_ref().map(|websub| websub.listen))),
             ("output.dir", format!("{output_dir:?}")),
             ("output.warc_dir, output.warc_max_file_bytes", format!("{warc:?}")),
             ("lifecycle.stop_timeout_secs", format!("{stop_timeout:?}")),
@@ -124,6 +143,7 @@ impl Daemon {
             archive,
             tally: Arc::new(Tally::default()),
             entries_recorded: Arc::new(Notify::new()),
+            hubs_found: Arc::new(Notify::new()),
             articles_stored: Arc::new(Notify::new()),
         };
         Ok(Self {
@@ -132,6 +152,7 @@ impl Daemon {
             feeds_configured: Notify::new(),
             output,
             http_listen: config.http_listen,
+            callback: Callback::of(&config),
             fixed: Fixed::of(&config),
             _lock: lock,
         })
@@ -199,6 +220,11 @@ impl Daemon {
             Some(address) => Some(self.listen(address, lifecycle, metrics).await?),
             None => None,
         };
+        if let Some(callback) = self.callback {
+            self.listen_to_hubs(callback, lifecycle).await?;
+            let (daemon, soft) = (Arc::clone(&self), lifecycle.soft());
+            lifecycle.spawn("websub", async move { websub::run(&daemon.shared, &soft).await });
+        }
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
         lifecycle.spawn("feeds", async move {
@@ -239,24 +265,30 @@ impl Daemon {
         lifecycle: &Lifecycle,
         metrics: Metrics,
     ) -> Result<SocketAddr, DaemonError> {
-        let failed = |source| DaemonError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
-        let soft = lifecycle.soft();
         let router = http::router(Surface {
             store: self.shared.store.clone(),
             workers: self.shared.workers.clone(),
             metrics,
-            soft: soft.clone(),
+            soft: lifecycle.soft(),
         });
-        lifecycle.spawn("http", async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned());
-            if let Err(error) = served.await {
-                tracing::error!(error = %error, "the service surface broke off");
-            }
-        });
+        let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
         tracing::info!(address = %bound, "serving health, metrics and records");
         Ok(bound)
+    }
+
+    async fn listen_to_hubs(&self, callback: Callback, lifecycle: &Lifecycle) -> Result<(), DaemonError> {
+        let router = http::websub::router(http::websub::Callback {
+            shared: self.shared.clone(),
+            max_body_bytes: callback.max_body_bytes,
+        });
+        let bound = serve("hubs", callback.listen, "[websub] listen", router, lifecycle).await?;
+        tracing::info!(address = %bound, "listening to hubs");
+        Ok(())
+    }
+
+    /// What the pipeline's halves share, for a test that answers as a hub would.
+    pub const fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     async fn write_files(&self) -> Result<u64, PublishError> {
@@ -288,6 +320,27 @@ impl Daemon {
     }
 }
 
+/// Serves `router` until the soft stop.
+async fn serve(
+    task: &'static str,
+    address: SocketAddr,
+    setting: &'static str,
+    router: axum::Router,
+    lifecycle: &Lifecycle,
+) -> Result<SocketAddr, DaemonError> {
+    let failed = |source| DaemonError::Listen { address, setting, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let soft = lifecycle.soft();
+    lifecycle.spawn(task, async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned());
+        if let Err(error) = served.await {
+            tracing::error!(task, error = %error, "a listener broke off");
+        }
+    });
+    Ok(bound)
+}
+
 /// The plan that a configuration asks for.
 fn plan(config: &Config, fetcher: Fetcher) -> Result<Plan, DaemonError> {
     Ok(Plan {
@@ -297,6 +350,7 @@ fn plan(config: &Config, fetcher: Fetcher) -> Result<Plan, DaemonError> {
         rules: Arc::new(Rules::new(&config.sites)?),
         dedup: config.dedup.clone(),
         settings: config.pipeline.clone(),
+        websub: config.websub.clone(),
     })
 }
 

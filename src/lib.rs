@@ -13,6 +13,8 @@
 pub mod model;
 /// When a feed is next due: one pure function of what the publisher asked and what we saw.
 pub mod schedule;
+/// How far a subscription at a WebSub hub has come, and whether what it delivers is genuine. Pure.
+pub mod subscription;
 /// The only HTTP client: addresses are guarded, bodies capped, hosts spared.
 pub mod fetch;
 /// Feed bytes to entries: RSS, Atom, RDF and JSON Feed as they are found in the wild. Pure.

@@ -207,6 +207,8 @@ pub struct DueFeed {
     pub suspect: bool,
     /// Hash of the body last parsed: the same body is not parsed again.
     pub body_sha256: Option<Sha256Hash>,
+    /// Until when a hub has promised to deliver it.
+    pub delivered_until: Option<Timestamp>,
     /// What the schedule remembers of it.
     pub history: crate::schedule::History,
 }

@@ -23,6 +23,8 @@ pub struct Bounds {
     /// Least time between two polls that cannot be conditional, since the server gives nothing to ask with: each costs it
     /// the whole feed. A feed whose entries would be lost by then is polled more often.
     pub unconditional_interval: Duration,
+    /// Least time between two polls while a hub delivers the feed.
+    pub delivered_interval: Option<Duration>,
 }
 
 /// What the schedule remembers of a feed between polls. The store keeps it as one JSON value.
@@ -103,6 +105,8 @@ pub enum Decision {
     CacheFreshness,
     /// The next poll cannot be conditional.
     NoValidators,
+    /// A hub delivers the feed.
+    Delivered,
     /// RSS `ttl`.
     Ttl,
     /// `sy:updatePeriod`.
@@ -240,6 +244,7 @@ fn regular_interval(bounds: &Bounds, history: &History, freshness: &Freshness) -
         (hints.update_period_secs.map(|secs| Duration::from_secs(secs.into())), Decision::UpdatePeriod),
         (history.lacks_validators.then(|| unconditional_interval(bounds, history)), Decision::NoValidators),
         (Some(bounds.min_interval), Decision::MinInterval),
+        (bounds.delivered_interval, Decision::Delivered),
     ];
     let mut choice = Choice { interval: rhythm, by: Decision::EntryRhythm };
     for (interval, by) in asked {
@@ -263,6 +268,13 @@ fn unconditional_interval(bounds: &Bounds, history: &History) -> Duration {
 }
 
 impl History {
+    /// Notes that a hub brought so many new entries.
+    pub fn note_delivery(&mut self, new_entries: u32, now: Timestamp) {
+        if new_entries > 0 {
+            self.learn_rhythm(&[], new_entries, now);
+        }
+    }
+
     fn learn(&mut self, outcome: &PollOutcome, freshness: &Freshness, now: Timestamp) {
         let fresh_for_secs = freshness.fresh_for.map(|fresh_for| fresh_for.as_secs());
         match outcome {
@@ -363,7 +375,12 @@ mod tests {
             fixed_interval: None,
             max_retry_after: Duration::from_secs(2 * DAY),
             unconditional_interval: Duration::from_secs(DAY),
+            delivered_interval: None,
         }
+    }
+
+    fn delivered(seconds: u64) -> Bounds {
+        Bounds { delivered_interval: Some(Duration::from_secs(seconds)), ..bounds() }
     }
 
     fn fixed(seconds: u64) -> Bounds {
@@ -458,6 +475,8 @@ mod tests {
                 5 * MINUTE, FixedInterval),
             ("a failure of a feed without validators", bounds(), History { lacks_validators: true, ..known(HOURS) }, Failed,
                 quiet(), DAY, Backoff),
+            ("a hub delivers", delivered(12 * HOURS), known(HOURS), Unchanged, quiet(), 12 * HOURS, Delivered),
+            ("a hub delivers, within the bounds", delivered(9 * DAY), known(HOURS), Unchanged, quiet(), DAY, MaxInterval),
             ("ttl", bounds(), known(HOURS), ttl(180), quiet(), 3 * HOURS, Ttl),
             ("sy:updatePeriod", bounds(), known(HOURS), period(7200), quiet(), 2 * HOURS, UpdatePeriod),
             ("the longest of several", bounds(), known(HOURS), ttl(120), fresh(5 * HOURS), 5 * HOURS, CacheFreshness),

@@ -233,6 +233,9 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
     line("last poll", ago(feed.last_polled_at))?;
     line("last success", ago(feed.last_success_at))?;
     line("next poll", next_poll(feed, now))?;
+    if let Some(until) = feed.delivered_until.filter(|until| now < *until) {
+        line("delivered", format!("by its hub until {until}"))?;
+    }
     if let Some(error) = &feed.last_error {
         line("failures", format!("{} in a row", feed.consecutive_failures))?;
         line("last error", plain(error))?;

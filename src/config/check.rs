@@ -18,6 +18,7 @@ use super::problem::{Problem, Problems};
 use super::raw::{self, Raw};
 use crate::extract::{Rules, SiteRules};
 use crate::fetch::AllowedNet;
+use crate::pipeline::websub;
 use crate::{dedup, fetch, pipeline, schedule, store, telemetry};
 
 pub(super) const DAY_SECS: u64 = 86_400;
@@ -156,8 +157,8 @@ impl Checker<'_> {
     }
 
     pub(super) fn fetch(&mut self, raw: &Raw) -> fetch::Settings {
-        let Raw { fetch: raw, schedule, .. } = raw;
         const BODY_BYTES: RangeInclusive<u64> = 1_024..=268_435_456;
+        let Raw { fetch: raw, schedule, .. } = raw;
         fetch::Settings {
             contact_url: self.parsed("fetch.contact_url", &raw.contact_url, http_url),
             allow: self.allowed_nets(&raw.allow),
@@ -223,6 +224,7 @@ impl Checker<'_> {
                 raw.unconditional_interval_secs,
                 0..=30 * DAY_SECS,
             ),
+            delivered_interval: None,
         };
         if raw.max_interval_secs < raw.min_interval_secs {
             let message = format!("must be at least min_interval_secs = {}", raw.min_interval_secs);
@@ -283,9 +285,34 @@ impl Checker<'_> {
     }
 
     pub(super) fn http_listen(&mut self, raw: &raw::Http) -> Option<SocketAddr> {
-        self.parsed("http.listen", &raw.listen, |text| {
+        self.listen("http.listen", &raw.listen)
+    }
+
+    fn listen(&mut self, path: &str, text: &str) -> Option<SocketAddr> {
+        self.parsed(path, text, |text| {
             text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080".to_owned())
         })
+    }
+
+    /// Subscriptions, where there is an address for hubs to call.
+    pub(super) fn websub(&mut self, raw: &Raw) -> Option<websub::Settings> {
+        let Raw { websub: raw, http, .. } = raw;
+        let callback_url = self.parsed("websub.callback_url", &raw.callback_url, callback_url);
+        let listen = self.listen("websub.listen", &raw.listen);
+        let poll_interval = self.secs("websub.poll_interval_secs", raw.poll_interval_secs, INTERVAL_SECS);
+        let lease = self.secs("websub.lease_secs", raw.lease_secs, 3_600..=90 * DAY_SECS);
+        let callback_url = callback_url?;
+        if raw.listen.is_empty() {
+            self.refuse("websub.listen", None, "must be set where callback_url is");
+        } else if raw.listen == http.listen && listen.is_some_and(|listen| listen.port() != 0) {
+            self.refuse_with_hint(
+                "websub.listen",
+                Some(&format!("{:?}", raw.listen)),
+                "is http.listen as well",
+                "hubs call from outside, where metrics and records must not be seen",
+            );
+        }
+        Some(websub::Settings { callback_url, listen: listen?, poll_interval, lease })
     }
 
     pub(super) fn stop_timeout(&mut self, raw: &raw::Lifecycle) -> Duration {
@@ -348,6 +375,23 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
         "http" | "https" => Ok(url),
         scheme => Err(format!("must begin with http:// or https://, not {scheme}:")),
     }
+}
+
+/// A public address that ends in a slash: a subscription's own part is put behind it.
+fn callback_url(text: &str) -> Result<Url, String> {
+    let mut url = http_url(text)?;
+    if url.scheme() != "https" {
+        return Err(
+            "must begin with https://: what is delivered there must not be seen on the way".to_owned()
+        );
+    }
+    if has_credentials(&url) || url.query().is_some() || url.fragment().is_some() {
+        return Err("must be an address without user name, query and fragment".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
 }
 
 /// `10.1.0.0/16`, `127.0.0.1:8080`, `[fd00::/8]:443`.

@@ -60,6 +60,8 @@ pub struct Config {
     pub sites: Vec<extract::SiteRules>,
     /// `[http]`: where health, metrics and the API listen; nowhere where `None`.
     pub http_listen: Option<SocketAddr>,
+    /// `[websub]`: how feeds are subscribed to; not at all where `None`.
+    pub websub: Option<pipeline::websub::Settings>,
     /// `[lifecycle] stop_timeout_secs`: how long a soft stop may take.
     pub stop_timeout: Duration,
     /// `[log]`.
@@ -143,6 +145,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         dedup: checker.dedup(&raw.dedup),
         sites: Vec::new(),
         http_listen: checker.http_listen(&raw.http),
+        websub: checker.websub(&raw),
         stop_timeout: checker.stop_timeout(&raw.lifecycle),
         log: checker.log(&raw.log),
         feeds: HashMap::new(),

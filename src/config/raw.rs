@@ -29,6 +29,7 @@ pub(super) struct Raw {
     pub(super) dedup: Dedup,
     pub(super) articles: Articles,
     pub(super) http: Http,
+    pub(super) websub: WebSub,
     pub(super) output: Output,
     pub(super) lifecycle: Lifecycle,
     pub(super) log: Log,
@@ -182,6 +183,26 @@ pub(super) struct Http {
 impl Default for Http {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8080".to_owned() }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct WebSub {
+    pub(super) callback_url: String,
+    pub(super) listen: String,
+    pub(super) poll_interval_secs: u64,
+    pub(super) lease_secs: u64,
+}
+
+impl Default for WebSub {
+    fn default() -> Self {
+        Self {
+            callback_url: String::new(),
+            listen: "127.0.0.1:8081".to_owned(),
+            poll_interval_secs: 86_400,
+            lease_secs: 864_000,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::guard::Guard;
 use super::host::{Hosts, Turn};
 use super::{
     Auth, Content, FetchError, Hop, Purpose, Request, RequestOptions, Response, Settings, body, freshness,
-    robots,
+    links, robots,
 };
 use crate::clock::Clock;
 use crate::model::Validators;
@@ -26,6 +26,7 @@ const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, applicatio
                            application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1";
 const ACCEPT_PAGE: &str =
     "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
+const FORM: &str = "application/x-www-form-urlencoded";
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
 /// Our name in `User-Agent` and to robots.txt.
 const PRODUCT: &str = env!("CARGO_PKG_NAME");
@@ -56,6 +57,8 @@ struct Plan<'a> {
     /// Credentials: the options' or those in the URL.
     auth: Option<Auth>,
     obey_robots: bool,
+    /// Sent as a POST where there is one.
+    form: Option<&'a str>,
 }
 
 /// What the request is for, those among ourselves included.
@@ -85,6 +88,7 @@ impl Wanted {
         match self {
             Self::For(Purpose::Feed) => ACCEPT_FEED,
             Self::For(Purpose::Page) => ACCEPT_PAGE,
+            Self::For(Purpose::Hub) => "*/*",
             Self::Robots => ACCEPT_ROBOTS,
         }
     }
@@ -93,6 +97,8 @@ impl Wanted {
         match self {
             Self::For(Purpose::Feed) => settings.feed_max_body_bytes,
             Self::For(Purpose::Page) => settings.page_max_body_bytes,
+            // A hub's words are not read.
+            Self::For(Purpose::Hub) => 0,
             Self::Robots => robots::MAX_BYTES,
         }
     }
@@ -126,6 +132,7 @@ impl Fetcher {
         let obey_by_default = match request.purpose {
             Purpose::Feed => settings.feeds_obey_robots,
             Purpose::Page => settings.pages_obey_robots,
+            Purpose::Hub => false,
         };
         let (start, auth) = split_credentials(request.url, request.options.auth.as_ref());
         let plan = Plan {
@@ -135,18 +142,39 @@ impl Fetcher {
             options: request.options,
             auth,
             obey_robots: request.options.obey_robots.unwrap_or(obey_by_default),
+            form: None,
         };
-        let mut budget = self.budget(&plan);
-        let answer = self.get(&plan, &mut budget).await;
+        self.answer(&plan, request.purpose).await
+    }
+
+    /// One guarded, polite POST to a hub. Its answer counts, its words do not.
+    pub async fn post_form(&self, url: &Url, fields: &[(&str, &str)]) -> Result<(), FetchError> {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let plan = Plan {
+            start: url.clone(),
+            wanted: Wanted::For(Purpose::Hub),
+            validators: &Validators::default(),
+            options: &RequestOptions::default(),
+            auth: None,
+            obey_robots: false,
+            form: Some(&form),
+        };
+        self.answer(&plan, Purpose::Hub).await.map(drop)
+    }
+
+    /// What comes of it all, counted.
+    async fn answer(&self, plan: &Plan<'_>, purpose: Purpose) -> Result<Response, FetchError> {
+        let mut budget = self.budget(plan);
+        let answer = self.get(plan, &mut budget).await;
         match &answer {
             Ok(response) => {
                 let body_bytes = match &response.content {
                     Content::NotModified => None,
                     Content::Body(body) => Some(body.len() as u64),
                 };
-                metrics::fetch_answered(request.purpose, body_bytes, budget.spent);
+                metrics::fetch_answered(purpose, body_bytes, budget.spent);
             }
-            Err(error) => metrics::fetch_failed(request.purpose, error.label()),
+            Err(error) => metrics::fetch_failed(purpose, error.label()),
         }
         answer
     }
@@ -182,7 +210,9 @@ impl Fetcher {
             // It may have begun while the turn was awaited.
             self.check_pause(&url)?;
             let response = budget.spend(self.send(plan, &url)).await?;
-            let Some(next) = redirect_target(&response, &url)? else {
+            // Only these two may be followed with what was posted.
+            let is_answer = plan.form.is_some() && !matches!(response.status().as_u16(), 307 | 308);
+            let Some(next) = redirect_target(&response, &url)?.filter(|_| !is_answer) else {
                 return budget.spend(self.receive(plan, response, url, hops)).await;
             };
             if hops.len() >= usize::from(settings.max_redirects) {
@@ -244,6 +274,7 @@ impl Fetcher {
             options: &options,
             auth: plan.auth.clone().filter(|_| at_home),
             obey_robots: false,
+            form: None,
         };
         let file = async {
             // Boxed, since this is a request within a request.
@@ -263,7 +294,11 @@ impl Fetcher {
         let proxy = self.proxy(plan);
         let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
         let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
-        let mut request = client.get(url.clone()).headers(self.headers(plan, url)?);
+        let mut request = match plan.form {
+            Some(form) => client.post(url.clone()).header(CONTENT_TYPE, FORM).body(form.to_owned()),
+            None => client.get(url.clone()),
+        }
+        .headers(self.headers(plan, url)?);
         if let Some(auth) = plan.auth.as_ref().filter(|_| url.origin() == plan.start.origin()) {
             request = match auth {
                 Auth::Basic { username, password } => {
@@ -323,7 +358,9 @@ impl Fetcher {
         // A 304 confirms those that were sent.
         freshness.lacks_validators = status != 304 && validators == Validators::default();
         let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
+        let links = links::read(headers, &final_url);
         let content = match status {
+            200..=299 if plan.form.is_some() => Content::Body(Vec::new()),
             200 | 203 => {
                 if let Some(encoding) = unknown_encoding(headers) {
                     return Err(FetchError::UnknownEncoding(encoding));
@@ -353,7 +390,7 @@ impl Fetcher {
                 return Err(FetchError::Status { status, freshness, astray });
             }
         };
-        Ok(Response { final_url, hops, validators, freshness, content_type, content })
+        Ok(Response { final_url, hops, validators, freshness, content_type, links, content })
     }
 }
 

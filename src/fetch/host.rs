@@ -34,7 +34,7 @@ impl HostKey {
 #[derive(Debug)]
 pub(super) struct Hosts {
     concurrency: u8,
-    hosts: Mutex<HashMap<HostKey, Arc<Host>>>,
+    queues: Mutex<HashMap<HostKey, Arc<Host>>>,
     /// Hosts that asked to be left alone, and until when: in wall time, since they may ask for days.
     pauses: Mutex<HashMap<HostKey, Timestamp>>,
 }
@@ -87,7 +87,7 @@ impl Drop for Turn {
 
 impl Hosts {
     pub(super) fn new(concurrency: u8) -> Self {
-        Self { concurrency: concurrency.max(1), hosts: Mutex::default(), pauses: Mutex::default() }
+        Self { concurrency: concurrency.max(1), queues: Mutex::default(), pauses: Mutex::default() }
     }
 
     /// Leaves the host alone until `until`, unless it has asked for longer before.
@@ -169,7 +169,7 @@ impl Hosts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<HostKey, Arc<Host>>> {
-        self.hosts.lock().expect(HELD)
+        self.queues.lock().expect(HELD)
     }
 }
 

@@ -12,6 +12,7 @@ mod fetcher;
 mod freshness;
 mod guard;
 mod host;
+mod links;
 mod outage;
 mod robots;
 
@@ -28,6 +29,7 @@ pub use charset::{decode_page, page_body};
 pub use error::FetchError;
 pub use fetcher::Fetcher;
 pub use guard::Refused;
+pub use links::Links;
 pub use outage::Outage;
 
 /// What a request is for: it decides the `Accept` header, the body cap and whether robots.txt is asked.
@@ -37,6 +39,8 @@ pub enum Purpose {
     Feed,
     /// Fetching an article's page.
     Page,
+    /// Asking a WebSub hub for a subscription.
+    Hub,
 }
 
 /// How the operator wants one feed's requests (and those for its pages) made.
@@ -124,6 +128,8 @@ pub struct Response {
     pub freshness: Freshness,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
+    /// What its `Link` headers say of a hub.
+    pub links: Links,
     /// What came.
     pub content: Content,
 }

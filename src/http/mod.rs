@@ -1,6 +1,9 @@
 //! The service surface, on loopback unless the operator says otherwise: health for the service manager, metrics for
 //! Prometheus, and the records by cursor.
 
+/// Where hubs call.
+pub mod websub;
+
 use std::sync::Arc;
 
 use axum::Router;

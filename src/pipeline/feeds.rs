@@ -11,12 +11,13 @@ use url::Url;
 
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
+use super::websub::note_hubs;
 use super::{FeedOptions, Plan, Shared, Tally};
-use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry};
+use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, url_without_link};
-use crate::parse::{ParsedEntry, ParsedFeed, parse};
+use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
-    Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
+    Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
 };
 use crate::store::{NewEntry, PollRecord, PollResult, StoreError};
 use crate::telemetry::metrics;
@@ -101,6 +102,7 @@ impl Stage for Feeds {
         let reports = self.shared.store.feed_polls_record(done).await?;
         let tally = &self.shared.tally;
         let mut has_entries = false;
+        let mut current = Vec::with_capacity(done.len());
         for (poll, report) in done.iter().zip(reports) {
             let Some(report) = report else {
                 tracing::warn!(
@@ -109,19 +111,28 @@ impl Stage for Feeds {
                 );
                 continue;
             };
+            current.push(poll);
             let kind = match &poll.result {
                 PollResult::Unchanged { .. } => metrics::Poll::Unchanged,
                 PollResult::Parsed { .. } => metrics::Poll::Parsed,
                 PollResult::Failed { .. } => metrics::Poll::Failed,
+                PollResult::Delivered { .. } => metrics::Poll::Delivered,
                 PollResult::HostPaused => continue,
             };
             metrics::feed_polled(kind, report.new_entries, report.updated_entries);
-            Tally::add(if kind == metrics::Poll::Failed { &tally.polls_failed } else { &tally.polls_ok }, 1);
+            match kind {
+                metrics::Poll::Failed => Tally::add(&tally.polls_failed, 1),
+                metrics::Poll::Unchanged | metrics::Poll::Parsed => Tally::add(&tally.polls_ok, 1),
+                metrics::Poll::Delivered => {}
+            }
             Tally::add(&tally.new_entries, report.new_entries.into());
             has_entries |= report.new_entries + report.updated_entries > 0;
         }
         if has_entries {
             self.shared.entries_recorded.notify_one();
+        }
+        if let Err(error) = note_hubs(&self.shared, &current).await {
+            tracing::warn!(error = %error, "the feeds' hubs are not noted: their next entries will tell");
         }
         Ok(())
     }
@@ -201,7 +212,8 @@ fn concluded(
 ) -> PollRecord {
     let now = shared.clock.now();
     let jitter = rand::rng().random_range(0.0..1.0);
-    let mut next = next_poll(&options.bounds, &feed.history, &answer.outcome, &answer.freshness, now, jitter);
+    let bounds = bounds(plan, options, feed, now);
+    let mut next = next_poll(&bounds, &feed.history, &answer.outcome, &answer.freshness, now, jitter);
     let mut result = answer.result;
     let moved_to = match answer.outcome {
         // Otherwise a failure says nothing of where the feed lives.
@@ -219,7 +231,7 @@ fn concluded(
             let failures = next.history.consecutive_failures;
             tracing::warn!(label, reason, failures, next = %next.at, "the poll failed");
         }
-        PollResult::Unchanged { .. } | PollResult::HostPaused => {
+        PollResult::Unchanged { .. } | PollResult::HostPaused | PollResult::Delivered { .. } => {
             tracing::debug!(next = %next.at, "unchanged");
         }
         PollResult::Parsed { entries, warnings, .. } => {
@@ -227,6 +239,13 @@ fn concluded(
         }
     }
     PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to, result }
+}
+
+/// The bounds on polling the feed, wider while a hub delivers it.
+fn bounds(plan: &Plan, options: &FeedOptions, feed: &DueFeed, now: Timestamp) -> Bounds {
+    let is_delivered = feed.delivered_until.is_some_and(|until| now < until);
+    let delivered_interval = plan.websub.as_ref().filter(|_| is_delivered).map(|websub| websub.poll_interval);
+    Bounds { delivered_interval, ..options.bounds.clone() }
 }
 
 /// Back to the configured URL, for a feed that followed a permanent redirect and is gone or lost where that led. A host
@@ -244,7 +263,7 @@ fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Opti
 /// Reads the answer to a poll.
 async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
     let moved_to = response.moved_to().cloned();
-    let Response { final_url, validators, freshness, content_type, content, .. } = response;
+    let Response { final_url, validators, freshness, content_type, links, content, .. } = response;
     let (result, outcome) = match content {
         // A 304 may bring new validators; one without any keeps the old.
         Content::NotModified => {
@@ -256,8 +275,11 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
             if feed.body_sha256 == Some(body_sha256) {
                 (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::Unchanged)
             } else {
-                match parsed(shared, feed, body, content_type, final_url).await {
-                    Ok(parsed) => fresh(shared, feed, parsed, validators, body_sha256).await,
+                match parsed(shared, feed, body, content_type, final_url.clone()).await {
+                    Ok(mut parsed) => {
+                        name_hub(&mut parsed.feed, links, final_url);
+                        fresh(shared, feed, parsed, validators, body_sha256).await
+                    }
                     Err((label, reason)) => {
                         (PollResult::Failed { label, reason, gone: false }, PollOutcome::Failed)
                     }
@@ -266,6 +288,70 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
         }
     };
     Answer { result, outcome, freshness, moved_to }
+}
+
+/// Settles who delivers the feed, and under what name: the word of the header counts before that of the feed.
+fn name_hub(feed: &mut FeedInfo, links: Links, final_url: Url) {
+    if !links.hubs.is_empty() {
+        feed.hubs = links.hubs;
+        feed.self_url = links.self_url.or(feed.self_url.take());
+    }
+    if !feed.hubs.is_empty() {
+        feed.self_url.get_or_insert(final_url);
+    }
+}
+
+/// What a hub brings of a feed: all of it, or what is new.
+#[derive(Debug)]
+pub struct Delivery {
+    /// As sent.
+    pub body: Vec<u8>,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
+    /// The name that the feed goes by: relative links resolve against it.
+    pub topic: Url,
+}
+
+/// Records what a hub brings of a feed, which neither moves its next poll nor touches what that asks with: a delivery may
+/// be a part. `false` where the feed is in other hands at this moment.
+pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Result<bool, StoreError> {
+    let lease = shared.plan.borrow().settings.lease;
+    let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
+    let span = tracing::info_span!("delivery", feed.url = %feed.url);
+    let record = delivered(shared, &feed, next_poll_at, delivery).instrument(span).await;
+    Feeds::for_ever(shared.clone()).record(&[record]).await?;
+    Ok(true)
+}
+
+async fn delivered(
+    shared: &Shared,
+    feed: &DueFeed,
+    next_poll_at: Timestamp,
+    delivery: Delivery,
+) -> PollRecord {
+    let now = shared.clock.now();
+    let Delivery { body, content_type, topic } = delivery;
+    let mut history = feed.history.clone();
+    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic).await {
+        Ok(mut parsed) => {
+            let new_entries = read_entries(shared, feed, &mut parsed).await;
+            history.note_delivery(new_entries, now);
+            tracing::info!(entries = parsed.entries.len(), new = new_entries, "delivered");
+            (with_articles(feed, parsed.entries), parsed.warnings)
+        }
+        Err((label, reason)) => {
+            tracing::warn!(label, reason, "the delivery cannot be read; the next poll will tell");
+            (Vec::new(), Vec::new())
+        }
+    };
+    PollRecord {
+        feed_id: feed.id,
+        lease: feed.lease,
+        polled_at: now,
+        next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
+        moved_to: None,
+        result: PollResult::Delivered { entries, warnings },
+    }
 }
 
 /// The feed in `body`, read on a worker; else a label and a reason.
@@ -299,15 +385,7 @@ async fn fresh(
     validators: Validators,
     body_sha256: Sha256Hash,
 ) -> (PollResult, PollOutcome) {
-    drop_future_dates(&mut parsed, shared.clock.now());
-    let keys: Vec<Sha256Hash> = parsed.entries.iter().map(|entry| entry.key).collect();
-    let new_entries = match shared.store.entries_count_new(feed.id, &keys).await {
-        Ok(count) => count,
-        Err(error) => {
-            tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
-            0
-        }
-    };
+    let new_entries = read_entries(shared, feed, &mut parsed).await;
     let outcome = PollOutcome::Parsed {
         hints: parsed.feed.hints.clone(),
         entry_times: parsed.entries.iter().filter_map(|entry| entry.evidence.published_at).collect(),
@@ -317,10 +395,27 @@ async fn fresh(
         validators,
         body_sha256,
         info: Box::new(parsed.feed),
-        entries: parsed.entries.into_iter().map(|entry| new_entry(&feed.configured_url, entry)).collect(),
+        entries: with_articles(feed, parsed.entries),
         warnings: parsed.warnings,
     };
     (result, outcome)
+}
+
+/// Mends the entries' dates, and says how many entries are new.
+async fn read_entries(shared: &Shared, feed: &DueFeed, parsed: &mut ParsedFeed) -> u32 {
+    drop_future_dates(parsed, shared.clock.now());
+    let keys: Vec<Sha256Hash> = parsed.entries.iter().map(|entry| entry.key).collect();
+    match shared.store.entries_count_new(feed.id, &keys).await {
+        Ok(count) => count,
+        Err(error) => {
+            tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
+            0
+        }
+    }
+}
+
+fn with_articles(feed: &DueFeed, entries: Vec<ParsedEntry>) -> Vec<NewEntry> {
+    entries.into_iter().map(|entry| new_entry(&feed.configured_url, entry)).collect()
 }
 
 fn drop_future_dates(parsed: &mut ParsedFeed, now: Timestamp) {

@@ -22,6 +22,8 @@ mod refine;
 pub mod reextract;
 /// What may have killed the process before is parsed alone.
 pub mod suspects;
+/// Feeds that hubs deliver.
+pub mod websub;
 /// CPU work off the async threads, bounded, with a budget.
 pub mod workers;
 
@@ -123,6 +125,8 @@ pub struct Plan {
     pub dedup: dedup::Settings,
     /// How the halves work.
     pub settings: Settings,
+    /// How feeds are subscribed to; not at all where `None`.
+    pub websub: Option<websub::Settings>,
 }
 
 impl Plan {
@@ -153,6 +157,8 @@ pub struct Shared {
     pub tally: Arc<Tally>,
     /// Rung by the first half when it has recorded entries, so that the second need not wait for its next look.
     pub entries_recorded: Arc<Notify>,
+    /// Rung when a feed has named a hub, for whoever asks it.
+    pub hubs_found: Arc<Notify>,
     /// Rung by the second half when it has stored articles, for whoever reads the outbox.
     pub articles_stored: Arc<Notify>,
 }

@@ -216,7 +216,8 @@ const RELEASE_ENTRIES: RowsSql = RowsSql {
     before: "WITH released (entry_id, epoch, due, is_later) AS (VALUES ",
     columns: 4,
     after: ") UPDATE entries SET lease_until = 0, unfinished_attempts = 0, next_attempt_at = released.due, \
-        put_off = released.is_later FROM released WHERE id = released.entry_id AND lease_epoch = released.epoch",
+        put_off = CASE WHEN released.due > next_attempt_at THEN released.is_later ELSE put_off END FROM released \
+        WHERE id = released.entry_id AND lease_epoch = released.epoch",
 };
 
 const UNQUARANTINE_ENTRIES: RowsSql = RowsSql {

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS};
 use super::connection::DialectSql;
-use super::sql::{Row, RowsSql, bytes, json, models};
+use super::sql::{Row, RowsSql, bytes, json, milliseconds, models};
 use super::{Store, StoreError};
 use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators};
 use crate::schedule::{Decision, History};
@@ -65,6 +65,8 @@ pub struct FeedStatus {
     pub consecutive_failures: u32,
     /// Why the last poll failed; `None` after a success.
     pub last_error: Option<String>,
+    /// Until when a hub has promised to deliver it.
+    pub delivered_until: Option<Timestamp>,
     /// Entries seen.
     pub entries: u64,
 }
@@ -124,6 +126,28 @@ impl Store {
             rows.iter().map(|row| due_feed(&Row { table: "feed_details", row })).collect::<Result<_, _>>()?;
         due.sort_by_key(|(next_poll_at, feed)| (*next_poll_at, feed.id));
         Ok(due.into_iter().map(|(_, feed)| feed).collect())
+    }
+
+    /// Lends out one feed, due or not, with the time at which it is due; `None` where it is lent out already or not polled.
+    pub async fn feed_claim(
+        &self,
+        id: FeedId,
+        lease: Duration,
+    ) -> Result<Option<(DueFeed, Timestamp)>, StoreError> {
+        let now = self.clock.now().as_millisecond();
+        let mut tx = self.database.write().await?;
+        let claimed = sqlx::query(CLAIM_FEED)
+            .bind(id.0)
+            .bind(now)
+            .bind(now.saturating_add(milliseconds(lease)))
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        let ids: &[FeedId] = if claimed == 0 { &[] } else { &[id] };
+        let rows = DUE_FEEDS.fetch(&mut tx, ids, |query, id| query.bind(id.0)).await?;
+        tx.commit().await?;
+        let feed = rows.first().map(|row| due_feed(&Row { table: "feed_details", row })).transpose()?;
+        Ok(feed.map(|(due, feed)| (feed, due)))
     }
 
     /// Marks a feed as being parsed: if the process dies now, the mark stays.
@@ -287,10 +311,14 @@ const CLAIM_FEEDS: ClaimSql = ClaimSql {
     },
 };
 
+const CLAIM_FEED: &str = "UPDATE feeds SET lease_until = $3, lease_epoch = lease_epoch + 1 \
+    WHERE id = $1 AND state = 'active' AND lease_until = 0 AND $2 < $3";
+
 const DUE_FEEDS: RowsSql = RowsSql {
     before: "SELECT f.id, f.next_poll_at, f.lease_until, f.lease_epoch, f.suspect, d.configured_url, d.url, d.etag, \
-        d.last_modified, d.body_sha256, d.history \
-        FROM feeds f JOIN feed_details d ON d.feed_id = f.id WHERE f.id IN (VALUES ",
+        d.last_modified, d.body_sha256, d.history, s.expires_at AS delivered_until \
+        FROM feeds f JOIN feed_details d ON d.feed_id = f.id \
+        LEFT JOIN subscriptions s ON s.feed_id = f.id AND s.state = 'active' WHERE f.id IN (VALUES ",
     columns: 1,
     after: ")",
 };
@@ -304,6 +332,7 @@ fn due_feed(row: &Row<'_>) -> Result<(Timestamp, DueFeed), StoreError> {
         validators: Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? },
         suspect: row.flag("suspect")?,
         body_sha256: row.optional_hash("body_sha256")?,
+        delivered_until: row.optional_time("delivered_until")?,
         history: row.json("history")?,
     };
     Ok((row.time("next_poll_at")?, feed))
@@ -318,7 +347,8 @@ const RELEASE_FEEDS: RowsSql = RowsSql {
     before: "WITH released (feed_id, epoch, due, is_later) AS (VALUES ",
     columns: 4,
     after: ") UPDATE feeds SET lease_until = 0, unfinished_attempts = 0, next_poll_at = released.due, \
-        put_off = released.is_later FROM released WHERE id = released.feed_id AND lease_epoch = released.epoch",
+        put_off = CASE WHEN released.due > next_poll_at THEN released.is_later ELSE put_off END FROM released \
+        WHERE id = released.feed_id AND lease_epoch = released.epoch",
 };
 
 const UNQUARANTINE_FEEDS: RowsSql = RowsSql {
@@ -328,16 +358,18 @@ const UNQUARANTINE_FEEDS: RowsSql = RowsSql {
         WHERE id = released.feed_id AND state IN ('quarantined', 'gone')",
 };
 
-/// A lent feed is due when its lease ends.
+/// A lent feed is due when its lease ends, and no sooner than it would be otherwise: a delivery takes one that is not due.
 const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
     SELECT * FROM (SELECT next_poll_at AS due FROM feeds WHERE state = 'active' AND lease_until = 0 \
         ORDER BY next_poll_at LIMIT 1) AS free \
-    UNION ALL SELECT * FROM (SELECT lease_until AS due FROM feeds WHERE state = 'active' AND lease_until > 0 \
-        ORDER BY lease_until LIMIT 1) AS lent) AS either";
+    UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due FROM feeds \
+        WHERE state = 'active' AND lease_until > 0) AS either";
 
 const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, d.title, d.last_polled_at, \
-        d.last_success_at, d.decided_by, d.history, d.error_reason, coalesce(e.entries, 0) AS entries \
+        d.last_success_at, d.decided_by, d.history, d.error_reason, coalesce(e.entries, 0) AS entries, \
+        s.expires_at AS delivered_until \
     FROM feeds f JOIN feed_details d ON d.feed_id = f.id \
+    LEFT JOIN subscriptions s ON s.feed_id = f.id AND s.state = 'active' \
     LEFT JOIN (SELECT feed_id, count(*) AS entries FROM entries GROUP BY feed_id) e ON e.feed_id = f.id \
     ORDER BY d.configured_url";
 
@@ -363,6 +395,7 @@ impl TryFrom<Row<'_>> for FeedStatus {
                 FeedState::Quarantined => Some(CRASHED_REASON.to_owned()),
                 FeedState::Active | FeedState::Gone | FeedState::Removed => last_error,
             },
+            delivered_until: row.optional_time("delivered_until")?,
             entries: row.number("entries")?,
         })
     }

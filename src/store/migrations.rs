@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_recheck"),
     migration!(4, "0004_raw_pages"),
     migration!(5, "0005_retention"),
+    migration!(6, "0006_websub"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

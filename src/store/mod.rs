@@ -20,6 +20,7 @@ use crate::clock::Clock;
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
 mod polls;
+mod websub;
 mod entries;
 mod finish;
 mod batch;
@@ -48,6 +49,7 @@ pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use retention::Cutoff;
+pub use websub::{HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.
 #[derive(Clone, Debug)]

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 use url::Url;
 
-use super::sql::{Row, RowsSql, bytes, clean, clean_option, expect_changed, id_bytes, json, models, word};
+use super::sql::{
+    Query, Row, RowsSql, bytes, clean, clean_option, expect_changed, id_bytes, json, models, word,
+};
 use super::{Store, StoreError, rechecks};
 use crate::model::{ArticleId, FeedId, Lease, Sha256Hash, Validators};
 use crate::parse::{FeedInfo, ParsedEntry};
@@ -59,6 +61,13 @@ pub enum PollResult {
         /// Whether the feed is gone for good (410).
         gone: bool,
     },
+    /// A hub brought a feed or a part of it: what the next poll asks with stays.
+    Delivered {
+        /// Its entries.
+        entries: Vec<NewEntry>,
+        /// What the parser repaired.
+        warnings: Vec<String>,
+    },
     /// Its host has asked to be left alone: nothing was sent, and nothing changes but when it is due and why.
     HostPaused,
 }
@@ -101,9 +110,7 @@ impl Store {
         let held = settle_feeds(&mut tx, polls).await?;
         let is_held = |poll: &PollRecord| held.contains(&(poll.feed_id, poll.lease.epoch));
         let current: Vec<&PollRecord> = polls.iter().filter(|poll| is_held(poll)).collect();
-        for poll in &current {
-            update_details(&mut tx, poll).await?;
-        }
+        update_details(&mut tx, &current).await?;
         let mut reports = record_entries(&mut tx, &current, self.clock.now()).await?;
         tx.commit().await?;
         Ok(polls
@@ -125,6 +132,7 @@ async fn settle_feeds(
                 PollResult::Failed { gone: false, .. }
                 | PollResult::Unchanged { .. }
                 | PollResult::Parsed { .. }
+                | PollResult::Delivered { .. }
                 | PollResult::HostPaused => "active",
             };
             query.bind(poll.feed_id.0).bind(poll.lease.epoch).bind(state).bind(poll.next.at.as_millisecond())
@@ -147,47 +155,86 @@ const SETTLE_FEEDS: RowsSql = RowsSql {
         FROM polled WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0 RETURNING id, lease_epoch",
 };
 
-async fn update_details(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(), StoreError> {
-    let history = json("a feed's history", &poll.next.history)?;
-    let polled_at = poll.polled_at.as_millisecond();
-    let query = match &poll.result {
-        PollResult::Unchanged { validators } => sqlx::query(DETAILS_UNCHANGED)
-            .bind(validators.is_some())
-            .bind(validators.as_ref().and_then(|validators| clean_option(validators.etag.as_deref())))
-            .bind(
-                validators.as_ref().and_then(|validators| clean_option(validators.last_modified.as_deref())),
-            ),
-        PollResult::Parsed { validators, body_sha256, info, warnings, .. } => sqlx::query(DETAILS_PARSED)
-            .bind(clean_option(validators.etag.as_deref()))
-            .bind(clean_option(validators.last_modified.as_deref()))
-            .bind(bytes(body_sha256))
-            .bind(clean_option(info.title.as_deref()))
-            .bind(json("a feed's description of itself", info)?)
-            .bind(json("a parser's warnings", warnings)?),
-        PollResult::Failed { label, reason, .. } => {
-            sqlx::query(DETAILS_FAILED).bind(*label).bind(clean(reason).into_owned())
+async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(), StoreError> {
+    let mut unchanged = Vec::with_capacity(polls.len());
+    for poll in polls {
+        match &poll.result {
+            PollResult::Unchanged { validators } => unchanged.push(Unchanged {
+                poll,
+                validators: validators.as_ref(),
+                history: json("a feed's history", &poll.next.history)?,
+            }),
+            PollResult::Parsed { validators, body_sha256, info, warnings, .. } => {
+                let query = sqlx::query(DETAILS_PARSED)
+                    .bind(clean_option(validators.etag.as_deref()))
+                    .bind(clean_option(validators.last_modified.as_deref()))
+                    .bind(bytes(body_sha256))
+                    .bind(clean_option(info.title.as_deref()))
+                    .bind(json("a feed's description of itself", info)?)
+                    .bind(json("a parser's warnings", warnings)?);
+                update_one(tx, poll, query).await?;
+            }
+            PollResult::Failed { label, reason, .. } => {
+                let query = sqlx::query(DETAILS_FAILED).bind(*label).bind(clean(reason).into_owned());
+                update_one(tx, poll, query).await?;
+            }
+            PollResult::Delivered { .. } | PollResult::HostPaused => note_no_poll(tx, poll).await?,
         }
-        PollResult::HostPaused => return note_pause(tx, poll).await,
-    };
-    let changed = query
-        .bind(poll.feed_id.0)
-        .bind(history)
-        .bind(word(poll.next.decided_by))
-        .bind(polled_at)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-    expect_changed("feed_details", 1, changed)?;
-    if let Some(url) = &poll.moved_to {
-        sqlx::query(DETAILS_MOVED).bind(url.as_str()).bind(poll.feed_id.0).execute(tx).await?;
+    }
+    // Most polls end so: one statement for all of them.
+    let changed = DETAILS_UNCHANGED
+        .execute(tx, &unchanged, |query, unchanged| {
+            let Unchanged { poll, validators, history } = unchanged;
+            let kept = |pick: fn(&Validators) -> Option<&str>| clean_option(validators.and_then(pick));
+            query
+                .bind(poll.feed_id.0)
+                .bind(i64::from(validators.is_some()))
+                .bind(kept(|validators| validators.etag.as_deref()))
+                .bind(kept(|validators| validators.last_modified.as_deref()))
+                .bind(history.clone())
+                .bind(word(poll.next.decided_by))
+                .bind(poll.polled_at.as_millisecond())
+        })
+        .await?;
+    expect_changed("feed_details", unchanged.len() as u64, changed)?;
+    for poll in polls {
+        if let Some(url) = &poll.moved_to {
+            sqlx::query(DETAILS_MOVED).bind(url.as_str()).bind(poll.feed_id.0).execute(&mut *tx).await?;
+        }
     }
     Ok(())
 }
 
-const DETAILS_UNCHANGED: &str = "UPDATE feed_details SET \
-    etag = CASE WHEN $1 THEN $2 ELSE etag END, last_modified = CASE WHEN $1 THEN $3 ELSE last_modified END, \
-    history = $5, decided_by = $6, last_polled_at = $7, last_success_at = $7, error_label = NULL, error_reason = NULL \
-    WHERE feed_id = $4";
+/// A poll that brought nothing new.
+struct Unchanged<'p> {
+    poll: &'p PollRecord,
+    validators: Option<&'p Validators>,
+    history: String,
+}
+
+/// Ends a statement with what every poll leaves behind.
+async fn update_one(tx: &mut AnyConnection, poll: &PollRecord, query: Query) -> Result<(), StoreError> {
+    let changed = query
+        .bind(poll.feed_id.0)
+        .bind(json("a feed's history", &poll.next.history)?)
+        .bind(word(poll.next.decided_by))
+        .bind(poll.polled_at.as_millisecond())
+        .execute(tx)
+        .await?
+        .rows_affected();
+    expect_changed("feed_details", 1, changed)
+}
+
+const DETAILS_UNCHANGED: RowsSql = RowsSql {
+    before: "WITH polled (feed_id, has_validators, etag, last_modified, history, decided_by, polled_at) AS (VALUES ",
+    columns: 7,
+    after: ") UPDATE feed_details SET \
+        etag = CASE WHEN polled.has_validators = 1 THEN polled.etag ELSE feed_details.etag END, \
+        last_modified = CASE WHEN polled.has_validators = 1 THEN polled.last_modified ELSE feed_details.last_modified END, \
+        history = polled.history, decided_by = polled.decided_by, last_polled_at = polled.polled_at, \
+        last_success_at = polled.polled_at, error_label = NULL, error_reason = NULL \
+        FROM polled WHERE feed_details.feed_id = polled.feed_id",
+};
 
 const DETAILS_PARSED: &str = "UPDATE feed_details SET \
     etag = $1, last_modified = $2, body_sha256 = $3, title = $4, info = $5, warnings = $6, \
@@ -196,12 +243,15 @@ const DETAILS_PARSED: &str = "UPDATE feed_details SET \
 
 const DETAILS_MOVED: &str = "UPDATE feed_details SET url = $1, etag = NULL, last_modified = NULL, body_sha256 = NULL WHERE feed_id = $2";
 
-async fn note_pause(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(), StoreError> {
-    let query = sqlx::query(DETAILS_PAUSED).bind(word(poll.next.decided_by)).bind(poll.feed_id.0);
+/// The feed itself was not asked.
+async fn note_no_poll(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(), StoreError> {
+    let history = json("a feed's history", &poll.next.history)?;
+    let query =
+        sqlx::query(DETAILS_NOT_POLLED).bind(word(poll.next.decided_by)).bind(history).bind(poll.feed_id.0);
     expect_changed("feed_details", 1, query.execute(tx).await?.rows_affected())
 }
 
-const DETAILS_PAUSED: &str = "UPDATE feed_details SET decided_by = $1 WHERE feed_id = $2";
+const DETAILS_NOT_POLLED: &str = "UPDATE feed_details SET decided_by = $1, history = $2 WHERE feed_id = $3";
 
 const DETAILS_FAILED: &str = "UPDATE feed_details SET error_label = $1, error_reason = $2, \
     history = $4, decided_by = $5, last_polled_at = $6 WHERE feed_id = $3";
@@ -221,7 +271,10 @@ fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreEr
     let mut seen = HashSet::new();
     let mut announced = Vec::new();
     for poll in polls {
-        let PollResult::Parsed { entries, .. } = &poll.result else { continue };
+        let (PollResult::Parsed { entries, .. } | PollResult::Delivered { entries, .. }) = &poll.result
+        else {
+            continue;
+        };
         for entry in entries {
             // A feed that repeats a key means one entry: the first.
             if !seen.insert((poll.feed_id, entry.parsed.key)) {

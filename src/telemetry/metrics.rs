@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::fetch::Purpose;
 use crate::model::DuplicateKind;
+use crate::pipeline::websub::Received;
 use crate::store::Totals;
 
 /// How often recorded durations are folded into their buckets when nobody scrapes.
@@ -55,6 +56,7 @@ metrics_table! {
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
     NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because most hosts could not be reached";
+    DELIVERIES: Counter "feedmill_websub_deliveries_total", "What hubs delivered, by what became of it";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
     FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by whether the last poll succeeded";
     ENTRIES: Gauge "feedmill_entries", "Entries in the store, by state";
@@ -119,6 +121,8 @@ pub enum Poll {
     Parsed,
     /// No feed came.
     Failed,
+    /// It was no poll: a hub brought it.
+    Delivered,
 }
 
 /// A feed was polled and brought so many entries.
@@ -127,6 +131,7 @@ pub fn feed_polled(poll: Poll, new_entries: u32, updated_entries: u32) {
         Poll::Unchanged => "unchanged",
         Poll::Parsed => "parsed",
         Poll::Failed => "failed",
+        Poll::Delivered => "delivered",
     };
     counter!(FEED_POLLS, "outcome" => outcome).increment(1);
     counter!(FEED_ENTRIES, "kind" => "new").increment(new_entries.into());
@@ -151,6 +156,7 @@ fn purpose_label(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Feed => "feed",
         Purpose::Page => "page",
+        Purpose::Hub => "hub",
     }
 }
 
@@ -207,6 +213,17 @@ pub fn removed(articles: u64, raw_pages: u64) {
     counter!(REMOVED, "kind" => "raw_page").increment(raw_pages);
 }
 
+/// A hub has delivered something.
+pub fn delivered(received: Received) {
+    let outcome = match received {
+        Received::Taken => "taken",
+        Received::NotGenuine => "not_genuine",
+        Received::Unknown => "unknown",
+        Received::Busy => "busy",
+    };
+    counter!(DELIVERIES, "outcome" => outcome).increment(1);
+}
+
 /// The configuration was read anew, and taken where it was good.
 pub fn config_reloaded(good: bool) {
     counter!(CONFIG_RELOADS, "outcome" => if good { "taken" } else { "refused" }).increment(1);
@@ -254,6 +271,7 @@ mod tests {
         entry_dropped("http_404");
         extracted(Duration::from_millis(4));
         config_reloaded(false);
+        delivered(Received::NotGenuine);
         network_paused();
         removed(2, 0);
         store_totals(&Totals { articles: 7, ..Totals::default() });

@@ -38,6 +38,13 @@
 //! | 33 caps on the inflated stream | `requests::b33_an_inflated_body_is_capped`, `hostile::every_trick_ends_soon_and_a_hundred_good_feeds_go_on` |
 //! | 34 one request in flight a feed | `requests::b34_one_request_in_flight_a_feed` |
 //! | 35 the HTTP charset | `requests::b35_the_http_charset_counts` |
+//! | 36 discovery; an HTML page is never a topic here | `websub::b36_a_hub_is_found_and_the_header_wins` |
+//! | 37 rel=self other than the URL | `websub::b37_the_feeds_own_name_is_the_topic` |
+//! | 38 redirects of topic and hub | `websub::b38_topics_and_hubs_redirect` |
+//! | 39 a wrong topic | `websub::b39_a_wrong_topic_is_refused` |
+//! | 40 unguessable callback | `websub::b40_a_callback_cannot_be_guessed` |
+//! | 41 bad or missing HMAC | `websub::b41_only_what_is_signed_is_taken` |
+//! | 42 renewal | `websub::b42_leases_are_renewed_and_polling_never_stops` |
 
 use feedmill::schedule::Decision;
 use feedmill::store::FeedStatus;
@@ -52,6 +59,7 @@ mod redirects;
 mod requests;
 mod timing;
 mod validators;
+mod websub;
 
 /// Longer than any default interval.
 const LONG: SignedDuration = SignedDuration::from_hours(25);

@@ -42,6 +42,7 @@ mod feeds;
 mod raw_pages;
 mod rechecks;
 mod retention;
+mod websub;
 
 struct Bench {
     database: FreshDatabase,

@@ -196,6 +196,7 @@ async fn b18_pages_wait_for_their_host_too() {
     let server = Server::start().await;
     let feeds = Server::start_at("127.0.0.2:0").await;
     server.respond("/busy", Reply::status(503).header("Retry-After", "3600"));
+    server.respond("/busy", tagged(feed("busy")));
     server.respond("/page", Reply::ok("text/html", crate::support::site::page("mooring")));
     let link = |path: &str| crate::support::site::Item::new(path, &server.url(path));
     feeds.respond("/feed", tagged(Reply::ok("text/xml", rss(&[link("/page")]))));

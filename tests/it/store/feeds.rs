@@ -16,6 +16,7 @@ on_both!(
     fifty_thousand_feeds_are_synced_quickly,
     feeds_are_claimed_once_and_longest_overdue_first,
     what_was_put_off_waits_for_its_moment_or_for_the_next_process,
+    a_feed_that_is_lent_before_its_time_is_due_when_it_was,
     a_poll_is_recorded_whole_and_only_under_its_lease,
     validators_follow_what_came,
     a_gone_feed_is_polled_no_more,
@@ -108,6 +109,32 @@ async fn what_was_put_off_waits_for_its_moment_or_for_the_next_process(bench: &B
     assert_eq!(bench.store.entries_claim(LEASE, 10).await.unwrap().len(), 1);
     let due = bench.store.feeds_claim_due(LEASE, 10).await.unwrap();
     assert_eq!(due.len(), 1, "a schedule is no put-off: the feed that was polled is not due");
+}
+
+async fn a_feed_that_is_lent_before_its_time_is_due_when_it_was(bench: &Bench) {
+    bench.feeds(1).await;
+    let later = start() + SignedDuration::from_hours(2);
+    let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
+    let poll = PollRecord {
+        feed_id: feed.id,
+        lease: feed.lease,
+        polled_at: start(),
+        next: next(later),
+        moved_to: None,
+        result: parsed(Vec::new()),
+    };
+    bench.store.feed_polls_record(&[poll]).await.unwrap();
+    let (delivered, due) = bench.store.feed_claim(feed.id, LEASE).await.unwrap().unwrap();
+    assert_eq!(due, later);
+    assert_eq!(bench.store.feeds_next_due().await.unwrap(), Some(later));
+    bench.store.feeds_release(&[(feed.id, delivered.lease, later)]).await.unwrap();
+    let _lock = bench.store.lock_for_running().await.unwrap();
+    assert!(bench.store.feeds_claim_due(LEASE, 1).await.unwrap().is_empty(), "given back, not put off");
+
+    bench.store.feed_claim(feed.id, LEASE).await.unwrap().unwrap();
+    bench.pass(301);
+    assert!(bench.store.feeds_claim_due(LEASE, 1).await.unwrap().is_empty());
+    assert_eq!(bench.store.feeds_next_due().await.unwrap(), Some(later), "not at once, over and over");
 }
 
 async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {

@@ -1,0 +1,118 @@
+//! Where WebSub hubs call. It has a listener of its own, since it must be reachable from outside and the service surface
+//! must not: here is nothing to be learned, and nothing to be done without an address that cannot be guessed.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::pipeline::Shared;
+use crate::pipeline::websub::{self, Received};
+use crate::store::StoreError;
+
+/// The longest that a body may take to come in.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// A longer challenge is none.
+const MAX_CHALLENGE_BYTES: usize = 4096;
+
+/// What the handlers see of the daemon.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    /// The pipeline.
+    pub shared: Shared,
+    /// Cap on what is delivered.
+    pub max_body_bytes: usize,
+}
+
+/// All routes: any path, whose last part names the subscription. A proxy before this may keep the public prefix or not.
+pub fn router(callback: Callback) -> Router {
+    Router::new().fallback_service(get(answer).post(take).with_state(callback))
+}
+
+fn token(uri: &Uri) -> &str {
+    uri.path().rsplit('/').next().unwrap_or_default()
+}
+
+/// The hub verifies a request of ours, or denies it.
+async fn answer(
+    State(callback): State<Callback>,
+    uri: Uri,
+    Query(asked): Query<HashMap<String, String>>,
+) -> Response {
+    let value = |name: &str| asked.get(name).map_or("", String::as_str);
+    let (topic, challenge) = (value("hub.topic"), value("hub.challenge"));
+    let done = match value("hub.mode") {
+        "subscribe" if !challenge.is_empty() && challenge.len() <= MAX_CHALLENGE_BYTES => {
+            let lease = value("hub.lease_seconds").parse().ok().map(Duration::from_secs);
+            websub::verify(&callback.shared, token(&uri), topic, lease).await
+        }
+        "denied" => websub::deny(&callback.shared, token(&uri), topic, value("hub.reason")).await,
+        // Nothing is ever unsubscribed: leases run out.
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    match done {
+        Ok(Ok(())) => {
+            // The challenge is the hub's own text: no browser may take it for a page.
+            let headers = [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, challenge.to_owned()).into_response()
+        }
+        Ok(Err(_)) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// The hub delivers.
+async fn take(State(callback): State<Callback>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let token = token(&head.uri);
+    match websub::is_known(&callback.shared, token).await {
+        Ok(true) => {}
+        // The hub may forget us.
+        Ok(false) => return StatusCode::GONE.into_response(),
+        Err(error) => return unavailable(&error),
+    }
+    if head.headers.contains_key(header::CONTENT_ENCODING) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let body = match read(body, callback.max_body_bytes).await {
+        Ok(body) => body,
+        Err(status) => return status.into_response(),
+    };
+    let text = |name: &str| text(&head.headers, name);
+    let signature = text("x-hub-signature");
+    let received = websub::receive(&callback.shared, token, signature.as_deref(), text("content-type"), body);
+    match received.await {
+        Ok(Received::Taken) => StatusCode::ACCEPTED.into_response(),
+        Ok(Received::NotGenuine) => StatusCode::FORBIDDEN.into_response(),
+        Ok(Received::Unknown) => StatusCode::GONE.into_response(),
+        Ok(Received::Busy) => {
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")]).into_response()
+        }
+        Err(error) => unavailable(&error),
+    }
+}
+
+async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, StatusCode> {
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, max_bytes)).await {
+        Ok(Ok(body)) => Ok(body.into()),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn unavailable(error: &StoreError) -> Response {
+    tracing::error!(error = %error, "a hub's call cannot be answered");
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}

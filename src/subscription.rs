@@ -1,0 +1,244 @@
+//! A subscription at a WebSub hub (W3C Recommendation, January 2018): what it waits for, when something is to be done for
+//! it, and whether what is delivered in its name is genuine. Pure, like the schedule.
+//!
+//! Polling never depends on it. Until a hub has confirmed the subscription, after it has denied it, and when a lease has run
+//! out because the hub fell silent, the feed is polled as any other.
+
+use std::time::Duration;
+
+use hmac::digest::KeyInit;
+use hmac::{Hmac, Mac};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha1::Sha1;
+use sha2::{Sha256, Sha384, Sha512};
+use url::Url;
+
+/// First wait for a hub to confirm; doubled with each request that it leaves unconfirmed.
+const FIRST_PATIENCE: Duration = Duration::from_hours(1);
+const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
+/// How long a denial is taken for an answer.
+const DENIED_FOR: Duration = Duration::from_hours(7 * 24);
+/// Leases outside these bounds are taken for the nearest: a hub must not have us knock each second, nor stay for ever.
+const SHORTEST_LEASE: Duration = Duration::from_mins(10);
+const LONGEST_LEASE: Duration = Duration::from_hours(90 * 24);
+
+/// How far a subscription has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionState {
+    /// The hub was not asked yet.
+    Wanted,
+    /// The hub was asked and has not confirmed.
+    Requested,
+    /// The hub has confirmed: it delivers until the lease ends.
+    Active,
+    /// The hub has said no.
+    Denied,
+}
+
+/// A feed's subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// What is subscribed to: the feed's own name for itself.
+    pub topic: Url,
+    /// Who delivers it.
+    pub hub: Url,
+    /// How far it has come.
+    pub state: SubscriptionState,
+    /// Requests in a row that the hub has not confirmed.
+    pub attempts: u32,
+    /// When the hub is to be asked next.
+    pub act_at: Timestamp,
+    /// When the lease ends that the hub has confirmed last.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Why a hub's word does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOurs {
+    /// It speaks of a topic that was not asked for.
+    #[error("another topic")]
+    Topic,
+    /// Nothing was asked of it.
+    #[error("nothing was asked for")]
+    Unasked,
+}
+
+impl Subscription {
+    /// One that the hub is to be asked for at once.
+    pub const fn wanted(hub: Url, topic: Url, now: Timestamp) -> Self {
+        Self { topic, hub, state: SubscriptionState::Wanted, attempts: 0, act_at: now, expires_at: None }
+    }
+
+    /// Whether the hub delivers.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.state == SubscriptionState::Active && self.expires_at.is_some_and(|end| now < end)
+    }
+
+    /// The hub is about to be asked, for the first time or for another lease. Noted before the request goes out: a hub may
+    /// confirm before it answers.
+    pub fn asking(&mut self, now: Timestamp) {
+        if !self.is_active(now) {
+            self.state = SubscriptionState::Requested;
+        }
+        let patience = FIRST_PATIENCE.saturating_mul(1 << self.attempts.min(8)).min(LONGEST_PATIENCE);
+        self.attempts = self.attempts.saturating_add(1);
+        self.act_at = after(now, patience);
+    }
+
+    /// The hub asks whether `topic` was meant, and grants `lease`. It is asked again when half of that is over.
+    pub fn verify(&mut self, topic: &str, lease: Duration, now: Timestamp) -> Result<(), NotOurs> {
+        self.check_topic(topic)?;
+        match self.state {
+            SubscriptionState::Requested | SubscriptionState::Active => {}
+            SubscriptionState::Wanted | SubscriptionState::Denied => return Err(NotOurs::Unasked),
+        }
+        let lease = lease.clamp(SHORTEST_LEASE, LONGEST_LEASE);
+        self.state = SubscriptionState::Active;
+        self.attempts = 0;
+        self.act_at = after(now, lease / 2);
+        self.expires_at = Some(after(now, lease));
+        Ok(())
+    }
+
+    /// The hub says no, or no longer.
+    pub fn deny(&mut self, topic: &str, now: Timestamp) -> Result<(), NotOurs> {
+        self.check_topic(topic)?;
+        self.state = SubscriptionState::Denied;
+        self.act_at = after(now, DENIED_FOR);
+        self.expires_at = None;
+        Ok(())
+    }
+
+    fn check_topic(&self, topic: &str) -> Result<(), NotOurs> {
+        if topic == self.topic.as_str() { Ok(()) } else { Err(NotOurs::Topic) }
+    }
+}
+
+/// Whether `signature`, the `X-Hub-Signature` header, is that of `body` under `secret`. None at all is no signature.
+pub fn is_genuine(signature: Option<&str>, secret: &str, body: &[u8]) -> bool {
+    let Some((method, hex)) = signature.and_then(|signature| signature.trim().split_once('=')) else {
+        return false;
+    };
+    let Some(claimed) = bytes_of(hex) else { return false };
+    let (secret, method) = (secret.as_bytes(), method.to_ascii_lowercase());
+    match method.as_str() {
+        "sha1" => is_mac::<Hmac<Sha1>>(secret, body, &claimed),
+        "sha256" => is_mac::<Hmac<Sha256>>(secret, body, &claimed),
+        "sha384" => is_mac::<Hmac<Sha384>>(secret, body, &claimed),
+        "sha512" => is_mac::<Hmac<Sha512>>(secret, body, &claimed),
+        _ => false,
+    }
+}
+
+/// Compared in constant time: how much of a guess is right must not show.
+fn is_mac<M: Mac + KeyInit>(secret: &[u8], body: &[u8], claimed: &[u8]) -> bool {
+    let mac = <M as KeyInit>::new_from_slice(secret).expect("a key of any length will do");
+    mac.chain_update(body).verify_slice(claimed).is_ok()
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    if !hex.len().is_multiple_of(2) || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add(wait).expect("an unsigned duration is never out of range")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn at(seconds: u64) -> Timestamp {
+        after(Timestamp::from_second(1_800_000_000).unwrap(), Duration::from_secs(seconds))
+    }
+
+    fn wanted() -> Subscription {
+        let url = |text: &str| text.parse().unwrap();
+        Subscription::wanted(url("https://hub.example/"), url("https://a.example/feed"), at(0))
+    }
+
+    const TOPIC: &str = "https://a.example/feed";
+
+    #[test]
+    fn a_subscription_is_asked_for_confirmed_and_renewed_at_half_its_lease() {
+        let mut subscription = wanted();
+        assert_eq!(subscription.act_at, at(0));
+        assert_eq!(subscription.verify(TOPIC, DAY, at(0)), Err(NotOurs::Unasked));
+        subscription.asking(at(0));
+        assert!(!subscription.is_active(at(1)));
+        assert_eq!(subscription.verify("https://a.example/other", DAY, at(1)), Err(NotOurs::Topic));
+        assert_eq!(subscription.state, SubscriptionState::Requested);
+        subscription.verify(TOPIC, DAY, at(1)).unwrap();
+        assert!(subscription.is_active(at(86_400)) && !subscription.is_active(at(86_401)));
+        assert_eq!(subscription.act_at, at(43_201));
+        subscription.asking(at(43_201));
+        assert!(subscription.is_active(at(43_202)), "while it is renewed the old lease holds");
+        subscription.verify(TOPIC, DAY, at(43_300)).unwrap();
+        assert!(subscription.is_active(at(86_402)));
+    }
+
+    #[test]
+    fn a_silent_hub_is_asked_less_and_less() {
+        let mut subscription = wanted();
+        let mut now = at(0);
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            subscription.asking(now);
+            waits.push(subscription.act_at.duration_since(now).as_hours());
+            now = subscription.act_at;
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 24, 24, 24]);
+        assert!(!subscription.is_active(now), "it is polled");
+    }
+
+    #[test]
+    fn a_denial_ends_it_for_a_week() {
+        let mut subscription = wanted();
+        subscription.asking(at(0));
+        subscription.verify(TOPIC, DAY, at(1)).unwrap();
+        assert_eq!(subscription.deny("https://a.example/other", at(2)), Err(NotOurs::Topic));
+        subscription.deny(TOPIC, at(2)).unwrap();
+        assert!(!subscription.is_active(at(3)));
+        assert_eq!(subscription.verify(TOPIC, DAY, at(3)), Err(NotOurs::Unasked));
+        assert_eq!(subscription.act_at, at(2 + 7 * 86_400));
+    }
+
+    #[test]
+    fn leases_have_bounds() {
+        for (granted, taken) in [(0, 600), (u64::MAX, 90 * 86_400), (7_200, 7_200)] {
+            let mut subscription = wanted();
+            subscription.asking(at(0));
+            subscription.verify(TOPIC, Duration::from_secs(granted), at(0)).unwrap();
+            assert_eq!(subscription.expires_at, Some(at(taken)));
+        }
+    }
+
+    #[test]
+    fn only_the_right_signature_is_genuine() {
+        // RFC 2202 and RFC 4231, the second test case of each.
+        let (secret, body) = ("Jefe", b"what do ya want for nothing?".as_slice());
+        let sha256 = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        let sha384 = "sha384=af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e\
+                      8e2240ca5e69e2c78b3239ecfab21649";
+        let sha512 = "sha512=164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
+                      9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+        for right in ["sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79", sha256, sha384, sha512] {
+            assert!(is_genuine(Some(right), secret, body), "{right}");
+            assert!(is_genuine(Some(&right.to_uppercase()), secret, body));
+            assert!(!is_genuine(Some(right), secret, b"something else"));
+            assert!(!is_genuine(Some(right), "jefe", body));
+            assert!(!is_genuine(Some(&right[..right.len() - 2]), secret, body), "cut short");
+        }
+        let unknown = sha256.replace("sha256", "md5");
+        for wrong in [None, Some(""), Some("sha256="), Some("sha256=zz"), Some("sha1=é0"), Some(&unknown)] {
+            assert!(!is_genuine(wrong, secret, body), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use feedmill::model::FeedId;
+use feedmill::store::{HubOffer, HubSubscription, PollRecord, PollResult};
+use feedmill::subscription::{Subscription, SubscriptionState};
+
+use super::{Bench, LEASE, new_entry, next, url};
+
+on_both!(
+    a_subscription_is_kept_until_another_is_offered,
+    a_hub_is_asked_by_one_process_at_a_time,
+    a_delivery_holds_its_feed_and_leaves_the_rest,
+);
+
+const TOPIC: &str = "https://feeds.example/0.xml";
+
+fn offer(bench: &Bench, feed_id: FeedId, hub: Option<&str>, token: &str) -> HubOffer {
+    let wanted = hub.map(|hub| Subscription::wanted(url(hub), url(TOPIC), bench.clock.now()));
+    HubOffer { feed_id, wanted, token: token.to_owned(), secret: format!("secret of {token}") }
+}
+
+async fn feed_id(bench: &Bench) -> FeedId {
+    bench.feeds(1).await;
+    bench.store.feeds_list().await.unwrap()[0].id
+}
+
+async fn of(bench: &Bench, token: &str) -> Option<HubSubscription> {
+    bench.store.subscription_of(token).await.unwrap()
+}
+
+async fn a_subscription_is_kept_until_another_is_offered(bench: &Bench) {
+    let id = feed_id(bench).await;
+    let offered = async |hub: Option<&str>, token: &str| {
+        bench.store.subscriptions_offer(&[offer(bench, id, hub, token)]).await.unwrap();
+    };
+    offered(None, "a").await;
+    assert!(of(bench, "a").await.is_none());
+    offered(Some("https://hub.example/"), "b").await;
+    let mut first = of(bench, "b").await.unwrap();
+    assert_eq!((first.feed_id, first.secret.as_str()), (id, "secret of b"));
+    assert_eq!(first.subscription.state, SubscriptionState::Wanted);
+    first.subscription.asking(bench.clock.now());
+    first.subscription.verify(TOPIC, Duration::from_hours(24), bench.clock.now()).unwrap();
+    bench.store.subscription_update(&first).await.unwrap();
+    offered(Some("https://hub.example/"), "c").await;
+    assert!(of(bench, "c").await.is_none(), "the same again changes nothing");
+    let kept = of(bench, "b").await.unwrap();
+    assert_eq!(kept.subscription, first.subscription);
+    let until = bench.store.feeds_list().await.unwrap()[0].delivered_until;
+    assert_eq!(until, first.subscription.expires_at);
+    assert_eq!(bench.store.feeds_claim_due(LEASE, 1).await.unwrap()[0].delivered_until, until);
+    offered(Some("https://other.example/"), "d").await;
+    assert!(of(bench, "b").await.is_none());
+    bench.store.subscription_update(&first).await.unwrap();
+    assert_eq!(
+        of(bench, "d").await.unwrap().subscription.state,
+        SubscriptionState::Wanted,
+        "not the old one's news"
+    );
+    offered(None, "e").await;
+    assert!(of(bench, "d").await.is_none());
+}
+
+async fn a_hub_is_asked_by_one_process_at_a_time(bench: &Bench) {
+    let id = feed_id(bench).await;
+    assert_eq!(bench.store.subscriptions_next_due().await.unwrap(), None);
+    bench.store.subscriptions_offer(&[offer(bench, id, Some("https://hub.example/"), "a")]).await.unwrap();
+    assert_eq!(bench.store.subscriptions_next_due().await.unwrap(), Some(bench.clock.now()));
+    let due = bench.store.subscriptions_claim_due(10).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].subscription.state, SubscriptionState::Requested);
+    assert_eq!(of(bench, "a").await.unwrap().subscription, due[0].subscription, "noted before it is asked");
+    assert!(bench.store.subscriptions_claim_due(10).await.unwrap().is_empty());
+    bench.pass(3_600);
+    assert_eq!(bench.store.subscriptions_claim_due(10).await.unwrap()[0].subscription.attempts, 2);
+    bench.pass(100_000);
+    bench.feeds(0).await;
+    assert!(
+        bench.store.subscriptions_claim_due(10).await.unwrap().is_empty(),
+        "the feed is configured no more"
+    );
+    assert!(of(bench, "a").await.is_none(), "and nothing is taken for it");
+}
+
+async fn a_delivery_holds_its_feed_and_leaves_the_rest(bench: &Bench) {
+    bench.feeds(1).await;
+    bench.poll(|_| vec![new_entry("a", "https://site.example/a", "one")]).await;
+    let before = bench.store.feeds_list().await.unwrap().remove(0);
+    let (feed, due) = bench.store.feed_claim(before.id, LEASE).await.unwrap().unwrap();
+    assert_eq!(due, before.next_poll_at);
+    assert!(bench.store.feed_claim(before.id, LEASE).await.unwrap().is_none(), "it is in hand");
+    let record = PollRecord {
+        feed_id: feed.id,
+        lease: feed.lease,
+        polled_at: bench.clock.now(),
+        next: next(due),
+        moved_to: None,
+        result: PollResult::Delivered {
+            entries: vec![new_entry("b", "https://site.example/b", "two")],
+            warnings: Vec::new(),
+        },
+    };
+    let report = bench.store.feed_polls_record(&[record]).await.unwrap()[0].unwrap();
+    assert_eq!(report.new_entries, 1);
+    let after = bench.store.feeds_list().await.unwrap().remove(0);
+    assert_eq!((after.entries, after.next_poll_at, &after.title), (2, before.next_poll_at, &before.title));
+    let (again, _) = bench.store.feed_claim(before.id, LEASE).await.unwrap().unwrap();
+    assert_eq!((again.validators, again.body_sha256), (feed.validators, feed.body_sha256));
+}
