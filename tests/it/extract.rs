@@ -193,7 +193,7 @@ fn markup() -> impl Strategy<Value = String> {
 }
 
 /// Paragraphs long enough to be read as such.
-const PROSE: &str = "([A-Z][a-z]{2,9}( [a-z]{2,9}){8,20}\\.\n\n){1,8}";
+const PROSE: &str = "([A-Z][a-z]{2,9}( [a-z]{2,9}){15,30}\\.\n\n){1,8}";
 /// What publishers write as dates, and things like it.
 const DATE: &str = "([0-9]{1,2}[-/. ]|[0-9]{4}[-/. ])([0-9]{1,2}|May|Dezember|juin)[-/. ]([0-9]{4}|[0-9]{2})\
                     ([T ,]{1,2}[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?(Z| ?[+-][0-9]{2}:?[0-9]{2}| pm| EST)?)?";
