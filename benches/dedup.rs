@@ -1,11 +1,14 @@
-//! Documents a second on one core: the whole judgement on copies, beside a plain SHA-256 pass over the same texts.
+//! Documents a second on one core: the whole judgement on copies, beside a plain SHA-256 pass over the same texts; and
+//! what the documents within the window cost in memory.
 //!
 //! 100,000 generated documents of 400 words, one in ten a copy of an earlier one: half of the copies the same words in
 //! other furniture, half cut or continued. `cargo bench --bench dedup`, or with another number of documents
-//! `cargo bench --bench dedup -- 20000`.
+//! `cargo bench --bench dedup -- 20000`. Times are those of the processor, where the system tells them (Linux): another
+//! program on the same core makes them no longer.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use feedmill::dedup::{Index, Neighbour, Settings, fingerprint, judge};
@@ -21,15 +24,26 @@ fn main() {
     // Cargo passes `--bench` along.
     let documents = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(DOCUMENTS);
     let texts = texts(documents);
+    println!(
+        "{documents} documents of {WORDS} words, {} MB",
+        texts.iter().map(String::len).sum::<usize>() >> 20
+    );
 
-    let begun = Instant::now();
-    let distinct: std::collections::HashSet<Sha256Hash> = texts.iter().map(Sha256Hash::of).collect();
-    report("SHA-256 alone", documents, begun.elapsed());
+    let timer = Timer::begin();
+    let distinct: HashSet<Sha256Hash> = texts.iter().map(Sha256Hash::of).collect();
+    report("SHA-256 alone", documents, timer.elapsed());
+    println!("{} copies found", documents - distinct.len());
 
-    let begun = Instant::now();
-    let copies = judge_all(&texts);
-    report("copies", documents, begun.elapsed());
-    println!("{copies} copies found, {} by a plain hash", documents - distinct.len());
+    // The small window first: what a process has taken at most never shrinks.
+    for window in [documents / 20, documents] {
+        let before = resident_kib();
+        let timer = Timer::begin();
+        let copies = judge_all(&texts, window);
+        report(&format!("copies within {window} documents"), documents, timer.elapsed());
+        let peak = peak_kib().zip(before).map(|(peak, before)| peak.saturating_sub(before) >> 10);
+        let peak = peak.map_or_else(|| "?".to_owned(), |mib| mib.to_string());
+        println!("{copies} copies found; at most {peak} MB more than before");
+    }
 }
 
 fn report(what: &str, documents: usize, elapsed: Duration) {
@@ -37,9 +51,11 @@ fn report(what: &str, documents: usize, elapsed: Duration) {
     println!("{what}: {:.0} documents/s", f64::from(documents) / elapsed.as_secs_f64());
 }
 
-fn judge_all(texts: &[String]) -> usize {
+/// Judges every text against those up to `window` texts before it.
+fn judge_all(texts: &[String], window: usize) -> usize {
     let settings = Settings::default();
     let mut index = Index::default();
+    let mut within = VecDeque::with_capacity(window);
     let mut copies = 0;
     for (number, text) in (1..).zip(texts) {
         let article = Article { text: text.clone(), ..Article::default() };
@@ -54,13 +70,53 @@ fn judge_all(texts: &[String]) -> usize {
             }
         };
         let content_sha256 = fingerprint.content_sha256;
-        index.add(
-            number,
-            Neighbour { id, cluster_id, content_sha256, text: article.text },
-            &fingerprint.bands,
-        );
+        let neighbour = Neighbour { id, cluster_id, content_sha256, text: article.text };
+        index.add(number, neighbour, &fingerprint.bands);
+        within.push_back((number, fingerprint));
+        if within.len() > window
+            && let Some((oldest, fingerprint)) = within.pop_front()
+        {
+            index.remove(oldest, fingerprint.content_sha256, &fingerprint.bands);
+        }
     }
     copies
+}
+
+/// Time of the processor, or by the clock where the system does not tell.
+struct Timer {
+    cpu: Option<Duration>,
+    wall: Instant,
+}
+
+impl Timer {
+    fn begin() -> Self {
+        Self { cpu: Self::cpu(), wall: Instant::now() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        match (self.cpu, Self::cpu()) {
+            (Some(begun), Some(now)) => now.saturating_sub(begun),
+            _ => self.wall.elapsed(),
+        }
+    }
+
+    fn cpu() -> Option<Duration> {
+        let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        Some(Duration::from_nanos(stat.split(' ').next()?.parse().ok()?))
+    }
+}
+
+fn resident_kib() -> Option<u64> {
+    status_kib("VmRSS:")
+}
+
+fn peak_kib() -> Option<u64> {
+    status_kib("VmHWM:")
+}
+
+fn status_kib(field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok())
 }
 
 fn texts(documents: usize) -> Vec<String> {
