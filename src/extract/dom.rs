@@ -36,6 +36,7 @@ pub(crate) struct Parsed {
 
 /// Parses a whole document or a fragment of one; never fails.
 pub(crate) fn parse(html: &str) -> Parsed {
+    let html = &*close_title(html);
     let mut parser = driver::parse_document(Sink::new(), ParseOpts::default());
     let mut partial = false;
     let mut separators = 0;
@@ -54,6 +55,28 @@ pub(crate) fn parse(html: &str) -> Parsed {
         }
     }
     Parsed { tree: parser.finish(), partial }
+}
+
+/// A title that is never closed swallows the whole page: it ends where the next tag begins.
+fn close_title(html: &str) -> Cow<'_, str> {
+    const LONGEST_TITLE: usize = 4096;
+    let find = |tag: &str, from: usize, to: usize| {
+        let bytes = &html.as_bytes()[from..to];
+        bytes.windows(tag.len()).position(|window| window.eq_ignore_ascii_case(tag.as_bytes()))
+    };
+    let Some(start) = find("<title", 0, html.len().min(CHUNK_BYTES * 16)) else { return Cow::Borrowed(html) };
+    let end = html.len().min(start + LONGEST_TITLE);
+    if find("</title", start, end).is_some() {
+        return Cow::Borrowed(html);
+    }
+    let after = start + "<title".len();
+    match html[after..].find('<') {
+        Some(next) => {
+            let (title, rest) = html.split_at(after + next);
+            Cow::Owned([title, "</title>", rest].concat())
+        }
+        None => Cow::Borrowed(html),
+    }
 }
 
 fn count_separators(chunk: &str) -> usize {
