@@ -12,7 +12,7 @@ use super::context::Context;
 use super::features::{self, Active};
 use super::model::Model;
 use super::scores::Scores;
-use super::site::{self, Site, Standing};
+use super::site::{Site, Standing, headline_words};
 use super::trees::Trees;
 
 /// Blocks of at least this probability are kept.
@@ -74,35 +74,42 @@ pub(crate) struct Choice {
 
 /// The fate of every block, by all that is known of the page and its site.
 pub(crate) fn choose(context: &Context<'_>, models: &Models, evidence: Option<&SiteEvidence>) -> Choice {
-    let fates = fates(context, models, evidence, &[]);
-    let Some(evidence) = evidence.filter(|evidence| site::is_anothers(context, &fates, evidence)) else {
-        return Choice { fates, is_anothers: false };
-    };
-    // The wrong block was chosen there or here: an article speaks of what its headline says.
-    let taken: Vec<bool> = fates.iter().map(|fate| fate.kept).collect();
-    let again = self::fates(context, models, Some(evidence), &taken);
-    let (said, said_again) = (site::headline_words(context, &fates), site::headline_words(context, &again));
-    if said_again <= said {
-        return Choice { fates, is_anothers: said == 0 };
+    let site = evidence.map(|evidence| Site::new(context.document, evidence));
+    let fates = fates(context, models, site.as_ref(), &[]);
+    let Some(site) = site else { return Choice { fates, is_anothers: false } };
+    if site.is_anothers(context, &fates) {
+        // The wrong block was chosen there or here: an article speaks of what its headline says.
+        let taken: Vec<bool> = fates.iter().map(|fate| fate.kept).collect();
+        let again = self::fates(context, models, Some(&site), &taken);
+        let (said, said_again) = (headline_words(context, &fates), headline_words(context, &again));
+        if said_again > said {
+            return Choice { fates: renamed(again, &fates), is_anothers: false };
+        }
+        return Choice { is_anothers: said == 0, fates };
     }
+    if let Some(outside) = site.outside_body_box(&fates) {
+        let again = self::fates(context, models, Some(&site.again()), &outside);
+        if again.iter().any(|fate| fate.kept) {
+            return Choice { fates: renamed(again, &fates), is_anothers: false };
+        }
+    }
+    Choice { fates, is_anothers: false }
+}
+
+/// A second choice, with the account of what the first was.
+fn renamed(again: Vec<Fate>, before: &[Fate]) -> Vec<Fate> {
     let renamed = |(fate, before): (Fate, &Fate)| match (fate.kept, before.kept) {
-        (true, _) => Fate { rule: "site.chosen_again", ..fate },
-        (false, true) => Fate { rule: "site.anothers", ..fate },
-        (false, false) => fate,
+        (true, false) => Fate { rule: "site.chosen_again", ..fate },
+        (false, true) => Fate { rule: "site.chosen_wrongly", ..fate },
+        _ => fate,
     };
-    Choice { fates: again.into_iter().zip(&fates).map(renamed).collect(), is_anothers: false }
+    again.into_iter().zip(before).map(renamed).collect()
 }
 
 /// The fates where some blocks are known to be none of the article.
-fn fates(
-    context: &Context<'_>,
-    models: &Models,
-    evidence: Option<&SiteEvidence>,
-    taken: &[bool],
-) -> Vec<Fate> {
-    let site = evidence.map(|evidence| Site::new(context.document, evidence));
+fn fates(context: &Context<'_>, models: &Models, site: Option<&Site<'_>>, taken: &[bool]) -> Vec<Fate> {
     let fate = |(at, probability): (usize, f32)| {
-        let standing = site.as_ref().map_or(Standing::UNKNOWN, |site| site.standing(at));
+        let standing = site.map_or(Standing::UNKNOWN, |site| site.standing(at));
         let shifted = shift(probability, standing.shift);
         let kept = shifted >= KEEP;
         let rule = match (kept, probability >= KEEP) {

@@ -6,6 +6,7 @@
 //! What was parsed before a limit is kept. Comments and the insides of scripts and style sheets, JSON-LD excepted,
 //! never enter the tree.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use html5ever::tendril::StrTendril;
@@ -38,6 +39,7 @@ pub(crate) struct Parsed {
 
 /// Parses a whole document or a fragment of one; never fails.
 pub(crate) fn parse(html: &str) -> Parsed {
+    let html = &*close_title(html);
     let sink = Sink::with_capacity(html.len() / BYTES_OF_NODE);
     let builder = TreeBuilder::new(sink, TreeBuilderOpts::default());
     let tokenizer = Tokenizer::new(Stepper { builder, entered: Cell::new(None) }, TokenizerOpts::default());
@@ -124,6 +126,28 @@ fn raw_text(token: &Token) -> Option<RawText> {
         _ => return None,
     };
     (tag.kind == StartTag && !sink::holds_text(&tag.name, &tag.attrs)).then_some(raw_text)
+}
+
+/// A title that is never closed swallows the whole page: it ends where the next tag begins.
+fn close_title(html: &str) -> Cow<'_, str> {
+    const LONGEST_TITLE: usize = 4096;
+    let find = |tag: &str, from: usize, to: usize| {
+        let bytes = &html.as_bytes()[from..to];
+        bytes.windows(tag.len()).position(|window| window.eq_ignore_ascii_case(tag.as_bytes()))
+    };
+    let Some(start) = find("<title", 0, html.len().min(CHUNK_BYTES * 16)) else { return Cow::Borrowed(html) };
+    let end = html.len().min(start + LONGEST_TITLE);
+    if find("</title", start, end).is_some() {
+        return Cow::Borrowed(html);
+    }
+    let after = start + "<title".len();
+    match html[after..].find('<') {
+        Some(next) => {
+            let (title, rest) = html.split_at(after + next);
+            Cow::Owned([title, "</title>", rest].concat())
+        }
+        None => Cow::Borrowed(html),
+    }
 }
 
 fn count_separators(chunk: &str) -> usize {

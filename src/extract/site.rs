@@ -173,12 +173,6 @@ fn choice_hashes(context: &Context<'_>, fates: &[Fate]) -> Option<[BlockHash; 2]
     Some([block_hash(Domain::Choice, choice), block_hash(Domain::TitledChoice, mix(choice, title))])
 }
 
-/// Whether another page of the host gave the same text under another headline: then it is the text of neither.
-pub(crate) fn is_anothers(context: &Context<'_>, fates: &[Fate], evidence: &SiteEvidence) -> bool {
-    let Some([choice, titled]) = choice_hashes(context, fates) else { return false };
-    evidence.count(choice) > evidence.count(titled)
-}
-
 /// How many of the headline's words, by their beginnings, stand in what is kept besides the headline itself.
 pub(crate) fn headline_words(context: &Context<'_>, fates: &[Fate]) -> usize {
     let kept = |at: &usize| fates[*at].kept && context.title_likeness(*at) == 0;
@@ -227,15 +221,19 @@ const PATH_LEAST: u32 = 3;
 const BOX_LEAST: u32 = 3;
 const BOX_SHARE: f32 = 0.4;
 /// How far the log-odds of blocks inside and outside of it move.
-const INSIDE_SHIFT: f32 = 0.6;
-const OUTSIDE_SHIFT: f32 = -0.9;
+const INSIDE_SHIFT: f32 = 0.8;
+const OUTSIDE_SHIFT: f32 = -1.5;
+/// How far inside, where what was chosen first stands outside.
+const AGAIN_INSIDE_SHIFT: f32 = 2.5;
 
 /// What the host's other pages say of this one.
+#[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     evidence: &'a SiteEvidence,
     document: &'a Document,
     /// The box in which the host's bodies stand, where the page has exactly one.
     body_box: Option<&'a Container>,
+    inside_shift: f32,
 }
 
 impl<'a> Site<'a> {
@@ -246,7 +244,35 @@ impl<'a> Site<'a> {
                 && evidence.count(block_hash(Domain::BodyBox, container.path)) >= least
         });
         let body_box = boxes.next().filter(|_| boxes.next().is_none());
-        Self { evidence, document, body_box }
+        Self { evidence, document, body_box, inside_shift: INSIDE_SHIFT }
+    }
+
+    /// Whether another page of the host gave the same text under another headline: then it is the text of neither.
+    pub(crate) fn is_anothers(&self, context: &Context<'_>, fates: &[Fate]) -> bool {
+        let count = |hash: BlockHash| self.evidence.count(hash);
+        choice_hashes(context, fates).is_some_and(|[choice, titled]| count(choice) > count(titled))
+    }
+
+    /// The same, for a second choice by the host's box.
+    pub(crate) fn again(self) -> Self {
+        Self { inside_shift: AGAIN_INSIDE_SHIFT, ..self }
+    }
+
+    /// What stands outside the host's box, where hardly anything of what is kept stands inside though it holds a text.
+    pub(crate) fn outside_body_box(&self, fates: &[Fate]) -> Option<Vec<bool>> {
+        const LEAST_WORDS: f32 = 40.0;
+        const HARDLY_ANY: f32 = 0.2;
+        let inside = self.body_box.map(|body| body.first..body.end)?;
+        let blocks = || self.document.blocks.iter().zip(fates).enumerate();
+        let (mut held, mut kept, mut kept_inside) = (0.0, 0.0, 0.0);
+        for (at, (block, fate)) in blocks() {
+            let words = block.measure.words;
+            held += if inside.contains(&at) { words } else { 0.0 };
+            kept += if fate.kept { words } else { 0.0 };
+            kept_inside += if fate.kept && inside.contains(&at) { words } else { 0.0 };
+        }
+        let is_elsewhere = held >= LEAST_WORDS && kept_inside <= kept * HARDLY_ANY;
+        is_elsewhere.then(|| (0..fates.len()).map(|at| !inside.contains(&at)).collect())
     }
 
     /// Weighs the host's counts for one block.
@@ -257,7 +283,7 @@ impl<'a> Site<'a> {
         }
         let by_box = match self.body_box {
             None => 0.0,
-            Some(body) if (body.first..body.end).contains(&at) => INSIDE_SHIFT,
+            Some(body) if (body.first..body.end).contains(&at) => self.inside_shift,
             Some(_) => OUTSIDE_SHIFT,
         };
         Standing { is_repeated: false, shift: by_box + self.path_shift(block) }

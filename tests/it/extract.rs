@@ -93,6 +93,119 @@ fn what_other_pages_of_the_site_say_too_is_furniture() {
     assert!(known.text.contains("In part 4 the harbour of town 0"));
 }
 
+/// A page on which the paper's account of itself looks more like an article than the news does.
+fn flash(topic: &str, news: &str) -> String {
+    let about: String = (0..9)
+        .map(|n| {
+            format!(
+                "<p>In year {n} the paper moved to another house by the river, where its founders printed on two old \
+                 machines, and the readers of the valley came to help them carry the type.</p>"
+            )
+        })
+        .collect();
+    format!(
+        "<title>The {topic} opens again</title><div class=x1><h1>The {topic} opens again</h1></div>\
+         <div class=footer-links><ul><li>{news}</li></ul></div><article class=article-body>{about}</article>"
+    )
+}
+
+fn news_of(topic: &str) -> String {
+    format!(
+        "<div class=widget><a href=/n>The {topic} lets visitors in</a></div>\
+         <div class=widget>After nine months of work the {topic} lets visitors in from Monday on</div>\
+         <div class=widget>Mayor: I have the only key to the {topic}</div>"
+    )
+}
+
+#[test]
+fn the_text_of_another_headline_is_not_chosen_twice() {
+    let rules = Rules::new(&[]).unwrap();
+    let mut site = SiteEvidence::default();
+    learn(&mut site, &page(flash("lighthouse", &news_of("lighthouse"))), &rules);
+    let evidence = Evidence { entry: None, site: Some(&site) };
+    let unknown = extract(&page(flash("courtyard", &news_of("courtyard"))), &Evidence::default(), &rules);
+    assert!(unknown.text.starts_with("In year 0 the paper moved"), "{}", unknown.text);
+    let known = extract(&page(flash("courtyard", &news_of("courtyard"))), &evidence, &rules);
+    assert!(known.text.starts_with("After nine months of work the courtyard"), "{}", known.text);
+    assert!(!known.text.contains("the paper moved"), "{}", known.text);
+    let rules_of = |kept: bool| known.account.iter().filter(move |block| block.kept == kept);
+    assert!(rules_of(true).all(|block| block.rule == "site.chosen_again"));
+    assert_eq!(rules_of(false).filter(|block| block.rule == "site.chosen_wrongly").count(), 9);
+    assert!(!known.quality_flags.contains(&QualityFlag::RepeatedText));
+
+    let nothing_else = extract(&page(flash("courtyard", "")), &evidence, &rules);
+    assert!(nothing_else.text.starts_with("In year 0 the paper moved"));
+    assert!(nothing_else.quality_flags.contains(&QualityFlag::RepeatedText));
+    let the_same_page = extract(&page(flash("lighthouse", &news_of("lighthouse"))), &evidence, &rules);
+    assert!(!the_same_page.quality_flags.contains(&QualityFlag::RepeatedText), "one headline is no alarm");
+}
+
+/// A page of a site that has its bodies in one box and something else in another.
+fn in_boxes(title: &str, body: &str, beside: &str) -> Page {
+    page(format!(
+        "<div class=qtop><h1>{title}</h1></div><div class=qmid>{body}</div><div class=qlow>{beside}</div>"
+    ))
+}
+
+/// Paragraphs about the means of travel of a number, 0 to 9, that no other number has.
+fn travels(number: usize) -> String {
+    let names =
+        ["boats", "trains", "trams", "buses", "carts", "coaches", "sledges", "lifts", "barges", "cars"];
+    let name = |n: usize| names[n % names.len()];
+    (0..5)
+        .map(|n| {
+            let (first, second, third) = (name(number), name(number + n), name(number + 2 * n));
+            format!(
+                "<p>On day {n} the {first} of the {second} valley carried more people than ever, and the crews said \
+                 that they had never seen so many on one {third}.</p>"
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_box_that_holds_the_hosts_bodies_is_learned() {
+    let rules = Rules::new(&[]).unwrap();
+    let mut site = SiteEvidence::default();
+    for number in 1..8 {
+        learn(
+            &mut site,
+            &in_boxes("News", &travels(number), "<p><a href=/n>Other news of the day</a></p>"),
+            &rules,
+        );
+    }
+    let both = |page: &Page| {
+        let known = extract(page, &Evidence { entry: None, site: Some(&site) }, &rules);
+        (extract(page, &Evidence::default(), &rules).text, known)
+    };
+
+    let line = "<aside class=note><p>A report on the boats of the valley can be had at the town hall on any day before noon</p></aside>";
+    let (unknown, known) = both(&in_boxes("The cars of the valley", &(travels(9) + line), ""));
+    assert!(!unknown.contains("A report"), "{unknown}");
+    assert!(known.text.contains("A report"), "{}", known.text);
+
+    let line = "<ul class=more><li>The pier at Arden is closed until the spring, and nobody knows when it will open again.</ul>";
+    let (unknown, known) = both(&in_boxes("The cars of the valley", &travels(9), line));
+    assert!(unknown.contains("The pier at Arden"), "{unknown}");
+    assert!(!known.text.contains("The pier at Arden"), "{}", known.text);
+
+    let notices: String = (0..9)
+        .map(|n| format!("<div class=note><a href=/pier/{n}>Pier {n} closed from Monday until the ice has gone</a></div>"))
+        .collect();
+    let letters: String = (0..5)
+        .map(|n| {
+            format!(
+                "<p>Readers write in letter {n} that the old trains were better than any boat, and that nobody who \
+                 had been on one would ever forget the number {n} on its door.</p>"
+            )
+        })
+        .collect();
+    let (unknown, known) = both(&in_boxes("The piers of the valley", &notices, &letters));
+    assert!(!unknown.contains("Pier 8 closed"), "{unknown}");
+    assert!(known.text.contains("Pier 8 closed") && !known.text.contains("Readers"), "{}", known.text);
+    assert!(known.account.iter().any(|block| block.rule == "site.chosen_again"));
+}
+
 #[test]
 fn a_second_site_changes_no_byte_of_the_first() {
     let rules = Rules::new(&[]).unwrap();

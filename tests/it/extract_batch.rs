@@ -65,3 +65,35 @@ fn moments_are_printed_as_the_publisher_dates_them() {
     let (_, answers) = batch(&[], &input);
     assert_eq!(answers[0]["published_at"], "2026-02-01T20:30:00-05:00");
 }
+
+/// A page on which the paper's account of itself looks more like an article than the news does.
+fn flash(id: u32, topic: &str) -> String {
+    let about: String = (0..9)
+        .map(|n| {
+            format!(
+                "<p>In year {n} the paper moved to another house by the river, where its founders printed on two old \
+                 machines, and the readers of the valley came to help them carry the type.</p>"
+            )
+        })
+        .collect();
+    let html = format!(
+        "<title>The {topic} opens again</title><div class=x1><h1>The {topic} opens again</h1></div>\
+         <div class=footer-links><ul><li><div class=widget><a href=/n>The {topic} lets visitors in</a></div>\
+         <div class=widget>After nine months of work the {topic} lets visitors in from Monday on</div>\
+         <div class=widget>Mayor: I have the only key to the {topic}</div></li></ul></div>\
+         <article class=article-body>{about}</article>"
+    );
+    json!({"id": id, "url": format!("https://courier.example/{id}"), "html": html}).to_string()
+}
+
+#[test]
+fn learning_finds_out_that_two_headlines_have_one_text() {
+    let input = [flash(1, "lighthouse"), flash(2, "courtyard")].join("\n");
+    let (_, answers) = batch(&[], &input);
+    assert_eq!(answers[0]["text"], answers[1]["text"]);
+    let (_, answers) = batch(&["--learn"], &input);
+    for (answer, topic) in answers.iter().zip(["lighthouse", "courtyard"]) {
+        let text = answer["text"].as_str().unwrap();
+        assert!(text.starts_with(&format!("After nine months of work the {topic}")), "{text}");
+    }
+}
