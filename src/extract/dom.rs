@@ -197,11 +197,12 @@ mod tests {
         outline
     }
 
+    fn name_of(node: NodeRef<'_>) -> Option<&QualName> {
+        node.value().as_element().map(|element| &element.name)
+    }
+
     fn our_outline(html: &str) -> String {
         let Parsed { tree, .. } = parse(html);
-        fn name_of(node: NodeRef<'_>) -> Option<&QualName> {
-            node.value().as_element().map(|element| &element.name)
-        }
         outline(
             tree.root()
                 .descendants()

@@ -2,14 +2,16 @@
 //! scores where the pages come with gold.
 //!
 //! ```text
-//! cargo run --release --manifest-path benches/peers/Cargo.toml -- PAGES.jsonl
+//! cargo run --release --manifest-path benches/peers/Cargo.toml [-- PAGES.jsonl]
 //! ```
 //!
-//! The input has a page a line: `{"id", "url", "html", "gold": {"text"?, "title"?, "author"?, "date"?}}`. Everything runs
+//! The input has a page a line: `{"id", "url", "html", "gold": {"text"?, "title"?, "author"?, "date"?}}`. Without one the
+//! generated pages of `cargo bench --bench extract` are read, which have no gold and so no scores. Everything runs
 //! on one thread, tool after tool on the same page, so that a noisy machine is noisy for all; CPU time is counted, not
 //! wall time.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +25,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 use url::Url;
 
+#[path = "../../news/mod.rs"]
+mod news;
 mod score;
 
 use score::{Gold, Got, Score};
@@ -48,12 +52,16 @@ struct Tool {
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args_os().skip(1);
-    let (Some(path), None) = (arguments.next(), arguments.next()) else { bail!("usage: peers PAGES.jsonl") };
+    let (path, None) = (arguments.next(), arguments.next()) else { bail!("usage: peers [PAGES.jsonl]") };
+    let lines = match path {
+        Some(path) => lines_of(&path)?,
+        None => generated(),
+    };
     let mut tools = tools()?;
     let mut baseline = Duration::ZERO;
     let mut pages = 0_u32;
-    for line in BufReader::new(File::open(&path)?).lines() {
-        let line: Line = serde_json::from_str(&line?).with_context(|| format!("line {}", pages + 1))?;
+    for line in lines {
+        let line = line?;
         pages += 1;
         baseline += timed(|| drop(std::hint::black_box(scraper::Html::parse_document(&line.html)))).0;
         for tool in &mut tools {
@@ -65,6 +73,27 @@ fn main() -> anyhow::Result<()> {
     }
     print_table(pages, baseline, &mut tools);
     Ok(())
+}
+
+type Lines = Box<dyn Iterator<Item = anyhow::Result<Line>>>;
+
+fn lines_of(path: &OsStr) -> anyhow::Result<Lines> {
+    let lines = BufReader::new(File::open(path)?).lines().enumerate();
+    let parse = |(number, line): (usize, std::io::Result<String>)| {
+        serde_json::from_str(&line?).with_context(|| format!("line {}", number + 1))
+    };
+    Ok(Box::new(lines.map(parse)))
+}
+
+/// Each page many times, as three are soon over.
+fn generated() -> Lines {
+    const ROUNDS: usize = 50;
+    let url = Url::parse("https://quayside.example/story").expect("a URL");
+    let pages = [6, 18, 80].map(news::page);
+    Box::new((0..ROUNDS * pages.len()).map(move |number| {
+        let html = pages[number % pages.len()].clone();
+        Ok(Line { url: url.clone(), html, gold: Gold::default() })
+    }))
 }
 
 fn print_table(pages: u32, baseline: Duration, tools: &mut [Tool]) {
