@@ -1,6 +1,6 @@
 //! Any bytes are read without a panic, within bounds, and the same twice.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run parse fuzz/corpus/parse tests/feeds` (the cases of the tests are good seeds).
+//! CONTRIBUTING.md has the command.
 
 #![no_main]
 

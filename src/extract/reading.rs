@@ -122,9 +122,10 @@ impl Reading {
         self.is_anothers = false;
         self.partial = other.partial;
         self.statements = other.statements;
+        let of_entry = entry.title.as_deref().and_then(metadata::on_one_line);
         let metadata = &mut self.metadata;
         // The title of a wall or an error page is not the article's.
-        metadata.title = entry.title.clone().or(metadata.title.take()).or(other.metadata.title);
+        metadata.title = of_entry.or(metadata.title.take()).or(other.metadata.title);
         if metadata.authors.is_empty() {
             metadata.authors = other.metadata.authors;
         }
@@ -190,8 +191,8 @@ fn account_of(kept: bool, rule: &str, text: &str) -> BlockAccount {
 /// What a feed entry says, for a document that says nothing of itself.
 fn metadata_of_entry(entry: &EntryEvidence) -> Metadata {
     Metadata {
-        title: entry.title.clone(),
-        authors: entry.authors.clone(),
+        title: entry.title.as_deref().and_then(metadata::on_one_line),
+        authors: entry.authors.iter().filter_map(|author| metadata::on_one_line(author)).collect(),
         published_at: entry.published_at,
         modified_at: entry.updated_at,
         language: entry.language.clone(),

@@ -263,6 +263,19 @@ fn the_entrys_content_stands_in_for_a_stub() {
     assert!(article.text.contains("Paragraph 5 tells"));
 }
 
+#[test]
+fn what_a_feed_calls_an_article_is_one_line() {
+    let entry = EntryEvidence {
+        title: Some("The mill\n and\u{10} \u{200b} the owl ".to_owned()),
+        authors: vec!["Ada\nLind".to_owned(), " ".to_owned()],
+        ..EntryEvidence::default()
+    };
+    let lines = page_at("https://a.example/", PageBody::Text("A line of text.".to_owned()));
+    let article = extract(&lines, &Evidence { entry: Some(&entry), site: None }, &Rules::new(&[]).unwrap());
+    assert_eq!(article.title.as_deref(), Some("The mill and the owl"));
+    assert_eq!(article.authors, ["Ada Lind"]);
+}
+
 /// Letters and digits: what has to be on the page before it can be in the text.
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()

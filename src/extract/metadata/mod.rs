@@ -364,6 +364,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A text as one line without invisible signs; `None` where nothing is left.
+pub(crate) fn on_one_line(text: &str) -> Option<String> {
+    Some(words::fold_space(text).trim().to_owned()).filter(|line| !line.is_empty())
+}
+
 /// A short text on one line; `None` where it is empty or too long to be a label.
 fn label(text: &str) -> Option<String> {
     let text = words::plain(text);

@@ -399,10 +399,11 @@ pub(super) fn speaks_of_change(text: &str) -> bool {
 pub(super) fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for word in text.split_whitespace() {
-        if !folded.is_empty() {
+        let mut visible = word.chars().filter(|c| !is_invisible(*c)).peekable();
+        if visible.peek().is_some() && !folded.is_empty() {
             folded.push(' ');
         }
-        folded.extend(word.chars().filter(|c| !is_invisible(*c)));
+        folded.extend(visible);
     }
     folded
 }
