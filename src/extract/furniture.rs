@@ -80,7 +80,7 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
         fates[seen] = Some(rule);
         let opens = found.coverage == Coverage::Whole || found.furniture == Furniture::AuthorBox;
         match found.section {
-            Section::Rest if is_tail && opens => {
+            Section::Rest if opens && (is_tail || opens_comments(lines, seen, found, before)) => {
                 fates[at..].fill(Some(rule));
                 break;
             }
@@ -100,6 +100,18 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
         }
     }
     fates
+}
+
+/// Whether everything after a line is comments, which may be longer than the article: the line was taken for one of the
+/// body, names them, and no heading of the body follows.
+fn opens_comments(lines: &[Line<'_>], at: usize, found: Match, prose_before: f32) -> bool {
+    const LEAST_PROSE: f32 = 100.0;
+    let line = &lines[at];
+    found.furniture == Furniture::Comments
+        && line.is_kept
+        && line.measure.link_share < 0.5
+        && prose_before >= LEAST_PROSE
+        && !lines[at + 1..].iter().any(|line| line.is_kept && line.is_heading)
 }
 
 /// "By Jane Doe" is a byline, "By noon the square was full" is not.

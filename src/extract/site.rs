@@ -217,9 +217,9 @@ const PATH_LIMIT: f32 = 1.5;
 /// Fewer articles than this say nothing about a path.
 const PATH_LEAST: u32 = 3;
 
-/// A box is the host's when so many of its articles, and this share of all, had their body in it.
+/// A box is the host's when so many of its articles, and of all so many in a hundred, had their body in it.
 const BOX_LEAST: u32 = 3;
-const BOX_SHARE: f32 = 0.4;
+const BOX_LEAST_PERCENT: u32 = 40;
 /// How far the log-odds of blocks inside and outside of it move.
 const INSIDE_SHIFT: f32 = 0.8;
 const OUTSIDE_SHIFT: f32 = -1.5;
@@ -238,7 +238,7 @@ pub(crate) struct Site<'a> {
 
 impl<'a> Site<'a> {
     pub(crate) fn new(document: &'a Document, evidence: &'a SiteEvidence) -> Self {
-        let least = BOX_LEAST.max((evidence.articles as f32 * BOX_SHARE) as u32);
+        let least = BOX_LEAST.max(evidence.articles.saturating_mul(BOX_LEAST_PERCENT) / 100);
         let mut boxes = document.containers.iter().filter(|container| {
             container.first < container.end
                 && evidence.count(block_hash(Domain::BodyBox, container.path)) >= least
