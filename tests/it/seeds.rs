@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use feedmill::dedup;
 use feedmill::extract::{Evidence, Rules, extract};
-use feedmill::model::{Article, ArticleId, Page, PageBody, Sha256Hash, Verdict};
+use feedmill::model::{Article, ArticleId, DuplicateKind, Page, PageBody, Sha256Hash, Verdict};
 use jiff::{Timestamp, ToSpan};
 use url::Url;
 
@@ -83,6 +83,51 @@ fn seeds_are_five_clusters_whatever_their_furniture() {
     }
     assert_eq!(clusters.len(), seeds.len(), "{clusters:?}");
     assert!(clusters.values().all(|members| members.len() == 1), "{clusters:?}");
+}
+
+/// The same lines in the furniture of their own site and in that of another.
+#[test]
+fn a_seed_under_two_hosts_furniture_is_an_exact_copy() {
+    let Some(seeds) = read_seeds() else { return };
+    let settings = dedup::Settings::default();
+    let rules = Rules::new(&[]).expect("the shipped rules compile");
+    for seed in &seeds {
+        let hash_of = |html: String| {
+            let article = extract(&page(PageBody::Html(html)), &Evidence::default(), &rules);
+            dedup::fingerprint(&article, &settings).content_sha256
+        };
+        assert_eq!(hash_of(in_site_markup(seed)), hash_of(in_bare_markup(seed, "p")), "{}", seed.file_name);
+    }
+}
+
+/// What another site makes of wire copy: the first two thirds, under a headline of its own.
+#[test]
+fn a_seed_that_was_cut_and_given_another_headline_is_a_near_copy() {
+    let Some(seeds) = read_seeds() else { return };
+    let settings = dedup::Settings::default();
+    let rules = Rules::new(&[]).expect("the shipped rules compile");
+    for seed in &seeds {
+        let whole = extract(&page(PageBody::Html(in_site_markup(seed))), &Evidence::default(), &rules);
+        let earlier = dedup::fingerprint(&whole, &settings);
+        let paragraphs: Vec<&str> = whole.text.split("\n\n").collect();
+        let cut: String = paragraphs[..paragraphs.len() * 2 / 3]
+            .iter()
+            .map(|text| format!("<p>{}</p>", escape(text)))
+            .collect();
+        let html = format!("<main><h1>What the monitor learned this week</h1>{cut}</main>");
+        let copy = extract(&page(PageBody::Html(html)), &Evidence::default(), &rules);
+        let fingerprint = dedup::fingerprint(&copy, &settings);
+        let id = ArticleId(Sha256Hash::of("earlier"));
+        let content_sha256 = earlier.content_sha256;
+        let neighbour = dedup::Neighbour { id, cluster_id: id, content_sha256, text: whole.text };
+        let mut index = dedup::Index::default();
+        index.add(1, neighbour, &earlier.bands);
+        let neighbours = index.neighbours(2, &fingerprint);
+        match dedup::judge(&copy.text, &fingerprint, &neighbours, &settings) {
+            Verdict::Duplicate(link) => assert_eq!(link.kind, DuplicateKind::Near, "{}", seed.file_name),
+            Verdict::Original => panic!("{}: no copy", seed.file_name),
+        }
+    }
 }
 
 #[test]
