@@ -33,7 +33,7 @@ impl Store {
     /// finished again and again is quarantined instead.
     pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
         let now = self.clock.now();
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_lightly().await?;
         let quarantined = sqlx::query(QUARANTINE_ENTRIES)
             .bind(now.as_millisecond())
             .bind(MAX_UNFINISHED_ATTEMPTS)
