@@ -1,12 +1,15 @@
 //! What politeness costs: ten thousand feeds on one loopback server, nine in ten answering 304, polled once through by
-//! the bare HTTP client and by `Fetcher`, turn about. The ratio holds on any machine, the times on none. Then, what a
-//! gigabyte in a few bytes costs in memory.
+//! the bare HTTP client and by `feedmill once` (see `once`), then by the bare client and by `Fetcher` alone. The ratios
+//! hold on any machine, the times on none. Last, what a gigabyte in a few bytes costs in memory.
 //!
 //! ```text
 //! cargo bench --bench poll
 //! ```
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
+
+#[path = "poll/once.rs"]
+mod once;
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -28,6 +31,11 @@ const FEED_BYTES: usize = 20 << 10;
 const BOMB_BYTES: u64 = 1 << 30;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if once::play_part(&arguments) {
+        return;
+    }
+    once::compare();
     let bombs = [("gzip", gzip_bomb()), ("br", brotli_bomb()), ("zstd", zstd_bomb())];
     let address = serve(bombs.iter().cloned().collect());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -135,9 +143,12 @@ fn millis(time: Duration) -> f64 {
 /// The most memory held since the start or the last reset. Linux only.
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kib.unwrap_or(f64::NAN) / 1024.0
+    peak_in(&status).unwrap_or(f64::NAN)
+}
+
+fn peak_in(status: &str) -> Option<f64> {
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
 }
 
 fn reset_peak() {
@@ -161,6 +172,36 @@ fn brotli_bomb() -> Vec<u8> {
 
 fn zstd_bomb() -> Vec<u8> {
     zstd::encode_all(zeros(), 3).unwrap()
+}
+
+/// A feed with one entry. From the second time on one in ten is another each time that it is asked for, by a new entry or by
+/// nothing that matters, and the others are not modified.
+fn feed_of(path: &str, request: &str) -> String {
+    let known = request
+        .lines()
+        .find_map(|line| line.strip_prefix("if-none-match: \"")?.strip_suffix('"')?.parse().ok());
+    let version = match known {
+        Some(_) if !path.ends_with('7') => return "HTTP/1.1 304 Not Modified\r\n\r\n".to_owned(),
+        known => known.unwrap_or(0_u32) + 1,
+    };
+    let news = "Harbour news of the day, told at some length. ".repeat(20);
+    let item = |number| {
+        format!(
+            "<item><guid isPermaLink=\"false\">{path}#{number}</guid><title>No. {number}</title>\
+             <description>{news}</description></item>"
+        )
+    };
+    let last = if path.starts_with("/news/") { version } else { 1 };
+    let items: String = (1..=last).map(item).collect();
+    let body = format!(
+        "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>{path}</title><generator>{version}</generator>\
+         <description>{}</description>{items}</channel></rss>",
+        "x".repeat(4_000),
+    );
+    format!(
+        "HTTP/1.1 200 OK\r\nETag: \"{version}\"\r\nContent-Type: application/rss+xml\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn zeros() -> impl Read {
@@ -206,6 +247,10 @@ async fn converse(
         let request = String::from_utf8_lossy(&buffer[..length]);
         assert!(request.ends_with("\r\n\r\n"), "a request is smaller than the buffer");
         let path = request.split(' ').nth(1).unwrap_or_default();
+        if path.starts_with("/quiet/") || path.starts_with("/news/") {
+            stream.write_all(feed_of(path, &request).as_bytes()).await?;
+            continue;
+        }
         if let Some((name, bomb)) = path.strip_prefix("/bomb/").and_then(|name| bombs.get_key_value(name)) {
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Encoding: {name}\r\nContent-Length: {}\r\n\r\n",

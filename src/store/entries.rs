@@ -34,7 +34,7 @@ impl Store {
     /// enough for another look at their pages join the queue here.
     pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
         let now = self.clock.now();
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_lightly().await?;
         let quarantined = sqlx::query(QUARANTINE_ENTRIES)
             .bind(now.as_millisecond())
             .bind(MAX_UNFINISHED_ATTEMPTS)

@@ -109,7 +109,7 @@ impl Store {
     /// last, by itself; again and again, and it is quarantined instead.
     pub async fn feeds_claim_due(&self, lease: Duration, limit: u32) -> Result<Vec<DueFeed>, StoreError> {
         let now = self.clock.now();
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_lightly().await?;
         let quarantined = sqlx::query(QUARANTINE_FEEDS)
             .bind(now.as_millisecond())
             .bind(MAX_UNFINISHED_ATTEMPTS)
