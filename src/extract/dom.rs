@@ -233,7 +233,8 @@ mod tests {
             )
         ) {
             let html = pieces.concat();
-            prop_assert_eq!(our_outline(&html), scrapers_outline(&html));
+            // A title that is never closed is closed for both.
+            prop_assert_eq!(our_outline(&html), scrapers_outline(&close_title(&html)));
         }
     }
 

@@ -3,6 +3,8 @@
 //! The lines of a body are read in order. A line that names itself ("Leave a comment", "Also read: …", "Photo by …")
 //! goes; a heading of a furniture section takes what belongs to it along. The same rules clean plain text.
 
+use std::collections::HashMap;
+
 use super::measure::Measure;
 use super::phrases::{Coverage, Furniture, Match, Section, fold};
 
@@ -80,7 +82,7 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
         fates[seen] = Some(rule);
         let opens = found.coverage == Coverage::Whole || found.furniture == Furniture::AuthorBox;
         match found.section {
-            Section::Rest if opens && (is_tail || opens_comments(lines, seen, found, before)) => {
+            Section::Rest if opens && (is_tail || opens_comments(lines, matches, seen, before)) => {
                 fates[at..].fill(Some(rule));
                 break;
             }
@@ -102,16 +104,31 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
     fates
 }
 
-/// Whether everything after a line is comments, which may be longer than the article: the line was taken for one of the
-/// body, names them, and no heading of the body follows.
-fn opens_comments(lines: &[Line<'_>], at: usize, found: Match, prose_before: f32) -> bool {
+/// Whether everything after a line is comments, which may be longer than the article: the line names them, was taken for
+/// one of the body or opens a thread, and no heading of the body follows.
+fn opens_comments(lines: &[Line<'_>], matches: &[Option<Match>], at: usize, prose_before: f32) -> bool {
     const LEAST_PROSE: f32 = 100.0;
     let line = &lines[at];
-    found.furniture == Furniture::Comments
-        && line.is_kept
+    names_comments(&matches[at])
         && line.measure.link_share < 0.5
         && prose_before >= LEAST_PROSE
         && !lines[at + 1..].iter().any(|line| line.is_kept && line.is_heading)
+        && (line.is_kept || is_thread(&lines[at + 1..], &matches[at + 1..]))
+}
+
+fn names_comments(found: &Option<Match>) -> bool {
+    found.is_some_and(|found| found.furniture == Furniture::Comments)
+}
+
+/// Whether one line that names comments comes again and again, as it does under each of them ("Report this comment").
+fn is_thread(lines: &[Line<'_>], matches: &[Option<Match>]) -> bool {
+    const AGAIN_AND_AGAIN: usize = 3;
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    lines.iter().zip(matches).filter(|(_, found)| names_comments(found)).any(|(line, _)| {
+        let count = counts.entry(line.text).or_default();
+        *count += 1;
+        *count >= AGAIN_AND_AGAIN
+    })
 }
 
 /// "By Jane Doe" is a byline, "By noon the square was full" is not.
