@@ -109,14 +109,14 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
 fn opens_comments(lines: &[Line<'_>], matches: &[Option<Match>], at: usize, prose_before: f32) -> bool {
     const LEAST_PROSE: f32 = 100.0;
     let line = &lines[at];
-    names_comments(&matches[at])
+    names_comments(matches[at])
         && line.measure.link_share < 0.5
         && prose_before >= LEAST_PROSE
         && !lines[at + 1..].iter().any(|line| line.is_kept && line.is_heading)
         && (line.is_kept || is_thread(&lines[at + 1..], &matches[at + 1..]))
 }
 
-fn names_comments(found: &Option<Match>) -> bool {
+fn names_comments(found: Option<Match>) -> bool {
     found.is_some_and(|found| found.furniture == Furniture::Comments)
 }
 
@@ -124,7 +124,7 @@ fn names_comments(found: &Option<Match>) -> bool {
 fn is_thread(lines: &[Line<'_>], matches: &[Option<Match>]) -> bool {
     const AGAIN_AND_AGAIN: usize = 3;
     let mut counts: HashMap<&str, usize> = HashMap::new();
-    lines.iter().zip(matches).filter(|(_, found)| names_comments(found)).any(|(line, _)| {
+    lines.iter().zip(matches).filter(|(_, found)| names_comments(**found)).any(|(line, _)| {
         let count = counts.entry(line.text).or_default();
         *count += 1;
         *count >= AGAIN_AND_AGAIN
