@@ -191,6 +191,8 @@ pub(super) async fn merge_clusters(
 /// A text to be stored.
 pub(super) struct NewRevision<'f> {
     pub(super) id: ArticleId,
+    /// The article's.
+    pub(super) number: i64,
     pub(super) revision: u32,
     pub(super) extracted: &'f ExtractedArticle,
 }
@@ -215,6 +217,7 @@ pub(super) async fn insert_revisions(
             let article = &extracted.article;
             query
                 .bind(id_bytes(&revision.id))
+                .bind(revision.number)
                 .bind(i64::from(revision.revision))
                 .bind(bytes(&extracted.fingerprint.content_sha256))
                 .bind(bytes(&extracted.raw_sha256))
@@ -242,10 +245,10 @@ pub(super) async fn insert_revisions(
 }
 
 const INSERT_REVISIONS: RowsSql = RowsSql {
-    before: "INSERT INTO revisions (article_id, revision, content_sha256, raw_sha256, canonical_url, title, text, \
+    before: "INSERT INTO revisions (article_id, number, revision, content_sha256, raw_sha256, canonical_url, title, text, \
         description, authors, published_at, modified_at, fetched_at, language, site_name, section, tags, image, license, \
         word_count, quality_flags, score, extractor_version) VALUES ",
-    columns: 22,
+    columns: 23,
     after: "",
 };
 

@@ -228,7 +228,7 @@ impl<'f> Batch<'f> {
         event: Event,
         verdict: Verdict,
     ) -> Stored {
-        let (id, revision) = (article.id, article.revision);
+        let (id, number, revision) = (article.id, article.number, article.revision);
         if extracted.fingerprint.comparable {
             let neighbour = Neighbour {
                 id,
@@ -236,11 +236,11 @@ impl<'f> Batch<'f> {
                 content_sha256: article.content_sha256,
                 text: extracted.article.text.clone(),
             };
-            self.earlier.add(article.number, neighbour, &extracted.fingerprint.bands);
+            self.earlier.add(number, neighbour, &extracted.fingerprint.bands);
         }
         self.articles.insert(id, article);
         self.changed.insert(id);
-        self.revisions.push(NewRevision { id, revision, extracted });
+        self.revisions.push(NewRevision { id, number, revision, extracted });
         self.mentions.push(entry);
         self.mentioned.insert((id, entry.id));
         Stored::Article { seq: self.outbox.push(event, id, revision), verdict, revision }

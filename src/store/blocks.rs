@@ -20,29 +20,26 @@ const ARTICLES_BETWEEN_EVICTIONS: i64 = 16;
 impl Store {
     /// What is known of a host's furniture.
     pub async fn site_evidence(&self, host: &str) -> Result<SiteEvidence, StoreError> {
-        let mut connection = self.database.readers.acquire().await?;
-        let articles = sqlx::query("SELECT articles FROM hosts WHERE host = $1")
-            .bind(host)
-            .fetch_optional(&mut *connection)
-            .await?;
-        let Some(articles) = articles else { return Ok(SiteEvidence::default()) };
-        let blocks = sqlx::query("SELECT block, articles FROM host_blocks WHERE host = $1")
-            .bind(host)
-            .fetch_all(&mut *connection)
-            .await?;
-        let articles_by_block = blocks
-            .iter()
-            .map(|row| {
-                let row = Row { table: "host_blocks", row };
-                Ok((BlockHash(row.get::<i64>("block")?.cast_unsigned()), row.number("articles")?))
+        let row = sqlx::query(SITE_EVIDENCE).bind(host).fetch_optional(&self.database.readers).await?;
+        let Some(row) = row else { return Ok(SiteEvidence::default()) };
+        let row = Row { table: "hosts", row: &row };
+        let counts: Option<&str> = row.get("counts")?;
+        let counts = counts.into_iter().flat_map(|counts| counts.split(','));
+        let articles_by_block = counts
+            .map(|count| {
+                let (block, articles) = count.split_once(' ')?;
+                Some((BlockHash(block.parse::<i64>().ok()?.cast_unsigned()), articles.parse().ok()?))
             })
-            .collect::<Result<_, StoreError>>()?;
-        Ok(SiteEvidence {
-            articles_by_block,
-            articles: Row { table: "hosts", row: &articles }.number("articles")?,
-        })
+            .collect::<Option<_>>()
+            .ok_or_else(|| row.invalid("counts", "no list of blocks and numbers"))?;
+        Ok(SiteEvidence { articles_by_block, articles: row.number("articles")? })
     }
 }
+
+/// The counts come as one text: thousands of rows a page would cost more than the page.
+const SITE_EVIDENCE: &str = "SELECT host, articles, (\
+        SELECT string_agg(CAST(block AS TEXT) || ' ' || CAST(articles AS TEXT), ',') FROM host_blocks WHERE host = $1\
+    ) AS counts FROM hosts WHERE host = $1";
 
 /// What a batch of new articles teaches about their hosts. Each article must be new and no copy of another: a story
 /// that a host publishes twice is not its furniture.

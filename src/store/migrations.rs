@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_raw_pages"),
     migration!(5, "0005_retention"),
     migration!(6, "0006_websub"),
+    migration!(7, "0007_first_by_content"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -68,9 +68,9 @@ const FIRST_BY_CONTENT: RowsSql = RowsSql {
     before: "WITH wanted (content_sha256) AS (VALUES ",
     columns: 1,
     after: ") SELECT a.id, a.number, a.cluster_id, r.content_sha256, r.text FROM wanted w \
-        JOIN revisions r ON r.content_sha256 = w.content_sha256 JOIN articles a ON a.id = r.article_id \
-        WHERE a.number = (SELECT min(b.number) FROM revisions s JOIN articles b ON b.id = s.article_id \
-            WHERE s.content_sha256 = w.content_sha256)",
+        JOIN revisions r ON r.content_sha256 = w.content_sha256 \
+            AND r.number = (SELECT min(s.number) FROM revisions s WHERE s.content_sha256 = w.content_sha256) \
+        JOIN articles a ON a.id = r.article_id",
 };
 
 const NUMBERS_BY_BAND: RowsSql = RowsSql {

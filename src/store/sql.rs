@@ -21,8 +21,8 @@ pub(super) type Query = sqlx::query::Query<'static, Any, AnyArguments>;
 const MAX_VALUES: usize = 30_000;
 const MAX_ROWS: usize = 1_000;
 
-/// A statement with a list of value rows in its middle, `($1, $2), ($3, $4)…`: one text for both dialects, sent in
-/// as few statements as the limits allow.
+/// A statement with a list of value rows in its middle, `($1, $2), ($3, $4)…`, and no placeholders elsewhere: one text for
+/// both dialects, sent in as few statements as the limits allow.
 pub(super) struct RowsSql {
     pub(super) before: &'static str,
     /// Values in a row.
@@ -40,7 +40,7 @@ impl RowsSql {
     ) -> Result<u64, StoreError> {
         let mut changed = 0;
         for chunk in rows.chunks(self.chunk_rows()) {
-            let query = chunk.iter().fold(self.query(chunk.len()), &bind);
+            let query = chunk.iter().fold(self.query(chunk.len(), connection), &bind);
             changed += query.execute(&mut *connection).await?.rows_affected();
         }
         Ok(changed)
@@ -55,7 +55,7 @@ impl RowsSql {
     ) -> Result<Vec<AnyRow>, StoreError> {
         let mut found = Vec::new();
         for chunk in rows.chunks(self.chunk_rows()) {
-            let query = chunk.iter().fold(self.query(chunk.len()), &bind);
+            let query = chunk.iter().fold(self.query(chunk.len(), connection), &bind);
             found.extend(query.fetch_all(&mut *connection).await?);
         }
         Ok(found)
@@ -65,7 +65,10 @@ impl RowsSql {
         (MAX_VALUES / self.columns).min(MAX_ROWS)
     }
 
-    fn query(&self, rows: usize) -> Query {
+    fn query(&self, rows: usize, connection: &AnyConnection) -> Query {
+        // SQLite looks every numbered placeholder up among all of the statement's, so that their cost grows with the square of
+        // the rows. Here they stand in order anyway.
+        let is_numbered = connection.backend_name() != "SQLite";
         let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * self.columns * 7);
         sql.push_str(self.before);
         for row in 0..rows {
@@ -74,8 +77,12 @@ impl RowsSql {
                 if column > 1 {
                     sql.push_str(", ");
                 }
-                sql.push('$');
-                sql.push_str(&(row * self.columns + column).to_string());
+                if is_numbered {
+                    sql.push('$');
+                    sql.push_str(&(row * self.columns + column).to_string());
+                } else {
+                    sql.push('?');
+                }
             }
             sql.push(')');
         }
@@ -165,7 +172,7 @@ impl<'r> Row<'r> {
         value.map(read).transpose().map_err(|error| self.invalid(column, error))
     }
 
-    fn invalid(&self, column: &'static str, message: impl Display) -> StoreError {
+    pub(super) fn invalid(&self, column: &'static str, message: impl Display) -> StoreError {
         StoreError::InvalidRow { table: self.table, row: self.key(), column, message: message.to_string() }
     }
 
