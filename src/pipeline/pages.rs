@@ -138,8 +138,13 @@ async fn original_of(
     original: Url,
 ) -> Result<Source, EntryOutcome> {
     let asked_before = entry.recheck.as_ref().filter(|_| entry.article_id == ArticleId::of_url(&original));
-    match fetch_page(plan, options, entry, &original, asked_before).await {
-        Ok(response) => page_source(options, entry, &original, response, shared.clock.now()),
+    let fetched = fetch_page(plan, options, entry, &original, asked_before).await;
+    let now = shared.clock.now();
+    match fetched {
+        Ok(response) => page_source(options, entry, &original, response, now),
+        // The article is the original's: the copy is no revision of it.
+        Err(error) if asked_before.is_some() && error.retry() == Retry::Gone => Err(EntryOutcome::Withdrawn),
+        Err(error) if asked_before.is_some() => without_page(plan, options, entry, &error, now),
         Err(error) => {
             tracing::warn!(%original, reason = %error, "the AMP page stands in for the page that it is a copy of");
             Ok(copy)

@@ -47,21 +47,24 @@ async fn another_look_goes_to_the_original_and_finds_the_same_article() {
     server.respond("/amp/one", amp("mooring", "/one"));
     server.respond("/one", html(page("dredging")).header("ETag", "\"one\""));
     server.respond("/one", html(page("rigging")));
-    let mill = TestDaemon::new().feed_with(&server.url("/feed"), "recheck = [\"1h\"]").open().await;
+    server.respond("/one", Reply::status(404));
+    let mill = TestDaemon::new().feed_with(&server.url("/feed"), "recheck = [\"1h\", \"24h\"]").open().await;
     mill.once().await;
-    mill.advance(SignedDuration::from_hours(2));
-    mill.once().await;
+    for hours in [2, 30] {
+        mill.advance(SignedDuration::from_hours(hours));
+        mill.once().await;
+    }
     let records = mill.records().await;
     let events: Vec<_> = records.iter().map(|record| (record.event, record.id, record.revision)).collect();
     let id = ArticleId::of_url(&server.url("/one"));
-    assert_eq!(events, [(Event::Created, id, 1), (Event::Revised, id, 2)]);
+    assert_eq!(events, [(Event::Created, id, 1), (Event::Revised, id, 2)], "the copy makes no revision");
     assert_eq!(records[1].text, paragraphs("rigging").join("\n\n"));
     let asked = |path: &str| -> Vec<Option<String>> {
         let requests = server.requests(path);
         requests.iter().map(|request| request.header("if-none-match").map(str::to_owned)).collect()
     };
-    assert_eq!(asked("/amp/one"), [None, None], "the original's validator is no use with the copy");
-    assert_eq!(asked("/one"), [None, Some("\"one\"".to_owned())]);
+    assert_eq!(asked("/amp/one"), [None, None, None], "the original's validator is no use with the copy");
+    assert_eq!(asked("/one"), [None, Some("\"one\"".to_owned()), None]);
 }
 
 #[tokio::test]
