@@ -12,7 +12,7 @@ use url::Url;
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::websub::note_hubs;
-use super::{FeedOptions, Plan, Shared, Tally};
+use super::{FeedOptions, Plan, Shared, Tally, later};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, url_without_link};
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
@@ -186,7 +186,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
 /// outlasts this process.
 fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     let now = shared.clock.now();
-    let at = now.saturating_add(wait).expect("an unsigned duration is never out of range");
+    let at = later(now, wait);
     tracing::debug!(next = %at, "the host has asked for a pause");
     let next = NextPoll { at, decided_by: Decision::RetryAfter, history: feed.history.clone() };
     let result = PollResult::HostPaused;

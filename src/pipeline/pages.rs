@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::line::Until;
-use super::{FeedOptions, Plan, Shared};
+use super::{FeedOptions, Plan, Shared, later};
 use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
 use crate::model::{ArticleId, ContentSource, Entry, Known, Page, PageBody, Recheck, Sha256Hash, Validators};
@@ -121,10 +121,6 @@ async fn fetch_page(
         options: &options.request.for_target(&entry.feed_url, url),
     };
     plan.fetcher.fetch(&request).await
-}
-
-fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    now.saturating_add(wait).expect("an unsigned duration is never out of range")
 }
 
 /// The page that an AMP page is a copy of; the copy, where that cannot be had. Looked for once: what the original says of
