@@ -22,6 +22,7 @@ impl Stage for Articles {
     type Done = FinishedEntry;
 
     const NAME: &'static str = "articles";
+    const BATCH: u32 = 100;
 
     fn permits(&self) -> u32 {
         self.0.plan.borrow().settings.page_concurrency

@@ -54,6 +54,7 @@ impl Stage for Feeds {
     type Done = PollRecord;
 
     const NAME: &'static str = "feeds";
+    const BATCH: u32 = 500;
 
     fn permits(&self) -> u32 {
         self.shared.plan.borrow().settings.feed_concurrency

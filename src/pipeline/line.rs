@@ -1,23 +1,32 @@
 //! The loop that drives a half of the mill.
 //!
 //! Work streams: a slow item keeps its own permit and nobody else's, so there are no rounds in which everything waits for
-//! the slowest. What has finished meanwhile is recorded together, one commit for many items. The first look at the
-//! store comes after the wake-up is armed, so that work recorded in between is not slept through.
+//! the slowest. A transaction costs much more than a row in it, so rows cross to the store and back in batches: the more
+//! are claimed ahead the faster they are worked off, and what has finished is recorded together. While the store works,
+//! so do the items. The first look at the store comes after the wake-up is armed, so that work recorded in between is
+//! not slept through.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::store::StoreError;
 
-/// Most items recorded in one transaction: past this a commit costs no less per item.
-const RECORD_BATCH: usize = 100;
+/// How long finished work waits at most for more that can be recorded with it.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// As many items are claimed ahead as were finished within this time.
+const AHEAD: Duration = Duration::from_millis(100);
+
+/// What was claimed ahead and is not begun after this time is given back: its leases must not run out unused.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// Longest sleep between two looks at the store: the fallback where a wake-up came from another process.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -76,6 +85,8 @@ pub trait Stage: Clone + Send + Sync + 'static {
 
     /// The half's name, for logs.
     const NAME: &'static str;
+    /// Most items recorded in one transaction, and most that are claimed ahead.
+    const BATCH: u32;
 
     /// Items worked on at once.
     fn permits(&self) -> u32;
@@ -101,13 +112,15 @@ pub trait Stage: Clone + Send + Sync + 'static {
 /// One round: claims what is due, at most the permits, does it and records it. Returns how many items it was.
 pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
     let mut working = Working::<S>::new();
-    working.claim(stage).await?;
-    let count = working.tasks.len();
-    while !working.tasks.is_empty() {
-        let mut unsettled = Unsettled::of(working.finished().await);
-        unsettled.settle(stage).await?;
+    working.claim(stage, stage.permits()).await?;
+    let mut recorded = 0;
+    while !working.is_idle() {
+        working.progress(stage).await;
+        if working.is_ripe() {
+            recorded += working.record(stage).await?;
+        }
     }
-    Ok(count)
+    Ok(recorded)
 }
 
 /// Works until `upstream` has ended and nothing is due, nothing is in hand and nothing waits for its turn at a host; or
@@ -122,7 +135,6 @@ pub async fn drain<S: Stage>(
 ) -> Result<usize, StoreError> {
     let mut working = Working::<S>::new();
     let mut recorded = 0;
-    let mut last_turn = Timestamp::MIN;
     loop {
         let woken = wake.notified();
         tokio::pin!(woken);
@@ -130,24 +142,19 @@ pub async fn drain<S: Stage>(
         // Asked before the look: what the upstream brings last, and whose turn has come, is seen by it.
         let upstream_ended = upstream.is_cancelled();
         let stopping = soft.is_cancelled();
-        let more_to_come = !upstream_ended || clock.now() < last_turn;
-        let mut rest = LONGEST_SLEEP;
-        if working.has_room(stage) && !stopping {
-            rest = working.look(stage, clock).await?;
+        let more_to_come = !upstream_ended || clock.now() < working.last_turn;
+        if working.is_ripe() {
+            recorded += working.record(stage).await?;
         }
-        if working.tasks.is_empty() && (stopping || !more_to_come) {
+        let looked = working.look(stage, clock, stopping).await?;
+        if working.is_idle() && (stopping || (looked && !more_to_come)) {
             return Ok(recorded);
         }
         tokio::select! {
-            worked = working.finished(), if !working.tasks.is_empty() => {
-                let turns = worked.iter().filter_map(Worked::host_turn);
-                last_turn = turns.fold(last_turn, Timestamp::max);
-                recorded += Unsettled::of(worked).settle(stage).await?;
-            }
+            () = working.progress(stage) => {}
             () = soft.cancelled(), if !stopping => {}
-            () = upstream.cancelled(), if !upstream_ended => {}
-            () = woken => {}
-            () = tokio::time::sleep(rest) => {}
+            () = upstream.cancelled(), if !upstream_ended => working.look_now(),
+            () = woken => working.look_now(),
         }
     }
 }
@@ -168,29 +175,25 @@ pub async fn run<S: Stage>(
         tokio::pin!(woken);
         woken.as_mut().enable();
         let stopping = soft.is_cancelled();
-        if stopping && working.tasks.is_empty() {
+        while working.is_ripe()
+            && let Err(error) = working.record(stage).await
+        {
+            tokio::select! {
+                () = hard.cancelled() => return working.give_back(stage, clock.now()).await,
+                () = tokio::time::sleep(rest_after::<S>(&error)) => {}
+            }
+        }
+        if let Err(error) = working.look(stage, clock, stopping).await {
+            working.look_after(rest_after::<S>(&error));
+        }
+        if stopping && working.is_idle() {
             return;
         }
-        let looked = if stopping || !working.has_room(stage) {
-            Ok(LONGEST_SLEEP)
-        } else {
-            working.look(stage, clock).await
-        };
-        let sleep = looked.unwrap_or_else(|error| rest_after::<S>(&error));
         tokio::select! {
             () = hard.cancelled() => return working.give_back(stage, clock.now()).await,
-            worked = working.finished(), if !working.tasks.is_empty() => {
-                let mut unsettled = Unsettled::of(worked);
-                while let Err(error) = unsettled.settle(stage).await {
-                    tokio::select! {
-                        () = hard.cancelled() => return working.give_back(stage, clock.now()).await,
-                        () = tokio::time::sleep(rest_after::<S>(&error)) => {}
-                    }
-                }
-            }
+            () = working.progress(stage) => {}
             () = soft.cancelled(), if !stopping => {}
-            () = woken => {}
-            () = tokio::time::sleep(sleep) => {}
+            () = woken => working.look_now(),
         }
     }
 }
@@ -202,16 +205,37 @@ struct Unsettled<S: Stage> {
     put_off: Vec<(S::Claim, Timestamp)>,
 }
 
+impl<S: Stage> Default for Unsettled<S> {
+    fn default() -> Self {
+        Self { done: Vec::new(), put_off: Vec::new() }
+    }
+}
+
 impl<S: Stage> Unsettled<S> {
-    fn of(worked: Vec<Worked<S::Claim, S::Done>>) -> Self {
-        let mut unsettled = Self { done: Vec::with_capacity(worked.len()), put_off: Vec::new() };
-        for item in worked {
-            match item {
-                Worked::Done(item) => unsettled.done.push(item),
-                Worked::PutOff { claim, due, .. } => unsettled.put_off.push((claim, due)),
-            }
+    fn len(&self) -> usize {
+        self.done.len() + self.put_off.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn push(&mut self, worked: Worked<S::Claim, S::Done>) {
+        match worked {
+            Worked::Done(item) => self.done.push(item),
+            Worked::PutOff { claim, due, .. } => self.put_off.push((claim, due)),
         }
-        unsettled
+    }
+
+    /// Takes as many out as are recorded in one transaction.
+    fn batch(&mut self) -> Self {
+        let done = self.done.drain(..self.done.len().min(S::BATCH as usize)).collect();
+        Self { done, put_off: std::mem::take(&mut self.put_off) }
+    }
+
+    fn append(&mut self, other: &mut Self) {
+        self.done.append(&mut other.done);
+        self.put_off.append(&mut other.put_off);
     }
 
     /// Writes it down and returns how many items are done. An error means that the store is away: to be called again.
@@ -224,12 +248,7 @@ impl<S: Stage> Unsettled<S> {
                 Err(error) => self.settle_one_by_one(stage, &error).await?,
             }
         }
-        if !self.put_off.is_empty() {
-            let put_off = std::mem::take(&mut self.put_off);
-            if let Err(error) = stage.release(put_off).await {
-                tracing::error!(stage = S::NAME, error = %error, "cannot give work back: its leases will run out");
-            }
-        }
+        give_back(stage, std::mem::take(&mut self.put_off)).await;
         Ok(count)
     }
 
@@ -265,57 +284,167 @@ fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
     Duration::try_from(due.duration_since(now)).unwrap_or_default().clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
 }
 
-/// Items being worked on, each in a task of its own so that all cores are used.
+/// How a task ended.
+type Ended<S> = Result<(Id, Worked<<S as Stage>::Claim, <S as Stage>::Done>), JoinError>;
+
+/// Items in hand: claimed and not begun, being worked on, and finished but not recorded.
 struct Working<S: Stage> {
+    waiting: VecDeque<S::Item>,
+    /// When the last of the waiting were claimed.
+    claimed_at: Instant,
+    /// Each item in a task of its own, so that all cores are used.
     tasks: JoinSet<Worked<S::Claim, S::Done>>,
-    claims: HashMap<tokio::task::Id, S::Claim>,
+    claims: HashMap<Id, S::Claim>,
+    unsettled: Unsettled<S>,
+    /// When the oldest of the unsettled was finished.
+    unsettled_since: Instant,
+    /// Finished since the last claim.
+    finished: u32,
+    /// When the store is worth a look; not yet past where the last one said that nothing is due before.
+    next_look: Instant,
+    /// The latest turn at a busy host that an item was put off for.
+    last_turn: Timestamp,
 }
 
 impl<S: Stage> Working<S> {
     fn new() -> Self {
-        Self { tasks: JoinSet::new(), claims: HashMap::new() }
+        let now = Instant::now();
+        Self {
+            waiting: VecDeque::new(),
+            claimed_at: now,
+            tasks: JoinSet::new(),
+            claims: HashMap::new(),
+            unsettled: Unsettled::default(),
+            unsettled_since: now,
+            finished: 0,
+            next_look: now,
+            last_turn: Timestamp::MIN,
+        }
     }
 
-    /// Whether a claim is worth its query: a good part of the permits is free, so that rows are claimed in batches.
-    fn has_room(&self, stage: &S) -> bool {
-        self.free(stage) >= stage.permits().div_ceil(4)
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.tasks.is_empty() && self.unsettled.is_empty()
     }
 
-    fn free(&self, stage: &S) -> u32 {
-        stage.permits().saturating_sub(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX))
+    fn look_now(&mut self) {
+        self.look_after(Duration::ZERO);
     }
 
-    /// Claims what is due, at most the free permits, and starts on it. Returns whether all free permits were taken.
-    async fn claim(&mut self, stage: &S) -> Result<bool, StoreError> {
-        let free = self.free(stage);
-        let items = stage.claim(free).await?;
-        let all_taken = items.len() >= free as usize;
-        for item in items {
+    fn look_after(&mut self, rest: Duration) {
+        self.next_look = Instant::now() + rest;
+    }
+
+    /// Whether what is finished is to be recorded now: it is many, has waited, or there is nothing to wait for.
+    fn is_ripe(&self) -> bool {
+        let unsettled = self.unsettled.len();
+        let has_company = unsettled >= S::BATCH as usize || self.unsettled_since.elapsed() >= LINGER;
+        unsettled > 0 && (has_company || self.tasks.is_empty())
+    }
+
+    /// Records what is finished. After an error it is still there.
+    async fn record(&mut self, stage: &S) -> Result<usize, StoreError> {
+        let mut batch = self.unsettled.batch();
+        let settled = self.meanwhile(stage, batch.settle(stage)).await;
+        // What finished meanwhile comes behind.
+        batch.append(&mut self.unsettled);
+        self.unsettled = batch;
+        // Rows may have waited for these.
+        self.look_now();
+        settled
+    }
+
+    /// Claims what is due, where it is time to look and enough room for a batch. Returns whether the store was asked.
+    async fn look(&mut self, stage: &S, clock: &Clock, stopping: bool) -> Result<bool, StoreError> {
+        if stopping || (!self.waiting.is_empty() && self.claimed_at.elapsed() > LONGEST_WAIT) {
+            self.give_back_waiting(stage, clock.now()).await;
+        }
+        let ahead = self.ahead();
+        let Some(room) = self.room(stage, ahead).filter(|_| !stopping && self.next_look <= Instant::now())
+        else {
+            return Ok(false);
+        };
+        let rest = if self.claim(stage, room).await? {
+            Duration::ZERO
+        } else {
+            until(self.meanwhile(stage, stage.next_due()).await?, clock.now())
+        };
+        self.look_after(rest);
+        Ok(true)
+    }
+
+    /// How many items are to be claimed ahead, by the pace since the last claim.
+    fn ahead(&self) -> u32 {
+        let elapsed = self.claimed_at.elapsed().max(Duration::from_millis(1));
+        let ahead = u128::from(self.finished) * AHEAD.as_micros() / elapsed.as_micros();
+        u32::try_from(ahead).unwrap_or(u32::MAX).min(S::BATCH)
+    }
+
+    /// How many items can be taken, where a claim is worth its query.
+    fn room(&self, stage: &S, ahead: u32) -> Option<u32> {
+        let in_hand = u32::try_from(self.tasks.len() + self.waiting.len()).unwrap_or(u32::MAX);
+        let room = (stage.permits() + ahead).saturating_sub(in_hand);
+        (room >= stage.permits().div_ceil(4).max(ahead / 2)).then_some(room)
+    }
+
+    /// Claims at most `limit` items and begins with them. Returns whether it got as many.
+    async fn claim(&mut self, stage: &S, limit: u32) -> Result<bool, StoreError> {
+        let items = self.meanwhile(stage, stage.claim(limit)).await?;
+        let all_taken = items.len() >= limit as usize;
+        self.waiting.extend(items);
+        (self.claimed_at, self.finished) = (Instant::now(), 0);
+        self.begin(stage);
+        Ok(all_taken)
+    }
+
+    fn begin(&mut self, stage: &S) {
+        while self.tasks.len() < stage.permits() as usize
+            && let Some(item) = self.waiting.pop_front()
+        {
             let claim = S::claim_of(&item);
             let stage = stage.clone();
             let task = self.tasks.spawn(async move { stage.process(item).await });
             self.claims.insert(task.id(), claim);
         }
-        Ok(all_taken)
     }
 
-    /// Claims, and says for how long there is no need to look again.
-    async fn look(&mut self, stage: &S, clock: &Clock) -> Result<Duration, StoreError> {
-        if self.claim(stage).await? {
-            return Ok(LONGEST_SLEEP);
+    /// Waits for the store, and works on meanwhile.
+    async fn meanwhile<T>(&mut self, stage: &S, store: impl Future<Output = T>) -> T {
+        tokio::pin!(store);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut store => return done,
+                Some(result) = self.tasks.join_next_with_id() => self.finish(stage, result),
+            }
         }
-        Ok(until(stage.next_due().await?, clock.now()))
     }
 
-    /// Waits for one item to finish and takes along all that have finished by then.
-    async fn finished(&mut self) -> Vec<Worked<S::Claim, S::Done>> {
-        let mut done = Vec::new();
-        let mut next = self.tasks.join_next_with_id().await;
+    /// Waits until an item is finished, until those that are have waited long enough, or until it is time to look.
+    async fn progress(&mut self, stage: &S) {
+        let settle_at = self.unsettled_since + LINGER;
+        let (has_unsettled, has_room) =
+            (!self.unsettled.is_empty(), self.room(stage, self.ahead()).is_some());
+        tokio::select! {
+            Some(result) = self.tasks.join_next_with_id() => self.finish(stage, result),
+            () = tokio::time::sleep_until(settle_at), if has_unsettled => {}
+            () = tokio::time::sleep_until(self.next_look), if has_room => {}
+            () = tokio::time::sleep(LONGEST_SLEEP) => {}
+        }
+    }
+
+    /// Takes an item that is finished with all others that are, and begins with as many of the waiting.
+    fn finish(&mut self, stage: &S, result: Ended<S>) {
+        if self.unsettled.is_empty() {
+            self.unsettled_since = Instant::now();
+        }
+        let mut next = Some(result);
         while let Some(result) = next {
             match result {
-                Ok((id, item)) => {
+                Ok((id, worked)) => {
                     self.claims.remove(&id);
-                    done.push(item);
+                    self.last_turn = self.last_turn.max(worked.host_turn().unwrap_or(Timestamp::MIN));
+                    self.finished += u32::from(matches!(worked, Worked::Done(_)));
+                    self.unsettled.push(worked);
                 }
                 // A bug in our own async code: the item's lease runs out and it is tried again.
                 Err(error) => {
@@ -323,20 +452,31 @@ impl<S: Stage> Working<S> {
                     tracing::error!(error = %error, "a worker broke off");
                 }
             }
-            next = if done.len() < RECORD_BATCH { self.tasks.try_join_next_with_id() } else { None };
+            next = self.tasks.try_join_next_with_id();
         }
-        done
+        self.begin(stage);
+    }
+
+    async fn give_back_waiting(&mut self, stage: &S, now: Timestamp) {
+        let waiting = std::mem::take(&mut self.waiting);
+        give_back(stage, waiting.iter().map(|item| (S::claim_of(item), now)).collect()).await;
     }
 
     async fn give_back(mut self, stage: &S, now: Timestamp) {
         self.tasks.abort_all();
-        let claims: Vec<_> = self.claims.into_values().map(|claim| (claim, now)).collect();
-        if claims.is_empty() {
-            return;
+        if !self.claims.is_empty() {
+            tracing::warn!(stage = S::NAME, items = self.claims.len(), "broken off");
         }
-        tracing::warn!(stage = S::NAME, items = claims.len(), "broken off");
-        if let Err(error) = stage.release(claims).await {
-            tracing::error!(stage = S::NAME, error = %error, "cannot give work back: its leases will run out");
-        }
+        let waiting = self.waiting.iter().map(S::claim_of);
+        give_back(stage, self.claims.into_values().chain(waiting).map(|claim| (claim, now)).collect()).await;
+    }
+}
+
+async fn give_back<S: Stage>(stage: &S, claims: Vec<(S::Claim, Timestamp)>) {
+    if claims.is_empty() {
+        return;
+    }
+    if let Err(error) = stage.release(claims).await {
+        tracing::error!(stage = S::NAME, error = %error, "cannot give work back: its leases will run out");
     }
 }
