@@ -10,9 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
 use super::connection::{Dialect, DialectSql};
-use super::sql::milliseconds;
+use super::sql::RowsSql;
 use super::{Store, StoreError};
 use crate::model::Lease;
 
@@ -22,38 +23,47 @@ pub(super) const MAX_UNFINISHED_ATTEMPTS: i64 = 3;
 /// Why a row is quarantined, for the operator.
 pub(super) const CRASHED_REASON: &str = "the process died each time while this was being parsed";
 
-/// Lends rows of one table out: $1 is now, $2 when the lease ends, $3 how many at most. Returns their ids.
+/// Lends rows of one table out. The looks have $1 for now and $2 for how many at most, and lock what they find; the first
+/// column is the row's id.
 pub(super) struct ClaimSql {
     /// Rows without an unfinished attempt.
     pub(super) unmarked: DialectSql,
     /// Rows with one.
     pub(super) marked: DialectSql,
+    /// Takes found rows: id and the end of the lease.
+    pub(super) take: RowsSql,
 }
 
 impl ClaimSql {
-    /// Claims up to `limit` rows and returns their ids.
+    /// Claims up to `limit` rows until `lease_until`. Returns them as they were before.
     pub(super) async fn run(
         &self,
         tx: &mut AnyConnection,
         dialect: Dialect,
         now: Timestamp,
-        lease: Duration,
+        lease_until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<i64>, StoreError> {
-        let until = now.as_millisecond().saturating_add(milliseconds(lease));
+    ) -> Result<Vec<AnyRow>, StoreError> {
         for (sql, limit) in [(self.unmarked, limit), (self.marked, limit.min(1))] {
-            let claimed = sqlx::query(dialect.choose(sql))
+            let found = sqlx::query(dialect.choose(sql))
                 .bind(now.as_millisecond())
-                .bind(until)
                 .bind(i64::from(limit))
                 .fetch_all(&mut *tx)
                 .await?;
-            if !claimed.is_empty() {
-                return Ok(claimed.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?);
+            if !found.is_empty() {
+                let ids: Vec<i64> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+                let until = lease_until.as_millisecond();
+                self.take.execute(tx, &ids, |query, id| query.bind(*id).bind(until)).await?;
+                return Ok(found);
             }
         }
         Ok(Vec::new())
     }
+}
+
+/// When a lease that begins now ends.
+pub(super) fn lease_end(now: Timestamp, lease: Duration) -> Timestamp {
+    now.saturating_add(lease).expect("an unsigned duration is never out of range")
 }
 
 impl Store {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
-use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS};
+use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, lease_end};
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
 use super::{Store, StoreError, rechecks};
@@ -47,7 +47,9 @@ impl Store {
             upsert_errors(&mut tx, &[error]).await?;
         }
         rechecks::promote(&mut tx, self.database.dialect, now, limit).await?;
-        let ids = CLAIM_ENTRIES.run(&mut tx, self.database.dialect, now, lease, limit).await?;
+        let until = lease_end(now, lease);
+        let found = CLAIM_ENTRIES.run(&mut tx, self.database.dialect, now, until, limit).await?;
+        let ids: Vec<i64> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let mut entries = load(&mut tx, &ids).await?;
         tx.commit().await?;
         entries.sort_by_key(|entry| (entry.first_seen_at, entry.id));
@@ -117,16 +119,13 @@ macro_rules! of_an_article_nobody_works_on {
 macro_rules! claim_entries {
     ($which:literal, $lock:literal) => {
         concat!(
-            "UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
-             lease_epoch = lease_epoch + 1, put_off = 0 WHERE id IN (\
-                SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
-                AND e.lease_until <= $1 AND ",
+            "SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
+             AND e.lease_until <= $1 AND ",
             $which,
             " AND ",
             of_an_article_nobody_works_on!(),
-            " ORDER BY e.next_attempt_at, e.id LIMIT $3",
+            " ORDER BY e.next_attempt_at, e.id LIMIT $2",
             $lock,
-            ") RETURNING id"
         )
     };
 }
@@ -140,6 +139,12 @@ const CLAIM_ENTRIES: ClaimSql = ClaimSql {
     marked: DialectSql {
         sqlite: claim_entries!("e.unfinished_attempts > 0", ""),
         postgres: claim_entries!("e.unfinished_attempts > 0", " FOR UPDATE OF e SKIP LOCKED"),
+    },
+    take: RowsSql {
+        before: "WITH taken (entry_id, until) AS (VALUES ",
+        columns: 2,
+        after: ") UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = taken.until, \
+            lease_epoch = lease_epoch + 1, put_off = 0 FROM taken WHERE id = taken.entry_id",
     },
 };
 

@@ -8,9 +8,9 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use url::Url;
 
-use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS};
+use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, lease_end};
 use super::connection::DialectSql;
-use super::sql::{Row, RowsSql, bytes, json, milliseconds, models};
+use super::sql::{Row, RowsSql, bytes, json, models};
 use super::{Store, StoreError};
 use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators};
 use crate::schedule::{Decision, History};
@@ -119,13 +119,10 @@ impl Store {
             let id: i64 = row.try_get(0)?;
             tracing::error!(feed.id = id, reason = CRASHED_REASON, "feed quarantined");
         }
-        let ids = CLAIM_FEEDS.run(&mut tx, self.database.dialect, now, lease, limit).await?;
-        let rows = DUE_FEEDS.fetch(&mut tx, &ids, |query, id| query.bind(*id)).await?;
+        let until = lease_end(now, lease);
+        let rows = CLAIM_FEEDS.run(&mut tx, self.database.dialect, now, until, limit).await?;
         tx.commit().await?;
-        let mut due: Vec<(Timestamp, DueFeed)> =
-            rows.iter().map(|row| due_feed(&Row { table: "feed_details", row })).collect::<Result<_, _>>()?;
-        due.sort_by_key(|(next_poll_at, feed)| (*next_poll_at, feed.id));
-        Ok(due.into_iter().map(|(_, feed)| feed).collect())
+        rows.iter().map(|row| Ok(due_feed(&Row { table: "feed_details", row }, until)?.0)).collect()
     }
 
     /// Lends out one feed, due or not, with the time at which it is due; `None` where it is lent out already or not polled.
@@ -134,20 +131,18 @@ impl Store {
         id: FeedId,
         lease: Duration,
     ) -> Result<Option<(DueFeed, Timestamp)>, StoreError> {
-        let now = self.clock.now().as_millisecond();
+        let until = lease_end(self.clock.now(), lease);
         let mut tx = self.database.write().await?;
-        let claimed = sqlx::query(CLAIM_FEED)
-            .bind(id.0)
-            .bind(now)
-            .bind(now.saturating_add(milliseconds(lease)))
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        let ids: &[FeedId] = if claimed == 0 { &[] } else { &[id] };
-        let rows = DUE_FEEDS.fetch(&mut tx, ids, |query, id| query.bind(id.0)).await?;
+        let row =
+            sqlx::query(self.database.dialect.choose(FREE_FEED)).bind(id.0).fetch_optional(&mut *tx).await?;
+        if row.is_some() {
+            CLAIM_FEEDS
+                .take
+                .execute(&mut tx, &[id], |query, id| query.bind(id.0).bind(until.as_millisecond()))
+                .await?;
+        }
         tx.commit().await?;
-        let feed = rows.first().map(|row| due_feed(&Row { table: "feed_details", row })).transpose()?;
-        Ok(feed.map(|(due, feed)| (feed, due)))
+        row.map(|row| due_feed(&Row { table: "feed_details", row: &row }, until)).transpose()
     }
 
     /// Marks a feed as being parsed: if the process dies now, the mark stays.
@@ -284,17 +279,29 @@ const QUARANTINE_FEEDS: &str = "UPDATE feeds SET state = 'quarantined' \
     WHERE unfinished_attempts > 0 AND unfinished_attempts >= $2 AND state = 'active' AND lease_until <= $1 \
     RETURNING id";
 
+macro_rules! due_feeds {
+    ($which:expr, $lock:literal) => {
+        concat!(
+            "SELECT f.id, f.next_poll_at, f.lease_until, f.lease_epoch, f.suspect, d.configured_url, d.url, d.etag, \
+             d.last_modified, d.body_sha256, d.history, s.expires_at AS delivered_until \
+             FROM feeds f JOIN feed_details d ON d.feed_id = f.id \
+             LEFT JOIN subscriptions s ON s.feed_id = f.id AND s.state = 'active' \
+             WHERE f.state = 'active' AND ",
+            $which,
+            $lock,
+        )
+    };
+}
+
 macro_rules! claim_feeds {
     ($which:literal, $lock:literal) => {
-        concat!(
-            "UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = $2, \
-             lease_epoch = lease_epoch + 1, put_off = 0 WHERE id IN (\
-                SELECT id FROM feeds WHERE state = 'active' AND next_poll_at <= $1 AND lease_until <= $1 \
-                AND ",
-            $which,
-            " ORDER BY next_poll_at, id LIMIT $3",
-            $lock,
-            ") RETURNING id"
+        due_feeds!(
+            concat!(
+                "f.next_poll_at <= $1 AND f.lease_until <= $1 AND ",
+                $which,
+                " ORDER BY f.next_poll_at, f.id LIMIT $2"
+            ),
+            $lock
         )
     };
 }
@@ -302,40 +309,42 @@ macro_rules! claim_feeds {
 /// SQLite has one writer at a time, so nothing needs to be skipped.
 const CLAIM_FEEDS: ClaimSql = ClaimSql {
     unmarked: DialectSql {
-        sqlite: claim_feeds!("unfinished_attempts = 0", ""),
-        postgres: claim_feeds!("unfinished_attempts = 0", " FOR UPDATE SKIP LOCKED"),
+        sqlite: claim_feeds!("f.unfinished_attempts = 0", ""),
+        postgres: claim_feeds!("f.unfinished_attempts = 0", " FOR UPDATE OF f SKIP LOCKED"),
     },
     marked: DialectSql {
-        sqlite: claim_feeds!("unfinished_attempts > 0", ""),
-        postgres: claim_feeds!("unfinished_attempts > 0", " FOR UPDATE SKIP LOCKED"),
+        sqlite: claim_feeds!("f.unfinished_attempts > 0", ""),
+        postgres: claim_feeds!("f.unfinished_attempts > 0", " FOR UPDATE OF f SKIP LOCKED"),
+    },
+    take: RowsSql {
+        before: "WITH taken (feed_id, until) AS (VALUES ",
+        columns: 2,
+        after: ") UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = taken.until, \
+            lease_epoch = lease_epoch + 1, put_off = 0 FROM taken WHERE id = taken.feed_id",
     },
 };
 
-const CLAIM_FEED: &str = "UPDATE feeds SET lease_until = $3, lease_epoch = lease_epoch + 1 \
-    WHERE id = $1 AND state = 'active' AND lease_until = 0 AND $2 < $3";
-
-const DUE_FEEDS: RowsSql = RowsSql {
-    before: "SELECT f.id, f.next_poll_at, f.lease_until, f.lease_epoch, f.suspect, d.configured_url, d.url, d.etag, \
-        d.last_modified, d.body_sha256, d.history, s.expires_at AS delivered_until \
-        FROM feeds f JOIN feed_details d ON d.feed_id = f.id \
-        LEFT JOIN subscriptions s ON s.feed_id = f.id AND s.state = 'active' WHERE f.id IN (VALUES ",
-    columns: 1,
-    after: ")",
+const FREE_FEED: DialectSql = DialectSql {
+    sqlite: due_feeds!("f.lease_until = 0 AND f.id = $1", ""),
+    postgres: due_feeds!("f.lease_until = 0 AND f.id = $1", " FOR UPDATE OF f"),
 };
 
-fn due_feed(row: &Row<'_>) -> Result<(Timestamp, DueFeed), StoreError> {
+/// A found feed as it is once it is lent out, and when it was due.
+fn due_feed(row: &Row<'_>, lease_until: Timestamp) -> Result<(DueFeed, Timestamp), StoreError> {
+    let epoch: i64 = row.get("lease_epoch")?;
+    let was_lent = row.get::<i64>("lease_until")? > 0;
     let feed = DueFeed {
         id: FeedId(row.get("id")?),
-        lease: Lease { epoch: row.get("lease_epoch")?, until: row.time("lease_until")? },
+        lease: Lease { epoch: epoch + 1, until: lease_until },
         configured_url: row.url("configured_url")?,
         url: row.url("url")?,
         validators: Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? },
-        suspect: row.flag("suspect")?,
+        suspect: was_lent || row.flag("suspect")?,
         body_sha256: row.optional_hash("body_sha256")?,
         delivered_until: row.optional_time("delivered_until")?,
         history: row.json("history")?,
     };
-    Ok((row.time("next_poll_at")?, feed))
+    Ok((feed, row.time("next_poll_at")?))
 }
 
 const BEGIN_FEED_ATTEMPT: &str =
@@ -365,10 +374,10 @@ const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
     UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due FROM feeds \
         WHERE state = 'active' AND lease_until > 0) AS either";
 
-const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, d.title, d.last_polled_at, \
+const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, i.title, d.last_polled_at, \
         d.last_success_at, d.decided_by, d.history, d.error_reason, coalesce(e.entries, 0) AS entries, \
         s.expires_at AS delivered_until \
-    FROM feeds f JOIN feed_details d ON d.feed_id = f.id \
+    FROM feeds f JOIN feed_details d ON d.feed_id = f.id LEFT JOIN feed_infos i ON i.feed_id = f.id \
     LEFT JOIN subscriptions s ON s.feed_id = f.id AND s.state = 'active' \
     LEFT JOIN (SELECT feed_id, count(*) AS entries FROM entries GROUP BY feed_id) e ON e.feed_id = f.id \
     ORDER BY d.configured_url";

@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 use url::Url;
 
-use super::sql::{
-    Query, Row, RowsSql, bytes, clean, clean_option, expect_changed, id_bytes, json, models, word,
-};
+use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, id_bytes, json, models, word};
 use super::{Store, StoreError, rechecks};
 use crate::model::{ArticleId, FeedId, Lease, Sha256Hash, Validators};
 use crate::parse::{FeedInfo, ParsedEntry};
@@ -107,9 +105,10 @@ impl Store {
         polls: &[PollRecord],
     ) -> Result<Vec<Option<PollReport>>, StoreError> {
         let mut tx = self.database.write().await?;
-        let held = settle_feeds(&mut tx, polls).await?;
-        let is_held = |poll: &PollRecord| held.contains(&(poll.feed_id, poll.lease.epoch));
+        let stale = stale(&mut tx, polls).await?;
+        let is_held = |poll: &PollRecord| !stale.contains(&(poll.feed_id, poll.lease.epoch));
         let current: Vec<&PollRecord> = polls.iter().filter(|poll| is_held(poll)).collect();
+        settle_feeds(&mut tx, &current).await?;
         update_details(&mut tx, &current).await?;
         let mut reports = record_entries(&mut tx, &current, self.clock.now()).await?;
         tx.commit().await?;
@@ -120,13 +119,30 @@ impl Store {
     }
 }
 
-/// Takes the feeds back from their workers and says which were still theirs, by feed and epoch.
-async fn settle_feeds(
-    tx: &mut AnyConnection,
-    polls: &[PollRecord],
-) -> Result<HashSet<(FeedId, i64)>, StoreError> {
-    let rows = SETTLE_FEEDS
-        .fetch(tx, polls, |query, poll| {
+/// The polls that came too late, by feed and epoch: another worker has the feed. Asked for by themselves because there are
+/// hardly ever any, and each row that comes back costs as much as one that is written.
+async fn stale(tx: &mut AnyConnection, polls: &[PollRecord]) -> Result<HashSet<(FeedId, i64)>, StoreError> {
+    let rows =
+        STALE.fetch(tx, polls, |query, poll| query.bind(poll.feed_id.0).bind(poll.lease.epoch)).await?;
+    rows.iter()
+        .map(|row| {
+            let row = Row { table: "feeds", row };
+            Ok((FeedId(row.get("feed_id")?), row.get("epoch")?))
+        })
+        .collect()
+}
+
+const STALE: RowsSql = RowsSql {
+    before: "WITH polled (feed_id, epoch) AS (VALUES ",
+    columns: 2,
+    after: ") SELECT feed_id, epoch FROM polled WHERE NOT EXISTS (SELECT 1 FROM feeds \
+        WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0)",
+};
+
+/// Takes the feeds back from their workers.
+async fn settle_feeds(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(), StoreError> {
+    let settled = SETTLE_FEEDS
+        .execute(tx, polls, |query, poll| {
             let state = match poll.result {
                 PollResult::Failed { gone: true, .. } => "gone",
                 PollResult::Failed { gone: false, .. }
@@ -138,12 +154,8 @@ async fn settle_feeds(
             query.bind(poll.feed_id.0).bind(poll.lease.epoch).bind(state).bind(poll.next.at.as_millisecond())
         })
         .await?;
-    rows.iter()
-        .map(|row| {
-            let row = Row { table: "feeds", row };
-            Ok((FeedId(row.get("id")?), row.get("lease_epoch")?))
-        })
-        .collect()
+    // A lease may have passed on between the two statements where other processes write, too.
+    expect_changed("feeds", polls.len() as u64, settled)
 }
 
 /// A feed that was taken out of the config meanwhile stays out.
@@ -152,109 +164,139 @@ const SETTLE_FEEDS: RowsSql = RowsSql {
     columns: 4,
     after: ") UPDATE feeds SET suspect = 0, lease_until = 0, unfinished_attempts = 0, next_poll_at = polled.next_at, \
         state = CASE WHEN state = 'active' THEN polled.next_state ELSE state END \
-        FROM polled WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0 RETURNING id, lease_epoch",
+        FROM polled WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0",
 };
 
+/// What a poll leaves behind beside its entries, one statement for all.
 async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(), StoreError> {
-    let mut unchanged = Vec::with_capacity(polls.len());
-    for poll in polls {
-        match &poll.result {
-            PollResult::Unchanged { validators } => unchanged.push(Unchanged {
-                poll,
-                validators: validators.as_ref(),
-                history: json("a feed's history", &poll.next.history)?,
-            }),
-            PollResult::Parsed { validators, body_sha256, info, warnings, .. } => {
-                let query = sqlx::query(DETAILS_PARSED)
-                    .bind(clean_option(validators.etag.as_deref()))
-                    .bind(clean_option(validators.last_modified.as_deref()))
-                    .bind(bytes(body_sha256))
-                    .bind(clean_option(info.title.as_deref()))
-                    .bind(json("a feed's description of itself", info)?)
-                    .bind(json("a parser's warnings", warnings)?);
-                update_one(tx, poll, query).await?;
-            }
-            PollResult::Failed { label, reason, .. } => {
-                let query = sqlx::query(DETAILS_FAILED).bind(*label).bind(clean(reason).into_owned());
-                update_one(tx, poll, query).await?;
-            }
-            PollResult::Delivered { .. } | PollResult::HostPaused => note_no_poll(tx, poll).await?,
-        }
-    }
-    // Most polls end so: one statement for all of them.
-    let changed = DETAILS_UNCHANGED
-        .execute(tx, &unchanged, |query, unchanged| {
-            let Unchanged { poll, validators, history } = unchanged;
-            let kept = |pick: fn(&Validators) -> Option<&str>| clean_option(validators.and_then(pick));
+    let left: Vec<Left<'_>> = polls.iter().map(|poll| Left::of(poll)).collect::<Result<_, _>>()?;
+    let changed = UPDATE_DETAILS
+        .execute(tx, &left, |query, left| {
+            let kept = |pick: fn(&Validators) -> Option<&str>| clean_option(left.validators.and_then(pick));
             query
-                .bind(poll.feed_id.0)
-                .bind(i64::from(validators.is_some()))
+                .bind(left.poll.feed_id.0)
+                .bind(left.history.clone())
+                .bind(word(left.poll.next.decided_by))
+                .bind(left.asked_at)
+                .bind(left.succeeded_at)
+                .bind(i64::from(left.validators.is_some()))
                 .bind(kept(|validators| validators.etag.as_deref()))
                 .bind(kept(|validators| validators.last_modified.as_deref()))
-                .bind(history.clone())
-                .bind(word(poll.next.decided_by))
-                .bind(poll.polled_at.as_millisecond())
+                .bind(left.body_sha256.map(bytes))
+                .bind(left.error.map(|(label, _)| label))
+                .bind(clean_option(left.error.map(|(_, reason)| reason)))
+                .bind(left.poll.moved_to.as_ref().map(Url::as_str))
         })
         .await?;
-    expect_changed("feed_details", unchanged.len() as u64, changed)?;
-    for poll in polls {
-        if let Some(url) = &poll.moved_to {
-            sqlx::query(DETAILS_MOVED).bind(url.as_str()).bind(poll.feed_id.0).execute(&mut *tx).await?;
-        }
-    }
+    expect_changed("feed_details", left.len() as u64, changed)?;
+    UPSERT_INFOS
+        .execute(tx, &Said::of_all(polls)?, |query, said| {
+            query
+                .bind(said.feed_id.0)
+                .bind(said.title.clone())
+                .bind(said.info.as_str())
+                .bind(said.warnings.as_str())
+        })
+        .await?;
     Ok(())
 }
 
-/// A poll that brought nothing new.
-struct Unchanged<'p> {
+/// What one poll leaves behind: `None` leaves a column as it was, but for the validators, which go together.
+struct Left<'p> {
     poll: &'p PollRecord,
-    validators: Option<&'p Validators>,
     history: String,
+    asked_at: Option<i64>,
+    succeeded_at: Option<i64>,
+    validators: Option<&'p Validators>,
+    body_sha256: Option<&'p Sha256Hash>,
+    /// Label and reason; an asked feed without an error has none any more.
+    error: Option<(&'static str, &'p str)>,
 }
 
-/// Ends a statement with what every poll leaves behind.
-async fn update_one(tx: &mut AnyConnection, poll: &PollRecord, query: Query) -> Result<(), StoreError> {
-    let changed = query
-        .bind(poll.feed_id.0)
-        .bind(json("a feed's history", &poll.next.history)?)
-        .bind(word(poll.next.decided_by))
-        .bind(poll.polled_at.as_millisecond())
-        .execute(tx)
-        .await?
-        .rows_affected();
-    expect_changed("feed_details", 1, changed)
+impl<'p> Left<'p> {
+    fn of(poll: &'p PollRecord) -> Result<Self, StoreError> {
+        let polled_at = Some(poll.polled_at.as_millisecond());
+        let left = Self {
+            poll,
+            history: json("a feed's history", &poll.next.history)?,
+            asked_at: None,
+            succeeded_at: None,
+            validators: None,
+            body_sha256: None,
+            error: None,
+        };
+        Ok(match &poll.result {
+            PollResult::Unchanged { validators } => {
+                Self { asked_at: polled_at, succeeded_at: polled_at, validators: validators.as_ref(), ..left }
+            }
+            PollResult::Parsed { validators, body_sha256, .. } => Self {
+                asked_at: polled_at,
+                succeeded_at: polled_at,
+                validators: Some(validators),
+                body_sha256: Some(body_sha256),
+                ..left
+            },
+            PollResult::Failed { label, reason, .. } => {
+                Self { asked_at: polled_at, error: Some((label, reason)), ..left }
+            }
+            // The feed itself was not asked.
+            PollResult::Delivered { .. } | PollResult::HostPaused => left,
+        })
+    }
 }
 
-const DETAILS_UNCHANGED: RowsSql = RowsSql {
-    before: "WITH polled (feed_id, has_validators, etag, last_modified, history, decided_by, polled_at) AS (VALUES ",
-    columns: 7,
-    after: ") UPDATE feed_details SET \
-        etag = CASE WHEN polled.has_validators = 1 THEN polled.etag ELSE feed_details.etag END, \
-        last_modified = CASE WHEN polled.has_validators = 1 THEN polled.last_modified ELSE feed_details.last_modified END, \
-        history = polled.history, decided_by = polled.decided_by, last_polled_at = polled.polled_at, \
-        last_success_at = polled.polled_at, error_label = NULL, error_reason = NULL \
+/// Validators and the body's hash belong to the URL that they came from.
+const UPDATE_DETAILS: RowsSql = RowsSql {
+    before: "WITH polled (feed_id, history, decided_by, asked_at, succeeded_at, has_validators, etag, last_modified, \
+        body_sha256, error_label, error_reason, moved_to) AS (VALUES ",
+    columns: 12,
+    after: ") UPDATE feed_details SET history = polled.history, decided_by = polled.decided_by, \
+        last_polled_at = coalesce(polled.asked_at, last_polled_at), \
+        last_success_at = coalesce(polled.succeeded_at, last_success_at), \
+        etag = CASE WHEN moved_to IS NOT NULL THEN NULL \
+            WHEN has_validators = 1 THEN polled.etag ELSE feed_details.etag END, \
+        last_modified = CASE WHEN moved_to IS NOT NULL THEN NULL \
+            WHEN has_validators = 1 THEN polled.last_modified ELSE feed_details.last_modified END, \
+        body_sha256 = CASE WHEN moved_to IS NOT NULL THEN NULL \
+            ELSE coalesce(polled.body_sha256, feed_details.body_sha256) END, \
+        error_label = CASE WHEN asked_at IS NULL THEN feed_details.error_label ELSE polled.error_label END, \
+        error_reason = CASE WHEN asked_at IS NULL THEN feed_details.error_reason ELSE polled.error_reason END, \
+        url = coalesce(polled.moved_to, url) \
         FROM polled WHERE feed_details.feed_id = polled.feed_id",
 };
 
-const DETAILS_PARSED: &str = "UPDATE feed_details SET \
-    etag = $1, last_modified = $2, body_sha256 = $3, title = $4, info = $5, warnings = $6, \
-    history = $8, decided_by = $9, last_polled_at = $10, last_success_at = $10, error_label = NULL, error_reason = NULL \
-    WHERE feed_id = $7";
-
-const DETAILS_MOVED: &str = "UPDATE feed_details SET url = $1, etag = NULL, last_modified = NULL, body_sha256 = NULL WHERE feed_id = $2";
-
-/// The feed itself was not asked.
-async fn note_no_poll(tx: &mut AnyConnection, poll: &PollRecord) -> Result<(), StoreError> {
-    let history = json("a feed's history", &poll.next.history)?;
-    let query =
-        sqlx::query(DETAILS_NOT_POLLED).bind(word(poll.next.decided_by)).bind(history).bind(poll.feed_id.0);
-    expect_changed("feed_details", 1, query.execute(tx).await?.rows_affected())
+/// What a feed says of itself, and what the parser says of it.
+struct Said {
+    feed_id: FeedId,
+    title: Option<String>,
+    info: String,
+    warnings: String,
 }
 
-const DETAILS_NOT_POLLED: &str = "UPDATE feed_details SET decided_by = $1, history = $2 WHERE feed_id = $3";
+impl Said {
+    fn of_all(polls: &[&PollRecord]) -> Result<Vec<Self>, StoreError> {
+        let mut said = Vec::new();
+        for poll in polls {
+            if let PollResult::Parsed { info, warnings, .. } = &poll.result {
+                said.push(Self {
+                    feed_id: poll.feed_id,
+                    title: clean_option(info.title.as_deref()),
+                    info: json("a feed's description of itself", info)?,
+                    warnings: json("a parser's warnings", warnings)?,
+                });
+            }
+        }
+        Ok(said)
+    }
+}
 
-const DETAILS_FAILED: &str = "UPDATE feed_details SET error_label = $1, error_reason = $2, \
-    history = $4, decided_by = $5, last_polled_at = $6 WHERE feed_id = $3";
+/// Most feeds say the same each time, which is no reason to write it again.
+const UPSERT_INFOS: RowsSql = RowsSql {
+    before: "INSERT INTO feed_infos (feed_id, title, info, warnings) VALUES ",
+    columns: 4,
+    after: " ON CONFLICT (feed_id) DO UPDATE SET title = excluded.title, info = excluded.info, warnings = excluded.warnings \
+        WHERE feed_infos.info <> excluded.info OR feed_infos.warnings <> excluded.warnings",
+};
 
 /// An announced entry with the hashes that tell whether it changed.
 struct Announced<'p> {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -216,10 +215,6 @@ pub(super) fn word<T: Serialize>(variant: T) -> String {
 
 pub(super) fn json<T: Serialize + ?Sized>(what: &'static str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Json { what, source })
-}
-
-pub(super) fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 pub(super) fn bytes(hash: &Sha256Hash) -> &[u8] {
