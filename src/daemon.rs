@@ -1,12 +1,14 @@
 //! The composition root: a `Config` becomes a running mill.
 
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -192,19 +194,27 @@ impl Daemon {
     /// Polls everything that is due, processes every entry that is due, writes the files: then it is done. A cancelled
     /// `soft` finishes what is in hand and leaves the rest.
     pub async fn once(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
-        let Shared { clock, entries_recorded, .. } = &self.shared;
-        // Pages are fetched while feeds are still being polled.
-        let nothing_before = CancellationToken::new();
-        nothing_before.cancel();
+        // Pages are fetched while feeds are still being polled. Each half is a task: one that stayed on the caller's thread
+        // would have that thread woken for every item.
+        let mut halves = JoinSet::new();
         let feeds_done = CancellationToken::new();
-        let polling = async {
-            let _feeds_done = feeds_done.clone().drop_guard();
-            let feeds = Feeds::one_round(self.shared.clone());
-            line::drain(&feeds, &Notify::new(), clock, &nothing_before, soft).await
-        };
-        let articles = Articles(self.shared.clone());
-        let refining = line::drain(&articles, entries_recorded, clock, &feeds_done, soft);
-        tokio::try_join!(Box::pin(polling), Box::pin(refining))?;
+        let ended = feeds_done.clone().drop_guard();
+        let (shared, stop) = (self.shared.clone(), soft.clone());
+        halves.spawn(async move {
+            let _ended = ended;
+            let nothing_before = CancellationToken::new();
+            nothing_before.cancel();
+            let feeds = Feeds::one_round(shared.clone());
+            line::drain(&feeds, &Notify::new(), &shared.clock, &nothing_before, &stop).await
+        });
+        let (shared, stop) = (self.shared.clone(), soft.clone());
+        halves.spawn(async move {
+            let articles = Articles(shared.clone());
+            line::drain(&articles, &shared.entries_recorded, &shared.clock, &feeds_done, &stop).await
+        });
+        while let Some(half) = halves.join_next().await {
+            half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
+        }
         self.write_files().await?;
         retention::pass(&self.shared, soft).await?;
         Ok(())
