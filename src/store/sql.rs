@@ -20,6 +20,10 @@ pub(super) type Query = sqlx::query::Query<'static, Any, AnyArguments>;
 const MAX_VALUES: usize = 30_000;
 const MAX_ROWS: usize = 1_000;
 
+/// Rows of the statements that SQLite keeps prepared, most first: to compile one costs as much as to run it. What is left
+/// over goes in one more, compiled for once. For PostgreSQL another statement is another way over the network.
+const PREPARED_ROWS: [usize; 2] = [256, 64];
+
 /// A statement with a list of value rows in its middle, `($1, $2), ($3, $4)…`, and no placeholders elsewhere: one text for
 /// both dialects, sent in as few statements as the limits allow.
 pub(super) struct RowsSql {
@@ -38,7 +42,7 @@ impl RowsSql {
         bind: impl Fn(Query, &R) -> Query,
     ) -> Result<u64, StoreError> {
         let mut changed = 0;
-        for chunk in rows.chunks(self.chunk_rows()) {
+        for chunk in self.chunks(rows, connection) {
             let query = chunk.iter().fold(self.query(chunk.len(), connection), &bind);
             changed += query.execute(&mut *connection).await?.rows_affected();
         }
@@ -53,21 +57,30 @@ impl RowsSql {
         bind: impl Fn(Query, &R) -> Query,
     ) -> Result<Vec<AnyRow>, StoreError> {
         let mut found = Vec::new();
-        for chunk in rows.chunks(self.chunk_rows()) {
+        for chunk in self.chunks(rows, connection) {
             let query = chunk.iter().fold(self.query(chunk.len(), connection), &bind);
             found.extend(query.fetch_all(&mut *connection).await?);
         }
         Ok(found)
     }
 
-    fn chunk_rows(&self) -> usize {
-        (MAX_VALUES / self.columns).min(MAX_ROWS)
+    fn chunks<'r, R>(&self, mut rows: &'r [R], connection: &AnyConnection) -> Vec<&'r [R]> {
+        let most = (MAX_VALUES / self.columns).min(MAX_ROWS);
+        let prepared: &[usize] = if is_sqlite(connection) { &PREPARED_ROWS } else { &[] };
+        let mut chunks = Vec::new();
+        while !rows.is_empty() {
+            let size = prepared.iter().copied().find(|size| *size <= rows.len()).unwrap_or(rows.len());
+            let (chunk, rest) = rows.split_at(size.min(most));
+            chunks.push(chunk);
+            rows = rest;
+        }
+        chunks
     }
 
     fn query(&self, rows: usize, connection: &AnyConnection) -> Query {
         // SQLite looks every numbered placeholder up among all of the statement's, so that their cost grows with the square of
         // the rows. Here they stand in order anyway.
-        let is_numbered = connection.backend_name() != "SQLite";
+        let is_numbered = !is_sqlite(connection);
         let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * self.columns * 7);
         sql.push_str(self.before);
         for row in 0..rows {
@@ -86,10 +99,15 @@ impl RowsSql {
             sql.push(')');
         }
         sql.push_str(self.after);
-        // Hardly two calls have the same number of rows: kept prepared, the texts would only fill the cache. The
-        // text holds placeholders and constants, never a value.
-        sqlx::query(AssertSqlSafe(sql)).persistent(rows == 1)
+        // Hardly two calls have the same number of rows: kept prepared, most texts would only fill the cache. The text holds
+        // placeholders and constants, never a value.
+        let is_kept = rows == 1 || (!is_numbered && PREPARED_ROWS.contains(&rows));
+        sqlx::query(AssertSqlSafe(sql)).persistent(is_kept)
     }
+}
+
+fn is_sqlite(connection: &AnyConnection) -> bool {
+    connection.backend_name() == "SQLite"
 }
 
 /// A row and the table that it came from, so that a bad value can be named. Its first column is its key.
