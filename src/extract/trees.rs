@@ -16,25 +16,19 @@ struct Meaning {
     step: u8,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Node {
-    /// Goes on with the next node where the column is below the step, with another where it is not.
-    Question {
-        column: u16,
-        step: u8,
-        otherwise: u32,
-    },
-    Sum(f32),
-}
+/// A set of ends of one tree, a bit each.
+type Ends = u16;
 
-/// The second stage.
+/// The second stage. Trees are not walked down: each walk is a row of jumps that no processor foresees. Most questions are
+/// answered with yes, which is where nothing is to be done; each no strikes out the ends behind its yes, and the first end
+/// that is left is the one that a walk would come to (QuickScorer, Lucchese et al. 2015).
 #[derive(Clone, Debug)]
 pub(crate) struct Trees {
-    meanings: Vec<Meaning>,
-    columns: usize,
-    nodes: Vec<Node>,
-    /// Where each tree begins.
-    roots: Vec<usize>,
+    /// By feature: the trees that ask for it, and which of their ends it leaves.
+    left: Vec<Vec<(u16, Ends)>>,
+    sums: Vec<f32>,
+    /// Where each tree's sums begin.
+    first: Vec<usize>,
 }
 
 /// A group of steps is one column, of a set every fact is one: `group/number`.
@@ -57,37 +51,20 @@ impl Trees {
     /// Reads the trees.
     pub(crate) fn parse(groups: &[Group], lines: &[String]) -> Result<Self, String> {
         let (meanings, names) = columns(groups);
-        let mut trees = Self { meanings, columns: names.len(), nodes: Vec::new(), roots: Vec::new() };
-        for line in lines {
-            trees.roots.push(trees.nodes.len());
-            // Questions whose no is still to come.
-            let mut open = Vec::new();
-            let mut is_complete = false;
-            for word in line.split_ascii_whitespace() {
-                if is_complete {
-                    return Err(format!("{word}: behind the end of its tree"));
-                }
-                let at = trees.nodes.len();
-                if let Some((name, step)) = word.split_once('<') {
-                    let column = *names.get(name).ok_or_else(|| format!("{name}: no such fact"))?;
-                    let step = step.parse().map_err(|error| format!("{word}: {error}"))?;
-                    trees.nodes.push(Node::Question { column, step, otherwise: 0 });
-                    open.push(at);
-                    continue;
-                }
-                trees.nodes.push(Node::Sum(word.parse().map_err(|error| format!("{word}: {error}"))?));
-                match open.pop() {
-                    None => is_complete = true,
-                    Some(question) => {
-                        let next = u32::try_from(at + 1).expect("there are a few thousand nodes");
-                        if let Node::Question { otherwise, .. } = &mut trees.nodes[question] {
-                            *otherwise = next;
-                        }
+        let mut trees = Self { left: vec![Vec::new(); meanings.len()], sums: Vec::new(), first: Vec::new() };
+        for (number, line) in (0..).zip(lines) {
+            let mut left = vec![Ends::MAX; meanings.len()];
+            let sums = tree(line, &names, |column, step, behind_yes| {
+                for (left, meaning) in left.iter_mut().zip(&meanings) {
+                    if meaning.column == column && meaning.step >= step {
+                        *left &= !behind_yes;
                     }
                 }
-            }
-            if !is_complete {
-                return Err("a tree without its end".to_owned());
+            })?;
+            trees.first.push(trees.sums.len());
+            trees.sums.extend(sums);
+            for (all, left) in trees.left.iter_mut().zip(left).filter(|(_, left)| *left != Ends::MAX) {
+                all.push((number, left));
             }
         }
         Ok(trees)
@@ -95,25 +72,95 @@ impl Trees {
 
     /// The probability that a block with these features belongs to the article. `scratch` keeps its place from block to
     /// block.
-    pub(crate) fn probability(&self, features: &[u16], scratch: &mut Vec<u8>) -> f32 {
+    pub(crate) fn probability(&self, features: &[u16], scratch: &mut Vec<Ends>) -> f32 {
         scratch.clear();
-        scratch.resize(self.columns, 0);
+        scratch.resize(self.first.len(), Ends::MAX);
         for &feature in features {
-            let meaning = self.meanings[usize::from(feature)];
-            scratch[usize::from(meaning.column)] = meaning.step;
-        }
-        let sum: f32 = self.roots.iter().map(|&root| self.sum(root, scratch)).sum();
-        1.0 / (1.0 + (-sum).exp())
-    }
-
-    fn sum(&self, root: usize, columns: &[u8]) -> f32 {
-        let mut at = root;
-        loop {
-            match self.nodes[at] {
-                Node::Sum(sum) => return sum,
-                Node::Question { column, step, .. } if columns[usize::from(column)] < step => at += 1,
-                Node::Question { otherwise, .. } => at = otherwise as usize,
+            for &(tree, left) in &self.left[usize::from(feature)] {
+                scratch[usize::from(tree)] &= left;
             }
         }
+        let ends = self.first.iter().zip(scratch.iter());
+        let sum: f32 = ends.map(|(first, left)| self.sums[first + left.trailing_zeros() as usize]).sum();
+        1.0 / (1.0 + (-sum).exp())
+    }
+}
+
+/// Reads a tree and returns the sums at its ends. `no` is told of every question which ends a no strikes out: its column, its
+/// step and those ends.
+fn tree(
+    line: &str,
+    names: &HashMap<String, u16>,
+    mut no: impl FnMut(u16, u8, Ends),
+) -> Result<Vec<f32>, String> {
+    let mut sums = Vec::new();
+    // Questions whose yes has not come to its end: column, step and the first end behind it.
+    let mut open: Vec<(u16, u8, u32)> = Vec::new();
+    let mut ends = 0;
+    let mut is_complete = false;
+    for word in line.split_ascii_whitespace() {
+        if is_complete {
+            return Err(format!("{word}: behind the end of its tree"));
+        }
+        if let Some((name, step)) = word.split_once('<') {
+            let column = *names.get(name).ok_or_else(|| format!("{name}: no such fact"))?;
+            let step = step.parse().map_err(|error| format!("{word}: {error}"))?;
+            open.push((column, step, ends));
+            continue;
+        }
+        if ends == Ends::BITS {
+            return Err(format!("{word}: a tree of more than {} ends", Ends::BITS));
+        }
+        sums.push(word.parse().map_err(|error| format!("{word}: {error}"))?);
+        ends += 1;
+        match open.pop() {
+            None => is_complete = true,
+            Some((column, step, first)) => no(column, step, (first..ends).fold(0, |set, end| set | 1 << end)),
+        }
+    }
+    if is_complete { Ok(sums) } else { Err("a tree without its end".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPS: &[Group] = &[
+        Group { name: "length", size: 4, offset: 0, is_set: false },
+        Group { name: "box", size: 2, offset: 4, is_set: true },
+    ];
+
+    fn log_odds(line: &str, features: &[u16]) -> f32 {
+        let trees = Trees::parse(GROUPS, &[line.to_owned()]).unwrap();
+        let probability = trees.probability(features, &mut Vec::new());
+        (probability / (1.0 - probability)).ln().round()
+    }
+
+    #[test]
+    fn every_end_is_come_to_by_its_answers() {
+        let tree = "length<2 box/1<1 1 2 length<4 3 box/0<1 4 5";
+        for (features, end) in [
+            (&[][..], 1.0),
+            (&[0], 1.0),
+            (&[5], 2.0),
+            (&[1], 3.0),
+            (&[2, 5], 3.0),
+            (&[3], 4.0),
+            (&[3, 4], 5.0),
+            (&[3, 4, 5], 5.0),
+        ] {
+            assert!((log_odds(tree, features) - end).abs() < 0.1, "{features:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_tree_is_named() {
+        let error = |line: &str| Trees::parse(GROUPS, &[line.to_owned()]).unwrap_err();
+        assert_eq!(error("length<2 1"), "a tree without its end");
+        assert_eq!(error("1 2"), "2: behind the end of its tree");
+        assert_eq!(error("width<2 1 2"), "width: no such fact");
+        assert_eq!(error("length<x 1 2"), "length<x: invalid digit found in string");
+        let long = format!("{}0", "length<1 0 ".repeat(16));
+        assert_eq!(error(&long), "0: a tree of more than 16 ends");
     }
 }
