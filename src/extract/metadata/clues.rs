@@ -509,7 +509,13 @@ fn is_hidden(text: NodeRef<'_>) -> bool {
     text.parent().and_then(|parent| parent.value().as_element()).is_some_and(|element| {
         matches!(
             element.name.local,
-            local_name!("script") | local_name!("style") | local_name!("noscript") | local_name!("button")
+            local_name!("script")
+                | local_name!("style")
+                | local_name!("noscript")
+                | local_name!("button")
+                // The reading beside a character.
+                | local_name!("rt")
+                | local_name!("rp")
         )
     })
 }
@@ -534,5 +540,9 @@ fn is_inline(element: &Element) -> bool {
             | local_name!("q")
             | local_name!("abbr")
             | local_name!("code")
+            | local_name!("ruby")
+            | local_name!("rb")
+            | local_name!("rt")
+            | local_name!("rp")
     )
 }

@@ -36,6 +36,7 @@ mod json;
 mod json_ld;
 mod language;
 mod title;
+mod title_parts;
 mod words;
 
 use jiff::Timestamp;
@@ -257,7 +258,7 @@ impl<'a> Reader<'a> {
             .into_iter()
             .chain(self.linked.site_name.as_deref())
             .chain(self.clues.meta(&["application-name"]))
-            .chain(feeds.filter_map(|title| title::site_of_feed_title(title)))
+            .chain(feeds.filter_map(|title| title_parts::site_of_feed_title(title)))
             .chain([host])
             .chain(host_name.copied())
             .filter(|name| !name.is_empty())
