@@ -35,6 +35,8 @@ mod dates;
 mod json;
 mod json_ld;
 mod language;
+mod names;
+mod openings;
 mod title;
 mod title_parts;
 mod words;
