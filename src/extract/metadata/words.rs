@@ -238,6 +238,38 @@ pub(super) fn speaks_of_change(text: &str) -> bool {
     WORDS.iter().any(|word| lower.contains(word))
 }
 
+/// Whether a date's own words say that it is the date of the publication.
+pub(super) fn speaks_of_publication(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "published",
+        "posted on",
+        "press release",
+        "erschienen am",
+        "veröffentlicht",
+        "pressemitteilung vom",
+        "artikel vom",
+        "beitrag vom",
+        "meldung vom",
+        "erstellt am",
+        "geschrieben am",
+        "publié le",
+        "mis en ligne",
+        "paru le",
+        "publicado",
+        "pubblicato",
+        "опубликовано",
+        "opublikowano",
+        "δημοσιεύ",
+        "yayın",
+        "发布",
+        "發布",
+        "公開日",
+        "掲載",
+    ];
+    let lower = text.to_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// `text` with its white space folded to single spaces and without invisible characters.
 pub(super) fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
