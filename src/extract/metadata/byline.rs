@@ -199,6 +199,9 @@ mod tests {
         for (text, expected) in [
             ("By Emmanuel Adler and Jane Young", &["Emmanuel Adler", "Jane Young"][..]),
             ("By Emmanuel Adler, Senior Reporter", &["Emmanuel Adler"]),
+            ("BY EMMANUEL ADLER AND JANE YOUNG", &["EMMANUEL ADLER", "JANE YOUNG"]),
+            ("Ρεπορτάζ: Νίκος Δέλτας", &["Νίκος Δέλτας"]),
+            ("Текст: Анна Липова", &["Анна Липова"]),
             ("by Grünwald", &["Grünwald"]),
             ("Picture of By Ada Lind", &["Ada Lind"]),
             ("Picture of Ada Lind", &["Ada Lind"]),

@@ -10,6 +10,7 @@
 //! 5. visible text, the nearest to the headline first: elements whose class says byline or date, then text that begins
 //!    as bylines do or reads as a date
 //! 6. the date in the URL
+//! 7. text far from the headline that says of itself that it names the author or the day of publication
 //!
 //! The fields part from it where the order alone is known to err:
 //!

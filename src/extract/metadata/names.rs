@@ -87,7 +87,9 @@ pub(super) fn names(text: &str, shape: Shape) -> Vec<String> {
 
 fn split_at_conjunctions(part: &str) -> Vec<Vec<&str>> {
     let words: Vec<&str> = part.split_whitespace().collect();
-    words.split(|word| CONJUNCTIONS.contains(word)).map(<[&str]>::to_vec).collect()
+    // Capitals as well, in a byline of capitals; single letters would be initials.
+    let joins = |word: &&str| CONJUNCTIONS.contains(word) || matches!(*word, "AND" | "And" | "UND" | "Und");
+    words.split(joins).map(<[&str]>::to_vec).collect()
 }
 
 /// The name in the words of one part.

@@ -78,6 +78,8 @@ pub(super) const BYLINE_OPENINGS: &[&str] = &[
     "από τον",
     "από την",
     "συντάκτης",
+    "επιμέλεια:",
+    "ρεπορτάζ:",
     "yazan",
     "yazar",
     "haber",
@@ -160,9 +162,12 @@ pub(super) fn opens_byline_in_full(text: &str) -> bool {
 pub(super) fn byline_opening(text: &str) -> Option<&str> {
     let mut longest = None;
     let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', ' ', '\u{a0}']);
-    // Asked of every short text of a page: one byte, blind to ASCII case, tells most openings apart.
-    let initial = text.bytes().next()? | 0x20;
-    for opening in BYLINE_OPENINGS.iter().filter(|opening| opening.as_bytes()[0] | 0x20 == initial) {
+    // Asked of every short text of a page: one byte, blind to ASCII case, tells most openings apart. Other scripts may
+    // have a letter's two cases under different first bytes.
+    let initial =
+        |text: &str| text.bytes().next().map(|byte| if byte.is_ascii() { byte | 0x20 } else { 0x80 });
+    let first = initial(text)?;
+    for opening in BYLINE_OPENINGS.iter().filter(|opening| initial(opening) == Some(first)) {
         let Some(rest) = strip_prefix_ignoring_case(text, opening) else { continue };
         let ends_here = match rest.chars().next() {
             None => true,
