@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::clues::{Byline, BylineKind, Place};
-use super::{Reach, Reader, byline, words};
+use super::date_text::{self, NumericOrder};
+use super::{Reach, Reader, byline, names, openings, words};
 
 /// Names far from the headline that may still be its authors'.
 const MAX_FAR_NAMES: usize = 4;
@@ -15,7 +16,10 @@ impl Reader<'_> {
         let names: Vec<String> = self.site_names(site_name).iter().map(|name| words::key(name)).collect();
         let is_site = |name: &String| {
             let name = words::key(name);
-            names.iter().any(|site| *site == name || (site.len() > 4 && name.starts_with(site.as_str())))
+            names.iter().any(|site| {
+                let is_most = site.len() > 4 && site.len() * 2 > name.len() && name.contains(site.as_str());
+                *site == name || is_most || (site.len() > 4 && name.starts_with(site.as_str()))
+            })
         };
         let mut organisation = self.linked.organisations.first().cloned();
         let mut persons_of = |names: Vec<String>| {
@@ -23,7 +27,7 @@ impl Reader<'_> {
             organisation = organisation.take().or_else(|| site_itself.into_iter().next());
             persons
         };
-        let in_meta = self.authors_in_meta();
+        let in_meta = self.authors_in_meta(&names);
         let near: Vec<Vec<String>> =
             [BylineKind::Marked, BylineKind::Class, BylineKind::Text, BylineKind::Link]
                 .map(|kind| persons_of(self.authors_in_bylines(kind, Reach::Near)))
@@ -62,8 +66,10 @@ impl Reader<'_> {
         let entry = self.authors_in_entry();
         let far = |kind| self.authors_in_bylines(kind, Reach::Page);
         let (far_marked, far_class) = (far(BylineKind::Marked), far(BylineKind::Class));
+        let (pen_name, beside_date) = (self.pen_name(), self.authors_beside_date());
         let signed = self.authors_in_signature();
-        let candidates = [marked, &entry, class, text, link, &far_marked, &far_class, &signed];
+        let candidates =
+            [marked, &entry, class, text, link, &pen_name, &far_marked, &far_class, &signed, &beside_date];
         for names in candidates {
             let persons = persons_of(names.clone());
             if !persons.is_empty() {
@@ -88,21 +94,54 @@ impl Reader<'_> {
         let signatures = self.clues.bylines.iter().filter(|byline| {
             byline.kind == BylineKind::Text
                 && byline.place == Place::Open
-                && words::opens_byline_in_full(&byline.text)
+                && openings::opens_byline_in_full(&byline.text)
         });
         let names = |byline: &Byline| byline::authors_of_byline(&byline.text);
         signatures.map(names).find(|names| !names.is_empty()).unwrap_or_default()
     }
 
+    /// The names beside the date at the headline.
+    fn authors_beside_date(&self) -> Vec<String> {
+        let titles = [self.clues.title_element.as_str()];
+        let headings = self.clues.headings.iter().chain(&self.clues.lesser_headings);
+        let titles: Vec<String> =
+            titles.into_iter().chain(headings.map(|heading| heading.text.as_str())).map(words::key).collect();
+        let is_titled = |name: &String| titles.iter().any(|title| title.contains(&words::key(name)));
+        let near = self.clues.dates.iter().filter_map(|clue| {
+            let distance = self.distance(clue.at, clue.place, Reach::Near)?;
+            date_text::whole(&clue.text, self.page.fetched_at, NumericOrder::DayFirst)?;
+            let names = byline::authors_of_dateline(&clue.text);
+            (!names.is_empty() && !names.iter().any(is_titled)).then_some((distance, names))
+        });
+        near.min_by_key(|(distance, _)| *distance).map(|(_, names)| names).unwrap_or_default()
+    }
+
+    /// How somebody signs whose name is none: "by quillpen".
+    fn pen_name(&self) -> Vec<String> {
+        let bylines = self.clues.bylines.iter().filter(|byline| byline.kind == BylineKind::Text);
+        let near = bylines.filter_map(|byline| {
+            let distance = self.distance(byline.at, byline.place, Reach::Near)?;
+            Some((distance, byline::pen_name_of_byline(&byline.text))).filter(|(_, names)| !names.is_empty())
+        });
+        near.min_by_key(|(distance, _)| *distance).map(|(_, names)| names).unwrap_or_default()
+    }
+
     /// The names in the bylines at the headline that say that they are bylines.
     fn authors_in_opened_bylines(&self) -> Vec<String> {
         let bylines = self.clues.bylines.iter().filter(|byline| {
-            matches!(byline.kind, BylineKind::Marked | BylineKind::Class)
-                && words::byline_opening(&byline.text).is_some_and(|rest| !rest.trim().is_empty())
+            // A sentence broken by a link may go on with "by".
+            let begins = || byline.kind != BylineKind::Text || byline.text.starts_with(char::is_uppercase);
+            byline.kind != BylineKind::Link
+                && openings::byline_opening(&byline.text).is_some_and(|rest| !rest.trim().is_empty())
+                && begins()
         });
         let near = bylines.filter_map(|byline| {
             let distance = self.distance(byline.at, byline.place, Reach::Near)?;
-            (byline.place == Place::Open).then(|| (distance, byline::authors_of_byline(&byline.text)))
+            let names = match byline.kind {
+                BylineKind::Text => byline::authors_of_opened_byline(&byline.text),
+                _ => byline::authors_of_byline(&byline.text),
+            };
+            (byline.place == Place::Open).then_some((distance, names))
         });
         near.filter(|(_, names)| !names.is_empty())
             .min_by_key(|(distance, _)| *distance)
@@ -111,7 +150,7 @@ impl Reader<'_> {
     }
 
     /// What the meta elements state, a list for each name that any of them has.
-    fn authors_in_meta(&self) -> Vec<Vec<String>> {
+    fn authors_in_meta(&self, site_names: &[String]) -> Vec<Vec<String>> {
         const NAMES: &[&str] = &[
             "author",
             "article:author",
@@ -138,16 +177,22 @@ impl Reader<'_> {
         let mut lists = Vec::new();
         for name in NAMES {
             let mut authors = Vec::new();
-            for value in self.clues.meta_all(name) {
-                byline::add(&mut authors, byline::authors_of_value(&words::plain(value)));
+            for value in self.clues.meta_all(name).map(words::plain) {
+                // A site's name may hold what joins names.
+                let is_site = site_names.contains(&words::key(&value));
+                let of_value = if is_site { byline::organisation_of_value } else { byline::authors_of_value };
+                let names = of_value(&value);
+                names::add(&mut authors, names);
             }
             lists.push(authors);
         }
         // The card that WordPress plugins write for social networks.
-        if self.clues.meta(&["twitter:label1"]).is_some_and(words::opens_byline)
-            && let Some(name) = self.clues.meta(&["twitter:data1"])
-        {
-            lists.push(byline::authors_of_value(&words::plain(name)));
+        for (label, data) in [("twitter:label1", "twitter:data1"), ("twitter:label2", "twitter:data2")] {
+            if self.clues.meta(&[label]).is_some_and(openings::opens_byline)
+                && let Some(name) = self.clues.meta(&[data])
+            {
+                lists.push(byline::authors_of_value(&words::plain(name)));
+            }
         }
         lists
     }
@@ -155,7 +200,7 @@ impl Reader<'_> {
     fn authors_in_entry(&self) -> Vec<String> {
         let mut authors = Vec::new();
         for name in self.entry.map_or(&[][..], |entry| &entry.authors) {
-            byline::add(&mut authors, byline::authors_of_value(name));
+            names::add(&mut authors, byline::authors_of_value(name));
         }
         authors
     }
@@ -171,7 +216,8 @@ impl Reader<'_> {
                 let names = match kind {
                     BylineKind::Marked => byline::authors_of_value(&byline.text),
                     BylineKind::Class => byline::authors_of_element(&byline.text),
-                    BylineKind::Text | BylineKind::Link => byline::authors_of_byline(&byline.text),
+                    BylineKind::Text => byline::authors_of_opened_byline(&byline.text),
+                    BylineKind::Link => byline::authors_of_byline(&byline.text),
                 };
                 (!names.is_empty()).then_some((distance, byline.at, names))
             })
@@ -186,7 +232,7 @@ impl Reader<'_> {
         let Some(&(_, nearest, _)) = found.first() else { return authors };
         for (_, at, names) in found {
             if at.abs_diff(nearest) <= ONE_BYLINE_BYTES {
-                byline::add(&mut authors, names);
+                names::add(&mut authors, names);
             }
         }
         authors

@@ -3,26 +3,27 @@
 //! A byline is cut into parts at its separators; each part loses what opens it ("By"), the roles around the name and
 //! what follows it (a place, a date), and is believed if the rest has the shape of a name.
 
-use super::byline_words::{COLLECTIVES, CONJUNCTIONS, CUTS, LABELS, PARTICLES, POST_NOMINALS, ROLES};
-use super::{date_words, words};
+use super::byline_words::{CONJUNCTIONS, CUTS};
+use super::names::{Shape, add, is_collective, is_label, is_name, is_role, looks_capitalised, names};
+use super::{openings, words};
 
-/// Longest name.
-const MAX_NAME_CHARS: usize = 60;
-/// Most authors of one article.
-const MAX_AUTHORS: usize = 20;
+/// Longest text that is a name, a role and a date.
+const MAX_BYLINE_BYTES: usize = 200;
+/// A longer line is a sentence.
+const SENTENCE_BYTES: usize = 50;
 
 /// The names in a byline as readers see it: empty where `text` is none.
 pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
-    let text = words::without_other_hands(text.trim()).trim();
+    let text = openings::without_other_hands(text.trim()).trim();
     let text = words::strip_prefix_ignoring_case(text, "picture of").unwrap_or(text).trim_start();
     let mut rest = text;
     // "By: Words by Jane Young"
-    while let Some(after) = words::byline_opening(rest).filter(|after| after.len() < rest.len()) {
+    while let Some(after) = openings::byline_opening(rest).filter(|after| after.len() < rest.len()) {
         rest = after.trim_start();
     }
     // "4 May 2024 by Jane Young"
     if rest.len() == text.len()
-        && let Some(after) = words::inner_byline(text)
+        && let Some(after) = openings::inner_byline(text)
     {
         rest = after;
     }
@@ -35,12 +36,78 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     if marked || whole(&names) { names } else { Vec::new() }
 }
 
+/// The pen name on the line behind one that is nothing but what opens a byline.
+pub(super) fn pen_name_of_byline(text: &str) -> Vec<String> {
+    let mut lines = text.lines();
+    let is_alone = lines.next().and_then(openings::byline_opening).is_some_and(str::is_empty);
+    let name = lines.next().filter(|name| is_alone && is_pen_name(name));
+    name.map(|name| names(name, Shape::Declared)).unwrap_or_default()
+}
+
+/// The names in a text that opens as bylines do, and in the lines that follow it as long as they go on with names.
+pub(super) fn authors_of_opened_byline(text: &str) -> Vec<String> {
+    let mut lines = text.lines();
+    let opening = lines.next().unwrap_or_default();
+    let is_alone = openings::byline_opening(opening).is_some_and(str::is_empty);
+    let mut authors = if is_alone {
+        names(lines.next().unwrap_or_default(), Shape::Visible)
+    } else {
+        authors_at_once(opening)
+    };
+    if authors.is_empty() {
+        return authors;
+    }
+    let mut is_joined = false;
+    for line in lines {
+        let joins = |word: &str| CONJUNCTIONS.contains(&word) || word == ",";
+        if joins(line) {
+            is_joined = true;
+            continue;
+        }
+        if line.split_whitespace().any(is_role) {
+            break;
+        }
+        let more = names(line, Shape::Visible);
+        let goes_on = is_joined || line.split_whitespace().next().is_some_and(joins) || line.starts_with(',');
+        if more.is_empty() || !(goes_on || more.iter().all(|name| name.contains(' '))) {
+            break;
+        }
+        add(&mut authors, more);
+        is_joined = false;
+    }
+    authors
+}
+
+/// The names in a line that opens as bylines do, where one follows at once: not in "By the Teachers' Union". A single word
+/// is a name where it is all that follows: not in "By hand and by night".
+fn authors_at_once(line: &str) -> Vec<String> {
+    let authors = authors_of_byline(line);
+    let rest = words::key(openings::byline_opening(line).unwrap_or(line));
+    let follows = |name: &String| {
+        let name_key = words::key(name);
+        rest.starts_with(&name_key) && (name.contains(' ') || name_key.len() * 2 >= rest.len())
+    };
+    if authors.first().is_some_and(follows) { authors } else { Vec::new() }
+}
+
+/// Whether a line is one or two words that may be how somebody signs: `quillpen`, `r23`.
+fn is_pen_name(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_shaped = match words.as_slice() {
+        [_] => true,
+        [first, last] => looks_capitalised(first) && looks_capitalised(last),
+        _ => false,
+    };
+    is_shaped
+        && line.contains(char::is_alphabetic)
+        && !words.iter().any(|word| is_label(word) || CUTS.contains(&word.to_lowercase().as_str()))
+}
+
 /// The names in an element whose class says that it names authors: pen names too, if it holds nothing else.
 pub(super) fn authors_of_element(text: &str) -> Vec<String> {
     let names = authors_of_byline(text);
-    let text = words::without_other_hands(text);
-    let bare = words::byline_opening(text).unwrap_or(text).trim();
-    let is_label = |word: &str| LABELS.contains(&word.to_lowercase().as_str());
+    let text = openings::without_other_hands(text);
+    let bare = openings::byline_opening(text).unwrap_or(text).trim();
     let words = || bare.split_whitespace();
     if names.is_empty()
         && (words().count() == 1 || words().count() == 2 && words().all(looks_capitalised))
@@ -49,7 +116,46 @@ pub(super) fn authors_of_element(text: &str) -> Vec<String> {
     {
         return authors_of_value(bare);
     }
-    names
+    if names.is_empty() { first_name(bare) } else { names }
+}
+
+/// The names beside the date in a line such as "4 May 2024 | Ada Lind": a part that a sign sets off and that is nothing
+/// else.
+pub(super) fn authors_of_dateline(text: &str) -> Vec<String> {
+    let parts: Vec<&str> = text
+        .split(['|', '·', '•'])
+        .flat_map(|part| part.split(" - "))
+        .flat_map(|part| part.split(" – "))
+        .collect();
+    let is_dated = parts.iter().any(|part| part.contains(|c: char| c.is_ascii_digit()));
+    if !is_dated || parts.len() < 2 || text.len() > MAX_BYLINE_BYTES {
+        return Vec::new();
+    }
+    let whole = |part: &&str| {
+        let found = names(part, Shape::Visible);
+        let all = found.iter().map(|name| words::key(name).len()).sum::<usize>() == words::key(part).len();
+        (all && found.iter().all(|name| name.contains(' '))).then_some(found)
+    };
+    parts.iter().filter_map(whole).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// The name that a text begins with, where a sign or a line's end parts it from what is said of its bearer: a role, a
+/// date.
+fn first_name(text: &str) -> Vec<String> {
+    let mut lines = text.lines();
+    let line = lines.next().unwrap_or_default();
+    // Where much follows, it is what the bearer does, in whole sentences.
+    let mut tells = || lines.next().is_some_and(|next| next.len() > SENTENCE_BYTES);
+    if text.len() > MAX_BYLINE_BYTES && !tells() {
+        return Vec::new();
+    }
+    let end = line.find([',', '(', '|', '·', '•', '–', '—']).unwrap_or(line.len());
+    let is_whole = end == text.len();
+    let found = names(&line[..end], Shape::Visible);
+    match found.as_slice() {
+        [name] if !is_whole && name.contains(' ') && words::key(name) == words::key(&line[..end]) => found,
+        _ => Vec::new(),
+    }
 }
 
 /// The names in a value that is declared to hold authors.
@@ -61,7 +167,7 @@ pub(super) fn authors_of_value(value: &str) -> Vec<String> {
     {
         return names(name.trim_end_matches(')'), Shape::Declared);
     }
-    let value = words::byline_opening(value).filter(|rest| !rest.is_empty()).unwrap_or(value);
+    let value = openings::byline_opening(value).filter(|rest| !rest.is_empty()).unwrap_or(value);
     names(value, Shape::Declared)
 }
 
@@ -74,7 +180,7 @@ pub(super) fn organisation_of_value(value: &str) -> Vec<String> {
 
 /// The office of many in a byline that names nobody: "Redaktion", "The editorial team".
 pub(super) fn collective(text: &str) -> Option<String> {
-    let bare = words::byline_opening(text).unwrap_or(text).trim();
+    let bare = openings::byline_opening(text).unwrap_or(text).trim();
     let words: Vec<&str> = bare.split_whitespace().collect();
     // "team" alone is an account's name, or a template's.
     let is_office = bare.chars().any(char::is_uppercase)
@@ -82,202 +188,6 @@ pub(super) fn collective(text: &str) -> Option<String> {
         && is_collective(&words)
         && words.iter().all(|word| is_role(word) || word.eq_ignore_ascii_case("the"));
     is_office.then(|| bare.trim_matches(|c: char| !c.is_alphanumeric()).to_owned())
-}
-
-/// Adds the names that are not there yet; "Jane" is, where "Jane Young" is, and gives way to it.
-pub(super) fn add(authors: &mut Vec<String>, names: Vec<String>) {
-    for name in names {
-        let key = words::key(&name);
-        if let Some(shorter) = authors.iter_mut().find(|author| key.starts_with(&words::key(author))) {
-            *shorter = name;
-            continue;
-        }
-        if authors.len() < MAX_AUTHORS && !authors.iter().any(|author| words::key(author).contains(&key)) {
-            authors.push(name);
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    /// Printed for readers: only what looks like a person's name.
-    Visible,
-    /// Declared to be a name: pen names and organisations too.
-    Declared,
-}
-
-fn names(text: &str, shape: Shape) -> Vec<String> {
-    // An address goes as a whole: cut at its signs, its pieces would pass for names.
-    let is_address = |line: &&str| line.contains("://") || line.starts_with("www.");
-    let lines: Vec<&str> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_address(line)).collect();
-    // A name whose words stand in elements of their own.
-    if let [first, last] = lines.as_slice()
-        && [first, last].iter().all(|word| looks_capitalised(word) && word.chars().all(char::is_alphabetic))
-    {
-        return names(&format!("{first} {last}"), shape);
-    }
-    let parts: Vec<&str> = lines
-        .iter()
-        .flat_map(|line| {
-            line.split(['|', '•', '·', '—', ';', ',', '/', '、', '，', '；', '،', '｜', '(', ')', '[', ']'])
-        })
-        .flat_map(|part| part.split(" - "))
-        .flat_map(|part| part.split(" – "))
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect();
-    // "Young, Jane"
-    if let ([last, first], Shape::Declared) = (parts.as_slice(), shape)
-        && text.contains(',')
-        && !(last.contains(' ') || first.contains(' '))
-        && [last, first].iter().all(|part| looks_capitalised(part) && part.chars().any(char::is_lowercase))
-    {
-        return vec![format!("{first} {last}")];
-    }
-    let mut names: Vec<String> = Vec::new();
-    for part in parts {
-        if let Some(last) = names.last_mut()
-            && part.split_whitespace().all(is_post_nominal)
-        {
-            last.push_str(", ");
-            last.push_str(part.trim_end_matches(['*', '†']));
-            continue;
-        }
-        // After a name a part with a role in it is that person's, and a single word is a place.
-        let follows_name = !names.is_empty();
-        let found = split_at_conjunctions(part).into_iter().filter_map(|words| {
-            let is_role =
-                words.iter().any(|word| is_role(word) && !is_honorific(word)) && !is_collective(&words);
-            let name = name(&words, shape).filter(|_| !(follows_name && is_role))?;
-            (!follows_name || name.contains(' ') || name.contains(is_ideograph)).then_some(name)
-        });
-        let found = found.collect();
-        add(&mut names, found);
-    }
-    names
-}
-
-fn split_at_conjunctions(part: &str) -> Vec<Vec<&str>> {
-    let words: Vec<&str> = part.split_whitespace().collect();
-    words.split(|word| CONJUNCTIONS.contains(word)).map(<[&str]>::to_vec).collect()
-}
-
-/// The name in the words of one part.
-fn name(words: &[&str], shape: Shape) -> Option<String> {
-    let first_number = words.iter().position(|word| word.chars().any(char::is_numeric));
-    let mut words = match (first_number, shape) {
-        (Some(at), Shape::Visible) => &words[..at],
-        _ => words,
-    };
-    if first_number.is_some()
-        && let [before @ .., last] = words
-        && date_words::month(&last.to_lowercase(), None).is_some()
-    {
-        words = before;
-    }
-    if shape == Shape::Visible
-        && let Some(cut) = words.iter().skip(1).position(|word| CUTS.contains(word))
-    {
-        words = &words[..=cut];
-    }
-    // A role around a name goes; the name of an office, such as "Harbour Times Editorial Team", is whole.
-    if words.iter().any(|word| LABELS.contains(&word.to_lowercase().as_str())) && shape == Shape::Visible {
-        return None;
-    }
-    let collective = is_collective(words);
-    if words.iter().all(|word| is_role(word)) {
-        return None;
-    }
-    if !collective {
-        while let [first, rest @ ..] = words
-            && is_role(first)
-            && !is_honorific(first)
-            && rest.len() > 1
-        {
-            words = rest;
-        }
-        while shape == Shape::Visible
-            && let [rest @ .., last] = words
-            && is_role(last)
-            && !is_post_nominal(last)
-            && rest.len() > 1
-        {
-            words = rest;
-        }
-    }
-    let name = words.join(" ");
-    let name = name.trim_matches(|c: char| !(c.is_alphanumeric() || c == '.')).trim_end_matches(['.', ':']);
-    (is_name(name, words, shape)).then(|| name.to_owned())
-}
-
-fn is_collective(words: &[&str]) -> bool {
-    words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()))
-}
-
-fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{9fff}')
-}
-
-fn is_role(word: &str) -> bool {
-    let lower = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    ROLES.contains(&lower.as_str()) || lower.is_empty()
-}
-
-/// A title that stands before a name and belongs to it.
-fn is_honorific(word: &str) -> bool {
-    let word = word.trim_end_matches('.').to_lowercase();
-    matches!(word.as_str(), "dr" | "prof" | "professor" | "md" | "sir" | "dame")
-}
-
-/// A degree or certificate that stands behind a name and belongs to it, as its bearer writes it.
-fn is_post_nominal(word: &str) -> bool {
-    let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
-    POST_NOMINALS.contains(&letters.as_str())
-}
-
-fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
-    let chars = name.chars().count();
-    if !(2..=MAX_NAME_CHARS).contains(&chars) || !name.contains(char::is_alphabetic) {
-        return false;
-    }
-    let lower = name.to_lowercase();
-    if lower.contains("://")
-        || lower.contains("www.")
-        || name.contains(['@', '{', '}', '<', '>', '=', '#', '?', '!', '"'])
-    {
-        return false;
-    }
-    if lower.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "com" | "org" | "net")) {
-        return false;
-    }
-    // A template's variable: `page.author.name`.
-    if !name.contains(' ')
-        && name.matches('.').count() > 1
-        && name.chars().all(|c| c.is_lowercase() || c == '.')
-    {
-        return false;
-    }
-    // Letters after the name: MD, CFA, FAND.
-    let initials = chars <= 5 && words.len() == 1 && name.chars().all(|c| c.is_uppercase() || c == '.');
-    match shape {
-        Shape::Declared => words.len() <= 8 && !(initials && chars <= 2),
-        Shape::Visible => {
-            let cased = words.iter().all(|word| looks_capitalised(word) || PARTICLES.contains(word));
-            let ideographs = name.contains(is_ideograph);
-            words.len() <= 5
-                && cased
-                && !initials
-                && !name.contains(|c: char| c.is_numeric())
-                && (!ideographs || chars <= 8)
-                && date_words::month(&lower, None).is_none()
-        }
-    }
-}
-
-/// Whether a word begins with a capital, or with a letter of a script without capitals.
-fn looks_capitalised(word: &str) -> bool {
-    word.trim_start_matches(|c: char| !c.is_alphabetic()).chars().next().is_some_and(|c| !c.is_lowercase())
 }
 
 #[cfg(test)]
@@ -289,6 +199,9 @@ mod tests {
         for (text, expected) in [
             ("By Emmanuel Adler and Jane Young", &["Emmanuel Adler", "Jane Young"][..]),
             ("By Emmanuel Adler, Senior Reporter", &["Emmanuel Adler"]),
+            ("BY EMMANUEL ADLER AND JANE YOUNG", &["EMMANUEL ADLER", "JANE YOUNG"]),
+            ("Ρεπορτάζ: Νίκος Δέλτας", &["Νίκος Δέλτας"]),
+            ("Текст: Анна Липова", &["Анна Липова"]),
             ("by Grünwald", &["Grünwald"]),
             ("Picture of By Ada Lind", &["Ada Lind"]),
             ("Picture of Ada Lind", &["Ada Lind"]),
@@ -323,6 +236,44 @@ mod tests {
         ] {
             assert_eq!(authors_of_byline(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn lines_behind_an_opening() {
+        for (text, expected) in [
+            ("Author:\nAda Lind\nSource:\nHut Courier", &["Ada Lind"][..]),
+            ("By\nAda Lind\nand\nJane Young\nUpdated 3 hours ago", &["Ada Lind", "Jane Young"]),
+            ("Von\nAda Lind\n,\nEmil Roth", &["Ada Lind", "Emil Roth"]),
+            ("Auteur\nAda Lind\nCouverture", &["Ada Lind"]),
+            ("By Ada Lind\nReview Editor", &["Ada Lind"]),
+            ("By the Walkers' Union", &[]),
+            ("Von Gebirgen, Tälern und Hütten", &[]),
+        ] {
+            assert_eq!(authors_of_opened_byline(text), expected, "{text}");
+        }
+        assert_eq!(pen_name_of_byline("by\nquillpen7\n4 May 2024"), ["quillpen7"]);
+        assert!(pen_name_of_byline("by\nthe time they came it was over").is_empty());
+        assert!(pen_name_of_byline("by hand").is_empty());
+    }
+
+    #[test]
+    fn elements_that_name_an_author_and_more() {
+        for (text, expected) in [
+            ("Ada Lind\nLast updated on 4 May 2024", &["Ada Lind"][..]),
+            ("Ada Lind, Keeper of Records at the Upper Valley Museum", &["Ada Lind"]),
+            ("Walther von Lind", &["Walther von Lind"]),
+            ("Soup, for fifty-two walkers who came at noon", &[]),
+        ] {
+            assert_eq!(authors_of_element(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_beside_dates() {
+        assert_eq!(authors_of_dateline("4 May 2024 | 13:10 | Ada Lind"), ["Ada Lind"]);
+        assert_eq!(authors_of_dateline("Ada Lind | Senior Writer | May 4, 2024"), ["Ada Lind"]);
+        assert!(authors_of_dateline("Rome - 4 May 2024").is_empty());
+        assert!(authors_of_dateline("Ada Lind").is_empty());
     }
 
     #[test]

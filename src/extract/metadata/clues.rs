@@ -3,6 +3,7 @@
 use html5ever::{Attribute, local_name};
 
 use super::super::tree::{Element, Node, NodeId, NodeRef, Tree};
+use super::openings;
 use super::words::{self, Roles};
 
 /// Characters of running text kept to tell the language by.
@@ -16,7 +17,7 @@ const HEADING_CHARS: usize = 600;
 /// Nodes looked at for the text of one element.
 const MAX_TEXT_NODES: usize = 200;
 /// Most clues of one kind: a page that has more is a list.
-const MAX_CLUES: usize = 60;
+const MAX_CLUES: usize = 200;
 
 /// What the walk found. Positions count the bytes of text before a place, so that nearness can be told.
 #[derive(Debug, Default)]
@@ -212,12 +213,20 @@ impl<'a> Walk<'a> {
         if trimmed.len() > SHORT_CHARS {
             return;
         }
-        if self.clues.bylines.len() < MAX_CLUES && words::opens_byline(trimmed) {
+        if self.clues.bylines.len() < MAX_CLUES && openings::opens_byline(trimmed) {
             let parent = node.parent().unwrap_or(node);
             let mut text = pieces(parent, SHORT_CHARS);
             // "Author:" in an element of its own: the name stands beside it.
-            if text.len() <= trimmed.len() && words::byline_opening(trimmed).is_some_and(str::is_empty) {
+            if text.len() <= trimmed.len() && openings::byline_opening(trimmed).is_some_and(str::is_empty) {
                 text = parent.parent().map_or(text, |around| pieces(around, SHORT_CHARS));
+            }
+            // What stands before the opening is another matter.
+            let opening = words::fold_space(trimmed);
+            let opens_line = |at: &usize| *at == 0 || text[..*at].ends_with('\n');
+            let start = text.match_indices(&opening).map(|(at, _)| at).find(opens_line).unwrap_or_default();
+            // Unless it says that somebody else's hand is meant: "Reviewed" in an element of its own.
+            if openings::without_other_hands(&text[..start]).len() == start {
+                text.drain(..start);
             }
             let place = self.place();
             self.clues.bylines.push(Byline { kind: BylineKind::Text, text, at: self.at, place });
@@ -509,7 +518,13 @@ fn is_hidden(text: NodeRef<'_>) -> bool {
     text.parent().and_then(|parent| parent.value().as_element()).is_some_and(|element| {
         matches!(
             element.name.local,
-            local_name!("script") | local_name!("style") | local_name!("noscript") | local_name!("button")
+            local_name!("script")
+                | local_name!("style")
+                | local_name!("noscript")
+                | local_name!("button")
+                // The reading beside a character.
+                | local_name!("rt")
+                | local_name!("rp")
         )
     })
 }
@@ -534,5 +549,9 @@ fn is_inline(element: &Element) -> bool {
             | local_name!("q")
             | local_name!("abbr")
             | local_name!("code")
+            | local_name!("ruby")
+            | local_name!("rb")
+            | local_name!("rt")
+            | local_name!("rp")
     )
 }

@@ -4,10 +4,15 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use super::clues::{DateClue, DateKind};
+use super::clues::{DateClue, DateKind, Place};
 use super::date::Moment;
 use super::date_text::{self, Certainty, NumericOrder};
-use super::{Reach, Reader, date};
+use super::{NEAR_BYTES, Reach, Reader, date, words};
+
+/// A text that is shorter and holds a date is hardly more than that date.
+const BARE_DATE_BYTES: usize = 32;
+/// Bytes of text from the headline within which it may be the article's where no other date is found.
+const BARE_DATE_REACH: usize = 3 * NEAR_BYTES;
 
 /// Names of meta elements that hold the publication, most trusted first.
 const PUBLISHED: &[&str] = &[
@@ -119,6 +124,7 @@ impl Reader<'_> {
             .or_else(near_text)
             .or_else(|| of_url().map(plain))
             .or_else(|| whole(&by_element, Reach::Page))
+            .or_else(|| self.text_date(order, |clue| words::speaks_of_publication(&clue.text)))
             // A page that owns to a change only: the change is the earliest that it owns to.
             .or(modified)
             .or_else(|| visible(&by_element, true, Reach::Page, Certainty::Whole))
@@ -126,6 +132,14 @@ impl Reader<'_> {
             .or_else(|| visible(&by_element, false, Reach::Near, Certainty::Any))
             .or_else(|| visible(&[DateKind::Text], false, Reach::Near, Certainty::Any))
             .or_else(|| visible(&by_element, false, Reach::Page, Certainty::Any))
+            .or_else(|| {
+                let is_near = |clue: &DateClue<'_>| {
+                    let distance = self.distance(clue.at, clue.place, Reach::Page);
+                    distance.is_some_and(|distance| distance < BARE_DATE_REACH)
+                };
+                let bare = |clue: &DateClue<'_>| clue.text.len() < BARE_DATE_BYTES && is_near(clue);
+                self.text_date(order, |clue| clue.place == Place::Open && bare(clue))
+            })
             .or_else(|| date_text::whole(&self.clues.title_element, fetched_at, order));
         let published = published.map(|moment| {
             let turned = of_url().and_then(|of_url| turned(moment.at, of_url)).map(plain);
@@ -140,13 +154,18 @@ impl Reader<'_> {
     /// wall, which then differs by quarters of an hour.
     fn offset_at(&self, moment: Timestamp) -> Option<Offset> {
         const QUARTER_MINUTES: i64 = 15;
+        const DAY_MINUTES: i64 = 24 * 60;
         let fetched_at = self.page.fetched_at;
         let minute = |at: Timestamp| at.as_second().div_euclid(60);
         let of_wall = |told: Moment| {
             let ahead = minute(told.at) - minute(moment);
             // Round times differ by quarters without meaning the same moment.
             let odd = minute(moment) % QUARTER_MINUTES != 0;
-            let same = odd && ahead % QUARTER_MINUTES == 0 && (1..=14 * 60).contains(&ahead.abs());
+            // A day without its time is kept as the midnight that began it there.
+            let of_day = minute(told.at) % DAY_MINUTES == 0
+                && moment.as_second() % 3600 == 0
+                && (1..=10 * 60).contains(&ahead.abs());
+            let same = of_day || odd && ahead % QUARTER_MINUTES == 0 && (1..=14 * 60).contains(&ahead.abs());
             same.then(|| Offset::from_seconds(i32::try_from(ahead * 60).ok()?).ok()).flatten()
         };
         let near = self
@@ -163,6 +182,16 @@ impl Reader<'_> {
             Some(offset) => (minute(told.at) == minute(moment)).then_some(offset),
             None => of_wall(told),
         })
+    }
+
+    /// The whole date in the text nearest to the headline that `is_meant`, wherever it stands.
+    fn text_date(&self, order: NumericOrder, is_meant: impl Fn(&DateClue<'_>) -> bool) -> Option<Moment> {
+        let texts = self.clues.dates.iter().filter(|clue| clue.kind == DateKind::Text && !clue.modified);
+        let dated = texts.filter(|clue| is_meant(clue)).filter_map(|clue| {
+            let distance = self.distance(clue.at, clue.place, Reach::Page)?;
+            Some((distance, date_text::whole(&clue.text, self.page.fetched_at, order)?))
+        });
+        dated.min_by_key(|(distance, _)| *distance).map(|(_, moment)| moment)
     }
 
     /// The moment that the nearest element of a kind gives.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{byline, json, words};
+use super::{byline, json, names, words};
 
 /// Most objects looked at on a page.
 const MAX_OBJECTS: usize = 2000;
@@ -204,9 +204,9 @@ impl<'a> Graph<'a> {
                 for author in self.resolve(object.get(property)) {
                     let Some(name) = author.name().map(|name| words::plain(&name)) else { continue };
                     if author.is_organisation() {
-                        byline::add(&mut data.organisations, byline::organisation_of_value(&name));
+                        names::add(&mut data.organisations, byline::organisation_of_value(&name));
                     } else {
-                        byline::add(&mut data.authors, byline::authors_of_value(&name));
+                        names::add(&mut data.authors, byline::authors_of_value(&name));
                     }
                 }
                 if !(data.authors.is_empty() && data.organisations.is_empty()) {

@@ -10,6 +10,7 @@
 //! 5. visible text, the nearest to the headline first: elements whose class says byline or date, then text that begins
 //!    as bylines do or reads as a date
 //! 6. the date in the URL
+//! 7. text far from the headline that says of itself that it names the author or the day of publication
 //!
 //! The fields part from it where the order alone is known to err:
 //!
@@ -35,7 +36,10 @@ mod dates;
 mod json;
 mod json_ld;
 mod language;
+mod names;
+mod openings;
 mod title;
+mod title_parts;
 mod words;
 
 use jiff::Timestamp;
@@ -257,7 +261,7 @@ impl<'a> Reader<'a> {
             .into_iter()
             .chain(self.linked.site_name.as_deref())
             .chain(self.clues.meta(&["application-name"]))
-            .chain(feeds.filter_map(|title| title::site_of_feed_title(title)))
+            .chain(feeds.filter_map(|title| title_parts::site_of_feed_title(title)))
             .chain([host])
             .chain(host_name.copied())
             .filter(|name| !name.is_empty())

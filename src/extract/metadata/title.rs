@@ -1,32 +1,16 @@
 //! The headline: what the page shows its readers, without the name of the site.
 
 use super::clues::Heading;
+use super::title_parts::{
+    before_the_label, before_the_pipe, behind_the_date, is_name_of_site, is_parted_behind, segments,
+    without_site_name,
+};
 use super::words::{self, key};
 
-/// What separates a headline from the site's name in `<title>`.
-const SEPARATORS: &[&str] = &[
-    " | ", " - ", " – ", " — ", " :: ", " » ", " « ", " · ", " • ", " › ", " ‹ ", " ~ ", " / ", " > ", " < ",
-    "｜", " : ", " ‖ ", "_", " ― ", " ∙ ", " -- ", " || ", "|",
-];
-
-/// What ends the name of a news site in Chinese and Japanese, where a bare hyphen sets it off.
-const IDEOGRAPHIC_SITES: &[&str] = &[
-    "网",
-    "網",
-    "报",
-    "報",
-    "新闻",
-    "新聞",
-    "日报",
-    "在线",
-    "频道",
-    "论坛",
-    "百科",
-    "网站",
-    "中心",
-    "ニュース",
-    "オンライン",
-];
+/// A heading that is longer is the lead, or a whole paragraph.
+const MAX_HEADLINE_CHARS: usize = 200;
+/// Bytes of a key that does not stand in another by chance.
+const LONG_KEY_BYTES: usize = 20;
 
 /// Where a headline may come from.
 #[derive(Debug, Default)]
@@ -76,33 +60,34 @@ enum Grade {
 /// heading of a lower level counts where it is a declared headline to the letter and no first one is; one that leads to
 /// the front page, or has a class of the site's name, is the site's name. Without a heading the declared headlines stand
 /// in their order, then `<title>`, then the feed entry's title.
-pub(super) fn choose(sources: &Sources<'_>) -> Option<Headline> {
+pub(super) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
     let statements = Statements::new(sources);
-    let is_site = |heading: &Heading<'_>| statements.is_site(&heading.text) || is_sites_own(heading, sources);
-    let headings: Vec<&Heading<'_>> = sources
-        .headings
-        .iter()
-        .copied()
-        .filter(|heading| !key(&heading.text).is_empty() && !is_site(heading))
-        .collect();
-    let best = best_of(&headings, |heading| statements.grade(heading));
-    let lesser = best_of(&sources.lesser, |heading| {
-        let telling = heading.text.split_whitespace().count() > 2 || heading.text.contains(is_ideograph);
-        statements.grade_of_lesser(heading).filter(|grade| telling || *grade == Grade::Equal)
-    })
-    .filter(|(heading, _)| !is_site(heading) && !is_name_of_site(&heading.text, &statements.names));
-    let alone = headings.len() == 1;
-    let related = headings
-        .iter()
-        .copied()
-        .find(|heading| statements.clean.iter().any(|title| are_related(&heading.text, title, alone)));
+    let is_site = |seen: &Seen<'_>| statements.is_site(&seen.key) || is_sites_own(seen, sources);
+    let seen = |headings: &[&'a Heading<'a>]| {
+        let seen = headings.iter().map(|heading| Seen { heading, key: key(&heading.text) });
+        seen.filter(|seen| !seen.key.is_empty()).collect::<Vec<_>>()
+    };
+    let mut headings = seen(&sources.headings);
+    headings.retain(|seen| !(is_site(seen) || seen.is_paragraph() && statements.grade(seen).is_none()));
+    let lesser = seen(&sources.lesser);
+    let spelt = |seen: &Seen<'_>| words_in_path(&seen.heading.text, sources.path);
+    let best = best_of(&headings, |seen| statements.grade(seen), spelt);
+    let lesser = best_of(
+        &lesser,
+        |seen| {
+            let text = &seen.heading.text;
+            let telling = text.split_whitespace().count() > 2 || text.contains(is_ideograph);
+            statements.grade_of_lesser(seen).filter(|grade| telling || *grade == Grade::Equal)
+        },
+        spelt,
+    )
+    .filter(|(seen, _)| !is_site(seen) && !is_name_of_site(&seen.key, &statements.names));
+    let related = statements.related(&headings);
     let confirmed = match (best, lesser) {
         // Two parts of one title: the address tells which is the article's.
         (Some((first, Grade::Part)), Some((second, grade))) => {
-            let spelt = |heading: &Heading<'_>| words_in_path(&heading.text, sources.path);
             // Where the title goes from the site down to the article, its first part is the site.
-            let opens_title =
-                key(sources.element).starts_with(&key(&first.text)) && !sources.element.contains('»');
+            let opens_title = statements.element.starts_with(&first.key) && !sources.element.contains('»');
             let second_wins = grade == Grade::Equal || (!opens_title && spelt(second) > spelt(first));
             Some(if second_wins { second } else { first })
         }
@@ -110,37 +95,55 @@ pub(super) fn choose(sources: &Sources<'_>) -> Option<Headline> {
         (None, Some((second, _))) => {
             // A heading of the text goes before one that stands under it and repeats what the head says; the site's
             // part of the title does not.
-            let title = key(sources.element);
+            let title = &statements.element;
             let is_part = |part: &str| title.starts_with(part) || title.ends_with(part);
-            let above = related.filter(|heading| heading.at < second.at && !is_part(&key(&heading.text)));
+            let above = related.filter(|seen| seen.heading.at < second.heading.at && !is_part(&seen.key));
             Some(above.unwrap_or(second))
         }
         (None, None) => None,
     };
     let visible = confirmed.or(related);
-    if let Some(heading) = visible {
-        return Some(Headline { text: statements.proper(heading, &sources.sections), at: Some(heading.at) });
+    if let Some(seen) = visible {
+        let text = statements.proper(seen, &sources.sections);
+        return Some(Headline { text, at: Some(seen.heading.at) });
     }
-    let first_declared = statements.clean.iter().find(|title| !statements.is_site(title));
+    let stated = &statements.stated;
+    let first_declared = stated.iter().find(|stated| !statements.is_site(&stated.key));
     first_declared
-        .map(|title| before_the_pipe(title).to_owned())
-        .or_else(|| headings.first().map(|heading| heading.text.clone()))
-        .or_else(|| statements.clean.first().cloned())
+        .map(|stated| before_the_pipe(&stated.clean).to_owned())
+        .or_else(|| headings.first().map(|seen| seen.heading.text.clone()))
+        .or_else(|| stated.first().map(|stated| stated.clean.clone()))
         .map(|text| Headline { text, at: None })
 }
 
-/// The heading with the best grade; of equals the one that its class calls an article's, then the first.
-fn best_of<'a>(
-    headings: &[&'a Heading<'a>],
-    grade: impl Fn(&Heading<'_>) -> Option<Grade>,
-) -> Option<(&'a Heading<'a>, Grade)> {
-    let graded = headings.iter().filter_map(|heading| Some((*heading, grade(heading)?)));
-    graded.min_by_key(|(heading, grade)| std::cmp::Reverse((*grade, heading.of_article)))
+/// A heading and its letters, which it is compared by.
+struct Seen<'a> {
+    heading: &'a Heading<'a>,
+    key: String,
+}
+
+impl Seen<'_> {
+    /// Whether it is too long for a headline: a template that makes a heading of the lead.
+    fn is_paragraph(&self) -> bool {
+        self.heading.text.chars().count() > MAX_HEADLINE_CHARS
+    }
+}
+
+/// The heading with the best grade; of equals the one that its class calls an article's, then the one of which the address
+/// has more words, then the first.
+fn best_of<'s, 'a>(
+    headings: &'s [Seen<'a>],
+    grade: impl Fn(&Seen<'_>) -> Option<Grade>,
+    spelt: impl Fn(&Seen<'_>) -> usize,
+) -> Option<(&'s Seen<'a>, Grade)> {
+    let graded = headings.iter().filter_map(|seen| Some((seen, grade(seen)?)));
+    graded.min_by_key(|(seen, grade)| std::cmp::Reverse((*grade, seen.heading.of_article, spelt(seen))))
 }
 
 /// Whether a heading is the site's name by its looks: its class says so, or it leads to the front page. One that the
 /// page declares to be the headline is not, whatever its class.
-fn is_sites_own(heading: &Heading<'_>, sources: &Sources<'_>) -> bool {
+fn is_sites_own(seen: &Seen<'_>, sources: &Sources<'_>) -> bool {
+    let heading = seen.heading;
     let leads_home = || {
         heading.link.is_some_and(|link| {
             let link = link.trim();
@@ -149,9 +152,7 @@ fn is_sites_own(heading: &Heading<'_>, sources: &Sources<'_>) -> bool {
             link == "/" || of_host.is_some_and(|path| matches!(path, "" | "/"))
         })
     };
-    let heading_key = key(&heading.text);
-    let declared =
-        || sources.declared.iter().map(|title| key(title)).any(|title| title.starts_with(&heading_key));
+    let declared = || sources.declared.iter().any(|title| key(title).starts_with(&seen.key));
     !heading.of_article && (heading.of_site || leads_home()) && !declared()
 }
 
@@ -162,14 +163,24 @@ fn words_in_path(title: &str, path: &str) -> usize {
     words.filter(|word| title.contains(&word.to_lowercase())).count()
 }
 
+/// One title that the page or its feed states.
+struct Stated {
+    /// Without the site's name.
+    clean: String,
+    /// Of `clean`.
+    key: String,
+    /// Keys of the parts that separators cut the whole into.
+    parts: Vec<String>,
+}
+
 /// What the page and its feed call the article.
 struct Statements {
     /// Keys of the site's names.
     names: Vec<String>,
-    /// As stated.
-    whole: Vec<String>,
-    /// The same without the site's name.
-    clean: Vec<String>,
+    /// Most trusted first.
+    stated: Vec<Stated>,
+    /// Letters and digits of `<title>`.
+    element: String,
     /// Letters and digits of the address.
     path: String,
 }
@@ -178,69 +189,99 @@ impl Statements {
     fn new(sources: &Sources<'_>) -> Self {
         let mut names: Vec<String> =
             sources.site_names.iter().map(|name| key(name)).filter(|name| name.len() > 2).collect();
-        let own = sources.headings.iter().filter(|heading| is_sites_own(heading, sources));
-        names.extend(own.map(|heading| key(&heading.text)).filter(|name| name.len() > 2));
-        let whole: Vec<String> = sources
+        let seen = sources.headings.iter().map(|heading| Seen { heading, key: key(&heading.text) });
+        let own = seen.filter(|seen| is_sites_own(seen, sources));
+        names.extend(own.map(|seen| seen.key).filter(|name| name.len() > 2));
+        names.sort_unstable();
+        names.dedup();
+        let stated = sources
             .declared
             .iter()
             .map(String::as_str)
             .chain([sources.element])
             .chain(sources.entry)
             .map(words::plain)
-            .filter(|title| !key(title).is_empty())
+            .filter(|whole| whole.contains(char::is_alphanumeric))
+            .map(|whole| {
+                let clean = without_site_name(&whole, &names);
+                let parts = segments(&whole).iter().map(|(_, part)| key(part)).collect();
+                Stated { key: key(&clean), clean, parts }
+            })
+            .filter(|stated| !stated.key.is_empty())
             .collect();
-        let clean = whole.iter().map(|title| without_site_name(title, &names)).collect();
-        Self { names, whole, clean, path: key(sources.path) }
+        Self { names, stated, element: key(sources.element), path: key(sources.path) }
     }
 
-    fn is_site(&self, title: &str) -> bool {
-        self.names.contains(&key(title))
+    fn is_site(&self, key: &str) -> bool {
+        self.names.iter().any(|name| name == key)
     }
 
-    fn grade(&self, heading: &Heading<'_>) -> Option<Grade> {
-        let heading_key = key(&heading.text);
-        let contained = |title: &String| {
-            let title = key(title);
-            confirms(&title, &heading_key) || (title.len() > 20 && heading_key.ends_with(&title))
+    fn is_stated(&self, key: &str) -> bool {
+        self.stated.iter().any(|stated| stated.key == key)
+    }
+
+    fn grade(&self, seen: &Seen<'_>) -> Option<Grade> {
+        let heading = seen.key.as_str();
+        let contained = |stated: &Stated| {
+            let title = stated.key.as_str();
+            confirms(title, heading)
+                || (title.len() > LONG_KEY_BYTES && heading.ends_with(title))
+                || (heading.len() > LONG_KEY_BYTES && title.starts_with(heading))
         };
-        if self.clean.iter().any(|title| key(title) == heading_key) {
+        if self.is_stated(heading) {
             return Some(Grade::Equal);
         }
-        if self.clean.iter().any(contained) {
+        if self.stated.iter().any(contained) {
             return Some(Grade::Contained);
         }
-        let spelt = heading_key.len() > 11 && self.path.contains(&heading_key);
-        (spelt || self.is_part(&heading_key)).then_some(Grade::Part)
+        let spelt = heading.len() > 11 && self.path.contains(heading);
+        (spelt || self.is_part(heading)).then_some(Grade::Part)
     }
 
-    fn grade_of_lesser(&self, heading: &Heading<'_>) -> Option<Grade> {
-        let heading_key = key(&heading.text);
-        if self.clean.iter().any(|title| key(title) == heading_key) {
+    fn grade_of_lesser(&self, seen: &Seen<'_>) -> Option<Grade> {
+        // "harbourtimes.example Ferries return": a name without a separator.
+        let behind_name = || {
+            let before = self.element.strip_suffix(seen.key.as_str());
+            before.is_some_and(|before| !before.is_empty() && self.is_site(before))
+        };
+        if self.is_stated(&seen.key) || behind_name() {
             return Some(Grade::Equal);
         }
-        self.is_part(&heading_key).then_some(Grade::Part)
+        self.is_part(&seen.key).then_some(Grade::Part)
     }
 
     /// Whether a headline of this key is one of the parts that separators cut a title into.
-    fn is_part(&self, heading_key: &str) -> bool {
-        self.whole.iter().any(|title| segments(title).iter().any(|(_, part)| key(part) == heading_key))
+    fn is_part(&self, key: &str) -> bool {
+        self.stated.iter().any(|stated| stated.parts.iter().any(|part| part == key))
+    }
+
+    /// The first heading that says in other words what a title says.
+    fn related<'s, 'a>(&self, headings: &'s [Seen<'a>]) -> Option<&'s Seen<'a>> {
+        let titles: Vec<String> = self.stated.iter().map(|stated| stated.clean.to_lowercase()).collect();
+        let alone = headings.len() == 1;
+        headings.iter().find(|seen| {
+            let heading = seen.heading.text.to_lowercase();
+            titles.iter().any(|title| are_related(&heading, title, alone))
+        })
     }
 
     /// The headline in a heading: without the kicker above it, the subtitle below it, the site's name behind it.
-    fn proper(&self, heading: &Heading<'_>, sections: &[&str]) -> String {
-        let text = self.headline_in(heading);
+    fn proper(&self, seen: &Seen<'_>, sections: &[&str]) -> String {
+        let text = self.headline_in(seen);
         let named = |part: &str| {
             let part = key(part);
-            self.names.contains(&part) || sections.iter().any(|section| key(section) == part)
+            self.is_site(&part) || sections.iter().any(|section| key(section) == part)
         };
-        match segments(&text).as_slice() {
+        let text = match segments(&text).as_slice() {
             [.., (start, last), (_, end)] if named(end) => text[..start + last.len()].to_owned(),
             _ => text,
-        }
+        };
+        let text = before_the_label(&text).map_or(text.as_str(), |before| before);
+        behind_the_date(text).to_owned()
     }
 
-    fn headline_in(&self, heading: &Heading<'_>) -> String {
-        let whole = key(&heading.text);
+    fn headline_in(&self, seen: &Seen<'_>) -> String {
+        let Seen { heading, key: whole } = seen;
         if let Some(core) = &heading.core
             && core.split_whitespace().count() > 1
             && whole.ends_with(&key(core))
@@ -249,18 +290,32 @@ impl Statements {
         }
         let is_stated = |part: &str| {
             let part = key(part);
-            part.len() > 7 && self.clean.iter().any(|title| key(title) == part)
+            part.len() > 7 && self.is_stated(&part)
         };
         let cuts = || (1..heading.pieces.len()).map(|at| heading.pieces.split_at(at));
         let below_kicker = cuts().map(|(_, rest)| rest.join(" ")).find(|part| is_stated(part));
         let above_subtitle = || {
-            if is_stated(&heading.text) {
+            if self.is_stated(whole) {
                 return None;
             }
             let told = cuts().filter(|(_, rest)| rest.len() > 1 || rest[0].split_whitespace().count() > 2);
             told.map(|(part, _)| part.join(" ")).find(|part| is_stated(part) && !part.ends_with(':'))
         };
-        below_kicker.or_else(above_subtitle).unwrap_or_else(|| heading.text.clone())
+        // Boxes of their own set the kicker off, which without them runs into the headline.
+        let set_off = || {
+            let parted = |kicker: &str| {
+                let kicker = key(kicker);
+                self.stated
+                    .iter()
+                    .any(|stated| stated.key == *whole && is_parted_behind(&stated.clean, &kicker))
+            };
+            let bare = |piece: &str| piece.ends_with(|c: char| c.is_alphanumeric());
+            let kicker = cuts()
+                .find(|(part, _)| part.last().is_some_and(|last| bare(last)) && parted(&part.join(" ")));
+            let behind = |rest: &[String]| rest.join(" ").trim_start_matches(['-', '–', '—', ' ']).to_owned();
+            kicker.map(|(_, rest)| behind(rest)).filter(|rest| !rest.starts_with(':'))
+        };
+        below_kicker.or_else(above_subtitle).or_else(set_off).unwrap_or_else(|| heading.text.clone())
     }
 }
 
@@ -270,97 +325,19 @@ fn confirms(title: &str, heading: &str) -> bool {
     long.contains(short) && short.len() * 2 >= long.len()
 }
 
-/// Whether a visible headline says in other words what a declared one says. Where it stands `alone` on the page one
-/// word in common will do; else it may be a menu's label.
+/// Whether a visible headline says in other words what a declared one says, both in lower case. Where it stands `alone`
+/// on the page one word in common will do; else it may be a menu's label, or a heading of the text.
 fn are_related(heading: &str, title: &str, alone: bool) -> bool {
-    let title = title.to_lowercase();
-    let heading = heading.to_lowercase();
     let words: Vec<&str> =
         heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let tells = |word: &str| word.chars().count() > 3 || word.contains(is_ideograph);
     let shared = words.iter().filter(|word| tells(word) && title.contains(**word)).count();
     let phrase = words.len() > 2 || heading.contains(is_ideograph);
-    (alone && shared > 0) || (phrase && (shared > 1 || shared * 3 >= words.len()))
+    shared > 0 && (alone || (phrase && (shared > 1 || shared * 2 >= words.len())))
 }
 
 fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{9fff}')
-}
-
-/// What stands before the first bar: behind it follow section and site, where their names are not known.
-fn before_the_pipe(title: &str) -> &str {
-    match title.split_once(" | ") {
-        Some((before, _)) if before.split_whitespace().count() > 2 => before.trim(),
-        _ => title,
-    }
-}
-
-/// `title` without the parts that name the site, and what stands beyond them: its slogan.
-fn without_site_name(title: &str, names: &[String]) -> String {
-    let title = without_ideographic_site(title);
-    let parts = segments(title);
-    let is_site = |(_, part): &(usize, &str)| is_name_of_site(part, names);
-    let first = usize::from(parts.len() > 1 && is_site(&parts[0]));
-    let end = parts.iter().skip(first + 1).position(is_site).map_or(parts.len(), |at| first + 1 + at);
-    match (parts.get(first), parts.get(end - 1)) {
-        (Some((start, _)), Some((last, part))) => title[*start..last + part.len()].to_owned(),
-        _ => title.trim().to_owned(),
-    }
-}
-
-/// `title` without a site's name that a bare hyphen sets off, as in Chinese titles.
-fn without_ideographic_site(title: &str) -> &str {
-    match title.trim_end().rsplit_once(['-', '－', '—']) {
-        Some((before, site))
-            if before.ends_with(|c: char| !c.is_ascii_alphanumeric())
-                && site.chars().count() <= 10
-                && IDEOGRAPHIC_SITES.iter().any(|word| site.ends_with(word)) =>
-        {
-            before.trim_end_matches(['-', '－', '—', ' '])
-        }
-        _ => title,
-    }
-}
-
-/// The parts of a title between its separators, with their places.
-fn segments(title: &str) -> Vec<(usize, &str)> {
-    let mut parts = Vec::new();
-    let mut start = 0;
-    while start < title.len() {
-        let rest = &title[start..];
-        let next = SEPARATORS.iter().filter_map(|separator| Some((rest.find(separator)?, separator.len())));
-        // Of two that begin at one place the longer is meant.
-        let (at, length) =
-            next.min_by_key(|(at, length)| (*at, std::cmp::Reverse(*length))).unwrap_or((rest.len(), 0));
-        let part = rest[..at].trim();
-        if !part.is_empty() {
-            parts.push((start + rest.find(part).unwrap_or_default(), part));
-        }
-        start += at + length.max(1);
-    }
-    parts
-}
-
-/// The site's name in the title of one of its feeds: "Harbour Times » Feed".
-pub(super) fn site_of_feed_title(title: &str) -> Option<&str> {
-    let speaks_of_feeds = |part: &str| {
-        let part = part.to_lowercase();
-        ["feed", "rss", "atom", "comment", "kommentar", "commentaire", "comentario"]
-            .iter()
-            .any(|word| part.contains(word))
-    };
-    let parts = segments(title);
-    let (_, first) = parts.iter().find(|(_, part)| !speaks_of_feeds(part))?;
-    (parts.len() > 1 || !title.contains(' ')).then_some(*first)
-}
-
-fn is_name_of_site(part: &str, names: &[String]) -> bool {
-    let part = key(part);
-    names.iter().any(|name| {
-        part == *name
-            || (part.len() >= 4 && name.contains(&part))
-            || (name.len() >= 4 && part.contains(name) && part.len() <= name.len() * 3)
-    })
 }
 
 #[cfg(test)]
@@ -407,5 +384,63 @@ mod tests {
         let got = title(&["Most read"], Some("Ferries return"), "Ferries return | The Harbour Times");
         assert_eq!(got.as_deref(), Some("Ferries return"));
         assert_eq!(title(&[], None, ""), None);
+    }
+
+    #[test]
+    fn a_heading_of_the_text_does_not_pass_for_the_headline() {
+        let sections = ["What is a ferry?", "So many ferries!", "Next steps"];
+        let got = title(&sections, Some("Small ferries return to the old harbour"), "x");
+        assert_eq!(got.as_deref(), Some("Small ferries return to the old harbour"));
+        let lead = "The small ferries return to the old harbour. ".repeat(6);
+        let got = title(&[&lead], Some("Small ferries return"), "x");
+        assert_eq!(got.as_deref(), Some("Small ferries return"));
+    }
+
+    #[test]
+    fn of_two_confirmed_headings_the_address_spells_the_headline() {
+        let headings = [heading("News"), heading("Ferries return")];
+        let chosen = choose(&Sources {
+            headings: headings.iter().collect(),
+            declared: vec!["Ferries return".to_owned()],
+            element: "News - The Harbour Times",
+            site_names: vec!["The Harbour Times".to_owned()],
+            path: "/news/ferries-return",
+            ..Sources::default()
+        });
+        assert_eq!(chosen.unwrap().text, "Ferries return");
+    }
+
+    #[test]
+    fn what_a_template_sets_before_or_behind_goes() {
+        for (visible, headline) in [
+            ("Ferries return at last | Opinion", "Ferries return at last"),
+            ("23.01.2022 - Ferries return", "Ferries return"),
+            ("Ferries return at last | What passengers say", "Ferries return at last | What passengers say"),
+        ] {
+            assert_eq!(title(&[visible], Some(visible), visible).as_deref(), Some(headline));
+        }
+    }
+
+    #[test]
+    fn a_kicker_in_a_box_of_its_own_goes() {
+        let of_pieces = |pieces: &[&str], stated: &str| {
+            let heading = Heading {
+                text: pieces.join(" "),
+                pieces: pieces.iter().copied().map(str::to_owned).collect(),
+                ..Heading::default()
+            };
+            let sources = Sources { headings: vec![&heading], element: stated, ..Sources::default() };
+            choose(&sources).unwrap().text
+        };
+        assert_eq!(of_pieces(&["Harbour", "Ferries return"], "Harbour: Ferries return"), "Ferries return");
+        assert_eq!(of_pieces(&["Harbour", "– Ferries return"], "Harbour – Ferries return"), "Ferries return");
+        assert_eq!(
+            of_pieces(&["Harbour", "ferries return"], "Harbour ferries return"),
+            "Harbour ferries return"
+        );
+        assert_eq!(
+            of_pieces(&["Harbour", ": past, future"], "Harbour: past, future"),
+            "Harbour : past, future"
+        );
     }
 }

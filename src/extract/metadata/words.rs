@@ -103,163 +103,6 @@ impl Roles {
     }
 }
 
-/// Words that stand before an author's name. Lower case, with what joins them to the name.
-pub(super) const BYLINE_OPENINGS: &[&str] = &[
-    "written by",
-    "words by",
-    "story by",
-    "posted by",
-    "published by",
-    "article by",
-    "text by",
-    "report by",
-    "reported by",
-    "authored by",
-    "by",
-    "author",
-    "authors",
-    "writer",
-    "von",
-    "text von",
-    "ein artikel von",
-    "ein beitrag von",
-    "eine analyse von",
-    "ein kommentar von",
-    "ein interview von",
-    "ein gastbeitrag von",
-    "aus dem",
-    "geschrieben von",
-    "veröffentlicht von",
-    "autor",
-    "autorin",
-    "autoren",
-    "par",
-    "publié par",
-    "écrit par",
-    "rédigé par",
-    "auteur",
-    "por",
-    "escrito por",
-    "escribe",
-    "publicado por",
-    "redacción por",
-    "texto",
-    "autora",
-    "autores",
-    "di",
-    "scritto da",
-    "a cura di",
-    "pubblicato da",
-    "da",
-    "autore",
-    "автор",
-    "авторы",
-    "текст",
-    "autorka",
-    "autorzy",
-    "opracował",
-    "opracowała",
-    "tekst",
-    "του",
-    "της",
-    "γράφει ο",
-    "γράφει η",
-    "από τον",
-    "από την",
-    "συντάκτης",
-    "yazan",
-    "yazar",
-    "haber",
-    "بقلم",
-    "كتب",
-    "كتبت",
-    "نویسنده",
-    "نوشته",
-    "به قلم",
-    "作者",
-    "记者",
-    "記者",
-    "撰文",
-    "文",
-    "執筆者",
-    "著者",
-    "執筆",
-    "筆者",
-];
-
-/// What follows a "by" inside a line that begins with something else, a date for example.
-pub(super) fn inner_byline(text: &str) -> Option<&str> {
-    const JOINTS: &[&str] = &[
-        " by ", " By ", " BY ", " von ", " Von ", " par ", " Par ", " por ", " Por ", "\nby\n", "\nBy\n",
-        "\nvon\n",
-    ];
-    let (before, after) =
-        JOINTS.iter().filter_map(|joint| text.split_once(joint)).min_by_key(|(before, _)| before.len())?;
-    // A sentence may go on with "by": what stands before a byline is short or a date.
-    (before.chars().count() < 40 || may_hold_date(before)).then_some(after)
-}
-
-/// Whether a short text begins as bylines do.
-pub(super) fn opens_byline(text: &str) -> bool {
-    byline_opening(text).is_some()
-}
-
-/// `text` up to where it goes on with others who had a hand in it: editors, checkers, photographers.
-pub(super) fn without_other_hands(text: &str) -> &str {
-    const OTHERS: &[&str] = &[
-        "edited by",
-        "reviewed by",
-        "fact check",
-        "fact-check",
-        "medically",
-        "photograph",
-        "photo by",
-        "photos by",
-        "illustrat",
-        "translated",
-        "advertiser",
-        "übersetz",
-        "geprüft",
-        "fotos:",
-        "foto:",
-        "bild:",
-        "edited von",
-    ];
-    let found = OTHERS.iter().filter_map(|other| {
-        let mut places = text.char_indices().map(|(at, _)| at);
-        places.find(|at| strip_prefix_ignoring_case(&text[*at..], other).is_some())
-    });
-    found.min().map_or(text, |at| &text[..at])
-}
-
-/// Whether a short text begins with words that open nothing but a byline: "written by", not "by".
-pub(super) fn opens_byline_in_full(text: &str) -> bool {
-    byline_opening(text).is_some_and(|rest| text.len() - rest.len() > 6)
-}
-
-/// What follows the words that open a byline, where `text` begins with them.
-pub(super) fn byline_opening(text: &str) -> Option<&str> {
-    let mut longest = None;
-    let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', ' ', '\u{a0}']);
-    // Asked of every short text of a page: one byte, blind to ASCII case, tells most openings apart.
-    let initial = text.bytes().next()? | 0x20;
-    for opening in BYLINE_OPENINGS.iter().filter(|opening| opening.as_bytes()[0] | 0x20 == initial) {
-        let Some(rest) = strip_prefix_ignoring_case(text, opening) else { continue };
-        let ends_here = match rest.chars().next() {
-            None => true,
-            Some(next) => !next.is_alphanumeric() || !opening.is_ascii() && is_ideograph(opening),
-        };
-        if ends_here && longest.is_none_or(|before: &str| rest.len() < before.len()) {
-            longest = Some(rest);
-        }
-    }
-    longest.map(|rest| rest.trim_start_matches([':', '：', '/', '／', '|', '-', '–', '\u{a0}', ' ', '\n']))
-}
-
-fn is_ideograph(text: &str) -> bool {
-    text.starts_with(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
-}
-
 /// The words of class names, in lower case.
 fn class_words(class: &str) -> impl Iterator<Item = String> {
     class.split(|c: char| !c.is_ascii_alphabetic()).map(str::to_ascii_lowercase)
@@ -390,6 +233,38 @@ pub(super) fn speaks_of_change(text: &str) -> bool {
         "تحديث",
         "به‌روز",
         "更新",
+    ];
+    let lower = text.to_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// Whether a date's own words say that it is the date of the publication.
+pub(super) fn speaks_of_publication(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "published",
+        "posted on",
+        "press release",
+        "erschienen am",
+        "veröffentlicht",
+        "pressemitteilung vom",
+        "artikel vom",
+        "beitrag vom",
+        "meldung vom",
+        "erstellt am",
+        "geschrieben am",
+        "publié le",
+        "mis en ligne",
+        "paru le",
+        "publicado",
+        "pubblicato",
+        "опубликовано",
+        "opublikowano",
+        "δημοσιεύ",
+        "yayın",
+        "发布",
+        "發布",
+        "公開日",
+        "掲載",
     ];
     let lower = text.to_lowercase();
     WORDS.iter().any(|word| lower.contains(word))
