@@ -130,6 +130,7 @@ impl Daemon {
         let plan = plan(&config, fetcher)?;
         let store = Store::open(&config.database, clock.clone()).await?;
         let lock = store.lock_for_running().await?;
+        plan.fetcher.recall_pauses(store.host_pauses().await?);
         sync_feeds(&store, &plan).await?;
         let (plan, in_force) = watch::channel(Arc::new(plan));
         let settings = &config.pipeline;

@@ -99,6 +99,7 @@ impl Stage for Feeds {
     }
 
     async fn record(&self, done: &[PollRecord]) -> Result<(), StoreError> {
+        self.shared.keep_pauses().await;
         let reports = self.shared.store.feed_polls_record(done).await?;
         let tally = &self.shared.tally;
         let mut has_entries = false;
@@ -182,8 +183,8 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
     Worked::Done(concluded(shared, &plan, &options, &feed, answer))
 }
 
-/// A feed whose host has asked, in answer to another request, to be left alone. It is recorded, not put off: the pause
-/// outlasts this process.
+/// A feed whose host has asked, in answer to another request, to be left alone. The pause itself is kept with the host;
+/// the feed is recorded so that it says itself when it is due, and why then.
 fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     let now = shared.clock.now();
     let at = later(now, wait);

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_retention"),
     migration!(6, "0006_websub"),
     migration!(7, "0007_first_by_content"),
+    migration!(8, "0008_host_pauses"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

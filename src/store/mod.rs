@@ -21,6 +21,7 @@ use crate::clock::Clock;
 mod feeds;
 mod polls;
 mod websub;
+mod host_pauses;
 mod entries;
 mod finish;
 mod batch;

@@ -20,7 +20,7 @@
 //! | 15 Age, Expires, Date, no-cache | `timing::b14_b15_freshness_is_honoured` |
 //! | 16 Retry-After | `timing::b16_retry_after_is_obeyed_and_capped` |
 //! | 17 an error hurries nothing | `timing::b17_b19_failures_slow_down_and_are_forgiven` |
-//! | 18 the pause of a host or of a feed | `timing::b18_a_pause_is_the_hosts_or_the_feeds` |
+//! | 18 the pause of a host or of a feed | `timing::b18_a_pause_is_the_hosts_or_the_feeds`, `timing::b18_a_pages_pause_outlasts_the_process` |
 //! | 19 no feed dies for good | `timing::b17_b19_failures_slow_down_and_are_forgiven` |
 //! | 20 jitter across feeds, gaps within a host | `timing::b20_feeds_drift_apart`, `fetch::feeds_and_pages_share_a_hosts_turns_and_waiting_costs_no_time` |
 //! | 21 ttl, sy:update*, skipHours, skipDays | `timing::b21_the_feeds_own_wishes` |
