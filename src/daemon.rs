@@ -268,6 +268,7 @@ impl Daemon {
     ) -> Result<SocketAddr, DaemonError> {
         let router = http::router(Surface {
             store: self.shared.store.clone(),
+            clock: self.shared.clock.clone(),
             workers: self.shared.workers.clone(),
             metrics,
             soft: lifecycle.soft(),
