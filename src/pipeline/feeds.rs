@@ -11,7 +11,7 @@ use url::Url;
 
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
-use super::websub::note_hubs;
+use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally, later};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, url_without_link};
@@ -64,7 +64,8 @@ impl Stage for Feeds {
             return Ok(Vec::new());
         }
         let lease = self.shared.plan.borrow().settings.lease;
-        let due = self.shared.store.feeds_claim_due(lease, limit).await?;
+        let mut due = self.shared.store.feeds_claim_due(lease, limit).await?;
+        look_for_hubs(&self.shared, &mut due).await?;
         let Some(round) = &self.round else { return Ok(due) };
         let now = self.shared.clock.now();
         let (first, again): (Vec<_>, Vec<_>) = {

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(6, "0006_websub"),
     migration!(7, "0007_first_by_content"),
     migration!(8, "0008_host_pauses"),
+    migration!(9, "0009_websub_ends"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -50,7 +50,7 @@ pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use retention::Cutoff;
-pub use websub::{HubOffer, HubSubscription};
+pub use websub::{HubEnding, HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.
 #[derive(Clone, Debug)]
