@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use feedmill::model::Record;
 use feedmill::schedule::Decision;
 use jiff::SignedDuration;
 
@@ -210,7 +211,9 @@ async fn b18_pages_wait_for_their_host_too() {
     mill.advance(SignedDuration::from_mins(61));
     mill.once().await;
     assert_eq!(server.requests("/page").len(), 1, "no failure was counted, and the page comes");
-    assert_eq!(mill.records().await.len(), 1);
+    // The feed that was busy may be polled by then as well, and its entry is an article too.
+    let is_of_page = |record: &Record| record.url == server.url("/page");
+    assert_eq!(mill.records().await.iter().filter(|record| is_of_page(record)).count(), 1);
 }
 
 /// A page's word counts as a feed's does: for the whole host, bounded, and beyond the process that heard it.
