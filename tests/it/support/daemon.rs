@@ -25,7 +25,6 @@ pub(crate) struct TestDaemon {
     schedule: String,
     output: String,
     tables: String,
-    host_concurrency: u8,
     dir: TempDir,
 }
 
@@ -45,7 +44,6 @@ impl TestDaemon {
             schedule: String::new(),
             output: String::new(),
             tables: String::new(),
-            host_concurrency: 16,
             dir,
         }
     }
@@ -59,12 +57,6 @@ impl TestDaemon {
     /// Adds lines to `[schedule]`.
     pub(crate) fn schedule(mut self, lines: &str) -> Self {
         writeln!(self.schedule, "{lines}").unwrap();
-        self
-    }
-
-    /// Requests at once to one host.
-    pub(crate) fn host_concurrency(mut self, requests: u8) -> Self {
-        self.host_concurrency = requests;
         self
     }
 
@@ -124,7 +116,7 @@ listen = "127.0.0.1:0"
 [fetch]
 allow = ["127.0.0.0/8"]
 host_min_gap_ms = 0
-host_concurrency = {}
+host_concurrency = 16
 {}[schedule]
 initial_spread_secs = 0
 {}[output]
@@ -133,7 +125,6 @@ dir = "{}"
 {}
 {}"#,
             dir.join("feedmill.db").display(),
-            self.host_concurrency,
             self.fetch,
             self.schedule,
             output_dir(dir).display(),
