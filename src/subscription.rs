@@ -4,7 +4,7 @@
 //! Polling never depends on it. Until a hub has confirmed the subscription, after it has denied it, and when a lease has run
 //! out because the hub fell silent, the feed is polled as any other.
 //!
-//! A subscription that is wanted no more becomes an [`Ending`]: the hub is asked to end it, and asks back whether that was
+//! A subscription that is wanted no more becomes an `Ending`: the hub is asked to end it, and asks back whether that was
 //! meant. Where it hears nothing of the kind it delivers in vain until its lease is over.
 
 use std::time::Duration;
