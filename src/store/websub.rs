@@ -91,7 +91,8 @@ impl Store {
     }
 
     /// The subscriptions whose hubs are to be asked, at most `limit`, each already noted as asked, and to be delivered below
-    /// `callback_url`: a hub may confirm before it answers, and no other process asks as well.
+    /// `callback_url`: a hub may confirm before it answers, and no other process asks as well. To a hub another address is
+    /// another subscription: where one was promised at an address of before, that is to be ended.
     pub async fn subscriptions_claim_due(
         &self,
         callback_url: &Url,
@@ -105,11 +106,17 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         let mut due: Vec<HubSubscription> = models("subscriptions", &rows)?;
+        let mut moved = Vec::new();
         for known in &mut due {
+            let callback = callback_url.join(&known.token).ok();
+            if known.callback != callback {
+                moved.extend(known.ending(now));
+                known.callback = callback;
+            }
             known.subscription.asking(now);
-            known.callback = callback_url.join(&known.token).ok();
             update(&mut tx, known).await?;
         }
+        insert_endings(&mut tx, &moved).await?;
         tx.commit().await?;
         Ok(due)
     }
@@ -242,16 +249,14 @@ async fn end(
     unwanted: &[&HubSubscription],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let endings: Vec<HubEnding> = unwanted
-        .iter()
-        .filter_map(|known| {
-            let ending = Ending::of(&known.subscription, known.callback.clone()?, now)?;
-            Some(HubEnding { token: known.token.clone(), ending })
-        })
-        .collect();
     DELETE.execute(tx, unwanted, |query, known| query.bind(known.feed_id.0)).await?;
+    let endings: Vec<HubEnding> = unwanted.iter().filter_map(|known| known.ending(now)).collect();
+    insert_endings(tx, &endings).await
+}
+
+async fn insert_endings(tx: &mut AnyConnection, endings: &[HubEnding]) -> Result<(), StoreError> {
     INSERT_ENDINGS
-        .execute(tx, &endings, |query, HubEnding { token, ending }| {
+        .execute(tx, endings, |query, HubEnding { token, ending }| {
             query
                 .bind(token.clone())
                 .bind(ending.topic.as_str())
@@ -288,6 +293,14 @@ async fn update(tx: &mut AnyConnection, known: &HubSubscription) -> Result<(), S
         .execute(tx)
         .await?;
     Ok(())
+}
+
+impl HubSubscription {
+    /// Its end, where there is one to ask for.
+    fn ending(&self, now: Timestamp) -> Option<HubEnding> {
+        let ending = Ending::of(&self.subscription, self.callback.clone()?, now)?;
+        Some(HubEnding { token: self.token.clone(), ending })
+    }
 }
 
 impl TryFrom<Row<'_>> for HubSubscription {

@@ -13,6 +13,7 @@ on_both!(
     only_what_a_hub_has_confirmed_is_ended,
     feeds_polled_no_more_and_all_feeds_end_their_subscriptions,
     hubs_are_looked_for_once,
+    what_was_promised_at_another_address_is_ended,
 );
 
 const CALLBACK: &str = "https://feeds.example/hubs/";
@@ -193,4 +194,20 @@ async fn hubs_are_looked_for_once(bench: &Bench) {
     bench.store.hub_looks_note(&ids[..2]).await.unwrap();
     let looks = bench.store.hub_looks(&ids).await.unwrap();
     assert!(looks.contains(&ids[0]) && looks.contains(&ids[1]) && looks.len() == 2);
+}
+
+async fn what_was_promised_at_another_address_is_ended(bench: &Bench) {
+    let id = feed_id(bench).await;
+    confirmed(bench, id, "a").await;
+    bench.pass(50_000);
+    let elsewhere = url("https://elsewhere.example/hubs/");
+    let renewed = bench.store.subscriptions_claim_due(&elsewhere, 10).await.unwrap().remove(0);
+    assert_eq!(renewed.callback, Some(elsewhere.join("a").unwrap()));
+    let due = bench.store.subscription_endings_claim_due(10).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].ending.callback.as_str(), format!("{CALLBACK}a"));
+    assert!(of(bench, "a").await.is_some(), "it goes on at the new one");
+    bench.pass(3_600);
+    bench.store.subscriptions_claim_due(&elsewhere, 10).await.unwrap();
+    assert_eq!(bench.store.subscription_endings_claim_due(10).await.unwrap()[0].ending.attempts, 2);
 }
