@@ -67,7 +67,7 @@ pub struct Daemon {
     feeds_configured: Notify,
     output: Option<Folder>,
     http_listen: Option<SocketAddr>,
-    callback: Option<Callback>,
+    callback: Callback,
     fixed: Fixed,
     _lock: RunLock,
 }
@@ -75,15 +75,24 @@ pub struct Daemon {
 /// Where hubs call.
 #[derive(Clone, Copy, Debug)]
 struct Callback {
-    listen: SocketAddr,
+    listen: Option<SocketAddr>,
     max_body_bytes: usize,
 }
 
 impl Callback {
-    fn of(config: &Config) -> Option<Self> {
+    fn of(config: &Config) -> Self {
         let max_body_bytes = usize::try_from(config.fetch.feed_max_body_bytes).unwrap_or(usize::MAX);
-        config.websub.as_ref().map(|websub| Self { listen: websub.listen, max_body_bytes })
+        Self { listen: config.hub_listen, max_body_bytes }
     }
+}
+
+/// Where a running daemon listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// The service surface.
+    pub http: Option<SocketAddr>,
+    /// Where hubs call.
+    pub hubs: Option<SocketAddr>,
 }
 
 /// Settings that change with a restart only: their keys, and their values for comparison.
@@ -132,7 +141,11 @@ impl Daemon {
         let plan = plan(&config, fetcher)?;
         let store = Store::open(&config.database, clock.clone()).await?;
         let lock = store.lock_for_running().await?;
+        plan.fetcher.recall_pauses(store.host_pauses().await?);
         sync_feeds(&store, &plan).await?;
+        if plan.websub.is_none() {
+            store.subscriptions_end_all().await?;
+        }
         let (plan, in_force) = watch::channel(Arc::new(plan));
         let settings = &config.pipeline;
         let shared = Shared {
@@ -175,8 +188,13 @@ impl Daemon {
         let fetcher = self.shared.plan().fetcher.reconfigured(config.fetch.clone())?;
         let plan = plan(&config, fetcher)?;
         let synced = sync_feeds(&self.shared.store, &plan).await?;
+        if plan.websub.is_none() {
+            self.shared.store.subscriptions_end_all().await?;
+        }
         self.plan.send_replace(Arc::new(plan));
         self.feeds_configured.notify_one();
+        // Feeds that are no longer configured are no longer subscribed to.
+        self.shared.hubs_found.notify_one();
         for key in self.fixed.changed(&Fixed::of(&config)) {
             tracing::warn!(key, "this setting changes with a restart only");
         }
@@ -220,18 +238,18 @@ impl Daemon {
         Ok(())
     }
 
-    /// Starts everything on `lifecycle`, which also stops it. Returns the address of the service surface.
+    /// Starts everything on `lifecycle`, which also stops it. Returns where it listens.
     pub async fn start(
         self: Arc<Self>,
         lifecycle: &Lifecycle,
         metrics: Metrics,
-    ) -> Result<Option<SocketAddr>, DaemonError> {
-        let address = match self.http_listen {
+    ) -> Result<Addresses, DaemonError> {
+        let http = match self.http_listen {
             Some(address) => Some(self.listen(address, lifecycle, metrics).await?),
             None => None,
         };
-        if let Some(callback) = self.callback {
-            self.listen_to_hubs(callback, lifecycle).await?;
+        let hubs = self.listen_to_hubs(lifecycle).await?;
+        if hubs.is_some() {
             let (daemon, soft) = (Arc::clone(&self), lifecycle.soft());
             lifecycle.spawn("websub", async move { websub::run(&daemon.shared, &soft).await });
         }
@@ -256,7 +274,7 @@ impl Daemon {
         if self.output.is_some() {
             lifecycle.spawn("files", async move { self.keep_writing_files(&all_stored).await });
         }
-        Ok(address)
+        Ok(Addresses { http, hubs })
     }
 
     /// Removes what is old enough, now and every hour.
@@ -277,6 +295,7 @@ impl Daemon {
     ) -> Result<SocketAddr, DaemonError> {
         let router = http::router(Surface {
             store: self.shared.store.clone(),
+            clock: self.shared.clock.clone(),
             workers: self.shared.workers.clone(),
             metrics,
             soft: lifecycle.soft(),
@@ -286,14 +305,27 @@ impl Daemon {
         Ok(bound)
     }
 
-    async fn listen_to_hubs(&self, callback: Callback, lifecycle: &Lifecycle) -> Result<(), DaemonError> {
-        let router = http::websub::router(http::websub::Callback {
-            shared: self.shared.clone(),
-            max_body_bytes: callback.max_body_bytes,
-        });
-        let bound = serve("hubs", callback.listen, "[websub] listen", router, lifecycle).await?;
-        tracing::info!(address = %bound, "listening to hubs");
-        Ok(())
+    /// Listens to hubs where WebSub is on; where it is off, as long as there are subscriptions to be ended, since a hub asks
+    /// whether that is meant.
+    async fn listen_to_hubs(&self, lifecycle: &Lifecycle) -> Result<Option<SocketAddr>, DaemonError> {
+        let Callback { listen: Some(address), max_body_bytes } = self.callback else { return Ok(None) };
+        let is_on = self.shared.plan().websub.is_some();
+        if !is_on && self.shared.store.subscription_endings_next_due().await?.is_none() {
+            return Ok(None);
+        }
+        let router =
+            http::websub::router(http::websub::Callback { shared: self.shared.clone(), max_body_bytes });
+        match serve("hubs", address, "[websub] listen", router, lifecycle).await {
+            Ok(bound) => {
+                tracing::info!(address = %bound, "listening to hubs");
+                Ok(Some(bound))
+            }
+            Err(error) if !is_on => {
+                tracing::warn!(error = %error, "subscriptions cannot be ended: their leases will run out");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What the pipeline's halves share, for a test that answers as a hub would.

@@ -213,6 +213,15 @@ pub struct DueFeed {
     pub history: crate::schedule::History,
 }
 
+/// A host that has asked to be left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPause {
+    /// Its name, with the port where that is not the usual one.
+    pub host: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
 /// What a feed says about when it wants to be polled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -3,6 +3,9 @@
 //!
 //! Polling never depends on it. Until a hub has confirmed the subscription, after it has denied it, and when a lease has run
 //! out because the hub fell silent, the feed is polled as any other.
+//!
+//! A subscription that is wanted no more becomes an `Ending`: the hub is asked to end it, and asks back whether that was
+//! meant. Where it hears nothing of the kind it delivers in vain until its lease is over.
 
 use std::time::Duration;
 
@@ -19,6 +22,8 @@ const FIRST_PATIENCE: Duration = Duration::from_hours(1);
 const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
 /// How long a denial is taken for an answer.
 const DENIED_FOR: Duration = Duration::from_hours(7 * 24);
+/// How often a hub is asked to end a subscription before it is left to run out.
+const MOST_ENDINGS: u32 = 5;
 /// Leases outside these bounds are taken for the nearest: a hub must not have us knock each second, nor stay for ever.
 const SHORTEST_LEASE: Duration = Duration::from_mins(10);
 const LONGEST_LEASE: Duration = Duration::from_hours(90 * 24);
@@ -82,9 +87,8 @@ impl Subscription {
         if !self.is_active(now) {
             self.state = SubscriptionState::Requested;
         }
-        let patience = FIRST_PATIENCE.saturating_mul(1 << self.attempts.min(8)).min(LONGEST_PATIENCE);
+        self.act_at = after(now, patience(self.attempts));
         self.attempts = self.attempts.saturating_add(1);
-        self.act_at = after(now, patience);
     }
 
     /// The hub asks whether `topic` was meant, and grants `lease`. It is asked again when half of that is over.
@@ -112,8 +116,62 @@ impl Subscription {
     }
 
     fn check_topic(&self, topic: &str) -> Result<(), NotOurs> {
-        if topic == self.topic.as_str() { Ok(()) } else { Err(NotOurs::Topic) }
+        check_topic(&self.topic, topic)
     }
+}
+
+/// A subscription that is wanted no more, until its lease is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// What was subscribed to.
+    pub topic: Url,
+    /// Who delivers it.
+    pub hub: Url,
+    /// Where the hub was told to deliver: with the topic, the name of the subscription.
+    pub callback: Url,
+    /// How often the hub was asked to end it.
+    pub attempts: u32,
+    /// When the hub is to be asked next; never where that is when the lease ends.
+    pub act_at: Timestamp,
+    /// When the lease ends, and with it all of this.
+    pub expires_at: Timestamp,
+}
+
+impl Ending {
+    /// The end of `subscription`, where there is one to ask for: a hub that has promised nothing, or whose promise is over,
+    /// has nothing to end.
+    pub fn of(subscription: &Subscription, callback: Url, now: Timestamp) -> Option<Self> {
+        let expires_at = subscription.expires_at.filter(|_| subscription.is_active(now))?;
+        let Subscription { topic, hub, .. } = subscription.clone();
+        Some(Self { topic, hub, callback, attempts: 0, act_at: now, expires_at })
+    }
+
+    /// The hub is about to be asked. Noted before the request goes out, as for the subscription.
+    pub fn asking(&mut self, now: Timestamp) {
+        let next = after(now, patience(self.attempts));
+        self.attempts = self.attempts.saturating_add(1);
+        self.act_at = if self.attempts < MOST_ENDINGS { next.min(self.expires_at) } else { self.expires_at };
+    }
+
+    /// The hub asks whether the end of the subscription to `topic` was meant, or says that there is none.
+    pub fn verify(&mut self, topic: &str) -> Result<(), NotOurs> {
+        check_topic(&self.topic, topic)?;
+        if self.attempts == 0 {
+            return Err(NotOurs::Unasked);
+        }
+        // Kept, since the hub may not hear the answer and ask again.
+        self.act_at = self.expires_at;
+        Ok(())
+    }
+}
+
+/// How long a hub is waited for that was asked so often before.
+fn patience(attempts: u32) -> Duration {
+    FIRST_PATIENCE.saturating_mul(1 << attempts.min(8)).min(LONGEST_PATIENCE)
+}
+
+fn check_topic(ours: &Url, topic: &str) -> Result<(), NotOurs> {
+    if topic == ours.as_str() { Ok(()) } else { Err(NotOurs::Topic) }
 }
 
 /// Whether `signature`, the `X-Hub-Signature` header, is that of `body` under `secret`. None at all is no signature.
@@ -208,6 +266,44 @@ mod tests {
         assert!(!subscription.is_active(at(3)));
         assert_eq!(subscription.verify(TOPIC, DAY, at(3)), Err(NotOurs::Unasked));
         assert_eq!(subscription.act_at, at(2 + 7 * 86_400));
+    }
+
+    #[test]
+    fn only_what_a_hub_has_promised_is_ended() {
+        let callback: Url = "https://feeds.example/hubs/1".parse().unwrap();
+        let end = |subscription: &Subscription, now| Ending::of(subscription, callback.clone(), now);
+        let mut subscription = wanted();
+        assert_eq!(end(&subscription, at(0)), None);
+        subscription.asking(at(0));
+        assert_eq!(end(&subscription, at(1)), None, "it may still be denied, and is not answered any more");
+        subscription.verify(TOPIC, DAY, at(1)).unwrap();
+        assert_eq!(end(&subscription, at(86_401)), None, "it has run out");
+        let mut ending = end(&subscription, at(10)).unwrap();
+        assert_eq!((ending.act_at, ending.expires_at), (at(10), at(86_401)));
+        assert_eq!(ending.verify(TOPIC), Err(NotOurs::Unasked), "a hub does not end it on its own");
+        ending.asking(at(10));
+        assert_eq!(ending.act_at, at(3_610));
+        assert_eq!(ending.verify("https://a.example/other"), Err(NotOurs::Topic));
+        ending.verify(TOPIC).unwrap();
+        assert_eq!(ending.act_at, ending.expires_at, "nothing more is asked");
+        ending.verify(TOPIC).unwrap();
+        subscription.deny(TOPIC, at(20)).unwrap();
+        assert_eq!(end(&subscription, at(30)), None);
+    }
+
+    #[test]
+    fn a_hub_that_will_not_end_it_is_left_alone() {
+        let mut subscription = wanted();
+        subscription.asking(at(0));
+        subscription.verify(TOPIC, DAY * 30, at(0)).unwrap();
+        let callback: Url = "https://feeds.example/hubs/1".parse().unwrap();
+        let mut ending = Ending::of(&subscription, callback, at(0)).unwrap();
+        let mut asked = 0;
+        while ending.act_at < ending.expires_at {
+            ending.asking(ending.act_at);
+            asked += 1;
+        }
+        assert_eq!(asked, MOST_ENDINGS);
     }
 
     #[test]

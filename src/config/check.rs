@@ -294,14 +294,14 @@ impl Checker<'_> {
         })
     }
 
-    /// Subscriptions, where there is an address for hubs to call.
-    pub(super) fn websub(&mut self, raw: &Raw) -> Option<websub::Settings> {
+    /// Where hubs' calls arrive, and subscriptions, where there is an address for hubs to call.
+    pub(super) fn websub(&mut self, raw: &Raw) -> (Option<SocketAddr>, Option<websub::Settings>) {
         let Raw { websub: raw, http, .. } = raw;
         let callback_url = self.parsed("websub.callback_url", &raw.callback_url, callback_url);
         let listen = self.listen("websub.listen", &raw.listen);
         let poll_interval = self.secs("websub.poll_interval_secs", raw.poll_interval_secs, INTERVAL_SECS);
         let lease = self.secs("websub.lease_secs", raw.lease_secs, 3_600..=90 * DAY_SECS);
-        let callback_url = callback_url?;
+        let Some(callback_url) = callback_url else { return (listen, None) };
         if raw.listen.is_empty() {
             self.refuse("websub.listen", None, "must be set where callback_url is");
         } else if raw.listen == http.listen && listen.is_some_and(|listen| listen.port() != 0) {
@@ -312,7 +312,8 @@ impl Checker<'_> {
                 "hubs call from outside, where metrics and records must not be seen",
             );
         }
-        Some(websub::Settings { callback_url, listen: listen?, poll_interval, lease })
+        let settings = listen.map(|listen| websub::Settings { callback_url, listen, poll_interval, lease });
+        (listen, settings)
     }
 
     pub(super) fn stop_timeout(&mut self, raw: &raw::Lifecycle) -> Duration {

@@ -62,6 +62,8 @@ pub struct Config {
     pub http_listen: Option<SocketAddr>,
     /// `[websub]`: how feeds are subscribed to; not at all where `None`.
     pub websub: Option<pipeline::websub::Settings>,
+    /// `[websub] listen`: where hubs' calls arrive, also those about the ends of subscriptions once WebSub is off.
+    pub hub_listen: Option<SocketAddr>,
     /// `[lifecycle] stop_timeout_secs`: how long a soft stop may take.
     pub stop_timeout: Duration,
     /// `[log]`.
@@ -138,6 +140,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let mut feeds = Feeds::new(Arc::clone(&feed_defaults));
     feeds.add_tables(&raw.feed, &mut checker);
     checker.sites(&raw.site);
+    let (hub_listen, websub) = checker.websub(&raw);
     let mut config = Config {
         database: checker.database(&raw.database, &state_dir),
         fetch: checker.fetch(&raw),
@@ -145,7 +148,8 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         dedup: checker.dedup(&raw.dedup),
         sites: Vec::new(),
         http_listen: checker.http_listen(&raw.http),
-        websub: checker.websub(&raw),
+        websub,
+        hub_listen,
         stop_timeout: checker.stop_timeout(&raw.lifecycle),
         log: checker.log(&raw.log),
         feeds: HashMap::new(),

@@ -21,7 +21,7 @@ type Ends = u16;
 
 /// The second stage. Trees are not walked down: each walk is a row of jumps that no processor foresees. Most questions are
 /// answered with yes, which is where nothing is to be done; each no strikes out the ends behind its yes, and the first end
-/// that is left is the one that a walk would come to (QuickScorer, Lucchese et al. 2015).
+/// that is left is the one that a walk would come to (`QuickScorer`, Lucchese et al. 2015).
 #[derive(Clone, Debug)]
 pub(crate) struct Trees {
     /// By feature: the trees that ask for it, and which of their ends it leaves.

@@ -19,7 +19,7 @@ use super::{
     links, robots,
 };
 use crate::clock::Clock;
-use crate::model::Validators;
+use crate::model::{HostPause, Validators};
 use crate::telemetry::metrics;
 
 const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
@@ -124,6 +124,26 @@ impl Fetcher {
         let fetcher = Self::new(settings, self.0.clock.clone())?;
         fetcher.0.hosts.take_pauses(&self.0.hosts);
         Ok(fetcher)
+    }
+
+    /// Leaves hosts alone that an earlier process was asked to, as far as the settings obey them now.
+    pub fn recall_pauses(&self, mut pauses: Vec<HostPause>) {
+        let Some(longest) = self.0.settings.max_host_pause else { return };
+        let Ok(latest) = self.0.clock.now().checked_add(longest) else { return };
+        for pause in &mut pauses {
+            pause.until = pause.until.min(latest);
+        }
+        self.0.hosts.recall(pauses);
+    }
+
+    /// The pauses that hosts have asked for and that nobody has written down yet.
+    pub fn unkept_pauses(&self) -> Vec<HostPause> {
+        self.0.hosts.unkept()
+    }
+
+    /// These pauses are written down.
+    pub fn note_kept_pauses(&self, kept: &[HostPause]) {
+        self.0.hosts.note_kept(kept);
     }
 
     /// One guarded, capped, polite GET. Waits for the host's turn.

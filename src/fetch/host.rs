@@ -11,6 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::Url;
 
+use crate::model::HostPause;
+
 /// Hosts remembered before the idle ones are forgotten.
 const SWEEP_ABOVE: usize = 4096;
 /// How long a request lasts at a host not asked before. Hopeful, since a slow host shows soon enough (see
@@ -35,8 +37,17 @@ impl HostKey {
 pub(super) struct Hosts {
     concurrency: u8,
     queues: Mutex<HashMap<HostKey, Arc<Host>>>,
-    /// Hosts that asked to be left alone, and until when: in wall time, since they may ask for days.
-    pauses: Mutex<HashMap<HostKey, Timestamp>>,
+    /// Hosts that asked to be left alone.
+    pauses: Mutex<HashMap<HostKey, Pause>>,
+}
+
+/// How long a host is left alone.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    /// In wall time, since it may be days.
+    until: Timestamp,
+    /// Whether it is written down, so that the next process knows of it too.
+    kept: bool,
 }
 
 #[derive(Debug)]
@@ -93,9 +104,36 @@ impl Hosts {
     /// Leaves the host alone until `until`, unless it has asked for longer before.
     pub(super) fn pause(&self, url: &Url, until: Timestamp, now: Timestamp) {
         let mut pauses = self.pauses.lock().expect(HELD);
-        pauses.retain(|_, until| now < *until);
-        let end = pauses.entry(HostKey::of(url)).or_insert(until);
-        *end = until.max(*end);
+        pauses.retain(|_, pause| now < pause.until);
+        let asked = Pause { until, kept: false };
+        let pause = pauses.entry(HostKey::of(url)).or_insert(asked);
+        if pause.until < until {
+            *pause = asked;
+        }
+    }
+
+    /// Pauses that an earlier process was asked for.
+    pub(super) fn recall(&self, pauses: Vec<HostPause>) {
+        let known =
+            pauses.into_iter().map(|pause| (HostKey(pause.host), Pause { until: pause.until, kept: true }));
+        self.pauses.lock().expect(HELD).extend(known);
+    }
+
+    /// The pauses that are not written down yet.
+    pub(super) fn unkept(&self) -> Vec<HostPause> {
+        let pauses = self.pauses.lock().expect(HELD);
+        let unkept = pauses.iter().filter(|(_, pause)| !pause.kept);
+        unkept.map(|(key, pause)| HostPause { host: key.0.clone(), until: pause.until }).collect()
+    }
+
+    /// These are written down.
+    pub(super) fn note_kept(&self, kept: &[HostPause]) {
+        let mut pauses = self.pauses.lock().expect(HELD);
+        for written in kept {
+            if let Some(pause) = pauses.get_mut(&HostKey(written.host.clone())) {
+                pause.kept |= pause.until == written.until;
+            }
+        }
     }
 
     /// Takes over the pauses that `other` knows of.
@@ -107,8 +145,8 @@ impl Hosts {
     /// How long the host is still to be left alone.
     pub(super) fn paused_for(&self, url: &Url, now: Timestamp) -> Option<Duration> {
         let pauses = self.pauses.lock().expect(HELD);
-        let until = pauses.get(&HostKey::of(url)).filter(|until| now < **until)?;
-        Duration::try_from(until.duration_since(now)).ok()
+        let pause = pauses.get(&HostKey::of(url)).filter(|pause| now < pause.until)?;
+        Duration::try_from(pause.until.duration_since(now)).ok()
     }
 
     /// Waits for the host's next free place, then until `gap` has passed since its last request started.

@@ -1,6 +1,8 @@
 //! The service surface, on loopback unless the operator says otherwise: health for the service manager, metrics for
 //! Prometheus, and the records by cursor.
 
+/// How much there is, counted now and then.
+pub mod counts;
 /// Where hubs call.
 pub mod websub;
 
@@ -15,6 +17,8 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use self::counts::Counts;
+use crate::clock::Clock;
 use crate::pipeline::workers::Workers;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::{self, Metrics};
@@ -33,6 +37,8 @@ const MAX_ANSWER_BYTES: usize = 16 << 20;
 pub struct Surface {
     /// The store.
     pub store: Store,
+    /// Wall time.
+    pub clock: Clock,
     /// The CPU workers.
     pub workers: Workers,
     /// The recorder whose state `/metrics` prints.
@@ -41,14 +47,21 @@ pub struct Surface {
     pub soft: CancellationToken,
 }
 
+/// The surface and what it remembers from call to call.
+struct Serving {
+    surface: Surface,
+    counts: Counts,
+}
+
 /// All routes.
 pub fn router(surface: Surface) -> Router {
+    let counts = Counts::new(surface.store.clone(), surface.clock.clone());
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(exposition))
         .route("/v1/articles", get(articles))
-        .with_state(Arc::new(surface))
+        .with_state(Arc::new(Serving { surface, counts }))
 }
 
 /// The process answers.
@@ -63,7 +76,8 @@ struct Readiness {
 }
 
 /// Whether work is being done, and if not why.
-async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
+async fn readyz(State(serving): State<Arc<Serving>>) -> Response {
+    let surface = &serving.surface;
     let mut reasons = Vec::new();
     if surface.soft.is_cancelled() {
         reasons.push("stopping".to_owned());
@@ -74,11 +88,9 @@ async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
                 .to_owned(),
         );
     }
-    match surface.store.totals().await {
-        Ok(totals) if totals.feeds_active == 0 => {
-            reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned());
-        }
-        Ok(_) => {}
+    match surface.store.feeds_any_active().await {
+        Ok(true) => {}
+        Ok(false) => reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned()),
         Err(error) => reasons.push(format!("store: {error}")),
     }
     let ready = reasons.is_empty();
@@ -86,14 +98,14 @@ async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
     (status, axum::Json(Readiness { ready, reasons })).into_response()
 }
 
-async fn exposition(State(surface): State<Arc<Surface>>) -> impl IntoResponse {
-    match surface.store.totals().await {
+async fn exposition(State(serving): State<Arc<Serving>>) -> impl IntoResponse {
+    match serving.counts.recent().await {
         Ok(totals) => metrics::store_totals(&totals),
         Err(error) => {
             tracing::error!(error = %error, "the store's totals cannot be read: the gauges stand still");
         }
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], surface.metrics.render())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], serving.surface.metrics.render())
 }
 
 #[derive(Deserialize)]
@@ -125,7 +137,7 @@ const fn default_limit() -> u32 {
 /// Records after a position, one JSON object a line. An empty answer means: nothing newer yet, ask again with the same
 /// position.
 async fn articles(
-    State(surface): State<Arc<Surface>>,
+    State(serving): State<Arc<Serving>>,
     page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
     let page = match page {
@@ -140,7 +152,7 @@ async fn articles(
             page.after, page.limit
         ));
     }
-    match lines_after(&surface.store, page.after, page.limit).await {
+    match lines_after(&serving.surface.store, page.after, page.limit).await {
         Ok((_, removed_through)) if page.after < removed_through && page.removed == Removed::Refuse => {
             let reason = format!(
                 "records after {} were removed (keep_days), up to {removed_through}; hint: removed=skip gives what is left\n",

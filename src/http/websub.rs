@@ -46,13 +46,14 @@ async fn answer(
 ) -> Response {
     let value = |name: &str| asked.get(name).map_or("", String::as_str);
     let (topic, challenge) = (value("hub.topic"), value("hub.challenge"));
+    let is_question = (1..=MAX_CHALLENGE_BYTES).contains(&challenge.len());
     let done = match value("hub.mode") {
-        "subscribe" if !challenge.is_empty() && challenge.len() <= MAX_CHALLENGE_BYTES => {
+        "subscribe" if is_question => {
             let lease = value("hub.lease_seconds").parse().ok().map(Duration::from_secs);
             websub::verify(&callback.shared, token(&uri), topic, lease).await
         }
+        "unsubscribe" if is_question => websub::verify_end(&callback.shared, token(&uri), topic).await,
         "denied" => websub::deny(&callback.shared, token(&uri), topic, value("hub.reason")).await,
-        // Nothing is ever unsubscribed: leases run out.
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     match done {

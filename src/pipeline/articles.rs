@@ -59,6 +59,7 @@ impl Stage for Articles {
     }
 
     async fn record(&self, done: &[FinishedEntry]) -> Result<(), StoreError> {
+        self.0.keep_pauses().await;
         let dedup = self.0.plan().dedup.clone();
         let stored = self.0.store.entries_finish(done, &dedup).await?;
         let mut articles = 0;

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
-use super::websub::note_hubs;
+use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally, later};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, url_without_link};
@@ -65,7 +65,8 @@ impl Stage for Feeds {
             return Ok(Vec::new());
         }
         let lease = self.shared.plan.borrow().settings.lease;
-        let due = self.shared.store.feeds_claim_due(lease, limit).await?;
+        let mut due = self.shared.store.feeds_claim_due(lease, limit).await?;
+        look_for_hubs(&self.shared, &mut due).await?;
         let Some(round) = &self.round else { return Ok(due) };
         let now = self.shared.clock.now();
         let (first, again): (Vec<_>, Vec<_>) = {
@@ -100,6 +101,7 @@ impl Stage for Feeds {
     }
 
     async fn record(&self, done: &[PollRecord]) -> Result<(), StoreError> {
+        self.shared.keep_pauses().await;
         let reports = self.shared.store.feed_polls_record(done).await?;
         let tally = &self.shared.tally;
         let mut has_entries = false;
@@ -183,8 +185,8 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
     Worked::Done(concluded(shared, &plan, &options, &feed, answer))
 }
 
-/// A feed whose host has asked, in answer to another request, to be left alone. It is recorded, not put off: the pause
-/// outlasts this process.
+/// A feed whose host has asked, in answer to another request, to be left alone. The pause itself is kept with the host;
+/// the feed is recorded so that it says itself when it is due, and why then.
 fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     let now = shared.clock.now();
     let at = later(now, wait);

@@ -210,6 +210,20 @@ impl Shared {
         until.filter(|_| ours)
     }
 
+    /// Writes down the pauses that hosts have asked for since the last time, so that they outlast the process. What cannot
+    /// be written down now is with the next.
+    async fn keep_pauses(&self) {
+        let plan = self.plan();
+        let pauses = plan.fetcher.unkept_pauses();
+        if pauses.is_empty() {
+            return;
+        }
+        match self.store.host_pauses_keep(&pauses).await {
+            Ok(()) => plan.fetcher.note_kept_pauses(&pauses),
+            Err(error) => tracing::warn!(error = %error, "the pauses of hosts are not written down yet"),
+        }
+    }
+
     fn outage(&self) -> MutexGuard<'_, Outage> {
         self.outage.lock().expect("no holder of this lock can panic")
     }

@@ -75,8 +75,9 @@ pub(super) async fn source(
     if let Some(due) = shared.deferred(plan, url) {
         return Err(PutOff { due, until: Until::HostTurn });
     }
-    // Those of an AMP page's original are no use with the copy.
-    let asked_before = entry.recheck.as_ref().filter(|_| entry.article_id == ArticleId::of_url(url));
+    // An AMP page's original has validators that are no use with the copy, and does not go with it.
+    let is_own = entry.article_id == ArticleId::of_url(url);
+    let asked_before = entry.recheck.as_ref().filter(|_| is_own);
     let fetched = fetch_page(plan, options, entry, url, asked_before).await;
     if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
         return Err(PutOff { due, until: Until::NetworkReturn });
@@ -87,7 +88,7 @@ pub(super) async fn source(
         Err(FetchError::HostPaused { wait }) => {
             return Err(PutOff { due: later(now, wait), until: Until::HostReturn });
         }
-        Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis => {
+        Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis && is_own => {
             return Ok(Err(EntryOutcome::Withdrawn));
         }
         Err(error) => return Ok(without_page(plan, options, entry, &error, now)),

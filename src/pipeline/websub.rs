@@ -1,5 +1,5 @@
-//! Feeds that are delivered: hubs are asked for subscriptions, their questions answered, and what they bring takes the way
-//! of a polled body.
+//! Feeds that are delivered: hubs are asked for subscriptions and for their ends, their questions answered, and what they
+//! bring takes the way of a polled body.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use url::Url;
 
 use super::feeds::{self, Delivery};
 use super::{Plan, Shared};
-use crate::model::FeedId;
-use crate::store::{HubOffer, HubSubscription, PollRecord, PollResult, StoreError};
-use crate::subscription::{NotOurs, Subscription, is_genuine};
+use crate::model::{DueFeed, FeedId, Validators};
+use crate::store::{HubEnding, HubOffer, HubSubscription, PollRecord, PollResult, StoreError};
+use crate::subscription::{Ending, NotOurs, Subscription, is_genuine};
 use crate::telemetry::metrics;
 
 /// Hubs asked at once.
@@ -49,21 +49,29 @@ pub enum Received {
     Busy,
 }
 
-/// Asks the hubs whose time has come. Returns how many it was.
+/// Asks the hubs whose time has come, for a subscription or for its end. Returns how many it was.
 pub async fn step(shared: &Shared) -> Result<usize, StoreError> {
     let plan = shared.plan();
-    let Some(settings) = &plan.websub else { return Ok(0) };
     if shared.paused_until().is_some() {
         return Ok(0);
     }
-    let due = shared.store.subscriptions_claim_due(ASKED_AT_ONCE).await?;
-    let count = due.len();
     let mut asking = JoinSet::new();
-    for subscription in due {
-        let (plan, settings) = (Arc::clone(&plan), settings.clone());
-        asking.spawn(async move { ask(&plan, &settings, &subscription).await });
+    if let Some(settings) = &plan.websub {
+        shared.store.subscriptions_end_orphaned().await?;
+        for known in shared.store.subscriptions_claim_due(&settings.callback_url, ASKED_AT_ONCE).await? {
+            let (plan, lease) = (Arc::clone(&plan), settings.lease);
+            asking.spawn(async move { ask(&plan, lease, &known).await });
+        }
     }
+    for known in shared.store.subscription_endings_claim_due(ASKED_AT_ONCE).await? {
+        let plan = Arc::clone(&plan);
+        asking.spawn(async move { ask_to_end(&plan, &known).await });
+    }
+    let count = asking.len();
     asking.join_all().await;
+    if count > 0 {
+        shared.keep_pauses().await;
+    }
     Ok(count)
 }
 
@@ -89,22 +97,24 @@ pub async fn run(shared: &Shared, soft: &CancellationToken) {
 }
 
 async fn look(shared: &Shared) -> Result<Duration, StoreError> {
-    if step(shared).await? == ASKED_AT_ONCE as usize {
+    if step(shared).await? >= ASKED_AT_ONCE as usize {
         return Ok(SHORTEST_SLEEP);
     }
-    let Some(due) = shared.store.subscriptions_next_due().await? else { return Ok(LONGEST_SLEEP) };
+    let subscription = match shared.plan().websub {
+        Some(_) => shared.store.subscriptions_next_due().await?,
+        None => None,
+    };
+    let ending = shared.store.subscription_endings_next_due().await?;
+    let Some(due) = subscription.into_iter().chain(ending).min() else { return Ok(LONGEST_SLEEP) };
     let wait = Duration::try_from(due.duration_since(shared.clock.now())).unwrap_or_default();
     Ok(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
 }
 
 /// Asks a hub. What it makes of it is heard at the callback; a failure here only says that this will not come.
-async fn ask(plan: &Plan, settings: &Settings, known: &HubSubscription) {
+async fn ask(plan: &Plan, lease: Duration, known: &HubSubscription) {
     let Subscription { hub, topic, .. } = &known.subscription;
-    let callback = match settings.callback_url.join(&known.token) {
-        Ok(callback) => callback,
-        Err(error) => return tracing::error!(%error, "no callback can be made"),
-    };
-    let lease = settings.lease.as_secs().to_string();
+    let Some(callback) = &known.callback else { return tracing::error!("no callback can be made") };
+    let lease = lease.as_secs().to_string();
     let form = [
         ("hub.mode", "subscribe"),
         ("hub.topic", topic.as_str()),
@@ -120,18 +130,61 @@ async fn ask(plan: &Plan, settings: &Settings, known: &HubSubscription) {
     }
 }
 
-/// Wants the subscriptions that the polls' feeds offer, and forgets those that they offer no more.
+/// Asks a hub to end a subscription. It asks back at the callback; a failure here only says that it will not.
+async fn ask_to_end(plan: &Plan, known: &HubEnding) {
+    let Ending { hub, topic, callback, .. } = &known.ending;
+    let form =
+        [("hub.mode", "unsubscribe"), ("hub.topic", topic.as_str()), ("hub.callback", callback.as_str())];
+    match plan.fetcher.post_form(hub, &form).await {
+        Ok(()) => tracing::debug!(%hub, %topic, "the hub was asked to end the subscription"),
+        Err(error) => {
+            tracing::warn!(%hub, %topic, reason = %error, "the hub does not end the subscription; it will run out");
+        }
+    }
+}
+
+/// Makes the next polls unconditional of feeds that were never looked at for hubs, since their bodies came while WebSub was
+/// off: an unchanged body would not be sent again.
+pub(super) async fn look_for_hubs(shared: &Shared, feeds: &mut [DueFeed]) -> Result<(), StoreError> {
+    if shared.plan.borrow().websub.is_none() || feeds.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<FeedId> = feeds.iter().map(|feed| feed.id).collect();
+    let looked_at = shared.store.hub_looks(&ids).await?;
+    for feed in feeds.iter_mut().filter(|feed| !looked_at.contains(&feed.id)) {
+        feed.validators = Validators::default();
+        feed.body_sha256 = None;
+    }
+    Ok(())
+}
+
+/// Wants the subscriptions that the polls' feeds offer, and has those ended that they offer no more.
 pub(super) async fn note_hubs(shared: &Shared, polls: &[&PollRecord]) -> Result<(), StoreError> {
     if shared.plan.borrow().websub.is_none() {
         return Ok(());
     }
+    let looked_at: Vec<FeedId> =
+        polls.iter().filter(|poll| is_look(&poll.result)).map(|poll| poll.feed_id).collect();
     let offers: Vec<HubOffer> = polls.iter().filter_map(|poll| offer(poll)).collect();
-    if offers.is_empty() {
-        return Ok(());
+    let is_any_gone = polls.iter().any(|poll| matches!(poll.result, PollResult::Failed { gone: true, .. }));
+    if !offers.is_empty() {
+        shared.store.subscriptions_offer(&offers).await?;
     }
-    shared.store.subscriptions_offer(&offers).await?;
-    shared.hubs_found.notify_one();
+    shared.store.hub_looks_note(&looked_at).await?;
+    if !offers.is_empty() || is_any_gone {
+        shared.hubs_found.notify_one();
+    }
     Ok(())
+}
+
+/// Whether a poll was as good a look for hubs as its feed allows: a server that answers an unconditional request with 304 must
+/// not be asked so for ever.
+fn is_look(result: &PollResult) -> bool {
+    match result {
+        PollResult::Parsed { .. } => true,
+        PollResult::Failed { label, .. } => *label == "http_unexpected",
+        PollResult::Unchanged { .. } | PollResult::Delivered { .. } | PollResult::HostPaused => false,
+    }
 }
 
 fn offer(poll: &PollRecord) -> Option<HubOffer> {
@@ -175,6 +228,23 @@ pub async fn verify(
     Ok(verified)
 }
 
+/// A hub asks whether we want the subscription to end. An error is the answer no.
+pub async fn verify_end(
+    shared: &Shared,
+    token: &str,
+    topic: &str,
+) -> Result<Result<(), NotOurs>, StoreError> {
+    let Some(mut known) = shared.store.subscription_ending_of(token).await? else {
+        return Ok(Err(NotOurs::Unasked));
+    };
+    let verified = known.ending.verify(topic);
+    if verified.is_ok() {
+        shared.store.subscription_ending_update(&known).await?;
+        tracing::info!(hub = %known.ending.hub, topic, "unsubscribed");
+    }
+    Ok(verified)
+}
+
 /// A hub says that it will not deliver, or no longer.
 pub async fn deny(
     shared: &Shared,
@@ -183,7 +253,8 @@ pub async fn deny(
     reason: &str,
 ) -> Result<Result<(), NotOurs>, StoreError> {
     let Some(mut known) = shared.store.subscription_of(token).await? else {
-        return Ok(Err(NotOurs::Unasked));
+        // One that is to end anyway is denied as well as ended.
+        return verify_end(shared, token, topic).await;
     };
     let denied = known.subscription.deny(topic, shared.clock.now());
     if denied.is_ok() {

@@ -34,7 +34,9 @@ const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_retention"),
     migration!(6, "0006_websub"),
     migration!(7, "0007_first_by_content"),
-    migration!(8, "0008_feed_infos"),
+    migration!(8, "0008_host_pauses"),
+    migration!(9, "0009_websub_ends"),
+    migration!(10, "0010_feed_infos"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 mod feeds;
 mod polls;
 mod websub;
+mod host_pauses;
 mod entries;
 mod finish;
 mod batch;
@@ -49,7 +50,7 @@ pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use retention::Cutoff;
-pub use websub::{HubOffer, HubSubscription};
+pub use websub::{HubEnding, HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.
 #[derive(Clone, Debug)]
@@ -110,7 +111,12 @@ impl Store {
         self.database.close().await;
     }
 
-    /// How much of everything there is.
+    /// Whether any feed is polled. Unlike the totals it costs one look at an index.
+    pub async fn feeds_any_active(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query(ANY_ACTIVE).fetch_optional(&self.database.readers).await?.is_some())
+    }
+
+    /// How much of everything there is. It reads whole tables.
     pub async fn totals(&self) -> Result<Totals, StoreError> {
         let row = sqlx::query(TOTALS).fetch_one(&self.database.readers).await?;
         let row = sql::Row { table: "totals", row: &row };
@@ -127,6 +133,8 @@ impl Store {
         })
     }
 }
+
+const ANY_ACTIVE: &str = "SELECT id FROM feeds WHERE state = 'active' LIMIT 1";
 
 const TOTALS: &str = "SELECT \
     (SELECT count(*) FROM feeds WHERE state = 'active') AS feeds_active, \

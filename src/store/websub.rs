@@ -1,15 +1,16 @@
 //! Subscriptions at hubs as rows: they outlive the process, since a hub's lease does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
+use url::Url;
 
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, models, word};
 use super::{Store, StoreError};
 use crate::model::FeedId;
-use crate::subscription::Subscription;
+use crate::subscription::{Ending, Subscription};
 
 /// What a poll found out about who delivers a feed.
 #[derive(Clone, Debug)]
@@ -33,13 +34,24 @@ pub struct HubSubscription {
     pub token: String,
     /// What deliveries are signed with.
     pub secret: String,
+    /// The whole of that address, as the hub was told it last.
+    pub callback: Option<Url>,
     /// How far it has come.
     pub subscription: Subscription,
 }
 
+/// A subscription that its hub is asked to end.
+#[derive(Clone, Debug)]
+pub struct HubEnding {
+    /// The last part of the address that the hub calls.
+    pub token: String,
+    /// How far that has come.
+    pub ending: Ending,
+}
+
 impl Store {
     /// Makes the feeds' subscriptions those that they offer now. One that is offered as it was is left alone; another hub or
-    /// topic begins anew, under another address.
+    /// topic begins anew, under another address, and what was before is to be ended.
     pub async fn subscriptions_offer(&self, offers: &[HubOffer]) -> Result<(), StoreError> {
         let ids: Vec<FeedId> = offers.iter().map(|offer| offer.feed_id).collect();
         let known = {
@@ -58,7 +70,9 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.database.write().await?;
-        DELETE.execute(&mut tx, &news, |query, offer| query.bind(offer.feed_id.0)).await?;
+        let replaced: Vec<&HubSubscription> =
+            news.iter().filter_map(|offer| known.get(&offer.feed_id)).collect();
+        end(&mut tx, &replaced, self.clock.now()).await?;
         let wanted: Vec<_> = news.iter().filter_map(|offer| Some((*offer, offer.wanted.as_ref()?))).collect();
         INSERT
             .execute(&mut tx, &wanted, |query, (offer, wanted)| {
@@ -76,9 +90,14 @@ impl Store {
         tx.commit().await
     }
 
-    /// The subscriptions whose hubs are to be asked, at most `limit`, each already noted as asked: a hub may confirm before it
-    /// answers, and no other process asks as well.
-    pub async fn subscriptions_claim_due(&self, limit: u32) -> Result<Vec<HubSubscription>, StoreError> {
+    /// The subscriptions whose hubs are to be asked, at most `limit`, each already noted as asked, and to be delivered below
+    /// `callback_url`: a hub may confirm before it answers, and no other process asks as well. To a hub another address is
+    /// another subscription: where one was promised at an address of before, that is to be ended.
+    pub async fn subscriptions_claim_due(
+        &self,
+        callback_url: &Url,
+        limit: u32,
+    ) -> Result<Vec<HubSubscription>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
         let rows = sqlx::query(self.database.dialect.choose(DUE))
@@ -87,18 +106,118 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         let mut due: Vec<HubSubscription> = models("subscriptions", &rows)?;
+        let mut moved = Vec::new();
         for known in &mut due {
+            let callback = callback_url.join(&known.token).ok();
+            if known.callback != callback {
+                moved.extend(known.ending(now));
+                known.callback = callback;
+            }
             known.subscription.asking(now);
             update(&mut tx, known).await?;
+        }
+        insert_endings(&mut tx, &moved).await?;
+        tx.commit().await?;
+        Ok(due)
+    }
+
+    /// When the next hub is to be asked for a subscription.
+    pub async fn subscriptions_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query(NEXT_DUE).fetch_one(&self.database.readers).await?;
+        Row { table: "subscriptions", row: &row }.optional_time("due")
+    }
+
+    /// Has the subscriptions ended whose feeds are polled no more: removed, gone or quarantined. Such a feed is looked at for
+    /// hubs anew should it ever be polled again.
+    pub async fn subscriptions_end_orphaned(&self) -> Result<(), StoreError> {
+        self.subscriptions_end(ORPHANED).await
+    }
+
+    /// Has all subscriptions ended, and forgets which feeds were looked at for hubs: nobody looks from now on.
+    pub async fn subscriptions_end_all(&self) -> Result<(), StoreError> {
+        self.subscriptions_end(ALL).await?;
+        let looks = sqlx::query(ANY_LOOK).fetch_optional(&self.database.readers).await?;
+        if looks.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.database.write().await?;
+        sqlx::query("DELETE FROM hub_looks").execute(&mut *tx).await?;
+        tx.commit().await
+    }
+
+    async fn subscriptions_end(&self, which: &'static str) -> Result<(), StoreError> {
+        // Hardly ever is there one: no transaction is begun for a look.
+        if sqlx::query(which).fetch_all(&self.database.readers).await?.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.database.write().await?;
+        let rows = sqlx::query(which).fetch_all(&mut *tx).await?;
+        let known = models::<HubSubscription>("subscriptions", &rows)?;
+        end(&mut tx, &known.iter().collect::<Vec<_>>(), self.clock.now()).await?;
+        FORGET_LOOKS.execute(&mut tx, &known, |query, known| query.bind(known.feed_id.0)).await?;
+        tx.commit().await
+    }
+
+    /// The endings that hubs are to be asked for, at most `limit`, each already noted as asked. Those whose lease is over are
+    /// forgotten.
+    pub async fn subscription_endings_claim_due(&self, limit: u32) -> Result<Vec<HubEnding>, StoreError> {
+        let now = self.clock.now();
+        if self.subscription_endings_next_due().await?.is_none_or(|due| now < due) {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.database.write().await?;
+        sqlx::query(FORGET_ENDINGS).bind(now.as_millisecond()).execute(&mut *tx).await?;
+        let rows = sqlx::query(self.database.dialect.choose(DUE_ENDINGS))
+            .bind(now.as_millisecond())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut due: Vec<HubEnding> = models("subscription_endings", &rows)?;
+        for known in &mut due {
+            known.ending.asking(now);
+            update_ending(&mut tx, known).await?;
         }
         tx.commit().await?;
         Ok(due)
     }
 
-    /// When the next hub is to be asked.
-    pub async fn subscriptions_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = sqlx::query(NEXT_DUE).fetch_one(&self.database.readers).await?;
-        Row { table: "subscriptions", row: &row }.optional_time("due")
+    /// When the next hub is to be asked for an ending, or the next one is over; `None` where there is none left.
+    pub async fn subscription_endings_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query(NEXT_DUE_ENDING).fetch_one(&self.database.readers).await?;
+        Row { table: "subscription_endings", row: &row }.optional_time("due")
+    }
+
+    /// The ending of the subscription that was delivered to `token`.
+    pub async fn subscription_ending_of(&self, token: &str) -> Result<Option<HubEnding>, StoreError> {
+        let rows =
+            sqlx::query(ENDING_BY_TOKEN).bind(token.to_owned()).fetch_all(&self.database.readers).await?;
+        Ok(models("subscription_endings", &rows)?.pop())
+    }
+
+    /// Keeps what has become of an ending.
+    pub async fn subscription_ending_update(&self, known: &HubEnding) -> Result<(), StoreError> {
+        let mut tx = self.database.write().await?;
+        update_ending(&mut tx, known).await?;
+        tx.commit().await
+    }
+
+    /// Which of these feeds were looked at for hubs.
+    pub async fn hub_looks(&self, feeds: &[FeedId]) -> Result<HashSet<FeedId>, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let rows = LOOKS.fetch(&mut connection, feeds, |query, id| query.bind(id.0)).await?;
+        rows.iter().map(|row| Ok(FeedId(Row { table: "hub_looks", row }.get("feed_id")?))).collect()
+    }
+
+    /// Notes that these feeds were looked at for hubs.
+    pub async fn hub_looks_note(&self, feeds: &[FeedId]) -> Result<(), StoreError> {
+        let known = self.hub_looks(feeds).await?;
+        let new: Vec<&FeedId> = feeds.iter().filter(|id| !known.contains(id)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.database.write().await?;
+        NOTE_LOOKS.execute(&mut tx, &new, |query, id| query.bind(id.0)).await?;
+        tx.commit().await
     }
 
     /// The subscription that is delivered to `token`, of a feed that is still polled.
@@ -124,6 +243,43 @@ async fn load(
     Ok(known.into_iter().map(|known| (known.feed_id, known)).collect())
 }
 
+/// Takes subscriptions away, and keeps what their hubs are to be asked to end.
+async fn end(
+    tx: &mut AnyConnection,
+    unwanted: &[&HubSubscription],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    DELETE.execute(tx, unwanted, |query, known| query.bind(known.feed_id.0)).await?;
+    let endings: Vec<HubEnding> = unwanted.iter().filter_map(|known| known.ending(now)).collect();
+    insert_endings(tx, &endings).await
+}
+
+async fn insert_endings(tx: &mut AnyConnection, endings: &[HubEnding]) -> Result<(), StoreError> {
+    INSERT_ENDINGS
+        .execute(tx, endings, |query, HubEnding { token, ending }| {
+            query
+                .bind(token.clone())
+                .bind(ending.topic.as_str())
+                .bind(ending.hub.as_str())
+                .bind(ending.callback.as_str())
+                .bind(i64::from(ending.attempts))
+                .bind(ending.act_at.as_millisecond())
+                .bind(ending.expires_at.as_millisecond())
+        })
+        .await?;
+    Ok(())
+}
+
+async fn update_ending(tx: &mut AnyConnection, known: &HubEnding) -> Result<(), StoreError> {
+    sqlx::query(UPDATE_ENDING)
+        .bind(known.token.clone())
+        .bind(i64::from(known.ending.attempts))
+        .bind(known.ending.act_at.as_millisecond())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 async fn update(tx: &mut AnyConnection, known: &HubSubscription) -> Result<(), StoreError> {
     let Subscription { state, attempts, act_at, expires_at, .. } = &known.subscription;
     sqlx::query(UPDATE)
@@ -133,9 +289,18 @@ async fn update(tx: &mut AnyConnection, known: &HubSubscription) -> Result<(), S
         .bind(i64::from(*attempts))
         .bind(act_at.as_millisecond())
         .bind(expires_at.map(Timestamp::as_millisecond))
+        .bind(known.callback.as_ref().map(Url::as_str))
         .execute(tx)
         .await?;
     Ok(())
+}
+
+impl HubSubscription {
+    /// Its end, where there is one to ask for.
+    fn ending(&self, now: Timestamp) -> Option<HubEnding> {
+        let ending = Ending::of(&self.subscription, self.callback.clone()?, now)?;
+        Some(HubEnding { token: self.token.clone(), ending })
+    }
 }
 
 impl TryFrom<Row<'_>> for HubSubscription {
@@ -146,6 +311,7 @@ impl TryFrom<Row<'_>> for HubSubscription {
             feed_id: FeedId(row.get("feed_id")?),
             token: row.get("token")?,
             secret: row.get("secret")?,
+            callback: row.optional_url("callback")?,
             subscription: Subscription {
                 topic: row.url("topic")?,
                 hub: row.url("hub")?,
@@ -158,10 +324,28 @@ impl TryFrom<Row<'_>> for HubSubscription {
     }
 }
 
+impl TryFrom<Row<'_>> for HubEnding {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            token: row.get("token")?,
+            ending: Ending {
+                topic: row.url("topic")?,
+                hub: row.url("hub")?,
+                callback: row.url("callback")?,
+                attempts: row.number("attempts")?,
+                act_at: row.time("act_at")?,
+                expires_at: row.time("expires_at")?,
+            },
+        })
+    }
+}
+
 macro_rules! subscriptions {
     ($rest:literal) => {
         concat!(
-            "SELECT s.feed_id, s.topic, s.hub, s.token, s.secret, s.state, s.attempts, s.act_at, s.expires_at \
+            "SELECT s.feed_id, s.topic, s.hub, s.token, s.secret, s.state, s.attempts, s.act_at, s.expires_at, s.callback \
              FROM subscriptions s ",
             $rest
         )
@@ -201,5 +385,51 @@ const INSERT: RowsSql = RowsSql {
     after: " ON CONFLICT (feed_id) DO NOTHING",
 };
 
-const UPDATE: &str = "UPDATE subscriptions SET state = $3, attempts = $4, act_at = $5, expires_at = $6 \
+const UPDATE: &str = "UPDATE subscriptions SET state = $3, attempts = $4, act_at = $5, expires_at = $6, callback = $7 \
     WHERE feed_id = $1 AND token = $2";
+
+const ORPHANED: &str = subscriptions!("JOIN feeds f ON f.id = s.feed_id WHERE f.state <> 'active'");
+
+const ALL: &str = subscriptions!("");
+
+macro_rules! endings {
+    ($rest:literal) => {
+        concat!(
+            "SELECT token, topic, hub, callback, attempts, act_at, expires_at FROM subscription_endings ",
+            $rest
+        )
+    };
+}
+
+const ENDING_BY_TOKEN: &str = endings!("WHERE token = $1");
+
+const DUE_ENDINGS: DialectSql = DialectSql {
+    sqlite: endings!("WHERE act_at <= $1 ORDER BY act_at LIMIT $2"),
+    postgres: endings!("WHERE act_at <= $1 ORDER BY act_at LIMIT $2 FOR UPDATE SKIP LOCKED"),
+};
+
+const NEXT_DUE_ENDING: &str = "SELECT min(act_at) AS due FROM subscription_endings";
+
+const FORGET_ENDINGS: &str = "DELETE FROM subscription_endings WHERE expires_at <= $1";
+
+const INSERT_ENDINGS: RowsSql = RowsSql {
+    before: "INSERT INTO subscription_endings (token, topic, hub, callback, attempts, act_at, expires_at) VALUES ",
+    columns: 7,
+    after: " ON CONFLICT (token) DO NOTHING",
+};
+
+const UPDATE_ENDING: &str = "UPDATE subscription_endings SET attempts = $2, act_at = $3 WHERE token = $1";
+
+const LOOKS: RowsSql =
+    RowsSql { before: "SELECT feed_id FROM hub_looks WHERE feed_id IN (VALUES ", columns: 1, after: ")" };
+
+const ANY_LOOK: &str = "SELECT feed_id FROM hub_looks LIMIT 1";
+
+const NOTE_LOOKS: RowsSql = RowsSql {
+    before: "INSERT INTO hub_looks (feed_id) VALUES ",
+    columns: 1,
+    after: " ON CONFLICT (feed_id) DO NOTHING",
+};
+
+const FORGET_LOOKS: RowsSql =
+    RowsSql { before: "DELETE FROM hub_looks WHERE feed_id IN (VALUES ", columns: 1, after: ")" };

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use feedmill::http::counts::Counts;
 use feedmill::http::{Surface, router};
 use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
 use feedmill::store::Cutoff;
 use feedmill::telemetry::metrics::Metrics;
+use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
@@ -26,6 +28,7 @@ async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, Cancel
     let soft = CancellationToken::new();
     let router = router(Surface {
         store: daemon.store().clone(),
+        clock: daemon.clock.clone(),
         workers: Workers::new(1, Duration::from_secs(1)),
         metrics: Metrics::install(),
         soft: soft.clone(),
@@ -92,6 +95,30 @@ async fn a_reader_that_comes_too_late_is_refused_until_it_says_skip() {
     assert_eq!(get(&router, "/v1/articles?after=0").await.0, 410);
     assert_eq!(get(&router, "/v1/articles?after=1&removed=skip").await, (200, String::new()));
     assert_eq!(get(&router, "/v1/articles?after=3").await, (200, String::new()), "nothing was missed");
+}
+
+#[tokio::test]
+async fn tables_are_counted_now_and_then() {
+    let (mut daemon, server, _router, _soft) = surface(2).await;
+    let counts = Counts::new(daemon.store().clone(), daemon.clock.clone());
+    assert_eq!(counts.recent().await.unwrap().articles, 2);
+    server.respond("/more", Reply::ok("text/xml", rss(&[Item::new("More", &server.url("/page/more"))])));
+    daemon.reload(&[&server.url("/more")]).await.unwrap();
+    daemon.once().await;
+    assert_eq!(daemon.store().totals().await.unwrap().articles, 3);
+    assert_eq!(counts.recent().await.unwrap().articles, 2, "not counted again so soon");
+    // However long the count took.
+    daemon.advance(SignedDuration::from_hours(1));
+    assert_eq!(counts.recent().await.unwrap(), daemon.store().totals().await.unwrap());
+}
+
+#[tokio::test]
+async fn readiness_follows_the_feeds_at_once() {
+    let (mut daemon, _server, router, _soft) = surface(1).await;
+    daemon.reload(&[]).await.unwrap();
+    let (status, body) = get(&router, "/readyz").await;
+    assert!(status == 503 && body.contains("no feed is configured"), "{body}");
+    assert!(!daemon.store().feeds_any_active().await.unwrap());
 }
 
 #[tokio::test]

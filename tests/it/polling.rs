@@ -20,7 +20,7 @@
 //! | 15 Age, Expires, Date, no-cache | `timing::b14_b15_freshness_is_honoured` |
 //! | 16 Retry-After | `timing::b16_retry_after_is_obeyed_and_capped` |
 //! | 17 an error hurries nothing | `timing::b17_b19_failures_slow_down_and_are_forgiven` |
-//! | 18 the pause of a host or of a feed | `timing::b18_a_pause_is_the_hosts_or_the_feeds` |
+//! | 18 the pause of a host or of a feed | `timing::b18_a_pause_is_the_hosts_or_the_feeds`, `timing::b18_a_pages_pause_outlasts_the_process` |
 //! | 19 no feed dies for good | `timing::b17_b19_failures_slow_down_and_are_forgiven` |
 //! | 20 jitter across feeds, gaps within a host | `timing::b20_feeds_drift_apart`, `fetch::feeds_and_pages_share_a_hosts_turns_and_waiting_costs_no_time` |
 //! | 21 ttl, sy:update*, skipHours, skipDays | `timing::b21_the_feeds_own_wishes` |
@@ -35,16 +35,16 @@
 //! | 30 no invented URLs | `requests::b30_nothing_is_asked_for_that_nobody_named` |
 //! | 31 Accept lists feed types | `requests::b28_b29_b31_b32_the_request_to_the_byte` |
 //! | 32 gzip at least | `requests::b28_b29_b31_b32_the_request_to_the_byte` |
-//! | 33 caps on the inflated stream | `requests::b33_an_inflated_body_is_capped`, `hostile::every_trick_ends_soon_and_a_hundred_good_feeds_go_on` |
+//! | 33 caps on the inflated stream | `requests::b33_an_inflated_body_is_capped`, `hostile::every_trick_ends_soon_and_a_hundred_good_feeds_go_on`, `hostile::memory::tricks_cost_little_memory_while_a_hundred_good_feeds_go_on` |
 //! | 34 one request in flight a feed | `requests::b34_one_request_in_flight_a_feed` |
 //! | 35 the HTTP charset | `requests::b35_the_http_charset_counts` |
-//! | 36 discovery; an HTML page is never a topic here | `websub::b36_a_hub_is_found_and_the_header_wins` |
+//! | 36 discovery; an HTML page is never a topic here | `websub::b36_a_hub_is_found_and_the_header_wins`, `websub::b36_a_page_names_no_hub` |
 //! | 37 rel=self other than the URL | `websub::b37_the_feeds_own_name_is_the_topic` |
 //! | 38 redirects of topic and hub | `websub::b38_topics_and_hubs_redirect` |
 //! | 39 a wrong topic | `websub::b39_a_wrong_topic_is_refused` |
 //! | 40 unguessable callback | `websub::b40_a_callback_cannot_be_guessed` |
 //! | 41 bad or missing HMAC | `websub::b41_only_what_is_signed_is_taken` |
-//! | 42 renewal | `websub::b42_leases_are_renewed_and_polling_never_stops` |
+//! | 42 renewal | `websub::b42_leases_are_renewed_and_polling_never_stops`, `websub::a_running_daemon_is_delivered_to_by_a_hub` |
 
 use feedmill::schedule::Decision;
 use feedmill::store::FeedStatus;

@@ -67,6 +67,53 @@ async fn another_look_goes_to_the_original_and_finds_the_same_article() {
     assert_eq!(asked("/one"), [None, Some("\"one\"".to_owned()), None]);
 }
 
+/// The article is the original's, so the original's 410 withdraws it, although the copy still stands.
+#[tokio::test]
+async fn an_original_that_is_gone_withdraws_its_article() {
+    let server = Server::start().await;
+    feed(&server, &["/amp/one"]);
+    server.respond("/amp/one", amp("mooring", "/one"));
+    server.respond("/one", html(page("dredging")));
+    server.respond("/one", Reply::status(410));
+    let mill = TestDaemon::new().feed_with(&server.url("/feed"), "recheck = [\"1h\", \"24h\"]").open().await;
+    mill.once().await;
+    mill.advance(SignedDuration::from_hours(2));
+    mill.once().await;
+    let withdrawn_at = mill.now();
+    mill.advance(SignedDuration::from_hours(30));
+    mill.once().await;
+
+    let records = mill.records().await;
+    let events: Vec<_> = records.iter().map(|record| (record.event, record.id, record.revision)).collect();
+    let id = ArticleId::of_url(&server.url("/one"));
+    assert_eq!(events, [(Event::Created, id, 1), (Event::Withdrawn, id, 1)]);
+    for record in &records {
+        assert_eq!(record.withdrawn_at, Some(withdrawn_at));
+        assert_eq!(record.text, paragraphs("dredging").join("\n\n"), "the text stays, and is not the copy's");
+    }
+    assert_eq!((server.requests("/amp/one").len(), server.requests("/one").len()), (2, 2), "no third look");
+    let totals = mill.store().totals().await.unwrap();
+    assert_eq!((totals.articles, totals.entries_done, totals.entries_failed), (1, 1, 0));
+}
+
+/// Sites give up AMP; what they take back then is the copy.
+#[tokio::test]
+async fn a_copy_that_is_gone_says_nothing_of_the_original() {
+    let server = Server::start().await;
+    feed(&server, &["/amp/one"]);
+    server.respond("/amp/one", amp("mooring", "/one"));
+    server.respond("/amp/one", Reply::status(410));
+    server.respond("/one", html(page("dredging")));
+    let mill = TestDaemon::new().feed_with(&server.url("/feed"), "recheck = [\"1h\"]").open().await;
+    mill.once().await;
+    mill.advance(SignedDuration::from_hours(2));
+    mill.once().await;
+    let events: Vec<_> = mill.records().await.iter().map(|record| record.event).collect();
+    assert_eq!(events, [Event::Created]);
+    let totals = mill.store().totals().await.unwrap();
+    assert_eq!((totals.entries_done, totals.entries_failed, totals.entries_pending), (1, 0, 0));
+}
+
 #[tokio::test]
 async fn where_the_original_cannot_be_had_the_copy_stands() {
     for original in [Reply::status(500), Reply::redirect(302, "http://10.0.0.1/")] {

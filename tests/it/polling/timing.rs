@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use feedmill::model::Record;
 use feedmill::schedule::Decision;
 use jiff::SignedDuration;
 
@@ -210,7 +211,55 @@ async fn b18_pages_wait_for_their_host_too() {
     mill.advance(SignedDuration::from_mins(61));
     mill.once().await;
     assert_eq!(server.requests("/page").len(), 1, "no failure was counted, and the page comes");
-    assert_eq!(mill.records().await.len(), 1);
+    // The feed that was busy may be polled by then as well, and its entry is an article too.
+    let is_of_page = |record: &Record| record.url == server.url("/page");
+    assert_eq!(mill.records().await.iter().filter(|record| is_of_page(record)).count(), 1);
+}
+
+/// A page's word counts as a feed's does: for the whole host, bounded, and beyond the process that heard it.
+#[tokio::test]
+async fn b18_a_pages_pause_outlasts_the_process() {
+    for (asked_secs, obeyed) in [("7200", SignedDuration::from_hours(2)), ("99999999", DAY * 2)] {
+        let server = Server::start().await;
+        let feeds = Server::start_at("127.0.0.2:0").await;
+        server.respond("/one", Reply::status(503).header("Retry-After", asked_secs));
+        server.respond("/one", Reply::status(404));
+        server.respond("/own", tagged(feed("own")));
+        server.handle(|request| Reply::ok("text/html", crate::support::site::page(request.path())));
+        let link = |path: &str| crate::support::site::Item::new(path, &server.url(path));
+        feeds.respond("/feed", tagged(Reply::ok("text/xml", rss(&[link("/one")]))));
+        feeds.respond("/more", tagged(Reply::ok("text/xml", rss(&[link("/two")]))));
+        let mill = TestDaemon::new().feed(&feeds.url("/feed")).open().await;
+        mill.once().await;
+        assert_eq!(server.requests("/one").len(), 1);
+
+        // Another page of the host, and a feed on it, of which the earlier process knew nothing.
+        let mut mill = mill.restarted().await;
+        mill.reload(&[&feeds.url("/feed"), &feeds.url("/more"), &server.url("/own")]).await.unwrap();
+        mill.once().await;
+        mill.advance(obeyed - SignedDuration::from_mins(1));
+        mill = mill.restarted().await;
+        mill.once().await;
+        assert_eq!((server.requests("/two").len(), server.requests("/own").len()), (0, 0), "{asked_secs}");
+        mill.advance(SignedDuration::from_mins(2));
+        mill.once().await;
+        assert_eq!((server.requests("/two").len(), server.requests("/own").len()), (1, 1), "{asked_secs}");
+        assert_eq!(status(&mill, "/own").await.last_error, None, "nobody is blamed");
+    }
+}
+
+#[tokio::test]
+async fn b18_a_pause_is_forgotten_where_the_operator_wants_none() {
+    let server = Server::start().await;
+    server.respond("/feed", Reply::status(429).header("Retry-After", "7200"));
+    server.respond("/other", feed("one"));
+    let mill = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    mill.once().await;
+    assert_eq!(mill.store().host_pauses().await.unwrap().len(), 1);
+    let mut mill = mill.restarted_with(|test| test.fetch("retry_after_pauses_host = false")).await;
+    mill.reload(&[&server.url("/other")]).await.unwrap();
+    mill.once().await;
+    assert_eq!(server.requests("/other").len(), 1);
 }
 
 #[tokio::test]

@@ -1,15 +1,23 @@
 //! Feeds that hubs deliver: the hub is a scripted server, and its calls go to the callback's routes as they are served.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http;
 use feedmill::http::websub::{Callback, router};
+use feedmill::lifecycle::Lifecycle;
 use feedmill::pipeline::websub::step;
 use feedmill::schedule::Decision;
+use feedmill::store::FeedStatus;
+use feedmill::telemetry::metrics::Metrics;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
 use sha2::Sha256;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 use url::Url;
 
@@ -21,12 +29,23 @@ use crate::support::site::rss;
 const CALLBACK: &str = "https://feeds.example/hubs/";
 const MAX_BODY_BYTES: usize = 10_000;
 const WEEK: u64 = 7 * 86_400;
+/// Longer than any test here takes.
+const LONG: Duration = Duration::from_mins(2);
 
 async fn mill(server: &Server) -> OpenedDaemon {
-    let websub = format!(
+    subscribing(TestDaemon::new().feed(&server.url("/feed"))).open().await
+}
+
+/// The mill with WebSub on.
+fn subscribing(test: TestDaemon) -> TestDaemon {
+    test.tables(&format!(
         "[websub]\ncallback_url = \"{CALLBACK}\"\nlisten = \"127.0.0.1:0\"\npoll_interval_secs = 43200"
-    );
-    TestDaemon::new().feed_with(&server.url("/feed"), &websub).open().await
+    ))
+}
+
+/// The mill with WebSub off again.
+fn not_subscribing(test: TestDaemon) -> TestDaemon {
+    test.no_tables().tables("[websub]\nlisten = \"127.0.0.1:0\"")
 }
 
 /// The feed with these titles, and in its channel these links.
@@ -82,9 +101,24 @@ async fn verify(
     topic: &str,
     lease: u64,
 ) -> (u16, String) {
+    verify_mode(mill, "subscribe", form, topic, lease).await
+}
+
+/// The hub asks whether the end of a subscription is meant.
+async fn verify_end(mill: &OpenedDaemon, form: &HashMap<String, String>, topic: &str) -> (u16, String) {
+    verify_mode(mill, "unsubscribe", form, topic, WEEK).await
+}
+
+async fn verify_mode(
+    mill: &OpenedDaemon,
+    mode: &str,
+    form: &HashMap<String, String>,
+    topic: &str,
+    lease: u64,
+) -> (u16, String) {
     let lease = lease.to_string();
     let query = [
-        ("hub.mode", "subscribe"),
+        ("hub.mode", mode),
         ("hub.topic", topic),
         ("hub.challenge", "a <b>challenge</b> & more"),
         ("hub.lease_seconds", &lease),
@@ -298,7 +332,7 @@ async fn b41_a_delivery_waits_for_the_poll_in_hand() {
     let (mill, form) = asked(&server).await;
     verify(&mill, &form, &form["hub.topic"], WEEK).await;
     mill.advance(SignedDuration::from_hours(25));
-    let lease = std::time::Duration::from_mins(5);
+    let lease = Duration::from_mins(5);
     let held = mill.store().feeds_claim_due(lease, 1).await.unwrap().remove(0);
     let body = rss(&[item("brand new")]);
     let right = signature(&form["hub.secret"], &body);
@@ -367,4 +401,312 @@ async fn b42_another_hub_or_none_begins_anew() {
     mill.advance(SignedDuration::from_hours(25));
     mill.once().await;
     assert_eq!(deliver(&mill, &path(&second), None, "x").await, 410);
+}
+
+/// Why a feed is delivered no more, and how that comes about.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Gone,
+    Removed,
+    NamesNoHub,
+    NamesAnotherHub,
+    SwitchedOff,
+    SwitchedOffByReload,
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_wanted_no_more_is_ended() {
+    let ends = [
+        End::Gone,
+        End::Removed,
+        End::NamesNoHub,
+        End::NamesAnotherHub,
+        End::SwitchedOff,
+        End::SwitchedOffByReload,
+    ];
+    for end in ends {
+        let server = Server::start().await;
+        let (mut mill, form_of_first) = asked(&server).await;
+        let topic = form_of_first["hub.topic"].clone();
+        verify(&mill, &form_of_first, &topic, WEEK).await;
+        assert_eq!(verify_end(&mill, &form_of_first, &topic).await.0, 404, "nobody asked for that");
+        server.respond("/other", Reply::status(202));
+        match end {
+            End::Gone => server.replace("/feed", Reply::status(410)),
+            End::Removed => {
+                mill.reload(&[]).await.unwrap();
+            }
+            End::NamesNoHub => server.replace("/feed", feed(&["one", "two"], "")),
+            End::NamesAnotherHub => {
+                server.replace("/feed", feed(&["one", "two"], &link("hub", &server.url("/other"))));
+            }
+            End::SwitchedOff => mill = mill.restarted_with(not_subscribing).await,
+            End::SwitchedOffByReload => mill.reconfigure(not_subscribing).await,
+        }
+        mill.advance(SignedDuration::from_hours(25));
+        mill.once().await;
+        step(mill.daemon.shared()).await.unwrap();
+        let requests = server.requests("/hub");
+        assert_eq!(requests.len(), 2, "{end:?}");
+        let last = form(&requests[1]);
+        assert_eq!(last["hub.mode"], "unsubscribe", "{end:?}");
+        assert_eq!((&last["hub.topic"], &last["hub.callback"]), (&topic, &form_of_first["hub.callback"]));
+
+        assert_eq!(verify_end(&mill, &last, "https://feeds.example/other").await, (404, String::new()));
+        let challenge = (200, "a <b>challenge</b> & more".to_owned());
+        assert_eq!(verify_end(&mill, &last, &topic).await, challenge, "{end:?}");
+        assert_eq!(verify_end(&mill, &last, &topic).await, challenge, "the answer may have been lost");
+        assert_eq!(verify(&mill, &last, &topic, WEEK).await.0, 404, "and no new one comes of it");
+        let body = rss(&[item("late")]);
+        let right = signature(&form_of_first["hub.secret"], &body);
+        assert_eq!(deliver(&mill, &path(&last), Some(&right), &body).await, 410, "{end:?}");
+        assert_eq!(status(&mill, "/feed").await.delivered_until, None, "{end:?}");
+        mill.advance(SignedDuration::from_hours(24));
+        step(mill.daemon.shared()).await.unwrap();
+        assert_eq!(server.requests("/hub").len(), 2, "{end:?}: it is ended");
+        mill.advance(SignedDuration::from_hours(8 * 24));
+        step(mill.daemon.shared()).await.unwrap();
+        assert_eq!(verify_end(&mill, &last, &topic).await.0, 404, "forgotten with its lease");
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_does_not_end_it_is_asked_a_few_times() {
+    let server = Server::start().await;
+    let (mut mill, form_of_first) = asked(&server).await;
+    verify(&mill, &form_of_first, &form_of_first["hub.topic"], WEEK).await;
+    server.replace("/hub", Reply::status(500));
+    mill.reload(&[]).await.unwrap();
+    for _ in 0..100 {
+        step(mill.daemon.shared()).await.unwrap();
+        mill.advance(SignedDuration::from_hours(1));
+    }
+    assert_eq!(server.requests("/hub").len(), 1 + 5);
+}
+
+#[tokio::test]
+async fn what_no_hub_has_promised_needs_no_end() {
+    let server = Server::start().await;
+    let (mut mill, form) = asked(&server).await;
+    mill.reload(&[]).await.unwrap();
+    step(mill.daemon.shared()).await.unwrap();
+    assert_eq!(server.requests("/hub").len(), 1, "it was asked, and has not confirmed");
+    assert_eq!(verify(&mill, &form, &form["hub.topic"], WEEK).await.0, 404, "and now need not");
+}
+
+#[tokio::test]
+async fn a_feed_that_is_polled_again_is_subscribed_to_again() {
+    let server = Server::start().await;
+    let (mut mill, form_of_first) = asked(&server).await;
+    verify(&mill, &form_of_first, &form_of_first["hub.topic"], WEEK).await;
+    mill.reload(&[]).await.unwrap();
+    step(mill.daemon.shared()).await.unwrap();
+    mill.reload(&[&server.url("/feed")]).await.unwrap();
+    mill.advance(SignedDuration::from_hours(25));
+    mill.once().await;
+    step(mill.daemon.shared()).await.unwrap();
+    // The end of the first is asked for again beside it, since the hub has not asked back.
+    let mut forms = server.requests("/hub").into_iter().skip(2).map(|request| form(&request));
+    let again = forms.find(|form| form["hub.mode"] == "subscribe").unwrap();
+    assert_ne!(again["hub.callback"], form_of_first["hub.callback"]);
+}
+
+/// A feed that was polled before WebSub was on says 304 for ever: once it is asked for the whole of it.
+#[tokio::test]
+async fn a_feed_that_was_known_before_is_looked_at_for_hubs_once() {
+    let server = Server::start().await;
+    let whole = feed(&["one"], &link("hub", &server.url("/hub")));
+    server.handle(move |request| match request.header("if-none-match") {
+        Some(_) => Reply::status(304).header("ETag", "\"1\""),
+        None => whole.clone(),
+    });
+    server.respond("/hub", Reply::status(202));
+    let mut mill = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    for _ in 0..2 {
+        mill.once().await;
+        mill.advance(SignedDuration::from_hours(25));
+    }
+    mill = mill.restarted_with(subscribing).await;
+    for _ in 0..3 {
+        mill.once().await;
+        step(mill.daemon.shared()).await.unwrap();
+        mill.advance(SignedDuration::from_hours(25));
+    }
+    let asked: Vec<bool> =
+        server.requests("/feed").iter().map(|request| request.header("if-none-match").is_some()).collect();
+    assert_eq!(asked, [false, true, false, true, true]);
+    assert_eq!(form(&server.requests("/hub")[0])["hub.topic"], server.url("/feed").as_str());
+    let status = status(&mill, "/feed").await;
+    assert_eq!((status.entries, status.last_error), (1, None), "and nothing was new again");
+
+    // Off and on again: what was subscribed to has ended, and is looked for anew.
+    let mut mill = mill.restarted_with(not_subscribing).await;
+    mill.once().await;
+    mill = mill.restarted_with(|test| subscribing(test.no_tables())).await;
+    mill.advance(SignedDuration::from_hours(25));
+    mill.once().await;
+    assert_eq!(server.requests("/feed").last().unwrap().header("if-none-match"), None);
+}
+
+#[tokio::test]
+async fn a_look_for_hubs_is_not_repeated_where_it_fails_for_good() {
+    let server = Server::start().await;
+    server.respond("/feed", feed(&["one"], ""));
+    server.respond("/feed", Reply::status(304));
+    let mut mill = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    mill.once().await;
+    mill = mill.restarted_with(subscribing).await;
+    for _ in 0..2 {
+        mill.advance(SignedDuration::from_hours(25));
+        mill.once().await;
+    }
+    let last = server.requests("/feed").pop().unwrap();
+    assert_eq!(last.header("if-none-match"), Some("\"1\""), "304 to whatever it is asked");
+    assert_eq!(status(&mill, "/feed").await.last_error, None);
+}
+
+/// A web page in a feed's stead: its links would make the page the topic, and a page is no feed.
+#[tokio::test]
+async fn b36_a_page_names_no_hub() {
+    let server = Server::start().await;
+    let page = format!(
+        "<!DOCTYPE html><html><head><link rel=\"hub\" href=\"{}\"><link rel=\"self\" href=\"/feed\"></head>\
+         <body><p>No feed.</p></body></html>",
+        server.url("/hub")
+    );
+    server.respond("/feed", Reply::ok("text/html", page));
+    let mill = mill(&server).await;
+    mill.once().await;
+    assert_eq!(step(mill.daemon.shared()).await.unwrap(), 0);
+    assert!(server.requests("/hub").is_empty());
+    assert!(status(&mill, "/feed").await.last_error.is_some());
+}
+
+/// One call of a hub's, over a connection of its own, as the proxy before the listener hands it on.
+async fn call_over_tcp(address: SocketAddr, request: String) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+async fn get_over_tcp(address: SocketAddr, path: &str, query: &[(&str, &str)]) -> (u16, String) {
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    let head = format!("GET {path}?{query} HTTP/1.1\r\nHost: feeds.example\r\nConnection: close\r\n\r\n");
+    call_over_tcp(address, head).await
+}
+
+async fn deliver_over_tcp(address: SocketAddr, path: &str, signature: &str, body: &str) -> u16 {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: feeds.example\r\nConnection: close\r\nContent-Type: application/rss+xml\r\n\
+         X-Hub-Signature: {signature}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    call_over_tcp(address, request).await.0
+}
+
+/// Comes back when the feed at `/feed` is as it should be.
+async fn until(mill: &OpenedDaemon, is_right: impl Fn(&FeedStatus) -> bool) -> FeedStatus {
+    let wait = async {
+        loop {
+            let status = status(mill, "/feed").await;
+            if is_right(&status) {
+                return status;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, wait).await.expect("the feed gets there")
+}
+
+/// The daemon as it runs: its own listener, its own loop, and a hub that does all that a hub may do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_daemon_is_delivered_to_by_a_hub() {
+    let server = Server::start().await;
+    server.respond("/feed", feed(&["one"], &link("hub", &server.url("/hub"))));
+    server.respond("/hub", Reply::status(202));
+    let mut mill = mill(&server).await;
+    let lifecycle = Lifecycle::new(LONG);
+    let addresses = Arc::clone(&mill.daemon).start(&lifecycle, Metrics::install()).await.unwrap();
+    let (hubs, surface) = (addresses.hubs.unwrap(), addresses.http.unwrap());
+    assert_ne!(hubs, surface);
+
+    // Subscribed.
+    server.arrived("/hub", 1).await;
+    let form_of_first = form(&server.requests("/hub")[0]);
+    let (topic, secret) = (form_of_first["hub.topic"].clone(), form_of_first["hub.secret"].clone());
+    let path = path(&form_of_first);
+    let verification = [
+        ("hub.mode", "subscribe"),
+        ("hub.topic", topic.as_str()),
+        ("hub.challenge", "really?"),
+        ("hub.lease_seconds", "604800"),
+    ];
+    assert_eq!(get_over_tcp(hubs, &path, &verification).await, (200, "really?".to_owned()));
+    let until_first = until(&mill, |feed| feed.delivered_until.is_some()).await.delivered_until;
+
+    // Delivered to, by the hub alone.
+    let news = rss(&[item("brand new")]);
+    assert_eq!(deliver_over_tcp(hubs, &path, &signature("a guess", &news), &news).await, 403);
+    assert_eq!(deliver_over_tcp(hubs, &path, &signature(&secret, &news), &news).await, 202);
+    until(&mill, |feed| feed.entries == 2).await;
+    assert_eq!(get_over_tcp(hubs, "/metrics", &[]).await.0, 404, "the surface is another door");
+    assert_eq!(get_over_tcp(surface, "/healthz", &[]).await, (200, "ok\n".to_owned()));
+    assert_eq!(server.requests("/feed").len(), 1, "nothing was polled for it");
+
+    // Renewed.
+    mill.advance(SignedDuration::from_hours(4 * 24));
+    mill.daemon.shared().hubs_found.notify_one();
+    server.arrived("/hub", 2).await;
+    assert_eq!(form(&server.requests("/hub")[1])["hub.callback"], form_of_first["hub.callback"]);
+    assert_eq!(get_over_tcp(hubs, &path, &verification).await.0, 200);
+    until(&mill, |feed| feed.delivered_until > until_first).await;
+
+    // Denied: the feed is polled as any other.
+    let denial = [("hub.mode", "denied"), ("hub.topic", topic.as_str())];
+    assert_eq!(get_over_tcp(hubs, &path, &denial).await.0, 200);
+    until(&mill, |feed| feed.delivered_until.is_none()).await;
+    mill.advance(SignedDuration::from_hours(4 * 24));
+    mill.reload(&[&server.url("/feed")]).await.unwrap();
+    let now = mill.now();
+    let polled = until(&mill, |feed| feed.last_polled_at == Some(now)).await;
+    assert_ne!(polled.next_poll_decided_by, Some(Decision::Delivered));
+    assert_eq!(server.requests("/hub").len(), 2, "a no is a no");
+
+    lifecycle.stop_soft();
+    assert!(lifecycle.wait().await.is_clean());
+}
+
+/// WebSub is off, yet a hub must be able to ask whether the end of what it has promised is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_listens_to_hubs_until_all_is_ended() {
+    let server = Server::start().await;
+    let (mill, form_of_first) = asked(&server).await;
+    let topic = form_of_first["hub.topic"].clone();
+    verify(&mill, &form_of_first, &topic, WEEK).await;
+    let mill = mill.restarted_with(not_subscribing).await;
+    let lifecycle = Lifecycle::new(LONG);
+    let daemon = Arc::clone(&mill.daemon);
+    let addresses = daemon.start(&lifecycle, Metrics::install()).await.unwrap();
+    server.arrived("/hub", 2).await;
+    let last = form(&server.requests("/hub")[1]);
+    assert_eq!(last["hub.mode"], "unsubscribe");
+    let verification =
+        [("hub.mode", "unsubscribe"), ("hub.topic", topic.as_str()), ("hub.challenge", "really?")];
+    let answer = get_over_tcp(addresses.hubs.unwrap(), &path(&last), &verification).await;
+    assert_eq!(answer, (200, "really?".to_owned()));
+    lifecycle.stop_soft();
+    assert!(lifecycle.wait().await.is_clean());
+
+    mill.advance(SignedDuration::from_hours(8 * 24));
+    step(mill.daemon.shared()).await.unwrap();
+    let mill = mill.restarted().await;
+    let lifecycle = Lifecycle::new(LONG);
+    let daemon = Arc::clone(&mill.daemon);
+    let addresses = daemon.start(&lifecycle, Metrics::install()).await.unwrap();
+    assert_eq!(addresses.hubs, None, "nothing is left to be heard");
+    lifecycle.stop_soft();
+    assert!(lifecycle.wait().await.is_clean());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedmill::model::{FeedId, Sha256Hash, Validators};
+use feedmill::model::{FeedId, HostPause, Sha256Hash, Validators};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::store::{FeedState, FeedsSync, NewEntry, PollRecord, PollReport, PollResult};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +21,7 @@ on_both!(
     validators_follow_what_came,
     a_gone_feed_is_polled_no_more,
     a_feed_with_two_thousand_entries,
+    the_pauses_of_hosts_are_kept_until_they_are_over,
 );
 
 async fn a_sync_adds_restores_and_removes(bench: &Bench) {
@@ -252,4 +253,27 @@ async fn a_feed_with_two_thousand_entries(bench: &Bench) {
     assert_eq!(bench.poll(|_| entries.clone()).await, [PollReport::default()]);
     assert_eq!(bench.store.totals().await.unwrap().entries_pending, 2_000);
     assert_eq!(bench.store.entries_claim(LEASE, 5_000).await.unwrap().len(), 2_000);
+}
+
+async fn the_pauses_of_hosts_are_kept_until_they_are_over(bench: &Bench) {
+    let pause = |host: &str, secs: i64| HostPause {
+        host: host.to_owned(),
+        until: bench.clock.now() + SignedDuration::from_secs(secs),
+    };
+    let kept = async || {
+        let mut pauses = bench.store.host_pauses().await.unwrap();
+        pauses.sort_by(|one, other| one.host.cmp(&other.host));
+        pauses
+    };
+    let (short, long) = (pause("a.example", 60), pause("b.example:8080", 600));
+    bench.store.host_pauses_keep(&[short.clone(), long.clone()]).await.unwrap();
+    assert_eq!(kept().await, [short.clone(), long.clone()]);
+    let (longer, less) = (pause("a.example", 120), pause("b.example:8080", 1));
+    bench.store.host_pauses_keep(&[longer.clone(), less]).await.unwrap();
+    assert_eq!(kept().await, [longer.clone(), long.clone()], "the longer time counts");
+    bench.pass(120);
+    assert_eq!(kept().await, std::slice::from_ref(&long));
+    bench.store.host_pauses_keep(&[pause("c.example", 5)]).await.unwrap();
+    bench.pass(-60);
+    assert!(!kept().await.contains(&longer), "what is over is forgotten");
 }

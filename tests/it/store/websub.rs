@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use feedmill::model::FeedId;
-use feedmill::store::{HubOffer, HubSubscription, PollRecord, PollResult};
+use feedmill::store::{HubEnding, HubOffer, HubSubscription, PollRecord, PollResult};
 use feedmill::subscription::{Subscription, SubscriptionState};
 
 use super::{Bench, LEASE, new_entry, next, url};
@@ -10,8 +10,13 @@ on_both!(
     a_subscription_is_kept_until_another_is_offered,
     a_hub_is_asked_by_one_process_at_a_time,
     a_delivery_holds_its_feed_and_leaves_the_rest,
+    only_what_a_hub_has_confirmed_is_ended,
+    feeds_polled_no_more_and_all_feeds_end_their_subscriptions,
+    hubs_are_looked_for_once,
+    what_was_promised_at_another_address_is_ended,
 );
 
+const CALLBACK: &str = "https://feeds.example/hubs/";
 const TOPIC: &str = "https://feeds.example/0.xml";
 
 fn offer(bench: &Bench, feed_id: FeedId, hub: Option<&str>, token: &str) -> HubOffer {
@@ -66,17 +71,20 @@ async fn a_hub_is_asked_by_one_process_at_a_time(bench: &Bench) {
     assert_eq!(bench.store.subscriptions_next_due().await.unwrap(), None);
     bench.store.subscriptions_offer(&[offer(bench, id, Some("https://hub.example/"), "a")]).await.unwrap();
     assert_eq!(bench.store.subscriptions_next_due().await.unwrap(), Some(bench.clock.now()));
-    let due = bench.store.subscriptions_claim_due(10).await.unwrap();
+    let due = bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].subscription.state, SubscriptionState::Requested);
     assert_eq!(of(bench, "a").await.unwrap().subscription, due[0].subscription, "noted before it is asked");
-    assert!(bench.store.subscriptions_claim_due(10).await.unwrap().is_empty());
+    assert!(bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap().is_empty());
     bench.pass(3_600);
-    assert_eq!(bench.store.subscriptions_claim_due(10).await.unwrap()[0].subscription.attempts, 2);
+    assert_eq!(
+        bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap()[0].subscription.attempts,
+        2
+    );
     bench.pass(100_000);
     bench.feeds(0).await;
     assert!(
-        bench.store.subscriptions_claim_due(10).await.unwrap().is_empty(),
+        bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap().is_empty(),
         "the feed is configured no more"
     );
     assert!(of(bench, "a").await.is_none(), "and nothing is taken for it");
@@ -106,4 +114,100 @@ async fn a_delivery_holds_its_feed_and_leaves_the_rest(bench: &Bench) {
     assert_eq!((after.entries, after.next_poll_at, &after.title), (2, before.next_poll_at, &before.title));
     let (again, _) = bench.store.feed_claim(before.id, LEASE).await.unwrap().unwrap();
     assert_eq!((again.validators, again.body_sha256), (feed.validators, feed.body_sha256));
+}
+
+/// A subscription of the first feed that the hub has confirmed for a day.
+async fn confirmed(bench: &Bench, id: FeedId, token: &str) {
+    let offer = offer(bench, id, Some(&format!("https://hub-{token}.example/")), token);
+    bench.store.subscriptions_offer(&[offer]).await.unwrap();
+    let mut asked = bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap();
+    let mut known = asked.pop().unwrap();
+    assert_eq!((known.token.as_str(), asked.len()), (token, 0));
+    known.subscription.verify(TOPIC, Duration::from_hours(24), bench.clock.now()).unwrap();
+    bench.store.subscription_update(&known).await.unwrap();
+}
+
+async fn ending(bench: &Bench, token: &str) -> Option<HubEnding> {
+    bench.store.subscription_ending_of(token).await.unwrap()
+}
+
+async fn only_what_a_hub_has_confirmed_is_ended(bench: &Bench) {
+    let id = feed_id(bench).await;
+    let offered = async |hub: Option<&str>, token: &str| {
+        bench.store.subscriptions_offer(&[offer(bench, id, hub, token)]).await.unwrap();
+    };
+    offered(Some("https://unasked.example/"), "a").await;
+    offered(Some("https://unconfirmed.example/"), "b").await;
+    bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap();
+    confirmed(bench, id, "c").await;
+    assert_eq!(bench.store.subscription_endings_next_due().await.unwrap(), None);
+    offered(None, "d").await;
+    for token in ["a", "b", "d"] {
+        assert!(ending(bench, token).await.is_none(), "{token}");
+    }
+    let due = bench.store.subscription_endings_claim_due(10).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].ending.callback.as_str(), format!("{CALLBACK}c"));
+    assert_eq!((due[0].token.as_str(), due[0].ending.attempts), ("c", 1));
+    assert_eq!(ending(bench, "c").await.unwrap().ending, due[0].ending, "noted before it is asked");
+    assert!(bench.store.subscription_endings_claim_due(10).await.unwrap().is_empty());
+    bench.pass(3_600);
+    let mut known = bench.store.subscription_endings_claim_due(10).await.unwrap().remove(0);
+    known.ending.verify(TOPIC).unwrap();
+    bench.store.subscription_ending_update(&known).await.unwrap();
+    bench.pass(50_000);
+    assert!(bench.store.subscription_endings_claim_due(10).await.unwrap().is_empty(), "it is ended");
+    assert!(ending(bench, "c").await.is_some(), "and the hub may ask again");
+    bench.pass(50_000);
+    assert!(bench.store.subscription_endings_claim_due(10).await.unwrap().is_empty());
+    assert!(ending(bench, "c").await.is_none(), "until its lease is over");
+}
+
+async fn feeds_polled_no_more_and_all_feeds_end_their_subscriptions(bench: &Bench) {
+    bench.feeds(2).await;
+    let mut feeds = bench.store.feeds_list().await.unwrap();
+    feeds.sort_by_key(|feed| feed.configured_url.clone());
+    let ids: Vec<FeedId> = feeds.iter().map(|feed| feed.id).collect();
+    confirmed(bench, ids[0], "a").await;
+    confirmed(bench, ids[1], "b").await;
+    bench.store.hub_looks_note(&ids).await.unwrap();
+    bench.store.subscriptions_end_orphaned().await.unwrap();
+    assert!(ending(bench, "a").await.is_none() && ending(bench, "b").await.is_none());
+    bench.feeds(1).await;
+    bench.store.subscriptions_end_orphaned().await.unwrap();
+    assert!(ending(bench, "a").await.is_none() && ending(bench, "b").await.is_some());
+    assert_eq!(Vec::from_iter(bench.store.hub_looks(&ids).await.unwrap()), [ids[0]]);
+    bench.feeds(2).await;
+    assert!(of(bench, "b").await.is_none(), "it begins anew");
+    bench.store.subscriptions_end_all().await.unwrap();
+    assert!(ending(bench, "a").await.is_some());
+    assert!(bench.store.hub_looks(&ids).await.unwrap().is_empty());
+    assert_eq!(bench.store.subscription_endings_claim_due(10).await.unwrap().len(), 2);
+    bench.store.subscriptions_end_all().await.unwrap();
+}
+
+async fn hubs_are_looked_for_once(bench: &Bench) {
+    bench.feeds(3).await;
+    let ids: Vec<FeedId> = bench.store.feeds_list().await.unwrap().iter().map(|feed| feed.id).collect();
+    assert!(bench.store.hub_looks(&ids).await.unwrap().is_empty());
+    bench.store.hub_looks_note(&ids[..1]).await.unwrap();
+    bench.store.hub_looks_note(&ids[..2]).await.unwrap();
+    let looks = bench.store.hub_looks(&ids).await.unwrap();
+    assert!(looks.contains(&ids[0]) && looks.contains(&ids[1]) && looks.len() == 2);
+}
+
+async fn what_was_promised_at_another_address_is_ended(bench: &Bench) {
+    let id = feed_id(bench).await;
+    confirmed(bench, id, "a").await;
+    bench.pass(50_000);
+    let elsewhere = url("https://elsewhere.example/hubs/");
+    let renewed = bench.store.subscriptions_claim_due(&elsewhere, 10).await.unwrap().remove(0);
+    assert_eq!(renewed.callback, Some(elsewhere.join("a").unwrap()));
+    let due = bench.store.subscription_endings_claim_due(10).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].ending.callback.as_str(), format!("{CALLBACK}a"));
+    assert!(of(bench, "a").await.is_some(), "it goes on at the new one");
+    bench.pass(3_600);
+    bench.store.subscriptions_claim_due(&elsewhere, 10).await.unwrap();
+    assert_eq!(bench.store.subscription_endings_claim_due(10).await.unwrap()[0].ending.attempts, 2);
 }

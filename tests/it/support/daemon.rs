@@ -24,6 +24,7 @@ pub(crate) struct TestDaemon {
     fetch: String,
     schedule: String,
     output: String,
+    tables: String,
     dir: TempDir,
 }
 
@@ -42,6 +43,7 @@ impl TestDaemon {
             fetch: String::new(),
             schedule: String::new(),
             output: String::new(),
+            tables: String::new(),
             dir,
         }
     }
@@ -55,6 +57,18 @@ impl TestDaemon {
     /// Adds lines to `[schedule]`.
     pub(crate) fn schedule(mut self, lines: &str) -> Self {
         writeln!(self.schedule, "{lines}").unwrap();
+        self
+    }
+
+    /// Adds tables that have no method of their own.
+    pub(crate) fn tables(mut self, toml: &str) -> Self {
+        writeln!(self.tables, "{toml}").unwrap();
+        self
+    }
+
+    /// Without the tables that were added.
+    pub(crate) fn no_tables(mut self) -> Self {
+        self.tables.clear();
         self
     }
 
@@ -97,6 +111,8 @@ impl TestDaemon {
             r#"
 [database]
 url = "sqlite:{}"
+[http]
+listen = "127.0.0.1:0"
 [fetch]
 allow = ["127.0.0.0/8"]
 host_min_gap_ms = 0
@@ -106,12 +122,14 @@ initial_spread_secs = 0
 {}[output]
 dir = "{}"
 {}
+{}
 {}"#,
             dir.join("feedmill.db").display(),
             self.fetch,
             self.schedule,
             output_dir(dir).display(),
             self.output,
+            self.tables,
             self.feeds
         )
     }
@@ -131,9 +149,15 @@ dir = "{}"
 impl OpenedDaemon {
     /// The same mill after a stop and a start.
     pub(crate) async fn restarted(self) -> Self {
+        self.restarted_with(|test| test).await
+    }
+
+    /// The mill after a stop, a change of its configuration, and a start.
+    pub(crate) async fn restarted_with(self, change: impl FnOnce(TestDaemon) -> TestDaemon) -> Self {
         let Self { daemon, clock, test } = self;
         daemon.store().close().await;
         drop(daemon);
+        let test = change(test);
         let daemon = Arc::new(Daemon::open(test.config(), clock.clone()).await.unwrap());
         Self { daemon, clock, test }
     }
@@ -168,6 +192,12 @@ impl OpenedDaemon {
     /// Names and contents of the text files written, by name.
     pub(crate) fn files(&self) -> Vec<(String, String)> {
         self.test.files()
+    }
+
+    /// Reloads with another configuration.
+    pub(crate) async fn reconfigure(&mut self, change: impl FnOnce(TestDaemon) -> TestDaemon) {
+        self.test = change(std::mem::replace(&mut self.test, TestDaemon::new()));
+        self.daemon.reload(self.test.config()).await.unwrap();
     }
 
     /// Reloads the same configuration with other feeds.

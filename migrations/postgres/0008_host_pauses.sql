@@ -1,0 +1,5 @@
+-- Hosts that have asked to be left alone (Retry-After with a 429 or 503), and until when.
+CREATE TABLE host_pauses (
+    host         TEXT PRIMARY KEY,
+    paused_until BIGINT NOT NULL
+);

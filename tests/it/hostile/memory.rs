@@ -1,0 +1,165 @@
+//! What the tricks cost the program itself: a process of its own polls them while it polls a hundred good feeds, and the
+//! kernel says how much memory it held at most (`VmHWM`).
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use url::Url;
+
+use super::tricks;
+use crate::support::daemon::{TestDaemon, feedmill};
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, rss};
+
+const GOOD_FEEDS: usize = 100;
+/// The default of `fetch.feed_max_body_bytes`.
+const MAX_BODY_BYTES: usize = 16 << 20;
+/// What one trick may cost beyond the same process without it: 40 MB.
+const MAX_TRICK_KIB: u64 = 40_000_000 >> 10;
+/// Nothing here waits for longer than a second, but other tests have the processor as well.
+const LONG: Duration = Duration::from_mins(2);
+
+/// What a run of the program came to.
+struct Outcome {
+    /// By URL: `ok`, or the label of the error.
+    polls: HashMap<String, String>,
+    peak_kib: u64,
+}
+
+/// A process that is gone with the value, whatever becomes of the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Runs the program until each of `feeds` feeds has been polled. Its log tells: there is no moment after its end at which
+/// its memory could still be looked at.
+fn run(config: &Path, feeds: usize) -> Outcome {
+    let began = Instant::now();
+    let mut process = feedmill(config, &["--log-format", "json", "run"]);
+    let mut process = Running(process.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut polls = HashMap::new();
+    let mut log = Vec::new();
+    for line in BufReader::new(process.0.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let label = match event["message"].as_str() {
+            Some("polled") => Some("ok"),
+            Some("the poll failed") => event["label"].as_str(),
+            _ => None,
+        };
+        if let (Some(label), Some(url)) = (label, event["spans"][0]["feed.url"].as_str()) {
+            polls.insert(url.to_owned(), label.to_owned());
+        }
+        log.push(line);
+        assert!(began.elapsed() < LONG, "{} of {feeds} polls:\n{}", polls.len(), log.join("\n"));
+        if polls.len() == feeds {
+            return Outcome { polls, peak_kib: peak_kib(process.0.id()) };
+        }
+    }
+    panic!("the program ended after {} of {feeds} polls:\n{}", polls.len(), log.join("\n"));
+}
+
+fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+/// A server with a hundred good feeds, each with an entry that holds its own text.
+async fn good() -> Server {
+    let server = Server::start_at("127.0.0.2:0").await;
+    server.handle(|request| {
+        let content = Some(format!("<p>All is well at {}.</p>", request.path()));
+        let item = Item { title: "Well".to_owned(), link: None, guid: "1".to_owned(), content };
+        Reply::ok("application/rss+xml", rss(&[item]))
+    });
+    server
+}
+
+/// A trick that is ready to be played. It has a server to itself: what it leaves behind on a connection must not meet the
+/// next one.
+struct Trick {
+    name: &'static str,
+    server: Server,
+    label: &'static str,
+}
+
+impl Trick {
+    async fn start((name, reply, label): (&'static str, Reply, &'static str)) -> Self {
+        let server = Server::start().await;
+        server.respond("/", reply);
+        // "On and on" leads ever deeper.
+        server.handle(|_| Reply::redirect(302, "x/"));
+        Self { name, server, label }
+    }
+
+    fn fills_a_body(&self) -> bool {
+        self.label == "body_too_large"
+    }
+}
+
+/// The most that the program held while it polled the good feeds, and beside them the tricks.
+async fn peak_with(good: &Server, tricks: &[&Trick]) -> u64 {
+    // All feeds are in hand from the first claim on: while the tricks last, the good ones are fetched.
+    let mut mill = TestDaemon::new().tables("[pipeline]\nfeed_concurrency = 400");
+    let good: Vec<Url> = (0..GOOD_FEEDS).map(|number| good.url(&format!("/feed{number}"))).collect();
+    for url in &good {
+        mill = mill.feed(url);
+    }
+    for trick in tricks {
+        // Only silence needs a timeout.
+        let options = if trick.label == "timeout" { "timeout_secs = 1" } else { "" };
+        mill = mill.feed_with(&trick.server.url("/"), options);
+    }
+    let (config, feeds) = (mill.write_config(), good.len() + tricks.len());
+    let outcome = tokio::task::spawn_blocking(move || run(&config, feeds)).await.unwrap();
+    for url in &good {
+        assert_eq!(outcome.polls[url.as_str()], "ok", "{url}");
+    }
+    for Trick { name, server, label: expected } in tricks {
+        let label = outcome.polls[server.url("/").as_str()].as_str();
+        // Where head and end of a body come at once, either may be said to be broken.
+        let is_broken = |label: &str| matches!(label, "broken_answer" | "broken_body");
+        assert!(label == *expected || (is_broken(label) && is_broken(expected)), "{name}: {label}");
+    }
+    outcome.peak_kib
+}
+
+#[test]
+fn there_are_thirty_tricks_and_more() {
+    let tricks = tricks(1);
+    let names: HashSet<_> = tricks.iter().map(|(name, ..)| name).collect();
+    assert!(tricks.len() >= 30 && names.len() == tricks.len(), "{} tricks", tricks.len());
+}
+
+/// Each trick that fills a body up to its cap, as the bombs do, has a process to itself: what an allocator has taken from the
+/// kernel it gives back late, and after the first the second would seem to cost nothing, or twice as much. All others
+/// together hold less than one of these, and are held to the bar of one. At last all of them at once: those that fill
+/// a body may add up, a cap for each, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn tricks_cost_little_memory_while_a_hundred_good_feeds_go_on() {
+    let good = good().await;
+    let tricks: Vec<Trick> = join_all(tricks(MAX_BODY_BYTES).into_iter().map(Trick::start)).await;
+    let before = peak_with(&good, &[]).await;
+    let cost = async |tricks: &[&Trick]| peak_with(&good, tricks).await.saturating_sub(before);
+    let all: Vec<&Trick> = tricks.iter().collect();
+    let (large, small): (Vec<&Trick>, Vec<&Trick>) = tricks.iter().partition(|trick| trick.fills_a_body());
+    for trick in &large {
+        let cost = cost(&[trick]).await;
+        assert!(cost <= MAX_TRICK_KIB, "{}: {cost} KiB", trick.name);
+    }
+    let small_cost = cost(&small).await;
+    assert!(small_cost <= MAX_TRICK_KIB, "{} small ones together: {small_cost} KiB", small.len());
+    let cost = cost(&all).await;
+    let bar = MAX_TRICK_KIB + large.len() as u64 * (MAX_BODY_BYTES as u64 >> 10);
+    assert!(cost <= bar, "all {} at once: {cost} KiB of {bar}", all.len());
+}
