@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! schedule --DueFeed--> fetch --bytes | NotModified--> parse --ParsedFeed--> store: feeds, entries(pending)
-//!                                                                                | claim at most the free permits
+//!                                                                                | claim for the free permits, a little ahead
 //! publish <--outbox-- store <--Verdict-- dedup <--Article-- extract <--Page-- fetch
 //!          (one transaction: article revision + verdict + entry state + outbox row)
 //! ```

@@ -3,7 +3,7 @@
 //!
 //! A table joins them, not a channel: what one half has recorded is durable before the other sees it, a kill at any
 //! point loses nothing, and a backlog is rows instead of memory. Both halves are a `line::Stage` and are driven by
-//! the same loop (see `line`): claim at most the free permits, work on all of them side by side, record what is done in
+//! the same loop (see `line`): claim for the free permits and a little ahead, work side by side, record what is done in
 //! batches.
 
 /// Entries to articles.
