@@ -25,8 +25,9 @@ const LINGER: Duration = Duration::from_millis(20);
 /// As many items are claimed ahead as were finished within this time.
 const AHEAD: Duration = Duration::from_millis(100);
 
-/// What was claimed ahead and is not begun after this time is given back: its leases must not run out unused.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// What was claimed ahead and is not begun after this time is given back: the pace was misjudged, and leases are cut for the
+/// work, not for a wait before it.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Longest sleep between two looks at the store: the fallback where a wake-up came from another process.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -355,7 +356,7 @@ impl<S: Stage> Working<S> {
 
     /// Claims what is due, where it is time to look and enough room for a batch. Returns whether the store was asked.
     async fn look(&mut self, stage: &S, clock: &Clock, stopping: bool) -> Result<bool, StoreError> {
-        if stopping || (!self.waiting.is_empty() && self.claimed_at.elapsed() > LONGEST_WAIT) {
+        if stopping || self.claimed_at.elapsed() >= LONGEST_WAIT {
             self.give_back_waiting(stage, clock.now()).await;
         }
         let ahead = self.ahead();
@@ -462,8 +463,12 @@ impl<S: Stage> Working<S> {
         give_back(stage, waiting.iter().map(|item| (S::claim_of(item), now)).collect()).await;
     }
 
+    /// Breaks off: what is finished is recorded, if the store takes it at once, and all else is given back.
     async fn give_back(mut self, stage: &S, now: Timestamp) {
         self.tasks.abort_all();
+        if let Err(error) = self.unsettled.settle(stage).await {
+            tracing::error!(stage = S::NAME, error = %error, "cannot record what is finished: it will be done again");
+        }
         if !self.claims.is_empty() {
             tracing::warn!(stage = S::NAME, items = self.claims.len(), "broken off");
         }

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedmill::lifecycle::{Lifecycle, StopReport};
@@ -86,6 +87,44 @@ async fn a_soft_stop_finishes_and_writes_what_is_in_hand() {
     assert_eq!(lifecycle.wait().await, StopReport::default());
     assert_eq!(opened.records().await.len(), 1);
     assert_eq!(opened.files().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_soft_stop_gives_back_what_was_claimed_ahead() {
+    const FEEDS: usize = 100;
+    const PROMPT: usize = 40;
+    const AT_ONCE: usize = 4;
+    let server = Server::start().await;
+    let (gate, asked) = (Gate::new(), AtomicUsize::new(0));
+    let held = gate.clone();
+    // Prompt at first, so that many are claimed ahead, and then not at all.
+    server.handle(move |_| {
+        let reply = Reply::ok("application/rss+xml", rss(&[]));
+        if asked.fetch_add(1, Ordering::Relaxed) < PROMPT { reply } else { reply.gated(&held) }
+    });
+    let mut test = TestDaemon::new().tables(&format!("[pipeline]\nfeed_concurrency = {AT_ONCE}"));
+    for number in 0..FEEDS {
+        test = test.feed(&server.url(&format!("/{number}")));
+    }
+    let opened = test.open().await;
+
+    let lifecycle = start(&opened).await;
+    let all_held = async {
+        while server.all_requests().len() < PROMPT + AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, all_held).await.expect("the feeds are asked for");
+    lifecycle.stop_soft();
+    gate.open();
+    assert!(lifecycle.wait().await.is_clean());
+    let begun = server.all_requests().len();
+    assert!(begun < FEEDS, "{begun} feeds were begun");
+
+    opened.once().await;
+    for number in 0..FEEDS {
+        assert_eq!(server.requests(&format!("/{number}")).len(), 1, "/{number}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
