@@ -110,13 +110,13 @@ pub trait Stage: Clone + Send + Sync + 'static {
     fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
 }
 
-/// One round: claims what is due, at most the permits, does it and records it. Returns how many items it was.
+/// One round: claims what is due, at most the permits, does it and records it. Returns how many items were recorded.
 pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
     let mut working = Working::<S>::new();
     working.claim(stage, stage.permits()).await?;
     let mut recorded = 0;
     while !working.is_idle() {
-        working.progress(stage).await;
+        working.progress(stage, false).await;
         if working.is_ripe() {
             recorded += working.record(stage).await?;
         }
@@ -152,7 +152,7 @@ pub async fn drain<S: Stage>(
             return Ok(recorded);
         }
         tokio::select! {
-            () = working.progress(stage) => {}
+            () = working.progress(stage, !stopping) => {}
             () = soft.cancelled(), if !stopping => {}
             () = upstream.cancelled(), if !upstream_ended => working.look_now(),
             () = woken => working.look_now(),
@@ -161,8 +161,8 @@ pub async fn drain<S: Stage>(
 }
 
 /// Works until `soft` is cancelled, then finishes what is in hand. While nothing is due it sleeps until the next item is,
-/// until `wake` is rung, or for a few seconds at most. Where the store is away it rests and tries again, and takes nothing
-/// new meanwhile. When `hard` is cancelled what is in hand is broken off and given back.
+/// until `wake` is rung, or for a few seconds at most. Where the store is away it rests and tries again, and claims nothing
+/// meanwhile. When `hard` is cancelled what is in hand is broken off and given back.
 pub async fn run<S: Stage>(
     stage: &S,
     wake: &Notify,
@@ -192,7 +192,7 @@ pub async fn run<S: Stage>(
         }
         tokio::select! {
             () = hard.cancelled() => return working.give_back(stage, clock.now()).await,
-            () = working.progress(stage) => {}
+            () = working.progress(stage, !stopping) => {}
             () = soft.cancelled(), if !stopping => {}
             () = woken => working.look_now(),
         }
@@ -382,7 +382,10 @@ impl<S: Stage> Working<S> {
 
     /// How many items can be taken, where a claim is worth its query.
     fn room(&self, stage: &S, ahead: u32) -> Option<u32> {
-        let in_hand = u32::try_from(self.tasks.len() + self.waiting.len()).unwrap_or(u32::MAX);
+        // What one transaction takes is on its way out. More than that has piled up: the store is slower than the work.
+        let piled_up = self.unsettled.len().saturating_sub(S::BATCH as usize);
+        let in_hand = self.tasks.len() + self.waiting.len() + piled_up;
+        let in_hand = u32::try_from(in_hand).unwrap_or(u32::MAX);
         let room = (stage.permits() + ahead).saturating_sub(in_hand);
         (room >= stage.permits().div_ceil(4).max(ahead / 2)).then_some(room)
     }
@@ -420,16 +423,19 @@ impl<S: Stage> Working<S> {
         }
     }
 
-    /// Waits until an item is finished, until those that are have waited long enough, or until it is time to look.
-    async fn progress(&mut self, stage: &S) {
-        let settle_at = self.unsettled_since + LINGER;
-        let (has_unsettled, has_room) =
-            (!self.unsettled.is_empty(), self.room(stage, self.ahead()).is_some());
+    /// Waits until an item is finished, until those that are or those that are not begun have waited long enough, or, where
+    /// more is taken, until it is time to look.
+    async fn progress(&mut self, stage: &S, takes_more: bool) {
+        let has_room = takes_more && self.room(stage, self.ahead()).is_some();
+        let wakes = [
+            (!self.unsettled.is_empty()).then_some(self.unsettled_since + LINGER),
+            (!self.waiting.is_empty()).then_some(self.claimed_at + LONGEST_WAIT),
+            has_room.then_some(self.next_look),
+        ];
+        let wake = wakes.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
         tokio::select! {
             Some(result) = self.tasks.join_next_with_id() => self.finish(stage, result),
-            () = tokio::time::sleep_until(settle_at), if has_unsettled => {}
-            () = tokio::time::sleep_until(self.next_look), if has_room => {}
-            () = tokio::time::sleep(LONGEST_SLEEP) => {}
+            () = tokio::time::sleep_until(wake) => {}
         }
     }
 
