@@ -58,7 +58,9 @@ pub async fn step(shared: &Shared) -> Result<usize, StoreError> {
     let mut asking = JoinSet::new();
     if let Some(settings) = &plan.websub {
         shared.store.subscriptions_end_orphaned().await?;
-        for known in shared.store.subscriptions_claim_due(&settings.callback_url, ASKED_AT_ONCE).await? {
+        for known in
+            shared.store.subscriptions_claim_due(&settings.callback_url, unguessable, ASKED_AT_ONCE).await?
+        {
             let (plan, lease) = (Arc::clone(&plan), settings.lease);
             asking.spawn(async move { ask(&plan, lease, &known).await });
         }
@@ -105,7 +107,8 @@ async fn look(shared: &Shared) -> Result<Duration, StoreError> {
         None => None,
     };
     let ending = shared.store.subscription_endings_next_due().await?;
-    let Some(due) = subscription.into_iter().chain(ending).min() else { return Ok(LONGEST_SLEEP) };
+    let due = shared.not_while_paused(subscription.into_iter().chain(ending).min());
+    let Some(due) = due else { return Ok(LONGEST_SLEEP) };
     let wait = Duration::try_from(due.duration_since(shared.clock.now())).unwrap_or_default();
     Ok(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
 }

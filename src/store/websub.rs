@@ -92,10 +92,12 @@ impl Store {
 
     /// The subscriptions whose hubs are to be asked, at most `limit`, each already noted as asked, and to be delivered below
     /// `callback_url`: a hub may confirm before it answers, and no other process asks as well. To a hub another address is
-    /// another subscription: where one was promised at an address of before, that is to be ended.
+    /// another subscription: where one was promised at an address of before, that is to be ended, and one with a token and a
+    /// secret by `unguessable` begins.
     pub async fn subscriptions_claim_due(
         &self,
         callback_url: &Url,
+        unguessable: fn() -> String,
         limit: u32,
     ) -> Result<Vec<HubSubscription>, StoreError> {
         let now = self.clock.now();
@@ -108,11 +110,20 @@ impl Store {
         let mut due: Vec<HubSubscription> = models("subscriptions", &rows)?;
         let mut moved = Vec::new();
         for known in &mut due {
-            let callback = callback_url.join(&known.token).ok();
-            if known.callback != callback {
+            if known
+                .callback
+                .as_ref()
+                .is_some_and(|told| callback_url.join(&known.token).as_ref() != Ok(told))
+            {
                 moved.extend(known.ending(now));
-                known.callback = callback;
+                let before = std::mem::replace(&mut known.token, unguessable());
+                known.secret = unguessable();
+                let Subscription { hub, topic, .. } = known.subscription.clone();
+                known.subscription = Subscription::wanted(hub, topic, now);
+                let moved = sqlx::query(MOVE).bind(known.feed_id.0).bind(before);
+                moved.bind(known.token.clone()).bind(known.secret.clone()).execute(&mut *tx).await?;
             }
+            known.callback = callback_url.join(&known.token).ok();
             known.subscription.asking(now);
             update(&mut tx, known).await?;
         }
@@ -387,6 +398,8 @@ const INSERT: RowsSql = RowsSql {
 
 const UPDATE: &str = "UPDATE subscriptions SET state = $3, attempts = $4, act_at = $5, expires_at = $6, callback = $7 \
     WHERE feed_id = $1 AND token = $2";
+
+const MOVE: &str = "UPDATE subscriptions SET token = $3, secret = $4 WHERE feed_id = $1 AND token = $2";
 
 const ORPHANED: &str = subscriptions!("JOIN feeds f ON f.id = s.feed_id WHERE f.state <> 'active'");
 

@@ -71,20 +71,22 @@ async fn a_hub_is_asked_by_one_process_at_a_time(bench: &Bench) {
     assert_eq!(bench.store.subscriptions_next_due().await.unwrap(), None);
     bench.store.subscriptions_offer(&[offer(bench, id, Some("https://hub.example/"), "a")]).await.unwrap();
     assert_eq!(bench.store.subscriptions_next_due().await.unwrap(), Some(bench.clock.now()));
-    let due = bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap();
+    let due = bench.store.subscriptions_claim_due(&url(CALLBACK), fresh, 10).await.unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].subscription.state, SubscriptionState::Requested);
     assert_eq!(of(bench, "a").await.unwrap().subscription, due[0].subscription, "noted before it is asked");
-    assert!(bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap().is_empty());
+    assert!(bench.store.subscriptions_claim_due(&url(CALLBACK), fresh, 10).await.unwrap().is_empty());
     bench.pass(3_600);
     assert_eq!(
-        bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap()[0].subscription.attempts,
+        bench.store.subscriptions_claim_due(&url(CALLBACK), fresh, 10).await.unwrap()[0]
+            .subscription
+            .attempts,
         2
     );
     bench.pass(100_000);
     bench.feeds(0).await;
     assert!(
-        bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap().is_empty(),
+        bench.store.subscriptions_claim_due(&url(CALLBACK), fresh, 10).await.unwrap().is_empty(),
         "the feed is configured no more"
     );
     assert!(of(bench, "a").await.is_none(), "and nothing is taken for it");
@@ -120,7 +122,7 @@ async fn a_delivery_holds_its_feed_and_leaves_the_rest(bench: &Bench) {
 async fn confirmed(bench: &Bench, id: FeedId, token: &str) {
     let offer = offer(bench, id, Some(&format!("https://hub-{token}.example/")), token);
     bench.store.subscriptions_offer(&[offer]).await.unwrap();
-    let mut asked = bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap();
+    let mut asked = bench.store.subscriptions_claim_due(&url(CALLBACK), fresh, 10).await.unwrap();
     let mut known = asked.pop().unwrap();
     assert_eq!((known.token.as_str(), asked.len()), (token, 0));
     known.subscription.verify(TOPIC, Duration::from_hours(24), bench.clock.now()).unwrap();
@@ -138,7 +140,7 @@ async fn only_what_a_hub_has_confirmed_is_ended(bench: &Bench) {
     };
     offered(Some("https://unasked.example/"), "a").await;
     offered(Some("https://unconfirmed.example/"), "b").await;
-    bench.store.subscriptions_claim_due(&url(CALLBACK), 10).await.unwrap();
+    bench.store.subscriptions_claim_due(&url(CALLBACK), fresh, 10).await.unwrap();
     confirmed(bench, id, "c").await;
     assert_eq!(bench.store.subscription_endings_next_due().await.unwrap(), None);
     offered(None, "d").await;
@@ -196,18 +198,24 @@ async fn hubs_are_looked_for_once(bench: &Bench) {
     assert!(looks.contains(&ids[0]) && looks.contains(&ids[1]) && looks.len() == 2);
 }
 
+fn fresh() -> String {
+    "fresh".to_owned()
+}
+
 async fn what_was_promised_at_another_address_is_ended(bench: &Bench) {
     let id = feed_id(bench).await;
     confirmed(bench, id, "a").await;
     bench.pass(50_000);
     let elsewhere = url("https://elsewhere.example/hubs/");
-    let renewed = bench.store.subscriptions_claim_due(&elsewhere, 10).await.unwrap().remove(0);
-    assert_eq!(renewed.callback, Some(elsewhere.join("a").unwrap()));
+    let renewed = bench.store.subscriptions_claim_due(&elsewhere, fresh, 10).await.unwrap().remove(0);
+    assert_eq!(renewed.callback, Some(elsewhere.join("fresh").unwrap()));
+    assert_eq!((renewed.secret.as_str(), renewed.subscription.expires_at), ("fresh", None), "it begins anew");
     let due = bench.store.subscription_endings_claim_due(10).await.unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].ending.callback.as_str(), format!("{CALLBACK}a"));
-    assert!(of(bench, "a").await.is_some(), "it goes on at the new one");
+    assert!(of(bench, "a").await.is_none(), "what is said at the old address is not of the new one");
+    assert!(of(bench, "fresh").await.is_some());
     bench.pass(3_600);
-    bench.store.subscriptions_claim_due(&elsewhere, 10).await.unwrap();
+    bench.store.subscriptions_claim_due(&elsewhere, fresh, 10).await.unwrap();
     assert_eq!(bench.store.subscription_endings_claim_due(10).await.unwrap()[0].ending.attempts, 2);
 }
