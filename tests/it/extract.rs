@@ -24,6 +24,12 @@ fn plain(html: impl Into<String>) -> Article {
 fn bombs_are_cut_short() {
     let attributes: String = (0..50_000).map(|n| format!(" a{n}=\"\"")).collect();
     let fonts: String = (0..20_000).map(|n| format!("<p><font id=f{n}>x")).collect();
+    let stated = |middle: &str| {
+        format!(
+            "<meta property=og:title content=\"Harbour {middle} Ferries return\">\
+             <h1><div>Harbour Fer</div><div>ries return</div></h1><p>The ferries are back.</p>"
+        )
+    };
     // With each whether a limit ends it; what is large and harmless is read to its end.
     let bombs = [
         ("nested boxes", "<div>".repeat(100_000), true),
@@ -38,6 +44,8 @@ fn bombs_are_cut_short() {
         ("many references", format!("<p>{}</p>", "&amp;".repeat(300_000)), false),
         ("line breaks", "x<br>".repeat(100_000), false),
         ("one long word", "x".repeat(5_000_000), false),
+        ("a title of separators", stated(&"_".repeat(1_000_000)), false),
+        ("a title of dashes", stated(&"-".repeat(1_000_000)), false),
     ];
     for (name, bomb, is_cut) in bombs {
         let article = plain(bomb);

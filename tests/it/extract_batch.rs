@@ -68,11 +68,19 @@ fn moments_are_printed_as_the_publisher_dates_them() {
 
 #[test]
 fn a_day_kept_as_its_midnight_is_the_day_that_readers_see() {
-    let html = "<meta property=article:published_time content=2026-01-31T23:00:00Z>\
-                <h1>Late news</h1><p class=date>1 February 2026</p><p>Text.</p>";
-    let input = json!({"id": 1, "url": "https://courier.example/1", "html": html}).to_string() + "\n";
-    let (_, answers) = batch(&[], &input);
-    assert_eq!(answers[0]["published_at"], "2026-02-01T00:00:00+01:00");
+    // On the hour of the day that is shown nothing tells of another zone.
+    for (moment, told) in [
+        ("2026-01-31T23:00:00Z", "2026-02-01T00:00:00+01:00"),
+        ("2026-02-01T08:00:00Z", "2026-02-01T08:00:00Z"),
+    ] {
+        let html = format!(
+            "<meta property=article:published_time content={moment}><h1>Late news</h1>\
+             <p class=date>1 February 2026</p><p>Text.</p>"
+        );
+        let input = json!({"id": 1, "url": "https://courier.example/1", "html": html}).to_string() + "\n";
+        let (_, answers) = batch(&[], &input);
+        assert_eq!(answers[0]["published_at"], told);
+    }
 }
 
 /// A page on which the paper's account of itself looks more like an article than the news does.

@@ -13,7 +13,7 @@ const RUNNING_CHARS: usize = 80;
 /// Longest text of a byline or date.
 const SHORT_CHARS: usize = 240;
 /// Longest headline.
-const HEADING_CHARS: usize = 600;
+pub(super) const HEADING_CHARS: usize = 600;
 /// Nodes looked at for the text of one element.
 const MAX_TEXT_NODES: usize = 200;
 /// Most clues of one kind: a page that has more is a list.
@@ -391,7 +391,7 @@ impl<'a> Walk<'a> {
             return;
         }
         let text = match element.attribute(&local_name!("content")) {
-            Some(content) => content.trim().to_owned(),
+            Some(content) => words::first_chars(content.trim(), HEADING_CHARS).to_owned(),
             None => words::without_entities(&inline_text(node, HEADING_CHARS)),
         };
         if text.is_empty() {
@@ -431,7 +431,7 @@ impl<'a> Walk<'a> {
 
     fn byline(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles) {
         let text = match element.attribute(&local_name!("content")) {
-            Some(content) => content.trim().to_owned(),
+            Some(content) => words::first_chars(content.trim(), HEADING_CHARS).to_owned(),
             None => pieces(node, SHORT_CHARS),
         };
         if !text.is_empty() {

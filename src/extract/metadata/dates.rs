@@ -161,10 +161,11 @@ impl Reader<'_> {
             let ahead = minute(told.at) - minute(moment);
             // Round times differ by quarters without meaning the same moment.
             let odd = minute(moment) % QUARTER_MINUTES != 0;
-            // A day without its time is kept as the midnight that began it there.
+            // A day without its time is kept as the midnight that began it there. Only where that lies ahead in UTC is another
+            // day shown than the moment has, which tells of a zone.
             let of_day = minute(told.at) % DAY_MINUTES == 0
                 && moment.as_second() % 3600 == 0
-                && (1..=10 * 60).contains(&ahead.abs());
+                && (1..=10 * 60).contains(&ahead);
             let same = of_day || odd && ahead % QUARTER_MINUTES == 0 && (1..=14 * 60).contains(&ahead.abs());
             same.then(|| Offset::from_seconds(i32::try_from(ahead * 60).ok()?).ok()).flatten()
         };

@@ -1,5 +1,6 @@
 //! The headline: what the page shows its readers, without the name of the site.
 
+use super::clues::HEADING_CHARS;
 use super::clues::Heading;
 use super::title_parts::{
     before_the_label, before_the_pipe, behind_the_date, is_name_of_site, is_parted_behind, segments,
@@ -200,7 +201,8 @@ impl Statements {
             .map(String::as_str)
             .chain([sources.element])
             .chain(sources.entry)
-            .map(words::plain)
+            // Nobody's headline is longer, and what is done with it grows with the square of its length.
+            .map(|whole| words::plain(words::first_chars(whole, HEADING_CHARS)))
             .filter(|whole| whole.contains(char::is_alphanumeric))
             .map(|whole| {
                 let clean = without_site_name(&whole, &names);

@@ -30,7 +30,8 @@ const IDEOGRAPHIC_SITES: &[&str] = &[
 /// Whether `title` begins with words of this key and a sign that parts them from what follows.
 pub(super) fn is_parted_behind(title: &str, key_of_words: &str) -> bool {
     let signs = title.match_indices([':', '-', '–', '—', '|', '/']);
-    signs.map(|(at, _)| key(&title[..at])).any(|before| before == key_of_words)
+    let mut before = signs.map(|(at, _)| key(&title[..at])).take_while(|key| key.len() <= key_of_words.len());
+    before.any(|key| key == key_of_words)
 }
 
 /// What stands before a last bar that sets off one word: a section, a site.

@@ -293,6 +293,11 @@ pub(super) fn key(text: &str) -> String {
     letters(text)
 }
 
+/// The beginning of `text`, at most so many characters.
+pub(super) fn first_chars(text: &str, count: usize) -> &str {
+    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
+}
+
 /// `text` as readers see it: entities and markup inside it resolved, white space folded.
 pub(super) fn plain(text: &str) -> String {
     let mut text = fold_space(text);
