@@ -107,23 +107,27 @@ impl Wanted {
 impl Fetcher {
     /// Builds the client.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, FetchError> {
+        let hosts = Hosts::new(settings.host_concurrency);
+        Self::build(settings, clock, hosts)
+    }
+
+    /// The client by other settings. Hosts that have asked for a pause keep it.
+    pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
+        let hosts = self.0.hosts.succeeded(settings.host_concurrency);
+        Self::build(settings, self.0.clock.clone(), hosts)
+    }
+
+    fn build(settings: Settings, clock: Clock, hosts: Hosts) -> Result<Self, FetchError> {
         let guard = Arc::new(Guard::new(settings.allow.clone()));
         Ok(Self(Arc::new(Inner {
             user_agent: user_agent(settings.contact_url.as_ref())?,
             clients: Clients::new(&settings, Arc::clone(&guard))?,
-            hosts: Hosts::new(settings.host_concurrency),
+            hosts,
             robots: robots::Cache::default(),
             guard,
             clock,
             settings,
         })))
-    }
-
-    /// The client by other settings. Hosts that have asked for a pause keep it.
-    pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
-        let fetcher = Self::new(settings, self.0.clock.clone())?;
-        fetcher.0.hosts.take_pauses(&self.0.hosts);
-        Ok(fetcher)
     }
 
     /// Leaves hosts alone that an earlier process was asked to, as far as the settings obey them now.

@@ -37,8 +37,8 @@ impl HostKey {
 pub(super) struct Hosts {
     concurrency: u8,
     queues: Mutex<HashMap<HostKey, Arc<Host>>>,
-    /// Hosts that asked to be left alone.
-    pauses: Mutex<HashMap<HostKey, Pause>>,
+    /// Hosts that asked to be left alone. What they ask of a client that a reload has replaced counts for its successor.
+    pauses: Arc<Mutex<HashMap<HostKey, Pause>>>,
 }
 
 /// How long a host is left alone.
@@ -98,7 +98,12 @@ impl Drop for Turn {
 
 impl Hosts {
     pub(super) fn new(concurrency: u8) -> Self {
-        Self { concurrency: concurrency.max(1), queues: Mutex::default(), pauses: Mutex::default() }
+        Self { concurrency: concurrency.max(1), queues: Mutex::default(), pauses: Arc::default() }
+    }
+
+    /// New queues, and the pauses that `self` knows of.
+    pub(super) fn succeeded(&self, concurrency: u8) -> Self {
+        Self { pauses: Arc::clone(&self.pauses), ..Self::new(concurrency) }
     }
 
     /// Leaves the host alone until `until`, unless it has asked for longer before.
@@ -134,12 +139,6 @@ impl Hosts {
                 pause.kept |= pause.until == written.until;
             }
         }
-    }
-
-    /// Takes over the pauses that `other` knows of.
-    pub(super) fn take_pauses(&self, other: &Self) {
-        let pauses = other.pauses.lock().expect(HELD).clone();
-        self.pauses.lock().expect(HELD).extend(pauses);
     }
 
     /// How long the host is still to be left alone.

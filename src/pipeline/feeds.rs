@@ -66,7 +66,9 @@ impl Stage for Feeds {
         }
         let lease = self.shared.plan.borrow().settings.lease;
         let mut due = self.shared.store.feeds_claim_due(lease, limit).await?;
-        look_for_hubs(&self.shared, &mut due).await?;
+        if let Err(error) = look_for_hubs(&self.shared, &mut due).await {
+            tracing::warn!(error = %error, "which feeds were looked at for hubs is not known: the next poll looks");
+        }
         let Some(round) = &self.round else { return Ok(due) };
         let now = self.shared.clock.now();
         let (first, again): (Vec<_>, Vec<_>) = {

@@ -1,7 +1,8 @@
 //! What no guard can catch (an abort, the kernel's out-of-memory killer) takes the process down, and the same input would
 //! do so again after every restart.
 //!
-//! Whatever was in hand when a process died is a *suspect*: its lease was never given back. A suspect is parsed alone,
+//! Whatever was lent out when a process died is a *suspect*, be it in work or only claimed ahead: its lease was never given
+//! back. A suspect is parsed alone,
 //! and marked in the store just before and unmarked just after, so that hardly anything but the culprit gathers marks; the
 //! store lends what is marked out last, and quarantines what has too many. Where nothing died, nothing is marked, and this
 //! costs nothing.

@@ -136,10 +136,7 @@ impl Store {
         let row =
             sqlx::query(self.database.dialect.choose(FREE_FEED)).bind(id.0).fetch_optional(&mut *tx).await?;
         if row.is_some() {
-            CLAIM_FEEDS
-                .take
-                .execute(&mut tx, &[id], |query, id| query.bind(id.0).bind(until.as_millisecond()))
-                .await?;
+            sqlx::query(LEND_FEED).bind(id.0).bind(until.as_millisecond()).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         row.map(|row| due_feed(&Row { table: "feed_details", row: &row }, until)).transpose()
@@ -328,6 +325,9 @@ const FREE_FEED: DialectSql = DialectSql {
     sqlite: due_feeds!("f.lease_until = 0 AND f.id = $1", ""),
     postgres: due_feeds!("f.lease_until = 0 AND f.id = $1", " FOR UPDATE OF f"),
 };
+
+/// Where it was put off, it still is.
+const LEND_FEED: &str = "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1 WHERE id = $1";
 
 /// A found feed as it is once it is lent out, and when it was due.
 fn due_feed(row: &Row<'_>, lease_until: Timestamp) -> Result<(DueFeed, Timestamp), StoreError> {
