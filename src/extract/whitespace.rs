@@ -28,6 +28,11 @@ fn plain_prefix(text: &str) -> usize {
     loop {
         if is_sign(end) {
             end += 1;
+            while let Some(eight) = bytes[end..].first_chunk()
+                && let length @ 1.. = plain_length(*eight)
+            {
+                end += length;
+            }
         } else if end > 0 && bytes.get(end) == Some(&b' ') && is_sign(end + 1) {
             end += 2;
         } else if bytes.get(end).is_some_and(|byte| !byte.is_ascii())
@@ -39,6 +44,23 @@ fn plain_prefix(text: &str) -> usize {
             return end;
         }
     }
+}
+
+/// How many of eight bytes behind a sign stay as they are, all looked at together: none where one of them is neither a
+/// sign nor a space or where two spaces meet, else all but a space at their end.
+fn plain_length(eight: [u8; 8]) -> usize {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = EACH << 7;
+    let bytes = u64::from_le_bytes(eight);
+    // The highest bit of a byte tells: it is set in bytes beyond ASCII, in `~` plus two, in the space minus two.
+    if (bytes | bytes.wrapping_add(EACH) | bytes.wrapping_sub(EACH * u64::from(b' '))) & HIGHEST != 0 {
+        return 0;
+    }
+    let spaces = !((bytes ^ (EACH * u64::from(b' '))) + (HIGHEST - EACH)) & HIGHEST;
+    if spaces & (spaces << 8) != 0 {
+        return 0;
+    }
+    if eight[7] == b' ' { 7 } else { 8 }
 }
 
 fn push_space(out: &mut String, start: usize) {
