@@ -1,5 +1,9 @@
 //! Words that tell what an element or a line is: in class names, item properties and in front of names and dates.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::super::measure::letters;
 
 /// More is no name, headline or description.
@@ -255,8 +259,9 @@ pub(super) fn speaks_of_change(text: &str) -> bool {
         "به‌روز",
         "更新",
     ];
-    let lower = text.to_lowercase();
-    WORDS.iter().any(|word| lower.contains(word))
+    static FINDER: LazyLock<AhoCorasick> =
+        LazyLock::new(|| AhoCorasick::new(WORDS).expect("a few short words make a small automaton"));
+    FINDER.is_match(&text.to_lowercase())
 }
 
 /// Whether a date's own words say that it is the date of the publication.
