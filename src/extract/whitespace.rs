@@ -37,13 +37,18 @@ fn plain_prefix(text: &str) -> usize {
             end += 2;
         } else if bytes.get(end).is_some_and(|byte| !byte.is_ascii())
             && let Some(c) = text[end..].chars().next()
-            && !(c.is_whitespace() || is_invisible(c))
+            && (is_common_letter(c) || !(c.is_whitespace() || is_invisible(c)))
         {
             end += c.len_utf8();
         } else {
             return end;
         }
     }
+}
+
+/// Letters from Latin to Thai, Japanese, Chinese and Korean: no tables where they are not needed.
+fn is_common_letter(c: char) -> bool {
+    matches!(c, '\u{c0}'..='\u{fff}' | '\u{3041}'..='\u{d7ff}')
 }
 
 /// How many of eight bytes behind a sign stay as they are, all looked at together: none where one of them is neither a
