@@ -112,13 +112,22 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     let mut counts = Measure { links, ..Measure::default() };
     let mut in_word = false;
     let mut ended = false;
-    for c in text.chars() {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
         hash.add(c);
         if c.is_ascii_lowercase() {
             ended = false;
             letters += 1;
             words += u32::from(!in_word);
             in_word = true;
+            // The rest of the word, for which nothing else changes.
+            let rest = chars.as_str();
+            let end = rest.bytes().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(rest.len());
+            for byte in rest[..end].bytes() {
+                letters += 1;
+                hash.add(char::from(byte));
+            }
+            chars = rest[end..].chars();
             continue;
         }
         if c == ' ' || c == '\n' || c == '\t' {
