@@ -57,7 +57,7 @@ fn plain_length(eight: [u8; 8]) -> usize {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST: u64 = EACH << 7;
     let bytes = u64::from_le_bytes(eight);
-    // The highest bit of a byte tells: it is set in bytes beyond ASCII, in `~` plus two, in the space minus two.
+    // A byte's highest bit ends up set where it is beyond ASCII, above `~` plus one, or below the space less the space.
     if (bytes | bytes.wrapping_add(EACH) | bytes.wrapping_sub(EACH * u64::from(b' '))) & HIGHEST != 0 {
         return 0;
     }
