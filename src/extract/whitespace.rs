@@ -85,3 +85,25 @@ pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffc}' | '\u{e000}'..='\u{f8ff}')
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn folded_one_by_one(text: &str) -> String {
+        let words = text.split(|c: char| c.is_whitespace() && c != '\u{85}');
+        let seen = words.map(|word| word.replace(is_invisible, "")).filter(|word| !word.is_empty());
+        seen.collect::<Vec<_>>().join(" ")
+    }
+
+    proptest! {
+        #[test]
+        fn eight_bytes_at_a_time_fold_as_one_by_one(text in "[a-c~!  \\t\\x1f\\x7fé\u{a0}\u{200b}日]{0,40}") {
+            let mut folded = String::new();
+            push_folded(&mut folded, 0, &mut false, &text);
+            prop_assert_eq!(folded, folded_one_by_one(&text));
+        }
+    }
+}
