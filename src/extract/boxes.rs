@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use super::choose::Fate;
 use super::context::Context;
 use super::lexicon::Traits;
@@ -80,7 +82,7 @@ fn drop_hidden(context: &Context<'_>, fates: &mut [Fate]) {
 }
 
 fn drop_repeated(context: &Context<'_>, fates: &mut [Fate]) {
-    let mut seen = HashSet::new();
+    let mut seen: HashSet<_, RandomState> = HashSet::default();
     for (block, fate) in context.document.blocks.iter().zip(fates) {
         if fate.kept
             && block.measure.words >= LEAST_REPEATED_WORDS

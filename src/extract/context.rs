@@ -25,6 +25,7 @@ pub(crate) struct Context<'a> {
     title: Option<String>,
     title_likeness: Vec<u8>,
     entry_lead: Option<String>,
+    lead_opening: Option<[char; 2]>,
     /// Running sums over the blocks.
     words: Vec<f32>,
     link_words: Vec<f32>,
@@ -105,6 +106,10 @@ impl<'a> Context<'a> {
             paths[document.kin_of(block)] += 1;
             *texts.entry(block.text_hash).or_default() += 1;
         }
+        let entry_lead = hints
+            .lead
+            .map(|lead| fold(&lead.chars().take(80).collect::<String>()))
+            .filter(|lead| lead.len() > 20);
         let mut context = Self {
             document,
             matches,
@@ -113,10 +118,8 @@ impl<'a> Context<'a> {
             title_at: None,
             title_likeness: title_likeness(document, title.as_deref()),
             title,
-            entry_lead: hints
-                .lead
-                .map(|lead| fold(&lead.chars().take(80).collect::<String>()))
-                .filter(|lead| lead.len() > 20),
+            lead_opening: entry_lead.as_deref().and_then(first_two_letters),
+            entry_lead,
             words,
             link_words,
             prose,
@@ -360,7 +363,7 @@ impl<'a> Context<'a> {
     pub(crate) fn lead(&self, at: usize) -> usize {
         let Some(lead) = &self.entry_lead else { return 0 };
         let text = self.document.text_of(&self.document.blocks[at]);
-        if first_two_letters(text) != first_two_letters(lead) {
+        if first_two_letters(text) != self.lead_opening {
             return 1;
         }
         let end = text.char_indices().nth(100).map_or(text.len(), |(at, _)| at);

@@ -1,5 +1,7 @@
 //! What can be counted in a block's text without knowing its language.
 
+use super::site::TextHash;
+
 /// Counts over one block.
 #[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,8 +98,11 @@ fn is_capital(c: char) -> bool {
     }
 }
 
-/// Counts over `text`, of whose bytes so many stand in links and in bold.
-pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links: u32) -> Measure {
+/// Counts over `text`, of whose bytes so many stand in links and in bold, and its [hash](super::site::hash_text).
+///
+/// Each step of the hash waits for the one before: beside the counting, in one pass, it costs next to nothing.
+pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links: u32) -> (Measure, u64) {
+    let mut hash = TextHash::default();
     let mut words = 0_u32;
     let mut unspaced = 0_u32;
     let mut capitals = 0_u32;
@@ -107,12 +112,22 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     let mut counts = Measure { links, ..Measure::default() };
     let mut in_word = false;
     let mut ended = false;
-    for c in text.chars() {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        hash.add(c);
         if c.is_ascii_lowercase() {
             ended = false;
             letters += 1;
             words += u32::from(!in_word);
             in_word = true;
+            // The rest of the word, for which nothing else changes.
+            let rest = chars.as_str();
+            let end = rest.bytes().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(rest.len());
+            for byte in rest[..end].bytes() {
+                letters += 1;
+                hash.add(char::from(byte));
+            }
+            chars = rest[end..].chars();
             continue;
         }
         if c == ' ' || c == '\n' || c == '\t' {
@@ -170,7 +185,7 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     counts.digit_share = share(digits as usize, letters as usize);
     counts.capital_share = share(capitals as usize, words as usize);
     let tail = text.trim_end_matches(['"', '”', '’', '»', '\'', ')', '“', '」', '』', '）', ']', ' ']);
-    if text.contains("www.") || text.contains("http") {
+    if text.as_bytes().windows(4).any(|four| four == b"www." || four == b"http") {
         counts.signs |= 4;
     }
     counts.is_shouted = letters > 3 && upper * 2 > letters;
@@ -180,5 +195,5 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     counts.ends_question = tail.ends_with(['?', '？', '؟']);
     counts.ends_colon = tail.ends_with([':', '：']);
     counts.has_ellipsis_end = tail.ends_with("...") || tail.ends_with('…');
-    counts
+    (counts, hash.finish())
 }

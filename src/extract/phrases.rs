@@ -175,7 +175,8 @@ impl Phrases {
         let fits = |phrase: &&Phrase| words <= phrase.max_words as f32;
         let bucket = first_two_folded(head).and_then(|key| self.starts.get(&key));
         let start = bucket.filter(|bucket| bucket.iter().any(|phrase| fits(&phrase))).and_then(|bucket| {
-            let head = fold_inner(head);
+            let longest = bucket.first().map_or(0, |phrase| phrase.text.len());
+            let head = fold_start(head, longest);
             bucket.iter().find(|phrase| head.starts_with(&*phrase.text) && fits(phrase))
         });
         if let Some(phrase) = start {
@@ -254,9 +255,18 @@ fn last_two_folded(line: &str) -> Option<[char; 2]> {
 
 /// The form in which lines are compared: lower case, digits as one `#`, plain apostrophes, single spaces.
 pub(crate) fn fold_inner(line: &str) -> String {
-    let mut folded = String::with_capacity(line.len());
+    fold_start(line, usize::MAX)
+}
+
+/// The same, which may end behind so many bytes.
+fn fold_start(line: &str, enough: usize) -> String {
+    let mut folded = String::with_capacity(line.len().min(enough));
     for c in line.trim().chars() {
+        if folded.len() >= enough {
+            break;
+        }
         match c {
+            'a'..='z' => folded.push(c),
             '’' | '‘' | '`' | '´' => folded.push('\''),
             c if c.is_ascii_digit() => {
                 if !folded.ends_with('#') {

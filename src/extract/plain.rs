@@ -6,7 +6,6 @@ use super::blocks::{Block, Container, Document, Gap, Kind};
 use super::lexicon::Traits;
 use super::links::Targets;
 use super::measure::measure;
-use super::site::hash_text;
 use super::tree::ROOT;
 use super::whitespace::is_invisible;
 
@@ -27,6 +26,7 @@ pub(crate) fn segment(plain: &str) -> Document {
             after_blank = true;
             continue;
         }
+        let (measure, text_hash) = measure(&document.text[start..end], 0, 0, 0);
         document.blocks.push(Block {
             container: 0,
             kind: Kind::Paragraph,
@@ -37,8 +37,8 @@ pub(crate) fn segment(plain: &str) -> Document {
             targets: Targets::default(),
             gap: Gap::default(),
             is_hidden: false,
-            measure: measure(&document.text[start..end], 0, 0, 0),
-            text_hash: hash_text(&document.text[start..end]),
+            measure,
+            text_hash,
         });
         after_blank = false;
     }

@@ -9,7 +9,7 @@ use super::blocks::{Block, Container, Document, Gap, Kind};
 use super::lexicon::{Lexicon, Traits};
 use super::links::{Targets, target_of};
 use super::measure::measure;
-use super::site::{Hashed, hash_text, path_hash};
+use super::site::{Hashed, path_hash};
 use super::tags::{in_data_table, is_cell_or_inside, is_inline, is_really_hidden, is_skipped, is_void};
 use super::tree::{Element, Node, NodeId, NodeRef, Tree};
 use super::whitespace::{push_folded, push_preformatted};
@@ -343,7 +343,8 @@ impl<'a> Walk<'a> {
             if credited * 10 >= length * 8 {
                 inline.insert(credits);
             }
-            let measure = measure(&text[self.start..trimmed], self.link_bytes, self.strong_bytes, self.links);
+            let (measure, text_hash) =
+                measure(&text[self.start..trimmed], self.link_bytes, self.strong_bytes, self.links);
             self.document.blocks.push(Block {
                 container,
                 kind,
@@ -355,7 +356,7 @@ impl<'a> Walk<'a> {
                 gap: std::mem::take(&mut self.gap),
                 is_hidden: !self.hidden.is_empty(),
                 measure,
-                text_hash: hash_text(&text[self.start..trimmed]),
+                text_hash,
             });
             self.continues = by_line_break;
         }

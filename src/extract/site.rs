@@ -58,23 +58,41 @@ fn is_mark(c: char) -> bool {
 
 /// Hash of a text's letters: case in ASCII, spaces, punctuation and the value of numbers make no difference.
 pub(crate) fn hash_text(text: &str) -> u64 {
-    let mut hash = HASH_SEED;
-    let mut in_number = false;
-    for c in text.chars() {
-        let is_digit = c.is_ascii_digit();
-        if is_digit && in_number {
-            continue;
-        }
-        in_number = is_digit;
-        if is_digit {
-            hash = step(hash, u64::from(b'#'));
-        } else if c.is_ascii_alphabetic() {
-            hash = step(hash, u64::from(c.to_ascii_lowercase()));
+    let mut hash = TextHash::default();
+    text.chars().for_each(|c| hash.add(c));
+    hash.finish()
+}
+
+/// [`hash_text`], character by character.
+pub(crate) struct TextHash {
+    hash: u64,
+    in_number: bool,
+}
+
+impl Default for TextHash {
+    fn default() -> Self {
+        Self { hash: HASH_SEED, in_number: false }
+    }
+}
+
+impl TextHash {
+    #[inline]
+    pub(crate) fn add(&mut self, c: char) {
+        let was_in_number = std::mem::replace(&mut self.in_number, c.is_ascii_digit());
+        if c.is_ascii_alphabetic() {
+            self.hash = step(self.hash, u64::from(c.to_ascii_lowercase()));
+        } else if self.in_number {
+            if !was_in_number {
+                self.hash = step(self.hash, u64::from(b'#'));
+            }
         } else if !c.is_ascii() && !is_mark(c) {
-            hash = step(hash, u64::from(c));
+            self.hash = step(self.hash, u64::from(c));
         }
     }
-    hash
+
+    pub(crate) fn finish(self) -> u64 {
+        self.hash
+    }
 }
 
 /// Hash of a class or id, without the digits that count posts.

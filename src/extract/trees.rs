@@ -24,8 +24,10 @@ type Ends = u16;
 /// that is left is the one that a walk would come to (`QuickScorer`, Lucchese et al. 2015).
 #[derive(Clone, Debug)]
 pub(crate) struct Trees {
-    /// By feature: the trees that ask for it, and which of their ends it leaves.
-    left: Vec<Vec<(u16, Ends)>>,
+    /// Feature after feature: the trees that ask for it, and which of their ends it leaves.
+    left: Vec<(u16, Ends)>,
+    /// By feature: where in `left` those of the features before it end.
+    starts: Vec<usize>,
     sums: Vec<f32>,
     /// Where each tree's sums begin.
     first: Vec<usize>,
@@ -51,23 +53,29 @@ impl Trees {
     /// Reads the trees.
     pub(crate) fn parse(groups: &[Group], lines: &[String]) -> Result<Self, String> {
         let (meanings, names) = columns(groups);
-        let mut trees = Self { left: vec![Vec::new(); meanings.len()], sums: Vec::new(), first: Vec::new() };
+        let mut by_feature = vec![Vec::new(); meanings.len()];
+        let (mut sums, mut first) = (Vec::new(), Vec::new());
         for (number, line) in (0..).zip(lines) {
             let mut left = vec![Ends::MAX; meanings.len()];
-            let sums = tree(line, &names, |column, step, behind_yes| {
+            let ends = tree(line, &names, |column, step, behind_yes| {
                 for (left, meaning) in left.iter_mut().zip(&meanings) {
                     if meaning.column == column && meaning.step >= step {
                         *left &= !behind_yes;
                     }
                 }
             })?;
-            trees.first.push(trees.sums.len());
-            trees.sums.extend(sums);
-            for (all, left) in trees.left.iter_mut().zip(left).filter(|(_, left)| *left != Ends::MAX) {
+            first.push(sums.len());
+            sums.extend(ends);
+            for (all, left) in by_feature.iter_mut().zip(left).filter(|(_, left)| *left != Ends::MAX) {
                 all.push((number, left));
             }
         }
-        Ok(trees)
+        let mut starts = vec![0];
+        starts.extend(by_feature.iter().scan(0, |end, left| {
+            *end += left.len();
+            Some(*end)
+        }));
+        Ok(Self { left: by_feature.concat(), starts, sums, first })
     }
 
     /// The probability that a block with these features belongs to the article. `scratch` keeps its place from block to
@@ -76,7 +84,8 @@ impl Trees {
         scratch.clear();
         scratch.resize(self.first.len(), Ends::MAX);
         for &feature in features {
-            for &(tree, left) in &self.left[usize::from(feature)] {
+            let feature = usize::from(feature);
+            for &(tree, left) in &self.left[self.starts[feature]..self.starts[feature + 1]] {
                 scratch[usize::from(tree)] &= left;
             }
         }

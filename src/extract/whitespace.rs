@@ -28,17 +28,44 @@ fn plain_prefix(text: &str) -> usize {
     loop {
         if is_sign(end) {
             end += 1;
+            while let Some(eight) = bytes[end..].first_chunk()
+                && let length @ 1.. = plain_length(*eight)
+            {
+                end += length;
+            }
         } else if end > 0 && bytes.get(end) == Some(&b' ') && is_sign(end + 1) {
             end += 2;
         } else if bytes.get(end).is_some_and(|byte| !byte.is_ascii())
             && let Some(c) = text[end..].chars().next()
-            && !(c.is_whitespace() || is_invisible(c))
+            && (is_common_letter(c) || !(c.is_whitespace() || is_invisible(c)))
         {
             end += c.len_utf8();
         } else {
             return end;
         }
     }
+}
+
+/// Letters from Latin to Thai, Japanese, Chinese and Korean: no tables where they are not needed.
+fn is_common_letter(c: char) -> bool {
+    matches!(c, '\u{c0}'..='\u{fff}' | '\u{3041}'..='\u{d7ff}')
+}
+
+/// How many of eight bytes behind a sign stay as they are, all looked at together: none where one of them is neither a
+/// sign nor a space or where two spaces meet, else all but a space at their end.
+fn plain_length(eight: [u8; 8]) -> usize {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = EACH << 7;
+    let bytes = u64::from_le_bytes(eight);
+    // A byte's highest bit ends up set where it is beyond ASCII, above `~` plus one, or below the space less the space.
+    if (bytes | bytes.wrapping_add(EACH) | bytes.wrapping_sub(EACH * u64::from(b' '))) & HIGHEST != 0 {
+        return 0;
+    }
+    let spaces = !((bytes ^ (EACH * u64::from(b' '))) + (HIGHEST - EACH)) & HIGHEST;
+    if spaces & (spaces << 8) != 0 {
+        return 0;
+    }
+    if eight[7] == b' ' { 7 } else { 8 }
 }
 
 fn push_space(out: &mut String, start: usize) {
@@ -57,4 +84,26 @@ pub(crate) fn push_preformatted(out: &mut String, text: &str) {
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffc}' | '\u{e000}'..='\u{f8ff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn folded_one_by_one(text: &str) -> String {
+        let words = text.split(|c: char| c.is_whitespace() && c != '\u{85}');
+        let seen = words.map(|word| word.replace(is_invisible, "")).filter(|word| !word.is_empty());
+        seen.collect::<Vec<_>>().join(" ")
+    }
+
+    proptest! {
+        #[test]
+        fn eight_bytes_at_a_time_fold_as_one_by_one(text in "[a-c~!  \\t\\x1f\\x7fé\u{a0}\u{200b}日]{0,40}") {
+            let mut folded = String::new();
+            push_folded(&mut folded, 0, &mut false, &text);
+            prop_assert_eq!(folded, folded_one_by_one(&text));
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! The one walk over the page that finds whatever may speak of the article: no field has a selector of its own.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 use html5ever::{Attribute, local_name};
 
 use super::super::tree::{Element, Node, NodeId, NodeRef, Tree};
@@ -121,7 +124,8 @@ pub(super) struct DateClue<'a> {
 
 impl<'a> Clues<'a> {
     pub(super) fn collect(tree: &'a Tree) -> Self {
-        let mut walk = Walk { clues: Self::default(), at: 0, label: "", regions: Vec::new() };
+        let mut walk =
+            Walk { clues: Self::default(), at: 0, label: "", regions: Vec::new(), known: HashMap::default() };
         let mut node = tree.root();
         'walk: loop {
             if walk.open(node)
@@ -171,6 +175,8 @@ struct Walk<'a> {
     /// The text before the present place, where it is short: the label of what comes.
     label: &'a str,
     regions: Vec<Region>,
+    /// What class names said: pages repeat them.
+    known: HashMap<&'a str, Roles, RandomState>,
 }
 
 impl<'a> Walk<'a> {
@@ -197,7 +203,8 @@ impl<'a> Walk<'a> {
     }
 
     fn text(&mut self, node: NodeRef<'a>, text: &'a str) {
-        let trimmed = text.trim();
+        // Most of what lies between tags is a line break and an indent.
+        let trimmed = text.trim_ascii().trim();
         if trimmed.is_empty() {
             return;
         }
@@ -289,7 +296,7 @@ impl<'a> Walk<'a> {
             local_name!("body") | local_name!("head") => return true,
             _ => {}
         }
-        let roles = roles(element);
+        let roles = self.roles(element);
         let tag_is_furniture =
             matches!(element.name.local, local_name!("aside") | local_name!("footer") | local_name!("nav"));
         let place = match () {
@@ -328,6 +335,29 @@ impl<'a> Walk<'a> {
             self.date(node, element, roles, is_time);
         }
         true
+    }
+
+    /// What an element's attributes say it is.
+    fn roles(&mut self, element: &'a Element) -> Roles {
+        let mut roles = Roles::default();
+        for Attribute { name, value } in &element.attrs {
+            match name.local {
+                local_name!("class") | local_name!("id") | local_name!("property") => {
+                    roles.insert_class(self.roles_of_class(value));
+                }
+                local_name!("rel") => roles.read_relation(value),
+                local_name!("itemprop") => roles.read_item_property(value),
+                _ if matches!(&*name.local, "data-testid" | "data-component") => {
+                    roles.insert_class(self.roles_of_class(value));
+                }
+                _ => {}
+            }
+        }
+        roles
+    }
+
+    fn roles_of_class(&mut self, value: &'a str) -> Roles {
+        *self.known.entry(value).or_insert_with(|| Roles::of_class(value))
     }
 
     fn meta(&mut self, element: &'a Element) {
@@ -468,21 +498,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What an element's attributes say it is.
-fn roles(element: &Element) -> Roles {
-    let mut roles = Roles::default();
-    for Attribute { name, value } in &element.attrs {
-        match name.local {
-            local_name!("class") | local_name!("id") | local_name!("property") => roles.read_class(value),
-            local_name!("rel") => roles.read_relation(value),
-            local_name!("itemprop") => roles.read_item_property(value),
-            _ if matches!(&*name.local, "data-testid" | "data-component") => roles.read_class(value),
-            _ => {}
-        }
-    }
-    roles
-}
-
 /// The text of `node` as it reads on one line.
 fn inline_text(node: NodeRef<'_>, max_chars: usize) -> String {
     words::fold_space(&gather(node, max_chars, ""))
@@ -499,9 +514,12 @@ fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
     for node in node.descendants().take(MAX_TEXT_NODES) {
         match node.value() {
             Node::Text(piece) if !is_hidden(node) => {
-                let piece = if between.is_empty() { piece.to_string() } else { words::fold_space(piece) };
-                text.push_str(&piece);
-                text.push_str(between);
+                if between.is_empty() {
+                    text.push_str(piece);
+                } else {
+                    text.push_str(&words::fold_space(piece));
+                    text.push_str(between);
+                }
             }
             Node::Element(element) if !is_inline(element) => text.push(' '),
             _ => {}

@@ -1,6 +1,11 @@
 //! How bylines open, in the languages that the shipped rules know, and where they turn to others than the author.
 
-use super::words::{may_hold_date, strip_prefix_ignoring_case};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
+
+use super::words::{first_lower, may_hold_date, strip_prefix_ignoring_case};
 
 /// Words that stand before an author's name. Lower case, with what joins them to the name.
 pub(super) const BYLINE_OPENINGS: &[&str] = &[
@@ -100,6 +105,15 @@ pub(super) const BYLINE_OPENINGS: &[&str] = &[
     "筆者",
 ];
 
+/// [`BYLINE_OPENINGS`] by their first letters: every short text of a page is asked for them.
+static OPENINGS_BY_INITIAL: LazyLock<HashMap<char, Vec<&str>, RandomState>> = LazyLock::new(|| {
+    let mut openings = HashMap::<_, Vec<_>, _>::default();
+    for opening in BYLINE_OPENINGS {
+        openings.entry(opening.chars().next().expect("no opening is empty")).or_default().push(*opening);
+    }
+    openings
+});
+
 /// What follows a "by" inside a line that begins with something else, a date for example.
 pub(super) fn inner_byline(text: &str) -> Option<&str> {
     const JOINTS: &[&str] = &[
@@ -143,11 +157,9 @@ pub(super) fn without_other_hands(text: &str) -> &str {
         "bild:",
         "edited von",
     ];
-    let found = OTHERS.iter().filter_map(|other| {
-        let mut places = text.char_indices().map(|(at, _)| at);
-        places.find(|at| strip_prefix_ignoring_case(&text[*at..], other).is_some())
-    });
-    found.min().map_or(text, |at| &text[..at])
+    let begins =
+        |at: &usize| OTHERS.iter().any(|other| strip_prefix_ignoring_case(&text[*at..], other).is_some());
+    text.char_indices().map(|(at, _)| at).find(begins).map_or(text, |at| &text[..at])
 }
 
 /// Whether a short text begins with words that open nothing but a byline: "written by" or "by:", not "by".
@@ -162,12 +174,7 @@ pub(super) fn opens_byline_in_full(text: &str) -> bool {
 pub(super) fn byline_opening(text: &str) -> Option<&str> {
     let mut longest = None;
     let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', ' ', '\u{a0}']);
-    // Asked of every short text of a page: one byte, blind to ASCII case, tells most openings apart. Other scripts may
-    // have a letter's two cases under different first bytes.
-    let initial =
-        |text: &str| text.bytes().next().map(|byte| if byte.is_ascii() { byte | 0x20 } else { 0x80 });
-    let first = initial(text)?;
-    for opening in BYLINE_OPENINGS.iter().filter(|opening| initial(opening) == Some(first)) {
+    for opening in OPENINGS_BY_INITIAL.get(&text.chars().next().and_then(first_lower)?)? {
         let Some(rest) = strip_prefix_ignoring_case(text, opening) else { continue };
         let ends_here = match rest.chars().next() {
             None => true,

@@ -1,5 +1,9 @@
 //! The parts of a title: what separators set off, and which part is the name of the site.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
 use super::words::key;
 
 /// What separates a headline from the site's name in `<title>`.
@@ -88,19 +92,20 @@ fn without_ideographic_site(title: &str) -> &str {
 
 /// The parts of a title between its separators, with their places.
 pub(super) fn segments(title: &str) -> Vec<(usize, &str)> {
+    // Of two that begin at one place the longer is meant.
+    static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(SEPARATORS);
+        finder.expect("a few short separators make a small automaton")
+    });
     let mut parts = Vec::new();
     let mut start = 0;
-    while start < title.len() {
-        let rest = &title[start..];
-        let next = SEPARATORS.iter().filter_map(|separator| Some((rest.find(separator)?, separator.len())));
-        // Of two that begin at one place the longer is meant.
-        let (at, length) =
-            next.min_by_key(|(at, length)| (*at, std::cmp::Reverse(*length))).unwrap_or((rest.len(), 0));
-        let part = rest[..at].trim();
+    let end = title.len()..title.len();
+    for separator in FINDER.find_iter(title).map(|found| found.range()).chain([end]) {
+        let part = title[start..separator.start].trim_start();
         if !part.is_empty() {
-            parts.push((start + rest.find(part).unwrap_or_default(), part));
+            parts.push((separator.start - part.len(), part.trim_end()));
         }
-        start += at + length.max(1);
+        start = separator.end;
     }
     parts
 }

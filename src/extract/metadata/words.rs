@@ -1,5 +1,9 @@
 //! Words that tell what an element or a line is: in class names, item properties and in front of names and dates.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::super::measure::letters;
 
 /// More is no name, headline or description.
@@ -55,8 +59,24 @@ impl Roles {
         }
     }
 
-    /// Reads class names and ids by their words: `post-authorName` says author, `update-box` does not say date.
-    pub(super) fn read_class(&mut self, value: &str) {
+    /// What class names and ids say by their words: `post-authorName` says author, `update-box` does not say date.
+    pub(super) fn of_class(value: &str) -> Self {
+        let mut roles = Self::default();
+        roles.read_class(value);
+        roles
+    }
+
+    /// Adds what `other` says, which is of a class.
+    pub(super) fn insert_class(&mut self, other: Self) {
+        self.author |= other.author;
+        self.portrait |= other.portrait;
+        self.date |= other.date;
+        self.modified |= other.modified;
+        self.furniture |= other.furniture;
+        self.comments |= other.comments;
+    }
+
+    fn read_class(&mut self, value: &str) {
         let mut word = [0_u8; 16];
         let mut length = 0;
         let mut previous_lower = false;
@@ -185,27 +205,32 @@ pub(super) fn leads_to_author(address: &str) -> bool {
     let path = address.split(['?', '#']).next().unwrap_or_default();
     let mut parts = path.split('/').filter(|part| !part.is_empty()).rev();
     let last = parts.next().unwrap_or_default();
-    let folder = parts.next().unwrap_or_default().to_ascii_lowercase();
-    !last.is_empty() && FOLDERS.contains(&folder.as_str())
+    let folder = parts.next().unwrap_or_default();
+    !last.is_empty() && FOLDERS.iter().any(|named| folder.eq_ignore_ascii_case(named))
 }
 
 /// `text` without `prefix`, which is in lower case.
 pub(super) fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let mut rest = text.chars();
     for expected in prefix.chars() {
-        let mut lower = rest.next()?.to_lowercase();
-        if lower.next() != Some(expected) {
+        if first_lower(rest.next()?) != Some(expected) {
             return None;
         }
     }
     Some(rest.as_str())
 }
 
+/// The first character that `c` has in lower case. The tables behind `to_lowercase` are slow.
+pub(super) fn first_lower(c: char) -> Option<char> {
+    if c.is_ascii() { Some(c.to_ascii_lowercase()) } else { c.to_lowercase().next() }
+}
+
 /// Whether a short text may be a date: cheap, as it is asked of every text on the page.
 pub(super) fn may_hold_date(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let foreign_digits = text.contains(|c| matches!(c, '٠'..='٩' | '۰'..='۹' | '０'..='９'));
-    (3..=14).contains(&digits) || foreign_digits
+    let has_foreign_digits =
+        || !text.is_ascii() && text.contains(|c| matches!(c, '٠'..='٩' | '۰'..='۹' | '０'..='９'));
+    (3..=14).contains(&digits) || has_foreign_digits()
 }
 
 /// Whether a date's own words say that it is the date of a change.
@@ -234,8 +259,9 @@ pub(super) fn speaks_of_change(text: &str) -> bool {
         "به‌روز",
         "更新",
     ];
-    let lower = text.to_lowercase();
-    WORDS.iter().any(|word| lower.contains(word))
+    static FINDER: LazyLock<AhoCorasick> =
+        LazyLock::new(|| AhoCorasick::new(WORDS).expect("a few short words make a small automaton"));
+    FINDER.is_match(&text.to_lowercase())
 }
 
 /// Whether a date's own words say that it is the date of the publication.
@@ -274,6 +300,13 @@ pub(super) fn speaks_of_publication(text: &str) -> bool {
 pub(super) fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for word in text.split_whitespace() {
+        if word.bytes().all(|byte| byte.is_ascii_graphic()) {
+            if !folded.is_empty() {
+                folded.push(' ');
+            }
+            folded.push_str(word);
+            continue;
+        }
         let mut visible = word.chars().filter(|c| !is_invisible(*c)).peekable();
         if visible.peek().is_some() && !folded.is_empty() {
             folded.push(' ');
