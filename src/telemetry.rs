@@ -69,10 +69,14 @@ impl Logs {
     }
 }
 
+/// What says much and nothing of use unless it is asked for by name: the parser of pages warns of every table with text
+/// beside its cells.
+const QUIET: &str = "html5ever=error";
+
 /// Whether `directives` can be read as a filter.
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::builder()
-        .parse(directives)
+        .parse(format!("{QUIET},{directives}"))
         .map_err(|source| LogError::Filter { filter: directives.to_owned(), source })
 }
 
