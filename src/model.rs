@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -211,6 +212,11 @@ pub struct DueFeed {
     pub delivered_until: Option<Timestamp>,
     /// What the schedule remembers of it.
     pub history: crate::schedule::History,
+}
+
+/// The moment after a wait; the last one that there is, where it is out of range.
+pub fn after(moment: Timestamp, wait: Duration) -> Timestamp {
+    moment.saturating_add(wait).expect("an unsigned duration is never out of range")
 }
 
 /// A host that has asked to be left alone.

@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan, civil};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::model::PublisherHints;
+use crate::model::{PublisherHints, after};
 
 /// The operator's bounds on polling one feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -335,10 +335,6 @@ fn next_allowed(hints: &PublisherHints, at: Timestamp) -> Option<Timestamp> {
         })
         .and_then(|hour| hour.max(start).to_zoned(TimeZone::UTC).ok())
         .map(|zoned| zoned.timestamp())
-}
-
-fn after(now: Timestamp, interval: Duration) -> Timestamp {
-    now.saturating_add(interval).expect("an unsigned duration is never out of range")
 }
 
 fn seconds_between(earlier: Timestamp, later: Timestamp) -> f64 {

@@ -17,6 +17,8 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 use url::Url;
 
+use crate::model::after;
+
 /// First wait for a hub to confirm; doubled with each request that it leaves unconfirmed.
 const FIRST_PATIENCE: Duration = Duration::from_hours(1);
 const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
@@ -201,10 +203,6 @@ fn bytes_of(hex: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
-}
-
-fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    now.saturating_add(wait).expect("an unsigned duration is never out of range")
 }
 
 #[cfg(test)]

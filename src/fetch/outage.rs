@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::after;
+
 /// Hosts whose latest outcome is remembered.
 const WINDOW_HOSTS: usize = 20;
 /// Outcomes older than this say nothing about now.
@@ -74,8 +76,7 @@ impl Outage {
     }
 
     fn begin(&mut self, length: Duration, now: Timestamp) {
-        let until = now.saturating_add(length).expect("an unsigned duration is never out of range");
-        self.pause = Some(Pause { until, length });
+        self.pause = Some(Pause { until: after(now, length), length });
     }
 
     fn most_hosts_fail(&self) -> bool {

@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::FetchError;
+use crate::model::after;
 
 /// As much of the file as is read; the standard's minimum.
 pub(super) const MAX_BYTES: u64 = 500 << 10;
@@ -236,8 +237,7 @@ impl Cache {
             }
         };
         self.lock().weigh(&key, rules.as_ref().map_or(0, |rules| rules.weight()), now);
-        let until = now.saturating_add(trusted_for).expect("an unsigned duration is never out of range");
-        *known = Some(Known { rules: rules.clone(), until });
+        *known = Some(Known { rules: rules.clone(), until: after(now, trusted_for) });
         Ok(rules?)
     }
 

@@ -12,9 +12,9 @@ use url::Url;
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::websub::{look_for_hubs, note_hubs};
-use super::{FeedOptions, Plan, Shared, Tally, later};
+use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
-use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, url_without_link};
+use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, after, url_without_link};
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
@@ -191,7 +191,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
 /// the feed is recorded so that it says itself when it is due, and why then.
 fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     let now = shared.clock.now();
-    let at = later(now, wait);
+    let at = after(now, wait);
     tracing::debug!(next = %at, "the host has asked for a pause");
     let next = NextPoll { at, decided_by: Decision::RetryAfter, history: feed.history.clone() };
     let result = PollResult::HostPaused;

@@ -163,11 +163,6 @@ pub struct Shared {
     pub articles_stored: Arc<Notify>,
 }
 
-/// The moment after a wait, the last one that there is where it is out of range.
-fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    now.saturating_add(wait).expect("an unsigned duration is never out of range")
-}
-
 impl Shared {
     /// The plan in force now.
     pub fn plan(&self) -> Arc<Plan> {

@@ -6,10 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::line::Until;
-use super::{FeedOptions, Plan, Shared, later};
+use super::{FeedOptions, Plan, Shared};
 use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
-use crate::model::{ArticleId, ContentSource, Entry, Known, Page, PageBody, Recheck, Sha256Hash, Validators};
+use crate::model::{
+    ArticleId, ContentSource, Entry, Known, Page, PageBody, Recheck, Sha256Hash, Validators, after,
+};
 use crate::publish::warc::ArchivedPage;
 use crate::store::{EntryOutcome, Watch};
 
@@ -86,7 +88,7 @@ pub(super) async fn source(
     let response = match fetched {
         Ok(response) => response,
         Err(FetchError::HostPaused { wait }) => {
-            return Err(PutOff { due: later(now, wait), until: Until::HostReturn });
+            return Err(PutOff { due: after(now, wait), until: Until::HostReturn });
         }
         Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis && is_own => {
             return Ok(Err(EntryOutcome::Withdrawn));
