@@ -5,8 +5,6 @@
 //! gathers its marks all the same, while a bystander would have to be hit again and again in the few milliseconds that
 //! it is parsed. It also means that poison holds up nothing but itself.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
@@ -34,6 +32,23 @@ pub(super) struct ClaimSql {
     pub(super) take: RowsSql,
 }
 
+/// Takes rows of a table of which the look has found the ids.
+macro_rules! take_rows {
+    ($table:literal) => {
+        RowsSql {
+            before: "WITH taken (row_id, until) AS (VALUES ",
+            columns: 2,
+            after: concat!(
+                ") UPDATE ",
+                $table,
+                " SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = taken.until, \
+                 lease_epoch = lease_epoch + 1, put_off = 0 FROM taken WHERE id = taken.row_id"
+            ),
+        }
+    };
+}
+pub(super) use take_rows;
+
 impl ClaimSql {
     /// Claims up to `limit` rows until `lease_until`. Returns them as they were before.
     pub(super) async fn run(
@@ -59,11 +74,6 @@ impl ClaimSql {
         }
         Ok(Vec::new())
     }
-}
-
-/// When a lease that begins now ends.
-pub(super) fn lease_end(now: Timestamp, lease: Duration) -> Timestamp {
-    now.saturating_add(lease).expect("an unsigned duration is never out of range")
 }
 
 impl Store {

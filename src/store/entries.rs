@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
-use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, lease_end};
+use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
 use super::{Store, StoreError, rechecks};
-use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease, Recheck, Validators};
+use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease, Recheck, Validators, after};
 
 /// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -47,7 +47,7 @@ impl Store {
             upsert_errors(&mut tx, &[error]).await?;
         }
         rechecks::promote(&mut tx, self.database.dialect, now, limit).await?;
-        let until = lease_end(now, lease);
+        let until = after(now, lease);
         let found = CLAIM_ENTRIES.run(&mut tx, self.database.dialect, now, until, limit).await?;
         let ids: Vec<i64> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let mut entries = load(&mut tx, &ids).await?;
@@ -140,12 +140,7 @@ const CLAIM_ENTRIES: ClaimSql = ClaimSql {
         sqlite: claim_entries!("e.unfinished_attempts > 0", ""),
         postgres: claim_entries!("e.unfinished_attempts > 0", " FOR UPDATE OF e SKIP LOCKED"),
     },
-    take: RowsSql {
-        before: "WITH taken (entry_id, until) AS (VALUES ",
-        columns: 2,
-        after: ") UPDATE entries SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = taken.until, \
-            lease_epoch = lease_epoch + 1, put_off = 0 FROM taken WHERE id = taken.entry_id",
-    },
+    take: take_rows!("entries"),
 };
 
 /// Entries with all that a worker needs of them, in no order.

@@ -8,11 +8,11 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use url::Url;
 
-use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, lease_end};
+use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, bytes, json, models};
 use super::{Store, StoreError};
-use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators};
+use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators, after};
 use crate::schedule::{Decision, History};
 
 /// What a change of the configured feeds did.
@@ -119,7 +119,7 @@ impl Store {
             let id: i64 = row.try_get(0)?;
             tracing::error!(feed.id = id, reason = CRASHED_REASON, "feed quarantined");
         }
-        let until = lease_end(now, lease);
+        let until = after(now, lease);
         let rows = CLAIM_FEEDS.run(&mut tx, self.database.dialect, now, until, limit).await?;
         tx.commit().await?;
         rows.iter().map(|row| Ok(due_feed(&Row { table: "feed_details", row }, until)?.0)).collect()
@@ -131,7 +131,7 @@ impl Store {
         id: FeedId,
         lease: Duration,
     ) -> Result<Option<(DueFeed, Timestamp)>, StoreError> {
-        let until = lease_end(self.clock.now(), lease);
+        let until = after(self.clock.now(), lease);
         let mut tx = self.database.write().await?;
         let row =
             sqlx::query(self.database.dialect.choose(FREE_FEED)).bind(id.0).fetch_optional(&mut *tx).await?;
@@ -313,12 +313,7 @@ const CLAIM_FEEDS: ClaimSql = ClaimSql {
         sqlite: claim_feeds!("f.unfinished_attempts > 0", ""),
         postgres: claim_feeds!("f.unfinished_attempts > 0", " FOR UPDATE OF f SKIP LOCKED"),
     },
-    take: RowsSql {
-        before: "WITH taken (feed_id, until) AS (VALUES ",
-        columns: 2,
-        after: ") UPDATE feeds SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = taken.until, \
-            lease_epoch = lease_epoch + 1, put_off = 0 FROM taken WHERE id = taken.feed_id",
-    },
+    take: take_rows!("feeds"),
 };
 
 const FREE_FEED: DialectSql = DialectSql {

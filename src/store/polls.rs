@@ -169,40 +169,41 @@ const SETTLE_FEEDS: RowsSql = RowsSql {
 
 /// What a poll leaves behind beside its entries, one statement for all.
 async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(), StoreError> {
-    let left: Vec<Left<'_>> = polls.iter().map(|poll| Left::of(poll)).collect::<Result<_, _>>()?;
-    let changed = UPDATE_DETAILS
-        .execute(tx, &left, |query, left| {
-            let kept = |pick: fn(&Validators) -> Option<&str>| clean_option(left.validators.and_then(pick));
+    let changes: Vec<DetailsChange<'_>> =
+        polls.iter().map(|poll| DetailsChange::of(poll)).collect::<Result<_, _>>()?;
+    let updated = UPDATE_DETAILS
+        .execute(tx, &changes, |query, change| {
+            let kept = |pick: fn(&Validators) -> Option<&str>| clean_option(change.validators.and_then(pick));
             query
-                .bind(left.poll.feed_id.0)
-                .bind(left.history.clone())
-                .bind(word(left.poll.next.decided_by))
-                .bind(left.asked_at)
-                .bind(left.succeeded_at)
-                .bind(i64::from(left.validators.is_some()))
+                .bind(change.poll.feed_id.0)
+                .bind(change.history.clone())
+                .bind(word(change.poll.next.decided_by))
+                .bind(change.asked_at)
+                .bind(change.succeeded_at)
+                .bind(i64::from(change.validators.is_some()))
                 .bind(kept(|validators| validators.etag.as_deref()))
                 .bind(kept(|validators| validators.last_modified.as_deref()))
-                .bind(left.body_sha256.map(bytes))
-                .bind(left.error.map(|(label, _)| label))
-                .bind(clean_option(left.error.map(|(_, reason)| reason)))
-                .bind(left.poll.moved_to.as_ref().map(Url::as_str))
+                .bind(change.body_sha256.map(bytes))
+                .bind(change.error.map(|(label, _)| label))
+                .bind(clean_option(change.error.map(|(_, reason)| reason)))
+                .bind(change.poll.moved_to.as_ref().map(Url::as_str))
         })
         .await?;
-    expect_changed("feed_details", left.len() as u64, changed)?;
+    expect_changed("feed_details", changes.len() as u64, updated)?;
     UPSERT_INFOS
-        .execute(tx, &Said::of_all(polls)?, |query, said| {
+        .execute(tx, &InfoRow::of_all(polls)?, |query, row| {
             query
-                .bind(said.feed_id.0)
-                .bind(said.title.clone())
-                .bind(said.info.as_str())
-                .bind(said.warnings.as_str())
+                .bind(row.feed_id.0)
+                .bind(row.title.clone())
+                .bind(row.info.as_str())
+                .bind(row.warnings.as_str())
         })
         .await?;
     Ok(())
 }
 
 /// What one poll leaves behind: `None` leaves a column as it was, but for the validators, which go together.
-struct Left<'p> {
+struct DetailsChange<'p> {
     poll: &'p PollRecord,
     history: String,
     asked_at: Option<i64>,
@@ -213,10 +214,10 @@ struct Left<'p> {
     error: Option<(&'static str, &'p str)>,
 }
 
-impl<'p> Left<'p> {
+impl<'p> DetailsChange<'p> {
     fn of(poll: &'p PollRecord) -> Result<Self, StoreError> {
         let polled_at = Some(poll.polled_at.as_millisecond());
-        let left = Self {
+        let unasked = Self {
             poll,
             history: json("a feed's history", &poll.next.history)?,
             asked_at: None,
@@ -226,21 +227,24 @@ impl<'p> Left<'p> {
             error: None,
         };
         Ok(match &poll.result {
-            PollResult::Unchanged { validators } => {
-                Self { asked_at: polled_at, succeeded_at: polled_at, validators: validators.as_ref(), ..left }
-            }
+            PollResult::Unchanged { validators } => Self {
+                asked_at: polled_at,
+                succeeded_at: polled_at,
+                validators: validators.as_ref(),
+                ..unasked
+            },
             PollResult::Parsed { validators, body_sha256, .. } => Self {
                 asked_at: polled_at,
                 succeeded_at: polled_at,
                 validators: Some(validators),
                 body_sha256: Some(body_sha256),
-                ..left
+                ..unasked
             },
             PollResult::Failed { label, reason, .. } => {
-                Self { asked_at: polled_at, error: Some((label, reason)), ..left }
+                Self { asked_at: polled_at, error: Some((label, reason)), ..unasked }
             }
             // The feed itself was not asked.
-            PollResult::Delivered { .. } | PollResult::HostPaused => left,
+            PollResult::Delivered { .. } | PollResult::HostPaused => unasked,
         })
     }
 }
@@ -266,19 +270,19 @@ const UPDATE_DETAILS: RowsSql = RowsSql {
 };
 
 /// What a feed says of itself, and what the parser says of it.
-struct Said {
+struct InfoRow {
     feed_id: FeedId,
     title: Option<String>,
     info: String,
     warnings: String,
 }
 
-impl Said {
+impl InfoRow {
     fn of_all(polls: &[&PollRecord]) -> Result<Vec<Self>, StoreError> {
-        let mut said = Vec::new();
+        let mut rows = Vec::new();
         for poll in polls {
             if let PollResult::Parsed { info, warnings, .. } = &poll.result {
-                said.push(Self {
+                rows.push(Self {
                     feed_id: poll.feed_id,
                     title: clean_option(info.title.as_deref()),
                     info: json("a feed's description of itself", info)?,
@@ -286,7 +290,7 @@ impl Said {
                 });
             }
         }
-        Ok(said)
+        Ok(rows)
     }
 }
 
