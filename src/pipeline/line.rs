@@ -301,7 +301,7 @@ struct Working<S: Stage> {
     unsettled_since: Instant,
     /// Finished since the last claim.
     finished: u32,
-    /// When the store is worth a look; not yet past where the last one said that nothing is due before.
+    /// When the store is next worth a look.
     next_look: Instant,
     /// The latest turn at a busy host that an item was put off for.
     last_turn: Timestamp,

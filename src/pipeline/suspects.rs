@@ -2,10 +2,9 @@
 //! do so again after every restart.
 //!
 //! Whatever was lent out when a process died is a *suspect*, be it in work or only claimed ahead: its lease was never given
-//! back. A suspect is parsed alone,
-//! and marked in the store just before and unmarked just after, so that hardly anything but the culprit gathers marks; the
-//! store lends what is marked out last, and quarantines what has too many. Where nothing died, nothing is marked, and this
-//! costs nothing.
+//! back. A suspect is parsed alone, and marked in the store just before and unmarked just after, so that hardly anything but
+//! the culprit gathers marks; the store lends what is marked out last, and quarantines what has too many. Where nothing
+//! died, nothing is marked, and this costs nothing.
 //!
 //! Parsing suspects in a process of their own would tell a culprit from a bystander for certain. It was left out: a
 //! service manager that sees the kernel kill any process of a service for its memory ends the service with it.
