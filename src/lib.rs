@@ -17,6 +17,8 @@ pub mod schedule;
 pub mod subscription;
 /// The only HTTP client: addresses are guarded, bodies capped, hosts spared.
 pub mod fetch;
+/// HTML read under guard by html5gum. Pure.
+pub mod markup;
 /// Feed bytes to entries: RSS, Atom, RDF and JSON Feed as they are found in the wild. Pure.
 pub mod parse;
 /// A page to its article: text, metadata and an account of every block kept or dropped. Pure.

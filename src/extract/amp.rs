@@ -2,15 +2,9 @@
 //!
 //! The head alone is looked at, token by token: no tree is built, so no nesting can hurt.
 
-use std::cell::RefCell;
-
-use html5ever::TokenizerResult;
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{
-    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
 use url::Url;
+
+use crate::markup::{Tag, each_tag};
 
 /// As much of a page as is looked at.
 const MAX_HEAD_BYTES: usize = 256 << 10;
@@ -23,13 +17,8 @@ pub fn amp_canonical(html: &str, page_url: &Url) -> Option<Url> {
     if !may_be_amp(html) {
         return None;
     }
-    let end = html.floor_char_boundary(MAX_HEAD_BYTES);
-    let input = BufferQueue::default();
-    input.push_back(StrTendril::from_slice(&html[..end]));
-    let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
-    while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
-    tokenizer.end();
-    let head = tokenizer.sink.0.into_inner();
+    let mut head = Head::default();
+    each_tag(&html[..html.floor_char_boundary(MAX_HEAD_BYTES)], |tag| head.note(tag));
     let mut canonical = page_url.join(head.canonical.as_deref().filter(|_| head.is_amp)?.trim()).ok()?;
     canonical.set_fragment(None);
     let is_other = canonical[..] != page_url[..url::Position::AfterQuery];
@@ -64,52 +53,27 @@ fn is_same_site(one: &Url, other: &Url) -> bool {
 }
 
 #[derive(Default)]
-struct Sink(RefCell<Head>);
-
-#[derive(Default)]
 struct Head {
     is_amp: bool,
     canonical: Option<String>,
     is_over: bool,
 }
 
-impl TokenSink for Sink {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _line_number: u64) -> TokenSinkResult<()> {
-        let Token::TagToken(tag) = token else { return TokenSinkResult::Continue };
-        self.0.borrow_mut().note(&tag);
-        // Without a tree the tokenizer must be told what holds no markup.
-        match (tag.kind, &*tag.name) {
-            (TagKind::StartTag, "script") => TokenSinkResult::RawData(RawKind::ScriptData),
-            (TagKind::StartTag, "style" | "noframes") => TokenSinkResult::RawData(RawKind::Rawtext),
-            (TagKind::StartTag, "title") => TokenSinkResult::RawData(RawKind::Rcdata),
-            _ => TokenSinkResult::Continue,
-        }
-    }
-}
-
 impl Head {
     fn note(&mut self, tag: &Tag) {
-        match (tag.kind, &*tag.name) {
-            (TagKind::StartTag, "html") => {
-                self.is_amp |= attribute(tag, "amp").or_else(|| attribute(tag, "⚡")).is_some();
-            }
-            (TagKind::StartTag, "link") if self.canonical.is_none() && !self.is_over => {
-                let rel = attribute(tag, "rel").unwrap_or_default();
+        match (&*tag.name, tag.is_end) {
+            ("html", false) => self.is_amp |= tag.attribute("amp").or_else(|| tag.attribute("⚡")).is_some(),
+            ("link", false) if self.canonical.is_none() && !self.is_over => {
+                let rel = tag.attribute("rel").unwrap_or_default();
                 if rel.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("canonical")) {
-                    self.canonical = attribute(tag, "href").map(str::to_owned);
+                    self.canonical = tag.attribute("href").map(str::to_owned);
                 }
             }
             // Whoever comments on a page must not say what it is a copy of.
-            (TagKind::StartTag, "body") | (TagKind::EndTag, "head") => self.is_over = true,
+            ("body", false) | ("head", true) => self.is_over = true,
             _ => {}
         }
     }
-}
-
-fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
-    tag.attrs.iter().find(|attribute| &*attribute.name.local == name).map(|attribute| &*attribute.value)
 }
 
 #[cfg(test)]

@@ -24,8 +24,6 @@ pub(crate) struct Sink {
     tree: RefCell<Tree>,
     /// Stands for every comment: nothing is ever attached for it.
     comment: NodeId,
-    /// Nodes and texts appended: whether the tokenizer gave anything at all.
-    built: Cell<u64>,
     work: Cell<u64>,
     /// The node appended last: it tells how deep the tree has become.
     last: Cell<NodeId>,
@@ -36,13 +34,7 @@ impl Sink {
     pub(crate) fn with_capacity(nodes: usize) -> Self {
         let mut tree = Tree::with_capacity(nodes);
         let comment = tree.create(Node::Root);
-        Self {
-            tree: RefCell::new(tree),
-            comment,
-            built: Cell::new(0),
-            work: Cell::new(0),
-            last: Cell::new(ROOT),
-        }
+        Self { tree: RefCell::new(tree), comment, work: Cell::new(0), last: Cell::new(ROOT) }
     }
 
     pub(crate) fn exceeds(&self, limits: &Limits) -> bool {
@@ -51,22 +43,12 @@ impl Sink {
         tree.len() > limits.nodes || self.work.get() > limits.work || depth() > limits.depth
     }
 
-    /// Nodes and texts appended: whether the tokenizer gave anything at all.
-    pub(crate) fn built(&self) -> u64 {
-        self.built.get()
-    }
-
     fn count(&self, work: u64) {
         self.work.set(self.work.get() + work);
     }
 
     fn attached(&self, id: NodeId) {
         self.last.set(id);
-        self.count_built();
-    }
-
-    fn count_built(&self) {
-        self.built.set(self.built.get() + 1);
     }
 }
 
@@ -141,7 +123,6 @@ impl TreeSink for Sink {
     }
 
     fn create_comment(&self, _text: StrTendril) -> NodeId {
-        self.count_built();
         self.comment
     }
 
@@ -158,7 +139,6 @@ impl TreeSink for Sink {
                 self.attached(id);
             }
             NodeOrText::AppendText(text) => {
-                self.count_built();
                 let around = tree.node(*parent);
                 if let Node::Element(element) = around.value()
                     && !holds_text(&element.name.local, &element.attrs)
@@ -193,7 +173,6 @@ impl TreeSink for Sink {
                 self.attached(id);
             }
             NodeOrText::AppendText(text) => {
-                self.count_built();
                 let previous = place.previous_sibling().map(NodeRef::id);
                 if let Some(text) = add_to_text(&mut tree, previous, text) {
                     let id = tree.create(Node::Text(text));
@@ -226,6 +205,7 @@ impl TreeSink for Sink {
     fn add_attrs_if_missing(&self, target: &NodeId, attributes: Vec<Attribute>) {
         let mut tree = self.tree.borrow_mut();
         let Node::Element(element) = tree.value_mut(*target) else { return };
+        self.count((element.attrs.len() * attributes.len()) as u64);
         for attribute in attributes {
             if element.attrs.iter().all(|known| known.name != attribute.name) {
                 element.attrs.push(attribute);

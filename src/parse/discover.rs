@@ -2,18 +2,11 @@
 //!
 //! Tokens are enough: no tree is built, so no nesting can hurt, and links are found in the worst of markup.
 
-use std::cell::RefCell;
-
-use html5ever::TokenizerResult;
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{
-    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
 use serde::Serialize;
 use url::Url;
 
 use super::text::cut;
+use crate::markup::{Tag, each_tag};
 
 /// As much of a page as is looked at: the links stand in its head, or at least near its beginning.
 const MAX_PAGE_BYTES: usize = 1 << 20;
@@ -38,13 +31,8 @@ pub struct FeedLink {
 /// The feeds that the page at `page_url` declares by `<link rel="alternate">`, in its order; where it declares none,
 /// those that its `<a>` look like.
 pub fn feed_links(html: &str, page_url: &Url) -> Vec<FeedLink> {
-    let end = html.floor_char_boundary(MAX_PAGE_BYTES);
-    let input = BufferQueue::default();
-    input.push_back(StrTendril::from_slice(&html[..end]));
-    let tokenizer = Tokenizer::new(Links::default(), TokenizerOpts::default());
-    while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
-    tokenizer.end();
-    let found = tokenizer.sink.found.into_inner();
+    let mut found = Found::default();
+    each_tag(&html[..html.floor_char_boundary(MAX_PAGE_BYTES)], |tag| found.note(tag));
     let base = found.base.and_then(|base| page_url.join(&base).ok());
     let base = base.as_ref().unwrap_or(page_url);
     let declared = resolved(found.declared, base);
@@ -64,11 +52,6 @@ fn resolved(links: Vec<(String, Option<String>)>, base: &Url) -> Vec<FeedLink> {
 }
 
 #[derive(Default)]
-struct Links {
-    found: RefCell<Found>,
-}
-
-#[derive(Default)]
 struct Found {
     base: Option<String>,
     /// Addresses and titles.
@@ -76,28 +59,9 @@ struct Found {
     likely: Vec<(String, Option<String>)>,
 }
 
-impl TokenSink for Links {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _line_number: u64) -> TokenSinkResult<()> {
-        let Token::TagToken(tag) = token else { return TokenSinkResult::Continue };
-        if tag.kind == TagKind::EndTag {
-            return TokenSinkResult::Continue;
-        }
-        self.found.borrow_mut().note(&tag);
-        // Without a tree the tokenizer must be told what holds no markup.
-        match &*tag.name {
-            "script" => TokenSinkResult::RawData(RawKind::ScriptData),
-            "style" | "xmp" | "iframe" | "noembed" | "noframes" => TokenSinkResult::RawData(RawKind::Rawtext),
-            "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
-            _ => TokenSinkResult::Continue,
-        }
-    }
-}
-
 impl Found {
     fn note(&mut self, tag: &Tag) {
-        let Some(href) = attribute(tag, "href") else { return };
+        let Some(href) = tag.attribute("href") else { return };
         match &*tag.name {
             "base" if self.base.is_none() => self.base = Some(href.to_owned()),
             "link" if is_feed_link(tag) => self.declared.push((href.to_owned(), title(tag))),
@@ -108,8 +72,8 @@ impl Found {
 }
 
 fn is_feed_link(tag: &Tag) -> bool {
-    let rel = attribute(tag, "rel").unwrap_or_default().to_ascii_lowercase();
-    let kind = attribute(tag, "type").unwrap_or_default().to_ascii_lowercase();
+    let rel = tag.attribute("rel").unwrap_or_default().to_ascii_lowercase();
+    let kind = tag.attribute("type").unwrap_or_default().to_ascii_lowercase();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let mut words = rel.split_ascii_whitespace();
     words.clone().any(|word| word == "feed")
@@ -127,12 +91,8 @@ fn looks_like_a_feed(href: &str) -> bool {
 }
 
 fn title(tag: &Tag) -> Option<String> {
-    let title = attribute(tag, "title")?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let title = tag.attribute("title")?.split_whitespace().collect::<Vec<_>>().join(" ");
     (!title.is_empty()).then(|| cut(title.into(), MAX_TITLE_BYTES).into_owned())
-}
-
-fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
-    tag.attrs.iter().find(|attribute| &*attribute.name.local == name).map(|attribute| &*attribute.value)
 }
 
 #[cfg(test)]

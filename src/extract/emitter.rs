@@ -1,0 +1,297 @@
+//! From html5gum's tokens to html5ever's tree builder.
+//!
+//! What nobody reads is left out on the way: comments, and the insides of scripts and style sheets, JSON-LD excepted.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    CharacterTokens, CommentToken, Doctype, DoctypeToken, EndTag, NullCharacterToken, StartTag, Tag, TagKind,
+    TagToken, Token, TokenSink, TokenSinkResult,
+};
+use html5ever::tree_builder::TreeBuilder;
+use html5ever::{Attribute, LocalName, QualName, ns};
+use html5gum::{Emitter, Error, State};
+
+use super::sink::{self, Limits, Sink};
+use super::tree::NodeId;
+use crate::markup::MAX_ATTRIBUTES;
+
+/// Tags between two looks at the size of the tree.
+const TAGS_BETWEEN_LOOKS: u32 = 64;
+
+/// Hands on what the tokenizer finds, and stops the reader when the tree has become too large.
+pub(crate) struct TreeEmitter<'a> {
+    builder: &'a TreeBuilder<NodeId, Sink>,
+    limits: &'a Limits,
+    is_stopped: &'a Cell<bool>,
+    tags_until_look: u32,
+    /// Characters since the last tag or comment.
+    text: Vec<u8>,
+    /// Whether the text up to the next tag is dropped.
+    skips_text: bool,
+    kind: TagKind,
+    name: Vec<u8>,
+    self_closing: bool,
+    attributes: Vec<Attribute>,
+    /// How many attributes the tag has begun, also those that count for nothing.
+    attribute_count: usize,
+    /// Whether `attribute` and `value` hold something.
+    in_attribute: bool,
+    attribute: Vec<u8>,
+    value: Vec<u8>,
+    /// The name of the start tag handed on last.
+    last_start: Vec<u8>,
+    doctype: Doctype,
+}
+
+impl<'a> TreeEmitter<'a> {
+    pub(crate) fn new(
+        builder: &'a TreeBuilder<NodeId, Sink>,
+        limits: &'a Limits,
+        is_stopped: &'a Cell<bool>,
+    ) -> Self {
+        Self {
+            builder,
+            limits,
+            is_stopped,
+            tags_until_look: TAGS_BETWEEN_LOOKS,
+            text: Vec::new(),
+            skips_text: false,
+            kind: StartTag,
+            name: Vec::new(),
+            self_closing: false,
+            attributes: Vec::new(),
+            attribute_count: 0,
+            in_attribute: false,
+            attribute: Vec::new(),
+            value: Vec::new(),
+            last_start: Vec::new(),
+            doctype: Doctype::default(),
+        }
+    }
+
+    fn hand_on(&self, token: Token) -> Option<State> {
+        hand_on(self.builder, token)
+    }
+
+    fn hand_on_text(&mut self) {
+        if self.text.is_empty() {
+            return;
+        }
+        for (number, piece) in self.text.split(|&byte| byte == 0).enumerate() {
+            if number > 0 {
+                self.hand_on(NullCharacterToken);
+            }
+            if !piece.is_empty() {
+                self.hand_on(CharacterTokens(tendril(piece)));
+            }
+        }
+        self.text.clear();
+    }
+
+    fn end_attribute(&mut self) {
+        if !self.in_attribute {
+            return;
+        }
+        self.in_attribute = false;
+        if self.kind == EndTag {
+            return;
+        }
+        let name = name(&self.attribute);
+        if self.attributes.iter().all(|before| before.name.local != name) {
+            let name = QualName::new(None, ns!(), name);
+            self.attributes.push(Attribute { name, value: tendril(&self.value) });
+        }
+    }
+
+    fn begin_tag(&mut self, kind: TagKind) {
+        self.kind = kind;
+        self.name.clear();
+        self.self_closing = false;
+        self.attributes.clear();
+        self.attribute_count = 0;
+        self.in_attribute = false;
+    }
+
+    fn look(&mut self) {
+        self.tags_until_look -= 1;
+        if self.tags_until_look == 0 {
+            self.tags_until_look = TAGS_BETWEEN_LOOKS;
+            if self.builder.sink.exceeds(self.limits) {
+                self.is_stopped.set(true);
+            }
+        }
+    }
+}
+
+/// Has the tree builder see a token. Gives what the tokenizer is to read next, where that is not markup.
+pub(crate) fn hand_on(builder: &TreeBuilder<NodeId, Sink>, token: Token) -> Option<State> {
+    match builder.process_token(token, 1) {
+        TokenSinkResult::RawData(RawKind::Rcdata) => Some(State::RcData),
+        TokenSinkResult::RawData(RawKind::Rawtext) => Some(State::RawText),
+        TokenSinkResult::RawData(_) => Some(State::ScriptData),
+        TokenSinkResult::Plaintext => Some(State::PlainText),
+        _ => None,
+    }
+}
+
+fn tendril(text: &[u8]) -> StrTendril {
+    StrTendril::try_from_byte_slice(text)
+        .unwrap_or_else(|()| StrTendril::from_slice(&String::from_utf8_lossy(text)))
+}
+
+fn name(name: &[u8]) -> LocalName {
+    match str::from_utf8(name) {
+        Ok(name) => LocalName::from(name),
+        Err(_) => LocalName::from(&*String::from_utf8_lossy(name)),
+    }
+}
+
+impl Emitter for TreeEmitter<'_> {
+    type Token = Infallible;
+
+    fn set_last_start_tag(&mut self, name: Option<&[u8]>) {
+        self.last_start.clear();
+        self.last_start.extend_from_slice(name.unwrap_or_default());
+    }
+
+    fn emit_eof(&mut self) {
+        self.hand_on_text();
+    }
+
+    fn emit_error(&mut self, _error: Error) {}
+
+    #[inline]
+    fn should_emit_errors(&mut self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn pop_token(&mut self) -> Option<Infallible> {
+        None
+    }
+
+    #[inline]
+    fn emit_string(&mut self, text: &[u8]) {
+        if !self.skips_text {
+            self.text.extend_from_slice(text);
+        }
+    }
+
+    fn init_start_tag(&mut self) {
+        self.begin_tag(StartTag);
+    }
+
+    fn init_end_tag(&mut self) {
+        self.begin_tag(EndTag);
+    }
+
+    fn init_comment(&mut self) {}
+
+    fn emit_current_tag(&mut self) -> Option<State> {
+        self.end_attribute();
+        self.hand_on_text();
+        let name = name(&self.name);
+        let attrs = std::mem::take(&mut self.attributes);
+        let is_start = self.kind == StartTag;
+        let skips_text = is_start && !sink::holds_text(&name, &attrs);
+        let tag = Tag {
+            kind: self.kind,
+            name,
+            self_closing: self.self_closing,
+            attrs,
+            had_duplicate_attributes: false,
+        };
+        let state = self.hand_on(TagToken(tag));
+        // In a drawing the inside of a script is markup, and the builder asks for no state.
+        self.skips_text = skips_text && state.is_some();
+        self.last_start.clear();
+        if is_start {
+            self.last_start.extend_from_slice(&self.name);
+        }
+        self.look();
+        state
+    }
+
+    fn emit_current_comment(&mut self) {
+        self.hand_on_text();
+        self.hand_on(CommentToken(StrTendril::new()));
+    }
+
+    fn emit_current_doctype(&mut self) {
+        self.hand_on_text();
+        let doctype = std::mem::take(&mut self.doctype);
+        self.hand_on(DoctypeToken(doctype));
+    }
+
+    fn set_self_closing(&mut self) {
+        self.self_closing = true;
+    }
+
+    fn set_force_quirks(&mut self) {
+        self.doctype.force_quirks = true;
+    }
+
+    #[inline]
+    fn push_tag_name(&mut self, name: &[u8]) {
+        self.name.extend_from_slice(name);
+    }
+
+    fn push_comment(&mut self, _text: &[u8]) {}
+
+    fn push_doctype_name(&mut self, name: &[u8]) {
+        self.doctype.name.get_or_insert_default().push_tendril(&tendril(name));
+    }
+
+    fn init_doctype(&mut self) {
+        self.doctype = Doctype::default();
+    }
+
+    fn init_attribute(&mut self) {
+        self.end_attribute();
+        self.attribute_count += 1;
+        if self.attribute_count > MAX_ATTRIBUTES {
+            self.is_stopped.set(true);
+        }
+        self.in_attribute = true;
+        self.attribute.clear();
+        self.value.clear();
+    }
+
+    #[inline]
+    fn push_attribute_name(&mut self, name: &[u8]) {
+        self.attribute.extend_from_slice(name);
+    }
+
+    #[inline]
+    fn push_attribute_value(&mut self, value: &[u8]) {
+        self.value.extend_from_slice(value);
+    }
+
+    fn set_doctype_public_identifier(&mut self, value: &[u8]) {
+        self.doctype.public_id = Some(tendril(value));
+    }
+
+    fn set_doctype_system_identifier(&mut self, value: &[u8]) {
+        self.doctype.system_id = Some(tendril(value));
+    }
+
+    fn push_doctype_public_identifier(&mut self, value: &[u8]) {
+        self.doctype.public_id.get_or_insert_default().push_tendril(&tendril(value));
+    }
+
+    fn push_doctype_system_identifier(&mut self, value: &[u8]) {
+        self.doctype.system_id.get_or_insert_default().push_tendril(&tendril(value));
+    }
+
+    fn current_is_appropriate_end_tag_token(&mut self) -> bool {
+        self.kind == EndTag && !self.last_start.is_empty() && self.last_start == self.name
+    }
+
+    fn adjusted_current_node_present_but_not_in_html_namespace(&mut self) -> bool {
+        self.builder.adjusted_current_node_present_but_not_in_html_namespace()
+    }
+}

@@ -1,0 +1,156 @@
+//! HTML read under guard by html5gum.
+//!
+//! html5gum reads a page a word at a time, where html5ever's own tokenizer goes by characters and compares every
+//! attribute of a tag with all before it. Its stack grows with the attributes of a tag, though, some hundred bytes with
+//! each: whoever reads counts them, and stops the reader at [`MAX_ATTRIBUTES`].
+
+use std::cell::Cell;
+use std::convert::Infallible;
+
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Readable, Reader, Span, StringReader, Tokenizer};
+
+/// Attributes of one tag; an honest one has less than a hundred.
+pub(crate) const MAX_ATTRIBUTES: usize = 512;
+
+/// The reader was stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("the page was not read to its end")]
+pub(crate) struct Stopped;
+
+/// A text that ends early where it is stopped.
+pub(crate) struct GuardedReader<'a> {
+    text: StringReader<'a>,
+    is_stopped: &'a Cell<bool>,
+}
+
+impl<'a> GuardedReader<'a> {
+    pub(crate) fn new(text: &'a str, is_stopped: &'a Cell<bool>) -> Self {
+        Self { text: text.to_reader(), is_stopped }
+    }
+
+    fn text(&mut self) -> Result<&mut StringReader<'a>, Stopped> {
+        if self.is_stopped.get() { Err(Stopped) } else { Ok(&mut self.text) }
+    }
+}
+
+#[expect(
+    clippy::inline_always,
+    reason = "called for every few bytes of a page: outlined, it costs a twentieth more"
+)]
+impl Reader for GuardedReader<'_> {
+    type Error = Stopped;
+
+    #[inline(always)]
+    fn read_byte(&mut self) -> Result<Option<u8>, Stopped> {
+        let Ok(byte) = self.text()?.read_byte();
+        Ok(byte)
+    }
+
+    #[inline(always)]
+    fn try_read_string(&mut self, text: &[u8], case_sensitive: bool) -> Result<bool, Stopped> {
+        let Ok(is_next) = self.text()?.try_read_string(text, case_sensitive);
+        Ok(is_next)
+    }
+
+    #[inline(always)]
+    fn read_until<'b>(
+        &'b mut self,
+        needle: &[u8],
+        buffer: &'b mut [u8; 4],
+    ) -> Result<Option<&'b [u8]>, Stopped> {
+        let Ok(text) = self.text()?.read_until(needle, buffer);
+        Ok(text)
+    }
+}
+
+/// A tag of a page.
+#[derive(Debug, Default)]
+pub(crate) struct Tag {
+    /// In lower case.
+    pub(crate) name: String,
+    pub(crate) is_end: bool,
+    /// Names in lower case, and values; none of an end tag.
+    attributes: Vec<(String, String)>,
+}
+
+impl Tag {
+    /// The value of an attribute.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+}
+
+/// Has `note` see the tags of a page in their order, up to one with too many attributes. No tree is built, so no nesting
+/// can hurt, and what is found in scripts, style sheets and comments is no tag.
+pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
+    let is_stopped = Cell::new(false);
+    let mut tag = Tag::default();
+    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| -> Option<Infallible> {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        match event {
+            CallbackEvent::OpenStartTag { name } => tag = Tag { name: text(name), ..Tag::default() },
+            CallbackEvent::AttributeName { .. } if tag.attributes.len() == MAX_ATTRIBUTES => {
+                is_stopped.set(true);
+            }
+            CallbackEvent::AttributeName { name } => tag.attributes.push((text(name), String::new())),
+            CallbackEvent::AttributeValue { value } => {
+                if let Some((_, last)) = tag.attributes.last_mut() {
+                    *last = text(value);
+                }
+            }
+            CallbackEvent::CloseStartTag { .. } => note(&tag),
+            CallbackEvent::EndTag { name } => {
+                tag = Tag { name: text(name), is_end: true, attributes: Vec::new() };
+                note(&tag);
+            }
+            _ => {}
+        }
+        None
+    });
+    emitter.naively_switch_states(true);
+    // Where it was stopped, what was found so far is all.
+    Tokenizer::new_with_emitter(GuardedReader::new(html, &is_stopped), emitter).finish().ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_a_page() {
+        let html = "<HTML LANG='de'><!-- <b> --><script>'<i>'</script><a b=1 B=2 c=\"x &amp; y\" d>text</a e=f><br/><p";
+        let mut tags = Vec::new();
+        each_tag(html, |tag| {
+            let sign = if tag.is_end { "/" } else { "" };
+            let values =
+                ["lang", "b", "c", "d", "e"].map(|name| tag.attribute(name).unwrap_or("-").to_owned());
+            tags.push(format!("{sign}{} {}", tag.name, values.join(" ")));
+        });
+        assert_eq!(
+            tags,
+            [
+                "html de - - - -",
+                "script - - - - -",
+                "/script - - - - -",
+                "a - 1 x & y  -",
+                "/a - - - - -",
+                "br - - - - -"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_flood_of_attributes_takes_little_stack() {
+        let other: String = (0..100_000).map(|n| format!(" a{n}=\"\"")).collect();
+        for attributes in [other, " a=\"\"".repeat(100_000)] {
+            let count = move || {
+                let mut count = 0;
+                each_tag(&format!("<p><div{attributes}><p>"), |_| count += 1);
+                count
+            };
+            let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(count).unwrap();
+            assert_eq!(thread.join().unwrap(), 1);
+        }
+    }
+}
