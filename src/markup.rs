@@ -18,19 +18,31 @@ pub(crate) const MAX_ATTRIBUTES: usize = 512;
 #[error("the page was not read to its end")]
 pub(crate) struct Stopped;
 
-/// A text that ends early where it is stopped.
+/// A text that can be stopped, and gone on with behind a few bytes more.
 pub(crate) struct GuardedReader<'a> {
-    text: StringReader<'a>,
     is_stopped: &'a Cell<bool>,
+    prefix: Vec<u8>,
+    /// How much of the prefix was read.
+    prefix_read: usize,
+    text: StringReader<'a>,
 }
 
 impl<'a> GuardedReader<'a> {
     pub(crate) fn new(text: &'a str, is_stopped: &'a Cell<bool>) -> Self {
-        Self { text: text.to_reader(), is_stopped }
+        Self { is_stopped, prefix: Vec::new(), prefix_read: 0, text: text.to_reader() }
     }
 
-    fn text(&mut self) -> Result<&mut StringReader<'a>, Stopped> {
-        if self.is_stopped.get() { Err(Stopped) } else { Ok(&mut self.text) }
+    /// Goes on after a stop: `prefix` first, then what was not read.
+    pub(crate) fn go_on(&mut self, prefix: Vec<u8>) {
+        self.is_stopped.set(false);
+        self.prefix = prefix;
+        self.prefix_read = 0;
+    }
+
+    fn prefix_byte(&mut self) -> Option<u8> {
+        let byte = self.prefix.get(self.prefix_read).copied()?;
+        self.prefix_read += 1;
+        Some(byte)
     }
 }
 
@@ -38,19 +50,28 @@ impl<'a> GuardedReader<'a> {
     clippy::inline_always,
     reason = "called for every few bytes of a page: outlined, it costs a twentieth more"
 )]
-impl Reader for GuardedReader<'_> {
+impl Reader for &mut GuardedReader<'_> {
     type Error = Stopped;
 
     #[inline(always)]
     fn read_byte(&mut self) -> Result<Option<u8>, Stopped> {
-        let Ok(byte) = self.text()?.read_byte();
+        if self.is_stopped.get() {
+            return Err(Stopped);
+        }
+        if self.prefix_read < self.prefix.len() {
+            return Ok(self.prefix_byte());
+        }
+        let Ok(byte) = self.text.read_byte();
         Ok(byte)
     }
 
     #[inline(always)]
     fn try_read_string(&mut self, text: &[u8], case_sensitive: bool) -> Result<bool, Stopped> {
-        let Ok(is_next) = self.text()?.try_read_string(text, case_sensitive);
-        Ok(is_next)
+        if self.is_stopped.get() {
+            return Err(Stopped);
+        }
+        let Ok(is_next) = self.text.try_read_string(text, case_sensitive);
+        Ok(is_next && self.prefix_read == self.prefix.len())
     }
 
     #[inline(always)]
@@ -59,7 +80,14 @@ impl Reader for GuardedReader<'_> {
         needle: &[u8],
         buffer: &'b mut [u8; 4],
     ) -> Result<Option<&'b [u8]>, Stopped> {
-        let Ok(text) = self.text()?.read_until(needle, buffer);
+        if self.is_stopped.get() {
+            return Err(Stopped);
+        }
+        if let Some(byte) = self.prefix_byte() {
+            buffer[0] = byte;
+            return Ok(Some(&buffer[..1]));
+        }
+        let Ok(text) = self.text.read_until(needle, buffer);
         Ok(text)
     }
 }
@@ -110,7 +138,7 @@ pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
     });
     emitter.naively_switch_states(true);
     // Where it was stopped, what was found so far is all.
-    Tokenizer::new_with_emitter(GuardedReader::new(html, &is_stopped), emitter).finish().ok();
+    Tokenizer::new_with_emitter(&mut GuardedReader::new(html, &is_stopped), emitter).finish().ok();
 }
 
 #[cfg(test)]

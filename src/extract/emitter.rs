@@ -12,7 +12,7 @@ use html5ever::tokenizer::{
     TagToken, Token, TokenSink, TokenSinkResult,
 };
 use html5ever::tree_builder::TreeBuilder;
-use html5ever::{Attribute, LocalName, QualName, ns};
+use html5ever::{Attribute, LocalName, QualName, local_name, ns};
 use html5gum::{Emitter, Error, State};
 
 use super::sink::{self, Limits, Sink};
@@ -22,7 +22,8 @@ use crate::markup::MAX_ATTRIBUTES;
 /// Tags between two looks at the size of the tree.
 const TAGS_BETWEEN_LOOKS: u32 = 64;
 
-/// Hands on what the tokenizer finds, and stops the reader when the tree has become too large.
+/// Hands on what the tokenizer finds, and stops the reader: for good when the tree has become too large, for a while
+/// within a tag of many attributes.
 pub(crate) struct TreeEmitter<'a> {
     builder: &'a TreeBuilder<NodeId, Sink>,
     limits: &'a Limits,
@@ -32,12 +33,13 @@ pub(crate) struct TreeEmitter<'a> {
     text: Vec<u8>,
     /// Whether the text up to the next tag is dropped.
     skips_text: bool,
-    kind: TagKind,
+    /// The tag that is read, without its name.
+    tag: Tag,
     name: Vec<u8>,
-    self_closing: bool,
-    attributes: Vec<Attribute>,
-    /// How many attributes the tag has begun, also those that count for nothing.
+    /// How many attributes began since the tag did or was gone on with.
     attribute_count: usize,
+    /// Whether the tag that begins next is the one that is already there.
+    goes_on: bool,
     /// Whether `attribute` and `value` hold something.
     in_attribute: bool,
     attribute: Vec<u8>,
@@ -60,17 +62,28 @@ impl<'a> TreeEmitter<'a> {
             tags_until_look: TAGS_BETWEEN_LOOKS,
             text: Vec::new(),
             skips_text: false,
-            kind: StartTag,
+            tag: empty_tag(StartTag),
             name: Vec::new(),
-            self_closing: false,
-            attributes: Vec::new(),
             attribute_count: 0,
+            goes_on: false,
             in_attribute: false,
             attribute: Vec::new(),
             value: Vec::new(),
             last_start: Vec::new(),
             doctype: Doctype::default(),
         }
+    }
+
+    /// What to read before the rest of a page that was stopped at: the beginning of a tag, in which the one that it was
+    /// stopped in goes on. Nothing where the tree is too large.
+    pub(crate) fn go_on(&mut self) -> Option<Vec<u8>> {
+        if self.builder.sink.exceeds(self.limits) {
+            return None;
+        }
+        self.goes_on = true;
+        self.attribute_count = 0;
+        self.in_attribute = false;
+        Some([b"<a ", &*self.attribute].concat())
     }
 
     fn hand_on(&self, token: Token) -> Option<State> {
@@ -97,21 +110,22 @@ impl<'a> TreeEmitter<'a> {
             return;
         }
         self.in_attribute = false;
-        if self.kind == EndTag {
+        if self.tag.kind == EndTag || self.tag.attrs.len() == MAX_ATTRIBUTES {
             return;
         }
         let name = name(&self.attribute);
-        if self.attributes.iter().all(|before| before.name.local != name) {
+        if self.tag.attrs.iter().all(|before| before.name.local != name) {
             let name = QualName::new(None, ns!(), name);
-            self.attributes.push(Attribute { name, value: tendril(&self.value) });
+            self.tag.attrs.push(Attribute { name, value: tendril(&self.value) });
         }
     }
 
     fn begin_tag(&mut self, kind: TagKind) {
-        self.kind = kind;
+        if self.goes_on {
+            return;
+        }
+        self.tag = empty_tag(kind);
         self.name.clear();
-        self.self_closing = false;
-        self.attributes.clear();
         self.attribute_count = 0;
         self.in_attribute = false;
     }
@@ -125,6 +139,11 @@ impl<'a> TreeEmitter<'a> {
             }
         }
     }
+}
+
+fn empty_tag(kind: TagKind) -> Tag {
+    let name = local_name!("");
+    Tag { kind, name, self_closing: false, attrs: Vec::new(), had_duplicate_attributes: false }
 }
 
 /// Has the tree builder see a token. Gives what the tokenizer is to read next, where that is not markup.
@@ -150,7 +169,7 @@ fn name(name: &[u8]) -> LocalName {
     }
 }
 
-impl Emitter for TreeEmitter<'_> {
+impl Emitter for &mut TreeEmitter<'_> {
     type Token = Infallible;
 
     fn set_last_start_tag(&mut self, name: Option<&[u8]>) {
@@ -194,17 +213,10 @@ impl Emitter for TreeEmitter<'_> {
     fn emit_current_tag(&mut self) -> Option<State> {
         self.end_attribute();
         self.hand_on_text();
-        let name = name(&self.name);
-        let attrs = std::mem::take(&mut self.attributes);
-        let is_start = self.kind == StartTag;
-        let skips_text = is_start && !sink::holds_text(&name, &attrs);
-        let tag = Tag {
-            kind: self.kind,
-            name,
-            self_closing: self.self_closing,
-            attrs,
-            had_duplicate_attributes: false,
-        };
+        let mut tag = std::mem::replace(&mut self.tag, empty_tag(StartTag));
+        tag.name = name(&self.name);
+        let is_start = tag.kind == StartTag;
+        let skips_text = is_start && !sink::holds_text(&tag.name, &tag.attrs);
         let state = self.hand_on(TagToken(tag));
         // In a drawing the inside of a script is markup, and the builder asks for no state.
         self.skips_text = skips_text && state.is_some();
@@ -228,7 +240,7 @@ impl Emitter for TreeEmitter<'_> {
     }
 
     fn set_self_closing(&mut self) {
-        self.self_closing = true;
+        self.tag.self_closing = true;
     }
 
     fn set_force_quirks(&mut self) {
@@ -237,7 +249,9 @@ impl Emitter for TreeEmitter<'_> {
 
     #[inline]
     fn push_tag_name(&mut self, name: &[u8]) {
-        self.name.extend_from_slice(name);
+        if !self.goes_on {
+            self.name.extend_from_slice(name);
+        }
     }
 
     fn push_comment(&mut self, _text: &[u8]) {}
@@ -251,6 +265,7 @@ impl Emitter for TreeEmitter<'_> {
     }
 
     fn init_attribute(&mut self) {
+        self.goes_on = false;
         self.end_attribute();
         self.attribute_count += 1;
         if self.attribute_count > MAX_ATTRIBUTES {
@@ -288,7 +303,7 @@ impl Emitter for TreeEmitter<'_> {
     }
 
     fn current_is_appropriate_end_tag_token(&mut self) -> bool {
-        self.kind == EndTag && !self.last_start.is_empty() && self.last_start == self.name
+        self.tag.kind == EndTag && !self.last_start.is_empty() && self.last_start == self.name
     }
 
     fn adjusted_current_node_present_but_not_in_html_namespace(&mut self) -> bool {
