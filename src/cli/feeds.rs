@@ -225,6 +225,12 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
     if let Some(title) = &feed.title {
         line("title", plain(title))?;
     }
+    let said = |name: &str| feed.info.as_ref().and_then(|info| info[name].as_str()).map(plain);
+    for (name, value) in [("site", said("link")), ("language", said("language"))] {
+        if let Some(value) = value {
+            line(name, value)?;
+        }
+    }
     if !known.tags.is_empty() {
         line("tags", plain(&known.tags.join(", ")))?;
     }
@@ -239,6 +245,9 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
     if let Some(error) = &feed.last_error {
         line("failures", format!("{} in a row", feed.consecutive_failures))?;
         line("last error", plain(error))?;
+    }
+    for warning in &feed.warnings {
+        line("warning", plain(warning))?;
     }
     Ok(())
 }

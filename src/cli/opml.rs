@@ -25,6 +25,10 @@ pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Resul
             ("title", title.as_str()),
             ("xmlUrl", feed.url.as_str()),
         ];
+        let site = feed.info.as_ref().and_then(|info| info["link"].as_str()).map(plain);
+        if let Some(site) = &site {
+            attributes.push(("htmlUrl", site));
+        }
         let categories = plain(&tags.join(","));
         if !categories.is_empty() {
             attributes.push(("category", &categories));

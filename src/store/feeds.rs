@@ -53,6 +53,10 @@ pub struct FeedStatus {
     pub state: FeedState,
     /// Its title.
     pub title: Option<String>,
+    /// What it last said of itself, as `parse` gives it; nothing before it was read.
+    pub info: Option<serde_json::Value>,
+    /// What was repaired or lost when it was last read.
+    pub warnings: Vec<String>,
     /// Last poll.
     pub last_polled_at: Option<Timestamp>,
     /// Last poll that brought a feed or a 304.
@@ -369,7 +373,7 @@ const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
     UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due FROM feeds \
         WHERE state = 'active' AND lease_until > 0) AS either";
 
-const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, i.title, d.last_polled_at, \
+const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, i.title, i.info, i.warnings, d.last_polled_at, \
         d.last_success_at, d.decided_by, d.history, d.error_reason, coalesce(e.entries, 0) AS entries, \
         s.expires_at AS delivered_until \
     FROM feeds f JOIN feed_details d ON d.feed_id = f.id LEFT JOIN feed_infos i ON i.feed_id = f.id \
@@ -390,6 +394,8 @@ impl TryFrom<Row<'_>> for FeedStatus {
             url: row.url("url")?,
             state,
             title: row.get("title")?,
+            info: row.optional_json("info")?,
+            warnings: row.optional_json("warnings")?.unwrap_or_default(),
             last_polled_at: row.optional_time("last_polled_at")?,
             last_success_at: row.optional_time("last_success_at")?,
             next_poll_at: row.time("next_poll_at")?,

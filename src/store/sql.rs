@@ -165,6 +165,13 @@ impl<'r> Row<'r> {
         serde_json::from_str(self.get(column)?).map_err(|error| self.invalid(column, error))
     }
 
+    pub(super) fn optional_json<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        self.optional(column, |text: &str| serde_json::from_str(text))
+    }
+
     /// One of a closed set of words, as serde spells them.
     pub(super) fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         word_from(self.get(column)?).map_err(|error| self.invalid(column, error))

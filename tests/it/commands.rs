@@ -115,6 +115,29 @@ async fn the_operators_tags_are_shown_and_exported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_feed_says_of_itself_is_shown() {
+    let server = Server::start().await;
+    let feed = "<rss version=\"2.0\"><channel><title>Coast & Sea</title><link>https://coast.example/?a&amp;b</link>\
+        <language>en-GB</language><ttl>45</ttl></channel>";
+    server.respond("/feed", Reply::ok("text/xml", feed));
+    let test = TestDaemon::new().feed(&server.url("/feed"));
+    let config = test.write_config();
+    assert!(output(&config, &["once"]).status.success());
+    let shown = output(&config, &["feeds", "show", server.url("/feed").as_str()]);
+    let shown = text(&shown.stdout);
+    for line in ["site  https://coast.example/?a&b\n", "language  en-gb\n", "warning  "] {
+        assert!(shown.contains(line), "{line} is not in: {shown}");
+    }
+    let listed = output(&config, &["feeds", "list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["info"]["ttl_minutes"], 45);
+    assert!(!listed["warnings"].as_array().unwrap().is_empty());
+    let exported = output(&config, &["feeds", "export"]);
+    let exported = text(&exported.stdout);
+    assert!(exported.contains("htmlUrl=\"https://coast.example/?a&amp;b\""), "{exported}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn quarantined_feeds_are_released() {
     let server = Server::start().await;
     let test = turned(&server);
