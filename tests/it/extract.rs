@@ -116,7 +116,7 @@ fn flash(topic: &str, news: &str) -> String {
         .collect();
     format!(
         "<title>The {topic} opens again</title><div class=x1><h1>The {topic} opens again</h1></div>\
-         <div class=footer-links><ul><li>{news}</li></ul></div><article class=article-body>{about}</article>"
+         <div class=sidebar>{news}</div><article class=article-body>{about}</article>"
     )
 }
 

@@ -6,9 +6,9 @@ use feedmill::extract::FeatureGroup;
 
 use crate::random::Random;
 
-const TREES: usize = 160;
+const TREES: usize = 320;
 const LEAVES: usize = 15;
-const RATE: f64 = 0.07;
+const RATE: f64 = 0.035;
 /// Shares of the columns and of the rows that a tree sees.
 const COLUMN_SHARE: f64 = 0.35;
 const ROW_SHARE: f64 = 0.6;
