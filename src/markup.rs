@@ -7,8 +7,8 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 
-use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
-use html5gum::{Readable, Reader, Span, StringReader, Tokenizer};
+use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
+use html5gum::{Emitter, ForwardingEmitter, Readable, Reader, Span, State, StringReader, Tokenizer};
 
 /// Attributes of one tag; an honest one has less than a hundred.
 pub(crate) const MAX_ATTRIBUTES: usize = 512;
@@ -70,8 +70,11 @@ impl Reader for &mut GuardedReader<'_> {
         if self.is_stopped.get() {
             return Err(Stopped);
         }
+        if self.prefix_read < self.prefix.len() {
+            return Ok(false);
+        }
         let Ok(is_next) = self.text.try_read_string(text, case_sensitive);
-        Ok(is_next && self.prefix_read == self.prefix.len())
+        Ok(is_next)
     }
 
     #[inline(always)]
@@ -98,7 +101,7 @@ pub(crate) struct Tag {
     /// In lower case.
     pub(crate) name: String,
     pub(crate) is_end: bool,
-    /// Names in lower case, and values; none of an end tag.
+    /// Names in lower case, and values: none of an end tag.
     attributes: Vec<(String, String)>,
 }
 
@@ -110,35 +113,75 @@ impl Tag {
 }
 
 /// Has `note` see the tags of a page in their order, up to one with too many attributes. No tree is built, so no nesting
-/// can hurt, and what is found in scripts, style sheets and comments is no tag.
+/// can hurt; what stands in comments and in elements that hold no markup, scripts and titles for example, is no tag.
 pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
     let is_stopped = Cell::new(false);
+    let next = Cell::new(None);
     let mut tag = Tag::default();
-    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| -> Option<Infallible> {
+    let mut is_open = false;
+    let mut attributes = 0;
+    let callback = |event: CallbackEvent<'_>, _: Span<()>| -> Option<Infallible> {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         match event {
-            CallbackEvent::OpenStartTag { name } => tag = Tag { name: text(name), ..Tag::default() },
-            CallbackEvent::AttributeName { .. } if tag.attributes.len() == MAX_ATTRIBUTES => {
-                is_stopped.set(true);
+            CallbackEvent::OpenStartTag { name } => {
+                tag = Tag { name: text(name), ..Tag::default() };
+                is_open = true;
             }
-            CallbackEvent::AttributeName { name } => tag.attributes.push((text(name), String::new())),
+            CallbackEvent::AttributeName { name } => {
+                attributes += 1;
+                is_stopped.set(attributes > MAX_ATTRIBUTES);
+                if is_open {
+                    tag.attributes.push((text(name), String::new()));
+                }
+            }
             CallbackEvent::AttributeValue { value } => {
-                if let Some((_, last)) = tag.attributes.last_mut() {
+                if let Some((_, last)) = tag.attributes.last_mut().filter(|_| is_open) {
                     *last = text(value);
                 }
             }
-            CallbackEvent::CloseStartTag { .. } => note(&tag),
-            CallbackEvent::EndTag { name } => {
-                tag = Tag { name: text(name), is_end: true, attributes: Vec::new() };
+            CallbackEvent::CloseStartTag { .. } => {
+                next.set(state_inside(&tag.name));
                 note(&tag);
+                (is_open, attributes) = (false, 0);
+            }
+            CallbackEvent::EndTag { name } => {
+                note(&Tag { name: text(name), is_end: true, attributes: Vec::new() });
+                attributes = 0;
             }
             _ => {}
         }
         None
-    });
-    emitter.naively_switch_states(true);
+    };
+    let emitter = TagEmitter { inner: CallbackEmitter::new(callback), next: &next };
     // Where it was stopped, what was found so far is all.
     Tokenizer::new_with_emitter(&mut GuardedReader::new(html, &is_stopped), emitter).finish().ok();
+}
+
+/// What the tokenizer must be told without a tree: that an element holds no markup.
+fn state_inside(name: &str) -> Option<State> {
+    match name {
+        "script" => Some(State::ScriptData),
+        "style" | "xmp" | "iframe" | "noembed" | "noframes" => Some(State::RawText),
+        "title" | "textarea" => Some(State::RcData),
+        _ => None,
+    }
+}
+
+struct TagEmitter<'a, F: Callback<Infallible, ()>> {
+    inner: CallbackEmitter<F>,
+    next: &'a Cell<Option<State>>,
+}
+
+impl<F: Callback<Infallible, ()>> ForwardingEmitter for TagEmitter<'_, F> {
+    type Token = Infallible;
+
+    fn inner(&mut self) -> &mut impl Emitter<Token = Infallible> {
+        &mut self.inner
+    }
+
+    fn emit_current_tag(&mut self) -> Option<State> {
+        self.inner.emit_current_tag().or_else(|| self.next.take())
+    }
 }
 
 #[cfg(test)]

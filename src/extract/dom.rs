@@ -1,8 +1,8 @@
 //! The guarded parse: one tree for the whole room, built by html5ever.
 //!
 //! html5ever's tree builder has no limits of its own: nesting and misnested formatting elements cost quadratic time or
-//! gigabytes. After every few tags the size of the tree, its depth and the work done so far are therefore looked at
-//! (`emitter`). The work is counted, not timed, so that the same page always gives the same tree. What was parsed before
+//! gigabytes. After every tag the size of the tree and the work done so far are therefore looked at, after every 64th its
+//! depth (`emitter`). The work is counted, not timed, so that the same page always gives the same tree. What was parsed before
 //! a limit is kept. Comments and the insides of scripts and style sheets, JSON-LD excepted, never enter the tree.
 
 use std::borrow::Cow;
@@ -25,7 +25,7 @@ const BYTES_OF_NODE: usize = 64;
 pub(crate) struct Parsed {
     /// The tree.
     pub(crate) tree: Tree,
-    /// Whether a limit ended the parse early.
+    /// Whether a limit ended the parse: what was left of the page is missing.
     pub(crate) partial: bool,
 }
 
@@ -99,16 +99,21 @@ mod tests {
         depths.into_values().max().unwrap_or_default()
     }
 
-    /// Tags, attributes and texts in the page's order, without what scripts and style sheets hold.
+    /// Tags with their depth, attributes and texts in the page's order, without what scripts and style sheets hold.
     #[derive(Default)]
     struct Outline(String);
 
     impl Outline {
-        fn tag<'a>(&mut self, name: &str, attributes: impl Iterator<Item = (&'a LocalName, &'a str)>) {
+        fn tag<'a>(
+            &mut self,
+            depth: usize,
+            name: &str,
+            attributes: impl Iterator<Item = (&'a LocalName, &'a str)>,
+        ) {
             let mut attributes: Vec<String> =
                 attributes.map(|(name, value)| format!(" {name}={value:?}")).collect();
             attributes.sort();
-            self.0.extend(["<", name, &attributes.concat(), ">"]);
+            self.0.extend([&*format!("<{depth} "), name, &attributes.concat(), ">"]);
         }
 
         fn text(&mut self, text: &str, parent: Option<&LocalName>) {
@@ -125,6 +130,7 @@ mod tests {
             match node.value() {
                 Node::Root => {}
                 Node::Element(element) => outline.tag(
+                    node.ancestors().count(),
                     &element.name.local,
                     element.attrs.iter().map(|attribute| (&attribute.name.local, &*attribute.value)),
                 ),
@@ -143,6 +149,7 @@ mod tests {
         for node in html.tree.root().descendants() {
             if let Some(element) = node.value().as_element() {
                 outline.tag(
+                    node.ancestors().count(),
                     &element.name.local,
                     element.attrs.iter().map(|(name, value)| (&name.local, &**value)),
                 );
@@ -166,7 +173,7 @@ mod tests {
                     "<a ", "<A HREF=", "</a x=1>", "=", "\"", "'", "id", "ID=", "id='one'", "class=\"x y\"", "\r", "\t",
                     "<br/>", "&amp;", "&", ";", "&lt", "&nbsp;", "&notin", "&#", "x41;", "&#x80;", "&unknown;", "\0",
                     "<![CDATA[", "]]>", "]]", "<?xml?>", "<!doctype html>", "<!DOCTYPE html PUBLIC \"-//W3C//DTD HTML 3.2//EN\">",
-                    "<math>", "<mi>", "<plaintext>", "<noscript>", "</noscript>", "<iframe>", "</iframe>", "<frameset>",
+                    "<math>", "<mi>", "<foreignObject>", "<plaintext>", "<noscript>", "</noscript>", "<iframe>", "</iframe>", "<frameset>",
                     "<form>", "<li>", "<i>", "</b>", "</i>", "<body class=b>", "<html lang=en>", "</body>", "</html>",
                 ]),
                 0..40,

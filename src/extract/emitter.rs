@@ -19,7 +19,7 @@ use super::sink::{self, Limits, Sink};
 use super::tree::NodeId;
 use crate::markup::MAX_ATTRIBUTES;
 
-/// Tags between two looks at the size of the tree.
+/// Tags between two looks at the depth of the tree.
 const TAGS_BETWEEN_LOOKS: u32 = 64;
 
 /// Hands on what the tokenizer finds, and stops the reader: for good when the tree has become too large, for a while
@@ -77,7 +77,8 @@ impl<'a> TreeEmitter<'a> {
     /// What to read before the rest of a page that was stopped at: the beginning of a tag, in which the one that it was
     /// stopped in goes on. Nothing where the tree is too large.
     pub(crate) fn go_on(&mut self) -> Option<Vec<u8>> {
-        if self.builder.sink.exceeds(self.limits) {
+        if self.attribute_count <= MAX_ATTRIBUTES {
+            self.hand_on_text();
             return None;
         }
         self.goes_on = true;
@@ -131,12 +132,10 @@ impl<'a> TreeEmitter<'a> {
     }
 
     fn look(&mut self) {
-        self.tags_until_look -= 1;
-        if self.tags_until_look == 0 {
-            self.tags_until_look = TAGS_BETWEEN_LOOKS;
-            if self.builder.sink.exceeds(self.limits) {
-                self.is_stopped.set(true);
-            }
+        let sink = &self.builder.sink;
+        self.tags_until_look = self.tags_until_look.checked_sub(1).unwrap_or(TAGS_BETWEEN_LOOKS);
+        if sink.is_too_large(self.limits) || self.tags_until_look == 0 && sink.is_too_deep(self.limits) {
+            self.is_stopped.set(true);
         }
     }
 }
@@ -307,6 +306,8 @@ impl Emitter for &mut TreeEmitter<'_> {
     }
 
     fn adjusted_current_node_present_but_not_in_html_namespace(&mut self) -> bool {
+        // The text before may open elements.
+        self.hand_on_text();
         self.builder.adjusted_current_node_present_but_not_in_html_namespace()
     }
 }

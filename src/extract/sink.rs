@@ -11,11 +11,11 @@ use super::tree::{Element, Node, NodeId, NodeRef, ROOT, Tree};
 
 /// How far a tree may grow.
 pub(crate) struct Limits {
-    /// Nodes, what hangs nowhere included.
+    /// Nodes, what hangs nowhere included; two attributes count as one.
     pub(crate) nodes: usize,
     /// Elements above the node appended last.
     pub(crate) depth: usize,
-    /// Steps of the tree builder and comparisons of attribute names.
+    /// Steps of the tree builder, and attributes that are compared.
     pub(crate) work: u64,
 }
 
@@ -24,6 +24,7 @@ pub(crate) struct Sink {
     tree: RefCell<Tree>,
     /// Stands for every comment: nothing is ever attached for it.
     comment: NodeId,
+    attributes: Cell<usize>,
     work: Cell<u64>,
     /// The node appended last: it tells how deep the tree has become.
     last: Cell<NodeId>,
@@ -34,28 +35,75 @@ impl Sink {
     pub(crate) fn with_capacity(nodes: usize) -> Self {
         let mut tree = Tree::with_capacity(nodes);
         let comment = tree.create(Node::Root);
-        Self { tree: RefCell::new(tree), comment, work: Cell::new(0), last: Cell::new(ROOT) }
+        Self {
+            tree: RefCell::new(tree),
+            comment,
+            attributes: Cell::new(0),
+            work: Cell::new(0),
+            last: Cell::new(ROOT),
+        }
     }
 
-    pub(crate) fn exceeds(&self, limits: &Limits) -> bool {
+    /// Whether there is too much of the tree or of the work on it.
+    pub(crate) fn is_too_large(&self, limits: &Limits) -> bool {
+        self.tree.borrow().len() + self.attributes.get() / 2 > limits.nodes || self.work.get() > limits.work
+    }
+
+    /// Whether the node appended last stands too deep: a walk up to the root.
+    pub(crate) fn is_too_deep(&self, limits: &Limits) -> bool {
         let tree = self.tree.borrow();
-        let depth = || tree.node(self.last.get()).ancestors().take(limits.depth + 1).count();
-        tree.len() > limits.nodes || self.work.get() > limits.work || depth() > limits.depth
+        tree.node(self.last.get()).ancestors().take(limits.depth + 1).count() > limits.depth
     }
 
     fn count(&self, work: u64) {
         self.work.set(self.work.get() + work);
     }
 
-    fn attached(&self, id: NodeId) {
+    fn attached(&self, tree: &Tree, id: NodeId) {
         self.last.set(id);
+        let Node::Element(element) = tree.node(id).value() else { return };
+        if is_formatting(&element.name.local) {
+            // The tree builder has compared it, attribute by attribute, with every open one of its name.
+            let same = |node: &NodeRef<'_>| {
+                node.value().as_element().is_some_and(|other| other.name.local == element.name.local)
+            };
+            let open = tree.node(id).ancestors().filter(same).count();
+            self.count((open * (element.attrs.len() + 1)) as u64 * STEPS_OF_COMPARISON);
+        }
     }
+}
+
+/// What a comparison of two attributes costs beside a step of the tree builder.
+const STEPS_OF_COMPARISON: u64 = 16;
+/// Bytes of a media type with its parameters.
+const LONGEST_TYPE_BYTES: usize = 100;
+
+/// The elements that a block leaves open for the next where they are not closed.
+fn is_formatting(name: &LocalName) -> bool {
+    matches!(
+        *name,
+        local_name!("a")
+            | local_name!("b")
+            | local_name!("big")
+            | local_name!("code")
+            | local_name!("em")
+            | local_name!("font")
+            | local_name!("i")
+            | local_name!("nobr")
+            | local_name!("s")
+            | local_name!("small")
+            | local_name!("strike")
+            | local_name!("strong")
+            | local_name!("tt")
+            | local_name!("u")
+    )
 }
 
 /// Whether the text inside such an element says anything about the page: that of a script does as JSON-LD only.
 pub(crate) fn holds_text(name: &LocalName, attributes: &[Attribute]) -> bool {
     let is_linked_data = |attribute: &Attribute| {
         attribute.name.local == local_name!("type")
+            && attribute.value.len() <= LONGEST_TYPE_BYTES
             && attribute.value.to_ascii_lowercase().contains("ld+json")
     };
     match *name {
@@ -113,6 +161,7 @@ impl TreeSink for Sink {
     fn create_element(&self, name: QualName, attrs: Vec<Attribute>, flags: ElementFlags) -> NodeId {
         let attribute_count = attrs.len() as u64;
         self.count(attribute_count * attribute_count / 8);
+        self.attributes.set(self.attributes.get() + attrs.len());
         let mut tree = self.tree.borrow_mut();
         let id = tree.create(Node::Element(Element { name, attrs }));
         if flags.template {
@@ -136,7 +185,7 @@ impl TreeSink for Sink {
             NodeOrText::AppendNode(id) if id == self.comment => {}
             NodeOrText::AppendNode(id) => {
                 tree.append(*parent, id);
-                self.attached(id);
+                self.attached(&tree, id);
             }
             NodeOrText::AppendText(text) => {
                 let around = tree.node(*parent);
@@ -170,7 +219,7 @@ impl TreeSink for Sink {
         match child {
             NodeOrText::AppendNode(id) => {
                 tree.insert_before(*sibling, id);
-                self.attached(id);
+                self.attached(&tree, id);
             }
             NodeOrText::AppendText(text) => {
                 let previous = place.previous_sibling().map(NodeRef::id);
@@ -206,6 +255,7 @@ impl TreeSink for Sink {
         let mut tree = self.tree.borrow_mut();
         let Node::Element(element) = tree.value_mut(*target) else { return };
         self.count((element.attrs.len() * attributes.len()) as u64);
+        self.attributes.set(self.attributes.get() + attributes.len());
         for attribute in attributes {
             if element.attrs.iter().all(|known| known.name != attribute.name) {
                 element.attrs.push(attribute);

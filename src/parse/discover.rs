@@ -2,6 +2,8 @@
 //!
 //! Tokens are enough: no tree is built, so no nesting can hurt, and links are found in the worst of markup.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use url::Url;
 
@@ -41,10 +43,11 @@ pub fn feed_links(html: &str, page_url: &Url) -> Vec<FeedLink> {
 
 fn resolved(links: Vec<(String, Option<String>)>, base: &Url) -> Vec<FeedLink> {
     let mut resolved: Vec<FeedLink> = Vec::new();
+    let mut known = HashSet::new();
     for (href, title) in links {
         let Ok(mut url) = base.join(href.trim()) else { continue };
         url.set_fragment(None);
-        if matches!(url.scheme(), "http" | "https") && resolved.iter().all(|known| known.url != url) {
+        if matches!(url.scheme(), "http" | "https") && known.insert(url.clone()) {
             resolved.push(FeedLink { url, title });
         }
     }
@@ -142,6 +145,18 @@ mod tests {
                 "https://cdn.example.org/x/rss.xml"
             ]
         );
+    }
+
+    #[test]
+    fn links_for_those_without_scripts_or_frames() {
+        for (html, count) in [
+            ("<noscript><a href=/feed></a></noscript>", 1),
+            ("<noscript><link rel=alternate type=application/rss+xml href=/rss>", 1),
+            ("<noframes><a href=/feed></a></noframes>", 0),
+            ("<textarea><a href=/feed></a></textarea>", 0),
+        ] {
+            assert_eq!(links(html).len(), count, "{html}");
+        }
     }
 
     #[test]
