@@ -4,12 +4,14 @@
 //! as well, and so knows where the body is.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::SiteEvidence;
-use super::blocks::Kind;
+use super::blocks::{Block, Kind};
 use super::boxes;
 use super::context::Context;
 use super::features::{self, Active};
+use super::lexicon::Traits;
 use super::model::Model;
 use super::scores::Scores;
 use super::site::{Site, Standing, headline_words};
@@ -122,6 +124,7 @@ fn fates(context: &Context<'_>, models: &Models, site: Option<&Site<'_>>, taken:
         Fate { kept, rule, probability: shifted }
     };
     let mut fates: Vec<Fate> = score(context, models, taken).into_iter().enumerate().map(fate).collect();
+    keep_standfirst(context, &mut fates);
     keep_between(context, &mut fates);
     boxes::drop_boxes(context, &mut fates);
     fates
@@ -134,6 +137,43 @@ fn shift(probability: f32, by: f32) -> f32 {
     }
     let odds = (probability / (1.0 - probability).max(1e-6)).max(1e-6).ln() + by;
     1.0 / (1.0 + (-odds).exp())
+}
+
+/// The standfirst stands right under the headline, in its box or the one beside, and the body follows. What else stands there
+/// has digits or signs: dates, bylines, tools.
+fn keep_standfirst(context: &Context<'_>, fates: &mut [Fate]) {
+    const WORDS: RangeInclusive<f32> = 5.0..=60.0;
+    /// A standfirst of less is none.
+    const LEAST_PROBABILITY: f32 = 0.12;
+    /// Blocks of bylines and tools between it and the body.
+    const REACH: usize = 12;
+    let document = context.document;
+    let Some(title) = context.title_at else { return };
+    let at = title + 1;
+    let Some(block) = document.blocks.get(at) else { return };
+    let parent = |block: &Block| document.containers[block.container].parent;
+    let is_sentence = WORDS.contains(&block.measure.words)
+        && block.measure.link_share == 0.0
+        && block.measure.digit_share < 0.04
+        && block.measure.capital_share < 0.6
+        && !document.text_of(block).contains(['|', '·', '@', '/']);
+    // Under a picture stands its caption.
+    let is_caption = block.gap.images > 0 || block.gap.players > 0;
+    let is_named = context.matches[at].is_some() || block.inline.intersects(Traits::CREDITS);
+    let opens_body =
+        !fates[..title].iter().any(|fate| fate.kept) && fates[at..].iter().take(REACH).any(|fate| fate.kept);
+    let fate = &mut fates[at];
+    if !fate.kept
+        && fate.rule == "outside"
+        && fate.probability >= LEAST_PROBABILITY
+        && parent(block) == parent(&document.blocks[title])
+        && is_sentence
+        && !is_caption
+        && !is_named
+        && opens_body
+    {
+        *fate = Fate { kept: true, rule: "body.standfirst", ..*fate };
+    }
 }
 
 /// Headings without markup are short lines in boxes like their neighbours': what is around them speaks for them.
