@@ -173,6 +173,7 @@ impl Reader<'_> {
             "rbauthors",
             "article_author",
             "shareaholic:article_author_name",
+            "content_author",
         ];
         let mut lists = Vec::new();
         for name in NAMES {
