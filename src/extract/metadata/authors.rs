@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::clues::{Byline, BylineKind, Place};
 use super::date_text::{self, NumericOrder};
-use super::{Reach, Reader, byline, names, openings, words};
+use super::{Reach, Reader, byline, names, openings, title_parts, words};
 
 /// Names far from the headline that may still be its authors'.
 const MAX_FAR_NAMES: usize = 4;
@@ -37,7 +37,12 @@ impl Reader<'_> {
         let [marked, class, text, link] = near.as_slice() else { return Vec::new() };
         if let Some(stated) = declared.iter().find(|names| !names.is_empty()) {
             let fuller = |names: &&Vec<String>| names.len() > stated.len() && names_all(names, stated);
-            let in_full = |names: &&Vec<String>| names.iter().all(|name| name.contains(' '));
+            // A station's name may stand in the byline's box; it ends the page's title too.
+            let in_full = |names: &&Vec<String>| {
+                names
+                    .iter()
+                    .all(|name| name.contains(' ') && (!self.ends_title(name) || stated.contains(name)))
+            };
             let fuller = declared
                 .iter()
                 .find(fuller)
@@ -77,6 +82,13 @@ impl Reader<'_> {
             }
         }
         organisation.or_else(|| self.collective()).into_iter().collect()
+    }
+
+    /// Whether a name is the last part of the page's title, as a site's name is.
+    fn ends_title(&self, name: &str) -> bool {
+        let title = self.clues.title_element.as_str();
+        let last = title_parts::segments(title).last().map_or("", |(_, part)| *part);
+        last.len() < title.len() && words::key(last) == words::key(name)
     }
 
     /// The editorial office, where the page names nobody else.
@@ -173,6 +185,7 @@ impl Reader<'_> {
             "rbauthors",
             "article_author",
             "shareaholic:article_author_name",
+            "content_author",
         ];
         let mut lists = Vec::new();
         for name in NAMES {

@@ -15,6 +15,10 @@ const SENTENCE_BYTES: usize = 50;
 /// The names in a byline as readers see it: empty where `text` is none.
 pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     let text = openings::without_other_hands(text.trim()).trim();
+    // "记者 王小明 摄" is who took the picture.
+    if text.trim_end_matches(['）', ')', '。']).ends_with(['摄', '攝']) {
+        return Vec::new();
+    }
     let text = words::strip_prefix_ignoring_case(text, "picture of").unwrap_or(text).trim_start();
     let mut rest = text;
     // "By: Words by Jane Young"
@@ -127,11 +131,12 @@ pub(super) fn authors_of_dateline(text: &str) -> Vec<String> {
         .flat_map(|part| part.split(" - "))
         .flat_map(|part| part.split(" – "))
         .collect();
-    let is_dated = parts.iter().any(|part| part.contains(|c: char| c.is_ascii_digit()));
+    let is_dated = parts.iter().any(|part| part.contains(char::is_numeric));
     if !is_dated || parts.len() < 2 || text.len() > MAX_BYLINE_BYTES {
         return Vec::new();
     }
     let whole = |part: &&str| {
+        let part = openings::byline_opening(part).unwrap_or(part);
         let found = names(part, Shape::Visible);
         let all = found.iter().map(|name| words::key(name).len()).sum::<usize>() == words::key(part).len();
         (all && found.iter().all(|name| name.contains(' '))).then_some(found)
@@ -226,6 +231,20 @@ mod tests {
             ("بقلم: سارة نجم", &["سارة نجم"]),
             ("نویسنده: سارا نجم", &["سارا نجم"]),
             ("记者：王小明", &["王小明"]),
+            ("本报记者 王小明", &["王小明"]),
+            ("记者 王小明 摄", &[]),
+            ("김하나 기자", &["김하나"]),
+            ("Door Ada Lind", &["Ada Lind"]),
+            ("Av Ada Lind och Emil Roth", &["Ada Lind", "Emil Roth"]),
+            ("Tekst: Ada Lind, foto: Emil Roth", &["Ada Lind"]),
+            ("Autor: Jana Lípová a Petr Kos", &["Jana Lípová", "Petr Kos"]),
+            ("Szerző: Lind Ada és Kis Emil", &["Lind Ada", "Kis Emil"]),
+            ("Автор: Ганна Липова та Іван Кіт", &["Ганна Липова", "Іван Кіт"]),
+            ("Oleh: Ada Lind dan Emil Roth", &["Ada Lind", "Emil Roth"]),
+            ("Tác giả: Nguyễn Hoa", &["Nguyễn Hoa"]),
+            ("लेखक: आशा वन", &["आशा वन"]),
+            ("โดย อาดา ลิน", &["อาดา ลิน"]),
+            ("Hill Station Radio\n| By\nAda Lind", &["Ada Lind"]),
             ("By Staff", &[]),
             ("Von Redaktion", &[]),
             ("By @handle", &[]),
@@ -272,6 +291,8 @@ mod tests {
     fn names_beside_dates() {
         assert_eq!(authors_of_dateline("4 May 2024 | 13:10 | Ada Lind"), ["Ada Lind"]);
         assert_eq!(authors_of_dateline("Ada Lind | Senior Writer | May 4, 2024"), ["Ada Lind"]);
+        assert_eq!(authors_of_dateline("2024. május 4. | Szerző: Lind Ada"), ["Lind Ada"]);
+        assert_eq!(authors_of_dateline("۴ مه ۲۰۲۴ | نویسنده: سارا نجم"), ["سارا نجم"]);
         assert!(authors_of_dateline("Rome - 4 May 2024").is_empty());
         assert!(authors_of_dateline("Ada Lind").is_empty());
     }
@@ -288,6 +309,8 @@ mod tests {
             ("page.author.name", &[]),
             ("Md Ali Rahman", &["Md Ali Rahman"]),
             ("By Ada Lind", &["Ada Lind"]),
+            ("김하나 기자", &["김하나"]),
+            ("本报记者 王小明", &["王小明"]),
         ] {
             assert_eq!(authors_of_value(value), expected, "{value}");
         }

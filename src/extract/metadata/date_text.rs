@@ -90,7 +90,7 @@ impl Token {
 
     fn year(&self) -> Option<i16> {
         match self {
-            Self::Number(value, 4) => i16::try_from(*value).ok(),
+            Self::Number(value, 4) => year(*value),
             _ => None,
         }
     }
@@ -98,6 +98,12 @@ impl Token {
     fn is(&self, sign: char) -> bool {
         *self == Self::Sign(sign)
     }
+}
+
+/// A year as written. The Thai calendar counts from the Buddha's death, 543 years earlier.
+fn year(written: i64) -> Option<i16> {
+    const THAI: std::ops::Range<i64> = 2443..2643;
+    i16::try_from(if THAI.contains(&written) { written - 543 } else { written }).ok()
 }
 
 fn tokens(text: &str) -> Vec<Token> {
@@ -119,11 +125,17 @@ fn tokens(text: &str) -> Vec<Token> {
             let mut word = String::new();
             while let Some(&next) = rest.peek() {
                 // A combining mark (Arabic vowels, decomposed accents) and the zero-width joiner belong to the word.
-                if !(next.is_alphabetic() || is_mark(next)) {
+                if !(next.is_alphabetic() || is_mark(next) || is_sign_of_word(next)) {
                     break;
                 }
-                word.extend(next.to_lowercase().filter(|c| !is_mark(*c)));
+                word.extend(next.to_lowercase().filter(|c| !is_mark(*c)).map(without_dot));
                 rest.next();
+                // Thai cuts words short with dots inside them: ก.พ.
+                let mut ahead = rest.clone();
+                if is_thai(next) && ahead.next() == Some('.') && ahead.next().is_some_and(is_thai) {
+                    rest.next();
+                    word.push('.');
+                }
             }
             tokens.push(Token::Word(word));
         } else {
@@ -137,7 +149,32 @@ fn tokens(text: &str) -> Vec<Token> {
 }
 
 fn is_mark(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{200c}' | '\u{200d}')
+    matches!(
+        c,
+        '\u{300}'..='\u{36f}' // accents
+            | '\u{591}'..='\u{5c7}' // Hebrew points
+            | '\u{64b}'..='\u{65f}' // Arabic vowels
+            | '\u{93c}' | '\u{9bc}' // the dot below Indic letters, which few write
+            | '\u{200c}' | '\u{200d}'
+    )
+}
+
+/// What is no letter by itself and yet spells a word: the sign that joins Indic consonants, and those above Thai letters.
+fn is_sign_of_word(c: char) -> bool {
+    matches!(c, '\u{94d}' | '\u{9cd}' | '\u{e47}'..='\u{e4e}')
+}
+
+/// Indic letters that have their dot below in them, without it.
+fn without_dot(c: char) -> char {
+    match c {
+        '\u{95e}' => 'फ',
+        '\u{9df}' => 'য',
+        c => c,
+    }
+}
+
+fn is_thai(c: char) -> bool {
+    matches!(c, '\u{e01}'..='\u{e4e}')
 }
 
 /// The value of a digit in any script that the rules' languages write numbers in.
@@ -146,6 +183,9 @@ fn digit(c: char) -> Option<i64> {
         '0'..='9' => '0',
         '٠'..='٩' => '٠',
         '۰'..='۹' => '۰',
+        '०'..='९' => '०',
+        '০'..='৯' => '০',
+        '๐'..='๙' => '๐',
         '０'..='９' => '０',
         _ => return None,
     };
@@ -182,7 +222,7 @@ fn numeric(tokens: &[Token], order: NumericOrder) -> Option<Date> {
         };
     }
     let year = match third {
-        Token::Number(value, 4) => i16::try_from(*value).ok()?,
+        Token::Number(value, 4) => year(*value)?,
         // 04.05.24: dots and slashes only, as 04-05-24 is as often a score or a phone number.
         Token::Number(value, 2) if *a != '-' => 2000 + i16::try_from(*value).ok()?,
         _ => return None,
@@ -202,9 +242,7 @@ fn numeric(tokens: &[Token], order: NumericOrder) -> Option<Date> {
 /// given, without a year.
 fn month_by_name(tokens: &[Token], i: usize, today: Option<Timestamp>) -> Option<Date> {
     let word = tokens[i].word()?;
-    let next_word = tokens.get(i + 1).and_then(Token::word);
-    let month = date_words::month(word, next_word)?;
-    let skipped = usize::from(matches!(word, "كانون" | "تشرين"));
+    let (month, skipped) = named_month(word, tokens, i)?;
     let before = neighbours(tokens[..i].iter().rev());
     let after = neighbours(tokens[i + 1 + skipped..].iter());
     let pairs = [(before[0], after[0]), (after[0], after[1]), (after[0], before[0])];
@@ -246,6 +284,24 @@ fn month_by_name(tokens: &[Token], i: usize, today: Option<Timestamp>) -> Option
     }
 }
 
+/// The month that the word at `i` names, and how many tokens behind it belong to the name.
+fn named_month(word: &str, tokens: &[Token], i: usize) -> Option<(Month, usize)> {
+    let behind = |at: usize| tokens.get(i + at).and_then(Token::word);
+    match word {
+        "tháng" => match tokens.get(i + 1).and_then(Token::small) {
+            Some(month) => Some((Month::Gregorian(month), 1)),
+            None => date_words::vietnamese_month([behind(1), behind(2)])
+                .map(|(month, words)| (Month::Gregorian(month), words)),
+        },
+        // The Polish November is the Croatian October, and only Croatian sets a dot behind the day.
+        "listopada" if i > 0 && tokens[i - 1].is('.') => Some((Month::Gregorian(10), 0)),
+        _ => {
+            let month = date_words::month(word, behind(1))?;
+            Some((month, usize::from(matches!(word, "كانون" | "تشرين"))))
+        }
+    }
+}
+
 /// The two nearest numbers on one side of a month's name, over what is written between the parts of a date.
 fn neighbours<'a>(tokens: impl Iterator<Item = &'a Token>) -> [Option<&'a Token>; 2] {
     let mut found = [None, None];
@@ -263,7 +319,22 @@ fn neighbours<'a>(tokens: impl Iterator<Item = &'a Token>) -> [Option<&'a Token>
             Token::Word(word)
                 if matches!(
                     word.as_str(),
-                    "de" | "del" | "of" | "the" | "st" | "nd" | "rd" | "th" | "er" | "º" | "ª" | "г"
+                    "de" | "del"
+                        | "of"
+                        | "the"
+                        | "st"
+                        | "nd"
+                        | "rd"
+                        | "th"
+                        | "er"
+                        | "º"
+                        | "ª"
+                        | "г"
+                        | "р"
+                        | "m"
+                        | "gada"
+                        | "năm"
+                        | "พ.ศ"
                 ) => {}
             _ => break,
         }
@@ -454,6 +525,30 @@ mod tests {
             "2024年5月4日",
             "２０２４年５月４日（土）",
             "2024년 5월 4일",
+            "4. května 2024",
+            "4. mája 2024",
+            "2024. május 4., szombat",
+            "4 mai 2024",
+            "4. svibnja 2024.",
+            "4. маја 2024.",
+            "4 травня 2024 р.",
+            "4 mei 2024",
+            "lördag 4 maj 2024",
+            "4. toukokuuta 2024",
+            "2024. gada 4. maijs",
+            "2024 m. gegužės 4 d.",
+            "Sabtu, 4 Mei 2024",
+            "4 tháng 5, 2024",
+            "ngày 4 tháng 5 năm 2024",
+            "Tháng Năm 4, 2024",
+            "4 मई 2024",
+            "४ मई २०२४",
+            "৪ মে ২০২৪",
+            "4 พ.ค. 2567",
+            "๔ พฤษภาคม พ.ศ. ๒๕๖๗",
+            "04/05/2567",
+            "4 במאי 2024",
+            "٤ مئی ۲۰۲۴",
             "04.05.2024",
             "4.5.24",
             "04/05/2024",
@@ -469,11 +564,31 @@ mod tests {
     }
 
     #[test]
+    fn names_of_more_than_one_month() {
+        assert_eq!(day("4 listopada 2023"), "2023-11-04T00:00:00Z");
+        assert_eq!(day("4. listopada 2023."), "2023-10-04T00:00:00Z");
+        assert_eq!(day("4. listopadu 2023"), "2023-11-04T00:00:00Z");
+        assert_eq!(day("4 Tháng Mười Một, 2023"), "2023-11-04T00:00:00Z");
+        assert_eq!(day("4 Tháng Mười, 2023"), "2023-10-04T00:00:00Z");
+    }
+
+    #[test]
+    fn spellings_of_the_same_month() {
+        for text in ["4 फरवरी 2024", "4 फ\u{93c}रवरी 2024", "4 \u{95e}रवरी 2024", "4 ফেব্রুয\u{9bc}ারি 2024"]
+        {
+            assert_eq!(day(text), "2024-02-04T00:00:00Z", "{text}");
+        }
+        assert_eq!(day("4 กุมภาพันธ์ 2567"), "2024-02-04T00:00:00Z");
+    }
+
+    #[test]
     fn times_and_zones() {
         for (text, expected) in [
             ("4. Mai 2024, 14:30 Uhr", "2024-05-04T14:30:00Z"),
             ("May 4, 2024 2:30 PM EDT", "2024-05-04T18:30:00Z"),
             ("May 4, 2024 at 2:30 p.m. ET", "2024-05-04T14:30:00Z"),
+            ("4 พ.ค. 2567 08:10 น.", "2024-05-04T08:10:00Z"),
+            ("04/05/2024, 10:15 WIB", "2024-05-04T03:15:00Z"),
             ("2024-05-04 14:30:05 +0200", "2024-05-04T12:30:00Z"),
             ("4 mai 2024 à 14h30", "2024-05-04T14:30:00Z"),
             ("Sat May 04 2024 14:30:00 GMT+0200 (CEST)", "2024-05-04T12:30:00Z"),

@@ -1,6 +1,10 @@
-//! The words that dates are written with, in the languages that the shipped rules know: English, German, French,
-//! Spanish, Portuguese, Italian, Russian, Polish, Greek, Turkish, Arabic, Persian, Chinese and Japanese. All in lower
-//! case; inflected words by their stem.
+//! The words that dates are written with, in the languages that the shipped rules know, and the months of many more. All
+//! in lower case; inflected words by their stem.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
 
 /// Which calendar a month's name belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,6 +317,93 @@ const MONTHS: [&[&str]; 12] = [
     ],
 ];
 
+/// Month names of further languages, a year to a line, January first. A hyphen stands for a word that is the same as in a
+/// line above, or that means something else in another language: the Malay March and the Norwegian "des", for example.
+const YEARS: &[&str] = &[
+    // Czech
+    "ledna února března dubna května června července srpna září října listopadu prosince",
+    "leden únor březen duben květen červen červenec srpen - říjen - prosinec",
+    // Slovak
+    "januára februára - apríla mája júna júla augusta septembra októbra novembra decembra",
+    "január február marec apríl máj jún júl - - október - -",
+    // Hungarian
+    "- - március április május június július augusztus szeptember - - -",
+    "- febr márc ápr - - - - szept - - -",
+    // Romanian
+    "ianuarie februarie martie aprilie - iunie iulie - septembrie octombrie noiembrie decembrie",
+    "ian - - - - iun iul - - - - -",
+    // Croatian; its October is the Polish November
+    "siječnja veljače ožujka travnja svibnja lipnja srpnja kolovoza rujna - studenoga prosinca",
+    "siječanj veljača ožujak travanj svibanj lipanj srpanj kolovoz rujan - studenog prosinac",
+    // Bosnian and Serbian
+    "januara februara marta aprila - juna jula avgusta - oktobra - -",
+    "- - - - - - - avgust septembar oktobar novembar decembar",
+    "јануара фебруара - априла маја јуна јула - септембра октобра новембра децембра",
+    "јануар фебруар - април мај јун јул - септембар октобар новембар децембар",
+    // Slovene
+    "januarja februarja - - - junija julija - - - - -",
+    "- - - - - junij julij - - - - -",
+    // Bulgarian and Macedonian
+    "януари февруари - - - юни юли - септември октомври ноември декември",
+    "јануари - - - - јуни јули - - - - -",
+    // Ukrainian
+    "січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня",
+    "січень лютий березень квітень травень червень липень серпень вересень жовтень листопад грудень",
+    // Belarusian
+    "студзеня лютага сакавіка красавіка траўня чэрвеня ліпеня жніўня верасня кастрычніка лістапада снежня",
+    // Dutch
+    "januari februari maart - mei - - augustus - - - -",
+    "- - mrt - - - - - - - - -",
+    // Swedish, Danish, Norwegian, Icelandic
+    "- - marts - - - - augusti - - - desember",
+    "janúar febrúar - - maí júní júlí ágúst - - nóvember -",
+    // Finnish
+    "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta",
+    "tammikuu helmikuu maaliskuu huhtikuu toukokuu kesäkuu heinäkuu elokuu syyskuu lokakuu marraskuu joulukuu",
+    // Estonian
+    "jaanuar veebruar märts aprill - juuni juuli - - oktoober - detsember",
+    // Latvian
+    "janvāris februāris marts aprīlis maijs jūnijs jūlijs augusts septembris oktobris novembris decembris",
+    "janvārī februārī martā aprīlī maijā jūnijā jūlijā augustā septembrī oktobrī novembrī decembrī",
+    // Lithuanian
+    "sausio vasario kovo balandžio gegužės birželio liepos rugpjūčio rugsėjo spalio lapkričio gruodžio",
+    // Catalan and Galician
+    "gener febrer març - maig juny juliol agost setembre - - desembre",
+    "xaneiro febreiro - - - xuño xullo - - - - decembro",
+    // Indonesian and Malay
+    "- - maret - - - - agustus - - - -",
+    "- - - - - - julai ogos - - - disember",
+    // Hindi and Marathi
+    "जनवरी फरवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर",
+    "- - - - - - - - सितम्बर अक्तूबर नवम्बर दिसम्बर",
+    "जानेवारी फेब्रुवारी - एप्रिल मे - जुलै ऑगस्ट सप्टेंबर ऑक्टोबर नोव्हेंबर डिसेंबर",
+    // Bengali
+    "জানুযারি ফেব্রুযারি মার্চ এপ্রিল মে জুন জুলাই আগস্ট সেপ্টেম্বর অক্টোবর নভেম্বর ডিসেম্বর",
+    // Urdu
+    "جنوری فروری مارچ اپریل مئی جون جولائی اگست ستمبر اکتوبر نومبر دسمبر",
+    // Thai
+    "มกราคม กุมภาพันธ์ มีนาคม เมษายน พฤษภาคม มิถุนายน กรกฎาคม สิงหาคม กันยายน ตุลาคม พฤศจิกายน ธันวาคม",
+    "ม.ค ก.พ มี.ค เม.ย พ.ค มิ.ย ก.ค ส.ค ก.ย ต.ค พ.ย ธ.ค",
+    // Hebrew
+    "ינואר פברואר מרץ אפריל מאי יוני יולי אוגוסט ספטמבר אוקטובר נובמבר דצמבר",
+    "- - מרס - - - - - - - - -",
+    "בינואר בפברואר במרץ באפריל במאי ביוני ביולי באוגוסט בספטמבר באוקטובר בנובמבר בדצמבר",
+    // Georgian
+    "იანვარი თებერვალი მარტი აპრილი მაისი ივნისი ივლისი აგვისტო სექტემბერი ოქტომბერი ნოემბერი დეკემბერი",
+];
+
+/// The numbers that Vietnamese names its months by, behind "tháng".
+const VIETNAMESE: [&str; 12] =
+    ["một", "hai", "ba", "tư", "năm", "sáu", "bảy", "tám", "chín", "mười", "mười một", "mười hai"];
+
+/// The Gregorian month of every name.
+static MONTHS_BY_NAME: LazyLock<HashMap<&str, i8, RandomState>> = LazyLock::new(|| {
+    let years = YEARS.iter().flat_map(|year| year.split(' ').enumerate());
+    let months = MONTHS.iter().enumerate().flat_map(|(at, names)| names.iter().map(move |name| (at, *name)));
+    let named = months.chain(years).filter(|(_, name)| *name != "-");
+    named.map(|(at, name)| (name, number(at))).collect()
+});
+
 const JALALI_MONTHS: [&str; 12] =
     ["فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند"];
 
@@ -326,13 +417,22 @@ pub(super) fn month(word: &str, next: Option<&str>) -> Option<Month> {
     }
     // Persian pages mix the Arabic and the Persian form of two letters.
     let persian = word.replace('ي', "ی").replace('ك', "ک");
-    let gregorian = MONTHS
-        .iter()
-        .position(|names| names.contains(&word) || names.contains(&persian.as_str()))
-        .map(number)
-        .map(Month::Gregorian);
+    let gregorian = MONTHS_BY_NAME
+        .get(word)
+        .or_else(|| MONTHS_BY_NAME.get(persian.as_str()))
+        .map(|month| Month::Gregorian(*month));
     gregorian
         .or_else(|| JALALI_MONTHS.iter().position(|name| *name == persian).map(number).map(Month::Jalali))
+}
+
+/// The month that one or two words behind the Vietnamese "tháng" number, and how many of them do.
+pub(super) fn vietnamese_month(words: [Option<&str>; 2]) -> Option<(i8, usize)> {
+    let [first, second] = words;
+    let first = first?;
+    let both = second.map(|second| format!("{first} {second}"));
+    let position = |name: &str| VIETNAMESE.iter().position(|number| *number == name).map(number);
+    let of_two = both.as_deref().and_then(position).map(|month| (month, 2));
+    of_two.or_else(|| position(first).map(|month| (month, 1)))
 }
 
 fn number(position: usize) -> i8 {
@@ -499,6 +599,26 @@ pub(super) const NAMED_DAYS: &[(&str, i32)] = &[
     ("dün", 1),
     ("أمس", 1),
     ("دیروز", 1),
+    ("vandaag", 0),
+    ("gisteren", 1),
+    ("idag", 0),
+    ("igår", 1),
+    ("tänään", 0),
+    ("eilen", 1),
+    ("dnes", 0),
+    ("včera", 1),
+    ("danas", 0),
+    ("tegnap", 1),
+    ("astăzi", 0),
+    ("сьогодні", 0),
+    ("вчора", 1),
+    ("днес", 0),
+    ("오늘", 0),
+    ("어제", 1),
+    ("วันนี้", 0),
+    ("เมื่อวาน", 1),
+    ("היום", 0),
+    ("אתמול", 1),
     ("昨天", 1),
     ("昨日", 1),
     ("前天", 2),
@@ -532,7 +652,10 @@ pub(super) const ZONES: &[(&str, i32)] = &[
     ("akst", -540),
     ("hst", -600),
     ("ist", 330),
+    ("wib", 420),
+    ("wita", 480),
     ("jst", 540),
+    ("kst", 540),
     ("hkt", 480),
     ("sgt", 480),
     ("aest", 600),

@@ -131,9 +131,17 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
             && let [rest @ .., last] = words
             && is_role(last)
             && !is_post_nominal(last)
-            && rest.len() > 1
+            && (rest.len() > 1 || rest.len() == 1 && is_whole_name(rest[0]))
         {
             words = rest;
+        }
+        // Korean sets the role behind every name, declared ones too.
+        if let [name, role] = words
+            && is_role(role)
+            && role.chars().all(is_hangul)
+            && is_whole_name(name)
+        {
+            words = &words[..1];
         }
     }
     let name = words.join(" ");
@@ -151,6 +159,17 @@ pub(super) fn is_collective(words: &[&str]) -> bool {
 
 fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{9fff}')
+}
+
+fn is_hangul(c: char) -> bool {
+    matches!(c, '가'..='힣')
+}
+
+/// Whether a word may be a first and a last name at once, as East Asia writes them.
+fn is_whole_name(word: &str) -> bool {
+    (2..=5).contains(&word.chars().count())
+        && word.chars().all(|c| is_ideograph(c) || is_hangul(c))
+        && !is_role(word)
 }
 
 pub(super) fn is_role(word: &str) -> bool {

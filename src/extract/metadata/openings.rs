@@ -103,6 +103,77 @@ pub(super) const BYLINE_OPENINGS: &[&str] = &[
     "著者",
     "執筆",
     "筆者",
+    "submitted by",
+    "contributed by",
+    "door",
+    "geschreven door",
+    "geplaatst door",
+    "skribent",
+    "av",
+    "skriven av",
+    "skrevet av",
+    "publicerad av",
+    "publisert av",
+    "af",
+    "skrevet af",
+    "text och foto:",
+    "tekst og foto:",
+    "teksti",
+    "teksti ja kuvat:",
+    "kirjoittaja",
+    "kirjoittanut",
+    "autoři",
+    "napsal",
+    "napsala",
+    "zpracoval",
+    "zpracovala",
+    "autori",
+    "napísal",
+    "napísala",
+    "szerző",
+    "írta",
+    "autorul",
+    "scris de",
+    "publicat de",
+    "piše",
+    "pišu",
+    "napisao",
+    "napisala",
+    "пише",
+    "пишу",
+    "аутор",
+    "написао",
+    "автори",
+    "авторка",
+    "авторът",
+    "написала",
+    "oleh",
+    "penulis",
+    "ditulis oleh",
+    "tác giả",
+    "bài:",
+    "bài viết:",
+    "लेखक",
+    "लेखिका",
+    "রচনা",
+    "লেখক",
+    "โดย",
+    "ผู้เขียน",
+    "เขียนโดย",
+    "מאת",
+    "글",
+    "글쓴이",
+    "작성자",
+    "本报记者",
+    "本報記者",
+    "本报通讯员",
+    "本報訊記者",
+    "通讯员",
+    "通訊員",
+    "特约记者",
+    "实习记者",
+    "見習記者",
+    "撰稿",
 ];
 
 /// [`BYLINE_OPENINGS`] by their first letters: every short text of a page is asked for them.
@@ -118,7 +189,7 @@ static OPENINGS_BY_INITIAL: LazyLock<HashMap<char, Vec<&str>, RandomState>> = La
 pub(super) fn inner_byline(text: &str) -> Option<&str> {
     const JOINTS: &[&str] = &[
         " by ", " By ", " BY ", " von ", " Von ", " par ", " Par ", " por ", " Por ", "\nby\n", "\nBy\n",
-        "\nvon\n",
+        "\nvon\n", "| by\n", "| By\n", "| BY\n",
     ];
     let (before, after) =
         JOINTS.iter().filter_map(|joint| text.split_once(joint)).min_by_key(|(before, _)| before.len())?;
@@ -130,9 +201,19 @@ pub(super) fn inner_byline(text: &str) -> Option<&str> {
     (before.chars().count() < 40 || may_hold_date(before)).then_some(after)
 }
 
-/// Whether a short text begins as bylines do.
+/// Whether a short text begins as bylines do, or is a name and what Korean newsrooms set behind it.
 pub(super) fn opens_byline(text: &str) -> bool {
-    byline_opening(text).is_some()
+    byline_opening(text).is_some() || names_reporter(text)
+}
+
+/// Whether a text is a Korean name, and the role of a reporter behind it.
+fn names_reporter(text: &str) -> bool {
+    const ROLES: &[&str] = &["기자", "특파원", "논설위원"];
+    let is_hangul = |c| matches!(c, '가'..='힣');
+    text.ends_with(is_hangul)
+        && text.rsplit_once(' ').is_some_and(|(name, role)| {
+            ROLES.contains(&role) && (2..=5).contains(&name.chars().count()) && name.chars().all(is_hangul)
+        })
 }
 
 /// `text` up to where it goes on with others who had a hand in it: editors, checkers, photographers.
@@ -155,6 +236,13 @@ pub(super) fn without_other_hands(text: &str) -> &str {
         "fotos:",
         "foto:",
         "bild:",
+        "фото:",
+        "fotó:",
+        "kuvat:",
+        "kuva:",
+        "ảnh:",
+        "사진:",
+        "ภาพ:",
         "edited von",
     ];
     let begins =
@@ -173,7 +261,7 @@ pub(super) fn opens_byline_in_full(text: &str) -> bool {
 /// What follows the words that open a byline, where `text` begins with them.
 pub(super) fn byline_opening(text: &str) -> Option<&str> {
     let mut longest = None;
-    let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', ' ', '\u{a0}']);
+    let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', '（', ' ', '\u{a0}']);
     for opening in OPENINGS_BY_INITIAL.get(&text.chars().next().and_then(first_lower)?)? {
         let Some(rest) = strip_prefix_ignoring_case(text, opening) else { continue };
         let ends_here = match rest.chars().next() {
@@ -189,4 +277,28 @@ pub(super) fn byline_opening(text: &str) -> Option<&str> {
 
 fn is_ideograph(text: &str) -> bool {
     text.starts_with(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_opens_a_byline() {
+        for text in [
+            "By Ada Lind",
+            "Oleh: Ada Lind",
+            "Szerző: Ada Lind",
+            "(记者 王小明",
+            "（记者 王小明）",
+            "하람 기자",
+        ] {
+            assert!(opens_byline(text), "{text}");
+        }
+        for text in
+            ["Avenue of limes", "Doors open at nine", "โดยรัฐบาลจ่ายครึ่งหนึ่ง", "글로벌 시장", "시민 기자 모집"]
+        {
+            assert!(!opens_byline(text), "{text}");
+        }
+    }
 }
