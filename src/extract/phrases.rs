@@ -90,6 +90,8 @@ fn unbounded() -> u32 {
 #[derive(Clone, Debug)]
 struct Phrase {
     text: Box<str>,
+    /// Whether no letter or digit may follow.
+    is_word: bool,
     furniture: Furniture,
     section: Section,
     max_words: u32,
@@ -130,6 +132,7 @@ impl Phrases {
             }
             let phrase = |text: String| Phrase {
                 text: text.into(),
+                is_word: false,
                 furniture,
                 section: lists.section,
                 max_words: lists.max_words,
@@ -137,7 +140,9 @@ impl Phrases {
             for start in &lists.start {
                 let text = fold_inner(start);
                 if let Some(key) = first_two(text.chars()) {
-                    phrases.starts.entry(key).or_default().push(phrase(text));
+                    // "by " is a word, and begins no "Byron Bay".
+                    let phrase = Phrase { is_word: start.ends_with(' '), ..phrase(text) };
+                    phrases.starts.entry(key).or_default().push(phrase);
                 }
             }
             for end in &lists.end {
@@ -176,8 +181,13 @@ impl Phrases {
         let bucket = first_two_folded(head).and_then(|key| self.starts.get(&key));
         let start = bucket.filter(|bucket| bucket.iter().any(|phrase| fits(&phrase))).and_then(|bucket| {
             let longest = bucket.first().map_or(0, |phrase| phrase.text.len());
-            let head = fold_start(head, longest);
-            bucket.iter().find(|phrase| head.starts_with(&*phrase.text) && fits(phrase))
+            // With a character more, which may end a word.
+            let head = fold_start(head, longest + 1);
+            let begins = |phrase: &Phrase| {
+                let rest = head.strip_prefix(&*phrase.text);
+                rest.is_some_and(|rest| !phrase.is_word || !rest.starts_with(char::is_alphanumeric))
+            };
+            bucket.iter().find(|phrase| begins(phrase) && fits(phrase))
         });
         if let Some(phrase) = start {
             return Some(Match {
