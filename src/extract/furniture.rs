@@ -133,11 +133,16 @@ fn is_thread(lines: &[Line<'_>], matches: &[Option<Match>]) -> bool {
 
 /// "By Jane Doe" is a byline, "By noon the square was full" is not.
 fn is_byline(line: &Line<'_>) -> bool {
-    !line.measure.ends_sentence
-        && !line.is_heading
-        && line.measure.sentences <= 1
-        && (line.measure.capital_share >= 0.5
-            || (line.measure.capital_share >= 0.3 && line.measure.digit_share > 0.05))
+    /// A name, its role and an address in a script without capitals.
+    const MOST_CHARS: usize = 30;
+    let measure = line.measure;
+    let has_case = || line.text.chars().any(|c| c.is_uppercase() || c.is_lowercase());
+    let looks_like_names = || {
+        measure.capital_share >= 0.5
+            || measure.capital_share >= 0.3 && measure.digit_share > 0.05
+            || line.text.chars().count() <= MOST_CHARS && !has_case()
+    };
+    !measure.ends_sentence && !line.is_heading && measure.sentences <= 1 && looks_like_names()
 }
 
 /// Whether a line stands where the body's own byline would: shortly before it, or among its first lines.

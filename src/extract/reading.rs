@@ -1,5 +1,7 @@
 //! One reading of one document: its blocks, their fates and its metadata, on the way to the article.
 
+use jiff::Timestamp;
+
 use super::blocks::{Block, Document, Kind};
 use super::choose::{self, Choice, Fate};
 use super::context::{Context, Hints};
@@ -225,8 +227,9 @@ fn judge_lines(
             is_title,
         })
         .collect();
-    let matches: Vec<Option<Match>> =
+    let mut matches: Vec<Option<Match>> =
         document.blocks.iter().zip(matches).map(|(block, found)| found.or_else(|| credits(block))).collect();
+    mark_bare_dates(document, &lines, &mut matches, page.fetched_at);
     let verdicts = furniture::judge(&lines, &matches);
     let mut has_wall = false;
     for (at, verdict) in verdicts.iter().enumerate() {
@@ -248,6 +251,35 @@ fn judge_lines(
     }
     drop_bio(&lines, &verdicts, fates, &metadata.authors);
     has_wall
+}
+
+/// A date alone above the first paragraph is the article's own; further down it may head a part of the text.
+fn mark_bare_dates(
+    document: &Document,
+    lines: &[Line<'_>],
+    matches: &mut [Option<Match>],
+    fetched_at: Timestamp,
+) {
+    const LONGEST_BYTES: usize = 60;
+    /// The day of the week, the month, and half of the day.
+    const MOST_NAMES: usize = 3;
+    let is_date = |text: &str| {
+        let names = text.split_whitespace().filter(|word| word.contains(char::is_alphabetic)).count();
+        text.len() <= LONGEST_BYTES
+            && names <= MOST_NAMES
+            && text.contains(char::is_numeric)
+            && !text.contains(": ")
+            && metadata::date_of_text(text, fetched_at).is_some()
+    };
+    let first_paragraph = lines.iter().position(|line| line.is_kept && line.measure.words > 20.0);
+    for at in 0..first_paragraph.unwrap_or(0) {
+        let line = &lines[at];
+        let is_paragraph = matches!(document.blocks[at].kind, Kind::Paragraph);
+        if line.is_kept && is_paragraph && matches[at].is_none() && is_date(line.text) {
+            let coverage = Coverage::Whole;
+            matches[at] = Some(Match { furniture: Furniture::Dateline, section: Section::Line, coverage });
+        }
+    }
 }
 
 /// Which blocks say the title: the same words, or a first heading that holds them.
