@@ -2,7 +2,7 @@
 //!
 //! html5gum reads a page a word at a time, where html5ever's own tokenizer goes by characters and compares every
 //! attribute of a tag with all before it. Its stack grows with the attributes of a tag, though, some hundred bytes with
-//! each: whoever reads counts them, and stops the reader at [`MAX_ATTRIBUTES`].
+//! each: whoever reads counts them, and stops the reader at `MAX_ATTRIBUTES`.
 
 use std::cell::Cell;
 use std::convert::Infallible;
