@@ -97,6 +97,11 @@ impl Known<'_> {
     fn is_at(&self, url: &Url) -> bool {
         self.status.configured_url == *url || self.status.url == *url
     }
+
+    /// What the feed says of itself under a name, fit for a line.
+    pub(super) fn said(&self, name: &str) -> Option<String> {
+        self.status.info.as_ref()?[name].as_str().map(plain)
+    }
 }
 
 fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
@@ -225,8 +230,7 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
     if let Some(title) = &feed.title {
         line("title", plain(title))?;
     }
-    let said = |name: &str| feed.info.as_ref().and_then(|info| info[name].as_str()).map(plain);
-    for (name, value) in [("site", said("link")), ("language", said("language"))] {
+    for (name, value) in [("site", known.said("link")), ("language", known.said("language"))] {
         if let Some(value) = value {
             line(name, value)?;
         }

@@ -17,7 +17,8 @@ pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Resul
         Ok(())
     })?;
     xml.write_event(Event::Start(BytesStart::new("body")))?;
-    for Known { status: feed, tags } in feeds {
+    for known in feeds {
+        let Known { status: feed, tags } = known;
         let title = plain(feed.title.as_deref().unwrap_or(feed.url.as_str()));
         let mut attributes = vec![
             ("type", "rss"),
@@ -25,7 +26,7 @@ pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Resul
             ("title", title.as_str()),
             ("xmlUrl", feed.url.as_str()),
         ];
-        let site = feed.info.as_ref().and_then(|info| info["link"].as_str()).map(plain);
+        let site = known.said("link");
         if let Some(site) = &site {
             attributes.push(("htmlUrl", site));
         }

@@ -21,6 +21,7 @@ use crate::markup::GuardedReader;
 const LIMITS: Limits = Limits { nodes: 300_000, depth: 512, work: 40_000_000 };
 /// What a node of a page takes in its source, roughly.
 const BYTES_OF_NODE: usize = 64;
+
 /// A page's tree.
 pub(crate) struct Parsed {
     /// The tree.
@@ -87,8 +88,8 @@ mod tests {
     use crate::extract::tree::{Node, ROOT};
     use crate::markup::MAX_ATTRIBUTES;
 
-    /// No limit is looked at between two tags, each of which may open all unclosed formatting elements once more.
-    const MAX_NODES_BETWEEN_LOOKS: usize = 64 * LIMITS.depth;
+    /// A tag may open all unclosed formatting elements once more, and the depth is looked at after every 64th.
+    const MAX_LEVELS_BETWEEN_LOOKS: usize = 64 * LIMITS.depth;
 
     fn depth_of(tree: &Tree) -> usize {
         let mut depths = HashMap::from([(ROOT, 0)]);
@@ -204,9 +205,9 @@ mod tests {
             let start = bomb[..40].to_owned();
             let Parsed { tree, partial } = parse(&bomb);
             assert!(partial, "{start}");
-            assert!(tree.len() < LIMITS.nodes + MAX_NODES_BETWEEN_LOOKS, "{start}: {} nodes", tree.len());
+            assert!(tree.len() < LIMITS.nodes + MAX_LEVELS_BETWEEN_LOOKS, "{start}: {} nodes", tree.len());
             let depth = depth_of(&tree);
-            assert!(depth <= LIMITS.depth + MAX_NODES_BETWEEN_LOOKS, "{start}: {depth} levels");
+            assert!(depth <= LIMITS.depth + MAX_LEVELS_BETWEEN_LOOKS, "{start}: {depth} levels");
         }
     }
 

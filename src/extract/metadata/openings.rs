@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
+use super::names::is_hangul;
 use super::words::{first_lower, may_hold_date, strip_prefix_ignoring_case};
 
 /// Words that stand before an author's name. Lower case, with what joins them to the name.
@@ -209,7 +210,6 @@ pub(super) fn opens_byline(text: &str) -> bool {
 /// Whether a text is a Korean name, and the role of a reporter behind it.
 fn names_reporter(text: &str) -> bool {
     const ROLES: &[&str] = &["기자", "특파원", "논설위원"];
-    let is_hangul = |c| matches!(c, '가'..='힣');
     text.ends_with(is_hangul)
         && text.rsplit_once(' ').is_some_and(|(name, role)| {
             ROLES.contains(&role) && (2..=5).contains(&name.chars().count()) && name.chars().all(is_hangul)
