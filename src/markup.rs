@@ -112,9 +112,25 @@ impl Tag {
     }
 }
 
-/// Has `note` see the tags of a page in their order, up to one with too many attributes. No tree is built, so no nesting
-/// can hurt; what stands in comments and in elements that hold no markup, scripts and titles for example, is no tag.
+/// A part of a page.
+#[derive(Debug)]
+pub(crate) enum Part<'a> {
+    Tag(&'a Tag),
+    /// Text between two tags, or a piece of it; what stands in a script or a style too.
+    Text(&'a str),
+}
+
+/// Has `note` see the tags of a page in their order (see [`each_part`]).
 pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
+    each_part(html, |part| match part {
+        Part::Tag(tag) => note(tag),
+        Part::Text(_) => {}
+    });
+}
+
+/// Has `note` see the tags and texts of a page in their order, up to a tag with too many attributes. No tree is built, so no
+/// nesting can hurt; what stands in comments and in elements that hold no markup, scripts and titles for example, is no tag.
+pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
     let is_stopped = Cell::new(false);
     let next = Cell::new(None);
     let mut tag = Tag::default();
@@ -141,13 +157,14 @@ pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
             }
             CallbackEvent::CloseStartTag { .. } => {
                 next.set(state_inside(&tag.name));
-                note(&tag);
+                note(Part::Tag(&tag));
                 (is_open, attributes) = (false, 0);
             }
             CallbackEvent::EndTag { name } => {
-                note(&Tag { name: text(name), is_end: true, attributes: Vec::new() });
+                note(Part::Tag(&Tag { name: text(name), is_end: true, attributes: Vec::new() }));
                 attributes = 0;
             }
+            CallbackEvent::String { value } => note(Part::Text(&String::from_utf8_lossy(value))),
             _ => {}
         }
         None

@@ -145,6 +145,7 @@ impl Reextraction {
             url: strip_tracking(&original_url),
             original_url,
             page_host,
+            enclosures: entry.evidence.enclosures.clone(),
             raw_sha256,
             fetched_at,
             raw: None,

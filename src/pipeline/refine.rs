@@ -59,6 +59,7 @@ pub(super) async fn refine(
         url,
         original_url: entry.article_url(),
         page_host,
+        enclosures: entry.evidence.enclosures.clone(),
         raw_sha256,
         fetched_at,
         raw,

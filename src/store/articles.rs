@@ -10,7 +10,7 @@ use super::finish::ExtractedArticle;
 use super::sql::{Query, Row, RowsSql, bytes, clean, clean_option, id_bytes, json, word};
 use super::{Store, StoreError};
 use crate::extract::EXTRACTOR_VERSION;
-use crate::model::{Article, ArticleId, DuplicateLink, Entry, EntryId, Sha256Hash};
+use crate::model::{Article, ArticleId, DuplicateLink, Enclosure, Entry, EntryId, Sha256Hash};
 
 /// Dropped blocks remembered for an article, and characters of each.
 const MAX_DROPPED_BLOCKS: usize = 50;
@@ -209,10 +209,11 @@ pub(super) async fn insert_revisions(
             json("authors", &cleaned(&article.authors))?,
             json("tags", &cleaned(&article.tags))?,
             json("quality flags", &article.quality_flags)?,
+            enclosures(&revision.extracted.enclosures)?,
         ));
     }
     INSERT_REVISIONS
-        .execute(tx, &rows, |query, (revision, authors, tags, quality_flags)| {
+        .execute(tx, &rows, |query, (revision, authors, tags, quality_flags, enclosures)| {
             let extracted = revision.extracted;
             let article = &extracted.article;
             query
@@ -239,6 +240,7 @@ pub(super) async fn insert_revisions(
                 .bind(quality_flags.as_str())
                 .bind(f64::from(article.score))
                 .bind(EXTRACTOR_VERSION)
+                .bind(enclosures.clone())
         })
         .await?;
     upsert_accounts(tx, revisions).await
@@ -247,10 +249,15 @@ pub(super) async fn insert_revisions(
 const INSERT_REVISIONS: RowsSql = RowsSql {
     before: "INSERT INTO revisions (article_id, number, revision, content_sha256, raw_sha256, canonical_url, title, text, \
         description, authors, published_at, modified_at, fetched_at, language, site_name, section, tags, image, license, \
-        word_count, quality_flags, score, extractor_version) VALUES ",
-    columns: 23,
+        word_count, quality_flags, score, extractor_version, enclosures) VALUES ",
+    columns: 24,
     after: "",
 };
+
+/// Most articles have none, which is worth no row's space.
+fn enclosures(enclosures: &[Enclosure]) -> Result<Option<String>, StoreError> {
+    (!enclosures.is_empty()).then(|| json("enclosures", enclosures)).transpose()
+}
 
 fn cleaned(texts: &[String]) -> Vec<std::borrow::Cow<'_, str>> {
     texts.iter().map(|text| clean(text)).collect()

@@ -12,7 +12,7 @@ use super::outbox::Outbox;
 use super::raw_pages::RawPage;
 use super::{Store, StoreError};
 use crate::dedup;
-use crate::model::{Article, Entry, Fingerprint, Sha256Hash, Validators, Verdict};
+use crate::model::{Article, Enclosure, Entry, Fingerprint, Sha256Hash, Validators, Verdict};
 
 /// An entry's work done, to be stored in one transaction: article revision, verdict, entry state, outbox row.
 #[derive(Clone, Debug)]
@@ -69,6 +69,8 @@ pub struct ExtractedArticle {
     pub original_url: Url,
     /// The host that the page came from: the one whose furniture it shows.
     pub page_host: String,
+    /// The files that came with it.
+    pub enclosures: Vec<Enclosure>,
     /// Hash of the bytes it was made from.
     pub raw_sha256: Sha256Hash,
     /// When they came.

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
 mod polls;
+mod announced;
 mod websub;
 mod host_pauses;
 mod entries;
@@ -39,6 +40,7 @@ mod migrations;
 mod sql;
 mod error;
 
+pub use announced::NewEntry;
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
 pub use entries::EntryState;
@@ -47,7 +49,7 @@ pub use feeds::{FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use history::{ArticleStatus, Listing, Revision};
 pub use migrations::SchemaStatus;
-pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
+pub use polls::{PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use retention::Cutoff;
 pub use websub::{HubEnding, HubOffer, HubSubscription};

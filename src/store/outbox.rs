@@ -70,7 +70,7 @@ const RECORDS: &str = "SELECT o.seq, o.event, o.article_id, o.revision, \
         a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, \
         r.content_sha256, r.raw_sha256, r.canonical_url, r.title, r.text, r.description, r.authors, r.published_at, \
         r.modified_at, r.fetched_at, r.language, r.site_name, r.section, r.tags, r.image, r.license, r.word_count, \
-        r.quality_flags, r.extractor_version \
+        r.quality_flags, r.extractor_version, r.enclosures \
     FROM outbox o JOIN articles a ON a.id = o.article_id \
     JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision \
     WHERE o.seq > $1 ORDER BY o.seq LIMIT $2";
@@ -122,6 +122,7 @@ impl TryFrom<Row<'_>> for Record {
             feeds: Vec::new(),
             extractor_version: row.get("extractor_version")?,
             quality_flags: row.json("quality_flags")?,
+            enclosures: row.optional_json("enclosures")?.unwrap_or_default(),
             schema_version: SCHEMA_VERSION,
         })
     }
