@@ -16,7 +16,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use url::Url;
 
-use crate::markup::{Part, each_part};
+use crate::markup::{Part, each_part, is_spaced};
 use crate::model::EntryEvidence;
 use crate::trust::is_one_party;
 
@@ -48,21 +48,13 @@ pub enum Impostor {
     SoftNotFound,
     /// Word that something is broken.
     SoftError,
+    /// The same text as under many other entries of the host, and nothing of what this one announces.
+    RepeatedPage,
 }
 
 impl Impostor {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Challenge, Self::ConsentWall, Self::SoftNotFound, Self::SoftError];
-
-    /// A short stable label for metrics and the store.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Challenge => "challenge",
-            Self::ConsentWall => "consent_wall",
-            Self::SoftNotFound => "soft_not_found",
-            Self::SoftError => "soft_error",
-        }
-    }
+    /// Those that are told by signs.
+    const WITH_SIGNS: [Self; 4] = [Self::Challenge, Self::ConsentWall, Self::SoftNotFound, Self::SoftError];
 }
 
 impl std::fmt::Display for Impostor {
@@ -72,6 +64,7 @@ impl std::fmt::Display for Impostor {
             Self::ConsentWall => "a question for consent came instead of the page",
             Self::SoftNotFound => "the server answered 200 and showed that the page is not there",
             Self::SoftError => "the server answered 200 and showed an error",
+            Self::RepeatedPage => "the same text stands under other entries of the host, and says nothing of this one",
         })
     }
 }
@@ -96,7 +89,7 @@ pub fn by_headers(headers: &HeaderMap) -> Option<Impostor> {
             String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(wanted.as_str())
         })
     };
-    Impostor::ALL.into_iter().find(|kind| SIGNS.kinds[kind].headers.iter().any(holds))
+    Impostor::WITH_SIGNS.into_iter().find(|kind| SIGNS.kinds[kind].headers.iter().any(holds))
 }
 
 /// What came instead of the page that `entry` announces; nothing where the answer may be that page.
@@ -115,8 +108,26 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
         if led_up && entry.title.is_some() {
             return Some(Impostor::SoftNotFound);
         }
-        Impostor::ALL.into_iter().find(|kind| sight.is(*kind, marks.contains(kind)))
+        Impostor::WITH_SIGNS.into_iter().find(|kind| sight.is(*kind, marks.contains(kind)))
     })
+}
+
+/// Whether a text that was read holds what `entry` announces.
+pub fn speaks_of(text: &str, entry: &EntryEvidence) -> bool {
+    Sight { text: text.to_lowercase(), ..Sight::default() }.speaks_of(entry)
+}
+
+/// Whether a page's own headline is that of `entry`.
+pub fn has_headline(html: &str, entry: &EntryEvidence) -> bool {
+    let sight = Sight::of(&html[..html.floor_char_boundary(MAX_BYTES)]);
+    entry.title.as_deref().is_some_and(|title| share_of(&terms(title), &sight.title) >= LEAST_SHARE)
+}
+
+/// Whether a page tells another story than `copy`: the headline of the one stands nowhere among those of the other.
+pub fn is_other_story(copy: &str, page: &str) -> bool {
+    let [copy, page] = [copy, page].map(|html| Sight::of(&html[..html.floor_char_boundary(MAX_BYTES)]));
+    let own = terms(if copy.heading.is_empty() { &copy.title } else { &copy.heading });
+    !own.is_empty() && share_of(&own, &page.headlines) < LEAST_SHARE
 }
 
 /// A page that is gone leads to the front page of its site.
@@ -216,6 +227,10 @@ impl Signs {
 struct Sight {
     /// `<title>` and headings, in lower case, each on its line.
     headlines: String,
+    /// `<title>` and first headings.
+    title: String,
+    /// First headings.
+    heading: String,
     /// The words between the tags, in lower case.
     text: String,
     words: usize,
@@ -228,8 +243,12 @@ impl Sight {
         each_part(html, |part| match part {
             Part::Tag(tag) => match (&*tag.name, tag.is_end) {
                 ("script" | "style" | "template" | "svg", false) => place = Place::Hidden,
-                ("title" | "h1" | "h2", false) => {
-                    place = Place::Headline;
+                (name @ ("title" | "h1" | "h2"), false) => {
+                    place = match name {
+                        "title" => Place::Title,
+                        "h1" => Place::Heading,
+                        _ => Place::Subheading,
+                    };
                     sight.headlines.push('\n');
                 }
                 ("script" | "style" | "template" | "svg" | "title" | "h1" | "h2", true) => {
@@ -248,12 +267,19 @@ impl Sight {
         }
         for word in text.split_whitespace() {
             let word = word.to_lowercase().replace('\u{2019}', "'");
-            if place == Place::Headline {
-                self.headlines.push_str(&word);
-                self.headlines.push(' ');
+            let (is_title, is_heading) = (place == Place::Title, place == Place::Heading);
+            let places = [
+                (true, &mut self.text),
+                (place != Place::Text, &mut self.headlines),
+                (is_title || is_heading, &mut self.title),
+                (is_heading, &mut self.heading),
+            ];
+            for (is_in, text) in places {
+                if is_in {
+                    text.push_str(&word);
+                    text.push(' ');
+                }
             }
-            self.text.push_str(&word);
-            self.text.push(' ');
             self.words += 1;
         }
     }
@@ -266,12 +292,7 @@ impl Sight {
         } else {
             headline
         };
-        if wanted.is_empty() {
-            return false;
-        }
-        let found: HashSet<String> = terms(&self.text).into_iter().collect();
-        let shared = wanted.iter().filter(|term| found.contains(*term)).count();
-        as_share(shared, wanted.len()) >= LEAST_SHARE
+        share_of(&wanted, &self.text) >= LEAST_SHARE
     }
 
     fn is(&self, kind: Impostor, has_mark: bool) -> bool {
@@ -289,6 +310,7 @@ impl Sight {
             }
             Impostor::SoftNotFound => self.words <= MOST_NOT_FOUND_WORDS && in_headline(),
             Impostor::SoftError => self.words <= MOST_WORDS_WITH_MARK && in_headline(),
+            Impostor::RepeatedPage => false,
         }
     }
 }
@@ -296,7 +318,9 @@ impl Sight {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Text,
-    Headline,
+    Title,
+    Heading,
+    Subheading,
     Hidden,
 }
 
@@ -306,11 +330,6 @@ fn has_phrase(text: &str, phrase: &str) -> bool {
     text.match_indices(phrase).any(|(at, found)| {
         !joins(text[..at].chars().next_back()) && !joins(text[at + found.len()..].chars().next())
     })
-}
-
-/// Whether a letter belongs to a script that parts its words.
-fn is_spaced(c: char) -> bool {
-    !matches!(c, '\u{0E00}'..='\u{0EFF}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}')
 }
 
 /// The words by which a text can be known: in lower case, each once, without the shortest; of scripts without spaces the single
@@ -343,9 +362,15 @@ fn terms(text: &str) -> Vec<String> {
     terms
 }
 
+/// The share of terms that a text holds; none of no terms.
 #[expect(clippy::cast_precision_loss, reason = "counts of words on a page are far below 2^52")]
-fn as_share(part: usize, whole: usize) -> f64 {
-    part as f64 / whole as f64
+fn share_of(wanted: &[String], text: &str) -> f64 {
+    if wanted.is_empty() {
+        return 0.0;
+    }
+    let found: HashSet<String> = terms(text).into_iter().collect();
+    let shared = wanted.iter().filter(|term| found.contains(*term)).count();
+    shared as f64 / wanted.len() as f64
 }
 
 #[cfg(test)]
@@ -487,8 +512,25 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_and_its_original_have_one_headline() {
+        let story = |headline: &str| page("<title>Gazette</title>", &format!("<h1>{headline}</h1><p>It sails.</p>"));
+        let section = page("<title>Gazette</title>", "<h1>News</h1><h2>Trams stand still</h2>");
+        assert!(!is_other_story(&story("Ferry sails at noon"), &story("The ferry sails at noon")));
+        assert!(is_other_story(&story("Ferry sails at noon"), &section));
+        assert!(!is_other_story(&page("", "<p>It sails.</p>"), &section), "nothing is known of it");
+    }
+
+    #[test]
+    fn the_headline_of_a_page_is_not_that_of_a_part() {
+        let changes = page("<title>Changes</title>", "<h1>Changes</h1><h2>Ferry sails at noon</h2>");
+        assert!(!has_headline(&changes, &ferry()));
+        assert!(has_headline(&page("<title>Ferry sails at noon | Gazette</title>", ""), &ferry()));
+        assert!(!has_headline(&changes, &entry("", "The ferry company has a new boat.")));
+    }
+
+    #[test]
     fn every_kind_has_signs_in_lower_case() {
-        for kind in Impostor::ALL {
+        for kind in Impostor::WITH_SIGNS {
             let signs = &SIGNS.kinds[&kind];
             let texts = signs
                 .marks

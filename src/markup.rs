@@ -174,6 +174,32 @@ pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
     Tokenizer::new_with_emitter(&mut GuardedReader::new(html, &is_stopped), emitter).finish().ok();
 }
 
+/// The words that a reader sees, scripts and styles left out. Of scripts that set no spaces two characters count as a word.
+pub(crate) fn visible_words(html: &str) -> usize {
+    let (mut words, mut characters, mut is_hidden) = (0, 0, false);
+    each_part(html, |part| match part {
+        Part::Tag(tag) => {
+            if matches!(&*tag.name, "script" | "style") {
+                is_hidden = !tag.is_end;
+            }
+        }
+        Part::Text(text) if !is_hidden => {
+            for word in text.split_whitespace() {
+                let unspaced = word.chars().filter(|c| !is_spaced(*c)).count();
+                characters += unspaced;
+                words += usize::from(unspaced == 0);
+            }
+        }
+        Part::Text(_) => {}
+    });
+    words + characters / 2
+}
+
+/// Whether a letter belongs to a script that parts its words.
+pub(crate) fn is_spaced(c: char) -> bool {
+    !matches!(c, '\u{0E00}'..='\u{0EFF}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}')
+}
+
 /// What the tokenizer must be told without a tree: that an element holds no markup.
 fn state_inside(name: &str) -> Option<State> {
     match name {
@@ -226,6 +252,13 @@ mod tests {
                 "br - - - - -"
             ]
         );
+    }
+
+    #[test]
+    fn words_are_counted_as_they_are_seen() {
+        assert_eq!(visible_words("<p>One <b>two</b></p><script>three four</script> five"), 3);
+        assert_eq!(visible_words("渡し船が正午に出る"), 4);
+        assert_eq!(visible_words("plain words, 1 < 2"), 5);
     }
 
     #[test]

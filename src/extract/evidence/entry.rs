@@ -5,14 +5,16 @@ use crate::extract::rules::Rules;
 use crate::extract::{Evidence, html};
 use crate::model::{EntryEvidence, Page, QualityFlag};
 
-/// A content of fewer words is a teaser, not an article.
+/// A text of fewer words is a teaser, not an article.
 const LEAST_WORDS: f32 = 60.0;
+/// Beside a page with hardly a word, a teaser is more than nothing.
+const LEAST_WORDS_BESIDE_NONE: f32 = 30.0;
 /// The page's text is a stub where the feed has so many times its words.
 const STUB_FACTOR: f32 = 1.6;
 /// Behind a wall, or beside a page that is no article, less will do.
 const WALL_FACTOR: f32 = 1.1;
 
-/// The reading of the entry's own content, where it should stand in for the page's text.
+/// The reading of the entry's own text, wherever the feed put it, where it should stand in for the page's text.
 pub(crate) fn stand_in(
     entry: &EntryEvidence,
     page: &Page,
@@ -20,7 +22,7 @@ pub(crate) fn stand_in(
     flags: &[QualityFlag],
     rules: &Rules,
 ) -> Option<Reading> {
-    let content = entry.content.as_deref()?;
+    let content = entry.own_text()?;
     // Markup can only be longer than its words: most pages are told from stubs without reading the content.
     let at_most = content.len() as f32 / 3.0;
     let is_no_article = flags.iter().any(|flag| {
@@ -29,7 +31,9 @@ pub(crate) fn stand_in(
             QualityFlag::Paywalled | QualityFlag::TooShort | QualityFlag::VideoOnly | QualityFlag::Listing
         )
     });
-    let wanted = LEAST_WORDS.max(reading.words() * if is_no_article { WALL_FACTOR } else { STUB_FACTOR });
+    let has_none = flags.contains(&QualityFlag::TooShort);
+    let least = if has_none { LEAST_WORDS_BESIDE_NONE } else { LEAST_WORDS };
+    let wanted = least.max(reading.words() * if is_no_article { WALL_FACTOR } else { STUB_FACTOR });
     if at_most < wanted {
         return None;
     }
