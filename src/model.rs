@@ -312,6 +312,8 @@ pub struct Entry {
     pub known: Known,
     /// Whether the stored text is a feed's, for want of the page.
     pub is_stand_in: bool,
+    /// The stored text's identity.
+    pub content_sha256: Option<Sha256Hash>,
     /// Set where nothing has changed in the feed and the article's age alone asks for another look at its page.
     pub recheck: Option<Recheck>,
     /// The article that it announces.
@@ -388,6 +390,9 @@ pub struct EntryEvidence {
     /// Attached files, each once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub enclosures: Vec<Enclosure>,
+    /// Whether its feed only mentions the page, and its own text must not stand in for what the page shows.
+    #[serde(skip)]
+    pub only_mentions: bool,
 }
 
 impl EntryEvidence {

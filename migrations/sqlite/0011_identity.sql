@@ -13,3 +13,11 @@ CREATE TABLE voices (
     asked_at INTEGER NOT NULL,
     PRIMARY KEY (feed_id, party)
 );
+
+-- Texts that a host showed under many entries without a word of what they announce: walls that no sign tells.
+CREATE TABLE repeated_texts (
+    host           TEXT NOT NULL,
+    content_sha256 BLOB NOT NULL,
+    noted_at       INTEGER NOT NULL,
+    PRIMARY KEY (host, content_sha256)
+);

@@ -157,7 +157,7 @@ const ENTRIES: RowsSql = RowsSql {
         CASE WHEN a.removed_at IS NULL THEN 0 ELSE 1 END AS is_removed, \
         CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned, \
         CASE WHEN c.article_id IS NULL THEN 0 ELSE 1 END AS is_recheck, c.etag, c.last_modified, \
-        v.raw_sha256, v.quality_flags \
+        v.raw_sha256, v.quality_flags, v.content_sha256 \
         FROM entries e JOIN entry_details d ON d.entry_id = e.id JOIN feed_details f ON f.feed_id = e.feed_id \
         LEFT JOIN articles a ON a.id = e.article_id \
         LEFT JOIN mentions m ON m.article_id = e.article_id AND m.entry_id = e.id \
@@ -190,6 +190,7 @@ impl TryFrom<Row<'_>> for Entry {
                 (true, false, false) => Known::ThroughAnother,
                 (true, false, true) => Known::ThroughThis,
             },
+            content_sha256: row.optional_hash("content_sha256")?,
             is_stand_in: flags.iter().any(|flag| STAND_IN.contains(flag)),
             recheck: if row.flag("is_recheck")? { Some(Recheck::try_from(&row)?) } else { None },
             article_id: ArticleId(row.hash("article_id")?),

@@ -30,6 +30,7 @@ mod rechecks;
 mod raw_pages;
 mod retention;
 mod history;
+mod voices;
 mod articles;
 mod neighbours;
 mod blocks;

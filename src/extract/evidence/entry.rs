@@ -22,7 +22,7 @@ pub(crate) fn stand_in(
     flags: &[QualityFlag],
     rules: &Rules,
 ) -> Option<Reading> {
-    let content = entry.own_text()?;
+    let content = entry.own_text().filter(|_| !entry.only_mentions)?;
     // Markup can only be longer than its words: most pages are told from stubs without reading the content.
     let at_most = content.len() as f32 / 3.0;
     let is_no_article = flags.iter().any(|flag| {
