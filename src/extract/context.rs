@@ -8,10 +8,10 @@ use html5ever::local_name;
 use super::blocks::{Block, Document, Kind};
 use super::lexicon::Traits;
 use super::measure::letters;
-use super::metadata::Metadata;
 use super::phrases::{Match, Phrases, first_two_letters, fold};
 use super::site::Hashed;
 use super::structured::Statements;
+use crate::model::Metadata;
 
 /// What is known of a page before any block is scored.
 pub(crate) struct Context<'a> {

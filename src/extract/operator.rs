@@ -9,9 +9,10 @@ use scraper::node::{Element, Text};
 use scraper::{ElementRef, Html, Selector};
 
 use super::blocks::Document;
-use super::metadata::{self, Metadata};
+use super::metadata;
 use super::rules::CompiledSite;
 use super::tree::{Node, NodeId, ROOT, Tree};
+use crate::model::Metadata;
 
 /// A page as its site's selectors see it.
 pub(crate) struct Selected<'a> {
