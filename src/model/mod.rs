@@ -1,5 +1,6 @@
 //! Ids and the values that travel from one stage to the next. Plain data: no clock, no network, no database.
 
+mod failure;
 mod ids;
 mod record;
 
@@ -10,6 +11,7 @@ use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use failure::FailureKind;
 pub use ids::{
     ArticleId, EntryId, FeedId, InvalidHash, Sha256Hash, normalise_url, strip_tracking, url_without_link,
 };
