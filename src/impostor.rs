@@ -64,7 +64,9 @@ impl std::fmt::Display for Impostor {
             Self::ConsentWall => "a question for consent came instead of the page",
             Self::SoftNotFound => "the server answered 200 and showed that the page is not there",
             Self::SoftError => "the server answered 200 and showed an error",
-            Self::RepeatedPage => "the same text stands under other entries of the host, and says nothing of this one",
+            Self::RepeatedPage => {
+                "the same text stands under other entries of the host, and says nothing of this one"
+            }
         })
     }
 }
@@ -513,7 +515,8 @@ mod tests {
 
     #[test]
     fn a_copy_and_its_original_have_one_headline() {
-        let story = |headline: &str| page("<title>Gazette</title>", &format!("<h1>{headline}</h1><p>It sails.</p>"));
+        let story =
+            |headline: &str| page("<title>Gazette</title>", &format!("<h1>{headline}</h1><p>It sails.</p>"));
         let section = page("<title>Gazette</title>", "<h1>News</h1><h2>Trams stand still</h2>");
         assert!(!is_other_story(&story("Ferry sails at noon"), &story("The ferry sails at noon")));
         assert!(is_other_story(&story("Ferry sails at noon"), &section));

@@ -15,11 +15,11 @@ use crate::extract::furniture::{self, Line};
 use crate::extract::html;
 use crate::extract::judge::operator::Selected;
 use crate::extract::judge::text;
-use crate::extract::metadata::{self, Metadata};
+use crate::extract::metadata;
 use crate::extract::rules::Rules;
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::{Coverage, Furniture, Match, Section};
-use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Page, QualityFlag};
+use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Metadata, Page, QualityFlag};
 
 /// Bytes of a block's text that its account holds.
 const ACCOUNT_BYTES: usize = 200;
@@ -158,26 +158,13 @@ impl Reading {
             self.document.blocks.iter().zip(&self.fates).map(account).collect();
         account.extend(self.removed.iter().map(|text| account_of(false, "operator.drop", text)));
         let kept: Vec<bool> = self.fates.iter().map(|fate| fate.kept).collect();
-        let metadata = &self.metadata;
         Article {
             text: text::render(&self.document, &kept),
             word_count: self.kept().map(|block| block.measure.count).sum(),
             score: self.score(),
             quality_flags,
             account,
-            title: metadata.title.clone(),
-            description: metadata.description.clone(),
-            authors: metadata.authors.clone(),
-            published_at: metadata.published_at,
-            modified_at: metadata.modified_at,
-            utc_offset: metadata.utc_offset,
-            language: metadata.language.clone(),
-            canonical_url: metadata.canonical_url.clone(),
-            site_name: metadata.site_name.clone(),
-            section: metadata.section.clone(),
-            tags: metadata.tags.clone(),
-            image: metadata.image.clone(),
-            license: metadata.license.clone(),
+            metadata: self.metadata,
             block_hashes: self.block_hashes,
         }
     }

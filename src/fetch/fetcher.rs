@@ -19,6 +19,7 @@ use super::{
     links, robots,
 };
 use crate::clock::Clock;
+use crate::impostor::by_headers;
 use crate::model::{HostPause, Validators};
 use crate::telemetry::metrics;
 
@@ -198,7 +199,7 @@ impl Fetcher {
                 };
                 metrics::fetch_answered(purpose, body_bytes, budget.spent);
             }
-            Err(error) => metrics::fetch_failed(purpose, error.label()),
+            Err(error) => metrics::fetch_failed(purpose, error.kind()),
         }
         answer
     }
@@ -383,18 +384,22 @@ impl Fetcher {
         freshness.lacks_validators = status != 304 && validators == Validators::default();
         let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
         let links = links::read(headers, &final_url);
+        let is_page = plan.wanted == Wanted::For(Purpose::Page);
+        if let Some(impostor) = by_headers(headers).filter(|_| is_page) {
+            return Err(FetchError::Impostor(impostor));
+        }
+        // Some bot checks are sent with a 202, and must be looked at.
+        let is_body = matches!(status, 200 | 203) || (status == 202 && is_page);
+        let kept_headers = if is_page { headers.clone() } else { HeaderMap::new() };
         let content = match status {
             200..=299 if plan.form.is_some() => Content::Body(Vec::new()),
-            200 | 203 => {
+            _ if is_body => {
                 if let Some(encoding) = unknown_encoding(headers) {
                     return Err(FetchError::UnknownEncoding(encoding));
                 }
-                if let Some(other) = content_type
-                    .as_deref()
-                    .filter(|_| plan.wanted == Wanted::For(Purpose::Page))
-                    .filter(|it| !is_text(it))
-                {
-                    return Err(FetchError::NotText(other.to_owned()));
+                if let Some(other) = content_type.as_deref().filter(|_| is_page).filter(|it| !is_text(it)) {
+                    let media_type = other.split(';').next().unwrap_or_default().trim().to_owned();
+                    return Err(FetchError::NotText { media_type, length: response.content_length() });
                 }
                 let limit_bytes = plan.wanted.max_body_bytes(&self.0.settings);
                 let cap = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
@@ -414,7 +419,16 @@ impl Fetcher {
                 return Err(FetchError::Status { status, freshness, astray });
             }
         };
-        Ok(Response { final_url, hops, validators, freshness, content_type, links, content })
+        Ok(Response {
+            final_url,
+            hops,
+            validators,
+            freshness,
+            content_type,
+            headers: kept_headers,
+            links,
+            content,
+        })
     }
 }
 

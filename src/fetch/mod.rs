@@ -19,6 +19,7 @@ mod robots;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use http::HeaderMap;
 use secrecy::SecretString;
 use url::Url;
 
@@ -128,6 +129,8 @@ pub struct Response {
     pub freshness: Freshness,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
+    /// All headers, where a page was asked for.
+    pub headers: HeaderMap,
     /// What its `Link` headers say of a hub.
     pub links: Links,
     /// What came.

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::EntryDraft;
 use super::text::fold_space;
-use crate::model::{EntryKey, Sha256Hash, normalise_url};
+use crate::model::{EntryKey, Sha256Hash, normalise_url, without_fragment};
 
 /// What generators write where they have no id: one a line.
 static PLACEHOLDERS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
@@ -34,6 +34,8 @@ pub(super) struct Identity {
     pub(super) link: Option<Url>,
     /// Whether other entries have that link, too, or it is the site's.
     pub(super) shares_link: bool,
+    /// Whether what looks like tracking in the link tells its page from those of other entries.
+    pub(super) has_exact_link: bool,
 }
 
 /// Whether the guids of a feed tell its entries apart.
@@ -50,12 +52,8 @@ pub(super) fn identities(entries: &[EntryDraft], sites: &[&Url]) -> Vec<Identity
     let pairs = counts(facts.iter().filter_map(|facts| facts.guid.zip(facts.link.as_deref())));
     let links = counts(facts.iter().filter_map(|facts| facts.link.as_deref()));
     let headlines = counts(facts.iter().filter_map(Facts::headline));
-    let mut said_at: HashMap<&str, Said<'_>> = HashMap::new();
-    for facts in &facts {
-        if let Some(page) = facts.page.as_deref() {
-            said_at.entry(page).or_insert_with(|| Said::of(facts)).note(facts);
-        }
-    }
+    let said_about = said_at(&facts, |facts| facts.page.as_deref());
+    let said_exactly_at = said_at(&facts, |facts| facts.exact_page.as_ref().map(Url::as_str));
     let identity = |(facts, entry): (&Facts<'_>, &EntryDraft)| {
         let link = facts.link.as_deref();
         let is_one = |count: Option<&usize>| count == Some(&1);
@@ -76,8 +74,11 @@ pub(super) fn identities(entries: &[EntryDraft], sites: &[&Url]) -> Vec<Identity
             keys.offer(is_one(headlines.get(&headline)), "headline", &parts);
         }
         keys.offer(true, "text", &all_that_it_says(entry));
-        let is_shared = |page: &str| said_at.get(page).is_some_and(|said| said.differs);
-        let shares_link = facts.is_sites_page || facts.page.as_deref().is_some_and(is_shared);
+        let differs = |said: Option<&Said<'_>>| said.is_some_and(|said| said.differs);
+        let is_shared = differs(facts.page.as_deref().and_then(|page| said_about.get(page)));
+        let is_shared_exactly =
+            differs(facts.exact_page.as_ref().and_then(|page| said_exactly_at.get(page.as_str())));
+        let shares_link = facts.is_sites_page || is_shared_exactly;
         let has_own_permalink = shares_link
             && facts.link != facts.page
             && !facts.is_sites
@@ -87,9 +88,24 @@ pub(super) fn identities(entries: &[EntryDraft], sites: &[&Url]) -> Vec<Identity
             keys: keys.ordered(),
             link: page.or(entry.link.as_ref()).cloned(),
             shares_link: shares_link && !has_own_permalink,
+            has_exact_link: is_shared && !shares_link,
         }
     };
     facts.iter().zip(entries).map(identity).collect()
+}
+
+/// What the entries of each page say.
+fn said_at<'f>(
+    facts: &'f [Facts<'_>],
+    page: impl Fn(&'f Facts<'_>) -> Option<&'f str>,
+) -> HashMap<&'f str, Said<'f>> {
+    let mut said_at: HashMap<&str, Said<'_>> = HashMap::new();
+    for facts in facts {
+        if let Some(page) = page(facts) {
+            said_at.entry(page).or_insert_with(|| Said::of(facts)).note(facts);
+        }
+    }
+    said_at
 }
 
 fn counts<T: Eq + Hash>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
@@ -108,6 +124,8 @@ struct Facts<'e> {
     link: Option<String>,
     /// Where it leads: the link, else the guid that is one.
     page: Option<String>,
+    /// The same with all its parameters.
+    exact_page: Option<Url>,
     /// Whether these are front pages of the feed's own site.
     is_sites: bool,
     is_sites_page: bool,
@@ -128,6 +146,7 @@ impl<'e> Facts<'e> {
             is_placeholder: guid.is_some_and(|guid| PLACEHOLDERS.contains(guid.to_lowercase().as_str())),
             link: link.map(normalise_url),
             page: page.map(normalise_url),
+            exact_page: page.map(without_fragment),
             is_sites: link.is_some_and(|link| is_front_page(link, sites)),
             is_sites_page: page.is_some_and(|page| is_front_page(page, sites)),
             title: evidence.title.as_deref().map(|title| fold_space(title).into()),
@@ -277,6 +296,9 @@ mod tests {
         assert_eq!(shares(&[entry("1", page, "One", ""), entry("2", page, "Two", "")]), [true, true]);
         assert_eq!(shares(&[entry("1", page, "One", &long), entry("2", page, "One", &longer)]), [true, true]);
         assert_eq!(shares(&[entry("1", page, "One", "a"), entry("2", page, "One ", "b")]), [false, false]);
+        let tracked = ["?smid=1", "?smid=2"].map(|query| entry(query, &format!("{page}{query}"), query, ""));
+        assert_eq!(shares(&tracked), [false, false], "the parameter tells pages apart");
+        assert!(of(&tracked).iter().all(|identity| identity.has_exact_link));
         let home = entry("1", "https://quay.example", "One", "");
         let other_home = entry("2", "https://mole.example/", "Two", "");
         assert_eq!(shares(&[home, other_home]), [true, false]);

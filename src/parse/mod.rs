@@ -17,7 +17,7 @@ mod text;
 mod tree;
 mod upstream;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::model::{Enclosure, EntryEvidence, EntryKey, PublisherHints, Sha256Hash};
@@ -44,7 +44,8 @@ pub struct ParsedFeed {
 }
 
 /// What a feed says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FeedInfo {
     /// Title, as text.
     pub title: Option<String>,
@@ -79,6 +80,9 @@ pub struct ParsedEntry {
     pub link: Option<Url>,
     /// Whether the link is no page of its own: other entries have it too, or it is the site's.
     pub shares_link: bool,
+    /// Whether what looks like tracking in the link tells its page from those of other entries.
+    #[serde(skip)]
+    pub has_exact_link: bool,
     /// The rest.
     pub evidence: EntryEvidence,
 }
@@ -211,7 +215,7 @@ fn finish(
     let sites: Vec<&Url> = site.as_ref().into_iter().chain(base_url).collect();
     let identities = identity::identities(&drafts, &sites);
     let finish = |(draft, identity): (EntryDraft, Identity)| {
-        let Identity { keys, link, shares_link } = identity;
+        let Identity { keys, link, shares_link, has_exact_link } = identity;
         let mut evidence = draft.evidence;
         if evidence.authors.is_empty() {
             evidence.authors = authors.to_vec();
@@ -223,6 +227,7 @@ fn finish(
             other_keys: keys[1..].to_vec(),
             link,
             shares_link,
+            has_exact_link,
             guid: draft.guid,
             evidence,
         }

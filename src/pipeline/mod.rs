@@ -14,6 +14,10 @@ pub mod feeds;
 pub mod line;
 /// The page that an article is made from.
 mod pages;
+/// What a feed says of an article itself, where that is recorded.
+mod own_text;
+/// For whom a feed speaks.
+mod voice;
 /// What is old enough goes.
 pub mod retention;
 /// The article that is made from it.
@@ -22,6 +26,8 @@ mod refine;
 pub mod reextract;
 /// What may have killed the process before is parsed alone.
 pub mod suspects;
+/// The work on one entry.
+mod task;
 /// Feeds that hubs deliver.
 pub mod websub;
 /// CPU work off the async threads, bounded, with a budget.

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::polls::{PollRecord, PollReport, PollResult};
 use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, id_bytes, json, word};
-use super::{Store, StoreError, rechecks};
+use super::{EntryState, Store, StoreError, rechecks};
 use crate::identity::{Saying, is_same_title};
 use crate::model::{
     ArticleId, EntryEvidence, EntryKey, FeedId, QualityFlag, Sha256Hash, entry_url, normalise_url,
@@ -359,7 +359,7 @@ async fn insert_entries(
                 .bind(new.entry.feed_id.0)
                 .bind(bytes(&new.key))
                 .bind(id_bytes(&new.article_id))
-                .bind("pending")
+                .bind(word(EntryState::Pending))
                 .bind(now.as_millisecond())
         })
         .await?;

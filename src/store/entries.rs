@@ -12,7 +12,7 @@ use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
 use super::{Store, StoreError, rechecks};
 use crate::model::{
-    ArticleId, Entry, EntryId, FeedId, Known, Lease, QualityFlag, Recheck, Validators, after,
+    ArticleId, Entry, EntryId, FailureKind, FeedId, Known, Lease, QualityFlag, Recheck, Validators, after,
 };
 
 /// State of an entry.
@@ -45,7 +45,8 @@ impl Store {
         for row in &quarantined {
             let entry_id = EntryId(row.try_get(0)?);
             tracing::error!(entry.id = entry_id.0, reason = CRASHED_REASON, "entry quarantined");
-            let error = EntryError { entry_id, label: "crashed", reason: CRASHED_REASON, failed_at: now };
+            let error =
+                EntryError { entry_id, kind: FailureKind::Crashed, reason: CRASHED_REASON, failed_at: now };
             upsert_errors(&mut tx, &[error]).await?;
         }
         rechecks::promote(&mut tx, self.database.dialect, now, limit).await?;
@@ -190,8 +191,8 @@ impl TryFrom<Row<'_>> for Entry {
                 (true, false, false) => Known::ThroughAnother,
                 (true, false, true) => Known::ThroughThis,
             },
-            content_sha256: row.optional_hash("content_sha256")?,
             is_stand_in: flags.iter().any(|flag| STAND_IN.contains(flag)),
+            content_sha256: row.optional_hash("content_sha256")?,
             recheck: if row.flag("is_recheck")? { Some(Recheck::try_from(&row)?) } else { None },
             article_id: ArticleId(row.hash("article_id")?),
             url: row.optional_url("url")?,
@@ -251,7 +252,7 @@ const NEXT_DUE_ENTRY: &str = "SELECT min(due) AS due FROM (\
 /// Why an entry's last attempt failed.
 pub(super) struct EntryError<'e> {
     pub(super) entry_id: EntryId,
-    pub(super) label: &'e str,
+    pub(super) kind: FailureKind,
     pub(super) reason: &'e str,
     pub(super) failed_at: Timestamp,
 }
@@ -264,7 +265,7 @@ pub(super) async fn upsert_errors(
         .execute(tx, errors, |query, error| {
             query
                 .bind(error.entry_id.0)
-                .bind(clean(error.label).into_owned())
+                .bind(error.kind.as_str())
                 .bind(clean(error.reason).into_owned())
                 .bind(error.failed_at.as_millisecond())
         })

@@ -32,6 +32,7 @@ mod retention;
 mod history;
 mod voices;
 mod articles;
+mod metadata;
 mod neighbours;
 mod blocks;
 mod outbox;

@@ -86,15 +86,15 @@ impl Store {
         let (pending, done) = (word(EntryState::Pending), word(EntryState::Done));
         LOOK_AGAIN
             .execute(&mut tx, &articles, |query, id| {
-                query
-                    .bind(id_bytes(id))
-                    .bind(pending.clone())
-                    .bind(now.as_millisecond())
-                    .bind(done.clone())
+                query.bind(id_bytes(id)).bind(pending.clone()).bind(now.as_millisecond()).bind(done.clone())
             })
             .await?;
         tx.commit().await?;
-        tracing::warn!(host, articles = articles.len(), "one text under many entries: their pages are looked at again");
+        tracing::warn!(
+            host,
+            articles = articles.len(),
+            "one text under many entries: their pages are looked at again"
+        );
         Ok(true)
     }
 }

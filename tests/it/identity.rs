@@ -64,16 +64,16 @@ async fn to_the_end(mill: &OpenedDaemon) {
 
 /// Titles of the articles as they now are, in order.
 fn titles(records: &[Record]) -> Vec<&str> {
-    let mut titles: Vec<&str> = latest(records).iter().filter_map(|it| it.metadata.title.as_deref()).collect();
+    let mut titles: Vec<&str> =
+        latest(records).iter().filter_map(|it| it.metadata.title.as_deref()).collect();
     titles.sort_unstable();
     titles
 }
 
 /// The latest record of each article.
 fn latest(records: &[Record]) -> Vec<&Record> {
-    let is_latest = |record: &&Record| {
-        !records.iter().any(|other| other.id == record.id && other.seq > record.seq)
-    };
+    let is_latest =
+        |record: &&Record| !records.iter().any(|other| other.id == record.id && other.seq > record.seq);
     records.iter().filter(is_latest).collect()
 }
 

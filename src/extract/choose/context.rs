@@ -9,9 +9,9 @@ use crate::extract::blocks::measure::letters;
 use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::evidence::host::Hashed;
 use crate::extract::evidence::statements::Statements;
-use crate::extract::metadata::Metadata;
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::{Match, Phrases, first_two_letters, fold};
+use crate::model::Metadata;
 
 /// What is known of a page before any block is scored.
 pub(crate) struct Context<'a> {

@@ -10,8 +10,9 @@ use scraper::{ElementRef, Html, Selector};
 
 use crate::extract::blocks::Document;
 use crate::extract::html::tree::{Node, NodeId, ROOT, Tree};
-use crate::extract::metadata::{self, Metadata};
+use crate::extract::metadata;
 use crate::extract::rules::CompiledSite;
+use crate::model::Metadata;
 
 /// A page as its site's selectors see it.
 pub(crate) struct Selected<'a> {

@@ -33,8 +33,6 @@ mod language;
 mod title;
 pub(crate) mod words;
 
-use jiff::Timestamp;
-use jiff::tz::Offset;
 use url::Url;
 
 pub(crate) use authors::byline::authors_of_byline;
@@ -46,7 +44,7 @@ use dates::visible::NumericOrder;
 
 use crate::extract::evidence::json_ld::{self, LinkedData};
 use crate::extract::html::tree::Tree;
-use crate::model::{EntryEvidence, Page};
+use crate::model::{EntryEvidence, Metadata, Page};
 
 /// Most keywords of one article.
 const MAX_TAGS: usize = 40;
@@ -60,25 +58,6 @@ const TOUCHING_BYTES: usize = 120;
 const NEAR_BEFORE_BYTES: usize = 300;
 
 /// Every field that a page may state, ready for the article.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Metadata {
-    pub(crate) title: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) authors: Vec<String>,
-    pub(crate) published_at: Option<Timestamp>,
-    pub(crate) modified_at: Option<Timestamp>,
-    /// The zone of the publication, where it is told.
-    pub(crate) utc_offset: Option<Offset>,
-    pub(crate) language: Option<String>,
-    pub(crate) canonical_url: Option<Url>,
-    pub(crate) site_name: Option<String>,
-    pub(crate) section: Option<String>,
-    pub(crate) tags: Vec<String>,
-    pub(crate) image: Option<Url>,
-    pub(crate) license: Option<String>,
-}
-
-/// Reads them.
 pub(crate) fn read(tree: &Tree, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
     let clues = Clues::collect(tree);
     let canonical_url = canonical_url(&clues, page);

@@ -9,7 +9,8 @@ fn wall(title: &str, body: &str) -> String {
 }
 
 fn walls() -> Vec<(&'static str, Reply)> {
-    let challenge = "<script src=\"/cdn-cgi/challenge-platform/h/g/orchestrate/chl_page/v1\"></script><p>Verify.</p>";
+    let challenge =
+        "<script src=\"/cdn-cgi/challenge-platform/h/g/orchestrate/chl_page/v1\"></script><p>Verify.</p>";
     let anubis = "<script id=\"anubis_challenge\" type=\"application/json\">{}</script><h1>Making sure you're not a bot!</h1>";
     let consent = "<h1>Before you continue</h1><p>We use cookies and data to deliver and maintain our services.</p>\
         <form action=\"/save\"><button>Reject all</button><button>Accept all</button></form>";
@@ -62,7 +63,11 @@ async fn where_the_wall_stands_the_entrys_own_text_is_recorded() {
         to_the_end(&mill).await;
         let records = mill.records().await;
         assert_eq!(events(&records), [Event::Created], "{what}");
-        assert_eq!((records[0].text.as_str(), titles(&records)), (TEASER, vec!["The mooring affair"]), "{what}");
+        assert_eq!(
+            (records[0].text.as_str(), titles(&records)),
+            (TEASER, vec!["The mooring affair"]),
+            "{what}"
+        );
         assert!(has(&records[0], QualityFlag::TeaserOnly), "{what}");
     }
 }
@@ -90,7 +95,12 @@ async fn one_text_for_many_pages_is_no_article() {
         and a bridge, then knock twice, and the door to everything that we have written opens for a while, or so they say.";
     let server = Server::start().await;
     let story = |n: usize| {
-        item(&format!("The voyage {n} affair"), server.url(&format!("/{n}")).as_str(), &format!("g{n}"), &format!("Teaser {n}."))
+        item(
+            &format!("The voyage {n} affair"),
+            server.url(&format!("/{n}")).as_str(),
+            &format!("g{n}"),
+            &format!("Teaser {n}."),
+        )
     };
     for count in 1..=7 {
         server.respond("/feed", rss(&(0..count).map(story).collect::<Vec<_>>()));
@@ -115,7 +125,8 @@ async fn one_text_for_many_pages_is_no_article() {
     assert_eq!(now.len(), 7, "{:?}", titles(&records));
     for record in now {
         let n: usize = record.url.path()[1..].parse().unwrap();
-        let expected = if n < 3 { paragraphs(&format!("voyage {n}")).join("\n\n") } else { format!("Teaser {n}.") };
+        let expected =
+            if n < 3 { paragraphs(&format!("voyage {n}")).join("\n\n") } else { format!("Teaser {n}.") };
         assert_eq!(record.text, expected, "{n}");
         assert_eq!(has(record, QualityFlag::TeaserOnly), n >= 3, "{n}");
     }
@@ -127,7 +138,12 @@ async fn an_amp_page_whose_canonical_is_no_article_is_read_itself() {
         let server = Server::start().await;
         let topics = ["mooring", "dredging", "rigging"];
         let items = topics.map(|topic| {
-            item(&format!("The {topic} affair"), server.url(&format!("/news/{topic}/amp")).as_str(), topic, "")
+            item(
+                &format!("The {topic} affair"),
+                server.url(&format!("/news/{topic}/amp")).as_str(),
+                topic,
+                "",
+            )
         });
         server.respond("/feed", rss(&items));
         let section = wall("Gazette", &format!("<h1>Harbour news</h1>{}", story_of_nothing()));

@@ -92,14 +92,19 @@ async fn the_longest_of_the_feeds_texts_stands_in() {
         format!("{}<content:encoded>{short}</content:encoded>", description(&full)),
         format!("{}<content:encoded><![CDATA[{full}]]></content:encoded>", description(short)),
         format!("<media:group><media:description>{full}</media:description></media:group>"),
-        format!("{}<media:group><media:description>{full}</media:description></media:group>", description(short)),
+        format!(
+            "{}<media:group><media:description>{full}</media:description></media:group>",
+            description(short)
+        ),
         format!("{}<itunes:summary>{full}</itunes:summary>", description(short)),
         format!("<itunes:summary>{full}</itunes:summary><content:encoded>{short}</content:encoded>"),
     ];
     for texts in places {
         let pages = [
             Reply::status(403),
-            html("<html><body><div id=player></div><p>About Press Terms</p><script>x()</script></body></html>"),
+            html(
+                "<html><body><div id=player></div><p>About Press Terms</p><script>x()</script></body></html>",
+            ),
             html("<html><body><h1>Ferry sails</h1><p>Subscribe to continue reading.</p></body></html>"),
         ];
         for reply in pages {
@@ -149,7 +154,10 @@ async fn a_page_that_stays_away_is_asked_for_twice_more() {
 async fn a_page_that_was_read_gives_way_to_no_teaser() {
     let server = Server::start().await;
     server.respond("/feed", one(&server, &description(TEASER)));
-    server.respond("/feed", one(&server, &description("The boat is late.").replace("</desc", " <b>Update</b></desc")));
+    server.respond(
+        "/feed",
+        one(&server, &description("The boat is late.").replace("</desc", " <b>Update</b></desc")),
+    );
     server.respond("/a", html(page("mooring")));
     server.respond("/a", Reply::status(404));
     let mill = mill(&server, "recheck = [\"1h\", \"24h\"]").await;

@@ -9,7 +9,7 @@ fn sentences(topic: &str, count: usize) -> String {
 fn advertisement(job: &str) -> String {
     format!(
         "<html><head><title>{job}</title></head><body><article><h1>{job} wanted</h1>{}{}</article></body></html>",
-        sentences(&format!("the duties of a {job}"), 1),
+        sentences(job, 1),
         sentences("our company, which you will like,", 4)
     )
 }
@@ -36,7 +36,12 @@ async fn advertisements_of_one_employer_are_no_copies() {
     let records = mill.records().await;
     assert_eq!(records.len(), jobs.len());
     for record in &records {
-        assert_eq!((record.duplicate_of, record.cluster_id), (None, record.id), "{:?}", record.metadata.title);
+        assert_eq!(
+            (record.duplicate_of, record.cluster_id),
+            (None, record.id),
+            "{:?}",
+            record.metadata.title
+        );
     }
 }
 
@@ -47,7 +52,8 @@ async fn a_story_told_again_at_another_address_is_a_copy() {
     let items = paths.map(|path| item(&format!("At {path}"), server.url(path).as_str(), path, ""));
     server.respond("/feed", rss(&items));
     server.respond("/first", html(page("mooring")));
-    let told_again = page("mooring").replace("</article>", &format!("<p>{}</p></article>", paragraphs("rigging")[0]));
+    let told_again =
+        page("mooring").replace("</article>", &format!("<p>{}</p></article>", paragraphs("rigging")[0]));
     server.respond("/again", html(told_again));
     let mill = mill(&server, "").await;
     mill.once().await;

@@ -35,10 +35,12 @@ async fn mill_of(feeds: &[(&Server, &str)]) -> OpenedDaemon {
 async fn a_stranger_cannot_squat_an_article() {
     let (good, evil) = two().await;
     let links: Vec<Url> = (0..3).map(|n| good.url(&format!("/later/{n}"))).collect();
-    let squats = (0..3).map(|n| item(&format!("The voyage {n} affair"), links[n].as_str(), "", "") + &bringing(&forged()));
+    let squats = (0..3)
+        .map(|n| item(&format!("The voyage {n} affair"), links[n].as_str(), "", "") + &bringing(&forged()));
     evil.respond("/feed", rss(&squats.collect::<Vec<_>>()));
     good.respond("/feed", rss(&[]));
-    let own = (0..3).map(|n| item(&format!("The voyage {n} affair"), links[n].as_str(), &format!("g{n}"), ""));
+    let own =
+        (0..3).map(|n| item(&format!("The voyage {n} affair"), links[n].as_str(), &format!("g{n}"), ""));
     good.respond("/feed", rss(&own.collect::<Vec<_>>()));
     for n in 0..3 {
         good.respond(&format!("/later/{n}"), Reply::status(404));
@@ -107,7 +109,8 @@ async fn a_feed_speaks_for_the_site_that_names_it() {
             good.url("/")
         );
         burner.respond("/feed", Reply::ok("text/xml", body));
-        let alternate = format!("<link rel=\"alternate\" type=\"application/rss+xml\" href=\"{}\">", burner.url("/feed"));
+        let alternate =
+            format!("<link rel=\"alternate\" type=\"application/rss+xml\" href=\"{}\">", burner.url("/feed"));
         let (head, body) = if names_it { (alternate.as_str(), "") } else { ("", alternate.as_str()) };
         good.respond("/", html(format!("<html><head>{head}</head><body>{body}<h1>G</h1></body></html>")));
         let mill = mill_of(&[(&burner, "")]).await;
@@ -124,7 +127,10 @@ async fn a_feed_speaks_for_the_site_that_names_it() {
 async fn a_page_that_names_the_feed_lets_it_speak_for_the_next() {
     let (good, burner) = two().await;
     let links = [good.url("/one"), good.url("/two")];
-    let entry = |n: usize| item(&format!("The voyage {n} affair"), links[n].as_str(), &format!("g{n}"), "") + &bringing(&story(&format!("own {n}")));
+    let entry = |n: usize| {
+        item(&format!("The voyage {n} affair"), links[n].as_str(), &format!("g{n}"), "")
+            + &bringing(&story(&format!("own {n}")))
+    };
     burner.respond("/feed", rss(&[entry(0)]));
     burner.respond("/feed", rss(&[entry(1), entry(0)]));
     let alternate = format!("<head><link rel=\"alternate\" href=\"{}\">", burner.url("/feed"));
@@ -163,10 +169,10 @@ async fn what_stands_in_is_replaced_when_another_feed_announces_the_page() {
 
 #[tokio::test]
 async fn no_page_calls_itself_by_a_strangers_address() {
-    let (good, evil) = two().await;
-    let link = evil.url("/copy");
-    evil.respond("/feed", rss(&[item("The mooring affair", link.as_str(), "a", "")]));
     for head in ["<html ", "<html amp "] {
+        let (good, evil) = two().await;
+        let link = evil.url("/copy");
+        evil.respond("/feed", rss(&[item("The mooring affair", link.as_str(), "a", "")]));
         let canonical = format!("<head><link rel=\"canonical\" href=\"{}\">", good.url("/a"));
         evil.respond("/copy", html(page("mooring").replace("<html ", head).replace("<head>", &canonical)));
         let mill = mill_of(&[(&evil, "")]).await;
