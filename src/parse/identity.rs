@@ -71,7 +71,9 @@ pub(super) fn identities(entries: &[EntryDraft], sites: &[&Url]) -> Vec<Identity
         if let Some(headline) = facts.headline() {
             let (link, title, date) = headline;
             let parts = [link.unwrap_or_default(), title, date.unwrap_or_default()].join("\n");
-            keys.offer(is_one(headlines.get(&headline)), "headline", &parts);
+            // A headline alone may be that of every week.
+            let is_own = is_one(headlines.get(&headline)) && link.or(date).is_some();
+            keys.offer(is_own, "headline", &parts);
         }
         keys.offer(true, "text", &all_that_it_says(entry));
         let differs = |said: Option<&Said<'_>>| said.is_some_and(|said| said.differs);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-
 use super::FeedOptions;
 use super::pages::{Origin, OwnText, Source};
 use super::task::{Ending, Task};

@@ -96,7 +96,7 @@ impl Task<'_> {
             Err(FetchError::HostPaused { wait }) => {
                 return Err(Ending::PutOff { due: after(self.now(), wait), until: Until::HostReturn });
             }
-            Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis && is_own => {
+            Err(error) if error.retry() == Retry::Gone && is_own && self.has_read_page() => {
                 return Err(EntryOutcome::Withdrawn.into());
             }
             Err(error) => return self.without_page(&error, self.may_replace()).await,
@@ -119,6 +119,11 @@ impl Task<'_> {
         let (id, address) = entry.page_of_its_own(&read.page.url);
         let ReadPage { page, body, .. } = read;
         self.archived(Source { page, origin: Origin::Server(body), id, url: address, feed_speaks }).await
+    }
+
+    /// Whether the stored text is the page's: what was never had of it cannot be taken back.
+    fn has_read_page(&self) -> bool {
+        self.entry.known == Known::ThroughThis && !self.entry.is_stand_in
     }
 
     /// The page that is to be read; none where the operator wants the feed's own text, and where the link leads to no page of

@@ -40,14 +40,18 @@ async fn a_text_under_many_entries_has_them_looked_at_again(bench: &Bench) {
         claimed[..3].iter().map(|entry| extracted(entry, "Our gatekeeper greets you")).collect();
     bench.finish(&finished).await;
     bench.finish(&[extracted(&claimed[3], "Another text")]).await;
-    let is_repeated = async |host: &str, least| bench.store.text_is_repeated(hash, host, least).await.unwrap();
+    let is_repeated =
+        async |host: &str, least| bench.store.text_is_repeated(hash, host, least).await.unwrap();
     assert!(!is_repeated("site.example", 4).await);
     assert!(!is_repeated("other.example", 1).await);
     assert!(bench.store.entries_claim(LEASE, 10).await.unwrap().is_empty());
     assert!(is_repeated("site.example", 3).await);
     let mut again = bench.store.entries_claim(LEASE, 10).await.unwrap();
     again.sort_by_key(|entry| entry.id);
-    assert_eq!(again.iter().map(|entry| entry.id).collect::<Vec<_>>(), claimed[..3].iter().map(|it| it.id).collect::<Vec<_>>());
+    assert_eq!(
+        again.iter().map(|entry| entry.id).collect::<Vec<_>>(),
+        claimed[..3].iter().map(|it| it.id).collect::<Vec<_>>()
+    );
     for entry in &again {
         assert_eq!((entry.known, entry.content_sha256), (Known::ThroughThis, Some(hash)));
     }
