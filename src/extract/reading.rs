@@ -10,7 +10,7 @@ use crate::extract::choose::context::{Context, Hints};
 use crate::extract::choose::{self, Choice, Fate};
 use crate::extract::evidence::entry;
 use crate::extract::evidence::host;
-use crate::extract::evidence::statements;
+use crate::extract::evidence::json_ld::JsonLd;
 use crate::extract::furniture::{self, Line};
 use crate::extract::html;
 use crate::extract::judge::operator::Selected;
@@ -31,8 +31,10 @@ pub(crate) struct Reading {
     pub(crate) metadata: Metadata,
     /// Whether a guard ended the parse.
     pub(crate) partial: bool,
-    /// Whether the page calls itself a running account, and whether it says that it is not free.
-    pub(crate) statements: statements::Statements,
+    /// Whether the page calls itself a running account.
+    pub(crate) is_liveblog: bool,
+    /// Whether it says that it is not free.
+    pub(crate) is_not_free: bool,
     /// Whether a wall's prompt stands where the text ends.
     pub(crate) has_wall: bool,
     /// Whether another page of the host has the same text under another headline.
@@ -48,8 +50,9 @@ impl Reading {
         let html::Parsed { mut tree, partial } = html::parse(html);
         let host = page.final_url.host_str().unwrap_or_default();
         let mut by_selectors = rules.site(host).map(|rules| Selected::new(&tree, rules));
-        let mut metadata = metadata::read(&tree, page, evidence.entry);
-        let statements = statements::read(&tree);
+        let json_ld = JsonLd::read(&tree);
+        let mut metadata = metadata::read(&tree, &json_ld, page, evidence.entry);
+        let statements = json_ld.statements();
         let mut removed = Vec::new();
         if let Some(selected) = &mut by_selectors {
             selected.overwrite(page.fetched_at, &mut metadata);
@@ -58,7 +61,7 @@ impl Reading {
         let document = segment::segment(&tree, host);
         let lead = evidence.entry.and_then(entry::lead);
         let stated = evidence.entry.and_then(entry::stated_body);
-        let own = Hints::new(&metadata, &statements);
+        let own = Hints::new(&metadata, statements.body);
         let hints = Hints { lead: lead.as_deref().or(own.lead), body: own.body.or(stated.as_deref()), ..own };
         let context = Context::new(&document, hints, &rules.phrases);
         let Choice { mut fates, is_anothers } = choose::choose(&context, &rules.models, evidence.site);
@@ -74,7 +77,18 @@ impl Reading {
         } else {
             has_wall = judge_lines(&document, &matches, &is_title, &mut fates, &mut metadata, page);
         }
-        Self { document, fates, metadata, partial, statements, has_wall, is_anothers, removed, block_hashes }
+        Self {
+            document,
+            fates,
+            metadata,
+            partial,
+            is_liveblog: statements.is_liveblog,
+            is_not_free: statements.is_not_free,
+            has_wall,
+            is_anothers,
+            removed,
+            block_hashes,
+        }
     }
 
     /// Reads plain lines.
@@ -93,13 +107,13 @@ impl Reading {
         let matches = context.matches;
         let has_wall = judge_lines(&document, &matches, &is_title, &mut fates, &mut metadata, page);
         metadata.language = metadata::language_of(metadata.language.as_deref(), plain);
-        let statements = statements::Statements::default();
         Self {
             document,
             fates,
             metadata,
             partial: false,
-            statements,
+            is_liveblog: false,
+            is_not_free: false,
             has_wall,
             is_anothers: false,
             removed: Vec::new(),
@@ -124,7 +138,8 @@ impl Reading {
         self.has_wall = false;
         self.is_anothers = false;
         self.partial = other.partial;
-        self.statements = other.statements;
+        self.is_liveblog = other.is_liveblog;
+        self.is_not_free = other.is_not_free;
         let of_entry = entry.title.as_deref().and_then(metadata::on_one_line);
         let metadata = &mut self.metadata;
         // The title of a wall or an error page is not the article's.

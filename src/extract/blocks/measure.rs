@@ -1,6 +1,7 @@
 //! What can be counted in a block's text without knowing its language.
 
 use crate::extract::evidence::host::TextHash;
+use crate::extract::words::letters::is_unspaced;
 
 /// Counts over one block.
 #[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
@@ -59,11 +60,6 @@ fn edge(c: char) -> u8 {
 /// How many kinds of edge there are.
 pub(crate) const EDGES: usize = 10;
 
-/// Whether `c` belongs to a script that writes no spaces between words.
-pub(crate) fn is_unspaced(c: char) -> bool {
-    matches!(c, '\u{e00}'..='\u{e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2ffff}')
-}
-
 /// `char::is_alphanumeric` beyond ASCII, without its tables where they are not needed.
 fn is_letter(c: char) -> bool {
     match c {
@@ -73,21 +69,6 @@ fn is_letter(c: char) -> bool {
         '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' => false,
         c => c.is_alphanumeric(),
     }
-}
-
-/// Letters and digits only, in lower case: what is left when markup, quotes and spaces have been treated differently.
-pub(crate) fn letters(text: &str) -> String {
-    let mut letters = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if c.is_ascii_alphanumeric() => letters.push(c.to_ascii_lowercase()),
-            // As in `is_letter`: no tables where they are not needed.
-            'а'..='я' | 'α'..='ω' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => letters.push(c),
-            c if !c.is_ascii() && c.is_alphanumeric() => letters.extend(c.to_lowercase()),
-            _ => {}
-        }
-    }
-    letters
 }
 
 /// `char::is_uppercase` likewise.

@@ -5,12 +5,11 @@ use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
-use crate::extract::blocks::measure::letters;
 use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::evidence::host::Hashed;
-use crate::extract::evidence::statements::Statements;
 use crate::extract::metadata::Metadata;
 use crate::extract::words::classes::Traits;
+use crate::extract::words::letters::letters;
 use crate::extract::words::phrases::{Match, Phrases, first_two_letters, fold};
 
 /// What is known of a page before any block is scored.
@@ -65,12 +64,8 @@ pub(crate) struct Hints<'a> {
 
 impl<'a> Hints<'a> {
     /// What the page says of itself.
-    pub(crate) fn new(metadata: &'a Metadata, statements: &'a Statements) -> Self {
-        Self {
-            title: metadata.title.as_deref(),
-            lead: metadata.description.as_deref(),
-            body: statements.body.as_deref(),
-        }
+    pub(crate) fn new(metadata: &'a Metadata, body: Option<&'a str>) -> Self {
+        Self { title: metadata.title.as_deref(), lead: metadata.description.as_deref(), body }
     }
 }
 

@@ -6,7 +6,7 @@ use super::logistic::Group;
 use super::scores::Scores;
 use crate::extract::Rules;
 use crate::extract::blocks::segment;
-use crate::extract::evidence::statements;
+use crate::extract::evidence::json_ld::JsonLd;
 use crate::extract::html;
 use crate::extract::metadata;
 use crate::model::{Page, PageBody};
@@ -42,10 +42,10 @@ pub fn feature_groups() -> Vec<FeatureGroup> {
 pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample> {
     let PageBody::Html(html) = &page.body else { return Vec::new() };
     let html::Parsed { tree, .. } = html::parse(html);
-    let metadata = metadata::read(&tree, page, None);
-    let statements = statements::read(&tree);
+    let json_ld = JsonLd::read(&tree);
+    let metadata = metadata::read(&tree, &json_ld, page, None);
     let document = segment::segment(&tree, page.final_url.host_str().unwrap_or_default());
-    let hints = Hints::new(&metadata, &statements);
+    let hints = Hints::new(&metadata, json_ld.statements().body);
     let context = Context::new(&document, hints, &rules.phrases);
     let scores = first.map(|first| Scores::new(&context, first.to_vec()));
     let sample = |(at, block)| {

@@ -5,11 +5,11 @@ use std::hash::Hasher;
 use html5ever::LocalName;
 
 use crate::extract::SiteEvidence;
-use crate::extract::blocks::measure::is_unspaced;
 use crate::extract::blocks::{Block, Container, Document};
 use crate::extract::choose::Fate;
 use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Described;
+use crate::extract::words::letters::is_unspaced;
 use crate::extract::words::phrases::fold;
 use crate::model::BlockHash;
 

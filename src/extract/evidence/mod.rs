@@ -4,4 +4,3 @@ pub(crate) mod entry;
 pub(crate) mod host;
 mod json;
 pub(crate) mod json_ld;
-pub(crate) mod statements;

@@ -8,6 +8,7 @@
 mod emitter;
 pub(crate) mod elements;
 mod sink;
+pub(crate) mod text;
 pub(crate) mod tree;
 
 use std::borrow::Cow;

@@ -14,10 +14,10 @@ const STUB_WORDS: f32 = 250.0;
 pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     let words = reading.words();
     let mut flags = Vec::new();
-    if reading.statements.is_not_free || (reading.has_wall && words < STUB_WORDS) {
+    if reading.is_not_free || (reading.has_wall && words < STUB_WORDS) {
         flags.push(QualityFlag::Paywalled);
     }
-    if reading.statements.is_liveblog || has_running_entries(reading) {
+    if reading.is_liveblog || has_running_entries(reading) {
         flags.push(QualityFlag::Liveblog);
     }
     let (images, players) = media(reading);

@@ -44,8 +44,10 @@ pub(crate) use language::language_of;
 use clues::{Clues, Heading, Place};
 use dates::visible::NumericOrder;
 
-use crate::extract::evidence::json_ld::{self, LinkedData};
+use crate::extract::evidence::json_ld::{JsonLd, Linked, PageKeys};
+use crate::extract::html::text::{fold_space, plain};
 use crate::extract::html::tree::Tree;
+use crate::extract::words::letters::letters;
 use crate::model::{EntryEvidence, Page};
 
 /// Most keywords of one article.
@@ -79,11 +81,10 @@ pub(crate) struct Metadata {
 }
 
 /// Reads them.
-pub(crate) fn read(tree: &Tree, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
+pub(crate) fn read(tree: &Tree, json_ld: &JsonLd, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
     let clues = Clues::collect(tree);
     let canonical_url = canonical_url(&clues, page);
-    let linked =
-        json_ld::read(clues.linked_data.iter().copied(), &page_keys(&clues, page, canonical_url.as_ref()));
+    let linked = json_ld.article(&page_keys(&clues, page, canonical_url.as_ref()));
     let mut reader = Reader { clues: &clues, linked: &linked, page, entry, headline_at: None };
     let site_name = reader.site_name();
     let title = reader.title(site_name.as_deref());
@@ -111,15 +112,15 @@ pub(crate) fn read(tree: &Tree, page: &Page, entry: Option<&EntryEvidence>) -> M
     }
 }
 
-fn page_keys(clues: &Clues<'_>, page: &Page, canonical: Option<&Url>) -> json_ld::PageKeys {
+fn page_keys(clues: &Clues<'_>, page: &Page, canonical: Option<&Url>) -> PageKeys {
     let titles = [clues.title_element.as_str()]
         .into_iter()
         .chain(clues.meta(&["og:title"]))
         .chain(clues.headings.iter().map(|heading| heading.text.as_str()));
     let addresses = [&page.url, &page.final_url].into_iter().chain(canonical);
-    json_ld::PageKeys {
-        titles: titles.map(words::key).filter(|title| !title.is_empty()).collect(),
-        addresses: addresses.map(crate::model::normalise_url).map(|url| words::key(&url)).collect(),
+    PageKeys {
+        titles: titles.map(letters).filter(|title| !title.is_empty()).collect(),
+        addresses: addresses.map(crate::model::normalise_url).map(|url| letters(&url)).collect(),
     }
 }
 
@@ -166,7 +167,7 @@ enum Reach {
 
 struct Reader<'a> {
     clues: &'a Clues<'a>,
-    linked: &'a LinkedData,
+    linked: &'a Linked,
     page: &'a Page,
     entry: Option<&'a EntryEvidence>,
     /// Where the headline stands.
@@ -274,7 +275,7 @@ impl<'a> Reader<'a> {
                 ])
             });
         let entry = || self.entry?.summary.as_deref();
-        Some(words::plain(stated.or_else(entry)?)).filter(|text| !text.is_empty())
+        Some(plain(stated.or_else(entry)?)).filter(|text| !text.is_empty())
     }
 
     /// How far a place is from the headline; `None` where that is out of reach.
@@ -361,11 +362,11 @@ impl<'a> Reader<'a> {
 
 /// A text as one line without invisible signs; `None` where nothing is left.
 pub(crate) fn on_one_line(text: &str) -> Option<String> {
-    Some(words::fold_space(text).trim().to_owned()).filter(|line| !line.is_empty())
+    Some(fold_space(text).trim().to_owned()).filter(|line| !line.is_empty())
 }
 
 /// A short text on one line; `None` where it is empty or too long to be a label.
 fn label(text: &str) -> Option<String> {
-    let text = words::plain(text);
+    let text = plain(text);
     (!text.is_empty() && text.chars().count() <= MAX_LABEL_CHARS).then_some(text)
 }
