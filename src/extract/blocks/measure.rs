@@ -1,6 +1,6 @@
 //! What can be counted in a block's text without knowing its language.
 
-use crate::extract::evidence::host::TextHash;
+use super::hash::TextHash;
 use crate::extract::words::letters::is_unspaced;
 
 /// Counts over one block.
@@ -19,7 +19,7 @@ pub(crate) struct Measure {
     pub(crate) links: u32,
     /// Ends of sentences followed by white space or the end.
     pub(crate) sentences: u32,
-    /// Commas and their kin, half stops included.
+    /// Commas, semicolons and their like in other scripts.
     pub(crate) commas: u32,
     pub(crate) digit_share: f32,
     /// Words that begin with a capital, as a share of all.
@@ -79,7 +79,7 @@ fn is_capital(c: char) -> bool {
     }
 }
 
-/// Counts over `text`, of whose bytes so many stand in links and in bold, and its [hash](crate::extract::evidence::host::hash_text).
+/// Counts over `text`, of whose bytes so many stand in links and in bold, and its [hash](super::hash::hash_text).
 ///
 /// Each step of the hash waits for the one before: beside the counting, in one pass, it costs next to nothing.
 pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links: u32) -> (Measure, u64) {

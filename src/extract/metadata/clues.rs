@@ -7,6 +7,7 @@ use html5ever::{Attribute, local_name};
 
 use super::authors::openings;
 use super::words::{self, Roles};
+use crate::extract::html::elements::joins_words;
 use crate::extract::html::text::{fold_space, without_entities};
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
 use crate::extract::words::letters::first_chars;
@@ -514,7 +515,7 @@ fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
                     text.push_str(between);
                 }
             }
-            Node::Element(element) if !is_inline(element) => text.push(' '),
+            Node::Element(element) if !joins_words(&element.name.local) => text.push(' '),
             _ => {}
         }
         if text.len() > max_chars {
@@ -538,31 +539,4 @@ fn is_hidden(text: NodeRef<'_>) -> bool {
                 | local_name!("rp")
         )
     })
-}
-
-fn is_inline(element: &Element) -> bool {
-    matches!(
-        element.name.local,
-        local_name!("span")
-            | local_name!("a")
-            | local_name!("b")
-            | local_name!("strong")
-            | local_name!("i")
-            | local_name!("em")
-            | local_name!("font")
-            | local_name!("sup")
-            | local_name!("sub")
-            | local_name!("u")
-            | local_name!("mark")
-            | local_name!("small")
-            | local_name!("wbr")
-            | local_name!("bdi")
-            | local_name!("q")
-            | local_name!("abbr")
-            | local_name!("code")
-            | local_name!("ruby")
-            | local_name!("rb")
-            | local_name!("rt")
-            | local_name!("rp")
-    )
 }

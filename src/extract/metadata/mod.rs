@@ -44,10 +44,12 @@ pub(crate) use language::language_of;
 use clues::{Clues, Heading, Place};
 use dates::visible::NumericOrder;
 
+use crate::extract::account::{Account, Line, Rule, stands_with_body};
 use crate::extract::evidence::json_ld::{JsonLd, Linked, PageKeys};
 use crate::extract::html::text::{fold_space, plain};
 use crate::extract::html::tree::Tree;
 use crate::extract::words::letters::letters;
+use crate::extract::words::phrases::Furniture;
 use crate::model::{EntryEvidence, Page};
 
 /// Most keywords of one article.
@@ -80,7 +82,42 @@ pub(crate) struct Metadata {
     pub(crate) license: Option<String>,
 }
 
-/// Reads them.
+impl Metadata {
+    /// Fills what is still empty from the bylines and datelines that were dropped from among the lines of the text.
+    pub(crate) fn complete(&mut self, lines: &[Line<'_>], account: &Account, fetched_at: Timestamp) {
+        for (at, line) in lines.iter().enumerate() {
+            let verdict = account.verdict(at);
+            let is_byline = verdict == Some(Rule::Words(Furniture::Byline)) && self.authors.is_empty();
+            let is_dateline =
+                verdict == Some(Rule::Words(Furniture::Dateline)) && self.published_at.is_none();
+            // Bylines and datelines of other stories stand further away from the text.
+            if !(is_byline || is_dateline) || !stands_with_body(lines, account, at) {
+                continue;
+            }
+            if is_byline {
+                self.authors = authors_of_byline(line.text);
+            } else {
+                self.published_at = date_of_text(line.text, fetched_at);
+            }
+        }
+    }
+}
+
+/// What a feed entry says, for a document that says nothing of itself.
+pub(crate) fn of_entry(entry: &EntryEvidence) -> Metadata {
+    Metadata {
+        title: entry.title.as_deref().and_then(on_one_line),
+        authors: entry.authors.iter().filter_map(|author| on_one_line(author)).collect(),
+        published_at: entry.published_at,
+        modified_at: entry.updated_at,
+        language: entry.language.clone(),
+        tags: entry.tags.clone(),
+        image: entry.image.clone(),
+        ..Metadata::default()
+    }
+}
+
+/// What a page says.
 pub(crate) fn read(tree: &Tree, json_ld: &JsonLd, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
     let clues = Clues::collect(tree);
     let canonical_url = canonical_url(&clues, page);
