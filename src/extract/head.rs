@@ -8,8 +8,8 @@ use super::evidence::json_ld::JsonLd;
 use super::html;
 use super::judge::operator::Selected;
 use super::judge::selectors::CompiledSite;
-use super::metadata::{self, Metadata};
-use crate::model::{EntryEvidence, Page};
+use super::metadata;
+use crate::model::{EntryEvidence, Metadata, Page};
 
 /// What is known of a page before its body is chosen.
 pub(crate) struct Head {

@@ -198,7 +198,7 @@ impl Fetcher {
                 };
                 metrics::fetch_answered(purpose, body_bytes, budget.spent);
             }
-            Err(error) => metrics::fetch_failed(purpose, error.label()),
+            Err(error) => metrics::fetch_failed(purpose, error.kind()),
         }
         answer
     }

@@ -17,7 +17,7 @@ mod text;
 mod tree;
 mod upstream;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
@@ -43,7 +43,8 @@ pub struct ParsedFeed {
 }
 
 /// What a feed says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FeedInfo {
     /// Title, as text.
     pub title: Option<String>,

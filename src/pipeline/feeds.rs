@@ -14,7 +14,9 @@ use super::suspects::guarded;
 use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
-use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, after, url_without_link};
+use crate::model::{
+    ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, url_without_link,
+};
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
@@ -143,7 +145,8 @@ impl Stage for Feeds {
     }
 
     fn refused(poll: PollRecord, reason: &StoreError) -> PollRecord {
-        let result = PollResult::Failed { label: "store_refused", reason: reason.to_string(), gone: false };
+        let result =
+            PollResult::Failed { kind: FailureKind::StoreRefused, reason: reason.to_string(), gone: false };
         PollRecord { moved_to: None, result, ..poll }
     }
 
@@ -175,7 +178,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         Err(FetchError::HostPaused { wait }) => return Worked::Done(paused(shared, &feed, wait)),
         Err(error) => Answer {
             result: PollResult::Failed {
-                label: error.label(),
+                kind: error.kind(),
                 reason: error.to_string(),
                 gone: error.retry() == Retry::Gone,
             },
@@ -232,9 +235,9 @@ fn concluded(
         tracing::info!(to = %url, "polled elsewhere from now on");
     }
     match &result {
-        PollResult::Failed { label, reason, .. } => {
+        PollResult::Failed { kind, reason, .. } => {
             let failures = next.history.consecutive_failures;
-            tracing::warn!(label, reason, failures, next = %next.at, "the poll failed");
+            tracing::warn!(label = kind.as_str(), reason, failures, next = %next.at, "the poll failed");
         }
         PollResult::Unchanged { .. } | PollResult::HostPaused | PollResult::Delivered { .. } => {
             tracing::debug!(next = %next.at, "unchanged");
@@ -256,8 +259,8 @@ fn bounds(plan: &Plan, options: &FeedOptions, feed: &DueFeed, now: Timestamp) ->
 /// Back to the configured URL, for a feed that followed a permanent redirect and is gone or lost where that led. A host
 /// that asks for patience is not lost.
 fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Option<Url> {
-    let PollResult::Failed { label, gone, .. } = result else { return None };
-    let is_lost = *gone || (is_lost(history) && !matches!(*label, "http_429" | "http_503"));
+    let PollResult::Failed { kind, gone, .. } = result else { return None };
+    let is_lost = *gone || (is_lost(history) && !matches!(kind, FailureKind::Http429 | FailureKind::Http503));
     if feed.url == feed.configured_url || !is_lost {
         return None;
     }
@@ -285,8 +288,8 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
                         name_hub(&mut parsed.feed, links, final_url);
                         fresh(shared, feed, parsed, validators, body_sha256).await
                     }
-                    Err((label, reason)) => {
-                        (PollResult::Failed { label, reason, gone: false }, PollOutcome::Failed)
+                    Err((kind, reason)) => {
+                        (PollResult::Failed { kind, reason, gone: false }, PollOutcome::Failed)
                     }
                 }
             }
@@ -344,8 +347,12 @@ async fn delivered(
             tracing::info!(entries = parsed.entries.len(), new = new_entries, "delivered");
             (with_articles(feed, parsed.entries), parsed.warnings)
         }
-        Err((label, reason)) => {
-            tracing::warn!(label, reason, "the delivery cannot be read; the next poll will tell");
+        Err((kind, reason)) => {
+            tracing::warn!(
+                label = kind.as_str(),
+                reason,
+                "the delivery cannot be read; the next poll will tell"
+            );
             (Vec::new(), Vec::new())
         }
     };
@@ -359,14 +366,14 @@ async fn delivered(
     }
 }
 
-/// The feed in `body`, read on a worker; else a label and a reason.
+/// The feed in `body`, read on a worker; else a kind of failure and its reason.
 async fn parsed(
     shared: &Shared,
     feed: &DueFeed,
     body: Vec<u8>,
     content_type: Option<String>,
     base: Url,
-) -> Result<ParsedFeed, (&'static str, String)> {
+) -> Result<ParsedFeed, (FailureKind, String)> {
     let parsed = guarded(
         feed.suspect,
         &shared.alone,
@@ -377,8 +384,8 @@ async fn parsed(
     .await;
     match parsed {
         Ok(Ok(parsed)) => Ok(parsed),
-        Ok(Err(error)) => Err(("not_a_feed", error.to_string())),
-        Err(error) => Err((error.label(), format!("the parser {error}"))),
+        Ok(Err(error)) => Err((FailureKind::NotAFeed, error.to_string())),
+        Err(error) => Err((error.kind(), format!("the parser {error}"))),
     }
 }
 

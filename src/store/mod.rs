@@ -30,6 +30,7 @@ mod raw_pages;
 mod retention;
 mod history;
 mod articles;
+mod metadata;
 mod neighbours;
 mod blocks;
 mod outbox;
