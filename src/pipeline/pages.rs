@@ -19,7 +19,7 @@ use crate::store::{EntryOutcome, Watch};
 const FIRST_RETRY: Duration = Duration::from_mins(5);
 
 /// Longest wait between two attempts at a page.
-const LONGEST_RETRY: Duration = Duration::from_hours(24);
+pub(super) const LONGEST_RETRY: Duration = Duration::from_hours(24);
 
 /// What an article is made from.
 pub(super) struct Source {
