@@ -29,6 +29,7 @@ mod rechecks;
 mod raw_pages;
 mod retention;
 mod history;
+mod ahead;
 mod articles;
 mod metadata;
 mod neighbours;
@@ -40,6 +41,7 @@ mod migrations;
 mod sql;
 mod error;
 
+pub use ahead::LongestWaits;
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
 pub use entries::EntryState;
