@@ -32,6 +32,7 @@ mod reading;
 mod rules;
 mod scores;
 mod segment;
+mod shown;
 mod sink;
 mod site;
 mod structured;

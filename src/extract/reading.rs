@@ -14,6 +14,7 @@ use super::phrases::{Coverage, Furniture, Match, Section};
 use super::plain;
 use super::rules::Rules;
 use super::segment;
+use super::shown;
 use super::site;
 use super::structured;
 use super::text;
@@ -47,6 +48,7 @@ impl Reading {
         let dom::Parsed { mut tree, partial } = dom::parse(html);
         let host = page.final_url.host_str().unwrap_or_default();
         let mut by_selectors = rules.site(host).map(|rules| Selected::new(&tree, rules));
+        shown::show(&mut tree);
         let mut metadata = metadata::read(&tree, page, evidence.entry);
         let statements = structured::read(&tree);
         let mut removed = Vec::new();
