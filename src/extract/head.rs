@@ -39,10 +39,11 @@ impl Head {
         site: Option<&CompiledSite>,
     ) -> Self {
         let html::Parsed { mut tree, partial } = html::parse(html);
+        let mut selected = site.map(|site| Selected::new(&tree, site));
+        html::shown::show(&mut tree);
         let json_ld = JsonLd::read(&tree);
         let mut metadata = metadata::read(&tree, &json_ld, page, entry);
         let mut removed = Vec::new();
-        let mut selected = site.map(|site| Selected::new(&tree, site));
         if let Some(selected) = &mut selected {
             selected.overwrite(page.fetched_at, &mut metadata);
             removed = selected.remove_dropped(&mut tree);
