@@ -1,12 +1,12 @@
 //! `feedmill export`: stored articles as files or JSON lines.
 
 use std::fs;
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Global, block_on, progress};
+use super::{Global, block_on, progress, terminal};
 use crate::clock::Clock;
 use crate::publish::files::{Folder, Selection};
 use crate::publish::lines::{self, Late};
@@ -88,7 +88,7 @@ async fn stream(args: &Args, store: &Store) -> anyhow::Result<()> {
         Some(name) => store.cursor_get(&consumer(name)).await?,
         None => args.after,
     };
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(terminal::stdout());
     let late = if args.skip_removed { Late::Skip } else { Late::Stop };
     let written = lines::stream(store, after, late, &mut out, async |seq| {
         if let Some(name) = &args.cursor {

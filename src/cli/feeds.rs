@@ -8,7 +8,7 @@ use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
 use url::Url;
 
-use super::{DONE_IN_PART, Global, block_on, discover, import, opml, table};
+use super::{DONE_IN_PART, Global, block_on, discover, import, opml, table, terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::model::FeedId;
@@ -101,7 +101,7 @@ impl Known<'_> {
 
 fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let feeds = known(config)?;
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     if json {
         feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
     } else {
@@ -118,7 +118,7 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
             "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
         );
     };
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     if json {
         write_json(&mut out, feed)?;
     } else {
@@ -130,7 +130,7 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
 fn export(config: &Config) -> anyhow::Result<ExitCode> {
     let mut feeds = known(config)?;
     feeds.retain(|feed| feed.status.state != FeedState::Removed);
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     opml::write(&mut out, &feeds)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -155,7 +155,7 @@ fn release(config: &Config, urls: &[String]) -> anyhow::Result<ExitCode> {
         Ok(store.feeds_release_quarantined(&ids).await?)
     })?;
     tracing::info!(feeds = released, "released");
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     for feed in &quarantined {
         writeln!(out, "{}", feed.status.configured_url)?;
     }

@@ -17,6 +17,7 @@ mod progress;
 mod reextract;
 mod run;
 mod table;
+mod terminal;
 
 use std::fs;
 use std::io;
@@ -115,10 +116,10 @@ impl Cli {
                 return ExitCode::SUCCESS;
             }
             if error.is::<ConfigError>() {
-                eprintln!("{error}");
+                eprintln!("{}", terminal::visible(&error.to_string()));
                 return ExitCode::from(BAD_CONFIG);
             }
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", terminal::visible(&format!("{error:#}")));
             ExitCode::FAILURE
         })
     }

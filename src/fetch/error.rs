@@ -65,10 +65,10 @@ pub enum FetchError {
     #[error("unknown content encoding {0:?}")]
     UnknownEncoding(String),
     /// A page that is no text: a film, an archive…
-    #[error("not a text document: {media_type:?}")]
+    #[error("not a text document: {}", media_type.as_deref().unwrap_or("of no type"))]
     NotText {
-        /// What it is.
-        media_type: String,
+        /// What the server calls it.
+        media_type: Option<String>,
         /// Its length in bytes, as far as the server says it.
         length: Option<u64>,
     },
@@ -277,7 +277,7 @@ mod tests {
             (FetchError::BrokenBody(text()), FailureKind::BrokenBody, later, false),
             (FetchError::UnknownEncoding(text()), FailureKind::UnknownEncoding, Retry::Never, false),
             (
-                FetchError::NotText { media_type: text(), length: None },
+                FetchError::NotText { media_type: None, length: None },
                 FailureKind::NotText,
                 Retry::Never,
                 false,

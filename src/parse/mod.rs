@@ -11,6 +11,9 @@ mod feed;
 mod identity;
 mod json;
 mod links;
+mod mojibake;
+mod newest;
+mod people;
 mod space;
 mod survey;
 mod text;
@@ -22,6 +25,7 @@ use url::Url;
 
 use crate::model::{Enclosure, EntryEvidence, EntryKey, PublisherHints, Sha256Hash};
 
+use dates::Region;
 pub use discover::{FeedLink, feed_links};
 use entry::read_entry;
 use feed::FeedReader;
@@ -139,6 +143,15 @@ fn json(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> 
 }
 
 fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    if let Some((shorter, warning)) = newest::cut(source) {
+        let mut parsed = whole_xml(&shorter, base_url)?;
+        parsed.warnings.insert(0, warning);
+        return Ok(parsed);
+    }
+    whole_xml(source, base_url)
+}
+
+fn whole_xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     match upstream::read(source, base_url) {
         Some(UpstreamFeed { info, entries, authors }) => {
             Ok(finish(info, entries, &authors, Vec::new(), base_url))
@@ -166,7 +179,8 @@ fn mend(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> 
     // Links may be relative to the site where nobody says what they are relative to.
     let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
     let entry_base = base_url.or(site.as_ref());
-    let drafts = items.into_iter().map(|item| read_entry(item, flavour, entry_base)).collect();
+    let region = Region::of(feed.language.as_deref(), [site.as_ref(), entry_base].into_iter().flatten());
+    let drafts = items.into_iter().map(|item| read_entry(item, flavour, entry_base, region)).collect();
     Ok(finish(feed, drafts, &authors, warnings, base_url))
 }
 
@@ -219,6 +233,10 @@ fn finish(
         let mut evidence = draft.evidence;
         if evidence.authors.is_empty() {
             evidence.authors = authors.to_vec();
+        }
+        // "Ada Quay, Harbour Gazette": the site beside its author is none.
+        if evidence.authors.iter().any(|author| Some(author) != feed.title.as_ref()) {
+            evidence.authors.retain(|author| Some(author) != feed.title.as_ref());
         }
         let language = evidence.language.or_else(|| feed.language.clone());
         evidence.language = language.and_then(|tag| language_tag(&tag));

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
+use super::task::LONGEST_RETRY;
 use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
@@ -21,7 +22,7 @@ use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
 };
-use crate::store::{NewEntry, PollRecord, PollResult, StoreError};
+use crate::store::{LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
 use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
@@ -67,6 +68,13 @@ impl Stage for Feeds {
             return Ok(Vec::new());
         }
         let lease = self.shared.plan.borrow().settings.lease;
+        let shortened = self.shared.store.waits_shorten(&longest_waits(&self.shared.plan())).await?;
+        if shortened > 0 {
+            tracing::warn!(
+                shortened,
+                "the clock was ahead: what waited for longer than anything does is due now"
+            );
+        }
         let mut due = self.shared.store.feeds_claim_due(lease, limit).await?;
         if let Err(error) = look_for_hubs(&self.shared, &mut due).await {
             tracing::warn!(error = %error, "which feeds were looked at for hubs is not known: the next poll looks");
@@ -155,6 +163,24 @@ impl Stage for Feeds {
     }
 }
 
+/// The longest that anything waits by the plan.
+fn longest_waits(plan: &Plan) -> LongestWaits {
+    /// For turns at hosts and pauses of our own.
+    const MARGIN: Duration = Duration::from_hours(1);
+    let longest = |wait: fn(&Bounds) -> Duration| {
+        let options = plan.feeds.values().chain([&plan.fallback]);
+        options.map(|options| wait(&options.bounds)).max().unwrap_or_default() + MARGIN
+    };
+    let poll = longest(|bounds| bounds.max_interval.max(bounds.fixed_interval.unwrap_or_default()));
+    let retry_after = longest(|bounds| bounds.max_retry_after).max(poll);
+    LongestWaits {
+        poll,
+        retry_after,
+        attempt: LONGEST_RETRY.max(retry_after) + MARGIN,
+        lease: plan.settings.lease + MARGIN,
+    }
+}
+
 /// One poll, from the request to what is to be recorded of it.
 async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
     let plan = shared.plan();
@@ -163,10 +189,12 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         return put_off(due, Until::HostTurn);
     }
     let options = plan.options(&feed.configured_url);
+    let none = Validators::default();
+    let is_doubted = feed.history.doubts_not_modified(shared.clock.now());
     let request = Request {
         purpose: Purpose::Feed,
         url: &feed.url,
-        validators: &feed.validators,
+        validators: if is_doubted { &none } else { &feed.validators },
         options: &options.request.for_target(&feed.configured_url, &feed.url),
     };
     let fetched = plan.fetcher.fetch(&request).await;
@@ -234,7 +262,7 @@ fn concluded(
     let moved_to = match answer.outcome {
         // Otherwise a failure says nothing of where the feed lives.
         PollOutcome::Failed => lost_move(feed, &next.history, &mut result),
-        PollOutcome::Unchanged | PollOutcome::Parsed { .. } => {
+        PollOutcome::NotModified | PollOutcome::SameBody | PollOutcome::Parsed { .. } => {
             let days = plan.settings.move_confirmation_days;
             confirm_move(&mut next.history, answer.moved_to.as_ref(), days, now)
         }
@@ -287,21 +315,22 @@ fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Opti
 /// Reads the answer to a poll.
 async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
     let moved_to = response.moved_to().cloned();
-    let Response { final_url, validators, freshness, content_type, links, content, .. } = response;
+    let Response { final_url, validators, freshness, content_type, links, oddities, content, .. } = response;
     let (result, outcome) = match content {
         // A 304 may bring new validators; one without any keeps the old.
         Content::NotModified => {
             let validators = Some(validators).filter(|validators| *validators != Validators::default());
-            (PollResult::Unchanged { validators }, PollOutcome::Unchanged)
+            (PollResult::Unchanged { validators }, PollOutcome::NotModified)
         }
         Content::Body(body) => {
             let body_sha256 = Sha256Hash::of(&body);
             if feed.body_sha256 == Some(body_sha256) {
-                (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::Unchanged)
+                (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::SameBody)
             } else {
                 match parsed(shared, feed, body, content_type, final_url.clone()).await {
                     Ok(mut parsed) => {
                         name_hub(&mut parsed.feed, links, final_url);
+                        parsed.warnings.extend(oddities.iter().map(ToString::to_string));
                         fresh(shared, feed, parsed, validators, body_sha256).await
                     }
                     Err((kind, reason)) => {

@@ -140,7 +140,7 @@ impl Task<'_> {
     fn linked_file(&self, error: &FetchError) -> Option<Enclosure> {
         let FetchError::NotText { media_type, length } = error else { return None };
         let url = self.entry.url.clone()?;
-        Some(Enclosure { url, media_type: Some(media_type.clone()), length: *length })
+        Some(Enclosure { url, media_type: media_type.clone(), length: *length })
     }
 
     async fn speaks_for_page(&self) -> bool {

@@ -15,7 +15,7 @@ use crate::store::EntryOutcome;
 const FIRST_RETRY: Duration = Duration::from_mins(5);
 
 /// Longest wait between two attempts at a page.
-const LONGEST_RETRY: Duration = Duration::from_hours(24);
+pub(super) const LONGEST_RETRY: Duration = Duration::from_hours(24);
 
 /// One entry in work. The plan is that of its beginning: a reload does not reach into work under way.
 pub(super) struct Task<'t> {

@@ -30,6 +30,7 @@ mod rechecks;
 mod raw_pages;
 mod retention;
 mod history;
+mod ahead;
 mod voices;
 mod articles;
 mod metadata;
@@ -42,6 +43,7 @@ mod migrations;
 mod sql;
 mod error;
 
+pub use ahead::LongestWaits;
 pub use announced::NewEntry;
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
