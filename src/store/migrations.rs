@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(8, "0008_host_pauses"),
     migration!(9, "0009_websub_ends"),
     migration!(10, "0010_feed_infos"),
+    migration!(11, "0011_identity"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

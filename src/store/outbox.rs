@@ -71,7 +71,7 @@ const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 const RECORDS: &str = concat!(
     "SELECT o.seq, o.event, o.article_id, o.revision, \
         a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, \
-        r.content_sha256, r.raw_sha256, r.text, r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, ",
+        r.content_sha256, r.raw_sha256, r.text, r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, r.enclosures, ",
     metadata_columns!(),
     " FROM outbox o JOIN articles a ON a.id = o.article_id \
     JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision \
@@ -114,6 +114,7 @@ impl TryFrom<Row<'_>> for Record {
             feeds: Vec::new(),
             extractor_version: row.get("extractor_version")?,
             quality_flags: row.json("quality_flags")?,
+            enclosures: row.optional_json("enclosures")?.unwrap_or_default(),
             schema_version: SCHEMA_VERSION,
         })
     }

@@ -102,7 +102,8 @@ impl Tree {
 
     /// The places of all nodes that there are now, also of what hangs nowhere, in the same order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
-        (1..=self.slots.len()).filter_map(|number| Some(NodeId(NonZeroU32::new(u32::try_from(number).ok()?)?)))
+        (1..=self.slots.len())
+            .filter_map(|number| Some(NodeId(NonZeroU32::new(u32::try_from(number).ok()?)?)))
     }
 
     /// How many nodes there are, what hangs nowhere included.

@@ -113,6 +113,7 @@ async fn what_was_put_off_waits_for_its_moment_or_for_the_next_process(bench: &B
     let due = bench.store.feeds_claim_due(LEASE, 1).await.unwrap();
     let poll = PollRecord {
         feed_id: due[0].id,
+        feed_url: due[0].configured_url.clone(),
         lease: due[0].lease,
         polled_at: start(),
         next: next(later),
@@ -137,6 +138,7 @@ async fn a_feed_that_is_lent_before_its_time_is_due_when_it_was(bench: &Bench) {
     let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let poll = PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: start(),
         next: next(later),
@@ -164,6 +166,7 @@ async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {
     let held = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let record = |feed: &feedmill::model::DueFeed, at: Timestamp| PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: at,
         next: NextPoll {
@@ -214,6 +217,7 @@ async fn validators_follow_what_came(bench: &Bench) {
         let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
         let poll = PollRecord {
             feed_id: feed.id,
+            feed_url: feed.configured_url.clone(),
             lease: feed.lease,
             polled_at: bench.clock.now(),
             next: next(bench.clock.now()),
@@ -240,6 +244,7 @@ async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
     let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let poll = PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: start(),
         next: next(start()),

@@ -3,7 +3,9 @@
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
-use super::{after, before, is_heading, is_in_line, is_words, line_around, short_text, text_after, text_before};
+use super::{
+    after, before, is_heading, is_in_line, is_words, line_around, short_text, text_after, text_before,
+};
 
 /// Bytes of what is raised or lowered.
 const LONGEST_RAISED_BYTES: usize = 24;
@@ -56,7 +58,8 @@ fn shifted(text: &str, digits: [char; 10]) -> Option<String> {
 /// How a power is written for which there are no raised signs.
 fn power(text: &str) -> Option<String> {
     let holds_number = text.contains(|c: char| c.is_ascii_digit()) && !text.contains(char::is_whitespace);
-    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | ',' | '+' | '-' | '−' | '/'));
+    let is_plain =
+        text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | ',' | '+' | '-' | '−' | '/'));
     (holds_number && is_plain).then(|| format!("^({text})"))
 }
 
@@ -66,8 +69,9 @@ fn is_note_mark(node: NodeRef<'_>, text: &str) -> bool {
     if chars == 0 || chars > LONGEST_MARK_CHARS {
         return false;
     }
-    let is_sign =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '[' | ']' | '(' | ')' | '*' | '†' | '‡' | '§' | ' ' | ',');
+    let is_sign = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '[' | ']' | '(' | ')' | '*' | '†' | '‡' | '§' | ' ' | ',')
+    };
     let links = || node.parent().is_some_and(links_within) || node.descendants().any(links_within);
     if text.chars().all(is_sign) && links() || has_note_role(node) || is_bracketed(text) {
         return true;
@@ -97,7 +101,9 @@ fn is_bracketed(text: &str) -> bool {
 
 fn links_within(node: NodeRef<'_>) -> bool {
     let element = node.value().as_element();
-    element.and_then(|element| element.attribute(&local_name!("href"))).is_some_and(|href| href.starts_with('#'))
+    element
+        .and_then(|element| element.attribute(&local_name!("href")))
+        .is_some_and(|href| href.starts_with('#'))
 }
 
 fn has_note_role(node: NodeRef<'_>) -> bool {
@@ -135,14 +141,17 @@ fn is_sign(text: &str) -> bool {
 /// Whether a link's text is a number in brackets, or one that touches the word before.
 fn is_mark_in_line(node: NodeRef<'_>, text: &str) -> bool {
     let Some(before) = text_before(node) else { return false };
-    let is_number = !text.is_empty() && text.len() <= LONGEST_MARK_CHARS && text.chars().all(char::is_numeric);
+    let is_number =
+        !text.is_empty() && text.len() <= LONGEST_MARK_CHARS && text.chars().all(char::is_numeric);
     is_bracketed(text) && !before.trim().is_empty() || is_number && !before.ends_with(char::is_whitespace)
 }
 
 /// Whether a link stands in the heading that it leads to, beside the heading's words.
 fn leads_to_own_heading(link: NodeRef<'_>, fragment: &str) -> bool {
     const LEAST_LETTERS: usize = 3;
-    let Some((heading, part)) = line_around(link).filter(|(around, _)| is_heading(*around)) else { return false };
+    let Some((heading, part)) = line_around(link).filter(|(around, _)| is_heading(*around)) else {
+        return false;
+    };
     let has_id = |node: NodeRef<'_>| {
         let id = node.value().as_element().and_then(|element| element.attribute(&local_name!("id")));
         id == Some(fragment)
@@ -170,7 +179,9 @@ pub(super) fn drop_edit_link(tree: &mut Tree, id: NodeId) {
     let links: Vec<NodeRef<'_>> = node
         .descendants()
         .take(super::MAX_NODES)
-        .filter(|below| below.value().as_element().is_some_and(|element| element.name.local == local_name!("a")))
+        .filter(|below| {
+            below.value().as_element().is_some_and(|element| element.name.local == local_name!("a"))
+        })
         .collect();
     let edits = |link: &NodeRef<'_>| {
         let href = link.value().as_element().and_then(|element| element.attribute(&local_name!("href")));
@@ -201,8 +212,12 @@ pub(super) fn drop_struck(tree: &mut Tree, id: NodeId) {
             inside.filter(|other| is_words(*other)).any(|other| !own(other))
         })
     };
-    let holds_lines_only = || node.descendants().skip(1).all(|below| below.value().as_text().is_some() || is_in_line(below));
-    if (is_replaced || is_deletion && goes_on()) && short_text(node, LONGEST_BYTES).is_some() && holds_lines_only() {
+    let holds_lines_only =
+        || node.descendants().skip(1).all(|below| below.value().as_text().is_some() || is_in_line(below));
+    if (is_replaced || is_deletion && goes_on())
+        && short_text(node, LONGEST_BYTES).is_some()
+        && holds_lines_only()
+    {
         tree.detach(id);
         return;
     }

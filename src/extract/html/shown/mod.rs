@@ -97,7 +97,8 @@ fn is_words(node: NodeRef<'_>) -> bool {
 
 /// The sibling before, white space left out.
 fn before(node: NodeRef<'_>) -> Option<NodeRef<'_>> {
-    node.previous_sibling().and_then(|before| if is_blank(before) { before.previous_sibling() } else { Some(before) })
+    node.previous_sibling()
+        .and_then(|before| if is_blank(before) { before.previous_sibling() } else { Some(before) })
 }
 
 /// The sibling after, white space left out.
