@@ -37,6 +37,8 @@ pub mod store;
 pub mod pipeline;
 /// What leaves the mill: the outbox as files, JSON lines and pages of records.
 pub mod publish;
+/// Whether what is fetched can be stored.
+pub mod health;
 /// The service surface: health, metrics and the cursor API.
 pub mod http;
 /// What the operator's file says, and what it means.

@@ -13,6 +13,7 @@ use crate::support::database::start;
 
 on_both!(
     a_sync_adds_restores_and_removes,
+    processes_that_start_together_agree_on_the_feeds,
     fifty_thousand_feeds_are_synced_quickly,
     feeds_are_claimed_once_and_longest_overdue_first,
     what_was_put_off_waits_for_its_moment_or_for_the_next_process,
@@ -42,6 +43,24 @@ async fn a_sync_adds_restores_and_removes(bench: &Bench) {
     let states: Vec<FeedState> =
         bench.store.feeds_list().await.unwrap().iter().map(|feed| feed.state).collect();
     assert_eq!(states, [FeedState::Active, FeedState::Active, FeedState::Removed]);
+}
+
+async fn processes_that_start_together_agree_on_the_feeds(bench: &Bench) {
+    const PROCESSES: usize = 4;
+    let urls = feed_urls(500);
+    let mut started = tokio::task::JoinSet::new();
+    for _ in 0..PROCESSES {
+        let store = bench.database.open(&bench.clock).await;
+        let urls = urls.clone();
+        started.spawn(async move {
+            let synced = store.feeds_sync(&urls, Duration::ZERO).await;
+            store.close().await;
+            synced
+        });
+    }
+    let added: u64 = started.join_all().await.into_iter().map(|synced| synced.unwrap().added).sum();
+    assert_eq!(added, 500, "each feed is added by one of them");
+    assert_eq!(bench.store.totals().await.unwrap().feeds_active, 500);
 }
 
 async fn fifty_thousand_feeds_are_synced_quickly(bench: &Bench) {
