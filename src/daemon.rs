@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -23,13 +22,11 @@ use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention, websub};
 use crate::publish::PublishError;
-use crate::publish::files::{Folder, Selection};
+use crate::publish::filter::FeedTags;
+use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::store::{FeedsSync, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
-
-/// How long the file writer rests after a failure, and at most between two looks at the outbox.
-const PUBLISH_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why the mill does not start, or does not take a new configuration.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +40,7 @@ pub enum DaemonError {
     /// An operator's selector is wrong.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// The output folder cannot be used.
+    /// A sink cannot be opened, or what it reads cannot be read.
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// The service surface cannot listen.
@@ -65,7 +62,9 @@ pub struct Daemon {
     plan: watch::Sender<Arc<Plan>>,
     /// Rung by a reload: it may have made feeds due.
     feeds_configured: Notify,
-    output: Option<Folder>,
+    /// Taken by whoever drives them.
+    relays: Mutex<Vec<Relay>>,
+    feed_tags: watch::Sender<Arc<FeedTags>>,
     http_listen: Option<SocketAddr>,
     callback: Callback,
     fixed: Fixed,
@@ -106,7 +105,7 @@ impl std::fmt::Debug for Fixed {
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        let Config { database, pipeline, http_listen, websub, output_dir, warc, stop_timeout, log, .. } =
+        let Config { database, pipeline, http_listen, websub, sinks, warc, stop_timeout, log, .. } =
             config;
         Self(vec![
             // Never printed: it may hold a password.
@@ -117,7 +116,7 @@ impl Fixed {
             ("extract.timeout_secs", format!("{:?}", pipeline.extract_timeout)),
             ("http.listen", format!("{http_listen:?}")),
             ("websub.listen", format!("{:?}", websub.as_ref().map(|websub| websub.listen))),
-            ("output.dir", format!("{output_dir:?}")),
+            ("sink", format!("{sinks:?}")),
             ("output.warc_dir, output.warc_max_file_bytes", format!("{warc:?}")),
             ("lifecycle.stop_timeout_secs", format!("{stop_timeout:?}")),
             ("log.format", format!("{:?}", log.format)),
@@ -134,8 +133,6 @@ impl Fixed {
 impl Daemon {
     /// Opens the store, takes the right to run on it, and makes its feeds those of the config. Polls nothing yet.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
-        let output =
-            config.output_dir.as_deref().map(|dir| Folder::open(dir, Selection::Originals)).transpose()?;
         let archive = config.warc.clone().map(Archive::open).transpose()?;
         let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
         let plan = plan(&config, fetcher)?;
@@ -145,6 +142,12 @@ impl Daemon {
         sync_feeds(&store, &plan).await?;
         if plan.websub.is_none() {
             store.subscriptions_end_all().await?;
+        }
+        let (feed_tags, tags) = watch::channel(Arc::new(config.feed_tags()));
+        let mut relays = Vec::with_capacity(config.sinks.len());
+        for sink in &config.sinks {
+            let (settings, receiver) = (sink.relay.clone(), sink.receiver.open()?);
+            relays.push(Relay::open(store.clone(), clock.clone(), settings, tags.clone(), receiver).await?);
         }
         let (plan, in_force) = watch::channel(Arc::new(plan));
         let settings = &config.pipeline;
@@ -165,7 +168,8 @@ impl Daemon {
             shared,
             plan,
             feeds_configured: Notify::new(),
-            output,
+            relays: Mutex::new(relays),
+            feed_tags,
             http_listen: config.http_listen,
             callback: Callback::of(&config),
             fixed: Fixed::of(&config),
@@ -192,6 +196,7 @@ impl Daemon {
             self.shared.store.subscriptions_end_all().await?;
         }
         self.plan.send_replace(Arc::new(plan));
+        self.feed_tags.send_replace(Arc::new(config.feed_tags()));
         self.feeds_configured.notify_one();
         // Feeds that are no longer configured are no longer subscribed to.
         self.shared.hubs_found.notify_one();
@@ -209,7 +214,7 @@ impl Daemon {
         Ok((feeds, entries))
     }
 
-    /// Polls everything that is due, processes every entry that is due, writes the files: then it is done. A cancelled
+    /// Polls everything that is due, processes every entry that is due, delivers what came of it: then it is done. A cancelled
     /// `soft` finishes what is in hand and leaves the rest.
     pub async fn once(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
         // Pages are fetched while feeds are still being polled. Each half is a task: one that stayed on the caller's thread
@@ -233,7 +238,7 @@ impl Daemon {
         while let Some(half) = halves.join_next().await {
             half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         }
-        self.write_files().await?;
+        self.deliver(soft).await?;
         retention::pass(&self.shared, soft).await?;
         Ok(())
     }
@@ -261,7 +266,7 @@ impl Daemon {
         });
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
-        // The files follow the articles to the end: a soft stop writes what was in hand.
+        // The sinks follow the articles to the end: a soft stop delivers what was in hand.
         let all_stored = CancellationToken::new();
         let ended = all_stored.clone().drop_guard();
         lifecycle.spawn("articles", async move {
@@ -271,8 +276,9 @@ impl Daemon {
         });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("retention", async move { daemon.keep_removing(&soft).await });
-        if self.output.is_some() {
-            lifecycle.spawn("files", async move { self.keep_writing_files(&all_stored).await });
+        for relay in std::mem::take(&mut *self.relays.lock().await) {
+            let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
+            lifecycle.spawn("sink", async move { relay.run(&stored, &all_stored).await });
         }
         Ok(Addresses { http, hubs })
     }
@@ -333,32 +339,25 @@ impl Daemon {
         &self.shared
     }
 
-    async fn write_files(&self) -> Result<u64, PublishError> {
-        match &self.output {
-            Some(folder) => folder.catch_up(self.store()).await,
-            None => Ok(0),
+    /// Has every sink take what there is, side by side: one that is slow or dead holds up nobody else.
+    async fn deliver(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
+        let mut relays = self.relays.lock().await;
+        let mut at_work = JoinSet::new();
+        for mut relay in std::mem::take(&mut *relays) {
+            let soft = soft.clone();
+            at_work.spawn(async move {
+                let drained = relay.drain(Flush::All, &soft).await;
+                relay.give_back().await;
+                (relay, drained)
+            });
         }
-    }
-
-    /// Writes files as articles are stored, and once more after the last.
-    async fn keep_writing_files(&self, all_stored: &CancellationToken) {
-        loop {
-            let woken = self.shared.articles_stored.notified();
-            tokio::pin!(woken);
-            woken.as_mut().enable();
-            let stopping = all_stored.is_cancelled();
-            if let Err(error) = self.write_files().await {
-                tracing::error!(error = %error, "cannot write clean texts; trying again");
-            }
-            if stopping {
-                return;
-            }
-            tokio::select! {
-                () = all_stored.cancelled() => {}
-                () = woken => {}
-                () = tokio::time::sleep(PUBLISH_PAUSE) => {}
-            }
+        let mut outcome = Ok(());
+        while let Some(done) = at_work.join_next().await {
+            let (relay, drained) = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+            relays.push(relay);
+            outcome = outcome.and(drained.map(|_| ()));
         }
+        Ok(outcome?)
     }
 }
 

@@ -569,6 +569,8 @@ pub struct Record {
     pub seq: i64,
     /// What happened.
     pub event: Event,
+    /// When that was stored.
+    pub recorded_at: Timestamp,
     /// SHA-256 of the normalised URL.
     pub id: ArticleId,
     /// 1 for the first text.

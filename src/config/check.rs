@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::{Span, SpanRelativeTo};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -347,6 +348,13 @@ impl Checker<'_> {
         }
         LogSettings { filter: raw.filter.clone(), format: raw.format }
     }
+}
+
+/// `90s`, `1h`, `7d`, `1d 12h`: a time of whole seconds, a day being 24 hours.
+pub(super) fn time(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    let time = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Some(Duration::from_secs(u64::try_from(time.as_secs()).ok()?))
 }
 
 /// A folder, relative to the state directory; nothing where empty.

@@ -37,6 +37,10 @@ const SECRET_WORDS: &[&str] = &["auth", "bearer", "headers", "password", "postgr
 /// Two places behind the text for each variable: one for its value, both for a section that it brings into being.
 const PLACES_PER_VARIABLE: usize = 2;
 
+/// A key of earlier versions, and what is written instead.
+const OUTPUT_DIR: &str = "output.dir";
+const OUTPUT_DIR_HINT: &str = "text files are a sink now: [[sink]], name = \"texts\", text = { to = \"the folder\" }";
+
 type Tree<'i> = Spanned<DeTable<'i>>;
 
 /// Something in the tree: its key path and the places of its key and its value.
@@ -146,7 +150,10 @@ impl Document {
 
     fn value_problem(&self, error: &toml::de::Error, node: Option<&Node>) -> Problem {
         let path = node.map_or("", |node| node.path.as_str());
-        let (message, hint) = explain(error.message(), is_secret(path));
+        let (message, mut hint) = explain(error.message(), is_secret(path));
+        if path == OUTPUT_DIR {
+            hint = Some(OUTPUT_DIR_HINT.to_owned());
+        }
         let span = error.span();
         let excerpt = span.as_ref().filter(|_| !is_secret(path)).and_then(|span| self.excerpt(span));
         Problem {

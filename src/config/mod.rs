@@ -14,6 +14,7 @@ mod include;
 mod opml;
 mod problem;
 mod raw;
+mod sinks;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -36,7 +37,8 @@ use self::include::Included;
 use self::problem::{Place, Problems};
 use self::raw::Raw;
 use crate::pipeline::{self, FeedOptions};
-use crate::publish::warc;
+use crate::publish::filter::FeedTags;
+use crate::publish::{Configured, warc};
 use crate::{dedup, extract, fetch, store};
 
 /// The commented file that ships: every setting at its default.
@@ -72,8 +74,8 @@ pub struct Config {
     pub feeds: HashMap<Url, Arc<FeedOptions>>,
     /// The options of a feed that says nothing of its own.
     pub feed_defaults: Arc<FeedOptions>,
-    /// `[output] dir`: where clean texts are written as they come, where set.
-    pub output_dir: Option<PathBuf>,
+    /// `[[sink]]`: where records go.
+    pub sinks: Vec<Configured>,
     /// `[output] warc_dir` and the like: where pages are archived, where set.
     pub warc: Option<warc::Settings>,
     /// The state directory, where the store's file is in it: the one folder that feedmill makes by itself.
@@ -111,6 +113,13 @@ impl Config {
         let path = file.clone().unwrap_or_else(|| PathBuf::from(NO_FILE));
         let document = Document::new(path, text, environment.overrides());
         load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
+    }
+}
+
+impl Config {
+    /// The operator's tags by feed.
+    pub fn feed_tags(&self) -> FeedTags {
+        self.feeds.iter().map(|(url, options)| (url.clone(), options.tags.clone())).collect()
     }
 }
 
@@ -154,7 +163,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         log: checker.log(&raw.log),
         feeds: HashMap::new(),
         feed_defaults,
-        output_dir: check::output_dir(&raw.output.dir, &state_dir),
+        sinks: checker.sinks(&raw.sink, &state_dir),
         warc: checker.warc(&raw.output, &state_dir),
         state_dir: None,
     };

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::LogFormat;
 use super::articles::Articles;
 use super::environment::Environment;
+use super::sinks::Sink;
 use crate::dedup;
 use crate::extract::SiteRules;
 use crate::model::{ContentSource, RawPages};
@@ -33,6 +34,8 @@ pub(super) struct Raw {
     pub(super) output: Output,
     pub(super) lifecycle: Lifecycle,
     pub(super) log: Log,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) sink: Vec<Sink>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) site: Vec<SiteRules>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -209,14 +212,13 @@ impl Default for WebSub {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Output {
-    pub(super) dir: PathBuf,
     pub(super) warc_dir: PathBuf,
     pub(super) warc_max_file_bytes: u64,
 }
 
 impl Default for Output {
     fn default() -> Self {
-        Self { dir: PathBuf::new(), warc_dir: PathBuf::new(), warc_max_file_bytes: 1_073_741_824 }
+        Self { warc_dir: PathBuf::new(), warc_max_file_bytes: 1_073_741_824 }
     }
 }
 

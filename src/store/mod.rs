@@ -33,6 +33,7 @@ mod articles;
 mod neighbours;
 mod blocks;
 mod outbox;
+mod sinks;
 mod claim;
 mod connection;
 mod migrations;
@@ -50,6 +51,7 @@ pub use migrations::SchemaStatus;
 pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use retention::Cutoff;
+pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
 pub use websub::{HubEnding, HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.

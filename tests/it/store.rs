@@ -41,6 +41,7 @@ mod entries;
 mod feeds;
 mod raw_pages;
 mod rechecks;
+mod relay;
 mod retention;
 mod websub;
 
