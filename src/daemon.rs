@@ -15,16 +15,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::extract::{Rules, RulesError};
 use crate::fetch::{FetchError, Fetcher};
+use crate::http::listener::{self, Limits};
 use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention, websub};
-use crate::publish::PublishError;
 use crate::publish::filter::FeedTags;
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
+use crate::publish::{Outward, PublishError};
 use crate::store::{FeedsSync, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -43,6 +44,12 @@ pub enum DaemonError {
     /// A sink cannot be opened, or what it reads cannot be read.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// All else is done, but some sinks could not deliver.
+    #[error("not delivered, by these sinks: {sinks}; hint: `feedmill sinks list` says why")]
+    Undelivered {
+        /// Their names.
+        sinks: String,
+    },
     /// The service surface cannot listen.
     #[error("cannot listen on {address}: {source}; hint: set {setting} to a free address")]
     Listen {
@@ -65,7 +72,9 @@ pub struct Daemon {
     /// Taken by whoever drives them.
     relays: Mutex<Vec<Relay>>,
     feed_tags: watch::Sender<Arc<FeedTags>>,
-    http_listen: Option<SocketAddr>,
+    /// For the sinks.
+    fetcher: watch::Sender<Fetcher>,
+    http: http::Settings,
     callback: Callback,
     fixed: Fixed,
     _lock: RunLock,
@@ -105,8 +114,7 @@ impl std::fmt::Debug for Fixed {
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        let Config { database, pipeline, http_listen, websub, sinks, warc, stop_timeout, log, .. } =
-            config;
+        let Config { database, pipeline, http, websub, sinks, warc, stop_timeout, log, .. } = config;
         Self(vec![
             // Never printed: it may hold a password.
             ("database.url", database.url.expose_secret().to_owned()),
@@ -114,7 +122,7 @@ impl Fixed {
             ("database.busy_timeout_secs", format!("{:?}", database.busy_timeout)),
             ("extract.concurrency", pipeline.extract_concurrency.to_string()),
             ("extract.timeout_secs", format!("{:?}", pipeline.extract_timeout)),
-            ("http.listen", format!("{http_listen:?}")),
+            ("http.listen, http.tokens", format!("{http:?}")),
             ("websub.listen", format!("{:?}", websub.as_ref().map(|websub| websub.listen))),
             ("sink", format!("{sinks:?}")),
             ("output.warc_dir, output.warc_max_file_bytes", format!("{warc:?}")),
@@ -144,10 +152,12 @@ impl Daemon {
             store.subscriptions_end_all().await?;
         }
         let (feed_tags, tags) = watch::channel(Arc::new(config.feed_tags()));
+        let (fetcher_in_force, fetcher) = watch::channel(plan.fetcher.clone());
+        let outward = Outward { clock: clock.clone(), fetcher, tags };
         let mut relays = Vec::with_capacity(config.sinks.len());
         for sink in &config.sinks {
-            let (settings, receiver) = (sink.relay.clone(), sink.receiver.open()?);
-            relays.push(Relay::open(store.clone(), clock.clone(), settings, tags.clone(), receiver).await?);
+            let receiver = sink.receiver.open(&sink.relay.name, &outward)?;
+            relays.push(Relay::open(store.clone(), sink.relay.clone(), &outward, receiver).await?);
         }
         let (plan, in_force) = watch::channel(Arc::new(plan));
         let settings = &config.pipeline;
@@ -170,7 +180,8 @@ impl Daemon {
             feeds_configured: Notify::new(),
             relays: Mutex::new(relays),
             feed_tags,
-            http_listen: config.http_listen,
+            fetcher: fetcher_in_force,
+            http: config.http.clone(),
             callback: Callback::of(&config),
             fixed: Fixed::of(&config),
             _lock: lock,
@@ -195,6 +206,7 @@ impl Daemon {
         if plan.websub.is_none() {
             self.shared.store.subscriptions_end_all().await?;
         }
+        self.fetcher.send_replace(plan.fetcher.clone());
         self.plan.send_replace(Arc::new(plan));
         self.feed_tags.send_replace(Arc::new(config.feed_tags()));
         self.feeds_configured.notify_one();
@@ -238,9 +250,13 @@ impl Daemon {
         while let Some(half) = halves.join_next().await {
             half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         }
-        self.deliver(soft).await?;
+        let in_trouble = self.deliver(soft).await?;
         retention::pass(&self.shared, soft).await?;
-        Ok(())
+        if in_trouble.is_empty() {
+            Ok(())
+        } else {
+            Err(DaemonError::Undelivered { sinks: in_trouble.join(", ") })
+        }
     }
 
     /// Starts everything on `lifecycle`, which also stops it. Returns where it listens.
@@ -249,7 +265,7 @@ impl Daemon {
         lifecycle: &Lifecycle,
         metrics: Metrics,
     ) -> Result<Addresses, DaemonError> {
-        let http = match self.http_listen {
+        let http = match self.http.listen {
             Some(address) => Some(self.listen(address, lifecycle, metrics).await?),
             None => None,
         };
@@ -305,6 +321,9 @@ impl Daemon {
             workers: self.shared.workers.clone(),
             metrics,
             soft: lifecycle.soft(),
+            stored: Arc::clone(&self.shared.articles_stored),
+            tags: self.feed_tags.subscribe(),
+            tokens: self.http.tokens.clone(),
         });
         let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
         tracing::info!(address = %bound, "serving health, metrics and records");
@@ -340,7 +359,8 @@ impl Daemon {
     }
 
     /// Has every sink take what there is, side by side: one that is slow or dead holds up nobody else.
-    async fn deliver(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
+    /// Returns the names of those that could not deliver.
+    async fn deliver(&self, soft: &CancellationToken) -> Result<Vec<String>, DaemonError> {
         let mut relays = self.relays.lock().await;
         let mut at_work = JoinSet::new();
         for mut relay in std::mem::take(&mut *relays) {
@@ -357,7 +377,9 @@ impl Daemon {
             relays.push(relay);
             outcome = outcome.and(drained.map(|_| ()));
         }
-        Ok(outcome?)
+        outcome?;
+        let in_trouble = relays.iter().filter(|relay| relay.is_in_trouble());
+        Ok(in_trouble.map(|relay| relay.name().to_owned()).collect())
     }
 }
 
@@ -372,13 +394,7 @@ async fn serve(
     let failed = |source| DaemonError::Listen { address, setting, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    let soft = lifecycle.soft();
-    lifecycle.spawn(task, async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned());
-        if let Err(error) = served.await {
-            tracing::error!(task, error = %error, "a listener broke off");
-        }
-    });
+    lifecycle.spawn(task, listener::serve(listener, router, Limits::default(), lifecycle.soft()));
     Ok(bound)
 }
 

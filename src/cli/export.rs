@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Global, block_on, progress};
 use crate::clock::Clock;
+use crate::config::Config;
+use crate::fetch::Fetcher;
+use crate::publish::Outward;
 use crate::publish::filter::{FeedTags, Filter};
 use crate::publish::folder::Folder;
 use crate::publish::lines::{self, Late};
@@ -58,7 +61,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     block_on(async {
         let store = Store::open(&config.database, Clock::system()).await?;
         match &args.dir {
-            Some(dir) => texts(args, dir, store).await?,
+            Some(dir) => texts(args, dir, store, &config).await?,
             None => stream(args, &store).await?,
         }
         Ok(ExitCode::SUCCESS)
@@ -66,7 +69,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes texts by way of a sink that lives as long as this call; its cursor stays, under the folder's name.
-async fn texts(args: &Args, dir: &Path, store: Store) -> anyhow::Result<()> {
+async fn texts(args: &Args, dir: &Path, store: Store, config: &Config) -> anyhow::Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let to = dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))?;
     let (selection, of_what) = match args.with_duplicates {
@@ -80,9 +83,12 @@ async fn texts(args: &Args, dir: &Path, store: Store) -> anyhow::Result<()> {
         filter: Filter::default(),
     };
     let sink = Box::new(Texts { folder: Folder::open(&to)?, selection });
-    let (_tags, no_tags) = watch::channel(Arc::default());
     let name = settings.name.clone();
-    let mut relay = Relay::open(store.clone(), Clock::system(), settings, no_tags, sink).await?;
+    let clock = Clock::system();
+    let (_fetcher, fetcher) = watch::channel(Fetcher::new(config.fetch.clone(), clock.clone())?);
+    let (_tags, tags) = watch::channel(Arc::new(config.feed_tags()));
+    let outward = Outward { clock, fetcher, tags };
+    let mut relay = Relay::open(store.clone(), settings, &outward, sink).await?;
     let shown = show_files(dir);
     let drained = relay.drain(Flush::All, &CancellationToken::new()).await;
     relay.give_back().await;

@@ -74,7 +74,8 @@ async fn print(args: &Args, store: &Store, filter: &Filter, tags: &FeedTags) -> 
 
 fn criterion(text: &str) -> Result<(Criterion, String), String> {
     let known = "feed, tag, host, language, event or flag";
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("must be CRITERION=VALUE, with {known}"))?;
+    let (name, value) =
+        text.split_once('=').ok_or_else(|| format!("must be CRITERION=VALUE, with {known}"))?;
     let criterion = Criterion::named(name).ok_or_else(|| format!("{name} is none of {known}"))?;
     // Said here already, where the command line is at hand.
     Filter::default().add(criterion, value)?;

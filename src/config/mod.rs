@@ -39,7 +39,7 @@ use self::raw::Raw;
 use crate::pipeline::{self, FeedOptions};
 use crate::publish::filter::FeedTags;
 use crate::publish::{Configured, warc};
-use crate::{dedup, extract, fetch, store};
+use crate::{dedup, extract, fetch, http, store};
 
 /// The commented file that ships: every setting at its default.
 pub const DEFAULT_FILE: &str = include_str!("../../config/feedmill.toml");
@@ -60,8 +60,8 @@ pub struct Config {
     pub dedup: dedup::Settings,
     /// `[[site]]`.
     pub sites: Vec<extract::SiteRules>,
-    /// `[http]`: where health, metrics and the API listen; nowhere where `None`.
-    pub http_listen: Option<SocketAddr>,
+    /// `[http]`: where health, metrics and the API listen, and who may read.
+    pub http: http::Settings,
     /// `[websub]`: how feeds are subscribed to; not at all where `None`.
     pub websub: Option<pipeline::websub::Settings>,
     /// `[websub] listen`: where hubs' calls arrive, also those about the ends of subscriptions once WebSub is off.
@@ -156,7 +156,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         pipeline: checker.pipeline(&raw),
         dedup: checker.dedup(&raw.dedup),
         sites: Vec::new(),
-        http_listen: checker.http_listen(&raw.http),
+        http: checker.http(&raw.http),
         websub,
         hub_listen,
         stop_timeout: checker.stop_timeout(&raw.lifecycle),

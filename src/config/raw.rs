@@ -15,6 +15,7 @@ use super::environment::Environment;
 use super::sinks::Sink;
 use crate::dedup;
 use crate::extract::SiteRules;
+use crate::http::auth::Role;
 use crate::model::{ContentSource, RawPages};
 
 /// The whole file.
@@ -181,12 +182,23 @@ impl Default for Dedup {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Http {
     pub(super) listen: String,
+    pub(super) tokens: Vec<Token>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned(), tokens: Vec::new() }
     }
+}
+
+/// Who may read.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, expecting = "{ name, secret }")]
+pub(super) struct Token {
+    pub(super) name: String,
+    pub(super) secret: Secret,
+    #[serde(default)]
+    pub(super) role: Role,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -30,8 +30,7 @@ pub enum Criterion {
 
 impl Criterion {
     /// Every criterion.
-    pub const ALL: [Self; 6] =
-        [Self::Feed, Self::Tag, Self::Host, Self::Language, Self::Event, Self::Flag];
+    pub const ALL: [Self; 6] = [Self::Feed, Self::Tag, Self::Host, Self::Language, Self::Event, Self::Flag];
 
     /// By its name in queries.
     pub fn named(name: &str) -> Option<Self> {
@@ -174,7 +173,8 @@ mod tests {
             assert_eq!(languages.admits(|wanted| is_of_language(language, wanted)), admitted, "{language}");
         }
         let hosts = filter(&[(Criterion::Host, "!Ads.example.org")]).hosts;
-        for (host, admitted) in [("example.org", true), ("ads.example.org", false), ("x.ads.example.org", false)]
+        for (host, admitted) in
+            [("example.org", true), ("ads.example.org", false), ("x.ads.example.org", false)]
         {
             assert_eq!(hosts.admits(|domain| is_below(host, domain)), admitted, "{host}");
         }

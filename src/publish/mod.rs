@@ -13,8 +13,16 @@ pub mod relay;
 pub mod folder;
 /// Records as text files.
 pub mod text;
-/// Records as files of JSON lines.
-pub mod jsonl;
+/// Many records in one file.
+pub mod files;
+/// A file of JSON lines.
+mod jsonl;
+/// A file of typed columns.
+mod parquet;
+/// Records to a receiver of POSTs.
+pub mod webhook;
+/// Records as messages of a stream.
+pub mod nats;
 /// Records on the standard output.
 pub mod stdout;
 /// Records as JSON lines.
@@ -24,12 +32,17 @@ pub mod warc;
 
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use tokio::sync::watch;
 
+use self::filter::FeedTags;
 use self::folder::Folder;
+use crate::clock::Clock;
+use crate::fetch::Fetcher;
 use crate::model::Record;
 use crate::store::StoreError;
 
@@ -136,7 +149,7 @@ pub struct Configured {
 }
 
 /// Where a sink's records go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Receiver {
     /// Text files in a folder.
     Text {
@@ -145,15 +158,32 @@ pub enum Receiver {
         /// Which texts.
         selection: text::Selection,
     },
-    /// Files of JSON lines in a folder.
-    JsonLines {
+    /// Files of many records in a folder.
+    Files {
         /// The folder.
         to: PathBuf,
+        /// How records stand in a file.
+        form: files::Form,
         /// When a file ends.
         batching: Batching,
     },
+    /// A receiver of POSTs.
+    Webhook(webhook::Settings),
+    /// A NATS JetStream stream.
+    Nats(nats::Settings),
     /// The standard output.
     Stdout,
+}
+
+/// What sinks are given of the daemon; a reload replaces what is watched.
+#[derive(Clone, Debug)]
+pub struct Outward {
+    /// Wall time.
+    pub clock: Clock,
+    /// The HTTP client.
+    pub fetcher: watch::Receiver<Fetcher>,
+    /// The operator's tags.
+    pub tags: watch::Receiver<Arc<FeedTags>>,
 }
 
 impl Receiver {
@@ -161,20 +191,25 @@ impl Receiver {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Text { .. } => "text",
-            Self::JsonLines { .. } => "jsonl",
+            Self::Files { form, .. } => form.kind(),
+            Self::Webhook(_) => "webhook",
+            Self::Nats(_) => "nats",
             Self::Stdout => "stdout",
         }
     }
 
-    /// Opens it, where that can be done before there is anything to deliver.
-    pub fn open(&self) -> Result<Box<dyn Sink>, PublishError> {
-        Ok(match self {
-            Self::Text { to, selection } => {
-                Box::new(text::Texts { folder: Folder::open(to)?, selection: *selection })
+    /// Opens it for the sink of that name, where that can be done before there is anything to deliver.
+    pub fn open(&self, name: &str, outward: &Outward) -> Result<Box<dyn Sink>, PublishError> {
+        Ok(match self.clone() {
+            Self::Text { to, selection } => Box::new(text::Texts { folder: Folder::open(&to)?, selection }),
+            Self::Files { to, form, batching } => {
+                Box::new(files::Files { folder: Folder::open(&to)?, form, batching })
             }
-            Self::JsonLines { to, batching } => {
-                Box::new(jsonl::JsonLines { folder: Folder::open(to)?, batching: *batching })
+            Self::Webhook(settings) => {
+                let (clock, fetcher) = (outward.clock.clone(), outward.fetcher.clone());
+                Box::new(webhook::Webhook { name: name.to_owned(), settings, clock, fetcher })
             }
+            Self::Nats(settings) => Box::new(nats::Nats::new(settings, outward.tags.clone())),
             Self::Stdout => Box::new(stdout::Stdout),
         })
     }
@@ -197,7 +232,9 @@ pub enum PublishError {
         source: std::io::Error,
     },
     /// Another writes into the folder.
-    #[error("{path}: another feedmill, or another sink, writes into this folder; hint: give each a folder of its own")]
+    #[error(
+        "{path}: another feedmill, or another sink, writes into this folder; hint: give each a folder of its own"
+    )]
     FolderInUse {
         /// The folder.
         path: String,

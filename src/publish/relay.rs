@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::filter::{FeedTags, Filter};
-use super::{Batch, Batching, Failure, PublishError, STEP, Sink};
+use super::{Batch, Batching, Failure, Outward, PublishError, STEP, Sink};
 use crate::clock::Clock;
 use crate::model::{self, Record};
 use crate::store::{Beginning, SinkFailure, SinkLease, SinkRange, Store, StoreError};
@@ -56,8 +56,8 @@ pub struct Relay {
     sink: Box<dyn Sink>,
     /// The epoch of the lease, while we have one.
     epoch: Option<i64>,
-    /// The last trouble that was logged: once is enough.
-    said: Option<String>,
+    /// Why the last delivery failed, where it did. It is logged once.
+    trouble: Option<String>,
 }
 
 /// Whether a file that is not yet full waits for the end of its period.
@@ -82,18 +82,23 @@ impl Relay {
     /// Makes the sink known to the store. Delivers nothing yet.
     pub async fn open(
         store: Store,
-        clock: Clock,
         settings: Settings,
-        tags: watch::Receiver<Arc<FeedTags>>,
+        outward: &Outward,
         sink: Box<dyn Sink>,
     ) -> Result<Self, StoreError> {
+        let Outward { clock, tags, .. } = outward.clone();
         store.sink_register(&settings.name, settings.from).await?;
-        Ok(Self { store, clock, settings, tags, sink, epoch: None, said: None })
+        Ok(Self { store, clock, settings, tags, sink, epoch: None, trouble: None })
     }
 
     /// The sink's name.
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Whether the last delivery failed.
+    pub const fn is_in_trouble(&self) -> bool {
+        self.trouble.is_some()
     }
 
     /// Delivers as records are stored, until `all_stored` is cancelled, and what was stored until then.
@@ -221,7 +226,8 @@ impl Relay {
     /// The records of `range` after `seq`, as far as a batch goes.
     async fn read(&self, seq: i64, batching: &Batching, range: SinkRange) -> Result<Batch, StoreError> {
         let aside = self.store.set_aside_after(&self.settings.name, seq).await?;
-        let mut batch = Batch { records: Vec::new(), first: range.first, last: seq, began_at: range.began_at };
+        let mut batch =
+            Batch { records: Vec::new(), first: range.first, last: seq, began_at: range.began_at };
         let (mut records, mut bytes) = (0, 0);
         loop {
             let step = STEP.min(batching.max_records - records);
@@ -271,7 +277,7 @@ impl Relay {
         }
         if self.store.sink_advance(self.name(), lease.epoch, batch.last).await? {
             metrics::sink_delivered(self.name(), batch.records.len());
-            if self.said.take().is_some() {
+            if self.trouble.take().is_some() {
                 tracing::info!(sink = self.name(), "a sink takes records again");
             }
         } else {
@@ -302,10 +308,10 @@ impl Relay {
                 reason,
                 "a receiver wants no more records; hint: `feedmill sinks resume` begins anew"
             );
-        } else if self.said.as_ref() != Some(&reason) {
+        } else if self.trouble.as_ref() != Some(&reason) {
             tracing::warn!(sink = self.name(), reason, "a delivery failed; trying again");
-            self.said = Some(reason.clone());
         }
+        self.trouble = Some(reason.clone());
         let retry_at = model::after(self.clock.now(), rest);
         let failure = SinkFailure { failures, retry_at, disabled, error: reason };
         if !self.store.sink_fail(self.name(), lease.epoch, &failure).await? {
@@ -314,11 +320,7 @@ impl Relay {
         Ok(Step::Idle((!disabled).then_some(retry_at)))
     }
 
-    async fn show_lag(
-        &mut self,
-        lease: &SinkLease,
-        next: Option<(i64, Timestamp)>,
-    ) -> Result<(), StoreError> {
+    async fn show_lag(&self, lease: &SinkLease, next: Option<(i64, Timestamp)>) -> Result<(), StoreError> {
         let Some((_, stored_at)) = next else {
             metrics::sink_lag(self.name(), 0, Duration::ZERO);
             return Ok(());

@@ -41,22 +41,7 @@ impl Store {
                 Err(error) => unreadable.push((seq, error.to_string())),
             }
         }
-        let mut ids: Vec<ArticleId> = records.iter().map(|record| record.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let rows = MENTIONS.fetch(&mut connection, &ids, |query, id| query.bind(id_bytes(id))).await?;
-        let mut mentions: HashMap<ArticleId, Result<Vec<FeedMention>, StoreError>> = HashMap::new();
-        for row in &rows {
-            let row = Row { table: "mentions", row };
-            let id = ArticleId(row.hash("article_id")?);
-            let mention = FeedMention::try_from(row);
-            let known = mentions.entry(id).or_insert_with(|| Ok(Vec::new()));
-            match (known, mention) {
-                (Ok(known), Ok(mention)) => known.push(mention),
-                (known @ Ok(_), Err(error)) => *known = Err(error),
-                (Err(_), _) => {}
-            }
-        }
+        let mentions = mentions(&mut connection, &records).await?;
         records.retain_mut(|record| match mentions.get(&record.id) {
             Some(Ok(known)) => {
                 record.feeds.clone_from(known);
@@ -69,6 +54,25 @@ impl Store {
             None => true,
         });
         Ok((records, unreadable))
+    }
+
+    /// The last event of an article's revision, the current one where none is named.
+    pub async fn article_record(
+        &self,
+        id: ArticleId,
+        revision: Option<u32>,
+    ) -> Result<Option<Record>, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let row = sqlx::query(RECORD_OF_ARTICLE)
+            .bind(id_bytes(&id).to_vec())
+            .bind(revision.map(i64::from))
+            .fetch_optional(&mut *connection)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut record = Record::try_from(Row { table: "outbox", row: &row })?;
+        let mut mentions = mentions(&mut connection, std::slice::from_ref(&record)).await?;
+        record.feeds = mentions.remove(&id).transpose()?.unwrap_or_default();
+        Ok(Some(record))
     }
 
     /// The highest position so far: 0 at first.
@@ -102,6 +106,29 @@ impl Store {
     }
 }
 
+/// What is known of the announcements of articles, or why that cannot be read.
+type Mentions = HashMap<ArticleId, Result<Vec<FeedMention>, StoreError>>;
+
+async fn mentions(connection: &mut AnyConnection, records: &[Record]) -> Result<Mentions, StoreError> {
+    let mut ids: Vec<ArticleId> = records.iter().map(|record| record.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = MENTIONS.fetch(connection, &ids, |query, id| query.bind(id_bytes(id))).await?;
+    let mut mentions = Mentions::new();
+    for row in &rows {
+        let row = Row { table: "mentions", row };
+        let id = ArticleId(row.hash("article_id")?);
+        let mention = FeedMention::try_from(row);
+        let known = mentions.entry(id).or_insert_with(|| Ok(Vec::new()));
+        match (known, mention) {
+            (Ok(known), Ok(mention)) => known.push(mention),
+            (known @ Ok(_), Err(error)) => *known = Err(error),
+            (Err(_), _) => {}
+        }
+    }
+    Ok(mentions)
+}
+
 /// Positions of records that cannot be read, each with its reason.
 type Unreadable = Vec<(i64, String)>;
 
@@ -110,14 +137,27 @@ const EVERY_READER: &str = "";
 
 const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 
-const RECORDS: &str = "SELECT o.seq, o.event, o.created_at, o.article_id, o.revision, \
-        a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, \
-        r.content_sha256, r.raw_sha256, r.canonical_url, r.title, r.text, r.description, r.authors, r.published_at, \
-        r.modified_at, r.fetched_at, r.language, r.site_name, r.section, r.tags, r.image, r.license, r.word_count, \
-        r.quality_flags, r.extractor_version \
-    FROM outbox o JOIN articles a ON a.id = o.article_id \
-    LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision \
-    WHERE o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) ORDER BY o.seq LIMIT $2";
+/// Events with the article as it then was.
+macro_rules! records {
+    ($which:literal) => {
+        concat!(
+            "SELECT o.seq, o.event, o.created_at, o.article_id, o.revision, a.url, a.original_url, a.hostname, a.duplicate_of, \
+             a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, \
+             r.canonical_url, r.title, r.text, r.description, r.authors, r.published_at, r.modified_at, r.fetched_at, \
+             r.language, r.site_name, r.section, r.tags, r.image, r.license, r.word_count, r.quality_flags, \
+             r.extractor_version FROM outbox o JOIN articles a ON a.id = o.article_id \
+             LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision WHERE ",
+            $which
+        )
+    };
+}
+
+const RECORDS: &str = records!(
+    "o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) ORDER BY o.seq LIMIT $2"
+);
+
+const RECORD_OF_ARTICLE: &str =
+    records!("o.article_id = $1 AND o.revision = coalesce($2, a.revision) ORDER BY o.seq DESC LIMIT 1");
 
 const MENTIONS: RowsSql = RowsSql {
     before: "SELECT article_id, feed_url, guid, entry_title, entry_published_at, first_seen_at \

@@ -213,11 +213,8 @@ impl Store {
 
     /// The first file that holds a position after `seq`, of those that were decided on.
     pub async fn sink_range_after(&self, name: &str, seq: i64) -> Result<Option<SinkRange>, StoreError> {
-        let row = sqlx::query(RANGE_AFTER)
-            .bind(name)
-            .bind(seq)
-            .fetch_optional(&self.database.readers)
-            .await?;
+        let row =
+            sqlx::query(RANGE_AFTER).bind(name).bind(seq).fetch_optional(&self.database.readers).await?;
         let Some(row) = row else { return Ok(None) };
         let row = Row { table: "sink_ranges", row: &row };
         Ok(Some(SinkRange {
@@ -275,10 +272,7 @@ impl Store {
 
     /// The first event after `seq` that can be read: its position, and when it was stored.
     pub async fn outbox_next(&self, seq: i64) -> Result<Option<(i64, Timestamp)>, StoreError> {
-        let row = sqlx::query(NEXT)
-            .bind(seq)
-            .fetch_optional(&self.database.readers)
-            .await?;
+        let row = sqlx::query(NEXT).bind(seq).fetch_optional(&self.database.readers).await?;
         let Some(row) = row else { return Ok(None) };
         let row = Row { table: "outbox", row: &row };
         Ok(Some((row.get("seq")?, row.time("created_at")?)))
@@ -286,10 +280,7 @@ impl Store {
 
     /// The last position before the first event that was stored at `moment` or later.
     pub async fn outbox_before(&self, moment: Timestamp) -> Result<i64, StoreError> {
-        let row = sqlx::query(BEFORE)
-            .bind(moment.as_millisecond())
-            .fetch_one(&self.database.readers)
-            .await?;
+        let row = sqlx::query(BEFORE).bind(moment.as_millisecond()).fetch_one(&self.database.readers).await?;
         Row { table: "outbox", row: &row }.get("seq")
     }
 }

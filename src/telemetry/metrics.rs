@@ -162,6 +162,7 @@ fn purpose_label(purpose: Purpose) -> &'static str {
         Purpose::Feed => "feed",
         Purpose::Page => "page",
         Purpose::Hub => "hub",
+        Purpose::Webhook => "webhook",
     }
 }
 

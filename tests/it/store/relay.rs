@@ -2,28 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use feedmill::model::Record;
+use feedmill::publish::files::{Files, Form};
 use feedmill::publish::filter::{Criterion, FeedTags, Filter};
 use feedmill::publish::folder::Folder;
-use feedmill::publish::jsonl::JsonLines;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
 use feedmill::publish::text::{Selection, Texts};
 use feedmill::publish::{Batching, Sink};
 use feedmill::store::Beginning;
 use jiff::Timestamp;
 use tempfile::TempDir;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::support::client::outward;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 on_both! {
     a_file_after_a_crash_is_the_same_file,
     a_replay_writes_the_same_files,
+    columns_hold_what_records_say,
     a_file_waits_for_the_end_of_its_period,
     a_record_that_cannot_be_read_stops_nobody,
     one_process_at_a_time_runs_a_sink,
@@ -36,7 +37,7 @@ on_both! {
 struct Configured<'f> {
     settings: Settings,
     folder: &'f TempDir,
-    batching: Option<Batching>,
+    files: Option<(Form, Batching)>,
 }
 
 fn settings(name: &str) -> Settings {
@@ -44,19 +45,23 @@ fn settings(name: &str) -> Settings {
 }
 
 fn json_lines(folder: &TempDir, max_records: u32) -> Configured<'_> {
+    files_of(Form::JsonLines, "lines", folder, max_records)
+}
+
+fn files_of<'f>(form: Form, name: &str, folder: &'f TempDir, max_records: u32) -> Configured<'f> {
     let batching = Batching { max_records, max_bytes: 1 << 20, period: Some(HOUR) };
-    Configured { settings: settings("lines"), folder, batching: Some(batching) }
+    Configured { settings: settings(name), folder, files: Some((form, batching)) }
 }
 
 fn texts(folder: &TempDir) -> Configured<'_> {
-    Configured { settings: settings("texts"), folder, batching: None }
+    Configured { settings: settings("texts"), folder, files: None }
 }
 
 impl Configured<'_> {
     fn open(&self) -> Box<dyn Sink> {
         let folder = Folder::open(self.folder.path()).unwrap();
-        match self.batching {
-            Some(batching) => Box::new(JsonLines { folder, batching }),
+        match self.files {
+            Some((form, batching)) => Box::new(Files { folder, form, batching }),
             None => Box::new(Texts { folder, selection: Selection::WithDuplicates }),
         }
     }
@@ -64,9 +69,8 @@ impl Configured<'_> {
 
 impl Bench {
     async fn relay(&self, sink: &Configured<'_>) -> Relay {
-        let (_, tags) = watch::channel(Arc::new(FeedTags::default()));
-        let (store, clock) = (self.store.clone(), self.clock.clone());
-        Relay::open(store, clock, sink.settings.clone(), tags, sink.open()).await.unwrap()
+        let outward = outward(&self.clock, FeedTags::default());
+        Relay::open(self.store.clone(), sink.settings.clone(), &outward, sink.open()).await.unwrap()
     }
 
     /// Has a sink take all there is.
@@ -74,23 +78,6 @@ impl Bench {
         let mut relay = self.relay(sink).await;
         relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
         relay.give_back().await;
-    }
-
-    /// Stores so many articles more.
-    async fn store_articles(&self, numbers: std::ops::Range<usize>) {
-        let new = numbers.map(|i| new_entry(&format!("{i}"), &format!("https://site.example/{i}"), "x"));
-        let new: Vec<NewEntry> = new.collect();
-        self.pass(60);
-        self.feeds(1).await;
-        self.poll(|_| new.clone()).await;
-        for entry in self.store.entries_claim(LEASE, 1_000).await.unwrap() {
-            self.finish(&[extracted(&entry, &format!("Text {}", entry.id.0))]).await;
-        }
-    }
-
-    /// What is left where a process dies after its sink took everything up to now, and before the cursor moved from `seq`.
-    async fn die_before_the_cursor_moves_from(&self, seq: i64) {
-        self.database.execute(&format!("UPDATE sinks SET seq = {seq}, lease_until = 0")).await;
     }
 
     async fn cursor(&self) -> i64 {
@@ -177,6 +164,44 @@ async fn a_replay_writes_the_same_files(bench: &Bench) {
     assert!(!bench.store.sink_replay("unknown", 0).await.unwrap());
 }
 
+/// Read back by the crate's own reader of records; the columns are the fields of the record.
+async fn columns_hold_what_records_say(bench: &Bench) {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    let folder = TempDir::new().unwrap();
+    bench.store_articles(0..5).await;
+    bench.feeds(2).await;
+    bench.pass(60);
+    bench.poll(|_| vec![new_entry("again", "https://site.example/0", "x")]).await;
+    let again = bench.store.entries_claim(LEASE, 10).await.unwrap();
+    let outcome = |entry: Entry| FinishedEntry { entry, outcome: EntryOutcome::AlreadyStored };
+    bench.finish(&again.into_iter().map(outcome).collect::<Vec<_>>()).await;
+    bench.deliver(&files_of(Form::Parquet, "lake", &folder, 4)).await;
+    let records = bench.store.records_after(0, 100).await.unwrap();
+    assert!(records.iter().any(|record| record.feeds.len() > 1), "lists of more than one");
+    let mut rows = Vec::new();
+    for content in files(folder.path()).into_values() {
+        let reader = SerializedFileReader::new(axum::body::Bytes::from(content)).unwrap();
+        rows.extend(reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()));
+    }
+    assert_eq!(rows.len(), records.len());
+    for (row, record) in rows.iter().zip(&records) {
+        let expected = serde_json::to_value(record).unwrap();
+        let (row, expected) = (row.as_object().unwrap(), expected.as_object().unwrap());
+        let names = |object: &serde_json::Map<String, serde_json::Value>| {
+            object.keys().cloned().collect::<BTreeSet<_>>()
+        };
+        assert_eq!(names(row), names(expected));
+        for (name, value) in expected {
+            if !name.ends_with("_at") && name != "feeds" {
+                assert_eq!(&row[name], value, "{name}");
+            }
+        }
+        assert_eq!(row["feeds"].as_array().unwrap().len(), record.feeds.len());
+        assert_eq!(row["feeds"][0]["guid"], expected["feeds"][0]["guid"]);
+        assert_eq!(row["feeds"][0]["feed_url"], expected["feeds"][0]["feed_url"]);
+    }
+}
+
 async fn a_file_waits_for_the_end_of_its_period(bench: &Bench) {
     let folder = TempDir::new().unwrap();
     let sink = json_lines(&folder, 5);
@@ -206,7 +231,10 @@ async fn a_record_that_cannot_be_read_stops_nobody(bench: &Bench) {
     assert_eq!(seqs(&bench.store.records_after(0, 2).await.unwrap()), [1, 3]);
     assert!(bench.store.records_after(4, 2).await.unwrap().is_empty());
     let aside = bench.store.set_aside_list().await.unwrap();
-    assert_eq!(aside.iter().map(|record| (record.sink.as_str(), record.seq)).collect::<Vec<_>>(), [("", 2), ("", 5)]);
+    assert_eq!(
+        aside.iter().map(|record| (record.sink.as_str(), record.seq)).collect::<Vec<_>>(),
+        [("", 2), ("", 5)]
+    );
     assert!(aside[0].reason.contains("column tags"), "{}", aside[0].reason);
     bench.store_articles(5..6).await;
     bench.deliver(&json_lines(&folder, 100)).await;
@@ -230,7 +258,11 @@ async fn one_process_at_a_time_runs_a_sink(bench: &Bench) {
     assert_eq!(bench.store.sink_renew("texts", held.epoch, lease).await.unwrap(), None);
     assert_eq!(bench.cursor().await, 2);
     bench.store.sink_replay("texts", 1).await.unwrap();
-    assert_eq!(second.step(Flush::All).await.unwrap(), Step::Moved, "it takes a lease anew and goes on from 1");
+    assert_eq!(
+        second.step(Flush::All).await.unwrap(),
+        Step::Moved,
+        "it takes a lease anew and goes on from 1"
+    );
     assert_eq!(bench.cursor().await, 2);
 }
 
@@ -300,7 +332,8 @@ async fn writers_readers_and_sinks_lose_and_double_nothing(bench: &Bench) {
     let readers = futures_util::future::join_all([3, 7, 50, 400].map(reader));
     let relays = futures_util::future::join_all(sinks.iter().map(run));
     let all = futures_util::future::join3(work, readers, relays);
-    let ((), seen, _) = tokio::time::timeout(Duration::from_mins(10), all).await.expect("a record was skipped");
+    let ((), seen, _) =
+        tokio::time::timeout(Duration::from_mins(10), all).await.expect("a record was skipped");
     let expected: Vec<i64> = (1..=i64::try_from(ENTRIES).unwrap()).collect();
     for seen in seen {
         assert_eq!(seen, expected);
