@@ -1,51 +1,30 @@
 //! A page to its article.
 //!
-//! The page is parsed under guard (`dom`), its metadata read (`metadata`), and its tree cut into text blocks that
-//! hang on boxes (`segment`, `blocks`). Facts about each block (`features`) are weighed by a fitted model (`choose`),
-//! together with what the host's other pages (`site`) and the feed entry say; the operator's selectors (`operator`)
-//! win over all of it. Lines that name themselves as furniture (`furniture`, `phrases`) leave what was chosen, and
-//! the rest is the text (`text`). Every block's fate is on the account.
+//! The page is parsed under guard (`html`), its metadata read (`metadata`), and its tree cut into text blocks that
+//! hang on boxes (`blocks`). Facts about each block are weighed by a fitted model (`choose`),
+//! together with what the host's other pages and the feed entry say (`evidence`); the operator's selectors (`judge`)
+//! win over all of it. Lines that name themselves as furniture (`furniture`) leave what was chosen, and
+//! the rest is the text. Every block's fate is on the account.
 
 #![expect(clippy::cast_precision_loss, reason = "counts of words and blocks on a page are far below 2^23")]
 
-mod amp;
 mod blocks;
-mod boxes;
 mod choose;
-mod context;
-mod dom;
-mod emitter;
-mod features;
-mod feed;
-mod fitting;
-mod flags;
+mod evidence;
 mod furniture;
-mod lexicon;
-mod links;
-mod measure;
+mod html;
+mod judge;
 mod metadata;
-mod model;
-mod operator;
-mod phrases;
-mod plain;
 mod reading;
 mod rules;
-mod scores;
-mod segment;
-mod sink;
-mod site;
-mod structured;
-mod tags;
-mod text;
-mod tokens;
-mod tree;
-mod trees;
-mod whitespace;
+mod words;
 
 use std::collections::HashMap;
 
-pub use self::amp::amp_canonical;
-pub use self::fitting::{FeatureGroup, Sample, feature_groups, samples};
+pub use self::choose::fitting::{FeatureGroup, Sample, feature_groups, samples};
+use self::evidence::entry;
+use self::judge::flags;
+pub use self::metadata::amp::amp_canonical;
 use self::reading::Reading;
 pub use self::rules::{ModelError, Rules, RulesError, SiteRules};
 use crate::model::{Article, BlockHash, EntryEvidence, Page, PageBody, QualityFlag};
@@ -85,7 +64,7 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
     };
     let mut flags = flags::judge(&reading);
     if let Some(entry) = evidence.entry
-        && let Some(content) = feed::stand_in(entry, page, &reading, &flags, rules)
+        && let Some(content) = entry::stand_in(entry, page, &reading, &flags, rules)
     {
         reading.replace_body(content, entry);
         flags = flags::judge(&reading);

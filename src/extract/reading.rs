@@ -2,22 +2,23 @@
 
 use jiff::Timestamp;
 
-use super::blocks::{Block, Document, Kind};
-use super::choose::{self, Choice, Fate};
-use super::context::{Context, Hints};
-use super::dom;
-use super::furniture::{self, Line};
-use super::lexicon::Traits;
-use super::metadata::{self, Metadata};
-use super::operator::Selected;
-use super::phrases::{Coverage, Furniture, Match, Section};
-use super::plain;
-use super::rules::Rules;
-use super::segment;
-use super::site;
-use super::structured;
-use super::text;
-use super::{Evidence, feed};
+use super::Evidence;
+use crate::extract::blocks::plain;
+use crate::extract::blocks::segment;
+use crate::extract::blocks::{Block, Document, Kind};
+use crate::extract::choose::context::{Context, Hints};
+use crate::extract::choose::{self, Choice, Fate};
+use crate::extract::evidence::entry;
+use crate::extract::evidence::host;
+use crate::extract::evidence::statements;
+use crate::extract::furniture::{self, Line};
+use crate::extract::html;
+use crate::extract::judge::operator::Selected;
+use crate::extract::judge::text;
+use crate::extract::metadata::{self, Metadata};
+use crate::extract::rules::Rules;
+use crate::extract::words::classes::Traits;
+use crate::extract::words::phrases::{Coverage, Furniture, Match, Section};
 use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Page, QualityFlag};
 
 /// Bytes of a block's text that its account holds.
@@ -31,7 +32,7 @@ pub(crate) struct Reading {
     /// Whether a guard ended the parse.
     pub(crate) partial: bool,
     /// Whether the page calls itself a running account, and whether it says that it is not free.
-    pub(crate) statements: structured::Statements,
+    pub(crate) statements: statements::Statements,
     /// Whether a wall's prompt stands where the text ends.
     pub(crate) has_wall: bool,
     /// Whether another page of the host has the same text under another headline.
@@ -44,24 +45,24 @@ pub(crate) struct Reading {
 impl Reading {
     /// Reads a web page, or the HTML inside a feed entry.
     pub(crate) fn of_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Self {
-        let dom::Parsed { mut tree, partial } = dom::parse(html);
+        let html::Parsed { mut tree, partial } = html::parse(html);
         let host = page.final_url.host_str().unwrap_or_default();
         let mut by_selectors = rules.site(host).map(|rules| Selected::new(&tree, rules));
         let mut metadata = metadata::read(&tree, page, evidence.entry);
-        let statements = structured::read(&tree);
+        let statements = statements::read(&tree);
         let mut removed = Vec::new();
         if let Some(selected) = &mut by_selectors {
             selected.overwrite(page.fetched_at, &mut metadata);
             removed = selected.remove_dropped(&mut tree);
         }
         let document = segment::segment(&tree, host);
-        let lead = evidence.entry.and_then(feed::lead);
-        let stated = evidence.entry.and_then(feed::stated_body);
+        let lead = evidence.entry.and_then(entry::lead);
+        let stated = evidence.entry.and_then(entry::stated_body);
         let own = Hints::new(&metadata, &statements);
         let hints = Hints { lead: lead.as_deref().or(own.lead), body: own.body.or(stated.as_deref()), ..own };
         let context = Context::new(&document, hints, &rules.phrases);
         let Choice { mut fates, is_anothers } = choose::choose(&context, &rules.models, evidence.site);
-        let block_hashes = site::block_hashes(&context, &fates);
+        let block_hashes = host::block_hashes(&context, &fates);
         let is_title = titles(&context);
         let operators_body = by_selectors.and_then(|selected| selected.body(&document));
         let matches = context.matches;
@@ -87,12 +88,12 @@ impl Reading {
             &rules.phrases,
         );
         let mut fates = vec![Fate { kept: true, rule: "body", probability: 0.8 }; document.blocks.len()];
-        let block_hashes = site::block_hashes(&context, &fates);
+        let block_hashes = host::block_hashes(&context, &fates);
         let is_title = titles(&context);
         let matches = context.matches;
         let has_wall = judge_lines(&document, &matches, &is_title, &mut fates, &mut metadata, page);
         metadata.language = metadata::language_of(metadata.language.as_deref(), plain);
-        let statements = structured::Statements::default();
+        let statements = statements::Statements::default();
         Self {
             document,
             fates,

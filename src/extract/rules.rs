@@ -2,11 +2,11 @@
 
 use scraper::Selector;
 
-use super::choose::Models;
-use super::phrases::Phrases;
+use crate::extract::choose::Models;
+use crate::extract::words::phrases::Phrases;
 
 /// The shipped word lists.
-const BOILERPLATE: &str = include_str!("../../config/boilerplate.toml");
+const BOILERPLATE: &str = include_str!("../../config/words/boilerplate.toml");
 /// The coefficients of the model that weighs the blocks of a page.
 const MODEL: &str = include_str!("../../config/model.toml");
 

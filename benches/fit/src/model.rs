@@ -110,7 +110,7 @@ const HEAD: &str = "\
 # The model that weighs the blocks of a page. The first stage: what each fact about a block adds to the log-odds that the
 # block belongs to the article. The second: trees of questions, a line a tree. `name<n` asks whether the group stands below
 # its nth step, from 1; `name/n<1` asks whether fact n of a set, from 0, does not hold. Behind a question stands what follows
-# a yes, then what follows a no; a number is added to the log-odds. `src/extract/features.rs` says what the groups mean.
+# a yes, then what follows a no; a number is added to the log-odds. `src/extract/choose/features.rs` says what the groups mean.
 # Written by benches/fit; docs/extraction.md says how.
 ";
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use html5ever::{Attribute, local_name};
 
-use super::super::tree::{Element, Node, NodeId, NodeRef, Tree};
-use super::openings;
+use super::authors::openings;
 use super::words::{self, Roles};
+use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
 
 /// Characters of running text kept to tell the language by.
 const SAMPLE_CHARS: usize = 1200;
@@ -16,7 +16,7 @@ const RUNNING_CHARS: usize = 80;
 /// Longest text of a byline or date.
 const SHORT_CHARS: usize = 240;
 /// Longest headline.
-pub(super) const HEADING_CHARS: usize = 600;
+pub(crate) const HEADING_CHARS: usize = 600;
 /// Nodes looked at for the text of one element.
 const MAX_TEXT_NODES: usize = 200;
 /// Most clues of one kind: a page that has more is a list.
@@ -24,36 +24,36 @@ const MAX_CLUES: usize = 200;
 
 /// What the walk found. Positions count the bytes of text before a place, so that nearness can be told.
 #[derive(Debug, Default)]
-pub(super) struct Clues<'a> {
+pub(crate) struct Clues<'a> {
     /// `<html lang>`.
-    pub(super) html_language: Option<&'a str>,
+    pub(crate) html_language: Option<&'a str>,
     /// `<meta>`: name or property in lower case, and content.
     metas: Vec<(String, &'a str)>,
     /// `<link rel=canonical>`.
-    pub(super) canonical: Option<&'a str>,
+    pub(crate) canonical: Option<&'a str>,
     /// `rel=license`: address.
-    pub(super) license: Option<&'a str>,
+    pub(crate) license: Option<&'a str>,
     /// `<title>`.
-    pub(super) title_element: String,
+    pub(crate) title_element: String,
     /// `<h1>` and what is marked as the headline, in order.
-    pub(super) headings: Vec<Heading<'a>>,
+    pub(crate) headings: Vec<Heading<'a>>,
     /// `<h2>` to `<h4>`, in order: the headline where `<h1>` holds the site's name.
-    pub(super) lesser_headings: Vec<Heading<'a>>,
+    pub(crate) lesser_headings: Vec<Heading<'a>>,
     /// What the page's feeds are called: the site's name and more.
-    pub(super) feed_titles: Vec<&'a str>,
+    pub(crate) feed_titles: Vec<&'a str>,
     /// JSON-LD scripts.
-    pub(super) linked_data: Vec<&'a str>,
+    pub(crate) linked_data: Vec<&'a str>,
     /// What may name the authors.
-    pub(super) bylines: Vec<Byline>,
+    pub(crate) bylines: Vec<Byline>,
     /// What may say when.
-    pub(super) dates: Vec<DateClue<'a>>,
+    pub(crate) dates: Vec<DateClue<'a>>,
     /// The beginning of the running text.
-    pub(super) sample: String,
+    pub(crate) sample: String,
 }
 
 /// Where on the page something stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Where the article may be.
     #[default]
     Open,
@@ -65,25 +65,25 @@ pub(super) enum Place {
 
 /// A headline.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Heading<'a> {
-    pub(super) text: String,
+pub(crate) struct Heading<'a> {
+    pub(crate) text: String,
     /// The texts of the elements inside it, where there are several: kicker, headline, subtitle.
-    pub(super) pieces: Vec<String>,
+    pub(crate) pieces: Vec<String>,
     /// The part that an element inside it calls the headline.
-    pub(super) core: Option<String>,
+    pub(crate) core: Option<String>,
     /// Its class speaks of an article's headline.
-    pub(super) of_article: bool,
+    pub(crate) of_article: bool,
     /// Its class speaks of the site's name.
-    pub(super) of_site: bool,
+    pub(crate) of_site: bool,
     /// Where its first link leads.
-    pub(super) link: Option<&'a str>,
-    pub(super) at: usize,
-    pub(super) place: Place,
+    pub(crate) link: Option<&'a str>,
+    pub(crate) at: usize,
+    pub(crate) place: Place,
 }
 
 /// How plainly an element says that it names an author, plainest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum BylineKind {
+pub(crate) enum BylineKind {
     Marked,
     Class,
     Text,
@@ -93,16 +93,16 @@ pub(super) enum BylineKind {
 
 /// What may name the authors. Pieces of text from different elements stand on lines of their own.
 #[derive(Debug)]
-pub(super) struct Byline {
-    pub(super) kind: BylineKind,
-    pub(super) text: String,
-    pub(super) at: usize,
-    pub(super) place: Place,
+pub(crate) struct Byline {
+    pub(crate) kind: BylineKind,
+    pub(crate) text: String,
+    pub(crate) at: usize,
+    pub(crate) place: Place,
 }
 
 /// How plainly an element says that it is a date, plainest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum DateKind {
+pub(crate) enum DateKind {
     Marked,
     Time,
     Class,
@@ -111,19 +111,19 @@ pub(super) enum DateKind {
 
 /// What may say when.
 #[derive(Debug)]
-pub(super) struct DateClue<'a> {
-    pub(super) kind: DateKind,
+pub(crate) struct DateClue<'a> {
+    pub(crate) kind: DateKind,
     /// Whether it speaks of a change.
-    pub(super) modified: bool,
+    pub(crate) modified: bool,
     /// `datetime` or `content`.
-    pub(super) value: Option<&'a str>,
-    pub(super) text: String,
-    pub(super) at: usize,
-    pub(super) place: Place,
+    pub(crate) value: Option<&'a str>,
+    pub(crate) text: String,
+    pub(crate) at: usize,
+    pub(crate) place: Place,
 }
 
 impl<'a> Clues<'a> {
-    pub(super) fn collect(tree: &'a Tree) -> Self {
+    pub(crate) fn collect(tree: &'a Tree) -> Self {
         let mut walk =
             Walk { clues: Self::default(), at: 0, label: "", regions: Vec::new(), known: HashMap::default() };
         let mut node = tree.root();
@@ -148,17 +148,17 @@ impl<'a> Clues<'a> {
     }
 
     /// The content of the first meta element that is not empty, by the order of `names`.
-    pub(super) fn meta(&self, names: &[&str]) -> Option<&'a str> {
+    pub(crate) fn meta(&self, names: &[&str]) -> Option<&'a str> {
         names.iter().find_map(|name| self.meta_all(name).next())
     }
 
     /// The contents of the meta elements whose names `is_meant` picks.
-    pub(super) fn metas_where(&self, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn metas_where(&self, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
         self.metas.iter().filter(move |(name, _)| is_meant(name)).map(|(_, content)| *content)
     }
 
     /// The contents of every meta element called `name`.
-    pub(super) fn meta_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn meta_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.metas.iter().filter(move |(key, _)| key == name).map(|(_, content)| *content)
     }
 }

@@ -34,7 +34,7 @@ const WRITTEN_OTHERWISE: &[&str] = &[
 ];
 
 /// `en_us` as `en-US`; `None` for what is no language tag.
-pub(super) fn normalise(tag: &str) -> Option<String> {
+pub(crate) fn normalise(tag: &str) -> Option<String> {
     let tag = tag.trim().split([',', ';', ' ']).next()?.replace('_', "-");
     let mut parts = tag.split('-');
     let primary = parts.next()?.to_ascii_lowercase();

@@ -25,36 +25,27 @@
 //! - The language is that of the text (see `language`).
 //! - A page's own description and image are best in OpenGraph, before JSON-LD.
 
-mod authors;
-mod byline;
-mod byline_words;
+pub(crate) mod amp;
+pub(crate) mod authors;
 mod clues;
-mod date;
-mod date_text;
-mod date_words;
-mod dates;
-mod json;
-mod json_ld;
+pub(crate) mod dates;
 mod language;
-mod names;
-mod openings;
 mod title;
-mod title_parts;
-mod words;
+pub(crate) mod words;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use url::Url;
 
-pub(crate) use byline::authors_of_byline;
-pub(crate) use date_text::date_of_text;
+pub(crate) use authors::byline::authors_of_byline;
+pub(crate) use dates::visible::date_of_text;
 pub(crate) use language::language_of;
 
 use clues::{Clues, Heading, Place};
-use date_text::NumericOrder;
-use json_ld::LinkedData;
+use dates::visible::NumericOrder;
 
-use super::tree::Tree;
+use crate::extract::evidence::json_ld::{self, LinkedData};
+use crate::extract::html::tree::Tree;
 use crate::model::{EntryEvidence, Page};
 
 /// Most keywords of one article.
@@ -261,7 +252,7 @@ impl<'a> Reader<'a> {
             .into_iter()
             .chain(self.linked.site_name.as_deref())
             .chain(self.clues.meta(&["application-name"]))
-            .chain(feeds.filter_map(|title| title_parts::site_of_feed_title(title)))
+            .chain(feeds.filter_map(|title| title::parts::site_of_feed_title(title)))
             .chain([host])
             .chain(host_name.copied())
             .filter(|name| !name.is_empty())

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
-use super::super::measure::letters;
+use crate::extract::blocks::measure::letters;
 
 /// More is no name, headline or description.
 const MAX_MARKUP_BYTES: usize = 4000;
@@ -12,40 +12,40 @@ const MAX_MARKUP_BYTES: usize = 4000;
 /// What an element's attributes say it is.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent observations, each read on its own")]
-pub(super) struct Roles {
+pub(crate) struct Roles {
     /// `itemprop=headline`.
-    pub(super) headline: bool,
+    pub(crate) headline: bool,
     /// `rel=author`, `itemprop=author`.
-    pub(super) marked_author: bool,
+    pub(crate) marked_author: bool,
     /// A class such as `byline`.
-    pub(super) author: bool,
+    pub(crate) author: bool,
     /// A box about the author: the name may stand there among other things.
-    pub(super) portrait: bool,
+    pub(crate) portrait: bool,
     /// `itemprop=datePublished`.
-    pub(super) marked_date: bool,
+    pub(crate) marked_date: bool,
     /// `itemprop=dateModified`.
-    pub(super) marked_modified: bool,
+    pub(crate) marked_modified: bool,
     /// A class such as `post-date`.
-    pub(super) date: bool,
+    pub(crate) date: bool,
     /// A class such as `updated`.
-    pub(super) modified: bool,
+    pub(crate) modified: bool,
     /// Menus, boxes with other articles.
-    pub(super) furniture: bool,
+    pub(crate) furniture: bool,
     /// What readers wrote.
-    pub(super) comments: bool,
+    pub(crate) comments: bool,
     /// `rel=license`.
-    pub(super) license: bool,
+    pub(crate) license: bool,
 }
 
 impl Roles {
-    pub(super) fn read_relation(&mut self, value: &str) {
+    pub(crate) fn read_relation(&mut self, value: &str) {
         for relation in value.split_ascii_whitespace() {
             self.marked_author |= relation.eq_ignore_ascii_case("author");
             self.license |= relation.eq_ignore_ascii_case("license");
         }
     }
 
-    pub(super) fn read_item_property(&mut self, value: &str) {
+    pub(crate) fn read_item_property(&mut self, value: &str) {
         for property in value.split_ascii_whitespace() {
             match property {
                 "headline" => self.headline = true,
@@ -60,14 +60,14 @@ impl Roles {
     }
 
     /// What class names and ids say by their words: `post-authorName` says author, `update-box` does not say date.
-    pub(super) fn of_class(value: &str) -> Self {
+    pub(crate) fn of_class(value: &str) -> Self {
         let mut roles = Self::default();
         roles.read_class(value);
         roles
     }
 
     /// Adds what `other` says, which is of a class.
-    pub(super) fn insert_class(&mut self, other: Self) {
+    pub(crate) fn insert_class(&mut self, other: Self) {
         self.author |= other.author;
         self.portrait |= other.portrait;
         self.date |= other.date;
@@ -129,7 +129,7 @@ fn class_words(class: &str) -> impl Iterator<Item = String> {
 }
 
 /// Whether the class of an element inside a heading says that the headline proper stands there.
-pub(super) fn names_headline_inside(class: &str) -> bool {
+pub(crate) fn names_headline_inside(class: &str) -> bool {
     let mut found = false;
     for word in class_words(class) {
         match word.as_str() {
@@ -144,7 +144,7 @@ pub(super) fn names_headline_inside(class: &str) -> bool {
 }
 
 /// Whether a class says that a heading is an article's: `entry-title`, `article__headline`.
-pub(super) fn names_article_title(class: &str) -> bool {
+pub(crate) fn names_article_title(class: &str) -> bool {
     let (mut article, mut title) = (false, false);
     for word in class_words(class) {
         article |=
@@ -155,7 +155,7 @@ pub(super) fn names_article_title(class: &str) -> bool {
 }
 
 /// Whether a class says that a heading is the site's name: `site-title`, `logo`.
-pub(super) fn names_site_title(class: &str) -> bool {
+pub(crate) fn names_site_title(class: &str) -> bool {
     class_words(class).any(|word| {
         matches!(
             word.as_str(),
@@ -165,7 +165,7 @@ pub(super) fn names_site_title(class: &str) -> bool {
 }
 
 /// Whether an address is that of an author's page: `/author/ada-lind`, `/autoren/lind`.
-pub(super) fn leads_to_author(address: &str) -> bool {
+pub(crate) fn leads_to_author(address: &str) -> bool {
     const FOLDERS: &[&str] = &[
         "author",
         "authors",
@@ -210,7 +210,7 @@ pub(super) fn leads_to_author(address: &str) -> bool {
 }
 
 /// `text` without `prefix`, which is in lower case.
-pub(super) fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+pub(crate) fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let mut rest = text.chars();
     for expected in prefix.chars() {
         if first_lower(rest.next()?) != Some(expected) {
@@ -221,12 +221,12 @@ pub(super) fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Opt
 }
 
 /// The first character that `c` has in lower case. The tables behind `to_lowercase` are slow.
-pub(super) fn first_lower(c: char) -> Option<char> {
+pub(crate) fn first_lower(c: char) -> Option<char> {
     if c.is_ascii() { Some(c.to_ascii_lowercase()) } else { c.to_lowercase().next() }
 }
 
 /// Whether a short text may be a date: cheap, as it is asked of every text on the page.
-pub(super) fn may_hold_date(text: &str) -> bool {
+pub(crate) fn may_hold_date(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let has_foreign_digits =
         || !text.is_ascii() && text.contains(|c| matches!(c, '٠'..='٩' | '۰'..='۹' | '０'..='９'));
@@ -234,7 +234,7 @@ pub(super) fn may_hold_date(text: &str) -> bool {
 }
 
 /// Whether a date's own words say that it is the date of a change.
-pub(super) fn speaks_of_change(text: &str) -> bool {
+pub(crate) fn speaks_of_change(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "updated",
         "update",
@@ -265,7 +265,7 @@ pub(super) fn speaks_of_change(text: &str) -> bool {
 }
 
 /// Whether a date's own words say that it is the date of the publication.
-pub(super) fn speaks_of_publication(text: &str) -> bool {
+pub(crate) fn speaks_of_publication(text: &str) -> bool {
     const WORDS: &[&str] = &[
         "published",
         "posted on",
@@ -297,7 +297,7 @@ pub(super) fn speaks_of_publication(text: &str) -> bool {
 }
 
 /// `text` with its white space folded to single spaces and without invisible characters.
-pub(super) fn fold_space(text: &str) -> String {
+pub(crate) fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if word.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -322,17 +322,17 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// Letters and digits of `text` in lower case: what two spellings of one headline share.
-pub(super) fn key(text: &str) -> String {
+pub(crate) fn key(text: &str) -> String {
     letters(text)
 }
 
 /// The beginning of `text`, at most so many characters.
-pub(super) fn first_chars(text: &str, count: usize) -> &str {
+pub(crate) fn first_chars(text: &str, count: usize) -> &str {
     text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
 }
 
 /// `text` as readers see it: entities and markup inside it resolved, white space folded.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut text = fold_space(text);
     // Twice, as templates escape what was escaped already.
     for _ in 0..2 {
@@ -345,7 +345,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// `text` with entities resolved that were escaped once too often; signs that look like markup are text.
-pub(super) fn without_entities(text: &str) -> String {
+pub(crate) fn without_entities(text: &str) -> String {
     if text.contains('&') && text.contains(';') {
         return fold_space(&text_of_markup(&text.replace('<', "&lt;")));
     }

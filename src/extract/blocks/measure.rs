@@ -1,0 +1,199 @@
+//! What can be counted in a block's text without knowing its language.
+
+use crate::extract::evidence::host::TextHash;
+
+/// Counts over one block.
+#[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Measure {
+    /// Words; in scripts without spaces every character counts a little over half a word.
+    pub(crate) words: f32,
+    /// Words as records count them: every character of a script without spaces is one.
+    pub(crate) count: u32,
+    /// Share of the text inside links.
+    pub(crate) link_share: f32,
+    /// Share of the text in bold.
+    pub(crate) strong_share: f32,
+    /// Links that begin inside.
+    pub(crate) links: u32,
+    /// Ends of sentences followed by white space or the end.
+    pub(crate) sentences: u32,
+    /// Commas and their kin, half stops included.
+    pub(crate) commas: u32,
+    pub(crate) digit_share: f32,
+    /// Words that begin with a capital, as a share of all.
+    pub(crate) capital_share: f32,
+    /// The separators of menus and widget lines.
+    pub(crate) separators: u32,
+    /// Whether it ends the way a sentence ends.
+    pub(crate) ends_sentence: bool,
+    pub(crate) ends_colon: bool,
+    pub(crate) ends_question: bool,
+    pub(crate) has_ellipsis_end: bool,
+    /// The kind of the first character: see [`edge`].
+    pub(crate) opening: u8,
+    /// The kind of the last.
+    pub(crate) closing: u8,
+    /// Signs that prose seldom has, as bits: copyright, at, web address, currency, vertical bar, arrow or bullet.
+    pub(crate) signs: u8,
+    /// Whether most letters are capitals.
+    pub(crate) is_shouted: bool,
+}
+
+/// The kind of a character at the edge of a block.
+fn edge(c: char) -> u8 {
+    match c {
+        c if c.is_numeric() => 2,
+        c if c.is_uppercase() => 0,
+        c if c.is_lowercase() => 1,
+        '"' | '“' | '„' | '«' | '\'' | '‘' | '”' | '»' | '’' | '「' | '『' => 3,
+        '(' | ')' | '[' | ']' | '{' | '}' | '（' | '）' | '【' | '】' => 4,
+        '-' | '–' | '—' | '*' | '•' | '·' | '−' => 5,
+        '.' | '!' | '?' | '…' | '。' | '！' | '？' => 6,
+        ':' | '：' | ',' | ';' => 7,
+        c if c.is_alphabetic() => 8,
+        _ => 9,
+    }
+}
+
+/// How many kinds of edge there are.
+pub(crate) const EDGES: usize = 10;
+
+/// Whether `c` belongs to a script that writes no spaces between words.
+pub(crate) fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{e00}'..='\u{e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2ffff}')
+}
+
+/// `char::is_alphanumeric` beyond ASCII, without its tables where they are not needed.
+fn is_letter(c: char) -> bool {
+    match c {
+        'Α'..='ώ' | 'А'..='ё' | '\u{620}'..='\u{64a}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => {
+            true
+        }
+        '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' => false,
+        c => c.is_alphanumeric(),
+    }
+}
+
+/// Letters and digits only, in lower case: what is left when markup, quotes and spaces have been treated differently.
+pub(crate) fn letters(text: &str) -> String {
+    let mut letters = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => letters.push(c.to_ascii_lowercase()),
+            // As in `is_letter`: no tables where they are not needed.
+            'а'..='я' | 'α'..='ω' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => letters.push(c),
+            c if !c.is_ascii() && c.is_alphanumeric() => letters.extend(c.to_lowercase()),
+            _ => {}
+        }
+    }
+    letters
+}
+
+/// `char::is_uppercase` likewise.
+fn is_capital(c: char) -> bool {
+    match c {
+        'а'..='ё' | 'α'..='ώ' | '\u{600}'..='\u{6ff}' | '\u{2e80}'..='\u{d7ff}' => false,
+        c => c.is_uppercase(),
+    }
+}
+
+/// Counts over `text`, of whose bytes so many stand in links and in bold, and its [hash](crate::extract::evidence::host::hash_text).
+///
+/// Each step of the hash waits for the one before: beside the counting, in one pass, it costs next to nothing.
+pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links: u32) -> (Measure, u64) {
+    let mut hash = TextHash::default();
+    let mut words = 0_u32;
+    let mut unspaced = 0_u32;
+    let mut capitals = 0_u32;
+    let mut digits = 0_u32;
+    let mut letters = 0_u32;
+    let mut upper = 0_u32;
+    let mut counts = Measure { links, ..Measure::default() };
+    let mut in_word = false;
+    let mut ended = false;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        hash.add(c);
+        if c.is_ascii_lowercase() {
+            ended = false;
+            letters += 1;
+            words += u32::from(!in_word);
+            in_word = true;
+            // The rest of the word, for which nothing else changes.
+            let rest = chars.as_str();
+            let end = rest.bytes().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(rest.len());
+            for byte in rest[..end].bytes() {
+                letters += 1;
+                hash.add(char::from(byte));
+            }
+            chars = rest[end..].chars();
+            continue;
+        }
+        if c == ' ' || c == '\n' || c == '\t' {
+            counts.sentences += u32::from(ended);
+            ended = false;
+            in_word = false;
+            continue;
+        }
+        if c.is_ascii_alphanumeric() || (!c.is_ascii() && is_letter(c)) {
+            ended = false;
+            letters += 1;
+            digits += u32::from(c.is_ascii_digit());
+            let is_upper = c.is_ascii_uppercase() || (!c.is_ascii() && is_capital(c));
+            upper += u32::from(is_upper);
+            if is_unspaced(c) {
+                unspaced += 1;
+                in_word = false;
+            } else if !in_word {
+                in_word = true;
+                words += 1;
+                capitals += u32::from(is_upper);
+            }
+            continue;
+        }
+        match c {
+            '.' | '!' | '?' | '…' | '؟' | '۔' => ended = true,
+            '。' | '！' | '？' => counts.sentences += 1,
+            ',' | ';' | '，' | '、' | '；' | '،' | '؛' => counts.commas += 1,
+            '|' | '»' | '›' | '•' | '·' | '/' | '>' => {
+                counts.separators += 1;
+                counts.signs |= if c == '|' {
+                    16
+                } else if c == '/' {
+                    0
+                } else {
+                    32
+                };
+            }
+            '©' | '®' => counts.signs |= 1,
+            '@' => counts.signs |= 2,
+            '€' | '$' | '£' | '¥' => counts.signs |= 8,
+            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' =>
+            {
+                counts.signs |= 32;
+            }
+            _ => {}
+        }
+    }
+    counts.sentences += u32::from(ended);
+    counts.count = words + unspaced;
+    counts.words = words as f32 + unspaced as f32 * 0.6;
+    let share = |part: usize, all: usize| if all == 0 { 0.0 } else { (part as f32 / all as f32).min(1.0) };
+    counts.link_share = share(link_bytes, text.len());
+    counts.strong_share = share(strong_bytes, text.len());
+    counts.digit_share = share(digits as usize, letters as usize);
+    counts.capital_share = share(capitals as usize, words as usize);
+    let tail = text.trim_end_matches(['"', '”', '’', '»', '\'', ')', '“', '」', '』', '）', ']', ' ']);
+    if text.as_bytes().windows(4).any(|four| four == b"www." || four == b"http") {
+        counts.signs |= 4;
+    }
+    counts.is_shouted = letters > 3 && upper * 2 > letters;
+    counts.opening = text.chars().next().map_or(9, edge);
+    counts.closing = text.chars().next_back().map_or(9, edge);
+    counts.ends_sentence = tail.ends_with(['.', '!', '?', '…', '。', '！', '？', '؟', '۔', ';']);
+    counts.ends_question = tail.ends_with(['?', '？', '؟']);
+    counts.ends_colon = tail.ends_with([':', '：']);
+    counts.has_ellipsis_end = tail.ends_with("...") || tail.ends_with('…');
+    (counts, hash.finish())
+}

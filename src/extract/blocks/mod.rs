@@ -1,0 +1,108 @@
+//! A page, or plain text, as a row of text blocks.
+//!
+//! A block is what a reader sees as one piece: a paragraph, a heading, an item, a row of a table, a line of verse. It
+//! hangs on the innermost block-level element around it; those elements form a tree of their own, the containers.
+
+pub(crate) mod links;
+pub(crate) mod measure;
+pub(crate) mod plain;
+pub(crate) mod segment;
+mod whitespace;
+
+use html5ever::LocalName;
+
+use crate::extract::html::tree::NodeId;
+use crate::extract::words::classes::Traits;
+use links::Targets;
+use measure::Measure;
+
+/// What a block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Paragraph,
+    /// With its level, 1 to 6.
+    Heading(u8),
+    ListItem,
+    Quote,
+    /// Cells are separated by tabs.
+    TableRow,
+    /// White space counts.
+    Preformatted,
+}
+
+/// One piece of text.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    /// Index of the container it hangs on.
+    pub(crate) container: usize,
+    pub(crate) kind: Kind,
+    /// Where its text stands in [`Document::text`].
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Whether a single line break, not a block boundary, parts it from the block before.
+    pub(crate) continues: bool,
+    /// Traits of the inline elements that span nearly all of it.
+    pub(crate) inline: Traits,
+    /// Where its links lead.
+    pub(crate) targets: Targets,
+    /// What stands between the block before and this one.
+    pub(crate) gap: Gap,
+    /// Whether an attribute or an inline style keeps it from the reader's eyes.
+    pub(crate) is_hidden: bool,
+    pub(crate) measure: Measure,
+    /// Hash of its letters, case and the digits' values left out.
+    pub(crate) text_hash: u64,
+}
+
+/// Things without text that stand between two blocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gap {
+    pub(crate) images: u16,
+    /// Players, frames and other embedded documents.
+    pub(crate) players: u16,
+    /// Fields and buttons of a form.
+    pub(crate) fields: u16,
+}
+
+/// A block-level element.
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
+    pub(crate) node: NodeId,
+    /// Index of the container around it; the root is its own parent.
+    pub(crate) parent: usize,
+    pub(crate) depth: u16,
+    pub(crate) tag: LocalName,
+    /// The traits it has by itself.
+    pub(crate) traits: Traits,
+    /// Hash of the names on the way from the root, digits left out.
+    pub(crate) path: u64,
+    /// Number of that path among the page's, from 0.
+    pub(crate) kin: usize,
+    /// The blocks under it are `first..end`.
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+}
+
+/// A page as blocks and containers, both in document order.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    pub(crate) text: String,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) containers: Vec<Container>,
+}
+
+impl Document {
+    /// How many different paths the containers have.
+    pub(crate) fn kin_count(&self) -> usize {
+        self.containers.iter().map(|container| container.kin + 1).max().unwrap_or(1)
+    }
+
+    /// The number of the path that a block hangs on.
+    pub(crate) fn kin_of(&self, block: &Block) -> usize {
+        self.containers[block.container].kin
+    }
+
+    pub(crate) fn text_of(&self, block: &Block) -> &str {
+        &self.text[block.start..block.end]
+    }
+}

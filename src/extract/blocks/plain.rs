@@ -1,0 +1,66 @@
+//! Plain lines as a document: one block a line.
+
+use html5ever::local_name;
+
+use super::links::Targets;
+use super::measure::measure;
+use super::whitespace::is_invisible;
+use super::{Block, Container, Document, Gap, Kind};
+use crate::extract::html::tree::ROOT;
+use crate::extract::words::classes::Traits;
+
+/// Cuts plain text into blocks.
+pub(crate) fn segment(plain: &str) -> Document {
+    let mut document = Document::default();
+    let mut after_blank = true;
+    for line in plain.lines() {
+        let start = document.text.len();
+        for word in line.split_whitespace() {
+            if document.text.len() > start {
+                document.text.push(' ');
+            }
+            document.text.extend(word.chars().filter(|&c| !is_invisible(c)));
+        }
+        let end = document.text.len();
+        if end == start {
+            after_blank = true;
+            continue;
+        }
+        let (measure, text_hash) = measure(&document.text[start..end], 0, 0, 0);
+        document.blocks.push(Block {
+            container: 0,
+            kind: Kind::Paragraph,
+            start,
+            end,
+            continues: !after_blank,
+            inline: Traits::NONE,
+            targets: Targets::default(),
+            gap: Gap::default(),
+            is_hidden: false,
+            measure,
+            text_hash,
+        });
+        after_blank = false;
+    }
+    document.containers.push(Container {
+        node: ROOT,
+        parent: 0,
+        depth: 0,
+        tag: local_name!("body"),
+        traits: Traits::NONE,
+        path: 0,
+        kin: 0,
+        first: 0,
+        end: document.blocks.len(),
+    });
+    document
+}
+
+/// The headline of plain text: a first line that is no sentence and stands above something.
+pub(crate) fn headline(document: &Document) -> Option<String> {
+    let [first, second, ..] = &document.blocks[..] else { return None };
+    let is_headline = first.measure.words <= 30.0
+        && !first.measure.ends_sentence
+        && first.measure.words < second.measure.words.max(20.0);
+    is_headline.then(|| document.text_of(first).to_owned())
+}

@@ -1,0 +1,407 @@
+//! Tables over a page that the features are read from, each made in one pass.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use html5ever::local_name;
+
+use crate::extract::blocks::measure::letters;
+use crate::extract::blocks::{Block, Document, Kind};
+use crate::extract::evidence::host::Hashed;
+use crate::extract::evidence::statements::Statements;
+use crate::extract::metadata::Metadata;
+use crate::extract::words::classes::Traits;
+use crate::extract::words::phrases::{Match, Phrases, first_two_letters, fold};
+
+/// What is known of a page before any block is scored.
+pub(crate) struct Context<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) matches: Vec<Option<Match>>,
+    /// Traits of the boxes around a container, itself included, that hold less than two fifths of the page's words.
+    pub(crate) small_box_traits: Vec<Traits>,
+    pub(crate) all_traits: Vec<Traits>,
+    /// The block that is the headline.
+    pub(crate) title_at: Option<usize>,
+    title: Option<String>,
+    title_likeness: Vec<u8>,
+    entry_lead: Option<String>,
+    lead_opening: Option<[char; 2]>,
+    /// Running sums over the blocks.
+    words: Vec<f32>,
+    link_words: Vec<f32>,
+    prose: Vec<f32>,
+    tags: Vec<u8>,
+    /// How many blocks hang on boxes of a path.
+    paths: Vec<usize>,
+    /// How often a text stands on the page.
+    texts: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+    /// Boxes of a path.
+    twins: Vec<usize>,
+    /// The longest run of sibling blocks on one path, by path.
+    runs: Vec<usize>,
+    /// The path on which most of the running text hangs, and the box that holds most of it.
+    pub(crate) main_kin: usize,
+    pub(crate) main_parent_kin: usize,
+    main: usize,
+    relations: Vec<usize>,
+    /// Running sums of what stands between the blocks.
+    media: Vec<u32>,
+    fields: Vec<u32>,
+    /// How many `article` elements the page has.
+    pub(crate) article_tags: usize,
+    /// The body that the page states in its metadata, letters and digits only.
+    stated_body: Option<String>,
+}
+
+/// What others say about the article: the page's metadata, the feed entry.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hints<'a> {
+    pub(crate) title: Option<&'a str>,
+    /// How the article or its summary starts.
+    pub(crate) lead: Option<&'a str>,
+    /// The whole body, as stated elsewhere.
+    pub(crate) body: Option<&'a str>,
+}
+
+impl<'a> Hints<'a> {
+    /// What the page says of itself.
+    pub(crate) fn new(metadata: &'a Metadata, statements: &'a Statements) -> Self {
+        Self {
+            title: metadata.title.as_deref(),
+            lead: metadata.description.as_deref(),
+            body: statements.body.as_deref(),
+        }
+    }
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(document: &'a Document, hints: Hints<'_>, phrases: &Phrases) -> Self {
+        let blocks = &document.blocks;
+        let title = hints.title.map(fold).filter(|title| !title.is_empty());
+        let matches: Vec<Option<Match>> =
+            blocks.iter().map(|block| phrases.find(document.text_of(block), block.measure.words)).collect();
+        let sums = |value: &dyn Fn(usize) -> f32| {
+            let mut sums = Vec::with_capacity(blocks.len() + 1);
+            let mut sum = 0.0;
+            sums.push(sum);
+            for at in 0..blocks.len() {
+                sum += value(at);
+                sums.push(sum);
+            }
+            sums
+        };
+        let words = sums(&|at| blocks[at].measure.words);
+        let link_words = sums(&|at| blocks[at].measure.words * blocks[at].measure.link_share);
+        let prose = sums(&|at| {
+            let measure = &blocks[at].measure;
+            let is_prose = measure.words >= 12.0
+                && measure.link_share < 0.4
+                && (measure.ends_sentence || measure.sentences > 0 || measure.words > 30.0);
+            if is_prose { measure.words } else { 0.0 }
+        });
+        let kin_count = document.kin_count();
+        let mut paths = vec![0; kin_count];
+        let mut texts: HashMap<u64, usize, BuildHasherDefault<Hashed>> = HashMap::default();
+        for block in blocks {
+            paths[document.kin_of(block)] += 1;
+            *texts.entry(block.text_hash).or_default() += 1;
+        }
+        let entry_lead = hints
+            .lead
+            .map(|lead| fold(&lead.chars().take(80).collect::<String>()))
+            .filter(|lead| lead.len() > 20);
+        let mut context = Self {
+            document,
+            matches,
+            small_box_traits: Vec::new(),
+            all_traits: Vec::new(),
+            title_at: None,
+            title_likeness: title_likeness(document, title.as_deref()),
+            title,
+            lead_opening: entry_lead.as_deref().and_then(first_two_letters),
+            entry_lead,
+            words,
+            link_words,
+            prose,
+            tags: document.containers.iter().map(|container| tag_index(&container.tag)).collect(),
+            paths,
+            texts,
+            twins: vec![0; kin_count],
+            runs: vec![0; kin_count],
+            main_kin: 0,
+            main_parent_kin: 0,
+            main: 0,
+            relations: Vec::new(),
+            media: Vec::with_capacity(blocks.len() + 1),
+            fields: Vec::with_capacity(blocks.len() + 1),
+            article_tags: document
+                .containers
+                .iter()
+                .filter(|container| container.tag == local_name!("article"))
+                .count(),
+            stated_body: hints.body.map(letters).filter(|body| body.len() > 100),
+        };
+        context.inherit_traits();
+        context.find_title();
+        context.count_gaps();
+        context.count_twins();
+        context.find_main();
+        context
+    }
+
+    fn inherit_traits(&mut self) {
+        const SMALL: f32 = 0.4;
+        for (at, container) in self.document.containers.iter().enumerate() {
+            let mut small = if self.share(at) < SMALL { container.traits } else { Traits::NONE };
+            let mut all = container.traits;
+            if at > 0 {
+                small.insert(self.small_box_traits[container.parent]);
+                all.insert(self.all_traits[container.parent]);
+            }
+            self.small_box_traits.push(small);
+            self.all_traits.push(all);
+        }
+    }
+
+    /// The heading that says the title, else the first that is an `h1`.
+    fn find_title(&mut self) {
+        let blocks = &self.document.blocks;
+        let headings =
+            || blocks.iter().enumerate().filter(|(_, block)| matches!(block.kind, Kind::Heading(_)));
+        let says_title = |at: usize| self.title_likeness(at) == 2;
+        self.title_at = headings()
+            .find(|(at, _)| says_title(*at))
+            .or_else(|| headings().find(|(_, block)| block.kind == Kind::Heading(1)))
+            .map(|(at, _)| at)
+            .or_else(|| (0..blocks.len()).find(|&at| says_title(at)));
+    }
+
+    fn count_gaps(&mut self) {
+        let (mut media, mut fields) = (0, 0);
+        for block in &self.document.blocks {
+            self.media.push(media);
+            self.fields.push(fields);
+            media += u32::from(block.gap.images) + u32::from(block.gap.players);
+            fields += u32::from(block.gap.fields);
+        }
+        self.media.push(media);
+        self.fields.push(fields);
+    }
+
+    fn count_twins(&mut self) {
+        for container in &self.document.containers {
+            self.twins[container.kin] += 1;
+        }
+        let (mut before, mut run) = (usize::MAX, 0);
+        for block in &self.document.blocks {
+            let kin = self.document.kin_of(block);
+            run = if kin == before { run + 1 } else { 1 };
+            before = kin;
+            self.runs[kin] = run.max(self.runs[kin]);
+        }
+    }
+
+    /// The box whose own paragraphs hold the most running text is where the body most likely is.
+    fn find_main(&mut self) {
+        let document = self.document;
+        let mut by_kin = vec![0.0; document.kin_count()];
+        let mut by_parent = vec![0.0; document.containers.len()];
+        for (at, block) in document.blocks.iter().enumerate() {
+            let container = &document.containers[block.container];
+            by_kin[container.kin] += self.prose_at(at);
+            by_parent[container.parent] += self.prose_at(at);
+        }
+        let mut best = (0.0, 0);
+        for (at, prose) in by_parent.iter().enumerate() {
+            if *prose > best.0 {
+                best = (*prose, at);
+            }
+        }
+        self.main = best.1;
+        self.main_parent_kin = document.containers[self.main].kin;
+        let mut best = 0.0;
+        for block in &document.blocks {
+            let kin = document.kin_of(block);
+            if by_kin[kin] > best {
+                best = by_kin[kin];
+                self.main_kin = kin;
+            }
+        }
+        // How far up from the main box the two ways meet, for every box outside it; how far down, for those inside.
+        let mut ups = vec![None; document.containers.len()];
+        let mut at = self.main;
+        for up in 0.. {
+            ups[at] = Some(up);
+            if at == 0 {
+                break;
+            }
+            at = document.containers[at].parent;
+        }
+        let main = &document.containers[self.main];
+        let mut meets = vec![(0_usize, 0_usize); document.containers.len()];
+        for at in 0..document.containers.len() {
+            let container = &document.containers[at];
+            meets[at] = match ups[at] {
+                Some(up) => (up, 0),
+                None => (meets[container.parent].0, meets[container.parent].1 + 1),
+            };
+            let (up, down) = meets[at];
+            let relation = if up == 0 {
+                down.min(4)
+            } else if container.first < main.first {
+                4 + up.min(5)
+            } else {
+                10 + up.min(5)
+            };
+            self.relations.push(relation);
+        }
+    }
+
+    /// Where a box stands towards the main one: 0 to 4 so far inside; 5 to 9 so far outside and before, 11 to 15 after.
+    pub(crate) fn main_relation(&self, container: usize) -> usize {
+        self.relations[container]
+    }
+
+    /// How many boxes of the page have the path of this one.
+    pub(crate) fn twins(&self, container: usize) -> usize {
+        self.twins[self.document.containers[container].kin]
+    }
+
+    pub(crate) fn path_run(&self, container: usize) -> usize {
+        self.runs[self.document.containers[container].kin]
+    }
+
+    /// Pictures and players, and form fields, for each block inside `container`.
+    pub(crate) fn gap_density(&self, container: usize) -> (f32, f32) {
+        let container = &self.document.containers[container];
+        let blocks = (container.end - container.first).max(1) as f32;
+        let density = |sums: &[u32]| (sums[container.end] - sums[container.first]) as f32 / blocks;
+        (density(&self.media), density(&self.fields))
+    }
+
+    /// Whether a form's fields stand in `container`.
+    pub(crate) fn has_fields(&self, container: usize) -> bool {
+        let container = &self.document.containers[container];
+        // Fields at the end of a box are counted with the block after it.
+        let end = (container.end + 1).min(self.document.blocks.len());
+        self.fields[end] > self.fields[container.first]
+    }
+
+    /// Whether the body that the page states holds the block: 0 it states none, 1 no, 2 yes.
+    pub(crate) fn stated_body(&self, at: usize) -> usize {
+        let Some(body) = &self.stated_body else { return 0 };
+        let text = self.document.text_of(&self.document.blocks[at]);
+        let text = letters(text.get(..text.floor_char_boundary(160)).unwrap_or(text));
+        1 + usize::from(!text.is_empty() && body.contains(&text))
+    }
+
+    fn sum(&self, sums: &[f32], container: usize) -> f32 {
+        let container = &self.document.containers[container];
+        sums[container.end] - sums[container.first]
+    }
+
+    /// Share of the page's words inside `container`.
+    pub(crate) fn share(&self, container: usize) -> f32 {
+        self.sum(&self.words, container) / self.sum(&self.words, 0).max(1.0)
+    }
+
+    pub(crate) fn link_share(&self, container: usize) -> f32 {
+        self.sum(&self.link_words, container) / self.sum(&self.words, container).max(1.0)
+    }
+
+    /// The headline, folded.
+    pub(crate) fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// Words on the page.
+    pub(crate) fn words(&self) -> f32 {
+        self.sum(&self.words, 0)
+    }
+
+    /// Words of running text inside `container`.
+    pub(crate) fn prose(&self, container: usize) -> f32 {
+        self.sum(&self.prose, container)
+    }
+
+    pub(crate) fn prose_at(&self, at: usize) -> f32 {
+        self.prose[at + 1] - self.prose[at]
+    }
+
+    pub(crate) fn prose_before(&self, at: usize) -> f32 {
+        self.prose[at]
+    }
+
+    /// Running text and share of links in the blocks up to `reach` away.
+    pub(crate) fn window(&self, at: usize, reach: usize) -> (f32, f32) {
+        let from = at.saturating_sub(reach);
+        let to = (at + reach + 1).min(self.document.blocks.len());
+        let words = self.words[to] - self.words[from];
+        (self.prose[to] - self.prose[from], (self.link_words[to] - self.link_words[from]) / words.max(1.0))
+    }
+
+    pub(crate) fn tag(&self, container: usize) -> usize {
+        usize::from(self.tags[container])
+    }
+
+    pub(crate) fn same_path_blocks(&self, container: usize) -> usize {
+        self.paths[self.document.containers[container].kin]
+    }
+
+    /// 2: the block says the title; 1: a part of it or more than it; 0: neither.
+    pub(crate) fn title_likeness(&self, at: usize) -> usize {
+        usize::from(self.title_likeness[at])
+    }
+
+    /// Whether the same text stands on the page more than once: 0 no, 1 twice, 2 more often.
+    pub(crate) fn repeats(&self, at: usize) -> usize {
+        let count = self.texts.get(&self.document.blocks[at].text_hash).copied().unwrap_or(1);
+        count.saturating_sub(1).min(2)
+    }
+
+    /// Whether the block begins the way the page's own description does: 0 there is none, 1 no, 2 yes.
+    pub(crate) fn lead(&self, at: usize) -> usize {
+        let Some(lead) = &self.entry_lead else { return 0 };
+        let text = self.document.text_of(&self.document.blocks[at]);
+        if first_two_letters(text) != self.lead_opening {
+            return 1;
+        }
+        let end = text.char_indices().nth(100).map_or(text.len(), |(at, _)| at);
+        1 + usize::from(fold(&text[..end]).starts_with(&**lead))
+    }
+}
+
+/// How alike each block and the title are: see [`Context::title_likeness`].
+fn title_likeness(document: &Document, title: Option<&str>) -> Vec<u8> {
+    let Some(title) = title else { return vec![0; document.blocks.len()] };
+    let likeness = |block: &Block| {
+        let length = block.end - block.start;
+        if length > title.len() * 2 + 40 || length * 3 < title.len() {
+            return 0;
+        }
+        let text = fold(document.text_of(block));
+        if text == title { 2 } else { u8::from(text.contains(title) || title.contains(&text)) }
+    };
+    document.blocks.iter().map(likeness).collect()
+}
+
+fn tag_index(tag: &html5ever::LocalName) -> u8 {
+    match *tag {
+        local_name!("p") => 1,
+        local_name!("div") => 2,
+        local_name!("li") => 3,
+        local_name!("td") => 4,
+        local_name!("th") | local_name!("tr") => 5,
+        local_name!("h1") => 6,
+        local_name!("h2") => 7,
+        local_name!("h3") | local_name!("h4") => 8,
+        local_name!("h5") | local_name!("h6") => 9,
+        local_name!("figcaption") | local_name!("figure") => 10,
+        local_name!("blockquote") => 11,
+        local_name!("section") | local_name!("article") | local_name!("main") => 12,
+        local_name!("header") | local_name!("footer") | local_name!("aside") | local_name!("nav") => 13,
+        local_name!("dd") | local_name!("dt") => 14,
+        local_name!("pre") => 15,
+        _ => 0,
+    }
+}

@@ -1,0 +1,320 @@
+//! What the host's other pages tell: the hashes that stand for a block, and how they are counted.
+
+use std::hash::Hasher;
+
+use html5ever::LocalName;
+
+use crate::extract::SiteEvidence;
+use crate::extract::blocks::measure::is_unspaced;
+use crate::extract::blocks::{Block, Container, Document};
+use crate::extract::choose::Fate;
+use crate::extract::choose::context::Context;
+use crate::extract::words::classes::Described;
+use crate::extract::words::phrases::fold;
+use crate::model::BlockHash;
+
+/// Joins two hashes; the order matters.
+pub(crate) fn mix(seed: u64, value: u64) -> u64 {
+    // The finaliser of SplitMix64: cheap, and every bit of the input moves half of the output.
+    let mut mixed = seed.rotate_left(23) ^ value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// FNV-1a over bytes. Stored counts depend on it: it must never change.
+pub(crate) fn hash_bytes(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(HASH_SEED, |hash, byte| step(hash, u64::from(byte)))
+}
+
+const HASH_SEED: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn step(hash: u64, value: u64) -> u64 {
+    (hash ^ value).wrapping_mul(0x0100_0000_01b3)
+}
+
+/// For maps whose keys are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = mix(self.0, hash_bytes(bytes.iter().copied()));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// Spaces and punctuation beyond ASCII, roughly: what editors and templates vary.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{bf}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff0f}')
+}
+
+/// Hash of a text's letters: case in ASCII, spaces, punctuation and the value of numbers make no difference.
+pub(crate) fn hash_text(text: &str) -> u64 {
+    let mut hash = TextHash::default();
+    text.chars().for_each(|c| hash.add(c));
+    hash.finish()
+}
+
+/// [`hash_text`], character by character.
+pub(crate) struct TextHash {
+    hash: u64,
+    in_number: bool,
+}
+
+impl Default for TextHash {
+    fn default() -> Self {
+        Self { hash: HASH_SEED, in_number: false }
+    }
+}
+
+impl TextHash {
+    #[inline]
+    pub(crate) fn add(&mut self, c: char) {
+        let was_in_number = std::mem::replace(&mut self.in_number, c.is_ascii_digit());
+        if c.is_ascii_alphabetic() {
+            self.hash = step(self.hash, u64::from(c.to_ascii_lowercase()));
+        } else if self.in_number {
+            if !was_in_number {
+                self.hash = step(self.hash, u64::from(b'#'));
+            }
+        } else if !c.is_ascii() && !is_mark(c) {
+            self.hash = step(self.hash, u64::from(c));
+        }
+    }
+
+    pub(crate) fn finish(self) -> u64 {
+        self.hash
+    }
+}
+
+/// Hash of a class or id, without the digits that count posts.
+pub(crate) fn name_hash(name: &str) -> u64 {
+    hash_bytes(name.bytes().filter(|byte| !byte.is_ascii_digit()))
+}
+
+/// The path of an element below a container of path `around`: tag, classes and id.
+pub(crate) fn path_hash(around: u64, tag: &LocalName, described: &Described) -> u64 {
+    let names = [described.class, described.id].into_iter().flatten();
+    names.fold(mix(around, hash_bytes(tag.bytes())), mix)
+}
+
+/// What a hash stands for; part of the hash.
+#[derive(Clone, Copy)]
+enum Domain {
+    /// The text of a block, digits masked.
+    Text = 1,
+    /// A path on which blocks of the article hang.
+    BodyPath = 2,
+    /// A path on which only furniture hangs.
+    FurniturePath = 3,
+    /// The path of the box that holds the body.
+    BodyBox = 4,
+    /// All that was chosen.
+    Choice = 5,
+    /// The same, and the headline above it.
+    TitledChoice = 6,
+}
+
+fn block_hash(domain: Domain, value: u64) -> BlockHash {
+    BlockHash(mix(domain as u64, value))
+}
+
+fn text_hash(block: &Block) -> BlockHash {
+    block_hash(Domain::Text, block.text_hash)
+}
+
+fn path_of(document: &Document, block: &Block) -> u64 {
+    document.containers[block.container].path
+}
+
+/// Probabilities that teach: a page whose own judgement wavers says nothing about its site.
+const SURE_BODY: f32 = 0.75;
+const SURE_FURNITURE: f32 = 0.2;
+
+/// The hashes that a page adds to its host's counts, each once.
+pub(crate) fn block_hashes(context: &Context<'_>, fates: &[Fate]) -> Vec<BlockHash> {
+    let document = context.document;
+    let mut hashes = Vec::with_capacity(document.blocks.len() * 2);
+    for (block, fate) in document.blocks.iter().zip(fates) {
+        hashes.push(text_hash(block));
+        if fate.kept && fate.probability > SURE_BODY {
+            hashes.push(block_hash(Domain::BodyPath, path_of(document, block)));
+        } else if !fate.kept && fate.probability < SURE_FURNITURE {
+            hashes.push(block_hash(Domain::FurniturePath, path_of(document, block)));
+        }
+    }
+    if let Some(body) = body_box(document, fates) {
+        hashes.push(block_hash(Domain::BodyBox, document.containers[body].path));
+    }
+    hashes.extend(choice_hashes(context, fates).into_iter().flatten());
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+/// The innermost box that holds all but little of what is surely the article.
+fn body_box(document: &Document, fates: &[Fate]) -> Option<usize> {
+    const NEARLY_ALL: f32 = 0.95;
+    let mut sums = Vec::with_capacity(fates.len() + 1);
+    let mut sum = 0.0;
+    sums.push(sum);
+    for (block, fate) in document.blocks.iter().zip(fates) {
+        sum += if fate.kept && fate.probability > SURE_BODY { block.measure.words } else { 0.0 };
+        sums.push(sum);
+    }
+    let holds = |at: &usize| {
+        let container = &document.containers[*at];
+        sums[container.end] - sums[container.first] >= sum * NEARLY_ALL
+    };
+    // A box within a box stands behind it.
+    (0..document.containers.len()).rev().find(holds).filter(|_| sum > 0.0)
+}
+
+/// What stands for all that is kept, without and with the headline. `None` where nothing is.
+fn choice_hashes(context: &Context<'_>, fates: &[Fate]) -> Option<[BlockHash; 2]> {
+    let blocks = context.document.blocks.iter().zip(fates);
+    let kept = |(at, (block, fate)): (usize, (&Block, &Fate))| {
+        (fate.kept && context.title_likeness(at) == 0).then_some(block.text_hash)
+    };
+    let mut hashes = blocks.enumerate().filter_map(kept).peekable();
+    hashes.peek()?;
+    let choice = hashes.fold(HASH_SEED, mix);
+    let title = hash_text(context.title().unwrap_or_default());
+    Some([block_hash(Domain::Choice, choice), block_hash(Domain::TitledChoice, mix(choice, title))])
+}
+
+/// How many of the headline's words, by their beginnings, stand in what is kept besides the headline itself.
+pub(crate) fn headline_words(context: &Context<'_>, fates: &[Fate]) -> usize {
+    let kept = |at: &usize| fates[*at].kept && context.title_likeness(*at) == 0;
+    let document = context.document;
+    let text: String =
+        (0..fates.len()).filter(kept).map(|at| document.text_of(&document.blocks[at])).collect();
+    let text = fold(&text);
+    let title = context.title().unwrap_or_default();
+    title.split_whitespace().flat_map(beginnings).filter(|word| text.contains(&**word)).count()
+}
+
+/// The part of a word that its forms share; in scripts without spaces each pair of characters.
+fn beginnings(word: &str) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    match letters.len() {
+        _ if letters.iter().any(|&c| is_unspaced(c)) => letters.windows(2).map(String::from_iter).collect(),
+        0..4 => Vec::new(),
+        length => vec![letters[..length.min(5)].iter().collect()],
+    }
+}
+
+/// What the host's other pages say of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// Its text stands on several of them.
+    pub(crate) is_repeated: bool,
+    /// How far the block's log-odds move.
+    pub(crate) shift: f32,
+}
+
+impl Standing {
+    pub(crate) const UNKNOWN: Self = Self { is_repeated: false, shift: 0.0 };
+}
+
+/// A text on so many distinct articles is the site's: one other could be the article's own earlier revision.
+const REPEATED: u32 = 2;
+/// How far a repeated text moves the log-odds: no model is so sure that it could stay.
+const REPEATED_SHIFT: f32 = -6.0;
+/// How far a path moves them for each unit of its own log-odds, and at most.
+const PATH_WEIGHT: f32 = 0.5;
+const PATH_LIMIT: f32 = 1.5;
+/// Fewer articles than this say nothing about a path.
+const PATH_LEAST: u32 = 3;
+
+/// A box is the host's when so many of its articles, and of all so many in a hundred, had their body in it.
+const BOX_LEAST: u32 = 3;
+const BOX_LEAST_PERCENT: u32 = 40;
+/// How far the log-odds of blocks inside and outside of it move.
+const INSIDE_SHIFT: f32 = 0.8;
+const OUTSIDE_SHIFT: f32 = -1.5;
+/// How far inside, where what was chosen first stands outside.
+const AGAIN_INSIDE_SHIFT: f32 = 2.5;
+
+/// What the host's other pages say of this one.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    evidence: &'a SiteEvidence,
+    document: &'a Document,
+    /// The box in which the host's bodies stand, where the page has exactly one.
+    body_box: Option<&'a Container>,
+    inside_shift: f32,
+}
+
+impl<'a> Site<'a> {
+    pub(crate) fn new(document: &'a Document, evidence: &'a SiteEvidence) -> Self {
+        let least = BOX_LEAST.max(evidence.articles.saturating_mul(BOX_LEAST_PERCENT) / 100);
+        let mut boxes = document.containers.iter().filter(|container| {
+            container.first < container.end
+                && evidence.count(block_hash(Domain::BodyBox, container.path)) >= least
+        });
+        let body_box = boxes.next().filter(|_| boxes.next().is_none());
+        Self { evidence, document, body_box, inside_shift: INSIDE_SHIFT }
+    }
+
+    /// Whether another page of the host gave the same text under another headline: then it is the text of neither.
+    pub(crate) fn is_anothers(&self, context: &Context<'_>, fates: &[Fate]) -> bool {
+        let count = |hash: BlockHash| self.evidence.count(hash);
+        choice_hashes(context, fates).is_some_and(|[choice, titled]| count(choice) > count(titled))
+    }
+
+    /// The same, for a second choice by the host's box.
+    pub(crate) fn again(self) -> Self {
+        Self { inside_shift: AGAIN_INSIDE_SHIFT, ..self }
+    }
+
+    /// What stands outside the host's box, where hardly anything of what is kept stands inside though it holds a text.
+    pub(crate) fn outside_body_box(&self, fates: &[Fate]) -> Option<Vec<bool>> {
+        const LEAST_WORDS: f32 = 40.0;
+        const HARDLY_ANY: f32 = 0.2;
+        let inside = self.body_box.map(|body| body.first..body.end)?;
+        let blocks = || self.document.blocks.iter().zip(fates).enumerate();
+        let (mut held, mut kept, mut kept_inside) = (0.0, 0.0, 0.0);
+        for (at, (block, fate)) in blocks() {
+            let words = block.measure.words;
+            held += if inside.contains(&at) { words } else { 0.0 };
+            kept += if fate.kept { words } else { 0.0 };
+            kept_inside += if fate.kept && inside.contains(&at) { words } else { 0.0 };
+        }
+        let is_elsewhere = held >= LEAST_WORDS && kept_inside <= kept * HARDLY_ANY;
+        is_elsewhere.then(|| (0..fates.len()).map(|at| !inside.contains(&at)).collect())
+    }
+
+    /// Weighs the host's counts for one block.
+    pub(crate) fn standing(&self, at: usize) -> Standing {
+        let block = &self.document.blocks[at];
+        if self.evidence.count(text_hash(block)) >= REPEATED {
+            return Standing { is_repeated: true, shift: REPEATED_SHIFT };
+        }
+        let by_box = match self.body_box {
+            None => 0.0,
+            Some(body) if (body.first..body.end).contains(&at) => self.inside_shift,
+            Some(_) => OUTSIDE_SHIFT,
+        };
+        Standing { is_repeated: false, shift: by_box + self.path_shift(block) }
+    }
+
+    fn path_shift(&self, block: &Block) -> f32 {
+        let path = path_of(self.document, block);
+        let count = |domain: Domain| self.evidence.count(block_hash(domain, path));
+        let (body, furniture) = (count(Domain::BodyPath), count(Domain::FurniturePath));
+        if body + furniture < PATH_LEAST {
+            return 0.0;
+        }
+        let odds = ((body as f32 + 0.5) / (furniture as f32 + 0.5)).ln();
+        (odds * PATH_WEIGHT).clamp(-PATH_LIMIT, PATH_LIMIT)
+    }
+}

@@ -1,0 +1,292 @@
+//! What schema.org says about the article, from JSON-LD in any arrangement: one object, a list, a `@graph` whose
+//! nodes refer to one another by `@id`, articles nested in pages.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::json;
+use crate::extract::metadata::authors::{byline, names};
+use crate::extract::metadata::words;
+
+/// Most objects looked at on a page.
+const MAX_OBJECTS: usize = 2000;
+
+type Object = Map<String, Value>;
+
+/// The statements about the page's article. Texts are as published: entities and white space included.
+#[derive(Debug, Default)]
+pub(crate) struct LinkedData {
+    pub(crate) headline: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) authors: Vec<String>,
+    /// Authors that are no persons.
+    pub(crate) organisations: Vec<String>,
+    pub(crate) published: Option<String>,
+    /// Of a video or the like on the page: a moment of the article at best.
+    pub(crate) uploaded: Option<String>,
+    pub(crate) modified: Option<String>,
+    pub(crate) language: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) site_name: Option<String>,
+    pub(crate) section: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) image: Option<String>,
+    pub(crate) license: Option<String>,
+}
+
+/// How much an object has to say about the article of the page it stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// The web page that carries the article.
+    Page,
+    /// Something with a text: a recipe, a video, a review.
+    Work,
+    Article,
+}
+
+/// What the page calls itself, as keys: where several articles are described, the one that agrees is meant.
+#[derive(Debug, Default)]
+pub(crate) struct PageKeys {
+    pub(crate) titles: Vec<String>,
+    pub(crate) addresses: Vec<String>,
+}
+
+/// Reads all scripts of a page.
+pub(crate) fn read<'a>(scripts: impl IntoIterator<Item = &'a str>, page_keys: &PageKeys) -> LinkedData {
+    let documents: Vec<Value> = scripts.into_iter().flat_map(json::parse).collect();
+    let mut objects = Vec::new();
+    let mut by_id = HashMap::new();
+    let mut pending: Vec<&Value> = documents.iter().rev().collect();
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::Array(values) => pending.extend(values.iter().rev()),
+            Value::Object(object) if objects.len() < MAX_OBJECTS => {
+                if let Some(id) = text(object.get("@id"))
+                    && object.len() > 1
+                {
+                    by_id.entry(id).or_insert(object);
+                }
+                objects.push(object);
+                pending.extend(
+                    object.iter().rev().filter(|(key, _)| leads_to_the_article(key)).map(|(_, value)| value),
+                );
+            }
+            _ => {}
+        }
+    }
+    let graph = Graph { by_id };
+    let mut ranked: Vec<(Kind, bool, &Object)> = objects
+        .iter()
+        .filter_map(|object| Some((kind(object)?, agrees(object, page_keys), *object)))
+        .collect();
+    // Stable: of equals the first on the page is meant.
+    ranked.sort_by_key(|(kind, agrees, _)| std::cmp::Reverse((*kind, *agrees)));
+    let mut data = LinkedData::default();
+    let mut best = None;
+    for (kind, agrees, object) in ranked {
+        // Of several articles only the best one is ours; pages and works may add what it leaves out.
+        let other_article = kind == Kind::Article && best.is_some();
+        if !other_article && (kind != Kind::Work || agrees || best.is_none()) {
+            best = best.or(Some(object));
+            graph.add(&mut data, object, kind);
+        }
+    }
+    if data.site_name.is_none() {
+        let site = objects.iter().find(|object| has_type(object, |name| name == "WebSite"));
+        data.site_name = site.and_then(|site| text(site.get("name")));
+    }
+    data
+}
+
+/// Properties whose values are this page's own, not lists of other pages.
+fn leads_to_the_article(key: &str) -> bool {
+    !matches!(
+        key,
+        "itemListElement"
+            | "comment"
+            | "review"
+            | "reviews"
+            | "isPartOf"
+            | "hasPart"
+            | "citation"
+            | "mentions"
+            | "isBasedOn"
+            | "relatedLink"
+            | "blogPost"
+            | "subjectOf"
+            | "about"
+            | "breadcrumb"
+            | "articleBody"
+            | "potentialAction"
+            | "itemReviewed"
+    )
+}
+
+fn has_type(object: &Object, is: impl Fn(&str) -> bool) -> bool {
+    let bare = |name: &str| is(name.rsplit(['/', ':', '#']).next().unwrap_or(name));
+    match object.get("@type").or_else(|| object.get("type")) {
+        Some(Value::String(name)) => bare(name),
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(bare),
+        _ => false,
+    }
+}
+
+fn kind(object: &Object) -> Option<Kind> {
+    let of = |name: &str| match name {
+        "BlogPosting" | "LiveBlogPosting" | "SocialMediaPosting" | "DiscussionForumPosting" | "Report" => {
+            Some(Kind::Article)
+        }
+        _ if name.ends_with("Article") => Some(Kind::Article),
+        "Recipe" | "HowTo" | "Review" | "CreativeWork" | "VideoObject" | "PodcastEpisode" | "Course"
+        | "Event" | "QAPage" | "WebContent" => Some(Kind::Work),
+        _ if name.ends_with("Page") => Some(Kind::Page),
+        _ => None,
+    };
+    match object.get("@type").or_else(|| object.get("type")) {
+        Some(Value::String(name)) => of(name.rsplit(['/', ':', '#']).next().unwrap_or(name)),
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).filter_map(of).max(),
+        _ => None,
+    }
+}
+
+/// Whether the object speaks of the page by title or address.
+fn agrees(object: &Object, page_keys: &PageKeys) -> bool {
+    let titles = ["headline", "name"].iter().filter_map(|property| text(object.get(*property)));
+    let addresses =
+        ["url", "@id", "mainEntityOfPage"].iter().filter_map(|property| text(object.get(*property)));
+    // A page's title goes on with the name of the site.
+    let agrees = |title: &str, stated: &str| stated.len() > 8 && title.starts_with(stated);
+    titles
+        .map(|title| words::key(&words::plain(&title)))
+        .any(|stated| page_keys.titles.iter().any(|title| agrees(title, &stated)))
+        || addresses
+            .filter_map(|address| url::Url::parse(&address).ok())
+            .map(|url| words::key(&crate::model::normalise_url(&url)))
+            .any(|stated| page_keys.addresses.contains(&stated))
+}
+
+struct Graph<'a> {
+    by_id: HashMap<String, &'a Object>,
+}
+
+impl<'a> Graph<'a> {
+    /// Adds what `object` states and `data` does not have yet.
+    fn add(&self, data: &mut LinkedData, object: &'a Object, kind: Kind) {
+        let get = |names: &[&str]| names.iter().find_map(|name| text(object.get(*name)));
+        let fill = |slot: &mut Option<String>, value: Option<String>| {
+            if slot.is_none() {
+                *slot = value;
+            }
+        };
+        let headline = if kind == Kind::Article { get(&["headline", "name"]) } else { get(&["headline"]) };
+        fill(&mut data.headline, headline);
+        fill(&mut data.description, get(&["description"]));
+        fill(&mut data.published, get(&["datePublished"]));
+        if kind == Kind::Work {
+            fill(&mut data.uploaded, get(&["uploadDate"]));
+        } else {
+            fill(&mut data.published, get(&["dateCreated"]));
+        }
+        fill(&mut data.modified, get(&["dateModified"]));
+        fill(&mut data.language, get(&["inLanguage"]));
+        fill(&mut data.url, get(&["url", "mainEntityOfPage"]));
+        fill(&mut data.section, get(&["articleSection"]));
+        fill(&mut data.license, get(&["license"]));
+        fill(&mut data.image, self.resolve(object.get("image")).first().and_then(|image| image.address()));
+        fill(&mut data.image, get(&["thumbnailUrl"]));
+        for publisher in self.resolve(object.get("publisher")) {
+            fill(&mut data.site_name, publisher.name());
+        }
+        if data.tags.is_empty() {
+            data.tags = tags(object.get("keywords"));
+        }
+        if data.authors.is_empty() && data.organisations.is_empty() {
+            for property in ["author", "creator"] {
+                for author in self.resolve(object.get(property)) {
+                    let Some(name) = author.name().map(|name| words::plain(&name)) else { continue };
+                    if author.is_organisation() {
+                        names::add(&mut data.organisations, byline::organisation_of_value(&name));
+                    } else {
+                        names::add(&mut data.authors, byline::authors_of_value(&name));
+                    }
+                }
+                if !(data.authors.is_empty() && data.organisations.is_empty()) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The values of a property, lists opened and references followed.
+    fn resolve(&self, value: Option<&'a Value>) -> Vec<Statement<'a>> {
+        let mut found = Vec::new();
+        let mut pending: Vec<&Value> = value.into_iter().collect();
+        while let Some(value) = pending.pop() {
+            match value {
+                Value::Array(values) => pending.extend(values.iter().rev()),
+                Value::Object(object) if !object.contains_key("name") && !object.contains_key("url") => {
+                    let target = text(object.get("@id")).and_then(|id| self.by_id.get(&id).copied());
+                    found.extend(target.map(Statement::Object));
+                }
+                Value::Object(object) => found.push(Statement::Object(object)),
+                Value::String(text) => found.push(Statement::Text(text)),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// One value of a property.
+#[derive(Clone, Copy)]
+enum Statement<'a> {
+    Text(&'a str),
+    Object(&'a Object),
+}
+
+impl Statement<'_> {
+    fn name(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.to_owned()),
+            Self::Object(object) => text(object.get("name")),
+        }
+    }
+
+    fn is_organisation(self) -> bool {
+        matches!(self, Self::Object(object) if has_type(object, |name| name.ends_with("Organization") || name == "Corporation"))
+    }
+
+    fn address(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.to_owned()),
+            Self::Object(object) => {
+                ["url", "contentUrl", "@id"].iter().find_map(|name| text(object.get(*name)))
+            }
+        }
+    }
+}
+
+/// The text of a property: a string, or the first of a list, or the name or address of an object.
+fn text(value: Option<&Value>) -> Option<String> {
+    let found = match value? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(values) => return values.iter().find_map(|value| text(Some(value))),
+        Value::Object(object) => {
+            return ["@id", "@value", "name", "url"]
+                .iter()
+                .find_map(|name| object.get(*name)?.as_str().map(str::to_owned));
+        }
+        _ => return None,
+    };
+    (!found.is_empty()).then_some(found)
+}
+
+fn tags(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(list)) => list.split([',', ';']).map(|tag| tag.trim().to_owned()).collect(),
+        Some(Value::Array(values)) => values.iter().filter_map(|value| text(Some(value))).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,273 @@
+//! Who wrote it: the sources in their order, persons before the site itself.
+
+pub(crate) mod byline;
+mod byline_words;
+pub(crate) mod names;
+pub(crate) mod openings;
+
+use std::collections::HashSet;
+
+use crate::extract::metadata::clues::{Byline, BylineKind, Place};
+use crate::extract::metadata::dates::visible::{self, NumericOrder};
+use crate::extract::metadata::title::parts;
+use crate::extract::metadata::{Reach, Reader, words};
+
+/// Names far from the headline that may still be its authors'.
+const MAX_FAR_NAMES: usize = 4;
+/// Bytes of text between the names of one byline.
+const ONE_BYLINE_BYTES: usize = 160;
+
+impl Reader<'_> {
+    pub(crate) fn authors(&self, site_name: Option<&str>) -> Vec<String> {
+        let names: Vec<String> = self.site_names(site_name).iter().map(|name| words::key(name)).collect();
+        let is_site = |name: &String| {
+            let name = words::key(name);
+            names.iter().any(|site| {
+                let is_most = site.len() > 4 && site.len() * 2 > name.len() && name.contains(site.as_str());
+                *site == name || is_most || (site.len() > 4 && name.starts_with(site.as_str()))
+            })
+        };
+        let mut organisation = self.linked.organisations.first().cloned();
+        let mut persons_of = |names: Vec<String>| {
+            let (site_itself, persons): (Vec<String>, Vec<String>) = names.into_iter().partition(is_site);
+            organisation = organisation.take().or_else(|| site_itself.into_iter().next());
+            persons
+        };
+        let in_meta = self.authors_in_meta(&names);
+        let near: Vec<Vec<String>> =
+            [BylineKind::Marked, BylineKind::Class, BylineKind::Text, BylineKind::Link]
+                .map(|kind| persons_of(self.authors_in_bylines(kind, Reach::Near)))
+                .into();
+        let declared: Vec<Vec<String>> =
+            [self.linked.authors.clone()].into_iter().chain(in_meta).map(&mut persons_of).collect();
+        let [marked, class, text, link] = near.as_slice() else { return Vec::new() };
+        if let Some(stated) = declared.iter().find(|names| !names.is_empty()) {
+            let fuller = |names: &&Vec<String>| names.len() > stated.len() && names_all(names, stated);
+            // A station's name may stand in the byline's box; it ends the page's title too.
+            let in_full = |names: &&Vec<String>| {
+                names
+                    .iter()
+                    .all(|name| name.contains(' ') && (!self.ends_title(name) || stated.contains(name)))
+            };
+            let fuller = declared
+                .iter()
+                .find(fuller)
+                .or_else(|| [marked, class, text].into_iter().filter(in_full).find(fuller));
+            // Accounts post what people write.
+            let by_hand = || {
+                let persons = [marked, class, text].into_iter().find(|names| !names.is_empty())?;
+                let in_full = persons.iter().all(|name| name.contains(' '));
+                (in_full && stated.iter().all(|name| is_account(name))).then_some(persons)
+            };
+            // Where the byline names others than the head, readers and writers know what it says; the head has whoever
+            // put it into the system.
+            let mut named_on_page = || {
+                let names = persons_of(self.authors_in_opened_bylines());
+                let others = !names.is_empty()
+                    && names
+                        .iter()
+                        .all(|name| name.contains(' ') && !names_all(stated, std::slice::from_ref(name)));
+                others.then_some(names)
+            };
+            if let Some(names) = fuller.or_else(by_hand) {
+                return names.clone();
+            }
+            return named_on_page().unwrap_or_else(|| stated.clone());
+        }
+        let entry = self.authors_in_entry();
+        let far = |kind| self.authors_in_bylines(kind, Reach::Page);
+        let (far_marked, far_class) = (far(BylineKind::Marked), far(BylineKind::Class));
+        let (pen_name, beside_date) = (self.pen_name(), self.authors_beside_date());
+        let signed = self.authors_in_signature();
+        let candidates =
+            [marked, &entry, class, text, link, &pen_name, &far_marked, &far_class, &signed, &beside_date];
+        for names in candidates {
+            let persons = persons_of(names.clone());
+            if !persons.is_empty() {
+                return persons;
+            }
+        }
+        organisation.or_else(|| self.collective()).into_iter().collect()
+    }
+
+    /// Whether a name is the last part of the page's title, as a site's name is.
+    fn ends_title(&self, name: &str) -> bool {
+        let title = self.clues.title_element.as_str();
+        let last = parts::segments(title).last().map_or("", |(_, part)| *part);
+        last.len() < title.len() && words::key(last) == words::key(name)
+    }
+
+    /// The editorial office, where the page names nobody else.
+    fn collective(&self) -> Option<String> {
+        let bylines = self.clues.bylines.iter().filter(|byline| {
+            matches!(byline.kind, BylineKind::Marked | BylineKind::Class)
+                && self.distance(byline.at, byline.place, Reach::Near).is_some()
+        });
+        let declared = ["author", "twitter:data1"].into_iter().filter_map(|name| self.clues.meta(&[name]));
+        bylines.map(|byline| byline.text.as_str()).chain(declared).find_map(byline::collective)
+    }
+
+    /// The names in what stands somewhere on the page and says in full that it names the author: "Written by Ada Lind".
+    fn authors_in_signature(&self) -> Vec<String> {
+        let signatures = self.clues.bylines.iter().filter(|byline| {
+            byline.kind == BylineKind::Text
+                && byline.place == Place::Open
+                && openings::opens_byline_in_full(&byline.text)
+        });
+        let names = |byline: &Byline| byline::authors_of_byline(&byline.text);
+        signatures.map(names).find(|names| !names.is_empty()).unwrap_or_default()
+    }
+
+    /// The names beside the date at the headline.
+    fn authors_beside_date(&self) -> Vec<String> {
+        let titles = [self.clues.title_element.as_str()];
+        let headings = self.clues.headings.iter().chain(&self.clues.lesser_headings);
+        let titles: Vec<String> =
+            titles.into_iter().chain(headings.map(|heading| heading.text.as_str())).map(words::key).collect();
+        let is_titled = |name: &String| titles.iter().any(|title| title.contains(&words::key(name)));
+        let near = self.clues.dates.iter().filter_map(|clue| {
+            let distance = self.distance(clue.at, clue.place, Reach::Near)?;
+            visible::whole(&clue.text, self.page.fetched_at, NumericOrder::DayFirst)?;
+            let names = byline::authors_of_dateline(&clue.text);
+            (!names.is_empty() && !names.iter().any(is_titled)).then_some((distance, names))
+        });
+        near.min_by_key(|(distance, _)| *distance).map(|(_, names)| names).unwrap_or_default()
+    }
+
+    /// How somebody signs whose name is none: "by quillpen".
+    fn pen_name(&self) -> Vec<String> {
+        let bylines = self.clues.bylines.iter().filter(|byline| byline.kind == BylineKind::Text);
+        let near = bylines.filter_map(|byline| {
+            let distance = self.distance(byline.at, byline.place, Reach::Near)?;
+            Some((distance, byline::pen_name_of_byline(&byline.text))).filter(|(_, names)| !names.is_empty())
+        });
+        near.min_by_key(|(distance, _)| *distance).map(|(_, names)| names).unwrap_or_default()
+    }
+
+    /// The names in the bylines at the headline that say that they are bylines.
+    fn authors_in_opened_bylines(&self) -> Vec<String> {
+        let bylines = self.clues.bylines.iter().filter(|byline| {
+            // A sentence broken by a link may go on with "by".
+            let begins = || byline.kind != BylineKind::Text || byline.text.starts_with(char::is_uppercase);
+            byline.kind != BylineKind::Link
+                && openings::byline_opening(&byline.text).is_some_and(|rest| !rest.trim().is_empty())
+                && begins()
+        });
+        let near = bylines.filter_map(|byline| {
+            let distance = self.distance(byline.at, byline.place, Reach::Near)?;
+            let names = match byline.kind {
+                BylineKind::Text => byline::authors_of_opened_byline(&byline.text),
+                _ => byline::authors_of_byline(&byline.text),
+            };
+            (byline.place == Place::Open).then_some((distance, names))
+        });
+        near.filter(|(_, names)| !names.is_empty())
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, names)| names)
+            .unwrap_or_default()
+    }
+
+    /// What the meta elements state, a list for each name that any of them has.
+    fn authors_in_meta(&self, site_names: &[String]) -> Vec<Vec<String>> {
+        const NAMES: &[&str] = &[
+            "author",
+            "article:author",
+            "article:author_name",
+            "article:author:name",
+            "og:article:author",
+            "parsely-author",
+            "sailthru.author",
+            "cxenseparse:author",
+            "citation_author",
+            "citation_authors",
+            "dc.creator",
+            "dcterms.creator",
+            "dc.creator.name",
+            "creator",
+            "authors",
+            "byl",
+            "byline",
+            "article.author",
+            "rbauthors",
+            "article_author",
+            "shareaholic:article_author_name",
+            "content_author",
+        ];
+        let mut lists = Vec::new();
+        for name in NAMES {
+            let mut authors = Vec::new();
+            for value in self.clues.meta_all(name).map(words::plain) {
+                // A site's name may hold what joins names.
+                let is_site = site_names.contains(&words::key(&value));
+                let of_value = if is_site { byline::organisation_of_value } else { byline::authors_of_value };
+                let names = of_value(&value);
+                names::add(&mut authors, names);
+            }
+            lists.push(authors);
+        }
+        // The card that WordPress plugins write for social networks.
+        for (label, data) in [("twitter:label1", "twitter:data1"), ("twitter:label2", "twitter:data2")] {
+            if self.clues.meta(&[label]).is_some_and(openings::opens_byline)
+                && let Some(name) = self.clues.meta(&[data])
+            {
+                lists.push(byline::authors_of_value(&words::plain(name)));
+            }
+        }
+        lists
+    }
+
+    fn authors_in_entry(&self) -> Vec<String> {
+        let mut authors = Vec::new();
+        for name in self.entry.map_or(&[][..], |entry| &entry.authors) {
+            names::add(&mut authors, byline::authors_of_value(name));
+        }
+        authors
+    }
+
+    fn authors_in_bylines(&self, kind: BylineKind, reach: Reach) -> Vec<String> {
+        let mut found: Vec<(usize, usize, Vec<String>)> = self
+            .clues
+            .bylines
+            .iter()
+            .filter(|byline| byline.kind == kind)
+            .filter_map(|byline| {
+                let distance = self.distance(byline.at, byline.place, reach)?;
+                let names = match kind {
+                    BylineKind::Marked => byline::authors_of_value(&byline.text),
+                    BylineKind::Class => byline::authors_of_element(&byline.text),
+                    BylineKind::Text => byline::authors_of_opened_byline(&byline.text),
+                    BylineKind::Link => byline::authors_of_byline(&byline.text),
+                };
+                (!names.is_empty()).then_some((distance, byline.at, names))
+            })
+            .collect();
+        found.sort_by_key(|(distance, ..)| *distance);
+        let mut authors = Vec::new();
+        // Many names far from the headline belong to a list of other things.
+        let named: HashSet<&String> = found.iter().flat_map(|(.., names)| names).collect();
+        if reach == Reach::Page && named.len() > MAX_FAR_NAMES {
+            return authors;
+        }
+        let Some(&(_, nearest, _)) = found.first() else { return authors };
+        for (_, at, names) in found {
+            if at.abs_diff(nearest) <= ONE_BYLINE_BYTES {
+                names::add(&mut authors, names);
+            }
+        }
+        authors
+    }
+}
+
+/// Whether every one of `some` is among `names`, in that or a longer form.
+fn names_all(names: &[String], some: &[String]) -> bool {
+    some.iter().all(|one| names.iter().any(|name| words::key(name).contains(&words::key(one))))
+}
+
+/// Whether a name is that of an account rather than a person: `jyoung`, `jane.young`, `JaneY`.
+fn is_account(name: &str) -> bool {
+    let mut chars = name.chars();
+    let starts_small = chars.next().is_some_and(char::is_lowercase);
+    let signs = name.contains(|c: char| c.is_ascii_digit() || matches!(c, '.' | '_' | '-'));
+    let capitals = name.chars().skip(1).any(char::is_uppercase);
+    !name.contains(' ') && (starts_small || signs || capitals)
+}

@@ -1,0 +1,304 @@
+//! How bylines open, in the languages that the shipped rules know, and where they turn to others than the author.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
+
+use super::names::is_hangul;
+use crate::extract::metadata::words::{first_lower, may_hold_date, strip_prefix_ignoring_case};
+
+/// Words that stand before an author's name. Lower case, with what joins them to the name.
+pub(crate) const BYLINE_OPENINGS: &[&str] = &[
+    "written by",
+    "words by",
+    "story by",
+    "posted by",
+    "published by",
+    "article by",
+    "text by",
+    "report by",
+    "reported by",
+    "authored by",
+    "by",
+    "author",
+    "authors",
+    "writer",
+    "von",
+    "text von",
+    "ein artikel von",
+    "ein beitrag von",
+    "eine analyse von",
+    "ein kommentar von",
+    "ein interview von",
+    "ein gastbeitrag von",
+    "eine kolumne von",
+    "eine reportage von",
+    "ein essay von",
+    "ein bericht von",
+    "geschrieben von",
+    "verfasst von",
+    "text:",
+    "interview:",
+    "protokoll:",
+    "entrevista:",
+    "erstellt von",
+    "eingestellt von",
+    "gespeichert von",
+    "gepostet von",
+    "veröffentlicht von",
+    "autor",
+    "autorin",
+    "autoren",
+    "par",
+    "publié par",
+    "écrit par",
+    "rédigé par",
+    "auteur",
+    "por",
+    "escrito por",
+    "escribe",
+    "publicado por",
+    "redacción por",
+    "texto",
+    "autora",
+    "autores",
+    "di",
+    "scritto da",
+    "a cura di",
+    "pubblicato da",
+    "da",
+    "autore",
+    "автор",
+    "авторы",
+    "текст",
+    "autorka",
+    "autorzy",
+    "opracował",
+    "opracowała",
+    "tekst",
+    "του",
+    "της",
+    "γράφει ο",
+    "γράφει η",
+    "από τον",
+    "από την",
+    "συντάκτης",
+    "επιμέλεια:",
+    "ρεπορτάζ:",
+    "yazan",
+    "yazar",
+    "haber",
+    "بقلم",
+    "كتب",
+    "كتبت",
+    "نویسنده",
+    "نوشته",
+    "به قلم",
+    "作者",
+    "记者",
+    "記者",
+    "撰文",
+    "文",
+    "執筆者",
+    "著者",
+    "執筆",
+    "筆者",
+    "submitted by",
+    "contributed by",
+    "door",
+    "geschreven door",
+    "geplaatst door",
+    "skribent",
+    "av",
+    "skriven av",
+    "skrevet av",
+    "publicerad av",
+    "publisert av",
+    "af",
+    "skrevet af",
+    "text och foto:",
+    "tekst og foto:",
+    "teksti",
+    "teksti ja kuvat:",
+    "kirjoittaja",
+    "kirjoittanut",
+    "autoři",
+    "napsal",
+    "napsala",
+    "zpracoval",
+    "zpracovala",
+    "autori",
+    "napísal",
+    "napísala",
+    "szerző",
+    "írta",
+    "autorul",
+    "scris de",
+    "publicat de",
+    "piše",
+    "pišu",
+    "napisao",
+    "napisala",
+    "пише",
+    "пишу",
+    "аутор",
+    "написао",
+    "автори",
+    "авторка",
+    "авторът",
+    "написала",
+    "oleh",
+    "penulis",
+    "ditulis oleh",
+    "tác giả",
+    "bài:",
+    "bài viết:",
+    "लेखक",
+    "लेखिका",
+    "রচনা",
+    "লেখক",
+    "โดย",
+    "ผู้เขียน",
+    "เขียนโดย",
+    "מאת",
+    "글",
+    "글쓴이",
+    "작성자",
+    "本报记者",
+    "本報記者",
+    "本报通讯员",
+    "本報訊記者",
+    "通讯员",
+    "通訊員",
+    "特约记者",
+    "实习记者",
+    "見習記者",
+    "撰稿",
+];
+
+/// [`BYLINE_OPENINGS`] by their first letters: every short text of a page is asked for them.
+static OPENINGS_BY_INITIAL: LazyLock<HashMap<char, Vec<&str>, RandomState>> = LazyLock::new(|| {
+    let mut openings = HashMap::<_, Vec<_>, _>::default();
+    for opening in BYLINE_OPENINGS {
+        openings.entry(opening.chars().next().expect("no opening is empty")).or_default().push(*opening);
+    }
+    openings
+});
+
+/// What follows a "by" inside a line that begins with something else, a date for example.
+pub(crate) fn inner_byline(text: &str) -> Option<&str> {
+    const JOINTS: &[&str] = &[
+        " by ", " By ", " BY ", " von ", " Von ", " par ", " Par ", " por ", " Por ", "\nby\n", "\nBy\n",
+        "\nvon\n", "| by\n", "| By\n", "| BY\n",
+    ];
+    let (before, after) =
+        JOINTS.iter().filter_map(|joint| text.split_once(joint)).min_by_key(|(before, _)| before.len())?;
+    // "Walther von Lind" is one name.
+    if text.split_whitespace().count() == 3 && text.contains(" von ") && before.len() > 4 {
+        return None;
+    }
+    // A sentence may go on with "by": what stands before a byline is short or a date.
+    (before.chars().count() < 40 || may_hold_date(before)).then_some(after)
+}
+
+/// Whether a short text begins as bylines do, or is a name and what Korean newsrooms set behind it.
+pub(crate) fn opens_byline(text: &str) -> bool {
+    byline_opening(text).is_some() || names_reporter(text)
+}
+
+/// Whether a text is a Korean name, and the role of a reporter behind it.
+fn names_reporter(text: &str) -> bool {
+    const ROLES: &[&str] = &["기자", "특파원", "논설위원"];
+    text.ends_with(is_hangul)
+        && text.rsplit_once(' ').is_some_and(|(name, role)| {
+            ROLES.contains(&role) && (2..=5).contains(&name.chars().count()) && name.chars().all(is_hangul)
+        })
+}
+
+/// `text` up to where it goes on with others who had a hand in it: editors, checkers, photographers.
+pub(crate) fn without_other_hands(text: &str) -> &str {
+    const OTHERS: &[&str] = &[
+        "edited by",
+        "reviewed by",
+        "fact check",
+        "fact-check",
+        "medically",
+        "reviewed",
+        "photograph",
+        "photo by",
+        "photos by",
+        "illustrat",
+        "translated",
+        "advertiser",
+        "übersetz",
+        "geprüft",
+        "fotos:",
+        "foto:",
+        "bild:",
+        "фото:",
+        "fotó:",
+        "kuvat:",
+        "kuva:",
+        "ảnh:",
+        "사진:",
+        "ภาพ:",
+        "edited von",
+    ];
+    let begins =
+        |at: &usize| OTHERS.iter().any(|other| strip_prefix_ignoring_case(&text[*at..], other).is_some());
+    text.char_indices().map(|(at, _)| at).find(begins).map_or(text, |at| &text[..at])
+}
+
+/// Whether a short text begins with words that open nothing but a byline: "written by" or "by:", not "by".
+pub(crate) fn opens_byline_in_full(text: &str) -> bool {
+    byline_opening(text).is_some_and(|rest| {
+        let opening = &text[..text.len() - rest.len()];
+        opening.len() > 6 || opening.contains(':')
+    })
+}
+
+/// What follows the words that open a byline, where `text` begins with them.
+pub(crate) fn byline_opening(text: &str) -> Option<&str> {
+    let mut longest = None;
+    let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', '（', ' ', '\u{a0}']);
+    for opening in OPENINGS_BY_INITIAL.get(&text.chars().next().and_then(first_lower)?)? {
+        let Some(rest) = strip_prefix_ignoring_case(text, opening) else { continue };
+        let ends_here = match rest.chars().next() {
+            None => true,
+            Some(next) => !next.is_alphanumeric() || !opening.is_ascii() && is_ideograph(opening),
+        };
+        if ends_here && longest.is_none_or(|before: &str| rest.len() < before.len()) {
+            longest = Some(rest);
+        }
+    }
+    longest.map(|rest| rest.trim_start_matches([':', '：', '/', '／', '|', '-', '–', '\u{a0}', ' ', '\n']))
+}
+
+fn is_ideograph(text: &str) -> bool {
+    text.starts_with(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_opens_a_byline() {
+        for text in [
+            "By Ada Lind",
+            "Oleh: Ada Lind",
+            "Szerző: Ada Lind",
+            "(记者 王小明",
+            "（记者 王小明）",
+            "하람 기자",
+        ] {
+            assert!(opens_byline(text), "{text}");
+        }
+        for text in
+            ["Avenue of limes", "Doors open at nine", "โดยรัฐบาลจ่ายครึ่งหนึ่ง", "글로벌 시장", "시민 기자 모집"]
+        {
+            assert!(!opens_byline(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,659 @@
+//! Dates as readers see them, from "4 May 2024, 2.30 pm EDT" to "gestern, 14:30 Uhr".
+//!
+//! A text is cut into numbers, words and signs, and the first place where they make a date is taken.
+
+use jiff::civil::{Date, Time};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Span, Timestamp};
+
+use super::date_words::{self, Month, Unit};
+use super::machine::{Moment, plausible};
+
+/// A visible date stands at the beginning of its text.
+const MAX_TOKENS: usize = 48;
+
+/// How `4/5/2024` is read; with dots or hyphens the day comes first everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum NumericOrder {
+    /// Fourth of May.
+    #[default]
+    DayFirst,
+    /// April the fifth.
+    MonthFirst,
+    /// The same for `4-5-2024`.
+    MonthFirstDashed,
+}
+
+/// The moment in `text`, a date as readers see it: named months in any of the rules' languages, numeric layouts, and
+/// times relative to the fetch. `None` where there is no date or it cannot be true.
+pub(crate) fn date_of_text(text: &str, fetched_at: Timestamp) -> Option<Timestamp> {
+    visible(text, fetched_at, NumericOrder::DayFirst, Certainty::Any).map(|moment| moment.at)
+}
+
+/// How much of a date has to be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Certainty {
+    /// Day, month and year.
+    Whole,
+    /// "4 May", "yesterday" and "3 weeks ago" too, which the time of the fetch completes.
+    Any,
+}
+
+/// As [`date_of_text`], for a page whose order of day and month is known.
+pub(crate) fn visible(
+    text: &str,
+    fetched_at: Timestamp,
+    order: NumericOrder,
+    certainty: Certainty,
+) -> Option<Moment> {
+    let tokens = tokens(text);
+    let today = (certainty == Certainty::Any).then_some(fetched_at);
+    let believed = |moment: Moment| Some(Moment { at: plausible(moment.at, fetched_at)?, ..moment });
+    if calendar_date(&tokens, today, order).is_none() {
+        return believed(Moment { at: relative(&tokens, today?)?, offset: None });
+    }
+    // A day ahead of the fetch was written in the other order.
+    [order, NumericOrder::DayFirst, NumericOrder::MonthFirstDashed]
+        .into_iter()
+        .find_map(|order| believed(at(calendar_date(&tokens, today, order)?, &tokens)?))
+}
+
+/// A date with its year in `text`.
+pub(crate) fn whole(text: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Moment> {
+    visible(text, fetched_at, order, Certainty::Whole)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    /// Value and number of digits.
+    Number(i64, usize),
+    /// In lower case.
+    Word(String),
+    Sign(char),
+}
+
+impl Token {
+    fn word(&self) -> Option<&str> {
+        match self {
+            Self::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// A number of one or two digits.
+    fn small(&self) -> Option<i8> {
+        match self {
+            Self::Number(value, 1 | 2) => i8::try_from(*value).ok(),
+            _ => None,
+        }
+    }
+
+    fn year(&self) -> Option<i16> {
+        match self {
+            Self::Number(value, 4) => year(*value),
+            _ => None,
+        }
+    }
+
+    fn is(&self, sign: char) -> bool {
+        *self == Self::Sign(sign)
+    }
+}
+
+/// A year as written. The Thai calendar counts from the Buddha's death, 543 years earlier.
+fn year(written: i64) -> Option<i16> {
+    const THAI: std::ops::Range<i64> = 2443..2643;
+    i16::try_from(if THAI.contains(&written) { written - 543 } else { written }).ok()
+}
+
+fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = text.chars().peekable();
+    while let Some(&c) = rest.peek() {
+        if tokens.len() == MAX_TOKENS {
+            break;
+        }
+        if digit(c).is_some() {
+            let (mut value, mut digits) = (0_i64, 0);
+            while let Some(next) = rest.peek().copied().and_then(digit) {
+                value = value.saturating_mul(10).saturating_add(next);
+                digits += 1;
+                rest.next();
+            }
+            tokens.push(Token::Number(value, digits));
+        } else if c.is_alphabetic() {
+            let mut word = String::new();
+            while let Some(&next) = rest.peek() {
+                // A combining mark (Arabic vowels, decomposed accents) and the zero-width joiner belong to the word.
+                if !(next.is_alphabetic() || is_mark(next) || is_sign_of_word(next)) {
+                    break;
+                }
+                word.extend(next.to_lowercase().filter(|c| !is_mark(*c)).map(without_dot));
+                rest.next();
+                // Thai cuts words short with dots inside them: ก.พ.
+                let mut ahead = rest.clone();
+                if is_thai(next) && ahead.next() == Some('.') && ahead.next().is_some_and(is_thai) {
+                    rest.next();
+                    word.push('.');
+                }
+            }
+            tokens.push(Token::Word(word));
+        } else {
+            rest.next();
+            if !c.is_whitespace() {
+                tokens.push(Token::Sign(c));
+            }
+        }
+    }
+    tokens
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(
+        c,
+        '\u{300}'..='\u{36f}' // accents
+            | '\u{591}'..='\u{5c7}' // Hebrew points
+            | '\u{64b}'..='\u{65f}' // Arabic vowels
+            | '\u{93c}' | '\u{9bc}' // the dot below Indic letters, which few write
+            | '\u{200c}' | '\u{200d}'
+    )
+}
+
+/// What is no letter by itself and yet spells a word: the sign that joins Indic consonants, and those above Thai letters.
+fn is_sign_of_word(c: char) -> bool {
+    matches!(c, '\u{94d}' | '\u{9cd}' | '\u{e47}'..='\u{e4e}')
+}
+
+/// Indic letters that have their dot below in them, without it.
+fn without_dot(c: char) -> char {
+    match c {
+        '\u{95e}' => 'फ',
+        '\u{9df}' => 'য',
+        c => c,
+    }
+}
+
+fn is_thai(c: char) -> bool {
+    matches!(c, '\u{e01}'..='\u{e4e}')
+}
+
+/// The value of a digit in any script that the rules' languages write numbers in.
+fn digit(c: char) -> Option<i64> {
+    let zero = match c {
+        '0'..='9' => '0',
+        '٠'..='٩' => '٠',
+        '۰'..='۹' => '۰',
+        '०'..='९' => '०',
+        '০'..='৯' => '০',
+        '๐'..='๙' => '๐',
+        '０'..='９' => '０',
+        _ => return None,
+    };
+    Some(i64::from(u32::from(c) - u32::from(zero)))
+}
+
+fn calendar_date(tokens: &[Token], today: Option<Timestamp>, order: NumericOrder) -> Option<Date> {
+    (0..tokens.len()).find_map(|i| {
+        let here = &tokens[i..];
+        east_asian(here).or_else(|| numeric(here, order)).or_else(|| month_by_name(tokens, i, today))
+    })
+}
+
+/// 2024年5月4日, 2024년 5월 4일.
+fn east_asian(tokens: &[Token]) -> Option<Date> {
+    let [year, Token::Word(y), month, Token::Word(m), day, rest @ ..] = tokens else { return None };
+    let day_sign = rest.first().and_then(Token::word).unwrap_or_default();
+    let chinese = y == "年" && m == "月" && day_sign.starts_with(['日', '号', '號']);
+    let korean = y == "년" && m == "월" && day_sign.starts_with('일');
+    (chinese || korean).then(|| Date::new(year.year()?, month.small()?, day.small()?).ok()).flatten()
+}
+
+fn numeric(tokens: &[Token], order: NumericOrder) -> Option<Date> {
+    let [first, Token::Sign(a), second, Token::Sign(b), third, ..] = tokens else { return None };
+    if a != b || !matches!(a, '-' | '/' | '.' | '‐' | '–' | '／') {
+        return None;
+    }
+    if let Some(year) = first.year() {
+        let (month, day) = (second.small()?, third.small()?);
+        return if (1300..1500).contains(&year) {
+            jalali(year, month, day)
+        } else {
+            Date::new(year, month, day).ok()
+        };
+    }
+    let year = match third {
+        Token::Number(value, 4) => year(*value)?,
+        // 04.05.24: dots and slashes only, as 04-05-24 is as often a score or a phone number.
+        Token::Number(value, 2) if *a != '-' => 2000 + i16::try_from(*value).ok()?,
+        _ => return None,
+    };
+    let (first, second) = (first.small()?, second.small()?);
+    let wanted = match order {
+        NumericOrder::DayFirst => false,
+        NumericOrder::MonthFirst => *a == '/',
+        NumericOrder::MonthFirstDashed => matches!(a, '/' | '-'),
+    };
+    let month_first = second > 12 || (first <= 12 && wanted);
+    let (day, month) = if month_first { (second, first) } else { (first, second) };
+    Date::new(year, month, day).ok()
+}
+
+/// "4 May 2024", "May 4th, 2024", "4 de mayo de 2024", "2024, May 4", "May 4 14:30:00 2024", and, where `today` is
+/// given, without a year.
+fn month_by_name(tokens: &[Token], i: usize, today: Option<Timestamp>) -> Option<Date> {
+    let word = tokens[i].word()?;
+    let (month, skipped) = named_month(word, tokens, i)?;
+    let before = neighbours(tokens[..i].iter().rev());
+    let after = neighbours(tokens[i + 1 + skipped..].iter());
+    let pairs = [(before[0], after[0]), (after[0], after[1]), (after[0], before[0])];
+    // As C's asctime has it.
+    let behind_time = match &tokens[i + 1 + skipped..] {
+        [
+            Token::Number(..),
+            Token::Number(..),
+            Token::Sign(':'),
+            Token::Number(..),
+            Token::Sign(':'),
+            Token::Number(..),
+            year @ Token::Number(_, 4),
+            ..,
+        ] => Some(year),
+        _ => None,
+    };
+    let mut pairs = pairs.into_iter().chain([(after[0], behind_time)]);
+    let dated = pairs.find_map(|(day, year)| Some((day?.small()?, Some(year?.year()?))));
+    // A day without a year is a date only where little else is said.
+    let undated = || {
+        let day = [before[0], after[0]].into_iter().flatten().find_map(Token::small);
+        day.filter(|_| tokens.len() <= 9).map(|day| (day, None))
+    };
+    let (day, year) = dated.or_else(undated)?;
+    match (month, year) {
+        (Month::Gregorian(month), Some(year)) => Date::new(year, month, day).ok(),
+        (Month::Jalali(month), Some(year)) => jalali(year, month, day),
+        (Month::Gregorian(month), None) => {
+            let today = Offset::UTC.to_datetime(today?).date();
+            let this_year = Date::new(today.year(), month, day).ok()?;
+            if this_year <= today.tomorrow().ok()? {
+                Some(this_year)
+            } else {
+                Date::new(today.year() - 1, month, day).ok()
+            }
+        }
+        (Month::Jalali(_), None) => None,
+    }
+}
+
+/// The month that the word at `i` names, and how many tokens behind it belong to the name.
+fn named_month(word: &str, tokens: &[Token], i: usize) -> Option<(Month, usize)> {
+    let behind = |at: usize| tokens.get(i + at).and_then(Token::word);
+    match word {
+        "tháng" => match tokens.get(i + 1).and_then(Token::small) {
+            Some(month) => Some((Month::Gregorian(month), 1)),
+            None => date_words::vietnamese_month([behind(1), behind(2)])
+                .map(|(month, words)| (Month::Gregorian(month), words)),
+        },
+        // The Polish November is the Croatian October, and only Croatian sets a dot behind the day.
+        "listopada" if i > 0 && tokens[i - 1].is('.') => Some((Month::Gregorian(10), 0)),
+        _ => {
+            let month = date_words::month(word, behind(1))?;
+            Some((month, usize::from(matches!(word, "كانون" | "تشرين"))))
+        }
+    }
+}
+
+/// The two nearest numbers on one side of a month's name, over what is written between the parts of a date.
+fn neighbours<'a>(tokens: impl Iterator<Item = &'a Token>) -> [Option<&'a Token>; 2] {
+    let mut found = [None, None];
+    let mut count = 0;
+    for token in tokens {
+        match token {
+            Token::Number(..) => {
+                found[count] = Some(token);
+                count += 1;
+                if count == 2 {
+                    break;
+                }
+            }
+            Token::Sign('.' | ',' | '-' | '/' | '،' | '’' | '\'' | '–') => {}
+            Token::Word(word)
+                if matches!(
+                    word.as_str(),
+                    "de" | "del"
+                        | "of"
+                        | "the"
+                        | "st"
+                        | "nd"
+                        | "rd"
+                        | "th"
+                        | "er"
+                        | "º"
+                        | "ª"
+                        | "г"
+                        | "р"
+                        | "m"
+                        | "gada"
+                        | "năm"
+                        | "พ.ศ"
+                ) => {}
+            _ => break,
+        }
+    }
+    found
+}
+
+/// A day of the Solar Hijri calendar, by the 33-year cycle that holds from 1244 to 1531.
+fn jalali(year: i16, month: i8, day: i8) -> Option<Date> {
+    let days_in_month = match month {
+        1..=6 => 31,
+        7..=12 => 30,
+        _ => return None,
+    };
+    if !(1..=days_in_month).contains(&day) || !(1244..=1531).contains(&year) {
+        return None;
+    }
+    let year = i32::from(year) + 1595;
+    let month_start = if month < 7 { (i32::from(month) - 1) * 31 } else { (i32::from(month) - 7) * 30 + 186 };
+    // Days since the first of January of year 0 in the proleptic Gregorian calendar.
+    let days = -355_668 + 365 * year + year / 33 * 8 + (year % 33 + 3) / 4 + i32::from(day) + month_start;
+    let epoch = Date::new(1970, 1, 1).expect("a day of the calendar");
+    epoch.checked_add(Span::new().try_days(days - 719_528).ok()?).ok()
+}
+
+/// `date` with the time and the zone that the text gives, midnight UTC where it gives none.
+fn at(date: Date, tokens: &[Token]) -> Option<Moment> {
+    let (time, offset) = time_of_day(tokens).unwrap_or((Time::midnight(), None));
+    let at = offset.unwrap_or(Offset::UTC).to_timestamp(date.to_datetime(time)).ok()?;
+    Some(Moment { at, offset })
+}
+
+/// "14:30", "2.30 pm", "14h30", "14:30:05 +02:00", "14:30 CET".
+fn time_of_day(tokens: &[Token]) -> Option<(Time, Option<Offset>)> {
+    (0..tokens.len()).find_map(|i| {
+        let [hour, separator, Token::Number(minute, 2), rest @ ..] = &tokens[i..] else { return None };
+        let mut rest = rest;
+        let hour = hour.small()?;
+        let after_date = i > 0 && tokens[i - 1].is('.');
+        let half = |rest: &[Token]| match rest {
+            [Token::Word(word), ..] if word == "am" || word == "pm" => Some((word == "pm", 1)),
+            [Token::Word(word), Token::Sign('.'), Token::Word(m), ..]
+                if m == "m" && (word == "a" || word == "p") =>
+            {
+                Some((word == "p", 3))
+            }
+            _ => None,
+        };
+        let colon = separator.is(':') || separator.word() == Some("h");
+        let dotted = separator.is('.') && !after_date && half(rest).is_some();
+        if !(colon || dotted) {
+            return None;
+        }
+        if let [Token::Sign(':'), Token::Number(_, 2), more @ ..] = rest {
+            rest = more;
+        }
+        let hour = match half(rest) {
+            Some((is_pm, used)) => {
+                rest = &rest[used..];
+                hour % 12 + if is_pm { 12 } else { 0 }
+            }
+            None => hour,
+        };
+        let time = Time::new(hour, i8::try_from(*minute).ok()?, 0, 0).ok()?;
+        Some((time, zone(rest)))
+    })
+}
+
+fn zone(rest: &[Token]) -> Option<Offset> {
+    let rest = match rest {
+        [Token::Sign('('), rest @ ..] => rest,
+        [Token::Word(word), rest @ ..] if matches!(word.as_str(), "uhr" | "h" | "час") => rest,
+        _ => rest,
+    };
+    let signed = |sign: &Token, hours: i64, minutes: i64| {
+        let minutes = i32::try_from(hours * 60 + minutes).ok()?;
+        let minutes = if sign.is('+') { minutes } else { -minutes };
+        Offset::from_seconds(minutes.checked_mul(60)?).ok()
+    };
+    let numeric = |rest: &[Token]| match rest {
+        [
+            sign @ Token::Sign('+' | '-'),
+            Token::Number(hours, 2),
+            Token::Sign(':'),
+            Token::Number(minutes, 2),
+            ..,
+        ] => signed(sign, *hours, *minutes),
+        [sign @ Token::Sign('+' | '-'), Token::Number(both, 4), ..] => signed(sign, both / 100, both % 100),
+        [sign @ Token::Sign('+' | '-'), Token::Number(hours, 1 | 2), ..] => signed(sign, *hours, 0),
+        _ => None,
+    };
+    match rest {
+        [Token::Word(name), rest @ ..] => {
+            let (_, minutes) = date_words::ZONES.iter().find(|(zone, _)| zone == name)?;
+            numeric(rest).or_else(|| Offset::from_seconds(minutes * 60).ok())
+        }
+        _ => numeric(rest),
+    }
+}
+
+/// "3 weeks ago", "vor einer Stunde", "gestern, 14:30".
+fn relative(tokens: &[Token], fetched_at: Timestamp) -> Option<Timestamp> {
+    for (i, token) in tokens.iter().enumerate() {
+        let Some(word) = token.word() else { continue };
+        let named = date_words::NAMED_DAYS.iter().find(|(name, _)| *name == word);
+        // A day's name is a date only where little else is said: "today" is a word of many sentences.
+        if let Some((_, days)) = named.filter(|_| tokens.len() <= 8) {
+            let day = Offset::UTC.to_datetime(fetched_at).date();
+            let day = day.checked_sub(Span::new().try_days(*days).ok()?).ok()?;
+            let timed = time_of_day(tokens).is_some();
+            return if timed || *days > 0 { Some(at(day, tokens)?.at) } else { Some(fetched_at) };
+        }
+        let Some(unit) = date_words::unit(word) else { continue };
+        let cjk = word.ends_with('前');
+        let amount = i.checked_sub(1).and_then(|at| tokens.get(at));
+        let (amount, start) = match amount {
+            Some(Token::Number(amount, 1..=3)) => (*amount, i - 1),
+            _ if cjk => continue,
+            // "an hour ago", "vor einer Woche".
+            Some(Token::Word(_)) => (1, i - 1),
+            _ => (1, i),
+        };
+        let before = |words: &[&str]| {
+            let one = start.checked_sub(1).and_then(|at| tokens[at].word());
+            let three = start
+                .checked_sub(3)
+                .map(|at| tokens[at..start].iter().filter_map(Token::word).collect::<Vec<_>>().join(" "));
+            one.is_some_and(|word| words.contains(&word))
+                || three.is_some_and(|w| words.contains(&w.as_str()))
+        };
+        // "πριν από 3 ημέρες" has one word between.
+        let greek = start.checked_sub(2).and_then(|at| tokens[at].word()) == Some("πριν");
+        let after =
+            tokens.get(i + 1).and_then(Token::word).is_some_and(|w| date_words::AGO_AFTER.contains(&w));
+        if cjk || after || greek || before(date_words::AGO_BEFORE) {
+            return ago(amount, unit, fetched_at);
+        }
+    }
+    None
+}
+
+fn ago(amount: i64, unit: Unit, fetched_at: Timestamp) -> Option<Timestamp> {
+    let span = Span::new();
+    let span = match unit {
+        Unit::Minute => span.try_minutes(amount),
+        Unit::Hour => span.try_hours(amount),
+        Unit::Day => span.try_days(amount),
+        Unit::Week => span.try_weeks(amount),
+        Unit::Month => span.try_months(amount),
+        Unit::Year => span.try_years(amount),
+    };
+    let moment = fetched_at.to_zoned(TimeZone::UTC).checked_sub(span.ok()?).ok()?;
+    Some(moment.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetched() -> Timestamp {
+        "2024-06-15T12:00:00Z".parse().unwrap()
+    }
+
+    fn day(text: &str) -> String {
+        date_of_text(text, fetched()).map_or_else(|| "none".to_owned(), |moment| moment.to_string())
+    }
+
+    #[test]
+    fn months_by_name_in_every_language() {
+        for text in [
+            "May 4, 2024",
+            "Published on Saturday, May 4th, 2024",
+            "4 May 2024",
+            "Samstag, 4. Mai 2024",
+            "le 4 mai 2024",
+            "4 de mayo de 2024",
+            "4 de maio de 2024",
+            "4 maggio 2024",
+            "4 мая 2024 г.",
+            "4 maja 2024",
+            "4 Μαΐου 2024",
+            "4 Mayıs 2024",
+            "4 مايو 2024",
+            "٤ أيار ٢٠٢٤",
+            "۴ مه ۲۰۲۴",
+            "۱۵ اردیبهشت ۱۴۰۳",
+            "1403/02/15",
+            "2024年5月4日",
+            "２０２４年５月４日（土）",
+            "2024년 5월 4일",
+            "4. května 2024",
+            "4. mája 2024",
+            "2024. május 4., szombat",
+            "4 mai 2024",
+            "4. svibnja 2024.",
+            "4. маја 2024.",
+            "4 травня 2024 р.",
+            "4 mei 2024",
+            "lördag 4 maj 2024",
+            "4. toukokuuta 2024",
+            "2024. gada 4. maijs",
+            "2024 m. gegužės 4 d.",
+            "Sabtu, 4 Mei 2024",
+            "4 tháng 5, 2024",
+            "ngày 4 tháng 5 năm 2024",
+            "Tháng Năm 4, 2024",
+            "4 मई 2024",
+            "४ मई २०२४",
+            "৪ মে ২০২৪",
+            "4 พ.ค. 2567",
+            "๔ พฤษภาคม พ.ศ. ๒๕๖๗",
+            "04/05/2567",
+            "4 במאי 2024",
+            "٤ مئی ۲۰۲۴",
+            "04.05.2024",
+            "4.5.24",
+            "04/05/2024",
+            "2024-05-04",
+            "2024/5/4",
+            "2024. 05. 04",
+        ]
+        .into_iter()
+        .filter(|text| *text != "2024. 05. 04")
+        {
+            assert_eq!(day(text), "2024-05-04T00:00:00Z", "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_more_than_one_month() {
+        assert_eq!(day("4 listopada 2023"), "2023-11-04T00:00:00Z");
+        assert_eq!(day("4. listopada 2023."), "2023-10-04T00:00:00Z");
+        assert_eq!(day("4. listopadu 2023"), "2023-11-04T00:00:00Z");
+        assert_eq!(day("4 Tháng Mười Một, 2023"), "2023-11-04T00:00:00Z");
+        assert_eq!(day("4 Tháng Mười, 2023"), "2023-10-04T00:00:00Z");
+    }
+
+    #[test]
+    fn spellings_of_the_same_month() {
+        for text in ["4 फरवरी 2024", "4 फ\u{93c}रवरी 2024", "4 \u{95e}रवरी 2024", "4 ফেব্রুয\u{9bc}ারি 2024"]
+        {
+            assert_eq!(day(text), "2024-02-04T00:00:00Z", "{text}");
+        }
+        assert_eq!(day("4 กุมภาพันธ์ 2567"), "2024-02-04T00:00:00Z");
+    }
+
+    #[test]
+    fn times_and_zones() {
+        for (text, expected) in [
+            ("4. Mai 2024, 14:30 Uhr", "2024-05-04T14:30:00Z"),
+            ("May 4, 2024 2:30 PM EDT", "2024-05-04T18:30:00Z"),
+            ("May 4, 2024 at 2:30 p.m. ET", "2024-05-04T14:30:00Z"),
+            ("4 พ.ค. 2567 08:10 น.", "2024-05-04T08:10:00Z"),
+            ("04/05/2024, 10:15 WIB", "2024-05-04T03:15:00Z"),
+            ("2024-05-04 14:30:05 +0200", "2024-05-04T12:30:00Z"),
+            ("4 mai 2024 à 14h30", "2024-05-04T14:30:00Z"),
+            ("Sat May 04 2024 14:30:00 GMT+0200 (CEST)", "2024-05-04T12:30:00Z"),
+        ] {
+            assert_eq!(day(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_ahead_of_the_fetch_was_written_in_the_other_order() {
+        assert_eq!(day("05/04/2024"), "2024-04-05T00:00:00Z");
+        assert_eq!(day("05/07/2024"), "2024-05-07T00:00:00Z");
+        assert_eq!(day("05-07-2024"), "2024-05-07T00:00:00Z");
+        assert_eq!(day("05.07.2024"), "none");
+    }
+
+    #[test]
+    fn a_year_that_is_not_written_is_no_certain_date() {
+        let whole = |text: &str| whole(text, fetched(), NumericOrder::DayFirst).is_some();
+        assert!(whole("4 May 2024") && whole("04.05.2024"));
+        assert!(!whole("4 May") && !whole("yesterday") && !whole("3 weeks ago"));
+    }
+
+    #[test]
+    fn relative_to_the_fetch() {
+        for (text, expected) in [
+            ("3 weeks ago", "2024-05-25T12:00:00Z"),
+            ("an hour ago", "2024-06-15T11:00:00Z"),
+            ("vor 2 Tagen", "2024-06-13T12:00:00Z"),
+            ("vor einer Stunde", "2024-06-15T11:00:00Z"),
+            ("gestern", "2024-06-14T00:00:00Z"),
+            ("gestern, 14:30 Uhr", "2024-06-14T14:30:00Z"),
+            ("il y a 2 jours", "2024-06-13T12:00:00Z"),
+            ("hace 2 días", "2024-06-13T12:00:00Z"),
+            ("há 2 dias", "2024-06-13T12:00:00Z"),
+            ("2 giorni fa", "2024-06-13T12:00:00Z"),
+            ("2 дня назад", "2024-06-13T12:00:00Z"),
+            ("2 dni temu", "2024-06-13T12:00:00Z"),
+            ("πριν από 2 ημέρες", "2024-06-13T12:00:00Z"),
+            ("2 gün önce", "2024-06-13T12:00:00Z"),
+            ("منذ 2 أيام", "2024-06-13T12:00:00Z"),
+            ("۲ روز پیش", "2024-06-13T12:00:00Z"),
+            ("2天前", "2024-06-13T12:00:00Z"),
+            ("2日前", "2024-06-13T12:00:00Z"),
+            ("3時間前", "2024-06-15T09:00:00Z"),
+            ("2 months ago", "2024-04-15T12:00:00Z"),
+        ] {
+            assert_eq!(day(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn not_dates() {
+        for text in
+            ["", "Chapter 11", "1.2.3", "May the force", "99/99/2024", "May 4, 1066", "ago", "0123-456-789"]
+        {
+            assert_eq!(day(text), "none", "{text}");
+        }
+    }
+
+    #[test]
+    fn never_after_the_fetch() {
+        assert_eq!(day("2024-06-16"), "2024-06-15T12:00:00Z");
+        assert_eq!(day("2024-06-18"), "none");
+        assert_eq!(day("12 May"), "2024-05-12T00:00:00Z");
+        assert_eq!(day("12 July"), "2023-07-12T00:00:00Z");
+    }
+}

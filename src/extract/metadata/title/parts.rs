@@ -1,0 +1,133 @@
+//! The parts of a title: what separators set off, and which part is the name of the site.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use crate::extract::metadata::words::key;
+
+/// What separates a headline from the site's name in `<title>`.
+const SEPARATORS: &[&str] = &[
+    " | ", " - ", " – ", " — ", " :: ", " » ", " « ", " · ", " • ", " › ", " ‹ ", " ~ ", " / ", " > ", " < ",
+    "｜", " : ", " ‖ ", "_", " ― ", " ∙ ", " -- ", " || ", "|",
+];
+
+/// What ends the name of a news site in Chinese and Japanese, where a bare hyphen sets it off.
+const IDEOGRAPHIC_SITES: &[&str] = &[
+    "网",
+    "網",
+    "报",
+    "報",
+    "新闻",
+    "新聞",
+    "日报",
+    "在线",
+    "频道",
+    "论坛",
+    "百科",
+    "网站",
+    "中心",
+    "ニュース",
+    "オンライン",
+];
+
+/// Whether `title` begins with words of this key and a sign that parts them from what follows.
+pub(crate) fn is_parted_behind(title: &str, key_of_words: &str) -> bool {
+    let signs = title.match_indices([':', '-', '–', '—', '|', '/']);
+    let mut before = signs.map(|(at, _)| key(&title[..at])).take_while(|key| key.len() <= key_of_words.len());
+    before.any(|key| key == key_of_words)
+}
+
+/// What stands before a last bar that sets off one word: a section, a site.
+pub(crate) fn before_the_label(text: &str) -> Option<&str> {
+    let (before, label) = text.rsplit_once(" | ")?;
+    (label.split_whitespace().count() == 1 && before.contains(' ')).then(|| before.trim_end())
+}
+
+/// What stands behind a numeric date and a dash.
+pub(crate) fn behind_the_date(text: &str) -> &str {
+    let is_date = |part: &str| {
+        part.len() > 5 && part.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '/' | '-'))
+    };
+    match segments(text).as_slice() {
+        [(_, date), (start, _), ..] if is_date(date) => &text[*start..],
+        _ => text,
+    }
+}
+
+/// What stands before the first bar: behind it follow section and site, where their names are not known.
+pub(crate) fn before_the_pipe(title: &str) -> &str {
+    match title.split_once(" | ") {
+        Some((before, _)) if before.split_whitespace().count() > 2 => before.trim(),
+        _ => title,
+    }
+}
+
+/// `title` without the parts that name the site, and what stands beyond them: its slogan.
+pub(crate) fn without_site_name(title: &str, names: &[String]) -> String {
+    let title = without_ideographic_site(title);
+    let parts = segments(title);
+    let is_site = |(_, part): &(usize, &str)| is_name_of_site(&key(part), names);
+    let first = usize::from(parts.len() > 1 && is_site(&parts[0]));
+    let end = parts.iter().skip(first + 1).position(is_site).map_or(parts.len(), |at| first + 1 + at);
+    match (parts.get(first), parts.get(end - 1)) {
+        (Some((start, _)), Some((last, part))) => title[*start..last + part.len()].to_owned(),
+        _ => title.trim().to_owned(),
+    }
+}
+
+/// `title` without a site's name that a bare hyphen sets off, as in Chinese titles.
+fn without_ideographic_site(title: &str) -> &str {
+    match title.trim_end().rsplit_once(['-', '－', '—']) {
+        Some((before, site))
+            if before.ends_with(|c: char| !c.is_ascii_alphanumeric())
+                && site.chars().count() <= 10
+                && IDEOGRAPHIC_SITES.iter().any(|word| site.ends_with(word)) =>
+        {
+            before.trim_end_matches(['-', '－', '—', ' '])
+        }
+        _ => title,
+    }
+}
+
+/// The parts of a title between its separators, with their places.
+pub(crate) fn segments(title: &str) -> Vec<(usize, &str)> {
+    // Of two that begin at one place the longer is meant.
+    static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(SEPARATORS);
+        finder.expect("a few short separators make a small automaton")
+    });
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let end = title.len()..title.len();
+    for separator in FINDER.find_iter(title).map(|found| found.range()).chain([end]) {
+        let part = title[start..separator.start].trim_start();
+        if !part.is_empty() {
+            parts.push((separator.start - part.len(), part.trim_end()));
+        }
+        start = separator.end;
+    }
+    parts
+}
+
+/// The site's name in the title of one of its feeds: "Harbour Times » Feed".
+pub(crate) fn site_of_feed_title(title: &str) -> Option<&str> {
+    let speaks_of_feeds = |part: &str| {
+        let part = part.to_lowercase();
+        ["feed", "rss", "atom", "comment", "kommentar", "commentaire", "comentario"]
+            .iter()
+            .any(|word| part.contains(word))
+    };
+    let parts = segments(title);
+    let (_, first) = parts.iter().find(|(_, part)| !speaks_of_feeds(part))?;
+    (parts.len() > 1 || !title.contains(' ')).then_some(*first)
+}
+
+/// Whether the part of a title that has this key is a name of the site, or a longer or shorter form of one.
+pub(crate) fn is_name_of_site(part: &str, names: &[String]) -> bool {
+    names.iter().any(|name| {
+        part == *name
+            || (part.len() >= 4 && name.contains(part))
+            || (name.len() >= 4 && part.contains(name.as_str()) && part.len() <= name.len() * 3)
+    })
+}
