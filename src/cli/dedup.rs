@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp, civil};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DONE_IN_PART, Global};
+use super::{DONE_IN_PART, Global, terminal};
 use crate::dedup::{Index, Neighbour, Settings, fingerprint, judge};
 use crate::model::{Article, ArticleId, DuplicateKind, Fingerprint, Sha256Hash, Verdict};
 
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         let file = File::open(&args.file).with_context(|| format!("open {}", args.file.display()))?;
         Box::new(BufReader::new(file))
     };
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(terminal::stdout());
     let mut batch = Batch {
         settings,
         index: Index::default(),

@@ -1,7 +1,7 @@
 //! `feedmill export`: stored articles as files or JSON lines.
 
 use std::fs;
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Global, block_on, progress};
+use super::{Global, block_on, progress, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
@@ -124,7 +124,7 @@ async fn stream(args: &Args, store: &Store) -> anyhow::Result<()> {
         Some(name) => store.cursor_get(&consumer(name)).await?,
         None => args.after,
     };
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(terminal::stdout());
     let late = if args.skip_removed { Late::Skip } else { Late::Stop };
     let (filter, tags) = (Filter::default(), FeedTags::default());
     let selection = lines::Selection { after, late, filter: &filter, tags: &tags };

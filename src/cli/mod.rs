@@ -19,6 +19,7 @@ mod run;
 mod sinks;
 mod table;
 mod tail;
+mod terminal;
 
 use std::fs;
 use std::io;
@@ -121,10 +122,10 @@ impl Cli {
                 return ExitCode::SUCCESS;
             }
             if error.is::<ConfigError>() {
-                eprintln!("{error}");
+                eprintln!("{}", terminal::visible(&error.to_string()));
                 return ExitCode::from(BAD_CONFIG);
             }
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", terminal::visible(&format!("{error:#}")));
             ExitCode::FAILURE
         })
     }

@@ -1,6 +1,6 @@
 //! `feedmill sinks`: how far each sink is, and what it is to deliver again.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::reextract::moment;
-use super::{Global, block_on, table};
+use super::{Global, block_on, table, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::publish::Configured;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             Command::Resume { name } => {
                 let status = status(&config, &store, name).await?;
                 store.sink_replay(name, status.seq).await?;
-                writeln!(io::stdout().lock(), "{name} goes on after {}", status.seq)?;
+                writeln!(terminal::stdout(), "{name} goes on after {}", status.seq)?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -83,7 +83,7 @@ async fn list(config: &Config, store: &Store, json: bool) -> anyhow::Result<()> 
     let known = store.sinks_list().await?;
     let last_seq = store.last_seq().await?;
     let now = Clock::system().now();
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     let mut rows = table::new(["Sink", "Kind", "State", "Delivered", "Behind", "Oldest", "Last error"]);
     for sink in &config.sinks {
         let Some(status) = known.iter().find(|status| status.name == sink.relay.name) else {
@@ -166,7 +166,7 @@ async fn replay(config: &Config, store: &Store, name: &str, from: Origin) -> any
         );
     }
     store.sink_replay(name, before).await?;
-    writeln!(io::stdout().lock(), "{name} delivers again what comes after {before}")?;
+    writeln!(terminal::stdout(), "{name} delivers again what comes after {before}")?;
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! `feedmill tail`: records as JSON lines, now or as they come.
 
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Global, block_on};
+use super::{Global, block_on, terminal};
 use crate::clock::Clock;
 use crate::publish::filter::{Criterion, FeedTags, Filter};
 use crate::publish::lines::{self, Late, Selection};
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 }
 
 async fn print(args: &Args, store: &Store, filter: &Filter, tags: &FeedTags) -> anyhow::Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(terminal::stdout());
     let mut late = if args.skip_removed { Late::Skip } else { Late::Stop };
     let mut after = match args.after {
         Some(after) => after,

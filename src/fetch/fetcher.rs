@@ -4,19 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED, LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, REFRESH, USER_AGENT,
 };
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use url::Url;
 
+use super::chain::{Chain, location, strip_credentials};
 use super::client::{ClientKey, Clients, MAX_HEADER_BYTES};
 use super::guard::Guard;
 use super::host::{Hosts, Turn};
 use super::{
-    Auth, Content, FetchError, Hop, Posted, Purpose, Request, RequestOptions, Response, Settings, body,
-    freshness, links, robots,
+    Auth, Content, FetchError, Posted, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
+    freshness, links, media, refresh, robots,
 };
 use crate::clock::Clock;
 use crate::model::{HostPause, Validators};
@@ -29,6 +31,8 @@ const ACCEPT_PAGE: &str =
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
 /// Our name in `User-Agent` and to robots.txt.
 const PRODUCT: &str = env!("CARGO_PKG_NAME");
+/// How far a server's clock, or ours, may be wrong.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 /// A longer validator or media type is an attack on our store, not an aid.
 const MAX_VALUE_BYTES: usize = 1024;
 
@@ -182,7 +186,7 @@ impl Fetcher {
                 };
                 metrics::fetch_answered(purpose, body_bytes, budget.spent);
             }
-            Err(error) => metrics::fetch_failed(purpose, error.label()),
+            Err(error) => metrics::fetch_failed(purpose, error.kind()),
         }
         answer
     }
@@ -200,37 +204,39 @@ impl Fetcher {
 
     async fn get(&self, plan: &Plan<'_>, budget: &mut Budget) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
-        let mut url = plan.start.clone();
-        let mut hops: Vec<Hop> = Vec::new();
+        let mut chain = Chain::new(plan.start.clone());
         let mut turn: Option<Turn> = None;
         loop {
-            self.check(plan, &url).await?;
-            self.check_pause(&url)?;
+            let url = &chain.url;
+            self.check(plan, url).await?;
+            self.check_pause(url)?;
             let crawl_delay =
-                if plan.obey_robots { self.ask_robots(plan, &url).await? } else { Duration::ZERO };
+                if plan.obey_robots { self.ask_robots(plan, url).await? } else { Duration::ZERO };
             // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
             // awaited: two requests could wait for each other's hosts.
-            let held = turn.take().filter(|turn| turn.is_at(&url));
+            let held = turn.take().filter(|turn| turn.is_at(url));
             turn = match held {
                 Some(held) => Some(held),
-                None => Some(self.0.hosts.turn(&url, self.gap(plan).max(crawl_delay)).await),
+                None => Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay)).await),
             };
             // It may have begun while the turn was awaited.
-            self.check_pause(&url)?;
-            let response = budget.spend(self.send(plan, &url)).await?;
+            self.check_pause(url)?;
+            chain.note_visit();
+            let response = budget.spend(self.send(plan, &chain)).await?;
+            let status = response.status().as_u16();
+            chain.cookies.note(response.headers(), &chain.url);
             // Only these two may be followed with what was posted.
-            let is_answer = plan.posted.is_some() && !matches!(response.status().as_u16(), 307 | 308);
-            let Some(next) = redirect_target(&response, &url)?.filter(|_| !is_answer) else {
-                return budget.spend(self.receive(plan, response, url, hops)).await;
-            };
-            if hops.len() >= usize::from(settings.max_redirects) {
-                return Err(FetchError::TooManyRedirects { limit: settings.max_redirects });
+            let is_answer = plan.posted.is_some() && !matches!(status, 307 | 308);
+            if let Some(next) = location(&response, &chain.url)?.filter(|_| !is_answer) {
+                chain.follow(next, status, settings.max_redirects)?;
+                continue;
             }
-            if next == plan.start || hops.iter().any(|hop| hop.to == next) {
-                return Err(FetchError::BadRedirect("it leads back to where it came from".to_owned()));
+            let refresh = response.headers().get(REFRESH).cloned();
+            let answer = budget.spend(self.receive(plan, response, &chain)).await?;
+            match onward(plan, &answer, refresh.as_ref()).filter(|next| !chain.leads_back_to(next)) {
+                Some(next) => chain.follow(next, status, settings.max_redirects)?,
+                None => return Ok(answer),
             }
-            hops.push(Hop { status: response.status().as_u16(), to: next.clone() });
-            url = next;
         }
     }
 
@@ -248,7 +254,10 @@ impl Fetcher {
 
     /// Whether the host has asked to be left alone for a while.
     fn check_pause(&self, url: &Url) -> Result<(), FetchError> {
-        match self.0.hosts.paused_for(url, self.0.clock.now()) {
+        // A longer pause than any was begun by a clock that was ahead.
+        let is_meant =
+            |wait: &Duration| self.0.settings.max_host_pause.is_none_or(|longest| *wait <= longest);
+        match self.0.hosts.paused_for(url, self.0.clock.now()).filter(is_meant) {
             Some(wait) => Err(FetchError::HostPaused { wait }),
             None => Ok(()),
         }
@@ -308,7 +317,8 @@ impl Fetcher {
     }
 
     /// One request and the head of its answer.
-    async fn send(&self, plan: &Plan<'_>, url: &Url) -> Result<reqwest::Response, FetchError> {
+    async fn send(&self, plan: &Plan<'_>, chain: &Chain) -> Result<reqwest::Response, FetchError> {
+        let url = &chain.url;
         let proxy = self.proxy(plan);
         let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
         let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
@@ -318,7 +328,7 @@ impl Fetcher {
             }
             None => client.get(url.clone()),
         }
-        .headers(self.headers(plan, url)?);
+        .headers(self.headers(plan, chain)?);
         if let Some(auth) = plan.auth.as_ref().filter(|_| url.origin() == plan.start.origin()) {
             request = match auth {
                 Auth::Basic { username, password } => {
@@ -336,7 +346,8 @@ impl Fetcher {
         Ok(response)
     }
 
-    fn headers(&self, plan: &Plan<'_>, url: &Url) -> Result<HeaderMap, FetchError> {
+    fn headers(&self, plan: &Plan<'_>, chain: &Chain) -> Result<HeaderMap, FetchError> {
+        let url = &chain.url;
         let mut headers = HeaderMap::new();
         let user_agent = match &plan.options.user_agent {
             Some(text) => header_value("the user agent", text)?,
@@ -344,11 +355,18 @@ impl Fetcher {
         };
         headers.insert(USER_AGENT, user_agent);
         headers.insert(ACCEPT, HeaderValue::from_static(plan.wanted.accept()));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::ACCEPTED));
         let Validators { etag, last_modified } = plan.validators;
-        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, last_modified)] {
+        let last_modified = last_modified
+            .as_ref()
+            .filter(|date| !freshness::is_ahead(date, self.0.clock.now() + CLOCK_TOLERANCE));
+        for (name, value) in [(IF_NONE_MATCH, etag.as_ref()), (IF_MODIFIED_SINCE, last_modified)] {
             if let Some(value) = value {
                 headers.insert(name, header_value("a validator", value)?);
             }
+        }
+        if let Some(cookies) = chain.cookies.header(url) {
+            headers.insert(COOKIE, cookies);
         }
         if url.origin() == plan.start.origin() {
             for (name, value) in &plan.options.headers {
@@ -367,30 +385,26 @@ impl Fetcher {
         &self,
         plan: &Plan<'_>,
         mut response: reqwest::Response,
-        final_url: Url,
-        hops: Vec<Hop>,
+        chain: &Chain,
     ) -> Result<Response, FetchError> {
         let status = response.status().as_u16();
         let conditional = *plan.validators != Validators::default();
         let headers = response.headers();
-        let mut freshness = freshness::read(headers, self.0.clock.now());
-        let validators = validators(headers);
+        let now = self.0.clock.now();
+        let mut freshness = freshness::read(headers, now);
+        let validators = validators(headers, now);
         // A 304 confirms those that were sent.
         freshness.lacks_validators = status != 304 && validators == Validators::default();
         let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
-        let links = links::read(headers, &final_url);
+        let links = links::read(headers, &chain.url);
+        let mut oddities = Vec::new();
         let content = match status {
             200..=299 if plan.posted.is_some() => Content::Body(Vec::new()),
             200 | 203 => {
-                if let Some(encoding) = unknown_encoding(headers) {
-                    return Err(FetchError::UnknownEncoding(encoding));
-                }
-                if let Some(other) = content_type
-                    .as_deref()
-                    .filter(|_| plan.wanted == Wanted::For(Purpose::Page))
-                    .filter(|it| !is_text(it))
-                {
-                    return Err(FetchError::NotText(other.to_owned()));
+                let is_page = plan.wanted == Wanted::For(Purpose::Page);
+                let named = content_type.as_deref().unwrap_or_default();
+                if is_page && media::is_surely_other(named) {
+                    return Err(FetchError::NotText(named.to_owned()));
                 }
                 let limit_bytes = plan.wanted.max_body_bytes(&self.0.settings);
                 let cap = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
@@ -399,18 +413,37 @@ impl Fetcher {
                 if body.truncated && plan.wanted != Wanted::Robots {
                     return Err(FetchError::BodyTooLarge { limit_bytes });
                 }
+                if is_page && media::kind(&body.bytes, content_type.as_deref()) == media::Kind::Other {
+                    return Err(FetchError::NotText(if named.is_empty() {
+                        "no type".to_owned()
+                    } else {
+                        named.to_owned()
+                    }));
+                }
+                oddities = body.oddities;
                 Content::Body(body.bytes)
             }
             304 if conditional => Content::NotModified,
             _ => {
                 if let (429 | 503, Some(asked)) = (status, freshness.retry_after) {
-                    self.pause_host(&final_url, asked);
+                    self.pause_host(&chain.url, asked);
                 }
-                let astray = hops.iter().any(|hop| !hop.is_permanent());
+                let astray = chain.hops.iter().any(|hop| !hop.is_permanent());
                 return Err(FetchError::Status { status, freshness, astray });
             }
         };
-        Ok(Response { final_url, hops, validators, freshness, content_type, links, content })
+        let (final_url, hops) = (chain.url.clone(), chain.hops.clone());
+        Ok(Response { final_url, hops, validators, freshness, content_type, links, oddities, content })
+    }
+}
+
+/// Where an answer leads by itself, although its status is that of a document.
+fn onward(plan: &Plan<'_>, answer: &Response, refresh: Option<&HeaderValue>) -> Option<Url> {
+    match (&answer.content, plan.wanted) {
+        (Content::Body(body), Wanted::For(Purpose::Feed | Purpose::Page)) if plan.posted.is_none() => {
+            refresh::target(refresh, body, &answer.final_url)
+        }
+        _ => None,
     }
 }
 
@@ -442,34 +475,14 @@ pub(super) fn split_credentials(url: &Url, auth: Option<&Auth>) -> (Url, Option<
     (bare, Some(auth.cloned().unwrap_or_else(in_url)))
 }
 
-fn strip_credentials(url: &mut Url) {
-    let stripped = url.set_username("").and_then(|()| url.set_password(None));
-    debug_assert!(stripped.is_ok() || !url.has_host(), "every URL with a host can lose its credentials");
-}
-
-/// Where a redirect leads; `None` for any other answer.
-fn redirect_target(response: &reqwest::Response, from: &Url) -> Result<Option<Url>, FetchError> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let location =
-        response.headers().get(LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()));
-    let Some(location) = location else {
-        return Err(FetchError::BadRedirect("the answer names no location".to_owned()));
-    };
-    let mut target = from
-        .join(&location)
-        .map_err(|error| FetchError::BadRedirect(format!("invalid location: {error}")))?;
-    target.set_fragment(None);
-    strip_credentials(&mut target);
-    Ok(Some(target))
-}
-
-/// The validators, byte for byte.
-fn validators(headers: &HeaderMap) -> Validators {
+/// The validators, byte for byte. A `Last-Modified` later than the answer itself is not believed (RFC 9110, 8.8.2.1):
+/// whoever asks with it hears that nothing has changed until then.
+fn validators(headers: &HeaderMap, now: Timestamp) -> Validators {
+    let latest = freshness::date(headers).map_or(now, |date| date.max(now)) + CLOCK_TOLERANCE;
     Validators {
         etag: readable(headers, &ETAG, MAX_VALUE_BYTES),
-        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALUE_BYTES),
+        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALUE_BYTES)
+            .filter(|date| !freshness::is_ahead(date, latest)),
     }
 }
 
@@ -478,18 +491,4 @@ fn readable(headers: &HeaderMap, name: &HeaderName, max_bytes: usize) -> Option<
     let value = headers.get(name)?.as_bytes();
     let text = std::str::from_utf8(value).ok()?;
     (1..=max_bytes).contains(&text.len()).then(|| text.to_owned())
-}
-
-/// An encoding that is still on the body: those that were asked for are taken off with their header.
-fn unknown_encoding(headers: &HeaderMap) -> Option<String> {
-    let encoding = headers.get(CONTENT_ENCODING)?;
-    let encoding = String::from_utf8_lossy(encoding.as_bytes()).trim().to_ascii_lowercase();
-    let encoding: String = encoding.chars().take(80).collect();
-    (!matches!(encoding.as_str(), "" | "identity" | "none" | "utf-8")).then_some(encoding)
-}
-
-/// Whether a page of that type can hold an article.
-fn is_text(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence.is_empty() || essence.starts_with("text/") || essence.contains("html") || essence.contains("xml")
 }

@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::content::{body, capped_line, line, value};
-use super::dates::parse_date;
+use super::content::{capped_line, html, line, value};
+use super::dates::{Region, parse_date};
 use super::links::resolve;
+use super::people::names;
 use super::space::Space;
 use super::text::fold_space;
 use super::tree::Element;
@@ -57,16 +58,21 @@ struct Fields {
     language: Option<String>,
 }
 
-/// Reads an entry.
-pub(super) fn read_entry(entry: Element<'_>, flavour: Flavour, base: Option<&Url>) -> EntryDraft {
+/// Reads an entry of a feed that comes from `region`.
+pub(super) fn read_entry(
+    entry: Element<'_>,
+    flavour: Flavour,
+    base: Option<&Url>,
+    region: Region,
+) -> EntryDraft {
     let mut fields = Fields::default();
-    let reader = Reader { flavour, base };
+    let reader = Reader { flavour, base, region };
     if let Some(about) = entry.attribute("about").filter(|about| !about.trim().is_empty()) {
         fields.guid.offer(1, Some(about.trim().to_owned()));
     }
     // CDF keeps its facts in attributes.
     fields.link.offer(3, entry.attribute("href").and_then(|href| resolve(&href, entry, base)));
-    fields.updated.offer(1, entry.attribute("lastmod").and_then(|date| parse_date(&date)));
+    fields.updated.offer(1, entry.attribute("lastmod").and_then(|date| parse_date(&date, region)));
     fields.language = entry.attribute("xml:lang").map(|language| language.trim().to_owned());
     for child in entry.children() {
         reader.child(child, &mut fields, 0);
@@ -106,6 +112,7 @@ impl Fields {
 struct Reader<'b> {
     flavour: Flavour,
     base: Option<&'b Url>,
+    region: Region,
 }
 
 impl Reader<'_> {
@@ -114,11 +121,11 @@ impl Reader<'_> {
         let name = child.name().to_ascii_lowercase();
         match child.space() {
             Space::Core => self.core(&name, child, fields),
-            Space::Dc | Space::DcTerms => Self::dublin_core(&name, child, fields),
-            Space::Content if name == "encoded" => fields.content.offer(0, body(child, false)),
+            Space::Dc | Space::DcTerms => self.dublin_core(&name, child, fields),
+            Space::Content if name == "encoded" => fields.content.offer(0, html(child, false)),
             Space::Content if name == "items" => {}
             Space::Xhtml if matches!(name.as_str(), "body" | "div") => {
-                fields.content.offer(2, body(child, false));
+                fields.content.offer(2, html(child, false));
             }
             Space::Media => self.media(&name, child, fields, depth),
             Space::Itunes => self.itunes(&name, child, fields),
@@ -135,20 +142,20 @@ impl Reader<'_> {
             "title" => fields.title.offer(0, line(child, plain)),
             "link" => self.link(child, fields),
             "guid" | "id" => self.guid(name, child, fields),
-            "description" if fields.summary.0.is_some() => fields.content.offer(4, body(child, false)),
-            "description" => fields.summary.offer(0, body(child, false)),
-            "summary" if fields.summary.0.is_some() => fields.content.offer(4, body(child, plain)),
-            "summary" | "abstract" => fields.summary.offer(0, body(child, plain)),
-            "content" if child.attribute("src").is_none() => fields.content.offer(1, body(child, plain)),
-            "encoded" | "fullitem" => fields.content.offer(1, body(child, false)),
-            "body" => fields.content.offer(2, body(child, false)),
-            "pubdate" | "published" => fields.published.offer(0, date(child)),
-            "issued" => fields.published.offer(1, date(child)),
-            "date" => fields.published.offer(2, date(child)),
-            "created" => fields.published.offer(4, date(child)),
-            "updated" | "modified" => fields.updated.offer(0, date(child)),
-            "lastbuilddate" | "lastmod" => fields.updated.offer(1, date(child)),
-            "author" => push(&mut fields.authors, author(child)),
+            "description" if fields.summary.0.is_some() => fields.content.offer(4, html(child, false)),
+            "description" => fields.summary.offer(0, html(child, false)),
+            "summary" if fields.summary.0.is_some() => fields.content.offer(4, html(child, plain)),
+            "summary" | "abstract" => fields.summary.offer(0, html(child, plain)),
+            "content" if child.attribute("src").is_none() => fields.content.offer(1, html(child, plain)),
+            "encoded" | "fullitem" => fields.content.offer(1, html(child, false)),
+            "body" => fields.content.offer(2, html(child, false)),
+            "pubdate" | "published" => fields.published.offer(0, self.date(child)),
+            "issued" => fields.published.offer(1, self.date(child)),
+            "date" => fields.published.offer(2, self.date(child)),
+            "created" => fields.published.offer(4, self.date(child)),
+            "updated" | "modified" => fields.updated.offer(0, self.date(child)),
+            "lastbuilddate" | "lastmod" => fields.updated.offer(1, self.date(child)),
+            "author" => push_all(&mut fields.authors, authors(child)),
             "category" => Self::category(child, fields),
             "keywords" => push_keywords(child, fields),
             "enclosure" => self.enclosure(child, "url", fields),
@@ -162,17 +169,17 @@ impl Reader<'_> {
         }
     }
 
-    fn dublin_core(name: &str, child: Element<'_>, fields: &mut Fields) {
+    fn dublin_core(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
         match name {
             "title" => fields.title.offer(1, line(child, false)),
-            "description" | "abstract" => fields.summary.offer(1, body(child, false)),
+            "description" | "abstract" => fields.summary.offer(1, html(child, false)),
             "identifier" => fields.guid.offer(3, value(child)),
-            "date" => fields.published.offer(2, date(child)),
-            "issued" => fields.published.offer(1, date(child)),
-            "available" => fields.published.offer(3, date(child)),
-            "created" => fields.published.offer(4, date(child)),
-            "modified" => fields.updated.offer(0, date(child)),
-            "creator" | "author" => push(&mut fields.authors, author(child)),
+            "date" => fields.published.offer(2, self.date(child)),
+            "issued" => fields.published.offer(1, self.date(child)),
+            "available" => fields.published.offer(3, self.date(child)),
+            "created" => fields.published.offer(4, self.date(child)),
+            "modified" => fields.updated.offer(0, self.date(child)),
+            "creator" | "author" => push_all(&mut fields.authors, authors(child)),
             "subject" => push(&mut fields.tags, line(child, false)),
             "language" => fields.language = fields.language.take().or_else(|| value(child)),
             _ => {}
@@ -182,7 +189,7 @@ impl Reader<'_> {
     fn media(&self, name: &str, child: Element<'_>, fields: &mut Fields, depth: u8) {
         match name {
             "title" => fields.title.offer(2 + depth, line(child, false)),
-            "description" => fields.summary.offer(4 + depth, body(child, false)),
+            "description" => fields.summary.offer(4 + depth, html(child, false)),
             "keywords" => push_keywords(child, fields),
             "category" => push(&mut fields.tags, line(child, false)),
             "thumbnail" => {
@@ -219,9 +226,9 @@ impl Reader<'_> {
     fn itunes(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
         match name {
             "title" => fields.title.offer(3, line(child, false)),
-            "summary" => fields.show_notes = fields.show_notes.take().or_else(|| body(child, false)),
-            "subtitle" => fields.summary.offer(3, body(child, false)),
-            "author" => push_unless_any(&mut fields.authors, author(child)),
+            "summary" => fields.show_notes = fields.show_notes.take().or_else(|| html(child, false)),
+            "subtitle" => fields.summary.offer(3, html(child, false)),
+            "author" if fields.authors.is_empty() => push_all(&mut fields.authors, authors(child)),
             "keywords" => push_keywords(child, fields),
             "image" => {
                 let url = child.attribute("href").unwrap_or_else(|| child.text());
@@ -261,6 +268,11 @@ impl Reader<'_> {
         push(&mut fields.enclosures, Some(url));
     }
 
+    /// The date that an element holds.
+    fn date(&self, element: Element<'_>) -> Option<Timestamp> {
+        parse_date(&element.text(), self.region)
+    }
+
     fn category(child: Element<'_>, fields: &mut Fields) {
         let attribute =
             |name| child.attribute(name).map(|value| fold_space(&value)).filter(|text| !text.is_empty());
@@ -289,11 +301,6 @@ pub(super) fn page_rank(media_type: &str) -> u8 {
     }
 }
 
-/// The date that an element holds.
-pub(super) fn date(element: Element<'_>) -> Option<Timestamp> {
-    parse_date(&element.text())
-}
-
 fn push<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
     if let Some(item) = item
         && list.len() < MAX_LIST
@@ -303,9 +310,9 @@ fn push<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
     }
 }
 
-fn push_unless_any<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
-    if list.is_empty() {
-        push(list, item);
+fn push_all<T: PartialEq>(list: &mut Vec<T>, items: Vec<T>) {
+    for item in items {
+        push(list, Some(item));
     }
 }
 
@@ -315,26 +322,11 @@ fn push_keywords(element: Element<'_>, fields: &mut Fields) {
     }
 }
 
-/// An author's name: from Atom's parts, or out of `name@host (Name)` and its like.
-pub(super) fn author(element: Element<'_>) -> Option<String> {
-    let part = |wanted: &str| element.children().find(|child| child.name().eq_ignore_ascii_case(wanted));
-    if element.children().next().is_some() {
-        return part("name").and_then(|name| line(name, true)).or_else(|| part("email").and_then(value));
+/// The names of authors: from Atom's parts, or out of a line.
+pub(super) fn authors(element: Element<'_>) -> Vec<String> {
+    if element.children().next().is_none() {
+        return line(element, false).map(|text| names(&text)).unwrap_or_default();
     }
-    capped_line(person_name(&line(element, false)?))
-}
-
-fn person_name(text: &str) -> String {
-    let inside = |open, close| {
-        let (before, after) = text.split_once(open)?;
-        let (inside, _) = after.split_once(close)?;
-        Some((before.trim(), inside.trim()))
-    };
-    match (inside('(', ')'), inside('<', '>')) {
-        (Some((before, name)), _) if before.contains('@') && !name.is_empty() => name.to_owned(),
-        (_, Some((name, address))) if address.contains('@') && !name.is_empty() => {
-            name.trim_matches('"').to_owned()
-        }
-        _ => text.to_owned(),
-    }
+    let name = element.children().find(|child| child.name().eq_ignore_ascii_case("name"));
+    name.and_then(|name| line(name, true)).map(|text| names(&text)).unwrap_or_default()
 }

@@ -11,17 +11,21 @@ mod feed;
 mod identity;
 mod json;
 mod links;
+mod mojibake;
+mod newest;
+mod people;
 mod space;
 mod survey;
 mod text;
 mod tree;
 mod upstream;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
 
+use dates::Region;
 pub use discover::{FeedLink, feed_links};
 use entry::read_entry;
 use feed::FeedReader;
@@ -43,7 +47,8 @@ pub struct ParsedFeed {
 }
 
 /// What a feed says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FeedInfo {
     /// Title, as text.
     pub title: Option<String>,
@@ -132,6 +137,15 @@ fn json(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> 
 }
 
 fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    if let Some((shorter, warning)) = newest::cut(source) {
+        let mut parsed = whole_xml(&shorter, base_url)?;
+        parsed.warnings.insert(0, warning);
+        return Ok(parsed);
+    }
+    whole_xml(source, base_url)
+}
+
+fn whole_xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     match upstream::read(source, base_url) {
         Some(UpstreamFeed { info, entries, authors }) => Ok(finish(info, entries, &authors, Vec::new())),
         None => mend(source, base_url),
@@ -157,7 +171,8 @@ fn mend(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> 
     // Links may be relative to the site where nobody says what they are relative to.
     let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
     let base_url = base_url.or(site.as_ref());
-    let drafts = items.into_iter().map(|item| read_entry(item, flavour, base_url)).collect();
+    let region = Region::of(feed.language.as_deref(), [site.as_ref(), base_url].into_iter().flatten());
+    let drafts = items.into_iter().map(|item| read_entry(item, flavour, base_url, region)).collect();
     Ok(finish(feed, drafts, &authors, warnings))
 }
 
@@ -206,6 +221,10 @@ fn finish(
         let mut evidence = draft.evidence;
         if evidence.authors.is_empty() {
             evidence.authors = authors.to_vec();
+        }
+        // "Ada Quay, Harbour Gazette": the site beside its author is none.
+        if evidence.authors.iter().any(|author| Some(author) != feed.title.as_ref()) {
+            evidence.authors.retain(|author| Some(author) != feed.title.as_ref());
         }
         let language = evidence.language.or_else(|| feed.language.clone());
         evidence.language = language.and_then(|tag| language_tag(&tag));

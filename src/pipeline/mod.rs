@@ -22,6 +22,8 @@ mod refine;
 pub mod reextract;
 /// What may have killed the process before is parsed alone.
 pub mod suspects;
+/// The work on one entry.
+mod task;
 /// Feeds that hubs deliver.
 pub mod websub;
 /// CPU work off the async threads, bounded, with a budget.

@@ -1,249 +1,214 @@
 //! Where an article's text comes from: its page, or what its feed carries.
+//!
+//! What grows with the size of a body (decoding, hashing, the look for AMP) is work for the CPU workers.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use url::Url;
 
+use super::FeedOptions;
 use super::line::Until;
-use super::{FeedOptions, Plan, Shared};
+use super::task::{Ending, Task};
 use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
 use crate::model::{
-    ArticleId, ContentSource, Entry, Known, Page, PageBody, Recheck, Sha256Hash, Validators, after,
+    ArticleId, ContentSource, Entry, FailureKind, Known, Page, PageBody, Recheck, Sha256Hash, Validators,
+    after,
 };
 use crate::publish::warc::ArchivedPage;
 use crate::store::{EntryOutcome, Watch};
 
-/// First wait after a failed attempt at a page; doubled with each further one.
-const FIRST_RETRY: Duration = Duration::from_mins(5);
-
-/// Longest wait between two attempts at a page.
-const LONGEST_RETRY: Duration = Duration::from_hours(24);
-
 /// What an article is made from.
 pub(super) struct Source {
     pub(super) page: Page,
-    pub(super) raw_sha256: Sha256Hash,
-    /// The feed's own content is the body: there is no page.
-    pub(super) from_feed: bool,
-    /// The page as it came; nothing where there is none.
-    pub(super) raw: Option<RawBody>,
+    pub(super) origin: Origin,
+}
+
+/// Who sent it.
+pub(super) enum Origin {
+    /// The feed: its own content is the body, and there is no page.
+    Feed,
+    /// The page's server.
+    Server(Body),
+}
+
+/// A page's body as it came.
+pub(super) struct Body {
+    pub(super) bytes: Vec<u8>,
+    pub(super) sha256: Sha256Hash,
+    pub(super) content_type: Option<String>,
     /// What makes the next request for the page conditional.
     pub(super) validators: Validators,
 }
 
-impl Source {
-    /// The page that it is an AMP copy of.
-    fn original(&self) -> Option<Url> {
-        match &self.page.body {
-            PageBody::Html(html) => amp_canonical(html, &self.page.final_url),
-            PageBody::Text(_) => None,
+impl Task<'_> {
+    /// The page, or the feed's content where the operator wants that or the page cannot be had.
+    pub(super) async fn source(&self) -> Result<Source, Ending> {
+        let Self { shared, plan, options, entry } = *self;
+        let Some(url) = entry.url.as_ref().filter(|_| options.content != ContentSource::Feed) else {
+            return feed_source(entry, self.now()).ok_or_else(|| without_content(options).into());
+        };
+        if let Some(due) = shared.deferred(plan, url) {
+            return Err(Ending::PutOff { due, until: Until::HostTurn });
         }
-    }
-}
-
-/// A page's bytes.
-pub(super) struct RawBody {
-    pub(super) bytes: Vec<u8>,
-    pub(super) content_type: Option<String>,
-}
-
-/// An entry whose time has not come: it is given back, due again then.
-pub(super) struct PutOff {
-    pub(super) due: Timestamp,
-    pub(super) until: Until,
-}
-
-/// The page, or the feed's content where the operator wants that or the page cannot be had; else what becomes of the
-/// entry.
-pub(super) async fn source(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-) -> Result<Result<Source, EntryOutcome>, PutOff> {
-    let Some(url) = entry.url.as_ref().filter(|_| options.content != ContentSource::Feed) else {
-        return Ok(feed_source(entry, shared.clock.now()).ok_or_else(|| EntryOutcome::Failed {
-            label: "no_content",
-            reason: match options.content {
-                ContentSource::Feed => "content = \"feed\", and the feed holds no content of this entry",
-                ContentSource::Page | ContentSource::Auto => "the entry has neither a link nor content",
+        // An AMP page's original has validators that are no use with the copy, and does not go with it.
+        let is_own = entry.article_id == ArticleId::of_url(url);
+        let asked_before = entry.recheck.as_ref().filter(|_| is_own);
+        let fetched = self.fetch(url, asked_before).await;
+        if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
+            return Err(Ending::PutOff { due, until: Until::NetworkReturn });
+        }
+        let response = match fetched {
+            Ok(response) => response,
+            Err(FetchError::HostPaused { wait }) => {
+                return Err(Ending::PutOff { due: after(self.now(), wait), until: Until::HostReturn });
             }
-            .to_owned(),
-            quarantined: false,
-        }));
-    };
-    if let Some(due) = shared.deferred(plan, url) {
-        return Err(PutOff { due, until: Until::HostTurn });
-    }
-    // An AMP page's original has validators that are no use with the copy, and does not go with it.
-    let is_own = entry.article_id == ArticleId::of_url(url);
-    let asked_before = entry.recheck.as_ref().filter(|_| is_own);
-    let fetched = fetch_page(plan, options, entry, url, asked_before).await;
-    if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
-        return Err(PutOff { due, until: Until::NetworkReturn });
-    }
-    let now = shared.clock.now();
-    let response = match fetched {
-        Ok(response) => response,
-        Err(FetchError::HostPaused { wait }) => {
-            return Err(PutOff { due: after(now, wait), until: Until::HostReturn });
-        }
-        Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis && is_own => {
-            return Ok(Err(EntryOutcome::Withdrawn));
-        }
-        Err(error) => return Ok(without_page(plan, options, entry, &error, now)),
-    };
-    let mut source = page_source(options, entry, url, response, now);
-    if let Ok(copy) = source {
-        source = match copy.original() {
-            Some(original) => original_of(shared, plan, options, entry, copy, original).await,
-            None => Ok(copy),
+            Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis && is_own => {
+                return Err(EntryOutcome::Withdrawn.into());
+            }
+            Err(error) => return self.without_page(&error),
         };
-    }
-    Ok(match source {
-        Ok(source) => archived(shared, entry, source).await,
-        Err(outcome) => Err(outcome),
-    })
-}
-
-/// Asks for a page, conditionally where it was read before.
-async fn fetch_page(
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    url: &Url,
-    asked_before: Option<&Recheck>,
-) -> Result<Response, FetchError> {
-    let no_validators = Validators::default();
-    let request = Request {
-        purpose: Purpose::Page,
-        url,
-        validators: asked_before.map_or(&no_validators, |recheck| &recheck.validators),
-        options: &options.request.for_target(&entry.feed_url, url),
-    };
-    plan.fetcher.fetch(&request).await
-}
-
-/// The page that an AMP page is a copy of; the copy, where that cannot be had. Looked for once: what the original says of
-/// itself does not count.
-async fn original_of(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    copy: Source,
-    original: Url,
-) -> Result<Source, EntryOutcome> {
-    let asked_before = entry.recheck.as_ref().filter(|_| entry.article_id == ArticleId::of_url(&original));
-    let fetched = fetch_page(plan, options, entry, &original, asked_before).await;
-    let now = shared.clock.now();
-    match fetched {
-        Ok(response) => page_source(options, entry, &original, response, now),
-        // The article is the original's: the copy is no revision of it.
-        Err(error) if asked_before.is_some() && error.retry() == Retry::Gone => Err(EntryOutcome::Withdrawn),
-        Err(error) if asked_before.is_some() => without_page(plan, options, entry, &error, now),
-        Err(error) => {
-            tracing::warn!(%original, reason = %error, "the AMP page stands in for the page that it is a copy of");
-            Ok(copy)
+        let (mut source, original) = self.read(url, response).await?;
+        if let Some(original) = original {
+            source = self.original_of(source, &original).await?;
         }
+        self.archived(source).await
     }
-}
 
-/// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
-async fn archived(shared: &Shared, entry: &Entry, source: Source) -> Result<Source, EntryOutcome> {
-    let Some(archive) = shared.archive.clone() else { return Ok(source) };
-    let added = shared.workers.run(move || {
-        let Some(raw) = &source.raw else { return Ok(source) };
-        let page = ArchivedPage {
-            url: &source.page.final_url,
-            content_type: raw.content_type.as_deref(),
-            fetched_at: source.page.fetched_at,
-            sha256: source.raw_sha256,
-            body: &raw.bytes,
+    /// Asks for a page, conditionally where it was read before.
+    async fn fetch(&self, url: &Url, asked_before: Option<&Recheck>) -> Result<Response, FetchError> {
+        let no_validators = Validators::default();
+        let request = Request {
+            purpose: Purpose::Page,
+            url,
+            validators: asked_before.map_or(&no_validators, |recheck| &recheck.validators),
+            options: &self.options.request.for_target(&self.entry.feed_url, url),
         };
-        archive.add(&page).map(|()| source)
-    });
-    let reason = match added.await {
-        Ok(Ok(source)) => return Ok(source),
-        Ok(Err(error)) => format!("cannot archive the page: {error}"),
-        Err(error) => format!("archiving the page {error}"),
-    };
-    let until = shared.clock.now() + retry_wait(entry.failures, None);
-    Err(EntryOutcome::Postponed { until, label: "archive", reason })
-}
-
-/// What to do where the page cannot be had. An article that has its text keeps it.
-fn without_page(
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    error: &FetchError,
-    now: Timestamp,
-) -> Result<Source, EntryOutcome> {
-    if let Some(source) = stand_in(options, entry, now) {
-        tracing::warn!(label = error.label(), reason = %error, "the feed's content stands in for the page");
-        return Ok(source);
+        self.plan.fetcher.fetch(&request).await
     }
-    let (label, reason) = (error.label(), error.to_string());
-    let given_up = |reason| match &entry.recheck {
-        Some(recheck) => {
-            tracing::warn!(label, reason, "the page cannot be looked at again now");
-            EntryOutcome::Unchanged(watch(options, recheck.validators.clone()))
+
+    /// The page in an answer, and the page that it is an AMP copy of.
+    async fn read(&self, url: &Url, response: Response) -> Result<(Source, Option<Url>), Ending> {
+        let Response { final_url, validators, content_type, content, .. } = response;
+        let body = match (content, &self.entry.recheck) {
+            (Content::Body(body), _) => body,
+            (Content::NotModified, Some(recheck)) => {
+                let validators = validators_after_304(recheck, validators);
+                return Err(EntryOutcome::Unchanged(watch(self.options, validators)).into());
+            }
+            (Content::NotModified, None) => return Err(unasked_304().into()),
+        };
+        let known = self.entry.recheck.as_ref().map(|recheck| recheck.raw_sha256);
+        let (url, fetched_at) = (url.clone(), self.now());
+        let work = move || {
+            let sha256 = Sha256Hash::of(&body);
+            if known == Some(sha256) {
+                // Nothing is new but what to ask with.
+                return Err(validators);
+            }
+            let page = Page { body: page_body(&body, content_type.as_deref()), url, final_url, fetched_at };
+            let original = original_url(&page);
+            let raw = Body { bytes: body, sha256, content_type, validators };
+            Ok((Source { page, origin: Origin::Server(raw) }, original))
+        };
+        match self.on_worker(work).await {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(validators)) => Err(EntryOutcome::Unchanged(watch(self.options, validators)).into()),
+            Err(error) => match self.stand_in(error.kind(), &error) {
+                Some(source) => Ok((source, None)),
+                None => Err(self.broken_off(&error).into()),
+            },
         }
-        None => EntryOutcome::Failed { label, reason, quarantined: false },
-    };
-    let Retry::Later(after) = error.retry() else { return Err(given_up(reason)) };
-    let attempts = entry.failures + 1;
-    if attempts >= plan.settings.max_entry_attempts {
-        return Err(given_up(format!("{reason} (given up after {attempts} attempts)")));
     }
-    Err(EntryOutcome::Postponed { until: now + retry_wait(entry.failures, after), label, reason })
+
+    /// The page that an AMP page is a copy of; the copy, where that cannot be had. Looked for once: what the original says
+    /// of itself does not count.
+    async fn original_of(&self, copy: Source, original: &Url) -> Result<Source, Ending> {
+        let asked_before =
+            self.entry.recheck.as_ref().filter(|_| self.entry.article_id == ArticleId::of_url(original));
+        match self.fetch(original, asked_before).await {
+            Ok(response) => self.read(original, response).await.map(|(source, _)| source),
+            // The article is the original's: the copy is no revision of it.
+            Err(error) if asked_before.is_some() && error.retry() == Retry::Gone => {
+                Err(EntryOutcome::Withdrawn.into())
+            }
+            Err(error) if asked_before.is_some() => self.without_page(&error),
+            Err(error) => {
+                tracing::warn!(%original, reason = %error, "the AMP page stands in for the page that it is a copy of");
+                Ok(copy)
+            }
+        }
+    }
+
+    /// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
+    async fn archived(&self, source: Source) -> Result<Source, Ending> {
+        let Some(archive) = self.shared.archive.clone() else { return Ok(source) };
+        let added = self.shared.workers.run(move || {
+            let Origin::Server(raw) = &source.origin else { return Ok(source) };
+            let page = ArchivedPage {
+                url: &source.page.final_url,
+                content_type: raw.content_type.as_deref(),
+                fetched_at: source.page.fetched_at,
+                sha256: raw.sha256,
+                body: &raw.bytes,
+            };
+            archive.add(&page).map(|()| source)
+        });
+        let reason = match added.await {
+            Ok(Ok(source)) => return Ok(source),
+            Ok(Err(error)) => format!("cannot archive the page: {error}"),
+            Err(error) => format!("archiving the page {error}"),
+        };
+        Err(self.postponed(None, FailureKind::Archive, reason).into())
+    }
+
+    /// What to do where the page cannot be had. An article that has its text keeps it.
+    fn without_page(&self, error: &FetchError) -> Result<Source, Ending> {
+        let (kind, reason) = (error.kind(), error.to_string());
+        if let Some(source) = self.stand_in(kind, &reason) {
+            return Ok(source);
+        }
+        let given_up = |reason| match &self.entry.recheck {
+            Some(recheck) => {
+                tracing::warn!(label = kind.as_str(), reason, "the page cannot be looked at again now");
+                EntryOutcome::Unchanged(watch(self.options, recheck.validators.clone()))
+            }
+            None => EntryOutcome::Failed { kind, reason, quarantined: false },
+        };
+        let Retry::Later(after) = error.retry() else { return Err(given_up(reason).into()) };
+        let attempts = self.entry.failures + 1;
+        if attempts >= self.plan.settings.max_entry_attempts {
+            return Err(given_up(format!("{reason} (given up after {attempts} attempts)")).into());
+        }
+        Err(self.postponed(after, kind, reason).into())
+    }
+
+    /// The feed's content in place of the page, where it may stand there: not for a page that was read before.
+    pub(super) fn stand_in(&self, kind: FailureKind, reason: &dyn std::fmt::Display) -> Option<Source> {
+        let may_stand_in = self.options.content == ContentSource::Auto && self.entry.recheck.is_none();
+        feed_content(self.entry).filter(|_| may_stand_in)?;
+        tracing::warn!(label = kind.as_str(), %reason, "the feed's content stands in for the page");
+        feed_source(self.entry, self.now())
+    }
 }
 
-/// How long to wait after one more failure: ever longer, and no less than the server asked for, within a day.
-pub(super) fn retry_wait(failures: u32, asked: Option<Duration>) -> SignedDuration {
-    let backoff = FIRST_RETRY.saturating_mul(1 << failures.min(16));
-    let wait = backoff.max(asked.unwrap_or_default()).min(LONGEST_RETRY);
-    SignedDuration::try_from(wait).expect("a day fits")
+fn original_url(page: &Page) -> Option<Url> {
+    match &page.body {
+        PageBody::Html(html) => amp_canonical(html, &page.final_url),
+        PageBody::Text(_) => None,
+    }
 }
 
-fn page_source(
-    options: &FeedOptions,
-    entry: &Entry,
-    url: &Url,
-    response: Response,
-    fetched_at: Timestamp,
-) -> Result<Source, EntryOutcome> {
-    let Response { final_url, validators, content_type, content, .. } = response;
-    let body = match (content, &entry.recheck) {
-        (Content::Body(body), None) => body,
-        (Content::Body(body), Some(recheck)) if recheck.raw_sha256 != Sha256Hash::of(&body) => body,
-        (Content::Body(_), Some(_)) => return Err(EntryOutcome::Unchanged(watch(options, validators))),
-        (Content::NotModified, Some(recheck)) => {
-            return Err(EntryOutcome::Unchanged(watch(options, validators_after_304(recheck, validators))));
-        }
-        (Content::NotModified, None) => {
-            return Err(EntryOutcome::Failed {
-                label: "not_modified",
-                reason: "the server says that the page has not changed, and was not asked".to_owned(),
-                quarantined: false,
-            });
-        }
+fn without_content(options: &FeedOptions) -> EntryOutcome {
+    let reason = match options.content {
+        ContentSource::Feed => "content = \"feed\", and the feed holds no content of this entry",
+        ContentSource::Page | ContentSource::Auto => "the entry has neither a link nor content",
     };
-    Ok(Source {
-        raw_sha256: Sha256Hash::of(&body),
-        page: Page {
-            url: url.clone(),
-            final_url,
-            body: page_body(&body, content_type.as_deref()),
-            fetched_at,
-        },
-        from_feed: false,
-        raw: Some(RawBody { bytes: body, content_type }),
-        validators,
-    })
+    EntryOutcome::Failed { kind: FailureKind::NoContent, reason: reason.to_owned(), quarantined: false }
+}
+
+fn unasked_304() -> EntryOutcome {
+    let reason = "the server says that the page has not changed, and was not asked";
+    EntryOutcome::Failed { kind: FailureKind::NotModified, reason: reason.to_owned(), quarantined: false }
 }
 
 /// A 304 may bring new validators; one without any keeps the old.
@@ -259,12 +224,6 @@ pub(super) fn watch(options: &FeedOptions, validators: Validators) -> Watch {
     Watch { validators, ages }
 }
 
-/// The feed's content as a page, where it may stand in for the page: not for one that was read before.
-pub(super) fn stand_in(options: &FeedOptions, entry: &Entry, now: Timestamp) -> Option<Source> {
-    feed_content(entry).filter(|_| options.content == ContentSource::Auto && entry.recheck.is_none())?;
-    feed_source(entry, now)
-}
-
 /// The content that the feed carries, where it is more than a teaser.
 fn feed_content(entry: &Entry) -> Option<&String> {
     entry.evidence.content.as_ref().filter(|content| !content.trim().is_empty())
@@ -275,11 +234,6 @@ fn feed_source(entry: &Entry, fetched_at: Timestamp) -> Option<Source> {
     let summary = || entry.evidence.summary.as_ref().filter(|summary| !summary.trim().is_empty());
     let content = feed_content(entry).or_else(summary)?;
     let url = entry.article_url();
-    Some(Source {
-        raw_sha256: Sha256Hash::of(content),
-        page: Page { final_url: url.clone(), url, body: PageBody::Html(content.clone()), fetched_at },
-        from_feed: true,
-        raw: None,
-        validators: Validators::default(),
-    })
+    let page = Page { final_url: url.clone(), url, body: PageBody::Html(content.clone()), fetched_at };
+    Some(Source { page, origin: Origin::Feed })
 }

@@ -3,67 +3,77 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::pages::{RawBody, Source, watch};
-use super::suspects::guarded;
+use super::pages::{Body, Origin, Source, watch};
+use super::task::Task;
 use super::workers::WorkError;
-use super::{FeedOptions, Plan, Shared};
 use crate::dedup;
 use crate::extract::{Evidence, Rules, SiteEvidence, extract};
 use crate::model::{
-    Article, ContentSource, Entry, EntryEvidence, Fingerprint, Known, Page, QualityFlag, RawPages,
-    strip_tracking,
+    Article, ContentSource, EntryEvidence, Fingerprint, Known, Page, PageBody, QualityFlag, RawPages,
+    Sha256Hash, Validators, strip_tracking,
 };
 use crate::store::{ExtractedArticle, RawPage, Store};
 use crate::telemetry::metrics;
 
-/// Extraction and fingerprint, on a worker.
-pub(super) async fn refine(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    source: Source,
-) -> Result<ExtractedArticle, WorkError> {
-    let Source { page, raw_sha256, from_feed, raw, validators } = source;
-    let fetched_at = page.fetched_at;
-    let page_host = page_host(&page);
-    let url = strip_tracking(&page.url);
-    let ingredients = Ingredients {
-        evidence: entry_evidence(&entry.evidence, options.content, from_feed),
-        site: site_evidence(&shared.store, &page_host, entry.known == Known::ThroughThis).await,
-        rules: Arc::clone(&plan.rules),
-        dedup: plan.dedup.clone(),
-        page,
-        from_feed,
-    };
-    let raw = raw.filter(|_| options.keeping.raw == RawPages::Keep);
-    let work = move || {
-        let raw = raw.map(|RawBody { bytes, content_type }| {
-            RawPage::compress(ingredients.page.final_url.clone(), content_type, &bytes)
-        });
-        let (article, fingerprint) = ingredients.refined();
-        (article, fingerprint, raw)
-    };
-    let refined = guarded(
-        entry.suspect,
-        &shared.alone,
-        shared.store.entry_attempt_begin(entry.id, entry.lease),
-        shared.workers.run(work),
-        shared.store.entry_attempt_end(entry.id, entry.lease),
-    )
-    .await;
-    let (article, fingerprint, raw) = refined?;
-    Ok(ExtractedArticle {
-        article,
-        fingerprint,
-        url,
-        original_url: entry.article_url(),
-        page_host,
-        raw_sha256,
-        fetched_at,
-        raw,
-        watch: watch(options, validators),
-    })
+impl Task<'_> {
+    /// Extraction and fingerprint, on a worker.
+    pub(super) async fn refine(&self, source: Source) -> Result<ExtractedArticle, WorkError> {
+        let Self { shared, plan, options, entry } = *self;
+        let Source { page, origin } = source;
+        let fetched_at = page.fetched_at;
+        let page_host = page_host(&page);
+        let url = strip_tracking(&page.url);
+        let from_feed = matches!(origin, Origin::Feed);
+        let ingredients = Ingredients {
+            evidence: entry_evidence(&entry.evidence, options.content, from_feed),
+            site: site_evidence(&shared.store, &page_host, entry.known == Known::ThroughThis).await,
+            rules: Arc::clone(&plan.rules),
+            dedup: plan.dedup.clone(),
+            page,
+            from_feed,
+        };
+        let keeping = options.keeping.raw;
+        let work = move || {
+            let origin = OriginRecord::of(origin, &ingredients.page, keeping);
+            let (article, fingerprint) = ingredients.refined();
+            (article, fingerprint, origin)
+        };
+        let (article, fingerprint, origin) = self.on_worker(work).await?;
+        Ok(ExtractedArticle {
+            article,
+            fingerprint,
+            url,
+            original_url: entry.article_url(),
+            page_host,
+            raw_sha256: origin.sha256,
+            fetched_at,
+            raw: origin.raw,
+            watch: watch(options, origin.validators),
+        })
+    }
+}
+
+/// What is kept of where an article came from.
+struct OriginRecord {
+    sha256: Sha256Hash,
+    raw: Option<RawPage>,
+    validators: Validators,
+}
+
+impl OriginRecord {
+    fn of(origin: Origin, page: &Page, keeping: RawPages) -> Self {
+        match origin {
+            Origin::Feed => {
+                let (PageBody::Html(content) | PageBody::Text(content)) = &page.body;
+                Self { sha256: Sha256Hash::of(content), raw: None, validators: Validators::default() }
+            }
+            Origin::Server(Body { bytes, sha256, content_type, validators }) => {
+                let raw = (keeping == RawPages::Keep)
+                    .then(|| RawPage::compress(page.final_url.clone(), content_type, &bytes));
+                Self { sha256, raw, validators }
+            }
+        }
+    }
 }
 
 /// The host whose furniture a page shows: that of where the page was found, not of the link to it, for a link shortener

@@ -98,7 +98,7 @@ impl Filter {
             |tag: &String| record.feeds.iter().any(|mention| tags.of(&mention.feed_url).contains(tag));
         let on_host = |domain: &String| is_below(&record.hostname, domain);
         let in_language = |wanted: &String| {
-            record.language.as_deref().is_some_and(|language| is_of_language(language, wanted))
+            record.metadata.language.as_deref().is_some_and(|language| is_of_language(language, wanted))
         };
         self.events.admits(|event| record.event == *event)
             && self.flags.admits(|flag| record.quality_flags.contains(flag))

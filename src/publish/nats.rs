@@ -208,7 +208,7 @@ impl Subject {
                 }
                 Place::Tag => first_feed.and_then(|url| tags.of(url).first()).map(String::as_str),
                 Place::Host => Some(record.hostname.as_str()),
-                Place::Language => record.language.as_deref(),
+                Place::Language => record.metadata.language.as_deref(),
                 Place::Event => Some(match record.event {
                     Event::Created => "created",
                     Event::Revised => "revised",

@@ -64,11 +64,11 @@ const COLUMNS: &[Column] = &[
     },
     Column {
         schema: "optional binary canonical_url (UTF8);",
-        values: Values::OptionalText(|record| record.canonical_url.as_ref().map(of_url)),
+        values: Values::OptionalText(|record| record.metadata.canonical_url.as_ref().map(of_url)),
     },
     Column {
         schema: "optional binary title (UTF8);",
-        values: Values::OptionalText(|record| record.title.as_deref().map(Cow::from)),
+        values: Values::OptionalText(|record| record.metadata.title.as_deref().map(Cow::from)),
     },
     Column {
         schema: "required binary text (UTF8);",
@@ -76,16 +76,19 @@ const COLUMNS: &[Column] = &[
     },
     Column {
         schema: "optional binary description (UTF8);",
-        values: Values::OptionalText(|record| record.description.as_deref().map(Cow::from)),
+        values: Values::OptionalText(|record| record.metadata.description.as_deref().map(Cow::from)),
     },
-    Column { schema: list_of_texts!("authors"), values: Values::Texts(|record| texts(&record.authors)) },
+    Column {
+        schema: list_of_texts!("authors"),
+        values: Values::Texts(|record| texts(&record.metadata.authors)),
+    },
     Column {
         schema: "optional int64 published_at (TIMESTAMP(MILLIS,true));",
-        values: Values::OptionalTime(|record| record.published_at),
+        values: Values::OptionalTime(|record| record.metadata.published_at),
     },
     Column {
         schema: "optional int64 modified_at (TIMESTAMP(MILLIS,true));",
-        values: Values::OptionalTime(|record| record.modified_at),
+        values: Values::OptionalTime(|record| record.metadata.modified_at),
     },
     Column {
         schema: "required int64 fetched_at (TIMESTAMP(MILLIS,true));",
@@ -93,11 +96,11 @@ const COLUMNS: &[Column] = &[
     },
     Column {
         schema: "optional binary language (UTF8);",
-        values: Values::OptionalText(|record| record.language.as_deref().map(Cow::from)),
+        values: Values::OptionalText(|record| record.metadata.language.as_deref().map(Cow::from)),
     },
     Column {
         schema: "optional binary site_name (UTF8);",
-        values: Values::OptionalText(|record| record.site_name.as_deref().map(Cow::from)),
+        values: Values::OptionalText(|record| record.metadata.site_name.as_deref().map(Cow::from)),
     },
     Column {
         schema: "required binary hostname (UTF8);",
@@ -105,16 +108,16 @@ const COLUMNS: &[Column] = &[
     },
     Column {
         schema: "optional binary section (UTF8);",
-        values: Values::OptionalText(|record| record.section.as_deref().map(Cow::from)),
+        values: Values::OptionalText(|record| record.metadata.section.as_deref().map(Cow::from)),
     },
-    Column { schema: list_of_texts!("tags"), values: Values::Texts(|record| texts(&record.tags)) },
+    Column { schema: list_of_texts!("tags"), values: Values::Texts(|record| texts(&record.metadata.tags)) },
     Column {
         schema: "optional binary image (UTF8);",
-        values: Values::OptionalText(|record| record.image.as_ref().map(of_url)),
+        values: Values::OptionalText(|record| record.metadata.image.as_ref().map(of_url)),
     },
     Column {
         schema: "optional binary license (UTF8);",
-        values: Values::OptionalText(|record| record.license.as_deref().map(Cow::from)),
+        values: Values::OptionalText(|record| record.metadata.license.as_deref().map(Cow::from)),
     },
     Column { schema: "required int32 word_count;", values: Values::Number(|record| record.word_count) },
     Column {

@@ -11,7 +11,9 @@ use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows}
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
 use super::{Store, StoreError, rechecks};
-use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease, Recheck, Validators, after};
+use crate::model::{
+    ArticleId, Entry, EntryId, FailureKind, FeedId, Known, Lease, Recheck, Validators, after,
+};
 
 /// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -43,7 +45,8 @@ impl Store {
         for row in &quarantined {
             let entry_id = EntryId(row.try_get(0)?);
             tracing::error!(entry.id = entry_id.0, reason = CRASHED_REASON, "entry quarantined");
-            let error = EntryError { entry_id, label: "crashed", reason: CRASHED_REASON, failed_at: now };
+            let error =
+                EntryError { entry_id, kind: FailureKind::Crashed, reason: CRASHED_REASON, failed_at: now };
             upsert_errors(&mut tx, &[error]).await?;
         }
         rechecks::promote(&mut tx, self.database.dialect, now, limit).await?;
@@ -241,7 +244,7 @@ const NEXT_DUE_ENTRY: &str = "SELECT min(due) AS due FROM (\
 /// Why an entry's last attempt failed.
 pub(super) struct EntryError<'e> {
     pub(super) entry_id: EntryId,
-    pub(super) label: &'e str,
+    pub(super) kind: FailureKind,
     pub(super) reason: &'e str,
     pub(super) failed_at: Timestamp,
 }
@@ -254,7 +257,7 @@ pub(super) async fn upsert_errors(
         .execute(tx, errors, |query, error| {
             query
                 .bind(error.entry_id.0)
-                .bind(clean(error.label).into_owned())
+                .bind(error.kind.as_str())
                 .bind(clean(error.reason).into_owned())
                 .bind(error.failed_at.as_millisecond())
         })

@@ -10,9 +10,10 @@ use url::Url;
 
 use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
 use super::connection::DialectSql;
-use super::sql::{Row, RowsSql, bytes, json, models};
+use super::sql::{Row, RowsSql, bytes, json, models, word};
 use super::{Store, StoreError};
 use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators, after};
+use crate::parse::FeedInfo;
 use crate::schedule::{Decision, History};
 
 /// What a change of the configured feeds did.
@@ -53,8 +54,8 @@ pub struct FeedStatus {
     pub state: FeedState,
     /// Its title.
     pub title: Option<String>,
-    /// What it last said of itself, as `parse` gives it; nothing before it was read.
-    pub info: Option<serde_json::Value>,
+    /// What it last said of itself; nothing before it was read.
+    pub info: Option<FeedInfo>,
     /// What was repaired or lost when it was last read.
     pub warnings: Vec<String>,
     /// Last poll.
@@ -242,7 +243,7 @@ async fn insert_feeds(tx: &mut AnyConnection, feeds: &[NewFeed<'_>]) -> Result<(
         .fetch(tx, feeds, |query, feed| {
             query
                 .bind(bytes(&feed.configured_url_sha256))
-                .bind("active")
+                .bind(word(FeedState::Active))
                 .bind(feed.next_poll_at.as_millisecond())
         })
         .await?;

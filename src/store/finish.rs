@@ -12,7 +12,7 @@ use super::outbox::Outbox;
 use super::raw_pages::RawPage;
 use super::{Store, StoreError};
 use crate::dedup;
-use crate::model::{Article, Entry, Fingerprint, Sha256Hash, Validators, Verdict};
+use crate::model::{Article, Entry, FailureKind, Fingerprint, Sha256Hash, Validators, Verdict};
 
 /// An entry's work done, to be stored in one transaction: article revision, verdict, entry state, outbox row.
 #[derive(Clone, Debug)]
@@ -41,14 +41,14 @@ pub enum EntryOutcome {
         /// Not before this.
         until: Timestamp,
         /// For metrics and filters.
-        label: &'static str,
+        kind: FailureKind,
         /// For the operator.
         reason: String,
     },
     /// Given up.
     Failed {
         /// For metrics and filters.
-        label: &'static str,
+        kind: FailureKind,
         /// For the operator.
         reason: String,
         /// Kept apart since it crashed or stalled the extractor.
@@ -206,8 +206,8 @@ async fn write_errors(
     let (mut failed, mut recovered) = (Vec::new(), Vec::new());
     for item in finished {
         match &item.outcome {
-            EntryOutcome::Postponed { label, reason, .. } | EntryOutcome::Failed { label, reason, .. } => {
-                failed.push(EntryError { entry_id: item.entry.id, label, reason, failed_at: now });
+            EntryOutcome::Postponed { kind, reason, .. } | EntryOutcome::Failed { kind, reason, .. } => {
+                failed.push(EntryError { entry_id: item.entry.id, kind: *kind, reason, failed_at: now });
             }
             _ if item.entry.failures > 0 => recovered.push(item.entry.id),
             EntryOutcome::Extracted(_)

@@ -29,7 +29,9 @@ mod rechecks;
 mod raw_pages;
 mod retention;
 mod history;
+mod ahead;
 mod articles;
+mod metadata;
 mod neighbours;
 mod blocks;
 mod outbox;
@@ -40,6 +42,7 @@ mod migrations;
 mod sql;
 mod error;
 
+pub use ahead::LongestWaits;
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
 pub use entries::EntryState;

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
+use super::metadata::metadata_columns;
 use super::sql::{Row, RowsSql, expect_changed, id_bytes, word};
 use super::{Store, StoreError};
-use crate::model::{ArticleId, Event, FeedMention, Record, SCHEMA_VERSION};
+use crate::model::{ArticleId, Event, FeedMention, Metadata, Record, SCHEMA_VERSION};
 
 impl Store {
     /// Up to `limit` records after `seq`, in order; none is ever skipped, however many processes write. Text and
@@ -137,15 +138,15 @@ const EVERY_READER: &str = "";
 
 const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 
-/// Events with the article as it then was.
+/// Events with the article as it then was. Of the tables that are joined here only `revisions` has the columns of metadata.
 macro_rules! records {
     ($which:literal) => {
         concat!(
             "SELECT o.seq, o.event, o.created_at, o.article_id, o.revision, a.url, a.original_url, a.hostname, a.duplicate_of, \
-             a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, \
-             r.canonical_url, r.title, r.text, r.description, r.authors, r.published_at, r.modified_at, r.fetched_at, \
-             r.language, r.site_name, r.section, r.tags, r.image, r.license, r.word_count, r.quality_flags, \
-             r.extractor_version FROM outbox o JOIN articles a ON a.id = o.article_id \
+             a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, r.text, \
+             r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, ",
+            metadata_columns!(),
+            " FROM outbox o JOIN articles a ON a.id = o.article_id \
              LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision WHERE ",
             $which
         )
@@ -181,21 +182,10 @@ impl TryFrom<Row<'_>> for Record {
             revision: row.number("revision")?,
             url: row.url("url")?,
             original_url: row.url("original_url")?,
-            canonical_url: row.optional_url("canonical_url")?,
-            title: row.get("title")?,
+            metadata: Metadata::try_from(&row)?,
             text: row.get("text")?,
-            description: row.get("description")?,
-            authors: row.json("authors")?,
-            published_at: row.optional_time("published_at")?,
-            modified_at: row.optional_time("modified_at")?,
             fetched_at: row.time("fetched_at")?,
-            language: row.get("language")?,
-            site_name: row.get("site_name")?,
             hostname: row.get("hostname")?,
-            section: row.get("section")?,
-            tags: row.json("tags")?,
-            image: row.optional_url("image")?,
-            license: row.get("license")?,
             word_count: row.number("word_count")?,
             content_sha256: row.hash("content_sha256")?,
             raw_sha256: row.hash("raw_sha256")?,

@@ -7,8 +7,8 @@ use sqlx::AnyConnection;
 use url::Url;
 
 use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, id_bytes, json, models, word};
-use super::{Store, StoreError, rechecks};
-use crate::model::{ArticleId, FeedId, Lease, Sha256Hash, Validators};
+use super::{EntryState, FeedState, Store, StoreError, rechecks};
+use crate::model::{ArticleId, FailureKind, FeedId, Lease, Sha256Hash, Validators};
 use crate::parse::{FeedInfo, ParsedEntry};
 use crate::schedule::NextPoll;
 
@@ -52,8 +52,8 @@ pub enum PollResult {
     },
     /// No feed came: validators stay as they are.
     Failed {
-        /// For metrics and filters: `timeout`, `http_404`, `not_a_feed`…
-        label: &'static str,
+        /// For metrics and filters.
+        kind: FailureKind,
         /// For the operator.
         reason: String,
         /// Whether the feed is gone for good (410).
@@ -144,14 +144,18 @@ async fn settle_feeds(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(
     let settled = SETTLE_FEEDS
         .execute(tx, polls, |query, poll| {
             let state = match poll.result {
-                PollResult::Failed { gone: true, .. } => "gone",
+                PollResult::Failed { gone: true, .. } => FeedState::Gone,
                 PollResult::Failed { gone: false, .. }
                 | PollResult::Unchanged { .. }
                 | PollResult::Parsed { .. }
                 | PollResult::Delivered { .. }
-                | PollResult::HostPaused => "active",
+                | PollResult::HostPaused => FeedState::Active,
             };
-            query.bind(poll.feed_id.0).bind(poll.lease.epoch).bind(state).bind(poll.next.at.as_millisecond())
+            query
+                .bind(poll.feed_id.0)
+                .bind(poll.lease.epoch)
+                .bind(word(state))
+                .bind(poll.next.at.as_millisecond())
         })
         .await?;
     // A lease may have passed on between the two statements where other processes write, too.
@@ -184,7 +188,7 @@ async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result
                 .bind(kept(|validators| validators.etag.as_deref()))
                 .bind(kept(|validators| validators.last_modified.as_deref()))
                 .bind(change.body_sha256.map(bytes))
-                .bind(change.error.map(|(label, _)| label))
+                .bind(change.error.map(|(kind, _)| kind.as_str()))
                 .bind(clean_option(change.error.map(|(_, reason)| reason)))
                 .bind(change.poll.moved_to.as_ref().map(Url::as_str))
         })
@@ -210,8 +214,8 @@ struct DetailsChange<'p> {
     succeeded_at: Option<i64>,
     validators: Option<&'p Validators>,
     body_sha256: Option<&'p Sha256Hash>,
-    /// Label and reason; an asked feed without an error has none any more.
-    error: Option<(&'static str, &'p str)>,
+    /// Kind and reason; an asked feed without an error has none any more.
+    error: Option<(FailureKind, &'p str)>,
 }
 
 impl<'p> DetailsChange<'p> {
@@ -240,8 +244,8 @@ impl<'p> DetailsChange<'p> {
                 body_sha256: Some(body_sha256),
                 ..unasked
             },
-            PollResult::Failed { label, reason, .. } => {
-                Self { asked_at: polled_at, error: Some((label, reason)), ..unasked }
+            PollResult::Failed { kind, reason, .. } => {
+                Self { asked_at: polled_at, error: Some((*kind, reason)), ..unasked }
             }
             // The feed itself was not asked.
             PollResult::Delivered { .. } | PollResult::HostPaused => unasked,
@@ -443,7 +447,7 @@ async fn insert_entries(
                 .bind(entry.feed_id.0)
                 .bind(bytes(&entry.entry.parsed.key))
                 .bind(id_bytes(&entry.entry.article_id))
-                .bind("pending")
+                .bind(word(EntryState::Pending))
                 .bind(now.as_millisecond())
         })
         .await?;

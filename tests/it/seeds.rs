@@ -297,7 +297,7 @@ fn page(body: PageBody) -> Page {
 /// What is wrong with `article`, by line of the seed; line 0 is for text that is none of its lines.
 fn complaints(seed: &Seed, page: &Page, article: &Article) -> Vec<(usize, String)> {
     let text = fold(&article.text);
-    let title = article.title.as_deref().map(fold).unwrap_or_default();
+    let title = article.metadata.title.as_deref().map(fold).unwrap_or_default();
     let wanted: Vec<String> = seed.lines(&[Label::Keep]).map(|(_, line)| line).collect();
     let accepted: Vec<String> = seed.lines(&[Label::Keep, Label::Either]).map(|(_, line)| line).collect();
     let mut complaints = Vec::new();
@@ -333,14 +333,14 @@ fn complaints(seed: &Seed, page: &Page, article: &Article) -> Vec<(usize, String
 /// A line of metadata is a byline, or says how many weeks ago the text was published.
 fn metadata_complaint(line: &str, fetched_at: Timestamp, article: &Article) -> Option<String> {
     if let Some(author) = line.strip_prefix("By ").or_else(|| line.strip_prefix("by ")) {
-        return (article.authors != [author])
-            .then(|| format!("authors are {:?}, not {author:?}", article.authors));
+        return (article.metadata.authors != [author])
+            .then(|| format!("authors are {:?}, not {author:?}", article.metadata.authors));
     }
     let weeks: i64 = line.strip_suffix(" weeks ago").expect("a byline or an age in weeks").parse().unwrap();
     let expected = fetched_at - (weeks * 7 * 24).hours();
     let day = |time: Timestamp| time.strftime("%F").to_string();
-    (article.published_at.map(day) != Some(day(expected)))
-        .then(|| format!("published at {:?}, not on the day of {expected}", article.published_at))
+    (article.metadata.published_at.map(day) != Some(day(expected)))
+        .then(|| format!("published at {:?}, not on the day of {expected}", article.metadata.published_at))
 }
 
 /// How often `line` stands in `text` with no letter or digit joined to it.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use feedmill::clock::Clock;
 use feedmill::dedup;
 use feedmill::model::{
-    Article, ArticleId, BlockAccount, BlockHash, Entry, EntryEvidence, QualityFlag, Sha256Hash, Validators,
+    Article, ArticleId, BlockAccount, BlockHash, Entry, EntryEvidence, Metadata, QualityFlag, Sha256Hash,
+    Validators,
 };
 use feedmill::parse::{FeedInfo, ParsedEntry};
 use feedmill::schedule::{Decision, History, NextPoll};
@@ -106,13 +107,16 @@ fn parsed(entries: Vec<NewEntry>) -> PollResult {
 
 fn article(text: &str) -> Article {
     Article {
-        title: Some("Headline".to_owned()),
+        metadata: Metadata {
+            title: Some("Headline".to_owned()),
+            authors: vec!["Ada".to_owned(), "Bo".to_owned()],
+            language: Some("en".to_owned()),
+            published_at: Some(start()),
+            ..Metadata::default()
+        },
         text: text.to_owned(),
-        authors: vec!["Ada".to_owned(), "Bo".to_owned()],
         word_count: 3,
-        language: Some("en".to_owned()),
         quality_flags: vec![QualityFlag::Gallery],
-        published_at: Some(start()),
         block_hashes: vec![BlockHash(1), BlockHash(u64::MAX), BlockHash(1)],
         account: vec![
             BlockAccount { kept: true, rule: "body".to_owned(), text: text.to_owned() },
@@ -123,7 +127,6 @@ fn article(text: &str) -> Article {
             },
         ],
         score: 0.5,
-        ..Article::default()
     }
 }
 

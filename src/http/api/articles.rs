@@ -44,7 +44,7 @@ pub(super) async fn article(
 }
 
 fn text(record: &Record) -> String {
-    let title = record.title.as_ref().map_or_else(String::new, |title| format!("{title}\n\n"));
+    let title = record.metadata.title.as_ref().map_or_else(String::new, |title| format!("{title}\n\n"));
     format!("{title}{}\n", record.text)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedmill::model::{FeedId, HostPause, Sha256Hash, Validators};
+use feedmill::model::{FailureKind, FeedId, HostPause, Sha256Hash, Validators};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::store::{FeedState, FeedsSync, NewEntry, PollRecord, PollReport, PollResult};
 use jiff::{SignedDuration, Timestamp};
@@ -180,7 +180,8 @@ async fn validators_follow_what_came(bench: &Bench) {
     bench.feeds(1).await;
     let etag = |etag: &str| Validators { etag: Some(etag.to_owned()), last_modified: None };
     let unchanged = |validators| PollResult::Unchanged { validators };
-    let failed = || PollResult::Failed { label: "timeout", reason: "no answer".to_owned(), gone: false };
+    let failed =
+        || PollResult::Failed { kind: FailureKind::Timeout, reason: "no answer".to_owned(), gone: false };
     let new_url = url("https://new.example/feed");
     for (result, moved_to, expected) in [
         (parsed(Vec::new()), None, Some("\"1\"")),
@@ -224,7 +225,7 @@ async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
         polled_at: start(),
         next: next(start()),
         moved_to: None,
-        result: PollResult::Failed { label: "gone", reason: "410 Gone".to_owned(), gone: true },
+        result: PollResult::Failed { kind: FailureKind::Http410, reason: "410 Gone".to_owned(), gone: true },
     };
     bench.store.feed_polls_record(&[poll]).await.unwrap();
     bench.pass(100_000);
