@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::extract::{Rules, RulesError};
 use crate::fetch::{FetchError, Fetcher};
+use crate::health::Health;
 use crate::http::listener::{self, Limits};
 use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
@@ -26,7 +27,7 @@ use crate::publish::filter::FeedTags;
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::publish::{Outward, PublishError};
-use crate::store::{FeedsSync, RunLock, Store, StoreError};
+use crate::store::{FeedsSync, HealthProblem, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// Why the mill does not start, or does not take a new configuration.
@@ -35,6 +36,9 @@ pub enum DaemonError {
     /// The store cannot be opened or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store cannot store.
+    #[error(transparent)]
+    Health(#[from] HealthProblem),
     /// The HTTP client cannot be built.
     #[error("cannot build the HTTP client: {0}")]
     Fetch(#[from] FetchError),
@@ -66,6 +70,7 @@ pub enum DaemonError {
 #[derive(Debug)]
 pub struct Daemon {
     shared: Shared,
+    health: Health,
     plan: watch::Sender<Arc<Plan>>,
     /// Rung by a reload: it may have made feeds due.
     feeds_configured: Notify,
@@ -176,6 +181,7 @@ impl Daemon {
         };
         Ok(Self {
             shared,
+            health: Health::default(),
             plan,
             feeds_configured: Notify::new(),
             relays: Mutex::new(relays),
@@ -252,6 +258,7 @@ impl Daemon {
         }
         let in_trouble = self.deliver(soft).await?;
         retention::pass(&self.shared, soft).await?;
+        self.store().check_health().await?;
         if in_trouble.is_empty() {
             Ok(())
         } else {
@@ -291,6 +298,8 @@ impl Daemon {
             line::run(&articles, &daemon.shared.entries_recorded, &daemon.shared.clock, &soft, &hard).await;
         });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
+        lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
+        let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("retention", async move { daemon.keep_removing(&soft).await });
         for relay in std::mem::take(&mut *self.relays.lock().await) {
             let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
@@ -324,6 +333,7 @@ impl Daemon {
             stored: Arc::clone(&self.shared.articles_stored),
             tags: self.feed_tags.subscribe(),
             tokens: self.http.tokens.clone(),
+            health: self.health.clone(),
         });
         let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
         tracing::info!(address = %bound, "serving health, metrics and records");

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::{Refused, Retry, robots};
+use crate::impostor::Impostor;
 use crate::model::FailureKind;
 use crate::schedule::Freshness;
 
@@ -64,8 +65,16 @@ pub enum FetchError {
     #[error("unknown content encoding {0:?}")]
     UnknownEncoding(String),
     /// A page that is no text: a film, an archive…
-    #[error("not a text document: {0:?}")]
-    NotText(String),
+    #[error("not a text document: {}", media_type.as_deref().unwrap_or("of no type"))]
+    NotText {
+        /// What the server calls it.
+        media_type: Option<String>,
+        /// Its length in bytes, as far as the server says it.
+        length: Option<u64>,
+    },
+    /// Something else in the page's stead.
+    #[error("{0}")]
+    Impostor(Impostor),
     /// More bytes than allowed, after inflating.
     #[error("body exceeds {limit_bytes} bytes")]
     BodyTooLarge {
@@ -94,6 +103,16 @@ pub enum FetchError {
         /// A temporary redirect led to the answer: it does not speak of the URL that was asked for.
         astray: bool,
     },
+}
+
+fn of_impostor(impostor: Impostor) -> FailureKind {
+    match impostor {
+        Impostor::Challenge => FailureKind::Challenge,
+        Impostor::ConsentWall => FailureKind::ConsentWall,
+        Impostor::SoftNotFound => FailureKind::SoftNotFound,
+        Impostor::SoftError => FailureKind::SoftError,
+        Impostor::RepeatedPage => FailureKind::RepeatedPage,
+    }
 }
 
 /// What follows from a failure.
@@ -149,7 +168,9 @@ impl FetchError {
             Self::BrokenAnswer(_) => (FailureKind::BrokenAnswer, later, false),
             Self::BrokenBody(_) => (FailureKind::BrokenBody, later, false),
             Self::UnknownEncoding(_) => (FailureKind::UnknownEncoding, Retry::Never, false),
-            Self::NotText(_) => (FailureKind::NotText, Retry::Never, false),
+            Self::NotText { .. } => (FailureKind::NotText, Retry::Never, false),
+            // Whoever made it may think better of it.
+            Self::Impostor(kind) => (of_impostor(*kind), later, false),
             Self::BodyTooLarge { .. } => (FailureKind::BodyTooLarge, Retry::Never, false),
             Self::HeadersTooLarge => (FailureKind::HeadersTooLarge, Retry::Never, false),
             Self::BadRedirect(_) => (FailureKind::BadRedirect, Retry::Never, false),
@@ -255,7 +276,17 @@ mod tests {
             (FetchError::BrokenAnswer(text()), FailureKind::BrokenAnswer, later, false),
             (FetchError::BrokenBody(text()), FailureKind::BrokenBody, later, false),
             (FetchError::UnknownEncoding(text()), FailureKind::UnknownEncoding, Retry::Never, false),
-            (FetchError::NotText(text()), FailureKind::NotText, Retry::Never, false),
+            (
+                FetchError::NotText { media_type: None, length: None },
+                FailureKind::NotText,
+                Retry::Never,
+                false,
+            ),
+            (FetchError::Impostor(Impostor::Challenge), FailureKind::Challenge, later, false),
+            (FetchError::Impostor(Impostor::ConsentWall), FailureKind::ConsentWall, later, false),
+            (FetchError::Impostor(Impostor::SoftNotFound), FailureKind::SoftNotFound, later, false),
+            (FetchError::Impostor(Impostor::SoftError), FailureKind::SoftError, later, false),
+            (FetchError::Impostor(Impostor::RepeatedPage), FailureKind::RepeatedPage, later, false),
             (FetchError::BodyTooLarge { limit_bytes: 1 }, FailureKind::BodyTooLarge, Retry::Never, false),
             (FetchError::HeadersTooLarge, FailureKind::HeadersTooLarge, Retry::Never, false),
             (FetchError::BadRedirect(text()), FailureKind::BadRedirect, Retry::Never, false),

@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use super::fetcher::{Plan, Wanted, split_credentials};
+use super::chain::split_credentials;
+use super::fetcher::{Plan, Wanted};
 use super::{FetchError, Fetcher, Purpose, RequestOptions};
 use crate::model::Validators;
 

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use self::auth::Tokens;
 use self::counts::Counts;
 use crate::clock::Clock;
+use crate::health::Health;
 use crate::pipeline::workers::Workers;
 use crate::publish::filter::FeedTags;
 use crate::store::Store;
@@ -63,6 +64,8 @@ pub struct Surface {
     pub tags: watch::Receiver<Arc<FeedTags>>,
     /// Who may read.
     pub tokens: Tokens,
+    /// Whether the store can store.
+    pub health: Health,
 }
 
 /// The surface and what it remembers from call to call.
@@ -108,6 +111,7 @@ async fn readyz(State(serving): State<Arc<Serving>>) -> Response {
                 .to_owned(),
         );
     }
+    reasons.extend(surface.health.problems());
     match surface.store.feeds_any_active().await {
         Ok(true) => {}
         Ok(false) => reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned()),

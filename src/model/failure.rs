@@ -56,6 +56,11 @@ failure_kinds! {
     Http503 "http_503" "Service unavailable.";
     Http5xx "http_5xx" "Another status from 500 to 599.";
     HttpUnexpected "http_unexpected" "A status that answers no such request.";
+    Challenge "challenge" "A check for machines in the page's stead.";
+    ConsentWall "consent_wall" "A question for consent in the page's stead.";
+    SoftNotFound "soft_not_found" "A page that says, with a status of 200, that there is none.";
+    SoftError "soft_error" "A page that says, with a status of 200, that something is broken.";
+    RepeatedPage "repeated_page" "The same text as under many other entries of the host.";
     NotAFeed "not_a_feed" "What came is no feed.";
     NotModified "not_modified" "A 304 that was not asked for.";
     NoContent "no_content" "The feed holds no text of the entry, and no page is asked for.";

@@ -78,7 +78,8 @@ impl<'de> Deserialize<'de> for Sha256Hash {
     }
 }
 
-/// What makes two announcements one article: SHA-256 of the normalised URL (see [`normalise_url`]).
+/// What makes two announcements one article: SHA-256 of the normalised URL (see [`normalise_url`]) of the page where a
+/// page is the article, else of the URL that names the entry (see [`entry_url`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ArticleId(pub Sha256Hash);
@@ -87,6 +88,11 @@ impl ArticleId {
     /// The id of the article at `url`, as announced; tracking parameters and the like make no difference.
     pub fn of_url(url: &Url) -> Self {
         Self(Sha256Hash::of(normalise_url(url)))
+    }
+
+    /// The id of the article at `url` where what looks like tracking tells pages apart.
+    pub fn of_exact_url(url: &Url) -> Self {
+        Self(Sha256Hash::of(as_https(&without_fragment(url))))
     }
 }
 
@@ -141,8 +147,7 @@ const TRACKING_PARAMETERS: &[&str] = &[
 
 /// The URL without the parameters that only say where a click came from, and without its fragment.
 pub fn strip_tracking(url: &Url) -> Url {
-    let mut url = url.clone();
-    url.set_fragment(None);
+    let mut url = without_fragment(url);
     let kept: Vec<&str> = url
         .query()
         .unwrap_or_default()
@@ -160,17 +165,27 @@ pub fn strip_tracking(url: &Url) -> Url {
 /// The form of a URL that stands for the page itself: no tracking parameters, no fragment, `http` as `https`, no
 /// default port, no trailing slash. Used for identity only: the URL as given is kept.
 pub fn normalise_url(url: &Url) -> String {
-    let text = strip_tracking(url).to_string();
-    // Sites move from http to https and feeds mix both: one page.
-    let text = match text.strip_prefix("http://") {
-        Some(rest) => format!("https://{rest}"),
-        None => text,
-    };
+    let text = as_https(&strip_tracking(url));
     text.strip_suffix('/').unwrap_or(&text).to_owned()
 }
 
-/// The URL of an entry that has no link: its feed's, with the entry's key as a parameter.
-pub fn url_without_link(feed_url: &Url, key: Sha256Hash) -> Url {
+/// The URL without its fragment.
+pub fn without_fragment(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url
+}
+
+/// Sites move from http to https and feeds mix both: one page.
+fn as_https(url: &Url) -> String {
+    match url.as_str().strip_prefix("http://") {
+        Some(rest) => format!("https://{rest}"),
+        None => url.to_string(),
+    }
+}
+
+/// The URL that names an entry whose article is no page: its feed's, with the entry's key as a parameter.
+pub fn entry_url(feed_url: &Url, key: Sha256Hash) -> Url {
     let mut url = feed_url.clone();
     url.query_pairs_mut().append_pair("feedmill-entry", &key.to_string());
     url

@@ -13,7 +13,8 @@ use url::Url;
 
 pub use failure::FailureKind;
 pub use ids::{
-    ArticleId, EntryId, FeedId, InvalidHash, Sha256Hash, normalise_url, strip_tracking, url_without_link,
+    ArticleId, EntryId, FeedId, InvalidHash, Sha256Hash, entry_url, normalise_url, strip_tracking,
+    without_fragment,
 };
 pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
 
@@ -144,6 +145,8 @@ pub struct Entry {
     pub feed_id: FeedId,
     /// That feed's configured URL: the key to its options.
     pub feed_url: Url,
+    /// Where that feed is polled now.
+    pub polled_url: Url,
     /// The claim.
     pub lease: Lease,
     /// Failed attempts so far.
@@ -152,12 +155,18 @@ pub struct Entry {
     pub suspect: bool,
     /// Whether its article is stored already.
     pub known: Known,
+    /// Whether the stored text is a feed's, for want of the page.
+    pub is_stand_in: bool,
+    /// The stored text's identity.
+    pub content_sha256: Option<Sha256Hash>,
     /// Set where nothing has changed in the feed and the article's age alone asks for another look at its page.
     pub recheck: Option<Recheck>,
     /// The article that it announces.
     pub article_id: ArticleId,
     /// The page as the feed gave it; `None` for an entry without a link, whose article is its own content.
     pub url: Option<Url>,
+    /// Whether the link is no page of its own: other entries of the feed have it too, or it is the site's.
+    pub shares_link: bool,
     /// What identifies it within its feed.
     pub key: Sha256Hash,
     /// The entry's guid as given.
@@ -169,11 +178,39 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The URL that stands for its article. An entry without a link is an article of its own, named by its feed and
-    /// its key.
+    /// The URL that stands for its article: its page's, else its own.
     pub fn article_url(&self) -> Url {
-        self.url.clone().unwrap_or_else(|| url_without_link(&self.feed_url, self.key))
+        self.url.clone().unwrap_or_else(|| self.own_url())
     }
+
+    /// The URL that names it where no page is its article.
+    pub fn own_url(&self) -> Url {
+        entry_url(&self.feed_url, self.key)
+    }
+
+    /// What identifies its article where no page is that.
+    pub fn own_article_id(&self) -> ArticleId {
+        ArticleId::of_url(&self.own_url())
+    }
+
+    /// Its link as the address of a page of its own, and what identifies that page.
+    pub fn page_of_its_own(&self, link: &Url) -> (ArticleId, Url) {
+        let exact = ArticleId::of_exact_url(link);
+        if self.article_id == exact && self.url.as_ref() == Some(link) {
+            (exact, without_fragment(link))
+        } else {
+            (ArticleId::of_url(link), strip_tracking(link))
+        }
+    }
+}
+
+/// Something by which an entry is known again within its feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EntryKey {
+    /// Of what kind it is, and what it says.
+    pub sha256: Sha256Hash,
+    /// Whether no other entry of the same document has it.
+    pub is_own: bool,
 }
 
 /// What a feed entry says about its article. Text fields hold what the feed gave: possibly HTML, always untrusted.
@@ -198,6 +235,34 @@ pub struct EntryEvidence {
     pub tags: Vec<String>,
     /// Lead image.
     pub image: Option<Url>,
+    /// Attached files, each once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enclosures: Vec<Enclosure>,
+    /// Whether its feed only mentions the page, and its own text must not stand in for what the page shows.
+    #[serde(skip)]
+    pub only_mentions: bool,
+}
+
+impl EntryEvidence {
+    /// What the feed itself says of the article: the longer of its texts, wherever the feed put it.
+    pub fn own_text(&self) -> Option<&str> {
+        let texts = [&self.content, &self.summary].into_iter().flatten().map(|text| text.trim());
+        // The first among equals.
+        texts.filter(|text| !text.is_empty()).rev().max_by_key(|text| text.len())
+    }
+}
+
+/// A file that comes with an entry, or that the entry links to instead of a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enclosure {
+    /// Where it is.
+    pub url: Url,
+    /// Its media type, where it is known.
+    #[serde(rename = "type", default)]
+    pub media_type: Option<String>,
+    /// Its length in bytes, where it is known.
+    #[serde(default)]
+    pub length: Option<u64>,
 }
 
 /// A document to extract an article from.
@@ -244,11 +309,13 @@ pub enum QualityFlag {
     Partial,
     /// Another page of the host has the same text under another headline: it may be the text of neither.
     RepeatedText,
+    /// The page cannot be had, and of the article the feed gives a teaser or a title.
+    TeaserOnly,
 }
 
 impl QualityFlag {
     /// Every flag, in the order of the enum.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Paywalled,
         Self::Liveblog,
         Self::Gallery,
@@ -258,6 +325,7 @@ impl QualityFlag {
         Self::FeedContentUsed,
         Self::Partial,
         Self::RepeatedText,
+        Self::TeaserOnly,
     ];
 }
 

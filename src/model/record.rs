@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{ArticleId, DuplicateKind, Metadata, QualityFlag, Sha256Hash};
+use super::{ArticleId, DuplicateKind, Enclosure, Metadata, QualityFlag, Sha256Hash};
 
 /// What happened to an article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Record {
     pub event: Event,
     /// When that was stored.
     pub recorded_at: Timestamp,
-    /// SHA-256 of the normalised URL.
+    /// SHA-256 of the normalised URL where a page is the article, else of what names the entry.
     pub id: ArticleId,
     /// 1 for the first text.
     pub revision: u32,
@@ -87,6 +87,9 @@ pub struct Record {
     pub extractor_version: String,
     /// Why the text may be less than expected.
     pub quality_flags: Vec<QualityFlag>,
+    /// The files that came with it: podcasts, documents, films.
+    #[serde(default)]
+    pub enclosures: Vec<Enclosure>,
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
 }

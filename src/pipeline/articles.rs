@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use super::line::{Stage, Worked};
-use super::pages::Origin;
+use super::pages::{Origin, Source};
 use super::task::{Ending, Task};
 use super::{Shared, Tally};
-use crate::model::{Article, ArticleId, Entry, EntryId, FailureKind, Known, Lease, QualityFlag, Verdict};
+use crate::fetch::FetchError;
+use crate::impostor::{Impostor, speaks_of};
+use crate::model::{Article, Entry, EntryId, FailureKind, Known, Lease, QualityFlag, Verdict};
 use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, Stored};
 use crate::telemetry::metrics::{self, Finished};
 
@@ -130,7 +132,7 @@ fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
     if let EntryOutcome::Extracted(extracted) = &outcome
         && entry.known == Known::No
     {
-        entry.article_id = ArticleId::of_url(&extracted.url);
+        entry.article_id = extracted.id;
     }
     FinishedEntry { entry, outcome }
 }
@@ -138,9 +140,10 @@ fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
 /// One entry, from the request to what is to be recorded of it.
 async fn process(shared: &Shared, entry: &Entry) -> Ending {
     match entry.known {
-        Known::ThroughAnother => return EntryOutcome::AlreadyStored.into(),
+        Known::ThroughAnother if !entry.is_stand_in => return EntryOutcome::AlreadyStored.into(),
         Known::Removed => return EntryOutcome::AlreadyRemoved.into(),
-        Known::No | Known::ThroughThis => {}
+        // What stands in for a page is worth another look at it.
+        Known::No | Known::ThroughThis | Known::ThroughAnother => {}
     }
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
@@ -156,11 +159,13 @@ async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
     let source = task.source().await?;
     let is_page = matches!(source.origin, Origin::Server(_));
     let mut refined = task.refine(source).await;
-    if let Err(error) = &refined
-        && is_page
-        && let Some(content) = task.stand_in(error.kind(), error)
-    {
-        refined = task.refine(content).await;
+    let own_text = match &refined {
+        Ok(extracted) if is_page => task.instead_of_repeated(extracted).await?,
+        Err(error) if is_page => task.stand_in(error).await,
+        _ => None,
+    };
+    if let Some(own_text) = own_text {
+        refined = task.refine(own_text).await;
     }
     let extracted = refined.map_err(|error| task.broken_off(&error))?;
     if is_less_than_before(task.entry, &extracted.article) {
@@ -186,6 +191,34 @@ fn log(outcome: &EntryOutcome) {
         EntryOutcome::Withdrawn => tracing::info!("the publisher took the page back"),
         EntryOutcome::Unchanged(_) => tracing::debug!("the page has not changed"),
         EntryOutcome::AlreadyStored | EntryOutcome::AlreadyRemoved => {}
+    }
+}
+
+/// So many entries of a host with one text are no coincidence.
+const REPEATED_TEXTS: u32 = 6;
+
+impl Task<'_> {
+    /// What is recorded instead of a text that stands under many entries of its host and says nothing of this one: a wall that
+    /// no sign tells. The entries that got it before are looked at again.
+    async fn instead_of_repeated(&self, extracted: &ExtractedArticle) -> Result<Option<Source>, Ending> {
+        let article = &extracted.article;
+        let is_the_feeds = article.quality_flags.contains(&QualityFlag::FeedContentUsed);
+        if is_the_feeds || article.text.is_empty() || speaks_of(&article.text, &self.entry.evidence) {
+            return Ok(None);
+        }
+        let content_sha256 = extracted.fingerprint.content_sha256;
+        let host = extracted.url.host_str().unwrap_or_default();
+        match self.shared.store.text_is_repeated(content_sha256, host, REPEATED_TEXTS - 1).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "whether the host shows one text for many entries is not known");
+                return Ok(None);
+            }
+        }
+        let is_stored = self.entry.content_sha256 == Some(content_sha256);
+        let error = FetchError::Impostor(Impostor::RepeatedPage);
+        self.without_page(&error, self.may_replace() || is_stored).await.map(Some)
     }
 }
 

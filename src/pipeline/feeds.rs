@@ -16,7 +16,7 @@ use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::model::{
-    ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, url_without_link,
+    ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url,
 };
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
@@ -226,7 +226,15 @@ fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     tracing::debug!(next = %at, "the host has asked for a pause");
     let next = NextPoll { at, decided_by: Decision::RetryAfter, history: feed.history.clone() };
     let result = PollResult::HostPaused;
-    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to: None, result }
+    PollRecord {
+        feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
+        lease: feed.lease,
+        polled_at: now,
+        next,
+        moved_to: None,
+        result,
+    }
 }
 
 /// What a poll brought, for the store and for the schedule.
@@ -274,7 +282,15 @@ fn concluded(
             tracing::info!(entries = entries.len(), repaired = warnings.len(), next = %next.at, "polled");
         }
     }
-    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to, result }
+    PollRecord {
+        feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
+        lease: feed.lease,
+        polled_at: now,
+        next,
+        moved_to,
+        result,
+    }
 }
 
 /// The bounds on polling the feed, wider while a hub delivers it.
@@ -387,6 +403,7 @@ async fn delivered(
     };
     PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: now,
         next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
@@ -445,8 +462,7 @@ async fn fresh(
 /// Mends the entries' dates, and says how many entries are new.
 async fn read_entries(shared: &Shared, feed: &DueFeed, parsed: &mut ParsedFeed) -> u32 {
     drop_future_dates(parsed, shared.clock.now());
-    let keys: Vec<Sha256Hash> = parsed.entries.iter().map(|entry| entry.key).collect();
-    match shared.store.entries_count_new(feed.id, &keys).await {
+    match shared.store.entries_count_new(feed.id, &parsed.entries).await {
         Ok(count) => count,
         Err(error) => {
             tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
@@ -479,8 +495,9 @@ fn is_fetchable(url: &Url) -> bool {
 fn new_entry(feed_url: &Url, mut parsed: ParsedEntry) -> NewEntry {
     parsed.link.take_if(|link| !is_fetchable(link));
     let article_id = match &parsed.link {
+        Some(link) if parsed.has_exact_link => ArticleId::of_exact_url(link),
         Some(link) => ArticleId::of_url(link),
-        None => ArticleId::of_url(&url_without_link(feed_url, parsed.key)),
+        None => ArticleId::of_url(&entry_url(feed_url, parsed.key)),
     };
     NewEntry { parsed, article_id }
 }

@@ -1,34 +1,50 @@
 //! Where an article's text comes from: its page, or what its feed carries.
 //!
-//! What grows with the size of a body (decoding, hashing, the look for AMP) is work for the CPU workers.
+//! What grows with the size of a body (decoding, hashing, the looks at what came) is work for the CPU workers.
 
-use jiff::Timestamp;
 use url::Url;
 
-use super::FeedOptions;
 use super::line::Until;
 use super::task::{Ending, Task};
 use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
+use crate::impostor::{self, Impostor};
 use crate::model::{
-    ArticleId, ContentSource, Entry, FailureKind, Known, Page, PageBody, Recheck, Sha256Hash, Validators,
+    ArticleId, ContentSource, Enclosure, FailureKind, Known, Page, PageBody, Recheck, Sha256Hash, Validators,
     after,
 };
 use crate::publish::warc::ArchivedPage;
-use crate::store::{EntryOutcome, Watch};
+use crate::store::EntryOutcome;
+use crate::trust::names_feed;
 
 /// What an article is made from.
 pub(super) struct Source {
     pub(super) page: Page,
     pub(super) origin: Origin,
+    /// What the article is: the page, or the entry.
+    pub(super) id: ArticleId,
+    /// Where it is.
+    pub(super) url: Url,
+    /// Whether the feed's own text may stand in for what the page shows.
+    pub(super) feed_speaks: bool,
 }
 
 /// Who sent it.
 pub(super) enum Origin {
     /// The feed: its own content is the body, and there is no page.
-    Feed,
+    Feed(OwnText),
     /// The page's server.
     Server(Body),
+}
+
+/// A text that a feed carries.
+pub(super) struct OwnText {
+    /// Whether more is to be had, on a page that cannot.
+    pub(super) is_teaser: bool,
+    /// Whether the page may come back.
+    pub(super) look_again: bool,
+    /// The file that the entry links to in a page's stead.
+    pub(super) linked: Option<Enclosure>,
 }
 
 /// A page's body as it came.
@@ -40,18 +56,36 @@ pub(super) struct Body {
     pub(super) validators: Validators,
 }
 
+/// A body that was read.
+enum Read {
+    /// The bytes that the current revision was made from: all that is new is what to ask with.
+    Same(Validators),
+    /// What came instead of the page.
+    Impostor(Impostor),
+    Page(Box<ReadPage>),
+}
+
+struct ReadPage {
+    page: Page,
+    body: Body,
+    /// The page that it is an AMP copy of.
+    original: Option<Url>,
+    /// Whether it names the entry's feed.
+    names_feed: bool,
+    /// Whether its headline is the entry's.
+    has_headline: bool,
+}
+
 impl Task<'_> {
     /// The page, or the feed's content where the operator wants that or the page cannot be had.
     pub(super) async fn source(&self) -> Result<Source, Ending> {
-        let Self { shared, plan, options, entry } = *self;
-        let Some(url) = entry.url.as_ref().filter(|_| options.content != ContentSource::Feed) else {
-            return feed_source(entry, self.now()).ok_or_else(|| without_content(options).into());
-        };
+        let Self { shared, plan, entry, .. } = *self;
+        let Some(url) = self.page_to_ask() else { return self.own_source().await };
         if let Some(due) = shared.deferred(plan, url) {
             return Err(Ending::PutOff { due, until: Until::HostTurn });
         }
         // An AMP page's original has validators that are no use with the copy, and does not go with it.
-        let is_own = entry.article_id == ArticleId::of_url(url);
+        let is_own = entry.article_id == entry.page_of_its_own(url).0;
         let asked_before = entry.recheck.as_ref().filter(|_| is_own);
         let fetched = self.fetch(url, asked_before).await;
         if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
@@ -62,20 +96,52 @@ impl Task<'_> {
             Err(FetchError::HostPaused { wait }) => {
                 return Err(Ending::PutOff { due: after(self.now(), wait), until: Until::HostReturn });
             }
-            Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis && is_own => {
+            Err(error) if error.retry() == Retry::Gone && is_own && self.has_read_page() => {
                 return Err(EntryOutcome::Withdrawn.into());
             }
-            Err(error) => return self.without_page(&error),
+            Err(error) => return self.without_page(&error, self.may_replace()).await,
         };
-        let (mut source, original) = self.read(url, response).await?;
-        if let Some(original) = original {
-            source = self.original_of(source, &original).await?;
+        let read = match self.read(url, response).await? {
+            Read::Page(read) => *read,
+            Read::Same(validators) => return Err(self.unchanged(validators).into()),
+            Read::Impostor(kind) => {
+                return self.without_page(&FetchError::Impostor(kind), self.may_replace()).await;
+            }
+        };
+        if entry.shares_link && !read.has_headline && self.options.content == ContentSource::Auto {
+            return self.own_source().await;
         }
-        self.archived(source).await
+        let read = match read.original.clone() {
+            Some(original) => self.original_of(read, &original).await?,
+            None => read,
+        };
+        let feed_speaks = self.hears_itself_named(&read.page.final_url, read.names_feed).await;
+        let (id, address) = entry.page_of_its_own(&read.page.url);
+        let ReadPage { page, body, .. } = read;
+        self.archived(Source { page, origin: Origin::Server(body), id, url: address, feed_speaks }).await
+    }
+
+    /// Whether the stored text is the page's: what was never had of it cannot be taken back.
+    fn has_read_page(&self) -> bool {
+        self.entry.known == Known::ThroughThis && !self.entry.is_stand_in
+    }
+
+    /// The page that is to be read; none where the operator wants the feed's own text, and where the link leads to no page of
+    /// the entry's own and the feed says it all.
+    fn page_to_ask(&self) -> Option<&Url> {
+        let url = self.entry.url.as_ref().filter(|_| self.options.content != ContentSource::Feed)?;
+        let is_needless = self.options.content == ContentSource::Auto
+            && self.entry.shares_link
+            && (self.has_full_text() || impostor::is_front(url));
+        (!is_needless).then_some(url)
     }
 
     /// Asks for a page, conditionally where it was read before.
-    async fn fetch(&self, url: &Url, asked_before: Option<&Recheck>) -> Result<Response, FetchError> {
+    pub(super) async fn fetch(
+        &self,
+        url: &Url,
+        asked_before: Option<&Recheck>,
+    ) -> Result<Response, FetchError> {
         let no_validators = Validators::default();
         let request = Request {
             purpose: Purpose::Page,
@@ -86,57 +152,83 @@ impl Task<'_> {
         self.plan.fetcher.fetch(&request).await
     }
 
-    /// The page in an answer, and the page that it is an AMP copy of.
-    async fn read(&self, url: &Url, response: Response) -> Result<(Source, Option<Url>), Ending> {
-        let Response { final_url, validators, content_type, content, .. } = response;
+    /// What an answer holds.
+    async fn read(&self, url: &Url, response: Response) -> Result<Read, Ending> {
+        let Response { final_url, validators, content_type, content, headers, .. } = response;
         let body = match (content, &self.entry.recheck) {
             (Content::Body(body), _) => body,
             (Content::NotModified, Some(recheck)) => {
-                let validators = validators_after_304(recheck, validators);
-                return Err(EntryOutcome::Unchanged(watch(self.options, validators)).into());
+                return Ok(Read::Same(validators_after_304(recheck, validators)));
             }
             (Content::NotModified, None) => return Err(unasked_304().into()),
         };
         let known = self.entry.recheck.as_ref().map(|recheck| recheck.raw_sha256);
-        let (url, fetched_at) = (url.clone(), self.now());
+        let (asked, fetched_at) = (url.clone(), self.now());
+        let evidence = self.entry.evidence.clone();
+        let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
         let work = move || {
             let sha256 = Sha256Hash::of(&body);
             if known == Some(sha256) {
-                // Nothing is new but what to ask with.
-                return Err(validators);
+                return Read::Same(validators);
             }
-            let page = Page { body: page_body(&body, content_type.as_deref()), url, final_url, fetched_at };
-            let original = original_url(&page);
-            let raw = Body { bytes: body, sha256, content_type, validators };
-            Ok((Source { page, origin: Origin::Server(raw) }, original))
+            let page =
+                Page { body: page_body(&body, content_type.as_deref()), url: asked, final_url, fetched_at };
+            let mut read = ReadPage {
+                body: Body { bytes: body, sha256, content_type, validators },
+                original: None,
+                names_feed: false,
+                has_headline: false,
+                page,
+            };
+            if let PageBody::Html(html) = &read.page.body {
+                let Page { url: asked, final_url, .. } = &read.page;
+                let answer = impostor::Answer { asked, final_url, headers: &headers, html };
+                if let Some(kind) = impostor::judge(&answer, &evidence) {
+                    return Read::Impostor(kind);
+                }
+                read.original = amp_canonical(html, final_url);
+                read.names_feed = names_feed(html, final_url, &feeds.each_ref());
+                read.has_headline = impostor::has_headline(html, &evidence);
+            }
+            Read::Page(Box::new(read))
         };
         match self.on_worker(work).await {
-            Ok(Ok(read)) => Ok(read),
-            Ok(Err(validators)) => Err(EntryOutcome::Unchanged(watch(self.options, validators)).into()),
-            Err(error) => match self.stand_in(error.kind(), &error) {
-                Some(source) => Ok((source, None)),
-                None => Err(self.broken_off(&error).into()),
-            },
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.broken_off(&error).into()),
         }
     }
 
-    /// The page that an AMP page is a copy of; the copy, where that cannot be had. Looked for once: what the original says
-    /// of itself does not count.
-    async fn original_of(&self, copy: Source, original: &Url) -> Result<Source, Ending> {
+    /// The page that an AMP page is a copy of; the copy, where that cannot be had or says something else. Looked for once: what
+    /// the original says of itself does not count.
+    async fn original_of(&self, copy: ReadPage, original: &Url) -> Result<ReadPage, Ending> {
         let asked_before =
             self.entry.recheck.as_ref().filter(|_| self.entry.article_id == ArticleId::of_url(original));
-        match self.fetch(original, asked_before).await {
-            Ok(response) => self.read(original, response).await.map(|(source, _)| source),
+        let reason = match self.fetch(original, asked_before).await {
+            Ok(response) => match self.read(original, response).await? {
+                Read::Page(read) => return self.one_of(copy, *read).await,
+                Read::Same(validators) => return Err(self.unchanged(validators).into()),
+                Read::Impostor(kind) => FetchError::Impostor(kind),
+            },
             // The article is the original's: the copy is no revision of it.
             Err(error) if asked_before.is_some() && error.retry() == Retry::Gone => {
-                Err(EntryOutcome::Withdrawn.into())
+                return Err(EntryOutcome::Withdrawn.into());
             }
-            Err(error) if asked_before.is_some() => self.without_page(&error),
-            Err(error) => {
-                tracing::warn!(%original, reason = %error, "the AMP page stands in for the page that it is a copy of");
-                Ok(copy)
-            }
+            Err(error) => error,
+        };
+        if asked_before.is_some() {
+            return Err(self.without_another_look(&reason).into());
         }
+        tracing::warn!(%original, %reason, "the AMP page stands in for the page that it is a copy of");
+        Ok(copy)
+    }
+
+    /// The original, where it is what the copy is a copy of: sites name their front page or a section as well.
+    async fn one_of(&self, copy: ReadPage, original: ReadPage) -> Result<ReadPage, Ending> {
+        let work = move || match (&copy.page.body, &original.page.body) {
+            (PageBody::Html(one), PageBody::Html(other)) if impostor::is_other_story(one, other) => copy,
+            _ => original,
+        };
+        self.on_worker(work).await.map_err(|error| self.broken_off(&error).into())
     }
 
     /// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
@@ -160,50 +252,6 @@ impl Task<'_> {
         };
         Err(self.postponed(None, FailureKind::Archive, reason).into())
     }
-
-    /// What to do where the page cannot be had. An article that has its text keeps it.
-    fn without_page(&self, error: &FetchError) -> Result<Source, Ending> {
-        let (kind, reason) = (error.kind(), error.to_string());
-        if let Some(source) = self.stand_in(kind, &reason) {
-            return Ok(source);
-        }
-        let given_up = |reason| match &self.entry.recheck {
-            Some(recheck) => {
-                tracing::warn!(label = kind.as_str(), reason, "the page cannot be looked at again now");
-                EntryOutcome::Unchanged(watch(self.options, recheck.validators.clone()))
-            }
-            None => EntryOutcome::Failed { kind, reason, quarantined: false },
-        };
-        let Retry::Later(after) = error.retry() else { return Err(given_up(reason).into()) };
-        let attempts = self.entry.failures + 1;
-        if attempts >= self.plan.settings.max_entry_attempts {
-            return Err(given_up(format!("{reason} (given up after {attempts} attempts)")).into());
-        }
-        Err(self.postponed(after, kind, reason).into())
-    }
-
-    /// The feed's content in place of the page, where it may stand there: not for a page that was read before.
-    pub(super) fn stand_in(&self, kind: FailureKind, reason: &dyn std::fmt::Display) -> Option<Source> {
-        let may_stand_in = self.options.content == ContentSource::Auto && self.entry.recheck.is_none();
-        feed_content(self.entry).filter(|_| may_stand_in)?;
-        tracing::warn!(label = kind.as_str(), %reason, "the feed's content stands in for the page");
-        feed_source(self.entry, self.now())
-    }
-}
-
-fn original_url(page: &Page) -> Option<Url> {
-    match &page.body {
-        PageBody::Html(html) => amp_canonical(html, &page.final_url),
-        PageBody::Text(_) => None,
-    }
-}
-
-fn without_content(options: &FeedOptions) -> EntryOutcome {
-    let reason = match options.content {
-        ContentSource::Feed => "content = \"feed\", and the feed holds no content of this entry",
-        ContentSource::Page | ContentSource::Auto => "the entry has neither a link nor content",
-    };
-    EntryOutcome::Failed { kind: FailureKind::NoContent, reason: reason.to_owned(), quarantined: false }
 }
 
 fn unasked_304() -> EntryOutcome {
@@ -214,26 +262,4 @@ fn unasked_304() -> EntryOutcome {
 /// A 304 may bring new validators; one without any keeps the old.
 fn validators_after_304(recheck: &Recheck, received: Validators) -> Validators {
     if received == Validators::default() { recheck.validators.clone() } else { received }
-}
-
-/// What it takes to look at a page again as often as the operator wants.
-pub(super) fn watch(options: &FeedOptions, validators: Validators) -> Watch {
-    // Without pages there is nothing to look at: the feed says itself what has changed.
-    let ages =
-        if options.content == ContentSource::Feed { Vec::new() } else { options.keeping.recheck.clone() };
-    Watch { validators, ages }
-}
-
-/// The content that the feed carries, where it is more than a teaser.
-fn feed_content(entry: &Entry) -> Option<&String> {
-    entry.evidence.content.as_ref().filter(|content| !content.trim().is_empty())
-}
-
-/// The entry's own content as a page; its summary where it has nothing else.
-fn feed_source(entry: &Entry, fetched_at: Timestamp) -> Option<Source> {
-    let summary = || entry.evidence.summary.as_ref().filter(|summary| !summary.trim().is_empty());
-    let content = feed_content(entry).or_else(summary)?;
-    let url = entry.article_url();
-    let page = Page { final_url: url.clone(), url, body: PageBody::Html(content.clone()), fetched_at };
-    Some(Source { page, origin: Origin::Feed })
 }

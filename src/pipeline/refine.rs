@@ -3,34 +3,47 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::pages::{Body, Origin, Source, watch};
+use url::Url;
+
+use super::pages::{Body, Origin, OwnText, Source};
 use super::task::Task;
 use super::workers::WorkError;
 use crate::dedup;
 use crate::extract::{Evidence, Rules, SiteEvidence, extract};
+use crate::impostor::is_front;
 use crate::model::{
     Article, ContentSource, EntryEvidence, Fingerprint, Known, Page, PageBody, QualityFlag, RawPages,
-    Sha256Hash, Validators, strip_tracking,
+    Sha256Hash, Validators,
 };
 use crate::store::{ExtractedArticle, RawPage, Store};
 use crate::telemetry::metrics;
+use crate::trust::is_one_party;
 
 impl Task<'_> {
     /// Extraction and fingerprint, on a worker.
     pub(super) async fn refine(&self, source: Source) -> Result<ExtractedArticle, WorkError> {
         let Self { shared, plan, options, entry } = *self;
-        let Source { page, origin } = source;
+        let Source { page, origin, id, url, feed_speaks } = source;
         let fetched_at = page.fetched_at;
         let page_host = page_host(&page);
-        let url = strip_tracking(&page.url);
-        let from_feed = matches!(origin, Origin::Feed);
+        let (flags, look_again) = match &origin {
+            Origin::Feed(own_text) => (own_text.flags(), own_text.look_again),
+            Origin::Server(_) => (Vec::new(), false),
+        };
+        let may_stand_in = feed_speaks && options.content != ContentSource::Page && flags.is_empty();
+        let mut enclosures = entry.evidence.enclosures.clone();
+        if let Origin::Feed(OwnText { linked: Some(file), .. }) = &origin
+            && !enclosures.iter().any(|known| known.url == file.url)
+        {
+            enclosures.push(file.clone());
+        }
         let ingredients = Ingredients {
-            evidence: entry_evidence(&entry.evidence, options.content, from_feed),
+            evidence: entry_evidence(&entry.evidence, may_stand_in),
             site: site_evidence(&shared.store, &page_host, entry.known == Known::ThroughThis).await,
             rules: Arc::clone(&plan.rules),
             dedup: plan.dedup.clone(),
             page,
-            from_feed,
+            flags,
         };
         let keeping = options.keeping.raw;
         let work = move || {
@@ -42,13 +55,15 @@ impl Task<'_> {
         Ok(ExtractedArticle {
             article,
             fingerprint,
+            id,
             url,
             original_url: entry.article_url(),
             page_host,
             raw_sha256: origin.sha256,
             fetched_at,
             raw: origin.raw,
-            watch: watch(options, origin.validators),
+            enclosures,
+            watch: self.watch(origin.validators, look_again),
         })
     }
 }
@@ -63,7 +78,7 @@ struct OriginRecord {
 impl OriginRecord {
     fn of(origin: Origin, page: &Page, keeping: RawPages) -> Self {
         match origin {
-            Origin::Feed => {
+            Origin::Feed(_) => {
                 let (PageBody::Html(content) | PageBody::Text(content)) = &page.body;
                 Self { sha256: Sha256Hash::of(content), raw: None, validators: Validators::default() }
             }
@@ -89,8 +104,8 @@ pub(super) struct Ingredients {
     pub(super) site: SiteEvidence,
     pub(super) rules: Arc<Rules>,
     pub(super) dedup: dedup::Settings,
-    /// The page is the feed's own content.
-    pub(super) from_feed: bool,
+    /// What is known of its text beforehand.
+    pub(super) flags: Vec<QualityFlag>,
 }
 
 impl Ingredients {
@@ -99,9 +114,10 @@ impl Ingredients {
         let began = Instant::now();
         let evidence = Evidence { entry: Some(&self.evidence), site: Some(&self.site) };
         let mut article = extract(&self.page, &evidence, &self.rules);
-        if self.from_feed {
-            flag(&mut article, QualityFlag::FeedContentUsed);
-        }
+        article.quality_flags.extend(&self.flags);
+        article.quality_flags.sort_unstable();
+        article.quality_flags.dedup();
+        article.metadata.canonical_url.take_if(|canonical| !may_be_named(canonical, &self.page));
         metrics::extracted(began.elapsed());
         let fingerprint = dedup::fingerprint(&article, &self.dedup);
         (article, fingerprint)
@@ -131,22 +147,19 @@ fn without_one_article(mut site: SiteEvidence) -> SiteEvidence {
     site
 }
 
-/// The entry as evidence. Its content must not stand in for the page where the operator asked for the page only, and need
-/// not be read twice where it is the page.
-pub(super) fn entry_evidence(
-    evidence: &EntryEvidence,
-    content: ContentSource,
-    from_feed: bool,
-) -> EntryEvidence {
-    let mut evidence = evidence.clone();
-    if from_feed || content == ContentSource::Page {
-        evidence.content = None;
-    }
-    evidence
+/// Whether a page may call itself by this address: not by another party's, and the front page is nobody's article.
+fn may_be_named(canonical: &Url, page: &Page) -> bool {
+    is_one_party(canonical, &page.final_url) && (!is_front(canonical) || is_front(&page.final_url))
 }
 
-fn flag(article: &mut Article, flag: QualityFlag) {
-    article.quality_flags.push(flag);
-    article.quality_flags.sort_unstable();
-    article.quality_flags.dedup();
+impl OwnText {
+    fn flags(&self) -> Vec<QualityFlag> {
+        let teaser = self.is_teaser.then_some(QualityFlag::TeaserOnly);
+        [QualityFlag::FeedContentUsed].into_iter().chain(teaser).collect()
+    }
+}
+
+/// The entry as evidence, which may stand in for the page or not.
+pub(super) fn entry_evidence(evidence: &EntryEvidence, may_stand_in: bool) -> EntryEvidence {
+    EntryEvidence { only_mentions: !may_stand_in, ..evidence.clone() }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::{Batch, Failure};
-use crate::model::{FeedMention, Record};
+use crate::model::{Enclosure, FeedMention, Record};
 
 /// A field of the record, as the schema says it, and its value.
 struct Column {
@@ -36,6 +36,7 @@ enum Values {
     OptionalShare(fn(&Record) -> Option<f64>),
     Texts(fn(&Record) -> Vec<Cow<'_, str>>),
     Mentions,
+    Enclosures,
 }
 
 macro_rules! list_of_texts {
@@ -217,6 +218,7 @@ fn write(group: &mut Group<'_>, values: &Values, records: &[Record]) -> Result<(
             of(record).iter().map(|text| Some(bytes(text))).collect()
         }),
         Values::Mentions => write_mentions(group, records),
+        Values::Enclosures => write_enclosures(group, records),
     }
 }
 
@@ -236,6 +238,15 @@ fn write_mentions(group: &mut Group<'_>, records: &[Record]) -> Result<(), Parqu
     let published = each(|mention| mention.entry_published_at.map(milliseconds));
     write_lists::<Int64Type, _>(group, records, 2, published)?;
     write_lists::<Int64Type, _>(group, records, 1, each(|mention| Some(milliseconds(mention.first_seen_at))))
+}
+
+fn write_enclosures(group: &mut Group<'_>, records: &[Record]) -> Result<(), ParquetError> {
+    fn each<V>(of: impl Fn(&Enclosure) -> Option<V>) -> impl Fn(&Record) -> Vec<Option<V>> {
+        move |record| record.enclosures.iter().map(&of).collect()
+    }
+    write_lists::<ByteArrayType, _>(group, records, 1, each(|file| Some(bytes(file.url.as_str()))))?;
+    write_lists::<ByteArrayType, _>(group, records, 2, each(|file| file.media_type.as_deref().map(bytes)))?;
+    write_lists::<Int64Type, _>(group, records, 2, each(|file| file.length.map(u64::cast_signed)))
 }
 
 /// A column without gaps.

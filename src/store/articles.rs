@@ -11,7 +11,7 @@ use super::metadata::{METADATA_COLUMNS, MetadataRow, metadata_columns};
 use super::sql::{Query, Row, RowsSql, bytes, clean, clean_option, id_bytes, json, word};
 use super::{Store, StoreError};
 use crate::extract::EXTRACTOR_VERSION;
-use crate::model::{Article, ArticleId, DuplicateLink, Entry, EntryId, Sha256Hash};
+use crate::model::{Article, ArticleId, DuplicateLink, Enclosure, Entry, EntryId, Sha256Hash};
 
 /// Dropped blocks remembered for an article, and characters of each.
 const MAX_DROPPED_BLOCKS: usize = 50;
@@ -206,10 +206,11 @@ pub(super) async fn insert_revisions(
     for revision in revisions {
         let article = &revision.extracted.article;
         let metadata = MetadataRow::of(&article.metadata)?;
-        rows.push((revision, metadata, json("quality flags", &article.quality_flags)?));
+        let enclosures = enclosures(&revision.extracted.enclosures)?;
+        rows.push((revision, metadata, json("quality flags", &article.quality_flags)?, enclosures));
     }
     INSERT_REVISIONS
-        .execute(tx, &rows, |query, (revision, metadata, quality_flags)| {
+        .execute(tx, &rows, |query, (revision, metadata, quality_flags, enclosures)| {
             let extracted = revision.extracted;
             let article = &extracted.article;
             let query = query
@@ -223,7 +224,8 @@ pub(super) async fn insert_revisions(
                 .bind(i64::from(article.word_count))
                 .bind(quality_flags.as_str())
                 .bind(f64::from(article.score))
-                .bind(EXTRACTOR_VERSION);
+                .bind(EXTRACTOR_VERSION)
+                .bind(enclosures.clone());
             metadata.bind(query)
         })
         .await?;
@@ -233,13 +235,18 @@ pub(super) async fn insert_revisions(
 const INSERT_REVISIONS: RowsSql = RowsSql {
     before: concat!(
         "INSERT INTO revisions (article_id, number, revision, content_sha256, raw_sha256, text, fetched_at, word_count, \
-         quality_flags, score, extractor_version, ",
+         quality_flags, score, extractor_version, enclosures, ",
         metadata_columns!(),
         ") VALUES "
     ),
-    columns: 11 + METADATA_COLUMNS,
+    columns: 12 + METADATA_COLUMNS,
     after: "",
 };
+
+/// Most articles have none, which is worth no row's space.
+fn enclosures(enclosures: &[Enclosure]) -> Result<Option<String>, StoreError> {
+    (!enclosures.is_empty()).then(|| json("enclosures", enclosures)).transpose()
+}
 
 async fn upsert_accounts(tx: &mut AnyConnection, revisions: &[NewRevision<'_>]) -> Result<(), StoreError> {
     // An article that was revised twice in one batch has one account: the last.

@@ -81,6 +81,8 @@ impl Store {
     pub async fn feeds_sync(&self, configured: &[Url], spread: Duration) -> Result<FeedsSync, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
+        // Processes that start or reload together know the same new feeds: one of them adds each.
+        self.database.exclude_others(&mut tx, FEEDS_LOCK).await?;
         let mut new: HashMap<Sha256Hash, &Url> =
             configured.iter().map(|url| (Sha256Hash::of(url.as_str()), url)).collect();
         let (mut restored, mut removed) = (Vec::new(), Vec::new());
@@ -210,6 +212,9 @@ impl TryFrom<Row<'_>> for KnownFeed {
         })
     }
 }
+
+/// feedmill's own number for it, chosen at random.
+const FEEDS_LOCK: i64 = 3_318_905_774_120_660_247;
 
 const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state FROM feeds";
 

@@ -12,7 +12,9 @@ use super::outbox::Outbox;
 use super::raw_pages::RawPage;
 use super::{Store, StoreError};
 use crate::dedup;
-use crate::model::{Article, Entry, FailureKind, Fingerprint, Sha256Hash, Validators, Verdict};
+use crate::model::{
+    Article, ArticleId, Enclosure, Entry, FailureKind, Fingerprint, Sha256Hash, Validators, Verdict,
+};
 
 /// An entry's work done, to be stored in one transaction: article revision, verdict, entry state, outbox row.
 #[derive(Clone, Debug)]
@@ -63,12 +65,16 @@ pub struct ExtractedArticle {
     pub article: Article,
     /// Its fingerprint.
     pub fingerprint: Fingerprint,
-    /// The page asked for, without tracking parameters; the feed's URL with the entry's key as fragment where it has no link.
+    /// What the article is: a page, or its entry.
+    pub id: ArticleId,
+    /// The page asked for, without tracking parameters; what names the entry where that is the article.
     pub url: Url,
     /// As the feed gave it.
     pub original_url: Url,
     /// The host that the page came from: the one whose furniture it shows.
     pub page_host: String,
+    /// The files that came with it.
+    pub enclosures: Vec<Enclosure>,
     /// Hash of the bytes it was made from.
     pub raw_sha256: Sha256Hash,
     /// When they came.

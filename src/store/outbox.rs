@@ -144,7 +144,7 @@ macro_rules! records {
         concat!(
             "SELECT o.seq, o.event, o.created_at, o.article_id, o.revision, a.url, a.original_url, a.hostname, a.duplicate_of, \
              a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, r.text, \
-             r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, ",
+             r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, r.enclosures, ",
             metadata_columns!(),
             " FROM outbox o JOIN articles a ON a.id = o.article_id \
              LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision WHERE ",
@@ -197,6 +197,7 @@ impl TryFrom<Row<'_>> for Record {
             feeds: Vec::new(),
             extractor_version: row.get("extractor_version")?,
             quality_flags: row.json("quality_flags")?,
+            enclosures: row.optional_json("enclosures")?.unwrap_or_default(),
             schema_version: SCHEMA_VERSION,
         })
     }

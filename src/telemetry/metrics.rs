@@ -63,6 +63,7 @@ metrics_table! {
     SINK_LAG: Gauge "feedmill_sink_lag_records", "Positions between a sink's cursor and the end of the outbox";
     SINK_LAG_AGE: Gauge "feedmill_sink_lag_seconds", "Age of the oldest record that a sink has not delivered";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
+    STORE_WRITABLE: Gauge "feedmill_store_writable", "Whether articles can be stored: 1, or 0 while the store, its disk or its file prevents it";
     FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by whether the last poll succeeded";
     ENTRIES: Gauge "feedmill_entries", "Entries in the store, by state";
     ARTICLES: Gauge "feedmill_articles", "Articles in the store";
@@ -115,6 +116,11 @@ fn describe() {
             Kind::Histogram => describe_histogram!(metric.name, metric.help),
         }
     }
+}
+
+/// Whether articles can be stored now.
+pub fn store_writable(is_writable: bool) {
+    gauge!(STORE_WRITABLE).set(if is_writable { 1.0 } else { 0.0 });
 }
 
 /// How a poll ended.

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use feedmill::fetch::{Auth, Content, FetchError, Hop, Oddity, RequestOptions, Response, Retry, Settings};
+use feedmill::fetch::{Auth, Content, Hop, Oddity, RequestOptions, Response, Retry, Settings};
 use feedmill::model::Validators;
 use feedmill::schedule::Freshness;
 use url::Url;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Request};
+use feedmill::health::Health;
 use feedmill::http::auth::{Role, Token, Tokens};
 use feedmill::http::counts::Counts;
 use feedmill::http::listener::{Limits, serve};
@@ -26,6 +27,14 @@ use crate::support::site::{Item, page, rss};
 
 /// A daemon that has stored `articles` articles, and its surface.
 async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
+    watched(articles, &Health::default()).await
+}
+
+/// The same, with what is known of the store's health.
+async fn watched(
+    articles: usize,
+    health: &Health,
+) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
     let server = Server::start().await;
     let items: Vec<Item> = (0..articles)
         .map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}"))))
@@ -34,7 +43,7 @@ async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, Cancel
     server.handle(|request| Reply::ok("text/html", page(&format!("quay {}", request.path()))));
     let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
     daemon.once().await;
-    let surface = surface_of(&daemon);
+    let surface = Surface { health: health.clone(), ..surface_of(&daemon) };
     let soft = surface.soft.clone();
     (daemon, server, router(surface), soft)
 }
@@ -51,6 +60,7 @@ fn surface_of(daemon: &OpenedDaemon) -> Surface {
         stored: Arc::new(Notify::new()),
         tags,
         tokens: Tokens::default(),
+        health: Health::default(),
     }
 }
 
@@ -350,6 +360,25 @@ async fn readiness_follows_the_feeds_at_once() {
     let (status, body) = get(&router, "/readyz").await;
     assert!(status == 503 && body.contains("no feed is configured"), "{body}");
     assert!(!daemon.store().feeds_any_active().await.unwrap());
+}
+
+#[tokio::test]
+async fn readiness_follows_the_store() {
+    let health = Health::default();
+    let (daemon, _server, router, _soft) = watched(1, &health).await;
+    health.check_store(daemon.store()).await;
+    health.check_integrity(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!(status, 200, "{body}");
+    let file = daemon.database_file();
+    let away = file.with_extension("away");
+    std::fs::rename(&file, &away).unwrap();
+    health.check_store(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert!(status == 503 && body.contains("deleted or replaced"), "{body}");
+    std::fs::rename(&away, &file).unwrap();
+    health.check_store(daemon.store()).await;
+    assert_eq!(get(&router, "/readyz").await.0, 200);
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ mod raw_pages;
 mod rechecks;
 mod relay;
 mod retention;
+mod voices;
 mod webhook;
 mod websub;
 
@@ -83,14 +84,16 @@ fn new_entry(key: &str, link: &str, content: &str) -> NewEntry {
         article_id: ArticleId::of_url(&url(link)),
         parsed: ParsedEntry {
             key: Sha256Hash::of(key),
+            other_keys: Vec::new(),
             guid: Some(key.to_owned()),
             link: Some(url(link)),
+            shares_link: false,
+            has_exact_link: false,
             evidence: EntryEvidence {
                 title: Some(format!("Title of {key}")),
                 content: Some(content.to_owned()),
                 ..EntryEvidence::default()
             },
-            enclosures: Vec::new(),
         },
     }
 }
@@ -138,9 +141,11 @@ fn extracted(entry: &Entry, text: &str) -> FinishedEntry {
         outcome: EntryOutcome::Extracted(Box::new(ExtractedArticle {
             fingerprint: dedup::fingerprint(&article, &dedup::Settings::default()),
             article,
+            id: entry.article_id,
             original_url: url.clone(),
             url,
             page_host: "site.example".to_owned(),
+            enclosures: Vec::new(),
             raw_sha256: Sha256Hash::of(text),
             fetched_at: start(),
             raw: None,
@@ -164,6 +169,7 @@ impl Bench {
             .enumerate()
             .map(|(n, feed)| PollRecord {
                 feed_id: feed.id,
+                feed_url: feed.configured_url.clone(),
                 lease: feed.lease,
                 polled_at: self.clock.now(),
                 next: next(self.clock.now() + SignedDuration::from_secs(60)),

@@ -13,6 +13,7 @@ use crate::support::database::start;
 
 on_both!(
     a_sync_adds_restores_and_removes,
+    processes_that_start_together_agree_on_the_feeds,
     fifty_thousand_feeds_are_synced_quickly,
     feeds_are_claimed_once_and_longest_overdue_first,
     what_was_put_off_waits_for_its_moment_or_for_the_next_process,
@@ -42,6 +43,24 @@ async fn a_sync_adds_restores_and_removes(bench: &Bench) {
     let states: Vec<FeedState> =
         bench.store.feeds_list().await.unwrap().iter().map(|feed| feed.state).collect();
     assert_eq!(states, [FeedState::Active, FeedState::Active, FeedState::Removed]);
+}
+
+async fn processes_that_start_together_agree_on_the_feeds(bench: &Bench) {
+    const PROCESSES: usize = 4;
+    let urls = feed_urls(500);
+    let mut started = tokio::task::JoinSet::new();
+    for _ in 0..PROCESSES {
+        let store = bench.database.open(&bench.clock).await;
+        let urls = urls.clone();
+        started.spawn(async move {
+            let synced = store.feeds_sync(&urls, Duration::ZERO).await;
+            store.close().await;
+            synced
+        });
+    }
+    let added: u64 = started.join_all().await.into_iter().map(|synced| synced.unwrap().added).sum();
+    assert_eq!(added, 500, "each feed is added by one of them");
+    assert_eq!(bench.store.totals().await.unwrap().feeds_active, 500);
 }
 
 async fn fifty_thousand_feeds_are_synced_quickly(bench: &Bench) {
@@ -94,6 +113,7 @@ async fn what_was_put_off_waits_for_its_moment_or_for_the_next_process(bench: &B
     let due = bench.store.feeds_claim_due(LEASE, 1).await.unwrap();
     let poll = PollRecord {
         feed_id: due[0].id,
+        feed_url: due[0].configured_url.clone(),
         lease: due[0].lease,
         polled_at: start(),
         next: next(later),
@@ -118,6 +138,7 @@ async fn a_feed_that_is_lent_before_its_time_is_due_when_it_was(bench: &Bench) {
     let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let poll = PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: start(),
         next: next(later),
@@ -145,6 +166,7 @@ async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {
     let held = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let record = |feed: &feedmill::model::DueFeed, at: Timestamp| PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: at,
         next: NextPoll {
@@ -195,6 +217,7 @@ async fn validators_follow_what_came(bench: &Bench) {
         let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
         let poll = PollRecord {
             feed_id: feed.id,
+            feed_url: feed.configured_url.clone(),
             lease: feed.lease,
             polled_at: bench.clock.now(),
             next: next(bench.clock.now()),
@@ -221,6 +244,7 @@ async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
     let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let poll = PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: start(),
         next: next(start()),
