@@ -272,7 +272,7 @@ fn write_present<T: DataType>(
 }
 
 /// A column of lists. `defined` is the level at which an element has a value: 1, or 2 where it may be missing.
-fn write_lists<T: DataType, V>(
+fn write_lists<T, V>(
     group: &mut Group<'_>,
     records: &[Record],
     defined: i16,
