@@ -3,6 +3,7 @@
 mod failure;
 mod ids;
 mod record;
+mod secret;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub use ids::{
     without_fragment,
 };
 pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
+pub use secret::SecretText;
 
 /// A row lent to one worker. Whatever the worker writes back names the epoch; a later claim has raised it, and the
 /// stale write is refused.
