@@ -1,5 +1,7 @@
 //! Ids and the values that travel from one stage to the next. Plain data: no clock, no network, no database.
 
+mod masked;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
+
+pub use masked::{masked, masked_text};
 
 /// Row number of a feed in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -333,7 +337,7 @@ impl Entry {
 
 /// The URL of an entry that has no link: its feed's, with the entry's key as a parameter.
 pub fn url_without_link(feed_url: &Url, key: Sha256Hash) -> Url {
-    let mut url = feed_url.clone();
+    let mut url = masked(feed_url);
     url.query_pairs_mut().append_pair("feedmill-entry", &key.to_string());
     url
 }
@@ -378,8 +382,10 @@ pub struct Page {
 /// A document's decoded content.
 #[derive(Clone, Debug)]
 pub enum PageBody {
-    /// A web page, or the HTML inside a feed entry.
+    /// A web page.
     Html(String),
+    /// The HTML inside a feed entry.
+    Fragment(String),
     /// Plain lines.
     Text(String),
 }

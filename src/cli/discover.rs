@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use url::Url;
 
-use super::{block_on, terminal};
 use super::feeds::plain;
+use super::{block_on, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::{Content, FetchError, Fetcher, Purpose, Request, RequestOptions, decode_page};

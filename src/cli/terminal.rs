@@ -85,7 +85,10 @@ mod tests {
 
     #[test]
     fn what_reorders_hides_or_steers_is_written_out() {
-        assert_eq!(visible("a \u{202e}txt.exe\u{9b}31m\u{feff} é\n\tb"), "a \\u202etxt.exe\\u009b31m\\ufeff é\n\tb");
+        assert_eq!(
+            visible("a \u{202e}txt.exe\u{9b}31m\u{feff} é\n\tb"),
+            "a \\u202etxt.exe\\u009b31m\\ufeff é\n\tb"
+        );
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) struct Document {
 }
 
 /// A line that holds one of these may hold a secret, whatever else is wrong with it: inline tables put all on one.
-const SECRET_WORDS: &[&str] = &["auth", "bearer", "headers", "password", "postgres"];
+const SECRET_WORDS: &[&str] = &["auth", "bearer", "headers", "password", "postgres", "query"];
 
 /// Two places behind the text for each variable: one for its value, both for a section that it brings into being.
 const PLACES_PER_VARIABLE: usize = 2;
@@ -334,7 +334,8 @@ fn without_indices(path: &str) -> String {
 /// Whether the value at `path` may be or hold a secret.
 fn is_secret(path: &str) -> bool {
     let path = without_indices(path);
-    path == "database.url" || path.starts_with("feed.auth") || path.starts_with("feed.headers")
+    path == "database.url"
+        || ["feed.auth", "feed.headers", "feed.query"].iter().any(|secret| path.starts_with(secret))
 }
 
 /// Whether `key` is a setting of some section and no secret.

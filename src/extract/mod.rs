@@ -60,6 +60,7 @@ impl SiteEvidence {
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
     let mut reading = match &page.body {
         PageBody::Html(html) => Reading::of_html(html, page, evidence, rules),
+        PageBody::Fragment(html) => Reading::of_fragment(html, page, evidence.entry, rules),
         PageBody::Text(text) => Reading::of_text(text, page, evidence.entry, rules),
     };
     let mut flags = flags::judge(&reading);
@@ -69,6 +70,10 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         reading.replace_body(content, entry);
         flags = flags::judge(&reading);
         flags.push(QualityFlag::FeedContentUsed);
+    }
+    if matches!(page.body, PageBody::Fragment(_)) {
+        // A feed that carries links is no page that lists articles.
+        flags.retain(|flag| *flag != QualityFlag::Listing);
     }
     flags.sort_unstable();
     reading.into_article(flags)

@@ -1,5 +1,7 @@
 //! One reading of one document: its blocks, their fates and its metadata, on the way to the article.
 
+mod fragment;
+
 use jiff::Timestamp;
 
 use super::Evidence;
@@ -43,8 +45,21 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads a web page, or the HTML inside a feed entry.
+    /// Reads a web page.
     pub(crate) fn of_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Self {
+        Self::read(html, page, evidence, rules, |context| {
+            choose::choose(context, &rules.models, evidence.site)
+        })
+    }
+
+    /// Reads HTML, of whose blocks `choose` keeps those of the body.
+    fn read(
+        html: &str,
+        page: &Page,
+        evidence: &Evidence<'_>,
+        rules: &Rules,
+        choose: impl FnOnce(&Context<'_>) -> Choice,
+    ) -> Self {
         let html::Parsed { mut tree, partial } = html::parse(html);
         let host = page.final_url.host_str().unwrap_or_default();
         let mut by_selectors = rules.site(host).map(|rules| Selected::new(&tree, rules));
@@ -61,7 +76,7 @@ impl Reading {
         let own = Hints::new(&metadata, &statements);
         let hints = Hints { lead: lead.as_deref().or(own.lead), body: own.body.or(stated.as_deref()), ..own };
         let context = Context::new(&document, hints, &rules.phrases);
-        let Choice { mut fates, is_anothers } = choose::choose(&context, &rules.models, evidence.site);
+        let Choice { mut fates, is_anothers } = choose(&context);
         let block_hashes = host::block_hashes(&context, &fates);
         let is_title = titles(&context);
         let operators_body = by_selectors.and_then(|selected| selected.body(&document));

@@ -75,7 +75,8 @@ fn is_whole(body: &[u8]) -> bool {
     let Some(root) = root_name(body) else { return false };
     let end_tag = [b"</", root].concat();
     let tail = &body[body.len().saturating_sub(CLOSING_BYTES)..];
-    let Some(start) = tail.windows(end_tag.len()).rposition(|window| window.eq_ignore_ascii_case(&end_tag)) else {
+    let Some(start) = tail.windows(end_tag.len()).rposition(|window| window.eq_ignore_ascii_case(&end_tag))
+    else {
         return false;
     };
     let rest = &tail[start + end_tag.len()..];
@@ -89,7 +90,8 @@ fn root_name(body: &[u8]) -> Option<&[u8]> {
         let start = rest.iter().position(|byte| *byte == b'<')?;
         rest = &rest[start + 1..];
         if rest.first()?.is_ascii_alphabetic() {
-            let length = rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))?;
+            let length =
+                rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))?;
             return Some(&rest[..length]);
         }
     }

@@ -42,7 +42,8 @@ impl Cookies {
                 ends |= attribute.eq_ignore_ascii_case("max-age") && (value.starts_with('-') || value == "0");
                 only_tls |= attribute.eq_ignore_ascii_case("secure");
             }
-            let cookie = Cookie { host: host.to_owned(), name: name.to_owned(), value: value.to_owned(), only_tls };
+            let cookie =
+                Cookie { host: host.to_owned(), name: name.to_owned(), value: value.to_owned(), only_tls };
             self.set(cookie, ends);
         }
     }
@@ -63,8 +64,12 @@ impl Cookies {
         let is_meant = |cookie: &&Cookie| {
             Some(cookie.host.as_str()) == url.host_str() && (!cookie.only_tls || url.scheme() == "https")
         };
-        let pairs: Vec<String> =
-            self.kept.iter().filter(is_meant).map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+        let pairs: Vec<String> = self
+            .kept
+            .iter()
+            .filter(is_meant)
+            .map(|cookie| format!("{}={}", cookie.name, cookie.value))
+            .collect();
         let mut value = HeaderValue::from_str(&pairs.join("; ")).ok().filter(|_| !pairs.is_empty())?;
         value.set_sensitive(true);
         Some(value)

@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn a_coding_that_ends_too_early_says_so_and_what_it_held_is_kept() {
         let long: Vec<u8> = FEED.repeat(100);
-        for (body, encoding) in [(gzip(&long), "gzip"), (deflate(&long, true), "deflate"), (gzip(&long), "")] {
+        for (body, encoding) in [(gzip(&long), "gzip"), (deflate(&long, true), "deflate"), (gzip(&long), "")]
+        {
             let cut = decoded(body[..body.len() - 5].to_vec(), encoding, CAP).unwrap();
             assert!(cut.cut.is_some(), "{encoding:?}");
             assert!(long.starts_with(&cut.bytes) && !cut.bytes.is_empty(), "{encoding:?}");
@@ -284,6 +285,8 @@ mod tests {
     fn bytes_that_are_neither_are_refused_by_name() {
         let noise = vec![0x00, 0x01, 0xFF, 0x7F, 0x03];
         assert!(matches!(decoded(noise.clone(), "gzip", CAP), Err(FetchError::BrokenBody(_))));
-        assert!(matches!(decoded(noise, "compress", CAP), Err(FetchError::UnknownEncoding(name)) if name == "compress"));
+        assert!(
+            matches!(decoded(noise, "compress", CAP), Err(FetchError::UnknownEncoding(name)) if name == "compress")
+        );
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED, REFRESH, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, REFRESH, USER_AGENT,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
@@ -17,8 +17,8 @@ use super::client::{ClientKey, Clients, MAX_HEADER_BYTES};
 use super::guard::Guard;
 use super::host::{Hosts, Turn};
 use super::{
-    Auth, Content, FetchError, Purpose, Request, RequestOptions, Response, Settings, body, encoding, freshness, links,
-    media, refresh, robots,
+    Auth, Content, FetchError, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
+    freshness, links, media, refresh, robots,
 };
 use crate::clock::Clock;
 use crate::model::{HostPause, Validators};
@@ -220,7 +220,11 @@ impl Fetcher {
 
     async fn get(&self, plan: &Plan<'_>, budget: &mut Budget) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
-        let mut chain = Chain::new(plan.start.clone());
+        let query: &[_] = match plan.wanted {
+            Wanted::For(Purpose::Feed) => &plan.options.query,
+            Wanted::For(Purpose::Page | Purpose::Hub) | Wanted::Robots => &[],
+        };
+        let mut chain = Chain::new(plan.start.clone(), query);
         let mut turn: Option<Turn> = None;
         loop {
             let url = &chain.url;
@@ -271,7 +275,8 @@ impl Fetcher {
     /// Whether the host has asked to be left alone for a while.
     fn check_pause(&self, url: &Url) -> Result<(), FetchError> {
         // A longer pause than any was begun by a clock that was ahead.
-        let is_meant = |wait: &Duration| self.0.settings.max_host_pause.is_none_or(|longest| *wait <= longest);
+        let is_meant =
+            |wait: &Duration| self.0.settings.max_host_pause.is_none_or(|longest| *wait <= longest);
         match self.0.hosts.paused_for(url, self.0.clock.now()).filter(is_meant) {
             Some(wait) => Err(FetchError::HostPaused { wait }),
             None => Ok(()),
@@ -322,14 +327,14 @@ impl Fetcher {
     }
 
     /// One request and the head of its answer.
-    async fn send(&self, plan: &Plan<'_>, chain: &Chain) -> Result<reqwest::Response, FetchError> {
+    async fn send(&self, plan: &Plan<'_>, chain: &Chain<'_>) -> Result<reqwest::Response, FetchError> {
         let url = &chain.url;
         let proxy = self.proxy(plan);
         let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
         let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
         let mut request = match plan.form {
-            Some(form) => client.post(url.clone()).header(CONTENT_TYPE, FORM).body(form.to_owned()),
-            None => client.get(url.clone()),
+            Some(form) => client.post(chain.request_url()).header(CONTENT_TYPE, FORM).body(form.to_owned()),
+            None => client.get(chain.request_url()),
         }
         .headers(self.headers(plan, chain)?);
         if let Some(auth) = plan.auth.as_ref().filter(|_| url.origin() == plan.start.origin()) {
@@ -349,7 +354,7 @@ impl Fetcher {
         Ok(response)
     }
 
-    fn headers(&self, plan: &Plan<'_>, chain: &Chain) -> Result<HeaderMap, FetchError> {
+    fn headers(&self, plan: &Plan<'_>, chain: &Chain<'_>) -> Result<HeaderMap, FetchError> {
         let url = &chain.url;
         let mut headers = HeaderMap::new();
         let user_agent = match &plan.options.user_agent {
@@ -360,8 +365,9 @@ impl Fetcher {
         headers.insert(ACCEPT, HeaderValue::from_static(plan.wanted.accept()));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::ACCEPTED));
         let Validators { etag, last_modified } = plan.validators;
-        let last_modified =
-            last_modified.as_ref().filter(|date| !freshness::is_ahead(date, self.0.clock.now() + CLOCK_TOLERANCE));
+        let last_modified = last_modified
+            .as_ref()
+            .filter(|date| !freshness::is_ahead(date, self.0.clock.now() + CLOCK_TOLERANCE));
         for (name, value) in [(IF_NONE_MATCH, etag.as_ref()), (IF_MODIFIED_SINCE, last_modified)] {
             if let Some(value) = value {
                 headers.insert(name, header_value("a validator", value)?);
@@ -387,7 +393,7 @@ impl Fetcher {
         &self,
         plan: &Plan<'_>,
         mut response: reqwest::Response,
-        chain: &Chain,
+        chain: &Chain<'_>,
     ) -> Result<Response, FetchError> {
         let status = response.status().as_u16();
         let conditional = *plan.validators != Validators::default();
@@ -416,7 +422,11 @@ impl Fetcher {
                     return Err(FetchError::BodyTooLarge { limit_bytes });
                 }
                 if is_page && media::kind(&body.bytes, content_type.as_deref()) == media::Kind::Other {
-                    return Err(FetchError::NotText(if named.is_empty() { "no type".to_owned() } else { named.to_owned() }));
+                    return Err(FetchError::NotText(if named.is_empty() {
+                        "no type".to_owned()
+                    } else {
+                        named.to_owned()
+                    }));
                 }
                 oddities = body.oddities;
                 Content::Body(body.bytes)

@@ -118,7 +118,8 @@ fn special(address: IpAddr) -> Option<&'static str> {
 
 fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
     let bits = address.to_bits();
-    let (_, _, kind) = V4.iter().chain(CLOUD).find(|(block, length, _)| (bits ^ block.to_bits()) >> (32 - length) == 0)?;
+    let (_, _, kind) =
+        V4.iter().chain(CLOUD).find(|(block, length, _)| (bits ^ block.to_bits()) >> (32 - length) == 0)?;
     Some(kind)
 }
 

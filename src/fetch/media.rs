@@ -14,12 +14,37 @@ pub(super) enum Kind {
 const SAMPLE_BYTES: usize = 2048;
 
 /// Types below `application/` that are text, by their ends.
-const TEXT_APPLICATIONS: &[&str] = &["html", "xml", "octet-stream", "json", "text", "unknown", "download", "x-php"];
+const TEXT_APPLICATIONS: &[&str] =
+    &["html", "xml", "octet-stream", "json", "text", "unknown", "download", "x-php"];
 
 /// First tags of pages, as browsers tell them (WHATWG, MIME Sniffing), and a few more.
 const PAGE_TAGS: &[&str] = &[
-    "!doctype html", "html", "head", "body", "script", "iframe", "h1", "div", "font", "table", "a", "style", "title", "b",
-    "br", "p", "meta", "article", "section", "main", "header", "link", "span", "ul", "h2", "img",
+    "!doctype html",
+    "html",
+    "head",
+    "body",
+    "script",
+    "iframe",
+    "h1",
+    "div",
+    "font",
+    "table",
+    "a",
+    "style",
+    "title",
+    "b",
+    "br",
+    "p",
+    "meta",
+    "article",
+    "section",
+    "main",
+    "header",
+    "link",
+    "span",
+    "ul",
+    "h2",
+    "img",
 ];
 
 /// Whether a type alone says that there is nothing to read: films, pictures, archives, documents.
@@ -43,8 +68,10 @@ pub(super) fn kind(body: &[u8], content_type: Option<&str>) -> Kind {
     if declares_markup || is_wide(sample) || begins_page(sample) {
         return Kind::Html;
     }
-    let is_binary = sample.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B));
-    let is_json = essence.ends_with("json") || matches!(sample.trim_ascii_start(), [b'{' | b'[', ..]) && essence != "text/plain";
+    let is_binary =
+        sample.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B));
+    let is_json = essence.ends_with("json")
+        || matches!(sample.trim_ascii_start(), [b'{' | b'[', ..]) && essence != "text/plain";
     match essence.as_str() {
         _ if is_binary => Kind::Other,
         _ if is_json => Kind::Other,
@@ -68,11 +95,12 @@ fn is_wide(sample: &[u8]) -> bool {
 fn begins_page(sample: &[u8]) -> bool {
     let mut rest = sample.trim_ascii_start();
     loop {
-        let skipped = [(b"<!--".as_slice(), b"-->".as_slice()), (b"<?", b">")].into_iter().find_map(|(open, close)| {
-            let inside = rest.strip_prefix(open)?;
-            let end = inside.windows(close.len()).position(|window| window == close)?;
-            Some(inside[end + close.len()..].trim_ascii_start())
-        });
+        let skipped =
+            [(b"<!--".as_slice(), b"-->".as_slice()), (b"<?", b">")].into_iter().find_map(|(open, close)| {
+                let inside = rest.strip_prefix(open)?;
+                let end = inside.windows(close.len()).position(|window| window == close)?;
+                Some(inside[end + close.len()..].trim_ascii_start())
+            });
         match skipped {
             Some(after) => rest = after,
             None => break,
@@ -81,7 +109,10 @@ fn begins_page(sample: &[u8]) -> bool {
     let Some(tag) = rest.strip_prefix(b"<") else { return false };
     PAGE_TAGS.iter().any(|name| {
         let begins = tag.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
-        begins && tag.get(name.len()).is_none_or(|next| next.is_ascii_whitespace() || matches!(next, b'>' | b'/'))
+        begins
+            && tag
+                .get(name.len())
+                .is_none_or(|next| next.is_ascii_whitespace() || matches!(next, b'>' | b'/'))
     })
 }
 
@@ -90,7 +121,8 @@ fn contains_tag(sample: &[u8]) -> bool {
     sample.windows(2).enumerate().filter(|(_, window)| *window == b"</").any(|(at, _)| {
         let name = &sample[at + 2..];
         let length = name.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(name.len());
-        std::str::from_utf8(&name[..length]).is_ok_and(|name| PAGE_TAGS.contains(&name.to_ascii_lowercase().as_str()))
+        std::str::from_utf8(&name[..length])
+            .is_ok_and(|name| PAGE_TAGS.contains(&name.to_ascii_lowercase().as_str()))
     })
 }
 
@@ -104,8 +136,16 @@ mod tests {
     #[test]
     fn a_page_is_html_whatever_its_label() {
         let labels = [
-            "text/plain", "application/octet-stream", "application/xhtml+xml", "", "html", "application/json",
-            "text/html;;charset=utf-8", "text/html", "application/x-httpd-php", "binary/octet-stream",
+            "text/plain",
+            "application/octet-stream",
+            "application/xhtml+xml",
+            "",
+            "html",
+            "application/json",
+            "text/html;;charset=utf-8",
+            "text/html",
+            "application/x-httpd-php",
+            "binary/octet-stream",
         ];
         for label in labels {
             let content_type = Some(label).filter(|label| !label.is_empty());
@@ -126,7 +166,9 @@ mod tests {
 
     #[test]
     fn what_is_neither_is_told_by_its_type_or_its_bytes() {
-        for label in ["audio/mpeg", "video/mp4", "image/png", "application/pdf", "application/zip", "font/woff2"] {
+        for label in
+            ["audio/mpeg", "video/mp4", "image/png", "application/pdf", "application/zip", "font/woff2"]
+        {
             assert!(is_surely_other(label), "{label}");
         }
         for label in ["text/html", "application/octet-stream", "html", "", "application/rss+xml", "*/*"] {

@@ -38,7 +38,8 @@ fn in_head(body: &[u8], from: &Url) -> Option<Url> {
             }
         }
         "meta" if hidden == 0 => {
-            let is_refresh = tag.attribute("http-equiv").is_some_and(|kind| kind.trim().eq_ignore_ascii_case("refresh"));
+            let is_refresh =
+                tag.attribute("http-equiv").is_some_and(|kind| kind.trim().eq_ignore_ascii_case("refresh"));
             target = tag.attribute("content").filter(|_| is_refresh).and_then(|content| read(content, &base));
         }
         _ => {}

@@ -155,7 +155,13 @@ fn entry(item: Item, base_url: Option<&Url>) -> EntryDraft {
 /// The authors of 1.1, which has a list, and of 1.0, which has one.
 fn authors(authors: &List<Reference>, author: &Reference) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for name in authors.list.iter().chain([author]).filter_map(|author| author.name.line()).flat_map(|name| names(&name)) {
+    for name in authors
+        .list
+        .iter()
+        .chain([author])
+        .filter_map(|author| author.name.line())
+        .flat_map(|name| names(&name))
+    {
         if !found.contains(&name) {
             found.push(name);
         }

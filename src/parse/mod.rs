@@ -19,14 +19,15 @@ mod survey;
 mod text;
 mod tree;
 mod upstream;
+mod words;
 
 use serde::Serialize;
 use url::Url;
 
 use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
 
-pub use discover::{FeedLink, feed_links};
 use dates::Region;
+pub use discover::{FeedLink, feed_links};
 use entry::read_entry;
 use feed::FeedReader;
 use json::JsonFeed;
@@ -34,6 +35,7 @@ use space::Space;
 use text::cut;
 use tree::{Document, Element};
 use upstream::UpstreamFeed;
+pub use words::words_sha256;
 
 /// A feed as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

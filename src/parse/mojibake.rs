@@ -9,8 +9,8 @@ use super::text::from_windows_1252;
 
 /// Signs that people write right behind a capital letter.
 const AFTER_LETTERS: &[char] = &[
-    '…', '‘', '’', '“', '”', '•', '–', '—', '™', '‹', '›', '\u{a0}', 'ª', '«', '®', '°', '²', '³', '´', '·', '¹', 'º',
-    '»',
+    '…', '‘', '’', '“', '”', '•', '–', '—', '™', '‹', '›', '\u{a0}', 'ª', '«', '®', '°', '²', '³', '´', '·',
+    '¹', 'º', '»',
 ];
 
 /// The text that was encoded twice; `None` for one that is right as it is.
@@ -30,7 +30,8 @@ pub(super) fn repaired(text: &str) -> Option<String> {
     let mut end_before = 0;
     for (start, c) in repaired.char_indices().filter(|(_, c)| !c.is_ascii()) {
         let end = start + c.len_utf8();
-        let adjoins = (start == end_before && start > 0) || original.get(end).is_some_and(|next| !next.is_ascii());
+        let adjoins =
+            (start == end_before && start > 0) || original.get(end).is_some_and(|next| !next.is_ascii());
         let before = start.checked_sub(1).map(|at| original[at]);
         if adjoins || is_impossible(before, &original[start..end]) {
             impossible += 1;
@@ -59,7 +60,9 @@ fn is_impossible(before: Option<char>, sequence: &[char]) -> bool {
         // To Western letters and signs: no word begins with Â or Ã.
         ('\u{C2}' | '\u{C3}', 2) => !follows_letters || !before.is_some_and(char::is_uppercase),
         // To other Latin letters, Greek and Cyrillic: the lead is a capital.
-        ('\u{C4}' | '\u{C5}' | '\u{CE}'..='\u{D1}', 2) => !follows_letters || before.is_some_and(char::is_lowercase),
+        ('\u{C4}' | '\u{C5}' | '\u{CE}'..='\u{D1}', 2) => {
+            !follows_letters || before.is_some_and(char::is_lowercase)
+        }
         // To scripts that nobody writes one letter of, to marks and to phonetic signs.
         (_, 2) => false,
         // To punctuation and signs, and to all other scripts.

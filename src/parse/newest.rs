@@ -29,7 +29,9 @@ pub(super) fn newest(dates: &[Option<Timestamp>]) -> Vec<usize> {
 
 /// What is said of a feed that was cut.
 pub(super) fn warning(entries: usize) -> String {
-    format!("{entries} entries, of which {MAX_ENTRIES} are read: the newest by their dates, else the first and the last")
+    format!(
+        "{entries} entries, of which {MAX_ENTRIES} are read: the newest by their dates, else the first and the last"
+    )
 }
 
 /// A feed without the entries that are not read, and what is said of it; `None` where all are read. Cut before it is read,
@@ -40,7 +42,8 @@ pub(super) fn cut(source: &str) -> Option<(String, String)> {
         return None;
     }
     let ends = starts.iter().copied().skip(1).chain([source.len()]);
-    let entries: Vec<Range<usize>> = starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect();
+    let entries: Vec<Range<usize>> =
+        starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect();
     let dates: Vec<Option<Timestamp>> = entries.iter().map(|entry| date(&source[entry.clone()])).collect();
     let mut shorter = source[..starts[0]].to_owned();
     let kept = newest(&dates);
@@ -76,7 +79,8 @@ fn entry_starts(source: &str) -> Vec<usize> {
     let mut at = 0;
     while let Some(start) = source[at..].find('<').map(|found| at + found) {
         let rest = &source[start..];
-        let hidden = [("<![CDATA[", "]]>"), ("<!--", "-->")].into_iter().find(|(open, _)| rest.starts_with(open));
+        let hidden =
+            [("<![CDATA[", "]]>"), ("<!--", "-->")].into_iter().find(|(open, _)| rest.starts_with(open));
         at = match hidden {
             Some((_, close)) => match rest.find(close) {
                 Some(length) => start + length + close.len(),
@@ -86,7 +90,8 @@ fn entry_starts(source: &str) -> Vec<usize> {
             None => {
                 let name = tag_name(rest);
                 let local = name.rsplit(':').next().unwrap_or_default();
-                let ends = rest[1 + name.len()..].starts_with(|c: char| c.is_whitespace() || c == '>' || c == '/');
+                let ends =
+                    rest[1 + name.len()..].starts_with(|c: char| c.is_whitespace() || c == '>' || c == '/');
                 if ends && ["item", "entry"].iter().any(|entry| local.eq_ignore_ascii_case(entry)) {
                     starts.push(start);
                 }

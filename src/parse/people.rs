@@ -8,7 +8,8 @@ const NOBODY: &[&str] =
     &["unknown", "n/a", "na", "none", "null", "undefined", "noreply", "no-reply", "donotreply", "-", "."];
 
 /// What joins the last two names of a list.
-const JOINTS: &[&str] = &["and", "und", "et", "y", "e", "en", "og", "och", "ja", "i", "и", "та", "ve", "&", "+"];
+const JOINTS: &[&str] =
+    &["and", "und", "et", "y", "e", "en", "og", "och", "ja", "i", "и", "та", "ve", "&", "+"];
 
 /// Words of a name: a list of single words may be one name turned round, and more words are a sentence.
 const NAME_WORDS: std::ops::RangeInclusive<usize> = 2..=5;
@@ -60,7 +61,8 @@ fn split_list(text: &str) -> Vec<String> {
     let mut names: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if let Some(last) = names.pop() {
         // "Ada Quay, Ben Mole, and Cy Pier"
-        let last = JOINTS.iter().find_map(|joint| last.strip_prefix(joint)?.strip_prefix(' ')).unwrap_or(last);
+        let last =
+            JOINTS.iter().find_map(|joint| last.strip_prefix(joint)?.strip_prefix(' ')).unwrap_or(last);
         match halves(last) {
             Some((left, right)) => names.extend([left, right]),
             None => names.push(last),
@@ -90,7 +92,8 @@ fn halves(text: &str) -> Option<(&str, &str)> {
 fn is_full_name(text: &str) -> bool {
     let is_name_word = |word: &str| {
         let first = word.chars().next();
-        first.is_some_and(|c| c.is_alphabetic() && !c.is_lowercase()) || word.chars().count() <= MAX_PARTICLE_CHARS
+        first.is_some_and(|c| c.is_alphabetic() && !c.is_lowercase())
+            || word.chars().count() <= MAX_PARTICLE_CHARS
     };
     NAME_WORDS.contains(&text.split(' ').count())
         && text.split(' ').all(is_name_word)
@@ -118,11 +121,21 @@ mod tests {
             ("@adaquay", "@adaquay"),
             ("Quay, Ada", "Quay, Ada"),
             ("Ada Quay, Jr.", "Ada Quay, Jr."),
-            ("The crew of the ferry, the harbour master and the pilots", "The crew of the ferry, the harbour master and the pilots"),
+            (
+                "The crew of the ferry, the harbour master and the pilots",
+                "The crew of the ferry, the harbour master and the pilots",
+            ),
         ] {
             assert_eq!(names(text), [expected], "{text}");
         }
-        for nobody in ["ada@quay.example", "noreply@blogger.example (Unknown)", "<ada@quay.example>", "N/A", "", "unknown"] {
+        for nobody in [
+            "ada@quay.example",
+            "noreply@blogger.example (Unknown)",
+            "<ada@quay.example>",
+            "N/A",
+            "",
+            "unknown",
+        ] {
             assert!(names(nobody).is_empty(), "{nobody}");
         }
     }

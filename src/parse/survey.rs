@@ -55,9 +55,7 @@ pub(super) fn survey(source: &str) -> Option<(Flavour, Tally)> {
             Event::Text(text) if text.bytes().all(|byte| byte.is_ascii_whitespace()) => {}
             Event::GeneralRef(reference) if !is_plain_reference(&reference) => return None,
             Event::CData(text) if text.is_empty() => {}
-            Event::Text(text)
-                if survey.field & (PUBLISHED | UPDATED) != 0 && depends_on_region(&text) =>
-            {
+            Event::Text(text) if survey.field & (PUBLISHED | UPDATED) != 0 && depends_on_region(&text) => {
                 return None;
             }
             Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => survey.filled |= survey.field,

@@ -96,8 +96,9 @@ fn draft(entry: Entry, flavour: Flavour, base_url: Option<&Url>) -> EntryDraft {
         Flavour::Atom | Flavour::Rss => body(text),
     };
     evidence.summary = entry.summary.and_then(|text| html(&text.content, text.content_type.subty().as_str()));
-    evidence.content =
-        entry.content.and_then(|content| html(content.body.as_deref()?, content.content_type.subty().as_str()));
+    evidence.content = entry
+        .content
+        .and_then(|content| html(content.body.as_deref()?, content.content_type.subty().as_str()));
     evidence.authors = names(&entry.authors);
     evidence.published_at = entry.published.and_then(timestamp);
     // For RSS feed-rs copies the one date that there is.

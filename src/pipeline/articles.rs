@@ -8,7 +8,7 @@ use super::pages::{PutOff, Source, retry_wait, source, stand_in};
 use super::refine::refine;
 use super::workers::WorkError;
 use super::{FeedOptions, Plan, Shared, Tally};
-use crate::model::{Article, ArticleId, Entry, EntryId, Known, Lease, QualityFlag, Verdict};
+use crate::model::{Article, ArticleId, Entry, EntryId, Known, Lease, QualityFlag, Verdict, masked};
 use crate::store::{EntryOutcome, FinishedEntry, StoreError, Stored};
 use crate::telemetry::metrics::{self, Finished};
 
@@ -49,8 +49,8 @@ impl Stage for Articles {
         let span = tracing::info_span!(
             "article",
             entry.id = entry.id.0,
-            page.url = entry.url.as_ref().map(tracing::field::display),
-            feed.url = %entry.feed_url,
+            page.url = entry.url.as_ref().map(|url| tracing::field::display(masked(url))),
+            feed.url = %masked(&entry.feed_url),
         );
         match process(&self.0, &entry).instrument(span).await {
             Ok(outcome) => Worked::Done(finished(entry, outcome)),

@@ -15,12 +15,14 @@ use super::suspects::guarded;
 use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
-use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, after, url_without_link};
+use crate::model::{
+    ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, after, masked, url_without_link,
+};
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
 };
-use crate::store::{LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
+use crate::store::{LONGEST_REQUEUE, LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
 use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
@@ -68,7 +70,10 @@ impl Stage for Feeds {
         let lease = self.shared.plan.borrow().settings.lease;
         let shortened = self.shared.store.waits_shorten(&longest_waits(&self.shared.plan())).await?;
         if shortened > 0 {
-            tracing::warn!(shortened, "the clock was ahead: what waited for longer than anything does is due now");
+            tracing::warn!(
+                shortened,
+                "the clock was ahead: what waited for longer than anything does is due now"
+            );
         }
         let mut due = self.shared.store.feeds_claim_due(lease, limit).await?;
         if let Err(error) = look_for_hubs(&self.shared, &mut due).await {
@@ -103,7 +108,7 @@ impl Stage for Feeds {
     }
 
     async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
-        let span = tracing::info_span!("poll", feed.url = %feed.url);
+        let span = tracing::info_span!("poll", feed.url = %masked(&feed.url));
         poll(&self.shared, feed).instrument(span).await
     }
 
@@ -170,7 +175,7 @@ fn longest_waits(plan: &Plan) -> LongestWaits {
     LongestWaits {
         poll,
         retry_after,
-        attempt: LONGEST_RETRY.max(retry_after) + MARGIN,
+        attempt: LONGEST_RETRY.max(LONGEST_REQUEUE).max(retry_after) + MARGIN,
         lease: plan.settings.lease + MARGIN,
     }
 }
@@ -254,7 +259,7 @@ fn concluded(
         }
     };
     if let Some(url) = &moved_to {
-        tracing::info!(to = %url, "polled elsewhere from now on");
+        tracing::info!(to = %masked(url), "polled elsewhere from now on");
     }
     match &result {
         PollResult::Failed { label, reason, .. } => {
@@ -348,7 +353,7 @@ pub struct Delivery {
 pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Result<bool, StoreError> {
     let lease = shared.plan.borrow().settings.lease;
     let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
-    let span = tracing::info_span!("delivery", feed.url = %feed.url);
+    let span = tracing::info_span!("delivery", feed.url = %masked(&feed.url));
     let record = delivered(shared, &feed, next_poll_at, delivery).instrument(span).await;
     Feeds::for_ever(shared.clone()).record(&[record]).await?;
     Ok(true)

@@ -38,7 +38,7 @@ impl Source {
     fn original(&self) -> Option<Url> {
         match &self.page.body {
             PageBody::Html(html) => amp_canonical(html, &self.page.final_url),
-            PageBody::Text(_) => None,
+            PageBody::Fragment(_) | PageBody::Text(_) => None,
         }
     }
 }
@@ -277,7 +277,7 @@ fn feed_source(entry: &Entry, fetched_at: Timestamp) -> Option<Source> {
     let url = entry.article_url();
     Some(Source {
         raw_sha256: Sha256Hash::of(content),
-        page: Page { final_url: url.clone(), url, body: PageBody::Html(content.clone()), fetched_at },
+        page: Page { final_url: url.clone(), url, body: PageBody::Fragment(content.clone()), fetched_at },
         from_feed: true,
         raw: None,
         validators: Validators::default(),

@@ -74,7 +74,8 @@ impl History {
     }
 
     fn note_answer(&mut self, not_modified: bool) {
-        self.not_modified_in_a_row = if not_modified { self.not_modified_in_a_row.saturating_add(1) } else { 0 };
+        self.not_modified_in_a_row =
+            if not_modified { self.not_modified_in_a_row.saturating_add(1) } else { 0 };
     }
 
     pub(super) fn learn(&mut self, outcome: &PollOutcome, freshness: &Freshness, now: Timestamp) {

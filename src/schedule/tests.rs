@@ -159,7 +159,9 @@ fn a_server_that_says_304_for_ever_is_asked_for_the_whole_feed_now_and_then() {
         let mut history = History { usual_gap_secs: known(gap).rhythm_secs, ..known(gap) };
         history.last_new_entry_at = Some(ago(silence));
         while !history.doubts_not_modified(now()) {
-            history = next_poll(&bounds(), &history, &PollOutcome::NotModified, &Freshness::default(), now(), 0.0).history;
+            history =
+                next_poll(&bounds(), &history, &PollOutcome::NotModified, &Freshness::default(), now(), 0.0)
+                    .history;
         }
         history.not_modified_in_a_row
     }
@@ -248,8 +250,7 @@ proptest! {
 
 #[test]
 fn a_move_is_confirmed_by_the_same_word_on_three_days() {
-    let (a, b): (Url, Url) =
-        ("https://a.example/".parse().unwrap(), "https://b.example/".parse().unwrap());
+    let (a, b): (Url, Url) = ("https://a.example/".parse().unwrap(), "https://b.example/".parse().unwrap());
     let mut history = History::default();
     let mut sight = |target: Option<&Url>, day: u64| {
         confirm_move(&mut history, target, 3, after(now(), Duration::from_secs(day * DAY)))

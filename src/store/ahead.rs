@@ -68,6 +68,8 @@ const SHORTEN_POLLS: &str = concat!("UPDATE feeds SET next_poll_at = $3 WHERE id
 const SHORTEN_ATTEMPTS: &str =
     "UPDATE entries SET next_attempt_at = $2 WHERE state = 'pending' AND next_attempt_at > $1";
 
-const SHORTEN_FEED_LEASES: &str = "UPDATE feeds SET lease_until = $2 WHERE lease_until > 0 AND lease_until > $1";
+const SHORTEN_FEED_LEASES: &str =
+    "UPDATE feeds SET lease_until = $2 WHERE lease_until > 0 AND lease_until > $1";
 
-const SHORTEN_ENTRY_LEASES: &str = "UPDATE entries SET lease_until = $2 WHERE lease_until > 0 AND lease_until > $1";
+const SHORTEN_ENTRY_LEASES: &str =
+    "UPDATE entries SET lease_until = $2 WHERE lease_until > 0 AND lease_until > $1";

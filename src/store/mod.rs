@@ -49,7 +49,7 @@ pub use feeds::{FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use history::{ArticleStatus, Listing, Revision};
 pub use migrations::SchemaStatus;
-pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
+pub use polls::{LONGEST_REQUEUE, NewEntry, PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use retention::Cutoff;
 pub use websub::{HubEnding, HubOffer, HubSubscription};

@@ -1,6 +1,7 @@
 //! What a poll brought, recorded in one transaction.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
@@ -8,8 +9,8 @@ use url::Url;
 
 use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, id_bytes, json, models, word};
 use super::{Store, StoreError, rechecks};
-use crate::model::{ArticleId, FeedId, Lease, Sha256Hash, Validators};
-use crate::parse::{FeedInfo, ParsedEntry};
+use crate::model::{ArticleId, FeedId, Lease, Sha256Hash, Validators, after};
+use crate::parse::{FeedInfo, ParsedEntry, words_sha256};
 use crate::schedule::NextPoll;
 
 /// What one poll came to, to be recorded in one transaction.
@@ -84,7 +85,7 @@ pub struct NewEntry {
 pub struct PollReport {
     /// Entries not seen before.
     pub new_entries: u32,
-    /// Entries whose content or updated date changed.
+    /// Entries whose words changed.
     pub updated_entries: u32,
 }
 
@@ -306,7 +307,7 @@ const UPSERT_INFOS: RowsSql = RowsSql {
 struct Announced<'p> {
     feed_id: FeedId,
     entry: &'p NewEntry,
-    /// Of what makes a new revision: content and updated date.
+    /// Of what makes a new revision: the words of its content.
     content_sha256: Sha256Hash,
     /// Of all that the feed said.
     evidence_sha256: Sha256Hash,
@@ -331,10 +332,7 @@ fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreEr
             announced.push(Announced {
                 feed_id: poll.feed_id,
                 entry,
-                content_sha256: Sha256Hash::of(json(
-                    "an entry's content",
-                    &(&said.content, said.updated_at),
-                )?),
+                content_sha256: words_sha256(said.content.as_deref().unwrap_or_default()),
                 evidence_sha256: Sha256Hash::of(&evidence),
                 evidence,
             });
@@ -389,7 +387,10 @@ async fn record_entries(
         })
         .await?;
     rechecks::supersede(tx, &requeued).await?;
-    REQUEUE_ENTRIES.execute(tx, &requeued, |query, id| query.bind(*id).bind(now.as_millisecond())).await?;
+    let latest = after(now, LONGEST_REQUEUE).as_millisecond();
+    REQUEUE_ENTRIES
+        .execute(tx, &requeued, |query, id| query.bind(*id).bind(now.as_millisecond()).bind(latest))
+        .await?;
     Ok(reports)
 }
 
@@ -492,11 +493,35 @@ const CHANGE_DETAILS: RowsSql = RowsSql {
         evidence_sha256 = changed.evidence_sha256 FROM changed WHERE entry_id = changed.id",
 };
 
-/// The raised epoch refuses what a worker makes of the entry as it was. Quarantined entries wait for the operator.
+/// The longest that an entry waits which keeps changing without a change.
+pub const LONGEST_REQUEUE: Duration = Duration::from_hours(7 * 24);
+
+/// Changes of an entry that brought no other text of its article.
+macro_rules! idle_changes {
+    () => {
+        "(requeues + 1 - coalesce((SELECT a.revision FROM articles a WHERE a.id = entries.article_id), 1))"
+    };
+}
+
+/// The raised epoch refuses what a worker makes of the entry as it was. Quarantined entries wait for the operator. Where
+/// changes keep changing nothing, the page is asked for after an hour, then two, and so on up to a week; what comes
+/// meanwhile is asked for with it.
 const REQUEUE_ENTRIES: RowsSql = RowsSql {
-    before: "WITH requeued (entry_id, due) AS (VALUES ",
-    columns: 2,
-    after: ") UPDATE entries SET state = 'pending', next_attempt_at = requeued.due, lease_until = 0, \
-        lease_epoch = lease_epoch + 1, failures = 0 FROM requeued \
-        WHERE id = requeued.entry_id AND state <> 'quarantined'",
+    before: "WITH requeued (entry_id, due, latest) AS (VALUES ",
+    columns: 3,
+    after: concat!(
+        ") UPDATE entries SET state = 'pending', \
+        requeues = requeues + CASE WHEN state = 'pending' THEN 0 ELSE 1 END, \
+        next_attempt_at = CASE WHEN state = 'pending' AND lease_until = 0 AND failures = 0 THEN next_attempt_at \
+            WHEN ",
+        idle_changes!(),
+        " < 2 THEN requeued.due WHEN ",
+        idle_changes!(),
+        " > 9 THEN requeued.latest \
+            ELSE requeued.due + (CAST(3600000 AS BIGINT) << CAST(",
+        idle_changes!(),
+        " - 2 AS INTEGER)) END, \
+        lease_until = 0, lease_epoch = lease_epoch + 1, failures = 0 FROM requeued \
+        WHERE id = requeued.entry_id AND state <> 'quarantined'"
+    ),
 };

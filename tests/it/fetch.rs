@@ -157,7 +157,8 @@ async fn redirects_are_followed_and_accounted_for() {
 #[tokio::test]
 async fn a_page_that_moves_on_by_itself_is_a_redirect() {
     let server = Server::start().await;
-    let refresh = |to: &str| format!(r#"<html><head><meta http-equiv="refresh" content="0;URL='{to}'"></head></html>"#);
+    let refresh =
+        |to: &str| format!(r#"<html><head><meta http-equiv="refresh" content="0;URL='{to}'"></head></html>"#);
     server.respond("/go", Reply::ok("text/html", refresh("/header")));
     server.respond("/header", Reply::ok("text/html", "<p>wait</p>").header("Refresh", "1; url=end"));
     server.respond("/end", Reply::ok("text/html", "<p>words</p>"));
@@ -224,10 +225,16 @@ async fn a_whole_document_is_read_however_it_was_sent() {
         ),
         (
             "no last chunk",
-            Reply::raw(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{feed}\r\n")),
+            Reply::raw(format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{feed}\r\n"
+            )),
             vec![Oddity::EndsEarly],
         ),
-        ("gzip without a word", Reply::ok("application/gzip", gzip(feed.as_bytes())), vec![Oddity::Mislabelled]),
+        (
+            "gzip without a word",
+            Reply::ok("application/gzip", gzip(feed.as_bytes())),
+            vec![Oddity::Mislabelled],
+        ),
         (
             "only said to be gzip",
             Reply::ok("text/xml", feed).header("Content-Encoding", "gzip"),
@@ -240,13 +247,18 @@ async fn a_whole_document_is_read_however_it_was_sent() {
         ),
     ] {
         server.replace("/", reply);
-        let response = get(&fetcher, &server.url("/")).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let response =
+            get(&fetcher, &server.url("/")).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(response.oddities, oddities, "{name}");
         assert_eq!(body(response), feed.as_bytes(), "{name}");
     }
     let half = &feed[..length - 10];
     server.replace("/", Reply::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{half}")));
-    assert_eq!(get(&fetcher, &server.url("/")).await.unwrap_err().label(), "broken_body", "half a feed is none");
+    assert_eq!(
+        get(&fetcher, &server.url("/")).await.unwrap_err().label(),
+        "broken_body",
+        "half a feed is none"
+    );
 }
 
 #[tokio::test]
@@ -254,7 +266,10 @@ async fn a_validator_that_lies_in_the_future_is_neither_kept_nor_sent() {
     let server = Server::start().await;
     let fetcher = fetcher(settings());
     let future = "Sat, 16 Nov 2041 18:11:00 GMT";
-    server.respond("/", Reply::ok("text/xml", "<rss/>").header("Last-Modified", future).header("ETag", "\"1\""));
+    server.respond(
+        "/",
+        Reply::ok("text/xml", "<rss/>").header("Last-Modified", future).header("ETag", "\"1\""),
+    );
     let received = get(&fetcher, &server.url("/")).await.unwrap();
     assert_eq!(received.validators, Validators { etag: Some("\"1\"".to_owned()), last_modified: None });
     assert!(!received.freshness.lacks_validators);
@@ -297,6 +312,32 @@ async fn secrets_stay_at_the_origin() {
     home.respond("/direct", Reply::ok("text/xml", "<rss/>"));
     with_credentials.set_path("/direct");
     assert_eq!(get(&fetcher, &with_credentials).await.unwrap().final_url, home.url("/direct"));
+}
+
+#[tokio::test]
+async fn a_secret_in_the_query_is_sent_and_stands_in_no_url() {
+    let (server, away) = (Server::start().await, Server::start().await);
+    server.respond("/feed", Reply::redirect(301, "/moved?page=1&token=s%26cret"));
+    server.respond("/moved", Reply::redirect(302, away.url("/elsewhere")));
+    away.respond("/elsewhere", Reply::ok("text/xml", "<rss/>"));
+    let fetcher = fetcher(settings());
+    let options =
+        RequestOptions { query: vec![("token".to_owned(), "s&cret".into())], ..RequestOptions::default() };
+    let url = server.url("/feed?format=rss");
+    let response = get_with(&fetcher, &url, &Validators::default(), &options).await.unwrap();
+    assert_eq!(server.requests("/feed")[0].target, "/feed?format=rss&token=s%26cret");
+    assert_eq!(server.requests("/moved")[0].target, "/moved?page=1&token=s%26cret");
+    assert_eq!(away.requests("/elsewhere")[0].target, "/elsewhere", "it stays with the feed");
+    assert_eq!(response.hops[0].to, server.url("/moved?page=1"));
+    server.respond("/page", Reply::ok("text/html", "<p>"));
+    let page = feedmill::fetch::Request {
+        purpose: feedmill::fetch::Purpose::Page,
+        url: &server.url("/page"),
+        validators: &Validators::default(),
+        options: &options,
+    };
+    fetcher.fetch(&page).await.unwrap();
+    assert_eq!(server.requests("/page")[0].target, "/page");
 }
 
 #[test]

@@ -139,8 +139,11 @@ fn of_a_long_feed_the_newest_are_read_wherever_they_stand() {
         for n in 0..COUNT {
             let date = if dated { format!("<pubDate>{}</pubDate>", date(n)) } else { String::new() };
             let text = "<![CDATA[the <item> element]]>";
-            write!(feed, "<item><title>n{n}</title><guid>g{n}</guid>{date}<description>{text}</description></item>")
-                .unwrap();
+            write!(
+                feed,
+                "<item><title>n{n}</title><guid>g{n}</guid>{date}<description>{text}</description></item>"
+            )
+            .unwrap();
         }
         feed + "</channel></rss>"
     };
@@ -151,9 +154,12 @@ fn of_a_long_feed_the_newest_are_read_wherever_they_stand() {
         };
         json!({ "title": "t", "items": (0..COUNT).map(item).collect::<Vec<_>>() }).to_string()
     };
-    for (name, feed, dated) in
-        [("xml", xml(true), true), ("json", json(true), true), ("xml", xml(false), false), ("json", json(false), false)]
-    {
+    for (name, feed, dated) in [
+        ("xml", xml(true), true),
+        ("json", json(true), true),
+        ("xml", xml(false), false),
+        ("json", json(false), false),
+    ] {
         let parsed = parse(feed.as_bytes(), None, None).unwrap();
         let titles: Vec<&str> =
             parsed.entries.iter().filter_map(|entry| entry.evidence.title.as_deref()).collect();
@@ -163,7 +169,11 @@ fn of_a_long_feed_the_newest_are_read_wherever_they_stand() {
             (0..1_000).chain(1_500..COUNT).map(|n| format!("n{n}")).collect()
         };
         assert!(titles == kept, "{name}, dated: {dated}: {:?} to {:?}", titles.first(), titles.last());
-        assert!(parsed.warnings[0].starts_with("2500 entries, of which 2000 are read"), "{:?}", parsed.warnings);
+        assert!(
+            parsed.warnings[0].starts_with("2500 entries, of which 2000 are read"),
+            "{:?}",
+            parsed.warnings
+        );
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the feed entry brings: where the body is, how it starts, and a body of its own where the page has none.
 
+use crate::extract::html;
 use crate::extract::reading::Reading;
 use crate::extract::rules::Rules;
-use crate::extract::{Evidence, html};
 use crate::model::{EntryEvidence, Page, QualityFlag};
 
 /// A content of fewer words is a teaser, not an article.
@@ -34,7 +34,7 @@ pub(crate) fn stand_in(
         return None;
     }
     let content = if is_html(content) {
-        Reading::of_html(content, page, &Evidence::default(), rules)
+        Reading::of_fragment(content, page, Some(entry), rules)
     } else {
         Reading::of_text(content, page, None, rules)
     };

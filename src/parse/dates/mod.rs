@@ -5,8 +5,8 @@ mod tokens;
 mod words;
 mod zones;
 
-use jiff::{Timestamp, ToSpan};
 use jiff::civil::{Date, Time};
+use jiff::{Timestamp, ToSpan};
 
 use tokens::{Day, Middle, Token, tokens};
 use words::{is_filler, month};
@@ -35,7 +35,8 @@ pub(super) fn parse_date(text: &str, region: Region) -> Option<Timestamp> {
 fn digits(text: &str) -> Option<Timestamp> {
     let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<i64>().ok());
     match text.len() {
-        4 => Parts { year: number(0..4).map(Year::whole), month: Some(1), day: Some(1), ..Parts::default() }.timestamp(),
+        4 => Parts { year: number(0..4).map(Year::whole), month: Some(1), day: Some(1), ..Parts::default() }
+            .timestamp(),
         8 => compact_day(text)?.timestamp(),
         9 | 10 => Timestamp::from_second(number(0..text.len())?).ok(),
         12 | 14 => {
@@ -199,7 +200,9 @@ fn calendar(text: &str, region: Region) -> Option<Timestamp> {
     }
     if parts.offset.is_none() && parts.place.is_none() {
         let mut names = comments.split_whitespace();
-        if let Some(zone) = names.find_map(|name| place(name).map(Zone::Place).or_else(|| zone(&name.to_lowercase(), region))) {
+        if let Some(zone) =
+            names.find_map(|name| place(name).map(Zone::Place).or_else(|| zone(&name.to_lowercase(), region)))
+        {
             parts.is_in(zone);
         }
     }

@@ -107,7 +107,9 @@ fn closed_up(text: &str) -> String {
         let joins = match c {
             ':' => at_digit && in_clock(&closed) && starts_with_digit(follows),
             '+' => starts_with_digit(follows),
-            '-' | '/' | '.' => at_digit && (in_day(c, &closed) || begins_day(c, follows)) && starts_with_digit(follows),
+            '-' | '/' | '.' => {
+                at_digit && (in_day(c, &closed) || begins_day(c, follows)) && starts_with_digit(follows)
+            }
             _ => false,
         };
         if joins {
@@ -138,7 +140,8 @@ fn in_clock(text: &str) -> bool {
 fn in_day(separator: char, text: &str) -> bool {
     let word = text.split_whitespace().next_back().unwrap_or_default();
     let mut numbers = word.split(separator);
-    let is_number = |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_number =
+        |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
     is_number(numbers.next()) && is_number(numbers.next()) && numbers.next().is_none()
 }
 
@@ -150,7 +153,8 @@ fn begins_day(separator: char, text: &str) -> bool {
 }
 
 fn tokenise(word: &str, tokens: &mut Vec<Token>) {
-    let names_place = word.starts_with(char::is_alphabetic) && word.contains(|c: char| c == '/' || c.is_ascii_digit());
+    let names_place =
+        word.starts_with(char::is_alphabetic) && word.contains(|c: char| c == '/' || c.is_ascii_digit());
     if let Some(place) = names_place.then(|| place(word)).flatten() {
         tokens.push(Token::Place(place));
         return;
@@ -256,7 +260,8 @@ fn odd_day(text: &str) -> Option<(Date, usize)> {
         let is_day = digits == 3 && text.len() - rest.len() == 5;
         return is_day.then(|| (date, 5 + digits));
     };
-    let number = week.get(..2).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?;
+    let number =
+        week.get(..2).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?;
     let weekday = week[2..].trim_start_matches('-');
     let (weekday, rest) = match leading_number(weekday) {
         (day, 1) => (i8::try_from(day).ok()?, &weekday[1..]),
