@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::extract::{Rules, RulesError};
 use crate::fetch::{FetchError, Fetcher};
+use crate::health::Health;
 use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
 use crate::pipeline::articles::Articles;
@@ -25,7 +26,7 @@ use crate::pipeline::{Plan, Shared, Tally, line, retention, websub};
 use crate::publish::PublishError;
 use crate::publish::files::{Folder, Selection};
 use crate::publish::warc::Archive;
-use crate::store::{FeedsSync, RunLock, Store, StoreError};
+use crate::store::{FeedsSync, HealthProblem, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// How long the file writer rests after a failure, and at most between two looks at the outbox.
@@ -37,6 +38,9 @@ pub enum DaemonError {
     /// The store cannot be opened or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store cannot store.
+    #[error(transparent)]
+    Health(#[from] HealthProblem),
     /// The HTTP client cannot be built.
     #[error("cannot build the HTTP client: {0}")]
     Fetch(#[from] FetchError),
@@ -62,6 +66,7 @@ pub enum DaemonError {
 #[derive(Debug)]
 pub struct Daemon {
     shared: Shared,
+    health: Health,
     plan: watch::Sender<Arc<Plan>>,
     /// Rung by a reload: it may have made feeds due.
     feeds_configured: Notify,
@@ -163,6 +168,7 @@ impl Daemon {
         };
         Ok(Self {
             shared,
+            health: Health::default(),
             plan,
             feeds_configured: Notify::new(),
             output,
@@ -235,6 +241,7 @@ impl Daemon {
         }
         self.write_files().await?;
         retention::pass(&self.shared, soft).await?;
+        self.store().check_health().await?;
         Ok(())
     }
 
@@ -270,6 +277,8 @@ impl Daemon {
             line::run(&articles, &daemon.shared.entries_recorded, &daemon.shared.clock, &soft, &hard).await;
         });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
+        lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
+        let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("retention", async move { daemon.keep_removing(&soft).await });
         if self.output.is_some() {
             lifecycle.spawn("files", async move { self.keep_writing_files(&all_stored).await });
@@ -299,6 +308,7 @@ impl Daemon {
             workers: self.shared.workers.clone(),
             metrics,
             soft: lifecycle.soft(),
+            health: self.health.clone(),
         });
         let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
         tracing::info!(address = %bound, "serving health, metrics and records");

@@ -97,11 +97,6 @@ impl Known<'_> {
     fn is_at(&self, url: &Url) -> bool {
         self.status.configured_url == *url || self.status.url == *url
     }
-
-    /// What the feed says of itself under a name, fit for a line.
-    pub(super) fn said(&self, name: &str) -> Option<String> {
-        self.status.info.as_ref()?[name].as_str().map(plain)
-    }
 }
 
 fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
@@ -230,10 +225,12 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
     if let Some(title) = &feed.title {
         line("title", plain(title))?;
     }
-    for (name, value) in [("site", known.said("link")), ("language", known.said("language"))] {
-        if let Some(value) = value {
-            line(name, value)?;
-        }
+    let info = feed.info.as_ref();
+    if let Some(site) = info.and_then(|info| info.link.as_deref()) {
+        line("site", plain(site))?;
+    }
+    if let Some(language) = info.and_then(|info| info.language.as_deref()) {
+        line("language", plain(language))?;
     }
     if !known.tags.is_empty() {
         line("tags", plain(&known.tags.join(", ")))?;

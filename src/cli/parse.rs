@@ -133,7 +133,7 @@ impl<'a> EntryReport<'a> {
             tags: &evidence.tags,
             language: evidence.language.as_deref(),
             image: evidence.image.as_ref().map(url::Url::as_str),
-            enclosures: entry.enclosures.iter().map(url::Url::as_str).collect(),
+            enclosures: evidence.enclosures.iter().map(|enclosure| enclosure.url.as_str()).collect(),
             summary: evidence.summary.as_deref(),
             content: evidence.content.as_deref(),
         }

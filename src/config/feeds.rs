@@ -16,6 +16,7 @@ use super::problem::{Place, Problem, Problems};
 use super::raw;
 use crate::fetch::{Auth, RequestOptions};
 use crate::schedule::Bounds;
+use crate::trust::SpeaksFor;
 
 /// Headers that the client makes itself.
 const OWN_HEADERS: &[&str] = &[
@@ -224,6 +225,10 @@ fn table_options(
     // Whoever names an interval for one feed knows what it costs.
     let unconditional_interval =
         if own_min.is_some() { Duration::ZERO } else { bounds.unconditional_interval };
+    let speaks_for = SpeaksFor::read(&feed.speaks_for).unwrap_or_else(|error| {
+        checker.refuse(&key("speaks_for"), Some(&format!("{:?}", feed.speaks_for)), error.to_string());
+        SpeaksFor::default()
+    });
     FeedOptions {
         bounds: Bounds {
             min_interval,
@@ -234,6 +239,7 @@ fn table_options(
         },
         request,
         content: feed.content.unwrap_or_default(),
+        speaks_for,
         keeping: checker.feed_articles(feed, path, keeping),
         tags: feed.tags.clone(),
     }

@@ -260,6 +260,8 @@ pub(super) struct Feed {
     pub(super) max_interval_secs: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<ContentSource>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) speaks_for: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recheck: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -296,6 +298,7 @@ impl Feed {
             min_interval_secs: None,
             max_interval_secs: None,
             content: None,
+            speaks_for: Vec::new(),
             recheck: None,
             raw: None,
             keep_days: None,

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::cookies::Cookies;
-use super::{FetchError, Hop};
+use super::{Auth, FetchError, Hop};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -100,6 +100,22 @@ pub(super) fn location(response: &reqwest::Response, from: &Url) -> Result<Optio
     target.set_fragment(None);
     strip_credentials(&mut target);
     Ok(Some(target))
+}
+
+/// The URL without credentials, and the credentials: the operator's before those in the URL. So they can be dropped
+/// where they must, and no stored URL holds them.
+pub(super) fn split_credentials(url: &Url, auth: Option<&Auth>) -> (Url, Option<Auth>) {
+    let mut bare = url.clone();
+    if url.username().is_empty() && url.password().is_none() {
+        return (bare, auth.cloned());
+    }
+    strip_credentials(&mut bare);
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let in_url = || Auth::Basic {
+        username: decoded(url.username()),
+        password: decoded(url.password().unwrap_or_default()).into(),
+    };
+    (bare, Some(auth.cloned().unwrap_or_else(in_url)))
 }
 
 /// Credentials in a URL are taken off it, so that no stored URL holds them.

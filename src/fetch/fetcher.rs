@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use url::Url;
 
-use super::chain::{Chain, location, strip_credentials};
+use super::chain::{Chain, location, split_credentials};
 use super::client::{ClientKey, Clients, MAX_HEADER_BYTES};
 use super::guard::Guard;
 use super::host::{Hosts, Turn};
@@ -21,6 +21,7 @@ use super::{
     freshness, links, media, refresh, robots,
 };
 use crate::clock::Clock;
+use crate::impostor::by_headers;
 use crate::model::{HostPause, Validators};
 use crate::telemetry::metrics;
 
@@ -202,7 +203,7 @@ impl Fetcher {
                 };
                 metrics::fetch_answered(purpose, body_bytes, budget.spent);
             }
-            Err(error) => metrics::fetch_failed(purpose, error.label()),
+            Err(error) => metrics::fetch_failed(purpose, error.kind()),
         }
         answer
     }
@@ -406,13 +407,19 @@ impl Fetcher {
         let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
         let links = links::read(headers, &chain.url);
         let mut oddities = Vec::new();
+        let is_page = plan.wanted == Wanted::For(Purpose::Page);
+        if let Some(impostor) = by_headers(headers).filter(|_| is_page) {
+            return Err(FetchError::Impostor(impostor));
+        }
+        // Some bot checks are sent with a 202, and must be looked at.
+        let is_body = matches!(status, 200 | 203) || (status == 202 && is_page);
+        let kept_headers = if is_page { headers.clone() } else { HeaderMap::new() };
         let content = match status {
             200..=299 if plan.form.is_some() => Content::Body(Vec::new()),
-            200 | 203 => {
-                let is_page = plan.wanted == Wanted::For(Purpose::Page);
-                let named = content_type.as_deref().unwrap_or_default();
-                if is_page && media::is_surely_other(named) {
-                    return Err(FetchError::NotText(named.to_owned()));
+            _ if is_body => {
+                let (named, length) = (content_type.as_deref(), response.content_length());
+                if is_page && media::is_surely_other(named.unwrap_or_default()) {
+                    return Err(media::not_text(named, length));
                 }
                 let limit_bytes = plan.wanted.max_body_bytes(&self.0.settings);
                 let cap = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
@@ -421,12 +428,8 @@ impl Fetcher {
                 if body.truncated && plan.wanted != Wanted::Robots {
                     return Err(FetchError::BodyTooLarge { limit_bytes });
                 }
-                if is_page && media::kind(&body.bytes, content_type.as_deref()) == media::Kind::Other {
-                    return Err(FetchError::NotText(if named.is_empty() {
-                        "no type".to_owned()
-                    } else {
-                        named.to_owned()
-                    }));
+                if is_page && media::kind(&body.bytes, named) == media::Kind::Other {
+                    return Err(media::not_text(named, length));
                 }
                 oddities = body.oddities;
                 Content::Body(body.bytes)
@@ -441,7 +444,17 @@ impl Fetcher {
             }
         };
         let (final_url, hops) = (chain.url.clone(), chain.hops.clone());
-        Ok(Response { final_url, hops, validators, freshness, content_type, links, oddities, content })
+        Ok(Response {
+            final_url,
+            hops,
+            validators,
+            freshness,
+            content_type,
+            headers: kept_headers,
+            links,
+            oddities,
+            content,
+        })
     }
 }
 
@@ -465,22 +478,6 @@ fn user_agent(contact: Option<&Url>) -> Result<HeaderValue, FetchError> {
 fn header_value(what: &str, text: &str) -> Result<HeaderValue, FetchError> {
     HeaderValue::from_bytes(text.as_bytes())
         .map_err(|_| FetchError::BadOption(format!("{what} holds a character that no header can")))
-}
-
-/// The URL without credentials, and the credentials: the operator's before those in the URL. So they can be dropped
-/// where they must, and no stored URL holds them.
-fn split_credentials(url: &Url, auth: Option<&Auth>) -> (Url, Option<Auth>) {
-    let mut bare = url.clone();
-    if url.username().is_empty() && url.password().is_none() {
-        return (bare, auth.cloned());
-    }
-    strip_credentials(&mut bare);
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let in_url = || Auth::Basic {
-        username: decoded(url.username()),
-        password: decoded(url.password().unwrap_or_default()).into(),
-    };
-    (bare, Some(auth.cloned().unwrap_or_else(in_url)))
 }
 
 /// The validators, byte for byte. A `Last-Modified` later than the answer itself is not believed (RFC 9110, 8.8.2.1):

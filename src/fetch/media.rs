@@ -1,6 +1,8 @@
 //! Whether a page's body can hold an article. Servers label pages as plain text, as bytes, as anything or not at all; so a
 //! type is believed where it says what no text can be, and else the first bytes decide.
 
+use super::FetchError;
+
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -57,6 +59,12 @@ pub(super) fn is_surely_other(content_type: &str) -> bool {
         // No type at all, or "html".
         None => false,
     }
+}
+
+/// The failure of a page that holds something else.
+pub(super) fn not_text(content_type: Option<&str>, length: Option<u64>) -> FetchError {
+    let media_type = content_type.map(essence).filter(|essence| !essence.is_empty());
+    FetchError::NotText { media_type, length }
 }
 
 /// What a body is, by its type and its first bytes.

@@ -26,6 +26,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use http::HeaderMap;
 use secrecy::SecretString;
 use url::Url;
 
@@ -156,6 +157,8 @@ pub struct Response {
     pub freshness: Freshness,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
+    /// All headers, where a page was asked for.
+    pub headers: HeaderMap,
     /// What its `Link` headers say of a hub.
     pub links: Links,
     /// What was wrong with the way in which it came.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::counts::Counts;
 use crate::clock::Clock;
+use crate::health::Health;
 use crate::pipeline::workers::Workers;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::{self, Metrics};
@@ -45,6 +46,8 @@ pub struct Surface {
     pub metrics: Metrics,
     /// Cancelled while the daemon stops.
     pub soft: CancellationToken,
+    /// Whether the store can store.
+    pub health: Health,
 }
 
 /// The surface and what it remembers from call to call.
@@ -88,6 +91,7 @@ async fn readyz(State(serving): State<Arc<Serving>>) -> Response {
                 .to_owned(),
         );
     }
+    reasons.extend(surface.health.problems());
     match surface.store.feeds_any_active().await {
         Ok(true) => {}
         Ok(false) => reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned()),

@@ -11,7 +11,8 @@ use super::people::names;
 use super::space::Space;
 use super::text::fold_space;
 use super::tree::Element;
-use super::{EntryDraft, Flavour};
+use super::{EntryDraft, Flavour, enclose, file_length};
+use crate::model::Enclosure;
 
 /// Names, categories and media kept of one entry.
 const MAX_LIST: usize = 100;
@@ -44,7 +45,7 @@ struct Fields {
     title: Best<String>,
     summary: Best<String>,
     content: Best<String>,
-    /// What a podcast says about an episode: often more than its description.
+    /// What a podcast says about an episode, or a channel about a film: often more than the description.
     show_notes: Option<String>,
     link: Best<Url>,
     guid: Best<String>,
@@ -54,7 +55,7 @@ struct Fields {
     authors: Vec<String>,
     tags: Vec<String>,
     image: Best<Url>,
-    enclosures: Vec<Url>,
+    enclosures: Vec<Enclosure>,
     language: Option<String>,
 }
 
@@ -82,9 +83,10 @@ pub(super) fn read_entry(
 
 impl Fields {
     fn finish(mut self) -> EntryDraft {
+        let content_length = self.content.0.as_ref().map_or(0, |(_, content)| content.len());
         match (&self.summary.0, self.show_notes) {
-            (Some((0..=2, summary)), Some(notes)) if notes.len() > summary.len() => {
-                self.content.offer(6, Some(notes));
+            (Some((0..=2, summary)), Some(notes)) if notes.len() > summary.len().max(content_length) => {
+                self.content = Best(Some((6, notes)));
             }
             (_, notes) => self.summary.offer(2, notes),
         }
@@ -92,7 +94,6 @@ impl Fields {
             guid: self.guid.take(),
             permalink: self.permalink,
             link: self.link.take(),
-            enclosures: self.enclosures,
             ..EntryDraft::default()
         };
         let evidence = &mut draft.evidence;
@@ -105,6 +106,7 @@ impl Fields {
         evidence.language = self.language.filter(|language| !language.is_empty());
         evidence.tags = self.tags;
         evidence.image = self.image.take();
+        evidence.enclosures = self.enclosures;
         draft
     }
 }
@@ -189,7 +191,11 @@ impl Reader<'_> {
     fn media(&self, name: &str, child: Element<'_>, fields: &mut Fields, depth: u8) {
         match name {
             "title" => fields.title.offer(2 + depth, line(child, false)),
-            "description" => fields.summary.offer(4 + depth, html(child, false)),
+            "description" => {
+                let description = html(child, false);
+                note_longest(&mut fields.show_notes, description.as_ref());
+                fields.summary.offer(4 + depth, description);
+            }
             "keywords" => push_keywords(child, fields),
             "category" => push(&mut fields.tags, line(child, false)),
             "thumbnail" => {
@@ -220,13 +226,13 @@ impl Reader<'_> {
         if is("medium", "image") || is("type", "image/") {
             fields.image.offer(2, Some(url.clone()));
         }
-        push(&mut fields.enclosures, Some(url));
+        enclose(&mut fields.enclosures, file(url, child, "filesize"));
     }
 
     fn itunes(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
         match name {
             "title" => fields.title.offer(3, line(child, false)),
-            "summary" => fields.show_notes = fields.show_notes.take().or_else(|| html(child, false)),
+            "summary" => note_longest(&mut fields.show_notes, html(child, false).as_ref()),
             "subtitle" => fields.summary.offer(3, html(child, false)),
             "author" if fields.authors.is_empty() => push_all(&mut fields.authors, authors(child)),
             "keywords" => push_keywords(child, fields),
@@ -265,7 +271,7 @@ impl Reader<'_> {
         if child.attribute("type").is_some_and(|value| value.starts_with("image/")) {
             fields.image.offer(3, Some(url.clone()));
         }
-        push(&mut fields.enclosures, Some(url));
+        enclose(&mut fields.enclosures, file(url, child, "length"));
     }
 
     /// The date that an element holds.
@@ -299,6 +305,18 @@ pub(super) fn page_rank(media_type: &str) -> u8 {
         "" => 2,
         _ => 5,
     }
+}
+
+fn note_longest(notes: &mut Option<String>, candidate: Option<&String>) {
+    if candidate.is_some_and(|text| notes.as_ref().is_none_or(|longest| text.len() > longest.len())) {
+        *notes = candidate.cloned();
+    }
+}
+
+/// A file that `element` attaches.
+fn file(url: Url, element: Element<'_>, length: &str) -> Enclosure {
+    let media_type = element.attribute("type").and_then(|kind| capped_line(fold_space(&kind)));
+    Enclosure { url, media_type, length: element.attribute(length).and_then(|text| file_length(&text)) }
 }
 
 fn push<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {

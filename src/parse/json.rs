@@ -16,7 +16,8 @@ use super::links::{join, site};
 use super::people::names;
 use super::text::{fold_space, literal_line};
 use super::tree::MAX_ENTRIES;
-use super::{EntryDraft, FeedInfo, ParseError, newest};
+use super::{EntryDraft, FeedInfo, ParseError, enclose, file_length, newest};
+use crate::model::Enclosure;
 
 /// Authors, tags, hubs and files kept of one list.
 const MAX_LIST: usize = 100;
@@ -136,7 +137,6 @@ fn entry(item: Item, base_url: Option<&Url>) -> EntryDraft {
         permalink: guid.as_deref().and_then(|guid| join(guid, None)),
         guid,
         link: item.url.url(base_url).or_else(|| item.external_url.url(base_url)),
-        enclosures: item.attachments.list.iter().filter_map(|file| file.url.url(base_url)).collect(),
         ..EntryDraft::default()
     };
     let evidence = &mut draft.evidence;
@@ -149,6 +149,12 @@ fn entry(item: Item, base_url: Option<&Url>) -> EntryDraft {
     evidence.language = item.language.body();
     evidence.tags = item.tags.list.into_iter().filter_map(|tag| capped_line(fold_space(&tag.0?))).collect();
     evidence.image = item.image.url(base_url).or_else(|| item.banner_image.url(base_url));
+    for file in item.attachments.list {
+        if let Some(url) = file.url.url(base_url) {
+            let length = file.size_in_bytes.0.as_deref().and_then(file_length);
+            enclose(&mut evidence.enclosures, Enclosure { url, media_type: file.mime_type.line(), length });
+        }
+    }
     draft
 }
 
@@ -237,6 +243,8 @@ impl Text {
 struct Reference {
     name: Text,
     url: Text,
+    mime_type: Text,
+    size_in_bytes: Text,
 }
 
 /// A list, or one thing that should have been in one. What comes after the first [`MAX_LIST`] is passed over.
@@ -353,7 +361,7 @@ impl<'de> Visitor<'de> for Lenient<Reference> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Reference, E> {
-        Ok(Reference { name: Text(Some(name.to_owned())), url: Text(None) })
+        Ok(Reference { name: Text(Some(name.to_owned())), ..Reference::default() })
     }
 
     fn visit_unit<E>(self) -> Result<Reference, E> {
@@ -366,6 +374,8 @@ impl<'de> Visitor<'de> for Lenient<Reference> {
             match key.as_str() {
                 "name" => reference.name = map.next_value()?,
                 "url" => reference.url = map.next_value()?,
+                "mime_type" => reference.mime_type = map.next_value()?,
+                "size_in_bytes" => reference.size_in_bytes = map.next_value()?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -13,7 +13,8 @@ use super::entry::page_rank;
 use super::links::{join, site};
 use super::survey::{Tally, survey};
 use super::text::{fold_space, plain_line};
-use super::{EntryDraft, FeedInfo, Flavour, identity, people};
+use super::{EntryDraft, FeedInfo, Flavour, enclose, identity, people};
+use crate::model::Enclosure;
 
 /// A feed, its entries and authors.
 pub(super) struct UpstreamFeed {
@@ -77,14 +78,29 @@ fn feed_info(feed: &Feed, flavour: Flavour, base_url: Option<&Url>) -> FeedInfo 
 
 fn draft(entry: Entry, flavour: Flavour, base_url: Option<&Url>) -> EntryDraft {
     let relation = |wanted| entry.links.iter().filter(move |link| link.rel.as_deref() == Some(wanted));
-    let attached = relation("enclosure").filter_map(|link| join(&link.href, base_url));
-    let media = entry.media.iter().flat_map(|media| &media.content).filter_map(|content| content.url.clone());
+    let media_type = |text: &str| capped_line(fold_space(text));
+    let attached = relation("enclosure").filter_map(|link| {
+        Some(Enclosure {
+            url: join(&link.href, base_url)?,
+            media_type: link.media_type.as_deref().and_then(media_type),
+            length: link.length.filter(|length| *length > 0),
+        })
+    });
+    let media = entry.media.iter().flat_map(|media| &media.content).filter_map(|content| {
+        Some(Enclosure {
+            url: content.url.clone()?,
+            media_type: content.content_type.as_ref().and_then(|it| media_type(&it.to_string())),
+            length: content.size.filter(|length| *length > 0),
+        })
+    });
     let mut draft = EntryDraft {
         guid: capped_line(entry.id.trim().to_owned()),
         link: page(&entry.links).and_then(|link| join(&link.href, base_url)),
-        enclosures: attached.chain(media).collect(),
         ..EntryDraft::default()
     };
+    for enclosure in attached.chain(media) {
+        enclose(&mut draft.evidence.enclosures, enclosure);
+    }
     let timestamp = |date: DateTime<chrono::Utc>| {
         let nanoseconds = i32::try_from(date.timestamp_subsec_nanos()).ok()?;
         jiff::Timestamp::new(date.timestamp(), nanoseconds).ok()

@@ -10,13 +10,13 @@ use tracing::Instrument as _;
 use url::Url;
 
 use super::line::{Stage, Until, Worked};
-use super::pages::LONGEST_RETRY;
 use super::suspects::guarded;
+use super::task::LONGEST_RETRY;
 use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::model::{
-    ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, after, masked, url_without_link,
+    ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url, masked,
 };
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
@@ -153,7 +153,8 @@ impl Stage for Feeds {
     }
 
     fn refused(poll: PollRecord, reason: &StoreError) -> PollRecord {
-        let result = PollResult::Failed { label: "store_refused", reason: reason.to_string(), gone: false };
+        let result =
+            PollResult::Failed { kind: FailureKind::StoreRefused, reason: reason.to_string(), gone: false };
         PollRecord { moved_to: None, result, ..poll }
     }
 
@@ -205,7 +206,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         Err(FetchError::HostPaused { wait }) => return Worked::Done(paused(shared, &feed, wait)),
         Err(error) => Answer {
             result: PollResult::Failed {
-                label: error.label(),
+                kind: error.kind(),
                 reason: error.to_string(),
                 gone: error.retry() == Retry::Gone,
             },
@@ -225,7 +226,15 @@ fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     tracing::debug!(next = %at, "the host has asked for a pause");
     let next = NextPoll { at, decided_by: Decision::RetryAfter, history: feed.history.clone() };
     let result = PollResult::HostPaused;
-    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to: None, result }
+    PollRecord {
+        feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
+        lease: feed.lease,
+        polled_at: now,
+        next,
+        moved_to: None,
+        result,
+    }
 }
 
 /// What a poll brought, for the store and for the schedule.
@@ -262,9 +271,9 @@ fn concluded(
         tracing::info!(to = %masked(url), "polled elsewhere from now on");
     }
     match &result {
-        PollResult::Failed { label, reason, .. } => {
+        PollResult::Failed { kind, reason, .. } => {
             let failures = next.history.consecutive_failures;
-            tracing::warn!(label, reason, failures, next = %next.at, "the poll failed");
+            tracing::warn!(label = kind.as_str(), reason, failures, next = %next.at, "the poll failed");
         }
         PollResult::Unchanged { .. } | PollResult::HostPaused | PollResult::Delivered { .. } => {
             tracing::debug!(next = %next.at, "unchanged");
@@ -273,7 +282,15 @@ fn concluded(
             tracing::info!(entries = entries.len(), repaired = warnings.len(), next = %next.at, "polled");
         }
     }
-    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to, result }
+    PollRecord {
+        feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
+        lease: feed.lease,
+        polled_at: now,
+        next,
+        moved_to,
+        result,
+    }
 }
 
 /// The bounds on polling the feed, wider while a hub delivers it.
@@ -286,8 +303,8 @@ fn bounds(plan: &Plan, options: &FeedOptions, feed: &DueFeed, now: Timestamp) ->
 /// Back to the configured URL, for a feed that followed a permanent redirect and is gone or lost where that led. A host
 /// that asks for patience is not lost.
 fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Option<Url> {
-    let PollResult::Failed { label, gone, .. } = result else { return None };
-    let is_lost = *gone || (is_lost(history) && !matches!(*label, "http_429" | "http_503"));
+    let PollResult::Failed { kind, gone, .. } = result else { return None };
+    let is_lost = *gone || (is_lost(history) && !matches!(kind, FailureKind::Http429 | FailureKind::Http503));
     if feed.url == feed.configured_url || !is_lost {
         return None;
     }
@@ -316,8 +333,8 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
                         parsed.warnings.extend(oddities.iter().map(ToString::to_string));
                         fresh(shared, feed, parsed, validators, body_sha256).await
                     }
-                    Err((label, reason)) => {
-                        (PollResult::Failed { label, reason, gone: false }, PollOutcome::Failed)
+                    Err((kind, reason)) => {
+                        (PollResult::Failed { kind, reason, gone: false }, PollOutcome::Failed)
                     }
                 }
             }
@@ -375,13 +392,18 @@ async fn delivered(
             tracing::info!(entries = parsed.entries.len(), new = new_entries, "delivered");
             (with_articles(feed, parsed.entries), parsed.warnings)
         }
-        Err((label, reason)) => {
-            tracing::warn!(label, reason, "the delivery cannot be read; the next poll will tell");
+        Err((kind, reason)) => {
+            tracing::warn!(
+                label = kind.as_str(),
+                reason,
+                "the delivery cannot be read; the next poll will tell"
+            );
             (Vec::new(), Vec::new())
         }
     };
     PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: now,
         next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
@@ -390,14 +412,14 @@ async fn delivered(
     }
 }
 
-/// The feed in `body`, read on a worker; else a label and a reason.
+/// The feed in `body`, read on a worker; else a kind of failure and its reason.
 async fn parsed(
     shared: &Shared,
     feed: &DueFeed,
     body: Vec<u8>,
     content_type: Option<String>,
     base: Url,
-) -> Result<ParsedFeed, (&'static str, String)> {
+) -> Result<ParsedFeed, (FailureKind, String)> {
     let parsed = guarded(
         feed.suspect,
         &shared.alone,
@@ -408,8 +430,8 @@ async fn parsed(
     .await;
     match parsed {
         Ok(Ok(parsed)) => Ok(parsed),
-        Ok(Err(error)) => Err(("not_a_feed", error.to_string())),
-        Err(error) => Err((error.label(), format!("the parser {error}"))),
+        Ok(Err(error)) => Err((FailureKind::NotAFeed, error.to_string())),
+        Err(error) => Err((error.kind(), format!("the parser {error}"))),
     }
 }
 
@@ -440,8 +462,7 @@ async fn fresh(
 /// Mends the entries' dates, and says how many entries are new.
 async fn read_entries(shared: &Shared, feed: &DueFeed, parsed: &mut ParsedFeed) -> u32 {
     drop_future_dates(parsed, shared.clock.now());
-    let keys: Vec<Sha256Hash> = parsed.entries.iter().map(|entry| entry.key).collect();
-    match shared.store.entries_count_new(feed.id, &keys).await {
+    match shared.store.entries_count_new(feed.id, &parsed.entries).await {
         Ok(count) => count,
         Err(error) => {
             tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
@@ -474,8 +495,9 @@ fn is_fetchable(url: &Url) -> bool {
 fn new_entry(feed_url: &Url, mut parsed: ParsedEntry) -> NewEntry {
     parsed.link.take_if(|link| !is_fetchable(link));
     let article_id = match &parsed.link {
+        Some(link) if parsed.has_exact_link => ArticleId::of_exact_url(link),
         Some(link) => ArticleId::of_url(link),
-        None => ArticleId::of_url(&url_without_link(feed_url, parsed.key)),
+        None => ArticleId::of_url(&entry_url(feed_url, parsed.key)),
     };
     NewEntry { parsed, article_id }
 }

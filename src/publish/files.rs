@@ -153,7 +153,7 @@ pub fn file_name(record: &Record) -> String {
 
 fn file_text(record: &Record) -> String {
     let mut text = String::with_capacity(record.text.len() + 200);
-    if let Some(title) = &record.title {
+    if let Some(title) = &record.metadata.title {
         text.push_str(title);
         text.push_str("\n\n");
     }

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(8, "0008_host_pauses"),
     migration!(9, "0009_websub_ends"),
     migration!(10, "0010_feed_infos"),
+    migration!(11, "0011_identity"),
     migration!(30, "0030_requeues"),
 ];
 
@@ -72,10 +73,7 @@ pub(super) async fn status(settings: &Settings) -> Result<SchemaStatus, StoreErr
 /// Applies what is pending, in one transaction that keeps other processes out.
 pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = database.write().await?;
-    if database.dialect == Dialect::Postgres {
-        // On SQLite the transaction itself is exclusive. The number is feedmill's own, chosen at random.
-        sqlx::query("SELECT pg_advisory_xact_lock(7203648211596342018)").execute(&mut *tx).await?;
-    }
+    database.exclude_others(&mut tx, MIGRATIONS_LOCK).await?;
     let version = applied_version(&mut tx, database.dialect).await?;
     refuse_newer(database, version)?;
     let pending: Vec<&Migration> =
@@ -90,6 +88,9 @@ pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), Store
     }
     tx.commit().await
 }
+
+/// feedmill's own number for it, chosen at random.
+const MIGRATIONS_LOCK: i64 = 7_203_648_211_596_342_018;
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
     (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)";

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
+use super::metadata::metadata_columns;
 use super::sql::{Row, RowsSql, expect_changed, id_bytes, models, word};
 use super::{Store, StoreError};
-use crate::model::{ArticleId, Event, FeedMention, Record, SCHEMA_VERSION, masked};
+use crate::model::{ArticleId, Event, FeedMention, Metadata, Record, SCHEMA_VERSION, masked};
 
 impl Store {
     /// Up to `limit` records after `seq`, in order; none is ever skipped, however many processes write. Text and
@@ -66,14 +67,16 @@ impl Store {
 
 const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 
-const RECORDS: &str = "SELECT o.seq, o.event, o.article_id, o.revision, \
+/// Of the tables that are joined here only `revisions` has the columns of metadata.
+const RECORDS: &str = concat!(
+    "SELECT o.seq, o.event, o.article_id, o.revision, \
         a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, \
-        r.content_sha256, r.raw_sha256, r.canonical_url, r.title, r.text, r.description, r.authors, r.published_at, \
-        r.modified_at, r.fetched_at, r.language, r.site_name, r.section, r.tags, r.image, r.license, r.word_count, \
-        r.quality_flags, r.extractor_version \
-    FROM outbox o JOIN articles a ON a.id = o.article_id \
+        r.content_sha256, r.raw_sha256, r.text, r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, r.enclosures, ",
+    metadata_columns!(),
+    " FROM outbox o JOIN articles a ON a.id = o.article_id \
     JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision \
-    WHERE o.seq > $1 ORDER BY o.seq LIMIT $2";
+    WHERE o.seq > $1 ORDER BY o.seq LIMIT $2"
+);
 
 const MENTIONS: RowsSql = RowsSql {
     before: "SELECT article_id, feed_url, guid, entry_title, entry_published_at, first_seen_at \
@@ -96,21 +99,10 @@ impl TryFrom<Row<'_>> for Record {
             revision: row.number("revision")?,
             url: row.url("url")?,
             original_url: row.url("original_url")?,
-            canonical_url: row.optional_url("canonical_url")?,
-            title: row.get("title")?,
+            metadata: Metadata::try_from(&row)?,
             text: row.get("text")?,
-            description: row.get("description")?,
-            authors: row.json("authors")?,
-            published_at: row.optional_time("published_at")?,
-            modified_at: row.optional_time("modified_at")?,
             fetched_at: row.time("fetched_at")?,
-            language: row.get("language")?,
-            site_name: row.get("site_name")?,
             hostname: row.get("hostname")?,
-            section: row.get("section")?,
-            tags: row.json("tags")?,
-            image: row.optional_url("image")?,
-            license: row.get("license")?,
             word_count: row.number("word_count")?,
             content_sha256: row.hash("content_sha256")?,
             raw_sha256: row.hash("raw_sha256")?,
@@ -122,6 +114,7 @@ impl TryFrom<Row<'_>> for Record {
             feeds: Vec::new(),
             extractor_version: row.get("extractor_version")?,
             quality_flags: row.json("quality_flags")?,
+            enclosures: row.optional_json("enclosures")?.unwrap_or_default(),
             schema_version: SCHEMA_VERSION,
         })
     }

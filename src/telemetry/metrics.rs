@@ -8,7 +8,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::fetch::Purpose;
-use crate::model::DuplicateKind;
+use crate::model::{DuplicateKind, FailureKind};
 use crate::pipeline::websub::Received;
 use crate::store::Totals;
 
@@ -58,6 +58,7 @@ metrics_table! {
     NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because most hosts could not be reached";
     DELIVERIES: Counter "feedmill_websub_deliveries_total", "What hubs delivered, by what became of it";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
+    STORE_WRITABLE: Gauge "feedmill_store_writable", "Whether articles can be stored: 1, or 0 while the store, its disk or its file prevents it";
     FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by whether the last poll succeeded";
     ENTRIES: Gauge "feedmill_entries", "Entries in the store, by state";
     ARTICLES: Gauge "feedmill_articles", "Articles in the store";
@@ -112,6 +113,11 @@ fn describe() {
     }
 }
 
+/// Whether articles can be stored now.
+pub fn store_writable(is_writable: bool) {
+    gauge!(STORE_WRITABLE).set(if is_writable { 1.0 } else { 0.0 });
+}
+
 /// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
@@ -147,9 +153,9 @@ pub fn fetch_answered(purpose: Purpose, body_bytes: Option<u64>, took: Duration)
     histogram!(FETCH_DURATION, "purpose" => purpose).record(took);
 }
 
-/// A request failed; `reason` is the error's label.
-pub fn fetch_failed(purpose: Purpose, reason: &'static str) {
-    counter!(FETCH_FAILURES, "purpose" => purpose_label(purpose), "reason" => reason).increment(1);
+/// A request failed.
+pub fn fetch_failed(purpose: Purpose, kind: FailureKind) {
+    counter!(FETCH_FAILURES, "purpose" => purpose_label(purpose), "reason" => kind.as_str()).increment(1);
 }
 
 fn purpose_label(purpose: Purpose) -> &'static str {
@@ -197,9 +203,9 @@ pub fn entry_finished(finished: Finished, duplicate: Option<DuplicateKind>) {
     }
 }
 
-/// An entry was given up; `reason` is the failure's label.
-pub fn entry_dropped(reason: &'static str) {
-    counter!(ENTRIES_DROPPED, "reason" => reason).increment(1);
+/// An entry was given up.
+pub fn entry_dropped(kind: FailureKind) {
+    counter!(ENTRIES_DROPPED, "reason" => kind.as_str()).increment(1);
 }
 
 /// An article was extracted.
@@ -266,9 +272,9 @@ mod tests {
         let metrics = Metrics::install();
         feed_polled(Poll::Parsed, 3, 1);
         fetch_answered(Purpose::Page, Some(1_000), Duration::from_millis(20));
-        fetch_failed(Purpose::Feed, "timeout");
+        fetch_failed(Purpose::Feed, FailureKind::Timeout);
         entry_finished(Finished::Created, Some(DuplicateKind::Near));
-        entry_dropped("http_404");
+        entry_dropped(FailureKind::Http404);
         extracted(Duration::from_millis(4));
         config_reloaded(false);
         delivered(Received::NotGenuine);

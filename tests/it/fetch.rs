@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use feedmill::fetch::{Auth, Content, FetchError, Hop, Oddity, RequestOptions, Response, Retry, Settings};
+use feedmill::fetch::{Auth, Content, Hop, Oddity, RequestOptions, Response, Retry, Settings};
 use feedmill::model::Validators;
 use feedmill::schedule::Freshness;
 use url::Url;
@@ -150,7 +150,7 @@ async fn redirects_are_followed_and_accounted_for() {
     }
     server.replace("/4", Reply::redirect(301, "/5"));
     server.respond("/5", Reply::redirect(301, "/end"));
-    assert_eq!(get(&fetcher, &server.url("/0")).await.unwrap_err().label(), "too_many_redirects");
+    assert_eq!(get(&fetcher, &server.url("/0")).await.unwrap_err().kind().as_str(), "too_many_redirects");
     assert_eq!(get(&fetcher, &server.url("/end")).await.unwrap().moved_to(), None);
 }
 
@@ -175,11 +175,14 @@ async fn a_page_that_moves_on_by_itself_is_a_redirect() {
     assert_eq!(get_page(&fetcher, &server.url("/reload")).await.unwrap().final_url, server.url("/reload"));
     assert_eq!(get_page(&fetcher, &server.url("/loop")).await.unwrap().final_url, server.url("/pool"));
     let refused = get_page(&fetcher, &server.url("/inside")).await.unwrap_err();
-    assert_eq!(refused.label(), "refused_address", "the same guard stands before every hop");
+    assert_eq!(refused.kind().as_str(), "refused_address", "the same guard stands before every hop");
     for step in 0..6 {
         server.respond(&format!("/{step}"), Reply::ok("text/html", refresh(&format!("/{}", step + 1))));
     }
-    assert_eq!(get_page(&fetcher, &server.url("/0")).await.unwrap_err().label(), "too_many_redirects");
+    assert_eq!(
+        get_page(&fetcher, &server.url("/0")).await.unwrap_err().kind().as_str(),
+        "too_many_redirects"
+    );
 }
 
 #[tokio::test]
@@ -199,7 +202,7 @@ async fn cookies_live_within_one_chain_of_redirects() {
         server.requests("/feed").iter().map(|request| request.header("cookie").map(str::to_owned)).collect();
     let once = Some("ok=1".to_owned());
     assert_eq!(sent, [None, once.clone(), None, once], "nothing is remembered from one chain to the next");
-    assert_eq!(get(&fetcher, &server.url("/never")).await.unwrap_err().label(), "bad_redirect");
+    assert_eq!(get(&fetcher, &server.url("/never")).await.unwrap_err().kind().as_str(), "bad_redirect");
     server.respond("/leave", Reply::redirect(302, away.url("/")).header("Set-Cookie", "ok=1; Path=/"));
     get(&fetcher, &server.url("/leave")).await.unwrap();
     assert_eq!(away.requests("/")[0].header("cookie"), None, "no other host sees them");
@@ -255,7 +258,7 @@ async fn a_whole_document_is_read_however_it_was_sent() {
     let half = &feed[..length - 10];
     server.replace("/", Reply::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{half}")));
     assert_eq!(
-        get(&fetcher, &server.url("/")).await.unwrap_err().label(),
+        get(&fetcher, &server.url("/")).await.unwrap_err().kind().as_str(),
         "broken_body",
         "half a feed is none"
     );
@@ -382,7 +385,7 @@ async fn the_operators_options_are_obeyed() {
         let options =
             RequestOptions { headers: vec![(name.to_owned(), value.into())], ..RequestOptions::default() };
         let error = ask(options).await.unwrap_err();
-        assert_eq!(error.label(), "bad_option");
+        assert_eq!(error.kind().as_str(), "bad_option");
         assert!(!error.to_string().contains("not\na value"), "a value is a secret");
     }
 }
@@ -405,7 +408,7 @@ async fn a_refusal_says_when_to_come_back() {
     ] {
         server.replace("/", reply);
         let error = get(&fetcher, &server.url("/")).await.unwrap_err();
-        assert_eq!((error.label(), error.retry()), (label, Retry::Later(retry_after)));
+        assert_eq!((error.kind().as_str(), error.retry()), (label, Retry::Later(retry_after)));
         let expected = Freshness { fresh_for, retry_after, lacks_validators: true };
         assert_eq!(error.freshness(), expected);
     }
@@ -455,9 +458,9 @@ async fn a_page_is_text() {
         assert!(get(&fetcher, &server.url("/")).await.is_ok(), "feeds come as anything");
     }
     server.replace("/", Reply::ok("application/octet-stream", b"%PDF-1.7\n\x00\x01"));
-    assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().label(), "not_text");
+    assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().kind().as_str(), "not_text");
     server.replace("/", Reply::ok("text/html", vec![b' '; (1 << 19) + 1]));
-    assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().label(), "body_too_large");
+    assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().kind().as_str(), "body_too_large");
     assert!(server.requests("/").last().unwrap().header("accept").unwrap().starts_with("text/html"));
 }
 
@@ -484,9 +487,9 @@ async fn pages_obey_robots_and_feeds_do_not_ask() {
     first.unwrap();
     second.unwrap();
     let refused = get_page(&fetcher, &server.url("/private/a")).await.unwrap_err();
-    assert_eq!((refused.label(), refused.retry()), ("robots_disallowed", Retry::Never));
+    assert_eq!((refused.kind().as_str(), refused.retry()), ("robots_disallowed", Retry::Never));
     let refused = get_page(&fetcher, &server.url("/away")).await.unwrap_err();
-    assert_eq!(refused.label(), "robots_disallowed", "the target's host has its own robots.txt");
+    assert_eq!(refused.kind().as_str(), "robots_disallowed", "the target's host has its own robots.txt");
     assert_eq!(server.requests("/robots.txt").len(), 1, "asked once, however many wait");
     assert!(other.requests("/page").is_empty());
     let asked = server.requests("/robots.txt").remove(0);
@@ -497,7 +500,7 @@ async fn pages_obey_robots_and_feeds_do_not_ask() {
     assert_eq!(other.requests("/page").len(), 1);
     let obey = RequestOptions { obey_robots: Some(true), ..RequestOptions::default() };
     let refused = get_with(&fetcher, &other.url("/"), &Validators::default(), &obey).await.unwrap_err();
-    assert_eq!(refused.label(), "robots_disallowed", "a feed that is told to ask");
+    assert_eq!(refused.kind().as_str(), "robots_disallowed", "a feed that is told to ask");
 }
 
 #[tokio::test]
@@ -518,7 +521,7 @@ async fn robots_that_cannot_be_had() {
         server.respond("/robots.txt", reply);
         server.respond("/page", Reply::ok("text/html", "<p>"));
         let result = get_page(&fetcher(settings()), &server.url("/page")).await;
-        assert_eq!(result.as_ref().map_or_else(FetchError::label, |_| "ok"), expected);
+        assert_eq!(result.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok"), expected);
         assert_eq!(server.requests("/page").len(), usize::from(expected == "ok"));
     }
 }

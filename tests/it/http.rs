@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use feedmill::health::Health;
 use feedmill::http::counts::Counts;
 use feedmill::http::{Surface, router};
 use feedmill::model::Record;
@@ -17,6 +18,14 @@ use crate::support::site::{Item, page, rss};
 
 /// A daemon that has stored `articles` articles, and its surface.
 async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
+    watched(articles, &Health::default()).await
+}
+
+/// The same, with what is known of the store's health.
+async fn watched(
+    articles: usize,
+    health: &Health,
+) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
     let server = Server::start().await;
     let items: Vec<Item> = (0..articles)
         .map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}"))))
@@ -32,6 +41,7 @@ async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, Cancel
         workers: Workers::new(1, Duration::from_secs(1)),
         metrics: Metrics::install(),
         soft: soft.clone(),
+        health: health.clone(),
     });
     (daemon, server, router, soft)
 }
@@ -119,6 +129,25 @@ async fn readiness_follows_the_feeds_at_once() {
     let (status, body) = get(&router, "/readyz").await;
     assert!(status == 503 && body.contains("no feed is configured"), "{body}");
     assert!(!daemon.store().feeds_any_active().await.unwrap());
+}
+
+#[tokio::test]
+async fn readiness_follows_the_store() {
+    let health = Health::default();
+    let (daemon, _server, router, _soft) = watched(1, &health).await;
+    health.check_store(daemon.store()).await;
+    health.check_integrity(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!(status, 200, "{body}");
+    let file = daemon.database_file();
+    let away = file.with_extension("away");
+    std::fs::rename(&file, &away).unwrap();
+    health.check_store(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert!(status == 503 && body.contains("deleted or replaced"), "{body}");
+    std::fs::rename(&away, &file).unwrap();
+    health.check_store(daemon.store()).await;
+    assert_eq!(get(&router, "/readyz").await.0, 200);
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod fetch;
 mod guard;
 mod hostile;
 mod http;
+mod identity;
 mod lifecycle;
 mod pages;
 mod parse;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use feedmill::clock::Clock;
 use feedmill::dedup;
 use feedmill::model::{
-    Article, ArticleId, BlockAccount, BlockHash, Entry, EntryEvidence, QualityFlag, Sha256Hash, Validators,
+    Article, ArticleId, BlockAccount, BlockHash, Entry, EntryEvidence, Metadata, QualityFlag, Sha256Hash,
+    Validators,
 };
 use feedmill::parse::{FeedInfo, ParsedEntry};
 use feedmill::schedule::{Decision, History, NextPoll};
@@ -42,6 +43,7 @@ mod feeds;
 mod raw_pages;
 mod rechecks;
 mod retention;
+mod voices;
 mod websub;
 
 struct Bench {
@@ -79,14 +81,16 @@ fn new_entry(key: &str, link: &str, content: &str) -> NewEntry {
         article_id: ArticleId::of_url(&url(link)),
         parsed: ParsedEntry {
             key: Sha256Hash::of(key),
+            other_keys: Vec::new(),
             guid: Some(key.to_owned()),
             link: Some(url(link)),
+            shares_link: false,
+            has_exact_link: false,
             evidence: EntryEvidence {
                 title: Some(format!("Title of {key}")),
                 content: Some(content.to_owned()),
                 ..EntryEvidence::default()
             },
-            enclosures: Vec::new(),
         },
     }
 }
@@ -103,13 +107,16 @@ fn parsed(entries: Vec<NewEntry>) -> PollResult {
 
 fn article(text: &str) -> Article {
     Article {
-        title: Some("Headline".to_owned()),
+        metadata: Metadata {
+            title: Some("Headline".to_owned()),
+            authors: vec!["Ada".to_owned(), "Bo".to_owned()],
+            language: Some("en".to_owned()),
+            published_at: Some(start()),
+            ..Metadata::default()
+        },
         text: text.to_owned(),
-        authors: vec!["Ada".to_owned(), "Bo".to_owned()],
         word_count: 3,
-        language: Some("en".to_owned()),
         quality_flags: vec![QualityFlag::Gallery],
-        published_at: Some(start()),
         block_hashes: vec![BlockHash(1), BlockHash(u64::MAX), BlockHash(1)],
         account: vec![
             BlockAccount { kept: true, rule: "body".to_owned(), text: text.to_owned() },
@@ -120,7 +127,6 @@ fn article(text: &str) -> Article {
             },
         ],
         score: 0.5,
-        ..Article::default()
     }
 }
 
@@ -132,9 +138,11 @@ fn extracted(entry: &Entry, text: &str) -> FinishedEntry {
         outcome: EntryOutcome::Extracted(Box::new(ExtractedArticle {
             fingerprint: dedup::fingerprint(&article, &dedup::Settings::default()),
             article,
+            id: entry.article_id,
             original_url: url.clone(),
             url,
             page_host: "site.example".to_owned(),
+            enclosures: Vec::new(),
             raw_sha256: Sha256Hash::of(text),
             fetched_at: start(),
             raw: None,
@@ -158,6 +166,7 @@ impl Bench {
             .enumerate()
             .map(|(n, feed)| PollRecord {
                 feed_id: feed.id,
+                feed_url: feed.configured_url.clone(),
                 lease: feed.lease,
                 polled_at: self.clock.now(),
                 next: next(self.clock.now() + SignedDuration::from_secs(60)),

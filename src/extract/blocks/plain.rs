@@ -48,8 +48,8 @@ pub(crate) fn segment(plain: &str) -> Document {
         depth: 0,
         tag: local_name!("body"),
         traits: Traits::NONE,
+        path_hash: 0,
         path: 0,
-        kin: 0,
         first: 0,
         end: document.blocks.len(),
     });

@@ -5,16 +5,17 @@ use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
+use super::describe::Lexicon;
+use super::hash::{Hashed, path_hash};
 use super::links::{Targets, target_of};
 use super::measure::measure;
 use super::whitespace::{push_folded, push_preformatted};
 use super::{Block, Container, Document, Gap, Kind};
-use crate::extract::evidence::host::{Hashed, path_hash};
 use crate::extract::html::elements::{
     in_data_table, is_cell_or_inside, is_inline, is_really_hidden, is_skipped, is_void,
 };
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
-use crate::extract::words::classes::{Lexicon, Traits};
+use crate::extract::words::classes::Traits;
 
 /// Cuts the page into blocks.
 ///
@@ -73,7 +74,7 @@ struct Walk<'a> {
     links: u32,
     targets: Targets,
     gap: Gap,
-    kins: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+    paths: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     lexicon: Lexicon<'a>,
     inlines: Vec<Inline>,
     /// The containers that are not shown.
@@ -94,8 +95,8 @@ impl<'a> Walk<'a> {
                 depth: 0,
                 tag: local_name!("html"),
                 traits: Traits::NONE,
+                path_hash: 0,
                 path: 0,
-                kin: 0,
                 first: 0,
                 end: 0,
             }],
@@ -115,7 +116,7 @@ impl<'a> Walk<'a> {
             links: 0,
             targets: Targets::default(),
             gap: Gap::default(),
-            kins: HashMap::from_iter([(0, 0)]),
+            paths: HashMap::from_iter([(0, 0)]),
             lexicon: Lexicon::default(),
             inlines: Vec::new(),
             hidden: Vec::new(),
@@ -148,9 +149,6 @@ impl<'a> Walk<'a> {
         }
         if *tag == local_name!("br") {
             self.line_break();
-            return false;
-        }
-        if *tag == local_name!("sup") && is_note_mark(node) {
             return false;
         }
         if is_inline(tag) {
@@ -195,17 +193,17 @@ impl<'a> Walk<'a> {
         let parent = *self.stack.last().expect("the root is never closed");
         let around = &self.document.containers[parent];
         let described = self.lexicon.describe(element);
-        let path = path_hash(around.path, tag, &described);
-        let next_kin = self.kins.len();
-        let kin = *self.kins.entry(path).or_insert(next_kin);
+        let path_hash = path_hash(around.path_hash, tag, &described);
+        let next_path = self.paths.len();
+        let path = *self.paths.entry(path_hash).or_insert(next_path);
         let container = Container {
             node: node.id(),
             parent,
             depth: around.depth + 1,
             tag: tag.clone(),
             traits: described.traits,
+            path_hash,
             path,
-            kin,
             first: self.document.blocks.len(),
             end: 0,
         };
@@ -399,21 +397,4 @@ impl<'a> Walk<'a> {
             _ => Kind::Paragraph,
         }
     }
-}
-
-/// Whether a raised text is the mark of a note further down: `[3]`, linked within the page.
-fn is_note_mark(node: NodeRef<'_>) -> bool {
-    const LONGEST_MARK_CHARS: usize = 5;
-    let links_within = |node: NodeRef<'_>| {
-        node.value()
-            .as_element()
-            .and_then(|element| element.attribute(&local_name!("href")))
-            .is_some_and(|href| href.starts_with('#'))
-    };
-    let text = || node.descendants().filter_map(|below| below.value().as_text()).flat_map(str::chars);
-    let is_sign =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '[' | ']' | '(' | ')' | '*' | '†' | '‡' | ' ');
-    (node.parent().is_some_and(links_within) || node.descendants().any(links_within))
-        && text().take(LONGEST_MARK_CHARS + 1).count() <= LONGEST_MARK_CHARS
-        && text().all(is_sign)
 }

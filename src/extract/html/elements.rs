@@ -1,9 +1,8 @@
-//! What elements are by their tags and attributes, for the walk that cuts the page into blocks.
+//! What elements are by their tags and attributes, for all who walk over a page.
 
 use html5ever::{Attribute, LocalName, local_name};
 
 use super::tree::{Element, Node, NodeRef};
-use crate::extract::words::classes::hides;
 
 /// Elements whose inside is no text of the page.
 pub(crate) fn is_skipped(tag: &LocalName) -> bool {
@@ -97,6 +96,103 @@ pub(crate) fn is_inline(tag: &LocalName) -> bool {
     )
 }
 
+/// Elements that do not part the words of a headline, a byline or a date: what has a meaning of its own, such as a time or a
+/// quotation's source, stands beside them.
+pub(crate) fn joins_words(tag: &LocalName) -> bool {
+    matches!(
+        *tag,
+        local_name!("span")
+            | local_name!("a")
+            | local_name!("b")
+            | local_name!("strong")
+            | local_name!("i")
+            | local_name!("em")
+            | local_name!("font")
+            | local_name!("sup")
+            | local_name!("sub")
+            | local_name!("u")
+            | local_name!("mark")
+            | local_name!("small")
+            | local_name!("wbr")
+            | local_name!("bdi")
+            | local_name!("q")
+            | local_name!("abbr")
+            | local_name!("code")
+            | local_name!("ruby")
+            | local_name!("rb")
+            | local_name!("rt")
+            | local_name!("rp")
+    )
+}
+
+/// Whether HTML knows an element: browsers set all others as parts of a line.
+pub(crate) fn is_known(tag: &LocalName) -> bool {
+    is_inline(tag) || is_box(tag) || is_skipped(tag) || is_void(tag) || *tag == local_name!("br")
+}
+
+/// Elements that stand on lines of their own.
+fn is_box(tag: &LocalName) -> bool {
+    matches!(
+        *tag,
+        local_name!("p")
+            | local_name!("div")
+            | local_name!("li")
+            | local_name!("ul")
+            | local_name!("ol")
+            | local_name!("dl")
+            | local_name!("dt")
+            | local_name!("dd")
+            | local_name!("dir")
+            | local_name!("menu")
+            | local_name!("h1")
+            | local_name!("h2")
+            | local_name!("h3")
+            | local_name!("h4")
+            | local_name!("h5")
+            | local_name!("h6")
+            | local_name!("hgroup")
+            | local_name!("section")
+            | local_name!("article")
+            | local_name!("aside")
+            | local_name!("header")
+            | local_name!("footer")
+            | local_name!("main")
+            | local_name!("nav")
+            | local_name!("search")
+            | local_name!("address")
+            | local_name!("blockquote")
+            | local_name!("center")
+            | local_name!("figure")
+            | local_name!("figcaption")
+            | local_name!("pre")
+            | local_name!("listing")
+            | local_name!("xmp")
+            | local_name!("plaintext")
+            | local_name!("table")
+            | local_name!("caption")
+            | local_name!("colgroup")
+            | local_name!("thead")
+            | local_name!("tbody")
+            | local_name!("tfoot")
+            | local_name!("tr")
+            | local_name!("td")
+            | local_name!("th")
+            | local_name!("form")
+            | local_name!("fieldset")
+            | local_name!("legend")
+            | local_name!("optgroup")
+            | local_name!("option")
+            | local_name!("details")
+            | local_name!("summary")
+            | local_name!("dialog")
+            | local_name!("html")
+            | local_name!("body")
+            | local_name!("frameset")
+            | local_name!("frame")
+            | local_name!("marquee")
+    )
+}
+
 /// Cells, and boxes that stand in cells.
 pub(crate) fn is_cell_or_inside(tag: &LocalName) -> bool {
     matches!(
@@ -112,6 +208,15 @@ pub(crate) fn is_really_hidden(element: &Element) -> bool {
         local_name!("style") => hides(value),
         _ => false,
     })
+}
+
+/// Whether a style keeps its element from the reader's eyes.
+pub(crate) fn hides(style: &str) -> bool {
+    let after = |property: &str, value: &str| {
+        let rest = style.split_once(property).map(|(_, rest)| rest.trim_start_matches([' ', ':']));
+        rest.is_some_and(|rest| rest.starts_with(value))
+    };
+    after("display", "none") || after("visibility", "hidden")
 }
 
 /// Whether the table around a row holds data: every row of the first few has two or more cells, and no cell holds

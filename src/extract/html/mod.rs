@@ -7,7 +7,9 @@
 
 mod emitter;
 pub(crate) mod elements;
+pub(crate) mod shown;
 mod sink;
+pub(crate) mod text;
 pub(crate) mod tree;
 
 use std::borrow::Cow;

@@ -41,18 +41,6 @@ impl Furniture {
     }
 }
 
-/// What a matching heading does to the lines after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Section {
-    /// Near the end of the page, all of them go.
-    Rest,
-    /// They go up to the next heading or full paragraph.
-    Box,
-    /// They are judged by themselves.
-    Line,
-}
-
 /// How much of a line a phrase covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Coverage {
@@ -65,14 +53,12 @@ pub(crate) enum Coverage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Match {
     pub(crate) furniture: Furniture,
-    pub(crate) section: Section,
     pub(crate) coverage: Coverage,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lists {
-    section: Section,
     #[serde(default = "unbounded")]
     max_words: u32,
     #[serde(default)]
@@ -93,14 +79,13 @@ struct Phrase {
     /// Whether no letter or digit may follow.
     is_word: bool,
     furniture: Furniture,
-    section: Section,
     max_words: u32,
 }
 
 /// The compiled lists. A line is looked up in constant time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Phrases {
-    whole: HashMap<Box<str>, (Furniture, Section), RandomState>,
+    whole: HashMap<Box<str>, Furniture, RandomState>,
     /// By the first characters, the longest phrase first.
     starts: HashMap<[char; 2], Vec<Phrase>, RandomState>,
     /// By the last characters.
@@ -128,13 +113,12 @@ impl Phrases {
                     let longest = phrases.openings.entry(key).or_default();
                     *longest = text.split_whitespace().count().max(*longest);
                 }
-                phrases.whole.entry(text.into()).or_insert((furniture, lists.section));
+                phrases.whole.entry(text.into()).or_insert(furniture);
             }
             let phrase = |text: String| Phrase {
                 text: text.into(),
                 is_word: false,
                 furniture,
-                section: lists.section,
                 max_words: lists.max_words,
             };
             for start in &lists.start {
@@ -168,8 +152,8 @@ impl Phrases {
         let (head, tail) = if line.len() <= 2 * EDGE_BYTES {
             if self.may_be_whole(line) {
                 let folded = fold_inner(line);
-                if let Some(&(furniture, section)) = self.whole.get(folded.trim_matches(is_edge)) {
-                    return Some(Match { furniture, section, coverage: Coverage::Whole });
+                if let Some(&furniture) = self.whole.get(folded.trim_matches(is_edge)) {
+                    return Some(Match { furniture, coverage: Coverage::Whole });
                 }
             }
             (line, line)
@@ -190,22 +174,14 @@ impl Phrases {
             bucket.iter().find(|phrase| begins(phrase) && fits(phrase))
         });
         if let Some(phrase) = start {
-            return Some(Match {
-                furniture: phrase.furniture,
-                section: phrase.section,
-                coverage: Coverage::Start,
-            });
+            return Some(Match { furniture: phrase.furniture, coverage: Coverage::Start });
         }
         let bucket = last_two_folded(tail).and_then(|key| self.ends.get(&key));
         let end = bucket.filter(|bucket| bucket.iter().any(|phrase| fits(&phrase))).and_then(|bucket| {
             let tail = fold_inner(tail);
             bucket.iter().find(|phrase| tail.ends_with(&*phrase.text) && fits(phrase))
         });
-        end.map(|phrase| Match {
-            furniture: phrase.furniture,
-            section: phrase.section,
-            coverage: Coverage::End,
-        })
+        end.map(|phrase| Match { furniture: phrase.furniture, coverage: Coverage::End })
     }
 
     /// Whether a whole line of the lists begins as `line` does and has as many words.

@@ -179,6 +179,11 @@ impl OpenedDaemon {
         self.daemon.store()
     }
 
+    /// The store's file.
+    pub(crate) fn database_file(&self) -> PathBuf {
+        self.test.dir.path().join("feedmill.db")
+    }
+
     /// The config file, for a test that runs the program beside the daemon.
     pub(crate) fn config_path(&self) -> PathBuf {
         self.test.write_config()
