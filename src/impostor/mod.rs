@@ -109,7 +109,7 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
 
 /// Whether a text that was read holds what `entry` announces.
 pub fn speaks_of(text: &str, entry: &EntryEvidence) -> bool {
-    Sight { text: text.to_lowercase(), ..Sight::default() }.speaks_of(entry)
+    Sight::of_text(text).speaks_of(entry)
 }
 
 /// Whether a page's own headline is that of `entry`.

@@ -32,6 +32,13 @@ pub(super) struct Sight {
 }
 
 impl Sight {
+    /// A text that was read before.
+    pub(super) fn of_text(text: &str) -> Self {
+        let mut sight = Self::default();
+        sight.note(text, Place::Text);
+        sight
+    }
+
     pub(super) fn of(html: &str) -> Self {
         let mut sight = Self::default();
         let mut place = Place::Text;

@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(9, "0009_websub_ends"),
     migration!(10, "0010_feed_infos"),
     migration!(11, "0011_identity"),
+    migration!(20, "0020_sinks"),
     migration!(30, "0030_requeues"),
 ];
 
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn versions_rise_and_lead_the_names() {
-        assert!(MIGRATIONS.is_sorted_by(|before, after| before.version < after.version));
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
         for Migration { version, name, .. } in MIGRATIONS {
             assert!(name.starts_with(&format!("{version:04}_")), "{name}");
         }

@@ -38,6 +38,7 @@ mod metadata;
 mod neighbours;
 mod blocks;
 mod outbox;
+mod sinks;
 mod health;
 mod claim;
 mod connection;
@@ -60,6 +61,7 @@ pub use polls::{PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use requeue::LONGEST_REQUEUE;
 pub use retention::Cutoff;
+pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
 pub use websub::{HubEnding, HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.
