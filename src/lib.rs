@@ -19,6 +19,8 @@ pub mod subscription;
 pub mod fetch;
 /// HTML read under guard by html5gum. Pure.
 pub mod markup;
+/// Time zones by the abbreviations that feeds and pages print. Pure.
+pub mod zones;
 /// Feed bytes to entries: RSS, Atom, RDF and JSON Feed as they are found in the wild. Pure.
 pub mod parse;
 /// A page to its article: text, metadata and an account of every block kept or dropped. Pure.

@@ -9,7 +9,9 @@ use jiff::civil::{Date, Time};
 use jiff::tz::Offset;
 
 use tokens::{Day, Middle, Token, tokens};
-use words::{is_filler, month, zone};
+use words::{is_filler, month};
+
+use crate::zones;
 
 /// Years in which a feed entry can have been published. The web has none before, and what lies far ahead is a typo.
 const YEARS: std::ops::RangeInclusive<i16> = 1990..=2100;
@@ -139,7 +141,7 @@ fn calendar(text: &str) -> Option<Timestamp> {
                     "pm" | "p.m" => parts.afternoon = Some(true),
                     _ if is_filler(word) => {}
                     _ if parts.day.is_none() && parts.year.is_none() => {}
-                    _ => parts.offset = Some(parts.offset.unwrap_or(0) + zone(word)?),
+                    _ => parts.offset = Some(parts.offset.unwrap_or(0) + zones::offset(word)?.seconds()),
                 }
             }
             Token::Clock(_) | Token::Unknown => return None,
