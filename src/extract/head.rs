@@ -8,8 +8,8 @@ use super::evidence::json_ld::JsonLd;
 use super::html;
 use super::judge::operator::Selected;
 use super::judge::selectors::CompiledSite;
-use super::metadata::{self, Metadata};
-use crate::model::{EntryEvidence, Page};
+use super::metadata;
+use crate::model::{EntryEvidence, Metadata, Page};
 
 /// What is known of a page before its body is chosen.
 pub(crate) struct Head {
@@ -39,10 +39,11 @@ impl Head {
         site: Option<&CompiledSite>,
     ) -> Self {
         let html::Parsed { mut tree, partial } = html::parse(html);
+        let mut selected = site.map(|site| Selected::new(&tree, site));
+        html::shown::show(&mut tree);
         let json_ld = JsonLd::read(&tree);
         let mut metadata = metadata::read(&tree, &json_ld, page, entry);
         let mut removed = Vec::new();
-        let mut selected = site.map(|site| Selected::new(&tree, site));
         if let Some(selected) = &mut selected {
             selected.overwrite(page.fetched_at, &mut metadata);
             removed = selected.remove_dropped(&mut tree);

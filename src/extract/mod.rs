@@ -43,11 +43,10 @@ use self::furniture::Facts;
 use self::head::Head;
 pub use self::judge::selectors::{RulesError, SiteRules};
 use self::judge::{Reading, flags, stand_in};
-use self::metadata::Metadata;
 pub use self::metadata::amp::amp_canonical;
 pub use self::rules::{ModelError, Rules};
 use self::words::phrases::Furniture;
-use crate::model::{Article, EntryEvidence, Page, PageBody, QualityFlag};
+use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.
 pub const EXTRACTOR_VERSION: &str = "2";
@@ -136,7 +135,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
 /// Takes out what names itself, and fills what is still empty of the metadata from it.
 fn clean(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account, metadata: &mut Metadata) {
     furniture::drop_lines(lines, facts, account);
-    metadata.complete(lines, account, facts.fetched_at);
+    metadata::complete(metadata, lines, account, facts.fetched_at);
     furniture::drop_persons(lines, &Facts { authors: &metadata.authors, ..*facts }, account);
 }
 

@@ -39,7 +39,19 @@ const PRIVILEGES: &[Privilege] = &[
 ];
 
 /// Rooms that see values only: the same input gives the same output, always.
-const PURE: &[&str] = &["model", "schedule", "subscription", "markup", "zones", "parse", "extract", "dedup"];
+const PURE: &[&str] = &[
+    "model",
+    "schedule",
+    "subscription",
+    "markup",
+    "zones",
+    "trust",
+    "impostor",
+    "identity",
+    "parse",
+    "extract",
+    "dedup",
+];
 const IMPURE: &[&str] = &[
     "tokio",
     "reqwest",

@@ -151,9 +151,6 @@ impl<'a> Walk<'a> {
             self.line_break();
             return false;
         }
-        if *tag == local_name!("sup") && is_note_mark(node) {
-            return false;
-        }
         if is_inline(tag) {
             let traits = self.lexicon.describe(element).traits;
             if traits.intersects(Traits::HIDDEN) && &**tag != "a" {
@@ -400,21 +397,4 @@ impl<'a> Walk<'a> {
             _ => Kind::Paragraph,
         }
     }
-}
-
-/// Whether a raised text is the mark of a note further down: `[3]`, linked within the page.
-fn is_note_mark(node: NodeRef<'_>) -> bool {
-    const LONGEST_MARK_CHARS: usize = 5;
-    let links_within = |node: NodeRef<'_>| {
-        node.value()
-            .as_element()
-            .and_then(|element| element.attribute(&local_name!("href")))
-            .is_some_and(|href| href.starts_with('#'))
-    };
-    let text = || node.descendants().filter_map(|below| below.value().as_text()).flat_map(str::chars);
-    let is_sign =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '[' | ']' | '(' | ')' | '*' | '†' | '‡' | ' ');
-    (node.parent().is_some_and(links_within) || node.descendants().any(links_within))
-        && text().take(LONGEST_MARK_CHARS + 1).count() <= LONGEST_MARK_CHARS
-        && text().all(is_sign)
 }

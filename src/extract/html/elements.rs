@@ -125,6 +125,74 @@ pub(crate) fn joins_words(tag: &LocalName) -> bool {
     )
 }
 
+/// Whether HTML knows an element: browsers set all others as parts of a line.
+pub(crate) fn is_known(tag: &LocalName) -> bool {
+    is_inline(tag) || is_box(tag) || is_skipped(tag) || is_void(tag) || *tag == local_name!("br")
+}
+
+/// Elements that stand on lines of their own.
+fn is_box(tag: &LocalName) -> bool {
+    matches!(
+        *tag,
+        local_name!("p")
+            | local_name!("div")
+            | local_name!("li")
+            | local_name!("ul")
+            | local_name!("ol")
+            | local_name!("dl")
+            | local_name!("dt")
+            | local_name!("dd")
+            | local_name!("dir")
+            | local_name!("menu")
+            | local_name!("h1")
+            | local_name!("h2")
+            | local_name!("h3")
+            | local_name!("h4")
+            | local_name!("h5")
+            | local_name!("h6")
+            | local_name!("hgroup")
+            | local_name!("section")
+            | local_name!("article")
+            | local_name!("aside")
+            | local_name!("header")
+            | local_name!("footer")
+            | local_name!("main")
+            | local_name!("nav")
+            | local_name!("search")
+            | local_name!("address")
+            | local_name!("blockquote")
+            | local_name!("center")
+            | local_name!("figure")
+            | local_name!("figcaption")
+            | local_name!("pre")
+            | local_name!("listing")
+            | local_name!("xmp")
+            | local_name!("plaintext")
+            | local_name!("table")
+            | local_name!("caption")
+            | local_name!("colgroup")
+            | local_name!("thead")
+            | local_name!("tbody")
+            | local_name!("tfoot")
+            | local_name!("tr")
+            | local_name!("td")
+            | local_name!("th")
+            | local_name!("form")
+            | local_name!("fieldset")
+            | local_name!("legend")
+            | local_name!("optgroup")
+            | local_name!("option")
+            | local_name!("details")
+            | local_name!("summary")
+            | local_name!("dialog")
+            | local_name!("html")
+            | local_name!("body")
+            | local_name!("frameset")
+            | local_name!("frame")
+            | local_name!("marquee")
+    )
+}
+
 /// Cells, and boxes that stand in cells.
 pub(crate) fn is_cell_or_inside(tag: &LocalName) -> bool {
     matches!(

@@ -7,6 +7,7 @@ use html5ever::tendril::StrTendril;
 use html5ever::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::{Attribute, LocalName, QualName, local_name};
 
+use super::shown::is_formula_type;
 use super::tree::{Element, Node, NodeId, NodeRef, ROOT, Tree};
 
 /// How far a tree may grow.
@@ -99,16 +100,16 @@ fn is_formatting(name: &LocalName) -> bool {
     )
 }
 
-/// Whether the text inside such an element says anything about the page: that of a script does as JSON-LD only.
+/// Whether the text inside such an element says anything about the page: that of a script does as JSON-LD or a formula.
 pub(crate) fn holds_text(name: &LocalName, attributes: &[Attribute]) -> bool {
-    let is_linked_data = |attribute: &Attribute| {
+    let is_read = |attribute: &Attribute| {
         attribute.name.local == local_name!("type")
             && attribute.value.len() <= LONGEST_TYPE_BYTES
-            && attribute.value.to_ascii_lowercase().contains("ld+json")
+            && (attribute.value.to_ascii_lowercase().contains("ld+json") || is_formula_type(&attribute.value))
     };
     match *name {
         local_name!("style") => false,
-        local_name!("script") => attributes.iter().any(is_linked_data),
+        local_name!("script") => attributes.iter().any(is_read),
         _ => true,
     }
 }

@@ -97,10 +97,13 @@ impl Tree {
 
     /// Every node, also what hangs nowhere, in the order in which the parser made them.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
-        (1..=self.slots.len()).filter_map(|number| {
-            let id = NodeId(NonZeroU32::new(u32::try_from(number).ok()?)?);
-            Some(self.node(id))
-        })
+        self.ids().map(|id| self.node(id))
+    }
+
+    /// The places of all nodes that there are now, also of what hangs nowhere, in the same order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.slots.len())
+            .filter_map(|number| Some(NodeId(NonZeroU32::new(u32::try_from(number).ok()?)?)))
     }
 
     /// How many nodes there are, what hangs nowhere included.
@@ -147,6 +150,33 @@ impl Tree {
             (Some(previous), _) => self.slot_mut(previous).next = Some(node),
             (None, Some(parent)) => self.slot_mut(parent).first = Some(node),
             (None, None) => {}
+        }
+    }
+
+    /// Hangs a text before `sibling`, which has a parent.
+    pub(crate) fn insert_text_before(&mut self, sibling: NodeId, text: &str) {
+        let id = self.create(Node::Text(StrTendril::from_slice(text)));
+        self.insert_before(sibling, id);
+    }
+
+    /// Hangs a text below `parent`, after what is there.
+    pub(crate) fn append_text(&mut self, parent: NodeId, text: &str) {
+        let id = self.create(Node::Text(StrTendril::from_slice(text)));
+        self.append(parent, id);
+    }
+
+    /// Puts a text in the place of a node and of what is below it.
+    pub(crate) fn replace_by_text(&mut self, id: NodeId, text: &str) {
+        if self.node(id).parent().is_some() {
+            self.insert_text_before(id, text);
+            self.detach(id);
+        }
+    }
+
+    /// Gives an element another tag.
+    pub(crate) fn rename(&mut self, id: NodeId, tag: LocalName) {
+        if let Node::Element(element) = self.value_mut(id) {
+            element.name.local = tag;
         }
     }
 

@@ -11,8 +11,8 @@ mod text;
 
 use super::account::{Account, Fate, Rule};
 use super::blocks::{Block, Document};
-use super::metadata::{self, Metadata};
-use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, QualityFlag};
+use super::metadata;
+use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Metadata, QualityFlag};
 
 /// Bytes of a block's text that its account holds.
 const ACCOUNT_BYTES: usize = 200;
@@ -90,26 +90,13 @@ impl Reading {
         let mut account: Vec<BlockAccount> = self.document.blocks.iter().zip(fates).map(account).collect();
         account.extend(self.removed.iter().map(|text| account_of(false, Rule::OperatorDrop, text)));
         let kept: Vec<bool> = fates.iter().map(|fate| fate.kept).collect();
-        let metadata = &self.metadata;
         Article {
             text: text::render(&self.document, &kept),
             word_count: self.kept().map(|block| block.measure.count).sum(),
             score: self.score(),
             quality_flags,
             account,
-            title: metadata.title.clone(),
-            description: metadata.description.clone(),
-            authors: metadata.authors.clone(),
-            published_at: metadata.published_at,
-            modified_at: metadata.modified_at,
-            utc_offset: metadata.utc_offset,
-            language: metadata.language.clone(),
-            canonical_url: metadata.canonical_url.clone(),
-            site_name: metadata.site_name.clone(),
-            section: metadata.section.clone(),
-            tags: metadata.tags.clone(),
-            image: metadata.image.clone(),
-            license: metadata.license.clone(),
+            metadata: self.metadata,
             block_hashes: self.block_hashes,
         }
     }

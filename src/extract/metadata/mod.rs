@@ -34,7 +34,6 @@ mod title;
 pub(crate) mod words;
 
 use jiff::Timestamp;
-use jiff::tz::Offset;
 use url::Url;
 
 pub(crate) use authors::byline::authors_of_byline;
@@ -50,7 +49,7 @@ use crate::extract::html::text::{fold_space, plain};
 use crate::extract::html::tree::Tree;
 use crate::extract::words::letters::letters;
 use crate::extract::words::phrases::Furniture;
-use crate::model::{EntryEvidence, Page};
+use crate::model::{EntryEvidence, Metadata, Page};
 
 /// Most keywords of one article.
 const MAX_TAGS: usize = 40;
@@ -63,42 +62,26 @@ const TOUCHING_BYTES: usize = 120;
 /// Bytes of text before the headline within which they still are.
 const NEAR_BEFORE_BYTES: usize = 300;
 
-/// Every field that a page may state, ready for the article.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Metadata {
-    pub(crate) title: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) authors: Vec<String>,
-    pub(crate) published_at: Option<Timestamp>,
-    pub(crate) modified_at: Option<Timestamp>,
-    /// The zone of the publication, where it is told.
-    pub(crate) utc_offset: Option<Offset>,
-    pub(crate) language: Option<String>,
-    pub(crate) canonical_url: Option<Url>,
-    pub(crate) site_name: Option<String>,
-    pub(crate) section: Option<String>,
-    pub(crate) tags: Vec<String>,
-    pub(crate) image: Option<Url>,
-    pub(crate) license: Option<String>,
-}
-
-impl Metadata {
-    /// Fills what is still empty from the bylines and datelines that were dropped from among the lines of the text.
-    pub(crate) fn complete(&mut self, lines: &[Line<'_>], account: &Account, fetched_at: Timestamp) {
-        for (at, line) in lines.iter().enumerate() {
-            let verdict = account.verdict(at);
-            let is_byline = verdict == Some(Rule::Words(Furniture::Byline)) && self.authors.is_empty();
-            let is_dateline =
-                verdict == Some(Rule::Words(Furniture::Dateline)) && self.published_at.is_none();
-            // Bylines and datelines of other stories stand further away from the text.
-            if !(is_byline || is_dateline) || !stands_with_body(lines, account, at) {
-                continue;
-            }
-            if is_byline {
-                self.authors = authors_of_byline(line.text);
-            } else {
-                self.published_at = date_of_text(line.text, fetched_at);
-            }
+/// Fills what is still empty from the bylines and datelines that were dropped from among the lines of the text.
+pub(crate) fn complete(
+    metadata: &mut Metadata,
+    lines: &[Line<'_>],
+    account: &Account,
+    fetched_at: Timestamp,
+) {
+    for (at, line) in lines.iter().enumerate() {
+        let verdict = account.verdict(at);
+        let is_byline = verdict == Some(Rule::Words(Furniture::Byline)) && metadata.authors.is_empty();
+        let is_dateline =
+            verdict == Some(Rule::Words(Furniture::Dateline)) && metadata.published_at.is_none();
+        // Bylines and datelines of other stories stand further away from the text.
+        if !(is_byline || is_dateline) || !stands_with_body(lines, account, at) {
+            continue;
+        }
+        if is_byline {
+            metadata.authors = authors_of_byline(line.text);
+        } else {
+            metadata.published_at = date_of_text(line.text, fetched_at);
         }
     }
 }

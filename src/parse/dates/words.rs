@@ -44,8 +44,10 @@ pub(super) fn month(word: &str) -> Option<i64> {
 
 /// Words between the numbers that say nothing.
 pub(super) fn is_filler(word: &str) -> bool {
-    const FILLERS: &[&str] =
-        &["at", "de", "del", "of", "on", "um", "uhr", "à", "a", "le", "den", "the", "ore", "alle", "г"];
+    const FILLERS: &[&str] = &[
+        "at", "de", "del", "of", "on", "um", "uhr", "à", "a", "le", "den", "the", "ore", "alle", "г", "kl",
+        "klo",
+    ];
     const WEEKDAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun", "thur", "tues"];
     FILLERS.contains(&word)
         || WEEKDAYS.contains(&word)

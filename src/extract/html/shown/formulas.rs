@@ -1,0 +1,204 @@
+//! Formulas: one piece of text in one place, however often the page says them.
+//!
+//! A renderer sets a formula for the eye, for screen readers as MathML, and keeps the author's TeX as its annotation. The
+//! annotation is what an author would type in plain text; without one the MathML is read from left to right.
+
+use html5ever::local_name;
+
+use super::super::tree::{NodeId, NodeRef, Tree};
+use super::{is_blank, is_in_line, is_words};
+
+/// Elements around a formula that hold nothing but its copies.
+const MAX_WRAPPERS: usize = 6;
+
+/// Puts a formula's text in its place.
+pub(super) fn write_out(tree: &mut Tree, math: NodeId) {
+    let node = tree.node(math);
+    let text = annotation(node).map_or_else(|| linear(node), |tex| plain_tex(&tex));
+    let mut outer = node;
+    for _ in 0..MAX_WRAPPERS {
+        match outer.parent() {
+            Some(around) if holds_copies_only(around, outer) => outer = around,
+            _ => break,
+        }
+    }
+    let outer = outer.id();
+    tree.replace_by_text(outer, &text);
+}
+
+/// Writes out a formula that waits in a script for its renderer.
+pub(super) fn write_out_script(tree: &mut Tree, id: NodeId) {
+    let node = tree.node(id);
+    let is_formula = node
+        .value()
+        .as_element()
+        .and_then(|element| element.attribute(&local_name!("type")))
+        .is_some_and(is_formula_type);
+    if is_formula && let Some(tex) = node.first_child().and_then(|child| child.value().as_text()) {
+        let tex = plain_tex(tex);
+        tree.replace_by_text(id, &tex);
+    }
+}
+
+/// Whether a script of such a type holds a formula.
+pub(crate) fn is_formula_type(kind: &str) -> bool {
+    kind.starts_with("math/tex") || kind.starts_with("math/asciimath")
+}
+
+/// Whether an inline element holds a formula and nothing but other forms of it: pictures, what is set for the eye alone.
+fn holds_copies_only(around: NodeRef<'_>, formula: NodeRef<'_>) -> bool {
+    let is_copy = |child: NodeRef<'_>| {
+        child.id() == formula.id()
+            || is_blank(child)
+            || child.value().as_element().is_some_and(|element| {
+                matches!(element.name.local, local_name!("img") | local_name!("script"))
+                    || element.attrs.iter().any(|attribute| {
+                        &*attribute.name.local == "aria-hidden" && &*attribute.value == "true"
+                    })
+                    || holds_hidden_copy(child)
+            })
+    };
+    let is_wrapper = around.value().as_element().is_some_and(|element| {
+        is_in_line(around) && element.name.local != local_name!("a") || !super::is_known(&element.name.local)
+    });
+    is_wrapper && around.children().all(is_copy)
+}
+
+/// Whether an element says nothing but for the eye.
+fn holds_hidden_copy(node: NodeRef<'_>) -> bool {
+    let is_hidden = |node: NodeRef<'_>| {
+        node.value().as_element().is_some_and(|element| {
+            element
+                .attrs
+                .iter()
+                .any(|attribute| &*attribute.name.local == "aria-hidden" && &*attribute.value == "true")
+        })
+    };
+    node.children().all(|child| is_hidden(child) || !child.descendants().any(is_words))
+}
+
+fn name(node: NodeRef<'_>) -> &str {
+    node.value().as_element().map_or("", |element| &*element.name.local)
+}
+
+/// The TeX that a formula was made from.
+fn annotation(math: NodeRef<'_>) -> Option<String> {
+    let is_tex = |node: &NodeRef<'_>| {
+        let encoding =
+            node.value().as_element().and_then(|element| element.attribute(&local_name!("encoding")));
+        name(*node) == "annotation"
+            && encoding.is_some_and(|encoding| encoding.to_ascii_lowercase().contains("tex"))
+    };
+    let annotation = math.descendants().find(is_tex)?;
+    let tex: String = annotation.descendants().filter_map(|below| below.value().as_text()).collect();
+    (!tex.trim().is_empty()).then_some(tex)
+}
+
+/// Whether a picture's text is a formula: commands, or what wikis wrap around one.
+pub(super) fn is_tex(text: &str) -> bool {
+    let mut commands = text
+        .match_indices('\\')
+        .filter(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
+    let has_signs = text.contains(['{', '^', '_', '=']);
+    // A path of a file has strokes, but no signs.
+    commands.next().is_some() && (has_signs || !text.contains([':', '.', ' ']))
+}
+
+/// TeX without what only sets its size, on one line.
+pub(super) fn plain_tex(tex: &str) -> String {
+    let mut text = tex.trim();
+    for style in ["\\displaystyle", "\\textstyle"] {
+        let inside = text.strip_prefix('{').and_then(|rest| rest.trim_start().strip_prefix(style));
+        if let Some(inside) = inside.and_then(|rest| rest.strip_suffix('}')) {
+            text = inside.trim();
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// MathML from left to right.
+fn linear(math: NodeRef<'_>) -> String {
+    let mut text = String::new();
+    write_children(math, 0, &mut text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Deeper formulas are read without their structure.
+const MAX_DEPTH: usize = 64;
+
+fn elements(node: NodeRef<'_>) -> impl Iterator<Item = NodeRef<'_>> {
+    node.children().filter(|child| child.value().as_element().is_some())
+}
+
+fn write_children(node: NodeRef<'_>, depth: usize, text: &mut String) {
+    for child in elements(node) {
+        write(child, depth + 1, text);
+    }
+}
+
+fn write(node: NodeRef<'_>, depth: usize, text: &mut String) {
+    if depth > MAX_DEPTH {
+        text.extend(node.descendants().filter_map(|below| below.value().as_text()).map(str::trim));
+        return;
+    }
+    let mut parts = elements(node);
+    let mut part = || parts.next().map(|part| in_brackets(part, depth)).unwrap_or_default();
+    match name(node) {
+        "annotation" | "annotation-xml" | "mphantom" | "none" | "mprescripts" => {}
+        "mi" | "mn" | "mtext" | "ms" => text.extend(texts(node)),
+        "mo" => write_operator(&texts(node).collect::<String>(), text),
+        "mspace" | "mtd" | "mtr" | "mlabeledtr" => {
+            write_children(node, depth, text);
+            text.push(' ');
+        }
+        "mfrac" => text.push_str(&[part(), "/".into(), part()].concat()),
+        "msqrt" => {
+            let mut inside = String::new();
+            write_children(node, depth, &mut inside);
+            text.push_str(&["√(", inside.trim(), ")"].concat());
+        }
+        "mroot" => {
+            let (base, index) = (part(), part());
+            text.push_str(&[&*base, "^(1/", &*index, ")"].concat());
+        }
+        "msup" | "mover" => text.push_str(&[part(), "^".into(), part()].concat()),
+        "msub" | "munder" => text.push_str(&[part(), "_".into(), part()].concat()),
+        "msubsup" | "munderover" => {
+            text.push_str(&[part(), "_".into(), part(), "^".into(), part()].concat());
+        }
+        "mfenced" => {
+            let inside: Vec<String> = elements(node).map(|part| one(part, depth)).collect();
+            text.push_str(&["(", &*inside.join(", "), ")"].concat());
+        }
+        _ => write_children(node, depth, text),
+    }
+}
+
+fn texts(node: NodeRef<'_>) -> impl Iterator<Item = &str> {
+    node.descendants().filter_map(|below| below.value().as_text()).map(str::trim)
+}
+
+fn one(node: NodeRef<'_>, depth: usize) -> String {
+    let mut text = String::new();
+    write(node, depth + 1, &mut text);
+    text.trim().to_owned()
+}
+
+/// A part of a fraction or power: in brackets where it has parts itself.
+fn in_brackets(node: NodeRef<'_>, depth: usize) -> String {
+    let text = one(node, depth);
+    if text.contains([' ', '/', '^', '_']) { ["(", &*text, ")"].concat() } else { text }
+}
+
+/// Relations and signs between two terms stand apart from them.
+fn write_operator(operator: &str, text: &mut String) {
+    const APART: &[char] =
+        &['=', '+', '−', '-', '<', '>', '≤', '≥', '≈', '≠', '∼', '→', '×', '±', '∈', '⊂', '≡', '∝'];
+    let is_between = !text.is_empty() && !text.ends_with([' ', '(', '[', '{', '^', '_']);
+    match operator {
+        "\u{2061}" | "\u{2062}" | "\u{2063}" | "\u{2064}" => {}
+        "," | ";" => text.push_str(&[operator, " "].concat()),
+        _ if operator.contains(APART) && is_between => text.push_str(&[" ", operator, " "].concat()),
+        _ => text.push_str(operator),
+    }
+}

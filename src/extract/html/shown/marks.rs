@@ -1,0 +1,230 @@
+//! Marks of notes, links that lead back to their own place, and signs above and below the line.
+
+use html5ever::local_name;
+
+use super::super::tree::{NodeId, NodeRef, Tree};
+use super::{
+    after, before, is_heading, is_in_line, is_words, line_around, short_text, text_after, text_before,
+};
+
+/// Bytes of what is raised or lowered.
+const LONGEST_RAISED_BYTES: usize = 24;
+/// Characters of a note's mark: `[12]`.
+const LONGEST_MARK_CHARS: usize = 6;
+
+/// Takes out a raised mark of a note, and keeps a power from becoming a part of its number.
+pub(super) fn raise(tree: &mut Tree, id: NodeId) {
+    let node = tree.node(id);
+    let Some(text) = short_text(node, LONGEST_RAISED_BYTES) else { return };
+    let text = text.trim();
+    if is_note_mark(node, text) {
+        tree.detach(id);
+    } else if let Some(raised) = shifted(text, RAISED).or_else(|| power(text)) {
+        tree.replace_by_text(id, &raised);
+    }
+}
+
+/// Keeps a base or an index from becoming a part of the number beside it. "CO2" is how one writes it without markup.
+pub(super) fn lower(tree: &mut Tree, id: NodeId) {
+    let node = tree.node(id);
+    let Some(text) = short_text(node, LONGEST_RAISED_BYTES) else { return };
+    let text = text.trim();
+    let touches = |text: Option<char>| text.is_some_and(|c| c.is_ascii_digit());
+    let is_beside_number = touches(text_before(node).and_then(|text| text.chars().next_back()))
+        || touches(text_after(node).and_then(|text| text.chars().next()));
+    let is_under_stroke = || text_before(node).is_some_and(|text| text.ends_with(['/', '\u{2044}']));
+    if (is_beside_number || is_under_stroke())
+        && let Some(lowered) = shifted(text, LOWERED)
+    {
+        tree.replace_by_text(id, &lowered);
+    }
+}
+
+const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+const LOWERED: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
+
+/// A number in the digits that Unicode has above or below the line.
+fn shifted(text: &str, digits: [char; 10]) -> Option<String> {
+    let is_raised = digits == RAISED;
+    let shift = |c: char| match c {
+        '0'..='9' => Some(digits[c as usize - '0' as usize]),
+        '+' => Some(if is_raised { '⁺' } else { '₊' }),
+        '-' | '−' | '–' => Some(if is_raised { '⁻' } else { '₋' }),
+        _ => None,
+    };
+    text.contains(|c: char| c.is_ascii_digit()).then(|| text.chars().map(shift).collect())?
+}
+
+/// How a power is written for which there are no raised signs.
+fn power(text: &str) -> Option<String> {
+    let holds_number = text.contains(|c: char| c.is_ascii_digit()) && !text.contains(char::is_whitespace);
+    let is_plain =
+        text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | ',' | '+' | '-' | '−' | '/'));
+    (holds_number && is_plain).then(|| format!("^({text})"))
+}
+
+/// Whether a raised text is the mark of a note further down.
+fn is_note_mark(node: NodeRef<'_>, text: &str) -> bool {
+    let chars = text.chars().count();
+    if chars == 0 || chars > LONGEST_MARK_CHARS {
+        return false;
+    }
+    let is_sign = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '[' | ']' | '(' | ')' | '*' | '†' | '‡' | '§' | ' ' | ',')
+    };
+    let links = || node.parent().is_some_and(links_within) || node.descendants().any(links_within);
+    if text.chars().all(is_sign) && links() || has_note_role(node) || is_bracketed(text) {
+        return true;
+    }
+    if text.chars().all(|c| matches!(c, '*' | '†' | '‡' | '§')) {
+        return true;
+    }
+    let is_number = text.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | ' ' | '-' | '–'));
+    is_number && follows_statement(text_before(node).unwrap_or_default())
+}
+
+/// Whether a raised number after this can be no power: behind a stop, a word or a year stand notes.
+fn follows_statement(before: &str) -> bool {
+    const LONGEST_UNIT: usize = 3;
+    const STOPS: [char; 15] = ['.', ',', ';', ':', '!', '?', '”', '"', '’', '»', '“', '。', '」', '，', '、'];
+    if before.ends_with(STOPS) {
+        return true;
+    }
+    let run = |is: fn(char) -> bool| before.chars().rev().take_while(|&c| is(c)).count();
+    run(char::is_alphabetic) > LONGEST_UNIT || run(|c| c.is_ascii_digit()) > LONGEST_UNIT
+}
+
+fn is_bracketed(text: &str) -> bool {
+    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inside.is_some_and(|inside| !inside.is_empty() && inside.chars().all(|c| c.is_alphanumeric() || c == ' '))
+}
+
+fn links_within(node: NodeRef<'_>) -> bool {
+    let element = node.value().as_element();
+    element
+        .and_then(|element| element.attribute(&local_name!("href")))
+        .is_some_and(|href| href.starts_with('#'))
+}
+
+fn has_note_role(node: NodeRef<'_>) -> bool {
+    let role = node.value().as_element().and_then(|element| element.attribute(&local_name!("role")));
+    role.is_some_and(|role| matches!(role, "doc-noteref" | "doc-backlink"))
+}
+
+/// Takes out a link that is a sign: the mark of a note, the way back from it, a heading's link to itself.
+pub(super) fn drop_link(tree: &mut Tree, id: NodeId) {
+    let node = tree.node(id);
+    let Some(element) = node.value().as_element() else { return };
+    let is_within = links_within(node);
+    if !is_within && !has_note_role(node) && !node.parent().is_some_and(is_heading) {
+        return;
+    }
+    let Some(text) = short_text(node, LONGEST_LABEL_BYTES) else { return };
+    let text = text.trim();
+    let href = element.attribute(&local_name!("href")).unwrap_or_default();
+    if is_sign(text)
+        || has_note_role(node)
+        || is_within && (is_mark_in_line(node, text) || leads_to_own_heading(node, &href[1..]))
+    {
+        tree.detach(id);
+    }
+}
+
+/// Bytes of the words on a link to its own place.
+const LONGEST_LABEL_BYTES: usize = 60;
+
+fn is_sign(text: &str) -> bool {
+    const MOST_CHARS: usize = 3;
+    !text.is_empty() && text.chars().count() <= MOST_CHARS && !text.contains(char::is_alphanumeric)
+}
+
+/// Whether a link's text is a number in brackets, or one that touches the word before.
+fn is_mark_in_line(node: NodeRef<'_>, text: &str) -> bool {
+    let Some(before) = text_before(node) else { return false };
+    let is_number =
+        !text.is_empty() && text.len() <= LONGEST_MARK_CHARS && text.chars().all(char::is_numeric);
+    is_bracketed(text) && !before.trim().is_empty() || is_number && !before.ends_with(char::is_whitespace)
+}
+
+/// Whether a link stands in the heading that it leads to, beside the heading's words.
+fn leads_to_own_heading(link: NodeRef<'_>, fragment: &str) -> bool {
+    const LEAST_LETTERS: usize = 3;
+    let Some((heading, part)) = line_around(link).filter(|(around, _)| is_heading(*around)) else {
+        return false;
+    };
+    let has_id = |node: NodeRef<'_>| {
+        let id = node.value().as_element().and_then(|element| element.attribute(&local_name!("id")));
+        id == Some(fragment)
+    };
+    let is_own = !fragment.is_empty()
+        && [Some(heading), heading.parent(), Some(link)].into_iter().flatten().any(has_id);
+    let others = heading.children().filter(|child| child.id() != part.id());
+    let letters: usize = others
+        .filter_map(|other| short_text(other, usize::MAX))
+        .map(|text| text.chars().filter(|c| c.is_alphabetic()).count())
+        .sum();
+    is_own && letters >= LEAST_LETTERS
+}
+
+/// Takes out what a wiki sets behind its headings: a link in brackets that edits the section.
+pub(super) fn drop_edit_link(tree: &mut Tree, id: NodeId) {
+    let node = tree.node(id);
+    // Nearly every span is something else.
+    if !node.descendants().nth(1).is_some_and(|first| {
+        first.value().as_text().is_some_and(|text| text.starts_with('['))
+            || first.first_child().and_then(|child| child.value().as_text()) == Some("[")
+    }) {
+        return;
+    }
+    let links: Vec<NodeRef<'_>> = node
+        .descendants()
+        .take(super::MAX_NODES)
+        .filter(|below| {
+            below.value().as_element().is_some_and(|element| element.name.local == local_name!("a"))
+        })
+        .collect();
+    let edits = |link: &NodeRef<'_>| {
+        let href = link.value().as_element().and_then(|element| element.attribute(&local_name!("href")));
+        href.is_some_and(|href| href.contains("action=edit"))
+    };
+    let is_in_brackets = short_text(node, LONGEST_LABEL_BYTES)
+        .is_some_and(|text| text.trim().starts_with('[') && text.trim().ends_with(']'));
+    let in_heading = || node.parent().is_some_and(is_heading) && before(node).is_some();
+    if is_in_brackets && !links.is_empty() && (links.iter().any(edits) || in_heading()) {
+        tree.detach(id);
+    }
+}
+
+/// Takes out what was struck from a sentence: a deletion always, other words where what was put in their place follows.
+pub(super) fn drop_struck(tree: &mut Tree, id: NodeId) {
+    const LONGEST_BYTES: usize = 400;
+    let node = tree.node(id);
+    let Some(element) = node.value().as_element() else { return };
+    let is_insertion = |node: NodeRef<'_>| {
+        node.value().as_element().is_some_and(|element| element.name.local == local_name!("ins"))
+    };
+    let is_replaced = after(node).is_some_and(is_insertion) || before(node).is_some_and(is_insertion);
+    let is_deletion = element.name.local == local_name!("del");
+    let goes_on = || {
+        line_around(node).is_some_and(|(line, _)| {
+            let inside = line.descendants().take(super::MAX_NODES);
+            let own = |other: NodeRef<'_>| other.ancestors().any(|above| above.id() == node.id());
+            inside.filter(|other| is_words(*other)).any(|other| !own(other))
+        })
+    };
+    let holds_lines_only =
+        || node.descendants().skip(1).all(|below| below.value().as_text().is_some() || is_in_line(below));
+    if (is_replaced || is_deletion && goes_on())
+        && short_text(node, LONGEST_BYTES).is_some()
+        && holds_lines_only()
+    {
+        tree.detach(id);
+        return;
+    }
+    let touches = |text: Option<char>| text.is_some_and(char::is_numeric);
+    if touches(text_after(node).and_then(|text| text.chars().next()))
+        && let Some(after) = node.next_sibling().map(NodeRef::id)
+    {
+        tree.insert_text_before(after, " ");
+    }
+}

@@ -1,0 +1,57 @@
+//! Shadow roots that the markup declares: every browser shows them, with the host's own children in their slots.
+
+use html5ever::{LocalName, local_name};
+
+use super::super::tree::{Node, NodeId, NodeRef, Tree};
+
+/// Hangs the contents of a declared shadow root below its host.
+pub(super) fn open(tree: &mut Tree, template: NodeId) {
+    let node = tree.node(template);
+    let mode = LocalName::from("shadowrootmode");
+    let is_root = node.value().as_element().is_some_and(|element| element.attribute(&mode).is_some());
+    let (Some(host), Some(contents)) = (node.parent().map(NodeRef::id), node.first_child().map(NodeRef::id))
+    else {
+        return;
+    };
+    if !is_root {
+        return;
+    }
+    let own: Vec<NodeId> =
+        tree.node(host).children().map(NodeRef::id).filter(|child| *child != template).collect();
+    let slots: Vec<(NodeId, String)> = tree
+        .node(contents)
+        .descendants()
+        .filter_map(|below| {
+            let element =
+                below.value().as_element().filter(|element| element.name.local == local_name!("slot"))?;
+            Some((below.id(), element.attribute(&local_name!("name")).unwrap_or_default().to_owned()))
+        })
+        .collect();
+    tree.detach(template);
+    let mut filled = Vec::new();
+    for child in own {
+        let wanted = match tree.node(child).value() {
+            Node::Element(element) => element.attribute(&local_name!("slot")).unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        if let Some((slot, _)) = slots.iter().find(|(_, name)| *name == wanted) {
+            tree.insert_before(*slot, child);
+            if !super::is_blank(tree.node(child)) {
+                filled.push(*slot);
+            }
+        }
+    }
+    // What a slot says by itself is shown where nothing fills it.
+    for slot in filled {
+        tree.detach(slot);
+    }
+    // What no slot takes stands behind: a page may wait for a script to place it.
+    match tree.node(host).first_child().map(NodeRef::id) {
+        None => tree.move_children(contents, host),
+        Some(first) => {
+            while let Some(child) = tree.node(contents).first_child().map(NodeRef::id) {
+                tree.insert_before(first, child);
+            }
+        }
+    }
+}
