@@ -5,8 +5,8 @@ use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
-use super::describe::Lexicon;
-use super::hash::{Hashed, path_hash};
+use super::describe::{Lexicon, path_hash};
+use super::hash::Hashed;
 use super::links::{Targets, target_of};
 use super::measure::measure;
 use super::whitespace::{push_folded, push_preformatted};

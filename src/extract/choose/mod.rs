@@ -7,12 +7,14 @@
 pub(crate) mod context;
 mod features;
 pub(crate) mod fitting;
+mod groups;
 mod logistic;
 mod model;
 mod scores;
 mod trees;
 
 pub(crate) use self::model::Models;
+pub use self::model::SECOND_LOOK;
 
 use self::context::Context;
 use super::account::{Account, Fate, Rule};
