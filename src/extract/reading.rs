@@ -9,9 +9,10 @@ use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::choose::context::{Context, Hints};
 use crate::extract::choose::{self, Choice, Fate};
 use crate::extract::evidence::entry;
+use crate::extract::evidence::further_pages::has_second_page;
 use crate::extract::evidence::host;
 use crate::extract::evidence::statements;
-use crate::extract::furniture::{self, Line};
+use crate::extract::furniture::{self, Line, offers};
 use crate::extract::html;
 use crate::extract::judge::operator::Selected;
 use crate::extract::judge::text;
@@ -29,7 +30,7 @@ pub(crate) struct Reading {
     pub(crate) document: Document,
     pub(crate) fates: Vec<Fate>,
     pub(crate) metadata: Metadata,
-    /// Whether a guard ended the parse.
+    /// Whether a guard ended the parse, or the text goes on on another page.
     pub(crate) partial: bool,
     /// Whether the page calls itself a running account, and whether it says that it is not free.
     pub(crate) statements: statements::Statements,
@@ -51,6 +52,7 @@ impl Reading {
         html::shown::show(&mut tree);
         let mut metadata = metadata::read(&tree, page, evidence.entry);
         let statements = statements::read(&tree);
+        let partial = partial || has_second_page(&tree, &page.final_url);
         let mut removed = Vec::new();
         if let Some(selected) = &mut by_selectors {
             selected.overwrite(page.fetched_at, &mut metadata);
@@ -227,11 +229,13 @@ fn judge_lines(
             is_heading: matches!(block.kind, Kind::Heading(_)),
             is_kept: fate.kept,
             is_title,
+            path: document.kin_of(block),
         })
         .collect();
     let mut matches: Vec<Option<Match>> =
         document.blocks.iter().zip(matches).map(|(block, found)| found.or_else(|| credits(block))).collect();
     mark_bare_dates(document, &lines, &mut matches, page.fetched_at);
+    mark_own_byline(&lines, &mut matches, &metadata.authors);
     let verdicts = furniture::judge(&lines, &matches);
     let mut has_wall = false;
     for (at, verdict) in verdicts.iter().enumerate() {
@@ -251,6 +255,7 @@ fn judge_lines(
             metadata.published_at = metadata::date_of_text(lines[at].text, page.fetched_at);
         }
     }
+    offers::drop_offers(document, &lines, &verdicts, fates);
     drop_bio(&lines, &verdicts, fates, &metadata.authors);
     has_wall
 }
@@ -279,7 +284,21 @@ fn mark_bare_dates(
         let is_paragraph = matches!(document.blocks[at].kind, Kind::Paragraph);
         if line.is_kept && is_paragraph && matches[at].is_none() && is_date(line.text) {
             let coverage = Coverage::Whole;
-            matches[at] = Some(Match { furniture: Furniture::Dateline, section: Section::Line, coverage });
+            let (furniture, section) = (Furniture::Dateline, Section::Line);
+            matches[at] = Some(Match { furniture, section, coverage, is_borne_out: true });
+        }
+    }
+}
+
+/// A label above the first paragraph that begins with the author's name is the byline, without the words that open one.
+fn mark_own_byline(lines: &[Line<'_>], matches: &mut [Option<Match>], authors: &[String]) {
+    const MOST_WORDS: f32 = 12.0;
+    let names_author = |text: &str| authors.iter().any(|author| author.contains(' ') && text.starts_with(&**author));
+    let first_paragraph = lines.iter().position(|line| line.is_kept && line.measure.words > 20.0);
+    for (line, found) in lines.iter().zip(matches).take(first_paragraph.unwrap_or(0)) {
+        if line.is_kept && found.is_none() && line.measure.words <= MOST_WORDS && names_author(line.text) {
+            let (furniture, section, coverage) = (Furniture::Byline, Section::Line, Coverage::Whole);
+            *found = Some(Match { furniture, section, coverage, is_borne_out: true });
         }
     }
 }
@@ -305,7 +324,7 @@ fn credits(block: &Block) -> Option<Match> {
     }
     let furniture =
         if block.inline.intersects(Traits::DATE) { Furniture::Dateline } else { Furniture::Byline };
-    Some(Match { furniture, section: Section::Line, coverage: Coverage::Start })
+    Some(Match { furniture, section: Section::Line, coverage: Coverage::Start, is_borne_out: true })
 }
 
 /// A last paragraph that begins with the author's name is about the author.

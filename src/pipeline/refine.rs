@@ -87,9 +87,11 @@ impl Ingredients {
     /// The article and its fingerprint: work for a CPU worker.
     pub(super) fn refined(&self) -> (Article, Fingerprint) {
         let began = Instant::now();
-        let evidence = Evidence { entry: Some(&self.evidence), site: Some(&self.site) };
-        let mut article = extract(&self.page, &evidence, &self.rules);
+        // A feed's content has none of its site's furniture, and says nothing of its pages.
+        let site = Some(&self.site).filter(|_| !self.from_feed);
+        let mut article = extract(&self.page, &Evidence { entry: Some(&self.evidence), site }, &self.rules);
         if self.from_feed {
+            article.block_hashes.clear();
             flag(&mut article, QualityFlag::FeedContentUsed);
         }
         metrics::extracted(began.elapsed());

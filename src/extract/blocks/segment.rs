@@ -7,7 +7,7 @@ use html5ever::local_name;
 
 use super::links::{Targets, target_of};
 use super::measure::measure;
-use super::whitespace::{push_folded, push_preformatted};
+use super::whitespace::{Pending, push_folded, push_preformatted};
 use super::{Block, Container, Document, Gap, Kind};
 use crate::extract::evidence::host::{Hashed, path_hash};
 use crate::extract::html::elements::{
@@ -21,7 +21,7 @@ use crate::extract::words::classes::{Lexicon, Traits};
 /// `host` is the page's own: links to others are told apart.
 pub(crate) fn segment<'a>(tree: &'a Tree, host: &'a str) -> Document {
     let root = tree.root();
-    let mut walk = Walk::new(root.id(), host);
+    let mut walk = Walk::new(tree, host);
     let mut node = root;
     loop {
         let descend = walk.open(node);
@@ -58,13 +58,14 @@ struct Inline {
 }
 
 struct Walk<'a> {
+    tree: &'a Tree,
     host: &'a str,
     document: Document,
     /// Open containers, innermost last.
     stack: Vec<usize>,
     /// Start of the block being gathered.
     start: usize,
-    pending_space: bool,
+    pending: Pending,
     continues: bool,
     link_depth: u32,
     strong_depth: u32,
@@ -86,27 +87,29 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(root: NodeId, host: &'a str) -> Self {
+    fn new(tree: &'a Tree, host: &'a str) -> Self {
         let document = Document {
             containers: vec![Container {
-                node: root,
+                node: tree.root().id(),
                 parent: 0,
                 depth: 0,
                 tag: local_name!("html"),
                 traits: Traits::NONE,
                 path: 0,
                 kin: 0,
+                is_notes: false,
                 first: 0,
                 end: 0,
             }],
             ..Document::default()
         };
         Self {
+            tree,
             host,
             document,
             stack: vec![0],
             start: 0,
-            pending_space: false,
+            pending: Pending::Nothing,
             continues: false,
             link_depth: 0,
             strong_depth: 0,
@@ -177,7 +180,7 @@ impl<'a> Walk<'a> {
             if matches!(*tag, local_name!("td") | local_name!("th")) {
                 self.cell_break();
             } else {
-                self.pending_space = true;
+                self.pending = Pending::Box;
             }
             return true;
         }
@@ -203,6 +206,7 @@ impl<'a> Walk<'a> {
             traits: described.traits,
             path,
             kin,
+            is_notes: self.tree.notes.contains(&node.id()),
             first: self.document.blocks.len(),
             end: 0,
         };
@@ -256,7 +260,7 @@ impl<'a> Walk<'a> {
         if let Some(row) = self.row
             && row != node.id()
         {
-            self.pending_space = true;
+            self.pending = Pending::Box;
             return;
         }
         let is_innermost =
@@ -282,7 +286,7 @@ impl<'a> Walk<'a> {
         if self.preformatted > 0 {
             push_preformatted(&mut self.document.text, text);
         } else {
-            push_folded(&mut self.document.text, self.start, &mut self.pending_space, text);
+            push_folded(&mut self.document.text, self.start, &mut self.pending, text);
         }
         let added = self.document.text.len() - before;
         if self.link_depth > 0 {
@@ -297,7 +301,7 @@ impl<'a> Walk<'a> {
         if self.preformatted > 0 {
             self.document.text.push('\n');
         } else if self.row.is_some() {
-            self.pending_space = true;
+            self.pending = Pending::Box;
         } else if self.document.text.len() > self.start {
             self.flush(true);
         } else {
@@ -307,7 +311,7 @@ impl<'a> Walk<'a> {
     }
 
     fn cell_break(&mut self) {
-        self.pending_space = false;
+        self.pending = Pending::Nothing;
         if self.document.text.len() > self.start {
             self.document.text.push('\t');
         }
@@ -368,7 +372,7 @@ impl<'a> Walk<'a> {
     /// Begins to gather the next block.
     fn begin(&mut self, by_line_break: bool) {
         self.continues &= by_line_break;
-        self.pending_space = false;
+        self.pending = Pending::Nothing;
         self.start = self.document.text.len();
         self.inlines.retain(|inline| inline.open);
         self.link_bytes = 0;

@@ -8,6 +8,7 @@ mod features;
 pub(crate) mod fitting;
 mod logistic;
 mod scores;
+mod tail;
 mod trees;
 
 use std::collections::BTreeMap;
@@ -84,8 +85,10 @@ pub(crate) struct Choice {
 /// The fate of every block, by all that is known of the page and its site.
 pub(crate) fn choose(context: &Context<'_>, models: &Models, evidence: Option<&SiteEvidence>) -> Choice {
     let site = evidence.map(|evidence| Site::new(context.document, evidence));
-    let fates = fates(context, models, site.as_ref(), &[]);
-    let Some(site) = site else { return Choice { fates, is_anothers: false } };
+    let Some(site) = site else {
+        return Choice { fates: fates(context, models, None, &[]), is_anothers: false };
+    };
+    let (site, fates) = first_choice(context, models, site);
     if site.is_anothers(context, &fates) {
         // The wrong block was chosen there or here: an article speaks of what its headline says.
         let taken: Vec<bool> = fates.iter().map(|fate| fate.kept).collect();
@@ -103,6 +106,26 @@ pub(crate) fn choose(context: &Context<'_>, models: &Models, evidence: Option<&S
         }
     }
     Choice { fates, is_anothers: false }
+}
+
+/// The choice by what the host's pages say. Where their texts take more than half of this one, or all of it, they are asked
+/// again: a series opens every part with one paragraph, and no site's furniture is all that a page says.
+fn first_choice<'a>(context: &Context<'_>, models: &Models, site: Site<'a>) -> (Site<'a>, Vec<Fate>) {
+    let words = |fates: &[Fate], is_meant: fn(&Fate) -> bool| -> f32 {
+        let blocks = context.document.blocks.iter().zip(fates);
+        blocks.filter(|(_, fate)| is_meant(fate)).map(|(block, _)| block.measure.words).sum()
+    };
+    let kept = |fates: &[Fate]| words(fates, |fate| fate.kept);
+    let taken = |fates: &[Fate]| words(fates, |fate| fate.rule == "site.seen_elsewhere");
+    let choose = |site: Site<'a>| (site, fates(context, models, Some(&site), &[]));
+    let mut choice = choose(site);
+    if taken(&choice.1) > kept(&choice.1) {
+        choice = choose(site.more_cautious());
+    }
+    if taken(&choice.1) > 0.0 && kept(&choice.1) == 0.0 {
+        choice = choose(site.without_texts());
+    }
+    choice
 }
 
 /// A second choice, with the account of what the first was.
@@ -133,6 +156,7 @@ fn fates(context: &Context<'_>, models: &Models, site: Option<&Site<'_>>, taken:
     let mut fates: Vec<Fate> = score(context, models, taken).into_iter().enumerate().map(fate).collect();
     keep_standfirst(context, &mut fates);
     keep_between(context, &mut fates);
+    tail::keep_tail(context, &mut fates);
     boxes::drop_boxes(context, &mut fates);
     fates
 }

@@ -1,10 +1,11 @@
 //! Boxes that no article needs, whatever the model thinks of their text: what is not shown, dialogs about cookies,
 //! forms that ask for an address or a comment, and the second copy of the same text.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use crate::extract::blocks::Kind;
 use crate::extract::choose::Fate;
 use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Traits;
@@ -81,14 +82,36 @@ fn drop_hidden(context: &Context<'_>, fates: &mut [Fate]) {
     }
 }
 
+/// Takes out the second copies of texts: those that stand in another box than the first, where one of the two boxes is
+/// nothing but copies. What returns within one text is its author's: a refrain, an answer that two witnesses give, a
+/// paragraph that is quoted and then discussed.
 fn drop_repeated(context: &Context<'_>, fates: &mut [Fate]) {
-    let mut seen: HashSet<_, RandomState> = HashSet::default();
-    for (block, fate) in context.document.blocks.iter().zip(fates) {
-        if fate.kept
-            && block.measure.words >= LEAST_REPEATED_WORDS
-            && !seen.insert(context.document.text_of(block))
-        {
-            drop_all(std::slice::from_mut(fate), "box.repeated");
+    let document = context.document;
+    let is_text = |at: usize| fates[at].kept && document.blocks[at].measure.words >= LEAST_REPEATED_WORDS;
+    let box_of = |at: usize| document.containers[document.blocks[at].container].parent;
+    let mut first: HashMap<&str, usize, RandomState> = HashMap::default();
+    // Texts of each box, and how many of them stand in another as well.
+    let mut boxes: HashMap<usize, (usize, usize), RandomState> = HashMap::default();
+    let mut copies = Vec::new();
+    for at in (0..fates.len()).filter(|at| is_text(*at)) {
+        boxes.entry(box_of(at)).or_default().0 += 1;
+        let original = *first.entry(document.text_of(&document.blocks[at])).or_insert(at);
+        let (copy, other) = (&document.blocks[at], &document.blocks[original]);
+        let is_quoted = copy.kind == Kind::Quote || other.kind == Kind::Quote;
+        if document.kin_of(copy) != document.kin_of(other) && box_of(original) != box_of(at) && !is_quoted {
+            copies.push((at, original));
+            for holder in [at, original] {
+                boxes.entry(box_of(holder)).or_default().1 += 1;
+            }
         }
+    }
+    let is_copies_only = |at: usize| boxes.get(&box_of(at)).is_some_and(|(all, copied)| copied >= all);
+    let copies: Vec<usize> = copies
+        .into_iter()
+        .filter(|&(copy, original)| is_copies_only(copy) || is_copies_only(original))
+        .map(|(copy, _)| copy)
+        .collect();
+    for copy in copies {
+        drop_all(std::slice::from_mut(&mut fates[copy]), "box.repeated");
     }
 }

@@ -4,6 +4,7 @@
 //! goes; a heading of a furniture section takes what belongs to it along. The same rules clean plain text.
 
 pub(crate) mod boxes;
+pub(crate) mod offers;
 
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ pub(crate) struct Line<'a> {
     pub(crate) is_kept: bool,
     /// Whether it says the title, which is a field of its own.
     pub(crate) is_title: bool,
+    /// The number of the path that it hangs on.
+    pub(crate) path: usize,
 }
 
 /// The headline, which stands in its own field.
@@ -33,6 +36,11 @@ impl Line<'_> {
             && self.measure.link_share < 0.5
     }
 
+    /// Words with a stop behind them, that lead nowhere.
+    fn is_sentence(&self) -> bool {
+        self.measure.words >= 3.0 && self.measure.ends_sentence && self.measure.link_share < 0.5
+    }
+
     /// Short and without an end: a title, a name, a label.
     fn is_label(&self) -> bool {
         self.measure.words <= 20.0 && !self.measure.ends_sentence
@@ -41,10 +49,19 @@ impl Line<'_> {
 
 /// Which lines are furniture, by which rule. `matches` is what the word lists know of each.
 pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option<&'static str>> {
+    let matches: Vec<Option<Match>> = lines
+        .iter()
+        .zip(matches)
+        .map(|(line, found)| {
+            found.filter(|found| found.coverage == Coverage::Whole || !is_statement(line, *found))
+        })
+        .collect();
+    let matches = matches.as_slice();
     let words = |(line, found): (&Line<'_>, &Option<Match>)| {
         if line.is_kept && found.is_none() && line.is_prose() { line.measure.words } else { 0.0 }
     };
     let prose: Vec<f32> = lines.iter().zip(matches).map(words).collect();
+    let body = Body::new(lines);
     let all_prose: f32 = prose.iter().sum();
     let mut fates = vec![None; lines.len()];
     let mut before = 0.0;
@@ -66,18 +83,7 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
         if found.furniture == Furniture::Byline && !is_byline(line) {
             continue;
         }
-        if found.coverage != Coverage::Whole
-            && line.is_prose()
-            && !matches!(
-                found.furniture,
-                Furniture::Credit
-                    | Furniture::Copyright
-                    | Furniture::Newsletter
-                    | Furniture::Related
-                    | Furniture::Paywall
-                    | Furniture::Consent
-            )
-        {
+        if found.section != Section::Line && line.is_heading && body.goes_on(lines, at) {
             continue;
         }
         let rule = found.furniture.rule();
@@ -92,18 +98,68 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
                 at = drop_name(lines, at, line.text, rule, &mut fates);
             }
             Section::Box if is_tail && found.coverage == Coverage::Whole => {
-                while at < lines.len() && !lines[at].is_heading && prose[at] == 0.0 {
+                while at < lines.len() && !lines[at].is_heading && prose[at] == 0.0 && !body.has(&lines[at]) {
                     fates[at] = Some(rule);
                     at += 1;
                 }
             }
             Section::Box if found.furniture == Furniture::Related && line.measure.ends_colon => {
-                at = drop_card(lines, at, matches, rule, &mut fates);
+                at = drop_card(lines, at, matches, &body, rule, &mut fates);
             }
             _ => {}
         }
     }
     fates
+}
+
+/// Whether a line that begins or ends as furniture does says something of its own.
+fn is_statement(line: &Line<'_>, found: Match) -> bool {
+    /// The share of words with capitals in a line that is names.
+    const MOST_NAMES: f32 = 0.4;
+    match found.furniture {
+        // A credit is names, a date has digits.
+        Furniture::Credit => line.is_sentence() && line.measure.capital_share < MOST_NAMES,
+        Furniture::Dateline => line.is_prose() || line.is_sentence() && line.measure.digit_share == 0.0,
+        Furniture::Byline => line.is_prose(),
+        Furniture::Comments | Furniture::Share | Furniture::AuthorBox if line.is_prose() => true,
+        _ => (line.is_prose() || line.is_sentence()) && !found.is_borne_out,
+    }
+}
+
+/// The path on which the body's paragraphs hang.
+pub(crate) struct Body {
+    path: Option<usize>,
+}
+
+impl Body {
+    /// The path with most of the running text that is kept.
+    pub(crate) fn new(lines: &[Line<'_>]) -> Self {
+        /// A path of fewer paragraphs may be a comment's.
+        const LEAST_PARAGRAPHS: usize = 2;
+        let mut paths: HashMap<usize, (f32, usize)> = HashMap::new();
+        for line in lines.iter().filter(|line| line.is_kept && line.is_prose()) {
+            let (words, paragraphs) = paths.entry(line.path).or_default();
+            *words += line.measure.words;
+            *paragraphs += 1;
+        }
+        let most = paths.into_iter().max_by(|(path, (words, _)), (other_path, (other_words, _))| {
+            words.total_cmp(other_words).then(other_path.cmp(path))
+        });
+        Self {
+            path: most.filter(|(_, (_, paragraphs))| *paragraphs >= LEAST_PARAGRAPHS).map(|(path, _)| path),
+        }
+    }
+
+    /// Whether a line is a sentence among the body's paragraphs.
+    pub(crate) fn has(&self, line: &Line<'_>) -> bool {
+        self.path == Some(line.path) && line.is_kept && line.is_sentence()
+    }
+
+    /// Whether the first text below a heading is the body's.
+    fn goes_on(&self, lines: &[Line<'_>], at: usize) -> bool {
+        let mut section = lines[at..].iter().take_while(|line| !line.is_heading);
+        section.find(|line| line.is_prose() || self.has(line)).is_some_and(|line| self.has(line))
+    }
 }
 
 /// Whether everything after a line is comments, which may be longer than the article: the line names them, was taken for
@@ -181,6 +237,7 @@ fn drop_card(
     lines: &[Line<'_>],
     mut at: usize,
     matches: &[Option<Match>],
+    body: &Body,
     rule: &'static str,
     fates: &mut [Option<&'static str>],
 ) -> usize {
@@ -192,6 +249,7 @@ fn drop_card(
     at += 1;
     if let Some(teaser) = lines.get(at)
         && !teaser.is_heading
+        && !body.has(teaser)
         && teaser.measure.words <= 60.0
     {
         fates[at] = Some(rule);

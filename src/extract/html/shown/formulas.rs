@@ -52,7 +52,9 @@ fn holds_copies_only(around: NodeRef<'_>, formula: NodeRef<'_>) -> bool {
             || is_blank(child)
             || child.value().as_element().is_some_and(|element| {
                 matches!(element.name.local, local_name!("img") | local_name!("script"))
-                    || element.attrs.iter().any(|attribute| &*attribute.name.local == "aria-hidden" && &*attribute.value == "true")
+                    || element.attrs.iter().any(|attribute| {
+                        &*attribute.name.local == "aria-hidden" && &*attribute.value == "true"
+                    })
                     || holds_hidden_copy(child)
             })
     };
@@ -66,7 +68,10 @@ fn holds_copies_only(around: NodeRef<'_>, formula: NodeRef<'_>) -> bool {
 fn holds_hidden_copy(node: NodeRef<'_>) -> bool {
     let is_hidden = |node: NodeRef<'_>| {
         node.value().as_element().is_some_and(|element| {
-            element.attrs.iter().any(|attribute| &*attribute.name.local == "aria-hidden" && &*attribute.value == "true")
+            element
+                .attrs
+                .iter()
+                .any(|attribute| &*attribute.name.local == "aria-hidden" && &*attribute.value == "true")
         })
     };
     node.children().all(|child| is_hidden(child) || !child.descendants().any(is_words))
@@ -79,8 +84,10 @@ fn name(node: NodeRef<'_>) -> &str {
 /// The TeX that a formula was made from.
 fn annotation(math: NodeRef<'_>) -> Option<String> {
     let is_tex = |node: &NodeRef<'_>| {
-        let encoding = node.value().as_element().and_then(|element| element.attribute(&local_name!("encoding")));
-        name(*node) == "annotation" && encoding.is_some_and(|encoding| encoding.to_ascii_lowercase().contains("tex"))
+        let encoding =
+            node.value().as_element().and_then(|element| element.attribute(&local_name!("encoding")));
+        name(*node) == "annotation"
+            && encoding.is_some_and(|encoding| encoding.to_ascii_lowercase().contains("tex"))
     };
     let annotation = math.descendants().find(is_tex)?;
     let tex: String = annotation.descendants().filter_map(|below| below.value().as_text()).collect();
@@ -89,9 +96,9 @@ fn annotation(math: NodeRef<'_>) -> Option<String> {
 
 /// Whether a picture's text is a formula: commands, or what wikis wrap around one.
 pub(super) fn is_tex(text: &str) -> bool {
-    let mut commands = text.match_indices('\\').filter(|(at, _)| {
-        text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic())
-    });
+    let mut commands = text
+        .match_indices('\\')
+        .filter(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
     let has_signs = text.contains(['{', '^', '_', '=']);
     // A path of a file has strokes, but no signs.
     commands.next().is_some() && (has_signs || !text.contains([':', '.', ' ']))
@@ -185,7 +192,8 @@ fn in_brackets(node: NodeRef<'_>, depth: usize) -> String {
 
 /// Relations and signs between two terms stand apart from them.
 fn write_operator(operator: &str, text: &mut String) {
-    const APART: &[char] = &['=', '+', '−', '-', '<', '>', '≤', '≥', '≈', '≠', '∼', '→', '×', '±', '∈', '⊂', '≡', '∝'];
+    const APART: &[char] =
+        &['=', '+', '−', '-', '<', '>', '≤', '≥', '≈', '≠', '∼', '→', '×', '±', '∈', '⊂', '≡', '∝'];
     let is_between = !text.is_empty() && !text.ends_with([' ', '(', '[', '{', '^', '_']);
     match operator {
         "\u{2061}" | "\u{2062}" | "\u{2063}" | "\u{2064}" => {}

@@ -42,7 +42,8 @@ fn initial(node: NodeRef<'_>) -> Option<String> {
     let text = text.trim();
     let mut letters = text.chars().filter(|c| c.is_alphanumeric());
     let is_capital = letters.next().is_some_and(char::is_uppercase) && letters.next().is_none();
-    (is_capital && text.len() <= LONGEST_BYTES && text.ends_with(char::is_alphabetic)).then(|| text.to_owned())
+    (is_capital && text.len() <= LONGEST_BYTES && text.ends_with(char::is_alphabetic))
+        .then(|| text.to_owned())
 }
 
 /// Whether a letter is a word in some language, as "A", "I" and "Y" are.

@@ -31,7 +31,9 @@ fn display(element: &Element) -> Option<Display> {
     match value {
         "block" | "list-item" | "table" | "flow-root" => Some(Display::Block),
         "flex" | "grid" => Some(Display::Cells),
-        "inline-block" | "inline-flex" | "inline-grid" | "inline-table" | "table-cell" => Some(Display::InlineBlock),
+        "inline-block" | "inline-flex" | "inline-grid" | "inline-table" | "table-cell" => {
+            Some(Display::InlineBlock)
+        }
         _ => None,
     }
 }
@@ -71,7 +73,8 @@ pub(super) fn part_cells(tree: &mut Tree, id: NodeId) {
 }
 
 fn part_children(tree: &mut Tree, id: NodeId) {
-    let cells: Vec<NodeId> = tree.node(id).children().filter(|child| is_in_line(*child)).map(NodeRef::id).collect();
+    let cells: Vec<NodeId> =
+        tree.node(id).children().filter(|child| is_in_line(*child)).map(NodeRef::id).collect();
     for cell in cells {
         set_apart(tree, cell);
     }
@@ -94,13 +97,15 @@ fn runs_into_words(node: NodeRef<'_>) -> bool {
     let first = successors(Some(node), |at| at.first_child()).last().unwrap_or(node);
     let (Some(last), Some(first)) = (last.value().as_text(), first.value().as_text()) else { return false };
     let (Some(end), Some(start)) = (last.chars().next_back(), first.chars().next()) else { return false };
-    let begins_anew = start.is_uppercase() && (end.is_lowercase() || end.is_ascii_digit() || matches!(end, '.' | '!' | '?'));
+    let begins_anew = start.is_uppercase()
+        && (end.is_lowercase() || end.is_ascii_digit() || matches!(end, '.' | '!' | '?'));
     begins_anew
         && (last.trim().contains(' ') || first.trim().contains(' '))
         && !node.ancestors().any(|above| {
-            above.value().as_element().is_some_and(|element| {
-                matches!(element.name.local, local_name!("pre") | local_name!("code"))
-            })
+            above
+                .value()
+                .as_element()
+                .is_some_and(|element| matches!(element.name.local, local_name!("pre") | local_name!("code")))
         })
 }
 
@@ -113,7 +118,8 @@ pub(super) fn take_in_unknown(tree: &mut Tree, id: NodeId) {
 }
 
 fn is_part_of_line(node: NodeRef<'_>) -> bool {
-    let holds_lines = |tag: &LocalName| is_inline(tag) || matches!(*tag, local_name!("p") | local_name!("dt"));
+    let holds_lines =
+        |tag: &LocalName| is_inline(tag) || matches!(*tag, local_name!("p") | local_name!("dt"));
     let around = node.parent();
     around.is_some_and(is_heading)
         || around
@@ -129,7 +135,10 @@ fn holds_no_box(node: NodeRef<'_>) -> bool {
         is_known(tag) && !is_inline(tag) && !is_void(tag)
     };
     let mut below = node.descendants().skip(1);
-    below.by_ref().take(MAX_NODES).all(|below| !matches!(below.value(), Node::Element(element) if is_box(element)))
+    below
+        .by_ref()
+        .take(MAX_NODES)
+        .all(|below| !matches!(below.value(), Node::Element(element) if is_box(element)))
         && below.next().is_none()
 }
 
@@ -143,12 +152,17 @@ pub(super) fn take_in_button(tree: &mut Tree, id: NodeId) {
 
 /// Whether a sentence goes on right behind a button.
 fn is_in_sentence(node: NodeRef<'_>) -> bool {
-    let in_lines = line_around(node).and_then(|(around, _)| around.value().as_element()).is_some_and(|element| {
-        matches!(
-            element.name.local,
-            local_name!("p") | local_name!("li") | local_name!("dd") | local_name!("td") | local_name!("blockquote")
-        )
-    });
+    let in_lines =
+        line_around(node).and_then(|(around, _)| around.value().as_element()).is_some_and(|element| {
+            matches!(
+                element.name.local,
+                local_name!("p")
+                    | local_name!("li")
+                    | local_name!("dd")
+                    | local_name!("td")
+                    | local_name!("blockquote")
+            )
+        });
     in_lines && after(node).is_some_and(is_words)
 }
 
@@ -172,7 +186,10 @@ fn opens_answer(node: NodeRef<'_>) -> bool {
     const LEAST_WORDS: usize = 4;
     const LONGEST_BYTES: usize = 300;
     let opens = node.value().as_element().is_some_and(|element| {
-        element.attrs.iter().any(|attribute| matches!(&*attribute.name.local, "aria-expanded" | "aria-controls"))
+        element
+            .attrs
+            .iter()
+            .any(|attribute| matches!(&*attribute.name.local, "aria-expanded" | "aria-controls"))
     });
     opens
         && short_text(node, LONGEST_BYTES).is_some_and(|text| {

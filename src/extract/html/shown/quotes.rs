@@ -27,8 +27,10 @@ pub(super) fn write_out(tree: &mut Tree, id: NodeId) {
         node.value().as_element().is_some_and(|element| element.name.local == local_name!("q"))
     };
     let is_inner = node.ancestors().any(|above| is_quotation(&above));
-    let language = node.ancestors().find_map(|above| above.value().as_element()?.attribute(&local_name!("lang")));
-    let primary = language.and_then(|tag| tag.split(['-', '_']).next()).unwrap_or_default().to_ascii_lowercase();
+    let language =
+        node.ancestors().find_map(|above| above.value().as_element()?.attribute(&local_name!("lang")));
+    let primary =
+        language.and_then(|tag| tag.split(['-', '_']).next()).unwrap_or_default().to_ascii_lowercase();
     let known = MARKS.iter().find(|(languages, ..)| languages.contains(&&*primary));
     let (outer, inner) = known.map_or(ENGLISH, |(_, outer, inner)| (*outer, *inner));
     let [opening, closing] = if is_inner { inner } else { outer };
@@ -41,10 +43,13 @@ pub(super) fn write_out(tree: &mut Tree, id: NodeId) {
 
 /// Whether the author typed them, inside or around.
 fn has_marks(node: NodeRef<'_>) -> bool {
-    let is_mark = |c: char| matches!(c, '"' | '“' | '”' | '„' | '«' | '»' | '‘' | '‚' | '‹' | '›' | '「' | '『' | '\'');
-    let inside = node.descendants().filter_map(|below| below.value().as_text()).find(|text| !text.trim().is_empty());
+    let is_mark =
+        |c: char| matches!(c, '"' | '“' | '”' | '„' | '«' | '»' | '‘' | '‚' | '‹' | '›' | '「' | '『' | '\'');
+    let inside =
+        node.descendants().filter_map(|below| below.value().as_text()).find(|text| !text.trim().is_empty());
     let opens = |text: &str| text.trim_start().starts_with(is_mark);
     inside.is_none_or(opens)
         || text_before(node).is_some_and(|text| text.ends_with(is_mark))
-            && text_after(node).is_some_and(|text| text.starts_with(|c| is_mark(c) || matches!(c, '」' | '』' | '’')))
+            && text_after(node)
+                .is_some_and(|text| text.starts_with(|c| is_mark(c) || matches!(c, '」' | '』' | '’')))
 }

@@ -9,7 +9,8 @@ pub(super) fn open(tree: &mut Tree, template: NodeId) {
     let node = tree.node(template);
     let mode = LocalName::from("shadowrootmode");
     let is_root = node.value().as_element().is_some_and(|element| element.attribute(&mode).is_some());
-    let (Some(host), Some(contents)) = (node.parent().map(NodeRef::id), node.first_child().map(NodeRef::id)) else {
+    let (Some(host), Some(contents)) = (node.parent().map(NodeRef::id), node.first_child().map(NodeRef::id))
+    else {
         return;
     };
     if !is_root {
@@ -21,7 +22,8 @@ pub(super) fn open(tree: &mut Tree, template: NodeId) {
         .node(contents)
         .descendants()
         .filter_map(|below| {
-            let element = below.value().as_element().filter(|element| element.name.local == local_name!("slot"))?;
+            let element =
+                below.value().as_element().filter(|element| element.name.local == local_name!("slot"))?;
             Some((below.id(), element.attribute(&local_name!("name")).unwrap_or_default().to_owned()))
         })
         .collect();

@@ -29,7 +29,12 @@ impl Reader<'_> {
         };
         let mut organisation = self.linked.organisations.first().cloned();
         let mut persons_of = |names: Vec<String>| {
-            let (site_itself, persons): (Vec<String>, Vec<String>) = names.into_iter().partition(is_site);
+            let (mut site_itself, mut persons): (Vec<String>, Vec<String>) =
+                names.into_iter().partition(is_site);
+            // A byline may name the site beside its author in a form that only the page's title has.
+            if persons.len() > 1 && !persons.iter().all(|name| self.ends_title(name)) {
+                site_itself.extend(persons.extract_if(.., |name| self.ends_title(name)));
+            }
             organisation = organisation.take().or_else(|| site_itself.into_iter().next());
             persons
         };
@@ -71,6 +76,12 @@ impl Reader<'_> {
             };
             if let Some(names) = fuller.or_else(by_hand) {
                 return names.clone();
+            }
+            // What is stated twice, for two kinds of machines, is no slip.
+            let is_borne_out = !self.linked.authors.is_empty()
+                && declared.iter().skip(1).any(|names| !names.is_empty() && names_all(names, stated));
+            if is_borne_out {
+                return stated.clone();
             }
             return named_on_page().unwrap_or_else(|| stated.clone());
         }

@@ -129,10 +129,6 @@ impl Reader<'_> {
             .or_else(|| of_url().map(plain))
             .or_else(|| whole(&by_element, Reach::Page))
             .or_else(|| self.text_date(order, |clue| words::speaks_of_publication(&clue.text)))
-            // A page that owns to a change only: the change is the earliest that it owns to.
-            .or(modified)
-            .or_else(|| visible(&by_element, true, Reach::Page, Certainty::Whole))
-            .or_else(|| visible(&[DateKind::Text], true, Reach::Page, Certainty::Whole))
             .or_else(|| visible(&by_element, false, Reach::Near, Certainty::Any))
             .or_else(|| visible(&[DateKind::Text], false, Reach::Near, Certainty::Any))
             .or_else(|| visible(&by_element, false, Reach::Page, Certainty::Any))
@@ -218,9 +214,26 @@ impl Reader<'_> {
             .filter_map(|clue| Some((self.distance(clue.at, clue.place, reach)?, clue)))
             .collect();
         found.sort_by_key(|(distance, clue)| (clue.place, *distance));
-        found.into_iter().find_map(|(_, clue)| {
+        // A box beside the article dates what it leads to, however near the headline it stands, where the article has a date
+        // of its own.
+        let is_own = |clue: &DateClue<'_>| clue.place == Place::Open || !self.has_own_date(order);
+        found.into_iter().filter(|(_, clue)| is_own(clue)).find_map(|(_, clue)| {
             let stated = clue.value.and_then(|value| machine::machine(value, fetched_at, order));
             stated.or_else(|| visible::visible(&clue.text, fetched_at, order, certainty))
+        })
+    }
+}
+
+impl Reader<'_> {
+    /// Whether a whole date stands at the headline outside of all boxes that are called furniture.
+    fn has_own_date(&self, order: NumericOrder) -> bool {
+        let fetched_at = self.page.fetched_at;
+        self.clues.dates.iter().any(|clue| {
+            clue.place == Place::Open
+                && !clue.modified
+                && self.distance(clue.at, clue.place, Reach::Near).is_some()
+                && (clue.value.is_some_and(|value| machine::machine(value, fetched_at, order).is_some())
+                    || visible::whole(&clue.text, fetched_at, order).is_some())
         })
     }
 }
