@@ -208,7 +208,7 @@ impl<'a> Walk<'a> {
             kin,
             is_notes: self.tree.notes.contains(&node.id()),
             first: self.document.blocks.len(),
-            end: 0,
+            end: self.document.blocks.len(),
         };
         let index = self.document.containers.len();
         if container.traits.intersects(Traits::HIDDEN) && is_really_hidden(element) {
@@ -257,9 +257,8 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        if let Some(row) = self.row
-            && row != node.id()
-        {
+        // What else stands in a row, an old page's form for example, is a box of its own.
+        if self.row.is_some_and(|row| row != node.id()) && is_cell_or_inside(tag) {
             self.pending = Pending::Box;
             return;
         }
@@ -269,7 +268,9 @@ impl<'a> Walk<'a> {
             return;
         }
         self.flush(false);
-        self.row = None;
+        if self.row == Some(node.id()) {
+            self.row = None;
+        }
         match *tag {
             local_name!("pre") | local_name!("listing") | local_name!("xmp") => self.preformatted -= 1,
             local_name!("li") | local_name!("dd") | local_name!("dt") => self.list_items -= 1,

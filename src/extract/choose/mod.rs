@@ -189,7 +189,9 @@ fn keep_standfirst(context: &Context<'_>, fates: &mut [Fate]) {
         && block.measure.capital_share < 0.6
         && !document.text_of(block).contains(['|', '·', '@', '/']);
     // Under a picture stands its caption.
-    let is_caption = block.gap.images > 0 || block.gap.players > 0;
+    let is_caption = block.gap.images > 0
+        || block.gap.players > 0
+        || document.containers[block.container].traits.intersects(Traits::CAPTION);
     let is_named = context.matches[at].is_some() || block.inline.intersects(Traits::CREDITS);
     let opens_body =
         !fates[..title].iter().any(|fate| fate.kept) && fates[at..].iter().take(REACH).any(|fate| fate.kept);

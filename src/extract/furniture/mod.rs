@@ -80,7 +80,7 @@ pub(crate) fn judge(lines: &[Line<'_>], matches: &[Option<Match>]) -> Vec<Option
             continue;
         }
         let Some(found) = matches[seen] else { continue };
-        if found.furniture == Furniture::Byline && !is_byline(line) {
+        if found.furniture == Furniture::Byline && found.coverage != Coverage::Whole && !is_byline(line) {
             continue;
         }
         if found.section != Section::Line && line.is_heading && body.goes_on(lines, at) {

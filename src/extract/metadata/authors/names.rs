@@ -117,7 +117,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     }
     let collective = is_collective(words);
     let invites = words.len() > 1 && INVITATIONS.contains(&words[0].to_lowercase().as_str());
-    if invites || words.iter().all(|word| is_role(word) || is_no_name(word)) {
+    if invites || words.iter().all(|word| is_role(word)) || words.iter().all(|word| is_no_name(word)) {
         return None;
     }
     if !collective {

@@ -129,6 +129,10 @@ impl Reader<'_> {
             .or_else(|| of_url().map(plain))
             .or_else(|| whole(&by_element, Reach::Page))
             .or_else(|| self.text_date(order, |clue| words::speaks_of_publication(&clue.text)))
+            // A page that owns to a change only: the change is the earliest that it owns to.
+            .or(modified)
+            .or_else(|| visible(&by_element, true, Reach::Page, Certainty::Whole))
+            .or_else(|| visible(&[DateKind::Text], true, Reach::Page, Certainty::Whole))
             .or_else(|| visible(&by_element, false, Reach::Near, Certainty::Any))
             .or_else(|| visible(&[DateKind::Text], false, Reach::Near, Certainty::Any))
             .or_else(|| visible(&by_element, false, Reach::Page, Certainty::Any))
