@@ -19,8 +19,14 @@ pub mod subscription;
 pub mod fetch;
 /// HTML read under guard by html5gum. Pure.
 pub mod markup;
+/// Who may speak for a page: registrable domains, and who names whom. Pure.
+pub mod trust;
 /// Feed bytes to entries: RSS, Atom, RDF and JSON Feed as they are found in the wild. Pure.
 pub mod parse;
+/// Whether what came for an announced page is that page at all: bot checks, consent walls, pages that are gone. Pure.
+pub mod impostor;
+/// Which recorded entry an announced one is. Pure.
+pub mod identity;
 /// A page to its article: text, metadata and an account of every block kept or dropped. Pure.
 pub mod extract;
 /// Canonical text, content hash, signature and the verdict on copies. Pure.
@@ -31,6 +37,8 @@ pub mod store;
 pub mod pipeline;
 /// What leaves the mill: the outbox as files, JSON lines and pages of records.
 pub mod publish;
+/// Whether what is fetched can be stored.
+pub mod health;
 /// The service surface: health, metrics and the cursor API.
 pub mod http;
 /// What the operator's file says, and what it means.

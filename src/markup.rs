@@ -112,9 +112,25 @@ impl Tag {
     }
 }
 
-/// Has `note` see the tags of a page in their order, up to one with too many attributes. No tree is built, so no nesting
-/// can hurt; what stands in comments and in elements that hold no markup, scripts and titles for example, is no tag.
+/// A part of a page.
+#[derive(Debug)]
+pub(crate) enum Part<'a> {
+    Tag(&'a Tag),
+    /// Text between two tags, or a piece of it; what stands in a script or a style too.
+    Text(&'a str),
+}
+
+/// Has `note` see the tags of a page in their order (see [`each_part`]).
 pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
+    each_part(html, |part| match part {
+        Part::Tag(tag) => note(tag),
+        Part::Text(_) => {}
+    });
+}
+
+/// Has `note` see the tags and texts of a page in their order, up to a tag with too many attributes. No tree is built, so no
+/// nesting can hurt; what stands in comments and in elements that hold no markup, scripts and titles for example, is no tag.
+pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
     let is_stopped = Cell::new(false);
     let next = Cell::new(None);
     let mut tag = Tag::default();
@@ -141,13 +157,14 @@ pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
             }
             CallbackEvent::CloseStartTag { .. } => {
                 next.set(state_inside(&tag.name));
-                note(&tag);
+                note(Part::Tag(&tag));
                 (is_open, attributes) = (false, 0);
             }
             CallbackEvent::EndTag { name } => {
-                note(&Tag { name: text(name), is_end: true, attributes: Vec::new() });
+                note(Part::Tag(&Tag { name: text(name), is_end: true, attributes: Vec::new() }));
                 attributes = 0;
             }
+            CallbackEvent::String { value } => note(Part::Text(&String::from_utf8_lossy(value))),
             _ => {}
         }
         None
@@ -155,6 +172,32 @@ pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
     let emitter = TagEmitter { inner: CallbackEmitter::new(callback), next: &next };
     // Where it was stopped, what was found so far is all.
     Tokenizer::new_with_emitter(&mut GuardedReader::new(html, &is_stopped), emitter).finish().ok();
+}
+
+/// The words that a reader sees, scripts and styles left out. Of scripts that set no spaces two characters count as a word.
+pub(crate) fn visible_words(html: &str) -> usize {
+    let (mut words, mut characters, mut is_hidden) = (0, 0, false);
+    each_part(html, |part| match part {
+        Part::Tag(tag) => {
+            if matches!(&*tag.name, "script" | "style") {
+                is_hidden = !tag.is_end;
+            }
+        }
+        Part::Text(text) if !is_hidden => {
+            for word in text.split_whitespace() {
+                let unspaced = word.chars().filter(|c| !is_spaced(*c)).count();
+                characters += unspaced;
+                words += usize::from(unspaced == 0);
+            }
+        }
+        Part::Text(_) => {}
+    });
+    words + characters / 2
+}
+
+/// Whether a letter belongs to a script that parts its words.
+pub(crate) fn is_spaced(c: char) -> bool {
+    !matches!(c, '\u{0E00}'..='\u{0EFF}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}')
 }
 
 /// What the tokenizer must be told without a tree: that an element holds no markup.
@@ -209,6 +252,13 @@ mod tests {
                 "br - - - - -"
             ]
         );
+    }
+
+    #[test]
+    fn words_are_counted_as_they_are_seen() {
+        assert_eq!(visible_words("<p>One <b>two</b></p><script>three four</script> five"), 3);
+        assert_eq!(visible_words("渡し船が正午に出る"), 4);
+        assert_eq!(visible_words("plain words, 1 < 2"), 5);
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-fn is_deceptive(c: char) -> bool {
+/// Whether a character moves the cursor, hides, or reorders its neighbours.
+pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

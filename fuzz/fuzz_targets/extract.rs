@@ -46,14 +46,14 @@ fn evidence(said: &[u8]) -> EntryEvidence {
 }
 
 fn check(article: &Article, page: &Page) {
-    for moment in [article.published_at, article.modified_at].into_iter().flatten() {
+    for moment in [article.metadata.published_at, article.metadata.modified_at].into_iter().flatten() {
         assert!(moment <= page.fetched_at, "{moment} lies ahead");
     }
-    for url in [&article.canonical_url, &article.image].into_iter().flatten() {
+    for url in [&article.metadata.canonical_url, &article.metadata.image].into_iter().flatten() {
         assert!(matches!(url.scheme(), "http" | "https"), "{url}");
     }
     assert!((0.0..=1.0).contains(&article.score), "{}", article.score);
-    for label in article.title.iter().chain(&article.authors).chain(&article.site_name) {
+    for label in article.metadata.title.iter().chain(&article.metadata.authors).chain(&article.metadata.site_name) {
         assert!(!label.trim().is_empty() && !label.contains('\n'), "{label:?}");
     }
     assert!(!article.text.starts_with('\n') && !article.text.contains("\n\n\n"), "{:?}", article.text);

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use url::Url;
 
-use super::{Global, block_on, table};
+use super::{Global, block_on, table, terminal};
 use crate::clock::Clock;
 use crate::model::{ArticleId, Sha256Hash};
 use crate::store::{ArticleStatus, Listing, Revision, Store};
@@ -65,7 +65,7 @@ enum Command {
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     match &args.command {
         Command::List { limit, revised, json } => {
             let listing = if *revised { Listing::Revised } else { Listing::All };

@@ -1,7 +1,7 @@
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
-use super::Global;
+use super::{Global, terminal};
 use crate::config::DEFAULT_FILE;
 
 /// Arguments of `config`.
@@ -22,7 +22,7 @@ enum Command {
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     match args.command {
         Command::Default => out.write_all(DEFAULT_FILE.as_bytes())?,
         Command::Show => out.write_all(global.load()?.to_toml().as_bytes())?,

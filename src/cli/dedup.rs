@@ -15,8 +15,8 @@ use jiff::{SignedDuration, Timestamp, civil};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DONE_IN_PART, Global};
-use crate::dedup::{Index, Neighbour, Settings, fingerprint, judge};
+use super::{DONE_IN_PART, Global, terminal};
+use crate::dedup::{House, Index, Neighbour, Settings, fingerprint, judge};
 use crate::model::{Article, ArticleId, DuplicateKind, Fingerprint, Sha256Hash, Verdict};
 
 /// Documents read and fingerprinted at once.
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         let file = File::open(&args.file).with_context(|| format!("open {}", args.file.display()))?;
         Box::new(BufReader::new(file))
     };
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(terminal::stdout());
     let mut batch = Batch {
         settings,
         index: Index::default(),
@@ -194,7 +194,8 @@ impl Batch {
         // By number: a name may come twice.
         let id = ArticleId(Sha256Hash::of(number.to_be_bytes()));
         let neighbours = self.index.neighbours(number, &fingerprint);
-        let verdict = judge(&document.text, &fingerprint, &neighbours, &self.settings);
+        let house = House::default();
+        let verdict = judge(&document.text, &fingerprint, &house, &neighbours, &self.settings);
         let name = Arc::new(document.id);
         let (original, cluster_id) = match &verdict {
             Verdict::Original => (None, id),
@@ -211,7 +212,7 @@ impl Batch {
         };
         if fingerprint.comparable {
             let content_sha256 = fingerprint.content_sha256;
-            let neighbour = Neighbour { id, cluster_id, content_sha256, text: document.text };
+            let neighbour = Neighbour { id, cluster_id, content_sha256, text: document.text, house };
             self.index.add(number, neighbour, &fingerprint.bands);
             self.members.insert(id, Member { name, cluster_name });
             self.window.push_back(Placed { at, number, id, fingerprint });

@@ -1,14 +1,14 @@
 //! `feedmill feeds discover`: the feeds of a site.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
 use url::Url;
 
-use super::block_on;
 use super::feeds::plain;
+use super::{block_on, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::{Content, FetchError, Fetcher, Purpose, Request, RequestOptions, decode_page};
@@ -35,7 +35,7 @@ pub(crate) fn run(url: &Url, json: bool, config: &Config) -> anyhow::Result<Exit
     if found.is_empty() {
         bail!("no feed at {url}, none that its page points to, and none at the usual addresses of its host");
     }
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     for feed in &found {
         if json {
             serde_json::to_writer(&mut out, feed)?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use url::Url;
 
-use super::{DONE_IN_PART, Global, block_on, progress};
+use super::{DONE_IN_PART, Global, block_on, progress, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::extract::{Evidence, Rules, extract};
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
     let rules = Rules::new(&config.sites)?;
     let fetched_at = Clock::system().now();
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(terminal::stdout());
     if args.batch {
         let jobs = match args.jobs {
             Some(jobs) => jobs,

@@ -8,7 +8,7 @@ use jiff::{SpanRound, Timestamp, Unit};
 use serde::Serialize;
 use url::Url;
 
-use super::{DONE_IN_PART, Global, block_on, discover, import, opml, table};
+use super::{DONE_IN_PART, Global, block_on, discover, import, opml, table, terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::model::FeedId;
@@ -97,16 +97,11 @@ impl Known<'_> {
     fn is_at(&self, url: &Url) -> bool {
         self.status.configured_url == *url || self.status.url == *url
     }
-
-    /// What the feed says of itself under a name, fit for a line.
-    pub(super) fn said(&self, name: &str) -> Option<String> {
-        self.status.info.as_ref()?[name].as_str().map(plain)
-    }
 }
 
 fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let feeds = known(config)?;
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     if json {
         feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
     } else {
@@ -123,7 +118,7 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
             "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
         );
     };
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     if json {
         write_json(&mut out, feed)?;
     } else {
@@ -135,7 +130,7 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
 fn export(config: &Config) -> anyhow::Result<ExitCode> {
     let mut feeds = known(config)?;
     feeds.retain(|feed| feed.status.state != FeedState::Removed);
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     opml::write(&mut out, &feeds)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -160,7 +155,7 @@ fn release(config: &Config, urls: &[String]) -> anyhow::Result<ExitCode> {
         Ok(store.feeds_release_quarantined(&ids).await?)
     })?;
     tracing::info!(feeds = released, "released");
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     for feed in &quarantined {
         writeln!(out, "{}", feed.status.configured_url)?;
     }
@@ -230,10 +225,12 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
     if let Some(title) = &feed.title {
         line("title", plain(title))?;
     }
-    for (name, value) in [("site", known.said("link")), ("language", known.said("language"))] {
-        if let Some(value) = value {
-            line(name, value)?;
-        }
+    let info = feed.info.as_ref();
+    if let Some(site) = info.and_then(|info| info.link.as_deref()) {
+        line("site", plain(site))?;
+    }
+    if let Some(language) = info.and_then(|info| info.language.as_deref()) {
+        line("language", plain(language))?;
     }
     if !known.tags.is_empty() {
         line("tags", plain(&known.tags.join(", ")))?;

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use url::Url;
 
 use super::DONE_IN_PART;
+use super::terminal::{self, visible};
 use crate::config::{Import, Loaded, feeds_in};
 
 pub(crate) fn run(list: &Path, to: Option<&Path>, loaded: &Loaded) -> anyhow::Result<ExitCode> {
@@ -25,11 +26,11 @@ pub(crate) fn run(list: &Path, to: Option<&Path>, loaded: &Loaded) -> anyhow::Re
     }
     let import = Import::read(&bytes, known);
     for (line, message) in &import.invalid {
-        eprintln!("{}:{line}: left out: {message}", list.display());
+        eprintln!("{}:{line}: left out: {}", list.display(), visible(message));
     }
     match &target {
         Some(target) => target.append(&import)?,
-        None => io::stdout().lock().write_all(import.to_toml().as_bytes())?,
+        None => terminal::stdout().write_all(import.to_toml().as_bytes())?,
     }
     let (added, known, invalid) = (import.added.len(), import.known, import.invalid.len());
     eprintln!("{added} added, {known} known already, {invalid} invalid");

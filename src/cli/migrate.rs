@@ -1,7 +1,7 @@
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
-use super::{Global, block_on};
+use super::{Global, block_on, terminal};
 use crate::clock::Clock;
 use crate::store::Store;
 
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         }
         Ok(schema)
     })?;
-    let mut out = io::stdout().lock();
+    let mut out = terminal::stdout();
     for name in &schema.applied {
         writeln!(out, "present  {name}")?;
     }

@@ -16,7 +16,10 @@ mod parse;
 mod progress;
 mod reextract;
 mod run;
+mod sinks;
 mod table;
+mod tail;
+mod terminal;
 
 use std::fs;
 use std::io;
@@ -98,6 +101,10 @@ enum Command {
     Articles(articles::Args),
     /// Write the stored articles out as files or JSON lines
     Export(export::Args),
+    /// Print records as JSON lines, the last few or as they come
+    Tail(tail::Args),
+    /// Look at the sinks, and have them deliver again
+    Sinks(sinks::Args),
     /// Read the kept pages anew with today's extractor and rules
     Reextract(reextract::Args),
     /// Look at the feeds in the store
@@ -115,10 +122,10 @@ impl Cli {
                 return ExitCode::SUCCESS;
             }
             if error.is::<ConfigError>() {
-                eprintln!("{error}");
+                eprintln!("{}", terminal::visible(&error.to_string()));
                 return ExitCode::from(BAD_CONFIG);
             }
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", terminal::visible(&format!("{error:#}")));
             ExitCode::FAILURE
         })
     }
@@ -135,6 +142,8 @@ impl Cli {
             Command::Config(args) => config::run(args, global),
             Command::Articles(args) => articles::run(args, global),
             Command::Export(args) => export::run(args, global),
+            Command::Tail(args) => tail::run(args, global),
+            Command::Sinks(args) => sinks::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),
             Command::Feeds(args) => feeds::run(args, global),
             Command::Migrate(args) => migrate::run(args, global),

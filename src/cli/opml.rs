@@ -26,7 +26,7 @@ pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Resul
             ("title", title.as_str()),
             ("xmlUrl", feed.url.as_str()),
         ];
-        let site = known.said("link");
+        let site = feed.info.as_ref().and_then(|info| info.link.as_deref()).map(plain);
         if let Some(site) = &site {
             attributes.push(("htmlUrl", site));
         }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::DONE_IN_PART;
+use super::terminal::{self, visible};
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 
 /// Parse feed files and print what they hold, one JSON object a file.
@@ -25,7 +26,7 @@ pub(crate) struct Args {
 /// Prints the report of every file. One that cannot be read or is no feed has its report too, is named on standard error
 /// and counts against the exit code.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::BufWriter::new(terminal::stdout());
     let mut all_feeds = true;
     if let Some(manifest) = &args.manifest {
         let folder = manifest.parent().unwrap_or(Path::new(""));
@@ -67,7 +68,7 @@ fn report(
         Ok(feed) => Report::of(path, feed),
         Err(error) => {
             let error = format!("{error:#}");
-            eprintln!("{path}: {error}");
+            eprintln!("{path}: {}", visible(&error));
             Report { path, error: Some(error), ..Report::default() }
         }
     };
@@ -132,7 +133,7 @@ impl<'a> EntryReport<'a> {
             tags: &evidence.tags,
             language: evidence.language.as_deref(),
             image: evidence.image.as_ref().map(url::Url::as_str),
-            enclosures: entry.enclosures.iter().map(url::Url::as_str).collect(),
+            enclosures: evidence.enclosures.iter().map(|enclosure| enclosure.url.as_str()).collect(),
             summary: evidence.summary.as_deref(),
             content: evidence.content.as_deref(),
         }

@@ -1,6 +1,6 @@
 //! `feedmill reextract`: the kept pages through today's extractor and rules.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{DONE_IN_PART, Global, block_on, progress};
+use super::{DONE_IN_PART, Global, block_on, progress, terminal};
 use crate::clock::Clock;
 use crate::config;
 use crate::extract::Rules;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         drop(shown);
         Ok(done?)
     })?;
-    writeln!(io::stdout().lock(), "{}", line(&counts, mode))?;
+    writeln!(terminal::stdout(), "{}", line(&counts, mode))?;
     let all_read = get(&counts.failed) == 0;
     Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
@@ -78,7 +78,7 @@ fn get(counter: &AtomicU64) -> u64 {
 }
 
 /// `2026-03-01` or `2026-03-01T12:00:00Z`.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }

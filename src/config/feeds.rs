@@ -1,7 +1,7 @@
 //! The configured feeds: `[[feed]]` tables and what is included, each once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::problem::{Place, Problem, Problems};
 use super::raw;
 use crate::fetch::{Auth, RequestOptions};
 use crate::schedule::Bounds;
+use crate::trust::SpeaksFor;
 
 /// Headers that the client makes itself.
 const OWN_HEADERS: &[&str] = &[
@@ -204,7 +205,7 @@ fn table_options(
         checker.refuse(&key("max_interval_secs"), Some(&max_interval.as_secs()), message);
     }
     let request = RequestOptions {
-        headers: headers(feed, path, checker),
+        headers: headers(&feed.headers, path, checker),
         auth: feed.auth.as_ref().and_then(|auth| credentials(auth, &key("auth"), checker)),
         proxy: feed.proxy.as_deref().and_then(|proxy| checker.proxy(&key("proxy"), proxy)),
         timeout: feed.timeout_secs.map(|secs| checker.secs(&key("timeout_secs"), secs, TIMEOUT_SECS)),
@@ -223,6 +224,10 @@ fn table_options(
     // Whoever names an interval for one feed knows what it costs.
     let unconditional_interval =
         if own_min.is_some() { Duration::ZERO } else { bounds.unconditional_interval };
+    let speaks_for = SpeaksFor::read(&feed.speaks_for).unwrap_or_else(|error| {
+        checker.refuse(&key("speaks_for"), Some(&format!("{:?}", feed.speaks_for)), error.to_string());
+        SpeaksFor::default()
+    });
     FeedOptions {
         bounds: Bounds {
             min_interval,
@@ -233,14 +238,20 @@ fn table_options(
         },
         request,
         content: feed.content.unwrap_or_default(),
+        speaks_for,
         keeping: checker.feed_articles(feed, path, keeping),
         tags: feed.tags.clone(),
     }
 }
 
-fn headers(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(String, SecretString)> {
+/// The operator's own headers; `path` is that of their table's owner.
+pub(super) fn headers(
+    given: &BTreeMap<String, raw::Secret>,
+    path: &str,
+    checker: &mut Checker<'_>,
+) -> Vec<(String, SecretString)> {
     let mut headers = Vec::new();
-    for (name, value) in &feed.headers {
+    for (name, value) in given {
         let path = format!("{path}.headers.{name}");
         let Ok(header) = HeaderName::try_from(name) else {
             checker.refuse(&path, None, "not a header's name");
@@ -265,7 +276,8 @@ fn headers(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(Stri
     headers
 }
 
-fn credentials(auth: &raw::Auth, path: &str, checker: &mut Checker<'_>) -> Option<Auth> {
+/// A user name and a password, or a bearer token.
+pub(super) fn credentials(auth: &raw::Auth, path: &str, checker: &mut Checker<'_>) -> Option<Auth> {
     match (&auth.username, &auth.password, &auth.bearer) {
         (Some(username), Some(password), None) => Some(Auth::Basic {
             username: username.clone(),

@@ -13,9 +13,11 @@ mod canonical;
 mod index;
 mod shingles;
 mod signature;
+mod template;
 
 pub use canonical::canonical_text;
 pub use index::Index;
+pub use template::House;
 
 use shingles::Shingles;
 
@@ -47,6 +49,8 @@ pub struct Neighbour {
     pub content_sha256: Sha256Hash,
     /// Its text.
     pub text: String,
+    /// Who published it.
+    pub house: House,
 }
 
 /// What two copies of `article`'s text share. A text without words, one too short to judge and what a paywall shows
@@ -68,10 +72,12 @@ const NOT_COMPARABLE: [QualityFlag; 2] = [QualityFlag::Paywalled, QualityFlag::T
 
 /// The verdict on an article with `text`, given the earlier articles (oldest first) that share its hash or a band
 /// with it. The same text as an earlier one is an exact copy of the first; else the article that contains most of the
-/// text, or is contained most in it, is the original, the first of equals.
+/// text, or is contained most in it, is the original, the first of equals. What two texts of one house share may be a
+/// template, which makes no copy.
 pub fn judge(
     text: &str,
     fingerprint: &Fingerprint,
+    house: &House,
     neighbours: &[Neighbour],
     settings: &Settings,
 ) -> Verdict {
@@ -81,7 +87,7 @@ pub fn judge(
     let exact = neighbours.iter().find(|neighbour| neighbour.content_sha256 == fingerprint.content_sha256);
     let found = exact
         .map(|first| (DuplicateKind::Exact, 1.0, first))
-        .or_else(|| nearest(text, fingerprint, neighbours, settings));
+        .or_else(|| nearest(text, fingerprint, house, neighbours, settings));
     found.map_or(Verdict::Original, |(kind, score, original)| {
         Verdict::Duplicate(DuplicateLink { of: original.id, kind, score, cluster_id: original.cluster_id })
     })
@@ -90,6 +96,7 @@ pub fn judge(
 fn nearest<'n>(
     text: &str,
     fingerprint: &Fingerprint,
+    house: &House,
     neighbours: &'n [Neighbour],
     settings: &Settings,
 ) -> Option<(DuplicateKind, f64, &'n Neighbour)> {
@@ -105,7 +112,10 @@ fn nearest<'n>(
             continue;
         }
         let score = shingles.containment(&theirs);
-        if score >= settings.min_containment && nearest.is_none_or(|(_, best, _)| score > best) {
+        if score >= settings.min_containment
+            && nearest.is_none_or(|(_, best, _)| score > best)
+            && !house.shares_template(compared(text), &neighbour.house, compared(&neighbour.text))
+        {
             nearest = Some((DuplicateKind::Near, score, neighbour));
         }
     }
@@ -115,8 +125,12 @@ fn nearest<'n>(
 /// What of a text is compared: a book costs no more than a long article, for the comparison holds up every other write.
 const MAX_COMPARED_BYTES: usize = 256 << 10;
 
+fn compared(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_COMPARED_BYTES)]
+}
+
 fn compared_shingles(text: &str) -> Shingles {
-    Shingles::of(&canonical_text(&text[..text.floor_char_boundary(MAX_COMPARED_BYTES)]))
+    Shingles::of(&canonical_text(compared(text)))
 }
 
 #[cfg(test)]
@@ -154,13 +168,20 @@ mod tests {
         for (number, &name) in (1..).zip(order) {
             let text = &texts[name];
             let fingerprint = fingerprint(&article(text), &settings);
-            let verdict = judge(text, &fingerprint, &index.neighbours(number, &fingerprint), &settings);
+            let verdict = judge(
+                text,
+                &fingerprint,
+                &House::default(),
+                &index.neighbours(number, &fingerprint),
+                &settings,
+            );
             let cluster_id = match &verdict {
                 Verdict::Original => id(name),
                 Verdict::Duplicate(link) => link.cluster_id,
             };
             let content_sha256 = fingerprint.content_sha256;
-            let neighbour = Neighbour { id: id(name), cluster_id, content_sha256, text: text.clone() };
+            let house = House::default();
+            let neighbour = Neighbour { id: id(name), cluster_id, content_sha256, text: text.clone(), house };
             index.add(number, neighbour, &fingerprint.bands);
             verdicts.insert(name, (verdict, cluster_id));
         }
@@ -211,8 +232,10 @@ mod tests {
                 cluster_id: id(0),
                 content_sha256: fingerprint.content_sha256,
                 text: article.text.clone(),
+                house: House::default(),
             };
-            assert_eq!(judge(&article.text, &fingerprint, &[same], &settings), Verdict::Original);
+            let verdict = judge(&article.text, &fingerprint, &House::default(), &[same], &settings);
+            assert_eq!(verdict, Verdict::Original);
         }
     }
 
@@ -220,8 +243,13 @@ mod tests {
     fn a_forgotten_article_is_nobodys_original() {
         let text = story(1, 100);
         let fingerprint = fingerprint(&article(&text), &Settings::default());
-        let neighbour =
-            Neighbour { id: id(0), cluster_id: id(0), content_sha256: fingerprint.content_sha256, text };
+        let neighbour = Neighbour {
+            id: id(0),
+            cluster_id: id(0),
+            content_sha256: fingerprint.content_sha256,
+            text,
+            house: House::default(),
+        };
         let mut index = Index::default();
         index.add(1, neighbour, &fingerprint.bands);
         assert_eq!(index.neighbours(2, &fingerprint).len(), 1);

@@ -1,24 +1,62 @@
-//! Bodies, read chunk by chunk up to a cap that counts the bytes after inflating: 800 bytes of brotli make a gigabyte.
+//! Bodies, read chunk by chunk up to a cap, which counts again after inflating: 800 bytes of brotli make a gigabyte.
 
-use super::FetchError;
+use super::{FetchError, Oddity, encoding};
+
+/// How far from its end a document may close: caches sign what they have stored.
+const CLOSING_BYTES: usize = 1024;
 
 /// A body as far as the cap lets it be read.
 pub(super) struct CappedBody {
     pub(super) bytes: Vec<u8>,
     /// There was more.
     pub(super) truncated: bool,
+    /// What was wrong with the way in which it came.
+    pub(super) oddities: Vec<Oddity>,
 }
 
-/// Reads the body up to `cap` bytes and no further.
+/// Reads the body up to `cap` bytes and no further. Servers announce more than they send and forget the last chunk: a
+/// document that came to its end is whole all the same.
 pub(super) async fn read(response: &mut reqwest::Response, cap: usize) -> Result<CappedBody, FetchError> {
+    let Sent { bytes, truncated, failure } = receive(response, cap).await;
+    let mut plain = encoding::decode(bytes, response.headers(), cap)?;
+    plain.truncated |= truncated;
+    let mut oddities = Vec::new();
+    let is_cut = failure.is_some() || plain.cut.is_some();
+    if is_cut && !plain.truncated && !is_whole(&plain.bytes) {
+        return Err(failure.unwrap_or_else(|| FetchError::BrokenBody(plain.cut.unwrap_or_default())));
+    }
+    if is_cut {
+        oddities.push(Oddity::EndsEarly);
+    }
+    if plain.mislabelled {
+        oddities.push(Oddity::Mislabelled);
+    }
+    Ok(CappedBody { bytes: plain.bytes, truncated: plain.truncated, oddities })
+}
+
+/// The bytes on the wire, as far as they came.
+struct Sent {
+    bytes: Vec<u8>,
+    truncated: bool,
+    failure: Option<FetchError>,
+}
+
+async fn receive(response: &mut reqwest::Response, cap: usize) -> Sent {
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     // The announcement may lie, in either direction.
     let mut bytes = Vec::with_capacity(announced.min(cap).min(256 << 10));
-    while let Some(chunk) = response.chunk().await.map_err(FetchError::from_reqwest)? {
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return Sent { bytes, truncated: false, failure: None },
+            Err(error) => {
+                return Sent { bytes, truncated: false, failure: Some(FetchError::from_reqwest(error)) };
+            }
+        };
         let room = cap - bytes.len();
         if chunk.len() > room {
             bytes.extend_from_slice(&chunk[..room]);
-            return Ok(CappedBody { bytes, truncated: true });
+            return Sent { bytes, truncated: true, failure: None };
         }
         if bytes.capacity() - bytes.len() < chunk.len() && bytes.capacity() > cap / 2 {
             // Doubling would take more than a body may ever need.
@@ -26,5 +64,64 @@ pub(super) async fn read(response: &mut reqwest::Response, cap: usize) -> Result
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(CappedBody { bytes, truncated: false })
+}
+
+/// Whether a document came to its end: the element that it opened first is closed, or the brace.
+fn is_whole(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    if body.first() == Some(&b'{') {
+        return body.last() == Some(&b'}') && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    }
+    let Some(root) = root_name(body) else { return false };
+    let end_tag = [b"</", root].concat();
+    let tail = &body[body.len().saturating_sub(CLOSING_BYTES)..];
+    let Some(start) = tail.windows(end_tag.len()).rposition(|window| window.eq_ignore_ascii_case(&end_tag))
+    else {
+        return false;
+    };
+    let rest = &tail[start + end_tag.len()..];
+    rest.trim_ascii_start().first() == Some(&b'>')
+}
+
+/// The name of the first element.
+fn root_name(body: &[u8]) -> Option<&[u8]> {
+    let mut rest = body;
+    loop {
+        let start = rest.iter().position(|byte| *byte == b'<')?;
+        rest = &rest[start + 1..];
+        if rest.first()?.is_ascii_alphabetic() {
+            let length =
+                rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))?;
+            return Some(&rest[..length]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_whole;
+
+    #[test]
+    fn a_document_is_whole_when_its_first_element_is_closed() {
+        for whole in [
+            "<?xml version='1.0'?><!-- made by hand --><rss version='2.0'><channel/></rss>",
+            "\n<!DOCTYPE html><html lang=en><p>Words</html>\n<!-- cached -->",
+            "<HTML><p>Words</html >",
+            "<rdf:RDF xmlns:rdf='x'></rdf:RDF>",
+            "{\"items\": []}",
+        ] {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+        }
+        for part in [
+            "",
+            "words",
+            "<rss><channel><item><title>One</title></item>",
+            "<rss><channel></channel></rss",
+            "<feed><entry></entry>",
+            "{\"items\": [{}",
+            "{\"items\": [{}",
+        ] {
+            assert!(!is_whole(part.as_bytes()), "{part}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
+use super::media;
 use crate::model::PageBody;
 
 /// How far into the page a declaration is looked for. The standard says 1024, publishers say later.
@@ -36,14 +37,12 @@ pub fn decode_page(body: &[u8], content_type: Option<&str>) -> String {
     }
 }
 
-/// A page's bytes as a document: plain lines where the server says so, else HTML.
+/// A page's bytes as a document: plain lines, or HTML whatever the server calls it.
 pub fn page_body(body: &[u8], content_type: Option<&str>) -> PageBody {
     let text = decode_page(body, content_type);
-    let essence = content_type.and_then(|kind| kind.split(';').next()).unwrap_or_default();
-    if essence.trim().eq_ignore_ascii_case("text/plain") {
-        PageBody::Text(text)
-    } else {
-        PageBody::Html(text)
+    match media::kind(body, content_type) {
+        media::Kind::Text => PageBody::Text(text),
+        media::Kind::Html | media::Kind::Other => PageBody::Html(text),
     }
 }
 

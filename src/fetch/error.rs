@@ -4,6 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::{Refused, Retry, robots};
+use crate::impostor::Impostor;
+use crate::model::FailureKind;
 use crate::schedule::Freshness;
 
 /// Why there is no response. No message repeats the URL, which may hold a secret.
@@ -63,8 +65,16 @@ pub enum FetchError {
     #[error("unknown content encoding {0:?}")]
     UnknownEncoding(String),
     /// A page that is no text: a film, an archive…
-    #[error("not a text document: {0:?}")]
-    NotText(String),
+    #[error("not a text document: {}", media_type.as_deref().unwrap_or("of no type"))]
+    NotText {
+        /// What the server calls it.
+        media_type: Option<String>,
+        /// Its length in bytes, as far as the server says it.
+        length: Option<u64>,
+    },
+    /// Something else in the page's stead.
+    #[error("{0}")]
+    Impostor(Impostor),
     /// More bytes than allowed, after inflating.
     #[error("body exceeds {limit_bytes} bytes")]
     BodyTooLarge {
@@ -95,9 +105,19 @@ pub enum FetchError {
     },
 }
 
+fn of_impostor(impostor: Impostor) -> FailureKind {
+    match impostor {
+        Impostor::Challenge => FailureKind::Challenge,
+        Impostor::ConsentWall => FailureKind::ConsentWall,
+        Impostor::SoftNotFound => FailureKind::SoftNotFound,
+        Impostor::SoftError => FailureKind::SoftError,
+        Impostor::RepeatedPage => FailureKind::RepeatedPage,
+    }
+}
+
 /// What follows from a failure.
 struct Consequence {
-    label: &'static str,
+    kind: FailureKind,
     retry: Retry,
     network: bool,
 }
@@ -109,9 +129,9 @@ impl FetchError {
         self.consequence().retry
     }
 
-    /// The kind of failure, as a short stable label for metrics and the store.
-    pub fn label(&self) -> &'static str {
-        self.consequence().label
+    /// The kind of failure, for metrics and the store.
+    pub fn kind(&self) -> FailureKind {
+        self.consequence().kind
     }
 
     /// Whether the failure speaks of our own network (DNS or connect) rather than of the server.
@@ -130,51 +150,53 @@ impl FetchError {
     /// The one table of what each failure is called, whether it may pass, and whether the network is to blame.
     fn consequence(&self) -> Consequence {
         let later = Retry::Later(None);
-        let (label, retry, network) = match self {
-            Self::BadUrl(_) => ("bad_url", Retry::Never, false),
-            Self::BadOption(_) => ("bad_option", Retry::Never, false),
-            Self::Client(_) => ("client", Retry::Never, false),
-            Self::Refused(_) => ("refused_address", Retry::Never, false),
-            Self::RobotsDisallowed => ("robots_disallowed", Retry::Never, false),
+        let (kind, retry, network) = match self {
+            Self::BadUrl(_) => (FailureKind::BadUrl, Retry::Never, false),
+            Self::BadOption(_) => (FailureKind::BadOption, Retry::Never, false),
+            Self::Client(_) => (FailureKind::Client, Retry::Never, false),
+            Self::Refused(_) => (FailureKind::RefusedAddress, Retry::Never, false),
+            Self::RobotsDisallowed => (FailureKind::RobotsDisallowed, Retry::Never, false),
             Self::RobotsUnreachable { network, .. } => {
-                ("robots_unreachable", Retry::Later(Some(robots::RETRY)), *network)
+                (FailureKind::RobotsUnreachable, Retry::Later(Some(robots::RETRY)), *network)
             }
-            Self::HostPaused { wait } => ("host_paused", Retry::Later(Some(*wait)), false),
-            Self::Dns(_) => ("dns", later, true),
-            Self::Connect(_) => ("connect", later, true),
-            Self::Certificate(_) => ("certificate", Retry::Never, false),
-            Self::Tls(_) => ("tls", later, false),
-            Self::Timeout(_) => ("timeout", later, false),
-            Self::BrokenAnswer(_) => ("broken_answer", later, false),
-            Self::BrokenBody(_) => ("broken_body", later, false),
-            Self::UnknownEncoding(_) => ("unknown_encoding", Retry::Never, false),
-            Self::NotText(_) => ("not_text", Retry::Never, false),
-            Self::BodyTooLarge { .. } => ("body_too_large", Retry::Never, false),
-            Self::HeadersTooLarge => ("headers_too_large", Retry::Never, false),
-            Self::BadRedirect(_) => ("bad_redirect", Retry::Never, false),
-            Self::TooManyRedirects { .. } => ("too_many_redirects", Retry::Never, false),
+            Self::HostPaused { wait } => (FailureKind::HostPaused, Retry::Later(Some(*wait)), false),
+            Self::Dns(_) => (FailureKind::Dns, later, true),
+            Self::Connect(_) => (FailureKind::Connect, later, true),
+            Self::Certificate(_) => (FailureKind::Certificate, Retry::Never, false),
+            Self::Tls(_) => (FailureKind::Tls, later, false),
+            Self::Timeout(_) => (FailureKind::Timeout, later, false),
+            Self::BrokenAnswer(_) => (FailureKind::BrokenAnswer, later, false),
+            Self::BrokenBody(_) => (FailureKind::BrokenBody, later, false),
+            Self::UnknownEncoding(_) => (FailureKind::UnknownEncoding, Retry::Never, false),
+            Self::NotText { .. } => (FailureKind::NotText, Retry::Never, false),
+            // Whoever made it may think better of it.
+            Self::Impostor(kind) => (of_impostor(*kind), later, false),
+            Self::BodyTooLarge { .. } => (FailureKind::BodyTooLarge, Retry::Never, false),
+            Self::HeadersTooLarge => (FailureKind::HeadersTooLarge, Retry::Never, false),
+            Self::BadRedirect(_) => (FailureKind::BadRedirect, Retry::Never, false),
+            Self::TooManyRedirects { .. } => (FailureKind::TooManyRedirects, Retry::Never, false),
             Self::Status { status, freshness, astray } => {
                 let again = Retry::Later(freshness.retry_after);
-                let (label, retry) = match status {
-                    401 => ("http_401", Retry::Never),
-                    402 => ("http_402", Retry::Never),
-                    403 => ("http_403", Retry::Never),
-                    404 => ("http_404", Retry::Never),
-                    410 if *astray => ("http_410", Retry::Never),
-                    410 => ("http_410", Retry::Gone),
-                    429 => ("http_429", again),
-                    451 => ("http_451", Retry::Never),
-                    408 | 421 | 425 => ("http_4xx", again),
-                    400..=499 => ("http_4xx", Retry::Never),
-                    501 | 505 => ("http_5xx", Retry::Never),
-                    503 => ("http_503", again),
-                    500..=599 => ("http_5xx", again),
-                    _ => ("http_unexpected", Retry::Never),
+                let (kind, retry) = match status {
+                    401 => (FailureKind::Http401, Retry::Never),
+                    402 => (FailureKind::Http402, Retry::Never),
+                    403 => (FailureKind::Http403, Retry::Never),
+                    404 => (FailureKind::Http404, Retry::Never),
+                    410 if *astray => (FailureKind::Http410, Retry::Never),
+                    410 => (FailureKind::Http410, Retry::Gone),
+                    429 => (FailureKind::Http429, again),
+                    451 => (FailureKind::Http451, Retry::Never),
+                    408 | 421 | 425 => (FailureKind::Http4xx, again),
+                    400..=499 => (FailureKind::Http4xx, Retry::Never),
+                    501 | 505 => (FailureKind::Http5xx, Retry::Never),
+                    503 => (FailureKind::Http503, again),
+                    500..=599 => (FailureKind::Http5xx, again),
+                    _ => (FailureKind::HttpUnexpected, Retry::Never),
                 };
-                (label, retry, false)
+                (kind, retry, false)
             }
         };
-        Consequence { label, retry, network }
+        Consequence { kind, retry, network }
     }
 
     /// What a failure of the HTTP library means.
@@ -238,52 +260,62 @@ mod tests {
         let robots_retry = Retry::Later(Some(robots::RETRY));
         let unreachable = |network| FetchError::RobotsUnreachable { reason: text(), network };
         let table = [
-            (FetchError::BadUrl(""), "bad_url", Retry::Never, false),
-            (FetchError::BadOption(text()), "bad_option", Retry::Never, false),
-            (FetchError::Client(text()), "client", Retry::Never, false),
-            (FetchError::Refused(refused), "refused_address", Retry::Never, false),
-            (FetchError::RobotsDisallowed, "robots_disallowed", Retry::Never, false),
-            (unreachable(false), "robots_unreachable", robots_retry, false),
-            (unreachable(true), "robots_unreachable", robots_retry, true),
-            (FetchError::HostPaused { wait: Duration::from_secs(7) }, "host_paused", named, false),
-            (FetchError::Dns(text()), "dns", later, true),
-            (FetchError::Connect(text()), "connect", later, true),
-            (FetchError::Certificate(text()), "certificate", Retry::Never, false),
-            (FetchError::Tls(text()), "tls", later, false),
-            (FetchError::Timeout(text()), "timeout", later, false),
-            (FetchError::BrokenAnswer(text()), "broken_answer", later, false),
-            (FetchError::BrokenBody(text()), "broken_body", later, false),
-            (FetchError::UnknownEncoding(text()), "unknown_encoding", Retry::Never, false),
-            (FetchError::NotText(text()), "not_text", Retry::Never, false),
-            (FetchError::BodyTooLarge { limit_bytes: 1 }, "body_too_large", Retry::Never, false),
-            (FetchError::HeadersTooLarge, "headers_too_large", Retry::Never, false),
-            (FetchError::BadRedirect(text()), "bad_redirect", Retry::Never, false),
-            (FetchError::TooManyRedirects { limit: 5 }, "too_many_redirects", Retry::Never, false),
-            (status(204), "http_unexpected", Retry::Never, false),
-            (status(304), "http_unexpected", Retry::Never, false),
-            (status(400), "http_4xx", Retry::Never, false),
-            (status(401), "http_401", Retry::Never, false),
-            (status(402), "http_402", Retry::Never, false),
-            (status(403), "http_403", Retry::Never, false),
-            (status(404), "http_404", Retry::Never, false),
-            (status(408), "http_4xx", named, false),
-            (status(410), "http_410", Retry::Gone, false),
-            (astray, "http_410", Retry::Never, false),
-            (status(421), "http_4xx", named, false),
-            (status(425), "http_4xx", named, false),
-            (status(429), "http_429", named, false),
-            (status(451), "http_451", Retry::Never, false),
-            (status(500), "http_5xx", named, false),
-            (status(501), "http_5xx", Retry::Never, false),
-            (status(502), "http_5xx", named, false),
-            (status(503), "http_503", named, false),
-            (status(505), "http_5xx", Retry::Never, false),
-            (status(522), "http_5xx", named, false),
+            (FetchError::BadUrl(""), FailureKind::BadUrl, Retry::Never, false),
+            (FetchError::BadOption(text()), FailureKind::BadOption, Retry::Never, false),
+            (FetchError::Client(text()), FailureKind::Client, Retry::Never, false),
+            (FetchError::Refused(refused), FailureKind::RefusedAddress, Retry::Never, false),
+            (FetchError::RobotsDisallowed, FailureKind::RobotsDisallowed, Retry::Never, false),
+            (unreachable(false), FailureKind::RobotsUnreachable, robots_retry, false),
+            (unreachable(true), FailureKind::RobotsUnreachable, robots_retry, true),
+            (FetchError::HostPaused { wait: Duration::from_secs(7) }, FailureKind::HostPaused, named, false),
+            (FetchError::Dns(text()), FailureKind::Dns, later, true),
+            (FetchError::Connect(text()), FailureKind::Connect, later, true),
+            (FetchError::Certificate(text()), FailureKind::Certificate, Retry::Never, false),
+            (FetchError::Tls(text()), FailureKind::Tls, later, false),
+            (FetchError::Timeout(text()), FailureKind::Timeout, later, false),
+            (FetchError::BrokenAnswer(text()), FailureKind::BrokenAnswer, later, false),
+            (FetchError::BrokenBody(text()), FailureKind::BrokenBody, later, false),
+            (FetchError::UnknownEncoding(text()), FailureKind::UnknownEncoding, Retry::Never, false),
+            (
+                FetchError::NotText { media_type: None, length: None },
+                FailureKind::NotText,
+                Retry::Never,
+                false,
+            ),
+            (FetchError::Impostor(Impostor::Challenge), FailureKind::Challenge, later, false),
+            (FetchError::Impostor(Impostor::ConsentWall), FailureKind::ConsentWall, later, false),
+            (FetchError::Impostor(Impostor::SoftNotFound), FailureKind::SoftNotFound, later, false),
+            (FetchError::Impostor(Impostor::SoftError), FailureKind::SoftError, later, false),
+            (FetchError::Impostor(Impostor::RepeatedPage), FailureKind::RepeatedPage, later, false),
+            (FetchError::BodyTooLarge { limit_bytes: 1 }, FailureKind::BodyTooLarge, Retry::Never, false),
+            (FetchError::HeadersTooLarge, FailureKind::HeadersTooLarge, Retry::Never, false),
+            (FetchError::BadRedirect(text()), FailureKind::BadRedirect, Retry::Never, false),
+            (FetchError::TooManyRedirects { limit: 5 }, FailureKind::TooManyRedirects, Retry::Never, false),
+            (status(204), FailureKind::HttpUnexpected, Retry::Never, false),
+            (status(304), FailureKind::HttpUnexpected, Retry::Never, false),
+            (status(400), FailureKind::Http4xx, Retry::Never, false),
+            (status(401), FailureKind::Http401, Retry::Never, false),
+            (status(402), FailureKind::Http402, Retry::Never, false),
+            (status(403), FailureKind::Http403, Retry::Never, false),
+            (status(404), FailureKind::Http404, Retry::Never, false),
+            (status(408), FailureKind::Http4xx, named, false),
+            (status(410), FailureKind::Http410, Retry::Gone, false),
+            (astray, FailureKind::Http410, Retry::Never, false),
+            (status(421), FailureKind::Http4xx, named, false),
+            (status(425), FailureKind::Http4xx, named, false),
+            (status(429), FailureKind::Http429, named, false),
+            (status(451), FailureKind::Http451, Retry::Never, false),
+            (status(500), FailureKind::Http5xx, named, false),
+            (status(501), FailureKind::Http5xx, Retry::Never, false),
+            (status(502), FailureKind::Http5xx, named, false),
+            (status(503), FailureKind::Http503, named, false),
+            (status(505), FailureKind::Http5xx, Retry::Never, false),
+            (status(522), FailureKind::Http5xx, named, false),
         ];
-        for (error, label, retry, network) in table {
+        for (error, kind, retry, network) in table {
             assert_eq!(
-                (error.label(), error.retry(), error.is_network()),
-                (label, retry, network),
+                (error.kind(), error.retry(), error.is_network()),
+                (kind, retry, network),
                 "{error:?}"
             );
         }

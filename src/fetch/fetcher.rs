@@ -4,21 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED, LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, REFRESH, USER_AGENT,
 };
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use url::Url;
 
+use super::chain::{Chain, location, split_credentials};
 use super::client::{ClientKey, Clients, MAX_HEADER_BYTES};
 use super::guard::Guard;
 use super::host::{Hosts, Turn};
 use super::{
-    Auth, Content, FetchError, Hop, Purpose, Request, RequestOptions, Response, Settings, body, freshness,
-    links, robots,
+    Auth, Content, FetchError, Posted, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
+    freshness, links, media, refresh, robots,
 };
 use crate::clock::Clock;
+use crate::impostor::by_headers;
 use crate::model::{HostPause, Validators};
 use crate::telemetry::metrics;
 
@@ -26,10 +29,11 @@ const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, applicatio
                            application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1";
 const ACCEPT_PAGE: &str =
     "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
-const FORM: &str = "application/x-www-form-urlencoded";
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
 /// Our name in `User-Agent` and to robots.txt.
 const PRODUCT: &str = env!("CARGO_PKG_NAME");
+/// How far a server's clock, or ours, may be wrong.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 /// A longer validator or media type is an attack on our store, not an aid.
 const MAX_VALUE_BYTES: usize = 1024;
 
@@ -49,21 +53,21 @@ struct Inner {
 }
 
 /// What all hops of one request share.
-struct Plan<'a> {
-    start: Url,
-    wanted: Wanted,
-    validators: &'a Validators,
-    options: &'a RequestOptions,
+pub(super) struct Plan<'a> {
+    pub(super) start: Url,
+    pub(super) wanted: Wanted,
+    pub(super) validators: &'a Validators,
+    pub(super) options: &'a RequestOptions,
     /// Credentials: the options' or those in the URL.
-    auth: Option<Auth>,
-    obey_robots: bool,
-    /// Sent as a POST where there is one.
-    form: Option<&'a str>,
+    pub(super) auth: Option<Auth>,
+    pub(super) obey_robots: bool,
+    /// Sent as a POST where there is something to be posted.
+    pub(super) posted: Option<Posted<'a>>,
 }
 
 /// What the request is for, those among ourselves included.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     For(Purpose),
     Robots,
 }
@@ -88,7 +92,7 @@ impl Wanted {
         match self {
             Self::For(Purpose::Feed) => ACCEPT_FEED,
             Self::For(Purpose::Page) => ACCEPT_PAGE,
-            Self::For(Purpose::Hub) => "*/*",
+            Self::For(Purpose::Hub | Purpose::Webhook) => "*/*",
             Self::Robots => ACCEPT_ROBOTS,
         }
     }
@@ -97,8 +101,8 @@ impl Wanted {
         match self {
             Self::For(Purpose::Feed) => settings.feed_max_body_bytes,
             Self::For(Purpose::Page) => settings.page_max_body_bytes,
-            // A hub's words are not read.
-            Self::For(Purpose::Hub) => 0,
+            // The words of these are not read.
+            Self::For(Purpose::Hub | Purpose::Webhook) => 0,
             Self::Robots => robots::MAX_BYTES,
         }
     }
@@ -156,7 +160,7 @@ impl Fetcher {
         let obey_by_default = match request.purpose {
             Purpose::Feed => settings.feeds_obey_robots,
             Purpose::Page => settings.pages_obey_robots,
-            Purpose::Hub => false,
+            Purpose::Hub | Purpose::Webhook => false,
         };
         let (start, auth) = split_credentials(request.url, request.options.auth.as_ref());
         let plan = Plan {
@@ -166,28 +170,13 @@ impl Fetcher {
             options: request.options,
             auth,
             obey_robots: request.options.obey_robots.unwrap_or(obey_by_default),
-            form: None,
+            posted: None,
         };
         self.answer(&plan, request.purpose).await
     }
 
-    /// One guarded, polite POST to a hub. Its answer counts, its words do not.
-    pub async fn post_form(&self, url: &Url, fields: &[(&str, &str)]) -> Result<(), FetchError> {
-        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let plan = Plan {
-            start: url.clone(),
-            wanted: Wanted::For(Purpose::Hub),
-            validators: &Validators::default(),
-            options: &RequestOptions::default(),
-            auth: None,
-            obey_robots: false,
-            form: Some(&form),
-        };
-        self.answer(&plan, Purpose::Hub).await.map(drop)
-    }
-
     /// What comes of it all, counted.
-    async fn answer(&self, plan: &Plan<'_>, purpose: Purpose) -> Result<Response, FetchError> {
+    pub(super) async fn answer(&self, plan: &Plan<'_>, purpose: Purpose) -> Result<Response, FetchError> {
         let mut budget = self.budget(plan);
         let answer = self.get(plan, &mut budget).await;
         match &answer {
@@ -198,7 +187,7 @@ impl Fetcher {
                 };
                 metrics::fetch_answered(purpose, body_bytes, budget.spent);
             }
-            Err(error) => metrics::fetch_failed(purpose, error.label()),
+            Err(error) => metrics::fetch_failed(purpose, error.kind()),
         }
         answer
     }
@@ -216,37 +205,39 @@ impl Fetcher {
 
     async fn get(&self, plan: &Plan<'_>, budget: &mut Budget) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
-        let mut url = plan.start.clone();
-        let mut hops: Vec<Hop> = Vec::new();
+        let mut chain = Chain::new(plan.start.clone());
         let mut turn: Option<Turn> = None;
         loop {
-            self.check(plan, &url).await?;
-            self.check_pause(&url)?;
+            let url = &chain.url;
+            self.check(plan, url).await?;
+            self.check_pause(url)?;
             let crawl_delay =
-                if plan.obey_robots { self.ask_robots(plan, &url).await? } else { Duration::ZERO };
+                if plan.obey_robots { self.ask_robots(plan, url).await? } else { Duration::ZERO };
             // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
             // awaited: two requests could wait for each other's hosts.
-            let held = turn.take().filter(|turn| turn.is_at(&url));
+            let held = turn.take().filter(|turn| turn.is_at(url));
             turn = match held {
                 Some(held) => Some(held),
-                None => Some(self.0.hosts.turn(&url, settings.host_min_gap.max(crawl_delay)).await),
+                None => Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay)).await),
             };
             // It may have begun while the turn was awaited.
-            self.check_pause(&url)?;
-            let response = budget.spend(self.send(plan, &url)).await?;
+            self.check_pause(url)?;
+            chain.note_visit();
+            let response = budget.spend(self.send(plan, &chain)).await?;
+            let status = response.status().as_u16();
+            chain.cookies.note(response.headers(), &chain.url);
             // Only these two may be followed with what was posted.
-            let is_answer = plan.form.is_some() && !matches!(response.status().as_u16(), 307 | 308);
-            let Some(next) = redirect_target(&response, &url)?.filter(|_| !is_answer) else {
-                return budget.spend(self.receive(plan, response, url, hops)).await;
-            };
-            if hops.len() >= usize::from(settings.max_redirects) {
-                return Err(FetchError::TooManyRedirects { limit: settings.max_redirects });
+            let is_answer = plan.posted.is_some() && !matches!(status, 307 | 308);
+            if let Some(next) = location(&response, &chain.url)?.filter(|_| !is_answer) {
+                chain.follow(next, status, settings.max_redirects)?;
+                continue;
             }
-            if next == plan.start || hops.iter().any(|hop| hop.to == next) {
-                return Err(FetchError::BadRedirect("it leads back to where it came from".to_owned()));
+            let refresh = response.headers().get(REFRESH).cloned();
+            let answer = budget.spend(self.receive(plan, response, &chain)).await?;
+            match onward(plan, &answer, refresh.as_ref()).filter(|next| !chain.leads_back_to(next)) {
+                Some(next) => chain.follow(next, status, settings.max_redirects)?,
+                None => return Ok(answer),
             }
-            hops.push(Hop { status: response.status().as_u16(), to: next.clone() });
-            url = next;
         }
     }
 
@@ -264,7 +255,10 @@ impl Fetcher {
 
     /// Whether the host has asked to be left alone for a while.
     fn check_pause(&self, url: &Url) -> Result<(), FetchError> {
-        match self.0.hosts.paused_for(url, self.0.clock.now()) {
+        // A longer pause than any was begun by a clock that was ahead.
+        let is_meant =
+            |wait: &Duration| self.0.settings.max_host_pause.is_none_or(|longest| *wait <= longest);
+        match self.0.hosts.paused_for(url, self.0.clock.now()).filter(is_meant) {
             Some(wait) => Err(FetchError::HostPaused { wait }),
             None => Ok(()),
         }
@@ -283,6 +277,16 @@ impl Fetcher {
         }
     }
 
+    /// The least time between two requests to a host. A receiver of ours is there to be asked.
+    fn gap(&self, plan: &Plan<'_>) -> Duration {
+        match plan.wanted {
+            Wanted::For(Purpose::Webhook) => Duration::ZERO,
+            Wanted::For(Purpose::Feed | Purpose::Page | Purpose::Hub) | Wanted::Robots => {
+                self.0.settings.host_min_gap
+            }
+        }
+    }
+
     fn proxy<'a>(&'a self, plan: &'a Plan<'_>) -> Option<&'a Url> {
         plan.options.proxy.as_ref().or(self.0.settings.proxy.as_ref())
     }
@@ -298,7 +302,7 @@ impl Fetcher {
             options: &options,
             auth: plan.auth.clone().filter(|_| at_home),
             obey_robots: false,
-            form: None,
+            posted: None,
         };
         let file = async {
             // Boxed, since this is a request within a request.
@@ -314,15 +318,18 @@ impl Fetcher {
     }
 
     /// One request and the head of its answer.
-    async fn send(&self, plan: &Plan<'_>, url: &Url) -> Result<reqwest::Response, FetchError> {
+    async fn send(&self, plan: &Plan<'_>, chain: &Chain) -> Result<reqwest::Response, FetchError> {
+        let url = &chain.url;
         let proxy = self.proxy(plan);
         let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
         let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
-        let mut request = match plan.form {
-            Some(form) => client.post(url.clone()).header(CONTENT_TYPE, FORM).body(form.to_owned()),
+        let mut request = match plan.posted {
+            Some(Posted { content_type, body }) => {
+                client.post(url.clone()).header(CONTENT_TYPE, content_type).body(body.to_vec())
+            }
             None => client.get(url.clone()),
         }
-        .headers(self.headers(plan, url)?);
+        .headers(self.headers(plan, chain)?);
         if let Some(auth) = plan.auth.as_ref().filter(|_| url.origin() == plan.start.origin()) {
             request = match auth {
                 Auth::Basic { username, password } => {
@@ -340,7 +347,8 @@ impl Fetcher {
         Ok(response)
     }
 
-    fn headers(&self, plan: &Plan<'_>, url: &Url) -> Result<HeaderMap, FetchError> {
+    fn headers(&self, plan: &Plan<'_>, chain: &Chain) -> Result<HeaderMap, FetchError> {
+        let url = &chain.url;
         let mut headers = HeaderMap::new();
         let user_agent = match &plan.options.user_agent {
             Some(text) => header_value("the user agent", text)?,
@@ -348,11 +356,18 @@ impl Fetcher {
         };
         headers.insert(USER_AGENT, user_agent);
         headers.insert(ACCEPT, HeaderValue::from_static(plan.wanted.accept()));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::ACCEPTED));
         let Validators { etag, last_modified } = plan.validators;
-        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, last_modified)] {
+        let last_modified = last_modified
+            .as_ref()
+            .filter(|date| !freshness::is_ahead(date, self.0.clock.now() + CLOCK_TOLERANCE));
+        for (name, value) in [(IF_NONE_MATCH, etag.as_ref()), (IF_MODIFIED_SINCE, last_modified)] {
             if let Some(value) = value {
                 headers.insert(name, header_value("a validator", value)?);
             }
+        }
+        if let Some(cookies) = chain.cookies.header(url) {
+            headers.insert(COOKIE, cookies);
         }
         if url.origin() == plan.start.origin() {
             for (name, value) in &plan.options.headers {
@@ -371,30 +386,32 @@ impl Fetcher {
         &self,
         plan: &Plan<'_>,
         mut response: reqwest::Response,
-        final_url: Url,
-        hops: Vec<Hop>,
+        chain: &Chain,
     ) -> Result<Response, FetchError> {
         let status = response.status().as_u16();
         let conditional = *plan.validators != Validators::default();
         let headers = response.headers();
-        let mut freshness = freshness::read(headers, self.0.clock.now());
-        let validators = validators(headers);
+        let now = self.0.clock.now();
+        let mut freshness = freshness::read(headers, now);
+        let validators = validators(headers, now);
         // A 304 confirms those that were sent.
         freshness.lacks_validators = status != 304 && validators == Validators::default();
         let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
-        let links = links::read(headers, &final_url);
+        let links = links::read(headers, &chain.url);
+        let mut oddities = Vec::new();
+        let is_page = plan.wanted == Wanted::For(Purpose::Page);
+        if let Some(impostor) = by_headers(headers).filter(|_| is_page) {
+            return Err(FetchError::Impostor(impostor));
+        }
+        // Some bot checks are sent with a 202, and must be looked at.
+        let is_body = matches!(status, 200 | 203) || (status == 202 && is_page);
+        let kept_headers = if is_page { headers.clone() } else { HeaderMap::new() };
         let content = match status {
-            200..=299 if plan.form.is_some() => Content::Body(Vec::new()),
-            200 | 203 => {
-                if let Some(encoding) = unknown_encoding(headers) {
-                    return Err(FetchError::UnknownEncoding(encoding));
-                }
-                if let Some(other) = content_type
-                    .as_deref()
-                    .filter(|_| plan.wanted == Wanted::For(Purpose::Page))
-                    .filter(|it| !is_text(it))
-                {
-                    return Err(FetchError::NotText(other.to_owned()));
+            200..=299 if plan.posted.is_some() => Content::Body(Vec::new()),
+            _ if is_body => {
+                let (named, length) = (content_type.as_deref(), response.content_length());
+                if is_page && media::is_surely_other(named.unwrap_or_default()) {
+                    return Err(media::not_text(named, length));
                 }
                 let limit_bytes = plan.wanted.max_body_bytes(&self.0.settings);
                 let cap = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
@@ -403,18 +420,43 @@ impl Fetcher {
                 if body.truncated && plan.wanted != Wanted::Robots {
                     return Err(FetchError::BodyTooLarge { limit_bytes });
                 }
+                if is_page && media::kind(&body.bytes, named) == media::Kind::Other {
+                    return Err(media::not_text(named, length));
+                }
+                oddities = body.oddities;
                 Content::Body(body.bytes)
             }
             304 if conditional => Content::NotModified,
             _ => {
                 if let (429 | 503, Some(asked)) = (status, freshness.retry_after) {
-                    self.pause_host(&final_url, asked);
+                    self.pause_host(&chain.url, asked);
                 }
-                let astray = hops.iter().any(|hop| !hop.is_permanent());
+                let astray = chain.hops.iter().any(|hop| !hop.is_permanent());
                 return Err(FetchError::Status { status, freshness, astray });
             }
         };
-        Ok(Response { final_url, hops, validators, freshness, content_type, links, content })
+        let (final_url, hops) = (chain.url.clone(), chain.hops.clone());
+        Ok(Response {
+            final_url,
+            hops,
+            validators,
+            freshness,
+            content_type,
+            headers: kept_headers,
+            links,
+            oddities,
+            content,
+        })
+    }
+}
+
+/// Where an answer leads by itself, although its status is that of a document.
+fn onward(plan: &Plan<'_>, answer: &Response, refresh: Option<&HeaderValue>) -> Option<Url> {
+    match (&answer.content, plan.wanted) {
+        (Content::Body(body), Wanted::For(Purpose::Feed | Purpose::Page)) if plan.posted.is_none() => {
+            refresh::target(refresh, body, &answer.final_url)
+        }
+        _ => None,
     }
 }
 
@@ -430,50 +472,14 @@ fn header_value(what: &str, text: &str) -> Result<HeaderValue, FetchError> {
         .map_err(|_| FetchError::BadOption(format!("{what} holds a character that no header can")))
 }
 
-/// The URL without credentials, and the credentials: the operator's before those in the URL. So they can be dropped
-/// where they must, and no stored URL holds them.
-fn split_credentials(url: &Url, auth: Option<&Auth>) -> (Url, Option<Auth>) {
-    let mut bare = url.clone();
-    if url.username().is_empty() && url.password().is_none() {
-        return (bare, auth.cloned());
-    }
-    strip_credentials(&mut bare);
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let in_url = || Auth::Basic {
-        username: decoded(url.username()),
-        password: decoded(url.password().unwrap_or_default()).into(),
-    };
-    (bare, Some(auth.cloned().unwrap_or_else(in_url)))
-}
-
-fn strip_credentials(url: &mut Url) {
-    let stripped = url.set_username("").and_then(|()| url.set_password(None));
-    debug_assert!(stripped.is_ok() || !url.has_host(), "every URL with a host can lose its credentials");
-}
-
-/// Where a redirect leads; `None` for any other answer.
-fn redirect_target(response: &reqwest::Response, from: &Url) -> Result<Option<Url>, FetchError> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let location =
-        response.headers().get(LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()));
-    let Some(location) = location else {
-        return Err(FetchError::BadRedirect("the answer names no location".to_owned()));
-    };
-    let mut target = from
-        .join(&location)
-        .map_err(|error| FetchError::BadRedirect(format!("invalid location: {error}")))?;
-    target.set_fragment(None);
-    strip_credentials(&mut target);
-    Ok(Some(target))
-}
-
-/// The validators, byte for byte.
-fn validators(headers: &HeaderMap) -> Validators {
+/// The validators, byte for byte. A `Last-Modified` later than the answer itself is not believed (RFC 9110, 8.8.2.1):
+/// whoever asks with it hears that nothing has changed until then.
+fn validators(headers: &HeaderMap, now: Timestamp) -> Validators {
+    let latest = freshness::date(headers).map_or(now, |date| date.max(now)) + CLOCK_TOLERANCE;
     Validators {
         etag: readable(headers, &ETAG, MAX_VALUE_BYTES),
-        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALUE_BYTES),
+        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALUE_BYTES)
+            .filter(|date| !freshness::is_ahead(date, latest)),
     }
 }
 
@@ -482,18 +488,4 @@ fn readable(headers: &HeaderMap, name: &HeaderName, max_bytes: usize) -> Option<
     let value = headers.get(name)?.as_bytes();
     let text = std::str::from_utf8(value).ok()?;
     (1..=max_bytes).contains(&text.len()).then(|| text.to_owned())
-}
-
-/// An encoding that is still on the body: those that were asked for are taken off with their header.
-fn unknown_encoding(headers: &HeaderMap) -> Option<String> {
-    let encoding = headers.get(CONTENT_ENCODING)?;
-    let encoding = String::from_utf8_lossy(encoding.as_bytes()).trim().to_ascii_lowercase();
-    let encoding: String = encoding.chars().take(80).collect();
-    (!matches!(encoding.as_str(), "" | "identity" | "none" | "utf-8")).then_some(encoding)
-}
-
-/// Whether a page of that type can hold an article.
-fn is_text(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence.is_empty() || essence.starts_with("text/") || essence.contains("html") || essence.contains("xml")
 }

@@ -45,8 +45,17 @@ fn fresh_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     }
     // "0" and other broken dates mean: already stale.
     let expires = http_date(text(headers, &EXPIRES)?)?;
-    let date = text(headers, &DATE).and_then(http_date).unwrap_or(now);
-    Some(until(expires, date))
+    Some(until(expires, date(headers).unwrap_or(now)))
+}
+
+/// When an answer was made, by its own word.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    text(headers, &DATE).and_then(http_date)
+}
+
+/// Whether a date of HTTP lies after `latest`. What is no such date lies nowhere.
+pub(super) fn is_ahead(date: &str, latest: Timestamp) -> bool {
+    http_date(date.trim()).is_some_and(|date| date > latest)
 }
 
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {

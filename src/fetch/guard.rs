@@ -118,7 +118,8 @@ fn special(address: IpAddr) -> Option<&'static str> {
 
 fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
     let bits = address.to_bits();
-    let (_, _, kind) = V4.iter().find(|(block, length, _)| (bits ^ block.to_bits()) >> (32 - length) == 0)?;
+    let (_, _, kind) =
+        V4.iter().chain(CLOUD).find(|(block, length, _)| (bits ^ block.to_bits()) >> (32 - length) == 0)?;
     Some(kind)
 }
 
@@ -160,6 +161,22 @@ const V4: &[(Ipv4Addr, u32, &str)] = &[
     (Ipv4Addr::new(203, 0, 113, 0), 24, "documentation"),
     (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved"),
     (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast"),
+];
+
+/// Public addresses by which clouds answer their own machines and nobody else: who asks from within one reaches its host.
+/// All others known lie in the blocks above and below: 169.254.0.0/16 (Amazon, Google, Azure, Oracle, Tencent and most
+/// others), 100.100.100.200 (Alibaba), 192.0.0.192 (Oracle), `fd00:ec2::/32` (Amazon), `fd20:ce::254` (Google),
+/// `fd00:42::42` (Scaleway), `fd00:a9fe:a9fe::1` (Linode), `fe80::a9fe:a9fe` (`OpenStack`).
+///
+/// - Azure's host: <https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>
+/// - IBM's service endpoints: <https://cloud.ibm.com/docs/vpc?topic=vpc-service-endpoints-for-vpc>
+/// - Google's private APIs: <https://cloud.google.com/vpc/docs/configure-private-google-access>
+const CLOUD: &[(Ipv4Addr, u32, &str)] = &[
+    (Ipv4Addr::new(168, 63, 129, 16), 32, "a cloud's host"),
+    (Ipv4Addr::new(161, 26, 0, 0), 16, "a cloud's services"),
+    (Ipv4Addr::new(166, 8, 0, 0), 14, "a cloud's services"),
+    (Ipv4Addr::new(199, 36, 153, 4), 30, "a cloud's services"),
+    (Ipv4Addr::new(199, 36, 153, 8), 30, "a cloud's services"),
 ];
 
 /// IANA IPv6 Special-Purpose Address Registry (<https://www.iana.org/assignments/iana-ipv6-special-registry>): the

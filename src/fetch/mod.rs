@@ -1,24 +1,33 @@
 //! The only HTTP client.
 //!
 //! One request goes through `Fetcher::fetch`: for each hop the address is checked (`guard`), robots.txt is asked where
-//! it is obeyed (`robots`), the host's turn is awaited (`host`), and the answer is read within its caps (`body`). What
-//! the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
+//! it is obeyed (`robots`), the host's turn is awaited (`host`), and the answer is read within its caps (`body`), whatever
+//! its coding (`encoding`) and type (`media`). Redirects, those that pages carry themselves included (`refresh`), are
+//! followed with the cookies of their chain (`chain`, `cookies`). What the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
 
 mod body;
+mod chain;
 mod charset;
 mod client;
+mod cookies;
+mod encoding;
 mod error;
 mod fetcher;
 mod freshness;
 mod guard;
 mod host;
 mod links;
+mod media;
 mod outage;
+mod post;
+mod refresh;
 mod robots;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
+use http::HeaderMap;
 use secrecy::SecretString;
 use url::Url;
 
@@ -31,6 +40,7 @@ pub use fetcher::Fetcher;
 pub use guard::Refused;
 pub use links::Links;
 pub use outage::Outage;
+pub use post::Posted;
 
 /// What a request is for: it decides the `Accept` header, the body cap and whether robots.txt is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +51,8 @@ pub enum Purpose {
     Page,
     /// Asking a WebSub hub for a subscription.
     Hub,
+    /// Handing records to a receiver of the operator's.
+    Webhook,
 }
 
 /// How the operator wants one feed's requests (and those for its pages) made.
@@ -99,10 +111,28 @@ pub struct Request<'a> {
     pub options: &'a RequestOptions,
 }
 
+/// What was wrong with an answer, and did not keep it from being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// The document is whole, but more was announced.
+    EndsEarly,
+    /// Its content encoding is another than the headers say.
+    Mislabelled,
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EndsEarly => "the answer ends before its announced end",
+            Self::Mislabelled => "the content encoding is not what the headers say",
+        })
+    }
+}
+
 /// One redirect that was followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// 301, 302, 303, 307 or 308.
+    /// 301, 302, 303, 307 or 308; 200 or 203 where the page itself moves on.
     pub status: u16,
     /// Where it led.
     pub to: Url,
@@ -128,8 +158,12 @@ pub struct Response {
     pub freshness: Freshness,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
+    /// All headers, where a page was asked for.
+    pub headers: HeaderMap,
     /// What its `Link` headers say of a hub.
     pub links: Links,
+    /// What was wrong with the way in which it came.
+    pub oddities: Vec<Oddity>,
     /// What came.
     pub content: Content,
 }

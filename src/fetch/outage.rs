@@ -70,9 +70,11 @@ impl Outage {
         true
     }
 
-    /// The end of the pause, if one is in force at `now`.
+    /// The end of the pause, if one is in force at `now`. One that lies further ahead than it is long was begun by a clock
+    /// that was ahead.
     pub fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.pause.map(|pause| pause.until).filter(|until| now < *until)
+        let is_in_force = |pause: &Pause| now < pause.until && pause.until <= after(now, pause.length);
+        self.pause.filter(is_in_force).map(|pause| pause.until)
     }
 
     fn begin(&mut self, length: Duration, now: Timestamp) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::text::{MAX_TEXT_BYTES, clean, cut, fold_space, plain_line};
+use super::text::{MAX_TEXT_BYTES, clean, cut, fold_space, is_markup_throughout, plain_as_html, plain_line};
 use super::tree::Element;
 
 /// Longest headline, name or category kept.
@@ -59,7 +59,22 @@ pub(super) fn line(element: Element<'_>, plain_by_default: bool) -> Option<Strin
     capped_line(line)
 }
 
-/// A summary or content: HTML or text, as given.
+/// A summary or content of an entry, as HTML whatever the feed gave.
+pub(super) fn html(element: Element<'_>, plain_by_default: bool) -> Option<String> {
+    if !has_markup(element) && encoding(element, plain_by_default) == Encoding::Plain {
+        return html_of_plain(&element.text());
+    }
+    body(element, plain_by_default)
+}
+
+/// Plain text as HTML. What is markup throughout is mislabelled, and what reads the same either way stays as it is.
+pub(super) fn html_of_plain(text: &str) -> Option<String> {
+    let text = capped_body(text.into())?;
+    let is_same = !text.contains(['<', '&', '\n', '\r']) || is_markup_throughout(&text);
+    Some(if is_same { text } else { cut(plain_as_html(&text).into(), MAX_TEXT_BYTES).into_owned() })
+}
+
+/// A text as given: HTML or plain.
 pub(super) fn body(element: Element<'_>, plain_by_default: bool) -> Option<String> {
     if has_markup(element) {
         return capped_body(element.inner_html(MAX_TEXT_BYTES).into());

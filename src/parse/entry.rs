@@ -4,13 +4,15 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::content::{body, capped_line, line, value};
-use super::dates::parse_date;
+use super::content::{capped_line, html, line, value};
+use super::dates::{Region, parse_date};
 use super::links::resolve;
+use super::people::names;
 use super::space::Space;
 use super::text::fold_space;
 use super::tree::Element;
-use super::{EntryDraft, Flavour};
+use super::{EntryDraft, Flavour, enclose, file_length};
+use crate::model::Enclosure;
 
 /// Names, categories and media kept of one entry.
 const MAX_LIST: usize = 100;
@@ -43,7 +45,7 @@ struct Fields {
     title: Best<String>,
     summary: Best<String>,
     content: Best<String>,
-    /// What a podcast says about an episode: often more than its description.
+    /// What a podcast says about an episode, or a channel about a film: often more than the description.
     show_notes: Option<String>,
     link: Best<Url>,
     guid: Best<String>,
@@ -53,20 +55,25 @@ struct Fields {
     authors: Vec<String>,
     tags: Vec<String>,
     image: Best<Url>,
-    enclosures: Vec<Url>,
+    enclosures: Vec<Enclosure>,
     language: Option<String>,
 }
 
-/// Reads an entry.
-pub(super) fn read_entry(entry: Element<'_>, flavour: Flavour, base: Option<&Url>) -> EntryDraft {
+/// Reads an entry of a feed that comes from `region`.
+pub(super) fn read_entry(
+    entry: Element<'_>,
+    flavour: Flavour,
+    base: Option<&Url>,
+    region: Region,
+) -> EntryDraft {
     let mut fields = Fields::default();
-    let reader = Reader { flavour, base };
+    let reader = Reader { flavour, base, region };
     if let Some(about) = entry.attribute("about").filter(|about| !about.trim().is_empty()) {
         fields.guid.offer(1, Some(about.trim().to_owned()));
     }
     // CDF keeps its facts in attributes.
     fields.link.offer(3, entry.attribute("href").and_then(|href| resolve(&href, entry, base)));
-    fields.updated.offer(1, entry.attribute("lastmod").and_then(|date| parse_date(&date)));
+    fields.updated.offer(1, entry.attribute("lastmod").and_then(|date| parse_date(&date, region)));
     fields.language = entry.attribute("xml:lang").map(|language| language.trim().to_owned());
     for child in entry.children() {
         reader.child(child, &mut fields, 0);
@@ -76,9 +83,10 @@ pub(super) fn read_entry(entry: Element<'_>, flavour: Flavour, base: Option<&Url
 
 impl Fields {
     fn finish(mut self) -> EntryDraft {
+        let content_length = self.content.0.as_ref().map_or(0, |(_, content)| content.len());
         match (&self.summary.0, self.show_notes) {
-            (Some((0..=2, summary)), Some(notes)) if notes.len() > summary.len() => {
-                self.content.offer(6, Some(notes));
+            (Some((0..=2, summary)), Some(notes)) if notes.len() > summary.len().max(content_length) => {
+                self.content = Best(Some((6, notes)));
             }
             (_, notes) => self.summary.offer(2, notes),
         }
@@ -86,7 +94,6 @@ impl Fields {
             guid: self.guid.take(),
             permalink: self.permalink,
             link: self.link.take(),
-            enclosures: self.enclosures,
             ..EntryDraft::default()
         };
         let evidence = &mut draft.evidence;
@@ -99,6 +106,7 @@ impl Fields {
         evidence.language = self.language.filter(|language| !language.is_empty());
         evidence.tags = self.tags;
         evidence.image = self.image.take();
+        evidence.enclosures = self.enclosures;
         draft
     }
 }
@@ -106,6 +114,7 @@ impl Fields {
 struct Reader<'b> {
     flavour: Flavour,
     base: Option<&'b Url>,
+    region: Region,
 }
 
 impl Reader<'_> {
@@ -114,11 +123,11 @@ impl Reader<'_> {
         let name = child.name().to_ascii_lowercase();
         match child.space() {
             Space::Core => self.core(&name, child, fields),
-            Space::Dc | Space::DcTerms => Self::dublin_core(&name, child, fields),
-            Space::Content if name == "encoded" => fields.content.offer(0, body(child, false)),
+            Space::Dc | Space::DcTerms => self.dublin_core(&name, child, fields),
+            Space::Content if name == "encoded" => fields.content.offer(0, html(child, false)),
             Space::Content if name == "items" => {}
             Space::Xhtml if matches!(name.as_str(), "body" | "div") => {
-                fields.content.offer(2, body(child, false));
+                fields.content.offer(2, html(child, false));
             }
             Space::Media => self.media(&name, child, fields, depth),
             Space::Itunes => self.itunes(&name, child, fields),
@@ -135,20 +144,20 @@ impl Reader<'_> {
             "title" => fields.title.offer(0, line(child, plain)),
             "link" => self.link(child, fields),
             "guid" | "id" => self.guid(name, child, fields),
-            "description" if fields.summary.0.is_some() => fields.content.offer(4, body(child, false)),
-            "description" => fields.summary.offer(0, body(child, false)),
-            "summary" if fields.summary.0.is_some() => fields.content.offer(4, body(child, plain)),
-            "summary" | "abstract" => fields.summary.offer(0, body(child, plain)),
-            "content" if child.attribute("src").is_none() => fields.content.offer(1, body(child, plain)),
-            "encoded" | "fullitem" => fields.content.offer(1, body(child, false)),
-            "body" => fields.content.offer(2, body(child, false)),
-            "pubdate" | "published" => fields.published.offer(0, date(child)),
-            "issued" => fields.published.offer(1, date(child)),
-            "date" => fields.published.offer(2, date(child)),
-            "created" => fields.published.offer(4, date(child)),
-            "updated" | "modified" => fields.updated.offer(0, date(child)),
-            "lastbuilddate" | "lastmod" => fields.updated.offer(1, date(child)),
-            "author" => push(&mut fields.authors, author(child)),
+            "description" if fields.summary.0.is_some() => fields.content.offer(4, html(child, false)),
+            "description" => fields.summary.offer(0, html(child, false)),
+            "summary" if fields.summary.0.is_some() => fields.content.offer(4, html(child, plain)),
+            "summary" | "abstract" => fields.summary.offer(0, html(child, plain)),
+            "content" if child.attribute("src").is_none() => fields.content.offer(1, html(child, plain)),
+            "encoded" | "fullitem" => fields.content.offer(1, html(child, false)),
+            "body" => fields.content.offer(2, html(child, false)),
+            "pubdate" | "published" => fields.published.offer(0, self.date(child)),
+            "issued" => fields.published.offer(1, self.date(child)),
+            "date" => fields.published.offer(2, self.date(child)),
+            "created" => fields.published.offer(4, self.date(child)),
+            "updated" | "modified" => fields.updated.offer(0, self.date(child)),
+            "lastbuilddate" | "lastmod" => fields.updated.offer(1, self.date(child)),
+            "author" => push_all(&mut fields.authors, authors(child)),
             "category" => Self::category(child, fields),
             "keywords" => push_keywords(child, fields),
             "enclosure" => self.enclosure(child, "url", fields),
@@ -162,17 +171,17 @@ impl Reader<'_> {
         }
     }
 
-    fn dublin_core(name: &str, child: Element<'_>, fields: &mut Fields) {
+    fn dublin_core(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
         match name {
             "title" => fields.title.offer(1, line(child, false)),
-            "description" | "abstract" => fields.summary.offer(1, body(child, false)),
+            "description" | "abstract" => fields.summary.offer(1, html(child, false)),
             "identifier" => fields.guid.offer(3, value(child)),
-            "date" => fields.published.offer(2, date(child)),
-            "issued" => fields.published.offer(1, date(child)),
-            "available" => fields.published.offer(3, date(child)),
-            "created" => fields.published.offer(4, date(child)),
-            "modified" => fields.updated.offer(0, date(child)),
-            "creator" | "author" => push(&mut fields.authors, author(child)),
+            "date" => fields.published.offer(2, self.date(child)),
+            "issued" => fields.published.offer(1, self.date(child)),
+            "available" => fields.published.offer(3, self.date(child)),
+            "created" => fields.published.offer(4, self.date(child)),
+            "modified" => fields.updated.offer(0, self.date(child)),
+            "creator" | "author" => push_all(&mut fields.authors, authors(child)),
             "subject" => push(&mut fields.tags, line(child, false)),
             "language" => fields.language = fields.language.take().or_else(|| value(child)),
             _ => {}
@@ -182,7 +191,11 @@ impl Reader<'_> {
     fn media(&self, name: &str, child: Element<'_>, fields: &mut Fields, depth: u8) {
         match name {
             "title" => fields.title.offer(2 + depth, line(child, false)),
-            "description" => fields.summary.offer(4 + depth, body(child, false)),
+            "description" => {
+                let description = html(child, false);
+                note_longest(&mut fields.show_notes, description.as_ref());
+                fields.summary.offer(4 + depth, description);
+            }
             "keywords" => push_keywords(child, fields),
             "category" => push(&mut fields.tags, line(child, false)),
             "thumbnail" => {
@@ -213,15 +226,15 @@ impl Reader<'_> {
         if is("medium", "image") || is("type", "image/") {
             fields.image.offer(2, Some(url.clone()));
         }
-        push(&mut fields.enclosures, Some(url));
+        enclose(&mut fields.enclosures, file(url, child, "filesize"));
     }
 
     fn itunes(&self, name: &str, child: Element<'_>, fields: &mut Fields) {
         match name {
             "title" => fields.title.offer(3, line(child, false)),
-            "summary" => fields.show_notes = fields.show_notes.take().or_else(|| body(child, false)),
-            "subtitle" => fields.summary.offer(3, body(child, false)),
-            "author" => push_unless_any(&mut fields.authors, author(child)),
+            "summary" => note_longest(&mut fields.show_notes, html(child, false).as_ref()),
+            "subtitle" => fields.summary.offer(3, html(child, false)),
+            "author" if fields.authors.is_empty() => push_all(&mut fields.authors, authors(child)),
             "keywords" => push_keywords(child, fields),
             "image" => {
                 let url = child.attribute("href").unwrap_or_else(|| child.text());
@@ -258,7 +271,12 @@ impl Reader<'_> {
         if child.attribute("type").is_some_and(|value| value.starts_with("image/")) {
             fields.image.offer(3, Some(url.clone()));
         }
-        push(&mut fields.enclosures, Some(url));
+        enclose(&mut fields.enclosures, file(url, child, "length"));
+    }
+
+    /// The date that an element holds.
+    fn date(&self, element: Element<'_>) -> Option<Timestamp> {
+        parse_date(&element.text(), self.region)
     }
 
     fn category(child: Element<'_>, fields: &mut Fields) {
@@ -289,9 +307,16 @@ pub(super) fn page_rank(media_type: &str) -> u8 {
     }
 }
 
-/// The date that an element holds.
-pub(super) fn date(element: Element<'_>) -> Option<Timestamp> {
-    parse_date(&element.text())
+fn note_longest(notes: &mut Option<String>, candidate: Option<&String>) {
+    if candidate.is_some_and(|text| notes.as_ref().is_none_or(|longest| text.len() > longest.len())) {
+        *notes = candidate.cloned();
+    }
+}
+
+/// A file that `element` attaches.
+fn file(url: Url, element: Element<'_>, length: &str) -> Enclosure {
+    let media_type = element.attribute("type").and_then(|kind| capped_line(fold_space(&kind)));
+    Enclosure { url, media_type, length: element.attribute(length).and_then(|text| file_length(&text)) }
 }
 
 fn push<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
@@ -303,9 +328,9 @@ fn push<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
     }
 }
 
-fn push_unless_any<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
-    if list.is_empty() {
-        push(list, item);
+fn push_all<T: PartialEq>(list: &mut Vec<T>, items: Vec<T>) {
+    for item in items {
+        push(list, Some(item));
     }
 }
 
@@ -315,26 +340,11 @@ fn push_keywords(element: Element<'_>, fields: &mut Fields) {
     }
 }
 
-/// An author's name: from Atom's parts, or out of `name@host (Name)` and its like.
-pub(super) fn author(element: Element<'_>) -> Option<String> {
-    let part = |wanted: &str| element.children().find(|child| child.name().eq_ignore_ascii_case(wanted));
-    if element.children().next().is_some() {
-        return part("name").and_then(|name| line(name, true)).or_else(|| part("email").and_then(value));
+/// The names of authors: from Atom's parts, or out of a line.
+pub(super) fn authors(element: Element<'_>) -> Vec<String> {
+    if element.children().next().is_none() {
+        return line(element, false).map(|text| names(&text)).unwrap_or_default();
     }
-    capped_line(person_name(&line(element, false)?))
-}
-
-fn person_name(text: &str) -> String {
-    let inside = |open, close| {
-        let (before, after) = text.split_once(open)?;
-        let (inside, _) = after.split_once(close)?;
-        Some((before.trim(), inside.trim()))
-    };
-    match (inside('(', ')'), inside('<', '>')) {
-        (Some((before, name)), _) if before.contains('@') && !name.is_empty() => name.to_owned(),
-        (_, Some((name, address))) if address.contains('@') && !name.is_empty() => {
-            name.trim_matches('"').to_owned()
-        }
-        _ => text.to_owned(),
-    }
+    let name = element.children().find(|child| child.name().eq_ignore_ascii_case("name"));
+    name.and_then(|name| line(name, true)).map(|text| names(&text)).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use jiff::civil::Weekday;
 use url::Url;
 
 use super::content::{body, line, value};
-use super::entry::{author, link_rank, relation};
+use super::entry::{authors, link_rank, relation};
 use super::links::{resolve, site};
 use super::space::Space;
 use super::tree::Element;
@@ -67,7 +67,7 @@ impl<'b> FeedReader<'b> {
             (Space::Core, "ttl") => info.hints.ttl_minutes = value(child).and_then(|text| text.parse().ok()),
             (Space::Core, "skiphours") => info.hints.skip_hours = skip_hours(child),
             (Space::Core, "skipdays") => info.hints.skip_days = skip_days(child),
-            (Space::Core, "author") | (Space::Dc, "creator") => self.authors.extend(author(child)),
+            (Space::Core, "author") | (Space::Dc, "creator") => self.authors.extend(authors(child)),
             (Space::Sy, "updateperiod") => {
                 let period = value(child).unwrap_or_default().to_ascii_lowercase();
                 let seconds = match period.as_str() {

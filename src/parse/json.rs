@@ -5,16 +5,22 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use url::Url;
 
-use super::content::{capped_body, capped_line};
-use super::dates::parse_date;
+use super::content::{capped_body, capped_line, html_of_plain};
+use super::dates::{Region, parse_date};
 use super::links::{join, site};
-use super::text::{fold_space, plain_line};
+use super::people::names;
+use super::text::{fold_space, literal_line};
 use super::tree::MAX_ENTRIES;
-use super::{EntryDraft, FeedInfo, ParseError};
+use super::{EntryDraft, FeedInfo, ParseError, enclose, file_length, newest};
+use crate::model::Enclosure;
+
+/// Authors, tags, hubs and files kept of one list.
+const MAX_LIST: usize = 100;
 
 /// A feed, its entries and authors, and what was lost.
 pub(super) struct JsonFeed {
@@ -26,9 +32,16 @@ pub(super) struct JsonFeed {
 
 /// Reads a document that begins with a brace.
 pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, ParseError> {
+    let mut warnings = Vec::new();
     // Raw line ends and tabs inside strings are no JSON; as spaces they do no harm.
     let source = source.replace(|c: char| c.is_ascii_control(), " ");
-    let mut warnings = Vec::new();
+    let source = match sound_escapes(&source) {
+        Some(sound) => {
+            warnings.push("escapes that stand for no character are replaced".to_owned());
+            sound
+        }
+        None => source,
+    };
     let document = match serde_json::Deserializer::from_str(&source).into_iter::<Document>().next() {
         Some(Ok(document)) => document,
         fault => {
@@ -45,8 +58,9 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, Par
     let Some(items) = document.items else {
         return Err(ParseError { message: "no feed: a JSON object without a list of \"items\"".to_owned() });
     };
-    if items.more {
-        warnings.push(format!("more than {MAX_ENTRIES} items: the rest is not read"));
+    let entries = items.list.len() + items.passed_over;
+    if entries > MAX_ENTRIES {
+        warnings.push(newest::warning(entries));
     }
     let info = FeedInfo {
         title: document.title.line(),
@@ -60,8 +74,8 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, Par
     };
     let site_url = info.link.as_deref().and_then(|link| Url::parse(link).ok());
     let base_url = base_url.or(site_url.as_ref());
-    let entries = items.list.into_iter().map(|item| entry(item, base_url)).collect();
-    let authors = names(&document.authors, &document.author);
+    let entries = items.newest().into_iter().map(|item| entry(item, base_url)).collect();
+    let authors = authors(&document.authors, &document.author);
     Ok(JsonFeed { info, entries, authors, warnings })
 }
 
@@ -69,11 +83,11 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, Par
 fn rescue(source: &str) -> Option<Document> {
     let (head, items) = source.split_once("\"items\"")?;
     let mut rest = items.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[')?;
-    let mut found = List::default();
-    while found.list.len() < MAX_ENTRIES {
+    let mut found = Items::default();
+    loop {
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Item>();
         let Some(Ok(item)) = stream.next() else { break };
-        found.list.push(item);
+        found.push(item);
         rest = rest[stream.byte_offset()..].trim_start().trim_start_matches(',');
     }
     let head = format!("{}}}", head.trim_end().trim_end_matches(','));
@@ -82,39 +96,83 @@ fn rescue(source: &str) -> Option<Document> {
     document.items.is_some().then_some(document)
 }
 
+/// The document with U+FFFD for half a surrogate pair, and a backslash for itself before what it does not escape; `None`
+/// where all is well. One such escape would cost all items from there on.
+fn sound_escapes(source: &str) -> Option<String> {
+    let mut sound = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(start) = source[at..].find('\\').map(|found| at + found) {
+        let (length, is_sound) = match source[start + 1..].chars().next() {
+            Some('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => (2, true),
+            Some('u') => match (unit(&source[start..]), unit(source.get(start + 6..).unwrap_or_default())) {
+                (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (12, true),
+                (Some(0xD800..=0xDFFF), _) => (6, false),
+                (Some(_), _) => (6, true),
+                (None, _) => (1, false),
+            },
+            Some(_) => (1, false),
+            None => break,
+        };
+        if !is_sound {
+            sound.push_str(&source[copied..start]);
+            sound.push_str(if length == 1 { "\\\\" } else { "\u{fffd}" });
+            copied = start + length;
+        }
+        at = start + length;
+    }
+    (copied > 0).then(|| sound + &source[copied..])
+}
+
+/// The code unit of the `\uXXXX` that `text` begins with.
+fn unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
+}
+
 fn entry(item: Item, base_url: Option<&Url>) -> EntryDraft {
     let guid = item.id.body();
     let html = item.content_html.body();
-    let plain = item.content_text.body();
+    let plain = item.content_text.html();
     let mut draft = EntryDraft {
         permalink: guid.as_deref().and_then(|guid| join(guid, None)),
         guid,
         link: item.url.url(base_url).or_else(|| item.external_url.url(base_url)),
-        enclosures: item.attachments.list.iter().filter_map(|file| file.url.url(base_url)).collect(),
         ..EntryDraft::default()
     };
     let evidence = &mut draft.evidence;
     evidence.title = item.title.line();
-    evidence.summary = item.summary.body().or_else(|| plain.clone().filter(|_| html.is_some()));
+    evidence.summary = item.summary.html().or_else(|| plain.clone().filter(|_| html.is_some()));
     evidence.content = html.or(plain);
-    evidence.authors = names(&item.authors, &item.author);
-    evidence.published_at = item.date_published.0.as_deref().and_then(parse_date);
-    evidence.updated_at = item.date_modified.0.as_deref().and_then(parse_date);
+    evidence.authors = authors(&item.authors, &item.author);
+    evidence.published_at = item.date_published.date();
+    evidence.updated_at = item.date_modified.date();
     evidence.language = item.language.body();
     evidence.tags = item.tags.list.into_iter().filter_map(|tag| capped_line(fold_space(&tag.0?))).collect();
     evidence.image = item.image.url(base_url).or_else(|| item.banner_image.url(base_url));
+    for file in item.attachments.list {
+        if let Some(url) = file.url.url(base_url) {
+            let length = file.size_in_bytes.0.as_deref().and_then(file_length);
+            enclose(&mut evidence.enclosures, Enclosure { url, media_type: file.mime_type.line(), length });
+        }
+    }
     draft
 }
 
 /// The authors of 1.1, which has a list, and of 1.0, which has one.
-fn names(authors: &List<Reference>, author: &Reference) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in authors.list.iter().chain([author]).filter_map(|author| author.name.line()) {
-        if !names.contains(&name) {
-            names.push(name);
+fn authors(authors: &List<Reference>, author: &Reference) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for name in authors
+        .list
+        .iter()
+        .chain([author])
+        .filter_map(|author| author.name.line())
+        .flat_map(|name| names(&name))
+    {
+        if !found.contains(&name) {
+            found.push(name);
         }
     }
-    names
+    found
 }
 
 #[derive(Default, Deserialize)]
@@ -128,7 +186,7 @@ struct Document {
     author: Reference,
     authors: List<Reference>,
     hubs: List<Reference>,
-    items: Option<List<Item>>,
+    items: Option<Items>,
 }
 
 #[derive(Default, Deserialize)]
@@ -161,8 +219,18 @@ impl Text {
         capped_body(self.0.as_deref()?.into())
     }
 
+    /// Of what is plain text by the specification.
+    fn html(&self) -> Option<String> {
+        html_of_plain(self.0.as_deref()?)
+    }
+
     fn line(&self) -> Option<String> {
-        capped_line(plain_line(&self.body()?))
+        capped_line(literal_line(&self.body()?))
+    }
+
+    /// The format wants RFC 3339, which names its offset: no region makes a difference.
+    fn date(&self) -> Option<Timestamp> {
+        parse_date(self.0.as_deref()?, Region::default())
     }
 
     fn url(&self, base_url: Option<&Url>) -> Option<Url> {
@@ -175,17 +243,56 @@ impl Text {
 struct Reference {
     name: Text,
     url: Text,
+    mime_type: Text,
+    size_in_bytes: Text,
 }
 
-/// A list, or one thing that should have been in one. What comes after the first [`MAX_ENTRIES`] is passed over.
+/// A list, or one thing that should have been in one. What comes after the first [`MAX_LIST`] is passed over.
 struct List<T> {
     list: Vec<T>,
-    more: bool,
 }
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        Self { list: Vec::new(), more: false }
+        Self { list: Vec::new() }
+    }
+}
+
+/// The items of a feed, of which no more than twice those that are read are held at any time.
+#[derive(Default)]
+struct Items {
+    list: Vec<Item>,
+    passed_over: usize,
+}
+
+impl Items {
+    fn push(&mut self, item: Item) {
+        self.list.push(item);
+        if self.list.len() == 2 * MAX_ENTRIES {
+            self.thin_out();
+        }
+    }
+
+    fn thin_out(&mut self) {
+        let dates: Vec<Option<Timestamp>> = self.list.iter().map(Item::date).collect();
+        let mut kept = newest::newest(&dates).into_iter().peekable();
+        let mut at = 0;
+        self.list.retain(|_| {
+            at += 1;
+            kept.next_if_eq(&(at - 1)).is_some()
+        });
+        self.passed_over += dates.len() - self.list.len();
+    }
+
+    fn newest(mut self) -> Vec<Item> {
+        self.thin_out();
+        self.list
+    }
+}
+
+impl Item {
+    fn date(&self) -> Option<Timestamp> {
+        self.date_published.date().or_else(|| self.date_modified.date())
     }
 }
 
@@ -254,7 +361,7 @@ impl<'de> Visitor<'de> for Lenient<Reference> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Reference, E> {
-        Ok(Reference { name: Text(Some(name.to_owned())), url: Text(None) })
+        Ok(Reference { name: Text(Some(name.to_owned())), ..Reference::default() })
     }
 
     fn visit_unit<E>(self) -> Result<Reference, E> {
@@ -267,6 +374,8 @@ impl<'de> Visitor<'de> for Lenient<Reference> {
             match key.as_str() {
                 "name" => reference.name = map.next_value()?,
                 "url" => reference.url = map.next_value()?,
+                "mime_type" => reference.mime_type = map.next_value()?,
+                "size_in_bytes" => reference.size_in_bytes = map.next_value()?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -289,29 +398,58 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Lenient<List<T>> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<List<T>, A::Error> {
         let mut list = List::default();
-        while list.list.len() < MAX_ENTRIES {
+        while list.list.len() < MAX_LIST {
             match items.next_element()? {
                 Some(item) => list.list.push(item),
                 None => return Ok(list),
             }
         }
-        while items.next_element::<IgnoredAny>()?.is_some() {
-            list.more = true;
-        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(list)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<List<T>, A::Error> {
         let item = T::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-        Ok(List { list: vec![item], more: false })
+        Ok(List { list: vec![item] })
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<List<T>, E> {
         let item = T::deserialize(serde::de::value::StrDeserializer::new(text))?;
-        Ok(List { list: vec![item], more: false })
+        Ok(List { list: vec![item] })
     }
 
     fn visit_unit<E>(self) -> Result<List<T>, E> {
         Ok(List::default())
+    }
+}
+
+impl<'de> Deserialize<'de> for Items {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Lenient::<Items>(PhantomData))
+    }
+}
+
+impl<'de> Visitor<'de> for Lenient<Items> {
+    type Value = Items;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of items")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items, A::Error> {
+        let mut items = Items::default();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Items, A::Error> {
+        let item = Item::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        Ok(Items { list: vec![item], passed_over: 0 })
+    }
+
+    fn visit_unit<E>(self) -> Result<Items, E> {
+        Ok(Items::default())
     }
 }

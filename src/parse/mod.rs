@@ -11,20 +11,25 @@ mod feed;
 mod identity;
 mod json;
 mod links;
+mod mojibake;
+mod newest;
+mod people;
 mod space;
 mod survey;
 mod text;
 mod tree;
 mod upstream;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::model::{EntryEvidence, PublisherHints, Sha256Hash};
+use crate::model::{Enclosure, EntryEvidence, EntryKey, PublisherHints, Sha256Hash};
 
+use dates::Region;
 pub use discover::{FeedLink, feed_links};
 use entry::read_entry;
 use feed::FeedReader;
+use identity::Identity;
 use json::JsonFeed;
 use space::Space;
 use text::cut;
@@ -43,7 +48,8 @@ pub struct ParsedFeed {
 }
 
 /// What a feed says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FeedInfo {
     /// Title, as text.
     pub title: Option<String>,
@@ -69,14 +75,20 @@ pub struct FeedInfo {
 pub struct ParsedEntry {
     /// What identifies it within its feed, from poll to poll.
     pub key: Sha256Hash,
+    /// What else it may have been known by, the best first.
+    #[serde(skip)]
+    pub other_keys: Vec<EntryKey>,
     /// Its guid as given.
     pub guid: Option<String>,
     /// Where its article is: http or https only, resolved.
     pub link: Option<Url>,
+    /// Whether the link is no page of its own: other entries have it too, or it is the site's.
+    pub shares_link: bool,
+    /// Whether what looks like tracking in the link tells its page from those of other entries.
+    #[serde(skip)]
+    pub has_exact_link: bool,
     /// The rest.
     pub evidence: EntryEvidence,
-    /// Attached media.
-    pub enclosures: Vec<Url>,
 }
 
 /// The bytes are no feed.
@@ -123,17 +135,27 @@ struct EntryDraft {
     permalink: Option<Url>,
     link: Option<Url>,
     evidence: EntryEvidence,
-    enclosures: Vec<Url>,
 }
 
 fn json(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     let JsonFeed { info, entries, authors, warnings } = json::read(source, base_url)?;
-    Ok(finish(info, entries, &authors, warnings))
+    Ok(finish(info, entries, &authors, warnings, base_url))
 }
 
 fn xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    if let Some((shorter, warning)) = newest::cut(source) {
+        let mut parsed = whole_xml(&shorter, base_url)?;
+        parsed.warnings.insert(0, warning);
+        return Ok(parsed);
+    }
+    whole_xml(source, base_url)
+}
+
+fn whole_xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     match upstream::read(source, base_url) {
-        Some(UpstreamFeed { info, entries, authors }) => Ok(finish(info, entries, &authors, Vec::new())),
+        Some(UpstreamFeed { info, entries, authors }) => {
+            Ok(finish(info, entries, &authors, Vec::new(), base_url))
+        }
         None => mend(source, base_url),
     }
 }
@@ -156,9 +178,10 @@ fn mend(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> 
     let (feed, authors) = reader.finish();
     // Links may be relative to the site where nobody says what they are relative to.
     let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
-    let base_url = base_url.or(site.as_ref());
-    let drafts = items.into_iter().map(|item| read_entry(item, flavour, base_url)).collect();
-    Ok(finish(feed, drafts, &authors, warnings))
+    let entry_base = base_url.or(site.as_ref());
+    let region = Region::of(feed.language.as_deref(), [site.as_ref(), entry_base].into_iter().flatten());
+    let drafts = items.into_iter().map(|item| read_entry(item, flavour, entry_base, region)).collect();
+    Ok(finish(feed, drafts, &authors, warnings, base_url))
 }
 
 fn is_root(element: Element<'_>) -> bool {
@@ -199,26 +222,55 @@ fn finish(
     drafts: Vec<EntryDraft>,
     authors: &[String],
     warnings: Vec<String>,
+    base_url: Option<&Url>,
 ) -> ParsedFeed {
     feed.language = feed.language.map(|tag| tag.trim().to_ascii_lowercase()).filter(|tag| !tag.is_empty());
-    let keys = identity::keys(&drafts);
-    let finish = |(draft, key): (EntryDraft, Sha256Hash)| {
+    let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
+    let sites: Vec<&Url> = site.as_ref().into_iter().chain(base_url).collect();
+    let identities = identity::identities(&drafts, &sites);
+    let finish = |(draft, identity): (EntryDraft, Identity)| {
+        let Identity { keys, link, shares_link, has_exact_link } = identity;
         let mut evidence = draft.evidence;
         if evidence.authors.is_empty() {
             evidence.authors = authors.to_vec();
         }
+        // "Ada Quay, Harbour Gazette": the site beside its author is none.
+        if evidence.authors.iter().any(|author| Some(author) != feed.title.as_ref()) {
+            evidence.authors.retain(|author| Some(author) != feed.title.as_ref());
+        }
         let language = evidence.language.or_else(|| feed.language.clone());
         evidence.language = language.and_then(|tag| language_tag(&tag));
         ParsedEntry {
-            key,
-            link: draft.link.or(draft.permalink),
+            key: keys[0].sha256,
+            other_keys: keys[1..].to_vec(),
+            link,
+            shares_link,
+            has_exact_link,
             guid: draft.guid,
             evidence,
-            enclosures: draft.enclosures,
         }
     };
-    let entries = drafts.into_iter().zip(keys).map(finish).collect();
+    let entries = drafts.into_iter().zip(identities).map(finish).collect();
     ParsedFeed { feed, entries, warnings }
+}
+
+/// Notes a file once, with all that is said of it in any place.
+fn enclose(enclosures: &mut Vec<Enclosure>, enclosure: Enclosure) {
+    const MOST: usize = 100;
+    match enclosures.iter().position(|known| known.url == enclosure.url) {
+        Some(at) => {
+            let known = &mut enclosures[at];
+            known.media_type = known.media_type.take().or(enclosure.media_type);
+            known.length = known.length.or(enclosure.length);
+        }
+        None if enclosures.len() < MOST => enclosures.push(enclosure),
+        None => {}
+    }
+}
+
+/// The length of a file: nobody's film has none, though feeds must say something.
+fn file_length(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|length| *length > 0)
 }
 
 /// A language tag in one spelling.

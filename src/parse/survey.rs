@@ -7,6 +7,7 @@ use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
 use super::Flavour;
+use super::dates::depends_on_region;
 use super::space::Space;
 use super::tree::MAX_ENTRIES;
 
@@ -54,6 +55,9 @@ pub(super) fn survey(source: &str) -> Option<(Flavour, Tally)> {
             Event::Text(text) if text.bytes().all(|byte| byte.is_ascii_whitespace()) => {}
             Event::GeneralRef(reference) if !is_plain_reference(&reference) => return None,
             Event::CData(text) if text.is_empty() => {}
+            Event::Text(text) if survey.field & (PUBLISHED | UPDATED) != 0 && depends_on_region(&text) => {
+                return None;
+            }
             Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => survey.filled |= survey.field,
             Event::Comment(_) | Event::PI(_) => {}
             Event::Decl(_) | Event::DocType(_) => return None,

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use encoding_rs::WINDOWS_1252;
 use html5ever::data::NAMED_ENTITIES;
+
+use super::mojibake;
 
 /// The longest name between `&` and `;` that is looked up.
 const MAX_ENTITY_NAME_BYTES: usize = 32;
@@ -80,7 +83,8 @@ fn push_entity(reference: &str, entities: &Entities<'_>, text: &mut String) -> b
     true
 }
 
-fn from_windows_1252(byte: u8) -> char {
+/// The character that a byte is in windows-1252.
+pub(super) fn from_windows_1252(byte: u8) -> char {
     WINDOWS_1252.decode_without_bom_handling(&[byte]).0.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
@@ -94,7 +98,7 @@ pub(super) fn clean(text: Cow<'_, str>) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
         return text.into_owned();
     }
-    let text = encoded_twice(&text).map_or(text, Cow::Owned);
+    let text = mojibake::repaired(&text).map_or(text, Cow::Owned);
     if text.chars().all(is_text) {
         return text.into_owned();
     }
@@ -103,22 +107,6 @@ pub(super) fn clean(text: Cow<'_, str>) -> String {
         _ => c,
     };
     text.chars().map(mend).filter(|c| is_text(*c)).collect()
-}
-
-/// The text that was encoded twice: all of it fits windows-1252, and read as bytes it is UTF-8 beyond ASCII.
-fn encoded_twice(text: &str) -> Option<String> {
-    let is_lead = |c: char| matches!(c, '\u{C2}'..='\u{F4}');
-    if !text.contains(is_lead) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    for c in text.chars() {
-        match u8::try_from(c) {
-            Ok(byte) => bytes.push(byte),
-            Err(_) => bytes.push((0x80..=0x9F).find(|byte| from_windows_1252(*byte) == c)?),
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// A text cut to at most `max_bytes`, between characters.
@@ -153,36 +141,122 @@ const INLINE_ELEMENTS: &[&str] = &[
     "var", "wbr",
 ];
 
-/// The text of a headline that may hold HTML, on one line.
+/// Those of them that have no end tag.
+const VOID_ELEMENTS: &[&str] = &["br", "img", "wbr"];
+
+/// The text of a headline that may hold HTML, on one line. A tag that has no partner is text: "The <b> tag".
 pub(super) fn plain_line(html: &str) -> String {
     if !html.contains(['<', '&']) {
         return fold_space(html);
     }
+    // By element: end tags ahead, and start tags that were taken out.
+    let mut ahead: HashMap<String, usize> = HashMap::new();
+    for tag in tags(html).filter(|tag| tag.is_end) {
+        *ahead.entry(tag.name).or_default() += 1;
+    }
+    let mut open: HashMap<String, usize> = HashMap::new();
     let mut text = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(start) = rest.find('<') {
-        text.push_str(&rest[..start]);
-        rest = &rest[start..];
-        if let Some(length) = inline_tag(rest) {
-            rest = &rest[length..];
-        } else {
-            text.push('<');
-            rest = &rest[1..];
+    let mut from = 0;
+    for Tag { name, is_end, range } in tags(html) {
+        let (spend, gain) = if is_end { (&mut open, None) } else { (&mut ahead, Some(&mut open)) };
+        let has_partner = match spend.get_mut(&name) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                true
+            }
+            _ => VOID_ELEMENTS.contains(&name.as_str()) || name == COMMENT,
+        };
+        if has_partner {
+            if let Some(open) = gain {
+                *open.entry(name).or_default() += 1;
+            }
+            text.push_str(&html[from..range.start]);
+            from = range.end;
+        } else if is_end && let Some(count) = ahead.get_mut(&name) {
+            // Behind it, it is no partner.
+            *count = count.saturating_sub(1);
         }
     }
-    text.push_str(rest);
+    text.push_str(&html[from..]);
     fold_space(&unescape_html(&text))
 }
 
-/// Length of the tag or comment at the start of `html`.
-fn inline_tag(html: &str) -> Option<usize> {
+/// Text that its format says is plain, on one line. Some publishers escape it all the same.
+pub(super) fn literal_line(text: &str) -> String {
+    fold_space(&unescape_html(text))
+}
+
+/// What [`Tag::name`] is for a comment.
+const COMMENT: &str = "!--";
+
+/// A tag or comment in a headline.
+struct Tag {
+    /// In lower case.
+    name: String,
+    is_end: bool,
+    range: Range<usize>,
+}
+
+/// The tags in a headline that are known there.
+fn tags(html: &str) -> impl Iterator<Item = Tag> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let start = from + html[from..].find('<')?;
+            let rest = &html[start..];
+            if let Some((name, length)) = inline_tag(rest) {
+                from = start + length;
+                return Some(Tag { name, is_end: rest.starts_with("</"), range: start..from });
+            }
+            from = start + 1;
+        }
+    })
+}
+
+/// Name and length of the tag or comment at the start of `html`.
+fn inline_tag(html: &str) -> Option<(String, usize)> {
     let html = &html[..html.floor_char_boundary(MAX_INLINE_TAG_BYTES)];
     if html.starts_with("<!--") {
-        return html.find("-->").map(|end| end + 3);
+        return html.find("-->").map(|end| (COMMENT.to_owned(), end + 3));
     }
     let name = html[1..].strip_prefix('/').unwrap_or(&html[1..]);
     let name_length = name.bytes().take(12).take_while(u8::is_ascii_alphanumeric).count();
-    let known = INLINE_ELEMENTS.iter().any(|element| element.eq_ignore_ascii_case(&name[..name_length]));
+    let name = name[..name_length].to_ascii_lowercase();
     let end = html.find('>')?;
-    known.then_some(end + 1)
+    INLINE_ELEMENTS.contains(&name.as_str()).then_some((name, end + 1))
+}
+
+/// Plain text as HTML: every character stands for itself, blank lines part paragraphs, and lines stay lines.
+pub(super) fn plain_as_html(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut html = String::with_capacity(text.len() + text.len() / 8);
+    let mut in_paragraph = false;
+    for line in text.lines() {
+        if line.trim().is_empty() {
+            if std::mem::take(&mut in_paragraph) {
+                html.push_str("</p>\n");
+            }
+            continue;
+        }
+        html.push_str(if in_paragraph { "<br>\n" } else { "<p>" });
+        in_paragraph = true;
+        for c in line.trim_end().chars() {
+            match c {
+                '<' => html.push_str("&lt;"),
+                '&' => html.push_str("&amp;"),
+                c => html.push(c),
+            }
+        }
+    }
+    if in_paragraph {
+        html.push_str("</p>");
+    }
+    html
+}
+
+/// Whether a text that is said to be plain is markup from its first character to its last.
+pub(super) fn is_markup_throughout(text: &str) -> bool {
+    let text = text.trim();
+    let Some(first) = text.strip_prefix('<') else { return false };
+    first.starts_with(|c: char| c.is_ascii_alphabetic()) && text.ends_with('>') && text.contains("</")
 }

@@ -7,13 +7,14 @@ use chrono::DateTime;
 use feed_rs::model::{Entry, Feed, Link, Text};
 use url::Url;
 
-use super::content::{capped_body, capped_line};
-use super::dates::parse_date;
+use super::content::{capped_body, capped_line, html_of_plain};
+use super::dates::{Region, parse_date};
 use super::entry::page_rank;
 use super::links::{join, site};
 use super::survey::{Tally, survey};
 use super::text::{fold_space, plain_line};
-use super::{EntryDraft, FeedInfo, Flavour, identity};
+use super::{EntryDraft, FeedInfo, Flavour, enclose, identity, people};
+use crate::model::Enclosure;
 
 /// A feed, its entries and authors.
 pub(super) struct UpstreamFeed {
@@ -36,10 +37,10 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Option<UpstreamFeed>
     agrees.then_some(UpstreamFeed { info, entries, authors })
 }
 
-/// feed-rs with our rule for dates, and without its made-up ids.
+/// feed-rs with our rule for dates, and without its made-up ids. The survey has seen that no date depends on the region.
 fn parser() -> feed_rs::parser::Parser {
     let date = |text: &str| {
-        let date = parse_date(text)?;
+        let date = parse_date(text, Region::default())?;
         DateTime::from_timestamp(date.as_second(), u32::try_from(date.subsec_nanosecond()).ok()?)
     };
     feed_rs::parser::Builder::new().timestamp_parser(date).id_generator(|_, _, _| String::new()).build()
@@ -77,22 +78,43 @@ fn feed_info(feed: &Feed, flavour: Flavour, base_url: Option<&Url>) -> FeedInfo 
 
 fn draft(entry: Entry, flavour: Flavour, base_url: Option<&Url>) -> EntryDraft {
     let relation = |wanted| entry.links.iter().filter(move |link| link.rel.as_deref() == Some(wanted));
-    let attached = relation("enclosure").filter_map(|link| join(&link.href, base_url));
-    let media = entry.media.iter().flat_map(|media| &media.content).filter_map(|content| content.url.clone());
+    let media_type = |text: &str| capped_line(fold_space(text));
+    let attached = relation("enclosure").filter_map(|link| {
+        Some(Enclosure {
+            url: join(&link.href, base_url)?,
+            media_type: link.media_type.as_deref().and_then(media_type),
+            length: link.length.filter(|length| *length > 0),
+        })
+    });
+    let media = entry.media.iter().flat_map(|media| &media.content).filter_map(|content| {
+        Some(Enclosure {
+            url: content.url.clone()?,
+            media_type: content.content_type.as_ref().and_then(|it| media_type(&it.to_string())),
+            length: content.size.filter(|length| *length > 0),
+        })
+    });
     let mut draft = EntryDraft {
         guid: capped_line(entry.id.trim().to_owned()),
         link: page(&entry.links).and_then(|link| join(&link.href, base_url)),
-        enclosures: attached.chain(media).collect(),
         ..EntryDraft::default()
     };
+    for enclosure in attached.chain(media) {
+        enclose(&mut draft.evidence.enclosures, enclosure);
+    }
     let timestamp = |date: DateTime<chrono::Utc>| {
         let nanoseconds = i32::try_from(date.timestamp_subsec_nanos()).ok()?;
         jiff::Timestamp::new(date.timestamp(), nanoseconds).ok()
     };
     let evidence = &mut draft.evidence;
     evidence.title = entry.title.as_ref().and_then(|title| line(title, flavour));
-    evidence.summary = entry.summary.and_then(|text| body(&text.content));
-    evidence.content = entry.content.and_then(|content| body(content.body.as_deref()?));
+    let html = |text: &str, subtype: &str| match flavour {
+        Flavour::Atom if subtype == "plain" => html_of_plain(text),
+        Flavour::Atom | Flavour::Rss => body(text),
+    };
+    evidence.summary = entry.summary.and_then(|text| html(&text.content, text.content_type.subty().as_str()));
+    evidence.content = entry
+        .content
+        .and_then(|content| html(content.body.as_deref()?, content.content_type.subty().as_str()));
     evidence.authors = names(&entry.authors);
     evidence.published_at = entry.published.and_then(timestamp);
     // For RSS feed-rs copies the one date that there is.
@@ -114,8 +136,13 @@ fn page(links: &[Link]) -> Option<&Link> {
 }
 
 fn names(persons: &[feed_rs::model::Person]) -> Vec<String> {
-    let names = persons.iter().filter_map(|person| person.name.as_ref().or(person.email.as_ref()));
-    names.filter_map(|name| capped_line(fold_space(name))).collect()
+    let mut found = Vec::new();
+    for name in persons.iter().filter_map(|person| person.name.as_deref()).flat_map(people::names) {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    found
 }
 
 fn line(text: &Text, flavour: Flavour) -> Option<String> {

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use super::line::{Stage, Worked};
-use super::pages::{PutOff, Source, retry_wait, source, stand_in};
-use super::refine::refine;
-use super::workers::WorkError;
-use super::{FeedOptions, Plan, Shared, Tally};
-use crate::model::{Article, ArticleId, Entry, EntryId, Known, Lease, QualityFlag, Verdict};
-use crate::store::{EntryOutcome, FinishedEntry, StoreError, Stored};
+use super::pages::{Origin, Source};
+use super::task::{Ending, Task};
+use super::{Shared, Tally};
+use crate::fetch::FetchError;
+use crate::impostor::{Impostor, speaks_of};
+use crate::model::{Article, Entry, EntryId, FailureKind, Known, Lease, QualityFlag, Verdict};
+use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, Stored};
 use crate::telemetry::metrics::{self, Finished};
 
 /// The second half of the mill.
@@ -52,9 +53,12 @@ impl Stage for Articles {
             page.url = entry.url.as_ref().map(tracing::field::display),
             feed.url = %entry.feed_url,
         );
-        match process(&self.0, &entry).instrument(span).await {
-            Ok(outcome) => Worked::Done(finished(entry, outcome)),
-            Err(PutOff { due, until }) => Worked::PutOff { claim: Self::claim_of(&entry), due, until },
+        match process(&self.0, &entry).instrument(span.clone()).await {
+            Ending::Settled(outcome) => {
+                span.in_scope(|| log(&outcome));
+                Worked::Done(finished(entry, outcome))
+            }
+            Ending::PutOff { due, until } => Worked::PutOff { claim: Self::claim_of(&entry), due, until },
         }
     }
 
@@ -68,14 +72,17 @@ impl Stage for Articles {
             self.0.tally.count_entry(finished, stored);
         }
         if articles > 0 {
-            self.0.articles_stored.notify_one();
+            self.0.articles_stored.notify_waiters();
         }
         Ok(())
     }
 
     fn refused(finished: FinishedEntry, reason: &StoreError) -> FinishedEntry {
-        let outcome =
-            EntryOutcome::Failed { label: "store_refused", reason: reason.to_string(), quarantined: false };
+        let outcome = EntryOutcome::Failed {
+            kind: FailureKind::StoreRefused,
+            reason: reason.to_string(),
+            quarantined: false,
+        };
         FinishedEntry { outcome, ..finished }
     }
 
@@ -94,9 +101,9 @@ impl Tally {
                     "the article came too late: another worker has the entry"
                 );
             }
-            (Stored::Noted, EntryOutcome::Failed { label, .. }) => {
+            (Stored::Noted, EntryOutcome::Failed { kind, .. }) => {
                 Self::add(&self.failed, 1);
-                return metrics::entry_dropped(label);
+                return metrics::entry_dropped(*kind);
             }
             (Stored::Noted, EntryOutcome::Postponed { .. }) => {
                 Self::add(&self.postponed, 1);
@@ -125,75 +132,93 @@ fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
     if let EntryOutcome::Extracted(extracted) = &outcome
         && entry.known == Known::No
     {
-        entry.article_id = ArticleId::of_url(&extracted.url);
+        entry.article_id = extracted.id;
     }
     FinishedEntry { entry, outcome }
 }
 
 /// One entry, from the request to what is to be recorded of it.
-async fn process(shared: &Shared, entry: &Entry) -> Result<EntryOutcome, PutOff> {
+async fn process(shared: &Shared, entry: &Entry) -> Ending {
     match entry.known {
-        Known::ThroughAnother => return Ok(EntryOutcome::AlreadyStored),
-        Known::Removed => return Ok(EntryOutcome::AlreadyRemoved),
-        Known::No | Known::ThroughThis => {}
+        Known::ThroughAnother if !entry.is_stand_in => return EntryOutcome::AlreadyStored.into(),
+        Known::Removed => return EntryOutcome::AlreadyRemoved.into(),
+        // What stands in for a page is worth another look at it.
+        Known::No | Known::ThroughThis | Known::ThroughAnother => {}
     }
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
-    let outcome = match source(shared, &plan, &options, entry).await? {
-        Ok(source) => made_of(shared, &plan, &options, entry, source).await,
-        Err(outcome) => outcome,
+    let task = Task { shared, plan: &plan, options: &options, entry };
+    match article(&task).await {
+        Ok(extracted) => EntryOutcome::Extracted(Box::new(extracted)).into(),
+        Err(ending) => ending,
+    }
+}
+
+/// The entry's article. A page that the extractor cannot read gives way to the feed's content, if it has any.
+async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
+    let source = task.source().await?;
+    let is_page = matches!(source.origin, Origin::Server(_));
+    let mut refined = task.refine(source).await;
+    let own_text = match &refined {
+        Ok(extracted) if is_page => task.instead_of_repeated(extracted).await?,
+        Err(error) if is_page => task.stand_in(error).await,
+        _ => None,
     };
-    match &outcome {
+    if let Some(own_text) = own_text {
+        refined = task.refine(own_text).await;
+    }
+    let extracted = refined.map_err(|error| task.broken_off(&error))?;
+    if is_less_than_before(task.entry, &extracted.article) {
+        tracing::info!(flags = ?extracted.article.quality_flags, "the page shows less than before");
+        return Err(EntryOutcome::Unchanged(extracted.watch).into());
+    }
+    Ok(extracted)
+}
+
+fn log(outcome: &EntryOutcome) {
+    match outcome {
         EntryOutcome::Extracted(extracted) => tracing::info!(
             words = extracted.article.word_count,
             flags = ?extracted.article.quality_flags,
             "extracted"
         ),
-        EntryOutcome::Failed { label, reason, .. } => tracing::warn!(label, reason, "no article"),
-        EntryOutcome::Postponed { until, label, reason } => {
-            tracing::warn!(label, reason, %until, "the page will be tried again");
+        EntryOutcome::Failed { kind, reason, .. } => {
+            tracing::warn!(label = kind.as_str(), reason, "no article");
+        }
+        EntryOutcome::Postponed { until, kind, reason } => {
+            tracing::warn!(label = kind.as_str(), reason, %until, "the page will be tried again");
         }
         EntryOutcome::Withdrawn => tracing::info!("the publisher took the page back"),
         EntryOutcome::Unchanged(_) => tracing::debug!("the page has not changed"),
         EntryOutcome::AlreadyStored | EntryOutcome::AlreadyRemoved => {}
     }
-    Ok(outcome)
 }
 
-/// The article made of `source`. A page that the extractor cannot read gives way to the feed's content, if it has any.
-async fn made_of(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    source: Source,
-) -> EntryOutcome {
-    let is_page = !source.from_feed;
-    let mut refined = refine(shared, plan, options, entry, source).await;
-    if let Err(error) = &refined
-        && is_page
-        && let Some(content) = stand_in(options, entry, shared.clock.now())
-    {
-        tracing::warn!(label = error.label(), reason = %error, "the feed's content stands in for the page");
-        refined = refine(shared, plan, options, entry, content).await;
-    }
-    let error = match refined {
-        Ok(extracted) if is_less_than_before(entry, &extracted.article) => {
-            tracing::info!(flags = ?extracted.article.quality_flags, "the page shows less than before");
-            return EntryOutcome::Unchanged(extracted.watch);
+/// So many entries of a host with one text are no coincidence.
+const REPEATED_TEXTS: u32 = 6;
+
+impl Task<'_> {
+    /// What is recorded instead of a text that stands under many entries of its host and says nothing of this one: a wall that
+    /// no sign tells. The entries that got it before are looked at again.
+    async fn instead_of_repeated(&self, extracted: &ExtractedArticle) -> Result<Option<Source>, Ending> {
+        let article = &extracted.article;
+        let is_the_feeds = article.quality_flags.contains(&QualityFlag::FeedContentUsed);
+        if is_the_feeds || article.text.is_empty() || speaks_of(&article.text, &self.entry.evidence) {
+            return Ok(None);
         }
-        Ok(extracted) => return EntryOutcome::Extracted(Box::new(extracted)),
-        Err(error) => error,
-    };
-    let (label, reason) = (error.label(), format!("the extractor {error}"));
-    match error {
-        // The machine may have been busy: once more before the page is held to be at fault.
-        WorkError::OutOfTime(_) if entry.failures == 0 => {
-            EntryOutcome::Postponed { until: shared.clock.now() + retry_wait(0, None), label, reason }
+        let content_sha256 = extracted.fingerprint.content_sha256;
+        let host = extracted.url.host_str().unwrap_or_default();
+        match self.shared.store.text_is_repeated(content_sha256, host, REPEATED_TEXTS - 1).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "whether the host shows one text for many entries is not known");
+                return Ok(None);
+            }
         }
-        WorkError::OutOfTime(_) | WorkError::Panicked(_) => {
-            EntryOutcome::Failed { label, reason, quarantined: true }
-        }
+        let is_stored = self.entry.content_sha256 == Some(content_sha256);
+        let error = FetchError::Impostor(Impostor::RepeatedPage);
+        self.without_page(&error, self.may_replace() || is_stored).await.map(Some)
     }
 }
 

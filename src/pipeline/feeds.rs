@@ -11,15 +11,18 @@ use url::Url;
 
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
+use super::task::LONGEST_RETRY;
 use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
-use crate::model::{ArticleId, DueFeed, FeedId, Lease, Sha256Hash, Validators, after, url_without_link};
+use crate::model::{
+    ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url,
+};
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
 };
-use crate::store::{NewEntry, PollRecord, PollResult, StoreError};
+use crate::store::{LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
 use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
@@ -65,6 +68,13 @@ impl Stage for Feeds {
             return Ok(Vec::new());
         }
         let lease = self.shared.plan.borrow().settings.lease;
+        let shortened = self.shared.store.waits_shorten(&longest_waits(&self.shared.plan())).await?;
+        if shortened > 0 {
+            tracing::warn!(
+                shortened,
+                "the clock was ahead: what waited for longer than anything does is due now"
+            );
+        }
         let mut due = self.shared.store.feeds_claim_due(lease, limit).await?;
         if let Err(error) = look_for_hubs(&self.shared, &mut due).await {
             tracing::warn!(error = %error, "which feeds were looked at for hubs is not known: the next poll looks");
@@ -143,12 +153,31 @@ impl Stage for Feeds {
     }
 
     fn refused(poll: PollRecord, reason: &StoreError) -> PollRecord {
-        let result = PollResult::Failed { label: "store_refused", reason: reason.to_string(), gone: false };
+        let result =
+            PollResult::Failed { kind: FailureKind::StoreRefused, reason: reason.to_string(), gone: false };
         PollRecord { moved_to: None, result, ..poll }
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.shared.not_while_paused(self.shared.store.feeds_next_due().await?))
+    }
+}
+
+/// The longest that anything waits by the plan.
+fn longest_waits(plan: &Plan) -> LongestWaits {
+    /// For turns at hosts and pauses of our own.
+    const MARGIN: Duration = Duration::from_hours(1);
+    let longest = |wait: fn(&Bounds) -> Duration| {
+        let options = plan.feeds.values().chain([&plan.fallback]);
+        options.map(|options| wait(&options.bounds)).max().unwrap_or_default() + MARGIN
+    };
+    let poll = longest(|bounds| bounds.max_interval.max(bounds.fixed_interval.unwrap_or_default()));
+    let retry_after = longest(|bounds| bounds.max_retry_after).max(poll);
+    LongestWaits {
+        poll,
+        retry_after,
+        attempt: LONGEST_RETRY.max(retry_after) + MARGIN,
+        lease: plan.settings.lease + MARGIN,
     }
 }
 
@@ -160,10 +189,12 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         return put_off(due, Until::HostTurn);
     }
     let options = plan.options(&feed.configured_url);
+    let none = Validators::default();
+    let is_doubted = feed.history.doubts_not_modified(shared.clock.now());
     let request = Request {
         purpose: Purpose::Feed,
         url: &feed.url,
-        validators: &feed.validators,
+        validators: if is_doubted { &none } else { &feed.validators },
         options: &options.request.for_target(&feed.configured_url, &feed.url),
     };
     let fetched = plan.fetcher.fetch(&request).await;
@@ -175,7 +206,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         Err(FetchError::HostPaused { wait }) => return Worked::Done(paused(shared, &feed, wait)),
         Err(error) => Answer {
             result: PollResult::Failed {
-                label: error.label(),
+                kind: error.kind(),
                 reason: error.to_string(),
                 gone: error.retry() == Retry::Gone,
             },
@@ -195,7 +226,15 @@ fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     tracing::debug!(next = %at, "the host has asked for a pause");
     let next = NextPoll { at, decided_by: Decision::RetryAfter, history: feed.history.clone() };
     let result = PollResult::HostPaused;
-    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to: None, result }
+    PollRecord {
+        feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
+        lease: feed.lease,
+        polled_at: now,
+        next,
+        moved_to: None,
+        result,
+    }
 }
 
 /// What a poll brought, for the store and for the schedule.
@@ -223,7 +262,7 @@ fn concluded(
     let moved_to = match answer.outcome {
         // Otherwise a failure says nothing of where the feed lives.
         PollOutcome::Failed => lost_move(feed, &next.history, &mut result),
-        PollOutcome::Unchanged | PollOutcome::Parsed { .. } => {
+        PollOutcome::NotModified | PollOutcome::SameBody | PollOutcome::Parsed { .. } => {
             let days = plan.settings.move_confirmation_days;
             confirm_move(&mut next.history, answer.moved_to.as_ref(), days, now)
         }
@@ -232,9 +271,9 @@ fn concluded(
         tracing::info!(to = %url, "polled elsewhere from now on");
     }
     match &result {
-        PollResult::Failed { label, reason, .. } => {
+        PollResult::Failed { kind, reason, .. } => {
             let failures = next.history.consecutive_failures;
-            tracing::warn!(label, reason, failures, next = %next.at, "the poll failed");
+            tracing::warn!(label = kind.as_str(), reason, failures, next = %next.at, "the poll failed");
         }
         PollResult::Unchanged { .. } | PollResult::HostPaused | PollResult::Delivered { .. } => {
             tracing::debug!(next = %next.at, "unchanged");
@@ -243,7 +282,15 @@ fn concluded(
             tracing::info!(entries = entries.len(), repaired = warnings.len(), next = %next.at, "polled");
         }
     }
-    PollRecord { feed_id: feed.id, lease: feed.lease, polled_at: now, next, moved_to, result }
+    PollRecord {
+        feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
+        lease: feed.lease,
+        polled_at: now,
+        next,
+        moved_to,
+        result,
+    }
 }
 
 /// The bounds on polling the feed, wider while a hub delivers it.
@@ -256,8 +303,8 @@ fn bounds(plan: &Plan, options: &FeedOptions, feed: &DueFeed, now: Timestamp) ->
 /// Back to the configured URL, for a feed that followed a permanent redirect and is gone or lost where that led. A host
 /// that asks for patience is not lost.
 fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Option<Url> {
-    let PollResult::Failed { label, gone, .. } = result else { return None };
-    let is_lost = *gone || (is_lost(history) && !matches!(*label, "http_429" | "http_503"));
+    let PollResult::Failed { kind, gone, .. } = result else { return None };
+    let is_lost = *gone || (is_lost(history) && !matches!(kind, FailureKind::Http429 | FailureKind::Http503));
     if feed.url == feed.configured_url || !is_lost {
         return None;
     }
@@ -268,25 +315,26 @@ fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Opti
 /// Reads the answer to a poll.
 async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
     let moved_to = response.moved_to().cloned();
-    let Response { final_url, validators, freshness, content_type, links, content, .. } = response;
+    let Response { final_url, validators, freshness, content_type, links, oddities, content, .. } = response;
     let (result, outcome) = match content {
         // A 304 may bring new validators; one without any keeps the old.
         Content::NotModified => {
             let validators = Some(validators).filter(|validators| *validators != Validators::default());
-            (PollResult::Unchanged { validators }, PollOutcome::Unchanged)
+            (PollResult::Unchanged { validators }, PollOutcome::NotModified)
         }
         Content::Body(body) => {
             let body_sha256 = Sha256Hash::of(&body);
             if feed.body_sha256 == Some(body_sha256) {
-                (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::Unchanged)
+                (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::SameBody)
             } else {
                 match parsed(shared, feed, body, content_type, final_url.clone()).await {
                     Ok(mut parsed) => {
                         name_hub(&mut parsed.feed, links, final_url);
+                        parsed.warnings.extend(oddities.iter().map(ToString::to_string));
                         fresh(shared, feed, parsed, validators, body_sha256).await
                     }
-                    Err((label, reason)) => {
-                        (PollResult::Failed { label, reason, gone: false }, PollOutcome::Failed)
+                    Err((kind, reason)) => {
+                        (PollResult::Failed { kind, reason, gone: false }, PollOutcome::Failed)
                     }
                 }
             }
@@ -344,13 +392,18 @@ async fn delivered(
             tracing::info!(entries = parsed.entries.len(), new = new_entries, "delivered");
             (with_articles(feed, parsed.entries), parsed.warnings)
         }
-        Err((label, reason)) => {
-            tracing::warn!(label, reason, "the delivery cannot be read; the next poll will tell");
+        Err((kind, reason)) => {
+            tracing::warn!(
+                label = kind.as_str(),
+                reason,
+                "the delivery cannot be read; the next poll will tell"
+            );
             (Vec::new(), Vec::new())
         }
     };
     PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: now,
         next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
@@ -359,14 +412,14 @@ async fn delivered(
     }
 }
 
-/// The feed in `body`, read on a worker; else a label and a reason.
+/// The feed in `body`, read on a worker; else a kind of failure and its reason.
 async fn parsed(
     shared: &Shared,
     feed: &DueFeed,
     body: Vec<u8>,
     content_type: Option<String>,
     base: Url,
-) -> Result<ParsedFeed, (&'static str, String)> {
+) -> Result<ParsedFeed, (FailureKind, String)> {
     let parsed = guarded(
         feed.suspect,
         &shared.alone,
@@ -377,8 +430,8 @@ async fn parsed(
     .await;
     match parsed {
         Ok(Ok(parsed)) => Ok(parsed),
-        Ok(Err(error)) => Err(("not_a_feed", error.to_string())),
-        Err(error) => Err((error.label(), format!("the parser {error}"))),
+        Ok(Err(error)) => Err((FailureKind::NotAFeed, error.to_string())),
+        Err(error) => Err((error.kind(), format!("the parser {error}"))),
     }
 }
 
@@ -409,8 +462,7 @@ async fn fresh(
 /// Mends the entries' dates, and says how many entries are new.
 async fn read_entries(shared: &Shared, feed: &DueFeed, parsed: &mut ParsedFeed) -> u32 {
     drop_future_dates(parsed, shared.clock.now());
-    let keys: Vec<Sha256Hash> = parsed.entries.iter().map(|entry| entry.key).collect();
-    match shared.store.entries_count_new(feed.id, &keys).await {
+    match shared.store.entries_count_new(feed.id, &parsed.entries).await {
         Ok(count) => count,
         Err(error) => {
             tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
@@ -443,8 +495,9 @@ fn is_fetchable(url: &Url) -> bool {
 fn new_entry(feed_url: &Url, mut parsed: ParsedEntry) -> NewEntry {
     parsed.link.take_if(|link| !is_fetchable(link));
     let article_id = match &parsed.link {
+        Some(link) if parsed.has_exact_link => ArticleId::of_exact_url(link),
         Some(link) => ArticleId::of_url(link),
-        None => ArticleId::of_url(&url_without_link(feed_url, parsed.key)),
+        None => ArticleId::of_url(&entry_url(feed_url, parsed.key)),
     };
     NewEntry { parsed, article_id }
 }

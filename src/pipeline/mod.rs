@@ -14,6 +14,10 @@ pub mod feeds;
 pub mod line;
 /// The page that an article is made from.
 mod pages;
+/// What a feed says of an article itself, where that is recorded.
+mod own_text;
+/// For whom a feed speaks.
+mod voice;
 /// What is old enough goes.
 pub mod retention;
 /// The article that is made from it.
@@ -22,6 +26,8 @@ mod refine;
 pub mod reextract;
 /// What may have killed the process before is parsed alone.
 pub mod suspects;
+/// The work on one entry.
+mod task;
 /// Feeds that hubs deliver.
 pub mod websub;
 /// CPU work off the async threads, bounded, with a budget.
@@ -43,6 +49,7 @@ use crate::model::{ContentSource, RawPages};
 use crate::publish::warc::Archive;
 use crate::store::Store;
 use crate::telemetry::metrics;
+use crate::trust::SpeaksFor;
 use crate::{dedup, schedule};
 
 /// How long a worker waits for its turn at a host before it gives the item back.
@@ -78,6 +85,8 @@ pub struct FeedOptions {
     pub request: fetch::RequestOptions,
     /// What its articles are made of.
     pub content: ContentSource,
+    /// Whose pages the operator lets it speak for, beside those of its own party.
+    pub speaks_for: SpeaksFor,
     /// What is kept of its articles.
     pub keeping: Keeping,
     /// The operator's labels.
@@ -91,6 +100,7 @@ impl FeedOptions {
             bounds,
             request: fetch::RequestOptions::default(),
             content: ContentSource::default(),
+            speaks_for: SpeaksFor::default(),
             keeping: Keeping::default(),
             tags: Vec::new(),
         }

@@ -1,285 +1,265 @@
 //! Where an article's text comes from: its page, or what its feed carries.
+//!
+//! What grows with the size of a body (decoding, hashing, the looks at what came) is work for the CPU workers.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::line::Until;
-use super::{FeedOptions, Plan, Shared};
+use super::task::{Ending, Task};
 use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
+use crate::impostor::{self, Impostor};
 use crate::model::{
-    ArticleId, ContentSource, Entry, Known, Page, PageBody, Recheck, Sha256Hash, Validators, after,
+    ArticleId, ContentSource, Enclosure, FailureKind, Known, Page, PageBody, Recheck, Sha256Hash, Validators,
+    after,
 };
 use crate::publish::warc::ArchivedPage;
-use crate::store::{EntryOutcome, Watch};
-
-/// First wait after a failed attempt at a page; doubled with each further one.
-const FIRST_RETRY: Duration = Duration::from_mins(5);
-
-/// Longest wait between two attempts at a page.
-const LONGEST_RETRY: Duration = Duration::from_hours(24);
+use crate::store::EntryOutcome;
+use crate::trust::names_feed;
 
 /// What an article is made from.
 pub(super) struct Source {
     pub(super) page: Page,
-    pub(super) raw_sha256: Sha256Hash,
-    /// The feed's own content is the body: there is no page.
-    pub(super) from_feed: bool,
-    /// The page as it came; nothing where there is none.
-    pub(super) raw: Option<RawBody>,
+    pub(super) origin: Origin,
+    /// What the article is: the page, or the entry.
+    pub(super) id: ArticleId,
+    /// Where it is.
+    pub(super) url: Url,
+    /// Whether the feed's own text may stand in for what the page shows.
+    pub(super) feed_speaks: bool,
+}
+
+/// Who sent it.
+pub(super) enum Origin {
+    /// The feed: its own content is the body, and there is no page.
+    Feed(OwnText),
+    /// The page's server.
+    Server(Body),
+}
+
+/// A text that a feed carries.
+pub(super) struct OwnText {
+    /// Whether more is to be had, on a page that cannot.
+    pub(super) is_teaser: bool,
+    /// Whether the page may come back.
+    pub(super) look_again: bool,
+    /// The file that the entry links to in a page's stead.
+    pub(super) linked: Option<Enclosure>,
+}
+
+/// A page's body as it came.
+pub(super) struct Body {
+    pub(super) bytes: Vec<u8>,
+    pub(super) sha256: Sha256Hash,
+    pub(super) content_type: Option<String>,
     /// What makes the next request for the page conditional.
     pub(super) validators: Validators,
 }
 
-impl Source {
+/// A body that was read.
+enum Read {
+    /// The bytes that the current revision was made from: all that is new is what to ask with.
+    Same(Validators),
+    /// What came instead of the page.
+    Impostor(Impostor),
+    Page(Box<ReadPage>),
+}
+
+struct ReadPage {
+    page: Page,
+    body: Body,
     /// The page that it is an AMP copy of.
-    fn original(&self) -> Option<Url> {
-        match &self.page.body {
-            PageBody::Html(html) => amp_canonical(html, &self.page.final_url),
-            PageBody::Text(_) => None,
+    original: Option<Url>,
+    /// Whether it names the entry's feed.
+    names_feed: bool,
+    /// Whether its headline is the entry's.
+    has_headline: bool,
+}
+
+impl Task<'_> {
+    /// The page, or the feed's content where the operator wants that or the page cannot be had.
+    pub(super) async fn source(&self) -> Result<Source, Ending> {
+        let Self { shared, plan, entry, .. } = *self;
+        let Some(url) = self.page_to_ask() else { return self.own_source().await };
+        if let Some(due) = shared.deferred(plan, url) {
+            return Err(Ending::PutOff { due, until: Until::HostTurn });
         }
-    }
-}
-
-/// A page's bytes.
-pub(super) struct RawBody {
-    pub(super) bytes: Vec<u8>,
-    pub(super) content_type: Option<String>,
-}
-
-/// An entry whose time has not come: it is given back, due again then.
-pub(super) struct PutOff {
-    pub(super) due: Timestamp,
-    pub(super) until: Until,
-}
-
-/// The page, or the feed's content where the operator wants that or the page cannot be had; else what becomes of the
-/// entry.
-pub(super) async fn source(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-) -> Result<Result<Source, EntryOutcome>, PutOff> {
-    let Some(url) = entry.url.as_ref().filter(|_| options.content != ContentSource::Feed) else {
-        return Ok(feed_source(entry, shared.clock.now()).ok_or_else(|| EntryOutcome::Failed {
-            label: "no_content",
-            reason: match options.content {
-                ContentSource::Feed => "content = \"feed\", and the feed holds no content of this entry",
-                ContentSource::Page | ContentSource::Auto => "the entry has neither a link nor content",
+        // An AMP page's original has validators that are no use with the copy, and does not go with it.
+        let is_own = entry.article_id == entry.page_of_its_own(url).0;
+        let asked_before = entry.recheck.as_ref().filter(|_| is_own);
+        let fetched = self.fetch(url, asked_before).await;
+        if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
+            return Err(Ending::PutOff { due, until: Until::NetworkReturn });
+        }
+        let response = match fetched {
+            Ok(response) => response,
+            Err(FetchError::HostPaused { wait }) => {
+                return Err(Ending::PutOff { due: after(self.now(), wait), until: Until::HostReturn });
             }
-            .to_owned(),
-            quarantined: false,
-        }));
-    };
-    if let Some(due) = shared.deferred(plan, url) {
-        return Err(PutOff { due, until: Until::HostTurn });
-    }
-    // An AMP page's original has validators that are no use with the copy, and does not go with it.
-    let is_own = entry.article_id == ArticleId::of_url(url);
-    let asked_before = entry.recheck.as_ref().filter(|_| is_own);
-    let fetched = fetch_page(plan, options, entry, url, asked_before).await;
-    if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
-        return Err(PutOff { due, until: Until::NetworkReturn });
-    }
-    let now = shared.clock.now();
-    let response = match fetched {
-        Ok(response) => response,
-        Err(FetchError::HostPaused { wait }) => {
-            return Err(PutOff { due: after(now, wait), until: Until::HostReturn });
-        }
-        Err(error) if error.retry() == Retry::Gone && entry.known == Known::ThroughThis && is_own => {
-            return Ok(Err(EntryOutcome::Withdrawn));
-        }
-        Err(error) => return Ok(without_page(plan, options, entry, &error, now)),
-    };
-    let mut source = page_source(options, entry, url, response, now);
-    if let Ok(copy) = source {
-        source = match copy.original() {
-            Some(original) => original_of(shared, plan, options, entry, copy, original).await,
-            None => Ok(copy),
+            Err(error) if error.retry() == Retry::Gone && is_own && self.has_read_page() => {
+                return Err(EntryOutcome::Withdrawn.into());
+            }
+            Err(error) => return self.without_page(&error, self.may_replace()).await,
         };
-    }
-    Ok(match source {
-        Ok(source) => archived(shared, entry, source).await,
-        Err(outcome) => Err(outcome),
-    })
-}
-
-/// Asks for a page, conditionally where it was read before.
-async fn fetch_page(
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    url: &Url,
-    asked_before: Option<&Recheck>,
-) -> Result<Response, FetchError> {
-    let no_validators = Validators::default();
-    let request = Request {
-        purpose: Purpose::Page,
-        url,
-        validators: asked_before.map_or(&no_validators, |recheck| &recheck.validators),
-        options: &options.request.for_target(&entry.feed_url, url),
-    };
-    plan.fetcher.fetch(&request).await
-}
-
-/// The page that an AMP page is a copy of; the copy, where that cannot be had. Looked for once: what the original says of
-/// itself does not count.
-async fn original_of(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    copy: Source,
-    original: Url,
-) -> Result<Source, EntryOutcome> {
-    let asked_before = entry.recheck.as_ref().filter(|_| entry.article_id == ArticleId::of_url(&original));
-    let fetched = fetch_page(plan, options, entry, &original, asked_before).await;
-    let now = shared.clock.now();
-    match fetched {
-        Ok(response) => page_source(options, entry, &original, response, now),
-        // The article is the original's: the copy is no revision of it.
-        Err(error) if asked_before.is_some() && error.retry() == Retry::Gone => Err(EntryOutcome::Withdrawn),
-        Err(error) if asked_before.is_some() => without_page(plan, options, entry, &error, now),
-        Err(error) => {
-            tracing::warn!(%original, reason = %error, "the AMP page stands in for the page that it is a copy of");
-            Ok(copy)
-        }
-    }
-}
-
-/// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
-async fn archived(shared: &Shared, entry: &Entry, source: Source) -> Result<Source, EntryOutcome> {
-    let Some(archive) = shared.archive.clone() else { return Ok(source) };
-    let added = shared.workers.run(move || {
-        let Some(raw) = &source.raw else { return Ok(source) };
-        let page = ArchivedPage {
-            url: &source.page.final_url,
-            content_type: raw.content_type.as_deref(),
-            fetched_at: source.page.fetched_at,
-            sha256: source.raw_sha256,
-            body: &raw.bytes,
+        let read = match self.read(url, response).await? {
+            Read::Page(read) => *read,
+            Read::Same(validators) => return Err(self.unchanged(validators).into()),
+            Read::Impostor(kind) => {
+                return self.without_page(&FetchError::Impostor(kind), self.may_replace()).await;
+            }
         };
-        archive.add(&page).map(|()| source)
-    });
-    let reason = match added.await {
-        Ok(Ok(source)) => return Ok(source),
-        Ok(Err(error)) => format!("cannot archive the page: {error}"),
-        Err(error) => format!("archiving the page {error}"),
-    };
-    let until = shared.clock.now() + retry_wait(entry.failures, None);
-    Err(EntryOutcome::Postponed { until, label: "archive", reason })
-}
-
-/// What to do where the page cannot be had. An article that has its text keeps it.
-fn without_page(
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    error: &FetchError,
-    now: Timestamp,
-) -> Result<Source, EntryOutcome> {
-    if let Some(source) = stand_in(options, entry, now) {
-        tracing::warn!(label = error.label(), reason = %error, "the feed's content stands in for the page");
-        return Ok(source);
+        if entry.shares_link && !read.has_headline && self.options.content == ContentSource::Auto {
+            return self.own_source().await;
+        }
+        let read = match read.original.clone() {
+            Some(original) => self.original_of(read, &original).await?,
+            None => read,
+        };
+        let feed_speaks = self.hears_itself_named(&read.page.final_url, read.names_feed).await;
+        let (id, address) = entry.page_of_its_own(&read.page.url);
+        let ReadPage { page, body, .. } = read;
+        self.archived(Source { page, origin: Origin::Server(body), id, url: address, feed_speaks }).await
     }
-    let (label, reason) = (error.label(), error.to_string());
-    let given_up = |reason| match &entry.recheck {
-        Some(recheck) => {
-            tracing::warn!(label, reason, "the page cannot be looked at again now");
-            EntryOutcome::Unchanged(watch(options, recheck.validators.clone()))
-        }
-        None => EntryOutcome::Failed { label, reason, quarantined: false },
-    };
-    let Retry::Later(after) = error.retry() else { return Err(given_up(reason)) };
-    let attempts = entry.failures + 1;
-    if attempts >= plan.settings.max_entry_attempts {
-        return Err(given_up(format!("{reason} (given up after {attempts} attempts)")));
+
+    /// Whether the stored text is the page's: what was never had of it cannot be taken back.
+    fn has_read_page(&self) -> bool {
+        self.entry.known == Known::ThroughThis && !self.entry.is_stand_in
     }
-    Err(EntryOutcome::Postponed { until: now + retry_wait(entry.failures, after), label, reason })
+
+    /// The page that is to be read; none where the operator wants the feed's own text, and where the link leads to no page of
+    /// the entry's own and the feed says it all.
+    fn page_to_ask(&self) -> Option<&Url> {
+        let url = self.entry.url.as_ref().filter(|_| self.options.content != ContentSource::Feed)?;
+        let is_needless = self.options.content == ContentSource::Auto
+            && self.entry.shares_link
+            && (self.has_full_text() || impostor::is_front(url));
+        (!is_needless).then_some(url)
+    }
+
+    /// Asks for a page, conditionally where it was read before.
+    pub(super) async fn fetch(
+        &self,
+        url: &Url,
+        asked_before: Option<&Recheck>,
+    ) -> Result<Response, FetchError> {
+        let no_validators = Validators::default();
+        let request = Request {
+            purpose: Purpose::Page,
+            url,
+            validators: asked_before.map_or(&no_validators, |recheck| &recheck.validators),
+            options: &self.options.request.for_target(&self.entry.feed_url, url),
+        };
+        self.plan.fetcher.fetch(&request).await
+    }
+
+    /// What an answer holds.
+    async fn read(&self, url: &Url, response: Response) -> Result<Read, Ending> {
+        let Response { final_url, validators, content_type, content, headers, .. } = response;
+        let body = match (content, &self.entry.recheck) {
+            (Content::Body(body), _) => body,
+            (Content::NotModified, Some(recheck)) => {
+                return Ok(Read::Same(validators_after_304(recheck, validators)));
+            }
+            (Content::NotModified, None) => return Err(unasked_304().into()),
+        };
+        let known = self.entry.recheck.as_ref().map(|recheck| recheck.raw_sha256);
+        let (asked, fetched_at) = (url.clone(), self.now());
+        let evidence = self.entry.evidence.clone();
+        let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
+        let work = move || {
+            let sha256 = Sha256Hash::of(&body);
+            if known == Some(sha256) {
+                return Read::Same(validators);
+            }
+            let page =
+                Page { body: page_body(&body, content_type.as_deref()), url: asked, final_url, fetched_at };
+            let mut read = ReadPage {
+                body: Body { bytes: body, sha256, content_type, validators },
+                original: None,
+                names_feed: false,
+                has_headline: false,
+                page,
+            };
+            if let PageBody::Html(html) = &read.page.body {
+                let Page { url: asked, final_url, .. } = &read.page;
+                let answer = impostor::Answer { asked, final_url, headers: &headers, html };
+                if let Some(kind) = impostor::judge(&answer, &evidence) {
+                    return Read::Impostor(kind);
+                }
+                read.original = amp_canonical(html, final_url);
+                read.names_feed = names_feed(html, final_url, &feeds.each_ref());
+                read.has_headline = impostor::has_headline(html, &evidence);
+            }
+            Read::Page(Box::new(read))
+        };
+        match self.on_worker(work).await {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.broken_off(&error).into()),
+        }
+    }
+
+    /// The page that an AMP page is a copy of; the copy, where that cannot be had or says something else. Looked for once: what
+    /// the original says of itself does not count.
+    async fn original_of(&self, copy: ReadPage, original: &Url) -> Result<ReadPage, Ending> {
+        let asked_before =
+            self.entry.recheck.as_ref().filter(|_| self.entry.article_id == ArticleId::of_url(original));
+        let reason = match self.fetch(original, asked_before).await {
+            Ok(response) => match self.read(original, response).await? {
+                Read::Page(read) => return self.one_of(copy, *read).await,
+                Read::Same(validators) => return Err(self.unchanged(validators).into()),
+                Read::Impostor(kind) => FetchError::Impostor(kind),
+            },
+            // The article is the original's: the copy is no revision of it.
+            Err(error) if asked_before.is_some() && error.retry() == Retry::Gone => {
+                return Err(EntryOutcome::Withdrawn.into());
+            }
+            Err(error) => error,
+        };
+        if asked_before.is_some() {
+            return Err(self.without_another_look(&reason).into());
+        }
+        tracing::warn!(%original, %reason, "the AMP page stands in for the page that it is a copy of");
+        Ok(copy)
+    }
+
+    /// The original, where it is what the copy is a copy of: sites name their front page or a section as well.
+    async fn one_of(&self, copy: ReadPage, original: ReadPage) -> Result<ReadPage, Ending> {
+        let work = move || match (&copy.page.body, &original.page.body) {
+            (PageBody::Html(one), PageBody::Html(other)) if impostor::is_other_story(one, other) => copy,
+            _ => original,
+        };
+        self.on_worker(work).await.map_err(|error| self.broken_off(&error).into())
+    }
+
+    /// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
+    async fn archived(&self, source: Source) -> Result<Source, Ending> {
+        let Some(archive) = self.shared.archive.clone() else { return Ok(source) };
+        let added = self.shared.workers.run(move || {
+            let Origin::Server(raw) = &source.origin else { return Ok(source) };
+            let page = ArchivedPage {
+                url: &source.page.final_url,
+                content_type: raw.content_type.as_deref(),
+                fetched_at: source.page.fetched_at,
+                sha256: raw.sha256,
+                body: &raw.bytes,
+            };
+            archive.add(&page).map(|()| source)
+        });
+        let reason = match added.await {
+            Ok(Ok(source)) => return Ok(source),
+            Ok(Err(error)) => format!("cannot archive the page: {error}"),
+            Err(error) => format!("archiving the page {error}"),
+        };
+        Err(self.postponed(None, FailureKind::Archive, reason).into())
+    }
 }
 
-/// How long to wait after one more failure: ever longer, and no less than the server asked for, within a day.
-pub(super) fn retry_wait(failures: u32, asked: Option<Duration>) -> SignedDuration {
-    let backoff = FIRST_RETRY.saturating_mul(1 << failures.min(16));
-    let wait = backoff.max(asked.unwrap_or_default()).min(LONGEST_RETRY);
-    SignedDuration::try_from(wait).expect("a day fits")
-}
-
-fn page_source(
-    options: &FeedOptions,
-    entry: &Entry,
-    url: &Url,
-    response: Response,
-    fetched_at: Timestamp,
-) -> Result<Source, EntryOutcome> {
-    let Response { final_url, validators, content_type, content, .. } = response;
-    let body = match (content, &entry.recheck) {
-        (Content::Body(body), None) => body,
-        (Content::Body(body), Some(recheck)) if recheck.raw_sha256 != Sha256Hash::of(&body) => body,
-        (Content::Body(_), Some(_)) => return Err(EntryOutcome::Unchanged(watch(options, validators))),
-        (Content::NotModified, Some(recheck)) => {
-            return Err(EntryOutcome::Unchanged(watch(options, validators_after_304(recheck, validators))));
-        }
-        (Content::NotModified, None) => {
-            return Err(EntryOutcome::Failed {
-                label: "not_modified",
-                reason: "the server says that the page has not changed, and was not asked".to_owned(),
-                quarantined: false,
-            });
-        }
-    };
-    Ok(Source {
-        raw_sha256: Sha256Hash::of(&body),
-        page: Page {
-            url: url.clone(),
-            final_url,
-            body: page_body(&body, content_type.as_deref()),
-            fetched_at,
-        },
-        from_feed: false,
-        raw: Some(RawBody { bytes: body, content_type }),
-        validators,
-    })
+fn unasked_304() -> EntryOutcome {
+    let reason = "the server says that the page has not changed, and was not asked";
+    EntryOutcome::Failed { kind: FailureKind::NotModified, reason: reason.to_owned(), quarantined: false }
 }
 
 /// A 304 may bring new validators; one without any keeps the old.
 fn validators_after_304(recheck: &Recheck, received: Validators) -> Validators {
     if received == Validators::default() { recheck.validators.clone() } else { received }
-}
-
-/// What it takes to look at a page again as often as the operator wants.
-pub(super) fn watch(options: &FeedOptions, validators: Validators) -> Watch {
-    // Without pages there is nothing to look at: the feed says itself what has changed.
-    let ages =
-        if options.content == ContentSource::Feed { Vec::new() } else { options.keeping.recheck.clone() };
-    Watch { validators, ages }
-}
-
-/// The feed's content as a page, where it may stand in for the page: not for one that was read before.
-pub(super) fn stand_in(options: &FeedOptions, entry: &Entry, now: Timestamp) -> Option<Source> {
-    feed_content(entry).filter(|_| options.content == ContentSource::Auto && entry.recheck.is_none())?;
-    feed_source(entry, now)
-}
-
-/// The content that the feed carries, where it is more than a teaser.
-fn feed_content(entry: &Entry) -> Option<&String> {
-    entry.evidence.content.as_ref().filter(|content| !content.trim().is_empty())
-}
-
-/// The entry's own content as a page; its summary where it has nothing else.
-fn feed_source(entry: &Entry, fetched_at: Timestamp) -> Option<Source> {
-    let summary = || entry.evidence.summary.as_ref().filter(|summary| !summary.trim().is_empty());
-    let content = feed_content(entry).or_else(summary)?;
-    let url = entry.article_url();
-    Some(Source {
-        raw_sha256: Sha256Hash::of(content),
-        page: Page { final_url: url.clone(), url, body: PageBody::Html(content.clone()), fetched_at },
-        from_feed: true,
-        raw: None,
-        validators: Validators::default(),
-    })
 }

@@ -12,11 +12,12 @@ use url::Url;
 
 use super::FeedOptions;
 use super::refine::{Ingredients, entry_evidence, page_host, site_evidence};
+use super::voice::is_of_the_feeds;
 use super::workers::{WorkError, Workers};
 use crate::dedup;
 use crate::extract::Rules;
 use crate::fetch::page_body;
-use crate::model::{Page, strip_tracking};
+use crate::model::{ContentSource, Page, strip_tracking};
 use crate::store::{
     ExtractedArticle, RawSelection, Reextracted, Store, StoreError, Stored, StoredPage, Watch,
 };
@@ -127,12 +128,15 @@ impl Reextraction {
         };
         let page = self.workers.run(read).await?.map_err(Failure::Damaged)?;
         let page_host = page_host(&page);
+        let may_stand_in =
+            options.content != ContentSource::Page && is_of_the_feeds(&entry, options, &page.final_url);
         let ingredients = Ingredients {
             page,
-            evidence: entry_evidence(&entry.evidence, options.content, false),
+            evidence: entry_evidence(&entry.evidence, may_stand_in),
             site: site_evidence(&self.store, &page_host, true).await,
             rules: Arc::clone(&self.rules),
             dedup: self.dedup.clone(),
+            flags: Vec::new(),
             from_feed: false,
         };
         let (article, fingerprint) = self.workers.run(move || ingredients.refined()).await?;
@@ -142,8 +146,10 @@ impl Reextraction {
         let extracted = ExtractedArticle {
             article,
             fingerprint,
+            id: entry.article_id,
             url: strip_tracking(&original_url),
             original_url,
+            enclosures: entry.evidence.enclosures.clone(),
             page_host,
             raw_sha256,
             fetched_at,

@@ -3,67 +3,93 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::pages::{RawBody, Source, watch};
-use super::suspects::guarded;
+use url::Url;
+
+use super::pages::{Body, Origin, OwnText, Source};
+use super::task::Task;
 use super::workers::WorkError;
-use super::{FeedOptions, Plan, Shared};
 use crate::dedup;
 use crate::extract::{Evidence, Rules, SiteEvidence, extract};
+use crate::impostor::is_front;
 use crate::model::{
-    Article, ContentSource, Entry, EntryEvidence, Fingerprint, Known, Page, QualityFlag, RawPages,
-    strip_tracking,
+    Article, ContentSource, EntryEvidence, Fingerprint, Known, Page, PageBody, QualityFlag, RawPages,
+    Sha256Hash, Validators,
 };
 use crate::store::{ExtractedArticle, RawPage, Store};
 use crate::telemetry::metrics;
+use crate::trust::is_one_party;
 
-/// Extraction and fingerprint, on a worker.
-pub(super) async fn refine(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    entry: &Entry,
-    source: Source,
-) -> Result<ExtractedArticle, WorkError> {
-    let Source { page, raw_sha256, from_feed, raw, validators } = source;
-    let fetched_at = page.fetched_at;
-    let page_host = page_host(&page);
-    let url = strip_tracking(&page.url);
-    let ingredients = Ingredients {
-        evidence: entry_evidence(&entry.evidence, options.content, from_feed),
-        site: site_evidence(&shared.store, &page_host, entry.known == Known::ThroughThis).await,
-        rules: Arc::clone(&plan.rules),
-        dedup: plan.dedup.clone(),
-        page,
-        from_feed,
-    };
-    let raw = raw.filter(|_| options.keeping.raw == RawPages::Keep);
-    let work = move || {
-        let raw = raw.map(|RawBody { bytes, content_type }| {
-            RawPage::compress(ingredients.page.final_url.clone(), content_type, &bytes)
-        });
-        let (article, fingerprint) = ingredients.refined();
-        (article, fingerprint, raw)
-    };
-    let refined = guarded(
-        entry.suspect,
-        &shared.alone,
-        shared.store.entry_attempt_begin(entry.id, entry.lease),
-        shared.workers.run(work),
-        shared.store.entry_attempt_end(entry.id, entry.lease),
-    )
-    .await;
-    let (article, fingerprint, raw) = refined?;
-    Ok(ExtractedArticle {
-        article,
-        fingerprint,
-        url,
-        original_url: entry.article_url(),
-        page_host,
-        raw_sha256,
-        fetched_at,
-        raw,
-        watch: watch(options, validators),
-    })
+impl Task<'_> {
+    /// Extraction and fingerprint, on a worker.
+    pub(super) async fn refine(&self, source: Source) -> Result<ExtractedArticle, WorkError> {
+        let Self { shared, plan, options, entry } = *self;
+        let Source { page, origin, id, url, feed_speaks } = source;
+        let fetched_at = page.fetched_at;
+        let page_host = page_host(&page);
+        let (flags, look_again) = match &origin {
+            Origin::Feed(own_text) => (own_text.flags(), own_text.look_again),
+            Origin::Server(_) => (Vec::new(), false),
+        };
+        let may_stand_in = feed_speaks && options.content != ContentSource::Page && flags.is_empty();
+        let mut enclosures = entry.evidence.enclosures.clone();
+        if let Origin::Feed(OwnText { linked: Some(file), .. }) = &origin
+            && !enclosures.iter().any(|known| known.url == file.url)
+        {
+            enclosures.push(file.clone());
+        }
+        let ingredients = Ingredients {
+            evidence: entry_evidence(&entry.evidence, may_stand_in),
+            site: site_evidence(&shared.store, &page_host, entry.known == Known::ThroughThis).await,
+            rules: Arc::clone(&plan.rules),
+            dedup: plan.dedup.clone(),
+            page,
+            flags,
+            from_feed: matches!(origin, Origin::Feed(_)),
+        };
+        let keeping = options.keeping.raw;
+        let work = move || {
+            let origin = OriginRecord::of(origin, &ingredients.page, keeping);
+            let (article, fingerprint) = ingredients.refined();
+            (article, fingerprint, origin)
+        };
+        let (article, fingerprint, origin) = self.on_worker(work).await?;
+        Ok(ExtractedArticle {
+            article,
+            fingerprint,
+            id,
+            url,
+            original_url: entry.article_url(),
+            page_host,
+            raw_sha256: origin.sha256,
+            fetched_at,
+            raw: origin.raw,
+            enclosures,
+            watch: self.watch(origin.validators, look_again),
+        })
+    }
+}
+
+/// What is kept of where an article came from.
+struct OriginRecord {
+    sha256: Sha256Hash,
+    raw: Option<RawPage>,
+    validators: Validators,
+}
+
+impl OriginRecord {
+    fn of(origin: Origin, page: &Page, keeping: RawPages) -> Self {
+        match origin {
+            Origin::Feed(_) => {
+                let (PageBody::Html(content) | PageBody::Text(content)) = &page.body;
+                Self { sha256: Sha256Hash::of(content), raw: None, validators: Validators::default() }
+            }
+            Origin::Server(Body { bytes, sha256, content_type, validators }) => {
+                let raw = (keeping == RawPages::Keep)
+                    .then(|| RawPage::compress(page.final_url.clone(), content_type, &bytes));
+                Self { sha256, raw, validators }
+            }
+        }
+    }
 }
 
 /// The host whose furniture a page shows: that of where the page was found, not of the link to it, for a link shortener
@@ -79,7 +105,9 @@ pub(super) struct Ingredients {
     pub(super) site: SiteEvidence,
     pub(super) rules: Arc<Rules>,
     pub(super) dedup: dedup::Settings,
-    /// The page is the feed's own content.
+    /// What is known of its text beforehand.
+    pub(super) flags: Vec<QualityFlag>,
+    /// The page is the feed's own text.
     pub(super) from_feed: bool,
 }
 
@@ -87,13 +115,16 @@ impl Ingredients {
     /// The article and its fingerprint: work for a CPU worker.
     pub(super) fn refined(&self) -> (Article, Fingerprint) {
         let began = Instant::now();
-        // A feed's content has none of its site's furniture, and says nothing of its pages.
+        // A feed's text has none of its site's furniture, and says nothing of its pages.
         let site = Some(&self.site).filter(|_| !self.from_feed);
         let mut article = extract(&self.page, &Evidence { entry: Some(&self.evidence), site }, &self.rules);
         if self.from_feed {
             article.block_hashes.clear();
-            flag(&mut article, QualityFlag::FeedContentUsed);
         }
+        article.quality_flags.extend(&self.flags);
+        article.quality_flags.sort_unstable();
+        article.quality_flags.dedup();
+        article.metadata.canonical_url.take_if(|canonical| !may_be_named(canonical, &self.page));
         metrics::extracted(began.elapsed());
         let fingerprint = dedup::fingerprint(&article, &self.dedup);
         (article, fingerprint)
@@ -123,22 +154,19 @@ fn without_one_article(mut site: SiteEvidence) -> SiteEvidence {
     site
 }
 
-/// The entry as evidence. Its content must not stand in for the page where the operator asked for the page only, and need
-/// not be read twice where it is the page.
-pub(super) fn entry_evidence(
-    evidence: &EntryEvidence,
-    content: ContentSource,
-    from_feed: bool,
-) -> EntryEvidence {
-    let mut evidence = evidence.clone();
-    if from_feed || content == ContentSource::Page {
-        evidence.content = None;
-    }
-    evidence
+/// Whether a page may call itself by this address: not by another party's, and the front page is nobody's article.
+fn may_be_named(canonical: &Url, page: &Page) -> bool {
+    is_one_party(canonical, &page.final_url) && (!is_front(canonical) || is_front(&page.final_url))
 }
 
-fn flag(article: &mut Article, flag: QualityFlag) {
-    article.quality_flags.push(flag);
-    article.quality_flags.sort_unstable();
-    article.quality_flags.dedup();
+impl OwnText {
+    fn flags(&self) -> Vec<QualityFlag> {
+        let teaser = self.is_teaser.then_some(QualityFlag::TeaserOnly);
+        [QualityFlag::FeedContentUsed].into_iter().chain(teaser).collect()
+    }
+}
+
+/// The entry as evidence, which may stand in for the page or not.
+pub(super) fn entry_evidence(evidence: &EntryEvidence, may_stand_in: bool) -> EntryEvidence {
+    EntryEvidence { only_mentions: !may_stand_in, ..evidence.clone() }
 }

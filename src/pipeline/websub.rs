@@ -12,7 +12,7 @@ use url::Url;
 
 use super::feeds::{self, Delivery};
 use super::{Plan, Shared};
-use crate::model::{DueFeed, FeedId, Validators};
+use crate::model::{DueFeed, FailureKind, FeedId, Validators};
 use crate::store::{HubEnding, HubOffer, HubSubscription, PollRecord, PollResult, StoreError};
 use crate::subscription::{Ending, NotOurs, Subscription, is_genuine};
 use crate::telemetry::metrics;
@@ -185,7 +185,7 @@ pub(super) async fn note_hubs(shared: &Shared, polls: &[&PollRecord]) -> Result<
 fn is_look(result: &PollResult) -> bool {
     match result {
         PollResult::Parsed { .. } => true,
-        PollResult::Failed { label, .. } => *label == "http_unexpected",
+        PollResult::Failed { kind, .. } => *kind == FailureKind::HttpUnexpected,
         PollResult::Unchanged { .. } | PollResult::Delivered { .. } | PollResult::HostPaused => false,
     }
 }

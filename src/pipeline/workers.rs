@@ -7,6 +7,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tracing::Span;
 
+use crate::model::FailureKind;
+
 /// CPU work off the async threads. One permit a core keeps the timers of the async threads punctual; an unbounded
 /// `spawn_blocking` made them late by a factor of nine when it was measured.
 ///
@@ -32,11 +34,11 @@ pub enum WorkError {
 }
 
 impl WorkError {
-    /// A short stable name.
-    pub const fn label(&self) -> &'static str {
+    /// The kind of failure.
+    pub const fn kind(&self) -> FailureKind {
         match self {
-            Self::Panicked(_) => "panicked",
-            Self::OutOfTime(_) => "out_of_time",
+            Self::Panicked(_) => FailureKind::Panicked,
+            Self::OutOfTime(_) => FailureKind::OutOfTime,
         }
     }
 }

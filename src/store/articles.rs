@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
 use super::finish::ExtractedArticle;
+use super::metadata::{METADATA_COLUMNS, MetadataRow, metadata_columns};
 use super::sql::{Query, Row, RowsSql, bytes, clean, clean_option, id_bytes, json, word};
 use super::{Store, StoreError};
 use crate::extract::EXTRACTOR_VERSION;
-use crate::model::{Article, ArticleId, DuplicateLink, Entry, EntryId, Sha256Hash};
+use crate::model::{Article, ArticleId, DuplicateLink, Enclosure, Entry, EntryId, Sha256Hash};
 
 /// Dropped blocks remembered for an article, and characters of each.
 const MAX_DROPPED_BLOCKS: usize = 50;
@@ -204,56 +205,47 @@ pub(super) async fn insert_revisions(
     let mut rows = Vec::with_capacity(revisions.len());
     for revision in revisions {
         let article = &revision.extracted.article;
-        rows.push((
-            revision,
-            json("authors", &cleaned(&article.authors))?,
-            json("tags", &cleaned(&article.tags))?,
-            json("quality flags", &article.quality_flags)?,
-        ));
+        let metadata = MetadataRow::of(&article.metadata)?;
+        let enclosures = enclosures(&revision.extracted.enclosures)?;
+        rows.push((revision, metadata, json("quality flags", &article.quality_flags)?, enclosures));
     }
     INSERT_REVISIONS
-        .execute(tx, &rows, |query, (revision, authors, tags, quality_flags)| {
+        .execute(tx, &rows, |query, (revision, metadata, quality_flags, enclosures)| {
             let extracted = revision.extracted;
             let article = &extracted.article;
-            query
+            let query = query
                 .bind(id_bytes(&revision.id))
                 .bind(revision.number)
                 .bind(i64::from(revision.revision))
                 .bind(bytes(&extracted.fingerprint.content_sha256))
                 .bind(bytes(&extracted.raw_sha256))
-                .bind(article.canonical_url.as_ref().map(url::Url::as_str))
-                .bind(clean_option(article.title.as_deref()))
                 .bind(clean(&article.text).into_owned())
-                .bind(clean_option(article.description.as_deref()))
-                .bind(authors.as_str())
-                .bind(article.published_at.map(Timestamp::as_millisecond))
-                .bind(article.modified_at.map(Timestamp::as_millisecond))
                 .bind(extracted.fetched_at.as_millisecond())
-                .bind(clean_option(article.language.as_deref()))
-                .bind(clean_option(article.site_name.as_deref()))
-                .bind(clean_option(article.section.as_deref()))
-                .bind(tags.as_str())
-                .bind(article.image.as_ref().map(url::Url::as_str))
-                .bind(clean_option(article.license.as_deref()))
                 .bind(i64::from(article.word_count))
                 .bind(quality_flags.as_str())
                 .bind(f64::from(article.score))
                 .bind(EXTRACTOR_VERSION)
+                .bind(enclosures.clone());
+            metadata.bind(query)
         })
         .await?;
     upsert_accounts(tx, revisions).await
 }
 
 const INSERT_REVISIONS: RowsSql = RowsSql {
-    before: "INSERT INTO revisions (article_id, number, revision, content_sha256, raw_sha256, canonical_url, title, text, \
-        description, authors, published_at, modified_at, fetched_at, language, site_name, section, tags, image, license, \
-        word_count, quality_flags, score, extractor_version) VALUES ",
-    columns: 23,
+    before: concat!(
+        "INSERT INTO revisions (article_id, number, revision, content_sha256, raw_sha256, text, fetched_at, word_count, \
+         quality_flags, score, extractor_version, enclosures, ",
+        metadata_columns!(),
+        ") VALUES "
+    ),
+    columns: 12 + METADATA_COLUMNS,
     after: "",
 };
 
-fn cleaned(texts: &[String]) -> Vec<std::borrow::Cow<'_, str>> {
-    texts.iter().map(|text| clean(text)).collect()
+/// Most articles have none, which is worth no row's space.
+fn enclosures(enclosures: &[Enclosure]) -> Result<Option<String>, StoreError> {
+    (!enclosures.is_empty()).then(|| json("enclosures", enclosures)).transpose()
 }
 
 async fn upsert_accounts(tx: &mut AnyConnection, revisions: &[NewRevision<'_>]) -> Result<(), StoreError> {

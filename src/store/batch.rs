@@ -13,8 +13,10 @@ use super::outbox::Outbox;
 use super::raw_pages::{self, Reextracted};
 use super::rechecks::Rechecks;
 use super::{StoreError, entries, retention};
-use crate::dedup::{self, Index, Neighbour};
-use crate::model::{ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, Fingerprint, Verdict};
+use crate::dedup::{self, House, Index, Neighbour};
+use crate::model::{
+    ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, FeedId, Fingerprint, Verdict,
+};
 
 /// What the articles of one transaction change. Loaded whole, decided in memory entry by entry, written whole.
 pub(super) struct Batch<'f> {
@@ -159,7 +161,7 @@ impl<'f> Batch<'f> {
     ) -> Stored {
         let id = entry.article_id;
         let number = self.outbox.next_seq();
-        let verdict = self.judge(number, extracted, dedup);
+        let verdict = self.judge(number, &house(extracted, Some(entry.feed_id)), extracted, dedup);
         let (link, cluster_id) = match &verdict {
             Verdict::Original => (None, id),
             Verdict::Duplicate(link) => (Some(link.clone()), link.cluster_id),
@@ -200,7 +202,10 @@ impl<'f> Batch<'f> {
         article.content_sha256 = extracted.fingerprint.content_sha256;
         let verdict = match article.link.clone() {
             Some(link) => Verdict::Duplicate(link),
-            None => self.judge(article.number, extracted, dedup),
+            None => {
+                let house = house(extracted, article.feed_id.map(FeedId));
+                self.judge(article.number, &house, extracted, dedup)
+            }
         };
         if let (Verdict::Duplicate(link), None) = (&verdict, &article.link) {
             if link.cluster_id != article.cluster_id {
@@ -215,9 +220,15 @@ impl<'f> Batch<'f> {
         self.keep(entry, extracted, article, Event::Revised, verdict)
     }
 
-    fn judge(&self, number: i64, extracted: &ExtractedArticle, dedup: &dedup::Settings) -> Verdict {
+    fn judge(
+        &self,
+        number: i64,
+        house: &House,
+        extracted: &ExtractedArticle,
+        dedup: &dedup::Settings,
+    ) -> Verdict {
         let neighbours = self.earlier.neighbours(number, &extracted.fingerprint);
-        dedup::judge(&extracted.article.text, &extracted.fingerprint, &neighbours, dedup)
+        dedup::judge(&extracted.article.text, &extracted.fingerprint, house, &neighbours, dedup)
     }
 
     fn keep(
@@ -235,6 +246,7 @@ impl<'f> Batch<'f> {
                 cluster_id: article.cluster_id,
                 content_sha256: article.content_sha256,
                 text: extracted.article.text.clone(),
+                house: house(extracted, article.feed_id.map(FeedId)),
             };
             self.earlier.add(number, neighbour, &extracted.fingerprint.bands);
         }
@@ -282,6 +294,10 @@ impl<'f> Batch<'f> {
         entries::requeue(tx, &self.requeued).await?;
         self.outbox.write(tx, self.now).await
     }
+}
+
+fn house(extracted: &ExtractedArticle, feed: Option<FeedId>) -> House {
+    House { host: extracted.url.host_str().unwrap_or_default().to_owned(), feed }
 }
 
 /// Whether a text is the one that is stored. One that was taken back and is there again is news.

@@ -1,7 +1,9 @@
 //! Where the database is, how it is opened, and the one way to write to it.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,8 +11,8 @@ use secrecy::ExposeSecret;
 use sqlx::any::{Any, AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyConnection, AnyPool};
-use sqlx::{AssertSqlSafe, ConnectOptions};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection as _};
+use tokio::time::Instant;
 use url::Url;
 
 use super::{Settings, Store, StoreError};
@@ -63,13 +65,6 @@ impl Location {
         }
     }
 
-    pub(super) const fn dialect(&self) -> Dialect {
-        match self {
-            Self::File(_) => Dialect::Sqlite,
-            Self::Server(_) => Dialect::Postgres,
-        }
-    }
-
     /// How messages name the database: never with its password.
     pub(super) fn display(&self) -> String {
         match self {
@@ -80,26 +75,34 @@ impl Location {
         }
     }
 
-    fn hint(&self) -> &'static str {
-        match self {
-            Self::File(path)
+    /// The way out of what kept it from being opened.
+    fn hint(&self, error: &sqlx::Error) -> &'static str {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        match (self, code.as_deref().unwrap_or_default()) {
+            (Self::File(path), _)
                 if !path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) =>
             {
                 "its folder does not exist: create it and make it writable"
             }
-            Self::File(_) => "the file and its folder must be writable, and the file an SQLite database",
-            Self::Server(_) => "is the server up, and do user, password and database in database.url fit?",
+            (Self::File(_), SQLITE_NOT_A_DATABASE) => {
+                "the file is no SQLite database: name another one, or move it away"
+            }
+            (Self::File(_), _) => "the file and its folder must be writable, and the file an SQLite database",
+            (Self::Server(_), "28P01" | "28000") => "the server refuses this user or password",
+            (Self::Server(_), "3D000") => "the server has no database of this name: create it",
+            (Self::Server(_), TOO_MANY_CONNECTIONS) => {
+                "lower database.max_connections, or raise the server's max_connections"
+            }
+            (Self::Server(_), _) => "is the server up, and do host and port in database.url fit?",
         }
     }
 
-    fn options(&self, create: bool) -> Result<AnyConnectOptions, StoreError> {
+    fn options(&self) -> Result<AnyConnectOptions, sqlx::Error> {
         let url = match self {
-            Self::File(path) => {
-                SqliteConnectOptions::new().filename(path).create_if_missing(create).to_url_lossy()
-            }
+            Self::File(path) => SqliteConnectOptions::new().filename(path).to_url_lossy(),
             Self::Server(url) => url.clone(),
         };
-        Ok(AnyConnectOptions::from_url(&url)?)
+        AnyConnectOptions::from_url(&url)
     }
 }
 
@@ -118,6 +121,61 @@ pub(super) struct Database {
     pub(super) dialect: Dialect,
     pub(super) readers: AnyPool,
     writer: AnyPool,
+    /// Which file was opened, on SQLite.
+    file: Option<FileIdentity>,
+}
+
+/// A file whatever its name: SQLite goes on with the one that it opened, also where that has lost its name and ends with
+/// the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = path.metadata()?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+/// SQLite's result code for a file that is something else.
+const SQLITE_NOT_A_DATABASE: &str = "26";
+/// PostgreSQL's SQLSTATE for a server whose connections are all taken.
+const TOO_MANY_CONNECTIONS: &str = "53300";
+/// PostgreSQL's SQLSTATE for a server that is starting up or shutting down.
+const CANNOT_CONNECT_NOW: &str = "57P03";
+
+/// How long a start waits for a server that is there and has no room yet.
+const START_PATIENCE: Duration = Duration::from_mins(2);
+const START_RETRY: Duration = Duration::from_millis(500);
+
+/// Whether a server is there and takes connections when others have given theirs back, or when it has started.
+fn is_over_soon(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some(TOO_MANY_CONNECTIONS | CANNOT_CONNECT_NOW))
+}
+
+/// Connects and sets up one connection, to learn at once why that cannot be done: a pool tries again until its time is over,
+/// and says that alone.
+async fn connect_once(options: &AnyConnectOptions, setup: &str, wait: Duration) -> Result<(), sqlx::Error> {
+    let connect = async {
+        let mut connection = AnyConnection::connect_with(options).await?;
+        // Built from numbers and constants only.
+        sqlx::raw_sql(AssertSqlSafe(setup.to_owned())).execute(&mut connection).await?;
+        connection.close().await
+    };
+    tokio::time::timeout(wait, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Makes the file where there is none, for its owner alone: it holds what others may not read. SQLite gives the files beside
+/// it the same mode.
+fn create_private(path: &Path) -> io::Result<()> {
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 impl Database {
@@ -125,32 +183,69 @@ impl Database {
     pub(super) async fn connect(settings: &Settings, create: bool) -> Result<Self, StoreError> {
         install_default_drivers();
         let location = Location::parse(settings.url.expose_secret())?;
-        let dialect = location.dialect();
-        let open = |source| StoreError::Open { database: location.display(), hint: location.hint(), source };
-        let connections = settings.max_connections.max(1);
-        match dialect {
-            Dialect::Sqlite => {
-                let writer = pool(1, settings.busy_timeout, sqlite_setup(settings.busy_timeout, false))
-                    .test_before_acquire(false)
-                    .connect_with(location.options(create)?)
-                    .await
-                    .map_err(open)?;
-                let readers =
-                    pool(connections, settings.busy_timeout, sqlite_setup(settings.busy_timeout, true))
-                        .test_before_acquire(false)
-                        .connect_with(location.options(false)?)
-                        .await
-                        .map_err(open)?;
-                Ok(Self { location, dialect, readers, writer })
+        let wait = settings.busy_timeout;
+        let opened = match &location {
+            Location::File(path) => {
+                if create {
+                    create_private(path)
+                        .map_err(|source| StoreError::Create { path: path.clone(), source })?;
+                }
+                Self::connect_to_file(&location, path, settings).await
             }
-            Dialect::Postgres => {
-                let all = pool(connections, settings.busy_timeout, postgres_setup(settings.busy_timeout))
-                    .connect_with(location.options(create)?)
-                    .await
-                    .map_err(open)?;
-                Ok(Self { location, dialect, readers: all.clone(), writer: all })
+            Location::Server(_) => Self::connect_to_server(&location, settings.max_connections, wait).await,
+        };
+        opened.map_err(|source| StoreError::Open {
+            database: location.display(),
+            hint: location.hint(&source),
+            source,
+        })
+    }
+
+    async fn connect_to_file(
+        location: &Location,
+        path: &Path,
+        settings: &Settings,
+    ) -> Result<Self, sqlx::Error> {
+        let wait = settings.busy_timeout;
+        let options = location.options()?;
+        let setup = sqlite_setup(wait, false);
+        connect_once(&options, &setup, wait).await?;
+        let writer = pool(1, wait, setup).test_before_acquire(false).connect_with(options.clone()).await?;
+        let readers = pool(settings.max_connections.max(1), wait, sqlite_setup(wait, true))
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        let file = FileIdentity::of(path)?;
+        Ok(Self { location: location.clone(), dialect: Dialect::Sqlite, readers, writer, file: Some(file) })
+    }
+
+    async fn connect_to_server(
+        location: &Location,
+        connections: u32,
+        wait: Duration,
+    ) -> Result<Self, sqlx::Error> {
+        let options = location.options()?;
+        let setup = postgres_setup(wait);
+        let patience = Instant::now() + START_PATIENCE;
+        let mut waits = false;
+        while let Err(error) = connect_once(&options, &setup, wait).await {
+            if !is_over_soon(&error) || Instant::now() >= patience {
+                return Err(error);
             }
+            if !waits {
+                waits = true;
+                tracing::warn!(database = location.display(), %error, "waiting for the database");
+            }
+            tokio::time::sleep(START_RETRY).await;
         }
+        let all = pool(connections.max(1), wait, setup).connect_lazy_with(options);
+        Ok(Self {
+            location: location.clone(),
+            dialect: Dialect::Postgres,
+            readers: all.clone(),
+            writer: all,
+            file: None,
+        })
     }
 
     /// Begins a transaction that may write.
@@ -171,10 +266,30 @@ impl Database {
         }
     }
 
+    /// Whether the file is still the one that was opened; always, where there is a server.
+    fn check_file(&self) -> Result<(), StoreError> {
+        let (Location::File(path), Some(opened)) = (&self.location, self.file) else { return Ok(()) };
+        match FileIdentity::of(path) {
+            Ok(found) if found == opened => Ok(()),
+            _ => Err(StoreError::FileGone { path: path.clone() }),
+        }
+    }
+
     async fn begin(&self, begin: &'static str, commit: &'static str) -> Result<WriteTransaction, StoreError> {
+        // What is committed to a file without a name is gone with the process.
+        self.check_file()?;
         let mut tx = WriteTransaction { connection: Some(self.writer.acquire().await?), commit };
         sqlx::raw_sql(begin).execute(&mut *tx).await?;
         Ok(tx)
+    }
+
+    /// Waits until no other process holds the lock of that number, and keeps it until the transaction ends. On SQLite the
+    /// transaction itself excludes all others.
+    pub(super) async fn exclude_others(&self, tx: &mut AnyConnection, lock: i64) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Postgres {
+            sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(tx).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn close(&self) {
@@ -261,6 +376,7 @@ impl Store {
             for end in [
                 "UPDATE feeds SET lease_until = 1 WHERE lease_until > 0",
                 "UPDATE entries SET lease_until = 1 WHERE lease_until > 0",
+                "UPDATE sinks SET lease_until = 0 WHERE lease_until > 0",
             ] {
                 sqlx::query(end).execute(&mut *tx).await?;
             }
@@ -270,8 +386,14 @@ impl Store {
     }
 }
 
+/// Beside the file itself, whatever links lead there. The database is not locked itself: SQLite's own locks on it would end
+/// when the process closes any other handle to it.
 fn lock_file(database: &Path) -> Result<File, StoreError> {
-    let mut name = database.as_os_str().to_owned();
+    let resolved = match database.canonicalize() {
+        Ok(resolved) => resolved,
+        Err(source) => return Err(StoreError::Lock { path: database.to_owned(), source }),
+    };
+    let mut name = resolved.into_os_string();
     name.push(".lock");
     let path = PathBuf::from(name);
     let file = match File::options().create(true).truncate(false).write(true).open(&path) {

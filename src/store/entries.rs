@@ -11,7 +11,9 @@ use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows}
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
 use super::{Store, StoreError, rechecks};
-use crate::model::{ArticleId, Entry, EntryId, FeedId, Known, Lease, Recheck, Validators, after};
+use crate::model::{
+    ArticleId, Entry, EntryId, FailureKind, FeedId, Known, Lease, QualityFlag, Recheck, Validators, after,
+};
 
 /// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -43,7 +45,8 @@ impl Store {
         for row in &quarantined {
             let entry_id = EntryId(row.try_get(0)?);
             tracing::error!(entry.id = entry_id.0, reason = CRASHED_REASON, "entry quarantined");
-            let error = EntryError { entry_id, label: "crashed", reason: CRASHED_REASON, failed_at: now };
+            let error =
+                EntryError { entry_id, kind: FailureKind::Crashed, reason: CRASHED_REASON, failed_at: now };
             upsert_errors(&mut tx, &[error]).await?;
         }
         rechecks::promote(&mut tx, self.database.dialect, now, limit).await?;
@@ -150,30 +153,35 @@ pub(super) async fn load(connection: &mut AnyConnection, ids: &[i64]) -> Result<
 
 const ENTRIES: RowsSql = RowsSql {
     before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
-        f.configured_url, d.url, d.guid, d.evidence, d.first_seen_at, \
+        f.configured_url, f.url AS polled_url, d.url, d.shares_link, d.guid, d.evidence, d.first_seen_at, \
         CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
         CASE WHEN a.removed_at IS NULL THEN 0 ELSE 1 END AS is_removed, \
         CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned, \
         CASE WHEN c.article_id IS NULL THEN 0 ELSE 1 END AS is_recheck, c.etag, c.last_modified, \
-        v.raw_sha256, v.quality_flags \
+        v.raw_sha256, v.quality_flags, v.content_sha256 \
         FROM entries e JOIN entry_details d ON d.entry_id = e.id JOIN feed_details f ON f.feed_id = e.feed_id \
         LEFT JOIN articles a ON a.id = e.article_id \
         LEFT JOIN mentions m ON m.article_id = e.article_id AND m.entry_id = e.id \
         LEFT JOIN rechecks c ON c.entry_id = e.id AND c.article_id = e.article_id AND c.due_at IS NULL \
-        LEFT JOIN revisions v ON v.article_id = c.article_id AND v.revision = a.revision \
+        LEFT JOIN revisions v ON v.article_id = a.id AND v.revision = a.revision \
         WHERE e.id IN (VALUES ",
     columns: 1,
     after: ")",
 };
 
+/// What a text is flagged with that is a feed's and not the page's.
+const STAND_IN: [QualityFlag; 2] = [QualityFlag::FeedContentUsed, QualityFlag::TeaserOnly];
+
 impl TryFrom<Row<'_>> for Entry {
     type Error = StoreError;
 
     fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        let flags: Vec<QualityFlag> = row.optional_json("quality_flags")?.unwrap_or_default();
         Ok(Self {
             id: EntryId(row.get("id")?),
             feed_id: FeedId(row.get("feed_id")?),
             feed_url: row.url("configured_url")?,
+            polled_url: row.url("polled_url")?,
             lease: Lease { epoch: row.get("lease_epoch")?, until: row.time("lease_until")? },
             failures: row.number("failures")?,
             suspect: row.flag("suspect")?,
@@ -183,9 +191,12 @@ impl TryFrom<Row<'_>> for Entry {
                 (true, false, false) => Known::ThroughAnother,
                 (true, false, true) => Known::ThroughThis,
             },
+            is_stand_in: flags.iter().any(|flag| STAND_IN.contains(flag)),
+            content_sha256: row.optional_hash("content_sha256")?,
             recheck: if row.flag("is_recheck")? { Some(Recheck::try_from(&row)?) } else { None },
             article_id: ArticleId(row.hash("article_id")?),
             url: row.optional_url("url")?,
+            shares_link: row.flag("shares_link")?,
             key: row.hash("key_sha256")?,
             guid: row.get("guid")?,
             evidence: row.json("evidence")?,
@@ -241,7 +252,7 @@ const NEXT_DUE_ENTRY: &str = "SELECT min(due) AS due FROM (\
 /// Why an entry's last attempt failed.
 pub(super) struct EntryError<'e> {
     pub(super) entry_id: EntryId,
-    pub(super) label: &'e str,
+    pub(super) kind: FailureKind,
     pub(super) reason: &'e str,
     pub(super) failed_at: Timestamp,
 }
@@ -254,7 +265,7 @@ pub(super) async fn upsert_errors(
         .execute(tx, errors, |query, error| {
             query
                 .bind(error.entry_id.0)
-                .bind(clean(error.label).into_owned())
+                .bind(error.kind.as_str())
                 .bind(clean(error.reason).into_owned())
                 .bind(error.failed_at.as_millisecond())
         })

@@ -22,6 +22,23 @@ pub enum StoreError {
         /// What the driver said.
         source: sqlx::Error,
     },
+    /// The SQLite file cannot be made.
+    #[error("cannot create {}: {source}; hint: does its folder exist, and is it writable?", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The SQLite file was deleted or replaced while it was open. Nothing is written to it any more.
+    #[error(
+        "the database file {} was deleted or replaced while it was open; hint: put it back from a backup and restart",
+        path.display()
+    )]
+    FileGone {
+        /// The file.
+        path: PathBuf,
+    },
     /// The schema was written by a later feedmill.
     #[error(
         "the schema of {database} is at version {found}, this feedmill knows versions up to {known}; hint: run the \
@@ -100,7 +117,11 @@ impl StoreError {
     /// Whether the same work may succeed later: the database is away, busy or overrun, and what was to be written has
     /// nothing to do with it.
     pub fn is_passing(&self) -> bool {
-        let Self::Database(error) = self else { return false };
+        let error = match self {
+            Self::Database(error) => error,
+            Self::FileGone { .. } => return true,
+            _ => return false,
+        };
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)

@@ -10,9 +10,10 @@ use url::Url;
 
 use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
 use super::connection::DialectSql;
-use super::sql::{Row, RowsSql, bytes, json, models};
+use super::sql::{Row, RowsSql, bytes, json, models, word};
 use super::{Store, StoreError};
 use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators, after};
+use crate::parse::FeedInfo;
 use crate::schedule::{Decision, History};
 
 /// What a change of the configured feeds did.
@@ -53,8 +54,8 @@ pub struct FeedStatus {
     pub state: FeedState,
     /// Its title.
     pub title: Option<String>,
-    /// What it last said of itself, as `parse` gives it; nothing before it was read.
-    pub info: Option<serde_json::Value>,
+    /// What it last said of itself; nothing before it was read.
+    pub info: Option<FeedInfo>,
     /// What was repaired or lost when it was last read.
     pub warnings: Vec<String>,
     /// Last poll.
@@ -80,6 +81,8 @@ impl Store {
     pub async fn feeds_sync(&self, configured: &[Url], spread: Duration) -> Result<FeedsSync, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
+        // Processes that start or reload together know the same new feeds: one of them adds each.
+        self.database.exclude_others(&mut tx, FEEDS_LOCK).await?;
         let mut new: HashMap<Sha256Hash, &Url> =
             configured.iter().map(|url| (Sha256Hash::of(url.as_str()), url)).collect();
         let (mut restored, mut removed) = (Vec::new(), Vec::new());
@@ -210,6 +213,9 @@ impl TryFrom<Row<'_>> for KnownFeed {
     }
 }
 
+/// feedmill's own number for it, chosen at random.
+const FEEDS_LOCK: i64 = 3_318_905_774_120_660_247;
+
 const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state FROM feeds";
 
 const RESTORE_FEEDS: RowsSql = RowsSql {
@@ -242,7 +248,7 @@ async fn insert_feeds(tx: &mut AnyConnection, feeds: &[NewFeed<'_>]) -> Result<(
         .fetch(tx, feeds, |query, feed| {
             query
                 .bind(bytes(&feed.configured_url_sha256))
-                .bind("active")
+                .bind(word(FeedState::Active))
                 .bind(feed.next_poll_at.as_millisecond())
         })
         .await?;

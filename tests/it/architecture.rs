@@ -39,7 +39,18 @@ const PRIVILEGES: &[Privilege] = &[
 ];
 
 /// Rooms that see values only: the same input gives the same output, always.
-const PURE: &[&str] = &["model", "schedule", "subscription", "markup", "parse", "extract", "dedup"];
+const PURE: &[&str] = &[
+    "model",
+    "schedule",
+    "subscription",
+    "markup",
+    "trust",
+    "impostor",
+    "identity",
+    "parse",
+    "extract",
+    "dedup",
+];
 const IMPURE: &[&str] = &[
     "tokio",
     "reqwest",

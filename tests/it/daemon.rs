@@ -62,7 +62,7 @@ async fn a_slow_feed_and_a_slow_page_delay_no_other() {
     slow.arrived("/feed", 1).await;
     slow.arrived("/slow-page", 1).await;
     stored(&opened, 1).await;
-    assert_eq!(opened.records().await[0].title.as_deref(), Some("The mooring affair"));
+    assert_eq!(opened.records().await[0].metadata.title.as_deref(), Some("The mooring affair"));
 
     slow.respond("/page", html("ballast"));
     gate.open();

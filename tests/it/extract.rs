@@ -312,9 +312,9 @@ fn the_operators_selectors_win() {
                 <ul id=notes><li><a href=/1>First note</a></li><li class=aside>Second note</li><li>Leave a comment</li></ul>";
     let article = extract(&page(html), &Evidence::default(), &Rules::new(&[site]).unwrap());
     assert_eq!(article.text, "First note\nLeave a comment");
-    assert_eq!(article.title.as_deref(), Some("The real headline"));
-    assert_eq!(article.authors, ["Rana Koval"]);
-    assert_eq!(article.published_at, Some("2026-02-01T08:00:00Z".parse().unwrap()));
+    assert_eq!(article.metadata.title.as_deref(), Some("The real headline"));
+    assert_eq!(article.metadata.authors, ["Rana Koval"]);
+    assert_eq!(article.metadata.published_at, Some("2026-02-01T08:00:00Z".parse().unwrap()));
     assert!(article.account.iter().any(|block| block.rule == "operator.drop" && block.text == "Second note"));
 }
 
@@ -347,8 +347,8 @@ fn what_a_feed_calls_an_article_is_one_line() {
     };
     let lines = page_at("https://a.example/", PageBody::Text("A line of text.".to_owned()));
     let article = extract(&lines, &Evidence { entry: Some(&entry), site: None }, &Rules::new(&[]).unwrap());
-    assert_eq!(article.title.as_deref(), Some("The mill and the owl"));
-    assert_eq!(article.authors, ["Ada Lind"]);
+    assert_eq!(article.metadata.title.as_deref(), Some("The mill and the owl"));
+    assert_eq!(article.metadata.authors, ["Ada Lind"]);
 }
 
 /// Letters and digits: what has to be on the page before it can be in the text.
@@ -458,7 +458,7 @@ proptest! {
         let head = format!("<meta property=article:published_time content='{date}'><time datetime='{date}'>{date}</time>");
         let page = page(format!("<h1>Headline</h1>{head}<p class=updated>Updated: {date}</p><p class=date>{date}</p>"));
         let article = extract(&page, &Evidence::default(), &Rules::new(&[]).unwrap());
-        let dates = [article.published_at, article.modified_at].into_iter().flatten();
+        let dates = [article.metadata.published_at, article.metadata.modified_at].into_iter().flatten();
         prop_assert!(dates.into_iter().all(|moment| moment <= page.fetched_at), "{article:?}");
     }
 

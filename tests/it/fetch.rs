@@ -1,8 +1,9 @@
 //! The requests that go out and what is made of the answers, byte by byte.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use feedmill::fetch::{Auth, Content, FetchError, Hop, RequestOptions, Response, Retry, Settings};
+use feedmill::fetch::{Auth, Content, Hop, Oddity, RequestOptions, Response, Retry, Settings};
 use feedmill::model::Validators;
 use feedmill::schedule::Freshness;
 use url::Url;
@@ -25,7 +26,7 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
 #[tokio::test]
 async fn a_request_says_who_asks_for_what_and_nothing_else() {
     let server = Server::start().await;
-    server.respond("/feed", Reply::redirect(302, "/there").header("Set-Cookie", "a=b; Path=/"));
+    server.respond("/feed", Reply::redirect(302, "/there"));
     server.respond("/there", Reply::ok("text/xml", "<rss/>").header("Set-Cookie", "a=b; Path=/"));
     let fetcher = fetcher(settings());
     for _ in 0..2 {
@@ -149,8 +150,135 @@ async fn redirects_are_followed_and_accounted_for() {
     }
     server.replace("/4", Reply::redirect(301, "/5"));
     server.respond("/5", Reply::redirect(301, "/end"));
-    assert_eq!(get(&fetcher, &server.url("/0")).await.unwrap_err().label(), "too_many_redirects");
+    assert_eq!(get(&fetcher, &server.url("/0")).await.unwrap_err().kind().as_str(), "too_many_redirects");
     assert_eq!(get(&fetcher, &server.url("/end")).await.unwrap().moved_to(), None);
+}
+
+#[tokio::test]
+async fn a_page_that_moves_on_by_itself_is_a_redirect() {
+    let server = Server::start().await;
+    let refresh =
+        |to: &str| format!(r#"<html><head><meta http-equiv="refresh" content="0;URL='{to}'"></head></html>"#);
+    server.respond("/go", Reply::ok("text/html", refresh("/header")));
+    server.respond("/header", Reply::ok("text/html", "<p>wait</p>").header("Refresh", "1; url=end"));
+    server.respond("/end", Reply::ok("text/html", "<p>words</p>"));
+    server.respond("/reload", Reply::ok("text/html", refresh("/reload")));
+    server.respond("/loop", Reply::ok("text/html", refresh("/pool")));
+    server.respond("/pool", Reply::ok("text/html", refresh("/loop")));
+    server.respond("/inside", Reply::ok("text/html", refresh("http://10.0.0.1/")));
+    let fetcher = fetcher(Settings { pages_obey_robots: false, ..settings() });
+    let response = get_page(&fetcher, &server.url("/go")).await.unwrap();
+    assert_eq!(response.final_url, server.url("/end"));
+    assert_eq!(response.hops.len(), 2);
+    assert_eq!(response.moved_to(), None, "no server says that it is for good");
+    assert_eq!(body(response), b"<p>words</p>");
+    assert_eq!(get_page(&fetcher, &server.url("/reload")).await.unwrap().final_url, server.url("/reload"));
+    assert_eq!(get_page(&fetcher, &server.url("/loop")).await.unwrap().final_url, server.url("/pool"));
+    let refused = get_page(&fetcher, &server.url("/inside")).await.unwrap_err();
+    assert_eq!(refused.kind().as_str(), "refused_address", "the same guard stands before every hop");
+    for step in 0..6 {
+        server.respond(&format!("/{step}"), Reply::ok("text/html", refresh(&format!("/{}", step + 1))));
+    }
+    assert_eq!(
+        get_page(&fetcher, &server.url("/0")).await.unwrap_err().kind().as_str(),
+        "too_many_redirects"
+    );
+}
+
+#[tokio::test]
+async fn cookies_live_within_one_chain_of_redirects() {
+    let (server, away) = (Server::start().await, Server::start_at("127.0.0.4:0").await);
+    server.handle(|request| match (request.path(), request.header("cookie")) {
+        ("/feed", Some("ok=1")) => Reply::ok("text/xml", "<rss/>"),
+        ("/feed", _) => Reply::redirect(302, "/feed").header("Set-Cookie", "ok=1; Path=/"),
+        _ => Reply::redirect(302, "/other").header("Set-Cookie", "no=1; Path=/"),
+    });
+    away.respond("/", Reply::ok("text/xml", "<rss/>"));
+    let fetcher = fetcher(settings());
+    for _ in 0..2 {
+        assert_eq!(body(get(&fetcher, &server.url("/feed")).await.unwrap()), b"<rss/>");
+    }
+    let sent: Vec<Option<String>> =
+        server.requests("/feed").iter().map(|request| request.header("cookie").map(str::to_owned)).collect();
+    let once = Some("ok=1".to_owned());
+    assert_eq!(sent, [None, once.clone(), None, once], "nothing is remembered from one chain to the next");
+    assert_eq!(get(&fetcher, &server.url("/never")).await.unwrap_err().kind().as_str(), "bad_redirect");
+    server.respond("/leave", Reply::redirect(302, away.url("/")).header("Set-Cookie", "ok=1; Path=/"));
+    get(&fetcher, &server.url("/leave")).await.unwrap();
+    assert_eq!(away.requests("/")[0].header("cookie"), None, "no other host sees them");
+}
+
+#[tokio::test]
+async fn a_whole_document_is_read_however_it_was_sent() {
+    let server = Server::start().await;
+    let fetcher = fetcher(settings());
+    let feed = "<?xml version=\"1.0\"?><rss><channel><title>Harbour Notes</title></channel></rss>";
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let length = feed.len();
+    for (name, reply, oddities) in [
+        ("plain", Reply::ok("text/xml", feed), vec![]),
+        (
+            "a length that is too long",
+            Reply::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{feed}", length + 40)),
+            vec![Oddity::EndsEarly],
+        ),
+        (
+            "no last chunk",
+            Reply::raw(format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{feed}\r\n"
+            )),
+            vec![Oddity::EndsEarly],
+        ),
+        (
+            "gzip without a word",
+            Reply::ok("application/gzip", gzip(feed.as_bytes())),
+            vec![Oddity::Mislabelled],
+        ),
+        (
+            "only said to be gzip",
+            Reply::ok("text/xml", feed).header("Content-Encoding", "gzip"),
+            vec![Oddity::Mislabelled],
+        ),
+        (
+            "gzip twice",
+            Reply::ok("text/xml", gzip(&gzip(feed.as_bytes()))).header("Content-Encoding", "gzip"),
+            vec![Oddity::Mislabelled],
+        ),
+    ] {
+        server.replace("/", reply);
+        let response =
+            get(&fetcher, &server.url("/")).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(response.oddities, oddities, "{name}");
+        assert_eq!(body(response), feed.as_bytes(), "{name}");
+    }
+    let half = &feed[..length - 10];
+    server.replace("/", Reply::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{half}")));
+    assert_eq!(
+        get(&fetcher, &server.url("/")).await.unwrap_err().kind().as_str(),
+        "broken_body",
+        "half a feed is none"
+    );
+}
+
+#[tokio::test]
+async fn a_validator_that_lies_in_the_future_is_neither_kept_nor_sent() {
+    let server = Server::start().await;
+    let fetcher = fetcher(settings());
+    let future = "Sat, 16 Nov 2041 18:11:00 GMT";
+    server.respond(
+        "/",
+        Reply::ok("text/xml", "<rss/>").header("Last-Modified", future).header("ETag", "\"1\""),
+    );
+    let received = get(&fetcher, &server.url("/")).await.unwrap();
+    assert_eq!(received.validators, Validators { etag: Some("\"1\"".to_owned()), last_modified: None });
+    assert!(!received.freshness.lacks_validators);
+    let kept = Validators { etag: None, last_modified: Some(future.to_owned()) };
+    get_with(&fetcher, &server.url("/"), &kept, &RequestOptions::default()).await.unwrap();
+    assert_eq!(server.requests("/")[1].header("if-modified-since"), None);
 }
 
 #[tokio::test]
@@ -231,7 +359,7 @@ async fn the_operators_options_are_obeyed() {
         let options =
             RequestOptions { headers: vec![(name.to_owned(), value.into())], ..RequestOptions::default() };
         let error = ask(options).await.unwrap_err();
-        assert_eq!(error.label(), "bad_option");
+        assert_eq!(error.kind().as_str(), "bad_option");
         assert!(!error.to_string().contains("not\na value"), "a value is a secret");
     }
 }
@@ -254,7 +382,7 @@ async fn a_refusal_says_when_to_come_back() {
     ] {
         server.replace("/", reply);
         let error = get(&fetcher, &server.url("/")).await.unwrap_err();
-        assert_eq!((error.label(), error.retry()), (label, Retry::Later(retry_after)));
+        assert_eq!((error.kind().as_str(), error.retry()), (label, Retry::Later(retry_after)));
         let expected = Freshness { fresh_for, retry_after, lacks_validators: true };
         assert_eq!(error.freshness(), expected);
     }
@@ -293,16 +421,20 @@ async fn a_page_is_text() {
         ("application/xhtml+xml", true),
         ("text/plain", true),
         ("", true),
+        ("application/octet-stream", true),
+        ("html", true),
         ("application/pdf", false),
         ("video/mp4", false),
-        ("application/octet-stream", false),
+        ("application/json", false),
     ] {
         server.replace("/", Reply::ok(content_type, "x"));
         assert_eq!(get_page(&fetcher, &server.url("/")).await.is_ok(), expected, "{content_type}");
         assert!(get(&fetcher, &server.url("/")).await.is_ok(), "feeds come as anything");
     }
+    server.replace("/", Reply::ok("application/octet-stream", b"%PDF-1.7\n\x00\x01"));
+    assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().kind().as_str(), "not_text");
     server.replace("/", Reply::ok("text/html", vec![b' '; (1 << 19) + 1]));
-    assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().label(), "body_too_large");
+    assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().kind().as_str(), "body_too_large");
     assert!(server.requests("/").last().unwrap().header("accept").unwrap().starts_with("text/html"));
 }
 
@@ -329,9 +461,9 @@ async fn pages_obey_robots_and_feeds_do_not_ask() {
     first.unwrap();
     second.unwrap();
     let refused = get_page(&fetcher, &server.url("/private/a")).await.unwrap_err();
-    assert_eq!((refused.label(), refused.retry()), ("robots_disallowed", Retry::Never));
+    assert_eq!((refused.kind().as_str(), refused.retry()), ("robots_disallowed", Retry::Never));
     let refused = get_page(&fetcher, &server.url("/away")).await.unwrap_err();
-    assert_eq!(refused.label(), "robots_disallowed", "the target's host has its own robots.txt");
+    assert_eq!(refused.kind().as_str(), "robots_disallowed", "the target's host has its own robots.txt");
     assert_eq!(server.requests("/robots.txt").len(), 1, "asked once, however many wait");
     assert!(other.requests("/page").is_empty());
     let asked = server.requests("/robots.txt").remove(0);
@@ -342,7 +474,7 @@ async fn pages_obey_robots_and_feeds_do_not_ask() {
     assert_eq!(other.requests("/page").len(), 1);
     let obey = RequestOptions { obey_robots: Some(true), ..RequestOptions::default() };
     let refused = get_with(&fetcher, &other.url("/"), &Validators::default(), &obey).await.unwrap_err();
-    assert_eq!(refused.label(), "robots_disallowed", "a feed that is told to ask");
+    assert_eq!(refused.kind().as_str(), "robots_disallowed", "a feed that is told to ask");
 }
 
 #[tokio::test]
@@ -363,7 +495,7 @@ async fn robots_that_cannot_be_had() {
         server.respond("/robots.txt", reply);
         server.respond("/page", Reply::ok("text/html", "<p>"));
         let result = get_page(&fetcher(settings()), &server.url("/page")).await;
-        assert_eq!(result.as_ref().map_or_else(FetchError::label, |_| "ok"), expected);
+        assert_eq!(result.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok"), expected);
         assert_eq!(server.requests("/page").len(), usize::from(expected == "ok"));
     }
 }

@@ -68,6 +68,21 @@ const SPELLINGS: &[&str] = &[
     "http://[fec0::1]:P/",
     "http://[fc00::1]:P/",
     "http://[fd00:ec2::254]:P/",
+    // Clouds' own services, at public addresses and others.
+    "http://168.63.129.16:P/",
+    "http://0xa83f8110:P/",
+    "http://[::ffff:168.63.129.16]:P/",
+    "http://[64:ff9b::a83f:8110]:P/",
+    "http://161.26.0.10:P/",
+    "http://166.11.255.255:P/",
+    "http://199.36.153.5:P/",
+    "http://199.36.153.11:P/",
+    "http://100.100.100.200:P/",
+    "http://192.0.0.192:P/",
+    "http://169.254.170.2:P/",
+    "http://[fd20:ce::254]:P/",
+    "http://[fd00:42::42]:P/",
+    "http://[fe80::a9fe:a9fe]:P/",
     "http://[ff02::1]:P/",
     "http://[2001:db8::1]:P/",
     "http://[100::1]:P/",
@@ -169,8 +184,12 @@ async fn only_http_goes_out() {
     let server = Server::start().await;
     let fetcher = fetcher(settings());
     for target in ["file:///etc/passwd", "ftp://example.org/", "javascript:alert(1)", "data:text/html,x"] {
-        assert_eq!(get(&fetcher, &target.parse().unwrap()).await.unwrap_err().label(), "bad_url", "{target}");
+        assert_eq!(
+            get(&fetcher, &target.parse().unwrap()).await.unwrap_err().kind().as_str(),
+            "bad_url",
+            "{target}"
+        );
         server.replace("/", Reply::redirect(301, target));
-        assert_eq!(get(&fetcher, &server.url("/")).await.unwrap_err().label(), "bad_url", "{target}");
+        assert_eq!(get(&fetcher, &server.url("/")).await.unwrap_err().kind().as_str(), "bad_url", "{target}");
     }
 }

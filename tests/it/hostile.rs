@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use feedmill::fetch::{FetchError, RequestOptions, Settings};
+use feedmill::fetch::{RequestOptions, Settings};
 use feedmill::model::Validators;
 use futures_util::future::join_all;
 
@@ -114,9 +114,9 @@ fn tricks(max_body_bytes: usize) -> Vec<(&'static str, Reply, &'static str)> {
         ("half of a gzip", encoded("gzip", half_of_gzip), "broken_body"),
         ("no gzip at all", encoded("gzip", garbage.clone()), "broken_body"),
         ("no brotli at all", encoded("br", garbage.clone()), "broken_body"),
-        ("no zstd at all", encoded("zstd", garbage), "broken_body"),
-        ("gzip in gzip", encoded("gzip, gzip", gzip(&gzip(b"<rss/>"))), "unknown_encoding"),
-        ("an unknown encoding", encoded("x-rot13", b"<eff/>".to_vec()), "unknown_encoding"),
+        ("no zstd at all", encoded("zstd", garbage.clone()), "broken_body"),
+        ("gzip in gzip", encoded("gzip, gzip", gzip(&gzip(&zeros))), "body_too_large"),
+        ("an unknown encoding", encoded("x-rot13", garbage.clone()), "unknown_encoding"),
         ("not HTTP", raw("SSH-2.0-OpenSSH_9.9\r\n"), "broken_answer"),
         ("HTTP of another age", raw("<rss/>"), "broken_answer"),
         ("an impossible status", raw("HTTP/1.1 99 Odd\r\n\r\n"), "broken_answer"),
@@ -165,7 +165,7 @@ async fn every_trick_ends_soon_and_a_hundred_good_feeds_go_on() {
         let timeout = (*expected == "timeout").then_some(Duration::from_secs(1));
         let options = RequestOptions { timeout, ..RequestOptions::default() };
         let result = get_with(&fetcher, &url, &Validators::default(), &options).await;
-        let label = result.as_ref().map_or_else(FetchError::label, |_| "ok");
+        let label = result.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok");
         assert_eq!(label, *expected, "{name}: {:?}", result.err());
     });
     let feeds = (0..100).map(async |number| {
@@ -181,7 +181,7 @@ async fn silence_ends_at_the_read_timeout() {
     server.respond("/", Reply::raw(format!("{OK}\r\nsome")).then_hang());
     let fetcher = fetcher(Settings { read_timeout: Duration::from_millis(100), ..settings() });
     let error = get(&fetcher, &server.url("/")).await.unwrap_err();
-    assert_eq!((error.label(), error.is_network()), ("timeout", false));
+    assert_eq!((error.kind().as_str(), error.is_network()), ("timeout", false));
 }
 
 #[tokio::test]
@@ -203,9 +203,9 @@ async fn a_server_that_is_not_there_is_a_matter_of_the_network() {
     let gone = Server::start().await.url("/");
     let fetcher = fetcher(settings());
     let error = get(&fetcher, &gone).await.unwrap_err();
-    assert_eq!((error.label(), error.is_network()), ("connect", true), "{error}");
+    assert_eq!((error.kind().as_str(), error.is_network()), ("connect", true), "{error}");
     let error = get(&fetcher, &"http://no-such-host.invalid/".parse().unwrap()).await.unwrap_err();
-    assert_eq!((error.label(), error.is_network()), ("dns", true), "{error}");
+    assert_eq!((error.kind().as_str(), error.is_network()), ("dns", true), "{error}");
 }
 
 #[tokio::test]
@@ -216,5 +216,5 @@ async fn plain_text_is_no_tls() {
     let fetcher = fetcher(settings());
     let options = RequestOptions { timeout: Some(Duration::from_secs(2)), ..RequestOptions::default() };
     let error = get_with(&fetcher, &url, &Validators::default(), &options).await.unwrap_err();
-    assert!(matches!(error.label(), "tls" | "timeout"), "{error:?}");
+    assert!(matches!(error.kind().as_str(), "tls" | "timeout"), "{error:?}");
 }

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod articles;
+mod clock;
 mod commands;
 mod config;
 mod crash;
@@ -20,6 +21,7 @@ mod fetch;
 mod guard;
 mod hostile;
 mod http;
+mod identity;
 mod lifecycle;
 mod pages;
 mod parse;

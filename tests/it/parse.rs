@@ -131,6 +131,53 @@ fn faults_cost_no_more_than_their_length() {
 }
 
 #[test]
+fn of_a_long_feed_the_newest_are_read_wherever_they_stand() {
+    const COUNT: u32 = 2_500;
+    let date = |n: u32| format!("2020-{:02}-{:02}T{:02}:00:00Z", 1 + n / 672, 1 + n / 24 % 28, n % 24);
+    let xml = |dated: bool| {
+        let mut feed = HEAD.to_owned();
+        for n in 0..COUNT {
+            let date = if dated { format!("<pubDate>{}</pubDate>", date(n)) } else { String::new() };
+            let text = "<![CDATA[the <item> element]]>";
+            write!(
+                feed,
+                "<item><title>n{n}</title><guid>g{n}</guid>{date}<description>{text}</description></item>"
+            )
+            .unwrap();
+        }
+        feed + "</channel></rss>"
+    };
+    let json = |dated: bool| {
+        let item = |n| match dated {
+            true => json!({ "id": format!("g{n}"), "title": format!("n{n}"), "date_published": date(n) }),
+            false => json!({ "id": format!("g{n}"), "title": format!("n{n}") }),
+        };
+        json!({ "title": "t", "items": (0..COUNT).map(item).collect::<Vec<_>>() }).to_string()
+    };
+    for (name, feed, dated) in [
+        ("xml", xml(true), true),
+        ("json", json(true), true),
+        ("xml", xml(false), false),
+        ("json", json(false), false),
+    ] {
+        let parsed = parse(feed.as_bytes(), None, None).unwrap();
+        let titles: Vec<&str> =
+            parsed.entries.iter().filter_map(|entry| entry.evidence.title.as_deref()).collect();
+        let kept: Vec<String> = if dated {
+            (500..COUNT).map(|n| format!("n{n}")).collect()
+        } else {
+            (0..1_000).chain(1_500..COUNT).map(|n| format!("n{n}")).collect()
+        };
+        assert!(titles == kept, "{name}, dated: {dated}: {:?} to {:?}", titles.first(), titles.last());
+        assert!(
+            parsed.warnings[0].starts_with("2500 entries, of which 2000 are read"),
+            "{:?}",
+            parsed.warnings
+        );
+    }
+}
+
+#[test]
 fn sizes_are_capped() {
     let many = defuse("items", format!("{HEAD}{}", ITEM.repeat(5_000)).as_bytes()).unwrap();
     assert_eq!(many.entries.len(), 2_000);

@@ -36,7 +36,7 @@ async fn a_feed_becomes_clean_records_and_files() {
         let topic = if record.url == links[0] { "mooring" } else { "dredging" };
         assert_eq!(record.event, Event::Created);
         assert_eq!(record.revision, 1);
-        assert_eq!(record.title.as_deref(), Some(format!("The {topic} affair").as_str()));
+        assert_eq!(record.metadata.title.as_deref(), Some(format!("The {topic} affair").as_str()));
         assert_eq!(record.text, paragraphs(topic).join("\n\n"));
         assert_eq!(record.duplicate_of, None);
         assert_eq!(record.cluster_id, record.id);
@@ -45,7 +45,7 @@ async fn a_feed_becomes_clean_records_and_files() {
         assert_eq!(record.fetched_at, daemon.now());
         let (name, content) = &files[index];
         assert_eq!(*name, format!("{:03}_{}.txt", record.seq, record.content_sha256.hash16()));
-        assert_eq!(*content, format!("{}\n\n{}\n", record.title.as_deref().unwrap(), record.text));
+        assert_eq!(*content, format!("{}\n\n{}\n", record.metadata.title.as_deref().unwrap(), record.text));
     }
 }
 
@@ -265,9 +265,9 @@ async fn content_feed_fetches_no_page() {
 
     assert!(server.requests("/one").is_empty());
     let mut records = daemon.records().await;
-    records.sort_by(|one, other| one.title.cmp(&other.title));
+    records.sort_by(|one, other| one.metadata.title.cmp(&other.metadata.title));
     assert_eq!(
-        records.iter().filter_map(|record| record.title.as_deref()).collect::<Vec<_>>(),
+        records.iter().filter_map(|record| record.metadata.title.as_deref()).collect::<Vec<_>>(),
         ["Linked", "Loose"]
     );
     assert_eq!(records[0].original_url, server.url("/one"));

@@ -72,13 +72,14 @@ fn seeds_are_five_clusters_whatever_their_furniture() {
         let fingerprint = dedup::fingerprint(&article, &settings);
         let id = ArticleId(Sha256Hash::of(number.to_string()));
         let neighbours = index.neighbours(number, &fingerprint);
-        let cluster_id = match dedup::judge(&article.text, &fingerprint, &neighbours, &settings) {
+        let house = dedup::House::default();
+        let cluster_id = match dedup::judge(&article.text, &fingerprint, &house, &neighbours, &settings) {
             Verdict::Original => id,
             Verdict::Duplicate(link) => link.cluster_id,
         };
         clusters.entry(cluster_id).or_default().insert(&seed.file_name);
         let content_sha256 = fingerprint.content_sha256;
-        let neighbour = dedup::Neighbour { id, cluster_id, content_sha256, text: article.text };
+        let neighbour = dedup::Neighbour { id, cluster_id, content_sha256, text: article.text, house };
         index.add(number, neighbour, &fingerprint.bands);
     }
     assert_eq!(clusters.len(), seeds.len(), "{clusters:?}");
@@ -120,11 +121,13 @@ fn a_seed_that_was_cut_and_given_another_headline_is_a_near_copy() {
         let fingerprint = dedup::fingerprint(&copy, &settings);
         let id = ArticleId(Sha256Hash::of("earlier"));
         let content_sha256 = earlier.content_sha256;
-        let neighbour = dedup::Neighbour { id, cluster_id: id, content_sha256, text: whole.text };
+        let house = dedup::House::default();
+        let neighbour =
+            dedup::Neighbour { id, cluster_id: id, content_sha256, text: whole.text, house: house.clone() };
         let mut index = dedup::Index::default();
         index.add(1, neighbour, &earlier.bands);
         let neighbours = index.neighbours(2, &fingerprint);
-        match dedup::judge(&copy.text, &fingerprint, &neighbours, &settings) {
+        match dedup::judge(&copy.text, &fingerprint, &house, &neighbours, &settings) {
             Verdict::Duplicate(link) => assert_eq!(link.kind, DuplicateKind::Near, "{}", seed.file_name),
             Verdict::Original => panic!("{}: no copy", seed.file_name),
         }
@@ -297,7 +300,7 @@ fn page(body: PageBody) -> Page {
 /// What is wrong with `article`, by line of the seed; line 0 is for text that is none of its lines.
 fn complaints(seed: &Seed, page: &Page, article: &Article) -> Vec<(usize, String)> {
     let text = fold(&article.text);
-    let title = article.title.as_deref().map(fold).unwrap_or_default();
+    let title = article.metadata.title.as_deref().map(fold).unwrap_or_default();
     let wanted: Vec<String> = seed.lines(&[Label::Keep]).map(|(_, line)| line).collect();
     let accepted: Vec<String> = seed.lines(&[Label::Keep, Label::Either]).map(|(_, line)| line).collect();
     let mut complaints = Vec::new();
@@ -333,14 +336,14 @@ fn complaints(seed: &Seed, page: &Page, article: &Article) -> Vec<(usize, String
 /// A line of metadata is a byline, or says how many weeks ago the text was published.
 fn metadata_complaint(line: &str, fetched_at: Timestamp, article: &Article) -> Option<String> {
     if let Some(author) = line.strip_prefix("By ").or_else(|| line.strip_prefix("by ")) {
-        return (article.authors != [author])
-            .then(|| format!("authors are {:?}, not {author:?}", article.authors));
+        return (article.metadata.authors != [author])
+            .then(|| format!("authors are {:?}, not {author:?}", article.metadata.authors));
     }
     let weeks: i64 = line.strip_suffix(" weeks ago").expect("a byline or an age in weeks").parse().unwrap();
     let expected = fetched_at - (weeks * 7 * 24).hours();
     let day = |time: Timestamp| time.strftime("%F").to_string();
-    (article.published_at.map(day) != Some(day(expected)))
-        .then(|| format!("published at {:?}, not on the day of {expected}", article.published_at))
+    (article.metadata.published_at.map(day) != Some(day(expected)))
+        .then(|| format!("published at {:?}, not on the day of {expected}", article.metadata.published_at))
 }
 
 /// How often `line` stands in `text` with no letter or digit joined to it.

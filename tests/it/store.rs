@@ -5,7 +5,8 @@ use std::time::Duration;
 use feedmill::clock::Clock;
 use feedmill::dedup;
 use feedmill::model::{
-    Article, ArticleId, BlockAccount, BlockHash, Entry, EntryEvidence, QualityFlag, Sha256Hash, Validators,
+    Article, ArticleId, BlockAccount, BlockHash, Entry, EntryEvidence, Metadata, QualityFlag, Sha256Hash,
+    Validators,
 };
 use feedmill::parse::{FeedInfo, ParsedEntry};
 use feedmill::schedule::{Decision, History, NextPoll};
@@ -39,9 +40,13 @@ macro_rules! on_both {
 mod articles;
 mod entries;
 mod feeds;
+mod nats;
 mod raw_pages;
 mod rechecks;
+mod relay;
 mod retention;
+mod voices;
+mod webhook;
 mod websub;
 
 struct Bench {
@@ -79,14 +84,16 @@ fn new_entry(key: &str, link: &str, content: &str) -> NewEntry {
         article_id: ArticleId::of_url(&url(link)),
         parsed: ParsedEntry {
             key: Sha256Hash::of(key),
+            other_keys: Vec::new(),
             guid: Some(key.to_owned()),
             link: Some(url(link)),
+            shares_link: false,
+            has_exact_link: false,
             evidence: EntryEvidence {
                 title: Some(format!("Title of {key}")),
                 content: Some(content.to_owned()),
                 ..EntryEvidence::default()
             },
-            enclosures: Vec::new(),
         },
     }
 }
@@ -103,13 +110,16 @@ fn parsed(entries: Vec<NewEntry>) -> PollResult {
 
 fn article(text: &str) -> Article {
     Article {
-        title: Some("Headline".to_owned()),
+        metadata: Metadata {
+            title: Some("Headline".to_owned()),
+            authors: vec!["Ada".to_owned(), "Bo".to_owned()],
+            language: Some("en".to_owned()),
+            published_at: Some(start()),
+            ..Metadata::default()
+        },
         text: text.to_owned(),
-        authors: vec!["Ada".to_owned(), "Bo".to_owned()],
         word_count: 3,
-        language: Some("en".to_owned()),
         quality_flags: vec![QualityFlag::Gallery],
-        published_at: Some(start()),
         block_hashes: vec![BlockHash(1), BlockHash(u64::MAX), BlockHash(1)],
         account: vec![
             BlockAccount { kept: true, rule: "body".to_owned(), text: text.to_owned() },
@@ -120,7 +130,6 @@ fn article(text: &str) -> Article {
             },
         ],
         score: 0.5,
-        ..Article::default()
     }
 }
 
@@ -132,9 +141,11 @@ fn extracted(entry: &Entry, text: &str) -> FinishedEntry {
         outcome: EntryOutcome::Extracted(Box::new(ExtractedArticle {
             fingerprint: dedup::fingerprint(&article, &dedup::Settings::default()),
             article,
+            id: entry.article_id,
             original_url: url.clone(),
             url,
             page_host: "site.example".to_owned(),
+            enclosures: Vec::new(),
             raw_sha256: Sha256Hash::of(text),
             fetched_at: start(),
             raw: None,
@@ -158,6 +169,7 @@ impl Bench {
             .enumerate()
             .map(|(n, feed)| PollRecord {
                 feed_id: feed.id,
+                feed_url: feed.configured_url.clone(),
                 lease: feed.lease,
                 polled_at: self.clock.now(),
                 next: next(self.clock.now() + SignedDuration::from_secs(60)),
@@ -184,6 +196,23 @@ impl Bench {
 
     async fn finish(&self, finished: &[FinishedEntry]) -> Vec<Stored> {
         self.store.entries_finish(finished, &dedup::Settings::default()).await.unwrap()
+    }
+
+    /// Stores so many articles more.
+    async fn store_articles(&self, numbers: std::ops::Range<usize>) {
+        let new = numbers.map(|i| new_entry(&format!("{i}"), &format!("https://site.example/{i}"), "x"));
+        let new: Vec<NewEntry> = new.collect();
+        self.pass(60);
+        self.feeds(1).await;
+        self.poll(|_| new.clone()).await;
+        for entry in self.store.entries_claim(LEASE, 1_000).await.unwrap() {
+            self.finish(&[extracted(&entry, &format!("Text {}", entry.id.0))]).await;
+        }
+    }
+
+    /// What is left where a process dies after its sinks took everything up to now, and before their cursors moved from `seq`.
+    async fn die_before_the_cursor_moves_from(&self, seq: i64) {
+        self.database.execute(&format!("UPDATE sinks SET seq = {seq}, lease_until = 0")).await;
     }
 
     fn pass(&self, seconds: i64) {

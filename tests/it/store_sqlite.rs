@@ -90,6 +90,75 @@ async fn one_process_runs_and_takes_the_leases_back() {
 }
 
 #[tokio::test]
+async fn the_lock_holds_whatever_link_leads_to_the_file() {
+    let database = database().await;
+    let clock = Clock::manual(start());
+    let store = database.open(&clock).await;
+    let _lock = store.lock_for_running().await.unwrap();
+    let link = database.file().with_file_name("link.db");
+    std::os::unix::fs::symlink(database.file(), &link).unwrap();
+    let through_link =
+        Store::open(&settings(&format!("sqlite:{}", link.display())), clock.clone()).await.unwrap();
+    let refused = through_link.lock_for_running().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Running { .. }), "{refused}");
+    through_link.close().await;
+    store.close().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_once_the_file_is_gone() {
+    let database = database().await;
+    let store = database.open(&Clock::manual(start())).await;
+    store.check_health().await.unwrap();
+    std::fs::remove_file(database.file()).unwrap();
+    let refused = store.cursor_set("reader", 1).await.unwrap_err();
+    assert!(matches!(refused, StoreError::FileGone { .. }) && refused.is_passing(), "{refused}");
+    let problem = store.check_health().await.unwrap_err();
+    assert!(problem.to_string().contains("deleted or replaced while it was open; hint: "), "{problem}");
+    // A file of the same name is not the one that was opened.
+    std::fs::write(database.file(), b"").unwrap();
+    assert!(store.cursor_set("reader", 1).await.is_err());
+    store.close().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn damage_in_the_file_is_found() {
+    use std::os::unix::fs::FileExt as _;
+    let database = database().await;
+    let store = database.open(&Clock::manual(start())).await;
+    let urls: Vec<Url> = (0..2_000).map(|i| format!("https://feeds.example/{i}").parse().unwrap()).collect();
+    store.feeds_sync(&urls, Duration::ZERO).await.unwrap();
+    store.check_integrity().await.unwrap();
+    store.close().await;
+    let file = std::fs::File::options().write(true).open(database.file()).unwrap();
+    let pages = file.metadata().unwrap().len() / 4096;
+    assert!(pages > 40, "{pages} pages");
+    for page in (30..pages).step_by(4) {
+        file.write_all_at(&[0xa5; 4096], page * 4096).unwrap();
+    }
+    let store = database.open(&Clock::manual(start())).await;
+    let problem = store.check_integrity().await.unwrap_err().to_string();
+    assert!(problem.contains("is damaged: ") && problem.contains("feedmill.db"), "{problem}");
+    store.close().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn the_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let database = database().await;
+    let store = database.open(&Clock::manual(start())).await;
+    for name in ["feedmill.db", "feedmill.db-wal"] {
+        let mode = database.file().with_file_name(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    store.close().await;
+    database.drop().await;
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused() {
     let database = database().await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
@@ -120,7 +189,18 @@ async fn messages_name_the_place_and_the_way_out_and_no_password() {
     let missing =
         Store::open(&settings("sqlite:/nowhere/at/all/feedmill.db"), Clock::system()).await.unwrap_err();
     assert!(missing.to_string().contains("/nowhere/at/all/feedmill.db"), "{missing}");
-    assert!(missing.to_string().contains("folder does not exist"), "{missing}");
+    assert!(missing.to_string().contains("does its folder exist"), "{missing}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = folder.path().join("garbage.db");
+    std::fs::write(&garbage, [0x5a; 8192]).unwrap();
+    let error =
+        Store::open(&settings(&format!("sqlite:{}", garbage.display())), Clock::system()).await.unwrap_err();
+    assert!(error.to_string().contains("the file is no SQLite database"), "{error}");
+
+    let closed =
+        Store::open(&settings("postgres://mill@127.0.0.1:1/feeds"), Clock::system()).await.unwrap_err();
+    assert!(closed.to_string().contains("onnection refused"), "{closed}");
 
     let unreachable = "postgres://mill:hunter2@127.0.0.1:1/feeds";
     for url in [

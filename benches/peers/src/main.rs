@@ -160,9 +160,9 @@ fn by_feedmill(line: &Line, rules: &Rules, fetched_at: Timestamp) -> Got {
     let article = extract(&page, &Evidence::default(), rules);
     Got {
         text: article.text,
-        title: article.title,
-        authors: article.authors,
-        date: article.published_at.map(|moment| moment.to_string()),
+        title: article.metadata.title,
+        authors: article.metadata.authors,
+        date: article.metadata.published_at.map(|moment| moment.to_string()),
     }
 }
 

@@ -57,11 +57,11 @@ struct Cleaned {
 
 impl Cleaned {
     fn title(&self) -> &str {
-        self.record.title.as_deref().unwrap_or_else(|| self.record.url.as_str())
+        self.record.metadata.title.as_deref().unwrap_or_else(|| self.record.url.as_str())
     }
 
     fn site(&self) -> &str {
-        self.record.site_name.as_deref().unwrap_or(&self.record.hostname)
+        self.record.metadata.site_name.as_deref().unwrap_or(&self.record.hostname)
     }
 }
 
@@ -83,11 +83,11 @@ fn show_cleaned(articles: &[Cleaned], out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "Articles cleaned: {}", articles.len())?;
     let mut rows = table::new(["Article", "Site", "Author", "Published", "Words", "Kept", "Dropped"]);
     for article in articles {
-        let published = article.record.published_at.map(|time| time.strftime("%F").to_string());
+        let published = article.record.metadata.published_at.map(|time| time.strftime("%F").to_string());
         rows.add_row([
             article.title().to_owned(),
             article.site().to_owned(),
-            article.record.authors.join(", "),
+            article.record.metadata.authors.join(", "),
             published.unwrap_or_default(),
             article.record.word_count.to_string(),
             article.account.blocks_kept.to_string(),

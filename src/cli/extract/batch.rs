@@ -227,7 +227,7 @@ impl Batch<'_> {
             let article = extract(&page, &evidence, self.rules);
             let fingerprint = dedup::fingerprint(&article, self.dedup);
             let blocks = article.block_hashes.into_iter().collect();
-            Lesson { host, title: article.title, blocks, fingerprint }
+            Lesson { host, title: article.metadata.title, blocks, fingerprint }
         })
         .ok()
     }

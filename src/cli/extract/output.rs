@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::dedup;
 use crate::extract::EXTRACTOR_VERSION;
-use crate::model::{Article, QualityFlag, Sha256Hash};
+use crate::model::{Article, Metadata, QualityFlag, Sha256Hash};
 
 /// The fields of the record that extraction decides, under the record's names.
 #[derive(Serialize)]
@@ -36,26 +36,41 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) fn new(article: &'a Article, url: &'a Url, dedup: &dedup::Settings) -> Self {
+        let Metadata {
+            title,
+            description,
+            authors,
+            published_at,
+            modified_at,
+            utc_offset,
+            language,
+            canonical_url,
+            site_name,
+            section,
+            tags,
+            image,
+            license,
+        } = &article.metadata;
         // As the publisher dates: the record has the same moments in UTC.
-        let local = |moment: Timestamp| match article.utc_offset {
-            Some(offset) => moment.display_with_offset(offset).to_string(),
+        let local = |moment: Timestamp| match utc_offset {
+            Some(offset) => moment.display_with_offset(*offset).to_string(),
             None => moment.to_string(),
         };
         Self {
-            title: article.title.as_deref(),
+            title: title.as_deref(),
             text: &article.text,
-            description: article.description.as_deref(),
-            authors: &article.authors,
-            published_at: article.published_at.map(local),
-            modified_at: article.modified_at.map(local),
-            language: article.language.as_deref(),
-            canonical_url: article.canonical_url.as_ref(),
-            site_name: article.site_name.as_deref(),
+            description: description.as_deref(),
+            authors,
+            published_at: published_at.map(local),
+            modified_at: modified_at.map(local),
+            language: language.as_deref(),
+            canonical_url: canonical_url.as_ref(),
+            site_name: site_name.as_deref(),
             hostname: url.host_str(),
-            section: article.section.as_deref(),
-            tags: &article.tags,
-            image: article.image.as_ref(),
-            license: article.license.as_deref(),
+            section: section.as_deref(),
+            tags,
+            image: image.as_ref(),
+            license: license.as_deref(),
             word_count: article.word_count,
             content_sha256: dedup::fingerprint(article, dedup).content_sha256,
             quality_flags: &article.quality_flags,
@@ -67,7 +82,7 @@ impl<'a> Fields<'a> {
 
 /// Title, blank line, paragraphs.
 pub(super) fn write_text(article: &Article, out: &mut impl Write) -> io::Result<()> {
-    if let Some(title) = &article.title {
+    if let Some(title) = &article.metadata.title {
         writeln!(out, "{title}\n")?;
     }
     writeln!(out, "{}", article.text)

@@ -1,6 +1,7 @@
 //! What can be counted in a block's text without knowing its language.
 
-use crate::extract::evidence::host::TextHash;
+use super::hash::TextHash;
+use crate::extract::words::letters::is_unspaced;
 
 /// Counts over one block.
 #[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
@@ -18,7 +19,7 @@ pub(crate) struct Measure {
     pub(crate) links: u32,
     /// Ends of sentences followed by white space or the end.
     pub(crate) sentences: u32,
-    /// Commas and their kin, half stops included.
+    /// Commas, semicolons and their like in other scripts.
     pub(crate) commas: u32,
     pub(crate) digit_share: f32,
     /// Words that begin with a capital, as a share of all.
@@ -59,11 +60,6 @@ fn edge(c: char) -> u8 {
 /// How many kinds of edge there are.
 pub(crate) const EDGES: usize = 10;
 
-/// Whether `c` belongs to a script that writes no spaces between words.
-pub(crate) fn is_unspaced(c: char) -> bool {
-    matches!(c, '\u{e00}'..='\u{e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2ffff}')
-}
-
 /// `char::is_alphanumeric` beyond ASCII, without its tables where they are not needed.
 fn is_letter(c: char) -> bool {
     match c {
@@ -75,21 +71,6 @@ fn is_letter(c: char) -> bool {
     }
 }
 
-/// Letters and digits only, in lower case: what is left when markup, quotes and spaces have been treated differently.
-pub(crate) fn letters(text: &str) -> String {
-    let mut letters = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if c.is_ascii_alphanumeric() => letters.push(c.to_ascii_lowercase()),
-            // As in `is_letter`: no tables where they are not needed.
-            'а'..='я' | 'α'..='ω' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => letters.push(c),
-            c if !c.is_ascii() && c.is_alphanumeric() => letters.extend(c.to_lowercase()),
-            _ => {}
-        }
-    }
-    letters
-}
-
 /// `char::is_uppercase` likewise.
 fn is_capital(c: char) -> bool {
     match c {
@@ -98,7 +79,7 @@ fn is_capital(c: char) -> bool {
     }
 }
 
-/// Counts over `text`, of whose bytes so many stand in links and in bold, and its [hash](crate::extract::evidence::host::hash_text).
+/// Counts over `text`, of whose bytes so many stand in links and in bold, and its [hash](super::hash::hash_text).
 ///
 /// Each step of the hash waits for the one before: beside the counting, in one pass, it costs next to nothing.
 pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links: u32) -> (Measure, u64) {

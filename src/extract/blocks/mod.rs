@@ -3,6 +3,8 @@
 //! A block is what a reader sees as one piece: a paragraph, a heading, an item, a row of a table, a line of verse. It
 //! hangs on the innermost block-level element around it; those elements form a tree of their own, the containers.
 
+mod describe;
+pub(crate) mod hash;
 pub(crate) mod links;
 pub(crate) mod measure;
 pub(crate) mod plain;
@@ -75,9 +77,9 @@ pub(crate) struct Container {
     /// The traits it has by itself.
     pub(crate) traits: Traits,
     /// Hash of the names on the way from the root, digits left out.
-    pub(crate) path: u64,
+    pub(crate) path_hash: u64,
     /// Number of that path among the page's, from 0.
-    pub(crate) kin: usize,
+    pub(crate) path: usize,
     /// Whether marks in the text lead to notes in it.
     pub(crate) is_notes: bool,
     /// The blocks under it are `first..end`.
@@ -95,13 +97,13 @@ pub(crate) struct Document {
 
 impl Document {
     /// How many different paths the containers have.
-    pub(crate) fn kin_count(&self) -> usize {
-        self.containers.iter().map(|container| container.kin + 1).max().unwrap_or(1)
+    pub(crate) fn path_count(&self) -> usize {
+        self.containers.iter().map(|container| container.path + 1).max().unwrap_or(1)
     }
 
     /// The number of the path that a block hangs on.
-    pub(crate) fn kin_of(&self, block: &Block) -> usize {
-        self.containers[block.container].kin
+    pub(crate) fn path_of(&self, block: &Block) -> usize {
+        self.containers[block.container].path
     }
 
     pub(crate) fn text_of(&self, block: &Block) -> &str {

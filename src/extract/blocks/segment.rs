@@ -5,16 +5,17 @@ use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
+use super::describe::Lexicon;
+use super::hash::{Hashed, path_hash};
 use super::links::{Targets, target_of};
 use super::measure::measure;
 use super::whitespace::{Pending, push_folded, push_preformatted};
 use super::{Block, Container, Document, Gap, Kind};
-use crate::extract::evidence::host::{Hashed, path_hash};
 use crate::extract::html::elements::{
     in_data_table, is_cell_or_inside, is_inline, is_really_hidden, is_skipped, is_void,
 };
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
-use crate::extract::words::classes::{Lexicon, Traits};
+use crate::extract::words::classes::Traits;
 
 /// Cuts the page into blocks.
 ///
@@ -74,7 +75,7 @@ struct Walk<'a> {
     links: u32,
     targets: Targets,
     gap: Gap,
-    kins: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+    paths: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     lexicon: Lexicon<'a>,
     inlines: Vec<Inline>,
     /// The containers that are not shown.
@@ -95,8 +96,8 @@ impl<'a> Walk<'a> {
                 depth: 0,
                 tag: local_name!("html"),
                 traits: Traits::NONE,
+                path_hash: 0,
                 path: 0,
-                kin: 0,
                 is_notes: false,
                 first: 0,
                 end: 0,
@@ -118,7 +119,7 @@ impl<'a> Walk<'a> {
             links: 0,
             targets: Targets::default(),
             gap: Gap::default(),
-            kins: HashMap::from_iter([(0, 0)]),
+            paths: HashMap::from_iter([(0, 0)]),
             lexicon: Lexicon::default(),
             inlines: Vec::new(),
             hidden: Vec::new(),
@@ -195,17 +196,17 @@ impl<'a> Walk<'a> {
         let parent = *self.stack.last().expect("the root is never closed");
         let around = &self.document.containers[parent];
         let described = self.lexicon.describe(element);
-        let path = path_hash(around.path, tag, &described);
-        let next_kin = self.kins.len();
-        let kin = *self.kins.entry(path).or_insert(next_kin);
+        let path_hash = path_hash(around.path_hash, tag, &described);
+        let next_path = self.paths.len();
+        let path = *self.paths.entry(path_hash).or_insert(next_path);
         let container = Container {
             node: node.id(),
             parent,
             depth: around.depth + 1,
             tag: tag.clone(),
             traits: described.traits,
+            path_hash,
             path,
-            kin,
             is_notes: self.tree.notes.contains(&node.id()),
             first: self.document.blocks.len(),
             end: self.document.blocks.len(),

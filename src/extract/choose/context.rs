@@ -5,12 +5,12 @@ use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
-use crate::extract::blocks::measure::letters;
+use crate::extract::account::Line;
+use crate::extract::blocks::hash::Hashed;
 use crate::extract::blocks::{Block, Document, Kind};
-use crate::extract::evidence::host::Hashed;
-use crate::extract::evidence::statements::Statements;
-use crate::extract::metadata::Metadata;
+use crate::extract::evidence::headline::{Headline, Likeness};
 use crate::extract::words::classes::Traits;
+use crate::extract::words::letters::letters;
 use crate::extract::words::phrases::{Match, Phrases, first_two_letters, fold};
 
 /// What is known of a page before any block is scored.
@@ -22,8 +22,7 @@ pub(crate) struct Context<'a> {
     pub(crate) all_traits: Vec<Traits>,
     /// The block that is the headline.
     pub(crate) title_at: Option<usize>,
-    title: Option<String>,
-    title_likeness: Vec<u8>,
+    pub(crate) headline: &'a Headline,
     entry_lead: Option<String>,
     lead_opening: Option<[char; 2]>,
     /// Running sums over the blocks.
@@ -36,12 +35,12 @@ pub(crate) struct Context<'a> {
     /// How often a text stands on the page.
     texts: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     /// Boxes of a path.
-    twins: Vec<usize>,
+    boxes_on_path: Vec<usize>,
     /// The longest run of sibling blocks on one path, by path.
     runs: Vec<usize>,
     /// The path on which most of the running text hangs, and the box that holds most of it.
-    pub(crate) main_kin: usize,
-    pub(crate) main_parent_kin: usize,
+    pub(crate) main_path: usize,
+    pub(crate) main_parent_path: usize,
     main: usize,
     relations: Vec<usize>,
     /// Running sums of what stands between the blocks.
@@ -53,31 +52,23 @@ pub(crate) struct Context<'a> {
     stated_body: Option<String>,
 }
 
-/// What others say about the article: the page's metadata, the feed entry.
+/// What others say of the article's text: the page's metadata, the feed entry.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Hints<'a> {
-    pub(crate) title: Option<&'a str>,
     /// How the article or its summary starts.
     pub(crate) lead: Option<&'a str>,
     /// The whole body, as stated elsewhere.
     pub(crate) body: Option<&'a str>,
 }
 
-impl<'a> Hints<'a> {
-    /// What the page says of itself.
-    pub(crate) fn new(metadata: &'a Metadata, statements: &'a Statements) -> Self {
-        Self {
-            title: metadata.title.as_deref(),
-            lead: metadata.description.as_deref(),
-            body: statements.body.as_deref(),
-        }
-    }
-}
-
 impl<'a> Context<'a> {
-    pub(crate) fn new(document: &'a Document, hints: Hints<'_>, phrases: &Phrases) -> Self {
+    pub(crate) fn new(
+        document: &'a Document,
+        headline: &'a Headline,
+        hints: Hints<'_>,
+        phrases: &Phrases,
+    ) -> Self {
         let blocks = &document.blocks;
-        let title = hints.title.map(fold).filter(|title| !title.is_empty());
         let matches: Vec<Option<Match>> =
             blocks.iter().map(|block| phrases.find(document.text_of(block), block.measure.words)).collect();
         let sums = |value: &dyn Fn(usize) -> f32| {
@@ -99,11 +90,11 @@ impl<'a> Context<'a> {
                 && (measure.ends_sentence || measure.sentences > 0 || measure.words > 30.0);
             if is_prose { measure.words } else { 0.0 }
         });
-        let kin_count = document.kin_count();
-        let mut paths = vec![0; kin_count];
+        let path_count = document.path_count();
+        let mut paths = vec![0; path_count];
         let mut texts: HashMap<u64, usize, BuildHasherDefault<Hashed>> = HashMap::default();
         for block in blocks {
-            paths[document.kin_of(block)] += 1;
+            paths[document.path_of(block)] += 1;
             *texts.entry(block.text_hash).or_default() += 1;
         }
         let entry_lead = hints
@@ -116,8 +107,7 @@ impl<'a> Context<'a> {
             small_box_traits: Vec::new(),
             all_traits: Vec::new(),
             title_at: None,
-            title_likeness: title_likeness(document, title.as_deref()),
-            title,
+            headline,
             lead_opening: entry_lead.as_deref().and_then(first_two_letters),
             entry_lead,
             words,
@@ -126,10 +116,10 @@ impl<'a> Context<'a> {
             tags: document.containers.iter().map(|container| tag_index(&container.tag)).collect(),
             paths,
             texts,
-            twins: vec![0; kin_count],
-            runs: vec![0; kin_count],
-            main_kin: 0,
-            main_parent_kin: 0,
+            boxes_on_path: vec![0; path_count],
+            runs: vec![0; path_count],
+            main_path: 0,
+            main_parent_path: 0,
             main: 0,
             relations: Vec::new(),
             media: Vec::with_capacity(blocks.len() + 1),
@@ -144,9 +134,20 @@ impl<'a> Context<'a> {
         context.inherit_traits();
         context.find_title();
         context.count_gaps();
-        context.count_twins();
+        context.count_paths();
         context.find_main();
         context
+    }
+
+    /// The blocks as the rules see them.
+    pub(crate) fn lines(&self) -> Vec<Line<'a>> {
+        let line = |(at, block): (usize, &'a Block)| Line {
+            block,
+            text: self.document.text_of(block),
+            found: self.matches[at],
+            is_title: self.headline.is_said_by(self.document, at),
+        };
+        self.document.blocks.iter().enumerate().map(line).collect()
     }
 
     fn inherit_traits(&mut self) {
@@ -168,7 +169,7 @@ impl<'a> Context<'a> {
         let blocks = &self.document.blocks;
         let headings =
             || blocks.iter().enumerate().filter(|(_, block)| matches!(block.kind, Kind::Heading(_)));
-        let says_title = |at: usize| self.title_likeness(at) == 2;
+        let says_title = |at: usize| self.headline.likeness(at) == Likeness::Same;
         self.title_at = headings()
             .find(|(at, _)| says_title(*at))
             .or_else(|| headings().find(|(_, block)| block.kind == Kind::Heading(1)))
@@ -188,27 +189,27 @@ impl<'a> Context<'a> {
         self.fields.push(fields);
     }
 
-    fn count_twins(&mut self) {
+    fn count_paths(&mut self) {
         for container in &self.document.containers {
-            self.twins[container.kin] += 1;
+            self.boxes_on_path[container.path] += 1;
         }
         let (mut before, mut run) = (usize::MAX, 0);
         for block in &self.document.blocks {
-            let kin = self.document.kin_of(block);
-            run = if kin == before { run + 1 } else { 1 };
-            before = kin;
-            self.runs[kin] = run.max(self.runs[kin]);
+            let path = self.document.path_of(block);
+            run = if path == before { run + 1 } else { 1 };
+            before = path;
+            self.runs[path] = run.max(self.runs[path]);
         }
     }
 
     /// The box whose own paragraphs hold the most running text is where the body most likely is.
     fn find_main(&mut self) {
         let document = self.document;
-        let mut by_kin = vec![0.0; document.kin_count()];
+        let mut by_path = vec![0.0; document.path_count()];
         let mut by_parent = vec![0.0; document.containers.len()];
         for (at, block) in document.blocks.iter().enumerate() {
             let container = &document.containers[block.container];
-            by_kin[container.kin] += self.prose_at(at);
+            by_path[container.path] += self.prose_at(at);
             by_parent[container.parent] += self.prose_at(at);
         }
         let mut best = (0.0, 0);
@@ -218,13 +219,13 @@ impl<'a> Context<'a> {
             }
         }
         self.main = best.1;
-        self.main_parent_kin = document.containers[self.main].kin;
+        self.main_parent_path = document.containers[self.main].path;
         let mut best = 0.0;
         for block in &document.blocks {
-            let kin = document.kin_of(block);
-            if by_kin[kin] > best {
-                best = by_kin[kin];
-                self.main_kin = kin;
+            let path = document.path_of(block);
+            if by_path[path] > best {
+                best = by_path[path];
+                self.main_path = path;
             }
         }
         // How far up from the main box the two ways meet, for every box outside it; how far down, for those inside.
@@ -263,12 +264,12 @@ impl<'a> Context<'a> {
     }
 
     /// How many boxes of the page have the path of this one.
-    pub(crate) fn twins(&self, container: usize) -> usize {
-        self.twins[self.document.containers[container].kin]
+    pub(crate) fn boxes_on_path(&self, container: usize) -> usize {
+        self.boxes_on_path[self.document.containers[container].path]
     }
 
     pub(crate) fn path_run(&self, container: usize) -> usize {
-        self.runs[self.document.containers[container].kin]
+        self.runs[self.document.containers[container].path]
     }
 
     /// Pictures and players, and form fields, for each block inside `container`.
@@ -309,11 +310,6 @@ impl<'a> Context<'a> {
         self.sum(&self.link_words, container) / self.sum(&self.words, container).max(1.0)
     }
 
-    /// The headline, folded.
-    pub(crate) fn title(&self) -> Option<&str> {
-        self.title.as_deref()
-    }
-
     /// Words on the page.
     pub(crate) fn words(&self) -> f32 {
         self.sum(&self.words, 0)
@@ -345,12 +341,7 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn same_path_blocks(&self, container: usize) -> usize {
-        self.paths[self.document.containers[container].kin]
-    }
-
-    /// 2: the block says the title; 1: a part of it or more than it; 0: neither.
-    pub(crate) fn title_likeness(&self, at: usize) -> usize {
-        usize::from(self.title_likeness[at])
+        self.paths[self.document.containers[container].path]
     }
 
     /// Whether the same text stands on the page more than once: 0 no, 1 twice, 2 more often.
@@ -369,20 +360,6 @@ impl<'a> Context<'a> {
         let end = text.char_indices().nth(100).map_or(text.len(), |(at, _)| at);
         1 + usize::from(fold(&text[..end]).starts_with(&**lead))
     }
-}
-
-/// How alike each block and the title are: see [`Context::title_likeness`].
-fn title_likeness(document: &Document, title: Option<&str>) -> Vec<u8> {
-    let Some(title) = title else { return vec![0; document.blocks.len()] };
-    let likeness = |block: &Block| {
-        let length = block.end - block.start;
-        if length > title.len() * 2 + 40 || length * 3 < title.len() {
-            return 0;
-        }
-        let text = fold(document.text_of(block));
-        if text == title { 2 } else { u8::from(text.contains(title) || title.contains(&text)) }
-    };
-    document.blocks.iter().map(likeness).collect()
 }
 
 fn tag_index(tag: &html5ever::LocalName) -> u8 {

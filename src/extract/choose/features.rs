@@ -32,7 +32,7 @@ groups! {
     // The boxes around it.
     own_traits: TRAITS, near_traits: TRAITS, small_box_traits: TRAITS, all_traits: TRAITS, depth: 4,
     parent_share: 6, parent_link: 6, parent_blocks: 5, parent_prose: 6, grandparent_share: 6, grandparent_link: 6, grandparent_prose: 6,
-    siblings_same_tag: 5, path_run: 5, parent_twins: 5, grandparent_twins: 5, main_relation: 16, main_relation_words: 48, main_path: 4, parent_gaps: 6, parent_fields: 4,
+    siblings_same_tag: 5, path_run: 5, parent_boxes_on_path: 5, grandparent_boxes_on_path: 5, main_relation: 16, main_relation_words: 48, main_path: 4, parent_gaps: 6, parent_fields: 4,
     // The blocks beside it.
     previous_words: 10, previous_link: 6, previous_kind: 11, previous_phrase: FURNITURES, previous_relation: 3,
     next_words: 10, next_link: 6, next_kind: 11, next_phrase: FURNITURES, next_relation: 3,
@@ -46,8 +46,8 @@ groups! {
     in_root: 3, root_traits: TRAITS, root_depth: 6, before_body: 9, after_body: 9, body_before: 11, body_after: 11,
     // Where it stands towards the blocks that are surely the article's.
     sure_blocks: 9, sure_words: 8, sure_share: 10, sure_ahead: 6, sure_behind: 6, sure_on_path: 7, size_to_sure: 9,
-    sure_before_distance: 10, sure_before_kinship: 5, sure_before_up: 8, sure_before_down: 8,
-    sure_after_distance: 10, sure_after_kinship: 5, sure_after_up: 8, sure_after_down: 8,
+    sure_before_distance: 10, sure_before_likeness: 5, sure_before_up: 8, sure_before_down: 8,
+    sure_after_distance: 10, sure_after_likeness: 5, sure_after_up: 8, sure_after_down: 8,
     fine_words: 20, fine_link: 13, fine_position: 20, title_distance: 13,
 }
 
@@ -248,14 +248,18 @@ fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
     active.step(G::grandparent_link, context.link_share(parent.parent), LINK_STEPS);
     active.step(G::grandparent_prose, context.prose(parent.parent), PROSE_STEPS);
     active.step(G::path_run, context.path_run(block.container) as f32, &[2.0, 3.0, 6.0, 15.0]);
-    active.step(G::parent_twins, context.twins(own.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
-    active.step(G::grandparent_twins, context.twins(parent.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(G::parent_boxes_on_path, context.boxes_on_path(own.parent) as f32, &[2.0, 3.0, 6.0, 15.0]);
+    active.step(
+        G::grandparent_boxes_on_path,
+        context.boxes_on_path(parent.parent) as f32,
+        &[2.0, 3.0, 6.0, 15.0],
+    );
     let relation = context.main_relation(block.container);
     active.set(G::main_relation, relation);
     active.set(G::main_relation_words, relation * 3 + steps(block.measure.words, &[7.0, 20.0]));
     active.set(
         G::main_path,
-        usize::from(own.kin == context.main_kin) * 2 + usize::from(parent.kin == context.main_parent_kin),
+        usize::from(own.path == context.main_path) * 2 + usize::from(parent.path == context.main_parent_path),
     );
     let (media, fields) = context.gap_density(own.parent);
     active.step(G::parent_gaps, media, &[0.01, 0.1, 0.25, 0.5, 0.9]);
@@ -319,7 +323,7 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
             Some(title) => 3 + steps((at - title) as f32, &[2.0, 4.0, 10.0, 40.0]),
         },
     );
-    active.set(G::is_title, context.title_likeness(at));
+    active.set(G::is_title, context.headline.likeness(at) as usize);
     active.step(G::page_prose, context.prose(0), &[40.0, 120.0, 300.0, 700.0, 1500.0]);
     active.set(G::repeats, context.repeats(at));
     active.set(G::lead, context.lead(at));
@@ -355,7 +359,7 @@ pub(crate) fn second(context: &Context<'_>, scores: &Scores, at: usize, active: 
     fine(active, G::grandparent_score, scores.mean_without(document, parent.parent, at));
     let great_grandparent = document.containers[parent.parent].parent;
     fine(active, G::great_grandparent_score, scores.mean_without(document, great_grandparent, at));
-    fine(active, G::path_score, scores.path_mean_without(own.kin, at));
+    fine(active, G::path_score, scores.path_mean_without(own.path, at));
     beside(active, G::section_score, scores.section_mean(at));
     if let Some((furniture, distance)) = scores.opened[at] {
         active.set(G::opened, furniture as usize * 3 + steps(distance as f32, &[3.0, 10.0]));
@@ -424,38 +428,38 @@ fn towards_sure(context: &Context<'_>, scores: &Scores, at: usize, active: &mut 
     let near = &[1.0, 20.0, 50.0, 100.0, 200.0];
     active.step(G::sure_ahead, scores.sure_words(at + 1, at + 6), near);
     active.step(G::sure_behind, scores.sure_words(at.saturating_sub(5), at), near);
-    let on_path = scores.sure_on_path(document.kin_of(block), at);
+    let on_path = scores.sure_on_path(document.path_of(block), at);
     active.step(G::sure_on_path, on_path as f32, &[1.0, 2.0, 3.0, 5.0, 10.0, 20.0]);
     if blocks > 0.0 {
         let size = block.measure.words * blocks / words.max(1.0);
         active.step(G::size_to_sure, size, &[0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 2.0]);
     }
     let (before, after) = scores.sure_beside(at);
-    let towards = |active: &mut Active, other: usize, [distance, kinship, up, down]: [G; 4]| {
+    let towards = |active: &mut Active, other: usize, [distance, likeness, up, down]: [G; 4]| {
         let steps = &[2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0];
         active.step(distance, at.abs_diff(other) as f32, steps);
         let (levels_up, levels_down) = ways(document, block, &document.blocks[other]);
-        active.set(kinship, how_akin(document, block, &document.blocks[other]));
+        active.set(likeness, likeness_to(document, block, &document.blocks[other]));
         active.set(up, levels_up.min(7));
         active.set(down, levels_down.min(7));
     };
     if let Some(before) = before {
         let groups =
-            [G::sure_before_distance, G::sure_before_kinship, G::sure_before_up, G::sure_before_down];
+            [G::sure_before_distance, G::sure_before_likeness, G::sure_before_up, G::sure_before_down];
         towards(active, before, groups);
     }
     if let Some(after) = after {
-        let groups = [G::sure_after_distance, G::sure_after_kinship, G::sure_after_up, G::sure_after_down];
+        let groups = [G::sure_after_distance, G::sure_after_likeness, G::sure_after_up, G::sure_after_down];
         towards(active, after, groups);
     }
 }
 
 /// 0: the same box; 1: the same path; 2: neighbouring boxes of one kind; 3: neighbouring boxes; 4: neither.
-fn how_akin(document: &Document, one: &Block, other: &Block) -> usize {
+fn likeness_to(document: &Document, one: &Block, other: &Block) -> usize {
     let (first, second) = (&document.containers[one.container], &document.containers[other.container]);
     if one.container == other.container {
         0
-    } else if first.kin == second.kin {
+    } else if first.path == second.path {
         1
     } else if first.parent == second.parent {
         3 - usize::from(first.tag == second.tag)

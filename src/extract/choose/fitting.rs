@@ -1,15 +1,9 @@
 //! What a program that fits the model needs: a page's blocks, with the facts about them that the model weighs.
 
-use super::context::{Context, Hints};
+use super::context::Context;
 use super::features::{self, Active};
 use super::logistic::Group;
 use super::scores::Scores;
-use crate::extract::Rules;
-use crate::extract::blocks::segment;
-use crate::extract::evidence::statements;
-use crate::extract::html;
-use crate::extract::metadata;
-use crate::model::{Page, PageBody};
 
 /// A block of a page, as the model sees it.
 #[derive(Clone, Debug)]
@@ -39,20 +33,14 @@ pub fn feature_groups() -> Vec<FeatureGroup> {
 
 /// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for
 /// each block, those of the second as well.
-pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample> {
-    let PageBody::Html(html) = &page.body else { return Vec::new() };
-    let html::Parsed { tree, .. } = html::parse(html);
-    let metadata = metadata::read(&tree, page, None);
-    let statements = statements::read(&tree);
-    let document = segment::segment(&tree, page.final_url.host_str().unwrap_or_default());
-    let hints = Hints::new(&metadata, &statements);
-    let context = Context::new(&document, hints, &rules.phrases);
-    let scores = first.map(|first| Scores::new(&context, first.to_vec()));
+pub(crate) fn samples(context: &Context<'_>, first: Option<&[f32]>) -> Vec<Sample> {
+    let document = context.document;
+    let scores = first.map(|first| Scores::new(context, first.to_vec()));
     let sample = |(at, block)| {
         let mut active = Active::default();
-        features::first(&context, at, &mut active);
+        features::first(context, at, &mut active);
         if let Some(scores) = &scores {
-            features::second(&context, scores, at, &mut active);
+            features::second(context, scores, at, &mut active);
         }
         Sample { text: document.text_of(block).to_owned(), features: active.0 }
     };

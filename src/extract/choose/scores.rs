@@ -58,7 +58,7 @@ impl Scores {
         let mut weights = vec![0.0; count + 1];
         let mut sure = vec![0.0; count + 1];
         let mut gains = vec![0.0_f32; count + 1];
-        let mut paths = vec![(0.0, 0.0); document.kin_count()];
+        let mut paths = vec![(0.0, 0.0); document.path_count()];
         let mut opened = vec![None; count];
         let mut headings = vec![None; count];
         let (mut open, mut heading) = (None, None);
@@ -69,7 +69,7 @@ impl Scores {
             gains[at + 1] = gains[at] + weight * (first[at] - 0.4);
             let is_sure = first[at] > 0.6 && block.measure.words >= 10.0;
             sure[at + 1] = sure[at] + if is_sure { block.measure.words } else { 0.0 };
-            let path = &mut paths[document.kin_of(block)];
+            let path = &mut paths[document.path_of(block)];
             path.0 += weight * first[at];
             path.1 += weight;
             opened[at] = open.map(|(furniture, from)| (furniture, at - from));
@@ -94,9 +94,9 @@ impl Scores {
         }
         let is_sure = |at: &usize| sure[*at + 1] > sure[*at];
         let sure_at: Vec<usize> = (0..count).filter(is_sure).collect();
-        let mut sure_paths = vec![0; document.kin_count()];
+        let mut sure_paths = vec![0; document.path_count()];
         for &at in &sure_at {
-            sure_paths[document.kin_of(&document.blocks[at])] += 1;
+            sure_paths[document.path_of(&document.blocks[at])] += 1;
         }
         let root = &document.containers[best.0];
         let body_first = (root.first..root.end).find(is_sure).unwrap_or(root.first);
@@ -143,9 +143,9 @@ impl Scores {
     }
 
     /// The mean score of the other blocks that hang on the same path.
-    pub(crate) fn path_mean_without(&self, kin: usize, at: usize) -> f32 {
+    pub(crate) fn path_mean_without(&self, path: usize, at: usize) -> f32 {
         let own = self.weights[at + 1] - self.weights[at];
-        let (weighted, weight) = self.paths[kin];
+        let (weighted, weight) = self.paths[path];
         if weight - own < 0.5 {
             self.first[at]
         } else {
@@ -212,8 +212,8 @@ impl Scores {
     }
 
     /// How many others on a path are surely the article's.
-    pub(crate) fn sure_on_path(&self, kin: usize, at: usize) -> usize {
-        self.sure_paths[kin] - usize::from(self.sure[at + 1] > self.sure[at])
+    pub(crate) fn sure_on_path(&self, path: usize, at: usize) -> usize {
+        self.sure_paths[path] - usize::from(self.sure[at + 1] > self.sure[at])
     }
 
     /// The next sure blocks before and after a block.

@@ -1,109 +1,29 @@
-//! What the host's other pages tell: the hashes that stand for a block, and how they are counted.
+//! What the host's other pages say: on how many of them each block stands, and where on them the article does.
 
-use std::hash::Hasher;
+use std::collections::HashMap;
 
-use html5ever::LocalName;
-
-use crate::extract::SiteEvidence;
-use crate::extract::blocks::measure::{Measure, is_unspaced};
+use super::headline::{Headline, Likeness};
+use crate::extract::account::Account;
+use crate::extract::blocks::hash::{HASH_SEED, hash_bytes, hash_text, mix};
+use crate::extract::blocks::measure::Measure;
 use crate::extract::blocks::{Block, Container, Document, Kind};
-use crate::extract::choose::Fate;
-use crate::extract::choose::context::Context;
-use crate::extract::words::classes::Described;
+use crate::extract::words::letters::is_unspaced;
 use crate::extract::words::phrases::fold;
 use crate::model::BlockHash;
 
-/// Joins two hashes; the order matters.
-pub(crate) fn mix(seed: u64, value: u64) -> u64 {
-    // The finaliser of SplitMix64: cheap, and every bit of the input moves half of the output.
-    let mut mixed = seed.rotate_left(23) ^ value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+/// On how many distinct articles of one host each block was seen.
+#[derive(Clone, Debug, Default)]
+pub struct SiteEvidence {
+    /// Articles by block.
+    pub articles_by_block: HashMap<BlockHash, u32>,
+    /// Articles seen in all.
+    pub articles: u32,
 }
 
-/// FNV-1a over bytes. Stored counts depend on it: it must never change.
-pub(crate) fn hash_bytes(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(HASH_SEED, |hash, byte| step(hash, u64::from(byte)))
-}
-
-const HASH_SEED: u64 = 0xcbf2_9ce4_8422_2325;
-
-fn step(hash: u64, value: u64) -> u64 {
-    (hash ^ value).wrapping_mul(0x0100_0000_01b3)
-}
-
-/// For maps whose keys are hashes already.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
+impl SiteEvidence {
+    fn count(&self, block: BlockHash) -> u32 {
+        self.articles_by_block.get(&block).copied().unwrap_or_default()
     }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = mix(self.0, hash_bytes(bytes.iter().copied()));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-/// Spaces and punctuation beyond ASCII, roughly: what editors and templates vary.
-fn is_mark(c: char) -> bool {
-    matches!(c, '\u{80}'..='\u{bf}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff0f}')
-}
-
-/// Hash of a text's letters: case in ASCII, spaces, punctuation and the value of numbers make no difference.
-pub(crate) fn hash_text(text: &str) -> u64 {
-    let mut hash = TextHash::default();
-    text.chars().for_each(|c| hash.add(c));
-    hash.finish()
-}
-
-/// [`hash_text`], character by character.
-pub(crate) struct TextHash {
-    hash: u64,
-    in_number: bool,
-}
-
-impl Default for TextHash {
-    fn default() -> Self {
-        Self { hash: HASH_SEED, in_number: false }
-    }
-}
-
-impl TextHash {
-    #[inline]
-    pub(crate) fn add(&mut self, c: char) {
-        let was_in_number = std::mem::replace(&mut self.in_number, c.is_ascii_digit());
-        if c.is_ascii_alphabetic() {
-            self.hash = step(self.hash, u64::from(c.to_ascii_lowercase()));
-        } else if self.in_number {
-            if !was_in_number {
-                self.hash = step(self.hash, u64::from(b'#'));
-            }
-        } else if !c.is_ascii() && !is_mark(c) {
-            self.hash = step(self.hash, u64::from(c));
-        }
-    }
-
-    pub(crate) fn finish(self) -> u64 {
-        self.hash
-    }
-}
-
-/// Hash of a class or id, without the digits that count posts.
-pub(crate) fn name_hash(name: &str) -> u64 {
-    hash_bytes(name.bytes().filter(|byte| !byte.is_ascii_digit()))
-}
-
-/// The path of an element below a container of path `around`: tag, classes and id.
-pub(crate) fn path_hash(around: u64, tag: &LocalName, described: &Described) -> u64 {
-    let names = [described.class, described.id].into_iter().flatten();
-    names.fold(mix(around, hash_bytes(tag.bytes())), mix)
 }
 
 /// What a hash stands for; part of the hash.
@@ -146,8 +66,8 @@ fn text_hash(document: &Document, block: &Block) -> BlockHash {
     block_hash(Domain::Report, mix(block.text_hash, numbers))
 }
 
-fn path_of(document: &Document, block: &Block) -> u64 {
-    document.containers[block.container].path
+fn path_hash_of(document: &Document, block: &Block) -> u64 {
+    document.containers[block.container].path_hash
 }
 
 /// Probabilities that teach: a page whose own judgement wavers says nothing about its site.
@@ -155,33 +75,32 @@ const SURE_BODY: f32 = 0.75;
 const SURE_FURNITURE: f32 = 0.2;
 
 /// The hashes that a page adds to its host's counts, each once.
-pub(crate) fn block_hashes(context: &Context<'_>, fates: &[Fate]) -> Vec<BlockHash> {
-    let document = context.document;
+pub(crate) fn block_hashes(document: &Document, headline: &Headline, account: &Account) -> Vec<BlockHash> {
     let mut hashes = Vec::with_capacity(document.blocks.len() * 2);
-    for (block, fate) in document.blocks.iter().zip(fates) {
+    for (block, fate) in document.blocks.iter().zip(account.fates()) {
         hashes.push(text_hash(document, block));
         if fate.kept && fate.probability > SURE_BODY {
-            hashes.push(block_hash(Domain::BodyPath, path_of(document, block)));
+            hashes.push(block_hash(Domain::BodyPath, path_hash_of(document, block)));
         } else if !fate.kept && fate.probability < SURE_FURNITURE {
-            hashes.push(block_hash(Domain::FurniturePath, path_of(document, block)));
+            hashes.push(block_hash(Domain::FurniturePath, path_hash_of(document, block)));
         }
     }
-    if let Some(body) = body_box(document, fates) {
-        hashes.push(block_hash(Domain::BodyBox, document.containers[body].path));
+    if let Some(body) = body_box(document, account) {
+        hashes.push(block_hash(Domain::BodyBox, document.containers[body].path_hash));
     }
-    hashes.extend(choice_hashes(context, fates).into_iter().flatten());
+    hashes.extend(choice_hashes(document, headline, account).into_iter().flatten());
     hashes.sort_unstable();
     hashes.dedup();
     hashes
 }
 
 /// The innermost box that holds all but little of what is surely the article.
-fn body_box(document: &Document, fates: &[Fate]) -> Option<usize> {
+fn body_box(document: &Document, account: &Account) -> Option<usize> {
     const NEARLY_ALL: f32 = 0.95;
-    let mut sums = Vec::with_capacity(fates.len() + 1);
+    let mut sums = Vec::with_capacity(document.blocks.len() + 1);
     let mut sum = 0.0;
     sums.push(sum);
-    for (block, fate) in document.blocks.iter().zip(fates) {
+    for (block, fate) in document.blocks.iter().zip(account.fates()) {
         sum += if fate.kept && fate.probability > SURE_BODY { block.measure.words } else { 0.0 };
         sums.push(sum);
     }
@@ -194,26 +113,26 @@ fn body_box(document: &Document, fates: &[Fate]) -> Option<usize> {
 }
 
 /// What stands for all that is kept, without and with the headline. `None` where nothing is.
-fn choice_hashes(context: &Context<'_>, fates: &[Fate]) -> Option<[BlockHash; 2]> {
-    let blocks = context.document.blocks.iter().zip(fates);
-    let kept = |(at, (block, fate)): (usize, (&Block, &Fate))| {
-        (fate.kept && context.title_likeness(at) == 0).then(|| text_hash(context.document, block).0)
-    };
-    let mut hashes = blocks.enumerate().filter_map(kept).peekable();
+fn choice_hashes(document: &Document, headline: &Headline, account: &Account) -> Option<[BlockHash; 2]> {
+    let mut hashes =
+        besides_headline(headline, account).map(|at| text_hash(document, &document.blocks[at]).0).peekable();
     hashes.peek()?;
     let choice = hashes.fold(HASH_SEED, mix);
-    let title = hash_text(context.title().unwrap_or_default());
+    let title = hash_text(headline.text.as_deref().unwrap_or_default());
     Some([block_hash(Domain::Choice, choice), block_hash(Domain::TitledChoice, mix(choice, title))])
 }
 
+/// What is kept besides the headline.
+fn besides_headline(headline: &Headline, account: &Account) -> impl Iterator<Item = usize> {
+    account.kept().filter(|at| headline.likeness(*at) == Likeness::None)
+}
+
 /// How many of the headline's words, by their beginnings, stand in what is kept besides the headline itself.
-pub(crate) fn headline_words(context: &Context<'_>, fates: &[Fate]) -> usize {
-    let kept = |at: &usize| fates[*at].kept && context.title_likeness(*at) == 0;
-    let document = context.document;
-    let text: String =
-        (0..fates.len()).filter(kept).map(|at| document.text_of(&document.blocks[at])).collect();
+pub(crate) fn headline_words(document: &Document, headline: &Headline, account: &Account) -> usize {
+    let kept = besides_headline(headline, account);
+    let text: String = kept.map(|at| document.text_of(&document.blocks[at])).collect();
     let text = fold(&text);
-    let title = context.title().unwrap_or_default();
+    let title = headline.text.as_deref().unwrap_or_default();
     title.split_whitespace().flat_map(beginnings).filter(|word| text.contains(&**word)).count()
 }
 
@@ -277,16 +196,17 @@ impl<'a> Site<'a> {
         let least = BOX_LEAST.max(evidence.articles.saturating_mul(BOX_LEAST_PERCENT) / 100);
         let mut boxes = document.containers.iter().filter(|container| {
             container.first < container.end
-                && evidence.count(block_hash(Domain::BodyBox, container.path)) >= least
+                && evidence.count(block_hash(Domain::BodyBox, container.path_hash)) >= least
         });
         let body_box = boxes.next().filter(|_| boxes.next().is_none());
         Self { evidence, document, body_box, inside_shift: INSIDE_SHIFT, repeated: REPEATED }
     }
 
     /// Whether another page of the host gave the same text under another headline: then it is the text of neither.
-    pub(crate) fn is_anothers(&self, context: &Context<'_>, fates: &[Fate]) -> bool {
+    pub(crate) fn repeats_another_page(&self, headline: &Headline, account: &Account) -> bool {
         let count = |hash: BlockHash| self.evidence.count(hash);
-        choice_hashes(context, fates).is_some_and(|[choice, titled]| count(choice) > count(titled))
+        choice_hashes(self.document, headline, account)
+            .is_some_and(|[choice, titled]| count(choice) > count(titled))
     }
 
     /// The same, for a second choice by the host's box.
@@ -305,20 +225,20 @@ impl<'a> Site<'a> {
     }
 
     /// What stands outside the host's box, where hardly anything of what is kept stands inside though it holds a text.
-    pub(crate) fn outside_body_box(&self, fates: &[Fate]) -> Option<Vec<bool>> {
+    pub(crate) fn outside_body_box(&self, account: &Account) -> Option<Vec<bool>> {
         const LEAST_WORDS: f32 = 40.0;
         const HARDLY_ANY: f32 = 0.2;
         let inside = self.body_box.map(|body| body.first..body.end)?;
-        let blocks = || self.document.blocks.iter().zip(fates).enumerate();
+        let blocks = &self.document.blocks;
         let (mut held, mut kept, mut kept_inside) = (0.0, 0.0, 0.0);
-        for (at, (block, fate)) in blocks() {
-            let words = block.measure.words;
+        for (at, block) in blocks.iter().enumerate() {
+            let (words, is_kept) = (block.measure.words, account.is_kept(at));
             held += if inside.contains(&at) { words } else { 0.0 };
-            kept += if fate.kept { words } else { 0.0 };
-            kept_inside += if fate.kept && inside.contains(&at) { words } else { 0.0 };
+            kept += if is_kept { words } else { 0.0 };
+            kept_inside += if is_kept && inside.contains(&at) { words } else { 0.0 };
         }
         let is_elsewhere = held >= LEAST_WORDS && kept_inside <= kept * HARDLY_ANY;
-        is_elsewhere.then(|| (0..fates.len()).map(|at| !inside.contains(&at)).collect())
+        is_elsewhere.then(|| (0..blocks.len()).map(|at| !inside.contains(&at)).collect())
     }
 
     /// Weighs the host's counts for one block.
@@ -336,7 +256,7 @@ impl<'a> Site<'a> {
     }
 
     fn path_shift(&self, block: &Block) -> f32 {
-        let path = path_of(self.document, block);
+        let path = path_hash_of(self.document, block);
         let count = |domain: Domain| self.evidence.count(block_hash(domain, path));
         let (body, furniture) = (count(Domain::BodyPath), count(Domain::FurniturePath));
         if body + furniture < PATH_LEAST {

@@ -1,27 +1,37 @@
-//! What schema.org says about the article, from JSON-LD in any arrangement: one object, a list, a `@graph` whose
-//! nodes refer to one another by `@id`, articles nested in pages.
+//! What a page says in JSON-LD, read once for all who ask: the metadata, the choice of the body, the flags.
+//!
+//! It stands there in any arrangement: one object, a list, a `@graph` whose nodes refer to one another by `@id`, articles
+//! nested in pages. In come the page's scripts; out come the statements as published, entities and white space included.
+//! What a name, a date or a headline is worth is decided elsewhere.
 
 use std::collections::HashMap;
 
+use html5ever::local_name;
 use serde_json::{Map, Value};
 
 use super::json;
-use crate::extract::metadata::authors::{byline, names};
-use crate::extract::metadata::words;
+use crate::extract::html::text::plain;
+use crate::extract::html::tree::{NodeRef, Tree};
+use crate::extract::words::letters::letters;
 
 /// Most objects looked at on a page.
 const MAX_OBJECTS: usize = 2000;
 
 type Object = Map<String, Value>;
 
-/// The statements about the page's article. Texts are as published: entities and white space included.
+/// The JSON-LD of a page.
 #[derive(Debug, Default)]
-pub(crate) struct LinkedData {
+pub(crate) struct JsonLd {
+    documents: Vec<Value>,
+}
+
+/// The statements about the page's article.
+#[derive(Debug, Default)]
+pub(crate) struct Linked {
     pub(crate) headline: Option<String>,
     pub(crate) description: Option<String>,
-    pub(crate) authors: Vec<String>,
-    /// Authors that are no persons.
-    pub(crate) organisations: Vec<String>,
+    /// Who is said to have written it, most trusted first: the first list that names anybody is meant.
+    pub(crate) authors: Vec<Vec<Author>>,
     pub(crate) published: Option<String>,
     /// Of a video or the like on the page: a moment of the article at best.
     pub(crate) uploaded: Option<String>,
@@ -33,6 +43,22 @@ pub(crate) struct LinkedData {
     pub(crate) tags: Vec<String>,
     pub(crate) image: Option<String>,
     pub(crate) license: Option<String>,
+}
+
+/// A name in an author's place.
+#[derive(Debug)]
+pub(crate) struct Author {
+    pub(crate) name: String,
+    pub(crate) is_organisation: bool,
+}
+
+/// What any object on the page says, of whatever it speaks: evidence of where the body is and of what is missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Statements<'a> {
+    /// The longest `articleBody`.
+    pub(crate) body: Option<&'a str>,
+    pub(crate) is_liveblog: bool,
+    pub(crate) is_not_free: bool,
 }
 
 /// How much an object has to say about the article of the page it stands on.
@@ -52,51 +78,99 @@ pub(crate) struct PageKeys {
     pub(crate) addresses: Vec<String>,
 }
 
-/// Reads all scripts of a page.
-pub(crate) fn read<'a>(scripts: impl IntoIterator<Item = &'a str>, page_keys: &PageKeys) -> LinkedData {
-    let documents: Vec<Value> = scripts.into_iter().flat_map(json::parse).collect();
-    let mut objects = Vec::new();
-    let mut by_id = HashMap::new();
-    let mut pending: Vec<&Value> = documents.iter().rev().collect();
-    while let Some(value) = pending.pop() {
-        match value {
-            Value::Array(values) => pending.extend(values.iter().rev()),
-            Value::Object(object) if objects.len() < MAX_OBJECTS => {
-                if let Some(id) = text(object.get("@id"))
-                    && object.len() > 1
-                {
-                    by_id.entry(id).or_insert(object);
+impl JsonLd {
+    /// Reads all scripts of a page. The tree holds the text of no others.
+    pub(crate) fn read(tree: &Tree) -> Self {
+        let is_script = |node: &NodeRef<'_>| {
+            node.value().as_element().is_some_and(|element| element.name.local == local_name!("script"))
+        };
+        let scripts = tree.root().descendants().filter(is_script);
+        let texts = scripts.filter_map(NodeRef::first_child).filter_map(|node| node.value().as_text());
+        Self { documents: texts.flat_map(json::parse).collect() }
+    }
+
+    /// What it says of the article on the page that goes by these keys.
+    pub(crate) fn article(&self, page_keys: &PageKeys) -> Linked {
+        let mut objects = Vec::new();
+        let mut by_id = HashMap::new();
+        let mut pending: Vec<&Value> = self.documents.iter().rev().collect();
+        while let Some(value) = pending.pop() {
+            match value {
+                Value::Array(values) => pending.extend(values.iter().rev()),
+                Value::Object(object) if objects.len() < MAX_OBJECTS => {
+                    if let Some(id) = text(object.get("@id"))
+                        && object.len() > 1
+                    {
+                        by_id.entry(id).or_insert(object);
+                    }
+                    objects.push(object);
+                    pending.extend(
+                        object
+                            .iter()
+                            .rev()
+                            .filter(|(key, _)| leads_to_the_article(key))
+                            .map(|(_, value)| value),
+                    );
                 }
-                objects.push(object);
-                pending.extend(
-                    object.iter().rev().filter(|(key, _)| leads_to_the_article(key)).map(|(_, value)| value),
-                );
+                _ => {}
             }
-            _ => {}
         }
-    }
-    let graph = Graph { by_id };
-    let mut ranked: Vec<(Kind, bool, &Object)> = objects
-        .iter()
-        .filter_map(|object| Some((kind(object)?, agrees(object, page_keys), *object)))
-        .collect();
-    // Stable: of equals the first on the page is meant.
-    ranked.sort_by_key(|(kind, agrees, _)| std::cmp::Reverse((*kind, *agrees)));
-    let mut data = LinkedData::default();
-    let mut best = None;
-    for (kind, agrees, object) in ranked {
-        // Of several articles only the best one is ours; pages and works may add what it leaves out.
-        let other_article = kind == Kind::Article && best.is_some();
-        if !other_article && (kind != Kind::Work || agrees || best.is_none()) {
-            best = best.or(Some(object));
-            graph.add(&mut data, object, kind);
+        let graph = Graph { by_id };
+        let mut ranked: Vec<(Kind, bool, &Object)> = objects
+            .iter()
+            .filter_map(|object| Some((kind(object)?, agrees(object, page_keys), *object)))
+            .collect();
+        // Stable: of equals the first on the page is meant.
+        ranked.sort_by_key(|(kind, agrees, _)| std::cmp::Reverse((*kind, *agrees)));
+        let mut data = Linked::default();
+        let mut best = None;
+        for (kind, agrees, object) in ranked {
+            // Of several articles only the best one is ours; pages and works may add what it leaves out.
+            let other_article = kind == Kind::Article && best.is_some();
+            if !other_article && (kind != Kind::Work || agrees || best.is_none()) {
+                best = best.or(Some(object));
+                graph.add(&mut data, object, kind);
+            }
         }
+        if data.site_name.is_none() {
+            let site = objects.iter().find(|object| has_type(object, |name| name == "WebSite"));
+            data.site_name = site.and_then(|site| text(site.get("name")));
+        }
+        data
     }
-    if data.site_name.is_none() {
-        let site = objects.iter().find(|object| has_type(object, |name| name == "WebSite"));
-        data.site_name = site.and_then(|site| text(site.get("name")));
+
+    /// What it says wherever it stands.
+    pub(crate) fn statements(&self) -> Statements<'_> {
+        let mut statements = Statements::default();
+        let mut pending: Vec<&Value> = self.documents.iter().collect();
+        while let Some(value) = pending.pop() {
+            match value {
+                Value::Array(values) => pending.extend(values),
+                Value::Object(object) => {
+                    statements.add(object);
+                    pending.extend(object.values());
+                }
+                _ => {}
+            }
+        }
+        statements
     }
-    data
+}
+
+impl<'a> Statements<'a> {
+    fn add(&mut self, object: &'a Object) {
+        if let Some(Value::String(body)) = object.get("articleBody")
+            && self.body.is_none_or(|longest| longest.len() < body.len())
+        {
+            self.body = Some(body);
+        }
+        self.is_liveblog |= has_type(object, |name| name == "LiveBlogPosting");
+        self.is_not_free |= object.get("isAccessibleForFree").is_some_and(|free| match free {
+            Value::Bool(free) => !free,
+            Value::String(free) => free.eq_ignore_ascii_case("false"),
+            _ => false,
+        });
+    }
 }
 
 /// Properties whose values are this page's own, not lists of other pages.
@@ -158,11 +232,11 @@ fn agrees(object: &Object, page_keys: &PageKeys) -> bool {
     // A page's title goes on with the name of the site.
     let agrees = |title: &str, stated: &str| stated.len() > 8 && title.starts_with(stated);
     titles
-        .map(|title| words::key(&words::plain(&title)))
+        .map(|title| letters(&plain(&title)))
         .any(|stated| page_keys.titles.iter().any(|title| agrees(title, &stated)))
         || addresses
             .filter_map(|address| url::Url::parse(&address).ok())
-            .map(|url| words::key(&crate::model::normalise_url(&url)))
+            .map(|url| letters(&crate::model::normalise_url(&url)))
             .any(|stated| page_keys.addresses.contains(&stated))
 }
 
@@ -172,7 +246,7 @@ struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     /// Adds what `object` states and `data` does not have yet.
-    fn add(&self, data: &mut LinkedData, object: &'a Object, kind: Kind) {
+    fn add(&self, data: &mut Linked, object: &'a Object, kind: Kind) {
         let get = |names: &[&str]| names.iter().find_map(|name| text(object.get(*name)));
         let fill = |slot: &mut Option<String>, value: Option<String>| {
             if slot.is_none() {
@@ -201,25 +275,17 @@ impl<'a> Graph<'a> {
         if data.tags.is_empty() {
             data.tags = tags(object.get("keywords"));
         }
-        if data.authors.is_empty() && data.organisations.is_empty() {
-            for property in ["author", "creator"] {
-                for author in self.resolve(object.get(property)) {
-                    let Some(name) = author.name().map(|name| words::plain(&name)) else { continue };
-                    if author.is_organisation() {
-                        names::add(&mut data.organisations, byline::organisation_of_value(&name));
-                    } else {
-                        names::add(&mut data.authors, byline::authors_of_value(&name));
-                    }
-                }
-                if !(data.authors.is_empty() && data.organisations.is_empty()) {
-                    break;
-                }
-            }
+        for property in ["author", "creator"] {
+            let named = |author: Property<'_>| {
+                let name = plain(&author.name()?);
+                Some(Author { name, is_organisation: author.is_organisation() })
+            };
+            data.authors.push(self.resolve(object.get(property)).into_iter().filter_map(named).collect());
         }
     }
 
     /// The values of a property, lists opened and references followed.
-    fn resolve(&self, value: Option<&'a Value>) -> Vec<Statement<'a>> {
+    fn resolve(&self, value: Option<&'a Value>) -> Vec<Property<'a>> {
         let mut found = Vec::new();
         let mut pending: Vec<&Value> = value.into_iter().collect();
         while let Some(value) = pending.pop() {
@@ -227,10 +293,10 @@ impl<'a> Graph<'a> {
                 Value::Array(values) => pending.extend(values.iter().rev()),
                 Value::Object(object) if !object.contains_key("name") && !object.contains_key("url") => {
                     let target = text(object.get("@id")).and_then(|id| self.by_id.get(&id).copied());
-                    found.extend(target.map(Statement::Object));
+                    found.extend(target.map(Property::Object));
                 }
-                Value::Object(object) => found.push(Statement::Object(object)),
-                Value::String(text) => found.push(Statement::Text(text)),
+                Value::Object(object) => found.push(Property::Object(object)),
+                Value::String(text) => found.push(Property::Text(text)),
                 _ => {}
             }
         }
@@ -240,12 +306,12 @@ impl<'a> Graph<'a> {
 
 /// One value of a property.
 #[derive(Clone, Copy)]
-enum Statement<'a> {
+enum Property<'a> {
     Text(&'a str),
     Object(&'a Object),
 }
 
-impl Statement<'_> {
+impl Property<'_> {
     fn name(self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.to_owned()),

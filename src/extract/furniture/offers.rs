@@ -1,60 +1,51 @@
-//! Offers for subscribers that stand between paragraphs: headline, list and buttons go with the line that names them.
+//! What goes along with a line that names itself, in a box of their own: the headline, list and buttons of an offer for
+//! subscribers between paragraphs, the caption above a credit.
 
-use super::{Body, Line};
-use crate::extract::blocks::Document;
-use crate::extract::choose::Fate;
+use super::Facts;
+use super::body::Body;
+use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::Furniture;
 
-/// A line of fewer words is a label, which stands on every page.
+/// A prompt of fewer words is a label, which stands on every page.
 const LEAST_WORDS: f32 = 5.0;
 /// A box of more is neither an offer nor a picture with its caption.
 const MOST_WORDS: f32 = 160.0;
 const MOST_BLOCKS: usize = 40;
 
-/// Takes the boxes of offers out of what is kept: of each the largest that holds nothing of the body. The caption that
-/// stands with a credit in a box of their own goes too.
-pub(crate) fn drop_offers(
-    document: &Document,
-    lines: &[Line<'_>],
-    verdicts: &[Option<&'static str>],
-    fates: &mut [Fate],
-) {
-    let body = Body::new(lines);
-    if body.path.is_none() {
+/// Of each the largest box goes that holds nothing of the body; of a credit the next.
+pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    let document = facts.context.document;
+    let body = Body::new(lines, facts, account);
+    if !body.is_known() {
         return;
     }
     let is_offer = |container: usize| {
         let inside = document.containers[container].first..document.containers[container].end;
-        let lines = &lines[inside];
-        let words = || lines.iter().map(|line| line.measure.words).sum::<f32>();
         container > 0
-            && lines.len() <= MOST_BLOCKS
-            && words() <= MOST_WORDS
-            && !lines.iter().any(|line| line.is_title || body.has(line))
+            && inside.len() <= MOST_BLOCKS
+            && lines[inside.clone()].iter().map(Line::words).sum::<f32>() <= MOST_WORDS
+            && !inside.into_iter().any(|at| lines[at].is_title || body.has(at))
     };
     let mut done = 0;
-    for (at, verdict) in verdicts.iter().enumerate() {
-        let Some(rule) = *verdict else { continue };
-        let is_credit = rule == Furniture::Credit.rule();
-        let is_prompt = [Furniture::Paywall.rule(), Furniture::Newsletter.rule()].contains(&rule)
-            && lines[at].measure.words >= LEAST_WORDS;
+    for at in 0..lines.len() {
+        let Some(rule @ Rule::Words(furniture)) = account.verdict(at) else { continue };
+        let is_credit = furniture == Furniture::Credit;
+        let is_prompt = matches!(furniture, Furniture::Paywall | Furniture::Newsletter)
+            && lines[at].words() >= LEAST_WORDS;
         if at < done || !(is_credit || is_prompt) {
             continue;
         }
-        let mut outer = document.blocks[at].container;
+        let mut outer = lines[at].block.container;
         while is_offer(document.containers[outer].parent) {
             outer = document.containers[outer].parent;
             if is_credit {
                 break;
             }
         }
-        if !is_offer(outer) {
-            continue;
+        if is_offer(outer) {
+            let container = &document.containers[outer];
+            account.drop(container.first..container.end, rule);
+            done = container.end;
         }
-        let container = &document.containers[outer];
-        for fate in fates[container.first..container.end].iter_mut().filter(|fate| fate.kept) {
-            *fate = Fate { kept: false, rule, probability: fate.probability * 0.5 };
-        }
-        done = container.end;
     }
 }

@@ -1,9 +1,8 @@
-//! What elements are by their tags and attributes, for the walk that cuts the page into blocks.
+//! What elements are by their tags and attributes, for all who walk over a page.
 
 use html5ever::{Attribute, LocalName, local_name};
 
 use super::tree::{Element, Node, NodeRef};
-use crate::extract::words::classes::hides;
 
 /// Elements whose inside is no text of the page.
 pub(crate) fn is_skipped(tag: &LocalName) -> bool {
@@ -97,6 +96,35 @@ pub(crate) fn is_inline(tag: &LocalName) -> bool {
     )
 }
 
+/// Elements that do not part the words of a headline, a byline or a date: what has a meaning of its own, such as a time or a
+/// quotation's source, stands beside them.
+pub(crate) fn joins_words(tag: &LocalName) -> bool {
+    matches!(
+        *tag,
+        local_name!("span")
+            | local_name!("a")
+            | local_name!("b")
+            | local_name!("strong")
+            | local_name!("i")
+            | local_name!("em")
+            | local_name!("font")
+            | local_name!("sup")
+            | local_name!("sub")
+            | local_name!("u")
+            | local_name!("mark")
+            | local_name!("small")
+            | local_name!("wbr")
+            | local_name!("bdi")
+            | local_name!("q")
+            | local_name!("abbr")
+            | local_name!("code")
+            | local_name!("ruby")
+            | local_name!("rb")
+            | local_name!("rt")
+            | local_name!("rp")
+    )
+}
+
 /// Whether HTML knows an element: browsers set all others as parts of a line.
 pub(crate) fn is_known(tag: &LocalName) -> bool {
     is_inline(tag) || is_box(tag) || is_skipped(tag) || is_void(tag) || *tag == local_name!("br")
@@ -180,6 +208,15 @@ pub(crate) fn is_really_hidden(element: &Element) -> bool {
         local_name!("style") => hides(value),
         _ => false,
     })
+}
+
+/// Whether a style keeps its element from the reader's eyes.
+pub(crate) fn hides(style: &str) -> bool {
+    let after = |property: &str, value: &str| {
+        let rest = style.split_once(property).map(|(_, rest)| rest.trim_start_matches([' ', ':']));
+        rest.is_some_and(|rest| rest.starts_with(value))
+    };
+    after("display", "none") || after("visibility", "hidden")
 }
 
 /// Whether the table around a row holds data: every row of the first few has two or more cells, and no cell holds

@@ -9,6 +9,7 @@ mod emitter;
 pub(crate) mod elements;
 pub(crate) mod shown;
 mod sink;
+pub(crate) mod text;
 pub(crate) mod tree;
 
 use std::borrow::Cow;

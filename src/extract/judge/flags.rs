@@ -1,7 +1,7 @@
 //! Why the text may be less than a reader expects.
 
+use super::Reading;
 use crate::extract::blocks::Kind;
-use crate::extract::reading::Reading;
 use crate::extract::words::classes::Traits;
 use crate::model::QualityFlag;
 
@@ -14,10 +14,10 @@ const STUB_WORDS: f32 = 250.0;
 pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     let words = reading.words();
     let mut flags = Vec::new();
-    if reading.statements.is_not_free || (reading.has_wall && words < STUB_WORDS) {
+    if reading.is_not_free || (reading.has_wall && words < STUB_WORDS) {
         flags.push(QualityFlag::Paywalled);
     }
-    if reading.statements.is_liveblog || has_running_entries(reading) {
+    if reading.is_liveblog || has_running_entries(reading) {
         flags.push(QualityFlag::Liveblog);
     }
     let (images, players) = media(reading);
@@ -36,7 +36,7 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     if reading.partial {
         flags.push(QualityFlag::Partial);
     }
-    if reading.is_anothers {
+    if reading.repeats_another_page {
         flags.push(QualityFlag::RepeatedText);
     }
     flags
@@ -44,9 +44,9 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
 
 /// Pictures and players between the first and the last kept block.
 fn media(reading: &Reading) -> (u32, u32) {
-    let kept = |at: &usize| reading.fates[*at].kept;
-    let all = 0..reading.fates.len();
-    let (Some(first), Some(last)) = (all.clone().find(kept), all.rev().find(kept)) else {
+    let mut kept = reading.account.kept();
+    let first = kept.next();
+    let (Some(first), Some(last)) = (first, kept.next_back().or(first)) else {
         let gaps = reading.document.blocks.iter().map(|block| block.gap);
         return gaps.fold((0, 0), |sum, gap| (sum.0, sum.1 + u32::from(gap.players)));
     };

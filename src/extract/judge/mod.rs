@@ -1,5 +1,111 @@
-//! What is made of the choice: the article's text, the flags it earns, and the operator's selectors, which win over all.
+//! What is made of the choice: the article's text, the flags it earns, the feed entry's text in its place, and the
+//! operator's selectors, which win over all.
+//!
+//! In goes what was read of a page, out comes its article with an account of every block. Nothing here chooses blocks.
 
 pub(crate) mod flags;
 pub(crate) mod operator;
-pub(crate) mod text;
+pub(crate) mod selectors;
+pub(crate) mod stand_in;
+mod text;
+
+use super::account::{Account, Fate, Rule};
+use super::blocks::{Block, Document};
+use super::metadata;
+use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Metadata, QualityFlag};
+
+/// Bytes of a block's text that its account holds.
+const ACCOUNT_BYTES: usize = 200;
+
+/// What was read of a page.
+pub(crate) struct Reading {
+    pub(crate) document: Document,
+    pub(crate) account: Account,
+    pub(crate) metadata: Metadata,
+    /// Whether a guard ended the parse.
+    pub(crate) partial: bool,
+    /// Whether the page calls itself a running account.
+    pub(crate) is_liveblog: bool,
+    /// Whether it says that it is not free.
+    pub(crate) is_not_free: bool,
+    /// Whether a wall's prompt stands where the text ends.
+    pub(crate) has_wall: bool,
+    /// Whether another page of the host has the same text under another headline.
+    pub(crate) repeats_another_page: bool,
+    /// Texts that the operator's selectors took out.
+    pub(crate) removed: Vec<String>,
+    pub(crate) block_hashes: Vec<BlockHash>,
+}
+
+impl Reading {
+    /// Words that are kept.
+    pub(crate) fn words(&self) -> f32 {
+        self.account.words(&self.document)
+    }
+
+    /// The blocks that are kept.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Block> {
+        self.account.kept().map(|at| &self.document.blocks[at])
+    }
+
+    /// Puts another document's text in the place of this one's. What the page said of itself stays.
+    pub(crate) fn replace_body(&mut self, other: Self, entry: &EntryEvidence) {
+        self.document = other.document;
+        self.account = other.account;
+        self.has_wall = false;
+        self.repeats_another_page = false;
+        self.partial = other.partial;
+        self.is_liveblog = other.is_liveblog;
+        self.is_not_free = other.is_not_free;
+        let of_entry = entry.title.as_deref().and_then(metadata::on_one_line);
+        let metadata = &mut self.metadata;
+        // The title of a wall or an error page is not the article's.
+        metadata.title = of_entry.or(metadata.title.take()).or(other.metadata.title);
+        if metadata.authors.is_empty() {
+            metadata.authors = other.metadata.authors;
+        }
+        metadata.published_at = metadata.published_at.or(other.metadata.published_at);
+        metadata.language = metadata.language.take().or(other.metadata.language);
+    }
+
+    /// How sure it is that what is kept is the article and all of it: the expected F1 of the choice.
+    fn score(&self) -> f32 {
+        let (mut hit, mut kept, mut all) = (0.0, 0.0, 0.0);
+        for (block, fate) in self.document.blocks.iter().zip(self.account.fates()) {
+            let expected = fate.probability * block.measure.words;
+            all += expected;
+            if fate.kept {
+                hit += expected;
+                kept += block.measure.words;
+            }
+        }
+        if kept + all > 0.0 { (2.0 * hit / (kept + all)).clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// The article, with its account.
+    pub(crate) fn into_article(self, quality_flags: Vec<QualityFlag>) -> Article {
+        let fates = self.account.fates();
+        let account =
+            |(block, fate): (&Block, &Fate)| account_of(fate.kept, fate.rule, self.document.text_of(block));
+        let mut account: Vec<BlockAccount> = self.document.blocks.iter().zip(fates).map(account).collect();
+        account.extend(self.removed.iter().map(|text| account_of(false, Rule::OperatorDrop, text)));
+        let kept: Vec<bool> = fates.iter().map(|fate| fate.kept).collect();
+        Article {
+            text: text::render(&self.document, &kept),
+            word_count: self.kept().map(|block| block.measure.count).sum(),
+            score: self.score(),
+            quality_flags,
+            account,
+            metadata: self.metadata,
+            block_hashes: self.block_hashes,
+        }
+    }
+}
+
+fn account_of(kept: bool, rule: Rule, text: &str) -> BlockAccount {
+    BlockAccount {
+        kept,
+        rule: rule.as_str().to_owned(),
+        text: text[..text.floor_char_boundary(ACCOUNT_BYTES)].to_owned(),
+    }
+}

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use scraper::node::{Element, Text};
 use scraper::{ElementRef, Html, Selector};
 
+use super::selectors::CompiledSite;
 use crate::extract::blocks::Document;
 use crate::extract::html::tree::{Node, NodeId, ROOT, Tree};
-use crate::extract::metadata::{self, Metadata};
-use crate::extract::rules::CompiledSite;
+use crate::extract::metadata;
+use crate::model::Metadata;
 
 /// A page as its site's selectors see it.
 pub(crate) struct Selected<'a> {

@@ -4,7 +4,9 @@
 
 use url::Url;
 
+use crate::impostor::is_front;
 use crate::markup::{Tag, each_tag};
+use crate::trust::is_one_party;
 
 /// As much of a page as is looked at.
 const MAX_HEAD_BYTES: usize = 256 << 10;
@@ -12,7 +14,7 @@ const MAX_HEAD_BYTES: usize = 256 << 10;
 const MAX_PROLOGUE_BYTES: usize = 4 << 10;
 
 /// The page that the AMP page at `page_url` is a copy of: its `rel=canonical`, where that is another address of the same
-/// site. Nothing for a page that is not AMP, and for one that is its own canonical.
+/// party. Nothing for a page that is not AMP, and for one that is its own canonical.
 pub fn amp_canonical(html: &str, page_url: &Url) -> Option<Url> {
     if !may_be_amp(html) {
         return None;
@@ -23,7 +25,9 @@ pub fn amp_canonical(html: &str, page_url: &Url) -> Option<Url> {
     canonical.set_fragment(None);
     let is_other = canonical[..] != page_url[..url::Position::AfterQuery];
     let is_web = matches!(canonical.scheme(), "http" | "https");
-    (is_web && is_other && is_same_site(&canonical, page_url)).then_some(canonical)
+    // The front page is nobody's original, and nobody may name another party's page as its own.
+    let may_be_original = !is_front(&canonical) && is_one_party(&canonical, page_url);
+    (is_web && is_other && may_be_original).then_some(canonical)
 }
 
 /// A quick look at the root's tag: hardly a page is AMP.
@@ -33,23 +37,6 @@ fn may_be_amp(html: &str) -> bool {
     let Some(tag) = root.map(|at| &head[at..]) else { return false };
     let tag = &tag[..tag.iter().position(|byte| *byte == b'>').unwrap_or(tag.len())];
     tag.windows(3).any(|window| window.eq_ignore_ascii_case(b"amp") || window == "⚡".as_bytes())
-}
-
-/// Whether two addresses belong to one site: the same host, but for the labels by which sites name their copies, or a
-/// subdomain of it.
-fn is_same_site(one: &Url, other: &Url) -> bool {
-    let (Some(one), Some(other)) = (one.domain(), other.domain()) else {
-        return one.host() == other.host();
-    };
-    let bare = |host: &str| {
-        let named = ["www.", "amp.", "m.", "mobile."].iter().find_map(|label| host.strip_prefix(label));
-        named.filter(|rest| rest.contains('.')).unwrap_or(host).to_owned()
-    };
-    let (one, other) = (bare(one), bare(other));
-    let is_below = |host: &str, site: &str| {
-        site.contains('.') && host.strip_suffix(site).is_some_and(|labels| labels.ends_with('.'))
-    };
-    one == other || is_below(&one, &other) || is_below(&other, &one)
 }
 
 #[derive(Default)]
@@ -104,6 +91,7 @@ mod tests {
         assert_eq!(canonical(&page("html", "/one")), None, "no AMP");
         assert_eq!(canonical(&page("html amp", "/amp/one?x=1")), None, "its own canonical");
         assert_eq!(canonical(&page("html amp", "javascript:alert(1)")), None);
+        assert_eq!(canonical(&page("html amp", "/")), None, "the front page");
         assert_eq!(canonical(&page("html amp", "https://example.net/one")), None, "another site");
         assert_eq!(canonical(&page("html amp", "https://evil-example.org/one")), None);
         assert_eq!(canonical("<html amp><body><link rel=canonical href=/comment>"), None, "not in the head");
@@ -119,6 +107,8 @@ mod tests {
             assert_eq!(found.as_deref(), Some("https://www.example.org/one"), "{host}");
         }
         assert_eq!(canonical_at(&html, "https://amp.org/one"), None);
+        let hosted = page("html amp", "https://ada.github.io/one");
+        assert_eq!(canonical_at(&hosted, "https://bob.github.io/amp/one"), None, "neighbours are no party");
         let local = page("html amp", "http://127.0.0.2/one");
         assert_eq!(canonical_at(&local, "http://127.0.0.1/amp"), None);
         assert!(canonical_at(&local, "http://127.0.0.2/amp").is_some());

@@ -7,7 +7,10 @@ use html5ever::{Attribute, local_name};
 
 use super::authors::openings;
 use super::words::{self, Roles};
+use crate::extract::html::elements::joins_words;
+use crate::extract::html::text::{fold_space, without_entities};
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
+use crate::extract::words::letters::first_chars;
 
 /// Characters of running text kept to tell the language by.
 const SAMPLE_CHARS: usize = 1200;
@@ -41,8 +44,6 @@ pub(crate) struct Clues<'a> {
     pub(crate) lesser_headings: Vec<Heading<'a>>,
     /// What the page's feeds are called: the site's name and more.
     pub(crate) feed_titles: Vec<&'a str>,
-    /// JSON-LD scripts.
-    pub(crate) linked_data: Vec<&'a str>,
     /// What may name the authors.
     pub(crate) bylines: Vec<Byline>,
     /// What may say when.
@@ -228,7 +229,7 @@ impl<'a> Walk<'a> {
                 text = parent.parent().map_or(text, |around| pieces(around, SHORT_CHARS));
             }
             // What stands before the opening is another matter.
-            let opening = words::fold_space(trimmed);
+            let opening = fold_space(trimmed);
             let opens_line = |at: &usize| *at == 0 || text[..*at].ends_with('\n');
             let start = text.match_indices(&opening).map(|(at, _)| at).find(opens_line).unwrap_or_default();
             // Unless it says that somebody else's hand is meant: "Reviewed" in an element of its own.
@@ -275,15 +276,8 @@ impl<'a> Walk<'a> {
                 }
                 return false;
             }
-            local_name!("script") => {
-                if let Some(text) = node.first_child().and_then(|child| child.value().as_text())
-                    && element.attribute(&local_name!("type")).is_some_and(|kind| kind.contains("ld+json"))
-                {
-                    self.clues.linked_data.push(text);
-                }
-                return false;
-            }
-            local_name!("style")
+            local_name!("script")
+            | local_name!("style")
             | local_name!("noscript")
             | local_name!("template")
             | local_name!("svg")
@@ -421,8 +415,8 @@ impl<'a> Walk<'a> {
             return;
         }
         let text = match element.attribute(&local_name!("content")) {
-            Some(content) => words::first_chars(content.trim(), HEADING_CHARS).to_owned(),
-            None => words::without_entities(&inline_text(node, HEADING_CHARS)),
+            Some(content) => first_chars(content.trim(), HEADING_CHARS).to_owned(),
+            None => without_entities(&inline_text(node, HEADING_CHARS)),
         };
         if text.is_empty() {
             return;
@@ -438,7 +432,7 @@ impl<'a> Walk<'a> {
             .find(|(_, element)| {
                 element.attribute(&local_name!("class")).is_some_and(words::names_headline_inside)
             })
-            .map(|(node, _)| words::without_entities(&inline_text(node, HEADING_CHARS)))
+            .map(|(node, _)| without_entities(&inline_text(node, HEADING_CHARS)))
             .filter(|core| !core.is_empty() && *core != text);
         let class = element.attribute(&local_name!("class")).unwrap_or_default();
         let lines = pieces(node, HEADING_CHARS);
@@ -461,7 +455,7 @@ impl<'a> Walk<'a> {
 
     fn byline(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles) {
         let text = match element.attribute(&local_name!("content")) {
-            Some(content) => words::first_chars(content.trim(), HEADING_CHARS).to_owned(),
+            Some(content) => first_chars(content.trim(), HEADING_CHARS).to_owned(),
             None => pieces(node, SHORT_CHARS),
         };
         if !text.is_empty() {
@@ -500,13 +494,13 @@ impl<'a> Walk<'a> {
 
 /// The text of `node` as it reads on one line.
 fn inline_text(node: NodeRef<'_>, max_chars: usize) -> String {
-    words::fold_space(&gather(node, max_chars, ""))
+    fold_space(&gather(node, max_chars, ""))
 }
 
 /// The texts inside `node`, each element's on a line of its own.
 fn pieces(node: NodeRef<'_>, max_chars: usize) -> String {
     let lines = gather(node, max_chars, "\n");
-    lines.lines().map(words::fold_space).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    lines.lines().map(fold_space).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
@@ -517,11 +511,11 @@ fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
                 if between.is_empty() {
                     text.push_str(piece);
                 } else {
-                    text.push_str(&words::fold_space(piece));
+                    text.push_str(&fold_space(piece));
                     text.push_str(between);
                 }
             }
-            Node::Element(element) if !is_inline(element) => text.push(' '),
+            Node::Element(element) if !joins_words(&element.name.local) => text.push(' '),
             _ => {}
         }
         if text.len() > max_chars {
@@ -545,31 +539,4 @@ fn is_hidden(text: NodeRef<'_>) -> bool {
                 | local_name!("rp")
         )
     })
-}
-
-fn is_inline(element: &Element) -> bool {
-    matches!(
-        element.name.local,
-        local_name!("span")
-            | local_name!("a")
-            | local_name!("b")
-            | local_name!("strong")
-            | local_name!("i")
-            | local_name!("em")
-            | local_name!("font")
-            | local_name!("sup")
-            | local_name!("sub")
-            | local_name!("u")
-            | local_name!("mark")
-            | local_name!("small")
-            | local_name!("wbr")
-            | local_name!("bdi")
-            | local_name!("q")
-            | local_name!("abbr")
-            | local_name!("code")
-            | local_name!("ruby")
-            | local_name!("rb")
-            | local_name!("rt")
-            | local_name!("rp")
-    )
 }

@@ -34,7 +34,6 @@ mod title;
 pub(crate) mod words;
 
 use jiff::Timestamp;
-use jiff::tz::Offset;
 use url::Url;
 
 pub(crate) use authors::byline::authors_of_byline;
@@ -44,9 +43,13 @@ pub(crate) use language::language_of;
 use clues::{Clues, Heading, Place};
 use dates::visible::NumericOrder;
 
-use crate::extract::evidence::json_ld::{self, LinkedData};
+use crate::extract::account::{Account, Line, Rule, stands_with_body};
+use crate::extract::evidence::json_ld::{JsonLd, Linked, PageKeys};
+use crate::extract::html::text::{fold_space, plain};
 use crate::extract::html::tree::Tree;
-use crate::model::{EntryEvidence, Page};
+use crate::extract::words::letters::letters;
+use crate::extract::words::phrases::Furniture;
+use crate::model::{EntryEvidence, Metadata, Page};
 
 /// Most keywords of one article.
 const MAX_TAGS: usize = 40;
@@ -59,31 +62,49 @@ const TOUCHING_BYTES: usize = 120;
 /// Bytes of text before the headline within which they still are.
 const NEAR_BEFORE_BYTES: usize = 300;
 
-/// Every field that a page may state, ready for the article.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Metadata {
-    pub(crate) title: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) authors: Vec<String>,
-    pub(crate) published_at: Option<Timestamp>,
-    pub(crate) modified_at: Option<Timestamp>,
-    /// The zone of the publication, where it is told.
-    pub(crate) utc_offset: Option<Offset>,
-    pub(crate) language: Option<String>,
-    pub(crate) canonical_url: Option<Url>,
-    pub(crate) site_name: Option<String>,
-    pub(crate) section: Option<String>,
-    pub(crate) tags: Vec<String>,
-    pub(crate) image: Option<Url>,
-    pub(crate) license: Option<String>,
+/// Fills what is still empty from the bylines and datelines that were dropped from among the lines of the text.
+pub(crate) fn complete(
+    metadata: &mut Metadata,
+    lines: &[Line<'_>],
+    account: &Account,
+    fetched_at: Timestamp,
+) {
+    for (at, line) in lines.iter().enumerate() {
+        let verdict = account.verdict(at);
+        let is_byline = verdict == Some(Rule::Words(Furniture::Byline)) && metadata.authors.is_empty();
+        let is_dateline =
+            verdict == Some(Rule::Words(Furniture::Dateline)) && metadata.published_at.is_none();
+        // Bylines and datelines of other stories stand further away from the text.
+        if !(is_byline || is_dateline) || !stands_with_body(lines, account, at) {
+            continue;
+        }
+        if is_byline {
+            metadata.authors = authors_of_byline(line.text);
+        } else {
+            metadata.published_at = date_of_text(line.text, fetched_at);
+        }
+    }
 }
 
-/// Reads them.
-pub(crate) fn read(tree: &Tree, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
+/// What a feed entry says, for a document that says nothing of itself.
+pub(crate) fn of_entry(entry: &EntryEvidence) -> Metadata {
+    Metadata {
+        title: entry.title.as_deref().and_then(on_one_line),
+        authors: entry.authors.iter().filter_map(|author| on_one_line(author)).collect(),
+        published_at: entry.published_at,
+        modified_at: entry.updated_at,
+        language: entry.language.clone(),
+        tags: entry.tags.clone(),
+        image: entry.image.clone(),
+        ..Metadata::default()
+    }
+}
+
+/// What a page says.
+pub(crate) fn read(tree: &Tree, json_ld: &JsonLd, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
     let clues = Clues::collect(tree);
     let canonical_url = canonical_url(&clues, page);
-    let linked =
-        json_ld::read(clues.linked_data.iter().copied(), &page_keys(&clues, page, canonical_url.as_ref()));
+    let linked = json_ld.article(&page_keys(&clues, page, canonical_url.as_ref()));
     let mut reader = Reader { clues: &clues, linked: &linked, page, entry, headline_at: None };
     let site_name = reader.site_name();
     let title = reader.title(site_name.as_deref());
@@ -111,15 +132,15 @@ pub(crate) fn read(tree: &Tree, page: &Page, entry: Option<&EntryEvidence>) -> M
     }
 }
 
-fn page_keys(clues: &Clues<'_>, page: &Page, canonical: Option<&Url>) -> json_ld::PageKeys {
+fn page_keys(clues: &Clues<'_>, page: &Page, canonical: Option<&Url>) -> PageKeys {
     let titles = [clues.title_element.as_str()]
         .into_iter()
         .chain(clues.meta(&["og:title"]))
         .chain(clues.headings.iter().map(|heading| heading.text.as_str()));
     let addresses = [&page.url, &page.final_url].into_iter().chain(canonical);
-    json_ld::PageKeys {
-        titles: titles.map(words::key).filter(|title| !title.is_empty()).collect(),
-        addresses: addresses.map(crate::model::normalise_url).map(|url| words::key(&url)).collect(),
+    PageKeys {
+        titles: titles.map(letters).filter(|title| !title.is_empty()).collect(),
+        addresses: addresses.map(crate::model::normalise_url).map(|url| letters(&url)).collect(),
     }
 }
 
@@ -166,7 +187,7 @@ enum Reach {
 
 struct Reader<'a> {
     clues: &'a Clues<'a>,
-    linked: &'a LinkedData,
+    linked: &'a Linked,
     page: &'a Page,
     entry: Option<&'a EntryEvidence>,
     /// Where the headline stands.
@@ -274,7 +295,7 @@ impl<'a> Reader<'a> {
                 ])
             });
         let entry = || self.entry?.summary.as_deref();
-        Some(words::plain(stated.or_else(entry)?)).filter(|text| !text.is_empty())
+        Some(plain(stated.or_else(entry)?)).filter(|text| !text.is_empty())
     }
 
     /// How far a place is from the headline; `None` where that is out of reach.
@@ -361,11 +382,11 @@ impl<'a> Reader<'a> {
 
 /// A text as one line without invisible signs; `None` where nothing is left.
 pub(crate) fn on_one_line(text: &str) -> Option<String> {
-    Some(words::fold_space(text).trim().to_owned()).filter(|line| !line.is_empty())
+    Some(fold_space(text).trim().to_owned()).filter(|line| !line.is_empty())
 }
 
 /// A short text on one line; `None` where it is empty or too long to be a label.
 fn label(text: &str) -> Option<String> {
-    let text = words::plain(text);
+    let text = plain(text);
     (!text.is_empty() && text.chars().count() <= MAX_LABEL_CHARS).then_some(text)
 }

@@ -4,11 +4,6 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
-use crate::extract::blocks::measure::letters;
-
-/// More is no name, headline or description.
-const MAX_MARKUP_BYTES: usize = 4000;
-
 /// What an element's attributes say it is.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent observations, each read on its own")]
@@ -209,22 +204,6 @@ pub(crate) fn leads_to_author(address: &str) -> bool {
     !last.is_empty() && FOLDERS.iter().any(|named| folder.eq_ignore_ascii_case(named))
 }
 
-/// `text` without `prefix`, which is in lower case.
-pub(crate) fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    let mut rest = text.chars();
-    for expected in prefix.chars() {
-        if first_lower(rest.next()?) != Some(expected) {
-            return None;
-        }
-    }
-    Some(rest.as_str())
-}
-
-/// The first character that `c` has in lower case. The tables behind `to_lowercase` are slow.
-pub(crate) fn first_lower(c: char) -> Option<char> {
-    if c.is_ascii() { Some(c.to_ascii_lowercase()) } else { c.to_lowercase().next() }
-}
-
 /// Whether a short text may be a date: cheap, as it is asked of every text on the page.
 pub(crate) fn may_hold_date(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
@@ -294,65 +273,4 @@ pub(crate) fn speaks_of_publication(text: &str) -> bool {
     ];
     let lower = text.to_lowercase();
     WORDS.iter().any(|word| lower.contains(word))
-}
-
-/// `text` with its white space folded to single spaces and without invisible characters.
-pub(crate) fn fold_space(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if word.bytes().all(|byte| byte.is_ascii_graphic()) {
-            if !folded.is_empty() {
-                folded.push(' ');
-            }
-            folded.push_str(word);
-            continue;
-        }
-        let mut visible = word.chars().filter(|c| !is_invisible(*c)).peekable();
-        if visible.peek().is_some() && !folded.is_empty() {
-            folded.push(' ');
-        }
-        folded.extend(visible);
-    }
-    folded
-}
-
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Letters and digits of `text` in lower case: what two spellings of one headline share.
-pub(crate) fn key(text: &str) -> String {
-    letters(text)
-}
-
-/// The beginning of `text`, at most so many characters.
-pub(crate) fn first_chars(text: &str, count: usize) -> &str {
-    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
-}
-
-/// `text` as readers see it: entities and markup inside it resolved, white space folded.
-pub(crate) fn plain(text: &str) -> String {
-    let mut text = fold_space(text);
-    // Twice, as templates escape what was escaped already.
-    for _ in 0..2 {
-        if !text.contains(['&', '<']) {
-            break;
-        }
-        text = fold_space(&text_of_markup(&text));
-    }
-    text
-}
-
-/// `text` with entities resolved that were escaped once too often; signs that look like markup are text.
-pub(crate) fn without_entities(text: &str) -> String {
-    if text.contains('&') && text.contains(';') {
-        return fold_space(&text_of_markup(&text.replace('<', "&lt;")));
-    }
-    text.to_owned()
-}
-
-fn text_of_markup(markup: &str) -> String {
-    let fragment = scraper::Html::parse_fragment(&markup[..markup.floor_char_boundary(MAX_MARKUP_BYTES)]);
-    fragment.root_element().text().collect()
 }

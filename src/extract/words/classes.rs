@@ -1,4 +1,4 @@
-//! What class names, ids, roles and tags tell about an element: a set of traits.
+//! What the names of a box tell about it: a set of traits.
 //!
 //! Site builders of every country name their boxes in a handful of English words and a few of their own; the names
 //! are cut into tokens and each token looked up. A trait is evidence, never a verdict: the model weighs it.
@@ -6,12 +6,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use foldhash::fast::RandomState;
-use html5ever::{Attribute, LocalName, local_name};
-
 use super::tokens::TOKENS;
-use crate::extract::evidence::host::name_hash;
-use crate::extract::html::tree::Element;
+use foldhash::fast::RandomState;
 
 /// A set of traits of an element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,117 +42,8 @@ impl Traits {
     }
 }
 
-/// What an element's names and tag say.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Described {
-    /// The traits that it has by itself.
-    pub(crate) traits: Traits,
-    /// Hashes of its class and id, for its path.
-    pub(crate) class: Option<u64>,
-    pub(crate) id: Option<u64>,
-}
-
-/// The lexicon with what it has told of this page's names: pages repeat their class names.
-#[derive(Default)]
-pub(crate) struct Lexicon<'a> {
-    known: HashMap<&'a str, (Traits, u64), RandomState>,
-}
-
-/// A page that has more different names does not repeat them.
-const MAX_KNOWN: usize = 10_000;
-
-impl<'a> Lexicon<'a> {
-    /// What an element says of itself.
-    pub(crate) fn describe(&mut self, element: &'a Element) -> Described {
-        let mut traits = traits_of_tag(&element.name.local);
-        let (mut class, mut id) = (None, None);
-        for Attribute { name, value } in &element.attrs {
-            traits.insert(match name.local {
-                local_name!("class") => self.look_up(value, &mut class),
-                local_name!("id") => self.look_up(value, &mut id),
-                local_name!("role") => traits_of_role(value),
-                local_name!("itemprop") => traits_of_property(value),
-                local_name!("hidden") => Traits::HIDDEN,
-                local_name!("style") if hides(value) => Traits::HIDDEN,
-                local_name!("aria-hidden") if &**value == "true" => Traits::HIDDEN,
-                _ => Traits::NONE,
-            });
-        }
-        Described { traits, class, id }
-    }
-
-    fn look_up(&mut self, names: &'a str, hash: &mut Option<u64>) -> Traits {
-        let described = || (traits_of_names(names), name_hash(names));
-        let (traits, hash_of_names) = if self.known.len() < MAX_KNOWN {
-            *self.known.entry(names).or_insert_with(described)
-        } else {
-            self.known.get(names).copied().unwrap_or_else(described)
-        };
-        *hash = hash.or(Some(hash_of_names));
-        traits
-    }
-}
-
-/// Whether a style keeps its element from the reader's eyes.
-pub(crate) fn hides(style: &str) -> bool {
-    let after = |property: &str, value: &str| {
-        let rest = style.split_once(property).map(|(_, rest)| rest.trim_start_matches([' ', ':']));
-        rest.is_some_and(|rest| rest.starts_with(value))
-    };
-    after("display", "none") || after("visibility", "hidden")
-}
-
-fn traits_of_role(role: &str) -> Traits {
-    match role {
-        "navigation" | "menu" | "menubar" | "search" => Traits::NAV,
-        "complementary" => Traits::SIDEBAR,
-        "banner" => Traits::HEADER,
-        "contentinfo" => Traits::FOOTER,
-        "dialog" | "alertdialog" => Traits::CONSENT,
-        "main" | "article" => Traits::CONTENT,
-        _ => Traits::NONE,
-    }
-}
-
-fn traits_of_property(property: &str) -> Traits {
-    match property {
-        "articleBody" => Traits::BODY,
-        "author" | "creator" => Traits::AUTHOR,
-        "datePublished" | "dateModified" | "dateCreated" => Traits::DATE,
-        "caption" => Traits::CAPTION,
-        "headline" | "name" => Traits::TITLE,
-        "description" | "alternativeHeadline" => Traits::STANDFIRST,
-        "comment" => Traits::COMMENT,
-        "keywords" => Traits::TAGS,
-        _ => Traits::NONE,
-    }
-}
-
-fn traits_of_tag(tag: &LocalName) -> Traits {
-    match *tag {
-        local_name!("nav") | local_name!("menu") => Traits::NAV,
-        local_name!("aside") => Traits::ASIDE,
-        local_name!("footer") => Traits::FOOTER,
-        local_name!("header") => Traits::HEADER,
-        local_name!("form") | local_name!("fieldset") => Traits::FORM,
-        local_name!("figure") => Traits::FIGURE,
-        local_name!("figcaption") | local_name!("caption") => Traits::CAPTION,
-        local_name!("article") => Traits::ARTICLE,
-        local_name!("main") => Traits::CONTENT,
-        local_name!("section") => Traits::SECTION,
-        local_name!("blockquote") => Traits::QUOTE,
-        local_name!("dialog") => Traits::CONSENT,
-        local_name!("table") => Traits::TABLE,
-        local_name!("ul") | local_name!("ol") | local_name!("dl") => Traits::LIST,
-        local_name!("address") => Traits::AUTHOR,
-        local_name!("time") => Traits::DATE,
-        local_name!("a") => Traits::LINK,
-        _ => Traits::NONE,
-    }
-}
-
 /// Cuts `names` at whatever is no letter and at the humps of camel case, and adds up what the tokens tell.
-fn traits_of_names(names: &str) -> Traits {
+pub(crate) fn traits_of_names(names: &str) -> Traits {
     let mut traits = Traits::NONE;
     let mut token = Token::default();
     let mut previous = Traits::NONE;

@@ -41,18 +41,6 @@ impl Furniture {
     }
 }
 
-/// What a matching heading does to the lines after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Section {
-    /// Near the end of the page, all of them go.
-    Rest,
-    /// They go up to the next heading or full paragraph.
-    Box,
-    /// They are judged by themselves.
-    Line,
-}
-
 /// How much of a line a phrase covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Coverage {
@@ -65,7 +53,6 @@ pub(crate) enum Coverage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Match {
     pub(crate) furniture: Furniture,
-    pub(crate) section: Section,
     pub(crate) coverage: Coverage,
     /// Whether the line has words besides that no sentence of an article has with those.
     pub(crate) is_borne_out: bool,
@@ -74,7 +61,6 @@ pub(crate) struct Match {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lists {
-    section: Section,
     #[serde(default = "unbounded")]
     max_words: u32,
     #[serde(default)]
@@ -97,14 +83,13 @@ struct Phrase {
     /// Whether no letter or digit may follow.
     is_word: bool,
     furniture: Furniture,
-    section: Section,
     max_words: u32,
 }
 
 /// The compiled lists. A line is looked up in constant time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Phrases {
-    whole: HashMap<Box<str>, (Furniture, Section), RandomState>,
+    whole: HashMap<Box<str>, Furniture, RandomState>,
     /// By the first characters, the longest phrase first.
     starts: HashMap<[char; 2], Vec<Phrase>, RandomState>,
     /// By the last characters.
@@ -136,13 +121,12 @@ impl Phrases {
                     let longest = phrases.openings.entry(key).or_default();
                     *longest = text.split_whitespace().count().max(*longest);
                 }
-                phrases.whole.entry(text.into()).or_insert((furniture, lists.section));
+                phrases.whole.entry(text.into()).or_insert(furniture);
             }
             let phrase = |text: String| Phrase {
                 text: text.into(),
                 is_word: false,
                 furniture,
-                section: lists.section,
                 max_words: lists.max_words,
             };
             for start in &lists.start {
@@ -176,8 +160,8 @@ impl Phrases {
         let (head, tail) = if line.len() <= 2 * EDGE_BYTES {
             if self.may_be_whole(line) {
                 let folded = fold_inner(line);
-                if let Some(&(furniture, section)) = self.whole.get(folded.trim_matches(is_edge)) {
-                    return Some(Match { furniture, section, coverage: Coverage::Whole, is_borne_out: true });
+                if let Some(&furniture) = self.whole.get(folded.trim_matches(is_edge)) {
+                    return Some(Match { furniture, coverage: Coverage::Whole, is_borne_out: true });
                 }
             }
             (line, line)
@@ -199,7 +183,6 @@ impl Phrases {
         });
         let partly = |phrase: &Phrase, coverage: Coverage| Match {
             furniture: phrase.furniture,
-            section: phrase.section,
             coverage,
             is_borne_out: self.is_borne_out(phrase, line),
         };
@@ -217,11 +200,8 @@ impl Phrases {
     /// Whether a line has a word that bears a phrase out, or is hardly more than the phrase.
     fn is_borne_out(&self, phrase: &Phrase, line: &str) -> bool {
         let folded = fold_inner(line);
-        phrase.text.len() * 2 > folded.len()
-            || self
-                .with
-                .get(&phrase.furniture)
-                .is_some_and(|with| with.iter().any(|word| folded.contains(&**word)))
+        let has = |with: &Vec<Box<str>>| with.iter().any(|word| folded.contains(&**word));
+        phrase.text.len() * 2 > folded.len() || self.with.get(&phrase.furniture).is_some_and(has)
     }
 
     /// Whether a whole line of the lists begins as `line` does and has as many words.

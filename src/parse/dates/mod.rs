@@ -1,15 +1,18 @@
-//! Dates as publishers write them. An instant is given only where the text leaves no doubt: a day that could be a
-//! month, or a zone that nobody knows, gives none.
+//! Dates as publishers write them. A day is given only where the text leaves no doubt: one that could be a month gives
+//! none. The name of a zone that nobody knows costs the zone, not the date (RFC 5322, 4.3).
 
 mod tokens;
 mod words;
+mod zones;
 
-use jiff::Timestamp;
 use jiff::civil::{Date, Time};
-use jiff::tz::Offset;
+use jiff::{Timestamp, ToSpan};
 
 use tokens::{Day, Middle, Token, tokens};
-use words::{is_filler, month, zone};
+use words::{is_filler, month};
+use zones::{Zone, place, zone};
+
+pub(super) use zones::{Region, depends_on_region};
 
 /// Years in which a feed entry can have been published. The web has none before, and what lies far ahead is a typo.
 const YEARS: std::ops::RangeInclusive<i16> = 1990..=2100;
@@ -17,14 +20,14 @@ const YEARS: std::ops::RangeInclusive<i16> = 1990..=2100;
 /// Longer texts are no dates.
 const MAX_DATE_BYTES: usize = 120;
 
-/// The instant that `text` names, in whatever layout.
-pub(super) fn parse_date(text: &str) -> Option<Timestamp> {
+/// The instant that `text` names, in whatever layout, as it is meant in `region`.
+pub(super) fn parse_date(text: &str, region: Region) -> Option<Timestamp> {
     let text = text.trim();
     if text.is_empty() || text.len() > MAX_DATE_BYTES {
         return None;
     }
     let timestamp =
-        if text.bytes().all(|byte| byte.is_ascii_digit()) { digits(text) } else { calendar(text) }?;
+        if text.bytes().all(|byte| byte.is_ascii_digit()) { digits(text) } else { calendar(text, region) }?;
     YEARS.contains(&timestamp.to_zoned(jiff::tz::TimeZone::UTC).year()).then_some(timestamp)
 }
 
@@ -32,7 +35,8 @@ pub(super) fn parse_date(text: &str) -> Option<Timestamp> {
 fn digits(text: &str) -> Option<Timestamp> {
     let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<i64>().ok());
     match text.len() {
-        4 => Parts { year: number(0..4), month: Some(1), day: Some(1), ..Parts::default() }.timestamp(),
+        4 => Parts { year: number(0..4).map(Year::whole), month: Some(1), day: Some(1), ..Parts::default() }
+            .timestamp(),
         8 => compact_day(text)?.timestamp(),
         9 | 10 => Timestamp::from_second(number(0..text.len())?).ok(),
         12 | 14 => {
@@ -50,7 +54,7 @@ fn digits(text: &str) -> Option<Timestamp> {
 fn compact_day(text: &str) -> Option<Parts> {
     let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<i64>().ok());
     (text.len() == 8 && text.is_ascii()).then(|| Parts {
-        year: number(0..4),
+        year: number(0..4).map(Year::whole),
         month: number(4..6),
         day: number(6..8),
         ..Parts::default()
@@ -75,10 +79,34 @@ struct Clock {
     nanosecond: i32,
 }
 
+/// A year and how many digits it had.
+#[derive(Clone, Copy, Debug)]
+struct Year {
+    number: i64,
+    digits: usize,
+}
+
+impl Year {
+    fn whole(number: i64) -> Self {
+        Self { number, digits: 4 }
+    }
+
+    /// The year that is meant. Two digits stand for one of this century or the last (RFC 5322, 4.3); any other number
+    /// below a thousand is what programs write where they know none.
+    fn meant(self) -> Option<i16> {
+        match (self.number, self.digits) {
+            (short @ 0..=68, 2) => i16::try_from(short + 2000).ok(),
+            (short @ 69..=99, 2) => i16::try_from(short + 1900).ok(),
+            (year @ 1000.., _) => i16::try_from(year).ok(),
+            _ => None,
+        }
+    }
+}
+
 /// What has been understood of a date so far.
 #[derive(Default)]
 struct Parts {
-    year: Option<i64>,
+    year: Option<Year>,
     month: Option<i64>,
     day: Option<i64>,
     time: Option<Clock>,
@@ -86,35 +114,52 @@ struct Parts {
     afternoon: Option<bool>,
     /// Seconds east of Greenwich.
     offset: Option<i32>,
+    /// Counts where there is no offset.
+    place: Option<jiff::tz::TimeZone>,
 }
 
 impl Parts {
     fn timestamp(self) -> Option<Timestamp> {
-        let year = match self.year? {
-            short @ 0..=68 => short + 2000,
-            short @ 69..=99 => short + 1900,
-            year => year,
-        };
-        let date = Date::new(year.try_into().ok()?, self.month?.try_into().ok()?, self.day?.try_into().ok()?)
-            .ok()?;
+        let year = self.year?.meant()?;
+        let date = Date::new(year, self.month?.try_into().ok()?, self.day?.try_into().ok()?).ok()?;
         let mut clock = self.time.unwrap_or(Clock { hour: 0, minute: 0, second: 0, nanosecond: 0 });
         match self.afternoon {
             Some(true) if clock.hour < 12 => clock.hour += 12,
             Some(false) if clock.hour == 12 => clock.hour = 0,
             _ => {}
         }
-        // 24:00 is the next midnight, and a leap second the second before it.
+        // 24:00 is the next midnight, and a leap second the one after.
         let next_day = clock.hour == 24 && clock.minute == 0;
         let hour = if next_day { 0 } else { clock.hour };
-        let time = Time::new(hour, clock.minute, clock.second.min(59), clock.nanosecond).ok()?;
+        let is_leap = clock.second == 60;
+        let second = if is_leap { 59 } else { clock.second };
+        let time = Time::new(hour, clock.minute, second, clock.nanosecond).ok()?;
         let date = if next_day { date.tomorrow().ok()? } else { date };
-        Offset::from_seconds(self.offset.unwrap_or(0)).ok()?.to_timestamp(date.to_datetime(time)).ok()
+        let zone = match (self.offset, self.place) {
+            (Some(seconds), _) => Zone::Fixed(seconds),
+            (None, Some(place)) => Zone::Place(place),
+            (None, None) => Zone::Fixed(0),
+        };
+        let moment = date.to_datetime(time);
+        zone.instant(if is_leap { moment.checked_add(1.second()).ok()? } else { moment })
+    }
+
+    fn is_in(&mut self, zone: Zone) {
+        match zone {
+            Zone::Fixed(seconds) => self.offset = Some(self.offset.unwrap_or(0) + seconds),
+            Zone::Place(place) => self.place = Some(place),
+        }
+    }
+
+    /// Whether enough is known that a word can only be a zone.
+    fn is_dated(&self) -> bool {
+        self.time.is_some() || (self.year.is_some() && self.month.is_some() && self.day.is_some())
     }
 }
 
-fn calendar(text: &str) -> Option<Timestamp> {
+fn calendar(text: &str, region: Region) -> Option<Timestamp> {
     let mut parts = Parts::default();
-    let tokens = tokens(text);
+    let (tokens, comments) = tokens(text);
     // "mar. 3 juin": a short first word may be a weekday for all that it looks like a month.
     let first_may_be_weekday = matches!(tokens.first(), Some(Token::Word(word)) if word.chars().count() <= 4);
     let mut months_seen = 0;
@@ -125,7 +170,8 @@ fn calendar(text: &str) -> Option<Timestamp> {
             Token::Number(number, digits) => take_number(&mut parts, *number, *digits)?,
             Token::Day(day) => take_day(&mut parts, day, text)?,
             Token::Clock(clock) if parts.time.is_none() => parts.time = Some(*clock),
-            Token::Offset(seconds) => parts.offset = Some(parts.offset.unwrap_or(0) + seconds),
+            Token::Offset(seconds) => parts.is_in(Zone::Fixed(*seconds)),
+            Token::Place(place) => parts.is_in(Zone::Place(place.clone())),
             Token::Word(word) => {
                 if let Some(number) = month(word) {
                     months_seen += 1;
@@ -139,7 +185,11 @@ fn calendar(text: &str) -> Option<Timestamp> {
                     "pm" | "p.m" => parts.afternoon = Some(true),
                     _ if is_filler(word) => {}
                     _ if parts.day.is_none() && parts.year.is_none() => {}
-                    _ => parts.offset = Some(parts.offset.unwrap_or(0) + zone(word)?),
+                    _ => match zone(word, region) {
+                        Some(zone) => parts.is_in(zone),
+                        None if parts.is_dated() => {}
+                        None => return None,
+                    },
                 }
             }
             Token::Clock(_) | Token::Unknown => return None,
@@ -147,6 +197,14 @@ fn calendar(text: &str) -> Option<Timestamp> {
     }
     if parts.month.is_some() && parts.day.is_none() && parts.time.is_none() {
         parts.day = Some(1);
+    }
+    if parts.offset.is_none() && parts.place.is_none() {
+        let mut names = comments.split_whitespace();
+        if let Some(zone) =
+            names.find_map(|name| place(name).map(Zone::Place).or_else(|| zone(&name.to_lowercase(), region)))
+        {
+            parts.is_in(zone);
+        }
     }
     parts.timestamp()
 }
@@ -158,10 +216,10 @@ fn take_number(parts: &mut Parts, number: i64, digits: usize) -> Option<()> {
             if parts.year.is_some() {
                 return None;
             }
-            parts.year = Some(number);
+            parts.year = Some(Year { number, digits });
         }
         _ if parts.day.is_none() => parts.day = Some(number),
-        _ if parts.year.is_none() => parts.year = Some(number),
+        _ if parts.year.is_none() => parts.year = Some(Year { number, digits }),
         _ => return None,
     }
     Some(())
@@ -176,14 +234,14 @@ fn take_day(parts: &mut Parts, day: &Day, text: &str) -> Option<()> {
     match (day.first, day.second, day.third) {
         // 2006-09-15, 2006-Sep-15, 2006-09
         ((year, 4), Middle::Number(month) | Middle::Month(month), day) => {
-            (parts.year, parts.month) = (Some(year), Some(month));
+            (parts.year, parts.month) = (Some(Year::whole(year)), Some(month));
             parts.day = Some(day.map_or(1, |(day, _)| day));
         }
         // 15-Sep-2006, 15-Sep-06
-        ((day, _), Middle::Month(month), Some((year, _))) => {
-            (parts.year, parts.month, parts.day) = (Some(year), Some(month), Some(day));
+        ((day, _), Middle::Month(month), Some((number, digits))) => {
+            (parts.year, parts.month, parts.day) = (Some(Year { number, digits }), Some(month), Some(day));
         }
-        ((day, _), Middle::Number(month), Some((year, 2 | 4))) => {
+        ((day, _), Middle::Number(month), Some((number, digits @ (2 | 4)))) => {
             let (day, month) = match (day, month) {
                 (day, month) if day > 12 || day == month => (day, month),
                 (month, day) if day > 12 => (day, month),
@@ -192,7 +250,7 @@ fn take_day(parts: &mut Parts, day: &Day, text: &str) -> Option<()> {
                 (month, day) if separator == '/' && has_half_of_day(text) => (day, month),
                 _ => return None,
             };
-            (parts.year, parts.month, parts.day) = (Some(year), Some(month), Some(day));
+            (parts.year, parts.month, parts.day) = (Some(Year { number, digits }), Some(month), Some(day));
         }
         _ => return None,
     }

@@ -1,6 +1,10 @@
 //! A date cut into numbers, words and signs.
 
+use jiff::civil::{Date, ISOWeekDate, Weekday};
+use jiff::tz::TimeZone;
+
 use super::words::month;
+use super::zones::place;
 use super::{Clock, Parts, compact_day, compact_time};
 
 /// A piece of a date.
@@ -11,6 +15,8 @@ pub(super) enum Token {
     Day(Day),
     Clock(Clock),
     Offset(i32),
+    /// A zone by its name: `Europe/Berlin`.
+    Place(TimeZone),
     /// Lower case, without the final dot.
     Word(String),
     Unknown,
@@ -25,6 +31,17 @@ pub(super) struct Day {
     pub(super) separator: char,
 }
 
+impl Day {
+    fn of(date: Date) -> Self {
+        Self {
+            first: (date.year().into(), 4),
+            second: Middle::Number(date.month().into()),
+            third: Some((date.day().into(), 2)),
+            separator: '-',
+        }
+    }
+}
+
 /// The number in the middle, which may be a month's name.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Middle {
@@ -32,9 +49,20 @@ pub(super) enum Middle {
     Month(i64),
 }
 
-/// Cuts a date into tokens. Brackets and what they hold are comments: `(CEST)`, `[Europe/Paris]`.
-pub(super) fn tokens(text: &str) -> Vec<Token> {
+/// The tokens of a date, and what stands in its brackets: comments, which may name a zone (`(CEST)`, `[Europe/Paris]`).
+pub(super) fn tokens(text: &str) -> (Vec<Token>, String) {
+    let (plain, comments) = uncommented(text);
+    let mut tokens = Vec::new();
+    for word in closed_up(&plain).split_whitespace() {
+        tokenise(word, &mut tokens);
+    }
+    (tokens, comments)
+}
+
+/// The text with one spelling of its signs, and the comments in it.
+fn uncommented(text: &str) -> (String, String) {
     let mut plain = String::with_capacity(text.len());
+    let mut comments = String::new();
     let mut depth = 0_usize;
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
@@ -51,23 +79,86 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
             {
                 plain.push('.');
             }
-            '(' | '[' => depth += 1,
+            '(' | '[' => {
+                depth += 1;
+                comments.push(' ');
+            }
             ')' | ']' => depth = depth.saturating_sub(1),
-            _ if depth > 0 => {}
+            c if depth > 0 => comments.push(c),
             ',' | ';' | '|' | '·' => plain.push(' '),
             // The minus sign and dashes of typography.
             '−' | '–' | '‐' => plain.push('-'),
+            // Marks of direction and width, which some programs put around every part of a date.
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {}
             c => plain.push(c),
         }
     }
-    let mut tokens = Vec::new();
-    for word in plain.split_whitespace() {
-        tokenise(word, &mut tokens);
+    (plain, comments)
+}
+
+/// The text without the blanks that stand inside one of its parts: `21. 4. 2025`, `2025 - 04 - 21`, `18 : 00`, `+ 02:00`.
+fn closed_up(text: &str) -> String {
+    let mut closed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let after = &rest[c.len_utf8()..];
+        let follows = after.trim_start();
+        let at_digit = closed.trim_end().ends_with(|c: char| c.is_ascii_digit());
+        let joins = match c {
+            ':' => at_digit && in_clock(&closed) && starts_with_digit(follows),
+            '+' => starts_with_digit(follows),
+            '-' | '/' | '.' => {
+                at_digit && (in_day(c, &closed) || begins_day(c, follows)) && starts_with_digit(follows)
+            }
+            _ => false,
+        };
+        if joins {
+            if c != '+' {
+                closed.truncate(closed.trim_end().len());
+            }
+            closed.push(c);
+            rest = follows;
+        } else {
+            closed.push(c);
+            rest = after;
+        }
     }
-    tokens
+    closed
+}
+
+fn starts_with_digit(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether a colon after `text` goes on a clock: the text ends in `18` or `18:00`, and no day.
+fn in_clock(text: &str) -> bool {
+    let before = text.trim_end().trim_end_matches(|c: char| c.is_ascii_digit() || c == ':');
+    !before.ends_with(['-', '/', '.'])
+}
+
+/// Whether `separator` parts the second number of a day from the third: the text so far ends in `21.4`.
+fn in_day(separator: char, text: &str) -> bool {
+    let word = text.split_whitespace().next_back().unwrap_or_default();
+    let mut numbers = word.split(separator);
+    let is_number =
+        |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    is_number(numbers.next()) && is_number(numbers.next()) && numbers.next().is_none()
+}
+
+/// Whether `separator`, before `text`, parts the first number of a day from the second: the third follows.
+fn begins_day(separator: char, text: &str) -> bool {
+    let second = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let third = second.trim_start().strip_prefix(separator).map(str::trim_start);
+    second.len() < text.len() && third.is_some_and(starts_with_digit)
 }
 
 fn tokenise(word: &str, tokens: &mut Vec<Token>) {
+    let names_place =
+        word.starts_with(char::is_alphabetic) && word.contains(|c: char| c == '/' || c.is_ascii_digit());
+    if let Some(place) = names_place.then(|| place(word)).flatten() {
+        tokens.push(Token::Place(place));
+        return;
+    }
     let mut rest = word;
     while !rest.is_empty() {
         let previous_is_clock = matches!(tokens.last(), Some(Token::Clock(_)));
@@ -119,12 +210,22 @@ fn number_token(text: &str, tokens: &mut Vec<Token>) -> usize {
     {
         let third = Some((day, 2));
         tokens.push(Token::Day(Day {
-            first: (year, 4),
+            first: (year.number, 4),
             second: Middle::Number(month),
             third,
             separator: '-',
         }));
         return digits;
+    }
+    if let Some((clock, used)) = dotted_clock(text, tokens) {
+        tokens.push(Token::Clock(clock));
+        return used;
+    }
+    if digits == 4
+        && let Some((date, used)) = odd_day(text)
+    {
+        tokens.push(Token::Day(Day::of(date)));
+        return used;
     }
     if (digits == 6 || digits == 4 && !rest.starts_with('-'))
         && matches!(tokens.last(), Some(Token::Day(_)))
@@ -146,6 +247,57 @@ fn number_token(text: &str, tokens: &mut Vec<Token>) -> usize {
         rest.get(..2).is_some_and(|s| ["st", "nd", "rd", "th"].iter().any(|o| s.eq_ignore_ascii_case(o)));
     let joint = rest.get(2..).is_none_or(|after| !after.starts_with(char::is_alphabetic));
     digits + if suffix && joint { 2 } else { 0 }
+}
+
+/// The day of a week or of a year (ISO 8601): `2025-W17-1`, `2025W171`, `2025-111`.
+fn odd_day(text: &str) -> Option<(Date, usize)> {
+    let year = i16::try_from(leading_number(&text[..4]).0).ok()?;
+    let rest = text[4..].trim_start_matches('-');
+    let Some(week) = rest.strip_prefix(['W', 'w']) else {
+        let (day, digits) = leading_number(rest);
+        let first = Date::new(year, 1, 1).ok()?;
+        let date = first.with().day_of_year(i16::try_from(day).ok()?).build().ok()?;
+        let is_day = digits == 3 && text.len() - rest.len() == 5;
+        return is_day.then(|| (date, 5 + digits));
+    };
+    let number =
+        week.get(..2).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?;
+    let weekday = week[2..].trim_start_matches('-');
+    let (weekday, rest) = match leading_number(weekday) {
+        (day, 1) => (i8::try_from(day).ok()?, &weekday[1..]),
+        _ => (1, &week[2..]),
+    };
+    let weekday = Weekday::from_monday_one_offset(weekday).ok()?;
+    Some((ISOWeekDate::new(year, number, weekday).ok()?.date(), text.len() - rest.len()))
+}
+
+/// `18.00`, `18.00.00` or `18h00` after a day: before one, points part days and months.
+fn dotted_clock(text: &str, tokens: &[Token]) -> Option<(Clock, usize)> {
+    let (hour, hour_digits) = leading_number(text);
+    let rest = &text[hour_digits..];
+    let is_dated = tokens.iter().any(|token| match token {
+        Token::Day(_) => true,
+        Token::Number(_, digits) => *digits == 4,
+        _ => false,
+    });
+    let has_clock = tokens.iter().any(|token| matches!(token, Token::Clock(_)));
+    if hour_digits > 2 || hour > 24 || !is_dated || has_clock || !rest.starts_with(['.', 'h', 'H']) {
+        return None;
+    }
+    let (minute, digits) = leading_number(&rest[1..]);
+    if digits != 2 {
+        return None;
+    }
+    let mut at = hour_digits + 1 + digits;
+    let mut second = 0;
+    if rest.starts_with('.')
+        && let Some((number, 2)) = text[at..].strip_prefix('.').map(leading_number)
+    {
+        second = number;
+        at += 3;
+    }
+    let [hour, minute, second] = [hour, minute, second].map(|number| i8::try_from(number).unwrap_or(i8::MAX));
+    Some((Clock { hour, minute, second, nanosecond: 0 }, at))
 }
 
 fn day_token(text: &str, separator: char) -> Option<(Day, usize)> {
@@ -194,7 +346,7 @@ fn clock(text: &str) -> Option<(Clock, usize)> {
     Some((Clock { hour: i8::try_from(hour).ok()?, minute, second, nanosecond }, at))
 }
 
-/// An offset as `+0200`, `+02:00`, `+2`; a lone hyphen between words is nothing.
+/// An offset as `+0200`, `+02:00`, `+200`, `+2`; a lone hyphen between words is nothing.
 fn offset_token(text: &str, after_clock: bool, tokens: &mut Vec<Token>) -> usize {
     let sign = if text.starts_with('-') { -1 } else { 1 };
     let (number, digits) = leading_number(&text[1..]);
@@ -211,7 +363,7 @@ fn offset_token(text: &str, after_clock: bool, tokens: &mut Vec<Token>) -> usize
             }
             minutes
         }
-        4 => number / 100 * 60 + number % 100,
+        3 | 4 => number / 100 * 60 + number % 100,
         _ => {
             tokens.push(Token::Unknown);
             return used;

@@ -1,4 +1,4 @@
-//! The words in dates: months in many languages, zones, and what says nothing.
+//! The words in dates: months in many languages, and what says nothing.
 
 /// Names of the months, January first, in the languages whose feeds spell them out. Abbreviations of three letters
 /// or more are found too.
@@ -44,46 +44,12 @@ pub(super) fn month(word: &str) -> Option<i64> {
 
 /// Words between the numbers that say nothing.
 pub(super) fn is_filler(word: &str) -> bool {
-    const FILLERS: &[&str] =
-        &["at", "de", "del", "of", "on", "um", "uhr", "à", "a", "le", "den", "the", "ore", "alle", "г"];
+    const FILLERS: &[&str] = &[
+        "at", "de", "del", "of", "on", "um", "uhr", "à", "a", "le", "den", "the", "ore", "alle", "г", "kl",
+        "klo",
+    ];
     const WEEKDAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun", "thur", "tues"];
     FILLERS.contains(&word)
         || WEEKDAYS.contains(&word)
         || ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"].contains(&word)
-}
-
-/// Seconds east of Greenwich for the name of a zone. Names that mean several zones (IST, CST in China) are taken as
-/// the mail standards take them, or not at all.
-pub(super) fn zone(name: &str) -> Option<i32> {
-    let minutes = match name {
-        "z" | "ut" | "utc" | "gmt" | "uct" | "wet" | "universal" | "zulu" => 0,
-        "bst" | "cet" | "met" | "mez" | "west" | "wat" => 60,
-        "cest" | "mest" | "mesz" | "eet" | "sast" | "cat" => 120,
-        "eest" | "msk" | "trt" | "eat" => 180,
-        "msd" | "gst" => 240,
-        "irst" => 210,
-        "pkt" | "uzt" => 300,
-        "npt" => 345,
-        "wib" | "ict" => 420,
-        "hkt" | "sgt" | "awst" | "wita" | "pht" | "myt" => 480,
-        "jst" | "kst" | "wit" => 540,
-        "acst" => 570,
-        "aest" => 600,
-        "acdt" => 630,
-        "aedt" => 660,
-        "nzst" => 720,
-        "nzdt" => 780,
-        "adt" | "brt" | "art" | "clst" => -180,
-        "nst" => -210,
-        "ndt" => -150,
-        "ast" | "edt" | "clt" => -240,
-        "est" | "cdt" | "pet" | "cot" => -300,
-        "cst" | "mdt" => -360,
-        "mst" | "pdt" => -420,
-        "pst" | "akdt" => -480,
-        "akst" => -540,
-        "hst" => -600,
-        _ => return None,
-    };
-    Some(minutes * 60)
 }

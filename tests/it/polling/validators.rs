@@ -81,3 +81,42 @@ async fn b05_b06_b07_b08_b09_what_is_kept() {
         assert_eq!(asked_with(&requests[2]), expected, "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_304_for_ever_silences_no_feed() {
+    let server = Server::start().await;
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    server.handle(move |request| {
+        let count = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        match request.header("if-none-match") {
+            Some(_) => Reply::status(304).header("ETag", "\"1\""),
+            None => dressed(feed(&format!("entry {count}")), Some("\"1\""), None),
+        }
+    });
+    let mill = mill(&server).await;
+    for _ in 0..12 {
+        mill.once().await;
+        mill.advance(LONG);
+    }
+    let requests = server.requests("/feed");
+    let whole = requests.iter().filter(|request| request.header("if-none-match").is_none()).count();
+    assert_eq!(requests.len(), 12);
+    assert!((2..=5).contains(&whole), "{whole} of 12 were unconditional");
+}
+
+#[tokio::test]
+async fn a_last_modified_in_the_future_silences_no_feed() {
+    let server = Server::start().await;
+    server.handle(|request| match request.header("if-modified-since") {
+        Some(_) => Reply::status(304),
+        None => dressed(feed("one"), None, Some("Sat, 16 Nov 2041 18:11:00 GMT")),
+    });
+    let mill = mill(&server).await;
+    for _ in 0..3 {
+        mill.once().await;
+        mill.advance(LONG);
+    }
+    let requests = server.requests("/feed");
+    assert_eq!(requests.len(), 3);
+    assert!(requests.iter().all(|request| request.header("if-modified-since").is_none()));
+}

@@ -34,11 +34,11 @@ async fn a_finished_entry_becomes_a_record(bench: &Bench) {
     assert_eq!(record.id, entries[0].article_id);
     assert_eq!(record.cluster_id, record.id);
     assert_eq!(record.text, "Clean text");
-    assert_eq!(record.title.as_deref(), Some("Headline"));
-    assert_eq!(record.authors, ["Ada", "Bo"]);
+    assert_eq!(record.metadata.title.as_deref(), Some("Headline"));
+    assert_eq!(record.metadata.authors, ["Ada", "Bo"]);
     assert_eq!(record.hostname, "site.example");
     assert_eq!(record.quality_flags, [QualityFlag::Gallery]);
-    assert_eq!(record.published_at, Some(start()));
+    assert_eq!(record.metadata.published_at, Some(start()));
     assert_eq!(record.raw_sha256, Sha256Hash::of("Clean text"));
     assert_eq!((record.duplicate_of, record.duplicate_kind, record.duplicate_score), (None, None, None));
     assert_eq!(record.feeds.len(), 1);
@@ -277,14 +277,14 @@ async fn control_characters_are_left_out(bench: &Bench) {
     let entry = bench.claimed(vec![dirty]).await.remove(0);
     let mut finished = extracted(&entry, "Line one\nline\ttwo \u{0}\u{9b}end");
     if let EntryOutcome::Extracted(extracted) = &mut finished.outcome {
-        extracted.article.title = Some("Nul \u{0}".to_owned());
-        extracted.article.tags = vec!["tag\u{0}".to_owned()];
+        extracted.article.metadata.title = Some("Nul \u{0}".to_owned());
+        extracted.article.metadata.tags = vec!["tag\u{0}".to_owned()];
     }
     bench.finish(&[finished]).await;
     let record = bench.store.records_after(0, 1).await.unwrap().remove(0);
     assert_eq!(record.text, "Line one\nline\ttwo end");
-    assert_eq!(record.title.as_deref(), Some("Nul "));
-    assert_eq!(record.tags, ["tag"]);
+    assert_eq!(record.metadata.title.as_deref(), Some("Nul "));
+    assert_eq!(record.metadata.tags, ["tag"]);
     assert_eq!(record.feeds[0].entry_title.as_deref(), Some("bell and nul "));
     assert_eq!(record.feeds[0].guid.as_deref(), Some("a"));
 }

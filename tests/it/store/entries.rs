@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use feedmill::dedup;
-use feedmill::model::{ArticleId, Entry, EntryId, FeedId, Known};
+use feedmill::model::{ArticleId, Entry, EntryId, FailureKind, FeedId, Known};
 use feedmill::store::{EntryOutcome, FeedState, FinishedEntry, NewEntry, PollReport, Store, Stored};
 use jiff::SignedDuration;
 
@@ -79,7 +79,7 @@ async fn entries_of_one_article_are_claimed_one_after_another(bench: &Bench) {
     let until = start() + SignedDuration::from_secs(50);
     let postponed = FinishedEntry {
         entry: first[0].clone(),
-        outcome: EntryOutcome::Postponed { until, label: "timeout", reason: "slow".to_owned() },
+        outcome: EntryOutcome::Postponed { until, kind: FailureKind::Timeout, reason: "slow".to_owned() },
     };
     bench.finish(&[postponed]).await;
     assert!(bench.store.entries_claim(LEASE, 10).await.unwrap().is_empty(), "the page is asked for once");
@@ -182,7 +182,11 @@ async fn failures_are_kept_and_forgotten(bench: &Bench) {
         .await;
     let failed = |entry: &Entry, quarantined| FinishedEntry {
         entry: entry.clone(),
-        outcome: EntryOutcome::Failed { label: "http_404", reason: "404 \u{0}".to_owned(), quarantined },
+        outcome: EntryOutcome::Failed {
+            kind: FailureKind::Http404,
+            reason: "404 \u{0}".to_owned(),
+            quarantined,
+        },
     };
     assert_eq!(
         bench.finish(&[failed(&entries[0], false), failed(&entries[1], true)]).await,

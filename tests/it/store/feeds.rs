@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedmill::model::{FeedId, HostPause, Sha256Hash, Validators};
+use feedmill::model::{FailureKind, FeedId, HostPause, Sha256Hash, Validators};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::store::{FeedState, FeedsSync, NewEntry, PollRecord, PollReport, PollResult};
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,7 @@ use crate::support::database::start;
 
 on_both!(
     a_sync_adds_restores_and_removes,
+    processes_that_start_together_agree_on_the_feeds,
     fifty_thousand_feeds_are_synced_quickly,
     feeds_are_claimed_once_and_longest_overdue_first,
     what_was_put_off_waits_for_its_moment_or_for_the_next_process,
@@ -42,6 +43,24 @@ async fn a_sync_adds_restores_and_removes(bench: &Bench) {
     let states: Vec<FeedState> =
         bench.store.feeds_list().await.unwrap().iter().map(|feed| feed.state).collect();
     assert_eq!(states, [FeedState::Active, FeedState::Active, FeedState::Removed]);
+}
+
+async fn processes_that_start_together_agree_on_the_feeds(bench: &Bench) {
+    const PROCESSES: usize = 4;
+    let urls = feed_urls(500);
+    let mut started = tokio::task::JoinSet::new();
+    for _ in 0..PROCESSES {
+        let store = bench.database.open(&bench.clock).await;
+        let urls = urls.clone();
+        started.spawn(async move {
+            let synced = store.feeds_sync(&urls, Duration::ZERO).await;
+            store.close().await;
+            synced
+        });
+    }
+    let added: u64 = started.join_all().await.into_iter().map(|synced| synced.unwrap().added).sum();
+    assert_eq!(added, 500, "each feed is added by one of them");
+    assert_eq!(bench.store.totals().await.unwrap().feeds_active, 500);
 }
 
 async fn fifty_thousand_feeds_are_synced_quickly(bench: &Bench) {
@@ -94,6 +113,7 @@ async fn what_was_put_off_waits_for_its_moment_or_for_the_next_process(bench: &B
     let due = bench.store.feeds_claim_due(LEASE, 1).await.unwrap();
     let poll = PollRecord {
         feed_id: due[0].id,
+        feed_url: due[0].configured_url.clone(),
         lease: due[0].lease,
         polled_at: start(),
         next: next(later),
@@ -118,6 +138,7 @@ async fn a_feed_that_is_lent_before_its_time_is_due_when_it_was(bench: &Bench) {
     let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let poll = PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: start(),
         next: next(later),
@@ -145,6 +166,7 @@ async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {
     let held = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let record = |feed: &feedmill::model::DueFeed, at: Timestamp| PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: at,
         next: NextPoll {
@@ -180,7 +202,8 @@ async fn validators_follow_what_came(bench: &Bench) {
     bench.feeds(1).await;
     let etag = |etag: &str| Validators { etag: Some(etag.to_owned()), last_modified: None };
     let unchanged = |validators| PollResult::Unchanged { validators };
-    let failed = || PollResult::Failed { label: "timeout", reason: "no answer".to_owned(), gone: false };
+    let failed =
+        || PollResult::Failed { kind: FailureKind::Timeout, reason: "no answer".to_owned(), gone: false };
     let new_url = url("https://new.example/feed");
     for (result, moved_to, expected) in [
         (parsed(Vec::new()), None, Some("\"1\"")),
@@ -194,6 +217,7 @@ async fn validators_follow_what_came(bench: &Bench) {
         let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
         let poll = PollRecord {
             feed_id: feed.id,
+            feed_url: feed.configured_url.clone(),
             lease: feed.lease,
             polled_at: bench.clock.now(),
             next: next(bench.clock.now()),
@@ -220,11 +244,12 @@ async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
     let feed = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
     let poll = PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: start(),
         next: next(start()),
         moved_to: None,
-        result: PollResult::Failed { label: "gone", reason: "410 Gone".to_owned(), gone: true },
+        result: PollResult::Failed { kind: FailureKind::Http410, reason: "410 Gone".to_owned(), gone: true },
     };
     bench.store.feed_polls_record(&[poll]).await.unwrap();
     bench.pass(100_000);

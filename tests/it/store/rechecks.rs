@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedmill::model::{Entry, Known, Sha256Hash, Validators};
+use feedmill::model::{Entry, FailureKind, Known, Sha256Hash, Validators};
 use feedmill::store::{EntryOutcome, FinishedEntry, Stored, Watch};
 use jiff::SignedDuration;
 
@@ -89,7 +89,7 @@ async fn a_worker_that_dies_leaves_the_recheck_to_the_next(bench: &Bench) {
     let late = bench.finish(&[finished(&lost, EntryOutcome::Unchanged(watch("\"2\"")))]).await;
     assert_eq!(late, [Stored::StaleLease]);
     let until = bench.clock.now() + SignedDuration::from_secs(60);
-    let postponed = EntryOutcome::Postponed { until, label: "timeout", reason: "slow".to_owned() };
+    let postponed = EntryOutcome::Postponed { until, kind: FailureKind::Timeout, reason: "slow".to_owned() };
     bench.finish(&[finished(&again, postponed)]).await;
     assert_eq!(bench.store.entries_next_due().await.unwrap(), Some(until));
     bench.pass(60);
@@ -137,7 +137,7 @@ async fn a_failure_ends_the_rechecks_of_an_article(bench: &Bench) {
     bench.pass(3_600);
     let again = claim(bench).await.remove(0);
     let failed = EntryOutcome::Failed {
-        label: "panicked",
+        kind: FailureKind::Panicked,
         reason: "the extractor panicked".to_owned(),
         quarantined: true,
     };

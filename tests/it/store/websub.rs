@@ -101,6 +101,7 @@ async fn a_delivery_holds_its_feed_and_leaves_the_rest(bench: &Bench) {
     assert!(bench.store.feed_claim(before.id, LEASE).await.unwrap().is_none(), "it is in hand");
     let record = PollRecord {
         feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
         lease: feed.lease,
         polled_at: bench.clock.now(),
         next: next(due),

@@ -120,15 +120,17 @@ host_concurrency = 16
 {}[schedule]
 initial_spread_secs = 0
 {}[output]
-dir = "{}"
 {}
+[[sink]]
+name = "texts"
+text = {{ to = "{}" }}
 {}
 {}"#,
             dir.join("feedmill.db").display(),
             self.fetch,
             self.schedule,
-            output_dir(dir).display(),
             self.output,
+            output_dir(dir).display(),
             self.tables,
             self.feeds
         )
@@ -177,6 +179,11 @@ impl OpenedDaemon {
 
     pub(crate) fn store(&self) -> &Store {
         self.daemon.store()
+    }
+
+    /// The store's file.
+    pub(crate) fn database_file(&self) -> PathBuf {
+        self.test.dir.path().join("feedmill.db")
     }
 
     /// The config file, for a test that runs the program beside the daemon.

@@ -1,5 +1,6 @@
 //! A fresh database for each test, on either back end.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use feedmill::clock::Clock;
@@ -51,6 +52,14 @@ impl FreshDatabase {
                 url.set_path(&name);
                 Some(Self { settings: settings(url.to_string()), place: Place::Server { admin, name } })
             }
+        }
+    }
+
+    /// The SQLite file.
+    pub(crate) fn file(&self) -> PathBuf {
+        match &self.place {
+            Place::Folder(folder) => folder.path().join("feedmill.db"),
+            Place::Server { .. } => panic!("a database on a server has no file here"),
         }
     }
 

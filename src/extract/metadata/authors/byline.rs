@@ -6,7 +6,7 @@
 use super::byline_words::{CONJUNCTIONS, CUTS};
 use super::names::{Shape, add, is_collective, is_label, is_name, is_role, looks_capitalised, names};
 use super::openings;
-use crate::extract::metadata::words;
+use crate::extract::words::letters::{letters, strip_prefix_ignoring_case};
 
 /// Longest text that is a name, a role and a date.
 const MAX_BYLINE_BYTES: usize = 200;
@@ -20,7 +20,7 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     if text.trim_end_matches(['）', ')', '。']).ends_with(['摄', '攝']) {
         return Vec::new();
     }
-    let text = words::strip_prefix_ignoring_case(text, "picture of").unwrap_or(text).trim_start();
+    let text = strip_prefix_ignoring_case(text, "picture of").unwrap_or(text).trim_start();
     let mut rest = text;
     // "By: Words by Jane Young"
     while let Some(after) = openings::byline_opening(rest).filter(|after| after.len() < rest.len()) {
@@ -35,7 +35,7 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     let marked = rest.len() < text.len();
     let names = names(rest, Shape::Visible);
     // Without a word that opens it, a byline is names and nothing else.
-    let length = |text: &str| words::key(text).len();
+    let length = |text: &str| letters(text).len();
     let whole =
         |names: &[String]| names.iter().map(|name| length(name)).sum::<usize>() * 5 > length(text) * 2;
     if marked || whole(&names) { names } else { Vec::new() }
@@ -87,9 +87,9 @@ pub(crate) fn authors_of_opened_byline(text: &str) -> Vec<String> {
 /// is a name where it is all that follows: not in "By hand and by night".
 fn authors_at_once(line: &str) -> Vec<String> {
     let authors = authors_of_byline(line);
-    let rest = words::key(openings::byline_opening(line).unwrap_or(line));
+    let rest = letters(openings::byline_opening(line).unwrap_or(line));
     let follows = |name: &String| {
-        let name_key = words::key(name);
+        let name_key = letters(name);
         rest.starts_with(&name_key) && (name.contains(' ') || name_key.len() * 2 >= rest.len())
     };
     if authors.first().is_some_and(follows) { authors } else { Vec::new() }
@@ -139,7 +139,7 @@ pub(crate) fn authors_of_dateline(text: &str) -> Vec<String> {
     let whole = |part: &&str| {
         let part = openings::byline_opening(part).unwrap_or(part);
         let found = names(part, Shape::Visible);
-        let all = found.iter().map(|name| words::key(name).len()).sum::<usize>() == words::key(part).len();
+        let all = found.iter().map(|name| letters(name).len()).sum::<usize>() == letters(part).len();
         (all && found.iter().all(|name| name.contains(' '))).then_some(found)
     };
     parts.iter().filter_map(whole).find(|found| !found.is_empty()).unwrap_or_default()
@@ -159,7 +159,7 @@ fn first_name(text: &str) -> Vec<String> {
     let is_whole = end == text.len();
     let found = names(&line[..end], Shape::Visible);
     match found.as_slice() {
-        [name] if !is_whole && name.contains(' ') && words::key(name) == words::key(&line[..end]) => found,
+        [name] if !is_whole && name.contains(' ') && letters(name) == letters(&line[..end]) => found,
         _ => Vec::new(),
     }
 }

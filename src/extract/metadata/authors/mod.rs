@@ -7,10 +7,12 @@ pub(crate) mod openings;
 
 use std::collections::HashSet;
 
+use crate::extract::html::text::plain;
 use crate::extract::metadata::clues::{Byline, BylineKind, Place};
 use crate::extract::metadata::dates::visible::{self, NumericOrder};
 use crate::extract::metadata::title::parts;
-use crate::extract::metadata::{Reach, Reader, words};
+use crate::extract::metadata::{Reach, Reader};
+use crate::extract::words::letters::letters;
 
 /// Names far from the headline that may still be its authors'.
 const MAX_FAR_NAMES: usize = 4;
@@ -21,19 +23,19 @@ const ONE_BYLINE_BYTES: usize = 160;
 
 impl Reader<'_> {
     pub(crate) fn authors(&self, site_name: Option<&str>) -> Vec<String> {
-        let names: Vec<String> = self.site_names(site_name).iter().map(|name| words::key(name)).collect();
+        let names: Vec<String> = self.site_names(site_name).iter().map(|name| letters(name)).collect();
         let is_site = |stated: &String| {
-            let name = words::key(stated);
+            let name = letters(stated);
             names.iter().any(|site| {
                 let is_part = site.len() > 4 && name.contains(site.as_str());
                 let is_most = is_part && (site.len() * 2 > name.len() || self.ends_title(stated));
                 *site == name || is_most || (site.len() > 4 && name.starts_with(site.as_str()))
             })
         };
-        let mut organisation = self.linked.organisations.first().cloned();
+        let (linked, organisations) = self.authors_in_json_ld();
+        let mut organisation = organisations.into_iter().next();
         let mut persons_of = |names: Vec<String>| {
-            let (site_itself, persons): (Vec<String>, Vec<String>) =
-                names.into_iter().partition(is_site);
+            let (site_itself, persons): (Vec<String>, Vec<String>) = names.into_iter().partition(is_site);
             organisation = organisation.take().or_else(|| site_itself.into_iter().next());
             persons
         };
@@ -42,8 +44,7 @@ impl Reader<'_> {
             [BylineKind::Marked, BylineKind::Class, BylineKind::Text, BylineKind::Link]
                 .map(|kind| persons_of(self.authors_in_bylines(kind, Reach::Near)))
                 .into();
-        let declared: Vec<Vec<String>> =
-            [self.linked.authors.clone()].into_iter().chain(in_meta).map(&mut persons_of).collect();
+        let declared: Vec<Vec<String>> = [linked].into_iter().chain(in_meta).map(&mut persons_of).collect();
         let [marked, class, text, link] = near.as_slice() else { return Vec::new() };
         if let Some(stated) = declared.iter().find(|names| !names.is_empty()) {
             let fuller = |names: &&Vec<String>| names.len() > stated.len() && names_all(names, stated);
@@ -98,11 +99,29 @@ impl Reader<'_> {
         organisation.or_else(|| self.collective()).into_iter().collect()
     }
 
+    /// The persons and the organisations in the first of JSON-LD's lists that names any.
+    fn authors_in_json_ld(&self) -> (Vec<String>, Vec<String>) {
+        let (mut persons, mut organisations) = (Vec::new(), Vec::new());
+        for list in &self.linked.authors {
+            for author in list {
+                if author.is_organisation {
+                    names::add(&mut organisations, byline::organisation_of_value(&author.name));
+                } else {
+                    names::add(&mut persons, byline::authors_of_value(&author.name));
+                }
+            }
+            if !(persons.is_empty() && organisations.is_empty()) {
+                break;
+            }
+        }
+        (persons, organisations)
+    }
+
     /// Whether a name is the last part of the page's title, as a site's name is.
     fn ends_title(&self, name: &str) -> bool {
         let title = self.clues.title_element.as_str();
         let last = parts::segments(title).last().map_or("", |(_, part)| *part);
-        last.len() < title.len() && words::key(last) == words::key(name)
+        last.len() < title.len() && letters(last) == letters(name)
     }
 
     /// The editorial office, where the page names nobody else.
@@ -131,8 +150,8 @@ impl Reader<'_> {
         let titles = [self.clues.title_element.as_str()];
         let headings = self.clues.headings.iter().chain(&self.clues.lesser_headings);
         let titles: Vec<String> =
-            titles.into_iter().chain(headings.map(|heading| heading.text.as_str())).map(words::key).collect();
-        let is_titled = |name: &String| titles.iter().any(|title| title.contains(&words::key(name)));
+            titles.into_iter().chain(headings.map(|heading| heading.text.as_str())).map(letters).collect();
+        let is_titled = |name: &String| titles.iter().any(|title| title.contains(&letters(name)));
         let near = self.clues.dates.iter().filter_map(|clue| {
             let distance = self.distance(clue.at, clue.place, Reach::Near)?;
             visible::whole(&clue.text, self.page.fetched_at, NumericOrder::DayFirst)?;
@@ -207,9 +226,9 @@ impl Reader<'_> {
         let mut lists = Vec::new();
         for name in NAMES {
             let mut authors = Vec::new();
-            for value in self.clues.meta_all(name).map(words::plain) {
+            for value in self.clues.meta_all(name).map(plain) {
                 // A site's name may hold what joins names.
-                let is_site = site_names.contains(&words::key(&value));
+                let is_site = site_names.contains(&letters(&value));
                 let of_value = if is_site { byline::organisation_of_value } else { byline::authors_of_value };
                 let names = of_value(&value);
                 names::add(&mut authors, names);
@@ -221,7 +240,7 @@ impl Reader<'_> {
             if self.clues.meta(&[label]).is_some_and(openings::opens_byline)
                 && let Some(name) = self.clues.meta(&[data])
             {
-                lists.push(byline::authors_of_value(&words::plain(name)));
+                lists.push(byline::authors_of_value(&plain(name)));
             }
         }
         lists
@@ -271,7 +290,7 @@ impl Reader<'_> {
 
 /// Whether every one of `some` is among `names`, in that or a longer form.
 fn names_all(names: &[String], some: &[String]) -> bool {
-    some.iter().all(|one| names.iter().any(|name| words::key(name).contains(&words::key(one))))
+    some.iter().all(|one| names.iter().any(|name| letters(name).contains(&letters(one))))
 }
 
 /// Whether a name is that of an account rather than a person: `jyoung`, `jane.young`, `JaneY`.

@@ -5,7 +5,7 @@ use super::byline_words::{
     COLLECTIVES, CONJUNCTIONS, CUTS, INVITATIONS, LABELS, NO_NAMES, PARTICLES, POST_NOMINALS, ROLES,
 };
 use crate::extract::metadata::dates::date_words;
-use crate::extract::metadata::words;
+use crate::extract::words::letters::letters;
 
 /// Longest name.
 const MAX_NAME_CHARS: usize = 60;
@@ -15,12 +15,12 @@ const MAX_AUTHORS: usize = 20;
 /// Adds the names that are not there yet; "Jane" is, where "Jane Young" is, and gives way to it.
 pub(crate) fn add(authors: &mut Vec<String>, names: Vec<String>) {
     for name in names {
-        let key = words::key(&name);
-        if let Some(shorter) = authors.iter_mut().find(|author| key.starts_with(&words::key(author))) {
+        let key = letters(&name);
+        if let Some(shorter) = authors.iter_mut().find(|author| key.starts_with(&letters(author))) {
             *shorter = name;
             continue;
         }
-        if authors.len() < MAX_AUTHORS && !authors.iter().any(|author| words::key(author).contains(&key)) {
+        if authors.len() < MAX_AUTHORS && !authors.iter().any(|author| letters(author).contains(&key)) {
             authors.push(name);
         }
     }

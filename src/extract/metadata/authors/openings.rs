@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use foldhash::fast::RandomState;
 
 use super::names::is_hangul;
-use crate::extract::metadata::words::{first_lower, may_hold_date, strip_prefix_ignoring_case};
+use crate::extract::metadata::words::may_hold_date;
+use crate::extract::words::letters::{first_lower, strip_prefix_ignoring_case};
 
 /// Words that stand before an author's name. Lower case, with what joins them to the name.
 pub(crate) const BYLINE_OPENINGS: &[&str] = &[

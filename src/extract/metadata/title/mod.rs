@@ -2,9 +2,11 @@
 
 pub(crate) mod parts;
 
+use crate::extract::html::text::plain;
 use crate::extract::metadata::clues::HEADING_CHARS;
 use crate::extract::metadata::clues::Heading;
-use crate::extract::metadata::words::{self, key};
+use crate::extract::words::letters::first_chars;
+use crate::extract::words::letters::letters;
 use parts::{
     before_the_label, before_the_pipe, behind_the_date, is_name_of_site, is_parted_behind, segments,
     without_site_name,
@@ -67,7 +69,7 @@ pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
     let statements = Statements::new(sources);
     let is_site = |seen: &Seen<'_>| statements.is_site(&seen.key) || is_sites_own(seen, sources);
     let seen = |headings: &[&'a Heading<'a>]| {
-        let seen = headings.iter().map(|heading| Seen { heading, key: key(&heading.text) });
+        let seen = headings.iter().map(|heading| Seen { heading, key: letters(&heading.text) });
         seen.filter(|seen| !seen.key.is_empty()).collect::<Vec<_>>()
     };
     let mut headings = seen(&sources.headings);
@@ -157,7 +159,7 @@ fn is_sites_own(seen: &Seen<'_>, sources: &Sources<'_>) -> bool {
             link == "/" || of_host.is_some_and(|path| matches!(path, "" | "/"))
         })
     };
-    let declared = || sources.declared.iter().any(|title| key(title).starts_with(&seen.key));
+    let declared = || sources.declared.iter().any(|title| letters(title).starts_with(&seen.key));
     !heading.of_article && (heading.of_site || leads_home()) && !declared()
 }
 
@@ -197,8 +199,8 @@ struct Statements {
 impl Statements {
     fn new(sources: &Sources<'_>) -> Self {
         let mut names: Vec<String> =
-            sources.site_names.iter().map(|name| key(name)).filter(|name| name.len() > 2).collect();
-        let seen = sources.headings.iter().map(|heading| Seen { heading, key: key(&heading.text) });
+            sources.site_names.iter().map(|name| letters(name)).filter(|name| name.len() > 2).collect();
+        let seen = sources.headings.iter().map(|heading| Seen { heading, key: letters(&heading.text) });
         let own = seen.filter(|seen| is_sites_own(seen, sources));
         names.extend(own.map(|seen| seen.key).filter(|name| name.len() > 2));
         names.sort_unstable();
@@ -211,17 +213,17 @@ impl Statements {
             .map(|whole| (whole, false))
             .chain(sources.entry.map(|whole| (whole, true)))
             // Nobody's headline is longer, and what is done with it grows with the square of its length.
-            .map(|(whole, is_entrys)| (words::plain(words::first_chars(whole, HEADING_CHARS)), is_entrys))
+            .map(|(whole, is_entrys)| (plain(first_chars(whole, HEADING_CHARS)), is_entrys))
             .filter(|(whole, _)| whole.contains(char::is_alphanumeric))
             .map(|(whole, is_entrys)| {
                 let clean = without_site_name(&whole, &names);
-                let parts: Vec<String> = segments(&whole).iter().map(|(_, part)| key(part)).collect();
+                let parts: Vec<String> = segments(&whole).iter().map(|(_, part)| letters(part)).collect();
                 let opens_with_site = parts.first().is_some_and(|first| is_name_of_site(first, &names));
-                Stated { key: key(&clean), clean, parts, opens_with_site, is_entrys }
+                Stated { key: letters(&clean), clean, parts, opens_with_site, is_entrys }
             })
             .filter(|stated| !stated.key.is_empty())
             .collect();
-        Self { names, stated, element: key(sources.element), path: key(sources.path) }
+        Self { names, stated, element: letters(sources.element), path: letters(sources.path) }
     }
 
     fn is_site(&self, key: &str) -> bool {
@@ -302,8 +304,8 @@ impl Statements {
     fn proper(&self, seen: &Seen<'_>, sections: &[&str]) -> String {
         let text = self.headline_in(seen);
         let named = |part: &str| {
-            let part = key(part);
-            self.is_site(&part) || sections.iter().any(|section| key(section) == part)
+            let part = letters(part);
+            self.is_site(&part) || sections.iter().any(|section| letters(section) == part)
         };
         let text = match segments(&text).as_slice() {
             [.., (start, last), (_, end)] if named(end) => text[..start + last.len()].to_owned(),
@@ -317,12 +319,12 @@ impl Statements {
         let Seen { heading, key: whole } = seen;
         if let Some(core) = &heading.core
             && core.split_whitespace().count() > 1
-            && whole.ends_with(&key(core))
+            && whole.ends_with(&letters(core))
         {
             return core.clone();
         }
         let is_stated = |part: &str| {
-            let part = key(part);
+            let part = letters(part);
             part.len() > 7 && self.is_stated(&part)
         };
         let cuts = || (1..heading.pieces.len()).map(|at| heading.pieces.split_at(at));
@@ -337,7 +339,7 @@ impl Statements {
         // Boxes of their own set the kicker off, which without them runs into the headline.
         let set_off = || {
             let parted = |kicker: &str| {
-                let kicker = key(kicker);
+                let kicker = letters(kicker);
                 self.stated
                     .iter()
                     .any(|stated| stated.key == *whole && is_parted_behind(&stated.clean, &kicker))

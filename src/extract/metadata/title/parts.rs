@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use crate::extract::metadata::words::key;
+use crate::extract::words::letters::letters;
 
 /// What separates a headline from the site's name in `<title>`.
 const SEPARATORS: &[&str] = &[
@@ -41,7 +41,8 @@ const IDEOGRAPHIC_SITES: &[&str] = &[
 /// Whether `title` begins with words of this key and a sign that parts them from what follows.
 pub(crate) fn is_parted_behind(title: &str, key_of_words: &str) -> bool {
     let signs = title.match_indices([':', '-', '–', '—', '|', '/']);
-    let mut before = signs.map(|(at, _)| key(&title[..at])).take_while(|key| key.len() <= key_of_words.len());
+    let mut before =
+        signs.map(|(at, _)| letters(&title[..at])).take_while(|key| key.len() <= key_of_words.len());
     before.any(|key| key == key_of_words)
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn before_the_pipe(title: &str) -> &str {
 pub(crate) fn without_site_name(title: &str, names: &[String]) -> String {
     let title = without_ideographic_site(title);
     let parts = segments(title);
-    let is_site = |(_, part): &(usize, &str)| is_name_of_site(&key(part), names);
+    let is_site = |(_, part): &(usize, &str)| is_name_of_site(&letters(part), names);
     let first = usize::from(parts.len() > 1 && is_site(&parts[0]));
     let end = parts.iter().skip(first + 1).position(is_site).map_or(parts.len(), |at| first + 1 + at);
     let title = match (parts.get(first), parts.get(end - 1)) {
@@ -86,7 +87,7 @@ pub(crate) fn without_site_name(title: &str, names: &[String]) -> String {
 
 /// `title` without a name of the site that a sign sets off which elsewhere stands in headlines: "港に船：港新聞".
 fn without_close_site_name<'a>(title: &'a str, names: &[String]) -> &'a str {
-    let is_site = |part: &str| names.contains(&key(part));
+    let is_site = |part: &str| names.contains(&letters(part));
     let is_set_off = |before: &str, sign: char, after: &str| {
         let is_close = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
         // "Ex-Times", "09:30": between letters and digits a sign joins.

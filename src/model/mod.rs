@@ -1,176 +1,22 @@
 //! Ids and the values that travel from one stage to the next. Plain data: no clock, no network, no database.
 
-use std::fmt;
-use std::str::FromStr;
+mod failure;
+mod ids;
+mod record;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use url::Url;
 
-/// Row number of a feed in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct FeedId(pub i64);
-
-/// Row number of an entry in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct EntryId(pub i64);
-
-/// A SHA-256, written as 64 lower-case hex digits wherever it leaves memory.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sha256Hash(pub [u8; 32]);
-
-impl Sha256Hash {
-    /// Hash of `bytes`.
-    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The first 16 hex digits: enough to name a file.
-    pub fn hash16(&self) -> String {
-        self.to_string()[..16].to_owned()
-    }
-}
-
-impl fmt::Display for Sha256Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Sha256Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A text that is not 64 hex digits.
-#[derive(Debug, thiserror::Error)]
-#[error("not a SHA-256 in 64 hex digits: {0:?}")]
-pub struct InvalidHash(String);
-
-impl FromStr for Sha256Hash {
-    type Err = InvalidHash;
-
-    fn from_str(text: &str) -> Result<Self, InvalidHash> {
-        let invalid = || InvalidHash(text.chars().take(80).collect());
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(invalid());
-        }
-        let mut bytes = [0; 32];
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| invalid())?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-impl Serialize for Sha256Hash {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Sha256Hash {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// What makes two announcements one article: SHA-256 of the normalised URL (see [`normalise_url`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ArticleId(pub Sha256Hash);
-
-impl ArticleId {
-    /// The id of the article at `url`, as announced; tracking parameters and the like make no difference.
-    pub fn of_url(url: &Url) -> Self {
-        Self(Sha256Hash::of(normalise_url(url)))
-    }
-}
-
-impl fmt::Display for ArticleId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Query parameters that say where a click came from and nothing about the page.
-const TRACKING_PARAMETERS: &[&str] = &[
-    "fbclid",
-    "gclid",
-    "dclid",
-    "gbraid",
-    "wbraid",
-    "msclkid",
-    "yclid",
-    "twclid",
-    "ttclid",
-    "igshid",
-    "igsh",
-    "mc_cid",
-    "mc_eid",
-    "mkt_tok",
-    "oly_anon_id",
-    "oly_enc_id",
-    "vero_id",
-    "wickedid",
-    "rb_clickid",
-    "s_cid",
-    "ref_src",
-    "ref_url",
-    "_hsenc",
-    "_hsmi",
-    "__hstc",
-    "__hssc",
-    "hsctatracking",
-    "_openstat",
-    "spm",
-    "at_medium",
-    "at_campaign",
-    "cmpid",
-    "ns_campaign",
-    "ns_mchannel",
-    "ns_source",
-    "ns_linkname",
-    "ncid",
-    "smid",
-    "xtor",
-];
-
-/// The URL without the parameters that only say where a click came from, and without its fragment.
-pub fn strip_tracking(url: &Url) -> Url {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    let kept: Vec<&str> = url
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| {
-            let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
-            !(name.is_empty() || name.starts_with("utm_") || TRACKING_PARAMETERS.contains(&name.as_str()))
-        })
-        .collect();
-    let query = (!kept.is_empty()).then(|| kept.join("&"));
-    url.set_query(query.as_deref());
-    url
-}
-
-/// The form of a URL that stands for the page itself: no tracking parameters, no fragment, `http` as `https`, no
-/// default port, no trailing slash. Used for identity only: the URL as given is kept.
-pub fn normalise_url(url: &Url) -> String {
-    let text = strip_tracking(url).to_string();
-    // Sites move from http to https and feeds mix both: one page.
-    let text = match text.strip_prefix("http://") {
-        Some(rest) => format!("https://{rest}"),
-        None => text,
-    };
-    text.strip_suffix('/').unwrap_or(&text).to_owned()
-}
+pub use failure::FailureKind;
+pub use ids::{
+    ArticleId, EntryId, FeedId, InvalidHash, Sha256Hash, entry_url, normalise_url, strip_tracking,
+    without_fragment,
+};
+pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
 
 /// A row lent to one worker. Whatever the worker writes back names the epoch; a later claim has raised it, and the
 /// stale write is refused.
@@ -299,6 +145,8 @@ pub struct Entry {
     pub feed_id: FeedId,
     /// That feed's configured URL: the key to its options.
     pub feed_url: Url,
+    /// Where that feed is polled now.
+    pub polled_url: Url,
     /// The claim.
     pub lease: Lease,
     /// Failed attempts so far.
@@ -307,12 +155,18 @@ pub struct Entry {
     pub suspect: bool,
     /// Whether its article is stored already.
     pub known: Known,
+    /// Whether the stored text is a feed's, for want of the page.
+    pub is_stand_in: bool,
+    /// The stored text's identity.
+    pub content_sha256: Option<Sha256Hash>,
     /// Set where nothing has changed in the feed and the article's age alone asks for another look at its page.
     pub recheck: Option<Recheck>,
     /// The article that it announces.
     pub article_id: ArticleId,
     /// The page as the feed gave it; `None` for an entry without a link, whose article is its own content.
     pub url: Option<Url>,
+    /// Whether the link is no page of its own: other entries of the feed have it too, or it is the site's.
+    pub shares_link: bool,
     /// What identifies it within its feed.
     pub key: Sha256Hash,
     /// The entry's guid as given.
@@ -324,18 +178,39 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The URL that stands for its article. An entry without a link is an article of its own, named by its feed and
-    /// its key.
+    /// The URL that stands for its article: its page's, else its own.
     pub fn article_url(&self) -> Url {
-        self.url.clone().unwrap_or_else(|| url_without_link(&self.feed_url, self.key))
+        self.url.clone().unwrap_or_else(|| self.own_url())
+    }
+
+    /// The URL that names it where no page is its article.
+    pub fn own_url(&self) -> Url {
+        entry_url(&self.feed_url, self.key)
+    }
+
+    /// What identifies its article where no page is that.
+    pub fn own_article_id(&self) -> ArticleId {
+        ArticleId::of_url(&self.own_url())
+    }
+
+    /// Its link as the address of a page of its own, and what identifies that page.
+    pub fn page_of_its_own(&self, link: &Url) -> (ArticleId, Url) {
+        let exact = ArticleId::of_exact_url(link);
+        if self.article_id == exact && self.url.as_ref() == Some(link) {
+            (exact, without_fragment(link))
+        } else {
+            (ArticleId::of_url(link), strip_tracking(link))
+        }
     }
 }
 
-/// The URL of an entry that has no link: its feed's, with the entry's key as a parameter.
-pub fn url_without_link(feed_url: &Url, key: Sha256Hash) -> Url {
-    let mut url = feed_url.clone();
-    url.query_pairs_mut().append_pair("feedmill-entry", &key.to_string());
-    url
+/// Something by which an entry is known again within its feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EntryKey {
+    /// Of what kind it is, and what it says.
+    pub sha256: Sha256Hash,
+    /// Whether no other entry of the same document has it.
+    pub is_own: bool,
 }
 
 /// What a feed entry says about its article. Text fields hold what the feed gave: possibly HTML, always untrusted.
@@ -360,6 +235,34 @@ pub struct EntryEvidence {
     pub tags: Vec<String>,
     /// Lead image.
     pub image: Option<Url>,
+    /// Attached files, each once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enclosures: Vec<Enclosure>,
+    /// Whether its feed only mentions the page, and its own text must not stand in for what the page shows.
+    #[serde(skip)]
+    pub only_mentions: bool,
+}
+
+impl EntryEvidence {
+    /// What the feed itself says of the article: the longer of its texts, wherever the feed put it.
+    pub fn own_text(&self) -> Option<&str> {
+        let texts = [&self.content, &self.summary].into_iter().flatten().map(|text| text.trim());
+        // The first among equals.
+        texts.filter(|text| !text.is_empty()).rev().max_by_key(|text| text.len())
+    }
+}
+
+/// A file that comes with an entry, or that the entry links to instead of a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enclosure {
+    /// Where it is.
+    pub url: Url,
+    /// Its media type, where it is known.
+    #[serde(rename = "type", default)]
+    pub media_type: Option<String>,
+    /// Its length in bytes, where it is known.
+    #[serde(default)]
+    pub length: Option<u64>,
 }
 
 /// A document to extract an article from.
@@ -406,11 +309,13 @@ pub enum QualityFlag {
     Partial,
     /// Another page of the host has the same text under another headline: it may be the text of neither.
     RepeatedText,
+    /// The page cannot be had, and of the article the feed gives a teaser or a title.
+    TeaserOnly,
 }
 
 impl QualityFlag {
     /// Every flag, in the order of the enum.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Paywalled,
         Self::Liveblog,
         Self::Gallery,
@@ -420,6 +325,7 @@ impl QualityFlag {
         Self::FeedContentUsed,
         Self::Partial,
         Self::RepeatedText,
+        Self::TeaserOnly,
     ];
 }
 
@@ -439,13 +345,11 @@ pub struct BlockAccount {
     pub text: String,
 }
 
-/// What extraction makes of a page.
+/// What a page says about its article. In JSON its fields stand among those of what it belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Article {
+pub struct Metadata {
     /// Headline without the site's name.
     pub title: Option<String>,
-    /// The article's blocks in reading order, a blank line between; table cells are tab-separated.
-    pub text: String,
     /// The publisher's own summary.
     pub description: Option<String>,
     /// Author names, in the page's order.
@@ -472,6 +376,16 @@ pub struct Article {
     pub image: Option<Url>,
     /// Licence, as a URL or a name.
     pub license: Option<String>,
+}
+
+/// What extraction makes of a page.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Article {
+    /// What the page says about it.
+    #[serde(flatten)]
+    pub metadata: Metadata,
+    /// The article's blocks in reading order, a blank line between; table cells are tab-separated.
+    pub text: String,
     /// Words in `text`; CJK and Thai by character.
     pub word_count: u32,
     /// Why the text may be less than expected, in the enum's order, without repeats.
@@ -528,108 +442,4 @@ pub struct DuplicateLink {
     pub score: f64,
     /// The cluster that both belong to: the id of its first article.
     pub cluster_id: ArticleId,
-}
-
-/// What happened to an article.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Event {
-    /// Stored for the first time.
-    Created,
-    /// Another text of the same article.
-    Revised,
-    /// Another feed announced it, or it was linked to an original.
-    Linked,
-    /// The publisher took it back.
-    Withdrawn,
-}
-
-/// One announcement of an article by a feed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FeedMention {
-    /// The feed's configured URL.
-    pub feed_url: Url,
-    /// The entry's guid as given.
-    pub guid: Option<String>,
-    /// The entry's headline.
-    pub entry_title: Option<String>,
-    /// The entry's date.
-    pub entry_published_at: Option<Timestamp>,
-    /// When the feed first showed the entry to us.
-    pub first_seen_at: Timestamp,
-}
-
-/// The schema that [`Record`] follows; raised when a field changes its meaning or goes.
-pub const SCHEMA_VERSION: u32 = 1;
-
-/// What downstream reads, in JSON: one event in the life of an article with the article as it then was.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Position in the outbox: strictly rising, in commit order, never reused.
-    pub seq: i64,
-    /// What happened.
-    pub event: Event,
-    /// SHA-256 of the normalised URL.
-    pub id: ArticleId,
-    /// 1 for the first text.
-    pub revision: u32,
-    /// The URL announced, without tracking parameters.
-    pub url: Url,
-    /// The URL as the feed gave it.
-    pub original_url: Url,
-    /// What the page calls itself.
-    pub canonical_url: Option<Url>,
-    /// Headline.
-    pub title: Option<String>,
-    /// Clean text.
-    pub text: String,
-    /// The publisher's own summary.
-    pub description: Option<String>,
-    /// Author names.
-    pub authors: Vec<String>,
-    /// First publication.
-    pub published_at: Option<Timestamp>,
-    /// Last change.
-    pub modified_at: Option<Timestamp>,
-    /// When this revision was fetched.
-    pub fetched_at: Timestamp,
-    /// BCP 47.
-    pub language: Option<String>,
-    /// The publication's name.
-    pub site_name: Option<String>,
-    /// Host of `url`.
-    pub hostname: String,
-    /// Section or column.
-    pub section: Option<String>,
-    /// Keywords.
-    pub tags: Vec<String>,
-    /// Lead image.
-    pub image: Option<Url>,
-    /// Licence.
-    pub license: Option<String>,
-    /// Words in `text`.
-    pub word_count: u32,
-    /// Identity of the text.
-    pub content_sha256: Sha256Hash,
-    /// Hash of the bytes it was made from.
-    pub raw_sha256: Sha256Hash,
-    /// The earlier article that this one is a copy of.
-    pub duplicate_of: Option<ArticleId>,
-    /// How the copy was recognised.
-    pub duplicate_kind: Option<DuplicateKind>,
-    /// How much of a copy it is.
-    pub duplicate_score: Option<f64>,
-    /// The id of the first article of its cluster: its own where it is an original.
-    pub cluster_id: ArticleId,
-    /// When the publisher took it back, where it did.
-    #[serde(default)]
-    pub withdrawn_at: Option<Timestamp>,
-    /// Every feed that announced it.
-    pub feeds: Vec<FeedMention>,
-    /// The extractor that made the text.
-    pub extractor_version: String,
-    /// Why the text may be less than expected.
-    pub quality_flags: Vec<QualityFlag>,
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
 }

@@ -5,39 +5,40 @@ use std::collections::HashSet;
 
 use html5ever::local_name;
 
-use super::Fate;
-use super::context::Context;
+use super::Facts;
+use crate::extract::account::{Account, Line, Rule};
 use crate::extract::blocks::{Document, Kind};
+use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Traits;
 
 /// Keeps them where they stand with the body.
-pub(crate) fn keep_tail(context: &Context<'_>, fates: &mut [Fate]) {
-    let bodies = boxes_of_body(context.document, fates);
+pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    let (context, document) = (facts.context, facts.context.document);
+    let bodies = boxes_of_body(lines, document, account);
     if bodies.is_empty() {
         return;
     }
-    for (at, container) in context.document.containers.iter().enumerate() {
-        let is_kept = match container.tag {
-            local_name!("table") => is_data_table(context, at) && stands_in(context.document, at, &bodies),
-            local_name!("blockquote") => is_quotation(context, at) && stands_in(context.document, at, &bodies),
-            _ => container.is_notes && is_beside_body(context.document, at, &bodies),
+    for (at, container) in document.containers.iter().enumerate() {
+        let is_inset = match container.tag {
+            local_name!("table") => is_data_table(context, at) && stands_in(document, at, &bodies),
+            local_name!("blockquote") => is_quotation(context, at) && stands_in(document, at, &bodies),
+            _ => container.is_notes && is_beside_body(document, at, &bodies),
         };
-        if is_kept {
-            for fate in fates[container.first..container.end].iter_mut().filter(|fate| fate.rule == "outside")
-            {
-                *fate = Fate { kept: true, rule: "body.tail", ..*fate };
+        for block in (container.first..container.end).filter(|_| is_inset) {
+            if account.is_outside(block) {
+                account.keep(block, Rule::Inset);
             }
         }
     }
 }
 
 /// The boxes in which two kept paragraphs or more stand side by side.
-fn boxes_of_body(document: &Document, fates: &[Fate]) -> HashSet<usize> {
+fn boxes_of_body(lines: &[Line<'_>], document: &Document, account: &Account) -> HashSet<usize> {
     const LEAST_WORDS: f32 = 12.0;
     let (mut once, mut twice) = (HashSet::new(), HashSet::new());
-    for (block, _) in document.blocks.iter().zip(fates).filter(|(_, fate)| fate.kept) {
-        let around = document.containers[block.container].parent;
-        if block.kind == Kind::Paragraph && block.measure.words >= LEAST_WORDS && !once.insert(around) {
+    for line in account.kept().map(|at| &lines[at]) {
+        let around = document.containers[line.block.container].parent;
+        if line.block.kind == Kind::Paragraph && line.words() >= LEAST_WORDS && !once.insert(around) {
             twice.insert(around);
         }
     }

@@ -1,0 +1,103 @@
+//! Standard output, and what a terminal must not be sent: characters that reorder their neighbours, hide, or steer it, in
+//! texts that come from the open internet. On a terminal they are written out (`\u202e`, which is the same character to
+//! whoever reads JSON); into a file or a pipe every byte goes as it is.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::telemetry::is_deceptive;
+
+/// Standard output, locked.
+pub(super) fn stdout() -> Box<dyn Write> {
+    let out = io::stdout();
+    if out.is_terminal() { Box::new(Visible::new(out.lock())) } else { Box::new(out.lock()) }
+}
+
+/// A message for standard error.
+pub(super) fn visible(text: &str) -> String {
+    let mut out = Visible::new(Vec::new());
+    out.write_all(text.as_bytes()).expect("memory takes what it is given");
+    String::from_utf8_lossy(&out.inner).into_owned()
+}
+
+/// Writes out the characters that deceive. Ours, which are line ends, tabs and colours, pass.
+struct Visible<W> {
+    inner: W,
+    /// The beginning of a character whose end is not written yet.
+    rest: Vec<u8>,
+}
+
+impl<W: Write> Visible<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, rest: Vec::new() }
+    }
+
+    fn write_text(&mut self, text: &str) -> io::Result<()> {
+        let is_ours = |c: char| matches!(c, '\n' | '\r' | '\t' | '\u{1b}');
+        for part in text.split_inclusive(|c| is_deceptive(c) && !is_ours(c)) {
+            match part.chars().next_back().filter(|last| is_deceptive(*last) && !is_ours(*last)) {
+                Some(last) => {
+                    self.inner.write_all(&part.as_bytes()[..part.len() - last.len_utf8()])?;
+                    write!(self.inner, "\\u{:04x}", u32::from(last))?;
+                }
+                None => self.inner.write_all(part.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Visible<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let pending = [std::mem::take(&mut self.rest).as_slice(), bytes].concat();
+        let mut rest = pending.as_slice();
+        while !rest.is_empty() {
+            let (text, invalid) = match std::str::from_utf8(rest) {
+                Ok(text) => (text, Some(0)),
+                Err(error) => {
+                    let valid = error.valid_up_to();
+                    (std::str::from_utf8(&rest[..valid]).unwrap_or_default(), error.error_len())
+                }
+            };
+            self.write_text(text)?;
+            rest = &rest[text.len()..];
+            match invalid {
+                Some(length) => {
+                    self.inner.write_all(&rest[..length])?;
+                    rest = &rest[length..];
+                }
+                None => {
+                    self.rest = rest.to_owned();
+                    break;
+                }
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_reorders_hides_or_steers_is_written_out() {
+        assert_eq!(
+            visible("a \u{202e}txt.exe\u{9b}31m\u{feff} é\n\tb"),
+            "a \\u202etxt.exe\\u009b31m\\ufeff é\n\tb"
+        );
+    }
+
+    #[test]
+    fn a_character_may_come_in_pieces() {
+        let text = "é\u{202e}😀";
+        let mut out = Visible::new(Vec::new());
+        for byte in text.bytes() {
+            out.write_all(&[byte]).unwrap();
+        }
+        assert_eq!(String::from_utf8(out.inner).unwrap(), "é\\u202e😀");
+    }
+}

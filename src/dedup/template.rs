@@ -1,0 +1,110 @@
+//! Texts of one publisher that share a template: advertisements of one employer, notices of one office, episodes of one show.
+//!
+//! What such texts share stands word for word in both, sentence by sentence, and each says something else beside it. A copy has
+//! nothing else to say, or says it in nearly the same words. This is asked only of texts of one house: between houses nobody
+//! shares a template, while an agency's story under a new lead is a copy.
+
+use std::collections::HashSet;
+
+use super::canonical_text;
+use super::shingles::Shingles;
+use crate::model::FeedId;
+
+/// Shingles, and share of all its shingles, that a text must have beside the template.
+const LEAST_OWN_SHINGLES: usize = 20;
+const LEAST_OWN_SHARE: f64 = 0.1;
+/// Two texts say something else where so little of what is their own is shared.
+const MOST_SHARED: f64 = 0.3;
+
+/// Who published a text, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct House {
+    /// The host; empty where it is unknown.
+    pub host: String,
+    /// The feed that announced it first.
+    pub feed: Option<FeedId>,
+}
+
+impl House {
+    fn is(&self, other: &Self) -> bool {
+        let same_feed = self.feed.is_some() && self.feed == other.feed;
+        same_feed || (!self.host.is_empty() && self.host == other.host)
+    }
+
+    /// Whether what two texts share is but a template of their house.
+    pub(super) fn shares_template(&self, text: &str, other: &Self, other_text: &str) -> bool {
+        if !self.is(other) {
+            return false;
+        }
+        let (one, other) = (sentences(text), sentences(other_text));
+        let (own_of_one, own_of_other) = (own(&one, &other), own(&other, &one));
+        let says_enough = |own: &Shingles, all: &[String]| {
+            let all = Shingles::of(&all.join(" "));
+            let count = own.hashes().len();
+            count >= LEAST_OWN_SHINGLES && share(count, all.hashes().len()) >= LEAST_OWN_SHARE
+        };
+        says_enough(&own_of_one, &one)
+            && says_enough(&own_of_other, &other)
+            && own_of_one.containment(&own_of_other) < MOST_SHARED
+    }
+}
+
+/// The canonical sentences of a text.
+fn sentences(text: &str) -> Vec<String> {
+    let ends = |c: char| matches!(c, '.' | '!' | '?' | '…' | '。' | '！' | '？' | '।' | '\n');
+    text.split_inclusive(ends).map(canonical_text).filter(|sentence| !sentence.is_empty()).collect()
+}
+
+/// The shingles of the sentences that the other text has not.
+fn own(sentences: &[String], others: &[String]) -> Shingles {
+    let others: HashSet<&str> = others.iter().map(String::as_str).collect();
+    let own: Vec<&str> = sentences.iter().map(String::as_str).filter(|it| !others.contains(it)).collect();
+    Shingles::of(&own.join(" "))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a text has at most some ten thousand shingles")]
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentence(seed: usize, words: usize) -> String {
+        let words: Vec<String> =
+            (0..words).map(|i| format!("w{}", (i * i + i * seed * 7_919) % 100_003)).collect();
+        format!("{}. ", words.join(" "))
+    }
+
+    fn quay(host: &str) -> House {
+        House { host: host.to_owned(), feed: None }
+    }
+
+    #[test]
+    fn a_template_with_something_else_in_it_is_no_copy() {
+        let employer: String = (1..9).map(|n| sentence(n, 25)).collect();
+        let [cook, pilot] = [sentence(101, 50), sentence(102, 50)].map(|job| format!("{job}\n{employer}"));
+        let house = quay("jobs.example");
+        assert!(house.shares_template(&cook, &house, &pilot));
+        assert!(!house.shares_template(&cook, &quay("other.example"), &pilot), "between houses it is a copy");
+        assert!(
+            !House::default().shares_template(&cook, &House::default(), &pilot),
+            "nobody knows whose it is"
+        );
+        let one_feed = |host: &str| House { feed: Some(FeedId(1)), ..quay(host) };
+        assert!(one_feed("a.example").shares_template(&cook, &one_feed("b.example"), &pilot));
+    }
+
+    #[test]
+    fn a_cut_a_continuation_and_an_edit_are_copies() {
+        let whole: String = (1..12).map(|n| sentence(n, 25)).collect();
+        let cut: String = (1..10).map(|n| sentence(n, 25)).collect();
+        let edited = whole.replace("w2 ", "word ");
+        let house = quay("news.example");
+        for copy in [cut, format!("{whole}{}", sentence(77, 60)), edited] {
+            assert!(!house.shares_template(&copy, &house, &whole));
+            assert!(!house.shares_template(&whole, &house, &copy));
+        }
+    }
+}

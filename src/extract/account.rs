@@ -1,0 +1,291 @@
+//! The account of a page: what becomes of each of its blocks, and by which rule.
+//!
+//! What every rule stands on is a row of [`Line`]s, what it writes to is the [`Account`]. A rule that looks at blocks one by
+//! one keeps or drops them at once. A rule that reads lines in their order claims them: a line that names itself and what
+//! goes along with it. Claims are settled together, the first on the page before those that begin inside it, so that it
+//! makes no difference in which order the rules have read.
+
+use std::ops::Range;
+
+use super::blocks::{Block, Document, Kind};
+use super::words::phrases::{Furniture, Match};
+
+/// Why a block is kept or dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The model takes it for the article's, or for none of it.
+    Body,
+    Outside,
+    /// The model wavers, and its place speaks for it.
+    Standfirst,
+    Between,
+    Inset,
+    /// The host's other pages decide against the model.
+    BodyElsewhere,
+    SeenElsewhere,
+    FurnitureElsewhere,
+    /// The first choice was another page's text, or stood outside the host's box.
+    ChosenAgain,
+    ChosenWrongly,
+    /// Its box is one that no article needs.
+    Cookies,
+    Form,
+    Hidden,
+    Repeated,
+    /// It says the headline, which is a field of its own.
+    Title,
+    /// It names itself.
+    Words(Furniture),
+    /// The operator's selectors.
+    OperatorBody,
+    OperatorDrop,
+}
+
+impl Rule {
+    /// Its name in accounts.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Outside => "outside",
+            Self::Standfirst => "body.standfirst",
+            Self::Between => "body.between",
+            Self::Inset => "body.inset",
+            Self::BodyElsewhere => "site.body_elsewhere",
+            Self::SeenElsewhere => "site.seen_elsewhere",
+            Self::FurnitureElsewhere => "site.furniture_elsewhere",
+            Self::ChosenAgain => "site.chosen_again",
+            Self::ChosenWrongly => "site.chosen_wrongly",
+            Self::Cookies => "box.cookies",
+            Self::Form => "box.form",
+            Self::Hidden => "box.hidden",
+            Self::Repeated => "box.repeated",
+            Self::Title => "rule.title",
+            Self::Words(furniture) => furniture.rule(),
+            Self::OperatorBody => "operator.body",
+            Self::OperatorDrop => "operator.drop",
+        }
+    }
+}
+
+/// What becomes of a block, and why.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fate {
+    pub(crate) kept: bool,
+    pub(crate) rule: Rule,
+    /// The probability that the block is the article's.
+    pub(crate) probability: f32,
+}
+
+/// Lines that go together, the first of which names the reason.
+#[derive(Clone, Debug)]
+struct Claim {
+    lines: Range<usize>,
+    rule: Rule,
+}
+
+/// The fates of a page's blocks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    fates: Vec<Fate>,
+    claims: Vec<Claim>,
+    /// What the settled claims say of each line, kept or not.
+    verdicts: Vec<Option<Rule>>,
+    /// What was kept before they were settled.
+    chosen: Vec<bool>,
+}
+
+/// A block that a rule drops was thought to be the article's: the rule and the model are believed alike.
+const DROPPED: f32 = 0.5;
+
+impl Account {
+    pub(crate) fn new(fates: Vec<Fate>) -> Self {
+        let (verdicts, chosen) = (vec![None; fates.len()], fates.iter().map(|fate| fate.kept).collect());
+        Self { fates, claims: Vec::new(), verdicts, chosen }
+    }
+
+    pub(crate) fn fates(&self) -> &[Fate] {
+        &self.fates
+    }
+
+    pub(crate) fn fate(&self, at: usize) -> Fate {
+        self.fates[at]
+    }
+
+    pub(crate) fn is_kept(&self, at: usize) -> bool {
+        self.fates[at].kept
+    }
+
+    /// Whether the model alone has put the block outside.
+    pub(crate) fn is_outside(&self, at: usize) -> bool {
+        !self.fates[at].kept && self.fates[at].rule == Rule::Outside
+    }
+
+    pub(crate) fn kept(&self) -> impl DoubleEndedIterator<Item = usize> {
+        self.fates.iter().enumerate().filter(|(_, fate)| fate.kept).map(|(at, _)| at)
+    }
+
+    /// Words that are kept.
+    pub(crate) fn words(&self, document: &Document) -> f32 {
+        self.kept().map(|at| document.blocks[at].measure.words).sum()
+    }
+
+    pub(crate) fn keep(&mut self, at: usize, rule: Rule) {
+        self.fates[at] = Fate { kept: true, rule, ..self.fates[at] };
+    }
+
+    /// Drops what is kept of these blocks.
+    pub(crate) fn drop(&mut self, blocks: Range<usize>, rule: Rule) {
+        for fate in self.fates[blocks].iter_mut().filter(|fate| fate.kept) {
+            *fate = Fate { kept: false, rule, probability: fate.probability * DROPPED };
+        }
+    }
+
+    /// Keeps these blocks and drops all others, whatever has been said of them.
+    pub(crate) fn decide(&mut self, kept: &[bool], rule: Rule) {
+        for (fate, &kept) in self.fates.iter_mut().zip(kept) {
+            *fate = Fate { kept, rule, ..*fate };
+        }
+    }
+
+    /// This second choice, which says where it parts from the first.
+    pub(crate) fn instead_of(mut self, first: &Self) -> Self {
+        for (fate, first) in self.fates.iter_mut().zip(&first.fates) {
+            fate.rule = match (fate.kept, first.kept) {
+                (true, false) => Rule::ChosenAgain,
+                (false, true) => Rule::ChosenWrongly,
+                _ => fate.rule,
+            };
+        }
+        self
+    }
+
+    /// Claims lines for a rule, kept or not.
+    pub(crate) fn claim(&mut self, lines: Range<usize>, rule: Rule) {
+        self.claims.push(Claim { lines, rule });
+    }
+
+    /// Drops what has been claimed. Of two claims that begin with the same line the earlier made one stands, and one that
+    /// begins within another is void.
+    pub(crate) fn settle(&mut self) {
+        self.chosen = self.fates.iter().map(|fate| fate.kept).collect();
+        let mut claims = std::mem::take(&mut self.claims);
+        claims.sort_by_key(|claim| claim.lines.start);
+        let mut settled = 0;
+        for Claim { lines, rule } in claims {
+            if lines.start >= settled {
+                settled = lines.end;
+                self.verdicts[lines.clone()].fill(Some(rule));
+                self.drop(lines, rule);
+            }
+        }
+    }
+
+    /// What a line was claimed for.
+    pub(crate) fn verdict(&self, at: usize) -> Option<Rule> {
+        self.verdicts[at]
+    }
+
+    /// Whether a line belonged to the body by all evidence but its own words.
+    pub(crate) fn was_chosen(&self, at: usize) -> bool {
+        self.chosen[at]
+    }
+
+    /// Whether any line was.
+    pub(crate) fn has_claimed(&self, rule: Rule) -> bool {
+        self.verdicts.contains(&Some(rule))
+    }
+}
+
+/// A block as the rules see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    pub(crate) block: &'a Block,
+    pub(crate) text: &'a str,
+    /// What its words say it is.
+    pub(crate) found: Option<Match>,
+    /// Whether it says the headline.
+    pub(crate) is_title: bool,
+}
+
+impl Line<'_> {
+    pub(crate) fn words(&self) -> f32 {
+        self.block.measure.words
+    }
+
+    pub(crate) fn is_heading(&self) -> bool {
+        matches!(self.block.kind, Kind::Heading(_))
+    }
+
+    /// A paragraph that can only be running text.
+    pub(crate) fn is_prose(&self) -> bool {
+        const LEAST_WORDS: f32 = 18.0;
+        /// Half of a paragraph may be links, not more.
+        const MOST_LINKED: f32 = 0.5;
+        let measure = &self.block.measure;
+        measure.words >= LEAST_WORDS
+            && (measure.ends_sentence || measure.sentences > 1)
+            && measure.link_share < MOST_LINKED
+    }
+
+    /// Words with a stop behind them, that lead nowhere.
+    pub(crate) fn is_sentence(&self) -> bool {
+        const LEAST_WORDS: f32 = 3.0;
+        const MOST_LINKED: f32 = 0.5;
+        let measure = &self.block.measure;
+        measure.words >= LEAST_WORDS && measure.ends_sentence && measure.link_share < MOST_LINKED
+    }
+
+    /// Short and without an end: a title, a name, a label.
+    pub(crate) fn is_label(&self) -> bool {
+        const MOST_WORDS: f32 = 20.0;
+        self.words() <= MOST_WORDS && !self.block.measure.ends_sentence
+    }
+
+    /// Whether its words say that it is of this kind.
+    pub(crate) fn is_named(&self, furniture: Furniture) -> bool {
+        self.found.is_some_and(|found| found.furniture == furniture)
+    }
+}
+
+/// Whether a line stands where the body's own byline would: shortly before it, or among its first lines.
+pub(crate) fn stands_with_body(lines: &[Line<'_>], account: &Account, at: usize) -> bool {
+    /// Lines of tools, dates and pictures between a byline and the body.
+    const REACH: usize = 8;
+    /// The standfirst, and a first paragraph.
+    const MOST_BEFORE: usize = 2;
+    let is_body = |at: &usize| account.was_chosen(*at) && lines[*at].is_prose();
+    let before = (0..at).filter(is_body).count();
+    let follows = (at..lines.len()).take(REACH).any(|at| is_body(&at));
+    account.was_chosen(at) || before <= MOST_BEFORE && follows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(blocks: usize) -> Account {
+        Account::new(vec![Fate { kept: true, rule: Rule::Body, probability: 0.8 }; blocks])
+    }
+
+    #[test]
+    fn the_first_claim_on_the_page_stands() {
+        let mut account = account(6);
+        account.claim(3..4, Rule::Words(Furniture::Share));
+        account.claim(1..4, Rule::Words(Furniture::Related));
+        account.claim(1..2, Rule::Words(Furniture::Comments));
+        account.claim(5..6, Rule::Title);
+        account.settle();
+        let related = Some(Rule::Words(Furniture::Related));
+        let verdicts: Vec<_> = (0..6).map(|at| account.verdict(at)).collect();
+        assert_eq!(verdicts, [None, related, related, related, None, Some(Rule::Title)]);
+        assert_eq!(account.kept().collect::<Vec<_>>(), [0, 4]);
+    }
+
+    #[test]
+    fn what_is_dropped_is_dropped_once() {
+        let mut account = account(1);
+        account.drop(0..1, Rule::Hidden);
+        account.drop(0..1, Rule::Repeated);
+        assert_eq!(account.fate(0), Fate { kept: false, rule: Rule::Hidden, probability: 0.4 });
+    }
+}

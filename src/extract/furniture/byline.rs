@@ -1,0 +1,47 @@
+//! Who wrote it, in words: "By Jane Doe", "Von unserem Korrespondenten".
+
+use super::Facts;
+use super::named::of_kind;
+use crate::extract::account::{Account, Line, Rule};
+use crate::extract::words::phrases::Furniture;
+
+pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
+    for (at, _) in of_kind(lines, Furniture::Byline).filter(|(at, _)| looks_like_byline(&lines[*at])) {
+        account.claim(at..at + 1, Rule::Words(Furniture::Byline));
+    }
+}
+
+/// A label above the first paragraph that begins with the author's name is the byline, without the words that open one.
+pub(crate) fn drop_bare(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    const MOST_WORDS: f32 = 12.0;
+    /// A paragraph of more words is none of the article's head.
+    const HEAD_WORDS: f32 = 20.0;
+    let names_author =
+        |text: &str| facts.authors.iter().any(|author| author.contains(' ') && text.starts_with(&**author));
+    let is_paragraph = |at: &usize| account.is_kept(*at) && lines[*at].words() > HEAD_WORDS;
+    let first_paragraph = (0..lines.len()).find(is_paragraph).unwrap_or(0);
+    for (at, line) in lines[..first_paragraph].iter().enumerate() {
+        if line.words() <= MOST_WORDS && !line.block.measure.ends_sentence && names_author(line.text) {
+            account.drop(at..at + 1, Rule::Words(Furniture::Byline));
+        }
+    }
+}
+
+/// "By Jane Doe" is a byline, "By noon the square was full" is not.
+pub(crate) fn looks_like_byline(line: &Line<'_>) -> bool {
+    /// A name, its role and an address in a script without capitals.
+    const MOST_CHARS: usize = 30;
+    /// Half of the words are names.
+    const LEAST_CAPITALS: f32 = 0.5;
+    /// Fewer are where the day of publication stands among them.
+    const LEAST_CAPITALS_DATED: f32 = 0.3;
+    const LEAST_DIGITS: f32 = 0.05;
+    let measure = &line.block.measure;
+    let has_case = || line.text.chars().any(|c| c.is_uppercase() || c.is_lowercase());
+    let looks_like_names = || {
+        measure.capital_share >= LEAST_CAPITALS
+            || measure.capital_share >= LEAST_CAPITALS_DATED && measure.digit_share > LEAST_DIGITS
+            || line.text.chars().count() <= MOST_CHARS && !has_case()
+    };
+    !measure.ends_sentence && !line.is_heading() && measure.sentences <= 1 && looks_like_names()
+}

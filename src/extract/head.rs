@@ -1,0 +1,76 @@
+//! A page up to the choice of its body: what the product and the program that fits its model do alike.
+
+use super::blocks::{Document, segment};
+use super::choose::context::Hints;
+use super::evidence::entry;
+use super::evidence::further_pages::has_second_page;
+use super::evidence::headline::Headline;
+use super::evidence::json_ld::JsonLd;
+use super::html;
+use super::judge::operator::Selected;
+use super::judge::selectors::CompiledSite;
+use super::metadata;
+use crate::model::{EntryEvidence, Metadata, Page};
+
+/// What is known of a page before its body is chosen.
+pub(crate) struct Head {
+    pub(crate) document: Document,
+    pub(crate) headline: Headline,
+    pub(crate) metadata: Metadata,
+    /// Whether a guard ended the parse, or the text goes on on another page.
+    pub(crate) partial: bool,
+    pub(crate) is_liveblog: bool,
+    pub(crate) is_not_free: bool,
+    /// The whole body, where the page or its feed entry states it.
+    stated_body: Option<String>,
+    /// How the article starts, by the feed entry.
+    lead: Option<String>,
+    /// Texts that the operator's selectors took out.
+    pub(crate) removed: Vec<String>,
+    /// Which blocks the operator calls the body.
+    pub(crate) operators_body: Option<Vec<bool>>,
+}
+
+impl Head {
+    /// Reads a web page, or the HTML inside a feed entry. `site` are the selectors of the page's site.
+    pub(crate) fn read(
+        html: &str,
+        page: &Page,
+        entry: Option<&EntryEvidence>,
+        site: Option<&CompiledSite>,
+    ) -> Self {
+        let html::Parsed { mut tree, partial } = html::parse(html);
+        let mut selected = site.map(|site| Selected::new(&tree, site));
+        html::shown::show(&mut tree);
+        let partial = partial || has_second_page(&tree, &page.final_url);
+        let json_ld = JsonLd::read(&tree);
+        let mut metadata = metadata::read(&tree, &json_ld, page, entry);
+        let mut removed = Vec::new();
+        if let Some(selected) = &mut selected {
+            selected.overwrite(page.fetched_at, &mut metadata);
+            removed = selected.remove_dropped(&mut tree);
+        }
+        let document = segment::segment(&tree, page.final_url.host_str().unwrap_or_default());
+        let statements = json_ld.statements();
+        Self {
+            headline: Headline::new(&document, metadata.title.as_deref()),
+            metadata,
+            partial,
+            is_liveblog: statements.is_liveblog,
+            is_not_free: statements.is_not_free,
+            stated_body: statements.body.map(str::to_owned).or_else(|| entry.and_then(entry::stated_body)),
+            lead: entry.and_then(entry::lead),
+            removed,
+            operators_body: selected.and_then(|selected| selected.body(&document)),
+            document,
+        }
+    }
+
+    /// What is said of the body: the tables over the page are made from it.
+    pub(crate) fn hints(&self) -> Hints<'_> {
+        Hints {
+            lead: self.lead.as_deref().or(self.metadata.description.as_deref()),
+            body: self.stated_body.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Content codings, taken off as they are rather than as they are said to be: servers say `gzip` and send plain bytes,
+//! compress what is compressed already, serve `feed.xml.gz` without a word, and mean two different things by `deflate`.
+//! The HTTP library would give up at the first of these, so it is asked to leave the body alone.
+
+use std::io::{self, Read};
+
+use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use http::header::{CONTENT_ENCODING, HeaderMap};
+
+use super::FetchError;
+
+/// What is asked for.
+pub(super) const ACCEPTED: &str = "gzip, br, zstd";
+
+/// Layers that are taken off without being declared: a file that is compressed already, compressed once more.
+const MAX_HIDDEN_LAYERS: usize = 2;
+
+/// Largest window of zstd over HTTP (RFC 9659).
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+const BROTLI_BUFFER_BYTES: usize = 4096;
+
+/// A coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+/// A body without its codings.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    pub(super) bytes: Vec<u8>,
+    /// There was more than the cap allows.
+    pub(super) truncated: bool,
+    /// Why the bytes end before they should, where they do.
+    pub(super) cut: Option<String>,
+    /// What the server said of the coding was not so.
+    pub(super) mislabelled: bool,
+}
+
+/// Takes off what `headers` declare and what else shows itself, up to `cap` bytes of each layer.
+pub(super) fn decode(body: Vec<u8>, headers: &HeaderMap, cap: usize) -> Result<Plain, FetchError> {
+    let mut plain = Plain { bytes: body, ..Plain::default() };
+    for label in labels(headers).iter().rev() {
+        match coding(label) {
+            Ok(Some(coding)) if plain.take_off(coding, cap) => {}
+            Ok(None) => {}
+            Ok(Some(_)) | Err(()) if looks_like_text(&plain.bytes) => plain.mislabelled = true,
+            Ok(Some(_)) => return Err(FetchError::BrokenBody(format!("it is not {label}, as it claims"))),
+            Err(()) => return Err(FetchError::UnknownEncoding(label.chars().take(80).collect())),
+        }
+    }
+    for _ in 0..MAX_HIDDEN_LAYERS {
+        let Some(coding) = by_magic(&plain.bytes) else { break };
+        if !plain.take_off(coding, cap) {
+            break;
+        }
+        plain.mislabelled = true;
+    }
+    Ok(plain)
+}
+
+/// The codings in the order in which they were applied, in lower case.
+fn labels(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(CONTENT_ENCODING).iter();
+    let lists = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
+    lists.flat_map(|list| list.split(',').map(|label| label.trim().to_owned()).collect::<Vec<_>>()).collect()
+}
+
+/// The coding of a label; `None` for one that means none.
+fn coding(label: &str) -> Result<Option<Coding>, ()> {
+    match label {
+        "gzip" | "x-gzip" => Ok(Some(Coding::Gzip)),
+        "deflate" => Ok(Some(Coding::Deflate)),
+        "br" => Ok(Some(Coding::Brotli)),
+        "zstd" => Ok(Some(Coding::Zstd)),
+        "" | "identity" | "none" | "utf-8" => Ok(None),
+        _ => Err(()),
+    }
+}
+
+/// The coding that the first bytes give away.
+fn by_magic(bytes: &[u8]) -> Option<Coding> {
+    match bytes {
+        [0x1F, 0x8B, 8, ..] => Some(Coding::Gzip),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => Some(Coding::Zstd),
+        _ => None,
+    }
+}
+
+/// Whether a body is a document as it stands: markup, JSON, or lines.
+fn looks_like_text(bytes: &[u8]) -> bool {
+    const SAMPLE_BYTES: usize = 512;
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+    !sample.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C))
+}
+
+impl Plain {
+    /// Takes one coding off; `false`, and nothing is changed, where the bytes are not in it.
+    fn take_off(&mut self, coding: Coding, cap: usize) -> bool {
+        if by_magic(&self.bytes) != Some(coding) && matches!(coding, Coding::Gzip | Coding::Zstd) {
+            return false;
+        }
+        let input = self.bytes.as_slice();
+        let inflated = match coding {
+            Coding::Gzip => gunzip(input, cap),
+            Coding::Zstd => unzstd(input, cap),
+            Coding::Brotli => Inflated::read(&mut brotli::Decompressor::new(input, BROTLI_BUFFER_BYTES), cap),
+            // As RFC 9110 has it, and without the wrapper, as some have always sent it.
+            Coding::Deflate => {
+                let wrapped = Inflated::read(&mut ZlibDecoder::new(input), cap);
+                if wrapped.bytes.is_empty() {
+                    Inflated::read(&mut DeflateDecoder::new(input), cap)
+                } else {
+                    wrapped
+                }
+            }
+        };
+        if inflated.bytes.is_empty() && inflated.fault.is_some() {
+            return false;
+        }
+        self.bytes = inflated.bytes;
+        self.truncated |= inflated.truncated;
+        self.cut = self.cut.take().or(inflated.fault.map(|fault| fault.to_string()));
+        true
+    }
+}
+
+/// What came out of a coding.
+#[derive(Default)]
+struct Inflated {
+    bytes: Vec<u8>,
+    truncated: bool,
+    /// Why there is no more.
+    fault: Option<io::Error>,
+}
+
+impl Inflated {
+    fn read(reader: &mut impl Read, cap: usize) -> Self {
+        let mut inflated = Self::default();
+        inflated.read_on(reader, cap);
+        inflated
+    }
+
+    fn read_on(&mut self, reader: &mut impl Read, cap: usize) {
+        let room = cap.saturating_sub(self.bytes.len());
+        // What was read before a fault is kept.
+        self.fault = reader.take(room as u64 + 1).read_to_end(&mut self.bytes).err();
+        if self.bytes.len() > cap {
+            self.bytes.truncate(cap);
+            self.truncated = true;
+        }
+    }
+}
+
+/// All members of a gzip file. What follows the last of them is padding.
+fn gunzip(mut input: &[u8], cap: usize) -> Inflated {
+    let mut inflated = Inflated::default();
+    while by_magic(input) == Some(Coding::Gzip) && inflated.fault.is_none() && !inflated.truncated {
+        let mut member = GzDecoder::new(input);
+        inflated.read_on(&mut member, cap);
+        input = member.into_inner();
+    }
+    inflated
+}
+
+fn unzstd(input: &[u8], cap: usize) -> Inflated {
+    let opened = zstd::stream::read::Decoder::with_buffer(input).and_then(|mut decoder| {
+        decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+        Ok(decoder)
+    });
+    match opened {
+        Ok(mut decoder) => Inflated::read(&mut decoder, cap),
+        Err(fault) => Inflated { fault: Some(fault), ..Inflated::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    const FEED: &[u8] = b"<rss><channel><title>Harbour Notes</title></channel></rss>";
+    const CAP: usize = 1 << 20;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn deflate(bytes: &[u8], wrapped: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        let level = flate2::Compression::fast();
+        let read = if wrapped {
+            flate2::read::ZlibEncoder::new(bytes, level).read_to_end(&mut out)
+        } else {
+            flate2::read::DeflateEncoder::new(bytes, level).read_to_end(&mut out)
+        };
+        read.unwrap();
+        out
+    }
+
+    fn brotli(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        brotli::CompressorReader::new(bytes, 4096, 4, 20).read_to_end(&mut out).unwrap();
+        out
+    }
+
+    fn decoded(body: Vec<u8>, encoding: &str, cap: usize) -> Result<Plain, FetchError> {
+        let mut headers = HeaderMap::new();
+        if !encoding.is_empty() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_str(encoding).unwrap());
+        }
+        decode(body, &headers, cap)
+    }
+
+    #[test]
+    fn what_is_there_is_read_whatever_is_said_of_it() {
+        let twice = gzip(&gzip(FEED));
+        let two_members = [gzip(&FEED[..20]), gzip(&FEED[20..])].concat();
+        let padded = [gzip(FEED), vec![0; 512]].concat();
+        for (body, encoding, mislabelled) in [
+            (FEED.to_vec(), "", false),
+            (FEED.to_vec(), "identity", false),
+            (gzip(FEED), "gzip", false),
+            (gzip(FEED), "x-gzip", false),
+            (brotli(FEED), "br", false),
+            (zstd::encode_all(FEED, 1).unwrap(), "zstd", false),
+            (deflate(FEED, true), "deflate", false),
+            (deflate(FEED, false), "deflate", false),
+            (brotli(&gzip(FEED)), "gzip, br", false),
+            (two_members, "gzip", false),
+            (padded, "gzip", false),
+            (gzip(FEED), "", true),
+            (zstd::encode_all(FEED, 1).unwrap(), "", true),
+            (FEED.to_vec(), "gzip", true),
+            (FEED.to_vec(), "br", true),
+            (FEED.to_vec(), "deflate", true),
+            (FEED.to_vec(), "compress", true),
+            (twice.clone(), "gzip", true),
+            (twice, "", true),
+            (gzip(FEED), "gzip, gzip", true),
+        ] {
+            let plain = decoded(body, encoding, CAP).unwrap();
+            assert_eq!(plain.bytes, FEED, "{encoding:?}");
+            assert_eq!(plain.mislabelled, mislabelled, "{encoding:?}");
+            assert!(plain.cut.is_none() && !plain.truncated, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn a_coding_that_ends_too_early_says_so_and_what_it_held_is_kept() {
+        let long: Vec<u8> = FEED.repeat(100);
+        for (body, encoding) in [(gzip(&long), "gzip"), (deflate(&long, true), "deflate"), (gzip(&long), "")]
+        {
+            let cut = decoded(body[..body.len() - 5].to_vec(), encoding, CAP).unwrap();
+            assert!(cut.cut.is_some(), "{encoding:?}");
+            assert!(long.starts_with(&cut.bytes) && !cut.bytes.is_empty(), "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn no_layer_grows_beyond_the_cap() {
+        let bomb = vec![b' '; CAP];
+        for (body, encoding) in [
+            (gzip(&bomb), "gzip"),
+            (gzip(&gzip(&bomb)), "gzip"),
+            (brotli(&bomb), "br"),
+            (zstd::encode_all(bomb.as_slice(), 1).unwrap(), "zstd"),
+            (deflate(&bomb, false), "deflate"),
+        ] {
+            let plain = decoded(body, encoding, 1000).unwrap();
+            assert!(plain.truncated && plain.bytes.len() <= 1000, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_neither_are_refused_by_name() {
+        let noise = vec![0x00, 0x01, 0xFF, 0x7F, 0x03];
+        assert!(matches!(decoded(noise.clone(), "gzip", CAP), Err(FetchError::BrokenBody(_))));
+        assert!(
+            matches!(decoded(noise, "compress", CAP), Err(FetchError::UnknownEncoding(name)) if name == "compress")
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! What a reader sees of a page, and whether that is what an entry announces.
+
+use std::collections::HashSet;
+
+use super::signs::SIGNS;
+use super::{Impostor, LEAST_SHARE};
+use crate::markup::{Part, each_part, is_spaced};
+use crate::model::EntryEvidence;
+
+/// Words beside which a vendor's mark, and a phrase, still make a wall.
+const MOST_WORDS_WITH_MARK: usize = 250;
+const MOST_WORDS_WITH_PHRASE: usize = 120;
+/// Consent walls go on at length about partners and purposes.
+const MOST_CONSENT_WORDS: usize = 800;
+/// A page that is gone may show what else there is.
+const MOST_NOT_FOUND_WORDS: usize = 800;
+/// Words of a teaser that stand for a headline where there is none.
+const TEASER_WORDS: usize = 30;
+
+/// What a reader sees of a page.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    /// `<title>` and headings, in lower case, each on its line.
+    pub(super) headlines: String,
+    /// `<title>` and first headings.
+    pub(super) title: String,
+    /// First headings.
+    pub(super) heading: String,
+    /// The words between the tags, in lower case.
+    pub(super) text: String,
+    words: usize,
+}
+
+impl Sight {
+    /// A text that was read before.
+    pub(super) fn of_text(text: &str) -> Self {
+        let mut sight = Self::default();
+        sight.note(text, Place::Text);
+        sight
+    }
+
+    pub(super) fn of(html: &str) -> Self {
+        let mut sight = Self::default();
+        let mut place = Place::Text;
+        each_part(html, |part| match part {
+            Part::Tag(tag) => match (&*tag.name, tag.is_end) {
+                ("script" | "style" | "template" | "svg", false) => place = Place::Hidden,
+                (name @ ("title" | "h1" | "h2"), false) => {
+                    place = match name {
+                        "title" => Place::Title,
+                        "h1" => Place::Heading,
+                        _ => Place::Subheading,
+                    };
+                    sight.headlines.push('\n');
+                }
+                ("script" | "style" | "template" | "svg" | "title" | "h1" | "h2", true) => {
+                    place = Place::Text
+                }
+                _ => {}
+            },
+            Part::Text(text) => sight.note(text, place),
+        });
+        sight
+    }
+
+    fn note(&mut self, text: &str, place: Place) {
+        if place == Place::Hidden {
+            return;
+        }
+        for word in text.split_whitespace() {
+            let word = word.to_lowercase().replace('\u{2019}', "'");
+            let (is_title, is_heading) = (place == Place::Title, place == Place::Heading);
+            let places = [
+                (true, &mut self.text),
+                (place != Place::Text, &mut self.headlines),
+                (is_title || is_heading, &mut self.title),
+                (is_heading, &mut self.heading),
+            ];
+            for (is_in, text) in places {
+                if is_in {
+                    text.push_str(&word);
+                    text.push(' ');
+                }
+            }
+            self.words += 1;
+        }
+    }
+
+    /// Whether the page holds what the entry announces: most words of its headline, or of its teaser where it has none.
+    pub(super) fn speaks_of(&self, entry: &EntryEvidence) -> bool {
+        let headline = entry.title.as_deref().map(terms).unwrap_or_default();
+        let wanted = if headline.is_empty() {
+            terms(entry.own_text().unwrap_or_default()).into_iter().take(TEASER_WORDS).collect()
+        } else {
+            headline
+        };
+        share_of(&wanted, &self.text) >= LEAST_SHARE
+    }
+
+    pub(super) fn is(&self, kind: Impostor, has_mark: bool) -> bool {
+        let phrases = &SIGNS.kinds[&kind].phrases;
+        let in_headline = || phrases.iter().any(|phrase| has_phrase(&self.headlines, phrase));
+        let in_text = || phrases.iter().any(|phrase| has_phrase(&self.text, phrase));
+        match kind {
+            Impostor::Challenge => {
+                (has_mark && self.words <= MOST_WORDS_WITH_MARK)
+                    || (self.words <= MOST_WORDS_WITH_PHRASE && in_text())
+            }
+            Impostor::ConsentWall => {
+                (self.words <= MOST_WORDS_WITH_PHRASE && in_text())
+                    || (self.words <= MOST_CONSENT_WORDS && (in_headline() || (has_mark && in_text())))
+            }
+            Impostor::SoftNotFound => self.words <= MOST_NOT_FOUND_WORDS && in_headline(),
+            Impostor::SoftError => self.words <= MOST_WORDS_WITH_MARK && in_headline(),
+            Impostor::RepeatedPage => false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    Title,
+    Heading,
+    Subheading,
+    Hidden,
+}
+
+/// Whether a phrase stands in a text by itself, not as a part of longer words. Scripts without spaces have no word ends.
+fn has_phrase(text: &str, phrase: &str) -> bool {
+    let joins = |neighbour: Option<char>| neighbour.is_some_and(|c| c.is_alphanumeric() && is_spaced(c));
+    text.match_indices(phrase).any(|(at, found)| {
+        !joins(text[..at].chars().next_back()) && !joins(text[at + found.len()..].chars().next())
+    })
+}
+
+/// The words by which a text can be known: in lower case, each once, without the shortest; of scripts without spaces the single
+/// characters. Markup counts as a break.
+pub(super) fn terms(text: &str) -> Vec<String> {
+    const LEAST_LETTERS: usize = 3;
+    let mut terms = Vec::new();
+    let mut seen = HashSet::new();
+    let mut add = |term: String| {
+        if seen.insert(term.clone()) {
+            terms.push(term);
+        }
+    };
+    let mut in_tag = false;
+    let plain: String = text
+        .chars()
+        .filter_map(|c| {
+            let is_markup = in_tag || c == '<';
+            in_tag = (in_tag || c == '<') && c != '>';
+            Some(if is_markup { ' ' } else { c })
+        })
+        .collect();
+    for word in plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        if word.chars().any(|c| !is_spaced(c)) {
+            word.chars().for_each(|c| add(c.to_string()));
+        } else if word.chars().count() >= LEAST_LETTERS || word.contains(char::is_numeric) {
+            add(word.to_lowercase());
+        }
+    }
+    terms
+}
+
+/// The share of terms that a text holds; none of no terms.
+#[expect(clippy::cast_precision_loss, reason = "counts of words on a page are far below 2^52")]
+pub(super) fn share_of(wanted: &[String], text: &str) -> f64 {
+    if wanted.is_empty() {
+        return 0.0;
+    }
+    let found: HashSet<String> = terms(text).into_iter().collect();
+    let shared = wanted.iter().filter(|term| found.contains(*term)).count();
+    shared as f64 / wanted.len() as f64
+}

@@ -1,0 +1,192 @@
+//! What names a feed, an entry, a text and an article.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+/// Row number of a feed in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FeedId(pub i64);
+
+/// Row number of an entry in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EntryId(pub i64);
+
+/// A SHA-256, written as 64 lower-case hex digits wherever it leaves memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sha256Hash(pub [u8; 32]);
+
+impl Sha256Hash {
+    /// Hash of `bytes`.
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The first 16 hex digits: enough to name a file.
+    pub fn hash16(&self) -> String {
+        self.to_string()[..16].to_owned()
+    }
+}
+
+impl fmt::Display for Sha256Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not 64 hex digits.
+#[derive(Debug, thiserror::Error)]
+#[error("not a SHA-256 in 64 hex digits: {0:?}")]
+pub struct InvalidHash(String);
+
+impl FromStr for Sha256Hash {
+    type Err = InvalidHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHash> {
+        let invalid = || InvalidHash(text.chars().take(80).collect());
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(invalid());
+        }
+        let mut bytes = [0; 32];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| invalid())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Sha256Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha256Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What makes two announcements one article: SHA-256 of the normalised URL (see [`normalise_url`]) of the page where a
+/// page is the article, else of the URL that names the entry (see [`entry_url`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ArticleId(pub Sha256Hash);
+
+impl ArticleId {
+    /// The id of the article at `url`, as announced; tracking parameters and the like make no difference.
+    pub fn of_url(url: &Url) -> Self {
+        Self(Sha256Hash::of(normalise_url(url)))
+    }
+
+    /// The id of the article at `url` where what looks like tracking tells pages apart.
+    pub fn of_exact_url(url: &Url) -> Self {
+        Self(Sha256Hash::of(as_https(&without_fragment(url))))
+    }
+}
+
+impl fmt::Display for ArticleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Query parameters that say where a click came from and nothing about the page.
+const TRACKING_PARAMETERS: &[&str] = &[
+    "fbclid",
+    "gclid",
+    "dclid",
+    "gbraid",
+    "wbraid",
+    "msclkid",
+    "yclid",
+    "twclid",
+    "ttclid",
+    "igshid",
+    "igsh",
+    "mc_cid",
+    "mc_eid",
+    "mkt_tok",
+    "oly_anon_id",
+    "oly_enc_id",
+    "vero_id",
+    "wickedid",
+    "rb_clickid",
+    "s_cid",
+    "ref_src",
+    "ref_url",
+    "_hsenc",
+    "_hsmi",
+    "__hstc",
+    "__hssc",
+    "hsctatracking",
+    "_openstat",
+    "spm",
+    "at_medium",
+    "at_campaign",
+    "cmpid",
+    "ns_campaign",
+    "ns_mchannel",
+    "ns_source",
+    "ns_linkname",
+    "ncid",
+    "smid",
+    "xtor",
+];
+
+/// The URL without the parameters that only say where a click came from, and without its fragment.
+pub fn strip_tracking(url: &Url) -> Url {
+    let mut url = without_fragment(url);
+    let kept: Vec<&str> = url
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
+            !(name.is_empty() || name.starts_with("utm_") || TRACKING_PARAMETERS.contains(&name.as_str()))
+        })
+        .collect();
+    let query = (!kept.is_empty()).then(|| kept.join("&"));
+    url.set_query(query.as_deref());
+    url
+}
+
+/// The form of a URL that stands for the page itself: no tracking parameters, no fragment, `http` as `https`, no
+/// default port, no trailing slash. Used for identity only: the URL as given is kept.
+pub fn normalise_url(url: &Url) -> String {
+    let text = as_https(&strip_tracking(url));
+    text.strip_suffix('/').unwrap_or(&text).to_owned()
+}
+
+/// The URL without its fragment.
+pub fn without_fragment(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url
+}
+
+/// Sites move from http to https and feeds mix both: one page.
+fn as_https(url: &Url) -> String {
+    match url.as_str().strip_prefix("http://") {
+        Some(rest) => format!("https://{rest}"),
+        None => url.to_string(),
+    }
+}
+
+/// The URL that names an entry whose article is no page: its feed's, with the entry's key as a parameter.
+pub fn entry_url(feed_url: &Url, key: Sha256Hash) -> Url {
+    let mut url = feed_url.clone();
+    url.query_pairs_mut().append_pair("feedmill-entry", &key.to_string());
+    url
+}

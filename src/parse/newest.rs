@@ -1,0 +1,126 @@
+//! What is read of a feed that has more entries than are read of any: the newest, wherever they stand.
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use super::dates::{Region, parse_date};
+use super::tree::MAX_ENTRIES;
+
+/// Elements that say when an entry was published, without their prefix, the best first.
+const DATE_ELEMENTS: &[&str] = &["pubdate", "published", "issued", "date", "updated", "modified"];
+
+/// The entries to keep of those with these dates, by index and in order: the newest where most are dated, else as many from
+/// either end. Keeping some of a beginning and then of all is keeping some of all.
+pub(super) fn newest(dates: &[Option<Timestamp>]) -> Vec<usize> {
+    let count = dates.len();
+    let dated = dates.iter().flatten().count();
+    if dated * 2 < count {
+        let half = MAX_ENTRIES / 2;
+        return (0..count).filter(|at| *at < half || *at + half >= count).collect();
+    }
+    let mut kept: Vec<usize> = (0..count).collect();
+    // Among equals the first: where dates do not tell, feeds put the newest on top.
+    kept.sort_by_key(|at| std::cmp::Reverse(dates[*at]));
+    kept.truncate(MAX_ENTRIES);
+    kept.sort_unstable();
+    kept
+}
+
+/// What is said of a feed that was cut.
+pub(super) fn warning(entries: usize) -> String {
+    format!(
+        "{entries} entries, of which {MAX_ENTRIES} are read: the newest by their dates, else the first and the last"
+    )
+}
+
+/// A feed without the entries that are not read, and what is said of it; `None` where all are read. Cut before it is read,
+/// so that both roads see the same feed, and that no tree is built of what is thrown away.
+pub(super) fn cut(source: &str) -> Option<(String, String)> {
+    let starts = entry_starts(source);
+    if starts.len() <= MAX_ENTRIES {
+        return None;
+    }
+    let ends = starts.iter().copied().skip(1).chain([source.len()]);
+    let entries: Vec<Range<usize>> =
+        starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect();
+    let dates: Vec<Option<Timestamp>> = entries.iter().map(|entry| date(&source[entry.clone()])).collect();
+    let mut shorter = source[..starts[0]].to_owned();
+    let kept = newest(&dates);
+    kept.iter().for_each(|at| shorter.push_str(&source[entries[*at].clone()]));
+    let last = starts[starts.len() - 1];
+    let is_whole = kept.last() == Some(&(entries.len() - 1));
+    if !is_whole {
+        shorter.push_str(after_entries(source, last));
+    }
+    Some((shorter, warning(entries.len())))
+}
+
+/// What follows the last entry, which begins at `start`.
+fn after_entries(source: &str, start: usize) -> &str {
+    let name = tag_name(&source[start..]);
+    let end_tag = format!("</{name}>");
+    source[start..].rfind(&end_tag).map_or("", |end| &source[start + end + end_tag.len()..])
+}
+
+/// The name in the start tag that `rest` begins with.
+fn tag_name(rest: &str) -> &str {
+    let length = rest[1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b':').count();
+    &rest[1..1 + length]
+}
+
+/// Where entries begin, outside of sections and comments that hold text.
+fn entry_starts(source: &str) -> Vec<usize> {
+    const SHORTEST_ENTRY: usize = "<item/>".len();
+    let mut starts = Vec::new();
+    if source.len() < MAX_ENTRIES * SHORTEST_ENTRY {
+        return starts;
+    }
+    let mut at = 0;
+    while let Some(start) = source[at..].find('<').map(|found| at + found) {
+        let rest = &source[start..];
+        let hidden =
+            [("<![CDATA[", "]]>"), ("<!--", "-->")].into_iter().find(|(open, _)| rest.starts_with(open));
+        at = match hidden {
+            Some((_, close)) => match rest.find(close) {
+                Some(length) => start + length + close.len(),
+                // Unclosed: what counts as an entry from here on is for the tree to say.
+                None => break,
+            },
+            None => {
+                let name = tag_name(rest);
+                let local = name.rsplit(':').next().unwrap_or_default();
+                let ends =
+                    rest[1 + name.len()..].starts_with(|c: char| c.is_whitespace() || c == '>' || c == '/');
+                if ends && ["item", "entry"].iter().any(|entry| local.eq_ignore_ascii_case(entry)) {
+                    starts.push(start);
+                }
+                start + 1
+            }
+        };
+    }
+    starts
+}
+
+/// The date of an entry, as far as it can be found without reading it.
+fn date(entry: &str) -> Option<Timestamp> {
+    let mut best: Option<(usize, &str)> = None;
+    let mut rest = entry;
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start + 1..];
+        if rest.starts_with("![CDATA[") {
+            rest = rest.find("]]>").map_or("", |end| &rest[end..]);
+            continue;
+        }
+        let end = rest.find(['<', '>']).unwrap_or(rest.len());
+        let name = rest[..end].split(char::is_whitespace).next().unwrap_or_default();
+        let local = name.rsplit(':').next().unwrap_or_default();
+        let rank = DATE_ELEMENTS.iter().position(|element| local.eq_ignore_ascii_case(element));
+        if let Some(rank) = rank.filter(|rank| best.is_none_or(|(better, _)| *rank < better)) {
+            best = Some((rank, &rest[end..]));
+        }
+    }
+    let text = best?.1.strip_prefix('>')?.trim_start();
+    let text = text.strip_prefix("<![CDATA[").unwrap_or(text);
+    parse_date(text.split(['<', ']']).next()?, Region::default())
+}

@@ -1,0 +1,171 @@
+//! What is recorded where the page cannot be had or is not wanted: the feed's own text, as far as the feed may speak.
+
+use std::time::Duration;
+
+use super::FeedOptions;
+use super::pages::{Origin, OwnText, Source};
+use super::task::{Ending, Task};
+use super::workers::WorkError;
+use crate::fetch::{FetchError, Retry};
+use crate::markup::visible_words;
+use crate::model::{
+    ContentSource, Enclosure, FailureKind, Known, Page, PageBody, Validators, strip_tracking,
+};
+use crate::store::{EntryOutcome, Watch};
+
+/// A text of so many words is more than a teaser.
+const FULL_TEXT_WORDS: usize = 40;
+
+/// Ages at which the page behind a stand-in is asked for once more, beside those that the operator wants.
+const STAND_IN_AGES: [Duration; 2] = [Duration::from_hours(24), Duration::from_hours(7 * 24)];
+
+impl Task<'_> {
+    /// Whether the feed itself says the whole of it, as far as length tells.
+    pub(super) fn has_full_text(&self) -> bool {
+        self.entry.evidence.own_text().is_some_and(|text| visible_words(text) >= FULL_TEXT_WORDS)
+    }
+
+    /// The feed's own text, for want of a page of the entry's own.
+    pub(super) async fn own_source(&self) -> Result<Source, Ending> {
+        let evidence = &self.entry.evidence;
+        if evidence.own_text().is_none() && evidence.title.is_none() {
+            return Err(without_content(self.options).into());
+        }
+        let is_teaser = evidence.own_text().is_none();
+        Ok(self.of_feed(OwnText { is_teaser, look_again: false, linked: None }).await)
+    }
+
+    /// Whether the feed's own text may replace the text that is stored, if any is.
+    pub(super) fn may_replace(&self) -> bool {
+        match self.entry.known {
+            Known::No => true,
+            Known::ThroughThis => self.entry.is_stand_in,
+            Known::ThroughAnother | Known::Removed => false,
+        }
+    }
+
+    /// What to do where the page cannot be had. An article that has its text keeps it, unless that is worth nothing.
+    pub(super) async fn without_page(&self, error: &FetchError, may_replace: bool) -> Result<Source, Ending> {
+        let Self { plan, options, entry, .. } = *self;
+        let (kind, reason) = (error.kind(), error.to_string());
+        if entry.known == Known::ThroughAnother {
+            return Err(EntryOutcome::AlreadyStored.into());
+        }
+        if entry.recheck.is_some() && entry.is_stand_in {
+            return Err(self.without_another_look(error).into());
+        }
+        let attempts = entry.failures + 1;
+        let next = match error.retry() {
+            Retry::Later(after) if attempts < plan.settings.max_entry_attempts => Some(after),
+            Retry::Later(_) | Retry::Never | Retry::Gone => None,
+        };
+        let may_stand_in = options.content == ContentSource::Auto && entry.recheck.is_none();
+        // An edit that the feed brings whole is news, whatever becomes of the page.
+        let is_full = may_stand_in && self.has_full_text() && self.speaks_for_page().await;
+        let is_all = may_stand_in && may_replace && next.is_none();
+        if is_full || is_all {
+            tracing::warn!(label = kind.as_str(), reason, "the feed's own text stands in for the page");
+            let own_text = OwnText {
+                is_teaser: !self.has_full_text(),
+                look_again: may_come_back(error),
+                linked: self.linked_file(error),
+            };
+            return Ok(self.of_feed(own_text).await);
+        }
+        if let Some(after) = next {
+            return Err(self.postponed(after, kind, reason).into());
+        }
+        if entry.recheck.is_some() {
+            return Err(self.without_another_look(error).into());
+        }
+        let reason = match error.retry() {
+            Retry::Later(_) => format!("{reason} (given up after {attempts} attempts)"),
+            Retry::Never | Retry::Gone => reason,
+        };
+        Err(EntryOutcome::Failed { kind, reason, quarantined: false }.into())
+    }
+
+    /// A page that was to be looked at again and cannot be had: the next age will tell.
+    pub(super) fn without_another_look(&self, error: &FetchError) -> EntryOutcome {
+        tracing::warn!(label = error.kind().as_str(), reason = %error, "the page cannot be looked at again now");
+        let validators = self.entry.recheck.as_ref().map(|recheck| recheck.validators.clone());
+        self.unchanged(validators.unwrap_or_default())
+    }
+
+    pub(super) fn unchanged(&self, validators: Validators) -> EntryOutcome {
+        EntryOutcome::Unchanged(self.watch(validators, self.entry.is_stand_in))
+    }
+
+    /// What it takes to look at a page again as often as the operator wants, and twice more where the feed stands in.
+    pub(super) fn watch(&self, validators: Validators, is_stand_in: bool) -> Watch {
+        // Without pages there is nothing to look at: the feed says itself what has changed.
+        if self.options.content == ContentSource::Feed {
+            return Watch { validators, ages: Vec::new() };
+        }
+        let mut ages = self.options.keeping.recheck.clone();
+        if is_stand_in {
+            ages.extend(STAND_IN_AGES);
+            ages.sort_unstable();
+            ages.dedup();
+        }
+        Watch { validators, ages }
+    }
+
+    /// The feed's text in place of a page that no worker could read.
+    pub(super) async fn stand_in(&self, error: &WorkError) -> Option<Source> {
+        let may_stand_in = self.options.content == ContentSource::Auto && self.entry.recheck.is_none();
+        if !(may_stand_in && self.has_full_text() && self.speaks_for_page().await) {
+            return None;
+        }
+        tracing::warn!(label = error.kind().as_str(), reason = %error, "the feed's own text stands in for the page");
+        Some(self.of_feed(OwnText { is_teaser: false, look_again: false, linked: None }).await)
+    }
+
+    /// The feed's own text as a page. It is the linked page's article only where the feed speaks for that.
+    async fn of_feed(&self, own_text: OwnText) -> Source {
+        let entry = self.entry;
+        let speaks = self.speaks_for_page().await;
+        let (id, url) = match &entry.url {
+            Some(link) if speaks && entry.shares_link => (entry.own_article_id(), strip_tracking(link)),
+            Some(link) if speaks => entry.page_of_its_own(link),
+            _ => (entry.own_article_id(), entry.own_url()),
+        };
+        let body = PageBody::Html(entry.evidence.own_text().unwrap_or_default().to_owned());
+        let place = entry.article_url();
+        let page = Page { url: place.clone(), final_url: place, body, fetched_at: self.now() };
+        Source { page, origin: Origin::Feed(own_text), id, url, feed_speaks: speaks }
+    }
+
+    /// The file that the link leads to.
+    fn linked_file(&self, error: &FetchError) -> Option<Enclosure> {
+        let FetchError::NotText { media_type, length } = error else { return None };
+        let url = self.entry.url.clone()?;
+        Some(Enclosure { url, media_type: media_type.clone(), length: *length })
+    }
+
+    async fn speaks_for_page(&self) -> bool {
+        match &self.entry.url {
+            Some(page) => self.speaks_for(page).await,
+            None => true,
+        }
+    }
+}
+
+/// Whether a page that cannot be had now may be there later.
+fn may_come_back(error: &FetchError) -> bool {
+    !matches!(
+        error.kind(),
+        FailureKind::NotText
+            | FailureKind::RobotsDisallowed
+            | FailureKind::RefusedAddress
+            | FailureKind::BadUrl
+    )
+}
+
+fn without_content(options: &FeedOptions) -> EntryOutcome {
+    let reason = match options.content {
+        ContentSource::Feed => "content = \"feed\", and the feed holds no content of this entry",
+        ContentSource::Page | ContentSource::Auto => "the entry has neither a link nor content",
+    };
+    EntryOutcome::Failed { kind: FailureKind::NoContent, reason: reason.to_owned(), quarantined: false }
+}

@@ -1,0 +1,100 @@
+//! Whether the entry's feed speaks for a page: see [`crate::trust`].
+
+use jiff::{SignedDuration, Timestamp};
+use url::Url;
+
+use super::FeedOptions;
+use super::task::Task;
+use crate::fetch::{Content, FetchError, Response, page_body};
+use crate::model::{Entry, PageBody};
+use crate::trust::{self, is_one_party, names_feed};
+
+/// How long a site that does not name a feed is not asked again.
+const SILENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+impl Task<'_> {
+    /// Whether the feed speaks for a page. Where nothing is known of it, the feed's own site is asked, if that is the page's
+    /// party: it may name the feed.
+    pub(super) async fn speaks_for(&self, page: &Url) -> bool {
+        if is_of_the_feeds(self.entry, self.options, page) {
+            return true;
+        }
+        let Some(party) = trust::party(page) else { return false };
+        match self.voice(&party).await {
+            Some((true, _)) => true,
+            Some((false, asked_at)) if self.now() < asked_at + SILENCE => false,
+            _ => self.ask_site(page, &party).await,
+        }
+    }
+
+    /// Whether the feed speaks for a page that has come, and that names the feed or does not.
+    pub(super) async fn hears_itself_named(&self, page: &Url, is_named: bool) -> bool {
+        if is_of_the_feeds(self.entry, self.options, page) {
+            return true;
+        }
+        let Some(party) = trust::party(page) else { return false };
+        let is_known = self.voice(&party).await.is_some_and(|(speaks, _)| speaks);
+        if is_named && !is_known {
+            self.note_voice(&party, true).await;
+        }
+        is_named || is_known
+    }
+
+    async fn voice(&self, party: &str) -> Option<(bool, Timestamp)> {
+        match self.shared.store.voice(self.entry.feed_id, party).await {
+            Ok(voice) => voice,
+            Err(error) => {
+                tracing::warn!(%error, party, "whether the feed speaks for the page is not known");
+                None
+            }
+        }
+    }
+
+    async fn note_voice(&self, party: &str, speaks: bool) {
+        if let Err(error) = self.shared.store.voice_note(self.entry.feed_id, party, speaks).await {
+            tracing::warn!(%error, party, "whether the feed speaks for the page is not noted: its site is asked again");
+        }
+    }
+
+    async fn ask_site(&self, page: &Url, party: &str) -> bool {
+        let site = match self.shared.store.feed_site(self.entry.feed_id).await {
+            Ok(site) => site.filter(|site| is_one_party(site, page)),
+            Err(error) => {
+                tracing::warn!(%error, "the feed's site is not known");
+                None
+            }
+        };
+        let Some(site) = site else { return false };
+        let speaks = match self.fetch(&site, None).await {
+            Ok(response) => self.is_named_in(response, party).await,
+            Err(FetchError::HostPaused { .. }) => return false,
+            Err(error) => {
+                tracing::debug!(%site, %error, "the feed's site does not say whether the feed is its own");
+                false
+            }
+        };
+        self.note_voice(party, speaks).await;
+        speaks
+    }
+
+    async fn is_named_in(&self, response: Response, party: &str) -> bool {
+        let Response { final_url, content_type, content, .. } = response;
+        let Content::Body(body) = content else { return false };
+        // A site may lead elsewhere, and there anybody may speak.
+        if trust::party(&final_url).as_deref() != Some(party) {
+            return false;
+        }
+        let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
+        let work = move || match page_body(&body, content_type.as_deref()) {
+            PageBody::Html(html) => names_feed(&html, &final_url, &feeds.each_ref()),
+            PageBody::Text(_) => false,
+        };
+        self.shared.workers.run(work).await.unwrap_or(false)
+    }
+}
+
+/// Whether the feed speaks for a page by its address, or by the operator's word.
+pub(super) fn is_of_the_feeds(entry: &Entry, options: &FeedOptions, page: &Url) -> bool {
+    let addresses = [&entry.feed_url, &entry.polled_url];
+    addresses.into_iter().any(|feed| is_one_party(feed, page)) || options.speaks_for.holds(page)
+}

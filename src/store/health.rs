@@ -1,0 +1,99 @@
+//! Whether the store can store: found out by doing it.
+
+use std::path::{Path, PathBuf};
+
+use super::connection::Location;
+use super::{Store, StoreError};
+
+/// Less free space than this is the end of storing, within minutes on a busy machine.
+const LEAST_FREE_BYTES: u64 = 32 << 20;
+
+/// What keeps the store from storing.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthProblem {
+    /// A row could not be written or read.
+    #[error("the store cannot be used: {0}")]
+    Store(#[from] StoreError),
+    /// What was written and acknowledged is not there.
+    #[error(
+        "the store acknowledged {written} and gives back {read}; hint: look at the disk, and put a backup back"
+    )]
+    Lost {
+        /// The beat that was written.
+        written: i64,
+        /// The beat that another connection sees.
+        read: i64,
+    },
+    /// The disk is nearly full.
+    #[error("{} has {} MiB of space left; hint: make room, or set keep_days", folder.display(), free_bytes >> 20)]
+    Space {
+        /// The folder of the SQLite file.
+        folder: PathBuf,
+        /// What is left for this process.
+        free_bytes: u64,
+    },
+    /// SQLite found damage in the file.
+    #[error("the database file {} is damaged: {finding}; hint: stop and put a backup back", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found first.
+        finding: String,
+    },
+}
+
+impl Store {
+    /// Writes a row, reads it back over another connection, and looks at the space that is left.
+    pub async fn check_health(&self) -> Result<(), HealthProblem> {
+        let written = self.beat().await?;
+        let read = self.last_beat().await?;
+        // Another process may have gone on.
+        if read < written {
+            return Err(HealthProblem::Lost { written, read });
+        }
+        match &self.database.location {
+            Location::File(path) => check_space(path),
+            Location::Server(_) => Ok(()),
+        }
+    }
+
+    /// Looks for damage in an SQLite file. It reads the whole file; a server looks after its own.
+    pub async fn check_integrity(&self) -> Result<(), HealthProblem> {
+        let Location::File(path) = &self.database.location else { return Ok(()) };
+        let finding = match sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)")
+            .fetch_one(&self.database.readers)
+            .await
+        {
+            Ok(finding) if finding == "ok" => return Ok(()),
+            Ok(finding) => finding,
+            Err(error) => error.to_string(),
+        };
+        Err(HealthProblem::Damaged { path: path.clone(), finding })
+    }
+
+    async fn beat(&self) -> Result<i64, StoreError> {
+        let mut tx = self.database.write().await?;
+        let beat = sqlx::query_scalar(BEAT).fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(beat)
+    }
+
+    async fn last_beat(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(LAST_BEAT).fetch_one(&self.database.readers).await?)
+    }
+}
+
+fn check_space(database: &Path) -> Result<(), HealthProblem> {
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(space) = rustix::fs::statvfs(folder) else { return Ok(()) };
+    let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
+    if free_bytes < LEAST_FREE_BYTES {
+        return Err(HealthProblem::Space { folder: folder.to_owned(), free_bytes });
+    }
+    Ok(())
+}
+
+const BEAT: &str = "INSERT INTO counters (name, value) VALUES ('heartbeat', 1) \
+    ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value";
+
+const LAST_BEAT: &str = "SELECT value FROM counters WHERE name = 'heartbeat'";
