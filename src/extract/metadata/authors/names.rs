@@ -2,7 +2,7 @@
 //! follows it.
 
 use super::byline_words::{
-    COLLECTIVES, CONJUNCTIONS, CUTS, INVITATIONS, LABELS, PARTICLES, POST_NOMINALS, ROLES,
+    COLLECTIVES, CONJUNCTIONS, CUTS, INVITATIONS, LABELS, NO_NAMES, PARTICLES, POST_NOMINALS, ROLES,
 };
 use crate::extract::metadata::dates::date_words;
 use crate::extract::words::letters::{is_hangul, is_ideograph, letters};
@@ -117,7 +117,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     }
     let collective = is_collective(words);
     let invites = words.len() > 1 && INVITATIONS.contains(&words[0].to_lowercase().as_str());
-    if invites || words.iter().all(|word| is_role(word)) {
+    if invites || words.iter().all(|word| is_role(word)) || words.iter().all(|word| is_no_name(word)) {
         return None;
     }
     if !collective {
@@ -152,6 +152,11 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
 
 pub(crate) fn is_label(word: &str) -> bool {
     LABELS.contains(&word.trim_end_matches(':').to_lowercase().as_str())
+}
+
+fn is_no_name(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '/')).to_lowercase();
+    NO_NAMES.contains(&word.as_str())
 }
 
 pub(crate) fn is_collective(words: &[&str]) -> bool {
