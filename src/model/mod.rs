@@ -1,6 +1,7 @@
 //! Ids and the values that travel from one stage to the next. Plain data: no clock, no network, no database.
 
 mod failure;
+mod history;
 mod ids;
 mod masked;
 mod record;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use failure::FailureKind;
+pub use history::{History, MoveSighting};
 pub use ids::{
     ArticleId, EntryId, FeedId, InvalidHash, Sha256Hash, entry_url, normalise_url, strip_tracking,
     without_fragment,
@@ -59,7 +61,7 @@ pub struct DueFeed {
     /// Until when a hub has promised to deliver it.
     pub delivered_until: Option<Timestamp>,
     /// What the schedule remembers of it.
-    pub history: crate::schedule::History,
+    pub history: History,
 }
 
 /// The moment after a wait; the last one that there is, where it is out of range.
