@@ -206,6 +206,7 @@ fn table_options(
     }
     let request = RequestOptions {
         headers: headers(&feed.headers, path, checker),
+        query: query(feed, path, checker),
         auth: feed.auth.as_ref().and_then(|auth| credentials(auth, &key("auth"), checker)),
         proxy: feed.proxy.as_deref().and_then(|proxy| checker.proxy(&key("proxy"), proxy)),
         timeout: feed.timeout_secs.map(|secs| checker.secs(&key("timeout_secs"), secs, TIMEOUT_SECS)),
@@ -274,6 +275,13 @@ pub(super) fn headers(
         headers.push((header.as_str().to_owned(), value));
     }
     headers
+}
+
+fn query(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(String, SecretText)> {
+    let value = |(name, value): (&String, &raw::Secret)| {
+        Some((name.clone(), checker.secret(&format!("{path}.query.{name}"), value)?))
+    };
+    feed.query.iter().filter_map(value).collect()
 }
 
 /// A user name and a password, or a bearer token.

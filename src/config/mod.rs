@@ -38,6 +38,7 @@ use self::feeds::Feeds;
 use self::include::Included;
 use self::problem::{Place, Problems};
 use self::raw::Raw;
+use crate::model::masked_text;
 use crate::pipeline::{self, FeedOptions};
 use crate::publish::filter::FeedTags;
 use crate::publish::{Configured, warc};
@@ -133,7 +134,11 @@ impl Loaded {
 
     /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
     pub fn to_toml(&self) -> String {
-        toml::to_string(&self.raw).expect("plain values under string keys")
+        let mut shown = self.raw.clone();
+        for feed in &mut shown.feed {
+            feed.url = masked_text(&feed.url);
+        }
+        toml::to_string(&shown).expect("plain values under string keys")
     }
 }
 

@@ -297,6 +297,8 @@ pub(super) struct Feed {
     pub(super) auth: Option<Auth>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) headers: BTreeMap<String, Secret>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) query: BTreeMap<String, Secret>,
 }
 
 impl Feed {
@@ -321,6 +323,7 @@ impl Feed {
             proxy: None,
             auth: None,
             headers: BTreeMap::new(),
+            query: BTreeMap::new(),
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) enum Rule {
     /// The model wavers, and its place speaks for it.
     Standfirst,
     Between,
+    Inset,
     /// The host's other pages decide against the model.
     BodyElsewhere,
     SeenElsewhere,
@@ -35,6 +36,10 @@ pub(crate) enum Rule {
     Title,
     /// It names itself.
     Words(Furniture),
+    /// It stands in a feed, for the article.
+    FeedOwn,
+    /// Generators put it below the entries of a feed.
+    FeedCredit,
     /// The operator's selectors.
     OperatorBody,
     OperatorDrop,
@@ -48,6 +53,7 @@ impl Rule {
             Self::Outside => "outside",
             Self::Standfirst => "body.standfirst",
             Self::Between => "body.between",
+            Self::Inset => "body.inset",
             Self::BodyElsewhere => "site.body_elsewhere",
             Self::SeenElsewhere => "site.seen_elsewhere",
             Self::FurnitureElsewhere => "site.furniture_elsewhere",
@@ -59,6 +65,8 @@ impl Rule {
             Self::Repeated => "box.repeated",
             Self::Title => "rule.title",
             Self::Words(furniture) => furniture.rule(),
+            Self::FeedOwn => "feed.own",
+            Self::FeedCredit => "feed.credit",
             Self::OperatorBody => "operator.body",
             Self::OperatorDrop => "operator.drop",
         }
@@ -223,6 +231,14 @@ impl Line<'_> {
         measure.words >= LEAST_WORDS
             && (measure.ends_sentence || measure.sentences > 1)
             && measure.link_share < MOST_LINKED
+    }
+
+    /// Words with a stop behind them, that lead nowhere.
+    pub(crate) fn is_sentence(&self) -> bool {
+        const LEAST_WORDS: f32 = 3.0;
+        const MOST_LINKED: f32 = 0.5;
+        let measure = &self.block.measure;
+        measure.words >= LEAST_WORDS && measure.ends_sentence && measure.link_share < MOST_LINKED
     }
 
     /// Short and without an end: a title, a name, a label.

@@ -26,18 +26,21 @@ mod choose;
 mod furniture;
 mod judge;
 
+mod fragment;
 mod head;
 mod rules;
 
 use self::account::{Account, Fate, Line, Rule};
 use self::blocks::plain;
 use self::choose::Choice;
+pub use self::choose::SECOND_LOOK;
 use self::choose::context::{Context, Hints};
 use self::choose::fitting;
-pub use self::choose::fitting::{FeatureGroup, Sample, feature_groups};
+pub use self::choose::fitting::{FeatureGroup, Sample, feature_groups, feature_names};
 use self::evidence::headline::Headline;
 pub use self::evidence::{Evidence, SiteEvidence};
 use self::evidence::{entry, host};
+use self::fragment::read_fragment;
 use self::furniture::Facts;
 use self::head::Head;
 pub use self::judge::selectors::{RulesError, SiteRules};
@@ -54,11 +57,12 @@ pub const EXTRACTOR_VERSION: &str = "2";
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
     let mut reading = match &page.body {
         PageBody::Html(html) => read_html(html, page, evidence, rules),
+        PageBody::Fragment(html) => read_fragment(html, page, evidence.entry, rules),
         PageBody::Text(text) => read_text(text, page, evidence.entry, rules),
     };
     let mut flags = flags::judge(&reading);
     let read_content = |content: &str| match entry::is_html(content) {
-        true => read_html(content, page, &Evidence::default(), rules),
+        true => read_fragment(content, page, None, rules),
         false => read_text(content, page, None, rules),
     };
     if let Some(entry) = evidence.entry
@@ -68,11 +72,15 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         flags = flags::judge(&reading);
         flags.push(QualityFlag::FeedContentUsed);
     }
+    if matches!(page.body, PageBody::Fragment(_)) {
+        // A feed that carries links is no page that lists articles.
+        flags.retain(|flag| *flag != QualityFlag::Listing);
+    }
     flags.sort_unstable();
     reading.into_article(flags)
 }
 
-/// Reads a web page, or the HTML inside a feed entry.
+/// Reads a web page.
 fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Reading {
     let site = rules.site(page.final_url.host_str().unwrap_or_default());
     let mut head = Head::read(html, page, evidence.entry, site);

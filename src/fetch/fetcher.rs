@@ -209,7 +209,11 @@ impl Fetcher {
 
     async fn get(&self, plan: &Plan<'_>, budget: &mut Budget) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
-        let mut chain = Chain::new(plan.start.clone());
+        let query: &[_] = match plan.wanted {
+            Wanted::For(Purpose::Feed) => &plan.options.query,
+            Wanted::For(Purpose::Page | Purpose::Hub | Purpose::Webhook) | Wanted::Robots => &[],
+        };
+        let mut chain = Chain::new(plan.start.clone(), query);
         let mut turn: Option<Turn> = None;
         loop {
             let url = &chain.url;
@@ -322,16 +326,16 @@ impl Fetcher {
     }
 
     /// One request and the head of its answer.
-    async fn send(&self, plan: &Plan<'_>, chain: &Chain) -> Result<reqwest::Response, FetchError> {
+    async fn send(&self, plan: &Plan<'_>, chain: &Chain<'_>) -> Result<reqwest::Response, FetchError> {
         let url = &chain.url;
         let proxy = self.proxy(plan);
         let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
         let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
         let mut request = match plan.posted {
             Some(Posted { content_type, body }) => {
-                client.post(url.clone()).header(CONTENT_TYPE, content_type).body(body.to_vec())
+                client.post(chain.request_url()).header(CONTENT_TYPE, content_type).body(body.to_vec())
             }
-            None => client.get(url.clone()),
+            None => client.get(chain.request_url()),
         }
         .headers(self.headers(plan, chain)?);
         if let Some(auth) = plan.auth.as_ref().filter(|_| url.origin() == plan.start.origin()) {
@@ -351,7 +355,7 @@ impl Fetcher {
         Ok(response)
     }
 
-    fn headers(&self, plan: &Plan<'_>, chain: &Chain) -> Result<HeaderMap, FetchError> {
+    fn headers(&self, plan: &Plan<'_>, chain: &Chain<'_>) -> Result<HeaderMap, FetchError> {
         let url = &chain.url;
         let mut headers = HeaderMap::new();
         let user_agent = match &plan.options.user_agent {
@@ -390,7 +394,7 @@ impl Fetcher {
         &self,
         plan: &Plan<'_>,
         mut response: reqwest::Response,
-        chain: &Chain,
+        chain: &Chain<'_>,
     ) -> Result<Response, FetchError> {
         let status = response.status().as_u16();
         let conditional = *plan.validators != Validators::default();

@@ -59,6 +59,8 @@ pub enum Purpose {
 pub struct RequestOptions {
     /// Extra headers; sent to the feed's own origin only.
     pub headers: Vec<(String, SecretText)>,
+    /// Parameters added to the feed's own address, which is kept and shown without them.
+    pub query: Vec<(String, SecretText)>,
     /// Credentials; sent to the feed's own origin only.
     pub auth: Option<Auth>,
     /// Proxy for this feed.
@@ -75,10 +77,11 @@ impl RequestOptions {
     /// The options for a request to `target` on behalf of the feed configured as `feed`: headers and credentials stay
     /// behind where the target is of another origin.
     pub fn for_target(&self, feed: &Url, target: &Url) -> Cow<'_, Self> {
-        if feed.origin() == target.origin() || (self.headers.is_empty() && self.auth.is_none()) {
+        let is_open = self.headers.is_empty() && self.query.is_empty() && self.auth.is_none();
+        if feed.origin() == target.origin() || is_open {
             Cow::Borrowed(self)
         } else {
-            Cow::Owned(Self { headers: Vec::new(), auth: None, ..self.clone() })
+            Cow::Owned(Self { headers: Vec::new(), query: Vec::new(), auth: None, ..self.clone() })
         }
     }
 }

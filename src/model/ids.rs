@@ -181,7 +181,7 @@ fn as_https(url: &Url) -> String {
 
 /// The URL that names an entry whose article is no page: its feed's, with the entry's key as a parameter.
 pub fn entry_url(feed_url: &Url, key: Sha256Hash) -> Url {
-    let mut url = feed_url.clone();
+    let mut url = super::masked(feed_url);
     url.query_pairs_mut().append_pair("feedmill-entry", &key.to_string());
     url
 }

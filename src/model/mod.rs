@@ -1,7 +1,9 @@
 //! Ids and the values that travel from one stage to the next. Plain data: no clock, no network, no database.
 
 mod failure;
+mod history;
 mod ids;
+mod masked;
 mod record;
 mod secret;
 
@@ -13,10 +15,12 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use failure::FailureKind;
+pub use history::{History, MoveSighting};
 pub use ids::{
     ArticleId, EntryId, FeedId, InvalidHash, Sha256Hash, entry_url, normalise_url, strip_tracking,
     without_fragment,
 };
+pub use masked::{masked, masked_text};
 pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
 pub use secret::SecretText;
 
@@ -59,7 +63,7 @@ pub struct DueFeed {
     /// Until when a hub has promised to deliver it.
     pub delivered_until: Option<Timestamp>,
     /// What the schedule remembers of it.
-    pub history: crate::schedule::History,
+    pub history: History,
 }
 
 /// The moment after a wait; the last one that there is, where it is out of range.
@@ -283,8 +287,10 @@ pub struct Page {
 /// A document's decoded content.
 #[derive(Clone, Debug)]
 pub enum PageBody {
-    /// A web page, or the HTML inside a feed entry.
+    /// A web page.
     Html(String),
+    /// The HTML inside a feed entry.
+    Fragment(String),
     /// Plain lines.
     Text(String),
 }

@@ -9,7 +9,7 @@ use super::task::{Ending, Task};
 use super::{Shared, Tally};
 use crate::fetch::FetchError;
 use crate::impostor::{Impostor, speaks_of};
-use crate::model::{Article, Entry, EntryId, FailureKind, Known, Lease, QualityFlag, Verdict};
+use crate::model::{Article, Entry, EntryId, FailureKind, Known, Lease, QualityFlag, Verdict, masked};
 use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, Stored};
 use crate::telemetry::metrics::{self, Finished};
 
@@ -50,8 +50,8 @@ impl Stage for Articles {
         let span = tracing::info_span!(
             "article",
             entry.id = entry.id.0,
-            page.url = entry.url.as_ref().map(tracing::field::display),
-            feed.url = %entry.feed_url,
+            page.url = entry.url.as_ref().map(|url| tracing::field::display(masked(url))),
+            feed.url = %masked(&entry.feed_url),
         );
         match process(&self.0, &entry).instrument(span.clone()).await {
             Ending::Settled(outcome) => {

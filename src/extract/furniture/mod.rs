@@ -7,6 +7,7 @@
 mod author_bio;
 mod bare_date;
 mod between;
+mod body;
 mod boxes;
 mod byline;
 mod comments;
@@ -14,7 +15,9 @@ mod cookies;
 mod credits;
 mod forms;
 mod hidden;
+mod inset;
 mod named;
+mod offers;
 mod prose;
 mod related;
 mod repeated;
@@ -39,7 +42,7 @@ type Rule = fn(&[Line<'_>], &Facts<'_>, &mut Account);
 
 /// The rules that mend the model's choice, by the markup around the blocks.
 const OF_CHOICE: &[Rule] =
-    &[standfirst::keep, between::keep, cookies::drop, forms::drop, hidden::drop, repeated::drop];
+    &[standfirst::keep, between::keep, inset::keep, cookies::drop, forms::drop, hidden::drop, repeated::drop];
 
 /// The rules that read the lines. They need no markup: plain text is cleaned by them alone.
 const OF_LINES: &[Rule] = &[
@@ -54,8 +57,11 @@ const OF_LINES: &[Rule] = &[
     named::claim_lines,
 ];
 
+/// The rules that need to know which lines named themselves.
+const OF_NEIGHBOURS: &[Rule] = &[offers::drop];
+
 /// The rules that need to know who wrote the article.
-const OF_PERSONS: &[Rule] = &[author_bio::drop_last];
+const OF_PERSONS: &[Rule] = &[byline::drop_bare, author_bio::drop_last];
 
 /// Mends a choice of the model's.
 pub(crate) fn mend_choice(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
@@ -66,6 +72,7 @@ pub(crate) fn mend_choice(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut A
 pub(crate) fn drop_lines(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_LINES, lines, facts, account);
     account.settle();
+    apply(OF_NEIGHBOURS, lines, facts, account);
 }
 
 /// Takes out what speaks of the authors.
