@@ -5,6 +5,7 @@ use super::choose::context::Hints;
 use super::evidence::entry;
 use super::evidence::headline::Headline;
 use super::evidence::json_ld::JsonLd;
+use super::evidence::kinds::{Kinds, Said};
 use super::html;
 use super::judge::operator::Selected;
 use super::judge::selectors::CompiledSite;
@@ -20,6 +21,8 @@ pub(crate) struct Head {
     pub(crate) partial: bool,
     pub(crate) is_liveblog: bool,
     pub(crate) is_not_free: bool,
+    /// What kind of page it calls itself.
+    said: Said,
     /// The whole body, where the page or its feed entry states it.
     stated_body: Option<String>,
     /// How the article starts, by the feed entry.
@@ -37,6 +40,7 @@ impl Head {
         page: &Page,
         entry: Option<&EntryEvidence>,
         site: Option<&CompiledSite>,
+        kinds: &Kinds,
     ) -> Self {
         let html::Parsed { mut tree, partial } = html::parse(html);
         let mut selected = site.map(|site| Selected::new(&tree, site));
@@ -56,6 +60,7 @@ impl Head {
             partial,
             is_liveblog: statements.is_liveblog,
             is_not_free: statements.is_not_free,
+            said: kinds.read(&page.url, &tree, &json_ld),
             stated_body: statements.body.map(str::to_owned).or_else(|| entry.and_then(entry::stated_body)),
             lead: entry.and_then(entry::lead),
             removed,
@@ -64,11 +69,17 @@ impl Head {
         }
     }
 
+    /// Bytes of the body that the page or its feed entry states.
+    pub(crate) fn stated_bytes(&self) -> usize {
+        self.stated_body.as_ref().map_or(0, String::len)
+    }
+
     /// What is said of the body: the tables over the page are made from it.
     pub(crate) fn hints(&self) -> Hints<'_> {
         Hints {
             lead: self.lead.as_deref().or(self.metadata.description.as_deref()),
             body: self.stated_body.as_deref(),
+            said: self.said,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::parallel;
 use crate::trees::{Lines, Table};
 
 /// The second stage looks at blocks of at least this probability, as in the product.
-const SECOND_LOOK: f32 = 0.02;
+const SECOND_LOOK: f32 = 0.05;
 
 /// Models in the form of `config/model.toml`.
 pub(super) struct Fitted {
@@ -41,7 +41,7 @@ impl Blocks {
         }
         let mut labels = labels(&page.gold, &texts);
         for label in &mut labels {
-            label.weight /= (page.of_site as f32).sqrt();
+            label.weight *= if page.is_sample() { page.weight } else { 0.0 };
         }
         Self { fold: page.fold, labels, features, ends }
     }

@@ -3,13 +3,17 @@
 use super::context::Context;
 use super::logistic::Group;
 use super::scores::Scores;
+use crate::extract::account::{BOX_KINDS, Rule};
 use crate::extract::blocks::measure::EDGES;
 use crate::extract::blocks::{Block, Document, Kind};
+use crate::extract::evidence::kinds::SAID;
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::{Coverage, Furniture};
 
 const TRAITS: usize = crate::extract::words::classes::TRAIT_NAMES.len();
 const FURNITURES: usize = 11;
+/// The rules by which a line can be furniture: one of each list, and that of the title.
+const RULES: usize = FURNITURES + 1;
 /// Steps of a score.
 const FINE: usize = FINE_SCORE_STEPS.len() + 1;
 /// Steps of the score of a block that may be missing.
@@ -39,6 +43,8 @@ groups! {
     previous2_words: 10, next2_words: 10, window_prose: 8, window_link: 6,
     // Its place on the page.
     position: 8, prose_before: 6, prose_after: 6, after_title: 8, is_title: 3, page_prose: 6, repeats: 3, lead: 3, stated_body: 3, article_tags: 8,
+    // What kind of page it is.
+    said: SAID, said_in_comments: SAID, said_linked: SAID, said_prose: SAID, comment_share: 12, main_share: 6, page_link: 6, page_blocks: 7,
     // What the first stage thinks of it and of what surrounds it.
     own_score: FINE, previous_score: BESIDE, next_score: BESIDE, previous2_score: BESIDE, next2_score: BESIDE,
     best_near: FINE, window_score: FINE, wide_score: FINE, parent_score: FINE, grandparent_score: FINE, great_grandparent_score: FINE,
@@ -48,6 +54,8 @@ groups! {
     sure_blocks: 9, sure_words: 8, sure_share: 10, sure_ahead: 6, sure_behind: 6, sure_on_path: 7, size_to_sure: 9,
     sure_before_distance: 10, sure_before_likeness: 5, sure_before_up: 8, sure_before_down: 8,
     sure_after_distance: 10, sure_after_likeness: 5, sure_after_up: 8, sure_after_down: 8,
+    // What the rules advise.
+    line_rule: RULES, line_rule_score: RULES * 3, boxes: BOX_KINDS, boxes_score: BOX_KINDS,
     fine_words: 20, fine_link: 13, fine_position: 20, title_distance: 13,
 }
 
@@ -65,6 +73,12 @@ const SETS: &[G] = &[
     G::small_box_traits,
     G::all_traits,
     G::root_traits,
+    G::said,
+    G::said_in_comments,
+    G::said_linked,
+    G::said_prose,
+    G::boxes,
+    G::boxes_score,
 ];
 
 /// All groups, in the order of their features.
@@ -212,6 +226,7 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     around(context, block, active);
     beside(context, at, active);
     place(context, at, active);
+    kind_of_page(context, at, active);
 }
 
 /// What stands above and below without being text: a picture above a short line makes it a caption, a field below
@@ -335,6 +350,47 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
     );
 }
 
+/// What kind of page it is, and what that says of such a block.
+fn kind_of_page(context: &Context<'_>, at: usize, active: &mut Active) {
+    let measure = &context.document.blocks[at].measure;
+    let said = context.said.0;
+    let in_comments = context.is_in_comments(at);
+    active.flags(G::said, said);
+    if in_comments {
+        active.flags(G::said_in_comments, said);
+    }
+    if measure.link_share > 0.6 {
+        active.flags(G::said_linked, said);
+    }
+    if measure.words >= 20.0 {
+        active.flags(G::said_prose, said);
+    }
+    let share = steps(context.comment_share, &[0.001, 0.1, 0.3, 0.6, 0.85]);
+    active.set(G::comment_share, share * 2 + usize::from(in_comments));
+    active.step(G::main_share, context.main_share, &[0.1, 0.3, 0.5, 0.7, 0.9]);
+    active.step(G::page_link, context.link_share(0), &[0.1, 0.2, 0.35, 0.5, 0.7]);
+    let blocks = context.document.blocks.len() as f32;
+    active.step(G::page_blocks, blocks, &[12.0, 30.0, 80.0, 200.0, 500.0, 1200.0]);
+}
+
+/// What the rules say: they alone would be wrong too often.
+fn advice(scores: &Scores, at: usize, active: &mut Active) {
+    let advice = &scores.advice[at];
+    let rule = match advice.line {
+        Some(Rule::Words(furniture)) => Some(furniture as usize),
+        Some(Rule::Title) => Some(FURNITURES),
+        _ => None,
+    };
+    if let Some(rule) = rule {
+        active.set(G::line_rule, rule);
+        active.set(G::line_rule_score, rule * 3 + steps(scores.first[at], &[0.5, 0.85]));
+    }
+    active.flags(G::boxes, advice.boxes);
+    if scores.first[at] > 0.7 {
+        active.flags(G::boxes_score, advice.boxes);
+    }
+}
+
 /// What follows from the first stage's scores.
 pub(crate) fn second(context: &Context<'_>, scores: &Scores, at: usize, active: &mut Active) {
     let document = context.document;
@@ -370,6 +426,7 @@ pub(crate) fn second(context: &Context<'_>, scores: &Scores, at: usize, active: 
         let found = context.matches[heading].is_some_and(|found| found.coverage == Coverage::Whole);
         active.set(G::heading_opens, usize::from(found) * 2 + usize::from(scores.first[heading] > 0.5));
     }
+    advice(scores, at, active);
     in_root(document, scores, at, active);
     towards_sure(context, scores, at, active);
     active.step(G::fine_words, block.measure.words, FINE_WORD_STEPS);

@@ -155,6 +155,27 @@ impl JsonLd {
         }
         statements
     }
+
+    /// Hands on every type that is named.
+    pub(crate) fn each_type(&self, mut see: impl FnMut(&str)) {
+        let mut pending: Vec<&Value> = self.documents.iter().collect();
+        while let Some(value) = pending.pop() {
+            match value {
+                Value::Array(values) => pending.extend(values),
+                Value::Object(object) => {
+                    match object.get("@type") {
+                        Some(Value::String(name)) => see(name),
+                        Some(Value::Array(names)) => {
+                            names.iter().filter_map(Value::as_str).for_each(&mut see)
+                        }
+                        _ => {}
+                    }
+                    pending.extend(object.values());
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 impl<'a> Statements<'a> {

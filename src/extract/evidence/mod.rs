@@ -8,6 +8,7 @@ pub(crate) mod headline;
 pub(crate) mod host;
 mod json;
 pub(crate) mod json_ld;
+pub(crate) mod kinds;
 
 pub use self::host::SiteEvidence;
 use crate::model::EntryEvidence;

@@ -7,7 +7,7 @@ pub(crate) mod flags;
 pub(crate) mod operator;
 pub(crate) mod selectors;
 pub(crate) mod stand_in;
-mod text;
+pub(crate) mod text;
 
 use super::account::{Account, Fate, Rule};
 use super::blocks::{Block, Document};
@@ -28,6 +28,8 @@ pub(crate) struct Reading {
     pub(crate) is_liveblog: bool,
     /// Whether it says that it is not free.
     pub(crate) is_not_free: bool,
+    /// Bytes of the body that the page or its feed entry states.
+    pub(crate) stated_bytes: usize,
     /// Whether a wall's prompt stands where the text ends.
     pub(crate) has_wall: bool,
     /// Whether another page of the host has the same text under another headline.
@@ -57,6 +59,7 @@ impl Reading {
         self.partial = other.partial;
         self.is_liveblog = other.is_liveblog;
         self.is_not_free = other.is_not_free;
+        self.stated_bytes = other.stated_bytes;
         let of_entry = entry.title.as_deref().and_then(metadata::on_one_line);
         let metadata = &mut self.metadata;
         // The title of a wall or an error page is not the article's.
@@ -96,6 +99,7 @@ impl Reading {
             score: self.score(),
             quality_flags,
             account,
+            candidates: self.account.candidates().to_vec(),
             metadata: self.metadata,
             block_hashes: self.block_hashes,
         }
