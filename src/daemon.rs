@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -17,20 +16,19 @@ use crate::config::Config;
 use crate::extract::{Rules, RulesError};
 use crate::fetch::{FetchError, Fetcher};
 use crate::health::Health;
+use crate::http::listener::{self, Limits};
 use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention, websub};
-use crate::publish::PublishError;
-use crate::publish::files::{Folder, Selection};
+use crate::publish::filter::FeedTags;
+use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
+use crate::publish::{Outward, PublishError};
 use crate::store::{FeedsSync, HealthProblem, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
-
-/// How long the file writer rests after a failure, and at most between two looks at the outbox.
-const PUBLISH_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why the mill does not start, or does not take a new configuration.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +45,15 @@ pub enum DaemonError {
     /// An operator's selector is wrong.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// The output folder cannot be used.
+    /// A sink cannot be opened, or what it reads cannot be read.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// All else is done, but some sinks could not deliver.
+    #[error("not delivered, by these sinks: {sinks}; hint: `feedmill sinks list` says why")]
+    Undelivered {
+        /// Their names.
+        sinks: String,
+    },
     /// The service surface cannot listen.
     #[error("cannot listen on {address}: {source}; hint: set {setting} to a free address")]
     Listen {
@@ -70,8 +74,12 @@ pub struct Daemon {
     plan: watch::Sender<Arc<Plan>>,
     /// Rung by a reload: it may have made feeds due.
     feeds_configured: Notify,
-    output: Option<Folder>,
-    http_listen: Option<SocketAddr>,
+    /// Taken by whoever drives them.
+    relays: Mutex<Vec<Relay>>,
+    feed_tags: watch::Sender<Arc<FeedTags>>,
+    /// For the sinks.
+    fetcher: watch::Sender<Fetcher>,
+    http: http::Settings,
     callback: Callback,
     fixed: Fixed,
     _lock: RunLock,
@@ -111,8 +119,7 @@ impl std::fmt::Debug for Fixed {
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        let Config { database, pipeline, http_listen, websub, output_dir, warc, stop_timeout, log, .. } =
-            config;
+        let Config { database, pipeline, http, websub, sinks, warc, stop_timeout, log, .. } = config;
         Self(vec![
             // Never printed: it may hold a password.
             ("database.url", database.url.expose_secret().to_owned()),
@@ -120,9 +127,9 @@ impl Fixed {
             ("database.busy_timeout_secs", format!("{:?}", database.busy_timeout)),
             ("extract.concurrency", pipeline.extract_concurrency.to_string()),
             ("extract.timeout_secs", format!("{:?}", pipeline.extract_timeout)),
-            ("http.listen", format!("{http_listen:?}")),
+            ("http.listen, http.tokens", format!("{http:?}")),
             ("websub.listen", format!("{:?}", websub.as_ref().map(|websub| websub.listen))),
-            ("output.dir", format!("{output_dir:?}")),
+            ("sink", format!("{sinks:?}")),
             ("output.warc_dir, output.warc_max_file_bytes", format!("{warc:?}")),
             ("lifecycle.stop_timeout_secs", format!("{stop_timeout:?}")),
             ("log.format", format!("{:?}", log.format)),
@@ -139,8 +146,6 @@ impl Fixed {
 impl Daemon {
     /// Opens the store, takes the right to run on it, and makes its feeds those of the config. Polls nothing yet.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
-        let output =
-            config.output_dir.as_deref().map(|dir| Folder::open(dir, Selection::Originals)).transpose()?;
         let archive = config.warc.clone().map(Archive::open).transpose()?;
         let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
         let plan = plan(&config, fetcher)?;
@@ -150,6 +155,14 @@ impl Daemon {
         sync_feeds(&store, &plan).await?;
         if plan.websub.is_none() {
             store.subscriptions_end_all().await?;
+        }
+        let (feed_tags, tags) = watch::channel(Arc::new(config.feed_tags()));
+        let (fetcher_in_force, fetcher) = watch::channel(plan.fetcher.clone());
+        let outward = Outward { clock: clock.clone(), fetcher, tags };
+        let mut relays = Vec::with_capacity(config.sinks.len());
+        for sink in &config.sinks {
+            let receiver = sink.receiver.open(&sink.relay.name, &outward)?;
+            relays.push(Relay::open(store.clone(), sink.relay.clone(), &outward, receiver).await?);
         }
         let (plan, in_force) = watch::channel(Arc::new(plan));
         let settings = &config.pipeline;
@@ -171,8 +184,10 @@ impl Daemon {
             health: Health::default(),
             plan,
             feeds_configured: Notify::new(),
-            output,
-            http_listen: config.http_listen,
+            relays: Mutex::new(relays),
+            feed_tags,
+            fetcher: fetcher_in_force,
+            http: config.http.clone(),
             callback: Callback::of(&config),
             fixed: Fixed::of(&config),
             _lock: lock,
@@ -197,7 +212,9 @@ impl Daemon {
         if plan.websub.is_none() {
             self.shared.store.subscriptions_end_all().await?;
         }
+        self.fetcher.send_replace(plan.fetcher.clone());
         self.plan.send_replace(Arc::new(plan));
+        self.feed_tags.send_replace(Arc::new(config.feed_tags()));
         self.feeds_configured.notify_one();
         // Feeds that are no longer configured are no longer subscribed to.
         self.shared.hubs_found.notify_one();
@@ -215,7 +232,7 @@ impl Daemon {
         Ok((feeds, entries))
     }
 
-    /// Polls everything that is due, processes every entry that is due, writes the files: then it is done. A cancelled
+    /// Polls everything that is due, processes every entry that is due, delivers what came of it: then it is done. A cancelled
     /// `soft` finishes what is in hand and leaves the rest.
     pub async fn once(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
         // Pages are fetched while feeds are still being polled. Each half is a task: one that stayed on the caller's thread
@@ -239,10 +256,14 @@ impl Daemon {
         while let Some(half) = halves.join_next().await {
             half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         }
-        self.write_files().await?;
+        let in_trouble = self.deliver(soft).await?;
         retention::pass(&self.shared, soft).await?;
         self.store().check_health().await?;
-        Ok(())
+        if in_trouble.is_empty() {
+            Ok(())
+        } else {
+            Err(DaemonError::Undelivered { sinks: in_trouble.join(", ") })
+        }
     }
 
     /// Starts everything on `lifecycle`, which also stops it. Returns where it listens.
@@ -251,7 +272,7 @@ impl Daemon {
         lifecycle: &Lifecycle,
         metrics: Metrics,
     ) -> Result<Addresses, DaemonError> {
-        let http = match self.http_listen {
+        let http = match self.http.listen {
             Some(address) => Some(self.listen(address, lifecycle, metrics).await?),
             None => None,
         };
@@ -268,7 +289,7 @@ impl Daemon {
         });
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
-        // The files follow the articles to the end: a soft stop writes what was in hand.
+        // The sinks follow the articles to the end: a soft stop delivers what was in hand.
         let all_stored = CancellationToken::new();
         let ended = all_stored.clone().drop_guard();
         lifecycle.spawn("articles", async move {
@@ -280,8 +301,9 @@ impl Daemon {
         lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("retention", async move { daemon.keep_removing(&soft).await });
-        if self.output.is_some() {
-            lifecycle.spawn("files", async move { self.keep_writing_files(&all_stored).await });
+        for relay in std::mem::take(&mut *self.relays.lock().await) {
+            let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
+            lifecycle.spawn("sink", async move { relay.run(&stored, &all_stored).await });
         }
         Ok(Addresses { http, hubs })
     }
@@ -308,6 +330,9 @@ impl Daemon {
             workers: self.shared.workers.clone(),
             metrics,
             soft: lifecycle.soft(),
+            stored: Arc::clone(&self.shared.articles_stored),
+            tags: self.feed_tags.subscribe(),
+            tokens: self.http.tokens.clone(),
             health: self.health.clone(),
         });
         let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
@@ -343,32 +368,28 @@ impl Daemon {
         &self.shared
     }
 
-    async fn write_files(&self) -> Result<u64, PublishError> {
-        match &self.output {
-            Some(folder) => folder.catch_up(self.store()).await,
-            None => Ok(0),
+    /// Has every sink take what there is, side by side: one that is slow or dead holds up nobody else.
+    /// Returns the names of those that could not deliver.
+    async fn deliver(&self, soft: &CancellationToken) -> Result<Vec<String>, DaemonError> {
+        let mut relays = self.relays.lock().await;
+        let mut at_work = JoinSet::new();
+        for mut relay in std::mem::take(&mut *relays) {
+            let soft = soft.clone();
+            at_work.spawn(async move {
+                let drained = relay.drain(Flush::All, &soft).await;
+                relay.give_back().await;
+                (relay, drained)
+            });
         }
-    }
-
-    /// Writes files as articles are stored, and once more after the last.
-    async fn keep_writing_files(&self, all_stored: &CancellationToken) {
-        loop {
-            let woken = self.shared.articles_stored.notified();
-            tokio::pin!(woken);
-            woken.as_mut().enable();
-            let stopping = all_stored.is_cancelled();
-            if let Err(error) = self.write_files().await {
-                tracing::error!(error = %error, "cannot write clean texts; trying again");
-            }
-            if stopping {
-                return;
-            }
-            tokio::select! {
-                () = all_stored.cancelled() => {}
-                () = woken => {}
-                () = tokio::time::sleep(PUBLISH_PAUSE) => {}
-            }
+        let mut outcome = Ok(());
+        while let Some(done) = at_work.join_next().await {
+            let (relay, drained) = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+            relays.push(relay);
+            outcome = outcome.and(drained.map(|_| ()));
         }
+        outcome?;
+        let in_trouble = relays.iter().filter(|relay| relay.is_in_trouble());
+        Ok(in_trouble.map(|relay| relay.name().to_owned()).collect())
     }
 }
 
@@ -383,13 +404,7 @@ async fn serve(
     let failed = |source| DaemonError::Listen { address, setting, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    let soft = lifecycle.soft();
-    lifecycle.spawn(task, async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned());
-        if let Err(error) = served.await {
-            tracing::error!(task, error = %error, "a listener broke off");
-        }
-    });
+    lifecycle.spawn(task, listener::serve(listener, router, Limits::default(), lifecycle.soft()));
     Ok(bound)
 }
 

@@ -4,13 +4,24 @@ use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{Global, block_on, progress, terminal};
 use crate::clock::Clock;
-use crate::publish::files::{Folder, Selection};
+use crate::config::Config;
+use crate::fetch::Fetcher;
+use crate::publish::Outward;
+use crate::publish::filter::{FeedTags, Filter};
+use crate::publish::folder::Folder;
 use crate::publish::lines::{self, Late};
-use crate::store::Store;
+use crate::publish::relay::{Flush, Relay, Settings};
+use crate::publish::text::{Selection, Texts};
+use crate::store::{Beginning, Store};
 
 /// How often the files in the folder are counted while they are written.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
@@ -50,20 +61,45 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     block_on(async {
         let store = Store::open(&config.database, Clock::system()).await?;
         match &args.dir {
-            Some(dir) => {
-                let selection =
-                    if args.with_duplicates { Selection::WithDuplicates } else { Selection::Originals };
-                let folder = Folder::open(dir, selection)?;
-                let shown = show_files(dir);
-                let written = folder.catch_up(&store).await;
-                drop(shown);
-                let written = written?;
-                tracing::info!(files = written, dir = %dir.display(), "exported");
-            }
+            Some(dir) => texts(args, dir, store, &config).await?,
             None => stream(args, &store).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Writes texts by way of a sink that lives as long as this call; its cursor stays, under the folder's name.
+async fn texts(args: &Args, dir: &Path, store: Store, config: &Config) -> anyhow::Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let to = dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))?;
+    let (selection, of_what) = match args.with_duplicates {
+        true => (Selection::WithDuplicates, "all"),
+        false => (Selection::Originals, "originals"),
+    };
+    let settings = Settings {
+        name: format!("export:{of_what}:{}", to.display()),
+        from: Beginning::Start,
+        pause: false,
+        filter: Filter::default(),
+    };
+    let sink = Box::new(Texts { folder: Folder::open(&to)?, selection });
+    let name = settings.name.clone();
+    let clock = Clock::system();
+    let (_fetcher, fetcher) = watch::channel(Fetcher::new(config.fetch.clone(), clock.clone())?);
+    let (_tags, tags) = watch::channel(Arc::new(config.feed_tags()));
+    let outward = Outward { clock, fetcher, tags };
+    let mut relay = Relay::open(store.clone(), settings, &outward, sink).await?;
+    let shown = show_files(dir);
+    let drained = relay.drain(Flush::All, &CancellationToken::new()).await;
+    relay.give_back().await;
+    drop(shown);
+    drained?;
+    let sinks = store.sinks_list().await?;
+    if let Some(error) = sinks.into_iter().find(|sink| sink.name == name).and_then(|sink| sink.error) {
+        bail!(error);
+    }
+    tracing::info!(dir = %dir.display(), "exported");
+    Ok(())
 }
 
 /// Shows how many texts `dir` has gained.
@@ -90,14 +126,18 @@ async fn stream(args: &Args, store: &Store) -> anyhow::Result<()> {
     };
     let mut out = BufWriter::new(terminal::stdout());
     let late = if args.skip_removed { Late::Skip } else { Late::Stop };
-    let written = lines::stream(store, after, late, &mut out, async |seq| {
+    let (filter, tags) = (Filter::default(), FeedTags::default());
+    let selection = lines::Selection { after, late, filter: &filter, tags: &tags };
+    let mut records = 0;
+    lines::stream(store, selection, &mut out, async |seq, written| {
+        records += written;
         if let Some(name) = &args.cursor {
             store.cursor_set(&consumer(name), seq).await?;
         }
         Ok(())
     })
     .await?;
-    tracing::info!(records = written, "exported");
+    tracing::info!(records, "exported");
     Ok(())
 }
 

@@ -16,7 +16,9 @@ mod parse;
 mod progress;
 mod reextract;
 mod run;
+mod sinks;
 mod table;
+mod tail;
 mod terminal;
 
 use std::fs;
@@ -99,6 +101,10 @@ enum Command {
     Articles(articles::Args),
     /// Write the stored articles out as files or JSON lines
     Export(export::Args),
+    /// Print records as JSON lines, the last few or as they come
+    Tail(tail::Args),
+    /// Look at the sinks, and have them deliver again
+    Sinks(sinks::Args),
     /// Read the kept pages anew with today's extractor and rules
     Reextract(reextract::Args),
     /// Look at the feeds in the store
@@ -136,6 +142,8 @@ impl Cli {
             Command::Config(args) => config::run(args, global),
             Command::Articles(args) => articles::run(args, global),
             Command::Export(args) => export::run(args, global),
+            Command::Tail(args) => tail::run(args, global),
+            Command::Sinks(args) => sinks::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),
             Command::Feeds(args) => feeds::run(args, global),
             Command::Migrate(args) => migrate::run(args, global),

@@ -78,7 +78,7 @@ fn get(counter: &AtomicU64) -> u64 {
 }
 
 /// `2026-03-01` or `2026-03-01T12:00:00Z`.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }

@@ -3,17 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
-use super::check::{Checker, DAY_SECS, output_dir};
+use super::check::{Checker, DAY_SECS, output_dir, time};
 use super::raw;
 use crate::model::RawPages;
 use crate::pipeline::Keeping;
 use crate::publish::warc;
 
 /// Ages at which a page may be looked at again: from and to, and how many of them.
-const RECHECK_SECS: std::ops::RangeInclusive<i64> = 60..=365 * 86_400;
+const RECHECK_SECS: std::ops::RangeInclusive<u64> = 60..=365 * DAY_SECS;
 const MAX_RECHECKS: usize = 10;
 
 /// How long something may be kept; 0 is for ever.
@@ -93,14 +92,9 @@ impl Checker<'_> {
 
 /// `1h`, `24h`, `7d`, `1d 12h`.
 fn age(text: &str) -> Result<Duration, String> {
-    let in_seconds = || {
-        let span: Span = text.parse().ok()?;
-        let age = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-        Some(age.as_secs())
-    };
-    let Some(seconds) = in_seconds() else { return Err("must be a time such as 1h, 24h or 7d".to_owned()) };
-    if !RECHECK_SECS.contains(&seconds) {
+    let Some(age) = time(text) else { return Err("must be a time such as 1h, 24h or 7d".to_owned()) };
+    if !RECHECK_SECS.contains(&age.as_secs()) {
         return Err("must be 1m to 365d".to_owned());
     }
-    Ok(Duration::from_secs(seconds.unsigned_abs()))
+    Ok(age)
 }

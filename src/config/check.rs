@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::{Span, SpanRelativeTo};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -18,13 +19,17 @@ use super::problem::{Problem, Problems};
 use super::raw::{self, Raw};
 use crate::extract::{Rules, SiteRules};
 use crate::fetch::AllowedNet;
+use crate::http::auth::Token;
 use crate::pipeline::websub;
-use crate::{dedup, fetch, pipeline, schedule, store, telemetry};
+use crate::{dedup, fetch, http, pipeline, schedule, store, telemetry};
 
 pub(super) const DAY_SECS: u64 = 86_400;
 
 /// How long an interval between polls may be.
 pub(super) const INTERVAL_SECS: RangeInclusive<u64> = 1..=30 * DAY_SECS;
+/// A shorter token is guessed.
+const MIN_TOKEN_BYTES: usize = 16;
+
 /// How long one request may take.
 pub(super) const TIMEOUT_SECS: RangeInclusive<u64> = 1..=600;
 
@@ -284,8 +289,28 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn http_listen(&mut self, raw: &raw::Http) -> Option<SocketAddr> {
-        self.listen("http.listen", &raw.listen)
+    /// Where the service surface is, and who may use it: beyond this machine nobody without a token.
+    pub(super) fn http(&mut self, raw: &raw::Http) -> http::Settings {
+        let listen = self.listen("http.listen", &raw.listen);
+        let mut tokens = Vec::new();
+        for (i, token) in raw.tokens.iter().enumerate() {
+            let path = format!("http.tokens[{i}].secret");
+            let Some(secret) = self.secret(&path, &token.secret) else { continue };
+            if secret.expose_secret().len() < MIN_TOKEN_BYTES {
+                let message = format!("is too short to be secret: at least {MIN_TOKEN_BYTES} characters");
+                self.refuse(&path, None, message);
+            }
+            tokens.push(Token { name: token.name.clone(), role: token.role, secret });
+        }
+        if raw.tokens.is_empty() && listen.is_some_and(|address| !address.ip().is_loopback()) {
+            self.refuse_with_hint(
+                "http.listen",
+                Some(&format!("{:?}", raw.listen)),
+                "is reached from other machines, and there is no token",
+                "http.tokens = [{ name = \"reader\", secret = { file = \"reader.token\" } }]",
+            );
+        }
+        http::Settings { listen, tokens: tokens.into_iter().collect() }
     }
 
     fn listen(&mut self, path: &str, text: &str) -> Option<SocketAddr> {
@@ -347,6 +372,13 @@ impl Checker<'_> {
         }
         LogSettings { filter: raw.filter.clone(), format: raw.format }
     }
+}
+
+/// `90s`, `1h`, `7d`, `1d 12h`: a time of whole seconds, a day being 24 hours.
+pub(super) fn time(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    let time = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Some(Duration::from_secs(u64::try_from(time.as_secs()).ok()?))
 }
 
 /// A folder, relative to the state directory; nothing where empty.

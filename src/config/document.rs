@@ -32,10 +32,28 @@ pub(super) struct Document {
 }
 
 /// A line that holds one of these may hold a secret, whatever else is wrong with it: inline tables put all on one.
-const SECRET_WORDS: &[&str] = &["auth", "bearer", "headers", "password", "postgres"];
+const SECRET_WORDS: &[&str] = &["auth", "bearer", "credentials", "headers", "password", "postgres", "secret"];
+
+/// Beginnings of the paths of values that are or hold secrets.
+const SECRET_PATHS: &[&str] = &[
+    "database.url",
+    "feed.auth",
+    "feed.headers",
+    "http.tokens",
+    "sink.nats.auth",
+    "sink.nats.credentials",
+    "sink.webhook.auth",
+    "sink.webhook.headers",
+    "sink.webhook.secret",
+];
 
 /// Two places behind the text for each variable: one for its value, both for a section that it brings into being.
 const PLACES_PER_VARIABLE: usize = 2;
+
+/// A key of earlier versions, and what is written instead.
+const OUTPUT_DIR: &str = "output.dir";
+const OUTPUT_DIR_HINT: &str =
+    "text files are a sink now: [[sink]], name = \"texts\", text = { to = \"the folder\" }";
 
 type Tree<'i> = Spanned<DeTable<'i>>;
 
@@ -146,7 +164,10 @@ impl Document {
 
     fn value_problem(&self, error: &toml::de::Error, node: Option<&Node>) -> Problem {
         let path = node.map_or("", |node| node.path.as_str());
-        let (message, hint) = explain(error.message(), is_secret(path));
+        let (message, mut hint) = explain(error.message(), is_secret(path));
+        if path == OUTPUT_DIR {
+            hint = Some(OUTPUT_DIR_HINT.to_owned());
+        }
         let span = error.span();
         let excerpt = span.as_ref().filter(|_| !is_secret(path)).and_then(|span| self.excerpt(span));
         Problem {
@@ -334,7 +355,7 @@ fn without_indices(path: &str) -> String {
 /// Whether the value at `path` may be or hold a secret.
 fn is_secret(path: &str) -> bool {
     let path = without_indices(path);
-    path == "database.url" || path.starts_with("feed.auth") || path.starts_with("feed.headers")
+    SECRET_PATHS.iter().any(|secret| path.starts_with(secret))
 }
 
 /// Whether `key` is a setting of some section and no secret.

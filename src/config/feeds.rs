@@ -1,7 +1,7 @@
 //! The configured feeds: `[[feed]]` tables and what is included, each once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,7 +205,7 @@ fn table_options(
         checker.refuse(&key("max_interval_secs"), Some(&max_interval.as_secs()), message);
     }
     let request = RequestOptions {
-        headers: headers(feed, path, checker),
+        headers: headers(&feed.headers, path, checker),
         auth: feed.auth.as_ref().and_then(|auth| credentials(auth, &key("auth"), checker)),
         proxy: feed.proxy.as_deref().and_then(|proxy| checker.proxy(&key("proxy"), proxy)),
         timeout: feed.timeout_secs.map(|secs| checker.secs(&key("timeout_secs"), secs, TIMEOUT_SECS)),
@@ -244,9 +244,14 @@ fn table_options(
     }
 }
 
-fn headers(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(String, SecretString)> {
+/// The operator's own headers; `path` is that of their table's owner.
+pub(super) fn headers(
+    given: &BTreeMap<String, raw::Secret>,
+    path: &str,
+    checker: &mut Checker<'_>,
+) -> Vec<(String, SecretString)> {
     let mut headers = Vec::new();
-    for (name, value) in &feed.headers {
+    for (name, value) in given {
         let path = format!("{path}.headers.{name}");
         let Ok(header) = HeaderName::try_from(name) else {
             checker.refuse(&path, None, "not a header's name");
@@ -271,7 +276,8 @@ fn headers(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(Stri
     headers
 }
 
-fn credentials(auth: &raw::Auth, path: &str, checker: &mut Checker<'_>) -> Option<Auth> {
+/// A user name and a password, or a bearer token.
+pub(super) fn credentials(auth: &raw::Auth, path: &str, checker: &mut Checker<'_>) -> Option<Auth> {
     match (&auth.username, &auth.password, &auth.bearer) {
         (Some(username), Some(password), None) => Some(Auth::Basic {
             username: username.clone(),

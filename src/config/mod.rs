@@ -14,6 +14,7 @@ mod include;
 mod opml;
 mod problem;
 mod raw;
+mod sinks;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -36,8 +37,9 @@ use self::include::Included;
 use self::problem::{Place, Problems};
 use self::raw::Raw;
 use crate::pipeline::{self, FeedOptions};
-use crate::publish::warc;
-use crate::{dedup, extract, fetch, store};
+use crate::publish::filter::FeedTags;
+use crate::publish::{Configured, warc};
+use crate::{dedup, extract, fetch, http, store};
 
 /// The commented file that ships: every setting at its default.
 pub const DEFAULT_FILE: &str = include_str!("../../config/feedmill.toml");
@@ -58,8 +60,8 @@ pub struct Config {
     pub dedup: dedup::Settings,
     /// `[[site]]`.
     pub sites: Vec<extract::SiteRules>,
-    /// `[http]`: where health, metrics and the API listen; nowhere where `None`.
-    pub http_listen: Option<SocketAddr>,
+    /// `[http]`: where health, metrics and the API listen, and who may read.
+    pub http: http::Settings,
     /// `[websub]`: how feeds are subscribed to; not at all where `None`.
     pub websub: Option<pipeline::websub::Settings>,
     /// `[websub] listen`: where hubs' calls arrive, also those about the ends of subscriptions once WebSub is off.
@@ -72,8 +74,8 @@ pub struct Config {
     pub feeds: HashMap<Url, Arc<FeedOptions>>,
     /// The options of a feed that says nothing of its own.
     pub feed_defaults: Arc<FeedOptions>,
-    /// `[output] dir`: where clean texts are written as they come, where set.
-    pub output_dir: Option<PathBuf>,
+    /// `[[sink]]`: where records go.
+    pub sinks: Vec<Configured>,
     /// `[output] warc_dir` and the like: where pages are archived, where set.
     pub warc: Option<warc::Settings>,
     /// The state directory, where the store's file is in it: the one folder that feedmill makes by itself.
@@ -114,6 +116,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The operator's tags by feed.
+    pub fn feed_tags(&self) -> FeedTags {
+        self.feeds.iter().map(|(url, options)| (url.clone(), options.tags.clone())).collect()
+    }
+}
+
 impl Loaded {
     /// Every feed that is named, disabled ones included.
     pub(crate) fn feed_urls(&self) -> HashSet<Url> {
@@ -147,14 +156,14 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         pipeline: checker.pipeline(&raw),
         dedup: checker.dedup(&raw.dedup),
         sites: Vec::new(),
-        http_listen: checker.http_listen(&raw.http),
+        http: checker.http(&raw.http),
         websub,
         hub_listen,
         stop_timeout: checker.stop_timeout(&raw.lifecycle),
         log: checker.log(&raw.log),
         feeds: HashMap::new(),
         feed_defaults,
-        output_dir: check::output_dir(&raw.output.dir, &state_dir),
+        sinks: checker.sinks(&raw.sink, &state_dir),
         warc: checker.warc(&raw.output, &state_dir),
         state_dir: None,
     };

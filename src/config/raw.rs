@@ -12,8 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::LogFormat;
 use super::articles::Articles;
 use super::environment::Environment;
+use super::sinks::Sink;
 use crate::dedup;
 use crate::extract::SiteRules;
+use crate::http::auth::Role;
 use crate::model::{ContentSource, RawPages};
 
 /// The whole file.
@@ -33,6 +35,8 @@ pub(super) struct Raw {
     pub(super) output: Output,
     pub(super) lifecycle: Lifecycle,
     pub(super) log: Log,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) sink: Vec<Sink>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) site: Vec<SiteRules>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -178,12 +182,23 @@ impl Default for Dedup {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Http {
     pub(super) listen: String,
+    pub(super) tokens: Vec<Token>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned(), tokens: Vec::new() }
     }
+}
+
+/// Who may read.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, expecting = "{ name, secret }")]
+pub(super) struct Token {
+    pub(super) name: String,
+    pub(super) secret: Secret,
+    #[serde(default)]
+    pub(super) role: Role,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -209,14 +224,13 @@ impl Default for WebSub {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Output {
-    pub(super) dir: PathBuf,
     pub(super) warc_dir: PathBuf,
     pub(super) warc_max_file_bytes: u64,
 }
 
 impl Default for Output {
     fn default() -> Self {
-        Self { dir: PathBuf::new(), warc_dir: PathBuf::new(), warc_max_file_bytes: 1_073_741_824 }
+        Self { warc_dir: PathBuf::new(), warc_max_file_bytes: 1_073_741_824 }
     }
 }
 

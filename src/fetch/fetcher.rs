@@ -17,7 +17,7 @@ use super::client::{ClientKey, Clients, MAX_HEADER_BYTES};
 use super::guard::Guard;
 use super::host::{Hosts, Turn};
 use super::{
-    Auth, Content, FetchError, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
+    Auth, Content, FetchError, Posted, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
     freshness, links, media, refresh, robots,
 };
 use crate::clock::Clock;
@@ -29,7 +29,6 @@ const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, applicatio
                            application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1";
 const ACCEPT_PAGE: &str =
     "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
-const FORM: &str = "application/x-www-form-urlencoded";
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
 /// Our name in `User-Agent` and to robots.txt.
 const PRODUCT: &str = env!("CARGO_PKG_NAME");
@@ -54,21 +53,21 @@ struct Inner {
 }
 
 /// What all hops of one request share.
-struct Plan<'a> {
-    start: Url,
-    wanted: Wanted,
-    validators: &'a Validators,
-    options: &'a RequestOptions,
+pub(super) struct Plan<'a> {
+    pub(super) start: Url,
+    pub(super) wanted: Wanted,
+    pub(super) validators: &'a Validators,
+    pub(super) options: &'a RequestOptions,
     /// Credentials: the options' or those in the URL.
-    auth: Option<Auth>,
-    obey_robots: bool,
-    /// Sent as a POST where there is one.
-    form: Option<&'a str>,
+    pub(super) auth: Option<Auth>,
+    pub(super) obey_robots: bool,
+    /// Sent as a POST where there is something to be posted.
+    pub(super) posted: Option<Posted<'a>>,
 }
 
 /// What the request is for, those among ourselves included.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     For(Purpose),
     Robots,
 }
@@ -93,7 +92,7 @@ impl Wanted {
         match self {
             Self::For(Purpose::Feed) => ACCEPT_FEED,
             Self::For(Purpose::Page) => ACCEPT_PAGE,
-            Self::For(Purpose::Hub) => "*/*",
+            Self::For(Purpose::Hub | Purpose::Webhook) => "*/*",
             Self::Robots => ACCEPT_ROBOTS,
         }
     }
@@ -102,8 +101,8 @@ impl Wanted {
         match self {
             Self::For(Purpose::Feed) => settings.feed_max_body_bytes,
             Self::For(Purpose::Page) => settings.page_max_body_bytes,
-            // A hub's words are not read.
-            Self::For(Purpose::Hub) => 0,
+            // The words of these are not read.
+            Self::For(Purpose::Hub | Purpose::Webhook) => 0,
             Self::Robots => robots::MAX_BYTES,
         }
     }
@@ -161,7 +160,7 @@ impl Fetcher {
         let obey_by_default = match request.purpose {
             Purpose::Feed => settings.feeds_obey_robots,
             Purpose::Page => settings.pages_obey_robots,
-            Purpose::Hub => false,
+            Purpose::Hub | Purpose::Webhook => false,
         };
         let (start, auth) = split_credentials(request.url, request.options.auth.as_ref());
         let plan = Plan {
@@ -171,28 +170,13 @@ impl Fetcher {
             options: request.options,
             auth,
             obey_robots: request.options.obey_robots.unwrap_or(obey_by_default),
-            form: None,
+            posted: None,
         };
         self.answer(&plan, request.purpose).await
     }
 
-    /// One guarded, polite POST to a hub. Its answer counts, its words do not.
-    pub async fn post_form(&self, url: &Url, fields: &[(&str, &str)]) -> Result<(), FetchError> {
-        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let plan = Plan {
-            start: url.clone(),
-            wanted: Wanted::For(Purpose::Hub),
-            validators: &Validators::default(),
-            options: &RequestOptions::default(),
-            auth: None,
-            obey_robots: false,
-            form: Some(&form),
-        };
-        self.answer(&plan, Purpose::Hub).await.map(drop)
-    }
-
     /// What comes of it all, counted.
-    async fn answer(&self, plan: &Plan<'_>, purpose: Purpose) -> Result<Response, FetchError> {
+    pub(super) async fn answer(&self, plan: &Plan<'_>, purpose: Purpose) -> Result<Response, FetchError> {
         let mut budget = self.budget(plan);
         let answer = self.get(plan, &mut budget).await;
         match &answer {
@@ -234,7 +218,7 @@ impl Fetcher {
             let held = turn.take().filter(|turn| turn.is_at(url));
             turn = match held {
                 Some(held) => Some(held),
-                None => Some(self.0.hosts.turn(url, settings.host_min_gap.max(crawl_delay)).await),
+                None => Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay)).await),
             };
             // It may have begun while the turn was awaited.
             self.check_pause(url)?;
@@ -243,7 +227,7 @@ impl Fetcher {
             let status = response.status().as_u16();
             chain.cookies.note(response.headers(), &chain.url);
             // Only these two may be followed with what was posted.
-            let is_answer = plan.form.is_some() && !matches!(status, 307 | 308);
+            let is_answer = plan.posted.is_some() && !matches!(status, 307 | 308);
             if let Some(next) = location(&response, &chain.url)?.filter(|_| !is_answer) {
                 chain.follow(next, status, settings.max_redirects)?;
                 continue;
@@ -293,6 +277,16 @@ impl Fetcher {
         }
     }
 
+    /// The least time between two requests to a host. A receiver of ours is there to be asked.
+    fn gap(&self, plan: &Plan<'_>) -> Duration {
+        match plan.wanted {
+            Wanted::For(Purpose::Webhook) => Duration::ZERO,
+            Wanted::For(Purpose::Feed | Purpose::Page | Purpose::Hub) | Wanted::Robots => {
+                self.0.settings.host_min_gap
+            }
+        }
+    }
+
     fn proxy<'a>(&'a self, plan: &'a Plan<'_>) -> Option<&'a Url> {
         plan.options.proxy.as_ref().or(self.0.settings.proxy.as_ref())
     }
@@ -308,7 +302,7 @@ impl Fetcher {
             options: &options,
             auth: plan.auth.clone().filter(|_| at_home),
             obey_robots: false,
-            form: None,
+            posted: None,
         };
         let file = async {
             // Boxed, since this is a request within a request.
@@ -329,8 +323,10 @@ impl Fetcher {
         let proxy = self.proxy(plan);
         let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
         let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
-        let mut request = match plan.form {
-            Some(form) => client.post(url.clone()).header(CONTENT_TYPE, FORM).body(form.to_owned()),
+        let mut request = match plan.posted {
+            Some(Posted { content_type, body }) => {
+                client.post(url.clone()).header(CONTENT_TYPE, content_type).body(body.to_vec())
+            }
             None => client.get(url.clone()),
         }
         .headers(self.headers(plan, chain)?);
@@ -411,7 +407,7 @@ impl Fetcher {
         let is_body = matches!(status, 200 | 203) || (status == 202 && is_page);
         let kept_headers = if is_page { headers.clone() } else { HeaderMap::new() };
         let content = match status {
-            200..=299 if plan.form.is_some() => Content::Body(Vec::new()),
+            200..=299 if plan.posted.is_some() => Content::Body(Vec::new()),
             _ if is_body => {
                 let (named, length) = (content_type.as_deref(), response.content_length());
                 if is_page && media::is_surely_other(named.unwrap_or_default()) {
@@ -457,7 +453,7 @@ impl Fetcher {
 /// Where an answer leads by itself, although its status is that of a document.
 fn onward(plan: &Plan<'_>, answer: &Response, refresh: Option<&HeaderValue>) -> Option<Url> {
     match (&answer.content, plan.wanted) {
-        (Content::Body(body), Wanted::For(Purpose::Feed | Purpose::Page)) if plan.form.is_none() => {
+        (Content::Body(body), Wanted::For(Purpose::Feed | Purpose::Page)) if plan.posted.is_none() => {
             refresh::target(refresh, body, &answer.final_url)
         }
         _ => None,

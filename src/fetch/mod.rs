@@ -19,6 +19,7 @@ mod host;
 mod links;
 mod media;
 mod outage;
+mod post;
 mod refresh;
 mod robots;
 
@@ -39,6 +40,7 @@ pub use fetcher::Fetcher;
 pub use guard::Refused;
 pub use links::Links;
 pub use outage::Outage;
+pub use post::Posted;
 
 /// What a request is for: it decides the `Accept` header, the body cap and whether robots.txt is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +51,8 @@ pub enum Purpose {
     Page,
     /// Asking a WebSub hub for a subscription.
     Hub,
+    /// Handing records to a receiver of the operator's.
+    Webhook,
 }
 
 /// How the operator wants one feed's requests (and those for its pages) made.

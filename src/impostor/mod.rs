@@ -100,6 +100,11 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
         if sight.speaks_of(entry) {
             return None;
         }
+        if entry.title.is_none() && entry.own_text().is_none() {
+            // Nothing is announced: what the page calls itself must tell.
+            let calls_itself = |kind: &Impostor| sight.has_headline_of(*kind);
+            return Impostor::WITH_SIGNS.into_iter().find(calls_itself);
+        }
         if led_up && entry.title.is_some() {
             return Some(Impostor::SoftNotFound);
         }
@@ -109,7 +114,7 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
 
 /// Whether a text that was read holds what `entry` announces.
 pub fn speaks_of(text: &str, entry: &EntryEvidence) -> bool {
-    Sight { text: text.to_lowercase(), ..Sight::default() }.speaks_of(entry)
+    Sight::of_text(text).speaks_of(entry)
 }
 
 /// Whether a page's own headline is that of `entry`.

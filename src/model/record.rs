@@ -45,6 +45,8 @@ pub struct Record {
     pub seq: i64,
     /// What happened.
     pub event: Event,
+    /// When that was stored.
+    pub recorded_at: Timestamp,
     /// SHA-256 of the normalised URL where a page is the article, else of what names the entry.
     pub id: ArticleId,
     /// 1 for the first text.

@@ -72,7 +72,7 @@ impl Stage for Articles {
             self.0.tally.count_entry(finished, stored);
         }
         if articles > 0 {
-            self.0.articles_stored.notify_one();
+            self.0.articles_stored.notify_waiters();
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::publish::warc::ArchivedPage;
 use crate::store::EntryOutcome;
+use crate::telemetry::metrics;
 use crate::trust::names_feed;
 
 /// What an article is made from.
@@ -193,6 +194,10 @@ impl Task<'_> {
             Read::Page(Box::new(read))
         };
         match self.on_worker(work).await {
+            Ok(Read::Impostor(kind)) => {
+                metrics::fetch_failed(Purpose::Page, FetchError::Impostor(kind).kind());
+                Ok(Read::Impostor(kind))
+            }
             Ok(read) => Ok(read),
             Err(error) => Err(self.broken_off(&error).into()),
         }

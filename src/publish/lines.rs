@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use super::{BATCH, PublishError};
+use super::filter::{FeedTags, Filter};
+use super::{PublishError, STEP};
+use crate::model::Record;
 use crate::store::Store;
 
 /// What a reader does who comes too late for some records.
@@ -14,45 +16,63 @@ pub enum Late {
     Skip,
 }
 
-/// Writes every record after `seq`, one JSON object a line, flushed after each batch. `written` is told the last position of
-/// a batch once it is flushed: the moment to move a cursor. Returns how many records it was. Whoever starts at 0 asks for
-/// what there is, and is never late.
+/// Which records are streamed.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'s> {
+    /// Those after this position.
+    pub after: i64,
+    /// What happens where some of them are gone.
+    pub late: Late,
+    /// Those that it admits.
+    pub filter: &'s Filter,
+    /// The operator's tags.
+    pub tags: &'s FeedTags,
+}
+
+/// Writes every selected record that there is, one JSON object a line, flushed after each batch. `written` is told the last
+/// position of a batch once it is flushed: the moment to move a cursor. Returns the position from which to go on. Whoever
+/// starts at 0 asks for what there is, and is never late.
 pub async fn stream<W: Write>(
     store: &Store,
-    mut seq: i64,
-    late: Late,
+    selection: Selection<'_>,
     out: &mut W,
-    mut written: impl AsyncFnMut(i64) -> Result<(), PublishError>,
-) -> Result<u64, PublishError> {
+    mut written: impl AsyncFnMut(i64, u64) -> Result<(), PublishError>,
+) -> Result<i64, PublishError> {
+    let mut seq = selection.after;
     let removed_through = store.removed_through().await?;
     if 0 < seq && seq < removed_through {
-        if late == Late::Stop {
+        if selection.late == Late::Stop {
             return Err(PublishError::Removed { after: seq, removed_through });
         }
         tracing::warn!(after = seq, removed_through, "records were removed before they were read");
     }
-    let mut count = 0;
     loop {
-        let records = store.records_after(seq, BATCH).await?;
+        let records = store.records_after(seq, STEP).await?;
         let Some(last) = records.last() else {
             // Said once: what was removed is behind the reader now.
             if seq < removed_through {
-                written(removed_through).await?;
+                written(removed_through, 0).await?;
             }
-            return Ok(count);
+            return Ok(seq.max(removed_through));
         };
         seq = last.seq;
-        for record in &records {
-            serde_json::to_writer(&mut *out, record)
-                .map_err(|source| PublishError::Json { seq: record.seq, source })?;
-            out.write_all(b"\n").map_err(stream_failure)?;
+        let mut count = 0;
+        for record in records.iter().filter(|record| selection.filter.admits(record, selection.tags)) {
+            write(out, record)?;
             count += 1;
         }
         out.flush().map_err(stream_failure)?;
-        written(seq).await?;
+        written(seq, count).await?;
     }
 }
 
-fn stream_failure(source: std::io::Error) -> PublishError {
+/// Writes one record and the end of its line.
+pub(super) fn write(out: &mut impl Write, record: &Record) -> Result<(), PublishError> {
+    serde_json::to_writer(&mut *out, record)
+        .map_err(|source| PublishError::Json { seq: record.seq, source })?;
+    out.write_all(b"\n").map_err(stream_failure)
+}
+
+pub(super) fn stream_failure(source: std::io::Error) -> PublishError {
     PublishError::File { action: "cannot write to", path: "the output".to_owned(), source }
 }

@@ -376,6 +376,7 @@ impl Store {
             for end in [
                 "UPDATE feeds SET lease_until = 1 WHERE lease_until > 0",
                 "UPDATE entries SET lease_until = 1 WHERE lease_until > 0",
+                "UPDATE sinks SET lease_until = 0 WHERE lease_until > 0",
             ] {
                 sqlx::query(end).execute(&mut *tx).await?;
             }

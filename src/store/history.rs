@@ -94,6 +94,15 @@ impl Store {
         models("articles", &rows)
     }
 
+    /// The articles of a cluster, the oldest first and a thousand at most.
+    pub async fn articles_of_cluster(&self, cluster_id: ArticleId) -> Result<Vec<ArticleStatus>, StoreError> {
+        let rows = sqlx::query(OF_CLUSTER)
+            .bind(id_bytes(&cluster_id).to_vec())
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("articles", &rows)
+    }
+
     /// Every revision of an article, the first one first.
     pub async fn article_revisions(&self, id: ArticleId) -> Result<Vec<Revision>, StoreError> {
         let rows =
@@ -115,6 +124,8 @@ macro_rules! articles {
 const LIST: &str = articles!("a.removed_at IS NULL AND a.revision >= $1 ORDER BY a.number DESC LIMIT $2");
 
 const BETWEEN: &str = articles!("a.removed_at IS NULL AND a.id >= $1 AND a.id <= $2 ORDER BY a.id LIMIT 2");
+
+const OF_CLUSTER: &str = articles!("a.removed_at IS NULL AND a.cluster_id = $1 ORDER BY a.number LIMIT 1000");
 
 const REVISIONS: &str = "SELECT article_id, revision, content_sha256, fetched_at, title, text, word_count, quality_flags, \
     extractor_version FROM revisions WHERE article_id = $1 ORDER BY revision";

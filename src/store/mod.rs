@@ -37,6 +37,7 @@ mod metadata;
 mod neighbours;
 mod blocks;
 mod outbox;
+mod sinks;
 mod health;
 mod claim;
 mod connection;
@@ -58,6 +59,7 @@ pub use migrations::SchemaStatus;
 pub use polls::{PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use retention::Cutoff;
+pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
 pub use websub::{HubEnding, HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.

@@ -7,31 +7,73 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 
 use super::metadata::metadata_columns;
-use super::sql::{Row, RowsSql, expect_changed, id_bytes, models, word};
+use super::sql::{Row, RowsSql, expect_changed, id_bytes, word};
 use super::{Store, StoreError};
 use crate::model::{ArticleId, Event, FeedMention, Metadata, Record, SCHEMA_VERSION};
 
 impl Store {
     /// Up to `limit` records after `seq`, in order; none is ever skipped, however many processes write. Text and
     /// metadata are those of the event's revision; links to an original, mentions and the withdrawal are those of now.
+    ///
+    /// A row that cannot be read is set aside with its reason, once and for every reader: it stops none of them.
     pub async fn records_after(&self, seq: i64, limit: u32) -> Result<Vec<Record>, StoreError> {
+        loop {
+            let (records, unreadable) = self.records_read(seq, limit).await?;
+            for (seq, reason) in &unreadable {
+                tracing::error!(seq, reason, "a record cannot be read and is set aside");
+                self.set_aside(EVERY_READER, *seq, reason).await?;
+            }
+            if unreadable.is_empty() || !records.is_empty() {
+                return Ok(records);
+            }
+        }
+    }
+
+    /// The records that can be read, and the positions of those that cannot.
+    async fn records_read(&self, seq: i64, limit: u32) -> Result<(Vec<Record>, Unreadable), StoreError> {
         let mut connection = self.database.readers.acquire().await?;
         let rows = sqlx::query(RECORDS).bind(seq).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
-        let mut records: Vec<Record> = models("outbox", &rows)?;
-        let mut ids: Vec<ArticleId> = records.iter().map(|record| record.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let rows = MENTIONS.fetch(&mut connection, &ids, |query, id| query.bind(id_bytes(id))).await?;
-        let mut mentions: HashMap<ArticleId, Vec<FeedMention>> = HashMap::new();
+        let (mut records, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
-            let row = Row { table: "mentions", row };
-            let id = ArticleId(row.hash("article_id")?);
-            mentions.entry(id).or_default().push(FeedMention::try_from(row)?);
+            let row = Row { table: "outbox", row };
+            let seq = row.get("seq")?;
+            match Record::try_from(row) {
+                Ok(record) => records.push(record),
+                Err(error) => unreadable.push((seq, error.to_string())),
+            }
         }
-        for record in &mut records {
-            record.feeds = mentions.get(&record.id).cloned().unwrap_or_default();
-        }
-        Ok(records)
+        let mentions = mentions(&mut connection, &records).await?;
+        records.retain_mut(|record| match mentions.get(&record.id) {
+            Some(Ok(known)) => {
+                record.feeds.clone_from(known);
+                true
+            }
+            Some(Err(error)) => {
+                unreadable.push((record.seq, error.to_string()));
+                false
+            }
+            None => true,
+        });
+        Ok((records, unreadable))
+    }
+
+    /// The last event of an article's revision, the current one where none is named.
+    pub async fn article_record(
+        &self,
+        id: ArticleId,
+        revision: Option<u32>,
+    ) -> Result<Option<Record>, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let row = sqlx::query(RECORD_OF_ARTICLE)
+            .bind(id_bytes(&id).to_vec())
+            .bind(revision.map(i64::from))
+            .fetch_optional(&mut *connection)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut record = Record::try_from(Row { table: "outbox", row: &row })?;
+        let mut mentions = mentions(&mut connection, std::slice::from_ref(&record)).await?;
+        record.feeds = mentions.remove(&id).transpose()?.unwrap_or_default();
+        Ok(Some(record))
     }
 
     /// The highest position so far: 0 at first.
@@ -65,18 +107,58 @@ impl Store {
     }
 }
 
+/// What is known of the announcements of articles, or why that cannot be read.
+type Mentions = HashMap<ArticleId, Result<Vec<FeedMention>, StoreError>>;
+
+async fn mentions(connection: &mut AnyConnection, records: &[Record]) -> Result<Mentions, StoreError> {
+    let mut ids: Vec<ArticleId> = records.iter().map(|record| record.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = MENTIONS.fetch(connection, &ids, |query, id| query.bind(id_bytes(id))).await?;
+    let mut mentions = Mentions::new();
+    for row in &rows {
+        let row = Row { table: "mentions", row };
+        let id = ArticleId(row.hash("article_id")?);
+        let mention = FeedMention::try_from(row);
+        let known = mentions.entry(id).or_insert_with(|| Ok(Vec::new()));
+        match (known, mention) {
+            (Ok(known), Ok(mention)) => known.push(mention),
+            (known @ Ok(_), Err(error)) => *known = Err(error),
+            (Err(_), _) => {}
+        }
+    }
+    Ok(mentions)
+}
+
+/// Positions of records that cannot be read, each with its reason.
+type Unreadable = Vec<(i64, String)>;
+
+/// Instead of a sink's name: what no reader can read.
+const EVERY_READER: &str = "";
+
 const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 
-/// Of the tables that are joined here only `revisions` has the columns of metadata.
-const RECORDS: &str = concat!(
-    "SELECT o.seq, o.event, o.article_id, o.revision, \
-        a.url, a.original_url, a.hostname, a.duplicate_of, a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, \
-        r.content_sha256, r.raw_sha256, r.text, r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, r.enclosures, ",
-    metadata_columns!(),
-    " FROM outbox o JOIN articles a ON a.id = o.article_id \
-    JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision \
-    WHERE o.seq > $1 ORDER BY o.seq LIMIT $2"
+/// Events with the article as it then was. Of the tables that are joined here only `revisions` has the columns of metadata.
+macro_rules! records {
+    ($which:literal) => {
+        concat!(
+            "SELECT o.seq, o.event, o.created_at, o.article_id, o.revision, a.url, a.original_url, a.hostname, a.duplicate_of, \
+             a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, r.text, \
+             r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, r.enclosures, ",
+            metadata_columns!(),
+            " FROM outbox o JOIN articles a ON a.id = o.article_id \
+             LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision WHERE ",
+            $which
+        )
+    };
+}
+
+const RECORDS: &str = records!(
+    "o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) ORDER BY o.seq LIMIT $2"
 );
+
+const RECORD_OF_ARTICLE: &str =
+    records!("o.article_id = $1 AND o.revision = coalesce($2, a.revision) ORDER BY o.seq DESC LIMIT 1");
 
 const MENTIONS: RowsSql = RowsSql {
     before: "SELECT article_id, feed_url, guid, entry_title, entry_published_at, first_seen_at \
@@ -95,6 +177,7 @@ impl TryFrom<Row<'_>> for Record {
         Ok(Self {
             seq: row.get("seq")?,
             event: row.word("event")?,
+            recorded_at: row.time("created_at")?,
             id: ArticleId(row.hash("article_id")?),
             revision: row.number("revision")?,
             url: row.url("url")?,

@@ -1,5 +1,5 @@
 //! What is counted, and how it is called: `feedmill_<noun>_<unit>_total` for what only rises. Labels are closed sets,
-//! never an address: a thousand feeds must not make a thousand series.
+//! never an address: a thousand feeds must not make a thousand series. A sink's name is one: the operator has a few.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -52,11 +52,17 @@ metrics_table! {
     FETCH_DURATION: Histogram "feedmill_fetch_duration_seconds", "Time from a request's turn to the end of its body, by purpose";
     ENTRIES_FINISHED: Counter "feedmill_entries_finished_total", "Entries worked on, by what became of them";
     ENTRIES_DROPPED: Counter "feedmill_entries_dropped_total", "Entries given up, by reason";
+    OWN_TEXTS: Counter "feedmill_own_texts_total", "Articles made of the feed's own text, by what kept the page away";
     EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
     NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because most hosts could not be reached";
     DELIVERIES: Counter "feedmill_websub_deliveries_total", "What hubs delivered, by what became of it";
+    SINK_RECORDS: Counter "feedmill_sink_records_total", "Records delivered, by sink; one that is delivered again counts again";
+    SINK_FAILURES: Counter "feedmill_sink_failures_total", "Deliveries that failed, by sink";
+    SINK_SET_ASIDE: Counter "feedmill_sink_set_aside_total", "Records that a receiver refuses and that are passed over, by sink";
+    SINK_LAG: Gauge "feedmill_sink_lag_records", "Positions between a sink's cursor and the end of the outbox";
+    SINK_LAG_AGE: Gauge "feedmill_sink_lag_seconds", "Age of the oldest record that a sink has not delivered";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
     STORE_WRITABLE: Gauge "feedmill_store_writable", "Whether articles can be stored: 1, or 0 while the store, its disk or its file prevents it";
     FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by whether the last poll succeeded";
@@ -163,6 +169,7 @@ fn purpose_label(purpose: Purpose) -> &'static str {
         Purpose::Feed => "feed",
         Purpose::Page => "page",
         Purpose::Hub => "hub",
+        Purpose::Webhook => "webhook",
     }
 }
 
@@ -208,6 +215,11 @@ pub fn entry_dropped(kind: FailureKind) {
     counter!(ENTRIES_DROPPED, "reason" => kind.as_str()).increment(1);
 }
 
+/// The feed's own text stands in for a page.
+pub fn own_text_used(kind: FailureKind) {
+    counter!(OWN_TEXTS, "reason" => kind.as_str()).increment(1);
+}
+
 /// An article was extracted.
 pub fn extracted(took: Duration) {
     histogram!(EXTRACT_DURATION).record(took);
@@ -228,6 +240,28 @@ pub fn delivered(received: Received) {
         Received::Busy => "busy",
     };
     counter!(DELIVERIES, "outcome" => outcome).increment(1);
+}
+
+/// A sink took so many records.
+pub fn sink_delivered(sink: &str, records: usize) {
+    counter!(SINK_RECORDS, "sink" => sink.to_owned()).increment(records as u64);
+}
+
+/// A delivery failed.
+pub fn sink_failed(sink: &str) {
+    counter!(SINK_FAILURES, "sink" => sink.to_owned()).increment(1);
+}
+
+/// A receiver refuses a record.
+pub fn sink_set_aside(sink: &str) {
+    counter!(SINK_SET_ASIDE, "sink" => sink.to_owned()).increment(1);
+}
+
+/// How far a sink is behind.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+pub fn sink_lag(sink: &str, records: i64, age: Duration) {
+    gauge!(SINK_LAG, "sink" => sink.to_owned()).set(records as f64);
+    gauge!(SINK_LAG_AGE, "sink" => sink.to_owned()).set(age.as_secs_f64());
 }
 
 /// The configuration was read anew, and taken where it was good.
@@ -263,7 +297,8 @@ mod tests {
         for metric in METRICS {
             assert!(metric.name.starts_with("feedmill_"), "{}", metric.name);
             assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
-            assert_eq!(metric.name.ends_with("_seconds"), metric.kind == Kind::Histogram, "{}", metric.name);
+            let has_unit = metric.kind != Kind::Histogram || metric.name.ends_with("_seconds");
+            assert!(has_unit, "{}", metric.name);
         }
     }
 
@@ -275,10 +310,15 @@ mod tests {
         fetch_failed(Purpose::Feed, FailureKind::Timeout);
         entry_finished(Finished::Created, Some(DuplicateKind::Near));
         entry_dropped(FailureKind::Http404);
+        own_text_used(FailureKind::Challenge);
         extracted(Duration::from_millis(4));
         config_reloaded(false);
         delivered(Received::NotGenuine);
         network_paused();
+        sink_delivered("texts", 2);
+        sink_failed("texts");
+        sink_set_aside("texts");
+        sink_lag("texts", 3, Duration::from_millis(1_500));
         removed(2, 0);
         store_totals(&Totals { articles: 7, ..Totals::default() });
         let text = metrics.render();
@@ -296,5 +336,6 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("feedmill_articles 7\n"), "{text}");
+        assert!(text.contains("feedmill_sink_lag_seconds{sink=\"texts\"} 1.5\n"), "{text}");
     }
 }

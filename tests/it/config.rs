@@ -9,6 +9,8 @@ use std::time::Duration;
 use feedmill::config::{Config, ConfigError, DEFAULT_FILE, Environment, Loaded};
 use feedmill::fetch::Auth;
 use feedmill::model::ContentSource;
+use feedmill::publish::Receiver;
+use feedmill::publish::text::Selection;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use url::Url;
@@ -130,16 +132,27 @@ fn the_default_file_has_exactly_the_keys_there_are() {
 fn the_default_files_examples_show_every_key_and_are_right() {
     let examples = examples();
     let table: toml::Table = examples.parse().unwrap();
-    for (name, extra) in [("feed", "url = \"https://x.example/\""), ("site", "host = \"x.example\"")] {
+    for (name, extra) in
+        [("feed", "url = \"https://x.example/\""), ("site", "host = \"x.example\""), ("sink", "stdout = {}")]
+    {
         let tables = table[name].as_array().unwrap();
         let shown: BTreeSet<String> =
             tables.iter().flat_map(|table| table.as_table().unwrap().keys().cloned()).collect();
         assert_eq!(shown, known_keys(name, extra), "{name}");
     }
-    let feeds = examples.split("[[site]]").next().unwrap();
-    let files = Files::new(&[("feedmill.toml", feeds), ("news.key", "k"), ("wire.token", "t")])
-        .with("FEEDMILL_SECRET_NEWS", "n");
-    assert_eq!(loaded(&files).config.feeds.len(), 2);
+    let (feeds_and_sinks, _) = examples.split_once("[[site]]").unwrap();
+    let files = Files::new(&[("feedmill.toml", feeds_and_sinks), ("news.key", "k"), ("wire.token", "t")])
+        .with("FEEDMILL_SECRET_NEWS", "n")
+        .with("FEEDMILL_SECRET_HOOK", "h");
+    for name in ["feedmill.creds", "hook.token"] {
+        fs::write(files.path(name), "x").unwrap();
+    }
+    let config = loaded(&files).config;
+    assert_eq!(config.feeds.len(), 2);
+    let kinds: BTreeSet<&str> = config.sinks.iter().map(|sink| sink.receiver.kind()).collect();
+    let of_all = ["name", "from", "pause", "filter"];
+    let keys = known_keys("sink", "");
+    assert_eq!(kinds, keys.iter().map(String::as_str).filter(|key| !of_all.contains(key)).collect());
 }
 
 /// Name, file, and what is wrong with it as the snapshot of that name says it.
@@ -156,6 +169,14 @@ const BROKEN: &[(&str, &str)] = &[
         "[[feed]]\nurl = \"news.example.org/feed\"\n\n[[feed]]\nurl = \"ftp://news.example.org/feed\"\n",
     ),
     ("feed_without_url", "[[feed]]\ninterval_secs = 900\n"),
+    ("output_dir", "[output]\ndir = \"texts\"\n"),
+    (
+        "bad_sinks",
+        "[[sink]]\nname = \"a b\"\nstdout = {}\n\n[[sink]]\nname = \"x\"\n\n[[sink]]\nname = \"x\"\n\
+         filter = { event = [\"deleted\"] }\njsonl = { to = \"\", every = \"7h\", max_bytes = 1 }\n\n\
+         [[sink]]\nname = \"hook\"\n[sink.webhook]\nurl = \"https://u:p@x.example/\"\nmax_records = 0\n\n\
+         [[sink]]\nname = \"bus\"\n[sink.nats]\nservers = [\"nats://u:p@x.example\"]\nsubject = \"news.>\"\n",
+    ),
     (
         "feed_twice",
         "[[feed]]\nurl = \"https://news.example.org/feed\"\n\n[[feed]]\nurl = \"https://NEWS.example.org:443/feed#top\"\n",
@@ -177,6 +198,8 @@ const BROKEN: &[(&str, &str)] = &[
     ("bad_database", "[database]\nurl = \"mysql://mill:swordfish@db/mill\"\n"),
     ("database_in_memory", "[database]\nurl = \"sqlite::memory:\"\n"),
     ("bad_listen", "[http]\nlisten = \"8080\"\n"),
+    ("no_token", "[http]\nlisten = \"0.0.0.0:8080\"\n"),
+    ("short_token", "[http]\nlisten = \"[::]:8080\"\ntokens = [{ name = \"x\", secret = \"hunter2\" }]\n"),
     ("bad_net", "[fetch]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
     ("intervals_crossed", "[schedule]\nmin_interval_secs = 7200\nmax_interval_secs = 3600\n"),
     ("lease_too_short", "[pipeline]\nlease_secs = 60\n"),
@@ -532,8 +555,12 @@ fn relative_paths_of_the_store_start_at_the_state_directory() {
     assert_eq!(state_dir(&own).as_deref(), Some(Path::new("/var/lib/feedmill")));
     assert_eq!(state_dir(&absolute), None);
     assert_eq!(state_dir(&config("")), None);
-    let output = config("[output]\ndir = \"texts\"\n").with("STATE_DIRECTORY", "/var/lib/feedmill");
-    assert_eq!(loaded(&output).config.output_dir.as_deref(), Some(Path::new("/var/lib/feedmill/texts")));
+    let sink = config("[[sink]]\nname = \"texts\"\ntext = { to = \"texts\" }\n");
+    let sinks = loaded(&sink.with("STATE_DIRECTORY", "/var/lib/feedmill")).config.sinks;
+    let Receiver::Text { to, selection: Selection::Originals } = &sinks[0].receiver else {
+        panic!("{sinks:?}")
+    };
+    assert_eq!(to, Path::new("/var/lib/feedmill/texts"));
 }
 
 fn feedmill(dir: &Path, args: &[&str]) -> std::process::Output {

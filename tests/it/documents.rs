@@ -45,7 +45,7 @@ fn the_address_in_the_readme_is_the_default() {
     let defaults = Config::load(Some(&file), &Environment::default()).unwrap().config;
     let (_, rest) = README.split_once("curl 'http://").expect("the README has an example for curl");
     let (address, _) = rest.split_once('/').unwrap();
-    assert_eq!(Some(address.parse().unwrap()), defaults.http_listen);
+    assert_eq!(Some(address.parse().unwrap()), defaults.http.listen);
 }
 
 #[test]

@@ -1,15 +1,24 @@
 //! The service surface: health, metrics and records by cursor.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{HeaderMap, Request};
 use feedmill::health::Health;
+use feedmill::http::auth::{Role, Token, Tokens};
 use feedmill::http::counts::Counts;
+use feedmill::http::listener::{Limits, serve};
 use feedmill::http::{Surface, router};
 use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
+use feedmill::publish::filter::FeedTags;
 use feedmill::store::Cutoff;
 use feedmill::telemetry::metrics::Metrics;
+use futures_util::StreamExt as _;
 use jiff::SignedDuration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
@@ -34,25 +43,48 @@ async fn watched(
     server.handle(|request| Reply::ok("text/html", page(&format!("quay {}", request.path()))));
     let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
     daemon.once().await;
-    let soft = CancellationToken::new();
-    let router = router(Surface {
+    let surface = Surface { health: health.clone(), ..surface_of(&daemon) };
+    let soft = surface.soft.clone();
+    (daemon, server, router(surface), soft)
+}
+
+fn surface_of(daemon: &OpenedDaemon) -> Surface {
+    let tags = [(feed_url(daemon), vec!["coast".to_owned()])];
+    let (_, tags) = watch::channel(Arc::new(FeedTags::from_iter(tags)));
+    Surface {
         store: daemon.store().clone(),
         clock: daemon.clock.clone(),
         workers: Workers::new(1, Duration::from_secs(1)),
         metrics: Metrics::install(),
-        soft: soft.clone(),
-        health: health.clone(),
-    });
-    (daemon, server, router, soft)
+        soft: CancellationToken::new(),
+        stored: Arc::new(Notify::new()),
+        tags,
+        tokens: Tokens::default(),
+        health: Health::default(),
+    }
+}
+
+fn feed_url(daemon: &OpenedDaemon) -> url::Url {
+    daemon.daemon.shared().plan().feeds.keys().next().unwrap().clone()
 }
 
 async fn get(router: &axum::Router, path: &str) -> (u16, String) {
-    use tower::ServiceExt as _;
-    let request = axum::http::Request::get(path).body(axum::body::Body::empty()).unwrap();
-    let response = router.clone().oneshot(request).await.unwrap();
-    let status = response.status().as_u16();
+    let (status, _, body) = get_with(router, path, &[]).await;
+    (status, String::from_utf8(body).unwrap())
+}
+
+async fn get_with(router: &axum::Router, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, Vec<u8>) {
+    let response = answer(router, path, headers).await;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap())
+    (status, headers, body.to_vec())
+}
+
+async fn answer(router: &axum::Router, path: &str, headers: &[(&str, &str)]) -> axum::response::Response {
+    use tower::ServiceExt as _;
+    let request =
+        headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+    router.clone().oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap()
 }
 
 #[tokio::test]
@@ -77,16 +109,215 @@ async fn records_come_by_cursor_without_gap_or_repeat() {
 async fn a_bad_query_is_refused_with_its_bounds() {
     let (_daemon, _server, router, _soft) = surface(0).await;
     for (query, expected) in [
-        ("limit=0", "limit 1 to 1000"),
-        ("limit=1001", "limit 1 to 1000"),
-        ("after=-1", "after must be 0 or more"),
-        ("after=x", "hint: /v1/articles?after=SEQ&limit=N&removed=skip"),
-        ("afterr=1", "afterr"),
+        ("limit=0", "must be 1 to 1000"),
+        ("limit=1001", "must be 1 to 1000"),
+        ("after=-1", "must be a cursor, or a seq of 0 or more"),
+        ("after=x", "hint: /v1/articles?after=CURSOR&limit=N"),
+        ("afterr=1", "unknown parameter"),
+        ("event=deleted", "withdrawn"),
     ] {
         let (status, body) = get(&router, &format!("/v1/articles?{query}")).await;
         assert_eq!(status, 400, "{query}");
         assert!(body.contains(expected), "{query}: {body}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_problem_in_detail() {
+    let (_daemon, _server, router, _soft) = surface(0).await;
+    for (path, status) in [
+        ("/v1/articles?limit=0", 400),
+        ("/v1/articles/none", 400),
+        (&*format!("/v1/articles/{}", "0".repeat(64)), 404),
+        (&*format!("/v1/clusters/{}", "0".repeat(64)), 404),
+        ("/v1/feeds/77", 404),
+        ("/v1/nothing", 404),
+    ] {
+        let (got, headers, body) = get_with(&router, path, &[]).await;
+        assert_eq!(got, status, "{path}");
+        assert_eq!(headers["content-type"], "application/problem+json", "{path}");
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["status"], status, "{path}");
+        assert!(!problem["detail"].as_str().unwrap().is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_changes_what_comes_and_never_what_a_cursor_means() {
+    let (daemon, _server, router, _soft) = surface(5).await;
+    let json = [("accept", "application/json")];
+    let page = async |query: &str| -> serde_json::Value {
+        let (status, _, body) = get_with(&router, &format!("/v1/articles?{query}"), &json).await;
+        assert_eq!(status, 200, "{query}");
+        serde_json::from_slice(&body).unwrap()
+    };
+    let all = page("limit=3").await;
+    assert_eq!((all["records"].as_array().unwrap().len(), &all["more"]), (3, &true.into()));
+    let cursor = all["cursor"].as_str().unwrap();
+    let rest = page(&format!("after={cursor}")).await;
+    assert_eq!(rest["records"][0]["seq"], 4);
+    for nothing in ["host=example.org", "event=!created", "tag=!coast", "feed=https://x.example/"] {
+        let filtered = page(&format!("{nothing}&limit=3")).await;
+        assert!(filtered["records"].as_array().unwrap().is_empty(), "{nothing}");
+        assert_eq!((&filtered["cursor"], &filtered["more"]), (&rest["cursor"], &false.into()), "{nothing}");
+        let after = page(&format!("after={cursor}&{nothing}")).await;
+        assert_eq!(after["cursor"], rest["cursor"], "{nothing}");
+    }
+    for everything in ["host=127.0.0.1", "event=created&event=revised", "tag=coast"] {
+        assert_eq!(page(everything).await["records"].as_array().unwrap().len(), 5, "{everything}");
+    }
+    let (_, headers, _) = get_with(&router, "/v1/articles", &[]).await;
+    assert_eq!(headers["feedmill-cursor"].to_str().unwrap(), rest["cursor"].as_str().unwrap());
+    assert_eq!(daemon.records().await.len(), 5);
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_those_who_take_it() {
+    let (_daemon, _server, router, _soft) = surface(3).await;
+    let (_, plain, lines) = get_with(&router, "/v1/articles", &[]).await;
+    assert!(plain.get("content-encoding").is_none());
+    let (_, headers, packed) = get_with(&router, "/v1/articles", &[("accept-encoding", "zstd")]).await;
+    assert_eq!(headers["content-encoding"], "zstd");
+    assert_eq!(zstd::decode_all(packed.as_slice()).unwrap(), lines);
+    let (_, headers, _) = get_with(&router, "/v1/articles", &[("accept-encoding", "gzip")]).await;
+    assert_eq!(headers["content-encoding"], "gzip");
+}
+
+#[tokio::test]
+async fn a_reader_may_wait_for_what_comes() {
+    let (mut daemon, server, _router, _soft) = surface(1).await;
+    let surface = surface_of(&daemon);
+    let (stored, soft) = (Arc::clone(&surface.stored), surface.soft.clone());
+    let router = router(surface);
+    let waiting = async {
+        let (status, body) = get(&router, "/v1/articles?after=1&wait=60s").await;
+        (status, body.lines().count())
+    };
+    let storing = async {
+        server.respond("/more", Reply::ok("text/xml", rss(&[Item::new("More", &server.url("/page/more"))])));
+        daemon.reload(&[&server.url("/more")]).await.unwrap();
+        daemon.once().await;
+        stored.notify_waiters();
+    };
+    let (got, ()) = futures_util::future::join(waiting, storing).await;
+    assert_eq!(got, (200, 1));
+    soft.cancel();
+    let (status, body) = get(&router, "/v1/articles?after=2&wait=60s").await;
+    assert_eq!((status, body.as_str()), (200, ""), "a stop waits for no reader");
+}
+
+#[tokio::test]
+async fn events_are_streamed_and_resumed_by_their_id() {
+    let (_daemon, _server, router, soft) = surface(3).await;
+    let stream = [("accept", "text/event-stream")];
+    let first = answer(&router, "/v1/articles?after=0", &stream).await;
+    assert_eq!(first.headers()["content-type"], "text/event-stream");
+    let mut events = first.into_body().into_data_stream();
+    let event = String::from_utf8(events.next().await.unwrap().unwrap().to_vec()).unwrap();
+    let field = |name: &str| {
+        let line = event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_else(|| panic!("{name}: {event}")).to_owned()
+    };
+    assert_eq!(field("event"), "created");
+    let record: Record = serde_json::from_str(&field("data")).unwrap();
+    assert_eq!(record.seq, 1);
+    drop(events);
+    let id = field("id");
+    let again = answer(&router, "/v1/articles", &[stream[0], ("last-event-id", &id)]).await;
+    let mut rest = String::new();
+    let mut events = again.into_body().into_data_stream();
+    for _ in 0..2 {
+        rest.push_str(std::str::from_utf8(&events.next().await.unwrap().unwrap()).unwrap());
+    }
+    assert!(
+        rest.contains("\"seq\":2") && rest.contains("\"seq\":3") && !rest.contains("\"seq\":1,"),
+        "{rest}"
+    );
+    soft.cancel();
+    assert!(events.next().await.is_none(), "a stop ends the stream");
+}
+
+#[tokio::test]
+async fn an_article_its_cluster_and_its_feed_can_be_looked_up() {
+    let (daemon, _server, router, _soft) = surface(1).await;
+    let record = daemon.records().await.remove(0);
+    let (status, body) = get(&router, &format!("/v1/articles/{}", record.id)).await;
+    assert_eq!((status, serde_json::from_str::<Record>(&body).unwrap()), (200, record.clone()));
+    let (_, text) = get(&router, &format!("/v1/articles/{}.txt?revision=1", record.id)).await;
+    assert!(text.ends_with(&format!("\n\n{}\n", record.text)), "{text}");
+    assert_eq!(get(&router, &format!("/v1/articles/{}?revision=2", record.id)).await.0, 404);
+    let account = get(&router, &format!("/v1/articles/{}/account", record.id)).await.1;
+    assert!(account.contains("blocks_kept"), "{account}");
+    let cluster = get(&router, &format!("/v1/clusters/{}", record.cluster_id)).await.1;
+    assert!(cluster.contains(&record.id.to_string()), "{cluster}");
+    let feeds: serde_json::Value = serde_json::from_str(&get(&router, "/v1/feeds").await.1).unwrap();
+    let feed = &feeds["feeds"][0];
+    let one = get(&router, &format!("/v1/feeds/{}", feed["id"])).await.1;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&one).unwrap(), *feed);
+}
+
+#[tokio::test]
+async fn where_there_are_tokens_each_permits_what_it_is_for() {
+    let (daemon, _server, _router, _soft) = surface(1).await;
+    let token = |name: &str, role| Token {
+        name: name.to_owned(),
+        role,
+        secret: format!("{name} may come in here").into(),
+    };
+    let tokens = [token("reader", Role::Read), token("operator", Role::Operator)];
+    let router = router(Surface { tokens: Tokens::from_iter(tokens), ..surface_of(&daemon) });
+    for (bearer, records, metrics) in [
+        (None, 401, 401),
+        (Some("Bearer reader may come in here"), 200, 403),
+        (Some("bearer operator may come in here"), 200, 200),
+        (Some("Bearer reader may come in her"), 401, 401),
+        (Some("Basic reader may come in here"), 401, 401),
+    ] {
+        let headers: Vec<(&str, &str)> = bearer.map(|value| ("authorization", value)).into_iter().collect();
+        let status = async |path| get_with(&router, path, &headers).await.0;
+        assert_eq!(
+            (status("/v1/articles").await, status("/metrics").await),
+            (records, metrics),
+            "{bearer:?}"
+        );
+        assert_eq!(status("/healthz").await, 200, "whoever asks whether it lives");
+    }
+    let (_, headers, _) = get_with(&router, "/v1/articles", &[]).await;
+    assert_eq!(headers["www-authenticate"], "Bearer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_and_trickling_clients_starve_nobody() {
+    let (_daemon, _server, router, soft) = surface(1).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits { connections: 3, head_timeout: Duration::from_millis(300), ..Limits::default() };
+    let serving = serve(listener, router, limits, soft.clone());
+    let asking = async {
+        let mut idle = Vec::new();
+        for n in 0..20 {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            if n % 2 == 0 {
+                client.write_all(b"GET /v1/articles HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+            }
+            idle.push(client);
+        }
+        let mut honest = TcpStream::connect(address).await.unwrap();
+        honest.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        honest.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let mut large = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", "x".repeat(1 << 16));
+        // The server may have closed before all of it is sent.
+        let sent = large.write_all(head.as_bytes()).await;
+        let mut answer = Vec::new();
+        let read = large.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{sent:?} {read:?}");
+        drop(idle);
+        soft.cancel();
+    };
+    futures_util::future::join(serving, asking).await;
 }
 
 #[tokio::test]

@@ -199,7 +199,7 @@ async fn a_page_that_is_not_there_is_given_up_with_its_reason() {
     );
     server.respond("/gone", Reply::status(404));
     server.respond("/two", html(page("mooring")));
-    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    let daemon = TestDaemon::new().feed_with(&server.url("/feed"), "content = \"page\"").open().await;
 
     daemon.once().await;
 

@@ -40,10 +40,13 @@ macro_rules! on_both {
 mod articles;
 mod entries;
 mod feeds;
+mod nats;
 mod raw_pages;
 mod rechecks;
+mod relay;
 mod retention;
 mod voices;
+mod webhook;
 mod websub;
 
 struct Bench {
@@ -193,6 +196,23 @@ impl Bench {
 
     async fn finish(&self, finished: &[FinishedEntry]) -> Vec<Stored> {
         self.store.entries_finish(finished, &dedup::Settings::default()).await.unwrap()
+    }
+
+    /// Stores so many articles more.
+    async fn store_articles(&self, numbers: std::ops::Range<usize>) {
+        let new = numbers.map(|i| new_entry(&format!("{i}"), &format!("https://site.example/{i}"), "x"));
+        let new: Vec<NewEntry> = new.collect();
+        self.pass(60);
+        self.feeds(1).await;
+        self.poll(|_| new.clone()).await;
+        for entry in self.store.entries_claim(LEASE, 1_000).await.unwrap() {
+            self.finish(&[extracted(&entry, &format!("Text {}", entry.id.0))]).await;
+        }
+    }
+
+    /// What is left where a process dies after its sinks took everything up to now, and before their cursors moved from `seq`.
+    async fn die_before_the_cursor_moves_from(&self, seq: i64) {
+        self.database.execute(&format!("UPDATE sinks SET seq = {seq}, lease_until = 0")).await;
     }
 
     fn pass(&self, seconds: i64) {

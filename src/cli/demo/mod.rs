@@ -117,11 +117,11 @@ fn configuration(folder: &Folder, sites: &DemoSites) -> String {
     let database = database.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
     let allow: Vec<String> = sites.addresses().iter().map(ToString::to_string).collect();
     let head = format!(
-        "[database]\nurl = {}\n\n[output]\ndir = {}\n\n[schedule]\ninitial_spread_secs = 0\n\n\
-         [fetch]\nallow = {}\nhost_min_gap_ms = 0\n",
+        "[database]\nurl = {}\n\n[schedule]\ninitial_spread_secs = 0\n\n\
+         [fetch]\nallow = {}\nhost_min_gap_ms = 0\n\n[[sink]]\nname = \"texts\"\ntext = {{ to = {} }}\n",
         toml::Value::from(format!("sqlite:{database}")),
-        toml::Value::from(folder.texts().display().to_string()),
         toml::Value::from(allow),
+        toml::Value::from(folder.texts().display().to_string()),
     );
     sites.feeds().iter().fold(head, |config, feed| format!("{config}\n[[feed]]\nurl = \"{feed}\"\n"))
 }

@@ -1,5 +1,6 @@
 //! A `Fetcher` fit for servers on loopback.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use feedmill::clock::Clock;
@@ -7,6 +8,9 @@ use feedmill::fetch::{
     AllowedNet, Content, FetchError, Fetcher, Purpose, Request, RequestOptions, Response, Settings,
 };
 use feedmill::model::Validators;
+use feedmill::publish::Outward;
+use feedmill::publish::filter::FeedTags;
+use tokio::sync::watch;
 use url::Url;
 
 /// Loopback is allowed, no gap between requests, timeouts that only a server that hangs can reach.
@@ -32,6 +36,14 @@ pub(crate) fn settings() -> Settings {
 /// With a clock that stands still.
 pub(crate) fn fetcher(settings: Settings) -> Fetcher {
     Fetcher::new(settings, Clock::manual("2026-11-21T20:00:00Z".parse().unwrap())).unwrap()
+}
+
+/// What sinks are given of a daemon.
+pub(crate) fn outward(clock: &Clock, tags: FeedTags) -> Outward {
+    let fetcher = Fetcher::new(settings(), clock.clone()).unwrap();
+    let (_, fetcher) = watch::channel(fetcher);
+    let (_, tags) = watch::channel(Arc::new(tags));
+    Outward { clock: clock.clone(), fetcher, tags }
 }
 
 /// A feed, unconditionally.

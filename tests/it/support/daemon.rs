@@ -120,15 +120,17 @@ host_concurrency = 16
 {}[schedule]
 initial_spread_secs = 0
 {}[output]
-dir = "{}"
 {}
+[[sink]]
+name = "texts"
+text = {{ to = "{}" }}
 {}
 {}"#,
             dir.join("feedmill.db").display(),
             self.fetch,
             self.schedule,
-            output_dir(dir).display(),
             self.output,
+            output_dir(dir).display(),
             self.tables,
             self.feeds
         )

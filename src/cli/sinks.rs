@@ -1,0 +1,191 @@
+//! `feedmill sinks`: how far each sink is, and what it is to deliver again.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::reextract::moment;
+use super::{Global, block_on, table, terminal};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::publish::Configured;
+use crate::store::{SetAside, SinkStatus, Store};
+
+/// Arguments of `sinks`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Every sink with how far it is behind and its last error, and every record that was set aside
+    List {
+        /// One JSON object a line instead of tables
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a sink deliver again. Files are written over, each by the same records; receivers see the same ids again
+    Replay {
+        /// Its name in the configuration
+        name: String,
+        /// From this position on, or from the first record that was stored on this day (UTC) or at this time or later
+        #[arg(long, value_name = "SEQ|DATE", value_parser = origin)]
+        from: Origin,
+    },
+    /// Have a sink go on whose receiver wanted no more (410), or that rests after a failure
+    Resume {
+        /// Its name in the configuration
+        name: String,
+    },
+}
+
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    Position(i64),
+    Moment(Timestamp),
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = global.start()?;
+    block_on(async {
+        let store = Store::open(&config.database, Clock::system()).await?;
+        match &args.command {
+            Command::List { json } => list(&config, &store, *json).await?,
+            Command::Replay { name, from } => replay(&config, &store, name, *from).await?,
+            Command::Resume { name } => {
+                let status = status(&config, &store, name).await?;
+                store.sink_replay(name, status.seq).await?;
+                writeln!(terminal::stdout(), "{name} goes on after {}", status.seq)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A sink as it stands in the configuration and in the store.
+#[derive(Serialize)]
+struct Listed<'l> {
+    #[serde(flatten)]
+    status: &'l SinkStatus,
+    kind: &'static str,
+    paused: bool,
+    behind: i64,
+    behind_secs: i64,
+}
+
+async fn list(config: &Config, store: &Store, json: bool) -> anyhow::Result<()> {
+    let known = store.sinks_list().await?;
+    let last_seq = store.last_seq().await?;
+    let now = Clock::system().now();
+    let mut out = terminal::stdout();
+    let mut rows = table::new(["Sink", "Kind", "State", "Delivered", "Behind", "Oldest", "Last error"]);
+    for sink in &config.sinks {
+        let Some(status) = known.iter().find(|status| status.name == sink.relay.name) else {
+            if !json {
+                rows.add_row([&sink.relay.name, sink.receiver.kind(), "not started yet", "", "", "", ""]);
+            }
+            continue;
+        };
+        let oldest = store.outbox_next(status.seq).await?;
+        let age = oldest.map_or(0, |(_, stored_at)| now.duration_since(stored_at).as_secs());
+        let behind = if oldest.is_some() { last_seq - status.seq } else { 0 };
+        let kind = sink.receiver.kind();
+        if json {
+            let listed = Listed { status, kind, paused: sink.relay.pause, behind, behind_secs: age };
+            serde_json::to_writer(&mut out, &listed)?;
+            writeln!(out)?;
+            continue;
+        }
+        rows.add_row([
+            status.name.clone(),
+            kind.to_owned(),
+            state(sink, status).to_owned(),
+            status.seq.to_string(),
+            behind.to_string(),
+            format!("{age} s"),
+            status.error.clone().unwrap_or_default(),
+        ]);
+    }
+    let aside = store.set_aside_list().await?;
+    if json {
+        for record in &aside {
+            serde_json::to_writer(&mut out, record)?;
+            writeln!(out)?;
+        }
+        return Ok(());
+    }
+    writeln!(out, "{rows}")?;
+    if !aside.is_empty() {
+        writeln!(out, "\nSet aside:\n{}", table_of(&aside))?;
+    }
+    Ok(())
+}
+
+fn state(sink: &Configured, status: &SinkStatus) -> &'static str {
+    match (sink.relay.pause, status.disabled, status.failures > 0) {
+        (true, _, _) => "paused",
+        (false, true, _) => "disabled",
+        (false, false, true) => "failing",
+        (false, false, false) => "active",
+    }
+}
+
+fn table_of(aside: &[SetAside]) -> comfy_table::Table {
+    let mut rows = table::new(["Position", "By", "Since", "Reason"]);
+    for record in aside {
+        let by = if record.sink.is_empty() { "every reader" } else { &record.sink };
+        let since = record.set_aside_at.strftime("%F %H:%M UTC").to_string();
+        rows.add_row([record.seq.to_string(), by.to_owned(), since, record.reason.clone()]);
+    }
+    rows
+}
+
+async fn replay(config: &Config, store: &Store, name: &str, from: Origin) -> anyhow::Result<()> {
+    status(config, store, name).await?;
+    let before = match from {
+        Origin::Position(seq) => seq - 1,
+        Origin::Moment(moment) => store.outbox_before(moment).await?,
+    };
+    // A file is written again as a whole.
+    let before = match store.sink_range_after(name, before).await? {
+        Some(range) => before.min(range.first - 1),
+        None => before,
+    };
+    let removed_through = store.removed_through().await?;
+    if before < removed_through {
+        bail!(
+            "records up to {removed_through} were removed (keep_days), and files that hold them would lose them; hint: \
+             --from {}",
+            removed_through + 1
+        );
+    }
+    store.sink_replay(name, before).await?;
+    writeln!(terminal::stdout(), "{name} delivers again what comes after {before}")?;
+    Ok(())
+}
+
+async fn status(config: &Config, store: &Store, name: &str) -> anyhow::Result<SinkStatus> {
+    if !config.sinks.iter().any(|sink| sink.relay.name == name) {
+        let names: Vec<&str> = config.sinks.iter().map(|sink| sink.relay.name.as_str()).collect();
+        bail!("no [[sink]] is called {name:?}; hint: there are: {}", names.join(", "));
+    }
+    let known = store.sinks_list().await?;
+    let Some(status) = known.into_iter().find(|status| status.name == name) else {
+        bail!("{name} has delivered nothing yet; hint: it begins with the next `feedmill run` or `once`");
+    };
+    Ok(status)
+}
+
+fn origin(text: &str) -> Result<Origin, String> {
+    match text.parse::<i64>() {
+        Ok(seq) if seq >= 1 => Ok(Origin::Position(seq)),
+        Ok(_) => Err("positions begin at 1".to_owned()),
+        Err(_) => moment(text).map(Origin::Moment).map_err(|error| format!("{error}, or a position")),
+    }
+}

@@ -1,0 +1,324 @@
+//! `[[sink]]` tables: where records go.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_nats::ServerAddr;
+use serde::{Deserialize, Serialize};
+
+use super::check::{Checker, DAY_SECS, TIMEOUT_SECS, output_dir, time};
+use super::feeds::{credentials, feed_url, headers};
+use super::raw::{Auth, Secret};
+use crate::fetch::{self, RequestOptions};
+use crate::publish::files::Form;
+use crate::publish::filter::{Criterion, Filter};
+use crate::publish::nats::{self, Login, Subject};
+use crate::publish::{Batching, Configured, Receiver, relay, text, webhook};
+use crate::store::Beginning;
+
+/// A table as the file says it. Of the receivers exactly one is named.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Sink {
+    name: String,
+    from: Beginning,
+    pause: bool,
+    filter: Chosen,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jsonl: Option<Files>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parquet: Option<Files>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<Webhook>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats: Option<Nats>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout: Option<Stdout>,
+}
+
+/// Which records a sink takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+struct Chosen {
+    feed: Vec<String>,
+    tag: Vec<String>,
+    host: Vec<String>,
+    language: Vec<String>,
+    event: Vec<String>,
+    flag: Vec<String>,
+}
+
+impl Chosen {
+    fn of(&self, criterion: Criterion) -> (&'static str, &[String]) {
+        match criterion {
+            Criterion::Feed => ("feed", &self.feed),
+            Criterion::Tag => ("tag", &self.tag),
+            Criterion::Host => ("host", &self.host),
+            Criterion::Language => ("language", &self.language),
+            Criterion::Event => ("event", &self.event),
+            Criterion::Flag => ("flag", &self.flag),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+struct Text {
+    to: PathBuf,
+    copies: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+struct Files {
+    to: PathBuf,
+    every: String,
+    max_bytes: u64,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { to: PathBuf::new(), every: "1h".to_owned(), max_bytes: 33_554_432 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+struct Webhook {
+    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth: Option<Auth>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, Secret>,
+    max_records: u64,
+    timeout_secs: u64,
+}
+
+impl Default for Webhook {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            secret: None,
+            auth: None,
+            headers: BTreeMap::new(),
+            max_records: 100,
+            timeout_secs: 30,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+struct Nats {
+    servers: Vec<String>,
+    subject: String,
+    stream: String,
+    duplicate_window_secs: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth: Option<Auth>,
+}
+
+impl Default for Nats {
+    fn default() -> Self {
+        Self {
+            servers: vec!["nats://127.0.0.1:4222".to_owned()],
+            subject: "feedmill.{language}.{host}".to_owned(),
+            stream: "FEEDMILL".to_owned(),
+            duplicate_window_secs: 600,
+            credentials: None,
+            auth: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+struct Stdout {}
+
+/// Text before compression in one file: it is held in memory while the file is made.
+const FILE_BYTES: RangeInclusive<u64> = 65_536..=268_435_456;
+
+/// Positions in one file: beyond that the end of a period is not waited for.
+const FILE_RECORDS: u32 = 50_000;
+
+impl Checker<'_> {
+    /// Every sink; two of one name would share a cursor.
+    pub(super) fn sinks(&mut self, sinks: &[Sink], state_dir: &Path) -> Vec<Configured> {
+        let mut names = HashSet::new();
+        let mut checked = Vec::new();
+        for (i, sink) in sinks.iter().enumerate() {
+            let path = format!("sink[{i}]");
+            if !is_name(&sink.name) {
+                let message = "must be a name of letters, digits, - and _, at most 64 of them";
+                self.refuse(&format!("{path}.name"), Some(&format!("{:?}", sink.name)), message);
+            } else if !names.insert(&sink.name) {
+                let message = "is the name of another sink as well";
+                self.refuse(&format!("{path}.name"), Some(&format!("{:?}", sink.name)), message);
+            }
+            let filter = self.filter(&path, &sink.filter);
+            let receiver = self.receiver(&path, sink, state_dir);
+            let (name, from, pause) = (sink.name.clone(), sink.from, sink.pause);
+            let relay = relay::Settings { name, from, pause, filter };
+            checked.extend(receiver.map(|receiver| Configured { relay, receiver }));
+        }
+        checked
+    }
+
+    fn filter(&mut self, path: &str, chosen: &Chosen) -> Filter {
+        let mut filter = Filter::default();
+        for criterion in Criterion::ALL {
+            let (name, values) = chosen.of(criterion);
+            for (i, value) in values.iter().enumerate() {
+                if let Err(message) = filter.add(criterion, value) {
+                    let path = format!("{path}.filter.{name}[{i}]");
+                    self.refuse(&path, Some(&format!("{value:?}")), message);
+                }
+            }
+        }
+        filter
+    }
+
+    fn receiver(&mut self, path: &str, sink: &Sink, state_dir: &Path) -> Option<Receiver> {
+        let Sink { text, jsonl, parquet, webhook, nats, stdout, .. } = sink;
+        let named = [
+            text.is_some(),
+            jsonl.is_some(),
+            parquet.is_some(),
+            webhook.is_some(),
+            nats.is_some(),
+            stdout.is_some(),
+        ];
+        if named.into_iter().filter(|named| *named).count() != 1 {
+            let message =
+                "must have exactly one of text, jsonl, parquet, webhook, nats and stdout: where records go";
+            self.refuse(path, None, message);
+            return None;
+        }
+        if let Some(Text { to, copies }) = text {
+            let selection =
+                if *copies { text::Selection::WithDuplicates } else { text::Selection::Originals };
+            let to = self.folder(&format!("{path}.text.to"), to, state_dir)?;
+            return Some(Receiver::Text { to, selection });
+        }
+        for (files, form) in [(jsonl, Form::JsonLines), (parquet, Form::Parquet)] {
+            let Some(files) = files else { continue };
+            let path = format!("{path}.{}", form.kind());
+            let batching = self.file_batching(&path, files);
+            let to = self.folder(&format!("{path}.to"), &files.to, state_dir)?;
+            return Some(Receiver::Files { to, form, batching });
+        }
+        if let Some(webhook) = webhook {
+            return self.webhook(&format!("{path}.webhook"), webhook).map(Receiver::Webhook);
+        }
+        if let Some(nats) = nats {
+            return self.nats(&format!("{path}.nats"), nats).map(Receiver::Nats);
+        }
+        Some(Receiver::Stdout)
+    }
+
+    fn webhook(&mut self, path: &str, raw: &Webhook) -> Option<webhook::Settings> {
+        let key = |name: &str| format!("{path}.{name}");
+        let url = match feed_url(&raw.url) {
+            Ok(url) => Some(url),
+            // With a user name in it there may be a password as well.
+            Err(_) if raw.url.contains('@') => {
+                self.refuse(
+                    &key("url"),
+                    None,
+                    "must be a URL without user name and password: auth takes them",
+                );
+                None
+            }
+            Err(message) => {
+                self.refuse(&key("url"), Some(&format!("{:?}", raw.url)), message);
+                None
+            }
+        };
+        let secret = raw.secret.as_ref().and_then(|secret| self.secret(&key("secret"), secret));
+        let request = RequestOptions {
+            headers: headers(&raw.headers, path, self),
+            auth: raw.auth.as_ref().and_then(|auth| credentials(auth, &key("auth"), self)),
+            timeout: Some(self.secs(&key("timeout_secs"), raw.timeout_secs, TIMEOUT_SECS)),
+            ..RequestOptions::default()
+        };
+        let max_records = self.number(&key("max_records"), raw.max_records, 1..=1_000);
+        Some(webhook::Settings { url: url?, secret, request, max_records })
+    }
+
+    fn nats(&mut self, path: &str, raw: &Nats) -> Option<nats::Settings> {
+        let key = |name: &str| format!("{path}.{name}");
+        let mut servers = Vec::new();
+        for (i, server) in raw.servers.iter().enumerate() {
+            match server.parse::<ServerAddr>() {
+                Ok(address) if !server.contains('@') => servers.push(address),
+                _ => {
+                    let message =
+                        "must be nats://HOST:PORT or tls://HOST:PORT; auth and credentials say who we are";
+                    self.refuse(&format!("{path}.servers[{i}]"), None, message);
+                }
+            }
+        }
+        if raw.servers.is_empty() {
+            self.refuse(&key("servers"), None, "must name a server");
+        }
+        let subject = Subject::parse(&raw.subject)
+            .map_err(|message| self.refuse(&key("subject"), Some(&format!("{:?}", raw.subject)), message))
+            .ok();
+        if !is_name(&raw.stream) {
+            let message = "must be a name of letters, digits, - and _, at most 64 of them";
+            self.refuse(&key("stream"), Some(&format!("{:?}", raw.stream)), message);
+        }
+        let login = match (&raw.credentials, &raw.auth) {
+            (None, None) => Login::None,
+            (Some(credentials), None) => Login::Credentials(self.secret(&key("credentials"), credentials)?),
+            (None, Some(auth)) => match credentials(auth, &key("auth"), self)? {
+                fetch::Auth::Basic { username, password } => Login::Password(username, password),
+                fetch::Auth::Bearer(token) => Login::Token(token),
+            },
+            (Some(_), Some(_)) => {
+                self.refuse(&key("auth"), None, "credentials say who we are already");
+                return None;
+            }
+        };
+        let duplicate_window =
+            self.secs(&key("duplicate_window_secs"), raw.duplicate_window_secs, 1..=DAY_SECS);
+        let stream = raw.stream.clone();
+        Some(nats::Settings { servers, login, subject: subject?, stream, duplicate_window })
+    }
+
+    fn folder(&mut self, path: &str, to: &Path, state_dir: &Path) -> Option<PathBuf> {
+        let folder = output_dir(to, state_dir);
+        if folder.is_none() {
+            self.refuse(path, None, "is missing: the folder that the files go to");
+        }
+        folder
+    }
+
+    fn file_batching(&mut self, path: &str, files: &Files) -> Batching {
+        let max_bytes = self.number(&format!("{path}.max_bytes"), files.max_bytes, FILE_BYTES);
+        let period = time(&files.every).filter(|period| is_part_of_a_day(*period));
+        if period.is_none() {
+            let message = "must be a time that divides a day, from 1m to 24h: 5m, 1h, 24h";
+            self.refuse(&format!("{path}.every"), Some(&format!("{:?}", files.every)), message);
+        }
+        Batching { max_records: FILE_RECORDS, max_bytes, period }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+fn is_part_of_a_day(period: Duration) -> bool {
+    let seconds = period.as_secs();
+    (60..=DAY_SECS).contains(&seconds) && DAY_SECS.is_multiple_of(seconds)
+}

@@ -1,0 +1,31 @@
+//! `/v1`: what programs read.
+
+mod articles;
+mod query;
+mod records;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use tower_http::compression::CompressionLayer;
+
+use super::Serving;
+use super::problem::Problem;
+
+/// All routes below `/v1`. Answers are compressed where the reader says that it takes that; a stream of events is not.
+pub(super) fn router() -> Router<Arc<Serving>> {
+    Router::new()
+        .route("/v1/articles", get(records::articles))
+        .route("/v1/articles/{id}", get(articles::article))
+        .route("/v1/articles/{id}/account", get(articles::account))
+        .route("/v1/clusters/{id}", get(articles::cluster))
+        .route("/v1/feeds", get(articles::feeds))
+        .route("/v1/feeds/{id}", get(articles::feed))
+        .route("/v1/{*rest}", get(unknown))
+        .layer(CompressionLayer::new())
+}
+
+async fn unknown() -> Problem {
+    Problem::not_found("there is no such resource; hint: /v1/articles, /v1/feeds, /v1/clusters/ID")
+}

@@ -1,0 +1,99 @@
+//! A folder that one sink writes: a file appears in it whole or not at all.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::PublishError;
+
+/// Held by whoever writes into the folder.
+const LOCK_FILE: &str = ".feedmill-lock";
+
+/// A folder, ours alone to write.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: Arc<File>,
+}
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name, with the folders below ours that it stands in.
+    pub name: String,
+    /// What it holds.
+    pub content: Vec<u8>,
+}
+
+impl Folder {
+    /// Opens the folder, creating it where it is missing. Fails where another writes into it: two would tear each other's
+    /// files.
+    pub fn open(path: &Path) -> Result<Self, PublishError> {
+        fs::create_dir_all(path).map_err(|source| failure("cannot create", path, source))?;
+        let lock_path = path.join(LOCK_FILE);
+        let lock = File::create(&lock_path).map_err(|source| failure("cannot create", &lock_path, source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: Arc::new(lock) }),
+            Err(TryLockError::WouldBlock) => {
+                Err(PublishError::FolderInUse { path: path.display().to_string() })
+            }
+            Err(TryLockError::Error(source)) => Err(failure("cannot lock", &lock_path, source)),
+        }
+    }
+
+    /// Writes files, each whole (temporary file, fsync, rename) and over one of its name. When this returns, they are on the
+    /// disk.
+    pub async fn write(&self, files: Vec<Named>) -> Result<(), PublishError> {
+        let folder = self.clone();
+        // A few megabytes of local writes and one fsync a file: off the async threads.
+        tokio::task::spawn_blocking(move || folder.write_now(&files))
+            .await
+            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
+    fn write_now(&self, files: &[Named]) -> Result<(), PublishError> {
+        let mut folders = BTreeSet::new();
+        for file in files {
+            let path = self.path.join(&file.name);
+            let folder = path.parent().unwrap_or(&self.path);
+            if folders.insert(folder.to_owned()) {
+                self.make(folder).map_err(|source| failure("cannot create", folder, source))?;
+            }
+            write_whole(&path, &file.content).map_err(|source| failure("cannot write", &path, source))?;
+        }
+        for folder in folders {
+            sync(&folder).map_err(|source| failure("cannot sync", &folder, source))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a folder below ours, for good.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(folder)?;
+        sync(&self.path)
+    }
+}
+
+fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let mut file = File::create(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn failure(action: &'static str, path: &Path, source: io::Error) -> PublishError {
+    PublishError::File { action, path: path.display().to_string(), source }
+}

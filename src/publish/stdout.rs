@@ -1,0 +1,29 @@
+//! Records as JSON lines on the standard output, for whoever runs the mill in a pipe.
+
+use std::io::{self, BufWriter, Write as _};
+
+use super::{Batch, Batching, Delivery, Failure, Sink, lines};
+
+/// The standard output.
+#[derive(Debug)]
+pub struct Stdout;
+
+impl Sink for Stdout {
+    fn batching(&self) -> Batching {
+        Batching::default()
+    }
+
+    fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Delivery<'a> {
+        Box::pin(async {
+            // A reader that is slow blocks this thread: the others take over its tasks.
+            tokio::task::block_in_place(|| {
+                let mut out = BufWriter::new(io::stdout().lock());
+                for record in &batch.records {
+                    lines::write(&mut out, record)?;
+                }
+                out.flush().map_err(lines::stream_failure)
+            })
+            .map_err(|error| Failure::later(error.to_string()))
+        })
+    }
+}

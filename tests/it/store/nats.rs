@@ -1,0 +1,108 @@
+//! Records as messages of a real JetStream stream.
+
+use async_nats::ServerAddr;
+use async_nats::jetstream;
+use feedmill::publish::filter::{FeedTags, Filter};
+use feedmill::publish::nats::{self, Login, Nats, Subject};
+use feedmill::publish::relay::{Flush, Relay, Settings, Step};
+use feedmill::store::Beginning;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::support::client::outward;
+
+/// Names the NATS server on which tests may make streams of their own.
+const VARIABLE: &str = "FEEDMILL_TEST_NATS_URL";
+
+/// A name for a stream that nobody else uses.
+fn name() -> String {
+    format!("test{:016x}", rand::random::<u64>())
+}
+
+fn settings(server: &str, name: &str) -> nats::Settings {
+    nats::Settings {
+        servers: vec![server.parse::<ServerAddr>().unwrap()],
+        login: Login::None,
+        subject: Subject::parse(&format!("{name}.{{language}}.{{tag}}.{{host}}")).unwrap(),
+        stream: name.to_owned(),
+        duplicate_window: Duration::from_secs(120),
+    }
+}
+
+async fn relay(bench: &Bench, settings: nats::Settings) -> Relay {
+    let tags = [(feed_urls(1)[0].clone(), vec!["world".to_owned()])];
+    let outward = outward(&bench.clock, FeedTags::from_iter(tags));
+    let sink = Nats::new(settings, outward.tags.clone());
+    let settings =
+        Settings { name: "bus".to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() };
+    Relay::open(bench.store.clone(), settings, &outward, Box::new(sink)).await.unwrap()
+}
+
+/// The subjects and positions in a stream, in its order.
+async fn messages(server: &str, name: &str) -> Vec<(String, i64)> {
+    let client = async_nats::connect(server).await.unwrap();
+    let stream = jetstream::new(client).get_stream(name).await.unwrap();
+    let mut messages = Vec::new();
+    for sequence in 1..=stream.cached_info().state.last_sequence {
+        let message = stream.get_raw_message(sequence).await.unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+        messages.push((message.subject.to_string(), record["seq"].as_i64().unwrap()));
+    }
+    messages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_holds_everything_once_however_often_the_relay_dies() {
+    let Ok(server) = std::env::var(VARIABLE) else {
+        assert!(std::env::var("CI").is_err(), "{VARIABLE} is not set, and this is CI");
+        eprintln!("SKIPPED on NATS: {VARIABLE} is not set");
+        return;
+    };
+    run(Backend::Sqlite, async |bench| {
+        let name = name();
+        for death in 0..20_i64 {
+            let numbers = 3 * usize::try_from(death).unwrap();
+            bench.store_articles(numbers..numbers + 3).await;
+            // A process that never comes to move its cursor.
+            let mut relay = relay(bench, settings(&server, &name)).await;
+            relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
+            drop(relay);
+            let before = (death * 2 - 3).max(0);
+            bench.die_before_the_cursor_moves_from(before).await;
+        }
+        let mut last = relay(bench, settings(&server, &name)).await;
+        last.drain(Flush::All, &CancellationToken::new()).await.unwrap();
+        let messages = messages(&server, &name).await;
+        let positions: Vec<i64> = messages.iter().map(|(_, seq)| *seq).collect();
+        assert_eq!(positions, (1..=60).collect::<Vec<_>>(), "each once and in order");
+        assert_eq!(messages[0].0, format!("{name}.en.world.site_example"));
+        // Another event of the same revision is no duplicate of it.
+        bench.pass(60);
+        bench.feeds(2).await;
+        bench.poll(|_| vec![new_entry("again", "https://site.example/0", "x")]).await;
+        let again = bench.store.entries_claim(LEASE, 10).await.unwrap();
+        let linked: Vec<FinishedEntry> = again
+            .into_iter()
+            .map(|entry| FinishedEntry { entry, outcome: EntryOutcome::AlreadyStored })
+            .collect();
+        bench.finish(&linked).await;
+        last.drain(Flush::All, &CancellationToken::new()).await.unwrap();
+        let last_seq = bench.store.last_seq().await.unwrap();
+        assert!(last_seq > 60);
+        assert_eq!(crate::store::nats::messages(&server, &name).await.last().unwrap().1, last_seq);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_is_waited_for() {
+    run(Backend::Sqlite, async |bench| {
+        bench.store_articles(0..1).await;
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut relay = relay(bench, settings(&format!("nats://{nobody}"), "away")).await;
+        assert!(matches!(relay.step(Flush::All).await.unwrap(), Step::Idle(Some(_))));
+        let status = bench.store.sinks_list().await.unwrap().remove(0);
+        assert!(status.error.unwrap().contains("cannot connect to NATS"));
+    })
+    .await;
+}

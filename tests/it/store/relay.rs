@@ -1,0 +1,353 @@
+//! From the outbox into folders: nothing lost, nothing twice, whatever happens in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use feedmill::model::Record;
+use feedmill::publish::files::{Files, Form};
+use feedmill::publish::filter::{Criterion, FeedTags, Filter};
+use feedmill::publish::folder::Folder;
+use feedmill::publish::relay::{Flush, Relay, Settings, Step};
+use feedmill::publish::text::{Selection, Texts};
+use feedmill::publish::{Batching, Sink};
+use feedmill::store::Beginning;
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::support::client::outward;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+on_both! {
+    a_file_after_a_crash_is_the_same_file,
+    a_replay_writes_the_same_files,
+    columns_hold_what_records_say,
+    a_file_waits_for_the_end_of_its_period,
+    a_record_that_cannot_be_read_stops_nobody,
+    one_process_at_a_time_runs_a_sink,
+    a_sink_begins_where_it_is_told_and_takes_what_it_wants,
+    writers_readers_and_sinks_lose_and_double_nothing,
+}
+
+/// A sink as configured: it is opened anew for each process.
+#[derive(Clone)]
+struct Configured<'f> {
+    settings: Settings,
+    folder: &'f TempDir,
+    files: Option<(Form, Batching)>,
+}
+
+fn settings(name: &str) -> Settings {
+    Settings { name: name.to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() }
+}
+
+fn json_lines(folder: &TempDir, max_records: u32) -> Configured<'_> {
+    files_of(Form::JsonLines, "lines", folder, max_records)
+}
+
+fn files_of<'f>(form: Form, name: &str, folder: &'f TempDir, max_records: u32) -> Configured<'f> {
+    let batching = Batching { max_records, max_bytes: 1 << 20, period: Some(HOUR) };
+    Configured { settings: settings(name), folder, files: Some((form, batching)) }
+}
+
+fn texts(folder: &TempDir) -> Configured<'_> {
+    Configured { settings: settings("texts"), folder, files: None }
+}
+
+impl Configured<'_> {
+    fn open(&self) -> Box<dyn Sink> {
+        let folder = Folder::open(self.folder.path()).unwrap();
+        match self.files {
+            Some((form, batching)) => Box::new(Files { folder, form, batching }),
+            None => Box::new(Texts { folder, selection: Selection::WithDuplicates }),
+        }
+    }
+}
+
+impl Bench {
+    async fn relay(&self, sink: &Configured<'_>) -> Relay {
+        let outward = outward(&self.clock, FeedTags::default());
+        Relay::open(self.store.clone(), sink.settings.clone(), &outward, sink.open()).await.unwrap()
+    }
+
+    /// Has a sink take all there is.
+    async fn deliver(&self, sink: &Configured<'_>) {
+        let mut relay = self.relay(sink).await;
+        relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
+        relay.give_back().await;
+    }
+
+    async fn cursor(&self) -> i64 {
+        self.store.sinks_list().await.unwrap()[0].seq
+    }
+}
+
+/// The files below a folder, by name.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !name.starts_with('.') {
+                files.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// Every record in a folder of JSON lines.
+fn records_in(folder: &Path) -> Vec<Record> {
+    let mut records = Vec::new();
+    for content in files(folder).into_values() {
+        let lines = zstd::decode_all(content.as_slice()).unwrap();
+        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        records.extend(lines.map(|line| serde_json::from_slice::<Record>(line).unwrap()));
+    }
+    records
+}
+
+fn seqs(records: &[Record]) -> Vec<i64> {
+    records.iter().map(|record| record.seq).collect()
+}
+
+async fn a_file_after_a_crash_is_the_same_file(bench: &Bench) {
+    let folder = TempDir::new().unwrap();
+    let sink = json_lines(&folder, 4);
+    bench.store_articles(0..6).await;
+    let mut relay = bench.relay(&sink).await;
+    assert_eq!(relay.step(Flush::All).await.unwrap(), Step::Moved);
+    assert_eq!(relay.step(Flush::All).await.unwrap(), Step::Moved);
+    assert_eq!(seqs(&records_in(folder.path())), [1, 2, 3, 4, 5, 6]);
+    drop(relay);
+    bench.die_before_the_cursor_moves_from(4).await;
+    bench.store_articles(6..9).await;
+    bench.deliver(&sink).await;
+    assert_eq!(seqs(&records_in(folder.path())), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let day = "date=2026-03-01";
+    let names: Vec<String> = files(folder.path()).into_keys().collect();
+    let expected = [(1, 4), (5, 6), (7, 9)].map(|(a, b)| format!("{day}/{a:012}-{b:012}.jsonl.zst"));
+    assert_eq!(names, expected);
+    assert_eq!(records_in(folder.path()), bench.store.records_after(0, 10).await.unwrap(), "whole records");
+}
+
+async fn a_replay_writes_the_same_files(bench: &Bench) {
+    let (lines, text) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let sinks = [json_lines(&lines, 4), texts(&text)];
+    bench.store_articles(0..10).await;
+    for sink in &sinks {
+        bench.deliver(sink).await;
+    }
+    let before = (files(lines.path()), files(text.path()));
+    assert_eq!((before.0.len(), before.1.len()), (3, 10));
+    bench.store_articles(10..12).await;
+    for from in [0, 2, 4, 7] {
+        for sink in &sinks {
+            assert!(bench.store.sink_replay(&sink.settings.name, from).await.unwrap());
+            bench.deliver(sink).await;
+        }
+        let mut records = records_in(lines.path());
+        records.sort_by_key(|record| record.seq);
+        assert_eq!(seqs(&records), (1..=12).collect::<Vec<_>>(), "after a replay from {from}");
+        let after = (files(lines.path()), files(text.path()));
+        assert_eq!((after.0.len(), after.1.len()), (4, 12));
+        assert!(before.1.iter().all(|(name, content)| after.1.get(name) == Some(content)));
+        assert!(before.0.keys().all(|name| after.0.contains_key(name)));
+    }
+    assert!(!bench.store.sink_replay("unknown", 0).await.unwrap());
+}
+
+/// Read back by the crate's own reader of records; the columns are the fields of the record.
+async fn columns_hold_what_records_say(bench: &Bench) {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    let folder = TempDir::new().unwrap();
+    bench.store_articles(0..5).await;
+    bench.feeds(2).await;
+    bench.pass(60);
+    bench.poll(|_| vec![new_entry("again", "https://site.example/0", "x")]).await;
+    let again = bench.store.entries_claim(LEASE, 10).await.unwrap();
+    let outcome = |entry: Entry| FinishedEntry { entry, outcome: EntryOutcome::AlreadyStored };
+    bench.finish(&again.into_iter().map(outcome).collect::<Vec<_>>()).await;
+    bench.deliver(&files_of(Form::Parquet, "lake", &folder, 4)).await;
+    let records = bench.store.records_after(0, 100).await.unwrap();
+    assert!(records.iter().any(|record| record.feeds.len() > 1), "lists of more than one");
+    let mut rows = Vec::new();
+    for content in files(folder.path()).into_values() {
+        let reader = SerializedFileReader::new(axum::body::Bytes::from(content)).unwrap();
+        rows.extend(reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()));
+    }
+    assert_eq!(rows.len(), records.len());
+    for (row, record) in rows.iter().zip(&records) {
+        let expected = serde_json::to_value(record).unwrap();
+        let (row, expected) = (row.as_object().unwrap(), expected.as_object().unwrap());
+        let names = |object: &serde_json::Map<String, serde_json::Value>| {
+            object.keys().cloned().collect::<BTreeSet<_>>()
+        };
+        assert_eq!(names(row), names(expected));
+        for (name, value) in expected {
+            if !name.ends_with("_at") && name != "feeds" {
+                assert_eq!(&row[name], value, "{name}");
+            }
+        }
+        assert_eq!(row["feeds"].as_array().unwrap().len(), record.feeds.len());
+        assert_eq!(row["feeds"][0]["guid"], expected["feeds"][0]["guid"]);
+        assert_eq!(row["feeds"][0]["feed_url"], expected["feeds"][0]["feed_url"]);
+    }
+}
+
+async fn a_file_waits_for_the_end_of_its_period(bench: &Bench) {
+    let folder = TempDir::new().unwrap();
+    let sink = json_lines(&folder, 5);
+    let end: Timestamp = "2026-03-01T13:00:00Z".parse().unwrap();
+    bench.store_articles(0..3).await;
+    let mut relay = bench.relay(&sink).await;
+    assert_eq!(relay.step(Flush::WhenDue).await.unwrap(), Step::Idle(Some(end)));
+    assert!(files(folder.path()).is_empty());
+    bench.pass(end.as_second() - bench.clock.now().as_second());
+    bench.store_articles(3..5).await;
+    let stop = CancellationToken::new();
+    let due = relay.drain(Flush::WhenDue, &stop).await.unwrap();
+    assert_eq!(due, Some(end + SignedDuration::from_hours(1)));
+    assert_eq!(seqs(&records_in(folder.path())), [1, 2, 3], "the next hour has begun");
+    bench.store_articles(5..10).await;
+    relay.drain(Flush::WhenDue, &stop).await.unwrap();
+    assert_eq!(seqs(&records_in(folder.path())), (1..=8).collect::<Vec<_>>(), "full before its end");
+}
+
+async fn a_record_that_cannot_be_read_stops_nobody(bench: &Bench) {
+    let folder = TempDir::new().unwrap();
+    bench.store_articles(0..5).await;
+    bench.database.execute("UPDATE revisions SET tags = 'none' WHERE text = 'Text 2'").await;
+    bench.database.execute("DELETE FROM revisions WHERE text = 'Text 5'").await;
+    bench.deliver(&json_lines(&folder, 100)).await;
+    assert_eq!(seqs(&records_in(folder.path())), [1, 3, 4]);
+    assert_eq!(seqs(&bench.store.records_after(0, 2).await.unwrap()), [1, 3]);
+    assert!(bench.store.records_after(4, 2).await.unwrap().is_empty());
+    let aside = bench.store.set_aside_list().await.unwrap();
+    assert_eq!(
+        aside.iter().map(|record| (record.sink.as_str(), record.seq)).collect::<Vec<_>>(),
+        [("", 2), ("", 5)]
+    );
+    assert!(aside[0].reason.contains("column tags"), "{}", aside[0].reason);
+    bench.store_articles(5..6).await;
+    bench.deliver(&json_lines(&folder, 100)).await;
+    assert_eq!(bench.cursor().await, 6);
+}
+
+async fn one_process_at_a_time_runs_a_sink(bench: &Bench) {
+    let folder = TempDir::new().unwrap();
+    let sink = texts(&folder);
+    bench.store_articles(0..2).await;
+    let first = bench.relay(&sink).await;
+    let lease = Duration::from_secs(15);
+    let held = bench.store.sink_claim("texts", lease).await.unwrap().unwrap();
+    drop(first);
+    let mut second = bench.relay(&sink).await;
+    assert_eq!(second.step(Flush::All).await.unwrap(), Step::Idle(None), "another has it");
+    bench.pass(16);
+    assert_eq!(second.step(Flush::All).await.unwrap(), Step::Moved, "its lease is over");
+    assert_eq!(files(folder.path()).len(), 2);
+    assert!(!bench.store.sink_advance("texts", held.epoch, 1).await.unwrap(), "too late");
+    assert_eq!(bench.store.sink_renew("texts", held.epoch, lease).await.unwrap(), None);
+    assert_eq!(bench.cursor().await, 2);
+    bench.store.sink_replay("texts", 1).await.unwrap();
+    assert_eq!(
+        second.step(Flush::All).await.unwrap(),
+        Step::Moved,
+        "it takes a lease anew and goes on from 1"
+    );
+    assert_eq!(bench.cursor().await, 2);
+}
+
+async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
+    let folder = TempDir::new().unwrap();
+    bench.store_articles(0..2).await;
+    let mut filter = Filter::default();
+    filter.add(Criterion::Host, "!other.example").unwrap();
+    filter.add(Criterion::Event, "created").unwrap();
+    let settings = Settings { from: Beginning::Now, filter, pause: true, ..settings("texts") };
+    let mut sink = Configured { settings, ..texts(&folder) };
+    bench.deliver(&sink).await;
+    bench.store_articles(2..4).await;
+    bench.deliver(&sink).await;
+    assert!(files(folder.path()).is_empty(), "it stands still");
+    bench.poll_again_with("0", "https://site.example/0").await;
+    let again = bench.store.entries_claim(LEASE, 10).await.unwrap();
+    bench.finish(&[extracted(&again[0], "Another text")]).await;
+    sink.settings.pause = false;
+    bench.deliver(&sink).await;
+    let names: Vec<String> = files(folder.path()).into_keys().collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0].starts_with("003_") && names[1].starts_with("004_"), "{names:?}");
+    assert_eq!(bench.cursor().await, 5);
+}
+
+/// Eight writers, four readers by cursor that forget everything now and then but the cursor, and two sinks whose process dies
+/// now and then.
+async fn writers_readers_and_sinks_lose_and_double_nothing(bench: &Bench) {
+    const ENTRIES: usize = 400;
+    bench.feeds(1).await;
+    let entries: Vec<NewEntry> = (0..ENTRIES)
+        .map(|i| new_entry(&format!("key {i}"), &format!("https://site.example/{i}"), "text"))
+        .collect();
+    bench.poll(|_| entries.clone()).await;
+    let writer = |store: Store| async move {
+        loop {
+            let entries = store.entries_claim(LEASE, 5).await.unwrap();
+            if entries.is_empty() {
+                return;
+            }
+            let finished: Vec<FinishedEntry> =
+                entries.iter().map(|entry| extracted(entry, &format!("Text {}", entry.id.0))).collect();
+            store.entries_finish(&finished, &dedup::Settings::default()).await.unwrap();
+        }
+    };
+    let reader = |limit: u32| async move {
+        let (mut cursor, mut seen) = (0, Vec::new());
+        while seen.len() < ENTRIES {
+            let records = bench.store.records_after(cursor, limit).await.unwrap();
+            cursor = records.last().map_or(cursor, |record| record.seq);
+            seen.extend(records.into_iter().map(|record| record.seq));
+            tokio::task::yield_now().await;
+        }
+        seen
+    };
+    let (lines, text) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let stored = CancellationToken::new();
+    let sinks = [json_lines(&lines, 30), texts(&text)];
+    let run = async |sink: &Configured<'_>| {
+        bench.relay(sink).await.run(&Notify::new(), &stored).await;
+    };
+    let work = async {
+        futures_util::future::join_all((0..8).map(|_| writer(bench.store.clone()))).await;
+        stored.cancel();
+    };
+    let readers = futures_util::future::join_all([3, 7, 50, 400].map(reader));
+    let relays = futures_util::future::join_all(sinks.iter().map(run));
+    let all = futures_util::future::join3(work, readers, relays);
+    let ((), seen, _) =
+        tokio::time::timeout(Duration::from_mins(10), all).await.expect("a record was skipped");
+    let expected: Vec<i64> = (1..=i64::try_from(ENTRIES).unwrap()).collect();
+    for seen in seen {
+        assert_eq!(seen, expected);
+    }
+    for _ in 0..3 {
+        bench.die_before_the_cursor_moves_from(bench.cursor().await / 2).await;
+        for sink in &sinks {
+            bench.deliver(sink).await;
+        }
+    }
+    let mut written = seqs(&records_in(lines.path()));
+    written.sort_unstable();
+    assert_eq!(written, expected);
+    let of_texts: BTreeSet<i64> =
+        files(text.path()).keys().map(|name| name.split_once('_').unwrap().0.parse().unwrap()).collect();
+    assert_eq!((files(text.path()).len(), of_texts.len()), (ENTRIES, ENTRIES));
+}
