@@ -24,7 +24,7 @@ pub(crate) struct Head {
     /// What kind of page it calls itself.
     said: Said,
     /// The whole body, where the page or its feed entry states it.
-    stated_body: Option<String>,
+    pub(crate) stated_body: Option<String>,
     /// How the article starts, by the feed entry.
     lead: Option<String>,
     /// Texts that the operator's selectors took out.
@@ -61,17 +61,12 @@ impl Head {
             is_liveblog: statements.is_liveblog,
             is_not_free: statements.is_not_free,
             said: kinds.read(&page.url, &tree, &json_ld),
-            stated_body: statements.body.map(str::to_owned).or_else(|| entry.and_then(entry::stated_body)),
+            stated_body: statements.whole_body().or_else(|| entry.and_then(entry::stated_body)),
             lead: entry.and_then(entry::lead),
             removed,
             operators_body: selected.and_then(|selected| selected.body(&document)),
             document,
         }
-    }
-
-    /// Bytes of the body that the page or its feed entry states.
-    pub(crate) fn stated_bytes(&self) -> usize {
-        self.stated_body.as_ref().map_or(0, String::len)
     }
 
     /// What is said of the body: the tables over the page are made from it.

@@ -59,11 +59,16 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         PageBody::Html(html) => read_html(html, page, evidence, rules),
         PageBody::Text(text) => read_text(text, page, evidence.entry, rules),
     };
-    let mut flags = flags::judge(&reading);
     let read_content = |content: &str| match entry::is_html(content) {
         true => read_html(content, page, &Evidence::default(), rules),
         false => read_text(content, page, None, rules),
     };
+    if let PageBody::Html(html) = &page.body
+        && let Some(text) = stand_in::of_page(html, &reading, read_content)
+    {
+        reading.take_text(text.document, text.account);
+    }
+    let mut flags = flags::judge(&reading);
     if let Some(entry) = evidence.entry
         && let Some(content) = stand_in::stand_in(entry, &reading, &flags, read_content)
     {
@@ -97,7 +102,7 @@ fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) ->
     }
     Reading {
         has_wall: has_wall(&lines, &account),
-        stated_bytes: head.stated_bytes(),
+        stated_body: head.stated_body,
         account,
         repeats_another_page,
         block_hashes,
@@ -136,7 +141,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
         partial: false,
         is_liveblog: false,
         is_not_free: false,
-        stated_bytes: 0,
+        stated_body: None,
         removed: Vec::new(),
     }
 }

@@ -50,8 +50,9 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
 /// longer than a teaser, unless a prompt stands at its end or the page states a body that is longer by half.
 fn is_cut(reading: &Reading, words: f32) -> bool {
     let text_bytes: usize = reading.kept().map(|block| block.end - block.start).sum();
+    let stated_bytes = reading.stated_body.as_ref().map_or(0, String::len);
     reading.has_wall && words < STUB_WORDS
-        || reading.is_not_free && (words < TEASER_WORDS || reading.stated_bytes * 2 > text_bytes * 3)
+        || reading.is_not_free && (words < TEASER_WORDS || stated_bytes * 2 > text_bytes * 3)
 }
 
 /// Pictures and players between the first and the last kept block.

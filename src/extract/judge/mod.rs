@@ -28,8 +28,8 @@ pub(crate) struct Reading {
     pub(crate) is_liveblog: bool,
     /// Whether it says that it is not free.
     pub(crate) is_not_free: bool,
-    /// Bytes of the body that the page or its feed entry states.
-    pub(crate) stated_bytes: usize,
+    /// The whole body, where the page or its feed entry states it.
+    pub(crate) stated_body: Option<String>,
     /// Whether a wall's prompt stands where the text ends.
     pub(crate) has_wall: bool,
     /// Whether another page of the host has the same text under another headline.
@@ -50,16 +50,21 @@ impl Reading {
         self.account.kept().map(|at| &self.document.blocks[at])
     }
 
+    /// Puts a text in the place of this one, whatever it is: where the markup holds none, the page's scripts may.
+    pub(crate) fn take_text(&mut self, document: Document, account: Account) {
+        self.document = document;
+        self.account = account;
+        self.has_wall = false;
+    }
+
     /// Puts another document's text in the place of this one's. What the page said of itself stays.
     pub(crate) fn replace_body(&mut self, other: Self, entry: &EntryEvidence) {
-        self.document = other.document;
-        self.account = other.account;
-        self.has_wall = false;
         self.repeats_another_page = false;
         self.partial = other.partial;
         self.is_liveblog = other.is_liveblog;
         self.is_not_free = other.is_not_free;
-        self.stated_bytes = other.stated_bytes;
+        self.stated_body = other.stated_body;
+        self.take_text(other.document, other.account);
         let of_entry = entry.title.as_deref().and_then(metadata::on_one_line);
         let metadata = &mut self.metadata;
         // The title of a wall or an error page is not the article's.
