@@ -20,6 +20,7 @@ pub(crate) enum Rule {
     /// The model wavers, and its place speaks for it.
     Standfirst,
     Between,
+    Inset,
     /// The host's other pages decide against the model.
     BodyElsewhere,
     SeenElsewhere,
@@ -48,6 +49,7 @@ impl Rule {
             Self::Outside => "outside",
             Self::Standfirst => "body.standfirst",
             Self::Between => "body.between",
+            Self::Inset => "body.inset",
             Self::BodyElsewhere => "site.body_elsewhere",
             Self::SeenElsewhere => "site.seen_elsewhere",
             Self::FurnitureElsewhere => "site.furniture_elsewhere",
@@ -253,6 +255,14 @@ impl Line<'_> {
         measure.words >= LEAST_WORDS
             && (measure.ends_sentence || measure.sentences > 1)
             && measure.link_share < MOST_LINKED
+    }
+
+    /// Words with a stop behind them, that lead nowhere.
+    pub(crate) fn is_sentence(&self) -> bool {
+        const LEAST_WORDS: f32 = 3.0;
+        const MOST_LINKED: f32 = 0.5;
+        let measure = &self.block.measure;
+        measure.words >= LEAST_WORDS && measure.ends_sentence && measure.link_share < MOST_LINKED
     }
 
     /// Short and without an end: a title, a name, a label.

@@ -3,6 +3,7 @@
 use super::blocks::{Document, segment};
 use super::choose::context::Hints;
 use super::evidence::entry;
+use super::evidence::further_pages::has_second_page;
 use super::evidence::headline::Headline;
 use super::evidence::json_ld::JsonLd;
 use super::evidence::kinds::{Kinds, Said};
@@ -17,7 +18,7 @@ pub(crate) struct Head {
     pub(crate) document: Document,
     pub(crate) headline: Headline,
     pub(crate) metadata: Metadata,
-    /// Whether a guard ended the parse.
+    /// Whether a guard ended the parse, or the text goes on on another page.
     pub(crate) partial: bool,
     pub(crate) is_liveblog: bool,
     pub(crate) is_not_free: bool,
@@ -45,6 +46,7 @@ impl Head {
         let html::Parsed { mut tree, partial } = html::parse(html);
         let mut selected = site.map(|site| Selected::new(&tree, site));
         html::shown::show(&mut tree);
+        let partial = partial || has_second_page(&tree, &page.final_url);
         let json_ld = JsonLd::read(&tree);
         let mut metadata = metadata::read(&tree, &json_ld, page, entry);
         let mut removed = Vec::new();

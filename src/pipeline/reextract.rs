@@ -137,6 +137,7 @@ impl Reextraction {
             rules: Arc::clone(&self.rules),
             dedup: self.dedup.clone(),
             flags: Vec::new(),
+            from_feed: false,
         };
         let (article, fingerprint) = self.workers.run(move || ingredients.refined()).await?;
         if fingerprint.content_sha256 == content_sha256 {

@@ -44,6 +44,7 @@ impl Task<'_> {
             dedup: plan.dedup.clone(),
             page,
             flags,
+            from_feed: matches!(origin, Origin::Feed(_)),
         };
         let keeping = options.keeping.raw;
         let work = move || {
@@ -106,14 +107,20 @@ pub(super) struct Ingredients {
     pub(super) dedup: dedup::Settings,
     /// What is known of its text beforehand.
     pub(super) flags: Vec<QualityFlag>,
+    /// The page is the feed's own text.
+    pub(super) from_feed: bool,
 }
 
 impl Ingredients {
     /// The article and its fingerprint: work for a CPU worker.
     pub(super) fn refined(&self) -> (Article, Fingerprint) {
         let began = Instant::now();
-        let evidence = Evidence { entry: Some(&self.evidence), site: Some(&self.site) };
-        let mut article = extract(&self.page, &evidence, &self.rules);
+        // A feed's text has none of its site's furniture, and says nothing of its pages.
+        let site = Some(&self.site).filter(|_| !self.from_feed);
+        let mut article = extract(&self.page, &Evidence { entry: Some(&self.evidence), site }, &self.rules);
+        if self.from_feed {
+            article.block_hashes.clear();
+        }
         article.quality_flags.extend(&self.flags);
         article.quality_flags.sort_unstable();
         article.quality_flags.dedup();

@@ -165,6 +165,11 @@ const COLUMNS: &[Column] = &[
         values: Values::Texts(|record| record.quality_flags.iter().map(|flag| word(*flag)).collect()),
     },
     Column {
+        schema: "required group enclosures (LIST) { repeated group list { required group element { \
+                 required binary url (UTF8); optional binary type (UTF8); optional int64 length; } } }",
+        values: Values::Enclosures,
+    },
+    Column {
         schema: "required int32 schema_version;",
         values: Values::Number(|record| record.schema_version),
     },
@@ -226,15 +231,19 @@ fn write_mentions(group: &mut Group<'_>, records: &[Record]) -> Result<(), Parqu
     fn each<V>(of: impl Fn(&FeedMention) -> Option<V>) -> impl Fn(&Record) -> Vec<Option<V>> {
         move |record| record.feeds.iter().map(&of).collect()
     }
-    let text = |text: &Option<String>| text.as_deref().map(bytes);
     write_lists::<ByteArrayType, _>(
         group,
         records,
         1,
         each(|mention| Some(bytes(mention.feed_url.as_str()))),
     )?;
-    write_lists::<ByteArrayType, _>(group, records, 2, each(|mention| text(&mention.guid)))?;
-    write_lists::<ByteArrayType, _>(group, records, 2, each(|mention| text(&mention.entry_title)))?;
+    write_lists::<ByteArrayType, _>(group, records, 2, each(|mention| mention.guid.as_deref().map(bytes)))?;
+    write_lists::<ByteArrayType, _>(
+        group,
+        records,
+        2,
+        each(|mention| mention.entry_title.as_deref().map(bytes)),
+    )?;
     let published = each(|mention| mention.entry_published_at.map(milliseconds));
     write_lists::<Int64Type, _>(group, records, 2, published)?;
     write_lists::<Int64Type, _>(group, records, 1, each(|mention| Some(milliseconds(mention.first_seen_at))))

@@ -33,10 +33,10 @@ impl Table {
     pub(super) fn new(groups: &[FeatureGroup]) -> Self {
         let (mut names, mut meanings) = (Vec::new(), Vec::new());
         for group in groups {
-            for (index, step) in (0..group.size).zip(1_u8..) {
+            for (fact, step) in group.facts.iter().zip(1_u8..) {
                 if group.is_set {
-                    names.push(format!("{}/{index}", group.name));
-                } else if index == 0 {
+                    names.push(format!("{}/{fact}", group.name));
+                } else if step == 1 {
                     names.push(group.name.to_owned());
                 }
                 meanings.push((names.len() - 1, if group.is_set { 1 } else { step }));

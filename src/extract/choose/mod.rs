@@ -7,12 +7,14 @@
 pub(crate) mod context;
 mod features;
 pub(crate) mod fitting;
+mod groups;
 mod logistic;
 mod model;
 mod scores;
 mod trees;
 
 pub(crate) use self::model::Models;
+pub use self::model::SECOND_LOOK;
 
 use self::context::Context;
 pub(crate) use self::scores::Advise;
@@ -46,8 +48,10 @@ pub(crate) fn choose(
         mend(&mut account);
         account
     };
-    let account = choice(site.as_ref(), &[]);
-    let Some(site) = site else { return Choice { account, repeats_another_page: false } };
+    let Some(site) = site else {
+        return Choice { account: choice(None, &[]), repeats_another_page: false };
+    };
+    let (site, account) = first_choice(context, site, |site| choice(Some(site), &[]));
     if site.repeats_another_page(context.headline, &account) {
         // The wrong block was chosen there or here: an article speaks of what its headline says.
         let taken: Vec<bool> = account.fates().iter().map(|fate| fate.kept).collect();
@@ -66,6 +70,31 @@ pub(crate) fn choose(
         }
     }
     Choice { account, repeats_another_page: false }
+}
+
+/// The choice by what the host's pages say. Where their texts take more than half of this one, or all of it, they are asked
+/// again: a series opens every part with one paragraph, and no site's furniture is all that a page says.
+fn first_choice<'a>(
+    context: &Context<'_>,
+    site: Site<'a>,
+    choice: impl Fn(&Site<'a>) -> Account,
+) -> (Site<'a>, Account) {
+    let taken = |account: &Account| -> f32 {
+        let blocks = context.document.blocks.iter().zip(account.fates());
+        let taken = blocks.filter(|(_, fate)| fate.rule == Rule::SeenElsewhere);
+        taken.map(|(block, _)| block.measure.words).sum()
+    };
+    let kept = |account: &Account| account.words(context.document);
+    let account = choice(&site);
+    if taken(&account) <= kept(&account) {
+        return (site, account);
+    }
+    let (cautious, trusting) = (site.more_cautious(), site.without_texts());
+    let again = choice(&cautious);
+    if taken(&again) == 0.0 || kept(&again) > 0.0 {
+        return (cautious, again);
+    }
+    (trusting, choice(&trusting))
 }
 
 /// The fates where some blocks are known to be none of the article.

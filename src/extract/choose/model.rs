@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
-use super::features::{self, Active};
+use super::features;
+use super::groups::{Active, Names, groups};
 use super::logistic::Model;
 use super::scores::{Advise, Scores};
 use super::trees::Trees;
 
 /// A block of less than this in the first stage is not looked at by the second: half of all blocks are not.
-const SECOND_LOOK: f32 = 0.05;
+pub const SECOND_LOOK: f32 = 0.05;
 
 /// Both stages.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Models {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    names: Names,
     first: BTreeMap<String, Vec<f32>>,
     second: SecondStage,
 }
@@ -37,10 +39,9 @@ impl Models {
     /// Reads the coefficients: a list for each group of the first stage, and the trees of the second.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
         let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
-        let groups = features::groups();
         Ok(Self {
-            first: Model::new(&groups, &file.first)?,
-            second: Trees::parse(&groups, &file.second.trees)?,
+            first: Model::new(&file.names, &file.first)?,
+            second: Trees::parse(&groups(), &file.names, &file.second.trees)?,
         })
     }
 }

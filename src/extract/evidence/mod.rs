@@ -4,6 +4,7 @@
 //! is for `metadata` and `choose` to say: nothing here knows the model or the rules.
 
 pub(crate) mod entry;
+pub(crate) mod further_pages;
 pub(crate) mod headline;
 pub(crate) mod host;
 mod json;

@@ -7,11 +7,14 @@
 mod author_bio;
 mod bare_date;
 mod between;
+mod body;
 mod boxes;
 mod byline;
 mod comments;
 mod credits;
+mod inset;
 mod named;
+mod offers;
 mod prose;
 mod related;
 mod repeated;
@@ -35,7 +38,7 @@ pub(crate) struct Facts<'a> {
 type Rule = fn(&[Line<'_>], &Facts<'_>, &mut Account);
 
 /// The rules that mend the model's choice, by the markup around the blocks.
-const OF_CHOICE: &[Rule] = &[standfirst::keep, between::keep];
+const OF_CHOICE: &[Rule] = &[standfirst::keep, between::keep, inset::keep];
 
 /// The rules that mend whichever reading of the page is believed.
 const OF_READING: &[Rule] = &[repeated::drop];
@@ -53,8 +56,11 @@ const OF_LINES: &[Rule] = &[
     named::claim_lines,
 ];
 
+/// The rules that need to know which lines named themselves.
+const OF_NEIGHBOURS: &[Rule] = &[offers::drop];
+
 /// The rules that need to know who wrote the article.
-const OF_PERSONS: &[Rule] = &[author_bio::drop_last];
+const OF_PERSONS: &[Rule] = &[byline::drop_bare, author_bio::drop_last];
 
 /// Mends a choice of the model's.
 pub(crate) fn mend_choice(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
@@ -84,6 +90,7 @@ pub(crate) fn advice(lines: &[Line<'_>], facts: &Facts<'_>, probabilities: &[f32
 pub(crate) fn drop_lines(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_LINES, lines, facts, account);
     account.settle();
+    apply(OF_NEIGHBOURS, lines, facts, account);
 }
 
 /// Takes out what speaks of the authors.

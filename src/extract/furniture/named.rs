@@ -1,31 +1,22 @@
 //! Lines that name themselves in the words of `config/words/`: "Subscribe to our newsletter", "Photo by …".
 
 use super::Facts;
+use super::body::Body;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
-use crate::extract::words::phrases::{Coverage, Furniture};
+use crate::extract::words::phrases::{Coverage, Furniture, Match};
 
 /// The kinds whose heading takes along what stands under it, where the body is as good as over.
 const BOXES: &[Furniture] = &[Furniture::Newsletter, Furniture::Paywall, Furniture::Consent];
 /// The kinds that are a line and no more.
 const LINES: &[Furniture] = &[Furniture::Share, Furniture::Credit, Furniture::Copyright, Furniture::Dateline];
-/// The kinds that speak in whole sentences: their first or last words are enough. A paragraph that begins with the words of
-/// another kind is one of the article.
-const SPEAK_IN_SENTENCES: &[Furniture] = &[
-    Furniture::Credit,
-    Furniture::Copyright,
-    Furniture::Newsletter,
-    Furniture::Related,
-    Furniture::Paywall,
-    Furniture::Consent,
-];
-
-pub(crate) fn claim_boxes(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
+pub(crate) fn claim_boxes(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let prose = Prose::new(lines, account);
+    let body = Body::new(lines, facts, account);
     for &furniture in BOXES {
-        for (at, coverage) in of_kind(lines, furniture) {
+        for (at, coverage) in of_kind(lines, furniture).filter(|(at, _)| !body.goes_on_under(*at)) {
             let is_box = coverage == Coverage::Whole && prose.is_over(at);
-            let end = if is_box { end_of_box(lines, &prose, at) } else { at + 1 };
+            let end = if is_box { end_of_box(lines, &prose, &body, at) } else { at + 1 };
             account.claim(at..end, Rule::Words(furniture));
         }
     }
@@ -44,16 +35,33 @@ pub(crate) fn of_kind<'l>(
     lines: &'l [Line<'_>],
     furniture: Furniture,
 ) -> impl Iterator<Item = (usize, Coverage)> + 'l {
-    let speaks_in_sentences = SPEAK_IN_SENTENCES.contains(&furniture);
     lines.iter().enumerate().filter_map(move |(at, line)| {
-        let found = line.found.filter(|found| found.furniture == furniture)?;
-        let is_meant = found.coverage == Coverage::Whole || speaks_in_sentences || !line.is_prose();
-        is_meant.then_some((at, found.coverage))
+        let found = name_of(line).filter(|found| found.furniture == furniture)?;
+        Some((at, found.coverage))
     })
 }
 
-/// Where the box ends whose heading is at `at`: at the next heading or running text.
-pub(crate) fn end_of_box(lines: &[Line<'_>], prose: &Prose, at: usize) -> usize {
-    let ends = |at: &usize| lines[*at].is_heading() || prose.is_prose(*at);
+/// What a line names itself: nothing, where it begins or ends as furniture does and says something of its own.
+pub(crate) fn name_of(line: &Line<'_>) -> Option<Match> {
+    line.found.filter(|found| found.coverage == Coverage::Whole || !is_statement(line, *found))
+}
+
+fn is_statement(line: &Line<'_>, found: Match) -> bool {
+    /// The share of words with capitals in a line that is names.
+    const MOST_NAMES: f32 = 0.4;
+    let measure = &line.block.measure;
+    match found.furniture {
+        // A credit is names, a date has digits.
+        Furniture::Credit => line.is_sentence() && measure.capital_share < MOST_NAMES,
+        Furniture::Dateline => line.is_prose() || line.is_sentence() && measure.digit_share == 0.0,
+        Furniture::Byline => line.is_prose(),
+        Furniture::Comments | Furniture::Share | Furniture::AuthorBox if line.is_prose() => true,
+        _ => (line.is_prose() || line.is_sentence()) && !found.is_borne_out,
+    }
+}
+
+/// Where the box ends whose heading is at `at`: at the next heading, running text or sentence of the body.
+pub(crate) fn end_of_box(lines: &[Line<'_>], prose: &Prose, body: &Body<'_>, at: usize) -> usize {
+    let ends = |at: &usize| lines[*at].is_heading() || prose.is_prose(*at) || body.has(*at);
     (at + 1..lines.len()).find(ends).unwrap_or(lines.len())
 }

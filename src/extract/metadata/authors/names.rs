@@ -2,10 +2,10 @@
 //! follows it.
 
 use super::byline_words::{
-    COLLECTIVES, CONJUNCTIONS, CUTS, INVITATIONS, LABELS, PARTICLES, POST_NOMINALS, ROLES,
+    COLLECTIVES, CONJUNCTIONS, CUTS, INVITATIONS, LABELS, NO_NAMES, PARTICLES, POST_NOMINALS, ROLES,
 };
 use crate::extract::metadata::dates::date_words;
-use crate::extract::words::letters::letters;
+use crate::extract::words::letters::{is_hangul, is_ideograph, letters};
 
 /// Longest name.
 const MAX_NAME_CHARS: usize = 60;
@@ -117,7 +117,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     }
     let collective = is_collective(words);
     let invites = words.len() > 1 && INVITATIONS.contains(&words[0].to_lowercase().as_str());
-    if invites || words.iter().all(|word| is_role(word)) {
+    if invites || words.iter().all(|word| is_role(word)) || words.iter().all(|word| is_no_name(word)) {
         return None;
     }
     if !collective {
@@ -154,16 +154,13 @@ pub(crate) fn is_label(word: &str) -> bool {
     LABELS.contains(&word.trim_end_matches(':').to_lowercase().as_str())
 }
 
+fn is_no_name(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '/')).to_lowercase();
+    NO_NAMES.contains(&word.as_str())
+}
+
 pub(crate) fn is_collective(words: &[&str]) -> bool {
     words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()))
-}
-
-fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{9fff}')
-}
-
-pub(crate) fn is_hangul(c: char) -> bool {
-    matches!(c, '가'..='힣')
 }
 
 /// Whether a word may be a first and a last name at once, as East Asia writes them.

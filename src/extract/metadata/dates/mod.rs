@@ -2,6 +2,7 @@
 
 pub(crate) mod date_words;
 pub(crate) mod machine;
+mod moment;
 pub(crate) mod visible;
 
 use jiff::civil::Date;
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::extract::metadata::clues::{DateClue, DateKind, Place};
 use crate::extract::metadata::{NEAR_BYTES, Reach, Reader, words};
-use machine::Moment;
+use moment::Moment;
 use visible::{Certainty, NumericOrder};
 
 /// A text that is shorter and holds a date is hardly more than that date.
@@ -124,7 +125,7 @@ impl Reader<'_> {
         };
         let published = declared
             .or_else(|| of_linked(&self.linked.uploaded))
-            .or_else(|| self.entry?.published_at.and_then(|at| machine::plausible(at, fetched_at)).map(plain))
+            .or_else(|| self.entry?.published_at.and_then(|at| moment::plausible(at, fetched_at)).map(plain))
             .or_else(near_text)
             .or_else(|| of_url().map(plain))
             .or_else(|| whole(&by_element, Reach::Page))
@@ -218,9 +219,26 @@ impl Reader<'_> {
             .filter_map(|clue| Some((self.distance(clue.at, clue.place, reach)?, clue)))
             .collect();
         found.sort_by_key(|(distance, clue)| (clue.place, *distance));
-        found.into_iter().find_map(|(_, clue)| {
+        // A box beside the article dates what it leads to, however near the headline it stands, where the article has a date
+        // of its own.
+        let is_own = |clue: &DateClue<'_>| clue.place == Place::Open || !self.has_own_date(order);
+        found.into_iter().filter(|(_, clue)| is_own(clue)).find_map(|(_, clue)| {
             let stated = clue.value.and_then(|value| machine::machine(value, fetched_at, order));
             stated.or_else(|| visible::visible(&clue.text, fetched_at, order, certainty))
+        })
+    }
+}
+
+impl Reader<'_> {
+    /// Whether a whole date stands at the headline outside of all boxes that are called furniture.
+    fn has_own_date(&self, order: NumericOrder) -> bool {
+        let fetched_at = self.page.fetched_at;
+        self.clues.dates.iter().any(|clue| {
+            clue.place == Place::Open
+                && !clue.modified
+                && self.distance(clue.at, clue.place, Reach::Near).is_some()
+                && (clue.value.is_some_and(|value| machine::machine(value, fetched_at, order).is_some())
+                    || visible::whole(&clue.text, fetched_at, order).is_some())
         })
     }
 }
