@@ -58,9 +58,12 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         PageBody::Text(text) => read_text(text, page, evidence.entry, rules),
     };
     let mut flags = flags::judge(&reading);
-    let read_content = |content: &str| match entry::is_html(content) {
-        true => read_html(content, page, &Evidence::default(), rules),
-        false => read_text(content, page, None, rules),
+    let read_content = |content: &str| {
+        if entry::is_html(content) {
+            read_html(content, page, &Evidence::default(), rules)
+        } else {
+            read_text(content, page, None, rules)
+        }
     };
     if let Some(entry) = evidence.entry
         && let Some(content) = stand_in::stand_in(entry, &reading, &flags, read_content)
