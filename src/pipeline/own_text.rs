@@ -133,7 +133,7 @@ impl Task<'_> {
             Some(link) if speaks => entry.page_of_its_own(link),
             _ => (entry.own_article_id(), entry.own_url()),
         };
-        let body = PageBody::Html(entry.evidence.own_text().unwrap_or_default().to_owned());
+        let body = PageBody::Fragment(entry.evidence.own_text().unwrap_or_default().to_owned());
         let place = entry.article_url();
         let page = Page { url: place.clone(), final_url: place, body, fetched_at: self.now() };
         Source { page, origin: Origin::Feed(own_text), id, url, feed_speaks: speaks }

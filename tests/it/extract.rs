@@ -104,6 +104,70 @@ fn what_other_pages_of_the_site_say_too_is_furniture() {
     assert!(known.text.contains("In part 4 the harbour of town 0"));
 }
 
+/// A notice of which only the numbers are new each day.
+fn notice(day: usize) -> String {
+    format!(
+        "<html><body><article><h1>Fish prices of day {day}</h1>\
+         <p>Cod closed at {} crowns on the quay, {day} crowns more than on the day before, and herring at {}.</p>\
+         <p>The auction sold {} boxes in {} minutes, said the auctioneer.</p></article>\
+         <footer><p>{PROMISE} our reporters since the year it was founded by two teachers.</p></footer></body></html>",
+        310 + 7 * day,
+        95 + day,
+        40 + 3 * day,
+        12 + day
+    )
+}
+
+#[test]
+fn numbers_are_the_news_of_a_notice() {
+    let rules = Rules::new(&[]).unwrap();
+    let mut site = SiteEvidence::default();
+    for day in 1..9 {
+        learn(&mut site, &page(notice(day)), &rules);
+    }
+    let article = extract(&page(notice(9)), &Evidence { entry: None, site: Some(&site) }, &rules);
+    assert!(article.text.contains("Cod closed at 373 crowns"), "{:?}", article.account);
+    assert!(article.text.contains("sold 67 boxes"), "{:?}", article.account);
+    assert!(!article.quality_flags.contains(&QualityFlag::RepeatedText), "{:?}", article.quality_flags);
+}
+
+#[test]
+fn what_two_other_pages_say_too_is_not_yet_furniture() {
+    let rules = Rules::new(&[]).unwrap();
+    let mut site = SiteEvidence::default();
+    for number in 1..3 {
+        learn(&mut site, &page(story(number)), &rules);
+    }
+    let article = extract(&page(story(0)), &Evidence { entry: None, site: Some(&site) }, &rules);
+    assert!(article.text.contains(PROMISE));
+}
+
+/// A report that opens as every report of its series does, and has little more to say.
+fn report(number: usize) -> String {
+    let ships = ["tug", "barge", "punt", "cutter", "dredger", "lighter"];
+    format!(
+        "<html><body><article><h1>The {ship} in the harbour</h1>\
+         <p>The harbour office reports what was seen from its tower, and asks all who sail to read it before they cast off, \
+         for the channel moves with every storm and the charts are older than the quay.</p>\
+         <p>The {ship} lies across the channel.</p></article></body></html>",
+        ship = ships[number]
+    )
+}
+
+#[test]
+fn what_a_series_repeats_does_not_go_where_it_is_most_of_the_text() {
+    let rules = Rules::new(&[]).unwrap();
+    let mut site = SiteEvidence::default();
+    for number in 1..5 {
+        learn(&mut site, &page(report(number)), &rules);
+    }
+    // The rest of the site says other things.
+    site.articles = 40;
+    let article = extract(&page(report(0)), &Evidence { entry: None, site: Some(&site) }, &rules);
+    assert!(article.text.contains("reports what was seen from its tower"), "{:?}", article.account);
+    assert!(article.text.contains("The tug lies across the channel."), "{:?}", article.account);
+}
+
 /// A page on which the paper's account of itself looks more like an article than the news does.
 fn flash(topic: &str, news: &str) -> String {
     let about: String = (0..9)

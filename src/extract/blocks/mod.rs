@@ -80,6 +80,8 @@ pub(crate) struct Container {
     pub(crate) path_hash: u64,
     /// Number of that path among the page's, from 0.
     pub(crate) path: usize,
+    /// Whether marks in the text lead to notes in it.
+    pub(crate) is_notes: bool,
     /// The blocks under it are `first..end`.
     pub(crate) first: usize,
     pub(crate) end: usize,

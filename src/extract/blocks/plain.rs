@@ -50,6 +50,7 @@ pub(crate) fn segment(plain: &str) -> Document {
         traits: Traits::NONE,
         path_hash: 0,
         path: 0,
+        is_notes: false,
         first: 0,
         end: document.blocks.len(),
     });

@@ -9,11 +9,12 @@ use super::describe::{Lexicon, path_hash};
 use super::hash::Hashed;
 use super::links::{Targets, target_of};
 use super::measure::measure;
-use super::whitespace::{push_folded, push_preformatted};
+use super::whitespace::{Pending, push_folded, push_preformatted};
 use super::{Block, Container, Document, Gap, Kind};
 use crate::extract::html::elements::{
     in_data_table, is_cell_or_inside, is_inline, is_really_hidden, is_skipped, is_void,
 };
+use crate::extract::html::noscript;
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
 use crate::extract::words::classes::Traits;
 
@@ -22,7 +23,7 @@ use crate::extract::words::classes::Traits;
 /// `host` is the page's own: links to others are told apart.
 pub(crate) fn segment<'a>(tree: &'a Tree, host: &'a str) -> Document {
     let root = tree.root();
-    let mut walk = Walk::new(root.id(), host);
+    let mut walk = Walk::new(tree, host);
     let mut node = root;
     loop {
         let descend = walk.open(node);
@@ -59,13 +60,14 @@ struct Inline {
 }
 
 struct Walk<'a> {
+    tree: &'a Tree,
     host: &'a str,
     document: Document,
     /// Open containers, innermost last.
     stack: Vec<usize>,
     /// Start of the block being gathered.
     start: usize,
-    pending_space: bool,
+    pending: Pending,
     continues: bool,
     link_depth: u32,
     strong_depth: u32,
@@ -87,27 +89,29 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(root: NodeId, host: &'a str) -> Self {
+    fn new(tree: &'a Tree, host: &'a str) -> Self {
         let document = Document {
             containers: vec![Container {
-                node: root,
+                node: tree.root().id(),
                 parent: 0,
                 depth: 0,
                 tag: local_name!("html"),
                 traits: Traits::NONE,
                 path_hash: 0,
                 path: 0,
+                is_notes: false,
                 first: 0,
                 end: 0,
             }],
             ..Document::default()
         };
         Self {
+            tree,
             host,
             document,
             stack: vec![0],
             start: 0,
-            pending_space: false,
+            pending: Pending::Nothing,
             continues: false,
             link_depth: 0,
             strong_depth: 0,
@@ -143,7 +147,7 @@ impl<'a> Walk<'a> {
             Node::Root => return true,
         };
         let tag = &element.name.local;
-        if is_skipped(tag) || is_void(tag) && *tag != local_name!("br") {
+        if is_skipped(tag) && !noscript::is_body(node) || is_void(tag) && *tag != local_name!("br") {
             self.see_gap(element);
             return false;
         }
@@ -178,7 +182,7 @@ impl<'a> Walk<'a> {
             if matches!(*tag, local_name!("td") | local_name!("th")) {
                 self.cell_break();
             } else {
-                self.pending_space = true;
+                self.pending = Pending::Box;
             }
             return true;
         }
@@ -204,8 +208,9 @@ impl<'a> Walk<'a> {
             traits: described.traits,
             path_hash,
             path,
+            is_notes: self.tree.notes.contains(&node.id()),
             first: self.document.blocks.len(),
-            end: 0,
+            end: self.document.blocks.len(),
         };
         let index = self.document.containers.len();
         if container.traits.intersects(Traits::HIDDEN) && is_really_hidden(element) {
@@ -254,10 +259,9 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        if let Some(row) = self.row
-            && row != node.id()
-        {
-            self.pending_space = true;
+        // What else stands in a row, an old page's form for example, is a box of its own.
+        if self.row.is_some_and(|row| row != node.id()) && is_cell_or_inside(tag) {
+            self.pending = Pending::Box;
             return;
         }
         let is_innermost =
@@ -266,7 +270,9 @@ impl<'a> Walk<'a> {
             return;
         }
         self.flush(false);
-        self.row = None;
+        if self.row == Some(node.id()) {
+            self.row = None;
+        }
         match *tag {
             local_name!("pre") | local_name!("listing") | local_name!("xmp") => self.preformatted -= 1,
             local_name!("li") | local_name!("dd") | local_name!("dt") => self.list_items -= 1,
@@ -283,7 +289,7 @@ impl<'a> Walk<'a> {
         if self.preformatted > 0 {
             push_preformatted(&mut self.document.text, text);
         } else {
-            push_folded(&mut self.document.text, self.start, &mut self.pending_space, text);
+            push_folded(&mut self.document.text, self.start, &mut self.pending, text);
         }
         let added = self.document.text.len() - before;
         if self.link_depth > 0 {
@@ -298,7 +304,7 @@ impl<'a> Walk<'a> {
         if self.preformatted > 0 {
             self.document.text.push('\n');
         } else if self.row.is_some() {
-            self.pending_space = true;
+            self.pending = Pending::Box;
         } else if self.document.text.len() > self.start {
             self.flush(true);
         } else {
@@ -308,7 +314,7 @@ impl<'a> Walk<'a> {
     }
 
     fn cell_break(&mut self) {
-        self.pending_space = false;
+        self.pending = Pending::Nothing;
         if self.document.text.len() > self.start {
             self.document.text.push('\t');
         }
@@ -369,7 +375,7 @@ impl<'a> Walk<'a> {
     /// Begins to gather the next block.
     fn begin(&mut self, by_line_break: bool) {
         self.continues &= by_line_break;
-        self.pending_space = false;
+        self.pending = Pending::Nothing;
         self.start = self.document.text.len();
         self.inlines.retain(|inline| inline.open);
         self.link_bytes = 0;

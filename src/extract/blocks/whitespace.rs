@@ -1,7 +1,19 @@
 //! White space and what no reader sees, on the way from markup to text.
 
+/// What waits to be set between the words before and those that follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pending {
+    #[default]
+    Nothing,
+    Space,
+    /// The source goes on in another line: a space, but not within a text in Chinese or Japanese, which has none.
+    LineBreak,
+    /// Two boxes on one line.
+    Box,
+}
+
 /// Appends `text` with runs of white space as one space and without what no reader sees.
-pub(crate) fn push_folded(out: &mut String, start: usize, pending_space: &mut bool, text: &str) {
+pub(crate) fn push_folded(out: &mut String, start: usize, pending: &mut Pending, text: &str) {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let plain = plain_prefix(rest);
@@ -10,14 +22,21 @@ pub(crate) fn push_folded(out: &mut String, start: usize, pending_space: &mut bo
         let (piece, after) = rest.split_at(length);
         rest = after;
         if plain > 0 {
-            if *pending_space {
+            if *pending > Pending::Nothing && !(*pending == Pending::LineBreak && joins(out, c)) {
                 push_space(out, start);
-                *pending_space = false;
             }
+            *pending = Pending::Nothing;
             out.push_str(piece);
+        } else if is_space {
+            *pending = (*pending).max(if c == '\n' { Pending::LineBreak } else { Pending::Space });
         }
-        *pending_space |= is_space;
     }
+}
+
+/// Whether a text goes on with `next` without a space, though a line of the source ends between.
+fn joins(before: &str, next: char) -> bool {
+    let is_wide = |c: char| matches!(c, '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{20000}'..='\u{3ffff}');
+    is_wide(next) && before.ends_with(is_wide)
 }
 
 /// Bytes at the start that stay as they are: what readers see, and the single spaces between ASCII signs.
@@ -98,11 +117,25 @@ mod tests {
         seen.collect::<Vec<_>>().join(" ")
     }
 
+    #[test]
+    fn a_line_of_the_source_ends_without_a_space_between_ideographs() {
+        for (text, expected) in [
+            ("港に着いた。\n  町長は", "港に着いた。町長は"),
+            ("港 町", "港 町"),
+            ("배가\n왔다", "배가 왔다"),
+            ("港\nPier", "港 Pier"),
+        ] {
+            let mut folded = String::new();
+            push_folded(&mut folded, 0, &mut Pending::Nothing, text);
+            assert_eq!(folded, expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn eight_bytes_at_a_time_fold_as_one_by_one(text in "[a-c~!  \\t\\x1f\\x7fé\u{a0}\u{200b}日]{0,40}") {
             let mut folded = String::new();
-            push_folded(&mut folded, 0, &mut false, &text);
+            push_folded(&mut folded, 0, &mut Pending::Nothing, &text);
             prop_assert_eq!(folded, folded_one_by_one(&text));
         }
     }

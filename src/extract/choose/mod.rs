@@ -17,6 +17,7 @@ pub(crate) use self::model::Models;
 pub use self::model::SECOND_LOOK;
 
 use self::context::Context;
+pub(crate) use self::scores::Advise;
 use super::account::{Account, Fate, Rule};
 use super::evidence::host::{Site, SiteEvidence, Standing, headline_words};
 
@@ -32,21 +33,25 @@ pub(crate) struct Choice {
     pub(crate) repeats_another_page: bool,
 }
 
-/// The fate of every block, by all that is known of the page and its site. `mend` sees every choice before it is judged.
+/// The fate of every block, by all that is known of the page and its site. `advise` hears the rules,
+/// `mend` sees every choice before it is judged.
 pub(crate) fn choose(
     context: &Context<'_>,
     models: &Models,
     evidence: Option<&SiteEvidence>,
+    advise: &Advise<'_>,
     mend: impl Fn(&mut Account),
 ) -> Choice {
     let site = evidence.map(|evidence| Site::new(context.document, evidence));
     let choice = |site: Option<&Site<'_>>, taken: &[bool]| {
-        let mut account = Account::new(fates(context, models, site, taken));
+        let mut account = Account::new(fates(context, models, site, taken, advise));
         mend(&mut account);
         account
     };
-    let account = choice(site.as_ref(), &[]);
-    let Some(site) = site else { return Choice { account, repeats_another_page: false } };
+    let Some(site) = site else {
+        return Choice { account: choice(None, &[]), repeats_another_page: false };
+    };
+    let (site, account) = first_choice(context, site, |site| choice(Some(site), &[]));
     if site.repeats_another_page(context.headline, &account) {
         // The wrong block was chosen there or here: an article speaks of what its headline says.
         let taken: Vec<bool> = account.fates().iter().map(|fate| fate.kept).collect();
@@ -67,8 +72,39 @@ pub(crate) fn choose(
     Choice { account, repeats_another_page: false }
 }
 
+/// The choice by what the host's pages say. Where their texts take more than half of this one, or all of it, they are asked
+/// again: a series opens every part with one paragraph, and no site's furniture is all that a page says.
+fn first_choice<'a>(
+    context: &Context<'_>,
+    site: Site<'a>,
+    choice: impl Fn(&Site<'a>) -> Account,
+) -> (Site<'a>, Account) {
+    let taken = |account: &Account| -> f32 {
+        let blocks = context.document.blocks.iter().zip(account.fates());
+        let taken = blocks.filter(|(_, fate)| fate.rule == Rule::SeenElsewhere);
+        taken.map(|(block, _)| block.measure.words).sum()
+    };
+    let kept = |account: &Account| account.words(context.document);
+    let account = choice(&site);
+    if taken(&account) <= kept(&account) {
+        return (site, account);
+    }
+    let (cautious, trusting) = (site.more_cautious(), site.without_texts());
+    let again = choice(&cautious);
+    if taken(&again) == 0.0 || kept(&again) > 0.0 {
+        return (cautious, again);
+    }
+    (trusting, choice(&trusting))
+}
+
 /// The fates where some blocks are known to be none of the article.
-fn fates(context: &Context<'_>, models: &Models, site: Option<&Site<'_>>, taken: &[bool]) -> Vec<Fate> {
+pub(crate) fn fates(
+    context: &Context<'_>,
+    models: &Models,
+    site: Option<&Site<'_>>,
+    taken: &[bool],
+    advise: &Advise<'_>,
+) -> Vec<Fate> {
     let fate = |(at, probability): (usize, f32)| {
         let standing = site.map_or(Standing::UNKNOWN, |site| site.standing(at));
         let shifted = shift(probability, standing.shift);
@@ -82,7 +118,7 @@ fn fates(context: &Context<'_>, models: &Models, site: Option<&Site<'_>>, taken:
         };
         Fate { kept, rule, probability: shifted }
     };
-    model::probabilities(context, models, taken).into_iter().enumerate().map(fate).collect()
+    model::probabilities(context, models, taken, advise).into_iter().enumerate().map(fate).collect()
 }
 
 /// Moves a probability by so much on the scale of log-odds.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::headline::{Headline, Likeness};
 use crate::extract::account::Account;
-use crate::extract::blocks::hash::{HASH_SEED, hash_text, mix};
-use crate::extract::blocks::{Block, Container, Document};
+use crate::extract::blocks::hash::{HASH_SEED, hash_bytes, hash_text, mix};
+use crate::extract::blocks::measure::Measure;
+use crate::extract::blocks::{Block, Container, Document, Kind};
 use crate::extract::words::letters::is_unspaced;
 use crate::extract::words::phrases::fold;
 use crate::model::BlockHash;
@@ -40,14 +41,29 @@ enum Domain {
     Choice = 5,
     /// The same, and the headline above it.
     TitledChoice = 6,
+    /// The text of a block that reports numbers, with its digits.
+    Report = 7,
 }
 
 fn block_hash(domain: Domain, value: u64) -> BlockHash {
     BlockHash(mix(domain as u64, value))
 }
 
-fn text_hash(block: &Block) -> BlockHash {
-    block_hash(Domain::Text, block.text_hash)
+/// What stands for a block's text. The digits of a label count things on the page ("3 comments"); in a sentence and in a
+/// table they are what it reports, and tomorrow's notice differs in nothing else.
+fn text_hash(document: &Document, block: &Block) -> BlockHash {
+    const LEAST_WORDS_OF_SENTENCE: f32 = 4.0;
+    const MOST_WORDS_OF_LABEL: f32 = 10.0;
+    let Measure { words, digit_share, ends_sentence, .. } = block.measure;
+    let is_report = ends_sentence && words >= LEAST_WORDS_OF_SENTENCE
+        || words > MOST_WORDS_OF_LABEL
+        || block.kind == Kind::TableRow;
+    if digit_share == 0.0 || !is_report {
+        return block_hash(Domain::Text, block.text_hash);
+    }
+    let text = document.text_of(block).bytes();
+    let numbers = hash_bytes(text.map(|byte| if byte.is_ascii_digit() { byte } else { b' ' }));
+    block_hash(Domain::Report, mix(block.text_hash, numbers))
 }
 
 fn path_hash_of(document: &Document, block: &Block) -> u64 {
@@ -62,7 +78,7 @@ const SURE_FURNITURE: f32 = 0.2;
 pub(crate) fn block_hashes(document: &Document, headline: &Headline, account: &Account) -> Vec<BlockHash> {
     let mut hashes = Vec::with_capacity(document.blocks.len() * 2);
     for (block, fate) in document.blocks.iter().zip(account.fates()) {
-        hashes.push(text_hash(block));
+        hashes.push(text_hash(document, block));
         if fate.kept && fate.probability > SURE_BODY {
             hashes.push(block_hash(Domain::BodyPath, path_hash_of(document, block)));
         } else if !fate.kept && fate.probability < SURE_FURNITURE {
@@ -98,7 +114,8 @@ fn body_box(document: &Document, account: &Account) -> Option<usize> {
 
 /// What stands for all that is kept, without and with the headline. `None` where nothing is.
 fn choice_hashes(document: &Document, headline: &Headline, account: &Account) -> Option<[BlockHash; 2]> {
-    let mut hashes = besides_headline(headline, account).map(|at| document.blocks[at].text_hash).peekable();
+    let mut hashes =
+        besides_headline(headline, account).map(|at| text_hash(document, &document.blocks[at]).0).peekable();
     hashes.peek()?;
     let choice = hashes.fold(HASH_SEED, mix);
     let title = hash_text(headline.text.as_deref().unwrap_or_default());
@@ -142,8 +159,9 @@ impl Standing {
     pub(crate) const UNKNOWN: Self = Self { is_repeated: false, shift: 0.0 };
 }
 
-/// A text on so many distinct articles is the site's: one other could be the article's own earlier revision.
-const REPEATED: u32 = 2;
+/// A text on so many distinct articles is the site's: one other could be the article's own earlier revision, two more of a
+/// series.
+const REPEATED: u32 = 3;
 /// How far a repeated text moves the log-odds: no model is so sure that it could stay.
 const REPEATED_SHIFT: f32 = -6.0;
 /// How far a path moves them for each unit of its own log-odds, and at most.
@@ -169,6 +187,8 @@ pub(crate) struct Site<'a> {
     /// The box in which the host's bodies stand, where the page has exactly one.
     body_box: Option<&'a Container>,
     inside_shift: f32,
+    /// A text on so many articles is the site's.
+    repeated: u32,
 }
 
 impl<'a> Site<'a> {
@@ -179,7 +199,7 @@ impl<'a> Site<'a> {
                 && evidence.count(block_hash(Domain::BodyBox, container.path_hash)) >= least
         });
         let body_box = boxes.next().filter(|_| boxes.next().is_none());
-        Self { evidence, document, body_box, inside_shift: INSIDE_SHIFT }
+        Self { evidence, document, body_box, inside_shift: INSIDE_SHIFT, repeated: REPEATED }
     }
 
     /// Whether another page of the host gave the same text under another headline: then it is the text of neither.
@@ -192,6 +212,16 @@ impl<'a> Site<'a> {
     /// The same, for a second choice by the host's box.
     pub(crate) fn again(self) -> Self {
         Self { inside_shift: AGAIN_INSIDE_SHIFT, ..self }
+    }
+
+    /// The same, where only what stands on most of the articles is the site's.
+    pub(crate) fn more_cautious(self) -> Self {
+        Self { repeated: REPEATED.max(self.evidence.articles / 2 + 1), ..self }
+    }
+
+    /// The same, where no text is the site's.
+    pub(crate) fn without_texts(self) -> Self {
+        Self { repeated: u32::MAX, ..self }
     }
 
     /// What stands outside the host's box, where hardly anything of what is kept stands inside though it holds a text.
@@ -214,7 +244,7 @@ impl<'a> Site<'a> {
     /// Weighs the host's counts for one block.
     pub(crate) fn standing(&self, at: usize) -> Standing {
         let block = &self.document.blocks[at];
-        if self.evidence.count(text_hash(block)) >= REPEATED {
+        if self.evidence.count(text_hash(self.document, block)) >= self.repeated {
             return Standing { is_repeated: true, shift: REPEATED_SHIFT };
         }
         let by_box = match self.body_box {

@@ -4,10 +4,13 @@
 //! is for `metadata` and `choose` to say: nothing here knows the model or the rules.
 
 pub(crate) mod entry;
+pub(crate) mod further_pages;
 pub(crate) mod headline;
 pub(crate) mod host;
 mod json;
 pub(crate) mod json_ld;
+pub(crate) mod kinds;
+pub(crate) mod state;
 
 pub use self::host::SiteEvidence;
 use crate::model::EntryEvidence;

@@ -1,7 +1,8 @@
 //! Who the author is: a box below the article, or its last paragraph.
 
 use super::Facts;
-use super::named::of_kind;
+use super::body::Body;
+use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::{Furniture, fold};
@@ -9,9 +10,10 @@ use crate::extract::words::phrases::{Furniture, fold};
 const RULE: Rule = Rule::Words(Furniture::AuthorBox);
 
 /// Below the body the box and all that follows it go; elsewhere the line that names it, and the name again.
-pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
+pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let prose = Prose::new(lines, account);
-    for (at, _) in of_kind(lines, Furniture::AuthorBox) {
+    let body = Body::new(lines, facts, account);
+    for (at, _) in of_kind(lines, Furniture::AuthorBox).filter(|(at, _)| !body.goes_on_under(*at)) {
         let repeats_name = lines.get(at + 1).is_some_and(|next| repeats_name(&lines[at], next));
         let end = if prose.is_over(at) { lines.len() } else { at + 1 + usize::from(repeats_name) };
         account.claim(at..end, RULE);

@@ -1,13 +1,29 @@
 //! Who wrote it, in words: "By Jane Doe", "Von unserem Korrespondenten".
 
 use super::Facts;
-use super::named::of_kind;
+use super::names::of_kind;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::Furniture;
 
 pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
     for (at, _) in of_kind(lines, Furniture::Byline).filter(|(at, _)| looks_like_byline(&lines[*at])) {
         account.claim(at..at + 1, Rule::Words(Furniture::Byline));
+    }
+}
+
+/// A label above the first paragraph that begins with the author's name is the byline, without the words that open one.
+pub(crate) fn drop_bare(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    const MOST_WORDS: f32 = 12.0;
+    /// A paragraph of more words is none of the article's head.
+    const HEAD_WORDS: f32 = 20.0;
+    let names_author =
+        |text: &str| facts.authors.iter().any(|author| author.contains(' ') && text.starts_with(&**author));
+    let is_paragraph = |at: &usize| account.is_kept(*at) && lines[*at].words() > HEAD_WORDS;
+    let first_paragraph = (0..lines.len()).find(is_paragraph).unwrap_or(0);
+    for (at, line) in lines[..first_paragraph].iter().enumerate() {
+        if line.words() <= MOST_WORDS && !line.block.measure.ends_sentence && names_author(line.text) {
+            account.drop(at..at + 1, Rule::Words(Furniture::Byline));
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::Facts;
-use super::named::of_kind;
+use super::body::Body;
+use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::{Coverage, Furniture};
@@ -15,9 +16,10 @@ const MOST_LINKED: f32 = 0.5;
 /// A line comes so often only where it stands under every comment.
 const AGAIN_AND_AGAIN: usize = 3;
 
-pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
+pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let prose = Prose::new(lines, account);
-    for (at, coverage) in of_kind(lines, Furniture::Comments) {
+    let body = Body::new(lines, facts, account);
+    for (at, coverage) in of_kind(lines, Furniture::Comments).filter(|(at, _)| !body.goes_on_under(*at)) {
         let opens = coverage == Coverage::Whole && (prose.is_over(at) || opens(lines, account, &prose, at));
         let end = if opens { lines.len() } else { at + 1 };
         account.claim(at..end, Rule::Words(Furniture::Comments));

@@ -1,5 +1,6 @@
 //! Where the running text of the body stands: it tells the head of a page from its tail.
 
+use super::names::name_of;
 use crate::extract::account::{Account, Line};
 
 /// Running text line by line: what is kept and names itself nothing.
@@ -16,7 +17,7 @@ const TAIL_SHARE: f32 = 0.6;
 impl Prose {
     pub(crate) fn new(lines: &[Line<'_>], account: &Account) -> Self {
         let is_prose =
-            |at: usize, line: &Line<'_>| account.is_kept(at) && line.found.is_none() && line.is_prose();
+            |at: usize, line: &Line<'_>| account.is_kept(at) && name_of(line).is_none() && line.is_prose();
         let words: Vec<f32> = lines
             .iter()
             .enumerate()

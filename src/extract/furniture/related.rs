@@ -1,7 +1,9 @@
 //! Other articles: a heading over their list, and lines in the body that announce one.
 
 use super::Facts;
-use super::named::{end_of_box, of_kind};
+use super::body::Body;
+use super::named::end_of_box;
+use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::{Coverage, Furniture};
@@ -9,13 +11,14 @@ use crate::extract::words::phrases::{Coverage, Furniture};
 /// Longer is no teaser.
 const MOST_TEASER_WORDS: f32 = 60.0;
 
-pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
+pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let prose = Prose::new(lines, account);
-    for (at, coverage) in of_kind(lines, Furniture::Related) {
+    let body = Body::new(lines, facts, account);
+    for (at, coverage) in of_kind(lines, Furniture::Related).filter(|(at, _)| !body.goes_on_under(*at)) {
         let end = if coverage == Coverage::Whole && prose.is_over(at) {
-            end_of_box(lines, &prose, at)
+            end_of_box(lines, &prose, &body, at)
         } else if lines[at].block.measure.ends_colon {
-            end_of_card(lines, at + 1)
+            end_of_card(lines, &body, at + 1)
         } else {
             at + 1
         };
@@ -24,11 +27,12 @@ pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Accoun
 }
 
 /// "Read also about …:" announces a card: a title and perhaps a teaser.
-fn end_of_card(lines: &[Line<'_>], title: usize) -> usize {
+fn end_of_card(lines: &[Line<'_>], body: &Body<'_>, title: usize) -> usize {
     let is_title = |line: &Line<'_>| line.is_label() && !line.is_heading() && line.found.is_none();
     let is_teaser = |line: &Line<'_>| !line.is_heading() && line.words() <= MOST_TEASER_WORDS;
     if !lines.get(title).is_some_and(is_title) {
         return title;
     }
-    title + 1 + usize::from(lines.get(title + 1).is_some_and(is_teaser))
+    let teaser = title + 1;
+    teaser + usize::from(lines.get(teaser).is_some_and(is_teaser) && !body.has(teaser))
 }

@@ -1,20 +1,43 @@
-//! The second copy of the same text.
+//! Second copies of texts.
+//!
+//! A copy hangs on another path than the first text, and one of the two stands in a box that is nothing but copies. What
+//! returns within one text is its author's: a refrain, an answer that two witnesses give, a paragraph that is quoted and then
+//! discussed.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
+use crate::extract::blocks::Kind;
 
-/// A repeated text of fewer words may be a refrain.
+/// A repeated text of fewer words may be a label.
 const LEAST_WORDS: f32 = 10.0;
 
-pub(crate) fn drop(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
-    let mut seen: HashSet<_, RandomState> = HashSet::default();
-    for (at, line) in lines.iter().enumerate() {
-        if account.is_kept(at) && line.words() >= LEAST_WORDS && !seen.insert(line.text) {
-            account.drop(at..at + 1, Rule::Repeated);
+pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    let document = facts.context.document;
+    let box_of = |at: usize| document.containers[lines[at].block.container].parent;
+    let path_of = |at: usize| document.path_of(lines[at].block);
+    let is_quotation = |at: usize| lines[at].block.kind == Kind::Quote;
+    let mut first: HashMap<&str, usize, RandomState> = HashMap::default();
+    // Texts of each box, and how many of them stand in another as well.
+    let mut boxes: HashMap<usize, (usize, usize), RandomState> = HashMap::default();
+    let mut copies = Vec::new();
+    for at in account.kept().filter(|at| lines[*at].words() >= LEAST_WORDS) {
+        boxes.entry(box_of(at)).or_default().0 += 1;
+        let original = *first.entry(lines[at].text).or_insert(at);
+        let is_elsewhere = path_of(at) != path_of(original) && box_of(at) != box_of(original);
+        if is_elsewhere && !is_quotation(at) && !is_quotation(original) {
+            copies.push((at, original));
+            boxes.entry(box_of(at)).or_default().1 += 1;
+            boxes.entry(box_of(original)).or_default().1 += 1;
+        }
+    }
+    let is_copies_only = |at: usize| boxes.get(&box_of(at)).is_some_and(|(all, copied)| copied >= all);
+    for (copy, original) in copies {
+        if is_copies_only(copy) || is_copies_only(original) {
+            account.drop(copy..copy + 1, Rule::Repeated);
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
         && account.fate(at).probability >= LEAST_PROBABILITY
         && parent(line.block) == parent(lines[title].block)
         && is_sentence(line)
-        && !is_caption(line.block)
+        && !is_caption(line.block, facts)
         && !(line.found.is_some() || line.block.inline.intersects(Traits::CREDITS))
         && opens_body
     {
@@ -47,6 +47,7 @@ fn is_sentence(line: &Line<'_>) -> bool {
 }
 
 /// Under a picture stands its caption.
-fn is_caption(block: &Block) -> bool {
-    block.gap.images > 0 || block.gap.players > 0
+fn is_caption(block: &Block, facts: &Facts<'_>) -> bool {
+    let container = &facts.context.document.containers[block.container];
+    block.gap.images > 0 || block.gap.players > 0 || container.traits.intersects(Traits::CAPTION)
 }

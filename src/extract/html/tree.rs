@@ -3,6 +3,7 @@
 //! Nothing is here but what extraction reads. scraper's tree, which knows CSS selectors as well, costs a quarter more
 //! to build; it is made only for the pages of sites with selectors of their own (`operator`).
 
+use std::collections::HashSet;
 use std::iter::successors;
 use std::num::NonZeroU32;
 
@@ -11,7 +12,7 @@ use html5ever::tree_builder::QuirksMode;
 use html5ever::{Attribute, LocalName, QualName};
 
 /// A node's place in its tree, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(NonZeroU32);
 
 /// The node that every tree begins with.
@@ -77,6 +78,8 @@ impl Slot {
 pub(crate) struct Tree {
     slots: Vec<Slot>,
     pub(crate) quirks_mode: QuirksMode,
+    /// Elements that hold the notes to which marks in the text lead.
+    pub(crate) notes: HashSet<NodeId>,
 }
 
 impl Tree {
@@ -84,7 +87,7 @@ impl Tree {
     pub(crate) fn with_capacity(nodes: usize) -> Self {
         let mut slots = Vec::with_capacity(nodes + 1);
         slots.push(Slot::new(Node::Root));
-        Self { slots, quirks_mode: QuirksMode::NoQuirks }
+        Self { slots, quirks_mode: QuirksMode::NoQuirks, notes: HashSet::new() }
     }
 
     pub(crate) fn root(&self) -> NodeRef<'_> {

@@ -69,6 +69,8 @@ pub(crate) enum Coverage {
 pub(crate) struct Match {
     pub(crate) furniture: Furniture,
     pub(crate) coverage: Coverage,
+    /// Whether the line has words besides that no sentence of an article has with those.
+    pub(crate) is_borne_out: bool,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +84,8 @@ struct Lists {
     start: Vec<String>,
     #[serde(default)]
     end: Vec<String>,
+    #[serde(default)]
+    with: Vec<String>,
 }
 
 fn unbounded() -> u32 {
@@ -107,6 +111,8 @@ pub(crate) struct Phrases {
     ends: HashMap<[char; 2], Vec<Phrase>, RandomState>,
     /// The first characters of the whole lines, and how many words the longest of them has.
     openings: HashMap<[char; 2], usize, RandomState>,
+    /// What bears out that a sentence is furniture.
+    with: HashMap<Furniture, Vec<Box<str>>, RandomState>,
 }
 
 /// Bytes at either end of a long line that are compared: no phrase is longer.
@@ -122,6 +128,8 @@ impl Phrases {
         lists.sort_by_key(|(furniture, _)| *furniture);
         let mut phrases = Self::default();
         for (furniture, lists) in lists {
+            let with = lists.with.iter().map(|word| word.to_lowercase().into()).collect();
+            phrases.with.insert(furniture, with);
             for line in &lists.whole {
                 let text = fold(line);
                 if let Some(key) = first_two(text.chars()) {
@@ -168,7 +176,7 @@ impl Phrases {
             if self.may_be_whole(line) {
                 let folded = fold_inner(line);
                 if let Some(&furniture) = self.whole.get(folded.trim_matches(is_edge)) {
-                    return Some(Match { furniture, coverage: Coverage::Whole });
+                    return Some(Match { furniture, coverage: Coverage::Whole, is_borne_out: true });
                 }
             }
             (line, line)
@@ -188,15 +196,27 @@ impl Phrases {
             };
             bucket.iter().find(|phrase| begins(phrase) && fits(phrase))
         });
+        let partly = |phrase: &Phrase, coverage: Coverage| Match {
+            furniture: phrase.furniture,
+            coverage,
+            is_borne_out: self.is_borne_out(phrase, line),
+        };
         if let Some(phrase) = start {
-            return Some(Match { furniture: phrase.furniture, coverage: Coverage::Start });
+            return Some(partly(phrase, Coverage::Start));
         }
         let bucket = last_two_folded(tail).and_then(|key| self.ends.get(&key));
         let end = bucket.filter(|bucket| bucket.iter().any(|phrase| fits(&phrase))).and_then(|bucket| {
             let tail = fold_inner(tail);
             bucket.iter().find(|phrase| tail.ends_with(&*phrase.text) && fits(phrase))
         });
-        end.map(|phrase| Match { furniture: phrase.furniture, coverage: Coverage::End })
+        end.map(|phrase| partly(phrase, Coverage::End))
+    }
+
+    /// Whether a line has a word that bears a phrase out, or is hardly more than the phrase.
+    fn is_borne_out(&self, phrase: &Phrase, line: &str) -> bool {
+        let folded = fold_inner(line);
+        let has = |with: &Vec<Box<str>>| with.iter().any(|word| folded.contains(&**word));
+        phrase.text.len() * 2 > folded.len() || self.with.get(&phrase.furniture).is_some_and(has)
     }
 
     /// Whether a whole line of the lists begins as `line` does and has as many words.

@@ -1,5 +1,7 @@
 //! Marks of notes, links that lead back to their own place, and signs above and below the line.
 
+use std::collections::{HashMap, HashSet};
+
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
@@ -12,16 +14,21 @@ const LONGEST_RAISED_BYTES: usize = 24;
 /// Characters of a note's mark: `[12]`.
 const LONGEST_MARK_CHARS: usize = 6;
 
-/// Takes out a raised mark of a note, and keeps a power from becoming a part of its number.
-pub(super) fn raise(tree: &mut Tree, id: NodeId) {
+/// Takes out a raised mark of a note, and keeps a power from becoming a part of its number. Gives where a mark leads.
+pub(super) fn raise(tree: &mut Tree, id: NodeId) -> Option<String> {
     let node = tree.node(id);
-    let Some(text) = short_text(node, LONGEST_RAISED_BYTES) else { return };
+    let text = short_text(node, LONGEST_RAISED_BYTES)?;
     let text = text.trim();
     if is_note_mark(node, text) {
+        let target =
+            node.parent().and_then(target).or_else(|| node.descendants().find_map(target)).map(str::to_owned);
         tree.detach(id);
-    } else if let Some(raised) = shifted(text, RAISED).or_else(|| power(text)) {
+        return target;
+    }
+    if let Some(raised) = shifted(text, RAISED).or_else(|| power(text)) {
         tree.replace_by_text(id, &raised);
     }
+    None
 }
 
 /// Keeps a base or an index from becoming a part of the number beside it. "CO2" is how one writes it without markup.
@@ -100,10 +107,39 @@ fn is_bracketed(text: &str) -> bool {
 }
 
 fn links_within(node: NodeRef<'_>) -> bool {
-    let element = node.value().as_element();
-    element
-        .and_then(|element| element.attribute(&local_name!("href")))
-        .is_some_and(|href| href.starts_with('#'))
+    target(node).is_some()
+}
+
+/// The place on the page that a link leads to.
+fn target(node: NodeRef<'_>) -> Option<&str> {
+    node.value().as_element()?.attribute(&local_name!("href"))?.strip_prefix('#')
+}
+
+/// Notes where marks lead to: the lists that they are items of, or single ones.
+pub(super) fn find_notes(tree: &mut Tree, marks: &[(NodeId, String)]) {
+    if marks.is_empty() {
+        return;
+    }
+    // A note stands behind its mark: what leads back to the mark is in the text.
+    let places: HashMap<&str, NodeId> = marks.iter().rev().map(|(mark, place)| (&**place, *mark)).collect();
+    let mut notes = HashSet::new();
+    for node in tree.nodes() {
+        let Some(element) = node.value().as_element() else { continue };
+        let place = [local_name!("id"), local_name!("name")].iter().find_map(|name| element.attribute(name));
+        if place.and_then(|place| places.get(place)).is_some_and(|mark| *mark < node.id()) {
+            let note =
+                std::iter::successors(Some(node), |node| node.parent()).find(|node| !is_in_line(*node));
+            let list = note.and_then(NodeRef::parent).filter(|around| is_list(*around));
+            notes.extend(list.or(note).map(NodeRef::id));
+        }
+    }
+    tree.notes = notes;
+}
+
+fn is_list(node: NodeRef<'_>) -> bool {
+    node.value().as_element().is_some_and(|element| {
+        matches!(element.name.local, local_name!("ol") | local_name!("ul") | local_name!("dl"))
+    })
 }
 
 fn has_note_role(node: NodeRef<'_>) -> bool {
@@ -111,23 +147,25 @@ fn has_note_role(node: NodeRef<'_>) -> bool {
     role.is_some_and(|role| matches!(role, "doc-noteref" | "doc-backlink"))
 }
 
-/// Takes out a link that is a sign: the mark of a note, the way back from it, a heading's link to itself.
-pub(super) fn drop_link(tree: &mut Tree, id: NodeId) {
+/// Takes out a link that is a sign: the mark of a note, the way back from it, a heading's link to itself. Gives where a
+/// mark leads.
+pub(super) fn drop_link(tree: &mut Tree, id: NodeId) -> Option<String> {
     let node = tree.node(id);
-    let Some(element) = node.value().as_element() else { return };
-    let is_within = links_within(node);
-    if !is_within && !has_note_role(node) && !node.parent().is_some_and(is_heading) {
-        return;
+    let place = target(node);
+    if place.is_none() && !has_note_role(node) && !node.parent().is_some_and(is_heading) {
+        return None;
     }
-    let Some(text) = short_text(node, LONGEST_LABEL_BYTES) else { return };
+    let text = short_text(node, LONGEST_LABEL_BYTES)?;
     let text = text.trim();
-    let href = element.attribute(&local_name!("href")).unwrap_or_default();
-    if is_sign(text)
+    let is_mark = place.filter(|_| has_note_role(node) || is_mark_in_line(node, text)).map(str::to_owned);
+    if is_mark.is_some()
+        || is_sign(text)
         || has_note_role(node)
-        || is_within && (is_mark_in_line(node, text) || leads_to_own_heading(node, &href[1..]))
+        || place.is_some_and(|place| leads_to_own_heading(node, place))
     {
         tree.detach(id);
     }
+    is_mark
 }
 
 /// Bytes of the words on a link to its own place.
@@ -158,7 +196,7 @@ fn leads_to_own_heading(link: NodeRef<'_>, fragment: &str) -> bool {
     };
     let is_own = !fragment.is_empty()
         && [Some(heading), heading.parent(), Some(link)].into_iter().flatten().any(has_id);
-    let others = heading.children().filter(|child| child.id() != part.id());
+    let others = heading.children().take(super::MAX_NODES).filter(|child| child.id() != part.id());
     let letters: usize = others
         .filter_map(|other| short_text(other, usize::MAX))
         .map(|text| text.chars().filter(|c| c.is_alphabetic()).count())
@@ -208,7 +246,9 @@ pub(super) fn drop_struck(tree: &mut Tree, id: NodeId) {
     let goes_on = || {
         line_around(node).is_some_and(|(line, _)| {
             let inside = line.descendants().take(super::MAX_NODES);
-            let own = |other: NodeRef<'_>| other.ancestors().any(|above| above.id() == node.id());
+            let own = |other: NodeRef<'_>| {
+                other.ancestors().take(super::MAX_NODES).any(|above| above.id() == node.id())
+            };
             inside.filter(|other| is_words(*other)).any(|other| !own(other))
         })
     };

@@ -8,6 +8,7 @@ mod cards;
 mod code;
 mod formulas;
 mod initials;
+mod labels;
 mod lines;
 mod marks;
 mod quotes;
@@ -23,6 +24,8 @@ use super::tree::{NodeRef, Tree};
 
 /// Writes out what the page's markup shows.
 pub(crate) fn show(tree: &mut Tree) {
+    let mut marks = Vec::new();
+    let mut labels = labels::Labels::default();
     for id in tree.ids() {
         let node = tree.node(id);
         let Some(element) = node.value().as_element() else { continue };
@@ -34,13 +37,14 @@ pub(crate) fn show(tree: &mut Tree) {
         }
         match element.name.local {
             local_name!("span") => {
+                labels.note(tree.node(id));
                 marks::drop_edit_link(tree, id);
                 cards::drop_card(tree, id);
                 lines::part(tree, id);
                 initials::join(tree, id);
             }
             local_name!("a") => {
-                marks::drop_link(tree, id);
+                marks.extend(marks::drop_link(tree, id).map(|place| (id, place)));
                 lines::part(tree, id);
             }
             local_name!("div") | local_name!("p") => {
@@ -48,7 +52,7 @@ pub(crate) fn show(tree: &mut Tree) {
                 initials::join(tree, id);
             }
             local_name!("img") => signs::write_out(tree, id),
-            local_name!("sup") => marks::raise(tree, id),
+            local_name!("sup") => marks.extend(marks::raise(tree, id).map(|place| (id, place))),
             local_name!("sub") => marks::lower(tree, id),
             local_name!("q") => quotes::write_out(tree, id),
             local_name!("del") | local_name!("s") | local_name!("strike") => marks::drop_struck(tree, id),
@@ -67,6 +71,8 @@ pub(crate) fn show(tree: &mut Tree) {
             _ => {}
         }
     }
+    marks::find_notes(tree, &marks);
+    labels.drop_repeated(tree);
 }
 
 /// Nodes below an element that are looked at where a few letters are expected.

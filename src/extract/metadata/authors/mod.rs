@@ -15,16 +15,19 @@ use crate::extract::words::openings;
 
 /// Names far from the headline that may still be its authors'.
 const MAX_FAR_NAMES: usize = 4;
+/// A byline of more words is a sentence.
+const MOST_BYLINE_WORDS: usize = 13;
 /// Bytes of text between the names of one byline.
 const ONE_BYLINE_BYTES: usize = 160;
 
 impl Reader<'_> {
     pub(crate) fn authors(&self, site_name: Option<&str>) -> Vec<String> {
         let names: Vec<String> = self.site_names(site_name).iter().map(|name| letters(name)).collect();
-        let is_site = |name: &String| {
-            let name = letters(name);
+        let is_site = |stated: &String| {
+            let name = letters(stated);
             names.iter().any(|site| {
-                let is_most = site.len() > 4 && site.len() * 2 > name.len() && name.contains(site.as_str());
+                let is_part = site.len() > 4 && name.contains(site.as_str());
+                let is_most = is_part && (site.len() * 2 > name.len() || self.ends_title(stated));
                 *site == name || is_most || (site.len() > 4 && name.starts_with(site.as_str()))
             })
         };
@@ -62,8 +65,12 @@ impl Reader<'_> {
             };
             // Where the byline names others than the head, readers and writers know what it says; the head has whoever
             // put it into the system.
+            // What is stated twice, for two kinds of machines, no sentence of the text contradicts.
+            let is_stated_twice = !self.linked.authors.is_empty()
+                && declared.iter().skip(1).any(|names| !names.is_empty() && names_all(names, stated));
             let mut named_on_page = || {
-                let names = persons_of(self.authors_in_opened_bylines());
+                let most_words = if is_stated_twice { MOST_BYLINE_WORDS } else { usize::MAX };
+                let names = persons_of(self.authors_in_opened_bylines(most_words));
                 let others = !names.is_empty()
                     && names
                         .iter()
@@ -147,7 +154,9 @@ impl Reader<'_> {
         let near = self.clues.dates.iter().filter_map(|clue| {
             let distance = self.distance(clue.at, clue.place, Reach::Near)?;
             visible::whole(&clue.text, self.page.fetched_at, NumericOrder::DayFirst)?;
-            let names = byline::authors_of_dateline(&clue.text);
+            let by = || openings::inner_byline(&clue.text).map(|_| byline::authors_of_byline(&clue.text));
+            let names = Some(byline::authors_of_dateline(&clue.text)).filter(|names| !names.is_empty());
+            let names = names.or_else(by).unwrap_or_default();
             (!names.is_empty() && !names.iter().any(is_titled)).then_some((distance, names))
         });
         near.min_by_key(|(distance, _)| *distance).map(|(_, names)| names).unwrap_or_default()
@@ -164,8 +173,9 @@ impl Reader<'_> {
     }
 
     /// The names in the bylines at the headline that say that they are bylines.
-    fn authors_in_opened_bylines(&self) -> Vec<String> {
-        let bylines = self.clues.bylines.iter().filter(|byline| {
+    fn authors_in_opened_bylines(&self, most_words: usize) -> Vec<String> {
+        let is_short = |byline: &&Byline| byline.text.split_whitespace().nth(most_words).is_none();
+        let bylines = self.clues.bylines.iter().filter(is_short).filter(|byline| {
             // A sentence broken by a link may go on with "by".
             let begins = || byline.kind != BylineKind::Text || byline.text.starts_with(char::is_uppercase);
             byline.kind != BylineKind::Link

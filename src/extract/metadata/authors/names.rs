@@ -117,7 +117,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     }
     let collective = is_collective(words);
     let invites = words.len() > 1 && LANGUAGES.byline.invitations.contains(&words[0].to_lowercase());
-    if invites || words.iter().all(|word| is_role(word)) {
+    if invites || words.iter().all(|word| is_role(word)) || words.iter().all(|word| is_no_name(word)) {
         return None;
     }
     if !collective {
@@ -152,6 +152,11 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
 
 pub(crate) fn is_label(word: &str) -> bool {
     LANGUAGES.byline.labels.contains(&word.trim_end_matches(':').to_lowercase())
+}
+
+fn is_no_name(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '/')).to_lowercase();
+    LANGUAGES.byline.no_names.contains(&word)
 }
 
 pub(crate) fn is_collective(words: &[&str]) -> bool {

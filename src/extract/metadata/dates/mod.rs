@@ -219,9 +219,26 @@ impl Reader<'_> {
             .filter_map(|clue| Some((self.distance(clue.at, clue.place, reach)?, clue)))
             .collect();
         found.sort_by_key(|(distance, clue)| (clue.place, *distance));
-        found.into_iter().find_map(|(_, clue)| {
+        // A box beside the article dates what it leads to, however near the headline it stands, where the article has a date
+        // of its own.
+        let is_own = |clue: &DateClue<'_>| clue.place == Place::Open || !self.has_own_date(order);
+        found.into_iter().filter(|(_, clue)| is_own(clue)).find_map(|(_, clue)| {
             let stated = clue.value.and_then(|value| machine::machine(value, fetched_at, order));
             stated.or_else(|| visible::visible(&clue.text, fetched_at, order, certainty))
+        })
+    }
+}
+
+impl Reader<'_> {
+    /// Whether a whole date stands at the headline outside of all boxes that are called furniture.
+    fn has_own_date(&self, order: NumericOrder) -> bool {
+        let fetched_at = self.page.fetched_at;
+        self.clues.dates.iter().any(|clue| {
+            clue.place == Place::Open
+                && !clue.modified
+                && self.distance(clue.at, clue.place, Reach::Near).is_some()
+                && (clue.value.is_some_and(|value| machine::machine(value, fetched_at, order).is_some())
+                    || visible::whole(&clue.text, fetched_at, order).is_some())
         })
     }
 }

@@ -105,14 +105,16 @@ pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
         }
         (None, None) => None,
     };
-    let visible = confirmed.or(related);
+    let visible = confirmed.or(related).or_else(|| statements.sole(&headings));
     if let Some(seen) = visible {
         let text = statements.proper(seen, &sources.sections);
         return Some(Headline { text, at: Some(seen.heading.at) });
     }
     let stated = &statements.stated;
     let first_declared = stated.iter().find(|stated| !statements.is_site(&stated.key));
-    first_declared
+    statements
+        .entrys_own(sources)
+        .or(first_declared)
         .map(|stated| before_the_pipe(&stated.clean).to_owned())
         .or_else(|| headings.first().map(|seen| seen.heading.text.clone()))
         .or_else(|| stated.first().map(|stated| stated.clean.clone()))
@@ -174,6 +176,10 @@ struct Stated {
     key: String,
     /// Keys of the parts that separators cut the whole into.
     parts: Vec<String>,
+    /// Whether the site's name opens it: a slogan may follow as well as a headline.
+    opens_with_site: bool,
+    /// Whether the feed entry states it.
+    is_entrys: bool,
 }
 
 /// What the page and its feed call the article.
@@ -202,14 +208,16 @@ impl Statements {
             .iter()
             .map(String::as_str)
             .chain([sources.element])
-            .chain(sources.entry)
+            .map(|whole| (whole, false))
+            .chain(sources.entry.map(|whole| (whole, true)))
             // Nobody's headline is longer, and what is done with it grows with the square of its length.
-            .map(|whole| plain(first_chars(whole, HEADING_CHARS)))
-            .filter(|whole| whole.contains(char::is_alphanumeric))
-            .map(|whole| {
+            .map(|(whole, is_entrys)| (plain(first_chars(whole, HEADING_CHARS)), is_entrys))
+            .filter(|(whole, _)| whole.contains(char::is_alphanumeric))
+            .map(|(whole, is_entrys)| {
                 let clean = without_site_name(&whole, &names);
-                let parts = segments(&whole).iter().map(|(_, part)| letters(part)).collect();
-                Stated { key: letters(&clean), clean, parts }
+                let parts: Vec<String> = segments(&whole).iter().map(|(_, part)| letters(part)).collect();
+                let opens_with_site = parts.first().is_some_and(|first| is_name_of_site(first, &names));
+                Stated { key: letters(&clean), clean, parts, opens_with_site, is_entrys }
             })
             .filter(|stated| !stated.key.is_empty())
             .collect();
@@ -267,6 +275,27 @@ impl Statements {
             let heading = seen.heading.text.to_lowercase();
             titles.iter().any(|title| are_related(&heading, title, alone))
         })
+    }
+
+    /// The only heading of a page that states nothing but its site's name, perhaps with a slogan.
+    fn sole<'s, 'a>(&self, headings: &'s [Seen<'a>]) -> Option<&'s Seen<'a>> {
+        let [seen] = headings else { return None };
+        let text = &seen.heading.text;
+        let tells =
+            text.split_whitespace().count() > 2 || text.chars().filter(|&c| is_ideograph(c)).count() > 5;
+        let states_site_only = self.stated.iter().all(|stated| !stated.is_entrys && stated.opens_with_site);
+        (tells && states_site_only).then_some(seen)
+    }
+
+    /// The entry's title, where the page states no headline of its own and shares no word with the entry's: what it states
+    /// is then the site's or a template's.
+    fn entrys_own(&self, sources: &Sources<'_>) -> Option<&Stated> {
+        let (entrys, own): (Vec<&Stated>, Vec<&Stated>) =
+            self.stated.iter().partition(|stated| stated.is_entrys);
+        let entry = entrys.first().filter(|_| sources.declared.is_empty())?;
+        let title = entry.clean.to_lowercase();
+        let shares = |stated: &&Stated| are_related(&title, &stated.clean.to_lowercase(), true);
+        (!own.iter().any(shares)).then_some(*entry)
     }
 
     /// The headline in a heading: without the kicker above it, the subtitle below it, the site's name behind it.

@@ -9,7 +9,14 @@ use crate::extract::words::letters::letters;
 /// What separates a headline from the site's name in `<title>`.
 const SEPARATORS: &[&str] = &[
     " | ", " - ", " – ", " — ", " :: ", " » ", " « ", " · ", " • ", " › ", " ‹ ", " ~ ", " / ", " > ", " < ",
-    "｜", " : ", " ‖ ", "_", " ― ", " ∙ ", " -- ", " || ", "|",
+    "｜", " : ", " ‖ ", "_", " ― ", " ∙ ", " -- ", " || ", "|", " │ ", " ┃ ", " ⋅ ", " ● ", " ◆ ", " ＞ ",
+    " → ", "ㅣ", "丨", "￨",
+];
+
+/// Signs that set a site's name off at either end of a title, with or without spaces.
+const CLOSE_SEPARATORS: &[char] = &[
+    '|', '｜', 'ㅣ', '丨', '￨', '│', '·', '・', '•', '：', ':', '»', '«', '›', '‹', '–', '—', '―', '－', '-',
+    '_', '~', '/', '∙', '⋅', '＿', '【', '】', '［', '］', '[', ']',
 ];
 
 /// What ends the name of a news site in Chinese and Japanese, where a bare hyphen sets it off.
@@ -71,9 +78,49 @@ pub(crate) fn without_site_name(title: &str, names: &[String]) -> String {
     let is_site = |(_, part): &(usize, &str)| is_name_of_site(&letters(part), names);
     let first = usize::from(parts.len() > 1 && is_site(&parts[0]));
     let end = parts.iter().skip(first + 1).position(is_site).map_or(parts.len(), |at| first + 1 + at);
-    match (parts.get(first), parts.get(end - 1)) {
-        (Some((start, _)), Some((last, part))) => title[*start..last + part.len()].to_owned(),
-        _ => title.trim().to_owned(),
+    let title = match (parts.get(first), parts.get(end - 1)) {
+        (Some((start, _)), Some((last, part))) => &title[*start..last + part.len()],
+        _ => title.trim(),
+    };
+    without_leading_separator(without_close_site_name(title, names)).to_owned()
+}
+
+/// `title` without a name of the site that a sign sets off which elsewhere stands in headlines: "港に船：港新聞".
+fn without_close_site_name<'a>(title: &'a str, names: &[String]) -> &'a str {
+    let is_site = |part: &str| names.contains(&letters(part));
+    let is_set_off = |before: &str, sign: char, after: &str| {
+        let is_close = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        // "Ex-Times", "09:30": between letters and digits a sign joins.
+        !(matches!(sign, '-' | '–' | ':' | '/' | '_' | '·')
+            && is_close(before.chars().next_back())
+            && is_close(after.chars().next()))
+    };
+    if let Some((before, after)) = title.rsplit_once(CLOSE_SEPARATORS)
+        && let Some(sign) = title[before.len()..].chars().next()
+        && is_site(after)
+        && is_set_off(before, sign, after)
+        && before.contains(char::is_alphanumeric)
+    {
+        return before.trim_end_matches(|c: char| c.is_whitespace() || CLOSE_SEPARATORS.contains(&c));
+    }
+    if let Some((before, after)) = title.split_once(CLOSE_SEPARATORS)
+        && let Some(sign) = title[before.len()..].chars().next()
+        && is_site(before)
+        && is_set_off(before, sign, after)
+        && after.contains(char::is_alphanumeric)
+    {
+        return after.trim_start();
+    }
+    title
+}
+
+/// `title` without a separator that nothing stands before. A dash before a digit is a sign, one that touches a word a hyphen.
+fn without_leading_separator(title: &str) -> &str {
+    let rest =
+        title.trim_start_matches(['|', '｜', 'ㅣ', '丨', '·', '•', '：', ':', '»', '›', '/', '~', ' ']);
+    match rest.strip_prefix(['-', '–', '—']) {
+        Some(after) if after.starts_with(char::is_whitespace) => after.trim_start(),
+        _ => rest,
     }
 }
 

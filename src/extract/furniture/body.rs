@@ -1,0 +1,56 @@
+//! The path on which the body's paragraphs hang: what else hangs on it is theirs, whatever it is called.
+
+use std::collections::HashMap;
+
+use super::Facts;
+use crate::extract::account::{Account, Line};
+
+/// The sentences of the body.
+pub(crate) struct Body<'a> {
+    lines: &'a [Line<'a>],
+    /// Whether each line is one of them.
+    sentences: Vec<bool>,
+}
+
+/// A path of fewer paragraphs may be a comment's.
+const LEAST_PARAGRAPHS: usize = 2;
+
+impl<'a> Body<'a> {
+    pub(crate) fn new(lines: &'a [Line<'a>], facts: &Facts<'_>, account: &Account) -> Self {
+        let path_of = |line: &Line<'_>| facts.context.document.path_of(line.block);
+        let mut paths: HashMap<usize, (f32, usize)> = HashMap::new();
+        for line in account.kept().map(|at| &lines[at]).filter(|line| line.is_prose()) {
+            let (words, paragraphs) = paths.entry(path_of(line)).or_default();
+            *words += line.words();
+            *paragraphs += 1;
+        }
+        let most = paths
+            .into_iter()
+            .max_by(|(path, (words, _)), (other, (other_words, _))| {
+                words.total_cmp(other_words).then(other.cmp(path))
+            })
+            .filter(|(_, (_, paragraphs))| *paragraphs >= LEAST_PARAGRAPHS)
+            .map(|(path, _)| path);
+        let is_sentence = |(at, line): (usize, &Line<'_>)| {
+            account.is_kept(at) && line.is_sentence() && Some(path_of(line)) == most
+        };
+        Self { sentences: lines.iter().enumerate().map(is_sentence).collect(), lines }
+    }
+
+    /// Whether a line is a sentence among the body's paragraphs.
+    pub(crate) fn has(&self, at: usize) -> bool {
+        self.sentences[at]
+    }
+
+    /// Whether it has any.
+    pub(crate) fn is_known(&self) -> bool {
+        self.sentences.contains(&true)
+    }
+
+    /// Whether a line is a heading, and the first text below it the body's: a section of the article, whatever it is called.
+    pub(crate) fn goes_on_under(&self, at: usize) -> bool {
+        let mut section = (at + 1..self.lines.len()).take_while(|at| !self.lines[*at].is_heading());
+        self.lines[at].is_heading()
+            && section.find(|at| self.lines[*at].is_prose() || self.has(*at)).is_some_and(|at| self.has(at))
+    }
+}

@@ -1,0 +1,106 @@
+//! What belongs to a text and looks least like one: the tables between and behind its paragraphs, posts and other quotations
+//! that are set into it, and its notes.
+
+use std::collections::HashSet;
+
+use html5ever::local_name;
+
+use super::Facts;
+use crate::extract::account::{Account, Line, Rule};
+use crate::extract::blocks::{Document, Kind};
+use crate::extract::choose::context::Context;
+use crate::extract::words::classes::Traits;
+
+/// Keeps them where they stand with the body.
+pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    let (context, document) = (facts.context, facts.context.document);
+    let bodies = boxes_of_body(lines, document, account);
+    if bodies.is_empty() {
+        return;
+    }
+    for (at, container) in document.containers.iter().enumerate() {
+        let is_inset = match container.tag {
+            local_name!("table") => is_data_table(context, at) && stands_in(document, at, &bodies),
+            local_name!("blockquote") => is_quotation(context, at) && stands_in(document, at, &bodies),
+            _ => container.is_notes && is_beside_body(document, at, &bodies),
+        };
+        for block in (container.first..container.end).filter(|_| is_inset) {
+            if account.is_outside(block) {
+                account.keep(block, Rule::Inset);
+            }
+        }
+    }
+}
+
+/// The boxes in which two kept paragraphs or more stand side by side.
+fn boxes_of_body(lines: &[Line<'_>], document: &Document, account: &Account) -> HashSet<usize> {
+    const LEAST_WORDS: f32 = 12.0;
+    let (mut once, mut twice) = (HashSet::new(), HashSet::new());
+    for line in account.kept().map(|at| &lines[at]) {
+        let around = document.containers[line.block.container].parent;
+        if line.block.kind == Kind::Paragraph && line.words() >= LEAST_WORDS && !once.insert(around) {
+            twice.insert(around);
+        }
+    }
+    twice
+}
+
+/// Boxes around a table, or around a list of notes, that hold nothing else.
+const MOST_WRAPPERS: usize = 4;
+
+/// Whether a box is a child of one of the body's, boxes around it left out that hold nothing else.
+fn stands_in(document: &Document, container: usize, bodies: &HashSet<usize>) -> bool {
+    let inside = &document.containers[container];
+    let mut around = inside.parent;
+    for _ in 0..MOST_WRAPPERS {
+        if bodies.contains(&around) {
+            return true;
+        }
+        let holder = &document.containers[around];
+        // A caption stands with its table.
+        if holder.end - holder.first > inside.end - inside.first + 1 {
+            return false;
+        }
+        around = holder.parent;
+    }
+    false
+}
+
+/// Whether a box stands in one of the body's, or beside it.
+fn is_beside_body(document: &Document, container: usize, bodies: &HashSet<usize>) -> bool {
+    let mut around = container;
+    (0..MOST_WRAPPERS).any(|_| {
+        around = document.containers[around].parent;
+        bodies.contains(&around) || bodies.iter().any(|&body| document.containers[body].parent == around)
+    })
+}
+
+/// Names of boxes that are others' matter.
+const FURNITURE: Traits = Traits(
+    Traits::NAV.0
+        | Traits::RELATED.0
+        | Traits::AD.0
+        | Traits::SHARE.0
+        | Traits::COMMENT.0
+        | Traits::NEWSLETTER.0
+        | Traits::HIDDEN.0,
+);
+
+/// Whether a quotation says more than where it leads, and has no name of furniture.
+fn is_quotation(context: &Context<'_>, at: usize) -> bool {
+    const MOST_LINKED: f32 = 0.8;
+    context.link_share(at) < MOST_LINKED && !context.all_traits[at].intersects(FURNITURE)
+}
+
+/// Whether a table has two rows of cells, few links, and no name of furniture.
+fn is_data_table(context: &Context<'_>, at: usize) -> bool {
+    const MOST_LINKED: f32 = 0.4;
+    let container = &context.document.containers[at];
+    let blocks = &context.document.blocks[container.first..container.end];
+    let rows = blocks.iter().filter(|block| block.kind == Kind::TableRow).count();
+    rows >= 2
+        // A caption stands with its rows.
+        && (rows + 1) * 10 >= blocks.len() * 8
+        && context.link_share(at) < MOST_LINKED
+        && !context.all_traits[at].intersects(FURNITURE)
+}
