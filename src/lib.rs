@@ -19,6 +19,8 @@ pub mod subscription;
 pub mod fetch;
 /// HTML read under guard by html5gum. Pure.
 pub mod markup;
+/// Time zones by the abbreviations that feeds and pages print. Pure.
+pub mod zones;
 /// Who may speak for a page: registrable domains, and who names whom. Pure.
 pub mod trust;
 /// Feed bytes to entries: RSS, Atom, RDF and JSON Feed as they are found in the wild. Pure.

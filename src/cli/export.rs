@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     block_on(async {
         let store = Store::open(&config.database, Clock::system()).await?;
         match &args.dir {
-            Some(dir) => texts(args, dir, store, &config).await?,
+            Some(dir) => texts(args, dir, &store, &config).await?,
             None => stream(args, &store).await?,
         }
         Ok(ExitCode::SUCCESS)
@@ -69,12 +69,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes texts by way of a sink that lives as long as this call; its cursor stays, under the folder's name.
-async fn texts(args: &Args, dir: &Path, store: Store, config: &Config) -> anyhow::Result<()> {
+async fn texts(args: &Args, dir: &Path, store: &Store, config: &Config) -> anyhow::Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let to = dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))?;
-    let (selection, of_what) = match args.with_duplicates {
-        true => (Selection::WithDuplicates, "all"),
-        false => (Selection::Originals, "originals"),
+    let (selection, of_what) = if args.with_duplicates {
+        (Selection::WithDuplicates, "all")
+    } else {
+        (Selection::Originals, "originals")
     };
     let settings = Settings {
         name: format!("export:{of_what}:{}", to.display()),

@@ -32,13 +32,15 @@ pub(super) struct Document {
 }
 
 /// A line that holds one of these may hold a secret, whatever else is wrong with it: inline tables put all on one.
-const SECRET_WORDS: &[&str] = &["auth", "bearer", "credentials", "headers", "password", "postgres", "secret"];
+const SECRET_WORDS: &[&str] =
+    &["auth", "bearer", "credentials", "headers", "password", "postgres", "query", "secret"];
 
 /// Beginnings of the paths of values that are or hold secrets.
 const SECRET_PATHS: &[&str] = &[
     "database.url",
     "feed.auth",
     "feed.headers",
+    "feed.query",
     "http.tokens",
     "sink.nats.auth",
     "sink.nats.credentials",

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::FeedOptions;
@@ -15,6 +14,7 @@ use super::include::{ListedFeed, Listing};
 use super::problem::{Place, Problem, Problems};
 use super::raw;
 use crate::fetch::{Auth, RequestOptions};
+use crate::model::SecretText;
 use crate::schedule::Bounds;
 use crate::trust::SpeaksFor;
 
@@ -206,6 +206,7 @@ fn table_options(
     }
     let request = RequestOptions {
         headers: headers(&feed.headers, path, checker),
+        query: query(feed, path, checker),
         auth: feed.auth.as_ref().and_then(|auth| credentials(auth, &key("auth"), checker)),
         proxy: feed.proxy.as_deref().and_then(|proxy| checker.proxy(&key("proxy"), proxy)),
         timeout: feed.timeout_secs.map(|secs| checker.secs(&key("timeout_secs"), secs, TIMEOUT_SECS)),
@@ -249,7 +250,7 @@ pub(super) fn headers(
     given: &BTreeMap<String, raw::Secret>,
     path: &str,
     checker: &mut Checker<'_>,
-) -> Vec<(String, SecretString)> {
+) -> Vec<(String, SecretText)> {
     let mut headers = Vec::new();
     for (name, value) in given {
         let path = format!("{path}.headers.{name}");
@@ -274,6 +275,13 @@ pub(super) fn headers(
         headers.push((header.as_str().to_owned(), value));
     }
     headers
+}
+
+fn query(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(String, SecretText)> {
+    let value = |(name, value): (&String, &raw::Secret)| {
+        Some((name.clone(), checker.secret(&format!("{path}.query.{name}"), value)?))
+    };
+    feed.query.iter().filter_map(value).collect()
 }
 
 /// A user name and a password, or a bearer token.

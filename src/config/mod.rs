@@ -9,6 +9,7 @@ mod check;
 mod document;
 mod environment;
 mod feeds;
+mod fixed;
 mod import;
 mod include;
 mod opml;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use self::environment::Environment;
+pub use self::fixed::Fixed;
 pub use self::problem::{ConfigError, Problem};
 
 pub(crate) use self::feeds::feed_url;
@@ -36,6 +38,7 @@ use self::feeds::Feeds;
 use self::include::Included;
 use self::problem::{Place, Problems};
 use self::raw::Raw;
+use crate::model::masked_text;
 use crate::pipeline::{self, FeedOptions};
 use crate::publish::filter::FeedTags;
 use crate::publish::{Configured, warc};
@@ -131,7 +134,11 @@ impl Loaded {
 
     /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
     pub fn to_toml(&self) -> String {
-        toml::to_string(&self.raw).expect("plain values under string keys")
+        let mut shown = self.raw.clone();
+        for feed in &mut shown.feed {
+            feed.url = masked_text(&feed.url);
+        }
+        toml::to_string(&shown).expect("plain values under string keys")
     }
 }
 

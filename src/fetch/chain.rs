@@ -5,22 +5,58 @@ use url::Url;
 
 use super::cookies::Cookies;
 use super::{Auth, FetchError, Hop};
+use crate::model::SecretText;
 
 /// One request on its way.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct Chain<'a> {
     /// Where it goes next.
     pub(super) url: Url,
     /// How it came there.
     pub(super) hops: Vec<Hop>,
     pub(super) cookies: Cookies,
+    /// The operator's secret parameters, which belong to where it goes and stand in no URL of the chain.
+    query: &'a [(String, SecretText)],
+    sends_query: bool,
     /// Where it was, each with how often the cookies had changed by then.
     visited: Vec<(Url, usize)>,
 }
 
-impl Chain {
-    pub(super) fn new(start: Url) -> Self {
-        Self { url: start, hops: Vec::new(), cookies: Cookies::default(), visited: Vec::new() }
+impl<'a> Chain<'a> {
+    pub(super) fn new(start: Url, query: &'a [(String, SecretText)]) -> Self {
+        let cookies = Cookies::default();
+        Self { url: start, hops: Vec::new(), cookies, query, sends_query: true, visited: Vec::new() }
+    }
+
+    /// The URL as it is sent.
+    pub(super) fn request_url(&self) -> Url {
+        let mut url = self.url.clone();
+        if self.sends_query && !self.query.is_empty() {
+            let pairs = self.query.iter().map(|(name, value)| (name, value.expose_secret()));
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        url
+    }
+
+    /// Takes the secret parameters off where a redirect leads; whether it repeats them all.
+    fn take_query(&self, to: &mut Url) -> bool {
+        if self.query.is_empty() {
+            return false;
+        }
+        let is_ours = |name: &str, value: &str| {
+            self.query.iter().any(|(ours, secret)| ours == name && secret.expose_secret() == value)
+        };
+        let (ours, others): (Vec<_>, Vec<_>) =
+            to.query_pairs().into_owned().partition(|(name, value)| is_ours(name, value));
+        if ours.is_empty() {
+            return false;
+        }
+        if others.is_empty() {
+            to.set_query(None);
+        } else {
+            to.query_pairs_mut().clear().extend_pairs(others);
+        }
+        ours.len() >= self.query.len()
     }
 
     /// Notes that a request goes to where the chain is.
@@ -34,7 +70,8 @@ impl Chain {
     }
 
     /// Goes on to where an answer of that status leads.
-    pub(super) fn follow(&mut self, to: Url, status: u16, limit: u8) -> Result<(), FetchError> {
+    pub(super) fn follow(&mut self, mut to: Url, status: u16, limit: u8) -> Result<(), FetchError> {
+        self.sends_query = self.take_query(&mut to);
         if self.hops.len() >= usize::from(limit) {
             return Err(FetchError::TooManyRedirects { limit });
         }

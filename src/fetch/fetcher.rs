@@ -8,7 +8,6 @@ use http::header::{
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, REFRESH, USER_AGENT,
 };
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use url::Url;
 
@@ -115,6 +114,11 @@ impl Fetcher {
         Self::build(settings, clock, hosts)
     }
 
+    /// The cap on a feed's body.
+    pub fn feed_max_body_bytes(&self) -> usize {
+        usize::try_from(self.0.settings.feed_max_body_bytes).unwrap_or(usize::MAX)
+    }
+
     /// The client by other settings. Hosts that have asked for a pause keep it.
     pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
         let hosts = self.0.hosts.succeeded(settings.host_concurrency);
@@ -205,7 +209,11 @@ impl Fetcher {
 
     async fn get(&self, plan: &Plan<'_>, budget: &mut Budget) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
-        let mut chain = Chain::new(plan.start.clone());
+        let query: &[_] = match plan.wanted {
+            Wanted::For(Purpose::Feed) => &plan.options.query,
+            Wanted::For(Purpose::Page | Purpose::Hub | Purpose::Webhook) | Wanted::Robots => &[],
+        };
+        let mut chain = Chain::new(plan.start.clone(), query);
         let mut turn: Option<Turn> = None;
         loop {
             let url = &chain.url;
@@ -318,16 +326,16 @@ impl Fetcher {
     }
 
     /// One request and the head of its answer.
-    async fn send(&self, plan: &Plan<'_>, chain: &Chain) -> Result<reqwest::Response, FetchError> {
+    async fn send(&self, plan: &Plan<'_>, chain: &Chain<'_>) -> Result<reqwest::Response, FetchError> {
         let url = &chain.url;
         let proxy = self.proxy(plan);
         let port = self.0.guard.port_with_rule(url).filter(|_| proxy.is_none());
         let client = self.0.clients.get(&ClientKey { proxy: proxy.cloned(), port })?;
         let mut request = match plan.posted {
             Some(Posted { content_type, body }) => {
-                client.post(url.clone()).header(CONTENT_TYPE, content_type).body(body.to_vec())
+                client.post(chain.request_url()).header(CONTENT_TYPE, content_type).body(body.to_vec())
             }
-            None => client.get(url.clone()),
+            None => client.get(chain.request_url()),
         }
         .headers(self.headers(plan, chain)?);
         if let Some(auth) = plan.auth.as_ref().filter(|_| url.origin() == plan.start.origin()) {
@@ -347,7 +355,7 @@ impl Fetcher {
         Ok(response)
     }
 
-    fn headers(&self, plan: &Plan<'_>, chain: &Chain) -> Result<HeaderMap, FetchError> {
+    fn headers(&self, plan: &Plan<'_>, chain: &Chain<'_>) -> Result<HeaderMap, FetchError> {
         let url = &chain.url;
         let mut headers = HeaderMap::new();
         let user_agent = match &plan.options.user_agent {
@@ -386,7 +394,7 @@ impl Fetcher {
         &self,
         plan: &Plan<'_>,
         mut response: reqwest::Response,
-        chain: &Chain,
+        chain: &Chain<'_>,
     ) -> Result<Response, FetchError> {
         let status = response.status().as_u16();
         let conditional = *plan.validators != Validators::default();

@@ -28,10 +28,9 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderMap;
-use secrecy::SecretString;
 use url::Url;
 
-use crate::model::Validators;
+use crate::model::{SecretText, Validators};
 use crate::schedule::Freshness;
 
 pub use charset::{decode_page, page_body};
@@ -56,10 +55,12 @@ pub enum Purpose {
 }
 
 /// How the operator wants one feed's requests (and those for its pages) made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestOptions {
     /// Extra headers; sent to the feed's own origin only.
-    pub headers: Vec<(String, SecretString)>,
+    pub headers: Vec<(String, SecretText)>,
+    /// Parameters added to the feed's own address, which is kept and shown without them.
+    pub query: Vec<(String, SecretText)>,
     /// Credentials; sent to the feed's own origin only.
     pub auth: Option<Auth>,
     /// Proxy for this feed.
@@ -76,26 +77,27 @@ impl RequestOptions {
     /// The options for a request to `target` on behalf of the feed configured as `feed`: headers and credentials stay
     /// behind where the target is of another origin.
     pub fn for_target(&self, feed: &Url, target: &Url) -> Cow<'_, Self> {
-        if feed.origin() == target.origin() || (self.headers.is_empty() && self.auth.is_none()) {
+        let is_open = self.headers.is_empty() && self.query.is_empty() && self.auth.is_none();
+        if feed.origin() == target.origin() || is_open {
             Cow::Borrowed(self)
         } else {
-            Cow::Owned(Self { headers: Vec::new(), auth: None, ..self.clone() })
+            Cow::Owned(Self { headers: Vec::new(), query: Vec::new(), auth: None, ..self.clone() })
         }
     }
 }
 
 /// Credentials.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Auth {
     /// HTTP basic.
     Basic {
         /// User name.
         username: String,
         /// Password.
-        password: SecretString,
+        password: SecretText,
     },
     /// Bearer token.
-    Bearer(SecretString),
+    Bearer(SecretText),
 }
 
 /// One GET.

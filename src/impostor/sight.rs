@@ -7,9 +7,10 @@ use super::{Impostor, LEAST_SHARE};
 use crate::markup::{Part, each_part, is_spaced};
 use crate::model::EntryEvidence;
 
-/// Words beside which a vendor's mark, and a phrase, still make a wall.
+/// Words beside which a vendor's mark, two phrases, and one still make a wall: short posts have banners, too.
 const MOST_WORDS_WITH_MARK: usize = 250;
-const MOST_WORDS_WITH_PHRASE: usize = 120;
+const MOST_WORDS_WITH_PHRASES: usize = 120;
+const MOST_WORDS_WITH_PHRASE: usize = 60;
 /// Consent walls go on at length about partners and purposes.
 const MOST_CONSENT_WORDS: usize = 800;
 /// A page that is gone may show what else there is.
@@ -97,21 +98,31 @@ impl Sight {
         share_of(&wanted, &self.text) >= LEAST_SHARE
     }
 
+    /// Whether its headlines bear a phrase of that kind, and there is little else.
+    pub(super) fn has_headline_of(&self, kind: Impostor) -> bool {
+        let phrases = &SIGNS.kinds[&kind].phrases;
+        self.words <= MOST_WORDS_WITH_PHRASES
+            && phrases.iter().any(|phrase| has_phrase(&self.headlines, phrase))
+    }
+
     pub(super) fn is(&self, kind: Impostor, has_mark: bool) -> bool {
         let phrases = &SIGNS.kinds[&kind].phrases;
         let in_headline = || phrases.iter().any(|phrase| has_phrase(&self.headlines, phrase));
-        let in_text = || phrases.iter().any(|phrase| has_phrase(&self.text, phrase));
+        let in_text = || phrases.iter().filter(|phrase| has_phrase(&self.text, phrase)).count();
+        let is_all_phrases = || {
+            self.words <= MOST_WORDS_WITH_PHRASES
+                && in_text() >= if self.words <= MOST_WORDS_WITH_PHRASE { 1 } else { 2 }
+        };
+        let is_short = self.words <= MOST_WORDS_WITH_MARK;
         match kind {
-            Impostor::Challenge => {
-                (has_mark && self.words <= MOST_WORDS_WITH_MARK)
-                    || (self.words <= MOST_WORDS_WITH_PHRASE && in_text())
-            }
+            Impostor::Challenge => (is_short && (has_mark || in_headline())) || is_all_phrases(),
             Impostor::ConsentWall => {
-                (self.words <= MOST_WORDS_WITH_PHRASE && in_text())
-                    || (self.words <= MOST_CONSENT_WORDS && (in_headline() || (has_mark && in_text())))
+                (self.words <= MOST_CONSENT_WORDS && in_headline())
+                    || (is_short && has_mark && in_text() > 0)
+                    || is_all_phrases()
             }
             Impostor::SoftNotFound => self.words <= MOST_NOT_FOUND_WORDS && in_headline(),
-            Impostor::SoftError => self.words <= MOST_WORDS_WITH_MARK && in_headline(),
+            Impostor::SoftError => is_short && in_headline(),
             Impostor::RepeatedPage => false,
         }
     }

@@ -83,6 +83,15 @@ fn a_page_that_speaks_of_its_entry_is_that_page() {
     }
     let teaser = entry("", "The ferry company has a new boat.");
     assert_eq!(seen(&page(vendor, "<p>The company's ferry has got a new boat.</p>"), &teaser), None);
+    let banner = "<p>We use cookies.</p><button>Accept all</button>";
+    let post = format!(
+        "<h1>A picture</h1><p>{}</p>{banner}",
+        "The sun sets over the quay, red and slow. ".repeat(20)
+    );
+    assert_eq!(seen(&page(vendor, &post), &ferry()), None, "a banner is no wall");
+    let bare = page("<title>Tides</title>", &format!("<p>High water is at six.</p>{banner}"));
+    assert_eq!(seen(&bare, &entry("", "")), None, "nothing is announced that it could keep silent about");
+    assert_eq!(seen(&page("<title>Just a moment...</title>", ""), &entry("", "")), Some(Impostor::Challenge));
     let plain = page("<title>Tides</title>", "<h1>Tides</h1><p>High water is at six, low water at noon.</p>");
     assert_eq!(seen(&plain, &ferry()), None, "another headline alone condemns nothing");
 }

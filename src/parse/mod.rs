@@ -19,6 +19,7 @@ mod survey;
 mod text;
 mod tree;
 mod upstream;
+mod words;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -35,6 +36,7 @@ use space::Space;
 use text::cut;
 use tree::{Document, Element};
 use upstream::UpstreamFeed;
+pub use words::words_sha256;
 
 /// A feed as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -16,13 +16,13 @@ use super::websub::{look_for_hubs, note_hubs};
 use super::{FeedOptions, Plan, Shared, Tally};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::model::{
-    ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url,
+    ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url, masked,
 };
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
 };
-use crate::store::{LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
+use crate::store::{LONGEST_REQUEUE, LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
 use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
@@ -108,7 +108,7 @@ impl Stage for Feeds {
     }
 
     async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
-        let span = tracing::info_span!("poll", feed.url = %feed.url);
+        let span = tracing::info_span!("poll", feed.url = %masked(&feed.url));
         poll(&self.shared, feed).instrument(span).await
     }
 
@@ -176,7 +176,7 @@ fn longest_waits(plan: &Plan) -> LongestWaits {
     LongestWaits {
         poll,
         retry_after,
-        attempt: LONGEST_RETRY.max(retry_after) + MARGIN,
+        attempt: LONGEST_RETRY.max(LONGEST_REQUEUE).max(retry_after) + MARGIN,
         lease: plan.settings.lease + MARGIN,
     }
 }
@@ -268,7 +268,7 @@ fn concluded(
         }
     };
     if let Some(url) = &moved_to {
-        tracing::info!(to = %url, "polled elsewhere from now on");
+        tracing::info!(to = %masked(url), "polled elsewhere from now on");
     }
     match &result {
         PollResult::Failed { kind, reason, .. } => {
@@ -370,7 +370,7 @@ pub struct Delivery {
 pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Result<bool, StoreError> {
     let lease = shared.plan.borrow().settings.lease;
     let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
-    let span = tracing::info_span!("delivery", feed.url = %feed.url);
+    let span = tracing::info_span!("delivery", feed.url = %masked(&feed.url));
     let record = delivered(shared, &feed, next_poll_at, delivery).instrument(span).await;
     Feeds::for_ever(shared.clone()).record(&[record]).await?;
     Ok(true)

@@ -12,6 +12,7 @@ use crate::model::{
     ContentSource, Enclosure, FailureKind, Known, Page, PageBody, Validators, strip_tracking,
 };
 use crate::store::{EntryOutcome, Watch};
+use crate::telemetry::metrics;
 
 /// A text of so many words is more than a teaser.
 const FULL_TEXT_WORDS: usize = 40;
@@ -65,6 +66,7 @@ impl Task<'_> {
         let is_all = may_stand_in && may_replace && next.is_none();
         if is_full || is_all {
             tracing::warn!(label = kind.as_str(), reason, "the feed's own text stands in for the page");
+            metrics::own_text_used(kind);
             let own_text = OwnText {
                 is_teaser: !self.has_full_text(),
                 look_again: may_come_back(error),
@@ -118,6 +120,7 @@ impl Task<'_> {
             return None;
         }
         tracing::warn!(label = error.kind().as_str(), reason = %error, "the feed's own text stands in for the page");
+        metrics::own_text_used(error.kind());
         Some(self.of_feed(OwnText { is_teaser: false, look_again: false, linked: None }).await)
     }
 
@@ -130,7 +133,7 @@ impl Task<'_> {
             Some(link) if speaks => entry.page_of_its_own(link),
             _ => (entry.own_article_id(), entry.own_url()),
         };
-        let body = PageBody::Html(entry.evidence.own_text().unwrap_or_default().to_owned());
+        let body = PageBody::Fragment(entry.evidence.own_text().unwrap_or_default().to_owned());
         let place = entry.article_url();
         let page = Page { url: place.clone(), final_url: place, body, fetched_at: self.now() };
         Source { page, origin: Origin::Feed(own_text), id, url, feed_speaks: speaks }

@@ -87,7 +87,7 @@ impl Task<'_> {
         let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
         let work = move || match page_body(&body, content_type.as_deref()) {
             PageBody::Html(html) => names_feed(&html, &final_url, &feeds.each_ref()),
-            PageBody::Text(_) => false,
+            PageBody::Fragment(_) | PageBody::Text(_) => false,
         };
         self.shared.workers.run(work).await.unwrap_or(false)
     }

@@ -34,7 +34,7 @@ const LONGEST_REST: Duration = Duration::from_secs(300);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How a sink is driven.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The name under which its cursor is kept.
     pub name: String,
@@ -166,7 +166,7 @@ impl Relay {
                 }
             }
         };
-        self.hand_over(&lease, batch).await
+        self.hand_over(&lease, &batch).await
     }
 
     /// Gives the lease back, so that another process need not wait for its end.
@@ -259,10 +259,10 @@ impl Relay {
         !aside.contains(&record.seq) && self.settings.filter.admits(record, &self.tags.borrow())
     }
 
-    async fn hand_over(&mut self, lease: &SinkLease, batch: Batch) -> Result<Step, PublishError> {
+    async fn hand_over(&mut self, lease: &SinkLease, batch: &Batch) -> Result<Step, PublishError> {
         if !batch.records.is_empty() {
             let delivered = {
-                let delivery = self.sink.deliver(&batch);
+                let delivery = self.sink.deliver(batch);
                 tokio::select! {
                     delivered = delivery => delivered,
                     () = lost(&self.store, &self.settings.name, lease.epoch) => {

@@ -10,13 +10,14 @@ use sqlx::AnyConnection;
 use url::Url;
 
 use super::polls::{PollRecord, PollReport, PollResult};
+use super::requeue::requeue;
 use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, id_bytes, json, word};
-use super::{EntryState, Store, StoreError, rechecks};
+use super::{EntryState, Store, StoreError};
 use crate::identity::{Saying, is_same_title};
 use crate::model::{
     ArticleId, EntryEvidence, EntryKey, FeedId, QualityFlag, Sha256Hash, entry_url, normalise_url,
 };
-use crate::parse::ParsedEntry;
+use crate::parse::{ParsedEntry, words_sha256};
 
 /// A parsed entry with the article it announces.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ struct Announced<'p> {
     feed_id: FeedId,
     feed_url: &'p Url,
     entry: &'p NewEntry,
-    /// Of what makes a new revision: content and updated date.
+    /// Of what makes a new revision: the words of its content.
     content_sha256: Sha256Hash,
     /// Of all that the feed said.
     evidence_sha256: Sha256Hash,
@@ -105,10 +106,7 @@ fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreEr
                 feed_id: poll.feed_id,
                 feed_url: &poll.feed_url,
                 entry,
-                content_sha256: Sha256Hash::of(json(
-                    "an entry's content",
-                    &(&said.content, said.updated_at),
-                )?),
+                content_sha256: words_sha256(said.content.as_deref().unwrap_or_default()),
                 evidence_sha256: Sha256Hash::of(&evidence),
                 evidence,
             });
@@ -157,8 +155,7 @@ pub(super) async fn record_entries(
                 .bind(bytes(&entry.evidence_sha256))
         })
         .await?;
-    rechecks::supersede(tx, &requeued).await?;
-    REQUEUE_ENTRIES.execute(tx, &requeued, |query, id| query.bind(*id).bind(now.as_millisecond())).await?;
+    requeue(tx, &requeued, now).await?;
     Ok(reports)
 }
 
@@ -408,13 +405,4 @@ const CHANGE_DETAILS: RowsSql = RowsSql {
     columns: 4,
     after: ") UPDATE entry_details SET evidence = changed.evidence, content_sha256 = changed.content_sha256, \
         evidence_sha256 = changed.evidence_sha256 FROM changed WHERE entry_id = changed.id",
-};
-
-/// The raised epoch refuses what a worker makes of the entry as it was. Quarantined entries wait for the operator.
-const REQUEUE_ENTRIES: RowsSql = RowsSql {
-    before: "WITH requeued (entry_id, due) AS (VALUES ",
-    columns: 2,
-    after: ") UPDATE entries SET state = 'pending', next_attempt_at = requeued.due, lease_until = 0, \
-        lease_epoch = lease_epoch + 1, failures = 0 FROM requeued \
-        WHERE id = requeued.entry_id AND state <> 'quarantined'",
 };

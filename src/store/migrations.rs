@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(10, "0010_feed_infos"),
     migration!(11, "0011_identity"),
     migration!(20, "0020_sinks"),
+    migration!(30, "0030_requeues"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -13,9 +13,8 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use crate::clock::Clock;
+use crate::model::SecretText;
 
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
@@ -27,6 +26,7 @@ mod entries;
 mod finish;
 mod batch;
 mod rechecks;
+mod requeue;
 mod raw_pages;
 mod retention;
 mod history;
@@ -58,6 +58,7 @@ pub use history::{ArticleStatus, Listing, Revision};
 pub use migrations::SchemaStatus;
 pub use polls::{PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
+pub use requeue::LONGEST_REQUEUE;
 pub use retention::Cutoff;
 pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
 pub use websub::{HubEnding, HubOffer, HubSubscription};
@@ -66,7 +67,7 @@ pub use websub::{HubEnding, HubOffer, HubSubscription};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `sqlite:PATH` or `postgres://…`. Secret, since it may hold a password.
-    pub url: SecretString,
+    pub url: SecretText,
     /// Connections that read (SQLite) or do anything (PostgreSQL).
     pub max_connections: u32,
     /// How long a statement waits for a lock or a connection.

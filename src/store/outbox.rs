@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use super::metadata::metadata_columns;
 use super::sql::{Row, RowsSql, expect_changed, id_bytes, word};
 use super::{Store, StoreError};
-use crate::model::{ArticleId, Event, FeedMention, Metadata, Record, SCHEMA_VERSION};
+use crate::model::{ArticleId, Event, FeedMention, Metadata, Record, SCHEMA_VERSION, masked};
 
 impl Store {
     /// Up to `limit` records after `seq`, in order; none is ever skipped, however many processes write. Text and
@@ -208,7 +208,7 @@ impl TryFrom<Row<'_>> for FeedMention {
 
     fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
-            feed_url: row.url("feed_url")?,
+            feed_url: masked(&row.url("feed_url")?),
             guid: row.get("guid")?,
             entry_title: row.get("entry_title")?,
             entry_published_at: row.optional_time("entry_published_at")?,

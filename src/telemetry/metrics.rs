@@ -52,6 +52,7 @@ metrics_table! {
     FETCH_DURATION: Histogram "feedmill_fetch_duration_seconds", "Time from a request's turn to the end of its body, by purpose";
     ENTRIES_FINISHED: Counter "feedmill_entries_finished_total", "Entries worked on, by what became of them";
     ENTRIES_DROPPED: Counter "feedmill_entries_dropped_total", "Entries given up, by reason";
+    OWN_TEXTS: Counter "feedmill_own_texts_total", "Articles made of the feed's own text, by what kept the page away";
     EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
@@ -214,6 +215,11 @@ pub fn entry_dropped(kind: FailureKind) {
     counter!(ENTRIES_DROPPED, "reason" => kind.as_str()).increment(1);
 }
 
+/// The feed's own text stands in for a page.
+pub fn own_text_used(kind: FailureKind) {
+    counter!(OWN_TEXTS, "reason" => kind.as_str()).increment(1);
+}
+
 /// An article was extracted.
 pub fn extracted(took: Duration) {
     histogram!(EXTRACT_DURATION).record(took);
@@ -304,6 +310,7 @@ mod tests {
         fetch_failed(Purpose::Feed, FailureKind::Timeout);
         entry_finished(Finished::Created, Some(DuplicateKind::Near));
         entry_dropped(FailureKind::Http404);
+        own_text_used(FailureKind::Challenge);
         extracted(Duration::from_millis(4));
         config_reloaded(false);
         delivered(Received::NotGenuine);

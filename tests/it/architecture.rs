@@ -44,6 +44,7 @@ const PURE: &[&str] = &[
     "schedule",
     "subscription",
     "markup",
+    "zones",
     "trust",
     "impostor",
     "identity",
@@ -100,6 +101,102 @@ fn both_back_ends_have_the_same_migrations() {
     assert_eq!(sqlite, file_names("migrations/postgres"));
 }
 
+#[test]
+fn rooms_of_extraction_know_nothing_of_those_behind_them() {
+    let rooms = declared(&read(Path::new("src/extract/mod.rs")));
+    let place = |room: &str| rooms.iter().position(|known| known == room);
+    let mut trespasses = Vec::new();
+    for source in sources() {
+        let [extract, room, ..] = &source.module()[..] else { continue };
+        let Some(own) = place(room).filter(|_| extract == "extract") else { continue };
+        for import in source.imports() {
+            let behind = match &import[..] {
+                [extract, other, ..] if extract == "extract" => place(other).is_none_or(|place| place > own),
+                [extract] => extract == "extract",
+                _ => false,
+            };
+            if behind {
+                trespasses.push(format!("{}: {}", source.path.display(), import.join("::")));
+            }
+        }
+    }
+    assert!(rooms.len() >= 9, "the rooms stand first in src/extract/mod.rs: {rooms:?}");
+    assert!(trespasses.is_empty(), "{}", trespasses.join("\n"));
+}
+
+/// Folders whose files import one another in one direction.
+const WITHOUT_CIRCLE: &[&str] = &["extract", "cli"];
+/// Modules of the library that must not import one another both ways.
+const APART: &[[&str; 2]] = &[["model", "schedule"]];
+
+#[test]
+fn no_circle_of_imports() {
+    let sources = sources();
+    let mut circles = Vec::new();
+    let folders: BTreeSet<Vec<String>> = sources
+        .iter()
+        .map(|source| source.folder())
+        .filter(|folder| folder.first().is_some_and(|room| WITHOUT_CIRCLE.contains(&room.as_str())))
+        .collect();
+    for folder in folders {
+        let edges = edges_within(&folder, &sources);
+        circles
+            .extend(circle(&edges).map(|circle| format!("{}: {}", folder.join("::"), circle.join(" -> "))));
+    }
+    let edges = edges_within(&[], &sources);
+    for [one, other] in APART {
+        let imports = |from: &str, to: &str| edges.get(from).is_some_and(|targets| targets.contains(to));
+        if imports(one, other) && imports(other, one) {
+            circles.push(format!("{one} -> {other} -> {one}"));
+        }
+    }
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+/// Which direct members of a folder import which others.
+fn edges_within(folder: &[String], sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let member = |module: &[String]| module.strip_prefix(folder)?.first().cloned();
+    let members: BTreeSet<String> = sources.iter().filter_map(|source| member(&source.module())).collect();
+    for source in sources {
+        let Some(own) = member(&source.module()) else { continue };
+        let others = source.imports().into_iter().filter_map(|import| member(&import));
+        let others = others.filter(|other| *other != own && members.contains(other));
+        edges.entry(own.clone()).or_default().extend(others);
+    }
+    edges
+}
+
+/// A way from one member back to itself.
+fn circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn walk(
+        at: &str,
+        edges: &BTreeMap<String, BTreeSet<String>>,
+        way: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = way.iter().position(|before| before == at) {
+            return Some([&way[start..], &[at.to_owned()]].concat());
+        }
+        if !done.insert(at.to_owned()) {
+            return None;
+        }
+        way.push(at.to_owned());
+        let found = edges.get(at).into_iter().flatten().find_map(|next| walk(next, edges, way, done));
+        way.pop();
+        found
+    }
+    let mut done = BTreeSet::new();
+    edges.keys().find_map(|start| walk(start, edges, &mut Vec::new(), &mut done))
+}
+
+/// The modules that a file declares before its first blank line behind one.
+fn declared(text: &str) -> Vec<String> {
+    let declared = |line: &str| Some(line.rsplit_once("mod ")?.1.strip_suffix(';')?.to_owned());
+    let is_declaration = |line: &&str| line.ends_with(';') && line.contains("mod ");
+    text.lines().skip_while(|line| !is_declaration(line)).map_while(declared).collect()
+}
+
 /// One file of the library.
 struct Source {
     /// From the project's folder.
@@ -111,6 +208,43 @@ struct Source {
 }
 
 impl Source {
+    /// The names of its module, from the library's root.
+    fn module(&self) -> Vec<String> {
+        let below_src = self.path.strip_prefix("src").expect("the file is below src").with_extension("");
+        let mut names: Vec<String> =
+            below_src.iter().map(|name| name.to_str().expect("names are ASCII").to_owned()).collect();
+        names.pop_if(|name| name == "mod");
+        names
+    }
+
+    /// The module in which it stands.
+    fn folder(&self) -> Vec<String> {
+        let mut folder = self.module();
+        folder.pop();
+        folder
+    }
+
+    /// The paths into the library that its code names.
+    fn imports(&self) -> BTreeSet<Vec<String>> {
+        let code: String = self.code.iter().flat_map(|(_, line)| [line, "\n"]).collect();
+        let starts = code.match_indices("crate::").chain(code.match_indices("super::"));
+        let mut paths = BTreeSet::new();
+        for (at, start) in starts {
+            // `super::super::` is read from its first word on, `pub(in crate::…)` names no import.
+            if code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':')) {
+                continue;
+            }
+            let mut rest = &code[at + start.len()..];
+            let mut base = if start == "crate::" { Vec::new() } else { self.folder() };
+            while let Some(after) = rest.strip_prefix("super::") {
+                base.pop();
+                rest = after;
+            }
+            read_tree(rest, &base, &mut paths);
+        }
+        paths
+    }
+
     fn uses(&self, words: &[&str], invariant: &str) -> Vec<String> {
         let mut uses = Vec::new();
         for (number, line) in &self.code {
@@ -119,6 +253,37 @@ impl Source {
             }
         }
         uses
+    }
+}
+
+/// Reads what stands behind `use`, or a path anywhere else: names joined by `::`, at last several in braces. Gives the rest.
+fn read_tree<'a>(text: &'a str, base: &[String], paths: &mut BTreeSet<Vec<String>>) -> &'a str {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        loop {
+            rest = rest.trim_start_matches([',', ' ', '\n']);
+            match rest.strip_prefix('}') {
+                Some(after) => return after,
+                None if rest.is_empty() => return rest,
+                None => rest = read_tree(rest, base, paths),
+            }
+        }
+    }
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+    if end == 0 {
+        paths.insert(base.to_vec());
+        return text.strip_prefix('*').unwrap_or_else(|| text.get(1..).unwrap_or_default());
+    }
+    let path =
+        if &text[..end] == "self" { base.to_vec() } else { [base, &[text[..end].to_owned()]].concat() };
+    match text[end..].strip_prefix("::") {
+        Some(rest) => read_tree(rest, &path, paths),
+        None => {
+            paths.insert(path);
+            let rest = &text[end..];
+            rest.strip_prefix(" as ")
+                .map_or(rest, |alias| alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
+        }
     }
 }
 

@@ -317,6 +317,32 @@ async fn secrets_stay_at_the_origin() {
     assert_eq!(get(&fetcher, &with_credentials).await.unwrap().final_url, home.url("/direct"));
 }
 
+#[tokio::test]
+async fn a_secret_in_the_query_is_sent_and_stands_in_no_url() {
+    let (server, away) = (Server::start().await, Server::start().await);
+    server.respond("/feed", Reply::redirect(301, "/moved?page=1&token=s%26cret"));
+    server.respond("/moved", Reply::redirect(302, away.url("/elsewhere")));
+    away.respond("/elsewhere", Reply::ok("text/xml", "<rss/>"));
+    let fetcher = fetcher(settings());
+    let options =
+        RequestOptions { query: vec![("token".to_owned(), "s&cret".into())], ..RequestOptions::default() };
+    let url = server.url("/feed?format=rss");
+    let response = get_with(&fetcher, &url, &Validators::default(), &options).await.unwrap();
+    assert_eq!(server.requests("/feed")[0].target, "/feed?format=rss&token=s%26cret");
+    assert_eq!(server.requests("/moved")[0].target, "/moved?page=1&token=s%26cret");
+    assert_eq!(away.requests("/elsewhere")[0].target, "/elsewhere", "it stays with the feed");
+    assert_eq!(response.hops[0].to, server.url("/moved?page=1"));
+    server.respond("/page", Reply::ok("text/html", "<p>"));
+    let page = feedmill::fetch::Request {
+        purpose: feedmill::fetch::Purpose::Page,
+        url: &server.url("/page"),
+        validators: &Validators::default(),
+        options: &options,
+    };
+    fetcher.fetch(&page).await.unwrap();
+    assert_eq!(server.requests("/page")[0].target, "/page");
+}
+
 #[test]
 fn secrets_of_a_feed_are_not_for_pages_elsewhere() {
     let url = |text: &str| -> Url { text.parse().unwrap() };

@@ -17,6 +17,7 @@ mod discover;
 mod documents;
 mod extract;
 mod extract_batch;
+mod feed_content;
 mod fetch;
 mod guard;
 mod hostile;

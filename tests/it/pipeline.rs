@@ -199,7 +199,7 @@ async fn a_page_that_is_not_there_is_given_up_with_its_reason() {
     );
     server.respond("/gone", Reply::status(404));
     server.respond("/two", html(page("mooring")));
-    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    let daemon = TestDaemon::new().feed_with(&server.url("/feed"), "content = \"page\"").open().await;
 
     daemon.once().await;
 
@@ -327,6 +327,23 @@ async fn furniture_is_learned_from_page_to_page() {
     assert!(records[0].text.contains(FURNITURE), "the first page has nothing to go by");
     let last = records.last().unwrap();
     assert_eq!(last.text, paragraphs("rigging").join("\n\n"));
+}
+
+#[tokio::test]
+async fn an_entry_waits_until_its_hosts_furniture_is_known() {
+    let server = Server::start().await;
+    server.respond("/feed", feed(&[Item::new("One", &server.url("/one"))]));
+    server.respond("/one", html(page("mooring")));
+    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    daemon.execute("ALTER TABLE host_blocks RENAME TO host_blocks_away").await;
+    daemon.once().await;
+    assert!(daemon.records().await.is_empty(), "no text is stored that may hold furniture");
+    assert_eq!(daemon.store().totals().await.unwrap().entries_pending, 1);
+
+    daemon.execute("ALTER TABLE host_blocks_away RENAME TO host_blocks").await;
+    daemon.advance(SignedDuration::from_hours(1));
+    daemon.once().await;
+    assert_eq!(daemon.records().await.len(), 1);
 }
 
 #[tokio::test]

@@ -2,16 +2,13 @@
 
 use std::fmt::Write as _;
 
-use feedmill::extract::{Rules, feature_groups, samples};
+use feedmill::extract::{Rules, SECOND_LOOK, feature_groups, feature_names, samples};
 
 use crate::gold::{Label, labels};
 use crate::logistic::{Coefficients, Example};
 use crate::pages::{FOLDS, LabelledPage};
 use crate::parallel;
 use crate::trees::{Lines, Table};
-
-/// The second stage looks at blocks of at least this probability, as in the product.
-const SECOND_LOOK: f32 = 0.02;
 
 /// Models in the form of `config/model.toml`.
 pub(super) struct Fitted {
@@ -41,7 +38,7 @@ impl Blocks {
         }
         let mut labels = labels(&page.gold, &texts);
         for label in &mut labels {
-            label.weight /= (page.of_site as f32).sqrt();
+            label.weight *= if page.is_sample() { page.weight } else { 0.0 };
         }
         Self { fold: page.fold, labels, features, ends }
     }
@@ -101,7 +98,7 @@ fn without_each<T: Send>(fit: impl Fn(Option<usize>) -> T + Sync) -> Vec<T> {
 }
 
 fn fit_first(pages: &[Blocks], without: Option<usize>) -> Coefficients {
-    let size = feature_groups().iter().map(|group| group.size).sum();
+    let size = feature_groups().iter().map(|group| group.facts.len()).sum();
     let seen = pages.iter().filter(|page| Some(page.fold) != without);
     Coefficients::fit(&seen.flat_map(Blocks::examples).flatten().collect::<Vec<_>>(), size)
 }
@@ -109,17 +106,22 @@ fn fit_first(pages: &[Blocks], without: Option<usize>) -> Coefficients {
 const HEAD: &str = "\
 # The model that weighs the blocks of a page. The first stage: what each fact about a block adds to the log-odds that the
 # block belongs to the article. The second: trees of questions, a line a tree. `name<n` asks whether the group stands below
-# its nth step, from 1; `name/n<1` asks whether fact n of a set, from 0, does not hold. Behind a question stands what follows
-# a yes, then what follows a no; a number is added to the log-odds. `src/extract/choose/features.rs` says what the groups mean.
+# its nth step, from 1; `name/fact<1` asks whether a fact of a set does not hold. Behind a question stands what follows a
+# yes, then what follows a no; a number is added to the log-odds. `[names]` holds what the facts about furniture and traits
+# stand for, in their order: one that is not there weighs nothing. `src/extract/choose/groups.rs` says what the groups are.
 # Written by benches/fit; docs/extraction.md says how.
 ";
 
 fn to_toml(first: &Coefficients, second: &Lines) -> String {
-    let mut toml = format!("{HEAD}\n[first]\nbias = {}\n", list(&[first.bias]));
+    let mut toml = format!("{HEAD}\n[names]\n");
+    for (kind, names) in feature_names() {
+        writeln!(toml, "{kind} = {names:?}").expect("a string takes everything");
+    }
+    writeln!(toml, "\n[first]\nbias = {}", list(&[first.bias])).expect("a string takes everything");
     let mut offset = 0;
     for group in feature_groups() {
-        let weights = &first.weights[offset..offset + group.size];
-        offset += group.size;
+        let weights = &first.weights[offset..offset + group.facts.len()];
+        offset += group.facts.len();
         // What the first stage does not see is not written.
         if weights.iter().any(|weight| *weight != 0.0) {
             writeln!(toml, "{} = {}", group.name, list(weights)).expect("a string takes everything");

@@ -6,12 +6,12 @@ use feedmill::extract::FeatureGroup;
 
 use crate::random::Random;
 
-const TREES: usize = 320;
+const TREES: usize = 150;
 const LEAVES: usize = 15;
-const RATE: f64 = 0.035;
+const RATE: f64 = 0.075;
 /// Shares of the columns and of the rows that a tree sees.
 const COLUMN_SHARE: f64 = 0.35;
-const ROW_SHARE: f64 = 0.6;
+const ROW_SHARE: f64 = 0.3;
 /// Added to the curvature of a leaf, and the least that it may have.
 const L2: f64 = 1.0;
 const LEAST_CURVATURE: f64 = 3.0;
@@ -33,10 +33,10 @@ impl Table {
     pub(super) fn new(groups: &[FeatureGroup]) -> Self {
         let (mut names, mut meanings) = (Vec::new(), Vec::new());
         for group in groups {
-            for (index, step) in (0..group.size).zip(1_u8..) {
+            for (fact, step) in group.facts.iter().zip(1_u8..) {
                 if group.is_set {
-                    names.push(format!("{}/{index}", group.name));
-                } else if index == 0 {
+                    names.push(format!("{}/{fact}", group.name));
+                } else if step == 1 {
                     names.push(group.name.to_owned());
                 }
                 meanings.push((names.len() - 1, if group.is_set { 1 } else { step }));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use html5ever::{Attribute, LocalName, local_name};
 
-use super::hash::name_hash;
+use super::hash::{hash_bytes, mix, name_hash};
 use crate::extract::html::elements::hides;
 use crate::extract::html::tree::Element;
 use crate::extract::words::classes::{Traits, traits_of_names};
@@ -59,6 +59,12 @@ impl<'a> Lexicon<'a> {
         *hash = hash.or(Some(hash_of_names));
         traits
     }
+}
+
+/// The path of an element below a container of path `around`: tag, classes and id.
+pub(crate) fn path_hash(around: u64, tag: &LocalName, described: &Described) -> u64 {
+    let names = [described.class, described.id].into_iter().flatten();
+    names.fold(mix(around, hash_bytes(tag.bytes())), mix)
 }
 
 fn traits_of_role(role: &str) -> Traits {

@@ -2,10 +2,6 @@
 
 use std::hash::Hasher;
 
-use html5ever::LocalName;
-
-use super::describe::Described;
-
 /// Joins two hashes; the order matters.
 pub(crate) fn mix(seed: u64, value: u64) -> u64 {
     // The finaliser of SplitMix64: cheap, and every bit of the input moves half of the output.
@@ -91,10 +87,4 @@ impl TextHash {
 /// Hash of a class or id, without the digits that count posts.
 pub(crate) fn name_hash(name: &str) -> u64 {
     hash_bytes(name.bytes().filter(|byte| !byte.is_ascii_digit()))
-}
-
-/// The path of an element below a container of path `around`: tag, classes and id.
-pub(crate) fn path_hash(around: u64, tag: &LocalName, described: &Described) -> u64 {
-    let names = [described.class, described.id].into_iter().flatten();
-    names.fold(mix(around, hash_bytes(tag.bytes())), mix)
 }

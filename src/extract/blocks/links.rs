@@ -6,6 +6,7 @@ use aho_corasick::AhoCorasick;
 use html5ever::local_name;
 
 use crate::extract::html::tree::Element;
+use crate::extract::words::classes::CLASSES;
 
 /// Where the links of a block lead: a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,74 +31,28 @@ impl Targets {
     }
 }
 
-/// What parts of an address say where it leads. Of several the first list counts.
-const PARTS: &[(Targets, &[&str])] = &[
-    (
-        Targets::SHARE,
-        &[
-            "sharer",
-            "/share?",
-            "/share/",
-            "intent/tweet",
-            "sharearticle",
-            "shareArticle",
-            "share-offsite",
-            "api.whatsapp",
-            "wa.me/?",
-            "submit?url",
-            "pin/create",
-        ],
-    ),
-    (
-        Targets::AUTHOR,
-        &[
-            "/author",
-            "/autor",
-            "/profile",
-            "/by/",
-            "/people/",
-            "/staff/",
-            "/journalist",
-            "/contributor",
-            "/redaktion",
-            "/yazar",
-        ],
-    ),
-    (
-        Targets::TAG,
-        &[
-            "/tag/",
-            "/tags/",
-            "/category/",
-            "/categories/",
-            "/topic/",
-            "/topics/",
-            "/search",
-            "/kategorie",
-            "/thema/",
-            "/themen/",
-            "/hashtag/",
-            "?tag=",
-            "?cat=",
-            "/label/",
-        ],
-    ),
-];
-
-/// [`PARTS`] as one automaton, with the list that each part is of: every link of a page is asked for all of them.
-static FINDER: LazyLock<(AhoCorasick, Vec<usize>)> = LazyLock::new(|| {
-    let parts =
-        || PARTS.iter().enumerate().flat_map(|(list, (_, parts))| parts.iter().map(move |part| (list, part)));
+/// The parts of addresses as one automaton, with what each says: every link of a page is asked for all of them.
+static FINDER: LazyLock<(AhoCorasick, Vec<(usize, Targets)>)> = LazyLock::new(|| {
+    let addresses = &CLASSES.addresses;
+    let lists = [
+        (Targets::SHARE, &addresses.share),
+        (Targets::AUTHOR, &addresses.author),
+        (Targets::TAG, &addresses.tag),
+    ];
+    let parts = || {
+        let numbered = lists.iter().enumerate();
+        numbered.flat_map(|(list, (target, parts))| parts.iter().map(move |part| (part, (list, *target))))
+    };
     let finder =
-        AhoCorasick::new(parts().map(|(_, part)| part)).expect("a few short words make a small automaton");
-    (finder, parts().map(|(list, _)| list).collect())
+        AhoCorasick::new(parts().map(|(part, _)| part)).expect("a few short words make a small automaton");
+    (finder, parts().map(|(_, meaning)| meaning).collect())
 });
 
 /// What the parts of an address say.
 fn named_target(href: &str) -> Option<Targets> {
-    let (finder, lists) = &*FINDER;
-    let list = finder.find_overlapping_iter(href).map(|found| lists[found.pattern().as_usize()]).min()?;
-    Some(PARTS[list].0)
+    let (finder, meanings) = &*FINDER;
+    let found = finder.find_overlapping_iter(href).map(|found| meanings[found.pattern().as_usize()]);
+    found.min_by_key(|(list, _)| *list).map(|(_, target)| target)
 }
 
 /// Where a link on a page of `host` leads.

@@ -5,8 +5,8 @@ use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
-use super::describe::Lexicon;
-use super::hash::{Hashed, path_hash};
+use super::describe::{Lexicon, path_hash};
+use super::hash::Hashed;
 use super::links::{Targets, target_of};
 use super::measure::measure;
 use super::whitespace::{Pending, push_folded, push_preformatted};
@@ -14,6 +14,7 @@ use super::{Block, Container, Document, Gap, Kind};
 use crate::extract::html::elements::{
     in_data_table, is_cell_or_inside, is_inline, is_really_hidden, is_skipped, is_void,
 };
+use crate::extract::html::noscript;
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
 use crate::extract::words::classes::Traits;
 
@@ -146,7 +147,7 @@ impl<'a> Walk<'a> {
             Node::Root => return true,
         };
         let tag = &element.name.local;
-        if is_skipped(tag) || is_void(tag) && *tag != local_name!("br") {
+        if is_skipped(tag) && !noscript::is_body(node) || is_void(tag) && *tag != local_name!("br") {
             self.see_gap(element);
             return false;
         }

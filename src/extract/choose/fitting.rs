@@ -1,9 +1,9 @@
 //! What a program that fits the model needs: a page's blocks, with the facts about them that the model weighs.
 
 use super::context::Context;
-use super::features::{self, Active};
-use super::logistic::Group;
-use super::scores::Scores;
+use super::features;
+use super::groups::{Active, Group, Names, groups};
+use super::scores::{Advise, Scores};
 
 /// A block of a page, as the model sees it.
 #[derive(Clone, Debug)]
@@ -15,27 +15,39 @@ pub struct Sample {
 }
 
 /// Facts of one kind.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FeatureGroup {
     /// Its name in `config/model.toml`.
     pub name: &'static str,
-    /// How many facts it has.
-    pub size: usize,
+    /// What its facts are called there.
+    pub facts: Vec<String>,
     /// Whether several can hold at once. Where not, they are the steps of a number or the values of a kind.
     pub is_set: bool,
 }
 
 /// The groups of facts, in the order of their indices.
 pub fn feature_groups() -> Vec<FeatureGroup> {
-    let public = |Group { name, size, is_set, .. }| FeatureGroup { name, size, is_set };
-    features::groups().into_iter().map(public).collect()
+    let names = Names::current();
+    let public = |Group { name, facts, .. }| FeatureGroup {
+        name,
+        facts: (0..facts.len()).map(|fact| names.name(facts, fact)).collect(),
+        is_set: facts.is_set(),
+    };
+    groups().into_iter().map(public).collect()
+}
+
+/// The names that groups of facts go by, in their order: a model is written with them, so that it knows its facts when there
+/// are others.
+pub fn feature_names() -> [(&'static str, Vec<String>); 2] {
+    let Names { furniture, traits } = Names::current();
+    [("furniture", furniture), ("traits", traits)]
 }
 
 /// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for
 /// each block, those of the second as well.
-pub(crate) fn samples(context: &Context<'_>, first: Option<&[f32]>) -> Vec<Sample> {
+pub(crate) fn samples(context: &Context<'_>, first: Option<&[f32]>, advise: &Advise<'_>) -> Vec<Sample> {
     let document = context.document;
-    let scores = first.map(|first| Scores::new(context, first.to_vec()));
+    let scores = first.map(|first| Scores::new(context, first.to_vec(), advise));
     let sample = |(at, block)| {
         let mut active = Active::default();
         features::first(context, at, &mut active);

@@ -6,16 +6,7 @@
 
 use std::collections::BTreeMap;
 
-/// A group of features that exclude each other, or a set of flags.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Group {
-    pub(crate) name: &'static str,
-    pub(crate) size: usize,
-    /// Index of its first feature among all of them.
-    pub(crate) offset: usize,
-    /// Whether several of its features can hold at once.
-    pub(crate) is_set: bool,
-}
+use super::groups::{FACTS, Names, groups};
 
 /// Coefficients of one stage, by index of the feature.
 #[derive(Clone, Debug)]
@@ -25,19 +16,25 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Builds the model from coefficients by group; a group that is absent has none.
-    pub(crate) fn new(groups: &[Group], stage: &BTreeMap<String, Vec<f32>>) -> Result<Self, String> {
-        let size = groups.last().map_or(0, |group| group.offset + group.size);
-        let mut weights = vec![0.0; size];
+    /// Builds the model from coefficients by group, in the order of the names that it was fitted with. What it does not
+    /// know weighs nothing.
+    pub(crate) fn new(names: &Names, stage: &BTreeMap<String, Vec<f32>>) -> Result<Self, String> {
+        let groups = groups();
+        let mut weights = vec![0.0; FACTS];
         for (name, coefficients) in stage.iter().filter(|(name, _)| *name != "bias") {
             let group = groups
                 .iter()
                 .find(|group| group.name == name)
                 .ok_or_else(|| format!("{name}: no such group"))?;
-            if coefficients.len() != group.size {
-                return Err(format!("{name}: {} coefficients, not {}", coefficients.len(), group.size));
+            let known = names.count(group.facts);
+            if coefficients.len() != known {
+                return Err(format!("{name}: {} coefficients, not {known}", coefficients.len()));
             }
-            weights[group.offset..][..group.size].copy_from_slice(coefficients);
+            for fact in 0..group.facts.len() {
+                if let Some(number) = names.number(group.facts, fact) {
+                    weights[group.offset + fact] = coefficients[number];
+                }
+            }
         }
         let bias = stage.get("bias").and_then(|bias| bias.first()).copied().unwrap_or_default();
         Ok(Self { bias, weights })
@@ -47,5 +44,39 @@ impl Model {
     pub(crate) fn probability(&self, features: &[u16]) -> f32 {
         let sum: f32 = features.iter().map(|&feature| self.weights[usize::from(feature)]).sum();
         1.0 / (1.0 + (-(sum + self.bias)).exp())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::choose::groups::{Active, G};
+    use crate::extract::words::phrases::Furniture;
+
+    fn model(furniture: &[&str], coefficients: &[f32]) -> Result<Model, String> {
+        let furniture = furniture.iter().map(|name| (*name).to_owned()).collect();
+        let stage = BTreeMap::from([("next_phrase".to_owned(), coefficients.to_vec())]);
+        Model::new(&Names { furniture, ..Names::default() }, &stage)
+    }
+
+    #[test]
+    fn furniture_that_a_model_was_not_fitted_with_weighs_nothing() {
+        let model = model(&["share", "comments"], &[1.0, -2.0]).unwrap();
+        let log_odds = |furniture: Furniture| {
+            let mut active = Active::default();
+            active.furniture(G::next_phrase, furniture, 0);
+            let probability = model.probability(&active.0);
+            (probability / (1.0 - probability)).ln().round()
+        };
+        for (furniture, expected) in
+            [(Furniture::Share, 1.0), (Furniture::Comments, -2.0), (Furniture::Related, 0.0)]
+        {
+            assert!((log_odds(furniture) - expected).abs() < 0.1, "{furniture:?}");
+        }
+    }
+
+    #[test]
+    fn coefficients_fit_their_group() {
+        assert_eq!(model(&["share"], &[1.0, 2.0]).unwrap_err(), "next_phrase: 2 coefficients, not 1");
     }
 }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
-use super::features::{self, Active};
+use super::features;
+use super::groups::{Active, Names, groups};
 use super::logistic::Model;
-use super::scores::Scores;
+use super::scores::{Advise, Scores};
 use super::trees::Trees;
 
 /// A block of less than this in the first stage is not looked at by the second: half of all blocks are not.
-const SECOND_LOOK: f32 = 0.02;
+pub const SECOND_LOOK: f32 = 0.05;
 
 /// Both stages.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Models {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    names: Names,
     first: BTreeMap<String, Vec<f32>>,
     second: SecondStage,
 }
@@ -37,16 +39,20 @@ impl Models {
     /// Reads the coefficients: a list for each group of the first stage, and the trees of the second.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
         let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
-        let groups = features::groups();
         Ok(Self {
-            first: Model::new(&groups, &file.first)?,
-            second: Trees::parse(&groups, &file.second.trees)?,
+            first: Model::new(&file.names, &file.first)?,
+            second: Trees::parse(&groups(), &file.names, &file.second.trees)?,
         })
     }
 }
 
 /// The probability of every block. Those that are taken have none.
-pub(crate) fn probabilities(context: &Context<'_>, models: &Models, taken: &[bool]) -> Vec<f32> {
+pub(crate) fn probabilities(
+    context: &Context<'_>,
+    models: &Models,
+    taken: &[bool],
+    advise: &Advise<'_>,
+) -> Vec<f32> {
     let is_taken = |at: usize| taken.get(at).copied().unwrap_or(false);
     let blocks = 0..context.document.blocks.len();
     // The second stage sees what the first saw: it is kept, block after block, in one list.
@@ -60,7 +66,7 @@ pub(crate) fn probabilities(context: &Context<'_>, models: &Models, taken: &[boo
         first.push(if is_taken(at) { 0.0 } else { probability });
         ends.push(active.0.len());
     }
-    let scores = Scores::new(context, first);
+    let scores = Scores::new(context, first, advise);
     let (mut block, mut scratch) = (Active::default(), Vec::new());
     blocks
         .map(|at| {

@@ -1,10 +1,13 @@
 //! Tables over the first stage's scores that the second stage reads.
 
 use super::context::Context;
-use super::features::is_section;
+use crate::extract::account::Advice;
 use crate::extract::blocks::{Document, Kind};
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::{Coverage, Furniture};
+
+/// What the rules say of every block, where the blocks of these probabilities were chosen.
+pub(crate) type Advise<'a> = dyn Fn(&[f32]) -> Vec<Advice> + 'a;
 
 /// The first stage's scores and what they say about the whole.
 pub(crate) struct Scores {
@@ -30,6 +33,8 @@ pub(crate) struct Scores {
     sure_at: Vec<usize>,
     /// How many there are on each path.
     sure_paths: Vec<usize>,
+    /// What the rules say of each block.
+    pub(crate) advice: Vec<Advice>,
 }
 
 /// The section that each block belongs to: of a heading the one that it opens.
@@ -49,9 +54,22 @@ fn sections(document: &Document, headings: &[Option<usize>]) -> Vec<Option<(usiz
 
 /// Blocks of few words count as much as this many.
 const LEAST_WEIGHT: f32 = 3.0;
+/// A box gains by blocks of a higher score and loses by others: less than half, as a gap in the body costs more than a
+/// margin around it.
+const GAINING: f32 = 0.4;
+/// What the gains of two boxes around the same text may differ by, as they are summed up.
+const ROUNDING: f32 = 0.001;
+/// A block of a higher score and at least so many words is surely the article's.
+const SURE: f32 = 0.6;
+const LEAST_SURE_WORDS: f32 = 10.0;
+/// Other blocks that weigh less say nothing.
+const LEAST_OTHERS: f32 = 0.5;
+/// Headings in a row, at most.
+const MOST_HEADINGS: usize = 6;
 
 impl Scores {
-    pub(crate) fn new(context: &Context<'_>, first: Vec<f32>) -> Self {
+    /// `advise` hears the rules on what the first stage would keep.
+    pub(crate) fn new(context: &Context<'_>, first: Vec<f32>, advise: &Advise<'_>) -> Self {
         let document = context.document;
         let count = first.len();
         let mut weighted = vec![0.0; count + 1];
@@ -66,8 +84,8 @@ impl Scores {
             let weight = block.measure.words + LEAST_WEIGHT;
             weighted[at + 1] = weighted[at] + weight * first[at];
             weights[at + 1] = weights[at] + weight;
-            gains[at + 1] = gains[at] + weight * (first[at] - 0.4);
-            let is_sure = first[at] > 0.6 && block.measure.words >= 10.0;
+            gains[at + 1] = gains[at] + weight * (first[at] - GAINING);
+            let is_sure = first[at] > SURE && block.measure.words >= LEAST_SURE_WORDS;
             sure[at + 1] = sure[at] + if is_sure { block.measure.words } else { 0.0 };
             let path = &mut paths[document.path_of(block)];
             path.0 += weight * first[at];
@@ -75,7 +93,7 @@ impl Scores {
             opened[at] = open.map(|(furniture, from)| (furniture, at - from));
             if let Some(found) = context.matches[at]
                 && found.coverage == Coverage::Whole
-                && is_section(found.furniture)
+                && found.furniture.heads_section()
             {
                 open = Some((found.furniture, at));
             }
@@ -88,7 +106,7 @@ impl Scores {
         for (at, container) in document.containers.iter().enumerate() {
             let gain = gains[container.end] - gains[container.first];
             // Of boxes around the same text the innermost.
-            if gain >= best.1 - 0.001 {
+            if gain >= best.1 - ROUNDING {
                 best = (at, gain);
             }
         }
@@ -98,6 +116,7 @@ impl Scores {
         for &at in &sure_at {
             sure_paths[document.path_of(&document.blocks[at])] += 1;
         }
+        let advice = advise(&first);
         let root = &document.containers[best.0];
         let body_first = (root.first..root.end).find(is_sure).unwrap_or(root.first);
         let body_last = (root.first..root.end).rev().find(is_sure).unwrap_or(root.end);
@@ -116,6 +135,7 @@ impl Scores {
             root_depth: root.depth,
             sure_at,
             sure_paths,
+            advice,
         }
     }
 
@@ -128,7 +148,7 @@ impl Scores {
             weighted -= self.first[without] * weight_of;
             weight -= weight_of;
         }
-        if weight < 0.5 { self.first[without] } else { (weighted / weight).clamp(0.0, 1.0) }
+        if weight < LEAST_OTHERS { self.first[without] } else { (weighted / weight).clamp(0.0, 1.0) }
     }
 
     /// The mean score of the blocks up to `reach` away.
@@ -146,7 +166,7 @@ impl Scores {
     pub(crate) fn path_mean_without(&self, path: usize, at: usize) -> f32 {
         let own = self.weights[at + 1] - self.weights[at];
         let (weighted, weight) = self.paths[path];
-        if weight - own < 0.5 {
+        if weight - own < LEAST_OTHERS {
             self.first[at]
         } else {
             ((weighted - own * self.first[at]) / (weight - own)).clamp(0.0, 1.0)
@@ -182,7 +202,7 @@ impl Scores {
     /// The score of the first block after a heading that is no heading.
     pub(crate) fn next_not_heading(&self, document: &Document, at: usize) -> Option<f32> {
         let next = (at + 1..self.first.len())
-            .take(6)
+            .take(MOST_HEADINGS)
             .find(|&next| !matches!(document.blocks[next].kind, Kind::Heading(_)))?;
         Some(self.first[next])
     }

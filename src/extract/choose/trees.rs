@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::logistic::Group;
+use super::groups::{Group, Names};
 
 /// What an index among all features means to a tree.
 #[derive(Clone, Copy, Debug)]
@@ -33,33 +33,42 @@ pub(crate) struct Trees {
     first: Vec<usize>,
 }
 
-/// A group of steps is one column, of a set every fact is one: `group/number`.
-fn columns(groups: &[Group]) -> (Vec<Meaning>, HashMap<String, u16>) {
-    let (mut meanings, mut names) = (Vec::new(), HashMap::new());
-    for group in groups {
-        let first = u16::try_from(names.len()).expect("there are a few hundred columns");
-        for (index, number) in (0..group.size).zip(0_u8..) {
-            let (column, step) =
-                if group.is_set { (first + u16::from(number), 1) } else { (first, number + 1) };
-            let name = if group.is_set { format!("{}/{index}", group.name) } else { group.name.to_owned() };
-            names.insert(name, column);
-            meanings.push(Meaning { column, step });
+/// What each fact means, and the columns by name: a group of steps is one, of a set every fact that the model knows is:
+/// `group/fact`.
+fn columns(groups: &[Group], names: &Names) -> (Vec<Option<Meaning>>, HashMap<String, u16>) {
+    let (mut meanings, mut columns) = (Vec::new(), HashMap::new());
+    for &Group { name, facts, .. } in groups {
+        let first = columns.len();
+        let column = |number: usize| u16::try_from(first + number).expect("there are a few hundred columns");
+        if facts.is_set() {
+            let of_set = |number| (format!("{name}/{}", names.name(facts, number)), column(number));
+            columns.extend((0..names.count(facts)).map(of_set));
+        } else {
+            columns.insert(name.to_owned(), column(0));
         }
+        let meaning = |number: usize| match facts.is_set() {
+            true => Meaning { column: column(number), step: 1 },
+            false => Meaning {
+                column: column(0),
+                step: u8::try_from(number + 1).expect("no group has so many steps"),
+            },
+        };
+        meanings.extend((0..facts.len()).map(|fact| names.number(facts, fact).map(meaning)));
     }
-    (meanings, names)
+    (meanings, columns)
 }
 
 impl Trees {
-    /// Reads the trees.
-    pub(crate) fn parse(groups: &[Group], lines: &[String]) -> Result<Self, String> {
-        let (meanings, names) = columns(groups);
+    /// Reads the trees. A fact that they do not know answers none of their questions.
+    pub(crate) fn parse(groups: &[Group], names: &Names, lines: &[String]) -> Result<Self, String> {
+        let (meanings, columns) = columns(groups, names);
         let mut by_feature = vec![Vec::new(); meanings.len()];
         let (mut sums, mut first) = (Vec::new(), Vec::new());
         for (number, line) in (0..).zip(lines) {
             let mut left = vec![Ends::MAX; meanings.len()];
-            let ends = tree(line, &names, |column, step, behind_yes| {
+            let ends = tree(line, &columns, |column, step, behind_yes| {
                 for (left, meaning) in left.iter_mut().zip(&meanings) {
-                    if meaning.column == column && meaning.step >= step {
+                    if meaning.is_some_and(|meaning| meaning.column == column && meaning.step >= step) {
                         *left &= !behind_yes;
                     }
                 }
@@ -99,7 +108,7 @@ impl Trees {
 /// step and those ends.
 fn tree(
     line: &str,
-    names: &HashMap<String, u16>,
+    columns: &HashMap<String, u16>,
     mut no: impl FnMut(u16, u8, Ends),
 ) -> Result<Vec<f32>, String> {
     let mut sums = Vec::new();
@@ -112,7 +121,7 @@ fn tree(
             return Err(format!("{word}: behind the end of its tree"));
         }
         if let Some((name, step)) = word.split_once('<') {
-            let column = *names.get(name).ok_or_else(|| format!("{name}: no such fact"))?;
+            let column = *columns.get(name).ok_or_else(|| format!("{name}: no such fact"))?;
             let step = step.parse().map_err(|error| format!("{word}: {error}"))?;
             open.push((column, step, ends));
             continue;
@@ -133,14 +142,15 @@ fn tree(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extract::choose::groups::Facts;
 
     const GROUPS: &[Group] = &[
-        Group { name: "length", size: 4, offset: 0, is_set: false },
-        Group { name: "box", size: 2, offset: 4, is_set: true },
+        Group { name: "length", facts: Facts::Steps(&[1.0, 2.0, 3.0]), offset: 0 },
+        Group { name: "box", facts: Facts::Set(2), offset: 4 },
     ];
 
     fn log_odds(line: &str, features: &[u16]) -> f32 {
-        let trees = Trees::parse(GROUPS, &[line.to_owned()]).unwrap();
+        let trees = Trees::parse(GROUPS, &Names::default(), &[line.to_owned()]).unwrap();
         let probability = trees.probability(features, &mut Vec::new());
         (probability / (1.0 - probability)).ln().round()
     }
@@ -164,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_is_no_tree_is_named() {
-        let error = |line: &str| Trees::parse(GROUPS, &[line.to_owned()]).unwrap_err();
+        let error = |line: &str| Trees::parse(GROUPS, &Names::default(), &[line.to_owned()]).unwrap_err();
         assert_eq!(error("length<2 1"), "a tree without its end");
         assert_eq!(error("1 2"), "2: behind the end of its tree");
         assert_eq!(error("width<2 1 2"), "width: no such fact");

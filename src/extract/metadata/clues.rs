@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use html5ever::{Attribute, local_name};
 
-use super::authors::openings;
 use super::words::{self, Roles};
 use crate::extract::html::elements::joins_words;
 use crate::extract::html::text::{fold_space, without_entities};
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
-use crate::extract::words::letters::first_chars;
+use crate::extract::words::letters::{first_chars, may_hold_date};
+use crate::extract::words::openings;
 
 /// Characters of running text kept to tell the language by.
 const SAMPLE_CHARS: usize = 1200;
@@ -233,13 +233,13 @@ impl<'a> Walk<'a> {
             let opens_line = |at: &usize| *at == 0 || text[..*at].ends_with('\n');
             let start = text.match_indices(&opening).map(|(at, _)| at).find(opens_line).unwrap_or_default();
             // Unless it says that somebody else's hand is meant: "Reviewed" in an element of its own.
-            if openings::without_other_hands(&text[..start]).len() == start {
+            if openings::without_other_contributors(&text[..start]).len() == start {
                 text.drain(..start);
             }
             let place = self.place();
             self.clues.bylines.push(Byline { kind: BylineKind::Text, text, at: self.at, place });
         }
-        if self.clues.dates.len() < MAX_CLUES && trimmed.len() < 120 && words::may_hold_date(trimmed) {
+        if self.clues.dates.len() < MAX_CLUES && trimmed.len() < 120 && may_hold_date(trimmed) {
             let (modified, place) =
                 (words::speaks_of_change(trimmed) || words::speaks_of_change(label), self.place());
             let text = trimmed.to_owned();

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
+use crate::extract::words::classes::{CLASSES, Role};
+
 /// What an element's attributes say it is.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent observations, each read on its own")]
@@ -94,26 +96,14 @@ impl Roles {
 
     /// One word of a class name; `None` for one too long to mean anything here.
     fn read_word(&mut self, word: Option<&[u8]>) {
-        match word.unwrap_or_default() {
-            b"author" | b"authors" | b"byline" | b"bylines" | b"autor" | b"autoren" | b"autore"
-            | b"auteur" | b"auteurs" | b"autores" | b"writer" | b"writers" | b"contributor"
-            | b"contributors" | b"journalist" | b"reporter" | b"yazar" | b"authorname" | b"postauthor"
-            | b"vcard" | b"redakteur" => self.author = true,
-            b"bio" | b"biography" | b"avatar" | b"portrait" | b"aboutauthor" => self.portrait = true,
-            b"date" | b"datetime" | b"time" | b"timestamp" | b"published" | b"pubdate" | b"publish"
-            | b"posted" | b"datum" | b"fecha" | b"dateline" | b"postdate" | b"entrydate" | b"publishdate"
-            | b"tarih" | b"pubtime" | b"publication" | b"publishing" => self.date = true,
-            b"updated" | b"modified" | b"lastmod" | b"lastupdated" | b"dtmodified" => self.modified = true,
-            b"comment" | b"comments" | b"commentlist" | b"disqus" | b"respond" | b"reviews"
-            | b"commentmetadata" => {
-                self.comments = true;
-            }
-            b"related" | b"sidebar" | b"footer" | b"recommended" | b"recommendations" | b"popular"
-            | b"trending" | b"widget" | b"newsletter" | b"nav" | b"navbar" | b"menu" | b"promo"
-            | b"carousel" | b"teaser" | b"teasers" | b"latest" | b"mostread" | b"cookie" => {
-                self.furniture = true;
-            }
-            _ => {}
+        match CLASSES.role(word.unwrap_or_default()) {
+            Some(Role::Author) => self.author = true,
+            Some(Role::Portrait) => self.portrait = true,
+            Some(Role::Date) => self.date = true,
+            Some(Role::Modified) => self.modified = true,
+            Some(Role::Furniture) => self.furniture = true,
+            Some(Role::Comments) => self.comments = true,
+            None => {}
         }
     }
 }
@@ -125,91 +115,31 @@ fn class_words(class: &str) -> impl Iterator<Item = String> {
 
 /// Whether the class of an element inside a heading says that the headline proper stands there.
 pub(crate) fn names_headline_inside(class: &str) -> bool {
-    let mut found = false;
-    for word in class_words(class) {
-        match word.as_str() {
-            "headline" | "title" | "titel" | "titre" | "titulo" | "titolo" => found = true,
-            "sub" | "subtitle" | "subheadline" | "overline" | "kicker" | "pre" | "site" | "icon" => {
-                return false;
-            }
-            _ => {}
-        }
-    }
-    found
+    let headings = &CLASSES.headings;
+    let has = |words: &[String]| class_words(class).any(|word| words.contains(&word));
+    has(&headings.proper) && !has(&headings.beside)
 }
 
 /// Whether a class says that a heading is an article's: `entry-title`, `article__headline`.
 pub(crate) fn names_article_title(class: &str) -> bool {
-    let (mut article, mut title) = (false, false);
-    for word in class_words(class) {
-        article |=
-            matches!(word.as_str(), "entry" | "post" | "article" | "story" | "news" | "single" | "node");
-        title |= matches!(word.as_str(), "title" | "headline" | "heading" | "name");
-    }
-    article && title
+    let headings = &CLASSES.headings;
+    let has = |words: &[String]| class_words(class).any(|word| words.contains(&word));
+    has(&headings.article) && has(&headings.title)
 }
 
 /// Whether a class says that a heading is the site's name: `site-title`, `logo`.
 pub(crate) fn names_site_title(class: &str) -> bool {
-    class_words(class).any(|word| {
-        matches!(
-            word.as_str(),
-            "site" | "sitename" | "sitetitle" | "logo" | "brand" | "branding" | "masthead"
-        )
-    })
+    class_words(class).any(|word| CLASSES.headings.site.contains(&word))
 }
 
 /// Whether an address is that of an author's page: `/author/ada-lind`, `/autoren/lind`.
 pub(crate) fn leads_to_author(address: &str) -> bool {
-    const FOLDERS: &[&str] = &[
-        "author",
-        "authors",
-        "autor",
-        "autoren",
-        "autores",
-        "auteur",
-        "auteurs",
-        "autore",
-        "autori",
-        "yazar",
-        "yazarlar",
-        "writer",
-        "writers",
-        "contributor",
-        "contributors",
-        "journalist",
-        "journalists",
-        "journalisten",
-        "reporter",
-        "reporters",
-        "redakteur",
-        "redakteure",
-        "columnist",
-        "columnists",
-        "byline",
-        "bylines",
-        "redaktion",
-        "redacao",
-        "periodista",
-        "periodistas",
-        "correspondent",
-        "correspondents",
-        "avtor",
-        "avtory",
-    ];
+    let folders = &CLASSES.addresses.author_folders;
     let path = address.split(['?', '#']).next().unwrap_or_default();
     let mut parts = path.split('/').filter(|part| !part.is_empty()).rev();
     let last = parts.next().unwrap_or_default();
     let folder = parts.next().unwrap_or_default();
-    !last.is_empty() && FOLDERS.iter().any(|named| folder.eq_ignore_ascii_case(named))
-}
-
-/// Whether a short text may be a date: cheap, as it is asked of every text on the page.
-pub(crate) fn may_hold_date(text: &str) -> bool {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let has_foreign_digits =
-        || !text.is_ascii() && text.contains(|c| matches!(c, '٠'..='٩' | '۰'..='۹' | '０'..='９'));
-    (3..=14).contains(&digits) || has_foreign_digits()
+    !last.is_empty() && folders.iter().any(|named| folder.eq_ignore_ascii_case(named))
 }
 
 /// Whether a date's own words say that it is the date of a change.

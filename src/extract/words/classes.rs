@@ -3,11 +3,13 @@
 //! Site builders of every country name their boxes in a handful of English words and a few of their own; the names
 //! are cut into tokens and each token looked up. A trait is evidence, never a verdict: the model weighs it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use super::tokens::TOKENS;
 use foldhash::fast::RandomState;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value;
 
 /// A set of traits of an element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,12 +35,120 @@ impl Traits {
     /// Who wrote it and when.
     pub(crate) const CREDITS: Self = Self(Self::AUTHOR.0 | Self::DATE.0);
 
+    /// The trait of this name, in lower case.
+    fn named(name: &str) -> Option<Self> {
+        let bit = TRAIT_NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))?;
+        Some(Self(1 << bit))
+    }
+
     pub(crate) fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     pub(crate) fn insert(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+}
+
+/// What stands in an element of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    /// The author's name.
+    Author,
+    /// Who the author is: the name may stand there among other things.
+    Portrait,
+    Date,
+    /// The date of a change.
+    Modified,
+    /// Menus, boxes with other articles.
+    Furniture,
+    /// What readers wrote.
+    Comments,
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    traits: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    roles: BTreeMap<Role, Vec<String>>,
+    headings: Headings,
+    addresses: Addresses,
+}
+
+/// Words in the names of headings.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Headings {
+    /// Of an element inside a heading that holds the headline itself.
+    pub(crate) proper: Vec<String>,
+    /// Of one that holds what stands beside it.
+    pub(crate) beside: Vec<String>,
+    /// Of an article, and of its title: both together name an article's heading.
+    pub(crate) article: Vec<String>,
+    pub(crate) title: Vec<String>,
+    /// Of the site's name.
+    pub(crate) site: Vec<String>,
+}
+
+/// Parts of addresses that say where a link leads.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Addresses {
+    pub(crate) share: Vec<String>,
+    pub(crate) author: Vec<String>,
+    pub(crate) tag: Vec<String>,
+    /// The folder in which an author's page lies.
+    pub(crate) author_folders: Vec<String>,
+}
+
+/// What a word of a name tells.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    traits: Traits,
+    role: Option<Role>,
+}
+
+/// The shipped words of names.
+pub(crate) struct Classes {
+    words: HashMap<Box<[u8]>, Word, RandomState>,
+    pub(crate) headings: Headings,
+    pub(crate) addresses: Addresses,
+}
+
+/// `config/words/classes.toml`.
+pub(crate) static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
+    let file = include_str!("../../../config/words/classes.toml");
+    Classes::parse(file).expect("the shipped class words are tested")
+});
+
+impl Classes {
+    fn parse(file: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
+        let mut words = HashMap::default();
+        let mut add = |word: &str, meaning: Word| match words.insert(word.as_bytes().into(), meaning) {
+            Some(_) => Err(format!("{word}: stands there twice")),
+            None => Ok(()),
+        };
+        for (name, lists) in &file.traits {
+            let traits = Traits::named(name).ok_or_else(|| format!("{name}: no such trait"))?;
+            for (list, of_list) in lists {
+                let role = (list != "words").then(|| Role::deserialize(list.as_str().into_deserializer()));
+                let role = role.transpose().map_err(|error: value::Error| error.to_string())?;
+                of_list.iter().try_for_each(|word| add(word, Word { traits, role }))?;
+            }
+        }
+        for (&role, of_role) in &file.roles {
+            let meaning = Word { role: Some(role), ..Word::default() };
+            of_role.iter().try_for_each(|word| add(word, meaning))?;
+        }
+        Ok(Self { words, headings: file.headings, addresses: file.addresses })
+    }
+
+    /// What stands in an element whose name holds this word, in lower case.
+    pub(crate) fn role(&self, word: &[u8]) -> Option<Role> {
+        self.words.get(word)?.role
     }
 }
 
@@ -62,14 +172,6 @@ pub(crate) fn traits_of_names(names: &str) -> Traits {
     traits
 }
 
-/// [`TOKENS`] by token.
-static TRAITS_OF_TOKEN: LazyLock<HashMap<&[u8], Traits, RandomState>> = LazyLock::new(|| {
-    TOKENS
-        .iter()
-        .flat_map(|(traits, tokens)| tokens.iter().map(|token| (token.as_bytes(), *traits)))
-        .collect()
-});
-
 /// The longest token that any entry of the lexicon has.
 const MAX_TOKEN: usize = 20;
 
@@ -92,7 +194,7 @@ impl Token {
     fn finish(&mut self, traits: &mut Traits, previous: &mut Traits, end_of_name: bool) {
         if self.length > 0 {
             let found = if self.length <= MAX_TOKEN {
-                TRAITS_OF_TOKEN.get(&self.bytes[..self.length]).copied().unwrap_or(Traits::NONE)
+                CLASSES.words.get(&self.bytes[..self.length]).map_or(Traits::NONE, |word| word.traits)
             } else {
                 Traits::NONE
             };
@@ -107,5 +209,30 @@ impl Token {
         if end_of_name {
             *previous = Traits::NONE;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_words_are_read() {
+        assert_eq!(CLASSES.role(b"byline"), Some(Role::Author));
+        assert_eq!(CLASSES.role(b"yazar"), Some(Role::Author));
+        assert_eq!(CLASSES.role(b"bios"), None);
+        assert_eq!(traits_of_names("post-authorName"), Traits(Traits::CONTENT.0 | Traits::AUTHOR.0));
+        assert_eq!(traits_of_names("articleBody").0 & Traits::BODY.0, Traits::BODY.0);
+        assert!(CLASSES.words.keys().all(|word| word.len() <= MAX_TOKEN));
+    }
+
+    #[test]
+    fn a_word_stands_once_and_a_trait_is_known() {
+        let rest = "[roles]\n[headings]\nproper = []\nbeside = []\narticle = []\ntitle = []\nsite = []\n[addresses]\nshare = []\n\
+                    author = []\ntag = []\nauthor_folders = []\n";
+        let error = |traits: &str| Classes::parse(&format!("{traits}\n{rest}")).err().unwrap_or_default();
+        assert_eq!(error("[traits.nav]\nwords = ['menu']\nfurniture = ['menu']"), "menu: stands there twice");
+        assert_eq!(error("[traits.navigation]\nwords = []"), "navigation: no such trait");
+        assert!(error("[traits.nav]\nword = []").contains("unknown variant `word`"));
     }
 }

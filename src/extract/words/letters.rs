@@ -40,3 +40,21 @@ pub(crate) fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Opt
 pub(crate) fn first_lower(c: char) -> Option<char> {
     if c.is_ascii() { Some(c.to_ascii_lowercase()) } else { c.to_lowercase().next() }
 }
+
+/// Whether `c` is one of the signs that Chinese and Japanese are written with.
+pub(crate) fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{9fff}')
+}
+
+/// Whether `c` belongs to the script of Korean.
+pub(crate) fn is_hangul(c: char) -> bool {
+    matches!(c, '가'..='힣')
+}
+
+/// Whether a short text may be a date: cheap, as it is asked of every text on the page.
+pub(crate) fn may_hold_date(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let has_foreign_digits =
+        || !text.is_ascii() && text.contains(|c| matches!(c, '٠'..='٩' | '۰'..='۹' | '０'..='９'));
+    (3..=14).contains(&digits) || has_foreign_digits()
+}

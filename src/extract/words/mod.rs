@@ -2,5 +2,5 @@
 
 pub(crate) mod classes;
 pub(crate) mod letters;
+pub(crate) mod openings;
 pub(crate) mod phrases;
-mod tokens;

@@ -5,39 +5,54 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 
-/// A kind of furniture that words give away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Furniture {
-    Comments,
-    Related,
-    Newsletter,
-    Share,
-    AuthorBox,
-    Credit,
-    Paywall,
-    Consent,
-    Copyright,
-    Byline,
-    Dateline,
+macro_rules! furniture {
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        /// A kind of furniture that words give away.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        pub(crate) enum Furniture { $(#[serde(rename = $name)] $variant),* }
+
+        impl Furniture {
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its name in the word lists and in the model.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The name of its rule in accounts.
+            pub(crate) const fn rule(self) -> &'static str {
+                match self { $(Self::$variant => concat!("rule.", $name)),* }
+            }
+        }
+    };
+}
+
+furniture! {
+    Comments = "comments",
+    Related = "related",
+    Newsletter = "newsletter",
+    Share = "share",
+    AuthorBox = "author_box",
+    Credit = "credit",
+    Paywall = "paywall",
+    Consent = "consent",
+    Copyright = "copyright",
+    Byline = "byline",
+    Dateline = "dateline",
 }
 
 impl Furniture {
-    /// The name of the rule in accounts.
-    pub(crate) fn rule(self) -> &'static str {
-        match self {
-            Self::Comments => "rule.comments",
-            Self::Related => "rule.related",
-            Self::Newsletter => "rule.newsletter",
-            Self::Share => "rule.share",
-            Self::AuthorBox => "rule.author_box",
-            Self::Credit => "rule.credit",
-            Self::Paywall => "rule.paywall",
-            Self::Consent => "rule.consent",
-            Self::Copyright => "rule.copyright",
-            Self::Byline => "rule.byline",
-            Self::Dateline => "rule.dateline",
-        }
+    /// Whether a line of the kind heads a section of its kind, where it says nothing else.
+    pub(crate) const fn heads_section(self) -> bool {
+        matches!(
+            self,
+            Self::Comments
+                | Self::Related
+                | Self::Newsletter
+                | Self::AuthorBox
+                | Self::Paywall
+                | Self::Consent
+        )
     }
 }
 

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use crate::publish::filter::{Criterion, Filter};
 
 /// Most records in one answer.
-pub const MAX_LIMIT: u32 = 1000;
+pub(super) const MAX_LIMIT: u32 = 1000;
 const DEFAULT_LIMIT: u32 = 100;
 
 /// The longest that an answer may wait for a record.
@@ -23,11 +23,11 @@ const HINT: &str = "hint: /v1/articles?after=CURSOR&limit=N&wait=30s&removed=ski
 
 /// A position in the outbox. What it means follows from nothing else: whatever a reader filters by, it goes on from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cursor(pub i64);
+pub(super) struct Cursor(pub(super) i64);
 
 impl Cursor {
     /// As a reader hands it back. The `seq` of a record is a cursor too.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if let Ok(seq) = text.parse::<i64>() {
             return (seq >= 0).then_some(Self(seq));
         }
@@ -45,7 +45,7 @@ impl std::fmt::Display for Cursor {
 
 /// What is answered where records after the cursor were removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Removed {
+pub(super) enum Removed {
     /// 410, so that no reader loses them unawares.
     #[default]
     Refuse,
@@ -55,22 +55,22 @@ pub enum Removed {
 
 /// A query for records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub(super) struct Asked {
     /// Records after this.
-    pub after: Cursor,
+    pub(super) after: Cursor,
     /// At most so many.
-    pub limit: u32,
+    pub(super) limit: u32,
     /// How long to wait for the first.
-    pub wait: Duration,
+    pub(super) wait: Duration,
     /// What happens to a reader that comes too late.
-    pub removed: Removed,
+    pub(super) removed: Removed,
     /// Which records.
-    pub filter: Filter,
+    pub(super) filter: Filter,
 }
 
 impl Asked {
     /// Reads a query string; the error says what is wrong with it.
-    pub fn parse(query: &str) -> Result<Self, String> {
+    pub(super) fn parse(query: &str) -> Result<Self, String> {
         let mut asked = Self {
             after: Cursor::default(),
             limit: DEFAULT_LIMIT,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::{Offset, TimeZone, offset};
 use url::Url;
 
 /// A zone that a date names.
@@ -68,9 +68,8 @@ pub(in crate::parse) fn depends_on_region(text: &str) -> bool {
 /// The zone of that name: an abbreviation in lower case, or a name of the IANA database. `None` for a name that nobody
 /// knows.
 pub(super) fn zone(name: &str, region: Region) -> Option<Zone> {
-    const MINUTE: i32 = 60;
-    if let Some(minutes) = abbreviation(name, region) {
-        return Some(Zone::Fixed(minutes * MINUTE));
+    if let Some(offset) = abbreviation(name, region) {
+        return Some(Zone::Fixed(offset.seconds()));
     }
     // What Americans write where the hour is meant by the season.
     let name = match name {
@@ -89,40 +88,13 @@ pub(super) fn place(name: &str) -> Option<TimeZone> {
     TimeZone::tzif(name, rules).ok()
 }
 
-/// Minutes east of Greenwich.
-fn abbreviation(name: &str, region: Region) -> Option<i32> {
-    Some(match (name, region) {
-        ("ist", Region::Ireland) => 60,
-        ("ist", Region::Israel) => 120,
-        ("cst", Region::China) => 480,
-        ("z" | "ut" | "utc" | "gmt" | "uct" | "wet" | "universal" | "zulu", _) => 0,
-        ("bst" | "cet" | "met" | "mez" | "west" | "wat", _) => 60,
-        ("cest" | "mest" | "mesz" | "eet" | "sast" | "cat", _) => 120,
-        ("eest" | "msk" | "trt" | "eat" | "idt", _) => 180,
-        ("msd" | "gst", _) => 240,
-        ("irst", _) => 210,
-        ("pkt" | "uzt", _) => 300,
-        ("ist", _) => 330,
-        ("npt", _) => 345,
-        ("wib" | "ict", _) => 420,
-        ("hkt" | "sgt" | "awst" | "wita" | "pht" | "myt", _) => 480,
-        ("jst" | "kst" | "wit", _) => 540,
-        ("acst", _) => 570,
-        ("aest" | "chst", _) => 600,
-        ("acdt", _) => 630,
-        ("aedt", _) => 660,
-        ("nzst", _) => 720,
-        ("nzdt", _) => 780,
-        ("adt" | "brt" | "art" | "clst" | "uyt", _) => -180,
-        ("nst", _) => -210,
-        ("ndt", _) => -150,
-        ("ast" | "edt" | "clt", _) => -240,
-        ("est" | "cdt" | "pet" | "cot", _) => -300,
-        ("cst" | "mdt", _) => -360,
-        ("mst" | "pdt", _) => -420,
-        ("pst" | "akdt", _) => -480,
-        ("akst", _) => -540,
-        ("hst", _) => -600,
-        _ => return None,
-    })
+/// The offset of an abbreviation, where it means the same all the year.
+fn abbreviation(name: &str, region: Region) -> Option<Offset> {
+    let of_region = match (name, region) {
+        ("ist", Region::Ireland) => Some(offset(1)),
+        ("ist", Region::Israel) => Some(offset(2)),
+        ("cst", Region::China) => Some(offset(8)),
+        _ => None,
+    };
+    of_region.or_else(|| crate::zones::offset(name))
 }

@@ -108,3 +108,38 @@ async fn b35_the_http_charset_counts() {
     mill.once().await;
     assert_eq!(status(&mill, "/feed").await.title.as_deref(), Some("Café crème"));
 }
+
+#[tokio::test]
+async fn a_feed_that_renews_its_dates_has_no_page_fetched_again() {
+    let server = Server::start().await;
+    let asked = std::sync::atomic::AtomicU32::new(10);
+    let base = server.url("/").to_string();
+    server.handle(move |request| {
+        if request.path() != "/feed" {
+            return Reply::ok("text/html", "<html><body><h1>Ferry</h1><p>The ferry sails at nine.</p></body></html>");
+        }
+        let minute = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let entry = |number: u32| {
+            format!(
+                "<entry><id>urn:{number}</id><title>Ferry {number}</title><link href='{base}page{number}'/>\
+                 <updated>2026-03-01T10:{minute}:00Z</updated>\
+                 <content type='html'>&lt;p nonce='{minute}'&gt;The ferry sails.&lt;img src='https://p.example/?{minute}'&gt;&lt;/p&gt;</content></entry>"
+            )
+        };
+        let entries: String = (0..3).map(entry).collect();
+        Reply::ok(
+            "application/atom+xml",
+            format!("<feed xmlns='http://www.w3.org/2005/Atom'><title>Harbour</title><id>urn:f</id>{entries}</feed>"),
+        )
+    });
+    let mill = mill(&server).await;
+    for _ in 0..4 {
+        mill.once().await;
+        mill.advance(LONG);
+    }
+    assert_eq!(server.requests("/feed").len(), 4);
+    for number in 0..3 {
+        assert_eq!(server.requests(&format!("/page{number}")).len(), 1, "each page once");
+    }
+    assert_eq!(mill.records().await.len(), 3, "and no revision");
+}

@@ -13,6 +13,7 @@ use crate::support::database::start;
 
 on_both!(
     known_entries_are_queued_again_only_when_their_content_changes,
+    changes_that_change_nothing_are_asked_for_less_and_less,
     entries_of_one_article_are_claimed_one_after_another,
     what_crashes_again_and_again_is_quarantined,
     what_may_have_crashed_goes_last_and_alone,
@@ -31,16 +32,23 @@ async fn known_entries_are_queued_again_only_when_their_content_changes(bench: &
     let mut moved = first.clone();
     moved.parsed.link = Some(url("https://site.example/elsewhere"));
     moved.article_id = ArticleId::of_url(&url("https://site.example/elsewhere"));
-    for same in [first.clone(), retitled.clone(), moved] {
+    let mut dated = first.clone();
+    dated.parsed.evidence.updated_at = Some(start());
+    let mut marked_up = first.clone();
+    marked_up.parsed.evidence.content =
+        Some("<p nonce='x'>one<img src='https://pixel.example/?1'></p>".to_owned());
+    for same in [first.clone(), retitled.clone(), moved, dated, marked_up] {
         bench.pass(60);
         assert_eq!(bench.poll(|_| vec![same.clone()]).await, [PollReport::default()]);
         assert!(bench.store.entries_claim(LEASE, 10).await.unwrap().is_empty());
     }
     let mut edited = retitled.clone();
     edited.parsed.evidence.content = Some("two".to_owned());
-    let mut dated = edited.clone();
-    dated.parsed.evidence.updated_at = Some(start());
-    for changed in [edited, dated] {
+    let mut longer = edited.clone();
+    longer.parsed.evidence.content = Some("<p>two</p><p>three</p>".to_owned());
+    for (changed, text) in
+        [(edited, "The second text of the article"), (longer, "The third text of the article")]
+    {
         bench.pass(60);
         assert_eq!(
             bench.poll(|_| vec![changed.clone()]).await,
@@ -52,7 +60,7 @@ async fn known_entries_are_queued_again_only_when_their_content_changes(bench: &
         assert_eq!(again[0].article_id, entries[0].article_id);
         assert_eq!(again[0].known, Known::ThroughThis);
         assert_eq!(again[0].evidence, changed.parsed.evidence);
-        bench.finish(&[extracted(&again[0], "The first text of the article")]).await;
+        bench.finish(&[extracted(&again[0], text)]).await;
     }
     // A change that comes while a worker has the entry takes it from the worker.
     bench.pass(60);
@@ -67,6 +75,35 @@ async fn known_entries_are_queued_again_only_when_their_content_changes(bench: &
     assert_eq!(bench.finish(&[extracted(&held[0], "Made from the third")]).await, [Stored::StaleLease]);
     let held = bench.store.entries_claim(LEASE, 10).await.unwrap();
     assert_eq!(held[0].evidence.content.as_deref(), Some("four"));
+}
+
+async fn changes_that_change_nothing_are_asked_for_less_and_less(bench: &Bench) {
+    let text = "The one text of the article";
+    let first = new_entry("a", "https://site.example/a", "one");
+    let entries = bench.claimed(vec![first.clone()]).await;
+    bench.finish(&[extracted(&entries[0], text)]).await;
+    let mut waits = Vec::new();
+    for change in 0..8 {
+        let mut changed = first.clone();
+        changed.parsed.evidence.content = Some(format!("change {change}"));
+        bench.poll(|_| vec![changed.clone()]).await;
+        let mut minutes = 0;
+        let again = loop {
+            let claimed = bench.store.entries_claim(LEASE, 10).await.unwrap();
+            if !claimed.is_empty() {
+                break claimed;
+            }
+            bench.pass(30 * 60);
+            minutes += 30;
+            assert!(minutes < 20_000, "never");
+            // Another change meanwhile neither hurries nor delays it.
+            changed.parsed.evidence.content = Some(format!("change {change} after {minutes}"));
+            bench.poll(|_| vec![changed.clone()]).await;
+        };
+        waits.push(minutes / 60);
+        bench.finish(&[extracted(&again[0], text)]).await;
+    }
+    assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32]);
 }
 
 async fn entries_of_one_article_are_claimed_one_after_another(bench: &Bench) {

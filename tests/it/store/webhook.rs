@@ -11,6 +11,7 @@ use feedmill::store::{Beginning, SinkStatus};
 use hmac::digest::KeyInit as _;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::support::client::outward;
@@ -62,7 +63,7 @@ async fn batches_come_in_order_and_signed() {
         let server = Server::start().await;
         server.respond("/hook", Reply::status(204));
         let mut relay = relay(bench, &server, 10).await;
-        relay.drain(Flush::All, &Default::default()).await.unwrap();
+        relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
         let requests = server.requests("/hook");
         let positions: Vec<Vec<i64>> = requests.iter().map(brought).collect();
         assert_eq!(positions, [vec![1, 2, 3, 4], vec![5, 6, 7, 8], vec![9, 10]]);
@@ -101,7 +102,7 @@ async fn a_receiver_that_fails_stalls_and_lies_gets_everything_in_the_end() {
             assert_eq!(relay.step(Flush::All).await.unwrap(), Step::Idle(Some(due)), "not before its time");
             bench.pass(*rest);
         }
-        relay.drain(Flush::All, &Default::default()).await.unwrap();
+        relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
         let status = status(bench).await;
         assert_eq!((status.seq, status.failures, status.error), (6, 0, None));
         let requests = server.requests("/hook");
@@ -121,7 +122,7 @@ async fn a_record_that_the_receiver_cannot_take_is_set_aside_alone() {
             if refused { Reply::status(413) } else { Reply::status(200) }
         });
         let mut relay = relay(bench, &server, 6).await;
-        relay.drain(Flush::All, &Default::default()).await.unwrap();
+        relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
         let status = status(bench).await;
         assert_eq!((status.seq, status.set_aside), (6, 1));
         let aside = bench.store.set_aside_list().await.unwrap();
@@ -131,7 +132,7 @@ async fn a_record_that_the_receiver_cannot_take_is_set_aside_alone() {
         // A replay tries it again.
         bench.store.sink_replay("hook", 2).await.unwrap();
         server.respond("/hook", Reply::status(200));
-        relay.drain(Flush::All, &Default::default()).await.unwrap();
+        relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
         assert_eq!(brought(server.requests("/hook").iter().rev().next().unwrap()), [3, 4, 5, 6]);
         assert!(bench.store.set_aside_list().await.unwrap().is_empty());
     })
@@ -151,7 +152,7 @@ async fn a_receiver_that_is_gone_is_left_alone_until_the_operator_says_so() {
         assert!(status(bench).await.disabled);
         server.replace("/hook", Reply::status(200));
         bench.store.sink_replay("hook", 0).await.unwrap();
-        relay.drain(Flush::All, &Default::default()).await.unwrap();
+        relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
         assert_eq!(status(bench).await.seq, 2);
     })
     .await;

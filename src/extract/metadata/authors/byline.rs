@@ -5,8 +5,8 @@
 
 use super::byline_words::{CONJUNCTIONS, CUTS};
 use super::names::{Shape, add, is_collective, is_label, is_name, is_role, looks_capitalised, names};
-use super::openings;
 use crate::extract::words::letters::{letters, strip_prefix_ignoring_case};
+use crate::extract::words::openings;
 
 /// Longest text that is a name, a role and a date.
 const MAX_BYLINE_BYTES: usize = 200;
@@ -15,7 +15,7 @@ const SENTENCE_BYTES: usize = 50;
 
 /// The names in a byline as readers see it: empty where `text` is none.
 pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
-    let text = openings::without_other_hands(text.trim()).trim();
+    let text = openings::without_other_contributors(text.trim()).trim();
     // "记者 王小明 摄" is who took the picture.
     if text.trim_end_matches(['）', ')', '。']).ends_with(['摄', '攝']) {
         return Vec::new();
@@ -111,7 +111,7 @@ fn is_pen_name(line: &str) -> bool {
 /// The names in an element whose class says that it names authors: pen names too, if it holds nothing else.
 pub(crate) fn authors_of_element(text: &str) -> Vec<String> {
     let names = authors_of_byline(text);
-    let text = openings::without_other_hands(text);
+    let text = openings::without_other_contributors(text);
     let bare = openings::byline_opening(text).unwrap_or(text).trim();
     let words = || bare.split_whitespace();
     if names.is_empty()

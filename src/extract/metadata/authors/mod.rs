@@ -3,7 +3,6 @@
 pub(crate) mod byline;
 mod byline_words;
 pub(crate) mod names;
-pub(crate) mod openings;
 
 use std::collections::HashSet;
 
@@ -13,6 +12,7 @@ use crate::extract::metadata::dates::visible::{self, NumericOrder};
 use crate::extract::metadata::title::parts;
 use crate::extract::metadata::{Reach, Reader};
 use crate::extract::words::letters::letters;
+use crate::extract::words::openings;
 
 /// Names far from the headline that may still be its authors'.
 const MAX_FAR_NAMES: usize = 4;

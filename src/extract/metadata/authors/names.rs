@@ -5,7 +5,7 @@ use super::byline_words::{
     COLLECTIVES, CONJUNCTIONS, CUTS, INVITATIONS, LABELS, NO_NAMES, PARTICLES, POST_NOMINALS, ROLES,
 };
 use crate::extract::metadata::dates::date_words;
-use crate::extract::words::letters::letters;
+use crate::extract::words::letters::{is_hangul, is_ideograph, letters};
 
 /// Longest name.
 const MAX_NAME_CHARS: usize = 60;
@@ -161,14 +161,6 @@ fn is_no_name(word: &str) -> bool {
 
 pub(crate) fn is_collective(words: &[&str]) -> bool {
     words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()))
-}
-
-fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{9fff}')
-}
-
-pub(crate) fn is_hangul(c: char) -> bool {
-    matches!(c, '가'..='힣')
 }
 
 /// Whether a word may be a first and a last name at once, as East Asia writes them.

@@ -1,27 +1,14 @@
-//! Moments in machine-readable values and in addresses, and which moments are believed at all.
-//!
-//! A date without a zone is taken as UTC: the day is then the one that the page shows. No moment lies after the fetch:
-//! one up to a day ahead is a clock in another zone and becomes the fetch itself, one further ahead is an error and
-//! dropped. Nothing before `EARLIEST_YEAR` is believed either: that is where unset clocks point.
+//! Moments in machine-readable values and in addresses. A date without a zone is taken as UTC: the day is then the one that
+//! the page shows.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
 
 use super::date_words::{self, Month};
+use super::moment::{Moment, plausible};
 use super::visible::{Certainty, NumericOrder, visible};
-
-/// A moment and the zone in which it was told, where it was.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Moment {
-    pub(crate) at: Timestamp,
-    /// Offset from UTC; `None` where the value has none or only a `Z`, which servers write whatever their zone.
-    pub(crate) offset: Option<Offset>,
-}
-
-/// Web pages are dated from here on.
-const EARLIEST_YEAR: i16 = 1990;
 
 /// The moment in a machine-readable value: ISO 8601, RFC 2822, seconds or milliseconds since 1970; what publishers
 /// write there instead is read as a visible date.
@@ -87,13 +74,6 @@ pub(crate) fn of_url(url: &url::Url, fetched_at: Timestamp) -> Option<Timestamp>
     let moment = Offset::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok()?;
     // A path is only evidence while the day lies in the past: ids look like dates too.
     (moment <= fetched_at).then(|| plausible(moment, fetched_at)).flatten()
-}
-
-/// `moment` where it can be true; the fetch in its place where it is less than a day ahead of it.
-pub(crate) fn plausible(moment: Timestamp, fetched_at: Timestamp) -> Option<Timestamp> {
-    let latest = fetched_at.checked_add(SignedDuration::from_hours(24)).ok()?;
-    let year = Offset::UTC.to_datetime(moment).year();
-    (year >= EARLIEST_YEAR && moment <= latest).then(|| moment.min(fetched_at))
 }
 
 fn iso(value: &str) -> Option<Timestamp> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod date_words;
 pub(crate) mod machine;
+mod moment;
 pub(crate) mod visible;
 
 use jiff::civil::Date;
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::extract::metadata::clues::{DateClue, DateKind, Place};
 use crate::extract::metadata::{NEAR_BYTES, Reach, Reader, words};
-use machine::Moment;
+use moment::Moment;
 use visible::{Certainty, NumericOrder};
 
 /// A text that is shorter and holds a date is hardly more than that date.
@@ -124,7 +125,7 @@ impl Reader<'_> {
         };
         let published = declared
             .or_else(|| of_linked(&self.linked.uploaded))
-            .or_else(|| self.entry?.published_at.and_then(|at| machine::plausible(at, fetched_at)).map(plain))
+            .or_else(|| self.entry?.published_at.and_then(|at| moment::plausible(at, fetched_at)).map(plain))
             .or_else(near_text)
             .or_else(|| of_url().map(plain))
             .or_else(|| whole(&by_element, Reach::Page))

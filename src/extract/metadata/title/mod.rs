@@ -3,10 +3,8 @@
 pub(crate) mod parts;
 
 use crate::extract::html::text::plain;
-use crate::extract::metadata::clues::HEADING_CHARS;
-use crate::extract::metadata::clues::Heading;
-use crate::extract::words::letters::first_chars;
-use crate::extract::words::letters::letters;
+use crate::extract::metadata::clues::{HEADING_CHARS, Heading};
+use crate::extract::words::letters::{first_chars, is_ideograph, letters};
 use parts::{
     before_the_label, before_the_pipe, behind_the_date, is_name_of_site, is_parted_behind, segments,
     without_site_name,
@@ -369,10 +367,6 @@ fn are_related(heading: &str, title: &str, alone: bool) -> bool {
     let shared = words.iter().filter(|word| tells(word) && title.contains(**word)).count();
     let phrase = words.len() > 2 || heading.contains(is_ideograph);
     shared > 0 && (alone || (phrase && (shared > 1 || shared * 2 >= words.len())))
-}
-
-fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{9fff}')
 }
 
 #[cfg(test)]

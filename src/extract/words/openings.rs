@@ -5,9 +5,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
-use super::names::is_hangul;
-use crate::extract::metadata::words::may_hold_date;
-use crate::extract::words::letters::{first_lower, strip_prefix_ignoring_case};
+use super::letters::{first_lower, is_hangul, is_ideograph, may_hold_date, strip_prefix_ignoring_case};
 
 /// Words that stand before an author's name. Lower case, with what joins them to the name.
 pub(crate) const BYLINE_OPENINGS: &[&str] = &[
@@ -217,8 +215,8 @@ fn names_reporter(text: &str) -> bool {
         })
 }
 
-/// `text` up to where it goes on with others who had a hand in it: editors, checkers, photographers.
-pub(crate) fn without_other_hands(text: &str) -> &str {
+/// `text` up to where it goes on with other contributors: editors, checkers, photographers.
+pub(crate) fn without_other_contributors(text: &str) -> &str {
     const OTHERS: &[&str] = &[
         "edited by",
         "reviewed by",
@@ -267,17 +265,13 @@ pub(crate) fn byline_opening(text: &str) -> Option<&str> {
         let Some(rest) = strip_prefix_ignoring_case(text, opening) else { continue };
         let ends_here = match rest.chars().next() {
             None => true,
-            Some(next) => !next.is_alphanumeric() || !opening.is_ascii() && is_ideograph(opening),
+            Some(next) => !next.is_alphanumeric() || !opening.is_ascii() && opening.starts_with(is_ideograph),
         };
         if ends_here && longest.is_none_or(|before: &str| rest.len() < before.len()) {
             longest = Some(rest);
         }
     }
     longest.map(|rest| rest.trim_start_matches([':', '：', '/', '／', '|', '-', '–', '\u{a0}', ' ', '\n']))
-}
-
-fn is_ideograph(text: &str) -> bool {
-    text.starts_with(|c| matches!(c, '\u{3040}'..='\u{9fff}'))
 }
 
 #[cfg(test)]

@@ -1,0 +1,56 @@
+//! Entries whose words have changed in their feed, queued again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+
+use super::sql::RowsSql;
+use super::{StoreError, rechecks};
+use crate::model::after;
+
+/// The longest that an entry waits which keeps changing without a change.
+pub const LONGEST_REQUEUE: Duration = Duration::from_hours(7 * 24);
+
+/// Queues entries again. Where the changes of one keep changing nothing, its page is asked for after an hour, then two, and
+/// so on up to a week; what comes meanwhile is asked for with it.
+pub(super) async fn requeue(
+    tx: &mut AnyConnection,
+    entries: &[i64],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    rechecks::supersede(tx, entries).await?;
+    let latest = after(now, LONGEST_REQUEUE).as_millisecond();
+    REQUEUE_ENTRIES
+        .execute(tx, entries, |query, id| query.bind(*id).bind(now.as_millisecond()).bind(latest))
+        .await?;
+    Ok(())
+}
+
+/// Changes of an entry that brought no other text of its article.
+macro_rules! idle_changes {
+    () => {
+        "(requeues + 1 - coalesce((SELECT a.revision FROM articles a WHERE a.id = entries.article_id), 1))"
+    };
+}
+
+/// The raised epoch refuses what a worker makes of the entry as it was. Quarantined entries wait for the operator.
+const REQUEUE_ENTRIES: RowsSql = RowsSql {
+    before: "WITH requeued (entry_id, due, latest) AS (VALUES ",
+    columns: 3,
+    after: concat!(
+        ") UPDATE entries SET state = 'pending', \
+        requeues = requeues + CASE WHEN state = 'pending' THEN 0 ELSE 1 END, \
+        next_attempt_at = CASE WHEN state = 'pending' AND lease_until = 0 AND failures = 0 THEN next_attempt_at \
+            WHEN ",
+        idle_changes!(),
+        " < 2 THEN requeued.due WHEN ",
+        idle_changes!(),
+        " > 9 THEN requeued.latest \
+            ELSE requeued.due + (CAST(3600000 AS BIGINT) << CAST(",
+        idle_changes!(),
+        " - 2 AS INTEGER)) END, \
+        lease_until = 0, lease_epoch = lease_epoch + 1, failures = 0 FROM requeued \
+        WHERE id = requeued.entry_id AND state <> 'quarantined'"
+    ),
+};
