@@ -11,7 +11,7 @@ use crate::model::{PublisherHints, after};
 
 mod history;
 
-pub use history::{History, MoveSighting};
+pub use crate::model::{History, MoveSighting};
 
 /// The operator's bounds on polling one feed.
 #[derive(Clone, Debug, PartialEq, Eq)]

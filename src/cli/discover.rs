@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use url::Url;
 
-use super::feeds::plain;
+use super::terminal::plain;
 use super::{block_on, terminal};
 use crate::clock::Clock;
 use crate::config::Config;

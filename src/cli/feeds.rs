@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use anyhow::bail;
 use comfy_table::Table;
 use jiff::{SpanRound, Timestamp, Unit};
-use serde::Serialize;
 use url::Url;
 
+use super::known::Known;
+use super::terminal::plain;
 use super::{DONE_IN_PART, Global, block_on, discover, import, opml, table, terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -81,21 +82,6 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Export => export(&config),
         Command::Release { entries: true, .. } => release_entries(&config),
         Command::Release { urls, entries: false } => release(&config, urls),
-    }
-}
-
-/// A feed in the store, and what the configuration says of it.
-#[derive(Serialize)]
-pub(super) struct Known<'c> {
-    #[serde(flatten)]
-    pub(super) status: FeedStatus,
-    /// The operator's labels.
-    pub(super) tags: &'c [String],
-}
-
-impl Known<'_> {
-    fn is_at(&self, url: &Url) -> bool {
-        self.status.configured_url == *url || self.status.url == *url
     }
 }
 
@@ -287,9 +273,4 @@ fn rough_time(from: Timestamp, to: Timestamp) -> String {
     let rounding = SpanRound::new().largest(Unit::Hour).smallest(smallest);
     let span = to.since(from).and_then(|span| span.round(rounding)).unwrap_or_default();
     format!("{span:#}")
-}
-
-/// Text from outside that moves no cursor.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -9,6 +9,7 @@ mod export;
 mod extract;
 mod feeds;
 mod import;
+mod known;
 mod migrate;
 mod once;
 mod opml;

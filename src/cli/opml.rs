@@ -5,7 +5,8 @@ use std::io::Write;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::feeds::{Known, plain};
+use super::known::Known;
+use super::terminal::plain;
 
 /// Writes a document with one outline a feed, at the address where it is polled now. Its tags are its categories.
 pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Result<()> {

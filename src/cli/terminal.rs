@@ -19,6 +19,11 @@ pub(super) fn visible(text: &str) -> String {
     String::from_utf8_lossy(&out.inner).into_owned()
 }
 
+/// Text from outside that moves no cursor.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Writes out the characters that deceive. Ours, which are line ends, tabs and colours, pass.
 struct Visible<W> {
     inner: W,

@@ -87,9 +87,24 @@ pub fn by_headers(headers: &HeaderMap) -> Option<Impostor> {
     Impostor::WITH_SIGNS.into_iter().find(|kind| SIGNS.kinds[kind].headers.iter().any(holds))
 }
 
+/// Whether the page's `<title>` is the entry's, as nearly every page's is: it need not be looked at any further.
+fn titled_as(html: &str, entry: &EntryEvidence) -> bool {
+    const MAX_TITLE_BYTES: usize = 1024;
+    let head = &html.as_bytes()[..html.len().min(MAX_BYTES)];
+    let Some(at) = head.windows(6).position(|window| window.eq_ignore_ascii_case(b"<title")) else {
+        return false;
+    };
+    let title = &html[at..html.floor_char_boundary(at + MAX_TITLE_BYTES)];
+    let title = title.split_once('>').map_or("", |(_, text)| text.split('<').next().unwrap_or_default());
+    entry.title.as_deref().is_some_and(|wanted| share_of(&terms(wanted), title) >= LEAST_SHARE)
+}
+
 /// What came instead of the page that `entry` announces; nothing where the answer may be that page.
 pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
     by_headers(answer.headers).or_else(|| by_place(answer)).or_else(|| {
+        if titled_as(answer.html, entry) {
+            return None;
+        }
         let html = &answer.html[..answer.html.floor_char_boundary(MAX_BYTES)];
         let marks = SIGNS.marks_in(html);
         let led_up = is_above(answer.final_url, answer.asked);

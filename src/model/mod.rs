@@ -1,9 +1,11 @@
 //! Ids and the values that travel from one stage to the next. Plain data: no clock, no network, no database.
 
 mod failure;
+mod history;
 mod ids;
 mod masked;
 mod record;
+mod secret;
 
 use std::time::Duration;
 
@@ -13,12 +15,14 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use failure::FailureKind;
+pub use history::{History, MoveSighting};
 pub use ids::{
     ArticleId, EntryId, FeedId, InvalidHash, Sha256Hash, entry_url, normalise_url, strip_tracking,
     without_fragment,
 };
 pub use masked::{masked, masked_text};
 pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
+pub use secret::SecretText;
 
 /// A row lent to one worker. Whatever the worker writes back names the epoch; a later claim has raised it, and the
 /// stale write is refused.
@@ -59,7 +63,7 @@ pub struct DueFeed {
     /// Until when a hub has promised to deliver it.
     pub delivered_until: Option<Timestamp>,
     /// What the schedule remembers of it.
-    pub history: crate::schedule::History,
+    pub history: History,
 }
 
 /// The moment after a wait; the last one that there is, where it is out of range.
@@ -399,9 +403,25 @@ pub struct Article {
     /// Every block with its fate, in document order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub account: Vec<BlockAccount>,
+    /// The whole readings of the page that were weighed, the model's own first.
+    #[serde(skip)]
+    pub candidates: Vec<CandidateAccount>,
     /// Hashes of the page's blocks, for the host's furniture counts.
     #[serde(skip)]
     pub block_hashes: Vec<BlockHash>,
+}
+
+/// A whole reading of a page, and what the judge of readings thinks of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CandidateAccount {
+    /// How the page was read.
+    pub name: &'static str,
+    /// What it promises: the highest is believed.
+    pub score: f32,
+    /// Words that it keeps.
+    pub words: u32,
+    /// Whether it was believed.
+    pub is_chosen: bool,
 }
 
 /// What two copies of a text share.

@@ -14,8 +14,8 @@ const DATE_ELEMENTS: &[&str] = &["pubdate", "published", "issued", "date", "upda
 /// either end. Keeping some of a beginning and then of all is keeping some of all.
 pub(super) fn newest(dates: &[Option<Timestamp>]) -> Vec<usize> {
     let count = dates.len();
-    let dated = dates.iter().flatten().count();
-    if dated * 2 < count {
+    let with_date = dates.iter().flatten().count();
+    if with_date * 2 < count {
         let half = MAX_ENTRIES / 2;
         return (0..count).filter(|at| *at < half || *at + half >= count).collect();
     }

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::line::Until;
 use super::task::{Ending, Task};
+use super::voice::is_of_the_feeds;
 use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
 use crate::impostor::{self, Impostor};
@@ -167,6 +168,9 @@ impl Task<'_> {
         let (asked, fetched_at) = (url.clone(), self.now());
         let evidence = self.entry.evidence.clone();
         let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
+        // Looked for only where it decides something.
+        let is_strangers = !is_of_the_feeds(self.entry, self.options, &final_url);
+        let shares_link = self.entry.shares_link;
         let work = move || {
             let sha256 = Sha256Hash::of(&body);
             if known == Some(sha256) {
@@ -188,8 +192,8 @@ impl Task<'_> {
                     return Read::Impostor(kind);
                 }
                 read.original = amp_canonical(html, final_url);
-                read.names_feed = names_feed(html, final_url, &feeds.each_ref());
-                read.has_headline = impostor::has_headline(html, &evidence);
+                read.names_feed = is_strangers && names_feed(html, final_url, &feeds.each_ref());
+                read.has_headline = shares_link && impostor::has_headline(html, &evidence);
             }
             Read::Page(Box::new(read))
         };

@@ -219,7 +219,7 @@ fn write(group: &mut Group<'_>, values: &Values, records: &[Record]) -> Result<(
             write_present::<Int64Type>(group, records.iter().map(|record| of(record).map(milliseconds)))
         }
         Values::OptionalShare(of) => write_present::<DoubleType>(group, records.iter().map(of)),
-        Values::Texts(of) => write_lists::<ByteArrayType, _>(group, records, 1, |record| {
+        Values::Texts(of) => write_lists::<ByteArrayType>(group, records, 1, |record| {
             of(record).iter().map(|text| Some(bytes(text))).collect()
         }),
         Values::Mentions => write_mentions(group, records),
@@ -231,31 +231,26 @@ fn write_mentions(group: &mut Group<'_>, records: &[Record]) -> Result<(), Parqu
     fn each<V>(of: impl Fn(&FeedMention) -> Option<V>) -> impl Fn(&Record) -> Vec<Option<V>> {
         move |record| record.feeds.iter().map(&of).collect()
     }
-    write_lists::<ByteArrayType, _>(
-        group,
-        records,
-        1,
-        each(|mention| Some(bytes(mention.feed_url.as_str()))),
-    )?;
-    write_lists::<ByteArrayType, _>(group, records, 2, each(|mention| mention.guid.as_deref().map(bytes)))?;
-    write_lists::<ByteArrayType, _>(
+    write_lists::<ByteArrayType>(group, records, 1, each(|mention| Some(bytes(mention.feed_url.as_str()))))?;
+    write_lists::<ByteArrayType>(group, records, 2, each(|mention| mention.guid.as_deref().map(bytes)))?;
+    write_lists::<ByteArrayType>(
         group,
         records,
         2,
         each(|mention| mention.entry_title.as_deref().map(bytes)),
     )?;
     let published = each(|mention| mention.entry_published_at.map(milliseconds));
-    write_lists::<Int64Type, _>(group, records, 2, published)?;
-    write_lists::<Int64Type, _>(group, records, 1, each(|mention| Some(milliseconds(mention.first_seen_at))))
+    write_lists::<Int64Type>(group, records, 2, published)?;
+    write_lists::<Int64Type>(group, records, 1, each(|mention| Some(milliseconds(mention.first_seen_at))))
 }
 
 fn write_enclosures(group: &mut Group<'_>, records: &[Record]) -> Result<(), ParquetError> {
     fn each<V>(of: impl Fn(&Enclosure) -> Option<V>) -> impl Fn(&Record) -> Vec<Option<V>> {
         move |record| record.enclosures.iter().map(&of).collect()
     }
-    write_lists::<ByteArrayType, _>(group, records, 1, each(|file| Some(bytes(file.url.as_str()))))?;
-    write_lists::<ByteArrayType, _>(group, records, 2, each(|file| file.media_type.as_deref().map(bytes)))?;
-    write_lists::<Int64Type, _>(group, records, 2, each(|file| file.length.map(u64::cast_signed)))
+    write_lists::<ByteArrayType>(group, records, 1, each(|file| Some(bytes(file.url.as_str()))))?;
+    write_lists::<ByteArrayType>(group, records, 2, each(|file| file.media_type.as_deref().map(bytes)))?;
+    write_lists::<Int64Type>(group, records, 2, each(|file| file.length.map(u64::cast_signed)))
 }
 
 /// A column without gaps.
@@ -281,15 +276,12 @@ fn write_present<T: DataType>(
 }
 
 /// A column of lists. `defined` is the level at which an element has a value: 1, or 2 where it may be missing.
-fn write_lists<T: DataType, V>(
+fn write_lists<T: DataType>(
     group: &mut Group<'_>,
     records: &[Record],
     defined: i16,
-    list: impl Fn(&Record) -> Vec<Option<V>>,
-) -> Result<(), ParquetError>
-where
-    T: DataType<T = V>,
-{
+    list: impl Fn(&Record) -> Vec<Option<T::T>>,
+) -> Result<(), ParquetError> {
     let (mut present, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
         let elements = list(record);
