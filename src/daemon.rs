@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Fixed};
 use crate::extract::{Rules, RulesError};
 use crate::fetch::{FetchError, Fetcher};
 use crate::health::Health;
@@ -80,23 +79,9 @@ pub struct Daemon {
     /// For the sinks.
     fetcher: watch::Sender<Fetcher>,
     http: http::Settings,
-    callback: Callback,
+    hub_listen: Option<SocketAddr>,
     fixed: Fixed,
     _lock: RunLock,
-}
-
-/// Where hubs call.
-#[derive(Clone, Copy, Debug)]
-struct Callback {
-    listen: Option<SocketAddr>,
-    max_body_bytes: usize,
-}
-
-impl Callback {
-    fn of(config: &Config) -> Self {
-        let max_body_bytes = usize::try_from(config.fetch.feed_max_body_bytes).unwrap_or(usize::MAX);
-        Self { listen: config.hub_listen, max_body_bytes }
-    }
 }
 
 /// Where a running daemon listens.
@@ -106,41 +91,6 @@ pub struct Addresses {
     pub http: Option<SocketAddr>,
     /// Where hubs call.
     pub hubs: Option<SocketAddr>,
-}
-
-/// Settings that change with a restart only: their keys, and their values for comparison.
-struct Fixed(Vec<(&'static str, String)>);
-
-impl std::fmt::Debug for Fixed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(key, _)| key)).finish()
-    }
-}
-
-impl Fixed {
-    fn of(config: &Config) -> Self {
-        let Config { database, pipeline, http, websub, sinks, warc, stop_timeout, log, .. } = config;
-        Self(vec![
-            // Never printed: it may hold a password.
-            ("database.url", database.url.expose_secret().to_owned()),
-            ("database.max_connections", database.max_connections.to_string()),
-            ("database.busy_timeout_secs", format!("{:?}", database.busy_timeout)),
-            ("extract.concurrency", pipeline.extract_concurrency.to_string()),
-            ("extract.timeout_secs", format!("{:?}", pipeline.extract_timeout)),
-            ("http.listen, http.tokens", format!("{http:?}")),
-            ("websub.listen", format!("{:?}", websub.as_ref().map(|websub| websub.listen))),
-            ("sink", format!("{sinks:?}")),
-            ("output.warc_dir, output.warc_max_file_bytes", format!("{warc:?}")),
-            ("lifecycle.stop_timeout_secs", format!("{stop_timeout:?}")),
-            ("log.format", format!("{:?}", log.format)),
-        ])
-    }
-
-    /// The keys whose values differ in `other`.
-    fn changed(&self, other: &Self) -> Vec<&'static str> {
-        let pairs = self.0.iter().zip(&other.0);
-        pairs.filter(|(ours, theirs)| ours != theirs).map(|(ours, _)| ours.0).collect()
-    }
 }
 
 impl Daemon {
@@ -188,7 +138,7 @@ impl Daemon {
             feed_tags,
             fetcher: fetcher_in_force,
             http: config.http.clone(),
-            callback: Callback::of(&config),
+            hub_listen: config.hub_listen,
             fixed: Fixed::of(&config),
             _lock: lock,
         })
@@ -300,22 +250,12 @@ impl Daemon {
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
-        lifecycle.spawn("retention", async move { daemon.keep_removing(&soft).await });
+        lifecycle.spawn("retention", async move { retention::run(&daemon.shared, &soft).await });
         for relay in std::mem::take(&mut *self.relays.lock().await) {
             let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
             lifecycle.spawn("sink", async move { relay.run(&stored, &all_stored).await });
         }
         Ok(Addresses { http, hubs })
-    }
-
-    /// Removes what is old enough, now and every hour.
-    async fn keep_removing(&self, soft: &CancellationToken) {
-        while !soft.is_cancelled() {
-            if let Err(error) = retention::pass(&self.shared, soft).await {
-                tracing::error!(error = %error, "cannot remove what is old; trying again");
-            }
-            soft.run_until_cancelled(tokio::time::sleep(retention::INTERVAL)).await;
-        }
     }
 
     async fn listen(
@@ -343,13 +283,12 @@ impl Daemon {
     /// Listens to hubs where WebSub is on; where it is off, as long as there are subscriptions to be ended, since a hub asks
     /// whether that is meant.
     async fn listen_to_hubs(&self, lifecycle: &Lifecycle) -> Result<Option<SocketAddr>, DaemonError> {
-        let Callback { listen: Some(address), max_body_bytes } = self.callback else { return Ok(None) };
+        let Some(address) = self.hub_listen else { return Ok(None) };
         let is_on = self.shared.plan().websub.is_some();
         if !is_on && self.shared.store.subscription_endings_next_due().await?.is_none() {
             return Ok(None);
         }
-        let router =
-            http::websub::router(http::websub::Callback { shared: self.shared.clone(), max_body_bytes });
+        let router = http::websub::router(self.shared.clone());
         match serve("hubs", address, "[websub] listen", router, lifecycle).await {
             Ok(bound) => {
                 tracing::info!(address = %bound, "listening to hubs");

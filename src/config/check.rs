@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::{Span, SpanRelativeTo};
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::LogSettings;
@@ -20,6 +19,7 @@ use super::raw::{self, Raw};
 use crate::extract::{Rules, SiteRules};
 use crate::fetch::AllowedNet;
 use crate::http::auth::Token;
+use crate::model::SecretText;
 use crate::pipeline::websub;
 use crate::{dedup, fetch, http, pipeline, schedule, store, telemetry};
 
@@ -119,7 +119,7 @@ impl Checker<'_> {
     }
 
     /// A secret, found where the file says.
-    pub(super) fn secret(&mut self, path: &str, secret: &raw::Secret) -> Option<SecretString> {
+    pub(super) fn secret(&mut self, path: &str, secret: &raw::Secret) -> Option<SecretText> {
         match secret.resolve(self.environment, self.document.dir()) {
             Ok(found) => Some(found),
             Err(message) => {
@@ -138,7 +138,7 @@ impl Checker<'_> {
                     .map(|path| format!("sqlite:{}", state_dir.join(path).display()).into());
             }
             if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-                return Some(SecretString::from(url));
+                return Some(SecretText::from(url));
             }
             self.refuse("database.url", None, "must begin with sqlite: or postgres://");
             None

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::FeedOptions;
@@ -15,6 +14,7 @@ use super::include::{ListedFeed, Listing};
 use super::problem::{Place, Problem, Problems};
 use super::raw;
 use crate::fetch::{Auth, RequestOptions};
+use crate::model::SecretText;
 use crate::schedule::Bounds;
 use crate::trust::SpeaksFor;
 
@@ -250,7 +250,7 @@ pub(super) fn headers(
     given: &BTreeMap<String, raw::Secret>,
     path: &str,
     checker: &mut Checker<'_>,
-) -> Vec<(String, SecretString)> {
+) -> Vec<(String, SecretText)> {
     let mut headers = Vec::new();
     for (name, value) in given {
         let path = format!("{path}.headers.{name}");
@@ -277,7 +277,7 @@ pub(super) fn headers(
     headers
 }
 
-fn query(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(String, SecretString)> {
+fn query(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(String, SecretText)> {
     let value = |(name, value): (&String, &raw::Secret)| {
         Some((name.clone(), checker.secret(&format!("{path}.query.{name}"), value)?))
     };

@@ -9,6 +9,7 @@ mod check;
 mod document;
 mod environment;
 mod feeds;
+mod fixed;
 mod import;
 mod include;
 mod opml;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use self::environment::Environment;
+pub use self::fixed::Fixed;
 pub use self::problem::{ConfigError, Problem};
 
 pub(crate) use self::feeds::feed_url;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -16,7 +15,7 @@ use super::sinks::Sink;
 use crate::dedup;
 use crate::extract::SiteRules;
 use crate::http::auth::Role;
-use crate::model::{ContentSource, RawPages};
+use crate::model::{ContentSource, RawPages, SecretText};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -349,7 +348,7 @@ pub(super) struct Auth {
 #[derive(Clone, Debug)]
 pub(super) enum Secret {
     /// `"…"`.
-    Literal(SecretString),
+    Literal(SecretText),
     /// `{ env = "NAME" }` or `{ file = "PATH" }`.
     Found(FoundIn),
 }
@@ -366,11 +365,11 @@ pub(super) enum FoundIn {
 
 impl Secret {
     fn literal(text: &str) -> Self {
-        Self::Literal(SecretString::from(text))
+        Self::Literal(SecretText::from(text))
     }
 
     /// The secret itself. Relative paths start at `base`. The error says what is missing.
-    pub(super) fn resolve(&self, environment: &Environment, base: &Path) -> Result<SecretString, String> {
+    pub(super) fn resolve(&self, environment: &Environment, base: &Path) -> Result<SecretText, String> {
         let found = match self {
             Self::Literal(secret) => return Ok(secret.clone()),
             Self::Found(FoundIn::Env(name)) => environment
@@ -387,7 +386,7 @@ impl Secret {
         if found.is_empty() {
             return Err("is empty".to_owned());
         }
-        Ok(SecretString::from(found))
+        Ok(SecretText::from(found))
     }
 }
 

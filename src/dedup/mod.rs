@@ -53,12 +53,11 @@ pub struct Neighbour {
     pub house: House,
 }
 
-/// What two copies of `article`'s text share. A text without words, one too short to judge and what a paywall shows
-/// instead of an article are not comparable: one notice on a thousand pages is no cluster.
+/// What two copies of `article`'s text share. A text without words is not comparable, nor is the sentence that a wall
+/// shows instead of an article: one notice on a thousand pages is no cluster.
 pub fn fingerprint(article: &Article, settings: &Settings) -> Fingerprint {
     let text = canonical_text(&article.text);
-    let comparable = text.chars().any(char::is_alphanumeric)
-        && !article.quality_flags.iter().any(|flag| NOT_COMPARABLE.contains(flag));
+    let comparable = text.chars().any(char::is_alphanumeric) && !is_notice(article);
     let shingles =
         comparable.then(|| Shingles::of(&text)).filter(|shingles| shingles.suffice(settings.min_shingles));
     Fingerprint {
@@ -68,7 +67,12 @@ pub fn fingerprint(article: &Article, settings: &Settings) -> Fingerprint {
     }
 }
 
-const NOT_COMPARABLE: [QualityFlag; 2] = [QualityFlag::Paywalled, QualityFlag::TooShort];
+/// Whether the text is nothing but what a wall says. Being short alone excludes nothing, nor does being cut: a brief is
+/// the same brief elsewhere, and so is a teaser.
+fn is_notice(article: &Article) -> bool {
+    const MOST_WORDS: u32 = 60;
+    article.quality_flags.contains(&QualityFlag::Paywalled) && article.word_count < MOST_WORDS
+}
 
 /// The verdict on an article with `text`, given the earlier articles (oldest first) that share its hash or a band
 /// with it. The same text as an earlier one is an exact copy of the first; else the article that contains most of the

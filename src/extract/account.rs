@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::blocks::{Block, Document, Kind};
 use super::words::phrases::{Furniture, Match};
+use crate::model::CandidateAccount;
 
 /// Why a block is kept or dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +28,10 @@ pub(crate) enum Rule {
     /// The first choice was another page's text, or stood outside the host's box.
     ChosenAgain,
     ChosenWrongly,
-    /// Its box is one that no article needs.
-    Cookies,
-    Form,
-    Hidden,
+    /// It is the second copy of a text.
     Repeated,
+    /// Another reading of the whole page is believed than the model's own: its name.
+    Reading(&'static str),
     /// It says the headline, which is a field of its own.
     Title,
     /// It names itself.
@@ -59,10 +59,8 @@ impl Rule {
             Self::FurnitureElsewhere => "site.furniture_elsewhere",
             Self::ChosenAgain => "site.chosen_again",
             Self::ChosenWrongly => "site.chosen_wrongly",
-            Self::Cookies => "box.cookies",
-            Self::Form => "box.form",
-            Self::Hidden => "box.hidden",
             Self::Repeated => "box.repeated",
+            Self::Reading(name) => name,
             Self::Title => "rule.title",
             Self::Words(furniture) => furniture.rule(),
             Self::FeedOwn => "feed.own",
@@ -98,15 +96,31 @@ pub(crate) struct Account {
     verdicts: Vec<Option<Rule>>,
     /// What was kept before they were settled.
     chosen: Vec<bool>,
+    /// The whole readings of the page that were weighed, the model's own first.
+    candidates: Vec<CandidateAccount>,
 }
 
+/// What the rules say of a block to the model, which weighs it: they are not obeyed, for each is wrong at times.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Advice {
+    /// For what its line would be claimed.
+    pub(crate) line: Option<Rule>,
+    /// What stands around it, a bit each: see `furniture`.
+    pub(crate) boxes: u64,
+}
+
+/// Kinds of boxes in [`Advice`].
+pub(crate) const BOX_KINDS: usize = 4;
+
+/// A line of this probability stays, whatever its words say.
+const SURE: f32 = 0.85;
 /// A block that a rule drops was thought to be the article's: the rule and the model are believed alike.
 const DROPPED: f32 = 0.5;
 
 impl Account {
     pub(crate) fn new(fates: Vec<Fate>) -> Self {
         let (verdicts, chosen) = (vec![None; fates.len()], fates.iter().map(|fate| fate.kept).collect());
-        Self { fates, claims: Vec::new(), verdicts, chosen }
+        Self { fates, claims: Vec::new(), verdicts, chosen, candidates: Vec::new() }
     }
 
     pub(crate) fn fates(&self) -> &[Fate] {
@@ -146,6 +160,23 @@ impl Account {
         }
     }
 
+    /// Believes another reading of the page than the model's own.
+    pub(crate) fn believe(&mut self, kept: &[bool], name: &'static str) {
+        for (fate, &kept) in self.fates.iter_mut().zip(kept).filter(|(fate, kept)| fate.kept != **kept) {
+            *fate = Fate { kept, rule: Rule::Reading(name), ..*fate };
+        }
+    }
+
+    /// Notes which readings were weighed.
+    pub(crate) fn note(&mut self, candidates: Vec<CandidateAccount>) {
+        self.candidates = candidates;
+    }
+
+    /// The whole readings that were weighed.
+    pub(crate) fn candidates(&self) -> &[CandidateAccount] {
+        &self.candidates
+    }
+
     /// Keeps these blocks and drops all others, whatever has been said of them.
     pub(crate) fn decide(&mut self, kept: &[bool], rule: Rule) {
         for (fate, &kept) in self.fates.iter_mut().zip(kept) {
@@ -170,7 +201,7 @@ impl Account {
         self.claims.push(Claim { lines, rule });
     }
 
-    /// Drops what has been claimed. Of two claims that begin with the same line the earlier made one stands, and one that
+    /// Drops what has been claimed, but for lines of which the model is sure: it knew what the rules say. Of two claims that begin with the same line the earlier made one stands, and one that
     /// begins within another is void.
     pub(crate) fn settle(&mut self) {
         self.chosen = self.fates.iter().map(|fate| fate.kept).collect();
@@ -181,7 +212,11 @@ impl Account {
             if lines.start >= settled {
                 settled = lines.end;
                 self.verdicts[lines.clone()].fill(Some(rule));
-                self.drop(lines, rule);
+                for at in lines {
+                    if rule == Rule::Title || self.fates[at].probability < SURE {
+                        self.drop(at..at + 1, rule);
+                    }
+                }
             }
         }
     }
@@ -194,11 +229,6 @@ impl Account {
     /// Whether a line belonged to the body by all evidence but its own words.
     pub(crate) fn was_chosen(&self, at: usize) -> bool {
         self.chosen[at]
-    }
-
-    /// Whether any line was.
-    pub(crate) fn has_claimed(&self, rule: Rule) -> bool {
-        self.verdicts.contains(&Some(rule))
     }
 }
 
@@ -290,8 +320,8 @@ mod tests {
     #[test]
     fn what_is_dropped_is_dropped_once() {
         let mut account = account(1);
-        account.drop(0..1, Rule::Hidden);
         account.drop(0..1, Rule::Repeated);
-        assert_eq!(account.fate(0), Fate { kept: false, rule: Rule::Hidden, probability: 0.4 });
+        account.drop(0..1, Rule::Title);
+        assert_eq!(account.fate(0), Fate { kept: false, rule: Rule::Repeated, probability: 0.4 });
     }
 }

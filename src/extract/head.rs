@@ -6,6 +6,7 @@ use super::evidence::entry;
 use super::evidence::further_pages::has_second_page;
 use super::evidence::headline::Headline;
 use super::evidence::json_ld::JsonLd;
+use super::evidence::kinds::{Kinds, Said};
 use super::html;
 use super::judge::operator::Selected;
 use super::judge::selectors::CompiledSite;
@@ -21,8 +22,10 @@ pub(crate) struct Head {
     pub(crate) partial: bool,
     pub(crate) is_liveblog: bool,
     pub(crate) is_not_free: bool,
+    /// What kind of page it calls itself.
+    said: Said,
     /// The whole body, where the page or its feed entry states it.
-    stated_body: Option<String>,
+    pub(crate) stated_body: Option<String>,
     /// How the article starts, by the feed entry.
     lead: Option<String>,
     /// Texts that the operator's selectors took out.
@@ -38,6 +41,7 @@ impl Head {
         page: &Page,
         entry: Option<&EntryEvidence>,
         site: Option<&CompiledSite>,
+        kinds: &Kinds,
     ) -> Self {
         let html::Parsed { mut tree, partial } = html::parse(html);
         let mut selected = site.map(|site| Selected::new(&tree, site));
@@ -58,7 +62,8 @@ impl Head {
             partial,
             is_liveblog: statements.is_liveblog,
             is_not_free: statements.is_not_free,
-            stated_body: statements.body.map(str::to_owned).or_else(|| entry.and_then(entry::stated_body)),
+            said: kinds.read(&page.url, &tree, &json_ld),
+            stated_body: statements.whole_body().or_else(|| entry.and_then(entry::stated_body)),
             lead: entry.and_then(entry::lead),
             removed,
             operators_body: selected.and_then(|selected| selected.body(&document)),
@@ -71,6 +76,7 @@ impl Head {
         Hints {
             lead: self.lead.as_deref().or(self.metadata.description.as_deref()),
             body: self.stated_body.as_deref(),
+            said: self.said,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | `metadata` | the tree and the statements | title, authors, dates, language and the rest |
 //! | `choose` | blocks and evidence | the model's choice |
 //! | `furniture` | the lines, the choice | the choice, mended and cleaned by rules |
+//! | `candidates` | the model's choice | another reading of the whole page, where a judge believes it |
 //! | `judge` | all of it | the article: text, flags, the feed's text in its place |
 
 #![expect(clippy::cast_precision_loss, reason = "counts of words and blocks on a page are far below 2^23")]
@@ -24,6 +25,7 @@ mod evidence;
 mod metadata;
 mod choose;
 mod furniture;
+mod candidates;
 mod judge;
 
 mod fragment;
@@ -32,6 +34,7 @@ mod rules;
 
 use self::account::{Account, Fate, Line, Rule};
 use self::blocks::plain;
+use self::candidates::Candidate;
 use self::choose::Choice;
 pub use self::choose::SECOND_LOOK;
 use self::choose::context::{Context, Hints};
@@ -60,11 +63,16 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         PageBody::Fragment(html) => read_fragment(html, page, evidence.entry, rules),
         PageBody::Text(text) => read_text(text, page, evidence.entry, rules),
     };
-    let mut flags = flags::judge(&reading);
     let read_content = |content: &str| match entry::is_html(content) {
         true => read_fragment(content, page, None, rules),
         false => read_text(content, page, None, rules),
     };
+    if let PageBody::Html(html) = &page.body
+        && let Some(text) = stand_in::of_page(html, &reading, read_content)
+    {
+        reading.take_text(text.document, text.account);
+    }
+    let mut flags = flags::judge(&reading);
     if let Some(entry) = evidence.entry
         && let Some(content) = stand_in::stand_in(entry, &reading, &flags, read_content)
     {
@@ -83,20 +91,26 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
 /// Reads a web page.
 fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Reading {
     let site = rules.site(page.final_url.host_str().unwrap_or_default());
-    let mut head = Head::read(html, page, evidence.entry, site);
+    let mut head = Head::read(html, page, evidence.entry, site, &rules.kinds);
     let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
     let lines = context.lines();
     let facts = Facts { context: &context, fetched_at: page.fetched_at, authors: &[] };
-    let mend = |account: &mut Account| furniture::mend_choice(&lines, &facts, account);
+    let advise = |probabilities: &[f32]| furniture::advice(&lines, &facts, probabilities);
+    let mend = |account: &mut Account| {
+        furniture::mend_choice(&lines, &facts, account);
+        candidates::pick(&context, &rules.judge, account);
+        furniture::mend_reading(&lines, &facts, account);
+    };
     let Choice { mut account, repeats_another_page } =
-        choose::choose(&context, &rules.models, evidence.site, mend);
+        choose::choose(&context, &rules.models, evidence.site, &advise, mend);
     let block_hashes = host::block_hashes(&head.document, &head.headline, &account);
     match &head.operators_body {
         Some(body) => account.decide(body, Rule::OperatorBody),
         None => clean(&lines, &facts, &mut account, &mut head.metadata),
     }
     Reading {
-        has_wall: account.has_claimed(Rule::Words(Furniture::Paywall)),
+        has_wall: has_wall(&lines, &account),
+        stated_body: head.stated_body,
         account,
         repeats_another_page,
         block_hashes,
@@ -126,7 +140,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
     clean(&lines, &facts, &mut account, &mut metadata);
     metadata.language = metadata::language_of(metadata.language.as_deref(), text);
     Reading {
-        has_wall: account.has_claimed(Rule::Words(Furniture::Paywall)),
+        has_wall: has_wall(&lines, &account),
         account,
         repeats_another_page: false,
         block_hashes,
@@ -135,6 +149,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
         partial: false,
         is_liveblog: false,
         is_not_free: false,
+        stated_body: None,
         removed: Vec::new(),
     }
 }
@@ -146,11 +161,66 @@ fn clean(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account, metadata:
     furniture::drop_persons(lines, &Facts { authors: &metadata.authors, ..*facts }, account);
 }
 
+/// Whether a wall's prompt stands where the text ends. A label ("Log in", "Premium") is none: it stands on every page.
+fn has_wall(lines: &[Line<'_>], account: &Account) -> bool {
+    const LEAST_WORDS: f32 = 5.0;
+    /// Lines between the end of the text and the prompt.
+    const REACH: usize = 8;
+    let is_claimed = |at: usize| account.verdict(at) == Some(Rule::Words(Furniture::Paywall));
+    let Some(last) = account.kept().next_back() else {
+        return (0..lines.len()).any(|at| account.was_chosen(at) && is_claimed(at));
+    };
+    let is_prompt = |at: usize| is_claimed(at) && lines[at].words() >= LEAST_WORDS;
+    (last..lines.len().min(last + 1 + REACH)).any(is_prompt)
+}
+
 /// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for
 /// each block, those of the second as well: for the program that fits the model.
 pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample> {
     let PageBody::Html(html) = &page.body else { return Vec::new() };
-    let head = Head::read(html, page, None, None);
+    let head = Head::read(html, page, None, None, &rules.kinds);
     let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
-    fitting::samples(&context, first)
+    let lines = context.lines();
+    let facts = Facts { context: &context, fetched_at: page.fetched_at, authors: &[] };
+    fitting::samples(&context, first, &|probabilities| furniture::advice(&lines, &facts, probabilities))
+}
+
+/// The readings of a page among which the judge would pick: for the program that fits it.
+pub fn readings(page: &Page, rules: &Rules) -> Vec<ReadingSample> {
+    let PageBody::Html(html) = &page.body else { return Vec::new() };
+    let head = Head::read(html, page, None, None, &rules.kinds);
+    let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
+    let lines = context.lines();
+    let facts = Facts { context: &context, fetched_at: page.fetched_at, authors: &[] };
+    let advise = |probabilities: &[f32]| furniture::advice(&lines, &facts, probabilities);
+    let mut account = Account::new(choose::fates(&context, &rules.models, None, &[], &advise));
+    furniture::mend_choice(&lines, &facts, &mut account);
+    let sample = |candidate: Candidate| {
+        let is_text = |(at, kept): (usize, &bool)| *kept && !lines[at].is_title;
+        let kept: Vec<bool> = candidate.kept.iter().enumerate().map(is_text).collect();
+        let text = judge::text::render(&head.document, &kept);
+        ReadingSample { name: candidate.name, text, facts: candidate.facts.to_vec() }
+    };
+    candidates::all(&context, account.fates()).into_iter().map(sample).collect()
+}
+
+/// A whole reading of a page, as the judge sees it.
+#[derive(Clone, Debug)]
+pub struct ReadingSample {
+    /// Index of its way to read among [`reading_names`].
+    pub name: usize,
+    /// Its text, the headline left out.
+    pub text: String,
+    /// What is known of it, in the order of [`fact_names`].
+    pub facts: Vec<f32>,
+}
+
+/// The ways to read a page, the model's own first.
+pub fn reading_names() -> &'static [&'static str] {
+    &candidates::NAMES
+}
+
+/// The facts about a whole reading.
+pub fn fact_names() -> &'static [&'static str] {
+    &candidates::FACT_NAMES
 }

@@ -1,19 +1,28 @@
 //! What decides besides the page: the shipped word lists and coefficients, and the operator's selectors.
 
+use super::candidates::judge::Judge;
 use super::choose::Models;
+use super::evidence::kinds::Kinds;
 use super::judge::selectors::{CompiledSite, RulesError, SiteRules};
 use super::words::phrases::Phrases;
 
 /// The shipped word lists.
 const BOILERPLATE: &str = include_str!("../../config/words/boilerplate.toml");
+/// The words by which kinds of pages are told.
+const KINDS: &str = include_str!("../../config/words/kinds.toml");
 /// The coefficients of the model that weighs the blocks of a page.
 const MODEL: &str = include_str!("../../config/model.toml");
+
+/// The weights of the judge that picks among whole readings.
+const JUDGE: &str = include_str!("../../config/judge.toml");
 
 /// The shipped word lists and the operator's selectors, compiled.
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub(super) phrases: Phrases,
     pub(super) models: Models,
+    pub(super) judge: Judge,
+    pub(super) kinds: Kinds,
     sites: Vec<CompiledSite>,
 }
 
@@ -27,12 +36,25 @@ impl Rules {
     pub fn new(sites: &[SiteRules]) -> Result<Self, RulesError> {
         let phrases = Phrases::parse(BOILERPLATE).expect("the shipped word lists are tested");
         let models = Models::parse(MODEL).expect("the shipped coefficients are tested");
-        Ok(Self { phrases, models, sites: sites.iter().map(CompiledSite::new).collect::<Result<_, _>>()? })
+        let judge = Judge::parse(JUDGE).expect("the shipped weights are tested");
+        let kinds = Kinds::parse(KINDS).expect("the shipped words are tested");
+        Ok(Self {
+            phrases,
+            models,
+            judge,
+            kinds,
+            sites: sites.iter().map(CompiledSite::new).collect::<Result<_, _>>()?,
+        })
     }
 
     /// The same with other coefficients, in the form of `config/model.toml`: for the program that fits them.
     pub fn with_model(self, model: &str) -> Result<Self, ModelError> {
         Ok(Self { models: Models::parse(model).map_err(ModelError)?, ..self })
+    }
+
+    /// The same with another judge, in the form of `config/judge.toml`: for the program that fits it.
+    pub fn with_judge(self, judge: &str) -> Result<Self, ModelError> {
+        Ok(Self { judge: Judge::parse(judge).map_err(ModelError)?, ..self })
     }
 
     /// The rules of the site that `host` belongs to, the most exact first.

@@ -1,11 +1,11 @@
 //! The hops of one request: where it is, how it came there, and what it carries from hop to hop.
 
 use http::header::LOCATION;
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::cookies::Cookies;
 use super::{Auth, FetchError, Hop};
+use crate::model::SecretText;
 
 /// One request on its way.
 #[derive(Debug)]
@@ -16,14 +16,14 @@ pub(super) struct Chain<'a> {
     pub(super) hops: Vec<Hop>,
     pub(super) cookies: Cookies,
     /// The operator's secret parameters, which belong to where it goes and stand in no URL of the chain.
-    query: &'a [(String, SecretString)],
+    query: &'a [(String, SecretText)],
     sends_query: bool,
     /// Where it was, each with how often the cookies had changed by then.
     visited: Vec<(Url, usize)>,
 }
 
 impl<'a> Chain<'a> {
-    pub(super) fn new(start: Url, query: &'a [(String, SecretString)]) -> Self {
+    pub(super) fn new(start: Url, query: &'a [(String, SecretText)]) -> Self {
         let cookies = Cookies::default();
         Self { url: start, hops: Vec::new(), cookies, query, sends_query: true, visited: Vec::new() }
     }

@@ -8,7 +8,6 @@ use http::header::{
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, REFRESH, USER_AGENT,
 };
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use url::Url;
 
@@ -113,6 +112,11 @@ impl Fetcher {
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, FetchError> {
         let hosts = Hosts::new(settings.host_concurrency);
         Self::build(settings, clock, hosts)
+    }
+
+    /// The cap on a feed's body.
+    pub fn feed_max_body_bytes(&self) -> usize {
+        usize::try_from(self.0.settings.feed_max_body_bytes).unwrap_or(usize::MAX)
     }
 
     /// The client by other settings. Hosts that have asked for a pause keep it.

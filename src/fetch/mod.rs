@@ -28,10 +28,9 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderMap;
-use secrecy::SecretString;
 use url::Url;
 
-use crate::model::Validators;
+use crate::model::{SecretText, Validators};
 use crate::schedule::Freshness;
 
 pub use charset::{decode_page, page_body};
@@ -56,12 +55,12 @@ pub enum Purpose {
 }
 
 /// How the operator wants one feed's requests (and those for its pages) made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestOptions {
     /// Extra headers; sent to the feed's own origin only.
-    pub headers: Vec<(String, SecretString)>,
+    pub headers: Vec<(String, SecretText)>,
     /// Parameters added to the feed's own address, which is kept and shown without them.
-    pub query: Vec<(String, SecretString)>,
+    pub query: Vec<(String, SecretText)>,
     /// Credentials; sent to the feed's own origin only.
     pub auth: Option<Auth>,
     /// Proxy for this feed.
@@ -88,17 +87,17 @@ impl RequestOptions {
 }
 
 /// Credentials.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Auth {
     /// HTTP basic.
     Basic {
         /// User name.
         username: String,
         /// Password.
-        password: SecretString,
+        password: SecretText,
     },
     /// Bearer token.
-    Bearer(SecretString),
+    Bearer(SecretText),
 }
 
 /// One GET.

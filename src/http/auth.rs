@@ -7,11 +7,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use super::problem::Problem;
-use crate::model::Sha256Hash;
+use crate::model::{SecretText, Sha256Hash};
 
 /// What the bearer of a token may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -32,14 +31,14 @@ pub struct Token {
     /// What it permits.
     pub role: Role,
     /// The token itself.
-    pub secret: SecretString,
+    pub secret: SecretText,
 }
 
 /// Every token. Where there is none, everybody who reaches the listener may do everything.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tokens(Arc<[Known]>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Known {
     name: String,
     role: Role,

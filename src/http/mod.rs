@@ -37,7 +37,7 @@ use crate::store::Store;
 use crate::telemetry::metrics::{self, Metrics};
 
 /// Where the surface is, and who may use it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// Its address; nowhere where `None`.
     pub listen: Option<SocketAddr>,

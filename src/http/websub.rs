@@ -20,18 +20,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A longer challenge is none.
 const MAX_CHALLENGE_BYTES: usize = 4096;
 
-/// What the handlers see of the daemon.
-#[derive(Clone, Debug)]
-pub struct Callback {
-    /// The pipeline.
-    pub shared: Shared,
-    /// Cap on what is delivered.
-    pub max_body_bytes: usize,
-}
-
 /// All routes: any path, whose last part names the subscription. A proxy before this may keep the public prefix or not.
-pub fn router(callback: Callback) -> Router {
-    Router::new().fallback_service(get(answer).post(take).with_state(callback))
+pub fn router(shared: Shared) -> Router {
+    Router::new().fallback_service(get(answer).post(take).with_state(shared))
 }
 
 fn token(uri: &Uri) -> &str {
@@ -40,7 +31,7 @@ fn token(uri: &Uri) -> &str {
 
 /// The hub verifies a request of ours, or denies it.
 async fn answer(
-    State(callback): State<Callback>,
+    State(shared): State<Shared>,
     uri: Uri,
     Query(asked): Query<HashMap<String, String>>,
 ) -> Response {
@@ -50,10 +41,10 @@ async fn answer(
     let done = match value("hub.mode") {
         "subscribe" if is_question => {
             let lease = value("hub.lease_seconds").parse().ok().map(Duration::from_secs);
-            websub::verify(&callback.shared, token(&uri), topic, lease).await
+            websub::verify(&shared, token(&uri), topic, lease).await
         }
-        "unsubscribe" if is_question => websub::verify_end(&callback.shared, token(&uri), topic).await,
-        "denied" => websub::deny(&callback.shared, token(&uri), topic, value("hub.reason")).await,
+        "unsubscribe" if is_question => websub::verify_end(&shared, token(&uri), topic).await,
+        "denied" => websub::deny(&shared, token(&uri), topic, value("hub.reason")).await,
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     match done {
@@ -71,10 +62,10 @@ async fn answer(
 }
 
 /// The hub delivers.
-async fn take(State(callback): State<Callback>, request: Request) -> Response {
+async fn take(State(shared): State<Shared>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let token = token(&head.uri);
-    match websub::is_known(&callback.shared, token).await {
+    match websub::is_known(&shared, token).await {
         Ok(true) => {}
         // The hub may forget us.
         Ok(false) => return StatusCode::GONE.into_response(),
@@ -83,13 +74,13 @@ async fn take(State(callback): State<Callback>, request: Request) -> Response {
     if head.headers.contains_key(header::CONTENT_ENCODING) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let body = match read(body, callback.max_body_bytes).await {
+    let body = match read(body, shared.plan().fetcher.feed_max_body_bytes()).await {
         Ok(body) => body,
         Err(status) => return status.into_response(),
     };
     let text = |name: &str| text(&head.headers, name);
     let signature = text("x-hub-signature");
-    let received = websub::receive(&callback.shared, token, signature.as_deref(), text("content-type"), body);
+    let received = websub::receive(&shared, token, signature.as_deref(), text("content-type"), body);
     match received.await {
         Ok(Received::Taken) => StatusCode::ACCEPTED.into_response(),
         Ok(Received::NotGenuine) => StatusCode::FORBIDDEN.into_response(),

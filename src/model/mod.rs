@@ -5,6 +5,7 @@ mod history;
 mod ids;
 mod masked;
 mod record;
+mod secret;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use ids::{
 };
 pub use masked::{masked, masked_text};
 pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
+pub use secret::SecretText;
 
 /// A row lent to one worker. Whatever the worker writes back names the epoch; a later claim has raised it, and the
 /// stale write is refused.
@@ -401,9 +403,25 @@ pub struct Article {
     /// Every block with its fate, in document order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub account: Vec<BlockAccount>,
+    /// The whole readings of the page that were weighed, the model's own first.
+    #[serde(skip)]
+    pub candidates: Vec<CandidateAccount>,
     /// Hashes of the page's blocks, for the host's furniture counts.
     #[serde(skip)]
     pub block_hashes: Vec<BlockHash>,
+}
+
+/// A whole reading of a page, and what the judge of readings thinks of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CandidateAccount {
+    /// How the page was read.
+    pub name: &'static str,
+    /// What it promises: the highest is believed.
+    pub score: f32,
+    /// Words that it keeps.
+    pub words: u32,
+    /// Whether it was believed.
+    pub is_chosen: bool,
 }
 
 /// What two copies of a text share.

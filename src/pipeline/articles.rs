@@ -158,14 +158,16 @@ async fn process(shared: &Shared, entry: &Entry) -> Ending {
 async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
     let source = task.source().await?;
     let is_page = matches!(source.origin, Origin::Server(_));
-    let mut refined = task.refine(source).await;
+    let site = task.furniture_of(&source.page).await?;
+    let mut refined = task.refine(source, site).await;
     let own_text = match &refined {
         Ok(extracted) if is_page => task.instead_of_repeated(extracted).await?,
         Err(error) if is_page => task.stand_in(error).await,
         _ => None,
     };
     if let Some(own_text) = own_text {
-        refined = task.refine(own_text).await;
+        let site = task.furniture_of(&own_text.page).await?;
+        refined = task.refine(own_text, site).await;
     }
     let extracted = refined.map_err(|error| task.broken_off(&error))?;
     if is_less_than_before(task.entry, &extracted.article) {

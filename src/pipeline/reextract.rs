@@ -133,7 +133,7 @@ impl Reextraction {
         let ingredients = Ingredients {
             page,
             evidence: entry_evidence(&entry.evidence, may_stand_in),
-            site: site_evidence(&self.store, &page_host, true).await,
+            site: site_evidence(&self.store, &page_host, true).await?,
             rules: Arc::clone(&self.rules),
             dedup: self.dedup.clone(),
             flags: Vec::new(),
@@ -165,6 +165,8 @@ impl Reextraction {
 enum Failure {
     #[error("the extractor {0}")]
     Work(#[from] WorkError),
+    #[error("the host's furniture is unknown: {0}")]
+    Store(#[from] StoreError),
     #[error("the kept page is damaged: {0}")]
     Damaged(std::io::Error),
 }

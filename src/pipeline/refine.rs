@@ -6,23 +6,37 @@ use std::time::Instant;
 use url::Url;
 
 use super::pages::{Body, Origin, OwnText, Source};
-use super::task::Task;
+use super::task::{Ending, Task};
 use super::workers::WorkError;
 use crate::dedup;
 use crate::extract::{Evidence, Rules, SiteEvidence, extract};
 use crate::impostor::is_front;
 use crate::model::{
-    Article, ContentSource, EntryEvidence, Fingerprint, Known, Page, PageBody, QualityFlag, RawPages,
-    Sha256Hash, Validators,
+    Article, ContentSource, EntryEvidence, FailureKind, Fingerprint, Known, Page, PageBody, QualityFlag,
+    RawPages, Sha256Hash, Validators,
 };
-use crate::store::{ExtractedArticle, RawPage, Store};
+use crate::store::{ExtractedArticle, RawPage, Store, StoreError};
 use crate::telemetry::metrics;
 use crate::trust::is_one_party;
 
 impl Task<'_> {
+    /// What is known of the furniture that a page may show. Where the store does not say, the entry waits: a text that was
+    /// made without would hold what every page of its host shows.
+    pub(super) async fn furniture_of(&self, page: &Page) -> Result<SiteEvidence, Ending> {
+        let is_read_again = self.entry.known == Known::ThroughThis;
+        site_evidence(&self.shared.store, &page_host(page), is_read_again).await.map_err(|error| {
+            let reason = format!("the host's furniture is unknown: {error}");
+            self.postponed(None, FailureKind::StoreFailed, reason).into()
+        })
+    }
+
     /// Extraction and fingerprint, on a worker.
-    pub(super) async fn refine(&self, source: Source) -> Result<ExtractedArticle, WorkError> {
-        let Self { shared, plan, options, entry } = *self;
+    pub(super) async fn refine(
+        &self,
+        source: Source,
+        site: SiteEvidence,
+    ) -> Result<ExtractedArticle, WorkError> {
+        let Self { plan, options, entry, .. } = *self;
         let Source { page, origin, id, url, feed_speaks } = source;
         let fetched_at = page.fetched_at;
         let page_host = page_host(&page);
@@ -39,7 +53,7 @@ impl Task<'_> {
         }
         let ingredients = Ingredients {
             evidence: entry_evidence(&entry.evidence, may_stand_in),
-            site: site_evidence(&shared.store, &page_host, entry.known == Known::ThroughThis).await,
+            site,
             rules: Arc::clone(&plan.rules),
             dedup: plan.dedup.clone(),
             page,
@@ -133,15 +147,13 @@ impl Ingredients {
 }
 
 /// What is known of a host's furniture, for a page that is read for the first time or `again`.
-pub(super) async fn site_evidence(store: &Store, host: &str, again: bool) -> SiteEvidence {
-    match store.site_evidence(host).await {
-        Ok(site) if again => without_one_article(site),
-        Ok(site) => site,
-        Err(error) => {
-            tracing::warn!(error = %error, "the host's furniture is unknown: extracting without it");
-            SiteEvidence::default()
-        }
-    }
+pub(super) async fn site_evidence(
+    store: &Store,
+    host: &str,
+    again: bool,
+) -> Result<SiteEvidence, StoreError> {
+    let site = store.site_evidence(host).await?;
+    Ok(if again { without_one_article(site) } else { site })
 }
 
 /// The evidence without the article that is being read anew: its own blocks are not furniture because it showed them

@@ -12,8 +12,8 @@ use crate::model::FeedId;
 use crate::store::{Cutoff, StoreError};
 use crate::telemetry::metrics;
 
-/// How often the daemon looks for what is old enough.
-pub const INTERVAL: Duration = Duration::from_hours(1);
+/// How long it rests between two looks for what is old enough.
+const INTERVAL: Duration = Duration::from_hours(1);
 
 /// Feeds asked about in one statement.
 const FEEDS_AT_ONCE: usize = 500;
@@ -25,6 +25,16 @@ pub struct Removed {
     pub articles: usize,
     /// Pages that were kept of articles that stay.
     pub raw_pages: usize,
+}
+
+/// Removes what is old enough, now and every hour, until `soft` is cancelled.
+pub async fn run(shared: &Shared, soft: &CancellationToken) {
+    while !soft.is_cancelled() {
+        if let Err(error) = pass(shared, soft).await {
+            tracing::error!(error = %error, "cannot remove what is old; trying again");
+        }
+        soft.run_until_cancelled(tokio::time::sleep(INTERVAL)).await;
+    }
 }
 
 /// Removes all that is old enough now, or until `soft` is cancelled.

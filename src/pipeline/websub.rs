@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use rand::RngExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -203,7 +204,7 @@ fn offer(poll: &PollRecord) -> Option<HubOffer> {
 /// 256 bits in hex.
 fn unguessable() -> String {
     let bytes: [u8; 32] = rand::rng().random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&bytes)
 }
 
 /// A hub asks whether we want the subscription that it is about to give. An error is the answer no.

@@ -140,7 +140,7 @@ impl From<PublishError> for Failure {
 }
 
 /// A `[[sink]]` table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Configured {
     /// How it is driven.
     pub relay: relay::Settings,
@@ -149,7 +149,7 @@ pub struct Configured {
 }
 
 /// Where a sink's records go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Receiver {
     /// Text files in a folder.
     Text {

@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, context::PublishErrorKind, message::PublishMessage, stream};
 use async_nats::{ConnectOptions, ServerAddr};
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
 
 use super::filter::FeedTags;
 use super::{Batch, Batching, Delivery, Failure, Sink};
-use crate::model::{Event, Record};
+use crate::model::{Event, Record, SecretText};
 
 /// How long a server may take to let us in, and to acknowledge a message.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +23,7 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_TOKEN_BYTES: usize = 120;
 
 /// Where messages go, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Servers of one cluster.
     pub servers: Vec<ServerAddr>,
@@ -39,16 +38,16 @@ pub struct Settings {
 }
 
 /// Who we are to a NATS server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Login {
     /// Nobody.
     None,
     /// The content of a `.creds` file.
-    Credentials(SecretString),
+    Credentials(SecretText),
     /// A token.
-    Token(SecretString),
+    Token(SecretText),
     /// User name and password.
-    Password(String, SecretString),
+    Password(String, SecretText),
 }
 
 /// A subject with places to be filled in: `news.{language}.{host}`.

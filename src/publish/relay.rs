@@ -34,7 +34,7 @@ const LONGEST_REST: Duration = Duration::from_mins(5);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// How a sink is driven.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The name under which its cursor is kept.
     pub name: String,

@@ -13,6 +13,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use data_encoding::BASE32;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
@@ -164,29 +165,14 @@ fn date(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A random UUID (version 4).
 fn record_id() -> String {
-    let bits: u128 = rand::random();
-    let bits = bits & !(0xf000_u128 << 64) & !(0xc000_u128 << 48) | 0x4000_u128 << 64 | 0x8000_u128 << 48;
-    let hex = format!("{bits:032x}");
-    format!("<urn:uuid:{}-{}-{}-{}-{}>", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+    format!("<{}>", id.urn())
 }
 
 /// `sha256:` and the hash in Base32 (RFC 4648), as archives write it.
 fn digest(hash: Sha256Hash) -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let mut digest = String::from("sha256:");
-    for chunk in hash.0.chunks(5) {
-        let mut bytes = [0; 8];
-        bytes[3..3 + chunk.len()].copy_from_slice(chunk);
-        let bits = u64::from_be_bytes(bytes);
-        let digits = (chunk.len() * 8).div_ceil(5);
-        for digit in 0..8 {
-            let index = usize::try_from(bits >> (35 - 5 * digit) & 31).expect("five bits");
-            digest.push(if digit < digits { char::from(ALPHABET[index]) } else { '=' });
-        }
-    }
-    digest
+    format!("sha256:{}", BASE32.encode(&hash.0))
 }
 
 #[cfg(test)]

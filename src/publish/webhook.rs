@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::digest::KeyInit as _;
 use hmac::{Hmac, Mac as _};
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use sha2::Sha256;
 use tokio::sync::watch;
@@ -17,18 +16,18 @@ use url::Url;
 use super::{Batch, Batching, Delivery, Failure, Sink};
 use crate::clock::Clock;
 use crate::fetch::{FetchError, Fetcher, Posted, RequestOptions, Retry};
-use crate::model::Record;
+use crate::model::{Record, SecretText};
 
 /// What the specification puts before a key in base64.
 const KEY_PREFIX: &str = "whsec_";
 
 /// Where records are posted to, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Whom.
     pub url: Url,
     /// What signs the requests; unsigned where `None`.
-    pub secret: Option<SecretString>,
+    pub secret: Option<SecretText>,
     /// The operator's headers and time.
     pub request: RequestOptions,
     /// Records in one request.
@@ -120,7 +119,7 @@ fn failure(error: &FetchError) -> Failure {
 }
 
 /// The key as such, or in base64 behind its prefix.
-fn key(secret: &SecretString) -> Vec<u8> {
+fn key(secret: &SecretText) -> Vec<u8> {
     let secret = secret.expose_secret();
     let encoded = secret.strip_prefix(KEY_PREFIX).and_then(|rest| BASE64_STANDARD.decode(rest).ok());
     encoded.unwrap_or_else(|| secret.as_bytes().to_vec())

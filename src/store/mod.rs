@@ -13,9 +13,8 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use crate::clock::Clock;
+use crate::model::SecretText;
 
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
@@ -68,7 +67,7 @@ pub use websub::{HubEnding, HubOffer, HubSubscription};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `sqlite:PATH` or `postgres://…`. Secret, since it may hold a password.
-    pub url: SecretString,
+    pub url: SecretText,
     /// Connections that read (SQLite) or do anything (PostgreSQL).
     pub max_connections: u32,
     /// How long a statement waits for a lock or a connection.

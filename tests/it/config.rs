@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use feedmill::config::{Config, ConfigError, DEFAULT_FILE, Environment, Loaded};
+use feedmill::config::{Config, ConfigError, DEFAULT_FILE, Environment, Fixed, Loaded};
 use feedmill::fetch::Auth;
 use feedmill::model::ContentSource;
 use feedmill::publish::Receiver;
 use feedmill::publish::text::Selection;
-use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use url::Url;
 
@@ -592,4 +591,34 @@ fn the_command_line_checks_shows_and_prints() {
     let absent = feedmill(dir, &["--config", "absent.toml", "config", "check"]);
     assert_eq!(absent.status.code(), Some(2), "{absent:?}");
     assert_eq!(feedmill(dir, &["no-such-command"]).status.code(), Some(2));
+}
+
+/// A mill with a sink, and with each of these in the place of another.
+#[test]
+fn what_changes_with_a_restart_only_is_named() {
+    const BEFORE: &str = r#"
+        [database]
+        url = "postgres://mill:swordfish-1@db/mill"
+        [fetch]
+        timeout_secs = 30
+        [log]
+        filter = "info"
+        format = "text"
+        [[sink]]
+        name = "hook"
+        webhook = { url = "https://app.example/news", secret = "swordfish-2" }
+    "#;
+    let fixed = |text: &str| Fixed::of(&loaded(&config(text)).config);
+    for (from, to, keys) in [
+        ("timeout_secs = 30", "timeout_secs = 31", &[][..]),
+        ("filter = \"info\"", "filter = \"debug\"", &[]),
+        ("format = \"text\"", "format = \"json\"", &["log.format"]),
+        ("swordfish-1", "marlin", &["database.url"]),
+        ("swordfish-2", "marlin", &["sink"]),
+        ("app.example/news", "app.example/articles", &["sink"]),
+    ] {
+        let after = BEFORE.replace(from, to);
+        assert_ne!(after, BEFORE);
+        assert_eq!(fixed(BEFORE).changed(&fixed(&after)), keys, "{to}");
+    }
 }

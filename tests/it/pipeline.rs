@@ -330,6 +330,23 @@ async fn furniture_is_learned_from_page_to_page() {
 }
 
 #[tokio::test]
+async fn an_entry_waits_until_its_hosts_furniture_is_known() {
+    let server = Server::start().await;
+    server.respond("/feed", feed(&[Item::new("One", &server.url("/one"))]));
+    server.respond("/one", html(page("mooring")));
+    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    daemon.execute("ALTER TABLE host_blocks RENAME TO host_blocks_away").await;
+    daemon.once().await;
+    assert!(daemon.records().await.is_empty(), "no text is stored that may hold furniture");
+    assert_eq!(daemon.store().totals().await.unwrap().entries_pending, 1);
+
+    daemon.execute("ALTER TABLE host_blocks_away RENAME TO host_blocks").await;
+    daemon.advance(SignedDuration::from_hours(1));
+    daemon.once().await;
+    assert_eq!(daemon.records().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_changed_entry_makes_a_revision() {
     let server = Server::start().await;
     let item =

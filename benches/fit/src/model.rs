@@ -38,7 +38,7 @@ impl Blocks {
         }
         let mut labels = labels(&page.gold, &texts);
         for label in &mut labels {
-            label.weight /= (page.of_site as f32).sqrt();
+            label.weight *= if page.is_sample() { page.weight } else { 0.0 };
         }
         Self { fold: page.fold, labels, features, ends }
     }

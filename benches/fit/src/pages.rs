@@ -16,7 +16,7 @@ use url::Url;
 use crate::gold::Gold;
 
 /// Parts that the pages are dealt into, by site.
-pub(super) const FOLDS: usize = 4;
+pub(super) const FOLDS: usize = 3;
 
 #[derive(Deserialize)]
 struct Line {
@@ -35,14 +35,26 @@ pub(super) struct LabelledPage {
     /// Number of the set that it is from.
     pub(super) set: usize,
     pub(super) fold: usize,
-    /// Pages of its site.
-    pub(super) of_site: usize,
+    /// How many pages of its site come before it.
+    pub(super) before_on_site: usize,
+    /// How much the page counts: a site's pages count less the more there are, and so do those of a kind.
+    pub(super) weight: f32,
+}
+
+/// A site's further pages teach nothing new: they are extracted, but nothing is fitted on them.
+const MOST_OF_SITE: usize = 12;
+
+impl LabelledPage {
+    /// Whether anything is fitted on it.
+    pub(super) fn is_sample(&self) -> bool {
+        self.before_on_site < MOST_OF_SITE
+    }
 }
 
 /// Reads all sets; a name that ends in `.gz` is inflated.
 pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
     let mut pages = Vec::new();
-    let mut sites = Vec::new();
+    let (mut sites, mut kinds) = (Vec::new(), Vec::new());
     // No text hangs on the moment, and it must not change what is fitted.
     let fetched_at: Timestamp = "2100-01-01T00:00:00Z".parse()?;
     for (set, path) in sets.iter().enumerate() {
@@ -50,18 +62,33 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
             let line: Line = serde_json::from_str(&line?)
                 .with_context(|| format!("{}: line {}", path.display(), number + 1))?;
             sites.push(site_of(&line));
+            kinds.push((set, kind_of(&line)));
             let url = line.url;
             let page = Page { final_url: url.clone(), url, body: PageBody::Html(line.html), fetched_at };
-            pages.push(LabelledPage { page, gold: line.gold, set, fold: 0, of_site: 0 });
+            pages.push(LabelledPage { page, gold: line.gold, set, fold: 0, before_on_site: 0, weight: 0.0 });
         }
     }
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for site in &sites {
         *counts.entry(site).or_default() += 1;
     }
+    let mut before: HashMap<&str, usize> = HashMap::new();
     for (page, site) in pages.iter_mut().zip(&sites) {
-        page.of_site = counts[&**site];
+        let seen = before.entry(site).or_default();
+        page.before_on_site = *seen;
+        *seen += 1;
         page.fold = fold_of(site);
+    }
+    // News would drown the threads and the manuals: of each kind, too, a page counts less the more there are.
+    let mut of_kind: HashMap<&(usize, String), usize> = HashMap::new();
+    for (_, kind) in pages.iter().zip(&kinds).filter(|(page, _)| page.is_sample()) {
+        *of_kind.entry(kind).or_default() += 1;
+    }
+    let even = pages.len() as f32 / of_kind.len().max(1) as f32;
+    for ((page, site), kind) in pages.iter_mut().zip(&sites).zip(&kinds) {
+        let of_kind = of_kind.get(kind).copied().unwrap_or(1);
+        let of_site = counts[&**site].min(MOST_OF_SITE);
+        page.weight = (even / of_kind as f32).sqrt() / (of_site as f32).sqrt();
     }
     Ok(pages)
 }
@@ -87,6 +114,12 @@ fn site_of(line: &Line) -> String {
         return line.id.to_string();
     }
     host.strip_prefix("www.").unwrap_or(host).to_owned()
+}
+
+/// The kind of page, where a set's ids begin with it: `forum-0501`.
+fn kind_of(line: &Line) -> String {
+    let start = line.id.as_str().and_then(|id| id.split_once('-')).map_or("", |(start, _)| start);
+    if start.chars().all(char::is_alphabetic) { start.to_owned() } else { String::new() }
 }
 
 /// FNV-1a: the same folds in every run, whatever the order of the sets.

@@ -6,12 +6,12 @@ use feedmill::extract::FeatureGroup;
 
 use crate::random::Random;
 
-const TREES: usize = 320;
+const TREES: usize = 150;
 const LEAVES: usize = 15;
-const RATE: f64 = 0.035;
+const RATE: f64 = 0.075;
 /// Shares of the columns and of the rows that a tree sees.
 const COLUMN_SHARE: f64 = 0.35;
-const ROW_SHARE: f64 = 0.6;
+const ROW_SHARE: f64 = 0.3;
 /// Added to the curvature of a leaf, and the least that it may have.
 const L2: f64 = 1.0;
 const LEAST_CURVATURE: f64 = 3.0;

@@ -88,9 +88,15 @@ pub(super) fn write_text(article: &Article, out: &mut impl Write) -> io::Result<
     writeln!(out, "{}", article.text)
 }
 
-/// One line a block: its fate, the rule that decided, its text.
+/// One line a reading that was weighed, then one line a block: its fate, the rule that decided, its text.
 pub(super) fn write_account(article: &Article, out: &mut impl Write) -> io::Result<()> {
-    let width = article.account.iter().map(|block| block.rule.len()).max().unwrap_or_default();
+    let names = article.candidates.iter().map(|candidate| candidate.name.len());
+    let width = article.account.iter().map(|block| block.rule.len()).chain(names).max().unwrap_or_default();
+    for candidate in &article.candidates {
+        let fate = if candidate.is_chosen { '+' } else { '-' };
+        let (name, score, words) = (candidate.name, candidate.score, candidate.words);
+        writeln!(out, "{fate} {name:width$}  promises {score:.2} with {words} words")?;
+    }
     for block in &article.account {
         let fate = if block.kept { '+' } else { '-' };
         // Escape sequences of a hostile page must not reach the terminal.

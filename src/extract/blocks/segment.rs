@@ -14,6 +14,7 @@ use super::{Block, Container, Document, Gap, Kind};
 use crate::extract::html::elements::{
     in_data_table, is_cell_or_inside, is_inline, is_really_hidden, is_skipped, is_void,
 };
+use crate::extract::html::noscript;
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
 use crate::extract::words::classes::Traits;
 
@@ -146,7 +147,7 @@ impl<'a> Walk<'a> {
             Node::Root => return true,
         };
         let tag = &element.name.local;
-        if is_skipped(tag) || is_void(tag) && *tag != local_name!("br") {
+        if is_skipped(tag) && !noscript::is_body(node) || is_void(tag) && *tag != local_name!("br") {
             self.see_gap(element);
             return false;
         }

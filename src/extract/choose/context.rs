@@ -9,6 +9,7 @@ use crate::extract::account::Line;
 use crate::extract::blocks::hash::Hashed;
 use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::evidence::headline::{Headline, Likeness};
+use crate::extract::evidence::kinds::Said;
 use crate::extract::words::classes::Traits;
 use crate::extract::words::letters::letters;
 use crate::extract::words::phrases::{Match, Phrases, first_two_letters, fold};
@@ -50,6 +51,11 @@ pub(crate) struct Context<'a> {
     pub(crate) article_tags: usize,
     /// The body that the page states in its metadata, letters and digits only.
     stated_body: Option<String>,
+    /// What kind of page it calls itself.
+    pub(crate) said: Said,
+    /// Share of the running text that stands in boxes called comments, and in the box that holds most of it.
+    pub(crate) comment_share: f32,
+    pub(crate) main_share: f32,
 }
 
 /// What others say of the article's text: the page's metadata, the feed entry.
@@ -59,6 +65,8 @@ pub(crate) struct Hints<'a> {
     pub(crate) lead: Option<&'a str>,
     /// The whole body, as stated elsewhere.
     pub(crate) body: Option<&'a str>,
+    /// What kind of page it is.
+    pub(crate) said: Said,
 }
 
 impl<'a> Context<'a> {
@@ -130,12 +138,16 @@ impl<'a> Context<'a> {
                 .filter(|container| container.tag == local_name!("article"))
                 .count(),
             stated_body: hints.body.map(letters).filter(|body| body.len() > 100),
+            said: hints.said,
+            comment_share: 0.0,
+            main_share: 0.0,
         };
         context.inherit_traits();
         context.find_title();
         context.count_gaps();
         context.count_paths();
         context.find_main();
+        context.count_shares();
         context
     }
 
@@ -256,6 +268,20 @@ impl<'a> Context<'a> {
             };
             self.relations.push(relation);
         }
+    }
+
+    fn count_shares(&mut self) {
+        let in_comments = |at: &usize| self.is_in_comments(*at);
+        let comments: f32 =
+            (0..self.document.blocks.len()).filter(in_comments).map(|at| self.prose_at(at)).sum();
+        let all = self.prose(0).max(1.0);
+        self.comment_share = comments / all;
+        self.main_share = self.prose(self.main) / all;
+    }
+
+    /// Whether a box around the block is called comments.
+    pub(crate) fn is_in_comments(&self, at: usize) -> bool {
+        self.all_traits[self.document.blocks[at].container].intersects(Traits::COMMENT)
     }
 
     /// Where a box stands towards the main one: 0 to 4 so far inside; 5 to 9 so far outside and before, 11 to 15 after.

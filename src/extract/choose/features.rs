@@ -1,8 +1,9 @@
 //! The facts about a block that the model weighs.
 
 use super::context::Context;
-use super::groups::{Active, G, steps};
+use super::groups::{Active, G, TITLE_RULE, steps};
 use super::scores::Scores;
+use crate::extract::account::Rule;
 use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::Coverage;
@@ -18,6 +19,12 @@ const ARTICLES: &[f32] = &[1.0, 2.0, 5.0];
 const BEHIND_TITLE: &[f32] = &[2.0, 4.0, 10.0, 40.0];
 const SINCE_OPENED: &[f32] = &[3.0, 10.0];
 const FAR_BEHIND_TITLE: &[f32] = &[1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0, 100.0];
+const COMMENTS: &[f32] = &[0.001, 0.1, 0.3, 0.6, 0.85];
+const LIKELY_OF_RULE: &[f32] = &[0.5, 0.85];
+/// A block that the first stage keeps, whatever its box is called.
+const LIKELY_OF_BOX: f32 = 0.7;
+/// A block of so many words is more than a label.
+const LEAST_PROSE: f32 = 20.0;
 /// A block with more of it in links is one.
 const MOSTLY_LINKED: f32 = 0.6;
 /// Blocks on either side that the text around a block is measured in, before and after the first stage.
@@ -121,6 +128,7 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     around(context, block, active);
     beside(context, at, active);
     place(context, at, active);
+    kind_of_page(context, at, active);
 }
 
 /// What stands above and below without being text: a picture above a short line makes it a caption, a field below
@@ -229,6 +237,46 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
     active.set(G::article_tags, steps(context.article_tags as f32, ARTICLES) * 2 + usize::from(in_article));
 }
 
+/// What kind of page it is, and what that says of such a block.
+fn kind_of_page(context: &Context<'_>, at: usize, active: &mut Active) {
+    let measure = &context.document.blocks[at].measure;
+    let said = context.said.0;
+    let in_comments = context.is_in_comments(at);
+    active.flags(G::said, said);
+    if in_comments {
+        active.flags(G::said_in_comments, said);
+    }
+    if measure.link_share > MOSTLY_LINKED {
+        active.flags(G::said_linked, said);
+    }
+    if measure.words >= LEAST_PROSE {
+        active.flags(G::said_prose, said);
+    }
+    let share = steps(context.comment_share, COMMENTS);
+    active.set(G::comment_share, share * 2 + usize::from(in_comments));
+    active.step(G::main_share, context.main_share);
+    active.step(G::page_link, context.link_share(0));
+    active.step(G::page_blocks, context.document.blocks.len() as f32);
+}
+
+/// What the rules say: they alone would be wrong too often.
+fn advice(scores: &Scores, at: usize, active: &mut Active) {
+    let advice = &scores.advice[at];
+    let rule = match advice.line {
+        Some(Rule::Title) => Some(TITLE_RULE),
+        Some(Rule::Words(furniture)) => Some(furniture as usize),
+        _ => None,
+    };
+    if let Some(rule) = rule {
+        active.set(G::line_rule, rule);
+        active.set(G::line_rule_score, rule * 3 + steps(scores.first[at], LIKELY_OF_RULE));
+    }
+    active.flags(G::boxes, advice.boxes);
+    if scores.first[at] > LIKELY_OF_BOX {
+        active.flags(G::boxes_score, advice.boxes);
+    }
+}
+
 /// What follows from the first stage's scores.
 pub(crate) fn second(context: &Context<'_>, scores: &Scores, at: usize, active: &mut Active) {
     let document = context.document;
@@ -259,6 +307,7 @@ pub(crate) fn second(context: &Context<'_>, scores: &Scores, at: usize, active: 
         let found = context.matches[heading].is_some_and(|found| found.coverage == Coverage::Whole);
         active.set(G::heading_opens, usize::from(found) * 2 + usize::from(scores.first[heading] > LIKELY));
     }
+    advice(scores, at, active);
     in_root(document, scores, at, active);
     towards_sure(context, scores, at, active);
     active.step(G::fine_words, block.measure.words);

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::features;
 use super::groups::{Active, Group, Names, groups};
-use super::scores::Scores;
+use super::scores::{Advise, Scores};
 
 /// A block of a page, as the model sees it.
 #[derive(Clone, Debug)]
@@ -45,9 +45,9 @@ pub fn feature_names() -> [(&'static str, Vec<String>); 2] {
 
 /// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for
 /// each block, those of the second as well.
-pub(crate) fn samples(context: &Context<'_>, first: Option<&[f32]>) -> Vec<Sample> {
+pub(crate) fn samples(context: &Context<'_>, first: Option<&[f32]>, advise: &Advise<'_>) -> Vec<Sample> {
     let document = context.document;
-    let scores = first.map(|first| Scores::new(context, first.to_vec()));
+    let scores = first.map(|first| Scores::new(context, first.to_vec(), advise));
     let sample = |(at, block)| {
         let mut active = Active::default();
         features::first(context, at, &mut active);

@@ -6,7 +6,9 @@
 
 use serde::Deserialize;
 
+use crate::extract::account::BOX_KINDS;
 use crate::extract::blocks::measure::EDGES;
+use crate::extract::evidence::kinds::SAID;
 use crate::extract::words::classes::TRAIT_NAMES;
 use crate::extract::words::phrases::Furniture;
 
@@ -86,6 +88,9 @@ const GAPS: usize = 9;
 /// Signs that prose seldom has, and kinds of a link's target.
 const SIGNS: usize = 6;
 const TARGETS: usize = 8;
+/// The rules by which a line can be furniture: one of each list, and that of the title.
+const RULES: usize = TITLE_RULE + 1;
+pub(crate) const TITLE_RULE: usize = Furniture::ALL.len();
 /// The same path, neighbouring boxes, neither.
 const NEIGHBOURS: usize = 3;
 /// The same box, path, kind of box, neighbouring boxes, neither.
@@ -119,6 +124,10 @@ groups! {
     position: Steps(&[0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9]), prose_before: Steps(PART_OF_PROSE), prose_after: Steps(PART_OF_PROSE),
     after_title: Values(8), is_title: Values(3), page_prose: Steps(&[40.0, 120.0, 300.0, 700.0, 1500.0]), repeats: Values(3),
     lead: Values(3), stated_body: Values(3), article_tags: Values(8),
+    // What kind of page it is.
+    said: Set(SAID), said_in_comments: Set(SAID), said_linked: Set(SAID), said_prose: Set(SAID), comment_share: Values(12),
+    main_share: Steps(&[0.1, 0.3, 0.5, 0.7, 0.9]), page_link: Steps(&[0.1, 0.2, 0.35, 0.5, 0.7]),
+    page_blocks: Steps(&[12.0, 30.0, 80.0, 200.0, 500.0, 1200.0]),
     // What the first stage thinks of it and of what surrounds it.
     own_score: Steps(SCORE), previous_score: StepsOrNone(SCORE), next_score: StepsOrNone(SCORE), previous2_score: StepsOrNone(SCORE),
     next2_score: StepsOrNone(SCORE), best_near: Steps(SCORE), window_score: Steps(SCORE), wide_score: Steps(SCORE),
@@ -132,6 +141,8 @@ groups! {
     sure_on_path: Steps(&[1.0, 2.0, 3.0, 5.0, 10.0, 20.0]), size_to_sure: Steps(&[0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 2.0]),
     sure_before_distance: Steps(FROM_SURE), sure_before_likeness: Values(LIKENESSES), sure_before_up: Values(LEVELS), sure_before_down: Values(LEVELS),
     sure_after_distance: Steps(FROM_SURE), sure_after_likeness: Values(LIKENESSES), sure_after_up: Values(LEVELS), sure_after_down: Values(LEVELS),
+    // What the rules advise.
+    line_rule: Values(RULES), line_rule_score: Values(RULES * 3), boxes: Set(BOX_KINDS), boxes_score: Set(BOX_KINDS),
     fine_words: Steps(FINE_WORDS), fine_link: Steps(FINE_LINK), fine_position: Values(20),
     title_distance: Values(13),
 }

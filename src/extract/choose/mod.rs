@@ -17,6 +17,7 @@ pub(crate) use self::model::Models;
 pub use self::model::SECOND_LOOK;
 
 use self::context::Context;
+pub(crate) use self::scores::Advise;
 use super::account::{Account, Fate, Rule};
 use super::evidence::host::{Site, SiteEvidence, Standing, headline_words};
 
@@ -32,16 +33,18 @@ pub(crate) struct Choice {
     pub(crate) repeats_another_page: bool,
 }
 
-/// The fate of every block, by all that is known of the page and its site. `mend` sees every choice before it is judged.
+/// The fate of every block, by all that is known of the page and its site. `advise` hears the rules,
+/// `mend` sees every choice before it is judged.
 pub(crate) fn choose(
     context: &Context<'_>,
     models: &Models,
     evidence: Option<&SiteEvidence>,
+    advise: &Advise<'_>,
     mend: impl Fn(&mut Account),
 ) -> Choice {
     let site = evidence.map(|evidence| Site::new(context.document, evidence));
     let choice = |site: Option<&Site<'_>>, taken: &[bool]| {
-        let mut account = Account::new(fates(context, models, site, taken));
+        let mut account = Account::new(fates(context, models, site, taken, advise));
         mend(&mut account);
         account
     };
@@ -95,7 +98,13 @@ fn first_choice<'a>(
 }
 
 /// The fates where some blocks are known to be none of the article.
-fn fates(context: &Context<'_>, models: &Models, site: Option<&Site<'_>>, taken: &[bool]) -> Vec<Fate> {
+pub(crate) fn fates(
+    context: &Context<'_>,
+    models: &Models,
+    site: Option<&Site<'_>>,
+    taken: &[bool],
+    advise: &Advise<'_>,
+) -> Vec<Fate> {
     let fate = |(at, probability): (usize, f32)| {
         let standing = site.map_or(Standing::UNKNOWN, |site| site.standing(at));
         let shifted = shift(probability, standing.shift);
@@ -109,7 +118,7 @@ fn fates(context: &Context<'_>, models: &Models, site: Option<&Site<'_>>, taken:
         };
         Fate { kept, rule, probability: shifted }
     };
-    model::probabilities(context, models, taken).into_iter().enumerate().map(fate).collect()
+    model::probabilities(context, models, taken, advise).into_iter().enumerate().map(fate).collect()
 }
 
 /// Moves a probability by so much on the scale of log-odds.

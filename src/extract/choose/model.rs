@@ -7,11 +7,11 @@ use super::context::Context;
 use super::features;
 use super::groups::{Active, Names, groups};
 use super::logistic::Model;
-use super::scores::Scores;
+use super::scores::{Advise, Scores};
 use super::trees::Trees;
 
 /// A block of less than this in the first stage is not looked at by the second: half of all blocks are not.
-pub const SECOND_LOOK: f32 = 0.02;
+pub const SECOND_LOOK: f32 = 0.05;
 
 /// Both stages.
 #[derive(Clone, Debug)]
@@ -47,7 +47,12 @@ impl Models {
 }
 
 /// The probability of every block. Those that are taken have none.
-pub(crate) fn probabilities(context: &Context<'_>, models: &Models, taken: &[bool]) -> Vec<f32> {
+pub(crate) fn probabilities(
+    context: &Context<'_>,
+    models: &Models,
+    taken: &[bool],
+    advise: &Advise<'_>,
+) -> Vec<f32> {
     let is_taken = |at: usize| taken.get(at).copied().unwrap_or(false);
     let blocks = 0..context.document.blocks.len();
     // The second stage sees what the first saw: it is kept, block after block, in one list.
@@ -61,7 +66,7 @@ pub(crate) fn probabilities(context: &Context<'_>, models: &Models, taken: &[boo
         first.push(if is_taken(at) { 0.0 } else { probability });
         ends.push(active.0.len());
     }
-    let scores = Scores::new(context, first);
+    let scores = Scores::new(context, first, advise);
     let (mut block, mut scratch) = (Active::default(), Vec::new());
     blocks
         .map(|at| {

@@ -1,9 +1,13 @@
 //! Tables over the first stage's scores that the second stage reads.
 
 use super::context::Context;
+use crate::extract::account::Advice;
 use crate::extract::blocks::{Document, Kind};
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::{Coverage, Furniture};
+
+/// What the rules say of every block, where the blocks of these probabilities were chosen.
+pub(crate) type Advise<'a> = dyn Fn(&[f32]) -> Vec<Advice> + 'a;
 
 /// The first stage's scores and what they say about the whole.
 pub(crate) struct Scores {
@@ -29,6 +33,8 @@ pub(crate) struct Scores {
     sure_at: Vec<usize>,
     /// How many there are on each path.
     sure_paths: Vec<usize>,
+    /// What the rules say of each block.
+    pub(crate) advice: Vec<Advice>,
 }
 
 /// The section that each block belongs to: of a heading the one that it opens.
@@ -62,7 +68,8 @@ const LEAST_OTHERS: f32 = 0.5;
 const MOST_HEADINGS: usize = 6;
 
 impl Scores {
-    pub(crate) fn new(context: &Context<'_>, first: Vec<f32>) -> Self {
+    /// `advise` hears the rules on what the first stage would keep.
+    pub(crate) fn new(context: &Context<'_>, first: Vec<f32>, advise: &Advise<'_>) -> Self {
         let document = context.document;
         let count = first.len();
         let mut weighted = vec![0.0; count + 1];
@@ -109,6 +116,7 @@ impl Scores {
         for &at in &sure_at {
             sure_paths[document.path_of(&document.blocks[at])] += 1;
         }
+        let advice = advise(&first);
         let root = &document.containers[best.0];
         let body_first = (root.first..root.end).find(is_sure).unwrap_or(root.first);
         let body_last = (root.first..root.end).rev().find(is_sure).unwrap_or(root.end);
@@ -127,6 +135,7 @@ impl Scores {
             root_depth: root.depth,
             sure_at,
             sure_paths,
+            advice,
         }
     }
 

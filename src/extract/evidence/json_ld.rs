@@ -53,10 +53,12 @@ pub(crate) struct Author {
 }
 
 /// What any object on the page says, of whatever it speaks: evidence of where the body is and of what is missing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Statements<'a> {
     /// The longest `articleBody`.
     pub(crate) body: Option<&'a str>,
+    /// Every `articleBody`: of a running account those of its entries.
+    pub(crate) bodies: Vec<&'a str>,
     pub(crate) is_liveblog: bool,
     pub(crate) is_not_free: bool,
 }
@@ -155,14 +157,42 @@ impl JsonLd {
         }
         statements
     }
+
+    /// Hands on every type that is named.
+    pub(crate) fn each_type(&self, mut see: impl FnMut(&str)) {
+        let mut pending: Vec<&Value> = self.documents.iter().collect();
+        while let Some(value) = pending.pop() {
+            match value {
+                Value::Array(values) => pending.extend(values),
+                Value::Object(object) => {
+                    match object.get("@type") {
+                        Some(Value::String(name)) => see(name),
+                        Some(Value::Array(names)) => {
+                            names.iter().filter_map(Value::as_str).for_each(&mut see)
+                        }
+                        _ => {}
+                    }
+                    pending.extend(object.values());
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 impl<'a> Statements<'a> {
+    /// The whole text that is stated: the longest, of a running account all its entries.
+    pub(crate) fn whole_body(&self) -> Option<String> {
+        if self.is_liveblog { Some(self.bodies.join("\n")) } else { self.body.map(str::to_owned) }
+            .filter(|body| !body.is_empty())
+    }
+
     fn add(&mut self, object: &'a Object) {
-        if let Some(Value::String(body)) = object.get("articleBody")
-            && self.body.is_none_or(|longest| longest.len() < body.len())
-        {
-            self.body = Some(body);
+        if let Some(Value::String(body)) = object.get("articleBody") {
+            self.bodies.push(body);
+            if self.body.is_none_or(|longest| longest.len() < body.len()) {
+                self.body = Some(body);
+            }
         }
         self.is_liveblog |= has_type(object, |name| name == "LiveBlogPosting");
         self.is_not_free |= object.get("isAccessibleForFree").is_some_and(|free| match free {

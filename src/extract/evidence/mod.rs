@@ -9,6 +9,8 @@ pub(crate) mod headline;
 pub(crate) mod host;
 mod json;
 pub(crate) mod json_ld;
+pub(crate) mod kinds;
+pub(crate) mod state;
 
 pub use self::host::SiteEvidence;
 use crate::model::EntryEvidence;

@@ -1,30 +1,54 @@
-//! Boxes that their names give away.
+//! What boxes say of the text in them, whatever the text says: the names of a consent dialog, the names of a form with
+//! fields in it, being hidden, being a second copy. Each is wrong at times (`cmp` is a consent dialog to some and a site
+//! builder's prefix to others, a wall's box may hold the article, a hidden answer is an answer): the model weighs it.
 
-use super::Facts;
-use crate::extract::account::{Account, Rule};
-use crate::extract::blocks::Container;
+use std::collections::HashSet;
 
-/// A page of which the boxes leave less than this is not made of them: its frame is called what one of them should be.
-const LEAST_LEFT: f32 = 0.1;
+use foldhash::fast::RandomState;
 
-/// Drops the boxes that are meant, unless they are the page.
-pub(crate) fn drop_boxes(
-    facts: &Facts<'_>,
-    account: &mut Account,
-    rule: Rule,
-    is_meant: impl Fn(usize, &Container) -> bool,
-) {
-    let document = facts.context.document;
-    let mut without = account.clone();
-    for (at, container) in document.containers.iter().enumerate() {
+use crate::extract::account::Line;
+use crate::extract::choose::context::Context;
+use crate::extract::words::classes::Traits;
+
+const HIDDEN: u64 = 1;
+const CONSENT: u64 = 2;
+const FORM: u64 = 4;
+const COPY: u64 = 8;
+
+/// Names of boxes that a form makes furniture.
+const FORMS: Traits = Traits(Traits::NEWSLETTER.0 | Traits::COMMENT.0);
+/// A box with more of the page's words than this is the page.
+const LARGEST_FORM: f32 = 0.3;
+/// A repeated text of fewer words may be a refrain.
+const LEAST_COPIED_WORDS: f32 = 10.0;
+
+/// What stands around every block, a bit each.
+pub(crate) fn kinds(lines: &[Line<'_>], context: &Context<'_>) -> Vec<u64> {
+    let mut kinds = vec![0; lines.len()];
+    for (at, container) in context.document.containers.iter().enumerate() {
         let blocks = container.first..container.end;
         // The classes of the page's frame speak of what else is on it.
-        let holds_title = facts.context.title_at.is_some_and(|title| blocks.contains(&title));
-        if !holds_title && !blocks.is_empty() && is_meant(at, container) {
-            without.drop(blocks, rule);
+        let holds_title = context.title_at.is_some_and(|title| blocks.contains(&title));
+        if holds_title || blocks.is_empty() {
+            continue;
+        }
+        let is_form = || {
+            container.traits.intersects(FORMS) && context.share(at) < LARGEST_FORM && context.has_fields(at)
+        };
+        if container.traits.intersects(Traits::COOKIE) {
+            kinds[blocks].iter_mut().for_each(|kinds| *kinds |= CONSENT);
+        } else if is_form() {
+            kinds[blocks].iter_mut().for_each(|kinds| *kinds |= FORM);
         }
     }
-    if without.words(document) >= account.words(document) * LEAST_LEFT {
-        *account = without;
+    let mut seen: HashSet<_, RandomState> = HashSet::default();
+    for (line, kinds) in lines.iter().zip(&mut kinds) {
+        if line.block.is_hidden {
+            *kinds |= HIDDEN;
+        }
+        if line.words() >= LEAST_COPIED_WORDS && !seen.insert(line.block.text_hash) {
+            *kinds |= COPY;
+        }
     }
+    kinds
 }

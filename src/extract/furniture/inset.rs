@@ -99,7 +99,8 @@ fn is_data_table(context: &Context<'_>, at: usize) -> bool {
     let blocks = &context.document.blocks[container.first..container.end];
     let rows = blocks.iter().filter(|block| block.kind == Kind::TableRow).count();
     rows >= 2
-        && rows * 10 >= blocks.len() * 8
+        // A caption stands with its rows.
+        && (rows + 1) * 10 >= blocks.len() * 8
         && context.link_share(at) < MOST_LINKED
         && !context.all_traits[at].intersects(FURNITURE)
 }

@@ -11,10 +11,7 @@ mod body;
 mod boxes;
 mod byline;
 mod comments;
-mod cookies;
 mod credits;
-mod forms;
-mod hidden;
 mod inset;
 mod named;
 mod offers;
@@ -26,7 +23,7 @@ mod title;
 
 use jiff::Timestamp;
 
-use super::account::{Account, Line};
+use super::account::{Account, Advice, Fate, Line, Rule as Claimed};
 use super::choose::context::Context;
 
 /// What is known of the page.
@@ -41,8 +38,10 @@ pub(crate) struct Facts<'a> {
 type Rule = fn(&[Line<'_>], &Facts<'_>, &mut Account);
 
 /// The rules that mend the model's choice, by the markup around the blocks.
-const OF_CHOICE: &[Rule] =
-    &[standfirst::keep, between::keep, inset::keep, cookies::drop, forms::drop, hidden::drop, repeated::drop];
+const OF_CHOICE: &[Rule] = &[standfirst::keep, between::keep, inset::keep];
+
+/// The rules that mend whichever reading of the page is believed.
+const OF_READING: &[Rule] = &[repeated::drop];
 
 /// The rules that read the lines. They need no markup: plain text is cleaned by them alone.
 const OF_LINES: &[Rule] = &[
@@ -66,6 +65,25 @@ const OF_PERSONS: &[Rule] = &[byline::drop_bare, author_bio::drop_last];
 /// Mends a choice of the model's.
 pub(crate) fn mend_choice(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_CHOICE, lines, facts, account);
+}
+
+/// Mends the reading that is believed.
+pub(crate) fn mend_reading(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    apply(OF_READING, lines, facts, account);
+}
+
+/// What the rules say of every block, where the blocks of these probabilities were chosen.
+pub(crate) fn advice(lines: &[Line<'_>], facts: &Facts<'_>, probabilities: &[f32]) -> Vec<Advice> {
+    /// Blocks of this probability are the body to the line rules.
+    const LIKELY: f32 = 0.4;
+    let fate =
+        |&probability: &f32| Fate { kept: probability >= LIKELY, rule: Claimed::Body, probability: 0.0 };
+    let mut account = Account::new(probabilities.iter().map(fate).collect());
+    apply(OF_LINES, lines, facts, &mut account);
+    account.settle();
+    let boxes = boxes::kinds(lines, facts.context);
+    let advice = |(at, boxes)| Advice { line: account.verdict(at), boxes };
+    boxes.into_iter().enumerate().map(advice).collect()
 }
 
 /// Takes out what names itself.

@@ -7,6 +7,7 @@
 
 mod emitter;
 pub(crate) mod elements;
+pub(crate) mod noscript;
 pub(crate) mod shown;
 mod sink;
 pub(crate) mod text;
@@ -42,7 +43,10 @@ pub(crate) fn parse(html: &str) -> Parsed {
     let html = &*close_title(html);
     let html = html.strip_prefix('\u{feff}').unwrap_or(html);
     let sink = Sink::with_capacity(html.len() / BYTES_OF_NODE);
-    let builder = TreeBuilder::new(sink, TreeBuilderOpts::default());
+    // Without scripts the inside of a noscript element is markup.
+    let scripting_enabled = !noscript::holds_body(html);
+    let options = TreeBuilderOpts { scripting_enabled, ..TreeBuilderOpts::default() };
+    let builder = TreeBuilder::new(sink, options);
     let is_stopped = Cell::new(false);
     let mut emitter = TreeEmitter::new(&builder, &LIMITS, &is_stopped);
     let mut reader = GuardedReader::new(html, &is_stopped);

@@ -9,25 +9,29 @@ use crate::model::QualityFlag;
 const TOO_SHORT_WORDS: f32 = 30.0;
 /// A wall leaves a standfirst and a paragraph or two.
 const STUB_WORDS: f32 = 250.0;
+/// What calls itself not free and is as short as this was cut, though nothing says so.
+const TEASER_WORDS: f32 = 120.0;
+/// A text of so many words stands without its pictures.
+const WORDS_OF_TEXT: f32 = 150.0;
 
 /// The flags that a reading earns by itself.
 pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     let words = reading.words();
     let mut flags = Vec::new();
-    if reading.is_not_free || (reading.has_wall && words < STUB_WORDS) {
+    if is_cut(reading, words) {
         flags.push(QualityFlag::Paywalled);
     }
     if reading.is_liveblog || has_running_entries(reading) {
         flags.push(QualityFlag::Liveblog);
     }
     let (images, players) = media(reading);
-    if images >= 8 && words < 15.0 * images as f32 {
+    if images >= 8 && words < (15.0 * images as f32).min(WORDS_OF_TEXT) {
         flags.push(QualityFlag::Gallery);
     }
     if players > 0 && words < 60.0 {
         flags.push(QualityFlag::VideoOnly);
     }
-    if is_listing(reading, words) {
+    if is_listing(reading) {
         flags.push(QualityFlag::Listing);
     }
     if words < TOO_SHORT_WORDS {
@@ -40,6 +44,15 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
         flags.push(QualityFlag::RepeatedText);
     }
     flags
+}
+
+/// Whether a wall cuts the text. A page that calls itself not free may still hold everything: it does where the text is
+/// longer than a teaser, unless a prompt stands at its end or the page states a body that is longer by half.
+fn is_cut(reading: &Reading, words: f32) -> bool {
+    let text_bytes: usize = reading.kept().map(|block| block.end - block.start).sum();
+    let stated_bytes = reading.stated_body.as_ref().map_or(0, String::len);
+    reading.has_wall && words < STUB_WORDS
+        || reading.is_not_free && (words < TEASER_WORDS || stated_bytes * 2 > text_bytes * 3)
 }
 
 /// Pictures and players between the first and the last kept block.
@@ -74,18 +87,28 @@ fn has_running_entries(reading: &Reading) -> bool {
     entries.count() >= LEAST_ENTRIES && reading.kept().count() >= LEAST_ENTRIES
 }
 
-/// A page of teasers: boxes of one make, each with a linked headline, and hardly any text that is not in one of them.
-fn is_listing(reading: &Reading, words: f32) -> bool {
+/// A page of others' headlines: each is linked and a teaser may follow, and most of the text stands in those.
+fn is_listing(reading: &Reading) -> bool {
     const LEAST_TEASERS: usize = 4;
+    /// What is longer is a story under its headline, not a teaser.
+    const LONGEST_TEASER: f32 = 80.0;
+    const LEAST_SHARE: f32 = 0.5;
     let document = &reading.document;
+    let is_heading = |at: usize| matches!(document.blocks[at].kind, Kind::Heading(2..=6));
     let is_linked_headline = |at: &usize| {
         let block = &document.blocks[*at];
-        let traits = document.containers[block.container].traits;
-        matches!(block.kind, Kind::Heading(2..=6))
-            && block.measure.link_share > 0.8
-            && !traits.intersects(Traits::NAV)
+        let container = &document.containers[block.container];
+        is_heading(*at) && block.measure.link_share > 0.8 && !container.traits.intersects(Traits::NAV)
     };
-    let teasers = (0..document.blocks.len()).filter(is_linked_headline).count();
-    let longest = reading.kept().map(|block| block.measure.words).fold(0.0, f32::max);
-    teasers >= LEAST_TEASERS && (words < 25.0 * teasers as f32) && longest < 60.0
+    let kept_words =
+        |at: usize| if reading.account.is_kept(at) { document.blocks[at].measure.words } else { 0.0 };
+    let (mut teasers, mut inside) = (0, 0.0);
+    for headline in (0..document.blocks.len()).filter(is_linked_headline) {
+        let container = &document.containers[document.blocks[headline].container];
+        let end = document.containers[container.parent].end;
+        let teaser: f32 = (headline + 1..end).take_while(|&at| !is_heading(at)).map(kept_words).sum();
+        teasers += 1;
+        inside += kept_words(headline) + if teaser <= LONGEST_TEASER { teaser } else { 0.0 };
+    }
+    teasers >= LEAST_TEASERS && inside >= reading.words() * LEAST_SHARE
 }

@@ -7,7 +7,7 @@ pub(crate) mod flags;
 pub(crate) mod operator;
 pub(crate) mod selectors;
 pub(crate) mod stand_in;
-mod text;
+pub(crate) mod text;
 
 use super::account::{Account, Fate, Rule};
 use super::blocks::{Block, Document};
@@ -28,6 +28,8 @@ pub(crate) struct Reading {
     pub(crate) is_liveblog: bool,
     /// Whether it says that it is not free.
     pub(crate) is_not_free: bool,
+    /// The whole body, where the page or its feed entry states it.
+    pub(crate) stated_body: Option<String>,
     /// Whether a wall's prompt stands where the text ends.
     pub(crate) has_wall: bool,
     /// Whether another page of the host has the same text under another headline.
@@ -48,15 +50,21 @@ impl Reading {
         self.account.kept().map(|at| &self.document.blocks[at])
     }
 
+    /// Puts a text in the place of this one, whatever it is: where the markup holds none, the page's scripts may.
+    pub(crate) fn take_text(&mut self, document: Document, account: Account) {
+        self.document = document;
+        self.account = account;
+        self.has_wall = false;
+    }
+
     /// Puts another document's text in the place of this one's. What the page said of itself stays.
     pub(crate) fn replace_body(&mut self, other: Self, entry: &EntryEvidence) {
-        self.document = other.document;
-        self.account = other.account;
-        self.has_wall = false;
         self.repeats_another_page = false;
         self.partial = other.partial;
         self.is_liveblog = other.is_liveblog;
         self.is_not_free = other.is_not_free;
+        self.stated_body = other.stated_body;
+        self.take_text(other.document, other.account);
         let of_entry = entry.title.as_deref().and_then(metadata::on_one_line);
         let metadata = &mut self.metadata;
         // The title of a wall or an error page is not the article's.
@@ -96,6 +104,7 @@ impl Reading {
             score: self.score(),
             quality_flags,
             account,
+            candidates: self.account.candidates().to_vec(),
             metadata: self.metadata,
             block_hashes: self.block_hashes,
         }

@@ -1,6 +1,8 @@
-//! The text of the feed entry, where the page has none or a stub of it.
+//! The text that stands in where a page's markup holds none or a stub of it: the page's own, from its JSON-LD or the state of
+//! a script, and the feed entry's.
 
 use super::Reading;
+use crate::extract::evidence::state;
 use crate::model::{EntryEvidence, QualityFlag};
 
 /// A text of fewer words is a teaser, not an article.
@@ -14,6 +16,20 @@ const WALL_FACTOR: f32 = 1.1;
 
 /// Bytes that a word takes at least, with the space behind it.
 const LEAST_BYTES_OF_WORD: f32 = 3.0;
+
+/// The reading of the body that the page holds outside of its markup, where that is missing in it: most pages are told from
+/// such ones by their words alone.
+pub(crate) fn of_page(html: &str, reading: &Reading, read: impl Fn(&str) -> Reading) -> Option<Reading> {
+    /// A text of so many times the markup's is no copy of it, cut or edited.
+    const FACTOR: f32 = 3.0;
+    let words = reading.words();
+    if words >= LEAST_WORDS {
+        return None;
+    }
+    let found = [reading.stated_body.clone(), state::body(html)].into_iter().flatten();
+    let read = found.map(|body| read(&body)).max_by(|one, other| one.words().total_cmp(&other.words()))?;
+    (read.words() >= LEAST_WORDS.max(words * FACTOR)).then_some(read)
+}
 
 /// The reading of the entry's own text, wherever the feed put it, where it should stand in for the page's text. `read` reads
 /// it.

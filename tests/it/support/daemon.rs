@@ -181,6 +181,12 @@ impl OpenedDaemon {
         self.daemon.store()
     }
 
+    /// Runs one statement behind the store's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let url = format!("sqlite:{}", self.database_file().display());
+        super::database::execute(&url.parse().unwrap(), sql.to_owned()).await;
+    }
+
     /// The store's file.
     pub(crate) fn database_file(&self) -> PathBuf {
         self.test.dir.path().join("feedmill.db")

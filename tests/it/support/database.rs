@@ -70,7 +70,6 @@ impl FreshDatabase {
 
     /// Runs one statement behind the store's back.
     pub(crate) async fn execute(&self, sql: &str) {
-        use secrecy::ExposeSecret;
         sqlx::any::install_default_drivers();
         let mut connection = sqlx::AnyConnection::connect(self.settings.url.expose_secret()).await.unwrap();
         connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))).await.unwrap();

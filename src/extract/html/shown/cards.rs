@@ -1,5 +1,7 @@
 //! Cards that open over a name in the middle of a sentence: who that is, and what else was written of them.
 
+use std::iter::successors;
+
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
@@ -38,7 +40,7 @@ fn hangs_on_link(node: NodeRef<'_>) -> bool {
     let links = node.descendants().take(MAX_NODES).filter(|below| is_link(*below));
     let links: Vec<usize> =
         links.filter_map(|link| short_text(link, LONGEST_CARD_BYTES)).map(|text| text.len()).collect();
-    let is_linked = links.len() > 1 && links.iter().sum::<usize>() * 4 >= text.len() * 3;
+    let is_linked = links.len() > 1 && links.iter().sum::<usize>() * 20 >= text.len() * 17;
     let says_again = !name.is_empty() && text.starts_with(name) && text.len() > name.len();
     is_linked || says_again && !links.is_empty()
 }
@@ -50,6 +52,6 @@ fn is_link(node: NodeRef<'_>) -> bool {
 /// Whether the sentence that an element stands in goes on behind it.
 fn goes_on(node: NodeRef<'_>) -> bool {
     line_around(node).is_some_and(|(_, part)| {
-        std::iter::successors(part.next_sibling(), |next| next.next_sibling()).any(is_words)
+        successors(part.next_sibling(), |next| next.next_sibling()).take(MAX_NODES).any(is_words)
     })
 }

@@ -6,7 +6,7 @@
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
-use super::{is_blank, is_in_line, is_words};
+use super::{MAX_NODES, is_blank, is_in_line, is_words};
 
 /// Elements around a formula that hold nothing but its copies.
 const MAX_WRAPPERS: usize = 6;
@@ -22,22 +22,27 @@ pub(super) fn write_out(tree: &mut Tree, math: NodeId) {
             _ => break,
         }
     }
+    // What a renderer was given may stand behind what it made of it.
+    let source = super::after(outer).filter(|next| formula_script(*next).is_some()).map(NodeRef::id);
     let outer = outer.id();
     tree.replace_by_text(outer, &text);
+    if let Some(source) = source {
+        tree.detach(source);
+    }
 }
 
 /// Writes out a formula that waits in a script for its renderer.
 pub(super) fn write_out_script(tree: &mut Tree, id: NodeId) {
-    let node = tree.node(id);
-    let is_formula = node
-        .value()
-        .as_element()
-        .and_then(|element| element.attribute(&local_name!("type")))
-        .is_some_and(is_formula_type);
-    if is_formula && let Some(tex) = node.first_child().and_then(|child| child.value().as_text()) {
-        let tex = plain_tex(tex);
+    if let Some(tex) = formula_script(tree.node(id)).map(plain_tex) {
         tree.replace_by_text(id, &tex);
     }
+}
+
+/// The formula that a script holds.
+fn formula_script(node: NodeRef<'_>) -> Option<&str> {
+    let element = node.value().as_element().filter(|element| element.name.local == local_name!("script"))?;
+    element.attribute(&local_name!("type")).filter(|kind| is_formula_type(kind))?;
+    node.first_child()?.value().as_text()
 }
 
 /// Whether a script of such a type holds a formula.
@@ -61,7 +66,7 @@ fn holds_copies_only(around: NodeRef<'_>, formula: NodeRef<'_>) -> bool {
     let is_wrapper = around.value().as_element().is_some_and(|element| {
         is_in_line(around) && element.name.local != local_name!("a") || !super::is_known(&element.name.local)
     });
-    is_wrapper && around.children().all(is_copy)
+    is_wrapper && around.children().nth(MAX_NODES).is_none() && around.children().all(is_copy)
 }
 
 /// Whether an element says nothing but for the eye.
@@ -74,7 +79,8 @@ fn holds_hidden_copy(node: NodeRef<'_>) -> bool {
                 .any(|attribute| &*attribute.name.local == "aria-hidden" && &*attribute.value == "true")
         })
     };
-    node.children().all(|child| is_hidden(child) || !child.descendants().any(is_words))
+    node.children().nth(MAX_NODES).is_none()
+        && node.children().all(|child| is_hidden(child) || !child.descendants().take(MAX_NODES).any(is_words))
 }
 
 fn name(node: NodeRef<'_>) -> &str {

@@ -55,7 +55,9 @@ fn is_word(initial: &str) -> bool {
 /// Moves an initial from its box into the paragraph behind it.
 fn join_box(tree: &mut Tree, id: NodeId, initial: &str) {
     let Some(next) = after(tree.node(id)).filter(|next| holds_paragraph(*next)) else { return };
-    let Some(first) = next.descendants().find(|below| is_words(*below)) else { return };
+    let Some(first) = next.descendants().take(super::MAX_NODES).find(|below| is_words(*below)) else {
+        return;
+    };
     let text = first.value().as_text().unwrap_or_default().trim_start();
     let rest = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     if !rest.starts_with(char::is_lowercase) {
@@ -76,19 +78,15 @@ fn holds_paragraph(node: NodeRef<'_>) -> bool {
 
 /// Whether what follows an initial is used as a word of its own elsewhere in the text: "boat", but not "fter".
 fn stands_alone(paragraph: NodeRef<'_>, word: &str) -> bool {
-    const REACH_BYTES: usize = 20_000;
-    let mut seen = 0;
+    /// Nodes of the text that are looked through.
+    const REACH: usize = 400;
     let around = paragraph.parent().unwrap_or(paragraph);
     let mut is_first = true;
-    for text in around.descendants().filter_map(|below| below.value().as_text()) {
+    for text in around.descendants().take(REACH).filter_map(|below| below.value().as_text()) {
         let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|found| *found == word);
         // Once it stands behind the initial itself.
         if words.next().is_some() && (!std::mem::take(&mut is_first) || words.next().is_some()) {
             return true;
-        }
-        seen += text.len();
-        if seen > REACH_BYTES {
-            return false;
         }
     }
     false

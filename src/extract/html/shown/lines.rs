@@ -174,6 +174,7 @@ fn is_whole_heading(node: NodeRef<'_>) -> bool {
         })
     };
     (is_heading(around) || is_label(around))
+        && around.children().nth(MAX_NODES).is_none()
         && around.children().all(|child| child.id() == part.id() || !has_words(child))
 }
 

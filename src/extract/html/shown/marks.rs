@@ -196,7 +196,7 @@ fn leads_to_own_heading(link: NodeRef<'_>, fragment: &str) -> bool {
     };
     let is_own = !fragment.is_empty()
         && [Some(heading), heading.parent(), Some(link)].into_iter().flatten().any(has_id);
-    let others = heading.children().filter(|child| child.id() != part.id());
+    let others = heading.children().take(super::MAX_NODES).filter(|child| child.id() != part.id());
     let letters: usize = others
         .filter_map(|other| short_text(other, usize::MAX))
         .map(|text| text.chars().filter(|c| c.is_alphabetic()).count())
@@ -246,7 +246,9 @@ pub(super) fn drop_struck(tree: &mut Tree, id: NodeId) {
     let goes_on = || {
         line_around(node).is_some_and(|(line, _)| {
             let inside = line.descendants().take(super::MAX_NODES);
-            let own = |other: NodeRef<'_>| other.ancestors().any(|above| above.id() == node.id());
+            let own = |other: NodeRef<'_>| {
+                other.ancestors().take(super::MAX_NODES).any(|above| above.id() == node.id())
+            };
             inside.filter(|other| is_words(*other)).any(|other| !own(other))
         })
     };

@@ -1,5 +1,7 @@
 //! Shadow roots that the markup declares: every browser shows them, with the host's own children in their slots.
 
+use std::collections::HashMap;
+
 use html5ever::{LocalName, local_name};
 
 use super::super::tree::{Node, NodeId, NodeRef, Tree};
@@ -18,15 +20,16 @@ pub(super) fn open(tree: &mut Tree, template: NodeId) {
     }
     let own: Vec<NodeId> =
         tree.node(host).children().map(NodeRef::id).filter(|child| *child != template).collect();
-    let slots: Vec<(NodeId, String)> = tree
-        .node(contents)
-        .descendants()
-        .filter_map(|below| {
-            let element =
-                below.value().as_element().filter(|element| element.name.local == local_name!("slot"))?;
-            Some((below.id(), element.attribute(&local_name!("name")).unwrap_or_default().to_owned()))
-        })
-        .collect();
+    // Of slots with one name the first is filled.
+    let mut slots = HashMap::new();
+    let named = tree.node(contents).descendants().filter_map(|below| {
+        let element =
+            below.value().as_element().filter(|element| element.name.local == local_name!("slot"))?;
+        Some((element.attribute(&local_name!("name")).unwrap_or_default().to_owned(), below.id()))
+    });
+    for (name, slot) in named {
+        slots.entry(name).or_insert(slot);
+    }
     tree.detach(template);
     let mut filled = Vec::new();
     for child in own {
@@ -34,7 +37,7 @@ pub(super) fn open(tree: &mut Tree, template: NodeId) {
             Node::Element(element) => element.attribute(&local_name!("slot")).unwrap_or_default().to_owned(),
             _ => String::new(),
         };
-        if let Some((slot, _)) = slots.iter().find(|(_, name)| *name == wanted) {
+        if let Some(slot) = slots.get(&wanted) {
             tree.insert_before(*slot, child);
             if !super::is_blank(tree.node(child)) {
                 filled.push(*slot);

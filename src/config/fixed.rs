@@ -1,0 +1,109 @@
+//! What a running mill cannot take over.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Config, LogFormat, LogSettings};
+use crate::model::SecretText;
+use crate::pipeline::{self, websub};
+use crate::publish::{Configured, warc};
+use crate::{http, store};
+
+/// The settings that change with a restart only.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    database_url: SecretText,
+    max_connections: u32,
+    busy_timeout: Duration,
+    extract_concurrency: u32,
+    extract_timeout: Duration,
+    http: http::Settings,
+    websub_listen: Option<SocketAddr>,
+    sinks: Vec<Configured>,
+    warc: Option<warc::Settings>,
+    stop_timeout: Duration,
+    log_format: LogFormat,
+}
+
+impl Fixed {
+    /// Those of a configuration. Every setting is named here, so that a new one must be put on one side or the other.
+    pub fn of(config: &Config) -> Self {
+        let Config {
+            database: store::Settings { url, max_connections, busy_timeout },
+            fetch: _,
+            pipeline:
+                pipeline::Settings {
+                    feed_concurrency: _,
+                    page_concurrency: _,
+                    extract_concurrency,
+                    extract_timeout,
+                    lease: _,
+                    initial_spread: _,
+                    max_entry_attempts: _,
+                    move_confirmation_days: _,
+                },
+            dedup: _,
+            sites: _,
+            http,
+            websub,
+            // Where WebSub is off it only serves what is to be ended.
+            hub_listen: _,
+            stop_timeout,
+            log: LogSettings { filter: _, format },
+            feeds: _,
+            feed_defaults: _,
+            sinks,
+            warc,
+            // It follows from the database's URL.
+            state_dir: _,
+        } = config;
+        let listen = |settings: &websub::Settings| {
+            let websub::Settings { callback_url: _, listen, poll_interval: _, lease: _ } = settings;
+            *listen
+        };
+        Self {
+            database_url: url.clone(),
+            max_connections: *max_connections,
+            busy_timeout: *busy_timeout,
+            extract_concurrency: *extract_concurrency,
+            extract_timeout: *extract_timeout,
+            http: http.clone(),
+            websub_listen: websub.as_ref().map(listen),
+            sinks: sinks.clone(),
+            warc: warc.clone(),
+            stop_timeout: *stop_timeout,
+            log_format: *format,
+        }
+    }
+
+    /// The keys whose values differ in `other`.
+    pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+        let Self {
+            database_url,
+            max_connections,
+            busy_timeout,
+            extract_concurrency,
+            extract_timeout,
+            http,
+            websub_listen,
+            sinks,
+            warc,
+            stop_timeout,
+            log_format,
+        } = self;
+        let keys = [
+            ("database.url", *database_url == other.database_url),
+            ("database.max_connections", *max_connections == other.max_connections),
+            ("database.busy_timeout_secs", *busy_timeout == other.busy_timeout),
+            ("extract.concurrency", *extract_concurrency == other.extract_concurrency),
+            ("extract.timeout_secs", *extract_timeout == other.extract_timeout),
+            ("http.listen, http.tokens", *http == other.http),
+            ("websub.listen", *websub_listen == other.websub_listen),
+            ("sink", *sinks == other.sinks),
+            ("output.warc_dir, output.warc_max_file_bytes", *warc == other.warc),
+            ("lifecycle.stop_timeout_secs", *stop_timeout == other.stop_timeout),
+            ("log.format", *log_format == other.log_format),
+        ];
+        keys.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
+    }
+}

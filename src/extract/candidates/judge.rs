@@ -1,0 +1,49 @@
+//! Which reading of a page to believe: a sum of weighted facts, with weights of its own for every way to read.
+
+use std::collections::BTreeMap;
+
+use super::{Candidate, FACT_NAMES, FACTS, NAMES};
+
+/// The weights, by name in `config/judge.toml`.
+#[derive(Clone, Debug)]
+pub(crate) struct Judge {
+    weights: [[f32; FACTS]; NAMES.len()],
+}
+
+/// A candidate must promise so much more than the model's own choice.
+const MARGIN: f32 = 0.05;
+
+impl Judge {
+    /// Reads them: a table for each way to read, a number for each fact.
+    pub(crate) fn parse(file: &str) -> Result<Self, String> {
+        let mut tables: BTreeMap<String, BTreeMap<String, f32>> =
+            toml::from_str(file).map_err(|error| error.to_string())?;
+        let mut weights = [[0.0; FACTS]; NAMES.len()];
+        for (name, weights) in NAMES.iter().zip(&mut weights) {
+            let mut table = tables.remove(*name).ok_or_else(|| format!("{name} has no weights"))?;
+            for (fact, weight) in FACT_NAMES.iter().zip(weights) {
+                *weight = table.remove(*fact).ok_or_else(|| format!("{name}: {fact} has no weight"))?;
+            }
+            if let Some(unknown) = table.keys().next() {
+                return Err(format!("{name}: there is no fact {unknown}"));
+            }
+        }
+        match tables.keys().next() {
+            Some(unknown) => Err(format!("there is no candidate {unknown}")),
+            None => Ok(Self { weights }),
+        }
+    }
+
+    /// What a candidate promises.
+    pub(crate) fn score(&self, candidate: &Candidate) -> f32 {
+        self.weights[candidate.name].iter().zip(candidate.facts).map(|(weight, fact)| weight * fact).sum()
+    }
+
+    /// The one to believe: the first, which is the model's own, unless another promises more.
+    pub(crate) fn best<'c>(&self, candidates: &'c [Candidate]) -> Option<&'c Candidate> {
+        let own = candidates.first()?;
+        let score = |candidate: &Candidate| self.score(candidate);
+        let best = candidates.iter().max_by(|one, other| score(one).total_cmp(&score(other)))?;
+        Some(if score(best) > score(own) + MARGIN { best } else { own })
+    }
+}

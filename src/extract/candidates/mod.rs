@@ -1,0 +1,196 @@
+//! Whole readings of one page, among which a judge picks.
+//!
+//! A model that looks at blocks errs for a whole page at a time: it takes nothing of a page of lists, half of a thread,
+//! the story below as well. Each candidate is another way to read the page, made of the same blocks and their
+//! probabilities; facts about the whole that no block has tell the judge (`judge`) which one to believe.
+
+mod facts;
+pub(crate) mod judge;
+
+use std::collections::HashMap;
+
+use crate::extract::account::{Account, Fate};
+use crate::extract::blocks::{Block, Container, Document};
+use crate::extract::choose::context::Context;
+use crate::extract::words::classes::Traits;
+use crate::model::CandidateAccount;
+pub(crate) use facts::{FACT_NAMES, FACTS};
+use judge::Judge;
+
+/// The ways to read a page, by their names in `config/judge.toml`. The first is the model's own choice.
+pub(crate) const NAMES: [&str; 7] = ["model", "expected", "strict", "box", "runs", "first", "stated"];
+/// The same in accounts.
+const ACCOUNT_NAMES: [&str; NAMES.len()] = [
+    "reading.model",
+    "reading.expected",
+    "reading.strict",
+    "reading.box",
+    "reading.runs",
+    "reading.first",
+    "reading.stated",
+];
+
+/// Lets the judge pick among the readings of a page, of which the account holds the model's own.
+pub(crate) fn pick(context: &Context<'_>, judge: &Judge, account: &mut Account) {
+    let candidates = all(context, account.fates());
+    let Some(best) = judge.best(&candidates) else { return };
+    account.believe(&best.kept, ACCOUNT_NAMES[best.name]);
+    let noted = |candidate: &Candidate| CandidateAccount {
+        name: ACCOUNT_NAMES[candidate.name],
+        score: judge.score(candidate),
+        words: candidate.word_count(context),
+        is_chosen: candidate.name == best.name,
+    };
+    account.note(candidates.iter().map(noted).collect());
+}
+
+/// One way to read a page.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    /// Index into [`NAMES`].
+    pub(crate) name: usize,
+    /// Which blocks it keeps.
+    pub(crate) kept: Vec<bool>,
+    pub(crate) facts: [f32; FACTS],
+}
+
+impl Candidate {
+    /// Words that it keeps.
+    pub(crate) fn word_count(&self, context: &Context<'_>) -> u32 {
+        let blocks = context.document.blocks.iter().zip(&self.kept);
+        blocks.filter(|(_, kept)| **kept).map(|(block, _)| block.measure.count).sum()
+    }
+}
+
+/// All that differ from those before them.
+pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
+    let page = Page { context, fates, root: root(context.document, fates) };
+    let ways: [Vec<bool>; NAMES.len()] = [
+        fates.iter().map(|fate| fate.kept).collect(),
+        page.expected(),
+        page.at_least(STRICT),
+        page.whole_box(),
+        page.runs(),
+        page.first_article(),
+        page.stated(),
+    ];
+    let mut different: Vec<(usize, Vec<bool>)> = Vec::new();
+    for (name, kept) in ways.into_iter().enumerate() {
+        let is_empty = !kept.contains(&true) && name > 0;
+        if !is_empty && !different.iter().any(|(_, other)| *other == kept) {
+            different.push((name, kept));
+        }
+    }
+    let facts = facts::of_all(&page, &different);
+    let candidate = |((name, kept), facts)| Candidate { name, kept, facts };
+    different.into_iter().zip(facts).map(candidate).collect()
+}
+
+/// Blocks of this probability are hardly ever wrong.
+const STRICT: f32 = 0.75;
+/// What is surely no part of a box that is kept whole.
+const OUTSIDE: f32 = 0.04;
+
+/// What the candidates are made of.
+struct Page<'a> {
+    context: &'a Context<'a>,
+    fates: &'a [Fate],
+    /// The box in which the article most likely stands.
+    root: usize,
+}
+
+impl Page<'_> {
+    fn block(&self, at: usize) -> &Block {
+        &self.context.document.blocks[at]
+    }
+
+    fn words(&self, at: usize) -> f32 {
+        self.block(at).measure.words.max(1.0)
+    }
+
+    fn blocks(&self) -> std::ops::Range<usize> {
+        0..self.fates.len()
+    }
+
+    fn at_least(&self, least: f32) -> Vec<bool> {
+        self.fates.iter().map(|fate| fate.probability >= least).collect()
+    }
+
+    /// The likeliest blocks, as many of them as give the best F1 that can be expected: where hardly anything is sure, half
+    /// a chance is too much to ask of a block.
+    fn expected(&self) -> Vec<bool> {
+        let mut order: Vec<usize> = self.blocks().collect();
+        let probability = |at: usize| self.fates[at].probability;
+        order.sort_by(|&one, &other| probability(other).total_cmp(&probability(one)));
+        let all: f32 = self.blocks().map(|at| probability(at) * self.words(at)).sum();
+        let (mut hit, mut kept, mut best) = (0.0, 0.0, (0.0, 1.0));
+        for at in order {
+            hit += probability(at) * self.words(at);
+            kept += self.words(at);
+            let f1 = 2.0 * hit / (kept + all);
+            if f1 > best.0 {
+                best = (f1, probability(at));
+            }
+        }
+        self.at_least(best.1)
+    }
+
+    /// The whole box of the article, without what is surely none of it.
+    fn whole_box(&self) -> Vec<bool> {
+        let root = &self.context.document.containers[self.root];
+        let inside = |at: usize| at >= root.first && at < root.end && !self.block(at).is_hidden;
+        self.blocks().map(|at| inside(at) && self.fates[at].probability >= OUTSIDE).collect()
+    }
+
+    /// Items of one list, rows of one table, lines of one paragraph and boxes of one make are kept or dropped together.
+    fn runs(&self) -> Vec<bool> {
+        let document = self.context.document;
+        let key = |at: usize| {
+            let container = &document.containers[self.block(at).container];
+            (document.containers[container.parent].parent, container.path)
+        };
+        let mut runs: HashMap<(usize, usize), (f32, f32)> = HashMap::new();
+        for at in self.blocks() {
+            let run = runs.entry(key(at)).or_default();
+            run.0 += self.words(at) * self.fates[at].probability;
+            run.1 += self.words(at);
+        }
+        self.blocks().map(|at| runs[&key(at)]).map(|(sum, words)| sum >= 0.5 * words).collect()
+    }
+
+    /// The first of several articles on the page, as the model would choose of it.
+    fn first_article(&self) -> Vec<bool> {
+        let document = self.context.document;
+        let is_article = |container: &&Container| {
+            container.traits.intersects(Traits::ARTICLE)
+                && (container.first..container.end).any(|at| self.fates[at].kept)
+        };
+        let first = document.containers.iter().find(is_article);
+        let inside = |at: usize| first.is_none_or(|first| at >= first.first && at < first.end);
+        self.blocks().map(|at| self.fates[at].kept && inside(at)).collect()
+    }
+
+    /// What the body that the page states holds.
+    fn stated(&self) -> Vec<bool> {
+        self.blocks().map(|at| self.context.stated_body(at) == 2).collect()
+    }
+}
+
+/// The box that holds most of what is likely and least of what is not.
+fn root(document: &Document, fates: &[Fate]) -> usize {
+    const LIKELY: f32 = 0.35;
+    let mut gains = vec![0.0_f32];
+    for (block, fate) in document.blocks.iter().zip(fates) {
+        let gain = (block.measure.words + 3.0) * (fate.probability - LIKELY);
+        gains.push(gains.last().copied().unwrap_or_default() + gain);
+    }
+    let mut best = (0, f32::MIN);
+    for (at, container) in document.containers.iter().enumerate() {
+        let gain = gains[container.end] - gains[container.first];
+        // Of boxes around the same text the innermost.
+        if gain >= best.1 - 0.001 {
+            best = (at, gain);
+        }
+    }
+    best.0
+}
