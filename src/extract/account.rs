@@ -112,8 +112,6 @@ pub(crate) struct Advice {
 /// Kinds of boxes in [`Advice`].
 pub(crate) const BOX_KINDS: usize = 4;
 
-/// A line of this probability stays, whatever its words say.
-const SURE: f32 = 0.85;
 /// A block that a rule drops was thought to be the article's: the rule and the model are believed alike.
 const DROPPED: f32 = 0.5;
 
@@ -201,9 +199,10 @@ impl Account {
         self.claims.push(Claim { lines, rule });
     }
 
-    /// Drops what has been claimed, but for lines of which the model is sure: it knew what the rules say. Of two claims that begin with the same line the earlier made one stands, and one that
+    /// Drops what has been claimed, but for lines of at least the probability `sure`: the model knew
+    /// what the rules say. Of two claims that begin with the same line the earlier made one stands, and one that
     /// begins within another is void.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, sure: f32) {
         self.chosen = self.fates.iter().map(|fate| fate.kept).collect();
         let mut claims = std::mem::take(&mut self.claims);
         claims.sort_by_key(|claim| claim.lines.start);
@@ -213,7 +212,7 @@ impl Account {
                 settled = lines.end;
                 self.verdicts[lines.clone()].fill(Some(rule));
                 for at in lines {
-                    if rule == Rule::Title || self.fates[at].probability < SURE {
+                    if rule == Rule::Title || self.fates[at].probability < sure {
                         self.drop(at..at + 1, rule);
                     }
                 }
@@ -310,7 +309,7 @@ mod tests {
         account.claim(1..4, Rule::Words(Furniture::Related));
         account.claim(1..2, Rule::Words(Furniture::Comments));
         account.claim(5..6, Rule::Title);
-        account.settle();
+        account.settle(1.0);
         let related = Some(Rule::Words(Furniture::Related));
         let verdicts: Vec<_> = (0..6).map(|at| account.verdict(at)).collect();
         assert_eq!(verdicts, [None, related, related, related, None, Some(Rule::Title)]);

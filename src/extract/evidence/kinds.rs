@@ -17,6 +17,7 @@ pub(crate) const SAID: usize = KINDS.len() * SOURCES + FORMS;
 
 /// The kinds, as they are called in `config/words/kinds.toml`.
 const KINDS: &[&str] = &["article", "forum", "documentation", "product", "list", "service"];
+const FORUM: usize = 1;
 const SOURCES: usize = 3;
 const FORMS: usize = 4;
 
@@ -33,6 +34,11 @@ enum Source {
 pub(crate) struct Said(pub(crate) u64);
 
 impl Said {
+    /// Whether the page's types, address or generator are those of a forum.
+    pub(crate) fn is_thread(self) -> bool {
+        self.0 >> (FORUM * SOURCES) & ((1 << SOURCES) - 1) != 0
+    }
+
     fn insert(&mut self, kind: usize, source: Source) {
         self.0 |= 1 << (kind * SOURCES + source as usize);
     }

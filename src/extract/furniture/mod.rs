@@ -14,6 +14,7 @@ mod comments;
 mod credits;
 mod inset;
 mod named;
+mod names;
 mod offers;
 mod prose;
 mod related;
@@ -80,16 +81,23 @@ pub(crate) fn advice(lines: &[Line<'_>], facts: &Facts<'_>, probabilities: &[f32
         |&probability: &f32| Fate { kept: probability >= LIKELY, rule: Claimed::Body, probability: 0.0 };
     let mut account = Account::new(probabilities.iter().map(fate).collect());
     apply(OF_LINES, lines, facts, &mut account);
-    account.settle();
+    account.settle(1.0);
     let boxes = boxes::kinds(lines, facts.context);
     let advice = |(at, boxes)| Advice { line: account.verdict(at), boxes };
     boxes.into_iter().enumerate().map(advice).collect()
 }
 
+/// From which probability on a line stays, whatever the rules say. In a thread, comments and their authors are the text.
+fn sure(context: &Context<'_>) -> f32 {
+    const IN_THREAD: f32 = 0.6;
+    const ELSEWHERE: f32 = 0.97;
+    if context.said.is_thread() { IN_THREAD } else { ELSEWHERE }
+}
+
 /// Takes out what names itself.
 pub(crate) fn drop_lines(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_LINES, lines, facts, account);
-    account.settle();
+    account.settle(sure(facts.context));
     apply(OF_NEIGHBOURS, lines, facts, account);
 }
 
