@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use feedmill::dedup::{Index, Neighbour, Settings, fingerprint, judge};
+use feedmill::dedup::{House, Index, Neighbour, Settings, fingerprint, judge};
 use feedmill::extract::{Evidence, Rules, extract};
 use feedmill::model::{
     Article, ArticleId, DuplicateKind, Fingerprint, Page, PageBody, QualityFlag, Record, Sha256Hash, Verdict,
@@ -149,9 +149,21 @@ fn judged((article, fingerprint): &(Article, Fingerprint), earlier: &(Article, F
     let id = ArticleId(Sha256Hash::of("earlier"));
     let mut index = Index::default();
     let content_sha256 = earlier.1.content_sha256;
-    let neighbour = Neighbour { id, cluster_id: id, content_sha256, text: earlier.0.text.clone() };
+    let neighbour = Neighbour {
+        id,
+        cluster_id: id,
+        content_sha256,
+        text: earlier.0.text.clone(),
+        house: House::default(),
+    };
     index.add(1, neighbour, &earlier.1.bands);
-    judge(&article.text, fingerprint, &index.neighbours(2, fingerprint), &Settings::default())
+    judge(
+        &article.text,
+        fingerprint,
+        &House::default(),
+        &index.neighbours(2, fingerprint),
+        &Settings::default(),
+    )
 }
 
 #[test]
