@@ -80,9 +80,10 @@ impl Health {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = place(&mut seen);
         if *known != problem {
-            match &problem {
-                Some(problem) => tracing::error!(problem, "nothing can be stored"),
-                None => tracing::info!("what kept the store from storing is over"),
+            if let Some(problem) = &problem {
+                tracing::error!(problem, "nothing can be stored");
+            } else {
+                tracing::info!("what kept the store from storing is over");
             }
             service::status(problem.as_deref().unwrap_or("storing"));
             *known = problem;

@@ -65,15 +65,12 @@ impl<W: Write> Write for Visible<W> {
             };
             self.write_text(text)?;
             rest = &rest[text.len()..];
-            match invalid {
-                Some(length) => {
-                    self.inner.write_all(&rest[..length])?;
-                    rest = &rest[length..];
-                }
-                None => {
-                    self.rest = rest.to_owned();
-                    break;
-                }
+            if let Some(length) = invalid {
+                self.inner.write_all(&rest[..length])?;
+                rest = &rest[length..];
+            } else {
+                rest.clone_into(&mut self.rest);
+                break;
             }
         }
         Ok(bytes.len())

@@ -55,7 +55,7 @@ impl Sight {
                     sight.headlines.push('\n');
                 }
                 ("script" | "style" | "template" | "svg" | "title" | "h1" | "h2", true) => {
-                    place = Place::Text
+                    place = Place::Text;
                 }
                 _ => {}
             },
@@ -159,10 +159,10 @@ pub(super) fn terms(text: &str) -> Vec<String> {
     let mut in_tag = false;
     let plain: String = text
         .chars()
-        .filter_map(|c| {
+        .map(|c| {
             let is_markup = in_tag || c == '<';
             in_tag = (in_tag || c == '<') && c != '>';
-            Some(if is_markup { ' ' } else { c })
+            if is_markup { ' ' } else { c }
         })
         .collect();
     for word in plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {

@@ -83,22 +83,19 @@ fn entry_starts(source: &str) -> Vec<usize> {
         let rest = &source[start..];
         let hidden =
             [("<![CDATA[", "]]>"), ("<!--", "-->")].into_iter().find(|(open, _)| rest.starts_with(open));
-        at = match hidden {
-            Some((_, close)) => match rest.find(close) {
-                Some(length) => start + length + close.len(),
-                // Unclosed: what counts as an entry from here on is for the tree to say.
-                None => break,
-            },
-            None => {
-                let name = tag_name(rest);
-                let local = name.rsplit(':').next().unwrap_or_default();
-                let ends =
-                    rest[1 + name.len()..].starts_with(|c: char| c.is_whitespace() || c == '>' || c == '/');
-                if ends && ["item", "entry"].iter().any(|entry| local.eq_ignore_ascii_case(entry)) {
-                    starts.push(start);
-                }
-                start + 1
+        at = if let Some((_, close)) = hidden {
+            // Unclosed: what counts as an entry from here on is for the tree to say.
+            let Some(length) = rest.find(close) else { break };
+            start + length + close.len()
+        } else {
+            let name = tag_name(rest);
+            let local = name.rsplit(':').next().unwrap_or_default();
+            let ends =
+                rest[1 + name.len()..].starts_with(|c: char| c.is_whitespace() || c == '>' || c == '/');
+            if ends && ["item", "entry"].iter().any(|entry| local.eq_ignore_ascii_case(entry)) {
+                starts.push(start);
             }
+            start + 1
         };
     }
     starts

@@ -89,7 +89,7 @@ fn draft(entry: Entry, flavour: Flavour, base_url: Option<&Url>) -> EntryDraft {
     let media = entry.media.iter().flat_map(|media| &media.content).filter_map(|content| {
         Some(Enclosure {
             url: content.url.clone()?,
-            media_type: content.content_type.as_ref().and_then(|it| media_type(&it.to_string())),
+            media_type: content.content_type.as_ref().and_then(|it| media_type(it.as_ref())),
             length: content.size.filter(|length| *length > 0),
         })
     });

@@ -200,12 +200,11 @@ impl<'f> Batch<'f> {
     ) -> Stored {
         article.revision += 1;
         article.content_sha256 = extracted.fingerprint.content_sha256;
-        let verdict = match article.link.clone() {
-            Some(link) => Verdict::Duplicate(link),
-            None => {
-                let publisher = publisher(extracted, article.feed_id.map(FeedId));
-                self.judge(article.number, &publisher, extracted, dedup)
-            }
+        let verdict = if let Some(link) = article.link.clone() {
+            Verdict::Duplicate(link)
+        } else {
+            let publisher = publisher(extracted, article.feed_id.map(FeedId));
+            self.judge(article.number, &publisher, extracted, dedup)
         };
         if let (Verdict::Duplicate(link), None) = (&verdict, &article.link) {
             if link.cluster_id != article.cluster_id {

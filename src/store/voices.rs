@@ -43,7 +43,7 @@ impl Store {
         let row = sqlx::query(INFO).bind(feed_id.0).fetch_optional(&self.database.readers).await?;
         let Some(row) = row else { return Ok(None) };
         let info: Info = Row { table: "feed_infos", row: &row }.json("info")?;
-        Ok(info.link.and_then(|link| Url::parse(&link).ok()).filter(|url| url.has_host()))
+        Ok(info.link.and_then(|link| Url::parse(&link).ok()).filter(Url::has_host))
     }
 
     /// Whether a text is one of a host's walls: it stands under `least` articles of the host, or did. When that is found out

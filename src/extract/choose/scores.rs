@@ -116,7 +116,7 @@ impl Scores {
         for &at in &sure_at {
             sure_paths[document.path_of(&document.blocks[at])] += 1;
         }
-        let advice = advise(&first);
+        let advised = advise(&first);
         let root = &document.containers[best.0];
         let body_first = (root.first..root.end).find(is_sure).unwrap_or(root.first);
         let body_last = (root.first..root.end).rev().find(is_sure).unwrap_or(root.end);
@@ -135,7 +135,7 @@ impl Scores {
             root_depth: root.depth,
             sure_at,
             sure_paths,
-            advice,
+            advice: advised,
         }
     }
 

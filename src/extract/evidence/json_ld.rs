@@ -168,7 +168,7 @@ impl JsonLd {
                     match object.get("@type") {
                         Some(Value::String(name)) => see(name),
                         Some(Value::Array(names)) => {
-                            names.iter().filter_map(Value::as_str).for_each(&mut see)
+                            names.iter().filter_map(Value::as_str).for_each(&mut see);
                         }
                         _ => {}
                     }

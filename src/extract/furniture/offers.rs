@@ -27,15 +27,15 @@ pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
             && !inside.into_iter().any(|at| lines[at].is_title || body.has(at))
     };
     let mut done = 0;
-    for at in 0..lines.len() {
+    for (at, line) in lines.iter().enumerate() {
         let Some(rule @ Rule::Words(furniture)) = account.verdict(at) else { continue };
         let is_credit = furniture == Furniture::Credit;
-        let is_prompt = matches!(furniture, Furniture::Paywall | Furniture::Newsletter)
-            && lines[at].words() >= LEAST_WORDS;
+        let is_prompt =
+            matches!(furniture, Furniture::Paywall | Furniture::Newsletter) && line.words() >= LEAST_WORDS;
         if at < done || !(is_credit || is_prompt) {
             continue;
         }
-        let mut outer = lines[at].block.container;
+        let mut outer = line.block.container;
         while is_offer(document.containers[outer].parent) {
             outer = document.containers[outer].parent;
             if is_credit {

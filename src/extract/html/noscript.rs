@@ -32,11 +32,11 @@ fn text_bytes(markup: &str) -> usize {
 
 /// Whether this element is one of those, read as markup.
 pub(crate) fn is_body(node: NodeRef<'_>) -> bool {
+    /// Of an element with more nodes no more are looked at.
+    const MOST_NODES: usize = 5_000;
     let is_noscript = |node: NodeRef<'_>| {
         node.value().as_element().is_some_and(|element| element.name.local == local_name!("noscript"))
     };
-    /// Of an element with more nodes no more are looked at.
-    const MOST_NODES: usize = 5_000;
     let is_markup = node.children().any(|child| matches!(child.value(), Node::Element(_)));
     is_noscript(node) && is_markup && {
         let texts = node.descendants().take(MOST_NODES).filter_map(|below| below.value().as_text());

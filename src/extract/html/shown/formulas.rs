@@ -1,7 +1,7 @@
 //! Formulas: one piece of text in one place, however often the page says them.
 //!
-//! A renderer sets a formula for the eye, for screen readers as MathML, and keeps the author's TeX as its annotation. The
-//! annotation is what an author would type in plain text; without one the MathML is read from left to right.
+//! A renderer sets a formula for the eye, for screen readers as `MathML`, and keeps the author's TeX as its annotation. The
+//! annotation is what an author would type in plain text; without one the `MathML` is read from left to right.
 
 use html5ever::local_name;
 
@@ -122,7 +122,7 @@ pub(super) fn plain_tex(tex: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// MathML from left to right.
+/// `MathML` from left to right.
 fn linear(math: NodeRef<'_>) -> String {
     let mut text = String::new();
     write_children(math, 0, &mut text);
