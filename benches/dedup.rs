@@ -11,7 +11,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use feedmill::dedup::{House, Index, Neighbour, Settings, fingerprint, judge};
+use feedmill::dedup::{Index, Neighbour, Publisher, Settings, fingerprint, judge};
 use feedmill::model::{Article, ArticleId, Sha256Hash, Verdict};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -62,7 +62,7 @@ fn judge_all(texts: &[String], window: usize) -> usize {
         let fingerprint = fingerprint(&article, &settings);
         let neighbours = index.neighbours(number, &fingerprint);
         let id = ArticleId(Sha256Hash::of(number.to_be_bytes()));
-        let cluster_id = match judge(text, &fingerprint, &House::default(), &neighbours, &settings) {
+        let cluster_id = match judge(text, &fingerprint, &Publisher::default(), &neighbours, &settings) {
             Verdict::Original => id,
             Verdict::Duplicate(link) => {
                 copies += 1;
@@ -70,8 +70,8 @@ fn judge_all(texts: &[String], window: usize) -> usize {
             }
         };
         let content_sha256 = fingerprint.content_sha256;
-        let house = House::default();
-        let neighbour = Neighbour { id, cluster_id, content_sha256, text: article.text, house };
+        let publisher = Publisher::default();
+        let neighbour = Neighbour { id, cluster_id, content_sha256, text: article.text, publisher };
         index.add(number, neighbour, &fingerprint.bands);
         within.push_back((number, fingerprint));
         if within.len() > window

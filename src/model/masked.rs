@@ -61,8 +61,7 @@ fn is_secret(pair: &str) -> bool {
         name.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part.eq_ignore_ascii_case(word))
     };
     !value.is_empty()
-        && (SECRET_NAMES.iter().any(|secret| letters.contains(secret))
-            || SECRET_WORDS.iter().any(|word| is_word(word)))
+        && (SECRET_NAMES.iter().any(|secret| letters.contains(secret)) || SECRET_WORDS.iter().any(is_word))
         && !letters.contains("author")
 }
 
