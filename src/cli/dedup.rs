@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{DONE_IN_PART, Global, terminal};
-use crate::dedup::{House, Index, Neighbour, Settings, fingerprint, judge};
+use crate::dedup::{Index, Neighbour, Publisher, Settings, fingerprint, judge};
 use crate::model::{Article, ArticleId, DuplicateKind, Fingerprint, Sha256Hash, Verdict};
 
 /// Documents read and fingerprinted at once.
@@ -194,8 +194,8 @@ impl Batch {
         // By number: a name may come twice.
         let id = ArticleId(Sha256Hash::of(number.to_be_bytes()));
         let neighbours = self.index.neighbours(number, &fingerprint);
-        let house = House::default();
-        let verdict = judge(&document.text, &fingerprint, &house, &neighbours, &self.settings);
+        let publisher = Publisher::default();
+        let verdict = judge(&document.text, &fingerprint, &publisher, &neighbours, &self.settings);
         let name = Arc::new(document.id);
         let (original, cluster_id) = match &verdict {
             Verdict::Original => (None, id),
@@ -212,7 +212,7 @@ impl Batch {
         };
         if fingerprint.comparable {
             let content_sha256 = fingerprint.content_sha256;
-            let neighbour = Neighbour { id, cluster_id, content_sha256, text: document.text, house };
+            let neighbour = Neighbour { id, cluster_id, content_sha256, text: document.text, publisher };
             self.index.add(number, neighbour, &fingerprint.bands);
             self.members.insert(id, Member { name, cluster_name });
             self.window.push_back(Placed { at, number, id, fingerprint });

@@ -55,12 +55,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 async fn print(args: &Args, store: &Store, filter: &Filter, tags: &FeedTags) -> anyhow::Result<()> {
     let mut out = BufWriter::new(terminal::stdout());
     let mut late = if args.skip_removed { Late::Skip } else { Late::Stop };
-    let mut after = match args.after {
-        Some(after) => after,
-        None => {
-            late = Late::Skip;
-            (store.last_seq().await? - LAST_FEW).max(0)
-        }
+    let mut after = if let Some(after) = args.after {
+        after
+    } else {
+        late = Late::Skip;
+        (store.last_seq().await? - LAST_FEW).max(0)
     };
     loop {
         let selection = Selection { after, late, filter, tags };

@@ -216,7 +216,9 @@ impl Checker<'_> {
             return Some(Receiver::Files { to, form, batching });
         }
         if let Some(webhook) = webhook {
-            return self.webhook(&format!("{path}.webhook"), webhook).map(Receiver::Webhook);
+            return self
+                .webhook(&format!("{path}.webhook"), webhook)
+                .map(|settings| Receiver::Webhook(Box::new(settings)));
         }
         if let Some(nats) = nats {
             return self.nats(&format!("{path}.nats"), nats).map(Receiver::Nats);

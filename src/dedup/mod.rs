@@ -17,7 +17,7 @@ mod template;
 
 pub use canonical::canonical_text;
 pub use index::Index;
-pub use template::House;
+pub use template::Publisher;
 
 use shingles::Shingles;
 
@@ -50,7 +50,7 @@ pub struct Neighbour {
     /// Its text.
     pub text: String,
     /// Who published it.
-    pub house: House,
+    pub publisher: Publisher,
 }
 
 /// What two copies of `article`'s text share. A text without words is not comparable, nor is the sentence that a wall
@@ -76,12 +76,12 @@ fn is_notice(article: &Article) -> bool {
 
 /// The verdict on an article with `text`, given the earlier articles (oldest first) that share its hash or a band
 /// with it. The same text as an earlier one is an exact copy of the first; else the article that contains most of the
-/// text, or is contained most in it, is the original, the first of equals. What two texts of one house share may be a
+/// text, or is contained most in it, is the original, the first of equals. What two texts of one publisher share may be a
 /// template, which makes no copy.
 pub fn judge(
     text: &str,
     fingerprint: &Fingerprint,
-    house: &House,
+    publisher: &Publisher,
     neighbours: &[Neighbour],
     settings: &Settings,
 ) -> Verdict {
@@ -91,7 +91,7 @@ pub fn judge(
     let exact = neighbours.iter().find(|neighbour| neighbour.content_sha256 == fingerprint.content_sha256);
     let found = exact
         .map(|first| (DuplicateKind::Exact, 1.0, first))
-        .or_else(|| nearest(text, fingerprint, house, neighbours, settings));
+        .or_else(|| nearest(text, fingerprint, publisher, neighbours, settings));
     found.map_or(Verdict::Original, |(kind, score, original)| {
         Verdict::Duplicate(DuplicateLink { of: original.id, kind, score, cluster_id: original.cluster_id })
     })
@@ -100,7 +100,7 @@ pub fn judge(
 fn nearest<'n>(
     text: &str,
     fingerprint: &Fingerprint,
-    house: &House,
+    publisher: &Publisher,
     neighbours: &'n [Neighbour],
     settings: &Settings,
 ) -> Option<(DuplicateKind, f64, &'n Neighbour)> {
@@ -118,7 +118,7 @@ fn nearest<'n>(
         let score = shingles.containment(&theirs);
         if score >= settings.min_containment
             && nearest.is_none_or(|(_, best, _)| score > best)
-            && !house.shares_template(compared(text), &neighbour.house, compared(&neighbour.text))
+            && !publisher.shares_template(compared(text), &neighbour.publisher, compared(&neighbour.text))
         {
             nearest = Some((DuplicateKind::Near, score, neighbour));
         }
@@ -175,7 +175,7 @@ mod tests {
             let verdict = judge(
                 text,
                 &fingerprint,
-                &House::default(),
+                &Publisher::default(),
                 &index.neighbours(number, &fingerprint),
                 &settings,
             );
@@ -184,8 +184,9 @@ mod tests {
                 Verdict::Duplicate(link) => link.cluster_id,
             };
             let content_sha256 = fingerprint.content_sha256;
-            let house = House::default();
-            let neighbour = Neighbour { id: id(name), cluster_id, content_sha256, text: text.clone(), house };
+            let publisher = Publisher::default();
+            let neighbour =
+                Neighbour { id: id(name), cluster_id, content_sha256, text: text.clone(), publisher };
             index.add(number, neighbour, &fingerprint.bands);
             verdicts.insert(name, (verdict, cluster_id));
         }
@@ -236,9 +237,9 @@ mod tests {
                 cluster_id: id(0),
                 content_sha256: fingerprint.content_sha256,
                 text: article.text.clone(),
-                house: House::default(),
+                publisher: Publisher::default(),
             };
-            let verdict = judge(&article.text, &fingerprint, &House::default(), &[same], &settings);
+            let verdict = judge(&article.text, &fingerprint, &Publisher::default(), &[same], &settings);
             assert_eq!(verdict, Verdict::Original);
         }
     }
@@ -252,7 +253,7 @@ mod tests {
             cluster_id: id(0),
             content_sha256: fingerprint.content_sha256,
             text,
-            house: House::default(),
+            publisher: Publisher::default(),
         };
         let mut index = Index::default();
         index.add(1, neighbour, &fingerprint.bands);

@@ -1,7 +1,7 @@
 //! Texts of one publisher that share a template: advertisements of one employer, notices of one office, episodes of one show.
 //!
 //! What such texts share stands word for word in both, sentence by sentence, and each says something else beside it. A copy has
-//! nothing else to say, or says it in nearly the same words. This is asked only of texts of one house: between houses nobody
+//! nothing else to say, or says it in nearly the same words. This is asked only of texts of one publisher: between publishers nobody
 //! shares a template, while an agency's story under a new lead is a copy.
 
 use std::collections::HashSet;
@@ -18,20 +18,20 @@ const MOST_SHARED: f64 = 0.3;
 
 /// Who published a text, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct House {
+pub struct Publisher {
     /// The host; empty where it is unknown.
     pub host: String,
     /// The feed that announced it first.
     pub feed: Option<FeedId>,
 }
 
-impl House {
+impl Publisher {
     fn is(&self, other: &Self) -> bool {
         let same_feed = self.feed.is_some() && self.feed == other.feed;
         same_feed || (!self.host.is_empty() && self.host == other.host)
     }
 
-    /// Whether what two texts share is but a template of their house.
+    /// Whether what two texts share is but a template of their publisher.
     pub(super) fn shares_template(&self, text: &str, other: &Self, other_text: &str) -> bool {
         if !self.is(other) {
             return false;
@@ -77,22 +77,25 @@ mod tests {
         format!("{}. ", words.join(" "))
     }
 
-    fn quay(host: &str) -> House {
-        House { host: host.to_owned(), feed: None }
+    fn quay(host: &str) -> Publisher {
+        Publisher { host: host.to_owned(), feed: None }
     }
 
     #[test]
     fn a_template_with_something_else_in_it_is_no_copy() {
         let employer: String = (1..9).map(|n| sentence(n, 25)).collect();
         let [cook, pilot] = [sentence(101, 50), sentence(102, 50)].map(|job| format!("{job}\n{employer}"));
-        let house = quay("jobs.example");
-        assert!(house.shares_template(&cook, &house, &pilot));
-        assert!(!house.shares_template(&cook, &quay("other.example"), &pilot), "between houses it is a copy");
+        let publisher = quay("jobs.example");
+        assert!(publisher.shares_template(&cook, &publisher, &pilot));
         assert!(
-            !House::default().shares_template(&cook, &House::default(), &pilot),
+            !publisher.shares_template(&cook, &quay("other.example"), &pilot),
+            "between publishers it is a copy"
+        );
+        assert!(
+            !Publisher::default().shares_template(&cook, &Publisher::default(), &pilot),
             "nobody knows whose it is"
         );
-        let one_feed = |host: &str| House { feed: Some(FeedId(1)), ..quay(host) };
+        let one_feed = |host: &str| Publisher { feed: Some(FeedId(1)), ..quay(host) };
         assert!(one_feed("a.example").shares_template(&cook, &one_feed("b.example"), &pilot));
     }
 
@@ -101,10 +104,10 @@ mod tests {
         let whole: String = (1..12).map(|n| sentence(n, 25)).collect();
         let cut: String = (1..10).map(|n| sentence(n, 25)).collect();
         let edited = whole.replace("w2 ", "word ");
-        let house = quay("news.example");
+        let publisher = quay("news.example");
         for copy in [cut, format!("{whole}{}", sentence(77, 60)), edited] {
-            assert!(!house.shares_template(&copy, &house, &whole));
-            assert!(!house.shares_template(&whole, &house, &copy));
+            assert!(!publisher.shares_template(&copy, &publisher, &whole));
+            assert!(!publisher.shares_template(&whole, &publisher, &copy));
         }
     }
 }

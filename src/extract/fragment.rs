@@ -6,13 +6,13 @@
 use super::account::{Account, Fate, Rule};
 use super::blocks::Document;
 use super::choose::context::Context;
-use super::clean;
 use super::evidence::host;
 use super::furniture::Facts;
 use super::head::Head;
 use super::judge::Reading;
 use super::rules::Rules;
-use super::words::phrases::{Furniture, fold};
+use super::words::phrases::fold;
+use super::{clean, has_wall};
 use crate::model::{EntryEvidence, Page};
 
 /// The share of a fragment's words below which its furniture is its text.
@@ -32,14 +32,14 @@ pub(super) fn read_fragment(
     rules: &Rules,
 ) -> Reading {
     let site = rules.site(page.final_url.host_str().unwrap_or_default());
-    let mut head = Head::read(html, page, entry, site);
+    let mut head = Head::read(html, page, entry, site, &rules.kinds);
     let mut account = own(&head.document);
     let block_hashes = host::block_hashes(&head.document, &head.headline, &account);
+    let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
+    let lines = context.lines();
     if let Some(body) = &head.operators_body {
         account.decide(body, Rule::OperatorBody);
     } else {
-        let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
-        let lines = context.lines();
         let facts = Facts { context: &context, fetched_at: page.fetched_at, authors: &[] };
         clean(&lines, &facts, &mut account, &mut head.metadata);
         account = whole_if_little(account, &head.document);
@@ -49,7 +49,8 @@ pub(super) fn read_fragment(
         }
     }
     Reading {
-        has_wall: account.has_claimed(Rule::Words(Furniture::Paywall)),
+        has_wall: has_wall(&lines, &account),
+        stated_body: head.stated_body,
         account,
         repeats_another_page: false,
         block_hashes,

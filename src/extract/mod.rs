@@ -64,9 +64,12 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         PageBody::Fragment(html) => read_fragment(html, page, evidence.entry, rules),
         PageBody::Text(text) => read_text(text, page, evidence.entry, rules),
     };
-    let read_content = |content: &str| match entry::is_html(content) {
-        true => read_fragment(content, page, None, rules),
-        false => read_text(content, page, None, rules),
+    let read_content = |content: &str| {
+        if entry::is_html(content) {
+            read_fragment(content, page, None, rules)
+        } else {
+            read_text(content, page, None, rules)
+        }
     };
     if let PageBody::Html(html) = &page.body
         && let Some(text) = stand_in::of_page(html, &reading, read_content)

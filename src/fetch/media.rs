@@ -53,11 +53,10 @@ const PAGE_TAGS: &[&str] = &[
 pub(super) fn is_surely_other(content_type: &str) -> bool {
     let essence = essence(content_type);
     match essence.split_once('/') {
-        Some(("text" | "*" | "content", _)) => false,
+        // No type at all, or "html".
+        Some(("text" | "*" | "content", _)) | None => false,
         Some(("application" | "binary", kind)) => !TEXT_APPLICATIONS.iter().any(|text| kind.ends_with(text)),
         Some(_) => true,
-        // No type at all, or "html".
-        None => false,
     }
 }
 

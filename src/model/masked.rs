@@ -62,7 +62,7 @@ fn is_secret(pair: &str) -> bool {
     };
     !value.is_empty()
         && (SECRET_NAMES.iter().any(|secret| letters.contains(secret))
-            || SECRET_WORDS.iter().any(|word| is_word(&word)))
+            || SECRET_WORDS.iter().any(|word| is_word(word)))
         && !letters.contains("author")
 }
 

@@ -47,7 +47,9 @@ pub(super) fn cut(source: &str) -> Option<(String, String)> {
     let dates: Vec<Option<Timestamp>> = entries.iter().map(|entry| date(&source[entry.clone()])).collect();
     let mut shorter = source[..starts[0]].to_owned();
     let kept = newest(&dates);
-    kept.iter().for_each(|at| shorter.push_str(&source[entries[*at].clone()]));
+    for at in &kept {
+        shorter.push_str(&source[entries[*at].clone()]);
+    }
     let last = starts[starts.len() - 1];
     let is_whole = kept.last() == Some(&(entries.len() - 1));
     if !is_whole {
@@ -66,7 +68,7 @@ fn after_entries(source: &str, start: usize) -> &str {
 /// The name in the start tag that `rest` begins with.
 fn tag_name(rest: &str) -> &str {
     let length = rest[1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b':').count();
-    &rest[1..1 + length]
+    &rest[1..=length]
 }
 
 /// Where entries begin, outside of sections and comments that hold text.

@@ -221,9 +221,8 @@ fn inline_tag(html: &str) -> Option<(String, usize)> {
     }
     let name = html[1..].strip_prefix('/').unwrap_or(&html[1..]);
     let name_length = name.bytes().take(12).take_while(u8::is_ascii_alphanumeric).count();
-    let name = name[..name_length].to_ascii_lowercase();
-    let end = html.find('>')?;
-    INLINE_ELEMENTS.contains(&name.as_str()).then_some((name, end + 1))
+    let known = INLINE_ELEMENTS.iter().find(|known| known.eq_ignore_ascii_case(&name[..name_length]))?;
+    Some(((*known).to_owned(), html.find('>')? + 1))
 }
 
 /// Plain text as HTML: every character stands for itself, blank lines part paragraphs, and lines stay lines.

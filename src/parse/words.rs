@@ -19,15 +19,12 @@ fn words(html: &str) -> String {
     while let Some(start) = rest.find('<') {
         text.push_str(&rest[..start]);
         rest = &rest[start..];
-        match markup(rest) {
-            Some(length) => {
-                text.push(' ');
-                rest = &rest[length..];
-            }
-            None => {
-                text.push('<');
-                rest = &rest[1..];
-            }
+        if let Some(length) = markup(rest) {
+            text.push(' ');
+            rest = &rest[length..];
+        } else {
+            text.push('<');
+            rest = &rest[1..];
         }
     }
     text.push_str(rest);

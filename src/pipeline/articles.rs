@@ -53,7 +53,7 @@ impl Stage for Articles {
             page.url = entry.url.as_ref().map(|url| tracing::field::display(masked(url))),
             feed.url = %masked(&entry.feed_url),
         );
-        match process(&self.0, &entry).instrument(span.clone()).await {
+        match Box::pin(process(&self.0, &entry)).instrument(span.clone()).await {
             Ending::Settled(outcome) => {
                 span.in_scope(|| log(&outcome));
                 Worked::Done(finished(entry, outcome))
@@ -148,7 +148,7 @@ async fn process(shared: &Shared, entry: &Entry) -> Ending {
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
     let task = Task { shared, plan: &plan, options: &options, entry };
-    match article(&task).await {
+    match Box::pin(article(&task)).await {
         Ok(extracted) => EntryOutcome::Extracted(Box::new(extracted)).into(),
         Err(ending) => ending,
     }

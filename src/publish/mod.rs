@@ -168,7 +168,7 @@ pub enum Receiver {
         batching: Batching,
     },
     /// A receiver of POSTs.
-    Webhook(webhook::Settings),
+    Webhook(Box<webhook::Settings>),
     /// A NATS JetStream stream.
     Nats(nats::Settings),
     /// The standard output.
@@ -207,7 +207,7 @@ impl Receiver {
             }
             Self::Webhook(settings) => {
                 let (clock, fetcher) = (outward.clock.clone(), outward.fetcher.clone());
-                Box::new(webhook::Webhook { name: name.to_owned(), settings, clock, fetcher })
+                Box::new(webhook::Webhook { name: name.to_owned(), settings: *settings, clock, fetcher })
             }
             Self::Nats(settings) => Box::new(nats::Nats::new(settings, outward.tags.clone())),
             Self::Stdout => Box::new(stdout::Stdout),

@@ -29,9 +29,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long a sink rests after its first failure; each further one doubles it.
 const FIRST_REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(300);
+const LONGEST_REST: Duration = Duration::from_mins(5);
 /// The longest that a receiver may put us off.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// How a sink is driven.
 #[derive(Clone, Debug, PartialEq)]
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn periods_are_counted_from_midnight() {
         let moment = |text: &str| text.parse::<Timestamp>().unwrap();
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         assert_eq!(period_start(moment("2026-03-02T08:59:59.9Z"), hour), moment("2026-03-02T08:00:00Z"));
         assert!(is_later_period(moment("2026-03-02T09:00:00Z"), moment("2026-03-02T08:59:59Z"), hour));
         assert!(!is_later_period(moment("2026-03-02T07:59:59Z"), moment("2026-03-02T08:00:00Z"), hour));

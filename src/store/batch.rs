@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::raw_pages::{self, Reextracted};
 use super::rechecks::Rechecks;
 use super::{StoreError, entries, retention};
-use crate::dedup::{self, House, Index, Neighbour};
+use crate::dedup::{self, Index, Neighbour, Publisher};
 use crate::model::{
     ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, FeedId, Fingerprint, Verdict,
 };
@@ -161,7 +161,7 @@ impl<'f> Batch<'f> {
     ) -> Stored {
         let id = entry.article_id;
         let number = self.outbox.next_seq();
-        let verdict = self.judge(number, &house(extracted, Some(entry.feed_id)), extracted, dedup);
+        let verdict = self.judge(number, &publisher(extracted, Some(entry.feed_id)), extracted, dedup);
         let (link, cluster_id) = match &verdict {
             Verdict::Original => (None, id),
             Verdict::Duplicate(link) => (Some(link.clone()), link.cluster_id),
@@ -203,8 +203,8 @@ impl<'f> Batch<'f> {
         let verdict = match article.link.clone() {
             Some(link) => Verdict::Duplicate(link),
             None => {
-                let house = house(extracted, article.feed_id.map(FeedId));
-                self.judge(article.number, &house, extracted, dedup)
+                let publisher = publisher(extracted, article.feed_id.map(FeedId));
+                self.judge(article.number, &publisher, extracted, dedup)
             }
         };
         if let (Verdict::Duplicate(link), None) = (&verdict, &article.link) {
@@ -223,12 +223,12 @@ impl<'f> Batch<'f> {
     fn judge(
         &self,
         number: i64,
-        house: &House,
+        publisher: &Publisher,
         extracted: &ExtractedArticle,
         dedup: &dedup::Settings,
     ) -> Verdict {
         let neighbours = self.earlier.neighbours(number, &extracted.fingerprint);
-        dedup::judge(&extracted.article.text, &extracted.fingerprint, house, &neighbours, dedup)
+        dedup::judge(&extracted.article.text, &extracted.fingerprint, publisher, &neighbours, dedup)
     }
 
     fn keep(
@@ -246,7 +246,7 @@ impl<'f> Batch<'f> {
                 cluster_id: article.cluster_id,
                 content_sha256: article.content_sha256,
                 text: extracted.article.text.clone(),
-                house: house(extracted, article.feed_id.map(FeedId)),
+                publisher: publisher(extracted, article.feed_id.map(FeedId)),
             };
             self.earlier.add(number, neighbour, &extracted.fingerprint.bands);
         }
@@ -296,8 +296,8 @@ impl<'f> Batch<'f> {
     }
 }
 
-fn house(extracted: &ExtractedArticle, feed: Option<FeedId>) -> House {
-    House { host: extracted.url.host_str().unwrap_or_default().to_owned(), feed }
+fn publisher(extracted: &ExtractedArticle, feed: Option<FeedId>) -> Publisher {
+    Publisher { host: extracted.url.host_str().unwrap_or_default().to_owned(), feed }
 }
 
 /// Whether a text is the one that is stored. One that was taken back and is there again is news.

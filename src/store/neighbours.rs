@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 
 use super::StoreError;
 use super::sql::{Row, RowsSql, bytes, signed};
-use crate::dedup::{self, House, Index, Neighbour};
+use crate::dedup::{self, Index, Neighbour, Publisher};
 use crate::model::{ArticleId, FeedId, Fingerprint, Sha256Hash};
 
 /// Bands of articles that left the window are deleted by so many articles at a time.
@@ -60,7 +60,10 @@ fn numbered_neighbour(row: &Row<'_>) -> Result<(i64, Neighbour), StoreError> {
         cluster_id: ArticleId(row.hash("cluster_id")?),
         content_sha256: row.hash("content_sha256")?,
         text: row.get("text")?,
-        house: House { host: row.get("hostname")?, feed: row.get::<Option<i64>>("feed_id")?.map(FeedId) },
+        publisher: Publisher {
+            host: row.get("hostname")?,
+            feed: row.get::<Option<i64>>("feed_id")?.map(FeedId),
+        },
     };
     Ok((row.get("number")?, neighbour))
 }

@@ -149,9 +149,12 @@ fn judged((article, fingerprint): &(Article, Fingerprint), earlier: &(Article, F
     let id = ArticleId(Sha256Hash::of("earlier"));
     let mut index = Index::default();
     let content_sha256 = earlier.1.content_sha256;
-    let neighbour = Neighbour { id, cluster_id: id, content_sha256, text: earlier.0.text.clone() };
+    let publisher = Publisher::default();
+    let text = earlier.0.text.clone();
+    let neighbour = Neighbour { id, cluster_id: id, content_sha256, text, publisher: publisher.clone() };
     index.add(1, neighbour, &earlier.1.bands);
-    judge(&article.text, fingerprint, &index.neighbours(2, fingerprint), &Settings::default())
+    let neighbours = index.neighbours(2, fingerprint);
+    judge(&article.text, fingerprint, &publisher, &neighbours, &Settings::default())
 }
 
 #[test]

@@ -24,7 +24,7 @@ async fn texts(contents: &[(&str, &str)]) -> Vec<(String, String, Vec<QualityFla
         .records()
         .await
         .into_iter()
-        .map(|record| (record.title.unwrap_or_default(), record.text, record.quality_flags))
+        .map(|record| (record.metadata.title.unwrap_or_default(), record.text, record.quality_flags))
         .collect();
     texts.sort();
     texts

@@ -130,6 +130,7 @@ fn article(text: &str) -> Article {
             },
         ],
         score: 0.5,
+        candidates: Vec::new(),
     }
 }
 

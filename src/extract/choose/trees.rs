@@ -46,12 +46,12 @@ fn columns(groups: &[Group], names: &Names) -> (Vec<Option<Meaning>>, HashMap<St
         } else {
             columns.insert(name.to_owned(), column(0));
         }
-        let meaning = |number: usize| match facts.is_set() {
-            true => Meaning { column: column(number), step: 1 },
-            false => Meaning {
-                column: column(0),
-                step: u8::try_from(number + 1).expect("no group has so many steps"),
-            },
+        let meaning = |number: usize| {
+            let step = if facts.is_set() { 1 } else { number + 1 };
+            Meaning {
+                column: column(if facts.is_set() { number } else { 0 }),
+                step: u8::try_from(step).expect("no group has so many steps"),
+            }
         };
         meanings.extend((0..facts.len()).map(|fact| names.number(facts, fact).map(meaning)));
     }

@@ -2,7 +2,7 @@
 
 use super::Facts;
 use super::body::Body;
-use super::named::of_kind;
+use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::{Furniture, fold};

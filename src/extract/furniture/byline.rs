@@ -1,7 +1,7 @@
 //! Who wrote it, in words: "By Jane Doe", "Von unserem Korrespondenten".
 
 use super::Facts;
-use super::named::of_kind;
+use super::names::of_kind;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::Furniture;
 

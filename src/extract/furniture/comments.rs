@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Facts;
 use super::body::Body;
-use super::named::of_kind;
+use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::{Coverage, Furniture};

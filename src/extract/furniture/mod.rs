@@ -14,6 +14,7 @@ mod comments;
 mod credits;
 mod inset;
 mod named;
+mod names;
 mod offers;
 mod prose;
 mod related;

@@ -1,6 +1,6 @@
 //! Where the running text of the body stands: it tells the head of a page from its tail.
 
-use super::named::name_of;
+use super::names::name_of;
 use crate::extract::account::{Account, Line};
 
 /// Running text line by line: what is kept and names itself nothing.

@@ -2,7 +2,8 @@
 
 use super::Facts;
 use super::body::Body;
-use super::named::{end_of_box, of_kind};
+use super::named::end_of_box;
+use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::phrases::{Coverage, Furniture};

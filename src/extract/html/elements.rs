@@ -187,6 +187,8 @@ fn is_box(tag: &LocalName) -> bool {
             | local_name!("dialog")
             | local_name!("html")
             | local_name!("body")
+            | local_name!("title")
+            | local_name!("base")
             | local_name!("frameset")
             | local_name!("frame")
             | local_name!("marquee")

@@ -18,6 +18,7 @@ use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Metadata, Qu
 const ACCOUNT_BYTES: usize = 200;
 
 /// What was read of a page.
+#[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
 pub(crate) struct Reading {
     pub(crate) document: Document,
     pub(crate) account: Account,

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 use crate::extract::words::classes::{CLASSES, Role};
+use crate::extract::words::languages::LANGUAGES;
 
 /// What an element's attributes say it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -144,63 +145,14 @@ pub(crate) fn leads_to_author(address: &str) -> bool {
 
 /// Whether a date's own words say that it is the date of a change.
 pub(crate) fn speaks_of_change(text: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "updated",
-        "update",
-        "modified",
-        "edited",
-        "reviewed",
-        "aktualisiert",
-        "stand:",
-        "geändert",
-        "mis à jour",
-        "modifié",
-        "actualizado",
-        "actualización",
-        "atualizado",
-        "aggiornato",
-        "обновлено",
-        "изменено",
-        "aktualizacja",
-        "ενημέρωση",
-        "güncelleme",
-        "تحديث",
-        "به‌روز",
-        "更新",
-    ];
-    static FINDER: LazyLock<AhoCorasick> =
-        LazyLock::new(|| AhoCorasick::new(WORDS).expect("a few short words make a small automaton"));
+    static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        AhoCorasick::new(&LANGUAGES.date.change).expect("a few short words make a small automaton")
+    });
     FINDER.is_match(&text.to_lowercase())
 }
 
 /// Whether a date's own words say that it is the date of the publication.
 pub(crate) fn speaks_of_publication(text: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "published",
-        "posted on",
-        "press release",
-        "erschienen am",
-        "veröffentlicht",
-        "pressemitteilung vom",
-        "artikel vom",
-        "beitrag vom",
-        "meldung vom",
-        "erstellt am",
-        "geschrieben am",
-        "publié le",
-        "mis en ligne",
-        "paru le",
-        "publicado",
-        "pubblicato",
-        "опубликовано",
-        "opublikowano",
-        "δημοσιεύ",
-        "yayın",
-        "发布",
-        "發布",
-        "公開日",
-        "掲載",
-    ];
     let lower = text.to_lowercase();
-    WORDS.iter().any(|word| lower.contains(word))
+    LANGUAGES.date.publication.iter().any(|word| lower.contains(word.as_str()))
 }

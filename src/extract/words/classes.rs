@@ -17,6 +17,7 @@ pub(crate) struct Traits(pub(crate) u64);
 
 macro_rules! traits {
     ($($name:ident = $bit:literal),* $(,)?) => {
+        #[expect(dead_code, reason = "the model weighs more traits than rules ask for")]
         impl Traits { $(pub(crate) const $name: Self = Self(1 << $bit);)* }
         /// Every trait, by bit.
         pub(crate) const TRAIT_NAMES: &[&str] = &[$(stringify!($name)),*];

@@ -14,7 +14,7 @@ pub(super) const MAX_LIMIT: u32 = 1000;
 const DEFAULT_LIMIT: u32 = 100;
 
 /// The longest that an answer may wait for a record.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// What a cursor holds before its position: another word would tell another meaning.
 const CURSOR_MARK: &str = "seq:";

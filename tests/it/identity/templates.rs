@@ -1,4 +1,4 @@
-//! What the texts of one house share makes no copies of them.
+//! What the texts of one publisher share makes no copies of them.
 
 use super::*;
 

@@ -25,7 +25,7 @@ fn settings(server: &str, name: &str) -> nats::Settings {
         login: Login::None,
         subject: Subject::parse(&format!("{name}.{{language}}.{{tag}}.{{host}}")).unwrap(),
         stream: name.to_owned(),
-        duplicate_window: Duration::from_secs(120),
+        duplicate_window: Duration::from_mins(2),
     }
 }
 

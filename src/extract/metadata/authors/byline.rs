@@ -3,8 +3,8 @@
 //! A byline is cut into parts at its separators; each part loses what opens it ("By"), the roles around the name and
 //! what follows it (a place, a date), and is believed if the rest has the shape of a name.
 
-use super::byline_words::{CONJUNCTIONS, CUTS};
 use super::names::{Shape, add, is_collective, is_label, is_name, is_role, looks_capitalised, names};
+use crate::extract::words::languages::LANGUAGES;
 use crate::extract::words::letters::{letters, strip_prefix_ignoring_case};
 use crate::extract::words::openings;
 
@@ -64,7 +64,7 @@ pub(crate) fn authors_of_opened_byline(text: &str) -> Vec<String> {
     }
     let mut is_joined = false;
     for line in lines {
-        let joins = |word: &str| CONJUNCTIONS.contains(&word) || word == ",";
+        let joins = |word: &str| LANGUAGES.byline.conjunctions.contains(word) || word == ",";
         if joins(line) {
             is_joined = true;
             continue;
@@ -105,7 +105,7 @@ fn is_pen_name(line: &str) -> bool {
     };
     is_shaped
         && line.contains(char::is_alphabetic)
-        && !words.iter().any(|word| is_label(word) || CUTS.contains(&word.to_lowercase().as_str()))
+        && !words.iter().any(|word| is_label(word) || LANGUAGES.byline.cuts.contains(&word.to_lowercase()))
 }
 
 /// The names in an element whose class says that it names authors: pen names too, if it holds nothing else.

@@ -1,7 +1,6 @@
 //! Who wrote it: the sources in their order, persons before the site itself.
 
 pub(crate) mod byline;
-mod byline_words;
 pub(crate) mod names;
 
 use std::collections::HashSet;

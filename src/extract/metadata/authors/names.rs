@@ -1,10 +1,8 @@
 //! What has the shape of a name: the parts of a text at its separators, each without the roles around the name and what
 //! follows it.
 
-use super::byline_words::{
-    COLLECTIVES, CONJUNCTIONS, CUTS, INVITATIONS, LABELS, NO_NAMES, PARTICLES, POST_NOMINALS, ROLES,
-};
 use crate::extract::metadata::dates::date_words;
+use crate::extract::words::languages::LANGUAGES;
 use crate::extract::words::letters::{is_hangul, is_ideograph, letters};
 
 /// Longest name.
@@ -89,7 +87,9 @@ pub(crate) fn names(text: &str, shape: Shape) -> Vec<String> {
 fn split_at_conjunctions(part: &str) -> Vec<Vec<&str>> {
     let words: Vec<&str> = part.split_whitespace().collect();
     // Capitals as well, in a byline of capitals; single letters would be initials.
-    let joins = |word: &&str| CONJUNCTIONS.contains(word) || matches!(*word, "AND" | "And" | "UND" | "Und");
+    let joins = |word: &&str| {
+        LANGUAGES.byline.conjunctions.contains(*word) || matches!(*word, "AND" | "And" | "UND" | "Und")
+    };
     words.split(joins).map(<[&str]>::to_vec).collect()
 }
 
@@ -107,7 +107,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
         words = before;
     }
     if shape == Shape::Visible
-        && let Some(cut) = words.iter().skip(1).position(|word| CUTS.contains(word))
+        && let Some(cut) = words.iter().skip(1).position(|word| LANGUAGES.byline.cuts.contains(*word))
     {
         words = &words[..=cut];
     }
@@ -116,7 +116,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
         return None;
     }
     let collective = is_collective(words);
-    let invites = words.len() > 1 && INVITATIONS.contains(&words[0].to_lowercase().as_str());
+    let invites = words.len() > 1 && LANGUAGES.byline.invitations.contains(&words[0].to_lowercase());
     if invites || words.iter().all(|word| is_role(word)) || words.iter().all(|word| is_no_name(word)) {
         return None;
     }
@@ -151,16 +151,16 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
 }
 
 pub(crate) fn is_label(word: &str) -> bool {
-    LABELS.contains(&word.trim_end_matches(':').to_lowercase().as_str())
+    LANGUAGES.byline.labels.contains(&word.trim_end_matches(':').to_lowercase())
 }
 
 fn is_no_name(word: &str) -> bool {
     let word = word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '/')).to_lowercase();
-    NO_NAMES.contains(&word.as_str())
+    LANGUAGES.byline.no_names.contains(&word)
 }
 
 pub(crate) fn is_collective(words: &[&str]) -> bool {
-    words.iter().any(|word| COLLECTIVES.contains(&word.to_lowercase().as_str()))
+    words.iter().any(|word| LANGUAGES.byline.collectives.contains(&word.to_lowercase()))
 }
 
 /// Whether a word may be a first and a last name at once, as East Asia writes them.
@@ -172,7 +172,7 @@ fn is_whole_name(word: &str) -> bool {
 
 pub(crate) fn is_role(word: &str) -> bool {
     let lower = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    ROLES.contains(&lower.as_str()) || lower.is_empty()
+    LANGUAGES.byline.roles.contains(&lower) || lower.is_empty()
 }
 
 /// A title that stands before a name and belongs to it.
@@ -184,7 +184,7 @@ fn is_honorific(word: &str) -> bool {
 /// A degree or certificate that stands behind a name and belongs to it, as its bearer writes it.
 fn is_post_nominal(word: &str) -> bool {
     let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
-    POST_NOMINALS.contains(&letters.as_str())
+    LANGUAGES.byline.post_nominals.contains(&letters)
 }
 
 pub(crate) fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
@@ -215,7 +215,9 @@ pub(crate) fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
     match shape {
         Shape::Declared => words.len() <= 8 && !(initials && chars <= 2),
         Shape::Visible => {
-            let cased = words.iter().all(|word| looks_capitalised(word) || PARTICLES.contains(word));
+            let cased = words
+                .iter()
+                .all(|word| looks_capitalised(word) || LANGUAGES.byline.particles.contains(*word));
             let ideographs = name.contains(is_ideograph);
             words.len() <= 5
                 && cased

@@ -6,8 +6,9 @@ use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp};
 
-use super::date_words::{self, Month, Unit};
+use super::date_words::{self, Month};
 use super::moment::{Moment, plausible};
+use crate::extract::words::languages::{LANGUAGES, Unit};
 use crate::zones;
 
 /// A visible date stands at the beginning of its text.
@@ -438,11 +439,12 @@ fn zone(rest: &[Token]) -> Option<Offset> {
 
 /// "3 weeks ago", "vor einer Stunde", "gestern, 14:30".
 fn relative(tokens: &[Token], fetched_at: Timestamp) -> Option<Timestamp> {
+    let words = &LANGUAGES.date;
     for (i, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
-        let named = date_words::NAMED_DAYS.iter().find(|(name, _)| *name == word);
+        let named = words.days_ago.get(word);
         // A day's name is a date only where little else is said: "today" is a word of many sentences.
-        if let Some((_, days)) = named.filter(|_| tokens.len() <= 8) {
+        if let Some(days) = named.filter(|_| tokens.len() <= 8) {
             let day = Offset::UTC.to_datetime(fetched_at).date();
             let day = day.checked_sub(Span::new().try_days(*days).ok()?).ok()?;
             let timed = time_of_day(tokens).is_some();
@@ -458,19 +460,19 @@ fn relative(tokens: &[Token], fetched_at: Timestamp) -> Option<Timestamp> {
             Some(Token::Word(_)) => (1, i - 1),
             _ => (1, i),
         };
-        let before = |words: &[&str]| {
+        let is_before = || {
             let one = start.checked_sub(1).and_then(|at| tokens[at].word());
             let three = start
                 .checked_sub(3)
                 .map(|at| tokens[at..start].iter().filter_map(Token::word).collect::<Vec<_>>().join(" "));
-            one.is_some_and(|word| words.contains(&word))
-                || three.is_some_and(|w| words.contains(&w.as_str()))
+            one.is_some_and(|word| words.ago_before.contains(word))
+                || three.is_some_and(|three| words.ago_before.contains(&three))
         };
         // "πριν από 3 ημέρες" has one word between.
         let greek = start.checked_sub(2).and_then(|at| tokens[at].word()) == Some("πριν");
         let after =
-            tokens.get(i + 1).and_then(Token::word).is_some_and(|w| date_words::AGO_AFTER.contains(&w));
-        if cjk || after || greek || before(date_words::AGO_BEFORE) {
+            tokens.get(i + 1).and_then(Token::word).is_some_and(|word| words.ago_after.contains(word));
+        if cjk || after || greek || is_before() {
             return ago(amount, unit, fetched_at);
         }
     }

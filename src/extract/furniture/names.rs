@@ -1,0 +1,34 @@
+//! What lines name themselves, by the words of `config/words/`.
+
+use crate::extract::account::Line;
+use crate::extract::words::phrases::{Coverage, Furniture, Match};
+
+/// The lines that call themselves so, and how much of each does.
+pub(crate) fn of_kind<'l>(
+    lines: &'l [Line<'_>],
+    furniture: Furniture,
+) -> impl Iterator<Item = (usize, Coverage)> + 'l {
+    lines.iter().enumerate().filter_map(move |(at, line)| {
+        let found = name_of(line).filter(|found| found.furniture == furniture)?;
+        Some((at, found.coverage))
+    })
+}
+
+/// What a line names itself: nothing, where it begins or ends as furniture does and says something of its own.
+pub(crate) fn name_of(line: &Line<'_>) -> Option<Match> {
+    line.found.filter(|found| found.coverage == Coverage::Whole || !is_statement(line, *found))
+}
+
+fn is_statement(line: &Line<'_>, found: Match) -> bool {
+    /// The share of words with capitals in a line that is names.
+    const MOST_NAMES: f32 = 0.4;
+    let measure = &line.block.measure;
+    match found.furniture {
+        // A credit is names, a date has digits.
+        Furniture::Credit => line.is_sentence() && measure.capital_share < MOST_NAMES,
+        Furniture::Dateline => line.is_prose() || line.is_sentence() && measure.digit_share == 0.0,
+        Furniture::Byline => line.is_prose(),
+        Furniture::Comments | Furniture::Share | Furniture::AuthorBox if line.is_prose() => true,
+        _ => (line.is_prose() || line.is_sentence()) && !found.is_borne_out,
+    }
+}

@@ -1,0 +1,210 @@
+//! The words of each language, `config/words/<language>.toml`: those around names in bylines, and those of dates.
+//!
+//! Nobody asks in which language a page is written before its byline is read: the words of all languages count everywhere.
+//! `any.toml` holds what belongs to no language.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
+use serde::Deserialize;
+
+macro_rules! files {
+    ($($language:literal)*) => {
+        const FILES: &[(&str, &str)] =
+            &[$(($language, include_str!(concat!("../../../config/words/", $language, ".toml")))),*];
+    };
+}
+
+files! {
+    "any" "ar" "be" "bg" "bn" "ca" "cs" "da" "de" "el" "en" "es" "et" "fa" "fi" "fr" "gl" "he" "hi" "hr" "hu" "id" "is" "it"
+    "ja" "ka" "ko" "lt" "lv" "mk" "mr" "ms" "nl" "no" "pl" "pt" "ro" "ru" "sk" "sl" "sr" "sv" "th" "tr" "uk" "ur" "vi" "zh"
+}
+
+type Set = HashSet<String, RandomState>;
+
+/// A file as it is written.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Language {
+    byline: Byline,
+    date: Dates,
+}
+
+/// The words around the names in bylines. Lower case, but for degrees.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Byline {
+    /// What stands before an author's name, with what joins it to the name.
+    pub(crate) openings: Set,
+    /// What goes before others who contributed: editors, checkers, photographers.
+    pub(crate) others: Set,
+    /// Words of roles and offices. A part made of them alone is nobody's name.
+    pub(crate) roles: Set,
+    /// Those of offices that many people fill.
+    pub(crate) collectives: Set,
+    /// What joins names.
+    pub(crate) conjunctions: Set,
+    /// Small words that belong to names.
+    pub(crate) particles: Set,
+    /// Degrees and certificates behind a name, without their dots.
+    pub(crate) post_nominals: Set,
+    /// Words of buttons and labels beside a name: a part that has one names nobody.
+    pub(crate) labels: Set,
+    /// Words that links to more about or by an author begin with.
+    pub(crate) invitations: Set,
+    /// Words that stand where a name should: links to profiles and lists, what a template says where it knows nobody.
+    pub(crate) no_names: Set,
+    /// Words after which a byline speaks of something else.
+    pub(crate) cuts: Set,
+}
+
+/// The words of dates. Lower case; inflected words by their stem.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Dates {
+    change: Vec<String>,
+    publication: Vec<String>,
+    /// Names and abbreviations, January first. A name that means another month elsewhere stands once.
+    months: Vec<Vec<String>>,
+    /// Of the Solar Hijri calendar.
+    jalali_months: Vec<String>,
+    /// The numbers that months go by.
+    month_numbers: Vec<String>,
+    units: BTreeMap<Unit, Vec<String>>,
+    ago_before: Set,
+    ago_after: Set,
+    /// Names of today, of yesterday, of the day before.
+    days_ago: Vec<Vec<String>>,
+}
+
+/// A unit of "three weeks ago".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unit {
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+}
+
+/// The words of dates in all languages.
+#[derive(Debug, Default)]
+pub(crate) struct DateWords {
+    /// What says that a date is that of a change, and that of the publication.
+    pub(crate) change: Vec<String>,
+    pub(crate) publication: Vec<String>,
+    /// Month by name, from 1.
+    pub(crate) months: HashMap<String, i8, RandomState>,
+    pub(crate) jalali_months: HashMap<String, i8, RandomState>,
+    pub(crate) month_numbers: HashMap<String, i8, RandomState>,
+    /// Stems of the units' names.
+    pub(crate) units: Vec<(String, Unit)>,
+    /// Words before the amount: "vor 3 Wochen"; behind the unit: "3 weeks ago".
+    pub(crate) ago_before: Set,
+    pub(crate) ago_after: Set,
+    /// Days before today by name.
+    pub(crate) days_ago: HashMap<String, i32, RandomState>,
+}
+
+/// The shipped words.
+pub(crate) struct Languages {
+    pub(crate) byline: Byline,
+    pub(crate) date: DateWords,
+}
+
+/// The words of all languages.
+pub(crate) static LANGUAGES: LazyLock<Languages> =
+    LazyLock::new(|| read(FILES).expect("the shipped words of languages are tested"));
+
+fn read(files: &[(&str, &str)]) -> Result<Languages, String> {
+    let mut all = Languages { byline: Byline::default(), date: DateWords::default() };
+    for (language, file) in files {
+        let words: Language = toml::from_str(file).map_err(|error| format!("{language}: {error}"))?;
+        all.byline.add(words.byline);
+        all.date.add(words.date).map_err(|error| format!("{language}: {error}"))?;
+    }
+    Ok(all)
+}
+
+impl Byline {
+    fn add(&mut self, other: Self) {
+        self.openings.extend(other.openings);
+        self.others.extend(other.others);
+        self.roles.extend(other.roles);
+        self.collectives.extend(other.collectives);
+        self.conjunctions.extend(other.conjunctions);
+        self.particles.extend(other.particles);
+        self.post_nominals.extend(other.post_nominals);
+        self.labels.extend(other.labels);
+        self.invitations.extend(other.invitations);
+        self.no_names.extend(other.no_names);
+        self.cuts.extend(other.cuts);
+    }
+}
+
+impl DateWords {
+    fn add(&mut self, other: Dates) -> Result<(), String> {
+        self.change.extend(other.change);
+        self.publication.extend(other.publication);
+        number(&mut self.months, other.months, 1)?;
+        let alone = |names: Vec<String>| names.into_iter().map(|name| vec![name]).collect();
+        number(&mut self.jalali_months, alone(other.jalali_months), 1)?;
+        number(&mut self.month_numbers, alone(other.month_numbers), 1)?;
+        number(&mut self.days_ago, other.days_ago, 0)?;
+        for (unit, stems) in other.units {
+            self.units.extend(stems.into_iter().map(|stem| (stem, unit)));
+        }
+        self.ago_before.extend(other.ago_before);
+        self.ago_after.extend(other.ago_after);
+        Ok(())
+    }
+}
+
+/// Numbers names by the list in which they stand. The same name in another language means the same.
+fn number<N: Copy + PartialEq + From<i8>>(
+    by_name: &mut HashMap<String, N, RandomState>,
+    lists: Vec<Vec<String>>,
+    first: i8,
+) -> Result<(), String> {
+    for (number, names) in (first..).zip(lists) {
+        for name in names {
+            let number = N::from(number);
+            if by_name.get(&name).is_some_and(|before| *before != number) {
+                return Err(format!("{name}: means something else in another language"));
+            }
+            by_name.insert(name, number);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_a_language_is_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config/words");
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let mut files: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| name(entry.unwrap()).replace(".toml", "")).collect();
+        // Those of no language have longer names.
+        files.retain(|name| name.len() <= 3);
+        files.sort();
+        assert_eq!(files, FILES.iter().map(|(language, _)| *language).collect::<Vec<_>>());
+        assert!(LANGUAGES.byline.openings.contains("von"));
+        assert_eq!(LANGUAGES.date.months.get("března"), Some(&3));
+    }
+
+    #[test]
+    fn a_name_means_one_month() {
+        let error = read(&[("pl", "[date]\nmonths = [['maj']]"), ("sv", "[date]\nmonths = [[], ['maj']]")]);
+        assert_eq!(error.err().unwrap(), "sv: maj: means something else in another language");
+        assert!(read(&[("de", "[byline]\nopening = ['von']")]).err().unwrap().starts_with("de: "));
+    }
+}
