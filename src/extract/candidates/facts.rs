@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Page;
 
 /// What is known of a candidate, by the names in `config/judge.toml`.
-pub(crate) const FACT_NAMES: [&str; 17] = [
+pub(crate) const FACT_NAMES: [&str; 19] = [
     "any",
     "expected_f1",
     "expected_precision",
@@ -23,13 +23,20 @@ pub(crate) const FACT_NAMES: [&str; 17] = [
     "hidden_share",
     "repeated_share",
     "agreement",
+    "own_expected_f1",
+    "own_log_words",
 ];
 pub(crate) const FACTS: usize = FACT_NAMES.len();
 
 /// The facts of every candidate.
 pub(super) fn of_all(page: &Page<'_>, candidates: &[(usize, Vec<bool>)]) -> Vec<[f32; FACTS]> {
     let models = kept_words(page, &candidates[0].1);
-    candidates.iter().map(|(_, kept)| of(page, kept, models, candidates)).collect()
+    let mut facts: Vec<_> = candidates.iter().map(|(_, kept)| of(page, kept, models, candidates)).collect();
+    let (expected_f1, log_words) = (facts[0][1], facts[0][4]);
+    for facts in &mut facts {
+        [facts[FACTS - 2], facts[FACTS - 1]] = [expected_f1, log_words];
+    }
+    facts
 }
 
 fn kept_words(page: &Page<'_>, kept: &[bool]) -> f32 {
@@ -78,5 +85,8 @@ fn of(page: &Page<'_>, kept: &[bool], models: f32, candidates: &[(usize, Vec<boo
         share(sum(&|at| if_holds(page.block(at).is_hidden, page.words(at))), words),
         share(sum(&|at| if_holds(context.repeats(at) > 0, page.words(at))), words),
         agreement / candidates.len() as f32,
+        // Of the model's own choice: filled in when that is known.
+        0.0,
+        0.0,
     ]
 }

@@ -10,8 +10,8 @@ pub(crate) struct Judge {
     weights: [[f32; FACTS]; NAMES.len()],
 }
 
-/// A candidate must promise so much more than the model's own choice.
-const MARGIN: f32 = 0.05;
+/// A reading must promise so much more than the model's own.
+pub const JUDGE_MARGIN: f32 = 0.015;
 
 impl Judge {
     /// Reads them: a table for each way to read, a number for each fact.
@@ -34,16 +34,15 @@ impl Judge {
         }
     }
 
-    /// What a candidate promises.
+    /// What a candidate promises more than the model's own choice: more of the mean of precision and recall.
     pub(crate) fn score(&self, candidate: &Candidate) -> f32 {
         self.weights[candidate.name].iter().zip(candidate.facts).map(|(weight, fact)| weight * fact).sum()
     }
 
     /// The one to believe: the first, which is the model's own, unless another promises more.
     pub(crate) fn best<'c>(&self, candidates: &'c [Candidate]) -> Option<&'c Candidate> {
-        let own = candidates.first()?;
-        let score = |candidate: &Candidate| self.score(candidate);
-        let best = candidates.iter().max_by(|one, other| score(one).total_cmp(&score(other)))?;
-        Some(if score(best) > score(own) + MARGIN { best } else { own })
+        let (own, others) = candidates.split_first()?;
+        let best = others.iter().max_by(|one, other| self.score(one).total_cmp(&self.score(other)));
+        Some(best.filter(|best| self.score(best) > JUDGE_MARGIN).unwrap_or(own))
     }
 }
