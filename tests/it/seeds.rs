@@ -72,14 +72,14 @@ fn seeds_are_five_clusters_whatever_their_furniture() {
         let fingerprint = dedup::fingerprint(&article, &settings);
         let id = ArticleId(Sha256Hash::of(number.to_string()));
         let neighbours = index.neighbours(number, &fingerprint);
-        let house = dedup::House::default();
-        let cluster_id = match dedup::judge(&article.text, &fingerprint, &house, &neighbours, &settings) {
+        let publisher = dedup::Publisher::default();
+        let cluster_id = match dedup::judge(&article.text, &fingerprint, &publisher, &neighbours, &settings) {
             Verdict::Original => id,
             Verdict::Duplicate(link) => link.cluster_id,
         };
         clusters.entry(cluster_id).or_default().insert(&seed.file_name);
         let content_sha256 = fingerprint.content_sha256;
-        let neighbour = dedup::Neighbour { id, cluster_id, content_sha256, text: article.text, house };
+        let neighbour = dedup::Neighbour { id, cluster_id, content_sha256, text: article.text, publisher };
         index.add(number, neighbour, &fingerprint.bands);
     }
     assert_eq!(clusters.len(), seeds.len(), "{clusters:?}");
@@ -121,13 +121,18 @@ fn a_seed_that_was_cut_and_given_another_headline_is_a_near_copy() {
         let fingerprint = dedup::fingerprint(&copy, &settings);
         let id = ArticleId(Sha256Hash::of("earlier"));
         let content_sha256 = earlier.content_sha256;
-        let house = dedup::House::default();
-        let neighbour =
-            dedup::Neighbour { id, cluster_id: id, content_sha256, text: whole.text, house: house.clone() };
+        let publisher = dedup::Publisher::default();
+        let neighbour = dedup::Neighbour {
+            id,
+            cluster_id: id,
+            content_sha256,
+            text: whole.text,
+            publisher: publisher.clone(),
+        };
         let mut index = dedup::Index::default();
         index.add(1, neighbour, &earlier.bands);
         let neighbours = index.neighbours(2, &fingerprint);
-        match dedup::judge(&copy.text, &fingerprint, &house, &neighbours, &settings) {
+        match dedup::judge(&copy.text, &fingerprint, &publisher, &neighbours, &settings) {
             Verdict::Duplicate(link) => assert_eq!(link.kind, DuplicateKind::Near, "{}", seed.file_name),
             Verdict::Original => panic!("{}: no copy", seed.file_name),
         }
