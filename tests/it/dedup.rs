@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use feedmill::dedup::{Index, Neighbour, Settings, fingerprint, judge};
+use feedmill::dedup::{Index, Neighbour, Publisher, Settings, fingerprint, judge};
 use feedmill::extract::{Evidence, Rules, extract};
 use feedmill::model::{
     Article, ArticleId, DuplicateKind, Fingerprint, Page, PageBody, QualityFlag, Record, Sha256Hash, Verdict,
