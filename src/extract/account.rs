@@ -30,6 +30,10 @@ pub(crate) enum Rule {
     ChosenWrongly,
     /// It is the second copy of a text.
     Repeated,
+    /// It is not shown.
+    Hidden,
+    /// It is the caption of a picture.
+    Caption,
     /// Another reading of the whole page is believed than the model's own: its name.
     Reading(&'static str),
     /// It says the headline, which is a field of its own.
@@ -46,6 +50,12 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
+    /// Whether a line goes however sure the model is: its words stand in a field of their own, or are none of the text.
+    fn is_always_obeyed(self) -> bool {
+        let of_fields = [Furniture::Byline, Furniture::Dateline, Furniture::Share, Furniture::Credit];
+        self == Self::Title || matches!(self, Self::Words(furniture) if of_fields.contains(&furniture))
+    }
+
     /// Its name in accounts.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -60,6 +70,8 @@ impl Rule {
             Self::ChosenAgain => "site.chosen_again",
             Self::ChosenWrongly => "site.chosen_wrongly",
             Self::Repeated => "box.repeated",
+            Self::Hidden => "box.hidden",
+            Self::Caption => "box.caption",
             Self::Reading(name) => name,
             Self::Title => "rule.title",
             Self::Words(furniture) => furniture.rule(),
@@ -212,7 +224,7 @@ impl Account {
                 settled = lines.end;
                 self.verdicts[lines.clone()].fill(Some(rule));
                 for at in lines {
-                    if rule == Rule::Title || self.fates[at].probability < sure {
+                    if rule.is_always_obeyed() || self.fates[at].probability < sure {
                         self.drop(at..at + 1, rule);
                     }
                 }

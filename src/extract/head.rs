@@ -24,8 +24,10 @@ pub(crate) struct Head {
     pub(crate) is_not_free: bool,
     /// What kind of page it calls itself.
     said: Said,
-    /// The whole body, where the page or its feed entry states it.
+    /// The whole body, where the page states it.
     pub(crate) stated_body: Option<String>,
+    /// The same, where the feed entry does.
+    entrys_body: Option<String>,
     /// How the article starts, by the feed entry.
     lead: Option<String>,
     /// Texts that the operator's selectors took out.
@@ -63,7 +65,8 @@ impl Head {
             is_liveblog: statements.is_liveblog,
             is_not_free: statements.is_not_free,
             said: kinds.read(&page.url, &tree, &json_ld),
-            stated_body: statements.whole_body().or_else(|| entry.and_then(entry::stated_body)),
+            stated_body: statements.whole_body(),
+            entrys_body: entry.and_then(entry::stated_body),
             lead: entry.and_then(entry::lead),
             removed,
             operators_body: selected.and_then(|selected| selected.body(&document)),
@@ -75,7 +78,7 @@ impl Head {
     pub(crate) fn hints(&self) -> Hints<'_> {
         Hints {
             lead: self.lead.as_deref().or(self.metadata.description.as_deref()),
-            body: self.stated_body.as_deref(),
+            body: self.stated_body.as_deref().or(self.entrys_body.as_deref()),
             said: self.said,
         }
     }

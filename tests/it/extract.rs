@@ -254,7 +254,7 @@ fn the_box_that_holds_the_hosts_bodies_is_learned() {
         (extract(page, &Evidence::default(), &rules).text, known)
     };
 
-    let line = "<aside class=note><p>A report on the boats of the valley can be had at the town hall on any day before noon</p></aside>";
+    let line = "<div class=note><p>A report on the boats of the valley can be had at the town hall on any day before noon</p></div>";
     let (unknown, known) = both(&in_boxes("The cars of the valley", &(travels(9) + line), ""));
     assert!(!unknown.contains("A report"), "{unknown}");
     assert!(known.text.contains("A report"), "{}", known.text);

@@ -39,10 +39,12 @@ impl Judge {
         self.weights[candidate.name].iter().zip(candidate.facts).map(|(weight, fact)| weight * fact).sum()
     }
 
-    /// The one to believe: the first, which is the model's own, unless another promises more.
+    /// The one to believe: the first, which is the model's own, unless another promises more, or it is
+    /// empty: a page without any text is one of other kinds than the model knows.
     pub(crate) fn best<'c>(&self, candidates: &'c [Candidate]) -> Option<&'c Candidate> {
         let (own, others) = candidates.split_first()?;
         let best = others.iter().max_by(|one, other| self.score(one).total_cmp(&self.score(other)));
-        Some(best.filter(|best| self.score(best) > JUDGE_MARGIN).unwrap_or(own))
+        let is_better = |best: &&Candidate| self.score(best) > JUDGE_MARGIN || own.is_empty();
+        Some(best.filter(is_better).unwrap_or(own))
     }
 }

@@ -55,6 +55,11 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// Whether it keeps nothing.
+    fn is_empty(&self) -> bool {
+        !self.kept.contains(&true)
+    }
+
     /// Words that it keeps.
     pub(crate) fn word_count(&self, context: &Context<'_>) -> u32 {
         let blocks = context.document.blocks.iter().zip(&self.kept);

@@ -11,7 +11,9 @@ mod body;
 mod boxes;
 mod byline;
 mod comments;
+mod captions;
 mod credits;
+mod hidden;
 mod inset;
 mod named;
 mod names;
@@ -39,10 +41,10 @@ pub(crate) struct Facts<'a> {
 type Rule = fn(&[Line<'_>], &Facts<'_>, &mut Account);
 
 /// The rules that mend the model's choice, by the markup around the blocks.
-const OF_CHOICE: &[Rule] = &[standfirst::keep, between::keep, inset::keep];
+const OF_CHOICE: &[Rule] = &[standfirst::keep, between::keep, inset::keep, captions::drop];
 
 /// The rules that mend whichever reading of the page is believed.
-const OF_READING: &[Rule] = &[repeated::drop];
+const OF_READING: &[Rule] = &[hidden::drop, repeated::drop];
 
 /// The rules that read the lines. They need no markup: plain text is cleaned by them alone.
 const OF_LINES: &[Rule] = &[

@@ -29,7 +29,7 @@ pub(crate) struct Reading {
     pub(crate) is_liveblog: bool,
     /// Whether it says that it is not free.
     pub(crate) is_not_free: bool,
-    /// The whole body, where the page or its feed entry states it.
+    /// The whole body, where the page states it.
     pub(crate) stated_body: Option<String>,
     /// Whether a wall's prompt stands where the text ends.
     pub(crate) has_wall: bool,
