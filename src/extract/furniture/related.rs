@@ -18,7 +18,7 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
         let end = if coverage == Coverage::Whole && prose.is_over(at) {
             end_of_box(lines, &prose, &body, at)
         } else if lines[at].block.measure.ends_colon {
-            end_of_card(lines, &body, at + 1)
+            end_of_card(lines, &body, coverage, at + 1)
         } else {
             at + 1
         };
@@ -26,13 +26,15 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     }
 }
 
-/// "Read also about …:" announces a card: a title and perhaps a teaser.
-fn end_of_card(lines: &[Line<'_>], body: &Body<'_>, title: usize) -> usize {
+/// "Read also about …:" announces a card: a title and perhaps a teaser. A bare label ("Related:") announces the title alone
+/// where the body goes on below it.
+fn end_of_card(lines: &[Line<'_>], body: &Body<'_>, announced: Coverage, title: usize) -> usize {
     let is_title = |line: &Line<'_>| line.is_label() && !line.is_heading() && line.found.is_none();
     let is_teaser = |line: &Line<'_>| !line.is_heading() && line.words() <= MOST_TEASER_WORDS;
     if !lines.get(title).is_some_and(is_title) {
         return title;
     }
     let teaser = title + 1;
-    teaser + usize::from(lines.get(teaser).is_some_and(is_teaser) && !body.has(teaser))
+    let is_of_card = |teaser: usize| announced != Coverage::Whole || !body.has(teaser);
+    teaser + usize::from(lines.get(teaser).is_some_and(is_teaser) && is_of_card(teaser))
 }
