@@ -95,9 +95,8 @@ fn flash(id: u32, topic: &str) -> String {
         .collect();
     let html = format!(
         "<title>The {topic} opens again</title><div class=x1><h1>The {topic} opens again</h1></div>\
-         <div class=sidebar><div class=widget><a href=/n>The {topic} lets visitors in</a></div>\
-         <div class=widget>After nine months of work the {topic} lets visitors in from Monday on</div>\
-         <div class=widget>Mayor: I have the only key to the {topic}</div></div>\
+         <div class=sidebar><div class=news>After nine months of work the {topic} lets visitors in from Monday \
+         on</div></div>\
          <article class=article-body>{about}</article>"
     );
     json!({"id": id, "url": format!("https://courier.example/{id}"), "html": html}).to_string()

@@ -85,7 +85,7 @@ pub(crate) fn block_hashes(document: &Document, headline: &Headline, account: &A
             hashes.push(block_hash(Domain::FurniturePath, path_hash_of(document, block)));
         }
     }
-    if let Some(body) = body_box(document, account) {
+    if let Some(body) = body_box(document, headline, account) {
         hashes.push(block_hash(Domain::BodyBox, document.containers[body].path_hash));
     }
     hashes.extend(choice_hashes(document, headline, account).into_iter().flatten());
@@ -94,14 +94,15 @@ pub(crate) fn block_hashes(document: &Document, headline: &Headline, account: &A
     hashes
 }
 
-/// The innermost box that holds all but little of what is surely the article.
-fn body_box(document: &Document, account: &Account) -> Option<usize> {
+/// The innermost box that holds all but little of what is surely the article. The headline may stand outside of it.
+fn body_box(document: &Document, headline: &Headline, account: &Account) -> Option<usize> {
     const NEARLY_ALL: f32 = 0.95;
     let mut sums = Vec::with_capacity(document.blocks.len() + 1);
     let mut sum = 0.0;
     sums.push(sum);
-    for (block, fate) in document.blocks.iter().zip(account.fates()) {
-        sum += if fate.kept && fate.probability > SURE_BODY { block.measure.words } else { 0.0 };
+    for (at, (block, fate)) in document.blocks.iter().zip(account.fates()).enumerate() {
+        let is_body = fate.kept && fate.probability > SURE_BODY && headline.likeness(at) == Likeness::None;
+        sum += if is_body { block.measure.words } else { 0.0 };
         sums.push(sum);
     }
     let holds = |at: &usize| {
