@@ -43,5 +43,19 @@ pub(crate) fn looks_like_byline(line: &Line<'_>) -> bool {
             || measure.capital_share >= LEAST_CAPITALS_DATED && measure.digit_share > LEAST_DIGITS
             || line.text.chars().count() <= MOST_CHARS && !has_case()
     };
-    !measure.ends_sentence && !line.is_heading() && measure.sentences <= 1 && looks_like_names()
+    let is_one_phrase = !measure.ends_sentence && measure.sentences <= 1;
+    !line.is_heading() && (is_one_phrase && looks_like_names() || !has_case() && is_name_and_date(line.text))
+}
+
+/// A name and a day in a script without capitals: short words, and figures among them. Points abbreviate months there.
+fn is_name_and_date(text: &str) -> bool {
+    const MOST_CHARS: usize = 60;
+    const MOST_CHARS_OF_WORD: usize = 8;
+    /// Characters for each that is a figure.
+    const CHARS_OF_FIGURE: usize = 10;
+    let chars = text.chars().count();
+    let figures = text.chars().filter(|c| c.is_numeric()).count();
+    chars <= MOST_CHARS
+        && chars <= text.split_whitespace().count() * MOST_CHARS_OF_WORD
+        && chars <= figures * CHARS_OF_FIGURE
 }

@@ -1,5 +1,5 @@
-//! The standfirst stands right under the headline, in its box or the one beside, and the body follows. What else stands
-//! there has digits or signs: dates, bylines, tools.
+//! The standfirst stands under the headline, in its box or the one beside, and the body follows. What else stands there has
+//! digits or signs: dates, bylines, tools.
 
 use std::ops::RangeInclusive;
 
@@ -20,21 +20,34 @@ const MOST_CAPITALS: f32 = 0.6;
 
 pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let Some(title) = facts.context.title_at else { return };
-    let at = title + 1;
-    let Some(line) = lines.get(at) else { return };
-    let parent = |block: &Block| facts.context.document.containers[block.container].parent;
     let opens_body = !(0..title).any(|at| account.is_kept(at))
-        && (at..lines.len()).take(REACH).any(|at| account.is_kept(at));
-    if account.is_outside(at)
-        && account.fate(at).probability >= LEAST_PROBABILITY
-        && parent(line.block) == parent(lines[title].block)
-        && is_sentence(line)
-        && !is_caption(line.block, facts)
-        && !(line.found.is_some() || line.block.inline.intersects(Traits::CREDITS))
-        && opens_body
-    {
+        && (title + 1..lines.len()).take(REACH).any(|at| account.is_kept(at));
+    let first_kept = (title + 1..lines.len()).find(|&at| account.is_kept(at)).unwrap_or(lines.len());
+    let is_standfirst = |at: &usize| {
+        let line = &lines[*at];
+        (is_right_under(*at, title, lines, facts, account) || is_named(*at, title, lines, facts))
+            && account.is_outside(*at)
+            && is_sentence(line)
+            && !is_caption(line.block, facts)
+            && !(line.found.is_some() || line.block.inline.intersects(Traits::CREDITS))
+    };
+    if opens_body && let Some(at) = (title + 1..first_kept).find(is_standfirst) {
         account.keep(at, Rule::Standfirst);
     }
+}
+
+/// Whether a line follows the headline in the same box, and may be of the article.
+fn is_right_under(at: usize, title: usize, lines: &[Line<'_>], facts: &Facts<'_>, account: &Account) -> bool {
+    let parent = |at: usize| facts.context.document.containers[lines[at].block.container].parent;
+    at == title + 1 && parent(at) == parent(title) && account.fate(at).probability >= LEAST_PROBABILITY
+}
+
+/// Whether the box of a line is called a standfirst and stands in the headline's box. A picture may stand between them.
+fn is_named(at: usize, title: usize, lines: &[Line<'_>], facts: &Facts<'_>) -> bool {
+    let containers = &facts.context.document.containers;
+    let own = &containers[lines[at].block.container];
+    let around_title = &containers[containers[lines[title].block.container].parent];
+    own.traits.intersects(Traits::STANDFIRST) && (around_title.first..around_title.end).contains(&at)
 }
 
 fn is_sentence(line: &Line<'_>) -> bool {
