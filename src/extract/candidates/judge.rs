@@ -13,6 +13,9 @@ pub(crate) struct Judge {
 /// A reading must promise so much more than the model's own.
 pub const JUDGE_MARGIN: f32 = 0.015;
 
+/// Fewer words are no text beside none.
+const LEAST_WORDS: u32 = 30;
+
 impl Judge {
     /// Reads them: a table for each way to read, a number for each fact.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
@@ -39,12 +42,14 @@ impl Judge {
         self.weights[candidate.name].iter().zip(candidate.facts).map(|(weight, fact)| weight * fact).sum()
     }
 
-    /// The one to believe: the first, which is the model's own, unless another promises more, or it is
-    /// empty: a page without any text is one of other kinds than the model knows.
+    /// The one to believe: the first, which is the model's own, unless another promises more, or it is empty and another
+    /// is a text: that page is one of other kinds than the model knows. A menu or a notice is no text.
     pub(crate) fn best<'c>(&self, candidates: &'c [Candidate]) -> Option<&'c Candidate> {
         let (own, others) = candidates.split_first()?;
         let best = others.iter().max_by(|one, other| self.score(one).total_cmp(&self.score(other)));
-        let is_better = |best: &&Candidate| self.score(best) > JUDGE_MARGIN || own.is_empty();
+        let is_better = |best: &&Candidate| {
+            self.score(best) > JUDGE_MARGIN || own.words == 0 && best.words >= LEAST_WORDS
+        };
         Some(best.filter(is_better).unwrap_or(own))
     }
 }

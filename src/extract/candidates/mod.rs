@@ -38,7 +38,7 @@ pub(crate) fn pick(context: &Context<'_>, judge: &Judge, account: &mut Account) 
     let noted = |candidate: &Candidate| CandidateAccount {
         name: ACCOUNT_NAMES[candidate.name],
         score: judge.score(candidate),
-        words: candidate.word_count(context),
+        words: candidate.words,
         is_chosen: candidate.name == best.name,
     };
     account.note(candidates.iter().map(noted).collect());
@@ -52,19 +52,8 @@ pub(crate) struct Candidate {
     /// Which blocks it keeps.
     pub(crate) kept: Vec<bool>,
     pub(crate) facts: [f32; FACTS],
-}
-
-impl Candidate {
-    /// Whether it keeps nothing.
-    fn is_empty(&self) -> bool {
-        !self.kept.contains(&true)
-    }
-
     /// Words that it keeps.
-    pub(crate) fn word_count(&self, context: &Context<'_>) -> u32 {
-        let blocks = context.document.blocks.iter().zip(&self.kept);
-        blocks.filter(|(_, kept)| **kept).map(|(block, _)| block.measure.count).sum()
-    }
+    pub(crate) words: u32,
 }
 
 /// All that differ from those before them.
@@ -87,7 +76,11 @@ pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
         }
     }
     let facts = facts::of_all(&page, &different);
-    let candidate = |((name, kept), facts)| Candidate { name, kept, facts };
+    let candidate = |((name, kept), facts): ((usize, Vec<bool>), _)| {
+        let blocks = context.document.blocks.iter().zip(&kept).filter(|(_, kept)| **kept);
+        let words = blocks.map(|(block, _)| block.measure.count).sum();
+        Candidate { name, kept, facts, words }
+    };
     different.into_iter().zip(facts).map(candidate).collect()
 }
 
