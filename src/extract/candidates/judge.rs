@@ -11,7 +11,10 @@ pub(crate) struct Judge {
 }
 
 /// A reading must promise so much more than the model's own.
-pub const JUDGE_MARGIN: f32 = 0.015;
+pub const JUDGE_MARGIN: f32 = 0.04;
+
+/// Where the model keeps nothing, another reading must have a chance of so much.
+const LEAST_LIKELY: f32 = 0.4;
 
 impl Judge {
     /// Reads them: a table for each way to read, a number for each fact.
@@ -44,7 +47,9 @@ impl Judge {
     pub(crate) fn best<'c>(&self, candidates: &'c [Candidate]) -> Option<&'c Candidate> {
         let (own, others) = candidates.split_first()?;
         let best = others.iter().max_by(|one, other| self.score(one).total_cmp(&self.score(other)));
-        let is_better = |best: &&Candidate| self.score(best) > JUDGE_MARGIN || own.is_empty();
+        let is_better = |best: &&Candidate| {
+            self.score(best) > JUDGE_MARGIN || own.is_empty() && best.expected_f1() > LEAST_LIKELY
+        };
         Some(best.filter(is_better).unwrap_or(own))
     }
 }

@@ -60,6 +60,11 @@ impl Candidate {
         !self.kept.contains(&true)
     }
 
+    /// The F1 that the blocks' probabilities let expect.
+    fn expected_f1(&self) -> f32 {
+        self.facts[facts::EXPECTED_F1]
+    }
+
     /// Words that it keeps.
     pub(crate) fn word_count(&self, context: &Context<'_>) -> u32 {
         let blocks = context.document.blocks.iter().zip(&self.kept);
