@@ -50,12 +50,6 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// Whether a line goes however sure the model is: its words stand in a field of their own, or are none of the text.
-    fn is_always_obeyed(self) -> bool {
-        let of_fields = [Furniture::Byline, Furniture::Dateline, Furniture::Share, Furniture::Credit];
-        self == Self::Title || matches!(self, Self::Words(furniture) if of_fields.contains(&furniture))
-    }
-
     /// Its name in accounts.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -211,10 +205,10 @@ impl Account {
         self.claims.push(Claim { lines, rule });
     }
 
-    /// Drops what has been claimed, but for lines of at least the probability `sure`: the model knew
+    /// Drops what has been claimed, but for lines of at least the probability `sure`, by rule: the model knew
     /// what the rules say. Of two claims that begin with the same line the earlier made one stands, and one that
     /// begins within another is void.
-    pub(crate) fn settle(&mut self, sure: f32) {
+    pub(crate) fn settle(&mut self, sure: impl Fn(Rule) -> f32) {
         self.chosen = self.fates.iter().map(|fate| fate.kept).collect();
         let mut claims = std::mem::take(&mut self.claims);
         claims.sort_by_key(|claim| claim.lines.start);
@@ -224,7 +218,7 @@ impl Account {
                 settled = lines.end;
                 self.verdicts[lines.clone()].fill(Some(rule));
                 for at in lines {
-                    if rule.is_always_obeyed() || self.fates[at].probability < sure {
+                    if self.fates[at].probability < sure(rule) {
                         self.drop(at..at + 1, rule);
                     }
                 }
@@ -321,7 +315,7 @@ mod tests {
         account.claim(1..4, Rule::Words(Furniture::Related));
         account.claim(1..2, Rule::Words(Furniture::Comments));
         account.claim(5..6, Rule::Title);
-        account.settle(1.0);
+        account.settle(|_| 1.0);
         let related = Some(Rule::Words(Furniture::Related));
         let verdicts: Vec<_> = (0..6).map(|at| account.verdict(at)).collect();
         assert_eq!(verdicts, [None, related, related, related, None, Some(Rule::Title)]);

@@ -26,13 +26,16 @@ pub(crate) const FACT_NAMES: [&str; 19] = [
     "own_expected_f1",
     "own_log_words",
 ];
+/// Places of facts that others ask for.
+pub(super) const EXPECTED_F1: usize = 1;
+const LOG_WORDS: usize = 4;
 pub(crate) const FACTS: usize = FACT_NAMES.len();
 
 /// The facts of every candidate.
 pub(super) fn of_all(page: &Page<'_>, candidates: &[(usize, Vec<bool>)]) -> Vec<[f32; FACTS]> {
     let models = kept_words(page, &candidates[0].1);
     let mut facts: Vec<_> = candidates.iter().map(|(_, kept)| of(page, kept, models, candidates)).collect();
-    let (expected_f1, log_words) = (facts[0][1], facts[0][4]);
+    let (expected_f1, log_words) = (facts[0][EXPECTED_F1], facts[0][LOG_WORDS]);
     for facts in &mut facts {
         [facts[FACTS - 2], facts[FACTS - 1]] = [expected_f1, log_words];
     }

@@ -11,7 +11,10 @@ pub(crate) struct Judge {
 }
 
 /// A reading must promise so much more than the model's own.
-pub const JUDGE_MARGIN: f32 = 0.015;
+pub const JUDGE_MARGIN: f32 = 0.04;
+
+/// Where the model keeps nothing, another reading must have a chance of so much.
+const LEAST_LIKELY: f32 = 0.4;
 
 /// Fewer words are no text beside none.
 const LEAST_WORDS: u32 = 30;
@@ -48,7 +51,8 @@ impl Judge {
         let (own, others) = candidates.split_first()?;
         let best = others.iter().max_by(|one, other| self.score(one).total_cmp(&self.score(other)));
         let is_better = |best: &&Candidate| {
-            self.score(best) > JUDGE_MARGIN || own.words == 0 && best.words >= LEAST_WORDS
+            self.score(best) > JUDGE_MARGIN
+                || own.words == 0 && best.words >= LEAST_WORDS && best.expected_f1() > LEAST_LIKELY
         };
         Some(best.filter(is_better).unwrap_or(own))
     }

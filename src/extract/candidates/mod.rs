@@ -56,6 +56,13 @@ pub(crate) struct Candidate {
     pub(crate) words: u32,
 }
 
+impl Candidate {
+    /// The F1 that the blocks' probabilities let expect.
+    fn expected_f1(&self) -> f32 {
+        self.facts[facts::EXPECTED_F1]
+    }
+}
+
 /// All that differ from those before them.
 pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
     let page = Page { context, fates, root: root(context.document, fates) };

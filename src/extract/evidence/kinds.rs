@@ -34,9 +34,10 @@ enum Source {
 pub(crate) struct Said(pub(crate) u64);
 
 impl Said {
-    /// Whether the page's types, address or generator are those of a forum.
+    /// Whether the page's types or its generator are those of a forum. Words of an address say too little.
     pub(crate) fn is_thread(self) -> bool {
-        self.0 >> (FORUM * SOURCES) & ((1 << SOURCES) - 1) != 0
+        let holds = |source: Source| self.0 >> (FORUM * SOURCES + source as usize) & 1 != 0;
+        holds(Source::Type) || holds(Source::Generator)
     }
 
     fn insert(&mut self, kind: usize, source: Source) {

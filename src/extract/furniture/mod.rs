@@ -28,6 +28,7 @@ use jiff::Timestamp;
 
 use super::account::{Account, Advice, Fate, Line, Rule as Claimed};
 use super::choose::context::Context;
+use super::words::phrases::Furniture;
 
 /// What is known of the page.
 #[derive(Clone, Copy)]
@@ -83,23 +84,36 @@ pub(crate) fn advice(lines: &[Line<'_>], facts: &Facts<'_>, probabilities: &[f32
         |&probability: &f32| Fate { kept: probability >= LIKELY, rule: Claimed::Body, probability: 0.0 };
     let mut account = Account::new(probabilities.iter().map(fate).collect());
     apply(OF_LINES, lines, facts, &mut account);
-    account.settle(1.0);
+    account.settle(|_| 1.0);
     let boxes = boxes::kinds(lines, facts.context);
     let advice = |(at, boxes)| Advice { line: account.verdict(at), boxes };
     boxes.into_iter().enumerate().map(advice).collect()
 }
 
-/// From which probability on a line stays, whatever the rules say. In a thread, comments and their authors are the text.
-fn sure(context: &Context<'_>) -> f32 {
+/// From which probability on a line stays, whatever a rule says. What a field of its own says goes, and so do comments; but
+/// in a thread, comments and their authors are the text.
+fn sure(context: &Context<'_>, rule: Claimed) -> f32 {
     const IN_THREAD: f32 = 0.6;
     const ELSEWHERE: f32 = 0.97;
-    if context.said.is_thread() { IN_THREAD } else { ELSEWHERE }
+    const NEVER: f32 = f32::INFINITY;
+    match rule {
+        Claimed::Title => NEVER,
+        _ if context.said.is_thread() => IN_THREAD,
+        Claimed::Words(
+            Furniture::Byline
+            | Furniture::Dateline
+            | Furniture::Share
+            | Furniture::Credit
+            | Furniture::Comments,
+        ) => NEVER,
+        _ => ELSEWHERE,
+    }
 }
 
 /// Takes out what names itself.
 pub(crate) fn drop_lines(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_LINES, lines, facts, account);
-    account.settle(sure(facts.context));
+    account.settle(|rule| sure(facts.context, rule));
     apply(OF_NEIGHBOURS, lines, facts, account);
 }
 
