@@ -135,7 +135,7 @@ fn no_circle_of_imports() {
     let mut circles = Vec::new();
     let folders: BTreeSet<Vec<String>> = sources
         .iter()
-        .map(|source| source.folder())
+        .map(Source::folder)
         .filter(|folder| folder.first().is_some_and(|room| WITHOUT_CIRCLE.contains(&room.as_str())))
         .collect();
     for folder in folders {
@@ -276,15 +276,13 @@ fn read_tree<'a>(text: &'a str, base: &[String], paths: &mut BTreeSet<Vec<String
     }
     let path =
         if &text[..end] == "self" { base.to_vec() } else { [base, &[text[..end].to_owned()]].concat() };
-    match text[end..].strip_prefix("::") {
-        Some(rest) => read_tree(rest, &path, paths),
-        None => {
-            paths.insert(path);
-            let rest = &text[end..];
-            rest.strip_prefix(" as ")
-                .map_or(rest, |alias| alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
-        }
+    let rest = &text[end..];
+    if let Some(tree) = rest.strip_prefix("::") {
+        return read_tree(tree, &path, paths);
     }
+    paths.insert(path);
+    rest.strip_prefix(" as ")
+        .map_or(rest, |alias| alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 fn sources() -> Vec<Source> {

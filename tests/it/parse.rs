@@ -148,9 +148,12 @@ fn of_a_long_feed_the_newest_are_read_wherever_they_stand() {
         feed + "</channel></rss>"
     };
     let json = |dated: bool| {
-        let item = |n| match dated {
-            true => json!({ "id": format!("g{n}"), "title": format!("n{n}"), "date_published": date(n) }),
-            false => json!({ "id": format!("g{n}"), "title": format!("n{n}") }),
+        let item = |n| {
+            if dated {
+                json!({ "id": format!("g{n}"), "title": format!("n{n}"), "date_published": date(n) })
+            } else {
+                json!({ "id": format!("g{n}"), "title": format!("n{n}") })
+            }
         };
         json!({ "title": "t", "items": (0..COUNT).map(item).collect::<Vec<_>>() }).to_string()
     };

@@ -8,7 +8,7 @@ fn numbered(count: usize, one: impl Fn(usize) -> String) -> Vec<String> {
 
 async fn articles(items: &[String], options: &str) -> Vec<Record> {
     let server = Server::start().await;
-    let items: Vec<String> = items.iter().map(|item| item.replace("@", server.url("").as_str())).collect();
+    let items: Vec<String> = items.iter().map(|item| item.replace('@', server.url("").as_str())).collect();
     server.respond("/feed", rss(&items));
     for path in ["/", "/changes"] {
         server.respond(path, html(page("mooring")));

@@ -133,7 +133,7 @@ async fn a_record_that_the_receiver_cannot_take_is_set_aside_alone() {
         bench.store.sink_replay("hook", 2).await.unwrap();
         server.respond("/hook", Reply::status(200));
         relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
-        assert_eq!(brought(server.requests("/hook").iter().rev().next().unwrap()), [3, 4, 5, 6]);
+        assert_eq!(brought(server.requests("/hook").iter().next_back().unwrap()), [3, 4, 5, 6]);
         assert!(bench.store.set_aside_list().await.unwrap().is_empty());
     })
     .await;
