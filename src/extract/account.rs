@@ -50,6 +50,11 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
+    /// Whether the host's other pages show that a block is none of this article's.
+    pub(crate) fn is_the_hosts(self) -> bool {
+        matches!(self, Self::SeenElsewhere | Self::ChosenWrongly)
+    }
+
     /// Its name in accounts.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -194,7 +199,8 @@ impl Account {
             fate.rule = match (fate.kept, first.kept) {
                 (true, false) => Rule::ChosenAgain,
                 (false, true) => Rule::ChosenWrongly,
-                _ => fate.rule,
+                (false, false) => first.rule,
+                (true, true) => fate.rule,
             };
         }
         self

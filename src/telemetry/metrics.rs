@@ -315,6 +315,7 @@ mod tests {
         config_reloaded(false);
         delivered(Received::NotGenuine);
         network_paused();
+        store_writable(true);
         sink_delivered("texts", 2);
         sink_failed("texts");
         sink_set_aside("texts");

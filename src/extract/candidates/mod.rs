@@ -76,7 +76,11 @@ pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
         page.stated(),
     ];
     let mut different: Vec<(usize, Vec<bool>)> = Vec::new();
-    for (name, kept) in ways.into_iter().enumerate() {
+    for (name, mut kept) in ways.into_iter().enumerate() {
+        // Against what the host's other pages say no reading stands up.
+        if name > 0 {
+            kept.iter_mut().zip(fates).for_each(|(kept, fate)| *kept &= !fate.rule.is_the_hosts());
+        }
         let is_empty = !kept.contains(&true) && name > 0;
         if !is_empty && !different.iter().any(|(_, other)| *other == kept) {
             different.push((name, kept));

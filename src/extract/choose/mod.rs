@@ -106,6 +106,9 @@ pub(crate) fn fates(
     advise: &Advise<'_>,
 ) -> Vec<Fate> {
     let fate = |(at, probability): (usize, f32)| {
+        if taken.get(at).is_some_and(|taken| *taken) {
+            return Fate { kept: false, rule: Rule::ChosenWrongly, probability };
+        }
         let standing = site.map_or(Standing::UNKNOWN, |site| site.standing(at));
         let shifted = shift(probability, standing.shift);
         let kept = shifted >= KEEP;
