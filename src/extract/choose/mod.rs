@@ -23,6 +23,8 @@ use super::evidence::host::{Site, SiteEvidence, Standing, headline_words};
 
 /// Blocks of at least this probability are kept.
 const KEEP: f32 = 0.5;
+/// The same, once what was chosen first is out: an article is there, and its headline's words tell whether it was found.
+const KEEP_AGAIN: f32 = 0.3;
 /// What divides the odds of a block of which the model is certain.
 const LEAST: f32 = 1e-6;
 
@@ -105,14 +107,15 @@ pub(crate) fn fates(
     taken: &[bool],
     advise: &Advise<'_>,
 ) -> Vec<Fate> {
+    let least = if taken.is_empty() { KEEP } else { KEEP_AGAIN };
     let fate = |(at, probability): (usize, f32)| {
         if taken.get(at).is_some_and(|taken| *taken) {
             return Fate { kept: false, rule: Rule::ChosenWrongly, probability };
         }
         let standing = site.map_or(Standing::UNKNOWN, |site| site.standing(at));
         let shifted = shift(probability, standing.shift);
-        let kept = shifted >= KEEP;
-        let rule = match (kept, probability >= KEEP) {
+        let kept = shifted >= least;
+        let rule = match (kept, probability >= least) {
             (true, true) => Rule::Body,
             (true, false) => Rule::BodyElsewhere,
             (false, true) if standing.is_repeated => Rule::SeenElsewhere,
