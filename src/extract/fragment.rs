@@ -57,6 +57,7 @@ pub(super) fn read_fragment(
         document: head.document,
         metadata: head.metadata,
         partial: head.partial,
+        is_one_article: head.said.is_one_article(),
         is_liveblog: head.is_liveblog,
         is_not_free: head.is_not_free,
         removed: head.removed,

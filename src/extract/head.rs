@@ -23,7 +23,7 @@ pub(crate) struct Head {
     pub(crate) is_liveblog: bool,
     pub(crate) is_not_free: bool,
     /// What kind of page it calls itself.
-    said: Said,
+    pub(crate) said: Said,
     /// The whole body, where the page states it.
     pub(crate) stated_body: Option<String>,
     /// The same, where the feed entry does.

@@ -17,7 +17,9 @@ pub(crate) const SAID: usize = KINDS.len() * SOURCES + FORMS;
 
 /// The kinds, as they are called in `config/words/kinds.toml`.
 const KINDS: &[&str] = &["article", "forum", "documentation", "product", "list", "service"];
+const ARTICLE: usize = 0;
 const FORUM: usize = 1;
+const LIST: usize = 4;
 const SOURCES: usize = 3;
 const FORMS: usize = 4;
 
@@ -36,8 +38,16 @@ pub(crate) struct Said(pub(crate) u64);
 impl Said {
     /// Whether the page's types or its generator are those of a forum. Words of an address say too little.
     pub(crate) fn is_thread(self) -> bool {
-        let holds = |source: Source| self.0 >> (FORUM * SOURCES + source as usize) & 1 != 0;
-        holds(Source::Type) || holds(Source::Generator)
+        self.holds(FORUM, Source::Type) || self.holds(FORUM, Source::Generator)
+    }
+
+    /// Whether the page's types are those of one article. Publishing systems call their archives articles as well.
+    pub(crate) fn is_one_article(self) -> bool {
+        self.holds(ARTICLE, Source::Type) && !self.holds(LIST, Source::Type)
+    }
+
+    fn holds(self, kind: usize, source: Source) -> bool {
+        self.0 >> (kind * SOURCES + source as usize) & 1 != 0
     }
 
     fn insert(&mut self, kind: usize, source: Source) {

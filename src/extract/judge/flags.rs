@@ -31,7 +31,7 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     if players > 0 && words < 60.0 {
         flags.push(QualityFlag::VideoOnly);
     }
-    if is_listing(reading) {
+    if !reading.is_one_article && is_listing(reading) {
         flags.push(QualityFlag::Listing);
     }
     if words < TOO_SHORT_WORDS {

@@ -25,6 +25,8 @@ pub(crate) struct Reading {
     pub(crate) metadata: Metadata,
     /// Whether a guard ended the parse.
     pub(crate) partial: bool,
+    /// Whether the page calls itself one article.
+    pub(crate) is_one_article: bool,
     /// Whether the page calls itself a running account.
     pub(crate) is_liveblog: bool,
     /// Whether it says that it is not free.
@@ -62,6 +64,7 @@ impl Reading {
     pub(crate) fn replace_body(&mut self, other: Self, entry: &EntryEvidence) {
         self.repeats_another_page = false;
         self.partial = other.partial;
+        self.is_one_article = other.is_one_article;
         self.is_liveblog = other.is_liveblog;
         self.is_not_free = other.is_not_free;
         self.stated_body = other.stated_body;
