@@ -1,37 +1,48 @@
 //! The language of an article: what its text is written in, spelled as the page declares it.
 
-use whichlang::Lang;
+use whatlang::{Lang, Script};
+
+use crate::extract::words::letters::is_unspaced;
 
 /// Letters needed to tell a language.
 const MIN_LETTERS: usize = 120;
 /// Bytes looked at: more change nothing.
 const SAMPLE_BYTES: usize = 1200;
-/// Languages that detection never takes for others; any other declared one is believed while its script fits.
-const DETECTED: &[&str] = &[
-    "ar", "zh", "de", "en", "fr", "hi", "it", "ja", "ko", "nl", "pt", "ru", "es", "sv", "tr", "vi", "el",
-    "fa", "pl",
-];
 
 /// The language of `text` as BCP 47. The text decides: many templates say `en` whatever they carry. A declaration that
 /// agrees with the text adds its region; one that detection cannot judge stands.
 pub(crate) fn language_of(declared: Option<&str>, text: &str) -> Option<String> {
     let declared = declared.and_then(normalise);
-    let Some((detected, latin)) = detect(text) else { return declared };
-    match declared {
-        None => Some(detected.to_owned()),
-        Some(tag) => {
-            let primary = tag.split('-').next().unwrap_or(&tag);
-            let unjudged = !DETECTED.contains(&primary) && latin != WRITTEN_OTHERWISE.contains(&primary);
-            Some(if primary == detected || unjudged { tag } else { detected.to_owned() })
-        }
+    let Some(detected) = detect(text) else { return declared };
+    let stands = |tag: &String| detected.leaves(tag.split('-').next().unwrap_or(tag));
+    Some(declared.filter(stands).unwrap_or_else(|| code(detected.language).to_owned()))
+}
+
+/// What a text is written in.
+struct Detected {
+    language: Lang,
+    is_latin: bool,
+    is_sure: bool,
+}
+
+impl Detected {
+    /// Whether a declaration of `primary` stands: it is the same, or nothing in the text speaks against it.
+    fn leaves(&self, primary: &str) -> bool {
+        let is_known = Lang::all().iter().any(|language| code(*language) == primary);
+        let kin = SEEN_AS.iter().any(|(seen, others)| *seen == self.language && others.contains(&primary));
+        code(self.language) == primary
+            || kin
+            || !self.is_sure
+            || !is_known && self.is_latin != WRITTEN_OTHERWISE.contains(&primary)
     }
 }
 
+/// Languages that are taken for a neighbour of theirs.
+const SEEN_AS: &[(Lang, &[&str])] = &[(Lang::Nob, &["no", "nn"]), (Lang::Hrv, &["bs", "sh", "sr"])];
+
 /// Languages that detection does not know and that are not written in Latin letters.
-const WRITTEN_OTHERWISE: &[&str] = &[
-    "uk", "be", "bg", "mk", "sr", "kk", "ky", "mn", "tg", "he", "yi", "ur", "ps", "ckb", "th", "lo", "km",
-    "my", "ka", "hy", "am", "bn", "ta", "te", "kn", "ml", "mr", "gu", "pa", "ne", "si",
-];
+const WRITTEN_OTHERWISE: &[&str] =
+    &["as", "bo", "ckb", "dv", "dz", "kk", "ky", "lo", "mn", "ps", "sa", "sd", "tg", "ti", "tt", "ug"];
 
 /// `en_us` as `en-US`; `None` for what is no language tag.
 pub(crate) fn normalise(tag: &str) -> Option<String> {
@@ -62,86 +73,95 @@ pub(crate) fn normalise(tag: &str) -> Option<String> {
     Some(normal)
 }
 
-/// The language of `text` and whether it is written in Latin letters, where there is text enough.
-fn detect(text: &str) -> Option<(&'static str, bool)> {
-    let text = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
-    let mut counts = Counts::default();
-    text.chars().for_each(|c| counts.add(c));
-    let letters = counts.latin + counts.greek + counts.arabic + counts.cyrillic + 3 * counts.ideographs;
-    if letters < MIN_LETTERS {
+/// The language of `text`, where there is text enough.
+fn detect(text: &str) -> Option<Detected> {
+    let sample = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
+    // A sign of a script without spaces says as much as a syllable.
+    let letters = |c: char| if is_unspaced(c) { 3 } else { usize::from(c.is_alphabetic()) };
+    if sample.chars().map(letters).sum::<usize>() < MIN_LETTERS {
         return None;
     }
-    let most = |count: usize| count * 2 > letters;
-    Some(match () {
-        () if most(counts.greek) => ("el", false),
-        () if most(counts.arabic) => (if counts.persian * 50 > counts.arabic { "fa" } else { "ar" }, false),
-        () if most(counts.cyrillic) => {
-            (if counts.ukrainian * 100 > counts.cyrillic { "uk" } else { "ru" }, false)
-        }
-        () if most(counts.latin) && counts.polish * 60 > counts.latin => ("pl", true),
-        () => (code(whichlang::detect_language(text)), counts.latin * 2 > letters),
+    let info = whatlang::detect(sample)?;
+    Some(Detected {
+        language: info.lang(),
+        is_latin: info.script() == Script::Latin,
+        is_sure: info.is_reliable(),
     })
 }
 
-/// Letters of a text by script, and those that one language of the script has for itself.
-#[derive(Default)]
-struct Counts {
-    latin: usize,
-    polish: usize,
-    greek: usize,
-    cyrillic: usize,
-    ukrainian: usize,
-    arabic: usize,
-    persian: usize,
-    ideographs: usize,
-}
-
-impl Counts {
-    fn add(&mut self, c: char) {
-        match c {
-            'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => {
-                self.latin += 1;
-                self.polish +=
-                    usize::from(matches!(c, 'ł' | 'ą' | 'ę' | 'ż' | 'ś' | 'ź' | 'ń' | 'ć' | 'Ł' | 'Ż' | 'Ś'));
-            }
-            '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => self.greek += 1,
-            '\u{400}'..='\u{4ff}' => {
-                self.cyrillic += 1;
-                self.ukrainian += usize::from(matches!(c, 'і' | 'ї' | 'є' | 'ґ'));
-            }
-            '\u{600}'..='\u{6ff}' => {
-                self.arabic += 1;
-                self.persian += usize::from(matches!(c, 'پ' | 'چ' | 'ژ' | 'گ' | 'ی' | 'ک'));
-            }
-            '\u{900}'..='\u{97f}'
-            | '\u{3040}'..='\u{30ff}'
-            | '\u{3400}'..='\u{9fff}'
-            | '\u{ac00}'..='\u{d7a3}' => {
-                self.ideographs += 1;
-            }
-            _ => {}
-        }
-    }
-}
-
+/// The shortest ISO 639 code.
 fn code(language: Lang) -> &'static str {
     match language {
+        Lang::Afr => "af",
+        Lang::Aka => "ak",
+        Lang::Amh => "am",
         Lang::Ara => "ar",
+        Lang::Aze => "az",
+        Lang::Bel => "be",
+        Lang::Ben => "bn",
+        Lang::Bul => "bg",
+        Lang::Cat => "ca",
+        Lang::Ces => "cs",
         Lang::Cmn => "zh",
+        Lang::Cym => "cy",
+        Lang::Dan => "da",
         Lang::Deu => "de",
+        Lang::Ell => "el",
         Lang::Eng => "en",
+        Lang::Epo => "eo",
+        Lang::Est => "et",
+        Lang::Fin => "fi",
         Lang::Fra => "fr",
+        Lang::Guj => "gu",
+        Lang::Heb => "he",
         Lang::Hin => "hi",
+        Lang::Hrv => "hr",
+        Lang::Hun => "hu",
+        Lang::Hye => "hy",
+        Lang::Ind => "id",
         Lang::Ita => "it",
+        Lang::Jav => "jv",
         Lang::Jpn => "ja",
+        Lang::Kan => "kn",
+        Lang::Kat => "ka",
+        Lang::Khm => "km",
         Lang::Kor => "ko",
+        Lang::Lat => "la",
+        Lang::Lav => "lv",
+        Lang::Lit => "lt",
+        Lang::Mal => "ml",
+        Lang::Mar => "mr",
+        Lang::Mkd => "mk",
+        Lang::Mya => "my",
+        Lang::Nep => "ne",
         Lang::Nld => "nl",
+        Lang::Nob => "nb",
+        Lang::Ori => "or",
+        Lang::Pan => "pa",
+        Lang::Pes => "fa",
+        Lang::Pol => "pl",
         Lang::Por => "pt",
+        Lang::Ron => "ro",
         Lang::Rus => "ru",
+        Lang::Sin => "si",
+        Lang::Slk => "sk",
+        Lang::Slv => "sl",
+        Lang::Sna => "sn",
         Lang::Spa => "es",
+        Lang::Srp => "sr",
         Lang::Swe => "sv",
+        Lang::Tam => "ta",
+        Lang::Tel => "te",
+        Lang::Tgl => "tl",
+        Lang::Tha => "th",
+        Lang::Tuk => "tk",
         Lang::Tur => "tr",
+        Lang::Ukr => "uk",
+        Lang::Urd => "ur",
+        Lang::Uzb => "uz",
         Lang::Vie => "vi",
+        Lang::Yid => "yi",
+        Lang::Zul => "zu",
     }
 }
 
@@ -153,6 +173,10 @@ mod tests {
         geräumt war. Viele Fahrgäste hatten zwei Tage lang auf der Insel gewartet und waren erleichtert.";
     const POLISH: &str = "Prom odpłynął rano, gdy sztorm osłabł, a port został oczyszczony. Wielu pasażerów czekało na wyspie \
         dwa dni i odetchnęło z ulgą, że mogą wrócić do domów na święta.";
+    const CROATIAN: &str = "Trajekt je ujutro ponovno isplovio nakon što je oluja tijekom noći oslabila, a luka je očišćena. Mnogi su \
+        putnici dva dana čekali na otoku i odahnuli su jer se mogu vratiti svojim kućama za blagdane.";
+    const ICELANDIC: &str = "Ferjan lagði aftur af stað um morguninn eftir að storminn hafði lægt um nóttina og höfnin hafði verið \
+        hreinsuð. Margir farþegar höfðu beðið í tvo daga á eyjunni og þeim var létt.";
 
     #[test]
     fn the_text_decides() {
@@ -161,6 +185,9 @@ mod tests {
         assert_eq!(language_of(None, POLISH).as_deref(), Some("pl"));
         assert_eq!(language_of(Some("en-GB"), "too short").as_deref(), Some("en-GB"));
         assert_eq!(language_of(None, ""), None);
+        assert_eq!(language_of(Some("bs"), CROATIAN).as_deref(), Some("bs"));
+        assert_eq!(language_of(Some("is"), ICELANDIC).as_deref(), Some("is"), "detection does not know it");
+        assert_eq!(language_of(Some("kk"), POLISH).as_deref(), Some("pl"), "it has letters of its own");
     }
 
     #[test]
