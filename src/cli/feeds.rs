@@ -12,7 +12,7 @@ use super::terminal::plain;
 use super::{DONE_IN_PART, Global, block_on, discover, import, opml, table, terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::model::FeedId;
+use crate::model::{FeedId, masked};
 use crate::store::{FeedState, FeedStatus, Store};
 
 /// Arguments of `feeds`.
@@ -101,7 +101,8 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
     let feeds = known(config)?;
     let Some(feed) = feeds.iter().find(|feed| feed.is_at(&url)) else {
         bail!(
-            "no feed {url} in the store; hint: a feed is there once the daemon has read it from the config"
+            "no feed {} in the store; hint: a feed is there once the daemon has read it from the config",
+            masked(&url)
         );
     };
     let mut out = terminal::stdout();
@@ -131,6 +132,7 @@ fn release(config: &Config, urls: &[String]) -> anyhow::Result<ExitCode> {
     });
     let mut all_found = true;
     for url in urls.iter().filter(|url| !quarantined.iter().any(|feed| feed.is_at(url))) {
+        let url = masked(url);
         eprintln!("{url}: not among the feeds that are quarantined or gone");
         all_found = false;
     }
@@ -143,7 +145,7 @@ fn release(config: &Config, urls: &[String]) -> anyhow::Result<ExitCode> {
     tracing::info!(feeds = released, "released");
     let mut out = terminal::stdout();
     for feed in &quarantined {
-        writeln!(out, "{}", feed.status.configured_url)?;
+        writeln!(out, "{}", masked(&feed.status.configured_url))?;
     }
     Ok(if all_found { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
@@ -184,8 +186,8 @@ fn feeds_table(feeds: &[Known<'_>], now: Timestamp) -> Table {
     let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
     for Known { status: feed, .. } in feeds {
         let name = match &feed.title {
-            Some(title) => format!("{}\n{}", plain(title), feed.configured_url),
-            None => feed.configured_url.to_string(),
+            Some(title) => format!("{}\n{}", plain(title), masked(&feed.configured_url)),
+            None => masked(&feed.configured_url).into(),
         };
         table.add_row([
             name,
@@ -204,9 +206,9 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
         at.map_or_else(|| "never".to_owned(), |at| format!("{at} ({} ago)", rough_time(at, now)))
     };
     let mut line = |name: &str, value: String| writeln!(out, "{name:>13}  {value}");
-    line("feed", feed.configured_url.to_string())?;
+    line("feed", masked(&feed.configured_url).into())?;
     if feed.url != feed.configured_url {
-        line("polled at", feed.url.to_string())?;
+        line("polled at", masked(&feed.url).into())?;
     }
     if let Some(title) = &feed.title {
         line("title", plain(title))?;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use url::Url;
 
+use crate::model::masked;
 use crate::store::FeedStatus;
 
 /// A feed in the store, and what the configuration says of it.
@@ -15,7 +16,10 @@ pub(super) struct Known<'c> {
 }
 
 impl Known<'_> {
+    /// Whether that is its address, or what is shown of it.
     pub(super) fn is_at(&self, url: &Url) -> bool {
-        self.status.configured_url == *url || self.status.url == *url
+        [&self.status.configured_url, &self.status.url]
+            .into_iter()
+            .any(|own| own == url || masked(own) == *url)
     }
 }

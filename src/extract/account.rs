@@ -21,6 +21,7 @@ pub(crate) enum Rule {
     Standfirst,
     Between,
     Inset,
+    Entry,
     /// The host's other pages decide against the model.
     BodyElsewhere,
     SeenElsewhere,
@@ -34,6 +35,8 @@ pub(crate) enum Rule {
     Hidden,
     /// It is the caption of a picture.
     Caption,
+    /// It stands in a consent dialog.
+    Consent,
     /// Another reading of the whole page is believed than the model's own: its name.
     Reading(&'static str),
     /// It says the headline, which is a field of its own.
@@ -63,6 +66,7 @@ impl Rule {
             Self::Standfirst => "body.standfirst",
             Self::Between => "body.between",
             Self::Inset => "body.inset",
+            Self::Entry => "body.entry",
             Self::BodyElsewhere => "site.body_elsewhere",
             Self::SeenElsewhere => "site.seen_elsewhere",
             Self::FurnitureElsewhere => "site.furniture_elsewhere",
@@ -71,6 +75,7 @@ impl Rule {
             Self::Repeated => "box.repeated",
             Self::Hidden => "box.hidden",
             Self::Caption => "box.caption",
+            Self::Consent => "box.consent",
             Self::Reading(name) => name,
             Self::Title => "rule.title",
             Self::Words(furniture) => furniture.rule(),

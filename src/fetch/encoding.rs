@@ -48,7 +48,9 @@ pub(super) fn decode(body: Vec<u8>, headers: &HeaderMap, cap: usize) -> Result<P
         match coding(label) {
             Ok(Some(coding)) if plain.take_off(coding, cap) => {}
             Ok(None) => {}
-            Ok(Some(_)) | Err(()) if looks_like_text(&plain.bytes) => plain.mislabelled = true,
+            Ok(Some(_)) | Err(()) if looks_like_text(&plain.bytes) || by_magic(&plain.bytes).is_some() => {
+                plain.mislabelled = true;
+            }
             Ok(Some(_)) => return Err(FetchError::BrokenBody(format!("it is not {label}, as it claims"))),
             Err(()) => return Err(FetchError::UnknownEncoding(label.chars().take(80).collect())),
         }
@@ -101,7 +103,8 @@ fn looks_like_text(bytes: &[u8]) -> bool {
 impl Plain {
     /// Takes one coding off; `false`, and nothing is changed, where the bytes are not in it.
     fn take_off(&mut self, coding: Coding, cap: usize) -> bool {
-        if by_magic(&self.bytes) != Some(coding) && matches!(coding, Coding::Gzip | Coding::Zstd) {
+        let shown = by_magic(&self.bytes);
+        if shown != Some(coding) && (shown.is_some() || matches!(coding, Coding::Gzip | Coding::Zstd)) {
             return false;
         }
         let input = self.bytes.as_slice();
@@ -243,6 +246,9 @@ mod tests {
             (FEED.to_vec(), "gzip", true),
             (FEED.to_vec(), "br", true),
             (FEED.to_vec(), "deflate", true),
+            (gzip(FEED), "deflate", true),
+            (gzip(FEED), "br", true),
+            (gzip(FEED), "aws-chunked", true),
             (FEED.to_vec(), "compress", true),
             (twice.clone(), "gzip", true),
             (twice, "", true),

@@ -109,6 +109,7 @@ fn of_impostor(impostor: Impostor) -> FailureKind {
     match impostor {
         Impostor::Challenge => FailureKind::Challenge,
         Impostor::ConsentWall => FailureKind::ConsentWall,
+        Impostor::LoginWall => FailureKind::LoginWall,
         Impostor::SoftNotFound => FailureKind::SoftNotFound,
         Impostor::SoftError => FailureKind::SoftError,
         Impostor::RepeatedPage => FailureKind::RepeatedPage,
@@ -284,6 +285,7 @@ mod tests {
             ),
             (FetchError::Impostor(Impostor::Challenge), FailureKind::Challenge, later, false),
             (FetchError::Impostor(Impostor::ConsentWall), FailureKind::ConsentWall, later, false),
+            (FetchError::Impostor(Impostor::LoginWall), FailureKind::LoginWall, later, false),
             (FetchError::Impostor(Impostor::SoftNotFound), FailureKind::SoftNotFound, later, false),
             (FetchError::Impostor(Impostor::SoftError), FailureKind::SoftError, later, false),
             (FetchError::Impostor(Impostor::RepeatedPage), FailureKind::RepeatedPage, later, false),

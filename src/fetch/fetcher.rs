@@ -17,11 +17,11 @@ use super::guard::Guard;
 use super::host::{Hosts, Turn};
 use super::{
     Auth, Content, FetchError, Posted, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
-    freshness, links, media, refresh, robots,
+    freshness, links, media, page_body, refresh, robots,
 };
 use crate::clock::Clock;
-use crate::impostor::by_headers;
-use crate::model::{HostPause, Validators};
+use crate::impostor::{self, Impostor, by_headers};
+use crate::model::{HostPause, PageBody, Validators};
 use crate::telemetry::metrics;
 
 const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
@@ -35,6 +35,10 @@ const PRODUCT: &str = env!("CARGO_PKG_NAME");
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 /// A longer validator or media type is an attack on our store, not an aid.
 const MAX_VALUE_BYTES: usize = 1024;
+/// Statuses with which checks for machines are sent.
+const REFUSALS: [u16; 4] = [403, 405, 429, 503];
+/// Bytes of what comes with a refusal that are looked at.
+const REFUSAL_BYTES: usize = 64 << 10;
 
 /// The client. Cheap to clone; all clones share connections and host limits.
 #[derive(Clone, Debug)]
@@ -439,6 +443,12 @@ impl Fetcher {
                 if let (429 | 503, Some(asked)) = (status, freshness.retry_after) {
                     self.pause_host(&chain.url, asked);
                 }
+                if is_page
+                    && REFUSALS.contains(&status)
+                    && let Some(check) = refused_by(&mut response).await
+                {
+                    return Err(FetchError::Impostor(check));
+                }
                 let astray = chain.hops.iter().any(|hop| !hop.is_permanent());
                 return Err(FetchError::Status { status, freshness, astray });
             }
@@ -455,6 +465,16 @@ impl Fetcher {
             oddities,
             content,
         })
+    }
+}
+
+/// What came with a refusal in the page's stead, as far as its beginning tells.
+async fn refused_by(response: &mut reqwest::Response) -> Option<Impostor> {
+    let content_type = readable(response.headers(), &CONTENT_TYPE, MAX_VALUE_BYTES);
+    let body = body::read(response, REFUSAL_BYTES).await.ok()?;
+    match page_body(&body.bytes, content_type.as_deref()) {
+        PageBody::Html(html) => impostor::by_refusal(&html),
+        PageBody::Fragment(_) | PageBody::Text(_) => None,
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Impostor {
     Challenge,
     /// A question for consent.
     ConsentWall,
+    /// A form that asks for a name and a password.
+    LoginWall,
     /// Word that there is no such page, or the front page instead of it.
     SoftNotFound,
     /// Word that something is broken.
@@ -47,7 +49,8 @@ pub enum Impostor {
 
 impl Impostor {
     /// Those that are told by signs.
-    const WITH_SIGNS: [Self; 4] = [Self::Challenge, Self::ConsentWall, Self::SoftNotFound, Self::SoftError];
+    const WITH_SIGNS: [Self; 5] =
+        [Self::Challenge, Self::ConsentWall, Self::LoginWall, Self::SoftNotFound, Self::SoftError];
 }
 
 impl std::fmt::Display for Impostor {
@@ -55,6 +58,7 @@ impl std::fmt::Display for Impostor {
         f.write_str(match self {
             Self::Challenge => "a check for machines came instead of the page",
             Self::ConsentWall => "a question for consent came instead of the page",
+            Self::LoginWall => "a form to log in came instead of the page",
             Self::SoftNotFound => "the server answered 200 and showed that the page is not there",
             Self::SoftError => "the server answered 200 and showed an error",
             Self::RepeatedPage => {
@@ -117,7 +121,7 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
         }
         if entry.title.is_none() && entry.own_text().is_none() {
             // Nothing is announced: what the page calls itself must tell.
-            let calls_itself = |kind: &Impostor| sight.has_headline_of(*kind);
+            let calls_itself = |kind: &Impostor| sight.has_headline_of(*kind, marks.contains(kind));
             return Impostor::WITH_SIGNS.into_iter().find(calls_itself);
         }
         if led_up && entry.title.is_some() {
@@ -125,6 +129,14 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
         }
         Impostor::WITH_SIGNS.into_iter().find(|kind| sight.is(*kind, marks.contains(kind)))
     })
+}
+
+/// What a page is that came with a refusal, such as a status of 403. A check for machines may be passed another time; a plain
+/// no is one.
+pub fn by_refusal(html: &str) -> Option<Impostor> {
+    let html = &html[..html.floor_char_boundary(MAX_BYTES)];
+    let is_check = SIGNS.marks_in(html).contains(&Impostor::Challenge) || Sight::of(html).asks_for_proof();
+    is_check.then_some(Impostor::Challenge)
 }
 
 /// Whether a text that was read holds what `entry` announces.
@@ -174,6 +186,16 @@ fn has_front_path(url: &Url) -> bool {
         (Some(only), None) => is_language(only) || is_index(only),
         (Some(first), Some(second)) => is_language(first) && is_index(second) && segments.next().is_none(),
     }
+}
+
+/// Whether a URL is that of the section in which a page stands, by its shape: a folder above it, of which the page's own name is
+/// longer than the folder's. The other way round the page is a version of what stands above it: `/2026/ferry-sails/amp`.
+pub fn is_section_of(url: &Url, page: &Url) -> bool {
+    let name = |url: &Url| {
+        let mut segments = url.path_segments().into_iter().flatten();
+        segments.rfind(|segment| !segment.is_empty()).map_or(0, str::len)
+    };
+    url.query().is_none() && is_above(url, page) && name(page) > name(url)
 }
 
 /// Whether a URL is that of a folder above another one of the same site: a section instead of its article.

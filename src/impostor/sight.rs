@@ -99,16 +99,22 @@ impl Sight {
     }
 
     /// Whether its headlines bear a phrase of that kind, and there is little else.
-    pub(super) fn has_headline_of(&self, kind: Impostor) -> bool {
-        let phrases = &SIGNS.kinds[&kind].phrases;
+    pub(super) fn has_headline_of(&self, kind: Impostor, has_mark: bool) -> bool {
         self.words <= MOST_WORDS_WITH_PHRASES
-            && phrases.iter().any(|phrase| has_phrase(&self.headlines, phrase))
+            && (has_mark || kind != Impostor::LoginWall)
+            && SIGNS.kinds[&kind].all_phrases().any(|phrase| has_phrase(&self.headlines, phrase))
+    }
+
+    /// Whether its headlines ask for proof that the reader is no machine, and there is little else.
+    pub(super) fn asks_for_proof(&self) -> bool {
+        let phrases = &SIGNS.kinds[&Impostor::Challenge].phrases;
+        self.words <= MOST_WORDS_WITH_MARK && phrases.iter().any(|phrase| has_phrase(&self.headlines, phrase))
     }
 
     pub(super) fn is(&self, kind: Impostor, has_mark: bool) -> bool {
-        let phrases = &SIGNS.kinds[&kind].phrases;
-        let in_headline = || phrases.iter().any(|phrase| has_phrase(&self.headlines, phrase));
-        let in_text = || phrases.iter().filter(|phrase| has_phrase(&self.text, phrase)).count();
+        let phrases = || SIGNS.kinds[&kind].all_phrases();
+        let in_headline = || phrases().any(|phrase| has_phrase(&self.headlines, phrase));
+        let in_text = || phrases().filter(|phrase| has_phrase(&self.text, phrase)).count();
         let is_all_phrases = || {
             self.words <= MOST_WORDS_WITH_PHRASES
                 && in_text() >= if self.words <= MOST_WORDS_WITH_PHRASE { 1 } else { 2 }
@@ -121,8 +127,12 @@ impl Sight {
                     || (is_short && has_mark && in_text() > 0)
                     || is_all_phrases()
             }
-            Impostor::SoftNotFound => self.words <= MOST_NOT_FOUND_WORDS && in_headline(),
-            Impostor::SoftError => is_short && in_headline(),
+            // Many pages have a form to log in beside their text.
+            Impostor::LoginWall => has_mark && ((is_short && in_headline()) || is_all_phrases()),
+            Impostor::SoftNotFound => {
+                (self.words <= MOST_NOT_FOUND_WORDS && in_headline()) || is_all_phrases()
+            }
+            Impostor::SoftError => (is_short && in_headline()) || is_all_phrases(),
             Impostor::RepeatedPage => false,
         }
     }

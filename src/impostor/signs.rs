@@ -14,6 +14,9 @@ pub(super) struct Kind {
     pub(super) headers: Vec<(String, String)>,
     pub(super) marks: Vec<String>,
     pub(super) phrases: Vec<String>,
+    /// Phrases that say no more than a status of 403 does by itself.
+    #[serde(default)]
+    pub(super) refusals: Vec<String>,
 }
 
 /// What all kinds are told by.
@@ -41,11 +44,7 @@ pub(super) static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
         marks: automaton(marks().map(|(_, mark)| mark.clone()).collect()),
         // Case that is not ASCII's is not looked through: a phrase may begin a sentence.
         phrases: automaton(
-            kinds
-                .values()
-                .flat_map(|signs| &signs.phrases)
-                .flat_map(|it| [it.clone(), capitalised(it)])
-                .collect(),
+            kinds.values().flat_map(Kind::all_phrases).flat_map(|it| [it.clone(), capitalised(it)]).collect(),
         ),
         kinds,
     }
@@ -54,6 +53,12 @@ pub(super) static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
 fn capitalised(phrase: &str) -> String {
     let mut letters = phrase.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+impl Kind {
+    pub(super) fn all_phrases(&self) -> impl Iterator<Item = &String> {
+        self.phrases.iter().chain(&self.refusals)
+    }
 }
 
 impl Signs {

@@ -32,7 +32,7 @@ fn page(head: &str, body: &str) -> String {
 
 #[test]
 fn walls_are_told_by_what_they_are() {
-    use Impostor::{Challenge, ConsentWall, SoftError, SoftNotFound};
+    use Impostor::{Challenge, ConsentWall, LoginWall, SoftError, SoftNotFound};
     let long = "<p>Latest from the coast and from the islands, every hour of the day.</p>".repeat(30);
     let pages = [
         (
@@ -59,6 +59,21 @@ fn walls_are_told_by_what_they_are() {
                 "<title>Gazette</title>",
                 "<p>We and our partners store data.</p><button>Accept all</button>",
             ),
+        ),
+        (
+            LoginWall,
+            page(
+                "<title>Sign in</title>",
+                "<form><input name=user><input type=\"password\" name=secret><button>Sign in</button></form>",
+            ),
+        ),
+        (
+            SoftNotFound,
+            page("<title>gazette.example</title>", "<h1>Sorry</h1><p>This domain has expired.</p>"),
+        ),
+        (
+            SoftError,
+            page("<title>Gazette</title>", "<p>There has been a critical error on this website.</p>"),
         ),
         (SoftNotFound, page("<title>Page not found - Gazette</title>", &format!("<h1>Sorry</h1>{long}"))),
         (SoftNotFound, page("<title>Gazette</title>", &format!("<h1>Seite nicht gefunden</h1>{long}"))),
@@ -92,6 +107,12 @@ fn a_page_that_speaks_of_its_entry_is_that_page() {
     let bare = page("<title>Tides</title>", &format!("<p>High water is at six.</p>{banner}"));
     assert_eq!(seen(&bare, &entry("", "")), None, "nothing is announced that it could keep silent about");
     assert_eq!(seen(&page("<title>Just a moment...</title>", ""), &entry("", "")), Some(Impostor::Challenge));
+    let form = "<form><input type=\"password\"><button>Log in</button></form>";
+    let beside = page(
+        "<title>Tides</title>",
+        &format!("<h1>Tides</h1>{form}<p>{}</p>", "High water is at six. ".repeat(30)),
+    );
+    assert_eq!(seen(&beside, &ferry()), None, "a form to log in beside a text is no wall");
     let plain = page("<title>Tides</title>", "<h1>Tides</h1><p>High water is at six, low water at noon.</p>");
     assert_eq!(seen(&plain, &ferry()), None, "another headline alone condemns nothing");
 }
@@ -111,6 +132,22 @@ fn headers_speak_for_themselves() {
     assert_eq!(by_headers(&headers), Some(Impostor::Challenge));
     headers.insert("cf-mitigated", "none".parse().unwrap());
     assert_eq!(by_headers(&headers), None);
+}
+
+#[test]
+fn a_refusal_is_a_check_only_where_it_can_be_passed() {
+    let check = page("<title>Security check</title>", "<p>Verify that you are human.</p>");
+    let vendor =
+        page("<title>gazette.example</title>", "<script>var dd={'host':'geo.captcha-delivery.com'}</script>");
+    for html in [check, vendor] {
+        assert_eq!(by_refusal(&html), Some(Impostor::Challenge), "{html}");
+    }
+    let no = page(
+        "<title>Access denied</title>",
+        "<h1>Access denied</h1><p>You are not authorized to access this page.</p>",
+    );
+    assert_eq!(by_refusal(&no), None);
+    assert_eq!(seen(&no, &ferry()), Some(Impostor::Challenge), "with another status it is one");
 }
 
 #[test]
@@ -139,6 +176,21 @@ fn who_is_led_to_a_section_has_got_what_the_section_says() {
     assert_eq!(led(asked, above, &section), Some(Impostor::SoftNotFound));
     assert_eq!(led(asked, above, &article), None);
     assert_eq!(led(above, asked, &section), None);
+}
+
+#[test]
+fn a_section_stands_above_its_pages_and_an_article_above_its_versions() {
+    let page = "https://gazette.example/news/ferry-sails-at-noon";
+    for (above, below, expected) in [
+        ("https://gazette.example/news/", page, true),
+        ("https://gazette.example/news?id=17", page, false),
+        (page, page, false),
+        (page, "https://gazette.example/news/ferry-sails-at-noon/amp", false),
+        (page, "https://gazette.example/news/ferry-sails-at-noon/2", false),
+        ("https://other.example/news/", page, false),
+    ] {
+        assert_eq!(is_section_of(&url(above), &url(below)), expected, "{above} {below}");
+    }
 }
 
 #[test]

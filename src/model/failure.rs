@@ -58,6 +58,7 @@ failure_kinds! {
     HttpUnexpected "http_unexpected" "A status that answers no such request.";
     Challenge "challenge" "A check for machines in the page's stead.";
     ConsentWall "consent_wall" "A question for consent in the page's stead.";
+    LoginWall "login_wall" "A form to log in in the page's stead.";
     SoftNotFound "soft_not_found" "A page that says, with a status of 200, that there is none.";
     SoftError "soft_error" "A page that says, with a status of 200, that something is broken.";
     RepeatedPage "repeated_page" "The same text as under many other entries of the host.";

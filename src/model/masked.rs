@@ -1,6 +1,7 @@
 //! URLs as they may be shown: what looks like a secret in a query is hidden. For what leaves the process (logs, records,
 //! `config show`); requests and identities are made with the URL itself.
 
+use serde::{Serialize as _, Serializer};
 use url::Url;
 
 /// Parts of names of parameters whose values let in whoever has them.
@@ -43,6 +44,11 @@ pub fn masked(url: &Url) -> Url {
         shown.set_query(Some(&query.split('&').map(hide).collect::<Vec<_>>().join("&")));
     }
     shown
+}
+
+/// A URL in what leaves the process.
+pub fn serialize_masked<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
+    masked(url).serialize(serializer)
 }
 
 /// The text of a URL, masked; text that is none as it is.

@@ -20,7 +20,7 @@ pub use ids::{
     ArticleId, EntryId, FeedId, InvalidHash, Sha256Hash, entry_url, normalise_url, strip_tracking,
     without_fragment,
 };
-pub use masked::{masked, masked_text};
+pub use masked::{masked, masked_text, serialize_masked};
 pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
 pub use secret::SecretText;
 
@@ -131,13 +131,18 @@ pub enum Known {
     ThroughThis,
 }
 
-/// The page of a stored article, whose time to be looked at again has come: what it was when it was last seen.
+/// The page of a stored article as it was when it was last read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recheck {
+pub struct LastRead {
     /// For the conditional request.
     pub validators: Validators,
     /// Hash of the bytes that the current revision was made from.
     pub raw_sha256: Sha256Hash,
+}
+
+/// A stored article whose time to be looked at again has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recheck {
     /// What is wrong with the current revision.
     pub quality_flags: Vec<QualityFlag>,
 }
@@ -165,6 +170,8 @@ pub struct Entry {
     pub is_stand_in: bool,
     /// The stored text's identity.
     pub content_sha256: Option<Sha256Hash>,
+    /// What its page was; none where the page was not read, or must be read whole.
+    pub last_read: Option<LastRead>,
     /// Set where nothing has changed in the feed and the article's age alone asks for another look at its page.
     pub recheck: Option<Recheck>,
     /// The article that it announces.

@@ -23,6 +23,11 @@ static PLACEHOLDERS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 });
 
+/// Whether a generator writes this where it has nothing to say.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    PLACEHOLDERS.contains(text.to_lowercase().as_str())
+}
+
 /// Bytes of an own text that is more than a teaser.
 const FULL_TEXT_BYTES: usize = 400;
 
@@ -145,7 +150,7 @@ impl<'e> Facts<'e> {
         let evidence = &entry.evidence;
         Self {
             guid,
-            is_placeholder: guid.is_some_and(|guid| PLACEHOLDERS.contains(guid.to_lowercase().as_str())),
+            is_placeholder: guid.is_some_and(is_placeholder),
             link: link.map(normalise_url),
             page: page.map(normalise_url),
             exact_page: page.map(without_fragment),

@@ -2,13 +2,14 @@
 
 use url::Url;
 
+use super::identity::is_placeholder;
 use super::tree::Element;
 
 /// Resolves `reference` as it stands at `element`: against `xml:base` of the element and those around it, then the
 /// feed's own address.
 pub(super) fn resolve(reference: &str, element: Element<'_>, base: Option<&Url>) -> Option<Url> {
     let reference = reference.trim();
-    if reference.is_empty() {
+    if leads_nowhere(reference) {
         return None;
     }
     if let Some(url) = absolute(reference) {
@@ -33,10 +34,15 @@ pub(super) fn site(reference: &str, resolved: Option<Url>) -> Option<String> {
 /// Resolves `reference` against `base`, without an element around.
 pub(super) fn join(reference: &str, base: Option<&Url>) -> Option<Url> {
     let reference = reference.trim();
-    if reference.is_empty() {
+    if leads_nowhere(reference) {
         return None;
     }
     web(absolute(reference).or_else(|| against(reference, base))?)
+}
+
+/// Whether there is nothing in it that could be resolved: what generators write for want of an address is no relative one.
+fn leads_nowhere(reference: &str) -> bool {
+    reference.trim_start_matches('#').is_empty() || is_placeholder(reference)
 }
 
 /// A URL that needs no base. Feeds leave out the scheme of a host that is plain to see.

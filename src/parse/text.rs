@@ -144,6 +144,9 @@ const INLINE_ELEMENTS: &[&str] = &[
 /// Those of them that have no end tag.
 const VOID_ELEMENTS: &[&str] = &["br", "img", "wbr"];
 
+/// Those of them that part words.
+const BREAKS: &[&str] = &["br", "div", "h1", "h2", "h3", "h4", "h5", "h6", "p"];
+
 /// The text of a headline that may hold HTML, on one line. A tag that has no partner is text: "The <b> tag".
 pub(super) fn plain_line(html: &str) -> String {
     if !html.contains(['<', '&']) {
@@ -168,9 +171,12 @@ pub(super) fn plain_line(html: &str) -> String {
         };
         if has_partner {
             if let Some(open) = gain {
-                *open.entry(name).or_default() += 1;
+                *open.entry(name.clone()).or_default() += 1;
             }
             text.push_str(&html[from..range.start]);
+            if BREAKS.contains(&name.as_str()) {
+                text.push(' ');
+            }
             from = range.end;
         } else if is_end && let Some(count) = ahead.get_mut(&name) {
             // Behind it, it is no partner.

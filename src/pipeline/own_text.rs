@@ -90,7 +90,7 @@ impl Task<'_> {
     /// A page that was to be looked at again and cannot be had: the next age will tell.
     pub(super) fn without_another_look(&self, error: &FetchError) -> EntryOutcome {
         tracing::warn!(label = error.kind().as_str(), reason = %error, "the page cannot be looked at again now");
-        let validators = self.entry.recheck.as_ref().map(|recheck| recheck.validators.clone());
+        let validators = self.entry.last_read.as_ref().map(|read| read.validators.clone());
         self.unchanged(validators.unwrap_or_default())
     }
 

@@ -11,8 +11,8 @@ use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
 use crate::impostor::{self, Impostor};
 use crate::model::{
-    ArticleId, ContentSource, Enclosure, FailureKind, Known, Page, PageBody, Recheck, Sha256Hash, Validators,
-    after,
+    ArticleId, ContentSource, Enclosure, FailureKind, Known, LastRead, Page, PageBody, Sha256Hash,
+    Validators, after,
 };
 use crate::publish::warc::ArchivedPage;
 use crate::store::EntryOutcome;
@@ -88,8 +88,8 @@ impl Task<'_> {
         }
         // An AMP page's original has validators that are no use with the copy, and does not go with it.
         let is_own = entry.article_id == entry.page_of_its_own(url).0;
-        let asked_before = entry.recheck.as_ref().filter(|_| is_own);
-        let fetched = self.fetch(url, asked_before).await;
+        let last_read = entry.last_read.as_ref().filter(|_| is_own);
+        let fetched = self.fetch(url, last_read).await;
         if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
             return Err(Ending::PutOff { due, until: Until::NetworkReturn });
         }
@@ -142,13 +142,13 @@ impl Task<'_> {
     pub(super) async fn fetch(
         &self,
         url: &Url,
-        asked_before: Option<&Recheck>,
+        last_read: Option<&LastRead>,
     ) -> Result<Response, FetchError> {
         let no_validators = Validators::default();
         let request = Request {
             purpose: Purpose::Page,
             url,
-            validators: asked_before.map_or(&no_validators, |recheck| &recheck.validators),
+            validators: last_read.map_or(&no_validators, |read| &read.validators),
             options: &self.options.request.for_target(&self.entry.feed_url, url),
         };
         self.plan.fetcher.fetch(&request).await
@@ -157,14 +157,14 @@ impl Task<'_> {
     /// What an answer holds.
     async fn read(&self, url: &Url, response: Response) -> Result<Read, Ending> {
         let Response { final_url, validators, content_type, content, headers, .. } = response;
-        let body = match (content, &self.entry.recheck) {
+        let body = match (content, &self.entry.last_read) {
             (Content::Body(body), _) => body,
-            (Content::NotModified, Some(recheck)) => {
-                return Ok(Read::Same(validators_after_304(recheck, validators)));
+            (Content::NotModified, Some(read)) => {
+                return Ok(Read::Same(validators_after_304(read, validators)));
             }
             (Content::NotModified, None) => return Err(unasked_304().into()),
         };
-        let known = self.entry.recheck.as_ref().map(|recheck| recheck.raw_sha256);
+        let known = self.entry.last_read.as_ref().map(|read| read.raw_sha256);
         let (asked, fetched_at) = (url.clone(), self.now());
         let evidence = self.entry.evidence.clone();
         let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
@@ -210,21 +210,22 @@ impl Task<'_> {
     /// The page that an AMP page is a copy of; the copy, where that cannot be had or says something else. Looked for once: what
     /// the original says of itself does not count.
     async fn original_of(&self, copy: ReadPage, original: &Url) -> Result<ReadPage, Ending> {
-        let asked_before =
-            self.entry.recheck.as_ref().filter(|_| self.entry.article_id == ArticleId::of_url(original));
-        let reason = match self.fetch(original, asked_before).await {
+        let is_original = self.entry.article_id == ArticleId::of_url(original);
+        let looks_again = is_original && self.entry.recheck.is_some();
+        let last_read = self.entry.last_read.as_ref().filter(|_| is_original);
+        let reason = match self.fetch(original, last_read).await {
             Ok(response) => match self.read(original, response).await? {
                 Read::Page(read) => return self.one_of(copy, *read).await,
                 Read::Same(validators) => return Err(self.unchanged(validators).into()),
                 Read::Impostor(kind) => FetchError::Impostor(kind),
             },
             // The article is the original's: the copy is no revision of it.
-            Err(error) if asked_before.is_some() && error.retry() == Retry::Gone => {
+            Err(error) if looks_again && error.retry() == Retry::Gone => {
                 return Err(EntryOutcome::Withdrawn.into());
             }
             Err(error) => error,
         };
-        if asked_before.is_some() {
+        if looks_again {
             return Err(self.without_another_look(&reason).into());
         }
         tracing::warn!(%original, %reason, "the AMP page stands in for the page that it is a copy of");
@@ -269,6 +270,6 @@ fn unasked_304() -> EntryOutcome {
 }
 
 /// A 304 may bring new validators; one without any keeps the old.
-fn validators_after_304(recheck: &Recheck, received: Validators) -> Validators {
-    if received == Validators::default() { recheck.validators.clone() } else { received }
+fn validators_after_304(last_read: &LastRead, received: Validators) -> Validators {
+    if received == Validators::default() { last_read.validators.clone() } else { received }
 }

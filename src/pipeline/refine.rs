@@ -10,7 +10,7 @@ use super::task::{Ending, Task};
 use super::workers::WorkError;
 use crate::dedup;
 use crate::extract::{Evidence, Rules, SiteEvidence, extract};
-use crate::impostor::is_front;
+use crate::impostor::{is_front, is_section_of};
 use crate::model::{
     Article, ContentSource, EntryEvidence, FailureKind, Fingerprint, Known, Page, PageBody, QualityFlag,
     RawPages, Sha256Hash, Validators,
@@ -167,9 +167,11 @@ fn without_one_article(mut site: SiteEvidence) -> SiteEvidence {
     site
 }
 
-/// Whether a page may call itself by this address: not by another party's, and the front page is nobody's article.
+/// Whether a page may call itself by this address: not by another party's, and the front page or a section is nobody's
+/// article.
 fn may_be_named(canonical: &Url, page: &Page) -> bool {
-    is_one_party(canonical, &page.final_url) && (!is_front(canonical) || is_front(&page.final_url))
+    let own = &page.final_url;
+    is_one_party(canonical, own) && (!is_front(canonical) || is_front(own)) && !is_section_of(canonical, own)
 }
 
 impl OwnText {

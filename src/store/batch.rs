@@ -15,7 +15,7 @@ use super::rechecks::Rechecks;
 use super::{StoreError, entries, retention};
 use crate::dedup::{self, Index, Neighbour, Publisher};
 use crate::model::{
-    ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, FeedId, Fingerprint, Verdict,
+    ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, FeedId, Fingerprint, Known, Verdict,
 };
 
 /// What the articles of one transaction change. Loaded whole, decided in memory entry by entry, written whole.
@@ -100,7 +100,7 @@ impl<'f> Batch<'f> {
             }
             EntryOutcome::AlreadyRemoved | EntryOutcome::Postponed { .. } => Stored::Noted,
             EntryOutcome::Failed { .. } => {
-                if entry.recheck.is_some() {
+                if entry.recheck.is_some() || entry.last_read.is_some() {
                     self.rechecks.give_up(entry.id);
                 }
                 Stored::Noted
@@ -109,8 +109,8 @@ impl<'f> Batch<'f> {
     }
 
     fn watch(&mut self, entry: &Entry, watch: &Watch) {
-        // Where nothing is looked at again, nothing is to be written or forgotten.
-        if watch.ages.is_empty() && entry.recheck.is_none() {
+        // Of a new article without validators that is not looked at again, nothing is to be written or forgotten.
+        if *watch == Watch::default() && entry.known == Known::No {
             return;
         }
         let id = entry.article_id;

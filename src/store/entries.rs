@@ -12,7 +12,8 @@ use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
 use super::{Store, StoreError, rechecks};
 use crate::model::{
-    ArticleId, Entry, EntryId, FailureKind, FeedId, Known, Lease, QualityFlag, Recheck, Validators, after,
+    ArticleId, Entry, EntryId, FailureKind, FeedId, Known, LastRead, Lease, QualityFlag, Recheck, Validators,
+    after,
 };
 
 /// State of an entry.
@@ -157,7 +158,8 @@ const ENTRIES: RowsSql = RowsSql {
         CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
         CASE WHEN a.removed_at IS NULL THEN 0 ELSE 1 END AS is_removed, \
         CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned, \
-        CASE WHEN c.article_id IS NULL THEN 0 ELSE 1 END AS is_recheck, c.etag, c.last_modified, \
+        CASE WHEN c.article_id IS NULL THEN 0 ELSE 1 END AS is_read, coalesce(c.changed, 0) AS changed, \
+        c.etag, c.last_modified, \
         v.raw_sha256, v.quality_flags, v.content_sha256 \
         FROM entries e JOIN entry_details d ON d.entry_id = e.id JOIN feed_details f ON f.feed_id = e.feed_id \
         LEFT JOIN articles a ON a.id = e.article_id \
@@ -176,7 +178,11 @@ impl TryFrom<Row<'_>> for Entry {
     type Error = StoreError;
 
     fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
-        let flags: Vec<QualityFlag> = row.optional_json("quality_flags")?.unwrap_or_default();
+        let quality_flags: Vec<QualityFlag> = row.optional_json("quality_flags")?.unwrap_or_default();
+        let is_stand_in = quality_flags.iter().any(|flag| STAND_IN.contains(flag));
+        let (is_read, changed) = (row.flag("is_read")?, row.flag("changed")?);
+        // A page that has not changed says nothing of the words that stand in for it.
+        let asks_conditionally = is_read && !(changed && is_stand_in);
         Ok(Self {
             id: EntryId(row.get("id")?),
             feed_id: FeedId(row.get("feed_id")?),
@@ -191,9 +197,10 @@ impl TryFrom<Row<'_>> for Entry {
                 (true, false, false) => Known::ThroughAnother,
                 (true, false, true) => Known::ThroughThis,
             },
-            is_stand_in: flags.iter().any(|flag| STAND_IN.contains(flag)),
+            is_stand_in,
             content_sha256: row.optional_hash("content_sha256")?,
-            recheck: if row.flag("is_recheck")? { Some(Recheck::try_from(&row)?) } else { None },
+            last_read: if asks_conditionally { Some(LastRead::try_from(&row)?) } else { None },
+            recheck: (is_read && !changed).then_some(Recheck { quality_flags }),
             article_id: ArticleId(row.hash("article_id")?),
             url: row.optional_url("url")?,
             shares_link: row.flag("shares_link")?,
@@ -205,14 +212,13 @@ impl TryFrom<Row<'_>> for Entry {
     }
 }
 
-impl TryFrom<&Row<'_>> for Recheck {
+impl TryFrom<&Row<'_>> for LastRead {
     type Error = StoreError;
 
     fn try_from(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             validators: Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? },
             raw_sha256: row.hash("raw_sha256")?,
-            quality_flags: row.json("quality_flags")?,
         })
     }
 }

@@ -47,8 +47,10 @@ pub struct FeedStatus {
     /// Its row.
     pub id: FeedId,
     /// As configured.
+    #[serde(serialize_with = "crate::model::serialize_masked")]
     pub configured_url: Url,
     /// Where it is polled.
+    #[serde(serialize_with = "crate::model::serialize_masked")]
     pub url: Url,
     /// Its state.
     pub state: FeedState,

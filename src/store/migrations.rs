@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(11, "0011_identity"),
     migration!(20, "0020_sinks"),
     migration!(30, "0030_requeues"),
+    migration!(31, "0031_last_reads"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -1,9 +1,10 @@
-//! Pages that are asked for again at certain ages of their articles.
+//! Pages that are asked for again: at certain ages of their articles, and when their entries change.
 //!
-//! One row an article, beside the queue and not in it: `due_at` says when the article is old enough. A claim moves what is
-//! due into the queue of entries (`due_at` becomes NULL, the entry pending), where hosts, leases and suspects are seen to
-//! as for any other entry; what becomes of the entry writes the next time or deletes the row. A kill in between leaves
-//! either a due row or a pending entry.
+//! One row an article, beside the queue and not in it: what makes the next request conditional, and `due_at`, when the article
+//! is old enough for another look. A claim moves what is due into the queue of entries (`due_at` becomes NULL, the entry
+//! pending), where hosts, leases and suspects are seen to as for any other entry; what becomes of the entry writes the row
+//! anew or deletes it. A kill in between leaves either a due row or a pending entry. A row without `due_at` beside an entry
+//! that is done waits for the entry to change.
 
 use std::time::Duration;
 
@@ -54,11 +55,17 @@ const QUEUE: RowsSql = RowsSql {
         WHERE id = old.entry_id AND state = 'done'",
 };
 
-/// Entries that changed in their feed are asked for without condition: what is stored then says when to look again.
+/// Entries that changed in their feed are no mere second look: what is stored then says when to look again.
 pub(super) async fn supersede(tx: &mut AnyConnection, entries: &[i64]) -> Result<(), StoreError> {
-    FORGET_ENTRIES.execute(tx, entries, |query, id| query.bind(*id)).await?;
+    CHANGE_ENTRIES.execute(tx, entries, |query, id| query.bind(*id)).await?;
     Ok(())
 }
+
+const CHANGE_ENTRIES: RowsSql = RowsSql {
+    before: "UPDATE rechecks SET due_at = NULL, changed = 1 WHERE entry_id IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
 
 /// Articles whose pages are asked for without condition, whatever their age.
 pub(super) async fn forget(tx: &mut AnyConnection, articles: &[ArticleId]) -> Result<(), StoreError> {
@@ -80,12 +87,13 @@ pub(super) struct Rechecks {
 struct NextRecheck {
     article_id: ArticleId,
     entry_id: EntryId,
-    due_at: Timestamp,
+    due_at: Option<Timestamp>,
     validators: Validators,
 }
 
 impl Rechecks {
-    /// The page was seen: it is asked for again at the first of `ages` that the article has not yet.
+    /// The page was seen: it is asked for again at the first of `ages` that the article has not yet, and before that where its
+    /// entry changes.
     pub(super) fn seen(
         &mut self,
         article_id: ArticleId,
@@ -101,10 +109,10 @@ impl Rechecks {
         // A batch may hold an article twice: the last word counts.
         self.next.retain(|next| next.article_id != article_id);
         match moments.min() {
-            Some(due_at) => {
+            None if *validators == Validators::default() => self.ended.push(article_id),
+            due_at => {
                 self.next.push(NextRecheck { article_id, entry_id, due_at, validators: validators.clone() });
             }
-            None => self.ended.push(article_id),
         }
     }
 
@@ -127,7 +135,7 @@ impl Rechecks {
                 query
                     .bind(id_bytes(&next.article_id))
                     .bind(next.entry_id.0)
-                    .bind(next.due_at.as_millisecond())
+                    .bind(next.due_at.map(Timestamp::as_millisecond))
                     .bind(clean_option(next.validators.etag.as_deref()))
                     .bind(clean_option(next.validators.last_modified.as_deref()))
             })
@@ -143,5 +151,5 @@ const UPSERT: RowsSql = RowsSql {
     before: "INSERT INTO rechecks (article_id, entry_id, due_at, etag, last_modified) VALUES ",
     columns: 5,
     after: " ON CONFLICT (article_id) DO UPDATE SET entry_id = excluded.entry_id, due_at = excluded.due_at, \
-        etag = excluded.etag, last_modified = excluded.last_modified",
+        changed = 0, etag = excluded.etag, last_modified = excluded.last_modified",
 };

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::Context;
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -205,11 +206,15 @@ impl Batch<'_> {
         let answered = request.page(self.fetched_at).and_then(|page| {
             let site = lessons.evidence(line.number, &page);
             guarded(|| {
+                let announced = request.entry.clone().unwrap_or_default();
+                if let Some(impostor) = super::impostor_of(&page, &HeaderMap::new(), &announced) {
+                    return Err(impostor.to_string());
+                }
                 let evidence = Evidence { entry: request.entry.as_ref(), site: site.as_ref() };
                 let article = extract(&page, &evidence, self.rules);
                 let answer = Answer { id: &request.id, fields: Fields::new(&article, &page.url, self.dedup) };
-                serde_json::to_vec(&answer).expect("strings, numbers and lists are always JSON")
-            })
+                Ok(serde_json::to_vec(&answer).expect("strings, numbers and lists are always JSON"))
+            })?
         });
         match answered {
             Ok(answer) => (answer, true),

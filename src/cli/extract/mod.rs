@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use http::HeaderMap;
 use url::Url;
 
 use super::{DONE_IN_PART, Global, block_on, progress, terminal};
@@ -14,7 +15,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::extract::{Evidence, Rules, extract};
 use crate::fetch::{Content, Fetcher, Purpose, Request, RequestOptions, decode_page, page_body};
-use crate::model::{Page, PageBody, Validators};
+use crate::impostor::{self, Impostor};
+use crate::model::{EntryEvidence, Page, PageBody, Validators};
 
 mod batch;
 mod output;
@@ -81,10 +83,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let input = args.input.as_deref().expect("clap requires it without --batch");
-    let page = match Url::parse(input) {
+    let (page, headers) = match Url::parse(input) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => fetch_page(&url, &config)?,
-        _ => read_page(input, args.url.clone(), fetched_at)?,
+        _ => (read_page(input, args.url.clone(), fetched_at)?, HeaderMap::new()),
     };
+    if let Some(impostor) = impostor_of(&page, &headers, &EntryEvidence::default()) {
+        bail!("{input}: {impostor}");
+    }
     let article = extract(&page, &Evidence::default(), &rules);
     if args.explain {
         output::write_account(&article, &mut out)?;
@@ -99,7 +104,14 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn fetch_page(url: &Url, config: &Config) -> anyhow::Result<Page> {
+/// What came instead of the page that `entry` announces.
+fn impostor_of(page: &Page, headers: &HeaderMap, entry: &EntryEvidence) -> Option<Impostor> {
+    let PageBody::Html(html) = &page.body else { return None };
+    impostor::judge(&impostor::Answer { asked: &page.url, final_url: &page.final_url, headers, html }, entry)
+}
+
+/// The page, and the headers that came with it.
+fn fetch_page(url: &Url, config: &Config) -> anyhow::Result<(Page, HeaderMap)> {
     let clock = Clock::system();
     let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
     let (validators, options) = (Validators::default(), RequestOptions::default());
@@ -107,12 +119,13 @@ fn fetch_page(url: &Url, config: &Config) -> anyhow::Result<Page> {
     let response =
         block_on(async { fetcher.fetch(&request).await.with_context(|| format!("cannot fetch {url}")) })?;
     let Content::Body(body) = response.content else { bail!("{url}: no content") };
-    Ok(Page {
+    let page = Page {
         url: url.clone(),
         final_url: response.final_url,
         body: page_body(&body, response.content_type.as_deref()),
         fetched_at: clock.now(),
-    })
+    };
+    Ok((page, response.headers))
 }
 
 fn read_page(input: &str, url: Option<Url>, fetched_at: jiff::Timestamp) -> anyhow::Result<Page> {

@@ -12,7 +12,7 @@ use super::measure::measure;
 use super::whitespace::{Pending, push_folded, push_preformatted};
 use super::{Block, Container, Document, Gap, Kind};
 use crate::extract::html::elements::{
-    in_data_table, is_cell_or_inside, is_inline, is_really_hidden, is_skipped, is_void,
+    in_data_table, is_cell_or_inside, is_folded, is_inline, is_really_hidden, is_skipped, is_void,
 };
 use crate::extract::html::noscript;
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
@@ -213,7 +213,7 @@ impl<'a> Walk<'a> {
             end: self.document.blocks.len(),
         };
         let index = self.document.containers.len();
-        if container.traits.intersects(Traits::HIDDEN) && is_really_hidden(element) {
+        if container.traits.intersects(Traits::HIDDEN) && is_really_hidden(element) && !is_folded(node) {
             self.hidden.push(index);
         }
         self.stack.push(index);

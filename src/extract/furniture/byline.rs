@@ -3,6 +3,8 @@
 use super::Facts;
 use super::names::of_kind;
 use crate::extract::account::{Account, Line, Rule};
+use crate::extract::metadata::date_of_text;
+use crate::extract::words::openings::inner_byline;
 use crate::extract::words::phrases::Furniture;
 
 pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
@@ -11,7 +13,8 @@ pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Accoun
     }
 }
 
-/// A label above the first paragraph that begins with the author's name is the byline, without the words that open one.
+/// A label above the first paragraph that begins with the author's name is the byline, without the words that open one; so is
+/// one that has the day before them.
 pub(crate) fn drop_bare(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     const MOST_WORDS: f32 = 12.0;
     /// A paragraph of more words is none of the article's head.
@@ -21,10 +24,17 @@ pub(crate) fn drop_bare(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Acc
     let is_paragraph = |at: &usize| account.is_kept(*at) && lines[*at].words() > HEAD_WORDS;
     let first_paragraph = (0..lines.len()).find(is_paragraph).unwrap_or(0);
     for (at, line) in lines[..first_paragraph].iter().enumerate() {
-        if line.words() <= MOST_WORDS && !line.block.measure.ends_sentence && names_author(line.text) {
+        let text = behind_the_day(line.text, facts).unwrap_or(line.text);
+        if line.words() <= MOST_WORDS && !line.block.measure.ends_sentence && names_author(text) {
             account.drop(at..at + 1, Rule::Words(Furniture::Byline));
         }
     }
+}
+
+/// What stands behind "by" in "4 May 2024 by Jane Doe".
+fn behind_the_day<'t>(text: &'t str, facts: &Facts<'_>) -> Option<&'t str> {
+    let after = inner_byline(text)?;
+    date_of_text(&text[..text.len() - after.len()], facts.fetched_at).map(|_| after)
 }
 
 /// "By Jane Doe" is a byline, "By noon the square was full" is not.

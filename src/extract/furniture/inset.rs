@@ -1,5 +1,5 @@
-//! What belongs to a text and looks least like one: the tables between and behind its paragraphs, posts and other quotations
-//! that are set into it, and its notes.
+//! What belongs to a text and looks least like one: the tables and lists between and behind its paragraphs, posts and other
+//! quotations that are set into it, and its notes.
 
 use std::collections::HashSet;
 
@@ -22,8 +22,20 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
         let is_inset = match container.tag {
             local_name!("table") => is_data_table(context, at) && stands_in(document, at, &bodies),
             local_name!("blockquote") => is_quotation(context, at) && stands_in(document, at, &bodies),
+            local_name!("p") => is_list(context, at) && bodies.contains(&container.parent),
             _ => container.is_notes && is_beside_body(document, at, &bodies),
         };
+        let is_label = |&label: &usize| {
+            let own = &document.containers[lines[label].block.container];
+            own.parent == container.parent && lines[label].is_label() && lines[label].found.is_none()
+        };
+        if is_inset
+            && container.tag == local_name!("p")
+            && let Some(label) = container.first.checked_sub(1).filter(is_label)
+            && account.is_outside(label)
+        {
+            account.keep(label, Rule::Inset);
+        }
         for block in (container.first..container.end).filter(|_| is_inset) {
             if account.is_outside(block) {
                 account.keep(block, Rule::Inset);
@@ -90,6 +102,16 @@ const FURNITURE: Traits = Traits(
 fn is_quotation(context: &Context<'_>, at: usize) -> bool {
     const MOST_LINKED: f32 = 0.8;
     context.link_share(at) < MOST_LINKED && !context.all_traits[at].intersects(FURNITURE)
+}
+
+/// Whether a paragraph is a list whose lines are broken: dates, results, verses. An address has fewer lines.
+fn is_list(context: &Context<'_>, at: usize) -> bool {
+    const LEAST_LINES: usize = 6;
+    const MOST_LINKED: f32 = 0.2;
+    let container = &context.document.containers[at];
+    container.end - container.first >= LEAST_LINES
+        && context.link_share(at) < MOST_LINKED
+        && !context.all_traits[at].intersects(FURNITURE)
 }
 
 /// Whether a table has two rows of cells, few links, and no name of furniture.

@@ -10,9 +10,11 @@ mod between;
 mod body;
 mod boxes;
 mod byline;
-mod comments;
 mod captions;
+mod comments;
+mod consent;
 mod credits;
+mod entries;
 mod hidden;
 mod inset;
 mod named;
@@ -45,7 +47,7 @@ type Rule = fn(&[Line<'_>], &Facts<'_>, &mut Account);
 const OF_CHOICE: &[Rule] = &[standfirst::keep, between::keep, inset::keep, captions::drop];
 
 /// The rules that mend whichever reading of the page is believed.
-const OF_READING: &[Rule] = &[hidden::drop, repeated::drop];
+const OF_READING: &[Rule] = &[entries::keep, consent::drop, hidden::drop, repeated::drop];
 
 /// The rules that read the lines. They need no markup: plain text is cleaned by them alone.
 const OF_LINES: &[Rule] = &[

@@ -195,6 +195,19 @@ fn is_box(tag: &LocalName) -> bool {
     )
 }
 
+/// Headings.
+pub(crate) fn is_heading_tag(tag: &LocalName) -> bool {
+    matches!(
+        *tag,
+        local_name!("h1")
+            | local_name!("h2")
+            | local_name!("h3")
+            | local_name!("h4")
+            | local_name!("h5")
+            | local_name!("h6")
+    )
+}
+
 /// Cells, and boxes that stand in cells.
 pub(crate) fn is_cell_or_inside(tag: &LocalName) -> bool {
     matches!(
@@ -210,6 +223,25 @@ pub(crate) fn is_really_hidden(element: &Element) -> bool {
         local_name!("style") => hides(value),
         _ => false,
     })
+}
+
+/// Whether a hidden element is the folded part of an accordion: what a heading or a term opens that stands before it and says
+/// so. Its words are the article's, as those of a `details` element are.
+pub(crate) fn is_folded(node: NodeRef<'_>) -> bool {
+    /// Nodes of a heading that are looked at.
+    const MAX_NODES: usize = 32;
+    let opens = |node: NodeRef<'_>| {
+        let expanded = |attribute: &Attribute| &*attribute.name.local == "aria-expanded";
+        node.value().as_element().is_some_and(|element| element.attrs.iter().any(expanded))
+    };
+    let is_term = |node: &NodeRef<'_>| {
+        node.value().as_element().is_some_and(|element| {
+            is_heading_tag(&element.name.local) || element.name.local == local_name!("dt")
+        })
+    };
+    let siblings_before = std::iter::successors(Some(node), |at| at.previous_sibling()).skip(1);
+    let before = siblings_before.into_iter().find(|before| before.value().as_element().is_some());
+    before.filter(is_term).is_some_and(|term| term.descendants().take(MAX_NODES).any(opens))
 }
 
 /// Whether a style keeps its element from the reader's eyes.

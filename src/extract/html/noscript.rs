@@ -6,7 +6,7 @@ use html5ever::local_name;
 use super::tree::{Node, NodeRef};
 
 /// Bytes of text from which on it is a body, and not a notice.
-const LEAST_TEXT_BYTES: usize = 600;
+const LEAST_TEXT_BYTES: usize = 400;
 
 /// Whether any `noscript` element in the source holds so much text.
 pub(crate) fn holds_body(html: &str) -> bool {

@@ -9,6 +9,8 @@ use crate::model::{EntryEvidence, QualityFlag};
 const LEAST_WORDS: f32 = 60.0;
 /// Beside a page with hardly a word, a teaser is more than nothing.
 const LEAST_WORDS_BESIDE_NONE: f32 = 30.0;
+/// Beside a page without a word, so is anything.
+const LEAST_WORDS_BESIDE_EMPTY: f32 = 1.0;
 /// The page's text is a stub where the feed has so many times its words.
 const STUB_FACTOR: f32 = 1.6;
 /// Behind a wall, or beside a page that is no article, less will do.
@@ -49,7 +51,11 @@ pub(crate) fn stand_in(
         )
     });
     let has_none = flags.contains(&QualityFlag::TooShort);
-    let least = if has_none { LEAST_WORDS_BESIDE_NONE } else { LEAST_WORDS };
+    let least = match has_none {
+        _ if reading.words() == 0.0 => LEAST_WORDS_BESIDE_EMPTY,
+        true => LEAST_WORDS_BESIDE_NONE,
+        false => LEAST_WORDS,
+    };
     let wanted = least.max(reading.words() * if is_no_article { WALL_FACTOR } else { STUB_FACTOR });
     if at_most < wanted {
         return None;

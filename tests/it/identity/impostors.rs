@@ -12,6 +12,8 @@ fn walls() -> Vec<(&'static str, Reply)> {
     let challenge =
         "<script src=\"/cdn-cgi/challenge-platform/h/g/orchestrate/chl_page/v1\"></script><p>Verify.</p>";
     let anubis = "<script id=\"anubis_challenge\" type=\"application/json\">{}</script><h1>Making sure you're not a bot!</h1>";
+    let login = "<h1>Welcome back</h1><form action=\"/session\"><input name=\"user\"><input type=\"password\" name=\"secret\">\
+        <button>Log in</button></form><p><a href=\"/lost\">Forgot your password?</a></p>";
     let consent = "<h1>Before you continue</h1><p>We use cookies and data to deliver and maintain our services.</p>\
         <form action=\"/save\"><button>Reject all</button><button>Accept all</button></form>";
     let gone = "<h1>Page not found</h1><p>Sorry, the page that you are looking for does not exist or has been moved.</p>";
@@ -20,8 +22,16 @@ fn walls() -> Vec<(&'static str, Reply)> {
         ("challenge", html(wall("Gazette", anubis))),
         ("challenge", Reply::status(202).header("x-amzn-waf-action", "challenge")),
         ("challenge", Reply::status(403).header("cf-mitigated", "challenge")),
+        ("challenge", Reply::status(403).header("Content-Type", "text/html").body(wall("Gazette", anubis))),
+        (
+            "challenge",
+            Reply::status(429)
+                .header("Content-Type", "text/html")
+                .body(wall("Security check", "<p>Verify that you are human.</p>")),
+        ),
         ("challenge", html(wall("Loading…", "<p>Please wait while we check your browser.</p>"))),
         ("consent_wall", html(wall("Gazette", consent))),
+        ("login_wall", html(wall("Log in - Gazette", login))),
         ("soft_not_found", html(wall("Not found", gone))),
         ("soft_not_found", Reply::redirect(301, "/")),
         ("soft_error", html(wall("503 Service Unavailable", "<p>Come back later.</p>"))),

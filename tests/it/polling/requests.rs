@@ -143,3 +143,33 @@ async fn a_feed_that_renews_its_dates_has_no_page_fetched_again() {
     }
     assert_eq!(mill.records().await.len(), 3, "and no revision");
 }
+
+#[tokio::test]
+async fn a_changed_entry_has_its_page_asked_for_conditionally() {
+    let server = Server::start().await;
+    let page = crate::support::site::page("mooring");
+    server.handle(move |request| match request.header("if-none-match") {
+        Some("\"a\"") => Reply::status(304),
+        _ => Reply::ok("text/html", page.clone()).header("ETag", "\"a\""),
+    });
+    for words in ["One", "Two", "Three"] {
+        let item = crate::support::site::Item::new("The mooring affair", &server.url("/page"));
+        let teaser = format!("<p>{words} of the harbour's boats are moored elsewhere.</p>");
+        server.respond(
+            "/feed",
+            Reply::ok("text/xml", crate::support::site::rss(&[item.with_content(&teaser)])),
+        );
+    }
+    let mill = mill(&server).await;
+    for _ in 0..3 {
+        mill.once().await;
+        mill.advance(LONG);
+    }
+    let sent: Vec<Option<String>> = server
+        .requests("/page")
+        .iter()
+        .map(|request| request.header("if-none-match").map(str::to_owned))
+        .collect();
+    assert_eq!(sent, [None, Some("\"a\"".to_owned()), Some("\"a\"".to_owned())]);
+    assert_eq!(mill.records().await.len(), 1, "and no revision");
+}

@@ -6,6 +6,7 @@
 
 mod cards;
 mod code;
+mod copies;
 mod formulas;
 mod initials;
 mod labels;
@@ -19,7 +20,7 @@ use html5ever::{local_name, ns};
 
 pub(crate) use formulas::is_formula_type;
 
-use super::elements::{is_inline, is_known};
+use super::elements::{is_heading_tag, is_inline, is_known};
 use super::tree::{NodeRef, Tree};
 
 /// Writes out what the page's markup shows.
@@ -48,6 +49,7 @@ pub(crate) fn show(tree: &mut Tree) {
                 lines::part(tree, id);
             }
             local_name!("div") | local_name!("p") => {
+                copies::drop_microdata(tree, id);
                 lines::part_cells(tree, id);
                 initials::join(tree, id);
             }
@@ -117,17 +119,7 @@ fn is_in_line(node: NodeRef<'_>) -> bool {
 }
 
 fn is_heading(node: NodeRef<'_>) -> bool {
-    node.value().as_element().is_some_and(|element| {
-        matches!(
-            element.name.local,
-            local_name!("h1")
-                | local_name!("h2")
-                | local_name!("h3")
-                | local_name!("h4")
-                | local_name!("h5")
-                | local_name!("h6")
-        )
-    })
+    node.value().as_element().is_some_and(|element| is_heading_tag(&element.name.local))
 }
 
 /// The element around a node that is no part of a line, and the outermost part of its line that the node is in.

@@ -2,7 +2,7 @@
 
 pub(crate) mod parts;
 
-use crate::extract::html::text::plain;
+use crate::extract::html::text::{fold_space, plain, without_entities};
 use crate::extract::metadata::clues::{HEADING_CHARS, Heading};
 use crate::extract::words::letters::{first_chars, is_ideograph, letters};
 use parts::{
@@ -72,11 +72,11 @@ pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
     };
     let mut headings = seen(&sources.headings);
     headings.retain(|seen| !(is_site(seen) || seen.is_paragraph() && statements.grade(seen).is_none()));
-    let lesser = seen(&sources.lesser);
+    let others = seen(&sources.lesser);
     let spelt = |seen: &Seen<'_>| words_in_path(&seen.heading.text, sources.path);
     let best = best_of(&headings, |seen| statements.grade(seen), spelt);
     let lesser = best_of(
-        &lesser,
+        &others,
         |seen| {
             let text = &seen.heading.text;
             let telling = text.split_whitespace().count() > 2 || text.contains(is_ideograph);
@@ -105,7 +105,12 @@ pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
         }
         (None, None) => None,
     };
-    let visible = confirmed.or(related).or_else(|| statements.sole(&headings));
+    let of_article: Vec<&Seen<'_>> = if headings.is_empty() {
+        others.iter().filter(|seen| seen.heading.of_article && !is_site(seen)).collect()
+    } else {
+        headings.iter().collect()
+    };
+    let visible = confirmed.or(related).or_else(|| statements.sole(&of_article));
     if let Some(seen) = visible {
         let text = statements.proper(seen, &sources.sections);
         return Some(Headline { text, at: Some(seen.heading.at) });
@@ -211,7 +216,11 @@ impl Statements {
             .map(|whole| (whole, false))
             .chain(sources.entry.map(|whole| (whole, true)))
             // Nobody's headline is longer, and what is done with it grows with the square of its length.
-            .map(|(whole, is_entrys)| (plain(first_chars(whole, HEADING_CHARS)), is_entrys))
+            .map(|(whole, is_entrys)| {
+                let start = first_chars(whole, HEADING_CHARS);
+                // An entry's title has been read: what looks like markup in it is what it speaks of.
+                (if is_entrys { without_entities(&fold_space(start)) } else { plain(start) }, is_entrys)
+            })
             .filter(|(whole, _)| whole.contains(char::is_alphanumeric))
             .map(|(whole, is_entrys)| {
                 let clean = without_site_name(&whole, &names);
@@ -277,8 +286,9 @@ impl Statements {
         })
     }
 
-    /// The only heading of a page that states nothing but its site's name, perhaps with a slogan.
-    fn sole<'s, 'a>(&self, headings: &'s [Seen<'a>]) -> Option<&'s Seen<'a>> {
+    /// The only heading of a page that states nothing but its site's name, perhaps with a slogan. Where the first level is the
+    /// site's, one of the next that is called an article's.
+    fn sole<'s, 'a>(&self, headings: &[&'s Seen<'a>]) -> Option<&'s Seen<'a>> {
         let [seen] = headings else { return None };
         let text = &seen.heading.text;
         let tells =
