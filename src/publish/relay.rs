@@ -88,6 +88,7 @@ impl Relay {
     ) -> Result<Self, StoreError> {
         let Outward { clock, tags, .. } = outward.clone();
         store.sink_register(&settings.name, settings.from).await?;
+        metrics::sink_opened(&settings.name);
         Ok(Self { store, clock, settings, tags, sink, epoch: None, trouble: None })
     }
 

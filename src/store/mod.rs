@@ -88,6 +88,8 @@ pub struct Totals {
     pub feeds_active: u64,
     /// Feeds whose last poll failed.
     pub feeds_failing: u64,
+    /// Feeds that were never polled.
+    pub feeds_new: u64,
     /// Entries by state.
     pub entries_pending: u64,
     /// Entries by state.
@@ -134,6 +136,7 @@ impl Store {
         Ok(Totals {
             feeds_active: row.number("feeds_active")?,
             feeds_failing: row.number("feeds_failing")?,
+            feeds_new: row.number("feeds_new")?,
             entries_pending: row.number("entries_pending")?,
             entries_done: row.number("entries_done")?,
             entries_failed: row.number("entries_failed")?,
@@ -150,7 +153,9 @@ const ANY_ACTIVE: &str = "SELECT id FROM feeds WHERE state = 'active' LIMIT 1";
 const TOTALS: &str = "SELECT \
     (SELECT count(*) FROM feeds WHERE state = 'active') AS feeds_active, \
     (SELECT count(*) FROM feed_details d JOIN feeds f ON f.id = d.feed_id \
-        WHERE d.error_label IS NOT NULL AND f.state <> 'removed') AS feeds_failing, \
+        WHERE d.error_label IS NOT NULL AND f.state = 'active') AS feeds_failing, \
+    (SELECT count(*) FROM feed_details d JOIN feeds f ON f.id = d.feed_id \
+        WHERE d.last_polled_at IS NULL AND f.state = 'active') AS feeds_new, \
     (SELECT count(*) FROM entries WHERE state = 'pending') AS entries_pending, \
     (SELECT count(*) FROM entries WHERE state = 'done') AS entries_done, \
     (SELECT count(*) FROM entries WHERE state = 'failed') AS entries_failed, \
