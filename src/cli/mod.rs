@@ -9,7 +9,6 @@ mod export;
 mod extract;
 mod feeds;
 mod import;
-mod known;
 mod migrate;
 mod once;
 mod opml;
@@ -80,6 +79,18 @@ pub(crate) struct Global {
     /// Log more: -v debug, -vv trace
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Log warnings and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+/// What an owner of the store starts from.
+pub(crate) struct Started {
+    pub(crate) config: Config,
+    /// The file that it was read from; `None` for the built-in defaults.
+    pub(crate) file: Option<PathBuf>,
+    /// For whoever will read the configuration anew: see [`Global::reload`].
+    pub(crate) logs: Logs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,20 +165,23 @@ impl Cli {
 
 impl Global {
     /// Reads the configuration and starts the logs by it: for every subcommand that has to do with the operator's own
-    /// mill. Makes the state directory, where the store is in it. What the configuration warns of is logged.
+    /// mill. What the configuration warns of is logged.
     pub(crate) fn start(&self) -> anyhow::Result<Config> {
-        self.start_reloadable().map(|(config, _)| config)
+        let loaded = self.load()?;
+        telemetry::start_logs(&loaded.config.log)?;
+        Ok(with_warnings_logged(loaded))
     }
 
-    /// The same, for whoever will read the configuration anew: see [`Global::reload`].
-    pub(crate) fn start_reloadable(&self) -> anyhow::Result<(Config, Logs)> {
+    /// The same, for whoever owns the store: makes the state directory, where the store is in it.
+    pub(crate) fn start_owner(&self) -> anyhow::Result<Started> {
         let loaded = self.load()?;
         let logs = telemetry::start_logs(&loaded.config.log)?;
         if let Some(dir) = &loaded.config.state_dir {
             fs::create_dir_all(dir)
                 .with_context(|| format!("cannot make the state directory {}", dir.display()))?;
         }
-        Ok((with_warnings_logged(loaded), logs))
+        let file = loaded.file.clone();
+        Ok(Started { config: with_warnings_logged(loaded), file, logs })
     }
 
     /// Reads the configuration anew. Either all of it is good, or the error says all that is not.
@@ -186,6 +200,7 @@ impl Global {
     fn adjust(&self, log: &mut LogSettings) {
         log.format = self.log_format.unwrap_or(log.format);
         match self.verbose {
+            0 if self.quiet => "warn".clone_into(&mut log.filter),
             0 => {}
             1 => log.filter.push_str(",feedmill=debug"),
             _ => log.filter.push_str(",feedmill=trace"),

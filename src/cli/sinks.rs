@@ -54,7 +54,7 @@ enum Origin {
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
     block_on(async {
-        let store = Store::open(&config.database, Clock::system()).await?;
+        let store = Store::visit(&config.database, Clock::system()).await?;
         match &args.command {
             Command::List { json } => list(&config, &store, *json).await?,
             Command::Replay { name, from } => replay(&config, &store, name, *from).await?,

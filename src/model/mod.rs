@@ -71,8 +71,14 @@ pub fn after(moment: Timestamp, wait: Duration) -> Timestamp {
     moment.saturating_add(wait).expect("an unsigned duration is never out of range")
 }
 
+/// The host of a URL as requests are counted by, with the port where that is not the usual one.
+pub fn host_with_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// A host that has asked to be left alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HostPause {
     /// Its name, with the port where that is not the usual one.
     pub host: String,
@@ -322,6 +328,22 @@ pub enum QualityFlag {
 }
 
 impl QualityFlag {
+    /// The word for it in records, filters and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paywalled => "paywalled",
+            Self::Liveblog => "liveblog",
+            Self::Gallery => "gallery",
+            Self::VideoOnly => "video_only",
+            Self::Listing => "listing",
+            Self::TooShort => "too_short",
+            Self::FeedContentUsed => "feed_content_used",
+            Self::Partial => "partial",
+            Self::RepeatedText => "repeated_text",
+            Self::TeaserOnly => "teaser_only",
+        }
+    }
+
     /// Every flag, in the order of the enum.
     pub const ALL: [Self; 10] = [
         Self::Paywalled,
@@ -446,6 +468,19 @@ pub enum DuplicateKind {
     Near,
 }
 
+impl DuplicateKind {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [Self; 2] = [Self::Exact, Self::Near];
+
+    /// The word for it in records and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Near => "near",
+        }
+    }
+}
+
 /// What dedup says about an article.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
@@ -466,4 +501,19 @@ pub struct DuplicateLink {
     pub score: f64,
     /// The cluster that both belong to: the id of its first article.
     pub cluster_id: ArticleId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_spelled_alike_wherever_they_are_written() {
+        for flag in QualityFlag::ALL {
+            assert_eq!(serde_json::to_value(flag).unwrap(), flag.as_str());
+        }
+        for kind in DuplicateKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
 }

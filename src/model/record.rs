@@ -23,8 +23,11 @@ pub enum Event {
 /// One announcement of an article by a feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeedMention {
-    /// The feed's configured URL.
+    /// The feed's configured URL, without the secrets in it.
     pub feed_url: Url,
+    /// The operator's tags on the feed, as they are now.
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// The entry's guid as given.
     pub guid: Option<String>,
     /// The entry's headline.

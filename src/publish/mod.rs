@@ -32,14 +32,12 @@ pub mod warc;
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use tokio::sync::watch;
 
-use self::filter::FeedTags;
 use self::folder::Folder;
 use crate::clock::Clock;
 use crate::fetch::Fetcher;
@@ -182,8 +180,6 @@ pub struct Outward {
     pub clock: Clock,
     /// The HTTP client.
     pub fetcher: watch::Receiver<Fetcher>,
-    /// The operator's tags.
-    pub tags: watch::Receiver<Arc<FeedTags>>,
 }
 
 impl Receiver {
@@ -209,7 +205,7 @@ impl Receiver {
                 let (clock, fetcher) = (outward.clock.clone(), outward.fetcher.clone());
                 Box::new(webhook::Webhook { name: name.to_owned(), settings: *settings, clock, fetcher })
             }
-            Self::Nats(settings) => Box::new(nats::Nats::new(settings, outward.tags.clone())),
+            Self::Nats(settings) => Box::new(nats::Nats::new(settings)),
             Self::Stdout => Box::new(stdout::Stdout),
         })
     }

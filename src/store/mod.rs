@@ -51,7 +51,7 @@ pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
 pub use entries::EntryState;
 pub use error::StoreError;
-pub use feeds::{FeedState, FeedStatus, FeedsSync};
+pub use feeds::{FeedHealth, FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use health::HealthProblem;
 pub use history::{ArticleStatus, Listing, Revision};
@@ -109,9 +109,22 @@ pub struct Totals {
 impl Store {
     /// Opens the store and brings its schema up to date. Refuses a schema newer than this binary.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
-        let database = connection::Database::connect(settings, true).await?;
+        let database = connection::Database::connect(settings, connection::Access::Own).await?;
         migrations::run(&database, clock.now()).await?;
         Ok(Self { database, clock })
+    }
+
+    /// Opens a store that is there, with the schema of this binary. It is not made, migrated or laid out anew: a mistyped
+    /// path is an error, and who only looks leaves nothing behind that its owner cannot write.
+    pub async fn visit(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
+        let database = connection::Database::connect(settings, connection::Access::Visit).await?;
+        migrations::check(&database).await?;
+        Ok(Self { database, clock })
+    }
+
+    /// Where the store is, in words without its password.
+    pub fn place(settings: &Settings) -> Result<String, StoreError> {
+        Ok(connection::Location::parse(settings.url.expose_secret())?.display())
     }
 
     /// Which migrations the database at `settings` has and which it lacks. Changes nothing.

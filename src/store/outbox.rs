@@ -161,10 +161,11 @@ const RECORD_OF_ARTICLE: &str =
     records!("o.article_id = $1 AND o.revision = coalesce($2, a.revision) ORDER BY o.seq DESC LIMIT 1");
 
 const MENTIONS: RowsSql = RowsSql {
-    before: "SELECT article_id, feed_url, guid, entry_title, entry_published_at, first_seen_at \
-        FROM mentions WHERE article_id IN (VALUES ",
+    before: "SELECT m.article_id, m.feed_url, m.guid, m.entry_title, m.entry_published_at, m.first_seen_at, d.tags \
+        FROM mentions m LEFT JOIN entries e ON e.id = m.entry_id LEFT JOIN feed_details d ON d.feed_id = e.feed_id \
+        WHERE m.article_id IN (VALUES ",
     columns: 1,
-    after: ") ORDER BY first_seen_at, entry_id",
+    after: ") ORDER BY m.first_seen_at, m.entry_id",
 };
 
 const SET_CURSOR: &str = "INSERT INTO cursors (consumer, seq, moved_at) VALUES ($1, $2, $3) \
@@ -209,6 +210,7 @@ impl TryFrom<Row<'_>> for FeedMention {
     fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             feed_url: masked(&row.url("feed_url")?),
+            tags: row.optional_json("tags")?.unwrap_or_default(),
             guid: row.get("guid")?,
             entry_title: row.get("entry_title")?,
             entry_published_at: row.optional_time("entry_published_at")?,

@@ -118,13 +118,6 @@ label! {
 }
 
 label! {
-    duplicate_word, DUPLICATE_KINDS: DuplicateKind {
-        Exact => "exact",
-        Near => "near",
-    }
-}
-
-label! {
     received_word, RECEIVED: Received {
         Taken => "taken",
         NotGenuine => "not_genuine",
@@ -206,8 +199,8 @@ fn begin() {
         counter!(OWN_TEXTS, "reason" => kind.as_str()).absolute(0);
     }
     let _begun = histogram!(EXTRACT_DURATION);
-    for kind in DUPLICATE_KINDS {
-        counter!(DUPLICATES, "kind" => duplicate_word(*kind)).absolute(0);
+    for kind in DuplicateKind::ALL {
+        counter!(DUPLICATES, "kind" => kind.as_str()).absolute(0);
     }
     removed(0, 0);
     counter!(NETWORK_PAUSES).absolute(0);
@@ -294,7 +287,7 @@ pub enum Finished {
 pub fn entry_finished(finished: Finished, duplicate: Option<DuplicateKind>) {
     counter!(ENTRIES_FINISHED, "outcome" => finished_word(finished)).increment(1);
     if let Some(kind) = duplicate {
-        counter!(DUPLICATES, "kind" => duplicate_word(kind)).increment(1);
+        counter!(DUPLICATES, "kind" => kind.as_str()).increment(1);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use feedmill::model::Record;
 use feedmill::publish::files::{Files, Form};
-use feedmill::publish::filter::{Criterion, FeedTags, Filter};
+use feedmill::publish::filter::{Criterion, Filter};
 use feedmill::publish::folder::Folder;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
 use feedmill::publish::text::{Selection, Texts};
@@ -69,7 +69,7 @@ impl Configured<'_> {
 
 impl Bench {
     async fn relay(&self, sink: &Configured<'_>) -> Relay {
-        let outward = outward(&self.clock, FeedTags::default());
+        let outward = outward(&self.clock);
         Relay::open(self.store.clone(), sink.settings.clone(), &outward, sink.open()).await.unwrap()
     }
 
