@@ -121,6 +121,7 @@ impl Daemon {
             outage: Arc::default(),
             alone: Arc::new(Mutex::new(())),
             archive,
+            selectors: Arc::default(),
             tally: Arc::new(Tally::default()),
             entries_recorded: Arc::new(Notify::new()),
             hubs_found: Arc::new(Notify::new()),

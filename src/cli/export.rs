@@ -19,7 +19,7 @@ use crate::publish::filter::Filter;
 use crate::publish::folder::Folder;
 use crate::publish::lines::{self, Late};
 use crate::publish::relay::{Flush, Relay, Settings};
-use crate::publish::text::{Selection, Texts};
+use crate::publish::text::{Selection, Texts, Trace};
 use crate::store::{Beginning, Store};
 
 /// How often the files in the folder are counted while they are written.
@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Copies of earlier articles become files too
     #[arg(long, requires = "dir")]
     with_duplicates: bool,
+    /// Say what each text is, and which file it takes the place of: at its head, or in a .json file beside it
+    #[arg(long, value_enum, value_name = "WHERE", requires = "dir", default_value_t)]
+    trace: Trace,
     /// Remember in the store, under this name, how far the stream came, and go on from there
     #[arg(long, value_name = "NAME", requires = "format")]
     cursor: Option<String>,
@@ -82,7 +85,7 @@ async fn texts(args: &Args, dir: &Path, store: &Store, config: &Config) -> anyho
         pause: false,
         filter: Filter::default(),
     };
-    let sink = Box::new(Texts { folder: Folder::open(&to)?, selection });
+    let sink = Box::new(Texts { folder: Folder::open(&to)?, selection, trace: args.trace });
     let name = settings.name.clone();
     let clock = Clock::system();
     let (_fetcher, fetcher) = watch::channel(Fetcher::new(config.fetch.clone(), clock.clone())?);

@@ -8,15 +8,19 @@ mod discover;
 mod export;
 mod extract;
 mod feeds;
+mod generate;
 mod import;
 mod migrate;
 mod once;
 mod opml;
 mod parse;
 mod progress;
+mod queue;
 mod reextract;
 mod run;
+mod schema;
 mod sinks;
+mod status;
 mod table;
 mod tail;
 mod terminal;
@@ -115,12 +119,22 @@ enum Command {
     Export(export::Args),
     /// Print records as JSON lines, the last few or as they come
     Tail(tail::Args),
+    /// How the whole mill stands
+    Status(status::Args),
+    /// Look at the entries that wait, were given up, or were quarantined
+    Queue(queue::Args),
     /// Look at the sinks, and have them deliver again
     Sinks(sinks::Args),
     /// Read the kept pages anew with today's extractor and rules
     Reextract(reextract::Args),
     /// Look at the feeds in the store
     Feeds(feeds::Args),
+    /// Print the JSON Schema of the record, or the page about it
+    Schema(schema::Args),
+    /// Print the completions of a shell
+    Completions(generate::Completions),
+    /// Print the manual
+    Man(generate::Man),
     /// Bring the store's schema up to date
     Migrate(migrate::Args),
 }
@@ -155,9 +169,14 @@ impl Cli {
             Command::Articles(args) => articles::run(args, global),
             Command::Export(args) => export::run(args, global),
             Command::Tail(args) => tail::run(args, global),
+            Command::Status(args) => status::run(args, global),
+            Command::Queue(args) => queue::run(args, global),
             Command::Sinks(args) => sinks::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),
             Command::Feeds(args) => feeds::run(args, global),
+            Command::Schema(args) => schema::run(args),
+            Command::Completions(args) => generate::completions(args),
+            Command::Man(args) => generate::man(args),
             Command::Migrate(args) => migrate::run(args, global),
         }
     }

@@ -5,12 +5,15 @@ mod history;
 mod ids;
 mod masked;
 mod record;
+/// The record described.
+pub mod schema;
 mod secret;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -21,7 +24,7 @@ pub use ids::{
     without_fragment,
 };
 pub use masked::{masked, masked_text};
-pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
+pub use record::{EarlierText, Event, FeedMention, Record, SCHEMA_VERSION};
 pub use secret::SecretText;
 
 /// A row lent to one worker. Whatever the worker writes back names the epoch; a later claim has raised it, and the
@@ -265,7 +268,7 @@ impl EntryEvidence {
 }
 
 /// A file that comes with an entry, or that the entry links to instead of a page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Enclosure {
     /// Where it is.
     pub url: Url,
@@ -302,7 +305,7 @@ pub enum PageBody {
 }
 
 /// Why an article's text may be less than a reader expects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QualityFlag {
     /// The page holds back part of the text.
@@ -376,7 +379,7 @@ pub struct BlockAccount {
 }
 
 /// What a page says about its article. In JSON its fields stand among those of what it belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
     /// Headline without the site's name.
     pub title: Option<String>,
@@ -425,12 +428,24 @@ pub struct Article {
     /// Every block with its fate, in document order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub account: Vec<BlockAccount>,
+    /// The operator's selectors for the page's site, and whether they match.
+    #[serde(skip)]
+    pub selectors: Vec<SelectorUse>,
     /// The whole readings of the page that were weighed, the model's own first.
     #[serde(skip)]
     pub candidates: Vec<CandidateAccount>,
     /// Hashes of the page's blocks, for the host's furniture counts.
     #[serde(skip)]
     pub block_hashes: Vec<BlockHash>,
+}
+
+/// One of the operator's selectors on a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectorUse {
+    /// Its site, key and text.
+    pub name: String,
+    /// Whether it matches anything.
+    pub matches: bool,
 }
 
 /// A whole reading of a page, and what the judge of readings thinks of it.
@@ -459,7 +474,7 @@ pub struct Fingerprint {
 }
 
 /// How a copy was recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DuplicateKind {
     /// The same canonical text.

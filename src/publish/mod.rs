@@ -155,6 +155,8 @@ pub enum Receiver {
         to: PathBuf,
         /// Which texts.
         selection: text::Selection,
+        /// Where it is said what they are.
+        trace: text::Trace,
     },
     /// Files of many records in a folder.
     Files {
@@ -197,7 +199,9 @@ impl Receiver {
     /// Opens it for the sink of that name, where that can be done before there is anything to deliver.
     pub fn open(&self, name: &str, outward: &Outward) -> Result<Box<dyn Sink>, PublishError> {
         Ok(match self.clone() {
-            Self::Text { to, selection } => Box::new(text::Texts { folder: Folder::open(&to)?, selection }),
+            Self::Text { to, selection, trace } => {
+                Box::new(text::Texts { folder: Folder::open(&to)?, selection, trace })
+            }
             Self::Files { to, form, batching } => {
                 Box::new(files::Files { folder: Folder::open(&to)?, form, batching })
             }

@@ -49,7 +49,7 @@ pub use ahead::LongestWaits;
 pub use announced::NewEntry;
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
-pub use entries::EntryState;
+pub use entries::{EntryState, EntryStatus};
 pub use error::StoreError;
 pub use feeds::{FeedHealth, FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};

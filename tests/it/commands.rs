@@ -184,6 +184,8 @@ const VISITORS: &[&[&str]] = &[
     &["export", "--format", "jsonl"],
     &["tail"],
     &["sinks", "list"],
+    &["status"],
+    &["queue"],
     &["reextract"],
 ];
 
@@ -345,4 +347,58 @@ async fn a_feeds_tags_are_in_the_record() {
     fs::write(&config, retagged).unwrap();
     assert!(output(&config, &["once"]).status.success());
     assert_eq!(tags(), serde_json::json!(["sea & air"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selector_that_matches_nothing_is_said() {
+    let test =
+        TestDaemon::new().tables("[[site]]\nhost = \"gazette.example\"\ndrop = [\".nothing\", \"footer\"]");
+    let config = test.write_config();
+    let file = config.with_file_name("page.html");
+    fs::write(&file, page("mooring")).unwrap();
+    let file = file.to_str().unwrap();
+    let explained = output(&config, &["extract", "--explain", "--url", "https://gazette.example/one", file]);
+    let account = text(&explained.stdout);
+    assert!(explained.status.success(), "{}", text(&explained.stderr));
+    let said: Vec<&str> = account.lines().filter(|line| line.starts_with('!')).collect();
+    assert_eq!(said, ["! site gazette.example: drop: \".nothing\" matches nothing on this page"]);
+
+    let test = TestDaemon::new().tables("[[site]]\nhost = \"gazette.example\"\ndrop = [\"p:nosuch(\"]");
+    let refused = output(&test.write_config(), &["config", "check"]);
+    let said = text(&refused.stderr) + &text(&refused.stdout);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("p:nosuch(") && said.contains("hint: such as"), "{said}");
+    assert!(!said.to_lowercase().contains("report"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_and_queue_say_how_the_mill_stands() {
+    let server = Server::start().await;
+    let items = ["/good", "/bad", "/later"].map(|path| Item::new(path, &server.url(path)));
+    server.respond("/feed", Reply::ok("text/xml", rss(&items)));
+    server.respond("/good", Reply::ok("text/html; charset=utf-8", page("mooring")));
+    server.respond("/later", Reply::status(503));
+    server.handle(|_| Reply::status(404));
+    let test = TestDaemon::new().feed(&server.url("/feed"));
+    let config = test.write_config();
+    assert_eq!(output(&config, &["once"]).status.code(), Some(3));
+    let status: serde_json::Value =
+        serde_json::from_slice(&output(&config, &["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["feeds_active"], 1);
+    assert_eq!(status["sinks"][0]["state"], "active");
+    let shown = text(&output(&config, &["status"]).stdout);
+    assert!(shown.contains("feeds     1 succeeding, 0 failing, 0 new"), "{shown}");
+    let queued = text(&output(&config, &["queue"]).stdout);
+    let row = queued.lines().find(|line| line.contains("/later")).unwrap_or_else(|| panic!("{queued}"));
+    assert!(row.contains("503"), "{row}");
+
+    let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
+    database::execute(&database, "UPDATE entries SET state = 'quarantined'".to_owned()).await;
+    let shown = text(&output(&config, &["status"]).stdout);
+    assert!(shown.contains("look at: feedmill queue --state quarantined"), "{shown}");
+    let listed = text(&output(&config, &["queue", "--state", "quarantined", "--json"]).stdout);
+    let entries: Vec<serde_json::Value> =
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(entries.len(), 3);
+    assert!(entries.iter().all(|entry| entry["state"] == "quarantined"), "{listed}");
 }

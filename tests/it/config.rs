@@ -10,7 +10,7 @@ use feedmill::config::{Config, ConfigError, DEFAULT_FILE, Environment, Fixed, Lo
 use feedmill::fetch::Auth;
 use feedmill::model::ContentSource;
 use feedmill::publish::Receiver;
-use feedmill::publish::text::Selection;
+use feedmill::publish::text::{Selection, Trace};
 use tempfile::TempDir;
 use url::Url;
 
@@ -578,7 +578,8 @@ fn relative_paths_of_the_store_start_at_the_state_directory() {
     assert_eq!(state_dir(&config("")), None);
     let sink = config("[[sink]]\nname = \"texts\"\ntext = { to = \"texts\" }\n");
     let sinks = loaded(&sink.with("STATE_DIRECTORY", "/var/lib/feedmill")).config.sinks;
-    let Receiver::Text { to, selection: Selection::Originals } = &sinks[0].receiver else {
+    let Receiver::Text { to, selection: Selection::Originals, trace: Trace::None } = &sinks[0].receiver
+    else {
         panic!("{sinks:?}")
     };
     assert_eq!(to, Path::new("/var/lib/feedmill/texts"));

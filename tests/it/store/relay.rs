@@ -8,7 +8,7 @@ use feedmill::publish::files::{Files, Form};
 use feedmill::publish::filter::{Criterion, Filter};
 use feedmill::publish::folder::Folder;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
-use feedmill::publish::text::{Selection, Texts};
+use feedmill::publish::text::{Selection, Texts, Trace};
 use feedmill::publish::{Batching, Sink};
 use feedmill::store::Beginning;
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ impl Configured<'_> {
         let folder = Folder::open(self.folder.path()).unwrap();
         match self.files {
             Some((form, batching)) => Box::new(Files { folder, form, batching }),
-            None => Box::new(Texts { folder, selection: Selection::WithDuplicates }),
+            None => Box::new(Texts { folder, selection: Selection::WithDuplicates, trace: Trace::None }),
         }
     }
 }
@@ -285,7 +285,7 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     bench.deliver(&sink).await;
     let names: Vec<String> = files(folder.path()).into_keys().collect();
     assert_eq!(names.len(), 2, "{names:?}");
-    assert!(names[0].starts_with("003_") && names[1].starts_with("004_"), "{names:?}");
+    assert!(names[0].starts_with("000000000003_") && names[1].starts_with("000000000004_"), "{names:?}");
     assert_eq!(bench.cursor().await, 5);
 }
 
