@@ -22,7 +22,6 @@ use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention, websub};
-use crate::publish::filter::FeedTags;
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::publish::{Outward, PublishError};
@@ -75,7 +74,6 @@ pub struct Daemon {
     feeds_configured: Notify,
     /// Taken by whoever drives them.
     relays: Mutex<Vec<Relay>>,
-    feed_tags: watch::Sender<Arc<FeedTags>>,
     /// For the sinks.
     fetcher: watch::Sender<Fetcher>,
     http: http::Settings,
@@ -106,9 +104,8 @@ impl Daemon {
         if plan.websub.is_none() {
             store.subscriptions_end_all().await?;
         }
-        let (feed_tags, tags) = watch::channel(Arc::new(config.feed_tags()));
         let (fetcher_in_force, fetcher) = watch::channel(plan.fetcher.clone());
-        let outward = Outward { clock: clock.clone(), fetcher, tags };
+        let outward = Outward { clock: clock.clone(), fetcher };
         let mut relays = Vec::with_capacity(config.sinks.len());
         for sink in &config.sinks {
             let receiver = sink.receiver.open(&sink.relay.name, &outward)?;
@@ -124,6 +121,7 @@ impl Daemon {
             outage: Arc::default(),
             alone: Arc::new(Mutex::new(())),
             archive,
+            selectors: Arc::default(),
             tally: Arc::new(Tally::default()),
             entries_recorded: Arc::new(Notify::new()),
             hubs_found: Arc::new(Notify::new()),
@@ -135,7 +133,6 @@ impl Daemon {
             plan,
             feeds_configured: Notify::new(),
             relays: Mutex::new(relays),
-            feed_tags,
             fetcher: fetcher_in_force,
             http: config.http.clone(),
             hub_listen: config.hub_listen,
@@ -164,7 +161,6 @@ impl Daemon {
         }
         self.fetcher.send_replace(plan.fetcher.clone());
         self.plan.send_replace(Arc::new(plan));
-        self.feed_tags.send_replace(Arc::new(config.feed_tags()));
         self.feeds_configured.notify_one();
         // Feeds that are no longer configured are no longer subscribed to.
         self.shared.hubs_found.notify_one();
@@ -271,7 +267,6 @@ impl Daemon {
             metrics,
             soft: lifecycle.soft(),
             stored: Arc::clone(&self.shared.articles_stored),
-            tags: self.feed_tags.subscribe(),
             tokens: self.http.tokens.clone(),
             health: self.health.clone(),
         });
@@ -364,6 +359,9 @@ async fn sync_feeds(store: &Store, plan: &Plan) -> Result<FeedsSync, StoreError>
     let mut configured: Vec<Url> = plan.feeds.keys().cloned().collect();
     configured.sort_unstable();
     let synced = store.feeds_sync(&configured, plan.settings.initial_spread).await?;
+    let tags: Vec<(&Url, &[String])> =
+        plan.feeds.iter().map(|(url, options)| (url, options.tags.as_slice())).collect();
+    store.feeds_tag(&tags).await?;
     tracing::info!(
         feeds = configured.len(),
         added = synced.added,

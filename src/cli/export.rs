@@ -4,7 +4,6 @@ use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -16,11 +15,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
 use crate::publish::Outward;
-use crate::publish::filter::{FeedTags, Filter};
+use crate::publish::filter::Filter;
 use crate::publish::folder::Folder;
 use crate::publish::lines::{self, Late};
 use crate::publish::relay::{Flush, Relay, Settings};
-use crate::publish::text::{Selection, Texts};
+use crate::publish::text::{Selection, Texts, Trace};
 use crate::store::{Beginning, Store};
 
 /// How often the files in the folder are counted while they are written.
@@ -38,6 +37,9 @@ pub(crate) struct Args {
     /// Copies of earlier articles become files too
     #[arg(long, requires = "dir")]
     with_duplicates: bool,
+    /// Say what each text is, and which file it takes the place of: at its head, or in a .json file beside it
+    #[arg(long, value_enum, value_name = "WHERE", requires = "dir", default_value_t)]
+    trace: Trace,
     /// Remember in the store, under this name, how far the stream came, and go on from there
     #[arg(long, value_name = "NAME", requires = "format")]
     cursor: Option<String>,
@@ -59,7 +61,7 @@ enum Format {
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
     block_on(async {
-        let store = Store::open(&config.database, Clock::system()).await?;
+        let store = Store::visit(&config.database, Clock::system()).await?;
         match &args.dir {
             Some(dir) => texts(args, dir, &store, &config).await?,
             None => stream(args, &store).await?,
@@ -83,12 +85,11 @@ async fn texts(args: &Args, dir: &Path, store: &Store, config: &Config) -> anyho
         pause: false,
         filter: Filter::default(),
     };
-    let sink = Box::new(Texts { folder: Folder::open(&to)?, selection });
+    let sink = Box::new(Texts { folder: Folder::open(&to)?, selection, trace: args.trace });
     let name = settings.name.clone();
     let clock = Clock::system();
     let (_fetcher, fetcher) = watch::channel(Fetcher::new(config.fetch.clone(), clock.clone())?);
-    let (_tags, tags) = watch::channel(Arc::new(config.feed_tags()));
-    let outward = Outward { clock, fetcher, tags };
+    let outward = Outward { clock, fetcher };
     let mut relay = Relay::open(store.clone(), settings, &outward, sink).await?;
     let shown = show_files(dir);
     let drained = relay.drain(Flush::All, &CancellationToken::new()).await;
@@ -127,8 +128,8 @@ async fn stream(args: &Args, store: &Store) -> anyhow::Result<()> {
     };
     let mut out = BufWriter::new(terminal::stdout());
     let late = if args.skip_removed { Late::Skip } else { Late::Stop };
-    let (filter, tags) = (Filter::default(), FeedTags::default());
-    let selection = lines::Selection { after, late, filter: &filter, tags: &tags };
+    let filter = Filter::default();
+    let selection = lines::Selection { after, late, filter: &filter };
     let mut records = 0;
     lines::stream(store, selection, &mut out, async |seq, written| {
         records += written;

@@ -7,13 +7,14 @@ use comfy_table::Table;
 use jiff::{SpanRound, Timestamp, Unit};
 use url::Url;
 
-use super::known::Known;
 use super::terminal::plain;
-use super::{DONE_IN_PART, Global, block_on, discover, import, opml, table, terminal};
+use super::{DONE_IN_PART, Global, block_on, discover, import, once, opml, table, terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::daemon::DaemonError;
 use crate::model::{FeedId, masked};
-use crate::store::{FeedState, FeedStatus, Store};
+use crate::publish::PublishError;
+use crate::store::{FeedHealth, FeedState, FeedStatus, Store, StoreError};
 
 /// Arguments of `feeds`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,9 @@ pub(crate) struct Args {
 enum Command {
     /// Every feed with its next poll and its last error
     List {
+        /// Only those that fail, are gone or are quarantined
+        #[arg(long)]
+        failing: bool,
         /// One JSON object a line instead of a table
         #[arg(long)]
         json: bool,
@@ -37,6 +41,15 @@ enum Command {
         /// As a JSON object
         #[arg(long)]
         json: bool,
+    },
+    /// Poll feeds now, whatever their schedule says. Where the daemon runs, it does so within seconds
+    Poll {
+        /// Their addresses, as configured or as they are polled now
+        #[arg(value_name = "URL", required_unless_present = "all")]
+        urls: Vec<String>,
+        /// Every feed
+        #[arg(long, conflicts_with = "urls")]
+        all: bool,
     },
     /// The feeds of a site, each fetched and read: address, entries and title, tab-separated
     Discover {
@@ -70,23 +83,29 @@ enum Command {
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let config = global.start()?;
+    let start = || global.start();
     match &args.command {
-        Command::List { json } => list(&config, *json),
-        Command::Show { url, json } => show(&config, url, *json),
+        Command::List { failing, json } => list(&start()?, *failing, *json),
+        Command::Show { url, json } => show(&start()?, url, *json),
+        Command::Poll { urls, .. } => poll(global.start_owner()?.config, urls),
         Command::Discover { url, json } => {
             let url = if url.contains(':') { url.clone() } else { format!("https://{url}/") };
-            discover::run(&feed_url(&url)?, *json, &config)
+            discover::run(&feed_url(&url)?, *json, &start()?)
         }
-        Command::Import { list, to } => import::run(list, to.as_deref(), &global.load()?),
-        Command::Export => export(&config),
-        Command::Release { entries: true, .. } => release_entries(&config),
-        Command::Release { urls, entries: false } => release(&config, urls),
+        Command::Import { list, to } => {
+            start()?;
+            import::run(list, to.as_deref(), &global.load()?)
+        }
+        Command::Export => export(&start()?),
+        Command::Release { entries: true, .. } => release_entries(&start()?),
+        Command::Release { urls, entries: false } => release(&start()?, urls),
     }
 }
 
-fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
-    let feeds = known(config)?;
+fn list(config: &Config, failing: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let mut feeds = known(config)?;
+    let fails = |health| matches!(health, FeedHealth::Failing | FeedHealth::Gone | FeedHealth::Quarantined);
+    feeds.retain(|feed| !failing || fails(feed.health));
     let mut out = terminal::stdout();
     if json {
         feeds.iter().try_for_each(|feed| write_json(&mut out, feed))?;
@@ -99,7 +118,7 @@ fn list(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
 fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
     let url = feed_url(url)?;
     let feeds = known(config)?;
-    let Some(feed) = feeds.iter().find(|feed| feed.is_at(&url)) else {
+    let Some(feed) = feeds.iter().find(|feed| is_at(feed, &url)) else {
         bail!(
             "no feed {} in the store; hint: a feed is there once the daemon has read it from the config",
             masked(&url)
@@ -116,43 +135,89 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
 
 fn export(config: &Config) -> anyhow::Result<ExitCode> {
     let mut feeds = known(config)?;
-    feeds.retain(|feed| feed.status.state != FeedState::Removed);
+    feeds.retain(|feed| feed.state != FeedState::Removed);
     let mut out = terminal::stdout();
     opml::write(&mut out, &feeds)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// By the daemon where one runs on the store, else by a round of our own.
+fn poll(config: Config, urls: &[String]) -> anyhow::Result<ExitCode> {
+    let urls: Vec<Url> = urls.iter().map(|url| feed_url(url)).collect::<anyhow::Result<_>>()?;
+    let (database, stop_timeout) = (config.database.clone(), config.stop_timeout);
+    block_on(async {
+        match once::open(config).await {
+            Ok(daemon) => {
+                make_due(daemon.store(), &urls).await?;
+                once::turn(daemon, stop_timeout).await
+            }
+            Err(
+                DaemonError::Store(StoreError::Running { .. })
+                | DaemonError::Publish(PublishError::FolderInUse { .. }),
+            ) => {
+                let store = Store::visit(&database, Clock::system()).await?;
+                let feeds = make_due(&store, &urls).await?;
+                tracing::info!(feeds, "the running daemon polls them within seconds");
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => Err(error.into()),
+        }
+    })
+}
+
+/// Makes the named feeds due, or all. Says how many.
+async fn make_due(store: &Store, urls: &[Url]) -> anyhow::Result<u64> {
+    let feeds = store.feeds_list().await?;
+    let mut ids = Vec::new();
+    for url in urls {
+        match feeds.iter().find(|feed| is_at(feed, url)) {
+            Some(feed) if feed.state == FeedState::Active => ids.push(feed.id),
+            Some(feed) => bail!(
+                "{url} is {}: it is not polled; hint: `feedmill feeds release {url}` where it is gone or quarantined",
+                feed.health.as_str()
+            ),
+            None => bail!(
+                "no feed {url} in the store; hint: add it to the config, and reload the daemon where one runs"
+            ),
+        }
+    }
+    if urls.is_empty() {
+        ids.extend(feeds.iter().map(|feed| feed.id));
+    }
+    Ok(store.feeds_make_due(&ids).await?)
+}
+
 fn release(config: &Config, urls: &[String]) -> anyhow::Result<ExitCode> {
     let urls: Vec<Url> = urls.iter().map(|url| feed_url(url)).collect::<anyhow::Result<_>>()?;
     let mut quarantined = known(config)?;
-    quarantined.retain(|feed| match feed.status.state {
+    quarantined.retain(|feed| match feed.state {
         FeedState::Quarantined => true,
         FeedState::Gone => !urls.is_empty(),
         FeedState::Active | FeedState::Removed => false,
     });
     let mut all_found = true;
-    for url in urls.iter().filter(|url| !quarantined.iter().any(|feed| feed.is_at(url))) {
+    for url in urls.iter().filter(|url| !quarantined.iter().any(|feed| is_at(feed, url))) {
         let url = masked(url);
         eprintln!("{url}: not among the feeds that are quarantined or gone");
         all_found = false;
     }
-    quarantined.retain(|feed| urls.is_empty() || urls.iter().any(|url| feed.is_at(url)));
-    let ids: Vec<FeedId> = quarantined.iter().map(|feed| feed.status.id).collect();
+    quarantined.retain(|feed| urls.is_empty() || urls.iter().any(|url| is_at(feed, url)));
+    let ids: Vec<FeedId> = quarantined.iter().map(|feed| feed.id).collect();
     let released = block_on(async {
-        let store = Store::open(&config.database, Clock::system()).await?;
+        let store = Store::visit(&config.database, Clock::system()).await?;
         Ok(store.feeds_release_quarantined(&ids).await?)
     })?;
     tracing::info!(feeds = released, "released");
     let mut out = terminal::stdout();
     for feed in &quarantined {
-        writeln!(out, "{}", masked(&feed.status.configured_url))?;
+        writeln!(out, "{}", masked(&feed.configured_url))?;
     }
     Ok(if all_found { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
 fn release_entries(config: &Config) -> anyhow::Result<ExitCode> {
     let released = block_on(async {
-        let store = Store::open(&config.database, Clock::system()).await?;
+        let store = Store::visit(&config.database, Clock::system()).await?;
         let quarantined = store.entries_quarantined().await?;
         Ok(store.entries_release_quarantined(&quarantined).await?)
     })?;
@@ -161,37 +226,37 @@ fn release_entries(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 /// The feeds in the store.
-fn known(config: &Config) -> anyhow::Result<Vec<Known<'_>>> {
-    let listed = block_on(async {
-        let store = Store::open(&config.database, Clock::system()).await?;
+fn known(config: &Config) -> anyhow::Result<Vec<FeedStatus>> {
+    block_on(async {
+        let store = Store::visit(&config.database, Clock::system()).await?;
         Ok(store.feeds_list().await?)
-    })?;
-    let known = |status: FeedStatus| {
-        let options = config.feeds.get(&status.configured_url);
-        Known { tags: options.map_or(&[], |options| options.tags.as_slice()), status }
-    };
-    Ok(listed.into_iter().map(known).collect())
+    })
+}
+
+/// Whether that is the feed's address, or what is shown of it.
+fn is_at(feed: &FeedStatus, url: &Url) -> bool {
+    [&feed.configured_url, &feed.url].into_iter().any(|own| own == url || masked(own) == *url)
 }
 
 fn feed_url(text: &str) -> anyhow::Result<Url> {
     config::feed_url(text).map_err(anyhow::Error::msg)
 }
 
-fn write_json(out: &mut impl Write, feed: &Known<'_>) -> anyhow::Result<()> {
+fn write_json(out: &mut impl Write, feed: &FeedStatus) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *out, feed)?;
     Ok(writeln!(out)?)
 }
 
-fn feeds_table(feeds: &[Known<'_>], now: Timestamp) -> Table {
+fn feeds_table(feeds: &[FeedStatus], now: Timestamp) -> Table {
     let mut table = table::new(["feed", "state", "entries", "next poll", "last error"]);
-    for Known { status: feed, .. } in feeds {
+    for feed in feeds {
         let name = match &feed.title {
-            Some(title) => format!("{}\n{}", plain(title), masked(&feed.configured_url)),
+            Some(title) => table::parts([&plain(title), masked(&feed.configured_url).as_str()]),
             None => masked(&feed.configured_url).into(),
         };
         table.add_row([
             name,
-            state(feed).to_owned(),
+            feed.health.as_str().to_owned(),
             feed.entries.to_string(),
             next_poll(feed, now),
             plain(feed.last_error.as_deref().unwrap_or_default()),
@@ -200,8 +265,7 @@ fn feeds_table(feeds: &[Known<'_>], now: Timestamp) -> Table {
     table
 }
 
-fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io::Result<()> {
-    let feed = &known.status;
+fn write_details(out: &mut impl Write, feed: &FeedStatus, now: Timestamp) -> io::Result<()> {
     let ago = |at: Option<Timestamp>| {
         at.map_or_else(|| "never".to_owned(), |at| format!("{at} ({} ago)", rough_time(at, now)))
     };
@@ -220,10 +284,10 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
     if let Some(language) = info.and_then(|info| info.language.as_deref()) {
         line("language", plain(language))?;
     }
-    if !known.tags.is_empty() {
-        line("tags", plain(&known.tags.join(", ")))?;
+    if !feed.tags.is_empty() {
+        line("tags", plain(&feed.tags.join(", ")))?;
     }
-    line("state", state(feed).to_owned())?;
+    line("state", feed.health.as_str().to_owned())?;
     line("entries", feed.entries.to_string())?;
     line("last poll", ago(feed.last_polled_at))?;
     line("last success", ago(feed.last_success_at))?;
@@ -241,16 +305,6 @@ fn write_details(out: &mut impl Write, known: &Known<'_>, now: Timestamp) -> io:
     Ok(())
 }
 
-fn state(feed: &FeedStatus) -> &'static str {
-    match feed.state {
-        FeedState::Active if feed.last_error.is_some() => "failing",
-        FeedState::Active => "active",
-        FeedState::Gone => "gone",
-        FeedState::Quarantined => "quarantined",
-        FeedState::Removed => "removed",
-    }
-}
-
 /// When the next poll is and what decided it; a feed that is polled no more has none.
 fn next_poll(feed: &FeedStatus, now: Timestamp) -> String {
     if feed.state != FeedState::Active {
@@ -261,6 +315,13 @@ fn next_poll(feed: &FeedStatus, now: Timestamp) -> String {
     } else {
         format!("in {}", rough_time(now, feed.next_poll_at))
     };
+    if let Some(pause) = feed.host_pause.as_ref().filter(|pause| now < pause.until) {
+        let wait = rough_time(now, pause.until.max(feed.next_poll_at));
+        return format!(
+            "in {wait} (the host {} asked for a pause until {:.0}: Retry-After)",
+            pause.host, pause.until
+        );
+    }
     let decision = feed.next_poll_decided_by.and_then(|decision| serde_json::to_value(decision).ok());
     match decision.as_ref().and_then(serde_json::Value::as_str) {
         Some(decision) => format!("{when} ({})", decision.replace('_', " ")),

@@ -14,7 +14,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let config = global.start()?;
+    let config = global.start_owner()?.config;
     let schema = block_on(async {
         let schema = Store::schema_status(&config.database).await?;
         if !args.dry_run {

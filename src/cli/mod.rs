@@ -8,16 +8,19 @@ mod discover;
 mod export;
 mod extract;
 mod feeds;
+mod generate;
 mod import;
-mod known;
 mod migrate;
 mod once;
 mod opml;
 mod parse;
 mod progress;
+mod queue;
 mod reextract;
 mod run;
+mod schema;
 mod sinks;
+mod status;
 mod table;
 mod tail;
 mod terminal;
@@ -80,6 +83,18 @@ pub(crate) struct Global {
     /// Log more: -v debug, -vv trace
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Log warnings and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+/// What an owner of the store starts from.
+pub(crate) struct Started {
+    pub(crate) config: Config,
+    /// The file that it was read from; `None` for the built-in defaults.
+    pub(crate) file: Option<PathBuf>,
+    /// For whoever will read the configuration anew: see [`Global::reload`].
+    pub(crate) logs: Logs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,12 +119,22 @@ enum Command {
     Export(export::Args),
     /// Print records as JSON lines, the last few or as they come
     Tail(tail::Args),
+    /// How the whole mill stands
+    Status(status::Args),
+    /// Look at the entries that wait, were given up, or were quarantined
+    Queue(queue::Args),
     /// Look at the sinks, and have them deliver again
     Sinks(sinks::Args),
     /// Read the kept pages anew with today's extractor and rules
     Reextract(reextract::Args),
     /// Look at the feeds in the store
     Feeds(feeds::Args),
+    /// Print the JSON Schema of the record, or the page about it
+    Schema(schema::Args),
+    /// Print the completions of a shell
+    Completions(generate::Completions),
+    /// Print the manual
+    Man(generate::Man),
     /// Bring the store's schema up to date
     Migrate(migrate::Args),
 }
@@ -144,9 +169,14 @@ impl Cli {
             Command::Articles(args) => articles::run(args, global),
             Command::Export(args) => export::run(args, global),
             Command::Tail(args) => tail::run(args, global),
+            Command::Status(args) => status::run(args, global),
+            Command::Queue(args) => queue::run(args, global),
             Command::Sinks(args) => sinks::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),
             Command::Feeds(args) => feeds::run(args, global),
+            Command::Schema(args) => schema::run(args),
+            Command::Completions(args) => generate::completions(args),
+            Command::Man(args) => generate::man(args),
             Command::Migrate(args) => migrate::run(args, global),
         }
     }
@@ -154,20 +184,23 @@ impl Cli {
 
 impl Global {
     /// Reads the configuration and starts the logs by it: for every subcommand that has to do with the operator's own
-    /// mill. Makes the state directory, where the store is in it. What the configuration warns of is logged.
+    /// mill. What the configuration warns of is logged.
     pub(crate) fn start(&self) -> anyhow::Result<Config> {
-        self.start_reloadable().map(|(config, _)| config)
+        let loaded = self.load()?;
+        telemetry::start_logs(&loaded.config.log)?;
+        Ok(with_warnings_logged(loaded))
     }
 
-    /// The same, for whoever will read the configuration anew: see [`Global::reload`].
-    pub(crate) fn start_reloadable(&self) -> anyhow::Result<(Config, Logs)> {
+    /// The same, for whoever owns the store: makes the state directory, where the store is in it.
+    pub(crate) fn start_owner(&self) -> anyhow::Result<Started> {
         let loaded = self.load()?;
         let logs = telemetry::start_logs(&loaded.config.log)?;
         if let Some(dir) = &loaded.config.state_dir {
             fs::create_dir_all(dir)
                 .with_context(|| format!("cannot make the state directory {}", dir.display()))?;
         }
-        Ok((with_warnings_logged(loaded), logs))
+        let file = loaded.file.clone();
+        Ok(Started { config: with_warnings_logged(loaded), file, logs })
     }
 
     /// Reads the configuration anew. Either all of it is good, or the error says all that is not.
@@ -186,6 +219,7 @@ impl Global {
     fn adjust(&self, log: &mut LogSettings) {
         log.format = self.log_format.unwrap_or(log.format);
         match self.verbose {
+            0 if self.quiet => "warn".clone_into(&mut log.filter),
             0 => {}
             1 => log.filter.push_str(",feedmill=debug"),
             _ => log.filter.push_str(",feedmill=trace"),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::{DONE_IN_PART, Global, block_on, progress};
 use crate::clock::Clock;
-use crate::daemon::Daemon;
+use crate::config::Config;
+use crate::daemon::{Daemon, DaemonError};
 use crate::lifecycle::{self, Lifecycle};
 use crate::pipeline::Tally;
 
@@ -16,38 +17,46 @@ use crate::pipeline::Tally;
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let config = global.start()?;
+    let config = global.start_owner()?.config;
     let stop_timeout = config.stop_timeout;
-    block_on(async {
-        let daemon = Daemon::open(config, Clock::system()).await?;
-        let tally = daemon.tally();
-        let lifecycle = Lifecycle::new(stop_timeout);
-        let _signals = lifecycle::signals(&lifecycle)?;
-        let soft = lifecycle.soft();
-        let shown = progress::show_mill(Arc::clone(&tally));
-        let done = tokio::select! {
-            done = daemon.once(&soft) => done,
-            () = stopped_hard(&lifecycle, stop_timeout) => Ok(()),
-        };
-        drop(shown);
-        done?;
-        let interrupted = soft.is_cancelled();
-        let count = |counter: &AtomicU64| Tally::get(counter);
-        tracing::info!(
-            polled = count(&tally.polls_ok),
-            polls_failed = count(&tally.polls_failed),
-            new_entries = count(&tally.new_entries),
-            articles = count(&tally.articles),
-            duplicates = count(&tally.duplicates),
-            postponed = count(&tally.postponed),
-            failed = count(&tally.failed),
-            "{}",
-            if interrupted { "interrupted" } else { "done" }
-        );
-        let all_done = !interrupted
-            && [&tally.polls_failed, &tally.postponed, &tally.failed].into_iter().all(|n| count(n) == 0);
-        Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
-    })
+    block_on(async { turn(open(config).await?, stop_timeout).await })
+}
+
+/// Opens a mill that turns once. There is no later to spread the first polls over: what is new is due.
+pub(super) async fn open(mut config: Config) -> Result<Daemon, DaemonError> {
+    config.pipeline.initial_spread = Duration::ZERO;
+    Daemon::open(config, Clock::system()).await
+}
+
+/// Turns it, and says what came of it.
+pub(super) async fn turn(daemon: Daemon, stop_timeout: Duration) -> anyhow::Result<ExitCode> {
+    let tally = daemon.tally();
+    let lifecycle = Lifecycle::new(stop_timeout);
+    let _signals = lifecycle::signals(&lifecycle)?;
+    let soft = lifecycle.soft();
+    let shown = progress::show_mill(Arc::clone(&tally));
+    let done = tokio::select! {
+        done = daemon.once(&soft) => done,
+        () = stopped_hard(&lifecycle, stop_timeout) => Ok(()),
+    };
+    drop(shown);
+    done?;
+    let interrupted = soft.is_cancelled();
+    let count = |counter: &AtomicU64| Tally::get(counter);
+    tracing::info!(
+        polled = count(&tally.polls_ok),
+        polls_failed = count(&tally.polls_failed),
+        new_entries = count(&tally.new_entries),
+        articles = count(&tally.articles),
+        duplicates = count(&tally.duplicates),
+        postponed = count(&tally.postponed),
+        failed = count(&tally.failed),
+        "{}",
+        if interrupted { "interrupted" } else { "done" }
+    );
+    let all_done = !interrupted
+        && [&tally.polls_failed, &tally.postponed, &tally.failed].into_iter().all(|n| count(n) == 0);
+    Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
 /// Comes back when what is in hand is to be dropped: at a second signal, or when a stop has taken `stop_timeout`.

@@ -5,11 +5,11 @@ use std::io::Write;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::known::Known;
 use super::terminal::plain;
+use crate::store::FeedStatus;
 
 /// Writes a document with one outline a feed, at the address where it is polled now. Its tags are its categories.
-pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Result<()> {
+pub(super) fn write(out: &mut impl Write, feeds: &[FeedStatus]) -> std::io::Result<()> {
     let mut xml = Writer::new_with_indent(&mut *out, b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.write_event(Event::Start(BytesStart::new("opml").with_attributes([("version", "2.0")])))?;
@@ -18,8 +18,7 @@ pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Resul
         Ok(())
     })?;
     xml.write_event(Event::Start(BytesStart::new("body")))?;
-    for known in feeds {
-        let Known { status: feed, tags } = known;
+    for feed in feeds {
         let title = plain(feed.title.as_deref().unwrap_or(feed.url.as_str()));
         let mut attributes = vec![
             ("type", "rss"),
@@ -31,7 +30,7 @@ pub(super) fn write(out: &mut impl Write, feeds: &[Known<'_>]) -> std::io::Resul
         if let Some(site) = &site {
             attributes.push(("htmlUrl", site));
         }
-        let categories = plain(&tags.join(","));
+        let categories = plain(&feed.tags.join(","));
         if !categories.is_empty() {
             attributes.push(("category", &categories));
         }

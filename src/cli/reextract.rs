@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let counts = Arc::new(Counts::default());
     block_on(async {
         let reextraction = Reextraction {
-            store: Store::open(&config.database, Clock::system()).await?,
+            store: Store::visit(&config.database, Clock::system()).await?,
             workers: Workers::new(config.pipeline.extract_concurrency, config.pipeline.extract_timeout),
             rules: Arc::new(Rules::new(&config.sites)?),
             dedup: config.dedup,

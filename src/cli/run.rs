@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use super::{Global, block_on};
+use super::{Global, Started, block_on, terminal};
 use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::lifecycle::{self, Lifecycle, service};
+use crate::store::Store;
 use crate::telemetry::Logs;
 use crate::telemetry::metrics::{self, Metrics};
 
@@ -17,7 +18,20 @@ use crate::telemetry::metrics::{self, Metrics};
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let (config, logs) = global.start_reloadable()?;
+    let Started { config, file, logs } = global.start_owner()?;
+    let (store, feeds) = (Store::place(&config.database)?, config.feeds.len());
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = file.map_or_else(|| "built-in defaults".to_owned(), |file| file.display().to_string()),
+        store,
+        feeds,
+        "starting"
+    );
+    if feeds == 0 {
+        warn!(
+            "no feeds are configured: nothing will be polled; hint: add [[feed]] tables or include = [...], then reload"
+        );
+    }
     block_on(async {
         let lifecycle = Lifecycle::new(config.stop_timeout);
         let signals = lifecycle::signals(&lifecycle)?;
@@ -56,7 +70,9 @@ async fn reload(daemon: &Daemon, global: &Global, logs: &Logs) {
     metrics::config_reloaded(taken.is_ok());
     match taken {
         Ok(()) => info!("the new configuration is in force"),
-        Err(error) => error!("the old configuration stays in force: {error:#}"),
+        Err(error) => terminal::log_lines(&format!("{error:#}"), |line| {
+            error!("the old configuration stays in force: {line}");
+        }),
     }
     service::ready();
 }

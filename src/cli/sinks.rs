@@ -54,7 +54,7 @@ enum Origin {
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
     block_on(async {
-        let store = Store::open(&config.database, Clock::system()).await?;
+        let store = Store::visit(&config.database, Clock::system()).await?;
         match &args.command {
             Command::List { json } => list(&config, &store, *json).await?,
             Command::Replay { name, from } => replay(&config, &store, name, *from).await?,
@@ -70,61 +70,104 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 
 /// A sink as it stands in the configuration and in the store.
 #[derive(Serialize)]
-struct Listed<'l> {
-    #[serde(flatten)]
-    status: &'l SinkStatus,
+pub(super) struct Listed {
     kind: &'static str,
-    paused: bool,
+    /// The word of the table.
+    pub(super) state: &'static str,
     behind: i64,
     behind_secs: i64,
+    #[serde(flatten)]
+    known: Known,
+}
+
+/// What the store knows of a sink.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Known {
+    Started(SinkStatus),
+    /// It was not started yet.
+    New {
+        name: String,
+    },
+}
+
+impl Listed {
+    fn status(&self) -> Option<&SinkStatus> {
+        match &self.known {
+            Known::Started(status) => Some(status),
+            Known::New { .. } => None,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match &self.known {
+            Known::Started(status) => &status.name,
+            Known::New { name } => name,
+        }
+    }
+}
+
+/// Every configured sink.
+pub(super) async fn look(config: &Config, store: &Store) -> anyhow::Result<Vec<Listed>> {
+    let mut known = store.sinks_list().await?;
+    let last_seq = store.last_seq().await?;
+    let now = Clock::system().now();
+    let mut listed = Vec::with_capacity(config.sinks.len());
+    for sink in &config.sinks {
+        let at = known.iter().position(|status| status.name == sink.relay.name);
+        let status = at.map(|at| known.swap_remove(at));
+        let oldest = match &status {
+            Some(status) => {
+                store.outbox_next(status.seq).await?.map(|(_, stored_at)| (status.seq, stored_at))
+            }
+            None => None,
+        };
+        listed.push(Listed {
+            kind: sink.receiver.kind(),
+            state: status.as_ref().map_or("not started yet", |status| state(sink, status)),
+            behind: oldest.map_or(0, |(seq, _)| last_seq - seq),
+            behind_secs: oldest.map_or(0, |(_, stored_at)| now.duration_since(stored_at).as_secs()),
+            known: match status {
+                Some(status) => Known::Started(status),
+                None => Known::New { name: sink.relay.name.clone() },
+            },
+        });
+    }
+    Ok(listed)
 }
 
 async fn list(config: &Config, store: &Store, json: bool) -> anyhow::Result<()> {
-    let known = store.sinks_list().await?;
-    let last_seq = store.last_seq().await?;
-    let now = Clock::system().now();
+    let (sinks, aside) = (look(config, store).await?, store.set_aside_list().await?);
     let mut out = terminal::stdout();
-    let mut rows = table::new(["Sink", "Kind", "State", "Delivered", "Behind", "Oldest", "Last error"]);
-    for sink in &config.sinks {
-        let Some(status) = known.iter().find(|status| status.name == sink.relay.name) else {
-            if !json {
-                rows.add_row([&sink.relay.name, sink.receiver.kind(), "not started yet", "", "", "", ""]);
-            }
-            continue;
-        };
-        let oldest = store.outbox_next(status.seq).await?;
-        let age = oldest.map_or(0, |(_, stored_at)| now.duration_since(stored_at).as_secs());
-        let behind = if oldest.is_some() { last_seq - status.seq } else { 0 };
-        let kind = sink.receiver.kind();
-        if json {
-            let listed = Listed { status, kind, paused: sink.relay.pause, behind, behind_secs: age };
-            serde_json::to_writer(&mut out, &listed)?;
-            writeln!(out)?;
-            continue;
-        }
-        rows.add_row([
-            status.name.clone(),
-            kind.to_owned(),
-            state(sink, status).to_owned(),
-            status.seq.to_string(),
-            behind.to_string(),
-            format!("{age} s"),
-            status.error.clone().unwrap_or_default(),
-        ]);
-    }
-    let aside = store.set_aside_list().await?;
     if json {
-        for record in &aside {
-            serde_json::to_writer(&mut out, record)?;
-            writeln!(out)?;
+        let sinks = sinks.iter().map(serde_json::to_string);
+        for line in sinks.chain(aside.iter().map(serde_json::to_string)) {
+            writeln!(out, "{}", line?)?;
         }
         return Ok(());
     }
-    writeln!(out, "{rows}")?;
+    writeln!(out, "{}", table_of_sinks(&sinks))?;
     if !aside.is_empty() {
         writeln!(out, "\nSet aside:\n{}", table_of(&aside))?;
     }
     Ok(())
+}
+
+pub(super) fn table_of_sinks(sinks: &[Listed]) -> comfy_table::Table {
+    let mut rows = table::new(["Sink", "Kind", "State", "Delivered", "Behind", "Oldest", "Last error"]);
+    for sink in sinks {
+        let status = sink.status();
+        rows.add_row([
+            sink.name().to_owned(),
+            sink.kind.to_owned(),
+            sink.state.to_owned(),
+            status.map_or_else(String::new, |status| status.seq.to_string()),
+            sink.behind.to_string(),
+            format!("{} s", sink.behind_secs),
+            status.and_then(|status| status.error.clone()).unwrap_or_default(),
+        ]);
+    }
+    rows
 }
 
 fn state(sink: &Configured, status: &SinkStatus) -> &'static str {

@@ -1,18 +1,29 @@
-//! Plain tables, as wide as the terminal.
+//! Plain tables: as wide as the terminal, and a line a row where there is none, so that `grep` finds whole rows.
+
+use std::io::{self, IsTerminal as _};
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use terminal_size::{Width, terminal_size};
 
-/// Where there is no terminal to ask.
+/// Of a terminal that does not say how wide it is.
 const DEFAULT_WIDTH: u16 = 110;
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// An empty table.
 pub(super) fn new<const N: usize>(header: [&str; N]) -> Table {
-    let width = terminal_size().map_or(DEFAULT_WIDTH, |(Width(width), _)| width);
     let mut table = Table::new();
-    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    table.set_header(header);
+    table.load_style(STYLE).set_header(header);
+    if io::stdout().is_terminal() {
+        let width = terminal_size().map_or(DEFAULT_WIDTH, |(Width(width), _)| width);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    } else {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
     table
+}
+
+/// A cell of several parts: below one another on a terminal.
+pub(super) fn parts<const N: usize>(parts: [&str; N]) -> String {
+    parts.join(if io::stdout().is_terminal() { "\n" } else { "  " })
 }

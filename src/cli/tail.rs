@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Global, block_on, terminal};
 use crate::clock::Clock;
-use crate::publish::filter::{Criterion, FeedTags, Filter};
+use crate::publish::filter::{Criterion, Filter};
 use crate::publish::lines::{self, Late, Selection};
 use crate::store::Store;
 
@@ -40,11 +40,10 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     for (criterion, value) in &args.filter {
         filter.add(*criterion, value).map_err(anyhow::Error::msg)?;
     }
-    let tags = config.feed_tags();
     block_on(async {
-        let store = Store::open(&config.database, Clock::system()).await?;
+        let store = Store::visit(&config.database, Clock::system()).await?;
         tokio::select! {
-            done = print(args, &store, &filter, &tags) => done?,
+            done = print(args, &store, &filter) => done?,
             // Whoever follows is stopped by an interrupt: that is how it ends.
             interrupted = tokio::signal::ctrl_c(), if args.follow => interrupted?,
         }
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn print(args: &Args, store: &Store, filter: &Filter, tags: &FeedTags) -> anyhow::Result<()> {
+async fn print(args: &Args, store: &Store, filter: &Filter) -> anyhow::Result<()> {
     let mut out = BufWriter::new(terminal::stdout());
     let mut late = if args.skip_removed { Late::Skip } else { Late::Stop };
     let mut after = if let Some(after) = args.after {
@@ -62,7 +61,7 @@ async fn print(args: &Args, store: &Store, filter: &Filter, tags: &FeedTags) -> 
         (store.last_seq().await? - LAST_FEW).max(0)
     };
     loop {
-        let selection = Selection { after, late, filter, tags };
+        let selection = Selection { after, late, filter };
         after = lines::stream(store, selection, &mut out, async |_, _| Ok(())).await?;
         if !args.follow {
             return Ok(());

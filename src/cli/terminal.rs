@@ -19,6 +19,16 @@ pub(super) fn visible(text: &str) -> String {
     String::from_utf8_lossy(&out.inner).into_owned()
 }
 
+/// Logs a message of several lines: a line each on a terminal, where line ends within one are escaped, and in one piece for
+/// programs.
+pub(super) fn log_lines(message: &str, log: impl Fn(&str)) {
+    if io::stderr().is_terminal() {
+        message.lines().filter(|line| !line.trim().is_empty()).for_each(log);
+    } else {
+        log(message);
+    }
+}
+
 /// Text from outside that moves no cursor.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -68,36 +68,53 @@ impl Included {
         problems: &mut Problems,
     ) {
         for (i, include) in includes.iter().enumerate() {
-            let path = document.dir().join(include);
-            let mut refuse = |message: String| {
-                problems.push(|| {
-                    document.problem(&format!("include[{i}]"), Some(&format!("{include:?}")), message)
-                });
-            };
-            let identity = identity(&path);
-            if open.contains(&identity) {
-                refuse("the file includes itself, directly or through others".to_owned());
-                continue;
-            }
-            let bytes = match std::fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    refuse(format!("cannot read {}: {error}", path.display()));
-                    continue;
-                }
-            };
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                match String::from_utf8(bytes) {
-                    Ok(text) => {
-                        open.push(identity);
-                        self.add_toml(Document::new(path, text, Vec::new()), open, problems);
-                        open.pop();
+            let key = format!("include[{i}]");
+            let problem = |message: String| document.problem(&key, Some(&format!("{include:?}")), message);
+            match expand(&document.dir().join(include)) {
+                Ok(paths) => {
+                    if paths.is_empty() {
+                        self.warnings.push(problem("there is no such file".to_owned()));
                     }
-                    Err(_) => refuse("not UTF-8".to_owned()),
+                    for path in paths {
+                        self.add_file(path, open, problems, &problem);
+                    }
                 }
-            } else {
-                self.add_listing(path, &decode(&bytes));
+                Err(message) => problems.push(|| problem(message)),
             }
+        }
+    }
+
+    fn add_file(
+        &mut self,
+        path: PathBuf,
+        open: &mut Vec<PathBuf>,
+        problems: &mut Problems,
+        problem: &impl Fn(String) -> Problem,
+    ) {
+        let mut refuse = |message: String| problems.push(|| problem(message));
+        let identity = identity(&path);
+        if open.contains(&identity) {
+            refuse("the file includes itself, directly or through others".to_owned());
+            return;
+        }
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                refuse(format!("cannot read {}: {error}", path.display()));
+                return;
+            }
+        };
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            match String::from_utf8(bytes) {
+                Ok(text) => {
+                    open.push(identity);
+                    self.add_toml(Document::new(path, text, Vec::new()), open, problems);
+                    open.pop();
+                }
+                Err(_) => refuse("not UTF-8".to_owned()),
+            }
+        } else {
+            self.add_listing(path, &decode(&bytes));
         }
     }
 
@@ -130,6 +147,55 @@ pub(super) fn listed(text: &str) -> (Vec<ListedFeed>, Vec<(usize, String)>) {
     }
 }
 
+/// Files that a folder is included for; a glob names its own.
+const EXTENSIONS: &[&str] = &["toml", "opml", "xml", "txt"];
+
+/// The files that an included path stands for, by name: itself, those of a folder, or those that fit a pattern.
+fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let is_pattern = |text: &str| text.contains(['*', '?']);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let folder = path.parent().unwrap_or(path);
+    if is_pattern(&folder.to_string_lossy()) {
+        return Err("only the last part of a path may hold * and ?".to_owned());
+    }
+    let (folder, pattern) = if path.is_dir() {
+        (path, None)
+    } else if is_pattern(name) {
+        (folder, Some(name))
+    } else {
+        return Ok(vec![path.to_owned()]);
+    };
+    let fits = |file: &Path, name: &str| match pattern {
+        Some(pattern) => matches(pattern.as_bytes(), name.as_bytes()),
+        None => file.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known)),
+    };
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if !name.starts_with('.') && file.is_file() && fits(&file, name) {
+            files.push(file);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Whether a name fits a pattern: `*` stands for any characters, `?` for one byte.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => (0..=name.len()).any(|skipped| matches(rest, &name[skipped..])),
+        (Some((b'?', rest)), Some((_, name))) => matches(rest, name),
+        (Some((wanted, rest)), Some((found, name))) => wanted == found && matches(rest, name),
+        _ => false,
+    }
+}
+
 /// What makes two paths the same file.
 fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
@@ -157,5 +223,24 @@ fn plain_list(text: &str) -> Vec<ListedFeed> {
 impl From<ListedFeed> for raw::Feed {
     fn from(listed: ListedFeed) -> Self {
         Self::of_url(listed.url, listed.tags)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_fits_whole_names() {
+        for (pattern, name, fits) in [
+            ("*.toml", "news.toml", true),
+            ("*.toml", "news.toml~", false),
+            ("n?ws*", "news.toml", true),
+            ("*a*b*", "xaxxbx", true),
+            ("*a*b*", "xbxxax", false),
+            ("?", "", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), fits, "{pattern} {name}");
+        }
     }
 }

@@ -40,7 +40,6 @@ use self::problem::{Place, Problems};
 use self::raw::Raw;
 use crate::model::masked_text;
 use crate::pipeline::{self, FeedOptions};
-use crate::publish::filter::FeedTags;
 use crate::publish::{Configured, warc};
 use crate::{dedup, extract, fetch, http, store};
 
@@ -116,13 +115,6 @@ impl Config {
         let path = file.clone().unwrap_or_else(|| PathBuf::from(NO_FILE));
         let document = Document::new(path, text, environment.overrides());
         load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
-    }
-}
-
-impl Config {
-    /// The operator's tags by feed.
-    pub fn feed_tags(&self) -> FeedTags {
-        self.feeds.iter().map(|(url, options)| (url.clone(), options.tags.clone())).collect()
     }
 }
 

@@ -70,6 +70,7 @@ impl Chosen {
 struct Text {
     to: PathBuf,
     copies: bool,
+    trace: text::Trace,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -202,11 +203,11 @@ impl Checker<'_> {
             self.refuse(path, None, message);
             return None;
         }
-        if let Some(Text { to, copies }) = text {
+        if let Some(Text { to, copies, trace }) = text {
             let selection =
                 if *copies { text::Selection::WithDuplicates } else { text::Selection::Originals };
             let to = self.folder(&format!("{path}.text.to"), to, state_dir)?;
-            return Some(Receiver::Text { to, selection });
+            return Some(Receiver::Text { to, selection, trace: *trace });
         }
         for (files, form) in [(jsonl, Form::JsonLines), (parquet, Form::Parquet)] {
             let Some(files) = files else { continue };

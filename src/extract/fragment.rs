@@ -61,6 +61,7 @@ pub(super) fn read_fragment(
         is_liveblog: head.is_liveblog,
         is_not_free: head.is_not_free,
         removed: head.removed,
+        selectors: Vec::new(),
     }
 }
 

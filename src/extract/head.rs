@@ -11,7 +11,7 @@ use super::html;
 use super::judge::operator::Selected;
 use super::judge::selectors::CompiledSite;
 use super::metadata;
-use crate::model::{EntryEvidence, Metadata, Page};
+use crate::model::{EntryEvidence, Metadata, Page, SelectorUse};
 
 /// What is known of a page before its body is chosen.
 pub(crate) struct Head {
@@ -32,6 +32,8 @@ pub(crate) struct Head {
     lead: Option<String>,
     /// Texts that the operator's selectors took out.
     pub(crate) removed: Vec<String>,
+    /// The operator's selectors, and whether they match.
+    pub(crate) selectors: Vec<SelectorUse>,
     /// Which blocks the operator calls the body.
     pub(crate) operators_body: Option<Vec<bool>>,
 }
@@ -51,8 +53,9 @@ impl Head {
         let partial = partial || has_second_page(&tree, &page.final_url);
         let json_ld = JsonLd::read(&tree);
         let mut metadata = metadata::read(&tree, &json_ld, page, entry);
-        let mut removed = Vec::new();
+        let (mut removed, mut selectors) = (Vec::new(), Vec::new());
         if let Some(selected) = &mut selected {
+            selectors = selected.uses();
             selected.overwrite(page.fetched_at, &mut metadata);
             removed = selected.remove_dropped(&mut tree);
         }
@@ -69,6 +72,7 @@ impl Head {
             entrys_body: entry.and_then(entry::stated_body),
             lead: entry.and_then(entry::lead),
             removed,
+            selectors,
             operators_body: selected.and_then(|selected| selected.body(&document)),
             document,
         }

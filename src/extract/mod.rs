@@ -125,6 +125,7 @@ fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) ->
         is_liveblog: head.is_liveblog,
         is_not_free: head.is_not_free,
         removed: head.removed,
+        selectors: head.selectors,
     }
 }
 
@@ -157,6 +158,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
         is_not_free: false,
         stated_body: None,
         removed: Vec::new(),
+        selectors: Vec::new(),
     }
 }
 

@@ -17,7 +17,9 @@ use super::AllowedNet;
 
 /// An address that no request may reach.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("host {host:?} has the address {address}, which is special ({kind})")]
+#[error(
+    "host {host:?} has the address {address}, which is special ({kind}); hint: fetch.allow names exceptions"
+)]
 pub struct Refused {
     /// As named by the URL.
     pub host: String,

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::model::HostPause;
+use crate::model::{HostPause, host_with_port};
 
 /// Hosts remembered before the idle ones are forgotten.
 const SWEEP_ABOVE: usize = 4096;
@@ -27,8 +27,7 @@ pub(super) struct HostKey(String);
 
 impl HostKey {
     pub(super) fn of(url: &Url) -> Self {
-        let host = url.host_str().unwrap_or_default();
-        Self(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+        Self(host_with_port(url))
     }
 }
 

@@ -24,7 +24,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::auth::Tokens;
@@ -32,7 +32,6 @@ use self::counts::Counts;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::pipeline::workers::Workers;
-use crate::publish::filter::FeedTags;
 use crate::store::Store;
 use crate::telemetry::metrics::{self, Metrics};
 
@@ -60,8 +59,6 @@ pub struct Surface {
     pub soft: CancellationToken,
     /// Rung when articles are stored.
     pub stored: Arc<Notify>,
-    /// The operator's tags.
-    pub tags: watch::Receiver<Arc<FeedTags>>,
     /// Who may read.
     pub tokens: Tokens,
     /// Whether the store can store.

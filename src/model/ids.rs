@@ -1,9 +1,11 @@
 //! What names a feed, an entry, a text and an article.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -61,6 +63,16 @@ impl FromStr for Sha256Hash {
     }
 }
 
+impl JsonSchema for Sha256Hash {
+    fn schema_name() -> Cow<'static, str> {
+        "Sha256".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
+    }
+}
+
 impl Serialize for Sha256Hash {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -75,7 +87,7 @@ impl<'de> Deserialize<'de> for Sha256Hash {
 
 /// What makes two announcements one article: SHA-256 of the normalised URL (see [`normalise_url`]) of the page where a
 /// page is the article, else of the URL that names the entry (see [`entry_url`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ArticleId(pub Sha256Hash);
 

@@ -5,12 +5,15 @@ mod history;
 mod ids;
 mod masked;
 mod record;
+/// The record described.
+pub mod schema;
 mod secret;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -21,7 +24,7 @@ pub use ids::{
     without_fragment,
 };
 pub use masked::{masked, masked_text, serialize_masked};
-pub use record::{Event, FeedMention, Record, SCHEMA_VERSION};
+pub use record::{EarlierText, Event, FeedMention, Record, SCHEMA_VERSION};
 pub use secret::SecretText;
 
 /// A row lent to one worker. Whatever the worker writes back names the epoch; a later claim has raised it, and the
@@ -71,8 +74,14 @@ pub fn after(moment: Timestamp, wait: Duration) -> Timestamp {
     moment.saturating_add(wait).expect("an unsigned duration is never out of range")
 }
 
+/// The host of a URL as requests are counted by, with the port where that is not the usual one.
+pub fn host_with_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// A host that has asked to be left alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HostPause {
     /// Its name, with the port where that is not the usual one.
     pub host: String,
@@ -266,7 +275,7 @@ impl EntryEvidence {
 }
 
 /// A file that comes with an entry, or that the entry links to instead of a page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Enclosure {
     /// Where it is.
     pub url: Url,
@@ -303,7 +312,7 @@ pub enum PageBody {
 }
 
 /// Why an article's text may be less than a reader expects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QualityFlag {
     /// The page holds back part of the text.
@@ -329,6 +338,22 @@ pub enum QualityFlag {
 }
 
 impl QualityFlag {
+    /// The word for it in records, filters and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paywalled => "paywalled",
+            Self::Liveblog => "liveblog",
+            Self::Gallery => "gallery",
+            Self::VideoOnly => "video_only",
+            Self::Listing => "listing",
+            Self::TooShort => "too_short",
+            Self::FeedContentUsed => "feed_content_used",
+            Self::Partial => "partial",
+            Self::RepeatedText => "repeated_text",
+            Self::TeaserOnly => "teaser_only",
+        }
+    }
+
     /// Every flag, in the order of the enum.
     pub const ALL: [Self; 10] = [
         Self::Paywalled,
@@ -361,7 +386,7 @@ pub struct BlockAccount {
 }
 
 /// What a page says about its article. In JSON its fields stand among those of what it belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
     /// Headline without the site's name.
     pub title: Option<String>,
@@ -410,12 +435,24 @@ pub struct Article {
     /// Every block with its fate, in document order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub account: Vec<BlockAccount>,
+    /// The operator's selectors for the page's site, and whether they match.
+    #[serde(skip)]
+    pub selectors: Vec<SelectorUse>,
     /// The whole readings of the page that were weighed, the model's own first.
     #[serde(skip)]
     pub candidates: Vec<CandidateAccount>,
     /// Hashes of the page's blocks, for the host's furniture counts.
     #[serde(skip)]
     pub block_hashes: Vec<BlockHash>,
+}
+
+/// One of the operator's selectors on a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectorUse {
+    /// Its site, key and text.
+    pub name: String,
+    /// Whether it matches anything.
+    pub matches: bool,
 }
 
 /// A whole reading of a page, and what the judge of readings thinks of it.
@@ -444,13 +481,26 @@ pub struct Fingerprint {
 }
 
 /// How a copy was recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DuplicateKind {
     /// The same canonical text.
     Exact,
     /// A cut, edited or wrapped copy.
     Near,
+}
+
+impl DuplicateKind {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [Self; 2] = [Self::Exact, Self::Near];
+
+    /// The word for it in records and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Near => "near",
+        }
+    }
 }
 
 /// What dedup says about an article.
@@ -473,4 +523,19 @@ pub struct DuplicateLink {
     pub score: f64,
     /// The cluster that both belong to: the id of its first article.
     pub cluster_id: ArticleId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_spelled_alike_wherever_they_are_written() {
+        for flag in QualityFlag::ALL {
+            assert_eq!(serde_json::to_value(flag).unwrap(), flag.as_str());
+        }
+        for kind in DuplicateKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
 }

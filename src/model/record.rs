@@ -1,13 +1,14 @@
 //! What downstream reads.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{ArticleId, DuplicateKind, Enclosure, Metadata, QualityFlag, Sha256Hash};
 
 /// What happened to an article.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// Stored for the first time.
@@ -21,10 +22,13 @@ pub enum Event {
 }
 
 /// One announcement of an article by a feed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FeedMention {
-    /// The feed's configured URL.
+    /// The feed's configured URL, without the secrets in it.
     pub feed_url: Url,
+    /// The operator's tags on the feed, as they are now.
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// The entry's guid as given.
     pub guid: Option<String>,
     /// The entry's headline.
@@ -39,7 +43,7 @@ pub struct FeedMention {
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// What downstream reads, in JSON: one event in the life of an article with the article as it then was.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     /// Position in the outbox: strictly rising, in commit order, never reused.
     pub seq: i64,
@@ -90,6 +94,19 @@ pub struct Record {
     /// The files that came with it: podcasts, documents, films.
     #[serde(default)]
     pub enclosures: Vec<Enclosure>,
-    /// [`SCHEMA_VERSION`].
+    /// Version of this description.
     pub schema_version: u32,
+    /// The text that this event puts another in the place of, or takes back. It is for what keeps texts by position; the
+    /// record does without, since whoever keeps them by id has it.
+    #[serde(skip)]
+    pub replaces: Option<EarlierText>,
+}
+
+/// An article's text as an earlier event brought it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlierText {
+    /// That event's position.
+    pub seq: i64,
+    /// Identity of the text.
+    pub content_sha256: Sha256Hash,
 }

@@ -271,6 +271,9 @@ fn concluded(
         tracing::info!(to = %masked(url), "polled elsewhere from now on");
     }
     match &result {
+        PollResult::Failed { kind, reason, gone: true } => {
+            tracing::warn!(label = kind.as_str(), reason, "the feed is gone and is polled no more");
+        }
         PollResult::Failed { kind, reason, .. } => {
             let failures = next.history.consecutive_failures;
             tracing::warn!(label = kind.as_str(), reason, failures, next = %next.at, "the poll failed");

@@ -20,6 +20,8 @@ mod own_text;
 mod voice;
 /// What is old enough goes.
 pub mod retention;
+/// Which of the operator's selectors match nothing.
+pub mod selectors;
 /// The article that is made from it.
 mod refine;
 /// Kept pages, read anew.
@@ -42,6 +44,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use url::Url;
 
+use self::selectors::SelectorWatch;
 use crate::clock::Clock;
 use crate::extract::Rules;
 use crate::fetch::{self, FetchError, Fetcher, Outage};
@@ -163,6 +166,8 @@ pub struct Shared {
     pub alone: Arc<tokio::sync::Mutex<()>>,
     /// Where pages are archived, where they are.
     pub archive: Option<Archive>,
+    /// Which of the operator's selectors match.
+    pub selectors: Arc<SelectorWatch>,
     /// What has been done since the start.
     pub tally: Arc<Tally>,
     /// Rung by the first half when it has recorded entries, so that the second need not wait for its next look.

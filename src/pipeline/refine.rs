@@ -67,6 +67,7 @@ impl Task<'_> {
             (article, fingerprint, origin)
         };
         let (article, fingerprint, origin) = self.on_worker(work).await?;
+        self.shared.selectors.note(&article.selectors);
         Ok(ExtractedArticle {
             article,
             fingerprint,

@@ -66,6 +66,7 @@ pub async fn pass(shared: &Shared, soft: &CancellationToken) -> Result<Removed, 
     }
     metrics::removed(removed.articles as u64, removed.raw_pages as u64);
     if removed != Removed::default() {
+        while !soft.is_cancelled() && shared.store.give_back_pages().await? {}
         tracing::info!(articles = removed.articles, raw_pages = removed.raw_pages, "removed what is old");
     }
     Ok(removed)

@@ -1,6 +1,5 @@
 //! Which records a reader wants: the same words in a `[[sink]]` table, in a query and on the command line.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 
 use serde::de::value::{Error as WordError, StrDeserializer};
@@ -50,23 +49,6 @@ pub struct Filter {
     flags: Choice<QualityFlag>,
 }
 
-/// The operator's tags by the feed's configured URL.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FeedTags(HashMap<Url, Vec<String>>);
-
-impl FeedTags {
-    /// The tags of one feed.
-    pub fn of(&self, feed: &Url) -> &[String] {
-        self.0.get(feed).map_or(&[], Vec::as_slice)
-    }
-}
-
-impl FromIterator<(Url, Vec<String>)> for FeedTags {
-    fn from_iter<I: IntoIterator<Item = (Url, Vec<String>)>>(feeds: I) -> Self {
-        Self(feeds.into_iter().filter(|(_, tags)| !tags.is_empty()).collect())
-    }
-}
-
 impl Filter {
     /// Adds a value of a criterion; the error says what it should be.
     pub fn add(&mut self, criterion: Criterion, value: &str) -> Result<(), String> {
@@ -92,10 +74,9 @@ impl Filter {
     }
 
     /// Whether the reader wants this record.
-    pub fn admits(&self, record: &Record, tags: &FeedTags) -> bool {
+    pub fn admits(&self, record: &Record) -> bool {
         let mentioned = |url: &Url| record.feeds.iter().any(|mention| mention.feed_url == *url);
-        let tagged =
-            |tag: &String| record.feeds.iter().any(|mention| tags.of(&mention.feed_url).contains(tag));
+        let tagged = |tag: &String| record.feeds.iter().any(|mention| mention.tags.contains(tag));
         let on_host = |domain: &String| is_below(&record.hostname, domain);
         let in_language = |wanted: &String| {
             record.metadata.language.as_deref().is_some_and(|language| is_of_language(language, wanted))

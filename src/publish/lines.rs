@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::filter::{FeedTags, Filter};
+use super::filter::Filter;
 use super::{PublishError, STEP};
 use crate::model::Record;
 use crate::store::Store;
@@ -25,8 +25,6 @@ pub struct Selection<'s> {
     pub late: Late,
     /// Those that it admits.
     pub filter: &'s Filter,
-    /// The operator's tags.
-    pub tags: &'s FeedTags,
 }
 
 /// Writes every selected record that there is, one JSON object a line, flushed after each batch. `written` is told the last
@@ -57,7 +55,7 @@ pub async fn stream<W: Write>(
         };
         seq = last.seq;
         let mut count = 0;
-        for record in records.iter().filter(|record| selection.filter.admits(record, selection.tags)) {
+        for record in records.iter().filter(|record| selection.filter.admits(record)) {
             write(out, record)?;
             count += 1;
         }

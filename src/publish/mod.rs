@@ -32,14 +32,12 @@ pub mod warc;
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use tokio::sync::watch;
 
-use self::filter::FeedTags;
 use self::folder::Folder;
 use crate::clock::Clock;
 use crate::fetch::Fetcher;
@@ -157,6 +155,8 @@ pub enum Receiver {
         to: PathBuf,
         /// Which texts.
         selection: text::Selection,
+        /// Where it is said what they are.
+        trace: text::Trace,
     },
     /// Files of many records in a folder.
     Files {
@@ -182,8 +182,6 @@ pub struct Outward {
     pub clock: Clock,
     /// The HTTP client.
     pub fetcher: watch::Receiver<Fetcher>,
-    /// The operator's tags.
-    pub tags: watch::Receiver<Arc<FeedTags>>,
 }
 
 impl Receiver {
@@ -201,7 +199,9 @@ impl Receiver {
     /// Opens it for the sink of that name, where that can be done before there is anything to deliver.
     pub fn open(&self, name: &str, outward: &Outward) -> Result<Box<dyn Sink>, PublishError> {
         Ok(match self.clone() {
-            Self::Text { to, selection } => Box::new(text::Texts { folder: Folder::open(&to)?, selection }),
+            Self::Text { to, selection, trace } => {
+                Box::new(text::Texts { folder: Folder::open(&to)?, selection, trace })
+            }
             Self::Files { to, form, batching } => {
                 Box::new(files::Files { folder: Folder::open(&to)?, form, batching })
             }
@@ -209,7 +209,7 @@ impl Receiver {
                 let (clock, fetcher) = (outward.clock.clone(), outward.fetcher.clone());
                 Box::new(webhook::Webhook { name: name.to_owned(), settings: *settings, clock, fetcher })
             }
-            Self::Nats(settings) => Box::new(nats::Nats::new(settings, outward.tags.clone())),
+            Self::Nats(settings) => Box::new(nats::Nats::new(settings)),
             Self::Stdout => Box::new(stdout::Stdout),
         })
     }

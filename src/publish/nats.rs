@@ -4,14 +4,11 @@
 //! once; an event that brings no new text (`linked`, `withdrawn`) has its position behind that. A batch is sent as a whole
 //! before its acknowledgements are awaited: one by one, each record would cost a way there and back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::PublishErrorKind, message::PublishMessage, stream};
 use async_nats::{ConnectOptions, ServerAddr};
-use tokio::sync::watch;
 
-use super::filter::FeedTags;
 use super::{Batch, Batching, Delivery, Failure, Sink};
 use crate::model::{Event, Record, SecretText};
 
@@ -73,15 +70,14 @@ enum Place {
 #[derive(Debug)]
 pub struct Nats {
     settings: Settings,
-    tags: watch::Receiver<Arc<FeedTags>>,
     /// Made with the first batch, and anew after a failure.
     context: Option<jetstream::Context>,
 }
 
 impl Nats {
     /// Connects to nobody yet.
-    pub fn new(settings: Settings, tags: watch::Receiver<Arc<FeedTags>>) -> Self {
-        Self { settings, tags, context: None }
+    pub const fn new(settings: Settings) -> Self {
+        Self { settings, context: None }
     }
 
     async fn connected(&mut self) -> Result<jetstream::Context, Failure> {
@@ -125,7 +121,7 @@ impl Nats {
         for record in &batch.records {
             let payload = serde_json::to_vec(record).expect("a record has string keys and plain values");
             let message = PublishMessage::build().payload(payload.into()).message_id(message_id(record));
-            let subject = self.settings.subject.of(record, &self.tags.borrow());
+            let subject = self.settings.subject.of(record);
             let sent = context.send_publish(subject, message).await;
             awaited.push((record.seq, sent.map_err(|error| failure(record.seq, &error))?));
         }
@@ -198,14 +194,14 @@ impl Subject {
         self.filled(|_| "*".to_owned())
     }
 
-    fn of(&self, record: &Record, tags: &FeedTags) -> String {
+    fn of(&self, record: &Record) -> String {
         self.filled(|place| {
-            let first_feed = record.feeds.first().map(|mention| &mention.feed_url);
+            let first = record.feeds.first();
             token(match place {
                 Place::Feed => {
-                    first_feed.map(|url| url.as_str().split_once("://").map_or("", |(_, rest)| rest))
+                    first.map(|feed| feed.feed_url.as_str().split_once("://").map_or("", |(_, rest)| rest))
                 }
-                Place::Tag => first_feed.and_then(|url| tags.of(url).first()).map(String::as_str),
+                Place::Tag => first.and_then(|feed| feed.tags.first()).map(String::as_str),
                 Place::Host => Some(record.hostname.as_str()),
                 Place::Language => record.metadata.language.as_deref(),
                 Place::Event => Some(match record.event {

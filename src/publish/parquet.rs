@@ -151,7 +151,9 @@ const COLUMNS: &[Column] = &[
     },
     Column {
         schema: "required group feeds (LIST) { repeated group list { required group element { \
-                 required binary feed_url (UTF8); optional binary guid (UTF8); optional binary entry_title (UTF8); \
+                 required binary feed_url (UTF8); \
+                 required group tags (LIST) { repeated group list { required binary element (UTF8); } } \
+                 optional binary guid (UTF8); optional binary entry_title (UTF8); \
                  optional int64 entry_published_at (TIMESTAMP(MILLIS,true)); \
                  required int64 first_seen_at (TIMESTAMP(MILLIS,true)); } } }",
         values: Values::Mentions,
@@ -232,6 +234,7 @@ fn write_mentions(group: &mut Group<'_>, records: &[Record]) -> Result<(), Parqu
         move |record| record.feeds.iter().map(&of).collect()
     }
     write_lists::<ByteArrayType>(group, records, 1, each(|mention| Some(bytes(mention.feed_url.as_str()))))?;
+    write_feed_tags(group, records)?;
     write_lists::<ByteArrayType>(group, records, 2, each(|mention| mention.guid.as_deref().map(bytes)))?;
     write_lists::<ByteArrayType>(
         group,
@@ -242,6 +245,30 @@ fn write_mentions(group: &mut Group<'_>, records: &[Record]) -> Result<(), Parqu
     let published = each(|mention| mention.entry_published_at.map(milliseconds));
     write_lists::<Int64Type>(group, records, 2, published)?;
     write_lists::<Int64Type>(group, records, 1, each(|mention| Some(milliseconds(mention.first_seen_at))))
+}
+
+/// The one column of lists within lists.
+fn write_feed_tags(group: &mut Group<'_>, records: &[Record]) -> Result<(), ParquetError> {
+    let (mut present, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
+    for record in records {
+        if record.feeds.is_empty() {
+            definition.push(0);
+            repetition.push(0);
+        }
+        for (i, feed) in record.feeds.iter().enumerate() {
+            let begins = i16::from(i > 0);
+            if feed.tags.is_empty() {
+                definition.push(1);
+                repetition.push(begins);
+            }
+            for (j, tag) in feed.tags.iter().enumerate() {
+                definition.push(2);
+                repetition.push(if j > 0 { 2 } else { begins });
+                present.push(bytes(tag));
+            }
+        }
+    }
+    write_column::<ByteArrayType>(group, &present, Some(&definition), Some(&repetition))
 }
 
 fn write_enclosures(group: &mut Group<'_>, records: &[Record]) -> Result<(), ParquetError> {

@@ -8,14 +8,13 @@
 //! Each sink has a relay of its own: one that is slow or dead holds up nobody else.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::filter::{FeedTags, Filter};
+use super::filter::Filter;
 use super::{Batch, Batching, Failure, Outward, PublishError, STEP, Sink};
 use crate::clock::Clock;
 use crate::model::{self, Record};
@@ -52,7 +51,6 @@ pub struct Relay {
     store: Store,
     clock: Clock,
     settings: Settings,
-    tags: watch::Receiver<Arc<FeedTags>>,
     sink: Box<dyn Sink>,
     /// The epoch of the lease, while we have one.
     epoch: Option<i64>,
@@ -86,9 +84,9 @@ impl Relay {
         outward: &Outward,
         sink: Box<dyn Sink>,
     ) -> Result<Self, StoreError> {
-        let Outward { clock, tags, .. } = outward.clone();
         store.sink_register(&settings.name, settings.from).await?;
-        Ok(Self { store, clock, settings, tags, sink, epoch: None, trouble: None })
+        metrics::sink_opened(&settings.name);
+        Ok(Self { store, clock: outward.clock.clone(), settings, sink, epoch: None, trouble: None })
     }
 
     /// The sink's name.
@@ -256,7 +254,7 @@ impl Relay {
     }
 
     fn wants(&self, record: &Record, aside: &BTreeSet<i64>) -> bool {
-        !aside.contains(&record.seq) && self.settings.filter.admits(record, &self.tags.borrow())
+        !aside.contains(&record.seq) && self.settings.filter.admits(record)
     }
 
     async fn hand_over(&mut self, lease: &SinkLease, batch: &Batch) -> Result<Step, PublishError> {

@@ -1,10 +1,16 @@
 //! Clean texts as files, `<sequence>_<hash16>.txt`: title, blank line, paragraphs, in UTF-8.
 //!
-//! A file's name says which text it holds, so whatever is delivered again replaces itself.
+//! A file's name says which text it holds, so whatever is delivered again replaces itself. Where its text came from, which
+//! file it takes the place of, and that its article was withdrawn, stands before the text or in a file beside it, as the
+//! operator chooses.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::folder::{Folder, Named};
 use super::{Batch, Batching, Delivery, Sink};
-use crate::model::{Event, Record};
+use crate::model::{ArticleId, EarlierText, Event, Record, Sha256Hash};
 
 /// Each file costs an fsync: a batch must not hold its lease for long.
 const BATCH_RECORDS: u32 = 50;
@@ -19,6 +25,20 @@ pub enum Selection {
     WithDuplicates,
 }
 
+/// Where it is said what a text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[clap(rename_all = "snake_case")]
+pub enum Trace {
+    /// Nowhere: files hold text alone.
+    #[default]
+    None,
+    /// At the head of the file, between two lines of `---`, as YAML.
+    FrontMatter,
+    /// In a file of its own, of the same name in `.json`.
+    Sidecar,
+}
+
 /// A folder of clean texts.
 #[derive(Debug)]
 pub struct Texts {
@@ -26,6 +46,8 @@ pub struct Texts {
     pub folder: Folder,
     /// Which ones.
     pub selection: Selection,
+    /// Where it is said what they are.
+    pub trace: Trace,
 }
 
 impl Sink for Texts {
@@ -35,9 +57,7 @@ impl Sink for Texts {
 
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Delivery<'a> {
         let chosen = batch.records.iter().filter(|record| self.selection.wants(record));
-        let files: Vec<Named> = chosen
-            .map(|record| Named { name: file_name(record), content: file_text(record).into_bytes() })
-            .collect();
+        let files: Vec<Named> = chosen.flat_map(|record| self.trace.files(record)).collect();
         Box::pin(async {
             self.folder.write(files).await?;
             Ok(())
@@ -47,15 +67,87 @@ impl Sink for Texts {
 
 impl Selection {
     fn wants(self, record: &Record) -> bool {
-        let has_new_text = matches!(record.event, Event::Created | Event::Revised);
-        let is_wanted = self == Self::WithDuplicates || record.duplicate_of.is_none();
-        has_new_text && is_wanted && !record.text.is_empty()
+        self == Self::WithDuplicates || record.duplicate_of.is_none()
     }
 }
 
-/// `000_9d1152d29f00fa6d.txt`: the position in the outbox and the first half of the content's hash.
-pub fn file_name(record: &Record) -> String {
-    format!("{:03}_{}.txt", record.seq, record.content_sha256.hash16())
+/// What a text is.
+#[derive(Serialize)]
+struct Origin<'r> {
+    event: Event,
+    id: ArticleId,
+    revision: u32,
+    url: &'r Url,
+    published_at: Option<Timestamp>,
+    fetched_at: Timestamp,
+    withdrawn_at: Option<Timestamp>,
+    /// The file that holds the text; none after a withdrawal.
+    file: Option<String>,
+    /// The file whose text counts no more, where it was written.
+    replaces: Option<String>,
+}
+
+impl<'r> Origin<'r> {
+    fn of(record: &'r Record) -> Self {
+        let earlier = |text: EarlierText| file_name(text.seq, &text.content_sha256, TEXT);
+        Self {
+            event: record.event,
+            id: record.id,
+            revision: record.revision,
+            url: &record.url,
+            published_at: record.metadata.published_at,
+            fetched_at: record.fetched_at,
+            withdrawn_at: record.withdrawn_at,
+            file: has_new_text(record).then(|| file_name(record.seq, &record.content_sha256, TEXT)),
+            replaces: record.replaces.map(earlier),
+        }
+    }
+
+    /// A line a field: what is JSON is YAML.
+    fn front_matter(&self) -> String {
+        let value = serde_json::to_value(self).expect("plain values under string keys");
+        let fields = value.as_object().into_iter().flatten();
+        let lines: String = fields.map(|(name, value)| format!("{name}: {value}\n")).collect();
+        format!("---\n{lines}---\n")
+    }
+}
+
+impl Trace {
+    /// The files that an event makes.
+    fn files(self, record: &Record) -> Vec<Named> {
+        let is_withdrawn = record.event == Event::Withdrawn;
+        if !has_new_text(record) && (self == Self::None || !is_withdrawn) {
+            return Vec::new();
+        }
+        let named = |extension: &str, content: String| Named {
+            name: file_name(record.seq, &record.content_sha256, extension),
+            content: content.into_bytes(),
+        };
+        let text = if is_withdrawn { String::new() } else { file_text(record) };
+        match self {
+            Self::None => vec![named(TEXT, text)],
+            Self::FrontMatter => vec![named(TEXT, Origin::of(record).front_matter() + &text)],
+            Self::Sidecar => {
+                let origin = serde_json::to_string_pretty(&Origin::of(record));
+                let origin = named("json", origin.expect("plain values under string keys") + "\n");
+                // The text first: whoever sees what it is finds it there.
+                let text = (!is_withdrawn).then(|| named(TEXT, text));
+                text.into_iter().chain([origin]).collect()
+            }
+        }
+    }
+}
+
+fn has_new_text(record: &Record) -> bool {
+    matches!(record.event, Event::Created | Event::Revised) && !record.text.is_empty()
+}
+
+const TEXT: &str = "txt";
+
+/// `000000000041_9d1152d29f00fa6d.txt`: the position in the outbox, wide enough that files sort by it, and the first half of the
+/// content's hash.
+pub fn file_name(seq: i64, content: &Sha256Hash, extension: &str) -> String {
+    format!("{seq:012}_{}.{extension}", content.hash16())
 }
 
 fn file_text(record: &Record) -> String {

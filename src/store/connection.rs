@@ -23,6 +23,15 @@ pub(super) enum Dialect {
     Postgres,
 }
 
+/// What a process may do to a store besides reading and writing rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It makes the file and brings the schema up to date.
+    Own,
+    /// It takes the store as it is, and none that is not there.
+    Visit,
+}
+
 /// A statement in both dialects.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DialectSql {
@@ -178,18 +187,22 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 impl Database {
-    /// Connects; on SQLite the file is made where `create` says so.
-    pub(super) async fn connect(settings: &Settings, create: bool) -> Result<Self, StoreError> {
+    /// Connects; on SQLite the file is made for its owner.
+    pub(super) async fn connect(settings: &Settings, access: Access) -> Result<Self, StoreError> {
         install_default_drivers();
         let location = Location::parse(settings.url.expose_secret())?;
         let wait = settings.busy_timeout;
         let opened = match &location {
             Location::File(path) => {
-                if create {
-                    create_private(path)
-                        .map_err(|source| StoreError::Create { path: path.clone(), source })?;
+                match access {
+                    Access::Own => create_private(path)
+                        .map_err(|source| StoreError::Create { path: path.clone(), source })?,
+                    Access::Visit if !path.exists() => {
+                        return Err(StoreError::Missing { path: path.clone() });
+                    }
+                    Access::Visit => {}
                 }
-                Self::connect_to_file(&location, path, settings).await
+                Self::connect_to_file(&location, path, settings, access).await
             }
             Location::Server(_) => Self::connect_to_server(&location, settings.max_connections, wait).await,
         };
@@ -204,10 +217,13 @@ impl Database {
         location: &Location,
         path: &Path,
         settings: &Settings,
+        access: Access,
     ) -> Result<Self, sqlx::Error> {
         let wait = settings.busy_timeout;
         let options = location.options()?;
-        let setup = sqlite_setup(wait, false);
+        // What owns a file decides how it keeps its log; a visitor may have been led to somebody else's.
+        let own = if access == Access::Own { SQLITE_OWN } else { "" };
+        let setup = format!("{own}{}", sqlite_setup(wait, false));
         connect_once(&options, &setup, wait).await?;
         let writer = pool(1, wait, setup).test_before_acquire(false).connect_with(options.clone()).await?;
         let readers = pool(settings.max_connections.max(1), wait, sqlite_setup(wait, true))
@@ -263,6 +279,12 @@ impl Database {
             // There other machines go on when this one is down, and an epoch must not be given out twice.
             Dialect::Postgres => self.write().await,
         }
+    }
+
+    /// The connection that writes, outside of a transaction: for what SQLite does in its own.
+    pub(super) async fn write_alone(&self) -> Result<PoolConnection<Any>, StoreError> {
+        self.check_file()?;
+        Ok(self.writer.acquire().await?)
     }
 
     /// Whether the file is still the one that was opened; always, where there is a server.
@@ -427,10 +449,13 @@ const READER_CACHE_KIB: u32 = 2 << 10;
 /// again and again: with SQLite's own 1,000 each is written several times over.
 const WAL_PAGES: u32 = 4_000;
 
+/// Kept in the file. A new one is laid out so that pages which become free can be given back to the disk.
+const SQLITE_OWN: &str = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; ";
+
 /// FULL makes a commit outlive a power cut: WAL with NORMAL was seen to lose acknowledged ones.
 fn sqlite_setup(wait: Duration, read_only: bool) -> String {
     format!(
-        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+        "PRAGMA busy_timeout = {}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
          PRAGMA query_only = {}; PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {WAL_PAGES};",
         wait.as_millis(),
         if read_only { "ON" } else { "OFF" },

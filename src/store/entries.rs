@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
+use url::Url;
 
 use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
 use super::connection::DialectSql;
@@ -30,7 +31,40 @@ pub enum EntryState {
     Quarantined,
 }
 
+/// An entry as the operator sees it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct EntryStatus {
+    /// Its row.
+    pub id: EntryId,
+    /// Its state.
+    pub state: EntryState,
+    /// The feed that announced it.
+    pub feed_url: Url,
+    /// The page that it announced, where it names one.
+    pub url: Option<Url>,
+    /// Whether somebody works on it.
+    pub in_work: bool,
+    /// When its turn comes, while it waits.
+    pub next_attempt_at: Timestamp,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The kind of the last failure.
+    pub error_label: Option<String>,
+    /// The last failure in words.
+    pub error: Option<String>,
+}
+
 impl Store {
+    /// Up to `limit` entries in a state, those whose turn comes first at the front.
+    pub async fn entries_list(&self, state: EntryState, limit: u32) -> Result<Vec<EntryStatus>, StoreError> {
+        let rows = sqlx::query(LIST_ENTRIES)
+            .bind(word(state))
+            .bind(i64::from(limit))
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("entries", &rows)
+    }
+
     /// Lends out up to `limit` pending entries, oldest first; never two of the same article at once: its earliest
     /// pending entry goes first and the others wait for what becomes of it. An entry that was begun and never
     /// finished goes last, by itself; again and again, and it is quarantined instead. Entries whose articles are old
@@ -103,6 +137,31 @@ impl Store {
     pub async fn entries_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let row = sqlx::query(NEXT_DUE_ENTRY).fetch_one(&self.database.readers).await?;
         Row { table: "entries", row: &row }.optional_time("due")
+    }
+}
+
+const LIST_ENTRIES: &str = "SELECT e.id, e.state, e.next_attempt_at, e.lease_until, e.failures, f.configured_url, d.url, \
+        x.label, x.reason \
+    FROM entries e JOIN feed_details f ON f.feed_id = e.feed_id LEFT JOIN entry_details d ON d.entry_id = e.id \
+    LEFT JOIN entry_errors x ON x.entry_id = e.id \
+    WHERE e.state = $1 ORDER BY e.next_attempt_at, e.id LIMIT $2";
+
+impl TryFrom<Row<'_>> for EntryStatus {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        let url: Option<String> = row.get("url")?;
+        Ok(Self {
+            id: EntryId(row.get("id")?),
+            state: row.word("state")?,
+            feed_url: row.url("configured_url")?,
+            url: url.and_then(|url| Url::parse(&url).ok()),
+            in_work: row.get::<i64>("lease_until")? > 0,
+            next_attempt_at: row.time("next_attempt_at")?,
+            failures: row.number("failures")?,
+            error_label: row.get("label")?,
+            error: row.get("reason")?,
+        })
     }
 }
 

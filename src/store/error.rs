@@ -22,6 +22,36 @@ pub enum StoreError {
         /// What the driver said.
         source: sqlx::Error,
     },
+    /// There is no SQLite file.
+    #[error(
+        "there is no store at {}; hint: is database.url right? `feedmill run`, `feedmill once` and `feedmill migrate` make one",
+        path.display()
+    )]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The database is there and holds no feedmill's tables.
+    #[error(
+        "{database} holds no store; hint: is database.url right? `feedmill run`, `feedmill once` and `feedmill migrate` make one"
+    )]
+    Empty {
+        /// The file, or the server without its password.
+        database: String,
+    },
+    /// The schema is that of an earlier feedmill.
+    #[error(
+        "the schema of {database} is at version {found}, this feedmill needs {known}; hint: `feedmill migrate` brings it up to \
+         date, as does a start of the daemon"
+    )]
+    SchemaOlder {
+        /// The file, or the server without its password.
+        database: String,
+        /// The highest version applied.
+        found: i64,
+        /// The highest version known.
+        known: i64,
+    },
     /// The SQLite file cannot be made.
     #[error("cannot create {}: {source}; hint: does its folder exist, and is it writable?", path.display())]
     Create {

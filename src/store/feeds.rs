@@ -12,7 +12,7 @@ use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows}
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, bytes, json, models, word};
 use super::{Store, StoreError};
-use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators, after};
+use crate::model::{DueFeed, FeedId, HostPause, Lease, Sha256Hash, Validators, after, host_with_port};
 use crate::parse::FeedInfo;
 use crate::schedule::{Decision, History};
 
@@ -41,6 +41,49 @@ pub enum FeedState {
     Removed,
 }
 
+/// How a feed does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedHealth {
+    /// It was never polled.
+    New,
+    /// The last poll brought a feed, or that nothing has changed.
+    Succeeding,
+    /// The last poll failed.
+    Failing,
+    /// See [`FeedState::Gone`].
+    Gone,
+    /// See [`FeedState::Quarantined`].
+    Quarantined,
+    /// See [`FeedState::Removed`].
+    Removed,
+}
+
+impl FeedHealth {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Succeeding => "succeeding",
+            Self::Failing => "failing",
+            Self::Gone => "gone",
+            Self::Quarantined => "quarantined",
+            Self::Removed => "removed",
+        }
+    }
+
+    fn of(state: FeedState, was_polled: bool, has_failed: bool) -> Self {
+        match state {
+            FeedState::Active if !was_polled => Self::New,
+            FeedState::Active if has_failed => Self::Failing,
+            FeedState::Active => Self::Succeeding,
+            FeedState::Gone => Self::Gone,
+            FeedState::Quarantined => Self::Quarantined,
+            FeedState::Removed => Self::Removed,
+        }
+    }
+}
+
 /// A feed as the operator sees it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct FeedStatus {
@@ -53,7 +96,15 @@ pub struct FeedStatus {
     #[serde(serialize_with = "crate::model::serialize_masked")]
     pub url: Url,
     /// Its state.
+    #[serde(skip)]
     pub state: FeedState,
+    /// How it does.
+    #[serde(rename = "state")]
+    pub health: FeedHealth,
+    /// The pause that its host has asked for (Retry-After), which no poll breaks.
+    pub host_pause: Option<HostPause>,
+    /// The operator's tags.
+    pub tags: Vec<String>,
     /// Its title.
     pub title: Option<String>,
     /// What it last said of itself; nothing before it was read.
@@ -112,6 +163,26 @@ impl Store {
         };
         tx.commit().await?;
         Ok(sync)
+    }
+
+    /// Writes down the operator's tags on the configured feeds.
+    pub async fn feeds_tag(&self, tags: &[(&Url, &[String])]) -> Result<(), StoreError> {
+        let wanted: HashMap<Sha256Hash, &[String]> =
+            tags.iter().map(|(url, tags)| (Sha256Hash::of(url.as_str()), *tags)).collect();
+        let mut tx = self.database.write().await?;
+        self.database.exclude_others(&mut tx, FEEDS_LOCK).await?;
+        let mut changed = Vec::new();
+        for row in &sqlx::query(FEED_TAGS).fetch_all(&mut *tx).await? {
+            let row = Row { table: "feed_details", row };
+            let known: Option<String> = row.get("tags")?;
+            let Some(wanted) = wanted.get(&row.hash("configured_url_sha256")?) else { continue };
+            let wanted = if wanted.is_empty() { None } else { Some(json("a feed's tags", wanted)?) };
+            if wanted != known {
+                changed.push((row.get::<i64>("feed_id")?, wanted.unwrap_or_default()));
+            }
+        }
+        SET_TAGS.execute(&mut tx, &changed, |query, (id, tags)| query.bind(*id).bind(tags.clone())).await?;
+        tx.commit().await
     }
 
     /// Lends out up to `limit` feeds that are due, longest overdue first. A feed that was begun and never finished goes
@@ -184,6 +255,16 @@ impl Store {
         Ok(released)
     }
 
+    /// Makes feeds due at once, whatever their schedule says. One that is lent out is polled again after that. Says how many
+    /// are polled at all.
+    pub async fn feeds_make_due(&self, feeds: &[FeedId]) -> Result<u64, StoreError> {
+        let now = self.clock.now().as_millisecond();
+        let mut tx = self.database.write().await?;
+        let due = MAKE_DUE.execute(&mut tx, feeds, |query, id| query.bind(id.0).bind(now)).await?;
+        tx.commit().await?;
+        Ok(due)
+    }
+
     /// When the next feed is due.
     pub async fn feeds_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let row = sqlx::query(NEXT_DUE_FEED).fetch_one(&self.database.readers).await?;
@@ -193,7 +274,13 @@ impl Store {
     /// Every feed, by configured URL.
     pub async fn feeds_list(&self) -> Result<Vec<FeedStatus>, StoreError> {
         let rows = sqlx::query(LIST_FEEDS).fetch_all(&self.database.readers).await?;
-        models("feed_details", &rows)
+        let mut feeds: Vec<FeedStatus> = models("feed_details", &rows)?;
+        let pauses: HashMap<String, HostPause> =
+            self.host_pauses().await?.into_iter().map(|pause| (pause.host.clone(), pause)).collect();
+        for feed in feeds.iter_mut().filter(|feed| feed.state == FeedState::Active) {
+            feed.host_pause = pauses.get(&host_with_port(&feed.url)).cloned();
+        }
+        Ok(feeds)
     }
 }
 
@@ -228,6 +315,15 @@ const RESTORE_FEEDS: RowsSql = RowsSql {
 
 const REMOVE_FEEDS: RowsSql =
     RowsSql { before: "UPDATE feeds SET state = 'removed' WHERE id IN (VALUES ", columns: 1, after: ")" };
+
+const FEED_TAGS: &str = "SELECT d.feed_id, d.tags, f.configured_url_sha256 \
+    FROM feed_details d JOIN feeds f ON f.id = d.feed_id";
+
+const SET_TAGS: RowsSql = RowsSql {
+    before: "WITH tagged (feed_id, tags) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE feed_details SET tags = nullif(tagged.tags, '') FROM tagged WHERE feed_details.feed_id = tagged.feed_id",
+};
 
 struct NewFeed<'u> {
     configured_url_sha256: Sha256Hash,
@@ -374,6 +470,12 @@ const UNQUARANTINE_FEEDS: RowsSql = RowsSql {
         WHERE id = released.feed_id AND state IN ('quarantined', 'gone')",
 };
 
+const MAKE_DUE: RowsSql = RowsSql {
+    before: "WITH wanted (feed_id, due) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE feeds SET next_poll_at = wanted.due, put_off = 0 FROM wanted WHERE id = wanted.feed_id AND state = 'active'",
+};
+
 /// A lent feed is due when its lease ends, and no sooner than it would be otherwise: a delivery takes one that is not due.
 const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
     SELECT * FROM (SELECT next_poll_at AS due FROM feeds WHERE state = 'active' AND lease_until = 0 \
@@ -381,7 +483,7 @@ const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
     UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due FROM feeds \
         WHERE state = 'active' AND lease_until > 0) AS either";
 
-const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, i.title, i.info, i.warnings, d.last_polled_at, \
+const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, i.title, i.info, i.warnings, d.tags, d.last_polled_at, \
         d.last_success_at, d.decided_by, d.history, d.error_reason, coalesce(e.entries, 0) AS entries, \
         s.expires_at AS delivered_until \
     FROM feeds f JOIN feed_details d ON d.feed_id = f.id LEFT JOIN feed_infos i ON i.feed_id = f.id \
@@ -396,15 +498,19 @@ impl TryFrom<Row<'_>> for FeedStatus {
         let history: History = row.json("history")?;
         let state = row.word("state")?;
         let last_error: Option<String> = row.get("error_reason")?;
+        let last_polled_at = row.optional_time("last_polled_at")?;
         Ok(Self {
             id: FeedId(row.get("id")?),
             configured_url: row.url("configured_url")?,
             url: row.url("url")?,
             state,
+            health: FeedHealth::of(state, last_polled_at.is_some(), last_error.is_some()),
+            host_pause: None,
+            tags: row.optional_json("tags")?.unwrap_or_default(),
             title: row.get("title")?,
             info: row.optional_json("info")?,
             warnings: row.optional_json("warnings")?.unwrap_or_default(),
-            last_polled_at: row.optional_time("last_polled_at")?,
+            last_polled_at,
             last_success_at: row.optional_time("last_success_at")?,
             next_poll_at: row.time("next_poll_at")?,
             next_poll_decided_by: row.optional_word("decided_by")?,

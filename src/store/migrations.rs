@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
-use super::connection::{Database, Dialect, DialectSql};
+use super::connection::{Access, Database, Dialect, DialectSql};
 use super::{Settings, StoreError};
 
 struct Migration {
@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_sinks"),
     migration!(30, "0030_requeues"),
     migration!(31, "0031_last_reads"),
+    migration!(40, "0040_feed_tags"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.
@@ -54,9 +55,9 @@ pub struct SchemaStatus {
 
 /// What the database at `settings` has and lacks; it is not changed, nor made where it does not exist.
 pub(super) async fn status(settings: &Settings) -> Result<SchemaStatus, StoreError> {
-    let database = match Database::connect(settings, false).await {
+    let database = match Database::connect(settings, Access::Visit).await {
         Ok(database) => database,
-        Err(StoreError::Open { source, .. }) if is_missing_file(&source) => {
+        Err(StoreError::Missing { .. }) => {
             return Ok(SchemaStatus { applied: Vec::new(), pending: names(MIGRATIONS.iter()) });
         }
         Err(error) => return Err(error),
@@ -70,6 +71,21 @@ pub(super) async fn status(settings: &Settings) -> Result<SchemaStatus, StoreErr
         applied: names(MIGRATIONS.iter().filter(|migration| migration.version <= version)),
         pending: names(MIGRATIONS.iter().filter(|migration| migration.version > version)),
     })
+}
+
+/// Refuses a schema that is not this binary's.
+pub(super) async fn check(database: &Database) -> Result<(), StoreError> {
+    let mut connection = database.readers.acquire().await?;
+    let found = applied_version(&mut connection, database.dialect).await?;
+    refuse_newer(database, found)?;
+    let known = latest();
+    if found == 0 {
+        return Err(StoreError::Empty { database: database.location.display() });
+    }
+    if found < known {
+        return Err(StoreError::SchemaOlder { database: database.location.display(), found, known });
+    }
+    Ok(())
 }
 
 /// Applies what is pending, in one transaction that keeps other processes out.
@@ -131,16 +147,15 @@ async fn applied_version(connection: &mut AnyConnection, dialect: Dialect) -> Re
 }
 
 fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
-    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    let known = latest();
     if found > known {
         return Err(StoreError::SchemaNewer { database: database.location.display(), found, known });
     }
     Ok(())
 }
 
-fn is_missing_file(error: &sqlx::Error) -> bool {
-    // SQLITE_CANTOPEN
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "14")
+fn latest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
 fn names<'m>(migrations: impl Iterator<Item = &'m Migration>) -> Vec<String> {

@@ -49,9 +49,9 @@ pub use ahead::LongestWaits;
 pub use announced::NewEntry;
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
-pub use entries::EntryState;
+pub use entries::{EntryState, EntryStatus};
 pub use error::StoreError;
-pub use feeds::{FeedState, FeedStatus, FeedsSync};
+pub use feeds::{FeedHealth, FeedState, FeedStatus, FeedsSync};
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use health::HealthProblem;
 pub use history::{ArticleStatus, Listing, Revision};
@@ -88,6 +88,8 @@ pub struct Totals {
     pub feeds_active: u64,
     /// Feeds whose last poll failed.
     pub feeds_failing: u64,
+    /// Feeds that were never polled.
+    pub feeds_new: u64,
     /// Entries by state.
     pub entries_pending: u64,
     /// Entries by state.
@@ -107,9 +109,22 @@ pub struct Totals {
 impl Store {
     /// Opens the store and brings its schema up to date. Refuses a schema newer than this binary.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
-        let database = connection::Database::connect(settings, true).await?;
+        let database = connection::Database::connect(settings, connection::Access::Own).await?;
         migrations::run(&database, clock.now()).await?;
         Ok(Self { database, clock })
+    }
+
+    /// Opens a store that is there, with the schema of this binary. It is not made, migrated or laid out anew: a mistyped
+    /// path is an error, and who only looks leaves nothing behind that its owner cannot write.
+    pub async fn visit(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
+        let database = connection::Database::connect(settings, connection::Access::Visit).await?;
+        migrations::check(&database).await?;
+        Ok(Self { database, clock })
+    }
+
+    /// Where the store is, in words without its password.
+    pub fn place(settings: &Settings) -> Result<String, StoreError> {
+        Ok(connection::Location::parse(settings.url.expose_secret())?.display())
     }
 
     /// Which migrations the database at `settings` has and which it lacks. Changes nothing.
@@ -134,6 +149,7 @@ impl Store {
         Ok(Totals {
             feeds_active: row.number("feeds_active")?,
             feeds_failing: row.number("feeds_failing")?,
+            feeds_new: row.number("feeds_new")?,
             entries_pending: row.number("entries_pending")?,
             entries_done: row.number("entries_done")?,
             entries_failed: row.number("entries_failed")?,
@@ -150,7 +166,9 @@ const ANY_ACTIVE: &str = "SELECT id FROM feeds WHERE state = 'active' LIMIT 1";
 const TOTALS: &str = "SELECT \
     (SELECT count(*) FROM feeds WHERE state = 'active') AS feeds_active, \
     (SELECT count(*) FROM feed_details d JOIN feeds f ON f.id = d.feed_id \
-        WHERE d.error_label IS NOT NULL AND f.state <> 'removed') AS feeds_failing, \
+        WHERE d.error_label IS NOT NULL AND f.state = 'active') AS feeds_failing, \
+    (SELECT count(*) FROM feed_details d JOIN feeds f ON f.id = d.feed_id \
+        WHERE d.last_polled_at IS NULL AND f.state = 'active') AS feeds_new, \
     (SELECT count(*) FROM entries WHERE state = 'pending') AS entries_pending, \
     (SELECT count(*) FROM entries WHERE state = 'done') AS entries_done, \
     (SELECT count(*) FROM entries WHERE state = 'failed') AS entries_failed, \

@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use super::metadata::metadata_columns;
 use super::sql::{Row, RowsSql, expect_changed, id_bytes, word};
 use super::{Store, StoreError};
-use crate::model::{ArticleId, Event, FeedMention, Metadata, Record, SCHEMA_VERSION, masked};
+use crate::model::{ArticleId, EarlierText, Event, FeedMention, Metadata, Record, SCHEMA_VERSION, masked};
 
 impl Store {
     /// Up to `limit` records after `seq`, in order; none is ever skipped, however many processes write. Text and
@@ -138,6 +138,16 @@ const EVERY_READER: &str = "";
 
 const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 
+/// The event that brought the text before this one, where this one changes or ends it.
+macro_rules! earlier {
+    ($what:literal) => {
+        concat!(
+            "CASE WHEN o.event IN ('revised', 'withdrawn') THEN (SELECT ", $what, " FROM outbox p \
+             WHERE p.article_id = o.article_id AND p.seq < o.seq AND p.event IN ('created', 'revised')) END"
+        )
+    };
+}
+
 /// Events with the article as it then was. Of the tables that are joined here only `revisions` has the columns of metadata.
 macro_rules! records {
     ($which:literal) => {
@@ -145,6 +155,10 @@ macro_rules! records {
             "SELECT o.seq, o.event, o.created_at, o.article_id, o.revision, a.url, a.original_url, a.hostname, a.duplicate_of, \
              a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, r.text, \
              r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, r.enclosures, ",
+            earlier!("max(p.seq)"),
+            " AS earlier_seq, (SELECT e.content_sha256 FROM revisions e WHERE e.article_id = o.article_id AND e.revision = ",
+            earlier!("max(p.revision)"),
+            ") AS earlier_sha256, ",
             metadata_columns!(),
             " FROM outbox o JOIN articles a ON a.id = o.article_id \
              LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision WHERE ",
@@ -161,10 +175,11 @@ const RECORD_OF_ARTICLE: &str =
     records!("o.article_id = $1 AND o.revision = coalesce($2, a.revision) ORDER BY o.seq DESC LIMIT 1");
 
 const MENTIONS: RowsSql = RowsSql {
-    before: "SELECT article_id, feed_url, guid, entry_title, entry_published_at, first_seen_at \
-        FROM mentions WHERE article_id IN (VALUES ",
+    before: "SELECT m.article_id, m.feed_url, m.guid, m.entry_title, m.entry_published_at, m.first_seen_at, d.tags \
+        FROM mentions m LEFT JOIN entries e ON e.id = m.entry_id LEFT JOIN feed_details d ON d.feed_id = e.feed_id \
+        WHERE m.article_id IN (VALUES ",
     columns: 1,
-    after: ") ORDER BY first_seen_at, entry_id",
+    after: ") ORDER BY m.first_seen_at, m.entry_id",
 };
 
 const SET_CURSOR: &str = "INSERT INTO cursors (consumer, seq, moved_at) VALUES ($1, $2, $3) \
@@ -199,6 +214,10 @@ impl TryFrom<Row<'_>> for Record {
             quality_flags: row.json("quality_flags")?,
             enclosures: row.optional_json("enclosures")?.unwrap_or_default(),
             schema_version: SCHEMA_VERSION,
+            replaces: row
+                .get::<Option<i64>>("earlier_seq")?
+                .zip(row.optional_hash("earlier_sha256")?)
+                .map(|(seq, content_sha256)| EarlierText { seq, content_sha256 }),
         })
     }
 }
@@ -209,6 +228,7 @@ impl TryFrom<Row<'_>> for FeedMention {
     fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             feed_url: masked(&row.url("feed_url")?),
+            tags: row.optional_json("tags")?.unwrap_or_default(),
             guid: row.get("guid")?,
             entry_title: row.get("entry_title")?,
             entry_published_at: row.optional_time("entry_published_at")?,

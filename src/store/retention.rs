@@ -9,12 +9,18 @@
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
+use sqlx::Row as _;
 use url::Url;
 
+use super::connection::Dialect;
 use super::outbox::Outbox;
 use super::sql::{Row, RowsSql, bytes, id_bytes};
 use super::{Store, StoreError};
 use crate::model::{ArticleId, EntryId, FeedId};
+
+/// 16 MiB of pages in SQLite's usual size: whoever stores an article waits for so many at most.
+const PAGES_AT_ONCE: i64 = 4_096;
+const GIVE_BACK: &str = "PRAGMA incremental_vacuum(4096)";
 
 /// Until when a feed's articles or pages are old enough to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +99,28 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(pages.len())
+    }
+
+    /// Gives a part of the file's free pages back to the disk, and says whether there may be more. On PostgreSQL the server sees
+    /// to that. A file that an earlier feedmill made is not laid out for it: its free pages are used again instead.
+    pub async fn give_back_pages(&self) -> Result<bool, StoreError> {
+        if self.database.dialect == Dialect::Postgres {
+            return Ok(false);
+        }
+        let mut writer = self.database.write_alone().await?;
+        let is_laid_out =
+            sqlx::query("PRAGMA auto_vacuum").fetch_one(&mut *writer).await?.try_get::<i64, _>(0)? == 2;
+        let free =
+            sqlx::query("PRAGMA freelist_count").fetch_one(&mut *writer).await?.try_get::<i64, _>(0)?;
+        if !is_laid_out || free == 0 {
+            return Ok(false);
+        }
+        sqlx::raw_sql(GIVE_BACK).execute(&mut *writer).await?;
+        if free > PAGES_AT_ONCE {
+            return Ok(true);
+        }
+        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await?;
+        Ok(false)
     }
 
     /// The highest position of an event that was removed; 0 where none was. A consumer that stands before it has missed

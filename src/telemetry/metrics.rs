@@ -1,5 +1,8 @@
 //! What is counted, and how it is called: `feedmill_<noun>_<unit>_total` for what only rises. Labels are closed sets,
 //! never an address: a thousand feeds must not make a thousand series. A sink's name is one: the operator has a few.
+//!
+//! Every series of a closed set stands at 0 from the start: one that appeared with its first increase would show Prometheus no
+//! increase at all, and no alert on it could fire.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -65,11 +68,62 @@ metrics_table! {
     SINK_LAG_AGE: Gauge "feedmill_sink_lag_seconds", "Age of the oldest record that a sink has not delivered";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
     STORE_WRITABLE: Gauge "feedmill_store_writable", "Whether articles can be stored: 1, or 0 while the store, its disk or its file prevents it";
-    FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by whether the last poll succeeded";
+    FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by how the last poll ended; new: there was none yet";
     ENTRIES: Gauge "feedmill_entries", "Entries in the store, by state";
     ARTICLES: Gauge "feedmill_articles", "Articles in the store";
     OUTBOX_SEQ: Gauge "feedmill_outbox_seq", "Highest position in the outbox";
     BUILD_INFO: Gauge "feedmill_build_info", "1, with the version as label";
+}
+
+/// The words of a label, one for each value of a closed set: a value without a word does not compile.
+macro_rules! label {
+    ($word:ident, $all:ident: $type:ty { $($value:ident => $label:literal,)* }) => {
+        const $all: &[$type] = &[$(<$type>::$value),*];
+
+        const fn $word(value: $type) -> &'static str {
+            match value {
+                $(<$type>::$value => $label,)*
+            }
+        }
+    };
+}
+
+label! {
+    poll_word, POLLS: Poll {
+        Unchanged => "unchanged",
+        Parsed => "parsed",
+        Failed => "failed",
+        Delivered => "delivered",
+    }
+}
+
+label! {
+    purpose_word, PURPOSES: Purpose {
+        Feed => "feed",
+        Page => "page",
+        Hub => "hub",
+        Webhook => "webhook",
+    }
+}
+
+label! {
+    finished_word, FINISHED: Finished {
+        Created => "created",
+        Revised => "revised",
+        Linked => "linked",
+        Withdrawn => "withdrawn",
+        Unchanged => "unchanged",
+        Postponed => "postponed",
+    }
+}
+
+label! {
+    received_word, RECEIVED: Received {
+        Taken => "taken",
+        NotGenuine => "not_genuine",
+        Unknown => "unknown",
+        Busy => "busy",
+    }
 }
 
 /// The recorder's reading side.
@@ -88,6 +142,7 @@ impl Metrics {
             let handle = recorder.handle();
             metrics::set_global_recorder(recorder).expect("this is the only place that sets it, and once");
             describe();
+            begin();
             handle
         });
         gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
@@ -119,6 +174,51 @@ fn describe() {
     }
 }
 
+/// Has every series of a closed set begin at 0.
+fn begin() {
+    for poll in POLLS {
+        counter!(FEED_POLLS, "outcome" => poll_word(*poll)).absolute(0);
+    }
+    count_entries(0, 0);
+    for purpose in PURPOSES.iter().map(|purpose| purpose_word(*purpose)) {
+        for answer in [ANSWERED, NOT_MODIFIED] {
+            counter!(FETCH_REQUESTS, "purpose" => purpose, "answer" => answer).absolute(0);
+        }
+        counter!(FETCH_BYTES, "purpose" => purpose).absolute(0);
+        for kind in FailureKind::ALL {
+            counter!(FETCH_FAILURES, "purpose" => purpose, "reason" => kind.as_str()).absolute(0);
+        }
+        // Whoever has a handle has a series.
+        let _begun = histogram!(FETCH_DURATION, "purpose" => purpose);
+    }
+    for finished in FINISHED {
+        counter!(ENTRIES_FINISHED, "outcome" => finished_word(*finished)).absolute(0);
+    }
+    for kind in FailureKind::ALL {
+        counter!(ENTRIES_DROPPED, "reason" => kind.as_str()).absolute(0);
+        counter!(OWN_TEXTS, "reason" => kind.as_str()).absolute(0);
+    }
+    let _begun = histogram!(EXTRACT_DURATION);
+    for kind in DuplicateKind::ALL {
+        counter!(DUPLICATES, "kind" => kind.as_str()).absolute(0);
+    }
+    removed(0, 0);
+    counter!(NETWORK_PAUSES).absolute(0);
+    for received in RECEIVED {
+        counter!(DELIVERIES, "outcome" => received_word(*received)).absolute(0);
+    }
+    for outcome in [TAKEN, REFUSED] {
+        counter!(CONFIG_RELOADS, "outcome" => outcome).absolute(0);
+    }
+}
+
+/// A sink is configured: its series begin at 0.
+pub fn sink_opened(sink: &str) {
+    for name in [SINK_RECORDS, SINK_FAILURES, SINK_SET_ASIDE] {
+        counter!(name, "sink" => sink.to_owned()).absolute(0);
+    }
+}
+
 /// Whether articles can be stored now.
 pub fn store_writable(is_writable: bool) {
     gauge!(STORE_WRITABLE).set(if is_writable { 1.0 } else { 0.0 });
@@ -139,21 +239,23 @@ pub enum Poll {
 
 /// A feed was polled and brought so many entries.
 pub fn feed_polled(poll: Poll, new_entries: u32, updated_entries: u32) {
-    let outcome = match poll {
-        Poll::Unchanged => "unchanged",
-        Poll::Parsed => "parsed",
-        Poll::Failed => "failed",
-        Poll::Delivered => "delivered",
-    };
-    counter!(FEED_POLLS, "outcome" => outcome).increment(1);
-    counter!(FEED_ENTRIES, "kind" => "new").increment(new_entries.into());
-    counter!(FEED_ENTRIES, "kind" => "updated").increment(updated_entries.into());
+    counter!(FEED_POLLS, "outcome" => poll_word(poll)).increment(1);
+    count_entries(new_entries, updated_entries);
 }
+
+fn count_entries(new: u32, updated: u32) {
+    counter!(FEED_ENTRIES, "kind" => "new").increment(new.into());
+    counter!(FEED_ENTRIES, "kind" => "updated").increment(updated.into());
+}
+
+/// Values of the label `answer`.
+const ANSWERED: &str = "body";
+const NOT_MODIFIED: &str = "not_modified";
 
 /// A request was answered: with a body of so many bytes, or with "not modified" where `None`.
 pub fn fetch_answered(purpose: Purpose, body_bytes: Option<u64>, took: Duration) {
-    let purpose = purpose_label(purpose);
-    let answer = if body_bytes.is_some() { "body" } else { "not_modified" };
+    let purpose = purpose_word(purpose);
+    let answer = if body_bytes.is_some() { ANSWERED } else { NOT_MODIFIED };
     counter!(FETCH_REQUESTS, "purpose" => purpose, "answer" => answer).increment(1);
     counter!(FETCH_BYTES, "purpose" => purpose).increment(body_bytes.unwrap_or_default());
     histogram!(FETCH_DURATION, "purpose" => purpose).record(took);
@@ -161,16 +263,7 @@ pub fn fetch_answered(purpose: Purpose, body_bytes: Option<u64>, took: Duration)
 
 /// A request failed.
 pub fn fetch_failed(purpose: Purpose, kind: FailureKind) {
-    counter!(FETCH_FAILURES, "purpose" => purpose_label(purpose), "reason" => kind.as_str()).increment(1);
-}
-
-fn purpose_label(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Feed => "feed",
-        Purpose::Page => "page",
-        Purpose::Hub => "hub",
-        Purpose::Webhook => "webhook",
-    }
+    counter!(FETCH_FAILURES, "purpose" => purpose_word(purpose), "reason" => kind.as_str()).increment(1);
 }
 
 /// What became of an entry.
@@ -192,21 +285,9 @@ pub enum Finished {
 
 /// An entry's work is stored.
 pub fn entry_finished(finished: Finished, duplicate: Option<DuplicateKind>) {
-    let outcome = match finished {
-        Finished::Created => "created",
-        Finished::Revised => "revised",
-        Finished::Linked => "linked",
-        Finished::Withdrawn => "withdrawn",
-        Finished::Unchanged => "unchanged",
-        Finished::Postponed => "postponed",
-    };
-    counter!(ENTRIES_FINISHED, "outcome" => outcome).increment(1);
+    counter!(ENTRIES_FINISHED, "outcome" => finished_word(finished)).increment(1);
     if let Some(kind) = duplicate {
-        let kind = match kind {
-            DuplicateKind::Exact => "exact",
-            DuplicateKind::Near => "near",
-        };
-        counter!(DUPLICATES, "kind" => kind).increment(1);
+        counter!(DUPLICATES, "kind" => kind.as_str()).increment(1);
     }
 }
 
@@ -233,13 +314,7 @@ pub fn removed(articles: u64, raw_pages: u64) {
 
 /// A hub has delivered something.
 pub fn delivered(received: Received) {
-    let outcome = match received {
-        Received::Taken => "taken",
-        Received::NotGenuine => "not_genuine",
-        Received::Unknown => "unknown",
-        Received::Busy => "busy",
-    };
-    counter!(DELIVERIES, "outcome" => outcome).increment(1);
+    counter!(DELIVERIES, "outcome" => received_word(received)).increment(1);
 }
 
 /// A sink took so many records.
@@ -264,9 +339,13 @@ pub fn sink_lag(sink: &str, records: i64, age: Duration) {
     gauge!(SINK_LAG_AGE, "sink" => sink.to_owned()).set(age.as_secs_f64());
 }
 
+/// Values of the label `outcome` of a reload.
+const TAKEN: &str = "taken";
+const REFUSED: &str = "refused";
+
 /// The configuration was read anew, and taken where it was good.
 pub fn config_reloaded(good: bool) {
-    counter!(CONFIG_RELOADS, "outcome" => if good { "taken" } else { "refused" }).increment(1);
+    counter!(CONFIG_RELOADS, "outcome" => if good { TAKEN } else { REFUSED }).increment(1);
 }
 
 /// Our own network is down: polling pauses.
@@ -277,7 +356,8 @@ pub fn network_paused() {
 /// What the store holds now.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn store_totals(totals: &Totals) {
-    let succeeding = totals.feeds_active.saturating_sub(totals.feeds_failing);
+    let succeeding = totals.feeds_active.saturating_sub(totals.feeds_failing + totals.feeds_new);
+    gauge!(FEEDS, "state" => "new").set(totals.feeds_new as f64);
     gauge!(FEEDS, "state" => "succeeding").set(succeeding as f64);
     gauge!(FEEDS, "state" => "failing").set(totals.feeds_failing as f64);
     gauge!(ENTRIES, "state" => "pending").set(totals.entries_pending as f64);
@@ -302,9 +382,40 @@ mod tests {
         }
     }
 
+    /// The names of series that a rule of Prometheus asks for.
+    fn names_in(rules: &str) -> impl Iterator<Item = &str> {
+        rules
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .filter(|word| word.starts_with("feedmill_"))
+    }
+
+    #[test]
+    fn alerts_ask_for_metrics_that_exist() {
+        let rules = include_str!("../../deploy/alerts.yaml");
+        for name in names_in(rules) {
+            assert!(METRICS.iter().any(|metric| metric.name == name), "{name}");
+        }
+        assert!(names_in(rules).count() > 5);
+    }
+
+    #[test]
+    fn every_series_of_a_closed_set_is_there_from_the_start() {
+        let text = Metrics::install().render();
+        for metric in METRICS {
+            let begins_later = metric.kind == Kind::Gauge && metric.name != BUILD_INFO
+                || metric.name.starts_with("feedmill_sink_");
+            let series = |line: &str| line.starts_with(metric.name);
+            assert!(begins_later || text.lines().any(series), "{}: {text}", metric.name);
+        }
+        let reasons = text.lines().filter(|line| line.starts_with(FETCH_FAILURES)).count();
+        assert_eq!(reasons, PURPOSES.len() * FailureKind::ALL.len());
+        assert!(text.contains("feedmill_config_reloads_total{outcome=\"refused\"} "), "{text}");
+    }
+
     #[test]
     fn what_is_counted_is_rendered_with_its_help() {
         let metrics = Metrics::install();
+        sink_opened("texts");
         feed_polled(Poll::Parsed, 3, 1);
         fetch_answered(Purpose::Page, Some(1_000), Duration::from_millis(20));
         fetch_failed(Purpose::Feed, FailureKind::Timeout);

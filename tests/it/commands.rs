@@ -103,7 +103,7 @@ async fn the_operators_tags_are_shown_and_exported() {
     let listed = output(&config, &["feeds", "list", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed["tags"], serde_json::json!(["coast", "sea & air"]));
-    assert_eq!(listed["state"], "active");
+    assert_eq!(listed["state"], "succeeding");
     let shown = output(&config, &["feeds", "show", server.url("/feed").as_str()]);
     assert!(text(&shown.stdout).contains("tags  coast, sea & air\n"), "{}", text(&shown.stdout));
     let exported = output(&config, &["feeds", "export"]);
@@ -154,7 +154,7 @@ async fn quarantined_feeds_are_released() {
     let all = output(&config, &["feeds", "release"]);
     assert_eq!((all.status.code(), text(&all.stdout)), (Some(0), released.clone()), "{}", text(&all.stderr));
     let listed = output(&config, &["feeds", "list", "--json"]);
-    assert!(text(&listed.stdout).contains("\"active\""), "{}", text(&listed.stdout));
+    assert!(text(&listed.stdout).contains("\"succeeding\""), "{}", text(&listed.stdout));
 
     quarantine().await;
     let named = output(&config, &["feeds", "release", unknown.as_str(), feed.as_str()]);
@@ -174,4 +174,231 @@ async fn quarantined_entries_are_released() {
         assert_eq!(released.status.code(), Some(0));
         assert!(text(&released.stderr).contains(expected), "{}", text(&released.stderr));
     }
+}
+
+/// Commands that only look at the store, or change what is in it.
+const VISITORS: &[&[&str]] = &[
+    &["feeds", "list"],
+    &["feeds", "release"],
+    &["articles", "list"],
+    &["export", "--format", "jsonl"],
+    &["tail"],
+    &["sinks", "list"],
+    &["status"],
+    &["queue"],
+    &["reextract"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_only_looks_makes_no_store() {
+    let test = TestDaemon::new();
+    let config = test.write_config();
+    let database = config.with_file_name("feedmill.db");
+    for arguments in VISITORS {
+        let refused = output(&config, arguments);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.contains(&format!("there is no store at {}", database.display())),
+            "{arguments:?}: {said}"
+        );
+        assert!(!database.exists(), "{arguments:?}");
+    }
+    // In its usual place, the folder is not made either.
+    let state = config.with_file_name("state");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    let refused = command.env("STATE_DIRECTORY", &state).args(["feeds", "list"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    assert!(!state.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_only_looks_changes_no_schema() {
+    let test = TestDaemon::new();
+    let config = test.write_config();
+    let database = config.with_file_name("feedmill.db");
+    let url = format!("sqlite:{}", database.display()).parse().unwrap();
+    fs::write(&database, "").unwrap();
+    database::execute(&url, "CREATE TABLE notes (note TEXT)".to_owned()).await;
+    let before = fs::read(&database).unwrap();
+    let refused = output(&config, &["feeds", "list"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("holds no store"), "{}", text(&refused.stderr));
+    assert_eq!(fs::read(&database).unwrap(), before, "somebody else's file stays as it is");
+
+    fs::remove_file(&database).unwrap();
+    assert!(output(&config, &["migrate"]).status.success());
+    assert!(output(&config, &["feeds", "list"]).status.success());
+    let newest = "(SELECT max(version) FROM schema_migrations)";
+    database::execute(&url, format!("DELETE FROM schema_migrations WHERE version = {newest}")).await;
+    let refused = output(&config, &["feeds", "list"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("feedmill migrate"), "{}", text(&refused.stderr));
+}
+
+/// A command whose new feeds would wait for an hour.
+fn spread(config: &Path, arguments: &[&str]) -> Output {
+    let mut command = feedmill(config, arguments);
+    command.env("FEEDMILL_SCHEDULE__INITIAL_SPREAD_SECS", "3600");
+    tokio::task::block_in_place(|| command.output().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_polls_what_is_new_and_poll_what_is_named() {
+    let server = Server::start().await;
+    let (one, other) = (server.url("/one"), server.url("/other"));
+    server.handle(|_| Reply::ok("text/xml", rss(&[])));
+    let test = TestDaemon::new().feed(&one).feed(&other);
+    let config = test.write_config();
+    let counts = || [&one, &other].map(|url| server.requests(url.path()).len());
+    assert!(spread(&config, &["once"]).status.success());
+    assert_eq!(counts(), [1, 1]);
+    assert!(spread(&config, &["once"]).status.success());
+    assert_eq!(counts(), [1, 1], "neither is due");
+    let polled = spread(&config, &["feeds", "poll", other.as_str()]);
+    assert!(polled.status.success(), "{}", text(&polled.stderr));
+    assert_eq!(counts(), [1, 2]);
+    assert!(spread(&config, &["feeds", "poll", "--all"]).status.success());
+    assert_eq!(counts(), [2, 3]);
+    let unknown = spread(&config, &["feeds", "poll", "https://nobody.example/"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(text(&unknown.stderr).contains("hint: add it to the config"), "{}", text(&unknown.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_daemon_polls_what_is_named() {
+    let server = Server::start().await;
+    server.handle(|_| Reply::ok("text/xml", rss(&[])));
+    let test = TestDaemon::new().feed(&server.url("/feed"));
+    let config = test.write_config();
+    let log = config.with_file_name("log");
+    let mut daemon = feedmill(&config, &["run"]).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    server.arrived("/feed", 1).await;
+    let listed = || text(&output(&config, &["feeds", "list", "--json"]).stdout);
+    while !listed().contains("\"succeeding\"") {
+        tokio::task::yield_now().await;
+    }
+    let polled = output(&config, &["feeds", "poll", "--all"]);
+    assert!(polled.status.success(), "{}", text(&polled.stderr));
+    assert!(text(&polled.stderr).contains("the running daemon polls them"), "{}", text(&polled.stderr));
+    server.arrived("/feed", 2).await;
+    let pid = daemon.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    tokio::task::block_in_place(|| daemon.wait().unwrap());
+    let log = fs::read_to_string(&log).unwrap();
+    let start = log.lines().find(|line| line.contains("starting")).unwrap_or_else(|| panic!("{log}"));
+    for part in [env!("CARGO_PKG_VERSION"), &config.display().to_string(), "feedmill.db", "feeds=1"] {
+        assert!(start.contains(part), "{part}: {start}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_says_warnings_alone() {
+    let test = TestDaemon::new();
+    let config = test.write_config();
+    let loud = output(&config, &["once"]);
+    assert!(text(&loud.stderr).contains("INFO"), "{}", text(&loud.stderr));
+    let quiet = output(&config, &["-q", "once"]);
+    assert_eq!(text(&quiet.stderr), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_in_a_pipe_has_a_line_a_row_in_the_words_of_json() {
+    let server = Server::start().await;
+    let long = format!("/feed/{}", "long-".repeat(60));
+    server.respond("/paused", Reply::status(429).header("Retry-After", "7200"));
+    server.respond(&long, Reply::ok("text/xml", rss(&[])));
+    let config = TestDaemon::new().feed(&server.url(&long));
+    let path = config.write_config();
+    assert!(output(&path, &["once"]).status.success());
+    let config = config.feed(&server.url("/paused"));
+    let path = config.write_config();
+    assert_eq!(output(&path, &["once"]).status.code(), Some(3));
+
+    let listed = text(&output(&path, &["feeds", "list"]).stdout);
+    let json = text(&output(&path, &["feeds", "list", "--json"]).stdout);
+    let feeds: Vec<serde_json::Value> =
+        json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(feeds.len(), 2);
+    let host = server.address().to_string();
+    for feed in &feeds {
+        let url = feed["configured_url"].as_str().unwrap();
+        let row = listed.lines().find(|line| line.contains(url)).unwrap_or_else(|| panic!("{url}: {listed}"));
+        assert!(row.contains(feed["state"].as_str().unwrap()), "{row}");
+        assert!(row.contains(&format!("the host {host} asked for a pause until")), "{row}");
+        assert_eq!(feed["host_pause"]["host"], host.as_str());
+    }
+    let failing = text(&output(&path, &["feeds", "list", "--failing"]).stdout);
+    assert!(failing.contains("/paused") && !failing.contains("long-"), "{failing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feeds_tags_are_in_the_record() {
+    let server = Server::start().await;
+    let test = turned(&server);
+    let config = test.write_config();
+    let tags = || {
+        let exported = text(&output(&config, &["export", "--format", "jsonl"]).stdout);
+        let record: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+        record["feeds"][0]["tags"].clone()
+    };
+    assert_eq!(tags(), serde_json::json!(["coast", "sea & air"]));
+    let retagged = fs::read_to_string(&config).unwrap().replace("\"coast\", ", "");
+    fs::write(&config, retagged).unwrap();
+    assert!(output(&config, &["once"]).status.success());
+    assert_eq!(tags(), serde_json::json!(["sea & air"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selector_that_matches_nothing_is_said() {
+    let test =
+        TestDaemon::new().tables("[[site]]\nhost = \"gazette.example\"\ndrop = [\".nothing\", \"footer\"]");
+    let config = test.write_config();
+    let file = config.with_file_name("page.html");
+    fs::write(&file, page("mooring")).unwrap();
+    let file = file.to_str().unwrap();
+    let explained = output(&config, &["extract", "--explain", "--url", "https://gazette.example/one", file]);
+    let account = text(&explained.stdout);
+    assert!(explained.status.success(), "{}", text(&explained.stderr));
+    let said: Vec<&str> = account.lines().filter(|line| line.starts_with('!')).collect();
+    assert_eq!(said, ["! site gazette.example: drop: \".nothing\" matches nothing on this page"]);
+
+    let test = TestDaemon::new().tables("[[site]]\nhost = \"gazette.example\"\ndrop = [\"p:nosuch(\"]");
+    let refused = output(&test.write_config(), &["config", "check"]);
+    let said = text(&refused.stderr) + &text(&refused.stdout);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("p:nosuch(") && said.contains("hint: such as"), "{said}");
+    assert!(!said.to_lowercase().contains("report"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_and_queue_say_how_the_mill_stands() {
+    let server = Server::start().await;
+    let items = ["/good", "/bad", "/later"].map(|path| Item::new(path, &server.url(path)));
+    server.respond("/feed", Reply::ok("text/xml", rss(&items)));
+    server.respond("/good", Reply::ok("text/html; charset=utf-8", page("mooring")));
+    server.respond("/later", Reply::status(503));
+    server.handle(|_| Reply::status(404));
+    let test = TestDaemon::new().feed(&server.url("/feed"));
+    let config = test.write_config();
+    assert_eq!(output(&config, &["once"]).status.code(), Some(3));
+    let status: serde_json::Value =
+        serde_json::from_slice(&output(&config, &["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["feeds_active"], 1);
+    assert_eq!(status["sinks"][0]["state"], "active");
+    let shown = text(&output(&config, &["status"]).stdout);
+    assert!(shown.contains("feeds     1 succeeding, 0 failing, 0 new"), "{shown}");
+    let queued = text(&output(&config, &["queue"]).stdout);
+    let row = queued.lines().find(|line| line.contains("/later")).unwrap_or_else(|| panic!("{queued}"));
+    assert!(row.contains("503"), "{row}");
+
+    let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
+    database::execute(&database, "UPDATE entries SET state = 'quarantined'".to_owned()).await;
+    let shown = text(&output(&config, &["status"]).stdout);
+    assert!(shown.contains("look at: feedmill queue --state quarantined"), "{shown}");
+    let listed = text(&output(&config, &["queue", "--state", "quarantined", "--json"]).stdout);
+    let entries: Vec<serde_json::Value> =
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(entries.len(), 3);
+    assert!(entries.iter().all(|entry| entry["state"] == "quarantined"), "{listed}");
 }

@@ -10,7 +10,7 @@ use feedmill::config::{Config, ConfigError, DEFAULT_FILE, Environment, Fixed, Lo
 use feedmill::fetch::Auth;
 use feedmill::model::ContentSource;
 use feedmill::publish::Receiver;
-use feedmill::publish::text::Selection;
+use feedmill::publish::text::{Selection, Trace};
 use tempfile::TempDir;
 use url::Url;
 
@@ -507,6 +507,28 @@ fn opml_in_another_encoding_is_read() {
 }
 
 #[test]
+fn a_folder_and_a_pattern_include_their_files_by_name() {
+    let files = Files::new(&[
+        ("feedmill.toml", "include = [\"feeds.d\", \"lists/*.list\"]"),
+        ("feeds.d/b.toml", "[[feed]]\nurl = \"https://b.example/\"\n"),
+        ("feeds.d/a.txt", "https://a.example/\n"),
+        ("feeds.d/a.txt~", "https://backup.example/\n"),
+        ("feeds.d/.hidden.txt", "https://hidden.example/\n"),
+        ("lists/one.list", "https://one.example/\n"),
+        ("lists/one.md", "https://other.example/\n"),
+    ]);
+    let mut hosts: Vec<String> =
+        loaded(&files).config.feeds.keys().map(|url| url.host_str().unwrap().to_owned()).collect();
+    hosts.sort();
+    assert_eq!(hosts, ["a.example", "b.example", "one.example"]);
+
+    let files = Files::new(&[("feedmill.toml", "include = [\"*.none\"]")]);
+    assert_eq!(files.warnings(), ["feedmill.toml:1:12: include = \"*.none\": there is no such file"]);
+    let files = Files::new(&[("feedmill.toml", "include = [\"*/feeds.toml\"]")]);
+    assert!(files.error().contains("only the last part of a path may hold * and ?"), "{}", files.error());
+}
+
+#[test]
 fn files_that_include_each_other_are_refused() {
     let files = Files::new(&[
         ("feedmill.toml", "include = [\"a/one.toml\"]"),
@@ -556,7 +578,8 @@ fn relative_paths_of_the_store_start_at_the_state_directory() {
     assert_eq!(state_dir(&config("")), None);
     let sink = config("[[sink]]\nname = \"texts\"\ntext = { to = \"texts\" }\n");
     let sinks = loaded(&sink.with("STATE_DIRECTORY", "/var/lib/feedmill")).config.sinks;
-    let Receiver::Text { to, selection: Selection::Originals } = &sinks[0].receiver else {
+    let Receiver::Text { to, selection: Selection::Originals, trace: Trace::None } = &sinks[0].receiver
+    else {
         panic!("{sinks:?}")
     };
     assert_eq!(to, Path::new("/var/lib/feedmill/texts"));

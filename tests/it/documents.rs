@@ -1,6 +1,7 @@
 //! The README promises nothing that the program does not do.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use feedmill::config::{Config, Environment};
@@ -65,6 +66,42 @@ fn the_exit_codes_in_the_readme_are_those_of_the_help() {
         .collect();
     assert!(!in_help.is_empty());
     assert_eq!(in_readme, in_help);
+}
+
+#[test]
+fn the_record_is_described_as_it_is() {
+    let printed = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_feedmill")).arg("schema").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (file, arguments) in [("record.schema.json", &[][..]), ("record.md", &["--markdown"][..])] {
+        let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file)).unwrap();
+        assert!(
+            printed(arguments) == kept,
+            "print docs/{file} anew: `feedmill schema`, --markdown for the page"
+        );
+    }
+}
+
+#[test]
+fn completions_and_manual_follow_from_the_command_line() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_feedmill")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(run(&["completions", shell]).contains("reextract"), "{shell}");
+    }
+    assert!(run(&["man"]).contains(".TH feedmill 1"));
+    let folder = tempfile::tempdir().unwrap();
+    run(&["man", "--dir", folder.path().to_str().unwrap()]);
+    for page in ["feedmill.1", "feedmill-run.1", "feedmill-feeds-poll.1"] {
+        let page = fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(page.contains(".SH"), "{page}");
+    }
 }
 
 /// The first code block of a language.

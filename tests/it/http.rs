@@ -11,14 +11,13 @@ use feedmill::http::listener::{Limits, serve};
 use feedmill::http::{Surface, router};
 use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
-use feedmill::publish::filter::FeedTags;
 use feedmill::store::Cutoff;
 use feedmill::telemetry::metrics::Metrics;
 use futures_util::StreamExt as _;
 use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
@@ -41,7 +40,7 @@ async fn watched(
         .collect();
     server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
     server.handle(|request| Reply::ok("text/html", page(&format!("quay {}", request.path()))));
-    let daemon = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    let daemon = TestDaemon::new().feed_with(&server.url("/feed"), "tags = [\"coast\"]").open().await;
     daemon.once().await;
     let surface = Surface { health: health.clone(), ..surface_of(&daemon) };
     let soft = surface.soft.clone();
@@ -49,8 +48,6 @@ async fn watched(
 }
 
 fn surface_of(daemon: &OpenedDaemon) -> Surface {
-    let tags = [(feed_url(daemon), vec!["coast".to_owned()])];
-    let (_, tags) = watch::channel(Arc::new(FeedTags::from_iter(tags)));
     Surface {
         store: daemon.store().clone(),
         clock: daemon.clock.clone(),
@@ -58,14 +55,9 @@ fn surface_of(daemon: &OpenedDaemon) -> Surface {
         metrics: Metrics::install(),
         soft: CancellationToken::new(),
         stored: Arc::new(Notify::new()),
-        tags,
         tokens: Tokens::default(),
         health: Health::default(),
     }
-}
-
-fn feed_url(daemon: &OpenedDaemon) -> url::Url {
-    daemon.daemon.shared().plan().feeds.keys().next().unwrap().clone()
 }
 
 async fn get(router: &axum::Router, path: &str) -> (u16, String) {

@@ -44,7 +44,7 @@ async fn a_feed_becomes_clean_records_and_files() {
         assert_eq!(record.feeds[0].feed_url, server.url("/feed"));
         assert_eq!(record.fetched_at, daemon.now());
         let (name, content) = &files[index];
-        assert_eq!(*name, format!("{:03}_{}.txt", record.seq, record.content_sha256.hash16()));
+        assert_eq!(*name, format!("{:012}_{}.txt", record.seq, record.content_sha256.hash16()));
         assert_eq!(*content, format!("{}\n\n{}\n", record.metadata.title.as_deref().unwrap(), record.text));
     }
 }

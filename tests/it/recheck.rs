@@ -214,3 +214,59 @@ async fn robots_txt_is_asked_again() {
     assert_eq!(server.requests("/one").len(), 1);
     assert_eq!(daemon.store().totals().await.unwrap().entries_done, 1);
 }
+
+#[tokio::test]
+async fn a_text_file_says_what_it_is_and_what_it_takes_the_place_of() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let tables: String = ["front_matter", "sidecar"]
+        .map(|trace| {
+            let to = folder.path().join(trace);
+            format!("[[sink]]\nname = \"{trace}\"\ntext = {{ to = {to:?}, trace = \"{trace}\" }}\n")
+        })
+        .concat();
+    let server = Server::start().await;
+    let item = Item::new("One", &server.url("/one"));
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&[item])));
+    let first = page("mooring");
+    let revised = first.replace(paragraphs("mooring")[2].as_str(), &paragraphs("dredging")[2]);
+    for reply in [html(first), html(revised), Reply::status(410)] {
+        server.respond("/one", reply);
+    }
+    let daemon = TestDaemon::new().tables(&tables).feed_with(&server.url("/feed"), RECHECK).open().await;
+    daemon.once().await;
+    after_hours(&daemon, 1).await;
+    after_hours(&daemon, 23).await;
+    let records = daemon.records().await;
+    assert_eq!(events(&records), [(Event::Created, 1), (Event::Revised, 2), (Event::Withdrawn, 2)]);
+
+    let name = |at: usize, extension: &str| {
+        let Record { seq, content_sha256, .. } = &records[at];
+        format!("{seq:012}_{}.{extension}", content_sha256.hash16())
+    };
+    let read =
+        |trace: &str, name: &str| std::fs::read_to_string(folder.path().join(trace).join(name)).unwrap();
+    let expected = [
+        (Some(name(0, "txt")), None),
+        (Some(name(1, "txt")), Some(name(0, "txt"))),
+        (None, Some(name(1, "txt"))),
+    ];
+    for (at, (file, replaces)) in expected.iter().enumerate() {
+        let origin: serde_json::Value = serde_json::from_str(&read("sidecar", &name(at, "json"))).unwrap();
+        assert_eq!(origin["file"], serde_json::json!(file));
+        assert_eq!(origin["replaces"], serde_json::json!(replaces));
+        assert_eq!(origin["id"], records[at].id.to_string());
+        let traced = read("front_matter", &name(at, "txt"));
+        let (head, text) = traced.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap();
+        for field in ["event", "id", "revision", "url", "fetched_at", "file", "replaces"] {
+            assert!(
+                head.lines().any(|line| line == format!("{field}: {}", origin[field])),
+                "{field}: {head}"
+            );
+        }
+        match file {
+            Some(file) => assert_eq!(text, read("sidecar", file)),
+            None => assert_eq!(text, ""),
+        }
+    }
+    assert!(!folder.path().join("sidecar").join(name(2, "txt")).exists());
+}

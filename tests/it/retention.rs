@@ -46,6 +46,31 @@ async fn articles_are_kept_for_their_days() {
 }
 
 #[tokio::test]
+async fn a_file_gives_back_the_pages_of_what_went() {
+    let server = Server::start().await;
+    let items: Vec<Item> =
+        (0..30).map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}")))).collect();
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
+    server.handle(|request| {
+        let body = page(&format!("quay {}", request.path()));
+        // Bytes that do not compress, where pages are kept.
+        let noise: String = (0..40_000).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
+        Reply::ok("text/html", body.replace("</body>", &format!("<!-- {noise} --></body>")))
+    });
+    let options = "keep_days = 2\nraw = \"keep\"";
+    let daemon = TestDaemon::new().feed_with(&server.url("/feed"), options).open().await;
+    daemon.once().await;
+    let size = || std::fs::metadata(daemon.database_file()).unwrap().len();
+    let full = size() + daemon.database_file().with_extension("db-wal").metadata().map_or(0, |wal| wal.len());
+    server.replace("/feed", Reply::ok("application/rss+xml", rss(&[])));
+    days_pass(&daemon, 3).await;
+    assert!(daemon.records().await.is_empty());
+    assert!(size() * 2 < full, "{} of {full} bytes are left", size());
+    let log = daemon.database_file().with_extension("db-wal");
+    assert!(log.metadata().unwrap().len() < 1 << 20, "the log of changes is cut");
+}
+
+#[tokio::test]
 async fn nothing_goes_unless_the_operator_says_so() {
     for options in ["", "keep_days = 0\nkeep_raw_days = 0"] {
         let (_server, daemon) = mill(options).await;

@@ -120,6 +120,7 @@ fn article(text: &str) -> Article {
         text: text.to_owned(),
         word_count: 3,
         quality_flags: vec![QualityFlag::Gallery],
+        selectors: Vec::new(),
         block_hashes: vec![BlockHash(1), BlockHash(u64::MAX), BlockHash(1)],
         account: vec![
             BlockAccount { kept: true, rule: "body".to_owned(), text: text.to_owned() },

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         Command::List { limit, revised, json } => {
             let listing = if *revised { Listing::Revised } else { Listing::All };
             let articles = block_on(async {
-                let store = Store::open(&config.database, Clock::system()).await?;
+                let store = Store::visit(&config.database, Clock::system()).await?;
                 Ok(store.articles_list(listing, limit.get()).await?)
             })?;
             if *json {
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         }
         Command::Show { id, json } => {
             let article =
-                block_on(async { found(&Store::open(&config.database, Clock::system()).await?, id).await })?;
+                block_on(async { found(&Store::visit(&config.database, Clock::system()).await?, id).await })?;
             if *json {
                 write_json(&mut out, &article)?;
             } else {
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         }
         Command::Diff { id, from, to } => {
             let article =
-                block_on(async { found(&Store::open(&config.database, Clock::system()).await?, id).await })?;
+                block_on(async { found(&Store::visit(&config.database, Clock::system()).await?, id).await })?;
             let to = to.unwrap_or(article.status.revision);
             let from = match from {
                 Some(from) => *from,
@@ -175,7 +175,7 @@ fn write_article(out: &mut impl Write, article: &Found) -> io::Result<()> {
     writeln!(out, "id         {}", status.id)?;
     writeln!(out, "url        {}", status.url)?;
     if let (Some(of), Some(kind)) = (status.duplicate_of, status.duplicate_kind) {
-        writeln!(out, "copy of    {of} ({kind:?})")?;
+        writeln!(out, "copy of    {of} ({})", kind.as_str())?;
     }
     writeln!(out, "cluster    {}", status.cluster_id)?;
     if let Some(moment) = status.withdrawn_at {
@@ -183,10 +183,11 @@ fn write_article(out: &mut impl Write, article: &Found) -> io::Result<()> {
     }
     for revision in revisions {
         let Revision { revision, fetched_at, word_count, extractor_version, quality_flags, .. } = revision;
+        let flags = quality_flags.iter().map(|flag| flag.as_str()).collect::<Vec<_>>().join(", ");
         writeln!(
             out,
-            "revision   {revision}, fetched {fetched_at}, {word_count} words, extractor {extractor_version}, flags \
-             {quality_flags:?}"
+            "revision   {revision}, fetched {fetched_at}, {word_count} words, extractor {extractor_version}, flags {}",
+            if flags.is_empty() { "none" } else { &flags }
         )?;
     }
     let Some(current) = revisions.last() else { return Ok(()) };

@@ -92,6 +92,9 @@ pub(super) fn write_text(article: &Article, out: &mut impl Write) -> io::Result<
 pub(super) fn write_account(article: &Article, out: &mut impl Write) -> io::Result<()> {
     let names = article.candidates.iter().map(|candidate| candidate.name.len());
     let width = article.account.iter().map(|block| block.rule.len()).chain(names).max().unwrap_or_default();
+    for selector in article.selectors.iter().filter(|selector| !selector.matches) {
+        writeln!(out, "! {} matches nothing on this page", selector.name)?;
+    }
     for candidate in &article.candidates {
         let fate = if candidate.is_chosen { '+' } else { '-' };
         let (name, score, words) = (candidate.name, candidate.score, candidate.words);

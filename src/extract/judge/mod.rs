@@ -12,7 +12,7 @@ pub(crate) mod text;
 use super::account::{Account, Fate, Rule};
 use super::blocks::{Block, Document};
 use super::metadata;
-use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Metadata, QualityFlag};
+use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Metadata, QualityFlag, SelectorUse};
 
 /// Bytes of a block's text that its account holds.
 const ACCOUNT_BYTES: usize = 200;
@@ -39,6 +39,8 @@ pub(crate) struct Reading {
     pub(crate) repeats_another_page: bool,
     /// Texts that the operator's selectors took out.
     pub(crate) removed: Vec<String>,
+    /// The operator's selectors for pages, and whether they match.
+    pub(crate) selectors: Vec<SelectorUse>,
     pub(crate) block_hashes: Vec<BlockHash>,
 }
 
@@ -108,6 +110,7 @@ impl Reading {
             score: self.score(),
             quality_flags,
             account,
+            selectors: self.selectors,
             candidates: self.account.candidates().to_vec(),
             metadata: self.metadata,
             block_hashes: self.block_hashes,

@@ -6,13 +6,13 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use scraper::node::{Element, Text};
-use scraper::{ElementRef, Html, Selector};
+use scraper::{ElementRef, Html};
 
-use super::selectors::CompiledSite;
+use super::selectors::{Compiled, CompiledSite};
 use crate::extract::blocks::Document;
 use crate::extract::html::tree::{Node, NodeId, ROOT, Tree};
 use crate::extract::metadata;
-use crate::model::Metadata;
+use crate::model::{Metadata, SelectorUse};
 
 /// A page as its site's selectors see it.
 pub(crate) struct Selected<'a> {
@@ -34,6 +34,15 @@ impl<'a> Selected<'a> {
         }
         let originals = copies.into_iter().map(|(original, copy)| (copy, original)).collect();
         Self { site, html, originals }
+    }
+
+    /// Which selectors match anything.
+    pub(crate) fn uses(&self) -> Vec<SelectorUse> {
+        let used = |compiled: &Compiled| SelectorUse {
+            name: compiled.name.clone(),
+            matches: self.html.select(&compiled.selector).next().is_some(),
+        };
+        self.site.all().map(used).collect()
     }
 
     /// Overwrites the fields that the operator points at.
@@ -84,8 +93,8 @@ impl<'a> Selected<'a> {
         inside.contains(&true).then_some(inside)
     }
 
-    fn matches<'s>(&'s self, selectors: &'s [Selector]) -> impl Iterator<Item = ElementRef<'s>> {
-        selectors.iter().flat_map(|selector| self.html.select(selector))
+    fn matches<'s>(&'s self, selectors: &'s [Compiled]) -> impl Iterator<Item = ElementRef<'s>> {
+        selectors.iter().flat_map(|compiled| self.html.select(&compiled.selector))
     }
 }
 

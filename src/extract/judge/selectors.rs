@@ -1,6 +1,7 @@
 //! The operator's selectors, as they are written and as they are compiled.
 
 use scraper::Selector;
+use scraper::error::SelectorErrorKind;
 
 /// What the operator says about one site's pages. Selectors are CSS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -24,11 +25,18 @@ pub struct SiteRules {
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledSite {
     host: String,
-    pub(crate) body: Vec<Selector>,
-    pub(crate) drop: Vec<Selector>,
-    pub(crate) title: Vec<Selector>,
-    pub(crate) author: Vec<Selector>,
-    pub(crate) date: Vec<Selector>,
+    pub(crate) body: Vec<Compiled>,
+    pub(crate) drop: Vec<Compiled>,
+    pub(crate) title: Vec<Compiled>,
+    pub(crate) author: Vec<Compiled>,
+    pub(crate) date: Vec<Compiled>,
+}
+
+/// A selector, and what it is called where something is said of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiled {
+    pub(crate) name: String,
+    pub(crate) selector: Selector,
 }
 
 /// A rule that cannot be compiled.
@@ -48,13 +56,16 @@ pub struct RulesError {
 impl CompiledSite {
     pub(crate) fn new(site: &SiteRules) -> Result<Self, RulesError> {
         let compile = |key: &'static str, selectors: &[String]| {
-            let parse = |selector: &String| {
-                Selector::parse(selector).map_err(|error| RulesError {
+            let parse = |text: &String| match Selector::parse(text) {
+                Ok(selector) => {
+                    Ok(Compiled { name: format!("site {}: {key}: {text:?}", site.host), selector })
+                }
+                Err(error) => Err(RulesError {
                     host: site.host.clone(),
                     key,
-                    selector: selector.clone(),
-                    message: error.to_string(),
-                })
+                    selector: text.clone(),
+                    message: reason(&error),
+                }),
             };
             selectors.iter().map(parse).collect::<Result<Vec<_>, _>>()
         };
@@ -68,9 +79,30 @@ impl CompiledSite {
         })
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Compiled> {
+        [&self.body, &self.drop, &self.title, &self.author, &self.date].into_iter().flatten()
+    }
+
     /// Whether the host is the site's, and how exactly.
     pub(crate) fn covers(&self, host: &str) -> Option<usize> {
         let sub = host.strip_suffix(&*self.host)?;
         (sub.is_empty() || sub.ends_with('.')).then_some(self.host.len())
     }
+}
+
+/// What is wrong with a selector, in our words: the library's ask to report to it what an operator has mistyped.
+fn reason(error: &SelectorErrorKind) -> String {
+    let reason = match error {
+        SelectorErrorKind::EndOfLine => "it ends too early",
+        SelectorErrorKind::InvalidAtRule
+        | SelectorErrorKind::InvalidAtRuleBody
+        | SelectorErrorKind::QualRuleInvalid => "it is a rule and no selector",
+        SelectorErrorKind::TooManyNestedBlocks => "it is nested too deeply",
+        SelectorErrorKind::ExpectedColonOnPseudoElement
+        | SelectorErrorKind::ExpectedIdentityOnPseudoElement => "pseudo-elements are not known here",
+        SelectorErrorKind::UnexpectedToken | SelectorErrorKind::UnexpectedSelectorParseError(_) => {
+            "it is no CSS selector, or one that is not known here"
+        }
+    };
+    format!("{reason}; hint: such as \".teaser\", \"#story > p\" or \"div[role=note]\"")
 }

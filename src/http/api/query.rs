@@ -7,6 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use url::form_urlencoded;
 
+use crate::model::schema;
 use crate::publish::filter::{Criterion, Filter};
 
 /// Most records in one answer.
@@ -19,7 +20,7 @@ const MAX_WAIT: Duration = Duration::from_mins(1);
 /// What a cursor holds before its position: another word would tell another meaning.
 const CURSOR_MARK: &str = "seq:";
 
-const HINT: &str = "hint: /v1/articles?after=CURSOR&limit=N&wait=30s&removed=skip, and feed, tag, host, language, event, flag";
+const HINT: &str = "hint: /v1/articles?after=CURSOR&limit=N&wait=30s&removed=skip&fields=id,text, and feed, tag, host, language, event, flag";
 
 /// A position in the outbox. What it means follows from nothing else: whatever a reader filters by, it goes on from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub(super) struct Asked {
     pub(super) removed: Removed,
     /// Which records.
     pub(super) filter: Filter,
+    /// Which of their fields; all where it is empty.
+    pub(super) fields: Vec<String>,
 }
 
 impl Asked {
@@ -77,6 +80,7 @@ impl Asked {
             wait: Duration::ZERO,
             removed: Removed::default(),
             filter: Filter::default(),
+            fields: Vec::new(),
         };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let wrong = |what: &str| format!("{name} = {value:?}: {what}; {HINT}");
@@ -95,6 +99,7 @@ impl Asked {
                     "refuse" => asked.removed = Removed::Refuse,
                     _ => return Err(wrong("must be refuse or skip")),
                 },
+                "fields" => asked.fields = fields(&value).map_err(|message| wrong(&message))?,
                 name => match Criterion::named(name) {
                     Some(criterion) => {
                         asked.filter.add(criterion, &value).map_err(|message| wrong(&message))?;
@@ -104,6 +109,16 @@ impl Asked {
             }
         }
         Ok(asked)
+    }
+}
+
+/// `id,revision,text`.
+fn fields(text: &str) -> Result<Vec<String>, String> {
+    let known = schema::fields();
+    let named: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    match named.iter().find(|name| !known.contains(name)) {
+        Some(name) => Err(format!("{name:?} is no field of the record, which has {}", known.join(", "))),
+        None => Ok(named),
     }
 }
 
@@ -143,6 +158,7 @@ mod tests {
             ("removed=x", "refuse or skip"),
             ("event=deleted", "created"),
             ("afterr=1", "unknown parameter"),
+            ("fields=id,body", "\"body\" is no field of the record"),
         ] {
             let error = Asked::parse(query).unwrap_err();
             assert!(error.contains(expected), "{query}: {error}");

@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
 use super::query::{Asked, Cursor, Removed};
@@ -37,11 +38,27 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// An answer in JSON.
 #[derive(Serialize)]
 struct Page<'p> {
-    records: &'p [Record],
+    records: Vec<Shown<'p>>,
     /// Where to go on, also where nothing came.
     cursor: String,
     /// Whether it is known that there is more already.
     more: bool,
+}
+
+/// A record, or the fields of it that are asked for.
+struct Shown<'r> {
+    record: &'r Record,
+    fields: &'r [String],
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.fields.is_empty() {
+            return self.record.serialize(serializer);
+        }
+        let record = serde_json::to_value(self.record).map_err(S::Error::custom)?;
+        serializer.collect_map(self.fields.iter().map(|name| (name, &record[name])))
+    }
 }
 
 /// What one look has found.
@@ -78,7 +95,7 @@ pub(super) async fn articles(
     let found = wait_for(surface, &asked).await?;
     // Asked for when they were read: what goes in between shows.
     refuse_late(surface, &asked).await?;
-    Ok(answer(&found, &form))
+    Ok(answer(&found, &form, &asked.fields))
 }
 
 fn form(headers: &HeaderMap) -> Form {
@@ -135,11 +152,10 @@ async fn look(surface: &Surface, asked: &Asked, after: Cursor) -> Result<Found, 
         if records.is_empty() {
             return Ok(found);
         }
-        let tags = Arc::clone(&surface.tags.borrow());
         for record in records {
             looked_at += 1;
             found.cursor = Cursor(record.seq);
-            if asked.filter.admits(&record, &tags) {
+            if asked.filter.admits(&record) {
                 bytes += record.text.len();
                 found.records.push(record);
             }
@@ -152,18 +168,19 @@ async fn look(surface: &Surface, asked: &Asked, after: Cursor) -> Result<Found, 
     }
 }
 
-fn answer(found: &Found, form: &Form) -> Response {
+fn answer(found: &Found, form: &Form, fields: &[String]) -> Response {
+    let shown = found.records.iter().map(|record| Shown { record, fields });
     let cursor = found.cursor.to_string();
     let header = HeaderValue::try_from(&cursor).expect("a cursor is letters and digits");
     let (content_type, body) = match form {
         Form::Json => {
-            let page = Page { records: &found.records, cursor, more: found.more };
+            let page = Page { records: shown.collect(), cursor, more: found.more };
             ("application/json", serde_json::to_vec(&page).expect(PLAIN))
         }
         Form::Lines | Form::Events => {
             let mut lines = Vec::new();
-            for record in &found.records {
-                serde_json::to_writer(&mut lines, record).expect(PLAIN);
+            for record in shown {
+                serde_json::to_writer(&mut lines, &record).expect(PLAIN);
                 lines.push(b'\n');
             }
             ("application/x-ndjson", lines)
@@ -197,13 +214,13 @@ fn events(serving: Arc<Serving>, asked: Asked) -> Response {
             }
         }
         let record: Record = ready.pop_front()?;
-        Some((Ok::<Event, Infallible>(event(&record)), (serving, asked, ready)))
+        Some((Ok::<Event, Infallible>(event(&record, &asked.fields)), (serving, asked, ready)))
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
-fn event(record: &Record) -> Event {
-    let data = serde_json::to_string(record).expect(PLAIN);
+fn event(record: &Record, fields: &[String]) -> Event {
+    let data = serde_json::to_string(&Shown { record, fields }).expect(PLAIN);
     Event::default().id(Cursor(record.seq).to_string()).event(event_name(record.event)).data(data)
 }
 

@@ -2,7 +2,7 @@
 
 use async_nats::ServerAddr;
 use async_nats::jetstream;
-use feedmill::publish::filter::{FeedTags, Filter};
+use feedmill::publish::filter::Filter;
 use feedmill::publish::nats::{self, Login, Nats, Subject};
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
 use feedmill::store::Beginning;
@@ -31,8 +31,9 @@ fn settings(server: &str, name: &str) -> nats::Settings {
 
 async fn relay(bench: &Bench, settings: nats::Settings) -> Relay {
     let tags = [(feed_urls(1)[0].clone(), vec!["world".to_owned()])];
-    let outward = outward(&bench.clock, FeedTags::from_iter(tags));
-    let sink = Nats::new(settings, outward.tags.clone());
+    bench.store.feeds_tag(&tags.each_ref().map(|(url, tags)| (url, tags.as_slice()))).await.unwrap();
+    let outward = outward(&bench.clock);
+    let sink = Nats::new(settings);
     let settings =
         Settings { name: "bus".to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() };
     Relay::open(bench.store.clone(), settings, &outward, Box::new(sink)).await.unwrap()

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use feedmill::model::Record;
 use feedmill::publish::files::{Files, Form};
-use feedmill::publish::filter::{Criterion, FeedTags, Filter};
+use feedmill::publish::filter::{Criterion, Filter};
 use feedmill::publish::folder::Folder;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
-use feedmill::publish::text::{Selection, Texts};
+use feedmill::publish::text::{Selection, Texts, Trace};
 use feedmill::publish::{Batching, Sink};
 use feedmill::store::Beginning;
 use jiff::Timestamp;
@@ -62,14 +62,14 @@ impl Configured<'_> {
         let folder = Folder::open(self.folder.path()).unwrap();
         match self.files {
             Some((form, batching)) => Box::new(Files { folder, form, batching }),
-            None => Box::new(Texts { folder, selection: Selection::WithDuplicates }),
+            None => Box::new(Texts { folder, selection: Selection::WithDuplicates, trace: Trace::None }),
         }
     }
 }
 
 impl Bench {
     async fn relay(&self, sink: &Configured<'_>) -> Relay {
-        let outward = outward(&self.clock, FeedTags::default());
+        let outward = outward(&self.clock);
         Relay::open(self.store.clone(), sink.settings.clone(), &outward, sink.open()).await.unwrap()
     }
 
@@ -285,7 +285,7 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     bench.deliver(&sink).await;
     let names: Vec<String> = files(folder.path()).into_keys().collect();
     assert_eq!(names.len(), 2, "{names:?}");
-    assert!(names[0].starts_with("003_") && names[1].starts_with("004_"), "{names:?}");
+    assert!(names[0].starts_with("000000000003_") && names[1].starts_with("000000000004_"), "{names:?}");
     assert_eq!(bench.cursor().await, 5);
 }
 

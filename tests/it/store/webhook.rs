@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use feedmill::fetch::RequestOptions;
 use feedmill::publish::Outward;
-use feedmill::publish::filter::{FeedTags, Filter};
+use feedmill::publish::filter::Filter;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
 use feedmill::publish::webhook::{self, Webhook};
 use feedmill::store::{Beginning, SinkStatus};
@@ -21,7 +21,7 @@ const KEY: &str = "a key that the receiver knows too";
 
 /// A relay to `/hook` of a server, on a store with records.
 async fn relay(bench: &Bench, server: &Server, records: usize) -> Relay {
-    relay_with(bench, server, records, outward(&bench.clock, FeedTags::default())).await
+    relay_with(bench, server, records, outward(&bench.clock)).await
 }
 
 async fn relay_with(bench: &Bench, server: &Server, records: usize, outward: Outward) -> Relay {
@@ -165,7 +165,7 @@ async fn the_guard_stands_before_receivers_too() {
         let settings = feedmill::fetch::Settings { allow: Vec::new(), ..crate::support::client::settings() };
         let fetcher = feedmill::fetch::Fetcher::new(settings, bench.clock.clone()).unwrap();
         let (_, fetcher) = tokio::sync::watch::channel(fetcher);
-        let outward = Outward { fetcher, ..outward(&bench.clock, FeedTags::default()) };
+        let outward = Outward { fetcher, ..outward(&bench.clock) };
         let mut relay = relay_with(bench, &server, 1, outward).await;
         assert!(matches!(relay.step(Flush::All).await.unwrap(), Step::Idle(Some(_))));
         let error = status(bench).await.error.unwrap();

@@ -1,6 +1,5 @@
 //! A `Fetcher` fit for servers on loopback.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use feedmill::clock::Clock;
@@ -9,7 +8,6 @@ use feedmill::fetch::{
 };
 use feedmill::model::Validators;
 use feedmill::publish::Outward;
-use feedmill::publish::filter::FeedTags;
 use tokio::sync::watch;
 use url::Url;
 
@@ -39,11 +37,10 @@ pub(crate) fn fetcher(settings: Settings) -> Fetcher {
 }
 
 /// What sinks are given of a daemon.
-pub(crate) fn outward(clock: &Clock, tags: FeedTags) -> Outward {
+pub(crate) fn outward(clock: &Clock) -> Outward {
     let fetcher = Fetcher::new(settings(), clock.clone()).unwrap();
     let (_, fetcher) = watch::channel(fetcher);
-    let (_, tags) = watch::channel(Arc::new(tags));
-    Outward { clock: clock.clone(), fetcher, tags }
+    Outward { clock: clock.clone(), fetcher }
 }
 
 /// A feed, unconditionally.

@@ -1,0 +1,90 @@
+//! `feedmill queue`: the entries that wait, and those that wait no more because something is wrong with them.
+
+use std::io::Write;
+use std::num::NonZeroU32;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use super::terminal::plain;
+use super::{Global, block_on, table, terminal};
+use crate::clock::Clock;
+use crate::store::{EntryState, EntryStatus, Store};
+
+/// Arguments of `queue`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which entries; quarantined ones are put back by `feeds release --entries`
+    #[arg(long, value_enum, default_value_t)]
+    state: Which,
+    /// How many
+    #[arg(long, value_name = "N", default_value = "50")]
+    limit: NonZeroU32,
+    /// One JSON object a line instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// The states in which something is to be seen.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Which {
+    /// They wait for their turn
+    #[default]
+    Pending,
+    /// They were given up
+    Failed,
+    /// Their pages killed or outlasted the extractor
+    Quarantined,
+}
+
+impl From<Which> for EntryState {
+    fn from(which: Which) -> Self {
+        match which {
+            Which::Pending => Self::Pending,
+            Which::Failed => Self::Failed,
+            Which::Quarantined => Self::Quarantined,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = global.start()?;
+    let entries = block_on(async {
+        let store = Store::visit(&config.database, Clock::system()).await?;
+        Ok(store.entries_list(args.state.into(), args.limit.get()).await?)
+    })?;
+    let mut out = terminal::stdout();
+    if args.json {
+        for entry in &entries {
+            serde_json::to_writer(&mut out, entry)?;
+            writeln!(out)?;
+        }
+    } else {
+        writeln!(out, "{}", entries_table(&entries, Clock::system().now()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn entries_table(entries: &[EntryStatus], now: Timestamp) -> comfy_table::Table {
+    let mut rows = table::new(["entry", "page", "turn", "failures", "last error"]);
+    for entry in entries {
+        let page = entry.url.as_ref().unwrap_or(&entry.feed_url);
+        rows.add_row([
+            entry.id.0.to_string(),
+            page.to_string(),
+            turn(entry, now),
+            entry.failures.to_string(),
+            plain(entry.error.as_deref().unwrap_or_default()),
+        ]);
+    }
+    rows
+}
+
+fn turn(entry: &EntryStatus, now: Timestamp) -> String {
+    match entry.state {
+        EntryState::Pending if entry.in_work => "in work".to_owned(),
+        EntryState::Pending if entry.next_attempt_at <= now => "due".to_owned(),
+        EntryState::Pending => entry.next_attempt_at.strftime("%F %T UTC").to_string(),
+        EntryState::Done | EntryState::Failed | EntryState::Quarantined => "none".to_owned(),
+    }
+}

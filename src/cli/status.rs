@@ -1,0 +1,107 @@
+//! `feedmill status`: how the whole mill stands, on one screen.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Global, block_on, sinks, terminal};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::store::{Store, Totals};
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Look again every few seconds, until interrupted
+    #[arg(long)]
+    watch: bool,
+    /// As a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// How long it rests between two looks: counting reads whole tables.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// To the top of an empty screen.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+
+/// How the mill stands.
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    store: String,
+    #[serde(flatten)]
+    totals: Totals,
+    sinks: Vec<sinks::Listed>,
+    set_aside: usize,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = global.start()?;
+    block_on(async {
+        let store = Store::visit(&config.database, Clock::system()).await?;
+        loop {
+            let status = look(&config, &store).await?;
+            let mut out = terminal::stdout();
+            if args.json {
+                serde_json::to_writer(&mut out, &status)?;
+                writeln!(out)?;
+            } else {
+                write(&mut out, &status, if args.watch { CLEAR } else { "" })?;
+            }
+            if !args.watch {
+                return Ok(ExitCode::SUCCESS);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => {}
+                interrupted = tokio::signal::ctrl_c() => {
+                    interrupted?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+            }
+        }
+    })
+}
+
+async fn look(config: &Config, store: &Store) -> anyhow::Result<Status> {
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        store: Store::place(&config.database)?,
+        totals: store.totals().await?,
+        sinks: sinks::look(config, store).await?,
+        set_aside: store.set_aside_list().await?.len(),
+    })
+}
+
+fn write(out: &mut impl Write, status: &Status, before: &str) -> std::io::Result<()> {
+    let Totals { feeds_active, feeds_failing, feeds_new, articles, duplicates, last_seq, .. } = status.totals;
+    let Totals { entries_pending, entries_done, entries_failed, entries_quarantined, .. } = status.totals;
+    let succeeding = feeds_active.saturating_sub(feeds_failing + feeds_new);
+    let in_trouble = |sink: &&sinks::Listed| !matches!(sink.state, "active" | "paused");
+    writeln!(out, "{before}store     {} (feedmill {})", status.store, status.version)?;
+    writeln!(out, "feeds     {succeeding} succeeding, {feeds_failing} failing, {feeds_new} new")?;
+    writeln!(
+        out,
+        "entries   {entries_pending} pending, {entries_done} done, {entries_failed} failed, {entries_quarantined} quarantined"
+    )?;
+    writeln!(out, "articles  {articles}, {duplicates} of them copies")?;
+    writeln!(out, "records   {last_seq}, {} set aside", status.set_aside)?;
+    writeln!(out, "\n{}", sinks::table_of_sinks(&status.sinks))?;
+    let mut hints = Vec::new();
+    if feeds_failing > 0 {
+        hints.push("feeds list --failing");
+    }
+    if entries_quarantined > 0 {
+        hints.push("queue --state quarantined");
+    }
+    if status.sinks.iter().filter(in_trouble).count() + status.set_aside > 0 {
+        hints.push("sinks list");
+    }
+    for hint in hints {
+        writeln!(out, "look at: feedmill {hint}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! The record described, for programs (a JSON Schema) and for people. Both follow from the types: what is said of a field is the
+//! comment that stands with it.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use super::record::{Event, FeedMention, Record, SCHEMA_VERSION};
+use super::{ArticleId, DuplicateKind, Enclosure, Metadata, QualityFlag, Sha256Hash};
+
+/// The JSON Schema (draft 2020-12) of the record.
+pub fn json_schema() -> Value {
+    let settings =
+        SchemaSettings::draft2020_12().for_serialize().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<Record>().to_value()
+}
+
+/// The names of the record's fields, in the order in which they are written.
+pub fn fields() -> Vec<String> {
+    names(&json_schema())
+}
+
+/// The page about the record: `docs/record.md`.
+pub fn reference() -> String {
+    let schema = json_schema();
+    let mut page = String::from(BEGINNING);
+    page.push_str("\n## Fields\n\n");
+    table(&mut page, &schema);
+    for list in ["feeds", "enclosures"] {
+        write!(page, "\n### In `{list}[]`\n\n").expect(MEMORY);
+        table(&mut page, &schema["properties"][list]["items"]);
+    }
+    for (field, words) in [
+        ("event", &schema["properties"]["event"]),
+        ("duplicate_kind", &schema["properties"]["duplicate_kind"]),
+        ("quality_flags", &schema["properties"]["quality_flags"]["items"]),
+    ] {
+        write!(page, "\n### Words of `{field}`\n\n| | |\n|---|---|\n").expect(MEMORY);
+        for (word, meaning) in words_of(words) {
+            writeln!(page, "| `{word}` | {meaning} |").expect(MEMORY);
+        }
+    }
+    for (heading, record) in [("An original", original()), ("A copy of it, elsewhere", copy())] {
+        let json = serde_json::to_string_pretty(&record).expect("plain values under string keys");
+        write!(page, "\n## {heading}\n\n```json\n{json}\n```\n").expect(MEMORY);
+    }
+    page
+}
+
+const BEGINNING: &str = "\
+# The record
+
+What readers get, over HTTP, from sinks and from `feedmill export` and `tail`: one JSON object an event. In Parquet the fields are columns
+of the same names.
+
+This page and [record.schema.json](record.schema.json) are printed by `feedmill schema --markdown` and `feedmill schema`; the schema is
+also served at `/v1/schema`. Every field is always there, `null` where nothing is known. Times are in RFC 3339, UTC. Readers must
+expect new fields and new words; `schema_version` rises when a field changes its meaning or goes.
+
+A reader that puts records in by (`id`, `revision`) and obeys `withdrawn_at` has what feedmill has. Text and metadata are those of the
+event's revision; links to originals, `feeds` and `withdrawn_at` are those of the moment of reading.
+";
+
+const MEMORY: &str = "memory takes what it is given";
+
+/// A row a field.
+fn table(page: &mut String, schema: &Value) {
+    page.push_str("| field | type | |\n|---|---|---|\n");
+    for name in names(schema) {
+        let field = &schema["properties"][&name];
+        let meaning = field["description"].as_str().unwrap_or_default().replace('\n', " ");
+        writeln!(page, "| `{name}` | {} | {meaning} |", kind(field)).expect(MEMORY);
+    }
+}
+
+fn names(schema: &Value) -> Vec<String> {
+    // All fields are required, and listed in the order of the type; the properties are not.
+    let required = schema["required"].as_array().into_iter().flatten();
+    required.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// The type of a value in words.
+fn kind(schema: &Value) -> String {
+    let text = |key: &str| schema[key].as_str();
+    let or_null = |kind: String| format!("{kind} or null");
+    if let Some(choices) = schema["anyOf"].as_array() {
+        return choices
+            .iter()
+            .find(|choice| choice["type"] != "null")
+            .map_or_else(String::new, |it| or_null(kind(it)));
+    }
+    if !words_of(schema).is_empty() {
+        return "word".to_owned();
+    }
+    if let Some(types) = schema["type"].as_array() {
+        let mut one = schema.clone();
+        one["type"] = types.iter().find(|one| *one != "null").cloned().unwrap_or_default();
+        return or_null(kind(&one));
+    }
+    match (text("type").unwrap_or_default(), text("format")) {
+        ("array", _) => match schema["items"]["type"].as_str() {
+            Some("object") => "list of objects".to_owned(),
+            _ => format!("list of {}s", kind(&schema["items"])),
+        },
+        ("string", Some("date-time")) => "time".to_owned(),
+        ("string", Some("uri")) => "URL".to_owned(),
+        ("string", _) if text("pattern").is_some() => "64 hex digits".to_owned(),
+        ("string", _) => "text".to_owned(),
+        (other, _) => other.to_owned(),
+    }
+}
+
+/// The words of a closed set with what they mean.
+fn words_of(schema: &Value) -> Vec<(String, String)> {
+    let choices = schema["oneOf"].as_array().or_else(|| schema["anyOf"][0]["oneOf"].as_array());
+    let described = choices.into_iter().flatten().filter_map(|choice| {
+        let meaning = choice["description"].as_str().unwrap_or_default();
+        Some((choice["const"].as_str()?.to_owned(), meaning.replace('\n', " ")))
+    });
+    described.collect()
+}
+
+/// An example: an article as it was first stored.
+fn original() -> Record {
+    let url: url::Url = "https://gazette.example/2026/ferry".parse().expect("a constant");
+    let time = |text: &str| text.parse::<Timestamp>().expect("a constant");
+    let id = ArticleId::of_url(&url);
+    let text = "The ferry will sail again from Monday, the harbour master said.\n\nIt had been laid up for two weeks.";
+    Record {
+        seq: 41,
+        event: Event::Created,
+        recorded_at: time("2026-03-02T08:00:07Z"),
+        id,
+        revision: 1,
+        original_url: "https://gazette.example/2026/ferry?utm_source=rss".parse().expect("a constant"),
+        metadata: Metadata {
+            title: Some("Ferry sails again".to_owned()),
+            description: Some("Two weeks of repairs are over.".to_owned()),
+            authors: vec!["Ada Quay".to_owned()],
+            published_at: Some(time("2026-03-02T07:30:00Z")),
+            modified_at: None,
+            utc_offset: None,
+            language: Some("en".to_owned()),
+            canonical_url: Some(url.clone()),
+            site_name: Some("Harbour Gazette".to_owned()),
+            section: Some("Local".to_owned()),
+            tags: vec!["ferries".to_owned()],
+            image: None,
+            license: None,
+        },
+        text: text.to_owned(),
+        fetched_at: time("2026-03-02T08:00:06Z"),
+        hostname: "gazette.example".to_owned(),
+        word_count: 19,
+        content_sha256: Sha256Hash::of(text),
+        raw_sha256: Sha256Hash::of("the page"),
+        duplicate_of: None,
+        duplicate_kind: None,
+        duplicate_score: None,
+        cluster_id: id,
+        withdrawn_at: None,
+        feeds: vec![FeedMention {
+            feed_url: "https://gazette.example/feed".parse().expect("a constant"),
+            tags: vec!["coast".to_owned()],
+            guid: Some("ferry-2026".to_owned()),
+            entry_title: Some("Ferry sails again".to_owned()),
+            entry_published_at: Some(time("2026-03-02T07:30:00Z")),
+            first_seen_at: time("2026-03-02T08:00:04Z"),
+        }],
+        extractor_version: "14".to_owned(),
+        quality_flags: vec![QualityFlag::TooShort],
+        enclosures: vec![Enclosure {
+            url: "https://gazette.example/ferry.mp3".parse().expect("a constant"),
+            media_type: Some("audio/mpeg".to_owned()),
+            length: Some(1_048_576),
+        }],
+        schema_version: SCHEMA_VERSION,
+        replaces: None,
+        url,
+    }
+}
+
+/// The same text under another address.
+fn copy() -> Record {
+    let original = original();
+    let url: url::Url = "https://wire.example/ferry".parse().expect("a constant");
+    Record {
+        seq: 42,
+        id: ArticleId::of_url(&url),
+        original_url: url.clone(),
+        hostname: "wire.example".to_owned(),
+        duplicate_of: Some(original.id),
+        duplicate_kind: Some(DuplicateKind::Exact),
+        duplicate_score: Some(1.0),
+        feeds: Vec::new(),
+        enclosures: Vec::new(),
+        url,
+        ..original
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_says_what_a_record_is() {
+        let schema = json_schema();
+        let record = serde_json::to_value(original()).unwrap();
+        let written: BTreeSet<String> = record.as_object().unwrap().keys().cloned().collect();
+        let described: BTreeSet<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(written, described);
+        assert_eq!(written, fields().into_iter().collect());
+        for list in ["feeds", "enclosures"] {
+            let written: BTreeSet<&String> = record[list][0].as_object().unwrap().keys().collect();
+            let items = &schema["properties"][list]["items"];
+            assert_eq!(written, items["properties"].as_object().unwrap().keys().collect(), "{list}");
+        }
+        for (name, field) in schema["properties"].as_object().unwrap() {
+            assert!(field["description"].is_string(), "{name} is not described");
+            assert!(!kind(field).is_empty(), "{name}: {field}");
+        }
+    }
+
+    #[test]
+    fn every_word_is_described() {
+        let schema = json_schema();
+        let words = |field: &Value| words_of(field).into_iter().map(|(word, _)| word).collect::<Vec<_>>();
+        let flags = &schema["properties"]["quality_flags"]["items"];
+        assert_eq!(words(flags), QualityFlag::ALL.map(|flag| flag.as_str().to_owned()));
+        let kinds = &schema["properties"]["duplicate_kind"];
+        assert_eq!(words(kinds), DuplicateKind::ALL.map(|kind| kind.as_str().to_owned()));
+        assert_eq!(words(&schema["properties"]["event"]).len(), 4);
+        assert!(words_of(flags).iter().all(|(_, meaning)| !meaning.is_empty()));
+    }
+}

@@ -1,0 +1,76 @@
+//! Says of an operator's selectors that they match nothing, once for each: a site that was built anew leaves its rules behind,
+//! and nothing else would tell.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use crate::model::SelectorUse;
+
+/// Pages on which a selector matched nothing before that is said.
+const PAGES: u32 = 20;
+
+/// What is known of each selector since the start, by its name.
+#[derive(Debug, Default)]
+pub struct SelectorWatch(Mutex<HashMap<String, Seen>>);
+
+#[derive(Debug)]
+enum Seen {
+    /// It has matched.
+    Somewhere,
+    /// It has matched on none of so many pages.
+    Nowhere(u32),
+}
+
+impl SelectorWatch {
+    /// Takes what a page shows.
+    pub fn note(&self, selectors: &[SelectorUse]) {
+        for name in self.useless(selectors) {
+            tracing::warn!(
+                pages = PAGES,
+                "{name} has matched nothing so far; hint: `feedmill extract --explain URL`"
+            );
+        }
+    }
+
+    /// The selectors that have matched on none of [`PAGES`] pages by now.
+    fn useless<'s>(&self, selectors: &'s [SelectorUse]) -> Vec<&'s str> {
+        if selectors.is_empty() {
+            return Vec::new();
+        }
+        let mut seen = self.0.lock().expect("no holder of this lock can panic");
+        let useless = selectors.iter().filter(|selector| {
+            let seen = seen.entry(selector.name.clone()).or_insert(Seen::Nowhere(0));
+            match seen {
+                Seen::Somewhere => false,
+                Seen::Nowhere(_) if selector.matches => {
+                    *seen = Seen::Somewhere;
+                    false
+                }
+                Seen::Nowhere(pages) => {
+                    *pages = pages.saturating_add(1);
+                    *pages == PAGES
+                }
+            }
+        });
+        useless.map(|selector| selector.name.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_that_never_matches_is_told_of_once() {
+        let watch = SelectorWatch::default();
+        let page = |b: bool| {
+            [("a", false), ("b", b)].map(|(name, matches)| SelectorUse { name: name.to_owned(), matches })
+        };
+        let told: Vec<Vec<String>> = (0..3 * PAGES)
+            .map(|n| watch.useless(&page(n == 7)).into_iter().map(str::to_owned).collect())
+            .collect();
+        let at = usize::try_from(PAGES).unwrap() - 1;
+        assert_eq!(told[at], ["a"]);
+        assert_eq!(told.concat().len(), 1);
+    }
+}
