@@ -17,6 +17,8 @@ pub mod schedule;
 pub mod subscription;
 /// The only HTTP client: addresses are guarded, bodies capped, hosts spared.
 pub mod fetch;
+/// Work that is counted, and can be stopped where it counts. Pure.
+pub mod work;
 /// HTML read under guard by html5gum. Pure.
 pub mod markup;
 /// Time zones by the abbreviations that feeds and pages print. Pure.

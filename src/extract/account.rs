@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::blocks::{Block, Document, Kind};
 use super::words::phrases::{Furniture, Match};
 use crate::model::CandidateAccount;
+use crate::work;
 
 /// Why a block is kept or dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,10 +143,12 @@ impl Account {
     }
 
     pub(crate) fn fate(&self, at: usize) -> Fate {
+        work::count(1);
         self.fates[at]
     }
 
     pub(crate) fn is_kept(&self, at: usize) -> bool {
+        work::count(1);
         self.fates[at].kept
     }
 
@@ -155,7 +158,11 @@ impl Account {
     }
 
     pub(crate) fn kept(&self) -> impl DoubleEndedIterator<Item = usize> {
-        self.fates.iter().enumerate().filter(|(_, fate)| fate.kept).map(|(at, _)| at)
+        let is_kept = |fate: &Fate| {
+            work::count(1);
+            fate.kept
+        };
+        self.fates.iter().enumerate().filter(move |(_, fate)| is_kept(fate)).map(|(at, _)| at)
     }
 
     /// Words that are kept.
@@ -169,6 +176,7 @@ impl Account {
 
     /// Drops what is kept of these blocks.
     pub(crate) fn drop(&mut self, blocks: Range<usize>, rule: Rule) {
+        work::count(blocks.len());
         for fate in self.fates[blocks].iter_mut().filter(|fate| fate.kept) {
             *fate = Fate { kept: false, rule, probability: fate.probability * DROPPED };
         }
@@ -244,6 +252,7 @@ impl Account {
 
     /// Whether a line belonged to the body by all evidence but its own words.
     pub(crate) fn was_chosen(&self, at: usize) -> bool {
+        work::count(1);
         self.chosen[at]
     }
 }
@@ -261,10 +270,12 @@ pub(crate) struct Line<'a> {
 
 impl Line<'_> {
     pub(crate) fn words(&self) -> f32 {
+        work::count(1);
         self.block.measure.words
     }
 
     pub(crate) fn is_heading(&self) -> bool {
+        work::count(1);
         matches!(self.block.kind, Kind::Heading(_))
     }
 
@@ -273,6 +284,7 @@ impl Line<'_> {
         const LEAST_WORDS: f32 = 18.0;
         /// Half of a paragraph may be links, not more.
         const MOST_LINKED: f32 = 0.5;
+        work::count(1);
         let measure = &self.block.measure;
         measure.words >= LEAST_WORDS
             && (measure.ends_sentence || measure.sentences > 1)
@@ -283,6 +295,7 @@ impl Line<'_> {
     pub(crate) fn is_sentence(&self) -> bool {
         const LEAST_WORDS: f32 = 3.0;
         const MOST_LINKED: f32 = 0.5;
+        work::count(1);
         let measure = &self.block.measure;
         measure.words >= LEAST_WORDS && measure.ends_sentence && measure.link_share < MOST_LINKED
     }
@@ -295,20 +308,35 @@ impl Line<'_> {
 
     /// Whether its words say that it is of this kind.
     pub(crate) fn is_named(&self, furniture: Furniture) -> bool {
+        work::count(1);
         self.found.is_some_and(|found| found.furniture == furniture)
     }
 }
 
-/// Whether a line stands where the body's own byline would: shortly before it, or among its first lines.
-pub(crate) fn stands_with_body(lines: &[Line<'_>], account: &Account, at: usize) -> bool {
-    /// Lines of tools, dates and pictures between a byline and the body.
-    const REACH: usize = 8;
-    /// The standfirst, and a first paragraph.
-    const MOST_BEFORE: usize = 2;
-    let is_body = |at: &usize| account.was_chosen(*at) && lines[*at].is_prose();
-    let before = (0..at).filter(is_body).count();
-    let follows = (at..lines.len()).take(REACH).any(|at| is_body(&at));
-    account.was_chosen(at) || before <= MOST_BEFORE && follows
+/// Where the body's own byline may stand: shortly before the body, or among its first lines.
+pub(crate) struct Opening<'a> {
+    lines: &'a [Line<'a>],
+    account: &'a Account,
+    /// The line of the body before which a byline is still the body's own.
+    end: usize,
+}
+
+impl<'a> Opening<'a> {
+    pub(crate) fn new(lines: &'a [Line<'a>], account: &'a Account) -> Self {
+        /// The standfirst, and a first paragraph.
+        const MOST_BEFORE: usize = 2;
+        let mut body = (0..lines.len()).filter(|at| account.was_chosen(*at) && lines[*at].is_prose());
+        let end = body.nth(MOST_BEFORE).unwrap_or(lines.len());
+        Self { lines, account, end }
+    }
+
+    pub(crate) fn holds(&self, at: usize) -> bool {
+        /// Lines of tools, dates and pictures between a byline and the body.
+        const REACH: usize = 8;
+        let is_body = |at: usize| self.account.was_chosen(at) && self.lines[at].is_prose();
+        let follows = || (at..self.lines.len()).take(REACH).any(is_body);
+        self.account.was_chosen(at) || at <= self.end && follows()
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::text::fold_space;
 use super::tree::Element;
 use super::{EntryDraft, Flavour, enclose, file_length};
 use crate::model::Enclosure;
+use crate::work;
 
 /// Names, categories and media kept of one entry.
 const MAX_LIST: usize = 100;
@@ -320,6 +321,7 @@ fn file(url: Url, element: Element<'_>, length: &str) -> Enclosure {
 }
 
 fn push<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
+    work::count(list.len());
     if let Some(item) = item
         && list.len() < MAX_LIST
         && !list.contains(&item)

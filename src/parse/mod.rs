@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::model::{Enclosure, EntryEvidence, EntryKey, PublisherHints, Sha256Hash};
+use crate::work;
 
 use dates::Region;
 pub use discover::{FeedLink, feed_links};
@@ -259,6 +260,7 @@ fn finish(
 /// Notes a file once, with all that is said of it in any place.
 fn enclose(enclosures: &mut Vec<Enclosure>, enclosure: Enclosure) {
     const MOST: usize = 100;
+    work::count(enclosures.len());
     match enclosures.iter().position(|known| known.url == enclosure.url) {
         Some(at) => {
             let known = &mut enclosures[at];

@@ -8,12 +8,14 @@ use tokio::task::JoinHandle;
 use tracing::Span;
 
 use crate::model::FailureKind;
+use crate::work::Stop;
 
 /// CPU work off the async threads. One permit a core keeps the timers of the async threads punctual; an unbounded
 /// `spawn_blocking` made them late by a factor of nine when it was measured.
 ///
-/// A thread cannot be stopped from outside. One that overruns its budget is left to itself and its permit is replaced, so
-/// that the others go on; but not without end (see [`Workers::is_overrun`]).
+/// A thread cannot be stopped from outside: work whose budget is over, or whose result nobody waits for any more, ends where
+/// it counts its next steps. What counts none is left to itself and its permit is replaced, so that the others go on; but
+/// not without end (see [`Workers::is_overrun`]).
 #[derive(Clone, Debug)]
 pub struct Workers {
     permits: Arc<Semaphore>,
@@ -66,8 +68,10 @@ impl Workers {
     ) -> Result<T, WorkError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
         let span = Span::current();
+        let unwanted = StopOnDrop(Stop::default());
+        let stop = unwanted.0.clone();
         let mut handle = tokio::task::spawn_blocking(move || {
-            let done = span.in_scope(|| catch_unwind(AssertUnwindSafe(work)));
+            let done = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| stop.guard(work))));
             (done, permit)
         });
         match tokio::time::timeout(self.budget, &mut handle).await {
@@ -105,6 +109,15 @@ impl Workers {
     }
 }
 
+/// Stops the work whose result nobody waits for any more: its budget is over, or a hard stop broke it off.
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// What a panic said.
 pub fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     payload
@@ -117,6 +130,7 @@ pub fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work::count;
 
     #[tokio::test]
     async fn a_panic_is_a_result() {
@@ -139,5 +153,38 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(workers.permits.available_permits(), 1, "no permit too many");
+    }
+
+    /// Counts steps without end.
+    fn endless() {
+        loop {
+            count(1);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_counts_its_steps_never_runs_away() {
+        let workers = Workers::new(1, Duration::from_millis(50));
+        assert_eq!(workers.run(endless).await, Err(WorkError::OutOfTime(Duration::from_millis(50))));
+        while workers.is_overrun() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(workers.permits.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_ends() {
+        let workers = Workers::new(1, Duration::from_mins(10));
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let work = workers.run(|| {
+            begun.send(()).unwrap();
+            endless();
+        });
+        tokio::select! {
+            ended = work => panic!("{ended:?}"),
+            begun = has_begun => begun.unwrap(),
+        }
+        // Its permit comes back when its thread ends.
+        assert_eq!(workers.run(|| 7).await, Ok(7));
     }
 }

@@ -43,6 +43,7 @@ const PURE: &[&str] = &[
     "model",
     "schedule",
     "subscription",
+    "work",
     "markup",
     "zones",
     "trust",

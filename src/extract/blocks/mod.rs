@@ -15,6 +15,7 @@ use html5ever::LocalName;
 
 use crate::extract::html::tree::NodeId;
 use crate::extract::words::classes::Traits;
+use crate::work;
 use links::Targets;
 use measure::Measure;
 
@@ -103,10 +104,12 @@ impl Document {
 
     /// The number of the path that a block hangs on.
     pub(crate) fn path_of(&self, block: &Block) -> usize {
+        work::count(1);
         self.containers[block.container].path
     }
 
     pub(crate) fn text_of(&self, block: &Block) -> &str {
+        work::count(1);
         &self.text[block.start..block.end]
     }
 }

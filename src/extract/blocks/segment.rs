@@ -17,6 +17,7 @@ use crate::extract::html::elements::{
 use crate::extract::html::noscript;
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
 use crate::extract::words::classes::Traits;
+use crate::work;
 
 /// Cuts the page into blocks.
 ///
@@ -334,6 +335,7 @@ impl<'a> Walk<'a> {
             text.truncate(self.start);
         } else {
             let length = trimmed - self.start;
+            work::count(length + self.inlines.len());
             let mut inline = Traits::NONE;
             // Byline and date often share a line, each in a span of its own.
             let (mut credits, mut credited, mut credited_to) = (Traits::NONE, 0, self.start);

@@ -10,8 +10,8 @@ use crate::extract::blocks::hash::Hashed;
 use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::evidence::headline::{Headline, Likeness};
 use crate::extract::evidence::kinds::Said;
+use crate::extract::evidence::stated::stated;
 use crate::extract::words::classes::Traits;
-use crate::extract::words::letters::letters;
 use crate::extract::words::phrases::{Match, Phrases, first_two_letters, fold};
 
 /// What is known of a page before any block is scored.
@@ -49,8 +49,8 @@ pub(crate) struct Context<'a> {
     fields: Vec<u32>,
     /// How many `article` elements the page has.
     pub(crate) article_tags: usize,
-    /// The body that the page states in its metadata, letters and digits only.
-    stated_body: Option<String>,
+    /// Whether the body that the page states in its metadata holds each block.
+    stated_body: Option<Vec<bool>>,
     /// What kind of page it calls itself.
     pub(crate) said: Said,
     /// Share of the running text that stands in boxes called comments, and in the box that holds most of it.
@@ -137,7 +137,7 @@ impl<'a> Context<'a> {
                 .iter()
                 .filter(|container| container.tag == local_name!("article"))
                 .count(),
-            stated_body: hints.body.map(letters).filter(|body| body.len() > 100),
+            stated_body: stated(document, hints.body),
             said: hints.said,
             comment_share: 0.0,
             main_share: 0.0,
@@ -316,10 +316,7 @@ impl<'a> Context<'a> {
 
     /// Whether the body that the page states holds the block: 0 it states none, 1 no, 2 yes.
     pub(crate) fn stated_body(&self, at: usize) -> usize {
-        let Some(body) = &self.stated_body else { return 0 };
-        let text = self.document.text_of(&self.document.blocks[at]);
-        let text = letters(text.get(..text.floor_char_boundary(160)).unwrap_or(text));
-        1 + usize::from(!text.is_empty() && body.contains(&text))
+        self.stated_body.as_ref().map_or(0, |stated| 1 + usize::from(stated[at]))
     }
 
     fn sum(&self, sums: &[f32], container: usize) -> f32 {

@@ -159,9 +159,8 @@ impl<'a> Reader<'a> {
                     let closes = match tail.as_bytes().first() {
                         None | Some(b':' | b'}' | b']') => true,
                         Some(b',') => opens_next(&tail[1..]),
-                        Some(b'"') => {
-                            tail.find(':').is_some_and(|colon| tail[1..colon].matches('"').count() == 1)
-                        }
+                        // A key follows, without its comma: a mark, then the sign behind keys.
+                        Some(b'"') => tail[1..].matches(['"', ':']).take(2).eq(["\"", ":"]),
                         Some(_) => false,
                     };
                     if closes {

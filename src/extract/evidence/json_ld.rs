@@ -12,10 +12,15 @@ use serde_json::{Map, Value};
 use super::json;
 use crate::extract::html::text::plain;
 use crate::extract::html::tree::{NodeRef, Tree};
-use crate::extract::words::letters::letters;
+use crate::extract::words::letters::{first_chars, letters};
+use crate::work;
 
 /// Most objects looked at on a page.
 const MAX_OBJECTS: usize = 2000;
+/// Most lists of authors, authors in one, and the longest name of one: references make any number of one long name.
+const MAX_LISTS: usize = 40;
+const MAX_AUTHORS: usize = 100;
+const MAX_NAME_CHARS: usize = 600;
 
 type Object = Map<String, Value>;
 
@@ -297,40 +302,45 @@ impl<'a> Graph<'a> {
         fill(&mut data.url, get(&["url", "mainEntityOfPage"]));
         fill(&mut data.section, get(&["articleSection"]));
         fill(&mut data.license, get(&["license"]));
-        fill(&mut data.image, self.resolve(object.get("image")).first().and_then(|image| image.address()));
+        fill(&mut data.image, self.resolve(object.get("image")).next().and_then(Property::address));
         fill(&mut data.image, get(&["thumbnailUrl"]));
-        for publisher in self.resolve(object.get("publisher")) {
-            fill(&mut data.site_name, publisher.name());
+        if data.site_name.is_none() {
+            data.site_name = self.resolve(object.get("publisher")).find_map(Property::name);
         }
         if data.tags.is_empty() {
             data.tags = tags(object.get("keywords"));
         }
-        for property in ["author", "creator"] {
+        for property in ["author", "creator"].into_iter().take(MAX_LISTS.saturating_sub(data.authors.len())) {
             let named = |author: Property<'_>| {
                 let name = plain(&author.name()?);
                 Some(Author { name, is_organisation: author.is_organisation() })
             };
-            data.authors.push(self.resolve(object.get(property)).into_iter().filter_map(named).collect());
+            data.authors
+                .push(self.resolve(object.get(property)).take(MAX_AUTHORS).filter_map(named).collect());
         }
     }
 
     /// The values of a property, lists opened and references followed.
-    fn resolve(&self, value: Option<&'a Value>) -> Vec<Property<'a>> {
-        let mut found = Vec::new();
+    fn resolve(&self, value: Option<&'a Value>) -> impl Iterator<Item = Property<'a>> {
         let mut pending: Vec<&Value> = value.into_iter().collect();
-        while let Some(value) = pending.pop() {
-            match value {
-                Value::Array(values) => pending.extend(values.iter().rev()),
-                Value::Object(object) if !object.contains_key("name") && !object.contains_key("url") => {
-                    let target = text(object.get("@id")).and_then(|id| self.by_id.get(&id).copied());
-                    found.extend(target.map(Property::Object));
+        std::iter::from_fn(move || {
+            while let Some(value) = pending.pop() {
+                work::count(1);
+                match value {
+                    Value::Array(values) => pending.extend(values.iter().rev()),
+                    Value::Object(object) if !object.contains_key("name") && !object.contains_key("url") => {
+                        let target = text(object.get("@id")).and_then(|id| self.by_id.get(&id).copied());
+                        if let Some(target) = target {
+                            return Some(Property::Object(target));
+                        }
+                    }
+                    Value::Object(object) => return Some(Property::Object(object)),
+                    Value::String(text) => return Some(Property::Text(text)),
+                    _ => {}
                 }
-                Value::Object(object) => found.push(Property::Object(object)),
-                Value::String(text) => found.push(Property::Text(text)),
-                _ => {}
             }
-        }
-        found
+            None
+        })
     }
 }
 
@@ -344,8 +354,11 @@ enum Property<'a> {
 impl Property<'_> {
     fn name(self) -> Option<String> {
         match self {
-            Self::Text(text) => Some(text.to_owned()),
-            Self::Object(object) => text(object.get("name")),
+            Self::Text(text) => Some(first_chars(text, MAX_NAME_CHARS).to_owned()),
+            Self::Object(object) => match object.get("name") {
+                Some(Value::String(name)) => Self::Text(name.trim()).name().filter(|name| !name.is_empty()),
+                name => text(name),
+            },
         }
     }
 
@@ -366,7 +379,10 @@ impl Property<'_> {
 /// The text of a property: a string, or the first of a list, or the name or address of an object.
 fn text(value: Option<&Value>) -> Option<String> {
     let found = match value? {
-        Value::String(text) => text.trim().to_owned(),
+        Value::String(text) => {
+            work::count(text.len());
+            text.trim().to_owned()
+        }
         Value::Number(number) => number.to_string(),
         Value::Array(values) => return values.iter().find_map(|value| text(Some(value))),
         Value::Object(object) => {

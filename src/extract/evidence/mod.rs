@@ -11,6 +11,7 @@ mod json;
 pub(crate) mod json_ld;
 pub(crate) mod kinds;
 pub(crate) mod state;
+pub(crate) mod stated;
 
 pub use self::host::SiteEvidence;
 use crate::model::EntryEvidence;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Facts;
 use crate::extract::account::{Account, Line};
+use crate::work;
 
 /// The sentences of the body.
 pub(crate) struct Body<'a> {
@@ -39,11 +40,13 @@ impl<'a> Body<'a> {
 
     /// Whether a line is a sentence among the body's paragraphs.
     pub(crate) fn has(&self, at: usize) -> bool {
+        work::count(1);
         self.sentences[at]
     }
 
     /// Whether it has any.
     pub(crate) fn is_known(&self) -> bool {
+        work::count(self.sentences.len());
         self.sentences.contains(&true)
     }
 

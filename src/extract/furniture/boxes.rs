@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use crate::extract::account::Line;
 use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Traits;
+use crate::work;
 
 const HIDDEN: u64 = 1;
 const CONSENT: u64 = 2;
@@ -27,6 +28,7 @@ pub(crate) fn kinds(lines: &[Line<'_>], context: &Context<'_>) -> Vec<u64> {
     let mut kinds = vec![0; lines.len()];
     for (at, container) in context.document.containers.iter().enumerate() {
         let blocks = container.first..container.end;
+        work::count(1);
         // The classes of the page's frame speak of what else is on it.
         let holds_title = context.title_at.is_some_and(|title| blocks.contains(&title));
         if holds_title || blocks.is_empty() {

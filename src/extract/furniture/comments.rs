@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::Facts;
 use super::body::Body;
 use super::names::of_kind;
@@ -19,28 +21,29 @@ const AGAIN_AND_AGAIN: usize = 3;
 pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let prose = Prose::new(lines, account);
     let body = Body::new(lines, facts, account);
+    let last_heading = account.kept().rev().find(|at| lines[*at].is_heading());
+    let thread = last_before_thread(lines);
+    // Whether everything after a line is comments though the body is not over: the line was taken for one of the body or
+    // opens a thread, and no heading of the body follows.
+    let opens = |account: &Account, at: usize| {
+        lines[at].block.measure.link_share < MOST_LINKED
+            && prose.before(at) >= LEAST_PROSE
+            && last_heading.is_none_or(|heading| heading <= at)
+            && (account.is_kept(at) || thread.is_some_and(|thread| at < thread))
+    };
     for (at, coverage) in of_kind(lines, Furniture::Comments).filter(|(at, _)| !body.goes_on_under(*at)) {
-        let opens = coverage == Coverage::Whole && (prose.is_over(at) || opens(lines, account, &prose, at));
-        let end = if opens { lines.len() } else { at + 1 };
+        let is_open = coverage == Coverage::Whole && (prose.is_over(at) || opens(account, at));
+        let end = if is_open { lines.len() } else { at + 1 };
         account.claim(at..end, Rule::Words(Furniture::Comments));
     }
 }
 
-/// Whether everything after a line is comments though the body is not over: the line was taken for one of the body or opens
-/// a thread, and no heading of the body follows.
-fn opens(lines: &[Line<'_>], account: &Account, prose: &Prose, at: usize) -> bool {
-    let after = at + 1..lines.len();
-    lines[at].block.measure.link_share < MOST_LINKED
-        && prose.before(at) >= LEAST_PROSE
-        && !after.clone().any(|at| account.is_kept(at) && lines[at].is_heading())
-        && (account.is_kept(at) || is_thread(&lines[after]))
-}
-
-/// Whether one line that names comments comes again and again, as it does under each of them ("Report this comment").
-fn is_thread(lines: &[Line<'_>]) -> bool {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    lines.iter().filter(|line| line.is_named(Furniture::Comments)).any(|line| {
-        let count = counts.entry(line.text).or_default();
+/// The line from which on no thread follows any more: behind all lines before it one that names comments comes again and
+/// again, as it does under each of them ("Report this comment").
+fn last_before_thread(lines: &[Line<'_>]) -> Option<usize> {
+    let mut counts: HashMap<&str, usize, RandomState> = HashMap::default();
+    (0..lines.len()).rev().filter(|at| lines[*at].is_named(Furniture::Comments)).find(|at| {
+        let count = counts.entry(lines[*at].text).or_default();
         *count += 1;
         *count >= AGAIN_AND_AGAIN
     })

@@ -10,6 +10,7 @@ use crate::extract::account::{Account, Line, Rule};
 use crate::extract::blocks::{Document, Kind};
 use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Traits;
+use crate::work;
 
 /// Keeps them where they stand with the body.
 pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
@@ -18,29 +19,35 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
     if bodies.is_empty() {
         return;
     }
+    let around_bodies = bodies.iter().map(|&body| document.containers[body].parent).collect();
+    // Insets that stand in one another are gone through once.
+    let mut done = 0;
     for (at, container) in document.containers.iter().enumerate() {
         let is_inset = match container.tag {
             local_name!("table") => is_data_table(context, at) && stands_in(document, at, &bodies),
             local_name!("blockquote") => is_quotation(context, at) && stands_in(document, at, &bodies),
             local_name!("p") => is_list(context, at) && bodies.contains(&container.parent),
-            _ => container.is_notes && is_beside_body(document, at, &bodies),
+            _ => container.is_notes && is_beside_body(document, at, &bodies, &around_bodies),
         };
+        if !is_inset {
+            continue;
+        }
         let is_label = |&label: &usize| {
             let own = &document.containers[lines[label].block.container];
             own.parent == container.parent && lines[label].is_label() && lines[label].found.is_none()
         };
-        if is_inset
-            && container.tag == local_name!("p")
+        if container.tag == local_name!("p")
             && let Some(label) = container.first.checked_sub(1).filter(is_label)
             && account.is_outside(label)
         {
             account.keep(label, Rule::Inset);
         }
-        for block in (container.first..container.end).filter(|_| is_inset) {
+        for block in container.first.max(done)..container.end {
             if account.is_outside(block) {
                 account.keep(block, Rule::Inset);
             }
         }
+        done = done.max(container.end);
     }
 }
 
@@ -79,11 +86,16 @@ fn stands_in(document: &Document, container: usize, bodies: &HashSet<usize>) -> 
 }
 
 /// Whether a box stands in one of the body's, or beside it.
-fn is_beside_body(document: &Document, container: usize, bodies: &HashSet<usize>) -> bool {
+fn is_beside_body(
+    document: &Document,
+    container: usize,
+    bodies: &HashSet<usize>,
+    around_bodies: &HashSet<usize>,
+) -> bool {
     let mut around = container;
     (0..MOST_WRAPPERS).any(|_| {
         around = document.containers[around].parent;
-        bodies.contains(&around) || bodies.iter().any(|&body| document.containers[body].parent == around)
+        bodies.contains(&around) || around_bodies.contains(&around)
     })
 }
 
@@ -119,6 +131,7 @@ fn is_data_table(context: &Context<'_>, at: usize) -> bool {
     const MOST_LINKED: f32 = 0.4;
     let container = &context.document.containers[at];
     let blocks = &context.document.blocks[container.first..container.end];
+    work::count(blocks.len());
     let rows = blocks.iter().filter(|block| block.kind == Kind::TableRow).count();
     rows >= 2
         // A caption stands with its rows.

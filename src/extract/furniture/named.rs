@@ -15,10 +15,11 @@ const LINES: &[Furniture] = &[Furniture::Share, Furniture::Credit, Furniture::Co
 pub(crate) fn claim_boxes(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let prose = Prose::new(lines, account);
     let body = Body::new(lines, facts, account);
+    let ends = ends_of_boxes(lines, &prose, &body);
     for &furniture in BOXES {
         for (at, coverage) in of_kind(lines, furniture).filter(|(at, _)| !body.goes_on_under(*at)) {
             let is_box = coverage == Coverage::Whole && prose.is_over(at);
-            let end = if is_box { end_of_box(lines, &prose, &body, at) } else { at + 1 };
+            let end = if is_box { ends[at] } else { at + 1 };
             account.claim(at..end, Rule::Words(furniture));
         }
     }
@@ -32,8 +33,15 @@ pub(crate) fn claim_lines(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut 
     }
 }
 
-/// Where the box ends whose heading is at `at`: at the next heading, running text or sentence of the body.
-pub(crate) fn end_of_box(lines: &[Line<'_>], prose: &Prose, body: &Body<'_>, at: usize) -> usize {
-    let ends = |at: &usize| lines[*at].is_heading() || prose.is_prose(*at) || body.has(*at);
-    (at + 1..lines.len()).find(ends).unwrap_or(lines.len())
+/// Where the box ends whose heading stands at each line: at the next heading, running text or sentence of the body.
+pub(crate) fn ends_of_boxes(lines: &[Line<'_>], prose: &Prose, body: &Body<'_>) -> Vec<usize> {
+    let mut ends = vec![lines.len(); lines.len()];
+    let mut end = lines.len();
+    for at in (0..lines.len()).rev() {
+        ends[at] = end;
+        if lines[at].is_heading() || prose.is_prose(at) || body.has(at) {
+            end = at;
+        }
+    }
+    ends
 }

@@ -2,6 +2,7 @@
 
 use crate::extract::account::Line;
 use crate::extract::words::phrases::{Coverage, Furniture, Match};
+use crate::work;
 
 /// The lines that call themselves so, and how much of each does.
 pub(crate) fn of_kind<'l>(
@@ -16,6 +17,7 @@ pub(crate) fn of_kind<'l>(
 
 /// What a line names itself: nothing, where it begins or ends as furniture does and says something of its own.
 pub(crate) fn name_of(line: &Line<'_>) -> Option<Match> {
+    work::count(1);
     line.found.filter(|found| found.coverage == Coverage::Whole || !is_statement(line, *found))
 }
 

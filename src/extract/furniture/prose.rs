@@ -2,6 +2,7 @@
 
 use super::names::name_of;
 use crate::extract::account::{Account, Line};
+use crate::work;
 
 /// Running text line by line: what is kept and names itself nothing.
 pub(crate) struct Prose {
@@ -32,6 +33,7 @@ impl Prose {
     }
 
     pub(crate) fn is_prose(&self, at: usize) -> bool {
+        work::count(1);
         self.words[at] > 0.0
     }
 

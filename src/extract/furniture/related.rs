@@ -2,7 +2,7 @@
 
 use super::Facts;
 use super::body::Body;
-use super::named::end_of_box;
+use super::named::ends_of_boxes;
 use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
@@ -14,9 +14,10 @@ const MOST_TEASER_WORDS: f32 = 60.0;
 pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let prose = Prose::new(lines, account);
     let body = Body::new(lines, facts, account);
+    let ends = ends_of_boxes(lines, &prose, &body);
     for (at, coverage) in of_kind(lines, Furniture::Related).filter(|(at, _)| !body.goes_on_under(*at)) {
         let end = if coverage == Coverage::Whole && prose.is_over(at) {
-            end_of_box(lines, &prose, &body, at)
+            ends[at]
         } else if lines[at].block.measure.ends_colon {
             end_of_card(lines, &body, coverage, at + 1)
         } else {

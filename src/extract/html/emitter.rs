@@ -18,6 +18,7 @@ use html5gum::{Emitter, Error, State};
 use super::sink::{self, Limits, Sink};
 use super::tree::NodeId;
 use crate::markup::MAX_ATTRIBUTES;
+use crate::work;
 
 /// Tags between two looks at the depth of the tree.
 const TAGS_BETWEEN_LOOKS: u32 = 64;
@@ -132,6 +133,7 @@ impl<'a> TreeEmitter<'a> {
     }
 
     fn look(&mut self) {
+        work::count(1);
         let sink = &self.builder.sink;
         self.tags_until_look = self.tags_until_look.checked_sub(1).unwrap_or(TAGS_BETWEEN_LOOKS);
         if sink.is_too_large(self.limits) || self.tags_until_look == 0 && sink.is_too_deep(self.limits) {

@@ -25,8 +25,10 @@ use emitter::{TreeEmitter, hand_on};
 use sink::{Limits, Sink};
 use tree::Tree;
 
-/// An honest page of a megabyte has some ten thousand nodes and needs a million steps of work.
-const LIMITS: Limits = Limits { nodes: 300_000, depth: 512, work: 40_000_000 };
+/// An honest page of a megabyte has some ten thousand nodes and needs a million steps of work: one of the largest size that is
+/// fetched has as many as this. They bound all that is done with a page, since no later step looks at a node more than some
+/// number of times.
+const LIMITS: Limits = Limits { nodes: 100_000, depth: 512, work: 40_000_000 };
 /// What a node of a page takes in its source, roughly.
 const BYTES_OF_NODE: usize = 64;
 

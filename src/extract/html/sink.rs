@@ -9,6 +9,7 @@ use html5ever::{Attribute, LocalName, QualName, local_name};
 
 use super::shown::is_formula_type;
 use super::tree::{Element, Node, NodeId, NodeRef, ROOT, Tree};
+use crate::work;
 
 /// How far a tree may grow.
 pub(crate) struct Limits {
@@ -56,8 +57,9 @@ impl Sink {
         tree.node(self.last.get()).ancestors().take(limits.depth + 1).count() > limits.depth
     }
 
-    fn count(&self, work: u64) {
-        self.work.set(self.work.get() + work);
+    fn count(&self, steps: u64) {
+        self.work.set(self.work.get() + steps);
+        work::count(usize::try_from(steps).unwrap_or(usize::MAX));
     }
 
     fn attached(&self, tree: &Tree, id: NodeId) {

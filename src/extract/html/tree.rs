@@ -11,6 +11,8 @@ use html5ever::tendril::StrTendril;
 use html5ever::tree_builder::QuirksMode;
 use html5ever::{Attribute, LocalName, QualName};
 
+use crate::work;
+
 /// A node's place in its tree, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(NonZeroU32);
@@ -272,6 +274,7 @@ impl<'a> NodeRef<'a> {
     }
 
     fn slot(self) -> &'a Slot {
+        work::count(1);
         &self.tree.slots[self.id.index()]
     }
 

@@ -11,6 +11,7 @@ use crate::extract::html::text::{fold_space, without_entities};
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
 use crate::extract::words::letters::{first_chars, may_hold_date};
 use crate::extract::words::openings;
+use crate::work;
 
 /// Characters of running text kept to tell the language by.
 const SAMPLE_CHARS: usize = 1200;
@@ -22,6 +23,8 @@ const SHORT_CHARS: usize = 240;
 pub(crate) const HEADING_CHARS: usize = 600;
 /// Nodes looked at for the text of one element.
 const MAX_TEXT_NODES: usize = 200;
+/// Bytes read for each that is wanted, since white space is folded.
+const SPACE: usize = 8;
 /// Most clues of one kind: a page that has more is a list.
 const MAX_CLUES: usize = 200;
 
@@ -155,11 +158,13 @@ impl<'a> Clues<'a> {
 
     /// The contents of the meta elements whose names `is_meant` picks.
     pub(crate) fn metas_where(&self, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
+        work::count(self.metas.len());
         self.metas.iter().filter(move |(name, _)| is_meant(name)).map(|(_, content)| *content)
     }
 
     /// The contents of every meta element called `name`.
     pub(crate) fn meta_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        work::count(self.metas.len());
         self.metas.iter().filter(move |(key, _)| key == name).map(|(_, content)| *content)
     }
 }
@@ -183,6 +188,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Looks at a node; whether its children are to be walked.
     fn open(&mut self, node: NodeRef<'a>) -> bool {
+        work::count(1);
         match node.value() {
             Node::Text(text) => {
                 self.text(node, text);
@@ -376,7 +382,9 @@ impl<'a> Walk<'a> {
         // Microdata inside the body: dates and names that no reader sees.
         let kind = DateKind::Marked;
         let (at, place) = (self.at, self.place());
-        if let Some("datePublished" | "dateCreated" | "dateModified" | "dateUpdate") = item {
+        if let Some("datePublished" | "dateCreated" | "dateModified" | "dateUpdate") = item
+            && self.clues.dates.len() < MAX_CLUES
+        {
             let modified = matches!(item, Some("dateModified" | "dateUpdate"));
             let clue = DateClue { kind, modified, value: Some(content), text: String::new(), at, place };
             self.clues.dates.push(clue);
@@ -506,8 +514,11 @@ fn pieces(node: NodeRef<'_>, max_chars: usize) -> String {
 fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
     let mut text = String::new();
     for node in node.descendants().take(MAX_TEXT_NODES) {
+        work::count(1);
         match node.value() {
             Node::Text(piece) if !is_hidden(node) => {
+                // Of a long text its beginning: elements that stand in one another would copy it once each.
+                let piece = &piece[..piece.floor_char_boundary(max_chars * SPACE)];
                 if between.is_empty() {
                     text.push_str(piece);
                 } else {

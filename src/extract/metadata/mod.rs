@@ -43,13 +43,14 @@ pub(crate) use language::language_of;
 use clues::{Clues, Heading, Place};
 use dates::visible::NumericOrder;
 
-use crate::extract::account::{Account, Line, Rule, stands_with_body};
+use crate::extract::account::{Account, Line, Opening, Rule};
 use crate::extract::evidence::json_ld::{JsonLd, Linked, PageKeys};
 use crate::extract::html::text::{fold_space, plain};
 use crate::extract::html::tree::Tree;
 use crate::extract::words::letters::letters;
 use crate::extract::words::phrases::Furniture;
 use crate::model::{EntryEvidence, Metadata, Page};
+use crate::work;
 
 /// Most keywords of one article.
 const MAX_TAGS: usize = 40;
@@ -69,13 +70,14 @@ pub(crate) fn complete(
     account: &Account,
     fetched_at: Timestamp,
 ) {
+    let opening = Opening::new(lines, account);
     for (at, line) in lines.iter().enumerate() {
         let verdict = account.verdict(at);
         let is_byline = verdict == Some(Rule::Words(Furniture::Byline)) && metadata.authors.is_empty();
         let is_dateline =
             verdict == Some(Rule::Words(Furniture::Dateline)) && metadata.published_at.is_none();
         // Bylines and datelines of other stories stand further away from the text.
-        if !(is_byline || is_dateline) || !stands_with_body(lines, account, at) {
+        if !(is_byline || is_dateline) || !opening.holds(at) {
             continue;
         }
         if is_byline {
@@ -300,6 +302,7 @@ impl<'a> Reader<'a> {
 
     /// How far a place is from the headline; `None` where that is out of reach.
     fn distance(&self, at: usize, place: Place, reach: Reach) -> Option<usize> {
+        work::count(1);
         let distance = match self.headline_at.map(|heading| (heading, at.checked_sub(heading))) {
             // Without a headline nothing is far from it.
             None => Some(at),

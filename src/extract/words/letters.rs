@@ -1,7 +1,10 @@
 //! Letters: what two spellings of one text share, and which scripts they belong to.
 
+use crate::work;
+
 /// Letters and digits only, in lower case: what is left when markup, quotes and spaces have been treated differently.
 pub(crate) fn letters(text: &str) -> String {
+    work::count(text.len());
     let mut letters = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 
+use crate::work;
+
 macro_rules! furniture {
     ($($variant:ident = $name:literal),* $(,)?) => {
         /// A kind of furniture that words give away.
@@ -281,6 +283,7 @@ pub(crate) fn fold_inner(line: &str) -> String {
 
 /// The same, which may end behind so many bytes.
 fn fold_start(line: &str, enough: usize) -> String {
+    work::count(line.len().min(enough));
     let mut folded = String::with_capacity(line.len().min(enough));
     for c in line.trim().chars() {
         if folded.len() >= enough {

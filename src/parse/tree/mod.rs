@@ -12,6 +12,7 @@ use builder::Builder;
 
 use super::space::Space;
 use super::text::{Entities, unescape};
+use crate::work;
 
 /// Entries read of one feed.
 pub(in crate::parse) const MAX_ENTRIES: usize = 2_000;
@@ -81,6 +82,7 @@ impl<'a> Node<'a> {
 
 /// The place of a byte, as people count: `line 3, column 14`.
 pub(super) fn place(source: &str, offset: usize) -> String {
+    work::count(offset);
     let before = &source.as_bytes()[..offset.min(source.len())];
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let line = String::from_utf8_lossy(&before[..line_start]).lines().count() + 1;
@@ -102,6 +104,7 @@ pub(super) struct Element<'d> {
 
 impl<'d> Element<'d> {
     fn node(self) -> &'d Node<'d> {
+        work::count(1);
         &self.document.nodes[self.index as usize]
     }
 

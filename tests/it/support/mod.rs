@@ -3,5 +3,6 @@
 pub(crate) mod client;
 pub(crate) mod daemon;
 pub(crate) mod database;
+pub(crate) mod repeats;
 pub(crate) mod server;
 pub(crate) mod site;

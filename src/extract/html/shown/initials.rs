@@ -78,11 +78,15 @@ fn holds_paragraph(node: NodeRef<'_>) -> bool {
 
 /// Whether what follows an initial is used as a word of its own elsewhere in the text: "boat", but not "fter".
 fn stands_alone(paragraph: NodeRef<'_>, word: &str) -> bool {
-    /// Nodes of the text that are looked through.
+    /// Nodes of the text that are looked through, and bytes of it.
     const REACH: usize = 400;
+    const REACH_BYTES: usize = 16_384;
     let around = paragraph.parent().unwrap_or(paragraph);
     let mut is_first = true;
+    let mut bytes_left = REACH_BYTES;
     for text in around.descendants().take(REACH).filter_map(|below| below.value().as_text()) {
+        let text = &text[..text.floor_char_boundary(bytes_left)];
+        bytes_left -= text.len();
         let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|found| *found == word);
         // Once it stands behind the initial itself.
         if words.next().is_some() && (!std::mem::take(&mut is_first) || words.next().is_some()) {

@@ -97,7 +97,8 @@ fn follows_statement(before: &str) -> bool {
     if before.ends_with(STOPS) {
         return true;
     }
-    let run = |is: fn(char) -> bool| before.chars().rev().take_while(|&c| is(c)).count();
+    let run =
+        |is: fn(char) -> bool| before.chars().rev().take(LONGEST_UNIT + 1).take_while(|&c| is(c)).count();
     run(char::is_alphabetic) > LONGEST_UNIT || run(|c| c.is_ascii_digit()) > LONGEST_UNIT
 }
 

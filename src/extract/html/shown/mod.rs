@@ -84,12 +84,12 @@ const MAX_NODES: usize = 64;
 fn short_text(node: NodeRef<'_>, most_bytes: usize) -> Option<String> {
     let mut text = String::new();
     for (number, below) in node.descendants().enumerate() {
-        if let Some(piece) = below.value().as_text() {
-            text.push_str(piece);
-        }
-        if number >= MAX_NODES || text.len() > most_bytes {
+        let piece = below.value().as_text().map_or("", |piece| piece);
+        // Not copied first: elements that stand in one another would copy a long text once each.
+        if number >= MAX_NODES || text.len() + piece.len() > most_bytes {
             return None;
         }
+        text.push_str(piece);
     }
     Some(text)
 }

@@ -5,6 +5,8 @@ pub(crate) mod machine;
 mod moment;
 pub(crate) mod visible;
 
+use std::cell::LazyCell;
+
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -221,7 +223,8 @@ impl Reader<'_> {
         found.sort_by_key(|(distance, clue)| (clue.place, *distance));
         // A box beside the article dates what it leads to, however near the headline it stands, where the article has a date
         // of its own.
-        let is_own = |clue: &DateClue<'_>| clue.place == Place::Open || !self.has_own_date(order);
+        let has_own_date = LazyCell::new(|| self.has_own_date(order));
+        let is_own = |clue: &DateClue<'_>| clue.place == Place::Open || !*has_own_date;
         found.into_iter().filter(|(_, clue)| is_own(clue)).find_map(|(_, clue)| {
             let stated = clue.value.and_then(|value| machine::machine(value, fetched_at, order));
             stated.or_else(|| visible::visible(&clue.text, fetched_at, order, certainty))

@@ -9,6 +9,7 @@ use jiff::{Span, Timestamp};
 use super::date_words::{self, Month};
 use super::moment::{Moment, plausible};
 use crate::extract::words::languages::{LANGUAGES, Unit};
+use crate::work;
 use crate::zones;
 
 /// A visible date stands at the beginning of its text.
@@ -109,6 +110,7 @@ fn year(written: i64) -> Option<i16> {
 }
 
 fn tokens(text: &str) -> Vec<Token> {
+    work::count(text.len().min(MAX_TOKENS));
     let mut tokens = Vec::new();
     let mut rest = text.chars().peekable();
     while let Some(&c) = rest.peek() {

@@ -1,0 +1,80 @@
+//! The work of a stage grows with what it reads, whatever is repeated in it: four times as much of anything takes four times
+//! as many steps, and no byte takes more than so many. Steps are counted (`work`), so the machine makes no difference.
+
+use feedmill::dedup::{self, fingerprint};
+use feedmill::extract::{Evidence, Rules, extract};
+use feedmill::model::{Page, PageBody};
+use feedmill::parse::parse;
+use feedmill::work::steps_of;
+use url::Url;
+
+use crate::support::repeats::{FEEDS, PAGES, Repeats, TEXTS};
+
+/// Large enough that what is looked at up to some number of times has reached it.
+const BYTES: usize = 8_192;
+const FACTOR: usize = 4;
+/// Growth beyond the factor: the page's own head and its sizes rounded up.
+const MOST_GROWTH: f64 = 4.4;
+/// Steps that one byte takes at most.
+const MOST_STEPS: f64 = 400.0;
+
+/// Each kind, once and four times as long; `work` is the stage.
+fn hold(stage: &str, kinds: &[Repeats], work: impl Fn(&str)) {
+    let mut too_many = Vec::new();
+    for kind in kinds {
+        let steps = |bytes: usize| {
+            let document = kind.document(bytes);
+            let ((), steps) = steps_of(|| work(&document));
+            (f64::from(u32::try_from(steps).unwrap()), document.len())
+        };
+        let ((once, _), (more, bytes)) = (steps(BYTES), steps(BYTES * FACTOR));
+        let each = more / f64::from(u32::try_from(bytes).unwrap());
+        if more > once * MOST_GROWTH && each > 1.0 || each > MOST_STEPS {
+            let growth = more / once;
+            too_many.push(format!(
+                "{stage} of {}: {once} steps, {growth:.1} times as many, {each:.0} a byte",
+                kind.name
+            ));
+        }
+    }
+    assert!(too_many.is_empty(), "{}", too_many.join("\n"));
+}
+
+fn page(body: PageBody) -> Page {
+    let url = Url::parse("https://courier.example/news/1").unwrap();
+    Page { url: url.clone(), final_url: url, body, fetched_at: "2026-03-05T12:00:00Z".parse().unwrap() }
+}
+
+#[test]
+fn pages_take_steps_in_their_proportion() {
+    let rules = Rules::new(&[]).unwrap();
+    hold("extraction", PAGES, |html| {
+        extract(&page(PageBody::Html(html.to_owned())), &Evidence::default(), &rules);
+    });
+}
+
+#[test]
+fn markup_of_entries_takes_steps_in_its_proportion() {
+    let rules = Rules::new(&[]).unwrap();
+    hold("extraction from an entry", PAGES, |html| {
+        extract(&page(PageBody::Fragment(html.to_owned())), &Evidence::default(), &rules);
+    });
+}
+
+#[test]
+fn texts_take_steps_in_their_proportion() {
+    let rules = Rules::new(&[]).unwrap();
+    hold("reading and comparing", TEXTS, |text| {
+        let article = extract(&page(PageBody::Text(text.to_owned())), &Evidence::default(), &rules);
+        fingerprint(&article, &dedup::Settings::default());
+    });
+}
+
+#[test]
+fn feeds_take_steps_in_their_proportion() {
+    let base = Url::parse("https://harbour.example/feed").unwrap();
+    hold("parsing", FEEDS, |feed| {
+        // Some are none: the work is what counts.
+        drop(parse(feed.as_bytes(), None, Some(&base)));
+    });
+}
