@@ -33,8 +33,9 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
     for entries in makes.into_values().filter(|entries| entries.len() > 1) {
         for at in entries {
             let container = &document.containers[at];
-            for block in container.first..container.end {
-                if account.is_outside(block) && is_text(&lines[block]) {
+            let blocks = container.first..container.end;
+            for (block, line) in blocks.clone().zip(&lines[blocks]) {
+                if account.is_outside(block) && is_text(line) {
                     account.keep(block, Rule::Entry);
                 }
             }

@@ -239,8 +239,8 @@ pub(crate) fn is_folded(node: NodeRef<'_>) -> bool {
             is_heading_tag(&element.name.local) || element.name.local == local_name!("dt")
         })
     };
-    let siblings_before = std::iter::successors(Some(node), |at| at.previous_sibling()).skip(1);
-    let before = siblings_before.into_iter().find(|before| before.value().as_element().is_some());
+    let mut siblings_before = std::iter::successors(Some(node), |at| at.previous_sibling()).skip(1);
+    let before = siblings_before.find(|before| before.value().as_element().is_some());
     before.filter(is_term).is_some_and(|term| term.descendants().take(MAX_NODES).any(opens))
 }
 

@@ -131,6 +131,7 @@ async fn validators_outlive_the_last_age(bench: &Bench) {
     bench.finish(&[stored]).await;
     assert_eq!(bench.store.entries_next_due().await.unwrap(), None);
     for (words, sent) in [("changed", Some("\"1\"")), ("changed again", Some("\"2\"")), ("and again", None)] {
+        bench.pass(7 * 24 * 3_600);
         bench.poll(|_| vec![new_entry("key", "https://site.example/a", words)]).await;
         bench.pass(7 * 24 * 3_600);
         let changed = claim(bench).await.remove(0);
@@ -153,6 +154,7 @@ async fn of_a_text_that_stands_in_a_changed_entry_has_its_page_read_whole(bench:
         extracted.article.quality_flags.push(QualityFlag::FeedContentUsed);
     }
     bench.finish(&[stored]).await;
+    bench.pass(3_600);
     bench.poll(|_| vec![new_entry("key", "https://site.example/a", "changed")]).await;
     let changed = claim(bench).await.remove(0);
     assert!(changed.is_stand_in);

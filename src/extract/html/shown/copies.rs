@@ -30,7 +30,7 @@ fn is_for_machines(item: NodeRef<'_>) -> bool {
         let Some(text) = below.value().as_text().filter(|_| is_words(below)) else { continue };
         let Some(property) = property_of(below, item) else { return false };
         // The body that readers see has paragraphs.
-        if property == "articleBody" && !below.parent().is_some_and(|parent| property_in(parent).is_some()) {
+        if property == "articleBody" && below.parent().is_none_or(|parent| property_in(parent).is_none()) {
             return false;
         }
         has_moment |= property.starts_with("date") && is_moment(text.trim());
