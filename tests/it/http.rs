@@ -249,6 +249,26 @@ async fn an_article_its_cluster_and_its_feed_can_be_looked_up() {
 }
 
 #[tokio::test]
+async fn a_reader_may_ask_for_some_fields() {
+    let (daemon, _server, router, _soft) = surface(2).await;
+    let records = daemon.records().await;
+    let (status, lines) = get(&router, "/v1/articles?fields=id,revision,feeds").await;
+    assert_eq!(status, 200, "{lines}");
+    for (line, record) in lines.lines().zip(&records) {
+        let shown: serde_json::Value = serde_json::from_str(line).unwrap();
+        let whole = serde_json::to_value(record).unwrap();
+        let expected = serde_json::json!({ "id": whole["id"], "revision": 1, "feeds": whole["feeds"] });
+        assert_eq!(shown, expected);
+        assert_eq!(shown["feeds"][0]["tags"], serde_json::json!(["coast"]));
+    }
+    assert_eq!(lines.lines().count(), 2);
+    let (status, refused) = get(&router, "/v1/articles?fields=id,body").await;
+    assert!(status == 400 && refused.contains("is no field of the record"), "{refused}");
+    let (status, schema) = get(&router, "/v1/schema").await;
+    assert!(status == 200 && schema.contains("quality_flags"), "{schema}");
+}
+
+#[tokio::test]
 async fn where_there_are_tokens_each_permits_what_it_is_for() {
     let (daemon, _server, _router, _soft) = surface(1).await;
     let token = |name: &str, role| Token {

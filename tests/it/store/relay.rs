@@ -170,6 +170,8 @@ async fn columns_hold_what_records_say(bench: &Bench) {
     let folder = TempDir::new().unwrap();
     bench.store_articles(0..5).await;
     bench.feeds(2).await;
+    let (urls, tags) = (feed_urls(2), ["coast".to_owned(), "sea & air".to_owned()]);
+    bench.store.feeds_tag(&[(&urls[0], &tags[..]), (&urls[1], &[][..])]).await.unwrap();
     bench.pass(60);
     bench.poll(|_| vec![new_entry("again", "https://site.example/0", "x")]).await;
     let again = bench.store.entries_claim(LEASE, 10).await.unwrap();
@@ -178,6 +180,8 @@ async fn columns_hold_what_records_say(bench: &Bench) {
     bench.deliver(&files_of(Form::Parquet, "lake", &folder, 4)).await;
     let records = bench.store.records_after(0, 100).await.unwrap();
     assert!(records.iter().any(|record| record.feeds.len() > 1), "lists of more than one");
+    let tags = records.iter().flat_map(|record| &record.feeds).map(|feed| feed.tags.len());
+    assert_eq!(tags.collect::<BTreeSet<_>>(), BTreeSet::from([0, 2]), "with tags and without");
     let mut rows = Vec::new();
     for content in files(folder.path()).into_values() {
         let reader = SerializedFileReader::new(axum::body::Bytes::from(content)).unwrap();
@@ -197,7 +201,11 @@ async fn columns_hold_what_records_say(bench: &Bench) {
             }
         }
         assert_eq!(row["feeds"].as_array().unwrap().len(), record.feeds.len());
-        assert_eq!(row["feeds"][0]["guid"], expected["feeds"][0]["guid"]);
+        for (row, expected) in
+            row["feeds"].as_array().unwrap().iter().zip(expected["feeds"].as_array().unwrap())
+        {
+            assert_eq!((&row["guid"], &row["tags"]), (&expected["guid"], &expected["tags"]));
+        }
         assert_eq!(row["feeds"][0]["feed_url"], expected["feeds"][0]["feed_url"]);
     }
 }
