@@ -11,7 +11,7 @@ use url::Url;
 use crate::support::repeats::{FEEDS, PAGES, Repeats, TEXTS};
 
 /// Large enough that lists which are kept up to some length are full.
-const PAGE_BYTES: usize = 8_192;
+const PAGE_BYTES: usize = 16_384;
 const FEED_BYTES: usize = 65_536;
 const FACTOR: usize = 4;
 /// Growth beyond the factor: the page's own head and its sizes rounded up.
