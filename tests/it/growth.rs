@@ -16,6 +16,8 @@ const FEED_BYTES: usize = 65_536;
 const FACTOR: usize = 4;
 /// Growth beyond the factor: the page's own head and its sizes rounded up.
 const MOST_GROWTH: f64 = 4.4;
+/// Steps a byte of one look at each, as of what is refused at its end: that is in proportion, whatever less was refused at once.
+const ONE_LOOK: f64 = 1.1;
 /// Steps that one byte takes at most.
 const MOST_STEPS: f64 = 400.0;
 
@@ -30,7 +32,7 @@ fn hold(stage: &str, kinds: &[Repeats], once: usize, work: impl Fn(&str)) {
         };
         let ((once, _), (more, bytes)) = (steps(once), steps(once * FACTOR));
         let each = more / f64::from(u32::try_from(bytes).unwrap());
-        if more > once * MOST_GROWTH && each > 1.0 || each > MOST_STEPS {
+        if more > once * MOST_GROWTH && each > ONE_LOOK || each > MOST_STEPS {
             let growth = more / once;
             too_many.push(format!(
                 "{stage} of {}: {once} steps, {growth:.1} times as many, {each:.0} a byte",
