@@ -55,7 +55,7 @@ use self::words::phrases::Furniture;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.
-pub const EXTRACTOR_VERSION: &str = "2";
+pub const EXTRACTOR_VERSION: &str = "3";
 
 /// The article on a page.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
