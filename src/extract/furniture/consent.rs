@@ -1,22 +1,29 @@
 //! Consent dialogs that were saved with their pages. Their names alone say little, for builders of sites use the same ones: such a
-//! box has switches or buttons in it as well, and stands apart from where the running text is.
+//! box has switches or buttons in it as well, stands apart from where the running text is, and asks for consent in a sentence.
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::classes::Traits;
+use crate::extract::words::phrases::Furniture;
 
 pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     /// What stands in the main box or inside has relations below it: see [`Context::main_relation`].
     ///
     /// [`Context::main_relation`]: crate::extract::choose::context::Context::main_relation
     const OUTSIDE_MAIN: usize = 5;
+    /// Fewer words are a label, as a footer has them too.
+    const LEAST_WORDS: f32 = 8.0;
+    let asks = |line: &Line<'_>| {
+        line.words() >= LEAST_WORDS && line.found.is_some_and(|found| found.furniture == Furniture::Consent)
+    };
     let context = facts.context;
     for (at, container) in context.document.containers.iter().enumerate() {
         let blocks = container.first..container.end;
         let is_dialog = container.traits.intersects(Traits::COOKIE)
             && context.main_relation(at) >= OUTSIDE_MAIN
             && context.has_fields(at)
-            && !lines[blocks.clone()].iter().any(|line| line.is_title);
+            && !lines[blocks.clone()].iter().any(|line| line.is_title)
+            && lines[blocks.clone()].iter().any(asks);
         if is_dialog {
             account.drop(blocks, Rule::Consent);
         }
