@@ -9,7 +9,7 @@
 //! snippets, the blocks that hold one are labelled.
 //!
 //! What is printed are scores on sites that the coefficients were not fitted on: the pages are dealt into three folds by
-//! site, and each fold is extracted, by the product itself, with what was fitted on the other three. What is written,
+//! site, and each fold is extracted, by the product itself, with what was fitted on the others. What is written,
 //! `model.toml` and `judge.toml`, is fitted on all of them. `--folds` keeps what was fitted without each fold, and with
 //! `--judge-only` the models that stand there are used and the judge alone is fitted.
 

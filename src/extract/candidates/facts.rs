@@ -54,8 +54,8 @@ fn of(page: &Page<'_>, kept: &[bool], models: f32, candidates: &[(usize, Vec<boo
     let words = kept_words(page, kept);
     let hit = sum(&|at| page.fates[at].probability * page.words(at));
     let all: f32 = page.blocks().map(|at| page.fates[at].probability * page.words(at)).sum();
-    let stated: f32 = page.blocks().map(|at| if_holds(context.stated_body(at) == 2, page.words(at))).sum();
-    let stated_kept = sum(&|at| if_holds(context.stated_body(at) == 2, page.words(at)));
+    let stated: f32 = page.blocks().map(|at| if_holds(context.is_stated(at), page.words(at))).sum();
+    let stated_kept = sum(&|at| if_holds(context.is_stated(at), page.words(at)));
     let prose = sum(&|at| context.prose_at(at));
     let root = &context.document.containers[page.root];
     let in_box = sum(&|at| if_holds(at >= root.first && at < root.end, page.words(at)));

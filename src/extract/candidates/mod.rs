@@ -181,7 +181,7 @@ impl Page<'_> {
 
     /// What the body that the page states holds.
     fn stated(&self) -> Vec<bool> {
-        self.blocks().map(|at| self.context.stated_body(at) == 2).collect()
+        self.blocks().map(|at| self.context.is_stated(at)).collect()
     }
 }
 

@@ -314,7 +314,12 @@ impl<'a> Context<'a> {
         self.fields[end] > self.fields[container.first]
     }
 
-    /// Whether the body that the page states holds the block: 0 it states none, 1 no, 2 yes.
+    /// Whether the page states a body that holds the block.
+    pub(crate) fn is_stated(&self, at: usize) -> bool {
+        self.stated_body.as_ref().is_some_and(|stated| stated[at])
+    }
+
+    /// The same as the model sees it: 0 the page states none, 1 no, 2 yes.
     pub(crate) fn stated_body(&self, at: usize) -> usize {
         self.stated_body.as_ref().map_or(0, |stated| 1 + usize::from(stated[at]))
     }

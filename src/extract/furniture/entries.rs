@@ -11,17 +11,13 @@ use crate::extract::blocks::Kind;
 
 /// Words of a paragraph that may be one link.
 const LEAST_WORDS: f32 = 6.0;
-/// [`Context::stated_body`] of a line that the stated body holds.
-///
-/// [`Context::stated_body`]: crate::extract::choose::context::Context::stated_body
-const STATED: usize = 2;
 
 pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let (context, document) = (facts.context, facts.context.document);
     // How many lines before each are stated.
     let mut before = vec![0_u32];
     for (at, line) in lines.iter().enumerate() {
-        let is_stated = line.words() >= LEAST_WORDS && context.stated_body(at) == STATED;
+        let is_stated = line.words() >= LEAST_WORDS && context.is_stated(at);
         before.push(before[at] + u32::from(is_stated));
     }
     let mut makes: HashMap<(usize, usize), Vec<usize>, RandomState> = HashMap::default();
