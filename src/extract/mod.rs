@@ -41,6 +41,7 @@ pub use self::choose::SECOND_LOOK;
 use self::choose::context::{Context, Hints};
 use self::choose::fitting;
 pub use self::choose::fitting::{FeatureGroup, Sample, feature_groups, feature_names};
+use self::choose::groups::Names;
 use self::evidence::headline::Headline;
 pub use self::evidence::{Evidence, SiteEvidence};
 use self::evidence::{entry, host};
@@ -55,7 +56,7 @@ use self::words::phrases::Furniture;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.
-pub const EXTRACTOR_VERSION: &str = "3";
+pub const EXTRACTOR_VERSION: &str = "4";
 
 /// The article on a page.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
@@ -207,7 +208,7 @@ pub fn readings(page: &Page, rules: &Rules) -> Vec<ReadingSample> {
         let is_text = |(at, kept): (usize, &bool)| *kept && !lines[at].is_title;
         let kept: Vec<bool> = candidate.kept.iter().enumerate().map(is_text).collect();
         let text = judge::text::render(&head.document, &kept);
-        ReadingSample { name: candidate.name, text, facts: candidate.facts.to_vec() }
+        ReadingSample { text, features: candidate.features }
     };
     candidates::all(&context, account.fates()).into_iter().map(sample).collect()
 }
@@ -215,20 +216,13 @@ pub fn readings(page: &Page, rules: &Rules) -> Vec<ReadingSample> {
 /// A whole reading of a page, as the judge sees it.
 #[derive(Clone, Debug)]
 pub struct ReadingSample {
-    /// Index of its way to read among [`reading_names`].
-    pub name: usize,
     /// Its text, the headline left out.
     pub text: String,
-    /// What is known of it, in the order of [`fact_names`].
-    pub facts: Vec<f32>,
+    /// What the judge sees of it: indices into all groups of [`reading_groups`], one behind the other.
+    pub features: Vec<u16>,
 }
 
-/// The ways to read a page, the model's own first.
-pub fn reading_names() -> &'static [&'static str] {
-    &candidates::NAMES
-}
-
-/// The facts about a whole reading.
-pub fn fact_names() -> &'static [&'static str] {
-    &candidates::FACT_NAMES
+/// What the judge sees of a reading, in the order of the indices of its facts.
+pub fn reading_groups() -> Vec<FeatureGroup> {
+    fitting::described(candidates::groups(), &Names::default())
 }

@@ -8,7 +8,16 @@ use crate::gold::{Label, labels};
 use crate::logistic::{Coefficients, Example};
 use crate::pages::{FOLDS, LabelledPage};
 use crate::parallel;
-use crate::trees::{Lines, Table};
+use crate::trees::{Growth, Lines, Loss, Table};
+
+const SECOND: Growth = Growth {
+    loss: Loss::Logistic,
+    trees: 150,
+    rate: 0.075,
+    column_share: 0.35,
+    row_share: 0.3,
+    least_curvature: 3.0,
+};
 
 /// Models in the form of `config/model.toml`.
 pub(super) struct Fitted {
@@ -75,13 +84,14 @@ pub(super) fn fit(pages: &[LabelledPage], rules: &Rules) -> Fitted {
     for (page, (_, scores)) in blocks.iter().zip(&scored) {
         let looked_at = page.examples().zip(scores).filter(|(_, score)| **score >= SECOND_LOOK);
         for example in looked_at.filter_map(|(example, _)| example) {
-            table.push(example.features, example.is_article, example.weight);
+            table.push(example.features, f64::from(u8::from(example.is_article)), example.weight);
             folds.push(page.fold);
         }
     }
     drop(blocks);
     let mut second = without_each(|without| {
-        table.fit(&(0..table.rows()).filter(|&row| Some(folds[row]) != without).collect::<Vec<_>>())
+        let rows: Vec<usize> = (0..table.rows()).filter(|&row| Some(folds[row]) != without).collect();
+        table.fit(&rows, &SECOND)
     });
     let all = (first.pop(), second.pop());
     let (Some(first_of_all), Some(second_of_all)) = all else { unreachable!("one is without no fold") };
@@ -92,7 +102,7 @@ pub(super) fn fit(pages: &[LabelledPage], rules: &Rules) -> Fitted {
 }
 
 /// What is fitted without each fold, and at last without none.
-fn without_each<T: Send>(fit: impl Fn(Option<usize>) -> T + Sync) -> Vec<T> {
+pub(super) fn without_each<T: Send>(fit: impl Fn(Option<usize>) -> T + Sync) -> Vec<T> {
     let without: Vec<Option<usize>> = (0..FOLDS).map(Some).chain([None]).collect();
     parallel::map(&without, |without| fit(*without))
 }

@@ -1,4 +1,4 @@
-//! Boosted trees on steps and yes-or-no facts: the loss is the logistic one, a tree grows by its best leaf.
+//! Boosted trees on steps and yes-or-no facts: a tree grows by its best leaf.
 
 use std::fmt::Write as _;
 
@@ -6,17 +6,43 @@ use feedmill::extract::FeatureGroup;
 
 use crate::random::Random;
 
-const TREES: usize = 150;
-const LEAVES: usize = 15;
-const RATE: f64 = 0.075;
-/// Shares of the columns and of the rows that a tree sees.
-const COLUMN_SHARE: f64 = 0.35;
-const ROW_SHARE: f64 = 0.3;
-/// Added to the curvature of a leaf, and the least that it may have.
-const L2: f64 = 1.0;
-const LEAST_CURVATURE: f64 = 3.0;
+/// What is fitted, and how far.
+pub(super) struct Growth {
+    pub(super) loss: Loss,
+    pub(super) trees: usize,
+    pub(super) rate: f64,
+    /// Shares of the columns and of the rows that a tree sees.
+    pub(super) column_share: f64,
+    pub(super) row_share: f64,
+    /// Least curvature of a leaf.
+    pub(super) least_curvature: f64,
+}
 
-/// Blocks as rows; a column for each group of steps, and one for each fact of a set.
+/// What an error costs.
+#[derive(Clone, Copy)]
+pub(super) enum Loss {
+    /// The sum is the log-odds that the target is 1.
+    Logistic,
+    /// The sum is the target.
+    Squares,
+}
+
+impl Growth {
+    /// How exactly what stands at an end is written.
+    fn decimals(&self) -> usize {
+        match self.loss {
+            Loss::Logistic => 3,
+            Loss::Squares => 4,
+        }
+    }
+}
+
+/// As many as the product reads.
+const LEAVES: usize = 15;
+/// Added to the curvature of a leaf.
+const L2: f64 = 1.0;
+
+/// Samples as rows; a column for each group of steps, and one for each fact of a set.
 pub(super) struct Table {
     names: Vec<String>,
     /// For each feature its column and its step, from 1.
@@ -26,7 +52,7 @@ pub(super) struct Table {
     weights: Vec<f64>,
 }
 
-/// Trees in the form of `config/model.toml`, a line a tree.
+/// Trees in the form of `config/model.toml` and `config/judge.toml`, a line a tree.
 pub(super) type Lines = Vec<String>;
 
 impl Table {
@@ -46,10 +72,10 @@ impl Table {
         Self { names, meanings, columns, targets: Vec::new(), weights: Vec::new() }
     }
 
-    /// Adds a block.
-    pub(super) fn push(&mut self, features: &[u16], is_article: bool, weight: f32) {
+    /// Adds a sample.
+    pub(super) fn push(&mut self, features: &[u16], target: f64, weight: f32) {
         let row = self.rows();
-        self.targets.push(f64::from(u8::from(is_article)));
+        self.targets.push(target);
         self.weights.push(f64::from(weight));
         for column in &mut self.columns {
             column.push(0);
@@ -65,7 +91,7 @@ impl Table {
     }
 
     /// Fits trees on these rows.
-    pub(super) fn fit(&self, rows: &[usize]) -> Lines {
+    pub(super) fn fit(&self, rows: &[usize], growth: &Growth) -> Lines {
         let mean = rows.iter().map(|&row| self.weights[row]).sum::<f64>() / rows.len().max(1) as f64;
         let bins: Vec<usize> = self
             .columns
@@ -76,19 +102,26 @@ impl Table {
         let mut sums = vec![0.0; self.rows()];
         let (mut slopes, mut curvatures) = (vec![0.0; self.rows()], vec![0.0; self.rows()]);
         let mut lines = Lines::new();
-        for _ in 0..TREES {
+        for _ in 0..growth.trees {
             for &row in rows {
-                let probability = 1.0 / (1.0 + f64::exp(-sums[row]));
+                let (value, curvature) = match growth.loss {
+                    Loss::Logistic => {
+                        let probability = 1.0 / (1.0 + f64::exp(-sums[row]));
+                        (probability, probability * (1.0 - probability))
+                    }
+                    Loss::Squares => (sums[row], 1.0),
+                };
                 let weight = self.weights[row] / mean;
-                slopes[row] = (probability - self.targets[row]) * weight;
-                curvatures[row] = (probability * (1.0 - probability) * weight).max(1e-6);
+                slopes[row] = (value - self.targets[row]) * weight;
+                curvatures[row] = (curvature * weight).max(1e-6);
             }
-            let seen: Vec<usize> = rows.iter().copied().filter(|_| random.next_share() < ROW_SHARE).collect();
+            let seen: Vec<usize> = rows.iter().copied().filter(|_| random.next_share() < growth.row_share).collect();
             let columns: Vec<usize> = (0..self.columns.len())
-                .filter(|&column| bins[column] > 1 && random.next_share() < COLUMN_SHARE)
+                .filter(|&column| bins[column] > 1 && random.next_share() < growth.column_share)
                 .collect();
             let mut tree = Tree {
                 table: self,
+                growth,
                 bins: &bins,
                 columns,
                 slopes: &slopes,
@@ -149,6 +182,7 @@ struct Leaf {
 
 struct Tree<'a> {
     table: &'a Table,
+    growth: &'a Growth,
     bins: &'a [usize],
     columns: Vec<usize>,
     slopes: &'a [f64],
@@ -213,7 +247,7 @@ impl Tree<'_> {
             for (bin, step) in bins[..bins.len() - 1].iter().zip(1_u8..) {
                 below = below.plus(*bin);
                 let others = all.minus(below);
-                if below.curvature < LEAST_CURVATURE || others.curvature < LEAST_CURVATURE {
+                if below.curvature < self.growth.least_curvature || others.curvature < self.growth.least_curvature {
                     continue;
                 }
                 let gain = below.gain() + others.gain() - all.gain();
@@ -222,7 +256,7 @@ impl Tree<'_> {
                 }
             }
         }
-        self.nodes.push(Node { value: -RATE * all.slope / (all.curvature + L2), split: None });
+        self.nodes.push(Node { value: -self.growth.rate * all.slope / (all.curvature + L2), split: None });
         Leaf { node: self.nodes.len() - 1, rows, histogram, best }
     }
 
@@ -247,7 +281,7 @@ impl Tree<'_> {
                     write!(line, "{}<{step}", self.table.names[column]).expect("a string takes everything");
                     open.extend([others, below]);
                 }
-                None => write!(line, "{:.3}", self.nodes[at].value).expect("a string takes everything"),
+                None => write!(line, "{:.*}", self.growth.decimals(), self.nodes[at].value).expect("a string takes everything"),
             }
         }
         line

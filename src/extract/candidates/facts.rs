@@ -1,52 +1,79 @@
-//! Facts about a whole reading of a page, each between 0 and 1 or not far from it.
+//! Facts about a whole reading of a page, each between 0 and 1 or not far from it, and what the judge sees of them.
 
 use std::collections::HashMap;
 
-use super::Page;
+use super::{NAMES, Page};
+use crate::extract::choose::groups::{Facts, Group, steps};
 
-/// What is known of a candidate, by the names in `config/judge.toml`.
-pub(crate) const FACT_NAMES: [&str; 19] = [
-    "any",
-    "expected_f1",
-    "expected_precision",
-    "expected_recall",
-    "log_words",
-    "words_to_model",
-    "link_share",
-    "prose_share",
-    "of_prose",
-    "stated_kept",
-    "of_stated",
-    "has_lead",
-    "in_box",
-    "on_path",
-    "hidden_share",
-    "repeated_share",
-    "agreement",
-    "own_expected_f1",
-    "own_log_words",
-];
-/// Places of facts that others ask for.
-pub(super) const EXPECTED_F1: usize = 1;
-const LOG_WORDS: usize = 4;
-pub(crate) const FACTS: usize = FACT_NAMES.len();
+/// Steps of a share, of a logarithm of words, of the difference of either from the model's own reading.
+const SHARE: &[f32] =
+    &[0.005, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.995];
+const LOG: &[f32] = &[0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 1.2];
+const GAIN: &[f32] = &[-0.5, -0.3, -0.2, -0.1, -0.05, -0.02, -0.005, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5];
+
+macro_rules! facts {
+    ($($name:ident: $steps:expr),* $(,)?) => {
+        /// What is known of a reading: the fact's name, the name of the same fact about the model's own reading and of the
+        /// difference between the two, and its steps.
+        const KNOWN: &[(&str, &str, &str, &[f32])] = &[$((
+            stringify!($name), concat!("model_", stringify!($name)), concat!("gain_", stringify!($name)), $steps,
+        )),*];
+    };
+}
+
+facts! {
+    expected_f1: SHARE, expected_precision: SHARE, expected_recall: SHARE, log_words: LOG, link_share: SHARE,
+    prose_share: SHARE, of_prose: SHARE, stated_kept: SHARE, of_stated: SHARE, has_lead: SHARE, in_box: SHARE,
+    on_path: SHARE, hidden_share: SHARE, repeated_share: SHARE, agreement: SHARE,
+}
+
+/// Place of a fact that others ask for.
+pub(super) const EXPECTED_F1: usize = 0;
+pub(crate) const FACTS: usize = KNOWN.len();
+
+/// What the judge sees, in groups by their names in `config/judge.toml`: which reading it is, and of every fact its own, the model's
+/// own reading's, and the difference.
+pub(crate) fn groups() -> Vec<Group> {
+    let mut groups = vec![Group { name: "reading", facts: Facts::Values(NAMES.len()), offset: 0 }];
+    let mut push = |name, facts: &'static [f32]| {
+        let offset = groups.last().map_or(0, |last: &Group| last.offset + last.facts.len());
+        groups.push(Group { name, facts: Facts::Steps(facts), offset });
+    };
+    for (own, models, gain, steps) in KNOWN {
+        push(own, steps);
+        push(models, steps);
+        push(gain, GAIN);
+    }
+    groups
+}
+
+/// The steps of a reading's facts that hold: indices into all groups, one behind the other.
+pub(super) fn features(name: usize, facts: &[f32; FACTS], models: &[f32; FACTS]) -> Vec<u16> {
+    let mut features = Vec::with_capacity(1 + 3 * FACTS);
+    let mut offset = 0;
+    let mut push = |step: usize, count: usize| {
+        features.push(u16::try_from(offset + step).expect("there are a few hundred steps"));
+        offset += count;
+    };
+    push(name, NAMES.len());
+    for ((fact, of_model), (.., at)) in facts.iter().zip(models).zip(KNOWN) {
+        push(steps(*fact, at), at.len() + 1);
+        push(steps(*of_model, at), at.len() + 1);
+        push(steps(fact - of_model, GAIN), GAIN.len() + 1);
+    }
+    features
+}
 
 /// The facts of every candidate.
 pub(super) fn of_all(page: &Page<'_>, candidates: &[(usize, Vec<bool>)]) -> Vec<[f32; FACTS]> {
-    let models = kept_words(page, &candidates[0].1);
-    let mut facts: Vec<_> = candidates.iter().map(|(_, kept)| of(page, kept, models, candidates)).collect();
-    let (expected_f1, log_words) = (facts[0][EXPECTED_F1], facts[0][LOG_WORDS]);
-    for facts in &mut facts {
-        [facts[FACTS - 2], facts[FACTS - 1]] = [expected_f1, log_words];
-    }
-    facts
+    candidates.iter().map(|(_, kept)| of(page, kept, candidates)).collect()
 }
 
 fn kept_words(page: &Page<'_>, kept: &[bool]) -> f32 {
     page.blocks().filter(|&at| kept[at]).map(|at| page.words(at)).sum()
 }
 
-fn of(page: &Page<'_>, kept: &[bool], models: f32, candidates: &[(usize, Vec<bool>)]) -> [f32; FACTS] {
+fn of(page: &Page<'_>, kept: &[bool], candidates: &[(usize, Vec<bool>)]) -> [f32; FACTS] {
     let context = page.context;
     let share = |part: f32, all: f32| if all > 0.0 { part / all } else { 0.0 };
     let sum = |value: &dyn Fn(usize) -> f32| page.blocks().filter(|&at| kept[at]).map(value).sum::<f32>();
@@ -71,12 +98,10 @@ fn of(page: &Page<'_>, kept: &[bool], models: f32, candidates: &[(usize, Vec<boo
         })
         .sum();
     [
-        1.0,
         share(2.0 * hit, words + all),
         share(hit, words),
         share(hit, all),
         (1.0 + words).ln() / 7.0,
-        (share(words, models.max(1.0)).max(0.05).ln() / 3.0).min(1.0),
         share(sum(&|at| page.words(at) * page.block(at).measure.link_share), words),
         share(prose, words),
         share(prose, context.prose(0)),
@@ -88,8 +113,5 @@ fn of(page: &Page<'_>, kept: &[bool], models: f32, candidates: &[(usize, Vec<boo
         share(sum(&|at| if_holds(page.block(at).is_hidden, page.words(at))), words),
         share(sum(&|at| if_holds(context.repeats(at) > 0, page.words(at))), words),
         agreement / candidates.len() as f32,
-        // Of the model's own choice: filled in when that is known.
-        0.0,
-        0.0,
     ]
 }

@@ -1,18 +1,25 @@
-//! Which reading of a page to believe: a sum of weighted facts, with weights of its own for every way to read.
+//! Which reading of a page to believe: boosted trees over facts about it.
 
-use std::collections::BTreeMap;
+use serde::Deserialize;
 
-use super::{Candidate, FACT_NAMES, FACTS, NAMES};
+use super::{Candidate, groups};
+use crate::extract::choose::groups::Names;
+use crate::extract::choose::trees::Trees;
 
-/// The weights, by name in `config/judge.toml`.
+/// The trees, as they stand in `config/judge.toml`.
 #[derive(Clone, Debug)]
 pub(crate) struct Judge {
-    weights: [[f32; FACTS]; NAMES.len()],
+    trees: Trees,
 }
 
-/// A reading must promise so much more than the model's own. Less, and pages of news lose more than threads and lists gain, on
-/// sites that nothing was fitted on.
-pub const JUDGE_MARGIN: f32 = 0.1;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JudgeFile {
+    trees: Vec<String>,
+}
+
+/// A reading must promise so much more than the model's own. Less is within what the trees err.
+pub const JUDGE_MARGIN: f32 = 0.02;
 
 /// Where the model keeps nothing, another reading must have a chance of so much.
 const LEAST_LIKELY: f32 = 0.4;
@@ -21,40 +28,30 @@ const LEAST_LIKELY: f32 = 0.4;
 const LEAST_WORDS: u32 = 30;
 
 impl Judge {
-    /// Reads them: a table for each way to read, a number for each fact.
+    /// Reads it: a tree a line, in the form of the model's.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
-        let mut tables: BTreeMap<String, BTreeMap<String, f32>> =
-            toml::from_str(file).map_err(|error| error.to_string())?;
-        let mut weights = [[0.0; FACTS]; NAMES.len()];
-        for (name, weights) in NAMES.iter().zip(&mut weights) {
-            let mut table = tables.remove(*name).ok_or_else(|| format!("{name} has no weights"))?;
-            for (fact, weight) in FACT_NAMES.iter().zip(weights) {
-                *weight = table.remove(*fact).ok_or_else(|| format!("{name}: {fact} has no weight"))?;
-            }
-            if let Some(unknown) = table.keys().next() {
-                return Err(format!("{name}: there is no fact {unknown}"));
-            }
-        }
-        match tables.keys().next() {
-            Some(unknown) => Err(format!("there is no candidate {unknown}")),
-            None => Ok(Self { weights }),
-        }
+        let JudgeFile { trees } = toml::from_str(file).map_err(|error| error.to_string())?;
+        Ok(Self { trees: Trees::parse(&groups(), &Names::default(), &trees)? })
     }
 
-    /// What a candidate promises more than the model's own choice: more of the mean of precision and recall.
-    pub(crate) fn score(&self, candidate: &Candidate) -> f32 {
-        self.weights[candidate.name].iter().zip(candidate.facts).map(|(weight, fact)| weight * fact).sum()
+    /// What each candidate promises more than the model's own choice: more of the mean of precision and recall.
+    pub(crate) fn scores(&self, candidates: &[Candidate]) -> Vec<f32> {
+        let mut scratch = Vec::new();
+        let others = candidates.iter().skip(1);
+        let others = others.map(|candidate| self.trees.sum(&candidate.features, &mut scratch));
+        std::iter::once(0.0).chain(others).take(candidates.len()).collect()
     }
+}
 
-    /// The one to believe: the first, which is the model's own, unless another promises more, or it is empty and another
-    /// is a text: that page is one of other kinds than the model knows. A menu or a notice is no text.
-    pub(crate) fn best<'c>(&self, candidates: &'c [Candidate]) -> Option<&'c Candidate> {
-        let (own, others) = candidates.split_first()?;
-        let best = others.iter().max_by(|one, other| self.score(one).total_cmp(&self.score(other)));
-        let is_better = |best: &&Candidate| {
-            self.score(best) > JUDGE_MARGIN
-                || own.words == 0 && best.words >= LEAST_WORDS && best.expected_f1() > LEAST_LIKELY
-        };
-        Some(best.filter(is_better).unwrap_or(own))
-    }
+/// The one to believe of those with these scores: the first, which is the model's own, unless another promises more, or it is empty
+/// and another is a text: that page is one of other kinds than the model knows. A menu or a notice is no text.
+pub(crate) fn best<'c>(candidates: &'c [Candidate], scores: &[f32]) -> Option<&'c Candidate> {
+    let (own, others) = candidates.split_first()?;
+    let others = others.iter().zip(scores.iter().skip(1));
+    let best = others.max_by(|(_, one), (_, other)| one.total_cmp(other));
+    let is_better = |(best, score): &(&Candidate, &f32)| {
+        **score > JUDGE_MARGIN
+            || own.words == 0 && best.words >= LEAST_WORDS && best.expected_f1() > LEAST_LIKELY
+    };
+    Some(best.filter(is_better).map_or(own, |(best, _)| best))
 }

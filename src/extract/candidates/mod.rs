@@ -14,7 +14,7 @@ use crate::extract::blocks::{Block, Container, Document};
 use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Traits;
 use crate::model::CandidateAccount;
-pub(crate) use facts::{FACT_NAMES, FACTS};
+pub(crate) use facts::{FACTS, groups};
 use judge::Judge;
 
 /// The ways to read a page, by their names in `config/judge.toml`. The first is the model's own choice.
@@ -33,15 +33,16 @@ const ACCOUNT_NAMES: [&str; NAMES.len()] = [
 /// Lets the judge pick among the readings of a page, of which the account holds the model's own.
 pub(crate) fn pick(context: &Context<'_>, judge: &Judge, account: &mut Account) {
     let candidates = all(context, account.fates());
-    let Some(best) = judge.best(&candidates) else { return };
+    let scores = judge.scores(&candidates);
+    let Some(best) = judge::best(&candidates, &scores) else { return };
     account.believe(&best.kept, ACCOUNT_NAMES[best.name]);
-    let noted = |candidate: &Candidate| CandidateAccount {
+    let noted = |(candidate, score): (&Candidate, f32)| CandidateAccount {
         name: ACCOUNT_NAMES[candidate.name],
-        score: judge.score(candidate),
+        score,
         words: candidate.words,
         is_chosen: candidate.name == best.name,
     };
-    account.note(candidates.iter().map(noted).collect());
+    account.note(candidates.iter().zip(scores).map(noted).collect());
 }
 
 /// One way to read a page.
@@ -51,7 +52,9 @@ pub(crate) struct Candidate {
     pub(crate) name: usize,
     /// Which blocks it keeps.
     pub(crate) kept: Vec<bool>,
-    pub(crate) facts: [f32; FACTS],
+    facts: [f32; FACTS],
+    /// What the judge sees: indices into all of [`groups`], one behind the other.
+    pub(crate) features: Vec<u16>,
     /// Words that it keeps.
     pub(crate) words: u32,
 }
@@ -87,10 +90,11 @@ pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
         }
     }
     let facts = facts::of_all(&page, &different);
-    let candidate = |((name, kept), facts): ((usize, Vec<bool>), _)| {
+    let models = facts[0];
+    let candidate = |((name, kept), facts): ((usize, Vec<bool>), [f32; FACTS])| {
         let blocks = context.document.blocks.iter().zip(&kept).filter(|(_, kept)| **kept);
         let words = blocks.map(|(block, _)| block.measure.count).sum();
-        Candidate { name, kept, facts, words }
+        Candidate { name, kept, features: facts::features(name, &facts, &models), facts, words }
     };
     different.into_iter().zip(facts).map(candidate).collect()
 }

@@ -27,13 +27,17 @@ pub struct FeatureGroup {
 
 /// The groups of facts, in the order of their indices.
 pub fn feature_groups() -> Vec<FeatureGroup> {
-    let names = Names::current();
+    described(groups(), &Names::current())
+}
+
+/// Groups as a program that fits something sees them.
+pub(crate) fn described(groups: Vec<Group>, names: &Names) -> Vec<FeatureGroup> {
     let public = |Group { name, facts, .. }| FeatureGroup {
         name,
         facts: (0..facts.len()).map(|fact| names.name(facts, fact)).collect(),
         is_set: facts.is_set(),
     };
-    groups().into_iter().map(public).collect()
+    groups.into_iter().map(public).collect()
 }
 
 /// The names that groups of facts go by, in their order: a model is written with them, so that it knows its facts when there

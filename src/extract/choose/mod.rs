@@ -7,11 +7,11 @@
 pub(crate) mod context;
 mod features;
 pub(crate) mod fitting;
-mod groups;
+pub(crate) mod groups;
 mod logistic;
 mod model;
 mod scores;
-mod trees;
+pub(crate) mod trees;
 
 pub(crate) use self::model::Models;
 pub use self::model::SECOND_LOOK;

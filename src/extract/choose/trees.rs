@@ -90,6 +90,11 @@ impl Trees {
     /// The probability that a block with these features belongs to the article. `scratch` keeps its place from block to
     /// block.
     pub(crate) fn probability(&self, features: &[u16], scratch: &mut Vec<Ends>) -> f32 {
+        1.0 / (1.0 + (-self.sum(features, scratch)).exp())
+    }
+
+    /// What stands at the ends that these features lead to, added up.
+    pub(crate) fn sum(&self, features: &[u16], scratch: &mut Vec<Ends>) -> f32 {
         scratch.clear();
         scratch.resize(self.first.len(), Ends::MAX);
         for &feature in features {
@@ -99,8 +104,7 @@ impl Trees {
             }
         }
         let ends = self.first.iter().zip(scratch.iter());
-        let sum: f32 = ends.map(|(first, left)| self.sums[first + left.trailing_zeros() as usize]).sum();
-        1.0 / (1.0 + (-sum).exp())
+        ends.map(|(first, left)| self.sums[first + left.trailing_zeros() as usize]).sum()
     }
 }
 
