@@ -8,7 +8,8 @@
 use std::ops::Range;
 
 use super::blocks::{Block, Document, Kind};
-use super::words::phrases::{Furniture, Match};
+use super::words::furniture::Furniture;
+use super::words::phrases::Match;
 use crate::model::CandidateAccount;
 use crate::work;
 

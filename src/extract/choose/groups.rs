@@ -10,7 +10,7 @@ use crate::extract::account::BOX_KINDS;
 use crate::extract::blocks::measure::EDGES;
 use crate::extract::evidence::kinds::SAID;
 use crate::extract::words::classes::TRAIT_NAMES;
-use crate::extract::words::phrases::Furniture;
+use crate::extract::words::furniture::Furniture;
 
 /// What the facts of a group are.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,5 @@
-//! The words of each language, `config/words/<language>.toml`: those around names in bylines, and those of dates.
+//! The words of each language, `config/words/<language>.toml`: those around names in bylines, those of dates, and lines that
+//! no article needs.
 //!
 //! Nobody asks in which language a page is written before its byline is read: the words of all languages count everywhere.
 //! `any.toml` holds what belongs to no language.
@@ -8,6 +9,8 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 use serde::Deserialize;
+
+use super::furniture::FurnitureLines;
 
 macro_rules! files {
     ($($language:literal)*) => {
@@ -29,6 +32,7 @@ type Set = HashSet<String, RandomState>;
 struct Language {
     byline: Byline,
     date: Dates,
+    furniture: FurnitureLines,
 }
 
 /// The words around the names in bylines. Lower case, but for degrees.
@@ -110,9 +114,11 @@ pub(crate) struct DateWords {
 }
 
 /// The shipped words.
+#[derive(Default)]
 pub(crate) struct Languages {
     pub(crate) byline: Byline,
     pub(crate) date: DateWords,
+    pub(crate) furniture: FurnitureLines,
 }
 
 /// The words of all languages.
@@ -120,11 +126,14 @@ pub(crate) static LANGUAGES: LazyLock<Languages> =
     LazyLock::new(|| read(FILES).expect("the shipped words of languages are tested"));
 
 fn read(files: &[(&str, &str)]) -> Result<Languages, String> {
-    let mut all = Languages { byline: Byline::default(), date: DateWords::default() };
+    let mut all = Languages::default();
     for (language, file) in files {
         let words: Language = toml::from_str(file).map_err(|error| format!("{language}: {error}"))?;
         all.byline.add(words.byline);
         all.date.add(words.date).map_err(|error| format!("{language}: {error}"))?;
+        for (kind, lines) in words.furniture {
+            all.furniture.entry(kind).or_default().add(lines);
+        }
     }
     Ok(all)
 }
