@@ -4,8 +4,8 @@ use super::candidates::judge::Judge;
 use super::choose::Models;
 use super::evidence::kinds::Kinds;
 use super::judge::selectors::{CompiledSite, RulesError, SiteRules};
-use super::words::languages::LANGUAGES;
 use super::words::phrases::Phrases;
+use crate::languages::LANGUAGES;
 
 /// How lines of furniture are compared.
 const FURNITURE: &str = include_str!("../../config/words/furniture.toml");

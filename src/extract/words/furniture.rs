@@ -1,6 +1,4 @@
-//! The kinds of furniture that a line's own words give away, and the lists of such lines.
-
-use std::collections::BTreeMap;
+//! The kinds of furniture that a line's own words give away.
 
 use serde::Deserialize;
 
@@ -54,25 +52,3 @@ impl Furniture {
         )
     }
 }
-
-/// The lines of one kind; `config/words/furniture.toml` says how they are compared.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Lines {
-    pub(crate) whole: Vec<String>,
-    pub(crate) start: Vec<String>,
-    pub(crate) end: Vec<String>,
-    pub(crate) with: Vec<String>,
-}
-
-impl Lines {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.whole.extend(other.whole);
-        self.start.extend(other.start);
-        self.end.extend(other.end);
-        self.with.extend(other.with);
-    }
-}
-
-/// The lines of every kind. Where one would fit two kinds, the first of them counts.
-pub(crate) type FurnitureLines = BTreeMap<Furniture, Lines>;

@@ -2,7 +2,6 @@
 
 pub(crate) mod classes;
 pub(crate) mod furniture;
-pub(crate) mod languages;
 pub(crate) mod letters;
 pub(crate) mod openings;
 pub(crate) mod phrases;

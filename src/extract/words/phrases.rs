@@ -1,12 +1,13 @@
 //! Which kind of furniture a line's own words name, by the lines of all languages.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 
-use super::furniture::{Furniture, FurnitureLines, Lines};
+use super::furniture::Furniture;
+use crate::languages::Lines;
 use crate::work;
 
 /// How much of a line a phrase covers.
@@ -70,13 +71,17 @@ const EDGE_BYTES: usize = 160;
 const MAX_LINE_BYTES: usize = 600;
 
 impl Phrases {
-    /// Compiles the lines of all languages. `kinds` is `config/words/furniture.toml`.
-    pub(crate) fn new(kinds: &str, lines: &FurnitureLines) -> Result<Self, String> {
-        let kinds: HashMap<Furniture, Kind> = toml::from_str(kinds).map_err(|error| error.to_string())?;
+    /// Compiles the lines of all languages. `kinds` is `config/words/furniture.toml`. Where a line would fit two kinds, the
+    /// first of them counts.
+    pub(crate) fn new(kinds: &str, lines: &BTreeMap<String, Lines>) -> Result<Self, String> {
+        let kinds: BTreeMap<Furniture, Kind> = toml::from_str(kinds).map_err(|error| error.to_string())?;
+        if let Some(name) = lines.keys().find(|name| kinds.keys().all(|kind| kind.name() != *name)) {
+            return Err(format!("{name}: no such kind of lines"));
+        }
         let mut phrases = Self::default();
-        for (&furniture, lines) in lines {
+        for (furniture, kind) in kinds {
+            let Some(lines) = lines.get(furniture.name()) else { continue };
             let of_kind = |problem: String| format!("{}: {problem}", furniture.name());
-            let kind = kinds.get(&furniture).ok_or_else(|| of_kind("no such kind of lines".to_owned()))?;
             phrases.add(furniture, kind.max_words, lines).map_err(of_kind)?;
         }
         for bucket in phrases.starts.values_mut().chain(phrases.ends.values_mut()) {

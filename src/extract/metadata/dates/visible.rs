@@ -8,7 +8,7 @@ use jiff::{Span, Timestamp};
 
 use super::date_words::{self, Month};
 use super::moment::{Moment, plausible};
-use crate::extract::words::languages::{LANGUAGES, Unit};
+use crate::languages::{LANGUAGES, Unit};
 use crate::work;
 use crate::zones;
 

@@ -1,5 +1,5 @@
-//! The words of each language, `config/words/<language>.toml`: those around names in bylines, those of dates, and lines that
-//! no article needs.
+//! The words of each language, `config/words/<language>.toml`, for feeds and pages: those around names in bylines, those of
+//! dates, and lines that no article needs.
 //!
 //! Nobody asks in which language a page is written before its byline is read: the words of all languages count everywhere.
 //! `any.toml` holds what belongs to no language.
@@ -10,12 +10,10 @@ use std::sync::LazyLock;
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 
-use super::furniture::FurnitureLines;
-
 macro_rules! files {
     ($($language:literal)*) => {
         const FILES: &[(&str, &str)] =
-            &[$(($language, include_str!(concat!("../../../config/words/", $language, ".toml")))),*];
+            &[$(($language, include_str!(concat!("../config/words/", $language, ".toml")))),*];
     };
 }
 
@@ -32,7 +30,7 @@ type Set = HashSet<String, RandomState>;
 struct Language {
     byline: Byline,
     date: Dates,
-    furniture: FurnitureLines,
+    furniture: BTreeMap<String, Lines>,
 }
 
 /// The words around the names in bylines. Lower case, but for degrees.
@@ -82,6 +80,16 @@ struct Dates {
     days_ago: Vec<Vec<String>>,
 }
 
+/// Lines of one kind of furniture; `config/words/furniture.toml` says how they are compared.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Lines {
+    pub(crate) whole: Vec<String>,
+    pub(crate) start: Vec<String>,
+    pub(crate) end: Vec<String>,
+    pub(crate) with: Vec<String>,
+}
+
 /// A unit of "three weeks ago".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,7 +126,8 @@ pub(crate) struct DateWords {
 pub(crate) struct Languages {
     pub(crate) byline: Byline,
     pub(crate) date: DateWords,
-    pub(crate) furniture: FurnitureLines,
+    /// By the name of a kind of furniture.
+    pub(crate) furniture: BTreeMap<String, Lines>,
 }
 
 /// The words of all languages.
@@ -151,6 +160,15 @@ impl Byline {
         self.invitations.extend(other.invitations);
         self.no_names.extend(other.no_names);
         self.cuts.extend(other.cuts);
+    }
+}
+
+impl Lines {
+    fn add(&mut self, other: Self) {
+        self.whole.extend(other.whole);
+        self.start.extend(other.start);
+        self.end.extend(other.end);
+        self.with.extend(other.with);
     }
 }
 
