@@ -45,6 +45,7 @@ const PURE: &[&str] = &[
     "subscription",
     "work",
     "markup",
+    "charset",
     "languages",
     "zones",
     "trust",
