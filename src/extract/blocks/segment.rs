@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
                 parent: 0,
                 depth: 0,
                 tag: local_name!("html"),
-                traits: Traits::NONE,
+                traits: Traits::empty(),
                 path_hash: 0,
                 path: 0,
                 is_notes: false,
@@ -336,9 +336,9 @@ impl<'a> Walk<'a> {
         } else {
             let length = trimmed - self.start;
             work::count(length + self.inlines.len());
-            let mut inline = Traits::NONE;
+            let mut inline = Traits::empty();
             // Byline and date often share a line, each in a span of its own.
-            let (mut credits, mut credited, mut credited_to) = (Traits::NONE, 0, self.start);
+            let (mut credits, mut credited, mut credited_to) = (Traits::empty(), 0, self.start);
             for seen in &self.inlines {
                 let from = seen.start.max(self.start);
                 let to = if seen.open { trimmed } else { seen.end.min(trimmed) };

@@ -176,7 +176,7 @@ impl Scores {
 
     /// The traits of the boxes between the body's container and the block.
     pub(crate) fn traits_below_root(&self, document: &Document, container: usize) -> Traits {
-        let mut traits = Traits::NONE;
+        let mut traits = Traits::empty();
         let mut at = container;
         while document.containers[at].depth > self.root_depth {
             traits.insert(document.containers[at].traits);
