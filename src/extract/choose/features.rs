@@ -108,9 +108,9 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     active.set(G::closing, usize::from(measure.closing));
     active.set(G::opening_words, usize::from(measure.opening) * 3 + size);
     active.set(G::closing_words, usize::from(measure.closing) * 3 + size);
-    active.flags(G::signs, u64::from(measure.signs));
+    active.flags(G::signs, u64::from(measure.signs.bits()));
     if size < WORDS_OF_SIGNS.len() {
-        active.flags(G::signs_short, u64::from(measure.signs));
+        active.flags(G::signs_short, u64::from(measure.signs.bits()));
     }
     active.set(G::shouted, usize::from(measure.is_shouted));
     active.flags(G::targets, u64::from(block.targets.bits()));

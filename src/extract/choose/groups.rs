@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::extract::account::Boxes;
 use crate::extract::blocks::links::Targets;
-use crate::extract::blocks::measure::EDGES;
+use crate::extract::blocks::measure::{EDGES, Signs};
 use crate::extract::evidence::kinds::SAID;
 use crate::extract::words::classes::Traits as BoxTraits;
 use crate::extract::words::furniture::Furniture;
@@ -86,8 +86,6 @@ const TAGS: usize = 16;
 const RELATIONS: usize = 16;
 /// Kinds of what stands in a gap, three amounts of each.
 const GAPS: usize = 9;
-/// Signs that prose seldom has.
-const SIGNS: usize = 6;
 /// The rules by which a line can be furniture: one of each list, and that of the title.
 const RULES: usize = TITLE_RULE + 1;
 pub(crate) const TITLE_RULE: usize = Furniture::ALL.len();
@@ -104,7 +102,7 @@ groups! {
     sentences: Steps(&[1.0, 2.0, 3.0, 5.0]), end: Values(5), commas: Steps(&[0.001, 0.04, 0.1]), digits: Steps(&[0.001, 0.1, 0.3]),
     capitals: Steps(&[0.001, 0.2, 0.5, 0.8]), separators: Steps(&[1.0, 3.0]), strong: Steps(&[0.01, 0.9]),
     opening: Values(EDGES), closing: Values(EDGES), opening_words: Values(EDGES * 3), closing_words: Values(EDGES * 3),
-    signs: Set(SIGNS), signs_short: Set(SIGNS), shouted: Values(2), targets: Set(Targets::COUNT), targets_linked: Set(Targets::COUNT),
+    signs: Set(Signs::COUNT), signs_short: Set(Signs::COUNT), shouted: Values(2), targets: Set(Targets::COUNT), targets_linked: Set(Targets::COUNT),
     gap_before: Set(GAPS), gap_after: Set(GAPS), gap_words: Values(6), gap_fields: Values(6), continues: Values(2),
     links: Steps(&[1.0, 2.0, 4.0]), tag: Values(TAGS), tag_words: Values(TAGS * 3), phrase: Facts::Furniture(3), inline_traits: Traits,
     // The boxes around it.
