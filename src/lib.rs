@@ -21,6 +21,10 @@ pub mod fetch;
 pub mod work;
 /// HTML read under guard by html5gum. Pure.
 pub mod markup;
+/// What the bytes of feeds and pages tell of their encoding. Pure.
+pub mod charset;
+/// The words of each language that feeds and pages are read by. Pure.
+pub mod languages;
 /// Time zones by the abbreviations that feeds and pages print. Pure.
 pub mod zones;
 /// Who may speak for a page: registrable domains, and who names whom. Pure.

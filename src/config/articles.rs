@@ -3,11 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::check::{Checker, DAY_SECS, output_dir, time};
 use super::raw;
-use crate::model::RawPages;
 use crate::pipeline::Keeping;
 use crate::publish::warc;
 
@@ -17,16 +14,6 @@ const MAX_RECHECKS: usize = 10;
 
 /// How long something may be kept; 0 is for ever.
 const KEEP_DAYS: std::ops::RangeInclusive<u64> = 0..=36_500;
-
-/// The section as the file says it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(super) struct Articles {
-    pub(super) recheck: Vec<String>,
-    pub(super) raw: RawPages,
-    pub(super) keep_days: u64,
-    pub(super) keep_raw_days: u64,
-}
 
 /// How large a WARC file may grow.
 const WARC_BYTES: std::ops::RangeInclusive<u64> = 1_048_576..=107_374_182_400;
@@ -39,7 +26,7 @@ impl Checker<'_> {
     }
 
     /// What is kept of the articles of a feed that says nothing else.
-    pub(super) fn articles(&mut self, raw: &Articles) -> Keeping {
+    pub(super) fn articles(&mut self, raw: &raw::Articles) -> Keeping {
         Keeping {
             recheck: self.ages("articles.recheck", &raw.recheck),
             raw: raw.raw,

@@ -10,7 +10,8 @@ use url::Url;
 
 use super::FeedOptions;
 use super::check::{Checker, INTERVAL_SECS, TIMEOUT_SECS, has_credentials, http_url};
-use super::include::{ListedFeed, Listing};
+use super::include::Listing;
+use super::listed::ListedFeed;
 use super::problem::{Place, Problem, Problems};
 use super::raw;
 use crate::fetch::{Auth, RequestOptions};

@@ -7,7 +7,8 @@ use toml::Value;
 use url::Url;
 
 use super::feeds::feed_url;
-use super::include::{self, ListedFeed};
+use super::include;
+use super::listed::ListedFeed;
 use super::raw::RawIncluded;
 
 /// What a list of feeds comes to.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::document::Document;
+use super::listed::ListedFeed;
 use super::opml;
 use super::problem::{Place, Problem, Problems};
-use super::raw::{self, RawIncluded};
+use super::raw::RawIncluded;
 
 /// Everything that was included, in the order of inclusion.
 #[derive(Debug, Default)]
@@ -30,19 +31,6 @@ pub(super) struct Listing {
     pub(super) tolerant: bool,
     /// What it names.
     pub(super) feeds: Vec<ListedFeed>,
-}
-
-/// A feed that is only named.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct ListedFeed {
-    /// From 1.
-    pub(super) line: usize,
-    /// As given.
-    pub(super) url: String,
-    /// What the file calls it.
-    pub(super) title: Option<String>,
-    /// The folders that it stands in.
-    pub(super) tags: Vec<String>,
 }
 
 impl Listing {
@@ -218,12 +206,6 @@ fn plain_list(text: &str) -> Vec<ListedFeed> {
     let lines = text.lines().map(without_comment).enumerate();
     let feeds = lines.filter(|(_, url)| !url.is_empty() && !url.starts_with('#'));
     feeds.map(|(i, url)| ListedFeed { line: i + 1, url, title: None, tags: Vec::new() }).collect()
-}
-
-impl From<ListedFeed> for raw::Feed {
-    fn from(listed: ListedFeed) -> Self {
-        Self::of_url(listed.url, listed.tags)
-    }
 }
 
 #[cfg(test)]

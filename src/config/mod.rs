@@ -12,6 +12,7 @@ mod feeds;
 mod fixed;
 mod import;
 mod include;
+mod listed;
 mod opml;
 mod problem;
 mod raw;

@@ -9,7 +9,7 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
-use super::include::ListedFeed;
+use super::listed::ListedFeed;
 
 /// What an OPML file holds.
 #[derive(Debug, Default)]

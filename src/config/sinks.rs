@@ -1,56 +1,20 @@
 //! `[[sink]]` tables: where records go.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::ServerAddr;
-use serde::{Deserialize, Serialize};
 
 use super::check::{Checker, DAY_SECS, TIMEOUT_SECS, output_dir, time};
 use super::feeds::{credentials, feed_url, headers};
-use super::raw::{Auth, Secret};
+use super::raw::{Chosen, Files, Nats, Sink, Text, Webhook};
 use crate::fetch::{self, RequestOptions};
 use crate::publish::files::Form;
 use crate::publish::filter::{Criterion, Filter};
 use crate::publish::nats::{self, Login, Subject};
 use crate::publish::{Batching, Configured, Receiver, relay, text, webhook};
-use crate::store::Beginning;
-
-/// A table as the file says it. Of the receivers exactly one is named.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(super) struct Sink {
-    name: String,
-    from: Beginning,
-    pause: bool,
-    filter: Chosen,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jsonl: Option<Files>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parquet: Option<Files>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    webhook: Option<Webhook>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nats: Option<Nats>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stdout: Option<Stdout>,
-}
-
-/// Which records a sink takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-struct Chosen {
-    feed: Vec<String>,
-    tag: Vec<String>,
-    host: Vec<String>,
-    language: Vec<String>,
-    event: Vec<String>,
-    flag: Vec<String>,
-}
 
 impl Chosen {
     fn of(&self, criterion: Criterion) -> (&'static str, &[String]) {
@@ -64,85 +28,6 @@ impl Chosen {
         }
     }
 }
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-struct Text {
-    to: PathBuf,
-    copies: bool,
-    trace: text::Trace,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-struct Files {
-    to: PathBuf,
-    every: String,
-    max_bytes: u64,
-}
-
-impl Default for Files {
-    fn default() -> Self {
-        Self { to: PathBuf::new(), every: "1h".to_owned(), max_bytes: 33_554_432 }
-    }
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-struct Webhook {
-    url: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth: Option<Auth>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    headers: BTreeMap<String, Secret>,
-    max_records: u64,
-    timeout_secs: u64,
-}
-
-impl Default for Webhook {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            secret: None,
-            auth: None,
-            headers: BTreeMap::new(),
-            max_records: 100,
-            timeout_secs: 30,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-struct Nats {
-    servers: Vec<String>,
-    subject: String,
-    stream: String,
-    duplicate_window_secs: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credentials: Option<Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth: Option<Auth>,
-}
-
-impl Default for Nats {
-    fn default() -> Self {
-        Self {
-            servers: vec!["nats://127.0.0.1:4222".to_owned()],
-            subject: "feedmill.{language}.{host}".to_owned(),
-            stream: "FEEDMILL".to_owned(),
-            duplicate_window_secs: 600,
-            credentials: None,
-            auth: None,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-struct Stdout {}
 
 /// Text before compression in one file: it is held in memory while the file is made.
 const FILE_BYTES: RangeInclusive<u64> = 65_536..=268_435_456;

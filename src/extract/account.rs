@@ -7,8 +7,11 @@
 
 use std::ops::Range;
 
+use bitflags::{Flags, bitflags};
+
 use super::blocks::{Block, Document, Kind};
-use super::words::phrases::{Furniture, Match};
+use super::words::furniture::Furniture;
+use super::words::phrases::Match;
 use crate::model::CandidateAccount;
 use crate::work;
 
@@ -122,12 +125,27 @@ pub(crate) struct Account {
 pub(crate) struct Advice {
     /// For what its line would be claimed.
     pub(crate) line: Option<Rule>,
-    /// What stands around it, a bit each: see `furniture`.
-    pub(crate) boxes: u64,
+    /// What stands around it.
+    pub(crate) boxes: Boxes,
 }
 
-/// Kinds of boxes in [`Advice`].
-pub(crate) const BOX_KINDS: usize = 4;
+bitflags! {
+    /// What the boxes around a block make of it.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub(crate) struct Boxes: u64 {
+        const HIDDEN = 1;
+        /// A consent dialog.
+        const CONSENT = 1 << 1;
+        /// A form with fields.
+        const FORM = 1 << 2;
+        /// A second copy of a text.
+        const COPY = 1 << 3;
+    }
+}
+
+impl Boxes {
+    pub(crate) const COUNT: usize = Self::FLAGS.len();
+}
 
 /// A block that a rule drops was thought to be the article's: the rule and the model are believed alike.
 const DROPPED: f32 = 0.5;

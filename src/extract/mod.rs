@@ -52,7 +52,7 @@ pub use self::judge::selectors::{RulesError, SiteRules};
 use self::judge::{Reading, flags, stand_in};
 pub use self::metadata::amp::amp_canonical;
 pub use self::rules::{ModelError, Rules};
-use self::words::phrases::Furniture;
+use self::words::furniture::Furniture;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.

@@ -5,9 +5,10 @@ use super::choose::Models;
 use super::evidence::kinds::Kinds;
 use super::judge::selectors::{CompiledSite, RulesError, SiteRules};
 use super::words::phrases::Phrases;
+use crate::languages::LANGUAGES;
 
-/// The shipped word lists.
-const BOILERPLATE: &str = include_str!("../../config/words/boilerplate.toml");
+/// How lines of furniture are compared.
+const FURNITURE: &str = include_str!("../../config/words/furniture.toml");
 /// The words by which kinds of pages are told.
 const KINDS: &str = include_str!("../../config/words/kinds.toml");
 /// The coefficients of the model that weighs the blocks of a page.
@@ -34,7 +35,7 @@ pub struct ModelError(String);
 impl Rules {
     /// The shipped rules and the operator's.
     pub fn new(sites: &[SiteRules]) -> Result<Self, RulesError> {
-        let phrases = Phrases::parse(BOILERPLATE).expect("the shipped word lists are tested");
+        let phrases = Phrases::new(FURNITURE, &LANGUAGES.furniture).expect("the shipped lines are tested");
         let models = Models::parse(MODEL).expect("the shipped coefficients are tested");
         let judge = Judge::parse(JUDGE).expect("the shipped weights are tested");
         let kinds = Kinds::parse(KINDS).expect("the shipped words are tested");

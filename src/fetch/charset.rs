@@ -1,18 +1,14 @@
 //! The encoding of a page's bytes: byte order mark, HTTP header, meta, then a guess. Nothing readable is lost: a
 //! declaration that the bytes refute is not believed, and a stray byte costs one character, not the page.
 
-use std::borrow::Cow;
-
-use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{Encoding, UTF_8};
 
 use super::media;
+use crate::charset;
 use crate::model::PageBody;
 
 /// How far into the page a declaration is looked for. The standard says 1024, publishers say later.
 const PRESCAN_BYTES: usize = 8 << 10;
-/// What the guess is made from: the detector is four times as slow as the parser.
-const GUESS_BYTES: usize = 64 << 10;
 /// As many non-ASCII bytes that happen to be UTF-8 are no accident in any other encoding.
 const UTF8_EVIDENCE_BYTES: usize = 16;
 
@@ -22,7 +18,7 @@ pub fn decode_page(body: &[u8], content_type: Option<&str>) -> String {
         return encoding.decode_without_bom_handling(&body[bom_length..]).0.into_owned();
     }
     let declared: Vec<&'static Encoding> =
-        [content_type.and_then(of_content_type), of_document(body)].into_iter().flatten().collect();
+        [content_type.and_then(of_header), of_document(body)].into_iter().flatten().collect();
     if let Ok(text) = std::str::from_utf8(body)
         && (declared.is_empty() || is_surely_utf8(body, declared[0]))
     {
@@ -57,25 +53,13 @@ fn is_surely_utf8(body: &[u8], declared: &'static Encoding) -> bool {
 
 /// The text where no declaration fits the bytes.
 fn guess(body: &[u8], declared: &[&'static Encoding]) -> String {
-    let mut valid = 0;
-    let mut invalid = 0;
-    for chunk in body.utf8_chunks() {
-        valid += chunk.valid().bytes().filter(|byte| !byte.is_ascii()).count();
-        invalid += chunk.invalid().len();
+    if charset::is_mostly_utf8(body) {
+        return charset::utf8_with_strays(body);
     }
-    // UTF-8 with a few strays: cut mid-character by a cap or a teaser, or pasted from elsewhere.
-    if valid >= 4 * invalid {
-        return utf8_with_strays(body);
-    }
-    let first = body.iter().position(|byte| !byte.is_ascii()).unwrap_or_default();
-    let end = body.len().min(first + GUESS_BYTES);
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(&body[first..end], end == body.len());
-    let guessed = detector.guess(None, Utf8Detection::Allow);
     // A declaration that fails at a few bytes only is still better than a guess.
     let declared = declared.iter().copied().filter(|encoding| *encoding != UTF_8);
     let (text, _) = declared
-        .chain([guessed])
+        .chain([charset::guess(body)])
         .map(|encoding| {
             let text = encoding.decode_without_bom_handling(body).0;
             let lost = text.chars().filter(|char| *char == char::REPLACEMENT_CHARACTER).count();
@@ -86,29 +70,8 @@ fn guess(body: &[u8], declared: &[&'static Encoding]) -> String {
     text.into_owned()
 }
 
-/// UTF-8, and each byte that is not as windows-1252 has it.
-fn utf8_with_strays(body: &[u8]) -> String {
-    let mut text = String::with_capacity(body.len());
-    let last = body.len();
-    let mut position = 0;
-    for chunk in body.utf8_chunks() {
-        text.push_str(chunk.valid());
-        position += chunk.valid().len() + chunk.invalid().len();
-        let cut_off = position == last && chunk.invalid().first().is_some_and(|byte| *byte >= 0xC2);
-        if !cut_off {
-            let stray: Cow<'_, str> = WINDOWS_1252.decode_without_bom_handling(chunk.invalid()).0;
-            text.push_str(&stray);
-        }
-    }
-    text
-}
-
-fn of_content_type(content_type: &str) -> Option<&'static Encoding> {
-    content_type.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches(['"', '\'']);
-        name.trim().eq_ignore_ascii_case("charset").then(|| Encoding::for_label(value.as_bytes()))?
-    })
+fn of_header(content_type: &str) -> Option<&'static Encoding> {
+    Encoding::for_label(charset::of_content_type(content_type)?.as_bytes())
 }
 
 /// The encoding that the document itself declares: in its XML declaration or the first `<meta>` that names one.
@@ -120,13 +83,14 @@ fn of_document(body: &[u8]) -> Option<&'static Encoding> {
             (find(rest, b"-->")?, None)
         } else {
             let name = match () {
-                () if starts_with(rest, b"<meta") => Some(b"charset".as_slice()),
-                () if starts_with(rest, b"<?xml") => Some(b"encoding".as_slice()),
+                () if starts_with(rest, b"<meta") => Some("charset"),
+                () if starts_with(rest, b"<?xml") => Some("encoding"),
                 () => None,
             };
             (find(rest, b">")?, name)
         };
-        if let Some(encoding) = declaring.and_then(|name| attribute(&rest[..end], name)) {
+        let label = declaring.and_then(|name| charset::of_tag(&rest[..end], name));
+        if let Some(encoding) = label.and_then(Encoding::for_label) {
             // The declaration was read byte by byte, so the text around it cannot be UTF-16.
             let wide = encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE;
             return Some(if wide { UTF_8 } else { encoding });
@@ -134,18 +98,6 @@ fn of_document(body: &[u8]) -> Option<&'static Encoding> {
         rest = &rest[end..];
     }
     None
-}
-
-/// The encoding whose label follows `name=` in a tag, quoted or not, in an attribute of its own or within `content`.
-fn attribute(tag: &[u8], name: &[u8]) -> Option<&'static Encoding> {
-    let at = tag.windows(name.len()).position(|window| window.eq_ignore_ascii_case(name))?;
-    let value = tag[at + name.len()..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-    let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
-    let length = value
-        .iter()
-        .position(|byte| matches!(byte, b'"' | b'\'' | b';' | b'/' | b'?') || byte.is_ascii_whitespace())
-        .unwrap_or(value.len());
-    Encoding::for_label(&value[..length])
 }
 
 fn starts_with(bytes: &[u8], tag: &[u8]) -> bool {

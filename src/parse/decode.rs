@@ -3,14 +3,12 @@
 
 use std::borrow::Cow;
 
-use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+
+use crate::charset;
 
 /// How far into the document an XML declaration is looked for: some feeds put a comment or junk before it.
 const DECLARATION_WINDOW_BYTES: usize = 2048;
-
-/// How much of the body a guess looks at: detection costs several times a parse.
-const GUESS_WINDOW_BYTES: usize = 64 * 1024;
 
 /// Decodes a feed's body. A charset that the bytes contradict is not believed, and a warning says so.
 pub(super) fn decode<'a>(
@@ -21,9 +19,8 @@ pub(super) fn decode<'a>(
     if let Some(text) = decode_marked(body) {
         return text;
     }
-    let from_http = content_type.and_then(charset_parameter);
-    let from_declaration = declared_encoding(body);
-    let labels = [from_http.as_deref(), from_declaration.as_deref()];
+    let labels =
+        [content_type.and_then(charset::of_content_type).map(str::as_bytes), declared_encoding(body)];
     let candidates: Vec<&'static Encoding> =
         labels.into_iter().flatten().filter_map(usable_encoding).collect();
 
@@ -46,26 +43,16 @@ pub(super) fn decode<'a>(
             warnings.push(format!("not all of it is {}, as it declares", encoding.name()));
             encoding.decode_without_bom_handling(body).0
         }
-        _ if is_mostly_utf8(body) => {
+        _ if charset::is_mostly_utf8(body) => {
             warnings.push("not all of it is UTF-8: the rest is read as windows-1252".to_owned());
-            decode_stained(body)
+            Cow::Owned(charset::utf8_with_strays(body))
         }
         _ => {
-            let encoding = guess(body);
+            let encoding = charset::guess(body);
             warnings.push(format!("not UTF-8, and nothing else is declared: read as {}", encoding.name()));
             encoding.decode_without_bom_handling(body).0
         }
     }
-}
-
-/// UTF-8 with strange bytes in it: nearly always a quotation from a windows-1252 text, so they are read as such.
-fn decode_stained(body: &[u8]) -> Cow<'_, str> {
-    let mut text = String::with_capacity(body.len());
-    for chunk in body.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.push_str(&WINDOWS_1252.decode_without_bom_handling(chunk.invalid()).0);
-    }
-    Cow::Owned(text)
 }
 
 /// Decodes what a byte order mark, or the zero bytes around the first `<`, give away.
@@ -74,8 +61,8 @@ fn decode_marked(body: &[u8]) -> Option<Cow<'_, str>> {
         [0xEF, 0xBB, 0xBF, rest @ ..] => match std::str::from_utf8(rest) {
             Ok(text) => Some(Cow::Borrowed(text)),
             // A mark in front of something else: the other evidence decides.
-            Err(_) if !is_mostly_utf8(rest) => None,
-            Err(_) => Some(decode_stained(rest)),
+            Err(_) if !charset::is_mostly_utf8(rest) => None,
+            Err(_) => Some(Cow::Owned(charset::utf8_with_strays(rest))),
         },
         [0xFF, 0xFE, 0, 0, rest @ ..] => Some(decode_utf32(rest, u32::from_le_bytes)),
         [0, 0, 0xFE, 0xFF, rest @ ..] => Some(decode_utf32(rest, u32::from_be_bytes)),
@@ -94,57 +81,23 @@ fn decode_utf32(body: &[u8], read: fn([u8; 4]) -> u32) -> Cow<'static, str> {
     characters.map(|bytes| char::from_u32(read(*bytes)).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// The charset in a content type: `text/xml; charset="utf-8"`.
-fn charset_parameter(content_type: &str) -> Option<String> {
-    content_type.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches(['"', '\'']).trim();
-        (name.trim().eq_ignore_ascii_case("charset") && !value.is_empty()).then(|| value.to_owned())
-    })
-}
-
-/// The encoding in the XML declaration, read as ASCII.
-fn declared_encoding(body: &[u8]) -> Option<String> {
+/// The label in the XML declaration.
+fn declared_encoding(body: &[u8]) -> Option<&[u8]> {
     let head = &body[..body.len().min(DECLARATION_WINDOW_BYTES)];
     let start = head.windows(5).position(|window| window == b"<?xml")?;
     let length = head[start..].windows(2).position(|window| window == b"?>")?;
-    let declaration = String::from_utf8_lossy(&head[start..start + length]);
-    let (_, value) = declaration.split_once("encoding")?;
-    let value = value.trim_start().strip_prefix('=')?.trim_start();
-    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    value[1..].split(quote).next().map(|label| label.trim().to_owned())
+    charset::of_tag(&head[start..start + length], "encoding")
 }
 
 /// The encoding of a label, unless it cannot be true: a body without zero bytes is no UTF-16, and ASCII says nothing
 /// about the bytes that made us ask.
-fn usable_encoding(label: &str) -> Option<&'static Encoding> {
-    if ["us-ascii", "ascii", "ansi_x3.4-1968"].iter().any(|ascii| label.eq_ignore_ascii_case(ascii)) {
+fn usable_encoding(label: &[u8]) -> Option<&'static Encoding> {
+    if ["us-ascii", "ascii", "ansi_x3.4-1968"]
+        .iter()
+        .any(|ascii| label.eq_ignore_ascii_case(ascii.as_bytes()))
+    {
         return None;
     }
-    let encoding = Encoding::for_label_no_replacement(label.as_bytes())?;
+    let encoding = Encoding::for_label_no_replacement(label)?;
     (encoding != UTF_16LE && encoding != UTF_16BE).then_some(encoding)
-}
-
-/// Whether broken UTF-8 is still UTF-8: the sequences that are right outnumber those that are wrong.
-fn is_mostly_utf8(body: &[u8]) -> bool {
-    let (mut right, mut wrong) = (0_usize, 0_usize);
-    for chunk in body[..body.len().min(GUESS_WINDOW_BYTES)].utf8_chunks() {
-        right += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-        wrong += usize::from(!chunk.invalid().is_empty());
-    }
-    if right + wrong == 0 {
-        // The damage lies beyond the window, in a text that was ASCII so far.
-        return false;
-    }
-    right > wrong
-}
-
-fn guess(body: &[u8]) -> &'static Encoding {
-    // Start where the first high byte stands: a long ASCII head says nothing.
-    let start = body.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
-    let window = &body[start..body.len().min(start + GUESS_WINDOW_BYTES)];
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(window, true);
-    let encoding = detector.guess(None, Utf8Detection::Deny);
-    if encoding == UTF_8 { WINDOWS_1252 } else { encoding }
 }

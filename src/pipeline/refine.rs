@@ -153,19 +153,12 @@ pub(super) async fn site_evidence(
     host: &str,
     again: bool,
 ) -> Result<SiteEvidence, StoreError> {
-    let site = store.site_evidence(host).await?;
-    Ok(if again { without_one_article(site) } else { site })
-}
-
-/// The evidence without the article that is being read anew: its own blocks are not furniture because it showed them
-/// before. Which of the counts it is behind is not kept, so that each gives up one.
-fn without_one_article(mut site: SiteEvidence) -> SiteEvidence {
-    site.articles = site.articles.saturating_sub(1);
-    site.articles_by_block.retain(|_, articles| {
-        *articles -= 1;
-        *articles > 0
-    });
-    site
+    let mut site = store.site_evidence(host).await?;
+    if again {
+        // What a page has taught is not kept.
+        site.unlearn_unknown();
+    }
+    Ok(site)
 }
 
 /// Whether a page may call itself by this address: not by another party's, and the front page or a section is nobody's

@@ -33,7 +33,7 @@ pub(super) struct Batch<'f> {
     lessons: Lessons,
     requeued: Vec<EntryId>,
     rechecks: Rechecks,
-    buried: Vec<EntryId>,
+    removed: Vec<EntryId>,
 }
 
 impl<'f> Batch<'f> {
@@ -60,14 +60,14 @@ impl<'f> Batch<'f> {
             lessons: Lessons::default(),
             requeued: Vec::new(),
             rechecks: Rechecks::default(),
-            buried: Vec::new(),
+            removed: Vec::new(),
         })
     }
 
     pub(super) fn store(&mut self, item: &'f FinishedEntry, dedup: &dedup::Settings) -> Stored {
         let entry = &item.entry;
         if self.articles.get(&entry.article_id).is_some_and(|article| article.removed) {
-            self.buried.push(entry.id);
+            self.removed.push(entry.id);
             return Stored::Noted;
         }
         match &item.outcome {
@@ -289,7 +289,7 @@ impl<'f> Batch<'f> {
         self.bands.write(tx, dedup, self.now).await?;
         self.lessons.write(tx, self.now).await?;
         self.rechecks.write(tx).await?;
-        retention::bury(tx, &self.buried).await?;
+        retention::mark_removed(tx, &self.removed).await?;
         entries::requeue(tx, &self.requeued).await?;
         self.outbox.write(tx, self.now).await
     }

@@ -1,6 +1,6 @@
 //! A host's furniture: on how many of its articles each block of text was seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
@@ -41,36 +41,36 @@ const SITE_EVIDENCE: &str = "SELECT host, articles, (\
         SELECT string_agg(CAST(block AS TEXT) || ' ' || CAST(articles AS TEXT), ',') FROM host_blocks WHERE host = $1\
     ) AS counts FROM hosts WHERE host = $1";
 
-/// What a batch of new articles teaches about their hosts. Each article must be new and no copy of another: a story
-/// that a host publishes twice is not its furniture.
+/// What a batch of new articles, none of them a copy of another, teaches about their hosts. By host, and its blocks by hash:
+/// writers take their locks in one order.
 #[derive(Default)]
-pub(super) struct Lessons {
-    hosts: BTreeMap<String, i64>,
-    blocks: BTreeMap<(String, BlockHash), i64>,
-}
+pub(super) struct Lessons(BTreeMap<String, SiteEvidence>);
 
 impl Lessons {
     pub(super) fn add(&mut self, host: &str, blocks: &[BlockHash]) {
-        *self.hosts.entry(host.to_owned()).or_default() += 1;
-        let distinct: BTreeSet<BlockHash> = blocks.iter().copied().take(MAX_BLOCKS_PER_PAGE).collect();
-        for block in distinct {
-            *self.blocks.entry((host.to_owned(), block)).or_default() += 1;
-        }
+        let blocks = &blocks[..blocks.len().min(MAX_BLOCKS_PER_PAGE)];
+        self.0.entry(host.to_owned()).or_default().learn(blocks);
     }
 
     pub(super) async fn write(self, tx: &mut AnyConnection, now: Timestamp) -> Result<(), StoreError> {
-        let hosts: Vec<(String, i64)> = self.hosts.into_iter().collect();
+        let hosts: Vec<(&str, i64)> =
+            self.0.iter().map(|(host, site)| (host.as_str(), i64::from(site.articles))).collect();
         let rows = UPSERT_HOSTS
-            .fetch(tx, &hosts, |query, (host, articles)| query.bind(host.as_str()).bind(*articles))
+            .fetch(tx, &hosts, |query, (host, articles)| query.bind(*host).bind(*articles))
             .await?;
-        let blocks: Vec<((String, BlockHash), i64)> = self.blocks.into_iter().collect();
+        let mut blocks: Vec<(&str, BlockHash, u32)> = Vec::new();
+        for (host, site) in &self.0 {
+            blocks.extend(
+                site.articles_by_block.iter().map(|(block, articles)| (host.as_str(), *block, *articles)),
+            );
+        }
+        blocks.sort_unstable();
         UPSERT_BLOCKS
-            .execute(tx, &blocks, |query, ((host, block), articles)| {
-                query.bind(host.as_str()).bind(signed(block.0)).bind(*articles).bind(now.as_millisecond())
+            .execute(tx, &blocks, |query, (host, block, articles)| {
+                query.bind(*host).bind(signed(block.0)).bind(i64::from(*articles)).bind(now.as_millisecond())
             })
             .await?;
-        let learned: BTreeMap<&str, i64> =
-            hosts.iter().map(|(host, articles)| (host.as_str(), *articles)).collect();
+        let learned: BTreeMap<&str, i64> = hosts.iter().copied().collect();
         for row in &rows {
             let (host, articles): (&str, i64) = (row.try_get("host")?, row.try_get("articles")?);
             let before = articles - learned.get(host).copied().unwrap_or_default();

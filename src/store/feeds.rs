@@ -10,11 +10,11 @@ use url::Url;
 
 use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
 use super::connection::DialectSql;
+use super::feed_status::FeedState;
 use super::sql::{Row, RowsSql, bytes, json, models, word};
 use super::{Store, StoreError};
-use crate::model::{DueFeed, FeedId, HostPause, Lease, Sha256Hash, Validators, after, host_with_port};
-use crate::parse::FeedInfo;
-use crate::schedule::{Decision, History};
+use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators, after};
+use crate::schedule::History;
 
 /// What a change of the configured feeds did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,108 +25,6 @@ pub struct FeedsSync {
     pub restored: u64,
     /// Feeds no longer configured: kept, not polled.
     pub removed: u64,
-}
-
-/// State of a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeedState {
-    /// Polled when due.
-    Active,
-    /// Answered 410: polled no more until released or configured anew.
-    Gone,
-    /// Its body crashed the parser again and again: polled no more until released.
-    Quarantined,
-    /// No longer configured.
-    Removed,
-}
-
-/// How a feed does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeedHealth {
-    /// It was never polled.
-    New,
-    /// The last poll brought a feed, or that nothing has changed.
-    Succeeding,
-    /// The last poll failed.
-    Failing,
-    /// See [`FeedState::Gone`].
-    Gone,
-    /// See [`FeedState::Quarantined`].
-    Quarantined,
-    /// See [`FeedState::Removed`].
-    Removed,
-}
-
-impl FeedHealth {
-    /// Its word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Succeeding => "succeeding",
-            Self::Failing => "failing",
-            Self::Gone => "gone",
-            Self::Quarantined => "quarantined",
-            Self::Removed => "removed",
-        }
-    }
-
-    fn of(state: FeedState, was_polled: bool, has_failed: bool) -> Self {
-        match state {
-            FeedState::Active if !was_polled => Self::New,
-            FeedState::Active if has_failed => Self::Failing,
-            FeedState::Active => Self::Succeeding,
-            FeedState::Gone => Self::Gone,
-            FeedState::Quarantined => Self::Quarantined,
-            FeedState::Removed => Self::Removed,
-        }
-    }
-}
-
-/// A feed as the operator sees it.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct FeedStatus {
-    /// Its row.
-    pub id: FeedId,
-    /// As configured.
-    #[serde(serialize_with = "crate::model::serialize_masked")]
-    pub configured_url: Url,
-    /// Where it is polled.
-    #[serde(serialize_with = "crate::model::serialize_masked")]
-    pub url: Url,
-    /// Its state.
-    #[serde(skip)]
-    pub state: FeedState,
-    /// How it does.
-    #[serde(rename = "state")]
-    pub health: FeedHealth,
-    /// The pause that its host has asked for (Retry-After), which no poll breaks.
-    pub host_pause: Option<HostPause>,
-    /// The operator's tags.
-    pub tags: Vec<String>,
-    /// Its title.
-    pub title: Option<String>,
-    /// What it last said of itself; nothing before it was read.
-    pub info: Option<FeedInfo>,
-    /// What was repaired or lost when it was last read.
-    pub warnings: Vec<String>,
-    /// Last poll.
-    pub last_polled_at: Option<Timestamp>,
-    /// Last poll that brought a feed or a 304.
-    pub last_success_at: Option<Timestamp>,
-    /// Next poll.
-    pub next_poll_at: Timestamp,
-    /// Why then.
-    pub next_poll_decided_by: Option<Decision>,
-    /// Failures in a row.
-    pub consecutive_failures: u32,
-    /// Why the last poll failed; `None` after a success.
-    pub last_error: Option<String>,
-    /// Until when a hub has promised to deliver it.
-    pub delivered_until: Option<Timestamp>,
-    /// Entries seen.
-    pub entries: u64,
 }
 
 impl Store {
@@ -269,18 +167,6 @@ impl Store {
     pub async fn feeds_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let row = sqlx::query(NEXT_DUE_FEED).fetch_one(&self.database.readers).await?;
         Row { table: "feeds", row: &row }.optional_time("due")
-    }
-
-    /// Every feed, by configured URL.
-    pub async fn feeds_list(&self) -> Result<Vec<FeedStatus>, StoreError> {
-        let rows = sqlx::query(LIST_FEEDS).fetch_all(&self.database.readers).await?;
-        let mut feeds: Vec<FeedStatus> = models("feed_details", &rows)?;
-        let pauses: HashMap<String, HostPause> =
-            self.host_pauses().await?.into_iter().map(|pause| (pause.host.clone(), pause)).collect();
-        for feed in feeds.iter_mut().filter(|feed| feed.state == FeedState::Active) {
-            feed.host_pause = pauses.get(&host_with_port(&feed.url)).cloned();
-        }
-        Ok(feeds)
     }
 }
 
@@ -482,45 +368,3 @@ const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
         ORDER BY next_poll_at LIMIT 1) AS free \
     UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due FROM feeds \
         WHERE state = 'active' AND lease_until > 0) AS either";
-
-const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, i.title, i.info, i.warnings, d.tags, d.last_polled_at, \
-        d.last_success_at, d.decided_by, d.history, d.error_reason, coalesce(e.entries, 0) AS entries, \
-        s.expires_at AS delivered_until \
-    FROM feeds f JOIN feed_details d ON d.feed_id = f.id LEFT JOIN feed_infos i ON i.feed_id = f.id \
-    LEFT JOIN subscriptions s ON s.feed_id = f.id AND s.state = 'active' \
-    LEFT JOIN (SELECT feed_id, count(*) AS entries FROM entries GROUP BY feed_id) e ON e.feed_id = f.id \
-    ORDER BY d.configured_url";
-
-impl TryFrom<Row<'_>> for FeedStatus {
-    type Error = StoreError;
-
-    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
-        let history: History = row.json("history")?;
-        let state = row.word("state")?;
-        let last_error: Option<String> = row.get("error_reason")?;
-        let last_polled_at = row.optional_time("last_polled_at")?;
-        Ok(Self {
-            id: FeedId(row.get("id")?),
-            configured_url: row.url("configured_url")?,
-            url: row.url("url")?,
-            state,
-            health: FeedHealth::of(state, last_polled_at.is_some(), last_error.is_some()),
-            host_pause: None,
-            tags: row.optional_json("tags")?.unwrap_or_default(),
-            title: row.get("title")?,
-            info: row.optional_json("info")?,
-            warnings: row.optional_json("warnings")?.unwrap_or_default(),
-            last_polled_at,
-            last_success_at: row.optional_time("last_success_at")?,
-            next_poll_at: row.time("next_poll_at")?,
-            next_poll_decided_by: row.optional_word("decided_by")?,
-            consecutive_failures: history.consecutive_failures,
-            last_error: match state {
-                FeedState::Quarantined => Some(CRASHED_REASON.to_owned()),
-                FeedState::Active | FeedState::Gone | FeedState::Removed => last_error,
-            },
-            delivered_until: row.optional_time("delivered_until")?,
-            entries: row.number("entries")?,
-        })
-    }
-}

@@ -18,6 +18,7 @@ use crate::model::SecretText;
 
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
+mod feed_status;
 mod polls;
 mod announced;
 mod websub;
@@ -51,7 +52,8 @@ pub use articles::{ArticleAccount, DroppedBlock};
 pub use connection::RunLock;
 pub use entries::{EntryState, EntryStatus};
 pub use error::StoreError;
-pub use feeds::{FeedHealth, FeedState, FeedStatus, FeedsSync};
+pub use feed_status::{FeedHealth, FeedState, FeedStatus};
+pub use feeds::FeedsSync;
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use health::HealthProblem;
 pub use history::{ArticleStatus, Listing, Revision};

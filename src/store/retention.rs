@@ -180,14 +180,14 @@ async fn remove_entries(tx: &mut AnyConnection, articles: &[ArticleId]) -> Resul
         .iter()
         .map(|row| Ok(EntryId(Row { table: "mentions", row }.get("entry_id")?)))
         .collect::<Result<_, StoreError>>()?;
-    bury(tx, &entries).await
+    mark_removed(tx, &entries).await
 }
 
 const MENTIONING: RowsSql =
     RowsSql { before: "SELECT entry_id FROM mentions WHERE article_id IN (VALUES ", columns: 1, after: ")" };
 
 /// Leaves of entries what tells that they are not new.
-pub(super) async fn bury(tx: &mut AnyConnection, entries: &[EntryId]) -> Result<(), StoreError> {
+pub(super) async fn mark_removed(tx: &mut AnyConnection, entries: &[EntryId]) -> Result<(), StoreError> {
     MARK_ENTRIES.execute(&mut *tx, entries, |query, id| query.bind(id.0)).await?;
     EMPTY_DETAILS.execute(tx, entries, |query, id| query.bind(id.0)).await?;
     Ok(())

@@ -79,13 +79,9 @@ fn story(number: usize) -> String {
 
 const PROMISE: &str = "Readers of this paper have trusted";
 
-/// Learns from pages the way the store does: hashes of distinct articles, counted.
+/// Learns from a page, as the store does from every article that is no copy.
 fn learn(evidence: &mut SiteEvidence, page: &Page, rules: &Rules) {
-    let article = extract(page, &Evidence::default(), rules);
-    evidence.articles += 1;
-    for hash in article.block_hashes {
-        *evidence.articles_by_block.entry(hash).or_default() += 1;
-    }
+    evidence.learn(&extract(page, &Evidence::default(), rules).block_hashes);
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Batch<'_> {
                 Ok(())
             },
         )?;
-        lessons.forget_single_blocks();
+        lessons.hosts.values_mut().for_each(|host| host.evidence.forget_single_blocks());
         Ok(lessons)
     }
 
@@ -231,8 +231,7 @@ impl Batch<'_> {
             let evidence = Evidence { entry: request.entry.as_ref(), site: None };
             let article = extract(&page, &evidence, self.rules);
             let fingerprint = dedup::fingerprint(&article, self.dedup);
-            let blocks = article.block_hashes.into_iter().collect();
-            Lesson { host, title: article.metadata.title, blocks, fingerprint }
+            Lesson { host, title: article.metadata.title, blocks: article.block_hashes, fingerprint }
         })
         .ok()
     }
@@ -329,7 +328,7 @@ fn spool(mut input: impl Read) -> anyhow::Result<File> {
 struct Lesson {
     host: String,
     title: Option<String>,
-    blocks: HashSet<BlockHash>,
+    blocks: Vec<BlockHash>,
     fingerprint: Fingerprint,
 }
 
@@ -337,8 +336,8 @@ struct Lesson {
 #[derive(Default)]
 struct Lessons {
     hosts: HashMap<String, Host>,
-    /// By line, the blocks of the page: what it taught is not evidence against itself.
-    own: HashMap<u64, OwnBlocks>,
+    /// By line, what the page has taught; nothing where it is a copy of an earlier one.
+    own: HashMap<u64, Option<Vec<BlockHash>>>,
 }
 
 #[derive(Default)]
@@ -347,12 +346,6 @@ struct Host {
     /// Each text with the headlines it was seen under.
     texts: HashMap<Sha256Hash, HashSet<Option<String>>>,
     bands: HashSet<u64>,
-}
-
-struct OwnBlocks {
-    blocks: HashSet<BlockHash>,
-    /// How often they were counted: not at all in a copy of an earlier page.
-    counted: u32,
 }
 
 impl Lessons {
@@ -364,31 +357,19 @@ impl Lessons {
         let (known_text, new_title) = (!titles.is_empty(), titles.insert(lesson.title));
         let new_bands = lesson.fingerprint.bands.iter().filter(|band| host.bands.insert(**band)).count();
         let is_copy = if known_text { !new_title } else { new_bands < lesson.fingerprint.bands.len() };
-        if !is_copy {
-            host.evidence.articles += 1;
-            for block in &lesson.blocks {
-                *host.evidence.articles_by_block.entry(*block).or_default() += 1;
-            }
+        let taught = (!is_copy).then_some(lesson.blocks);
+        if let Some(blocks) = &taught {
+            host.evidence.learn(blocks);
         }
-        self.own.insert(number, OwnBlocks { blocks: lesson.blocks, counted: u32::from(!is_copy) });
-    }
-
-    /// Forgets what was seen only once: most blocks are, and they say nothing of their site.
-    fn forget_single_blocks(&mut self) {
-        for host in self.hosts.values_mut() {
-            host.evidence.articles_by_block.retain(|_, count| *count > 1);
-        }
+        self.own.insert(number, taught);
     }
 
     /// What the other pages of its host say to the page on line `number`.
     fn evidence(&self, number: u64, page: &Page) -> Option<SiteEvidence> {
         let (host, own) = (self.hosts.get(page.url.host_str()?)?, self.own.get(&number)?);
         let mut evidence = host.evidence.clone();
-        evidence.articles -= own.counted;
-        for block in &own.blocks {
-            if let Some(count) = evidence.articles_by_block.get_mut(block) {
-                *count -= own.counted;
-            }
+        if let Some(blocks) = own {
+            evidence.unlearn(blocks);
         }
         Some(evidence)
     }

@@ -43,7 +43,7 @@ impl<'a> Lexicon<'a> {
                 local_name!("hidden") => Traits::HIDDEN,
                 local_name!("style") if hides(value) => Traits::HIDDEN,
                 local_name!("aria-hidden") if &**value == "true" => Traits::HIDDEN,
-                _ => Traits::NONE,
+                _ => Traits::empty(),
             });
         }
         Described { traits, class, id }
@@ -75,7 +75,7 @@ fn traits_of_role(role: &str) -> Traits {
         "contentinfo" => Traits::FOOTER,
         "dialog" | "alertdialog" => Traits::CONSENT,
         "main" | "article" => Traits::CONTENT,
-        _ => Traits::NONE,
+        _ => Traits::empty(),
     }
 }
 
@@ -89,7 +89,7 @@ fn traits_of_property(property: &str) -> Traits {
         "description" | "alternativeHeadline" => Traits::STANDFIRST,
         "comment" => Traits::COMMENT,
         "keywords" => Traits::TAGS,
-        _ => Traits::NONE,
+        _ => Traits::empty(),
     }
 }
 
@@ -112,6 +112,6 @@ fn traits_of_tag(tag: &LocalName) -> Traits {
         local_name!("address") => Traits::AUTHOR,
         local_name!("time") => Traits::DATE,
         local_name!("a") => Traits::LINK,
-        _ => Traits::NONE,
+        _ => Traits::empty(),
     }
 }

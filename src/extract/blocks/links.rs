@@ -3,32 +3,33 @@
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+use bitflags::{Flags, bitflags};
 use html5ever::local_name;
 
 use crate::extract::html::tree::Element;
 use crate::extract::words::classes::CLASSES;
 
-/// Where the links of a block lead: a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Targets(pub(crate) u8);
+bitflags! {
+    /// Where the links of a block lead.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) struct Targets: u8 {
+        /// A place on the same page.
+        const ANCHOR = 1;
+        /// A mail program, a telephone.
+        const CONTACT = 1 << 1;
+        const AUTHOR = 1 << 2;
+        /// A tag, a category, a search.
+        const TAG = 1 << 3;
+        /// A form that shares the page.
+        const SHARE = 1 << 4;
+        const SCRIPT = 1 << 5;
+        const EXTERNAL = 1 << 6;
+        const INTERNAL = 1 << 7;
+    }
+}
 
 impl Targets {
-    /// A place on the same page.
-    pub(crate) const ANCHOR: Self = Self(1);
-    /// A mail program, a telephone.
-    pub(crate) const CONTACT: Self = Self(1 << 1);
-    pub(crate) const AUTHOR: Self = Self(1 << 2);
-    /// A tag, a category, a search.
-    pub(crate) const TAG: Self = Self(1 << 3);
-    /// A form that shares the page.
-    pub(crate) const SHARE: Self = Self(1 << 4);
-    pub(crate) const SCRIPT: Self = Self(1 << 5);
-    pub(crate) const EXTERNAL: Self = Self(1 << 6);
-    pub(crate) const INTERNAL: Self = Self(1 << 7);
-
-    pub(crate) fn insert(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
+    pub(crate) const COUNT: usize = Self::FLAGS.len();
 }
 
 /// The parts of addresses as one automaton, with what each says: every link of a page is asked for all of them.

@@ -1,7 +1,30 @@
 //! What can be counted in a block's text without knowing its language.
 
+use bitflags::{Flags, bitflags};
+
 use super::hash::TextHash;
 use crate::extract::words::letters::is_unspaced;
+
+bitflags! {
+    /// Signs that prose seldom has.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub(crate) struct Signs: u8 {
+        /// Copyright and trademark.
+        const RIGHTS = 1;
+        const AT = 1 << 1;
+        /// The beginning of a web address.
+        const ADDRESS = 1 << 2;
+        const CURRENCY = 1 << 3;
+        /// A vertical bar.
+        const BAR = 1 << 4;
+        /// An arrow, a bullet, a star.
+        const ARROW = 1 << 5;
+    }
+}
+
+impl Signs {
+    pub(crate) const COUNT: usize = Self::FLAGS.len();
+}
 
 /// Counts over one block.
 #[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
@@ -35,8 +58,7 @@ pub(crate) struct Measure {
     pub(crate) opening: u8,
     /// The kind of the last.
     pub(crate) closing: u8,
-    /// Signs that prose seldom has, as bits: copyright, at, web address, currency, vertical bar, arrow or bullet.
-    pub(crate) signs: u8,
+    pub(crate) signs: Signs,
     /// Whether most letters are capitals.
     pub(crate) is_shouted: bool,
 }
@@ -133,29 +155,7 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
             }
             continue;
         }
-        match c {
-            '.' | '!' | '?' | '…' | '؟' | '۔' => ended = true,
-            '。' | '！' | '？' => counts.sentences += 1,
-            ',' | ';' | '，' | '、' | '；' | '،' | '؛' => counts.commas += 1,
-            '|' | '»' | '›' | '•' | '·' | '/' | '>' => {
-                counts.separators += 1;
-                counts.signs |= if c == '|' {
-                    16
-                } else if c == '/' {
-                    0
-                } else {
-                    32
-                };
-            }
-            '©' | '®' => counts.signs |= 1,
-            '@' => counts.signs |= 2,
-            '€' | '$' | '£' | '¥' => counts.signs |= 8,
-            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' =>
-            {
-                counts.signs |= 32;
-            }
-            _ => {}
-        }
+        counts.see_sign(c, &mut ended);
     }
     counts.sentences += u32::from(ended);
     counts.count = words + unspaced;
@@ -165,16 +165,49 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     counts.strong_share = share(strong_bytes, text.len());
     counts.digit_share = share(digits as usize, letters as usize);
     counts.capital_share = share(capitals as usize, words as usize);
-    let tail = text.trim_end_matches(['"', '”', '’', '»', '\'', ')', '“', '」', '』', '）', ']', ' ']);
-    if text.as_bytes().windows(4).any(|four| four == b"www." || four == b"http") {
-        counts.signs |= 4;
-    }
     counts.is_shouted = letters > 3 && upper * 2 > letters;
-    counts.opening = text.chars().next().map_or(9, edge);
-    counts.closing = text.chars().next_back().map_or(9, edge);
-    counts.ends_sentence = tail.ends_with(['.', '!', '?', '…', '。', '！', '？', '؟', '۔', ';']);
-    counts.ends_question = tail.ends_with(['?', '？', '؟']);
-    counts.ends_colon = tail.ends_with([':', '：']);
-    counts.has_ellipsis_end = tail.ends_with("...") || tail.ends_with('…');
+    counts.see_edges(text);
     (counts, hash.finish())
+}
+
+impl Measure {
+    /// Counts a character that is neither a letter nor white space.
+    fn see_sign(&mut self, c: char, ended: &mut bool) {
+        match c {
+            '.' | '!' | '?' | '…' | '؟' | '۔' => *ended = true,
+            '。' | '！' | '？' => self.sentences += 1,
+            ',' | ';' | '，' | '、' | '；' | '،' | '؛' => self.commas += 1,
+            '/' => self.separators += 1,
+            '|' => {
+                self.separators += 1;
+                self.signs |= Signs::BAR;
+            }
+            '»' | '›' | '•' | '·' | '>' => {
+                self.separators += 1;
+                self.signs |= Signs::ARROW;
+            }
+            '©' | '®' => self.signs |= Signs::RIGHTS,
+            '@' => self.signs |= Signs::AT,
+            '€' | '$' | '£' | '¥' => self.signs |= Signs::CURRENCY,
+            '→' | '►' | '▶' | '▸' | '←' | '▼' | '●' | '■' | '★' | '☆' | '✓' | '\u{1f000}'..='\u{1ffff}' =>
+            {
+                self.signs |= Signs::ARROW;
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at how the text begins and ends, and for addresses in it.
+    fn see_edges(&mut self, text: &str) {
+        let tail = text.trim_end_matches(['"', '”', '’', '»', '\'', ')', '“', '」', '』', '）', ']', ' ']);
+        if text.as_bytes().windows(4).any(|four| four == b"www." || four == b"http") {
+            self.signs |= Signs::ADDRESS;
+        }
+        self.opening = text.chars().next().map_or(9, edge);
+        self.closing = text.chars().next_back().map_or(9, edge);
+        self.ends_sentence = tail.ends_with(['.', '!', '?', '…', '。', '！', '？', '؟', '۔', ';']);
+        self.ends_question = tail.ends_with(['?', '？', '؟']);
+        self.ends_colon = tail.ends_with([':', '：']);
+        self.has_ellipsis_end = tail.ends_with("...") || tail.ends_with('…');
+    }
 }

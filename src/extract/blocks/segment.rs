@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
                 parent: 0,
                 depth: 0,
                 tag: local_name!("html"),
-                traits: Traits::NONE,
+                traits: Traits::empty(),
                 path_hash: 0,
                 path: 0,
                 is_notes: false,
@@ -157,27 +157,7 @@ impl<'a> Walk<'a> {
             return false;
         }
         if is_inline(tag) {
-            let traits = self.lexicon.describe(element).traits;
-            if traits.intersects(Traits::HIDDEN) && &**tag != "a" {
-                return !is_really_hidden(element);
-            }
-            self.inlines.push(Inline {
-                node: node.id(),
-                traits,
-                start: self.document.text.len(),
-                end: 0,
-                open: true,
-            });
-            match *tag {
-                local_name!("a") => {
-                    self.link_depth += 1;
-                    self.links += 1;
-                    self.targets.insert(target_of(element, self.host));
-                }
-                local_name!("b") | local_name!("strong") => self.strong_depth += 1,
-                _ => {}
-            }
-            return true;
+            return self.open_inline(node, element);
         }
         if self.row.is_some() && is_cell_or_inside(tag) {
             if matches!(*tag, local_name!("td") | local_name!("th")) {
@@ -195,6 +175,37 @@ impl<'a> Walk<'a> {
             local_name!("tr") if in_data_table(node) => self.row = Some(node.id()),
             _ => {}
         }
+        self.open_container(node, element);
+        true
+    }
+
+    fn open_inline(&mut self, node: NodeRef<'a>, element: &'a Element) -> bool {
+        let tag = &element.name.local;
+        let traits = self.lexicon.describe(element).traits;
+        if traits.intersects(Traits::HIDDEN) && &**tag != "a" {
+            return !is_really_hidden(element);
+        }
+        self.inlines.push(Inline {
+            node: node.id(),
+            traits,
+            start: self.document.text.len(),
+            end: 0,
+            open: true,
+        });
+        match *tag {
+            local_name!("a") => {
+                self.link_depth += 1;
+                self.links += 1;
+                self.targets.insert(target_of(element, self.host));
+            }
+            local_name!("b") | local_name!("strong") => self.strong_depth += 1,
+            _ => {}
+        }
+        true
+    }
+
+    fn open_container(&mut self, node: NodeRef<'a>, element: &'a Element) {
+        let tag = &element.name.local;
         let parent = *self.stack.last().expect("the root is never closed");
         let around = &self.document.containers[parent];
         let described = self.lexicon.describe(element);
@@ -219,7 +230,6 @@ impl<'a> Walk<'a> {
         }
         self.stack.push(index);
         self.document.containers.push(container);
-        true
     }
 
     /// Counts what has no text of its own.
@@ -336,9 +346,9 @@ impl<'a> Walk<'a> {
         } else {
             let length = trimmed - self.start;
             work::count(length + self.inlines.len());
-            let mut inline = Traits::NONE;
+            let mut inline = Traits::empty();
             // Byline and date often share a line, each in a span of its own.
-            let (mut credits, mut credited, mut credited_to) = (Traits::NONE, 0, self.start);
+            let (mut credits, mut credited, mut credited_to) = (Traits::empty(), 0, self.start);
             for seen in &self.inlines {
                 let from = seen.start.max(self.start);
                 let to = if seen.open { trimmed } else { seen.end.min(trimmed) };

@@ -165,7 +165,7 @@ impl<'a> Context<'a> {
     fn inherit_traits(&mut self) {
         const SMALL: f32 = 0.4;
         for (at, container) in self.document.containers.iter().enumerate() {
-            let mut small = if self.share(at) < SMALL { container.traits } else { Traits::NONE };
+            let mut small = if self.share(at) < SMALL { container.traits } else { Traits::empty() };
             let mut all = container.traits;
             if at > 0 {
                 small.insert(self.small_box_traits[container.parent]);

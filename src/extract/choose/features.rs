@@ -108,14 +108,14 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     active.set(G::closing, usize::from(measure.closing));
     active.set(G::opening_words, usize::from(measure.opening) * 3 + size);
     active.set(G::closing_words, usize::from(measure.closing) * 3 + size);
-    active.flags(G::signs, u64::from(measure.signs));
+    active.flags(G::signs, u64::from(measure.signs.bits()));
     if size < WORDS_OF_SIGNS.len() {
-        active.flags(G::signs_short, u64::from(measure.signs));
+        active.flags(G::signs_short, u64::from(measure.signs.bits()));
     }
     active.set(G::shouted, usize::from(measure.is_shouted));
-    active.flags(G::targets, u64::from(block.targets.0));
+    active.flags(G::targets, u64::from(block.targets.bits()));
     if measure.link_share > MOSTLY_LINKED {
-        active.flags(G::targets_linked, u64::from(block.targets.0));
+        active.flags(G::targets_linked, u64::from(block.targets.bits()));
     }
     gaps(document, at, size, active);
     let tag_index = context.tag(block.container);
@@ -124,7 +124,7 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     if let Some(found) = context.matches[at] {
         active.furniture(G::phrase, found.furniture, found.coverage as usize);
     }
-    active.flags(G::inline_traits, block.inline.0);
+    active.flags(G::inline_traits, block.inline.bits());
     around(context, block, active);
     beside(context, at, active);
     place(context, at, active);
@@ -151,10 +151,10 @@ fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
     let own = &containers[block.container];
     let parent = &containers[own.parent];
     let grandparent = &containers[parent.parent];
-    active.flags(G::own_traits, own.traits.0);
-    active.flags(G::near_traits, parent.traits.0 | grandparent.traits.0);
-    active.flags(G::small_box_traits, context.small_box_traits[block.container].0);
-    active.flags(G::all_traits, context.all_traits[block.container].0);
+    active.flags(G::own_traits, own.traits.bits());
+    active.flags(G::near_traits, (parent.traits | grandparent.traits).bits());
+    active.flags(G::small_box_traits, context.small_box_traits[block.container].bits());
+    active.flags(G::all_traits, context.all_traits[block.container].bits());
     active.step(G::depth, f32::from(own.depth));
     // A paragraph's own box tells nothing that the paragraph does not: the boxes are those around it.
     active.step(G::parent_share, context.share(own.parent));
@@ -271,9 +271,9 @@ fn advice(scores: &Scores, at: usize, active: &mut Active) {
         active.set(G::line_rule, rule);
         active.set(G::line_rule_score, rule * 3 + steps(scores.first[at], LIKELY_OF_RULE));
     }
-    active.flags(G::boxes, advice.boxes);
+    active.flags(G::boxes, advice.boxes.bits());
     if scores.first[at] > LIKELY_OF_BOX {
-        active.flags(G::boxes_score, advice.boxes);
+        active.flags(G::boxes_score, advice.boxes.bits());
     }
 }
 
@@ -325,7 +325,7 @@ fn in_root(document: &Document, scores: &Scores, at: usize, active: &mut Active)
     let root = &document.containers[scores.root];
     active.set(G::in_root, usize::from(at >= root.first) + usize::from(at >= root.end));
     if at >= root.first && at < root.end {
-        active.flags(G::root_traits, scores.traits_below_root(document, container).0);
+        active.flags(G::root_traits, scores.traits_below_root(document, container).bits());
         let below = document.containers[container].depth - root.depth;
         active.step(G::root_depth, f32::from(below));
         active.step(G::root_child_score, scores.root_child_mean(document, container, at));

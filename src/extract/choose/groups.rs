@@ -6,11 +6,12 @@
 
 use serde::Deserialize;
 
-use crate::extract::account::BOX_KINDS;
-use crate::extract::blocks::measure::EDGES;
+use crate::extract::account::Boxes;
+use crate::extract::blocks::links::Targets;
+use crate::extract::blocks::measure::{EDGES, Signs};
 use crate::extract::evidence::kinds::SAID;
-use crate::extract::words::classes::TRAIT_NAMES;
-use crate::extract::words::phrases::Furniture;
+use crate::extract::words::classes::Traits as BoxTraits;
+use crate::extract::words::furniture::Furniture;
 
 /// What the facts of a group are.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ impl Facts {
             Self::StepsOrNone(steps) => steps.len() + 2,
             Self::Values(count) | Self::Set(count) => count,
             Self::Furniture(each) => Furniture::ALL.len() * each,
-            Self::Traits => TRAIT_NAMES.len(),
+            Self::Traits => BoxTraits::COUNT,
         }
     }
 
@@ -85,9 +86,6 @@ const TAGS: usize = 16;
 const RELATIONS: usize = 16;
 /// Kinds of what stands in a gap, three amounts of each.
 const GAPS: usize = 9;
-/// Signs that prose seldom has, and kinds of a link's target.
-const SIGNS: usize = 6;
-const TARGETS: usize = 8;
 /// The rules by which a line can be furniture: one of each list, and that of the title.
 const RULES: usize = TITLE_RULE + 1;
 pub(crate) const TITLE_RULE: usize = Furniture::ALL.len();
@@ -104,7 +102,7 @@ groups! {
     sentences: Steps(&[1.0, 2.0, 3.0, 5.0]), end: Values(5), commas: Steps(&[0.001, 0.04, 0.1]), digits: Steps(&[0.001, 0.1, 0.3]),
     capitals: Steps(&[0.001, 0.2, 0.5, 0.8]), separators: Steps(&[1.0, 3.0]), strong: Steps(&[0.01, 0.9]),
     opening: Values(EDGES), closing: Values(EDGES), opening_words: Values(EDGES * 3), closing_words: Values(EDGES * 3),
-    signs: Set(SIGNS), signs_short: Set(SIGNS), shouted: Values(2), targets: Set(TARGETS), targets_linked: Set(TARGETS),
+    signs: Set(Signs::COUNT), signs_short: Set(Signs::COUNT), shouted: Values(2), targets: Set(Targets::COUNT), targets_linked: Set(Targets::COUNT),
     gap_before: Set(GAPS), gap_after: Set(GAPS), gap_words: Values(6), gap_fields: Values(6), continues: Values(2),
     links: Steps(&[1.0, 2.0, 4.0]), tag: Values(TAGS), tag_words: Values(TAGS * 3), phrase: Facts::Furniture(3), inline_traits: Traits,
     // The boxes around it.
@@ -142,7 +140,7 @@ groups! {
     sure_before_distance: Steps(FROM_SURE), sure_before_likeness: Values(LIKENESSES), sure_before_up: Values(LEVELS), sure_before_down: Values(LEVELS),
     sure_after_distance: Steps(FROM_SURE), sure_after_likeness: Values(LIKENESSES), sure_after_up: Values(LEVELS), sure_after_down: Values(LEVELS),
     // What the rules advise.
-    line_rule: Values(RULES), line_rule_score: Values(RULES * 3), boxes: Set(BOX_KINDS), boxes_score: Set(BOX_KINDS),
+    line_rule: Values(RULES), line_rule_score: Values(RULES * 3), boxes: Set(Boxes::COUNT), boxes_score: Set(Boxes::COUNT),
     fine_words: Steps(FINE_WORDS), fine_link: Steps(FINE_LINK), fine_position: Values(20),
     title_distance: Values(13),
 }
@@ -236,7 +234,10 @@ impl Names {
     /// Those that there are now.
     pub(crate) fn current() -> Self {
         let furniture = Furniture::ALL.iter().map(|furniture| furniture.name().to_owned()).collect();
-        Self { furniture, traits: TRAIT_NAMES.iter().map(|name| name.to_ascii_lowercase()).collect() }
+        Self {
+            furniture,
+            traits: (0..BoxTraits::COUNT).map(|bit| BoxTraits::name(bit).to_ascii_lowercase()).collect(),
+        }
     }
 
     /// How many facts of this kind the model knows.
@@ -257,7 +258,7 @@ impl Names {
                 Some(position * each + fact % each)
             }
             Facts::Traits => {
-                self.traits.iter().position(|known| known.eq_ignore_ascii_case(TRAIT_NAMES[fact]))
+                self.traits.iter().position(|known| known.eq_ignore_ascii_case(BoxTraits::name(fact)))
             }
             _ => Some(fact),
         }

@@ -51,7 +51,7 @@ impl Model {
 mod tests {
     use super::*;
     use crate::extract::choose::groups::{Active, G};
-    use crate::extract::words::phrases::Furniture;
+    use crate::extract::words::furniture::Furniture;
 
     fn model(furniture: &[&str], coefficients: &[f32]) -> Result<Model, String> {
         let furniture = furniture.iter().map(|name| (*name).to_owned()).collect();

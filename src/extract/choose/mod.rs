@@ -19,7 +19,8 @@ pub use self::model::SECOND_LOOK;
 use self::context::Context;
 pub(crate) use self::scores::Advise;
 use super::account::{Account, Fate, Rule};
-use super::evidence::host::{Site, SiteEvidence, Standing, headline_words};
+use super::evidence::SiteEvidence;
+use super::evidence::host::{Site, Standing, headline_words};
 
 /// Blocks of at least this probability are kept.
 const KEEP: f32 = 0.5;

@@ -4,7 +4,8 @@ use super::context::Context;
 use crate::extract::account::Advice;
 use crate::extract::blocks::{Document, Kind};
 use crate::extract::words::classes::Traits;
-use crate::extract::words::phrases::{Coverage, Furniture};
+use crate::extract::words::furniture::Furniture;
+use crate::extract::words::phrases::Coverage;
 
 /// What the rules say of every block, where the blocks of these probabilities were chosen.
 pub(crate) type Advise<'a> = dyn Fn(&[f32]) -> Vec<Advice> + 'a;
@@ -175,7 +176,7 @@ impl Scores {
 
     /// The traits of the boxes between the body's container and the block.
     pub(crate) fn traits_below_root(&self, document: &Document, container: usize) -> Traits {
-        let mut traits = Traits::NONE;
+        let mut traits = Traits::empty();
         let mut at = container;
         while document.containers[at].depth > self.root_depth {
             traits.insert(document.containers[at].traits);

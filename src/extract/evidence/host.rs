@@ -1,8 +1,7 @@
 //! What the host's other pages say: on how many of them each block stands, and where on them the article does.
 
-use std::collections::HashMap;
-
 use super::headline::{Headline, Likeness};
+use super::lessons::SiteEvidence;
 use crate::extract::account::Account;
 use crate::extract::blocks::hash::{HASH_SEED, hash_bytes, hash_text, mix};
 use crate::extract::blocks::measure::Measure;
@@ -10,21 +9,6 @@ use crate::extract::blocks::{Block, Container, Document, Kind};
 use crate::extract::words::letters::is_unspaced;
 use crate::extract::words::phrases::fold;
 use crate::model::BlockHash;
-
-/// On how many distinct articles of one host each block was seen.
-#[derive(Clone, Debug, Default)]
-pub struct SiteEvidence {
-    /// Articles by block.
-    pub articles_by_block: HashMap<BlockHash, u32>,
-    /// Articles seen in all.
-    pub articles: u32,
-}
-
-impl SiteEvidence {
-    fn count(&self, block: BlockHash) -> u32 {
-        self.articles_by_block.get(&block).copied().unwrap_or_default()
-    }
-}
 
 /// What a hash stands for; part of the hash.
 #[derive(Clone, Copy)]

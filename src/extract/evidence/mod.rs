@@ -10,10 +10,11 @@ pub(crate) mod host;
 mod json;
 pub(crate) mod json_ld;
 pub(crate) mod kinds;
+pub(crate) mod lessons;
 pub(crate) mod state;
 pub(crate) mod stated;
 
-pub use self::host::SiteEvidence;
+pub use self::lessons::SiteEvidence;
 use crate::model::EntryEvidence;
 
 /// What else is known about the page.

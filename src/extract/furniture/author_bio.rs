@@ -5,7 +5,8 @@ use super::body::Body;
 use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
-use crate::extract::words::phrases::{Furniture, fold};
+use crate::extract::words::furniture::Furniture;
+use crate::extract::words::phrases::fold;
 
 const RULE: Rule = Rule::Words(Furniture::AuthorBox);
 

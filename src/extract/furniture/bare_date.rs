@@ -6,7 +6,7 @@ use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::blocks::Kind;
 use crate::extract::metadata::date_of_text;
-use crate::extract::words::phrases::Furniture;
+use crate::extract::words::furniture::Furniture;
 
 /// Longer is more than a date.
 const LONGEST_BYTES: usize = 60;

@@ -6,26 +6,21 @@ use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
-use crate::extract::account::Line;
+use crate::extract::account::{Boxes, Line};
 use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Traits;
 use crate::work;
 
-const HIDDEN: u64 = 1;
-const CONSENT: u64 = 2;
-const FORM: u64 = 4;
-const COPY: u64 = 8;
-
 /// Names of boxes that a form makes furniture.
-const FORMS: Traits = Traits(Traits::NEWSLETTER.0 | Traits::COMMENT.0);
+const FORMS: Traits = Traits::NEWSLETTER.union(Traits::COMMENT);
 /// A box with more of the page's words than this is the page.
 const LARGEST_FORM: f32 = 0.3;
 /// A repeated text of fewer words may be a refrain.
 const LEAST_COPIED_WORDS: f32 = 10.0;
 
-/// What stands around every block, a bit each.
-pub(crate) fn kinds(lines: &[Line<'_>], context: &Context<'_>) -> Vec<u64> {
-    let mut kinds = vec![0; lines.len()];
+/// What stands around every block.
+pub(crate) fn kinds(lines: &[Line<'_>], context: &Context<'_>) -> Vec<Boxes> {
+    let mut kinds = vec![Boxes::empty(); lines.len()];
     for (at, container) in context.document.containers.iter().enumerate() {
         let blocks = container.first..container.end;
         work::count(1);
@@ -38,18 +33,18 @@ pub(crate) fn kinds(lines: &[Line<'_>], context: &Context<'_>) -> Vec<u64> {
             container.traits.intersects(FORMS) && context.share(at) < LARGEST_FORM && context.has_fields(at)
         };
         if container.traits.intersects(Traits::COOKIE) {
-            kinds[blocks].iter_mut().for_each(|kinds| *kinds |= CONSENT);
+            kinds[blocks].iter_mut().for_each(|kinds| *kinds |= Boxes::CONSENT);
         } else if is_form() {
-            kinds[blocks].iter_mut().for_each(|kinds| *kinds |= FORM);
+            kinds[blocks].iter_mut().for_each(|kinds| *kinds |= Boxes::FORM);
         }
     }
     let mut seen: HashSet<_, RandomState> = HashSet::default();
     for (line, kinds) in lines.iter().zip(&mut kinds) {
         if line.block.is_hidden {
-            *kinds |= HIDDEN;
+            *kinds |= Boxes::HIDDEN;
         }
         if line.words() >= LEAST_COPIED_WORDS && !seen.insert(line.block.text_hash) {
-            *kinds |= COPY;
+            *kinds |= Boxes::COPY;
         }
     }
     kinds

@@ -4,8 +4,8 @@ use super::Facts;
 use super::names::of_kind;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::metadata::date_of_text;
+use crate::extract::words::furniture::Furniture;
 use crate::extract::words::openings::inner_byline;
-use crate::extract::words::phrases::Furniture;
 
 pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
     for (at, _) in of_kind(lines, Furniture::Byline).filter(|(at, _)| looks_like_byline(&lines[*at])) {

@@ -9,7 +9,8 @@ use super::body::Body;
 use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
-use crate::extract::words::phrases::{Coverage, Furniture};
+use crate::extract::words::furniture::Furniture;
+use crate::extract::words::phrases::Coverage;
 
 /// Comments may be longer than the article, but hardly stand above so many words of it.
 const LEAST_PROSE: f32 = 100.0;

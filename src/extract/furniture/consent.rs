@@ -4,7 +4,7 @@
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::classes::Traits;
-use crate::extract::words::phrases::Furniture;
+use crate::extract::words::furniture::Furniture;
 
 pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     /// What stands in the main box or inside has relations below it: see [`Context::main_relation`].

@@ -4,7 +4,7 @@ use super::Facts;
 use super::byline::looks_like_byline;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::classes::Traits;
-use crate::extract::words::phrases::Furniture;
+use crate::extract::words::furniture::Furniture;
 
 /// A name, a role and a date.
 const MOST_WORDS: f32 = 10.0;

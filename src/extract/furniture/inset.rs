@@ -100,15 +100,13 @@ fn is_beside_body(
 }
 
 /// Names of boxes that are others' matter.
-const FURNITURE: Traits = Traits(
-    Traits::NAV.0
-        | Traits::RELATED.0
-        | Traits::AD.0
-        | Traits::SHARE.0
-        | Traits::COMMENT.0
-        | Traits::NEWSLETTER.0
-        | Traits::HIDDEN.0,
-);
+const FURNITURE: Traits = Traits::NAV
+    .union(Traits::RELATED)
+    .union(Traits::AD)
+    .union(Traits::SHARE)
+    .union(Traits::COMMENT)
+    .union(Traits::NEWSLETTER)
+    .union(Traits::HIDDEN);
 
 /// Whether a quotation says more than where it leads, and has no name of furniture.
 fn is_quotation(context: &Context<'_>, at: usize) -> bool {

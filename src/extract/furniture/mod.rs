@@ -30,7 +30,7 @@ use jiff::Timestamp;
 
 use super::account::{Account, Advice, Fate, Line, Rule as Claimed};
 use super::choose::context::Context;
-use super::words::phrases::Furniture;
+use super::words::furniture::Furniture;
 
 /// What is known of the page.
 #[derive(Clone, Copy)]

@@ -5,7 +5,8 @@ use super::body::Body;
 use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
-use crate::extract::words::phrases::{Coverage, Furniture};
+use crate::extract::words::furniture::Furniture;
+use crate::extract::words::phrases::Coverage;
 
 /// The kinds whose heading takes along what stands under it, where the body is as good as over.
 const BOXES: &[Furniture] = &[Furniture::Newsletter, Furniture::Paywall, Furniture::Consent];

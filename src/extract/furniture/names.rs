@@ -1,7 +1,8 @@
 //! What lines name themselves, by the words of `config/words/`.
 
 use crate::extract::account::Line;
-use crate::extract::words::phrases::{Coverage, Furniture, Match};
+use crate::extract::words::furniture::Furniture;
+use crate::extract::words::phrases::{Coverage, Match};
 use crate::work;
 
 /// The lines that call themselves so, and how much of each does.

@@ -4,7 +4,7 @@
 use super::Facts;
 use super::body::Body;
 use crate::extract::account::{Account, Line, Rule};
-use crate::extract::words::phrases::Furniture;
+use crate::extract::words::furniture::Furniture;
 
 /// A prompt of fewer words is a label, which stands on every page.
 const LEAST_WORDS: f32 = 5.0;

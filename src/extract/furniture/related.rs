@@ -6,7 +6,8 @@ use super::named::ends_of_boxes;
 use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
-use crate::extract::words::phrases::{Coverage, Furniture};
+use crate::extract::words::furniture::Furniture;
+use crate::extract::words::phrases::Coverage;
 
 /// Longer is no teaser.
 const MOST_TEASER_WORDS: f32 = 60.0;

@@ -29,9 +29,10 @@ impl Detected {
     /// Whether a declaration of `primary` stands: it is the same, or nothing in the text speaks against it.
     fn leaves(&self, primary: &str) -> bool {
         let is_known = Lang::all().iter().any(|language| code(*language) == primary);
-        let kin = SEEN_AS.iter().any(|(seen, others)| *seen == self.language && others.contains(&primary));
+        let is_taken_for_it =
+            SEEN_AS.iter().any(|(seen, others)| *seen == self.language && others.contains(&primary));
         code(self.language) == primary
-            || kin
+            || is_taken_for_it
             || !self.is_sure
             || !is_known && self.is_latin != WRITTEN_OTHERWISE.contains(&primary)
     }
@@ -89,7 +90,7 @@ fn detect(text: &str) -> Option<Detected> {
     })
 }
 
-/// The shortest ISO 639 code.
+/// The shortest ISO 639 code. A line a language, which makes it long.
 fn code(language: Lang) -> &'static str {
     match language {
         Lang::Afr => "af",

@@ -47,8 +47,8 @@ use crate::extract::account::{Account, Line, Opening, Rule};
 use crate::extract::evidence::json_ld::{JsonLd, Linked, PageKeys};
 use crate::extract::html::text::{fold_space, plain};
 use crate::extract::html::tree::Tree;
+use crate::extract::words::furniture::Furniture;
 use crate::extract::words::letters::letters;
-use crate::extract::words::phrases::Furniture;
 use crate::model::{EntryEvidence, Metadata, Page};
 use crate::work;
 

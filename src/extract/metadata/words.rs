@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 use crate::extract::words::classes::{CLASSES, Role};
-use crate::extract::words::languages::LANGUAGES;
+use crate::languages::LANGUAGES;
 
 /// What an element's attributes say it is.
 #[derive(Clone, Copy, Debug, Default)]

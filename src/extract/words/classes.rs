@@ -6,48 +6,68 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
+use bitflags::{Flags, bitflags};
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value;
 
-/// A set of traits of an element.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traits(pub(crate) u64);
-
-macro_rules! traits {
-    ($($name:ident = $bit:literal),* $(,)?) => {
-        #[expect(dead_code, reason = "the model weighs more traits than rules ask for")]
-        impl Traits { $(pub(crate) const $name: Self = Self(1 << $bit);)* }
-        /// Every trait, by bit.
-        pub(crate) const TRAIT_NAMES: &[&str] = &[$(stringify!($name)),*];
-    };
-}
-
-traits! {
-    COMMENT = 0, RELATED = 1, SHARE = 2, NAV = 3, AD = 4, NEWSLETTER = 5, AUTHOR = 6, META = 7, CAPTION = 8, FOOTER = 9,
-    HEADER = 10, SIDEBAR = 11, CONSENT = 12, HIDDEN = 13, MEDIA = 14, FORM = 15, BODY = 16, CONTENT = 17, STANDFIRST = 18,
-    TITLE = 19, ASIDE = 20, TAGS = 21, CARD = 22, LIST = 23, ARTICLE = 24, FIGURE = 25, QUOTE = 26, TABLE = 27, PRINT = 28,
-    TOC = 29, WIDGET = 30, LINK = 31, DATE = 32, EMBED = 33, SECTION = 34, COOKIE = 35,
+bitflags! {
+    /// What the names of an element, its tag and its attributes tell about it.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) struct Traits: u64 {
+        const COMMENT = 1 << 0;
+        const RELATED = 1 << 1;
+        const SHARE = 1 << 2;
+        const NAV = 1 << 3;
+        const AD = 1 << 4;
+        const NEWSLETTER = 1 << 5;
+        const AUTHOR = 1 << 6;
+        const META = 1 << 7;
+        const CAPTION = 1 << 8;
+        const FOOTER = 1 << 9;
+        const HEADER = 1 << 10;
+        const SIDEBAR = 1 << 11;
+        const CONSENT = 1 << 12;
+        const HIDDEN = 1 << 13;
+        const MEDIA = 1 << 14;
+        const FORM = 1 << 15;
+        const BODY = 1 << 16;
+        const CONTENT = 1 << 17;
+        const STANDFIRST = 1 << 18;
+        const TITLE = 1 << 19;
+        const ASIDE = 1 << 20;
+        const TAGS = 1 << 21;
+        const CARD = 1 << 22;
+        const LIST = 1 << 23;
+        const ARTICLE = 1 << 24;
+        const FIGURE = 1 << 25;
+        const QUOTE = 1 << 26;
+        const TABLE = 1 << 27;
+        const PRINT = 1 << 28;
+        const TOC = 1 << 29;
+        const WIDGET = 1 << 30;
+        const LINK = 1 << 31;
+        const DATE = 1 << 32;
+        const EMBED = 1 << 33;
+        const SECTION = 1 << 34;
+        const COOKIE = 1 << 35;
+    }
 }
 
 impl Traits {
-    pub(crate) const NONE: Self = Self(0);
     /// Who wrote it and when.
-    pub(crate) const CREDITS: Self = Self(Self::AUTHOR.0 | Self::DATE.0);
+    pub(crate) const CREDITS: Self = Self::AUTHOR.union(Self::DATE);
+    pub(crate) const COUNT: usize = Self::FLAGS.len();
+
+    /// The name of the trait with this bit, in capitals.
+    pub(crate) fn name(bit: usize) -> &'static str {
+        Self::FLAGS[bit].name()
+    }
 
     /// The trait of this name, in lower case.
     fn named(name: &str) -> Option<Self> {
-        let bit = TRAIT_NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))?;
-        Some(Self(1 << bit))
-    }
-
-    pub(crate) fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    pub(crate) fn insert(&mut self, other: Self) {
-        self.0 |= other.0;
+        Self::from_name(&name.to_ascii_uppercase())
     }
 }
 
@@ -155,9 +175,9 @@ impl Classes {
 
 /// Cuts `names` at whatever is no letter and at the humps of camel case, and adds up what the tokens tell.
 pub(crate) fn traits_of_names(names: &str) -> Traits {
-    let mut traits = Traits::NONE;
+    let mut traits = Traits::empty();
     let mut token = Token::default();
-    let mut previous = Traits::NONE;
+    let mut previous = Traits::empty();
     let mut last = [0_u8; 1];
     for byte in names.bytes() {
         let hump = byte.is_ascii_uppercase() && last[0].is_ascii_lowercase();
@@ -195,9 +215,9 @@ impl Token {
     fn finish(&mut self, traits: &mut Traits, previous: &mut Traits, end_of_name: bool) {
         if self.length > 0 {
             let found = if self.length <= MAX_TOKEN {
-                CLASSES.words.get(&self.bytes[..self.length]).map_or(Traits::NONE, |word| word.traits)
+                CLASSES.words.get(&self.bytes[..self.length]).map_or(Traits::empty(), |word| word.traits)
             } else {
-                Traits::NONE
+                Traits::empty()
             };
             let is_text = found.intersects(Traits::CONTENT);
             if is_text && previous.intersects(Traits::CONTENT) {
@@ -208,7 +228,7 @@ impl Token {
             self.length = 0;
         }
         if end_of_name {
-            *previous = Traits::NONE;
+            *previous = Traits::empty();
         }
     }
 }
@@ -222,8 +242,8 @@ mod tests {
         assert_eq!(CLASSES.role(b"byline"), Some(Role::Author));
         assert_eq!(CLASSES.role(b"yazar"), Some(Role::Author));
         assert_eq!(CLASSES.role(b"bios"), None);
-        assert_eq!(traits_of_names("post-authorName"), Traits(Traits::CONTENT.0 | Traits::AUTHOR.0));
-        assert_eq!(traits_of_names("articleBody").0 & Traits::BODY.0, Traits::BODY.0);
+        assert_eq!(traits_of_names("post-authorName"), Traits::CONTENT | Traits::AUTHOR);
+        assert!(traits_of_names("articleBody").contains(Traits::BODY));
         assert!(CLASSES.words.keys().all(|word| word.len() <= MAX_TOKEN));
     }
 

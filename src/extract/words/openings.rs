@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
-use super::languages::LANGUAGES;
 use super::letters::{first_lower, is_hangul, is_ideograph, may_hold_date, strip_prefix_ignoring_case};
+use crate::languages::LANGUAGES;
 
 /// The words that open bylines by their first letters: every short text of a page is asked for them.
 static OPENINGS_BY_INITIAL: LazyLock<HashMap<char, Vec<&str>, RandomState>> = LazyLock::new(|| {

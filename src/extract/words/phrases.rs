@@ -1,62 +1,14 @@
-//! The shipped word lists: which kind of furniture a line's own words name.
+//! Which kind of furniture a line's own words name, by the lines of all languages.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 
+use super::furniture::Furniture;
+use crate::languages::Lines;
 use crate::work;
-
-macro_rules! furniture {
-    ($($variant:ident = $name:literal),* $(,)?) => {
-        /// A kind of furniture that words give away.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-        pub(crate) enum Furniture { $(#[serde(rename = $name)] $variant),* }
-
-        impl Furniture {
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// Its name in the word lists and in the model.
-            pub(crate) const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-
-            /// The name of its rule in accounts.
-            pub(crate) const fn rule(self) -> &'static str {
-                match self { $(Self::$variant => concat!("rule.", $name)),* }
-            }
-        }
-    };
-}
-
-furniture! {
-    Comments = "comments",
-    Related = "related",
-    Newsletter = "newsletter",
-    Share = "share",
-    AuthorBox = "author_box",
-    Credit = "credit",
-    Paywall = "paywall",
-    Consent = "consent",
-    Copyright = "copyright",
-    Byline = "byline",
-    Dateline = "dateline",
-}
-
-impl Furniture {
-    /// Whether a line of the kind heads a section of its kind, where it says nothing else.
-    pub(crate) const fn heads_section(self) -> bool {
-        matches!(
-            self,
-            Self::Comments
-                | Self::Related
-                | Self::Newsletter
-                | Self::AuthorBox
-                | Self::Paywall
-                | Self::Consent
-        )
-    }
-}
 
 /// How much of a line a phrase covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,26 +27,19 @@ pub(crate) struct Match {
     pub(crate) is_borne_out: bool,
 }
 
+/// What the file of the kinds says of one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Lists {
+struct Kind {
     #[serde(default = "unbounded")]
     max_words: u32,
-    #[serde(default)]
-    whole: Vec<String>,
-    #[serde(default)]
-    start: Vec<String>,
-    #[serde(default)]
-    end: Vec<String>,
-    #[serde(default)]
-    with: Vec<String>,
 }
 
 fn unbounded() -> u32 {
     u32::MAX
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Phrase {
     text: Box<str>,
     /// Whether no letter or digit may follow.
@@ -103,14 +48,17 @@ struct Phrase {
     max_words: u32,
 }
 
+/// Phrases by two characters.
+type Buckets = HashMap<[char; 2], Vec<Phrase>, RandomState>;
+
 /// The compiled lists. A line is looked up in constant time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Phrases {
     whole: HashMap<Box<str>, Furniture, RandomState>,
     /// By the first characters, the longest phrase first.
-    starts: HashMap<[char; 2], Vec<Phrase>, RandomState>,
+    starts: Buckets,
     /// By the last characters.
-    ends: HashMap<[char; 2], Vec<Phrase>, RandomState>,
+    ends: Buckets,
     /// The first characters of the whole lines, and how many words the longest of them has.
     openings: HashMap<[char; 2], usize, RandomState>,
     /// What bears out that a sentence is furniture.
@@ -123,48 +71,64 @@ const EDGE_BYTES: usize = 160;
 const MAX_LINE_BYTES: usize = 600;
 
 impl Phrases {
-    /// Compiles the lists of a boilerplate file.
-    pub(crate) fn parse(file: &str) -> Result<Self, toml::de::Error> {
-        let mut lists: Vec<(Furniture, Lists)> =
-            toml::from_str::<HashMap<Furniture, Lists>>(file)?.into_iter().collect();
-        lists.sort_by_key(|(furniture, _)| *furniture);
+    /// Compiles the lines of all languages. `kinds` is `config/words/furniture.toml`. Where a line would fit two kinds, the
+    /// first of them counts.
+    pub(crate) fn new(kinds: &str, lines: &BTreeMap<String, Lines>) -> Result<Self, String> {
+        let kinds: BTreeMap<Furniture, Kind> = toml::from_str(kinds).map_err(|error| error.to_string())?;
+        if let Some(name) = lines.keys().find(|name| kinds.keys().all(|kind| kind.name() != *name)) {
+            return Err(format!("{name}: no such kind of lines"));
+        }
         let mut phrases = Self::default();
-        for (furniture, lists) in lists {
-            let with = lists.with.iter().map(|word| word.to_lowercase().into()).collect();
-            phrases.with.insert(furniture, with);
-            for line in &lists.whole {
-                let text = fold(line);
-                if let Some(key) = first_two(text.chars()) {
-                    let longest = phrases.openings.entry(key).or_default();
-                    *longest = text.split_whitespace().count().max(*longest);
-                }
-                phrases.whole.entry(text.into()).or_insert(furniture);
-            }
-            let phrase = |text: String| Phrase {
-                text: text.into(),
-                is_word: false,
-                furniture,
-                max_words: lists.max_words,
-            };
-            for start in &lists.start {
-                let text = fold_inner(start);
-                if let Some(key) = first_two(text.chars()) {
-                    // "by " is a word, and begins no "Byron Bay".
-                    let phrase = Phrase { is_word: start.ends_with(' '), ..phrase(text) };
-                    phrases.starts.entry(key).or_default().push(phrase);
-                }
-            }
-            for end in &lists.end {
-                let text = fold_inner(end);
-                if let Some(key) = first_two(text.chars().rev()) {
-                    phrases.ends.entry(key).or_default().push(phrase(text));
-                }
-            }
+        for (furniture, kind) in kinds {
+            let Some(lines) = lines.get(furniture.name()) else { continue };
+            let of_kind = |problem: String| format!("{}: {problem}", furniture.name());
+            phrases.add(furniture, kind.max_words, lines).map_err(of_kind)?;
         }
         for bucket in phrases.starts.values_mut().chain(phrases.ends.values_mut()) {
-            bucket.sort_by_key(|phrase| std::cmp::Reverse(phrase.text.len()));
+            bucket.sort_by_key(|phrase| Reverse(phrase.text.len()));
         }
         Ok(phrases)
+    }
+
+    /// Adds the lines of one kind. One that could never be found is a mistake.
+    fn add(&mut self, furniture: Furniture, max_words: u32, lines: &Lines) -> Result<(), String> {
+        for line in &lines.whole {
+            let text = fold(line);
+            if let Some(key) = first_two(text.chars()) {
+                let longest = self.openings.entry(key).or_default();
+                *longest = text.split_whitespace().count().max(*longest);
+            }
+            if self.whole.insert(text.into(), furniture).is_some() {
+                return Err(format!("{line:?} in `whole`: stands in another list of whole lines already"));
+            }
+        }
+        let add = |buckets: &mut Buckets, line: &str, key: Option<[char; 2]>, phrase: Phrase| {
+            let bucket = buckets.entry(key.ok_or_else(|| format!("{line:?}: too short"))?).or_default();
+            if bucket.contains(&phrase) {
+                return Err(format!("{line:?}: stands there twice"));
+            }
+            bucket.push(phrase);
+            Ok(())
+        };
+        for line in &lines.start {
+            let text = fold_inner(line);
+            let key = first_two(text.chars());
+            // "by " is a word, and begins no "Byron Bay".
+            let is_word = line.ends_with(' ');
+            add(&mut self.starts, line, key, Phrase { text: text.into(), is_word, furniture, max_words })?;
+        }
+        for line in &lines.end {
+            let text = fold_inner(line);
+            let key = first_two(text.chars().rev());
+            add(
+                &mut self.ends,
+                line,
+                key,
+                Phrase { text: text.into(), is_word: false, furniture, max_words },
+            )?;
+        }
+        self.with.insert(furniture, lines.with.iter().map(|word| word.to_lowercase().into()).collect());
+        Ok(())
     }
 
     /// What `line`, of so many words, names itself.
@@ -314,4 +278,43 @@ fn fold_start(line: &str, enough: usize) -> String {
 /// The same without what stands around the first and last letter.
 pub(crate) fn fold(line: &str) -> String {
     fold_inner(line).trim_matches(is_edge).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compiled(lines: &str) -> Result<Phrases, String> {
+        Phrases::new("[share]\nmax_words = 3\n[credit]", &toml::from_str(lines).unwrap())
+    }
+
+    #[test]
+    fn a_line_is_found_by_what_it_covers() {
+        let phrases =
+            compiled("[share]\nwhole = ['Share']\nstart = ['by ']\n[credit]\nend = ['/AFP)']").unwrap();
+        let found = |line: &str| {
+            let words = line.split_whitespace().count() as f32;
+            phrases.find(line, words).map(|found| (found.furniture, found.coverage))
+        };
+        assert_eq!(found("share:"), Some((Furniture::Share, Coverage::Whole)));
+        assert_eq!(found("By whom?"), Some((Furniture::Share, Coverage::Start)));
+        assert_eq!(found("Byron Bay"), None);
+        assert_eq!(found("by the light of many moons"), None);
+        assert_eq!(
+            found("The bridge, seen from the quay (Lind/AFP)"),
+            Some((Furniture::Credit, Coverage::End))
+        );
+    }
+
+    #[test]
+    fn a_line_that_could_never_be_found_is_a_mistake() {
+        let error = |lines: &str| compiled(lines).unwrap_err();
+        assert!(error("[share]\nwhole = ['Share', 'share:']").starts_with("share: \"share:\" in `whole`"));
+        assert!(
+            error("[share]\nwhole = ['more']\n[credit]\nwhole = ['more']").starts_with("credit: \"more\"")
+        );
+        assert_eq!(error("[share]\nstart = ['©']"), "share: \"©\": too short");
+        assert_eq!(error("[share]\nend = ['ad', 'Ad']"), "share: \"Ad\": stands there twice");
+        assert_eq!(error("[related]\nend = ['ad']"), "related: no such kind of lines");
+    }
 }

@@ -4,9 +4,9 @@
 //! what follows it (a place, a date), and is believed if the rest has the shape of a name.
 
 use super::names::{Shape, add, is_collective, is_label, is_name, is_role, looks_capitalised, names};
-use crate::extract::words::languages::LANGUAGES;
 use crate::extract::words::letters::{letters, strip_prefix_ignoring_case};
 use crate::extract::words::openings;
+use crate::languages::LANGUAGES;
 
 /// Longest text that is a name, a role and a date.
 const MAX_BYLINE_BYTES: usize = 200;

@@ -46,23 +46,6 @@ impl Reader<'_> {
         let declared: Vec<Vec<String>> = [linked].into_iter().chain(in_meta).map(&mut persons_of).collect();
         let [marked, class, text, link] = near.as_slice() else { return Vec::new() };
         if let Some(stated) = declared.iter().find(|names| !names.is_empty()) {
-            let fuller = |names: &&Vec<String>| names.len() > stated.len() && names_all(names, stated);
-            // A station's name may stand in the byline's box; it ends the page's title too.
-            let in_full = |names: &&Vec<String>| {
-                names
-                    .iter()
-                    .all(|name| name.contains(' ') && (!self.ends_title(name) || stated.contains(name)))
-            };
-            let fuller = declared
-                .iter()
-                .find(fuller)
-                .or_else(|| [marked, class, text].into_iter().filter(in_full).find(fuller));
-            // Accounts post what people write.
-            let by_hand = || {
-                let persons = [marked, class, text].into_iter().find(|names| !names.is_empty())?;
-                let in_full = persons.iter().all(|name| name.contains(' '));
-                (in_full && stated.iter().all(|name| is_account(name))).then_some(persons)
-            };
             // Where the byline names others than the head, readers and writers know what it says; the head has whoever
             // put it into the system.
             // What is stated twice, for two kinds of machines, no sentence of the text contradicts.
@@ -77,7 +60,7 @@ impl Reader<'_> {
                         .all(|name| name.contains(' ') && !names_all(stated, std::slice::from_ref(name)));
                 others.then_some(names)
             };
-            if let Some(names) = fuller.or_else(by_hand) {
+            if let Some(names) = self.stated_in_full(stated, &declared, [marked, class, text]) {
                 return names.clone();
             }
             return named_on_page().unwrap_or_else(|| stated.clone());
@@ -96,6 +79,30 @@ impl Reader<'_> {
             }
         }
         organisation.or_else(|| self.collective()).into_iter().collect()
+    }
+
+    /// Who says what is stated in more names or in full ones: another statement or the bylines at the headline.
+    fn stated_in_full<'n>(
+        &self,
+        stated: &[String],
+        declared: &'n [Vec<String>],
+        bylines: [&'n Vec<String>; 3],
+    ) -> Option<&'n Vec<String>> {
+        let fuller = |names: &&Vec<String>| names.len() > stated.len() && names_all(names, stated);
+        // A station's name may stand in the byline's box; it ends the page's title too.
+        let in_full = |names: &&Vec<String>| {
+            let is_full =
+                |name: &String| name.contains(' ') && (!self.ends_title(name) || stated.contains(name));
+            names.iter().all(is_full)
+        };
+        // Accounts post what people write.
+        let by_hand = || {
+            let persons = bylines.into_iter().find(|names| !names.is_empty())?;
+            let in_full = persons.iter().all(|name| name.contains(' '));
+            (in_full && stated.iter().all(|name| is_account(name))).then_some(persons)
+        };
+        let in_bylines = || bylines.into_iter().filter(in_full).find(fuller);
+        declared.iter().find(fuller).or_else(in_bylines).or_else(by_hand)
     }
 
     /// The persons and the organisations in the first of JSON-LD's lists that names any.

@@ -2,8 +2,8 @@
 //! follows it.
 
 use crate::extract::metadata::dates::date_words;
-use crate::extract::words::languages::LANGUAGES;
 use crate::extract::words::letters::{is_hangul, is_ideograph, letters};
+use crate::languages::LANGUAGES;
 
 /// Longest name.
 const MAX_NAME_CHARS: usize = 60;

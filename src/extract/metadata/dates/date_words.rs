@@ -1,6 +1,6 @@
 //! What the words of dates mean.
 
-use crate::extract::words::languages::{LANGUAGES, Unit};
+use crate::languages::{LANGUAGES, Unit};
 
 /// Which calendar a month's name belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 pub(crate) mod date_words;
 pub(crate) mod machine;
 mod moment;
+mod time_of_day;
+mod tokens;
 pub(crate) mod visible;
 
 use std::cell::LazyCell;

@@ -8,12 +8,9 @@ use jiff::{Span, Timestamp};
 
 use super::date_words::{self, Month};
 use super::moment::{Moment, plausible};
-use crate::extract::words::languages::{LANGUAGES, Unit};
-use crate::work;
-use crate::zones;
-
-/// A visible date stands at the beginning of its text.
-const MAX_TOKENS: usize = 48;
+use super::time_of_day::time_of_day;
+use super::tokens::{Token, tokens, year};
+use crate::languages::{LANGUAGES, Unit};
 
 /// How `4/5/2024` is read; with dots or hyphens the day comes first everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,136 +61,6 @@ pub(crate) fn visible(
 /// A date with its year in `text`.
 pub(crate) fn whole(text: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Moment> {
     visible(text, fetched_at, order, Certainty::Whole)
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    /// Value and number of digits.
-    Number(i64, usize),
-    /// In lower case.
-    Word(String),
-    Sign(char),
-}
-
-impl Token {
-    fn word(&self) -> Option<&str> {
-        match self {
-            Self::Word(word) => Some(word),
-            _ => None,
-        }
-    }
-
-    /// A number of one or two digits.
-    fn small(&self) -> Option<i8> {
-        match self {
-            Self::Number(value, 1 | 2) => i8::try_from(*value).ok(),
-            _ => None,
-        }
-    }
-
-    fn year(&self) -> Option<i16> {
-        match self {
-            Self::Number(value, 4) => year(*value),
-            _ => None,
-        }
-    }
-
-    fn is(&self, sign: char) -> bool {
-        *self == Self::Sign(sign)
-    }
-}
-
-/// A year as written. The Thai calendar counts from the Buddha's death, 543 years earlier.
-fn year(written: i64) -> Option<i16> {
-    const THAI: std::ops::Range<i64> = 2443..2643;
-    i16::try_from(if THAI.contains(&written) { written - 543 } else { written }).ok()
-}
-
-fn tokens(text: &str) -> Vec<Token> {
-    work::count(text.len().min(MAX_TOKENS));
-    let mut tokens = Vec::new();
-    let mut rest = text.chars().peekable();
-    while let Some(&c) = rest.peek() {
-        if tokens.len() == MAX_TOKENS {
-            break;
-        }
-        if digit(c).is_some() {
-            let (mut value, mut digits) = (0_i64, 0);
-            while let Some(next) = rest.peek().copied().and_then(digit) {
-                value = value.saturating_mul(10).saturating_add(next);
-                digits += 1;
-                rest.next();
-            }
-            tokens.push(Token::Number(value, digits));
-        } else if c.is_alphabetic() {
-            let mut word = String::new();
-            while let Some(&next) = rest.peek() {
-                // A combining mark (Arabic vowels, decomposed accents) and the zero-width joiner belong to the word.
-                if !(next.is_alphabetic() || is_mark(next) || is_sign_of_word(next)) {
-                    break;
-                }
-                word.extend(next.to_lowercase().filter(|c| !is_mark(*c)).map(without_dot));
-                rest.next();
-                // Thai cuts words short with dots inside them: ก.พ.
-                let mut ahead = rest.clone();
-                if is_thai(next) && ahead.next() == Some('.') && ahead.next().is_some_and(is_thai) {
-                    rest.next();
-                    word.push('.');
-                }
-            }
-            tokens.push(Token::Word(word));
-        } else {
-            rest.next();
-            if !c.is_whitespace() {
-                tokens.push(Token::Sign(c));
-            }
-        }
-    }
-    tokens
-}
-
-fn is_mark(c: char) -> bool {
-    matches!(
-        c,
-        '\u{300}'..='\u{36f}' // accents
-            | '\u{591}'..='\u{5c7}' // Hebrew points
-            | '\u{64b}'..='\u{65f}' // Arabic vowels
-            | '\u{93c}' | '\u{9bc}' // the dot below Indic letters, which few write
-            | '\u{200c}' | '\u{200d}'
-    )
-}
-
-/// What is no letter by itself and yet spells a word: the sign that joins Indic consonants, and those above Thai letters.
-fn is_sign_of_word(c: char) -> bool {
-    matches!(c, '\u{94d}' | '\u{9cd}' | '\u{e47}'..='\u{e4e}')
-}
-
-/// Indic letters that have their dot below in them, without it.
-fn without_dot(c: char) -> char {
-    match c {
-        '\u{95e}' => 'फ',
-        '\u{9df}' => 'য',
-        c => c,
-    }
-}
-
-fn is_thai(c: char) -> bool {
-    matches!(c, '\u{e01}'..='\u{e4e}')
-}
-
-/// The value of a digit in any script that the rules' languages write numbers in.
-fn digit(c: char) -> Option<i64> {
-    let zero = match c {
-        '0'..='9' => '0',
-        '٠'..='٩' => '٠',
-        '۰'..='۹' => '۰',
-        '०'..='९' => '०',
-        '০'..='৯' => '০',
-        '๐'..='๙' => '๐',
-        '０'..='９' => '０',
-        _ => return None,
-    };
-    Some(i64::from(u32::from(c) - u32::from(zero)))
 }
 
 fn calendar_date(tokens: &[Token], today: Option<Timestamp>, order: NumericOrder) -> Option<Date> {
@@ -369,74 +236,6 @@ fn at(date: Date, tokens: &[Token]) -> Option<Moment> {
     let (time, offset) = time_of_day(tokens).unwrap_or((Time::midnight(), None));
     let at = offset.unwrap_or(Offset::UTC).to_timestamp(date.to_datetime(time)).ok()?;
     Some(Moment { at, offset })
-}
-
-/// "14:30", "2.30 pm", "14h30", "14:30:05 +02:00", "14:30 CET".
-fn time_of_day(tokens: &[Token]) -> Option<(Time, Option<Offset>)> {
-    (0..tokens.len()).find_map(|i| {
-        let [hour, separator, Token::Number(minute, 2), rest @ ..] = &tokens[i..] else { return None };
-        let mut rest = rest;
-        let hour = hour.small()?;
-        let after_date = i > 0 && tokens[i - 1].is('.');
-        let half = |rest: &[Token]| match rest {
-            [Token::Word(word), ..] if word == "am" || word == "pm" => Some((word == "pm", 1)),
-            [Token::Word(word), Token::Sign('.'), Token::Word(m), ..]
-                if m == "m" && (word == "a" || word == "p") =>
-            {
-                Some((word == "p", 3))
-            }
-            _ => None,
-        };
-        let colon = separator.is(':') || separator.word() == Some("h");
-        let dotted = separator.is('.') && !after_date && half(rest).is_some();
-        if !(colon || dotted) {
-            return None;
-        }
-        if let [Token::Sign(':'), Token::Number(_, 2), more @ ..] = rest {
-            rest = more;
-        }
-        let hour = match half(rest) {
-            Some((is_pm, used)) => {
-                rest = &rest[used..];
-                hour % 12 + if is_pm { 12 } else { 0 }
-            }
-            None => hour,
-        };
-        let time = Time::new(hour, i8::try_from(*minute).ok()?, 0, 0).ok()?;
-        Some((time, zone(rest)))
-    })
-}
-
-fn zone(rest: &[Token]) -> Option<Offset> {
-    let rest = match rest {
-        [Token::Sign('('), rest @ ..] => rest,
-        [Token::Word(word), rest @ ..] if matches!(word.as_str(), "uhr" | "h" | "час") => rest,
-        _ => rest,
-    };
-    let signed = |sign: &Token, hours: i64, minutes: i64| {
-        let minutes = i32::try_from(hours * 60 + minutes).ok()?;
-        let minutes = if sign.is('+') { minutes } else { -minutes };
-        Offset::from_seconds(minutes.checked_mul(60)?).ok()
-    };
-    let numeric = |rest: &[Token]| match rest {
-        [
-            sign @ Token::Sign('+' | '-'),
-            Token::Number(hours, 2),
-            Token::Sign(':'),
-            Token::Number(minutes, 2),
-            ..,
-        ] => signed(sign, *hours, *minutes),
-        [sign @ Token::Sign('+' | '-'), Token::Number(both, 4), ..] => signed(sign, both / 100, both % 100),
-        [sign @ Token::Sign('+' | '-'), Token::Number(hours, 1 | 2), ..] => signed(sign, *hours, 0),
-        _ => None,
-    };
-    match rest {
-        [Token::Word(name), rest @ ..] => {
-            let offset = zones::offset(name)?;
-            numeric(rest).or(Some(offset))
-        }
-        _ => numeric(rest),
-    }
 }
 
 /// "3 weeks ago", "vor einer Stunde", "gestern, 14:30".

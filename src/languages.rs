@@ -1,4 +1,5 @@
-//! The words of each language, `config/words/<language>.toml`: those around names in bylines, and those of dates.
+//! The words of each language, `config/words/<language>.toml`, for feeds and pages: those around names in bylines, those of
+//! dates, and lines that no article needs.
 //!
 //! Nobody asks in which language a page is written before its byline is read: the words of all languages count everywhere.
 //! `any.toml` holds what belongs to no language.
@@ -12,7 +13,7 @@ use serde::Deserialize;
 macro_rules! files {
     ($($language:literal)*) => {
         const FILES: &[(&str, &str)] =
-            &[$(($language, include_str!(concat!("../../../config/words/", $language, ".toml")))),*];
+            &[$(($language, include_str!(concat!("../config/words/", $language, ".toml")))),*];
     };
 }
 
@@ -29,6 +30,7 @@ type Set = HashSet<String, RandomState>;
 struct Language {
     byline: Byline,
     date: Dates,
+    furniture: BTreeMap<String, Lines>,
 }
 
 /// The words around the names in bylines. Lower case, but for degrees.
@@ -78,6 +80,16 @@ struct Dates {
     days_ago: Vec<Vec<String>>,
 }
 
+/// Lines of one kind of furniture; `config/words/furniture.toml` says how they are compared.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Lines {
+    pub(crate) whole: Vec<String>,
+    pub(crate) start: Vec<String>,
+    pub(crate) end: Vec<String>,
+    pub(crate) with: Vec<String>,
+}
+
 /// A unit of "three weeks ago".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -110,9 +122,12 @@ pub(crate) struct DateWords {
 }
 
 /// The shipped words.
+#[derive(Default)]
 pub(crate) struct Languages {
     pub(crate) byline: Byline,
     pub(crate) date: DateWords,
+    /// By the name of a kind of furniture.
+    pub(crate) furniture: BTreeMap<String, Lines>,
 }
 
 /// The words of all languages.
@@ -120,11 +135,14 @@ pub(crate) static LANGUAGES: LazyLock<Languages> =
     LazyLock::new(|| read(FILES).expect("the shipped words of languages are tested"));
 
 fn read(files: &[(&str, &str)]) -> Result<Languages, String> {
-    let mut all = Languages { byline: Byline::default(), date: DateWords::default() };
+    let mut all = Languages::default();
     for (language, file) in files {
         let words: Language = toml::from_str(file).map_err(|error| format!("{language}: {error}"))?;
         all.byline.add(words.byline);
         all.date.add(words.date).map_err(|error| format!("{language}: {error}"))?;
+        for (kind, lines) in words.furniture {
+            all.furniture.entry(kind).or_default().add(lines);
+        }
     }
     Ok(all)
 }
@@ -142,6 +160,15 @@ impl Byline {
         self.invitations.extend(other.invitations);
         self.no_names.extend(other.no_names);
         self.cuts.extend(other.cuts);
+    }
+}
+
+impl Lines {
+    fn add(&mut self, other: Self) {
+        self.whole.extend(other.whole);
+        self.start.extend(other.start);
+        self.end.extend(other.end);
+        self.with.extend(other.with);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the file says: every key with its default. The defaults stand here and nowhere else; the commented file is
 //! tested against them. An empty string means "not set".
 
+mod sinks;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,10 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub(super) use self::sinks::{Chosen, Files, Nats, Sink, Text, Webhook};
+
 use super::LogFormat;
-use super::articles::Articles;
 use super::environment::Environment;
-use super::sinks::Sink;
 use crate::dedup;
 use crate::extract::SiteRules;
 use crate::http::auth::Role;
@@ -175,6 +177,15 @@ impl Default for Dedup {
             window_days: settings.window.as_secs() / (24 * 60 * 60),
         }
     }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Articles {
+    pub(super) recheck: Vec<String>,
+    pub(super) raw: RawPages,
+    pub(super) keep_days: u64,
+    pub(super) keep_raw_days: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

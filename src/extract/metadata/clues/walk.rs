@@ -1,14 +1,15 @@
-//! The one walk over the page that finds whatever may speak of the article: no field has a selector of its own.
+//! The walk itself: where on the page it is, and what each element and text says.
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use html5ever::{Attribute, local_name};
 
-use super::words::{self, Roles};
-use crate::extract::html::elements::joins_words;
+use super::texts::{MAX_TEXT_NODES, inline_text, pieces};
+use super::{Byline, BylineKind, Clues, DateClue, DateKind, HEADING_CHARS, Heading, Place};
 use crate::extract::html::text::{fold_space, without_entities};
 use crate::extract::html::tree::{Element, Node, NodeId, NodeRef, Tree};
+use crate::extract::metadata::words::{self, Roles};
 use crate::extract::words::letters::{first_chars, may_hold_date};
 use crate::extract::words::openings;
 use crate::work;
@@ -19,154 +20,32 @@ const SAMPLE_CHARS: usize = 1200;
 const RUNNING_CHARS: usize = 80;
 /// Longest text of a byline or date.
 const SHORT_CHARS: usize = 240;
-/// Longest headline.
-pub(crate) const HEADING_CHARS: usize = 600;
-/// Nodes looked at for the text of one element.
-const MAX_TEXT_NODES: usize = 200;
-/// Bytes read for each that is wanted, since white space is folded.
-const SPACE: usize = 8;
 /// Most clues of one kind: a page that has more is a list.
 const MAX_CLUES: usize = 200;
 
-/// What the walk found. Positions count the bytes of text before a place, so that nearness can be told.
-#[derive(Debug, Default)]
-pub(crate) struct Clues<'a> {
-    /// `<html lang>`.
-    pub(crate) html_language: Option<&'a str>,
-    /// `<meta>`: name or property in lower case, and content.
-    metas: Vec<(String, &'a str)>,
-    /// `<link rel=canonical>`.
-    pub(crate) canonical: Option<&'a str>,
-    /// `rel=license`: address.
-    pub(crate) license: Option<&'a str>,
-    /// `<title>`.
-    pub(crate) title_element: String,
-    /// `<h1>` and what is marked as the headline, in order.
-    pub(crate) headings: Vec<Heading<'a>>,
-    /// `<h2>` to `<h4>`, in order: the headline where `<h1>` holds the site's name.
-    pub(crate) lesser_headings: Vec<Heading<'a>>,
-    /// What the page's feeds are called: the site's name and more.
-    pub(crate) feed_titles: Vec<&'a str>,
-    /// What may name the authors.
-    pub(crate) bylines: Vec<Byline>,
-    /// What may say when.
-    pub(crate) dates: Vec<DateClue<'a>>,
-    /// The beginning of the running text.
-    pub(crate) sample: String,
-}
-
-/// Where on the page something stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
-    /// Where the article may be.
-    #[default]
-    Open,
-    /// A margin, a footer, a box: mostly of other articles, at times of this one.
-    Furniture,
-    /// What readers wrote.
-    Comments,
-}
-
-/// A headline.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Heading<'a> {
-    pub(crate) text: String,
-    /// The texts of the elements inside it, where there are several: kicker, headline, subtitle.
-    pub(crate) pieces: Vec<String>,
-    /// The part that an element inside it calls the headline.
-    pub(crate) core: Option<String>,
-    /// Its class speaks of an article's headline.
-    pub(crate) of_article: bool,
-    /// Its class speaks of the site's name.
-    pub(crate) of_site: bool,
-    /// Where its first link leads.
-    pub(crate) link: Option<&'a str>,
-    pub(crate) at: usize,
-    pub(crate) place: Place,
-}
-
-/// How plainly an element says that it names an author, plainest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum BylineKind {
-    Marked,
-    Class,
-    Text,
-    /// A link to what by its address is an author's page.
-    Link,
-}
-
-/// What may name the authors. Pieces of text from different elements stand on lines of their own.
-#[derive(Debug)]
-pub(crate) struct Byline {
-    pub(crate) kind: BylineKind,
-    pub(crate) text: String,
-    pub(crate) at: usize,
-    pub(crate) place: Place,
-}
-
-/// How plainly an element says that it is a date, plainest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum DateKind {
-    Marked,
-    Time,
-    Class,
-    Text,
-}
-
-/// What may say when.
-#[derive(Debug)]
-pub(crate) struct DateClue<'a> {
-    pub(crate) kind: DateKind,
-    /// Whether it speaks of a change.
-    pub(crate) modified: bool,
-    /// `datetime` or `content`.
-    pub(crate) value: Option<&'a str>,
-    pub(crate) text: String,
-    pub(crate) at: usize,
-    pub(crate) place: Place,
-}
-
-impl<'a> Clues<'a> {
-    pub(crate) fn collect(tree: &'a Tree) -> Self {
-        let mut walk =
-            Walk { clues: Self::default(), at: 0, label: "", regions: Vec::new(), known: HashMap::default() };
-        let mut node = tree.root();
-        'walk: loop {
-            if walk.open(node)
-                && let Some(child) = node.first_child()
-            {
-                node = child;
-                continue;
-            }
-            loop {
-                walk.close(node);
-                if let Some(sibling) = node.next_sibling() {
-                    node = sibling;
-                    break;
-                }
-                let Some(parent) = node.parent() else { break 'walk };
-                node = parent;
-            }
+/// Walks over the page.
+pub(super) fn walk(tree: &Tree) -> Clues<'_> {
+    let mut walk =
+        Walk { clues: Clues::default(), at: 0, label: "", regions: Vec::new(), known: HashMap::default() };
+    let mut node = tree.root();
+    'walk: loop {
+        if walk.open(node)
+            && let Some(child) = node.first_child()
+        {
+            node = child;
+            continue;
         }
-        walk.clues
+        loop {
+            walk.close(node);
+            if let Some(sibling) = node.next_sibling() {
+                node = sibling;
+                break;
+            }
+            let Some(parent) = node.parent() else { break 'walk };
+            node = parent;
+        }
     }
-
-    /// The content of the first meta element that is not empty, by the order of `names`.
-    pub(crate) fn meta(&self, names: &[&str]) -> Option<&'a str> {
-        names.iter().find_map(|name| self.meta_all(name).next())
-    }
-
-    /// The contents of the meta elements whose names `is_meant` picks.
-    pub(crate) fn metas_where(&self, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
-        work::count(self.metas.len());
-        self.metas.iter().filter(move |(name, _)| is_meant(name)).map(|(_, content)| *content)
-    }
-
-    /// The contents of every meta element called `name`.
-    pub(crate) fn meta_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        work::count(self.metas.len());
-        self.metas.iter().filter(move |(key, _)| key == name).map(|(_, content)| *content)
-    }
+    walk.clues
 }
 
 /// A part of the page that is not the article, while the walk is inside it.
@@ -260,27 +139,28 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn element(&mut self, node: NodeRef<'a>, element: &'a Element) -> bool {
+    /// Reads an element that says what it is by its tag alone; gives whether its children are to be walked.
+    fn told_by_tag(&mut self, node: NodeRef<'a>, element: &'a Element) -> Option<bool> {
         match element.name.local {
             local_name!("html") => {
                 self.clues.html_language = element
                     .attribute(&local_name!("lang"))
                     .or_else(|| element.attribute(&local_name!("xml:lang")));
-                return true;
+                Some(true)
             }
             local_name!("meta") => {
                 self.meta(element);
-                return false;
+                Some(false)
             }
             local_name!("link") => {
                 self.link(element);
-                return false;
+                Some(false)
             }
             local_name!("title") => {
                 if self.clues.title_element.is_empty() {
                     self.clues.title_element = inline_text(node, HEADING_CHARS);
                 }
-                return false;
+                Some(false)
             }
             local_name!("script")
             | local_name!("style")
@@ -291,10 +171,16 @@ impl<'a> Walk<'a> {
             | local_name!("select")
             | local_name!("textarea")
             | local_name!("button")
-            | local_name!("object") => return false,
+            | local_name!("object") => Some(false),
             // The body's classes speak of the layout: `has-sidebar`.
-            local_name!("body") | local_name!("head") => return true,
-            _ => {}
+            local_name!("body") | local_name!("head") => Some(true),
+            _ => None,
+        }
+    }
+
+    fn element(&mut self, node: NodeRef<'a>, element: &'a Element) -> bool {
+        if let Some(is_walked) = self.told_by_tag(node, element) {
+            return is_walked;
         }
         let roles = self.roles(element);
         let tag_is_furniture =
@@ -498,56 +384,4 @@ impl<'a> Walk<'a> {
         let place = self.place();
         self.clues.dates.push(DateClue { kind, modified, value, text, at: self.at, place });
     }
-}
-
-/// The text of `node` as it reads on one line.
-fn inline_text(node: NodeRef<'_>, max_chars: usize) -> String {
-    fold_space(&gather(node, max_chars, ""))
-}
-
-/// The texts inside `node`, each element's on a line of its own.
-fn pieces(node: NodeRef<'_>, max_chars: usize) -> String {
-    let lines = gather(node, max_chars, "\n");
-    lines.lines().map(fold_space).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
-}
-
-fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
-    let mut text = String::new();
-    for node in node.descendants().take(MAX_TEXT_NODES) {
-        work::count(1);
-        match node.value() {
-            Node::Text(piece) if !is_hidden(node) => {
-                // Of a long text its beginning: elements that stand in one another would copy it once each.
-                let piece = &piece[..piece.floor_char_boundary(max_chars * SPACE)];
-                if between.is_empty() {
-                    text.push_str(piece);
-                } else {
-                    text.push_str(&fold_space(piece));
-                    text.push_str(between);
-                }
-            }
-            Node::Element(element) if !joins_words(&element.name.local) => text.push(' '),
-            _ => {}
-        }
-        if text.len() > max_chars {
-            break;
-        }
-    }
-    text.truncate(text.floor_char_boundary(max_chars));
-    text
-}
-
-fn is_hidden(text: NodeRef<'_>) -> bool {
-    text.parent().and_then(|parent| parent.value().as_element()).is_some_and(|element| {
-        matches!(
-            element.name.local,
-            local_name!("script")
-                | local_name!("style")
-                | local_name!("noscript")
-                | local_name!("button")
-                // The reading beside a character.
-                | local_name!("rt")
-                | local_name!("rp")
-        )
-    })
 }
