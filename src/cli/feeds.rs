@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::bail;
 use comfy_table::Table;
@@ -12,7 +13,7 @@ use super::{DONE_IN_PART, Global, block_on, discover, import, once, opml, table,
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::DaemonError;
-use crate::model::{FeedId, masked};
+use crate::model::{FeedId, after, masked};
 use crate::publish::PublishError;
 use crate::store::{FeedHealth, FeedState, FeedStatus, Store, StoreError};
 
@@ -128,7 +129,9 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         write_json(&mut out, feed)?;
     } else {
-        write_details(&mut out, feed, Clock::system().now())?;
+        let options = config.feeds.get(&feed.configured_url);
+        let aim = options.and_then(|options| options.bounds.freshness);
+        write_details(&mut out, feed, aim, Clock::system().now())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -265,7 +268,12 @@ fn feeds_table(feeds: &[FeedStatus], now: Timestamp) -> Table {
     table
 }
 
-fn write_details(out: &mut impl Write, feed: &FeedStatus, now: Timestamp) -> io::Result<()> {
+fn write_details(
+    out: &mut impl Write,
+    feed: &FeedStatus,
+    aim: Option<Duration>,
+    now: Timestamp,
+) -> io::Result<()> {
     let ago = |at: Option<Timestamp>| {
         at.map_or_else(|| "never".to_owned(), |at| format!("{at} ({} ago)", rough_time(at, now)))
     };
@@ -292,6 +300,11 @@ fn write_details(out: &mut impl Write, feed: &FeedStatus, now: Timestamp) -> io:
     line("last poll", ago(feed.last_polled_at))?;
     line("last success", ago(feed.last_success_at))?;
     line("next poll", next_poll(feed, now))?;
+    if let Some(secs) = feed.median_age_secs {
+        let reached = rough_time(now, after(now, Duration::from_secs(secs)));
+        let aimed = aim.map(|aim| format!("; the aim is {}", rough_time(now, after(now, aim))));
+        line("freshness", format!("entries are seen after {reached} (median){}", aimed.unwrap_or_default()))?;
+    }
     if let Some(until) = feed.delivered_until.filter(|until| now < *until) {
         line("delivered", format!("by its hub until {until}"))?;
     }

@@ -27,6 +27,10 @@ pub(super) const DAY_SECS: u64 = 86_400;
 
 /// How long an interval between polls may be.
 pub(super) const INTERVAL_SECS: RangeInclusive<u64> = 1..=30 * DAY_SECS;
+/// The median age at which entries may be wanted.
+const FRESHNESS_SECS: RangeInclusive<u64> = 60..=7 * DAY_SECS;
+/// What may be asked of the server of one feed in a day.
+const UNCONDITIONAL_BYTES: u64 = 1 << 40;
 /// A shorter token is guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
@@ -224,18 +228,41 @@ impl Checker<'_> {
                 raw.max_retry_after_secs,
                 0..=30 * DAY_SECS,
             ),
-            unconditional_interval: self.secs(
-                "schedule.unconditional_interval_secs",
-                raw.unconditional_interval_secs,
-                0..=30 * DAY_SECS,
+            freshness: None,
+            unconditional_bytes_per_day: self.number(
+                "schedule.unconditional_bytes_per_day",
+                raw.unconditional_bytes_per_day,
+                0..=UNCONDITIONAL_BYTES,
             ),
             delivered_interval: None,
         };
+        let freshness = self.freshness("schedule.freshness", &raw.freshness, bounds.min_interval);
+        let bounds = schedule::Bounds { freshness, ..bounds };
         if raw.max_interval_secs < raw.min_interval_secs {
             let message = format!("must be at least min_interval_secs = {}", raw.min_interval_secs);
             self.refuse("schedule.max_interval_secs", Some(&raw.max_interval_secs), message);
         }
         bounds
+    }
+
+    /// The age at which entries should be seen first; nothing where the operator has no aim.
+    pub(super) fn freshness(&mut self, path: &str, text: &str, min_interval: Duration) -> Option<Duration> {
+        if text.is_empty() {
+            return None;
+        }
+        let aim = time(text).filter(|aim| FRESHNESS_SECS.contains(&aim.as_secs()));
+        let message = match aim {
+            None => "must be a time from 1m to 7d, such as 15m".to_owned(),
+            // At an even rate entries wait for half of the interval.
+            Some(aim) if aim < min_interval / 2 => format!(
+                "cannot be reached with min_interval_secs = {}; hint: set that to {} or less",
+                min_interval.as_secs(),
+                aim.as_secs() * 2,
+            ),
+            Some(aim) => return Some(aim),
+        };
+        self.refuse(path, Some(&format!("{text:?}")), message);
+        None
     }
 
     pub(super) fn pipeline(&mut self, raw: &Raw) -> pipeline::Settings {

@@ -3,7 +3,6 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use url::Url;
@@ -205,6 +204,15 @@ fn table_options(
         let message = format!("must be at least min_interval_secs = {}", min_interval.as_secs());
         checker.refuse(&key("max_interval_secs"), Some(&max_interval.as_secs()), message);
     }
+    let freshness = match &feed.freshness {
+        Some(_) if fixed_interval.is_some() => {
+            checker.refuse(&key("freshness"), None, "cannot go with interval_secs; hint: keep one of them");
+            None
+        }
+        Some(text) => checker.freshness(&key("freshness"), text, min_interval),
+        // An aim for all gives way to a bound of its own.
+        None => bounds.freshness.filter(|aim| *aim >= min_interval / 2),
+    };
     let request = RequestOptions {
         headers: headers(&feed.headers, path, checker),
         query: query(feed, path, checker),
@@ -223,9 +231,9 @@ fn table_options(
             "must be printable ASCII, and not empty",
         );
     }
-    // Whoever names an interval for one feed knows what it costs.
-    let unconditional_interval =
-        if own_min.is_some() { Duration::ZERO } else { bounds.unconditional_interval };
+    // Whoever asks for more of one feed knows what it costs.
+    let is_wanted = own_min.is_some() || (feed.freshness.is_some() && freshness.is_some());
+    let unconditional_bytes_per_day = if is_wanted { u64::MAX } else { bounds.unconditional_bytes_per_day };
     let speaks_for = SpeaksFor::read(&feed.speaks_for).unwrap_or_else(|error| {
         checker.refuse(&key("speaks_for"), Some(&format!("{:?}", feed.speaks_for)), error.to_string());
         SpeaksFor::default()
@@ -235,7 +243,8 @@ fn table_options(
             min_interval,
             max_interval,
             fixed_interval,
-            unconditional_interval,
+            freshness,
+            unconditional_bytes_per_day,
             ..bounds.clone()
         },
         request,

@@ -10,6 +10,8 @@ pub(super) struct CappedBody {
     pub(super) bytes: Vec<u8>,
     /// There was more.
     pub(super) truncated: bool,
+    /// How many bytes came, before inflating.
+    pub(super) sent_bytes: usize,
     /// What was wrong with the way in which it came.
     pub(super) oddities: Vec<Oddity>,
 }
@@ -18,6 +20,7 @@ pub(super) struct CappedBody {
 /// document that came to its end is whole all the same.
 pub(super) async fn read(response: &mut reqwest::Response, cap: usize) -> Result<CappedBody, FetchError> {
     let Sent { bytes, truncated, failure } = receive(response, cap).await;
+    let sent_bytes = bytes.len();
     let mut plain = encoding::decode(bytes, response.headers(), cap)?;
     plain.truncated |= truncated;
     let mut oddities = Vec::new();
@@ -31,7 +34,7 @@ pub(super) async fn read(response: &mut reqwest::Response, cap: usize) -> Result
     if plain.mislabelled {
         oddities.push(Oddity::Mislabelled);
     }
-    Ok(CappedBody { bytes: plain.bytes, truncated: plain.truncated, oddities })
+    Ok(CappedBody { bytes: plain.bytes, truncated: plain.truncated, sent_bytes, oddities })
 }
 
 /// The bytes on the wire, as far as they came.

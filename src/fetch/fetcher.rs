@@ -436,6 +436,7 @@ impl Fetcher {
                     return Err(media::not_text(named, length));
                 }
                 oddities = body.oddities;
+                freshness.body_bytes = body.sent_bytes as u64;
                 Content::Body(body.bytes)
             }
             304 if conditional => Content::NotModified,

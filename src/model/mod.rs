@@ -8,6 +8,7 @@ mod history;
 mod ids;
 mod masked;
 mod record;
+mod rhythm;
 /// The record described.
 pub mod schema;
 mod secret;
@@ -31,6 +32,7 @@ pub use ids::{
 };
 pub use masked::{masked, masked_text, serialize_masked};
 pub use record::{EarlierText, Event, FeedMention, Record, SCHEMA_VERSION};
+pub use rhythm::Rhythm;
 pub use secret::SecretText;
 
 /// A row lent to one worker. Whatever the worker writes back names the epoch; a later claim has raised it, and the

@@ -20,7 +20,8 @@ use crate::model::{
 };
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
-    Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
+    Bounds, Decision, Freshness, History, NextPoll, PollOutcome, PublishedEntry, confirm_move, is_lost,
+    next_poll,
 };
 use crate::store::{LONGEST_REQUEUE, LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
 use crate::telemetry::metrics;
@@ -390,9 +391,10 @@ async fn delivered(
     let mut history = feed.history.clone();
     let (entries, warnings) = match parsed(shared, feed, body, content_type, topic).await {
         Ok(mut parsed) => {
-            let new_entries = read_entries(shared, feed, &mut parsed).await;
-            history.note_delivery(new_entries, now);
-            tracing::info!(entries = parsed.entries.len(), new = new_entries, "delivered");
+            let published = read_entries(shared, feed, &mut parsed).await;
+            history.note_delivery(&published, now);
+            let new = published.iter().filter(|entry| entry.is_new).count();
+            tracing::info!(entries = published.len(), new, "delivered");
             (with_articles(feed, parsed.entries), parsed.warnings)
         }
         Err((kind, reason)) => {
@@ -446,12 +448,8 @@ async fn fresh(
     validators: Validators,
     body_sha256: Sha256Hash,
 ) -> (PollResult, PollOutcome) {
-    let new_entries = read_entries(shared, feed, &mut parsed).await;
-    let outcome = PollOutcome::Parsed {
-        hints: parsed.feed.hints.clone(),
-        entry_times: parsed.entries.iter().filter_map(|entry| entry.evidence.published_at).collect(),
-        new_entries,
-    };
+    let entries = read_entries(shared, feed, &mut parsed).await;
+    let outcome = PollOutcome::Parsed { hints: parsed.feed.hints.clone(), entries };
     let result = PollResult::Parsed {
         validators,
         body_sha256,
@@ -462,16 +460,18 @@ async fn fresh(
     (result, outcome)
 }
 
-/// Mends the entries' dates, and says how many entries are new.
-async fn read_entries(shared: &Shared, feed: &DueFeed, parsed: &mut ParsedFeed) -> u32 {
+/// Mends the entries' dates, and says which entries are new.
+async fn read_entries(shared: &Shared, feed: &DueFeed, parsed: &mut ParsedFeed) -> Vec<PublishedEntry> {
     drop_future_dates(parsed, shared.clock.now());
-    match shared.store.entries_count_new(feed.id, &parsed.entries).await {
-        Ok(count) => count,
-        Err(error) => {
-            tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
-            0
-        }
-    }
+    let new = shared.store.entries_new(feed.id, &parsed.entries).await.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
+        HashSet::new()
+    });
+    let published = |entry: &ParsedEntry| PublishedEntry {
+        published_at: entry.evidence.published_at,
+        is_new: new.contains(&entry.key),
+    };
+    parsed.entries.iter().map(published).collect()
 }
 
 fn with_articles(feed: &DueFeed, entries: Vec<ParsedEntry>) -> Vec<NewEntry> {

@@ -1,22 +1,27 @@
 //! How the schedule learns what it remembers of a feed.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
-use super::{Freshness, HOUR, PollOutcome};
-use crate::model::History;
+use super::rhythm::{Arrivals, DAY, seconds_between};
+use super::{Freshness, PollOutcome, PublishedEntry};
+use crate::model::{History, Rhythm};
 
-/// Weight of what one poll showed against all that was known.
+/// Weight of what one poll showed of the gap between entries against all that was known.
 const LEARNING_RATE: f64 = 0.3;
-/// The newest entries tell the rhythm; older ones tell what it once was.
-const RHYTHM_ENTRIES: usize = 20;
-/// Silence shorter than a day is a night.
-const DAY_SECS: f64 = 86_400.0;
+/// How surely a rhythm is known that an earlier version learned as a single number, in entries.
+const OLD_RHYTHM_ENTRIES: f64 = 5.0;
+/// So many whole answers without news, and none that says "not modified" between them, tell that validators are for show.
+const DISBELIEVED_BODIES: u32 = 3;
+/// So many ages tell how soon entries are seen.
+const REMEMBERED_AGES: usize = 32;
 
 impl History {
-    /// Notes that a hub brought so many new entries.
-    pub fn note_delivery(&mut self, new_entries: u32, now: Timestamp) {
-        if new_entries > 0 {
-            self.learn_rhythm(&[], new_entries, now);
+    /// Notes what a hub brought.
+    pub fn note_delivery(&mut self, entries: &[PublishedEntry], now: Timestamp) {
+        if entries.iter().any(|entry| entry.is_new) {
+            self.learn_rhythm(entries, now);
         }
     }
 
@@ -25,7 +30,7 @@ impl History {
     /// in a row are checked, and the sooner the longer nothing came from a feed that used to have news.
     pub fn doubts_not_modified(&self, now: Timestamp) -> bool {
         let silence = self.last_new_entry_at.map_or(0.0, |last_new| seconds_between(last_new, now));
-        let overdue = if silence < DAY_SECS { 0.0 } else { silence / self.usual_gap_secs.unwrap_or(silence) };
+        let overdue = if silence < DAY { 0.0 } else { silence / self.usual_gap_secs.unwrap_or(silence) };
         let believed = match overdue {
             ..4.0 => 8,
             4.0..16.0 => 4,
@@ -41,6 +46,9 @@ impl History {
 
     pub(super) fn learn(&mut self, outcome: &PollOutcome, freshness: &Freshness, now: Timestamp) {
         let fresh_for_secs = freshness.fresh_for.map(|fresh_for| fresh_for.as_secs());
+        if *outcome != PollOutcome::Failed {
+            self.note_bytes(freshness.body_bytes, now);
+        }
         match outcome {
             // What was learned stays: a feed that failed is asked no sooner than one that answered.
             PollOutcome::Failed => self.consecutive_failures = self.consecutive_failures.saturating_add(1),
@@ -49,50 +57,99 @@ impl History {
                 self.note_answer(*outcome == PollOutcome::NotModified);
                 self.fresh_for_secs = fresh_for_secs.or(self.fresh_for_secs);
                 self.lacks_validators = freshness.lacks_validators;
-                self.learn_rhythm(&[], 0, now);
+                self.note_body(*outcome != PollOutcome::NotModified, false);
+                self.learn_rhythm(&[], now);
             }
-            PollOutcome::Parsed { hints, entry_times, new_entries } => {
+            PollOutcome::Parsed { hints, entries } => {
                 self.consecutive_failures = 0;
                 self.note_answer(false);
                 self.hints = hints.clone();
                 self.fresh_for_secs = fresh_for_secs;
                 self.lacks_validators = freshness.lacks_validators;
-                self.window_entries = u32::try_from(entry_times.len()).unwrap_or(u32::MAX);
-                self.learn_rhythm(entry_times, *new_entries, now);
+                self.note_body(true, entries.iter().any(|entry| entry.is_new));
+                self.window_entries = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+                self.learn_rhythm(entries, now);
             }
         }
     }
 
+    /// The median age of the newest entries when they were first seen.
+    pub fn median_age(&self) -> Option<Duration> {
+        let mut ages = self.ages_secs.clone();
+        ages.sort_unstable();
+        ages.get(ages.len() / 2).map(|secs| Duration::from_secs((*secs).into()))
+    }
+
+    /// Whether each poll is sent the whole feed: the server gives no validators, or gives them and does not know them again.
+    pub(super) fn is_sent_whole(&self) -> bool {
+        self.lacks_validators || self.vain_bodies >= DISBELIEVED_BODIES
+    }
+
+    fn note_body(&mut self, came: bool, brought_news: bool) {
+        self.vain_bodies = match (came, brought_news) {
+            (false, _) => 0,
+            (true, true) => self.vain_bodies,
+            (true, false) => self.vain_bodies.saturating_add(1),
+        };
+    }
+
+    fn note_bytes(&mut self, body_bytes: u64, now: Timestamp) {
+        let waited = self.read_at.map_or(0.0, |read_at| seconds_between(read_at, now));
+        if body_bytes > 0 {
+            self.body_bytes = body_bytes;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "sizes of feeds")]
+        let spent = self.spent_bytes * (-waited / DAY).exp() + body_bytes as f64;
+        self.spent_bytes = spent.round();
+    }
+
     /// The entries' dates tell the rhythm of a feed not seen before. From then on only what is new to us counts: dates
     /// lie, arrivals do not.
-    fn learn_rhythm(&mut self, entry_times: &[Timestamp], new_entries: u32, now: Timestamp) {
-        let (Some(rhythm), Some(last_new)) = (self.rhythm_secs, self.last_new_entry_at) else {
-            let mut past: Vec<Timestamp> = entry_times.iter().copied().filter(|time| *time <= now).collect();
-            past.sort_unstable_by(|a, b| b.cmp(a));
-            past.truncate(RHYTHM_ENTRIES);
-            self.last_new_entry_at = Some(past.first().copied().unwrap_or(now));
-            let dated = past.last().map(|oldest| seconds_between(*oldest, now) / count(past.len()));
-            self.rhythm_secs = Some(dated.unwrap_or(HOUR.as_secs_f64()));
-            self.usual_gap_secs = dated;
-            return;
-        };
-        let silence = seconds_between(last_new, now);
-        let seen = if new_entries > 0 {
-            self.last_new_entry_at = Some(now);
-            let gap = silence / f64::from(new_entries);
-            let usual = self.usual_gap_secs.unwrap_or(gap);
-            self.usual_gap_secs = Some(usual + LEARNING_RATE * (gap - usual));
-            gap
-        } else {
-            // Silence shorter than the rhythm is no news.
-            silence.max(rhythm)
-        };
-        self.rhythm_secs = Some(rhythm + LEARNING_RATE * (seen - rhythm));
+    fn learn_rhythm(&mut self, entries: &[PublishedEntry], now: Timestamp) {
+        let is_any_new = entries.iter().any(|entry| entry.is_new);
+        let known =
+            self.rhythm.take().or_else(|| Some(Rhythm::of_gap(self.rhythm_secs.take()?, OLD_RHYTHM_ENTRIES)));
+        let mut rhythm = known.unwrap_or_else(|| {
+            self.read_at = None;
+            let times = entries.iter().filter_map(|entry| entry.published_at.filter(|at| *at <= now));
+            self.last_new_entry_at = Some(times.max().unwrap_or(now));
+            let rhythm = Rhythm::of_dates(entries, now);
+            self.usual_gap_secs =
+                entries.iter().any(|entry| entry.published_at.is_some()).then(|| rhythm.gap_secs());
+            rhythm
+        });
+        if let Some(read_at) = self.read_at.filter(|read_at| *read_at < now) {
+            rhythm.learn(&Arrivals::read(entries, read_at, now), read_at, now);
+            self.note_gap(entries, now);
+            self.note_ages(entries, read_at, now);
+        }
+        if is_any_new {
+            self.last_new_entry_at.get_or_insert(now);
+        }
+        self.read_at = Some(now);
+        self.rhythm = Some(rhythm);
     }
-}
 
-fn seconds_between(earlier: Timestamp, later: Timestamp) -> f64 {
-    later.duration_since(earlier).as_secs_f64().max(0.0)
+    fn note_gap(&mut self, entries: &[PublishedEntry], now: Timestamp) {
+        let new_entries = entries.iter().filter(|entry| entry.is_new).count();
+        let Some(last_new) = self.last_new_entry_at.filter(|_| new_entries > 0) else { return };
+        let gap = seconds_between(last_new, now) / count(new_entries);
+        let usual = self.usual_gap_secs.unwrap_or(gap);
+        self.usual_gap_secs = Some(usual + LEARNING_RATE * (gap - usual));
+        self.last_new_entry_at = Some(now);
+    }
+
+    /// How late entries are seen. What is dated before the feed was last read was not in it then, so that no more than the
+    /// time since then is our doing.
+    fn note_ages(&mut self, entries: &[PublishedEntry], read_at: Timestamp, now: Timestamp) {
+        let ages = entries.iter().filter(|entry| entry.is_new).filter_map(|entry| {
+            let published_at = entry.published_at.filter(|at| *at <= now)?;
+            u32::try_from(now.duration_since(published_at.max(read_at)).as_secs()).ok()
+        });
+        self.ages_secs.extend(ages);
+        let excess = self.ages_secs.len().saturating_sub(REMEMBERED_AGES);
+        self.ages_secs.drain(..excess);
+    }
 }
 
 fn count(entries: usize) -> f64 {

@@ -10,6 +10,8 @@ use url::Url;
 use crate::model::{PublisherHints, after};
 
 mod history;
+mod rhythm;
+mod worth;
 
 pub use crate::model::{History, MoveSighting};
 
@@ -24,9 +26,11 @@ pub struct Bounds {
     pub fixed_interval: Option<Duration>,
     /// The longest `Retry-After` that is obeyed.
     pub max_retry_after: Duration,
-    /// Least time between two polls that cannot be conditional, since the server gives nothing to ask with: each costs it
-    /// the whole feed. A feed whose entries would be lost by then is polled more often.
-    pub unconditional_interval: Duration,
+    /// The median age at which entries should be seen first; without it waiting is weighed against polls.
+    pub freshness: Option<Duration>,
+    /// What may be sent in a day of a feed whose server gives nothing to ask conditionally with: each poll costs it the
+    /// whole feed. A feed whose entries would be lost otherwise is polled more often.
+    pub unconditional_bytes_per_day: u64,
     /// Least time between two polls while a hub delivers the feed.
     pub delivered_interval: Option<Duration>,
 }
@@ -40,6 +44,17 @@ pub struct Freshness {
     pub retry_after: Option<Duration>,
     /// The answer names neither `ETag` nor `Last-Modified`, and confirms none.
     pub lacks_validators: bool,
+    /// Bytes of the answer's body on the wire; none of a 304.
+    pub body_bytes: u64,
+}
+
+/// An entry in a feed that was parsed, as far as the schedule cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedEntry {
+    /// When it was published, by its own word.
+    pub published_at: Option<Timestamp>,
+    /// Whether the feed did not show it before.
+    pub is_new: bool,
 }
 
 /// What one poll brought, as far as the schedule cares.
@@ -53,10 +68,8 @@ pub enum PollOutcome {
     Parsed {
         /// What it says about its rhythm.
         hints: PublisherHints,
-        /// Publication times of all its dated entries.
-        entry_times: Vec<Timestamp>,
-        /// How many entries are new to us.
-        new_entries: u32,
+        /// All its entries.
+        entries: Vec<PublishedEntry>,
     },
     /// Anything else.
     Failed,
@@ -74,6 +87,10 @@ pub enum Decision {
     MaxInterval,
     /// The rhythm of the feed's entries.
     EntryRhythm,
+    /// The operator's aim.
+    FreshnessAim,
+    /// The feed's entries would be lost later.
+    Window,
     /// `Cache-Control` or `Expires`.
     CacheFreshness,
     /// The next poll cannot be conditional.
@@ -117,13 +134,14 @@ pub fn next_poll(
     history.learn(outcome, freshness, now);
     // An interval of the operator's own choice needs no bound.
     let longest = bounds.fixed_interval.unwrap_or_default().max(bounds.max_interval);
-    let mut choice = regular_interval(bounds, &history, freshness);
+    let mut choice = regular_interval(bounds, &history, freshness, now);
     if history.consecutive_failures > 0 {
         // The first failure changes nothing: most pass by themselves. From then on the interval doubles.
         let doublings = (history.consecutive_failures - 1).min(16);
         choice = Choice { interval: choice.interval.saturating_mul(1 << doublings), by: Decision::Backoff };
     }
-    choice.interval = choice.interval.min(longest).mul_f64(1.0 + JITTER * jitter).min(longest);
+    choice.interval = choice.interval.min(longest);
+    choice.interval = (choice.interval + spread(choice).mul_f64(jitter)).min(longest);
     let mut at = after(now, choice.interval);
     if bounds.fixed_interval.is_none()
         && let Some(allowed) = next_allowed(&history.hints, at)
@@ -191,49 +209,76 @@ const HOUR: Duration = Duration::from_hours(1);
 const LOST_AFTER_FAILURES: u32 = 5;
 /// How much of an interval the jitter may add.
 const JITTER: f64 = 0.1;
+/// How much it may add to an interval that ends where entries are expected.
+const LONGEST_AIMED_JITTER: Duration = Duration::from_mins(5);
 /// Feeds that skip the same hours come back spread over this time.
 const SKIP_SPREAD: Duration = Duration::from_mins(15);
-/// A feed with fewer entries than this is no window that news move through.
-const WINDOW_ENTRIES: u32 = 10;
 
-/// The interval while nothing fails: the operator's, or the feed's rhythm stretched to what the publisher asks for.
-fn regular_interval(bounds: &Bounds, history: &History, freshness: &Freshness) -> Choice {
+/// How far the jitter may move the poll.
+fn spread(choice: Choice) -> Duration {
+    let spread = choice.interval.mul_f64(JITTER);
+    match choice.by {
+        Decision::EntryRhythm | Decision::FreshnessAim => spread.min(LONGEST_AIMED_JITTER),
+        _ => spread,
+    }
+}
+
+/// The interval while nothing fails: the operator's, or by the feed's rhythm, stretched to what the publisher asks for.
+fn regular_interval(bounds: &Bounds, history: &History, freshness: &Freshness, now: Timestamp) -> Choice {
     if let Some(interval) = bounds.fixed_interval {
         return Choice { interval, by: Decision::FixedInterval };
     }
-    let rhythm = history.rhythm_secs.map_or(HOUR, |secs| {
-        let rhythm = Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX);
-        if rhythm < HOUR { rhythm } else { (rhythm / 2).max(HOUR) }
-    });
     let hints = &history.hints;
     let fresh_for = freshness.fresh_for.max(history.fresh_for_secs.map(Duration::from_secs));
     let asked = [
         (fresh_for, Decision::CacheFreshness),
         (hints.ttl_minutes.map(|minutes| Duration::from_mins(minutes.into())), Decision::Ttl),
         (hints.update_period_secs.map(|secs| Duration::from_secs(secs.into())), Decision::UpdatePeriod),
-        (history.lacks_validators.then(|| unconditional_interval(bounds, history)), Decision::NoValidators),
         (Some(bounds.min_interval), Decision::MinInterval),
         (bounds.delivered_interval, Decision::Delivered),
     ];
-    let mut choice = Choice { interval: rhythm, by: Decision::EntryRhythm };
+    let mut choice = by_rhythm(bounds, history, now);
     for (interval, by) in asked {
         if let Some(interval) = interval.filter(|interval| *interval > choice.interval) {
             choice = Choice { interval, by };
         }
     }
-    if choice.interval > bounds.max_interval {
+    if choice.interval >= bounds.max_interval {
         choice = Choice { interval: bounds.max_interval, by: Decision::MaxInterval };
     }
     choice
 }
 
-/// How rarely a feed is polled that is sent whole each time: half of its entries may be replaced in between, no more.
-fn unconditional_interval(bounds: &Bounds, history: &History) -> Duration {
-    let Some(rhythm) = history.rhythm_secs.filter(|_| history.window_entries >= WINDOW_ENTRIES) else {
-        return bounds.unconditional_interval;
+/// The interval by the rhythm of the feed's entries, and by what it costs to follow it.
+fn by_rhythm(bounds: &Bounds, history: &History, now: Timestamp) -> Choice {
+    let Some(rhythm) = &history.rhythm else {
+        return Choice { interval: HOUR, by: Decision::EntryRhythm };
     };
-    let half = Duration::try_from_secs_f64(rhythm * f64::from(history.window_entries) / 2.0);
-    half.unwrap_or(Duration::MAX).min(bounds.unconditional_interval)
+    let forecast = rhythm.forecast();
+    let mut price = worth::price(&forecast, bounds.freshness, history);
+    let mut by = if bounds.freshness.is_some() { Decision::FreshnessAim } else { Decision::EntryRhythm };
+    if history.is_sent_whole() {
+        let least = worth::price_within(&forecast, history.body_bytes, bounds.unconditional_bytes_per_day);
+        if least > price {
+            (price, by) = (least, Decision::NoValidators);
+        }
+    }
+    let mut choice =
+        Choice { interval: worth::best_interval(&forecast, price, now, bounds.max_interval), by };
+    if !rhythm.was_seen() {
+        choice.interval = choice.interval.max(HOUR);
+    }
+    if history.is_sent_whole() {
+        let interval = worth::wait_within(history, bounds.unconditional_bytes_per_day);
+        if interval > choice.interval {
+            choice = Choice { interval, by: Decision::NoValidators };
+        }
+    }
+    let interval = worth::window_interval(&forecast, history, now, bounds.max_interval);
+    if interval < choice.interval.min(bounds.max_interval) {
+        choice = Choice { interval, by: Decision::Window };
+    }
+    choice
 }
 
 /// The first moment from `at` on that the publisher does not ask to skip; `None` where it asks to skip them all.

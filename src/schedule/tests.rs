@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Rhythm;
 
 const MINUTE: u64 = 60;
 const HOURS: u64 = 3600;
@@ -21,7 +22,8 @@ fn bounds() -> Bounds {
         max_interval: Duration::from_secs(DAY),
         fixed_interval: None,
         max_retry_after: Duration::from_secs(2 * DAY),
-        unconditional_interval: Duration::from_secs(DAY),
+        freshness: None,
+        unconditional_bytes_per_day: 1_000_000,
         delivered_interval: None,
     }
 }
@@ -36,8 +38,19 @@ fn fixed(seconds: u64) -> Bounds {
 
 /// A feed known to have news every `rhythm` seconds, the last of them just now.
 fn known(rhythm: u64) -> History {
-    let rhythm_secs = Some(f64::from(u32::try_from(rhythm).unwrap()));
-    History { rhythm_secs, last_new_entry_at: Some(now()), ..History::default() }
+    let rhythm = Rhythm { watched_secs: 1.0, lately: 5.0, expected_lately: 5.0, ..of_gap(rhythm) };
+    History { rhythm: Some(rhythm), last_new_entry_at: Some(now()), ..History::default() }
+}
+
+fn of_gap(secs: u64) -> Rhythm {
+    Rhythm::of_gap(f64::from(u32::try_from(secs).unwrap()), 30.0)
+}
+
+/// A feed with an entry every three hours, and so many of late where five were to be expected.
+fn lively(lately: f64) -> History {
+    let mut history = known(3 * HOURS);
+    history.rhythm = history.rhythm.map(|rhythm| Rhythm { lately, ..rhythm });
+    history
 }
 
 fn failing(times: u32) -> History {
@@ -53,6 +66,11 @@ fn bare() -> Freshness {
     Freshness { lacks_validators: true, ..Freshness::default() }
 }
 
+/// Of which each answer weighs so much.
+fn weighing(body_bytes: u64, history: History) -> History {
+    History { body_bytes, ..history }
+}
+
 fn window(entries: u32, rhythm: u64) -> History {
     History { window_entries: entries, ..known(rhythm) }
 }
@@ -62,7 +80,7 @@ fn retry_after(seconds: u64) -> Freshness {
 }
 
 fn hints(hints: PublisherHints) -> PollOutcome {
-    PollOutcome::Parsed { hints, entry_times: vec![ago(DAY)], new_entries: 0 }
+    PollOutcome::Parsed { hints, entries: Vec::new() }
 }
 
 fn ttl(minutes: u32) -> PollOutcome {
@@ -82,11 +100,15 @@ fn skip(skip_hours: impl Into<Vec<u8>>, skip_days: impl Into<Vec<u8>>) -> PollOu
 }
 
 fn first_seen(ages: &[u64]) -> PollOutcome {
-    PollOutcome::Parsed {
-        hints: PublisherHints::default(),
-        entry_times: ages.iter().copied().map(ago).collect(),
-        new_entries: u32::try_from(ages.len()).unwrap(),
-    }
+    parsed(ages.iter().map(|age| entry(ago(*age))))
+}
+
+fn parsed(entries: impl IntoIterator<Item = PublishedEntry>) -> PollOutcome {
+    PollOutcome::Parsed { hints: PublisherHints::default(), entries: entries.into_iter().collect() }
+}
+
+fn entry(published_at: Timestamp) -> PublishedEntry {
+    PublishedEntry { published_at: Some(published_at), is_new: true }
 }
 
 #[test]
@@ -97,51 +119,60 @@ fn every_signal_has_its_say() {
     let new = History::default;
     let quiet = Freshness::default;
     let late = || History { fresh_for_secs: Some(6 * HOURS), ..known(2 * HOURS) };
+    let aimed = |minutes| Bounds { freshness: Some(Duration::from_mins(minutes)), ..bounds() };
+    let for_show = || History { vain_bodies: 2, ..weighing(500_000, known(HOURS)) };
     let table: Vec<(&str, Bounds, History, PollOutcome, Freshness, u64, Decision)> = vec![
         ("a feed about which nothing is known", bounds(), new(), first_seen(&[]), quiet(), HOURS, EntryRhythm),
-        ("an entry every 20 minutes by their dates", bounds(), new(),
-            first_seen(&[20 * MINUTE, 40 * MINUTE, 60 * MINUTE]), quiet(), 20 * MINUTE, EntryRhythm),
+        ("no more than once an hour by dates alone", bounds(), new(),
+            first_seen(&[20 * MINUTE, 40 * MINUTE, 60 * MINUTE]), quiet(), HOURS, EntryRhythm),
         ("an entry a day by their dates", bounds(), new(),
-            first_seen(&[DAY, 2 * DAY, 3 * DAY]), quiet(), DAY / 2, EntryRhythm),
-        ("entries that are too old for a rhythm", bounds(), new(), first_seen(&[400 * DAY]), quiet(), DAY, MaxInterval),
+            first_seen(&[DAY, 2 * DAY, 3 * DAY]), quiet(), HOURS, EntryRhythm),
+        ("entries that are too old for a rhythm", bounds(), new(), first_seen(&[90_000 * DAY]), quiet(), DAY, MaxInterval),
         ("an entry a minute", bounds(), known(MINUTE), NotModified, quiet(), 15 * MINUTE, MinInterval),
-        ("an entry every half hour", bounds(), known(30 * MINUTE), NotModified, quiet(), 30 * MINUTE, EntryRhythm),
-        ("at most one request an hour where news are rarer", bounds(), known(90 * MINUTE), NotModified, quiet(),
-            HOURS, EntryRhythm),
+        ("an entry every half hour", bounds(), known(30 * MINUTE), NotModified, quiet(), 25 * MINUTE, EntryRhythm),
+        ("an entry a day", bounds(), known(DAY), NotModified, quiet(), 10_200, EntryRhythm),
+        ("a lively day", bounds(), lively(10.0), NotModified, quiet(), 2850, EntryRhythm),
+        ("a quiet one", bounds(), lively(0.0), NotModified, quiet(), 6000, EntryRhythm),
+        ("an aim", aimed(15), known(3 * HOURS), NotModified, quiet(), 30 * MINUTE, Decision::FreshnessAim),
+        ("an aim beyond what the publisher allows", aimed(15), known(3 * HOURS), ttl(60), quiet(), HOURS, Ttl),
+        ("an aim below the operator's bound", aimed(1), known(3 * HOURS), NotModified, quiet(), 15 * MINUTE, MinInterval),
         ("the operator's interval", fixed(5 * MINUTE), known(DAY), ttl(600), fresh(DAY), 5 * MINUTE, FixedInterval),
         ("max-age", bounds(), known(HOURS), NotModified, fresh(3 * HOURS), 3 * HOURS, CacheFreshness),
-        ("max-age shorter than the rhythm", bounds(), known(4 * HOURS), NotModified, fresh(60), 2 * HOURS, EntryRhythm),
+        ("max-age shorter than the rhythm", bounds(), known(DAY), NotModified, fresh(60), 10_200, EntryRhythm),
         ("max-age of a year", bounds(), known(HOURS), NotModified, fresh(365 * DAY), DAY, MaxInterval),
         ("max-age of the answer that a 304 confirms", bounds(), late(), NotModified, quiet(), 6 * HOURS, CacheFreshness),
-        ("max-age gone with a new answer", bounds(), late(), ttl(0), quiet(), HOURS, EntryRhythm),
-        ("no validators", bounds(), known(2 * HOURS), NotModified, bare(), DAY, NoValidators),
-        ("no validators, and news that would be lost within the day", bounds(), window(12, HOURS), NotModified, bare(),
-            6 * HOURS, NoValidators),
-        ("no validators, and few entries", bounds(), window(9, HOURS), NotModified, bare(), DAY, NoValidators),
+        ("max-age gone with a new answer", bounds(), late(), ttl(0), quiet(), 3000, EntryRhythm),
+        ("no validators, and a small feed", bounds(), weighing(1_000, known(HOURS)), NotModified, bare(), 2100, EntryRhythm),
+        ("no validators, and a large one", bounds(), weighing(100_000, known(HOURS)), NotModified, bare(), 8700, NoValidators),
+        ("no validators, and one that takes the day's bytes at once", bounds(), weighing(2_000_000, known(HOURS)),
+            NotModified, bare(), DAY, MaxInterval),
+        ("validators that the server does not know again", bounds(), for_show(), PollOutcome::SameBody, quiet(), 43_200, NoValidators),
+        ("news that would be lost", bounds(), window(12, HOURS), NotModified, quiet(), 1200, Window),
+        ("news that would be lost without validators", bounds(), weighing(500_000, window(30, HOURS)), NotModified, bare(), 2700, Window),
+        ("few entries are no window", bounds(), weighing(500_000, window(9, HOURS)), NotModified, bare(), 43_200, NoValidators),
         ("no validators at the operator's interval", fixed(5 * MINUTE), known(HOURS), NotModified, bare(),
             5 * MINUTE, FixedInterval),
-        ("a failure of a feed without validators", bounds(), History { lacks_validators: true, ..known(HOURS) }, Failed,
-            quiet(), DAY, Backoff),
         ("a hub delivers", delivered(12 * HOURS), known(HOURS), NotModified, quiet(), 12 * HOURS, Delivered),
         ("a hub delivers, within the bounds", delivered(9 * DAY), known(HOURS), NotModified, quiet(), DAY, MaxInterval),
         ("ttl", bounds(), known(HOURS), ttl(180), quiet(), 3 * HOURS, Ttl),
         ("sy:updatePeriod", bounds(), known(HOURS), period(7200), quiet(), 2 * HOURS, UpdatePeriod),
         ("the longest of several", bounds(), known(HOURS), ttl(120), fresh(5 * HOURS), 5 * HOURS, CacheFreshness),
-        ("the next hour is skipped", bounds(), known(HOURS), skip([21, 22], []), quiet(), 170 * MINUTE, SkipTimes),
-        ("an hour that is not in the way", bounds(), known(HOURS), skip([3], []), quiet(), HOURS, EntryRhythm),
-        ("Sunday is skipped", bounds(), known(8 * HOURS), skip([], [7]), quiet(), DAY, MaxInterval),
+        ("the next hours are skipped", bounds(), known(4 * HOURS), skip([20, 21, 22], []), quiet(), 170 * MINUTE, SkipTimes),
+        ("an hour that is not in the way", bounds(), known(HOURS), skip([3], []), quiet(), 2100, EntryRhythm),
+        ("Sunday is skipped", bounds(), known(30 * DAY), skip([], [7]), quiet(), DAY, MaxInterval),
         ("every hour is skipped", bounds(), known(HOURS), skip((0..24).collect::<Vec<u8>>(), []), quiet(),
-            HOURS, EntryRhythm),
-        ("the first failure", bounds(), failing(1), Failed, quiet(), HOURS, Backoff),
-        ("the second failure", bounds(), failing(2), Failed, quiet(), 2 * HOURS, Backoff),
-        ("the fifth failure", bounds(), failing(5), Failed, quiet(), 16 * HOURS, Backoff),
+            2100, EntryRhythm),
+        ("the first failure", bounds(), failing(1), Failed, quiet(), 2100, Backoff),
+        ("the second failure", bounds(), failing(2), Failed, quiet(), 4200, Backoff),
+        ("the fifth failure", bounds(), failing(5), Failed, quiet(), 33_600, Backoff),
         ("the thousandth failure", bounds(), failing(1000), Failed, quiet(), DAY, Backoff),
         ("a failure of a feed that asked for patience", bounds(), late(), Failed, quiet(), 6 * HOURS, Backoff),
         ("a failure at the operator's interval", fixed(5 * MINUTE), failing(3), Failed, quiet(), 20 * MINUTE, Backoff),
         ("Retry-After", bounds(), failing(1), Failed, retry_after(7 * HOURS), 7 * HOURS, RetryAfter),
         ("Retry-After beats the operator's interval", fixed(5 * MINUTE), failing(1), Failed, retry_after(HOURS),
             HOURS, RetryAfter),
-        ("Retry-After shorter than the backoff", bounds(), failing(4), Failed, retry_after(60), 8 * HOURS, Backoff),
+        ("Retry-After beats an aim", aimed(15), failing(1), Failed, retry_after(7 * HOURS), 7 * HOURS, RetryAfter),
+        ("Retry-After shorter than the backoff", bounds(), failing(4), Failed, retry_after(60), 16_800, Backoff),
         ("Retry-After beyond its cap", bounds(), failing(1), Failed, retry_after(30 * DAY), 2 * DAY, RetryAfter),
         ("max-age on a 429", bounds(), failing(1), Failed, fresh(5 * HOURS), 5 * HOURS, Backoff),
     ];
@@ -156,7 +187,7 @@ fn every_signal_has_its_say() {
 fn a_server_that_says_304_for_ever_is_asked_for_the_whole_feed_now_and_then() {
     /// 304s that are believed, of a feed with an entry every `gap` that has been silent for `silence`.
     fn believed(gap: u64, silence: u64) -> u32 {
-        let mut history = History { usual_gap_secs: known(gap).rhythm_secs, ..known(gap) };
+        let mut history = History { usual_gap_secs: Some(of_gap(gap).gap_secs()), ..known(gap) };
         history.last_new_entry_at = Some(ago(silence));
         while !history.doubts_not_modified(now()) {
             history =
@@ -183,42 +214,162 @@ fn success_forgives_all_failures() {
     assert_eq!((next.history.consecutive_failures, next.decided_by), (0, Decision::EntryRhythm));
 }
 
-/// Plays a feed with an entry every `period` (or none at all) and returns the interval in the end.
-fn settled(mut history: History, period: Option<Duration>) -> Duration {
-    let mut time = now();
-    let mut shown = now();
-    let mut interval = Duration::ZERO;
-    for _ in 0..200 {
-        let mut new_entries = 0;
-        while let Some(next) = period.map(|period| after(shown, period)).filter(|next| *next <= time) {
-            shown = next;
-            new_entries += 1;
-        }
-        let outcome = PollOutcome::Parsed {
-            hints: PublisherHints::default(),
-            entry_times: vec![time; 30],
-            new_entries,
-        };
-        let next = next_poll(&bounds(), &history, &outcome, &Freshness::default(), time, 0.5);
-        interval = Duration::try_from(next.at.duration_since(time)).unwrap();
-        (time, history) = (next.at, next.history);
+/// Polls a feed whose entries come at these moments, until the last has come. Gives the moments of the polls and what is
+/// remembered in the end.
+fn play(bounds: &Bounds, entries: &[Timestamp], headers: &Freshness) -> (Vec<Timestamp>, History) {
+    const WINDOW: usize = 100;
+    let (mut polls, mut history, mut time, mut seen) = (Vec::new(), History::default(), entries[0], 0);
+    while time <= entries[entries.len() - 1] {
+        polls.push(time);
+        let there = entries.partition_point(|entry| *entry <= time);
+        let outcome =
+            if there == seen && headers.lacks_validators {
+                PollOutcome::SameBody
+            } else if there == seen {
+                PollOutcome::NotModified
+            } else {
+                parsed((there.saturating_sub(WINDOW)..there).map(|index| PublishedEntry {
+                    published_at: Some(entries[index]),
+                    is_new: index >= seen,
+                }))
+            };
+        let next = next_poll(bounds, &history, &outcome, headers, time, 0.5);
+        (time, history, seen) = (next.at, next.history, there);
     }
-    interval
+    (polls, history)
+}
+
+/// Moments from a Monday on, a fixed time apart, for so many weeks, as far as they are wanted.
+fn moments(apart: u64, weeks: u64, is_wanted: impl Fn(u64) -> bool) -> Vec<Timestamp> {
+    let monday: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+    let seconds = (0..weeks * 7 * DAY).step_by(usize::try_from(apart).unwrap());
+    seconds
+        .filter(|second| is_wanted(*second))
+        .map(|second| after(monday, Duration::from_secs(second)))
+        .collect()
+}
+
+fn in_working_hours(second: u64) -> bool {
+    (second / DAY) % 7 < 5 && (9..17).contains(&(second / HOURS % 24))
 }
 
 #[test]
-fn the_interval_settles_at_the_rhythm_whatever_the_dates_say() {
-    let slow = settled(known(MINUTE), Some(Duration::from_hours(10)));
-    assert!((4..=7).contains(&(slow.as_secs() / HOURS)), "{slow:?}");
-    let fast = settled(known(DAY), Some(Duration::from_mins(30)));
-    assert!((25..=40).contains(&(fast.as_secs() / MINUTE)), "{fast:?}");
-    assert_eq!(settled(History::default(), None), Duration::from_secs(DAY), "a silent feed");
+fn polls_are_made_when_entries_come() {
+    // An odd number of seconds, so that the minute tells nothing.
+    let entries = moments(2_417, 8, in_working_hours);
+    let (polls, _) = play(&bounds(), &entries, &Freshness::default());
+    let monday =
+        after(entries[0], Duration::ZERO).as_second().div_euclid(7 * 86_400) * 7 * 86_400 + 4 * 86_400;
+    let late: Vec<u64> = polls
+        .iter()
+        .filter(|poll| **poll > entries[entries.len() / 2])
+        .map(|poll| u64::try_from(poll.as_second() - monday).unwrap())
+        .collect();
+    let during = late.iter().filter(|second| in_working_hours(**second)).count();
+    let in_all = late.len();
+    assert!(during * 10 > in_all * 6, "{during} of {in_all} polls in a quarter of the week");
+}
+
+#[test]
+fn an_aim_is_reached_without_polling_for_more() {
+    let entries = moments(4_111, 8, |_| true);
+    for minutes in [8, 15, 60] {
+        let aim = Duration::from_mins(minutes);
+        let (polls, history) =
+            play(&Bounds { freshness: Some(aim), ..bounds() }, &entries, &Freshness::default());
+        let reached = history.median_age().unwrap();
+        assert!(reached <= aim.mul_f64(1.25), "{reached:?} instead of {aim:?}");
+        let polls_a_day = polls.len() / 56;
+        assert!(polls_a_day as u64 * minutes <= 24 * 60, "{polls_a_day} polls a day for {aim:?}");
+    }
+}
+
+#[test]
+fn what_is_sent_whole_stays_within_the_days_bytes() {
+    let entries = moments(1_801, 4, in_working_hours);
+    let headers = Freshness { body_bytes: 60_000, ..bare() };
+    let bounds = Bounds { unconditional_bytes_per_day: 2_000_000, ..bounds() };
+    let (polls, _) = play(&bounds, &entries, &headers);
+    for (index, poll) in polls.iter().enumerate() {
+        let day =
+            polls[index..].iter().take_while(|other| other.duration_since(*poll).as_secs() < 86_400).count();
+        // What was spent fades instead of being counted by days.
+        assert!(day * 60_000 < 3_400_000, "{day} polls from {poll} on");
+    }
+    assert!(polls.len() > 28 * 15, "the bytes are spent: {} polls", polls.len());
+}
+
+#[test]
+fn a_backlog_an_archive_and_wrong_dates_are_no_rhythm() {
+    let first = next_poll(
+        &bounds(),
+        &History::default(),
+        &parsed((1..=200).map(|minute| entry(ago(30 * DAY + minute))).chain([entry(after(now(), HOUR))])),
+        &Freshness::default(),
+        now(),
+        0.0,
+    );
+    let learned = first.history.rhythm.clone().unwrap();
+    assert!(learned.gap_secs() > 30_000.0 && !learned.was_seen(), "{learned:?}");
+    assert_eq!((first.history.median_age(), first.history.read_at), (None, Some(now())));
+
+    let later = after(now(), Duration::from_hours(2));
+    for (name, published_at, most) in [
+        ("an archive", Some(ago(400 * DAY)), 12.0),
+        ("one date for all", Some(after(now(), Duration::from_mins(7))), 12.0),
+        ("the future", Some(after(later, HOUR)), 200.0),
+    ] {
+        let entries = (0..200).map(|_| PublishedEntry { published_at, is_new: true });
+        let next = next_poll(&bounds(), &first.history, &parsed(entries), &Freshness::default(), later, 0.0);
+        let came = next.history.rhythm.unwrap().lately;
+        assert!(came <= most, "{name}: {came}");
+    }
+}
+
+#[test]
+fn ages_are_ours_to_answer_for() {
+    let known = History { read_at: Some(ago(HOURS)), ..known(HOURS) };
+    let entries = [ago(600), ago(30 * DAY), after(now(), HOUR)].map(entry);
+    let next = next_poll(&bounds(), &known, &parsed(entries), &Freshness::default(), now(), 0.0);
+    assert_eq!(next.history.ages_secs, [600, 3600], "no longer than since the feed was last read");
+}
+
+#[test]
+fn histories_of_earlier_versions_are_read() {
+    let stored = r#"{"consecutive_failures":0,"hints":{"ttl_minutes":null,"update_period_secs":null,"skip_hours":[],
+        "skip_days":[]},"rhythm_secs":3600.0,"usual_gap_secs":3600.0,"last_new_entry_at":"2026-11-21T20:00:00Z",
+        "fresh_for_secs":null,"lacks_validators":false,"not_modified_in_a_row":0,"window_entries":20,"move_sighted":null}"#;
+    let history: History = serde_json::from_str(stored).unwrap();
+    let next = next_poll(&bounds(), &history, &PollOutcome::NotModified, &Freshness::default(), now(), 0.0);
+    let learned = next.history.rhythm.as_ref().unwrap();
+    assert!((learned.gap_secs() - 3600.0).abs() < 1.0, "{learned:?}");
+    assert_eq!(next.history.rhythm_secs, None, "it was taken over");
+    let again: History = serde_json::from_str(&serde_json::to_string(&next.history).unwrap()).unwrap();
+    assert_eq!(again, next.history);
+}
+
+#[test]
+fn a_silent_feed_is_asked_once_a_day() {
+    let (mut history, mut time) = (History::default(), now());
+    for _ in 0..60 {
+        let next =
+            next_poll(&bounds(), &history, &PollOutcome::NotModified, &Freshness::default(), time, 0.0);
+        (time, history) = (next.at, next.history);
+    }
+    let last = next_poll(&bounds(), &history, &PollOutcome::NotModified, &Freshness::default(), time, 0.0);
+    assert!(last.at.duration_since(time).as_hours() >= 22, "{:?}", last.history);
 }
 
 proptest! {
     #[test]
     fn every_poll_lies_within_the_bounds_and_no_error_hurries(
-        rhythm in 0.0..1e9_f64,
+        numbers in proptest::array::uniform5(prop_oneof![Just(0.0), 0.0..1.0_f64, 0.0..1e12_f64]),
+        sums in proptest::array::uniform7(prop_oneof![Just(0.0), 0.0..1e6_f32]),
+        entries in proptest::collection::vec((-100_000..100_000_i64, any::<bool>()), 0..40),
+        read_before in proptest::option::of(0..10_000_000_u64),
+        aim in proptest::option::of(60..604_800_u64),
+        body_bytes in 0..20_000_000_u64,
+        window_entries in 0..1_000_u32,
         failures in 0..100_u32,
         fresh_for in proptest::option::of(0..u64::from(u32::MAX)),
         retry_after in proptest::option::of(0..u64::from(u32::MAX)),
@@ -229,8 +380,21 @@ proptest! {
     ) {
         let history = History {
             consecutive_failures: failures,
-            rhythm_secs: Some(rhythm),
+            rhythm: Some(Rhythm {
+                entries: numbers[0],
+                secs: numbers[1],
+                watched_secs: numbers[2],
+                lately: numbers[3],
+                expected_lately: numbers[4],
+                days: sums,
+                weight: 1.0,
+                ..Rhythm::default()
+            }),
             last_new_entry_at: Some(now()),
+            read_at: read_before.map(ago),
+            spent_bytes: numbers[0],
+            body_bytes,
+            window_entries,
             lacks_validators,
             hints: PublisherHints { skip_hours, skip_days, ..PublisherHints::default() },
             ..History::default()
@@ -239,12 +403,29 @@ proptest! {
             fresh_for: fresh_for.map(Duration::from_secs),
             retry_after: retry_after.map(Duration::from_secs),
             lacks_validators,
+            body_bytes,
         };
-        let at = |outcome| next_poll(&bounds(), &history, &outcome, &freshness, now(), jitter).at;
-        let (failed, unchanged) = (at(PollOutcome::Failed), at(PollOutcome::NotModified));
-        prop_assert!(failed >= unchanged);
-        prop_assert!(unchanged >= after(now(), bounds().min_interval));
-        prop_assert!(failed <= after(now(), bounds().max_interval.max(bounds().max_retry_after)));
+        let bounds = Bounds { freshness: aim.map(Duration::from_secs), ..bounds() };
+        let entries = parsed(entries.into_iter().map(|(age, is_new)| PublishedEntry {
+            published_at: Some(now() - jiff::SignedDuration::from_secs(age)),
+            is_new,
+        }));
+        for outcome in [PollOutcome::Failed, PollOutcome::NotModified, PollOutcome::SameBody, entries] {
+            let next = next_poll(&bounds, &history, &outcome, &freshness, now(), jitter);
+            let asked = freshness.fresh_for.unwrap_or_default().max(bounds.min_interval).min(bounds.max_interval);
+            prop_assert!(next.at >= after(now(), asked));
+            let pause = freshness.retry_after.unwrap_or_default().min(bounds.max_retry_after);
+            prop_assert!(next.at >= after(now(), pause));
+            prop_assert!(next.at <= after(now(), bounds.max_interval.max(bounds.max_retry_after)));
+            if outcome == PollOutcome::Failed {
+                let unhurried = History { consecutive_failures: 0, ..history.clone() };
+                let first = next_poll(&bounds, &unhurried, &outcome, &freshness, now(), jitter);
+                prop_assert!(next.at >= first.at);
+            }
+            // What is stored must be read again.
+            let stored = serde_json::to_string(&next.history).unwrap();
+            prop_assert!(serde_json::from_str::<History>(&stored).is_ok(), "{}", stored);
+        }
     }
 }
 

@@ -29,12 +29,12 @@ pub struct NewEntry {
 }
 
 impl Store {
-    /// How many of these entries the feed has not shown before.
-    pub async fn entries_count_new(
+    /// The keys of those entries that the feed has not shown before.
+    pub async fn entries_new(
         &self,
         feed_id: FeedId,
         entries: &[ParsedEntry],
-    ) -> Result<u32, StoreError> {
+    ) -> Result<HashSet<Sha256Hash>, StoreError> {
         let mut connection = self.database.readers.acquire().await?;
         let keys: Vec<(FeedId, Sha256Hash)> = entries.iter().map(|entry| (feed_id, entry.key)).collect();
         let known = known_keys(&mut connection, &keys).await?;
@@ -43,7 +43,7 @@ impl Store {
         let keys: Vec<_> = unknown.iter().flat_map(others).map(|key| (feed_id, key)).collect();
         let known = known_keys(&mut connection, &keys).await?;
         let is_new = |entry: &&&ParsedEntry| !entry.other_keys.iter().any(|key| known.contains(&key.sha256));
-        Ok(u32::try_from(unknown.iter().filter(is_new).count()).unwrap_or(u32::MAX))
+        Ok(unknown.iter().filter(is_new).map(|entry| entry.key).collect())
     }
 }
 

@@ -104,6 +104,8 @@ pub struct FeedStatus {
     pub next_poll_at: Timestamp,
     /// Why then.
     pub next_poll_decided_by: Option<Decision>,
+    /// Seconds that the middle one of its latest entries had been public when it was first seen.
+    pub median_age_secs: Option<u64>,
     /// Failures in a row.
     pub consecutive_failures: u32,
     /// Why the last poll failed; `None` after a success.
@@ -159,6 +161,7 @@ impl TryFrom<Row<'_>> for FeedStatus {
             last_success_at: row.optional_time("last_success_at")?,
             next_poll_at: row.time("next_poll_at")?,
             next_poll_decided_by: row.optional_word("decided_by")?,
+            median_age_secs: history.median_age().map(|age| age.as_secs()),
             consecutive_failures: history.consecutive_failures,
             last_error: match state {
                 FeedState::Quarantined => Some(CRASHED_REASON.to_owned()),

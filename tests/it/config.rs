@@ -201,6 +201,12 @@ const BROKEN: &[(&str, &str)] = &[
     ("short_token", "[http]\nlisten = \"[::]:8080\"\ntokens = [{ name = \"x\", secret = \"hunter2\" }]\n"),
     ("bad_net", "[fetch]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
     ("intervals_crossed", "[schedule]\nmin_interval_secs = 7200\nmax_interval_secs = 3600\n"),
+    (
+        "bad_freshness",
+        "[schedule]\nfreshness = \"2m\"\n\n\
+         [[feed]]\nurl = \"https://a.example/\"\nfreshness = \"soon\"\n\n\
+         [[feed]]\nurl = \"https://b.example/\"\nfreshness = \"30m\"\ninterval_secs = 900\n",
+    ),
     ("lease_too_short", "[pipeline]\nlease_secs = 60\n"),
     (
         "bad_ages",
@@ -361,6 +367,7 @@ fn a_feeds_own_settings_win() {
     let files = config(
         r#"
         [schedule]
+        freshness = "45m"
         min_interval_secs = 3600
         max_interval_secs = 7200
         [[feed]]
@@ -381,11 +388,22 @@ fn a_feeds_own_settings_win() {
         [[feed]]
         url = "https://d.example/feed"
         enabled = false
+        [[feed]]
+        url = "https://e.example/feed"
+        freshness = "2h"
+        [[feed]]
+        url = "https://f.example/feed"
+        freshness = ""
         "#,
     );
     let loaded = loaded(&files);
     let feeds = &loaded.config.feeds;
-    assert_eq!((feeds.len(), loaded.disabled_feeds), (3, 1));
+    assert_eq!((feeds.len(), loaded.disabled_feeds), (5, 1));
+    let aim = |feed: &str| feeds[&url(feed)].bounds.freshness;
+    assert_eq!(aim("https://b.example/feed"), None, "its bound is above that for all");
+    assert_eq!(aim("https://c.example/feed"), Some(Duration::from_mins(45)));
+    assert_eq!(aim("https://e.example/feed"), Some(Duration::from_hours(2)));
+    assert_eq!(aim("https://f.example/feed"), None);
     let a = &feeds[&url("https://a.example/feed")];
     assert_eq!(a.bounds.fixed_interval, Some(Duration::from_mins(15)));
     assert_eq!((a.content, a.tags.as_slice()), (ContentSource::Page, ["world".to_owned()].as_slice()));

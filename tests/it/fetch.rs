@@ -409,7 +409,7 @@ async fn a_refusal_says_when_to_come_back() {
         server.replace("/", reply);
         let error = get(&fetcher, &server.url("/")).await.unwrap_err();
         assert_eq!((error.kind().as_str(), error.retry()), (label, Retry::Later(retry_after)));
-        let expected = Freshness { fresh_for, retry_after, lacks_validators: true };
+        let expected = Freshness { fresh_for, retry_after, lacks_validators: true, body_bytes: 0 };
         assert_eq!(error.freshness(), expected);
     }
 }
@@ -419,10 +419,11 @@ async fn freshness_is_read_from_answers_with_and_without_a_body() {
     let server = Server::start().await;
     let fetcher = fetcher(settings());
     let old = Validators { etag: Some("\"1\"".to_owned()), last_modified: None };
-    for reply in [Reply::ok("text/xml", "x"), Reply::status(304)] {
+    for (reply, body_bytes) in [(Reply::ok("text/xml", "xyz"), 3), (Reply::status(304), 0)] {
         server.replace("/", reply.header("Cache-Control", "max-age=600").header("Age", "60"));
         let response = get_with(&fetcher, &server.url("/"), &old, &RequestOptions::default()).await.unwrap();
         assert_eq!(response.freshness.fresh_for, Some(Duration::from_mins(9)));
+        assert_eq!(response.freshness.body_bytes, body_bytes);
     }
 }
 

@@ -13,7 +13,7 @@
 //! | 8 200 without validators | `validators::b05_b06_b07_b08_b09_what_is_kept` |
 //! | 9 failures do not advance them | `validators::b05_b06_b07_b08_b09_what_is_kept` |
 //! | 10 another URL clears them | `redirects::b10_b23_a_permanent_move_is_confirmed` |
-//! | 11 one request an hour, one unconditional a day | `timing::b11_no_more_than_hourly_and_daily` |
+//! | 11 one request an hour where nothing is known to come sooner, and few bytes a day unconditionally | `timing::b11_no_more_than_hourly_without_news_and_few_bytes_a_day` |
 //! | 12 a restart polls nothing early | `timing::b12_a_restart_polls_nothing_early` |
 //! | 13 no burst at subscription | `timing::b13_no_burst_at_subscription` |
 //! | 14 max-age on 200, 304 and 429 | `timing::b14_b15_freshness_is_honoured` |

@@ -113,7 +113,8 @@ impl Default for Fetch {
 pub(super) struct Schedule {
     pub(super) min_interval_secs: u64,
     pub(super) max_interval_secs: u64,
-    pub(super) unconditional_interval_secs: u64,
+    pub(super) freshness: String,
+    pub(super) unconditional_bytes_per_day: u64,
     pub(super) max_retry_after_secs: u64,
     pub(super) initial_spread_secs: u64,
     pub(super) move_confirmation_days: u64,
@@ -122,9 +123,10 @@ pub(super) struct Schedule {
 impl Default for Schedule {
     fn default() -> Self {
         Self {
-            min_interval_secs: 3_600,
+            min_interval_secs: 600,
             max_interval_secs: 86_400,
-            unconditional_interval_secs: 86_400,
+            freshness: String::new(),
+            unconditional_bytes_per_day: 4_194_304,
             max_retry_after_secs: 172_800,
             initial_spread_secs: 300,
             move_confirmation_days: 3,
@@ -283,6 +285,8 @@ pub(super) struct Feed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) max_interval_secs: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) freshness: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<ContentSource>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) speaks_for: Vec<String>,
@@ -321,6 +325,7 @@ impl Feed {
             interval_secs: None,
             min_interval_secs: None,
             max_interval_secs: None,
+            freshness: None,
             content: None,
             speaks_for: Vec::new(),
             recheck: None,

@@ -40,15 +40,19 @@ fn tagged(reply: Reply) -> Reply {
 }
 
 #[tokio::test]
-async fn b11_no_more_than_hourly_and_daily() {
+async fn b11_no_more_than_hourly_without_news_and_few_bytes_a_day() {
     let dated: String = (0..9)
         .map(|n| format!("<item><guid>{n}</guid><pubDate>Mon, 02 Mar 2026 07:5{n}:00 GMT</pubDate></item>"))
         .collect();
-    let busy = Reply::ok("text/xml", format!("<rss><channel><title>x</title>{dated}</channel></rss>"));
+    let rss = |title: &str| format!("<rss><channel><title>{title}</title>{dated}</channel></rss>");
+    let busy = Reply::ok("text/xml", rss("x"));
     let (conditional, _) = wait_after(vec![tagged(busy.clone())], "").await;
     assert!(conditional >= HOUR, "an entry a minute, and yet {conditional}");
     let (unconditional, decision) = wait_after(vec![busy], "").await;
-    assert_eq!((unconditional, decision), (DAY, Decision::NoValidators));
+    assert!(unconditional >= HOUR && decision == Decision::EntryRhythm, "{unconditional} {decision:?}");
+    let heavy = Reply::ok("text/xml", rss(&"x".repeat(5 << 20)));
+    let (unconditional, _) = wait_after(vec![heavy], "").await;
+    assert_eq!(unconditional, DAY, "one poll takes more than may be sent in a day");
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {
         next: NextPoll {
             at: at + SignedDuration::from_secs(60),
             decided_by: Decision::Ttl,
-            history: History { rhythm_secs: Some(12.5), ..History::default() },
+            history: History { body_bytes: 125, ages_secs: vec![60, 90], ..History::default() },
         },
         moved_to: None,
         result: parsed(vec![
@@ -190,10 +190,10 @@ async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {
     assert_eq!(feed.last_polled_at, Some(now));
     assert_eq!(feed.last_success_at, Some(now));
     assert_eq!(feed.next_poll_decided_by, Some(Decision::Ttl));
-    assert_eq!(feed.entries, 1);
+    assert_eq!((feed.entries, feed.median_age_secs), (1, Some(90)));
     bench.pass(60);
     let due = bench.store.feeds_claim_due(LEASE, 1).await.unwrap().remove(0);
-    assert_eq!(due.history.rhythm_secs, Some(12.5));
+    assert_eq!(due.history.body_bytes, 125);
     assert_eq!(due.body_sha256, Some(Sha256Hash::of("body")));
     assert_eq!(due.validators.etag.as_deref(), Some("\"1\""));
 }

@@ -1,0 +1,105 @@
+//! The interval that a feed's rhythm asks for.
+//!
+//! An entry that waits costs its waiting, a poll has its price. The best moment for the next poll is where both together
+//! are least *per entry that it brings*. At an even rate that is the known square root (twice the price over the rate);
+//! where entries come in bursts it is right behind the burst, and where nothing comes at night it is the morning. A fixed
+//! number of expected entries a poll would leave rare entries waiting for days, and a fixed sum of expected waiting would
+//! not know that a burst is over.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::rhythm::{DAY, Forecast};
+use crate::model::History;
+
+/// What a poll is worth where nobody says otherwise: ten minutes of an entry's waiting.
+const POLL_WORTH_SECS: f64 = 600.0;
+/// How exactly moments are weighed.
+const STEP_SECS: i64 = 150;
+const MAX_STEPS: i64 = 1024;
+/// A feed with fewer entries than this is no window that news move through.
+const WINDOW_ENTRIES: u32 = 10;
+/// A flood that breaks out without a warning brings so many entries a day, times the square root of the usual number.
+const FLOOD: f64 = 200.0;
+/// Reached ages tell more than the forecast once there are so many.
+const TELLING_AGES: usize = 12;
+
+/// The interval by rhythm alone, for a poll of that price in entry-seconds, and at most `longest`.
+pub(super) fn best_interval(forecast: &Forecast, price: f64, now: Timestamp, longest: Duration) -> Duration {
+    let (step, steps) = steps(longest);
+    let (mut came, mut waited) = (0.0, 0.0);
+    let (mut best, mut best_cost) = (longest, f64::INFINITY);
+    let step_length = Duration::from_secs(step.unsigned_abs());
+    let mut wait = Duration::ZERO;
+    for (expected, _) in forecast.steps(now, step).zip(0..steps) {
+        waited += (came + expected / 2.0) * step_length.as_secs_f64();
+        came += expected;
+        wait += step_length;
+        let cost = (waited + price) / came;
+        if cost < best_cost {
+            (best, best_cost) = (wait, cost);
+        }
+    }
+    best
+}
+
+/// The price of a poll in entry-seconds: as the operator's aim has it, else the usual one.
+pub(super) fn price(forecast: &Forecast, aim: Option<Duration>, history: &History) -> f64 {
+    let Some(aim) = aim else { return POLL_WORTH_SECS };
+    let aim = aim.as_secs_f64();
+    // At an even rate the median age is half the interval.
+    let price = 2.0 * aim * aim * forecast.busy_rate();
+    let reached = history.median_age().filter(|_| history.ages_secs.len() >= TELLING_AGES);
+    let correction = reached.map_or(1.0, |reached| aim / reached.as_secs_f64().max(1.0));
+    price * (correction * correction).clamp(0.02, 2.0)
+}
+
+/// The price at which polls that are sent the whole feed each time take no more than so many bytes a day.
+pub(super) fn price_within(forecast: &Forecast, body_bytes: u64, bytes_per_day: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "sizes of feeds")]
+    let polls_per_day = (bytes_per_day as f64 / body_bytes.max(1) as f64).max(0.1);
+    let root_price = DAY * forecast.root_rate() / polls_per_day;
+    root_price * root_price / 2.0
+}
+
+/// How long the next poll waits until no more than so many bytes were sent within a day.
+pub(super) fn wait_within(history: &History, bytes_per_day: u64) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "sizes of feeds")]
+    let (budget, body) = (bytes_per_day.max(1) as f64, history.body_bytes as f64);
+    let days = if body < budget { (history.spent_bytes / (budget - body)).ln() } else { body / budget };
+    Duration::try_from_secs_f64(days.max(0.0) * DAY).unwrap_or(Duration::MAX)
+}
+
+/// The longest interval in which no more than half of the feed's entries are replaced, as far as can be foreseen, nor all
+/// of them where a flood breaks out.
+pub(super) fn window_interval(
+    forecast: &Forecast,
+    history: &History,
+    now: Timestamp,
+    longest: Duration,
+) -> Duration {
+    if history.window_entries < WINDOW_ENTRIES {
+        return longest;
+    }
+    let window = f64::from(history.window_entries);
+    let (step, steps) = steps(longest);
+    let step_days = f64::from(u32::try_from(step).unwrap_or(u32::MAX)) / DAY;
+    let (mut came, mut flood) = (0.0, 0.0);
+    for (expected, number) in forecast.steps(now, step).zip(1..=steps) {
+        came += expected;
+        flood += FLOOD * f64::sqrt(expected * step_days);
+        // Twice the deviation of a count above it.
+        if came + 2.0 * f64::sqrt(came) >= window / 2.0 || flood >= window {
+            return Duration::from_secs((step * number).unsigned_abs());
+        }
+    }
+    longest
+}
+
+/// How exactly moments up to `longest` are weighed: the length of a step in seconds, and how many there are.
+fn steps(longest: Duration) -> (i64, i64) {
+    let longest = i64::try_from(longest.as_secs()).unwrap_or(i64::MAX);
+    let step = STEP_SECS.max(longest / MAX_STEPS + 1);
+    (step, longest / step)
+}
