@@ -197,8 +197,9 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         validators: if is_doubted { &none } else { &feed.validators },
         options: &options.request.for_target(&feed.configured_url, &feed.url),
     };
+    let began = shared.clock.now();
     let fetched = plan.fetcher.fetch(&request).await;
-    if let Some(due) = shared.blame_ourselves(&feed.url, fetched.as_ref().err()) {
+    if let Some(due) = shared.blame_ourselves(&feed.configured_url, began, fetched.as_ref().err()) {
         return put_off(due, Until::NetworkReturn);
     }
     let answer = match fetched {

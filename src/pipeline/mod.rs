@@ -52,7 +52,7 @@ use crate::model::{ContentSource, RawPages};
 use crate::publish::warc::Archive;
 use crate::store::Store;
 use crate::telemetry::metrics;
-use crate::trust::SpeaksFor;
+use crate::trust::{self, SpeaksFor};
 use crate::{dedup, schedule};
 
 /// How long a worker waits for its turn at a host before it gives the item back.
@@ -203,19 +203,24 @@ impl Shared {
         self.clock.now().checked_add(wait).ok()
     }
 
-    /// Notes how a request ended. Returns the end of the pause where its failure is our own network's: then neither
-    /// feed nor page is to blame.
-    fn blame_ourselves(&self, url: &Url, failure: Option<&FetchError>) -> Option<Timestamp> {
+    /// Notes how a request ended that was made at `began` for a feed. Returns the end of the pause where its failure is our
+    /// own network's: then neither feed nor page is to blame.
+    fn blame_ourselves(
+        &self,
+        feed_url: &Url,
+        began: Timestamp,
+        failure: Option<&FetchError>,
+    ) -> Option<Timestamp> {
         let now = self.clock.now();
+        let is_network = failure.is_some_and(FetchError::is_network);
         let mut outage = self.outage();
         let was_paused = outage.paused_until(now).is_some();
-        let host = url.host_str().unwrap_or_default();
-        let ours = outage.record(host, failure.is_some_and(FetchError::is_network), now);
+        let ours = outage.record(&party_of(feed_url), began, is_network, now);
         let until = outage.paused_until(now);
         drop(outage);
         if let (Some(until), false) = (until, was_paused) {
             metrics::network_paused();
-            tracing::error!(%until, "most hosts cannot be reached: our own network is down; pausing, no feed is blamed");
+            tracing::error!(%until, "nothing can be reached: our own network is down; pausing, no feed is blamed");
         }
         until.filter(|_| ours)
     }
@@ -237,6 +242,11 @@ impl Shared {
     fn outage(&self) -> MutexGuard<'_, Outage> {
         self.outage.lock().expect("no holder of this lock can panic")
     }
+}
+
+/// The party that answers for a feed, and for what is done because of it.
+fn party_of(feed_url: &Url) -> String {
+    trust::party(feed_url).unwrap_or_default()
 }
 
 /// Counts since the start, for progress bars and closing lines; metrics are kept apart.

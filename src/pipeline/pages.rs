@@ -89,8 +89,9 @@ impl Task<'_> {
         // An AMP page's original has validators that are no use with the copy, and does not go with it.
         let is_own = entry.article_id == entry.page_of_its_own(url).0;
         let last_read = entry.last_read.as_ref().filter(|_| is_own);
+        let began = self.now();
         let fetched = self.fetch(url, last_read).await;
-        if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
+        if let Some(due) = shared.blame_ourselves(&entry.feed_url, began, fetched.as_ref().err()) {
             return Err(Ending::PutOff { due, until: Until::NetworkReturn });
         }
         let response = match fetched {

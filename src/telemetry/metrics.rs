@@ -59,7 +59,7 @@ metrics_table! {
     EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
-    NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because most hosts could not be reached";
+    NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because nothing could be reached";
     DELIVERIES: Counter "feedmill_websub_deliveries_total", "What hubs delivered, by what became of it";
     SINK_RECORDS: Counter "feedmill_sink_records_total", "Records delivered, by sink; one that is delivered again counts again";
     SINK_FAILURES: Counter "feedmill_sink_failures_total", "Deliveries that failed, by sink";
