@@ -119,6 +119,7 @@ impl Daemon {
             plan: in_force,
             workers: Workers::new(settings.extract_concurrency, settings.extract_timeout),
             outage: Arc::default(),
+            rests: Arc::default(),
             alone: Arc::new(Mutex::new(())),
             archive,
             selectors: Arc::default(),
@@ -174,7 +175,7 @@ impl Daemon {
     /// Returns how many feeds and entries it was.
     pub async fn step(&self) -> Result<(usize, usize), DaemonError> {
         let feeds = line::step(&Feeds::one_round(self.shared.clone())).await?;
-        let entries = line::step(&Articles(self.shared.clone())).await?;
+        let entries = line::step(&Articles::new(self.shared.clone())).await?;
         Ok((feeds, entries))
     }
 
@@ -191,13 +192,15 @@ impl Daemon {
             let _ended = ended;
             let nothing_before = CancellationToken::new();
             nothing_before.cancel();
-            let feeds = Feeds::one_round(shared.clone());
-            line::drain(&feeds, &Notify::new(), &shared.clock, &nothing_before, &stop).await
+            let (feeds, wake) = (Feeds::one_round(shared.clone()), Notify::new());
+            let half = line::drain(&feeds, &wake, &shared.clock, &nothing_before, &stop);
+            shared.workers.serve(half, &stop).await
         });
         let (shared, stop) = (self.shared.clone(), soft.clone());
         halves.spawn(async move {
-            let articles = Articles(shared.clone());
-            line::drain(&articles, &shared.entries_recorded, &shared.clock, &feeds_done, &stop).await
+            let articles = Articles::new(shared.clone());
+            let half = line::drain(&articles, &shared.entries_recorded, &shared.clock, &feeds_done, &stop);
+            shared.workers.serve(half, &stop).await
         });
         while let Some(half) = halves.join_next().await {
             half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
@@ -230,8 +233,10 @@ impl Daemon {
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
         lifecycle.spawn("feeds", async move {
-            let feeds = Feeds::for_ever(daemon.shared.clone());
-            line::run(&feeds, &daemon.feeds_configured, &daemon.shared.clock, &soft, &hard).await;
+            let shared = &daemon.shared;
+            let feeds = Feeds::for_ever(shared.clone());
+            let half = line::run(&feeds, &daemon.feeds_configured, &shared.clock, &soft, &hard);
+            shared.workers.serve(half, &soft).await;
         });
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
@@ -240,8 +245,10 @@ impl Daemon {
         let ended = all_stored.clone().drop_guard();
         lifecycle.spawn("articles", async move {
             let _ended = ended;
-            let articles = Articles(daemon.shared.clone());
-            line::run(&articles, &daemon.shared.entries_recorded, &daemon.shared.clock, &soft, &hard).await;
+            let shared = &daemon.shared;
+            let articles = Articles::new(shared.clone());
+            let half = line::run(&articles, &shared.entries_recorded, &shared.clock, &soft, &hard);
+            shared.workers.serve(half, &soft).await;
         });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });

@@ -13,7 +13,8 @@ use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::task::LONGEST_RETRY;
 use super::websub::{look_for_hubs, note_hubs};
-use super::{FeedOptions, Plan, Shared, Tally};
+use super::workers::Stopped;
+use super::{FeedOptions, Plan, Shared, Tally, party_of};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::model::{
     ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url, masked,
@@ -203,7 +204,10 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         return put_off(due, Until::NetworkReturn);
     }
     let answer = match fetched {
-        Ok(response) => read(shared, &feed, response).await,
+        Ok(response) => match read(shared, &feed, response).await {
+            Ok(answer) => answer,
+            Err(Stopped) => return put_off(shared.clock.now(), Until::NextStart),
+        },
         Err(FetchError::HostPaused { wait }) => return Worked::Done(paused(shared, &feed, wait)),
         Err(error) => Answer {
             result: PollResult::Failed {
@@ -317,7 +321,7 @@ fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Opti
 }
 
 /// Reads the answer to a poll.
-async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
+async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Result<Answer, Stopped> {
     let moved_to = response.moved_to().cloned();
     let Response { final_url, validators, freshness, content_type, links, oddities, content, .. } = response;
     let (result, outcome) = match content {
@@ -331,7 +335,7 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
             if feed.body_sha256 == Some(body_sha256) {
                 (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::SameBody)
             } else {
-                match parsed(shared, feed, body, content_type, final_url.clone()).await {
+                match parsed(shared, feed, body, content_type, final_url.clone()).await? {
                     Ok(mut parsed) => {
                         name_hub(&mut parsed.feed, links, final_url);
                         parsed.warnings.extend(oddities.iter().map(ToString::to_string));
@@ -344,7 +348,7 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
             }
         }
     };
-    Answer { result, outcome, freshness, moved_to }
+    Ok(Answer { result, outcome, freshness, moved_to })
 }
 
 /// Settles who delivers the feed, and under what name: the word of the header counts before that of the feed.
@@ -370,12 +374,15 @@ pub struct Delivery {
 }
 
 /// Records what a hub brings of a feed, which neither moves its next poll nor touches what that asks with: a delivery may
-/// be a part. `false` where the feed is in other hands at this moment.
+/// be a part. `false` where the feed is in other hands at this moment, or the process stops.
 pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Result<bool, StoreError> {
     let lease = shared.plan.borrow().settings.lease;
     let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
     let span = tracing::info_span!("delivery", feed.url = %masked(&feed.url));
-    let record = delivered(shared, &feed, next_poll_at, delivery).instrument(span).await;
+    let Ok(record) = delivered(shared, &feed, next_poll_at, delivery).instrument(span).await else {
+        shared.store.feeds_release(&[(feed.id, feed.lease, next_poll_at)]).await?;
+        return Ok(false);
+    };
     Feeds::for_ever(shared.clone()).record(&[record]).await?;
     Ok(true)
 }
@@ -385,11 +392,11 @@ async fn delivered(
     feed: &DueFeed,
     next_poll_at: Timestamp,
     delivery: Delivery,
-) -> PollRecord {
+) -> Result<PollRecord, Stopped> {
     let now = shared.clock.now();
     let Delivery { body, content_type, topic } = delivery;
     let mut history = feed.history.clone();
-    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic).await {
+    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic).await? {
         Ok(mut parsed) => {
             let new_entries = read_entries(shared, feed, &mut parsed).await;
             history.note_delivery(new_entries, now);
@@ -405,7 +412,7 @@ async fn delivered(
             (Vec::new(), Vec::new())
         }
     };
-    PollRecord {
+    Ok(PollRecord {
         feed_id: feed.id,
         feed_url: feed.configured_url.clone(),
         lease: feed.lease,
@@ -413,7 +420,7 @@ async fn delivered(
         next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
         moved_to: None,
         result: PollResult::Delivered { entries, warnings },
-    }
+    })
 }
 
 /// The feed in `body`, read on a worker; else a kind of failure and its reason.
@@ -423,20 +430,21 @@ async fn parsed(
     body: Vec<u8>,
     content_type: Option<String>,
     base: Url,
-) -> Result<ParsedFeed, (FailureKind, String)> {
+) -> Result<Result<ParsedFeed, (FailureKind, String)>, Stopped> {
+    let party = party_of(&feed.configured_url);
     let parsed = guarded(
         feed.suspect,
         &shared.alone,
         shared.store.feed_attempt_begin(feed.id, feed.lease),
-        shared.workers.run(move || parse(&body, content_type.as_deref(), Some(&base))),
+        shared.workers.run(&party, move || parse(&body, content_type.as_deref(), Some(&base))),
         shared.store.feed_attempt_end(feed.id, feed.lease),
     )
-    .await;
-    match parsed {
+    .await?;
+    Ok(match parsed {
         Ok(Ok(parsed)) => Ok(parsed),
         Ok(Err(error)) => Err((FailureKind::NotAFeed, error.to_string())),
         Err(error) => Err((error.kind(), format!("the parser {error}"))),
-    }
+    })
 }
 
 /// What a feed's new body means.

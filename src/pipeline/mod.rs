@@ -30,6 +30,10 @@ pub mod reextract;
 pub mod suspects;
 /// The work on one entry.
 mod task;
+/// Feeds that take too much of the CPU.
+pub mod rests;
+/// Permits for CPU work, in turn by party.
+mod turns;
 /// Feeds that hubs deliver.
 pub mod websub;
 /// CPU work off the async threads, bounded, with a budget.
@@ -55,8 +59,9 @@ use crate::telemetry::metrics;
 use crate::trust::{self, SpeaksFor};
 use crate::{dedup, schedule};
 
-/// How long a worker waits for its turn at a host before it gives the item back.
-const HOST_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a worker waits for its turn at a host before it gives the item back. Shorter than the gap between two requests
+/// to a host: who waits for that has a place that the requests to other hosts need.
+const HOST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// How the two halves work.
 #[derive(Clone, Debug)]
@@ -162,6 +167,8 @@ pub struct Shared {
     pub workers: workers::Workers,
     /// Tells a failing network of our own from failing hosts.
     pub outage: Arc<Mutex<Outage>>,
+    /// Feeds whose pages run out of their time.
+    pub rests: Arc<rests::Rests>,
     /// Held while a suspect is parsed (see [`suspects`]).
     pub alone: Arc<tokio::sync::Mutex<()>>,
     /// Where pages are archived, where they are.

@@ -5,6 +5,7 @@
 use url::Url;
 
 use super::line::Until;
+use super::party_of;
 use super::task::{Ending, Task};
 use super::voice::is_of_the_feeds;
 use crate::extract::amp_canonical;
@@ -198,7 +199,7 @@ impl Task<'_> {
             }
             Read::Page(Box::new(read))
         };
-        match self.on_worker(work).await {
+        match self.on_worker(work).await? {
             Ok(Read::Impostor(kind)) => {
                 metrics::fetch_failed(Purpose::Page, FetchError::Impostor(kind).kind());
                 Ok(Read::Impostor(kind))
@@ -239,13 +240,14 @@ impl Task<'_> {
             (PageBody::Html(one), PageBody::Html(other)) if impostor::is_other_story(one, other) => copy,
             _ => original,
         };
-        self.on_worker(work).await.map_err(|error| self.broken_off(&error).into())
+        self.on_worker(work).await?.map_err(|error| self.broken_off(&error).into())
     }
 
     /// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
     async fn archived(&self, source: Source) -> Result<Source, Ending> {
         let Some(archive) = self.shared.archive.clone() else { return Ok(source) };
-        let added = self.shared.workers.run(move || {
+        let party = party_of(&self.entry.feed_url);
+        let added = self.shared.workers.run(&party, move || {
             let Origin::Server(raw) = &source.origin else { return Ok(source) };
             let page = ArchivedPage {
                 url: &source.page.final_url,
@@ -256,7 +258,7 @@ impl Task<'_> {
             };
             archive.add(&page).map(|()| source)
         });
-        let reason = match added.await {
+        let reason = match added.await.map_err(|stopped| self.stopped(stopped))? {
             Ok(Ok(source)) => return Ok(source),
             Ok(Err(error)) => format!("cannot archive the page: {error}"),
             Err(error) => format!("archiving the page {error}"),

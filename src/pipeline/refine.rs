@@ -35,7 +35,7 @@ impl Task<'_> {
         &self,
         source: Source,
         site: SiteEvidence,
-    ) -> Result<ExtractedArticle, WorkError> {
+    ) -> Result<Result<ExtractedArticle, WorkError>, Ending> {
         let Self { plan, options, entry, .. } = *self;
         let Source { page, origin, id, url, feed_speaks } = source;
         let fetched_at = page.fetched_at;
@@ -66,9 +66,13 @@ impl Task<'_> {
             let (article, fingerprint) = ingredients.refined();
             (article, fingerprint, origin)
         };
-        let (article, fingerprint, origin) = self.on_worker(work).await?;
+        let (article, fingerprint, origin) = match self.on_worker(work).await? {
+            Ok(refined) => refined,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.shared.rests.note_success(entry.feed_id);
         self.shared.selectors.note(&article.selectors);
-        Ok(ExtractedArticle {
+        Ok(Ok(ExtractedArticle {
             article,
             fingerprint,
             id,
@@ -80,7 +84,7 @@ impl Task<'_> {
             raw: origin.raw,
             enclosures,
             watch: self.watch(origin.validators, look_again),
-        })
+        }))
     }
 }
 

@@ -1,7 +1,11 @@
 //! One daemon, some good feeds, one bad neighbour: what it does harms nobody but itself. The bars are in what is counted
 //! (requests, articles, bytes), never in wall time.
 
+use std::fmt::Write as _;
+
 use feedmill::store::EntryState;
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
@@ -38,12 +42,45 @@ impl Good {
         self.0.iter().fold(daemon, |daemon, server| daemon.feed(&server.url("/feed")))
     }
 
-    /// How many of their articles are stored.
-    async fn articles(&self, daemon: &OpenedDaemon) -> usize {
+    /// Whose articles are stored, in order: whether each is theirs.
+    async fn order(&self, daemon: &OpenedDaemon) -> Vec<bool> {
         let records = daemon.records().await;
         let hosts: Vec<_> = self.0.iter().map(|server| server.url("/").port()).collect();
-        records.iter().filter(|record| hosts.contains(&record.url.port())).count()
+        records.iter().map(|record| hosts.contains(&record.url.port())).collect()
     }
+
+    /// How many of their articles are stored.
+    async fn articles(&self, daemon: &OpenedDaemon) -> usize {
+        self.order(daemon).await.into_iter().filter(|is_good| *is_good).count()
+    }
+}
+
+/// A neighbour with so many entries, all of which lead to this page.
+async fn neighbour(entries: usize, page: String) -> Server {
+    let server = Server::start().await;
+    let items: Vec<Item> =
+        (0..entries).map(|n| Item::new("Slow", &server.url(&format!("/slow/{n}")))).collect();
+    server.respond("/feed", feed(&items));
+    server.handle(move |request| match request.path() {
+        "/robots.txt" => Reply::status(404),
+        path => Reply::ok("text/html", page.replace("PATH", path)),
+    });
+    server
+}
+
+/// A page of so many bytes whose paragraphs are all different.
+fn long_page(bytes: usize) -> String {
+    let mut page = String::from("<html lang=en><title>PATH</title><body><article><h1>PATH</h1>");
+    let mut number = 0;
+    while page.len() < bytes {
+        write!(
+            page,
+            "<p>Number {number} of PATH says that the ferries would return before the week ended.</p>"
+        )
+        .unwrap();
+        number += 1;
+    }
+    page + "</article></body></html>"
 }
 
 fn feed(items: &[Item]) -> Reply {
@@ -67,4 +104,57 @@ async fn dead_links_are_counted_against_their_entries_and_are_no_outage() {
     let waiting = daemon.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
     let blamed = waiting.iter().filter(|entry| entry.failures == 1 && entry.error_label.is_some());
     assert_eq!((blamed.count(), waiting.len()), (DEAD_LINKS, DEAD_LINKS));
+}
+
+#[tokio::test]
+async fn slow_pages_take_no_more_than_their_share() {
+    const SLOW_PAGES: usize = 30;
+    let good = Good::start().await;
+    let neighbour = neighbour(SLOW_PAGES, long_page(200_000)).await;
+    let daemon = good.beside(&neighbour.url("/feed")).open().await;
+
+    daemon.once().await;
+
+    let order = good.order(&daemon).await;
+    assert_eq!(order.len(), GOOD_ARTICLES + SLOW_PAGES, "everybody comes to an end");
+    let last_good = order.iter().rposition(|is_good| *is_good).unwrap();
+    let slow_before = order[..last_good].iter().filter(|is_good| !**is_good).count();
+    assert!(slow_before <= SLOW_PAGES / 2, "{slow_before} slow pages before the last good one");
+}
+
+#[tokio::test]
+async fn a_feed_whose_pages_run_out_of_time_rests() {
+    const SLOW_PAGES: usize = 16;
+    let good = Good::start().await;
+    let neighbour = neighbour(SLOW_PAGES, long_page(9_000_000)).await;
+    let daemon = good.beside(&neighbour.url("/feed")).tables("[extract]\ntimeout_secs = 1").open().await;
+
+    daemon.once().await;
+
+    assert_eq!(good.articles(&daemon).await, GOOD_ARTICLES);
+    let waiting = daemon.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
+    let tried = waiting.iter().filter(|entry| entry.failures > 0).count();
+    // Three, and what was under way then.
+    assert!((3..=8).contains(&tried), "{tried} of {}", waiting.len());
+    let minute = daemon.now() + SignedDuration::from_mins(1);
+    assert!(waiting.iter().all(|entry| entry.next_attempt_at > minute), "none is due soon");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_queue_of_slow_pages() {
+    const SLOW_PAGES: usize = 16;
+    let neighbour = neighbour(SLOW_PAGES, long_page(9_000_000)).await;
+    let opened = TestDaemon::new().feed(&neighbour.url("/feed")).open().await;
+    let (daemon, soft) = (&opened.daemon, CancellationToken::new());
+    let stop = async {
+        neighbour.arrived("/slow/3", 1).await;
+        soft.cancel();
+    };
+
+    let (done, ()) = tokio::join!(daemon.once(&soft), stop);
+
+    done.unwrap();
+    let waiting = opened.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
+    assert!(waiting.len() >= SLOW_PAGES - 4, "the queue was left: {}", waiting.len());
+    assert!(waiting.iter().all(|entry| !entry.in_work && entry.failures == 0), "given back, and not blamed");
 }
