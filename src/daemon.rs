@@ -18,6 +18,7 @@ use crate::health::Health;
 use crate::http::listener::{self, Limits};
 use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
+use crate::memory::Memory;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
@@ -64,6 +65,12 @@ pub enum DaemonError {
     },
 }
 
+/// Of the process's memory this part is handed out to feeds, pages and articles, and that one to readers of records: one that
+/// takes its answer slowly keeps other readers waiting and nobody else. The rest is for the process itself, for all that is
+/// small and never counted, and for the one large thing of each that may be in hand beside.
+const FOR_WORK: u64 = 4;
+const FOR_READERS: u64 = 8;
+
 /// The mill, ready to turn.
 #[derive(Debug)]
 pub struct Daemon {
@@ -77,6 +84,7 @@ pub struct Daemon {
     /// For the sinks.
     fetcher: watch::Sender<Fetcher>,
     http: http::Settings,
+    memory_for_readers: Memory,
     hub_listen: Option<SocketAddr>,
     fixed: Fixed,
     _lock: RunLock,
@@ -95,7 +103,8 @@ impl Daemon {
     /// Opens the store, takes the right to run on it, and makes its feeds those of the config. Polls nothing yet.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let archive = config.warc.clone().map(Archive::open).transpose()?;
-        let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
+        let memory = Memory::new(config.pipeline.memory_bytes / FOR_WORK);
+        let fetcher = Fetcher::within(config.fetch.clone(), clock.clone(), memory.clone())?;
         let plan = plan(&config, fetcher)?;
         let store = Store::open(&config.database, clock.clone()).await?;
         let lock = store.lock_for_running().await?;
@@ -119,6 +128,7 @@ impl Daemon {
             plan: in_force,
             workers: Workers::new(settings.extract_concurrency, settings.extract_timeout),
             outage: Arc::default(),
+            memory,
             rests: Arc::default(),
             alone: Arc::new(Mutex::new(())),
             archive,
@@ -136,6 +146,7 @@ impl Daemon {
             relays: Mutex::new(relays),
             fetcher: fetcher_in_force,
             http: config.http.clone(),
+            memory_for_readers: Memory::new(config.pipeline.memory_bytes / FOR_READERS),
             hub_listen: config.hub_listen,
             fixed: Fixed::of(&config),
             _lock: lock,
@@ -193,13 +204,14 @@ impl Daemon {
             let nothing_before = CancellationToken::new();
             nothing_before.cancel();
             let (feeds, wake) = (Feeds::one_round(shared.clone()), Notify::new());
-            let half = line::drain(&feeds, &wake, &shared.clock, &nothing_before, &stop);
+            let half = Box::pin(line::drain(&feeds, &wake, &shared.clock, &nothing_before, &stop));
             shared.workers.serve(half, &stop).await
         });
         let (shared, stop) = (self.shared.clone(), soft.clone());
         halves.spawn(async move {
             let articles = Articles::new(shared.clone());
             let half = line::drain(&articles, &shared.entries_recorded, &shared.clock, &feeds_done, &stop);
+            let half = Box::pin(half);
             shared.workers.serve(half, &stop).await
         });
         while let Some(half) = halves.join_next().await {
@@ -236,6 +248,7 @@ impl Daemon {
             let shared = &daemon.shared;
             let feeds = Feeds::for_ever(shared.clone());
             let half = line::run(&feeds, &daemon.feeds_configured, &shared.clock, &soft, &hard);
+            let half = Box::pin(half);
             shared.workers.serve(half, &soft).await;
         });
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
@@ -248,6 +261,7 @@ impl Daemon {
             let shared = &daemon.shared;
             let articles = Articles::new(shared.clone());
             let half = line::run(&articles, &shared.entries_recorded, &shared.clock, &soft, &hard);
+            let half = Box::pin(half);
             shared.workers.serve(half, &soft).await;
         });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
@@ -271,6 +285,7 @@ impl Daemon {
             store: self.shared.store.clone(),
             clock: self.shared.clock.clone(),
             workers: self.shared.workers.clone(),
+            memory: self.memory_for_readers.clone(),
             metrics,
             soft: lifecycle.soft(),
             stored: Arc::clone(&self.shared.articles_stored),

@@ -125,7 +125,7 @@ mod tests {
     }
 
     /// A request that ends at once.
-    fn record(outage: &mut Outage, party: impl ToString, failed: bool, seconds: i64) -> bool {
+    fn record(outage: &mut Outage, party: &impl ToString, failed: bool, seconds: i64) -> bool {
         outage.record(&party.to_string(), at(seconds), failed, at(seconds))
     }
 
@@ -133,25 +133,25 @@ mod tests {
     fn many_parties_failing_at_once_are_an_outage() {
         let mut outage = Outage::default();
         for party in 0..4 {
-            assert!(!record(&mut outage, party, true, party), "four prove nothing");
+            assert!(!record(&mut outage, &party, true, party), "four prove nothing");
         }
-        assert!(!record(&mut outage, 0, true, 4), "the same again proves nothing");
-        assert!(record(&mut outage, 5, true, 5));
+        assert!(!record(&mut outage, &0, true, 4), "the same again proves nothing");
+        assert!(record(&mut outage, &5, true, 5));
         assert_eq!(outage.paused_until(at(5)), Some(at(35)));
-        assert!(record(&mut outage, 6, true, 6), "requests under way are not to blame either");
+        assert!(record(&mut outage, &6, true, 6), "requests under way are not to blame either");
         assert_eq!(outage.paused_until(at(35)), None, "a probe may go out");
-        assert!(record(&mut outage, 7, true, 36));
+        assert!(record(&mut outage, &7, true, 36));
         assert_eq!(outage.paused_until(at(36)), Some(at(96)), "the next pause is longer");
-        assert!(!record(&mut outage, 8, false, 97));
+        assert!(!record(&mut outage, &8, false, 97));
         assert_eq!(outage.paused_until(at(97)), None);
-        assert!(!record(&mut outage, 9, true, 500), "the past is forgotten");
+        assert!(!record(&mut outage, &9, true, 500), "the past is forgotten");
     }
 
     #[test]
     fn whatever_one_party_links_to_is_its_affair() {
         let mut outage = Outage::default();
         for link in 0..1500 {
-            assert!(!record(&mut outage, "evil.example", true, link / 50));
+            assert!(!record(&mut outage, &"evil.example", true, link / 50));
         }
         assert_eq!(outage.paused_until(at(30)), None);
     }
@@ -160,8 +160,8 @@ mod tests {
     fn some_parties_failing_is_their_affair() {
         let mut outage = Outage::default();
         for round in 0..20 {
-            record(&mut outage, format!("good{round}"), false, round);
-            assert!(!record(&mut outage, format!("bad{round}"), true, round));
+            record(&mut outage, &format!("good{round}"), false, round);
+            assert!(!record(&mut outage, &format!("bad{round}"), true, round));
         }
         assert_eq!(outage.paused_until(at(20)), None);
     }
@@ -172,7 +172,7 @@ mod tests {
         for round in 0..10 {
             for party in 0..8 {
                 let failed = party != 2 && party != 6;
-                assert!(!record(&mut outage, party, failed, round * 8 + party), "{round} {party}");
+                assert!(!record(&mut outage, &party, failed, round * 8 + party), "{round} {party}");
             }
         }
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn who_answers_while_a_crowd_hangs_speaks_against_an_outage() {
         let mut outage = Outage::default();
-        record(&mut outage, "good", false, 5);
+        record(&mut outage, &"good", false, 5);
         for party in 0..100 {
             assert!(!outage.record(&format!("hangs{party}"), at(0), true, at(30)));
         }
@@ -190,9 +190,9 @@ mod tests {
         }
         assert_eq!(outage.paused_until(at(90)), None);
         for party in 0..4 {
-            assert!(!record(&mut outage, format!("good{party}"), true, 91));
+            assert!(!record(&mut outage, &format!("good{party}"), true, 91));
         }
-        assert!(record(&mut outage, "good", true, 92), "those that worked still tell an outage");
+        assert!(record(&mut outage, &"good", true, 92), "those that worked still tell an outage");
     }
 
     #[test]
@@ -200,16 +200,16 @@ mod tests {
         let mut outage = Outage::default();
         for start in [0, 10_000] {
             let failures: Vec<bool> =
-                (0..12).map(|party| record(&mut outage, start + party, true, start)).collect();
+                (0..12).map(|party| record(&mut outage, &(start + party), true, start)).collect();
             assert_eq!(failures.iter().filter(|ours| **ours).count(), 8);
             for party in 4..12 {
-                assert!(record(&mut outage, start + party, true, start + 100 + party));
+                assert!(record(&mut outage, &(start + party), true, start + 100 + party));
             }
-            record(&mut outage, "good", false, start + 5000);
+            record(&mut outage, &"good", false, start + 5000);
             let again: Vec<bool> =
-                (4..12).map(|party| record(&mut outage, start + party, true, start + 6000)).collect();
+                (4..12).map(|party| record(&mut outage, &(start + party), true, start + 6000)).collect();
             assert_eq!(again.iter().filter(|ours| **ours).count(), 4);
-            record(&mut outage, "good", false, start + 7000);
+            record(&mut outage, &"good", false, start + 7000);
         }
     }
 
@@ -217,14 +217,14 @@ mod tests {
     fn failures_far_apart_are_no_outage() {
         let mut outage = Outage::default();
         for hour in 0..20 {
-            assert!(!record(&mut outage, hour, true, hour * 3600));
+            assert!(!record(&mut outage, &hour, true, hour * 3600));
         }
     }
 
     #[test]
     fn no_more_parties_are_remembered_than_are_worth_it() {
         let mut outage = Outage::default();
-        record(&mut outage, "good", false, 0);
+        record(&mut outage, &"good", false, 0);
         for party in 0..2 * MOST_PARTIES {
             outage.record(&party.to_string(), at(0), true, at(1));
         }

@@ -1,5 +1,6 @@
 //! Entries to articles: fetch the page, extract, fingerprint, store.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::Occupied;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,11 +14,13 @@ use super::task::{Ending, Task};
 use super::{Shared, Tally};
 use crate::fetch::FetchError;
 use crate::impostor::{Impostor, speaks_of};
+use crate::memory::Share;
 use crate::model::{
     Article, Entry, EntryId, FailureKind, Known, Lease, PartyId, QualityFlag, Verdict, masked,
 };
 use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, Room, StoreError, Stored};
-use crate::telemetry::metrics::{self, Finished};
+use crate::telemetry::metrics;
+use crate::telemetry::metrics::Finished as Outcome;
 
 /// The second half of the mill.
 #[derive(Clone, Debug)]
@@ -42,6 +45,19 @@ struct Places(Arc<Mutex<HashMap<PartyId, u32>>>);
 pub struct InHand {
     entry: Entry,
     places: Places,
+}
+
+/// What became of an entry, and the memory that it takes until it is recorded.
+#[derive(Debug)]
+pub struct Finished {
+    entry: FinishedEntry,
+    _held: Share,
+}
+
+impl Borrow<FinishedEntry> for Finished {
+    fn borrow(&self) -> &FinishedEntry {
+        &self.entry
+    }
 }
 
 impl Places {
@@ -69,7 +85,7 @@ impl Drop for InHand {
 impl Stage for Articles {
     type Item = InHand;
     type Claim = (EntryId, Lease);
-    type Done = FinishedEntry;
+    type Done = Finished;
 
     const NAME: &'static str = "articles";
     const BATCH: u32 = 100;
@@ -97,7 +113,7 @@ impl Stage for Articles {
         self.shared.store.entries_release(&entries).await
     }
 
-    async fn process(&self, item: InHand) -> Worked<(EntryId, Lease), FinishedEntry> {
+    async fn process(&self, item: InHand) -> Worked<(EntryId, Lease), Finished> {
         let entry = &item.entry;
         let span = tracing::info_span!(
             "article",
@@ -105,23 +121,24 @@ impl Stage for Articles {
             page.url = entry.url.as_ref().map(|url| tracing::field::display(masked(url))),
             feed.url = %masked(&entry.feed_url),
         );
-        match Box::pin(process(&self.shared, entry)).instrument(span.clone()).await {
+        let held = self.shared.memory.share();
+        match Box::pin(process(&self.shared, entry, &held)).instrument(span.clone()).await {
             Ending::Settled(outcome) => {
                 span.in_scope(|| log(&outcome));
-                Worked::Done(finished(entry.clone(), outcome))
+                Worked::Done(Finished { entry: finished(entry.clone(), outcome), _held: held })
             }
             Ending::PutOff { due, until } => Worked::PutOff { claim: Self::claim_of(&item), due, until },
         }
     }
 
-    async fn record(&self, done: &[FinishedEntry]) -> Result<(), StoreError> {
+    async fn record(&self, done: &[Finished]) -> Result<(), StoreError> {
         self.shared.keep_pauses().await;
         let dedup = self.shared.plan().dedup.clone();
         let stored = self.shared.store.entries_finish(done, &dedup).await?;
         let mut articles = 0;
         for (finished, stored) in done.iter().zip(&stored) {
             articles += u64::from(matches!(stored, Stored::Article { .. }));
-            self.shared.tally.count_entry(finished, stored);
+            self.shared.tally.count_entry(&finished.entry, stored);
         }
         if articles > 0 {
             self.shared.articles_stored.notify_waiters();
@@ -129,13 +146,13 @@ impl Stage for Articles {
         Ok(())
     }
 
-    fn refused(finished: FinishedEntry, reason: &StoreError) -> FinishedEntry {
+    fn refused(finished: Finished, reason: &StoreError) -> Finished {
         let outcome = EntryOutcome::Failed {
             kind: FailureKind::StoreRefused,
             reason: reason.to_string(),
             quarantined: false,
         };
-        FinishedEntry { outcome, ..finished }
+        Finished { entry: FinishedEntry { outcome, ..finished.entry }, ..finished }
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -159,11 +176,11 @@ impl Tally {
             }
             (Stored::Noted, EntryOutcome::Postponed { .. }) => {
                 Self::add(&self.postponed, 1);
-                (Finished::Postponed, None)
+                (Outcome::Postponed, None)
             }
-            (Stored::Noted, _) => (Finished::Unchanged, None),
-            (Stored::Linked { .. }, _) => (Finished::Linked, None),
-            (Stored::Withdrawn { .. }, _) => (Finished::Withdrawn, None),
+            (Stored::Noted, _) => (Outcome::Unchanged, None),
+            (Stored::Linked { .. }, _) => (Outcome::Linked, None),
+            (Stored::Withdrawn { .. }, _) => (Outcome::Withdrawn, None),
             (Stored::Article { verdict, revision, .. }, _) => {
                 Self::add(&self.articles, 1);
                 let duplicate = match verdict {
@@ -171,7 +188,7 @@ impl Tally {
                     Verdict::Duplicate(link) => Some(link.kind),
                 };
                 Self::add(&self.duplicates, u64::from(duplicate.is_some()));
-                (if *revision == 1 { Finished::Created } else { Finished::Revised }, duplicate)
+                (if *revision == 1 { Outcome::Created } else { Outcome::Revised }, duplicate)
             }
         };
         metrics::entry_finished(outcome, duplicate);
@@ -190,7 +207,7 @@ fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
 }
 
 /// One entry, from the request to what is to be recorded of it.
-async fn process(shared: &Shared, entry: &Entry) -> Ending {
+async fn process(shared: &Shared, entry: &Entry, held: &Share) -> Ending {
     match entry.known {
         Known::ThroughAnother if !entry.is_stand_in => return EntryOutcome::AlreadyStored.into(),
         Known::Removed => return EntryOutcome::AlreadyRemoved.into(),
@@ -199,7 +216,7 @@ async fn process(shared: &Shared, entry: &Entry) -> Ending {
     }
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
-    let task = Task { shared, plan: &plan, options: &options, entry };
+    let task = Task { shared, plan: &plan, options: &options, entry, held };
     if let Err(rests) = task.check_rest() {
         return rests;
     }
@@ -211,7 +228,7 @@ async fn process(shared: &Shared, entry: &Entry) -> Ending {
 
 /// The entry's article. A page that the extractor cannot read gives way to the feed's content, if it has any.
 async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
-    let source = task.source().await?;
+    let source = Box::pin(task.source()).await?;
     let is_page = matches!(source.origin, Origin::Server(_));
     let site = task.furniture_of(&source.page).await?;
     let mut refined = task.refine(source, site).await?;

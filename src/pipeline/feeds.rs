@@ -1,5 +1,6 @@
 //! Feeds to entries: poll what is due, read it, record its entries as pending.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::websub::{look_for_hubs, note_hubs};
 use super::workers::Stopped;
 use super::{FeedOptions, Plan, Shared, Tally, party_of};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
+use crate::memory::Share;
 use crate::model::{
     ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url, masked,
 };
@@ -28,6 +30,9 @@ use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
 const FUTURE_TOLERANCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+/// Bytes that a feed takes while it is read, for each of its own: itself, its text, the tree and its entries.
+const FEED_COST: usize = 5;
 
 /// The first half of the mill.
 #[derive(Clone, Debug)]
@@ -50,12 +55,25 @@ impl Feeds {
     }
 }
 
+/// What a poll brought, and the memory that it takes until it is recorded.
+#[derive(Debug)]
+pub struct Polled {
+    record: PollRecord,
+    _held: Share,
+}
+
+impl Borrow<PollRecord> for Polled {
+    fn borrow(&self) -> &PollRecord {
+        &self.record
+    }
+}
+
 const HELD: &str = "no holder of this lock can panic";
 
 impl Stage for Feeds {
     type Item = DueFeed;
     type Claim = (FeedId, Lease);
-    type Done = PollRecord;
+    type Done = Polled;
 
     const NAME: &'static str = "feeds";
     const BATCH: u32 = 500;
@@ -108,18 +126,22 @@ impl Stage for Feeds {
         self.shared.store.feeds_release(&feeds).await
     }
 
-    async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
+    async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), Polled> {
         let span = tracing::info_span!("poll", feed.url = %masked(&feed.url));
-        poll(&self.shared, feed).instrument(span).await
+        let held = self.shared.memory.share();
+        match poll(&self.shared, feed, &held).instrument(span).await {
+            Worked::Done(record) => Worked::Done(Polled { record, _held: held }),
+            Worked::PutOff { claim, due, until } => Worked::PutOff { claim, due, until },
+        }
     }
 
-    async fn record(&self, done: &[PollRecord]) -> Result<(), StoreError> {
+    async fn record(&self, done: &[Polled]) -> Result<(), StoreError> {
         self.shared.keep_pauses().await;
         let reports = self.shared.store.feed_polls_record(done).await?;
         let tally = &self.shared.tally;
         let mut has_entries = false;
         let mut current = Vec::with_capacity(done.len());
-        for (poll, report) in done.iter().zip(reports) {
+        for (poll, report) in done.iter().map(|polled| &polled.record).zip(reports) {
             let Some(report) = report else {
                 tracing::warn!(
                     feed.id = poll.feed_id.0,
@@ -153,10 +175,10 @@ impl Stage for Feeds {
         Ok(())
     }
 
-    fn refused(poll: PollRecord, reason: &StoreError) -> PollRecord {
+    fn refused(poll: Polled, reason: &StoreError) -> Polled {
         let result =
             PollResult::Failed { kind: FailureKind::StoreRefused, reason: reason.to_string(), gone: false };
-        PollRecord { moved_to: None, result, ..poll }
+        Polled { record: PollRecord { moved_to: None, result, ..poll.record }, ..poll }
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -183,7 +205,7 @@ fn longest_waits(plan: &Plan) -> LongestWaits {
 }
 
 /// One poll, from the request to what is to be recorded of it.
-async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
+async fn poll(shared: &Shared, feed: DueFeed, held: &Share) -> Worked<(FeedId, Lease), PollRecord> {
     let plan = shared.plan();
     let put_off = |due, until| Worked::PutOff { claim: (feed.id, feed.lease), due, until };
     if let Some(due) = shared.deferred(&plan, &feed.url) {
@@ -204,7 +226,7 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         return put_off(due, Until::NetworkReturn);
     }
     let answer = match fetched {
-        Ok(response) => match read(shared, &feed, response).await {
+        Ok(response) => match read(shared, &feed, response, held).await {
             Ok(answer) => answer,
             Err(Stopped) => return put_off(shared.clock.now(), Until::NextStart),
         },
@@ -321,7 +343,8 @@ fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Opti
 }
 
 /// Reads the answer to a poll.
-async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Result<Answer, Stopped> {
+async fn read(shared: &Shared, feed: &DueFeed, response: Response, held: &Share) -> Result<Answer, Stopped> {
+    held.absorb(&response.held);
     let moved_to = response.moved_to().cloned();
     let Response { final_url, validators, freshness, content_type, links, oddities, content, .. } = response;
     let (result, outcome) = match content {
@@ -335,7 +358,7 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Result<Ans
             if feed.body_sha256 == Some(body_sha256) {
                 (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::SameBody)
             } else {
-                match parsed(shared, feed, body, content_type, final_url.clone()).await? {
+                match parsed(shared, feed, body, content_type, final_url.clone(), held).await? {
                     Ok(mut parsed) => {
                         name_hub(&mut parsed.feed, links, final_url);
                         parsed.warnings.extend(oddities.iter().map(ToString::to_string));
@@ -379,11 +402,13 @@ pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Re
     let lease = shared.plan.borrow().settings.lease;
     let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
     let span = tracing::info_span!("delivery", feed.url = %masked(&feed.url));
-    let Ok(record) = delivered(shared, &feed, next_poll_at, delivery).instrument(span).await else {
+    let held = shared.memory.share();
+    let delivered = delivered(shared, &feed, next_poll_at, delivery, &held).instrument(span).await;
+    let Ok(record) = delivered else {
         shared.store.feeds_release(&[(feed.id, feed.lease, next_poll_at)]).await?;
         return Ok(false);
     };
-    Feeds::for_ever(shared.clone()).record(&[record]).await?;
+    Feeds::for_ever(shared.clone()).record(&[Polled { record, _held: held }]).await?;
     Ok(true)
 }
 
@@ -392,11 +417,12 @@ async fn delivered(
     feed: &DueFeed,
     next_poll_at: Timestamp,
     delivery: Delivery,
+    held: &Share,
 ) -> Result<PollRecord, Stopped> {
     let now = shared.clock.now();
     let Delivery { body, content_type, topic } = delivery;
     let mut history = feed.history.clone();
-    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic).await? {
+    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic, held).await? {
         Ok(mut parsed) => {
             let new_entries = read_entries(shared, feed, &mut parsed).await;
             history.note_delivery(new_entries, now);
@@ -430,7 +456,10 @@ async fn parsed(
     body: Vec<u8>,
     content_type: Option<String>,
     base: Url,
+    held: &Share,
 ) -> Result<Result<ParsedFeed, (FailureKind, String)>, Stopped> {
+    let body_bytes = body.len();
+    held.hold(body_bytes * FEED_COST).await;
     let party = party_of(&feed.configured_url);
     let parsed = guarded(
         feed.suspect,
@@ -440,6 +469,8 @@ async fn parsed(
         shared.store.feed_attempt_end(feed.id, feed.lease),
     )
     .await?;
+    // The texts of its entries.
+    held.hold(body_bytes).await;
     Ok(match parsed {
         Ok(Ok(parsed)) => Ok(parsed),
         Ok(Err(error)) => Err((FailureKind::NotAFeed, error.to_string())),

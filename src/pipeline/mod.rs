@@ -52,6 +52,7 @@ use self::selectors::SelectorWatch;
 use crate::clock::Clock;
 use crate::extract::Rules;
 use crate::fetch::{self, FetchError, Fetcher, Outage};
+use crate::memory::Memory;
 use crate::model::{ContentSource, RawPages};
 use crate::publish::warc::Archive;
 use crate::store::Store;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub initial_spread: Duration,
     /// Failed attempts after which an entry is given up.
     pub max_entry_attempts: u32,
+    /// Memory that the whole process is to get along with.
+    pub memory_bytes: u64,
     /// Different days on which a permanent redirect must be seen before the feed's URL follows it.
     pub move_confirmation_days: u32,
 }
@@ -167,6 +170,8 @@ pub struct Shared {
     pub workers: workers::Workers,
     /// Tells a failing network of our own from failing hosts.
     pub outage: Arc<Mutex<Outage>>,
+    /// What is in hand, in bytes.
+    pub memory: Memory,
     /// Feeds whose pages run out of their time.
     pub rests: Arc<rests::Rests>,
     /// Held while a suspect is parsed (see [`suspects`]).

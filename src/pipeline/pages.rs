@@ -20,6 +20,9 @@ use crate::store::EntryOutcome;
 use crate::telemetry::metrics;
 use crate::trust::names_feed;
 
+/// A body and its text are both kept until the article is made.
+pub(super) const COPIES: usize = 2;
+
 /// What an article is made from.
 pub(super) struct Source {
     pub(super) page: Page,
@@ -153,7 +156,9 @@ impl Task<'_> {
             validators: last_read.map_or(&no_validators, |read| &read.validators),
             options: &self.options.request.for_target(&self.entry.feed_url, url),
         };
-        self.plan.fetcher.fetch(&request).await
+        let response = self.plan.fetcher.fetch(&request).await?;
+        self.held.absorb(&response.held);
+        Ok(response)
     }
 
     /// What an answer holds.
@@ -166,6 +171,7 @@ impl Task<'_> {
             }
             (Content::NotModified, None) => return Err(unasked_304().into()),
         };
+        self.held.hold(body.len() * COPIES).await;
         let known = self.entry.last_read.as_ref().map(|read| read.raw_sha256);
         let (asked, fetched_at) = (url.clone(), self.now());
         let evidence = self.entry.evidence.clone();

@@ -8,6 +8,7 @@ use super::line::Until;
 use super::suspects::guarded;
 use super::workers::{Stopped, WorkError};
 use super::{FeedOptions, Plan, Shared, party_of};
+use crate::memory::Share;
 use crate::model::{Entry, FailureKind};
 use crate::store::EntryOutcome;
 use crate::telemetry::metrics;
@@ -24,6 +25,8 @@ pub(super) struct Task<'t> {
     pub(super) plan: &'t Plan,
     pub(super) options: &'t FeedOptions,
     pub(super) entry: &'t Entry,
+    /// The memory that its work takes, until what comes of it is recorded.
+    pub(super) held: &'t Share,
 }
 
 /// How the work on an entry ends without an article.

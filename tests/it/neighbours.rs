@@ -2,13 +2,16 @@
 //! (requests, articles, bytes), never in wall time.
 
 use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use feedmill::store::EntryState;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::support::daemon::{OpenedDaemon, TestDaemon};
+use crate::support::daemon::{OpenedDaemon, TestDaemon, feedmill};
+use crate::support::names::NameServer;
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
@@ -157,4 +160,76 @@ async fn a_stop_does_not_wait_for_a_queue_of_slow_pages() {
     let waiting = opened.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
     assert!(waiting.len() >= SLOW_PAGES - 4, "the queue was left: {}", waiting.len());
     assert!(waiting.iter().all(|entry| !entry.in_work && entry.failures == 0), "given back, and not blamed");
+}
+
+/// The most memory that a program has taken, in MiB; it is asked until it ends.
+fn peak_mb(program: &mut Command) -> u64 {
+    let mut child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak_kb = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let high_water = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = high_water.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok());
+        peak_kb = peak_kb.max(kilobytes.unwrap_or(0));
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    peak_kb / 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_pages_wait_for_memory() {
+    const LARGE_PAGES: usize = 60;
+    const BUDGET_MB: u64 = 384;
+    let neighbour = neighbour(LARGE_PAGES, long_page(9_600_000)).await;
+    // They are read, and none is worked on for long.
+    let test = TestDaemon::new().feed(&neighbour.url("/feed")).tables("[extract]\ntimeout_secs = 1");
+    let config = test.write_config();
+
+    let peak = tokio::task::spawn_blocking(move || peak_mb(&mut feedmill(&config, &["once"]))).await.unwrap();
+
+    let asked = neighbour.all_requests().iter().filter(|request| request.path().starts_with("/slow")).count();
+    assert!(asked > LARGE_PAGES / 2, "{asked} pages were asked for");
+    assert!((1..=BUDGET_MB).contains(&peak), "{peak} MB");
+}
+
+#[tokio::test]
+async fn names_that_hang_hold_up_nobody_else() {
+    const NAMED: usize = 5;
+    const HANGING: usize = 24;
+    let names = NameServer::start().await;
+    let server = Server::start().await;
+    let port = server.address().port();
+    let mut test = TestDaemon::new().fetch(&format!("name_servers = [\"{}\"]", names.address()));
+    for n in 0..HANGING {
+        test = test.feed(&format!("http://feeds.hangs{n}.example/").parse().unwrap());
+    }
+    for n in 0..NAMED {
+        test = test.feed(&format!("http://good{n}.example:{port}/feed").parse().unwrap());
+    }
+    server.handle(|request| match request.path() {
+        "/robots.txt" => Reply::status(404),
+        "/feed" => {
+            let page = format!("http://{}/page", request.header("host").unwrap());
+            feed(&[Item::new("Quay", &page.parse().unwrap())])
+        }
+        _ => Reply::ok("text/html", page(request.header("host").unwrap())),
+    });
+    let daemon = test.open().await;
+
+    daemon.once().await;
+
+    assert_eq!(daemon.records().await.len(), NAMED);
+    for n in 0..NAMED {
+        // Both kinds of address, once for the feed, robots.txt and the page.
+        assert!(names.asked(&format!("good{n}.example")) <= 2);
+    }
+    let feeds = daemon.store().feeds_list().await.unwrap();
+    let failed: Vec<_> = feeds.iter().filter(|feed| feed.consecutive_failures == 1).collect();
+    assert_eq!(failed.len(), HANGING, "each is to blame itself");
+    assert!(failed.iter().all(|feed| feed.last_error.as_ref().unwrap().contains("resolve")));
+    for n in 0..HANGING {
+        let asked = names.asked(&format!("feeds.hangs{n}.example"));
+        assert!((1..=20).contains(&asked), "asked {asked} times");
+    }
 }
