@@ -115,6 +115,7 @@ fn fetcher() -> Fetcher {
     let settings = Settings {
         contact_url: None,
         allow: vec![AllowedNet { net: "127.0.0.0/8".parse().unwrap(), port: None }],
+        name_servers: Vec::new(),
         timeout: Duration::from_mins(1),
         connect_timeout: Duration::from_secs(10),
         read_timeout: Duration::from_secs(30),

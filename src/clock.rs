@@ -1,6 +1,9 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::model::after;
 
 /// The source of wall time. Everything that decides by the time of day is handed one of these, so that a test
 /// can stand at any moment and move on without sleeping.
@@ -12,6 +15,10 @@ enum Source {
     #[default]
     System,
     Manual(Arc<Mutex<Timestamp>>),
+    Ticking {
+        start: Timestamp,
+        began: Instant,
+    },
 }
 
 impl Clock {
@@ -25,22 +32,28 @@ impl Clock {
         Self(Source::Manual(Arc::new(Mutex::new(start))))
     }
 
+    /// A clock that reads `start` now and goes on with the runtime's time, which a test may pause.
+    pub fn ticking(start: Timestamp) -> Self {
+        Self(Source::Ticking { start, began: Instant::now() })
+    }
+
     /// The present moment, in UTC.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::now(),
             Source::Manual(now) => *now.lock().expect("no holder of this lock can panic"),
+            Source::Ticking { start, began } => after(*start, began.elapsed()),
         }
     }
 
     /// Moves a manual clock forward by `duration`.
     ///
     /// # Panics
-    /// On the system clock: only tests and benchmarks hold a manual one.
+    /// On a clock that goes by itself: only tests and benchmarks hold a manual one.
     pub fn advance(&self, duration: SignedDuration) {
         match &self.0 {
-            Source::System => panic!("the system clock cannot be moved"),
+            Source::System | Source::Ticking { .. } => panic!("a clock that goes cannot be moved"),
             Source::Manual(now) => *now.lock().expect("no holder of this lock can panic") += duration,
         }
     }

@@ -18,6 +18,7 @@ use crate::health::Health;
 use crate::http::listener::{self, Limits};
 use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
+use crate::memory::Memory;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
@@ -64,6 +65,12 @@ pub enum DaemonError {
     },
 }
 
+/// Of the process's memory this part is handed out to feeds, pages and articles, and that one to readers of records: one that
+/// takes its answer slowly keeps other readers waiting and nobody else. The rest is for the process itself, for all that is
+/// small and never counted, and for the one large thing of each that may be in hand beside.
+const FOR_WORK: u64 = 4;
+const FOR_READERS: u64 = 8;
+
 /// The mill, ready to turn.
 #[derive(Debug)]
 pub struct Daemon {
@@ -77,6 +84,7 @@ pub struct Daemon {
     /// For the sinks.
     fetcher: watch::Sender<Fetcher>,
     http: http::Settings,
+    memory_for_readers: Memory,
     hub_listen: Option<SocketAddr>,
     fixed: Fixed,
     _lock: RunLock,
@@ -95,7 +103,8 @@ impl Daemon {
     /// Opens the store, takes the right to run on it, and makes its feeds those of the config. Polls nothing yet.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let archive = config.warc.clone().map(Archive::open).transpose()?;
-        let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
+        let memory = Memory::new(config.pipeline.memory_bytes / FOR_WORK);
+        let fetcher = Fetcher::within(config.fetch.clone(), clock.clone(), memory.clone())?;
         let plan = plan(&config, fetcher)?;
         let store = Store::open(&config.database, clock.clone()).await?;
         let lock = store.lock_for_running().await?;
@@ -119,6 +128,8 @@ impl Daemon {
             plan: in_force,
             workers: Workers::new(settings.extract_concurrency, settings.extract_timeout),
             outage: Arc::default(),
+            memory,
+            rests: Arc::default(),
             alone: Arc::new(Mutex::new(())),
             archive,
             selectors: Arc::default(),
@@ -135,6 +146,7 @@ impl Daemon {
             relays: Mutex::new(relays),
             fetcher: fetcher_in_force,
             http: config.http.clone(),
+            memory_for_readers: Memory::new(config.pipeline.memory_bytes / FOR_READERS),
             hub_listen: config.hub_listen,
             fixed: Fixed::of(&config),
             _lock: lock,
@@ -174,7 +186,7 @@ impl Daemon {
     /// Returns how many feeds and entries it was.
     pub async fn step(&self) -> Result<(usize, usize), DaemonError> {
         let feeds = line::step(&Feeds::one_round(self.shared.clone())).await?;
-        let entries = line::step(&Articles(self.shared.clone())).await?;
+        let entries = line::step(&Articles::new(self.shared.clone())).await?;
         Ok((feeds, entries))
     }
 
@@ -191,13 +203,16 @@ impl Daemon {
             let _ended = ended;
             let nothing_before = CancellationToken::new();
             nothing_before.cancel();
-            let feeds = Feeds::one_round(shared.clone());
-            line::drain(&feeds, &Notify::new(), &shared.clock, &nothing_before, &stop).await
+            let (feeds, wake) = (Feeds::one_round(shared.clone()), Notify::new());
+            let half = Box::pin(line::drain(&feeds, &wake, &shared.clock, &nothing_before, &stop));
+            shared.workers.serve(half, &stop).await
         });
         let (shared, stop) = (self.shared.clone(), soft.clone());
         halves.spawn(async move {
-            let articles = Articles(shared.clone());
-            line::drain(&articles, &shared.entries_recorded, &shared.clock, &feeds_done, &stop).await
+            let articles = Articles::new(shared.clone());
+            let half = line::drain(&articles, &shared.entries_recorded, &shared.clock, &feeds_done, &stop);
+            let half = Box::pin(half);
+            shared.workers.serve(half, &stop).await
         });
         while let Some(half) = halves.join_next().await {
             half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
@@ -230,8 +245,11 @@ impl Daemon {
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
         lifecycle.spawn("feeds", async move {
-            let feeds = Feeds::for_ever(daemon.shared.clone());
-            line::run(&feeds, &daemon.feeds_configured, &daemon.shared.clock, &soft, &hard).await;
+            let shared = &daemon.shared;
+            let feeds = Feeds::for_ever(shared.clone());
+            let half = line::run(&feeds, &daemon.feeds_configured, &shared.clock, &soft, &hard);
+            let half = Box::pin(half);
+            shared.workers.serve(half, &soft).await;
         });
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
@@ -240,8 +258,11 @@ impl Daemon {
         let ended = all_stored.clone().drop_guard();
         lifecycle.spawn("articles", async move {
             let _ended = ended;
-            let articles = Articles(daemon.shared.clone());
-            line::run(&articles, &daemon.shared.entries_recorded, &daemon.shared.clock, &soft, &hard).await;
+            let shared = &daemon.shared;
+            let articles = Articles::new(shared.clone());
+            let half = line::run(&articles, &shared.entries_recorded, &shared.clock, &soft, &hard);
+            let half = Box::pin(half);
+            shared.workers.serve(half, &soft).await;
         });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
@@ -264,6 +285,7 @@ impl Daemon {
             store: self.shared.store.clone(),
             clock: self.shared.clock.clone(),
             workers: self.shared.workers.clone(),
+            memory: self.memory_for_readers.clone(),
             metrics,
             soft: lifecycle.soft(),
             stored: Arc::clone(&self.shared.articles_stored),

@@ -55,6 +55,8 @@ pub mod config;
 pub mod telemetry;
 /// Wall time, which tests can move.
 pub mod clock;
+/// What is in hand, counted in bytes.
+pub mod memory;
 /// Signals, soft and hard stop, tracked tasks, and what the service manager hears of them.
 pub mod lifecycle;
 /// The composition root: a `Config` becomes a running mill.

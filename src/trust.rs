@@ -19,14 +19,17 @@ const MAX_HEAD_BYTES: usize = 256 << 10;
 /// an address together with its port, since services of several parties may share one.
 pub fn party(url: &Url) -> Option<String> {
     match url.host()? {
-        url::Host::Domain(host) => {
-            let host = host.trim_end_matches('.');
-            Some(psl::domain_str(host).unwrap_or(host).to_owned())
-        }
+        url::Host::Domain(host) => Some(registrable_domain(host).to_owned()),
         address @ (url::Host::Ipv4(_) | url::Host::Ipv6(_)) => {
             Some(format!("{address}:{}", url.port_or_known_default().unwrap_or_default()))
         }
     }
+}
+
+/// The registrable domain of a host; the host itself where it has no public suffix.
+pub fn registrable_domain(host: &str) -> &str {
+    let host = host.trim_end_matches('.');
+    psl::domain_str(host).unwrap_or(host)
 }
 
 /// Whether one party answers for both.

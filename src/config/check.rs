@@ -34,6 +34,9 @@ const UNCONDITIONAL_BYTES: u64 = 1 << 40;
 /// A shorter token is guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
+
 /// How long one request may take.
 pub(super) const TIMEOUT_SECS: RangeInclusive<u64> = 1..=600;
 
@@ -171,6 +174,7 @@ impl Checker<'_> {
         fetch::Settings {
             contact_url: self.parsed("fetch.contact_url", &raw.contact_url, http_url),
             allow: self.allowed_nets(&raw.allow),
+            name_servers: self.name_servers(&raw.name_servers),
             timeout: self.secs("fetch.timeout_secs", raw.timeout_secs, TIMEOUT_SECS),
             connect_timeout: self.secs("fetch.connect_timeout_secs", raw.connect_timeout_secs, 1..=120),
             read_timeout: self.secs("fetch.read_timeout_secs", raw.read_timeout_secs, 1..=300),
@@ -198,6 +202,23 @@ impl Checker<'_> {
             pages_obey_robots: raw.pages_obey_robots,
             feeds_obey_robots: raw.feeds_obey_robots,
         }
+    }
+
+    fn name_servers(&mut self, raw: &[String]) -> Vec<SocketAddr> {
+        let mut servers = Vec::new();
+        for (i, text) in raw.iter().enumerate() {
+            let server =
+                || text.parse().or_else(|_| text.parse().map(|ip: IpAddr| (ip, DNS_PORT).into())).ok();
+            match server() {
+                Some(server) => servers.push(server),
+                None => self.refuse(
+                    &format!("fetch.name_servers[{i}]"),
+                    Some(&format!("{text:?}")),
+                    "must be an address, with or without a port: 192.0.2.1, 127.0.0.1:5353, [2001:db8::1]:53",
+                ),
+            }
+        }
+        servers
     }
 
     fn allowed_nets(&mut self, raw: &[String]) -> Vec<AllowedNet> {
@@ -287,6 +308,7 @@ impl Checker<'_> {
                 pipeline.max_entry_attempts,
                 1..=100,
             ),
+            memory_bytes: self.number::<u64>("pipeline.memory_mb", pipeline.memory_mb, 128..=1_048_576) << 20,
             move_confirmation_days: self.number(
                 "schedule.move_confirmation_days",
                 raw.schedule.move_confirmation_days,

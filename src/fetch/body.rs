@@ -1,6 +1,10 @@
 //! Bodies, read chunk by chunk up to a cap, which counts again after inflating: 800 bytes of brotli make a gigabyte.
 
+use http::HeaderMap;
+
+use super::encoding::Plain;
 use super::{FetchError, Oddity, encoding};
+use crate::memory::{SMALL_BYTES, Share};
 
 /// How far from its end a document may close: caches sign what they have stored.
 const CLOSING_BYTES: usize = 1024;
@@ -18,10 +22,16 @@ pub(super) struct CappedBody {
 
 /// Reads the body up to `cap` bytes and no further. Servers announce more than they send and forget the last chunk: a
 /// document that came to its end is whole all the same.
-pub(super) async fn read(response: &mut reqwest::Response, cap: usize) -> Result<CappedBody, FetchError> {
-    let Sent { bytes, truncated, failure } = receive(response, cap).await;
+pub(super) async fn read(
+    response: &mut reqwest::Response,
+    cap: usize,
+    held: &Share,
+) -> Result<CappedBody, FetchError> {
+    let Sent { bytes, truncated, failure } = receive(response, cap, held).await;
     let sent_bytes = bytes.len();
-    let mut plain = encoding::decode(bytes, response.headers(), cap)?;
+    let mut plain = inflated(bytes, response.headers(), cap, held).await?;
+    plain.bytes.shrink_to_fit();
+    held.hold(plain.bytes.len()).await;
     plain.truncated |= truncated;
     let mut oddities = Vec::new();
     let is_cut = failure.is_some() || plain.cut.is_some();
@@ -44,7 +54,30 @@ struct Sent {
     failure: Option<FetchError>,
 }
 
-async fn receive(response: &mut reqwest::Response, cap: usize) -> Sent {
+/// The bytes without their codings. Nobody knows before how much that is, and most is little: what turns out to be much is
+/// inflated anew, once there is room for as much as there may be.
+async fn inflated(
+    bytes: Vec<u8>,
+    headers: &HeaderMap,
+    cap: usize,
+    held: &Share,
+) -> Result<Plain, FetchError> {
+    if !encoding::is_coded(&bytes, headers) {
+        return encoding::decode(bytes, headers, cap);
+    }
+    let little = usize::try_from(SMALL_BYTES).unwrap_or(usize::MAX).min(cap);
+    if bytes.len() <= little {
+        let plain = encoding::decode(bytes.clone(), headers, little)?;
+        if !plain.truncated || little == cap {
+            return Ok(plain);
+        }
+    }
+    // A buffer that grows by doubling may be twice as large as what is in it.
+    held.hold(bytes.capacity() + 2 * cap).await;
+    encoding::decode(bytes, headers, cap)
+}
+
+async fn receive(response: &mut reqwest::Response, cap: usize, held: &Share) -> Sent {
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     // The announcement may lie, in either direction.
     let mut bytes = Vec::with_capacity(announced.min(cap).min(256 << 10));
@@ -61,9 +94,11 @@ async fn receive(response: &mut reqwest::Response, cap: usize) -> Sent {
             bytes.extend_from_slice(&chunk[..room]);
             return Sent { bytes, truncated: true, failure: None };
         }
-        if bytes.capacity() - bytes.len() < chunk.len() && bytes.capacity() > cap / 2 {
-            // Doubling would take more than a body may ever need.
-            bytes.reserve_exact(room);
+        if bytes.capacity() - bytes.len() < chunk.len() {
+            // More than the cap a body never needs.
+            let capacity = (bytes.capacity() * 2).max(bytes.len() + chunk.len()).min(cap);
+            held.hold(capacity).await;
+            bytes.reserve_exact(capacity - bytes.len());
         }
         bytes.extend_from_slice(&chunk);
     }

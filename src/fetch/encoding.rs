@@ -65,6 +65,11 @@ pub(super) fn decode(body: Vec<u8>, headers: &HeaderMap, cap: usize) -> Result<P
     Ok(plain)
 }
 
+/// Whether there is anything to be taken off, as far as it can be told beforehand.
+pub(super) fn is_coded(body: &[u8], headers: &HeaderMap) -> bool {
+    by_magic(body).is_some() || labels(headers).iter().any(|label| coding(label) != Ok(None))
+}
+
 /// The codings in the order in which they were applied, in lower case.
 fn labels(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(CONTENT_ENCODING).iter();

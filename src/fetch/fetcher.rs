@@ -15,12 +15,14 @@ use super::chain::{Chain, location, split_credentials};
 use super::client::{ClientKey, Clients, MAX_HEADER_BYTES};
 use super::guard::Guard;
 use super::host::{Hosts, Turn};
+use super::names::Names;
 use super::{
     Auth, Content, FetchError, Posted, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
     freshness, links, media, page_body, refresh, robots,
 };
 use crate::clock::Clock;
 use crate::impostor::{self, Impostor, by_headers};
+use crate::memory::{Memory, Share};
 use crate::model::{HostPause, PageBody, Validators};
 use crate::telemetry::metrics;
 
@@ -53,6 +55,7 @@ struct Inner {
     clients: Clients,
     hosts: Hosts,
     robots: robots::Cache,
+    memory: Memory,
 }
 
 /// What all hops of one request share.
@@ -82,11 +85,26 @@ struct Budget {
 }
 
 impl Budget {
-    async fn spend<T>(&mut self, work: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
-        let began = Instant::now();
-        let result = tokio::time::timeout(self.total.saturating_sub(self.spent), work).await;
-        self.spent += began.elapsed();
-        result.map_err(|_| FetchError::Timeout("the total time is up".to_owned()))?
+    /// Does a part of the request. The time in which it waits for memory is not its own.
+    async fn spend<T>(
+        &mut self,
+        held: &Share,
+        work: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
+        let (began, waited_before) = (Instant::now(), held.waited());
+        let left = self.total.saturating_sub(self.spent);
+        let spent = || began.elapsed().saturating_sub(held.waited().saturating_sub(waited_before));
+        tokio::pin!(work);
+        let result = loop {
+            let Some(left) = left.checked_sub(spent()).filter(|left| !left.is_zero()) else {
+                break Err(FetchError::Timeout("the total time is up".to_owned()));
+            };
+            if let Ok(result) = tokio::time::timeout(left, &mut work).await {
+                break result;
+            }
+        };
+        self.spent += spent();
+        result
     }
 }
 
@@ -112,10 +130,15 @@ impl Wanted {
 }
 
 impl Fetcher {
-    /// Builds the client.
+    /// Builds the client. What it fetches is counted by nobody.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, FetchError> {
+        Self::within(settings, clock, Memory::unbounded())
+    }
+
+    /// Builds the client, whose bodies are counted.
+    pub fn within(settings: Settings, clock: Clock, memory: Memory) -> Result<Self, FetchError> {
         let hosts = Hosts::new(settings.host_concurrency);
-        Self::build(settings, clock, hosts)
+        Self::build(settings, clock, hosts, memory)
     }
 
     /// The cap on a feed's body.
@@ -126,11 +149,12 @@ impl Fetcher {
     /// The client by other settings. Hosts that have asked for a pause keep it.
     pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
         let hosts = self.0.hosts.succeeded(settings.host_concurrency);
-        Self::build(settings, self.0.clock.clone(), hosts)
+        Self::build(settings, self.0.clock.clone(), hosts, self.0.memory.clone())
     }
 
-    fn build(settings: Settings, clock: Clock, hosts: Hosts) -> Result<Self, FetchError> {
-        let guard = Arc::new(Guard::new(settings.allow.clone()));
+    fn build(settings: Settings, clock: Clock, hosts: Hosts, memory: Memory) -> Result<Self, FetchError> {
+        let names = Names::new(&settings.name_servers)?;
+        let guard = Arc::new(Guard::new(settings.allow.clone(), names));
         Ok(Self(Arc::new(Inner {
             user_agent: user_agent(settings.contact_url.as_ref())?,
             clients: Clients::new(&settings, Arc::clone(&guard))?,
@@ -138,6 +162,7 @@ impl Fetcher {
             robots: robots::Cache::default(),
             guard,
             clock,
+            memory,
             settings,
         })))
     }
@@ -219,6 +244,7 @@ impl Fetcher {
         };
         let mut chain = Chain::new(plan.start.clone(), query);
         let mut turn: Option<Turn> = None;
+        let share = Arc::new(self.0.memory.share());
         loop {
             let url = &chain.url;
             self.check(plan, url).await?;
@@ -235,7 +261,7 @@ impl Fetcher {
             // It may have begun while the turn was awaited.
             self.check_pause(url)?;
             chain.note_visit();
-            let response = budget.spend(self.send(plan, &chain)).await?;
+            let response = budget.spend(&share, self.send(plan, &chain)).await?;
             let status = response.status().as_u16();
             chain.cookies.note(response.headers(), &chain.url);
             // Only these two may be followed with what was posted.
@@ -245,7 +271,7 @@ impl Fetcher {
                 continue;
             }
             let refresh = response.headers().get(REFRESH).cloned();
-            let answer = budget.spend(self.receive(plan, response, &chain)).await?;
+            let answer = budget.spend(&share, self.receive(plan, response, &chain, &share)).await?;
             match onward(plan, &answer, refresh.as_ref()).filter(|next| !chain.leads_back_to(next)) {
                 Some(next) => chain.follow(next, status, settings.max_redirects)?,
                 None => return Ok(answer),
@@ -399,6 +425,7 @@ impl Fetcher {
         plan: &Plan<'_>,
         mut response: reqwest::Response,
         chain: &Chain<'_>,
+        held: &Arc<Share>,
     ) -> Result<Response, FetchError> {
         let status = response.status().as_u16();
         let conditional = *plan.validators != Validators::default();
@@ -427,7 +454,7 @@ impl Fetcher {
                 }
                 let limit_bytes = plan.wanted.max_body_bytes(&self.0.settings);
                 let cap = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
-                let body = body::read(&mut response, cap).await?;
+                let body = body::read(&mut response, cap, held).await?;
                 // Half a feed or page is none; of robots.txt the first part counts.
                 if body.truncated && plan.wanted != Wanted::Robots {
                     return Err(FetchError::BodyTooLarge { limit_bytes });
@@ -446,7 +473,7 @@ impl Fetcher {
                 }
                 if is_page
                     && REFUSALS.contains(&status)
-                    && let Some(check) = refused_by(&mut response).await
+                    && let Some(check) = refused_by(&mut response, held).await
                 {
                     return Err(FetchError::Impostor(check));
                 }
@@ -465,14 +492,15 @@ impl Fetcher {
             links,
             oddities,
             content,
+            held: Arc::clone(held),
         })
     }
 }
 
 /// What came with a refusal in the page's stead, as far as its beginning tells.
-async fn refused_by(response: &mut reqwest::Response) -> Option<Impostor> {
+async fn refused_by(response: &mut reqwest::Response, held: &Share) -> Option<Impostor> {
     let content_type = readable(response.headers(), &CONTENT_TYPE, MAX_VALUE_BYTES);
-    let body = body::read(response, REFUSAL_BYTES).await.ok()?;
+    let body = body::read(response, REFUSAL_BYTES, held).await.ok()?;
     match page_body(&body.bytes, content_type.as_deref()) {
         PageBody::Html(html) => impostor::by_refusal(&html),
         PageBody::Fragment(_) | PageBody::Text(_) => None,

@@ -14,6 +14,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use super::AllowedNet;
+use super::names::Names;
 
 /// An address that no request may reach.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,11 +34,12 @@ pub struct Refused {
 #[derive(Debug)]
 pub(super) struct Guard {
     allow: Vec<AllowedNet>,
+    names: Names,
 }
 
 impl Guard {
-    pub(super) fn new(allow: Vec<AllowedNet>) -> Self {
-        Self { allow }
+    pub(super) fn new(allow: Vec<AllowedNet>, names: Names) -> Self {
+        Self { allow, names }
     }
 
     /// Refuses a URL whose host is a literal address that is special. Names are the resolver's business.
@@ -57,17 +59,17 @@ impl Guard {
         port.filter(|_| self.allow.iter().any(|allowed| allowed.port == port))
     }
 
-    /// The addresses of a name, by the system's resolver; none at all where one of them is special.
+    /// The addresses of a name; none at all where one of them is special.
     async fn look_up(
         &self,
         name: &str,
         port: Option<u16>,
     ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+        let addresses = self.names.look_up(name).await?;
         for address in &addresses {
-            self.check_address(name, address.ip(), port)?;
+            self.check_address(name, *address, port)?;
         }
-        Ok(addresses)
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
     }
 
     /// Refuses a URL whose name has a special address here. For requests through a proxy, which resolves the name
@@ -92,7 +94,7 @@ impl Guard {
     }
 }
 
-/// Resolves by the system's resolver and refuses names with a special address among theirs. The client connects to
+/// Resolves names, and refuses those with a special address among theirs. The client connects to
 /// exactly what this returns: there is no second look-up that could answer differently.
 pub(super) struct GuardedResolver {
     pub(super) guard: Arc<Guard>,

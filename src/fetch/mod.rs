@@ -1,6 +1,6 @@
 //! The only HTTP client.
 //!
-//! One request goes through `Fetcher::fetch`: for each hop the address is checked (`guard`), robots.txt is asked where
+//! One request goes through `Fetcher::fetch`: for each hop the address is checked (`guard`, `names`), robots.txt is asked where
 //! it is obeyed (`robots`), the host's turn is awaited (`host`), and the answer is read within its caps (`body`), whatever
 //! its coding (`encoding`) and type (`media`). Redirects, those that pages carry themselves included (`refresh`), are
 //! followed with the cookies of their chain (`chain`, `cookies`). What the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
@@ -18,6 +18,7 @@ mod guard;
 mod host;
 mod links;
 mod media;
+mod names;
 mod outage;
 mod post;
 mod refresh;
@@ -25,11 +26,14 @@ mod robots;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use url::Url;
 
+use crate::memory::Share;
 use crate::model::{SecretText, Validators};
 use crate::schedule::Freshness;
 
@@ -168,6 +172,8 @@ pub struct Response {
     pub oddities: Vec<Oddity>,
     /// What came.
     pub content: Content,
+    /// The memory that it takes, for whoever keeps it.
+    pub held: Arc<Share>,
 }
 
 impl Response {
@@ -206,6 +212,8 @@ pub struct Settings {
     pub contact_url: Option<Url>,
     /// Special-purpose addresses that the operator allows nevertheless.
     pub allow: Vec<AllowedNet>,
+    /// Who is asked for names; where it is empty those that the system names.
+    pub name_servers: Vec<SocketAddr>,
     /// Total time for one request, redirects and body included.
     pub timeout: Duration,
     /// Time to connect.

@@ -1,20 +1,24 @@
-//! Whose fault is it when nothing connects? If most hosts fail at once, ours.
+//! Whose fault is it when nothing connects? If many unrelated domains fail and nobody answers, ours.
+//!
+//! A request speaks for the party whose feed made us send it: the registrable domain of a feed's address, for its polls and
+//! for all that it links to. Hosts would not do: one feed with a thousand dead links names a thousand of them.
+//!
+//! A failure is evidence only where nobody answered while its request was under way, and where its party is not known to
+//! fail by itself: requests that hang for half a minute end in a crowd, while all others work.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::after;
 
-/// Hosts whose latest outcome is remembered.
-const WINDOW_HOSTS: usize = 20;
-/// Outcomes older than this say nothing about now.
+/// Failures older than this say nothing about now.
 const WINDOW_AGE: Duration = Duration::from_mins(2);
-/// Fewer failing hosts than this prove nothing.
-const MIN_FAILING_HOSTS: usize = 5;
-/// The share of hosts that must fail, in percent.
-const FAILING_PERCENT: usize = 80;
+/// Fewer failing parties than this prove nothing.
+const MIN_FAILING_PARTIES: usize = 5;
+/// Failing parties remembered; beyond, those are forgotten whose last failure is the oldest.
+const MOST_PARTIES: usize = 4096;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
@@ -24,17 +28,19 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// over.
 #[derive(Clone, Debug, Default)]
 pub struct Outage {
-    /// The latest outcome of each host, oldest first.
-    recent: VecDeque<Outcome>,
+    /// Parties whose last request failed.
+    failing: HashMap<String, Failure>,
+    /// When anybody answered last.
+    answered_at: Option<Timestamp>,
     /// The pause in force or the last one, while the outage lasts.
     pause: Option<Pause>,
 }
 
-#[derive(Clone, Debug)]
-struct Outcome {
-    host: String,
+#[derive(Clone, Copy, Debug)]
+struct Failure {
     at: Timestamp,
-    failed: bool,
+    /// Whether it speaks of our network; else the party is known to fail by itself.
+    is_evidence: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,30 +50,37 @@ struct Pause {
 }
 
 impl Outage {
-    /// Notes that a request to `host` ended at `now`; `network_failure` is [`super::FetchError::is_network`], false for
-    /// any answer at all. Returns whether our own network is to blame for the failure.
-    pub fn record(&mut self, host: &str, network_failure: bool, now: Timestamp) -> bool {
+    /// Notes that a request for `party`, sent at `began`, ended at `now`; `network_failure` is
+    /// [`super::FetchError::is_network`], false for any answer at all. Returns whether our own network is to blame for the
+    /// failure.
+    pub fn record(&mut self, party: &str, began: Timestamp, network_failure: bool, now: Timestamp) -> bool {
+        // A clock that was ahead would let an answer of its own time speak for ever.
+        self.answered_at.take_if(|answered| *answered > now);
         if !network_failure {
             self.pause = None;
-        }
-        self.recent.retain(|outcome| {
-            outcome.host != host && now.duration_since(outcome.at).unsigned_abs() <= WINDOW_AGE
-        });
-        self.recent.push_back(Outcome { host: host.to_owned(), at: now, failed: network_failure });
-        if self.recent.len() > WINDOW_HOSTS {
-            self.recent.pop_front();
-        }
-        if !network_failure {
+            self.answered_at = Some(now);
+            self.failing.remove(party);
             return false;
         }
         match self.pause {
             // Requests that were under way when the pause began.
-            Some(pause) if now < pause.until => {}
-            Some(pause) => self.begin((pause.length * 2).min(LONGEST_PAUSE), now),
-            None if self.most_hosts_fail() => self.begin(FIRST_PAUSE, now),
-            None => return false,
+            Some(pause) if now < pause.until => return true,
+            Some(pause) => {
+                self.begin((pause.length * 2).min(LONGEST_PAUSE), now);
+                return true;
+            }
+            None => self.note_failure(party, began, now),
         }
-        true
+        let answered_at = self.answered_at;
+        let is_evidence = |failure: &Failure| failure.is_evidence_at(now, answered_at);
+        let is_ours =
+            self.failing.values().filter(|failure| is_evidence(failure)).count() >= MIN_FAILING_PARTIES;
+        if is_ours {
+            self.begin(FIRST_PAUSE, now);
+            // None of these failed by itself.
+            self.failing.retain(|_, failure| !is_evidence(failure));
+        }
+        is_ours
     }
 
     /// The end of the pause, if one is in force at `now`. One that lies further ahead than it is long was begun by a clock
@@ -81,11 +94,25 @@ impl Outage {
         self.pause = Some(Pause { until: after(now, length), length });
     }
 
-    fn most_hosts_fail(&self) -> bool {
-        // One answer among the latest outcomes, and the network works: what fails are hosts that are gone.
-        let latest_fail = self.recent.iter().rev().take(MIN_FAILING_HOSTS).all(|outcome| outcome.failed);
-        let failing = self.recent.iter().filter(|outcome| outcome.failed).count();
-        latest_fail && failing >= MIN_FAILING_HOSTS && failing * 100 >= self.recent.len() * FAILING_PERCENT
+    fn note_failure(&mut self, party: &str, began: Timestamp, now: Timestamp) {
+        let somebody_answered = self.answered_at.is_some_and(|answered| answered >= began);
+        let failed_by_itself =
+            self.failing.get(party).is_some_and(|earlier| !earlier.is_evidence_at(now, self.answered_at));
+        let failure = Failure { at: now, is_evidence: !somebody_answered && !failed_by_itself };
+        self.failing.insert(party.to_owned(), failure);
+        if self.failing.len() > MOST_PARTIES {
+            let oldest = self.failing.iter().min_by_key(|(_, failure)| failure.at);
+            if let Some(oldest) = oldest.map(|(party, _)| party.clone()) {
+                self.failing.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Failure {
+    fn is_evidence_at(&self, now: Timestamp, answered_at: Option<Timestamp>) -> bool {
+        let is_recent = now.duration_since(self.at).unsigned_abs() <= WINDOW_AGE;
+        self.is_evidence && is_recent && answered_at.is_none_or(|answered| answered < self.at)
     }
 }
 
@@ -97,30 +124,44 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    #[test]
-    fn most_hosts_failing_at_once_is_an_outage() {
-        let mut outage = Outage::default();
-        for host in 0..4 {
-            assert!(!outage.record(&host.to_string(), true, at(host)), "four hosts prove nothing");
-        }
-        assert!(!outage.record("0", true, at(4)), "the same host again proves nothing");
-        assert!(outage.record("5", true, at(5)));
-        assert_eq!(outage.paused_until(at(5)), Some(at(35)));
-        assert!(outage.record("6", true, at(6)), "requests under way are not to blame either");
-        assert_eq!(outage.paused_until(at(35)), None, "a probe may go out");
-        assert!(outage.record("7", true, at(36)));
-        assert_eq!(outage.paused_until(at(36)), Some(at(96)), "the next pause is longer");
-        assert!(!outage.record("8", false, at(97)));
-        assert_eq!(outage.paused_until(at(97)), None);
-        assert!(!outage.record("9", true, at(500)), "the past is forgotten");
+    /// A request that ends at once.
+    fn record(outage: &mut Outage, party: &impl ToString, failed: bool, seconds: i64) -> bool {
+        outage.record(&party.to_string(), at(seconds), failed, at(seconds))
     }
 
     #[test]
-    fn some_hosts_failing_is_their_affair() {
+    fn many_parties_failing_at_once_are_an_outage() {
+        let mut outage = Outage::default();
+        for party in 0..4 {
+            assert!(!record(&mut outage, &party, true, party), "four prove nothing");
+        }
+        assert!(!record(&mut outage, &0, true, 4), "the same again proves nothing");
+        assert!(record(&mut outage, &5, true, 5));
+        assert_eq!(outage.paused_until(at(5)), Some(at(35)));
+        assert!(record(&mut outage, &6, true, 6), "requests under way are not to blame either");
+        assert_eq!(outage.paused_until(at(35)), None, "a probe may go out");
+        assert!(record(&mut outage, &7, true, 36));
+        assert_eq!(outage.paused_until(at(36)), Some(at(96)), "the next pause is longer");
+        assert!(!record(&mut outage, &8, false, 97));
+        assert_eq!(outage.paused_until(at(97)), None);
+        assert!(!record(&mut outage, &9, true, 500), "the past is forgotten");
+    }
+
+    #[test]
+    fn whatever_one_party_links_to_is_its_affair() {
+        let mut outage = Outage::default();
+        for link in 0..1500 {
+            assert!(!record(&mut outage, &"evil.example", true, link / 50));
+        }
+        assert_eq!(outage.paused_until(at(30)), None);
+    }
+
+    #[test]
+    fn some_parties_failing_is_their_affair() {
         let mut outage = Outage::default();
         for round in 0..20 {
-            outage.record(&format!("good{round}"), false, at(round));
-            assert!(!outage.record(&format!("bad{round}"), true, at(round)));
+            record(&mut outage, &format!("good{round}"), false, round);
+            assert!(!record(&mut outage, &format!("bad{round}"), true, round));
         }
         assert_eq!(outage.paused_until(at(20)), None);
     }
@@ -129,10 +170,46 @@ mod tests {
     fn one_answer_tells_dead_hosts_from_a_dead_network() {
         let mut outage = Outage::default();
         for round in 0..10 {
-            for host in 0..8 {
-                let failed = host != 2 && host != 6;
-                assert!(!outage.record(&host.to_string(), failed, at(round * 8 + host)), "{round} {host}");
+            for party in 0..8 {
+                let failed = party != 2 && party != 6;
+                assert!(!record(&mut outage, &party, failed, round * 8 + party), "{round} {party}");
             }
+        }
+    }
+
+    #[test]
+    fn who_answers_while_a_crowd_hangs_speaks_against_an_outage() {
+        let mut outage = Outage::default();
+        record(&mut outage, &"good", false, 5);
+        for party in 0..100 {
+            assert!(!outage.record(&format!("hangs{party}"), at(0), true, at(30)));
+        }
+        // They are known by then, and prove nothing where nobody has had anything to answer meanwhile.
+        for party in 0..100 {
+            assert!(!outage.record(&format!("hangs{party}"), at(60), true, at(90)));
+        }
+        assert_eq!(outage.paused_until(at(90)), None);
+        for party in 0..4 {
+            assert!(!record(&mut outage, &format!("good{party}"), true, 91));
+        }
+        assert!(record(&mut outage, &"good", true, 92), "those that worked still tell an outage");
+    }
+
+    #[test]
+    fn parties_that_failed_in_an_outage_tell_the_next_one_too() {
+        let mut outage = Outage::default();
+        for start in [0, 10_000] {
+            let failures: Vec<bool> =
+                (0..12).map(|party| record(&mut outage, &(start + party), true, start)).collect();
+            assert_eq!(failures.iter().filter(|ours| **ours).count(), 8);
+            for party in 4..12 {
+                assert!(record(&mut outage, &(start + party), true, start + 100 + party));
+            }
+            record(&mut outage, &"good", false, start + 5000);
+            let again: Vec<bool> =
+                (4..12).map(|party| record(&mut outage, &(start + party), true, start + 6000)).collect();
+            assert_eq!(again.iter().filter(|ours| **ours).count(), 4);
+            record(&mut outage, &"good", false, start + 7000);
         }
     }
 
@@ -140,7 +217,17 @@ mod tests {
     fn failures_far_apart_are_no_outage() {
         let mut outage = Outage::default();
         for hour in 0..20 {
-            assert!(!outage.record(&hour.to_string(), true, at(hour * 3600)));
+            assert!(!record(&mut outage, &hour, true, hour * 3600));
         }
+    }
+
+    #[test]
+    fn no_more_parties_are_remembered_than_are_worth_it() {
+        let mut outage = Outage::default();
+        record(&mut outage, &"good", false, 0);
+        for party in 0..2 * MOST_PARTIES {
+            outage.record(&party.to_string(), at(0), true, at(1));
+        }
+        assert_eq!(outage.failing.len(), MOST_PARTIES);
     }
 }

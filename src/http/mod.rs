@@ -31,6 +31,7 @@ use self::auth::Tokens;
 use self::counts::Counts;
 use crate::clock::Clock;
 use crate::health::Health;
+use crate::memory::Memory;
 use crate::pipeline::workers::Workers;
 use crate::store::Store;
 use crate::telemetry::metrics::{self, Metrics};
@@ -53,6 +54,8 @@ pub struct Surface {
     pub clock: Clock,
     /// The CPU workers.
     pub workers: Workers,
+    /// What is on its way to readers, in bytes.
+    pub memory: Memory,
     /// The recorder whose state `/metrics` prints.
     pub metrics: Metrics,
     /// Cancelled while the daemon stops.

@@ -74,7 +74,10 @@ async fn take(State(shared): State<Shared>, request: Request) -> Response {
     if head.headers.contains_key(header::CONTENT_ENCODING) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let body = match read(body, shared.plan().fetcher.feed_max_body_bytes()).await {
+    let most_bytes = shared.plan().fetcher.feed_max_body_bytes();
+    let share = shared.memory.share();
+    share.hold(announced(&head.headers).map_or(most_bytes, |bytes| bytes.min(most_bytes))).await;
+    let body = match read(body, most_bytes).await {
         Ok(body) => body,
         Err(status) => return status.into_response(),
     };
@@ -98,6 +101,10 @@ async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, StatusCode> {
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
     }
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    text(headers, "content-length")?.parse().ok()
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::article::QualityFlag;
-use super::ids::{ArticleId, EntryId, FeedId, Sha256Hash, entry_url, strip_tracking, without_fragment};
+use super::ids::{
+    ArticleId, EntryId, FeedId, PartyId, Sha256Hash, entry_url, strip_tracking, without_fragment,
+};
 use super::{Lease, Validators};
 
 /// Whether an entry's article is in the store already.
@@ -45,6 +47,8 @@ pub struct Entry {
     pub id: EntryId,
     /// The feed that announced it.
     pub feed_id: FeedId,
+    /// Who answers for that feed.
+    pub party: PartyId,
     /// That feed's configured URL: the key to its options.
     pub feed_url: Url,
     /// Where that feed is polled now.

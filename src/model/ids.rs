@@ -20,6 +20,21 @@ pub struct FeedId(pub i64);
 #[serde(transparent)]
 pub struct EntryId(pub i64);
 
+/// Who answers for a feed and all that it announces, as a number: one for each registrable domain (see [`crate::trust`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PartyId(pub i64);
+
+impl PartyId {
+    /// That of a registrable domain.
+    pub fn of(party: &str) -> Self {
+        let Sha256Hash([first, second, third, fourth, fifth, sixth, seventh, eighth, ..]) =
+            Sha256Hash::of(party);
+        let number = i64::from_be_bytes([first, second, third, fourth, fifth, sixth, seventh, eighth]);
+        // Feeds' own numbers, which stand in where the domain is not known, are small.
+        Self(number >> 1 | 1 << 61)
+    }
+}
+
 /// A SHA-256, written as 64 lower-case hex digits wherever it leaves memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256Hash(pub [u8; 32]);

@@ -1,5 +1,10 @@
 //! Entries to articles: fetch the page, extract, fingerprint, store.
 
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::Occupied;
+use std::sync::{Arc, Mutex, MutexGuard};
+
 use jiff::Timestamp;
 use tracing::Instrument as _;
 
@@ -9,85 +14,149 @@ use super::task::{Ending, Task};
 use super::{Shared, Tally};
 use crate::fetch::FetchError;
 use crate::impostor::{Impostor, speaks_of};
-use crate::model::{Article, Entry, EntryId, FailureKind, Known, Lease, QualityFlag, Verdict, masked};
-use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, StoreError, Stored};
-use crate::telemetry::metrics::{self, Finished};
+use crate::memory::Share;
+use crate::model::{
+    Article, Entry, EntryId, FailureKind, Known, Lease, PartyId, QualityFlag, Verdict, masked,
+};
+use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, Room, StoreError, Stored};
+use crate::telemetry::metrics;
+use crate::telemetry::metrics::Finished as Outcome;
 
 /// The second half of the mill.
 #[derive(Clone, Debug)]
-pub struct Articles(pub Shared);
+pub struct Articles {
+    shared: Shared,
+    places: Places,
+}
+
+impl Articles {
+    /// With nothing in hand.
+    pub fn new(shared: Shared) -> Self {
+        Self { shared, places: Places::default() }
+    }
+}
+
+/// How many entries of each party are in hand.
+#[derive(Clone, Debug, Default)]
+struct Places(Arc<Mutex<HashMap<PartyId, u32>>>);
+
+/// An entry in hand.
+#[derive(Debug)]
+pub struct InHand {
+    entry: Entry,
+    places: Places,
+}
+
+/// What became of an entry, and the memory that it takes until it is recorded.
+#[derive(Debug)]
+pub struct Finished {
+    entry: FinishedEntry,
+    _held: Share,
+}
+
+impl Borrow<FinishedEntry> for Finished {
+    fn borrow(&self) -> &FinishedEntry {
+        &self.entry
+    }
+}
+
+impl Places {
+    fn take(&self, entry: Entry) -> InHand {
+        *self.lock().entry(entry.party).or_default() += 1;
+        InHand { entry, places: self.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PartyId, u32>> {
+        self.0.lock().expect("no holder of this lock can panic")
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        if let Occupied(mut party) = self.places.lock().entry(self.entry.party) {
+            *party.get_mut() -= 1;
+            if *party.get() == 0 {
+                party.remove();
+            }
+        }
+    }
+}
 
 impl Stage for Articles {
-    type Item = Entry;
+    type Item = InHand;
     type Claim = (EntryId, Lease);
-    type Done = FinishedEntry;
+    type Done = Finished;
 
     const NAME: &'static str = "articles";
     const BATCH: u32 = 100;
 
     fn permits(&self) -> u32 {
-        self.0.plan.borrow().settings.page_concurrency
+        self.shared.plan.borrow().settings.page_concurrency
     }
 
-    async fn claim(&self, limit: u32) -> Result<Vec<Entry>, StoreError> {
-        if self.0.paused_until().is_some() {
+    async fn claim(&self, limit: u32) -> Result<Vec<InHand>, StoreError> {
+        if self.shared.paused_until().is_some() {
             return Ok(Vec::new());
         }
-        let lease = self.0.plan.borrow().settings.lease;
-        self.0.store.entries_claim(lease, limit).await
+        let lease = self.shared.plan.borrow().settings.lease;
+        let room = Room::beside(limit, self.places.lock().clone());
+        let entries = self.shared.store.entries_claim_within(lease, limit, room).await?;
+        Ok(entries.into_iter().map(|entry| self.places.take(entry)).collect())
     }
 
-    fn claim_of(item: &Entry) -> (EntryId, Lease) {
-        (item.id, item.lease)
+    fn claim_of(item: &InHand) -> (EntryId, Lease) {
+        (item.entry.id, item.entry.lease)
     }
 
     async fn release(&self, claims: Vec<((EntryId, Lease), Timestamp)>) -> Result<(), StoreError> {
         let entries: Vec<_> = claims.into_iter().map(|((id, lease), due)| (id, lease, due)).collect();
-        self.0.store.entries_release(&entries).await
+        self.shared.store.entries_release(&entries).await
     }
 
-    async fn process(&self, entry: Entry) -> Worked<(EntryId, Lease), FinishedEntry> {
+    async fn process(&self, item: InHand) -> Worked<(EntryId, Lease), Finished> {
+        let entry = &item.entry;
         let span = tracing::info_span!(
             "article",
             entry.id = entry.id.0,
             page.url = entry.url.as_ref().map(|url| tracing::field::display(masked(url))),
             feed.url = %masked(&entry.feed_url),
         );
-        match Box::pin(process(&self.0, &entry)).instrument(span.clone()).await {
+        let held = self.shared.memory.share();
+        match Box::pin(process(&self.shared, entry, &held)).instrument(span.clone()).await {
             Ending::Settled(outcome) => {
                 span.in_scope(|| log(&outcome));
-                Worked::Done(finished(entry, outcome))
+                Worked::Done(Finished { entry: finished(entry.clone(), outcome), _held: held })
             }
-            Ending::PutOff { due, until } => Worked::PutOff { claim: Self::claim_of(&entry), due, until },
+            Ending::PutOff { due, until } => Worked::PutOff { claim: Self::claim_of(&item), due, until },
         }
     }
 
-    async fn record(&self, done: &[FinishedEntry]) -> Result<(), StoreError> {
-        self.0.keep_pauses().await;
-        let dedup = self.0.plan().dedup.clone();
-        let stored = self.0.store.entries_finish(done, &dedup).await?;
+    async fn record(&self, done: &[Finished]) -> Result<(), StoreError> {
+        self.shared.keep_pauses().await;
+        let dedup = self.shared.plan().dedup.clone();
+        let stored = self.shared.store.entries_finish(done, &dedup).await?;
         let mut articles = 0;
         for (finished, stored) in done.iter().zip(&stored) {
             articles += u64::from(matches!(stored, Stored::Article { .. }));
-            self.0.tally.count_entry(finished, stored);
+            self.shared.tally.count_entry(&finished.entry, stored);
         }
         if articles > 0 {
-            self.0.articles_stored.notify_waiters();
+            self.shared.articles_stored.notify_waiters();
         }
         Ok(())
     }
 
-    fn refused(finished: FinishedEntry, reason: &StoreError) -> FinishedEntry {
+    fn refused(finished: Finished, reason: &StoreError) -> Finished {
         let outcome = EntryOutcome::Failed {
             kind: FailureKind::StoreRefused,
             reason: reason.to_string(),
             quarantined: false,
         };
-        FinishedEntry { outcome, ..finished }
+        Finished { entry: FinishedEntry { outcome, ..finished.entry }, ..finished }
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.0.not_while_paused(self.0.store.entries_next_due().await?))
+        Ok(self.shared.not_while_paused(self.shared.store.entries_next_due().await?))
     }
 }
 
@@ -107,11 +176,11 @@ impl Tally {
             }
             (Stored::Noted, EntryOutcome::Postponed { .. }) => {
                 Self::add(&self.postponed, 1);
-                (Finished::Postponed, None)
+                (Outcome::Postponed, None)
             }
-            (Stored::Noted, _) => (Finished::Unchanged, None),
-            (Stored::Linked { .. }, _) => (Finished::Linked, None),
-            (Stored::Withdrawn { .. }, _) => (Finished::Withdrawn, None),
+            (Stored::Noted, _) => (Outcome::Unchanged, None),
+            (Stored::Linked { .. }, _) => (Outcome::Linked, None),
+            (Stored::Withdrawn { .. }, _) => (Outcome::Withdrawn, None),
             (Stored::Article { verdict, revision, .. }, _) => {
                 Self::add(&self.articles, 1);
                 let duplicate = match verdict {
@@ -119,7 +188,7 @@ impl Tally {
                     Verdict::Duplicate(link) => Some(link.kind),
                 };
                 Self::add(&self.duplicates, u64::from(duplicate.is_some()));
-                (if *revision == 1 { Finished::Created } else { Finished::Revised }, duplicate)
+                (if *revision == 1 { Outcome::Created } else { Outcome::Revised }, duplicate)
             }
         };
         metrics::entry_finished(outcome, duplicate);
@@ -138,7 +207,7 @@ fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
 }
 
 /// One entry, from the request to what is to be recorded of it.
-async fn process(shared: &Shared, entry: &Entry) -> Ending {
+async fn process(shared: &Shared, entry: &Entry, held: &Share) -> Ending {
     match entry.known {
         Known::ThroughAnother if !entry.is_stand_in => return EntryOutcome::AlreadyStored.into(),
         Known::Removed => return EntryOutcome::AlreadyRemoved.into(),
@@ -147,7 +216,10 @@ async fn process(shared: &Shared, entry: &Entry) -> Ending {
     }
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
-    let task = Task { shared, plan: &plan, options: &options, entry };
+    let task = Task { shared, plan: &plan, options: &options, entry, held };
+    if let Err(rests) = task.check_rest() {
+        return rests;
+    }
     match Box::pin(article(&task)).await {
         Ok(extracted) => EntryOutcome::Extracted(Box::new(extracted)).into(),
         Err(ending) => ending,
@@ -156,10 +228,10 @@ async fn process(shared: &Shared, entry: &Entry) -> Ending {
 
 /// The entry's article. A page that the extractor cannot read gives way to the feed's content, if it has any.
 async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
-    let source = task.source().await?;
+    let source = Box::pin(task.source()).await?;
     let is_page = matches!(source.origin, Origin::Server(_));
     let site = task.furniture_of(&source.page).await?;
-    let mut refined = task.refine(source, site).await;
+    let mut refined = task.refine(source, site).await?;
     let own_text = match &refined {
         Ok(extracted) if is_page => task.instead_of_repeated(extracted).await?,
         Err(error) if is_page => task.stand_in(error).await,
@@ -167,7 +239,7 @@ async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
     };
     if let Some(own_text) = own_text {
         let site = task.furniture_of(&own_text.page).await?;
-        refined = task.refine(own_text, site).await;
+        refined = task.refine(own_text, site).await?;
     }
     let extracted = refined.map_err(|error| task.broken_off(&error))?;
     if is_less_than_before(task.entry, &extracted.article) {

@@ -1,5 +1,6 @@
 //! Feeds to entries: poll what is due, read it, record its entries as pending.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,8 +14,10 @@ use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::task::LONGEST_RETRY;
 use super::websub::{look_for_hubs, note_hubs};
-use super::{FeedOptions, Plan, Shared, Tally};
+use super::workers::Stopped;
+use super::{FeedOptions, Plan, Shared, Tally, party_of};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
+use crate::memory::Share;
 use crate::model::{
     ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url, masked,
 };
@@ -28,6 +31,9 @@ use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
 const FUTURE_TOLERANCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+/// Bytes that a feed takes while it is read, for each of its own: itself, its text, the tree and its entries.
+const FEED_COST: usize = 5;
 
 /// The first half of the mill.
 #[derive(Clone, Debug)]
@@ -50,12 +56,25 @@ impl Feeds {
     }
 }
 
+/// What a poll brought, and the memory that it takes until it is recorded.
+#[derive(Debug)]
+pub struct Polled {
+    record: PollRecord,
+    _held: Share,
+}
+
+impl Borrow<PollRecord> for Polled {
+    fn borrow(&self) -> &PollRecord {
+        &self.record
+    }
+}
+
 const HELD: &str = "no holder of this lock can panic";
 
 impl Stage for Feeds {
     type Item = DueFeed;
     type Claim = (FeedId, Lease);
-    type Done = PollRecord;
+    type Done = Polled;
 
     const NAME: &'static str = "feeds";
     const BATCH: u32 = 500;
@@ -108,18 +127,22 @@ impl Stage for Feeds {
         self.shared.store.feeds_release(&feeds).await
     }
 
-    async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
+    async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), Polled> {
         let span = tracing::info_span!("poll", feed.url = %masked(&feed.url));
-        poll(&self.shared, feed).instrument(span).await
+        let held = self.shared.memory.share();
+        match poll(&self.shared, feed, &held).instrument(span).await {
+            Worked::Done(record) => Worked::Done(Polled { record, _held: held }),
+            Worked::PutOff { claim, due, until } => Worked::PutOff { claim, due, until },
+        }
     }
 
-    async fn record(&self, done: &[PollRecord]) -> Result<(), StoreError> {
+    async fn record(&self, done: &[Polled]) -> Result<(), StoreError> {
         self.shared.keep_pauses().await;
         let reports = self.shared.store.feed_polls_record(done).await?;
         let tally = &self.shared.tally;
         let mut has_entries = false;
         let mut current = Vec::with_capacity(done.len());
-        for (poll, report) in done.iter().zip(reports) {
+        for (poll, report) in done.iter().map(|polled| &polled.record).zip(reports) {
             let Some(report) = report else {
                 tracing::warn!(
                     feed.id = poll.feed_id.0,
@@ -153,10 +176,10 @@ impl Stage for Feeds {
         Ok(())
     }
 
-    fn refused(poll: PollRecord, reason: &StoreError) -> PollRecord {
+    fn refused(poll: Polled, reason: &StoreError) -> Polled {
         let result =
             PollResult::Failed { kind: FailureKind::StoreRefused, reason: reason.to_string(), gone: false };
-        PollRecord { moved_to: None, result, ..poll }
+        Polled { record: PollRecord { moved_to: None, result, ..poll.record }, ..poll }
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -183,7 +206,7 @@ fn longest_waits(plan: &Plan) -> LongestWaits {
 }
 
 /// One poll, from the request to what is to be recorded of it.
-async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRecord> {
+async fn poll(shared: &Shared, feed: DueFeed, held: &Share) -> Worked<(FeedId, Lease), PollRecord> {
     let plan = shared.plan();
     let put_off = |due, until| Worked::PutOff { claim: (feed.id, feed.lease), due, until };
     if let Some(due) = shared.deferred(&plan, &feed.url) {
@@ -198,12 +221,16 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         validators: if is_doubted { &none } else { &feed.validators },
         options: &options.request.for_target(&feed.configured_url, &feed.url),
     };
+    let began = shared.clock.now();
     let fetched = plan.fetcher.fetch(&request).await;
-    if let Some(due) = shared.blame_ourselves(&feed.url, fetched.as_ref().err()) {
+    if let Some(due) = shared.blame_ourselves(&feed.configured_url, began, fetched.as_ref().err()) {
         return put_off(due, Until::NetworkReturn);
     }
     let answer = match fetched {
-        Ok(response) => read(shared, &feed, response).await,
+        Ok(response) => match read(shared, &feed, response, held).await {
+            Ok(answer) => answer,
+            Err(Stopped) => return put_off(shared.clock.now(), Until::NextStart),
+        },
         Err(FetchError::HostPaused { wait }) => return Worked::Done(paused(shared, &feed, wait)),
         Err(error) => Answer {
             result: PollResult::Failed {
@@ -317,7 +344,8 @@ fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Opti
 }
 
 /// Reads the answer to a poll.
-async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
+async fn read(shared: &Shared, feed: &DueFeed, response: Response, held: &Share) -> Result<Answer, Stopped> {
+    held.absorb(&response.held);
     let moved_to = response.moved_to().cloned();
     let Response { final_url, validators, freshness, content_type, links, oddities, content, .. } = response;
     let (result, outcome) = match content {
@@ -331,7 +359,7 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
             if feed.body_sha256 == Some(body_sha256) {
                 (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::SameBody)
             } else {
-                match parsed(shared, feed, body, content_type, final_url.clone()).await {
+                match parsed(shared, feed, body, content_type, final_url.clone(), held).await? {
                     Ok(mut parsed) => {
                         name_hub(&mut parsed.feed, links, final_url);
                         parsed.warnings.extend(oddities.iter().map(ToString::to_string));
@@ -344,7 +372,7 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response) -> Answer {
             }
         }
     };
-    Answer { result, outcome, freshness, moved_to }
+    Ok(Answer { result, outcome, freshness, moved_to })
 }
 
 /// Settles who delivers the feed, and under what name: the word of the header counts before that of the feed.
@@ -370,13 +398,18 @@ pub struct Delivery {
 }
 
 /// Records what a hub brings of a feed, which neither moves its next poll nor touches what that asks with: a delivery may
-/// be a part. `false` where the feed is in other hands at this moment.
+/// be a part. `false` where the feed is in other hands at this moment, or the process stops.
 pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Result<bool, StoreError> {
     let lease = shared.plan.borrow().settings.lease;
     let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
     let span = tracing::info_span!("delivery", feed.url = %masked(&feed.url));
-    let record = delivered(shared, &feed, next_poll_at, delivery).instrument(span).await;
-    Feeds::for_ever(shared.clone()).record(&[record]).await?;
+    let held = shared.memory.share();
+    let delivered = delivered(shared, &feed, next_poll_at, delivery, &held).instrument(span).await;
+    let Ok(record) = delivered else {
+        shared.store.feeds_release(&[(feed.id, feed.lease, next_poll_at)]).await?;
+        return Ok(false);
+    };
+    Feeds::for_ever(shared.clone()).record(&[Polled { record, _held: held }]).await?;
     Ok(true)
 }
 
@@ -385,11 +418,12 @@ async fn delivered(
     feed: &DueFeed,
     next_poll_at: Timestamp,
     delivery: Delivery,
-) -> PollRecord {
+    held: &Share,
+) -> Result<PollRecord, Stopped> {
     let now = shared.clock.now();
     let Delivery { body, content_type, topic } = delivery;
     let mut history = feed.history.clone();
-    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic).await {
+    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic, held).await? {
         Ok(mut parsed) => {
             let published = read_entries(shared, feed, &mut parsed).await;
             history.note_delivery(&published, now);
@@ -406,7 +440,7 @@ async fn delivered(
             (Vec::new(), Vec::new())
         }
     };
-    PollRecord {
+    Ok(PollRecord {
         feed_id: feed.id,
         feed_url: feed.configured_url.clone(),
         lease: feed.lease,
@@ -414,7 +448,7 @@ async fn delivered(
         next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
         moved_to: None,
         result: PollResult::Delivered { entries, warnings },
-    }
+    })
 }
 
 /// The feed in `body`, read on a worker; else a kind of failure and its reason.
@@ -424,20 +458,26 @@ async fn parsed(
     body: Vec<u8>,
     content_type: Option<String>,
     base: Url,
-) -> Result<ParsedFeed, (FailureKind, String)> {
+    held: &Share,
+) -> Result<Result<ParsedFeed, (FailureKind, String)>, Stopped> {
+    let body_bytes = body.len();
+    held.hold(body_bytes * FEED_COST).await;
+    let party = party_of(&feed.configured_url);
     let parsed = guarded(
         feed.suspect,
         &shared.alone,
         shared.store.feed_attempt_begin(feed.id, feed.lease),
-        shared.workers.run(move || parse(&body, content_type.as_deref(), Some(&base))),
+        shared.workers.run(&party, move || parse(&body, content_type.as_deref(), Some(&base))),
         shared.store.feed_attempt_end(feed.id, feed.lease),
     )
-    .await;
-    match parsed {
+    .await?;
+    // The texts of its entries.
+    held.hold(body_bytes).await;
+    Ok(match parsed {
         Ok(Ok(parsed)) => Ok(parsed),
         Ok(Err(error)) => Err((FailureKind::NotAFeed, error.to_string())),
         Err(error) => Err((error.kind(), format!("the parser {error}"))),
-    }
+    })
 }
 
 /// What a feed's new body means.

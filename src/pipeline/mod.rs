@@ -30,6 +30,10 @@ pub mod reextract;
 pub mod suspects;
 /// The work on one entry.
 mod task;
+/// Feeds that take too much of the CPU.
+pub mod rests;
+/// Permits for CPU work, in turn by party.
+mod turns;
 /// Feeds that hubs deliver.
 pub mod websub;
 /// CPU work off the async threads, bounded, with a budget.
@@ -48,15 +52,17 @@ use self::selectors::SelectorWatch;
 use crate::clock::Clock;
 use crate::extract::Rules;
 use crate::fetch::{self, FetchError, Fetcher, Outage};
+use crate::memory::Memory;
 use crate::model::{ContentSource, RawPages};
 use crate::publish::warc::Archive;
 use crate::store::Store;
 use crate::telemetry::metrics;
-use crate::trust::SpeaksFor;
+use crate::trust::{self, SpeaksFor};
 use crate::{dedup, schedule};
 
-/// How long a worker waits for its turn at a host before it gives the item back.
-const HOST_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a worker waits for its turn at a host before it gives the item back. Shorter than the gap between two requests
+/// to a host: who waits for that has a place that the requests to other hosts need.
+const HOST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// How the two halves work.
 #[derive(Clone, Debug)]
@@ -75,6 +81,8 @@ pub struct Settings {
     pub initial_spread: Duration,
     /// Failed attempts after which an entry is given up.
     pub max_entry_attempts: u32,
+    /// Memory that the whole process is to get along with.
+    pub memory_bytes: u64,
     /// Different days on which a permanent redirect must be seen before the feed's URL follows it.
     pub move_confirmation_days: u32,
 }
@@ -162,6 +170,10 @@ pub struct Shared {
     pub workers: workers::Workers,
     /// Tells a failing network of our own from failing hosts.
     pub outage: Arc<Mutex<Outage>>,
+    /// What is in hand, in bytes.
+    pub memory: Memory,
+    /// Feeds whose pages run out of their time.
+    pub rests: Arc<rests::Rests>,
     /// Held while a suspect is parsed (see [`suspects`]).
     pub alone: Arc<tokio::sync::Mutex<()>>,
     /// Where pages are archived, where they are.
@@ -203,19 +215,24 @@ impl Shared {
         self.clock.now().checked_add(wait).ok()
     }
 
-    /// Notes how a request ended. Returns the end of the pause where its failure is our own network's: then neither
-    /// feed nor page is to blame.
-    fn blame_ourselves(&self, url: &Url, failure: Option<&FetchError>) -> Option<Timestamp> {
+    /// Notes how a request ended that was made at `began` for a feed. Returns the end of the pause where its failure is our
+    /// own network's: then neither feed nor page is to blame.
+    fn blame_ourselves(
+        &self,
+        feed_url: &Url,
+        began: Timestamp,
+        failure: Option<&FetchError>,
+    ) -> Option<Timestamp> {
         let now = self.clock.now();
+        let is_network = failure.is_some_and(FetchError::is_network);
         let mut outage = self.outage();
         let was_paused = outage.paused_until(now).is_some();
-        let host = url.host_str().unwrap_or_default();
-        let ours = outage.record(host, failure.is_some_and(FetchError::is_network), now);
+        let ours = outage.record(&party_of(feed_url), began, is_network, now);
         let until = outage.paused_until(now);
         drop(outage);
         if let (Some(until), false) = (until, was_paused) {
             metrics::network_paused();
-            tracing::error!(%until, "most hosts cannot be reached: our own network is down; pausing, no feed is blamed");
+            tracing::error!(%until, "nothing can be reached: our own network is down; pausing, no feed is blamed");
         }
         until.filter(|_| ours)
     }
@@ -237,6 +254,11 @@ impl Shared {
     fn outage(&self) -> MutexGuard<'_, Outage> {
         self.outage.lock().expect("no holder of this lock can panic")
     }
+}
+
+/// The party that answers for a feed, and for what is done because of it.
+fn party_of(feed_url: &Url) -> String {
+    trust::party(feed_url).unwrap_or_default()
 }
 
 /// Counts since the start, for progress bars and closing lines; metrics are kept apart.

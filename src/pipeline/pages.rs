@@ -5,6 +5,7 @@
 use url::Url;
 
 use super::line::Until;
+use super::party_of;
 use super::task::{Ending, Task};
 use super::voice::is_of_the_feeds;
 use crate::extract::amp_canonical;
@@ -18,6 +19,9 @@ use crate::publish::warc::ArchivedPage;
 use crate::store::EntryOutcome;
 use crate::telemetry::metrics;
 use crate::trust::names_feed;
+
+/// A body and its text are both kept until the article is made.
+pub(super) const COPIES: usize = 2;
 
 /// What an article is made from.
 pub(super) struct Source {
@@ -89,8 +93,9 @@ impl Task<'_> {
         // An AMP page's original has validators that are no use with the copy, and does not go with it.
         let is_own = entry.article_id == entry.page_of_its_own(url).0;
         let last_read = entry.last_read.as_ref().filter(|_| is_own);
+        let began = self.now();
         let fetched = self.fetch(url, last_read).await;
-        if let Some(due) = shared.blame_ourselves(url, fetched.as_ref().err()) {
+        if let Some(due) = shared.blame_ourselves(&entry.feed_url, began, fetched.as_ref().err()) {
             return Err(Ending::PutOff { due, until: Until::NetworkReturn });
         }
         let response = match fetched {
@@ -151,7 +156,9 @@ impl Task<'_> {
             validators: last_read.map_or(&no_validators, |read| &read.validators),
             options: &self.options.request.for_target(&self.entry.feed_url, url),
         };
-        self.plan.fetcher.fetch(&request).await
+        let response = self.plan.fetcher.fetch(&request).await?;
+        self.held.absorb(&response.held);
+        Ok(response)
     }
 
     /// What an answer holds.
@@ -164,6 +171,7 @@ impl Task<'_> {
             }
             (Content::NotModified, None) => return Err(unasked_304().into()),
         };
+        self.held.hold(body.len() * COPIES).await;
         let known = self.entry.last_read.as_ref().map(|read| read.raw_sha256);
         let (asked, fetched_at) = (url.clone(), self.now());
         let evidence = self.entry.evidence.clone();
@@ -197,7 +205,7 @@ impl Task<'_> {
             }
             Read::Page(Box::new(read))
         };
-        match self.on_worker(work).await {
+        match self.on_worker(work).await? {
             Ok(Read::Impostor(kind)) => {
                 metrics::fetch_failed(Purpose::Page, FetchError::Impostor(kind).kind());
                 Ok(Read::Impostor(kind))
@@ -238,13 +246,14 @@ impl Task<'_> {
             (PageBody::Html(one), PageBody::Html(other)) if impostor::is_other_story(one, other) => copy,
             _ => original,
         };
-        self.on_worker(work).await.map_err(|error| self.broken_off(&error).into())
+        self.on_worker(work).await?.map_err(|error| self.broken_off(&error).into())
     }
 
     /// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
     async fn archived(&self, source: Source) -> Result<Source, Ending> {
         let Some(archive) = self.shared.archive.clone() else { return Ok(source) };
-        let added = self.shared.workers.run(move || {
+        let party = party_of(&self.entry.feed_url);
+        let added = self.shared.workers.run(&party, move || {
             let Origin::Server(raw) = &source.origin else { return Ok(source) };
             let page = ArchivedPage {
                 url: &source.page.final_url,
@@ -255,7 +264,7 @@ impl Task<'_> {
             };
             archive.add(&page).map(|()| source)
         });
-        let reason = match added.await {
+        let reason = match added.await.map_err(|stopped| self.stopped(stopped))? {
             Ok(Ok(source)) => return Ok(source),
             Ok(Err(error)) => format!("cannot archive the page: {error}"),
             Err(error) => format!("archiving the page {error}"),

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 use url::Url;
 
-use super::FeedOptions;
 use super::refine::{Ingredients, entry_evidence, page_host, site_evidence};
 use super::voice::is_of_the_feeds;
-use super::workers::{WorkError, Workers};
+use super::workers::{Stopped, WorkError, Workers};
+use super::{FeedOptions, party_of};
 use crate::dedup;
 use crate::extract::Rules;
 use crate::fetch::page_body;
@@ -126,7 +126,8 @@ impl Reextraction {
             let body = page_body(&body, raw.content_type.as_deref());
             Ok(Page { url: page_url, final_url: raw.final_url, body, fetched_at })
         };
-        let page = self.workers.run(read).await?.map_err(Failure::Damaged)?;
+        let party = party_of(&entry.feed_url);
+        let page = self.workers.run(&party, read).await??.map_err(Failure::Damaged)?;
         let page_host = page_host(&page);
         let may_stand_in =
             options.content != ContentSource::Page && is_of_the_feeds(&entry, options, &page.final_url);
@@ -139,7 +140,7 @@ impl Reextraction {
             flags: Vec::new(),
             from_feed: false,
         };
-        let (article, fingerprint) = self.workers.run(move || ingredients.refined()).await?;
+        let (article, fingerprint) = self.workers.run(&party, move || ingredients.refined()).await??;
         if fingerprint.content_sha256 == content_sha256 {
             return Ok(None);
         }
@@ -165,6 +166,8 @@ impl Reextraction {
 enum Failure {
     #[error("the extractor {0}")]
     Work(#[from] WorkError),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     #[error("the host's furniture is unknown: {0}")]
     Store(#[from] StoreError),
     #[error("the kept page is damaged: {0}")]

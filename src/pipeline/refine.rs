@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use url::Url;
 
-use super::pages::{Body, Origin, OwnText, Source};
+use super::pages::{Body, COPIES, Origin, OwnText, Source};
 use super::task::{Ending, Task};
 use super::workers::WorkError;
 use crate::dedup;
@@ -18,6 +18,13 @@ use crate::model::{
 use crate::store::{ExtractedArticle, RawPage, Store, StoreError};
 use crate::telemetry::metrics;
 use crate::trust::is_one_party;
+
+/// Bytes that a page's tree takes while it is read, for each of its own, and at most: trees have so many nodes and no more.
+const TREE_COST: usize = 16;
+const MOST_TREE_BYTES: usize = 48 << 20;
+
+/// Bytes that an article takes until it is recorded, for each of its text: its blocks are told of in its account.
+const ARTICLE_COST: usize = 2;
 
 impl Task<'_> {
     /// What is known of the furniture that a page may show. Where the store does not say, the entry waits: a text that was
@@ -35,7 +42,7 @@ impl Task<'_> {
         &self,
         source: Source,
         site: SiteEvidence,
-    ) -> Result<ExtractedArticle, WorkError> {
+    ) -> Result<Result<ExtractedArticle, WorkError>, Ending> {
         let Self { plan, options, entry, .. } = *self;
         let Source { page, origin, id, url, feed_speaks } = source;
         let fetched_at = page.fetched_at;
@@ -60,15 +67,23 @@ impl Task<'_> {
             flags,
             from_feed: matches!(origin, Origin::Feed(_)),
         };
+        let (PageBody::Html(text) | PageBody::Fragment(text) | PageBody::Text(text)) = &ingredients.page.body;
+        self.held.hold(text.len() * COPIES + (text.len() * TREE_COST).min(MOST_TREE_BYTES)).await;
         let keeping = options.keeping.raw;
         let work = move || {
             let origin = OriginRecord::of(origin, &ingredients.page, keeping);
             let (article, fingerprint) = ingredients.refined();
             (article, fingerprint, origin)
         };
-        let (article, fingerprint, origin) = self.on_worker(work).await?;
+        let (article, fingerprint, origin) = match self.on_worker(work).await? {
+            Ok(refined) => refined,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.shared.rests.note_success(entry.feed_id);
+        let raw_bytes = origin.raw.as_ref().map_or(0, RawPage::kept_bytes);
+        self.held.hold(article.text.len() * ARTICLE_COST + raw_bytes).await;
         self.shared.selectors.note(&article.selectors);
-        Ok(ExtractedArticle {
+        Ok(Ok(ExtractedArticle {
             article,
             fingerprint,
             id,
@@ -80,7 +95,7 @@ impl Task<'_> {
             raw: origin.raw,
             enclosures,
             watch: self.watch(origin.validators, look_again),
-        })
+        }))
     }
 }
 

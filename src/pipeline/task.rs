@@ -6,10 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::line::Until;
 use super::suspects::guarded;
-use super::workers::WorkError;
-use super::{FeedOptions, Plan, Shared};
+use super::workers::{Stopped, WorkError};
+use super::{FeedOptions, Plan, Shared, party_of};
+use crate::memory::Share;
 use crate::model::{Entry, FailureKind};
 use crate::store::EntryOutcome;
+use crate::telemetry::metrics;
 
 /// First wait after a failed attempt at a page; doubled with each further one.
 const FIRST_RETRY: Duration = Duration::from_mins(5);
@@ -23,6 +25,8 @@ pub(super) struct Task<'t> {
     pub(super) plan: &'t Plan,
     pub(super) options: &'t FeedOptions,
     pub(super) entry: &'t Entry,
+    /// The memory that its work takes, until what comes of it is recorded.
+    pub(super) held: &'t Share,
 }
 
 /// How the work on an entry ends without an article.
@@ -44,20 +48,52 @@ impl Task<'_> {
         self.shared.clock.now()
     }
 
-    /// Does `work` on a CPU worker; alone and between two marks where the entry is a suspect.
+    /// Does `work` on a CPU worker, when the turn of the feed's party comes; alone and between two marks where the entry is a
+    /// suspect.
     pub(super) async fn on_worker<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, WorkError> {
+    ) -> Result<Result<T, WorkError>, Ending> {
         let Self { shared, entry, .. } = self;
-        guarded(
+        let party = party_of(&entry.feed_url);
+        let work = async {
+            let turn = shared.workers.turn(&party).await.map_err(|stopped| self.stopped(stopped))?;
+            // What was queued when the rest began is not worked on either.
+            self.check_rest()?;
+            turn.run(work).await.map_err(|stopped| self.stopped(stopped))
+        };
+        let done = guarded(
             entry.suspect,
             &shared.alone,
             shared.store.entry_attempt_begin(entry.id, entry.lease),
-            shared.workers.run(work),
+            work,
             shared.store.entry_attempt_end(entry.id, entry.lease),
         )
-        .await
+        .await?;
+        if let Err(WorkError::OutOfTime(_)) = &done {
+            self.note_overrun();
+        }
+        Ok(done)
+    }
+
+    /// Whether the feed rests, since its pages run out of their time.
+    pub(super) fn check_rest(&self) -> Result<(), Ending> {
+        match self.shared.rests.until(self.entry.feed_id, self.now()) {
+            Some(due) => Err(Ending::PutOff { due, until: Until::FeedReturn }),
+            None => Ok(()),
+        }
+    }
+
+    fn note_overrun(&self) {
+        if let Some(until) = self.shared.rests.note_overrun(self.entry.feed_id, self.now()) {
+            metrics::feed_rests();
+            tracing::warn!(%until, "the feed's pages run out of their time again and again: the next ones wait");
+        }
+    }
+
+    /// How the work ends that a stop leaves undone.
+    pub(super) fn stopped(&self, _: Stopped) -> Ending {
+        Ending::PutOff { due: self.now(), until: Until::NextStart }
     }
 
     /// Another attempt, no sooner than the server asked for.

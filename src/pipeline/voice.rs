@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
-use super::FeedOptions;
 use super::task::Task;
+use super::workers::Stopped;
+use super::{FeedOptions, party_of};
 use crate::fetch::{Content, FetchError, Response, page_body};
 use crate::model::{Entry, PageBody};
 use crate::trust::{self, is_one_party, names_feed};
@@ -66,7 +67,10 @@ impl Task<'_> {
         };
         let Some(site) = site else { return false };
         let speaks = match self.fetch(&site, None).await {
-            Ok(response) => self.is_named_in(response, party).await,
+            Ok(response) => match self.is_named_in(response, party).await {
+                Ok(speaks) => speaks,
+                Err(Stopped) => return false,
+            },
             Err(FetchError::HostPaused { .. }) => return false,
             Err(error) => {
                 tracing::debug!(%site, %error, "the feed's site does not say whether the feed is its own");
@@ -77,19 +81,20 @@ impl Task<'_> {
         speaks
     }
 
-    async fn is_named_in(&self, response: Response, party: &str) -> bool {
+    async fn is_named_in(&self, response: Response, party: &str) -> Result<bool, Stopped> {
         let Response { final_url, content_type, content, .. } = response;
-        let Content::Body(body) = content else { return false };
+        let Content::Body(body) = content else { return Ok(false) };
         // A site may lead elsewhere, and there anybody may speak.
         if trust::party(&final_url).as_deref() != Some(party) {
-            return false;
+            return Ok(false);
         }
         let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
         let work = move || match page_body(&body, content_type.as_deref()) {
             PageBody::Html(html) => names_feed(&html, &final_url, &feeds.each_ref()),
             PageBody::Fragment(_) | PageBody::Text(_) => false,
         };
-        self.shared.workers.run(work).await.unwrap_or(false)
+        let named = self.shared.workers.run(&party_of(&self.entry.feed_url), work).await?;
+        Ok(named.unwrap_or(false))
     }
 }
 

@@ -3,12 +3,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+use super::turns::{Permit, Turns};
 use crate::model::FailureKind;
 use crate::work::Stop;
+
+/// How long a soft stop lets CPU work go on. What ends later, or has not begun by then, is given back.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// CPU work off the async threads. One permit a core keeps the timers of the async threads punctual; an unbounded
 /// `spawn_blocking` made them late by a factor of nine when it was measured.
@@ -18,10 +22,12 @@ use crate::work::Stop;
 /// not without end (see [`Workers::is_overrun`]).
 #[derive(Clone, Debug)]
 pub struct Workers {
-    permits: Arc<Semaphore>,
+    turns: Turns,
     budget: Duration,
     concurrency: u32,
     runaways: Arc<AtomicU32>,
+    /// Cancelled when no work is done any more.
+    ended: CancellationToken,
 }
 
 /// Why a piece of CPU work has no result.
@@ -33,6 +39,18 @@ pub enum WorkError {
     /// It ran past its budget. Its thread is left to end by itself and keeps its permit until then.
     #[error("took longer than {0:?}")]
     OutOfTime(Duration),
+}
+
+/// The mill stops: the work is not done, through no fault of its own.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the work was left, since the process stops")]
+pub struct Stopped;
+
+/// A party's turn to do a piece of work.
+#[derive(Debug)]
+pub(super) struct Turn<'w> {
+    workers: &'w Workers,
+    permit: Permit,
 }
 
 impl WorkError {
@@ -49,10 +67,11 @@ impl Workers {
     /// At most `concurrency` pieces of work at once, each given up after `budget`.
     pub fn new(concurrency: u32, budget: Duration) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(concurrency as usize)),
+            turns: Turns::new(concurrency),
             budget,
             concurrency,
             runaways: Arc::default(),
+            ended: CancellationToken::new(),
         }
     }
 
@@ -61,41 +80,46 @@ impl Workers {
         self.runaways.load(Ordering::Relaxed) >= self.concurrency
     }
 
-    /// Waits for a permit, then runs `work` on a blocking thread inside the caller's span.
+    /// Waits for the party's turn, then runs `work` on a blocking thread inside the caller's span.
     pub async fn run<T: Send + 'static>(
         &self,
+        party: &str,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, WorkError> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
-        let span = Span::current();
-        let unwanted = StopOnDrop(Stop::default());
-        let stop = unwanted.0.clone();
-        let mut handle = tokio::task::spawn_blocking(move || {
-            let done = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| stop.guard(work))));
-            (done, permit)
-        });
-        match tokio::time::timeout(self.budget, &mut handle).await {
-            Err(_elapsed) => {
-                self.replace(handle);
-                Err(WorkError::OutOfTime(self.budget))
-            }
-            Ok(Err(join)) => Err(WorkError::Panicked(join.to_string())),
-            Ok(Ok((Err(payload), _))) => Err(WorkError::Panicked(panic_message(payload.as_ref()))),
-            Ok(Ok((Ok(value), _))) => Ok(value),
+    ) -> Result<Result<T, WorkError>, Stopped> {
+        self.turn(party).await?.run(work).await
+    }
+
+    /// Waits for the party's turn.
+    pub(super) async fn turn(&self, party: &str) -> Result<Turn<'_>, Stopped> {
+        let permit = self.ended.run_until_cancelled(self.turns.take(party)).await.ok_or(Stopped)?;
+        Ok(Turn { workers: self, permit })
+    }
+
+    /// Goes on with `half`, which uses these workers, to its end. A while after `soft` is cancelled no work is done any more:
+    /// a stop does not wait for a queue of slow pages.
+    pub async fn serve<T>(&self, half: impl Future<Output = T>, soft: &CancellationToken) -> T {
+        let end = async {
+            soft.cancelled().await;
+            tokio::time::sleep(STOP_GRACE).await;
+            self.ended.cancel();
+        };
+        tokio::pin!(half);
+        tokio::select! {
+            biased;
+            done = &mut half => return done,
+            () = end => {}
         }
+        half.await
     }
 
     /// Gives the others a permit in place of the one that a runaway holds, until it ends after all.
-    fn replace<T: Send + 'static>(
-        &self,
-        runaway: JoinHandle<(std::thread::Result<T>, OwnedSemaphorePermit)>,
-    ) {
+    fn replace<T: Send + 'static>(&self, runaway: JoinHandle<(std::thread::Result<T>, Permit)>) {
         if self.is_overrun() {
             tracing::error!("too many extractions ran away: restart the process");
             return;
         }
         self.runaways.fetch_add(1, Ordering::Relaxed);
-        self.permits.add_permits(1);
+        self.turns.add();
         let runaways = Arc::clone(&self.runaways);
         let ended = async move {
             // The permit that it held takes the place of the one that was added.
@@ -106,6 +130,34 @@ impl Workers {
         };
         #[expect(clippy::disallowed_methods, reason = "holds nothing that a stop would have to wait for")]
         drop(tokio::spawn(ended));
+    }
+}
+
+impl Turn<'_> {
+    /// Runs `work` on a blocking thread inside the caller's span.
+    pub(super) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, WorkError>, Stopped> {
+        let Self { workers, permit } = self;
+        let span = Span::current();
+        let unwanted = StopOnDrop(Stop::default());
+        let stop = unwanted.0.clone();
+        let mut handle = tokio::task::spawn_blocking(move || {
+            let done = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| stop.guard(work))));
+            (done, permit)
+        });
+        let in_time = tokio::time::timeout(workers.budget, &mut handle);
+        let done = workers.ended.run_until_cancelled(in_time).await.ok_or(Stopped)?;
+        Ok(match done {
+            Err(_elapsed) => {
+                workers.replace(handle);
+                Err(WorkError::OutOfTime(workers.budget))
+            }
+            Ok(Err(join)) => Err(WorkError::Panicked(join.to_string())),
+            Ok(Ok((Err(payload), _))) => Err(WorkError::Panicked(panic_message(payload.as_ref()))),
+            Ok(Ok((Ok(value), _))) => Ok(value),
+        })
     }
 }
 
@@ -135,24 +187,24 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_result() {
         let workers = Workers::new(1, Duration::from_mins(10));
-        let panicked = workers.run(|| panic!("on purpose")).await;
-        assert_eq!(panicked, Err::<(), _>(WorkError::Panicked("on purpose".to_owned())));
-        assert_eq!(workers.run(|| 7).await, Ok(7));
+        let panicked = workers.run("a", || panic!("on purpose")).await;
+        assert_eq!(panicked, Ok(Err::<(), _>(WorkError::Panicked("on purpose".to_owned()))));
+        assert_eq!(workers.run("a", || 7).await, Ok(Ok(7)));
     }
 
     #[tokio::test]
     async fn a_runaway_leaves_its_place_to_others_until_it_ends() {
         let workers = Workers::new(1, Duration::from_millis(50));
         let (let_go, held) = std::sync::mpsc::sync_channel::<()>(0);
-        let overrun = workers.run(move || held.recv()).await;
-        assert_eq!(overrun, Err(WorkError::OutOfTime(Duration::from_millis(50))));
+        let overrun = workers.run("a", move || held.recv()).await;
+        assert_eq!(overrun, Ok(Err(WorkError::OutOfTime(Duration::from_millis(50)))));
         assert!(workers.is_overrun());
-        assert_eq!(workers.run(|| 7).await, Ok(7), "its permit was replaced");
+        assert_eq!(workers.run("b", || 7).await, Ok(Ok(7)), "its permit was replaced");
         let_go.send(()).unwrap();
         while workers.is_overrun() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(workers.permits.available_permits(), 1, "no permit too many");
+        assert_eq!(workers.turns.free(), 1, "no permit too many");
     }
 
     /// Counts steps without end.
@@ -165,18 +217,19 @@ mod tests {
     #[tokio::test]
     async fn what_counts_its_steps_never_runs_away() {
         let workers = Workers::new(1, Duration::from_millis(50));
-        assert_eq!(workers.run(endless).await, Err(WorkError::OutOfTime(Duration::from_millis(50))));
+        let overrun = workers.run("a", endless).await;
+        assert_eq!(overrun, Ok(Err(WorkError::OutOfTime(Duration::from_millis(50)))));
         while workers.is_overrun() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(workers.permits.available_permits(), 1);
+        assert_eq!(workers.turns.free(), 1);
     }
 
     #[tokio::test]
     async fn what_nobody_waits_for_any_more_ends() {
         let workers = Workers::new(1, Duration::from_mins(10));
         let (begun, has_begun) = tokio::sync::oneshot::channel();
-        let work = workers.run(|| {
+        let work = workers.run("a", || {
             begun.send(()).unwrap();
             endless();
         });
@@ -185,6 +238,32 @@ mod tests {
             begun = has_begun => begun.unwrap(),
         }
         // Its permit comes back when its thread ends.
-        assert_eq!(workers.run(|| 7).await, Ok(7));
+        assert_eq!(workers.run("a", || 7).await, Ok(Ok(7)));
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_what_is_queued_and_what_takes_too_long() {
+        let workers = Workers::new(1, Duration::from_mins(10));
+        let soft = CancellationToken::new();
+        let half = async {
+            let long = workers.run("a", endless);
+            let queued = workers.run("b", || 7);
+            let stop = async { soft.cancel() };
+            tokio::join!(long, queued, stop)
+        };
+        let (long, queued, ()) = workers.serve(half, &soft).await;
+        assert_eq!((long, queued), (Err(Stopped), Err(Stopped)));
+        // The thread ends where it counts its next steps.
+        while workers.turns.free() < 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_lets_quick_work_end() {
+        let workers = Workers::new(1, Duration::from_mins(10));
+        let soft = CancellationToken::new();
+        soft.cancel();
+        assert_eq!(workers.serve(workers.run("a", || 7), &soft).await, Ok(Ok(7)));
     }
 }

@@ -15,9 +15,10 @@ use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, id_bytes, js
 use super::{EntryState, Store, StoreError};
 use crate::identity::{Saying, is_same_title};
 use crate::model::{
-    ArticleId, EntryEvidence, EntryKey, FeedId, QualityFlag, Sha256Hash, entry_url, normalise_url,
+    ArticleId, EntryEvidence, EntryKey, FeedId, PartyId, QualityFlag, Sha256Hash, entry_url, normalise_url,
 };
 use crate::parse::{ParsedEntry, words_sha256};
+use crate::trust::party;
 
 /// A parsed entry with the article it announces.
 #[derive(Clone, Debug)]
@@ -354,6 +355,7 @@ async fn insert_entries(
         .fetch(tx, new, |query, new| {
             query
                 .bind(new.entry.feed_id.0)
+                .bind(PartyId::of(&party(new.entry.feed_url).unwrap_or_default()).0)
                 .bind(bytes(&new.key))
                 .bind(id_bytes(&new.article_id))
                 .bind(word(EntryState::Pending))
@@ -388,8 +390,8 @@ async fn insert_entries(
 }
 
 const INSERT_ENTRIES: RowsSql = RowsSql {
-    before: "INSERT INTO entries (feed_id, key_sha256, article_id, state, next_attempt_at) VALUES ",
-    columns: 5,
+    before: "INSERT INTO entries (feed_id, party, key_sha256, article_id, state, next_attempt_at) VALUES ",
+    columns: 6,
     after: " RETURNING id, feed_id, key_sha256",
 };
 

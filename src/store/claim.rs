@@ -67,13 +67,24 @@ impl ClaimSql {
                 .await?;
             if !found.is_empty() {
                 let ids: Vec<i64> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-                let until = lease_until.as_millisecond();
-                self.take.execute(tx, &ids, |query, id| query.bind(*id).bind(until)).await?;
+                lend(tx, &self.take, &ids, lease_until).await?;
                 return Ok(found);
             }
         }
         Ok(Vec::new())
     }
+}
+
+/// Lends out rows that were found, by a table's [`take_rows`].
+pub(super) async fn lend(
+    tx: &mut AnyConnection,
+    take: &RowsSql,
+    ids: &[i64],
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    let until = until.as_millisecond();
+    take.execute(tx, ids, |query, id| query.bind(*id).bind(until)).await?;
+    Ok(())
 }
 
 impl Store {

@@ -8,13 +8,14 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use url::Url;
 
-use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
+use super::claim::{CRASHED_REASON, MAX_UNFINISHED_ATTEMPTS, lend, take_rows};
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
+use super::turns::Room;
 use super::{Store, StoreError, rechecks};
 use crate::model::{
-    ArticleId, Entry, EntryId, FailureKind, FeedId, Known, LastRead, Lease, QualityFlag, Recheck, Validators,
-    after,
+    ArticleId, Entry, EntryId, FailureKind, FeedId, Known, LastRead, Lease, PartyId, QualityFlag, Recheck,
+    Validators, after,
 };
 
 /// State of an entry.
@@ -65,11 +66,22 @@ impl Store {
         models("entries", &rows)
     }
 
-    /// Lends out up to `limit` pending entries, oldest first; never two of the same article at once: its earliest
-    /// pending entry goes first and the others wait for what becomes of it. An entry that was begun and never
-    /// finished goes last, by itself; again and again, and it is quarantined instead. Entries whose articles are old
-    /// enough for another look at their pages join the queue here.
+    /// Lends out up to `limit` pending entries: see [`Store::entries_claim_within`].
     pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.entries_claim_within(lease, limit, Room::of(limit)).await
+    }
+
+    /// Lends out pending entries, as many as there is room for: the parties' in turn, the oldest of each first (see
+    /// [`super::turns`]); never two of the same article at once: its earliest pending entry goes first and the others wait
+    /// for what becomes of it. An entry that was begun and never finished goes last, by itself; again and again, and it is
+    /// quarantined instead. Up to `limit` entries whose articles are old enough for another look at their pages join the
+    /// queue here.
+    pub async fn entries_claim_within(
+        &self,
+        lease: Duration,
+        limit: u32,
+        room: Room,
+    ) -> Result<Vec<Entry>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write_lightly().await?;
         let quarantined = sqlx::query(QUARANTINE_ENTRIES)
@@ -86,8 +98,13 @@ impl Store {
         }
         rechecks::promote(&mut tx, self.database.dialect, now, limit).await?;
         let until = after(now, lease);
-        let found = CLAIM_ENTRIES.run(&mut tx, self.database.dialect, now, until, limit).await?;
-        let ids: Vec<i64> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let mut ids = self.entries_in_turn(&mut tx, now, until, room).await?;
+        if ids.is_empty() {
+            let marked = self.database.dialect.choose(MARKED_ENTRY);
+            let row = sqlx::query(marked).bind(now.as_millisecond()).fetch_optional(&mut *tx).await?;
+            ids = row.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+            lend(&mut tx, &TAKE_ENTRIES, &ids, until).await?;
+        }
         let mut entries = load(&mut tx, &ids).await?;
         tx.commit().await?;
         entries.sort_by_key(|entry| (entry.first_seen_at, entry.id));
@@ -108,7 +125,7 @@ impl Store {
     /// this process runs: see [`Store::lock_for_running`].
     pub async fn entries_release(&self, entries: &[(EntryId, Lease, Timestamp)]) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_lightly().await?;
         RELEASE_ENTRIES
             .execute(&mut tx, entries, |query, (id, lease, due)| {
                 query.bind(id.0).bind(lease.epoch).bind(due.as_millisecond()).bind(i64::from(*due > now))
@@ -179,32 +196,25 @@ macro_rules! of_an_article_nobody_works_on {
     };
 }
 
-macro_rules! claim_entries {
-    ($which:literal, $lock:literal) => {
+pub(super) use of_an_article_nobody_works_on;
+
+macro_rules! marked_entry {
+    ($lock:literal) => {
         concat!(
             "SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
-             AND e.lease_until <= $1 AND ",
-            $which,
-            " AND ",
+             AND e.lease_until <= $1 AND e.unfinished_attempts > 0 AND ",
             of_an_article_nobody_works_on!(),
-            " ORDER BY e.next_attempt_at, e.id LIMIT $2",
+            " ORDER BY e.next_attempt_at, e.id LIMIT 1",
             $lock,
         )
     };
 }
 
 /// SQLite has one writer at a time, so nothing needs to be skipped.
-const CLAIM_ENTRIES: ClaimSql = ClaimSql {
-    unmarked: DialectSql {
-        sqlite: claim_entries!("e.unfinished_attempts = 0", ""),
-        postgres: claim_entries!("e.unfinished_attempts = 0", " FOR UPDATE OF e SKIP LOCKED"),
-    },
-    marked: DialectSql {
-        sqlite: claim_entries!("e.unfinished_attempts > 0", ""),
-        postgres: claim_entries!("e.unfinished_attempts > 0", " FOR UPDATE OF e SKIP LOCKED"),
-    },
-    take: take_rows!("entries"),
-};
+const MARKED_ENTRY: DialectSql =
+    DialectSql { sqlite: marked_entry!(""), postgres: marked_entry!(" FOR UPDATE OF e SKIP LOCKED") };
+
+pub(super) const TAKE_ENTRIES: RowsSql = take_rows!("entries");
 
 /// Entries with all that a worker needs of them, in no order.
 pub(super) async fn load(connection: &mut AnyConnection, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
@@ -212,7 +222,7 @@ pub(super) async fn load(connection: &mut AnyConnection, ids: &[i64]) -> Result<
 }
 
 const ENTRIES: RowsSql = RowsSql {
-    before: "SELECT e.id, e.feed_id, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
+    before: "SELECT e.id, e.feed_id, e.party, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
         f.configured_url, f.url AS polled_url, d.url, d.shares_link, d.guid, d.evidence, d.first_seen_at, \
         CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
         CASE WHEN a.removed_at IS NULL THEN 0 ELSE 1 END AS is_removed, \
@@ -245,6 +255,7 @@ impl TryFrom<Row<'_>> for Entry {
         Ok(Self {
             id: EntryId(row.get("id")?),
             feed_id: FeedId(row.get("feed_id")?),
+            party: PartyId(row.get("party")?),
             feed_url: row.url("configured_url")?,
             polled_url: row.url("polled_url")?,
             lease: Lease { epoch: row.get("lease_epoch")?, until: row.time("lease_until")? },

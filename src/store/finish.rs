@@ -1,5 +1,6 @@
 //! Finished entries, stored in one transaction.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -126,11 +127,12 @@ impl Store {
     /// Stores finished entries in one transaction: article revision, verdict (judged inside, so that two copies
     /// arriving together cannot both be originals), entry state, outbox row, the host's block counts. The answers stand
     /// in the order of `finished`.
-    pub async fn entries_finish(
+    pub async fn entries_finish<F: Borrow<FinishedEntry> + Sync>(
         &self,
-        finished: &[FinishedEntry],
+        finished: &[F],
         dedup: &dedup::Settings,
     ) -> Result<Vec<Stored>, StoreError> {
+        let finished: Vec<&FinishedEntry> = finished.iter().map(Borrow::borrow).collect();
         if finished.is_empty() {
             return Ok(Vec::new());
         }
@@ -141,7 +143,8 @@ impl Store {
         let settlements: Vec<Settlement> = finished.iter().map(|item| settlement(item, now)).collect();
         let held = entries::settle(&mut tx, &settlements).await?;
         let is_held = |entry: &Entry| held.contains(&(entry.id, entry.lease.epoch));
-        let current: Vec<&FinishedEntry> = finished.iter().filter(|item| is_held(&item.entry)).collect();
+        let current: Vec<&FinishedEntry> =
+            finished.iter().copied().filter(|item| is_held(&item.entry)).collect();
         let (entries, fingerprints) = concerned(&current);
         let mut batch = Batch::load(&mut tx, outbox, &entries, &fingerprints, dedup, now).await?;
         let answers = finished

@@ -11,6 +11,8 @@
 //!   against (exact and near copies) cannot change under it: two copies that arrive together cannot both be originals.
 //! - Every write happens in a `connection::WriteTransaction`, whose connection is thrown away unless it commits.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -24,6 +26,7 @@ mod announced;
 mod websub;
 mod host_pauses;
 mod entries;
+mod turns;
 mod finish;
 mod batch;
 mod rechecks;
@@ -63,6 +66,7 @@ pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use requeue::LONGEST_REQUEUE;
 pub use retention::Cutoff;
 pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
+pub use turns::Room;
 pub use websub::{HubEnding, HubOffer, HubSubscription};
 
 /// Where the store is and how it is used.
@@ -81,6 +85,8 @@ pub struct Settings {
 pub struct Store {
     database: connection::Database,
     clock: Clock,
+    /// The party whose turn came last where entries are claimed.
+    last_turn: Arc<AtomicI64>,
 }
 
 /// How much of everything there is.
@@ -113,7 +119,7 @@ impl Store {
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Own).await?;
         migrations::run(&database, clock.now()).await?;
-        Ok(Self { database, clock })
+        Ok(Self { database, clock, last_turn: Arc::default() })
     }
 
     /// Opens a store that is there, with the schema of this binary. It is not made, migrated or laid out anew: a mistyped
@@ -121,7 +127,7 @@ impl Store {
     pub async fn visit(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Visit).await?;
         migrations::check(&database).await?;
-        Ok(Self { database, clock })
+        Ok(Self { database, clock, last_turn: Arc::default() })
     }
 
     /// Where the store is, in words without its password.

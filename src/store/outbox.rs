@@ -29,6 +29,29 @@ impl Store {
         }
     }
 
+    /// How many of the next records, `limit` at most, have texts of `most_bytes` together, and how many bytes those are; one
+    /// record at least, where there is any.
+    pub async fn records_weigh(
+        &self,
+        seq: i64,
+        limit: u32,
+        most_bytes: usize,
+    ) -> Result<(u32, usize), StoreError> {
+        let rows =
+            sqlx::query(WEIGHTS).bind(seq).bind(i64::from(limit)).fetch_all(&self.database.readers).await?;
+        let (mut records, mut bytes) = (0, 0_usize);
+        for row in &rows {
+            let text: i64 = row.try_get("bytes")?;
+            let text = usize::try_from(text).unwrap_or_default();
+            if records > 0 && bytes + text > most_bytes {
+                break;
+            }
+            records += 1;
+            bytes += text;
+        }
+        Ok((records, bytes))
+    }
+
     /// The records that can be read, and the positions of those that cannot.
     async fn records_read(&self, seq: i64, limit: u32) -> Result<(Vec<Record>, Unreadable), StoreError> {
         let mut connection = self.database.readers.acquire().await?;
@@ -170,6 +193,11 @@ macro_rules! records {
 const RECORDS: &str = records!(
     "o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) ORDER BY o.seq LIMIT $2"
 );
+
+const WEIGHTS: &str = "SELECT o.seq, coalesce(octet_length(r.text), 0) AS bytes FROM outbox o \
+    LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision \
+    WHERE o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) \
+    ORDER BY o.seq LIMIT $2";
 
 const RECORD_OF_ARTICLE: &str =
     records!("o.article_id = $1 AND o.revision = coalesce($2, a.revision) ORDER BY o.seq DESC LIMIT 1");

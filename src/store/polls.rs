@@ -1,5 +1,6 @@
 //! What a poll brought, recorded in one transaction.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
@@ -85,14 +86,15 @@ pub struct PollReport {
 impl Store {
     /// Records polls, each whole or not at all, in one transaction. The answers stand in the order of `polls`;
     /// `None` for a stale lease.
-    pub async fn feed_polls_record(
+    pub async fn feed_polls_record<P: Borrow<PollRecord> + Sync>(
         &self,
-        polls: &[PollRecord],
+        polls: &[P],
     ) -> Result<Vec<Option<PollReport>>, StoreError> {
+        let polls: Vec<&PollRecord> = polls.iter().map(Borrow::borrow).collect();
         let mut tx = self.database.write().await?;
-        let stale = stale(&mut tx, polls).await?;
+        let stale = stale(&mut tx, &polls).await?;
         let is_held = |poll: &PollRecord| !stale.contains(&(poll.feed_id, poll.lease.epoch));
-        let current: Vec<&PollRecord> = polls.iter().filter(|poll| is_held(poll)).collect();
+        let current: Vec<&PollRecord> = polls.iter().copied().filter(|poll| is_held(poll)).collect();
         settle_feeds(&mut tx, &current).await?;
         update_details(&mut tx, &current).await?;
         let mut reports = record_entries(&mut tx, &current, self.clock.now()).await?;
@@ -106,7 +108,7 @@ impl Store {
 
 /// The polls that came too late, by feed and epoch: another worker has the feed. Asked for by themselves because there are
 /// hardly ever any, and each row that comes back costs as much as one that is written.
-async fn stale(tx: &mut AnyConnection, polls: &[PollRecord]) -> Result<HashSet<(FeedId, i64)>, StoreError> {
+async fn stale(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<HashSet<(FeedId, i64)>, StoreError> {
     let rows =
         STALE.fetch(tx, polls, |query, poll| query.bind(poll.feed_id.0).bind(poll.lease.epoch)).await?;
     rows.iter()

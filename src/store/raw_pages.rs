@@ -38,6 +38,11 @@ impl RawPage {
         Self { final_url, content_type, body_bytes: body.len() as u64, compressed }
     }
 
+    /// Bytes that it takes.
+    pub const fn kept_bytes(&self) -> usize {
+        self.compressed.len()
+    }
+
     /// The body as it came: work for a CPU worker. The error says what is wrong with the compressed form.
     pub fn body(&self) -> std::io::Result<Vec<u8>> {
         zstd::bulk::decompress(&self.compressed, usize::try_from(self.body_bytes).unwrap_or(usize::MAX))

@@ -51,7 +51,8 @@ const TAKE_DUE: DialectSql =
 const QUEUE: RowsSql = RowsSql {
     before: "WITH old (entry_id, due) AS (VALUES ",
     columns: 2,
-    after: ") UPDATE entries SET state = 'pending', next_attempt_at = old.due, failures = 0 FROM old \
+    after: ") UPDATE entries SET state = 'pending', next_attempt_at = old.due, failures = 0, \
+        party = CASE WHEN party = 0 THEN feed_id ELSE party END FROM old \
         WHERE id = old.entry_id AND state = 'done'",
 };
 

@@ -39,7 +39,7 @@ const REQUEUE_ENTRIES: RowsSql = RowsSql {
     before: "WITH requeued (entry_id, due, latest) AS (VALUES ",
     columns: 3,
     after: concat!(
-        ") UPDATE entries SET state = 'pending', \
+        ") UPDATE entries SET state = 'pending', party = CASE WHEN party = 0 THEN feed_id ELSE party END, \
         requeues = requeues + CASE WHEN state = 'pending' THEN 0 ELSE 1 END, \
         next_attempt_at = CASE WHEN state = 'pending' AND lease_until = 0 AND failures = 0 THEN next_attempt_at \
             WHEN ",

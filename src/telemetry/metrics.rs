@@ -59,7 +59,8 @@ metrics_table! {
     EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
-    NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because most hosts could not be reached";
+    NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because nothing could be reached";
+    FEED_RESTS: Counter "feedmill_feed_rests_total", "Times that a feed was made to rest because its pages ran out of their time again and again";
     DELIVERIES: Counter "feedmill_websub_deliveries_total", "What hubs delivered, by what became of it";
     SINK_RECORDS: Counter "feedmill_sink_records_total", "Records delivered, by sink; one that is delivered again counts again";
     SINK_FAILURES: Counter "feedmill_sink_failures_total", "Deliveries that failed, by sink";
@@ -204,6 +205,7 @@ fn begin() {
     }
     removed(0, 0);
     counter!(NETWORK_PAUSES).absolute(0);
+    counter!(FEED_RESTS).absolute(0);
     for received in RECEIVED {
         counter!(DELIVERIES, "outcome" => received_word(*received)).absolute(0);
     }
@@ -351,6 +353,11 @@ pub fn config_reloaded(good: bool) {
 /// Our own network is down: polling pauses.
 pub fn network_paused() {
     counter!(NETWORK_PAUSES).increment(1);
+}
+
+/// A feed's pages run out of their time again and again: the next ones wait.
+pub fn feed_rests() {
+    counter!(FEED_RESTS).increment(1);
 }
 
 /// What the store holds now.

@@ -54,6 +54,18 @@ fn service_managers_wait_longer_than_a_soft_stop_takes() {
 }
 
 #[test]
+fn service_managers_allow_more_memory_than_the_budget() {
+    let budget_mb = shipped_config().pipeline.memory_bytes >> 20;
+    let unit = unit();
+    let megabytes = |key: &str| unit_value(&unit, key).strip_suffix('M').unwrap().parse::<u64>().unwrap();
+    let compose = std::fs::read_to_string(deploy("compose.yaml")).unwrap();
+    let limit = compose.lines().find_map(|line| line.trim().strip_prefix("mem_limit: ")).unwrap();
+    let limit_mb: u64 = limit.strip_suffix('m').unwrap().parse().unwrap();
+    assert!(budget_mb < megabytes("MemoryHigh") && megabytes("MemoryHigh") < megabytes("MemoryMax"));
+    assert_eq!(limit_mb, megabytes("MemoryMax"));
+}
+
+#[test]
 fn the_systemd_unit_speaks_the_daemons_language() {
     let unit = unit();
     assert_eq!(unit_value(&unit, "Type"), "notify");

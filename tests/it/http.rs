@@ -9,6 +9,7 @@ use feedmill::http::auth::{Role, Token, Tokens};
 use feedmill::http::counts::Counts;
 use feedmill::http::listener::{Limits, serve};
 use feedmill::http::{Surface, router};
+use feedmill::memory::Memory;
 use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
 use feedmill::store::Cutoff;
@@ -52,6 +53,7 @@ fn surface_of(daemon: &OpenedDaemon) -> Surface {
         store: daemon.store().clone(),
         clock: daemon.clock.clone(),
         workers: Workers::new(1, Duration::from_secs(1)),
+        memory: Memory::new(32 << 20),
         metrics: Metrics::install(),
         soft: CancellationToken::new(),
         stored: Arc::new(Notify::new()),
@@ -402,4 +404,33 @@ async fn readiness_tells_its_reasons() {
     soft.cancel();
     let (status, body) = get(&router, "/readyz").await;
     assert_eq!((status, body.as_str()), (503, r#"{"ready":false,"reasons":["stopping"]}"#));
+}
+
+#[tokio::test]
+async fn an_answer_longer_than_what_is_kept_is_sent_in_parts() {
+    const ARTICLES: usize = 6;
+    let (daemon, _server, router, _) = surface(ARTICLES).await;
+    // A million bytes each.
+    daemon.execute("UPDATE revisions SET text = replace(hex(zeroblob(100000)), '0', 'tide ')").await;
+
+    let answer = answer(&router, "/v1/articles?limit=5", &[]).await;
+    assert_eq!(answer.headers().get("content-length"), None, "its length is not known when it begins");
+    let (_, headers, body) = get_with(&router, "/v1/articles?limit=5", &[]).await;
+    let lines = String::from_utf8(body).unwrap();
+    let seqs = |lines: &str| -> Vec<i64> {
+        let record = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        lines.lines().map(|line| record(line)["seq"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(seqs(&lines), [1, 2, 3, 4, 5]);
+    assert!(lines.ends_with("}\n") && lines.len() > 5_000_000);
+
+    let cursor = headers["feedmill-cursor"].to_str().unwrap();
+    let (_, rest) = get(&router, &format!("/v1/articles?after={cursor}")).await;
+    assert_eq!(seqs(&rest), [6]);
+
+    let accept = [("accept", "application/json")];
+    let (_, _, body) = get_with(&router, "/v1/articles?fields=seq,text", &accept).await;
+    let page: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(page["records"].as_array().unwrap().len(), ARTICLES);
+    assert_eq!((&page["more"], page["cursor"].is_string()), (&serde_json::Value::Bool(false), true));
 }

@@ -25,6 +25,7 @@ mod hostile;
 mod http;
 mod identity;
 mod lifecycle;
+mod neighbours;
 mod pages;
 mod parse;
 mod pipeline;

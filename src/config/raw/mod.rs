@@ -84,6 +84,7 @@ pub(super) struct Fetch {
     pub(super) pages_obey_robots: bool,
     pub(super) feeds_obey_robots: bool,
     pub(super) proxy: String,
+    pub(super) name_servers: Vec<String>,
     pub(super) allow: Vec<String>,
 }
 
@@ -103,6 +104,7 @@ impl Default for Fetch {
             pages_obey_robots: true,
             feeds_obey_robots: false,
             proxy: String::new(),
+            name_servers: Vec::new(),
             allow: Vec::new(),
         }
     }
@@ -141,11 +143,18 @@ pub(super) struct Pipeline {
     pub(super) page_concurrency: u64,
     pub(super) lease_secs: u64,
     pub(super) max_entry_attempts: u64,
+    pub(super) memory_mb: u64,
 }
 
 impl Default for Pipeline {
     fn default() -> Self {
-        Self { feed_concurrency: 64, page_concurrency: 64, lease_secs: 300, max_entry_attempts: 5 }
+        Self {
+            feed_concurrency: 64,
+            page_concurrency: 64,
+            lease_secs: 300,
+            max_entry_attempts: 5,
+            memory_mb: 384,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const CURSOR_MARK: &str = "seq:";
 const HINT: &str = "hint: /v1/articles?after=CURSOR&limit=N&wait=30s&removed=skip&fields=id,text, and feed, tag, host, language, event, flag";
 
 /// A position in the outbox. What it means follows from nothing else: whatever a reader filters by, it goes on from there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cursor(pub(super) i64);
 
 impl Cursor {

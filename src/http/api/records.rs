@@ -1,6 +1,10 @@
 //! Records by cursor: at once, as soon as there are any, or for as long as the reader stays.
+//!
+//! The cursor goes before the records, so what an answer holds is known before it begins. Texts are not kept for that: beyond
+//! the first few their records are read once more when their turn to be sent comes, a few at a time, as fast as the reader
+//! takes them. All that is in hand is counted (see [`crate::memory`]).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +22,17 @@ use tokio::time::Instant;
 use super::query::{Asked, Cursor, Removed};
 use crate::http::problem::Problem;
 use crate::http::{Serving, Surface};
+use crate::memory::Share;
 use crate::model::{self, Record};
 use crate::store::StoreError;
 
-/// Records read from the store at a time.
+/// Records read from the store at a time, and bytes of their texts.
 const STEP: u32 = 20;
+const STEP_BYTES: usize = 1 << 20;
+/// Bytes of texts kept from the look to the answer.
+const KEPT_BYTES: usize = 1 << 20;
+/// Bytes that a record takes, for each of its text: the row, the record, and the record in JSON.
+const RECORD_COST: usize = 3;
 /// An answer that has grown past this ends, short of its limit: the cursor goes on from there.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// So many records are looked at for one answer, whatever few the filter admits.
@@ -34,16 +44,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The cursor after the last line, for a reader of JSON lines.
 const CURSOR_HEADER: HeaderName = HeaderName::from_static("feedmill-cursor");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-/// An answer in JSON.
-#[derive(Serialize)]
-struct Page<'p> {
-    records: Vec<Shown<'p>>,
-    /// Where to go on, also where nothing came.
-    cursor: String,
-    /// Whether it is known that there is more already.
-    more: bool,
-}
 
 /// A record, or the fields of it that are asked for.
 struct Shown<'r> {
@@ -63,9 +63,30 @@ impl Serialize for Shown<'_> {
 
 /// What one look has found.
 struct Found {
+    /// The first records, up to [`KEPT_BYTES`].
     records: Vec<Record>,
+    kept_bytes: usize,
+    /// The positions of all further ones.
+    further: HashSet<i64>,
     cursor: Cursor,
     more: bool,
+    held: Share,
+}
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.further.is_empty()
+    }
+
+    fn add(&mut self, record: Record) {
+        let kept_bytes = self.kept_bytes + record.text.len();
+        if self.further.is_empty() && (self.records.is_empty() || kept_bytes <= KEPT_BYTES) {
+            self.kept_bytes = kept_bytes;
+            self.records.push(record);
+        } else {
+            self.further.insert(record.seq);
+        }
+    }
 }
 
 /// The forms of an answer.
@@ -92,10 +113,10 @@ pub(super) async fn articles(
         refuse_late(surface, &asked).await?;
         return Ok(events(Arc::clone(&serving), asked));
     }
-    let found = wait_for(surface, &asked).await?;
+    let found = wait_for(surface, &asked, MAX_ANSWER_BYTES).await?;
     // Asked for when they were read: what goes in between shows.
     refuse_late(surface, &asked).await?;
-    Ok(answer(&found, &form, &asked.fields))
+    Ok(answer(&serving, found, &form, asked))
 }
 
 fn form(headers: &HeaderMap) -> Form {
@@ -123,16 +144,16 @@ async fn refuse_late(surface: &Surface, asked: &Asked) -> Result<(), Problem> {
 }
 
 /// What there is, or what comes first within the time that the reader waits.
-async fn wait_for(surface: &Surface, asked: &Asked) -> Result<Found, StoreError> {
+async fn wait_for(surface: &Surface, asked: &Asked, most_bytes: usize) -> Result<Found, StoreError> {
     let deadline = Instant::now() + asked.wait;
     let mut cursor = asked.after;
     loop {
         let woken = surface.stored.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        let found = look(surface, asked, cursor).await?;
+        let found = look(surface, asked, cursor, most_bytes).await?;
         let is_over = Instant::now() >= deadline || surface.soft.is_cancelled();
-        if !found.records.is_empty() || found.more || is_over {
+        if !found.is_empty() || found.more || is_over {
             return Ok(found);
         }
         cursor = found.cursor;
@@ -144,11 +165,23 @@ async fn wait_for(surface: &Surface, asked: &Asked) -> Result<Found, StoreError>
     }
 }
 
-async fn look(surface: &Surface, asked: &Asked, after: Cursor) -> Result<Found, StoreError> {
-    let mut found = Found { records: Vec::new(), cursor: after, more: false };
-    let (mut looked_at, mut bytes) = (0, 0);
+async fn look(
+    surface: &Surface,
+    asked: &Asked,
+    after: Cursor,
+    most_bytes: usize,
+) -> Result<Found, StoreError> {
+    let mut found = Found {
+        records: Vec::new(),
+        kept_bytes: 0,
+        further: HashSet::new(),
+        cursor: after,
+        more: false,
+        held: surface.memory.share(),
+    };
+    let (mut looked_at, mut admitted, mut bytes) = (0, 0, 0);
     loop {
-        let records = surface.store.records_after(found.cursor.0, STEP).await?;
+        let records = step(surface, found.cursor, &found.held, found.kept_bytes).await?;
         if records.is_empty() {
             return Ok(found);
         }
@@ -157,9 +190,10 @@ async fn look(surface: &Surface, asked: &Asked, after: Cursor) -> Result<Found, 
             found.cursor = Cursor(record.seq);
             if asked.filter.admits(&record) {
                 bytes += record.text.len();
-                found.records.push(record);
+                admitted += 1;
+                found.add(record);
             }
-            let is_full = found.records.len() >= asked.limit as usize || bytes >= MAX_ANSWER_BYTES;
+            let is_full = admitted >= asked.limit || bytes >= most_bytes;
             if is_full || looked_at >= MAX_LOOKED_AT {
                 found.more = surface.store.last_seq().await? > found.cursor.0;
                 return Ok(found);
@@ -168,26 +202,126 @@ async fn look(surface: &Surface, asked: &Asked, after: Cursor) -> Result<Found, 
     }
 }
 
-fn answer(found: &Found, form: &Form, fields: &[String]) -> Response {
-    let shown = found.records.iter().map(|record| Shown { record, fields });
-    let cursor = found.cursor.to_string();
-    let header = HeaderValue::try_from(&cursor).expect("a cursor is letters and digits");
-    let (content_type, body) = match form {
-        Form::Json => {
-            let page = Page { records: shown.collect(), cursor, more: found.more };
-            ("application/json", serde_json::to_vec(&page).expect(PLAIN))
+/// The next few records, read as soon as there is room for them beside what is kept.
+async fn step(
+    surface: &Surface,
+    after: Cursor,
+    held: &Share,
+    kept_bytes: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let (records, bytes) = surface.store.records_weigh(after.0, STEP, STEP_BYTES).await?;
+    if records == 0 {
+        return Ok(Vec::new());
+    }
+    held.hold((kept_bytes + bytes) * RECORD_COST).await;
+    surface.store.records_after(after.0, records).await
+}
+
+/// What stands around the records of an answer.
+struct Frame {
+    content_type: &'static str,
+    start: &'static str,
+    between: &'static str,
+    end: String,
+}
+
+impl Frame {
+    fn of(form: &Form, found: &Found) -> Self {
+        match form {
+            Form::Json => Self {
+                content_type: "application/json",
+                start: "{\"records\":[",
+                between: ",",
+                end: format!("],\"cursor\":\"{}\",\"more\":{}}}", found.cursor, found.more),
+            },
+            Form::Lines | Form::Events => Self {
+                content_type: "application/x-ndjson",
+                start: "",
+                between: "\n",
+                end: if found.is_empty() { String::new() } else { "\n".to_owned() },
+            },
         }
-        Form::Lines | Form::Events => {
-            let mut lines = Vec::new();
-            for record in shown {
-                serde_json::to_writer(&mut lines, &record).expect(PLAIN);
-                lines.push(b'\n');
-            }
-            ("application/x-ndjson", lines)
+    }
+}
+
+/// An answer on its way.
+struct Sending {
+    serving: Arc<Serving>,
+    fields: Vec<String>,
+    frame: Frame,
+    /// Read and not sent yet.
+    ready: Vec<Record>,
+    /// Positions of those that are to be read and sent.
+    further: HashSet<i64>,
+    /// The last position that was read.
+    read: Cursor,
+    last: Cursor,
+    has_begun: bool,
+    held: Share,
+}
+
+impl Sending {
+    /// The next part, with which the answer may end.
+    fn part(&mut self) -> Vec<u8> {
+        let mut part = Vec::new();
+        for record in self.ready.drain(..) {
+            part.extend(if self.has_begun { self.frame.between } else { self.frame.start }.bytes());
+            self.has_begun = true;
+            serde_json::to_writer(&mut part, &Shown { record: &record, fields: &self.fields }).expect(PLAIN);
         }
+        if self.is_over() {
+            part.extend(if self.has_begun { "" } else { self.frame.start }.bytes());
+            part.extend(self.frame.end.bytes());
+        }
+        part
+    }
+
+    fn is_over(&self) -> bool {
+        self.further.is_empty() || self.read >= self.last
+    }
+
+    /// Reads on, until there is something to be sent. What was removed meanwhile is left out.
+    async fn read_on(&mut self) -> Result<(), StoreError> {
+        while self.ready.is_empty() && !self.is_over() {
+            let mut records = step(&self.serving.surface, self.read, &self.held, 0).await?;
+            self.read = records.last().map_or(self.last, |record| Cursor(record.seq));
+            records.retain(|record| self.further.contains(&record.seq));
+            self.ready = records;
+        }
+        Ok(())
+    }
+}
+
+fn answer(serving: &Arc<Serving>, found: Found, form: &Form, asked: Asked) -> Response {
+    let frame = Frame::of(form, &found);
+    let header = HeaderValue::try_from(found.cursor.to_string()).expect("a cursor is letters and digits");
+    let headers =
+        [(header::CONTENT_TYPE, HeaderValue::from_static(frame.content_type)), (CURSOR_HEADER, header)];
+    let Found { records, further, cursor, held, .. } = found;
+    let mut sending = Sending {
+        serving: Arc::clone(serving),
+        fields: asked.fields,
+        frame,
+        read: records.last().map_or(asked.after, |record| Cursor(record.seq)),
+        ready: records,
+        further,
+        last: cursor,
+        has_begun: false,
+        held,
     };
-    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type)), (CURSOR_HEADER, header)];
-    (headers, Body::from(body)).into_response()
+    if sending.is_over() {
+        return (headers, Body::from(sending.part())).into_response();
+    }
+    let parts = stream::try_unfold(Some(sending), |sending| async move {
+        let Some(mut sending) = sending else { return Ok(None) };
+        sending.read_on().await.inspect_err(|error| {
+            tracing::error!(error = %error, "an answer with records breaks off");
+        })?;
+        let part = sending.part();
+        let rest = (!sending.is_over()).then_some(sending);
+        Ok::<_, StoreError>(Some((part, rest)))
+    });
+    (headers, Body::from_stream(parts)).into_response()
 }
 
 const PLAIN: &str = "a record has string keys and plain values";
@@ -202,9 +336,11 @@ fn events(serving: Arc<Serving>, asked: Asked) -> Response {
                 return None;
             }
             let patient = Asked { wait: LOOK_INTERVAL, ..asked.clone() };
-            match wait_for(surface, &patient).await {
+            match wait_for(surface, &patient, KEPT_BYTES).await {
                 Ok(found) => {
-                    asked.after = found.cursor;
+                    // The others' turn comes with the next look.
+                    let last = found.records.last().filter(|_| !found.further.is_empty());
+                    asked.after = last.map_or(found.cursor, |record| Cursor(record.seq));
                     ready.extend(found.records);
                 }
                 Err(error) => {

@@ -1,11 +1,11 @@
 //! Entries: who has them, what becomes of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use feedmill::dedup;
-use feedmill::model::{ArticleId, Entry, EntryId, FailureKind, FeedId, Known};
-use feedmill::store::{EntryOutcome, FeedState, FinishedEntry, NewEntry, PollReport, Store, Stored};
+use feedmill::model::{ArticleId, Entry, EntryId, FailureKind, FeedId, Known, PartyId};
+use feedmill::store::{EntryOutcome, FeedState, FinishedEntry, NewEntry, PollReport, Room, Store, Stored};
 use jiff::SignedDuration;
 
 use super::{Bench, LEASE, extracted, new_entry, url};
@@ -15,6 +15,7 @@ on_both!(
     known_entries_are_queued_again_only_when_their_content_changes,
     changes_that_change_nothing_are_asked_for_less_and_less,
     entries_of_one_article_are_claimed_one_after_another,
+    parties_have_their_entries_claimed_in_turn,
     what_crashes_again_and_again_is_quarantined,
     what_may_have_crashed_goes_last_and_alone,
     a_stale_lease_writes_nothing,
@@ -134,6 +135,35 @@ async fn entries_of_one_article_are_claimed_one_after_another(bench: &Bench) {
     assert_eq!((first[0].known, second[0].known), (Known::No, Known::ThroughAnother));
     bench.finish(&[FinishedEntry { entry: second[0].clone(), outcome: EntryOutcome::AlreadyStored }]).await;
     assert_eq!(bench.store.entries_claim(LEASE, 10).await.unwrap().len(), 1);
+}
+
+async fn parties_have_their_entries_claimed_in_turn(bench: &Bench) {
+    let feeds =
+        ["https://a.example/1", "https://b.example/2", "https://c.example/3", "https://feeds.b.example/4"];
+    bench.store.feeds_sync(&feeds.map(url), Duration::ZERO).await.unwrap();
+    let counts = [500, 3, 3, 3];
+    bench
+        .poll(|feed| {
+            let entries = 0..counts[feed];
+            entries
+                .map(|n| new_entry(&format!("{feed} {n}"), &format!("https://h{n}.s{feed}.example/"), "text"))
+                .collect()
+        })
+        .await;
+    let of = |entries: &[Entry], host: &str| {
+        entries.iter().filter(|entry| entry.feed_url.host_str().unwrap().ends_with(host)).count()
+    };
+    // A backlog, and a look at no more of it than is claimed.
+    let first = bench.store.entries_claim(LEASE, 9).await.unwrap();
+    assert_eq!([of(&first, "a.example"), of(&first, "b.example"), of(&first, "c.example")], [3, 3, 3]);
+    let in_hand: HashMap<PartyId, u32> = first.iter().map(|entry| (entry.party, 9)).collect();
+    assert_eq!(in_hand.len(), 3, "two hosts of one domain are one party");
+    let none = bench.store.entries_claim_within(LEASE, 4, Room::beside(4, in_hand)).await.unwrap();
+    assert!(none.is_empty(), "the last places are for others");
+    let second = bench.store.entries_claim(LEASE, 9).await.unwrap();
+    assert_eq!([of(&second, "b.example"), second.len()], [3, 9]);
+    // And with a look at all of it.
+    assert_eq!(bench.store.entries_claim(LEASE, 1_000).await.unwrap().len(), 509 - 18);
 }
 
 async fn what_crashes_again_and_again_is_quarantined(bench: &Bench) {

@@ -16,6 +16,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         contact_url: Some("https://example.org/bot".parse().unwrap()),
         allow: vec![AllowedNet { net: "127.0.0.0/8".parse().unwrap(), port: None }],
+        name_servers: Vec::new(),
         timeout: Duration::from_mins(1),
         connect_timeout: Duration::from_secs(30),
         read_timeout: Duration::from_mins(1),

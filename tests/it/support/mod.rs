@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod daemon;
 pub(crate) mod database;
+pub(crate) mod names;
 pub(crate) mod repeats;
 pub(crate) mod server;
 pub(crate) mod site;

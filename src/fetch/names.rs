@@ -1,0 +1,123 @@
+//! Names to addresses, without a thread for each.
+//!
+//! The system's resolver blocks a thread for as long as a name's servers hang, and those threads are the ones on which pages are
+//! read. So names are asked for here, of the servers that `/etc/resolv.conf` or the operator names, after a look at
+//! `/etc/hosts`; what is answered is kept for as long as it says, a no like a yes. `hickory-resolver` is the library that
+//! reqwest itself offers for this. What it leaves out is what `nsswitch.conf` may add: multicast DNS, directories. Both files are
+//! read when the client is built, which a reload does anew.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use tokio::sync::Semaphore;
+
+use super::FetchError;
+use crate::trust;
+
+/// How long one server is given for one question, and how often it is asked again.
+const ATTEMPT: Duration = Duration::from_secs(2);
+const MORE_ATTEMPTS: usize = 1;
+/// How long one name may take in all, the wait behind others of its domain included.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Names of one domain that are asked for at once.
+const MOST_OF_A_DOMAIN: usize = 8;
+/// Answers kept.
+const KEPT_ANSWERS: u64 = 8192;
+/// A no is believed no longer than this, whatever it says: names come back.
+const LONGEST_NO: Duration = Duration::from_mins(15);
+const LONGEST_YES: Duration = Duration::from_hours(24);
+/// Questions under way at once on one connection to a server.
+const MOST_QUESTIONS: usize = 1024;
+/// Domains remembered before those are forgotten that nobody asks for.
+const SWEEP_ABOVE: usize = 1024;
+
+/// Why a name has no addresses.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NameError {
+    #[error("no answer within {} s", PATIENCE.as_secs())]
+    Silence,
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The resolver, and which domains are being asked for.
+pub(super) struct Names {
+    resolver: TokioResolver,
+    domains: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Names").finish_non_exhaustive()
+    }
+}
+
+impl Names {
+    /// Asks `servers`, or where there are none those that the system names.
+    pub(super) fn new(servers: &[SocketAddr]) -> Result<Self, FetchError> {
+        let with = |config| TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let mut builder = if servers.is_empty() {
+            TokioResolver::builder_tokio().unwrap_or_else(|error| {
+                tracing::warn!(%error, "the system names no name servers: asking this machine; hint: fetch.name_servers");
+                with(of_servers(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 53))]))
+            })
+        } else {
+            with(of_servers(servers))
+        };
+        let options = builder.options_mut();
+        options.timeout = ATTEMPT;
+        options.attempts = MORE_ATTEMPTS;
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.cache_size = KEPT_ANSWERS;
+        options.negative_max_ttl = Some(LONGEST_NO);
+        options.positive_max_ttl = Some(LONGEST_YES);
+        options.max_active_requests = MOST_QUESTIONS;
+        let failed = |error| FetchError::Client(format!("the resolver of names cannot be built: {error}"));
+        Ok(Self { resolver: builder.build().map_err(failed)?, domains: Mutex::default() })
+    }
+
+    /// All addresses of a name.
+    pub(super) async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
+        // With its last dot a name is whole, and is not tried below the machine's own domain.
+        let is_whole = !name.contains('.') || name.ends_with('.');
+        let whole = if is_whole { name.to_owned() } else { format!("{name}.") };
+        let places = self.places(name);
+        let asked = async {
+            let _place = places.acquire().await.expect("nobody closes it");
+            self.resolver.lookup_ip(whole).await
+        };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(found)) => Ok(found.iter().collect()),
+            Ok(Err(error)) => Err(NameError::Refused(error.to_string())),
+            Err(_) => Err(NameError::Silence),
+        }
+    }
+
+    /// The places of the name's domain.
+    fn places(&self, name: &str) -> Arc<Semaphore> {
+        let mut domains = self.domains.lock().expect("no holder of this lock can panic");
+        if domains.len() >= SWEEP_ABOVE {
+            domains.retain(|_, places| Arc::strong_count(places) > 1);
+        }
+        let domain = trust::registrable_domain(name).to_owned();
+        Arc::clone(domains.entry(domain).or_insert_with(|| Arc::new(Semaphore::new(MOST_OF_A_DOMAIN))))
+    }
+}
+
+fn of_servers(servers: &[SocketAddr]) -> ResolverConfig {
+    let servers = servers.iter().map(|server| {
+        let at_port = |mut connection: ConnectionConfig| {
+            connection.port = server.port();
+            connection
+        };
+        let mut config = NameServerConfig::udp_and_tcp(server.ip());
+        config.connections = config.connections.into_iter().map(at_port).collect();
+        config
+    });
+    ResolverConfig::from_parts(None, Vec::new(), servers.collect())
+}

@@ -1,0 +1,235 @@
+//! One daemon, some good feeds, one bad neighbour: what it does harms nobody but itself. The bars are in what is counted
+//! (requests, articles, bytes), never in wall time.
+
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use feedmill::store::EntryState;
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::support::daemon::{OpenedDaemon, TestDaemon, feedmill};
+use crate::support::names::NameServer;
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, page, rss};
+
+const GOOD_FEEDS: usize = 20;
+const PAGES_OF_EACH: usize = 3;
+const GOOD_ARTICLES: usize = GOOD_FEEDS * PAGES_OF_EACH;
+
+/// The good feeds, each on a server, and so a party, of its own.
+struct Good(Vec<Server>);
+
+impl Good {
+    async fn start() -> Self {
+        let mut servers = Vec::new();
+        for number in 0..GOOD_FEEDS {
+            let server = Server::start().await;
+            let links = (0..PAGES_OF_EACH).map(|n| server.url(&format!("/{number}-{n}")));
+            let items: Vec<Item> = links.map(|link| Item::new("Quay", &link)).collect();
+            server.respond("/feed", feed(&items));
+            server.handle(|request| match request.path() {
+                "/robots.txt" => Reply::status(404),
+                path => Reply::ok("text/html", page(&format!("quay{path}"))),
+            });
+            servers.push(server);
+        }
+        Self(servers)
+    }
+
+    /// A daemon with the neighbour's feed and these.
+    fn beside(&self, neighbour: &Url) -> TestDaemon {
+        let daemon = TestDaemon::new().feed(neighbour);
+        self.0.iter().fold(daemon, |daemon, server| daemon.feed(&server.url("/feed")))
+    }
+
+    /// Whose articles are stored, in order: whether each is theirs.
+    async fn order(&self, daemon: &OpenedDaemon) -> Vec<bool> {
+        let records = daemon.records().await;
+        let hosts: Vec<_> = self.0.iter().map(|server| server.url("/").port()).collect();
+        records.iter().map(|record| hosts.contains(&record.url.port())).collect()
+    }
+
+    /// How many of their articles are stored.
+    async fn articles(&self, daemon: &OpenedDaemon) -> usize {
+        self.order(daemon).await.into_iter().filter(|is_good| *is_good).count()
+    }
+}
+
+/// A neighbour with so many entries, all of which lead to this page.
+async fn neighbour(entries: usize, page: String) -> Server {
+    let server = Server::start().await;
+    let items: Vec<Item> =
+        (0..entries).map(|n| Item::new("Slow", &server.url(&format!("/slow/{n}")))).collect();
+    server.respond("/feed", feed(&items));
+    server.handle(move |request| match request.path() {
+        "/robots.txt" => Reply::status(404),
+        path => Reply::ok("text/html", page.replace("PATH", path)),
+    });
+    server
+}
+
+/// A page of so many bytes whose paragraphs are all different.
+fn long_page(bytes: usize) -> String {
+    let mut page = String::from("<html lang=en><title>PATH</title><body><article><h1>PATH</h1>");
+    let mut number = 0;
+    while page.len() < bytes {
+        write!(
+            page,
+            "<p>Number {number} of PATH says that the ferries would return before the week ended.</p>"
+        )
+        .unwrap();
+        number += 1;
+    }
+    page + "</article></body></html>"
+}
+
+fn feed(items: &[Item]) -> Reply {
+    Reply::ok("application/rss+xml", rss(items))
+}
+
+#[tokio::test]
+async fn dead_links_are_counted_against_their_entries_and_are_no_outage() {
+    const DEAD_LINKS: usize = 120;
+    let good = Good::start().await;
+    let neighbour = Server::start().await;
+    // Nobody listens there: as many hosts as links.
+    let links = (1..=DEAD_LINKS).map(|n| format!("http://127.1.0.{n}:9/{n}").parse().unwrap());
+    let items: Vec<Item> = links.map(|link| Item::new("Dead", &link)).collect();
+    neighbour.respond("/feed", feed(&items));
+    let daemon = good.beside(&neighbour.url("/feed")).open().await;
+
+    daemon.once().await;
+
+    assert_eq!(good.articles(&daemon).await, GOOD_ARTICLES);
+    let waiting = daemon.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
+    let blamed = waiting.iter().filter(|entry| entry.failures == 1 && entry.error_label.is_some());
+    assert_eq!((blamed.count(), waiting.len()), (DEAD_LINKS, DEAD_LINKS));
+}
+
+#[tokio::test]
+async fn slow_pages_take_no_more_than_their_share() {
+    const SLOW_PAGES: usize = 30;
+    let good = Good::start().await;
+    let neighbour = neighbour(SLOW_PAGES, long_page(200_000)).await;
+    let daemon = good.beside(&neighbour.url("/feed")).open().await;
+
+    daemon.once().await;
+
+    let order = good.order(&daemon).await;
+    assert_eq!(order.len(), GOOD_ARTICLES + SLOW_PAGES, "everybody comes to an end");
+    let last_good = order.iter().rposition(|is_good| *is_good).unwrap();
+    let slow_before = order[..last_good].iter().filter(|is_good| !**is_good).count();
+    assert!(slow_before <= SLOW_PAGES / 2, "{slow_before} slow pages before the last good one");
+}
+
+#[tokio::test]
+async fn a_feed_whose_pages_run_out_of_time_rests() {
+    const SLOW_PAGES: usize = 16;
+    let good = Good::start().await;
+    let neighbour = neighbour(SLOW_PAGES, long_page(9_000_000)).await;
+    let daemon = good.beside(&neighbour.url("/feed")).tables("[extract]\ntimeout_secs = 1").open().await;
+
+    daemon.once().await;
+
+    assert_eq!(good.articles(&daemon).await, GOOD_ARTICLES);
+    let waiting = daemon.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
+    let tried = waiting.iter().filter(|entry| entry.failures > 0).count();
+    // Three, and what was under way then.
+    assert!((3..=8).contains(&tried), "{tried} of {}", waiting.len());
+    let minute = daemon.now() + SignedDuration::from_mins(1);
+    assert!(waiting.iter().all(|entry| entry.next_attempt_at > minute), "none is due soon");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_queue_of_slow_pages() {
+    const SLOW_PAGES: usize = 16;
+    let neighbour = neighbour(SLOW_PAGES, long_page(9_000_000)).await;
+    let opened = TestDaemon::new().feed(&neighbour.url("/feed")).open().await;
+    let (daemon, soft) = (&opened.daemon, CancellationToken::new());
+    let stop = async {
+        neighbour.arrived("/slow/3", 1).await;
+        soft.cancel();
+    };
+
+    let (done, ()) = tokio::join!(daemon.once(&soft), stop);
+
+    done.unwrap();
+    let waiting = opened.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
+    assert!(waiting.len() >= SLOW_PAGES - 4, "the queue was left: {}", waiting.len());
+    assert!(waiting.iter().all(|entry| !entry.in_work && entry.failures == 0), "given back, and not blamed");
+}
+
+/// The most memory that a program has taken, in MiB; it is asked until it ends.
+fn peak_mb(program: &mut Command) -> u64 {
+    let mut child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak_kb = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let high_water = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = high_water.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok());
+        peak_kb = peak_kb.max(kilobytes.unwrap_or(0));
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    peak_kb / 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_pages_wait_for_memory() {
+    const LARGE_PAGES: usize = 60;
+    const BUDGET_MB: u64 = 384;
+    let neighbour = neighbour(LARGE_PAGES, long_page(9_600_000)).await;
+    // They are read, and none is worked on for long.
+    let test = TestDaemon::new().feed(&neighbour.url("/feed")).tables("[extract]\ntimeout_secs = 1");
+    let config = test.write_config();
+
+    let peak = tokio::task::spawn_blocking(move || peak_mb(&mut feedmill(&config, &["once"]))).await.unwrap();
+
+    let asked = neighbour.all_requests().iter().filter(|request| request.path().starts_with("/slow")).count();
+    assert!(asked > LARGE_PAGES / 2, "{asked} pages were asked for");
+    assert!((1..=BUDGET_MB).contains(&peak), "{peak} MB");
+}
+
+#[tokio::test]
+async fn names_that_hang_hold_up_nobody_else() {
+    const NAMED: usize = 5;
+    const HANGING: usize = 24;
+    let names = NameServer::start().await;
+    let server = Server::start().await;
+    let port = server.address().port();
+    let mut test = TestDaemon::new().fetch(&format!("name_servers = [\"{}\"]", names.address()));
+    for n in 0..HANGING {
+        test = test.feed(&format!("http://feeds.hangs{n}.example/").parse().unwrap());
+    }
+    for n in 0..NAMED {
+        test = test.feed(&format!("http://good{n}.example:{port}/feed").parse().unwrap());
+    }
+    server.handle(|request| match request.path() {
+        "/robots.txt" => Reply::status(404),
+        "/feed" => {
+            let page = format!("http://{}/page", request.header("host").unwrap());
+            feed(&[Item::new("Quay", &page.parse().unwrap())])
+        }
+        _ => Reply::ok("text/html", page(request.header("host").unwrap())),
+    });
+    let daemon = test.open().await;
+
+    daemon.once().await;
+
+    assert_eq!(daemon.records().await.len(), NAMED);
+    for n in 0..NAMED {
+        // Both kinds of address, once for the feed, robots.txt and the page.
+        assert!(names.asked(&format!("good{n}.example")) <= 2);
+    }
+    let feeds = daemon.store().feeds_list().await.unwrap();
+    let failed: Vec<_> = feeds.iter().filter(|feed| feed.consecutive_failures == 1).collect();
+    assert_eq!(failed.len(), HANGING, "each is to blame itself");
+    assert!(failed.iter().all(|feed| feed.last_error.as_ref().unwrap().contains("resolve")));
+    for n in 0..HANGING {
+        let asked = names.asked(&format!("feeds.hangs{n}.example"));
+        assert!((1..=20).contains(&asked), "asked {asked} times");
+    }
+}

@@ -1,0 +1,81 @@
+//! A name server on loopback: every name has the one address 127.0.0.1, and those below `hangs` are never answered.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::UdpSocket;
+
+/// A running name server. It dies with the value.
+pub(crate) struct NameServer {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+    answering: tokio::task::JoinHandle<()>,
+}
+
+impl NameServer {
+    /// Listens on a free port; a name with a label that begins with `hangs` gets no answer.
+    #[expect(clippy::disallowed_methods, reason = "no `Lifecycle` in a test's server; `drop` ends the task")]
+    pub(crate) async fn start() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let answering = tokio::spawn(answer(socket, Arc::clone(&asked)));
+        Self { address, asked, answering }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How often a name was asked for, whatever type of address was wanted.
+    pub(crate) fn asked(&self, name: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| asked.eq_ignore_ascii_case(name)).count()
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        self.answering.abort();
+    }
+}
+
+async fn answer(socket: UdpSocket, asked: Arc<Mutex<Vec<String>>>) {
+    let mut question = [0; 512];
+    while let Ok((length, from)) = socket.recv_from(&mut question).await {
+        let (name, end) = name(&question[HEADER..length]);
+        let hangs = name.split('.').any(|label| label.starts_with("hangs"));
+        asked.lock().unwrap().push(name);
+        if !hangs {
+            // A resolver that has gone away asks no more.
+            socket.send_to(&reply(&question[..HEADER + end + 4]), from).await.unwrap_or_default();
+        }
+    }
+}
+
+/// Bytes of a message's head.
+const HEADER: usize = 12;
+
+/// The name at the beginning, and its length in bytes.
+fn name(question: &[u8]) -> (String, usize) {
+    let (mut labels, mut at) = (Vec::new(), 0);
+    while question[at] > 0 {
+        let end = at + 1 + usize::from(question[at]);
+        labels.push(String::from_utf8_lossy(&question[at + 1..end]).into_owned());
+        at = end;
+    }
+    (labels.join("."), at + 1)
+}
+
+/// The answer to a question, given with its head: an address for type A, none for all else.
+fn reply(question: &[u8]) -> Vec<u8> {
+    let is_a = question[question.len() - 4..].starts_with(&[0, 1]);
+    let mut reply = question.to_vec();
+    // An answer, with as much recursion as was asked for; one question, one answer or none.
+    reply[2..HEADER].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+    if is_a {
+        // The name above, type A, class IN, 60 s, four bytes.
+        reply.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
+    }
+    reply
+}
