@@ -47,6 +47,8 @@ pub mod pipeline;
 pub mod publish;
 /// Whether what is fetched can be stored.
 pub mod health;
+/// What an operator is told, in the terminal and on the page alike: sentences and numbers.
+pub mod report;
 /// The service surface: health, metrics and the cursor API.
 pub mod http;
 /// What the operator's file says, and what it means.
