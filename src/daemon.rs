@@ -21,7 +21,7 @@ use crate::lifecycle::Lifecycle;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
-use crate::pipeline::{Plan, Shared, Tally, line, retention, websub};
+use crate::pipeline::{Plan, Shared, Tally, line, retention, search, websub};
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::publish::{Outward, PublishError};
@@ -247,6 +247,8 @@ impl Daemon {
         lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("retention", async move { retention::run(&daemon.shared, &soft).await });
+        let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
+        lifecycle.spawn("search", async move { search::run(&daemon.shared, &soft).await });
         for relay in std::mem::take(&mut *self.relays.lock().await) {
             let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
             lifecycle.spawn("sink", async move { relay.run(&stored, &all_stored).await });

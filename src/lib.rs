@@ -39,6 +39,8 @@ pub mod identity;
 pub mod extract;
 /// Canonical text, content hash, signature and the verdict on copies. Pure.
 pub mod dedup;
+/// Texts and questions as words, for looking articles up. Pure.
+pub mod search;
 /// The only SQL: feeds, entries, articles, furniture and the outbox, on SQLite or PostgreSQL.
 pub mod store;
 /// The two halves of the mill, feeds to entries and entries to articles, joined by a table.

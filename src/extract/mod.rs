@@ -53,6 +53,7 @@ use self::judge::{Reading, flags, stand_in};
 pub use self::metadata::amp::amp_canonical;
 pub use self::rules::{ModelError, Rules};
 use self::words::furniture::Furniture;
+pub(crate) use self::words::letters::is_unspaced;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.

@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(30, "0030_requeues"),
     migration!(31, "0031_last_reads"),
     migration!(40, "0040_feed_tags"),
+    migration!(60, "0060_search"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -37,6 +37,7 @@ mod articles;
 mod metadata;
 mod neighbours;
 mod blocks;
+mod search;
 mod outbox;
 mod sinks;
 mod health;
@@ -62,6 +63,7 @@ pub use polls::{PollRecord, PollReport, PollResult};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use requeue::LONGEST_REQUEUE;
 pub use retention::Cutoff;
+pub use search::FoundArticle;
 pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
 pub use websub::{HubEnding, HubOffer, HubSubscription};
 

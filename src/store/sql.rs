@@ -106,7 +106,7 @@ impl RowsSql {
     }
 }
 
-fn is_sqlite(connection: &AnyConnection) -> bool {
+pub(super) fn is_sqlite(connection: &AnyConnection) -> bool {
     connection.backend_name() == "SQLite"
 }
 
