@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::RngExt as _;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::Url;
 
@@ -22,7 +23,7 @@ use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
 };
-use crate::store::{LONGEST_REQUEUE, LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
+use crate::store::{LONGEST_REQUEUE, LongestWaits, NewEntry, PollRecord, PollResult, StoreError, Transfer};
 use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
@@ -197,7 +198,9 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
         validators: if is_doubted { &none } else { &feed.validators },
         options: &options.request.for_target(&feed.configured_url, &feed.url),
     };
+    let began = Instant::now();
     let fetched = plan.fetcher.fetch(&request).await;
+    let body_bytes = body_bytes(&fetched);
     if let Some(due) = shared.blame_ourselves(&feed.url, fetched.as_ref().err()) {
         return put_off(due, Until::NetworkReturn);
     }
@@ -215,7 +218,15 @@ async fn poll(shared: &Shared, feed: DueFeed) -> Worked<(FeedId, Lease), PollRec
             moved_to: None,
         },
     };
-    Worked::Done(concluded(shared, &plan, &options, &feed, answer))
+    let transfer = Transfer { body_bytes, took: began.elapsed() };
+    Worked::Done(concluded(shared, &plan, &options, &feed, (answer, transfer)))
+}
+
+fn body_bytes(fetched: &Result<Response, FetchError>) -> Option<u64> {
+    match &fetched.as_ref().ok()?.content {
+        Content::Body(body) => Some(body.len() as u64),
+        Content::NotModified => None,
+    }
 }
 
 /// A feed whose host has asked, in answer to another request, to be left alone. The pause itself is kept with the host;
@@ -234,6 +245,7 @@ fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
         next,
         moved_to: None,
         result,
+        transfer: Transfer::default(),
     }
 }
 
@@ -252,7 +264,7 @@ fn concluded(
     plan: &Plan,
     options: &FeedOptions,
     feed: &DueFeed,
-    answer: Answer,
+    (answer, transfer): (Answer, Transfer),
 ) -> PollRecord {
     let now = shared.clock.now();
     let jitter = rand::rng().random_range(0.0..1.0);
@@ -293,6 +305,7 @@ fn concluded(
         next,
         moved_to,
         result,
+        transfer,
     }
 }
 
@@ -387,6 +400,7 @@ async fn delivered(
 ) -> PollRecord {
     let now = shared.clock.now();
     let Delivery { body, content_type, topic } = delivery;
+    let (began, body_bytes) = (Instant::now(), Some(body.len() as u64));
     let mut history = feed.history.clone();
     let (entries, warnings) = match parsed(shared, feed, body, content_type, topic).await {
         Ok(mut parsed) => {
@@ -412,6 +426,7 @@ async fn delivered(
         next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
         moved_to: None,
         result: PollResult::Delivered { entries, warnings },
+        transfer: Transfer { body_bytes, took: began.elapsed() },
     }
 }
 

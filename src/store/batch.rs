@@ -182,7 +182,7 @@ impl<'f> Batch<'f> {
             removed: false,
         };
         if verdict == Verdict::Original {
-            self.lessons.add(&extracted.page_host, &extracted.article.block_hashes);
+            self.lessons.add(&extracted.page_host, &extracted.article);
         }
         if !is_exact(&verdict) {
             self.bands.add(number, &extracted.fingerprint.bands);

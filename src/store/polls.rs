@@ -1,6 +1,7 @@
 //! What a poll brought, recorded in one transaction.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
@@ -8,7 +9,7 @@ use url::Url;
 
 use super::announced::{NewEntry, record_entries};
 use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, json, word};
-use super::{FeedState, Store, StoreError};
+use super::{FeedState, Store, StoreError, poll_log};
 use crate::model::{FailureKind, FeedId, Lease, Sha256Hash, Validators};
 use crate::parse::FeedInfo;
 use crate::schedule::NextPoll;
@@ -30,6 +31,17 @@ pub struct PollRecord {
     pub moved_to: Option<Url>,
     /// What came.
     pub result: PollResult,
+    /// What it took.
+    pub transfer: Transfer,
+}
+
+/// What it took to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfer {
+    /// Bytes of the body, after inflating; `None` where none came.
+    pub body_bytes: Option<u64>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What one poll brought.
@@ -96,6 +108,7 @@ impl Store {
         settle_feeds(&mut tx, &current).await?;
         update_details(&mut tx, &current).await?;
         let mut reports = record_entries(&mut tx, &current, self.clock.now()).await?;
+        poll_log::note(&mut tx, &current, &reports).await?;
         tx.commit().await?;
         Ok(polls
             .iter()

@@ -265,6 +265,21 @@ pub(super) fn clean_option(text: Option<&str>) -> Option<String> {
     text.map(|text| clean(text).into_owned())
 }
 
+/// The pattern of texts that hold `part`, for LIKE with a backslash as its ESCAPE; hosts and addresses are asked for in lower
+/// case.
+pub(super) fn containing(part: &str) -> String {
+    let mut pattern = String::with_capacity(part.len() + 2);
+    pattern.push('%');
+    for c in part.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// The single row that had to change did.
 pub(super) fn expect_changed(table: &'static str, expected: u64, changed: u64) -> Result<(), StoreError> {
     if expected == changed { Ok(()) } else { Err(StoreError::RowsChanged { table, expected, changed }) }
