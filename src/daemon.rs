@@ -25,6 +25,7 @@ use crate::pipeline::{Plan, Shared, Tally, line, retention, search, websub};
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::publish::{Outward, PublishError};
+use crate::report::sinks::Sink;
 use crate::store::{FeedsSync, HealthProblem, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -78,6 +79,8 @@ pub struct Daemon {
     fetcher: watch::Sender<Fetcher>,
     http: http::Settings,
     hub_listen: Option<SocketAddr>,
+    /// For the page.
+    sinks: Arc<[Sink]>,
     fixed: Fixed,
     _lock: RunLock,
 }
@@ -136,6 +139,7 @@ impl Daemon {
             fetcher: fetcher_in_force,
             http: config.http.clone(),
             hub_listen: config.hub_listen,
+            sinks: config.sinks.iter().map(Sink::from).collect(),
             fixed: Fixed::of(&config),
             _lock: lock,
         })
@@ -271,9 +275,11 @@ impl Daemon {
             stored: Arc::clone(&self.shared.articles_stored),
             tokens: self.http.tokens.clone(),
             health: self.health.clone(),
+            plan: self.shared.plan.clone(),
+            sinks: Arc::clone(&self.sinks),
         });
         let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
-        tracing::info!(address = %bound, "serving health, metrics and records");
+        tracing::info!(address = %bound, "serving the page, health, metrics and records");
         Ok(bound)
     }
 

@@ -51,7 +51,7 @@ pub mod publish;
 pub mod health;
 /// What an operator is told, in the terminal and on the page alike: sentences and numbers.
 pub mod report;
-/// The service surface: health, metrics and the cursor API.
+/// The service surface: health, metrics, the cursor API and the operator's page.
 pub mod http;
 /// What the operator's file says, and what it means.
 pub mod config;

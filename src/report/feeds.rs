@@ -3,7 +3,30 @@
 use jiff::Timestamp;
 
 use super::rough_time;
+use crate::schedule::Decision;
 use crate::store::{FeedState, FeedStatus};
+
+/// What a decision on the next poll means, in a sentence's end.
+pub const fn why(decision: Decision) -> &'static str {
+    match decision {
+        Decision::FixedInterval => "its interval_secs in the configuration says so",
+        Decision::MinInterval => "it is polled no more often than min_interval_secs allows",
+        Decision::MaxInterval => "it is polled at least as often as max_interval_secs demands",
+        Decision::EntryRhythm => "its entries come at about this rhythm",
+        Decision::CacheFreshness => {
+            "its server said that the last answer is good until then (Cache-Control, Expires)"
+        }
+        Decision::NoValidators => {
+            "its server gives neither ETag nor Last-Modified, so that every poll costs it the whole feed"
+        }
+        Decision::Delivered => "a hub delivers it in the meantime",
+        Decision::Ttl => "it asks for that itself (ttl)",
+        Decision::UpdatePeriod => "it asks for that itself (updatePeriod)",
+        Decision::SkipTimes => "it asks not to be polled before (skipHours, skipDays)",
+        Decision::RetryAfter => "its server asked to be left alone until then (Retry-After)",
+        Decision::Backoff => "its last polls failed, and each failure makes the wait longer",
+    }
+}
 
 /// When the next poll is and what decided it; a feed that is polled no more has none.
 pub fn next_poll(feed: &FeedStatus, now: Timestamp) -> String {

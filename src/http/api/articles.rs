@@ -101,7 +101,7 @@ pub(super) async fn feed(
     Ok(Json(feed).into_response())
 }
 
-fn article_id(text: &str) -> Result<ArticleId, Problem> {
+pub(in crate::http) fn article_id(text: &str) -> Result<ArticleId, Problem> {
     let id = text.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
     Ok(ArticleId(id))
 }

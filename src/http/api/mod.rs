@@ -1,6 +1,7 @@
 //! `/v1`: what programs read.
 
 mod articles;
+pub(super) mod diff;
 mod query;
 mod records;
 mod search;
@@ -21,6 +22,7 @@ pub(super) fn router() -> Router<Arc<Serving>> {
         .route("/v1/articles", get(records::articles))
         .route("/v1/articles/{id}", get(articles::article))
         .route("/v1/articles/{id}/account", get(articles::account))
+        .route("/v1/articles/{id}/diff", get(diff::diff))
         .route("/v1/clusters/{id}", get(articles::cluster))
         .route("/v1/feeds", get(articles::feeds))
         .route("/v1/feeds/{id}", get(articles::feed))
