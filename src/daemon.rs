@@ -277,6 +277,7 @@ impl Daemon {
             health: self.health.clone(),
             plan: self.shared.plan.clone(),
             sinks: Arc::clone(&self.sinks),
+            selectors: Arc::clone(&self.shared.selectors),
         });
         let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
         tracing::info!(address = %bound, "serving the page, health, metrics and records");

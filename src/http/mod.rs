@@ -36,6 +36,7 @@ use self::counts::Counts;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::pipeline::Plan;
+use crate::pipeline::selectors::SelectorWatch;
 use crate::pipeline::workers::Workers;
 use crate::report::sinks::Sink;
 use crate::store::Store;
@@ -73,6 +74,8 @@ pub struct Surface {
     pub plan: watch::Receiver<Arc<Plan>>,
     /// The configured sinks.
     pub sinks: Arc<[Sink]>,
+    /// Which of the operator's selectors match.
+    pub selectors: Arc<SelectorWatch>,
 }
 
 /// The surface and what it remembers from call to call.

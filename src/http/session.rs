@@ -99,7 +99,7 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// Whether a request comes from a page of ours. Browsers say so of every form that is sent; SameSite alone would let in what
+/// Whether a request comes from a page of ours. Browsers say so of every form that is sent; `SameSite` alone would let in what
 /// runs on another port of the same host.
 pub(super) fn is_from_own_page(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

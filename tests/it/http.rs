@@ -59,6 +59,7 @@ fn surface_of(daemon: &OpenedDaemon) -> Surface {
         health: Health::default(),
         plan: daemon.daemon.shared().plan.clone(),
         sinks: Arc::default(),
+        selectors: Arc::default(),
     }
 }
 

@@ -116,7 +116,7 @@ async fn blocks(surface: &Surface, record: &Record) -> Result<Markup, Failure> {
         }
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(article.id = %record.id, error = %error, "a kept page cannot be read anew")
+            tracing::warn!(article.id = %record.id, error = %error, "a kept page cannot be read anew");
         }
     }
     let account = surface.store.article_account(record.id).await?;

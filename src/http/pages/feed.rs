@@ -196,6 +196,7 @@ fn list_of_articles(articles: &[ArticleStatus], now: Timestamp) -> Markup {
 /// `POST /feeds/{id}/poll`: makes the feed due now.
 pub(super) async fn poll(
     State(serving): State<Arc<Serving>>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<Redirect, Failure> {
     let store = &serving.surface.store;
@@ -207,5 +208,7 @@ pub(super) async fn poll(
         );
     }
     store.feeds_make_due(&[feed.id]).await?;
+    let by = visitor.name.as_deref().unwrap_or_default();
+    tracing::info!(by, feed.id = feed.id.0, "a feed is to be polled now");
     Ok(Redirect::to(&format!("/feeds/{}", feed.id.0)))
 }

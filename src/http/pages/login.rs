@@ -50,19 +50,17 @@ pub(super) async fn enter(State(serving): State<Arc<Serving>>, headers: HeaderMa
     let (mut token, mut next) = (String::new(), String::new());
     for (name, value) in form_urlencoded::parse(&body) {
         match &*name {
-            "token" => token = value.trim().to_owned(),
+            "token" => value.trim().clone_into(&mut token),
             "next" => next = value.into_owned(),
             _ => {}
         }
     }
     let surface = &serving.surface;
-    match surface.tokens.begin_session(&token, &headers, surface.clock.now()) {
-        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(own_address(&next))).into_response(),
-        None => {
-            tracing::warn!("somebody tried to log in with a token that is none");
-            (StatusCode::UNAUTHORIZED, form(&next, Some("There is no such token."))).into_response()
-        }
-    }
+    let Some(cookie) = surface.tokens.begin_session(&token, &headers, surface.clock.now()) else {
+        tracing::warn!("somebody tried to log in with a token that is none");
+        return (StatusCode::UNAUTHORIZED, form(&next, Some("There is no such token."))).into_response();
+    };
+    ([(header::SET_COOKIE, cookie)], Redirect::to(own_address(&next))).into_response()
 }
 
 /// `POST /logout`.

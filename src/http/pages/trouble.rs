@@ -33,6 +33,9 @@ pub(super) fn sentences(surface: &Surface, seen: &Seen<'_>) -> Vec<Markup> {
     sentences.extend(of_feeds(seen.feeds));
     sentences.extend(of_queue(seen));
     sentences.extend(seen.sinks.iter().filter_map(|sink| of_sink(sink, seen.now)));
+    sentences.extend(surface.selectors.without_match().into_iter().map(|name| {
+        html! { (name) " has matched nothing so far: " code { "feedmill extract --explain URL" } " shows a page without it." }
+    }));
     if seen.set_aside > 0 {
         let records = count(seen.set_aside as u64, "record was", "records were");
         sentences.push(html! { (records) " set aside: " code { "feedmill sinks list" } " says why." });

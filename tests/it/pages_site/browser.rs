@@ -1,6 +1,6 @@
 //! The site in a real browser: nothing is wider than the screen, in light and dark, and the keyboard leads everywhere.
 //!
-//! Chromium is driven over a pair of pipes by its DevTools protocol: JSON with a NUL behind it. That takes less than any crate
+//! Chromium is driven over a pair of pipes by its `DevTools` protocol: JSON with a NUL behind it. That takes less than any crate
 //! for it. `FEEDMILL_TEST_SCREENSHOTS=1` writes the pictures in docs/ anew.
 
 use std::io::{BufRead as _, BufReader, Write as _};
