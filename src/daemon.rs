@@ -22,10 +22,11 @@ use crate::memory::Memory;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
-use crate::pipeline::{Plan, Shared, Tally, line, retention, websub};
+use crate::pipeline::{Plan, Shared, Tally, line, retention, search, websub};
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::publish::{Outward, PublishError};
+use crate::report::sinks::Sink;
 use crate::store::{FeedsSync, HealthProblem, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -86,6 +87,8 @@ pub struct Daemon {
     http: http::Settings,
     memory_for_readers: Memory,
     hub_listen: Option<SocketAddr>,
+    /// For the page.
+    sinks: Arc<[Sink]>,
     fixed: Fixed,
     _lock: RunLock,
 }
@@ -148,6 +151,7 @@ impl Daemon {
             http: config.http.clone(),
             memory_for_readers: Memory::new(config.pipeline.memory_bytes / FOR_READERS),
             hub_listen: config.hub_listen,
+            sinks: config.sinks.iter().map(Sink::from).collect(),
             fixed: Fixed::of(&config),
             _lock: lock,
         })
@@ -268,6 +272,8 @@ impl Daemon {
         lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("retention", async move { retention::run(&daemon.shared, &soft).await });
+        let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
+        lifecycle.spawn("search", async move { search::run(&daemon.shared, &soft).await });
         for relay in std::mem::take(&mut *self.relays.lock().await) {
             let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
             lifecycle.spawn("sink", async move { relay.run(&stored, &all_stored).await });
@@ -291,9 +297,12 @@ impl Daemon {
             stored: Arc::clone(&self.shared.articles_stored),
             tokens: self.http.tokens.clone(),
             health: self.health.clone(),
+            plan: self.shared.plan.clone(),
+            sinks: Arc::clone(&self.sinks),
+            selectors: Arc::clone(&self.shared.selectors),
         });
         let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
-        tracing::info!(address = %bound, "serving health, metrics and records");
+        tracing::info!(address = %bound, "serving the page, health, metrics and records");
         Ok(bound)
     }
 

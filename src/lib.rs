@@ -39,6 +39,8 @@ pub mod identity;
 pub mod extract;
 /// Canonical text, content hash, signature and the verdict on copies. Pure.
 pub mod dedup;
+/// Texts and questions as words, for looking articles up. Pure.
+pub mod search;
 /// The only SQL: feeds, entries, articles, furniture and the outbox, on SQLite or PostgreSQL.
 pub mod store;
 /// The two halves of the mill, feeds to entries and entries to articles, joined by a table.
@@ -47,7 +49,9 @@ pub mod pipeline;
 pub mod publish;
 /// Whether what is fetched can be stored.
 pub mod health;
-/// The service surface: health, metrics and the cursor API.
+/// What an operator is told, in the terminal and on the page alike: sentences and numbers.
+pub mod report;
+/// The service surface: health, metrics, the cursor API and the operator's page.
 pub mod http;
 /// What the operator's file says, and what it means.
 pub mod config;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use comfy_table::Table;
-use jiff::{SpanRound, Timestamp, Unit};
+use jiff::Timestamp;
 use url::Url;
 
 use super::terminal::plain;
@@ -15,6 +15,8 @@ use crate::config::{self, Config};
 use crate::daemon::DaemonError;
 use crate::model::{FeedId, after, masked};
 use crate::publish::PublishError;
+use crate::report::feeds::next_poll;
+use crate::report::rough_time;
 use crate::store::{FeedHealth, FeedState, FeedStatus, Store, StoreError};
 
 /// Arguments of `feeds`.
@@ -316,37 +318,4 @@ fn write_details(
         line("warning", plain(warning))?;
     }
     Ok(())
-}
-
-/// When the next poll is and what decided it; a feed that is polled no more has none.
-fn next_poll(feed: &FeedStatus, now: Timestamp) -> String {
-    if feed.state != FeedState::Active {
-        return "none".to_owned();
-    }
-    let when = if feed.next_poll_at <= now {
-        "due".to_owned()
-    } else {
-        format!("in {}", rough_time(now, feed.next_poll_at))
-    };
-    if let Some(pause) = feed.host_pause.as_ref().filter(|pause| now < pause.until) {
-        let wait = rough_time(now, pause.until.max(feed.next_poll_at));
-        return format!(
-            "in {wait} (the host {} asked for a pause until {:.0}: Retry-After)",
-            pause.host, pause.until
-        );
-    }
-    let decision = feed.next_poll_decided_by.and_then(|decision| serde_json::to_value(decision).ok());
-    match decision.as_ref().and_then(serde_json::Value::as_str) {
-        Some(decision) => format!("{when} ({})", decision.replace('_', " ")),
-        None => when,
-    }
-}
-
-/// The time between two moments, to the minute, or to the second where it is short.
-fn rough_time(from: Timestamp, to: Timestamp) -> String {
-    let seconds = to.duration_since(from).as_secs();
-    let smallest = if seconds < 120 { Unit::Second } else { Unit::Minute };
-    let rounding = SpanRound::new().largest(Unit::Hour).smallest(smallest);
-    let span = to.since(from).and_then(|span| span.round(rounding)).unwrap_or_default();
-    format!("{span:#}")
 }

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::reextract::moment;
 use super::{Global, block_on, table, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::publish::Configured;
+use crate::report::sinks::{self, Sink, Standing};
 use crate::store::{SetAside, SinkStatus, Store};
 
 /// Arguments of `sinks`.
@@ -68,72 +67,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A sink as it stands in the configuration and in the store.
-#[derive(Serialize)]
-pub(super) struct Listed {
-    kind: &'static str,
-    /// The word of the table.
-    pub(super) state: &'static str,
-    behind: i64,
-    behind_secs: i64,
-    #[serde(flatten)]
-    known: Known,
-}
-
-/// What the store knows of a sink.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Known {
-    Started(SinkStatus),
-    /// It was not started yet.
-    New {
-        name: String,
-    },
-}
-
-impl Listed {
-    fn status(&self) -> Option<&SinkStatus> {
-        match &self.known {
-            Known::Started(status) => Some(status),
-            Known::New { .. } => None,
-        }
-    }
-
-    fn name(&self) -> &str {
-        match &self.known {
-            Known::Started(status) => &status.name,
-            Known::New { name } => name,
-        }
-    }
-}
-
 /// Every configured sink.
-pub(super) async fn look(config: &Config, store: &Store) -> anyhow::Result<Vec<Listed>> {
-    let mut known = store.sinks_list().await?;
-    let last_seq = store.last_seq().await?;
-    let now = Clock::system().now();
-    let mut listed = Vec::with_capacity(config.sinks.len());
-    for sink in &config.sinks {
-        let at = known.iter().position(|status| status.name == sink.relay.name);
-        let status = at.map(|at| known.swap_remove(at));
-        let oldest = match &status {
-            Some(status) => {
-                store.outbox_next(status.seq).await?.map(|(_, stored_at)| (status.seq, stored_at))
-            }
-            None => None,
-        };
-        listed.push(Listed {
-            kind: sink.receiver.kind(),
-            state: status.as_ref().map_or("not started yet", |status| state(sink, status)),
-            behind: oldest.map_or(0, |(seq, _)| last_seq - seq),
-            behind_secs: oldest.map_or(0, |(_, stored_at)| now.duration_since(stored_at).as_secs()),
-            known: match status {
-                Some(status) => Known::Started(status),
-                None => Known::New { name: sink.relay.name.clone() },
-            },
-        });
-    }
-    Ok(listed)
+pub(super) async fn look(config: &Config, store: &Store) -> anyhow::Result<Vec<Standing>> {
+    Ok(sinks::look(config.sinks.iter().map(Sink::from), store, Clock::system().now()).await?)
 }
 
 async fn list(config: &Config, store: &Store, json: bool) -> anyhow::Result<()> {
@@ -153,30 +89,21 @@ async fn list(config: &Config, store: &Store, json: bool) -> anyhow::Result<()> 
     Ok(())
 }
 
-pub(super) fn table_of_sinks(sinks: &[Listed]) -> comfy_table::Table {
+pub(super) fn table_of_sinks(sinks: &[Standing]) -> comfy_table::Table {
     let mut rows = table::new(["Sink", "Kind", "State", "Delivered", "Behind", "Oldest", "Last error"]);
     for sink in sinks {
         let status = sink.status();
         rows.add_row([
             sink.name().to_owned(),
-            sink.kind.to_owned(),
-            sink.state.to_owned(),
+            sink.kind().to_owned(),
+            sink.state().to_owned(),
             status.map_or_else(String::new, |status| status.seq.to_string()),
-            sink.behind.to_string(),
-            format!("{} s", sink.behind_secs),
+            sink.behind().to_string(),
+            format!("{} s", sink.behind_secs()),
             status.and_then(|status| status.error.clone()).unwrap_or_default(),
         ]);
     }
     rows
-}
-
-fn state(sink: &Configured, status: &SinkStatus) -> &'static str {
-    match (sink.relay.pause, status.disabled, status.failures > 0) {
-        (true, _, _) => "paused",
-        (false, true, _) => "disabled",
-        (false, false, true) => "failing",
-        (false, false, false) => "active",
-    }
 }
 
 fn table_of(aside: &[SetAside]) -> comfy_table::Table {

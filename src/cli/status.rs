@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Global, block_on, sinks, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::report::sinks::Standing;
 use crate::store::{Store, Totals};
 
 /// Arguments of `status`.
@@ -35,7 +36,7 @@ struct Status {
     store: String,
     #[serde(flatten)]
     totals: Totals,
-    sinks: Vec<sinks::Listed>,
+    sinks: Vec<Standing>,
     set_aside: usize,
 }
 
@@ -80,7 +81,6 @@ fn write(out: &mut impl Write, status: &Status, before: &str) -> std::io::Result
     let Totals { feeds_active, feeds_failing, feeds_new, articles, duplicates, last_seq, .. } = status.totals;
     let Totals { entries_pending, entries_done, entries_failed, entries_quarantined, .. } = status.totals;
     let succeeding = feeds_active.saturating_sub(feeds_failing + feeds_new);
-    let in_trouble = |sink: &&sinks::Listed| !matches!(sink.state, "active" | "paused");
     writeln!(out, "{before}store     {} (feedmill {})", status.store, status.version)?;
     writeln!(out, "feeds     {succeeding} succeeding, {feeds_failing} failing, {feeds_new} new")?;
     writeln!(
@@ -97,7 +97,7 @@ fn write(out: &mut impl Write, status: &Status, before: &str) -> std::io::Result
     if entries_quarantined > 0 {
         hints.push("queue --state quarantined");
     }
-    if status.sinks.iter().filter(in_trouble).count() + status.set_aside > 0 {
+    if status.sinks.iter().filter(|sink| sink.is_in_trouble()).count() + status.set_aside > 0 {
         hints.push("sinks list");
     }
     for hint in hints {

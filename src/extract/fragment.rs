@@ -54,6 +54,8 @@ pub(super) fn read_fragment(
         account,
         repeats_another_page: false,
         block_hashes,
+        // A feed's text teaches nothing of its site's pages.
+        block_excerpts: Vec::new(),
         document: head.document,
         metadata: head.metadata,
         partial: head.partial,

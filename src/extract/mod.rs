@@ -53,6 +53,7 @@ use self::judge::{Reading, flags, stand_in};
 pub use self::metadata::amp::amp_canonical;
 pub use self::rules::{ModelError, Rules};
 use self::words::furniture::Furniture;
+pub(crate) use self::words::letters::is_unspaced;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.
@@ -109,6 +110,7 @@ fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) ->
     let Choice { mut account, repeats_another_page } =
         choose::choose(&context, &rules.models, evidence.site, &advise, mend);
     let block_hashes = host::block_hashes(&head.document, &head.headline, &account);
+    let block_excerpts = host::block_excerpts(&head.document);
     match &head.operators_body {
         Some(body) => account.decide(body, Rule::OperatorBody),
         None => clean(&lines, &facts, &mut account, &mut head.metadata),
@@ -119,6 +121,7 @@ fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) ->
         account,
         repeats_another_page,
         block_hashes,
+        block_excerpts,
         document: head.document,
         metadata: head.metadata,
         partial: head.partial,
@@ -143,6 +146,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
     let fate = Fate { kept: true, rule: Rule::Body, probability: PROBABILITY };
     let mut account = Account::new(vec![fate; lines.len()]);
     let block_hashes = host::block_hashes(&document, &headline, &account);
+    let block_excerpts = host::block_excerpts(&document);
     let facts = Facts { context: &context, fetched_at: page.fetched_at, authors: &[] };
     clean(&lines, &facts, &mut account, &mut metadata);
     metadata.language = metadata::language_of(metadata.language.as_deref(), text);
@@ -151,6 +155,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
         account,
         repeats_another_page: false,
         block_hashes,
+        block_excerpts,
         document,
         metadata,
         partial: false,

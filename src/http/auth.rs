@@ -19,7 +19,7 @@ pub enum Role {
     /// Read records, and what is known of articles and feeds.
     #[default]
     Read,
-    /// All of that, and see the state of the service: its metrics.
+    /// All of that, see the state of the service, its metrics, and change something on its page.
     Operator,
 }
 
@@ -36,13 +36,17 @@ pub struct Token {
 
 /// Every token. Where there is none, everybody who reaches the listener may do everything.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tokens(Arc<[Known]>);
+pub struct Tokens(pub(super) Arc<[Known]>);
 
+/// What is remembered of a token.
 #[derive(Clone, Debug, PartialEq)]
-struct Known {
-    name: String,
-    role: Role,
-    hash: Sha256Hash,
+pub(super) struct Known {
+    /// Whose it is.
+    pub(super) name: String,
+    /// What it permits.
+    pub(super) role: Role,
+    /// Its hash.
+    pub(super) hash: Sha256Hash,
 }
 
 impl FromIterator<Token> for Tokens {
@@ -66,12 +70,7 @@ impl Tokens {
         let Some(given) = bearer(headers) else {
             return Err(unknown("no token; hint: send \"Authorization: Bearer TOKEN\""));
         };
-        let hash = Sha256Hash::of(given);
-        // Each is looked at, whichever fits.
-        let known = self.0.iter().fold(None, |found, known| {
-            if bool::from(known.hash.0.ct_eq(&hash.0)) { Some(known) } else { found }
-        });
-        match known {
+        match self.known(given) {
             None => Err(unknown("unknown token")),
             Some(known) if role == Role::Operator && known.role == Role::Read => {
                 tracing::warn!(token = known.name, "a token that only reads was used for more");
@@ -80,9 +79,22 @@ impl Tokens {
             Some(_) => Ok(()),
         }
     }
+
+    /// Whose token it is.
+    pub(super) fn known(&self, given: &str) -> Option<&Known> {
+        let hash = Sha256Hash::of(given);
+        // Each is looked at, whichever fits.
+        self.0.iter().fold(
+            None,
+            |found, known| {
+                if bool::from(known.hash.0.ct_eq(&hash.0)) { Some(known) } else { found }
+            },
+        )
+    }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token that was sent along.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

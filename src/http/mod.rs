@@ -1,5 +1,5 @@
 //! The service surface, on loopback unless the operator says otherwise: health for the service manager, metrics for
-//! Prometheus, and the records by cursor. Where there are tokens, all but health asks for one.
+//! Prometheus, the records by cursor, and the operator's site. Where there are tokens, all but health asks for one.
 
 /// What programs read.
 mod api;
@@ -9,8 +9,12 @@ pub mod auth;
 pub mod counts;
 /// Connections, and what one client may take of them.
 pub mod listener;
+/// What people look at.
+mod pages;
 /// Refusals.
 pub mod problem;
+/// How a browser shows who sits before it.
+mod session;
 /// Where hubs call.
 pub mod websub;
 
@@ -24,7 +28,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::auth::Tokens;
@@ -32,7 +36,10 @@ use self::counts::Counts;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::memory::Memory;
+use crate::pipeline::Plan;
+use crate::pipeline::selectors::SelectorWatch;
 use crate::pipeline::workers::Workers;
+use crate::report::sinks::Sink;
 use crate::store::Store;
 use crate::telemetry::metrics::{self, Metrics};
 
@@ -66,6 +73,12 @@ pub struct Surface {
     pub tokens: Tokens,
     /// Whether the store can store.
     pub health: Health,
+    /// The plan in force, whose rules say what a kept page gives now.
+    pub plan: watch::Receiver<Arc<Plan>>,
+    /// The configured sinks.
+    pub sinks: Arc<[Sink]>,
+    /// Which of the operator's selectors match.
+    pub selectors: Arc<SelectorWatch>,
 }
 
 /// The surface and what it remembers from call to call.
@@ -79,12 +92,14 @@ pub fn router(surface: Surface) -> Router {
     let counts = Counts::new(surface.store.clone(), surface.clock.clone());
     let tokens = surface.tokens.clone();
     let metrics = Router::new().route("/metrics", get(exposition));
+    let serving = Arc::new(Serving { surface, counts });
     Router::new()
+        .merge(pages::router(&serving))
         .merge(api::router().layer(from_fn_with_state(tokens.clone(), auth::readers)))
         .merge(metrics.layer(from_fn_with_state(tokens, auth::operators)))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .with_state(Arc::new(Serving { surface, counts }))
+        .with_state(serving)
 }
 
 /// The process answers.

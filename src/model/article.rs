@@ -163,6 +163,9 @@ pub struct Article {
     /// Hashes of the page's blocks, for the host's furniture counts.
     #[serde(skip)]
     pub block_hashes: Vec<BlockHash>,
+    /// The beginnings of the texts among them, for whoever looks at what was learned.
+    #[serde(skip)]
+    pub block_excerpts: Vec<(BlockHash, String)>,
 }
 
 /// One of the operator's selectors on a page.

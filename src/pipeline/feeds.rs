@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::RngExt as _;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::Url;
 
@@ -26,7 +27,7 @@ use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, PublishedEntry, confirm_move, is_lost,
     next_poll,
 };
-use crate::store::{LONGEST_REQUEUE, LongestWaits, NewEntry, PollRecord, PollResult, StoreError};
+use crate::store::{LONGEST_REQUEUE, LongestWaits, NewEntry, PollRecord, PollResult, StoreError, Transfer};
 use crate::telemetry::metrics;
 
 /// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
@@ -221,9 +222,10 @@ async fn poll(shared: &Shared, feed: DueFeed, held: &Share) -> Worked<(FeedId, L
         validators: if is_doubted { &none } else { &feed.validators },
         options: &options.request.for_target(&feed.configured_url, &feed.url),
     };
-    let began = shared.clock.now();
+    let (polled_at, began) = (shared.clock.now(), Instant::now());
     let fetched = plan.fetcher.fetch(&request).await;
-    if let Some(due) = shared.blame_ourselves(&feed.configured_url, began, fetched.as_ref().err()) {
+    let body_bytes = body_bytes(&fetched);
+    if let Some(due) = shared.blame_ourselves(&feed.configured_url, polled_at, fetched.as_ref().err()) {
         return put_off(due, Until::NetworkReturn);
     }
     let answer = match fetched {
@@ -243,7 +245,15 @@ async fn poll(shared: &Shared, feed: DueFeed, held: &Share) -> Worked<(FeedId, L
             moved_to: None,
         },
     };
-    Worked::Done(concluded(shared, &plan, &options, &feed, answer))
+    let transfer = Transfer { body_bytes, took: began.elapsed() };
+    Worked::Done(concluded(shared, &plan, &options, &feed, (answer, transfer)))
+}
+
+fn body_bytes(fetched: &Result<Response, FetchError>) -> Option<u64> {
+    match &fetched.as_ref().ok()?.content {
+        Content::Body(body) => Some(body.len() as u64),
+        Content::NotModified => None,
+    }
 }
 
 /// A feed whose host has asked, in answer to another request, to be left alone. The pause itself is kept with the host;
@@ -262,6 +272,7 @@ fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
         next,
         moved_to: None,
         result,
+        transfer: Transfer::default(),
     }
 }
 
@@ -280,7 +291,7 @@ fn concluded(
     plan: &Plan,
     options: &FeedOptions,
     feed: &DueFeed,
-    answer: Answer,
+    (answer, transfer): (Answer, Transfer),
 ) -> PollRecord {
     let now = shared.clock.now();
     let jitter = rand::rng().random_range(0.0..1.0);
@@ -321,6 +332,7 @@ fn concluded(
         next,
         moved_to,
         result,
+        transfer,
     }
 }
 
@@ -422,6 +434,7 @@ async fn delivered(
 ) -> Result<PollRecord, Stopped> {
     let now = shared.clock.now();
     let Delivery { body, content_type, topic } = delivery;
+    let (began, body_bytes) = (Instant::now(), Some(body.len() as u64));
     let mut history = feed.history.clone();
     let (entries, warnings) = match parsed(shared, feed, body, content_type, topic, held).await? {
         Ok(mut parsed) => {
@@ -448,6 +461,7 @@ async fn delivered(
         next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
         moved_to: None,
         result: PollResult::Delivered { entries, warnings },
+        transfer: Transfer { body_bytes, took: began.elapsed() },
     })
 }
 

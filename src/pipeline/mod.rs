@@ -20,6 +20,8 @@ mod own_text;
 mod voice;
 /// What is old enough goes.
 pub mod retention;
+/// What is older than the index of words is added to it.
+pub mod search;
 /// Which of the operator's selectors match nothing.
 pub mod selectors;
 /// The article that is made from it.

@@ -7,19 +7,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use url::Url;
 
 use super::refine::{Ingredients, entry_evidence, page_host, site_evidence};
 use super::voice::is_of_the_feeds;
 use super::workers::{Stopped, WorkError, Workers};
-use super::{FeedOptions, party_of};
+use super::{FeedOptions, Plan, party_of};
 use crate::dedup;
 use crate::extract::Rules;
 use crate::fetch::page_body;
-use crate::model::{ContentSource, Page, strip_tracking};
+use crate::model::{
+    Article, ArticleId, BlockAccount, ContentSource, Entry, Fingerprint, Page, strip_tracking,
+};
 use crate::store::{
-    ExtractedArticle, RawSelection, Reextracted, Store, StoreError, Stored, StoredPage, Watch,
+    ExtractedArticle, RawPage, RawSelection, Reextracted, Store, StoreError, Stored, StoredPage, Watch,
 };
 
 /// Pages read from the store, and revisions written to it, at a time.
@@ -119,28 +122,11 @@ impl Reextraction {
     async fn made_of(&self, stored: StoredPage) -> Result<Option<Reextracted>, Failure> {
         let StoredPage { revision, content_sha256, raw_sha256, fetched_at, page: raw, entry, .. } = stored;
         let options = self.feeds.get(&entry.feed_url).unwrap_or(&self.fallback);
+        let tools =
+            Tools { store: &self.store, workers: &self.workers, rules: &self.rules, dedup: &self.dedup };
+        let Reading { article, fingerprint, page_host } =
+            tools.read(&entry, options, raw, fetched_at).await?;
         let original_url = entry.article_url();
-        let page_url = original_url.clone();
-        let read = move || {
-            let body = raw.body()?;
-            let body = page_body(&body, raw.content_type.as_deref());
-            Ok(Page { url: page_url, final_url: raw.final_url, body, fetched_at })
-        };
-        let party = party_of(&entry.feed_url);
-        let page = self.workers.run(&party, read).await??.map_err(Failure::Damaged)?;
-        let page_host = page_host(&page);
-        let may_stand_in =
-            options.content != ContentSource::Page && is_of_the_feeds(&entry, options, &page.final_url);
-        let ingredients = Ingredients {
-            page,
-            evidence: entry_evidence(&entry.evidence, may_stand_in),
-            site: site_evidence(&self.store, &page_host, true).await?,
-            rules: Arc::clone(&self.rules),
-            dedup: self.dedup.clone(),
-            flags: Vec::new(),
-            from_feed: false,
-        };
-        let (article, fingerprint) = self.workers.run(&party, move || ingredients.refined()).await??;
         if fingerprint.content_sha256 == content_sha256 {
             return Ok(None);
         }
@@ -161,15 +147,81 @@ impl Reextraction {
     }
 }
 
+/// What it takes to read one page.
+struct Tools<'t> {
+    store: &'t Store,
+    workers: &'t Workers,
+    rules: &'t Arc<Rules>,
+    dedup: &'t dedup::Settings,
+}
+
+/// What a kept page gives now.
+struct Reading {
+    article: Article,
+    fingerprint: Fingerprint,
+    page_host: String,
+}
+
+impl Tools<'_> {
+    async fn read(
+        &self,
+        entry: &Entry,
+        options: &FeedOptions,
+        raw: RawPage,
+        fetched_at: Timestamp,
+    ) -> Result<Reading, Failure> {
+        let page_url = entry.article_url();
+        let read = move || {
+            let body = raw.body()?;
+            let body = page_body(&body, raw.content_type.as_deref());
+            Ok(Page { url: page_url, final_url: raw.final_url, body, fetched_at })
+        };
+        let party = party_of(&entry.feed_url);
+        let page = self.workers.run(&party, read).await??.map_err(Failure::Damaged)?;
+        let page_host = page_host(&page);
+        let may_stand_in =
+            options.content != ContentSource::Page && is_of_the_feeds(entry, options, &page.final_url);
+        let ingredients = Ingredients {
+            page,
+            evidence: entry_evidence(&entry.evidence, may_stand_in),
+            site: site_evidence(self.store, &page_host, true).await?,
+            rules: Arc::clone(self.rules),
+            dedup: self.dedup.clone(),
+            flags: Vec::new(),
+            from_feed: false,
+        };
+        let (article, fingerprint) = self.workers.run(&party, move || ingredients.refined()).await??;
+        Ok(Reading { article, fingerprint, page_host })
+    }
+}
+
+/// What becomes of the blocks of an article's kept page by today's rules; `None` where its page is not kept.
+pub async fn blocks_now(
+    store: &Store,
+    workers: &Workers,
+    plan: &Plan,
+    id: ArticleId,
+) -> Result<Option<Vec<BlockAccount>>, Failure> {
+    let Some(StoredPage { page, entry, fetched_at, .. }) = store.raw_page(id).await? else { return Ok(None) };
+    let tools = Tools { store, workers, rules: &plan.rules, dedup: &plan.dedup };
+    let options = plan.options(&entry.feed_url);
+    let reading = tools.read(&entry, &options, page, fetched_at).await?;
+    Ok(Some(reading.article.account))
+}
+
 /// Why a kept page gives no article.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub enum Failure {
+    /// Its extraction broke off.
     #[error("the extractor {0}")]
     Work(#[from] WorkError),
+    /// The daemon is told to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    #[error("the host's furniture is unknown: {0}")]
+    /// The store does not say what it takes to know.
+    #[error("the store does not say what it takes: {0}")]
     Store(#[from] StoreError),
+    /// It cannot be inflated.
     #[error("the kept page is damaged: {0}")]
     Damaged(std::io::Error),
 }

@@ -13,6 +13,8 @@ const PAGES: u32 = 20;
 #[derive(Debug, Default)]
 pub struct SelectorWatch(Mutex<HashMap<String, Seen>>);
 
+const HELD: &str = "no holder of this lock can panic";
+
 #[derive(Debug)]
 enum Seen {
     /// It has matched.
@@ -32,12 +34,22 @@ impl SelectorWatch {
         }
     }
 
+    /// The selectors that have matched nothing, on that many pages or more.
+    pub fn without_match(&self) -> Vec<String> {
+        let seen = self.0.lock().expect(HELD);
+        let is_useless = |seen: &Seen| matches!(seen, Seen::Nowhere(PAGES..));
+        let mut names: Vec<String> =
+            seen.iter().filter(|(_, seen)| is_useless(seen)).map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The selectors that have matched on none of [`PAGES`] pages by now.
     fn useless<'s>(&self, selectors: &'s [SelectorUse]) -> Vec<&'s str> {
         if selectors.is_empty() {
             return Vec::new();
         }
-        let mut seen = self.0.lock().expect("no holder of this lock can panic");
+        let mut seen = self.0.lock().expect(HELD);
         let useless = selectors.iter().filter(|selector| {
             let seen = seen.entry(selector.name.clone()).or_insert(Seen::Nowhere(0));
             match seen {
@@ -72,5 +84,6 @@ mod tests {
         let at = usize::try_from(PAGES).unwrap() - 1;
         assert_eq!(told[at], ["a"]);
         assert_eq!(told.concat().len(), 1);
+        assert_eq!(watch.without_match(), ["a"]);
     }
 }

@@ -35,6 +35,9 @@ pub struct DroppedBlock {
     pub rule: String,
     /// The beginning of the block's text.
     pub excerpt: String,
+    /// How many kept blocks stand before it; not known of accounts that an earlier feedmill wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_before: Option<u32>,
 }
 
 impl Store {
@@ -278,17 +281,19 @@ const UPSERT_ACCOUNTS: RowsSql = RowsSql {
 };
 
 fn account(article: &Article) -> ArticleAccount {
-    let kept = article.account.iter().filter(|block| block.kept).count();
-    let dropped = article
-        .account
-        .iter()
-        .filter(|block| !block.kept)
-        .take(MAX_DROPPED_BLOCKS)
-        .map(|block| DroppedBlock {
-            rule: clean(&block.rule).into_owned(),
-            excerpt: clean(&block.text).chars().take(MAX_EXCERPT_CHARS).collect(),
-        })
-        .collect();
+    let mut kept = 0;
+    let mut dropped = Vec::new();
+    for block in &article.account {
+        if block.kept {
+            kept += 1;
+        } else if dropped.len() < MAX_DROPPED_BLOCKS {
+            dropped.push(DroppedBlock {
+                rule: clean(&block.rule).into_owned(),
+                excerpt: clean(&block.text).chars().take(MAX_EXCERPT_CHARS).collect(),
+                kept_before: Some(saturated(kept)),
+            });
+        }
+    }
     ArticleAccount {
         blocks_kept: saturated(kept),
         blocks_dropped: saturated(article.account.len() - kept),

@@ -12,7 +12,7 @@ use super::neighbours::{self, NewBands};
 use super::outbox::Outbox;
 use super::raw_pages::{self, Reextracted};
 use super::rechecks::Rechecks;
-use super::{StoreError, entries, retention};
+use super::{StoreError, entries, retention, search};
 use crate::dedup::{self, Index, Neighbour, Publisher};
 use crate::model::{
     ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, FeedId, Fingerprint, Known, Verdict,
@@ -182,7 +182,7 @@ impl<'f> Batch<'f> {
             removed: false,
         };
         if verdict == Verdict::Original {
-            self.lessons.add(&extracted.page_host, &extracted.article.block_hashes);
+            self.lessons.add(&extracted.page_host, &extracted.article);
         }
         if !is_exact(&verdict) {
             self.bands.add(number, &extracted.fingerprint.bands);
@@ -285,6 +285,14 @@ impl<'f> Batch<'f> {
             (revision.id, feed_id, revision.extracted)
         });
         raw_pages::insert(tx, made_from).await?;
+        let withdrawn: Vec<i64> = changed
+            .iter()
+            .filter(|article| article.withdrawn_at.is_some())
+            .map(|article| article.number)
+            .collect();
+        let is_there = |revision: &&NewRevision<'_>| !withdrawn.contains(&revision.number);
+        search::index(tx, self.revisions.iter().filter(is_there)).await?;
+        search::remove(tx, &withdrawn).await?;
         articles::upsert_mentions(tx, &self.mentions).await?;
         self.bands.write(tx, dedup, self.now).await?;
         self.lessons.write(tx, self.now).await?;

@@ -1,15 +1,15 @@
 //! A host's furniture: on how many of its articles each block of text was seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
-use super::sql::{Row, RowsSql, signed};
+use super::sql::{Row, RowsSql, clean, containing, models, signed};
 use super::{Store, StoreError};
 use crate::extract::SiteEvidence;
-use crate::model::BlockHash;
+use crate::model::{Article, BlockHash};
 
 /// Blocks kept for one host, and blocks learned from one page: what a page of a hostile host can cost.
 const MAX_BLOCKS_PER_HOST: i64 = 4_096;
@@ -34,40 +34,154 @@ impl Store {
             .ok_or_else(|| row.invalid("counts", "no list of blocks and numbers"))?;
         Ok(SiteEvidence { articles_by_block, articles: row.number("articles")? })
     }
+
+    /// Up to `limit` hosts whose names hold `part`, those with the most articles first.
+    pub async fn sites_list(&self, part: &str, limit: u32) -> Result<Vec<SiteStatus>, StoreError> {
+        let rows = sqlx::query(LIST_SITES)
+            .bind(containing(part))
+            .bind(i64::from(limit))
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("hosts", &rows)
+    }
+
+    /// A host; `None` where no article has taught anything of it.
+    pub async fn site_status(&self, host: &str) -> Result<Option<SiteStatus>, StoreError> {
+        let row = sqlx::query("SELECT host, articles FROM hosts WHERE host = $1")
+            .bind(host)
+            .fetch_optional(&self.database.readers)
+            .await?;
+        row.map(|row| SiteStatus::try_from(Row { table: "hosts", row: &row })).transpose()
+    }
+
+    /// Up to `limit` texts that were seen on more than one article of a host: forgotten ones first, then by how many articles
+    /// have them.
+    pub async fn site_blocks(&self, host: &str, limit: u32) -> Result<Vec<LearnedBlock>, StoreError> {
+        let rows = sqlx::query(SITE_BLOCKS)
+            .bind(host)
+            .bind(i64::from(limit))
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("host_blocks", &rows)
+    }
+
+    /// Forgets that a block is furniture, for good, or takes that back. Says whether there is such a block.
+    pub async fn site_block_forget(
+        &self,
+        host: &str,
+        block: BlockHash,
+        forgotten: bool,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.database.write().await?;
+        let changed = sqlx::query("UPDATE host_blocks SET forgotten = $3 WHERE host = $1 AND block = $2")
+            .bind(host)
+            .bind(signed(block.0))
+            .bind(i64::from(forgotten))
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        tx.commit().await?;
+        Ok(changed > 0)
+    }
 }
+
+/// A host whose furniture is learned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteStatus {
+    /// Its name.
+    pub host: String,
+    /// Articles that have taught something of it.
+    pub articles: u64,
+}
+
+impl TryFrom<Row<'_>> for SiteStatus {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { host: row.get("host")?, articles: row.number("articles")? })
+    }
+}
+
+/// A text that was seen on several articles of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearnedBlock {
+    /// What it is known by.
+    pub hash: BlockHash,
+    /// Its beginning.
+    pub excerpt: String,
+    /// On how many articles it was seen.
+    pub articles: u64,
+    /// When it was seen last.
+    pub last_seen: Timestamp,
+    /// Whether the operator wants it to be no furniture.
+    pub forgotten: bool,
+}
+
+impl TryFrom<Row<'_>> for LearnedBlock {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            hash: BlockHash(row.get::<i64>("block")?.cast_unsigned()),
+            excerpt: row.get("excerpt")?,
+            articles: row.number("articles")?,
+            last_seen: row.time("last_seen")?,
+            forgotten: row.flag("forgotten")?,
+        })
+    }
+}
+
+const LIST_SITES: &str = "SELECT host, articles FROM hosts WHERE host LIKE $1 ESCAPE '\\' \
+    ORDER BY articles DESC, host LIMIT $2";
+
+const SITE_BLOCKS: &str = "SELECT block, excerpt, articles, last_seen, forgotten FROM host_blocks \
+    WHERE host = $1 AND excerpt IS NOT NULL ORDER BY forgotten DESC, articles DESC, block LIMIT $2";
 
 /// The counts come as one text: thousands of rows a page would cost more than the page.
 const SITE_EVIDENCE: &str = "SELECT host, articles, (\
-        SELECT string_agg(CAST(block AS TEXT) || ' ' || CAST(articles AS TEXT), ',') FROM host_blocks WHERE host = $1\
+        SELECT string_agg(CAST(block AS TEXT) || ' ' || CAST(articles AS TEXT), ',') FROM host_blocks WHERE host = $1 AND forgotten = 0\
     ) AS counts FROM hosts WHERE host = $1";
 
 /// What a batch of new articles, none of them a copy of another, teaches about their hosts. By host, and its blocks by hash:
 /// writers take their locks in one order.
 #[derive(Default)]
-pub(super) struct Lessons(BTreeMap<String, SiteEvidence>);
+pub(super) struct Lessons(BTreeMap<String, Lesson>);
+
+#[derive(Default)]
+struct Lesson {
+    seen: SiteEvidence,
+    /// The beginnings of texts among the blocks.
+    excerpts: BTreeMap<BlockHash, String>,
+}
 
 impl Lessons {
-    pub(super) fn add(&mut self, host: &str, blocks: &[BlockHash]) {
-        let blocks = &blocks[..blocks.len().min(MAX_BLOCKS_PER_PAGE)];
-        self.0.entry(host.to_owned()).or_default().learn(blocks);
+    pub(super) fn add(&mut self, host: &str, article: &Article) {
+        let blocks = &article.block_hashes[..article.block_hashes.len().min(MAX_BLOCKS_PER_PAGE)];
+        let lesson = self.0.entry(host.to_owned()).or_default();
+        lesson.seen.learn(blocks);
+        let learned: BTreeSet<&BlockHash> = blocks.iter().collect();
+        for (block, excerpt) in article.block_excerpts.iter().filter(|(block, _)| learned.contains(block)) {
+            lesson.excerpts.entry(*block).or_insert_with(|| clean(excerpt).into_owned());
+        }
     }
 
     pub(super) async fn write(self, tx: &mut AnyConnection, now: Timestamp) -> Result<(), StoreError> {
         let hosts: Vec<(&str, i64)> =
-            self.0.iter().map(|(host, site)| (host.as_str(), i64::from(site.articles))).collect();
+            self.0.iter().map(|(host, lesson)| (host.as_str(), i64::from(lesson.seen.articles))).collect();
         let rows = UPSERT_HOSTS
             .fetch(tx, &hosts, |query, (host, articles)| query.bind(*host).bind(*articles))
             .await?;
-        let mut blocks: Vec<(&str, BlockHash, u32)> = Vec::new();
-        for (host, site) in &self.0 {
-            blocks.extend(
-                site.articles_by_block.iter().map(|(block, articles)| (host.as_str(), *block, *articles)),
-            );
+        let mut blocks: Vec<(&str, BlockHash, u32, &str)> = Vec::new();
+        for (host, Lesson { seen, excerpts }) in &self.0 {
+            let excerpt = |block| excerpts.get(block).map_or("", String::as_str);
+            let rows = seen.articles_by_block.iter();
+            blocks.extend(rows.map(|(block, articles)| (host.as_str(), *block, *articles, excerpt(block))));
         }
         blocks.sort_unstable();
         UPSERT_BLOCKS
-            .execute(tx, &blocks, |query, (host, block, articles)| {
-                query.bind(*host).bind(signed(block.0)).bind(i64::from(*articles)).bind(now.as_millisecond())
+            .execute(tx, &blocks, |query, (host, block, articles, excerpt)| {
+                let query = query.bind(*host).bind(signed(block.0)).bind(i64::from(*articles));
+                query.bind(now.as_millisecond()).bind(*excerpt)
             })
             .await?;
         let learned: BTreeMap<&str, i64> = hosts.iter().copied().collect();
@@ -88,14 +202,19 @@ const UPSERT_HOSTS: RowsSql = RowsSql {
     after: " ON CONFLICT (host) DO UPDATE SET articles = hosts.articles + excluded.articles RETURNING host, articles",
 };
 
+/// Most blocks are never seen again: their texts would be most of the table, and are written with the second sighting.
 const UPSERT_BLOCKS: RowsSql = RowsSql {
-    before: "INSERT INTO host_blocks (host, block, articles, last_seen) VALUES ",
-    columns: 4,
-    after: " ON CONFLICT (host, block) DO UPDATE SET articles = host_blocks.articles + excluded.articles, \
-        last_seen = excluded.last_seen",
+    before: "WITH seen (host, block, articles, last_seen, excerpt) AS (VALUES ",
+    columns: 5,
+    after: ") INSERT INTO host_blocks (host, block, articles, last_seen, excerpt) \
+        SELECT s.host, s.block, s.articles, s.last_seen, CASE WHEN s.articles > 1 OR EXISTS \
+            (SELECT 1 FROM host_blocks b WHERE b.host = s.host AND b.block = s.block) THEN nullif(s.excerpt, '') END \
+        FROM seen s WHERE true \
+        ON CONFLICT (host, block) DO UPDATE SET articles = host_blocks.articles + excluded.articles, \
+        last_seen = excluded.last_seen, excerpt = coalesce(host_blocks.excerpt, excluded.excerpt)",
 };
 
-/// Blocks seen once go first, then those not seen for the longest time.
+/// Blocks seen once go first, then those not seen for the longest time. What is forgotten stays so.
 const EVICT_BLOCKS: &str = "DELETE FROM host_blocks WHERE host = $1 AND block IN (\
     SELECT block FROM host_blocks WHERE host = $1 \
-    ORDER BY CASE WHEN articles > 1 THEN 0 ELSE 1 END, last_seen DESC, block LIMIT 1000000 OFFSET $2)";
+    ORDER BY forgotten DESC, CASE WHEN articles > 1 THEN 0 ELSE 1 END, last_seen DESC, block LIMIT 1000000 OFFSET $2)";

@@ -157,11 +157,22 @@ impl Store {
     }
 }
 
-const LIST_ENTRIES: &str = "SELECT e.id, e.state, e.next_attempt_at, e.lease_until, e.failures, f.configured_url, d.url, \
-        x.label, x.reason \
-    FROM entries e JOIN feed_details f ON f.feed_id = e.feed_id LEFT JOIN entry_details d ON d.entry_id = e.id \
-    LEFT JOIN entry_errors x ON x.entry_id = e.id \
-    WHERE e.state = $1 ORDER BY e.next_attempt_at, e.id LIMIT $2";
+macro_rules! entries {
+    ($which:literal) => {
+        concat!(
+            "SELECT e.id, e.state, e.next_attempt_at, e.lease_until, e.failures, f.configured_url, d.url, x.label, x.reason \
+             FROM entries e JOIN feed_details f ON f.feed_id = e.feed_id \
+             LEFT JOIN entry_details d ON d.entry_id = e.id LEFT JOIN entry_errors x ON x.entry_id = e.id WHERE ",
+            $which
+        )
+    };
+}
+
+const LIST_ENTRIES: &str = entries!("e.state = $1 ORDER BY e.next_attempt_at, e.id LIMIT $2");
+
+/// Those of a feed whose last attempt failed.
+pub(super) const TROUBLE_OF_FEED: &str =
+    entries!("e.feed_id = $1 AND x.reason IS NOT NULL ORDER BY x.failed_at DESC, e.id LIMIT $2");
 
 impl TryFrom<Row<'_>> for EntryStatus {
     type Error = StoreError;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::claim::CRASHED_REASON;
-use super::sql::{Row, models};
+use super::sql::{Row, RowsSql, models};
 use super::{Store, StoreError};
 use crate::model::{FeedId, HostPause, host_with_port};
 use crate::parse::FeedInfo;
@@ -27,7 +27,7 @@ pub enum FeedState {
 }
 
 /// How a feed does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedHealth {
     /// It was never polled.
@@ -45,6 +45,10 @@ pub enum FeedHealth {
 }
 
 impl FeedHealth {
+    /// Every one, the ones to look at first at the front.
+    pub const ALL: [Self; 6] =
+        [Self::Failing, Self::Gone, Self::Quarantined, Self::New, Self::Succeeding, Self::Removed];
+
     /// Its word.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -130,13 +134,34 @@ impl Store {
     }
 }
 
-const LIST_FEEDS: &str = "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, i.title, i.info, i.warnings, d.tags, d.last_polled_at, \
-        d.last_success_at, d.decided_by, d.history, d.error_reason, coalesce(e.entries, 0) AS entries, \
-        s.expires_at AS delivered_until \
-    FROM feeds f JOIN feed_details d ON d.feed_id = f.id LEFT JOIN feed_infos i ON i.feed_id = f.id \
-    LEFT JOIN subscriptions s ON s.feed_id = f.id AND s.state = 'active' \
-    LEFT JOIN (SELECT feed_id, count(*) AS entries FROM entries GROUP BY feed_id) e ON e.feed_id = f.id \
-    ORDER BY d.configured_url";
+macro_rules! feeds {
+    ($entries:literal, $rest:literal) => {
+        concat!(
+            "SELECT f.id, f.state, f.next_poll_at, d.configured_url, d.url, i.title, i.info, i.warnings, d.tags, \
+             d.last_polled_at, d.last_success_at, d.decided_by, d.history, d.error_reason, ",
+            $entries,
+            " AS entries, s.expires_at AS delivered_until \
+             FROM feeds f JOIN feed_details d ON d.feed_id = f.id LEFT JOIN feed_infos i ON i.feed_id = f.id \
+             LEFT JOIN subscriptions s ON s.feed_id = f.id AND s.state = 'active' ",
+            $rest
+        )
+    };
+}
+
+const LIST_FEEDS: &str = feeds!(
+    "coalesce(e.entries, 0)",
+    "LEFT JOIN (SELECT feed_id, count(*) AS entries FROM entries GROUP BY feed_id) e ON e.feed_id = f.id \
+     ORDER BY d.configured_url"
+);
+
+pub(super) const FEED_BY_ID: &str =
+    feeds!("(SELECT count(*) FROM entries e WHERE e.feed_id = f.id)", "WHERE f.id = $1");
+
+pub(super) const FEEDS_BY_IDS: RowsSql = RowsSql {
+    before: feeds!("(SELECT count(*) FROM entries e WHERE e.feed_id = f.id)", "WHERE f.id IN (VALUES "),
+    columns: 1,
+    after: ")",
+};
 
 impl TryFrom<Row<'_>> for FeedStatus {
     type Error = StoreError;

@@ -127,6 +127,10 @@ const BETWEEN: &str = articles!("a.removed_at IS NULL AND a.id >= $1 AND a.id <=
 
 const OF_CLUSTER: &str = articles!("a.removed_at IS NULL AND a.cluster_id = $1 ORDER BY a.number LIMIT 1000");
 
+/// Those that a feed announced first.
+pub(super) const OF_FEED: &str =
+    articles!("a.removed_at IS NULL AND a.feed_id = $1 ORDER BY a.stored_at DESC, a.number DESC LIMIT $2");
+
 const REVISIONS: &str = "SELECT article_id, revision, content_sha256, fetched_at, title, text, word_count, quality_flags, \
     extractor_version FROM revisions WHERE article_id = $1 ORDER BY revision";
 

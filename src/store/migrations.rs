@@ -43,6 +43,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(31, "0031_last_reads"),
     migration!(40, "0040_feed_tags"),
     migration!(50, "0050_turns"),
+    migration!(60, "0060_search"),
+    migration!(61, "0061_page"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

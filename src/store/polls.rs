@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
@@ -9,7 +10,7 @@ use url::Url;
 
 use super::announced::{NewEntry, record_entries};
 use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, json, word};
-use super::{FeedState, Store, StoreError};
+use super::{FeedState, Store, StoreError, poll_log};
 use crate::model::{FailureKind, FeedId, Lease, Sha256Hash, Validators};
 use crate::parse::FeedInfo;
 use crate::schedule::NextPoll;
@@ -31,6 +32,17 @@ pub struct PollRecord {
     pub moved_to: Option<Url>,
     /// What came.
     pub result: PollResult,
+    /// What it took.
+    pub transfer: Transfer,
+}
+
+/// What it took to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfer {
+    /// Bytes of the body, after inflating; `None` where none came.
+    pub body_bytes: Option<u64>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What one poll brought.
@@ -98,6 +110,7 @@ impl Store {
         settle_feeds(&mut tx, &current).await?;
         update_details(&mut tx, &current).await?;
         let mut reports = record_entries(&mut tx, &current, self.clock.now()).await?;
+        poll_log::note(&mut tx, &current, &reports).await?;
         tx.commit().await?;
         Ok(polls
             .iter()

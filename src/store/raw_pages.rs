@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 use url::Url;
 
 use super::batch::Batch;
@@ -110,17 +111,14 @@ impl Store {
             .bind(i64::from(limit))
             .fetch_all(&mut *connection)
             .await?;
-        let rows: Vec<Row<'_>> = rows.iter().map(|row| Row { table: "raw_pages", row }).collect();
-        let ids: Vec<i64> = rows.iter().map(|row| row.get("entry_id")).collect::<Result<_, _>>()?;
-        let entries = entries::load(&mut connection, &ids).await?;
-        let entries: HashMap<EntryId, Entry> = entries.into_iter().map(|entry| (entry.id, entry)).collect();
-        let mut pages = Vec::with_capacity(rows.len());
-        for row in &rows {
-            if let Some(entry) = entries.get(&EntryId(row.get("entry_id")?)) {
-                pages.push(stored_page(row, entry.clone())?);
-            }
-        }
-        Ok(pages)
+        stored_pages(&mut connection, &rows).await
+    }
+
+    /// The kept page behind an article's current revision.
+    pub async fn raw_page(&self, id: ArticleId) -> Result<Option<StoredPage>, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let rows = sqlx::query(KEPT_PAGE).bind(id_bytes(&id).to_vec()).fetch_all(&mut *connection).await?;
+        Ok(stored_pages(&mut connection, &rows).await?.pop())
     }
 
     /// Stores what was made of kept pages: a revision of each article that still is as it was read. The answers stand in
@@ -143,15 +141,45 @@ impl Store {
     }
 }
 
-const KEPT_PAGES: &str = "SELECT a.number, a.revision, r.content_sha256, r.raw_sha256, p.fetched_at, p.final_url, \
-        p.content_type, p.body_bytes, p.body, \
-        (SELECT m.entry_id FROM mentions m WHERE m.article_id = a.id ORDER BY m.first_seen_at, m.entry_id LIMIT 1) \
-        AS entry_id \
-    FROM articles a JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision \
-    JOIN raw_pages p ON p.article_id = a.id AND p.raw_sha256 = r.raw_sha256 \
-    WHERE a.number > $1 AND p.fetched_at >= $2 AND ($3 = '' OR a.hostname = $3 OR a.hostname LIKE $4) \
-    AND ($5 = '' OR EXISTS (SELECT 1 FROM mentions m WHERE m.article_id = a.id AND m.feed_url = $5)) \
-    ORDER BY a.number LIMIT $6";
+macro_rules! kept_pages {
+    ($which:literal) => {
+        concat!(
+            "SELECT a.number, a.revision, r.content_sha256, r.raw_sha256, p.fetched_at, p.final_url, \
+             p.content_type, p.body_bytes, p.body, \
+             (SELECT m.entry_id FROM mentions m WHERE m.article_id = a.id ORDER BY m.first_seen_at, m.entry_id LIMIT 1) \
+             AS entry_id \
+             FROM articles a JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision \
+             JOIN raw_pages p ON p.article_id = a.id AND p.raw_sha256 = r.raw_sha256 WHERE ",
+            $which
+        )
+    };
+}
+
+const KEPT_PAGES: &str = kept_pages!(
+    "a.number > $1 AND p.fetched_at >= $2 AND ($3 = '' OR a.hostname = $3 OR a.hostname LIKE $4) \
+     AND ($5 = '' OR EXISTS (SELECT 1 FROM mentions m WHERE m.article_id = a.id AND m.feed_url = $5)) \
+     ORDER BY a.number LIMIT $6"
+);
+
+const KEPT_PAGE: &str = kept_pages!("a.id = $1");
+
+/// The pages with the entries that announced them.
+async fn stored_pages(
+    connection: &mut AnyConnection,
+    rows: &[AnyRow],
+) -> Result<Vec<StoredPage>, StoreError> {
+    let rows: Vec<Row<'_>> = rows.iter().map(|row| Row { table: "raw_pages", row }).collect();
+    let ids: Vec<i64> = rows.iter().map(|row| row.get("entry_id")).collect::<Result<_, _>>()?;
+    let entries = entries::load(connection, &ids).await?;
+    let entries: HashMap<EntryId, Entry> = entries.into_iter().map(|entry| (entry.id, entry)).collect();
+    let mut pages = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(entry) = entries.get(&EntryId(row.get("entry_id")?)) {
+            pages.push(stored_page(row, entry.clone())?);
+        }
+    }
+    Ok(pages)
+}
 
 fn stored_page(row: &Row<'_>, entry: Entry) -> Result<StoredPage, StoreError> {
     Ok(StoredPage {

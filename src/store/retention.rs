@@ -15,7 +15,7 @@ use url::Url;
 use super::connection::Dialect;
 use super::outbox::Outbox;
 use super::sql::{Row, RowsSql, bytes, id_bytes};
-use super::{Store, StoreError};
+use super::{Store, StoreError, search};
 use crate::model::{ArticleId, EntryId, FeedId};
 
 /// 16 MiB of pages in SQLite's usual size: whoever stores an article waits for so many at most.
@@ -73,6 +73,7 @@ impl Store {
             part.execute(&mut tx, &ids, |query, id| query.bind(id_bytes(id))).await?;
         }
         REMOVE_BANDS.execute(&mut tx, &numbers, |query, number| query.bind(*number)).await?;
+        search::remove(&mut tx, &numbers).await?;
         MARK_ARTICLES
             .execute(&mut tx, &ids, |query, id| query.bind(id_bytes(id)).bind(now.as_millisecond()))
             .await?;

@@ -106,7 +106,7 @@ impl RowsSql {
     }
 }
 
-fn is_sqlite(connection: &AnyConnection) -> bool {
+pub(super) fn is_sqlite(connection: &AnyConnection) -> bool {
     connection.backend_name() == "SQLite"
 }
 
@@ -263,6 +263,21 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 
 pub(super) fn clean_option(text: Option<&str>) -> Option<String> {
     text.map(|text| clean(text).into_owned())
+}
+
+/// The pattern of texts that hold `part`, for LIKE with a backslash as its ESCAPE; hosts and addresses are asked for in lower
+/// case.
+pub(super) fn containing(part: &str) -> String {
+    let mut pattern = String::with_capacity(part.len() + 2);
+    pattern.push('%');
+    for c in part.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
 }
 
 /// The single row that had to change did.

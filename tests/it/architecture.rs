@@ -54,6 +54,7 @@ const PURE: &[&str] = &[
     "parse",
     "extract",
     "dedup",
+    "search",
 ];
 const IMPURE: &[&str] = &[
     "tokio",

@@ -59,6 +59,9 @@ fn surface_of(daemon: &OpenedDaemon) -> Surface {
         stored: Arc::new(Notify::new()),
         tokens: Tokens::default(),
         health: Health::default(),
+        plan: daemon.daemon.shared().plan.clone(),
+        sinks: Arc::default(),
+        selectors: Arc::default(),
     }
 }
 

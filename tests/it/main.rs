@@ -27,6 +27,7 @@ mod identity;
 mod lifecycle;
 mod neighbours;
 mod pages;
+mod pages_site;
 mod parse;
 mod pipeline;
 mod polling;

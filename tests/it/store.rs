@@ -12,7 +12,7 @@ use feedmill::parse::{FeedInfo, ParsedEntry};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::store::{
     EntryOutcome, ExtractedArticle, FinishedEntry, NewEntry, PollRecord, PollReport, PollResult, Store,
-    Stored, Watch,
+    Stored, Transfer, Watch,
 };
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
@@ -122,6 +122,7 @@ fn article(text: &str) -> Article {
         quality_flags: vec![QualityFlag::Gallery],
         selectors: Vec::new(),
         block_hashes: vec![BlockHash(1), BlockHash(u64::MAX), BlockHash(1)],
+        block_excerpts: vec![(BlockHash(1), "Subscribe now".to_owned())],
         account: vec![
             BlockAccount { kept: true, rule: "body".to_owned(), text: text.to_owned() },
             BlockAccount {
@@ -176,6 +177,7 @@ impl Bench {
                 polled_at: self.clock.now(),
                 next: next(self.clock.now() + SignedDuration::from_secs(60)),
                 moved_to: None,
+                transfer: Transfer::default(),
                 result: parsed(entries(n)),
             })
             .collect();

@@ -6,7 +6,7 @@ use crate::extract::account::Account;
 use crate::extract::blocks::hash::{HASH_SEED, hash_bytes, hash_text, mix};
 use crate::extract::blocks::measure::Measure;
 use crate::extract::blocks::{Block, Container, Document, Kind};
-use crate::extract::words::letters::is_unspaced;
+use crate::extract::words::letters::{first_chars, is_unspaced};
 use crate::extract::words::phrases::fold;
 use crate::model::BlockHash;
 
@@ -76,6 +76,17 @@ pub(crate) fn block_hashes(document: &Document, headline: &Headline, account: &A
     hashes.sort_unstable();
     hashes.dedup();
     hashes
+}
+
+/// The beginnings of the blocks' texts, by hash: for whoever looks at what was learned of a host.
+pub(crate) fn block_excerpts(document: &Document) -> Vec<(BlockHash, String)> {
+    const MOST_CHARS: usize = 120;
+    let excerpt = |block: &Block| {
+        let words = document.text_of(block).split_whitespace();
+        let text = words.collect::<Vec<_>>().join(" ");
+        (text_hash(document, block), first_chars(&text, MOST_CHARS).to_owned())
+    };
+    document.blocks.iter().map(excerpt).collect()
 }
 
 /// The innermost box that holds all but little of what is surely the article. The headline may stand outside of it.

@@ -42,6 +42,7 @@ pub(crate) struct Reading {
     /// The operator's selectors for pages, and whether they match.
     pub(crate) selectors: Vec<SelectorUse>,
     pub(crate) block_hashes: Vec<BlockHash>,
+    pub(crate) block_excerpts: Vec<(BlockHash, String)>,
 }
 
 impl Reading {
@@ -114,6 +115,7 @@ impl Reading {
             candidates: self.account.candidates().to_vec(),
             metadata: self.metadata,
             block_hashes: self.block_hashes,
+            block_excerpts: self.block_excerpts,
         }
     }
 }

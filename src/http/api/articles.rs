@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::Serving;
 use crate::http::problem::Problem;
-use crate::model::{ArticleId, Record};
+use crate::model::{ArticleId, FeedId, Record};
 use crate::store::{ArticleStatus, FeedStatus};
 
 #[derive(Deserialize)]
@@ -93,13 +93,15 @@ pub(super) async fn feed(
     State(serving): State<Arc<Serving>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let feeds = serving.surface.store.feeds_list().await?;
-    let feed = feeds.into_iter().find(|feed| feed.id.0.to_string() == id);
+    let feed = match id.parse() {
+        Ok(id) => serving.surface.store.feed_status(FeedId(id)).await?,
+        Err(_) => None,
+    };
     let feed = feed.ok_or_else(|| Problem::not_found(format!("there is no feed {id}")))?;
     Ok(Json(feed).into_response())
 }
 
-fn article_id(text: &str) -> Result<ArticleId, Problem> {
+pub(in crate::http) fn article_id(text: &str) -> Result<ArticleId, Problem> {
     let id = text.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
     Ok(ArticleId(id))
 }

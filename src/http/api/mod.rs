@@ -1,8 +1,10 @@
 //! `/v1`: what programs read.
 
 mod articles;
+pub(super) mod diff;
 mod query;
 mod records;
+mod search;
 
 use std::sync::Arc;
 
@@ -20,9 +22,11 @@ pub(super) fn router() -> Router<Arc<Serving>> {
         .route("/v1/articles", get(records::articles))
         .route("/v1/articles/{id}", get(articles::article))
         .route("/v1/articles/{id}/account", get(articles::account))
+        .route("/v1/articles/{id}/diff", get(diff::diff))
         .route("/v1/clusters/{id}", get(articles::cluster))
         .route("/v1/feeds", get(articles::feeds))
         .route("/v1/feeds/{id}", get(articles::feed))
+        .route("/v1/search", get(search::search))
         .route("/v1/schema", get(schema))
         .route("/v1/{*rest}", get(unknown))
         .layer(CompressionLayer::new())
@@ -35,6 +39,6 @@ async fn schema() -> Json<serde_json::Value> {
 
 async fn unknown() -> Problem {
     Problem::not_found(
-        "there is no such resource; hint: /v1/articles, /v1/feeds, /v1/clusters/ID, /v1/schema",
+        "there is no such resource; hint: /v1/articles, /v1/search, /v1/feeds, /v1/clusters/ID, /v1/schema",
     )
 }

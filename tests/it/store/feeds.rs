@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feedmill::model::{FailureKind, FeedId, HostPause, Sha256Hash, Validators};
 use feedmill::schedule::{Decision, History, NextPoll};
-use feedmill::store::{FeedState, FeedsSync, NewEntry, PollRecord, PollReport, PollResult};
+use feedmill::store::{FeedState, FeedsSync, NewEntry, PollRecord, PollReport, PollResult, Transfer};
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
@@ -118,6 +118,7 @@ async fn what_was_put_off_waits_for_its_moment_or_for_the_next_process(bench: &B
         polled_at: start(),
         next: next(later),
         moved_to: None,
+        transfer: Transfer::default(),
         result: parsed(vec![new_entry("a", "https://site.example/a", "one")]),
     };
     bench.store.feed_polls_record(&[poll]).await.unwrap();
@@ -143,6 +144,7 @@ async fn a_feed_that_is_lent_before_its_time_is_due_when_it_was(bench: &Bench) {
         polled_at: start(),
         next: next(later),
         moved_to: None,
+        transfer: Transfer::default(),
         result: parsed(Vec::new()),
     };
     bench.store.feed_polls_record(&[poll]).await.unwrap();
@@ -175,6 +177,7 @@ async fn a_poll_is_recorded_whole_and_only_under_its_lease(bench: &Bench) {
             history: History { body_bytes: 125, ages_secs: vec![60, 90], ..History::default() },
         },
         moved_to: None,
+        transfer: Transfer::default(),
         result: parsed(vec![
             new_entry("a", "https://site.example/a", "one"),
             new_entry("a", "https://site.example/b", "x"),
@@ -222,6 +225,7 @@ async fn validators_follow_what_came(bench: &Bench) {
             polled_at: bench.clock.now(),
             next: next(bench.clock.now()),
             moved_to: moved_to.clone(),
+            transfer: Transfer::default(),
             result: result.clone(),
         };
         let at = moved_to.unwrap_or(feed.url);
@@ -249,6 +253,7 @@ async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
         polled_at: start(),
         next: next(start()),
         moved_to: None,
+        transfer: Transfer::default(),
         result: PollResult::Failed { kind: FailureKind::Http410, reason: "410 Gone".to_owned(), gone: true },
     };
     bench.store.feed_polls_record(&[poll]).await.unwrap();

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use feedmill::model::FeedId;
-use feedmill::store::{HubEnding, HubOffer, HubSubscription, PollRecord, PollResult};
+use feedmill::store::{HubEnding, HubOffer, HubSubscription, PollRecord, PollResult, Transfer};
 use feedmill::subscription::{Subscription, SubscriptionState};
 
 use super::{Bench, LEASE, new_entry, next, url};
@@ -106,6 +106,7 @@ async fn a_delivery_holds_its_feed_and_leaves_the_rest(bench: &Bench) {
         polled_at: bench.clock.now(),
         next: next(due),
         moved_to: None,
+        transfer: Transfer::default(),
         result: PollResult::Delivered {
             entries: vec![new_entry("b", "https://site.example/b", "two")],
             warnings: Vec::new(),

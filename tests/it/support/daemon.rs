@@ -20,6 +20,9 @@ pub(crate) const START: &str = "2026-03-02T08:00:00Z";
 
 /// What a test wants of its daemon.
 pub(crate) struct TestDaemon {
+    /// A file of its own where `None`.
+    database: Option<String>,
+    http: String,
     feeds: String,
     fetch: String,
     schedule: String,
@@ -39,6 +42,8 @@ impl TestDaemon {
     pub(crate) fn new() -> Self {
         let dir = TempDir::new().unwrap();
         Self {
+            database: None,
+            http: String::new(),
             feeds: String::new(),
             fetch: String::new(),
             schedule: String::new(),
@@ -46,6 +51,18 @@ impl TestDaemon {
             tables: String::new(),
             dir,
         }
+    }
+
+    /// Keeps its store there.
+    pub(crate) fn database(mut self, url: &str) -> Self {
+        self.database = Some(url.to_owned());
+        self
+    }
+
+    /// Adds lines to `[http]`.
+    pub(crate) fn http(mut self, lines: &str) -> Self {
+        writeln!(self.http, "{lines}").unwrap();
+        self
     }
 
     /// Adds lines to `[fetch]`.
@@ -107,13 +124,14 @@ impl TestDaemon {
 
     fn toml(&self) -> String {
         let dir = self.dir.path();
+        let file = || format!("sqlite:{}", dir.join("feedmill.db").display());
         format!(
             r#"
 [database]
-url = "sqlite:{}"
+url = "{}"
 [http]
 listen = "127.0.0.1:0"
-[fetch]
+{}[fetch]
 allow = ["127.0.0.0/8"]
 host_min_gap_ms = 0
 host_concurrency = 16
@@ -126,7 +144,8 @@ name = "texts"
 text = {{ to = "{}" }}
 {}
 {}"#,
-            dir.join("feedmill.db").display(),
+            self.database.clone().unwrap_or_else(file),
+            self.http,
             self.fetch,
             self.schedule,
             self.output,

@@ -1,0 +1,116 @@
+//! Two texts against each other: revisions of an article, or an article and what it is a copy of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::articles::article_id;
+use crate::http::problem::Problem;
+use crate::http::{Serving, Surface};
+use crate::model::ArticleId;
+use crate::report::diff::{Paragraph, by_words};
+use crate::store::Revision;
+
+/// How long the shortest way from one text to the other is looked for: somebody waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Whose turn it is among the pieces of CPU work: readers share one, so that no number of them takes that of feeds.
+const READERS: &str = "readers of the API";
+
+/// Which texts.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Which {
+    /// The earlier revision; the one before the later where none is named.
+    from: Option<u32>,
+    /// The later revision; the current where none is named.
+    to: Option<u32>,
+    /// Another article, whose current text is the earlier one.
+    with: Option<String>,
+}
+
+/// Two texts, and what it takes to make the later of the earlier.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Difference {
+    pub(in crate::http) from: Side,
+    pub(in crate::http) to: Side,
+    pub(in crate::http) title: Vec<Paragraph>,
+    pub(in crate::http) paragraphs: Vec<Paragraph>,
+}
+
+/// One of two texts.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Side {
+    pub(in crate::http) id: ArticleId,
+    pub(in crate::http) revision: u32,
+    pub(in crate::http) fetched_at: Timestamp,
+}
+
+/// `GET /v1/articles/{id}/diff`: what changed from one text to another, by word.
+pub(super) async fn diff(
+    State(serving): State<Arc<Serving>>,
+    Path(id): Path<String>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<Difference>, Problem> {
+    let Query(which) = which.map_err(|error| {
+        Problem::bad_request(format!("{error}; hint: /v1/articles/ID/diff?from=N&to=M, or ?with=ID"))
+    })?;
+    difference(&serving.surface, article_id(&id)?, &which).await.map(Json)
+}
+
+/// The texts that are asked for, against each other.
+pub(in crate::http) async fn difference(
+    surface: &Surface,
+    id: ArticleId,
+    which: &Which,
+) -> Result<Difference, Problem> {
+    let revisions = surface.store.article_revisions(id).await?;
+    let Some(current) = revisions.last() else {
+        return Err(Problem::not_found(format!("there is no article {id}")));
+    };
+    let revision = |number: u32| {
+        let found = revisions.iter().find(|revision| revision.revision == number).cloned();
+        found.ok_or_else(|| {
+            let last = current.revision;
+            Problem::not_found(format!("article {id} has no revision {number}; hint: it has 1 to {last}"))
+        })
+    };
+    let to = revision(which.to.unwrap_or(current.revision))?;
+    let (from_id, from) = match (&which.with, which.from) {
+        (Some(_), Some(_)) => {
+            return Err(Problem::bad_request("from and with are two ways to name one text; hint: give one"));
+        }
+        (Some(with), None) => {
+            let other = article_id(with)?;
+            let texts = surface.store.article_revisions(other).await?;
+            let text = texts.into_iter().next_back();
+            (other, text.ok_or_else(|| Problem::not_found(format!("there is no article {other}")))?)
+        }
+        (None, Some(from)) => (id, revision(from)?),
+        (None, None) if to.revision > 1 => (id, revision(to.revision - 1)?),
+        (None, None) => {
+            return Err(Problem::bad_request(
+                "revision 1 is the first text: there is no earlier one; hint: with=ID names another article",
+            ));
+        }
+    };
+    let side =
+        |id, revision: &Revision| Side { id, revision: revision.revision, fetched_at: revision.fetched_at };
+    let (from_side, to_side) = (side(from_id, &from), side(id, &to));
+    let compared = surface.workers.run(READERS, move || {
+        let title = |revision: &Revision| revision.title.clone().unwrap_or_default();
+        let titles = by_words(&title(&from), &title(&to), PATIENCE);
+        (titles, by_words(&from.text, &to.text, PATIENCE))
+    });
+    let refused = |why: String| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("the texts cannot be compared: {why}"))
+    };
+    let compared = compared.await.map_err(|stopped| refused(stopped.to_string()))?;
+    let (title, paragraphs) = compared.map_err(|error| refused(format!("it {error}")))?;
+    Ok(Difference { from: from_side, to: to_side, title, paragraphs })
+}

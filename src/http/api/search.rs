@@ -1,0 +1,106 @@
+//! Articles by their words.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde::Serialize;
+use url::form_urlencoded;
+
+use crate::http::Serving;
+use crate::http::problem::Problem;
+use crate::search::Question;
+use crate::store::ArticleStatus;
+
+/// Most articles in one answer.
+const MAX_LIMIT: u32 = 100;
+const DEFAULT_LIMIT: u32 = 20;
+
+const HINT: &str = "hint: /v1/search?q=WORDS&limit=N&before=NEXT";
+
+/// What is looked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    question: Question,
+    limit: u32,
+    before: Option<i64>,
+}
+
+impl Asked {
+    fn parse(query: &str) -> Result<Self, String> {
+        let (mut words, mut limit, mut before) = (String::new(), DEFAULT_LIMIT, None);
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let wrong = |what: &str| format!("{name} = {value:?}: {what}; {HINT}");
+            match &*name {
+                "q" => words = value.into_owned(),
+                "limit" => {
+                    let given = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                    limit = given.ok_or_else(|| wrong("must be 1 to 100"))?;
+                }
+                "before" => {
+                    before = Some(value.parse().map_err(|_| wrong("must be the next of an answer"))?);
+                }
+                _ => return Err(wrong("unknown parameter")),
+            }
+        }
+        let question = Question::parse(&words).map_err(|error| format!("q: {error}"))?;
+        Ok(Self { question, limit, before })
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    articles: Vec<Found>,
+    /// For `before`, where there may be more.
+    next: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    #[serde(flatten)]
+    status: ArticleStatus,
+    language: Option<String>,
+    /// The part of the text around what was found.
+    excerpt: String,
+}
+
+/// `GET /v1/search`: what holds the words, newest first.
+pub(super) async fn search(
+    State(serving): State<Arc<Serving>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    let asked = Asked::parse(&query.unwrap_or_default()).map_err(Problem::bad_request)?;
+    let found = serving.surface.store.articles_search(&asked.question, asked.before, asked.limit).await?;
+    let is_full = found.len() >= asked.limit as usize;
+    let next = found.last().filter(|_| is_full).map(|last| last.number);
+    let articles = found
+        .into_iter()
+        .map(|found| Found {
+            excerpt: asked.question.excerpt(&found.text).into_iter().map(|piece| piece.text).collect(),
+            status: found.status,
+            language: found.language,
+        })
+        .collect();
+    Ok(Json(Answer { articles, next }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_is_read_or_refused_with_the_way_out() {
+        let asked = Asked::parse("q=night+ferry&limit=5&before=77").unwrap();
+        assert_eq!((asked.limit, asked.before, asked.question.wanted().len()), (5, Some(77), 2));
+        for (query, expected) in [
+            ("", "no word to look for"),
+            ("q=-fog", "no word to look for"),
+            ("q=fog&limit=0", "must be 1 to 100"),
+            ("q=fog&before=x", "must be the next of an answer"),
+            ("qq=fog", "unknown parameter"),
+        ] {
+            let error = Asked::parse(query).unwrap_err();
+            assert!(error.contains(expected) && error.contains("hint: "), "{query}: {error}");
+        }
+    }
+}

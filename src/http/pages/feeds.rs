@@ -1,0 +1,216 @@
+//! `/feeds`: every feed, looked for and in order, a page at a time.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde::de::{DeserializeOwned, IntoDeserializer, value};
+use serde::{Deserialize, Deserializer};
+
+use super::Failure;
+use super::frame::{Html, Place, grouped, moment_and_distance, page, query_of, table};
+use crate::http::Serving;
+use crate::http::problem::Problem;
+use crate::http::session::Visitor;
+use crate::model::masked;
+use crate::report::feeds::next_poll;
+use crate::store::{FeedHealth, FeedOrder, FeedQuery, FeedStatus};
+
+/// Feeds on a page.
+const PER_PAGE: u32 = 50;
+
+/// The form.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Asked {
+    q: String,
+    #[serde(deserialize_with = "word")]
+    health: Option<FeedHealth>,
+    #[serde(deserialize_with = "word")]
+    sort: Option<FeedOrder>,
+    page: u32,
+}
+
+/// A word of the form; an empty one is none.
+fn word<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let word: Result<T, value::Error> = T::deserialize(text.into_deserializer());
+    word.map(Some).map_err(serde::de::Error::custom)
+}
+
+impl Asked {
+    /// The address of the same with another order or page.
+    fn address(&self, sort: FeedOrder, page: u32) -> String {
+        let mut query = query_of("/feeds?");
+        if !self.q.is_empty() {
+            query.append_pair("q", &self.q);
+        }
+        if let Some(health) = self.health {
+            query.append_pair("health", health.as_str());
+        }
+        if sort != FeedOrder::default() {
+            query.append_pair("sort", order_word(sort));
+        }
+        if page > 0 {
+            query.append_pair("page", &page.to_string());
+        }
+        query.finish()
+    }
+
+    fn order(&self) -> FeedOrder {
+        self.sort.unwrap_or_default()
+    }
+}
+
+const ORDERS: [(FeedOrder, &str); 3] = [
+    (FeedOrder::Address, "address"),
+    (FeedOrder::NextPoll, "next poll"),
+    (FeedOrder::Newest, "newest first"),
+];
+
+const fn order_word(order: FeedOrder) -> &'static str {
+    match order {
+        FeedOrder::Address => "address",
+        FeedOrder::NextPoll => "next_poll",
+        FeedOrder::Newest => "newest",
+    }
+}
+
+pub(super) async fn show(
+    State(serving): State<Arc<Serving>>,
+    Extension(visitor): Extension<Visitor>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Html, Failure> {
+    let Query(asked) = asked.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let surface = &serving.surface;
+    let query = FeedQuery { part: asked.q.trim().to_owned(), health: asked.health, order: asked.order() };
+    let offset = asked.page.saturating_mul(PER_PAGE);
+    // One more tells whether there is another page.
+    let mut feeds = surface.store.feeds_page(&query, offset, PER_PAGE + 1).await?;
+    let has_more = feeds.len() > PER_PAGE as usize;
+    feeds.truncate(PER_PAGE as usize);
+    let main = html! {
+        h1 { "Feeds" }
+        (form(&asked))
+        @if feeds.is_empty() {
+            p { "No feed is like that." }
+        } @else {
+            (table_of_feeds(&asked, &feeds, surface.clock.now()))
+        }
+        (ways(&asked, u64::from(offset), feeds.len() as u64, has_more))
+    };
+    Ok(page("Feeds", Place::Feeds, &visitor, &main))
+}
+
+fn form(asked: &Asked) -> Markup {
+    html! {
+        form.asks method="get" action="/feeds" role="search" {
+            label.wide { "Address or title holds" input type="search" name="q" value=(asked.q); }
+            label {
+                "State"
+                select name="health" {
+                    option value="" selected[asked.health.is_none()] { "any" }
+                    @for health in FeedHealth::ALL {
+                        option value=(health.as_str()) selected[asked.health == Some(health)] { (health.as_str()) }
+                    }
+                }
+            }
+            label {
+                "Order"
+                select name="sort" {
+                    @for (order, name) in ORDERS {
+                        option value=(order_word(order)) selected[asked.order() == order] { (name) }
+                    }
+                }
+            }
+            button { "Show" }
+        }
+    }
+}
+
+fn table_of_feeds(asked: &Asked, feeds: &[FeedStatus], now: Timestamp) -> Markup {
+    let sortable = |name: &str, order| {
+        let is_sorted = asked.order() == order;
+        html! {
+            th scope="col" aria-sort=[is_sorted.then_some("ascending")] {
+                @if is_sorted { (name) } @else { a href=(asked.address(order, 0)) { (name) } }
+            }
+        }
+    };
+    let head = html! {
+        (sortable("Feed", FeedOrder::Address))
+        th scope="col" { "State" }
+        th scope="col" { "Entries" }
+        th scope="col" { "Last poll" }
+        (sortable("Next poll", FeedOrder::NextPoll))
+        th scope="col" { "Last error" }
+    };
+    let body = html! {
+        @for feed in feeds {
+            tr {
+                th.long scope="row" { (feed_link(feed)) }
+                td { (health_badge(feed.health)) }
+                td.number { (grouped(feed.entries)) }
+                td { @match feed.last_polled_at { Some(at) => (moment_and_distance(at, now)), None => "never" } }
+                td.long { (next_poll(feed, now)) }
+                td.long { (feed.last_error.as_deref().unwrap_or_default()) }
+            }
+        }
+    };
+    table("Feeds", &head, &body)
+}
+
+/// A feed's title and address, without what is secret in that.
+pub(super) fn feed_link(feed: &FeedStatus) -> Markup {
+    let address = masked(&feed.configured_url);
+    html! {
+        a href={ "/feeds/" (feed.id.0) } dir="auto" { (feed.title.as_deref().unwrap_or(address.as_str())) }
+        @if feed.title.is_some() { br; span.faint { (address) } }
+    }
+}
+
+pub(super) fn health_badge(health: FeedHealth) -> Markup {
+    let is_good = health == FeedHealth::Succeeding;
+    let is_bad = matches!(health, FeedHealth::Failing | FeedHealth::Gone | FeedHealth::Quarantined);
+    html! { span.badge.good[is_good].bad[is_bad] { (health.as_str()) } }
+}
+
+/// To the pages before and behind this one.
+fn ways(asked: &Asked, before: u64, shown: u64, has_more: bool) -> Markup {
+    html! {
+        nav aria-label="Pages of the list" {
+            ul {
+                @if asked.page > 0 { li { a rel="prev" href=(asked.address(asked.order(), asked.page - 1)) { "Before" } } }
+                @if shown > 0 { li.faint { (grouped(before + 1)) "–" (grouped(before + shown)) } }
+                @if has_more { li { a rel="next" href=(asked.address(asked.order(), asked.page + 1)) { "Next" } } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(query: &str) -> Result<Asked, QueryRejection> {
+        Query::try_from_uri(&format!("/feeds?{query}").parse().unwrap()).map(|Query(asked)| asked)
+    }
+
+    #[test]
+    fn the_form_is_read_and_kept_in_links() {
+        let form = asked("q=a%26b&health=failing&sort=&page=2").unwrap();
+        assert_eq!((form.health, form.sort, form.page), (Some(FeedHealth::Failing), None, 2));
+        assert_eq!(
+            form.address(FeedOrder::NextPoll, 3),
+            "/feeds?q=a%26b&health=failing&sort=next_poll&page=3"
+        );
+        assert_eq!(asked("").unwrap().address(FeedOrder::Address, 0), "/feeds?");
+        assert!(asked("health=ill").is_err() && asked("page=-1").is_err() && asked("x=1").is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! The operator's site, at `/`: made on the server, without a script, from the same store that the API reads.
+//!
+//! - Nothing is served that was not escaped: markup is made by `maud` alone, which escapes every value, and addresses from
+//!   outside become links only where they are http(s).
+//! - Whoever may read records may look. Whoever changes something needs an operator's token, and comes from one of these
+//!   pages: see [`super::session`].
+//! - What a page asks of the store is answered by indexes, so that it stays quick with 100,000 feeds and 10 million articles.
+
+mod article;
+mod chart;
+mod comparison;
+mod feed;
+mod feeds;
+mod frame;
+mod login;
+mod overview;
+mod search;
+mod site;
+mod sites;
+mod trouble;
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Router, http::Uri};
+use maud::html;
+use tower_http::compression::CompressionLayer;
+
+use self::frame::{Html, Place, page, query_of};
+use super::Serving;
+use super::problem::Problem;
+use super::session::{Visitor, is_from_own_page};
+
+/// A form of ours has a token and an address.
+const MAX_FORM_BYTES: usize = 8 << 10;
+
+/// What a page may load and who may show it: nothing from elsewhere, no script at all.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// All pages.
+pub(super) fn router(serving: &Arc<Serving>) -> Router<Arc<Serving>> {
+    let rooms = Router::new()
+        .route("/", get(overview::show))
+        .route("/feeds", get(feeds::show))
+        .route("/feeds/{id}", get(feed::show))
+        .route("/feeds/{id}/poll", post(feed::poll))
+        .route("/articles/{id}", get(article::show))
+        .route("/articles/{id}/diff", get(comparison::show))
+        .route("/sites", get(sites::show))
+        .route("/sites/{host}", get(site::show))
+        .route("/sites/{host}/forget", post(site::forget))
+        .route("/search", get(search::show))
+        .layer(from_fn_with_state(Arc::clone(serving), door));
+    Router::new()
+        .merge(rooms)
+        .route("/login", get(login::show).post(login::enter))
+        .route("/logout", post(login::leave))
+        .route("/style.css", get(frame::style))
+        .route("/icon.svg", get(frame::icon))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(CompressionLayer::new())
+        .layer(from_fn(guard))
+}
+
+/// Lets in who may read, and lets change who may; others are asked for a token.
+async fn door(State(serving): State<Arc<Serving>>, mut request: Request, next: Next) -> Response {
+    let surface = &serving.surface;
+    let Some(visitor) = surface.tokens.visitor(request.headers(), surface.clock.now()) else {
+        return if request.method() == Method::GET {
+            login_first(request.uri())
+        } else {
+            refusal(StatusCode::UNAUTHORIZED, "this takes an operator's token; hint: log in").into_response()
+        };
+    };
+    if request.method() == Method::POST {
+        if !visitor.may_change {
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "changing something takes a token with role = \"operator\"; hint: set one in [http] tokens, and log in with it",
+            )
+            .into_response();
+        }
+        if !is_from_own_page(request.headers()) {
+            return refusal(StatusCode::FORBIDDEN, NOT_OURS).into_response();
+        }
+    }
+    request.extensions_mut().insert(visitor);
+    next.run(request).await
+}
+
+const NOT_OURS: &str =
+    "this form was sent by another site; hint: a proxy before this page must pass on the Host header";
+
+fn login_first(uri: &Uri) -> Response {
+    let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
+    Redirect::to(&query_of("/login?").append_pair("next", wanted).finish()).into_response()
+}
+
+/// Says of every answer what browsers may do with it.
+async fn guard(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(header::CACHE_CONTROL, "no-store");
+    response
+}
+
+/// A page that cannot be shown.
+struct Failure(Problem);
+
+impl<E: Into<Problem>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, detail) = self.0.into_parts();
+        refusal(status, &detail).into_response()
+    }
+}
+
+fn refusal(status: StatusCode, detail: &str) -> (StatusCode, Html) {
+    let title = status.canonical_reason().unwrap_or("Refused");
+    let nobody = Visitor { name: None, may_change: false };
+    let main = html! {
+        h1 { (title) }
+        p { (detail) }
+    };
+    (status, page(title, Place::Elsewhere, &nobody, &main))
+}

@@ -1,0 +1,96 @@
+//! `/search`: articles by the words of their titles and texts.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Failure;
+use super::frame::{Html, Place, article_address, count, marked, moment_and_distance, page, query_of};
+use crate::http::Serving;
+use crate::http::problem::Problem;
+use crate::http::session::Visitor;
+use crate::search::Question;
+use crate::store::FoundArticle;
+
+const PER_PAGE: u32 = 20;
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+pub(super) struct Asked {
+    q: String,
+    before: Option<i64>,
+}
+
+pub(super) async fn show(
+    State(serving): State<Arc<Serving>>,
+    Extension(visitor): Extension<Visitor>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Html, Failure> {
+    let Query(asked) = asked.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let surface = &serving.surface;
+    let backlog = surface.store.search_backlog().await?;
+    let answer = match (Question::parse(&asked.q), asked.q.trim()) {
+        (_, "") => html! {},
+        (Err(error), _) => html! { p.bad role="alert" { (error) } },
+        (Ok(question), _) => {
+            // One more tells whether there is another page.
+            let mut found = surface.store.articles_search(&question, asked.before, PER_PAGE + 1).await?;
+            let has_more = found.len() > PER_PAGE as usize;
+            found.truncate(PER_PAGE as usize);
+            listed(&asked, &question, &found, has_more, surface.clock.now())
+        }
+    };
+    let main = html! {
+        h1 { "Search" }
+        form.asks method="get" action="/search" role="search" {
+            label.wide { "Words of titles and texts" input type="search" name="q" value=(asked.q) aria-describedby="how"; }
+            button { "Search" }
+        }
+        p.faint id="how" {
+            "All words must be there. " code { "\"night ferry\"" } " in a row, " code { "storm*" } " as a beginning, "
+            code { "-fog" } " not at all."
+        }
+        @if backlog > 0 {
+            p { (count(backlog.unsigned_abs(), "older article is", "older articles are")) " at most not in the index yet." }
+        }
+        (answer)
+    };
+    Ok(page("Search", Place::Search, &visitor, &main))
+}
+
+fn listed(
+    asked: &Asked,
+    question: &Question,
+    found: &[FoundArticle],
+    has_more: bool,
+    now: Timestamp,
+) -> Markup {
+    let next = found.last().filter(|_| has_more).map(|last| {
+        let mut query = query_of("/search?");
+        query.append_pair("q", &asked.q).append_pair("before", &last.number.to_string()).finish()
+    });
+    html! {
+        @if found.is_empty() { p role="status" { "Nothing was found." } }
+        ol.found {
+            @for found in found {
+                @let article = &found.status;
+                @let title = article.title.as_deref().unwrap_or(article.url.as_str());
+                li dir="auto" lang=[found.language.as_deref()] {
+                    a href=(article_address(&article.id)) { (marked(&question.marked(title))) }
+                    @if let Some(kind) = article.duplicate_kind { " " span.badge lang="en" { (kind.as_str()) " copy" } }
+                    div { (marked(&question.excerpt(&found.text))) }
+                    div.faint lang="en" {
+                        (article.url.host_str().unwrap_or_default()) ", " (moment_and_distance(article.stored_at, now))
+                    }
+                }
+            }
+        }
+        @if let Some(next) = next { nav aria-label="Pages of what was found" { a rel="next" href=(next) { "Older ones" } } }
+    }
+}

@@ -1,0 +1,265 @@
+//! Texts and questions as words, for looking articles up. Both back ends are given words that are cut and folded here, and
+//! nothing else: so they find the same, whatever their own ideas of words are.
+//!
+//! - A word is a run of letters and digits, in lower case. Latin letters lose their accents.
+//! - Where no spaces are written between words (Chinese, Japanese, Thai), every character is a word; several in a row are
+//!   looked for in a row.
+
+use std::ops::Range;
+
+use unicode_normalization::char::decompose_canonical;
+
+use crate::extract::is_unspaced;
+
+/// Characters of a text that can be found. PostgreSQL takes no more than a mebibyte of distinct words and places.
+const MAX_INDEXED_CHARS: usize = 100_000;
+
+/// Words of a question, all in all.
+const MAX_ASKED_WORDS: usize = 32;
+
+/// Characters of an excerpt, and how many of them stand before the first word found.
+const EXCERPT_CHARS: usize = 280;
+const EXCERPT_LEAD_CHARS: usize = 80;
+
+/// A text's words with single spaces between, as the index takes them.
+pub fn index_form(title: Option<&str>, text: &str) -> String {
+    let mut form = String::with_capacity(text.len().min(MAX_INDEXED_CHARS) + 80);
+    let end = text.char_indices().nth(MAX_INDEXED_CHARS).map_or(text.len(), |(end, _)| end);
+    for (_, word) in words(title.unwrap_or_default()).chain(words(&text[..end])) {
+        if !form.is_empty() {
+            form.push(' ');
+        }
+        form.push_str(&word);
+    }
+    form
+}
+
+/// What an article must hold to be found, and what it must not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    wanted: Vec<Phrase>,
+    unwanted: Vec<Phrase>,
+}
+
+/// Words in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phrase {
+    /// In order; at least one.
+    pub words: Vec<String>,
+    /// Whether the last word may go on.
+    pub is_open: bool,
+}
+
+/// Why nothing can be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionError {
+    /// No word that must be there.
+    #[error("no word to look for; hint: harbour \"night ferry\" storm* -fog")]
+    NoWord,
+    /// More than can be asked at once.
+    #[error("more than {MAX_ASKED_WORDS} words; hint: a few rare ones find the same")]
+    TooLong,
+}
+
+impl Question {
+    /// Reads `harbour "night ferry" storm* -fog`: each word must be there, those in quotation marks in a row, one with a star
+    /// as a beginning, and none with a minus.
+    pub fn parse(text: &str) -> Result<Self, QuestionError> {
+        let mut question = Self::default();
+        let mut rest = text.trim_start();
+        let mut count = 0;
+        while !rest.is_empty() {
+            let is_unwanted = rest.starts_with('-');
+            rest = rest.strip_prefix('-').unwrap_or(rest);
+            let (term, after) = match rest.strip_prefix('"') {
+                Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+                None => rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len())),
+            };
+            let words: Vec<String> = words(term).map(|(_, word)| word).collect();
+            count += words.len();
+            if count > MAX_ASKED_WORDS {
+                return Err(QuestionError::TooLong);
+            }
+            if !words.is_empty() {
+                let phrase = Phrase { words, is_open: term.ends_with('*') };
+                if is_unwanted { &mut question.unwanted } else { &mut question.wanted }.push(phrase);
+            }
+            rest = after.trim_start();
+        }
+        if question.wanted.is_empty() { Err(QuestionError::NoWord) } else { Ok(question) }
+    }
+
+    /// What must be there; at least one.
+    pub fn wanted(&self) -> &[Phrase] {
+        &self.wanted
+    }
+
+    /// What must not be there.
+    pub fn unwanted(&self) -> &[Phrase] {
+        &self.unwanted
+    }
+
+    /// The part of a text around the first of the words, all of them marked; its beginning where there is none.
+    pub fn excerpt(&self, text: &str) -> Vec<Piece> {
+        let found = words(text).find(|(_, word)| self.names(word));
+        let first = found.map_or(0, |(range, _)| range.start);
+        let start = start_before(text, first);
+        let end = text[start..].char_indices().nth(EXCERPT_CHARS).map_or(text.len(), |(end, _)| start + end);
+        let mut pieces = Vec::new();
+        if start > 0 {
+            pieces.push(Piece::plain("… "));
+        }
+        pieces.extend(self.marked(&text[start..end]));
+        if end < text.len() {
+            pieces.push(Piece::plain(" …"));
+        }
+        pieces
+    }
+
+    /// All of a text, with the words that were looked for marked.
+    pub fn marked(&self, text: &str) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut done = 0;
+        for (range, _) in words(text).filter(|(_, word)| self.names(word)) {
+            if done < range.start {
+                pieces.push(Piece::plain(&text[done..range.start]));
+            }
+            pieces.push(Piece { is_found: true, text: text[range.clone()].to_owned() });
+            done = range.end;
+        }
+        if done < text.len() {
+            pieces.push(Piece::plain(&text[done..]));
+        }
+        pieces
+    }
+
+    fn names(&self, word: &str) -> bool {
+        self.wanted.iter().any(|phrase| {
+            let is_open_end =
+                || phrase.is_open && phrase.words.last().is_some_and(|end| word.starts_with(end));
+            phrase.words.iter().any(|wanted| wanted == word) || is_open_end()
+        })
+    }
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Whether it is a word that was looked for.
+    pub is_found: bool,
+    /// The part.
+    pub text: String,
+}
+
+impl Piece {
+    fn plain(text: &str) -> Self {
+        Self { is_found: false, text: text.to_owned() }
+    }
+}
+
+/// The beginning of a word, some way before `at`.
+fn start_before(text: &str, at: usize) -> usize {
+    let Some((start, _)) = text[..at].char_indices().rev().nth(EXCERPT_LEAD_CHARS) else { return 0 };
+    let space = text[start..at].find(char::is_whitespace);
+    space.map_or(start, |space| start + space + 1)
+}
+
+/// The words of a text, each with its place.
+fn words(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
+    let mut chars = text.char_indices().peekable();
+    std::iter::from_fn(move || {
+        let (start, first) = chars.by_ref().find(|(_, c)| c.is_alphanumeric())?;
+        let mut word = String::new();
+        fold(first, &mut word);
+        let mut end = start + first.len_utf8();
+        if is_unspaced(first) {
+            return Some((start..end, word));
+        }
+        let goes_on = |c: char| (c.is_alphanumeric() || is_accent(c)) && !is_unspaced(c);
+        while let Some((at, c)) = chars.next_if(|(_, c)| goes_on(*c)) {
+            fold(c, &mut word);
+            end = at + c.len_utf8();
+        }
+        Some((start..end, word))
+    })
+}
+
+/// A mark that stands over or under the letter before it.
+fn is_accent(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}')
+}
+
+fn fold(c: char, word: &mut String) {
+    /// Where Latin letters with marks of their own end.
+    const END_OF_LATIN: char = '\u{250}';
+    if c.is_ascii() {
+        word.push(c.to_ascii_lowercase());
+        return;
+    }
+    for c in c.to_lowercase() {
+        if c < END_OF_LATIN {
+            let mut base = None;
+            decompose_canonical(c, |part| base = base.or(Some(part)));
+            word.push(base.filter(char::is_ascii_alphabetic).unwrap_or(c));
+        } else if !is_accent(c) {
+            word.push(c);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_folded_and_characters_of_unspaced_scripts_stand_alone() {
+        assert_eq!(index_form(Some("L’Élan!"), "ZÜRICH, cafe\u{301}s: 3.5 %"), "l elan zurich cafes 3 5");
+        assert_eq!(index_form(None, "港は2026年に Йод"), "港 は 2026 年 に йод");
+        assert_eq!(index_form(None, "!?"), "");
+    }
+
+    #[test]
+    fn only_the_beginning_of_an_endless_text_is_indexed() {
+        let form = index_form(None, &"ab ".repeat(MAX_INDEXED_CHARS));
+        assert!(form.len() <= MAX_INDEXED_CHARS);
+    }
+
+    #[test]
+    fn a_question_is_words_phrases_beginnings_and_exclusions() {
+        let phrase = |words: &[&str], is_open| Phrase {
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            is_open,
+        };
+        let question = Question::parse(r#"  Harbour "night ferry" storm* -fog -"all clear" it's "#).unwrap();
+        assert_eq!(
+            question.wanted,
+            [
+                phrase(&["harbour"], false),
+                phrase(&["night", "ferry"], false),
+                phrase(&["storm"], true),
+                phrase(&["it", "s"], false)
+            ]
+        );
+        assert_eq!(question.unwanted, [phrase(&["fog"], false), phrase(&["all", "clear"], false)]);
+        assert_eq!(Question::parse("港湾").unwrap().wanted, [phrase(&["港", "湾"], false)]);
+        for nothing in ["", " -fog", "\"", "* - %"] {
+            assert_eq!(Question::parse(nothing), Err(QuestionError::NoWord), "{nothing:?}");
+        }
+        assert_eq!(Question::parse(&"a ".repeat(33)), Err(QuestionError::TooLong));
+    }
+
+    #[test]
+    fn an_excerpt_stands_around_what_was_found() {
+        let question = Question::parse("ferr* cafe").unwrap();
+        let text =
+            format!("{}The Ferries wait at the café. {}", "Nothing here. ".repeat(20), "More. ".repeat(99));
+        let pieces = question.excerpt(&text);
+        let found: Vec<&str> =
+            pieces.iter().filter(|piece| piece.is_found).map(|piece| piece.text.as_str()).collect();
+        assert_eq!(found, ["Ferries", "café"]);
+        let whole: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        assert!(whole.starts_with("… ") && whole.ends_with(" …") && whole.chars().count() < 300, "{whole}");
+        let beginning: String = question.excerpt("Nothing.").into_iter().map(|piece| piece.text).collect();
+        assert_eq!(beginning, "Nothing.");
+    }
+}

@@ -1,0 +1,136 @@
+//! How the mill stands at this moment. Everything here is answered by an index, however large the tables are.
+
+use jiff::Timestamp;
+
+use super::sql::{Row, models};
+use super::{FeedHealth, FeedState, Store, StoreError};
+
+/// Feeds by how they do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedsByHealth {
+    /// See [`FeedHealth::New`].
+    pub new: u64,
+    /// See [`FeedHealth::Succeeding`].
+    pub succeeding: u64,
+    /// See [`FeedHealth::Failing`].
+    pub failing: u64,
+    /// See [`FeedHealth::Gone`].
+    pub gone: u64,
+    /// See [`FeedHealth::Quarantined`].
+    pub quarantined: u64,
+    /// See [`FeedHealth::Removed`].
+    pub removed: u64,
+}
+
+impl FeedsByHealth {
+    /// How many feeds do like this.
+    pub const fn count(&self, health: FeedHealth) -> u64 {
+        match health {
+            FeedHealth::New => self.new,
+            FeedHealth::Succeeding => self.succeeding,
+            FeedHealth::Failing => self.failing,
+            FeedHealth::Gone => self.gone,
+            FeedHealth::Quarantined => self.quarantined,
+            FeedHealth::Removed => self.removed,
+        }
+    }
+}
+
+/// What waits between the two halves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Entries that wait or are in work.
+    pub pending: u64,
+    /// Of these, those whose turn has come.
+    pub due: u64,
+    /// Since when the first of them is due, or will be.
+    pub first_due_at: Option<Timestamp>,
+    /// Entries that were given up.
+    pub failed: u64,
+    /// Entries that crashed or outlasted the extractor.
+    pub quarantined: u64,
+}
+
+/// Articles that were stored within one hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArticlesOfHour {
+    /// When the hour began.
+    pub began_at: Timestamp,
+    /// How many.
+    pub articles: u64,
+}
+
+const HOUR_MILLIS: i64 = 3_600_000;
+
+impl Store {
+    /// Feeds by how they do.
+    pub async fn feeds_by_health(&self) -> Result<FeedsByHealth, StoreError> {
+        let row = sqlx::query(ACTIVE).fetch_one(&self.database.readers).await?;
+        let row = Row { table: "feeds", row: &row };
+        let (active, new, failing) =
+            (row.number::<u64>("active")?, row.number("never_polled")?, row.number("failing")?);
+        let mut feeds = FeedsByHealth { new, failing, ..FeedsByHealth::default() };
+        // Each is counted by itself, while feeds are polled.
+        feeds.succeeding = active.saturating_sub(new + failing);
+        for row in &sqlx::query(AT_REST).fetch_all(&self.database.readers).await? {
+            let row = Row { table: "feeds", row };
+            let count = row.number("feeds")?;
+            match row.word("state")? {
+                FeedState::Active => {}
+                FeedState::Gone => feeds.gone = count,
+                FeedState::Quarantined => feeds.quarantined = count,
+                FeedState::Removed => feeds.removed = count,
+            }
+        }
+        Ok(feeds)
+    }
+
+    /// What waits between the two halves.
+    pub async fn queue_status(&self) -> Result<QueueStatus, StoreError> {
+        let now = self.clock.now().as_millisecond();
+        let row = sqlx::query(QUEUE).bind(now).fetch_one(&self.database.readers).await?;
+        let row = Row { table: "entries", row: &row };
+        Ok(QueueStatus {
+            pending: row.number("pending")?,
+            due: row.number("due")?,
+            first_due_at: row.optional_time("first_due_at")?,
+            failed: row.number("failed")?,
+            quarantined: row.number("quarantined")?,
+        })
+    }
+
+    /// How many articles came in each hour since `since`; hours without any are left out.
+    pub async fn articles_by_hour(&self, since: Timestamp) -> Result<Vec<ArticlesOfHour>, StoreError> {
+        let rows = sqlx::query(BY_HOUR)
+            .bind(since.as_millisecond())
+            .bind(HOUR_MILLIS)
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("articles", &rows)
+    }
+}
+
+const ACTIVE: &str = "SELECT (SELECT count(*) FROM feeds WHERE state = 'active') AS active, \
+    (SELECT count(*) FROM feed_details WHERE last_polled_at IS NULL \
+        AND feed_id NOT IN (SELECT id FROM feeds WHERE state <> 'active')) AS never_polled, \
+    (SELECT count(*) FROM feed_details WHERE error_label IS NOT NULL \
+        AND feed_id NOT IN (SELECT id FROM feeds WHERE state <> 'active')) AS failing";
+
+const AT_REST: &str = "SELECT state, count(*) AS feeds FROM feeds WHERE state <> 'active' GROUP BY state";
+
+const QUEUE: &str = "SELECT (SELECT count(*) FROM entries WHERE state = 'pending') AS pending, \
+    (SELECT count(*) FROM entries WHERE state = 'pending' AND next_attempt_at <= $1) AS due, \
+    (SELECT min(next_attempt_at) FROM entries WHERE state = 'pending') AS first_due_at, \
+    (SELECT count(*) FROM entries WHERE state = 'failed') AS failed, \
+    (SELECT count(*) FROM entries WHERE state = 'quarantined') AS quarantined";
+
+const BY_HOUR: &str = "SELECT stored_at / $2 * $2 AS began_at, count(*) AS articles FROM articles WHERE stored_at >= $1 \
+    GROUP BY 1 ORDER BY 1";
+
+impl TryFrom<Row<'_>> for ArticlesOfHour {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { began_at: row.time("began_at")?, articles: row.number("articles")? })
+    }
+}

@@ -1,0 +1,189 @@
+//! Articles by their words.
+//!
+//! The index holds the current text of every article that is neither withdrawn nor removed, and is written in the transaction
+//! that changes the article. What was stored before there was an index is added bit by bit.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::articles::NewRevision;
+use super::connection::{Dialect, DialectSql};
+use super::history::ArticleStatus;
+use super::outbox::Outbox;
+use super::sql::{Row, RowsSql, is_sqlite};
+use super::{Store, StoreError};
+use crate::search::{Phrase, Question, index_form};
+
+/// Articles added to the index in one transaction: whoever stores an article waits for so many at most.
+const BACKLOG_BATCH: i64 = 100;
+
+/// An article that was looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundArticle {
+    /// The order in which articles came: the place to go on from.
+    pub number: i64,
+    /// The article.
+    pub status: ArticleStatus,
+    /// Its current text.
+    pub text: String,
+    /// The language of that.
+    pub language: Option<String>,
+}
+
+impl Store {
+    /// Up to `limit` articles that answer `question`, newest first; only those that came before number `before`.
+    pub async fn articles_search(
+        &self,
+        question: &Question,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<FoundArticle>, StoreError> {
+        let asked = match self.database.dialect {
+            Dialect::Sqlite => fts5(question),
+            Dialect::Postgres => tsquery(question),
+        };
+        let rows = sqlx::query(self.database.dialect.choose(SEARCH))
+            .bind(asked)
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(i64::from(limit))
+            .fetch_all(&self.database.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let row = || Row { table: "articles", row };
+                Ok(FoundArticle {
+                    number: row().get("number")?,
+                    text: row().get("text")?,
+                    language: row().get("language")?,
+                    status: ArticleStatus::try_from(row())?,
+                })
+            })
+            .collect()
+    }
+
+    /// Adds some of the articles that are older than the index, and says whether there may be more.
+    pub async fn search_catch_up(&self) -> Result<bool, StoreError> {
+        if self.search_backlog().await? == 0 {
+            return Ok(false);
+        }
+        let mut tx = self.database.write().await?;
+        // No article may get another text until this is done.
+        let _outbox = Outbox::lock(&mut tx).await?;
+        let rows = sqlx::query(BACKLOG).bind(BACKLOG_BATCH).fetch_all(&mut *tx).await?;
+        let mut words = BTreeMap::new();
+        for row in &rows {
+            let row = Row { table: "articles", row };
+            let number: i64 = row.get("number")?;
+            let (title, text): (Option<&str>, &str) = (row.get("title")?, row.get("text")?);
+            words.insert(number, index_form(title, text));
+        }
+        let left = words.first_key_value().map_or(0, |(first, _)| first - 1);
+        write(&mut tx, words).await?;
+        sqlx::query("UPDATE counters SET value = $1 WHERE name = 'search_backlog'")
+            .bind(left)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(left > 0)
+    }
+
+    /// Articles up to this number are not in the index yet; 0 where all are.
+    pub async fn search_backlog(&self) -> Result<i64, StoreError> {
+        let row = sqlx::query("SELECT value FROM counters WHERE name = 'search_backlog'")
+            .fetch_one(&self.database.readers)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+}
+
+macro_rules! search {
+    ($matches:literal) => {
+        concat!(
+            "SELECT a.id, a.url, a.revision, r.title, a.stored_at, a.withdrawn_at, a.duplicate_of, a.duplicate_kind, \
+             a.cluster_id, a.number, r.text, r.language \
+             FROM (SELECT rowid AS number FROM article_words WHERE ",
+            $matches,
+            " AND rowid < $2 ORDER BY rowid DESC LIMIT $3) w \
+             JOIN articles a ON a.number = w.number \
+             JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision ORDER BY a.number DESC"
+        )
+    };
+}
+
+const SEARCH: DialectSql = DialectSql {
+    sqlite: search!("article_words MATCH $1"),
+    postgres: search!("words @@ to_tsquery('simple', $1)"),
+};
+
+const BACKLOG: &str = "SELECT a.number, r.title, r.text FROM articles a \
+    JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision \
+    WHERE a.number <= (SELECT value FROM counters WHERE name = 'search_backlog') \
+    AND a.removed_at IS NULL AND a.withdrawn_at IS NULL ORDER BY a.number DESC LIMIT $1";
+
+/// Words hold letters and digits only, so that quotation marks are all it takes.
+fn fts5(question: &Question) -> String {
+    let phrase =
+        |phrase: &Phrase| format!("\"{}\"{}", phrase.words.join(" "), if phrase.is_open { " *" } else { "" });
+    let all =
+        |phrases: &[Phrase], between: &str| phrases.iter().map(phrase).collect::<Vec<_>>().join(between);
+    let mut asked = format!("({})", all(question.wanted(), " AND "));
+    if !question.unwanted().is_empty() {
+        write!(asked, " NOT ({})", all(question.unwanted(), " OR "))
+            .expect("a string takes what it is given");
+    }
+    asked
+}
+
+fn tsquery(question: &Question) -> String {
+    let phrase = |phrase: &Phrase| {
+        let words = phrase.words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>();
+        format!("({}{})", words.join(" <-> "), if phrase.is_open { ":*" } else { "" })
+    };
+    let wanted = question.wanted().iter().map(phrase);
+    let unwanted = question.unwanted().iter().map(|unwanted| format!("!{}", phrase(unwanted)));
+    wanted.chain(unwanted).collect::<Vec<_>>().join(" & ")
+}
+
+/// Puts the texts of new revisions in the place of what was indexed of their articles.
+pub(super) async fn index<'r>(
+    tx: &mut AnyConnection,
+    revisions: impl Iterator<Item = &'r NewRevision<'r>>,
+) -> Result<(), StoreError> {
+    // Of an article that was revised twice in one batch the last counts.
+    let words: BTreeMap<i64, String> = revisions
+        .map(|revision| {
+            let article = &revision.extracted.article;
+            (revision.number, index_form(article.metadata.title.as_deref(), &article.text))
+        })
+        .collect();
+    write(tx, words).await
+}
+
+async fn write(tx: &mut AnyConnection, words: BTreeMap<i64, String>) -> Result<(), StoreError> {
+    let sql = if is_sqlite(tx) { &WRITE_SQLITE } else { &WRITE_POSTGRES };
+    let rows: Vec<(i64, String)> = words.into_iter().collect();
+    sql.execute(tx, &rows, |query, (number, words)| query.bind(*number).bind(words.clone())).await?;
+    Ok(())
+}
+
+const WRITE_SQLITE: RowsSql =
+    RowsSql { before: "INSERT OR REPLACE INTO article_words (rowid, words) VALUES ", columns: 2, after: "" };
+
+const WRITE_POSTGRES: RowsSql = RowsSql {
+    before: "WITH given (number, words) AS (VALUES ",
+    columns: 2,
+    after: ") INSERT INTO article_words (rowid, words) SELECT number, to_tsvector('simple', words) FROM given \
+        ON CONFLICT (rowid) DO UPDATE SET words = excluded.words",
+};
+
+/// Takes articles out of the index, by their numbers.
+pub(super) async fn remove(tx: &mut AnyConnection, numbers: &[i64]) -> Result<(), StoreError> {
+    REMOVE.execute(tx, numbers, |query, number| query.bind(*number)).await?;
+    Ok(())
+}
+
+const REMOVE: RowsSql =
+    RowsSql { before: "DELETE FROM article_words WHERE rowid IN (VALUES ", columns: 1, after: ")" };

@@ -1,0 +1,185 @@
+//! The operator's site over real HTTP, on both back ends: what its pages show, who sees them, and that nothing of the open
+//! internet gets into their markup.
+
+mod access;
+mod articles;
+mod browser;
+mod feeds;
+mod search;
+mod sites;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feedmill::lifecycle::Lifecycle;
+use feedmill::store::Store;
+use feedmill::telemetry::metrics::Metrics;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::daemon::{OpenedDaemon, TestDaemon};
+use crate::support::database::{Backend, FreshDatabase};
+use crate::support::server::Server;
+
+/// Every test below runs on both back ends, each time on a database of its own.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                crate::pages_site::run(crate::pages_site::Backend::Sqlite, async |bench| super::$test(bench).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                crate::pages_site::run(crate::pages_site::Backend::Postgres, async |bench| super::$test(bench).await).await;
+            })*
+        }
+    };
+}
+use on_both;
+
+/// What a test starts its mill with.
+struct Bench {
+    database: FreshDatabase,
+    /// Whose feeds and pages it reads.
+    server: Server,
+}
+
+async fn run(backend: Backend, test: impl AsyncFnOnce(&Bench)) {
+    let Some(database) = FreshDatabase::create(backend).await else { return };
+    let bench = Bench { database, server: Server::start().await };
+    test(&bench).await;
+    bench.database.drop().await;
+}
+
+impl Bench {
+    fn daemon(&self) -> TestDaemon {
+        TestDaemon::new().database(self.database.settings.url.expose_secret())
+    }
+}
+
+/// A mill that has done what was due, with its site open.
+struct Mill {
+    daemon: OpenedDaemon,
+    lifecycle: Lifecycle,
+    address: SocketAddr,
+}
+
+/// Longer than any test here takes.
+const LONG: Duration = Duration::from_mins(2);
+
+impl Mill {
+    async fn start(daemon: TestDaemon) -> Self {
+        let daemon = daemon.open().await;
+        daemon.once().await;
+        Self::open(daemon).await
+    }
+
+    /// Opens the site of a daemon.
+    async fn open(daemon: OpenedDaemon) -> Self {
+        let lifecycle = Lifecycle::new(LONG);
+        let addresses = Arc::clone(&daemon.daemon).start(&lifecycle, Metrics::install()).await.unwrap();
+        Self { daemon, lifecycle, address: addresses.http.unwrap() }
+    }
+
+    fn store(&self) -> &Store {
+        self.daemon.store()
+    }
+
+    /// The same mill after a stop, a change of its configuration, a start, and what is due then.
+    async fn restarted_with(self, change: impl FnOnce(TestDaemon) -> TestDaemon) -> Self {
+        self.lifecycle.stop_soft();
+        self.lifecycle.wait().await;
+        let daemon = self.daemon.restarted_with(change).await;
+        daemon.once().await;
+        Self::open(daemon).await
+    }
+
+    /// Lets the server have what it waits for, and stops.
+    async fn stop(self) {
+        self.lifecycle.stop_soft();
+        self.lifecycle.wait().await;
+        self.store().close().await;
+    }
+
+    /// A page as whoever comes along sees it.
+    async fn page(&self, path: &str) -> String {
+        let answer = self.get(path, &[]).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.body
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send("GET", path, headers, "").await
+    }
+
+    /// A form as a browser sends it from one of our pages.
+    async fn post(&self, path: &str, headers: &[(&str, &str)], form: &str) -> Answer {
+        let own = [("Sec-Fetch-Site", "same-origin")];
+        self.send("POST", path, &[&own, headers].concat(), form).await
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut client = TcpStream::connect(self.address).await.unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            self.address,
+            body.len()
+        );
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        Answer::parse(&String::from_utf8(answer).unwrap())
+    }
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    /// By name in lower case.
+    headers: HashMap<String, String>,
+    body: String,
+}
+
+impl Answer {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        Self {
+            status,
+            headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
+            body: body.to_owned(),
+        }
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// What a browser would show of a page: its words without its tags, in single spaces.
+fn words(html: &str) -> String {
+    let mut text = String::new();
+    let mut is_tag = false;
+    for c in html.chars() {
+        match c {
+            '<' => is_tag = true,
+            '>' => {
+                is_tag = false;
+                text.push(' ');
+            }
+            c if !is_tag => text.push(c),
+            _ => {}
+        }
+    }
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
