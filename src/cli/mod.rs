@@ -1,6 +1,7 @@
 //! One file a subcommand. Results go to standard output, everything else to standard error.
 
 mod articles;
+mod backup;
 mod config;
 mod dedup;
 mod demo;
@@ -135,6 +136,10 @@ enum Command {
     Completions(generate::Completions),
     /// Print the manual
     Man(generate::Man),
+    /// Write the whole store into a file, while the daemon runs or not
+    Backup(backup::Backup),
+    /// Make the store from a backup, where there is none yet, in SQLite or PostgreSQL
+    Restore(backup::Restore),
     /// Bring the store's schema up to date
     Migrate(migrate::Args),
 }
@@ -177,6 +182,8 @@ impl Cli {
             Command::Schema(args) => schema::run(args),
             Command::Completions(args) => generate::completions(args),
             Command::Man(args) => generate::man(args),
+            Command::Backup(args) => backup::backup(args, global),
+            Command::Restore(args) => backup::restore(args, global),
             Command::Migrate(args) => migrate::run(args, global),
         }
     }

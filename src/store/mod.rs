@@ -11,6 +11,7 @@
 //!   against (exact and near copies) cannot change under it: two copies that arrive together cannot both be originals.
 //! - Every write happens in a `connection::WriteTransaction`, whose connection is thrown away unless it commits.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -40,6 +41,8 @@ mod blocks;
 mod outbox;
 mod sinks;
 mod health;
+mod backup;
+mod rows;
 mod claim;
 mod connection;
 mod migrations;
@@ -49,13 +52,14 @@ mod error;
 pub use ahead::LongestWaits;
 pub use announced::NewEntry;
 pub use articles::{ArticleAccount, DroppedBlock};
+pub use backup::Contents;
 pub use connection::RunLock;
 pub use entries::{EntryState, EntryStatus};
 pub use error::StoreError;
 pub use feed_status::{FeedHealth, FeedState, FeedStatus};
 pub use feeds::FeedsSync;
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
-pub use health::HealthProblem;
+pub use health::{HealthProblem, LEAST_FREE_BYTES};
 pub use history::{ArticleStatus, Listing, Revision};
 pub use migrations::SchemaStatus;
 pub use polls::{PollRecord, PollReport, PollResult};
@@ -127,6 +131,14 @@ impl Store {
     /// Where the store is, in words without its password.
     pub fn place(settings: &Settings) -> Result<String, StoreError> {
         Ok(connection::Location::parse(settings.url.expose_secret())?.display())
+    }
+
+    /// The SQLite file; nothing where a server keeps the store.
+    pub fn file(settings: &Settings) -> Option<PathBuf> {
+        match connection::Location::parse(settings.url.expose_secret()) {
+            Ok(connection::Location::File(path)) => Some(path),
+            Ok(connection::Location::Server(_)) | Err(_) => None,
+        }
     }
 
     /// Which migrations the database at `settings` has and which it lacks. Changes nothing.
