@@ -16,6 +16,7 @@ mod listed;
 mod opml;
 mod problem;
 mod raw;
+mod reference;
 mod sinks;
 
 use std::collections::{HashMap, HashSet};
@@ -29,6 +30,7 @@ use url::Url;
 pub use self::environment::Environment;
 pub use self::fixed::Fixed;
 pub use self::problem::{ConfigError, Problem};
+pub use self::reference::reference;
 
 pub(crate) use self::feeds::feed_url;
 pub(crate) use self::import::{Import, feeds_in};
