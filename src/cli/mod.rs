@@ -21,6 +21,7 @@ mod reextract;
 mod run;
 mod schema;
 mod sinks;
+mod site;
 mod status;
 mod table;
 mod tail;
@@ -128,6 +129,8 @@ enum Command {
     Sinks(sinks::Args),
     /// Read the kept pages anew with today's extractor and rules
     Reextract(reextract::Args),
+    /// Try out rules for a site's pages
+    Site(site::Args),
     /// Look at the feeds in the store
     Feeds(feeds::Args),
     /// Print the JSON Schema of the record, or the page about it
@@ -178,6 +181,7 @@ impl Cli {
             Command::Queue(args) => queue::run(args, global),
             Command::Sinks(args) => sinks::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),
+            Command::Site(args) => site::run(args, global),
             Command::Feeds(args) => feeds::run(args, global),
             Command::Schema(args) => schema::run(args),
             Command::Completions(args) => generate::completions(args),

@@ -16,7 +16,7 @@ use super::document::Document;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::raw::{self, Raw};
-use crate::extract::{Rules, SiteRules};
+use crate::extract::SiteRules;
 use crate::fetch::AllowedNet;
 use crate::http::auth::Token;
 use crate::model::SecretText;
@@ -351,13 +351,9 @@ impl Checker<'_> {
             let path = format!("site[{i}]");
             if site.host.is_empty() {
                 self.refuse(&path, None, "host is missing");
-            } else if let Err(error) = Rules::new(std::slice::from_ref(site)) {
-                let message = format!("not a CSS selector: {}", error.message);
-                self.refuse(
-                    &format!("{path}.{}", error.key),
-                    Some(&format!("{:?}", error.selector)),
-                    message,
-                );
+            } else if let Err(error) = site.check() {
+                let path = format!("{path}.{}", error.key);
+                self.refuse(&path, Some(&format!("{:?}", error.value)), error.message);
             }
         }
     }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -17,9 +18,9 @@ use super::workers::{WorkError, Workers};
 use crate::dedup;
 use crate::extract::Rules;
 use crate::fetch::page_body;
-use crate::model::{ContentSource, Page, strip_tracking};
+use crate::model::{Article, ContentSource, Entry, Page, strip_tracking};
 use crate::store::{
-    ExtractedArticle, RawSelection, Reextracted, Store, StoreError, Stored, StoredPage, Watch,
+    ExtractedArticle, RawPage, RawSelection, Reextracted, Store, StoreError, Stored, StoredPage, Watch,
 };
 
 /// Pages read from the store, and revisions written to it, at a time.
@@ -64,6 +65,25 @@ pub struct Counts {
     pub failed: AtomicU64,
 }
 
+/// A kept page as it is read by the rules in force, and by others.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The page.
+    pub url: Url,
+    /// By the rules in force.
+    pub before: Article,
+    /// By the others.
+    pub after: Article,
+}
+
+impl Comparison {
+    /// Whether the others change nothing that a reader sees.
+    pub fn is_same(&self) -> bool {
+        let Self { before, after, .. } = self;
+        before.text == after.text && before.metadata == after.metadata
+    }
+}
+
 impl Reextraction {
     /// Reads every selected page, in the order in which the articles came.
     pub async fn run(&self, selection: &RawSelection, mode: Mode, counts: &Counts) -> Result<(), StoreError> {
@@ -83,6 +103,49 @@ impl Reextraction {
         }
     }
 
+    /// Reads every selected page by the rules in force and by others, in the order in which the articles came. Nothing is
+    /// stored. `seen` is handed each page that both could read.
+    pub async fn compare(
+        &self,
+        selection: &RawSelection,
+        others: &Arc<Rules>,
+        counts: &Counts,
+        mut seen: impl FnMut(Comparison),
+    ) -> Result<(), StoreError> {
+        let mut number = 0;
+        loop {
+            let pages = self.store.raw_pages_after(number, selection, BATCH).await?;
+            let Some(last) = pages.last() else { return Ok(()) };
+            number = last.number;
+            add(&counts.pages, pages.len());
+            let mut tasks = JoinSet::new();
+            for stored in pages {
+                let (this, others) = (self.clone(), Arc::clone(others));
+                tasks.spawn(async move {
+                    let (number, url) = (stored.number, stored.entry.article_url());
+                    let compared = this.compared(stored, others).await;
+                    (number, url, compared.map(Some))
+                });
+            }
+            for comparison in gathered(tasks, counts).await {
+                add(&counts.changed, usize::from(!comparison.is_same()));
+                seen(comparison);
+            }
+        }
+    }
+
+    async fn compared(&self, stored: StoredPage, others: Arc<Rules>) -> Result<Comparison, Failure> {
+        let url = stored.entry.article_url();
+        let mut ingredients = self.ingredients(stored.page, &stored.entry, stored.fetched_at).await?;
+        let work = move || {
+            let (before, _) = ingredients.refined();
+            ingredients.rules = others;
+            let (after, _) = ingredients.refined();
+            Comparison { url, before, after }
+        };
+        Ok(self.workers.run(work).await?)
+    }
+
     /// What differs from what is stored, in the order of `pages`.
     async fn remake(&self, pages: Vec<StoredPage>, counts: &Counts) -> Vec<Reextracted> {
         let mut tasks = JoinSet::new();
@@ -93,52 +156,47 @@ impl Reextraction {
                 (number, url, this.made_of(stored).await)
             });
         }
-        let mut made = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            match done {
-                Ok((number, url, Ok(Some(article)))) => {
-                    tracing::info!(page.url = %url, "another text");
-                    made.push((number, article));
-                }
-                Ok((_, _, Ok(None))) => {}
-                Ok((_, url, Err(error))) => {
-                    add(&counts.failed, 1);
-                    tracing::warn!(page.url = %url, reason = %error, "cannot be read anew");
-                }
-                Err(error) => {
-                    add(&counts.failed, 1);
-                    tracing::error!(error = %error, "a worker broke off");
-                }
-            }
+        let made = gathered(tasks, counts).await;
+        for article in &made {
+            tracing::info!(page.url = %article.extracted.original_url, "another text");
         }
-        made.sort_by_key(|(number, _)| *number);
-        made.into_iter().map(|(_, article)| article).collect()
+        made
+    }
+
+    /// What the article of a kept page is made of.
+    async fn ingredients(
+        &self,
+        raw: RawPage,
+        entry: &Entry,
+        fetched_at: Timestamp,
+    ) -> Result<Ingredients, Failure> {
+        let options = self.feeds.get(&entry.feed_url).unwrap_or(&self.fallback);
+        let url = entry.article_url();
+        let read = move || {
+            let body = raw.body()?;
+            let body = page_body(&body, raw.content_type.as_deref());
+            Ok(Page { url, final_url: raw.final_url, body, fetched_at })
+        };
+        let page = self.workers.run(read).await?.map_err(Failure::Damaged)?;
+        let may_stand_in =
+            options.content != ContentSource::Page && is_of_the_feeds(entry, options, &page.final_url);
+        Ok(Ingredients {
+            evidence: entry_evidence(&entry.evidence, may_stand_in),
+            site: site_evidence(&self.store, &page_host(&page), true).await?,
+            page,
+            rules: Arc::clone(&self.rules),
+            dedup: self.dedup.clone(),
+            flags: Vec::new(),
+            from_feed: false,
+        })
     }
 
     /// The article that the page gives now, where its text is not the stored one.
     async fn made_of(&self, stored: StoredPage) -> Result<Option<Reextracted>, Failure> {
         let StoredPage { revision, content_sha256, raw_sha256, fetched_at, page: raw, entry, .. } = stored;
-        let options = self.feeds.get(&entry.feed_url).unwrap_or(&self.fallback);
         let original_url = entry.article_url();
-        let page_url = original_url.clone();
-        let read = move || {
-            let body = raw.body()?;
-            let body = page_body(&body, raw.content_type.as_deref());
-            Ok(Page { url: page_url, final_url: raw.final_url, body, fetched_at })
-        };
-        let page = self.workers.run(read).await?.map_err(Failure::Damaged)?;
-        let page_host = page_host(&page);
-        let may_stand_in =
-            options.content != ContentSource::Page && is_of_the_feeds(&entry, options, &page.final_url);
-        let ingredients = Ingredients {
-            page,
-            evidence: entry_evidence(&entry.evidence, may_stand_in),
-            site: site_evidence(&self.store, &page_host, true).await?,
-            rules: Arc::clone(&self.rules),
-            dedup: self.dedup.clone(),
-            flags: Vec::new(),
-            from_feed: false,
-        };
+        let ingredients = self.ingredients(raw, &entry, fetched_at).await?;
+        let page_host = page_host(&ingredients.page);
         let (article, fingerprint) = self.workers.run(move || ingredients.refined()).await?;
         if fingerprint.content_sha256 == content_sha256 {
             return Ok(None);
@@ -158,6 +216,30 @@ impl Reextraction {
         };
         Ok(Some(Reextracted { entry, revision, extracted }))
     }
+}
+
+/// What was made side by side of the pages of one batch, in the order of their numbers.
+async fn gathered<T: 'static>(
+    mut tasks: JoinSet<(i64, Url, Result<Option<T>, Failure>)>,
+    counts: &Counts,
+) -> Vec<T> {
+    let mut made = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok((number, _, Ok(Some(one)))) => made.push((number, one)),
+            Ok((_, _, Ok(None))) => {}
+            Ok((_, url, Err(error))) => {
+                add(&counts.failed, 1);
+                tracing::warn!(page.url = %url, reason = %error, "cannot be read anew");
+            }
+            Err(error) => {
+                add(&counts.failed, 1);
+                tracing::error!(error = %error, "a worker broke off");
+            }
+        }
+    }
+    made.sort_by_key(|(number, _)| *number);
+    made.into_iter().map(|(_, one)| one).collect()
 }
 
 /// Why a kept page gives no article.

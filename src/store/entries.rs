@@ -65,6 +65,16 @@ impl Store {
         models("entries", &rows)
     }
 
+    /// Up to `limit` entries that the operator's rules have left out, the earliest first.
+    pub async fn entries_left_out(&self, limit: u32) -> Result<Vec<EntryStatus>, StoreError> {
+        let rows = sqlx::query(LIST_LEFT_OUT)
+            .bind(FailureKind::LeftOut.as_str())
+            .bind(i64::from(limit))
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("entries", &rows)
+    }
+
     /// Lends out up to `limit` pending entries, oldest first; never two of the same article at once: its earliest
     /// pending entry goes first and the others wait for what becomes of it. An entry that was begun and never
     /// finished goes last, by itself; again and again, and it is quarantined instead. Entries whose articles are old
@@ -140,11 +150,25 @@ impl Store {
     }
 }
 
-const LIST_ENTRIES: &str = "SELECT e.id, e.state, e.next_attempt_at, e.lease_until, e.failures, f.configured_url, d.url, \
-        x.label, x.reason \
-    FROM entries e JOIN feed_details f ON f.feed_id = e.feed_id LEFT JOIN entry_details d ON d.entry_id = e.id \
-    LEFT JOIN entry_errors x ON x.entry_id = e.id \
-    WHERE e.state = $1 ORDER BY e.next_attempt_at, e.id LIMIT $2";
+macro_rules! list_entries {
+    ($which:literal) => {
+        concat!(
+            "SELECT e.id, e.state, e.next_attempt_at, e.lease_until, e.failures, f.configured_url, d.url, x.label, x.reason \
+            FROM entries e JOIN feed_details f ON f.feed_id = e.feed_id \
+            LEFT JOIN entry_details d ON d.entry_id = e.id LEFT JOIN entry_errors x ON x.entry_id = e.id WHERE ",
+            $which,
+            " ORDER BY e.next_attempt_at, e.id LIMIT $2"
+        )
+    };
+}
+
+const LIST_ENTRIES: &str = list_entries!("e.state = $1");
+
+/// One that was taken later has its article.
+const LIST_LEFT_OUT: &str = list_entries!(
+    "e.state = 'done' AND x.label = $1 \
+    AND NOT EXISTS (SELECT 1 FROM mentions m WHERE m.article_id = e.article_id AND m.entry_id = e.id)"
+);
 
 impl TryFrom<Row<'_>> for EntryStatus {
     type Error = StoreError;

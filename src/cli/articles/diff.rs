@@ -33,6 +33,11 @@ pub(super) fn write(out: &mut impl Write, from: &Revision, to: &Revision, colour
     Ok(())
 }
 
+/// The paragraphs of two texts in which something changed, marked in the same way.
+pub(in crate::cli) fn changes(from: &str, to: &str, colour: bool) -> Vec<String> {
+    changed_lines(from, to, &Marks { colour })
+}
+
 /// How a change is shown.
 struct Marks {
     colour: bool,

@@ -295,6 +295,10 @@ pub(super) struct Feed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) keep_raw_days: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) keep: Vec<EntryRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) drop: Vec<EntryRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) timeout_secs: Option<u64>,
@@ -327,6 +331,8 @@ impl Feed {
             raw: None,
             keep_days: None,
             keep_raw_days: None,
+            keep: Vec::new(),
+            drop: Vec::new(),
             tags,
             timeout_secs: None,
             user_agent: None,
@@ -337,6 +343,20 @@ impl Feed {
             query: BTreeMap::new(),
         }
     }
+}
+
+/// Patterns that an entry must fit, all of them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "{ title, category, author, url }")]
+pub(super) struct EntryRule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) url: Option<String>,
 }
 
 const fn enabled() -> bool {
