@@ -1,5 +1,6 @@
 //! One file a subcommand. Results go to standard output, everything else to standard error.
 
+mod added;
 mod articles;
 mod backup;
 mod config;

@@ -4,6 +4,7 @@
 //! environment's values put in (`document`); the tree becomes plain values (`raw`); those are held against their
 //! bounds and become a `Config` (`check`, `feeds`). No step stops at its first problem.
 
+mod added;
 mod articles;
 mod check;
 mod document;
@@ -32,6 +33,7 @@ pub use self::fixed::Fixed;
 pub use self::problem::{ConfigError, Problem};
 pub use self::reference::reference;
 
+pub(crate) use self::added::AddedFeeds;
 pub(crate) use self::feeds::feed_url;
 pub(crate) use self::import::{Import, feeds_in};
 
@@ -98,6 +100,10 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Feeds that are configured and not polled.
     pub disabled_feeds: usize,
+    /// The file of feeds that commands write, where there is a configuration file that it stands beside.
+    pub added_feeds: Option<PathBuf>,
+    /// Feeds with tables of their own, at the beginning of those that are named.
+    tables: usize,
     /// For [`Loaded::to_toml`].
     raw: Raw,
 }
@@ -117,7 +123,9 @@ impl Config {
         };
         let path = file.clone().unwrap_or_else(|| PathBuf::from(NO_FILE));
         let document = Document::new(path, text, environment.overrides());
-        load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
+        let loaded = load_document(document, environment)?;
+        let added_feeds = loaded.added_feeds.filter(|_| file.is_some());
+        Ok(Loaded { file, added_feeds, ..loaded })
     }
 }
 
@@ -125,6 +133,12 @@ impl Loaded {
     /// Every feed that is named, disabled ones included.
     pub(crate) fn feed_urls(&self) -> HashSet<Url> {
         self.raw.feed.iter().filter_map(|feed| feed_url(&feed.url).ok()).collect()
+    }
+
+    /// Whether a `[[feed]]` table says how the feed is treated.
+    pub(crate) fn has_table(&self, url: &Url) -> bool {
+        let tables = self.raw.feed.iter().take(self.tables);
+        tables.filter_map(|feed| feed_url(&feed.url).ok()).any(|own| own == *url)
     }
 
     /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
@@ -140,7 +154,9 @@ impl Loaded {
 fn load_document(mut document: Document, environment: &Environment) -> Result<Loaded, ConfigError> {
     let mut problems = Problems::default();
     let mut raw: Raw = document.read(&mut problems);
-    let included = Included::read(&document, &raw.include, &mut problems);
+    let added_feeds =
+        Some(document.dir().join(&raw.added_feeds)).filter(|_| !raw.added_feeds.as_os_str().is_empty());
+    let included = Included::read(&document, &raw.include, added_feeds.as_deref(), &mut problems);
     let mut warnings = included.warnings;
 
     let state_dir = environment.state_dir();
@@ -177,18 +193,28 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         raw.feed.extend(part.feed);
         raw.site.extend(part.site);
     }
+    let tables = raw.feed.len();
     for listing in included.listings {
         feeds.add_listing(&listing, &mut problems, &mut warnings);
         raw.feed.extend(listing.feeds.into_iter().map(raw::Feed::from));
     }
     raw.include.clear();
+    raw.added_feeds.clear();
     if !problems.is_empty() {
         return Err(problems.into_error());
     }
     config.sites.clone_from(&raw.site);
     let disabled_feeds;
     (config.feeds, disabled_feeds) = feeds.into_parts();
-    Ok(Loaded { config, file: None, warnings, disabled_feeds, raw })
+    Ok(Loaded {
+        config,
+        file: None,
+        warnings,
+        disabled_feeds,
+        added_feeds,
+        tables,
+        raw,
+    })
 }
 
 /// How logs are written.

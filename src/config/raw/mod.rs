@@ -20,10 +20,11 @@ use crate::http::auth::Role;
 use crate::model::{ContentSource, RawPages, SecretText};
 
 /// The whole file.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) include: Vec<String>,
+    pub(super) added_feeds: PathBuf,
     pub(super) database: Database,
     pub(super) fetch: Fetch,
     pub(super) schedule: Schedule,
@@ -42,6 +43,30 @@ pub(super) struct Raw {
     pub(super) site: Vec<SiteRules>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) feed: Vec<Feed>,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            include: Vec::new(),
+            added_feeds: PathBuf::from("added.toml"),
+            database: Database::default(),
+            fetch: Fetch::default(),
+            schedule: Schedule::default(),
+            pipeline: Pipeline::default(),
+            extract: Extract::default(),
+            dedup: Dedup::default(),
+            articles: Articles::default(),
+            http: Http::default(),
+            websub: WebSub::default(),
+            output: Output::default(),
+            lifecycle: Lifecycle::default(),
+            log: Log::default(),
+            sink: Vec::new(),
+            site: Vec::new(),
+            feed: Vec::new(),
+        }
+    }
 }
 
 /// What an included file may say: a part of [`Raw`].
