@@ -7,6 +7,7 @@ mod config;
 mod dedup;
 mod demo;
 mod discover;
+mod doctor;
 mod export;
 mod extract;
 mod feeds;
@@ -140,6 +141,8 @@ enum Command {
     Completions(generate::Completions),
     /// Print the manual
     Man(generate::Man),
+    /// Look at all that the mill stands on: configuration, store, disk, clock, network, service; say what to do
+    Doctor(doctor::Args),
     /// Write the whole store into a file, while the daemon runs or not
     Backup(backup::Backup),
     /// Make the store from a backup, where there is none yet, in SQLite or PostgreSQL
@@ -187,6 +190,7 @@ impl Cli {
             Command::Schema(args) => schema::run(args),
             Command::Completions(args) => generate::completions(args),
             Command::Man(args) => generate::man(args),
+            Command::Doctor(args) => doctor::run(args, global),
             Command::Backup(args) => backup::backup(args, global),
             Command::Restore(args) => backup::restore(args, global),
             Command::Migrate(args) => migrate::run(args, global),

@@ -1,5 +1,6 @@
 //! From what the file says to what it means: every bound stands here, once.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +39,8 @@ pub(super) struct Checker<'a> {
     pub(super) document: &'a Document,
     pub(super) environment: &'a Environment,
     pub(super) problems: &'a mut Problems,
+    /// Files that hold secrets.
+    pub(super) secret_files: &'a mut BTreeSet<PathBuf>,
 }
 
 impl Checker<'_> {
@@ -120,6 +123,7 @@ impl Checker<'_> {
 
     /// A secret, found where the file says.
     pub(super) fn secret(&mut self, path: &str, secret: &raw::Secret) -> Option<SecretText> {
+        self.secret_files.extend(secret.held_by(self.document.path.as_path(), self.document.dir()));
         match secret.resolve(self.environment, self.document.dir()) {
             Ok(found) => Some(found),
             Err(message) => {

@@ -20,7 +20,7 @@ mod raw;
 mod reference;
 mod sinks;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,6 +104,8 @@ pub struct Loaded {
     pub added_feeds: Option<PathBuf>,
     /// Feeds with tables of their own, at the beginning of those that are named.
     tables: usize,
+    /// Files that hold secrets.
+    pub secret_files: BTreeSet<PathBuf>,
     /// For [`Loaded::to_toml`].
     raw: Raw,
 }
@@ -160,7 +162,13 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let mut warnings = included.warnings;
 
     let state_dir = environment.state_dir();
-    let mut checker = Checker { document: &document, environment, problems: &mut problems };
+    let mut secret_files = BTreeSet::new();
+    let mut checker = Checker {
+        document: &document,
+        environment,
+        problems: &mut problems,
+        secret_files: &mut secret_files,
+    };
     let bounds = checker.schedule(&raw.schedule);
     let keeping = checker.articles(&raw.articles);
     let feed_defaults = Arc::new(FeedOptions { keeping, ..FeedOptions::within(bounds) });
@@ -187,7 +195,12 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     };
     config.state_dir = check::holds_store(&state_dir, &config.database).then_some(state_dir);
     for (document, part) in included.documents {
-        let mut checker = Checker { document: &document, environment, problems: &mut problems };
+        let mut checker = Checker {
+            document: &document,
+            environment,
+            problems: &mut problems,
+            secret_files: &mut secret_files,
+        };
         feeds.add_tables(&part.feed, &mut checker);
         checker.sites(&part.site);
         raw.feed.extend(part.feed);
@@ -213,6 +226,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         disabled_feeds,
         added_feeds,
         tables,
+        secret_files,
         raw,
     })
 }

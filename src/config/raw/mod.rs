@@ -424,6 +424,16 @@ impl Secret {
         Self::Literal(SecretText::from(text))
     }
 
+    /// The file that holds it: that of the configuration, or the one that is named. The path of a store is no secret.
+    pub(super) fn held_by(&self, document: &Path, base: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Literal(text) if text.expose_secret().starts_with("sqlite:") => None,
+            Self::Literal(_) => Some(document.to_owned()),
+            Self::Found(FoundIn::Env(_)) => None,
+            Self::Found(FoundIn::File(path)) => Some(base.join(path)),
+        }
+    }
+
     /// The secret itself. Relative paths start at `base`. The error says what is missing.
     pub(super) fn resolve(&self, environment: &Environment, base: &Path) -> Result<SecretText, String> {
         let found = match self {
