@@ -17,6 +17,7 @@ use super::document::Document;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::raw::{self, Raw};
+use super::site_files::SiteFiles;
 use crate::extract::SiteRules;
 use crate::fetch::AllowedNet;
 use crate::http::auth::Token;
@@ -360,6 +361,19 @@ impl Checker<'_> {
                 self.refuse(&path, Some(&format!("{:?}", error.value)), error.message);
             }
         }
+    }
+
+    /// Rules from a folder of site files, and what of them is not understood.
+    pub(super) fn site_files(&mut self, raw: &raw::Extract) -> SiteFiles {
+        const KEY: &str = "extract.site_files_dir";
+        if raw.site_files_dir.as_os_str().is_empty() {
+            return SiteFiles::default();
+        }
+        let folder = self.document.dir().join(&raw.site_files_dir);
+        SiteFiles::read(&folder).unwrap_or_else(|error| {
+            self.refuse(KEY, None, format!("cannot read {}: {error}", folder.display()));
+            SiteFiles::default()
+        })
     }
 
     pub(super) fn log(&mut self, raw: &raw::Log) -> LogSettings {

@@ -19,6 +19,7 @@ mod problem;
 mod raw;
 mod reference;
 mod sinks;
+mod site_files;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -98,6 +99,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What an operator should know although it stops nothing: a feed named twice, a broken outline.
     pub warnings: Vec<Problem>,
+    /// Lines of site files that are not understood.
+    pub site_remarks: Vec<Problem>,
     /// Feeds that are configured and not polled.
     pub disabled_feeds: usize,
     /// The file of feeds that commands write, where there is a configuration file that it stands beside.
@@ -175,6 +178,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let mut feeds = Feeds::new(Arc::clone(&feed_defaults));
     feeds.add_tables(&raw.feed, &mut checker);
     checker.sites(&raw.site);
+    let site_files = checker.site_files(&raw.extract);
     let (hub_listen, websub) = checker.websub(&raw);
     let mut config = Config {
         database: checker.database(&raw.database, &state_dir),
@@ -216,13 +220,16 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     if !problems.is_empty() {
         return Err(problems.into_error());
     }
-    config.sites.clone_from(&raw.site);
+    warnings.extend(site_files.warning());
+    // Of two for one host, the later counts: the operator's own.
+    config.sites = [site_files.sites, raw.site.clone()].concat();
     let disabled_feeds;
     (config.feeds, disabled_feeds) = feeds.into_parts();
     Ok(Loaded {
         config,
         file: None,
         warnings,
+        site_remarks: site_files.remarks,
         disabled_feeds,
         added_feeds,
         tables,

@@ -177,11 +177,12 @@ impl Default for Pipeline {
 pub(super) struct Extract {
     pub(super) concurrency: u64,
     pub(super) timeout_secs: u64,
+    pub(super) site_files_dir: PathBuf,
 }
 
 impl Default for Extract {
     fn default() -> Self {
-        Self { concurrency: 0, timeout_secs: 10 }
+        Self { concurrency: 0, timeout_secs: 10, site_files_dir: PathBuf::new() }
     }
 }
 
