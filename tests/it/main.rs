@@ -25,6 +25,7 @@ mod hostile;
 mod http;
 mod identity;
 mod lifecycle;
+mod operator;
 mod pages;
 mod parse;
 mod pipeline;
