@@ -165,7 +165,7 @@ async fn entries_are_left_out_by_the_feeds_rules_until_those_change() {
         Item::new("One", &server.url("/one")).with_content("<p>changed</p>"),
         Item::new("Three", &server.url("/three")),
     ];
-    server.respond("/feed", Reply::ok("application/rss+xml", rss(&changed)));
+    server.replace("/feed", Reply::ok("application/rss+xml", rss(&changed)));
     server.respond("/three", html(page("pilotage")));
     daemon.reload(&[&server.url("/feed")]).await.unwrap();
     daemon.advance(jiff::SignedDuration::from_hours(48));
