@@ -25,6 +25,8 @@ pub mod markup;
 pub mod charset;
 /// The words of each language that feeds and pages are read by. Pure.
 pub mod languages;
+/// The operator's patterns, compiled within bounds. Pure.
+pub mod patterns;
 /// Time zones by the abbreviations that feeds and pages print. Pure.
 pub mod zones;
 /// Who may speak for a page: registrable domains, and who names whom. Pure.

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::{Global, terminal};
-use crate::config::DEFAULT_FILE;
+use crate::config::{DEFAULT_FILE, reference};
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
@@ -19,12 +19,22 @@ enum Command {
     Show,
     /// Print the commented default file
     Default,
+    /// Print the lines of site files (`extract.site_files_dir`) that are not understood, and why
+    SiteFiles,
+    /// Print the page about every setting, docs/configuration.md
+    Reference,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let mut out = terminal::stdout();
     match args.command {
         Command::Default => out.write_all(DEFAULT_FILE.as_bytes())?,
+        Command::SiteFiles => {
+            for remark in &global.load()?.site_remarks {
+                writeln!(out, "{remark}")?;
+            }
+        }
+        Command::Reference => out.write_all(reference().as_bytes())?,
         Command::Show => out.write_all(global.load()?.to_toml().as_bytes())?,
         Command::Check => {
             let loaded = global.load()?;

@@ -8,6 +8,7 @@ use comfy_table::Table;
 use jiff::Timestamp;
 use url::Url;
 
+use super::added::{self, Change};
 use super::terminal::plain;
 use super::{DONE_IN_PART, Global, block_on, discover, import, once, opml, table, terminal};
 use crate::clock::Clock;
@@ -44,6 +45,30 @@ enum Command {
         /// As a JSON object
         #[arg(long)]
         json: bool,
+    },
+    /// Add feeds to the file that the configuration has for them (`added_feeds`)
+    Add {
+        /// Their addresses; `feeds discover` finds those of a site
+        #[arg(value_name = "URL", required = true)]
+        urls: Vec<String>,
+        /// A label for them; may be repeated
+        #[arg(long, value_name = "TAG")]
+        tag: Vec<String>,
+    },
+    /// Poll a feed no more, and keep all that is known of it
+    Pause {
+        /// Its address, as configured
+        url: String,
+    },
+    /// Poll a paused feed again
+    Resume {
+        /// Its address, as configured
+        url: String,
+    },
+    /// Take a feed that was added out of the file again
+    Remove {
+        /// Its address, as configured
+        url: String,
     },
     /// Poll feeds now, whatever their schedule says. Where the daemon runs, it does so within seconds
     Poll {
@@ -90,6 +115,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::List { failing, json } => list(&start()?, *failing, *json),
         Command::Show { url, json } => show(&start()?, url, *json),
+        Command::Add { urls, tag } => {
+            let urls: Vec<Url> = urls.iter().map(|url| feed_url(url)).collect::<anyhow::Result<_>>()?;
+            added::add(&urls, tag, global)
+        }
+        Command::Pause { url } => added::change(Change::Pause, &feed_url(url)?, global),
+        Command::Resume { url } => added::change(Change::Resume, &feed_url(url)?, global),
+        Command::Remove { url } => added::change(Change::Remove, &feed_url(url)?, global),
         Command::Poll { urls, .. } => poll(global.start_owner()?.config, urls),
         Command::Discover { url, json } => {
             let url = if url.contains(':') { url.clone() } else { format!("https://{url}/") };

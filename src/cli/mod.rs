@@ -1,10 +1,13 @@
 //! One file a subcommand. Results go to standard output, everything else to standard error.
 
+mod added;
 mod articles;
+mod backup;
 mod config;
 mod dedup;
 mod demo;
 mod discover;
+mod doctor;
 mod export;
 mod extract;
 mod feeds;
@@ -20,6 +23,7 @@ mod reextract;
 mod run;
 mod schema;
 mod sinks;
+mod site;
 mod status;
 mod table;
 mod tail;
@@ -127,6 +131,8 @@ enum Command {
     Sinks(sinks::Args),
     /// Read the kept pages anew with today's extractor and rules
     Reextract(reextract::Args),
+    /// Try out rules for a site's pages
+    Site(site::Args),
     /// Look at the feeds in the store
     Feeds(feeds::Args),
     /// Print the JSON Schema of the record, or the page about it
@@ -135,6 +141,12 @@ enum Command {
     Completions(generate::Completions),
     /// Print the manual
     Man(generate::Man),
+    /// Look at all that the mill stands on: configuration, store, disk, clock, network, service; say what to do
+    Doctor(doctor::Args),
+    /// Write the whole store into a file, while the daemon runs or not
+    Backup(backup::Backup),
+    /// Make the store from a backup, where there is none yet, in SQLite or PostgreSQL
+    Restore(backup::Restore),
     /// Bring the store's schema up to date
     Migrate(migrate::Args),
 }
@@ -173,10 +185,14 @@ impl Cli {
             Command::Queue(args) => queue::run(args, global),
             Command::Sinks(args) => sinks::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),
+            Command::Site(args) => site::run(args, global),
             Command::Feeds(args) => feeds::run(args, global),
             Command::Schema(args) => schema::run(args),
             Command::Completions(args) => generate::completions(args),
             Command::Man(args) => generate::man(args),
+            Command::Doctor(args) => doctor::run(args, global),
+            Command::Backup(args) => backup::backup(args, global),
+            Command::Restore(args) => backup::restore(args, global),
             Command::Migrate(args) => migrate::run(args, global),
         }
     }

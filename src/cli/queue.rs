@@ -35,23 +35,22 @@ enum Which {
     Failed,
     /// Their pages killed or outlasted the extractor
     Quarantined,
-}
-
-impl From<Which> for EntryState {
-    fn from(which: Which) -> Self {
-        match which {
-            Which::Pending => Self::Pending,
-            Which::Failed => Self::Failed,
-            Which::Quarantined => Self::Quarantined,
-        }
-    }
+    /// The rules of their feeds (keep, drop) left them out
+    LeftOut,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
     let entries = block_on(async {
         let store = Store::visit(&config.database, Clock::system()).await?;
-        Ok(store.entries_list(args.state.into(), args.limit.get()).await?)
+        let limit = args.limit.get();
+        let state = match args.state {
+            Which::Pending => EntryState::Pending,
+            Which::Failed => EntryState::Failed,
+            Which::Quarantined => EntryState::Quarantined,
+            Which::LeftOut => return Ok(store.entries_left_out(limit).await?),
+        };
+        Ok(store.entries_list(state, limit).await?)
     })?;
     let mut out = terminal::stdout();
     if args.json {

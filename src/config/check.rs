@@ -1,5 +1,6 @@
 //! From what the file says to what it means: every bound stands here, once.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +17,8 @@ use super::document::Document;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::raw::{self, Raw};
-use crate::extract::{Rules, SiteRules};
+use super::site_files::SiteFiles;
+use crate::extract::SiteRules;
 use crate::fetch::AllowedNet;
 use crate::http::auth::Token;
 use crate::model::SecretText;
@@ -45,6 +47,8 @@ pub(super) struct Checker<'a> {
     pub(super) document: &'a Document,
     pub(super) environment: &'a Environment,
     pub(super) problems: &'a mut Problems,
+    /// Files that hold secrets.
+    pub(super) secret_files: &'a mut BTreeSet<PathBuf>,
 }
 
 impl Checker<'_> {
@@ -127,6 +131,7 @@ impl Checker<'_> {
 
     /// A secret, found where the file says.
     pub(super) fn secret(&mut self, path: &str, secret: &raw::Secret) -> Option<SecretText> {
+        self.secret_files.extend(secret.held_by(self.document.path.as_path(), self.document.dir()));
         match secret.resolve(self.environment, self.document.dir()) {
             Ok(found) => Some(found),
             Err(message) => {
@@ -400,15 +405,24 @@ impl Checker<'_> {
             let path = format!("site[{i}]");
             if site.host.is_empty() {
                 self.refuse(&path, None, "host is missing");
-            } else if let Err(error) = Rules::new(std::slice::from_ref(site)) {
-                let message = format!("not a CSS selector: {}", error.message);
-                self.refuse(
-                    &format!("{path}.{}", error.key),
-                    Some(&format!("{:?}", error.selector)),
-                    message,
-                );
+            } else if let Err(error) = site.check() {
+                let path = format!("{path}.{}", error.key);
+                self.refuse(&path, Some(&format!("{:?}", error.value)), error.message);
             }
         }
+    }
+
+    /// Rules from a folder of site files, and what of them is not understood.
+    pub(super) fn site_files(&mut self, raw: &raw::Extract) -> SiteFiles {
+        const KEY: &str = "extract.site_files_dir";
+        if raw.site_files_dir.as_os_str().is_empty() {
+            return SiteFiles::default();
+        }
+        let folder = self.document.dir().join(&raw.site_files_dir);
+        SiteFiles::read(&folder).unwrap_or_else(|error| {
+            self.refuse(KEY, None, format!("cannot read {}: {error}", folder.display()));
+            SiteFiles::default()
+        })
     }
 
     pub(super) fn log(&mut self, raw: &raw::Log) -> LogSettings {

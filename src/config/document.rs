@@ -386,9 +386,13 @@ fn explain(message: &str, secret: bool) -> (String, Option<String>) {
     if secret && let Some(expected) = message.find("expected ") {
         message.replace_range(..expected, "");
     }
-    for (type_name, words) in
-        [("u64", "a whole number from 0"), ("f64", "a number"), ("a sequence", "a list")]
-    {
+    for (type_name, words) in [
+        ("u64", "a whole number from 0"),
+        ("f64", "a number"),
+        ("a sequence", "a list"),
+        ("a map", "a table"),
+        ("path string", "a path"),
+    ] {
         if let Some(stem) = message.strip_suffix(type_name).filter(|stem| stem.ends_with("expected ")) {
             message = format!("{stem}{words}");
         }

@@ -15,6 +15,7 @@ use super::problem::{Place, Problem, Problems};
 use super::raw;
 use crate::fetch::{Auth, RequestOptions};
 use crate::model::SecretText;
+use crate::pipeline::choice::{Choice, EntryRule, Field};
 use crate::schedule::Bounds;
 use crate::trust::SpeaksFor;
 
@@ -251,8 +252,39 @@ fn table_options(
         content: feed.content.unwrap_or_default(),
         speaks_for,
         keeping: checker.feed_articles(feed, path, keeping),
+        choice: Choice {
+            keep: entry_rules(&feed.keep, &key("keep"), checker),
+            drop: entry_rules(&feed.drop, &key("drop"), checker),
+        },
         tags: feed.tags.clone(),
     }
+}
+
+/// Rules for entries; `path` is that of their list.
+fn entry_rules(raw: &[raw::EntryRule], path: &str, checker: &mut Checker<'_>) -> Vec<EntryRule> {
+    let mut rules = Vec::new();
+    for (i, given) in raw.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        let patterns = [
+            (Field::Title, &given.title),
+            (Field::Category, &given.category),
+            (Field::Author, &given.author),
+            (Field::Url, &given.url),
+        ];
+        if patterns.iter().all(|(_, pattern)| pattern.is_none()) {
+            checker.refuse(&path, None, "must have one of title, category, author and url");
+        }
+        let mut rule = EntryRule::default();
+        for (field, pattern) in patterns {
+            let Some(pattern) = pattern else { continue };
+            if let Err(message) = rule.add(field, pattern) {
+                let path = format!("{path}.{}", field.as_str());
+                checker.refuse(&path, Some(&format!("{pattern:?}")), format!("not a pattern: {message}"));
+            }
+        }
+        rules.push(rule);
+    }
+    rules
 }
 
 /// The operator's own headers; `path` is that of their table's owner.

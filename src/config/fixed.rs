@@ -81,6 +81,16 @@ impl Fixed {
 
     /// The keys whose values differ in `other`.
     pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+        self.compared(other).into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
+    }
+
+    /// Every such key.
+    pub(super) fn keys(&self) -> Vec<&'static str> {
+        self.compared(self).into_iter().flat_map(|(keys, _)| keys.split(", ")).collect()
+    }
+
+    /// The keys, and whether their values are the same in `other`.
+    fn compared(&self, other: &Self) -> [(&'static str, bool); 12] {
         let Self {
             database_url,
             max_connections,
@@ -95,7 +105,7 @@ impl Fixed {
             stop_timeout,
             log_format,
         } = self;
-        let keys = [
+        [
             ("database.url", *database_url == other.database_url),
             ("database.max_connections", *max_connections == other.max_connections),
             ("database.busy_timeout_secs", *busy_timeout == other.busy_timeout),
@@ -108,7 +118,6 @@ impl Fixed {
             ("output.warc_dir, output.warc_max_file_bytes", *warc == other.warc),
             ("lifecycle.stop_timeout_secs", *stop_timeout == other.stop_timeout),
             ("log.format", *log_format == other.log_format),
-        ];
-        keys.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
+        ]
     }
 }

@@ -41,11 +41,28 @@ impl Listing {
 }
 
 impl Included {
-    /// Reads everything that `document` includes, and what those files include.
-    pub(super) fn read(document: &Document, includes: &[String], problems: &mut Problems) -> Self {
+    /// Reads everything that `document` includes, and what those files include; and the file of added feeds, where it is
+    /// there and not included by name.
+    pub(super) fn read(
+        document: &Document,
+        includes: &[String],
+        added: Option<&Path>,
+        problems: &mut Problems,
+    ) -> Self {
         let mut all = Self::default();
-        all.add_all(document, includes, &mut vec![identity(&document.path)], problems);
+        let mut open = vec![identity(&document.path)];
+        all.add_all(document, includes, &mut open, problems);
+        if let Some(added) = added.filter(|added| added.is_file() && !all.has(added)) {
+            let problem = |message: String| document.problem("added_feeds", None, message);
+            all.add_file(added.to_owned(), &mut open, problems, &problem);
+        }
         all
+    }
+
+    fn has(&self, file: &Path) -> bool {
+        let file = identity(file);
+        let documents = self.documents.iter().map(|(document, _)| &document.path);
+        documents.chain(self.listings.iter().map(|listing| &listing.path)).any(|path| identity(path) == file)
     }
 
     fn add_all(

@@ -4,6 +4,7 @@
 //! environment's values put in (`document`); the tree becomes plain values (`raw`); those are held against their
 //! bounds and become a `Config` (`check`, `feeds`). No step stops at its first problem.
 
+mod added;
 mod articles;
 mod check;
 mod document;
@@ -16,9 +17,11 @@ mod listed;
 mod opml;
 mod problem;
 mod raw;
+mod reference;
 mod sinks;
+mod site_files;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +32,9 @@ use url::Url;
 pub use self::environment::Environment;
 pub use self::fixed::Fixed;
 pub use self::problem::{ConfigError, Problem};
+pub use self::reference::reference;
 
+pub(crate) use self::added::AddedFeeds;
 pub(crate) use self::feeds::feed_url;
 pub(crate) use self::import::{Import, feeds_in};
 
@@ -94,8 +99,16 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What an operator should know although it stops nothing: a feed named twice, a broken outline.
     pub warnings: Vec<Problem>,
+    /// Lines of site files that are not understood.
+    pub site_remarks: Vec<Problem>,
     /// Feeds that are configured and not polled.
     pub disabled_feeds: usize,
+    /// The file of feeds that commands write, where there is a configuration file that it stands beside.
+    pub added_feeds: Option<PathBuf>,
+    /// Feeds with tables of their own, at the beginning of those that are named.
+    tables: usize,
+    /// Files that hold secrets.
+    pub secret_files: BTreeSet<PathBuf>,
     /// For [`Loaded::to_toml`].
     raw: Raw,
 }
@@ -115,7 +128,9 @@ impl Config {
         };
         let path = file.clone().unwrap_or_else(|| PathBuf::from(NO_FILE));
         let document = Document::new(path, text, environment.overrides());
-        load_document(document, environment).map(|loaded| Loaded { file, ..loaded })
+        let loaded = load_document(document, environment)?;
+        let added_feeds = loaded.added_feeds.filter(|_| file.is_some());
+        Ok(Loaded { file, added_feeds, ..loaded })
     }
 }
 
@@ -123,6 +138,12 @@ impl Loaded {
     /// Every feed that is named, disabled ones included.
     pub(crate) fn feed_urls(&self) -> HashSet<Url> {
         self.raw.feed.iter().filter_map(|feed| feed_url(&feed.url).ok()).collect()
+    }
+
+    /// Whether a `[[feed]]` table says how the feed is treated.
+    pub(crate) fn has_table(&self, url: &Url) -> bool {
+        let tables = self.raw.feed.iter().take(self.tables);
+        tables.filter_map(|feed| feed_url(&feed.url).ok()).any(|own| own == *url)
     }
 
     /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
@@ -138,17 +159,26 @@ impl Loaded {
 fn load_document(mut document: Document, environment: &Environment) -> Result<Loaded, ConfigError> {
     let mut problems = Problems::default();
     let mut raw: Raw = document.read(&mut problems);
-    let included = Included::read(&document, &raw.include, &mut problems);
+    let added_feeds =
+        Some(document.dir().join(&raw.added_feeds)).filter(|_| !raw.added_feeds.as_os_str().is_empty());
+    let included = Included::read(&document, &raw.include, added_feeds.as_deref(), &mut problems);
     let mut warnings = included.warnings;
 
     let state_dir = environment.state_dir();
-    let mut checker = Checker { document: &document, environment, problems: &mut problems };
+    let mut secret_files = BTreeSet::new();
+    let mut checker = Checker {
+        document: &document,
+        environment,
+        problems: &mut problems,
+        secret_files: &mut secret_files,
+    };
     let bounds = checker.schedule(&raw.schedule);
     let keeping = checker.articles(&raw.articles);
     let feed_defaults = Arc::new(FeedOptions { keeping, ..FeedOptions::within(bounds) });
     let mut feeds = Feeds::new(Arc::clone(&feed_defaults));
     feeds.add_tables(&raw.feed, &mut checker);
     checker.sites(&raw.site);
+    let site_files = checker.site_files(&raw.extract);
     let (hub_listen, websub) = checker.websub(&raw);
     let mut config = Config {
         database: checker.database(&raw.database, &state_dir),
@@ -169,24 +199,43 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     };
     config.state_dir = check::holds_store(&state_dir, &config.database).then_some(state_dir);
     for (document, part) in included.documents {
-        let mut checker = Checker { document: &document, environment, problems: &mut problems };
+        let mut checker = Checker {
+            document: &document,
+            environment,
+            problems: &mut problems,
+            secret_files: &mut secret_files,
+        };
         feeds.add_tables(&part.feed, &mut checker);
         checker.sites(&part.site);
         raw.feed.extend(part.feed);
         raw.site.extend(part.site);
     }
+    let tables = raw.feed.len();
     for listing in included.listings {
         feeds.add_listing(&listing, &mut problems, &mut warnings);
         raw.feed.extend(listing.feeds.into_iter().map(raw::Feed::from));
     }
     raw.include.clear();
+    raw.added_feeds.clear();
     if !problems.is_empty() {
         return Err(problems.into_error());
     }
-    config.sites.clone_from(&raw.site);
+    warnings.extend(site_files.warning());
+    // Of two for one host, the later counts: the operator's own.
+    config.sites = [site_files.sites, raw.site.clone()].concat();
     let disabled_feeds;
     (config.feeds, disabled_feeds) = feeds.into_parts();
-    Ok(Loaded { config, file: None, warnings, disabled_feeds, raw })
+    Ok(Loaded {
+        config,
+        file: None,
+        warnings,
+        site_remarks: site_files.remarks,
+        disabled_feeds,
+        added_feeds,
+        tables,
+        secret_files,
+        raw,
+    })
 }
 
 /// How logs are written.

@@ -54,6 +54,9 @@ pub(crate) enum Rule {
     /// The operator's selectors.
     OperatorBody,
     OperatorDrop,
+    /// The operator's patterns.
+    OperatorKeepText,
+    OperatorDropText,
 }
 
 impl Rule {
@@ -87,6 +90,8 @@ impl Rule {
             Self::FeedCredit => "feed.credit",
             Self::OperatorBody => "operator.body",
             Self::OperatorDrop => "operator.drop",
+            Self::OperatorKeepText => "operator.keep_text",
+            Self::OperatorDropText => "operator.drop_text",
         }
     }
 }

@@ -49,7 +49,7 @@ use self::fragment::read_fragment;
 use self::furniture::Facts;
 use self::head::Head;
 pub use self::judge::selectors::{RulesError, SiteRules};
-use self::judge::{Reading, flags, stand_in};
+use self::judge::{Reading, flags, operator, stand_in};
 pub use self::metadata::amp::amp_canonical;
 pub use self::rules::{ModelError, Rules};
 use self::words::furniture::Furniture;
@@ -61,17 +61,24 @@ pub const EXTRACTOR_VERSION: &str = "4";
 
 /// The article on a page.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
-    let mut reading = match &page.body {
+    let site = rules.site(page.final_url.host_str().unwrap_or_default());
+    let heeded = |mut reading: Reading| {
+        if let Some(site) = site {
+            operator::heed_patterns(site, &mut reading);
+        }
+        reading
+    };
+    let mut reading = heeded(match &page.body {
         PageBody::Html(html) => read_html(html, page, evidence, rules),
         PageBody::Fragment(html) => read_fragment(html, page, evidence.entry, rules),
         PageBody::Text(text) => read_text(text, page, evidence.entry, rules),
-    };
+    });
     let read_content = |content: &str| {
-        if entry::is_html(content) {
+        heeded(if entry::is_html(content) {
             read_fragment(content, page, None, rules)
         } else {
             read_text(content, page, None, rules)
-        }
+        })
     };
     if let PageBody::Html(html) = &page.body
         && let Some(text) = stand_in::of_page(html, &reading, read_content)

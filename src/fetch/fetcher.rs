@@ -435,6 +435,7 @@ impl Fetcher {
         let validators = validators(headers, now);
         // A 304 confirms those that were sent.
         freshness.lacks_validators = status != 304 && validators == Validators::default();
+        let date = freshness::date(headers);
         let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
         let links = links::read(headers, &chain.url);
         let mut oddities = Vec::new();
@@ -487,6 +488,7 @@ impl Fetcher {
             hops,
             validators,
             freshness,
+            date,
             content_type,
             headers: kept_headers,
             links,

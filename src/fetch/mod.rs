@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use url::Url;
 
 use crate::memory::Share;
@@ -162,6 +163,8 @@ pub struct Response {
     pub validators: Validators,
     /// How long it stays fresh.
     pub freshness: Freshness,
+    /// When it was made, by the server's clock.
+    pub date: Option<Timestamp>,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
     /// All headers, where a page was asked for.

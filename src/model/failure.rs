@@ -68,6 +68,7 @@ failure_kinds! {
     Archive "archive" "The page could not be archived.";
     Panicked "panicked" "A worker panicked on it.";
     OutOfTime "out_of_time" "A worker took too long over it.";
+    LeftOut "left_out" "The operator's rules for the feed leave it out.";
     Crashed "crashed" "The process died on it again and again.";
     StoreFailed "store_failed" "The store did not say what the work needs to know.";
     StoreRefused "store_refused" "The store refuses what was made of it.";

@@ -174,6 +174,9 @@ impl Tally {
                 Self::add(&self.failed, 1);
                 return metrics::entry_dropped(*kind);
             }
+            (Stored::Noted, EntryOutcome::LeftOut { .. }) => {
+                return metrics::entry_dropped(FailureKind::LeftOut);
+            }
             (Stored::Noted, EntryOutcome::Postponed { .. }) => {
                 Self::add(&self.postponed, 1);
                 (Outcome::Postponed, None)
@@ -208,14 +211,20 @@ fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
 
 /// One entry, from the request to what is to be recorded of it.
 async fn process(shared: &Shared, entry: &Entry, held: &Share) -> Ending {
+    let plan = shared.plan();
+    let options = plan.options(&entry.feed_url);
+    // What is stored already stays, and follows its page.
+    if matches!(entry.known, Known::No | Known::ThroughAnother)
+        && let Some(reason) = options.choice.refusal(&entry.evidence, entry.url.as_ref())
+    {
+        return EntryOutcome::LeftOut { reason }.into();
+    }
     match entry.known {
         Known::ThroughAnother if !entry.is_stand_in => return EntryOutcome::AlreadyStored.into(),
         Known::Removed => return EntryOutcome::AlreadyRemoved.into(),
         // What stands in for a page is worth another look at it.
         Known::No | Known::ThroughThis | Known::ThroughAnother => {}
     }
-    let plan = shared.plan();
-    let options = plan.options(&entry.feed_url);
     let task = Task { shared, plan: &plan, options: &options, entry, held };
     if let Err(rests) = task.check_rest() {
         return rests;
@@ -262,6 +271,7 @@ fn log(outcome: &EntryOutcome) {
         EntryOutcome::Postponed { until, kind, reason } => {
             tracing::warn!(label = kind.as_str(), reason, %until, "the page will be tried again");
         }
+        EntryOutcome::LeftOut { reason } => tracing::info!(reason, "no article"),
         EntryOutcome::Withdrawn => tracing::info!("the publisher took the page back"),
         EntryOutcome::Unchanged(_) => tracing::debug!("the page has not changed"),
         EntryOutcome::AlreadyStored | EntryOutcome::AlreadyRemoved => {}

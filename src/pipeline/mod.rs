@@ -18,6 +18,8 @@ mod pages;
 mod own_text;
 /// For whom a feed speaks.
 mod voice;
+/// Which of a feed's entries are taken.
+pub mod choice;
 /// What is old enough goes.
 pub mod retention;
 /// What is older than the index of words is added to it.
@@ -50,6 +52,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use url::Url;
 
+use self::choice::Choice;
 use self::selectors::SelectorWatch;
 use crate::clock::Clock;
 use crate::extract::Rules;
@@ -102,6 +105,8 @@ pub struct FeedOptions {
     pub speaks_for: SpeaksFor,
     /// What is kept of its articles.
     pub keeping: Keeping,
+    /// Which of its entries are taken.
+    pub choice: Choice,
     /// The operator's labels.
     pub tags: Vec<String>,
 }
@@ -115,6 +120,7 @@ impl FeedOptions {
             content: ContentSource::default(),
             speaks_for: SpeaksFor::default(),
             keeping: Keeping::default(),
+            choice: Choice::default(),
             tags: Vec::new(),
         }
     }

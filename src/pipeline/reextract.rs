@@ -18,9 +18,7 @@ use super::{FeedOptions, Plan, party_of};
 use crate::dedup;
 use crate::extract::Rules;
 use crate::fetch::page_body;
-use crate::model::{
-    Article, ArticleId, BlockAccount, ContentSource, Entry, Fingerprint, Page, strip_tracking,
-};
+use crate::model::{Article, ArticleId, BlockAccount, ContentSource, Entry, Page, strip_tracking};
 use crate::store::{
     ExtractedArticle, RawPage, RawSelection, Reextracted, Store, StoreError, Stored, StoredPage, Watch,
 };
@@ -67,6 +65,25 @@ pub struct Counts {
     pub failed: AtomicU64,
 }
 
+/// A kept page as it is read by the rules in force, and by others.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The page.
+    pub url: Url,
+    /// By the rules in force.
+    pub before: Article,
+    /// By the others.
+    pub after: Article,
+}
+
+impl Comparison {
+    /// Whether the others change nothing that a reader sees.
+    pub fn is_same(&self) -> bool {
+        let Self { before, after, .. } = self;
+        before.text == after.text && before.metadata == after.metadata
+    }
+}
+
 impl Reextraction {
     /// Reads every selected page, in the order in which the articles came.
     pub async fn run(&self, selection: &RawSelection, mode: Mode, counts: &Counts) -> Result<(), StoreError> {
@@ -86,6 +103,50 @@ impl Reextraction {
         }
     }
 
+    /// Reads every selected page by the rules in force and by others, in the order in which the articles came. Nothing is
+    /// stored. `seen` is handed each page that both could read.
+    pub async fn compare(
+        &self,
+        selection: &RawSelection,
+        others: &Arc<Rules>,
+        counts: &Counts,
+        mut seen: impl FnMut(Comparison),
+    ) -> Result<(), StoreError> {
+        let mut number = 0;
+        loop {
+            let pages = self.store.raw_pages_after(number, selection, BATCH).await?;
+            let Some(last) = pages.last() else { return Ok(()) };
+            number = last.number;
+            add(&counts.pages, pages.len());
+            let mut tasks = JoinSet::new();
+            for stored in pages {
+                let (this, others) = (self.clone(), Arc::clone(others));
+                tasks.spawn(async move {
+                    let (number, url) = (stored.number, stored.entry.article_url());
+                    let compared = this.compared(stored, others).await;
+                    (number, url, compared.map(Some))
+                });
+            }
+            for comparison in gathered(tasks, counts).await {
+                add(&counts.changed, usize::from(!comparison.is_same()));
+                seen(comparison);
+            }
+        }
+    }
+
+    async fn compared(&self, stored: StoredPage, others: Arc<Rules>) -> Result<Comparison, Failure> {
+        let url = stored.entry.article_url();
+        let party = party_of(&stored.entry.feed_url);
+        let mut ingredients = self.ingredients(stored.page, &stored.entry, stored.fetched_at).await?;
+        let work = move || {
+            let (before, _) = ingredients.refined();
+            ingredients.rules = others;
+            let (after, _) = ingredients.refined();
+            Comparison { url, before, after }
+        };
+        Ok(self.workers.run(&party, work).await??)
+    }
+
     /// What differs from what is stored, in the order of `pages`.
     async fn remake(&self, pages: Vec<StoredPage>, counts: &Counts) -> Vec<Reextracted> {
         let mut tasks = JoinSet::new();
@@ -96,37 +157,33 @@ impl Reextraction {
                 (number, url, this.made_of(stored).await)
             });
         }
-        let mut made = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            match done {
-                Ok((number, url, Ok(Some(article)))) => {
-                    tracing::info!(page.url = %url, "another text");
-                    made.push((number, article));
-                }
-                Ok((_, _, Ok(None))) => {}
-                Ok((_, url, Err(error))) => {
-                    add(&counts.failed, 1);
-                    tracing::warn!(page.url = %url, reason = %error, "cannot be read anew");
-                }
-                Err(error) => {
-                    add(&counts.failed, 1);
-                    tracing::error!(error = %error, "a worker broke off");
-                }
-            }
+        let made = gathered(tasks, counts).await;
+        for article in &made {
+            tracing::info!(page.url = %article.extracted.original_url, "another text");
         }
-        made.sort_by_key(|(number, _)| *number);
-        made.into_iter().map(|(_, article)| article).collect()
+        made
+    }
+
+    /// What the article of a kept page is made of.
+    async fn ingredients(
+        &self,
+        raw: RawPage,
+        entry: &Entry,
+        fetched_at: Timestamp,
+    ) -> Result<Ingredients, Failure> {
+        let options = self.feeds.get(&entry.feed_url).unwrap_or(&self.fallback);
+        let Self { store, workers, rules, dedup, .. } = self;
+        Tools { store, workers, rules, dedup }.ingredients(raw, entry, options, fetched_at).await
     }
 
     /// The article that the page gives now, where its text is not the stored one.
     async fn made_of(&self, stored: StoredPage) -> Result<Option<Reextracted>, Failure> {
         let StoredPage { revision, content_sha256, raw_sha256, fetched_at, page: raw, entry, .. } = stored;
-        let options = self.feeds.get(&entry.feed_url).unwrap_or(&self.fallback);
-        let tools =
-            Tools { store: &self.store, workers: &self.workers, rules: &self.rules, dedup: &self.dedup };
-        let Reading { article, fingerprint, page_host } =
-            tools.read(&entry, options, raw, fetched_at).await?;
         let original_url = entry.article_url();
+        let ingredients = self.ingredients(raw, &entry, fetched_at).await?;
+        let page_host = page_host(&ingredients.page);
+        let party = party_of(&entry.feed_url);
+        let (article, fingerprint) = self.workers.run(&party, move || ingredients.refined()).await??;
         if fingerprint.content_sha256 == content_sha256 {
             return Ok(None);
         }
@@ -155,43 +212,33 @@ struct Tools<'t> {
     dedup: &'t dedup::Settings,
 }
 
-/// What a kept page gives now.
-struct Reading {
-    article: Article,
-    fingerprint: Fingerprint,
-    page_host: String,
-}
-
 impl Tools<'_> {
-    async fn read(
+    /// What the article of a kept page is made of.
+    async fn ingredients(
         &self,
+        raw: RawPage,
         entry: &Entry,
         options: &FeedOptions,
-        raw: RawPage,
         fetched_at: Timestamp,
-    ) -> Result<Reading, Failure> {
-        let page_url = entry.article_url();
+    ) -> Result<Ingredients, Failure> {
+        let url = entry.article_url();
         let read = move || {
             let body = raw.body()?;
             let body = page_body(&body, raw.content_type.as_deref());
-            Ok(Page { url: page_url, final_url: raw.final_url, body, fetched_at })
+            Ok(Page { url, final_url: raw.final_url, body, fetched_at })
         };
-        let party = party_of(&entry.feed_url);
-        let page = self.workers.run(&party, read).await??.map_err(Failure::Damaged)?;
-        let page_host = page_host(&page);
+        let page = self.workers.run(&party_of(&entry.feed_url), read).await??.map_err(Failure::Damaged)?;
         let may_stand_in =
             options.content != ContentSource::Page && is_of_the_feeds(entry, options, &page.final_url);
-        let ingredients = Ingredients {
-            page,
+        Ok(Ingredients {
             evidence: entry_evidence(&entry.evidence, may_stand_in),
-            site: site_evidence(self.store, &page_host, true).await?,
+            site: site_evidence(self.store, &page_host(&page), true).await?,
+            page,
             rules: Arc::clone(self.rules),
             dedup: self.dedup.clone(),
             flags: Vec::new(),
             from_feed: false,
-        };
-        let (article, fingerprint) = self.workers.run(&party, move || ingredients.refined()).await??;
-        Ok(Reading { article, fingerprint, page_host })
+        })
     }
 }
 
@@ -204,9 +251,33 @@ pub async fn blocks_now(
 ) -> Result<Option<Vec<BlockAccount>>, Failure> {
     let Some(StoredPage { page, entry, fetched_at, .. }) = store.raw_page(id).await? else { return Ok(None) };
     let tools = Tools { store, workers, rules: &plan.rules, dedup: &plan.dedup };
-    let options = plan.options(&entry.feed_url);
-    let reading = tools.read(&entry, &options, page, fetched_at).await?;
-    Ok(Some(reading.article.account))
+    let ingredients = tools.ingredients(page, &entry, &plan.options(&entry.feed_url), fetched_at).await?;
+    let (article, _) = workers.run(&party_of(&entry.feed_url), move || ingredients.refined()).await??;
+    Ok(Some(article.account))
+}
+
+/// What was made side by side of the pages of one batch, in the order of their numbers.
+async fn gathered<T: 'static>(
+    mut tasks: JoinSet<(i64, Url, Result<Option<T>, Failure>)>,
+    counts: &Counts,
+) -> Vec<T> {
+    let mut made = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok((number, _, Ok(Some(one)))) => made.push((number, one)),
+            Ok((_, _, Ok(None))) => {}
+            Ok((_, url, Err(error))) => {
+                add(&counts.failed, 1);
+                tracing::warn!(page.url = %url, reason = %error, "cannot be read anew");
+            }
+            Err(error) => {
+                add(&counts.failed, 1);
+                tracing::error!(error = %error, "a worker broke off");
+            }
+        }
+    }
+    made.sort_by_key(|(number, _)| *number);
+    made.into_iter().map(|(_, one)| one).collect()
 }
 
 /// Why a kept page gives no article.

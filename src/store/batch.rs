@@ -98,7 +98,9 @@ impl<'f> Batch<'f> {
                     Stored::Noted
                 }
             }
-            EntryOutcome::AlreadyRemoved | EntryOutcome::Postponed { .. } => Stored::Noted,
+            EntryOutcome::AlreadyRemoved | EntryOutcome::Postponed { .. } | EntryOutcome::LeftOut { .. } => {
+                Stored::Noted
+            }
             EntryOutcome::Failed { .. } => {
                 if entry.recheck.is_some() || entry.last_read.is_some() {
                     self.rechecks.give_up(entry.id);

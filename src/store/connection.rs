@@ -95,6 +95,7 @@ impl Location {
             (Self::File(_), SQLITE_NOT_A_DATABASE) => {
                 "the file is no SQLite database: name another one, or move it away"
             }
+            (Self::File(_), SQLITE_CORRUPT) => "the file is damaged: put a backup back, or an earlier one",
             (Self::File(_), _) => "the file and its folder must be writable, and the file an SQLite database",
             (Self::Server(_), "28P01" | "28000") => "the server refuses this user or password",
             (Self::Server(_), "3D000") => "the server has no database of this name: create it",
@@ -148,6 +149,8 @@ impl FileIdentity {
     }
 }
 
+/// SQLite's result code for a file that is no longer whole.
+const SQLITE_CORRUPT: &str = "11";
 /// SQLite's result code for a file that is something else.
 const SQLITE_NOT_A_DATABASE: &str = "26";
 /// PostgreSQL's SQLSTATE for a server whose connections are all taken.
@@ -179,7 +182,7 @@ async fn connect_once(options: &AnyConnectOptions, setup: &str, wait: Duration) 
 
 /// Makes the file where there is none, for its owner alone: it holds what others may not read. SQLite gives the files beside
 /// it the same mode.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
     match File::options().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -279,6 +282,11 @@ impl Database {
             // There other machines go on when this one is down, and an epoch must not be given out twice.
             Dialect::Postgres => self.write().await,
         }
+    }
+
+    /// Begins a transaction on a server that sees the database as it is now, whatever others write meanwhile.
+    pub(super) async fn snapshot(&self) -> Result<WriteTransaction, StoreError> {
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "COMMIT").await
     }
 
     /// The connection that writes, outside of a transaction: for what SQLite does in its own.

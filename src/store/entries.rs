@@ -66,6 +66,16 @@ impl Store {
         models("entries", &rows)
     }
 
+    /// Up to `limit` entries that the operator's rules have left out, the earliest first.
+    pub async fn entries_left_out(&self, limit: u32) -> Result<Vec<EntryStatus>, StoreError> {
+        let rows = sqlx::query(LIST_LEFT_OUT)
+            .bind(FailureKind::LeftOut.as_str())
+            .bind(i64::from(limit))
+            .fetch_all(&self.database.readers)
+            .await?;
+        models("entries", &rows)
+    }
+
     /// Lends out up to `limit` pending entries: see [`Store::entries_claim_within`].
     pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
         self.entries_claim_within(lease, limit, Room::of(limit)).await
@@ -173,6 +183,13 @@ const LIST_ENTRIES: &str = entries!("e.state = $1 ORDER BY e.next_attempt_at, e.
 /// Those of a feed whose last attempt failed.
 pub(super) const TROUBLE_OF_FEED: &str =
     entries!("e.feed_id = $1 AND x.reason IS NOT NULL ORDER BY x.failed_at DESC, e.id LIMIT $2");
+
+/// One that was taken later has its article.
+const LIST_LEFT_OUT: &str = entries!(
+    "e.state = 'done' AND x.label = $1 \
+    AND NOT EXISTS (SELECT 1 FROM mentions m WHERE m.article_id = e.article_id AND m.entry_id = e.id) \
+    ORDER BY e.next_attempt_at, e.id LIMIT $2"
+);
 
 impl TryFrom<Row<'_>> for EntryStatus {
     type Error = StoreError;

@@ -82,6 +82,20 @@ pub enum StoreError {
         /// The highest version known.
         known: i64,
     },
+    /// A backup or a restored store would take the place of something else.
+    #[error("{place} is there already and is not written over; hint: move it away, or name another place")]
+    Occupied {
+        /// The file, or the server without its password.
+        place: String,
+    },
+    /// A backup cannot be used.
+    #[error("the backup {} is damaged: {finding}; hint: use an earlier one", path.display())]
+    DamagedBackup {
+        /// The file.
+        path: PathBuf,
+        /// What was found first.
+        finding: String,
+    },
     /// A migration failed; nothing of it remains.
     #[error("migration {name} failed: {source}")]
     Migration {

@@ -48,6 +48,11 @@ pub enum EntryOutcome {
         /// For the operator.
         reason: String,
     },
+    /// The operator's rules leave it out; `reason` names the rule.
+    LeftOut {
+        /// For the operator.
+        reason: String,
+    },
     /// Given up.
     Failed {
         /// For metrics and filters.
@@ -173,7 +178,7 @@ fn concerned<'f>(finished: &[&'f FinishedEntry]) -> (Vec<&'f Entry>, Vec<&'f Fin
             | EntryOutcome::Withdrawn => {
                 entries.push(&item.entry);
             }
-            EntryOutcome::Postponed { .. } | EntryOutcome::Failed { .. } => {}
+            EntryOutcome::Postponed { .. } | EntryOutcome::LeftOut { .. } | EntryOutcome::Failed { .. } => {}
         }
     }
     (entries, fingerprints)
@@ -190,6 +195,8 @@ fn settlement(item: &FinishedEntry, now: Timestamp) -> Settlement {
         EntryOutcome::Postponed { until, .. } => {
             (EntryState::Pending, *until, entry.failures.saturating_add(1))
         }
+        // Not a failure; but it has words in the table of errors, to be forgotten once it is taken.
+        EntryOutcome::LeftOut { .. } => (EntryState::Done, now, 1),
         EntryOutcome::Failed { quarantined: false, .. } => {
             (EntryState::Failed, now, entry.failures.saturating_add(1))
         }
@@ -217,6 +224,10 @@ async fn write_errors(
         match &item.outcome {
             EntryOutcome::Postponed { kind, reason, .. } | EntryOutcome::Failed { kind, reason, .. } => {
                 failed.push(EntryError { entry_id: item.entry.id, kind: *kind, reason, failed_at: now });
+            }
+            EntryOutcome::LeftOut { reason } => {
+                let kind = FailureKind::LeftOut;
+                failed.push(EntryError { entry_id: item.entry.id, kind, reason, failed_at: now });
             }
             _ if item.entry.failures > 0 => recovered.push(item.entry.id),
             EntryOutcome::Extracted(_)

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::connection::Location;
+use super::sql::Row;
 use super::{Store, StoreError};
 
 /// Less free space than this is the end of storing, within minutes on a busy machine.
-const LEAST_FREE_BYTES: u64 = 32 << 20;
+pub const LEAST_FREE_BYTES: u64 = 32 << 20;
 
 /// What keeps the store from storing.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,14 @@ impl Store {
         Err(HealthProblem::Damaged { path: path.clone(), finding })
     }
 
+    /// The last event that the outbox holds: its position, and when it was stored.
+    pub async fn last_event(&self) -> Result<Option<(i64, Timestamp)>, StoreError> {
+        let row = sqlx::query(LAST_EVENT).fetch_optional(&self.database.readers).await?;
+        let Some(row) = row else { return Ok(None) };
+        let row = Row { table: "outbox", row: &row };
+        Ok(Some((row.get("seq")?, row.time("created_at")?)))
+    }
+
     async fn beat(&self) -> Result<i64, StoreError> {
         let mut tx = self.database.write().await?;
         let beat = sqlx::query_scalar(BEAT).fetch_one(&mut *tx).await?;
@@ -95,5 +106,7 @@ fn check_space(database: &Path) -> Result<(), HealthProblem> {
 
 const BEAT: &str = "INSERT INTO counters (name, value) VALUES ('heartbeat', 1) \
     ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value";
+
+const LAST_EVENT: &str = "SELECT seq, created_at FROM outbox ORDER BY seq DESC LIMIT 1";
 
 const LAST_BEAT: &str = "SELECT value FROM counters WHERE name = 'heartbeat'";

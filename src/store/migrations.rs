@@ -76,15 +76,20 @@ pub(super) async fn status(settings: &Settings) -> Result<SchemaStatus, StoreErr
     })
 }
 
-/// Refuses a schema that is not this binary's.
-pub(super) async fn check(database: &Database) -> Result<(), StoreError> {
+/// The version of a schema that this binary knows.
+pub(super) async fn version(database: &Database) -> Result<i64, StoreError> {
     let mut connection = database.readers.acquire().await?;
     let found = applied_version(&mut connection, database.dialect).await?;
     refuse_newer(database, found)?;
-    let known = latest();
     if found == 0 {
         return Err(StoreError::Empty { database: database.location.display() });
     }
+    Ok(found)
+}
+
+/// Refuses a schema that is not this binary's.
+pub(super) async fn check(database: &Database) -> Result<(), StoreError> {
+    let (found, known) = (version(database).await?, latest());
     if found < known {
         return Err(StoreError::SchemaOlder { database: database.location.display(), found, known });
     }
@@ -95,19 +100,42 @@ pub(super) async fn check(database: &Database) -> Result<(), StoreError> {
 pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = database.write().await?;
     database.exclude_others(&mut tx, MIGRATIONS_LOCK).await?;
-    let version = applied_version(&mut tx, database.dialect).await?;
-    refuse_newer(database, version)?;
-    let pending: Vec<&Migration> =
-        MIGRATIONS.iter().filter(|migration| migration.version > version).collect();
-    if version == 0 {
+    let found = applied_version(&mut tx, database.dialect).await?;
+    refuse_newer(database, found)?;
+    apply_between(&mut tx, database, found, latest(), now).await?;
+    tx.commit().await
+}
+
+/// Gives an empty database the schema of that version, in a transaction of the caller's that keeps other processes out.
+pub(super) async fn begin_at(
+    tx: &mut AnyConnection,
+    database: &Database,
+    version: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    database.exclude_others(tx, MIGRATIONS_LOCK).await?;
+    if applied_version(tx, database.dialect).await? > 0 {
+        return Err(StoreError::Occupied { place: database.location.display() });
+    }
+    apply_between(tx, database, 0, version, now).await
+}
+
+async fn apply_between(
+    tx: &mut AnyConnection,
+    database: &Database,
+    found: i64,
+    wanted: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if found == 0 {
         sqlx::query(CREATE_TABLE).execute(&mut *tx).await?;
     }
-    for migration in pending {
-        apply(&mut tx, database.dialect, migration, now)
+    for migration in MIGRATIONS.iter().filter(|migration| (found + 1..=wanted).contains(&migration.version)) {
+        apply(tx, database.dialect, migration, now)
             .await
             .map_err(|source| StoreError::Migration { name: migration.name, source })?;
     }
-    tx.commit().await
+    Ok(())
 }
 
 /// feedmill's own number for it, chosen at random.

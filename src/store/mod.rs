@@ -11,6 +11,7 @@
 //!   against (exact and near copies) cannot change under it: two copies that arrive together cannot both be originals.
 //! - Every write happens in a `connection::WriteTransaction`, whose connection is thrown away unless it commits.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -47,6 +48,8 @@ mod search;
 mod outbox;
 mod sinks;
 mod health;
+mod backup;
+mod rows;
 mod claim;
 mod connection;
 mod migrations;
@@ -56,6 +59,7 @@ mod error;
 pub use ahead::LongestWaits;
 pub use announced::NewEntry;
 pub use articles::{ArticleAccount, DroppedBlock};
+pub use backup::Contents;
 pub use blocks::{LearnedBlock, SiteStatus};
 pub use connection::RunLock;
 pub use entries::{EntryState, EntryStatus};
@@ -64,7 +68,7 @@ pub use feed_list::{FeedOrder, FeedQuery};
 pub use feed_status::{FeedHealth, FeedState, FeedStatus};
 pub use feeds::FeedsSync;
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
-pub use health::HealthProblem;
+pub use health::{HealthProblem, LEAST_FREE_BYTES};
 pub use history::{ArticleStatus, Listing, Revision};
 pub use migrations::SchemaStatus;
 pub use overview::{ArticlesOfHour, FeedsByHealth, QueueStatus};
@@ -142,6 +146,14 @@ impl Store {
     /// Where the store is, in words without its password.
     pub fn place(settings: &Settings) -> Result<String, StoreError> {
         Ok(connection::Location::parse(settings.url.expose_secret())?.display())
+    }
+
+    /// The SQLite file; nothing where a server keeps the store.
+    pub fn file(settings: &Settings) -> Option<PathBuf> {
+        match connection::Location::parse(settings.url.expose_secret()) {
+            Ok(connection::Location::File(path)) => Some(path),
+            Ok(connection::Location::Server(_)) | Err(_) => None,
+        }
     }
 
     /// Which migrations the database at `settings` has and which it lacks. Changes nothing.

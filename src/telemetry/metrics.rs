@@ -406,6 +406,23 @@ mod tests {
     }
 
     #[test]
+    fn the_dashboard_asks_for_metrics_that_exist() {
+        let board: serde_json::Value =
+            serde_json::from_str(include_str!("../../deploy/dashboard.json")).unwrap();
+        let targets =
+            board["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array());
+        let exprs: Vec<&str> = targets.flatten().map(|target| target["expr"].as_str().unwrap()).collect();
+        assert!(exprs.len() > 20, "{exprs:?}");
+        for name in exprs.iter().flat_map(|expr| names_in(expr)) {
+            let is_of = |metric: &Metric| {
+                let series = name.strip_prefix(metric.name);
+                series == Some("") || (metric.kind == Kind::Histogram && series == Some("_bucket"))
+            };
+            assert!(METRICS.iter().any(is_of), "{name}");
+        }
+    }
+
+    #[test]
     fn every_series_of_a_closed_set_is_there_from_the_start() {
         let text = Metrics::install().render();
         for metric in METRICS {

@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "markup",
     "charset",
     "languages",
+    "patterns",
     "zones",
     "trust",
     "impostor",

@@ -214,6 +214,11 @@ const BROKEN: &[(&str, &str)] = &[
          [[feed]]\nurl = \"https://a.example/\"\nrecheck = [\"24h\", \"1h\"]\n",
     ),
     ("bad_days", "[articles]\nkeep_days = 40000\nraw = \"yes\"\n"),
+    (
+        "bad_patterns",
+        "[[feed]]\nurl = \"https://a.example/\"\nkeep = [{}]\ndrop = [{ title = \"(a\" }]\n\n\
+         [[site]]\nhost = \"a.example\"\ndrop_text = [\"\"]\n\n[extract]\nsite_files_dir = \"absent\"\n",
+    ),
     ("include_absent", "include = [\"feeds.opml\"]\n"),
     ("include_cycle", "include = [\"feedmill.toml\"]\n"),
     (

@@ -297,6 +297,8 @@ fn the_operators_selectors_win() {
         drop: vec![".aside".to_owned()],
         title: vec!["#name".to_owned()],
         author: vec![".who".to_owned()],
+        keep_text: Vec::new(),
+        drop_text: Vec::new(),
         date: vec!["time".to_owned()],
     };
     let html = "<h1>Something else</h1><p id=name>The real headline</p><p class=who>By Rana Koval</p>\
@@ -316,7 +318,7 @@ fn a_broken_selector_names_its_place() {
     let site =
         SiteRules { host: "x.example".to_owned(), drop: vec!["p >".to_owned()], ..SiteRules::default() };
     let error = Rules::new(&[site]).unwrap_err();
-    assert!(error.to_string().starts_with("site x.example: drop: invalid selector \"p >\""), "{error}");
+    assert!(error.to_string().starts_with("site x.example: drop = \"p >\": not a CSS selector:"), "{error}");
 }
 
 #[test]

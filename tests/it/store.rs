@@ -38,6 +38,7 @@ macro_rules! on_both {
 }
 
 mod articles;
+mod backup;
 mod entries;
 mod feeds;
 mod nats;

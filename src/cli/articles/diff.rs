@@ -21,9 +21,9 @@ pub(super) fn write(out: &mut impl Write, from: &Revision, to: &Revision, colour
     let headline = |revision: &Revision| revision.title.clone().unwrap_or_default();
     let mut is_same = true;
     for (from, to) in [(headline(from), headline(to)), (from.text.clone(), to.text.clone())] {
-        for paragraph in by_words(&from, &to, PATIENCE).iter().filter(|paragraph| paragraph.changed) {
+        for line in marks.changes(&from, &to) {
             is_same = false;
-            writeln!(out, "\n{}", marks.line(paragraph))?;
+            writeln!(out, "\n{line}")?;
         }
     }
     if is_same {
@@ -32,12 +32,23 @@ pub(super) fn write(out: &mut impl Write, from: &Revision, to: &Revision, colour
     Ok(())
 }
 
+/// The paragraphs of two texts in which something changed, marked in the same way.
+pub(in crate::cli) fn changes(from: &str, to: &str, colour: bool) -> Vec<String> {
+    Marks { colour }.changes(from, to)
+}
+
 /// How a change is shown.
 struct Marks {
     colour: bool,
 }
 
 impl Marks {
+    /// The paragraphs in which something changed.
+    fn changes(&self, from: &str, to: &str) -> Vec<String> {
+        let paragraphs = by_words(from, to, PATIENCE);
+        paragraphs.iter().filter(|paragraph| paragraph.changed).map(|paragraph| self.line(paragraph)).collect()
+    }
+
     fn line(&self, paragraph: &Paragraph) -> String {
         let shown = paragraph.parts.iter().map(|part| match part.change {
             Change::Same => part.text.clone(),

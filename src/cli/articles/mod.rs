@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::model::{ArticleId, Sha256Hash};
 use crate::store::{ArticleStatus, Listing, Revision, Store};
 
-mod diff;
+pub(super) mod diff;
 
 /// Digits of an id that are enough to name an article, and that lists show.
 const LEAST_DIGITS: usize = 8;

@@ -20,10 +20,11 @@ use crate::http::auth::Role;
 use crate::model::{ContentSource, RawPages, SecretText};
 
 /// The whole file.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) include: Vec<String>,
+    pub(super) added_feeds: PathBuf,
     pub(super) database: Database,
     pub(super) fetch: Fetch,
     pub(super) schedule: Schedule,
@@ -42,6 +43,30 @@ pub(super) struct Raw {
     pub(super) site: Vec<SiteRules>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) feed: Vec<Feed>,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            include: Vec::new(),
+            added_feeds: PathBuf::from("added.toml"),
+            database: Database::default(),
+            fetch: Fetch::default(),
+            schedule: Schedule::default(),
+            pipeline: Pipeline::default(),
+            extract: Extract::default(),
+            dedup: Dedup::default(),
+            articles: Articles::default(),
+            http: Http::default(),
+            websub: WebSub::default(),
+            output: Output::default(),
+            lifecycle: Lifecycle::default(),
+            log: Log::default(),
+            sink: Vec::new(),
+            site: Vec::new(),
+            feed: Vec::new(),
+        }
+    }
 }
 
 /// What an included file may say: a part of [`Raw`].
@@ -163,11 +188,12 @@ impl Default for Pipeline {
 pub(super) struct Extract {
     pub(super) concurrency: u64,
     pub(super) timeout_secs: u64,
+    pub(super) site_files_dir: PathBuf,
 }
 
 impl Default for Extract {
     fn default() -> Self {
-        Self { concurrency: 0, timeout_secs: 10 }
+        Self { concurrency: 0, timeout_secs: 10, site_files_dir: PathBuf::new() }
     }
 }
 
@@ -308,6 +334,10 @@ pub(super) struct Feed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) keep_raw_days: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) keep: Vec<EntryRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) drop: Vec<EntryRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) timeout_secs: Option<u64>,
@@ -341,6 +371,8 @@ impl Feed {
             raw: None,
             keep_days: None,
             keep_raw_days: None,
+            keep: Vec::new(),
+            drop: Vec::new(),
             tags,
             timeout_secs: None,
             user_agent: None,
@@ -351,6 +383,20 @@ impl Feed {
             query: BTreeMap::new(),
         }
     }
+}
+
+/// Patterns that an entry must fit, all of them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "{ title, category, author, url }")]
+pub(super) struct EntryRule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) url: Option<String>,
 }
 
 const fn enabled() -> bool {
@@ -391,6 +437,16 @@ pub(super) enum FoundIn {
 impl Secret {
     fn literal(text: &str) -> Self {
         Self::Literal(SecretText::from(text))
+    }
+
+    /// The file that holds it: that of the configuration, or the one that is named. The path of a store is no secret.
+    pub(super) fn held_by(&self, document: &Path, base: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Literal(text) if text.expose_secret().starts_with("sqlite:") => None,
+            Self::Literal(_) => Some(document.to_owned()),
+            Self::Found(FoundIn::Env(_)) => None,
+            Self::Found(FoundIn::File(path)) => Some(base.join(path)),
+        }
     }
 
     /// The secret itself. Relative paths start at `base`. The error says what is missing.

@@ -1,4 +1,4 @@
-//! The operator's selectors, which win over everything.
+//! The operator's selectors and patterns, which win over everything.
 //!
 //! CSS selectors need scraper's tree. It is made from ours, for the pages of sites that have selectors alone.
 
@@ -8,11 +8,14 @@ use jiff::Timestamp;
 use scraper::node::{Element, Text};
 use scraper::{ElementRef, Html};
 
-use super::selectors::{Compiled, CompiledSite};
+use super::Reading;
+use super::selectors::{Compiled, CompiledSite, Pattern};
+use crate::extract::account::Rule;
 use crate::extract::blocks::Document;
 use crate::extract::html::tree::{Node, NodeId, ROOT, Tree};
 use crate::extract::metadata;
 use crate::model::{Metadata, SelectorUse};
+use crate::work;
 
 /// A page as its site's selectors see it.
 pub(crate) struct Selected<'a> {
@@ -96,6 +99,38 @@ impl<'a> Selected<'a> {
     fn matches<'s>(&'s self, selectors: &'s [Compiled]) -> impl Iterator<Item = ElementRef<'s>> {
         selectors.iter().flat_map(|compiled| self.html.select(&compiled.selector))
     }
+}
+
+/// Bytes of text that a pattern looks at in a step.
+const BYTES_A_STEP: usize = 64;
+
+/// Heeds the site's patterns: what fits `keep_text` stays, else what fits `drop_text` goes.
+pub(crate) fn heed_patterns(site: &CompiledSite, reading: &mut Reading) {
+    let CompiledSite { keep_text, drop_text, .. } = site;
+    if keep_text.is_empty() && drop_text.is_empty() {
+        return;
+    }
+    let patterns: Vec<&Pattern> = keep_text.iter().chain(drop_text).collect();
+    let mut matches = vec![false; patterns.len()];
+    for (at, block) in reading.document.blocks.iter().enumerate() {
+        let text = reading.document.text_of(block);
+        work::count(1 + text.len() / BYTES_A_STEP);
+        let (mut is_kept, mut is_dropped) = (false, false);
+        for (number, _) in patterns.iter().enumerate().filter(|(_, pattern)| pattern.regex.is_match(text)) {
+            matches[number] = true;
+            is_kept |= number < keep_text.len();
+            is_dropped |= number >= keep_text.len();
+        }
+        if is_kept {
+            reading.account.keep(at, Rule::OperatorKeepText);
+        } else if is_dropped {
+            reading.account.drop(at..at + 1, Rule::OperatorDropText);
+        }
+    }
+    let uses = patterns.into_iter().zip(matches);
+    reading
+        .selectors
+        .extend(uses.map(|(pattern, matches)| SelectorUse { name: pattern.name.clone(), matches }));
 }
 
 fn copy(node: &Node) -> scraper::Node {

@@ -1,9 +1,12 @@
-//! The operator's selectors, as they are written and as they are compiled.
+//! The operator's selectors and patterns, as they are written and as they are compiled.
 
+use regex::Regex;
 use scraper::Selector;
 use scraper::error::SelectorErrorKind;
 
-/// What the operator says about one site's pages. Selectors are CSS.
+use crate::patterns;
+
+/// What the operator says about one site's pages. Selectors are CSS, patterns regular expressions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SiteRules {
@@ -19,9 +22,20 @@ pub struct SiteRules {
     pub author: Vec<String>,
     /// Where the date is.
     pub date: Vec<String>,
+    /// Patterns of paragraphs that are kept, whatever else is said of them.
+    pub keep_text: Vec<String>,
+    /// Patterns of paragraphs that are dropped.
+    pub drop_text: Vec<String>,
 }
 
-/// One site's selectors.
+impl SiteRules {
+    /// Whether all of it can be compiled.
+    pub fn check(&self) -> Result<(), RulesError> {
+        CompiledSite::new(self).map(|_| ())
+    }
+}
+
+/// One site's selectors and patterns.
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledSite {
     host: String,
@@ -30,6 +44,8 @@ pub(crate) struct CompiledSite {
     pub(crate) title: Vec<Compiled>,
     pub(crate) author: Vec<Compiled>,
     pub(crate) date: Vec<Compiled>,
+    pub(crate) keep_text: Vec<Pattern>,
+    pub(crate) drop_text: Vec<Pattern>,
 }
 
 /// A selector, and what it is called where something is said of it.
@@ -39,35 +55,49 @@ pub(crate) struct Compiled {
     pub(crate) selector: Selector,
 }
 
+/// The same of a pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    pub(crate) name: String,
+    pub(crate) regex: Regex,
+}
+
 /// A rule that cannot be compiled.
 #[derive(Debug, thiserror::Error)]
-#[error("site {host}: {key}: invalid selector {selector:?}: {message}")]
+#[error("site {host}: {key} = {value:?}: {message}")]
 pub struct RulesError {
     /// The site.
     pub host: String,
     /// The key of the rule.
     pub key: &'static str,
     /// What was written.
-    pub selector: String,
+    pub value: String,
     /// What is wrong with it.
     pub message: String,
 }
 
 impl CompiledSite {
     pub(crate) fn new(site: &SiteRules) -> Result<Self, RulesError> {
+        let name = |key: &'static str, text: &str| format!("site {}: {key}: {text:?}", site.host);
+        let refused = |key: &'static str, text: &str, message: String| RulesError {
+            host: site.host.clone(),
+            key,
+            value: text.to_owned(),
+            message,
+        };
         let compile = |key: &'static str, selectors: &[String]| {
             let parse = |text: &String| match Selector::parse(text) {
-                Ok(selector) => {
-                    Ok(Compiled { name: format!("site {}: {key}: {text:?}", site.host), selector })
-                }
-                Err(error) => Err(RulesError {
-                    host: site.host.clone(),
-                    key,
-                    selector: text.clone(),
-                    message: reason(&error),
-                }),
+                Ok(selector) => Ok(Compiled { name: name(key, text), selector }),
+                Err(error) => Err(refused(key, text, format!("not a CSS selector: {}", reason(&error)))),
             };
             selectors.iter().map(parse).collect::<Result<Vec<_>, _>>()
+        };
+        let compile_patterns = |key: &'static str, patterns: &[String]| {
+            let parse = |text: &String| match patterns::compile(text) {
+                Ok(regex) => Ok(Pattern { name: name(key, text), regex }),
+                Err(message) => Err(refused(key, text, format!("not a pattern: {message}"))),
+            };
+            patterns.iter().map(parse).collect::<Result<Vec<_>, _>>()
         };
         Ok(Self {
             host: site.host.to_ascii_lowercase(),
@@ -76,6 +106,8 @@ impl CompiledSite {
             title: compile("title", &site.title)?,
             author: compile("author", &site.author)?,
             date: compile("date", &site.date)?,
+            keep_text: compile_patterns("keep_text", &site.keep_text)?,
+            drop_text: compile_patterns("drop_text", &site.drop_text)?,
         })
     }
 

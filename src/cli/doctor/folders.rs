@@ -1,0 +1,147 @@
+//! Folders and files: whether they may be written, by whom, and how much room there is.
+
+use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access, statvfs};
+
+use super::finding::Finding;
+use crate::store::LEAST_FREE_BYTES;
+
+/// So many times the least that the store needs is soon used up.
+const SOON_FULL: u64 = 10;
+
+/// A folder that is written to.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// What for.
+    purpose: &'static str,
+    path: PathBuf,
+    /// The store's file, where it is the store's.
+    store: Option<PathBuf>,
+}
+
+impl Folder {
+    pub(super) fn of(purpose: &'static str, path: &Path) -> Self {
+        Self { purpose, path: path.to_owned(), store: None }
+    }
+
+    pub(super) fn of_store(file: PathBuf) -> Self {
+        let path = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Self { purpose: "store", path, store: Some(file) }
+    }
+}
+
+pub(super) fn look(folder: &Folder) -> Vec<Finding> {
+    let mut findings = vec![permission(folder)];
+    findings.extend(folder.store.as_deref().and_then(owners));
+    findings.push(room(folder));
+    findings
+}
+
+/// Whether the folder may be written, or made.
+fn permission(folder: &Folder) -> Finding {
+    const CHECK: &str = "permissions";
+    let Folder { purpose, path, store } = folder;
+    let shown = path.display();
+    let existing = path.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let is_there = existing == path;
+    if is_there && !path.is_dir() {
+        return Finding::problem(CHECK, format!("{purpose}: {shown} is no folder"))
+            .with_hint("name another one, or move it away");
+    }
+    if access(existing, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        return Finding::problem(
+            CHECK,
+            format!("{purpose}: {} cannot be written by this user", existing.display()),
+        )
+        .with_hint("run as the service's user, or give it the folder: chown");
+    }
+    match store {
+        Some(file) if file.exists() && access(file, Access::WRITE_OK).is_err() => {
+            Finding::problem(CHECK, format!("{purpose}: {} cannot be written by this user", file.display()))
+                .with_hint("run as the service's user, or give it the file: chown")
+        }
+        _ if is_there => Finding::ok(CHECK, format!("{purpose}: {shown} can be written")),
+        _ => Finding::ok(CHECK, format!("{purpose}: {shown} is not there yet and can be made")),
+    }
+}
+
+/// Files beside the store that its owner cannot write: another user has worked on it. And a store that everybody reads.
+fn owners(store: &Path) -> Option<Finding> {
+    const CHECK: &str = "permissions";
+    let own = store.metadata().ok()?;
+    let beside = ["-wal", "-shm", ".lock"].map(|suffix| {
+        let mut name = store.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    });
+    let owner = |metadata: &Metadata| metadata.uid();
+    let foreign =
+        beside.iter().find(|file| file.metadata().is_ok_and(|beside| owner(&beside) != owner(&own)));
+    if let Some(file) = foreign {
+        let store = store.display();
+        let message = format!("{} belongs to another user than {store}", file.display());
+        let hint = format!("stop the daemon; chown --reference={store} {}", file.display());
+        return Some(Finding::problem(CHECK, message).with_hint(hint));
+    }
+    is_open(&own).then(|| {
+        Finding::note(CHECK, format!("{} can be read by every user of this machine", store.display()))
+            .with_hint(format!("chmod o= {}", store.display()))
+    })
+}
+
+/// Secrets that everybody may read.
+pub(super) fn secrets(files: &BTreeSet<PathBuf>) -> Vec<Finding> {
+    const CHECK: &str = "secrets";
+    let open = files.iter().filter(|file| file.metadata().is_ok_and(|metadata| is_open(&metadata)));
+    let findings: Vec<Finding> = open
+        .map(|file| {
+            Finding::problem(CHECK, format!("{} holds secrets, and every user may read it", file.display()))
+                .with_hint(format!(
+                    "chmod o= {}, and see that the service's user may read it",
+                    file.display()
+                ))
+        })
+        .collect();
+    if findings.is_empty() && !files.is_empty() {
+        return vec![Finding::ok(CHECK, "no file that holds secrets can be read by every user")];
+    }
+    findings
+}
+
+fn is_open(metadata: &Metadata) -> bool {
+    /// Others may read.
+    const READ_BY_OTHERS: u32 = 0o004;
+    metadata.mode() & READ_BY_OTHERS != 0
+}
+
+/// How much room the file system has.
+fn room(folder: &Folder) -> Finding {
+    const CHECK: &str = "disk";
+    let place = folder.path.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let shown = place.display();
+    let space = match statvfs(place) {
+        Ok(space) => space,
+        Err(error) => return Finding::note(CHECK, format!("{shown}: its room is not known: {error}")),
+    };
+    let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
+    let said = format!("{shown}: {} MiB free", free_bytes >> 20);
+    let more = "make room, or set articles.keep_days";
+    // A file system without a fixed number of files says 0 of 0.
+    if space.f_files > 0 && space.f_favail == 0 {
+        return Finding::problem(CHECK, format!("{shown}: no file can be made any more")).with_hint(more);
+    }
+    match free_bytes {
+        0..LEAST_FREE_BYTES => Finding::problem(CHECK, said).with_hint(more),
+        _ if free_bytes < SOON_FULL * LEAST_FREE_BYTES => {
+            Finding::note(CHECK, format!("{said}: soon full")).with_hint(more)
+        }
+        _ => Finding::ok(CHECK, said),
+    }
+}

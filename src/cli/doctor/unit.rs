@@ -1,0 +1,168 @@
+//! The systemd unit, as its files say it: whether it starts this program with this configuration, and waits for its end.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo};
+use rustix::fs::{Access, access};
+
+use super::finding::Finding;
+
+const CHECK: &str = "systemd";
+const NAME: &str = "feedmill.service";
+
+/// Where units are looked for, the first found counting.
+pub(super) const FOLDERS: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+pub(super) fn look(folders: &[&Path], config: Option<&Path>, stop_timeout: Duration) -> Vec<Finding> {
+    let Some(file) = folders.iter().map(|folder| folder.join(NAME)).find(|file| file.exists()) else {
+        return vec![
+            Finding::note(CHECK, format!("there is no {NAME} on this machine"))
+                .with_hint("deploy/feedmill.service is one"),
+        ];
+    };
+    let unit = match read(&file, folders) {
+        Ok(unit) => unit,
+        Err(error) => {
+            return vec![Finding::note(CHECK, format!("{} cannot be read: {error}", file.display()))];
+        }
+    };
+    let findings: Vec<Finding> = [start(&unit), configuration(&unit, config), patience(&unit, stop_timeout)]
+        .into_iter()
+        .flatten()
+        .collect();
+    if findings.is_empty() {
+        return vec![Finding::ok(CHECK, format!("{} fits this configuration", file.display()))];
+    }
+    findings
+}
+
+/// The unit with its drop-ins behind it.
+fn read(file: &Path, folders: &[&Path]) -> std::io::Result<String> {
+    let mut unit = std::fs::read_to_string(file)?;
+    for folder in folders.iter().rev() {
+        let Ok(entries) = folder.join(format!("{NAME}.d")).read_dir() else { continue };
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "conf"));
+        files.sort();
+        for file in files {
+            unit.push('\n');
+            unit.push_str(&std::fs::read_to_string(file)?);
+        }
+    }
+    Ok(unit)
+}
+
+/// The last word on a key.
+fn value<'u>(unit: &'u str, key: &str) -> Option<&'u str> {
+    let values =
+        unit.lines().filter_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='));
+    values.map(str::trim).rfind(|value| !value.is_empty())
+}
+
+/// The command, without the signs that say how it is run.
+fn command(unit: &str) -> Option<Vec<&str>> {
+    let line = value(unit, "ExecStart")?;
+    Some(line.trim_start_matches(['@', '-', ':', '+', '!']).split_whitespace().collect())
+}
+
+fn start(unit: &str) -> Option<Finding> {
+    let Some(command) = command(unit) else {
+        return Some(Finding::problem(CHECK, "the unit starts nothing").with_hint("set ExecStart="));
+    };
+    let program = Path::new(command.first()?);
+    let can_run = access(program, Access::EXEC_OK).is_ok();
+    (program.is_absolute() && !can_run).then(|| {
+        Finding::problem(CHECK, format!("the unit starts {}, which cannot be run", program.display()))
+            .with_hint("install the program there, or set ExecStart=")
+    })
+}
+
+/// Whether the unit reads another file than the one that was looked at.
+fn configuration(unit: &str, config: Option<&Path>) -> Option<Finding> {
+    let command = command(unit)?;
+    let at = command.iter().position(|word| *word == "--config")?;
+    let named = Path::new(command.get(at + 1)?);
+    let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    (config.map(resolved) != Some(resolved(named))).then(|| {
+        Finding::note(
+            CHECK,
+            format!("the unit reads {}, which is not what was looked at here", named.display()),
+        )
+        .with_hint(format!("feedmill --config {} doctor", named.display()))
+    })
+}
+
+/// Whether systemd waits for as long as a stop may take.
+fn patience(unit: &str, stop_timeout: Duration) -> Option<Finding> {
+    let text = value(unit, "TimeoutStopSec")?;
+    let patience = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let span: Span = text.parse().ok()?;
+        Duration::try_from(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?).ok()?
+    };
+    // systemd takes 0 for "for ever".
+    (!patience.is_zero() && patience <= stop_timeout).then(|| {
+        let message = format!(
+            "TimeoutStopSec={text} is not longer than lifecycle.stop_timeout_secs = {}",
+            stop_timeout.as_secs()
+        );
+        Finding::problem(CHECK, message).with_hint("raise TimeoutStopSec: a stop would be cut short")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::finding::State;
+    use super::*;
+
+    const UNIT: &str = "[Service]\nExecStart=/bin/sh --config /etc/feedmill.toml run\nTimeoutStopSec=40\n";
+
+    fn found(unit: &str, drop_in: Option<&str>) -> Vec<(State, String)> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(NAME), unit).unwrap();
+        if let Some(text) = drop_in {
+            let folder = dir.path().join("feedmill.service.d");
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("override.conf"), text).unwrap();
+        }
+        let findings = look(&[dir.path()], Some(Path::new("/etc/feedmill.toml")), Duration::from_secs(20));
+        findings.into_iter().map(|finding| (finding.state, finding.message)).collect()
+    }
+
+    #[test]
+    fn a_unit_that_fits_is_well() {
+        let [(State::Ok, _)] = &found(UNIT, None)[..] else { panic!("{:?}", found(UNIT, None)) };
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        for (drop_in, said) in [
+            ("[Service]\nTimeoutStopSec=15s\n", "TimeoutStopSec=15s is not longer"),
+            (
+                "[Service]\nExecStart=\nExecStart=/no/such/feedmill run\n",
+                "/no/such/feedmill, which cannot be run",
+            ),
+            ("[Service]\nExecStart=/bin/sh --config /other.toml run\n", "the unit reads /other.toml"),
+        ] {
+            let found = found(UNIT, Some(drop_in));
+            assert!(found.len() == 1 && found[0].1.contains(said), "{drop_in}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn no_unit_is_no_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let findings = look(&[dir.path()], None, Duration::ZERO);
+        assert_eq!(findings[0].state, State::Note);
+    }
+}

@@ -1,0 +1,194 @@
+//! A backup holds everything, and gives it back to either back end.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use feedmill::store::{RawPage, StoreError};
+use sqlx::{Connection as _, Row as _};
+
+use super::*;
+use crate::support::database::execute;
+
+on_both!(
+    a_backup_gives_everything_back_to_either_back_end,
+    a_backup_takes_the_place_of_nothing,
+    a_backup_of_an_earlier_version_is_brought_up_to_date,
+    both_back_ends_have_the_same_tables,
+);
+
+/// Every row of every table, as SQL would write its values.
+async fn rows(file: &Path) -> BTreeMap<String, Vec<String>> {
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    let tables = columns(&mut connection).await;
+    let mut all = BTreeMap::new();
+    for (table, columns) in tables {
+        let quoted: Vec<String> = columns.iter().map(|column| format!("quote({column})")).collect();
+        let sql = format!("SELECT {} AS line FROM {table} ORDER BY line", quoted.join(" || ',' || "));
+        let found = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+        all.insert(table, found.iter().map(|row| row.get::<String, _>("line")).collect());
+    }
+    connection.close().await.unwrap();
+    all
+}
+
+async fn columns(connection: &mut sqlx::AnyConnection) -> BTreeMap<String, Vec<String>> {
+    let sql = if connection.backend_name() == "SQLite" {
+        "SELECT s.name AS t, c.name AS c FROM sqlite_schema s JOIN pragma_table_info(s.name) c \
+         WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite_%'"
+    } else {
+        "SELECT table_name::text AS t, column_name::text AS c FROM information_schema.columns \
+         WHERE table_schema = current_schema()"
+    };
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in sqlx::query(sql).fetch_all(connection).await.unwrap() {
+        tables.entry(row.get("t")).or_default().push(row.get("c"));
+    }
+    for columns in tables.values_mut() {
+        columns.sort();
+    }
+    tables
+}
+
+/// A store in which every subject has rows: feeds, entries in every state, articles with kept pages, copies, cursors, sinks.
+async fn fill(bench: &Bench) {
+    bench.store_articles(0..70).await;
+    bench.pass(60);
+    let entries = bench.claimed(vec![new_entry("copy", "https://other.example/copy", "x")]).await;
+    let mut copy = extracted(&entries[0], "Text 1");
+    if let EntryOutcome::Extracted(extracted) = &mut copy.outcome {
+        let page = b"<p>\0 a page of bytes \xff</p>";
+        extracted.raw = Some(RawPage::compress(url("https://other.example/copy"), None, page));
+    }
+    bench.finish(&[copy]).await;
+    bench.store.cursor_set("reader", 3).await.unwrap();
+    bench
+        .database
+        .execute(
+            "INSERT INTO sinks (name, seq, moved_at) VALUES ('lake', 41, 1); \
+             INSERT INTO sink_ranges (sink, first_seq, last_seq, began_at) VALUES ('lake', 1, 41, 7); \
+             INSERT INTO host_pauses (host, paused_until) VALUES ('it''s.example', 9)",
+        )
+        .await;
+}
+
+async fn a_backup_gives_everything_back_to_either_back_end(bench: &Bench) {
+    fill(bench).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("first.backup");
+    let contents = bench.store.backup(&file).await.unwrap();
+    assert_eq!((contents.articles, contents.last_seq), (71, 71));
+    let kept = rows(&file).await;
+    for table in
+        ["articles", "revisions", "raw_pages", "outbox", "cursors", "sinks", "sink_ranges", "host_pauses"]
+    {
+        assert!(!kept[table].is_empty(), "{table}");
+    }
+    // What was written later is not in it.
+    bench.store_articles(70..71).await;
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let Some(target) = FreshDatabase::create(backend).await else { continue };
+        let restored = Store::restore(&target.settings, &file, bench.clock.clone()).await.unwrap();
+        assert_eq!(restored, contents);
+        let store = target.open(&bench.clock).await;
+        let again = folder.path().join(format!("{backend:?}.backup"));
+        store.backup(&again).await.unwrap();
+        let found = rows(&again).await;
+        for (table, kept) in &kept {
+            assert_eq!(&found[table], kept, "{table} on {backend:?}");
+        }
+        assert_eq!(store.cursor_get("reader").await.unwrap(), 3);
+        // It goes on where it was.
+        store.feeds_sync(&feed_urls(2), Duration::ZERO).await.unwrap();
+        let more = Bench { database: target, store, clock: bench.clock.clone() };
+        more.store_articles(71..72).await;
+        assert_eq!(more.store.totals().await.unwrap().last_seq, 72);
+        more.store.close().await;
+        more.database.drop().await;
+    }
+}
+
+async fn a_backup_takes_the_place_of_nothing(bench: &Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.backup");
+    bench.store.backup(&file).await.unwrap();
+    let refused = bench.store.backup(&file).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Occupied { .. }), "{refused}");
+    let refused = Store::restore(&bench.database.settings, &file, bench.clock.clone()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Occupied { .. }), "{refused}");
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["one.backup"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // A file that is cut short is not taken for a store.
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    if let Some(target) = FreshDatabase::create(Backend::Sqlite).await {
+        let refused = Store::restore(&target.settings, &file, bench.clock.clone()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::DamagedBackup { .. } | StoreError::Open { .. }), "{refused}");
+        assert!(!target.file().exists());
+        target.drop().await;
+    }
+}
+
+async fn a_backup_of_an_earlier_version_is_brought_up_to_date(bench: &Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("early.backup");
+    std::fs::write(&file, "").unwrap();
+    let early = format!("sqlite:{}", file.display()).parse().unwrap();
+    for statement in early_schema() {
+        execute(&early, statement).await;
+    }
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let Some(target) = FreshDatabase::create(backend).await else { continue };
+        Store::restore(&target.settings, &file, bench.clock.clone()).await.unwrap();
+        let schema = Store::schema_status(&target.settings).await.unwrap();
+        assert_eq!(schema.pending, Vec::<String>::new());
+        let store = target.open(&bench.clock).await;
+        assert_eq!(store.totals().await.unwrap().feeds_active, 1);
+        store.close().await;
+        target.drop().await;
+    }
+}
+
+/// A store with one feed, as it was before feeds had tags.
+fn early_schema() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut statements = vec![
+        "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)"
+            .to_owned(),
+    ];
+    for file in files {
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name.as_str() < "0040" {
+            let version: i64 = name[..4].parse().unwrap();
+            statements.push(std::fs::read_to_string(file).unwrap());
+            statements.push(format!("INSERT INTO schema_migrations VALUES ({version}, '{name}', 1)"));
+        }
+    }
+    statements.push(
+        "INSERT INTO feeds (configured_url_sha256, state, next_poll_at) VALUES (x'00', 'active', 5)"
+            .to_owned(),
+    );
+    statements
+}
+
+/// A table that one of them has alone is not in backups: it must be one that is made from the others.
+async fn both_back_ends_have_the_same_tables(bench: &Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.backup");
+    bench.store.backup(&file).await.unwrap();
+    sqlx::any::install_default_drivers();
+    let here = bench.database.settings.url.expose_secret();
+    let there = format!("sqlite:{}", file.display());
+    let mut tables = Vec::new();
+    for url in [here, &there] {
+        let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
+        tables.push(columns(&mut connection).await);
+        connection.close().await.unwrap();
+    }
+    assert_eq!(tables[0], tables[1]);
+}
