@@ -1,7 +1,7 @@
 //! All rows of one database into another with the same schema, whichever of the two dialects each speaks.
 //!
-//! What there is to copy is asked of the databases themselves, so that a later migration needs no line here. A table or column
-//! that only one of them has is made from the others (an index for searching) and is not copied.
+//! What there is to copy is asked of the databases themselves, so that a later migration needs no line here. The index of words
+//! is of another make in each: it is not copied, and made anew from the texts.
 
 use futures_util::TryStreamExt as _;
 use sqlx::any::{Any, AnyArguments, AnyRow};
@@ -26,6 +26,11 @@ struct Column {
 impl Column {
     fn is_called_as(&self, other: &Self) -> bool {
         self.table == other.table && self.name == other.name
+    }
+
+    /// Whether it is of the index of words or of one of the tables that FTS5 keeps for it.
+    fn is_of_index(&self) -> bool {
+        self.table.starts_with("article_words")
     }
 
     /// What it holds. A type that no migration uses today is no reason to leave values behind.
@@ -109,12 +114,17 @@ pub(super) async fn copy(
     let ((from, from_dialect), (to, to_dialect)) = (from, to);
     let theirs = columns(to, to_dialect).await?;
     let mut shared = columns(from, from_dialect).await?;
-    shared.retain(|column| theirs.iter().any(|their| their.is_called_as(column)));
+    shared.retain(|column| !column.is_of_index() && theirs.iter().any(|their| their.is_called_as(column)));
     for columns in shared.chunk_by(|one, next| one.table == next.table) {
         copy_table(columns, from, to, to_dialect).await?;
     }
+    sqlx::query(INDEX_ANEW).execute(&mut *to).await?;
     Ok(())
 }
+
+/// All articles are older than the index. A schema without an index has no such row.
+const INDEX_ANEW: &str = "UPDATE counters \
+    SET value = (SELECT value FROM counters WHERE name = 'outbox') WHERE name = 'search_backlog'";
 
 async fn copy_table(
     columns: &[Column],

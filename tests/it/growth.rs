@@ -10,8 +10,8 @@ use url::Url;
 
 use crate::support::repeats::{FEEDS, PAGES, Repeats, TEXTS};
 
-/// Large enough that lists which are kept up to some length are full.
-const PAGE_BYTES: usize = 16_384;
+/// Large enough that lists which are kept up to some length are full, and that a page is read in the same way at both sizes.
+const PAGE_BYTES: usize = 32_768;
 const FEED_BYTES: usize = 65_536;
 const FACTOR: usize = 4;
 /// Growth beyond the factor: the page's own head and its sizes rounded up.

@@ -44,10 +44,6 @@ pub(super) struct LabelledPage {
 /// A site's further pages teach nothing new: they are extracted, but nothing is fitted on them.
 const MOST_OF_SITE: usize = 12;
 
-/// How far kinds of page weigh alike, whatever the number of their pages: 0 is not at all, 1 wholly. More, and pages of news lose
-/// more than threads and manuals gain.
-const KIND_EVENNESS: f32 = 0.25;
-
 impl LabelledPage {
     /// Whether anything is fitted on it.
     pub(super) fn is_sample(&self) -> bool {
@@ -92,7 +88,7 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
     for ((page, site), kind) in pages.iter_mut().zip(&sites).zip(&kinds) {
         let of_kind = of_kind.get(kind).copied().unwrap_or(1);
         let of_site = counts[&**site].min(MOST_OF_SITE);
-        page.weight = (even / of_kind as f32).powf(KIND_EVENNESS) / (of_site as f32).sqrt();
+        page.weight = (even / of_kind as f32).sqrt() / (of_site as f32).sqrt();
     }
     Ok(pages)
 }

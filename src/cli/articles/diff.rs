@@ -46,7 +46,11 @@ impl Marks {
     /// The paragraphs in which something changed.
     fn changes(&self, from: &str, to: &str) -> Vec<String> {
         let paragraphs = by_words(from, to, PATIENCE);
-        paragraphs.iter().filter(|paragraph| paragraph.changed).map(|paragraph| self.line(paragraph)).collect()
+        paragraphs
+            .iter()
+            .filter(|paragraph| paragraph.changed)
+            .map(|paragraph| self.line(paragraph))
+            .collect()
     }
 
     fn line(&self, paragraph: &Paragraph) -> String {

@@ -43,15 +43,18 @@ impl Judge {
     }
 }
 
-/// The one to believe of those with these scores: the first, which is the model's own, unless another promises more, or it is empty
-/// and another is a text: that page is one of other kinds than the model knows. A menu or a notice is no text.
+/// The one to believe of those with these scores: the first, which is the model's own, unless another promises more; where it is empty,
+/// unless another is a text: that page is one of other kinds than the model knows. A menu or a notice is no text.
 pub(crate) fn best<'c>(candidates: &'c [Candidate], scores: &[f32]) -> Option<&'c Candidate> {
     let (own, others) = candidates.split_first()?;
     let others = others.iter().zip(scores.iter().skip(1));
     let best = others.max_by(|(_, one), (_, other)| one.total_cmp(other));
     let is_better = |(best, score): &(&Candidate, &f32)| {
-        **score > JUDGE_MARGIN
-            || own.words == 0 && best.words >= LEAST_WORDS && best.expected_f1() > LEAST_LIKELY
+        let promises_more = **score > JUDGE_MARGIN;
+        if own.words > 0 {
+            return promises_more;
+        }
+        best.words >= LEAST_WORDS && (promises_more || best.expected_f1() > LEAST_LIKELY)
     };
     Some(best.filter(is_better).map_or(own, |(best, _)| best))
 }

@@ -3,7 +3,7 @@
 //! A page teaches once, and a copy of another article teaches nothing: a story that a host publishes twice is not its
 //! furniture. What is a copy is for those who compare texts to say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::BlockHash;
 
@@ -17,10 +17,10 @@ pub struct SiteEvidence {
 }
 
 impl SiteEvidence {
-    /// Adds an article with these blocks, each of which stands there once.
+    /// Adds an article with these blocks. One that stands there several times counts once.
     pub fn learn(&mut self, blocks: &[BlockHash]) {
         self.articles += 1;
-        for block in blocks {
+        for block in blocks.iter().collect::<HashSet<_>>() {
             *self.articles_by_block.entry(*block).or_default() += 1;
         }
     }
@@ -28,7 +28,7 @@ impl SiteEvidence {
     /// What the other articles say to one that has taught these blocks: what it showed before is no evidence against it.
     pub fn unlearn(&mut self, blocks: &[BlockHash]) {
         self.articles = self.articles.saturating_sub(1);
-        for block in blocks {
+        for block in blocks.iter().collect::<HashSet<_>>() {
             if let Some(articles) = self.articles_by_block.get_mut(block) {
                 *articles = articles.saturating_sub(1);
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use feedmill::search::Question;
 use feedmill::store::{RawPage, StoreError};
 use sqlx::{Connection as _, Row as _};
 
@@ -16,7 +17,7 @@ on_both!(
     both_back_ends_have_the_same_tables,
 );
 
-/// Every row of every table, as SQL would write its values.
+/// Every row of every table, as SQL would write its values; but for the index of words, which is made anew, and how far that is.
 async fn rows(file: &Path) -> BTreeMap<String, Vec<String>> {
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
@@ -26,7 +27,8 @@ async fn rows(file: &Path) -> BTreeMap<String, Vec<String>> {
         let quoted: Vec<String> = columns.iter().map(|column| format!("quote({column})")).collect();
         let sql = format!("SELECT {} AS line FROM {table} ORDER BY line", quoted.join(" || ',' || "));
         let found = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
-        all.insert(table, found.iter().map(|row| row.get::<String, _>("line")).collect());
+        let lines = found.iter().map(|row| row.get::<String, _>("line"));
+        all.insert(table, lines.filter(|line| !line.contains("'search_backlog'")).collect());
     }
     connection.close().await.unwrap();
     all
@@ -44,6 +46,7 @@ async fn columns(connection: &mut sqlx::AnyConnection) -> BTreeMap<String, Vec<S
     for row in sqlx::query(sql).fetch_all(connection).await.unwrap() {
         tables.entry(row.get("t")).or_default().push(row.get("c"));
     }
+    tables.retain(|table, _| !table.starts_with("article_words"));
     for columns in tables.values_mut() {
         columns.sort();
     }
@@ -98,6 +101,10 @@ async fn a_backup_gives_everything_back_to_either_back_end(bench: &Bench) {
             assert_eq!(&found[table], kept, "{table} on {backend:?}");
         }
         assert_eq!(store.cursor_get("reader").await.unwrap(), 3);
+        // Its texts are found once the index is made anew.
+        while store.search_catch_up().await.unwrap() {}
+        let found = store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap();
+        assert_eq!(found.len(), 71, "on {backend:?}");
         // It goes on where it was.
         store.feeds_sync(&feed_urls(2), Duration::ZERO).await.unwrap();
         let more = Bench { database: target, store, clock: bench.clock.clone() };
