@@ -12,7 +12,7 @@ const TOKENS: &str = r#"tokens = [
     { name = "ada", role = "operator", secret = "the secret of the operator" },
 ]"#;
 
-async fn daemon(bench: &Bench) -> TestDaemon {
+fn daemon(bench: &Bench) -> TestDaemon {
     let url = bench.server.url("/one");
     bench.server.respond("/feed", Reply::ok("application/rss+xml", rss(&[Item::new("One", &url)])));
     bench.server.respond("/one", Reply::ok("text/html", page("mooring")));
@@ -28,7 +28,7 @@ async fn log_in(mill: &Mill, token: &str) -> String {
 }
 
 async fn where_there_are_tokens_a_browser_logs_in_with_one(bench: &Bench) {
-    let mill = Mill::start(daemon(bench).await.http(TOKENS)).await;
+    let mill = Mill::start(daemon(bench).http(TOKENS)).await;
     let asked = mill.get("/feeds?q=a", &[]).await;
     assert_eq!((asked.status, asked.header("location")), (303, "/login?next=%2Ffeeds%3Fq%3Da"));
     let form = mill.page("/login?next=%2Ffeeds%3Fq%3Da%22%3E%3Cscript%3E").await;
@@ -66,7 +66,7 @@ async fn where_there_are_tokens_a_browser_logs_in_with_one(bench: &Bench) {
 }
 
 async fn without_tokens_the_site_is_read_only(bench: &Bench) {
-    let mill = Mill::start(daemon(bench).await).await;
+    let mill = Mill::start(daemon(bench)).await;
     let article = mill.daemon.records().await.remove(0).id;
     for path in [
         "/".to_owned(),

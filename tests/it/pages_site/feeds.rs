@@ -4,6 +4,7 @@ use feedmill::store::{FeedOrder, FeedQuery};
 use jiff::SignedDuration;
 
 use super::{Bench, Mill, on_both, words};
+use crate::support::daemon::TestDaemon;
 use crate::support::server::Reply;
 use crate::support::site::{Item, page, rss};
 
@@ -55,7 +56,7 @@ async fn feeds_are_looked_for_sorted_and_paged(bench: &Bench) {
     let server = &bench.server;
     server.handle(|request| if request.path().ends_with('7') { Reply::status(500) } else { feed(&[]) });
     let addresses: Vec<_> = (100..160).map(|n| server.url(&format!("/feed_{n}"))).collect();
-    let daemon = addresses.iter().fold(bench.daemon(), |daemon, url| daemon.feed(url));
+    let daemon = addresses.iter().fold(bench.daemon(), TestDaemon::feed);
     let mill = Mill::start(daemon).await;
     let listed = async |path: &str| -> Vec<String> {
         let html = mill.page(path).await;
