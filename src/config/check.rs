@@ -8,11 +8,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use jiff::{Span, SpanRelativeTo};
 use url::Url;
 
 use super::LogSettings;
+use super::addresses::{allowed_net, callback_url, has_credentials, http_url};
 use super::document::Document;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
@@ -453,52 +453,6 @@ pub(super) fn output_dir(dir: &Path, state_dir: &Path) -> Option<PathBuf> {
 pub(super) fn holds_store(dir: &Path, database: &store::Settings) -> bool {
     let file = database.url.expose_secret().strip_prefix("sqlite:").map(Path::new);
     !dir.as_os_str().is_empty() && file.is_some_and(|file| file.parent() == Some(dir))
-}
-
-pub(super) fn has_credentials(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
-}
-
-/// An absolute http(s) URL.
-pub(super) fn http_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => {
-            "not a URL: must begin with http:// or https://".to_owned()
-        }
-        error => format!("not a URL: {error}"),
-    })?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        scheme => Err(format!("must begin with http:// or https://, not {scheme}:")),
-    }
-}
-
-/// A public address that ends in a slash: a subscription's own part is put behind it.
-fn callback_url(text: &str) -> Result<Url, String> {
-    let mut url = http_url(text)?;
-    if url.scheme() != "https" {
-        return Err(
-            "must begin with https://: what is delivered there must not be seen on the way".to_owned()
-        );
-    }
-    if has_credentials(&url) || url.query().is_some() || url.fragment().is_some() {
-        return Err("must be an address without user name, query and fragment".to_owned());
-    }
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
-}
-
-/// `10.1.0.0/16`, `127.0.0.1:8080`, `[fd00::/8]:443`.
-fn allowed_net(text: &str) -> Option<AllowedNet> {
-    let net = |text: &str| text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
-    if let Some(net) = net(text) {
-        return Some(AllowedNet { net, port: None });
-    }
-    let (address, port) = text.rsplit_once(':')?;
-    let address = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    Some(AllowedNet { net: net(address)?, port: Some(port.parse().ok()?) })
 }
 
 fn available_cores() -> u32 {

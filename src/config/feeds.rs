@@ -8,7 +8,8 @@ use http::{HeaderName, HeaderValue};
 use url::Url;
 
 use super::FeedOptions;
-use super::check::{Checker, INTERVAL_SECS, TIMEOUT_SECS, has_credentials, http_url};
+use super::addresses::{has_credentials, http_url};
+use super::check::{Checker, INTERVAL_SECS, TIMEOUT_SECS};
 use super::include::Listing;
 use super::listed::ListedFeed;
 use super::problem::{Place, Problem, Problems};
@@ -223,15 +224,7 @@ fn table_options(
         user_agent: feed.user_agent.clone(),
         obey_robots: feed.obey_robots,
     };
-    if let Some(user_agent) = &feed.user_agent
-        && (user_agent.is_empty() || HeaderValue::from_str(user_agent).is_err())
-    {
-        checker.refuse(
-            &key("user_agent"),
-            Some(&format!("{user_agent:?}")),
-            "must be printable ASCII, and not empty",
-        );
-    }
+    check_user_agent(feed.user_agent.as_deref(), &key("user_agent"), checker);
     // Whoever asks for more of one feed knows what it costs.
     let is_wanted = own_min.is_some() || (feed.freshness.is_some() && freshness.is_some());
     let unconditional_bytes_per_day = if is_wanted { u64::MAX } else { bounds.unconditional_bytes_per_day };
@@ -257,6 +250,13 @@ fn table_options(
             drop: entry_rules(&feed.drop, &key("drop"), checker),
         },
         tags: feed.tags.clone(),
+    }
+}
+
+fn check_user_agent(user_agent: Option<&str>, path: &str, checker: &mut Checker<'_>) {
+    let is_sendable = |name: &str| !name.is_empty() && HeaderValue::from_str(name).is_ok();
+    if let Some(name) = user_agent.filter(|name| !is_sendable(name)) {
+        checker.refuse(path, Some(&format!("{name:?}")), "must be printable ASCII, and not empty");
     }
 }
 

@@ -5,6 +5,7 @@
 //! bounds and become a `Config` (`check`, `feeds`). No step stops at its first problem.
 
 mod added;
+mod addresses;
 mod articles;
 mod check;
 mod document;
@@ -179,25 +180,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     feeds.add_tables(&raw.feed, &mut checker);
     checker.sites(&raw.site);
     let site_files = checker.site_files(&raw.extract);
-    let (hub_listen, websub) = checker.websub(&raw);
-    let mut config = Config {
-        database: checker.database(&raw.database, &state_dir),
-        fetch: checker.fetch(&raw),
-        pipeline: checker.pipeline(&raw),
-        dedup: checker.dedup(&raw.dedup),
-        sites: Vec::new(),
-        http: checker.http(&raw.http),
-        websub,
-        hub_listen,
-        stop_timeout: checker.stop_timeout(&raw.lifecycle),
-        log: checker.log(&raw.log),
-        feeds: HashMap::new(),
-        feed_defaults,
-        sinks: checker.sinks(&raw.sink, &state_dir),
-        warc: checker.warc(&raw.output, &state_dir),
-        state_dir: None,
-    };
-    config.state_dir = check::holds_store(&state_dir, &config.database).then_some(state_dir);
+    let mut config = settings(&raw, state_dir, feed_defaults, &mut checker);
     for (document, part) in included.documents {
         let mut checker = Checker {
             document: &document,
@@ -236,6 +219,35 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         secret_files,
         raw,
     })
+}
+
+/// All but the feeds and the sites' rules.
+fn settings(
+    raw: &Raw,
+    state_dir: PathBuf,
+    feed_defaults: Arc<FeedOptions>,
+    checker: &mut Checker<'_>,
+) -> Config {
+    let (hub_listen, websub) = checker.websub(raw);
+    let mut config = Config {
+        database: checker.database(&raw.database, &state_dir),
+        fetch: checker.fetch(raw),
+        pipeline: checker.pipeline(raw),
+        dedup: checker.dedup(&raw.dedup),
+        sites: Vec::new(),
+        http: checker.http(&raw.http),
+        websub,
+        hub_listen,
+        stop_timeout: checker.stop_timeout(&raw.lifecycle),
+        log: checker.log(&raw.log),
+        feeds: HashMap::new(),
+        feed_defaults,
+        sinks: checker.sinks(&raw.sink, &state_dir),
+        warc: checker.warc(&raw.output, &state_dir),
+        state_dir: None,
+    };
+    config.state_dir = check::holds_store(&state_dir, &config.database).then_some(state_dir);
+    config
 }
 
 /// How logs are written.

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, REFRESH, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, REFRESH, USER_AGENT,
 };
-use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
 use url::Url;
 
+use super::budget::Budget;
 use super::chain::{Chain, location, split_credentials};
 use super::client::{ClientKey, Clients, MAX_HEADER_BYTES};
 use super::guard::Guard;
+use super::headers::{
+    CLOCK_TOLERANCE, MAX_VALUE_BYTES, PRODUCT, header_value, readable, user_agent, validators,
+};
 use super::host::{Hosts, Turn};
 use super::names::Names;
 use super::{
@@ -31,12 +33,6 @@ const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, applicatio
 const ACCEPT_PAGE: &str =
     "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
-/// Our name in `User-Agent` and to robots.txt.
-const PRODUCT: &str = env!("CARGO_PKG_NAME");
-/// How far a server's clock, or ours, may be wrong.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
-/// A longer validator or media type is an attack on our store, not an aid.
-const MAX_VALUE_BYTES: usize = 1024;
 /// Statuses with which checks for machines are sent.
 const REFUSALS: [u16; 4] = [403, 405, 429, 503];
 /// Bytes of what comes with a refusal that are looked at.
@@ -76,36 +72,6 @@ pub(super) struct Plan<'a> {
 pub(super) enum Wanted {
     For(Purpose),
     Robots,
-}
-
-/// The time that a request may take. Waiting for a turn does not count.
-struct Budget {
-    total: Duration,
-    spent: Duration,
-}
-
-impl Budget {
-    /// Does a part of the request. The time in which it waits for memory is not its own.
-    async fn spend<T>(
-        &mut self,
-        held: &Share,
-        work: impl Future<Output = Result<T, FetchError>>,
-    ) -> Result<T, FetchError> {
-        let (began, waited_before) = (Instant::now(), held.waited());
-        let left = self.total.saturating_sub(self.spent);
-        let spent = || began.elapsed().saturating_sub(held.waited().saturating_sub(waited_before));
-        tokio::pin!(work);
-        let result = loop {
-            let Some(left) = left.checked_sub(spent()).filter(|left| !left.is_zero()) else {
-                break Err(FetchError::Timeout("the total time is up".to_owned()));
-            };
-            if let Ok(result) = tokio::time::timeout(left, &mut work).await {
-                break result;
-            }
-        };
-        self.spent += spent();
-        result
-    }
 }
 
 impl Wanted {
@@ -472,20 +438,17 @@ impl Fetcher {
                 if let (429 | 503, Some(asked)) = (status, freshness.retry_after) {
                     self.pause_host(&chain.url, asked);
                 }
-                if is_page
-                    && REFUSALS.contains(&status)
-                    && let Some(check) = refused_by(&mut response, held).await
-                {
-                    return Err(FetchError::Impostor(check));
-                }
+                let may_be_check = is_page && REFUSALS.contains(&status);
+                let check = if may_be_check { refused_by(&mut response, held).await } else { None };
                 let astray = chain.hops.iter().any(|hop| !hop.is_permanent());
-                return Err(FetchError::Status { status, freshness, astray });
+                return Err(
+                    check.map_or(FetchError::Status { status, freshness, astray }, FetchError::Impostor)
+                );
             }
         };
-        let (final_url, hops) = (chain.url.clone(), chain.hops.clone());
         Ok(Response {
-            final_url,
-            hops,
+            final_url: chain.url.clone(),
+            hops: chain.hops.clone(),
             validators,
             freshness,
             date,
@@ -517,34 +480,4 @@ fn onward(plan: &Plan<'_>, answer: &Response, refresh: Option<&HeaderValue>) -> 
         }
         _ => None,
     }
-}
-
-/// `feedmill/0.1.0 (+https://example.org/about)`.
-fn user_agent(contact: Option<&Url>) -> Result<HeaderValue, FetchError> {
-    let contact = contact.map(|contact| format!(" (+{contact})")).unwrap_or_default();
-    let text = format!("{PRODUCT}/{}{contact}", env!("CARGO_PKG_VERSION"));
-    header_value("the user agent", &text)
-}
-
-fn header_value(what: &str, text: &str) -> Result<HeaderValue, FetchError> {
-    HeaderValue::from_bytes(text.as_bytes())
-        .map_err(|_| FetchError::BadOption(format!("{what} holds a character that no header can")))
-}
-
-/// The validators, byte for byte. A `Last-Modified` later than the answer itself is not believed (RFC 9110, 8.8.2.1):
-/// whoever asks with it hears that nothing has changed until then.
-fn validators(headers: &HeaderMap, now: Timestamp) -> Validators {
-    let latest = freshness::date(headers).map_or(now, |date| date.max(now)) + CLOCK_TOLERANCE;
-    Validators {
-        etag: readable(headers, &ETAG, MAX_VALUE_BYTES),
-        last_modified: readable(headers, &LAST_MODIFIED, MAX_VALUE_BYTES)
-            .filter(|date| !freshness::is_ahead(date, latest)),
-    }
-}
-
-/// A header's value, if it is text of at most `max_bytes` bytes.
-fn readable(headers: &HeaderMap, name: &HeaderName, max_bytes: usize) -> Option<String> {
-    let value = headers.get(name)?.as_bytes();
-    let text = std::str::from_utf8(value).ok()?;
-    (1..=max_bytes).contains(&text.len()).then(|| text.to_owned())
 }

@@ -6,6 +6,7 @@
 //! followed with the cookies of their chain (`chain`, `cookies`). What the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
 
 mod body;
+mod budget;
 mod chain;
 mod charset;
 mod client;
@@ -15,6 +16,7 @@ mod error;
 mod fetcher;
 mod freshness;
 mod guard;
+mod headers;
 mod host;
 mod links;
 mod media;

@@ -45,6 +45,8 @@ impl Store {
                 (Some(_), _) | (None, FeedState::Removed) => {}
             }
         }
+        let spread =
+            spread.min(LONGEST_WAIT_EACH.saturating_mul(u32::try_from(new.len()).unwrap_or(u32::MAX)));
         let new: Vec<NewFeed<'_>> = new
             .into_iter()
             .map(|(hash, url)| NewFeed {
@@ -216,6 +218,9 @@ struct NewFeed<'u> {
     url: &'u Url,
     next_poll_at: Timestamp,
 }
+
+/// A few new feeds have hardly anything to be spread for, and somebody who adds one wants to see it.
+const LONGEST_WAIT_EACH: Duration = Duration::from_secs(1);
 
 /// A moment within `spread` that depends on the URL alone: starting over spreads the same feeds the same way.
 fn first_poll(configured_url: &Sha256Hash, now: Timestamp, spread: Duration) -> Timestamp {

@@ -1,23 +1,23 @@
 //! What the file says: every key with its default. The defaults stand here and nowhere else; the commented file is
 //! tested against them. An empty string means "not set".
 
+mod secret;
 mod sinks;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
+pub(super) use self::secret::Secret;
+use self::secret::without_password;
 pub(super) use self::sinks::{Chosen, Files, Nats, Sink, Text, Webhook};
 
 use super::LogFormat;
-use super::environment::Environment;
 use crate::dedup;
 use crate::extract::SiteRules;
 use crate::http::auth::Role;
-use crate::model::{ContentSource, RawPages, SecretText};
+use crate::model::{ContentSource, RawPages};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -413,108 +413,4 @@ pub(super) struct Auth {
     pub(super) password: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bearer: Option<Secret>,
-}
-
-/// A secret: as such, or where it is found.
-#[derive(Clone, Debug)]
-pub(super) enum Secret {
-    /// `"…"`.
-    Literal(SecretText),
-    /// `{ env = "NAME" }` or `{ file = "PATH" }`.
-    Found(FoundIn),
-}
-
-/// Where a secret is found.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum FoundIn {
-    /// An environment variable.
-    Env(String),
-    /// A file; what follows its last line break is dropped.
-    File(PathBuf),
-}
-
-impl Secret {
-    fn literal(text: &str) -> Self {
-        Self::Literal(SecretText::from(text))
-    }
-
-    /// The file that holds it: that of the configuration, or the one that is named. The path of a store is no secret.
-    pub(super) fn held_by(&self, document: &Path, base: &Path) -> Option<PathBuf> {
-        match self {
-            Self::Literal(text) if text.expose_secret().starts_with("sqlite:") => None,
-            Self::Literal(_) => Some(document.to_owned()),
-            Self::Found(FoundIn::Env(_)) => None,
-            Self::Found(FoundIn::File(path)) => Some(base.join(path)),
-        }
-    }
-
-    /// The secret itself. Relative paths start at `base`. The error says what is missing.
-    pub(super) fn resolve(&self, environment: &Environment, base: &Path) -> Result<SecretText, String> {
-        let found = match self {
-            Self::Literal(secret) => return Ok(secret.clone()),
-            Self::Found(FoundIn::Env(name)) => environment
-                .get(name)
-                .ok_or_else(|| format!("the environment variable {name} is not set"))?
-                .to_owned(),
-            Self::Found(FoundIn::File(path)) => {
-                let path = base.join(path);
-                std::fs::read_to_string(&path)
-                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?
-            }
-        };
-        let found = found.trim_end_matches(['\r', '\n']);
-        if found.is_empty() {
-            return Err("is empty".to_owned());
-        }
-        Ok(SecretText::from(found))
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Secret;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, { env = \"NAME\" } or { file = \"PATH\" }")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
-                Ok(Secret::literal(text))
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Secret, A::Error> {
-                FoundIn::deserialize(MapAccessDeserializer::new(map)).map(Secret::Found)
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Literal(_) => serializer.serialize_str("(hidden)"),
-            Self::Found(place) => place.serialize(serializer),
-        }
-    }
-}
-
-/// An address is worth seeing; the password in it is not.
-fn without_password<S: Serializer>(url: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-    let Secret::Literal(literal) = url else { return url.serialize(serializer) };
-    if literal.expose_secret().starts_with("sqlite:") {
-        return serializer.serialize_str(literal.expose_secret());
-    }
-    let Ok(mut shown) = url::Url::parse(literal.expose_secret()) else { return url.serialize(serializer) };
-    // Parameters may hold a password too.
-    shown.set_query(None);
-    if shown.password().is_some() && shown.set_password(Some("hidden")).is_err() {
-        return url.serialize(serializer);
-    }
-    serializer.serialize_str(shown.as_str())
 }

@@ -7,6 +7,7 @@ use html5ever::local_name;
 
 use crate::extract::account::Line;
 use crate::extract::blocks::hash::Hashed;
+use crate::extract::blocks::measure::Measure;
 use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::evidence::headline::{Headline, Likeness};
 use crate::extract::evidence::kinds::Said;
@@ -69,6 +70,17 @@ pub(crate) struct Hints<'a> {
     pub(crate) said: Said,
 }
 
+/// Whether a block is running text rather than a label or a row of links.
+fn is_prose(measure: &Measure) -> bool {
+    const LEAST_WORDS: f32 = 12.0;
+    const MOST_LINKS: f32 = 0.4;
+    /// So many make a sentence, whatever it ends with.
+    const WORDS_OF_SENTENCE: f32 = 30.0;
+    measure.words >= LEAST_WORDS
+        && measure.link_share < MOST_LINKS
+        && (measure.ends_sentence || measure.sentences > 0 || measure.words > WORDS_OF_SENTENCE)
+}
+
 impl<'a> Context<'a> {
     pub(crate) fn new(
         document: &'a Document,
@@ -79,25 +91,19 @@ impl<'a> Context<'a> {
         let blocks = &document.blocks;
         let matches: Vec<Option<Match>> =
             blocks.iter().map(|block| phrases.find(document.text_of(block), block.measure.words)).collect();
-        let sums = |value: &dyn Fn(usize) -> f32| {
+        let sums = |value: &dyn Fn(&Measure) -> f32| {
             let mut sums = Vec::with_capacity(blocks.len() + 1);
             let mut sum = 0.0;
             sums.push(sum);
-            for at in 0..blocks.len() {
-                sum += value(at);
+            for block in blocks {
+                sum += value(&block.measure);
                 sums.push(sum);
             }
             sums
         };
-        let words = sums(&|at| blocks[at].measure.words);
-        let link_words = sums(&|at| blocks[at].measure.words * blocks[at].measure.link_share);
-        let prose = sums(&|at| {
-            let measure = &blocks[at].measure;
-            let is_prose = measure.words >= 12.0
-                && measure.link_share < 0.4
-                && (measure.ends_sentence || measure.sentences > 0 || measure.words > 30.0);
-            if is_prose { measure.words } else { 0.0 }
-        });
+        let words = sums(&|measure| measure.words);
+        let link_words = sums(&|measure| measure.words * measure.link_share);
+        let prose = sums(&|measure| if is_prose(measure) { measure.words } else { 0.0 });
         let path_count = document.path_count();
         let mut paths = vec![0; path_count];
         let mut texts: HashMap<u64, usize, BuildHasherDefault<Hashed>> = HashMap::default();

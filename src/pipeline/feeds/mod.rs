@@ -1,5 +1,8 @@
 //! Feeds to entries: poll what is due, read it, record its entries as pending.
 
+mod deliver;
+mod entries;
+
 use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -11,6 +14,8 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::Url;
 
+pub use self::deliver::{Delivery, deliver};
+use self::entries::{read_entries, with_articles};
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::task::LONGEST_RETRY;
@@ -19,19 +24,13 @@ use super::workers::Stopped;
 use super::{FeedOptions, Plan, Shared, Tally, party_of};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::memory::Share;
-use crate::model::{
-    ArticleId, DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, entry_url, masked,
-};
-use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
+use crate::model::{DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, masked};
+use crate::parse::{FeedInfo, ParsedFeed, parse};
 use crate::schedule::{
-    Bounds, Decision, Freshness, History, NextPoll, PollOutcome, PublishedEntry, confirm_move, is_lost,
-    next_poll,
+    Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
 };
-use crate::store::{LONGEST_REQUEUE, LongestWaits, NewEntry, PollRecord, PollResult, StoreError, Transfer};
+use crate::store::{LONGEST_REQUEUE, LongestWaits, PollRecord, PollResult, StoreError, Transfer};
 use crate::telemetry::metrics;
-
-/// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
-const FUTURE_TOLERANCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// Bytes that a feed takes while it is read, for each of its own: itself, its text, the tree and its entries.
 const FEED_COST: usize = 5;
@@ -398,73 +397,6 @@ fn name_hub(feed: &mut FeedInfo, links: Links, final_url: Url) {
     }
 }
 
-/// What a hub brings of a feed: all of it, or what is new.
-#[derive(Debug)]
-pub struct Delivery {
-    /// As sent.
-    pub body: Vec<u8>,
-    /// The `Content-Type` header.
-    pub content_type: Option<String>,
-    /// The name that the feed goes by: relative links resolve against it.
-    pub topic: Url,
-}
-
-/// Records what a hub brings of a feed, which neither moves its next poll nor touches what that asks with: a delivery may
-/// be a part. `false` where the feed is in other hands at this moment, or the process stops.
-pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Result<bool, StoreError> {
-    let lease = shared.plan.borrow().settings.lease;
-    let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
-    let span = tracing::info_span!("delivery", feed.url = %masked(&feed.url));
-    let held = shared.memory.share();
-    let delivered = delivered(shared, &feed, next_poll_at, delivery, &held).instrument(span).await;
-    let Ok(record) = delivered else {
-        shared.store.feeds_release(&[(feed.id, feed.lease, next_poll_at)]).await?;
-        return Ok(false);
-    };
-    Feeds::for_ever(shared.clone()).record(&[Polled { record, _held: held }]).await?;
-    Ok(true)
-}
-
-async fn delivered(
-    shared: &Shared,
-    feed: &DueFeed,
-    next_poll_at: Timestamp,
-    delivery: Delivery,
-    held: &Share,
-) -> Result<PollRecord, Stopped> {
-    let now = shared.clock.now();
-    let Delivery { body, content_type, topic } = delivery;
-    let (began, body_bytes) = (Instant::now(), Some(body.len() as u64));
-    let mut history = feed.history.clone();
-    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic, held).await? {
-        Ok(mut parsed) => {
-            let published = read_entries(shared, feed, &mut parsed).await;
-            history.note_delivery(&published, now);
-            let new = published.iter().filter(|entry| entry.is_new).count();
-            tracing::info!(entries = published.len(), new, "delivered");
-            (with_articles(feed, parsed.entries), parsed.warnings)
-        }
-        Err((kind, reason)) => {
-            tracing::warn!(
-                label = kind.as_str(),
-                reason,
-                "the delivery cannot be read; the next poll will tell"
-            );
-            (Vec::new(), Vec::new())
-        }
-    };
-    Ok(PollRecord {
-        feed_id: feed.id,
-        feed_url: feed.configured_url.clone(),
-        lease: feed.lease,
-        polled_at: now,
-        next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
-        moved_to: None,
-        result: PollResult::Delivered { entries, warnings },
-        transfer: Transfer { body_bytes, took: began.elapsed() },
-    })
-}
-
 /// The feed in `body`, read on a worker; else a kind of failure and its reason.
 async fn parsed(
     shared: &Shared,
@@ -512,49 +444,4 @@ async fn fresh(
         warnings: parsed.warnings,
     };
     (result, outcome)
-}
-
-/// Mends the entries' dates, and says which entries are new.
-async fn read_entries(shared: &Shared, feed: &DueFeed, parsed: &mut ParsedFeed) -> Vec<PublishedEntry> {
-    drop_future_dates(parsed, shared.clock.now());
-    let new = shared.store.entries_new(feed.id, &parsed.entries).await.unwrap_or_else(|error| {
-        tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
-        HashSet::new()
-    });
-    let published = |entry: &ParsedEntry| PublishedEntry {
-        published_at: entry.evidence.published_at,
-        is_new: new.contains(&entry.key),
-    };
-    parsed.entries.iter().map(published).collect()
-}
-
-fn with_articles(feed: &DueFeed, entries: Vec<ParsedEntry>) -> Vec<NewEntry> {
-    entries.into_iter().map(|entry| new_entry(&feed.configured_url, entry)).collect()
-}
-
-fn drop_future_dates(parsed: &mut ParsedFeed, now: Timestamp) {
-    let latest = now + FUTURE_TOLERANCE;
-    for entry in &mut parsed.entries {
-        for date in [&mut entry.evidence.published_at, &mut entry.evidence.updated_at] {
-            date.take_if(|date| *date > latest);
-        }
-    }
-}
-
-/// Longest host name that DNS allows, and longest URL that is worth a request: what is longer is no place to fetch.
-const MAX_HOST_BYTES: usize = 253;
-const MAX_URL_BYTES: usize = 4096;
-
-fn is_fetchable(url: &Url) -> bool {
-    url.as_str().len() <= MAX_URL_BYTES && url.host_str().is_some_and(|host| host.len() <= MAX_HOST_BYTES)
-}
-
-fn new_entry(feed_url: &Url, mut parsed: ParsedEntry) -> NewEntry {
-    parsed.link.take_if(|link| !is_fetchable(link));
-    let article_id = match &parsed.link {
-        Some(link) if parsed.has_exact_link => ArticleId::of_exact_url(link),
-        Some(link) => ArticleId::of_url(link),
-        None => ArticleId::of_url(&entry_url(feed_url, parsed.key)),
-    };
-    NewEntry { parsed, article_id }
 }

@@ -1,0 +1,83 @@
+//! What hubs bring of feeds.
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+use url::Url;
+
+use super::entries::{read_entries, with_articles};
+use super::{Feeds, Polled, parsed};
+use crate::memory::Share;
+use crate::model::{DueFeed, FeedId, masked};
+use crate::pipeline::Shared;
+use crate::pipeline::line::Stage as _;
+use crate::pipeline::workers::Stopped;
+use crate::schedule::{Decision, NextPoll};
+use crate::store::{PollRecord, PollResult, StoreError, Transfer};
+
+/// What a hub brings of a feed: all of it, or what is new.
+#[derive(Debug)]
+pub struct Delivery {
+    /// As sent.
+    pub body: Vec<u8>,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
+    /// The name that the feed goes by: relative links resolve against it.
+    pub topic: Url,
+}
+
+/// Records what a hub brings of a feed, which neither moves its next poll nor touches what that asks with: a delivery may
+/// be a part. `false` where the feed is in other hands at this moment, or the process stops.
+pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Result<bool, StoreError> {
+    let lease = shared.plan.borrow().settings.lease;
+    let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
+    let span = tracing::info_span!("delivery", feed.url = %masked(&feed.url));
+    let held = shared.memory.share();
+    let delivered = delivered(shared, &feed, next_poll_at, delivery, &held).instrument(span).await;
+    let Ok(record) = delivered else {
+        shared.store.feeds_release(&[(feed.id, feed.lease, next_poll_at)]).await?;
+        return Ok(false);
+    };
+    Feeds::for_ever(shared.clone()).record(&[Polled { record, _held: held }]).await?;
+    Ok(true)
+}
+
+async fn delivered(
+    shared: &Shared,
+    feed: &DueFeed,
+    next_poll_at: Timestamp,
+    delivery: Delivery,
+    held: &Share,
+) -> Result<PollRecord, Stopped> {
+    let now = shared.clock.now();
+    let Delivery { body, content_type, topic } = delivery;
+    let (began, body_bytes) = (Instant::now(), Some(body.len() as u64));
+    let mut history = feed.history.clone();
+    let (entries, warnings) = match parsed(shared, feed, body, content_type, topic, held).await? {
+        Ok(mut parsed) => {
+            let published = read_entries(shared, feed, &mut parsed).await;
+            history.note_delivery(&published, now);
+            let new = published.iter().filter(|entry| entry.is_new).count();
+            tracing::info!(entries = published.len(), new, "delivered");
+            (with_articles(feed, parsed.entries), parsed.warnings)
+        }
+        Err((kind, reason)) => {
+            tracing::warn!(
+                label = kind.as_str(),
+                reason,
+                "the delivery cannot be read; the next poll will tell"
+            );
+            (Vec::new(), Vec::new())
+        }
+    };
+    Ok(PollRecord {
+        feed_id: feed.id,
+        feed_url: feed.configured_url.clone(),
+        lease: feed.lease,
+        polled_at: now,
+        next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
+        moved_to: None,
+        result: PollResult::Delivered { entries, warnings },
+        transfer: Transfer { body_bytes, took: began.elapsed() },
+    })
+}

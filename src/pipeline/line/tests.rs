@@ -1,0 +1,122 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::model::after;
+use crate::pipeline::HOST_PATIENCE;
+
+const HOSTS: usize = 50;
+const PAGES: usize = 20;
+const GAP: Duration = Duration::from_secs(1);
+/// How long a page takes.
+const TAKES: Duration = Duration::from_millis(200);
+
+/// Entries in memory, those of one host after those of another, and hosts that are asked once in a gap.
+#[derive(Clone)]
+struct Paced {
+    clock: Clock,
+    table: Arc<Mutex<Table>>,
+}
+
+struct Table {
+    waiting: BTreeSet<(Timestamp, usize)>,
+    hosts: Vec<Host>,
+    done: usize,
+    looks: usize,
+}
+
+#[derive(Clone)]
+struct Host {
+    next_start: Timestamp,
+    next_return: Timestamp,
+}
+
+impl Stage for Paced {
+    type Item = usize;
+    type Claim = usize;
+    type Done = usize;
+
+    const NAME: &'static str = "paced";
+    const BATCH: u32 = 100;
+
+    fn permits(&self) -> u32 {
+        64
+    }
+
+    async fn claim(&self, limit: u32) -> Result<Vec<usize>, StoreError> {
+        let now = self.clock.now();
+        let mut table = self.table.lock().unwrap();
+        table.looks += 1;
+        let due = table.waiting.iter().take_while(|(due, _)| *due <= now).take(limit as usize);
+        let due: Vec<_> = due.copied().collect();
+        table.waiting.retain(|entry| !due.contains(entry));
+        Ok(due.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    fn claim_of(item: &usize) -> usize {
+        *item
+    }
+
+    async fn release(&self, claims: Vec<(usize, Timestamp)>) -> Result<(), StoreError> {
+        let claims = claims.into_iter().map(|(entry, due)| (due, entry));
+        self.table.lock().unwrap().waiting.extend(claims);
+        Ok(())
+    }
+
+    async fn process(&self, entry: usize) -> Worked<usize, usize> {
+        let now = self.clock.now();
+        let start = {
+            let host = &mut self.table.lock().unwrap().hosts[entry / PAGES];
+            let start = host.next_start.max(now);
+            if after(now, HOST_PATIENCE) < start {
+                let due = host.next_return.max(start);
+                host.next_return = after(due, GAP);
+                return Worked::PutOff { claim: entry, due, until: Until::HostTurn };
+            }
+            host.next_start = after(start, GAP);
+            start
+        };
+        tokio::time::sleep(Duration::try_from(start.duration_since(now)).unwrap() + TAKES).await;
+        Worked::Done(entry)
+    }
+
+    async fn record(&self, done: &[usize]) -> Result<(), StoreError> {
+        self.table.lock().unwrap().done += done.len();
+        Ok(())
+    }
+
+    fn refused(done: usize, _: &StoreError) -> usize {
+        done
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.table.lock().unwrap().waiting.first().map(|(due, _)| *due))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hosts_turn_comes_when_its_gap_is_over() {
+    let start: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
+    let clock = Clock::ticking(start);
+    let table = Table {
+        waiting: (0..HOSTS * PAGES).map(|entry| (start, entry)).collect(),
+        hosts: vec![Host { next_start: start, next_return: start }; HOSTS],
+        done: 0,
+        looks: 0,
+    };
+    let stage = Paced { clock: clock.clone(), table: Arc::new(Mutex::new(table)) };
+    let nothing_before = CancellationToken::new();
+    nothing_before.cancel();
+
+    let (wake, soft) = (Notify::new(), CancellationToken::new());
+    let recorded = drain(&stage, &wake, &clock, &nothing_before, &soft).await.unwrap();
+    assert_eq!(recorded, HOSTS * PAGES);
+
+    // The runtime's own time, which passes only where everybody waits: no machine is too slow for this.
+    let took = Duration::try_from(clock.now().duration_since(start)).unwrap();
+    let gaps = GAP * u32::try_from(PAGES - 1).unwrap();
+    assert!(took <= gaps + Duration::from_secs(2), "{took:?}");
+    let table = stage.table.lock().unwrap();
+    assert_eq!(table.done, HOSTS * PAGES);
+    assert!(table.looks <= HOSTS * PAGES, "{} looks at the store", table.looks);
+}
