@@ -1,7 +1,7 @@
 //! Memory is a budget: what grows with what others send is counted in bytes against one limit, from the first byte of a body
 //! until what came of it is recorded or sent.
 //!
-//! Whoever has a share says how much it holds, as it grows and as it shrinks. What holds less than [`SMALL_BYTES`] is not
+//! Whoever has a share says how much it holds, as it grows and as it shrinks. What holds less than 256 KiB is not
 //! counted, since there are never more than so many requests at once. What needs more waits until others have given enough
 //! back; whatever fits passes what does not.
 //!

@@ -82,7 +82,7 @@ impl Store {
     }
 
     /// Lends out pending entries, as many as there is room for: the parties' in turn, the oldest of each first (see
-    /// [`super::turns`]); never two of the same article at once: its earliest pending entry goes first and the others wait
+    /// `store/turns.rs`); never two of the same article at once: its earliest pending entry goes first and the others wait
     /// for what becomes of it. An entry that was begun and never finished goes last, by itself; again and again, and it is
     /// quarantined instead. Up to `limit` entries whose articles are old enough for another look at their pages join the
     /// queue here.
