@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::{DONE_IN_PART, Global, block_on, progress, terminal};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Config};
 use crate::extract::Rules;
 use crate::pipeline::reextract::{Counts, Mode, Reextraction};
 use crate::pipeline::workers::Workers;
@@ -41,14 +41,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Store };
     let counts = Arc::new(Counts::default());
     block_on(async {
-        let reextraction = Reextraction {
-            store: Store::visit(&config.database, Clock::system()).await?,
-            workers: Workers::new(config.pipeline.extract_concurrency, config.pipeline.extract_timeout),
-            rules: Arc::new(Rules::new(&config.sites)?),
-            dedup: config.dedup,
-            feeds: Arc::new(config.feeds),
-            fallback: config.feed_defaults,
-        };
+        let reextraction = reextraction(config).await?;
         let shown = {
             let counts = Arc::clone(&counts);
             progress::show(move || line(&counts, mode))
@@ -62,6 +55,18 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
+/// What it takes to read the kept pages of the configured store.
+pub(super) async fn reextraction(config: Config) -> anyhow::Result<Reextraction> {
+    Ok(Reextraction {
+        store: Store::visit(&config.database, Clock::system()).await?,
+        workers: Workers::new(config.pipeline.extract_concurrency, config.pipeline.extract_timeout),
+        rules: Arc::new(Rules::new(&config.sites)?),
+        dedup: config.dedup,
+        feeds: Arc::new(config.feeds),
+        fallback: config.feed_defaults,
+    })
+}
+
 fn line(counts: &Counts, mode: Mode) -> String {
     let (pages, changed, failed) = (get(&counts.pages), get(&counts.changed), get(&counts.failed));
     match mode {
@@ -73,7 +78,7 @@ fn line(counts: &Counts, mode: Mode) -> String {
     }
 }
 
-fn get(counter: &AtomicU64) -> u64 {
+pub(super) fn get(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 

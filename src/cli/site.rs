@@ -5,21 +5,18 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use toml::Value;
 
 use super::articles::diff;
-use super::reextract::moment;
+use super::reextract::{get, moment, reextraction};
 use super::{DONE_IN_PART, Global, block_on, progress, terminal};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::extract::{Rules, SiteRules};
 use crate::model::Metadata;
-use crate::pipeline::reextract::{Comparison, Counts, Reextraction};
-use crate::pipeline::workers::Workers;
-use crate::store::{RawSelection, Store};
+use crate::pipeline::reextract::{Comparison, Counts};
+use crate::store::RawSelection;
 
 /// Arguments of `site`.
 #[derive(Debug, clap::Args)]
@@ -100,14 +97,7 @@ async fn try_rules(
     counts: &Arc<Counts>,
     seen: &mut Seen,
 ) -> anyhow::Result<()> {
-    let reextraction = Reextraction {
-        store: Store::visit(&config.database, Clock::system()).await?,
-        workers: Workers::new(config.pipeline.extract_concurrency, config.pipeline.extract_timeout),
-        rules: Arc::new(Rules::new(&config.sites)?),
-        dedup: config.dedup,
-        feeds: Arc::new(config.feeds),
-        fallback: config.feed_defaults,
-    };
+    let reextraction = reextraction(config).await?;
     let selection = RawSelection { feed: None, host: Some(trial.host.clone()), since: trial.since };
     let shown = {
         let counts = Arc::clone(counts);
@@ -220,8 +210,4 @@ fn table_of(rules: &SiteRules) -> String {
         writeln!(table, "{key} = {}", Value::from(list.clone())).expect("a String takes everything");
     }
     table
-}
-
-fn get(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
 }

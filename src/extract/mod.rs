@@ -35,7 +35,6 @@ mod rules;
 use self::account::{Account, Fate, Line, Rule};
 use self::blocks::plain;
 use self::candidates::Candidate;
-pub use self::candidates::judge::JUDGE_MARGIN;
 use self::choose::Choice;
 pub use self::choose::SECOND_LOOK;
 use self::choose::context::{Context, Hints};

@@ -89,10 +89,10 @@ impl Reextraction {
     pub async fn run(&self, selection: &RawSelection, mode: Mode, counts: &Counts) -> Result<(), StoreError> {
         let mut number = 0;
         loop {
-            let pages = self.store.raw_pages_after(number, selection, BATCH).await?;
-            let Some(last) = pages.last() else { return Ok(()) };
-            number = last.number;
-            add(&counts.pages, pages.len());
+            let pages = self.next_pages(&mut number, selection, counts).await?;
+            if pages.is_empty() {
+                return Ok(());
+            }
             let changed = self.remake(pages, counts).await;
             add(&counts.changed, changed.len());
             if mode == Mode::Store && !changed.is_empty() {
@@ -114,10 +114,10 @@ impl Reextraction {
     ) -> Result<(), StoreError> {
         let mut number = 0;
         loop {
-            let pages = self.store.raw_pages_after(number, selection, BATCH).await?;
-            let Some(last) = pages.last() else { return Ok(()) };
-            number = last.number;
-            add(&counts.pages, pages.len());
+            let pages = self.next_pages(&mut number, selection, counts).await?;
+            if pages.is_empty() {
+                return Ok(());
+            }
             let mut tasks = JoinSet::new();
             for stored in pages {
                 let (this, others) = (self.clone(), Arc::clone(others));
@@ -132,6 +132,19 @@ impl Reextraction {
                 seen(comparison);
             }
         }
+    }
+
+    /// The next pages behind that number, which becomes that of the last of them.
+    async fn next_pages(
+        &self,
+        number: &mut i64,
+        selection: &RawSelection,
+        counts: &Counts,
+    ) -> Result<Vec<StoredPage>, StoreError> {
+        let pages = self.store.raw_pages_after(*number, selection, BATCH).await?;
+        *number = pages.last().map_or(*number, |last| last.number);
+        add(&counts.pages, pages.len());
+        Ok(pages)
     }
 
     async fn compared(&self, stored: StoredPage, others: Arc<Rules>) -> Result<Comparison, Failure> {

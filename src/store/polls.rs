@@ -11,7 +11,7 @@ use url::Url;
 use super::announced::{NewEntry, record_entries};
 use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, json, word};
 use super::{FeedState, Store, StoreError, poll_log};
-use crate::model::{FailureKind, FeedId, Lease, Sha256Hash, Validators};
+use crate::model::{DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators};
 use crate::parse::FeedInfo;
 use crate::schedule::NextPoll;
 
@@ -34,6 +34,22 @@ pub struct PollRecord {
     pub result: PollResult,
     /// What it took.
     pub transfer: Transfer,
+}
+
+impl PollRecord {
+    /// Of a feed that has not moved and took nothing.
+    pub fn of(feed: &DueFeed, polled_at: Timestamp, next: NextPoll, result: PollResult) -> Self {
+        Self {
+            feed_id: feed.id,
+            feed_url: feed.configured_url.clone(),
+            lease: feed.lease,
+            polled_at,
+            next,
+            moved_to: None,
+            result,
+            transfer: Transfer::default(),
+        }
+    }
 }
 
 /// What it took to ask.

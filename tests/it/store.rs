@@ -12,7 +12,7 @@ use feedmill::parse::{FeedInfo, ParsedEntry};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::store::{
     EntryOutcome, ExtractedArticle, FinishedEntry, NewEntry, PollRecord, PollReport, PollResult, Store,
-    Stored, Transfer, Watch,
+    Stored, Watch,
 };
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
@@ -171,15 +171,9 @@ impl Bench {
         let polls: Vec<PollRecord> = due
             .iter()
             .enumerate()
-            .map(|(n, feed)| PollRecord {
-                feed_id: feed.id,
-                feed_url: feed.configured_url.clone(),
-                lease: feed.lease,
-                polled_at: self.clock.now(),
-                next: next(self.clock.now() + SignedDuration::from_secs(60)),
-                moved_to: None,
-                transfer: Transfer::default(),
-                result: parsed(entries(n)),
+            .map(|(n, feed)| {
+                let now = self.clock.now();
+                PollRecord::of(feed, now, next(now + SignedDuration::from_secs(60)), parsed(entries(n)))
             })
             .collect();
         let reports = self.store.feed_polls_record(&polls).await.unwrap();

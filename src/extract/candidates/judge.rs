@@ -19,7 +19,7 @@ struct JudgeFile {
 }
 
 /// A reading must promise so much more than the model's own. Less is within what the trees err.
-pub const JUDGE_MARGIN: f32 = 0.02;
+const MARGIN: f32 = 0.02;
 
 /// Where the model keeps nothing, another reading must have a chance of so much.
 const LEAST_LIKELY: f32 = 0.4;
@@ -50,7 +50,7 @@ pub(crate) fn best<'c>(candidates: &'c [Candidate], scores: &[f32]) -> Option<&'
     let others = others.iter().zip(scores.iter().skip(1));
     let best = others.max_by(|(_, one), (_, other)| one.total_cmp(other));
     let is_better = |(best, score): &(&Candidate, &f32)| {
-        let promises_more = **score > JUDGE_MARGIN;
+        let promises_more = **score > MARGIN;
         if own.words > 0 {
             return promises_more;
         }

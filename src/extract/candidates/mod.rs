@@ -17,7 +17,7 @@ use crate::model::CandidateAccount;
 pub(crate) use facts::{FACTS, groups};
 use judge::Judge;
 
-/// The ways to read a page, by their names in `config/judge.toml`. The first is the model's own choice.
+/// The ways to read a page. Trees in `config/judge.toml` ask for them by number. The first is the model's own choice.
 pub(crate) const NAMES: [&str; 7] = ["model", "expected", "strict", "box", "runs", "first", "stated"];
 /// The same in accounts.
 const ACCOUNT_NAMES: [&str; NAMES.len()] = [

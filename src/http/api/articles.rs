@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -23,7 +24,7 @@ pub(super) struct Which {
 pub(super) async fn article(
     State(serving): State<Arc<Serving>>,
     Path(name): Path<String>,
-    which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
+    which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(which) =
         which.map_err(|error| Problem::bad_request(format!("{error}; hint: /v1/articles/ID?revision=N")))?;

@@ -34,7 +34,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Html, Failure> {
-    let Query(which) = which.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let Query(which) = which?;
     let (surface, id) = (&serving.surface, article_id(&id)?);
     let store = &surface.store;
     let record = store.article_record(id, which.revision).await?;

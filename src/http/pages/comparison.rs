@@ -12,7 +12,6 @@ use super::article::article_id;
 use super::frame::{Html, Place, article_address, moment, page};
 use crate::http::Serving;
 use crate::http::api::diff::{Difference, Side, Which, difference};
-use crate::http::problem::Problem;
 use crate::http::session::Visitor;
 use crate::report::diff::{Change, Paragraph};
 
@@ -22,7 +21,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Html, Failure> {
-    let Query(which) = which.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let Query(which) = which?;
     let found = difference(&serving.surface, article_id(&id)?, &which).await?;
     let Difference { from, to, title, paragraphs } = &found;
     let is_same = [title, paragraphs].into_iter().flatten().all(|paragraph| !paragraph.changed);

@@ -13,7 +13,6 @@ use serde::{Deserialize, Deserializer};
 use super::Failure;
 use super::frame::{Html, Place, grouped, moment_and_distance, page, query_of, table};
 use crate::http::Serving;
-use crate::http::problem::Problem;
 use crate::http::session::Visitor;
 use crate::model::masked;
 use crate::report::feeds::next_poll;
@@ -87,7 +86,7 @@ pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Html, Failure> {
-    let Query(asked) = asked.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let Query(asked) = asked?;
     let surface = &serving.surface;
     let query = FeedQuery { part: asked.q.trim().to_owned(), health: asked.health, order: asked.order() };
     let offset = asked.page.saturating_mul(PER_PAGE);

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use super::Failure;
 use super::frame::{Html, Place, article_address, count, marked, moment_and_distance, page, query_of};
 use crate::http::Serving;
-use crate::http::problem::Problem;
 use crate::http::session::Visitor;
 use crate::search::Question;
 use crate::store::FoundArticle;
@@ -32,7 +31,7 @@ pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Html, Failure> {
-    let Query(asked) = asked.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let Query(asked) = asked?;
     let surface = &serving.surface;
     let backlog = surface.store.search_backlog().await?;
     let answer = match (Question::parse(&asked.q), asked.q.trim()) {

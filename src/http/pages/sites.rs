@@ -11,7 +11,6 @@ use serde::Deserialize;
 use super::Failure;
 use super::frame::{Html, Place, columns, grouped, page, table};
 use crate::http::Serving;
-use crate::http::problem::Problem;
 use crate::http::session::Visitor;
 
 const SITES: u32 = 100;
@@ -28,7 +27,7 @@ pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Html, Failure> {
-    let Query(asked) = asked.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let Query(asked) = asked?;
     let sites = serving.surface.store.sites_list(asked.q.trim(), SITES).await?;
     let body = html! {
         @for site in &sites {

@@ -70,14 +70,8 @@ async fn delivered(
             (Vec::new(), Vec::new())
         }
     };
-    Ok(PollRecord {
-        feed_id: feed.id,
-        feed_url: feed.configured_url.clone(),
-        lease: feed.lease,
-        polled_at: now,
-        next: NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history },
-        moved_to: None,
-        result: PollResult::Delivered { entries, warnings },
-        transfer: Transfer { body_bytes, took: began.elapsed() },
-    })
+    let next = NextPoll { at: next_poll_at, decided_by: Decision::Delivered, history };
+    let transfer = Transfer { body_bytes, took: began.elapsed() };
+    let result = PollResult::Delivered { entries, warnings };
+    Ok(PollRecord { transfer, ..PollRecord::of(feed, now, next, result) })
 }

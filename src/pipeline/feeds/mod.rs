@@ -262,17 +262,7 @@ fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     let at = after(now, wait);
     tracing::debug!(next = %at, "the host has asked for a pause");
     let next = NextPoll { at, decided_by: Decision::RetryAfter, history: feed.history.clone() };
-    let result = PollResult::HostPaused;
-    PollRecord {
-        feed_id: feed.id,
-        feed_url: feed.configured_url.clone(),
-        lease: feed.lease,
-        polled_at: now,
-        next,
-        moved_to: None,
-        result,
-        transfer: Transfer::default(),
-    }
+    PollRecord::of(feed, now, next, PollResult::HostPaused)
 }
 
 /// What a poll brought, for the store and for the schedule.
@@ -323,16 +313,7 @@ fn concluded(
             tracing::info!(entries = entries.len(), repaired = warnings.len(), next = %next.at, "polled");
         }
     }
-    PollRecord {
-        feed_id: feed.id,
-        feed_url: feed.configured_url.clone(),
-        lease: feed.lease,
-        polled_at: now,
-        next,
-        moved_to,
-        result,
-        transfer,
-    }
+    PollRecord { moved_to, transfer, ..PollRecord::of(feed, now, next, result) }
 }
 
 /// The bounds on polling the feed, wider while a hub delivers it.

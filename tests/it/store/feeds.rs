@@ -114,16 +114,8 @@ async fn what_was_put_off_waits_for_its_moment_or_for_the_next_process(bench: &B
 
     let lock = bench.store.lock_for_running().await.unwrap();
     let due = bench.store.feeds_claim_due(LEASE, 1).await.unwrap();
-    let poll = PollRecord {
-        feed_id: due[0].id,
-        feed_url: due[0].configured_url.clone(),
-        lease: due[0].lease,
-        polled_at: start(),
-        next: next(later),
-        moved_to: None,
-        transfer: Transfer::default(),
-        result: parsed(vec![new_entry("a", "https://site.example/a", "one")]),
-    };
+    let entry = new_entry("a", "https://site.example/a", "one");
+    let poll = PollRecord::of(&due[0], start(), next(later), parsed(vec![entry]));
     bench.store.feed_polls_record(&[poll]).await.unwrap();
     let entries = bench.store.entries_claim(LEASE, 10).await.unwrap();
     bench.store.entries_release(&[(entries[0].id, entries[0].lease, later)]).await.unwrap();
