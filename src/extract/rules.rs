@@ -14,7 +14,7 @@ const KINDS: &str = include_str!("../../config/words/kinds.toml");
 /// The coefficients of the model that weighs the blocks of a page.
 const MODEL: &str = include_str!("../../config/model.toml");
 
-/// The weights of the judge that picks among whole readings.
+/// The judge that picks among whole readings.
 const JUDGE: &str = include_str!("../../config/judge.toml");
 
 /// The shipped word lists and the operator's selectors, compiled.
@@ -37,7 +37,7 @@ impl Rules {
     pub fn new(sites: &[SiteRules]) -> Result<Self, RulesError> {
         let phrases = Phrases::new(FURNITURE, &LANGUAGES.furniture).expect("the shipped lines are tested");
         let models = Models::parse(MODEL).expect("the shipped coefficients are tested");
-        let judge = Judge::parse(JUDGE).expect("the shipped weights are tested");
+        let judge = Judge::parse(JUDGE).expect("the shipped judge is tested");
         let kinds = Kinds::parse(KINDS).expect("the shipped words are tested");
         Ok(Self {
             phrases,

@@ -1,14 +1,11 @@
 //! The judge that picks among whole readings of a page, fitted on readings by models that have not seen the page's site.
 
-use std::fmt::Write as _;
-
 use feedmill::extract::{Rules, reading_groups, readings};
 
 use crate::gold::{runs, words};
-use crate::model::without_each;
 use crate::pages::LabelledPage;
 use crate::parallel;
-use crate::trees::{Growth, Lines, Loss, Table};
+use crate::trees::{self, Growth, Lines, Loss, Table};
 
 const GROWTH: Growth = Growth {
     loss: Loss::Squares,
@@ -59,10 +56,7 @@ pub(super) fn fit(pages: &[LabelledPage], by_fold: &[Rules]) -> Fitted {
         all += page.weight;
     }
     println!("worth of the model's own reading {:.4}, of the best {:.4}", own_worth / all, best_worth / all);
-    let mut trees = without_each(|without| {
-        let rows: Vec<usize> = (0..table.rows()).filter(|&row| Some(folds[row]) != without).collect();
-        table.fit(&rows, &GROWTH)
-    });
+    let mut trees = table.fit_without_each(&folds, &GROWTH);
     let of_all = trees.pop().unwrap_or_default();
     Fitted { all: to_toml(&of_all), by_fold: trees.iter().map(to_toml).collect() }
 }
@@ -93,10 +87,5 @@ const HEAD: &str = "\
 ";
 
 fn to_toml(trees: &Lines) -> String {
-    let mut toml = format!("{HEAD}\ntrees = [\n");
-    for tree in trees {
-        writeln!(toml, "    \"{tree}\",").expect("a string takes everything");
-    }
-    toml.push_str("]\n");
-    toml
+    format!("{HEAD}\n{}", trees::to_toml(trees))
 }

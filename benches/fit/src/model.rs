@@ -6,9 +6,9 @@ use feedmill::extract::{Rules, SECOND_LOOK, feature_groups, feature_names, sampl
 
 use crate::gold::{Label, labels};
 use crate::logistic::{Coefficients, Example};
-use crate::pages::{FOLDS, LabelledPage};
+use crate::pages::{LabelledPage, without_each};
 use crate::parallel;
-use crate::trees::{Growth, Lines, Loss, Table};
+use crate::trees::{self, Growth, Lines, Loss, Table};
 
 const SECOND: Growth = Growth {
     loss: Loss::Logistic,
@@ -89,22 +89,13 @@ pub(super) fn fit(pages: &[LabelledPage], rules: &Rules) -> Fitted {
         }
     }
     drop(blocks);
-    let mut second = without_each(|without| {
-        let rows: Vec<usize> = (0..table.rows()).filter(|&row| Some(folds[row]) != without).collect();
-        table.fit(&rows, &SECOND)
-    });
+    let mut second = table.fit_without_each(&folds, &SECOND);
     let all = (first.pop(), second.pop());
     let (Some(first_of_all), Some(second_of_all)) = all else { unreachable!("one is without no fold") };
     Fitted {
         all: to_toml(&first_of_all, &second_of_all),
         by_fold: first.iter().zip(&second).map(|(first, second)| to_toml(first, second)).collect(),
     }
-}
-
-/// What is fitted without each fold, and at last without none.
-pub(super) fn without_each<T: Send>(fit: impl Fn(Option<usize>) -> T + Sync) -> Vec<T> {
-    let without: Vec<Option<usize>> = (0..FOLDS).map(Some).chain([None]).collect();
-    parallel::map(&without, |without| fit(*without))
 }
 
 fn fit_first(pages: &[Blocks], without: Option<usize>) -> Coefficients {
@@ -137,11 +128,8 @@ fn to_toml(first: &Coefficients, second: &Lines) -> String {
             writeln!(toml, "{} = {}", group.name, list(weights)).expect("a string takes everything");
         }
     }
-    toml.push_str("\n[second]\ntrees = [\n");
-    for tree in second {
-        writeln!(toml, "    \"{tree}\",").expect("a string takes everything");
-    }
-    toml.push_str("]\n");
+    toml.push_str("\n[second]\n");
+    toml.push_str(&trees::to_toml(second));
     toml
 }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::gold::Gold;
+use crate::parallel;
 
 /// Parts that the pages are dealt into, by site.
 pub(super) const FOLDS: usize = 3;
@@ -128,4 +129,10 @@ fn fold_of(site: &str) -> usize {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     usize::try_from((hash >> 32) % FOLDS as u64).expect("there are few folds")
+}
+
+/// What is fitted without each fold, and at last without none.
+pub(super) fn without_each<T: Send>(fit: impl Fn(Option<usize>) -> T + Sync) -> Vec<T> {
+    let without: Vec<Option<usize>> = (0..FOLDS).map(Some).chain([None]).collect();
+    parallel::map(&without, |without| fit(*without))
 }

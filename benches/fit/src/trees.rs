@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use feedmill::extract::FeatureGroup;
 
+use crate::pages::without_each;
 use crate::random::Random;
 
 /// What is fitted, and how far.
@@ -55,6 +56,16 @@ pub(super) struct Table {
 /// Trees in the form of `config/model.toml` and `config/judge.toml`, a line a tree.
 pub(super) type Lines = Vec<String>;
 
+/// The trees as those files hold them.
+pub(super) fn to_toml(trees: &Lines) -> String {
+    let mut toml = "trees = [\n".to_owned();
+    for tree in trees {
+        writeln!(toml, "    \"{tree}\",").expect("a string takes everything");
+    }
+    toml.push_str("]\n");
+    toml
+}
+
 impl Table {
     pub(super) fn new(groups: &[FeatureGroup]) -> Self {
         let (mut names, mut meanings) = (Vec::new(), Vec::new());
@@ -86,12 +97,20 @@ impl Table {
         }
     }
 
-    pub(super) fn rows(&self) -> usize {
+    /// Fits trees on the rows without each fold, and at last on all of them; `folds` is the fold of each row.
+    pub(super) fn fit_without_each(&self, folds: &[usize], growth: &Growth) -> Vec<Lines> {
+        without_each(|without| {
+            let rows: Vec<usize> = (0..self.rows()).filter(|&row| Some(folds[row]) != without).collect();
+            self.fit(&rows, growth)
+        })
+    }
+
+    fn rows(&self) -> usize {
         self.targets.len()
     }
 
     /// Fits trees on these rows.
-    pub(super) fn fit(&self, rows: &[usize], growth: &Growth) -> Lines {
+    fn fit(&self, rows: &[usize], growth: &Growth) -> Lines {
         let mean = rows.iter().map(|&row| self.weights[row]).sum::<f64>() / rows.len().max(1) as f64;
         let bins: Vec<usize> = self
             .columns
@@ -115,7 +134,8 @@ impl Table {
                 slopes[row] = (value - self.targets[row]) * weight;
                 curvatures[row] = (curvature * weight).max(1e-6);
             }
-            let seen: Vec<usize> = rows.iter().copied().filter(|_| random.next_share() < growth.row_share).collect();
+            let seen: Vec<usize> =
+                rows.iter().copied().filter(|_| random.next_share() < growth.row_share).collect();
             let columns: Vec<usize> = (0..self.columns.len())
                 .filter(|&column| bins[column] > 1 && random.next_share() < growth.column_share)
                 .collect();
@@ -247,7 +267,9 @@ impl Tree<'_> {
             for (bin, step) in bins[..bins.len() - 1].iter().zip(1_u8..) {
                 below = below.plus(*bin);
                 let others = all.minus(below);
-                if below.curvature < self.growth.least_curvature || others.curvature < self.growth.least_curvature {
+                if below.curvature < self.growth.least_curvature
+                    || others.curvature < self.growth.least_curvature
+                {
                     continue;
                 }
                 let gain = below.gain() + others.gain() - all.gain();
@@ -281,7 +303,8 @@ impl Tree<'_> {
                     write!(line, "{}<{step}", self.table.names[column]).expect("a string takes everything");
                     open.extend([others, below]);
                 }
-                None => write!(line, "{:.*}", self.growth.decimals(), self.nodes[at].value).expect("a string takes everything"),
+                None => write!(line, "{:.*}", self.growth.decimals(), self.nodes[at].value)
+                    .expect("a string takes everything"),
             }
         }
         line
