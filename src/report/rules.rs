@@ -8,7 +8,7 @@ pub fn in_words(rule: &str) -> &str {
         "body.standfirst" => "the article's opening",
         "body.between" => "stands between parts of the article",
         "body.inset" => "set into the article",
-        "body.entry" => "said by the feed's entry",
+        "body.entry" => "in a box made like those that hold the body that the page states",
         "site.body_elsewhere" => "where this site's other pages have their articles",
         "site.seen_elsewhere" => "seen on other pages of this site",
         "site.furniture_elsewhere" => "where this site's other pages have furniture",
@@ -34,6 +34,8 @@ pub fn in_words(rule: &str) -> &str {
         "feed.credit" => "added by the feed's generator",
         "operator.body" => "named by the operator's body selectors",
         "operator.drop" => "named by the operator's drop selectors",
+        "operator.keep_text" => "fits the operator's keep_text",
+        "operator.drop_text" => "fits the operator's drop_text",
         other => match other.strip_prefix("reading.") {
             Some(_) => "another reading of the whole page was believed",
             None => other,
