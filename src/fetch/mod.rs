@@ -45,6 +45,7 @@ pub use error::FetchError;
 pub use fetcher::Fetcher;
 pub use guard::Refused;
 pub use links::Links;
+pub use names::look_up;
 pub use outage::Outage;
 pub use post::Posted;
 

@@ -16,7 +16,7 @@ use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerCon
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use tokio::sync::Semaphore;
 
-use super::FetchError;
+use super::{FetchError, Settings};
 use crate::trust;
 
 /// How long one server is given for one question, and how often it is asked again.
@@ -43,6 +43,12 @@ pub(super) enum NameError {
     Silence,
     #[error("{0}")]
     Refused(String),
+}
+
+/// All addresses of a name, as a client with these settings finds them. The error says why there are none.
+pub async fn look_up(settings: &Settings, name: &str) -> Result<Vec<IpAddr>, FetchError> {
+    let names = Names::new(&settings.name_servers)?;
+    names.look_up(name).await.map_err(|error| FetchError::Dns(error.to_string()))
 }
 
 /// The resolver, and which domains are being asked for.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 
@@ -12,13 +12,10 @@ use super::finding::Finding;
 use super::store::TOLERANCE;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::fetch::{Content, FetchError, Fetcher, Purpose, Request, Response};
+use crate::fetch::{self, Content, FetchError, Fetcher, Purpose, Request, Response};
 use crate::model::{Validators, masked};
 use crate::parse::parse;
 use crate::pipeline::FeedOptions;
-
-/// A resolver that takes longer makes each host's first request wait.
-const DNS_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn look(config: &Config, feed: Option<&Url>, clock: &Clock) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -59,7 +56,7 @@ async fn reach(proxy: &Url, patience: Duration) -> Finding {
     }
 }
 
-/// Whether the feed's host has an address; where a proxy looks it up, that is its business.
+/// Whether the feed's host has an address, by the resolver that the daemon uses; where a proxy looks it up, that is its business.
 async fn resolve(feed: &Url, config: &Config, options: &FeedOptions) -> Option<Finding> {
     const CHECK: &str = "dns";
     let Some(Host::Domain(name)) = feed.host() else { return None };
@@ -69,18 +66,14 @@ async fn resolve(feed: &Url, config: &Config, options: &FeedOptions) -> Option<F
     let began = Instant::now();
     let failed = |reason: String| {
         Finding::problem(CHECK, format!("{name}: {reason}"))
-            .with_hint("look at /etc/resolv.conf, or set fetch.proxy where a proxy looks names up")
+            .with_hint("look at /etc/resolv.conf and fetch.name_servers, or set fetch.proxy where a proxy looks names up")
     };
-    Some(match timeout(DNS_PATIENCE, lookup_host((name, 0))).await {
-        Ok(Ok(addresses)) => {
-            let count = addresses.count();
-            Finding::ok(
-                CHECK,
-                format!("{name} has {count} addresses, found in {} ms", began.elapsed().as_millis()),
-            )
+    Some(match fetch::look_up(&config.fetch, name).await {
+        Ok(addresses) => {
+            let (count, ms) = (addresses.len(), began.elapsed().as_millis());
+            Finding::ok(CHECK, format!("{name} has {count} addresses, found in {ms} ms"))
         }
-        Ok(Err(error)) => failed(error.to_string()),
-        Err(_) => failed(format!("no answer for {} s", DNS_PATIENCE.as_secs())),
+        Err(error) => failed(error.to_string()),
     })
 }
 
