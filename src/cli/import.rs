@@ -14,7 +14,10 @@ use url::Url;
 
 use super::DONE_IN_PART;
 use super::terminal::{self, visible};
-use crate::config::{Import, Loaded, feeds_in};
+use crate::config::{Import, Loaded, feeds_in, replace_file};
+
+/// Addresses of feeds may hold secrets.
+const NEW_MODE: u32 = 0o600;
 
 pub(crate) fn run(list: &Path, to: Option<&Path>, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let bytes = fs::read(list).with_context(|| format!("cannot read {}", list.display()))?;
@@ -75,16 +78,8 @@ impl Target {
             text if text.ends_with('\n') => "\n",
             _ => "\n\n",
         };
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let failed = || format!("cannot write {}", self.path.display());
-        let mut file =
-            tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).with_context(failed)?;
-        write!(file, "{}{gap}{}", self.text, import.to_toml()).with_context(failed)?;
-        if let Ok(found) = fs::metadata(&self.path) {
-            file.as_file().set_permissions(found.permissions()).with_context(failed)?;
-        }
-        file.as_file().sync_all().with_context(failed)?;
-        file.persist(&self.path).with_context(failed)?;
-        Ok(())
+        let text = format!("{}{gap}{}", self.text, import.to_toml());
+        replace_file(&self.path, &text, NEW_MODE)
+            .with_context(|| format!("cannot write {}", self.path.display()))
     }
 }

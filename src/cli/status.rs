@@ -37,7 +37,7 @@ struct Status {
     #[serde(flatten)]
     totals: Totals,
     sinks: Vec<Standing>,
-    set_aside: usize,
+    set_aside: u64,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
@@ -73,7 +73,7 @@ async fn look(config: &Config, store: &Store) -> anyhow::Result<Status> {
         store: Store::place(&config.database)?,
         totals: store.totals().await?,
         sinks: sinks::look(config, store).await?,
-        set_aside: store.set_aside_list().await?.len(),
+        set_aside: store.set_aside_count().await?,
     })
 }
 
@@ -97,7 +97,7 @@ fn write(out: &mut impl Write, status: &Status, before: &str) -> std::io::Result
     if entries_quarantined > 0 {
         hints.push("queue --state quarantined");
     }
-    if status.sinks.iter().filter(|sink| sink.is_in_trouble()).count() + status.set_aside > 0 {
+    if status.set_aside > 0 || status.sinks.iter().any(Standing::is_in_trouble) {
         hints.push("sinks list");
     }
     for hint in hints {

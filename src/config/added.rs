@@ -110,16 +110,11 @@ impl AddedFeeds {
     /// Writes the file: whole or not at all.
     pub(crate) fn save(&self) -> Result<(), AddedError> {
         let path = &self.path;
-        let written = || {
-            let mode = path.metadata().map_or(NEW_MODE, |metadata| metadata.permissions().mode());
-            let mut file = NamedTempFile::new_in(folder_of(path))?;
-            file.write_all(self.document.to_string().as_bytes())?;
-            file.as_file().set_permissions(Permissions::from_mode(mode))?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            File::open(folder_of(path))?.sync_all()
-        };
-        written().map_err(|source| AddedError::File { action: "write", path: path.clone(), source })
+        replace_file(path, &self.document.to_string(), NEW_MODE).map_err(|source| AddedError::File {
+            action: "write",
+            path: path.clone(),
+            source,
+        })
     }
 
     fn tables(&self) -> Option<&ArrayOfTables> {
@@ -129,6 +124,17 @@ impl AddedFeeds {
     fn tables_mut(&mut self) -> Option<&mut ArrayOfTables> {
         self.document.get_mut(FEED)?.as_array_of_tables_mut()
     }
+}
+
+/// Writes a file anew, whole or not at all. One that is there keeps its permissions, another gets `new_mode`.
+pub(crate) fn replace_file(path: &Path, text: &str, new_mode: u32) -> io::Result<()> {
+    let mode = path.metadata().map_or(new_mode, |metadata| metadata.permissions().mode());
+    let mut file = NamedTempFile::new_in(folder_of(path))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(folder_of(path))?.sync_all()
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -35,7 +35,7 @@ pub use self::fixed::Fixed;
 pub use self::problem::{ConfigError, Problem};
 pub use self::reference::reference;
 
-pub(crate) use self::added::AddedFeeds;
+pub(crate) use self::added::{AddedFeeds, replace_file};
 pub(crate) use self::feeds::feed_url;
 pub(crate) use self::import::{Import, feeds_in};
 

@@ -40,11 +40,18 @@ impl Articles {
 #[derive(Clone, Debug, Default)]
 struct Places(Arc<Mutex<HashMap<PartyId, u32>>>);
 
+/// The place of an entry of the party, given up when dropped.
+#[derive(Debug)]
+struct Place {
+    party: PartyId,
+    places: Places,
+}
+
 /// An entry in hand.
 #[derive(Debug)]
 pub struct InHand {
     entry: Entry,
-    places: Places,
+    place: Place,
 }
 
 /// What became of an entry, and the memory that it takes until it is recorded.
@@ -63,7 +70,8 @@ impl Borrow<FinishedEntry> for Finished {
 impl Places {
     fn take(&self, entry: Entry) -> InHand {
         *self.lock().entry(entry.party).or_default() += 1;
-        InHand { entry, places: self.clone() }
+        let place = Place { party: entry.party, places: self.clone() };
+        InHand { entry, place }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PartyId, u32>> {
@@ -71,9 +79,9 @@ impl Places {
     }
 }
 
-impl Drop for InHand {
+impl Drop for Place {
     fn drop(&mut self) {
-        if let Occupied(mut party) = self.places.lock().entry(self.entry.party) {
+        if let Occupied(mut party) = self.places.lock().entry(self.party) {
             *party.get_mut() -= 1;
             if *party.get() == 0 {
                 party.remove();
@@ -100,7 +108,7 @@ impl Stage for Articles {
         }
         let lease = self.shared.plan.borrow().settings.lease;
         let room = Room::beside(limit, self.places.lock().clone());
-        let entries = self.shared.store.entries_claim_within(lease, limit, room).await?;
+        let entries = self.shared.store.entries_claim_within(lease, room).await?;
         Ok(entries.into_iter().map(|entry| self.places.take(entry)).collect())
     }
 
@@ -114,7 +122,7 @@ impl Stage for Articles {
     }
 
     async fn process(&self, item: InHand) -> Worked<(EntryId, Lease), Finished> {
-        let entry = &item.entry;
+        let InHand { entry, place: _place } = item;
         let span = tracing::info_span!(
             "article",
             entry.id = entry.id.0,
@@ -122,12 +130,12 @@ impl Stage for Articles {
             feed.url = %masked(&entry.feed_url),
         );
         let held = self.shared.memory.share();
-        match Box::pin(process(&self.shared, entry, &held)).instrument(span.clone()).await {
+        match Box::pin(process(&self.shared, &entry, &held)).instrument(span.clone()).await {
             Ending::Settled(outcome) => {
                 span.in_scope(|| log(&outcome));
-                Worked::Done(Finished { entry: finished(entry.clone(), outcome), _held: held })
+                Worked::Done(Finished { entry: finished(entry, outcome), _held: held })
             }
-            Ending::PutOff { due, until } => Worked::PutOff { claim: Self::claim_of(&item), due, until },
+            Ending::PutOff { due, until } => Worked::PutOff { claim: (entry.id, entry.lease), due, until },
         }
     }
 

@@ -36,7 +36,7 @@ pub enum WorkError {
     /// It panicked.
     #[error("panicked: {0}")]
     Panicked(String),
-    /// It ran past its budget. Its thread is left to end by itself and keeps its permit until then.
+    /// It ran past its budget. Its thread ends where it counts its next steps; until then another permit stands in for its own.
     #[error("took longer than {0:?}")]
     OutOfTime(Duration),
 }

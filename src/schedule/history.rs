@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::rhythm::{Arrivals, DAY, seconds_between};
+use super::rhythm::{Arrivals, DAY, count, seconds_between};
 use super::{Freshness, PollOutcome, PublishedEntry};
 use crate::model::{History, Rhythm};
 
@@ -150,8 +150,4 @@ impl History {
         let excess = self.ages_secs.len().saturating_sub(REMEMBERED_AGES);
         self.ages_secs.drain(..excess);
     }
-}
-
-fn count(entries: usize) -> f64 {
-    f64::from(u32::try_from(entries).unwrap_or(u32::MAX))
 }

@@ -329,6 +329,6 @@ fn seconds(seconds: i64) -> f64 {
     seconds as f64
 }
 
-fn count(entries: usize) -> f64 {
+pub(super) fn count(entries: usize) -> f64 {
     f64::from(u32::try_from(entries).unwrap_or(u32::MAX))
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::connection::{Access, Database, Dialect, Location, create_private};
+use super::connection::{Access, Database, Dialect, Location, beside, create_private};
 use super::rows;
 use super::{Settings, Store, StoreError, migrations};
 use crate::clock::Clock;
@@ -124,12 +124,6 @@ fn begin_file(file: &Path) -> Result<PathBuf, StoreError> {
     };
     begun.map_err(|source| StoreError::Create { path: partial.clone(), source })?;
     Ok(partial)
-}
-
-fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// The file under its own name, once all of it is on the disk.

@@ -422,9 +422,7 @@ fn lock_file(database: &Path) -> Result<File, StoreError> {
         Ok(resolved) => resolved,
         Err(source) => return Err(StoreError::Lock { path: database.to_owned(), source }),
     };
-    let mut name = resolved.into_os_string();
-    name.push(".lock");
-    let path = PathBuf::from(name);
+    let path = beside(&resolved, ".lock");
     let file = match File::options().create(true).truncate(false).write(true).open(&path) {
         Ok(file) => file,
         Err(source) => return Err(StoreError::Lock { path, source }),
@@ -434,6 +432,13 @@ fn lock_file(database: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::Running { path }),
         Err(TryLockError::Error(source)) => Err(StoreError::Lock { path, source }),
     }
+}
+
+/// The file whose name is that of another with more behind it.
+pub(crate) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 fn pool(connections: u32, wait: Duration, setup: String) -> AnyPoolOptions {

@@ -78,20 +78,15 @@ impl Store {
 
     /// Lends out up to `limit` pending entries: see [`Store::entries_claim_within`].
     pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
-        self.entries_claim_within(lease, limit, Room::of(limit)).await
+        self.entries_claim_within(lease, Room::of(limit)).await
     }
 
     /// Lends out pending entries, as many as there is room for: the parties' in turn, the oldest of each first (see
     /// `store/turns.rs`); never two of the same article at once: its earliest pending entry goes first and the others wait
     /// for what becomes of it. An entry that was begun and never finished goes last, by itself; again and again, and it is
-    /// quarantined instead. Up to `limit` entries whose articles are old enough for another look at their pages join the
-    /// queue here.
-    pub async fn entries_claim_within(
-        &self,
-        lease: Duration,
-        limit: u32,
-        room: Room,
-    ) -> Result<Vec<Entry>, StoreError> {
+    /// quarantined instead. Entries whose articles are old enough for another look at their pages join the queue here, up to as
+    /// many as there is room for.
+    pub async fn entries_claim_within(&self, lease: Duration, room: Room) -> Result<Vec<Entry>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write_lightly().await?;
         let quarantined = sqlx::query(QUARANTINE_ENTRIES)
@@ -106,7 +101,7 @@ impl Store {
                 EntryError { entry_id, kind: FailureKind::Crashed, reason: CRASHED_REASON, failed_at: now };
             upsert_errors(&mut tx, &[error]).await?;
         }
-        rechecks::promote(&mut tx, self.database.dialect, now, limit).await?;
+        rechecks::promote(&mut tx, self.database.dialect, now, room.left).await?;
         let until = after(now, lease);
         let mut ids = self.entries_in_turn(&mut tx, now, until, room).await?;
         if ids.is_empty() {

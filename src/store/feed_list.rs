@@ -9,10 +9,9 @@ use std::collections::HashMap;
 use sqlx::AssertSqlSafe;
 
 use super::connection::Dialect;
-use super::feed_status::{FEED_BY_ID, FEEDS_BY_IDS};
 use super::sql::{Row, containing, models};
 use super::{ArticleStatus, EntryStatus, FeedHealth, FeedStatus, Store, StoreError};
-use crate::model::{FeedId, host_with_port};
+use crate::model::FeedId;
 
 /// In which order feeds are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -47,27 +46,17 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<FeedStatus>, StoreError> {
         let sql = ids_sql(self.database.dialect, query);
-        let mut connection = self.database.readers.acquire().await?;
         // Put together from the constants below.
         let mut ids = sqlx::query(AssertSqlSafe(sql)).bind(i64::from(limit)).bind(i64::from(offset));
         if !query.part.is_empty() {
             ids = ids.bind(containing(&query.part));
         }
-        let rows = ids.fetch_all(&mut *connection).await?;
+        let rows = ids.fetch_all(&self.database.readers).await?;
         let ids: Vec<i64> =
             rows.iter().map(|row| Row { table: "feeds", row }.get("id")).collect::<Result<_, _>>()?;
-        let rows = FEEDS_BY_IDS.fetch(&mut connection, &ids, |query, id| query.bind(*id)).await?;
-        drop(connection);
-        let feeds: Vec<FeedStatus> = models("feed_details", &rows)?;
+        let feeds = self.feeds_by_ids(&ids).await?;
         let mut feeds: HashMap<i64, FeedStatus> = feeds.into_iter().map(|feed| (feed.id.0, feed)).collect();
-        let feeds = ids.iter().filter_map(|id| feeds.remove(id)).collect();
-        self.with_pauses(feeds).await
-    }
-
-    /// One feed.
-    pub async fn feed_status(&self, id: FeedId) -> Result<Option<FeedStatus>, StoreError> {
-        let rows = sqlx::query(FEED_BY_ID).bind(id.0).fetch_all(&self.database.readers).await?;
-        Ok(self.with_pauses(models("feed_details", &rows)?).await?.pop())
+        Ok(ids.iter().filter_map(|id| feeds.remove(id)).collect())
     }
 
     /// Up to `limit` articles that a feed announced first, the latest at the front.
@@ -92,16 +81,6 @@ impl Store {
             .fetch_all(&self.database.readers)
             .await?;
         models("entries", &rows)
-    }
-
-    /// Feeds with the pauses that their hosts have asked for.
-    async fn with_pauses(&self, mut feeds: Vec<FeedStatus>) -> Result<Vec<FeedStatus>, StoreError> {
-        let pauses = self.host_pauses().await?;
-        for feed in feeds.iter_mut().filter(|feed| feed.state == super::FeedState::Active) {
-            let host = host_with_port(&feed.url);
-            feed.host_pause = pauses.iter().find(|pause| pause.host == host).cloned();
-        }
-        Ok(feeds)
     }
 }
 

@@ -124,7 +124,24 @@ impl Store {
     /// Every feed, by configured URL.
     pub async fn feeds_list(&self) -> Result<Vec<FeedStatus>, StoreError> {
         let rows = sqlx::query(LIST_FEEDS).fetch_all(&self.database.readers).await?;
-        let mut feeds: Vec<FeedStatus> = models("feed_details", &rows)?;
+        self.with_pauses(models("feed_details", &rows)?).await
+    }
+
+    /// One feed.
+    pub async fn feed_status(&self, id: FeedId) -> Result<Option<FeedStatus>, StoreError> {
+        Ok(self.feeds_by_ids(&[id.0]).await?.pop())
+    }
+
+    /// The feeds with these ids, in any order.
+    pub(super) async fn feeds_by_ids(&self, ids: &[i64]) -> Result<Vec<FeedStatus>, StoreError> {
+        let mut connection = self.database.readers.acquire().await?;
+        let rows = FEEDS_BY_IDS.fetch(&mut connection, ids, |query, id| query.bind(*id)).await?;
+        drop(connection);
+        self.with_pauses(models("feed_details", &rows)?).await
+    }
+
+    /// Feeds with the pauses that their hosts have asked for.
+    async fn with_pauses(&self, mut feeds: Vec<FeedStatus>) -> Result<Vec<FeedStatus>, StoreError> {
         let pauses: HashMap<String, HostPause> =
             self.host_pauses().await?.into_iter().map(|pause| (pause.host.clone(), pause)).collect();
         for feed in feeds.iter_mut().filter(|feed| feed.state == FeedState::Active) {
@@ -154,10 +171,7 @@ const LIST_FEEDS: &str = feeds!(
      ORDER BY d.configured_url"
 );
 
-pub(super) const FEED_BY_ID: &str =
-    feeds!("(SELECT count(*) FROM entries e WHERE e.feed_id = f.id)", "WHERE f.id = $1");
-
-pub(super) const FEEDS_BY_IDS: RowsSql = RowsSql {
+const FEEDS_BY_IDS: RowsSql = RowsSql {
     before: feeds!("(SELECT count(*) FROM entries e WHERE e.feed_id = f.id)", "WHERE f.id IN (VALUES "),
     columns: 1,
     after: ")",

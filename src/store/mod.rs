@@ -62,6 +62,7 @@ pub use articles::{ArticleAccount, DroppedBlock};
 pub use backup::Contents;
 pub use blocks::{LearnedBlock, SiteStatus};
 pub use connection::RunLock;
+pub(crate) use connection::beside;
 pub use entries::{EntryState, EntryStatus};
 pub use error::StoreError;
 pub use feed_list::{FeedOrder, FeedQuery};

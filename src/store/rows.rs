@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::StoreError;
 use super::connection::{Dialect, DialectSql};
+use super::sql::push_rows;
 
 /// Rows of one statement, and bytes of texts and pages after which it is sent with fewer.
 const BATCH_ROWS: usize = 64;
@@ -167,17 +168,8 @@ async fn insert(
     if rows == 0 {
         return Ok(());
     }
-    let placeholder = |number: usize| match dialect {
-        // See `RowsSql`: SQLite looks each number up.
-        Dialect::Sqlite => "?".to_owned(),
-        Dialect::Postgres => format!("${number}"),
-    };
-    let row = |row: usize| {
-        let values: Vec<String> = (1..=columns).map(|column| placeholder(row * columns + column)).collect();
-        format!("({})", values.join(", "))
-    };
-    let all: Vec<String> = (0..rows).map(row).collect();
-    let sql = format!("INSERT INTO {table} ({names}) VALUES {}", all.join(", "));
+    let mut sql = format!("INSERT INTO {table} ({names}) VALUES ");
+    push_rows(&mut sql, rows, columns, matches!(dialect, Dialect::Postgres));
     let query = sqlx::query(AssertSqlSafe(sql)).persistent(rows == BATCH_ROWS);
     values.into_iter().fold(query, |query, value| value.bind(query)).execute(to).await?;
     Ok(())

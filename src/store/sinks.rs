@@ -270,6 +270,13 @@ impl Store {
         models("set_aside", &rows)
     }
 
+    /// How many records are passed over, once for each sink.
+    pub async fn set_aside_count(&self) -> Result<u64, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM set_aside").fetch_one(&self.database.readers).await?;
+        Ok(count.unsigned_abs())
+    }
+
     /// The first event after `seq` that can be read: its position, and when it was stored.
     pub async fn outbox_next(&self, seq: i64) -> Result<Option<(i64, Timestamp)>, StoreError> {
         let row = sqlx::query(NEXT).bind(seq).fetch_optional(&self.database.readers).await?;

@@ -78,31 +78,35 @@ impl RowsSql {
     }
 
     fn query(&self, rows: usize, connection: &AnyConnection) -> Query {
-        // SQLite looks every numbered placeholder up among all of the statement's, so that their cost grows with the square of
-        // the rows. Here they stand in order anyway.
         let is_numbered = !is_sqlite(connection);
         let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * self.columns * 7);
         sql.push_str(self.before);
-        for row in 0..rows {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 1..=self.columns {
-                if column > 1 {
-                    sql.push_str(", ");
-                }
-                if is_numbered {
-                    sql.push('$');
-                    sql.push_str(&(row * self.columns + column).to_string());
-                } else {
-                    sql.push('?');
-                }
-            }
-            sql.push(')');
-        }
+        push_rows(&mut sql, rows, self.columns, is_numbered);
         sql.push_str(self.after);
         // Hardly two calls have the same number of rows: kept prepared, most texts would only fill the cache. The text holds
         // placeholders and constants, never a value.
         let is_kept = rows == 1 || (!is_numbered && PREPARED_ROWS.contains(&rows));
         sqlx::query(AssertSqlSafe(sql)).persistent(is_kept)
+    }
+}
+
+/// Adds a placeholder for each value of so many rows. SQLite looks every numbered one up among all of the statement's, so that their
+/// cost grows with the square of the rows; they stand in order anyway.
+pub(super) fn push_rows(sql: &mut String, rows: usize, columns: usize, is_numbered: bool) {
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 1..=columns {
+            if column > 1 {
+                sql.push_str(", ");
+            }
+            if is_numbered {
+                sql.push('$');
+                sql.push_str(&(row * columns + column).to_string());
+            } else {
+                sql.push('?');
+            }
+        }
+        sql.push(')');
     }
 }
 

@@ -24,7 +24,7 @@ const FIRST_QUOTA: u32 = 8;
 /// How many entries may be claimed, and how many of each party are in hand already.
 #[derive(Clone, Debug)]
 pub struct Room {
-    left: u32,
+    pub(super) left: u32,
     in_hand: Option<HashMap<PartyId, u32>>,
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access, statvfs};
 
 use super::finding::Finding;
-use crate::store::LEAST_FREE_BYTES;
+use crate::store::{LEAST_FREE_BYTES, beside};
 
 /// So many times the least that the store needs is soon used up.
 const SOON_FULL: u64 = 10;
@@ -44,12 +44,17 @@ pub(super) fn look(folder: &Folder) -> Vec<Finding> {
     findings
 }
 
+/// The folder, or the innermost around it that is there.
+fn existing(folder: &Path) -> &Path {
+    folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."))
+}
+
 /// Whether the folder may be written, or made.
 fn permission(folder: &Folder) -> Finding {
     const CHECK: &str = "permissions";
     let Folder { purpose, path, store } = folder;
     let shown = path.display();
-    let existing = path.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let existing = existing(path);
     let is_there = existing == path;
     if is_there && !path.is_dir() {
         return Finding::problem(CHECK, format!("{purpose}: {shown} is no folder"))
@@ -76,11 +81,7 @@ fn permission(folder: &Folder) -> Finding {
 fn owners(store: &Path) -> Option<Finding> {
     const CHECK: &str = "permissions";
     let own = store.metadata().ok()?;
-    let beside = ["-wal", "-shm", ".lock"].map(|suffix| {
-        let mut name = store.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    });
+    let beside = ["-wal", "-shm", ".lock"].map(|suffix| beside(store, suffix));
     let owner = |metadata: &Metadata| metadata.uid();
     let foreign =
         beside.iter().find(|file| file.metadata().is_ok_and(|beside| owner(&beside) != owner(&own)));
@@ -124,7 +125,7 @@ fn is_open(metadata: &Metadata) -> bool {
 /// How much room the file system has.
 fn room(folder: &Folder) -> Finding {
     const CHECK: &str = "disk";
-    let place = folder.path.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let place = existing(&folder.path);
     let shown = place.display();
     let space = match statvfs(place) {
         Ok(space) => space,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::Serving;
 use crate::http::problem::Problem;
 use crate::model::{ArticleId, FeedId, Record};
-use crate::store::{ArticleStatus, FeedStatus};
+use crate::store::{ArticleStatus, FeedStatus, Store};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,12 +94,16 @@ pub(super) async fn feed(
     State(serving): State<Arc<Serving>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
+    Ok(Json(known_feed(&serving.surface.store, &id).await?).into_response())
+}
+
+/// The feed with the id that stands in an address.
+pub(in crate::http) async fn known_feed(store: &Store, id: &str) -> Result<FeedStatus, Problem> {
     let feed = match id.parse() {
-        Ok(id) => serving.surface.store.feed_status(FeedId(id)).await?,
+        Ok(id) => store.feed_status(FeedId(id)).await?,
         Err(_) => None,
     };
-    let feed = feed.ok_or_else(|| Problem::not_found(format!("there is no feed {id}")))?;
-    Ok(Json(feed).into_response())
+    feed.ok_or_else(|| Problem::not_found(format!("there is no feed {id}")))
 }
 
 pub(in crate::http) fn article_id(text: &str) -> Result<ArticleId, Problem> {

@@ -1,6 +1,6 @@
 //! `/v1`: what programs read.
 
-mod articles;
+pub(super) mod articles;
 pub(super) mod diff;
 mod query;
 mod records;

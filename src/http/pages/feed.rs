@@ -16,13 +16,12 @@ use super::frame::{
     Html, Place, article_link, columns, count, grouped, moment, moment_and_distance, outward, page, table,
 };
 use crate::http::Serving;
+use crate::http::api::articles::known_feed;
 use crate::http::problem::Problem;
 use crate::http::session::Visitor;
-use crate::model::{FeedId, masked};
+use crate::model::masked;
 use crate::report::feeds::{next_poll, why};
-use crate::store::{
-    ArticleStatus, EntryState, EntryStatus, FeedState, FeedStatus, PastPoll, PollKind, Store,
-};
+use crate::store::{ArticleStatus, EntryState, EntryStatus, FeedState, FeedStatus, PastPoll, PollKind};
 
 const ARTICLES: u32 = 30;
 const ENTRIES: u32 = 30;
@@ -34,7 +33,7 @@ pub(super) async fn show(
 ) -> Result<Html, Failure> {
     let surface = &serving.surface;
     let (store, now) = (&surface.store, surface.clock.now());
-    let feed = found(store, &id).await?;
+    let feed = known_feed(store, &id).await?;
     let polls = store.feed_polls(feed.id).await?;
     let troubles = store.feed_entries_in_trouble(feed.id, ENTRIES).await?;
     let articles = store.feed_articles(feed.id, ARTICLES).await?;
@@ -54,14 +53,6 @@ pub(super) async fn show(
         section aria-labelledby="articles" { h2 id="articles" { "Articles" } (list_of_articles(&articles, now)) }
     };
     Ok(page(title, Place::Feeds, &visitor, &main))
-}
-
-async fn found(store: &Store, id: &str) -> Result<FeedStatus, Failure> {
-    let feed = match id.parse() {
-        Ok(id) => store.feed_status(FeedId(id)).await?,
-        Err(_) => None,
-    };
-    Ok(feed.ok_or_else(|| Problem::not_found(format!("there is no feed {id}")))?)
 }
 
 fn facts(feed: &FeedStatus, now: Timestamp) -> Markup {
@@ -200,7 +191,7 @@ pub(super) async fn poll(
     Path(id): Path<String>,
 ) -> Result<Redirect, Failure> {
     let store = &serving.surface.store;
-    let feed = found(store, &id).await?;
+    let feed = known_feed(store, &id).await?;
     if feed.state != FeedState::Active {
         let word = feed.health.as_str();
         return Err(

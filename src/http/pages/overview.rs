@@ -29,7 +29,7 @@ pub(super) async fn show(
     let (feeds, queue) = (store.feeds_by_health().await?, store.queue_status().await?);
     let hours = store.articles_by_hour(start).await?;
     let sinks = sinks::look(surface.sinks.iter().cloned(), store, now).await?;
-    let set_aside = store.set_aside_list().await?.len();
+    let set_aside = store.set_aside_count().await?;
     let latest = store.articles_list(Listing::All, LATEST).await?;
     let seen = Seen { feeds: &feeds, queue: &queue, sinks: &sinks, set_aside, now };
     let troubles = trouble::sentences(surface, &seen);

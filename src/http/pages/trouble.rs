@@ -17,7 +17,7 @@ pub(super) struct Seen<'s> {
     pub(super) feeds: &'s FeedsByHealth,
     pub(super) queue: &'s QueueStatus,
     pub(super) sinks: &'s [Standing],
-    pub(super) set_aside: usize,
+    pub(super) set_aside: u64,
     pub(super) now: Timestamp,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn sentences(surface: &Surface, seen: &Seen<'_>) -> Vec<Markup> {
         html! { (name) " has matched nothing so far: " code { "feedmill extract --explain URL" } " shows a page without it." }
     }));
     if seen.set_aside > 0 {
-        let records = count(seen.set_aside as u64, "record was", "records were");
+        let records = count(seen.set_aside, "record was", "records were");
         sentences.push(html! { (records) " set aside: " code { "feedmill sinks list" } " says why." });
     }
     sentences

@@ -158,7 +158,7 @@ async fn parties_have_their_entries_claimed_in_turn(bench: &Bench) {
     assert_eq!([of(&first, "a.example"), of(&first, "b.example"), of(&first, "c.example")], [3, 3, 3]);
     let in_hand: HashMap<PartyId, u32> = first.iter().map(|entry| (entry.party, 9)).collect();
     assert_eq!(in_hand.len(), 3, "two hosts of one domain are one party");
-    let none = bench.store.entries_claim_within(LEASE, 4, Room::beside(4, in_hand)).await.unwrap();
+    let none = bench.store.entries_claim_within(LEASE, Room::beside(4, in_hand)).await.unwrap();
     assert!(none.is_empty(), "the last places are for others");
     let second = bench.store.entries_claim(LEASE, 9).await.unwrap();
     assert_eq!([of(&second, "b.example"), second.len()], [3, 9]);
