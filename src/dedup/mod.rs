@@ -11,12 +11,14 @@ use crate::model::{
 
 mod canonical;
 mod index;
+mod seen;
 mod shingles;
 mod signature;
 mod template;
 
 pub use canonical::canonical_text;
 pub use index::Index;
+pub use seen::Seen;
 pub use template::Publisher;
 
 use shingles::Shingles;

@@ -3,7 +3,7 @@
 //! Line n goes to worker n modulo the number of workers and its answer is collected from the same worker: the order
 //! holds without a buffer, and every queue is short. A worker that panics on a page reports it as that line's error.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
@@ -24,7 +24,7 @@ use url::Url;
 use super::output::Fields;
 use crate::dedup;
 use crate::extract::{Evidence, Rules, SiteEvidence, extract};
-use crate::model::{BlockHash, EntryEvidence, Fingerprint, Page, PageBody, Sha256Hash};
+use crate::model::{BlockHash, EntryEvidence, Fingerprint, Page, PageBody};
 use crate::pipeline::workers::panic_message;
 
 /// A longer line is an error and is passed over without being held.
@@ -343,20 +343,14 @@ struct Lessons {
 #[derive(Default)]
 struct Host {
     evidence: SiteEvidence,
-    /// Each text with the headlines it was seen under.
-    texts: HashMap<Sha256Hash, HashSet<Option<String>>>,
-    bands: HashSet<u64>,
+    seen: dedup::Seen,
 }
 
 impl Lessons {
-    /// Counts a page's blocks, unless it tells the story of an earlier one: copies say nothing of the site. The same
-    /// text under another headline is no copy, but a block that was wrongly chosen on both pages.
+    /// Counts a page's blocks, unless it tells the story of an earlier one: copies say nothing of the site.
     fn add(&mut self, number: u64, lesson: Lesson) {
         let host = self.hosts.entry(lesson.host).or_default();
-        let titles = host.texts.entry(lesson.fingerprint.content_sha256).or_default();
-        let (known_text, new_title) = (!titles.is_empty(), titles.insert(lesson.title));
-        let new_bands = lesson.fingerprint.bands.iter().filter(|band| host.bands.insert(**band)).count();
-        let is_copy = if known_text { !new_title } else { new_bands < lesson.fingerprint.bands.len() };
+        let is_copy = host.seen.is_copy(lesson.title, &lesson.fingerprint);
         let taught = (!is_copy).then_some(lesson.blocks);
         if let Some(blocks) = &taught {
             host.evidence.learn(blocks);
