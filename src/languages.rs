@@ -69,6 +69,12 @@ struct Dates {
     publication: Vec<String>,
     /// Names and abbreviations, January first. A name that means another month elsewhere stands once.
     months: Vec<Vec<String>>,
+    /// Words between the parts of a date that say nothing.
+    fillers: Set,
+    /// Names and abbreviations of the days of the week.
+    weekdays: Set,
+    /// What stands behind the time of a day: "14:30 Uhr".
+    clock: Set,
     /// Of the Solar Hijri calendar.
     jalali_months: Vec<String>,
     /// The numbers that months go by.
@@ -110,6 +116,12 @@ pub(crate) struct DateWords {
     pub(crate) publication: Vec<String>,
     /// Month by name, from 1.
     pub(crate) months: HashMap<String, i8, RandomState>,
+    /// Words between the parts of a date that say nothing.
+    pub(crate) fillers: Set,
+    /// Names and abbreviations of the days of the week.
+    pub(crate) weekdays: Set,
+    /// What stands behind the time of a day: "14:30 Uhr".
+    pub(crate) clock: Set,
     pub(crate) jalali_months: HashMap<String, i8, RandomState>,
     pub(crate) month_numbers: HashMap<String, i8, RandomState>,
     /// Stems of the units' names.
@@ -177,6 +189,9 @@ impl DateWords {
         self.change.extend(other.change);
         self.publication.extend(other.publication);
         number(&mut self.months, other.months, 1)?;
+        self.fillers.extend(other.fillers);
+        self.weekdays.extend(other.weekdays);
+        self.clock.extend(other.clock);
         let alone = |names: Vec<String>| names.into_iter().map(|name| vec![name]).collect();
         number(&mut self.jalali_months, alone(other.jalali_months), 1)?;
         number(&mut self.month_numbers, alone(other.month_numbers), 1)?;

@@ -26,14 +26,8 @@ pub(super) fn month(word: &str) -> Option<i64> {
     begun.all(|other| other == number).then(|| i64::from(number))
 }
 
-/// Words between the numbers that say nothing.
+/// Whether a lower-case word between the numbers says nothing that they do not.
 pub(super) fn is_filler(word: &str) -> bool {
-    const FILLERS: &[&str] = &[
-        "at", "de", "del", "of", "on", "um", "uhr", "à", "a", "le", "den", "the", "ore", "alle", "г", "kl",
-        "klo",
-    ];
-    const WEEKDAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun", "thur", "tues"];
-    FILLERS.contains(&word)
-        || WEEKDAYS.contains(&word)
-        || ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"].contains(&word)
+    let words = &LANGUAGES.date;
+    words.fillers.contains(word) || words.weekdays.contains(word) || words.clock.contains(word)
 }

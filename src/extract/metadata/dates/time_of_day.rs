@@ -4,6 +4,7 @@ use jiff::civil::Time;
 use jiff::tz::Offset;
 
 use super::tokens::Token;
+use crate::languages::LANGUAGES;
 use crate::zones;
 
 /// "14:30", "2.30 pm", "14h30", "14:30:05 +02:00", "14:30 CET".
@@ -46,7 +47,7 @@ pub(super) fn time_of_day(tokens: &[Token]) -> Option<(Time, Option<Offset>)> {
 fn zone(rest: &[Token]) -> Option<Offset> {
     let rest = match rest {
         [Token::Sign('('), rest @ ..] => rest,
-        [Token::Word(word), rest @ ..] if matches!(word.as_str(), "uhr" | "h" | "час") => rest,
+        [Token::Word(word), rest @ ..] if LANGUAGES.date.clock.contains(word) => rest,
         _ => rest,
     };
     let signed = |sign: &Token, hours: i64, minutes: i64| {
