@@ -1,15 +1,17 @@
 //! The requests that go out and what is made of the answers, byte by byte.
 
-use std::io::Write as _;
-use std::time::{Duration, Instant};
+mod credentials;
+mod hosts;
 
-use feedmill::fetch::{Auth, Content, Hop, Oddity, RequestOptions, Response, Retry, Settings};
+use std::io::Write as _;
+use std::time::Duration;
+
+use feedmill::fetch::{Content, Hop, Oddity, RequestOptions, Response, Retry, Settings};
 use feedmill::model::Validators;
 use feedmill::schedule::Freshness;
-use url::Url;
 
 use crate::support::client::{body, fetcher, get, get_page, get_with, settings};
-use crate::support::server::{Gate, Reply, Request, Server};
+use crate::support::server::{Reply, Request, Server};
 
 /// The names and values of a request's headers, names in lower case and in order.
 fn headers(request: &Request) -> Vec<(String, &str)> {
@@ -282,115 +284,6 @@ async fn a_validator_that_lies_in_the_future_is_neither_kept_nor_sent() {
 }
 
 #[tokio::test]
-async fn secrets_stay_at_the_origin() {
-    let (home, away) = (Server::start().await, Server::start().await);
-    home.respond("/feed", Reply::redirect(302, "/inside"));
-    home.respond("/inside", Reply::redirect(302, away.url("/away")));
-    away.respond("/away", Reply::ok("text/xml", "<rss/>"));
-    let fetcher = fetcher(settings());
-    let key = vec![("X-Api-Key".to_owned(), "k1".into())];
-    let basic = Auth::Basic { username: "u".to_owned(), password: "p:w".into() };
-    let bearer = Auth::Bearer("t1".into());
-    let plain = home.url("/feed");
-    let mut with_credentials = plain.clone();
-    with_credentials.set_username("u").unwrap();
-    with_credentials.set_password(Some("p:w")).unwrap();
-    for (url, auth, expected) in [
-        (&plain, Some(basic), Some("Basic dTpwOnc=")),
-        (&plain, Some(bearer), Some("Bearer t1")),
-        (&with_credentials, None, Some("Basic dTpwOnc=")),
-        (&plain, None, None),
-    ] {
-        let options = RequestOptions { headers: key.clone(), auth, ..RequestOptions::default() };
-        let response = get_with(&fetcher, url, &Validators::default(), &options).await.unwrap();
-        assert_eq!(response.final_url, away.url("/away"));
-        for path in ["/feed", "/inside"] {
-            let request = home.requests(path).pop().unwrap();
-            assert_eq!(request.header("x-api-key"), Some("k1"), "{path}");
-            assert_eq!(request.header("authorization"), expected, "{path}");
-        }
-        let request = away.requests("/away").pop().unwrap();
-        assert_eq!((request.header("x-api-key"), request.header("authorization")), (None, None));
-    }
-    home.respond("/direct", Reply::ok("text/xml", "<rss/>"));
-    with_credentials.set_path("/direct");
-    assert_eq!(get(&fetcher, &with_credentials).await.unwrap().final_url, home.url("/direct"));
-}
-
-#[tokio::test]
-async fn a_secret_in_the_query_is_sent_and_stands_in_no_url() {
-    let (server, away) = (Server::start().await, Server::start().await);
-    server.respond("/feed", Reply::redirect(301, "/moved?page=1&token=s%26cret"));
-    server.respond("/moved", Reply::redirect(302, away.url("/elsewhere")));
-    away.respond("/elsewhere", Reply::ok("text/xml", "<rss/>"));
-    let fetcher = fetcher(settings());
-    let options =
-        RequestOptions { query: vec![("token".to_owned(), "s&cret".into())], ..RequestOptions::default() };
-    let url = server.url("/feed?format=rss");
-    let response = get_with(&fetcher, &url, &Validators::default(), &options).await.unwrap();
-    assert_eq!(server.requests("/feed")[0].target, "/feed?format=rss&token=s%26cret");
-    assert_eq!(server.requests("/moved")[0].target, "/moved?page=1&token=s%26cret");
-    assert_eq!(away.requests("/elsewhere")[0].target, "/elsewhere", "it stays with the feed");
-    assert_eq!(response.hops[0].to, server.url("/moved?page=1"));
-    server.respond("/page", Reply::ok("text/html", "<p>"));
-    let page = feedmill::fetch::Request {
-        purpose: feedmill::fetch::Purpose::Page,
-        url: &server.url("/page"),
-        validators: &Validators::default(),
-        options: &options,
-    };
-    fetcher.fetch(&page).await.unwrap();
-    assert_eq!(server.requests("/page")[0].target, "/page");
-}
-
-#[test]
-fn secrets_of_a_feed_are_not_for_pages_elsewhere() {
-    let url = |text: &str| -> Url { text.parse().unwrap() };
-    let feed = url("https://example.org/feed");
-    let options = RequestOptions {
-        headers: vec![("X-Api-Key".to_owned(), "k1".into())],
-        auth: Some(Auth::Bearer("t1".into())),
-        user_agent: Some("other".to_owned()),
-        ..RequestOptions::default()
-    };
-    for (target, kept) in [
-        ("https://example.org/page", true),
-        ("http://example.org/page", false),
-        ("https://example.org:444/page", false),
-        ("https://www.example.org/page", false),
-    ] {
-        let options = options.for_target(&feed, &url(target));
-        assert_eq!((options.headers.len(), options.auth.is_some()), (usize::from(kept), kept), "{target}");
-        assert_eq!(options.user_agent.as_deref(), Some("other"));
-    }
-}
-
-#[tokio::test]
-async fn the_operators_options_are_obeyed() {
-    let server = Server::start().await;
-    server.respond("/", Reply::ok("text/xml", "<rss/>"));
-    let fetcher = fetcher(settings());
-    let ask = async |options: RequestOptions| {
-        let result = get_with(&fetcher, &server.url("/"), &Validators::default(), &options).await;
-        result.map(|_| server.requests("/").pop().unwrap())
-    };
-    let options = RequestOptions {
-        headers: vec![("accept".to_owned(), "text/xml".into())],
-        user_agent: Some("Other/1".to_owned()),
-        ..RequestOptions::default()
-    };
-    let request = ask(options).await.unwrap();
-    assert_eq!((request.header("accept"), request.header("user-agent")), (Some("text/xml"), Some("Other/1")));
-    for (name, value) in [("not a name", "x"), ("x", "not\na value")] {
-        let options =
-            RequestOptions { headers: vec![(name.to_owned(), value.into())], ..RequestOptions::default() };
-        let error = ask(options).await.unwrap_err();
-        assert_eq!(error.kind().as_str(), "bad_option");
-        assert!(!error.to_string().contains("not\na value"), "a value is a secret");
-    }
-}
-
-#[tokio::test]
 async fn a_refusal_says_when_to_come_back() {
     let server = Server::start().await;
     let fetcher = fetcher(settings());
@@ -463,127 +356,4 @@ async fn a_page_is_text() {
     server.replace("/", Reply::ok("text/html", vec![b' '; (1 << 19) + 1]));
     assert_eq!(get_page(&fetcher, &server.url("/")).await.unwrap_err().kind().as_str(), "body_too_large");
     assert!(server.requests("/").last().unwrap().header("accept").unwrap().starts_with("text/html"));
-}
-
-#[tokio::test]
-async fn pages_obey_robots_and_feeds_do_not_ask() {
-    let (server, other) = (Server::start().await, Server::start().await);
-    let gate = Gate::new();
-    server.respond("/robots.txt", Reply::ok("text/plain", "User-agent: *\nDisallow: /private").gated(&gate));
-    other.respond("/robots.txt", Reply::ok("text/plain", "User-agent: feedmill\nDisallow: /"));
-    for path in ["/a", "/b", "/private/a"] {
-        server.respond(path, Reply::ok("text/html", "<p>"));
-    }
-    server.respond("/away", Reply::redirect(302, other.url("/page")));
-    let fetcher = fetcher(settings());
-    get(&fetcher, &server.url("/private/a")).await.expect("a feed does not ask");
-    assert!(server.requests("/robots.txt").is_empty());
-
-    let open = async {
-        server.arrived("/robots.txt", 1).await;
-        gate.open();
-    };
-    let (a, b) = (server.url("/a"), server.url("/b"));
-    let (first, second, ()) = tokio::join!(get_page(&fetcher, &a), get_page(&fetcher, &b), open);
-    first.unwrap();
-    second.unwrap();
-    let refused = get_page(&fetcher, &server.url("/private/a")).await.unwrap_err();
-    assert_eq!((refused.kind().as_str(), refused.retry()), ("robots_disallowed", Retry::Never));
-    let refused = get_page(&fetcher, &server.url("/away")).await.unwrap_err();
-    assert_eq!(refused.kind().as_str(), "robots_disallowed", "the target's host has its own robots.txt");
-    assert_eq!(server.requests("/robots.txt").len(), 1, "asked once, however many wait");
-    assert!(other.requests("/page").is_empty());
-    let asked = server.requests("/robots.txt").remove(0);
-    assert!(asked.header("user-agent").unwrap().starts_with("feedmill/"));
-
-    let disobey = RequestOptions { obey_robots: Some(false), ..RequestOptions::default() };
-    get_with(&fetcher, &other.url("/page"), &Validators::default(), &disobey).await.unwrap_err();
-    assert_eq!(other.requests("/page").len(), 1);
-    let obey = RequestOptions { obey_robots: Some(true), ..RequestOptions::default() };
-    let refused = get_with(&fetcher, &other.url("/"), &Validators::default(), &obey).await.unwrap_err();
-    assert_eq!(refused.kind().as_str(), "robots_disallowed", "a feed that is told to ask");
-}
-
-#[tokio::test]
-async fn robots_that_cannot_be_had() {
-    for (reply, expected) in [
-        (Reply::status(404), "ok"),
-        (Reply::status(401), "ok"),
-        (Reply::redirect(301, "/robots.txt"), "ok"),
-        (Reply::status(500), "robots_unreachable"),
-        (Reply::status(429), "robots_unreachable"),
-        (Reply::raw(""), "robots_unreachable"),
-        (
-            Reply::ok("text/plain", format!("User-agent: *\nDisallow: /\n{}", "#".repeat(1 << 20))),
-            "robots_disallowed",
-        ),
-    ] {
-        let server = Server::start().await;
-        server.respond("/robots.txt", reply);
-        server.respond("/page", Reply::ok("text/html", "<p>"));
-        let result = get_page(&fetcher(settings()), &server.url("/page")).await;
-        assert_eq!(result.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok"), expected);
-        assert_eq!(server.requests("/page").len(), usize::from(expected == "ok"));
-    }
-}
-
-#[tokio::test]
-async fn feeds_and_pages_share_a_hosts_turns_and_waiting_costs_no_time() {
-    let server = Server::start().await;
-    server.handle(|_| Reply::ok("text/xml", "x"));
-    let gap = Duration::from_millis(500);
-    let fetcher =
-        fetcher(Settings { host_min_gap: gap, timeout: gap, pages_obey_robots: false, ..settings() });
-    let began = Instant::now();
-    let (feed, page) = (server.url("/feed"), server.url("/page"));
-    let (first, second, third) =
-        tokio::join!(get(&fetcher, &feed), get_page(&fetcher, &page), get(&fetcher, &feed));
-    for result in [first, second, third] {
-        body(result.expect("the wait for a turn is longer than the timeout, but does not count"));
-    }
-    assert!(began.elapsed() >= 2 * gap);
-}
-
-#[tokio::test]
-async fn a_turn_lasts_until_the_body_is_read() {
-    let server = Server::start().await;
-    let gate = Gate::new();
-    let head = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n";
-    server.respond("/slow", Reply::raw(format!("{head}<rss>")).then_wait(&gate).then("</rss>!"));
-    server.respond("/next", Reply::ok("text/xml", "<rss/>"));
-    let fetcher = fetcher(Settings { host_concurrency: 1, ..settings() });
-    let (slow, next) = (server.url("/slow"), server.url("/next"));
-    let open = async {
-        server.arrived("/slow", 1).await;
-        assert!(fetcher.defer(&next, Duration::ZERO).is_some());
-        assert!(server.requests("/next").is_empty());
-        gate.open();
-    };
-    let (slow, next, ()) = tokio::join!(get(&fetcher, &slow), get(&fetcher, &next), open);
-    assert_eq!(body(slow.unwrap()), b"<rss></rss>!");
-    assert_eq!(body(next.unwrap()), b"<rss/>");
-}
-
-#[tokio::test]
-async fn a_slow_host_delays_no_other() {
-    let (slow, quick) = (Server::start_at("127.0.0.3:0").await, Server::start().await);
-    let gate = Gate::new();
-    slow.respond("/", Reply::ok("text/xml", "slow").gated(&gate));
-    quick.respond("/", Reply::ok("text/xml", "quick"));
-    let fetcher = fetcher(Settings { host_concurrency: 1, ..settings() });
-    let url = slow.url("/");
-    let waiting = futures_util::future::join_all((0..20).map(|_| get(&fetcher, &url)));
-    let meanwhile = async {
-        slow.arrived("/", 1).await;
-        for _ in 0..20 {
-            get(&fetcher, &quick.url("/")).await.unwrap();
-        }
-        assert_eq!(slow.requests("/").len(), 1, "one at a time");
-        let patience = Duration::from_millis(500);
-        assert!(fetcher.defer(&url, patience).is_some(), "nobody else should wait here");
-        assert_eq!(fetcher.defer(&quick.url("/"), patience), None);
-        gate.open();
-    };
-    let (results, ()) = tokio::join!(waiting, meanwhile);
-    assert!(results.iter().all(Result::is_ok));
 }

@@ -22,7 +22,7 @@
 //! | 17 an error hurries nothing | `timing::b17_b19_failures_slow_down_and_are_forgiven` |
 //! | 18 the pause of a host or of a feed | `timing::b18_a_pause_is_the_hosts_or_the_feeds`, `timing::b18_a_pages_pause_outlasts_the_process` |
 //! | 19 no feed dies for good | `timing::b17_b19_failures_slow_down_and_are_forgiven` |
-//! | 20 jitter across feeds, gaps within a host | `timing::b20_feeds_drift_apart`, `fetch::feeds_and_pages_share_a_hosts_turns_and_waiting_costs_no_time` |
+//! | 20 jitter across feeds, gaps within a host | `timing::b20_feeds_drift_apart`, `fetch::hosts::feeds_and_pages_share_a_hosts_turns_and_waiting_costs_no_time` |
 //! | 21 ttl, sy:update*, skipHours, skipDays | `timing::b21_the_feeds_own_wishes` |
 //! | 22 a far expiry is capped and overridden | `timing::b22_a_far_expiry_is_capped_and_overridden` |
 //! | 23 301 and 308 after N days, all hops permanent | `redirects::b10_b23_a_permanent_move_is_confirmed` |
@@ -44,7 +44,7 @@
 //! | 39 a wrong topic | `websub::b39_a_wrong_topic_is_refused` |
 //! | 40 unguessable callback | `websub::b40_a_callback_cannot_be_guessed` |
 //! | 41 bad or missing HMAC | `websub::b41_only_what_is_signed_is_taken` |
-//! | 42 renewal | `websub::b42_leases_are_renewed_and_polling_never_stops`, `websub::a_running_daemon_is_delivered_to_by_a_hub` |
+//! | 42 renewal | `websub::b42_leases_are_renewed_and_polling_never_stops`, `websub::daemon::a_running_daemon_is_delivered_to_by_a_hub` |
 
 use feedmill::schedule::Decision;
 use feedmill::store::FeedStatus;
