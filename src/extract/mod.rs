@@ -115,8 +115,13 @@ fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) ->
     };
     let Choice { mut account, repeats_another_page } =
         choose::choose(&context, &rules.models, evidence.site, &advise, mend);
-    let block_hashes = host::block_hashes(&head.document, &head.headline, &account);
+    let mut block_hashes = host::block_hashes(&head.document, &head.headline, &account);
     let block_excerpts = host::block_excerpts(&head.document);
+    let canonical = head.metadata.canonical_url.as_ref();
+    if let Some(hash) = canonical.and_then(|canonical| host::canonical_hash(canonical, page)) {
+        block_hashes.push(hash);
+        head.metadata.canonical_url.take_if(|_| host::is_shared_canonical(hash, evidence.site));
+    }
     match &head.operators_body {
         Some(body) => account.decide(body, Rule::OperatorBody),
         None => clean(&lines, &facts, &mut account, &mut head.metadata),

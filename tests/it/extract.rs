@@ -100,6 +100,28 @@ fn what_other_pages_of_the_site_say_too_is_furniture() {
     assert!(known.text.contains("In part 4 the harbour of town 0"));
 }
 
+#[test]
+fn an_address_that_many_pages_give_for_themselves_is_nobodys() {
+    let rules = Rules::new(&[]).unwrap();
+    let told = |number: usize, canonical: &str| {
+        let head = format!("<html><head><link rel=canonical href=\"{canonical}\"></head>");
+        page(story(number).replace("<html>", &head))
+    };
+    let of_all = "https://news.example/stories/all";
+    let mut site = SiteEvidence::default();
+    let canonical = |page: &Page, site: &SiteEvidence| {
+        let article = extract(page, &Evidence { entry: None, site: Some(site) }, &rules);
+        article.metadata.canonical_url.map(|url| url.to_string())
+    };
+    for number in 1..3 {
+        assert_eq!(canonical(&told(number, of_all), &site).as_deref(), Some(of_all), "page {number}");
+        learn(&mut site, &told(number, of_all), &rules);
+    }
+    assert_eq!(canonical(&told(0, of_all), &site), None);
+    let own = "https://news.example/stories/harbour";
+    assert_eq!(canonical(&told(0, own), &site).as_deref(), Some(own));
+}
+
 /// A notice of which only the numbers are new each day.
 fn notice(day: usize) -> String {
     format!(

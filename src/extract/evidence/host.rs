@@ -1,5 +1,7 @@
 //! What the host's other pages say: on how many of them each block stands, and where on them the article does.
 
+use url::Url;
+
 use super::headline::{Headline, Likeness};
 use super::lessons::SiteEvidence;
 use crate::extract::account::Account;
@@ -8,7 +10,7 @@ use crate::extract::blocks::measure::Measure;
 use crate::extract::blocks::{Block, Container, Document, Kind};
 use crate::extract::words::letters::{first_chars, is_unspaced};
 use crate::extract::words::phrases::fold;
-use crate::model::BlockHash;
+use crate::model::{BlockHash, Page, normalise_url};
 
 /// What a hash stands for; part of the hash.
 #[derive(Clone, Copy)]
@@ -27,6 +29,8 @@ enum Domain {
     TitledChoice = 6,
     /// The text of a block that reports numbers, with its digits.
     Report = 7,
+    /// An address that a page gives for itself.
+    Canonical = 8,
 }
 
 fn block_hash(domain: Domain, value: u64) -> BlockHash {
@@ -76,6 +80,20 @@ pub(crate) fn block_hashes(document: &Document, headline: &Headline, account: &A
     hashes.sort_unstable();
     hashes.dedup();
     hashes
+}
+
+/// What stands for an address that a page gives for itself, where that is another than the one it was found at.
+pub(crate) fn canonical_hash(canonical: &Url, page: &Page) -> Option<BlockHash> {
+    let address = normalise_url(canonical);
+    let is_own = [&page.url, &page.final_url].into_iter().any(|own| normalise_url(own) == address);
+    (!is_own).then(|| block_hash(Domain::Canonical, hash_bytes(address.bytes())))
+}
+
+/// Whether other pages of the host give the same address for themselves: then it is a template's, and no article's.
+pub(crate) fn is_shared_canonical(hash: BlockHash, site: Option<&SiteEvidence>) -> bool {
+    /// A page may come twice, under its own address and for print.
+    const LEAST_OTHER_PAGES: u32 = 2;
+    site.is_some_and(|site| site.count(hash) >= LEAST_OTHER_PAGES)
 }
 
 /// The beginnings of the blocks' texts, by hash: for whoever looks at what was learned of a host.
