@@ -183,7 +183,7 @@ impl Site {
         let words = self.words(number);
         format!(
             "<entry><title>Ferry {number}</title><id>{guid}</id><link href=\"{link}\"/><published>{published}</published>\
-             <updated>{updated}</updated><summary type=\"html\"><![CDATA[<p{nonce}>{words}</p>{pixel}]]></summary></entry>"
+             <updated>{updated}</updated><content type=\"html\"><![CDATA[<p{nonce}>{words}</p>{pixel}]]></content></entry>"
         )
     }
 
