@@ -94,7 +94,7 @@ impl Checker<'_> {
     }
 
     /// A value that reads itself from text; nothing where the text is empty.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         path: &str,
         text: &str,

@@ -16,6 +16,7 @@ mod import;
 mod include;
 mod listed;
 mod opml;
+mod places;
 mod problem;
 mod raw;
 mod reference;

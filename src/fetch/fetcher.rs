@@ -19,8 +19,8 @@ use super::headers::{
 use super::host::{Hosts, Turn};
 use super::names::Names;
 use super::{
-    Auth, Content, FetchError, Posted, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
-    freshness, links, media, page_body, refresh, robots,
+    Auth, Content, FetchError, ObjectClient, Posted, Purpose, Request, RequestOptions, Response, Settings,
+    body, encoding, freshness, links, media, page_body, refresh, robots,
 };
 use crate::clock::Clock;
 use crate::impostor::{self, Impostor, by_headers};
@@ -110,6 +110,11 @@ impl Fetcher {
     /// The cap on a feed's body.
     pub fn feed_max_body_bytes(&self) -> usize {
         usize::try_from(self.0.settings.feed_max_body_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// A client for the operator's object stores.
+    pub fn object_client(&self) -> Result<ObjectClient, FetchError> {
+        ObjectClient::new(&self.0.settings, self.0.user_agent.clone())
     }
 
     /// The client by other settings. Hosts that have asked for a pause keep it.

@@ -3,7 +3,7 @@
 //! One request goes through `Fetcher::fetch`: for each hop the address is checked (`guard`, `names`), robots.txt is asked where
 //! it is obeyed (`robots`), the host's turn is awaited (`host`), and the answer is read within its caps (`body`), whatever
 //! its coding (`encoding`) and type (`media`). Redirects, those that pages carry themselves included (`refresh`), are
-//! followed with the cookies of their chain (`chain`, `cookies`). What the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
+//! followed with the cookies of their chain (`chain`, `cookies`). Object stores are asked by a crate that is lent a client (`objects`). What the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
 
 mod body;
 mod budget;
@@ -21,6 +21,7 @@ mod host;
 mod links;
 mod media;
 mod names;
+mod objects;
 mod outage;
 mod post;
 mod refresh;
@@ -46,6 +47,7 @@ pub use fetcher::Fetcher;
 pub use guard::Refused;
 pub use links::Links;
 pub use names::look_up;
+pub use objects::ObjectClient;
 pub use outage::Outage;
 pub use post::Posted;
 

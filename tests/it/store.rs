@@ -42,6 +42,7 @@ mod backup;
 mod entries;
 mod feeds;
 mod nats;
+mod objects;
 mod raw_pages;
 mod rechecks;
 mod relay;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::secret::Secret;
 use self::secret::without_password;
-pub(super) use self::sinks::{Chosen, Files, Nats, Sink, Text, Webhook};
+pub(super) use self::sinks::{Bucket, Chosen, Files, Nats, Sink, Text, Webhook};
 
 use super::LogFormat;
 use crate::dedup;

@@ -5,5 +5,6 @@ pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod names;
 pub(crate) mod repeats;
+pub(crate) mod s3;
 pub(crate) mod server;
 pub(crate) mod site;
