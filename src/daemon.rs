@@ -98,6 +98,8 @@ pub struct Daemon {
 pub struct Addresses {
     /// The service surface.
     pub http: Option<SocketAddr>,
+    /// Metrics, where they have a listener of their own.
+    pub metrics: Option<SocketAddr>,
     /// Where hubs call.
     pub hubs: Option<SocketAddr>,
 }
@@ -237,10 +239,7 @@ impl Daemon {
         lifecycle: &Lifecycle,
         metrics: Metrics,
     ) -> Result<Addresses, DaemonError> {
-        let http = match self.http.listen {
-            Some(address) => Some(self.listen(address, lifecycle, metrics).await?),
-            None => None,
-        };
+        let (http, metrics) = self.listen(lifecycle, metrics).await?;
         let hubs = self.listen_to_hubs(lifecycle).await?;
         if hubs.is_some() {
             let (daemon, soft) = (Arc::clone(&self), lifecycle.soft());
@@ -278,16 +277,16 @@ impl Daemon {
             let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
             lifecycle.spawn("sink", async move { relay.run(&stored, &all_stored).await });
         }
-        Ok(Addresses { http, hubs })
+        Ok(Addresses { http, metrics, hubs })
     }
 
+    /// Opens the surface: on one listener, or on two where metrics have their own.
     async fn listen(
         &self,
-        address: SocketAddr,
         lifecycle: &Lifecycle,
         metrics: Metrics,
-    ) -> Result<SocketAddr, DaemonError> {
-        let router = http::router(Surface {
+    ) -> Result<(Option<SocketAddr>, Option<SocketAddr>), DaemonError> {
+        let surface = Surface {
             store: self.shared.store.clone(),
             clock: self.shared.clock.clone(),
             workers: self.shared.workers.clone(),
@@ -300,10 +299,20 @@ impl Daemon {
             plan: self.shared.plan.clone(),
             sinks: Arc::clone(&self.sinks),
             selectors: Arc::clone(&self.shared.selectors),
-        });
-        let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
-        tracing::info!(address = %bound, "serving the page, health, metrics and records");
-        Ok(bound)
+        };
+        let (main, apart) = match self.http.metrics_listen {
+            Some(address) => {
+                let (main, metrics) = http::routers_apart(surface);
+                let bound = serve("metrics", address, "[http] metrics_listen", metrics, lifecycle).await?;
+                tracing::info!(address = %bound, "serving metrics and health");
+                (main, Some(bound))
+            }
+            None => (http::router(surface), None),
+        };
+        let Some(address) = self.http.listen else { return Ok((None, apart)) };
+        let bound = serve("http", address, "[http] listen", main, lifecycle).await?;
+        tracing::info!(address = %bound, "serving the page, health and records");
+        Ok((Some(bound), apart))
     }
 
     /// Listens to hubs where WebSub is on; where it is off, as long as there are subscriptions to be ended, since a hub asks

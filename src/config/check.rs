@@ -346,6 +346,15 @@ impl Checker<'_> {
     /// Where the service surface is, and who may use it: beyond this machine nobody without a token.
     pub(super) fn http(&mut self, raw: &raw::Http) -> http::Settings {
         let listen = self.listen("http.listen", &raw.listen);
+        let metrics_listen = self.listen("http.metrics_listen", &raw.metrics_listen);
+        if listen.is_some_and(|listen| listen.port() != 0) && metrics_listen == listen {
+            self.refuse_with_hint(
+                "http.metrics_listen",
+                Some(&format!("{:?}", raw.metrics_listen)),
+                "is http.listen as well",
+                "metrics are there without it",
+            );
+        }
         let mut tokens = Vec::new();
         for (i, token) in raw.tokens.iter().enumerate() {
             let path = format!("http.tokens[{i}].secret");
@@ -356,15 +365,21 @@ impl Checker<'_> {
             }
             tokens.push(Token { name: token.name.clone(), role: token.role, secret });
         }
-        if raw.tokens.is_empty() && listen.is_some_and(|address| !address.ip().is_loopback()) {
-            self.refuse_with_hint(
-                "http.listen",
-                Some(&format!("{:?}", raw.listen)),
-                "is reached from other machines, and there is no token",
-                "http.tokens = [{ name = \"reader\", secret = { file = \"reader.token\" } }]",
-            );
+        let keys = [
+            ("http.listen", &raw.listen, listen),
+            ("http.metrics_listen", &raw.metrics_listen, metrics_listen),
+        ];
+        for (key, text, address) in keys {
+            if raw.tokens.is_empty() && address.is_some_and(|address| !address.ip().is_loopback()) {
+                self.refuse_with_hint(
+                    key,
+                    Some(&format!("{text:?}")),
+                    "is reached from other machines, and there is no token",
+                    "http.tokens = [{ name = \"reader\", secret = { file = \"reader.token\" } }]",
+                );
+            }
         }
-        http::Settings { listen, tokens: tokens.into_iter().collect() }
+        http::Settings { listen, metrics_listen, tokens: tokens.into_iter().collect() }
     }
 
     fn listen(&mut self, path: &str, text: &str) -> Option<SocketAddr> {

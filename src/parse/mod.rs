@@ -51,7 +51,7 @@ pub struct ParsedFeed {
 }
 
 /// What a feed says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct FeedInfo {
     /// Title, as text.

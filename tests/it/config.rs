@@ -211,6 +211,8 @@ const BROKEN: &[(&str, &str)] = &[
     ("database_in_memory", "[database]\nurl = \"sqlite::memory:\"\n"),
     ("bad_listen", "[http]\nlisten = \"8080\"\n"),
     ("no_token", "[http]\nlisten = \"0.0.0.0:8080\"\n"),
+    ("metrics_in_the_open", "[http]\nmetrics_listen = \"0.0.0.0:9100\"\n"),
+    ("metrics_at_the_same_place", "[http]\nmetrics_listen = \"127.0.0.1:8080\"\n"),
     ("short_token", "[http]\nlisten = \"[::]:8080\"\ntokens = [{ name = \"x\", secret = \"hunter2\" }]\n"),
     ("bad_net", "[fetch]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
     ("intervals_crossed", "[schedule]\nmin_interval_secs = 7200\nmax_interval_secs = 3600\n"),

@@ -8,7 +8,7 @@ use feedmill::health::Health;
 use feedmill::http::auth::{Role, Token, Tokens};
 use feedmill::http::counts::Counts;
 use feedmill::http::listener::{Limits, serve};
-use feedmill::http::{Surface, router};
+use feedmill::http::{Surface, router, routers_apart};
 use feedmill::memory::Memory;
 use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
@@ -26,7 +26,7 @@ use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
 /// A daemon that has stored `articles` articles, and its surface.
-async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
+pub(crate) async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
     watched(articles, &Health::default()).await
 }
 
@@ -70,7 +70,11 @@ async fn get(router: &axum::Router, path: &str) -> (u16, String) {
     (status, String::from_utf8(body).unwrap())
 }
 
-async fn get_with(router: &axum::Router, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, Vec<u8>) {
+pub(crate) async fn get_with(
+    router: &axum::Router,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> (u16, HeaderMap, Vec<u8>) {
     let response = answer(router, path, headers).await;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
@@ -301,6 +305,27 @@ async fn where_there_are_tokens_each_permits_what_it_is_for() {
     }
     let (_, headers, _) = get_with(&router, "/v1/articles", &[]).await;
     assert_eq!(headers["www-authenticate"], "Bearer");
+}
+
+#[tokio::test]
+async fn metrics_may_have_a_listener_of_their_own() {
+    let (daemon, _server, _router, _soft) = surface(1).await;
+    let secret = "operator's token".to_owned();
+    let token = Token { name: "ops".to_owned(), role: Role::Operator, secret: secret.clone().into() };
+    let (main, apart) =
+        routers_apart(Surface { tokens: [token].into_iter().collect(), ..surface_of(&daemon) });
+    let bearer = format!("Bearer {secret}");
+    let authorised = [("authorization", &*bearer)];
+    let status = async |router, path, headers| get_with(router, path, headers).await.0;
+    assert_eq!(status(&apart, "/metrics", &authorised).await, 200);
+    assert_eq!(status(&apart, "/metrics", &[]).await, 401);
+    assert_eq!(status(&main, "/metrics", &authorised).await, 404);
+    assert_eq!(status(&apart, "/v1/articles", &authorised).await, 404);
+    assert_eq!(status(&apart, "/", &authorised).await, 404);
+    for router in [&main, &apart] {
+        assert_eq!(status(router, "/healthz", &[]).await, 200);
+        assert_eq!(status(router, "/readyz", &[]).await, 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,7 @@ mod http;
 mod identity;
 mod lifecycle;
 mod neighbours;
+mod openapi;
 mod operator;
 mod pages;
 mod pages_site;

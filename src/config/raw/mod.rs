@@ -229,12 +229,13 @@ pub(super) struct Articles {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Http {
     pub(super) listen: String,
+    pub(super) metrics_listen: String,
     pub(super) tokens: Vec<Token>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), tokens: Vec::new() }
+        Self { listen: "127.0.0.1:8080".to_owned(), metrics_listen: String::new(), tokens: Vec::new() }
     }
 }
 

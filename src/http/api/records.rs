@@ -15,11 +15,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use schemars::json_schema;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 use tokio::time::Instant;
 
-use super::query::{Asked, Cursor, Removed};
+use super::query::{self, Asked, Cursor, Removed};
+use super::route::{JSON, Parameter, Route};
 use crate::http::problem::Problem;
 use crate::http::{Serving, Surface};
 use crate::memory::Share;
@@ -44,6 +47,43 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The cursor after the last line, for a reader of JSON lines.
 const CURSOR_HEADER: HeaderName = HeaderName::from_static("feedmill-cursor");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Records by cursor.
+pub(super) fn routes() -> Vec<Route> {
+    let last_event_id = Parameter::header(
+        "Last-Event-ID",
+        "With `Accept: text/event-stream`: the id of the last event that was read, which counts instead of `after`.",
+        json!({ "type": "string" }),
+        "c2VxOjQy",
+    );
+    let articles = Route::get("/v1/articles", "Records in the order of the outbox, from a cursor on", articles)
+        .takes(query::parameters())
+        .takes([last_event_id])
+        .answers_in(LINES, |schemas| schemas.subschema_for::<Record>())
+        .answers_in(JSON, |schemas| {
+            let record = schemas.subschema_for::<Record>();
+            json_schema!({
+                "type": "object",
+                "properties": {
+                    "records": { "type": "array", "items": record },
+                    "cursor": { "type": "string", "description": "For `after`, to go on from here." },
+                    "more": { "type": "boolean", "description": "Whether there are records after these." },
+                },
+                "required": ["records", "cursor", "more"],
+            })
+        })
+        .answers_in("text/event-stream", |_| {
+            json_schema!({
+                "type": "string",
+                "description": "An event a record: its cursor as `id`, what happened as `event`, the record in JSON as `data`.",
+            })
+        })
+        .refuses(&[(410, "Records after the cursor were removed (`keep_days`), and `removed` is not `skip`.")]);
+    vec![articles]
+}
+
+/// JSON lines.
+const LINES: &str = "application/x-ndjson";
 
 /// A record, or the fields of it that are asked for.
 struct Shown<'r> {
@@ -97,7 +137,7 @@ enum Form {
 }
 
 /// `GET /v1/articles`.
-pub(super) async fn articles(
+async fn articles(
     State(serving): State<Arc<Serving>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -229,13 +269,13 @@ impl Frame {
     fn of(form: &Form, found: &Found) -> Self {
         match form {
             Form::Json => Self {
-                content_type: "application/json",
+                content_type: JSON,
                 start: "{\"records\":[",
                 between: ",",
                 end: format!("],\"cursor\":\"{}\",\"more\":{}}}", found.cursor, found.more),
             },
             Form::Lines | Form::Events => Self {
-                content_type: "application/x-ndjson",
+                content_type: LINES,
                 start: "",
                 between: "\n",
                 end: if found.is_empty() { String::new() } else { "\n".to_owned() },

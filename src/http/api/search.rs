@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
+use serde_json::json;
 use url::form_urlencoded;
 
+use super::route::{Parameter, Route};
 use crate::http::Serving;
 use crate::http::problem::Problem;
 use crate::search::Question;
@@ -17,6 +19,29 @@ const MAX_LIMIT: u32 = 100;
 const DEFAULT_LIMIT: u32 = 20;
 
 const HINT: &str = "hint: /v1/search?q=WORDS&limit=N&before=NEXT";
+
+/// What finds.
+pub(super) fn routes() -> Vec<Route> {
+    let words = "Words that the title or the text holds: `\"two together\"`, `begin*`, `-without`.";
+    let search = Route::get("/v1/search", "Articles by their words, newest first", search)
+        .takes([
+            Parameter::query("q", words, json!({ "type": "string" }), "harbour \"night ferry\"").required(),
+            Parameter::query(
+                "limit",
+                "Most articles in the answer.",
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
+                "5",
+            ),
+            Parameter::query(
+                "before",
+                "`next` of an answer, to go on from it.",
+                json!({ "type": "integer" }),
+                "77",
+            ),
+        ])
+        .answers::<Answer>();
+    vec![search]
+}
 
 /// What is looked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,14 +73,16 @@ impl Asked {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Articles")]
 struct Answer {
     articles: Vec<Found>,
     /// For `before`, where there may be more.
     next: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "FoundArticle")]
 struct Found {
     #[serde(flatten)]
     status: ArticleStatus,
@@ -65,7 +92,7 @@ struct Found {
 }
 
 /// `GET /v1/search`: what holds the words, newest first.
-pub(super) async fn search(
+async fn search(
     State(serving): State<Arc<Serving>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
