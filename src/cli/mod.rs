@@ -4,6 +4,7 @@ mod added;
 mod articles;
 mod backup;
 mod config;
+mod copy;
 mod dedup;
 mod demo;
 mod discover;
@@ -147,6 +148,8 @@ enum Command {
     Backup(backup::Backup),
     /// Make the store from a backup, where there is none yet, in SQLite or PostgreSQL
     Restore(backup::Restore),
+    /// Move the whole store from one place into another, SQLite or PostgreSQL, and compare both; a copy that was killed goes on
+    Copy(copy::Args),
     /// Bring the store's schema up to date
     Migrate(migrate::Args),
 }
@@ -193,6 +196,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args, global),
             Command::Backup(args) => backup::backup(args, global),
             Command::Restore(args) => backup::restore(args, global),
+            Command::Copy(args) => copy::run(args, global),
             Command::Migrate(args) => migrate::run(args, global),
         }
     }

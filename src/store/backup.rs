@@ -97,7 +97,7 @@ async fn fill_server(source: &Database, settings: &Settings, now: Timestamp) -> 
     // Rows in any order; and one check of all of them is cheaper than one of each.
     let keys = rows::drop_foreign_keys(&mut to).await?;
     rows::copy((&mut from, Dialect::Sqlite), (&mut to, Dialect::Postgres)).await?;
-    rows::add_foreign_keys(&mut to, &keys).await?;
+    rows::add_foreign_keys(&mut to, keys).await?;
     rows::continue_numbers(&mut to).await?;
     to.commit().await?;
     target.close().await;

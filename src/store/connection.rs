@@ -284,9 +284,11 @@ impl Database {
         }
     }
 
-    /// Begins a transaction on a server that sees the database as it is now, whatever others write meanwhile.
+    /// Begins a transaction that sees the database as it is now, whatever others write meanwhile.
     pub(super) async fn snapshot(&self) -> Result<WriteTransaction, StoreError> {
-        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "COMMIT").await
+        let begin =
+            DialectSql { sqlite: "BEGIN", postgres: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        self.begin(self.dialect.choose(begin), "COMMIT").await
     }
 
     /// The connection that writes, outside of a transaction: for what SQLite does in its own.
@@ -417,7 +419,7 @@ impl Store {
 
 /// Beside the file itself, whatever links lead there. The database is not locked itself: SQLite's own locks on it would end
 /// when the process closes any other handle to it.
-fn lock_file(database: &Path) -> Result<File, StoreError> {
+pub(super) fn lock_file(database: &Path) -> Result<File, StoreError> {
     let resolved = match database.canonicalize() {
         Ok(resolved) => resolved,
         Err(source) => return Err(StoreError::Lock { path: database.to_owned(), source }),

@@ -5,7 +5,7 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 
 use super::connection::{Access, Database, Dialect, DialectSql};
-use super::{Settings, StoreError};
+use super::{Settings, StoreError, copy};
 
 struct Migration {
     version: i64,
@@ -162,12 +162,10 @@ async fn apply(
 
 /// The highest version applied; 0 where there is no schema.
 async fn applied_version(connection: &mut AnyConnection, dialect: Dialect) -> Result<i64, StoreError> {
-    let exists = dialect.choose(DialectSql {
-        sqlite: "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'",
-        postgres: "SELECT count(*) FROM pg_tables WHERE tablename = 'schema_migrations' AND schemaname = current_schema()",
-    });
-    let tables: i64 = sqlx::query(exists).fetch_one(&mut *connection).await?.try_get(0)?;
-    if tables == 0 {
+    if copy::is_unfinished(connection, dialect).await? {
+        return Err(StoreError::UnfinishedCopy);
+    }
+    if !has_table(connection, dialect, "schema_migrations").await? {
         return Ok(0);
     }
     let version = sqlx::query("SELECT coalesce(max(version), 0) FROM schema_migrations")
@@ -177,6 +175,22 @@ async fn applied_version(connection: &mut AnyConnection, dialect: Dialect) -> Re
     Ok(version)
 }
 
+/// Whether there is a table of that name.
+pub(super) async fn has_table(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let tables: i64 =
+        sqlx::query(dialect.choose(TABLES_NAMED)).bind(name).fetch_one(connection).await?.try_get(0)?;
+    Ok(tables > 0)
+}
+
+const TABLES_NAMED: DialectSql = DialectSql {
+    sqlite: "SELECT count(*) FROM sqlite_schema WHERE name = $1",
+    postgres: "SELECT count(*) FROM pg_tables WHERE tablename = $1 AND schemaname = current_schema()",
+};
+
 fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
     let known = latest();
     if found > known {
@@ -185,7 +199,8 @@ fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn latest() -> i64 {
+/// The version of this binary's schema.
+pub(super) fn latest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 

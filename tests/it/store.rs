@@ -39,6 +39,7 @@ macro_rules! on_both {
 
 mod articles;
 mod backup;
+mod copy;
 mod entries;
 mod feeds;
 mod nats;

@@ -18,7 +18,7 @@ on_both!(
 );
 
 /// Every row of every table, as SQL would write its values; but for the index of words, which is made anew, and how far that is.
-async fn rows(file: &Path) -> BTreeMap<String, Vec<String>> {
+pub(super) async fn rows(file: &Path) -> BTreeMap<String, Vec<String>> {
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
     let tables = columns(&mut connection).await;
@@ -54,7 +54,7 @@ async fn columns(connection: &mut sqlx::AnyConnection) -> BTreeMap<String, Vec<S
 }
 
 /// A store in which every subject has rows: feeds, entries in every state, articles with kept pages, copies, cursors, sinks.
-async fn fill(bench: &Bench) {
+pub(super) async fn fill(bench: &Bench) {
     bench.store_articles(0..70).await;
     bench.pass(60);
     let entries = bench.claimed(vec![new_entry("copy", "https://other.example/copy", "x")]).await;

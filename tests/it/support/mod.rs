@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod names;
+pub(crate) mod proxy;
 pub(crate) mod repeats;
 pub(crate) mod s3;
 pub(crate) mod server;
