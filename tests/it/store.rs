@@ -42,6 +42,7 @@ mod backup;
 mod copy;
 mod entries;
 mod feeds;
+mod kills;
 mod nats;
 mod objects;
 mod raw_pages;

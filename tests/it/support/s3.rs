@@ -100,6 +100,11 @@ impl S3 {
         self.gate.answered.send_replace(objects);
     }
 
+    /// Objects written so far.
+    pub(crate) fn written_so_far(&self) -> usize {
+        *self.gate.written.borrow()
+    }
+
     /// Returns when so many objects have been written.
     pub(crate) async fn written(&self, count: usize) {
         self.gate.written.subscribe().wait_for(|written| *written >= count).await.unwrap();
