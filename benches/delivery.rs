@@ -39,8 +39,8 @@ const READERS: [u32; 4] = [50, 100, 500, 1_000];
 const CRASH_EVERY: usize = 7;
 
 fn main() {
-    let numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
-    let articles = numbers.last().unwrap_or(ARTICLES);
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let articles = numbers.next_back().unwrap_or(ARTICLES);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();

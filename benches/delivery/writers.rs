@@ -30,7 +30,7 @@ pub(crate) async fn announce(store: &Store, articles: usize) {
             NextPoll { at: Timestamp::MAX, decided_by: Decision::MinInterval, history: History::default() };
         let parsed = PollResult::Parsed {
             validators: Validators::default(),
-            body_sha256: Sha256Hash::of(&format!("body {n}")),
+            body_sha256: Sha256Hash::of(format!("body {n}")),
             info: Box::new(FeedInfo::default()),
             entries: numbers.map(entry).collect(),
             warnings: Vec::new(),
@@ -44,7 +44,7 @@ fn entry(number: usize) -> NewEntry {
     NewEntry {
         article_id: ArticleId::of_url(&link),
         parsed: ParsedEntry {
-            key: Sha256Hash::of(&format!("key {number}")),
+            key: Sha256Hash::of(format!("key {number}")),
             other_keys: Vec::new(),
             guid: Some(format!("guid {number}")),
             link: Some(link),

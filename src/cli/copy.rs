@@ -12,7 +12,7 @@ use crate::store::{Settings, Store, TableDigest};
 /// Arguments of `copy`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The store: sqlite:PATH or postgres://USER@HOST/NAME [default: `database.url`]. Passwords may stand in ~/.pgpass
+    /// The store: `sqlite:PATH` or `postgres://USER@HOST/NAME` [default: `database.url`]. Passwords may stand in ~/.pgpass
     /// or PGPASSWORD instead
     #[arg(long, value_name = "URL")]
     from: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let to = at(&args.to)?;
     let digests = block_on(async {
         let checked = |digest: &TableDigest| {
-            tracing::info!(table = digest.table, rows = digest.rows, "the same on both sides")
+            tracing::info!(table = digest.table, rows = digest.rows, "the same on both sides");
         };
         Ok(Store::copy(&from, &to, &Clock::system(), checked).await?)
     })?;

@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use schemars::json_schema;
+use schemars::{SchemaGenerator, json_schema};
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -59,7 +59,7 @@ pub(super) fn routes() -> Vec<Route> {
     let articles = Route::get("/v1/articles", "Records in the order of the outbox, from a cursor on", articles)
         .takes(query::parameters())
         .takes([last_event_id])
-        .answers_in(LINES, |schemas| schemas.subschema_for::<Record>())
+        .answers_in(LINES, SchemaGenerator::subschema_for::<Record>)
         .answers_in(JSON, |schemas| {
             let record = schemas.subschema_for::<Record>();
             json_schema!({

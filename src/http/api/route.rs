@@ -75,7 +75,7 @@ impl Route {
 
     /// Answers by `T` in JSON.
     pub(super) fn answers<T: JsonSchema>(self) -> Self {
-        self.answers_in(JSON, |generator| generator.subschema_for::<T>())
+        self.answers_in(JSON, SchemaGenerator::subschema_for::<T>)
     }
 
     pub(super) fn answers_in(
@@ -147,7 +147,7 @@ async fn by_known_parameters(
     let query = request.uri().query().unwrap_or_default();
     let unknown = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| !known.contains(&&**name));
     let Some((name, _)) = unknown else { return next.run(request).await };
-    let knows = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let path = request.uri().path();
-    Problem::bad_request(format!("unknown parameter {name:?}; hint: {path} knows {knows}")).into_response()
+    Problem::bad_request(format!("unknown parameter {name:?}; hint: {path} knows {all}")).into_response()
 }

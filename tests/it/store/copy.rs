@@ -94,12 +94,12 @@ async fn a_copy_that_was_killed_goes_on(bench: &Bench) {
 }
 
 async fn a_copy_of_what_has_changed_is_refused(bench: &Bench) {
-    fill(bench).await;
-    let Some(target) = FreshDatabase::create(Backend::Sqlite).await else { return };
-    let copied = async || copy(&bench.database.settings, &target.settings, &bench.clock).await;
     // As it is before the index of words is made anew, which a copy does at its end.
     const INDEX: &str = "UPDATE counters SET value = 0 WHERE name = 'search_backlog'";
     const MARK: &str = "CREATE TABLE unfinished_copy (place BIGINT PRIMARY KEY, statement TEXT NOT NULL)";
+    fill(bench).await;
+    let Some(target) = FreshDatabase::create(Backend::Sqlite).await else { return };
+    let copied = async || copy(&bench.database.settings, &target.settings, &bench.clock).await;
     bench.database.execute(INDEX).await;
     let digests = copied().await.unwrap();
     for statement in [INDEX, MARK] {
