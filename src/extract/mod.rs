@@ -28,6 +28,7 @@ mod furniture;
 mod candidates;
 mod judge;
 
+mod budget;
 mod fragment;
 mod head;
 mod rules;
@@ -54,12 +55,18 @@ pub use self::rules::{ModelError, Rules};
 use self::words::furniture::Furniture;
 pub(crate) use self::words::letters::is_unspaced;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
+use crate::work;
 
 /// Changes whenever the same page may give another text.
 pub const EXTRACTOR_VERSION: &str = "4";
 
-/// The article on a page.
+/// The article on a page. One that takes more than [`work::BUDGET`] steps is read in part.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
+    budget::read_within(work::BUDGET, page, evidence, |page, evidence| whole(page, evidence, rules))
+}
+
+/// The article on a page, whatever that takes.
+fn whole(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
     let site = rules.site(page.final_url.host_str().unwrap_or_default());
     let heeded = |mut reading: Reading| {
         if let Some(site) = site {

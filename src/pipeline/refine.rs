@@ -18,6 +18,7 @@ use crate::model::{
 use crate::store::{ExtractedArticle, RawPage, Store, StoreError};
 use crate::telemetry::metrics;
 use crate::trust::is_one_party;
+use crate::work;
 
 /// Bytes that a page's tree takes while it is read, for each of its own, and at most: trees have so many nodes and no more.
 const TREE_COST: usize = 16;
@@ -72,14 +73,18 @@ impl Task<'_> {
         let keeping = options.keeping.raw;
         let work = move || {
             let origin = OriginRecord::of(origin, &ingredients.page, keeping);
-            let (article, fingerprint) = ingredients.refined();
-            (article, fingerprint, origin)
+            let ((article, fingerprint), steps) = work::steps_of(|| ingredients.refined());
+            (article, fingerprint, origin, steps > work::BUDGET)
         };
-        let (article, fingerprint, origin) = match self.on_worker(work).await? {
+        let (article, fingerprint, origin, is_overrun) = match self.on_worker(work).await? {
             Ok(refined) => refined,
             Err(error) => return Ok(Err(error)),
         };
-        self.shared.rests.note_success(entry.feed_id);
+        if is_overrun {
+            self.note_overrun();
+        } else {
+            self.shared.rests.note_success(entry.feed_id);
+        }
         let raw_bytes = origin.raw.as_ref().map_or(0, RawPage::kept_bytes);
         self.held.hold(article.text.len() * ARTICLE_COST + raw_bytes).await;
         self.shared.selectors.note(&article.selectors);

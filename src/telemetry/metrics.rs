@@ -60,7 +60,7 @@ metrics_table! {
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
     NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because nothing could be reached";
-    FEED_RESTS: Counter "feedmill_feed_rests_total", "Times that a feed was made to rest because its pages ran out of their time again and again";
+    FEED_RESTS: Counter "feedmill_feed_rests_total", "Times that a feed was made to rest because its pages took more work than any page may, again and again";
     DELIVERIES: Counter "feedmill_websub_deliveries_total", "What hubs delivered, by what became of it";
     SINK_RECORDS: Counter "feedmill_sink_records_total", "Records delivered, by sink; one that is delivered again counts again";
     SINK_FAILURES: Counter "feedmill_sink_failures_total", "Deliveries that failed, by sink";

@@ -193,7 +193,7 @@ pub(super) struct Extract {
 
 impl Default for Extract {
     fn default() -> Self {
-        Self { concurrency: 0, timeout_secs: 10, site_files_dir: PathBuf::new() }
+        Self { concurrency: 0, timeout_secs: 60, site_files_dir: PathBuf::new() }
     }
 }
 
