@@ -63,6 +63,8 @@ pub mod telemetry;
 pub mod clock;
 /// What is in hand, counted in bytes.
 pub mod memory;
+/// CPU work of milliseconds, off the async threads.
+pub mod blocking;
 /// Signals, soft and hard stop, tracked tasks, and what the service manager hears of them.
 pub mod lifecycle;
 /// The composition root: a `Config` becomes a running mill.

@@ -1,6 +1,7 @@
 //! The service surface: health, metrics and records by cursor.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Request};
@@ -19,6 +20,7 @@ use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
@@ -436,4 +438,39 @@ async fn an_answer_longer_than_what_is_kept_is_sent_in_parts() {
     let page: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(page["records"].as_array().unwrap().len(), ARTICLES);
     assert_eq!((&page["more"], page["cursor"].is_string()), (&serde_json::Value::Bool(false), true));
+}
+
+/// On one thread: what is sent between two answers on health is what others have to wait for.
+#[tokio::test]
+async fn health_is_answered_between_the_slices_of_long_answers() {
+    const READERS: usize = 24;
+    const TEXT_BYTES: usize = 300_000;
+    const SLICE_BYTES: usize = 64 << 10;
+    let (daemon, _server, router, _) = surface(3).await;
+    daemon.execute("UPDATE revisions SET text = replace(hex(zeroblob(30000)), '0', 'tide ')").await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let mut readers = JoinSet::new();
+    for _ in 0..READERS {
+        let (router, sent) = (router.clone(), Arc::clone(&sent));
+        readers.spawn(async move {
+            let answer = answer(&router, "/v1/articles?limit=1000", &[]).await;
+            let mut body = answer.into_body().into_data_stream();
+            while let Some(slice) = body.next().await {
+                sent.fetch_add(slice.unwrap().len(), Ordering::Relaxed);
+            }
+        });
+    }
+    let (mut most_between, mut before) = (0, 0);
+    while !readers.is_empty() {
+        while let Some(read) = readers.try_join_next() {
+            read.unwrap();
+        }
+        assert_eq!(get(&router, "/healthz").await.0, 200);
+        let now = sent.load(Ordering::Relaxed);
+        most_between = most_between.max(now - before);
+        before = now;
+        tokio::task::yield_now().await;
+    }
+    assert!(before > READERS * TEXT_BYTES * 3);
+    assert!(most_between <= READERS * SLICE_BYTES, "{most_between} bytes between two answers");
 }

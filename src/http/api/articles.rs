@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
+use super::json;
 use crate::http::Serving;
 use crate::http::problem::Problem;
 use crate::model::{ArticleId, FeedId, Record};
@@ -41,7 +41,7 @@ pub(super) async fn article(
         let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
         return Ok((headers, text(&record)).into_response());
     }
-    Ok(Json(record).into_response())
+    Ok(json(record).await)
 }
 
 fn text(record: &Record) -> String {
@@ -56,7 +56,7 @@ pub(super) async fn account(
 ) -> Result<Response, Problem> {
     let account = serving.surface.store.article_account(article_id(&id)?).await?;
     let account = account.ok_or_else(|| Problem::not_found(format!("there is no article {id}")))?;
-    Ok(Json(account).into_response())
+    Ok(json(account).await)
 }
 
 #[derive(Serialize)]
@@ -75,7 +75,7 @@ pub(super) async fn cluster(
     if articles.is_empty() {
         return Err(Problem::not_found(format!("there is no cluster {id}")));
     }
-    Ok(Json(Cluster { id: cluster_id, articles }).into_response())
+    Ok(json(Cluster { id: cluster_id, articles }).await)
 }
 
 #[derive(Serialize)]
@@ -86,7 +86,7 @@ struct Feeds {
 /// `GET /v1/feeds`.
 pub(super) async fn feeds(State(serving): State<Arc<Serving>>) -> Result<Response, Problem> {
     let feeds = serving.surface.store.feeds_list().await?;
-    Ok(Json(Feeds { feeds }).into_response())
+    Ok(json(Feeds { feeds }).await)
 }
 
 /// `GET /v1/feeds/{id}`.
@@ -94,7 +94,7 @@ pub(super) async fn feed(
     State(serving): State<Arc<Serving>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(Json(known_feed(&serving.surface.store, &id).await?).into_response())
+    Ok(json(known_feed(&serving.surface.store, &id).await?).await)
 }
 
 /// The feed with the id that stands in an address.

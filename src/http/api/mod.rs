@@ -8,12 +8,15 @@ mod search;
 
 use std::sync::Arc;
 
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Serialize;
 use tower_http::compression::CompressionLayer;
 
 use super::Serving;
 use super::problem::Problem;
+use crate::blocking;
 use crate::model::schema;
 
 /// All routes below `/v1`. Answers are compressed where the reader says that it takes that; a stream of events is not.
@@ -30,6 +33,11 @@ pub(super) fn router() -> Router<Arc<Serving>> {
         .route("/v1/schema", get(schema))
         .route("/v1/{*rest}", get(unknown))
         .layer(CompressionLayer::new())
+}
+
+/// A value as JSON, which may be as long as an article or a list of all feeds.
+async fn json(value: impl Serialize + Send + 'static) -> Response {
+    blocking::run(usize::MAX, move || Json(value).into_response()).await
 }
 
 /// `GET /v1/schema`: what a record is.
