@@ -20,7 +20,7 @@ use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
 use crate::memory::Memory;
 use crate::pipeline::articles::Articles;
-use crate::pipeline::feeds::Feeds;
+use crate::pipeline::feeds::{Feeds, longest_waits};
 use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention, search, websub};
 use crate::publish::relay::{Flush, Relay};
@@ -66,11 +66,12 @@ pub enum DaemonError {
     },
 }
 
-/// Of the process's memory this part is handed out to feeds, pages and articles, and that one to readers of records: one that
-/// takes its answer slowly keeps other readers waiting and nobody else. The rest is for the process itself, for all that is
+/// Of the process's memory this part is handed out to feeds, pages and articles, that one to readers of records, and another to
+/// sinks: one that takes its records slowly keeps its like waiting and nobody else. The rest is for the process itself, for all that is
 /// small and never counted, and for the one large thing of each that may be in hand beside.
 const FOR_WORK: u64 = 4;
 const FOR_READERS: u64 = 8;
+const FOR_SINKS: u64 = 8;
 
 /// The mill, ready to turn.
 #[derive(Debug)]
@@ -117,7 +118,8 @@ impl Daemon {
             store.subscriptions_end_all().await?;
         }
         let (fetcher_in_force, fetcher) = watch::channel(plan.fetcher.clone());
-        let outward = Outward { clock: clock.clone(), fetcher };
+        let memory_for_sinks = Memory::new(config.pipeline.memory_bytes / FOR_SINKS);
+        let outward = Outward { clock: clock.clone(), fetcher, memory: memory_for_sinks };
         let mut relays = Vec::with_capacity(config.sinks.len());
         for sink in &config.sinks {
             let receiver = sink.receiver.open(&sink.relay.name, &outward)?;
@@ -383,6 +385,10 @@ fn plan(config: &Config, fetcher: Fetcher) -> Result<Plan, DaemonError> {
         dedup: config.dedup.clone(),
         settings: config.pipeline.clone(),
         websub: config.websub.clone(),
+        longest_waits: longest_waits(
+            config.feeds.values().chain([&config.feed_defaults]),
+            config.pipeline.lease,
+        ),
     })
 }
 

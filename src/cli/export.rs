@@ -14,6 +14,7 @@ use super::{Global, block_on, progress, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
+use crate::memory::Memory;
 use crate::publish::Outward;
 use crate::publish::filter::Filter;
 use crate::publish::folder::Folder;
@@ -89,7 +90,7 @@ async fn texts(args: &Args, dir: &Path, store: &Store, config: &Config) -> anyho
     let name = settings.name.clone();
     let clock = Clock::system();
     let (_fetcher, fetcher) = watch::channel(Fetcher::new(config.fetch.clone(), clock.clone())?);
-    let outward = Outward { clock, fetcher };
+    let outward = Outward { clock, fetcher, memory: Memory::new(config.pipeline.memory_bytes) };
     let mut relay = Relay::open(store.clone(), settings, &outward, sink).await?;
     let shown = show_files(dir);
     let drained = relay.drain(Flush::All, &CancellationToken::new()).await;

@@ -60,7 +60,7 @@ use crate::fetch::{self, FetchError, Fetcher, Outage};
 use crate::memory::Memory;
 use crate::model::{ContentSource, RawPages};
 use crate::publish::warc::Archive;
-use crate::store::Store;
+use crate::store::{LongestWaits, Store};
 use crate::telemetry::metrics;
 use crate::trust::{self, SpeaksFor};
 use crate::{dedup, schedule};
@@ -156,6 +156,8 @@ pub struct Plan {
     pub settings: Settings,
     /// How feeds are subscribed to; not at all where `None`.
     pub websub: Option<websub::Settings>,
+    /// The longest that anything waits: see [`feeds::longest_waits`].
+    pub longest_waits: LongestWaits,
 }
 
 impl Plan {

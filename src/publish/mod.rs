@@ -41,6 +41,7 @@ use tokio::sync::watch;
 use self::folder::Folder;
 use crate::clock::Clock;
 use crate::fetch::Fetcher;
+use crate::memory::Memory;
 use crate::model::Record;
 use crate::store::StoreError;
 
@@ -182,6 +183,8 @@ pub struct Outward {
     pub clock: Clock,
     /// The HTTP client.
     pub fetcher: watch::Receiver<Fetcher>,
+    /// What is on its way to sinks, in bytes.
+    pub memory: Memory,
 }
 
 impl Receiver {

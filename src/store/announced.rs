@@ -88,7 +88,7 @@ impl Announced<'_> {
     }
 }
 
-fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreError> {
+async fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreError> {
     let mut seen = HashSet::new();
     let mut announced = Vec::new();
     for poll in polls {
@@ -101,6 +101,8 @@ fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreEr
             if !seen.insert((poll.feed_id, entry.parsed.key)) {
                 continue;
             }
+            // A feed has up to two thousand texts: others go on between them.
+            tokio::task::yield_now().await;
             let said = &entry.parsed.evidence;
             let evidence = json("an entry's evidence", said)?;
             announced.push(Announced {
@@ -122,7 +124,7 @@ pub(super) async fn record_entries(
     polls: &[&PollRecord],
     now: Timestamp,
 ) -> Result<HashMap<FeedId, PollReport>, StoreError> {
-    let announced = announced(polls)?;
+    let announced = announced(polls).await?;
     let Matched { known, new } = matched(tx, &announced).await?;
     let mut reports: HashMap<FeedId, PollReport> = HashMap::new();
     let (mut changed, mut requeued, mut edited) = (Vec::new(), Vec::new(), Vec::new());

@@ -7,10 +7,7 @@
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
-use super::connection::{Dialect, DialectSql};
 use super::sql::RowsSql;
 use super::{Store, StoreError};
 use crate::model::Lease;
@@ -20,17 +17,6 @@ pub(super) const MAX_UNFINISHED_ATTEMPTS: i64 = 3;
 
 /// Why a row is quarantined, for the operator.
 pub(super) const CRASHED_REASON: &str = "the process died each time while this was being parsed";
-
-/// Lends rows of one table out. The looks have $1 for now and $2 for how many at most, and lock what they find; the first
-/// column is the row's id.
-pub(super) struct ClaimSql {
-    /// Rows without an unfinished attempt.
-    pub(super) unmarked: DialectSql,
-    /// Rows with one.
-    pub(super) marked: DialectSql,
-    /// Takes found rows: id and the end of the lease.
-    pub(super) take: RowsSql,
-}
 
 /// Takes rows of a table of which the look has found the ids.
 macro_rules! take_rows {
@@ -48,32 +34,6 @@ macro_rules! take_rows {
     };
 }
 pub(super) use take_rows;
-
-impl ClaimSql {
-    /// Claims up to `limit` rows until `lease_until`. Returns them as they were before.
-    pub(super) async fn run(
-        &self,
-        tx: &mut AnyConnection,
-        dialect: Dialect,
-        now: Timestamp,
-        lease_until: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<AnyRow>, StoreError> {
-        for (sql, limit) in [(self.unmarked, limit), (self.marked, limit.min(1))] {
-            let found = sqlx::query(dialect.choose(sql))
-                .bind(now.as_millisecond())
-                .bind(i64::from(limit))
-                .fetch_all(&mut *tx)
-                .await?;
-            if !found.is_empty() {
-                let ids: Vec<i64> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-                lend(tx, &self.take, &ids, lease_until).await?;
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
-    }
-}
 
 /// Lends out rows that were found, by a table's [`take_rows`].
 pub(super) async fn lend(

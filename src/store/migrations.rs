@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(50, "0050_turns"),
     migration!(60, "0060_search"),
     migration!(61, "0061_page"),
+    migration!(65, "0065_feed_turns"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -22,6 +22,7 @@ use crate::model::SecretText;
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
 mod feed_status;
+mod feed_turns;
 mod feed_list;
 mod polls;
 mod poll_log;

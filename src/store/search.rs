@@ -17,8 +17,10 @@ use super::sql::{Row, RowsSql, is_sqlite};
 use super::{Store, StoreError};
 use crate::search::{Phrase, Question, index_form};
 
-/// Articles added to the index in one transaction: whoever stores an article waits for so many at most.
+/// Articles added to the index in one transaction, and bytes of their texts: whoever stores an article waits for so many at
+/// most, and so little memory is not counted.
 const BACKLOG_BATCH: i64 = 100;
+const BACKLOG_BYTES: i64 = 1 << 20;
 
 /// An article that was looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,16 +74,16 @@ impl Store {
         let mut tx = self.database.write().await?;
         // No article may get another text until this is done.
         let _outbox = Outbox::lock(&mut tx).await?;
-        let rows = sqlx::query(BACKLOG).bind(BACKLOG_BATCH).fetch_all(&mut *tx).await?;
-        let mut words = BTreeMap::new();
-        for row in &rows {
-            let row = Row { table: "articles", row };
+        let rows = sqlx::query(BACKLOG).bind(BACKLOG_BATCH).bind(BACKLOG_BYTES).fetch_all(&mut *tx).await?;
+        let mut left = 0;
+        for row in rows {
+            let row = Row { table: "articles", row: &row };
             let number: i64 = row.get("number")?;
             let (title, text): (Option<&str>, &str) = (row.get("title")?, row.get("text")?);
-            words.insert(number, index_form(title, text));
+            left = number - 1;
+            // One after another: a text is there as it is, as words, and as it is written.
+            write(&mut tx, BTreeMap::from([(number, index_form(title, text))])).await?;
         }
-        let left = words.first_key_value().map_or(0, |(first, _)| first - 1);
-        write(&mut tx, words).await?;
         sqlx::query("UPDATE counters SET value = $1 WHERE name = 'search_backlog'")
             .bind(left)
             .execute(&mut *tx)
@@ -118,10 +120,16 @@ const SEARCH: DialectSql = DialectSql {
     postgres: search!("words @@ to_tsquery('simple', $1)"),
 };
 
-const BACKLOG: &str = "SELECT a.number, r.title, r.text FROM articles a \
-    JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision \
-    WHERE a.number <= (SELECT value FROM counters WHERE name = 'search_backlog') \
-    AND a.removed_at IS NULL AND a.withdrawn_at IS NULL ORDER BY a.number DESC LIMIT $1";
+/// The newest that are missing: so many, and no further one once they are so many bytes. Texts are not read to be weighed.
+const BACKLOG: &str = "SELECT w.number, r.title, r.text FROM (\
+        SELECT a.number, a.id, a.revision, \
+            sum(octet_length(r.text)) OVER (ORDER BY a.number DESC) - octet_length(r.text) AS bytes_before \
+        FROM (SELECT number, id, revision FROM articles \
+            WHERE number <= (SELECT value FROM counters WHERE name = 'search_backlog') \
+            AND removed_at IS NULL AND withdrawn_at IS NULL ORDER BY number DESC LIMIT $1) a \
+        JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision) w \
+    JOIN revisions r ON r.article_id = w.id AND r.revision = w.revision \
+    WHERE w.bytes_before < $2 ORDER BY w.number DESC";
 
 /// Words hold letters and digits only, so that quotation marks are all it takes.
 fn fts5(question: &Question) -> String {

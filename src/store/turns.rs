@@ -16,8 +16,8 @@ use super::entries::TAKE_ENTRIES;
 use super::{Store, StoreError};
 use crate::model::PartyId;
 
-/// So many candidates are looked at for each entry that may be claimed.
-const CANDIDATES: u32 = 4;
+/// So many candidates are looked at for each that may be claimed.
+pub(super) const CANDIDATES: u32 = 4;
 /// Entries of one party in a look along the parties; more of it with each further look of the same claim.
 const FIRST_QUOTA: u32 = 8;
 
@@ -57,7 +57,7 @@ impl Room {
     }
 
     /// Those of the candidates that there is room for, one of each party after another.
-    fn share_out(&mut self, candidates: &[(i64, PartyId)]) -> Vec<i64> {
+    pub(super) fn share_out(&mut self, candidates: &[(i64, PartyId)]) -> Vec<i64> {
         let mut ranks: HashMap<PartyId, u32> = HashMap::new();
         let mut in_turn: Vec<(u32, i64, PartyId)> = candidates
             .iter()
@@ -136,7 +136,7 @@ impl Store {
     }
 }
 
-fn candidates(rows: &[sqlx::any::AnyRow]) -> Result<Vec<(i64, PartyId)>, StoreError> {
+pub(super) fn candidates(rows: &[sqlx::any::AnyRow]) -> Result<Vec<(i64, PartyId)>, StoreError> {
     rows.iter().map(|row| Ok((row.try_get(0)?, PartyId(row.try_get(1)?)))).collect()
 }
 

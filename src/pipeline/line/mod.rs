@@ -83,6 +83,10 @@ pub trait Stage: Clone + Send + Sync + 'static {
 
     /// Items worked on at once.
     fn permits(&self) -> u32;
+    /// Items in hand that take none of the permits just now: they wait for somebody who is slow to answer.
+    fn aside(&self) -> u32 {
+        0
+    }
     /// Lends out up to `limit` items that are due.
     fn claim(&self, limit: u32) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
     /// What it takes to give `item` back.

@@ -6,6 +6,7 @@ use feedmill::clock::Clock;
 use feedmill::fetch::{
     AllowedNet, Content, FetchError, Fetcher, Purpose, Request, RequestOptions, Response, Settings,
 };
+use feedmill::memory::Memory;
 use feedmill::model::Validators;
 use feedmill::publish::Outward;
 use tokio::sync::watch;
@@ -41,7 +42,7 @@ pub(crate) fn fetcher(settings: Settings) -> Fetcher {
 pub(crate) fn outward(clock: &Clock) -> Outward {
     let fetcher = Fetcher::new(settings(), clock.clone()).unwrap();
     let (_, fetcher) = watch::channel(fetcher);
-    Outward { clock: clock.clone(), fetcher }
+    Outward { clock: clock.clone(), fetcher, memory: Memory::unbounded() }
 }
 
 /// A feed, unconditionally.
