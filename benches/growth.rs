@@ -66,9 +66,9 @@ fn main() {
         let article = extract(&page, &Evidence::default(), &rules);
         fingerprint(&article, &dedup::Settings::default());
     });
-    let base = Url::parse("https://harbour.example/feed").unwrap();
+    let address = Url::parse("https://harbour.example/feed").unwrap();
     // Some are no feeds: the work is what counts.
-    table("feed", wanted, FEEDS, bare[1], |feed| drop(parse(feed.as_bytes(), None, Some(&base))));
+    table("feed", wanted, FEEDS, bare[1], |feed| drop(parse(feed.as_bytes(), None, Some(&address))));
 }
 
 /// A row for each kind.
@@ -107,7 +107,7 @@ fn table(stage: &str, wanted: &str, kinds: &[Repeats], bare: f64, work: impl Fn(
 fn goes_on_for(seconds: f64, work: impl Fn() + Sync) -> f64 {
     let stop = Stop::default();
     std::thread::scope(|threads| {
-        let (tell, told) = mpsc::channel();
+        let (tell, told) = mpsc::sync_channel(1);
         let (work, stop_sign) = (&work, &stop);
         let worker = threads.spawn(move || {
             tell.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();

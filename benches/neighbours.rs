@@ -33,7 +33,7 @@ const PAGES_OF_EACH: usize = 10;
 /// The neighbour has so long at least to do its worst.
 const LEAST_TIME: Duration = Duration::from_secs(20);
 /// Whoever is not done by then is not waited for.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A kind of neighbour.

@@ -21,8 +21,9 @@ const ENTRIES: usize = 3;
 /// So many feeds for each kill, so that every run has work to lose.
 const FEEDS_A_KILL: usize = 20;
 const KILLS: usize = 10;
-/// Whoever is killed keeps what it has until its leases end: as short as they can be.
-const SHORT_LEASES: &str = "[pipeline]\nlease_secs = 10\n[extract]\ntimeout_secs = 4";
+/// Whoever is killed keeps what it has until its leases end. They cannot be shorter than a request may take, and a request
+/// that hangs until its time is over would be tried again in minutes.
+const SHORT_LEASES: &str = "[pipeline]\nlease_secs = 15\n[extract]\ntimeout_secs = 4";
 const PATIENCE: Duration = Duration::from_mins(2);
 const KILLS_VARIABLE: &str = "FEEDMILL_TEST_KILLS";
 
@@ -125,7 +126,7 @@ async fn killed_again_and_again(
     let (kills, feeds) = (kills(), kills() * FEEDS_A_KILL);
     let mut daemon = TestDaemon::new()
         .database(database.settings.url.expose_secret())
-        .fetch("timeout_secs = 4")
+        .fetch("timeout_secs = 10")
         .tables(SHORT_LEASES);
     for feed in 0..feeds {
         daemon = daemon.feed(&server.url(&format!("/feed/{feed}")));

@@ -97,12 +97,12 @@ impl JsonLd {
         let scripts = tree.root().descendants().filter(is_script);
         let texts = scripts.filter_map(NodeRef::first_child).filter_map(|node| node.value().as_text());
         let mut left = MAX_BYTES;
-        let mut read = |text: &str| {
+        let read = |text: &str| {
             let part = &text[..text.floor_char_boundary(left)];
             left -= part.len();
             json::parse(part)
         };
-        Self { documents: texts.flat_map(|text| read(text)).collect() }
+        Self { documents: texts.flat_map(read).collect() }
     }
 
     /// What it says of the article on the page that goes by these keys.
