@@ -1,8 +1,8 @@
 //! What one bad neighbour costs the good feeds: `cargo bench --bench neighbours`, or `-- NAME` for one kind of them.
 //!
 //! Good feeds, each on a server of its own, are read by the program itself beside a neighbour of each kind: on SQLite, and on
-//! PostgreSQL where `FEEDMILL_TEST_POSTGRES_URL` names a server. Printed are the time until the last good article stood in
-//! its file, how many times that of the good feeds alone it was, how long the program took to stop once it was asked, in the
+//! PostgreSQL where `FEEDMILL_TEST_POSTGRES_URL` names a server. Printed are the time until the last good page had become
+//! an article, how many times that of the good feeds alone it was, how long the program took to stop once it was asked, in the
 //! midst of what the neighbour had left for it, and the most memory that it took.
 //!
 //! The last row has no neighbour: at the default gap between requests to a host, fifty hosts of twenty pages.
@@ -13,7 +13,6 @@
 #[expect(dead_code, reason = "the tests' own, of which only the databases are used here")]
 mod database;
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -129,14 +128,14 @@ struct Good {
 
 fn measured(database: &FreshDatabase, neighbour: &Neighbour, good: &Good) -> Measured {
     let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("feedmill.toml");
+    let (config, log) = (folder.path().join("feedmill.toml"), folder.path().join("log"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let good_feeds = (0..good.hosts).map(|number| good_feed(number, good.pages));
     let feeds: Vec<String> = (neighbour.feeds)().into_iter().chain(good_feeds).collect();
     let gap = if good.gap { "" } else { "host_min_gap_ms = 0" };
     let text = format!(
         "[database]\nurl = \"{}\"\n[http]\nlisten = \"{listener}\"\n[schedule]\ninitial_spread_secs = 0\n[fetch]\n\
-         allow = [\"127.0.0.0/8\"]\n{gap}\n{}\n[[sink]]\nname = \"texts\"\ntext = {{ to = \"texts\" }}\n",
+         allow = [\"127.0.0.0/8\"]\n{gap}\n{}\n",
         database.settings.url.expose_secret(),
         (neighbour.fetch)()
     );
@@ -148,17 +147,17 @@ fn measured(database: &FreshDatabase, neighbour: &Neighbour, good: &Good) -> Mea
         .arg("run")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
+        .stderr(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
     let began = Instant::now();
     let over = Arc::new(AtomicBool::new(false));
     (neighbour.client)(listener, &over);
     let mut watch = Watch { program: &mut program, peak_kb: 0 };
-    let (mut seen, mut found, wanted) = (HashSet::new(), 0, good.hosts * good.pages);
+    let (mut found, wanted) = (0, good.hosts * good.pages);
     while found < wanted && began.elapsed() < PATIENCE {
         watch.look();
-        found += new_good_texts(&folder.path().join("texts"), &mut seen);
+        found = good_articles(&log);
     }
     let good_secs = if found < wanted { f64::INFINITY } else { began.elapsed().as_secs_f64() };
     while began.elapsed() < LEAST_TIME {
@@ -191,23 +190,17 @@ impl Watch<'_> {
     }
 }
 
-/// How many texts of good feeds have come into the folder: their titles begin in their own way.
-fn new_good_texts(folder: &Path, seen: &mut HashSet<std::ffi::OsString>) -> usize {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let new = files.filter(|file| seen.insert(file.file_name()));
-    new.filter(|file| {
-        let mut start = [0; GOOD.len()];
-        let opened = std::fs::File::open(file.path());
-        opened.and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *GOOD.as_bytes()
-    })
-    .count()
+/// How many pages of good feeds have become articles, by what the program says.
+fn good_articles(log: &Path) -> usize {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    said.lines().filter(|line| line.contains(GOOD) && line.contains(": extracted ")).count()
 }
 
-const GOOD: &str = "/good";
+const GOOD: &str = "/good/";
 
 fn good_feed(number: usize, pages: usize) -> String {
     let body = move |path: &str, base: &str| match path {
-        "/feed" => rss((0..pages).map(|page| format!("{base}{GOOD}/{number}-{page}"))),
+        "/feed" => rss((0..pages).map(|page| format!("{base}{GOOD}{number}-{page}"))),
         path => page(path, 4_000),
     };
     format!("{}/feed", serve(body))
