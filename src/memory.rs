@@ -117,6 +117,11 @@ impl Share {
         state.lane = state.lane.take().or(lane);
     }
 
+    /// Whether it takes more than there is.
+    pub fn is_uncounted(&self) -> bool {
+        self.state().lane.is_some()
+    }
+
     /// How long it has waited so far: time that nobody else is to blame for.
     pub fn waited(&self) -> Duration {
         let state = self.state();

@@ -313,6 +313,11 @@ impl Checker<'_> {
                 pipeline.max_entry_attempts,
                 1..=100,
             ),
+            max_article_pages: self.number(
+                "extract.max_pages_per_article",
+                extract.max_pages_per_article,
+                1..=100,
+            ),
             memory_bytes: self.number::<u64>("pipeline.memory_mb", pipeline.memory_mb, 128..=1_048_576) << 20,
             move_confirmation_days: self.number(
                 "schedule.move_confirmation_days",

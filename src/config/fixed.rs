@@ -41,6 +41,7 @@ impl Fixed {
                     lease: _,
                     initial_spread: _,
                     max_entry_attempts: _,
+                    max_article_pages: _,
                     memory_bytes,
                     move_confirmation_days: _,
                 },

@@ -242,6 +242,13 @@ impl Account {
         self
     }
 
+    /// Goes on with the account of what stands behind.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.fates.extend(next.fates);
+        self.verdicts.extend(next.verdicts);
+        self.chosen.extend(next.chosen);
+    }
+
     /// Claims lines for a rule, kept or not.
     pub(crate) fn claim(&mut self, lines: Range<usize>, rule: Rule) {
         self.claims.push(Claim { lines, rule });

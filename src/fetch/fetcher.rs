@@ -112,6 +112,16 @@ impl Fetcher {
         usize::try_from(self.0.settings.feed_max_body_bytes).unwrap_or(usize::MAX)
     }
 
+    /// The cap on a page's body.
+    pub fn page_max_body_bytes(&self) -> usize {
+        usize::try_from(self.0.settings.page_max_body_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// How long one request may take.
+    pub fn timeout(&self, options: &RequestOptions) -> Duration {
+        options.timeout.unwrap_or(self.0.settings.timeout)
+    }
+
     /// The client by other settings. Hosts that have asked for a pause keep it.
     pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
         let hosts = self.0.hosts.succeeded(settings.host_concurrency);
@@ -192,7 +202,7 @@ impl Fetcher {
     }
 
     fn budget(&self, plan: &Plan<'_>) -> Budget {
-        Budget { total: plan.options.timeout.unwrap_or(self.0.settings.timeout), spent: Duration::ZERO }
+        Budget { total: self.timeout(plan.options), spent: Duration::ZERO }
     }
 
     /// When to come back with a request for `url`, if it would have to wait for its host's turn for longer than

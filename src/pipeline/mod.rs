@@ -28,6 +28,10 @@ pub mod search;
 pub mod selectors;
 /// The article that is made from it.
 mod refine;
+/// The pages on which it goes on.
+mod further;
+/// Several pages kept as one.
+mod bundle;
 /// Kept pages, read anew.
 pub mod reextract;
 /// What may have killed the process before is parsed alone.
@@ -86,6 +90,8 @@ pub struct Settings {
     pub initial_spread: Duration,
     /// Failed attempts after which an entry is given up.
     pub max_entry_attempts: u32,
+    /// Pages that an article is read from.
+    pub max_article_pages: u32,
     /// Memory that the whole process is to get along with.
     pub memory_bytes: u64,
     /// Different days on which a permanent redirect must be seen before the feed's URL follows it.

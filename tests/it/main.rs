@@ -19,6 +19,7 @@ mod extract;
 mod extract_batch;
 mod feed_content;
 mod fetch;
+mod further_pages;
 mod growth;
 mod guard;
 mod hostile;

@@ -133,6 +133,7 @@ fn article(text: &str) -> Article {
             },
         ],
         score: 0.5,
+        next_page: None,
         candidates: Vec::new(),
     }
 }

@@ -188,12 +188,13 @@ impl Default for Pipeline {
 pub(super) struct Extract {
     pub(super) concurrency: u64,
     pub(super) timeout_secs: u64,
+    pub(super) max_pages_per_article: u64,
     pub(super) site_files_dir: PathBuf,
 }
 
 impl Default for Extract {
     fn default() -> Self {
-        Self { concurrency: 0, timeout_secs: 10, site_files_dir: PathBuf::new() }
+        Self { concurrency: 0, timeout_secs: 10, max_pages_per_article: 10, site_files_dir: PathBuf::new() }
     }
 }
 

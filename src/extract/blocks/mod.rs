@@ -97,6 +97,24 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// Puts the blocks of another document behind these. Its containers stay those of another tree.
+    pub(crate) fn append(&mut self, next: Self) {
+        let (bytes, blocks, containers) = (self.text.len(), self.blocks.len(), self.containers.len());
+        self.text.push_str(&next.text);
+        self.blocks.extend(next.blocks.into_iter().map(|block| Block {
+            container: block.container + containers,
+            start: block.start + bytes,
+            end: block.end + bytes,
+            ..block
+        }));
+        self.containers.extend(next.containers.into_iter().map(|container| Container {
+            parent: container.parent + containers,
+            first: container.first + blocks,
+            end: container.end + blocks,
+            ..container
+        }));
+    }
+
     /// How many different paths the containers have.
     pub(crate) fn path_count(&self) -> usize {
         self.containers.iter().map(|container| container.path + 1).max().unwrap_or(1)
