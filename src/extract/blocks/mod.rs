@@ -7,6 +7,7 @@ mod describe;
 pub(crate) mod hash;
 pub(crate) mod links;
 pub(crate) mod measure;
+mod media;
 pub(crate) mod plain;
 pub(crate) mod segment;
 mod whitespace;
@@ -61,8 +62,12 @@ pub(crate) struct Block {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gap {
     pub(crate) images: u16,
+    /// Of these, large ones that stand for no other page.
+    pub(crate) pictures: u16,
     /// Players, frames and other embedded documents.
     pub(crate) players: u16,
+    /// Of these, those that surely play something.
+    pub(crate) videos: u16,
     /// Fields and buttons of a form.
     pub(crate) fields: u16,
 }

@@ -6,6 +6,7 @@ use html5ever::local_name;
 use url::Url;
 
 use crate::extract::html::tree::{Element, NodeRef, Tree};
+use crate::model::strip_tracking;
 
 /// Where a page stands among those of its article.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +53,14 @@ impl<'a> Place<'a> {
     /// Whether `next` has the address of the first page and the number behind this one in it. A blog's `rel=next` leads to
     /// another post.
     fn is_before(self, next: &Url) -> bool {
-        let first = self.first;
+        // A feed's link may say where the click came from, and the page's own links do not.
+        let first = &strip_tracking(self.first);
         if next.host_str() != first.host_str() || next.port() != first.port() || next.fragment().is_some() {
             return false;
         }
-        let Some(next) = numbered(next).filter(|next| next.number == self.number + 1) else { return false };
+        let Some(next) = numbered(&strip_tracking(next)).filter(|next| next.number == self.number + 1) else {
+            return false;
+        };
         let counted = numbered(first).filter(|first| first.number == 1);
         next.stem == stem(first.path(), first.query_pairs().map(parameter).collect())
             || counted.is_some_and(|counted| counted.stem == next.stem)
@@ -130,6 +134,7 @@ mod tests {
         for (first, second) in [
             ("/a/ferry", "?p=2"),
             ("/a/ferry?x=1", "?x=1&page=2"),
+            ("/a/ferry?utm_source=rss", "/a/ferry?page=2"),
             ("/a/ferry?page=1", "?page=2"),
             ("/a/ferry", "/a/ferry/2/"),
             ("/a/ferry/", "/a/ferry/page/2/"),

@@ -1,9 +1,10 @@
 //! Why the text may be less than a reader expects.
 
 use super::Reading;
-use crate::extract::blocks::Kind;
 use crate::extract::blocks::links::Targets;
+use crate::extract::blocks::{Block, Kind};
 use crate::extract::words::classes::Traits;
+use crate::extract::words::phrases::fold;
 use crate::model::QualityFlag;
 
 /// Fewer words cannot be judged or compared.
@@ -12,6 +13,8 @@ const TOO_SHORT_WORDS: f32 = 30.0;
 const STUB_WORDS: f32 = 250.0;
 /// What calls itself not free and is as short as this was cut, though nothing says so.
 const TEASER_WORDS: f32 = 120.0;
+/// Fewer pictures go along with a text.
+const LEAST_PICTURES: u32 = 8;
 /// A text of so many words stands without its pictures, and without the headlines around it.
 const WORDS_OF_TEXT: f32 = 120.0;
 
@@ -25,11 +28,12 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     if reading.is_liveblog || has_running_entries(reading) {
         flags.push(QualityFlag::Liveblog);
     }
-    let (images, players) = media(reading);
-    if images >= 8 && words < (15.0 * images as f32).min(WORDS_OF_TEXT) {
+    let (pictures, videos) = media(reading);
+    let is_gallery = pictures >= LEAST_PICTURES && words < (15.0 * pictures as f32).min(WORDS_OF_TEXT);
+    if is_gallery {
         flags.push(QualityFlag::Gallery);
     }
-    if players > 0 && words < 60.0 {
+    if videos > 0 && words < 60.0 && !is_gallery {
         flags.push(QualityFlag::VideoOnly);
     }
     if reading.may_be_listing && is_listing(reading) {
@@ -56,16 +60,19 @@ fn is_cut(reading: &Reading, words: f32) -> bool {
         || reading.is_not_free && (words < TEASER_WORDS || stated_bytes * 2 > text_bytes * 3)
 }
 
-/// Pictures and players between the first and the last kept block.
+/// Pictures and players from the first kept block to the last, right before and behind them, and among captions behind.
 fn media(reading: &Reading) -> (u32, u32) {
+    let document = &reading.document;
+    let blocks = &document.blocks;
     let mut kept = reading.account.kept();
     let first = kept.next();
-    let (Some(first), Some(last)) = (first, kept.next_back().or(first)) else {
-        let gaps = reading.document.blocks.iter().map(|block| block.gap);
-        return gaps.fold((0, 0), |sum, gap| (sum.0, sum.1 + u32::from(gap.players)));
-    };
-    let gaps = reading.document.blocks[first..=last].iter().map(|block| block.gap);
-    gaps.fold((0, 0), |sum, gap| (sum.0 + u32::from(gap.images), sum.1 + u32::from(gap.players)))
+    let is_caption = |block: &&Block| document.containers[block.container].traits.intersects(Traits::CAPTION);
+    let end = kept.next_back().or(first).map_or(blocks.len(), |last| {
+        let captions = blocks[last + 1..].iter().take_while(is_caption).count();
+        blocks.len().min(last + captions + 2)
+    });
+    let gaps = blocks[first.unwrap_or(0)..end].iter().map(|block| block.gap);
+    gaps.fold((0, 0), |sum, gap| (sum.0 + u32::from(gap.pictures), sum.1 + u32::from(gap.videos)))
 }
 
 /// A live blog is a column of entries of the text, each under the time of day: "14:05", "9.30 Uhr". They stand in the order
@@ -87,7 +94,7 @@ fn has_running_entries(reading: &Reading) -> bool {
         if let Some(found) = time_of_day(document.text_of(block)).filter(|_| is_label) {
             (time, words) = (Some(found), 0.0);
         } else if reading.account.is_kept(at) {
-            words += block.measure.words;
+            words += block.measure.words * (1.0 - block.measure.link_share);
             if words >= LEAST_WORDS {
                 times.extend(time.take());
             }
@@ -120,6 +127,10 @@ fn is_listing(reading: &Reading) -> bool {
     const WORDS_OF_HEADLINE: f32 = 2.0;
     let document = &reading.document;
     let is_heading = |at: usize| matches!(document.blocks[at].kind, Kind::Heading(2..=6));
+    let title = reading.metadata.title.as_deref().map(fold).unwrap_or_default();
+    // Posts of a thread repeat what they answer to.
+    let is_own =
+        |at: usize| !title.is_empty() && fold(document.text_of(&document.blocks[at])).contains(&title);
     let is_linked_headline = |at: &usize| {
         let block = &document.blocks[*at];
         let container = &document.containers[block.container];
@@ -127,11 +138,12 @@ fn is_listing(reading: &Reading) -> bool {
             && block.measure.link_share > 0.8
             && !block.targets.intersects(Targets::ANCHOR | Targets::SCRIPT)
             && !container.traits.intersects(Traits::NAV)
+            && !is_own(*at)
     };
     let kept_words =
         |at: usize| if reading.account.is_kept(at) { document.blocks[at].measure.words } else { 0.0 };
     let (mut teasers, mut inside, mut words_of_headlines) = (0_u16, 0.0, 0.0);
-    for headline in (0..document.blocks.len()).filter(is_linked_headline) {
+    for headline in reading.account.kept().filter(is_linked_headline) {
         let container = &document.containers[document.blocks[headline].container];
         let end = document.containers[container.parent].end;
         let teaser: f32 = (headline + 1..end).take_while(|&at| !is_heading(at)).map(kept_words).sum();

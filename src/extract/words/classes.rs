@@ -122,6 +122,8 @@ pub(crate) struct Addresses {
     pub(crate) tag: Vec<String>,
     /// The folder in which an author's page lies.
     pub(crate) author_folders: Vec<String>,
+    /// What frames show that play something.
+    pub(crate) player: Vec<String>,
 }
 
 /// What a word of a name tells.
