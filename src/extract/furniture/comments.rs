@@ -64,8 +64,13 @@ fn counts_answers(lines: &[Line<'_>], facts: &Facts<'_>, prose: &Prose) -> Optio
             && line.words() > lines[headline].words()
             && line.block.measure.link_share < MOST_LINKED
             && prose.before(at) >= LEAST_OF_POST
-            && fold(line.text).contains(&title)
+            && counts(&fold(line.text), &title)
     })
+}
+
+/// Whether a folded line is a number, words, and the headline at its end. The number of an item has a dot behind it.
+fn counts(line: &str, title: &str) -> bool {
+    line.starts_with("# ") && line.ends_with(title)
 }
 
 /// The line from which on no thread follows any more: behind all lines before it one that names comments comes again and

@@ -31,7 +31,7 @@ pub(crate) fn drop(lines: &[Line<'_>], _: &Facts<'_>, account: &mut Account) {
         let run = kept[at..].iter().take_while(|line| is_entry(**line)).count();
         let repeats =
             kept[at..at + run].iter().filter(|line| headings.contains(&unnumbered(lines[**line].text)));
-        if run >= LEAST_ENTRIES && repeats.count() * 2 >= run {
+        if run >= LEAST_ENTRIES && repeats.count() * 4 >= run * 3 {
             let above = at.checked_sub(1).map(|above| &lines[kept[above]]);
             let has_heading = above.is_some_and(|line| {
                 line.words() <= LONGEST_HEADING && (line.is_heading() || line.found.is_some())
