@@ -58,7 +58,7 @@ use self::words::phrases::Phrases;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
 
 /// Changes whenever the same page may give another text.
-pub const EXTRACTOR_VERSION: &str = "4";
+pub const EXTRACTOR_VERSION: &str = "5";
 
 /// The article on a page.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
