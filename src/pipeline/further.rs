@@ -15,7 +15,7 @@ use crate::model::{RawPages, after};
 
 /// What a worker made of the pages so far.
 enum Step {
-    Whole(Draft),
+    Whole(Box<Draft>),
     /// The text goes on there.
     GoesOn(Url, Box<Ingredients>, Bodies),
 }
@@ -45,7 +45,7 @@ impl Task<'_> {
             let work = move || step(ingredients, origin, keeping, may_go_on);
             let (next, mut read, mut bodies) = match self.on_worker(work).await? {
                 Ok(Step::GoesOn(next, ingredients, bodies)) => (next, ingredients, bodies),
-                Ok(Step::Whole(draft)) => return Ok(Ok(draft)),
+                Ok(Step::Whole(draft)) => return Ok(Ok(*draft)),
                 Err(error) => return Ok(Err(error)),
             };
             match self.further_page(&next, &read, &bodies).await? {
@@ -100,6 +100,6 @@ fn step(ingredients: Box<Ingredients>, origin: Origin, keeping: RawPages, may_go
     let (article, fingerprint) = ingredients.refined();
     match (origin, &article.next_page) {
         (Origin::Server(bodies), Some(next)) if may_go_on => Step::GoesOn(next.clone(), ingredients, bodies),
-        (origin, _) => Step::Whole(Draft::new(article, fingerprint, origin, &ingredients, keeping)),
+        (origin, _) => Step::Whole(Box::new(Draft::new(article, fingerprint, origin, &ingredients, keeping))),
     }
 }

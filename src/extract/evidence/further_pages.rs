@@ -62,7 +62,7 @@ impl<'a> Place<'a> {
             return false;
         };
         let counted = numbered(first).filter(|first| first.number == 1);
-        next.stem == stem(first.path(), first.query_pairs().map(parameter).collect())
+        next.stem == stem(first.path(), &first.query_pairs().map(parameter).collect::<Vec<_>>())
             || counted.is_some_and(|counted| counted.stem == next.stem)
     }
 }
@@ -96,7 +96,7 @@ fn numbered(url: &Url) -> Option<Numbered> {
         }
     }
     if let Some(number) = number {
-        return Some(Numbered { stem: stem(url.path(), query), number, is_called: true });
+        return Some(Numbered { stem: stem(url.path(), &query), number, is_called: true });
     }
     let path = url.path().trim_end_matches('/');
     let (folder, name) = path.rsplit_once('/')?;
@@ -113,10 +113,10 @@ fn numbered(url: &Url) -> Option<Numbered> {
     if is_called {
         own.truncate(own.rfind('/').unwrap_or_default());
     }
-    Some(Numbered { stem: stem(&format!("{own}{ending}"), query), number, is_called })
+    Some(Numbered { stem: stem(&format!("{own}{ending}"), &query), number, is_called })
 }
 
-fn stem(path: &str, query: Vec<String>) -> String {
+fn stem(path: &str, query: &[String]) -> String {
     format!("{}?{}", path.trim_end_matches('/'), query.join("&"))
 }
 
