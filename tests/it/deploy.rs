@@ -6,7 +6,7 @@ use std::process::Command;
 use feedmill::config::{Config, Environment};
 
 /// Highest exposure that `systemd-analyze security` may find, in tenths.
-const MAX_EXPOSURE: u32 = 20;
+const MAX_EXPOSURE: u32 = 15;
 
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
