@@ -57,7 +57,7 @@ pub mod report;
 pub mod http;
 /// What the operator's file says, and what it means.
 pub mod config;
-/// The subscriber for logs and the recorder for metrics.
+/// The subscriber for logs and traces, and the recorder for metrics.
 pub mod telemetry;
 /// Wall time, which tests can move.
 pub mod clock;

@@ -39,11 +39,12 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use tracing::{debug, warn};
 
-use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings};
+use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings, Sources};
 use crate::daemon::DaemonError;
 use crate::fetch::FetchError;
 use crate::publish::PublishError;
 use crate::store::StoreError;
+use crate::telemetry::traces::Traces;
 use crate::telemetry::{self, Logs};
 
 const EXIT_CODES: &str = "\
@@ -97,8 +98,12 @@ pub(crate) struct Started {
     pub(crate) config: Config,
     /// The file that it was read from; `None` for the built-in defaults.
     pub(crate) file: Option<PathBuf>,
+    /// What all of it was read from.
+    pub(crate) sources: Sources,
     /// For whoever will read the configuration anew: see [`Global::reload`].
     pub(crate) logs: Logs,
+    /// To be kept until the work is done.
+    pub(crate) traces: Traces,
 }
 
 #[derive(Debug, Subcommand)]
@@ -210,18 +215,21 @@ impl Global {
     /// The same, for whoever owns the store: makes the state directory, where the store is in it.
     pub(crate) fn start_owner(&self) -> anyhow::Result<Started> {
         let loaded = self.load()?;
-        let logs = telemetry::start_logs(&loaded.config.log)?;
+        let (logs, traces) = telemetry::start(&loaded.config.log, loaded.config.traces.as_ref())?;
         if let Some(dir) = &loaded.config.state_dir {
             fs::create_dir_all(dir)
                 .with_context(|| format!("cannot make the state directory {}", dir.display()))?;
         }
-        let file = loaded.file.clone();
-        Ok(Started { config: with_warnings_logged(loaded), file, logs })
+        let (file, sources) = (loaded.file.clone(), loaded.sources.clone());
+        Ok(Started { config: with_warnings_logged(loaded), file, sources, logs, traces })
     }
 
-    /// Reads the configuration anew. Either all of it is good, or the error says all that is not.
-    pub(crate) fn reload(&self) -> Result<Config, ConfigError> {
-        self.load().map(with_warnings_logged)
+    /// Reads the configuration anew, and says what it was read from. Either all of it is good, or the error says all that is
+    /// not.
+    pub(crate) fn reload(&self) -> Result<(Config, Sources), ConfigError> {
+        let loaded = self.load()?;
+        let sources = loaded.sources.clone();
+        Ok((with_warnings_logged(loaded), sources))
     }
 
     /// Reads the configuration, with what the command line says on top.

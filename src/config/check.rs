@@ -15,7 +15,7 @@ use super::LogSettings;
 use super::addresses::{allowed_net, callback_url, has_credentials, http_url};
 use super::document::Document;
 use super::environment::Environment;
-use super::problem::{Problem, Problems};
+use super::problem::{Place, Problem, Problems};
 use super::raw::{self, Raw};
 use super::site_files::SiteFiles;
 use crate::extract::SiteRules;
@@ -69,7 +69,12 @@ impl Checker<'_> {
         Duration::from_secs(self.number(path, value, bounds))
     }
 
-    fn bounds<T: PartialOrd + Display>(&mut self, path: &str, value: &T, bounds: &RangeInclusive<T>) {
+    pub(super) fn bounds<T: PartialOrd + Display>(
+        &mut self,
+        path: &str,
+        value: &T,
+        bounds: &RangeInclusive<T>,
+    ) {
         if !bounds.contains(value) {
             self.refuse(path, Some(value), format!("must be {} to {}", bounds.start(), bounds.end()));
         }
@@ -93,8 +98,13 @@ impl Checker<'_> {
         });
     }
 
+    /// Records that a variable of the environment that is no setting of ours will not do.
+    pub(super) fn refuse_variable(&mut self, name: &str, message: &str) {
+        self.problems.push(|| Problem::at(Place::Variable(name.to_owned()), message));
+    }
+
     /// A value that reads itself from text; nothing where the text is empty.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         path: &str,
         text: &str,
@@ -159,6 +169,7 @@ impl Checker<'_> {
             url: url.unwrap_or_default(),
             max_connections: self.number("database.max_connections", raw.max_connections, 1..=500),
             busy_timeout: self.secs("database.busy_timeout_secs", raw.busy_timeout_secs, 1..=300),
+            search_index: raw.search_index,
         }
     }
 
@@ -204,6 +215,7 @@ impl Checker<'_> {
                 .retry_after_pauses_host
                 .then(|| Duration::from_secs(schedule.max_retry_after_secs)),
             proxy: self.proxy("fetch.proxy", &raw.proxy),
+            proxy_guards_addresses: raw.proxy_guards_addresses,
             pages_obey_robots: raw.pages_obey_robots,
             feeds_obey_robots: raw.feeds_obey_robots,
         }

@@ -251,7 +251,7 @@ impl Fetcher {
             return Err(FetchError::BadUrl("the scheme is neither http nor https"));
         }
         self.0.guard.check(url)?;
-        if self.proxy(plan).is_some() {
+        if self.proxy(plan).is_some() && !self.0.settings.proxy_guards_addresses {
             self.0.guard.check_name(url).await?;
         }
         Ok(())

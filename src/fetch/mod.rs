@@ -24,6 +24,7 @@ mod names;
 mod outage;
 mod post;
 mod refresh;
+mod report;
 mod robots;
 
 use std::borrow::Cow;
@@ -48,6 +49,7 @@ pub use links::Links;
 pub use names::look_up;
 pub use outage::Outage;
 pub use post::Posted;
+pub use report::Reporter;
 
 /// What a request is for: it decides the `Accept` header, the body cap and whether robots.txt is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -241,6 +243,8 @@ pub struct Settings {
     pub max_host_pause: Option<Duration>,
     /// Proxy for everything.
     pub proxy: Option<Url>,
+    /// Whether proxies themselves refuse addresses that nobody should be led to: names are not looked up here then.
+    pub proxy_guards_addresses: bool,
     /// Whether pages obey robots.txt by default.
     pub pages_obey_robots: bool,
     /// Whether feeds obey robots.txt by default.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::filter::Filter;
 use super::{Batch, Batching, Failure, Outward, PublishError, STEP, Sink};
@@ -260,7 +261,14 @@ impl Relay {
     async fn hand_over(&mut self, lease: &SinkLease, batch: &Batch) -> Result<Step, PublishError> {
         if !batch.records.is_empty() {
             let delivered = {
-                let delivery = self.sink.deliver(batch);
+                let span = tracing::info_span!(
+                    "deliver",
+                    sink = self.settings.name,
+                    records = batch.records.len(),
+                    first_seq = batch.first,
+                    last_seq = batch.last,
+                );
+                let delivery = self.sink.deliver(batch).instrument(span);
                 tokio::select! {
                     delivered = delivery => delivered,
                     () = lost(&self.store, &self.settings.name, lease.epoch) => {

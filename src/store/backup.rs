@@ -164,5 +164,5 @@ async fn contents(backup: &Database, file: &Path) -> Result<Contents, StoreError
 /// Nobody else has the file, so that nothing is waited for.
 fn settings_of(file: &Path) -> Settings {
     let url = SecretText::from(format!("sqlite:{}", file.display()));
-    Settings { url, max_connections: 1, busy_timeout: Duration::from_secs(10) }
+    Settings { url, max_connections: 1, busy_timeout: Duration::from_secs(10), search_index: true }
 }

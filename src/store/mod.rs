@@ -92,6 +92,8 @@ pub struct Settings {
     pub max_connections: u32,
     /// How long a statement waits for a lock or a connection.
     pub busy_timeout: Duration,
+    /// Whether articles can be looked for by their words.
+    pub search_index: bool,
 }
 
 /// The store. Cheap to clone.
@@ -133,6 +135,7 @@ impl Store {
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Own).await?;
         migrations::run(&database, clock.now()).await?;
+        search::switch(&database, settings.search_index).await?;
         Ok(Self { database, clock, last_turn: Arc::default() })
     }
 

@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::StoreError;
 use super::connection::{Dialect, DialectSql};
+use super::search::BACKLOG_OF_ALL;
 use super::sql::push_rows;
 
 /// Rows of one statement, and bytes of texts and pages after which it is sent with fewer.
@@ -119,13 +120,10 @@ pub(super) async fn copy(
     for columns in shared.chunk_by(|one, next| one.table == next.table) {
         copy_table(columns, from, to, to_dialect).await?;
     }
-    sqlx::query(INDEX_ANEW).execute(&mut *to).await?;
+    // A schema without an index has no such row.
+    sqlx::query(BACKLOG_OF_ALL).execute(&mut *to).await?;
     Ok(())
 }
-
-/// All articles are older than the index. A schema without an index has no such row.
-const INDEX_ANEW: &str = "UPDATE counters \
-    SET value = (SELECT value FROM counters WHERE name = 'outbox') WHERE name = 'search_backlog'";
 
 async fn copy_table(
     columns: &[Column],

@@ -1,7 +1,8 @@
 //! Articles by their words.
 //!
 //! The index holds the current text of every article that is neither withdrawn nor removed, and is written in the transaction
-//! that changes the article. What was stored before there was an index is added bit by bit.
+//! that changes the article. What was stored before there was an index is added bit by bit. Where the operator wants none
+//! (`database.search_index`), the store says so itself: every process that writes to it leaves the index alone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 
 use super::articles::NewRevision;
-use super::connection::{Dialect, DialectSql};
+use super::connection::{Database, Dialect, DialectSql};
 use super::history::ArticleStatus;
 use super::outbox::Outbox;
 use super::sql::{Row, RowsSql, is_sqlite};
@@ -19,6 +20,9 @@ use crate::search::{Phrase, Question, index_form};
 
 /// Articles added to the index in one transaction: whoever stores an article waits for so many at most.
 const BACKLOG_BATCH: i64 = 100;
+
+/// What stands for the backlog where there is no index.
+const OFF: i64 = -1;
 
 /// An article that was looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,12 +70,15 @@ impl Store {
 
     /// Adds some of the articles that are older than the index, and says whether there may be more.
     pub async fn search_catch_up(&self) -> Result<bool, StoreError> {
-        if self.search_backlog().await? == 0 {
+        if self.search_backlog().await?.is_none_or(|backlog| backlog == 0) {
             return Ok(false);
         }
         let mut tx = self.database.write().await?;
         // No article may get another text until this is done.
         let _outbox = Outbox::lock(&mut tx).await?;
+        if !is_on(&mut tx).await? {
+            return Ok(false);
+        }
         let rows = sqlx::query(BACKLOG).bind(BACKLOG_BATCH).fetch_all(&mut *tx).await?;
         let mut words = BTreeMap::new();
         for row in &rows {
@@ -82,21 +89,52 @@ impl Store {
         }
         let left = words.first_key_value().map_or(0, |(first, _)| first - 1);
         write(&mut tx, words).await?;
-        sqlx::query("UPDATE counters SET value = $1 WHERE name = 'search_backlog'")
-            .bind(left)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(SET_BACKLOG).bind(left).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(left > 0)
     }
 
-    /// Articles up to this number are not in the index yet; 0 where all are.
-    pub async fn search_backlog(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT value FROM counters WHERE name = 'search_backlog'")
-            .fetch_one(&self.database.readers)
-            .await?;
-        Ok(row.try_get(0)?)
+    /// Articles up to this number are not in the index yet; 0 where all are. Nothing where there is no index.
+    pub async fn search_backlog(&self) -> Result<Option<i64>, StoreError> {
+        let row = sqlx::query(GET_BACKLOG).fetch_one(&self.database.readers).await?;
+        Ok(Some(row.try_get(0)?).filter(|backlog| *backlog != OFF))
     }
+}
+
+const GET_BACKLOG: &str = "SELECT value FROM counters WHERE name = 'search_backlog'";
+const SET_BACKLOG: &str = "UPDATE counters SET value = $1 WHERE name = 'search_backlog'";
+
+/// All articles are older than an index that begins now.
+pub(super) const BACKLOG_OF_ALL: &str = "UPDATE counters \
+    SET value = (SELECT value FROM counters WHERE name = 'outbox') WHERE name = 'search_backlog'";
+
+/// Row by row it would take hours.
+const EMPTY: DialectSql = DialectSql {
+    sqlite: "INSERT INTO article_words (article_words) VALUES ('delete-all')",
+    postgres: "TRUNCATE article_words",
+};
+
+/// Begins an index where there is none and one is wanted, and empties the one that is not wanted. Processes that share a store
+/// should agree: the last that starts decides.
+pub(super) async fn switch(database: &Database, wanted: bool) -> Result<(), StoreError> {
+    let mut tx = database.write().await?;
+    // Whoever stores an article looks at the switch under the same lock.
+    let _outbox = Outbox::lock(&mut tx).await?;
+    if is_on(&mut tx).await? == wanted {
+        return Ok(());
+    }
+    if wanted {
+        sqlx::query(BACKLOG_OF_ALL).execute(&mut *tx).await?;
+    } else {
+        sqlx::query(database.dialect.choose(EMPTY)).execute(&mut *tx).await?;
+        sqlx::query(SET_BACKLOG).bind(OFF).execute(&mut *tx).await?;
+    }
+    tx.commit().await
+}
+
+async fn is_on(tx: &mut AnyConnection) -> Result<bool, StoreError> {
+    let row = sqlx::query(GET_BACKLOG).fetch_one(tx).await?;
+    Ok(row.try_get::<i64, _>(0)? != OFF)
 }
 
 macro_rules! search {
@@ -152,6 +190,9 @@ pub(super) async fn index<'r>(
     tx: &mut AnyConnection,
     revisions: impl Iterator<Item = &'r NewRevision<'r>>,
 ) -> Result<(), StoreError> {
+    if !is_on(tx).await? {
+        return Ok(());
+    }
     // Of an article that was revised twice in one batch the last counts.
     let words: BTreeMap<i64, String> = revisions
         .map(|revision| {

@@ -1,6 +1,7 @@
 //! The daemon as its service manager sees it: real signals to a real process, and what it says on the notify socket.
 
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -18,10 +19,14 @@ struct Service {
 
 impl Service {
     fn start() -> Self {
-        let dir = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap(), |_| CONFIG.to_owned())
+    }
+
+    fn start_in(dir: TempDir, prepare: impl FnOnce(&Path) -> String) -> Self {
+        let config = prepare(dir.path());
         let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        std::fs::write(dir.path().join("feedmill.toml"), CONFIG).unwrap();
+        std::fs::write(dir.path().join("feedmill.toml"), config).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_feedmill"))
             .args(["--log-format", "json", "run"])
             .current_dir(dir.path())
@@ -56,6 +61,15 @@ impl Service {
 
     fn configure(&self, config: &str) {
         std::fs::write(self.dir.path().join("feedmill.toml"), config).unwrap();
+    }
+
+    /// Waits until a configuration was read anew, and says how that ended.
+    fn await_reload(&self) -> bool {
+        let taken = |log: &str| log.matches("the new configuration is in force").count();
+        let before = taken(&self.log());
+        self.await_notice("RELOADING=1");
+        self.await_notice("READY=1");
+        taken(&self.log()) > before
     }
 
     fn log(&self) -> String {
@@ -111,4 +125,47 @@ fn sighup_takes_a_good_config_and_refuses_a_bad_one() {
 
     service.signal("INT");
     assert_eq!(service.end().code(), Some(0), "{}", service.log());
+}
+
+#[test]
+fn changed_files_are_taken_over_where_they_are_watched() {
+    const WATCHED: &str = "watch = true\ninclude = [\"feeds.d\"]\n[http]\nlisten = \"\"\n";
+    let folder = TempDir::new().unwrap();
+    let mut service = Service::start_in(folder, |folder| {
+        std::fs::create_dir(folder.join("feeds.d")).unwrap();
+        WATCHED.to_owned()
+    });
+    service.await_notice("READY=1");
+    let place = |name: &str| service.dir.path().join(name);
+
+    // Half of a file: what was there before stays in force, and the reason is said.
+    service.configure("watch = true\n[fetch]\ntimeout_");
+    assert!(!service.await_reload(), "{}", service.log());
+    assert!(service.log().contains("the old configuration stays in force"), "{}", service.log());
+
+    // As editors save: another file takes its place.
+    std::fs::write(place("feedmill.toml~"), WATCHED).unwrap();
+    std::fs::rename(place("feedmill.toml~"), place("feedmill.toml")).unwrap();
+    assert!(service.await_reload(), "{}", service.log());
+
+    // A file that is new in an included folder, wrong at first: mending it alone is enough.
+    std::fs::write(place("feeds.d/more.toml"), "[[feed]]\nurl = \"nowhere\"\n").unwrap();
+    assert!(!service.await_reload(), "{}", service.log());
+    std::fs::write(place("feeds.d/more.toml"), "[[feed]]\nurl = \"https://x.example/\"\nenabled = false\n")
+        .unwrap();
+    assert!(service.await_reload(), "{}", service.log());
+
+    // The file of added feeds, which was not there; and the end of one.
+    std::fs::write(place("added.toml"), "[[feed]]\nurl = \"https://y.example/\"\nenabled = false\n").unwrap();
+    assert!(service.await_reload(), "{}", service.log());
+    std::fs::remove_file(place("feeds.d/more.toml")).unwrap();
+    assert!(service.await_reload(), "{}", service.log());
+
+    // Switched off by itself, it hears signals alone.
+    service.configure(CONFIG);
+    assert!(service.await_reload(), "{}", service.log());
+    service.configure("[fetch]\ntimeout_");
+    service.signal("TERM");
+    assert_eq!(service.end().code(), Some(0), "{}", service.log());
+    assert_eq!(service.log().matches("the configuration has changed").count(), 7, "{}", service.log());
 }

@@ -14,7 +14,7 @@ async fn database() -> FreshDatabase {
 }
 
 fn settings(url: &str) -> Settings {
-    Settings { url: url.into(), max_connections: 2, busy_timeout: Duration::from_secs(2) }
+    Settings { url: url.into(), max_connections: 2, busy_timeout: Duration::from_secs(2), search_index: true }
 }
 
 /// RAISE(ROLLBACK) does what a full disk does: SQLite ends the transaction by itself, in the middle of it. ABORT is

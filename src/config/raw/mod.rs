@@ -25,6 +25,7 @@ use crate::model::{ContentSource, RawPages};
 pub(super) struct Raw {
     pub(super) include: Vec<String>,
     pub(super) added_feeds: PathBuf,
+    pub(super) watch: bool,
     pub(super) database: Database,
     pub(super) fetch: Fetch,
     pub(super) schedule: Schedule,
@@ -37,6 +38,7 @@ pub(super) struct Raw {
     pub(super) output: Output,
     pub(super) lifecycle: Lifecycle,
     pub(super) log: Log,
+    pub(super) telemetry: Telemetry,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) sink: Vec<Sink>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,6 +52,7 @@ impl Default for Raw {
         Self {
             include: Vec::new(),
             added_feeds: PathBuf::from("added.toml"),
+            watch: false,
             database: Database::default(),
             fetch: Fetch::default(),
             schedule: Schedule::default(),
@@ -62,6 +65,7 @@ impl Default for Raw {
             output: Output::default(),
             lifecycle: Lifecycle::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             sink: Vec::new(),
             site: Vec::new(),
             feed: Vec::new(),
@@ -85,11 +89,17 @@ pub(super) struct Database {
     pub(super) url: Secret,
     pub(super) max_connections: u64,
     pub(super) busy_timeout_secs: u64,
+    pub(super) search_index: bool,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: Secret::literal("sqlite:feedmill.db"), max_connections: 8, busy_timeout_secs: 10 }
+        Self {
+            url: Secret::literal("sqlite:feedmill.db"),
+            max_connections: 8,
+            busy_timeout_secs: 10,
+            search_index: true,
+        }
     }
 }
 
@@ -109,6 +119,7 @@ pub(super) struct Fetch {
     pub(super) pages_obey_robots: bool,
     pub(super) feeds_obey_robots: bool,
     pub(super) proxy: String,
+    pub(super) proxy_guards_addresses: bool,
     pub(super) name_servers: Vec<String>,
     pub(super) allow: Vec<String>,
 }
@@ -129,6 +140,7 @@ impl Default for Fetch {
             pages_obey_robots: true,
             feeds_obey_robots: false,
             proxy: String::new(),
+            proxy_guards_addresses: false,
             name_servers: Vec::new(),
             allow: Vec::new(),
         }
@@ -303,6 +315,19 @@ pub(super) struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Telemetry {
+    pub(super) otlp_endpoint: String,
+    pub(super) sample_ratio: f64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { otlp_endpoint: String::new(), sample_ratio: 1.0 }
     }
 }
 

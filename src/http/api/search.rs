@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use serde::Serialize;
 use url::form_urlencoded;
 
@@ -17,6 +18,9 @@ const MAX_LIMIT: u32 = 100;
 const DEFAULT_LIMIT: u32 = 20;
 
 const HINT: &str = "hint: /v1/search?q=WORDS&limit=N&before=NEXT";
+
+const IS_OFF: &str =
+    "articles cannot be looked for: there is no index of their words; hint: database.search_index = true";
 
 /// What is looked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,6 +74,9 @@ pub(super) async fn search(
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     let asked = Asked::parse(&query.unwrap_or_default()).map_err(Problem::bad_request)?;
+    if serving.surface.store.search_backlog().await?.is_none() {
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, IS_OFF));
+    }
     let found = serving.surface.store.articles_search(&asked.question, asked.before, asked.limit).await?;
     let is_full = found.len() >= asked.limit as usize;
     let next = found.last().filter(|_| is_full).map(|last| last.number);
