@@ -246,16 +246,16 @@ impl Daemon {
             let (daemon, soft) = (Arc::clone(&self), lifecycle.soft());
             lifecycle.spawn("websub", async move { websub::run(&daemon.shared, &soft).await });
         }
-        let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+        let (soft, hard, progress) = (lifecycle.soft(), lifecycle.hard(), lifecycle.progress());
         let daemon = Arc::clone(&self);
         lifecycle.spawn("feeds", async move {
             let shared = &daemon.shared;
             let feeds = Feeds::for_ever(shared.clone());
-            let half = line::run(&feeds, &daemon.feeds_configured, &shared.clock, &soft, &hard);
+            let half = line::run(&feeds, &daemon.feeds_configured, &shared.clock, &soft, &hard, &progress);
             let half = Box::pin(half);
             shared.workers.serve(half, &soft).await;
         });
-        let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+        let (soft, hard, progress) = (lifecycle.soft(), lifecycle.hard(), lifecycle.progress());
         let daemon = Arc::clone(&self);
         // The sinks follow the articles to the end: a soft stop delivers what was in hand.
         let all_stored = CancellationToken::new();
@@ -264,7 +264,7 @@ impl Daemon {
             let _ended = ended;
             let shared = &daemon.shared;
             let articles = Articles::new(shared.clone());
-            let half = line::run(&articles, &shared.entries_recorded, &shared.clock, &soft, &hard);
+            let half = line::run(&articles, &shared.entries_recorded, &shared.clock, &soft, &hard, &progress);
             let half = Box::pin(half);
             shared.workers.serve(half, &soft).await;
         });

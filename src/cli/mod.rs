@@ -12,6 +12,7 @@ mod export;
 mod extract;
 mod feeds;
 mod generate;
+mod health;
 mod import;
 mod migrate;
 mod once;
@@ -130,6 +131,8 @@ enum Command {
     Tail(tail::Args),
     /// How the whole mill stands
     Status(status::Args),
+    /// Ask the running daemon whether it is well: for containers and scripts
+    Health(health::Args),
     /// Look at the entries that wait, were given up, or were quarantined
     Queue(queue::Args),
     /// Look at the sinks, and have them deliver again
@@ -187,6 +190,7 @@ impl Cli {
             Command::Export(args) => export::run(args, global),
             Command::Tail(args) => tail::run(args, global),
             Command::Status(args) => status::run(args, global),
+            Command::Health(args) => health::run(args, global),
             Command::Queue(args) => queue::run(args, global),
             Command::Sinks(args) => sinks::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),

@@ -430,3 +430,31 @@ async fn a_refused_address_names_the_setting() {
     assert!(listed.contains("loopback") && listed.contains("fetch.allow"), "{listed}");
     assert!(server.all_requests().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_is_asked_whether_it_is_well() {
+    let daemon = Server::start().await;
+    daemon.respond("/healthz", Reply::ok("text/plain", "ok\n"));
+    daemon.respond("/readyz", Reply::status(503).body("{\"ready\":false}"));
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("feedmill.toml");
+    let asked = |listen: &str, arguments: &[&str]| {
+        std::fs::write(&config, format!("[http]\nlisten = \"{listen}\"\n")).unwrap();
+        output(&config, arguments)
+    };
+    let here = daemon.address().to_string();
+    let well = asked(&here, &["health"]);
+    assert_eq!(
+        (well.status.code(), text(&well.stdout)),
+        (Some(0), "ok\n".to_owned()),
+        "{}",
+        text(&well.stderr)
+    );
+    let unready = asked(&here, &["health", "--ready"]);
+    assert_eq!(unready.status.code(), Some(1));
+    assert!(text(&unready.stdout).contains("\"ready\":false"));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let nobody = asked(&free, &["health"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).contains(&format!("no daemon answers at http://{free}/healthz")));
+}
