@@ -210,7 +210,7 @@ impl Bench {
     /// All but the template have been polled, some in vain; the next polls lie ahead.
     async fn fill_feeds(&mut self, template: i64, now: i64) {
         let others = format!("id <> {template}");
-        self.run(&format!("UPDATE feeds SET next_poll_at = {now} + {DAY_MILLIS} + id * 100")).await;
+        self.run(&format!("UPDATE feeds SET next_poll_at = {now} + 3600000 + id * 100")).await;
         self.run(&format!(
             "UPDATE feed_details SET history = (SELECT history FROM feed_details WHERE feed_id = {template}), \
              last_polled_at = {now} - feed_id * 10, last_success_at = {now} - feed_id * 10, \

@@ -171,7 +171,7 @@ impl Cli {
                 eprintln!("{}", terminal::visible(&error.to_string()));
                 return ExitCode::from(BAD_CONFIG);
             }
-            eprintln!("error: {}", terminal::visible(&format!("{error:#}")));
+            eprintln!("error: {}", terminal::visible(&terminal::causes(&error)));
             ExitCode::FAILURE
         })
     }

@@ -92,7 +92,7 @@ async fn reload(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Wat
     metrics::config_reloaded(taken.is_ok());
     match taken {
         Ok(()) => info!("the new configuration is in force"),
-        Err(error) => terminal::log_lines(&format!("{error:#}"), |line| {
+        Err(error) => terminal::log_lines(&terminal::causes(&error), |line| {
             error!("the old configuration stays in force: {line}");
         }),
     }

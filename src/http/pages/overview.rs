@@ -26,8 +26,9 @@ pub(super) async fn show(
     let store = &surface.store;
     let now = surface.clock.now();
     let start = chart::start(now);
-    let (feeds, queue) = (store.feeds_by_health().await?, store.queue_status().await?);
-    let hours = store.articles_by_hour(start).await?;
+    // Side by side: each is a look at an index, and a large one takes a moment.
+    let (feeds, queue, hours) =
+        tokio::try_join!(store.feeds_by_health(), store.queue_status(), store.articles_by_hour(start))?;
     let sinks = sinks::look(surface.sinks.iter().cloned(), store, now).await?;
     let set_aside = store.set_aside_count().await?;
     let latest = store.articles_list(Listing::All, LATEST).await?;
