@@ -255,29 +255,31 @@ impl Bench {
         );
         let state = "CASE WHEN i % 100 < 2 THEN 'failed' WHEN i % 1000 = 500 THEN 'pending' ELSE 'done' END";
         let due = format!("{stored_at} + CASE WHEN i % 1000 = 500 THEN 400000000 ELSE 0 END");
+        let (id, host, url, feed) = (id.as_str(), host.as_str(), url.as_str(), feed.as_str());
+        let (text, due) = (text.as_str(), due.as_str());
         for (table, other) in [
             (
                 "articles",
                 &[
-                    ("id", &*id),
+                    ("id", id),
                     ("number", "i"),
-                    ("content_sha256", &id),
-                    ("url", &url),
-                    ("original_url", &url),
-                    ("hostname", &host),
-                    ("cluster_id", &id),
+                    ("content_sha256", id),
+                    ("url", url),
+                    ("original_url", url),
+                    ("hostname", host),
+                    ("cluster_id", id),
                     ("stored_at", stored_at),
-                    ("feed_id", &feed),
+                    ("feed_id", feed),
                 ][..],
             ),
-            ("article_accounts", &[("article_id", &*id)][..]),
+            ("article_accounts", &[("article_id", id)][..]),
             (
                 "revisions",
                 &[
-                    ("article_id", &*id),
-                    ("content_sha256", &id),
+                    ("article_id", id),
+                    ("content_sha256", id),
                     ("title", "'Harbour report number ' || i"),
-                    ("text", &text),
+                    ("text", text),
                     ("fetched_at", stored_at),
                     ("number", "i"),
                 ][..],
@@ -286,16 +288,16 @@ impl Bench {
                 "entries",
                 &[
                     ("id", "i"),
-                    ("feed_id", &*feed),
-                    ("key_sha256", &id),
-                    ("article_id", &id),
+                    ("feed_id", feed),
+                    ("key_sha256", id),
+                    ("article_id", id),
                     ("state", state),
-                    ("next_attempt_at", &due),
+                    ("next_attempt_at", due),
                 ][..],
             ),
-            ("entry_details", &[("entry_id", "i"), ("url", &*url), ("first_seen_at", stored_at)][..]),
-            ("mentions", &[("article_id", &*id), ("entry_id", "i"), ("first_seen_at", stored_at)][..]),
-            ("outbox", &[("seq", "i"), ("article_id", &*id), ("created_at", stored_at)][..]),
+            ("entry_details", &[("entry_id", "i"), ("url", url), ("first_seen_at", stored_at)][..]),
+            ("mentions", &[("article_id", id), ("entry_id", "i"), ("first_seen_at", stored_at)][..]),
+            ("outbox", &[("seq", "i"), ("article_id", id), ("created_at", stored_at)][..]),
         ] {
             let template = format!("(SELECT * FROM {table} LIMIT 1) t");
             self.copy_of(table, &template, &numbers, other).await;

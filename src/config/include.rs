@@ -79,11 +79,11 @@ impl Included {
         for (i, include) in includes.iter().enumerate() {
             let key = format!("include[{i}]");
             let problem = |message: String| document.problem(&key, Some(&format!("{include:?}")), message);
-            let included = document.dir().join(include);
-            if let Some((folder, _)) = folder_of(&included) {
+            let place = document.dir().join(include);
+            if let Some((folder, _)) = folder_of(&place) {
                 self.sources.folders.insert(folder.to_owned());
             }
-            match expand(&included) {
+            match expand(&place) {
                 Ok(paths) => {
                     if paths.is_empty() {
                         self.warnings.push(problem("there is no such file".to_owned()));

@@ -69,7 +69,7 @@ pub fn start(settings: &LogSettings, traces: Option<&traces::Settings>) -> Resul
             .with_writer(io::stderr)
             .boxed(),
     };
-    let (tracer, traces) = traces.map(traces::start).transpose()?.unzip();
+    let (tracer, sending) = traces.map(traces::start).transpose()?.unzip();
     let spans = tracer.map(|tracer| {
         tracing_opentelemetry::layer()
             .with_tracer(tracer)
@@ -79,7 +79,7 @@ pub fn start(settings: &LogSettings, traces: Option<&traces::Settings>) -> Resul
     });
     let subscriber = Registry::default().with(lines.with_filter(filter)).with(spans);
     subscriber.try_init().map_err(|_| LogError::Started)?;
-    Ok((Logs { filter: handle }, traces.unwrap_or_default()))
+    Ok((Logs { filter: handle }, sending.unwrap_or_default()))
 }
 
 impl Logs {

@@ -258,8 +258,9 @@ async fn logs_and_sinks_are_as_the_operator_wants_them() {
     let sink = format!("[[sink]]\nname = \"all\"\ntext = {{ to = \"{}\", copies = true }}", all.display());
     let (out, log) = turned(&format!("[log]\nfilter = \"error\"\n{sink}"));
     assert_eq!((out, log), (String::new(), String::new()));
-    let texts = fs::read_dir(all).unwrap().filter_map(|file| file.unwrap().file_name().into_string().ok());
-    assert_eq!(texts.filter(|name| name.ends_with(".txt")).count(), 2, "the copy too");
+    let files = fs::read_dir(all).unwrap().map(|file| file.unwrap().path());
+    let texts = files.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    assert_eq!(texts.count(), 2, "the copy too");
 }
 
 /// Which test shows what a setting does, by the name of its function. Of the keys of a table that are only understood together,

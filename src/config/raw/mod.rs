@@ -103,6 +103,7 @@ impl Default for Database {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the file")]
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Fetch {
