@@ -69,10 +69,10 @@ pub fn start(settings: &LogSettings, traces: Option<&traces::Settings>) -> Resul
             .with_writer(io::stderr)
             .boxed(),
     };
-    let (tracer, sending) = traces.map(traces::start).transpose()?.unzip();
-    let spans = tracer.map(|tracer| {
+    let (collector, sending) = traces.map(traces::start).transpose()?.unzip();
+    let spans = collector.map(|collector| {
         tracing_opentelemetry::layer()
-            .with_tracer(tracer)
+            .with_tracer(collector)
             .with_location(false)
             .with_threads(false)
             .with_filter(Targets::new().with_target("feedmill", LevelFilter::INFO))
