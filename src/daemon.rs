@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, watch};
@@ -22,7 +23,7 @@ use crate::memory::Memory;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::Feeds;
 use crate::pipeline::workers::Workers;
-use crate::pipeline::{Plan, Shared, Tally, line, retention, search, websub};
+use crate::pipeline::{Plan, Shared, Tally, line, retention, search, sharing, websub};
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::publish::{Outward, PublishError};
@@ -78,8 +79,6 @@ pub struct Daemon {
     shared: Shared,
     health: Health,
     plan: watch::Sender<Arc<Plan>>,
-    /// Rung by a reload: it may have made feeds due.
-    feeds_configured: Notify,
     /// Taken by whoever drives them.
     relays: Mutex<Vec<Relay>>,
     /// For the sinks.
@@ -90,6 +89,8 @@ pub struct Daemon {
     /// For the page.
     sinks: Arc<[Sink]>,
     fixed: Fixed,
+    /// Why it stopped by itself, where it did.
+    failure: OnceLock<StoreError>,
     _lock: RunLock,
 }
 
@@ -107,9 +108,10 @@ impl Daemon {
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let archive = config.warc.clone().map(Archive::open).transpose()?;
         let memory = Memory::new(config.pipeline.memory_bytes / FOR_WORK);
-        let fetcher = Fetcher::within(config.fetch.clone(), clock.clone(), memory.clone())?;
+        let shards = Store::shards_at(&config.database)?;
+        let fetcher = Fetcher::within(config.fetch.clone(), clock.clone(), memory.clone(), shards.clone())?;
         let plan = plan(&config, fetcher)?;
-        let store = Store::open(&config.database, clock.clone()).await?;
+        let store = Store::open(&config.database, clock.clone()).await?.of_process(shards);
         let lock = store.lock_for_running().await?;
         plan.fetcher.recall_pauses(store.host_pauses().await?);
         sync_feeds(&store, &plan).await?;
@@ -137,15 +139,16 @@ impl Daemon {
             archive,
             selectors: Arc::default(),
             tally: Arc::new(Tally::default()),
+            feeds_due: Arc::new(Notify::new()),
             entries_recorded: Arc::new(Notify::new()),
             hubs_found: Arc::new(Notify::new()),
             articles_stored: Arc::new(Notify::new()),
         };
+        sharing::round(&shared).await?;
         Ok(Self {
             shared,
             health: Health::default(),
             plan,
-            feeds_configured: Notify::new(),
             relays: Mutex::new(relays),
             fetcher: fetcher_in_force,
             http: config.http.clone(),
@@ -153,6 +156,7 @@ impl Daemon {
             hub_listen: config.hub_listen,
             sinks: config.sinks.iter().map(Sink::from).collect(),
             fixed: Fixed::of(&config),
+            failure: OnceLock::new(),
             _lock: lock,
         })
     }
@@ -177,7 +181,7 @@ impl Daemon {
         }
         self.fetcher.send_replace(plan.fetcher.clone());
         self.plan.send_replace(Arc::new(plan));
-        self.feeds_configured.notify_one();
+        self.shared.feeds_due.notify_one();
         // Feeds that are no longer configured are no longer subscribed to.
         self.shared.hubs_found.notify_one();
         for key in self.fixed.changed(&Fixed::of(&config)) {
@@ -189,6 +193,7 @@ impl Daemon {
     /// One round of each half: polls the feeds that are due, at most the permits, then processes entries likewise.
     /// Returns how many feeds and entries it was.
     pub async fn step(&self) -> Result<(usize, usize), DaemonError> {
+        sharing::settle(&self.shared, &CancellationToken::new()).await?;
         let feeds = line::step(&Feeds::one_round(self.shared.clone())).await?;
         let entries = line::step(&Articles::new(self.shared.clone())).await?;
         Ok((feeds, entries))
@@ -196,7 +201,21 @@ impl Daemon {
 
     /// Polls everything that is due, processes every entry that is due, delivers what came of it: then it is done. A cancelled
     /// `soft` finishes what is in hand and leaves the rest.
+    ///
+    /// Beside other processes on one store it waits for its share of the hosts first, and gives it back at the end.
     pub async fn once(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
+        sharing::settle(&self.shared, soft).await?;
+        let done = CancellationToken::new();
+        let turn = async {
+            let _done = done.clone().drop_guard();
+            self.turn(soft).await
+        };
+        let (turned, shared) = tokio::join!(turn, sharing::run(&self.shared, &done));
+        shared?;
+        turned
+    }
+
+    async fn turn(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
         // Pages are fetched while feeds are still being polled. Each half is a task: one that stayed on the caller's thread
         // would have that thread woken for every item.
         let mut halves = JoinSet::new();
@@ -222,13 +241,20 @@ impl Daemon {
             half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         }
         let in_trouble = self.deliver(soft).await?;
-        retention::pass(&self.shared, soft).await?;
+        if self.store().shards().is_first() {
+            retention::pass(&self.shared, soft).await?;
+        }
         self.store().check_health().await?;
         if in_trouble.is_empty() {
             Ok(())
         } else {
             Err(DaemonError::Undelivered { sinks: in_trouble.join(", ") })
         }
+    }
+
+    /// Why it stopped by itself, where it did.
+    pub fn failure(&self) -> Option<&StoreError> {
+        self.failure.get()
     }
 
     /// Starts everything on `lifecycle`, which also stops it. Returns where it listens.
@@ -242,43 +268,65 @@ impl Daemon {
             None => None,
         };
         let hubs = self.listen_to_hubs(lifecycle).await?;
-        if hubs.is_some() {
+        self.start_work(lifecycle, hubs.is_some()).await;
+        Ok(Addresses { http, hubs })
+    }
+
+    async fn start_work(self: Arc<Self>, lifecycle: &Lifecycle, has_hubs: bool) {
+        // This process lives among the others until the last of its work has ended.
+        let all_ended = CancellationToken::new();
+        let at_work = Arc::new(all_ended.clone().drop_guard());
+        let spawn = |name, work: Pin<Box<dyn Future<Output = ()> + Send>>| {
+            let at_work = Arc::clone(&at_work);
+            lifecycle.spawn(name, async move {
+                let _at_work = at_work;
+                work.await;
+            });
+        };
+        let (daemon, stopping) = (Arc::clone(&self), lifecycle.clone());
+        lifecycle.spawn("sharing", async move {
+            if let Err(error) = sharing::run(&daemon.shared, &all_ended).await {
+                tracing::error!(%error, "this process must not go on");
+                daemon.failure.get_or_init(|| error);
+                stopping.stop_soft();
+            }
+        });
+        if has_hubs {
             let (daemon, soft) = (Arc::clone(&self), lifecycle.soft());
-            lifecycle.spawn("websub", async move { websub::run(&daemon.shared, &soft).await });
+            spawn("websub", Box::pin(async move { websub::run(&daemon.shared, &soft).await }));
         }
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
-        lifecycle.spawn("feeds", async move {
+        let work = async move {
             let shared = &daemon.shared;
             let feeds = Feeds::for_ever(shared.clone());
-            let half = line::run(&feeds, &daemon.feeds_configured, &shared.clock, &soft, &hard);
-            let half = Box::pin(half);
-            shared.workers.serve(half, &soft).await;
-        });
+            let half = line::run(&feeds, &shared.feeds_due, &shared.clock, &soft, &hard);
+            shared.workers.serve(Box::pin(half), &soft).await;
+        };
+        spawn("feeds", Box::pin(work));
         let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
         let daemon = Arc::clone(&self);
         // The sinks follow the articles to the end: a soft stop delivers what was in hand.
         let all_stored = CancellationToken::new();
         let ended = all_stored.clone().drop_guard();
-        lifecycle.spawn("articles", async move {
+        let work = async move {
             let _ended = ended;
             let shared = &daemon.shared;
             let articles = Articles::new(shared.clone());
             let half = line::run(&articles, &shared.entries_recorded, &shared.clock, &soft, &hard);
-            let half = Box::pin(half);
-            shared.workers.serve(half, &soft).await;
-        });
+            shared.workers.serve(Box::pin(half), &soft).await;
+        };
+        spawn("articles", Box::pin(work));
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
-        lifecycle.spawn("retention", async move { retention::run(&daemon.shared, &soft).await });
+        spawn("retention", Box::pin(async move { retention::run(&daemon.shared, &soft).await }));
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
-        lifecycle.spawn("search", async move { search::run(&daemon.shared, &soft).await });
+        spawn("search", Box::pin(async move { search::run(&daemon.shared, &soft).await }));
         for relay in std::mem::take(&mut *self.relays.lock().await) {
             let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
-            lifecycle.spawn("sink", async move { relay.run(&stored, &all_stored).await });
+            spawn("sink", Box::pin(async move { relay.run(&stored, &all_stored).await }));
         }
-        Ok(Addresses { http, hubs })
     }
 
     async fn listen(

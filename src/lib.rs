@@ -15,6 +15,8 @@ pub mod model;
 pub mod schedule;
 /// How far a subscription at a WebSub hub has come, and whether what it delivers is genuine. Pure.
 pub mod subscription;
+/// Which hosts this process may ask, where several share a store.
+pub mod shards;
 /// The only HTTP client: addresses are guarded, bodies capped, hosts spared.
 pub mod fetch;
 /// Work that is counted, and can be stopped where it counts. Pure.

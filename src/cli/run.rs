@@ -53,6 +53,10 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             }
         }
         let report = lifecycle.wait().await;
+        if daemon.failure().is_some() {
+            warn!("{report}");
+            return Ok(ExitCode::FAILURE);
+        }
         if report.is_clean() {
             info!("{report}");
             Ok(ExitCode::SUCCESS)

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::impostor::{self, Impostor, by_headers};
 use crate::memory::{Memory, Share};
 use crate::model::{HostPause, PageBody, Validators};
+use crate::shards::{Elsewhere, Pass, Shards};
 use crate::telemetry::metrics;
 
 const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
@@ -33,6 +34,8 @@ const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, applicatio
 const ACCEPT_PAGE: &str =
     "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
+/// When to come back with a request that was broken off because this process may be taken for dead.
+const LAPSE: Duration = Duration::from_secs(1);
 /// Statuses with which checks for machines are sent.
 const REFUSALS: [u16; 4] = [403, 405, 429, 503];
 /// Bytes of what comes with a refusal that are looked at.
@@ -52,6 +55,7 @@ struct Inner {
     hosts: Hosts,
     robots: robots::Cache,
     memory: Memory,
+    shards: Shards,
 }
 
 /// What all hops of one request share.
@@ -98,13 +102,18 @@ impl Wanted {
 impl Fetcher {
     /// Builds the client. What it fetches is counted by nobody.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, FetchError> {
-        Self::within(settings, clock, Memory::unbounded())
+        Self::within(settings, clock, Memory::unbounded(), Shards::all())
     }
 
-    /// Builds the client, whose bodies are counted.
-    pub fn within(settings: Settings, clock: Clock, memory: Memory) -> Result<Self, FetchError> {
+    /// Builds the client, whose bodies are counted, and which asks only hosts that are this process's to ask.
+    pub fn within(
+        settings: Settings,
+        clock: Clock,
+        memory: Memory,
+        shards: Shards,
+    ) -> Result<Self, FetchError> {
         let hosts = Hosts::new(settings.host_concurrency);
-        Self::build(settings, clock, hosts, memory)
+        Self::build(settings, clock, hosts, (memory, shards))
     }
 
     /// The cap on a feed's body.
@@ -115,10 +124,15 @@ impl Fetcher {
     /// The client by other settings. Hosts that have asked for a pause keep it.
     pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
         let hosts = self.0.hosts.succeeded(settings.host_concurrency);
-        Self::build(settings, self.0.clock.clone(), hosts, self.0.memory.clone())
+        Self::build(settings, self.0.clock.clone(), hosts, (self.0.memory.clone(), self.0.shards.clone()))
     }
 
-    fn build(settings: Settings, clock: Clock, hosts: Hosts, memory: Memory) -> Result<Self, FetchError> {
+    fn build(
+        settings: Settings,
+        clock: Clock,
+        hosts: Hosts,
+        (memory, shards): (Memory, Shards),
+    ) -> Result<Self, FetchError> {
         let names = Names::new(&settings.name_servers)?;
         let guard = Arc::new(Guard::new(settings.allow.clone(), names));
         Ok(Self(Arc::new(Inner {
@@ -129,6 +143,7 @@ impl Fetcher {
             guard,
             clock,
             memory,
+            shards,
             settings,
         })))
     }
@@ -177,7 +192,15 @@ impl Fetcher {
     /// What comes of it all, counted.
     pub(super) async fn answer(&self, plan: &Plan<'_>, purpose: Purpose) -> Result<Response, FetchError> {
         let mut budget = self.budget(plan);
-        let answer = self.get(plan, &mut budget).await;
+        let answer = if purpose == Purpose::Webhook {
+            self.get(plan, &mut budget).await
+        } else {
+            tokio::select! {
+                answer = self.get(plan, &mut budget) => answer,
+                // Another process may ask these hosts from now on.
+                () = self.0.shards.lapsed() => Err(FetchError::HostElsewhere { wait: LAPSE }),
+            }
+        };
         match &answer {
             Ok(response) => {
                 let body_bytes = match &response.content {
@@ -213,18 +236,21 @@ impl Fetcher {
         let share = Arc::new(self.0.memory.share());
         loop {
             let url = &chain.url;
+            // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
+            // awaited: two requests could wait for each other's hosts.
+            let held = turn.take().filter(|turn| turn.is_at(url));
             self.check(plan, url).await?;
             self.check_pause(url)?;
             let crawl_delay =
                 if plan.obey_robots { self.ask_robots(plan, url).await? } else { Duration::ZERO };
-            // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
-            // awaited: two requests could wait for each other's hosts.
-            let held = turn.take().filter(|turn| turn.is_at(url));
             turn = match held {
                 Some(held) => Some(held),
-                None => Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay)).await),
+                None => {
+                    let pass = self.pass(plan, url).await?;
+                    Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay), pass).await)
+                }
             };
-            // It may have begun while the turn was awaited.
+            // A pause may have begun while the turn was awaited.
             self.check_pause(url)?;
             chain.note_visit();
             let response = budget.spend(&share, self.send(plan, &chain)).await?;
@@ -278,6 +304,17 @@ impl Fetcher {
         {
             tracing::info!(host = url.host_str(), %until, "the host asks for a pause");
             self.0.hosts.pause(url, until, now);
+        }
+    }
+
+    /// The right to ask the host at all. A receiver of ours is there to be asked by all of us.
+    async fn pass(&self, plan: &Plan<'_>, url: &Url) -> Result<Option<Pass>, FetchError> {
+        if plan.wanted == Wanted::For(Purpose::Webhook) {
+            return Ok(None);
+        }
+        match self.0.shards.enter(url).await {
+            Ok(pass) => Ok(Some(pass)),
+            Err(Elsewhere { wait }) => Err(FetchError::HostElsewhere { wait }),
         }
     }
 

@@ -35,6 +35,10 @@ impl PartyId {
     }
 }
 
+/// Which part of all hosts a host is of: one process at a time asks them (see [`crate::shards`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShardId(pub u16);
+
 /// A SHA-256, written as 64 lower-case hex digits wherever it leaves memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256Hash(pub [u8; 32]);

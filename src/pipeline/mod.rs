@@ -28,6 +28,8 @@ pub mod search;
 pub mod selectors;
 /// The article that is made from it.
 mod refine;
+/// This process among others on one store.
+pub mod sharing;
 /// Kept pages, read anew.
 pub mod reextract;
 /// What may have killed the process before is parsed alone.
@@ -190,6 +192,8 @@ pub struct Shared {
     pub selectors: Arc<SelectorWatch>,
     /// What has been done since the start.
     pub tally: Arc<Tally>,
+    /// Rung when feeds may have become due.
+    pub feeds_due: Arc<Notify>,
     /// Rung by the first half when it has recorded entries, so that the second need not wait for its next look.
     pub entries_recorded: Arc<Notify>,
     /// Rung when a feed has named a hub, for whoever asks it.

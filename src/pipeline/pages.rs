@@ -2,6 +2,8 @@
 //!
 //! What grows with the size of a body (decoding, hashing, the looks at what came) is work for the CPU workers.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::line::Until;
@@ -95,6 +97,9 @@ impl Task<'_> {
         let last_read = entry.last_read.as_ref().filter(|_| is_own);
         let began = self.now();
         let fetched = self.fetch(url, last_read).await;
+        if let Err(FetchError::HostElsewhere { wait }) = fetched {
+            return Err(self.elsewhere(wait));
+        }
         if let Some(due) = shared.blame_ourselves(&entry.feed_url, began, fetched.as_ref().err()) {
             return Err(Ending::PutOff { due, until: Until::NetworkReturn });
         }
@@ -126,6 +131,11 @@ impl Task<'_> {
         let (id, address) = entry.page_of_its_own(&read.page.url);
         let ReadPage { page, body, .. } = read;
         self.archived(Source { page, origin: Origin::Server(body), id, url: address, feed_speaks }).await
+    }
+
+    /// The host is another process's, and has not been lent in time.
+    fn elsewhere(&self, wait: Duration) -> Ending {
+        Ending::PutOff { due: after(self.now(), wait), until: Until::HostTurn }
     }
 
     /// Whether the stored text is the page's: what was never had of it cannot be taken back.
@@ -227,6 +237,7 @@ impl Task<'_> {
                 Read::Same(validators) => return Err(self.unchanged(validators).into()),
                 Read::Impostor(kind) => FetchError::Impostor(kind),
             },
+            Err(FetchError::HostElsewhere { wait }) => return Err(self.elsewhere(wait)),
             // The article is the original's: the copy is no revision of it.
             Err(error) if looks_again && error.retry() == Retry::Gone => {
                 return Err(EntryOutcome::Withdrawn.into());

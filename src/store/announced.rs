@@ -18,6 +18,7 @@ use crate::model::{
     ArticleId, EntryEvidence, EntryKey, FeedId, PartyId, QualityFlag, Sha256Hash, entry_url, normalise_url,
 };
 use crate::parse::{ParsedEntry, words_sha256};
+use crate::shards::shard_of;
 use crate::trust::party;
 
 /// A parsed entry with the article it announces.
@@ -356,6 +357,7 @@ async fn insert_entries(
             query
                 .bind(new.entry.feed_id.0)
                 .bind(PartyId::of(&party(new.entry.feed_url).unwrap_or_default()).0)
+                .bind(i64::from(shard_of(new.entry.entry.parsed.link.as_ref().unwrap_or(new.entry.feed_url)).0))
                 .bind(bytes(&new.key))
                 .bind(id_bytes(&new.article_id))
                 .bind(word(EntryState::Pending))
@@ -390,8 +392,8 @@ async fn insert_entries(
 }
 
 const INSERT_ENTRIES: RowsSql = RowsSql {
-    before: "INSERT INTO entries (feed_id, party, key_sha256, article_id, state, next_attempt_at) VALUES ",
-    columns: 6,
+    before: "INSERT INTO entries (feed_id, party, shard, key_sha256, article_id, state, next_attempt_at) VALUES ",
+    columns: 7,
     after: " RETURNING id, feed_id, key_sha256",
 };
 

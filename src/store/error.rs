@@ -104,6 +104,17 @@ pub enum StoreError {
         /// What the driver said.
         source: sqlx::Error,
     },
+    /// A migration waits for processes of an earlier feedmill to end.
+    #[error(
+        "migration {name} changes what these running processes rely on, which do not know it: {processes}; hint: stop them, then \
+         start again"
+    )]
+    MigrationRefused {
+        /// The migration's file name.
+        name: &'static str,
+        /// Their names.
+        processes: String,
+    },
     /// Another process runs the pipeline on the same SQLite file.
     #[error(
         "another feedmill is running on this store: {} is locked; hint: stop it, give this one another database.url, or \

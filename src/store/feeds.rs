@@ -8,13 +8,14 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use url::Url;
 
-use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
+use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, is_ours, take_rows};
 use super::connection::DialectSql;
 use super::feed_status::FeedState;
 use super::sql::{Row, RowsSql, bytes, json, models, word};
-use super::{Store, StoreError};
+use super::{Signal, Store, StoreError};
 use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators, after};
 use crate::schedule::History;
+use crate::shards::shard_of;
 
 /// What a change of the configured feeds did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,10 @@ impl Store {
             restored: RESTORE_FEEDS.execute(&mut tx, &restored, |query, id| query.bind(id.0)).await?,
             removed: REMOVE_FEEDS.execute(&mut tx, &removed, |query, id| query.bind(id.0)).await?,
         };
+        work_out_shards(&mut tx).await?;
+        if sync.added + sync.restored > 0 {
+            self.signal(&mut tx, Signal::Feeds).await?;
+        }
         tx.commit().await?;
         Ok(sync)
     }
@@ -100,7 +105,8 @@ impl Store {
             tracing::error!(feed.id = id, reason = CRASHED_REASON, "feed quarantined");
         }
         let until = after(now, lease);
-        let rows = CLAIM_FEEDS.run(&mut tx, self.database.dialect, now, until, limit).await?;
+        let claimant = self.claimant();
+        let rows = CLAIM_FEEDS.run(&mut tx, self.database.dialect, now, until, (&claimant, limit)).await?;
         tx.commit().await?;
         rows.iter().map(|row| Ok(due_feed(&Row { table: "feed_details", row }, until)?.0)).collect()
     }
@@ -116,7 +122,12 @@ impl Store {
         let row =
             sqlx::query(self.database.dialect.choose(FREE_FEED)).bind(id.0).fetch_optional(&mut *tx).await?;
         if row.is_some() {
-            sqlx::query(LEND_FEED).bind(id.0).bind(until.as_millisecond()).execute(&mut *tx).await?;
+            sqlx::query(LEND_FEED)
+                .bind(id.0)
+                .bind(until.as_millisecond())
+                .bind(self.shards.process())
+                .execute(&mut *tx)
+                .await?;
         }
         tx.commit().await?;
         row.map(|row| due_feed(&Row { table: "feed_details", row: &row }, until)).transpose()
@@ -151,6 +162,7 @@ impl Store {
         let mut tx = self.database.write().await?;
         let released =
             UNQUARANTINE_FEEDS.execute(&mut tx, feeds, |query, id| query.bind(id.0).bind(now)).await?;
+        self.signal(&mut tx, Signal::Feeds).await?;
         tx.commit().await?;
         Ok(released)
     }
@@ -161,13 +173,15 @@ impl Store {
         let now = self.clock.now().as_millisecond();
         let mut tx = self.database.write().await?;
         let due = MAKE_DUE.execute(&mut tx, feeds, |query, id| query.bind(id.0).bind(now)).await?;
+        self.signal(&mut tx, Signal::Feeds).await?;
         tx.commit().await?;
         Ok(due)
     }
 
     /// When the next feed is due.
     pub async fn feeds_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = sqlx::query(NEXT_DUE_FEED).fetch_one(&self.database.readers).await?;
+        let next = sqlx::query(self.database.dialect.choose(NEXT_DUE_FEED)).bind(self.shards.claimed());
+        let row = next.fetch_one(&self.database.readers).await?;
         Row { table: "feeds", row: &row }.optional_time("due")
     }
 }
@@ -189,6 +203,29 @@ impl TryFrom<Row<'_>> for KnownFeed {
         })
     }
 }
+
+/// Feeds that an earlier feedmill has added know no shard.
+async fn work_out_shards(tx: &mut AnyConnection) -> Result<(), StoreError> {
+    let rows = sqlx::query(WITHOUT_SHARD).fetch_all(&mut *tx).await?;
+    let mut shards = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let row = Row { table: "feed_details", row };
+        shards.push((row.get::<i64>("feed_id")?, shard_of(&row.url("url")?)));
+    }
+    SET_SHARDS
+        .execute(tx, &shards, |query, (id, shard)| query.bind(*id).bind(i64::from(shard.0)))
+        .await?;
+    Ok(())
+}
+
+const WITHOUT_SHARD: &str =
+    "SELECT d.feed_id, d.url FROM feeds f JOIN feed_details d ON d.feed_id = f.id WHERE f.shard = -1";
+
+const SET_SHARDS: RowsSql = RowsSql {
+    before: "WITH known (feed_id, shard) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE feeds SET shard = known.shard FROM known WHERE id = known.feed_id",
+};
 
 /// feedmill's own number for it, chosen at random.
 const FEEDS_LOCK: i64 = 3_318_905_774_120_660_247;
@@ -239,6 +276,7 @@ async fn insert_feeds(tx: &mut AnyConnection, feeds: &[NewFeed<'_>]) -> Result<(
                 .bind(bytes(&feed.configured_url_sha256))
                 .bind(word(FeedState::Active))
                 .bind(feed.next_poll_at.as_millisecond())
+                .bind(i64::from(shard_of(feed.url).0))
         })
         .await?;
     let urls: HashMap<Sha256Hash, &Url> =
@@ -260,8 +298,8 @@ async fn insert_feeds(tx: &mut AnyConnection, feeds: &[NewFeed<'_>]) -> Result<(
 }
 
 const INSERT_FEEDS: RowsSql = RowsSql {
-    before: "INSERT INTO feeds (configured_url_sha256, state, next_poll_at) VALUES ",
-    columns: 3,
+    before: "INSERT INTO feeds (configured_url_sha256, state, next_poll_at, shard) VALUES ",
+    columns: 4,
     after: " RETURNING id, configured_url_sha256",
 };
 
@@ -290,10 +328,12 @@ macro_rules! due_feeds {
 }
 
 macro_rules! claim_feeds {
-    ($which:literal, $lock:literal) => {
+    ($dialect:ident, $which:literal, $lock:literal) => {
         due_feeds!(
             concat!(
                 "f.next_poll_at <= $1 AND f.lease_until <= $1 AND ",
+                is_ours!($dialect, "$3", "f.shard"),
+                " AND ",
                 $which,
                 " ORDER BY f.next_poll_at, f.id LIMIT $2"
             ),
@@ -305,12 +345,12 @@ macro_rules! claim_feeds {
 /// SQLite has one writer at a time, so nothing needs to be skipped.
 const CLAIM_FEEDS: ClaimSql = ClaimSql {
     unmarked: DialectSql {
-        sqlite: claim_feeds!("f.unfinished_attempts = 0", ""),
-        postgres: claim_feeds!("f.unfinished_attempts = 0", " FOR UPDATE OF f SKIP LOCKED"),
+        sqlite: claim_feeds!(sqlite, "f.unfinished_attempts = 0", ""),
+        postgres: claim_feeds!(postgres, "f.unfinished_attempts = 0", " FOR UPDATE OF f SKIP LOCKED"),
     },
     marked: DialectSql {
-        sqlite: claim_feeds!("f.unfinished_attempts > 0", ""),
-        postgres: claim_feeds!("f.unfinished_attempts > 0", " FOR UPDATE OF f SKIP LOCKED"),
+        sqlite: claim_feeds!(sqlite, "f.unfinished_attempts > 0", ""),
+        postgres: claim_feeds!(postgres, "f.unfinished_attempts > 0", " FOR UPDATE OF f SKIP LOCKED"),
     },
     take: take_rows!("feeds"),
 };
@@ -321,7 +361,7 @@ const FREE_FEED: DialectSql = DialectSql {
 };
 
 /// Where it was put off, it still is.
-const LEND_FEED: &str = "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1 WHERE id = $1";
+const LEND_FEED: &str = "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1, holder = $3 WHERE id = $1";
 
 /// A found feed as it is once it is lent out, and when it was due.
 fn due_feed(row: &Row<'_>, lease_until: Timestamp) -> Result<(DueFeed, Timestamp), StoreError> {
@@ -368,8 +408,20 @@ const MAKE_DUE: RowsSql = RowsSql {
 };
 
 /// A lent feed is due when its lease ends, and no sooner than it would be otherwise: a delivery takes one that is not due.
-const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
-    SELECT * FROM (SELECT next_poll_at AS due FROM feeds WHERE state = 'active' AND lease_until = 0 \
-        ORDER BY next_poll_at LIMIT 1) AS free \
-    UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due FROM feeds \
-        WHERE state = 'active' AND lease_until > 0) AS either";
+macro_rules! next_due_feed {
+    ($dialect:ident) => {
+        concat!(
+            "SELECT min(due) AS due FROM (\
+                SELECT * FROM (SELECT next_poll_at AS due FROM feeds WHERE state = 'active' AND lease_until = 0 AND ",
+            is_ours!($dialect, "$1", "shard"),
+            " ORDER BY next_poll_at LIMIT 1) AS free \
+                UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due \
+                FROM feeds WHERE state = 'active' AND lease_until > 0 AND ",
+            is_ours!($dialect, "$1", "shard"),
+            ") AS either"
+        )
+    };
+}
+
+const NEXT_DUE_FEED: DialectSql =
+    DialectSql { sqlite: next_due_feed!(sqlite), postgres: next_due_feed!(postgres) };

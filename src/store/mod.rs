@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::model::SecretText;
+use crate::shards::Shards;
 
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
@@ -52,6 +53,8 @@ mod backup;
 mod rows;
 mod claim;
 mod connection;
+mod processes;
+mod signals;
 mod migrations;
 mod sql;
 mod error;
@@ -75,10 +78,12 @@ pub use migrations::SchemaStatus;
 pub use overview::{ArticlesOfHour, FeedsByHealth, QueueStatus};
 pub use poll_log::{PastPoll, PollKind};
 pub use polls::{PollRecord, PollReport, PollResult, Transfer};
+pub use processes::{Acquired, DEAD_AFTER, HostLoan, Legacy, ProcessStatus, Pulse};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use requeue::LONGEST_REQUEUE;
 pub use retention::Cutoff;
 pub use search::FoundArticle;
+pub use signals::{Signal, Signals};
 pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
 pub use turns::Room;
 pub use websub::{HubEnding, HubOffer, HubSubscription};
@@ -101,6 +106,8 @@ pub struct Store {
     clock: Clock,
     /// The party whose turn came last where entries are claimed.
     last_turn: Arc<AtomicI64>,
+    /// From which work is claimed.
+    shards: Shards,
 }
 
 /// How much of everything there is.
@@ -133,7 +140,7 @@ impl Store {
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Own).await?;
         migrations::run(&database, clock.now()).await?;
-        Ok(Self { database, clock, last_turn: Arc::default() })
+        Ok(Self { database, clock, last_turn: Arc::default(), shards: Shards::all() })
     }
 
     /// Opens a store that is there, with the schema of this binary. It is not made, migrated or laid out anew: a mistyped
@@ -141,7 +148,18 @@ impl Store {
     pub async fn visit(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Visit).await?;
         migrations::check(&database).await?;
-        Ok(Self { database, clock, last_turn: Arc::default() })
+        Ok(Self { database, clock, last_turn: Arc::default(), shards: Shards::all() })
+    }
+
+    /// The store as one of several processes sees it, which claims from its shards alone.
+    #[must_use]
+    pub fn of_process(self, shards: Shards) -> Self {
+        Self { shards, ..self }
+    }
+
+    /// The shards from which it claims.
+    pub const fn shards(&self) -> &Shards {
+        &self.shards
     }
 
     /// Where the store is, in words without its password.

@@ -223,6 +223,9 @@ async fn poll(shared: &Shared, feed: DueFeed, held: &Share) -> Worked<(FeedId, L
     };
     let (polled_at, began) = (shared.clock.now(), Instant::now());
     let fetched = plan.fetcher.fetch(&request).await;
+    if let Err(FetchError::HostElsewhere { wait }) = fetched {
+        return put_off(after(shared.clock.now(), wait), Until::HostTurn);
+    }
     let body_bytes = body_bytes(&fetched);
     if let Some(due) = shared.blame_ourselves(&feed.configured_url, polled_at, fetched.as_ref().err()) {
         return put_off(due, Until::NetworkReturn);
