@@ -167,9 +167,7 @@ impl FetchError {
                 (FailureKind::RobotsUnreachable, Retry::Later(Some(robots::RETRY)), *network)
             }
             Self::HostPaused { wait } => (FailureKind::HostPaused, Retry::Later(Some(*wait)), false),
-            Self::HostElsewhere { wait } => {
-                (FailureKind::HostElsewhere, Retry::Later(Some(*wait)), false)
-            }
+            Self::HostElsewhere { wait } => (FailureKind::HostElsewhere, Retry::Later(Some(*wait)), false),
             Self::Dns(_) => (FailureKind::Dns, later, true),
             Self::Connect(_) => (FailureKind::Connect, later, true),
             Self::Certificate(_) => (FailureKind::Certificate, Retry::Never, false),

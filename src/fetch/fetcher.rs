@@ -25,7 +25,7 @@ use super::{
 use crate::clock::Clock;
 use crate::impostor::{self, Impostor, by_headers};
 use crate::memory::{Memory, Share};
-use crate::model::{HostPause, PageBody, Validators};
+use crate::model::{PageBody, Validators};
 use crate::shards::{Elsewhere, Pass, Shards};
 use crate::telemetry::metrics;
 
@@ -43,16 +43,16 @@ const REFUSAL_BYTES: usize = 64 << 10;
 
 /// The client. Cheap to clone; all clones share connections and host limits.
 #[derive(Clone, Debug)]
-pub struct Fetcher(Arc<Inner>);
+pub struct Fetcher(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    settings: Settings,
-    clock: Clock,
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
     user_agent: HeaderValue,
     guard: Arc<Guard>,
     clients: Clients,
-    hosts: Hosts,
+    pub(super) hosts: Hosts,
     robots: robots::Cache,
     memory: Memory,
     shards: Shards,
@@ -148,26 +148,6 @@ impl Fetcher {
         })))
     }
 
-    /// Leaves hosts alone that an earlier process was asked to, as far as the settings obey them now.
-    pub fn recall_pauses(&self, mut pauses: Vec<HostPause>) {
-        let Some(longest) = self.0.settings.max_host_pause else { return };
-        let Ok(latest) = self.0.clock.now().checked_add(longest) else { return };
-        for pause in &mut pauses {
-            pause.until = pause.until.min(latest);
-        }
-        self.0.hosts.recall(pauses);
-    }
-
-    /// The pauses that hosts have asked for and that nobody has written down yet.
-    pub fn unkept_pauses(&self) -> Vec<HostPause> {
-        self.0.hosts.unkept()
-    }
-
-    /// These pauses are written down.
-    pub fn note_kept_pauses(&self, kept: &[HostPause]) {
-        self.0.hosts.note_kept(kept);
-    }
-
     /// One guarded, capped, polite GET. Waits for the host's turn.
     pub async fn fetch(&self, request: &Request<'_>) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
@@ -243,12 +223,11 @@ impl Fetcher {
             self.check_pause(url)?;
             let crawl_delay =
                 if plan.obey_robots { self.ask_robots(plan, url).await? } else { Duration::ZERO };
-            turn = match held {
-                Some(held) => Some(held),
-                None => {
-                    let pass = self.pass(plan, url).await?;
-                    Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay), pass).await)
-                }
+            turn = if let Some(held) = held {
+                Some(held)
+            } else {
+                let pass = self.pass(plan, url).await?;
+                Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay), pass).await)
             };
             // A pause may have begun while the turn was awaited.
             self.check_pause(url)?;
@@ -281,30 +260,6 @@ impl Fetcher {
             self.0.guard.check_name(url).await?;
         }
         Ok(())
-    }
-
-    /// Whether the host has asked to be left alone for a while.
-    fn check_pause(&self, url: &Url) -> Result<(), FetchError> {
-        // A longer pause than any was begun by a clock that was ahead.
-        let is_meant =
-            |wait: &Duration| self.0.settings.max_host_pause.is_none_or(|longest| *wait <= longest);
-        match self.0.hosts.paused_for(url, self.0.clock.now()).filter(is_meant) {
-            Some(wait) => Err(FetchError::HostPaused { wait }),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes a `Retry-After` as the word of the whole host, where the operator wants that.
-    fn pause_host(&self, url: &Url, asked: Duration) {
-        let Some(longest) = self.0.settings.max_host_pause else { return };
-        let now = self.0.clock.now();
-        let wait = asked.min(longest);
-        if let Ok(until) = now.checked_add(wait)
-            && !wait.is_zero()
-        {
-            tracing::info!(host = url.host_str(), %until, "the host asks for a pause");
-            self.0.hosts.pause(url, until, now);
-        }
     }
 
     /// The right to ask the host at all. A receiver of ours is there to be asked by all of us.

@@ -22,6 +22,7 @@ mod links;
 mod media;
 mod names;
 mod outage;
+mod pauses;
 mod post;
 mod refresh;
 mod robots;

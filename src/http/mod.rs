@@ -127,6 +127,10 @@ async fn readyz(State(serving): State<Arc<Serving>>) -> Response {
         );
     }
     reasons.extend(surface.health.problems());
+    if !surface.store.shards().is_alive() {
+        reasons
+            .push("the other processes on this store hear nothing of this one: it asks no host".to_owned());
+    }
     match surface.store.feeds_any_active().await {
         Ok(true) => {}
         Ok(false) => reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned()),

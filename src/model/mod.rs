@@ -27,8 +27,8 @@ pub use entry::{Enclosure, Entry, EntryEvidence, EntryKey, Known, LastRead, Rech
 pub use failure::FailureKind;
 pub use history::{History, MoveSighting};
 pub use ids::{
-    ArticleId, EntryId, FeedId, InvalidHash, PartyId, Sha256Hash, ShardId, entry_url, normalise_url, strip_tracking,
-    without_fragment,
+    ArticleId, EntryId, FeedId, InvalidHash, PartyId, Sha256Hash, ShardId, entry_url, normalise_url,
+    strip_tracking, without_fragment,
 };
 pub use masked::{masked, masked_text, serialize_masked};
 pub use record::{EarlierText, Event, FeedMention, Record, SCHEMA_VERSION};

@@ -10,14 +10,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use crate::shards::{SHARDS, Shards, Standing};
+use crate::shards::{SHARDS, Shards, Standing, StoredLoans};
 use crate::store::{DEAD_AFTER, HostLoan, Legacy, Pulse, Signal, Store, StoreError};
 use crate::telemetry::metrics;
 
 /// How often a process lets itself be heard of.
 const BEAT: Duration = Duration::from_secs(1);
-/// What comes after its last beat must be over before the others take it for dead.
-const MARGIN: Duration = Duration::from_secs(3);
+/// How long it asks hosts after its last beat: all of it is over before the others take it for dead.
+const SURE: Duration = Duration::from_secs(7);
+const _: () = assert!(SURE.as_secs() < DEAD_AFTER.as_secs());
 
 /// Takes part until `end` is cancelled, and leaves then. Fails where this program must not run on the store any more.
 pub async fn run(shared: &Shared, end: &CancellationToken) -> Result<(), StoreError> {
@@ -76,7 +77,9 @@ async fn beat(shared: &Shared, shards: &Shards) -> StoreError {
         match round(shared).await {
             Ok(()) => {}
             Err(error @ StoreError::SchemaNewer { .. }) => return error,
-            Err(error) => tracing::error!(%error, "the other processes hear nothing of this one; trying again"),
+            Err(error) => {
+                tracing::error!(%error, "the other processes hear nothing of this one; trying again");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(BEAT) => {}
@@ -122,7 +125,7 @@ impl Round<'_> {
         }
         let process = self.shards.process();
         // From before the beat: it may take long.
-        let sure_until = Instant::now() + (DEAD_AFTER - MARGIN);
+        let sure_until = Instant::now() + SURE;
         let Some(pulse) = self.store.process_beat(process).await? else {
             tracing::error!("this process was not heard of in time and was taken for dead: it begins anew");
             self.shards.end_life();
@@ -131,8 +134,7 @@ impl Round<'_> {
         self.store.schema_check(pulse.needed)?;
         let standing = Standing { is_first: pulse.is_first, is_alone: pulse.alive <= 1 };
         self.shards.note_alive(sure_until, standing);
-        let legacy =
-            if pulse.any_dead { self.store.processes_bury().await? } else { Legacy::default() };
+        let legacy = if pulse.any_dead { self.store.processes_bury().await? } else { Legacy::default() };
         if !legacy.names.is_empty() {
             take_over(self.shared, &legacy);
         }
@@ -187,16 +189,19 @@ impl Round<'_> {
         };
         let all = named(&|_| true);
         let ours = named(&|loan| loan.borrower == process && loan.granted);
-        if self.shards.changes_with(&all, &ours) {
+        let granted = named(&|loan| loan.granted);
+        let stored = StoredLoans { all: &all, granted: &granted, ours: &ours };
+        if self.shards.changes_with(stored) {
             // A host that comes, or comes back, may have asked the other process for a pause.
             self.recall_pauses().await?;
-            self.shards.settle_loans(&all, &ours);
+            self.shards.settle_loans(stored);
         }
         let asked = named(&|loan| loan.borrower != process && !loan.granted);
         let granted = self.shards.lend(&asked);
         if !granted.is_empty() {
             self.shared.keep_pauses().await;
             self.store.host_loans_grant(&granted).await?;
+            self.shards.granted(&granted);
         }
         // What this process asked for and has no use for: the shard has come to it.
         let idle = named(&|loan| loan.borrower == process && !self.shards.is_borrowing(&loan.party));

@@ -357,7 +357,9 @@ async fn insert_entries(
             query
                 .bind(new.entry.feed_id.0)
                 .bind(PartyId::of(&party(new.entry.feed_url).unwrap_or_default()).0)
-                .bind(i64::from(shard_of(new.entry.entry.parsed.link.as_ref().unwrap_or(new.entry.feed_url)).0))
+                .bind(i64::from(
+                    shard_of(new.entry.entry.parsed.link.as_ref().unwrap_or(new.entry.feed_url)).0,
+                ))
                 .bind(bytes(&new.key))
                 .bind(id_bytes(&new.article_id))
                 .bind(word(EntryState::Pending))

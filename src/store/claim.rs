@@ -34,7 +34,13 @@ macro_rules! is_ours {
     };
     (postgres, $placeholder:literal, $column:literal) => {
         concat!(
-            "(", $placeholder, " = '' OR ", $column, " = ANY (CAST(nullif(", $placeholder, ", '') AS BIGINT[])))"
+            "(",
+            $placeholder,
+            " = '' OR ",
+            $column,
+            " = ANY (CAST(nullif(",
+            $placeholder,
+            ", '') AS BIGINT[])))"
         )
     };
 }

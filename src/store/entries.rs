@@ -243,8 +243,10 @@ macro_rules! marked_entry {
 }
 
 /// SQLite has one writer at a time, so nothing needs to be skipped.
-const MARKED_ENTRY: DialectSql =
-    DialectSql { sqlite: marked_entry!(sqlite, ""), postgres: marked_entry!(postgres, " FOR UPDATE OF e SKIP LOCKED") };
+const MARKED_ENTRY: DialectSql = DialectSql {
+    sqlite: marked_entry!(sqlite, ""),
+    postgres: marked_entry!(postgres, " FOR UPDATE OF e SKIP LOCKED"),
+};
 
 pub(super) const TAKE_ENTRIES: RowsSql = take_rows!("entries");
 

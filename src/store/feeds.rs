@@ -212,9 +212,7 @@ async fn work_out_shards(tx: &mut AnyConnection) -> Result<(), StoreError> {
         let row = Row { table: "feed_details", row };
         shards.push((row.get::<i64>("feed_id")?, shard_of(&row.url("url")?)));
     }
-    SET_SHARDS
-        .execute(tx, &shards, |query, (id, shard)| query.bind(*id).bind(i64::from(shard.0)))
-        .await?;
+    SET_SHARDS.execute(tx, &shards, |query, (id, shard)| query.bind(*id).bind(i64::from(shard.0))).await?;
     Ok(())
 }
 
@@ -361,7 +359,8 @@ const FREE_FEED: DialectSql = DialectSql {
 };
 
 /// Where it was put off, it still is.
-const LEND_FEED: &str = "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1, holder = $3 WHERE id = $1";
+const LEND_FEED: &str =
+    "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1, holder = $3 WHERE id = $1";
 
 /// A found feed as it is once it is lent out, and when it was due.
 fn due_feed(row: &Row<'_>, lease_until: Timestamp) -> Result<(DueFeed, Timestamp), StoreError> {

@@ -115,7 +115,7 @@ impl Store {
 
     /// Makes this process known under a name and gives it its number.
     pub async fn process_register(&self, name: &str) -> Result<i64, StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         // No migration that this program must not live to see comes between the look and the row.
         migrations::keep_as_it_is(&mut tx, &self.database).await?;
         let row = sqlx::query(REGISTER)
@@ -135,7 +135,7 @@ impl Store {
 
     /// Lets this process be heard of. `None` where it was taken for dead.
     pub async fn process_beat(&self, id: i64) -> Result<Option<Pulse>, StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         let beaten = sqlx::query(BEAT).bind(id).execute(&mut *tx).await?.rows_affected();
         let row = sqlx::query(PULSE).bind(dead_after_ms()).fetch_one(&mut *tx).await?;
         tx.commit().await?;
@@ -153,7 +153,7 @@ impl Store {
 
     /// Buries those that are dead, and ends what they had.
     pub async fn processes_bury(&self) -> Result<Legacy, StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
         let dead = sqlx::query(BURY).bind(dead_after_ms()).fetch_all(&mut *tx).await?;
         let names = dead.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
@@ -170,7 +170,7 @@ impl Store {
 
     /// Takes this process out of those that live: it has nothing in hand any more.
     pub async fn process_leave(&self, id: i64) -> Result<(), StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
         sqlx::query("DELETE FROM processes WHERE id = $1").bind(id).execute(&mut *tx).await?;
         free(&mut tx).await?;
@@ -180,7 +180,7 @@ impl Store {
 
     /// Gives a process up to `limit` shards that nobody owns.
     pub async fn shards_acquire(&self, id: i64, limit: u16) -> Result<Acquired, StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
         let rows = sqlx::query(ACQUIRE).bind(id).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
         let mut acquired = Acquired::default();
@@ -198,7 +198,7 @@ impl Store {
 
     /// Gives shards back, so that others may have them.
     pub async fn shards_release(&self, id: i64, shards: &[ShardId]) -> Result<(), StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
         RELEASE.execute(&mut tx, shards, |query, shard| query.bind(i64::from(shard.0)).bind(id)).await?;
         self.signal(&mut tx, Signal::Shards).await?;
@@ -207,15 +207,15 @@ impl Store {
 
     /// All hosts that are lent or asked for.
     pub async fn host_loans(&self) -> Result<Vec<HostLoan>, StoreError> {
-        let rows = sqlx::query("SELECT party, borrower, granted FROM host_loans")
-            .fetch_all(&self.database.readers)
-            .await?;
+        let mut tx = self.database.write_heartbeat().await?;
+        let rows = sqlx::query("SELECT party, borrower, granted FROM host_loans").fetch_all(&mut *tx).await?;
+        tx.commit().await?;
         models("host_loans", &rows)
     }
 
     /// Asks the owners of hosts for them. One that is lent already has to wait.
     pub async fn host_loans_ask(&self, id: i64, wanted: &[(String, ShardId)]) -> Result<(), StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         ASK.execute(&mut tx, wanted, |query, (party, shard)| {
             query.bind(party.clone()).bind(i64::from(shard.0)).bind(id)
         })
@@ -226,7 +226,7 @@ impl Store {
 
     /// Lends hosts that were asked for.
     pub async fn host_loans_grant(&self, parties: &[String]) -> Result<(), StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         GRANT.execute(&mut tx, parties, |query, party| query.bind(party.clone())).await?;
         self.signal(&mut tx, Signal::Shards).await?;
         tx.commit().await
@@ -234,7 +234,7 @@ impl Store {
 
     /// Gives hosts back that were lent or asked for.
     pub async fn host_loans_return(&self, id: i64, parties: &[String]) -> Result<(), StoreError> {
-        let mut tx = self.database.write().await?;
+        let mut tx = self.database.write_heartbeat().await?;
         RETURN.execute(&mut tx, parties, |query, party| query.bind(party.clone()).bind(id)).await?;
         self.signal(&mut tx, Signal::Shards).await?;
         tx.commit().await
@@ -275,11 +275,7 @@ impl TryFrom<Row<'_>> for HostLoan {
     type Error = StoreError;
 
     fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
-        Ok(Self {
-            party: row.get("party")?,
-            borrower: row.get("borrower")?,
-            granted: row.flag("granted")?,
-        })
+        Ok(Self { party: row.get("party")?, borrower: row.get("borrower")?, granted: row.flag("granted")? })
     }
 }
 

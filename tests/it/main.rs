@@ -36,6 +36,7 @@ mod recheck;
 mod reextract;
 mod retention;
 mod seeds;
+mod sharing;
 mod store;
 mod store_sqlite;
 mod support;

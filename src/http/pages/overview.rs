@@ -12,6 +12,7 @@ use super::trouble::{self, Seen};
 use super::{Failure, chart};
 use crate::http::Serving;
 use crate::http::session::Visitor;
+use crate::report::processes;
 use crate::report::sinks::{self, Standing};
 use crate::store::{FeedHealth, FeedsByHealth, Listing, QueueStatus};
 
@@ -30,6 +31,7 @@ pub(super) async fn show(
     let hours = store.articles_by_hour(start).await?;
     let sinks = sinks::look(surface.sinks.iter().cloned(), store, now).await?;
     let set_aside = store.set_aside_count().await?;
+    let sharing = store.processes().await?;
     let latest = store.articles_list(Listing::All, LATEST).await?;
     let seen = Seen { feeds: &feeds, queue: &queue, sinks: &sinks, set_aside, now };
     let troubles = trouble::sentences(surface, &seen);
@@ -58,6 +60,12 @@ pub(super) async fn show(
         section aria-labelledby="sinks" {
             h2 id="sinks" { "Sinks" }
             (table_of_sinks(&sinks))
+        }
+        @if !sharing.is_empty() {
+            section aria-labelledby="processes" {
+                h2 id="processes" { "Processes" }
+                ul { @for process in &sharing { li { (processes::sentence(process)) } } }
+            }
         }
         section aria-labelledby="latest" {
             h2 id="latest" { "Latest articles" }

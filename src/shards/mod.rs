@@ -11,6 +11,12 @@
 //!
 //! Everything here is memory. What is agreed between processes stands in the store, and `pipeline/sharing.rs` carries it over.
 
+mod balance;
+mod loans;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,6 +27,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use url::Url;
 
+pub use self::loans::StoredLoans;
 use crate::model::{PartyId, ShardId};
 use crate::trust;
 
@@ -112,8 +119,8 @@ struct Party {
 enum Loan {
     #[default]
     None,
-    /// It is ours, and another process has it or is to have it.
-    Lent,
+    /// It is ours, and another process has it (true) or is to have it.
+    Lent(bool),
     /// It is another's, who is asked for it.
     Asked,
     /// It is another's, and we have it since then.
@@ -228,6 +235,11 @@ impl Shards {
     /// Whether another process may live on the same store.
     pub fn has_company(&self) -> bool {
         self.0.as_ref().is_some_and(|inner| !inner.standing.borrow().is_alone)
+    }
+
+    /// Whether this process may ask hosts at all: the others know that it lives.
+    pub fn is_alive(&self) -> bool {
+        self.0.as_ref().is_none_or(|inner| inner.lock().is_alive())
     }
 
     /// Whether this process does what one at a time does.
@@ -353,170 +365,6 @@ impl Shards {
         inner.changed.notify_waiters();
     }
 
-    /// These are ours from now on; `lent` are hosts in them that another process has.
-    pub fn acquire(&self, shards: &[(ShardId, Option<Instant>)], lent: &[String]) {
-        let inner = self.inner();
-        {
-            let mut state = inner.lock();
-            for (ShardId(shard), last_asked) in shards {
-                state.shards[usize::from(*shard)] = Shard::Ours(*last_asked);
-            }
-            for party in lent {
-                if state.shard(party) != Shard::Away {
-                    state.parties.entry(party.clone()).or_default().loan = Loan::Lent;
-                }
-            }
-        }
-        inner.changed.notify_waiters();
-    }
-
-    /// Ours, those that are leaving included.
-    pub fn count(&self) -> u16 {
-        let state = self.inner().lock();
-        let ours = state.shards.iter().filter(|shard| **shard != Shard::Away).count();
-        u16::try_from(ours).expect("there are no more shards than that")
-    }
-
-    /// Has as many leave that no more than `fair` stay, those first that nobody asks.
-    pub fn keep_at_most(&self, fair: u16) {
-        let mut state = self.inner().lock();
-        let busy = state.busy();
-        let mut ours: Vec<usize> =
-            (0..usize::from(SHARDS)).filter(|shard| state.shards[*shard] != Shard::Away).collect();
-        ours.sort_by_key(|shard| (state.shards[*shard] != Shard::Leaving, busy[*shard]));
-        let surplus = ours.len().saturating_sub(usize::from(fair));
-        for (place, shard) in ours.into_iter().enumerate() {
-            let now = &mut state.shards[shard];
-            match (*now, place < surplus) {
-                (Shard::Ours(_), true) => *now = Shard::Leaving,
-                // Nobody else has had it meanwhile.
-                (Shard::Leaving, false) => *now = Shard::Ours(None),
-                _ => {}
-            }
-        }
-    }
-
-    /// So many processes live, and a fair share is so many shards.
-    pub fn note_share(&self, fair: u16, alive: u16) {
-        // The last to come gets what the division leaves: one less for each of the others.
-        let has_share = self.count() + alive.max(1) - 1 >= fair;
-        self.inner().lock().has_share = has_share;
-    }
-
-    /// Whether this process has its share of all shards.
-    pub fn has_share(&self) -> bool {
-        self.0.as_ref().is_none_or(|inner| inner.lock().has_share)
-    }
-
-    /// Those that leave and are asked no more.
-    pub fn ready_to_leave(&self) -> Vec<ShardId> {
-        let state = self.inner().lock();
-        let busy = state.busy();
-        let is_ready = |shard: &u16| {
-            let place = usize::from(*shard);
-            state.shards[place] == Shard::Leaving && !busy[place]
-        };
-        (0..SHARDS).filter(is_ready).map(ShardId).collect()
-    }
-
-    /// The store has these back.
-    pub fn gone(&self, shards: &[ShardId]) {
-        let mut state = self.inner().lock();
-        for ShardId(shard) in shards {
-            state.shards[usize::from(*shard)] = Shard::Away;
-        }
-        let State { shards, parties, .. } = &mut *state;
-        parties.retain(|party, known| {
-            if known.loan == Loan::Lent && shards[usize::from(of_party(party).0)] == Shard::Away {
-                known.loan = Loan::None;
-            }
-            known.is_in_use()
-        });
-    }
-
-    /// Hosts of others that somebody waits for and nobody has asked for yet.
-    pub fn to_borrow(&self) -> Vec<(String, ShardId)> {
-        let mut state = self.inner().lock();
-        let State { shards, parties, .. } = &mut *state;
-        let mut wanted = Vec::new();
-        for (party, known) in parties {
-            let shard = of_party(party);
-            if known.waiting > 0 && known.loan == Loan::None && shards[usize::from(shard.0)] == Shard::Away {
-                known.loan = Loan::Asked;
-                wanted.push((party.clone(), shard));
-            }
-        }
-        wanted
-    }
-
-    /// Borrowed hosts that are to go back: nobody waits for them any more, or their time is over. Nobody is let in from now on.
-    pub fn to_return(&self) -> Vec<String> {
-        let mut state = self.inner().lock();
-        let mut back = Vec::new();
-        state.parties.retain(|party, known| {
-            let Loan::Borrowed(since) = known.loan else { return true };
-            if known.passes > 0 || (known.waiting > 0 && since.elapsed() < LONGEST_LOAN) {
-                return true;
-            }
-            back.push(party.clone());
-            known.loan = Loan::None;
-            known.waiting > 0
-        });
-        back
-    }
-
-    /// Hosts that another process asks for, of those that are ours: nobody of our own is let in from now on. Returns those that
-    /// are asked nothing more and can be granted.
-    pub fn lend(&self, wanted: &[String]) -> Vec<String> {
-        let mut state = self.inner().lock();
-        let mut granted = Vec::new();
-        for party in wanted {
-            if state.shard(party) == Shard::Away {
-                continue;
-            }
-            let known = state.parties.entry(party.clone()).or_default();
-            known.loan = Loan::Lent;
-            if known.passes == 0 {
-                granted.push(party.clone());
-            }
-        }
-        granted
-    }
-
-    /// Whether what the store says of loans now is news: `all` are asked for or granted, `ours` those that are granted to us.
-    pub fn changes_with(&self, all: &[String], ours: &[String]) -> bool {
-        let state = self.inner().lock();
-        state.parties.iter().any(|(party, known)| {
-            known.loan_by(party, state.shard(party) == Shard::Away, (all, ours)) != known.loan
-        })
-    }
-
-    /// Takes what the store says of loans now. Whoever waits may find a host open.
-    pub fn settle_loans(&self, all: &[String], ours: &[String]) {
-        let inner = self.inner();
-        {
-            let mut state = inner.lock();
-            let State { shards, parties, .. } = &mut *state;
-            parties.retain(|party, known| {
-                let is_away = shards[usize::from(of_party(party).0)] == Shard::Away;
-                let loan = known.loan_by(party, is_away, (all, ours));
-                if known.loan == Loan::Lent && loan == Loan::None {
-                    known.returned = Some(Instant::now());
-                }
-                known.loan = loan;
-                known.is_in_use()
-            });
-        }
-        inner.changed.notify_waiters();
-    }
-
-    /// Whether a host is asked for or borrowed by us.
-    pub fn is_borrowing(&self, party: &str) -> bool {
-        let state = self.inner().lock();
-        let loan = state.parties.get(party).map(|known| known.loan);
-        matches!(loan, Some(Loan::Asked | Loan::Borrowed(_)))
-    }
-
     /// Has the store looked at now.
     pub fn look_now(&self) {
         self.inner().wanted.notify_one();
@@ -575,118 +423,8 @@ impl State {
 }
 
 impl Party {
-    /// What the loan comes to by what the store says.
-    fn loan_by(&self, party: &String, is_away: bool, (all, ours): (&[String], &[String])) -> Loan {
-        match self.loan {
-            Loan::Lent if !all.contains(party) => Loan::None,
-            Loan::Asked if is_away && ours.contains(party) => Loan::Borrowed(Instant::now()),
-            // The shard has come to us, or the row is gone: whoever still waits begins anew.
-            Loan::Asked if !is_away || !all.contains(party) => Loan::None,
-            loan => loan,
-        }
-    }
-
     fn is_in_use(&self) -> bool {
         let is_remembered = self.returned.is_some_and(|returned| returned.elapsed() < REMEMBERED);
         self.passes > 0 || self.waiting > 0 || self.loan != Loan::None || is_remembered
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    fn url(text: &str) -> Url {
-        text.parse().unwrap()
-    }
-
-    fn alive() -> Shards {
-        let shards = Shards::shared();
-        shards.begin_life(7);
-        shards.note_alive(Instant::now() + Duration::from_mins(1), Standing::default());
-        shards
-    }
-
-    fn every() -> Vec<(ShardId, Option<Instant>)> {
-        (0..SHARDS).map(|shard| (ShardId(shard), None)).collect()
-    }
-
-    #[test]
-    fn hosts_of_one_domain_are_of_one_shard() {
-        assert_eq!(shard_of(&url("https://www.a.example/1")), shard_of(&url("http://feeds.a.example:81/2")));
-        let many: std::collections::HashSet<_> =
-            (0..1000).map(|n| shard_of(&url(&format!("https://{n}.example/")))).collect();
-        assert!(many.len() > 500, "they spread");
-    }
-
-    #[tokio::test]
-    async fn a_shard_leaves_when_its_last_request_is_answered() {
-        let (shards, host) = (alive(), url("https://a.example/"));
-        assert_eq!(shards.claimed(), "{-1}");
-        shards.acquire(&every(), &[]);
-        assert_eq!(shards.claimed(), "", "no list where all are ours");
-        let pass = shards.enter(&host).await.unwrap();
-        shards.keep_at_most(SHARDS - 1);
-        let ready = shards.ready_to_leave();
-        assert!(ready.len() == 1 && ready[0] != shard_of(&host), "an idle one goes first");
-        shards.gone(&ready);
-        shards.keep_at_most(0);
-        assert_eq!(shards.ready_to_leave().len(), usize::from(SHARDS) - 2);
-        assert_eq!(shards.enter(&host).await.unwrap_err(), Elsewhere { wait: COME_BACK });
-        drop(pass);
-        assert_eq!(shards.ready_to_leave().len(), usize::from(SHARDS) - 1);
-        shards.keep_at_most(SHARDS);
-        shards.enter(&host).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_host_of_another_is_borrowed_and_given_back() {
-        let (owner, borrower, host) = (alive(), alive(), url("https://a.example/page"));
-        owner.acquire(&every(), &[]);
-        let asked = owner.enter(&host).await.unwrap();
-        let mut entering = Box::pin(borrower.enter(&host));
-        assert!((&mut entering).now_or_never().is_none());
-        let wanted: Vec<String> = borrower.to_borrow().into_iter().map(|(party, _)| party).collect();
-        assert_eq!(wanted, ["a.example"]);
-        assert!(borrower.to_borrow().is_empty(), "asked for once");
-
-        assert!(owner.lend(&wanted).is_empty(), "it is being asked");
-        assert!(owner.enter(&host).now_or_never().is_none(), "and nobody else is let in");
-        drop(asked);
-        assert_eq!(owner.lend(&wanted), wanted);
-        assert!(borrower.changes_with(&wanted, &wanted));
-        borrower.settle_loans(&wanted, &wanted);
-        let pass = entering.await.unwrap();
-        assert!(pass.last_asked().is_some(), "the gap counts from the loan");
-        assert!(borrower.to_return().is_empty());
-        drop(pass);
-        assert_eq!(borrower.to_return(), wanted);
-
-        assert!(!owner.changes_with(&wanted, &[]));
-        assert!(owner.enter(&host).now_or_never().is_none(), "it is still lent");
-        assert!(owner.changes_with(&[], &[]));
-        owner.settle_loans(&[], &[]);
-        assert!(owner.enter(&host).await.unwrap().last_asked().is_some());
-    }
-
-    #[tokio::test]
-    async fn whoever_may_be_taken_for_dead_asks_nothing() {
-        let (shards, host) = (alive(), url("https://a.example/"));
-        shards.acquire(&every(), &[]);
-        let pass = shards.enter(&host).await.unwrap();
-        let mut lapsed = Box::pin(shards.lapsed());
-        assert!((&mut lapsed).now_or_never().is_none());
-        shards.end_life();
-        lapsed.await;
-        drop(pass);
-        assert_eq!(shards.count(), 0);
-
-        shards.note_alive(Instant::now(), Standing::default());
-        shards.acquire(&every(), &[]);
-        assert_eq!(shards.claimed(), "{}");
-        assert!(shards.enter(&host).await.is_err());
-        shards.lapsed().await;
     }
 }
