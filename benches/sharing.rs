@@ -36,6 +36,7 @@ const BATCH: u32 = 500;
 const LEASE: Duration = Duration::from_hours(1);
 /// How long claims are counted.
 const COUNTED: Duration = Duration::from_secs(15);
+const ARTICLES: usize = 3_000;
 const PAGE_WORDS: usize = 600;
 
 fn main() {
@@ -108,8 +109,8 @@ async fn articles(server: &Url) {
     let empty = database.bytes().await;
     let round = Round {
         processes: 1,
-        feeds: 10_000,
-        hosts: 2_000,
+        feeds: ARTICLES,
+        hosts: 600,
         kills: 0,
         kill_after_feeds: 0,
         gap: Duration::ZERO,
@@ -117,11 +118,13 @@ async fn articles(server: &Url) {
         page: story,
     };
     let outcome = play(&round, &database).await;
-    println!("1 process, 10,000 feeds and as many pages of {PAGE_WORDS} words:");
+    println!("1 process, {ARTICLES} feeds and as many pages of {PAGE_WORDS} words:");
     report(&round, &outcome);
+    let articles = i64::try_from(ARTICLES).unwrap();
     let full = database.bytes().await;
-    println!("  {} bytes of PostgreSQL an article, of which:", (full - empty) / 10_000);
-    println!("{}", database.largest(10_000).await);
+    println!("  {} bytes of PostgreSQL an article, of which:", (full - empty) / articles);
+    println!("{}", database.largest(articles).await);
+    println!("  {} bytes of JSON a record", database.record_bytes().await);
     database.drop().await;
 }
 
@@ -311,6 +314,15 @@ impl Database {
         .unwrap();
         connection.close().await.unwrap();
         rows.iter().map(|(name, bytes)| format!("    {:6} {name}\n", bytes / articles)).collect()
+    }
+
+    /// What a record takes as JSON, as sinks and readers are given it, in the middle of some.
+    async fn record_bytes(&self) -> usize {
+        let store = self.open(Shards::all()).await;
+        let records = store.records_after(0, 500).await.unwrap();
+        store.close().await;
+        let all: usize = records.iter().map(|record| serde_json::to_vec(record).unwrap().len()).sum();
+        all / records.len()
     }
 
     async fn drop(self) {

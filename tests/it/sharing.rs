@@ -180,6 +180,15 @@ async fn the_dead_are_buried_and_write_nothing_any_more() {
     assert!(anew.iter().all(|feed| feed.suspect), "one of them may be what killed it");
     assert!(other.store.sink_claim("texts", LEASE).await.unwrap().unwrap().epoch > sink.epoch);
 
+    let living = other.store.processes().await.unwrap();
+    assert_eq!(living.len(), 1);
+    let process = &living[0];
+    assert_eq!(
+        (process.name.as_str(), process.shards, process.feeds, process.entries),
+        ("other", SHARDS, 2, 0)
+    );
+    assert_eq!((process.sinks.as_str(), process.is_first), ("texts", true));
+
     assert_eq!(hung.store.process_beat(hung.id).await.unwrap(), None, "it learns of it");
     assert!(!hung.record(&claimed[0]).await, "its poll comes too late");
     assert!(!hung.store.sink_advance("texts", sink.epoch, 1).await.unwrap());
