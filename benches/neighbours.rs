@@ -1,111 +1,206 @@
 //! What one bad neighbour costs the good feeds: `cargo bench --bench neighbours`, or `-- NAME` for one kind of them.
 //!
-//! Good feeds, each on a server of its own, are turned once by the program itself beside a neighbour of each kind. Printed are
-//! the time until the last good article was stored, the time of the whole turn, and the most memory that the process took.
+//! Good feeds, each on a server of its own, are read by the program itself beside a neighbour of each kind: on SQLite, and on
+//! PostgreSQL where `FEEDMILL_TEST_POSTGRES_URL` names a server. Printed are the time until the last good page had become
+//! an article, how many times that of the good feeds alone it was, how long the program took to stop once it was asked, in the
+//! midst of what the neighbour had left for it, and the most memory that it took.
+//!
+//! The last row has no neighbour: at the default gap between requests to a host, fifty hosts of twenty pages.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
+#[path = "../tests/it/support/database.rs"]
+#[expect(dead_code, reason = "the tests' own, of which only the databases are used here")]
+mod database;
+
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
-const GOOD_FEEDS: usize = 20;
+use database::{Backend, FreshDatabase};
+
+const GOOD_FEEDS: usize = 50;
 const PAGES_OF_EACH: usize = 10;
+/// The neighbour has so long at least to do its worst.
+const LEAST_TIME: Duration = Duration::from_secs(20);
+/// Whoever is not done by then is not waited for.
+const PATIENCE: Duration = Duration::from_mins(4);
+const LOOK: Duration = Duration::from_millis(50);
 
-/// A kind of neighbour: its feeds, and more lines of the configuration.
+/// A kind of neighbour.
 struct Neighbour {
     name: &'static str,
+    /// Its feeds.
     feeds: fn() -> Vec<String>,
+    /// More lines of `[fetch]`.
     fetch: fn() -> String,
+    /// What it does to the program's own listener, until it is told that this is over.
+    client: fn(SocketAddr, &Arc<AtomicBool>),
+}
+
+impl Neighbour {
+    const fn of_feeds(name: &'static str, feeds: fn() -> Vec<String>) -> Self {
+        Self { name, feeds, fetch: String::new, client: |_, _| {} }
+    }
 }
 
 const NEIGHBOURS: &[Neighbour] = &[
-    Neighbour { name: "nobody", feeds: Vec::new, fetch: String::new },
-    Neighbour { name: "1,500 dead links", feeds: dead_links, fetch: String::new },
-    Neighbour { name: "300 slow pages of 2 MB", feeds: slow_pages, fetch: String::new },
-    Neighbour { name: "200 pages of 9.6 MB", feeds: large_pages, fetch: String::new },
-    Neighbour { name: "64 feeds of 15.9 MB", feeds: large_feeds, fetch: String::new },
-    Neighbour { name: "100 feeds whose names hang", feeds: hanging_names, fetch: silent_name_server },
+    Neighbour::of_feeds("nobody", Vec::new),
+    Neighbour::of_feeds("300 pages of 2 MB of bylines", bylines),
+    Neighbour::of_feeds("300 long pages of 2 MB", slow_pages),
+    Neighbour::of_feeds("1,500 dead links", dead_links),
+    Neighbour {
+        fetch: silent_name_server,
+        ..Neighbour::of_feeds("100 feeds whose names hang", hanging_names)
+    },
+    Neighbour::of_feeds("100 feeds that hang", hanging_feeds),
+    Neighbour::of_feeds("3,000 feeds of one party", many_feeds),
+    Neighbour::of_feeds("200 pages of 9.6 MB", large_pages),
+    Neighbour::of_feeds("64 feeds of 15.9 MB", large_feeds),
+    Neighbour::of_feeds("200 bombs of a gigabyte", bombs),
+    Neighbour { client: long_readers, ..Neighbour::of_feeds("24 readers of long articles", long_articles) },
+    Neighbour { client: idle_clients, ..Neighbour::of_feeds("1,100 idle clients", Vec::new) },
 ];
+const GAPS: &str = "at the default gap";
+
+/// What was measured.
+struct Measured {
+    good_secs: f64,
+    stop_secs: f64,
+    peak_mb: u64,
+}
 
 fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| name.contains(wanted.as_str()));
-    println!("{:<28} {:>12} {:>12} {:>10}", "neighbour", "good done", "all done", "peak");
-    for neighbour in NEIGHBOURS.iter().filter(|neighbour| is_wanted(neighbour.name)) {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("feedmill.toml");
-        let good: Vec<String> = (0..GOOD_FEEDS).map(good_feed).collect();
-        let feeds = [(neighbour.feeds)(), good.clone()].concat();
-        std::fs::write(&config, configuration(folder.path(), &(neighbour.fetch)(), &feeds)).unwrap();
-        let (took, peak_mb) = turn(&config);
-        let (stored, good_took) = good_articles(&config, &good);
-        assert_eq!(stored, GOOD_FEEDS * PAGES_OF_EACH, "articles of the good feeds");
-        println!("{:<28} {good_took:>10.1} s {took:>10.1} s {peak_mb:>7} MB", neighbour.name);
-    }
-}
-
-fn configuration(folder: &Path, fetch: &str, feeds: &[String]) -> String {
-    let mut text = format!(
-        "[database]\nurl = \"sqlite:{}\"\n[http]\nlisten = \"\"\n[fetch]\nallow = [\"127.0.0.0/8\"]\nhost_min_gap_ms = 0\n{fetch}\n",
-        folder.join("feedmill.db").display()
-    );
-    for feed in feeds {
-        writeln!(text, "[[feed]]\nurl = \"{feed}\"").unwrap();
-    }
-    text
-}
-
-/// One turn of the mill: how many seconds it takes, and how many megabytes at most.
-fn turn(config: &Path) -> (f64, u64) {
-    let began = Instant::now();
-    let mut program =
-        feedmill(config, &["once"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let status = format!("/proc/{}/status", program.id());
-    let mut peak_kb = 0;
-    while program.try_wait().unwrap().is_none() {
-        let status = std::fs::read_to_string(&status).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
-        peak_kb = peak_kb.max(kilobytes.unwrap_or(0));
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    (began.elapsed().as_secs_f64(), peak_kb / 1024)
-}
-
-/// How many articles of the good feeds are stored, and how long after the first record of anybody the last of them was.
-fn good_articles(config: &Path, good: &[String]) -> (usize, f64) {
-    let exported =
-        feedmill(config, &["export", "--format", "jsonl"]).stderr(Stdio::null()).output().unwrap().stdout;
-    let hosts: Vec<&str> = good.iter().map(|feed| feed.trim_end_matches("/feed")).collect();
-    let (mut first, mut last, mut stored) = (None, None, 0);
-    for line in exported.lines().map_while(Result::ok) {
-        let record: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let at: Timestamp = record["recorded_at"].as_str().unwrap().parse().unwrap();
-        first.get_or_insert(at);
-        if hosts.iter().any(|host| record["url"].as_str().unwrap().starts_with(host)) {
-            (last, stored) = (Some(at), stored + 1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!("{:<9} {:<30} {:>9} {:>7} {:>8} {:>9}", "", "neighbour", "good", "x alone", "stop", "peak");
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let mut alone = f64::NAN;
+        let row = |name: &str, alone: f64, Measured { good_secs, stop_secs, peak_mb }: &Measured| {
+            let times = good_secs / alone;
+            println!(
+                "{:<9} {name:<30} {good_secs:>7.1} s {times:>7.2} {stop_secs:>6.2} s {peak_mb:>6} MB",
+                format!("{backend:?}")
+            );
+        };
+        let measure = |neighbour: &Neighbour, good: Good| {
+            let database = runtime.block_on(FreshDatabase::create(backend))?;
+            let measured = measured(&database, neighbour, &good);
+            runtime.block_on(database.drop());
+            Some(measured)
+        };
+        // What the others are compared with is always measured.
+        for neighbour in NEIGHBOURS.iter().filter(|other| other.name == "nobody" || is_wanted(other.name)) {
+            let Some(measured) =
+                measure(neighbour, Good { hosts: GOOD_FEEDS, pages: PAGES_OF_EACH, gap: false })
+            else {
+                break;
+            };
+            if alone.is_nan() {
+                alone = measured.good_secs;
+            }
+            row(neighbour.name, alone, &measured);
+        }
+        if is_wanted(GAPS)
+            && let Some(measured) = measure(&NEIGHBOURS[0], Good { hosts: 50, pages: 20, gap: true })
+        {
+            row(&format!("{GAPS}, 50 hosts x 20"), f64::NAN, &measured);
         }
     }
-    let took = first.zip(last).map_or(f64::NAN, |(first, last)| last.duration_since(first).as_secs_f64());
-    (stored, took)
 }
 
-fn feedmill(config: &Path, arguments: &[&str]) -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_feedmill"));
-    program.arg("--config").arg(config).args(arguments).stdin(Stdio::null());
-    program
+/// The good feeds.
+struct Good {
+    hosts: usize,
+    pages: usize,
+    /// Whether requests to a host keep the default gap; else none.
+    gap: bool,
 }
 
-fn good_feed(number: usize) -> String {
+fn measured(database: &FreshDatabase, neighbour: &Neighbour, good: &Good) -> Measured {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, log) = (folder.path().join("feedmill.toml"), folder.path().join("log"));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let good_feeds = (0..good.hosts).map(|number| good_feed(number, good.pages));
+    let feeds: Vec<String> = (neighbour.feeds)().into_iter().chain(good_feeds).collect();
+    let gap = if good.gap { "" } else { "host_min_gap_ms = 0" };
+    let text = format!(
+        "[database]\nurl = \"{}\"\n[http]\nlisten = \"{listener}\"\n[schedule]\ninitial_spread_secs = 0\n[fetch]\n\
+         allow = [\"127.0.0.0/8\"]\n{gap}\n{}\n",
+        database.settings.url.expose_secret(),
+        (neighbour.fetch)()
+    );
+    let text = feeds.iter().fold(text, |text, feed| format!("{text}[[feed]]\nurl = \"{feed}\"\n"));
+    std::fs::write(&config, text).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_feedmill"))
+        .arg("--config")
+        .arg(&config)
+        .arg("run")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let over = Arc::new(AtomicBool::new(false));
+    (neighbour.client)(listener, &over);
+    let mut watch = Watch { program: &mut program, peak_kb: 0 };
+    let (mut found, wanted) = (0, good.hosts * good.pages);
+    while found < wanted && began.elapsed() < PATIENCE {
+        watch.look();
+        found = good_articles(&log);
+    }
+    let good_secs = if found < wanted { f64::INFINITY } else { began.elapsed().as_secs_f64() };
+    while began.elapsed() < LEAST_TIME {
+        watch.look();
+    }
+    let asked = Instant::now();
+    let stop = Command::new("kill").arg("-TERM").arg(watch.program.id().to_string()).status().unwrap();
+    assert!(stop.success());
+    while watch.look() {}
+    over.store(true, Ordering::Relaxed);
+    Measured { good_secs, stop_secs: asked.elapsed().as_secs_f64(), peak_mb: watch.peak_kb / 1024 }
+}
+
+/// The program, and the most memory that it has taken.
+struct Watch<'p> {
+    program: &'p mut Child,
+    peak_kb: u64,
+}
+
+impl Watch<'_> {
+    /// Looks after a while; says whether it still runs.
+    fn look(&mut self) -> bool {
+        std::thread::sleep(LOOK);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id()));
+        let status = status.unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+        self.peak_kb = self.peak_kb.max(kilobytes.unwrap_or(0));
+        self.program.try_wait().unwrap().is_none()
+    }
+}
+
+/// How many pages of good feeds have become articles, by what the program says.
+fn good_articles(log: &Path) -> usize {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    said.lines().filter(|line| line.contains(GOOD) && line.contains(": extracted ")).count()
+}
+
+const GOOD: &str = "/good/";
+
+fn good_feed(number: usize, pages: usize) -> String {
     let body = move |path: &str, base: &str| match path {
-        "/feed" => rss((0..PAGES_OF_EACH).map(|page| format!("{base}/{number}-{page}"))),
+        "/feed" => rss((0..pages).map(|page| format!("{base}{GOOD}{number}-{page}"))),
         path => page(path, 4_000),
     };
     format!("{}/feed", serve(body))
@@ -117,15 +212,25 @@ fn dead_links() -> Vec<String> {
 }
 
 fn slow_pages() -> Vec<String> {
-    pages(300, 2_000_000)
+    pages(300, page("/large", 2_000_000))
 }
 
 fn large_pages() -> Vec<String> {
-    pages(200, 9_600_000)
+    pages(200, page("/large", 9_600_000))
 }
 
-fn pages(count: usize, bytes: usize) -> Vec<String> {
-    let large = page("/large", bytes);
+fn long_articles() -> Vec<String> {
+    pages(60, page("/large", 2_000_000))
+}
+
+/// Lines that a rule looks for, over and over.
+fn bylines() -> Vec<String> {
+    let byline = "<p>By John Smith and Jane Roe</p>";
+    let lines = byline.repeat(2_000_000 / byline.len());
+    pages(300, format!("<html lang=en><title>/large</title><body><h1>/large</h1>{lines}</body></html>"))
+}
+
+fn pages(count: usize, large: String) -> Vec<String> {
     let body = move |path: &str, base: &str| match path {
         "/feed" => rss((0..count).map(|n| format!("{base}/{n}"))),
         path => large.replacen("/large", path, 2),
@@ -141,6 +246,27 @@ fn large_feeds() -> Vec<String> {
     (0..64).map(|n| format!("{base}/{n}")).collect()
 }
 
+fn many_feeds() -> Vec<String> {
+    let base = serve(|path, base| rss(std::iter::once(format!("{base}/page{path}"))));
+    (0..3_000).map(|n| format!("{base}/{n}")).collect()
+}
+
+/// Each a party of its own that accepts and never answers.
+fn hanging_feeds() -> Vec<String> {
+    let hang = |_| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let feed = format!("http://{}/feed", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = listener.accept() {
+                held.push(stream);
+            }
+        });
+        feed
+    };
+    (0..100).map(hang).collect()
+}
+
 fn hanging_names() -> Vec<String> {
     (0..100).map(|n| format!("http://feeds.hangs{n}.example/")).collect()
 }
@@ -154,6 +280,55 @@ fn silent_name_server() -> String {
         while socket.recv(&mut question).is_ok() {}
     });
     format!("name_servers = [\"{address}\"]")
+}
+
+/// Pages of a megabyte as they are sent, a gigabyte inflated.
+fn bombs() -> Vec<String> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let spaces = vec![b' '; 1 << 20];
+    for _ in 0..1_024 {
+        encoder.write_all(&spaces).unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    let body = move |path: &str, base: &str| match path {
+        "/feed" => Sent::from(rss((0..200).map(|n| format!("{base}/{n}")))),
+        _ => Sent { coding: "Content-Encoding: gzip\r\n", body: bomb.clone() },
+    };
+    vec![format!("{}/feed", serve(body))]
+}
+
+/// Reads all that there is, two dozen at once, over and over.
+fn long_readers(address: SocketAddr, over: &Arc<AtomicBool>) {
+    for _ in 0..24 {
+        let over = Arc::clone(over);
+        std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                if let Ok(mut stream) = TcpStream::connect(address) {
+                    let asked = stream.write_all(
+                        b"GET /v1/articles?limit=1000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                    );
+                    drop(asked.and_then(|()| std::io::copy(&mut stream, &mut std::io::sink())));
+                }
+                std::thread::sleep(LOOK);
+            }
+        });
+    }
+}
+
+/// Connects and asks for nothing, again as soon as it is shown out.
+fn idle_clients(address: SocketAddr, over: &Arc<AtomicBool>) {
+    for _ in 0..1_100 {
+        let over = Arc::clone(over);
+        let client = move || {
+            while !over.load(Ordering::Relaxed) {
+                if let Ok(mut stream) = TcpStream::connect(address) {
+                    drop(stream.read(&mut [0]));
+                }
+                std::thread::sleep(LOOK);
+            }
+        };
+        std::thread::Builder::new().stack_size(64 << 10).spawn(client).unwrap();
+    }
 }
 
 fn rss(links: impl Iterator<Item = String>) -> String {
@@ -177,34 +352,48 @@ fn page(path: &str, bytes: usize) -> String {
     html + "</article></body></html>"
 }
 
+/// What a server sends.
+struct Sent {
+    /// The line that names its coding, where it has one.
+    coding: &'static str,
+    body: Vec<u8>,
+}
+
+impl From<String> for Sent {
+    fn from(body: String) -> Self {
+        Self { coding: "", body: body.into_bytes() }
+    }
+}
+
 /// Serves what `body` makes of a path and the server's own address; robots.txt is not there. Returns that address.
-fn serve(body: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> String {
+fn serve<S: Into<Sent>>(body: impl Fn(&str, &str) -> S + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let (body, own) = (Arc::new(body), base.clone());
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let (body, own) = (Arc::clone(&body), own.clone());
-            std::thread::spawn(move || answer(stream, |path| body(path, &own)));
+            std::thread::spawn(move || answer(stream, |path| body(path, &own).into()));
         }
     });
     base
 }
 
 /// Answers the requests of one connection. A client that has gone away is not missed.
-fn answer(stream: TcpStream, body: impl Fn(&str) -> String) -> Option<()> {
+fn answer(stream: TcpStream, body: impl Fn(&str) -> Sent) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut lines = BufReader::new(stream).lines();
     loop {
         let request = lines.next()?.ok()?;
         while !lines.next()?.ok()?.is_empty() {}
         let path = request.split(' ').nth(1)?;
-        let (status, body) = if path == "/robots.txt" { (404, String::new()) } else { (200, body(path)) };
+        let (status, Sent { coding, body }) =
+            if path == "/robots.txt" { (404, String::new().into()) } else { (200, body(path)) };
         let length = body.len();
         let head = format!(
-            "HTTP/1.1 {status} -\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {length}\r\n\r\n"
+            "HTTP/1.1 {status} -\r\nContent-Type: text/html; charset=utf-8\r\n{coding}Content-Length: {length}\r\n\r\n"
         );
         writer.write_all(head.as_bytes()).ok()?;
-        writer.write_all(body.as_bytes()).ok()?;
+        writer.write_all(&body).ok()?;
     }
 }

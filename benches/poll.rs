@@ -126,6 +126,7 @@ fn fetcher() -> Fetcher {
         host_min_gap: Duration::ZERO,
         max_host_pause: None,
         proxy: None,
+        proxy_guards_addresses: false,
         pages_obey_robots: true,
         feeds_obey_robots: false,
     };

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, watch};
@@ -20,9 +21,9 @@ use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
 use crate::memory::Memory;
 use crate::pipeline::articles::Articles;
-use crate::pipeline::feeds::Feeds;
+use crate::pipeline::feeds::{Feeds, longest_waits};
 use crate::pipeline::workers::Workers;
-use crate::pipeline::{Plan, Shared, Tally, line, retention, search, websub};
+use crate::pipeline::{Plan, Shared, Tally, line, retention, search, sharing, websub};
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::publish::{Outward, PublishError};
@@ -66,11 +67,12 @@ pub enum DaemonError {
     },
 }
 
-/// Of the process's memory this part is handed out to feeds, pages and articles, and that one to readers of records: one that
-/// takes its answer slowly keeps other readers waiting and nobody else. The rest is for the process itself, for all that is
+/// Of the process's memory this part is handed out to feeds, pages and articles, that one to readers of records, and another to
+/// sinks: one that takes its records slowly keeps its like waiting and nobody else. The rest is for the process itself, for all that is
 /// small and never counted, and for the one large thing of each that may be in hand beside.
 const FOR_WORK: u64 = 4;
 const FOR_READERS: u64 = 8;
+const FOR_SINKS: u64 = 8;
 
 /// The mill, ready to turn.
 #[derive(Debug)]
@@ -78,8 +80,6 @@ pub struct Daemon {
     shared: Shared,
     health: Health,
     plan: watch::Sender<Arc<Plan>>,
-    /// Rung by a reload: it may have made feeds due.
-    feeds_configured: Notify,
     /// Taken by whoever drives them.
     relays: Mutex<Vec<Relay>>,
     /// For the sinks.
@@ -90,6 +90,8 @@ pub struct Daemon {
     /// For the page.
     sinks: Arc<[Sink]>,
     fixed: Fixed,
+    /// Why it stopped by itself, where it did.
+    failure: OnceLock<StoreError>,
     _lock: RunLock,
 }
 
@@ -98,6 +100,8 @@ pub struct Daemon {
 pub struct Addresses {
     /// The service surface.
     pub http: Option<SocketAddr>,
+    /// Metrics, where they have a listener of their own.
+    pub metrics: Option<SocketAddr>,
     /// Where hubs call.
     pub hubs: Option<SocketAddr>,
 }
@@ -107,9 +111,10 @@ impl Daemon {
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let archive = config.warc.clone().map(Archive::open).transpose()?;
         let memory = Memory::new(config.pipeline.memory_bytes / FOR_WORK);
-        let fetcher = Fetcher::within(config.fetch.clone(), clock.clone(), memory.clone())?;
+        let shards = Store::shards_at(&config.database)?;
+        let fetcher = Fetcher::within(config.fetch.clone(), clock.clone(), memory.clone(), shards.clone())?;
         let plan = plan(&config, fetcher)?;
-        let store = Store::open(&config.database, clock.clone()).await?;
+        let store = Store::open(&config.database, clock.clone()).await?.of_process(shards);
         let lock = store.lock_for_running().await?;
         plan.fetcher.recall_pauses(store.host_pauses().await?);
         sync_feeds(&store, &plan).await?;
@@ -117,7 +122,8 @@ impl Daemon {
             store.subscriptions_end_all().await?;
         }
         let (fetcher_in_force, fetcher) = watch::channel(plan.fetcher.clone());
-        let outward = Outward { clock: clock.clone(), fetcher };
+        let memory_for_sinks = Memory::new(config.pipeline.memory_bytes / FOR_SINKS);
+        let outward = Outward { clock: clock.clone(), fetcher, memory: memory_for_sinks };
         let mut relays = Vec::with_capacity(config.sinks.len());
         for sink in &config.sinks {
             let receiver = sink.receiver.open(&sink.relay.name, &outward)?;
@@ -137,15 +143,16 @@ impl Daemon {
             archive,
             selectors: Arc::default(),
             tally: Arc::new(Tally::default()),
+            feeds_due: Arc::new(Notify::new()),
             entries_recorded: Arc::new(Notify::new()),
             hubs_found: Arc::new(Notify::new()),
             articles_stored: Arc::new(Notify::new()),
         };
+        sharing::round(&shared).await?;
         Ok(Self {
             shared,
             health: Health::default(),
             plan,
-            feeds_configured: Notify::new(),
             relays: Mutex::new(relays),
             fetcher: fetcher_in_force,
             http: config.http.clone(),
@@ -153,6 +160,7 @@ impl Daemon {
             hub_listen: config.hub_listen,
             sinks: config.sinks.iter().map(Sink::from).collect(),
             fixed: Fixed::of(&config),
+            failure: OnceLock::new(),
             _lock: lock,
         })
     }
@@ -177,7 +185,7 @@ impl Daemon {
         }
         self.fetcher.send_replace(plan.fetcher.clone());
         self.plan.send_replace(Arc::new(plan));
-        self.feeds_configured.notify_one();
+        self.shared.feeds_due.notify_one();
         // Feeds that are no longer configured are no longer subscribed to.
         self.shared.hubs_found.notify_one();
         for key in self.fixed.changed(&Fixed::of(&config)) {
@@ -189,6 +197,7 @@ impl Daemon {
     /// One round of each half: polls the feeds that are due, at most the permits, then processes entries likewise.
     /// Returns how many feeds and entries it was.
     pub async fn step(&self) -> Result<(usize, usize), DaemonError> {
+        sharing::settle(&self.shared, &CancellationToken::new()).await?;
         let feeds = line::step(&Feeds::one_round(self.shared.clone())).await?;
         let entries = line::step(&Articles::new(self.shared.clone())).await?;
         Ok((feeds, entries))
@@ -196,7 +205,21 @@ impl Daemon {
 
     /// Polls everything that is due, processes every entry that is due, delivers what came of it: then it is done. A cancelled
     /// `soft` finishes what is in hand and leaves the rest.
+    ///
+    /// Beside other processes on one store it waits for its share of the hosts first, and gives it back at the end.
     pub async fn once(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
+        sharing::settle(&self.shared, soft).await?;
+        let done = CancellationToken::new();
+        let turn = async {
+            let _done = done.clone().drop_guard();
+            self.turn(soft).await
+        };
+        let (turned, shared) = tokio::join!(turn, sharing::run(&self.shared, &done));
+        shared?;
+        turned
+    }
+
+    async fn turn(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
         // Pages are fetched while feeds are still being polled. Each half is a task: one that stayed on the caller's thread
         // would have that thread woken for every item.
         let mut halves = JoinSet::new();
@@ -222,7 +245,9 @@ impl Daemon {
             half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         }
         let in_trouble = self.deliver(soft).await?;
-        retention::pass(&self.shared, soft).await?;
+        if self.store().shards().is_first() {
+            retention::pass(&self.shared, soft).await?;
+        }
         self.store().check_health().await?;
         if in_trouble.is_empty() {
             Ok(())
@@ -231,63 +256,87 @@ impl Daemon {
         }
     }
 
+    /// Why it stopped by itself, where it did.
+    pub fn failure(&self) -> Option<&StoreError> {
+        self.failure.get()
+    }
+
     /// Starts everything on `lifecycle`, which also stops it. Returns where it listens.
     pub async fn start(
         self: Arc<Self>,
         lifecycle: &Lifecycle,
         metrics: Metrics,
     ) -> Result<Addresses, DaemonError> {
-        let http = match self.http.listen {
-            Some(address) => Some(self.listen(address, lifecycle, metrics).await?),
-            None => None,
-        };
+        let (http, metrics) = self.listen(lifecycle, metrics).await?;
         let hubs = self.listen_to_hubs(lifecycle).await?;
-        if hubs.is_some() {
+        self.start_work(lifecycle, hubs.is_some()).await;
+        Ok(Addresses { http, metrics, hubs })
+    }
+
+    async fn start_work(self: Arc<Self>, lifecycle: &Lifecycle, has_hubs: bool) {
+        // This process lives among the others until the last of its work has ended.
+        let all_ended = CancellationToken::new();
+        let at_work = Arc::new(all_ended.clone().drop_guard());
+        let spawn = |name, work: Pin<Box<dyn Future<Output = ()> + Send>>| {
+            let at_work = Arc::clone(&at_work);
+            lifecycle.spawn(name, async move {
+                let _at_work = at_work;
+                work.await;
+            });
+        };
+        let (daemon, stopping) = (Arc::clone(&self), lifecycle.clone());
+        lifecycle.spawn("sharing", async move {
+            if let Err(error) = sharing::run(&daemon.shared, &all_ended).await {
+                tracing::error!(%error, "this process must not go on");
+                daemon.failure.get_or_init(|| error);
+                stopping.stop_soft();
+            }
+        });
+        if has_hubs {
             let (daemon, soft) = (Arc::clone(&self), lifecycle.soft());
-            lifecycle.spawn("websub", async move { websub::run(&daemon.shared, &soft).await });
+            spawn("websub", Box::pin(async move { websub::run(&daemon.shared, &soft).await }));
         }
-        let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+        let (soft, hard, progress) = (lifecycle.soft(), lifecycle.hard(), lifecycle.progress());
         let daemon = Arc::clone(&self);
-        lifecycle.spawn("feeds", async move {
+        let work = async move {
             let shared = &daemon.shared;
             let feeds = Feeds::for_ever(shared.clone());
-            let half = line::run(&feeds, &daemon.feeds_configured, &shared.clock, &soft, &hard);
-            let half = Box::pin(half);
-            shared.workers.serve(half, &soft).await;
-        });
-        let (soft, hard) = (lifecycle.soft(), lifecycle.hard());
+            let half = line::run(&feeds, &shared.feeds_due, &shared.clock, &soft, &hard, &progress);
+            shared.workers.serve(Box::pin(half), &soft).await;
+        };
+        spawn("feeds", Box::pin(work));
+        let (soft, hard, progress) = (lifecycle.soft(), lifecycle.hard(), lifecycle.progress());
         let daemon = Arc::clone(&self);
         // The sinks follow the articles to the end: a soft stop delivers what was in hand.
         let all_stored = CancellationToken::new();
         let ended = all_stored.clone().drop_guard();
-        lifecycle.spawn("articles", async move {
+        let work = async move {
             let _ended = ended;
             let shared = &daemon.shared;
             let articles = Articles::new(shared.clone());
-            let half = line::run(&articles, &shared.entries_recorded, &shared.clock, &soft, &hard);
-            let half = Box::pin(half);
-            shared.workers.serve(half, &soft).await;
-        });
+            let half = line::run(&articles, &shared.entries_recorded, &shared.clock, &soft, &hard, &progress);
+            shared.workers.serve(Box::pin(half), &soft).await;
+        };
+        spawn("articles", Box::pin(work));
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
-        lifecycle.spawn("retention", async move { retention::run(&daemon.shared, &soft).await });
+        spawn("retention", Box::pin(async move { retention::run(&daemon.shared, &soft).await }));
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
-        lifecycle.spawn("search", async move { search::run(&daemon.shared, &soft).await });
+        spawn("search", Box::pin(async move { search::run(&daemon.shared, &soft).await }));
         for relay in std::mem::take(&mut *self.relays.lock().await) {
             let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
-            lifecycle.spawn("sink", async move { relay.run(&stored, &all_stored).await });
+            spawn("sink", Box::pin(async move { relay.run(&stored, &all_stored).await }));
         }
-        Ok(Addresses { http, hubs })
     }
 
+    /// Opens the surface: on one listener, or on two where metrics have their own.
     async fn listen(
         &self,
-        address: SocketAddr,
         lifecycle: &Lifecycle,
         metrics: Metrics,
-    ) -> Result<SocketAddr, DaemonError> {
-        let router = http::router(Surface {
+    ) -> Result<(Option<SocketAddr>, Option<SocketAddr>), DaemonError> {
+        let surface = Surface {
             store: self.shared.store.clone(),
             clock: self.shared.clock.clone(),
             workers: self.shared.workers.clone(),
@@ -300,10 +349,20 @@ impl Daemon {
             plan: self.shared.plan.clone(),
             sinks: Arc::clone(&self.sinks),
             selectors: Arc::clone(&self.shared.selectors),
-        });
-        let bound = serve("http", address, "[http] listen", router, lifecycle).await?;
-        tracing::info!(address = %bound, "serving the page, health, metrics and records");
-        Ok(bound)
+        };
+        let (main, apart) = match self.http.metrics_listen {
+            Some(address) => {
+                let (main, metrics) = http::routers_apart(surface);
+                let bound = serve("metrics", address, "[http] metrics_listen", metrics, lifecycle).await?;
+                tracing::info!(address = %bound, "serving metrics and health");
+                (main, Some(bound))
+            }
+            None => (http::router(surface), None),
+        };
+        let Some(address) = self.http.listen else { return Ok((None, apart)) };
+        let bound = serve("http", address, "[http] listen", main, lifecycle).await?;
+        tracing::info!(address = %bound, "serving the page, health and records");
+        Ok((Some(bound), apart))
     }
 
     /// Listens to hubs where WebSub is on; where it is off, as long as there are subscriptions to be ended, since a hub asks
@@ -383,6 +442,10 @@ fn plan(config: &Config, fetcher: Fetcher) -> Result<Plan, DaemonError> {
         dedup: config.dedup.clone(),
         settings: config.pipeline.clone(),
         websub: config.websub.clone(),
+        longest_waits: longest_waits(
+            config.feeds.values().chain([&config.feed_defaults]),
+            config.pipeline.lease,
+        ),
     })
 }
 

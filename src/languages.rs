@@ -94,6 +94,8 @@ pub(crate) struct Lines {
     pub(crate) start: Vec<String>,
     pub(crate) end: Vec<String>,
     pub(crate) with: Vec<String>,
+    pub(crate) access: Vec<String>,
+    pub(crate) aside: Vec<String>,
 }
 
 /// A unit of "three weeks ago".
@@ -181,6 +183,8 @@ impl Lines {
         self.start.extend(other.start);
         self.end.extend(other.end);
         self.with.extend(other.with);
+        self.access.extend(other.access);
+        self.aside.extend(other.aside);
     }
 }
 

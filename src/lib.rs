@@ -15,6 +15,8 @@ pub mod model;
 pub mod schedule;
 /// How far a subscription at a WebSub hub has come, and whether what it delivers is genuine. Pure.
 pub mod subscription;
+/// Which hosts this process may ask, where several share a store.
+pub mod shards;
 /// The only HTTP client: addresses are guarded, bodies capped, hosts spared.
 pub mod fetch;
 /// Work that is counted, and can be stopped where it counts. Pure.
@@ -57,12 +59,14 @@ pub mod report;
 pub mod http;
 /// What the operator's file says, and what it means.
 pub mod config;
-/// The subscriber for logs and the recorder for metrics.
+/// The subscriber for logs and traces, and the recorder for metrics.
 pub mod telemetry;
 /// Wall time, which tests can move.
 pub mod clock;
 /// What is in hand, counted in bytes.
 pub mod memory;
+/// CPU work of milliseconds, off the async threads.
+pub mod blocking;
 /// Signals, soft and hard stop, tracked tasks, and what the service manager hears of them.
 pub mod lifecycle;
 /// The composition root: a `Config` becomes a running mill.

@@ -10,6 +10,8 @@ use std::convert::Infallible;
 use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
 use html5gum::{Emitter, ForwardingEmitter, Readable, Reader, Span, State, StringReader, Tokenizer};
 
+use crate::work;
+
 /// Attributes of one tag; an honest one has less than a hundred.
 pub(crate) const MAX_ATTRIBUTES: usize = 512;
 
@@ -138,6 +140,7 @@ pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
     let mut attributes = 0;
     let callback = |event: CallbackEvent<'_>, _: Span<()>| -> Option<Infallible> {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        work::count(1);
         match event {
             CallbackEvent::OpenStartTag { name } => {
                 tag = Tag { name: text(name), ..Tag::default() };

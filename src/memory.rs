@@ -19,6 +19,9 @@ use tokio::time::Instant;
 /// What holds less is not counted.
 pub(crate) const SMALL_BYTES: u64 = 256 << 10;
 
+/// Bytes that a record takes on its way out, for each of its text: the row, the record, and the record as it is sent.
+pub(crate) const RECORD_COST: usize = 3;
+
 const HELD: &str = "no holder of this lock can panic";
 
 /// The budget. Cheap to clone; all clones are one.
@@ -115,6 +118,11 @@ impl Share {
         let mut state = self.state();
         state.counted += counted;
         state.lane = state.lane.take().or(lane);
+    }
+
+    /// Whether it takes more than there is.
+    pub fn is_uncounted(&self) -> bool {
+        self.state().lane.is_some()
     }
 
     /// How long it has waited so far: time that nobody else is to blame for.

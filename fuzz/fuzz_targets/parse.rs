@@ -1,15 +1,22 @@
-//! Any bytes are read without a panic, within bounds, and the same twice.
+//! Any bytes are read without a panic, within bounds of size and of work, and the same twice.
 //!
 //! CONTRIBUTING.md has the command.
 
 #![no_main]
 
 use feedmill::parse::parse;
+use feedmill::work::steps_of;
 use libfuzzer_sys::fuzz_target;
+
+/// Steps that a byte takes at most, and those that are taken whatever there is.
+const STEPS_A_BYTE: u64 = 400;
+const STEPS: u64 = 10_000;
 
 fuzz_target!(|body: &[u8]| {
     let read = || parse(body, None, None).map_err(|error| error.to_string());
-    let first = read();
+    let (first, steps) = steps_of(read);
+    let bytes = body.len() as u64;
+    assert!(steps <= STEPS + STEPS_A_BYTE * bytes, "{steps} steps for {bytes} bytes");
     if let Ok(feed) = &first {
         assert!(feed.entries.len() <= 2_000);
         for entry in &feed.entries {

@@ -14,12 +14,13 @@ use super::{Global, block_on, progress, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
-use crate::publish::Outward;
+use crate::memory::Memory;
 use crate::publish::filter::Filter;
-use crate::publish::folder::Folder;
+use crate::publish::folder::Place;
 use crate::publish::lines::{self, Late};
 use crate::publish::relay::{Flush, Relay, Settings};
-use crate::publish::text::{Selection, Texts, Trace};
+use crate::publish::text::{Selection, Trace};
+use crate::publish::{Outward, Receiver};
 use crate::store::{Beginning, Store};
 
 /// How often the files in the folder are counted while they are written.
@@ -85,11 +86,12 @@ async fn texts(args: &Args, dir: &Path, store: &Store, config: &Config) -> anyho
         pause: false,
         filter: Filter::default(),
     };
-    let sink = Box::new(Texts { folder: Folder::open(&to)?, selection, trace: args.trace });
     let name = settings.name.clone();
     let clock = Clock::system();
     let (_fetcher, fetcher) = watch::channel(Fetcher::new(config.fetch.clone(), clock.clone())?);
-    let outward = Outward { clock, fetcher };
+    let outward = Outward { clock, fetcher, memory: Memory::new(config.pipeline.memory_bytes) };
+    let receiver = Receiver::Text { to: Place::Local(to), selection, trace: args.trace };
+    let sink = receiver.open(&settings.name, &outward)?;
     let mut relay = Relay::open(store.clone(), settings, &outward, sink).await?;
     let shown = show_files(dir);
     let drained = relay.drain(Flush::All, &CancellationToken::new()).await;

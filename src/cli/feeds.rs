@@ -10,7 +10,7 @@ use url::Url;
 
 use super::added::{self, Change};
 use super::terminal::plain;
-use super::{DONE_IN_PART, Global, block_on, discover, import, once, opml, table, terminal};
+use super::{DONE_IN_PART, Global, Started, block_on, discover, import, once, opml, table, terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::DaemonError;
@@ -122,7 +122,10 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         Command::Pause { url } => added::change(Change::Pause, &feed_url(url)?, global),
         Command::Resume { url } => added::change(Change::Resume, &feed_url(url)?, global),
         Command::Remove { url } => added::change(Change::Remove, &feed_url(url)?, global),
-        Command::Poll { urls, .. } => poll(global.start_owner()?.config, urls),
+        Command::Poll { urls, .. } => {
+            let Started { config, traces: _traces, .. } = global.start_owner()?;
+            poll(config, urls)
+        }
         Command::Discover { url, json } => {
             let url = if url.contains(':') { url.clone() } else { format!("https://{url}/") };
             discover::run(&feed_url(&url)?, *json, &start()?)

@@ -4,6 +4,7 @@ mod added;
 mod articles;
 mod backup;
 mod config;
+mod copy;
 mod dedup;
 mod demo;
 mod discover;
@@ -12,6 +13,7 @@ mod export;
 mod extract;
 mod feeds;
 mod generate;
+mod health;
 mod import;
 mod migrate;
 mod once;
@@ -39,11 +41,12 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use tracing::{debug, warn};
 
-use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings};
+use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings, Sources};
 use crate::daemon::DaemonError;
 use crate::fetch::FetchError;
 use crate::publish::PublishError;
 use crate::store::StoreError;
+use crate::telemetry::traces::Traces;
 use crate::telemetry::{self, Logs};
 
 const EXIT_CODES: &str = "\
@@ -97,8 +100,12 @@ pub(crate) struct Started {
     pub(crate) config: Config,
     /// The file that it was read from; `None` for the built-in defaults.
     pub(crate) file: Option<PathBuf>,
+    /// What all of it was read from.
+    pub(crate) sources: Sources,
     /// For whoever will read the configuration anew: see [`Global::reload`].
     pub(crate) logs: Logs,
+    /// To be kept until the work is done.
+    pub(crate) traces: Traces,
 }
 
 #[derive(Debug, Subcommand)]
@@ -125,6 +132,8 @@ enum Command {
     Tail(tail::Args),
     /// How the whole mill stands
     Status(status::Args),
+    /// Ask the running daemon whether it is well: for containers and scripts
+    Health(health::Args),
     /// Look at the entries that wait, were given up, or were quarantined
     Queue(queue::Args),
     /// Look at the sinks, and have them deliver again
@@ -147,6 +156,8 @@ enum Command {
     Backup(backup::Backup),
     /// Make the store from a backup, where there is none yet, in SQLite or PostgreSQL
     Restore(backup::Restore),
+    /// Move the whole store from one place into another, SQLite or PostgreSQL, and compare both; a copy that was killed goes on
+    Copy(copy::Args),
     /// Bring the store's schema up to date
     Migrate(migrate::Args),
 }
@@ -163,7 +174,7 @@ impl Cli {
                 eprintln!("{}", terminal::visible(&error.to_string()));
                 return ExitCode::from(BAD_CONFIG);
             }
-            eprintln!("error: {}", terminal::visible(&format!("{error:#}")));
+            eprintln!("error: {}", terminal::visible(&terminal::causes(&error)));
             ExitCode::FAILURE
         })
     }
@@ -182,6 +193,7 @@ impl Cli {
             Command::Export(args) => export::run(args, global),
             Command::Tail(args) => tail::run(args, global),
             Command::Status(args) => status::run(args, global),
+            Command::Health(args) => health::run(args, global),
             Command::Queue(args) => queue::run(args, global),
             Command::Sinks(args) => sinks::run(args, global),
             Command::Reextract(args) => reextract::run(args, global),
@@ -193,6 +205,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args, global),
             Command::Backup(args) => backup::backup(args, global),
             Command::Restore(args) => backup::restore(args, global),
+            Command::Copy(args) => copy::run(args, global),
             Command::Migrate(args) => migrate::run(args, global),
         }
     }
@@ -210,18 +223,21 @@ impl Global {
     /// The same, for whoever owns the store: makes the state directory, where the store is in it.
     pub(crate) fn start_owner(&self) -> anyhow::Result<Started> {
         let loaded = self.load()?;
-        let logs = telemetry::start_logs(&loaded.config.log)?;
+        let (logs, traces) = telemetry::start(&loaded.config.log, loaded.config.traces.as_ref())?;
         if let Some(dir) = &loaded.config.state_dir {
             fs::create_dir_all(dir)
                 .with_context(|| format!("cannot make the state directory {}", dir.display()))?;
         }
-        let file = loaded.file.clone();
-        Ok(Started { config: with_warnings_logged(loaded), file, logs })
+        let (file, sources) = (loaded.file.clone(), loaded.sources.clone());
+        Ok(Started { config: with_warnings_logged(loaded), file, sources, logs, traces })
     }
 
-    /// Reads the configuration anew. Either all of it is good, or the error says all that is not.
-    pub(crate) fn reload(&self) -> Result<Config, ConfigError> {
-        self.load().map(with_warnings_logged)
+    /// Reads the configuration anew, and says what it was read from. Either all of it is good, or the error says all that is
+    /// not.
+    pub(crate) fn reload(&self) -> Result<(Config, Sources), ConfigError> {
+        let loaded = self.load()?;
+        let sources = loaded.sources.clone();
+        Ok((with_warnings_logged(loaded), sources))
     }
 
     /// Reads the configuration, with what the command line says on top.

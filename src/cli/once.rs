@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use super::{DONE_IN_PART, Global, block_on, progress};
+use super::{DONE_IN_PART, Global, Started, block_on, progress};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Daemon, DaemonError};
@@ -17,7 +17,7 @@ use crate::pipeline::Tally;
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let config = global.start_owner()?.config;
+    let Started { config, traces: _traces, .. } = global.start_owner()?;
     let stop_timeout = config.stop_timeout;
     block_on(async { turn(open(config).await?, stop_timeout).await })
 }

@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 
 use super::{Global, Started, block_on, terminal};
 use crate::clock::Clock;
+use crate::config::{ConfigError, Sources, Watch};
 use crate::daemon::Daemon;
 use crate::lifecycle::{self, Lifecycle, service};
 use crate::store::Store;
@@ -18,7 +19,7 @@ use crate::telemetry::metrics::{self, Metrics};
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let Started { config, file, logs } = global.start_owner()?;
+    let Started { config, file, sources, logs, traces: _traces } = global.start_owner()?;
     let (store, feeds) = (Store::place(&config.database)?, config.feeds.len());
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -32,6 +33,8 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             "no feeds are configured: nothing will be polled; hint: add [[feed]] tables or include = [...], then reload"
         );
     }
+    let mut watched = Watched { watch: Watch::default(), sources };
+    watched.set(config.watch);
     block_on(async {
         let lifecycle = Lifecycle::new(config.stop_timeout);
         let signals = lifecycle::signals(&lifecycle)?;
@@ -49,10 +52,16 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         loop {
             tokio::select! {
                 () = soft.cancelled() => break,
-                () = signals.reload() => reload(&daemon, global, &logs).await,
+                () = signals.reload() => {}
+                () = watched.watch.changed() => info!("the configuration has changed: reading it anew"),
             }
+            reload(&daemon, global, &logs, &mut watched).await;
         }
         let report = lifecycle.wait().await;
+        if daemon.failure().is_some() {
+            warn!("{report}");
+            return Ok(ExitCode::FAILURE);
+        }
         if report.is_clean() {
             info!("{report}");
             Ok(ExitCode::SUCCESS)
@@ -63,23 +72,47 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The files of the configuration.
+struct Watched {
+    watch: Watch,
+    sources: Sources,
+}
+
+impl Watched {
+    /// Follows them, or does not.
+    fn set(&mut self, wanted: bool) {
+        if wanted {
+            self.watch.follow(&self.sources);
+        } else {
+            self.watch.stop();
+        }
+    }
+}
+
 /// Takes the configuration anew. All of it is checked before any of it counts; a bad one changes nothing.
-async fn reload(daemon: &Daemon, global: &Global, logs: &Logs) {
+async fn reload(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) {
     service::reloading();
-    let taken = take(daemon, global, logs).await;
+    let taken = take(daemon, global, logs, watched).await;
     metrics::config_reloaded(taken.is_ok());
     match taken {
         Ok(()) => info!("the new configuration is in force"),
-        Err(error) => terminal::log_lines(&format!("{error:#}"), |line| {
+        Err(error) => terminal::log_lines(&terminal::causes(&error), |line| {
             error!("the old configuration stays in force: {line}");
         }),
     }
     service::ready();
 }
 
-async fn take(daemon: &Daemon, global: &Global, logs: &Logs) -> anyhow::Result<()> {
+async fn take(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) -> anyhow::Result<()> {
     // Tens of thousands of feeds take a moment to read.
-    let config = tokio::task::block_in_place(|| global.reload())?;
+    let (config, sources) =
+        tokio::task::block_in_place(|| global.reload()).inspect_err(|error: &ConfigError| {
+            // What is wrong may be mended in a file that is new.
+            watched.sources.extend(error.sources());
+            watched.set(watched.watch.is_on());
+        })?;
+    watched.sources = sources;
+    watched.set(config.watch);
     let filter = config.log.filter.clone();
     daemon.reload(config).await?;
     logs.set_filter(&filter)?;

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::{Global, block_on, sinks, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::report::processes;
 use crate::report::sinks::Standing;
-use crate::store::{Store, Totals};
+use crate::store::{ProcessStatus, Store, Totals};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,8 @@ struct Status {
     totals: Totals,
     sinks: Vec<Standing>,
     set_aside: u64,
+    /// Empty where one process has the store to itself.
+    processes: Vec<ProcessStatus>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
@@ -74,6 +77,7 @@ async fn look(config: &Config, store: &Store) -> anyhow::Result<Status> {
         totals: store.totals().await?,
         sinks: sinks::look(config, store).await?,
         set_aside: store.set_aside_count().await?,
+        processes: store.processes().await?,
     })
 }
 
@@ -89,6 +93,9 @@ fn write(out: &mut impl Write, status: &Status, before: &str) -> std::io::Result
     )?;
     writeln!(out, "articles  {articles}, {duplicates} of them copies")?;
     writeln!(out, "records   {last_seq}, {} set aside", status.set_aside)?;
+    for process in &status.processes {
+        writeln!(out, "process   {}", processes::sentence(process))?;
+    }
     writeln!(out, "\n{}", sinks::table_of_sinks(&status.sinks))?;
     let mut hints = Vec::new();
     if feeds_failing > 0 {

@@ -19,6 +19,24 @@ pub(super) fn visible(text: &str) -> String {
     String::from_utf8_lossy(&out.inner).into_owned()
 }
 
+/// What went wrong and why, each cause once, the ways out at the end. Many errors name their cause already.
+pub(super) fn causes(error: &anyhow::Error) -> String {
+    const HINT: &str = "; hint: ";
+    let (mut said, mut hints) = (String::new(), String::new());
+    for cause in error.chain().map(ToString::to_string) {
+        let (what, hint) = cause.split_once(HINT).unwrap_or((cause.as_str(), ""));
+        if !said.contains(what) {
+            said.push_str(if said.is_empty() { "" } else { ": " });
+            said.push_str(what);
+        }
+        if !hint.is_empty() && !hints.contains(hint) {
+            hints.push_str(HINT);
+            hints.push_str(hint);
+        }
+    }
+    said + &hints
+}
+
 /// Logs a message of several lines: a line each on a terminal, where line ends within one are escaped, and in one piece for
 /// programs.
 pub(super) fn log_lines(message: &str, log: impl Fn(&str)) {
@@ -94,6 +112,16 @@ impl<W: Write> Write for Visible<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_cause_is_said_once_and_the_ways_out_last() {
+        let refused = "connection refused";
+        let opened = anyhow::anyhow!(refused).context(format!("cannot open x: {refused}; hint: is it up?"));
+        assert_eq!(causes(&opened), "cannot open x: connection refused; hint: is it up?");
+        let asked = anyhow::anyhow!(refused).context("nobody answers; hint: is it running?");
+        assert_eq!(causes(&asked), "nobody answers: connection refused; hint: is it running?");
+        assert_eq!(causes(&anyhow::anyhow!("one\ntwo")), "one\ntwo");
+    }
 
     #[test]
     fn what_reorders_hides_or_steers_is_written_out() {

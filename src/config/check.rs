@@ -15,7 +15,7 @@ use super::LogSettings;
 use super::addresses::{allowed_net, callback_url, has_credentials, http_url};
 use super::document::Document;
 use super::environment::Environment;
-use super::problem::{Problem, Problems};
+use super::problem::{Place, Problem, Problems};
 use super::raw::{self, Raw};
 use super::site_files::SiteFiles;
 use crate::extract::SiteRules;
@@ -69,7 +69,12 @@ impl Checker<'_> {
         Duration::from_secs(self.number(path, value, bounds))
     }
 
-    fn bounds<T: PartialOrd + Display>(&mut self, path: &str, value: &T, bounds: &RangeInclusive<T>) {
+    pub(super) fn bounds<T: PartialOrd + Display>(
+        &mut self,
+        path: &str,
+        value: &T,
+        bounds: &RangeInclusive<T>,
+    ) {
         if !bounds.contains(value) {
             self.refuse(path, Some(value), format!("must be {} to {}", bounds.start(), bounds.end()));
         }
@@ -93,8 +98,13 @@ impl Checker<'_> {
         });
     }
 
+    /// Records that a variable of the environment that is no setting of ours will not do.
+    pub(super) fn refuse_variable(&mut self, name: &str, message: &str) {
+        self.problems.push(|| Problem::at(Place::Variable(name.to_owned()), message));
+    }
+
     /// A value that reads itself from text; nothing where the text is empty.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         path: &str,
         text: &str,
@@ -159,6 +169,7 @@ impl Checker<'_> {
             url: url.unwrap_or_default(),
             max_connections: self.number("database.max_connections", raw.max_connections, 1..=500),
             busy_timeout: self.secs("database.busy_timeout_secs", raw.busy_timeout_secs, 1..=300),
+            search_index: raw.search_index,
         }
     }
 
@@ -204,6 +215,7 @@ impl Checker<'_> {
                 .retry_after_pauses_host
                 .then(|| Duration::from_secs(schedule.max_retry_after_secs)),
             proxy: self.proxy("fetch.proxy", &raw.proxy),
+            proxy_guards_addresses: raw.proxy_guards_addresses,
             pages_obey_robots: raw.pages_obey_robots,
             feeds_obey_robots: raw.feeds_obey_robots,
         }
@@ -313,6 +325,11 @@ impl Checker<'_> {
                 pipeline.max_entry_attempts,
                 1..=100,
             ),
+            max_article_pages: self.number(
+                "extract.max_pages_per_article",
+                extract.max_pages_per_article,
+                1..=100,
+            ),
             memory_bytes: self.number::<u64>("pipeline.memory_mb", pipeline.memory_mb, 128..=1_048_576) << 20,
             move_confirmation_days: self.number(
                 "schedule.move_confirmation_days",
@@ -346,6 +363,15 @@ impl Checker<'_> {
     /// Where the service surface is, and who may use it: beyond this machine nobody without a token.
     pub(super) fn http(&mut self, raw: &raw::Http) -> http::Settings {
         let listen = self.listen("http.listen", &raw.listen);
+        let metrics_listen = self.listen("http.metrics_listen", &raw.metrics_listen);
+        if listen.is_some_and(|listen| listen.port() != 0) && metrics_listen == listen {
+            self.refuse_with_hint(
+                "http.metrics_listen",
+                Some(&format!("{:?}", raw.metrics_listen)),
+                "is http.listen as well",
+                "metrics are there without it",
+            );
+        }
         let mut tokens = Vec::new();
         for (i, token) in raw.tokens.iter().enumerate() {
             let path = format!("http.tokens[{i}].secret");
@@ -356,15 +382,21 @@ impl Checker<'_> {
             }
             tokens.push(Token { name: token.name.clone(), role: token.role, secret });
         }
-        if raw.tokens.is_empty() && listen.is_some_and(|address| !address.ip().is_loopback()) {
-            self.refuse_with_hint(
-                "http.listen",
-                Some(&format!("{:?}", raw.listen)),
-                "is reached from other machines, and there is no token",
-                "http.tokens = [{ name = \"reader\", secret = { file = \"reader.token\" } }]",
-            );
+        let keys = [
+            ("http.listen", &raw.listen, listen),
+            ("http.metrics_listen", &raw.metrics_listen, metrics_listen),
+        ];
+        for (key, text, address) in keys {
+            if raw.tokens.is_empty() && address.is_some_and(|address| !address.ip().is_loopback()) {
+                self.refuse_with_hint(
+                    key,
+                    Some(&format!("{text:?}")),
+                    "is reached from other machines, and there is no token",
+                    "http.tokens = [{ name = \"reader\", secret = { file = \"reader.token\" } }]",
+                );
+            }
         }
-        http::Settings { listen, tokens: tokens.into_iter().collect() }
+        http::Settings { listen, metrics_listen, tokens: tokens.into_iter().collect() }
     }
 
     fn listen(&mut self, path: &str, text: &str) -> Option<SocketAddr> {

@@ -40,6 +40,12 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The variables whose names begin so.
+    pub(super) fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        let named = self.0.iter().filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty());
+        named.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A directory named by a variable; systemd may name several, the first counts.
     fn dir(&self, name: &str) -> Option<PathBuf> {
         let dirs = self.get(name)?;

@@ -7,6 +7,7 @@ use super::{Config, LogFormat, LogSettings};
 use crate::model::SecretText;
 use crate::pipeline::{self, websub};
 use crate::publish::{Configured, warc};
+use crate::telemetry::traces;
 use crate::{http, store};
 
 /// The settings that change with a restart only.
@@ -15,6 +16,7 @@ pub struct Fixed {
     database_url: SecretText,
     max_connections: u32,
     busy_timeout: Duration,
+    search_index: bool,
     extract_concurrency: u32,
     extract_timeout: Duration,
     memory_bytes: u64,
@@ -24,13 +26,15 @@ pub struct Fixed {
     warc: Option<warc::Settings>,
     stop_timeout: Duration,
     log_format: LogFormat,
+    traces: Option<traces::Settings>,
 }
 
 impl Fixed {
     /// Those of a configuration. Every setting is named here, so that a new one must be put on one side or the other.
     pub fn of(config: &Config) -> Self {
         let Config {
-            database: store::Settings { url, max_connections, busy_timeout },
+            watch: _,
+            database: store::Settings { url, max_connections, busy_timeout, search_index },
             fetch: _,
             pipeline:
                 pipeline::Settings {
@@ -41,6 +45,7 @@ impl Fixed {
                     lease: _,
                     initial_spread: _,
                     max_entry_attempts: _,
+                    max_article_pages: _,
                     memory_bytes,
                     move_confirmation_days: _,
                 },
@@ -52,6 +57,7 @@ impl Fixed {
             hub_listen: _,
             stop_timeout,
             log: LogSettings { filter: _, format },
+            traces,
             feeds: _,
             feed_defaults: _,
             sinks,
@@ -67,6 +73,7 @@ impl Fixed {
             database_url: url.clone(),
             max_connections: *max_connections,
             busy_timeout: *busy_timeout,
+            search_index: *search_index,
             extract_concurrency: *extract_concurrency,
             extract_timeout: *extract_timeout,
             memory_bytes: *memory_bytes,
@@ -76,6 +83,7 @@ impl Fixed {
             warc: warc.clone(),
             stop_timeout: *stop_timeout,
             log_format: *format,
+            traces: traces.clone(),
         }
     }
 
@@ -90,11 +98,12 @@ impl Fixed {
     }
 
     /// The keys, and whether their values are the same in `other`.
-    fn compared(&self, other: &Self) -> [(&'static str, bool); 12] {
+    fn compared(&self, other: &Self) -> [(&'static str, bool); 14] {
         let Self {
             database_url,
             max_connections,
             busy_timeout,
+            search_index,
             extract_concurrency,
             extract_timeout,
             memory_bytes,
@@ -104,20 +113,23 @@ impl Fixed {
             warc,
             stop_timeout,
             log_format,
+            traces,
         } = self;
         [
             ("database.url", *database_url == other.database_url),
             ("database.max_connections", *max_connections == other.max_connections),
             ("database.busy_timeout_secs", *busy_timeout == other.busy_timeout),
+            ("database.search_index", *search_index == other.search_index),
             ("extract.concurrency", *extract_concurrency == other.extract_concurrency),
             ("extract.timeout_secs", *extract_timeout == other.extract_timeout),
             ("pipeline.memory_mb", *memory_bytes == other.memory_bytes),
-            ("http.listen, http.tokens", *http == other.http),
+            ("http.listen, http.metrics_listen, http.tokens", *http == other.http),
             ("websub.listen", *websub_listen == other.websub_listen),
             ("sink", *sinks == other.sinks),
             ("output.warc_dir, output.warc_max_file_bytes", *warc == other.warc),
             ("lifecycle.stop_timeout_secs", *stop_timeout == other.stop_timeout),
             ("log.format", *log_format == other.log_format),
+            ("telemetry.otlp_endpoint, telemetry.sample_ratio", *traces == other.traces),
         ]
     }
 }

@@ -10,6 +10,7 @@ use super::listed::ListedFeed;
 use super::opml;
 use super::problem::{Place, Problem, Problems};
 use super::raw::RawIncluded;
+use super::watch::Sources;
 
 /// Everything that was included, in the order of inclusion.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(super) struct Included {
     pub(super) listings: Vec<Listing>,
     /// What was lost of OPML files.
     pub(super) warnings: Vec<Problem>,
+    /// What all of that was read from.
+    pub(super) sources: Sources,
 }
 
 /// A file that only names feeds.
@@ -52,6 +55,7 @@ impl Included {
         let mut all = Self::default();
         let mut open = vec![identity(&document.path)];
         all.add_all(document, includes, &mut open, problems);
+        all.sources.files.extend(added.map(Path::to_owned));
         if let Some(added) = added.filter(|added| added.is_file() && !all.has(added)) {
             let problem = |message: String| document.problem("added_feeds", None, message);
             all.add_file(added.to_owned(), &mut open, problems, &problem);
@@ -75,7 +79,11 @@ impl Included {
         for (i, include) in includes.iter().enumerate() {
             let key = format!("include[{i}]");
             let problem = |message: String| document.problem(&key, Some(&format!("{include:?}")), message);
-            match expand(&document.dir().join(include)) {
+            let place = document.dir().join(include);
+            if let Some((folder, _)) = folder_of(&place) {
+                self.sources.folders.insert(folder.to_owned());
+            }
+            match expand(&place) {
                 Ok(paths) => {
                     if paths.is_empty() {
                         self.warnings.push(problem("there is no such file".to_owned()));
@@ -102,6 +110,7 @@ impl Included {
             refuse("the file includes itself, directly or through others".to_owned());
             return;
         }
+        self.sources.files.insert(path.clone());
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -157,22 +166,10 @@ const EXTENSIONS: &[&str] = &["toml", "opml", "xml", "txt"];
 
 /// The files that an included path stands for, by name: itself, those of a folder, or those that fit a pattern.
 fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let is_pattern = |text: &str| text.contains(['*', '?']);
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let folder = path.parent().unwrap_or(path);
-    if is_pattern(&folder.to_string_lossy()) {
+    if !path.is_file() && path.parent().is_some_and(|folder| is_pattern(&folder.to_string_lossy())) {
         return Err("only the last part of a path may hold * and ?".to_owned());
     }
-    let (folder, pattern) = if path.is_dir() {
-        (path, None)
-    } else if is_pattern(name) {
-        (folder, Some(name))
-    } else {
-        return Ok(vec![path.to_owned()]);
-    };
+    let Some((folder, pattern)) = folder_of(path) else { return Ok(vec![path.to_owned()]) };
     let fits = |file: &Path, name: &str| match pattern {
         Some(pattern) => matches(pattern.as_bytes(), name.as_bytes()),
         None => file.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known)),
@@ -188,6 +185,21 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
     }
     files.sort_unstable();
     Ok(files)
+}
+
+/// The folder that an included path stands for, and the pattern that its files must fit where there is one; nothing where the
+/// path is that of a file.
+fn folder_of(path: &Path) -> Option<(&Path, Option<&str>)> {
+    if path.is_dir() {
+        return Some((path, None));
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).filter(|name| is_pattern(name))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Some((folder.unwrap_or(Path::new(".")), Some(name))).filter(|_| !path.is_file())
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?'])
 }
 
 /// Whether a name fits a pattern: `*` stands for any characters, `?` for one byte.

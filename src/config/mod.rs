@@ -16,11 +16,14 @@ mod import;
 mod include;
 mod listed;
 mod opml;
+mod places;
 mod problem;
 mod raw;
 mod reference;
 mod sinks;
 mod site_files;
+mod telemetry;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -34,6 +37,7 @@ pub use self::environment::Environment;
 pub use self::fixed::Fixed;
 pub use self::problem::{ConfigError, Problem};
 pub use self::reference::reference;
+pub use self::watch::{Sources, Watch};
 
 pub(crate) use self::added::{AddedFeeds, replace_file};
 pub(crate) use self::feeds::feed_url;
@@ -48,6 +52,7 @@ use self::raw::Raw;
 use crate::model::masked_text;
 use crate::pipeline::{self, FeedOptions};
 use crate::publish::{Configured, warc};
+use crate::telemetry::traces;
 use crate::{dedup, extract, fetch, http, store};
 
 /// The commented file that ships: every setting at its default.
@@ -59,6 +64,8 @@ const NO_FILE: &str = "configuration";
 /// The whole configuration, valid by construction.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// `watch`: whether changed files are taken over without being asked to.
+    pub watch: bool,
     /// `[database]`.
     pub database: store::Settings,
     /// `[fetch]`.
@@ -79,6 +86,8 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// `[log]`.
     pub log: LogSettings,
+    /// `[telemetry]`: where traces go, where anywhere.
+    pub traces: Option<traces::Settings>,
     /// `[[feed]]` and everything included, by configured URL; disabled ones are left out.
     pub feeds: HashMap<Url, Arc<FeedOptions>>,
     /// The options of a feed that says nothing of its own.
@@ -110,6 +119,8 @@ pub struct Loaded {
     tables: usize,
     /// Files that hold secrets.
     pub secret_files: BTreeSet<PathBuf>,
+    /// What all of it was read from.
+    pub sources: Sources,
     /// For [`Loaded::to_toml`].
     raw: Raw,
 }
@@ -163,6 +174,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let added_feeds =
         Some(document.dir().join(&raw.added_feeds)).filter(|_| !raw.added_feeds.as_os_str().is_empty());
     let included = Included::read(&document, &raw.include, added_feeds.as_deref(), &mut problems);
+    let mut sources = included.sources;
     let mut warnings = included.warnings;
 
     let state_dir = environment.state_dir();
@@ -180,6 +192,8 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     feeds.add_tables(&raw.feed, &mut checker);
     checker.sites(&raw.site);
     let site_files = checker.site_files(&raw.extract);
+    let site_files_dir = Some(&raw.extract.site_files_dir).filter(|dir| !dir.as_os_str().is_empty());
+    let site_files_dir = site_files_dir.map(|dir| document.dir().join(dir));
     let mut config = settings(&raw, state_dir, feed_defaults, &mut checker);
     for (document, part) in included.documents {
         let mut checker = Checker {
@@ -200,8 +214,11 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     }
     raw.include.clear();
     raw.added_feeds.clear();
+    sources.files.insert(document.path.clone());
+    sources.files.extend(secret_files.iter().cloned());
+    sources.folders.extend(site_files_dir);
     if !problems.is_empty() {
-        return Err(problems.into_error());
+        return Err(problems.into_error(sources));
     }
     warnings.extend(site_files.warning());
     // Of two for one host, the later counts: the operator's own.
@@ -217,6 +234,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         added_feeds,
         tables,
         secret_files,
+        sources,
         raw,
     })
 }
@@ -230,6 +248,7 @@ fn settings(
 ) -> Config {
     let (hub_listen, websub) = checker.websub(raw);
     let mut config = Config {
+        watch: raw.watch,
         database: checker.database(&raw.database, &state_dir),
         fetch: checker.fetch(raw),
         pipeline: checker.pipeline(raw),
@@ -240,6 +259,7 @@ fn settings(
         hub_listen,
         stop_timeout: checker.stop_timeout(&raw.lifecycle),
         log: checker.log(&raw.log),
+        traces: checker.traces(&raw.telemetry),
         feeds: HashMap::new(),
         feed_defaults,
         sinks: checker.sinks(&raw.sink, &state_dir),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use super::watch::Sources;
+
 /// Problems named at most; further ones are only counted.
 pub(super) const MAX_PROBLEMS: usize = 20;
 
@@ -122,13 +124,14 @@ impl Problems {
         self.list.is_empty()
     }
 
-    /// The error that names them all: file by file in the order in which they were read, each from top to bottom.
-    pub(super) fn into_error(mut self) -> ConfigError {
+    /// The error that names them all: file by file in the order in which they were read, each from top to bottom. `sources`:
+    /// what was read.
+    pub(super) fn into_error(mut self, sources: Sources) -> ConfigError {
         let files: Vec<Option<String>> =
             self.list.iter().map(|problem| problem.place.file_name().map(str::to_owned)).collect();
         let first_of = |name: Option<&str>| files.iter().position(|file| file.as_deref() == name);
         self.list.sort_by_key(|problem| (first_of(problem.place.file_name()), problem.place.position()));
-        ConfigError { problems: self.list, more: self.more }
+        ConfigError { problems: self.list, more: self.more, sources }
     }
 }
 
@@ -137,9 +140,15 @@ impl Problems {
 pub struct ConfigError {
     problems: Vec<Problem>,
     more: usize,
+    sources: Sources,
 }
 
 impl ConfigError {
+    /// What was read, as far as that came: mending one of these may mend it.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// What is wrong, in the order of the files; at most twenty.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -148,7 +157,7 @@ impl ConfigError {
 
 impl From<Problem> for ConfigError {
     fn from(problem: Problem) -> Self {
-        Self { problems: vec![problem], more: 0 }
+        Self { problems: vec![problem], more: 0, sources: Sources::default() }
     }
 }
 

@@ -37,6 +37,11 @@ const TABLES: &[Table] = &[
     Table { path: "sink.text", begins: "[[sink]]\nname = \"x\"\n[sink.text]\n", needs: FOLDER },
     Table { path: "sink.jsonl", begins: "[[sink]]\nname = \"x\"\n[sink.jsonl]\n", needs: FOLDER },
     Table { path: "sink.parquet", begins: "[[sink]]\nname = \"x\"\n[sink.parquet]\n", needs: FOLDER },
+    Table {
+        path: "sink.parquet.bucket",
+        begins: "[[sink]]\nname = \"x\"\n[sink.parquet]\nto = \"az://x\"\n[sink.parquet.bucket]\n",
+        needs: &[],
+    },
     Table { path: "sink.nats", begins: "[[sink]]\nname = \"x\"\n[sink.nats]\n", needs: &[] },
     Table {
         path: "sink.webhook",

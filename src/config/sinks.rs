@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use async_nats::ServerAddr;
 
-use super::check::{Checker, DAY_SECS, TIMEOUT_SECS, output_dir, time};
+use super::check::{Checker, DAY_SECS, TIMEOUT_SECS, time};
 use super::feeds::{credentials, feed_url, headers};
 use super::raw::{Chosen, Files, Nats, Sink, Text, Webhook};
 use crate::fetch::{self, RequestOptions};
 use crate::publish::files::Form;
 use crate::publish::filter::{Criterion, Filter};
+use crate::publish::folder::Place;
 use crate::publish::nats::{self, Login, Subject};
 use crate::publish::{Batching, Configured, Receiver, relay, text, webhook};
 
@@ -38,7 +39,7 @@ const FILE_RECORDS: u32 = 50_000;
 impl Checker<'_> {
     /// Every sink; two of one name would share a cursor.
     pub(super) fn sinks(&mut self, sinks: &[Sink], state_dir: &Path) -> Vec<Configured> {
-        let mut names = HashSet::new();
+        let (mut names, mut prefixes) = (HashSet::new(), HashSet::new());
         let mut checked = Vec::new();
         for (i, sink) in sinks.iter().enumerate() {
             let path = format!("sink[{i}]");
@@ -51,6 +52,13 @@ impl Checker<'_> {
             }
             let filter = self.filter(&path, &sink.filter);
             let receiver = self.receiver(&path, sink, state_dir);
+            // Names follow from positions: each would write over the other's files.
+            if let Some(Place::Objects(place)) = receiver.as_ref().and_then(Receiver::place)
+                && !prefixes.insert(place.url.clone())
+            {
+                let message = "is where another sink writes as well; hint: give each a prefix of its own";
+                self.refuse(&path, Some(&place.url), message);
+            }
             let (name, from, pause) = (sink.name.clone(), sink.from, sink.pause);
             let relay = relay::Settings { name, from, pause, filter };
             checked.extend(receiver.map(|receiver| Configured { relay, receiver }));
@@ -88,17 +96,17 @@ impl Checker<'_> {
             self.refuse(path, None, message);
             return None;
         }
-        if let Some(Text { to, copies, trace }) = text {
+        if let Some(Text { to, copies, trace, bucket }) = text {
             let selection =
                 if *copies { text::Selection::WithDuplicates } else { text::Selection::Originals };
-            let to = self.folder(&format!("{path}.text.to"), to, state_dir)?;
+            let to = self.place(&format!("{path}.text"), to, bucket.as_ref(), state_dir)?;
             return Some(Receiver::Text { to, selection, trace: *trace });
         }
         for (files, form) in [(jsonl, Form::JsonLines), (parquet, Form::Parquet)] {
             let Some(files) = files else { continue };
             let path = format!("{path}.{}", form.kind());
             let batching = self.file_batching(&path, files);
-            let to = self.folder(&format!("{path}.to"), &files.to, state_dir)?;
+            let to = self.place(&path, &files.to, files.bucket.as_ref(), state_dir)?;
             return Some(Receiver::Files { to, form, batching });
         }
         if let Some(webhook) = webhook {
@@ -180,14 +188,6 @@ impl Checker<'_> {
             self.secs(&key("duplicate_window_secs"), raw.duplicate_window_secs, 1..=DAY_SECS);
         let stream = raw.stream.clone();
         Some(nats::Settings { servers, login, subject: subject?, stream, duplicate_window })
-    }
-
-    fn folder(&mut self, path: &str, to: &Path, state_dir: &Path) -> Option<PathBuf> {
-        let folder = output_dir(to, state_dir);
-        if folder.is_none() {
-            self.refuse(path, None, "is missing: the folder that the files go to");
-        }
-        folder
     }
 
     fn file_batching(&mut self, path: &str, files: &Files) -> Batching {

@@ -7,9 +7,9 @@ use crate::work;
 /// The text in Unicode NFC, without invisible and bidirectional control characters, every run of white space one
 /// space. Applying it twice changes nothing.
 pub fn canonical_text(text: &str) -> String {
-    work::count(text.len());
     let mut canonical = String::with_capacity(text.len());
     for character in text.chars().filter(|character| !is_invisible(*character)).nfc() {
+        work::count(1);
         if !character.is_whitespace() {
             canonical.push(character);
         } else if !canonical.is_empty() && !canonical.ends_with(' ') {

@@ -69,11 +69,13 @@ pub fn fingerprint(article: &Article, settings: &Settings) -> Fingerprint {
     }
 }
 
-/// Whether the text is nothing but what a wall says. Being short alone excludes nothing, nor does being cut: a brief is
-/// the same brief elsewhere, and so is a teaser.
+/// Whether the text is nothing but what a wall says, or what a page without text says of itself: that many pages of a site may
+/// say. Being short alone excludes nothing, nor does being cut: a brief is the same brief elsewhere, and so is a feed's teaser.
 fn is_notice(article: &Article) -> bool {
     const MOST_WORDS: u32 = 60;
-    article.quality_flags.contains(&QualityFlag::Paywalled) && article.word_count < MOST_WORDS
+    let has = |flag| article.quality_flags.contains(&flag);
+    has(QualityFlag::Paywalled) && article.word_count < MOST_WORDS
+        || has(QualityFlag::TeaserOnly) && !has(QualityFlag::FeedContentUsed)
 }
 
 /// The verdict on an article with `text`, given the earlier articles (oldest first) that share its hash or a band

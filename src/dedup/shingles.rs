@@ -1,5 +1,7 @@
 //! A text as the set of its overlapping word groups.
 
+use crate::work;
+
 /// Tokens in a shingle.
 const WIDTH: usize = 5;
 /// Tokens read of one text: what lies behind cannot make it another story, and a huge page costs no more than this.
@@ -12,6 +14,7 @@ pub(super) struct Shingles(Vec<u64>);
 impl Shingles {
     /// Of canonical text. Case and punctuation make no difference.
     pub(super) fn of(canonical: &str) -> Self {
+        work::count(canonical.len());
         let tokens = tokens(canonical);
         let mut shingles: Vec<u64> = tokens
             .windows(WIDTH)

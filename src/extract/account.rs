@@ -41,6 +41,10 @@ pub(crate) enum Rule {
     Caption,
     /// It stands in a consent dialog.
     Consent,
+    /// It stands in a table of the page's contents.
+    Contents,
+    /// It is the article that follows below.
+    NextArticle,
     /// Another reading of the whole page is believed than the model's own: its name.
     Reading(&'static str),
     /// It says the headline, which is a field of its own.
@@ -83,6 +87,8 @@ impl Rule {
             Self::Hidden => "box.hidden",
             Self::Caption => "box.caption",
             Self::Consent => "box.consent",
+            Self::Contents => "box.contents",
+            Self::NextArticle => "box.next_article",
             Self::Reading(name) => name,
             Self::Title => "rule.title",
             Self::Words(furniture) => furniture.rule(),
@@ -240,6 +246,13 @@ impl Account {
             };
         }
         self
+    }
+
+    /// Goes on with the account of what stands behind.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.fates.extend(next.fates);
+        self.verdicts.extend(next.verdicts);
+        self.chosen.extend(next.chosen);
     }
 
     /// Claims lines for a rule, kept or not.

@@ -6,6 +6,7 @@
 use super::account::{Account, Fate, Rule};
 use super::blocks::Document;
 use super::choose::context::Context;
+use super::evidence::further_pages::Place;
 use super::evidence::host;
 use super::furniture::Facts;
 use super::head::Head;
@@ -32,7 +33,7 @@ pub(super) fn read_fragment(
     rules: &Rules,
 ) -> Reading {
     let site = rules.site(page.final_url.host_str().unwrap_or_default());
-    let mut head = Head::read(html, page, entry, site, &rules.kinds);
+    let mut head = Head::read(html, page, Place::first(&page.final_url), entry, site, &rules.kinds);
     let mut account = own(&head.document);
     let block_hashes = host::block_hashes(&head.document, &head.headline, &account);
     let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
@@ -49,7 +50,7 @@ pub(super) fn read_fragment(
         }
     }
     Reading {
-        has_wall: has_wall(&lines, &account),
+        has_wall: has_wall(&lines, &account, &rules.phrases),
         stated_body: head.stated_body,
         account,
         repeats_another_page: false,
@@ -59,7 +60,9 @@ pub(super) fn read_fragment(
         document: head.document,
         metadata: head.metadata,
         partial: head.partial,
-        is_one_article: head.said.is_one_article(),
+        next_page: head.next_page,
+        // A feed that carries links is no page that lists articles.
+        may_be_listing: false,
         is_liveblog: head.is_liveblog,
         is_not_free: head.is_not_free,
         removed: head.removed,

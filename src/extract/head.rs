@@ -1,9 +1,11 @@
 //! A page up to the choice of its body: what the product and the program that fits its model do alike.
 
+use url::Url;
+
 use super::blocks::{Document, segment};
 use super::choose::context::Hints;
 use super::evidence::entry;
-use super::evidence::further_pages::has_second_page;
+use super::evidence::further_pages::{Place, next_page};
 use super::evidence::headline::Headline;
 use super::evidence::json_ld::JsonLd;
 use super::evidence::kinds::{Kinds, Said};
@@ -18,8 +20,10 @@ pub(crate) struct Head {
     pub(crate) document: Document,
     pub(crate) headline: Headline,
     pub(crate) metadata: Metadata,
-    /// Whether a guard ended the parse, or the text goes on on another page.
+    /// Whether a guard ended the parse.
     pub(crate) partial: bool,
+    /// Where the text goes on.
+    pub(crate) next_page: Option<Url>,
     pub(crate) is_liveblog: bool,
     pub(crate) is_not_free: bool,
     /// What kind of page it calls itself.
@@ -39,10 +43,12 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Reads a web page, or the HTML inside a feed entry. `site` are the selectors of the page's site.
+    /// Reads a web page, or the HTML inside a feed entry. `place` is where it stands among the pages of its article, `site`
+    /// are the selectors of its site.
     pub(crate) fn read(
         html: &str,
         page: &Page,
+        place: Place<'_>,
         entry: Option<&EntryEvidence>,
         site: Option<&CompiledSite>,
         kinds: &Kinds,
@@ -50,7 +56,7 @@ impl Head {
         let html::Parsed { mut tree, partial } = html::parse(html);
         let mut selected = site.map(|site| Selected::new(&tree, site));
         html::shown::show(&mut tree);
-        let partial = partial || has_second_page(&tree, &page.final_url);
+        let next_page = next_page(&tree, &page.final_url, place);
         let json_ld = JsonLd::read(&tree);
         let mut metadata = metadata::read(&tree, &json_ld, page, entry);
         let (mut removed, mut selectors) = (Vec::new(), Vec::new());
@@ -65,6 +71,7 @@ impl Head {
             headline: Headline::new(&document, metadata.title.as_deref()),
             metadata,
             partial,
+            next_page,
             is_liveblog: statements.is_liveblog,
             is_not_free: statements.is_not_free,
             said: kinds.read(&page.url, &tree, &json_ld),

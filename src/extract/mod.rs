@@ -28,6 +28,7 @@ mod furniture;
 mod candidates;
 mod judge;
 
+mod budget;
 mod fragment;
 mod head;
 mod rules;
@@ -41,6 +42,7 @@ use self::choose::context::{Context, Hints};
 use self::choose::fitting;
 pub use self::choose::fitting::{FeatureGroup, Sample, feature_groups, feature_names};
 use self::choose::groups::Names;
+use self::evidence::further_pages::Place;
 use self::evidence::headline::Headline;
 pub use self::evidence::{Evidence, SiteEvidence};
 use self::evidence::{entry, host};
@@ -53,13 +55,33 @@ pub use self::metadata::amp::amp_canonical;
 pub use self::rules::{ModelError, Rules};
 use self::words::furniture::Furniture;
 pub(crate) use self::words::letters::is_unspaced;
+use self::words::phrases::Phrases;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
+use crate::work;
 
 /// Changes whenever the same page may give another text.
-pub const EXTRACTOR_VERSION: &str = "4";
+pub const EXTRACTOR_VERSION: &str = "5";
 
-/// The article on a page.
+/// The article on a page. One that takes more than [`work::BUDGET`] steps is read in part.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
+    extract_pages(page, &[], evidence, rules)
+}
+
+/// The article that begins on a page and goes on on `further` ones of its own, in their order. It may end before them, where
+/// one of them only repeats what was said or is another article.
+pub fn extract_pages(page: &Page, further: &[Page], evidence: &Evidence<'_>, rules: &Rules) -> Article {
+    budget::read_within(budget(1 + further.len()), page, evidence, |page, evidence| {
+        whole(page, further, evidence, rules)
+    })
+}
+
+/// Steps that so many pages of one article may take together.
+pub fn budget(pages: usize) -> u64 {
+    work::BUDGET.saturating_mul(pages as u64)
+}
+
+/// The article on pages, whatever the first takes.
+fn whole(page: &Page, further: &[Page], evidence: &Evidence<'_>, rules: &Rules) -> Article {
     let site = rules.site(page.final_url.host_str().unwrap_or_default());
     let heeded = |mut reading: Reading| {
         if let Some(site) = site {
@@ -68,10 +90,20 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         reading
     };
     let mut reading = heeded(match &page.body {
-        PageBody::Html(html) => read_html(html, page, evidence, rules),
+        PageBody::Html(html) => read_html(html, page, Place::first(&page.final_url), evidence, rules),
         PageBody::Fragment(html) => read_fragment(html, page, evidence.entry, rules),
         PageBody::Text(text) => read_text(text, page, evidence.entry, rules),
     });
+    for (next, number) in further.iter().zip(2..) {
+        let (Some(_), PageBody::Html(html)) = (&reading.next_page, &next.body) else { break };
+        let place = Place { first: &page.final_url, number };
+        let read = || heeded(read_html(html, next, place, evidence, rules));
+        let Some(read) = work::within(work::BUDGET, read) else {
+            reading.partial = true;
+            break;
+        };
+        reading.go_on_with(read, &next.final_url);
+    }
     let read_content = |content: &str| {
         heeded(if entry::is_html(content) {
             read_fragment(content, page, None, rules)
@@ -92,18 +124,23 @@ pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
         flags = flags::judge(&reading);
         flags.push(QualityFlag::FeedContentUsed);
     }
-    if matches!(page.body, PageBody::Fragment(_)) {
-        // A feed that carries links is no page that lists articles.
-        flags.retain(|flag| *flag != QualityFlag::Listing);
+    if matches!(page.body, PageBody::Html(_))
+        && reading.words() == 0.0
+        && let Some(description) = reading.metadata.description.clone()
+    {
+        let teaser = read_content(&description);
+        reading.take_text(teaser.document, teaser.account);
+        flags = flags::judge(&reading);
+        flags.push(QualityFlag::TeaserOnly);
     }
     flags.sort_unstable();
     reading.into_article(flags)
 }
 
 /// Reads a web page.
-fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Reading {
+fn read_html(html: &str, page: &Page, place: Place<'_>, evidence: &Evidence<'_>, rules: &Rules) -> Reading {
     let site = rules.site(page.final_url.host_str().unwrap_or_default());
-    let mut head = Head::read(html, page, evidence.entry, site, &rules.kinds);
+    let mut head = Head::read(html, page, place, evidence.entry, site, &rules.kinds);
     let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
     let lines = context.lines();
     let facts = Facts { context: &context, fetched_at: page.fetched_at, authors: &[] };
@@ -127,7 +164,7 @@ fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) ->
         None => clean(&lines, &facts, &mut account, &mut head.metadata),
     }
     Reading {
-        has_wall: has_wall(&lines, &account),
+        has_wall: has_wall(&lines, &account, &rules.phrases),
         stated_body: head.stated_body,
         account,
         repeats_another_page,
@@ -136,7 +173,8 @@ fn read_html(html: &str, page: &Page, evidence: &Evidence<'_>, rules: &Rules) ->
         document: head.document,
         metadata: head.metadata,
         partial: head.partial,
-        is_one_article: head.said.is_one_article(),
+        next_page: head.next_page,
+        may_be_listing: head.said.may_be_listing(evidence.entry.is_some()),
         is_liveblog: head.is_liveblog,
         is_not_free: head.is_not_free,
         removed: head.removed,
@@ -162,7 +200,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
     clean(&lines, &facts, &mut account, &mut metadata);
     metadata.language = metadata::language_of(metadata.language.as_deref(), text);
     Reading {
-        has_wall: has_wall(&lines, &account),
+        has_wall: has_wall(&lines, &account, &rules.phrases),
         account,
         repeats_another_page: false,
         block_hashes,
@@ -170,7 +208,8 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
         document,
         metadata,
         partial: false,
-        is_one_article: true,
+        next_page: None,
+        may_be_listing: false,
         is_liveblog: false,
         is_not_free: false,
         stated_body: None,
@@ -186,24 +225,27 @@ fn clean(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account, metadata:
     furniture::drop_persons(lines, &Facts { authors: &metadata.authors, ..*facts }, account);
 }
 
-/// Whether a wall's prompt stands where the text ends. A label ("Log in", "Premium") is none: it stands on every page.
-fn has_wall(lines: &[Line<'_>], account: &Account) -> bool {
+/// Whether a wall's prompt stands where the text ends: a line that says what it takes to read on. A label ("Log in",
+/// "Premium") is none, since it stands on every page, nor is what it takes to comment.
+fn has_wall(lines: &[Line<'_>], account: &Account, phrases: &Phrases) -> bool {
     const LEAST_WORDS: f32 = 5.0;
     /// Lines between the end of the text and the prompt.
     const REACH: usize = 8;
     let is_claimed = |at: usize| account.verdict(at) == Some(Rule::Words(Furniture::Paywall));
+    let asks = |at: usize| is_claimed(at) && phrases.asks_for_access(lines[at].text);
     let Some(last) = account.kept().next_back() else {
-        return (0..lines.len()).any(|at| account.was_chosen(at) && is_claimed(at));
+        return (0..lines.len()).any(|at| account.was_chosen(at) && asks(at));
     };
-    let is_prompt = |at: usize| is_claimed(at) && lines[at].words() >= LEAST_WORDS;
-    (last..lines.len().min(last + 1 + REACH)).any(is_prompt)
+    let behind = last..lines.len().min(last + 1 + REACH);
+    let mut before_asides = behind.take_while(|&at| at == last || !phrases.is_aside(lines[at].text));
+    before_asides.any(|at| lines[at].words() >= LEAST_WORDS && asks(at))
 }
 
 /// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for
 /// each block, those of the second as well: for the program that fits the model.
 pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample> {
     let PageBody::Html(html) = &page.body else { return Vec::new() };
-    let head = Head::read(html, page, None, None, &rules.kinds);
+    let head = Head::read(html, page, Place::first(&page.final_url), None, None, &rules.kinds);
     let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
     let lines = context.lines();
     let facts = Facts { context: &context, fetched_at: page.fetched_at, authors: &[] };
@@ -213,7 +255,7 @@ pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample>
 /// The readings of a page among which the judge would pick: for the program that fits it.
 pub fn readings(page: &Page, rules: &Rules) -> Vec<ReadingSample> {
     let PageBody::Html(html) = &page.body else { return Vec::new() };
-    let head = Head::read(html, page, None, None, &rules.kinds);
+    let head = Head::read(html, page, Place::first(&page.final_url), None, None, &rules.kinds);
     let context = Context::new(&head.document, &head.headline, head.hints(), &rules.phrases);
     let lines = context.lines();
     let facts = Facts { context: &context, fetched_at: page.fetched_at, authors: &[] };

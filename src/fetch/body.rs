@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::encoding::Plain;
 use super::{FetchError, Oddity, encoding};
+use crate::blocking;
 use crate::memory::{SMALL_BYTES, Share};
 
 /// How far from its end a document may close: caches sign what they have stored.
@@ -35,8 +36,12 @@ pub(super) async fn read(
     plain.truncated |= truncated;
     let mut oddities = Vec::new();
     let is_cut = failure.is_some() || plain.cut.is_some();
-    if is_cut && !plain.truncated && !is_whole(&plain.bytes) {
-        return Err(failure.unwrap_or_else(|| FetchError::BrokenBody(plain.cut.unwrap_or_default())));
+    if is_cut && !plain.truncated {
+        let (is_whole, bytes) = whole(plain.bytes).await;
+        if !is_whole {
+            return Err(failure.unwrap_or_else(|| FetchError::BrokenBody(plain.cut.unwrap_or_default())));
+        }
+        plain.bytes = bytes;
     }
     if is_cut {
         oddities.push(Oddity::EndsEarly);
@@ -74,7 +79,13 @@ async fn inflated(
     }
     // A buffer that grows by doubling may be twice as large as what is in it.
     held.hold(bytes.capacity() + 2 * cap).await;
-    encoding::decode(bytes, headers, cap)
+    let headers = headers.clone();
+    blocking::run(cap, move || encoding::decode(bytes, &headers, cap)).await
+}
+
+/// Whether a document came to its end, and the document: to look through a large one takes a while.
+async fn whole(bytes: Vec<u8>) -> (bool, Vec<u8>) {
+    blocking::run(bytes.len(), move || (is_whole(&bytes), bytes)).await
 }
 
 async fn receive(response: &mut reqwest::Response, cap: usize, held: &Share) -> Sent {
@@ -137,7 +148,36 @@ fn root_name(body: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_whole;
+    use std::io::Write;
+
+    use http::HeaderValue;
+    use http::header::CONTENT_ENCODING;
+
+    use super::*;
+    use crate::memory::Memory;
+
+    /// On one thread nothing else is done while something is inflated on it.
+    #[tokio::test]
+    async fn others_go_on_while_a_bomb_is_inflated() {
+        const CAP: usize = 10 << 20;
+        const LEAST_TURNS: usize = 100;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&vec![b' '; 2 * CAP]).unwrap();
+        let bomb = encoder.finish().unwrap();
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
+        let held = Memory::unbounded().share();
+        let mut inflating = std::pin::pin!(inflated(bomb, &headers, CAP, &held));
+        let mut turns = 0;
+        let plain = loop {
+            tokio::select! {
+                biased;
+                () = tokio::task::yield_now() => turns += 1,
+                plain = &mut inflating => break plain.unwrap(),
+            }
+        };
+        assert!(plain.truncated);
+        assert!(turns >= LEAST_TURNS, "others had {turns} turns");
+    }
 
     #[test]
     fn a_document_is_whole_when_its_first_element_is_closed() {

@@ -59,17 +59,7 @@ impl Clients {
     }
 
     fn build(&self, key: &ClientKey) -> Result<reqwest::Client, FetchError> {
-        install_tls_provider();
-        let failed = |error: reqwest::Error| FetchError::Client(error.without_url().to_string());
-        match self.builder(key)?.build() {
-            Ok(client) => Ok(client),
-            // The one thing that can be missing here is the platform's store of certificates: a bare container has
-            // none. The roots that are compiled in serve as well, but are only as new as this program.
-            Err(error) => {
-                tracing::warn!(%error, "no certificate store on this machine: using the compiled-in roots");
-                self.builder(key)?.tls_backend_preconfigured(compiled_in_roots()).build().map_err(failed)
-            }
-        }
+        built(|| self.builder(key))
     }
 
     #[expect(
@@ -99,6 +89,23 @@ impl Clients {
             None => {
                 Ok(builder.dns_resolver(GuardedResolver { guard: Arc::clone(&self.guard), port: key.port }))
             }
+        }
+    }
+}
+
+/// Builds a client.
+pub(super) fn built(
+    builder: impl Fn() -> Result<reqwest::ClientBuilder, FetchError>,
+) -> Result<reqwest::Client, FetchError> {
+    install_tls_provider();
+    let failed = |error: reqwest::Error| FetchError::Client(error.without_url().to_string());
+    match builder()?.build() {
+        Ok(client) => Ok(client),
+        // The one thing that can be missing here is the platform's store of certificates: a bare container has
+        // none. The roots that are compiled in serve as well, but are only as new as this program.
+        Err(error) => {
+            tracing::warn!(%error, "no certificate store on this machine: using the compiled-in roots");
+            builder()?.tls_backend_preconfigured(compiled_in_roots()).build().map_err(failed)
         }
     }
 }

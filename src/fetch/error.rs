@@ -40,6 +40,12 @@ pub enum FetchError {
         /// How much of it is left.
         wait: Duration,
     },
+    /// The host is another process's to ask, which has not lent it.
+    #[error("another process asks the host")]
+    HostElsewhere {
+        /// When to come back.
+        wait: Duration,
+    },
     /// The name does not resolve.
     #[error("cannot resolve the host: {0}")]
     Dns(String),
@@ -161,6 +167,7 @@ impl FetchError {
                 (FailureKind::RobotsUnreachable, Retry::Later(Some(robots::RETRY)), *network)
             }
             Self::HostPaused { wait } => (FailureKind::HostPaused, Retry::Later(Some(*wait)), false),
+            Self::HostElsewhere { wait } => (FailureKind::HostElsewhere, Retry::Later(Some(*wait)), false),
             Self::Dns(_) => (FailureKind::Dns, later, true),
             Self::Connect(_) => (FailureKind::Connect, later, true),
             Self::Certificate(_) => (FailureKind::Certificate, Retry::Never, false),
@@ -269,6 +276,12 @@ mod tests {
             (unreachable(false), FailureKind::RobotsUnreachable, robots_retry, false),
             (unreachable(true), FailureKind::RobotsUnreachable, robots_retry, true),
             (FetchError::HostPaused { wait: Duration::from_secs(7) }, FailureKind::HostPaused, named, false),
+            (
+                FetchError::HostElsewhere { wait: Duration::from_secs(7) },
+                FailureKind::HostElsewhere,
+                named,
+                false,
+            ),
             (FetchError::Dns(text()), FailureKind::Dns, later, true),
             (FetchError::Connect(text()), FailureKind::Connect, later, true),
             (FetchError::Certificate(text()), FailureKind::Certificate, Retry::Never, false),

@@ -19,13 +19,14 @@ use super::headers::{
 use super::host::{Hosts, Turn};
 use super::names::Names;
 use super::{
-    Auth, Content, FetchError, Posted, Purpose, Request, RequestOptions, Response, Settings, body, encoding,
-    freshness, links, media, page_body, refresh, robots,
+    Auth, Content, FetchError, ObjectClient, Posted, Purpose, Request, RequestOptions, Response, Settings,
+    body, encoding, freshness, links, media, page_body, refresh, robots,
 };
 use crate::clock::Clock;
 use crate::impostor::{self, Impostor, by_headers};
 use crate::memory::{Memory, Share};
-use crate::model::{HostPause, PageBody, Validators};
+use crate::model::{PageBody, Validators};
+use crate::shards::{Elsewhere, Pass, Shards};
 use crate::telemetry::metrics;
 
 const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
@@ -33,6 +34,8 @@ const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, applicatio
 const ACCEPT_PAGE: &str =
     "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
+/// When to come back with a request that was broken off because this process may be taken for dead.
+const LAPSE: Duration = Duration::from_secs(1);
 /// Statuses with which checks for machines are sent.
 const REFUSALS: [u16; 4] = [403, 405, 429, 503];
 /// Bytes of what comes with a refusal that are looked at.
@@ -40,18 +43,19 @@ const REFUSAL_BYTES: usize = 64 << 10;
 
 /// The client. Cheap to clone; all clones share connections and host limits.
 #[derive(Clone, Debug)]
-pub struct Fetcher(Arc<Inner>);
+pub struct Fetcher(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    settings: Settings,
-    clock: Clock,
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
     user_agent: HeaderValue,
     guard: Arc<Guard>,
     clients: Clients,
-    hosts: Hosts,
+    pub(super) hosts: Hosts,
     robots: robots::Cache,
     memory: Memory,
+    shards: Shards,
 }
 
 /// What all hops of one request share.
@@ -98,13 +102,18 @@ impl Wanted {
 impl Fetcher {
     /// Builds the client. What it fetches is counted by nobody.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, FetchError> {
-        Self::within(settings, clock, Memory::unbounded())
+        Self::within(settings, clock, Memory::unbounded(), Shards::all())
     }
 
-    /// Builds the client, whose bodies are counted.
-    pub fn within(settings: Settings, clock: Clock, memory: Memory) -> Result<Self, FetchError> {
+    /// Builds the client, whose bodies are counted, and which asks only hosts that are this process's to ask.
+    pub fn within(
+        settings: Settings,
+        clock: Clock,
+        memory: Memory,
+        shards: Shards,
+    ) -> Result<Self, FetchError> {
         let hosts = Hosts::new(settings.host_concurrency);
-        Self::build(settings, clock, hosts, memory)
+        Self::build(settings, clock, hosts, (memory, shards))
     }
 
     /// The cap on a feed's body.
@@ -112,13 +121,33 @@ impl Fetcher {
         usize::try_from(self.0.settings.feed_max_body_bytes).unwrap_or(usize::MAX)
     }
 
+    /// A client for the operator's object stores.
+    pub fn object_client(&self) -> Result<ObjectClient, FetchError> {
+        ObjectClient::new(&self.0.settings, self.0.user_agent.clone())
+    }
+
+    /// The cap on a page's body.
+    pub fn page_max_body_bytes(&self) -> usize {
+        usize::try_from(self.0.settings.page_max_body_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// How long one request may take.
+    pub fn timeout(&self, options: &RequestOptions) -> Duration {
+        options.timeout.unwrap_or(self.0.settings.timeout)
+    }
+
     /// The client by other settings. Hosts that have asked for a pause keep it.
     pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
         let hosts = self.0.hosts.succeeded(settings.host_concurrency);
-        Self::build(settings, self.0.clock.clone(), hosts, self.0.memory.clone())
+        Self::build(settings, self.0.clock.clone(), hosts, (self.0.memory.clone(), self.0.shards.clone()))
     }
 
-    fn build(settings: Settings, clock: Clock, hosts: Hosts, memory: Memory) -> Result<Self, FetchError> {
+    fn build(
+        settings: Settings,
+        clock: Clock,
+        hosts: Hosts,
+        (memory, shards): (Memory, Shards),
+    ) -> Result<Self, FetchError> {
         let names = Names::new(&settings.name_servers)?;
         let guard = Arc::new(Guard::new(settings.allow.clone(), names));
         Ok(Self(Arc::new(Inner {
@@ -129,28 +158,9 @@ impl Fetcher {
             guard,
             clock,
             memory,
+            shards,
             settings,
         })))
-    }
-
-    /// Leaves hosts alone that an earlier process was asked to, as far as the settings obey them now.
-    pub fn recall_pauses(&self, mut pauses: Vec<HostPause>) {
-        let Some(longest) = self.0.settings.max_host_pause else { return };
-        let Ok(latest) = self.0.clock.now().checked_add(longest) else { return };
-        for pause in &mut pauses {
-            pause.until = pause.until.min(latest);
-        }
-        self.0.hosts.recall(pauses);
-    }
-
-    /// The pauses that hosts have asked for and that nobody has written down yet.
-    pub fn unkept_pauses(&self) -> Vec<HostPause> {
-        self.0.hosts.unkept()
-    }
-
-    /// These pauses are written down.
-    pub fn note_kept_pauses(&self, kept: &[HostPause]) {
-        self.0.hosts.note_kept(kept);
     }
 
     /// One guarded, capped, polite GET. Waits for the host's turn.
@@ -177,7 +187,15 @@ impl Fetcher {
     /// What comes of it all, counted.
     pub(super) async fn answer(&self, plan: &Plan<'_>, purpose: Purpose) -> Result<Response, FetchError> {
         let mut budget = self.budget(plan);
-        let answer = self.get(plan, &mut budget).await;
+        let answer = if purpose == Purpose::Webhook {
+            self.get(plan, &mut budget).await
+        } else {
+            tokio::select! {
+                answer = self.get(plan, &mut budget) => answer,
+                // Another process may ask these hosts from now on.
+                () = self.0.shards.lapsed() => Err(FetchError::HostElsewhere { wait: LAPSE }),
+            }
+        };
         match &answer {
             Ok(response) => {
                 let body_bytes = match &response.content {
@@ -192,7 +210,7 @@ impl Fetcher {
     }
 
     fn budget(&self, plan: &Plan<'_>) -> Budget {
-        Budget { total: plan.options.timeout.unwrap_or(self.0.settings.timeout), spent: Duration::ZERO }
+        Budget { total: self.timeout(plan.options), spent: Duration::ZERO }
     }
 
     /// When to come back with a request for `url`, if it would have to wait for its host's turn for longer than
@@ -213,18 +231,20 @@ impl Fetcher {
         let share = Arc::new(self.0.memory.share());
         loop {
             let url = &chain.url;
+            // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
+            // awaited: two requests could wait for each other's hosts.
+            let held = turn.take().filter(|turn| turn.is_at(url));
             self.check(plan, url).await?;
             self.check_pause(url)?;
             let crawl_delay =
                 if plan.obey_robots { self.ask_robots(plan, url).await? } else { Duration::ZERO };
-            // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
-            // awaited: two requests could wait for each other's hosts.
-            let held = turn.take().filter(|turn| turn.is_at(url));
-            turn = match held {
-                Some(held) => Some(held),
-                None => Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay)).await),
+            turn = if let Some(held) = held {
+                Some(held)
+            } else {
+                let pass = self.pass(plan, url).await?;
+                Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay), pass).await)
             };
-            // It may have begun while the turn was awaited.
+            // A pause may have begun while the turn was awaited.
             self.check_pause(url)?;
             chain.note_visit();
             let response = budget.spend(&share, self.send(plan, &chain)).await?;
@@ -251,33 +271,20 @@ impl Fetcher {
             return Err(FetchError::BadUrl("the scheme is neither http nor https"));
         }
         self.0.guard.check(url)?;
-        if self.proxy(plan).is_some() {
+        if self.proxy(plan).is_some() && !self.0.settings.proxy_guards_addresses {
             self.0.guard.check_name(url).await?;
         }
         Ok(())
     }
 
-    /// Whether the host has asked to be left alone for a while.
-    fn check_pause(&self, url: &Url) -> Result<(), FetchError> {
-        // A longer pause than any was begun by a clock that was ahead.
-        let is_meant =
-            |wait: &Duration| self.0.settings.max_host_pause.is_none_or(|longest| *wait <= longest);
-        match self.0.hosts.paused_for(url, self.0.clock.now()).filter(is_meant) {
-            Some(wait) => Err(FetchError::HostPaused { wait }),
-            None => Ok(()),
+    /// The right to ask the host at all. A receiver of ours is there to be asked by all of us.
+    async fn pass(&self, plan: &Plan<'_>, url: &Url) -> Result<Option<Pass>, FetchError> {
+        if plan.wanted == Wanted::For(Purpose::Webhook) {
+            return Ok(None);
         }
-    }
-
-    /// Takes a `Retry-After` as the word of the whole host, where the operator wants that.
-    fn pause_host(&self, url: &Url, asked: Duration) {
-        let Some(longest) = self.0.settings.max_host_pause else { return };
-        let now = self.0.clock.now();
-        let wait = asked.min(longest);
-        if let Ok(until) = now.checked_add(wait)
-            && !wait.is_zero()
-        {
-            tracing::info!(host = url.host_str(), %until, "the host asks for a pause");
-            self.0.hosts.pause(url, until, now);
+        match self.0.shards.enter(url).await {
+            Ok(pass) => Ok(Some(pass)),
+            Err(Elsewhere { wait }) => Err(FetchError::HostElsewhere { wait }),
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::model::{HostPause, host_with_port};
+use crate::shards::Pass;
 
 /// Hosts remembered before the idle ones are forgotten.
 const SWEEP_ABOVE: usize = 4096;
@@ -76,6 +77,7 @@ pub(super) struct Turn {
     host: Arc<Host>,
     began: Instant,
     _permit: OwnedSemaphorePermit,
+    _pass: Option<Pass>,
 }
 
 impl Turn {
@@ -147,16 +149,18 @@ impl Hosts {
         Duration::try_from(pause.until.duration_since(now)).ok()
     }
 
-    /// Waits for the host's next free place, then until `gap` has passed since its last request started.
-    pub(super) async fn turn(&self, url: &Url, gap: Duration) -> Turn {
+    /// Waits for the host's next free place, then until `gap` has passed since its last request started, whichever process made
+    /// that. The pass is kept as long as the turn.
+    pub(super) async fn turn(&self, url: &Url, gap: Duration, pass: Option<Pass>) -> Turn {
         let key = HostKey::of(url);
         let host = self.host(&key);
         let permit = {
             let _waiting = Waiting::new(&host);
             Arc::clone(&host.permits).acquire_owned().await.expect("the semaphore is never closed")
         };
-        let began = host.pace().begin(gap);
-        let turn = Turn { key, host, began, _permit: permit };
+        let asked_by_others = pass.as_ref().and_then(Pass::last_asked);
+        let began = host.pace().begin(gap, asked_by_others);
+        let turn = Turn { key, host, began, _permit: permit, _pass: pass };
         // A timer takes a millisecond even where there is nothing to wait for.
         if began > Instant::now() {
             tokio::time::sleep_until(began).await;
@@ -217,8 +221,9 @@ impl Host {
 
 impl Pace {
     /// Takes the next start.
-    fn begin(&mut self, gap: Duration) -> Instant {
-        let start = self.next_start.max(Instant::now());
+    fn begin(&mut self, gap: Duration, asked_by_others: Option<Instant>) -> Instant {
+        let free = asked_by_others.map_or(self.next_start, |asked| self.next_start.max(asked + gap));
+        let start = free.max(Instant::now());
         self.next_start = start + gap;
         self.in_flight.push(start);
         start
@@ -265,12 +270,12 @@ mod tests {
     async fn so_many_at_once_and_no_more() {
         let hosts = Hosts::new(2);
         let (a, b) = (url("https://a.example/1"), url("https://b.example/1"));
-        let first = hosts.turn(&a, Duration::ZERO).await;
-        let _second = hosts.turn(&url("http://a.example/2"), Duration::ZERO).await;
-        let mut third = Box::pin(hosts.turn(&a, Duration::ZERO));
+        let first = hosts.turn(&a, Duration::ZERO, None).await;
+        let _second = hosts.turn(&url("http://a.example/2"), Duration::ZERO, None).await;
+        let mut third = Box::pin(hosts.turn(&a, Duration::ZERO, None));
         assert!((&mut third).now_or_never().is_none(), "http and https are one host");
-        let _elsewhere = hosts.turn(&b, Duration::ZERO).now_or_never().expect("another host is free");
-        let _port = hosts.turn(&url("https://a.example:8443/"), Duration::ZERO).await;
+        let _elsewhere = hosts.turn(&b, Duration::ZERO, None).now_or_never().expect("another host is free");
+        let _port = hosts.turn(&url("https://a.example:8443/"), Duration::ZERO, None).await;
         assert!(first.is_at(&a) && !first.is_at(&b));
         drop(first);
         third.await;
@@ -282,7 +287,7 @@ mod tests {
         let gap = Duration::from_millis(20);
         let began = Instant::now();
         for _ in 0..3 {
-            hosts.turn(&url("https://a.example/"), gap).await;
+            hosts.turn(&url("https://a.example/"), gap, None).await;
         }
         assert!(began.elapsed() >= gap * 2);
     }
@@ -293,7 +298,7 @@ mod tests {
         let host = url("https://a.example/");
         let (gap, patience) = (Duration::from_secs(10), Duration::from_secs(15));
         assert_eq!(hosts.defer(&host, gap, patience), None, "a host not seen before");
-        let _held = hosts.turn(&host, gap).await;
+        let _held = hosts.turn(&host, gap, None).await;
         let waits = Duration::from_secs(20);
         let first =
             hosts.defer(&host, gap, patience).expect("ten seconds to the next start and ten for a place");
@@ -320,9 +325,9 @@ mod tests {
     #[tokio::test]
     async fn idle_hosts_are_forgotten() {
         let hosts = Hosts::new(1);
-        let held = hosts.turn(&url("https://held.example/"), Duration::ZERO).await;
+        let held = hosts.turn(&url("https://held.example/"), Duration::ZERO, None).await;
         for number in 0..2 * SWEEP_ABOVE {
-            hosts.turn(&url(&format!("https://h{number}.example/")), Duration::ZERO).await;
+            hosts.turn(&url(&format!("https://h{number}.example/")), Duration::ZERO, None).await;
         }
         assert!(hosts.lock().len() <= SWEEP_ABOVE + 1);
         assert!(hosts.lock().contains_key(&held.key));

@@ -3,7 +3,7 @@
 //! One request goes through `Fetcher::fetch`: for each hop the address is checked (`guard`, `names`), robots.txt is asked where
 //! it is obeyed (`robots`), the host's turn is awaited (`host`), and the answer is read within its caps (`body`), whatever
 //! its coding (`encoding`) and type (`media`). Redirects, those that pages carry themselves included (`refresh`), are
-//! followed with the cookies of their chain (`chain`, `cookies`). What the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
+//! followed with the cookies of their chain (`chain`, `cookies`). Object stores are asked by a crate that is lent a client (`objects`). What the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
 
 mod body;
 mod budget;
@@ -21,9 +21,12 @@ mod host;
 mod links;
 mod media;
 mod names;
+mod objects;
 mod outage;
+mod pauses;
 mod post;
 mod refresh;
+mod report;
 mod robots;
 
 use std::borrow::Cow;
@@ -46,8 +49,10 @@ pub use fetcher::Fetcher;
 pub use guard::Refused;
 pub use links::Links;
 pub use names::look_up;
+pub use objects::ObjectClient;
 pub use outage::Outage;
 pub use post::Posted;
+pub use report::Reporter;
 
 /// What a request is for: it decides the `Accept` header, the body cap and whether robots.txt is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -241,6 +246,8 @@ pub struct Settings {
     pub max_host_pause: Option<Duration>,
     /// Proxy for everything.
     pub proxy: Option<Url>,
+    /// Whether proxies themselves refuse addresses that nobody should be led to: names are not looked up here then.
+    pub proxy_guards_addresses: bool,
     /// Whether pages obey robots.txt by default.
     pub pages_obey_robots: bool,
     /// Whether feeds obey robots.txt by default.

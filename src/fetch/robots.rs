@@ -228,7 +228,7 @@ impl Cache {
             Err(FetchError::Status { status, .. }) if (400..500).contains(&status) && status != 429 => {
                 (Ok(Arc::default()), TRUSTED_FOR)
             }
-            Err(error @ FetchError::Refused(_)) => return Err(error),
+            Err(error @ (FetchError::Refused(_) | FetchError::HostElsewhere { .. })) => return Err(error),
             // The standard's "unreachable": a refusal, unless an older copy is at hand.
             Err(error) => {
                 let older = known.take().and_then(|known| known.rules.ok());

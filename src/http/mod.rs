@@ -1,5 +1,5 @@
 //! The service surface, on loopback unless the operator says otherwise: health for the service manager, metrics for
-//! Prometheus, the records by cursor, and the operator's site. Where there are tokens, all but health asks for one.
+//! Prometheus, the records by cursor, and the operator's site; metrics on a listener of their own if wanted. Where there are tokens, all but health asks for one.
 
 /// What programs read.
 mod api;
@@ -48,6 +48,8 @@ use crate::telemetry::metrics::{self, Metrics};
 pub struct Settings {
     /// Its address; nowhere where `None`.
     pub listen: Option<SocketAddr>,
+    /// Where metrics are, and health as well, if not there.
+    pub metrics_listen: Option<SocketAddr>,
     /// Who may read.
     pub tokens: Tokens,
 }
@@ -89,17 +91,36 @@ struct Serving {
 
 /// All routes.
 pub fn router(surface: Surface) -> Router {
-    let counts = Counts::new(surface.store.clone(), surface.clock.clone());
-    let tokens = surface.tokens.clone();
-    let metrics = Router::new().route("/metrics", get(exposition));
-    let serving = Arc::new(Serving { surface, counts });
-    Router::new()
-        .merge(pages::router(&serving))
-        .merge(api::router().layer(from_fn_with_state(tokens.clone(), auth::readers)))
-        .merge(metrics.layer(from_fn_with_state(tokens, auth::operators)))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(serving)
+    let serving = Serving::of(surface);
+    for_readers(&serving).merge(metrics(&serving)).merge(health()).with_state(serving)
+}
+
+/// The routes of two listeners: all but metrics, and metrics. Health is at both: whoever asks for it may reach one only.
+pub fn routers_apart(surface: Surface) -> (Router, Router) {
+    let serving = Serving::of(surface);
+    let main = for_readers(&serving).merge(health()).with_state(Arc::clone(&serving));
+    (main, metrics(&serving).merge(health()).with_state(serving))
+}
+
+fn for_readers(serving: &Arc<Serving>) -> Router<Arc<Serving>> {
+    let readers = from_fn_with_state(serving.surface.tokens.clone(), auth::readers);
+    Router::new().merge(pages::router(serving)).merge(api::router().layer(readers))
+}
+
+fn metrics(serving: &Arc<Serving>) -> Router<Arc<Serving>> {
+    let operators = from_fn_with_state(serving.surface.tokens.clone(), auth::operators);
+    Router::new().route("/metrics", get(exposition)).layer(operators)
+}
+
+fn health() -> Router<Arc<Serving>> {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
+}
+
+impl Serving {
+    fn of(surface: Surface) -> Arc<Self> {
+        let counts = Counts::new(surface.store.clone(), surface.clock.clone());
+        Arc::new(Self { surface, counts })
+    }
 }
 
 /// The process answers.
@@ -127,6 +148,10 @@ async fn readyz(State(serving): State<Arc<Serving>>) -> Response {
         );
     }
     reasons.extend(surface.health.problems());
+    if !surface.store.shards().is_alive() {
+        reasons
+            .push("the other processes on this store hear nothing of this one: it asks no host".to_owned());
+    }
     match surface.store.feeds_any_active().await {
         Ok(true) => {}
         Ok(false) => reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned()),

@@ -3,6 +3,7 @@
 use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::store::StoreError;
@@ -14,13 +15,21 @@ pub struct Problem {
     detail: String,
 }
 
-#[derive(Serialize)]
-struct Details<'p> {
-    /// The status says all there is to say about the kind of the problem.
+/// What it is sent as.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// A problem in detail (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Details {
+    /// Always `about:blank`: the status says all there is to say about the kind of the problem.
     r#type: &'static str,
+    /// What the status is called.
     title: &'static str,
+    /// The status.
     status: u16,
-    detail: &'p str,
+    /// What is wrong, and the way out.
+    detail: String,
 }
 
 impl Problem {
@@ -60,16 +69,17 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let status = self.status;
         let details = Details {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or_default(),
             status: self.status.as_u16(),
-            detail: &self.detail,
+            detail: self.detail,
         };
-        let mut response = (self.status, axum::Json(details)).into_response();
+        let mut response = (status, axum::Json(details)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

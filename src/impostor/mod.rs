@@ -141,7 +141,7 @@ pub fn by_refusal(html: &str) -> Option<Impostor> {
 
 /// Whether a text that was read holds what `entry` announces.
 pub fn speaks_of(text: &str, entry: &EntryEvidence) -> bool {
-    Sight::of_text(text).speaks_of(entry)
+    Sight::of_text(&text[..text.floor_char_boundary(MAX_BYTES)]).speaks_of(entry)
 }
 
 /// Whether a page's own headline is that of `entry`.

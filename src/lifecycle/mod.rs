@@ -5,6 +5,7 @@
 //! spawned here, so that a stop knows whom it waits for and a panic is noticed: a mill with half its wheels is stopped,
 //! not left to turn in silence.
 
+mod progress;
 /// What the service manager hears.
 pub mod service;
 
@@ -20,6 +21,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::{Instrument, error, info, warn};
+
+pub use self::progress::Progress;
 
 /// How long a task may take after the hard stop to give back what it holds.
 const GIVE_BACK_GRACE: Duration = Duration::from_secs(1);
@@ -39,6 +42,7 @@ struct Inner {
     stop_timeout: Duration,
     next_task: AtomicU64,
     tasks: Mutex<Tasks>,
+    progress: Progress,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +94,7 @@ impl Lifecycle {
             stop_timeout,
             next_task: AtomicU64::new(0),
             tasks: Mutex::default(),
+            progress: Progress::default(),
         }))
     }
 
@@ -108,6 +113,11 @@ impl Lifecycle {
             }
         };
         self.0.tracker.spawn(work.in_current_span());
+    }
+
+    /// What the service manager's watchdog looks at.
+    pub fn progress(&self) -> Progress {
+        self.0.progress.clone()
     }
 
     /// Cancelled when nothing new may be taken on.
@@ -221,6 +231,7 @@ pub fn signals(lifecycle: &Lifecycle) -> io::Result<Signals> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let reload = Arc::new(Notify::new());
+    let progress = lifecycle.progress();
     let (lifecycle, notify) = (lifecycle.clone(), Arc::clone(&reload));
     let listen = async move {
         loop {
@@ -248,8 +259,8 @@ pub fn signals(lifecycle: &Lifecycle) -> io::Result<Signals> {
         clippy::disallowed_methods,
         reason = "outlives the soft stop, which it must: the second signal counts"
     )]
-    let listener = AbortOnDropHandle::new(tokio::spawn(async {
-        tokio::join!(listen, service::answer_watchdog());
+    let listener = AbortOnDropHandle::new(tokio::spawn(async move {
+        tokio::join!(listen, service::answer_watchdog(&progress));
     }));
     Ok(Signals { reload, _listener: listener })
 }

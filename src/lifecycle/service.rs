@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::time::MissedTickBehavior;
-use tracing::warn;
+use tracing::{error, warn};
+
+use super::Progress;
 
 /// The mill turns.
 pub fn ready() {
@@ -30,13 +32,18 @@ pub fn status(line: &str) {
 }
 
 /// Answers the watchdog, twice in each of its periods, for as long as the returned future is polled: never where the
-/// service manager asks for none. A runtime whose threads are all stuck answers no more and is restarted.
-pub async fn answer_watchdog() {
+/// service manager asks for none. A runtime whose threads are all stuck, or a mill that does not get on, answers no more and is
+/// restarted.
+pub async fn answer_watchdog(progress: &Progress) {
     let Some(period) = sd_notify::watchdog_enabled() else { return };
     let mut ticks = tokio::time::interval((period / 2).max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
+        if progress.is_stuck() {
+            error!("the store has not answered for minutes: the watchdog is not answered either");
+            continue;
+        }
         tell(&[NotifyState::Watchdog]);
     }
 }

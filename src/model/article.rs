@@ -48,11 +48,11 @@ pub enum QualityFlag {
     TooShort,
     /// The feed's content stands in for the page.
     FeedContentUsed,
-    /// A guard stopped the parse; the text is what had been read so far.
+    /// A guard stopped the parse, or the text goes on on a page that was not read: it is what had been read so far.
     Partial,
     /// Another page of the host has the same text under another headline: it may be the text of neither.
     RepeatedText,
-    /// The page cannot be had, and of the article the feed gives a teaser or a title.
+    /// The page cannot be had or holds no text, and what feed or page say of the article is a teaser or a title.
     TeaserOnly,
 }
 
@@ -160,6 +160,9 @@ pub struct Article {
     /// The whole readings of the page that were weighed, the model's own first.
     #[serde(skip)]
     pub candidates: Vec<CandidateAccount>,
+    /// The page of its own on which the text goes on.
+    #[serde(skip)]
+    pub next_page: Option<Url>,
     /// Hashes of the page's blocks, for the host's furniture counts.
     #[serde(skip)]
     pub block_hashes: Vec<BlockHash>,

@@ -32,6 +32,7 @@ failure_kinds! {
     RobotsDisallowed "robots_disallowed" "robots.txt asks not to.";
     RobotsUnreachable "robots_unreachable" "robots.txt cannot be had.";
     HostPaused "host_paused" "The host has asked for a pause.";
+    HostElsewhere "host_elsewhere" "Another process asks the host.";
     Dns "dns" "The host's name does not resolve.";
     Connect "connect" "No connection.";
     Certificate "certificate" "The certificate is not to be trusted.";

@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 /// Row number of a feed in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct FeedId(pub i64);
 
@@ -34,6 +36,10 @@ impl PartyId {
         Self(number >> 1 | 1 << 61)
     }
 }
+
+/// Which part of all hosts a host is of: one process at a time asks them (see [`crate::shards`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShardId(pub u16);
 
 /// A SHA-256, written as 64 lower-case hex digits wherever it leaves memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -27,8 +27,8 @@ pub use entry::{Enclosure, Entry, EntryEvidence, EntryKey, Known, LastRead, Rech
 pub use failure::FailureKind;
 pub use history::{History, MoveSighting};
 pub use ids::{
-    ArticleId, EntryId, FeedId, InvalidHash, PartyId, Sha256Hash, entry_url, normalise_url, strip_tracking,
-    without_fragment,
+    ArticleId, EntryId, FeedId, InvalidHash, PartyId, Sha256Hash, ShardId, entry_url, normalise_url,
+    strip_tracking, without_fragment,
 };
 pub use masked::{masked, masked_text, serialize_masked};
 pub use record::{EarlierText, Event, FeedMention, Record, SCHEMA_VERSION};
@@ -89,7 +89,7 @@ pub fn host_with_port(url: &Url) -> String {
 }
 
 /// A host that has asked to be left alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct HostPause {
     /// Its name, with the port where that is not the usual one.
     pub host: String,
@@ -98,7 +98,7 @@ pub struct HostPause {
 }
 
 /// What a feed says about when it wants to be polled.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct PublisherHints {
     /// RSS `ttl`.

@@ -18,6 +18,7 @@ use super::text::{fold_space, literal_line};
 use super::tree::MAX_ENTRIES;
 use super::{EntryDraft, FeedInfo, ParseError, enclose, file_length, newest};
 use crate::model::Enclosure;
+use crate::work;
 
 /// Authors, tags, hubs and files kept of one list.
 const MAX_LIST: usize = 100;
@@ -102,6 +103,7 @@ fn sound_escapes(source: &str) -> Option<String> {
     let mut sound = String::new();
     let (mut copied, mut at) = (0, 0);
     while let Some(start) = source[at..].find('\\').map(|found| at + found) {
+        work::count(1);
         let (length, is_sound) = match source[start + 1..].chars().next() {
             Some('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => (2, true),
             Some('u') => match (unit(&source[start..]), unit(source.get(start + 6..).unwrap_or_default())) {
@@ -267,6 +269,7 @@ struct Items {
 
 impl Items {
     fn push(&mut self, item: Item) {
+        work::count(1);
         self.list.push(item);
         if self.list.len() == 2 * MAX_ENTRIES {
             self.thin_out();
@@ -313,6 +316,7 @@ impl<'de> Visitor<'de> for Lenient<Text> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        work::count(text.len());
         Ok(Text(Some(text.to_owned())))
     }
 

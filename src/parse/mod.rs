@@ -51,7 +51,7 @@ pub struct ParsedFeed {
 }
 
 /// What a feed says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct FeedInfo {
     /// Title, as text.
@@ -102,7 +102,8 @@ pub struct ParseError {
     pub message: String,
 }
 
-/// Reads a feed. Partial results come before none; what was lost stands in `warnings`.
+/// Reads a feed. Partial results come before none; what was lost stands in `warnings`. Of a feed that takes more than
+/// [`work::BUDGET`] steps the beginning is read.
 pub fn parse(
     body: &[u8],
     content_type: Option<&str>,
@@ -110,10 +111,23 @@ pub fn parse(
 ) -> Result<ParsedFeed, ParseError> {
     let mut warnings = Vec::new();
     let text = decode::decode(body, content_type, &mut warnings);
-    let source = trim_start(&text);
-    let mut parsed = if source.starts_with('{') { json(source, base_url) } else { xml(source, base_url) }?;
+    let mut parsed = read_within(work::BUDGET, trim_start(&text), base_url)?;
     warnings.append(&mut parsed.warnings);
     parsed.warnings = warnings;
+    Ok(parsed)
+}
+
+fn read_within(steps: u64, source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
+    let read = |source: &str| {
+        if source.starts_with('{') { json(source, base_url) } else { xml(source, base_url) }
+    };
+    let Some((parsed, is_whole)) = work::in_part_within(steps, source, read) else {
+        return Err(ParseError { message: "it takes more work than any feed may".to_owned() });
+    };
+    let mut parsed = parsed?;
+    if !is_whole {
+        parsed.warnings.insert(0, "it takes more work than a feed may: its beginning is read".to_owned());
+    }
     Ok(parsed)
 }
 

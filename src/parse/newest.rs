@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::dates::{Region, parse_date};
 use super::tree::MAX_ENTRIES;
+use crate::work;
 
 /// Elements that say when an entry was published, without their prefix, the best first.
 const DATE_ELEMENTS: &[&str] = &["pubdate", "published", "issued", "date", "updated", "modified"];
@@ -80,6 +81,7 @@ fn entry_starts(source: &str) -> Vec<usize> {
     }
     let mut at = 0;
     while let Some(start) = source[at..].find('<').map(|found| at + found) {
+        work::count(1);
         let rest = &source[start..];
         let hidden =
             [("<![CDATA[", "]]>"), ("<!--", "-->")].into_iter().find(|(open, _)| rest.starts_with(open));
@@ -106,6 +108,7 @@ fn date(entry: &str) -> Option<Timestamp> {
     let mut best: Option<(usize, &str)> = None;
     let mut rest = entry;
     while let Some(start) = rest.find('<') {
+        work::count(1);
         rest = &rest[start + 1..];
         if rest.starts_with("![CDATA[") {
             rest = rest.find("]]>").map_or("", |end| &rest[end..]);

@@ -10,6 +10,7 @@ use super::Flavour;
 use super::dates::depends_on_region;
 use super::space::Space;
 use super::tree::MAX_ENTRIES;
+use crate::work;
 
 /// How many entries a feed has, and how many of them have each of the fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub(super) fn survey(source: &str) -> Option<(Flavour, Tally)> {
     let mut reader = Reader::from_str(source);
     let mut survey = Survey::default();
     loop {
+        work::count(1);
         match reader.read_event().ok()? {
             Event::Decl(declaration) if survey.flavour.is_none() && is_utf8(&declaration) => {}
             Event::Start(tag) => {

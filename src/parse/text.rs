@@ -8,6 +8,7 @@ use encoding_rs::WINDOWS_1252;
 use html5ever::data::NAMED_ENTITIES;
 
 use super::mojibake;
+use crate::work;
 
 /// The longest name between `&` and `;` that is looked up.
 const MAX_ENTITY_NAME_BYTES: usize = 32;
@@ -25,6 +26,7 @@ pub(super) type Entities<'a> = HashMap<&'a str, Cow<'a, str>>;
 /// stays as it is. What grows beyond [`MAX_TEXT_BYTES`] is cut.
 pub(super) fn unescape<'a>(raw: &'a str, entities: &Entities<'_>) -> Cow<'a, str> {
     let Some(first) = raw.find('&') else { return Cow::Borrowed(raw) };
+    work::count(raw.len());
     let mut text = String::with_capacity(raw.len());
     text.push_str(&raw[..first]);
     let mut rest = &raw[first..];
@@ -98,6 +100,7 @@ pub(super) fn clean(text: Cow<'_, str>) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
         return text.into_owned();
     }
+    work::count(text.len());
     let text = mojibake::repaired(&text).map_or(text, Cow::Owned);
     if text.chars().all(is_text) {
         return text.into_owned();
@@ -208,6 +211,7 @@ fn tags(html: &str) -> impl Iterator<Item = Tag> {
     let mut from = 0;
     std::iter::from_fn(move || {
         loop {
+            work::count(1);
             let start = from + html[from..].find('<')?;
             let rest = &html[start..];
             if let Some((name, length)) = inline_tag(rest) {

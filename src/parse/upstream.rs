@@ -1,6 +1,7 @@
 //! feed-rs, for the feeds that it reads right. Its result is held against what the survey saw; where they disagree
 //! it is not used.
 
+use std::io::{self, Read};
 use std::panic::catch_unwind;
 
 use chrono::DateTime;
@@ -15,6 +16,7 @@ use super::survey::{Tally, survey};
 use super::text::{fold_space, plain_line};
 use super::{EntryDraft, FeedInfo, Flavour, enclose, identity, people};
 use crate::model::Enclosure;
+use crate::work;
 
 /// A feed, its entries and authors.
 pub(super) struct UpstreamFeed {
@@ -27,7 +29,7 @@ pub(super) struct UpstreamFeed {
 pub(super) fn read(source: &str, base_url: Option<&Url>) -> Option<UpstreamFeed> {
     let (flavour, seen) = survey(source)?;
     // The survey has bounded the depth, so no recursion in feed-rs can overflow the stack. Its panics are its own.
-    let feed = catch_unwind(|| parser().parse(source.as_bytes())).ok()?.ok()?;
+    let feed = catch_unwind(|| parser().parse(Counted(source.as_bytes()))).ok()?.ok()?;
     let info = feed_info(&feed, flavour, base_url);
     let site_url = info.link.as_deref().and_then(|link| Url::parse(link).ok());
     let base_url = base_url.or(site_url.as_ref());
@@ -35,6 +37,18 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Option<UpstreamFeed>
     let entries: Vec<_> = feed.entries.into_iter().map(|entry| draft(entry, flavour, base_url)).collect();
     let agrees = tally(&entries) == seen && (seen.guids == 0 || identity::guids_are_sound(&entries));
     agrees.then_some(UpstreamFeed { info, entries, authors })
+}
+
+/// A document as feed-rs reads it, a piece at a time: each is counted, since feed-rs counts nothing itself. Where the work is
+/// stopped that unwinds as a panic of feed-rs would, and once more where the next step is counted.
+struct Counted<'a>(&'a [u8]);
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.0.read(buffer)?;
+        work::count(length);
+        Ok(length)
+    }
 }
 
 /// feed-rs with our rule for dates, and without its made-up ids. The survey has seen that no date depends on the region.

@@ -3,6 +3,7 @@
 
 use super::text::{fold_space, unescape_html};
 use crate::model::Sha256Hash;
+use crate::work;
 
 /// Elements whose text nobody reads.
 const SILENT: &[&str] = &["script", "style", "template"];
@@ -17,6 +18,7 @@ fn words(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
     while let Some(start) = rest.find('<') {
+        work::count(1);
         text.push_str(&rest[..start]);
         rest = &rest[start..];
         if let Some(length) = markup(rest) {

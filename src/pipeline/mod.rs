@@ -28,6 +28,12 @@ pub mod search;
 pub mod selectors;
 /// The article that is made from it.
 mod refine;
+/// The pages on which it goes on.
+mod further;
+/// Several pages kept as one.
+mod bundle;
+/// This process among others on one store.
+pub mod sharing;
 /// Kept pages, read anew.
 pub mod reextract;
 /// What may have killed the process before is parsed alone.
@@ -60,7 +66,7 @@ use crate::fetch::{self, FetchError, Fetcher, Outage};
 use crate::memory::Memory;
 use crate::model::{ContentSource, RawPages};
 use crate::publish::warc::Archive;
-use crate::store::Store;
+use crate::store::{LongestWaits, Store};
 use crate::telemetry::metrics;
 use crate::trust::{self, SpeaksFor};
 use crate::{dedup, schedule};
@@ -86,6 +92,8 @@ pub struct Settings {
     pub initial_spread: Duration,
     /// Failed attempts after which an entry is given up.
     pub max_entry_attempts: u32,
+    /// Pages that an article is read from.
+    pub max_article_pages: u32,
     /// Memory that the whole process is to get along with.
     pub memory_bytes: u64,
     /// Different days on which a permanent redirect must be seen before the feed's URL follows it.
@@ -156,6 +164,8 @@ pub struct Plan {
     pub settings: Settings,
     /// How feeds are subscribed to; not at all where `None`.
     pub websub: Option<websub::Settings>,
+    /// The longest that anything waits: see [`feeds::longest_waits`].
+    pub longest_waits: LongestWaits,
 }
 
 impl Plan {
@@ -190,6 +200,8 @@ pub struct Shared {
     pub selectors: Arc<SelectorWatch>,
     /// What has been done since the start.
     pub tally: Arc<Tally>,
+    /// Rung when feeds may have become due.
+    pub feeds_due: Arc<Notify>,
     /// Rung by the first half when it has recorded entries, so that the second need not wait for its next look.
     pub entries_recorded: Arc<Notify>,
     /// Rung when a feed has named a hub, for whoever asks it.

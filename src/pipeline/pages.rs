@@ -2,6 +2,8 @@
 //!
 //! What grows with the size of a body (decoding, hashing, the looks at what came) is work for the CPU workers.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::line::Until;
@@ -12,8 +14,8 @@ use crate::extract::amp_canonical;
 use crate::fetch::{Content, FetchError, Purpose, Request, Response, Retry, page_body};
 use crate::impostor::{self, Impostor};
 use crate::model::{
-    ArticleId, ContentSource, Enclosure, FailureKind, Known, LastRead, Page, PageBody, Sha256Hash,
-    Validators, after,
+    ArticleId, ContentSource, Enclosure, FailureKind, Known, LastRead, Page, PageBody, QualityFlag,
+    Sha256Hash, Validators, after,
 };
 use crate::publish::warc::ArchivedPage;
 use crate::store::EntryOutcome;
@@ -40,7 +42,16 @@ pub(super) enum Origin {
     /// The feed: its own content is the body, and there is no page.
     Feed(OwnText),
     /// The page's server.
-    Server(Body),
+    Server(Bodies),
+}
+
+/// The bodies of an article's pages.
+pub(super) struct Bodies {
+    pub(super) first: Body,
+    /// Those on which it goes on.
+    pub(super) further: Vec<Body>,
+    /// Whether one more could not be had, and may be another time.
+    pub(super) lacks_one: bool,
 }
 
 /// A text that a feed carries.
@@ -63,7 +74,7 @@ pub(super) struct Body {
 }
 
 /// A body that was read.
-enum Read {
+pub(super) enum Read {
     /// The bytes that the current revision was made from: all that is new is what to ask with.
     Same(Validators),
     /// What came instead of the page.
@@ -71,9 +82,9 @@ enum Read {
     Page(Box<ReadPage>),
 }
 
-struct ReadPage {
-    page: Page,
-    body: Body,
+pub(super) struct ReadPage {
+    pub(super) page: Page,
+    pub(super) body: Body,
     /// The page that it is an AMP copy of.
     original: Option<Url>,
     /// Whether it names the entry's feed.
@@ -95,6 +106,9 @@ impl Task<'_> {
         let last_read = entry.last_read.as_ref().filter(|_| is_own);
         let began = self.now();
         let fetched = self.fetch(url, last_read).await;
+        if let Err(FetchError::HostElsewhere { wait }) = fetched {
+            return Err(self.elsewhere(wait));
+        }
         if let Some(due) = shared.blame_ourselves(&entry.feed_url, began, fetched.as_ref().err()) {
             return Err(Ending::PutOff { due, until: Until::NetworkReturn });
         }
@@ -124,8 +138,14 @@ impl Task<'_> {
         };
         let feed_speaks = self.hears_itself_named(&read.page.final_url, read.names_feed).await;
         let (id, address) = entry.page_of_its_own(&read.page.url);
-        let ReadPage { page, body, .. } = read;
-        self.archived(Source { page, origin: Origin::Server(body), id, url: address, feed_speaks }).await
+        let ReadPage { page, body, .. } = self.archived(read).await?;
+        let bodies = Bodies { first: body, further: Vec::new(), lacks_one: false };
+        Ok(Source { page, origin: Origin::Server(bodies), id, url: address, feed_speaks })
+    }
+
+    /// The host is another process's, and has not been lent in time.
+    fn elsewhere(&self, wait: Duration) -> Ending {
+        Ending::PutOff { due: after(self.now(), wait), until: Until::HostTurn }
     }
 
     /// Whether the stored text is the page's: what was never had of it cannot be taken back.
@@ -162,7 +182,7 @@ impl Task<'_> {
     }
 
     /// What an answer holds.
-    async fn read(&self, url: &Url, response: Response) -> Result<Read, Ending> {
+    pub(super) async fn read(&self, url: &Url, response: Response) -> Result<Read, Ending> {
         let Response { final_url, validators, content_type, content, headers, .. } = response;
         let body = match (content, &self.entry.last_read) {
             (Content::Body(body), _) => body,
@@ -172,7 +192,14 @@ impl Task<'_> {
             (Content::NotModified, None) => return Err(unasked_304().into()),
         };
         self.held.hold(body.len() * COPIES).await;
-        let known = self.entry.last_read.as_ref().map(|read| read.raw_sha256);
+        // The same bytes say nothing new, unless the text goes on on a page that could not be had.
+        let is_partial = self
+            .entry
+            .recheck
+            .as_ref()
+            .is_some_and(|recheck| recheck.quality_flags.contains(&QualityFlag::Partial));
+        let last_read = self.entry.last_read.as_ref().filter(|_| !is_partial);
+        let known = last_read.map(|read| read.raw_sha256);
         let (asked, fetched_at) = (url.clone(), self.now());
         let evidence = self.entry.evidence.clone();
         let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
@@ -227,6 +254,7 @@ impl Task<'_> {
                 Read::Same(validators) => return Err(self.unchanged(validators).into()),
                 Read::Impostor(kind) => FetchError::Impostor(kind),
             },
+            Err(FetchError::HostElsewhere { wait }) => return Err(self.elsewhere(wait)),
             // The article is the original's: the copy is no revision of it.
             Err(error) if looks_again && error.retry() == Retry::Gone => {
                 return Err(EntryOutcome::Withdrawn.into());
@@ -250,22 +278,22 @@ impl Task<'_> {
     }
 
     /// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
-    async fn archived(&self, source: Source) -> Result<Source, Ending> {
-        let Some(archive) = self.shared.archive.clone() else { return Ok(source) };
+    pub(super) async fn archived(&self, read: ReadPage) -> Result<ReadPage, Ending> {
+        let Some(archive) = self.shared.archive.clone() else { return Ok(read) };
         let party = party_of(&self.entry.feed_url);
         let added = self.shared.workers.run(&party, move || {
-            let Origin::Server(raw) = &source.origin else { return Ok(source) };
-            let page = ArchivedPage {
-                url: &source.page.final_url,
-                content_type: raw.content_type.as_deref(),
-                fetched_at: source.page.fetched_at,
-                sha256: raw.sha256,
-                body: &raw.bytes,
+            let ReadPage { page, body, .. } = &read;
+            let archived = ArchivedPage {
+                url: &page.final_url,
+                content_type: body.content_type.as_deref(),
+                fetched_at: page.fetched_at,
+                sha256: body.sha256,
+                body: &body.bytes,
             };
-            archive.add(&page).map(|()| source)
+            archive.add(&archived).map(|()| read)
         });
         let reason = match added.await.map_err(|stopped| self.stopped(stopped))? {
-            Ok(Ok(source)) => return Ok(source),
+            Ok(Ok(read)) => return Ok(read),
             Ok(Err(error)) => format!("cannot archive the page: {error}"),
             Err(error) => format!("archiving the page {error}"),
         };

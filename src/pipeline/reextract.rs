@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use url::Url;
 
+use super::bundle::{Part, is_bundle, parts};
 use super::refine::{Ingredients, entry_evidence, page_host, site_evidence};
 use super::voice::is_of_the_feeds;
 use super::workers::{Stopped, WorkError, Workers};
@@ -235,24 +236,40 @@ impl Tools<'_> {
         fetched_at: Timestamp,
     ) -> Result<Ingredients, Failure> {
         let url = entry.article_url();
-        let read = move || {
-            let body = raw.body()?;
-            let body = page_body(&body, raw.content_type.as_deref());
-            Ok(Page { url, final_url: raw.final_url, body, fetched_at })
-        };
-        let page = self.workers.run(&party_of(&entry.feed_url), read).await??.map_err(Failure::Damaged)?;
+        let read = move || pages_of(raw, url, fetched_at);
+        let pages = self.workers.run(&party_of(&entry.feed_url), read).await??.map_err(Failure::Damaged)?;
+        let (page, further) = pages;
         let may_stand_in =
             options.content != ContentSource::Page && is_of_the_feeds(entry, options, &page.final_url);
         Ok(Ingredients {
             evidence: entry_evidence(&entry.evidence, may_stand_in),
             site: site_evidence(self.store, &page_host(&page), true).await?,
             page,
+            further,
             rules: Arc::clone(self.rules),
             dedup: self.dedup.clone(),
             flags: Vec::new(),
             from_feed: false,
         })
     }
+}
+
+/// The first page of an article that was found at `url`, and its further ones.
+fn pages_of(raw: RawPage, url: Url, fetched_at: Timestamp) -> std::io::Result<(Page, Vec<Page>)> {
+    let body = raw.body()?;
+    if !is_bundle(raw.content_type.as_deref()) {
+        let body = page_body(&body, raw.content_type.as_deref());
+        return Ok((Page { url, final_url: raw.final_url, body, fetched_at }, Vec::new()));
+    }
+    let page = |url: Url, part: Part| Page {
+        url,
+        body: page_body(&part.body, part.content_type.as_deref()),
+        final_url: part.url,
+        fetched_at,
+    };
+    let (first, further) = parts(&body)?;
+    let further = further.into_iter().map(|part| page(part.url.clone(), part));
+    Ok((page(url, first), further.collect()))
 }
 
 /// What becomes of the blocks of an article's kept page by today's rules; `None` where its page is not kept.

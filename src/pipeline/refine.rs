@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use url::Url;
 
-use super::pages::{Body, COPIES, Origin, OwnText, Source};
+use super::bundle::bundle;
+use super::pages::{Bodies, COPIES, Origin, OwnText, Source};
 use super::task::{Ending, Task};
 use super::workers::WorkError;
 use crate::dedup;
-use crate::extract::{Evidence, Rules, SiteEvidence, extract};
+use crate::extract::{Evidence, Rules, SiteEvidence, extract_pages};
 use crate::impostor::{is_front, is_section_of};
 use crate::model::{
     Article, ContentSource, EntryEvidence, FailureKind, Fingerprint, Known, Page, PageBody, QualityFlag,
@@ -19,9 +20,9 @@ use crate::store::{ExtractedArticle, RawPage, Store, StoreError};
 use crate::telemetry::metrics;
 use crate::trust::is_one_party;
 
-/// Bytes that a page's tree takes while it is read, for each of its own, and at most: trees have so many nodes and no more.
-const TREE_COST: usize = 16;
-const MOST_TREE_BYTES: usize = 48 << 20;
+/// Bytes that a node of a page and the block around it take while the page is read, and the most nodes that are read of one.
+const NODE_COST: usize = 2 << 10;
+const MOST_NODES: usize = 100_000;
 
 /// Bytes that an article takes until it is recorded, for each of its text: its blocks are told of in its account.
 const ARTICLE_COST: usize = 2;
@@ -64,22 +65,16 @@ impl Task<'_> {
             rules: Arc::clone(&plan.rules),
             dedup: plan.dedup.clone(),
             page,
+            further: Vec::new(),
             flags,
             from_feed: matches!(origin, Origin::Feed(_)),
         };
-        let (PageBody::Html(text) | PageBody::Fragment(text) | PageBody::Text(text)) = &ingredients.page.body;
-        self.held.hold(text.len() * COPIES + (text.len() * TREE_COST).min(MOST_TREE_BYTES)).await;
-        let keeping = options.keeping.raw;
-        let work = move || {
-            let origin = OriginRecord::of(origin, &ingredients.page, keeping);
-            let (article, fingerprint) = ingredients.refined();
-            (article, fingerprint, origin)
-        };
-        let (article, fingerprint, origin) = match self.on_worker(work).await? {
-            Ok(refined) => refined,
+        self.held.hold(ingredients.memory()).await;
+        let draft = match self.whole(Box::new(ingredients), origin).await? {
+            Ok(draft) => draft,
             Err(error) => return Ok(Err(error)),
         };
-        self.shared.rests.note_success(entry.feed_id);
+        let Draft { article, fingerprint, origin } = draft;
         let raw_bytes = origin.raw.as_ref().map_or(0, RawPage::kept_bytes);
         self.held.hold(article.text.len() * ARTICLE_COST + raw_bytes).await;
         self.shared.selectors.note(&article.selectors);
@@ -94,33 +89,69 @@ impl Task<'_> {
             fetched_at,
             raw: origin.raw,
             enclosures,
-            watch: self.watch(origin.validators, look_again),
+            watch: self.watch(origin.validators, look_again || origin.lacks_one),
         }))
     }
 }
 
-/// What is kept of where an article came from.
+/// An article, and what is kept of where it came from.
+pub(super) struct Draft {
+    article: Article,
+    fingerprint: Fingerprint,
+    origin: OriginRecord,
+}
+
 struct OriginRecord {
     sha256: Sha256Hash,
     raw: Option<RawPage>,
     validators: Validators,
+    /// Whether a page of it is to be asked for once more.
+    lacks_one: bool,
+}
+
+impl Draft {
+    /// Puts together what was made of `ingredients` that came from `origin`: work for a CPU worker.
+    pub(super) fn new(
+        article: Article,
+        fingerprint: Fingerprint,
+        origin: Origin,
+        ingredients: &Ingredients,
+        keeping: RawPages,
+    ) -> Self {
+        let origin = match origin {
+            Origin::Feed(_) => OriginRecord {
+                sha256: Sha256Hash::of(text_of(&ingredients.page)),
+                raw: None,
+                validators: Validators::default(),
+                lacks_one: false,
+            },
+            Origin::Server(bodies) => OriginRecord::of(bodies, ingredients, keeping),
+        };
+        Self { article, fingerprint, origin }
+    }
 }
 
 impl OriginRecord {
-    fn of(origin: Origin, page: &Page, keeping: RawPages) -> Self {
-        match origin {
-            Origin::Feed(_) => {
-                let (PageBody::Html(content) | PageBody::Fragment(content) | PageBody::Text(content)) =
-                    &page.body;
-                Self { sha256: Sha256Hash::of(content), raw: None, validators: Validators::default() }
-            }
-            Origin::Server(Body { bytes, sha256, content_type, validators }) => {
-                let raw = (keeping == RawPages::Keep)
-                    .then(|| RawPage::compress(page.final_url.clone(), content_type, &bytes));
-                Self { sha256, raw, validators }
-            }
-        }
+    fn of(bodies: Bodies, ingredients: &Ingredients, keeping: RawPages) -> Self {
+        let Bodies { first, further, lacks_one } = bodies;
+        let (sha256, content_type, bytes) = if further.is_empty() {
+            (first.sha256, first.content_type, first.bytes)
+        } else {
+            let urls = ingredients.pages().map(|page| &page.final_url);
+            let (content_type, bytes) = bundle(urls.zip([&first].into_iter().chain(&further)));
+            (Sha256Hash::of(&bytes), Some(content_type), bytes)
+        };
+        let raw = (keeping == RawPages::Keep)
+            .then(|| RawPage::compress(ingredients.page.final_url.clone(), content_type, &bytes));
+        // A 304 for the first page says nothing of one that could not be had.
+        let validators = if lacks_one { Validators::default() } else { first.validators };
+        Self { sha256, raw, validators, lacks_one }
     }
+}
+
+fn text_of(page: &Page) -> &str {
+    let (PageBody::Html(text) | PageBody::Fragment(text) | PageBody::Text(text)) = &page.body;
+    text
 }
 
 /// The host whose furniture a page shows: that of where the page was found, not of the link to it, for a link shortener
@@ -132,6 +163,8 @@ pub(super) fn page_host(page: &Page) -> String {
 /// What an article is made of.
 pub(super) struct Ingredients {
     pub(super) page: Page,
+    /// The pages on which it goes on.
+    pub(super) further: Vec<Page>,
     pub(super) evidence: EntryEvidence,
     pub(super) site: SiteEvidence,
     pub(super) rules: Arc<Rules>,
@@ -143,12 +176,24 @@ pub(super) struct Ingredients {
 }
 
 impl Ingredients {
+    fn pages(&self) -> impl Iterator<Item = &Page> + Clone {
+        [&self.page].into_iter().chain(&self.further)
+    }
+
+    /// Bytes that its pages take while they are read, one tree after the other.
+    pub(super) fn memory(&self) -> usize {
+        let bytes: usize = self.pages().map(|page| text_of(page).len()).sum();
+        let nodes = |page: &Page| text_of(page).bytes().filter(|byte| matches!(byte, b'<' | b'\n')).count();
+        bytes * COPIES + self.pages().map(nodes).max().unwrap_or(0).min(MOST_NODES) * NODE_COST
+    }
+
     /// The article and its fingerprint: work for a CPU worker.
     pub(super) fn refined(&self) -> (Article, Fingerprint) {
         let began = Instant::now();
         // A feed's text has none of its site's furniture, and says nothing of its pages.
         let site = Some(&self.site).filter(|_| !self.from_feed);
-        let mut article = extract(&self.page, &Evidence { entry: Some(&self.evidence), site }, &self.rules);
+        let evidence = Evidence { entry: Some(&self.evidence), site };
+        let mut article = extract_pages(&self.page, &self.further, &evidence, &self.rules);
         if self.from_feed {
             article.block_hashes.clear();
         }

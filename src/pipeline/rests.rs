@@ -1,5 +1,5 @@
-//! Feeds whose pages run out of their time again and again are slowed down, like feeds that err: each such page costs as much
-//! as a thousand others, and the next will too.
+//! Feeds whose pages run out of their steps or of their time again and again are slowed down, like feeds that err: each such
+//! page costs as much as a thousand others, and the next will too.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::model::{FeedId, after};
 
-/// So many pages in a row may run out of time before the feed rests.
+/// So many pages in a row may run out before the feed rests.
 const PATIENCE: u32 = 3;
 const FIRST_REST: Duration = Duration::from_mins(5);
 const LONGEST_REST: Duration = Duration::from_hours(6);
@@ -20,18 +20,18 @@ pub struct Rests(Mutex<HashMap<FeedId, Record>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
-    /// Pages that ran out of time, since the last that did not.
+    /// Pages that ran out, since the last that did not.
     in_a_row: u32,
     until: Timestamp,
 }
 
 impl Rests {
-    /// A page ended within its time.
+    /// A page ended within its steps and its time.
     pub(super) fn note_success(&self, feed: FeedId) {
         self.lock().remove(&feed);
     }
 
-    /// A page ran out of its time. Returns until when the feed rests, where a rest begins.
+    /// A page ran out of its steps or its time. Returns until when the feed rests, where a rest begins.
     pub(super) fn note_overrun(&self, feed: FeedId, now: Timestamp) -> Option<Timestamp> {
         let mut records = self.lock();
         let record = records.entry(feed).or_insert(Record { in_a_row: 0, until: now });

@@ -27,13 +27,19 @@ pub struct Removed {
     pub raw_pages: usize,
 }
 
-/// Removes what is old enough, now and every hour, until `soft` is cancelled.
+/// Removes what is old enough, now and every hour, until `soft` is cancelled; of several processes one at a time does it, and
+/// another at once when that one is gone.
 pub async fn run(shared: &Shared, soft: &CancellationToken) {
-    while !soft.is_cancelled() {
+    let shards = shared.store.shards();
+    while soft.run_until_cancelled(shards.first()).await.is_some() {
         if let Err(error) = pass(shared, soft).await {
             tracing::error!(error = %error, "cannot remove what is old; trying again");
         }
-        soft.run_until_cancelled(tokio::time::sleep(INTERVAL)).await;
+        tokio::select! {
+            () = soft.cancelled() => {}
+            () = tokio::time::sleep(INTERVAL) => {}
+            () = shards.no_longer_first() => {}
+        }
     }
 }
 

@@ -12,7 +12,8 @@ const PAUSE: Duration = Duration::from_mins(1);
 
 /// Adds what is missing, until nothing is or `soft` is cancelled.
 pub async fn run(shared: &Shared, soft: &CancellationToken) {
-    while !soft.is_cancelled() {
+    // One process at a time: two would wait for each other's rows.
+    while soft.run_until_cancelled(shared.store.shards().first()).await.is_some() {
         match shared.store.search_catch_up().await {
             Ok(true) => {}
             Ok(false) => return,

@@ -76,7 +76,7 @@ impl Task<'_> {
         Ok(done)
     }
 
-    /// Whether the feed rests, since its pages run out of their time.
+    /// Whether the feed rests, since its pages take more work than any page may.
     pub(super) fn check_rest(&self) -> Result<(), Ending> {
         match self.shared.rests.until(self.entry.feed_id, self.now()) {
             Some(due) => Err(Ending::PutOff { due, until: Until::FeedReturn }),
@@ -84,10 +84,11 @@ impl Task<'_> {
         }
     }
 
-    fn note_overrun(&self) {
+    /// The page took more steps, or more time, than any page may.
+    pub(super) fn note_overrun(&self) {
         if let Some(until) = self.shared.rests.note_overrun(self.entry.feed_id, self.now()) {
             metrics::feed_rests();
-            tracing::warn!(%until, "the feed's pages run out of their time again and again: the next ones wait");
+            tracing::warn!(%until, "the feed's pages take more work than any page may, again and again: the next ones wait");
         }
     }
 

@@ -71,7 +71,7 @@ impl Task<'_> {
                 Ok(speaks) => speaks,
                 Err(Stopped) => return false,
             },
-            Err(FetchError::HostPaused { .. }) => return false,
+            Err(FetchError::HostPaused { .. } | FetchError::HostElsewhere { .. }) => return false,
             Err(error) => {
                 tracing::debug!(%site, %error, "the feed's site does not say whether the feed is its own");
                 false

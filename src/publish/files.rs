@@ -58,7 +58,8 @@ impl Sink for Files {
             let (form, copy) = (self.form, batch.clone());
             let encoded = tokio::task::spawn_blocking(move || form.encode(&copy)).await;
             let content = encoded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-            self.folder.write(vec![Named { name: batch.file_name(self.form.extension()), content }]).await?;
+            let file = Named { name: batch.file_name(self.form.extension()), content };
+            self.folder.write(vec![vec![file]]).await?;
             Ok(())
         })
     }

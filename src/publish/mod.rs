@@ -9,7 +9,7 @@
 pub mod filter;
 /// From the outbox to one sink.
 pub mod relay;
-/// Folders that sinks write.
+/// Folders that sinks write, here or in an object store.
 pub mod folder;
 /// Records as text files.
 pub mod text;
@@ -30,7 +30,6 @@ pub mod lines;
 /// Pages as they came, for other tools.
 pub mod warc;
 
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -38,9 +37,10 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use tokio::sync::watch;
 
-use self::folder::Folder;
+use self::folder::Place;
 use crate::clock::Clock;
-use crate::fetch::Fetcher;
+use crate::fetch::{FetchError, Fetcher};
+use crate::memory::Memory;
 use crate::model::Record;
 use crate::store::StoreError;
 
@@ -149,19 +149,19 @@ pub struct Configured {
 /// Where a sink's records go.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Receiver {
-    /// Text files in a folder.
+    /// Text files.
     Text {
-        /// The folder.
-        to: PathBuf,
+        /// Where to.
+        to: Place,
         /// Which texts.
         selection: text::Selection,
         /// Where it is said what they are.
         trace: text::Trace,
     },
-    /// Files of many records in a folder.
+    /// Files of many records.
     Files {
-        /// The folder.
-        to: PathBuf,
+        /// Where to.
+        to: Place,
         /// How records stand in a file.
         form: files::Form,
         /// When a file ends.
@@ -182,6 +182,8 @@ pub struct Outward {
     pub clock: Clock,
     /// The HTTP client.
     pub fetcher: watch::Receiver<Fetcher>,
+    /// What is on its way to sinks, in bytes.
+    pub memory: Memory,
 }
 
 impl Receiver {
@@ -196,14 +198,23 @@ impl Receiver {
         }
     }
 
+    /// Where its files go, where it writes files.
+    pub const fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Text { to, .. } | Self::Files { to, .. } => Some(to),
+            Self::Webhook(_) | Self::Nats(_) | Self::Stdout => None,
+        }
+    }
+
     /// Opens it for the sink of that name, where that can be done before there is anything to deliver.
     pub fn open(&self, name: &str, outward: &Outward) -> Result<Box<dyn Sink>, PublishError> {
+        let client = || outward.fetcher.borrow().object_client();
         Ok(match self.clone() {
             Self::Text { to, selection, trace } => {
-                Box::new(text::Texts { folder: Folder::open(&to)?, selection, trace })
+                Box::new(text::Texts { folder: to.open(client)?, selection, trace })
             }
             Self::Files { to, form, batching } => {
-                Box::new(files::Files { folder: Folder::open(&to)?, form, batching })
+                Box::new(files::Files { folder: to.open(client)?, form, batching })
             }
             Self::Webhook(settings) => {
                 let (clock, fetcher) = (outward.clock.clone(), outward.fetcher.clone());
@@ -231,6 +242,19 @@ pub enum PublishError {
         /// What came of it.
         source: std::io::Error,
     },
+    /// An object store failed.
+    #[error("{action} {place}: {reason}")]
+    Object {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        place: String,
+        /// What came of it, and the way out.
+        reason: String,
+    },
+    /// The HTTP client for object stores cannot be built.
+    #[error(transparent)]
+    Client(#[from] FetchError),
     /// Another writes into the folder.
     #[error(
         "{path}: another feedmill, or another sink, writes into this folder; hint: give each a folder of its own"

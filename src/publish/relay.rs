@@ -13,10 +13,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::filter::Filter;
 use super::{Batch, Batching, Failure, Outward, PublishError, STEP, Sink};
 use crate::clock::Clock;
+use crate::memory::{Memory, RECORD_COST, Share};
 use crate::model::{self, Record};
 use crate::store::{Beginning, SinkFailure, SinkLease, SinkRange, Store, StoreError};
 use crate::telemetry::metrics;
@@ -25,6 +27,9 @@ use crate::telemetry::metrics;
 const LEASE: Duration = Duration::from_secs(15);
 /// A lease is prolonged so often while its holder is at work, and the outbox looked at so often while it rests.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Bytes of texts read from the store at a time.
+const STEP_BYTES: usize = 1 << 20;
 
 /// How long a sink rests after its first failure; each further one doubles it.
 const FIRST_REST: Duration = Duration::from_secs(1);
@@ -52,6 +57,7 @@ pub struct Relay {
     clock: Clock,
     settings: Settings,
     sink: Box<dyn Sink>,
+    memory: Memory,
     /// The epoch of the lease, while we have one.
     epoch: Option<i64>,
     /// Why the last delivery failed, where it did. It is logged once.
@@ -65,6 +71,12 @@ pub enum Flush {
     WhenDue,
     /// It does not: there is nobody to come back for it.
     All,
+}
+
+/// A batch, and the memory that it takes until it is delivered.
+struct Held {
+    batch: Batch,
+    share: Share,
 }
 
 /// What a round came to.
@@ -86,7 +98,8 @@ impl Relay {
     ) -> Result<Self, StoreError> {
         store.sink_register(&settings.name, settings.from).await?;
         metrics::sink_opened(&settings.name);
-        Ok(Self { store, clock: outward.clock.clone(), settings, sink, epoch: None, trouble: None })
+        let (clock, memory) = (outward.clock.clone(), outward.memory.clone());
+        Ok(Self { store, clock, settings, sink, memory, epoch: None, trouble: None })
     }
 
     /// The sink's name.
@@ -155,16 +168,16 @@ impl Relay {
         }
         let Some((first, began_at)) = next else { return Ok(Step::Idle(None)) };
         let range = SinkRange { first, last: i64::MAX, began_at };
-        let batch = match self.sink.batching() {
+        let held = match self.sink.batching() {
             batching @ Batching { period: None, .. } => self.read(lease.seq, &batching, range).await?,
             Batching { period: Some(period), .. } => {
                 match self.file(lease.seq, period, range, flush).await? {
-                    Ok(batch) => batch,
+                    Ok(held) => held,
                     Err(due) => return Ok(Step::Idle(Some(due))),
                 }
             }
         };
-        self.hand_over(&lease, &batch).await
+        self.hand_over(&lease, &held.batch).await
     }
 
     /// Gives the lease back, so that another process need not wait for its end.
@@ -196,15 +209,15 @@ impl Relay {
         period: Duration,
         next: SinkRange,
         flush: Flush,
-    ) -> Result<Result<Batch, Timestamp>, StoreError> {
+    ) -> Result<Result<Held, Timestamp>, StoreError> {
         let batching = self.sink.batching();
         let decided = self.store.sink_range_after(&self.settings.name, seq).await?;
         if let Some(range) = decided.filter(|range| range.first <= next.first) {
             // Decided before: all of it, however large.
             let whole = Batching { max_records: u32::MAX, max_bytes: usize::MAX, period: None };
-            let mut batch = self.read(range.first - 1, &whole, range).await?;
-            batch.last = range.last;
-            return Ok(Ok(batch));
+            let mut held = self.read(range.first - 1, &whole, range).await?;
+            held.batch.last = range.last;
+            return Ok(Ok(held));
         }
         let due = model::after(period_start(next.began_at, period), period);
         let behind = self.store.last_seq().await? - seq;
@@ -213,41 +226,47 @@ impl Relay {
             return Ok(Err(due));
         }
         let last = decided.map_or(i64::MAX, |range| range.first - 1);
-        let batch = self.read(seq, &batching, SinkRange { last, ..next }).await?;
-        if !batch.records.is_empty() {
-            let range = SinkRange { first: batch.first, last: batch.last, began_at: batch.began_at };
+        let held = self.read(seq, &batching, SinkRange { last, ..next }).await?;
+        let Batch { records, first, last, began_at } = &held.batch;
+        if !records.is_empty() {
+            let range = SinkRange { first: *first, last: *last, began_at: *began_at };
             self.store.sink_range_add(&self.settings.name, range).await?;
         }
-        Ok(Ok(batch))
+        Ok(Ok(held))
     }
 
-    /// The records of `range` after `seq`, as far as a batch goes.
-    async fn read(&self, seq: i64, batching: &Batching, range: SinkRange) -> Result<Batch, StoreError> {
+    /// The records of `range` after `seq`, as far as a batch goes. Each few are read as soon as there is room for them beside
+    /// those that are wanted.
+    async fn read(&self, seq: i64, batching: &Batching, range: SinkRange) -> Result<Held, StoreError> {
         let aside = self.store.set_aside_after(&self.settings.name, seq).await?;
-        let mut batch =
-            Batch { records: Vec::new(), first: range.first, last: seq, began_at: range.began_at };
-        let (mut records, mut bytes) = (0, 0);
+        let batch = Batch { records: Vec::new(), first: range.first, last: seq, began_at: range.began_at };
+        let mut held = Held { batch, share: self.memory.share() };
+        let batch = &mut held.batch;
+        let (mut records, mut bytes, mut kept_bytes) = (0, 0, 0);
         loop {
             let step = STEP.min(batching.max_records - records);
-            let read = self.store.records_after(batch.last, step).await?;
-            if read.is_empty() {
-                return Ok(batch);
+            let (step, step_bytes) = self.store.records_weigh(batch.last, step, STEP_BYTES).await?;
+            if step == 0 {
+                return Ok(held);
             }
+            held.share.hold((kept_bytes + step_bytes) * RECORD_COST).await;
+            let read = self.store.records_after(batch.last, step).await?;
             for record in read {
                 let is_of_next_period = batching
                     .period
                     .is_some_and(|period| is_later_period(record.recorded_at, range.began_at, period));
                 if record.seq > range.last || is_of_next_period {
-                    return Ok(batch);
+                    return Ok(held);
                 }
                 batch.last = record.seq;
                 records += 1;
                 bytes += record.text.len();
                 if self.wants(&record, &aside) {
+                    kept_bytes += record.text.len();
                     batch.records.push(record);
                 }
                 if records >= batching.max_records || bytes >= batching.max_bytes {
-                    return Ok(batch);
+                    return Ok(held);
                 }
             }
         }
@@ -260,7 +279,14 @@ impl Relay {
     async fn hand_over(&mut self, lease: &SinkLease, batch: &Batch) -> Result<Step, PublishError> {
         if !batch.records.is_empty() {
             let delivered = {
-                let delivery = self.sink.deliver(batch);
+                let span = tracing::info_span!(
+                    "deliver",
+                    sink = self.settings.name,
+                    records = batch.records.len(),
+                    first_seq = batch.first,
+                    last_seq = batch.last,
+                );
+                let delivery = self.sink.deliver(batch).instrument(span);
                 tokio::select! {
                     delivered = delivery => delivered,
                     () = lost(&self.store, &self.settings.name, lease.epoch) => {

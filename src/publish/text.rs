@@ -57,7 +57,7 @@ impl Sink for Texts {
 
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Delivery<'a> {
         let chosen = batch.records.iter().filter(|record| self.selection.wants(record));
-        let files: Vec<Named> = chosen.flat_map(|record| self.trace.files(record)).collect();
+        let files: Vec<Vec<Named>> = chosen.map(|record| self.trace.files(record)).collect();
         Box::pin(async {
             self.folder.write(files).await?;
             Ok(())

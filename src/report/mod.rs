@@ -4,6 +4,8 @@
 pub mod diff;
 /// When a feed is polled next, and why then.
 pub mod feeds;
+/// Which processes share the store.
+pub mod processes;
 /// Why a block of a page was kept or dropped.
 pub mod rules;
 /// How far each sink is.

@@ -18,6 +18,7 @@ use crate::model::{
     ArticleId, EntryEvidence, EntryKey, FeedId, PartyId, QualityFlag, Sha256Hash, entry_url, normalise_url,
 };
 use crate::parse::{ParsedEntry, words_sha256};
+use crate::shards::shard_of;
 use crate::trust::party;
 
 /// A parsed entry with the article it announces.
@@ -88,7 +89,7 @@ impl Announced<'_> {
     }
 }
 
-fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreError> {
+async fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreError> {
     let mut seen = HashSet::new();
     let mut announced = Vec::new();
     for poll in polls {
@@ -101,6 +102,8 @@ fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, StoreEr
             if !seen.insert((poll.feed_id, entry.parsed.key)) {
                 continue;
             }
+            // A feed has up to two thousand texts: others go on between them.
+            tokio::task::yield_now().await;
             let said = &entry.parsed.evidence;
             let evidence = json("an entry's evidence", said)?;
             announced.push(Announced {
@@ -122,7 +125,7 @@ pub(super) async fn record_entries(
     polls: &[&PollRecord],
     now: Timestamp,
 ) -> Result<HashMap<FeedId, PollReport>, StoreError> {
-    let announced = announced(polls)?;
+    let announced = announced(polls).await?;
     let Matched { known, new } = matched(tx, &announced).await?;
     let mut reports: HashMap<FeedId, PollReport> = HashMap::new();
     let (mut changed, mut requeued, mut edited) = (Vec::new(), Vec::new(), Vec::new());
@@ -356,6 +359,9 @@ async fn insert_entries(
             query
                 .bind(new.entry.feed_id.0)
                 .bind(PartyId::of(&party(new.entry.feed_url).unwrap_or_default()).0)
+                .bind(i64::from(
+                    shard_of(new.entry.entry.parsed.link.as_ref().unwrap_or(new.entry.feed_url)).0,
+                ))
                 .bind(bytes(&new.key))
                 .bind(id_bytes(&new.article_id))
                 .bind(word(EntryState::Pending))
@@ -390,8 +396,8 @@ async fn insert_entries(
 }
 
 const INSERT_ENTRIES: RowsSql = RowsSql {
-    before: "INSERT INTO entries (feed_id, party, key_sha256, article_id, state, next_attempt_at) VALUES ",
-    columns: 6,
+    before: "INSERT INTO entries (feed_id, party, shard, key_sha256, article_id, state, next_attempt_at) VALUES ",
+    columns: 7,
     after: " RETURNING id, feed_id, key_sha256",
 };
 

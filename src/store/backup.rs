@@ -97,7 +97,7 @@ async fn fill_server(source: &Database, settings: &Settings, now: Timestamp) -> 
     // Rows in any order; and one check of all of them is cheaper than one of each.
     let keys = rows::drop_foreign_keys(&mut to).await?;
     rows::copy((&mut from, Dialect::Sqlite), (&mut to, Dialect::Postgres)).await?;
-    rows::add_foreign_keys(&mut to, &keys).await?;
+    rows::add_foreign_keys(&mut to, keys).await?;
     rows::continue_numbers(&mut to).await?;
     to.commit().await?;
     target.close().await;
@@ -164,5 +164,5 @@ async fn contents(backup: &Database, file: &Path) -> Result<Contents, StoreError
 /// Nobody else has the file, so that nothing is waited for.
 fn settings_of(file: &Path) -> Settings {
     let url = SecretText::from(format!("sqlite:{}", file.display()));
-    Settings { url, max_connections: 1, busy_timeout: Duration::from_secs(10) }
+    Settings { url, max_connections: 1, busy_timeout: Duration::from_secs(10), search_index: true }
 }

@@ -7,10 +7,7 @@
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
-use super::connection::{Dialect, DialectSql};
 use super::sql::RowsSql;
 use super::{Store, StoreError};
 use crate::model::Lease;
@@ -21,59 +18,47 @@ pub(super) const MAX_UNFINISHED_ATTEMPTS: i64 = 3;
 /// Why a row is quarantined, for the operator.
 pub(super) const CRASHED_REASON: &str = "the process died each time while this was being parsed";
 
-/// Lends rows of one table out. The looks have $1 for now and $2 for how many at most, and lock what they find; the first
-/// column is the row's id.
-pub(super) struct ClaimSql {
-    /// Rows without an unfinished attempt.
-    pub(super) unmarked: DialectSql,
-    /// Rows with one.
-    pub(super) marked: DialectSql,
-    /// Takes found rows: id and the end of the lease.
-    pub(super) take: RowsSql,
+/// Who claims: its shards, as [`crate::shards::Shards::claimed`] lists them, and its number.
+pub(super) struct Claimant {
+    pub(super) shards: String,
+    pub(super) process: i64,
 }
+
+/// Whether a row is of the claimant's shards, which the placeholder lists. On SQLite all are.
+macro_rules! is_ours {
+    (sqlite, $placeholder:literal, $column:literal) => {
+        concat!($placeholder, " = ''")
+    };
+    (postgres, $placeholder:literal, $column:literal) => {
+        concat!(
+            "(",
+            $placeholder,
+            " = '' OR ",
+            $column,
+            " = ANY (CAST(nullif(",
+            $placeholder,
+            ", '') AS BIGINT[])))"
+        )
+    };
+}
+pub(super) use is_ours;
 
 /// Takes rows of a table of which the look has found the ids.
 macro_rules! take_rows {
     ($table:literal) => {
         RowsSql {
-            before: "WITH taken (row_id, until) AS (VALUES ",
-            columns: 2,
+            before: "WITH taken (row_id, until, process) AS (VALUES ",
+            columns: 3,
             after: concat!(
                 ") UPDATE ",
                 $table,
                 " SET suspect = CASE WHEN lease_until > 0 THEN 1 ELSE suspect END, lease_until = taken.until, \
-                 lease_epoch = lease_epoch + 1, put_off = 0 FROM taken WHERE id = taken.row_id"
+                 lease_epoch = lease_epoch + 1, holder = taken.process, put_off = 0 FROM taken WHERE id = taken.row_id"
             ),
         }
     };
 }
 pub(super) use take_rows;
-
-impl ClaimSql {
-    /// Claims up to `limit` rows until `lease_until`. Returns them as they were before.
-    pub(super) async fn run(
-        &self,
-        tx: &mut AnyConnection,
-        dialect: Dialect,
-        now: Timestamp,
-        lease_until: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<AnyRow>, StoreError> {
-        for (sql, limit) in [(self.unmarked, limit), (self.marked, limit.min(1))] {
-            let found = sqlx::query(dialect.choose(sql))
-                .bind(now.as_millisecond())
-                .bind(i64::from(limit))
-                .fetch_all(&mut *tx)
-                .await?;
-            if !found.is_empty() {
-                let ids: Vec<i64> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-                lend(tx, &self.take, &ids, lease_until).await?;
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
-    }
-}
 
 /// Lends out rows that were found, by a table's [`take_rows`].
 pub(super) async fn lend(
@@ -81,13 +66,19 @@ pub(super) async fn lend(
     take: &RowsSql,
     ids: &[i64],
     until: Timestamp,
+    process: i64,
 ) -> Result<(), StoreError> {
     let until = until.as_millisecond();
-    take.execute(tx, ids, |query, id| query.bind(*id).bind(until)).await?;
+    take.execute(tx, ids, |query, id| query.bind(*id).bind(until).bind(process)).await?;
     Ok(())
 }
 
 impl Store {
+    /// Who claims through this store.
+    pub(super) fn claimant(&self) -> Claimant {
+        Claimant { shards: self.shards.claimed(), process: self.shards.process() }
+    }
+
     /// Marks or unmarks a row that may kill the process. Without effect where the lease has passed to another worker.
     pub(super) async fn attempt(&self, sql: &'static str, id: i64, lease: Lease) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;

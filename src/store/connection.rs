@@ -1,6 +1,6 @@
 //! Where the database is, how it is opened, and the one way to write to it.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -14,7 +14,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection as 
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Settings, Store, StoreError};
+use super::{Settings, StoreError};
 
 /// Where the two dialects truly part, both texts stand side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,8 @@ pub(super) struct Database {
     pub(super) dialect: Dialect,
     pub(super) readers: AnyPool,
     writer: AnyPool,
+    /// One connection of its own on PostgreSQL, so that a process is heard of however busy the others are.
+    heart: Option<AnyPool>,
     /// Which file was opened, on SQLite.
     file: Option<FileIdentity>,
 }
@@ -234,7 +236,14 @@ impl Database {
             .connect_with(options)
             .await?;
         let file = FileIdentity::of(path)?;
-        Ok(Self { location: location.clone(), dialect: Dialect::Sqlite, readers, writer, file: Some(file) })
+        Ok(Self {
+            location: location.clone(),
+            dialect: Dialect::Sqlite,
+            readers,
+            writer,
+            heart: None,
+            file: Some(file),
+        })
     }
 
     async fn connect_to_server(
@@ -256,12 +265,14 @@ impl Database {
             }
             tokio::time::sleep(START_RETRY).await;
         }
+        let heart = pool(1, wait, setup.clone()).connect_lazy_with(options.clone());
         let all = pool(connections.max(1), wait, setup).connect_lazy_with(options);
         Ok(Self {
             location: location.clone(),
             dialect: Dialect::Postgres,
             readers: all.clone(),
             writer: all,
+            heart: Some(heart),
             file: None,
         })
     }
@@ -284,9 +295,11 @@ impl Database {
         }
     }
 
-    /// Begins a transaction on a server that sees the database as it is now, whatever others write meanwhile.
+    /// Begins a transaction that sees the database as it is now, whatever others write meanwhile.
     pub(super) async fn snapshot(&self) -> Result<WriteTransaction, StoreError> {
-        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "COMMIT").await
+        let begin =
+            DialectSql { sqlite: "BEGIN", postgres: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        self.begin(self.dialect.choose(begin), "COMMIT").await
     }
 
     /// The connection that writes, outside of a transaction: for what SQLite does in its own.
@@ -304,14 +317,19 @@ impl Database {
         }
     }
 
+    /// Begins a transaction by which a process lets itself be heard of. Where there is a server nothing else uses its connection.
+    pub(super) async fn write_heartbeat(&self) -> Result<WriteTransaction, StoreError> {
+        match &self.heart {
+            Some(heart) => begin_on(heart, "BEGIN", "COMMIT").await,
+            None => self.write().await,
+        }
+    }
+
     async fn begin(&self, begin: &'static str, commit: &'static str) -> Result<WriteTransaction, StoreError> {
         // What is committed to a file without a name is gone with the process.
         self.check_file()?;
-        let mut tx = WriteTransaction { connection: Some(self.writer.acquire().await?), commit };
-        sqlx::raw_sql(begin).execute(&mut *tx).await?;
-        Ok(tx)
+        begin_on(&self.writer, begin, commit).await
     }
-
     /// Waits until no other process holds the lock of that number, and keeps it until the transaction ends. On SQLite the
     /// transaction itself excludes all others.
     pub(super) async fn exclude_others(&self, tx: &mut AnyConnection, lock: i64) -> Result<(), StoreError> {
@@ -324,7 +342,20 @@ impl Database {
     pub(super) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        if let Some(heart) = &self.heart {
+            heart.close().await;
+        }
     }
+}
+
+async fn begin_on(
+    pool: &AnyPool,
+    begin: &'static str,
+    commit: &'static str,
+) -> Result<WriteTransaction, StoreError> {
+    let mut tx = WriteTransaction { connection: Some(pool.acquire().await?), commit };
+    sqlx::raw_sql(begin).execute(&mut *tx).await?;
+    Ok(tx)
 }
 
 /// A transaction in which everything happens or nothing.
@@ -369,68 +400,6 @@ impl Drop for WriteTransaction {
         if let Some(connection) = &mut self.connection {
             connection.close_on_drop();
         }
-    }
-}
-
-/// Held by the one process that runs the pipeline on an SQLite file; free on PostgreSQL, where leases keep many
-/// processes apart.
-#[derive(Debug)]
-pub struct RunLock {
-    _file: Option<File>,
-}
-
-impl Store {
-    /// Makes this process the one that runs the pipeline, until the lock is dropped. On SQLite it fails where another
-    /// process does, and every lease that an earlier process left behind is given back; on PostgreSQL leases expire.
-    ///
-    /// What an earlier process put off is due at once: that it waited for a busy host or for the network was known to
-    /// that process alone, and a run that ends when nothing is due would leave it behind. On PostgreSQL another process
-    /// may still run; it puts off anew what it finds due too early.
-    pub async fn lock_for_running(&self) -> Result<RunLock, StoreError> {
-        let file = match &self.database.location {
-            Location::File(path) => Some(lock_file(path)?),
-            Location::Server(_) => None,
-        };
-        let mut tx = self.database.write().await?;
-        let now = self.clock.now().as_millisecond();
-        for recall in [
-            "UPDATE feeds SET next_poll_at = $1 WHERE put_off = 1 AND next_poll_at > $1",
-            "UPDATE entries SET next_attempt_at = $1 WHERE put_off = 1 AND next_attempt_at > $1",
-        ] {
-            sqlx::query(recall).bind(now).execute(&mut *tx).await?;
-        }
-        if file.is_some() {
-            // Ended at the beginning of time rather than given back: whoever claims the row next learns that it was in
-            // hand when the process died.
-            for end in [
-                "UPDATE feeds SET lease_until = 1 WHERE lease_until > 0",
-                "UPDATE entries SET lease_until = 1 WHERE lease_until > 0",
-                "UPDATE sinks SET lease_until = 0 WHERE lease_until > 0",
-            ] {
-                sqlx::query(end).execute(&mut *tx).await?;
-            }
-        }
-        tx.commit().await?;
-        Ok(RunLock { _file: file })
-    }
-}
-
-/// Beside the file itself, whatever links lead there. The database is not locked itself: SQLite's own locks on it would end
-/// when the process closes any other handle to it.
-fn lock_file(database: &Path) -> Result<File, StoreError> {
-    let resolved = match database.canonicalize() {
-        Ok(resolved) => resolved,
-        Err(source) => return Err(StoreError::Lock { path: database.to_owned(), source }),
-    };
-    let path = beside(&resolved, ".lock");
-    let file = match File::options().create(true).truncate(false).write(true).open(&path) {
-        Ok(file) => file,
-        Err(source) => return Err(StoreError::Lock { path, source }),
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Running { path }),
-        Err(TryLockError::Error(source)) => Err(StoreError::Lock { path, source }),
     }
 }
 

@@ -8,11 +8,11 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use url::Url;
 
-use super::claim::{CRASHED_REASON, MAX_UNFINISHED_ATTEMPTS, lend, take_rows};
+use super::claim::{CRASHED_REASON, MAX_UNFINISHED_ATTEMPTS, is_ours, lend, take_rows};
 use super::connection::DialectSql;
 use super::sql::{Row, RowsSql, clean, id_bytes, models, word};
 use super::turns::Room;
-use super::{Store, StoreError, rechecks};
+use super::{Signal, Store, StoreError, rechecks};
 use crate::model::{
     ArticleId, Entry, EntryId, FailureKind, FeedId, Known, LastRead, Lease, PartyId, QualityFlag, Recheck,
     Validators, after,
@@ -103,12 +103,17 @@ impl Store {
         }
         rechecks::promote(&mut tx, self.database.dialect, now, room.left).await?;
         let until = after(now, lease);
-        let mut ids = self.entries_in_turn(&mut tx, now, until, room).await?;
+        let claimant = self.claimant();
+        let mut ids = self.entries_in_turn(&mut tx, now, until, (&claimant, room)).await?;
         if ids.is_empty() {
             let marked = self.database.dialect.choose(MARKED_ENTRY);
-            let row = sqlx::query(marked).bind(now.as_millisecond()).fetch_optional(&mut *tx).await?;
+            let row = sqlx::query(marked)
+                .bind(now.as_millisecond())
+                .bind(claimant.shards.clone())
+                .fetch_optional(&mut *tx)
+                .await?;
             ids = row.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-            lend(&mut tx, &TAKE_ENTRIES, &ids, until).await?;
+            lend(&mut tx, &TAKE_ENTRIES, &ids, until, claimant.process).await?;
         }
         let mut entries = load(&mut tx, &ids).await?;
         tx.commit().await?;
@@ -151,13 +156,15 @@ impl Store {
         let mut tx = self.database.write().await?;
         let released =
             UNQUARANTINE_ENTRIES.execute(&mut tx, entries, |query, id| query.bind(id.0).bind(now)).await?;
+        self.signal(&mut tx, Signal::Entries).await?;
         tx.commit().await?;
         Ok(released)
     }
 
     /// When the next pending entry may be claimed.
     pub async fn entries_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = sqlx::query(NEXT_DUE_ENTRY).fetch_one(&self.database.readers).await?;
+        let next = sqlx::query(self.database.dialect.choose(NEXT_DUE_ENTRY)).bind(self.shards.claimed());
+        let row = next.fetch_one(&self.database.readers).await?;
         Row { table: "entries", row: &row }.optional_time("due")
     }
 }
@@ -222,10 +229,12 @@ macro_rules! of_an_article_nobody_works_on {
 pub(super) use of_an_article_nobody_works_on;
 
 macro_rules! marked_entry {
-    ($lock:literal) => {
+    ($dialect:ident, $lock:literal) => {
         concat!(
             "SELECT e.id FROM entries e WHERE e.state = 'pending' AND e.next_attempt_at <= $1 \
              AND e.lease_until <= $1 AND e.unfinished_attempts > 0 AND ",
+            is_ours!($dialect, "$2", "e.shard"),
+            " AND ",
             of_an_article_nobody_works_on!(),
             " ORDER BY e.next_attempt_at, e.id LIMIT 1",
             $lock,
@@ -234,8 +243,10 @@ macro_rules! marked_entry {
 }
 
 /// SQLite has one writer at a time, so nothing needs to be skipped.
-const MARKED_ENTRY: DialectSql =
-    DialectSql { sqlite: marked_entry!(""), postgres: marked_entry!(" FOR UPDATE OF e SKIP LOCKED") };
+const MARKED_ENTRY: DialectSql = DialectSql {
+    sqlite: marked_entry!(sqlite, ""),
+    postgres: marked_entry!(postgres, " FOR UPDATE OF e SKIP LOCKED"),
+};
 
 pub(super) const TAKE_ENTRIES: RowsSql = take_rows!("entries");
 
@@ -338,15 +349,26 @@ const UNQUARANTINE_ENTRIES: RowsSql = RowsSql {
 };
 
 /// A lent entry is due when its lease ends; one that waits for another of its article is counted with that other.
-const NEXT_DUE_ENTRY: &str = "SELECT min(due) AS due FROM (\
-    SELECT * FROM (SELECT e.next_attempt_at AS due FROM entries e WHERE e.state = 'pending' AND e.lease_until = 0 \
-        AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.article_id = e.article_id AND o.state = 'pending' \
+macro_rules! next_due_entry {
+    ($dialect:ident) => {
+        concat!(
+            "SELECT min(due) AS due FROM (\
+    SELECT * FROM (SELECT e.next_attempt_at AS due FROM entries e WHERE e.state = 'pending' AND e.lease_until = 0 AND ",
+            is_ours!($dialect, "$1", "e.shard"),
+            " AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.article_id = e.article_id AND o.state = 'pending' \
             AND (o.id < e.id OR o.lease_until > 0) AND o.id <> e.id) \
         ORDER BY e.next_attempt_at LIMIT 1) AS free \
-    UNION ALL SELECT * FROM (SELECT lease_until AS due FROM entries WHERE state = 'pending' AND lease_until > 0 \
-        ORDER BY lease_until LIMIT 1) AS lent \
+    UNION ALL SELECT * FROM (SELECT lease_until AS due FROM entries WHERE state = 'pending' AND lease_until > 0 AND ",
+            is_ours!($dialect, "$1", "shard"),
+            " ORDER BY lease_until LIMIT 1) AS lent \
     UNION ALL SELECT * FROM (SELECT due_at AS due FROM rechecks WHERE due_at IS NOT NULL \
-        ORDER BY due_at LIMIT 1) AS old) AS any_of_them";
+        ORDER BY due_at LIMIT 1) AS old) AS any_of_them"
+        )
+    };
+}
+
+const NEXT_DUE_ENTRY: DialectSql =
+    DialectSql { sqlite: next_due_entry!(sqlite), postgres: next_due_entry!(postgres) };
 
 /// Why an entry's last attempt failed.
 pub(super) struct EntryError<'e> {

@@ -88,6 +88,23 @@ pub enum StoreError {
         /// The file, or the server without its password.
         place: String,
     },
+    /// `feedmill copy` was killed before it was done.
+    #[error(
+        "the store is an unfinished copy; hint: `feedmill copy` with the same --from and --to goes on with it"
+    )]
+    UnfinishedCopy,
+    /// A copy differs from what it was made from.
+    #[error(
+        "table {table} of the copy is not that of the original ({}); hint: was the original written to since the copy began? \
+         Stop every feedmill on it, and copy into an empty database",
+        if rows.0 == rows.1 { format!("{} rows each, with other values", rows.0) } else { format!("{} rows, not {}", rows.1, rows.0) }
+    )]
+    CopyDiffers {
+        /// The table.
+        table: String,
+        /// Rows of the original, and of the copy.
+        rows: (u64, u64),
+    },
     /// A backup cannot be used.
     #[error("the backup {} is damaged: {finding}; hint: use an earlier one", path.display())]
     DamagedBackup {
@@ -103,6 +120,17 @@ pub enum StoreError {
         name: &'static str,
         /// What the driver said.
         source: sqlx::Error,
+    },
+    /// A migration waits for processes of an earlier feedmill to end.
+    #[error(
+        "migration {name} changes what these running processes rely on, which do not know it: {processes}; hint: stop them, then \
+         start again"
+    )]
+    MigrationRefused {
+        /// The migration's file name.
+        name: &'static str,
+        /// Their names.
+        processes: String,
     },
     /// Another process runs the pipeline on the same SQLite file.
     #[error(

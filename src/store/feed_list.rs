@@ -96,17 +96,18 @@ fn ids_sql(dialect: Dialect, query: &FeedQuery) -> String {
         FeedOrder::NextPoll => "f.next_poll_at, f.id",
         FeedOrder::Newest => "f.id DESC",
     };
+    // PostgreSQL would compare row by row for the plus.
+    let (plus, like) = match dialect {
+        Dialect::Sqlite => ("+", "LIKE"),
+        Dialect::Postgres => ("", "ILIKE"),
+    };
     let mut conditions: Vec<String> = of_health(query.health)
         .iter()
-        .map(|(membership, set)| format!("+{id} {membership} ({set})"))
+        .map(|(membership, set)| format!("{plus}{id} {membership} ({set})"))
         .collect();
     if !query.part.is_empty() {
-        let like = match dialect {
-            Dialect::Sqlite => "LIKE",
-            Dialect::Postgres => "ILIKE",
-        };
         conditions.push(format!(
-            "+{id} IN (SELECT feed_id FROM feed_details WHERE configured_url {like} $3 ESCAPE '\\' \
+            "{plus}{id} IN (SELECT feed_id FROM feed_details WHERE configured_url {like} $3 ESCAPE '\\' \
              UNION ALL SELECT feed_id FROM feed_infos WHERE title {like} $3 ESCAPE '\\')"
         ));
     }

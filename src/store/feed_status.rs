@@ -27,7 +27,9 @@ pub enum FeedState {
 }
 
 /// How a feed does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedHealth {
     /// It was never polled.
@@ -74,15 +76,17 @@ impl FeedHealth {
 }
 
 /// A feed as the operator sees it.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct FeedStatus {
     /// Its row.
     pub id: FeedId,
     /// As configured.
     #[serde(serialize_with = "crate::model::serialize_masked")]
+    #[schemars(with = "Url")]
     pub configured_url: Url,
     /// Where it is polled.
     #[serde(serialize_with = "crate::model::serialize_masked")]
+    #[schemars(with = "Url")]
     pub url: Url,
     /// Its state.
     #[serde(skip)]

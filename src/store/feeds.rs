@@ -8,13 +8,16 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 use url::Url;
 
-use super::claim::{CRASHED_REASON, ClaimSql, MAX_UNFINISHED_ATTEMPTS, take_rows};
+use super::claim::{CRASHED_REASON, MAX_UNFINISHED_ATTEMPTS, is_ours, lend, take_rows};
 use super::connection::DialectSql;
 use super::feed_status::FeedState;
+use super::feed_turns::next_feeds;
 use super::sql::{Row, RowsSql, bytes, json, models, word};
-use super::{Store, StoreError};
-use crate::model::{DueFeed, FeedId, Lease, Sha256Hash, Validators, after};
+use super::{Signal, Store, StoreError};
+use crate::model::{DueFeed, FeedId, Lease, PartyId, Sha256Hash, Validators, after};
 use crate::schedule::History;
+use crate::shards::shard_of;
+use crate::trust::party;
 
 /// What a change of the configured feeds did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +39,12 @@ impl Store {
         self.database.exclude_others(&mut tx, FEEDS_LOCK).await?;
         let mut new: HashMap<Sha256Hash, &Url> =
             configured.iter().map(|url| (Sha256Hash::of(url.as_str()), url)).collect();
-        let (mut restored, mut removed) = (Vec::new(), Vec::new());
+        let (mut restored, mut removed, mut unnamed) = (Vec::new(), Vec::new(), Vec::new());
         let rows = sqlx::query(KNOWN_FEEDS).fetch_all(&mut *tx).await?;
         for feed in models::<KnownFeed>("feeds", &rows)? {
-            match (new.remove(&feed.configured_url_sha256), feed.state) {
+            let url = new.remove(&feed.configured_url_sha256);
+            unnamed.extend(url.filter(|_| feed.party.is_none()).map(|url| (feed.id, party_of(url))));
+            match (url, feed.state) {
                 (Some(_), FeedState::Removed) => restored.push(feed.id),
                 (None, FeedState::Active | FeedState::Gone | FeedState::Quarantined) => removed.push(feed.id),
                 (Some(_), _) | (None, FeedState::Removed) => {}
@@ -56,11 +61,16 @@ impl Store {
             })
             .collect();
         insert_feeds(&mut tx, &new).await?;
+        SET_PARTIES.execute(&mut tx, &unnamed, |query, (id, party)| query.bind(id.0).bind(party.0)).await?;
         let sync = FeedsSync {
             added: new.len() as u64,
             restored: RESTORE_FEEDS.execute(&mut tx, &restored, |query, id| query.bind(id.0)).await?,
             removed: REMOVE_FEEDS.execute(&mut tx, &removed, |query, id| query.bind(id.0)).await?,
         };
+        work_out_shards(&mut tx).await?;
+        if sync.added + sync.restored > 0 {
+            self.signal(&mut tx, Signal::Feeds).await?;
+        }
         tx.commit().await?;
         Ok(sync)
     }
@@ -85,7 +95,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lends out up to `limit` feeds that are due, longest overdue first. A feed that was begun and never finished goes
+    /// Lends out up to `limit` feeds that are due: the parties' in turn, the longest overdue of each first. A feed that was begun and never finished goes
     /// last, by itself; again and again, and it is quarantined instead.
     pub async fn feeds_claim_due(&self, lease: Duration, limit: u32) -> Result<Vec<DueFeed>, StoreError> {
         let now = self.clock.now();
@@ -100,9 +110,16 @@ impl Store {
             tracing::error!(feed.id = id, reason = CRASHED_REASON, "feed quarantined");
         }
         let until = after(now, lease);
-        let rows = CLAIM_FEEDS.run(&mut tx, self.database.dialect, now, until, limit).await?;
+        let claimant = self.claimant();
+        let ids = next_feeds(&mut tx, self.database.dialect, now, (&claimant, limit)).await?;
+        let rows = DUE_FEEDS.fetch(&mut tx, &ids, |query, id| query.bind(*id)).await?;
+        lend(&mut tx, &TAKE_FEEDS, &ids, until, claimant.process).await?;
         tx.commit().await?;
-        rows.iter().map(|row| Ok(due_feed(&Row { table: "feed_details", row }, until)?.0)).collect()
+        let due = rows.iter().map(|row| Ok(due_feed(&Row { table: "feed_details", row }, until)?.0));
+        let mut due = due.collect::<Result<Vec<_>, StoreError>>()?;
+        let turns: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
+        due.sort_by_key(|feed| turns.get(&feed.id.0).copied());
+        Ok(due)
     }
 
     /// Lends out one feed, due or not, with the time at which it is due; `None` where it is lent out already or not polled.
@@ -116,7 +133,12 @@ impl Store {
         let row =
             sqlx::query(self.database.dialect.choose(FREE_FEED)).bind(id.0).fetch_optional(&mut *tx).await?;
         if row.is_some() {
-            sqlx::query(LEND_FEED).bind(id.0).bind(until.as_millisecond()).execute(&mut *tx).await?;
+            sqlx::query(LEND_FEED)
+                .bind(id.0)
+                .bind(until.as_millisecond())
+                .bind(self.shards.process())
+                .execute(&mut *tx)
+                .await?;
         }
         tx.commit().await?;
         row.map(|row| due_feed(&Row { table: "feed_details", row: &row }, until)).transpose()
@@ -151,6 +173,7 @@ impl Store {
         let mut tx = self.database.write().await?;
         let released =
             UNQUARANTINE_FEEDS.execute(&mut tx, feeds, |query, id| query.bind(id.0).bind(now)).await?;
+        self.signal(&mut tx, Signal::Feeds).await?;
         tx.commit().await?;
         Ok(released)
     }
@@ -161,13 +184,15 @@ impl Store {
         let now = self.clock.now().as_millisecond();
         let mut tx = self.database.write().await?;
         let due = MAKE_DUE.execute(&mut tx, feeds, |query, id| query.bind(id.0).bind(now)).await?;
+        self.signal(&mut tx, Signal::Feeds).await?;
         tx.commit().await?;
         Ok(due)
     }
 
     /// When the next feed is due.
     pub async fn feeds_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = sqlx::query(NEXT_DUE_FEED).fetch_one(&self.database.readers).await?;
+        let next = sqlx::query(self.database.dialect.choose(NEXT_DUE_FEED)).bind(self.shards.claimed());
+        let row = next.fetch_one(&self.database.readers).await?;
         Row { table: "feeds", row: &row }.optional_time("due")
     }
 }
@@ -176,6 +201,8 @@ struct KnownFeed {
     id: FeedId,
     configured_url_sha256: Sha256Hash,
     state: FeedState,
+    /// Unknown where the feed is older than the turns of parties.
+    party: Option<PartyId>,
 }
 
 impl TryFrom<Row<'_>> for KnownFeed {
@@ -186,14 +213,44 @@ impl TryFrom<Row<'_>> for KnownFeed {
             id: FeedId(row.get("id")?),
             configured_url_sha256: row.hash("configured_url_sha256")?,
             state: row.word("state")?,
+            party: Some(PartyId(row.get("party")?)).filter(|party| *party != UNNAMED),
         })
     }
 }
 
+/// What stands where the party is not known.
+const UNNAMED: PartyId = PartyId(0);
+
+/// Who answers for a feed.
+fn party_of(configured_url: &Url) -> PartyId {
+    PartyId::of(&party(configured_url).unwrap_or_default())
+}
+
+/// Feeds that an earlier feedmill has added know no shard.
+async fn work_out_shards(tx: &mut AnyConnection) -> Result<(), StoreError> {
+    let rows = sqlx::query(WITHOUT_SHARD).fetch_all(&mut *tx).await?;
+    let mut shards = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let row = Row { table: "feed_details", row };
+        shards.push((row.get::<i64>("feed_id")?, shard_of(&row.url("url")?)));
+    }
+    SET_SHARDS.execute(tx, &shards, |query, (id, shard)| query.bind(*id).bind(i64::from(shard.0))).await?;
+    Ok(())
+}
+
+const WITHOUT_SHARD: &str =
+    "SELECT d.feed_id, d.url FROM feeds f JOIN feed_details d ON d.feed_id = f.id WHERE f.shard = -1";
+
+const SET_SHARDS: RowsSql = RowsSql {
+    before: "WITH known (feed_id, shard) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE feeds SET shard = known.shard FROM known WHERE id = known.feed_id",
+};
+
 /// feedmill's own number for it, chosen at random.
 const FEEDS_LOCK: i64 = 3_318_905_774_120_660_247;
 
-const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state FROM feeds";
+const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state, party FROM feeds";
 
 const RESTORE_FEEDS: RowsSql = RowsSql {
     before: "UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0 WHERE id IN (VALUES ",
@@ -203,6 +260,12 @@ const RESTORE_FEEDS: RowsSql = RowsSql {
 
 const REMOVE_FEEDS: RowsSql =
     RowsSql { before: "UPDATE feeds SET state = 'removed' WHERE id IN (VALUES ", columns: 1, after: ")" };
+
+const SET_PARTIES: RowsSql = RowsSql {
+    before: "WITH named (feed_id, party) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE feeds SET party = named.party FROM named WHERE id = named.feed_id",
+};
 
 const FEED_TAGS: &str = "SELECT d.feed_id, d.tags, f.configured_url_sha256 \
     FROM feed_details d JOIN feeds f ON f.id = d.feed_id";
@@ -239,6 +302,8 @@ async fn insert_feeds(tx: &mut AnyConnection, feeds: &[NewFeed<'_>]) -> Result<(
                 .bind(bytes(&feed.configured_url_sha256))
                 .bind(word(FeedState::Active))
                 .bind(feed.next_poll_at.as_millisecond())
+                .bind(party_of(feed.url).0)
+                .bind(i64::from(shard_of(feed.url).0))
         })
         .await?;
     let urls: HashMap<Sha256Hash, &Url> =
@@ -260,8 +325,8 @@ async fn insert_feeds(tx: &mut AnyConnection, feeds: &[NewFeed<'_>]) -> Result<(
 }
 
 const INSERT_FEEDS: RowsSql = RowsSql {
-    before: "INSERT INTO feeds (configured_url_sha256, state, next_poll_at) VALUES ",
-    columns: 3,
+    before: "INSERT INTO feeds (configured_url_sha256, state, next_poll_at, party, shard) VALUES ",
+    columns: 5,
     after: " RETURNING id, configured_url_sha256",
 };
 
@@ -289,31 +354,10 @@ macro_rules! due_feeds {
     };
 }
 
-macro_rules! claim_feeds {
-    ($which:literal, $lock:literal) => {
-        due_feeds!(
-            concat!(
-                "f.next_poll_at <= $1 AND f.lease_until <= $1 AND ",
-                $which,
-                " ORDER BY f.next_poll_at, f.id LIMIT $2"
-            ),
-            $lock
-        )
-    };
-}
+/// Feeds that were found.
+const DUE_FEEDS: RowsSql = RowsSql { before: due_feeds!("f.id IN (VALUES ", ""), columns: 1, after: ")" };
 
-/// SQLite has one writer at a time, so nothing needs to be skipped.
-const CLAIM_FEEDS: ClaimSql = ClaimSql {
-    unmarked: DialectSql {
-        sqlite: claim_feeds!("f.unfinished_attempts = 0", ""),
-        postgres: claim_feeds!("f.unfinished_attempts = 0", " FOR UPDATE OF f SKIP LOCKED"),
-    },
-    marked: DialectSql {
-        sqlite: claim_feeds!("f.unfinished_attempts > 0", ""),
-        postgres: claim_feeds!("f.unfinished_attempts > 0", " FOR UPDATE OF f SKIP LOCKED"),
-    },
-    take: take_rows!("feeds"),
-};
+const TAKE_FEEDS: RowsSql = take_rows!("feeds");
 
 const FREE_FEED: DialectSql = DialectSql {
     sqlite: due_feeds!("f.lease_until = 0 AND f.id = $1", ""),
@@ -321,7 +365,8 @@ const FREE_FEED: DialectSql = DialectSql {
 };
 
 /// Where it was put off, it still is.
-const LEND_FEED: &str = "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1 WHERE id = $1";
+const LEND_FEED: &str =
+    "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1, holder = $3 WHERE id = $1";
 
 /// A found feed as it is once it is lent out, and when it was due.
 fn due_feed(row: &Row<'_>, lease_until: Timestamp) -> Result<(DueFeed, Timestamp), StoreError> {
@@ -368,8 +413,20 @@ const MAKE_DUE: RowsSql = RowsSql {
 };
 
 /// A lent feed is due when its lease ends, and no sooner than it would be otherwise: a delivery takes one that is not due.
-const NEXT_DUE_FEED: &str = "SELECT min(due) AS due FROM (\
-    SELECT * FROM (SELECT next_poll_at AS due FROM feeds WHERE state = 'active' AND lease_until = 0 \
-        ORDER BY next_poll_at LIMIT 1) AS free \
-    UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due FROM feeds \
-        WHERE state = 'active' AND lease_until > 0) AS either";
+macro_rules! next_due_feed {
+    ($dialect:ident) => {
+        concat!(
+            "SELECT min(due) AS due FROM (\
+                SELECT * FROM (SELECT next_poll_at AS due FROM feeds WHERE state = 'active' AND lease_until = 0 AND ",
+            is_ours!($dialect, "$1", "shard"),
+            " ORDER BY next_poll_at LIMIT 1) AS free \
+                UNION ALL SELECT min(CASE WHEN lease_until > next_poll_at THEN lease_until ELSE next_poll_at END) AS due \
+                FROM feeds WHERE state = 'active' AND lease_until > 0 AND ",
+            is_ours!($dialect, "$1", "shard"),
+            ") AS either"
+        )
+    };
+}
+
+const NEXT_DUE_FEED: DialectSql =
+    DialectSql { sqlite: next_due_feed!(sqlite), postgres: next_due_feed!(postgres) };

@@ -11,7 +11,7 @@ use super::batch::Batch;
 use super::entries::{self, EntryError, EntryState, Settlement};
 use super::outbox::Outbox;
 use super::raw_pages::RawPage;
-use super::{Store, StoreError};
+use super::{Signal, Store, StoreError};
 use crate::dedup;
 use crate::model::{
     Article, ArticleId, Enclosure, Entry, FailureKind, Fingerprint, Sha256Hash, Validators, Verdict,
@@ -158,6 +158,7 @@ impl Store {
             .collect();
         batch.write(&mut tx, dedup).await?;
         write_errors(&mut tx, &current, now).await?;
+        self.signal(&mut tx, Signal::Outbox).await?;
         tx.commit().await?;
         Ok(answers)
     }

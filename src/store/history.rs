@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::model::{ArticleId, DuplicateKind, QualityFlag, Sha256Hash};
 
 /// An article and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ArticleStatus {
     /// Its id.
     pub id: ArticleId,

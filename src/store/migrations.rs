@@ -5,19 +5,25 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 
 use super::connection::{Access, Database, Dialect, DialectSql};
-use super::{Settings, StoreError};
+use super::{Settings, StoreError, copy, processes};
 
 struct Migration {
     version: i64,
     name: &'static str,
+    /// Whether a program that does not know it must not run on the schema that it leaves (see `docs/scale.md`).
+    is_breaking: bool,
     sql: DialectSql,
 }
 
 macro_rules! migration {
     ($version:literal, $name:literal) => {
+        migration!($version, $name, is_breaking: false)
+    };
+    ($version:literal, $name:literal, is_breaking: $is_breaking:literal) => {
         Migration {
             version: $version,
             name: $name,
+            is_breaking: $is_breaking,
             sql: DialectSql {
                 sqlite: include_str!(concat!("../../migrations/sqlite/", $name, ".sql")),
                 postgres: include_str!(concat!("../../migrations/postgres/", $name, ".sql")),
@@ -45,6 +51,9 @@ const MIGRATIONS: &[Migration] = &[
     migration!(50, "0050_turns"),
     migration!(60, "0060_search"),
     migration!(61, "0061_page"),
+    migration!(65, "0065_feed_turns"),
+    migration!(70, "0070_processes"),
+    migration!(71, "0071_shards", is_breaking: true),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.
@@ -102,9 +111,40 @@ pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), Store
     database.exclude_others(&mut tx, MIGRATIONS_LOCK).await?;
     let found = applied_version(&mut tx, database.dialect).await?;
     refuse_newer(database, found)?;
+    refuse_beside_older(&mut tx, database, found).await?;
     apply_between(&mut tx, database, found, latest(), now).await?;
     tx.commit().await
 }
+
+/// Refuses a migration that processes must not live to see which do not know it.
+async fn refuse_beside_older(
+    tx: &mut AnyConnection,
+    database: &Database,
+    found: i64,
+) -> Result<(), StoreError> {
+    let mut pending = MIGRATIONS.iter().filter(|migration| migration.version > found);
+    let Some(breaking) = pending.rfind(|migration| migration.is_breaking) else { return Ok(()) };
+    if found < PROCESSES || database.dialect == Dialect::Sqlite {
+        return Ok(());
+    }
+    let processes = processes::older_than(tx, breaking.version).await?;
+    if processes.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::MigrationRefused { name: breaking.name, processes: processes.join(", ") })
+}
+
+/// Since when processes are known.
+const PROCESSES: i64 = 70;
+
+/// Keeps migrations out until the transaction ends, and refuses a schema that this program must not run on.
+pub(super) async fn keep_as_it_is(tx: &mut AnyConnection, database: &Database) -> Result<(), StoreError> {
+    database.exclude_others(tx, MIGRATIONS_LOCK).await?;
+    let needed: i64 = sqlx::query(NEEDED).fetch_one(tx).await?.try_get(0)?;
+    refuse_newer(database, needed)
+}
+
+const NEEDED: &str = "SELECT coalesce(max(version), 0) FROM schema_migrations WHERE breaking = 1";
 
 /// Gives an empty database the schema of that version, in a transaction of the caller's that keeps other processes out.
 pub(super) async fn begin_at(
@@ -157,17 +197,21 @@ async fn apply(
         .bind(now.as_millisecond())
         .execute(&mut *tx)
         .await?;
+    if migration.is_breaking {
+        sqlx::query("UPDATE schema_migrations SET breaking = 1 WHERE version = $1")
+            .bind(migration.version)
+            .execute(&mut *tx)
+            .await?;
+    }
     Ok(())
 }
 
 /// The highest version applied; 0 where there is no schema.
 async fn applied_version(connection: &mut AnyConnection, dialect: Dialect) -> Result<i64, StoreError> {
-    let exists = dialect.choose(DialectSql {
-        sqlite: "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'",
-        postgres: "SELECT count(*) FROM pg_tables WHERE tablename = 'schema_migrations' AND schemaname = current_schema()",
-    });
-    let tables: i64 = sqlx::query(exists).fetch_one(&mut *connection).await?.try_get(0)?;
-    if tables == 0 {
+    if copy::is_unfinished(connection, dialect).await? {
+        return Err(StoreError::UnfinishedCopy);
+    }
+    if !has_table(connection, dialect, "schema_migrations").await? {
         return Ok(0);
     }
     let version = sqlx::query("SELECT coalesce(max(version), 0) FROM schema_migrations")
@@ -177,7 +221,24 @@ async fn applied_version(connection: &mut AnyConnection, dialect: Dialect) -> Re
     Ok(version)
 }
 
-fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
+/// Whether there is a table of that name.
+pub(super) async fn has_table(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let tables: i64 =
+        sqlx::query(dialect.choose(TABLES_NAMED)).bind(name).fetch_one(connection).await?.try_get(0)?;
+    Ok(tables > 0)
+}
+
+const TABLES_NAMED: DialectSql = DialectSql {
+    sqlite: "SELECT count(*) FROM sqlite_schema WHERE name = $1",
+    postgres: "SELECT count(*) FROM pg_tables WHERE tablename = $1 AND schemaname = current_schema()",
+};
+
+/// Refuses a version that this program does not know.
+pub(super) fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
     let known = latest();
     if found > known {
         return Err(StoreError::SchemaNewer { database: database.location.display(), found, known });
@@ -185,7 +246,8 @@ fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn latest() -> i64 {
+/// The highest version that this program knows.
+pub(super) fn latest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 

@@ -18,10 +18,12 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::model::SecretText;
+use crate::shards::Shards;
 
 // In the order in which data flows; what they stand on comes last.
 mod feeds;
 mod feed_status;
+mod feed_turns;
 mod feed_list;
 mod polls;
 mod poll_log;
@@ -51,7 +53,11 @@ mod health;
 mod backup;
 mod rows;
 mod claim;
+mod lock;
 mod connection;
+mod processes;
+mod signals;
+mod copy;
 mod migrations;
 mod sql;
 mod error;
@@ -61,7 +67,6 @@ pub use announced::NewEntry;
 pub use articles::{ArticleAccount, DroppedBlock};
 pub use backup::Contents;
 pub use blocks::{LearnedBlock, SiteStatus};
-pub use connection::RunLock;
 pub(crate) use connection::beside;
 pub use entries::{EntryState, EntryStatus};
 pub use error::StoreError;
@@ -71,14 +76,18 @@ pub use feeds::FeedsSync;
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use health::{HealthProblem, LEAST_FREE_BYTES};
 pub use history::{ArticleStatus, Listing, Revision};
+pub use lock::RunLock;
 pub use migrations::SchemaStatus;
 pub use overview::{ArticlesOfHour, FeedsByHealth, QueueStatus};
 pub use poll_log::{PastPoll, PollKind};
 pub use polls::{PollRecord, PollReport, PollResult, Transfer};
+pub use processes::{Acquired, DEAD_AFTER, HostLoan, Legacy, ProcessStatus, Pulse};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use requeue::LONGEST_REQUEUE;
 pub use retention::Cutoff;
+pub use rows::TableDigest;
 pub use search::FoundArticle;
+pub use signals::{Signal, Signals};
 pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
 pub use turns::Room;
 pub use websub::{HubEnding, HubOffer, HubSubscription};
@@ -92,6 +101,8 @@ pub struct Settings {
     pub max_connections: u32,
     /// How long a statement waits for a lock or a connection.
     pub busy_timeout: Duration,
+    /// Whether articles can be looked for by their words.
+    pub search_index: bool,
 }
 
 /// The store. Cheap to clone.
@@ -101,6 +112,8 @@ pub struct Store {
     clock: Clock,
     /// The party whose turn came last where entries are claimed.
     last_turn: Arc<AtomicI64>,
+    /// From which work is claimed.
+    shards: Shards,
 }
 
 /// How much of everything there is.
@@ -133,7 +146,8 @@ impl Store {
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Own).await?;
         migrations::run(&database, clock.now()).await?;
-        Ok(Self { database, clock, last_turn: Arc::default() })
+        search::switch(&database, settings.search_index).await?;
+        Ok(Self { database, clock, last_turn: Arc::default(), shards: Shards::all() })
     }
 
     /// Opens a store that is there, with the schema of this binary. It is not made, migrated or laid out anew: a mistyped
@@ -141,7 +155,18 @@ impl Store {
     pub async fn visit(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Visit).await?;
         migrations::check(&database).await?;
-        Ok(Self { database, clock, last_turn: Arc::default() })
+        Ok(Self { database, clock, last_turn: Arc::default(), shards: Shards::all() })
+    }
+
+    /// The store as one of several processes sees it, which claims from its shards alone.
+    #[must_use]
+    pub fn of_process(self, shards: Shards) -> Self {
+        Self { shards, ..self }
+    }
+
+    /// The shards from which it claims.
+    pub const fn shards(&self) -> &Shards {
+        &self.shards
     }
 
     /// Where the store is, in words without its password.

@@ -104,6 +104,7 @@ impl Store {
         let rows = sqlx::query(BY_HOUR)
             .bind(since.as_millisecond())
             .bind(HOUR_MILLIS)
+            .bind(self.clock.now().as_millisecond())
             .fetch_all(&self.database.readers)
             .await?;
         models("articles", &rows)
@@ -124,8 +125,12 @@ const QUEUE: &str = "SELECT (SELECT count(*) FROM entries WHERE state = 'pending
     (SELECT count(*) FROM entries WHERE state = 'failed') AS failed, \
     (SELECT count(*) FROM entries WHERE state = 'quarantined') AS quarantined";
 
-const BY_HOUR: &str = "SELECT stored_at / $2 * $2 AS began_at, count(*) AS articles FROM articles WHERE stored_at >= $1 \
-    GROUP BY 1 ORDER BY 1";
+/// Each hour is a range of the index by itself: grouped, hundreds of thousands of rows would be sorted.
+const BY_HOUR: &str = "WITH RECURSIVE hours (began_at) AS (SELECT $1 / $2 * $2 \
+    UNION ALL SELECT began_at + $2 FROM hours WHERE began_at + $2 <= $3) \
+    SELECT began_at, articles FROM (SELECT began_at, (SELECT count(*) FROM articles \
+        WHERE stored_at >= began_at AND stored_at >= $1 AND stored_at < began_at + $2) AS articles FROM hours) counted \
+    WHERE articles > 0 ORDER BY began_at";
 
 impl TryFrom<Row<'_>> for ArticlesOfHour {
     type Error = StoreError;

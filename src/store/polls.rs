@@ -10,10 +10,11 @@ use url::Url;
 
 use super::announced::{NewEntry, record_entries};
 use super::sql::{Row, RowsSql, bytes, clean_option, expect_changed, json, word};
-use super::{FeedState, Store, StoreError, poll_log};
+use super::{FeedState, Signal, Store, StoreError, poll_log};
 use crate::model::{DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators};
 use crate::parse::FeedInfo;
 use crate::schedule::NextPoll;
+use crate::shards::shard_of;
 
 /// What one poll came to, to be recorded in one transaction.
 #[derive(Clone, Debug)]
@@ -127,6 +128,9 @@ impl Store {
         update_details(&mut tx, &current).await?;
         let mut reports = record_entries(&mut tx, &current, self.clock.now()).await?;
         poll_log::note(&mut tx, &current, &reports).await?;
+        if reports.values().any(|report| report.new_entries + report.updated_entries > 0) {
+            self.signal(&mut tx, Signal::Entries).await?;
+        }
         tx.commit().await?;
         Ok(polls
             .iter()
@@ -172,6 +176,7 @@ async fn settle_feeds(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(
                 .bind(poll.lease.epoch)
                 .bind(word(state))
                 .bind(poll.next.at.as_millisecond())
+                .bind(poll.moved_to.as_ref().map_or(-1, |url| i64::from(shard_of(url).0)))
         })
         .await?;
     // A lease may have passed on between the two statements where other processes write, too.
@@ -180,9 +185,10 @@ async fn settle_feeds(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(
 
 /// A feed that was taken out of the config meanwhile stays out.
 const SETTLE_FEEDS: RowsSql = RowsSql {
-    before: "WITH polled (feed_id, epoch, next_state, next_at) AS (VALUES ",
-    columns: 4,
+    before: "WITH polled (feed_id, epoch, next_state, next_at, next_shard) AS (VALUES ",
+    columns: 5,
     after: ") UPDATE feeds SET suspect = 0, lease_until = 0, unfinished_attempts = 0, next_poll_at = polled.next_at, \
+        shard = CASE WHEN polled.next_shard >= 0 THEN polled.next_shard ELSE shard END, \
         state = CASE WHEN state = 'active' THEN polled.next_state ELSE state END \
         FROM polled WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0",
 };

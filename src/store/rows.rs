@@ -4,12 +4,16 @@
 //! is of another make in each: it is not copied, and made anew from the texts.
 
 use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use sha2::{Digest as _, Sha256};
 use sqlx::any::{Any, AnyArguments, AnyRow};
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::StoreError;
 use super::connection::{Dialect, DialectSql};
+use super::search::BACKLOG_OF_ALL;
 use super::sql::push_rows;
+use crate::model::Sha256Hash;
 
 /// Rows of one statement, and bytes of texts and pages after which it is sent with fewer.
 const BATCH_ROWS: usize = 64;
@@ -22,6 +26,29 @@ struct Column {
     name: String,
     /// As its database calls it.
     type_name: String,
+    /// Its place in the primary key, from 1; 0 where it is in none.
+    key: i64,
+}
+
+/// A table that both databases have, with the columns that both have.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) name: String,
+    columns: Vec<String>,
+    kinds: Vec<Kind>,
+    /// Which of the columns are the primary key, in its order.
+    key: Vec<usize>,
+}
+
+/// How many rows a table has, and a hash over all of them, whichever database holds them.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TableDigest {
+    /// Its name.
+    pub table: String,
+    /// Rows.
+    pub rows: u64,
+    /// Over every value of every row, in the order of the primary key.
+    pub sha256: Sha256Hash,
 }
 
 impl Column {
@@ -94,6 +121,22 @@ impl Value {
         }
     }
 
+    /// Whatever database it came from, a value hashes to the same, and no two rows run into one another.
+    fn hash(&self, hasher: &mut Sha256) {
+        let mut add = |tag: u8, bytes: &[u8]| {
+            hasher.update([tag]);
+            hasher.update((bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        match self {
+            Self::Integer(Some(value)) => add(b'i', &value.to_le_bytes()),
+            Self::Real(Some(value)) => add(b'r', &value.to_le_bytes()),
+            Self::Text(Some(value)) => add(b't', value.as_bytes()),
+            Self::Bytes(Some(value)) => add(b'b', value),
+            Self::Integer(None) | Self::Real(None) | Self::Text(None) | Self::Bytes(None) => add(b'n', &[]),
+        }
+    }
+
     fn bind(
         self,
         query: sqlx::query::Query<'_, Any, AnyArguments>,
@@ -113,62 +156,171 @@ pub(super) async fn copy(
     to: (&mut AnyConnection, Dialect),
 ) -> Result<(), StoreError> {
     let ((from, from_dialect), (to, to_dialect)) = (from, to);
-    let theirs = columns(to, to_dialect).await?;
-    let mut shared = columns(from, from_dialect).await?;
-    shared.retain(|column| !column.is_of_index() && theirs.iter().any(|their| their.is_called_as(column)));
-    for columns in shared.chunk_by(|one, next| one.table == next.table) {
-        copy_table(columns, from, to, to_dialect).await?;
+    for table in tables((&mut *from, from_dialect), (&mut *to, to_dialect)).await? {
+        clear(to, &table).await?;
+        let all = format!("SELECT {} FROM {}", table.columns.join(", "), table.name);
+        let rows = sqlx::query(AssertSqlSafe(all));
+        insert_all(&table, rows.fetch(&mut *from), to, to_dialect, async |_, _| Ok(())).await?;
     }
-    sqlx::query(INDEX_ANEW).execute(&mut *to).await?;
+    index_anew(to).await
+}
+
+/// What both databases have, but for the index of words.
+pub(super) async fn tables(
+    from: (&mut AnyConnection, Dialect),
+    to: (&mut AnyConnection, Dialect),
+) -> Result<Vec<Table>, StoreError> {
+    let theirs = columns(to.0, to.1).await?;
+    let mut shared = columns(from.0, from.1).await?;
+    shared.retain(|column| theirs.iter().any(|their| their.is_called_as(column)));
+    of_columns(&shared)
+}
+
+/// Every table of a database, but for the index of words.
+pub(super) async fn all_tables(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+) -> Result<Vec<Table>, StoreError> {
+    of_columns(&columns(connection, dialect).await?)
+}
+
+fn of_columns(columns: &[Column]) -> Result<Vec<Table>, StoreError> {
+    let tables = columns.chunk_by(|one, next| one.table == next.table);
+    tables.filter(|columns| !columns.iter().any(Column::is_of_index)).map(Table::of).collect()
+}
+
+/// Empties a table: a new schema brings rows of its own.
+pub(super) async fn clear(connection: &mut AnyConnection, table: &Table) -> Result<(), StoreError> {
+    // Names of tables and columns are those of our own migrations.
+    sqlx::query(AssertSqlSafe(format!("DELETE FROM {}", table.name))).execute(connection).await?;
     Ok(())
 }
 
-/// All articles are older than the index. A schema without an index has no such row.
-const INDEX_ANEW: &str = "UPDATE counters \
-    SET value = (SELECT value FROM counters WHERE name = 'outbox') WHERE name = 'search_backlog'";
+/// Has the index of words made anew. A schema without an index has no such row.
+pub(super) async fn index_anew(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    sqlx::query(BACKLOG_OF_ALL).execute(connection).await?;
+    Ok(())
+}
 
-async fn copy_table(
-    columns: &[Column],
-    from: &mut AnyConnection,
+impl Table {
+    fn of(columns: &[Column]) -> Result<Self, StoreError> {
+        let mut key: Vec<usize> = (0..columns.len()).filter(|at| columns[*at].key > 0).collect();
+        key.sort_by_key(|at| columns[*at].key);
+        Ok(Self {
+            name: columns.first().map(|column| column.table.clone()).unwrap_or_default(),
+            columns: columns.iter().map(|column| column.name.clone()).collect(),
+            kinds: columns.iter().map(Column::kind).collect::<Result<_, _>>()?,
+            key,
+        })
+    }
+
+    /// The key's columns as both dialects order them: text by its bytes.
+    fn ordered_key(&self, dialect: Dialect) -> Vec<String> {
+        let ordered = self.key.iter().map(|at| match (self.kinds[*at], dialect) {
+            (Kind::Text, Dialect::Postgres) => format!("{} COLLATE \"C\"", self.columns[*at]),
+            _ => self.columns[*at].clone(),
+        });
+        ordered.collect()
+    }
+
+    fn read(&self, row: &AnyRow) -> Result<Vec<Value>, sqlx::Error> {
+        self.kinds.iter().enumerate().map(|(at, kind)| Value::read(row, at, *kind)).collect()
+    }
+}
+
+/// Adds what is not there yet of one table: rows are copied in the order of the key, so what is there is what comes before its
+/// highest. `step` is told after each statement how many rows and bytes it brought, and may commit.
+pub(super) async fn copy_on(
+    table: &Table,
+    from: (&mut AnyConnection, Dialect),
+    to: (&mut AnyConnection, Dialect),
+    step: impl AsyncFnMut(&mut AnyConnection, Step) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let ((from, from_dialect), (to, to_dialect)) = (from, to);
+    let (columns, name) = (table.columns.join(", "), &table.name);
+    let last: Vec<String> =
+        table.ordered_key(to_dialect).iter().map(|column| format!("{column} DESC")).collect();
+    let last = format!("SELECT {columns} FROM {name} ORDER BY {} LIMIT 1", last.join(", "));
+    let last = sqlx::query(AssertSqlSafe(last)).fetch_optional(&mut *to).await?;
+    let key = table.ordered_key(from_dialect).join(", ");
+    let Some(last) = last else {
+        let all = format!("SELECT {columns} FROM {name} ORDER BY {key}");
+        return insert_all(table, sqlx::query(AssertSqlSafe(all)).fetch(from), to, to_dialect, step).await;
+    };
+    let places: Vec<String> = (1..=table.key.len()).map(|n| format!("${n}")).collect();
+    let rest = format!("SELECT {columns} FROM {name} WHERE ({key}) > ({}) ORDER BY {key}", places.join(", "));
+    let mut rest = sqlx::query(AssertSqlSafe(rest));
+    for at in &table.key {
+        rest = Value::read(&last, *at, table.kinds[*at])?.bind(rest);
+    }
+    insert_all(table, rest.fetch(from), to, to_dialect, step).await
+}
+
+/// What one statement has brought.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+async fn insert_all(
+    table: &Table,
+    mut rows: BoxStream<'_, Result<AnyRow, sqlx::Error>>,
     to: &mut AnyConnection,
     dialect: Dialect,
+    mut step: impl AsyncFnMut(&mut AnyConnection, Step) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let Some(Column { table, .. }) = columns.first() else { return Ok(()) };
-    let kinds: Vec<Kind> = columns.iter().map(Column::kind).collect::<Result<_, _>>()?;
-    // Names of tables and columns are those of our own migrations.
-    let clear = AssertSqlSafe(format!("DELETE FROM {table}"));
-    sqlx::query(clear).execute(&mut *to).await?;
-    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let names = names.join(", ");
-    let mut rows = sqlx::query(AssertSqlSafe(format!("SELECT {names} FROM {table}"))).fetch(from);
     let (mut batch, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.try_next().await? {
-        for (at, kind) in kinds.iter().enumerate() {
-            let value = Value::read(&row, at, *kind)?;
-            bytes += value.bytes();
-            batch.push(value);
+    loop {
+        let row = rows.try_next().await?;
+        let is_last = row.is_none();
+        if let Some(row) = row {
+            let values = table.read(&row)?;
+            bytes += values.iter().map(Value::bytes).sum::<usize>();
+            batch.extend(values);
         }
-        if batch.len() >= BATCH_ROWS * columns.len() || bytes >= BATCH_BYTES {
-            bytes = 0;
-            insert(to, dialect, table, &names, columns.len(), std::mem::take(&mut batch)).await?;
+        let rows = batch.len() / table.columns.len();
+        if rows >= BATCH_ROWS || bytes >= BATCH_BYTES || is_last {
+            insert(to, dialect, table, std::mem::take(&mut batch)).await?;
+            step(to, Step { rows, bytes: std::mem::take(&mut bytes) }).await?;
+        }
+        if is_last {
+            return Ok(());
         }
     }
-    insert(to, dialect, table, &names, columns.len(), batch).await
+}
+
+/// The rows of a table, counted and hashed.
+pub(super) async fn digest(
+    table: &Table,
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+) -> Result<TableDigest, StoreError> {
+    let key = table.ordered_key(dialect).join(", ");
+    let all = format!("SELECT {} FROM {} ORDER BY {key}", table.columns.join(", "), table.name);
+    let mut rows = sqlx::query(AssertSqlSafe(all)).fetch(connection);
+    let (mut hasher, mut count) = (Sha256::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        for value in table.read(&row)? {
+            value.hash(&mut hasher);
+        }
+        count += 1;
+    }
+    Ok(TableDigest { table: table.name.clone(), rows: count, sha256: Sha256Hash(hasher.finalize().into()) })
 }
 
 async fn insert(
     to: &mut AnyConnection,
     dialect: Dialect,
-    table: &str,
-    names: &str,
-    columns: usize,
+    table: &Table,
     values: Vec<Value>,
 ) -> Result<(), StoreError> {
+    let columns = table.columns.len();
     let rows = values.len() / columns;
     if rows == 0 {
         return Ok(());
     }
-    let mut sql = format!("INSERT INTO {table} ({names}) VALUES ");
+    let mut sql = format!("INSERT INTO {} ({}) VALUES ", table.name, table.columns.join(", "));
     push_rows(&mut sql, rows, columns, matches!(dialect, Dialect::Postgres));
     let query = sqlx::query(AssertSqlSafe(sql)).persistent(rows == BATCH_ROWS);
     values.into_iter().fold(query, |query, value| value.bind(query)).execute(to).await?;
@@ -180,52 +332,44 @@ async fn columns(connection: &mut AnyConnection, dialect: Dialect) -> Result<Vec
     let rows = sqlx::query(dialect.choose(COLUMNS)).fetch_all(connection).await?;
     let column = |row: &AnyRow| {
         let (table, name) = (row.try_get("table_name")?, row.try_get("name")?);
-        Ok(Column { table, name, type_name: row.try_get("type")? })
+        Ok(Column { table, name, type_name: row.try_get("type")?, key: row.try_get("key")? })
     };
     rows.iter().map(column).collect()
 }
 
 const COLUMNS: DialectSql = DialectSql {
-    sqlite: "SELECT s.name AS table_name, c.name AS name, c.type AS type \
+    sqlite: "SELECT s.name AS table_name, c.name AS name, c.type AS type, c.pk AS key \
         FROM sqlite_schema s JOIN pragma_table_info(s.name) c \
         WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite_%' ORDER BY s.name, c.cid",
-    postgres: "SELECT table_name::text AS table_name, column_name::text AS name, data_type::text AS type \
-        FROM information_schema.columns WHERE table_schema = current_schema() AND is_generated = 'NEVER' \
-        ORDER BY table_name COLLATE \"C\", ordinal_position",
+    postgres: "SELECT c.table_name::text AS table_name, c.column_name::text AS name, c.data_type::text AS type, \
+        coalesce((SELECT k.ordinal_position::bigint FROM information_schema.table_constraints t \
+            JOIN information_schema.key_column_usage k USING (constraint_schema, constraint_name) \
+            WHERE t.constraint_type = 'PRIMARY KEY' AND t.table_schema = c.table_schema AND t.table_name = c.table_name \
+            AND k.column_name = c.column_name), 0) AS key \
+        FROM information_schema.columns c WHERE c.table_schema = current_schema() AND c.is_generated = 'NEVER' \
+        ORDER BY c.table_name COLLATE \"C\", c.ordinal_position",
 };
 
-/// A foreign key of a server's table.
-#[derive(Debug)]
-pub(super) struct ForeignKey {
-    table: String,
-    name: String,
-    definition: String,
-}
-
-/// Drops every foreign key of a server's database.
-pub(super) async fn drop_foreign_keys(connection: &mut AnyConnection) -> Result<Vec<ForeignKey>, StoreError> {
+/// Drops every foreign key of a server's database. Returns the statements that put them back, each of which checks every row.
+pub(super) async fn drop_foreign_keys(connection: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(FOREIGN_KEYS).fetch_all(&mut *connection).await?;
     let mut keys = Vec::new();
     for row in rows {
-        let key = ForeignKey {
-            table: row.try_get("table_name")?,
-            name: row.try_get("name")?,
-            definition: row.try_get("definition")?,
-        };
-        let drop = format!("ALTER TABLE {} DROP CONSTRAINT {}", key.table, key.name);
+        let (table, name): (String, String) = (row.try_get("table_name")?, row.try_get("name")?);
+        let definition: String = row.try_get("definition")?;
+        let drop = format!("ALTER TABLE {table} DROP CONSTRAINT {name}");
         sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *connection).await?;
-        keys.push(key);
+        keys.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"));
     }
     Ok(keys)
 }
 
-/// Puts them back, which checks every row.
+/// Puts them back.
 pub(super) async fn add_foreign_keys(
     connection: &mut AnyConnection,
-    keys: &[ForeignKey],
+    keys: Vec<String>,
 ) -> Result<(), StoreError> {
-    for ForeignKey { table, name, definition } in keys {
-        let add = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}");
+    for add in keys {
         sqlx::raw_sql(AssertSqlSafe(add)).execute(&mut *connection).await?;
     }
     Ok(())

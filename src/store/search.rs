@@ -1,7 +1,8 @@
 //! Articles by their words.
 //!
 //! The index holds the current text of every article that is neither withdrawn nor removed, and is written in the transaction
-//! that changes the article. What was stored before there was an index is added bit by bit.
+//! that changes the article. What was stored before there was an index is added bit by bit. Where the operator wants none
+//! (`database.search_index`), the store says so itself: every process that writes to it leaves the index alone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,15 +11,20 @@ use sqlx::AnyConnection;
 use sqlx::Row as _;
 
 use super::articles::NewRevision;
-use super::connection::{Dialect, DialectSql};
+use super::connection::{Database, Dialect, DialectSql};
 use super::history::ArticleStatus;
 use super::outbox::Outbox;
 use super::sql::{Row, RowsSql, is_sqlite};
 use super::{Store, StoreError};
 use crate::search::{Phrase, Question, index_form};
 
-/// Articles added to the index in one transaction: whoever stores an article waits for so many at most.
+/// Articles added to the index in one transaction, and bytes of their texts: whoever stores an article waits for so many at
+/// most, and so little memory is not counted.
 const BACKLOG_BATCH: i64 = 100;
+const BACKLOG_BYTES: i64 = 1 << 20;
+
+/// What stands for the backlog where there is no index.
+const OFF: i64 = -1;
 
 /// An article that was looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,37 +72,71 @@ impl Store {
 
     /// Adds some of the articles that are older than the index, and says whether there may be more.
     pub async fn search_catch_up(&self) -> Result<bool, StoreError> {
-        if self.search_backlog().await? == 0 {
+        if self.search_backlog().await?.is_none_or(|backlog| backlog == 0) {
             return Ok(false);
         }
         let mut tx = self.database.write().await?;
         // No article may get another text until this is done.
         let _outbox = Outbox::lock(&mut tx).await?;
-        let rows = sqlx::query(BACKLOG).bind(BACKLOG_BATCH).fetch_all(&mut *tx).await?;
-        let mut words = BTreeMap::new();
-        for row in &rows {
-            let row = Row { table: "articles", row };
+        if !is_on(&mut tx).await? {
+            return Ok(false);
+        }
+        let rows = sqlx::query(BACKLOG).bind(BACKLOG_BATCH).bind(BACKLOG_BYTES).fetch_all(&mut *tx).await?;
+        let mut left = 0;
+        for row in rows {
+            let row = Row { table: "articles", row: &row };
             let number: i64 = row.get("number")?;
             let (title, text): (Option<&str>, &str) = (row.get("title")?, row.get("text")?);
-            words.insert(number, index_form(title, text));
+            left = number - 1;
+            // One after another: a text is there as it is, as words, and as it is written.
+            write(&mut tx, BTreeMap::from([(number, index_form(title, text))])).await?;
         }
-        let left = words.first_key_value().map_or(0, |(first, _)| first - 1);
-        write(&mut tx, words).await?;
-        sqlx::query("UPDATE counters SET value = $1 WHERE name = 'search_backlog'")
-            .bind(left)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(SET_BACKLOG).bind(left).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(left > 0)
     }
 
-    /// Articles up to this number are not in the index yet; 0 where all are.
-    pub async fn search_backlog(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT value FROM counters WHERE name = 'search_backlog'")
-            .fetch_one(&self.database.readers)
-            .await?;
-        Ok(row.try_get(0)?)
+    /// Articles up to this number are not in the index yet; 0 where all are. Nothing where there is no index.
+    pub async fn search_backlog(&self) -> Result<Option<i64>, StoreError> {
+        let row = sqlx::query(GET_BACKLOG).fetch_one(&self.database.readers).await?;
+        Ok(Some(row.try_get(0)?).filter(|backlog| *backlog != OFF))
     }
+}
+
+const GET_BACKLOG: &str = "SELECT value FROM counters WHERE name = 'search_backlog'";
+const SET_BACKLOG: &str = "UPDATE counters SET value = $1 WHERE name = 'search_backlog'";
+
+/// All articles are older than an index that begins now.
+pub(super) const BACKLOG_OF_ALL: &str = "UPDATE counters \
+    SET value = (SELECT value FROM counters WHERE name = 'outbox') WHERE name = 'search_backlog'";
+
+/// Row by row it would take hours.
+const EMPTY: DialectSql = DialectSql {
+    sqlite: "INSERT INTO article_words (article_words) VALUES ('delete-all')",
+    postgres: "TRUNCATE article_words",
+};
+
+/// Begins an index where there is none and one is wanted, and empties the one that is not wanted. Processes that share a store
+/// should agree: the last that starts decides.
+pub(super) async fn switch(database: &Database, wanted: bool) -> Result<(), StoreError> {
+    let mut tx = database.write().await?;
+    // Whoever stores an article looks at the switch under the same lock.
+    let _outbox = Outbox::lock(&mut tx).await?;
+    if is_on(&mut tx).await? == wanted {
+        return Ok(());
+    }
+    if wanted {
+        sqlx::query(BACKLOG_OF_ALL).execute(&mut *tx).await?;
+    } else {
+        sqlx::query(database.dialect.choose(EMPTY)).execute(&mut *tx).await?;
+        sqlx::query(SET_BACKLOG).bind(OFF).execute(&mut *tx).await?;
+    }
+    tx.commit().await
+}
+
+async fn is_on(tx: &mut AnyConnection) -> Result<bool, StoreError> {
+    let row = sqlx::query(GET_BACKLOG).fetch_one(tx).await?;
+    Ok(row.try_get::<i64, _>(0)? != OFF)
 }
 
 macro_rules! search {
@@ -118,10 +158,16 @@ const SEARCH: DialectSql = DialectSql {
     postgres: search!("words @@ to_tsquery('simple', $1)"),
 };
 
-const BACKLOG: &str = "SELECT a.number, r.title, r.text FROM articles a \
-    JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision \
-    WHERE a.number <= (SELECT value FROM counters WHERE name = 'search_backlog') \
-    AND a.removed_at IS NULL AND a.withdrawn_at IS NULL ORDER BY a.number DESC LIMIT $1";
+/// The newest that are missing: so many, and no further one once they are so many bytes. Texts are not read to be weighed.
+const BACKLOG: &str = "SELECT w.number, r.title, r.text FROM (\
+        SELECT a.number, a.id, a.revision, \
+            sum(octet_length(r.text)) OVER (ORDER BY a.number DESC) - octet_length(r.text) AS bytes_before \
+        FROM (SELECT number, id, revision FROM articles \
+            WHERE number <= (SELECT value FROM counters WHERE name = 'search_backlog') \
+            AND removed_at IS NULL AND withdrawn_at IS NULL ORDER BY number DESC LIMIT $1) a \
+        JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision) w \
+    JOIN revisions r ON r.article_id = w.id AND r.revision = w.revision \
+    WHERE w.bytes_before < $2 ORDER BY w.number DESC";
 
 /// Words hold letters and digits only, so that quotation marks are all it takes.
 fn fts5(question: &Question) -> String {
@@ -152,6 +198,9 @@ pub(super) async fn index<'r>(
     tx: &mut AnyConnection,
     revisions: impl Iterator<Item = &'r NewRevision<'r>>,
 ) -> Result<(), StoreError> {
+    if !is_on(tx).await? {
+        return Ok(());
+    }
     // Of an article that was revised twice in one batch the last counts.
     let words: BTreeMap<i64, String> = revisions
         .map(|revision| {

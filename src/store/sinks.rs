@@ -116,6 +116,7 @@ impl Store {
             .bind(name)
             .bind(now.as_millisecond())
             .bind(after(now, lease).as_millisecond())
+            .bind(self.shards.process())
             .fetch_optional(&mut *tx)
             .await?;
         let claimed = row.map(|row| SinkLease::try_from(Row { table: "sinks", row: &row })).transpose()?;
@@ -298,7 +299,7 @@ const REGISTER_FROM_START: &str = "INSERT INTO sinks (name, seq, moved_at) VALUE
 const REGISTER_FROM_NOW: &str = "INSERT INTO sinks (name, seq, moved_at) \
     SELECT $1, value, $2 FROM counters WHERE name = 'outbox' ON CONFLICT (name) DO NOTHING";
 
-const CLAIM: &str = "UPDATE sinks SET lease_until = $3, lease_epoch = lease_epoch + 1 \
+const CLAIM: &str = "UPDATE sinks SET lease_until = $3, lease_epoch = lease_epoch + 1, holder = $4 \
     WHERE name = $1 AND lease_until <= $2 RETURNING seq, lease_epoch, failures, retry_at, disabled";
 
 const RENEW: &str = "UPDATE sinks SET lease_until = $3 WHERE name = $1 AND lease_epoch = $2 \

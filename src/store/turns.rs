@@ -10,14 +10,14 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Row as _};
 
-use super::claim::lend;
+use super::claim::{Claimant, is_ours, lend};
 use super::connection::DialectSql;
 use super::entries::TAKE_ENTRIES;
 use super::{Store, StoreError};
 use crate::model::PartyId;
 
-/// So many candidates are looked at for each entry that may be claimed.
-const CANDIDATES: u32 = 4;
+/// So many candidates are looked at for each that may be claimed.
+pub(super) const CANDIDATES: u32 = 4;
 /// Entries of one party in a look along the parties; more of it with each further look of the same claim.
 const FIRST_QUOTA: u32 = 8;
 
@@ -57,7 +57,7 @@ impl Room {
     }
 
     /// Those of the candidates that there is room for, one of each party after another.
-    fn share_out(&mut self, candidates: &[(i64, PartyId)]) -> Vec<i64> {
+    pub(super) fn share_out(&mut self, candidates: &[(i64, PartyId)]) -> Vec<i64> {
         let mut ranks: HashMap<PartyId, u32> = HashMap::new();
         let mut in_turn: Vec<(u32, i64, PartyId)> = candidates
             .iter()
@@ -80,26 +80,30 @@ impl Store {
         tx: &mut AnyConnection,
         now: Timestamp,
         until: Timestamp,
-        mut room: Room,
+        (claimant, mut room): (&Claimant, Room),
     ) -> Result<Vec<i64>, StoreError> {
         let window = room.left.saturating_mul(CANDIDATES);
         let sql = self.database.dialect.choose(OLDEST);
-        let rows =
-            sqlx::query(sql).bind(now.as_millisecond()).bind(i64::from(window)).fetch_all(&mut *tx).await?;
+        let rows = sqlx::query(sql)
+            .bind(now.as_millisecond())
+            .bind(i64::from(window))
+            .bind(claimant.shards.clone())
+            .fetch_all(&mut *tx)
+            .await?;
         let candidates = candidates(&rows)?;
         if candidates.len() < window as usize {
             let taken = room.share_out(&candidates);
-            lend(tx, &TAKE_ENTRIES, &taken, until).await?;
+            lend(tx, &TAKE_ENTRIES, &taken, until, claimant.process).await?;
             return Ok(taken);
         }
         let mut all = Vec::new();
         let mut quota = FIRST_QUOTA;
         while room.left > 0 {
-            let candidates = self.next_in_turn(tx, now, window, quota).await?;
+            let candidates = self.next_in_turn(tx, now, (claimant, window, quota)).await?;
             let taken = room.share_out(&candidates);
             let Some((_, last)) = candidates.iter().rfind(|(id, _)| taken.contains(id)) else { break };
             self.last_turn.store(last.0, Ordering::Relaxed);
-            lend(tx, &TAKE_ENTRIES, &taken, until).await?;
+            lend(tx, &TAKE_ENTRIES, &taken, until, claimant.process).await?;
             all.extend(taken);
             quota = quota.saturating_mul(2);
         }
@@ -111,8 +115,7 @@ impl Store {
         &self,
         tx: &mut AnyConnection,
         now: Timestamp,
-        limit: u32,
-        quota: u32,
+        (claimant, limit, quota): (&Claimant, u32, u32),
     ) -> Result<Vec<(i64, PartyId)>, StoreError> {
         let behind = self.last_turn.load(Ordering::Relaxed);
         let sql = self.database.dialect.choose(IN_TURN);
@@ -125,6 +128,7 @@ impl Store {
                 .bind(i64::from(quota))
                 .bind(after)
                 .bind(through)
+                .bind(claimant.shards.clone())
                 .fetch_all(&mut *tx)
                 .await?;
             found.extend(candidates(&rows)?);
@@ -136,7 +140,7 @@ impl Store {
     }
 }
 
-fn candidates(rows: &[sqlx::any::AnyRow]) -> Result<Vec<(i64, PartyId)>, StoreError> {
+pub(super) fn candidates(rows: &[sqlx::any::AnyRow]) -> Result<Vec<(i64, PartyId)>, StoreError> {
     rows.iter().map(|row| Ok((row.try_get(0)?, PartyId(row.try_get(1)?)))).collect()
 }
 
@@ -151,10 +155,12 @@ macro_rules! is_free {
 }
 
 macro_rules! oldest {
-    ($lock:literal) => {
+    ($dialect:ident, $lock:literal) => {
         concat!(
             "SELECT e.id, e.party FROM entries e WHERE ",
             is_free!(),
+            " AND ",
+            is_ours!($dialect, "$3", "e.shard"),
             " ORDER BY e.next_attempt_at, e.id LIMIT $2",
             $lock
         )
@@ -163,7 +169,7 @@ macro_rules! oldest {
 
 /// SQLite has one writer at a time, so nothing needs to be skipped.
 const OLDEST: DialectSql =
-    DialectSql { sqlite: oldest!(""), postgres: oldest!(" FOR UPDATE OF e SKIP LOCKED") };
+    DialectSql { sqlite: oldest!(sqlite, ""), postgres: oldest!(postgres, " FOR UPDATE OF e SKIP LOCKED") };
 
 /// The parties behind $4, up to $5, in order: each is found by one look at the index.
 macro_rules! turns {
@@ -176,9 +182,11 @@ macro_rules! turns {
 }
 
 macro_rules! oldest_of_a_party {
-    () => {
+    ($dialect:ident) => {
         concat!(
             is_free!(),
+            " AND ",
+            is_ours!($dialect, "$6", "e.shard"),
             " AND e.party = turns.party AND e.party <= $5 ORDER BY e.next_attempt_at, e.id LIMIT $3"
         )
     };
@@ -188,13 +196,13 @@ const IN_TURN: DialectSql = DialectSql {
     sqlite: concat!(
         turns!(),
         "SELECT f.id, f.party FROM turns CROSS JOIN entries f WHERE f.id IN (SELECT e.id FROM entries e WHERE ",
-        oldest_of_a_party!(),
+        oldest_of_a_party!(sqlite),
         ") LIMIT $2"
     ),
     postgres: concat!(
         turns!(),
         "SELECT f.id, f.party FROM turns CROSS JOIN LATERAL (SELECT e.id, e.party FROM entries e WHERE ",
-        oldest_of_a_party!(),
+        oldest_of_a_party!(postgres),
         " FOR UPDATE OF e SKIP LOCKED) f LIMIT $2"
     ),
 };

@@ -60,13 +60,15 @@ metrics_table! {
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
     NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because nothing could be reached";
-    FEED_RESTS: Counter "feedmill_feed_rests_total", "Times that a feed was made to rest because its pages ran out of their time again and again";
+    FEED_RESTS: Counter "feedmill_feed_rests_total", "Times that a feed was made to rest because its pages took more work than any page may, again and again";
     DELIVERIES: Counter "feedmill_websub_deliveries_total", "What hubs delivered, by what became of it";
     SINK_RECORDS: Counter "feedmill_sink_records_total", "Records delivered, by sink; one that is delivered again counts again";
     SINK_FAILURES: Counter "feedmill_sink_failures_total", "Deliveries that failed, by sink";
     SINK_SET_ASIDE: Counter "feedmill_sink_set_aside_total", "Records that a receiver refuses and that are passed over, by sink";
     SINK_LAG: Gauge "feedmill_sink_lag_records", "Positions between a sink's cursor and the end of the outbox";
     SINK_LAG_AGE: Gauge "feedmill_sink_lag_seconds", "Age of the oldest record that a sink has not delivered";
+    SHARDS_OWNED: Gauge "feedmill_shards_owned", "Shards of hosts, of 1024, that this process asks where several share a store";
+    TAKEN_OVER: Counter "feedmill_taken_over_total", "Feeds and entries that this process took from the hands of dead ones, to be claimed anew, by kind";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
     STORE_WRITABLE: Gauge "feedmill_store_writable", "Whether articles can be stored: 1, or 0 while the store, its disk or its file prevents it";
     FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by how the last poll ended; new: there was none yet";
@@ -204,6 +206,7 @@ fn begin() {
         counter!(DUPLICATES, "kind" => kind.as_str()).absolute(0);
     }
     removed(0, 0);
+    taken_over(0, 0);
     counter!(NETWORK_PAUSES).absolute(0);
     counter!(FEED_RESTS).absolute(0);
     for received in RECEIVED {
@@ -312,6 +315,17 @@ pub fn extracted(took: Duration) {
 pub fn removed(articles: u64, raw_pages: u64) {
     counter!(REMOVED, "kind" => "article").increment(articles);
     counter!(REMOVED, "kind" => "raw_page").increment(raw_pages);
+}
+
+/// Dead processes had so many feeds and entries in hand.
+pub fn taken_over(feeds: u64, entries: u64) {
+    counter!(TAKEN_OVER, "kind" => "feed").increment(feeds);
+    counter!(TAKEN_OVER, "kind" => "entry").increment(entries);
+}
+
+/// This process has so many shards.
+pub fn shards_owned(shards: u16) {
+    gauge!(SHARDS_OWNED).set(shards);
 }
 
 /// A hub has delivered something.
@@ -456,6 +470,7 @@ mod tests {
         sink_set_aside("texts");
         sink_lag("texts", 3, Duration::from_millis(1_500));
         removed(2, 0);
+        shards_owned(512);
         store_totals(&Totals { articles: 7, ..Totals::default() });
         let text = metrics.render();
         for metric in METRICS {

@@ -1,19 +1,22 @@
-//! The subscriber for logs and the recorder for metrics.
+//! The subscriber for logs and traces, and the recorder for metrics.
 
 /// What is counted, and how it is called.
 pub mod metrics;
+/// Spans to a collector.
+pub mod traces;
 
 use std::fmt::{self, Write};
 use std::io::{self, IsTerminal};
 
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use self::traces::{Traces, TracesError};
 use crate::config::{LogFormat, LogSettings};
 
 /// The running logs, whose filter can be changed.
@@ -33,6 +36,9 @@ pub enum LogError {
         /// What is wrong with it.
         source: tracing_subscriber::filter::ParseError,
     },
+    /// There is somewhere to send traces to, and they cannot be sent.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The process has logs already.
     #[error("the logs are running already")]
     Started,
@@ -44,6 +50,11 @@ pub enum LogError {
 /// Starts the logs of the process, on standard error. Text for people escapes whatever could pass for something else
 /// on a terminal: values come from the open internet.
 pub fn start_logs(settings: &LogSettings) -> Result<Logs, LogError> {
+    start(settings, None).map(|(logs, _)| logs)
+}
+
+/// The same, and sends spans to where `traces` says, whatever the filter of the logs says.
+pub fn start(settings: &LogSettings, traces: Option<&traces::Settings>) -> Result<(Logs, Traces), LogError> {
     let (filter, handle) = reload::Layer::new(filter(&settings.filter)?);
     let lines = match settings.format {
         LogFormat::Text => tracing_subscriber::fmt::layer()
@@ -58,8 +69,17 @@ pub fn start_logs(settings: &LogSettings) -> Result<Logs, LogError> {
             .with_writer(io::stderr)
             .boxed(),
     };
-    Registry::default().with(filter).with(lines).try_init().map_err(|_| LogError::Started)?;
-    Ok(Logs { filter: handle })
+    let (collector, sending) = traces.map(traces::start).transpose()?.unzip();
+    let spans = collector.map(|collector| {
+        tracing_opentelemetry::layer()
+            .with_tracer(collector)
+            .with_location(false)
+            .with_threads(false)
+            .with_filter(Targets::new().with_target("feedmill", LevelFilter::INFO))
+    });
+    let subscriber = Registry::default().with(lines.with_filter(filter)).with(spans);
+    subscriber.try_init().map_err(|_| LogError::Started)?;
+    Ok((Logs { filter: handle }, sending.unwrap_or_default()))
 }
 
 impl Logs {

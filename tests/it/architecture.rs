@@ -16,6 +16,11 @@ struct Privilege {
 const PRIVILEGES: &[Privilege] = &[
     Privilege { invariant: "only fetch speaks HTTP outwards", words: &["reqwest"], rooms: &["fetch"] },
     Privilege {
+        invariant: "only publish writes to object stores, by a client that fetch lends",
+        words: &["object_store"],
+        rooms: &["publish", "fetch"],
+    },
+    Privilege {
         invariant: "only store holds SQL",
         words: &["sqlx", "SELECT ", "INSERT INTO ", "DELETE FROM ", "UPDATE "],
         rooms: &["store"],

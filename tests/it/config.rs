@@ -10,6 +10,7 @@ use feedmill::config::{Config, ConfigError, DEFAULT_FILE, Environment, Fixed, Lo
 use feedmill::fetch::Auth;
 use feedmill::model::ContentSource;
 use feedmill::publish::Receiver;
+use feedmill::publish::folder::Place;
 use feedmill::publish::text::{Selection, Trace};
 use tempfile::TempDir;
 use url::Url;
@@ -143,7 +144,7 @@ fn the_default_files_examples_show_every_key_and_are_right() {
     let files = Files::new(&[("feedmill.toml", feeds_and_sinks), ("news.key", "k"), ("wire.token", "t")])
         .with("FEEDMILL_SECRET_NEWS", "n")
         .with("FEEDMILL_SECRET_HOOK", "h");
-    for name in ["feedmill.creds", "hook.token"] {
+    for name in ["feedmill.creds", "hook.token", "lake.key"] {
         fs::write(files.path(name), "x").unwrap();
     }
     let config = loaded(&files).config;
@@ -177,6 +178,18 @@ const BROKEN: &[(&str, &str)] = &[
          [[sink]]\nname = \"bus\"\n[sink.nats]\nservers = [\"nats://u:p@x.example\"]\nsubject = \"news.>\"\n",
     ),
     (
+        "bad_buckets",
+        "[[sink]]\nname = \"a\"\nparquet = { to = \"ftp://lake\" }\n\n\
+         [[sink]]\nname = \"b\"\njsonl = { to = \"s3://u:swordfish@lake\" }\n\n\
+         [[sink]]\nname = \"c\"\ntext = { to = \"texts\", bucket = { region = \"eu\" } }\n\n\
+         [[sink]]\nname = \"d\"\n[sink.jsonl]\nto = \"s3:///articles\"\n\n\
+         [[sink]]\nname = \"e\"\n[sink.jsonl]\nto = \"s3://lake/a/\"\n\
+         bucket = { access_key_id = \"AKID\", account_name = \"x\", endpoint = \"lake\" }\n\n\
+         [[sink]]\nname = \"f\"\n[sink.parquet]\nto = \"s3://lake/a\"\n\n\
+         [[sink]]\nname = \"g\"\n[sink.parquet]\nto = \"gs://lake/a\"\nbucket = { endpoint = \"http://store.example\" }\n\n\
+         [[sink]]\nname = \"h\"\n[sink.parquet]\nto = \"az://lake/a\"\n",
+    ),
+    (
         "feed_twice",
         "[[feed]]\nurl = \"https://news.example.org/feed\"\n\n[[feed]]\nurl = \"https://NEWS.example.org:443/feed#top\"\n",
     ),
@@ -198,6 +211,8 @@ const BROKEN: &[(&str, &str)] = &[
     ("database_in_memory", "[database]\nurl = \"sqlite::memory:\"\n"),
     ("bad_listen", "[http]\nlisten = \"8080\"\n"),
     ("no_token", "[http]\nlisten = \"0.0.0.0:8080\"\n"),
+    ("metrics_in_the_open", "[http]\nmetrics_listen = \"0.0.0.0:9100\"\n"),
+    ("metrics_at_the_same_place", "[http]\nmetrics_listen = \"127.0.0.1:8080\"\n"),
     ("short_token", "[http]\nlisten = \"[::]:8080\"\ntokens = [{ name = \"x\", secret = \"hunter2\" }]\n"),
     ("bad_net", "[fetch]\nallow = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
     ("intervals_crossed", "[schedule]\nmin_interval_secs = 7200\nmax_interval_secs = 3600\n"),
@@ -605,7 +620,47 @@ fn relative_paths_of_the_store_start_at_the_state_directory() {
     else {
         panic!("{sinks:?}")
     };
-    assert_eq!(to, Path::new("/var/lib/feedmill/texts"));
+    assert_eq!(*to, Place::Local("/var/lib/feedmill/texts".into()));
+}
+
+/// What a bucket's table says counts, and the platform's environment only where it does not say who we are.
+#[test]
+fn buckets_are_reached_as_the_table_or_else_the_environment_says() {
+    const PLATFORM: [(&str, &str); 3] = [
+        ("AWS_ACCESS_KEY_ID", "AKIDENV"),
+        ("AWS_REGION", "eu-env-1"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "news"),
+    ];
+    let options = |toml: &str| {
+        let files = PLATFORM.iter().fold(config(toml), |files, (name, value)| files.with(name, *value));
+        let sinks = loaded(&files).config.sinks;
+        let Some(Place::Objects(objects)) = sinks[0].receiver.place() else { panic!("{sinks:?}") };
+        let options = objects.options.iter().map(|(name, value)| format!("{name}={}", value.expose_secret()));
+        (objects.url.to_string(), options.collect::<Vec<_>>())
+    };
+    let sink = |to: &str, bucket: &str| {
+        format!("[[sink]]\nname = \"lake\"\nparquet = {{ to = \"{to}\", bucket = {{ {bucket} }} }}\n")
+    };
+    assert_eq!(
+        options(&sink("s3://lake/a/b/", "region = \"eu-own-1\"")),
+        (
+            "s3://lake/a/b".to_owned(),
+            ["aws_access_key_id=AKIDENV", "aws_region=eu-env-1", "region=eu-own-1"]
+                .map(str::to_owned)
+                .to_vec()
+        )
+    );
+    let own =
+        "access_key_id = \"AKIDOWN\", secret_access_key = \"s3cret\", endpoint = \"http://minio:9000/\"";
+    assert_eq!(
+        options(&sink("s3://lake", own)).1,
+        ["endpoint=http://minio:9000", "access_key_id=AKIDOWN", "secret_access_key=s3cret"]
+    );
+    assert_eq!(options(&sink("az://lake", "")).1, ["azure_storage_account_name=news"]);
+    assert_eq!(
+        options(&sink("gs://lake", "service_account_key = \"{}\", endpoint = \"https://gcs.example\"")).1,
+        ["base_url=https://gcs.example", "service_account_key={}"]
+    );
 }
 
 fn feedmill(dir: &Path, args: &[&str]) -> std::process::Output {

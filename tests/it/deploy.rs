@@ -1,12 +1,22 @@
 //! The service files: hardened, and in step with the defaults of the configuration.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use feedmill::config::{Config, Environment};
+use feedmill::lifecycle::Lifecycle;
+use feedmill::telemetry::metrics::Metrics;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::daemon::TestDaemon;
 
 /// Highest exposure that `systemd-analyze security` may find, in tenths.
-const MAX_EXPOSURE: u32 = 20;
+const MAX_EXPOSURE: u32 = 15;
 
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
@@ -63,6 +73,126 @@ fn service_managers_allow_more_memory_than_the_budget() {
     let limit_mb: u64 = limit.strip_suffix('m').unwrap().parse().unwrap();
     assert!(budget_mb < megabytes("MemoryHigh") && megabytes("MemoryHigh") < megabytes("MemoryMax"));
     assert_eq!(limit_mb, megabytes("MemoryMax"));
+}
+
+/// Every document of a YAML file.
+fn documents(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every manifest for Kubernetes.
+fn manifests() -> Vec<Value> {
+    let files = std::fs::read_dir(deploy("kubernetes")).unwrap();
+    files.flat_map(|file| documents(&file.unwrap().path())).collect()
+}
+
+fn manifest<'m>(manifests: &'m [Value], kind: &str) -> &'m Value {
+    let mut of_kind = manifests.iter().filter(|manifest| manifest["kind"] == kind);
+    of_kind.next().unwrap_or_else(|| panic!("no {kind}"))
+}
+
+#[test]
+fn the_manifests_are_of_one_piece() {
+    let manifests = manifests();
+    for manifest in &manifests {
+        assert!(manifest["apiVersion"].is_string(), "{manifest}");
+        assert_eq!(manifest["metadata"]["name"], "feedmill");
+        assert_eq!(manifest["metadata"]["labels"]["app.kubernetes.io/name"], "feedmill");
+    }
+    let deployment = &manifest(&manifests, "Deployment")["spec"];
+    let labels = &deployment["template"]["metadata"]["labels"];
+    let selectors = [
+        &deployment["selector"]["matchLabels"],
+        &manifest(&manifests, "Service")["spec"]["selector"],
+        &manifest(&manifests, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        &manifest(&manifests, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+    ];
+    assert!(selectors.iter().all(|selector| *selector == labels), "{selectors:?}");
+    let pod = &deployment["template"]["spec"];
+    let container = &pod["containers"][0];
+    let volumes: Vec<&Value> =
+        pod["volumes"].as_array().unwrap().iter().map(|volume| &volume["name"]).collect();
+    for mount in container["volumeMounts"].as_array().unwrap() {
+        assert!(volumes.contains(&&mount["name"]), "{mount}");
+    }
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    let budget_mb = shipped_config().pipeline.memory_bytes >> 20;
+    let limit = container["resources"]["limits"]["memory"].as_str().unwrap();
+    assert!(limit.strip_suffix("Mi").unwrap().parse::<u64>().unwrap() > budget_mb);
+    let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(grace > shipped_config().stop_timeout.as_secs());
+}
+
+/// The program takes the map's configuration, with secrets where the deployment mounts them.
+#[test]
+fn the_config_map_is_a_configuration() {
+    let manifests = manifests();
+    let deployment = manifest(&manifests, "Deployment");
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let mount_of = |name: &str| {
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|mount| mount["name"] == name).unwrap();
+        mount["mountPath"].as_str().unwrap().to_owned()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("database_url"), "postgres://feedmill:secret@postgres/feedmill")
+        .unwrap();
+    std::fs::write(folder.path().join("reader_token"), "0123456789abcdef0123456789abcdef").unwrap();
+    let map = manifest(&manifests, "ConfigMap")["data"]["feedmill.toml"].as_str().unwrap();
+    let secrets = mount_of("secrets");
+    assert_eq!(map.matches(&secrets).count(), 2, "both secrets are read from {secrets}");
+    let file = folder.path().join("feedmill.toml");
+    std::fs::write(&file, map.replace(&secrets, folder.path().to_str().unwrap())).unwrap();
+    let config = Config::load(Some(&file), &Environment::default()).unwrap().config;
+    let port = container["ports"][0]["containerPort"].as_u64().unwrap();
+    assert_eq!(config.http.listen.map(|address| u64::from(address.port())), Some(port));
+    let place = format!("{}/feedmill.toml", mount_of("config"));
+    assert!(container["args"].as_array().unwrap().contains(&Value::from(place)));
+}
+
+#[tokio::test]
+async fn the_probes_ask_what_is_answered() {
+    let manifests = manifests();
+    let deployment = manifest(&manifests, "Deployment");
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let opened = TestDaemon::new().feed(&"http://127.0.0.1:9/feed".parse().unwrap()).open().await;
+    let lifecycle = Lifecycle::new(Duration::from_mins(1));
+    let listening = Arc::clone(&opened.daemon).start(&lifecycle, Metrics::install()).await.unwrap();
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        let path = container[probe]["httpGet"]["path"].as_str().unwrap();
+        let answer = get(listening.http.unwrap(), path).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{probe} {path}: {answer}");
+        assert_eq!(container[probe]["httpGet"]["port"], container["ports"][0]["name"]);
+    }
+    lifecycle.stop_soft();
+    assert!(lifecycle.wait().await.is_clean());
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: feedmill\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[test]
+fn the_compose_file_shares_the_work_among_three() {
+    let compose = &documents(&deploy("compose.yaml"))[0];
+    let services = &compose["services"];
+    assert_eq!(services["feedmill"]["deploy"]["replicas"], 3);
+    for needed in services["feedmill"]["depends_on"].as_object().unwrap().keys() {
+        assert!(services[needed].is_object(), "{needed}");
+    }
+    let secrets = compose["secrets"].as_object().unwrap();
+    for (name, service) in services.as_object().unwrap() {
+        for secret in service["secrets"].as_array().into_iter().flatten() {
+            assert!(secrets.contains_key(secret.as_str().unwrap()), "{name}: {secret}");
+        }
+    }
 }
 
 #[test]

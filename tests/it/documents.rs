@@ -12,6 +12,7 @@ use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
 const README: &str = include_str!("../../README.md");
+const RECIPES: &str = include_str!("../../docs/recipes.md");
 
 #[test]
 fn the_configuration_in_the_readme_is_good() {
@@ -21,6 +22,24 @@ fn the_configuration_in_the_readme_is_good() {
     let loaded = Config::load(Some(&file), &Environment::default()).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert_eq!(loaded.config.feeds.len(), 2);
+}
+
+#[test]
+fn the_configurations_in_the_recipes_are_good() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("feeds.d")).unwrap();
+    fs::write(folder.path().join("feeds.d/news.txt"), "https://news.example.org/feed.xml\n").unwrap();
+    let blocks: Vec<&str> = RECIPES.split("```toml\n").skip(1).collect();
+    assert!(blocks.len() > 3);
+    for block in blocks {
+        let (text, _) = block.split_once("```").unwrap();
+        let file = folder.path().join("feedmill.toml");
+        fs::write(&file, text).unwrap();
+        let loaded =
+            Config::load(Some(&file), &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        assert!(!loaded.config.feeds.is_empty(), "{text}");
+    }
 }
 
 #[test]

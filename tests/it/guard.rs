@@ -166,10 +166,10 @@ async fn the_operator_allows_by_network_and_port() {
 async fn a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behind_it_does() {
     let proxy = Server::start().await;
     proxy.handle(|request| Reply::ok("text/xml", request.target.clone()));
-    let fetcher = fetcher(Settings { allow: Vec::new(), ..settings() });
+    let careful = fetcher(Settings { allow: Vec::new(), ..settings() });
     let options = RequestOptions { proxy: Some(proxy.url("/")), ..RequestOptions::default() };
     let through =
-        async |url: &str| get_with(&fetcher, &url.parse().unwrap(), &Validators::default(), &options).await;
+        async |url: &str| get_with(&careful, &url.parse().unwrap(), &Validators::default(), &options).await;
     // Nobody here knows that name; the proxy may.
     let url = "http://feeds.invalid/feed.xml";
     assert_eq!(body(through(url).await.unwrap()), url.as_bytes());
@@ -177,6 +177,13 @@ async fn a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behin
         assert!(matches!(through(url).await, Err(FetchError::Refused(_))), "{url}");
     }
     assert_eq!(proxy.all_requests().len(), 1);
+
+    // Where the proxy is trusted nothing is looked up; what needs no look-up is refused all the same.
+    let trusting = fetcher(Settings { allow: Vec::new(), proxy_guards_addresses: true, ..settings() });
+    let through =
+        async |url: &str| get_with(&trusting, &url.parse().unwrap(), &Validators::default(), &options).await;
+    assert_eq!(body(through("http://localhost/").await.unwrap()), b"http://localhost/");
+    assert!(matches!(through("http://[::1]/").await, Err(FetchError::Refused(_))));
 }
 
 #[tokio::test]

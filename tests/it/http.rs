@@ -1,6 +1,7 @@
 //! The service surface: health, metrics and records by cursor.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Request};
@@ -8,7 +9,7 @@ use feedmill::health::Health;
 use feedmill::http::auth::{Role, Token, Tokens};
 use feedmill::http::counts::Counts;
 use feedmill::http::listener::{Limits, serve};
-use feedmill::http::{Surface, router};
+use feedmill::http::{Surface, router, routers_apart};
 use feedmill::memory::Memory;
 use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
@@ -19,6 +20,7 @@ use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
@@ -26,7 +28,7 @@ use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
 /// A daemon that has stored `articles` articles, and its surface.
-async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
+pub(crate) async fn surface(articles: usize) -> (OpenedDaemon, Server, axum::Router, CancellationToken) {
     watched(articles, &Health::default()).await
 }
 
@@ -70,7 +72,11 @@ async fn get(router: &axum::Router, path: &str) -> (u16, String) {
     (status, String::from_utf8(body).unwrap())
 }
 
-async fn get_with(router: &axum::Router, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, Vec<u8>) {
+pub(crate) async fn get_with(
+    router: &axum::Router,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> (u16, HeaderMap, Vec<u8>) {
     let response = answer(router, path, headers).await;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
@@ -303,6 +309,27 @@ async fn where_there_are_tokens_each_permits_what_it_is_for() {
     assert_eq!(headers["www-authenticate"], "Bearer");
 }
 
+#[tokio::test]
+async fn metrics_may_have_a_listener_of_their_own() {
+    let (daemon, _server, _router, _soft) = surface(1).await;
+    let secret = "operator's token".to_owned();
+    let token = Token { name: "ops".to_owned(), role: Role::Operator, secret: secret.clone().into() };
+    let (main, apart) =
+        routers_apart(Surface { tokens: [token].into_iter().collect(), ..surface_of(&daemon) });
+    let bearer = format!("Bearer {secret}");
+    let authorised = [("authorization", &*bearer)];
+    let status = async |router, path, headers| get_with(router, path, headers).await.0;
+    assert_eq!(status(&apart, "/metrics", &authorised).await, 200);
+    assert_eq!(status(&apart, "/metrics", &[]).await, 401);
+    assert_eq!(status(&main, "/metrics", &authorised).await, 404);
+    assert_eq!(status(&apart, "/v1/articles", &authorised).await, 404);
+    assert_eq!(status(&apart, "/", &authorised).await, 404);
+    for router in [&main, &apart] {
+        assert_eq!(status(router, "/healthz", &[]).await, 200);
+        assert_eq!(status(router, "/readyz", &[]).await, 200);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_and_trickling_clients_starve_nobody() {
     let (_daemon, _server, router, soft) = surface(1).await;
@@ -436,4 +463,39 @@ async fn an_answer_longer_than_what_is_kept_is_sent_in_parts() {
     let page: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(page["records"].as_array().unwrap().len(), ARTICLES);
     assert_eq!((&page["more"], page["cursor"].is_string()), (&serde_json::Value::Bool(false), true));
+}
+
+/// On one thread: what is sent between two answers on health is what others have to wait for.
+#[tokio::test]
+async fn health_is_answered_between_the_slices_of_long_answers() {
+    const READERS: usize = 24;
+    const TEXT_BYTES: usize = 300_000;
+    const SLICE_BYTES: usize = 64 << 10;
+    let (daemon, _server, router, _) = surface(3).await;
+    daemon.execute("UPDATE revisions SET text = replace(hex(zeroblob(30000)), '0', 'tide ')").await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let mut readers = JoinSet::new();
+    for _ in 0..READERS {
+        let (router, sent) = (router.clone(), Arc::clone(&sent));
+        readers.spawn(async move {
+            let answer = answer(&router, "/v1/articles?limit=1000", &[]).await;
+            let mut body = answer.into_body().into_data_stream();
+            while let Some(slice) = body.next().await {
+                sent.fetch_add(slice.unwrap().len(), Ordering::Relaxed);
+            }
+        });
+    }
+    let (mut most_between, mut before) = (0, 0);
+    while !readers.is_empty() {
+        while let Some(read) = readers.try_join_next() {
+            read.unwrap();
+        }
+        assert_eq!(get(&router, "/healthz").await.0, 200);
+        let now = sent.load(Ordering::Relaxed);
+        most_between = most_between.max(now - before);
+        before = now;
+        tokio::task::yield_now().await;
+    }
+    assert!(before > READERS * TEXT_BYTES * 3);
+    assert!(most_between <= READERS * SLICE_BYTES, "{most_between} bytes between two answers");
 }

@@ -1,10 +1,17 @@
 //! The daemon as its service manager sees it: real signals to a real process, and what it says on the notify socket.
 
+use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use feedmill::model::Record;
 use tempfile::TempDir;
+
+use crate::support::daemon::{TestDaemon, feedmill};
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, page, rss};
 
 /// How long a message may take before the test gives up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -18,10 +25,14 @@ struct Service {
 
 impl Service {
     fn start() -> Self {
-        let dir = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap(), |_| CONFIG.to_owned())
+    }
+
+    fn start_in(dir: TempDir, prepare: impl FnOnce(&Path) -> String) -> Self {
+        let config = prepare(dir.path());
         let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        std::fs::write(dir.path().join("feedmill.toml"), CONFIG).unwrap();
+        std::fs::write(dir.path().join("feedmill.toml"), config).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_feedmill"))
             .args(["--log-format", "json", "run"])
             .current_dir(dir.path())
@@ -56,6 +67,15 @@ impl Service {
 
     fn configure(&self, config: &str) {
         std::fs::write(self.dir.path().join("feedmill.toml"), config).unwrap();
+    }
+
+    /// Waits until a configuration was read anew, and says how that ended.
+    fn await_reload(&self) -> bool {
+        let taken = |log: &str| log.matches("the new configuration is in force").count();
+        let before = taken(&self.log());
+        self.await_notice("RELOADING=1");
+        self.await_notice("READY=1");
+        taken(&self.log()) > before
     }
 
     fn log(&self) -> String {
@@ -111,4 +131,108 @@ fn sighup_takes_a_good_config_and_refuses_a_bad_one() {
 
     service.signal("INT");
     assert_eq!(service.end().code(), Some(0), "{}", service.log());
+}
+
+#[test]
+fn changed_files_are_taken_over_where_they_are_watched() {
+    const WATCHED: &str = "watch = true\ninclude = [\"feeds.d\"]\n[http]\nlisten = \"\"\n";
+    let folder = TempDir::new().unwrap();
+    let mut service = Service::start_in(folder, |folder| {
+        std::fs::create_dir(folder.join("feeds.d")).unwrap();
+        WATCHED.to_owned()
+    });
+    service.await_notice("READY=1");
+    let place = |name: &str| service.dir.path().join(name);
+
+    // Half of a file: what was there before stays in force, and the reason is said.
+    service.configure("watch = true\n[fetch]\ntimeout_");
+    assert!(!service.await_reload(), "{}", service.log());
+    assert!(service.log().contains("the old configuration stays in force"), "{}", service.log());
+
+    // As editors save: another file takes its place.
+    std::fs::write(place("feedmill.toml~"), WATCHED).unwrap();
+    std::fs::rename(place("feedmill.toml~"), place("feedmill.toml")).unwrap();
+    assert!(service.await_reload(), "{}", service.log());
+
+    // A file that is new in an included folder, wrong at first: mending it alone is enough.
+    std::fs::write(place("feeds.d/more.toml"), "[[feed]]\nurl = \"nowhere\"\n").unwrap();
+    assert!(!service.await_reload(), "{}", service.log());
+    std::fs::write(place("feeds.d/more.toml"), "[[feed]]\nurl = \"https://x.example/\"\nenabled = false\n")
+        .unwrap();
+    assert!(service.await_reload(), "{}", service.log());
+
+    // The file of added feeds, which was not there; and the end of one.
+    std::fs::write(place("added.toml"), "[[feed]]\nurl = \"https://y.example/\"\nenabled = false\n").unwrap();
+    assert!(service.await_reload(), "{}", service.log());
+    std::fs::remove_file(place("feeds.d/more.toml")).unwrap();
+    assert!(service.await_reload(), "{}", service.log());
+
+    // Switched off by itself, it hears signals alone.
+    service.configure(CONFIG);
+    assert!(service.await_reload(), "{}", service.log());
+    service.configure("[fetch]\ntimeout_");
+    service.signal("TERM");
+    assert_eq!(service.end().code(), Some(0), "{}", service.log());
+    assert_eq!(service.log().matches("the configuration has changed").count(), 7, "{}", service.log());
+}
+
+/// Every page that was asked for before the stop is an article after it, and every article is with every receiver.
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_under_load_hands_in_everything_that_was_begun() {
+    const FEEDS: usize = 20;
+    const ENTRIES: usize = 20;
+    let server = Server::start().await;
+    let origin = server.url("/");
+    server.handle(move |request| match request.path().strip_prefix("/feed/") {
+        Some(feed) => {
+            let link = |entry: usize| origin.join(&format!("/page/{feed}/{entry}")).unwrap();
+            let items: Vec<Item> =
+                (0..ENTRIES).map(|entry| Item::new(&format!("Quay {feed} {entry}"), &link(entry))).collect();
+            Reply::ok("application/rss+xml", rss(&items))
+        }
+        None if request.path() == "/hook" => Reply::status(204),
+        None => Reply::ok("text/html", page(&format!("quay {}", request.path()))),
+    });
+    let hook = format!("[[sink]]\nname = \"hook\"\n[sink.webhook]\nurl = \"{}\"\n", server.url("/hook"));
+    let mut test = TestDaemon::new().tables(&hook);
+    for feed in 0..FEEDS {
+        test = test.feed(&server.url(&format!("/feed/{feed}")));
+    }
+    let config = test.write_config();
+    let log = std::fs::File::create(config.with_file_name("log")).unwrap();
+    let mut run = feedmill(&config, &["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    // Articles are on their way to the receiver, and most pages are still to be asked for.
+    server.arrived("/hook", 1).await;
+    let pid = run.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    let ended = tokio::task::block_in_place(|| run.wait().unwrap());
+    let log = std::fs::read_to_string(config.with_file_name("log")).unwrap();
+    assert_eq!(ended.code(), Some(0), "{log}");
+    assert!(log.contains("everything in hand finished"), "{log}");
+
+    let exported =
+        tokio::task::block_in_place(|| feedmill(&config, &["export", "--format", "jsonl"]).output().unwrap());
+    let lines = String::from_utf8(exported.stdout).unwrap();
+    let records: Vec<Record> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let stored: BTreeSet<String> = records.iter().map(|record| record.url.path().to_owned()).collect();
+    let requests = server.all_requests();
+    let asked = requests.iter().map(|request| request.path().to_owned());
+    let asked: BTreeSet<String> = asked.filter(|path| path.starts_with("/page/")).collect();
+    assert_eq!(stored, asked, "{log}");
+    let posted: BTreeSet<i64> = server
+        .requests("/hook")
+        .iter()
+        .flat_map(|request| {
+            let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+            body["records"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|record| record["seq"].as_i64().unwrap())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(posted, records.iter().map(|record| record.seq).collect());
+    let originals = records.iter().filter(|record| record.duplicate_of.is_none()).count();
+    assert_eq!(test.files().len(), originals);
 }

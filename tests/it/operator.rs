@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::daemon::{TestDaemon, feedmill};
+use crate::support::s3::{S3, SECRET};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, paragraphs, rss};
 
@@ -244,13 +245,21 @@ fn findings(output: &Output) -> Vec<(String, String, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_finds_a_healthy_mill_well() {
     let server = two_articles().await;
-    let test = TestDaemon::new().feed(&server.url("/feed"));
+    let s3 = S3::start().await;
+    let test = TestDaemon::new().feed(&server.url("/feed")).tables(&s3.sink("lake", SECRET));
     let config = test.write_config();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
     said(&config, &["once"]);
+    let written = s3.objects("lake").into_keys().collect::<Vec<_>>();
+    assert!(
+        matches!(&written[..], [file] if file.ends_with("/000000000001-000000000002.parquet")),
+        "{written:?}"
+    );
     let looked = output(&config, &["doctor", "--json"]);
     let found = findings(&looked);
     assert_eq!(looked.status.code(), Some(0), "{found:?}");
-    for check in ["config", "permissions", "disk", "store", "integrity", "clock", "poll", "systemd"] {
+    for check in ["config", "permissions", "disk", "store", "integrity", "clock", "poll", "bucket", "systemd"]
+    {
         assert!(found.iter().any(|(found, ..)| found == check), "{check}: {found:?}");
     }
     assert!(found.iter().all(|(_, state, _)| state != "problem"), "{found:?}");
@@ -266,6 +275,7 @@ async fn the_doctor_finds_a_healthy_mill_well() {
 async fn the_doctor_says_what_to_do() {
     let server = Server::start().await;
     server.respond("/feed", Reply::ok("text/xml", rss(&[])).header("Date", "Mon, 02 Mar 2020 08:00:00 GMT"));
+    let s3 = S3::start().await;
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = format!("proxy = \"http://{}\"", nobody.local_addr().unwrap());
     drop(nobody);
@@ -277,6 +287,7 @@ async fn the_doctor_says_what_to_do() {
     let test = TestDaemon::new()
         .feed_with(&server.url("/feed"), &secret)
         .feed_with(&server.url("/proxied"), &proxy)
+        .tables(&s3.sink("lake", "swordfish"))
         .fetch("timeout_secs = 5");
     let config = test.write_config();
     let database = config.with_file_name("feedmill.db");
@@ -289,6 +300,7 @@ async fn the_doctor_says_what_to_do() {
         ("secrets", "chmod o="),
         ("proxy", "is it up, and do host and port"),
         ("clock", "timedatectl set-ntp true"),
+        ("bucket", "these credentials may not write there"),
     ] {
         let problem = found.iter().find(|(found, state, _)| found == check && state == "problem");
         assert!(problem.is_some_and(|(_, _, message)| message.contains(part)), "{check}: {found:?}");
@@ -429,4 +441,32 @@ async fn a_refused_address_names_the_setting() {
     let listed = said(&config, &["feeds", "list"]);
     assert!(listed.contains("loopback") && listed.contains("fetch.allow"), "{listed}");
     assert!(server.all_requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_is_asked_whether_it_is_well() {
+    let daemon = Server::start().await;
+    daemon.respond("/healthz", Reply::ok("text/plain", "ok\n"));
+    daemon.respond("/readyz", Reply::status(503).body("{\"ready\":false}"));
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("feedmill.toml");
+    let asked = |listen: &str, arguments: &[&str]| {
+        std::fs::write(&config, format!("[http]\nlisten = \"{listen}\"\n")).unwrap();
+        output(&config, arguments)
+    };
+    let here = daemon.address().to_string();
+    let well = asked(&here, &["health"]);
+    assert_eq!(
+        (well.status.code(), text(&well.stdout)),
+        (Some(0), "ok\n".to_owned()),
+        "{}",
+        text(&well.stderr)
+    );
+    let unready = asked(&here, &["health", "--ready"]);
+    assert_eq!(unready.status.code(), Some(1));
+    assert!(text(&unready.stdout).contains("\"ready\":false"));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let nobody = asked(&free, &["health"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).contains(&format!("no daemon answers at http://{free}/healthz")));
 }

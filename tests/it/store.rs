@@ -39,9 +39,12 @@ macro_rules! on_both {
 
 mod articles;
 mod backup;
+mod copy;
 mod entries;
 mod feeds;
+mod kills;
 mod nats;
+mod objects;
 mod raw_pages;
 mod rechecks;
 mod relay;
@@ -133,6 +136,7 @@ fn article(text: &str) -> Article {
             },
         ],
         score: 0.5,
+        next_page: None,
         candidates: Vec::new(),
     }
 }

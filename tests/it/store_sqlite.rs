@@ -14,7 +14,7 @@ async fn database() -> FreshDatabase {
 }
 
 fn settings(url: &str) -> Settings {
-    Settings { url: url.into(), max_connections: 2, busy_timeout: Duration::from_secs(2) }
+    Settings { url: url.into(), max_connections: 2, busy_timeout: Duration::from_secs(2), search_index: true }
 }
 
 /// RAISE(ROLLBACK) does what a full disk does: SQLite ends the transaction by itself, in the middle of it. ABORT is
@@ -174,7 +174,9 @@ async fn a_newer_schema_is_refused() {
     let status = Store::schema_status(&database.settings).await.unwrap();
     assert_eq!((status.applied, status.pending.len()), (migrations, 0));
 
-    database.execute("INSERT INTO schema_migrations VALUES (999, '0999_later', 0)").await;
+    database
+        .execute("INSERT INTO schema_migrations (version, name, applied_at) VALUES (999, '0999_later', 0)")
+        .await;
     for refused in [
         Store::open(&database.settings, Clock::system()).await.unwrap_err(),
         Store::schema_status(&database.settings).await.unwrap_err(),

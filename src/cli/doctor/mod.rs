@@ -1,7 +1,8 @@
 //! `feedmill doctor`: everything that a mill stands on, looked at once; each line is well, or says what to do.
 //!
-//! It changes nothing: what it finds out about writing, it finds out from permissions.
+//! It changes nothing: what it finds out about writing, it finds out from permissions, and of a bucket from an upload that it gives up.
 
+mod buckets;
 mod finding;
 mod folders;
 mod network;
@@ -18,6 +19,7 @@ use self::finding::{Finding, State};
 use super::{Global, block_on, terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
+use crate::publish::folder::Place;
 use crate::telemetry;
 
 /// Arguments of `doctor`.
@@ -64,6 +66,7 @@ fn look(loaded: &Loaded, feed: Option<&Url>) -> anyhow::Result<Vec<Finding>> {
         let clock = Clock::system();
         findings.extend(store::look(config, &clock).await);
         findings.extend(network::look(config, feed, &clock).await);
+        findings.extend(buckets::look(config, &clock).await);
         Ok(())
     })?;
     let folders: Vec<&Path> = unit::FOLDERS.iter().map(Path::new).collect();
@@ -90,12 +93,11 @@ fn of_config(loaded: &Loaded) -> Vec<Finding> {
 
 /// Every folder that is written to.
 fn folders_of(config: &Config) -> Vec<folders::Folder> {
-    use crate::publish::Receiver;
     let store = crate::store::Store::file(&config.database).map(folders::Folder::of_store);
     let warc = config.warc.as_ref().map(|warc| folders::Folder::of("output.warc_dir", &warc.dir));
-    let sinks = config.sinks.iter().filter_map(|sink| match &sink.receiver {
-        Receiver::Text { to, .. } | Receiver::Files { to, .. } => Some(folders::Folder::of("sink", to)),
-        Receiver::Webhook(_) | Receiver::Nats(_) | Receiver::Stdout => None,
+    let sinks = config.sinks.iter().filter_map(|sink| match sink.receiver.place()? {
+        Place::Local(path) => Some(folders::Folder::of("sink", path)),
+        Place::Objects(_) => None,
     });
     store.into_iter().chain(warc).chain(sinks).collect()
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::secret::Secret;
 use self::secret::without_password;
-pub(super) use self::sinks::{Chosen, Files, Nats, Sink, Text, Webhook};
+pub(super) use self::sinks::{Bucket, Chosen, Files, Nats, Sink, Text, Webhook};
 
 use super::LogFormat;
 use crate::dedup;
@@ -25,6 +25,7 @@ use crate::model::{ContentSource, RawPages};
 pub(super) struct Raw {
     pub(super) include: Vec<String>,
     pub(super) added_feeds: PathBuf,
+    pub(super) watch: bool,
     pub(super) database: Database,
     pub(super) fetch: Fetch,
     pub(super) schedule: Schedule,
@@ -37,6 +38,7 @@ pub(super) struct Raw {
     pub(super) output: Output,
     pub(super) lifecycle: Lifecycle,
     pub(super) log: Log,
+    pub(super) telemetry: Telemetry,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) sink: Vec<Sink>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,6 +52,7 @@ impl Default for Raw {
         Self {
             include: Vec::new(),
             added_feeds: PathBuf::from("added.toml"),
+            watch: false,
             database: Database::default(),
             fetch: Fetch::default(),
             schedule: Schedule::default(),
@@ -62,6 +65,7 @@ impl Default for Raw {
             output: Output::default(),
             lifecycle: Lifecycle::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             sink: Vec::new(),
             site: Vec::new(),
             feed: Vec::new(),
@@ -85,14 +89,21 @@ pub(super) struct Database {
     pub(super) url: Secret,
     pub(super) max_connections: u64,
     pub(super) busy_timeout_secs: u64,
+    pub(super) search_index: bool,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: Secret::literal("sqlite:feedmill.db"), max_connections: 8, busy_timeout_secs: 10 }
+        Self {
+            url: Secret::literal("sqlite:feedmill.db"),
+            max_connections: 8,
+            busy_timeout_secs: 10,
+            search_index: true,
+        }
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the file")]
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Fetch {
@@ -109,6 +120,7 @@ pub(super) struct Fetch {
     pub(super) pages_obey_robots: bool,
     pub(super) feeds_obey_robots: bool,
     pub(super) proxy: String,
+    pub(super) proxy_guards_addresses: bool,
     pub(super) name_servers: Vec<String>,
     pub(super) allow: Vec<String>,
 }
@@ -129,6 +141,7 @@ impl Default for Fetch {
             pages_obey_robots: true,
             feeds_obey_robots: false,
             proxy: String::new(),
+            proxy_guards_addresses: false,
             name_servers: Vec::new(),
             allow: Vec::new(),
         }
@@ -188,12 +201,13 @@ impl Default for Pipeline {
 pub(super) struct Extract {
     pub(super) concurrency: u64,
     pub(super) timeout_secs: u64,
+    pub(super) max_pages_per_article: u64,
     pub(super) site_files_dir: PathBuf,
 }
 
 impl Default for Extract {
     fn default() -> Self {
-        Self { concurrency: 0, timeout_secs: 10, site_files_dir: PathBuf::new() }
+        Self { concurrency: 0, timeout_secs: 60, max_pages_per_article: 10, site_files_dir: PathBuf::new() }
     }
 }
 
@@ -229,12 +243,13 @@ pub(super) struct Articles {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Http {
     pub(super) listen: String,
+    pub(super) metrics_listen: String,
     pub(super) tokens: Vec<Token>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), tokens: Vec::new() }
+        Self { listen: "127.0.0.1:8080".to_owned(), metrics_listen: String::new(), tokens: Vec::new() }
     }
 }
 
@@ -303,6 +318,19 @@ pub(super) struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Telemetry {
+    pub(super) otlp_endpoint: String,
+    pub(super) sample_ratio: f64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { otlp_endpoint: String::new(), sample_ratio: 1.0 }
     }
 }
 

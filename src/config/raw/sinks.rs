@@ -49,6 +49,8 @@ pub(in crate::config) struct Text {
     pub(in crate::config) to: PathBuf,
     pub(in crate::config) copies: bool,
     pub(in crate::config) trace: text::Trace,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) bucket: Option<Bucket>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -57,12 +59,34 @@ pub(in crate::config) struct Files {
     pub(in crate::config) to: PathBuf,
     pub(in crate::config) every: String,
     pub(in crate::config) max_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) bucket: Option<Bucket>,
 }
 
 impl Default for Files {
     fn default() -> Self {
-        Self { to: PathBuf::new(), every: "1h".to_owned(), max_bytes: 33_554_432 }
+        Self { to: PathBuf::new(), every: "1h".to_owned(), max_bytes: 33_554_432, bucket: None }
     }
+}
+
+/// How a bucket is reached, and as whom. Which keys count depends on whose store it is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(in crate::config) struct Bucket {
+    pub(in crate::config) endpoint: String,
+    pub(in crate::config) region: String,
+    pub(in crate::config) access_key_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) secret_access_key: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) session_token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) service_account_key: Option<Secret>,
+    pub(in crate::config) account_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) access_key: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) sas_token: Option<Secret>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -7,6 +7,7 @@ mod describe;
 pub(crate) mod hash;
 pub(crate) mod links;
 pub(crate) mod measure;
+mod media;
 pub(crate) mod plain;
 pub(crate) mod segment;
 mod whitespace;
@@ -61,8 +62,12 @@ pub(crate) struct Block {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gap {
     pub(crate) images: u16,
+    /// Of these, large ones that stand for no other page.
+    pub(crate) pictures: u16,
     /// Players, frames and other embedded documents.
     pub(crate) players: u16,
+    /// Of these, those that surely play something.
+    pub(crate) videos: u16,
     /// Fields and buttons of a form.
     pub(crate) fields: u16,
 }
@@ -97,6 +102,24 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// Puts the blocks of another document behind these. Its containers stay those of another tree.
+    pub(crate) fn append(&mut self, next: Self) {
+        let (bytes, blocks, containers) = (self.text.len(), self.blocks.len(), self.containers.len());
+        self.text.push_str(&next.text);
+        self.blocks.extend(next.blocks.into_iter().map(|block| Block {
+            container: block.container + containers,
+            start: block.start + bytes,
+            end: block.end + bytes,
+            ..block
+        }));
+        self.containers.extend(next.containers.into_iter().map(|container| Container {
+            parent: container.parent + containers,
+            first: container.first + blocks,
+            end: container.end + blocks,
+            ..container
+        }));
+    }
+
     /// How many different paths the containers have.
     pub(crate) fn path_count(&self) -> usize {
         self.containers.iter().map(|container| container.path + 1).max().unwrap_or(1)

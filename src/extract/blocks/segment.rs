@@ -9,6 +9,7 @@ use super::describe::{Lexicon, path_hash};
 use super::hash::Hashed;
 use super::links::{Targets, target_of};
 use super::measure::measure;
+use super::media;
 use super::whitespace::{Pending, push_folded, push_preformatted};
 use super::{Block, Container, Document, Gap, Kind};
 use crate::extract::html::elements::{
@@ -71,6 +72,8 @@ struct Walk<'a> {
     pending: Pending,
     continues: bool,
     link_depth: u32,
+    /// Whether the open link leads to a page.
+    leads_away: bool,
     strong_depth: u32,
     link_bytes: usize,
     strong_bytes: usize,
@@ -115,6 +118,7 @@ impl<'a> Walk<'a> {
             pending: Pending::Nothing,
             continues: false,
             link_depth: 0,
+            leads_away: false,
             strong_depth: 0,
             link_bytes: 0,
             strong_bytes: 0,
@@ -195,6 +199,7 @@ impl<'a> Walk<'a> {
         match *tag {
             local_name!("a") => {
                 self.link_depth += 1;
+                self.leads_away = media::is_to_a_page(element);
                 self.links += 1;
                 self.targets.insert(target_of(element, self.host));
             }
@@ -237,7 +242,14 @@ impl<'a> Walk<'a> {
         let is_hidden_field = || {
             element.attribute(&local_name!("type")).is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"))
         };
+        let stands_for_page = self.link_depth > 0 && self.leads_away;
         let gap = &mut self.gap;
+        if element.name.local == local_name!("img") {
+            let is_picture = !stands_for_page && media::is_large(element);
+            gap.pictures = gap.pictures.saturating_add(u16::from(is_picture));
+        } else if media::is_player(element) {
+            gap.videos = gap.videos.saturating_add(1);
+        }
         let count = match element.name.local {
             local_name!("img") => &mut gap.images,
             local_name!("iframe")

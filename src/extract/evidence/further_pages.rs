@@ -1,12 +1,25 @@
 //! Whether an article goes on on further pages of its own.
 
+use std::borrow::Cow;
+
 use html5ever::local_name;
 use url::Url;
 
 use crate::extract::html::tree::{Element, NodeRef, Tree};
+use crate::model::strip_tracking;
 
-/// Whether a page links to a second page of the same text: as what comes next, or by its number.
-pub(crate) fn has_second_page(tree: &Tree, page: &Url) -> bool {
+/// Where a page stands among those of its article.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// The address of the first of them.
+    pub(crate) first: &'a Url,
+    /// From 1.
+    pub(crate) number: u32,
+}
+
+/// The page with the next number of the same text, where this one links to it: as what comes next, or by its number.
+pub(crate) fn next_page(tree: &Tree, page: &Url, place: Place<'_>) -> Option<Url> {
+    let wanted = (place.number + 1).to_string();
     let leads_on = |node: NodeRef<'_>| {
         let element = node.value().as_element()?;
         let is_link = element.name.local == local_name!("link");
@@ -14,14 +27,12 @@ pub(crate) fn has_second_page(tree: &Tree, page: &Url) -> bool {
             return None;
         }
         let address = element.attribute(&local_name!("href"))?;
-        let says_so = is_next(element) || !is_link && says_two(node);
-        Some(
-            address.contains('2')
-                && says_so
-                && page.join(address.trim()).is_ok_and(|next| is_second(page, &next)),
-        )
+        if !(address.contains(&*wanted) && (is_next(element) || !is_link && says(node, &wanted))) {
+            return None;
+        }
+        page.join(address.trim()).ok().filter(|next| place.is_before(next))
     };
-    tree.nodes().any(|node| leads_on(node).unwrap_or(false))
+    tree.nodes().find_map(leads_on)
 }
 
 fn is_next(element: &Element) -> bool {
@@ -29,54 +40,88 @@ fn is_next(element: &Element) -> bool {
     relation.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next"))
 }
 
-fn says_two(link: NodeRef<'_>) -> bool {
-    link.first_child().and_then(|child| child.value().as_text()).is_some_and(|text| text.trim() == "2")
+fn says(link: NodeRef<'_>, number: &str) -> bool {
+    link.first_child().and_then(|child| child.value().as_text()).is_some_and(|text| text.trim() == number)
 }
 
-/// Whether `next` has the address of `page` and the number of a second page in it. A blog's `rel=next` leads to another post.
-fn is_second(page: &Url, next: &Url) -> bool {
-    if next.host_str() != page.host_str() || next.fragment().is_some() {
-        return false;
+impl<'a> Place<'a> {
+    /// That of the first of them.
+    pub(crate) const fn first(url: &'a Url) -> Self {
+        Self { first: url, number: 1 }
     }
-    let (own, own_number) = numbered(page);
-    let (other, number) = numbered(next);
-    number == Some(2) && own_number.unwrap_or(1) == 1 && own == other
+
+    /// Whether `next` has the address of the first page and the number behind this one in it. A blog's `rel=next` leads to
+    /// another post.
+    fn is_before(self, next: &Url) -> bool {
+        // A feed's link may say where the click came from, and the page's own links do not.
+        let first = &strip_tracking(self.first);
+        if next.host_str() != first.host_str() || next.port() != first.port() || next.fragment().is_some() {
+            return false;
+        }
+        let Some(next) = numbered(&strip_tracking(next)).filter(|next| next.number == self.number + 1) else {
+            return false;
+        };
+        let counted = numbered(first).filter(|first| first.number == 1);
+        next.stem == stem(first.path(), &first.query_pairs().map(parameter).collect::<Vec<_>>())
+            || counted.is_some_and(|counted| counted.stem == next.stem)
+    }
+}
+
+/// Whether an address calls its number that of a page: `page-2`, `?p=2`. In any other the number may be a part of the name.
+pub(crate) fn is_called_page(url: &Url) -> bool {
+    numbered(url).is_some_and(|numbered| numbered.is_called)
 }
 
 /// Names of the parameter that counts pages.
 const COUNTERS: &[&str] =
     &["p", "page", "pg", "pn", "pageno", "pagenum", "paged", "seite", "pagina", "part", "strana"];
 
-/// An address without the number of its page, and that number.
-fn numbered(url: &Url) -> (String, Option<u32>) {
+/// An address with the number of a page in it.
+struct Numbered {
+    /// The address without that number.
+    stem: String,
+    number: u32,
+    /// Whether a word says what it counts.
+    is_called: bool,
+}
+
+fn numbered(url: &Url) -> Option<Numbered> {
+    let is_counter = |word: &str| COUNTERS.iter().any(|counter| word.eq_ignore_ascii_case(counter));
     let mut number = None;
     let mut query: Vec<String> = Vec::new();
     for (name, value) in url.query_pairs() {
         match value.parse() {
-            Ok(counted) if COUNTERS.contains(&&*name.to_lowercase()) => number = Some(counted),
-            _ => query.push(format!("{name}={value}")),
+            Ok(counted) if is_counter(&name) => number = Some(counted),
+            _ => query.push(parameter((name, value))),
         }
     }
-    let mut path = url.path().trim_end_matches('/');
-    let end = path.rfind('/').map_or(0, |at| at + 1);
-    let stem = path[end..].split('.').next().unwrap_or_default();
-    let digits = stem.len() - stem.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let (before, counted) = stem.split_at(stem.len() - digits);
-    let mut ending = "";
-    // A year, a day or an article's own number is no page's.
-    if number.is_none()
-        && let Ok(counted @ 1..=9) = counted.parse()
-        && (before.is_empty() || before.ends_with(['-', '_', ',']))
-    {
-        number = Some(counted);
-        ending = &path[end + stem.len()..];
-        path = path[..end + before.len()].trim_end_matches(['-', '_', ',', '/']);
-        let words = |counter: &&&str| path.ends_with(&format!("/{counter}"));
-        if let Some(counter) = COUNTERS.iter().find(words) {
-            path = &path[..path.len() - counter.len() - 1];
-        }
+    if let Some(number) = number {
+        return Some(Numbered { stem: stem(url.path(), &query), number, is_called: true });
     }
-    (format!("{path}{ending}?{}", query.join("&")), number)
+    let path = url.path().trim_end_matches('/');
+    let (folder, name) = path.rsplit_once('/')?;
+    let (name, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
+    let before = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    // A year or an article's own number is no page's.
+    let number = name[before.len()..].parse().ok().filter(|number| (1..=99).contains(number))?;
+    if !before.is_empty() && !before.ends_with(['-', '_', ',']) {
+        return None;
+    }
+    let mut own = format!("{folder}/{before}");
+    own.truncate(own.trim_end_matches(['-', '_', ',', '/']).len());
+    let is_called = own.rsplit_once('/').is_some_and(|(_, last)| is_counter(last));
+    if is_called {
+        own.truncate(own.rfind('/').unwrap_or_default());
+    }
+    Some(Numbered { stem: stem(&format!("{own}{ending}"), &query), number, is_called })
+}
+
+fn stem(path: &str, query: &[String]) -> String {
+    format!("{}?{}", path.trim_end_matches('/'), query.join("&"))
+}
+
+fn parameter((name, value): (Cow<'_, str>, Cow<'_, str>)) -> String {
+    format!("{name}={value}")
 }
 
 #[cfg(test)]
@@ -89,6 +134,7 @@ mod tests {
         for (first, second) in [
             ("/a/ferry", "?p=2"),
             ("/a/ferry?x=1", "?x=1&page=2"),
+            ("/a/ferry?utm_source=rss", "/a/ferry?page=2"),
             ("/a/ferry?page=1", "?page=2"),
             ("/a/ferry", "/a/ferry/2/"),
             ("/a/ferry/", "/a/ferry/page/2/"),
@@ -98,7 +144,7 @@ mod tests {
             ("/a/ferry.html", "/a/ferry,2.html"),
         ] {
             let first = page(first);
-            assert!(is_second(&first, &first.join(second).unwrap()), "{first} {second}");
+            assert!(is_before(&first, 1, second), "{first} {second}");
         }
         for (first, second) in [
             ("/a/ferry", "/a/barge"),
@@ -110,7 +156,29 @@ mod tests {
             ("/2026/11/20/ferry", "/2026/11/21/ferry"),
         ] {
             let first = page(first);
-            assert!(!is_second(&first, &first.join(second).unwrap()), "{first} {second}");
+            assert!(!is_before(&first, 1, second), "{first} {second}");
+        }
+    }
+
+    fn is_before(first: &Url, number: u32, next: &str) -> bool {
+        Place { first, number }.is_before(&first.join(next).unwrap())
+    }
+
+    #[test]
+    fn pages_are_counted_on() {
+        let first = Url::parse("https://courier.example/a/ferry.html").unwrap();
+        assert!(is_before(&first, 9, "ferry-10.html"));
+        for (number, other) in
+            [(2, "ferry-2.html"), (2, "ferry-4.html"), (2, "barge-3.html"), (2, "ferry.html")]
+        {
+            assert!(!is_before(&first, number, other), "{number} {other}");
+        }
+        assert!(!is_before(&first, 1, "https://elsewhere.example/a/ferry-2.html"));
+        assert!(!is_before(&first, 1, "https://courier.example:8443/a/ferry-2.html"));
+        for (next, is_called) in
+            [("?page=2", true), ("ferry/page/2", true), ("ferry/page-2", true), ("ferry-2", false)]
+        {
+            assert_eq!(is_called_page(&first.join(next).unwrap()), is_called, "{next}");
         }
     }
 }

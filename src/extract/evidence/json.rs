@@ -3,12 +3,15 @@
 
 use serde_json::{Map, Value};
 
+use crate::work;
+
 /// Deeper values are dropped.
 const MAX_DEPTH: usize = 64;
 
 /// The values in `text`; several documents in one text are all read. Empty where there is nothing to save.
 pub(crate) fn parse(text: &str) -> Vec<Value> {
     let text = unwrap(text);
+    work::count(text.len());
     match serde_json::from_str(text) {
         Ok(value) => vec![value],
         Err(_) if text.starts_with("{&quot;") || text.starts_with("[{&quot;") => {
@@ -78,6 +81,7 @@ impl<'a> Reader<'a> {
 
     /// The value that begins here; `None` where there is none. Always moves on or stands before a closing sign.
     fn value(&mut self, depth: usize) -> Option<Value> {
+        work::count(1);
         self.skip(b"");
         match self.peek()? {
             b'{' if depth < MAX_DEPTH => Some(Value::Object(self.object(depth))),

@@ -22,6 +22,9 @@ const FORUM: usize = 1;
 const LIST: usize = 4;
 const SOURCES: usize = 3;
 const FORMS: usize = 4;
+/// Forms of an address: with a year, with the words of a headline.
+const YEAR: usize = 1;
+const HEADLINE: usize = 2;
 
 /// Where a word of a kind was said.
 #[derive(Clone, Copy)]
@@ -41,9 +44,14 @@ impl Said {
         self.holds(FORUM, Source::Type) || self.holds(FORUM, Source::Generator)
     }
 
-    /// Whether the page's types are those of one article. Publishing systems call their archives articles as well.
-    pub(crate) fn is_one_article(self) -> bool {
-        self.holds(ARTICLE, Source::Type) && !self.holds(LIST, Source::Type)
+    /// Whether an article is to be expected of a page that may show others' headlines instead: where a feed announced it, or its
+    /// address is that of one. Who asks for a list gets what was asked for. A page whose types are those of one article is
+    /// believed: the headings of a ranking are links, too. Publishing systems call their archives articles as well.
+    pub(crate) fn may_be_listing(self, is_announced: bool) -> bool {
+        let is_one_article = self.holds(ARTICLE, Source::Type) && !self.holds(LIST, Source::Type);
+        let is_list = self.holds(LIST, Source::Type) || self.holds(LIST, Source::Address);
+        let has_articles_address = !is_list && (self.has_form(YEAR) || self.has_form(HEADLINE));
+        !is_one_article && (is_announced || has_articles_address)
     }
 
     fn holds(self, kind: usize, source: Source) -> bool {
@@ -52,6 +60,10 @@ impl Said {
 
     fn insert(&mut self, kind: usize, source: Source) {
         self.0 |= 1 << (kind * SOURCES + source as usize);
+    }
+
+    fn has_form(self, form: usize) -> bool {
+        self.0 >> (KINDS.len() * SOURCES + form) & 1 != 0
     }
 
     fn insert_form(&mut self, form: usize) {

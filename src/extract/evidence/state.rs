@@ -3,6 +3,10 @@
 //! Programs write it in many forms (JSON in a script element, a call with a string of JSON inside, escaped once or more).
 //! All have in common that paragraphs stand behind one another once the escapes are undone: the longest such run is taken.
 
+use crate::work;
+
+/// Bytes between two paragraphs that are looked through in a step.
+const BYTES_A_STEP: usize = 16;
 /// Escapes within escapes that are undone.
 const MOST_ROUNDS: usize = 3;
 /// A run of fewer paragraphs is a notice.
@@ -56,6 +60,7 @@ fn run_of_paragraphs(text: &str) -> Option<&str> {
             paragraphs += 1;
             end = close;
             let near = &text[end..text.floor_char_boundary(end + WIDEST_GAP_BYTES)];
+            work::count(1 + near.len() / BYTES_A_STEP);
             if !near.find(START).is_some_and(|next| is_markup(&near[..next])) {
                 break;
             }
@@ -86,6 +91,7 @@ fn unescaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
+        work::count(1);
         plain.push_str(&rest[..at]);
         let escape = &rest[at + 1..];
         let Some(kind) = escape.chars().next() else {

@@ -10,10 +10,12 @@ use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::furniture::Furniture;
-use crate::extract::words::phrases::Coverage;
+use crate::extract::words::phrases::{Coverage, fold};
 
 /// Comments may be longer than the article, but hardly stand above so many words of it.
 const LEAST_PROSE: f32 = 100.0;
+/// So much of a short post stands above a line that counts its comments.
+const LEAST_OF_POST: f32 = 15.0;
 /// A line that is mostly link leads to the comments, wherever they are.
 const MOST_LINKED: f32 = 0.5;
 /// A line comes so often only where it stands under every comment.
@@ -37,6 +39,38 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
         let end = if is_open { lines.len() } else { at + 1 };
         account.claim(at..end, Rule::Words(Furniture::Comments));
     }
+    if let Some(at) = counts_answers(lines, facts, &prose) {
+        account.claim(at..lines.len(), Rule::Words(Furniture::Comments));
+    }
+}
+
+/// The line below a post that counts the answers to its headline, as blogs of every language have it: `92 Responses to
+/// "Depth Compositing"`, `7 Kommentare zu „Nebel im Tal“`. It needs no word list, and says so of a post of a few words, too.
+/// In a thread the answers are the text.
+fn counts_answers(lines: &[Line<'_>], facts: &Facts<'_>, prose: &Prose) -> Option<usize> {
+    const LEAST_TITLE_BYTES: usize = 8;
+    const MOST_WORDS_BESIDE: f32 = 6.0;
+    let headline = lines.iter().position(|line| line.is_title)?;
+    let title = fold(lines[headline].text);
+    if title.len() < LEAST_TITLE_BYTES || facts.context.said.is_thread() {
+        return None;
+    }
+    let most_words = lines[headline].words() + MOST_WORDS_BESIDE;
+    (headline + 1..lines.len()).find(|&at| {
+        let line = &lines[at];
+        line.text.trim_start().starts_with(|first: char| first.is_ascii_digit())
+            && !line.is_title
+            && line.words() <= most_words
+            && line.words() > lines[headline].words()
+            && line.block.measure.link_share < MOST_LINKED
+            && prose.before(at) >= LEAST_OF_POST
+            && counts(&fold(line.text), &title)
+    })
+}
+
+/// Whether a folded line is a number, words, and the headline at its end. The number of an item has a dot behind it.
+fn counts(line: &str, title: &str) -> bool {
+    line.starts_with("# ") && line.ends_with(title)
 }
 
 /// The line from which on no thread follows any more: behind all lines before it one that names comments comes again and

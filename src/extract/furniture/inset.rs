@@ -108,10 +108,11 @@ const FURNITURE: Traits = Traits::NAV
     .union(Traits::NEWSLETTER)
     .union(Traits::HIDDEN);
 
-/// Whether a quotation says more than where it leads, and has no name of furniture.
+/// Whether a quotation says more than where it leads, and has no name of furniture. A post of another network may be one link.
 fn is_quotation(context: &Context<'_>, at: usize) -> bool {
     const MOST_LINKED: f32 = 0.8;
-    context.link_share(at) < MOST_LINKED && !context.all_traits[at].intersects(FURNITURE)
+    context.document.containers[at].traits.intersects(Traits::EMBED)
+        || context.link_share(at) < MOST_LINKED && !context.all_traits[at].intersects(FURNITURE)
 }
 
 /// Whether a paragraph is a list whose lines are broken: dates, results, verses. An address has fewer lines.

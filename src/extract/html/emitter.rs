@@ -196,6 +196,7 @@ impl Emitter for &mut TreeEmitter<'_> {
 
     #[inline]
     fn emit_string(&mut self, text: &[u8]) {
+        work::count(1);
         if !self.skips_text {
             self.text.extend_from_slice(text);
         }
@@ -255,7 +256,9 @@ impl Emitter for &mut TreeEmitter<'_> {
         }
     }
 
-    fn push_comment(&mut self, _text: &[u8]) {}
+    fn push_comment(&mut self, _text: &[u8]) {
+        work::count(1);
+    }
 
     fn push_doctype_name(&mut self, name: &[u8]) {
         self.doctype.name.get_or_insert_default().push_tendril(&tendril(name));

@@ -1,8 +1,10 @@
 //! Why the text may be less than a reader expects.
 
 use super::Reading;
-use crate::extract::blocks::Kind;
+use crate::extract::blocks::links::Targets;
+use crate::extract::blocks::{Block, Kind};
 use crate::extract::words::classes::Traits;
+use crate::extract::words::phrases::fold;
 use crate::model::QualityFlag;
 
 /// Fewer words cannot be judged or compared.
@@ -11,8 +13,10 @@ const TOO_SHORT_WORDS: f32 = 30.0;
 const STUB_WORDS: f32 = 250.0;
 /// What calls itself not free and is as short as this was cut, though nothing says so.
 const TEASER_WORDS: f32 = 120.0;
-/// A text of so many words stands without its pictures.
-const WORDS_OF_TEXT: f32 = 150.0;
+/// Fewer pictures go along with a text.
+const LEAST_PICTURES: u32 = 8;
+/// A text of so many words stands without its pictures, and without the headlines around it.
+const WORDS_OF_TEXT: f32 = 120.0;
 
 /// The flags that a reading earns by itself.
 pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
@@ -24,20 +28,21 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     if reading.is_liveblog || has_running_entries(reading) {
         flags.push(QualityFlag::Liveblog);
     }
-    let (images, players) = media(reading);
-    if images >= 8 && words < (15.0 * images as f32).min(WORDS_OF_TEXT) {
+    let (pictures, videos) = media(reading);
+    let is_gallery = pictures >= LEAST_PICTURES && words < (15.0 * pictures as f32).min(WORDS_OF_TEXT);
+    if is_gallery {
         flags.push(QualityFlag::Gallery);
     }
-    if players > 0 && words < 60.0 {
+    if videos > 0 && words < 60.0 && !is_gallery {
         flags.push(QualityFlag::VideoOnly);
     }
-    if !reading.is_one_article && is_listing(reading) {
+    if reading.may_be_listing && is_listing(reading) {
         flags.push(QualityFlag::Listing);
     }
     if words < TOO_SHORT_WORDS {
         flags.push(QualityFlag::TooShort);
     }
-    if reading.partial {
+    if reading.partial || reading.next_page.is_some() {
         flags.push(QualityFlag::Partial);
     }
     if reading.repeats_another_page {
@@ -55,60 +60,100 @@ fn is_cut(reading: &Reading, words: f32) -> bool {
         || reading.is_not_free && (words < TEASER_WORDS || stated_bytes * 2 > text_bytes * 3)
 }
 
-/// Pictures and players between the first and the last kept block.
+/// Pictures and players from the first kept block to the last, right before and behind them, and among captions behind.
 fn media(reading: &Reading) -> (u32, u32) {
+    let document = &reading.document;
+    let blocks = &document.blocks;
     let mut kept = reading.account.kept();
     let first = kept.next();
-    let (Some(first), Some(last)) = (first, kept.next_back().or(first)) else {
-        let gaps = reading.document.blocks.iter().map(|block| block.gap);
-        return gaps.fold((0, 0), |sum, gap| (sum.0, sum.1 + u32::from(gap.players)));
-    };
-    let gaps = reading.document.blocks[first..=last].iter().map(|block| block.gap);
-    gaps.fold((0, 0), |sum, gap| (sum.0 + u32::from(gap.images), sum.1 + u32::from(gap.players)))
+    let is_caption = |block: &&Block| document.containers[block.container].traits.intersects(Traits::CAPTION);
+    let end = kept.next_back().or(first).map_or(blocks.len(), |last| {
+        let captions = blocks[last + 1..].iter().take_while(is_caption).count();
+        blocks.len().min(last + captions + 2)
+    });
+    let gaps = blocks[first.unwrap_or(0)..end].iter().map(|block| block.gap);
+    gaps.fold((0, 0), |sum, gap| (sum.0 + u32::from(gap.pictures), sum.1 + u32::from(gap.videos)))
 }
 
-/// A live blog is a column of entries, each under the time of day: "14:05", "9.30 Uhr".
+/// A live blog is a column of entries of the text, each under the time of day: "14:05", "9.30 Uhr". They stand in the order
+/// of the day or against it: prices, marks and the times of comments do not, and a ticker beside the text is none of it.
 fn has_running_entries(reading: &Reading) -> bool {
     const LEAST_ENTRIES: usize = 4;
+    const LONGEST_LABEL: f32 = 6.0;
+    const LEAST_WORDS: f32 = 8.0;
     let document = &reading.document;
-    let is_time = |text: &str| {
-        let hours = text.bytes().take_while(u8::is_ascii_digit).count();
-        let rest = &text.as_bytes()[hours..];
-        matches!(hours, 1 | 2)
-            && matches!(rest.first(), Some(b':' | b'.' | b'h'))
-            && rest.len() >= 3
-            && rest[1].is_ascii_digit()
-            && rest[2].is_ascii_digit()
-            && !rest.get(3).is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.')
-    };
-    let entries = document.blocks.iter().filter(|block| {
-        block.measure.words <= 6.0 && block.measure.link_share < 0.5 && is_time(document.text_of(block))
-    });
-    entries.count() >= LEAST_ENTRIES && reading.kept().count() >= LEAST_ENTRIES
+    let mut kept = reading.account.kept();
+    let (Some(first), Some(last)) = (kept.next(), kept.next_back()) else { return false };
+    // The time of the first entry may have gone as a date.
+    let start = first.saturating_sub(1);
+    let (mut times, mut time): (Vec<u32>, Option<u32>) = (Vec::new(), None);
+    let mut words = 0.0;
+    for at in start..=last {
+        let block = &document.blocks[at];
+        let is_label = block.measure.words <= LONGEST_LABEL && block.measure.link_share < 0.5;
+        if let Some(found) = time_of_day(document.text_of(block)).filter(|_| is_label) {
+            (time, words) = (Some(found), 0.0);
+        } else if reading.account.is_kept(at) {
+            words += block.measure.words * (1.0 - block.measure.link_share);
+            if words >= LEAST_WORDS {
+                times.extend(time.take());
+            }
+        }
+    }
+    let steps = || times.windows(2).map(|pair| (pair[0], pair[1]));
+    let (up, down) =
+        (steps().filter(|(one, next)| one < next).count(), steps().filter(|(one, next)| one > next).count());
+    // Midnight may lie between two of them.
+    times.len() >= LEAST_ENTRIES && up.min(down) <= 1 && up.max(down) + 2 >= LEAST_ENTRIES
 }
 
-/// A page of others' headlines: each is linked and a teaser may follow, and most of the text stands in those.
+/// The minutes of the day that a line begins with.
+fn time_of_day(text: &str) -> Option<u32> {
+    let (hours, rest) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let rest = rest.strip_prefix([':', '.', 'h'])?;
+    let (minutes, rest) = rest.split_at_checked(2)?;
+    let is_over = !rest.starts_with(|next: char| next.is_ascii_digit() || next == '.');
+    let (hours, minutes) = (hours.parse::<u32>().ok()?, minutes.parse::<u32>().ok()?);
+    (hours < 24 && minutes < 60 && is_over).then_some(hours * 60 + minutes)
+}
+
+/// A page of others' headlines: each is linked and a teaser may follow, and hardly any text stands elsewhere.
 fn is_listing(reading: &Reading) -> bool {
-    const LEAST_TEASERS: usize = 4;
+    const LEAST_TEASERS: u16 = 4;
     /// What is longer is a story under its headline, not a teaser.
     const LONGEST_TEASER: f32 = 80.0;
     const LEAST_SHARE: f32 = 0.5;
+    /// A shorter one names a part of the page, a product, a word that is explained.
+    const WORDS_OF_HEADLINE: f32 = 2.0;
     let document = &reading.document;
     let is_heading = |at: usize| matches!(document.blocks[at].kind, Kind::Heading(2..=6));
+    let title = reading.metadata.title.as_deref().map(fold).unwrap_or_default();
+    // Posts of a thread repeat what they answer to.
+    let is_own =
+        |at: usize| !title.is_empty() && fold(document.text_of(&document.blocks[at])).contains(&title);
     let is_linked_headline = |at: &usize| {
         let block = &document.blocks[*at];
         let container = &document.containers[block.container];
-        is_heading(*at) && block.measure.link_share > 0.8 && !container.traits.intersects(Traits::NAV)
+        is_heading(*at)
+            && block.measure.link_share > 0.8
+            && !block.targets.intersects(Targets::ANCHOR | Targets::SCRIPT)
+            && !container.traits.intersects(Traits::NAV)
+            && !is_own(*at)
     };
     let kept_words =
         |at: usize| if reading.account.is_kept(at) { document.blocks[at].measure.words } else { 0.0 };
-    let (mut teasers, mut inside) = (0, 0.0);
-    for headline in (0..document.blocks.len()).filter(is_linked_headline) {
+    let (mut teasers, mut inside, mut words_of_headlines) = (0_u16, 0.0, 0.0);
+    for headline in reading.account.kept().filter(is_linked_headline) {
         let container = &document.containers[document.blocks[headline].container];
         let end = document.containers[container.parent].end;
         let teaser: f32 = (headline + 1..end).take_while(|&at| !is_heading(at)).map(kept_words).sum();
         teasers += 1;
+        words_of_headlines += document.blocks[headline].measure.words;
         inside += kept_words(headline) + if teaser <= LONGEST_TEASER { teaser } else { 0.0 };
     }
-    teasers >= LEAST_TEASERS && inside >= reading.words() * LEAST_SHARE
+    let words = reading.words();
+    teasers >= LEAST_TEASERS
+        && words_of_headlines >= f32::from(teasers) * WORDS_OF_HEADLINE
+        && inside >= words * LEAST_SHARE
+        && words - inside < WORDS_OF_TEXT
 }

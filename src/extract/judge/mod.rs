@@ -1,4 +1,4 @@
-//! What is made of the choice: the article's text, the flags it earns, the feed entry's text in its place, and the
+//! What is made of the choice: the article's text, that of further pages behind it, the flags it earns, the feed entry's text in its place, and the
 //! operator's selectors, which win over all.
 //!
 //! In goes what was read of a page, out comes its article with an account of every block. Nothing here chooses blocks.
@@ -6,8 +6,11 @@
 pub(crate) mod flags;
 pub(crate) mod operator;
 pub(crate) mod selectors;
+mod sequel;
 pub(crate) mod stand_in;
 pub(crate) mod text;
+
+use url::Url;
 
 use super::account::{Account, Fate, Rule};
 use super::blocks::{Block, Document};
@@ -25,8 +28,10 @@ pub(crate) struct Reading {
     pub(crate) metadata: Metadata,
     /// Whether a guard ended the parse.
     pub(crate) partial: bool,
-    /// Whether the page calls itself one article.
-    pub(crate) is_one_article: bool,
+    /// Where the text goes on.
+    pub(crate) next_page: Option<Url>,
+    /// Whether an article is to be expected where others' headlines stand.
+    pub(crate) may_be_listing: bool,
     /// Whether the page calls itself a running account.
     pub(crate) is_liveblog: bool,
     /// Whether it says that it is not free.
@@ -67,7 +72,8 @@ impl Reading {
     pub(crate) fn replace_body(&mut self, other: Self, entry: &EntryEvidence) {
         self.repeats_another_page = false;
         self.partial = other.partial;
-        self.is_one_article = other.is_one_article;
+        self.next_page = other.next_page;
+        self.may_be_listing = other.may_be_listing;
         self.is_liveblog = other.is_liveblog;
         self.is_not_free = other.is_not_free;
         self.stated_body = other.stated_body;
@@ -113,6 +119,7 @@ impl Reading {
             account,
             selectors: self.selectors,
             candidates: self.account.candidates().to_vec(),
+            next_page: self.next_page,
             metadata: self.metadata,
             block_hashes: self.block_hashes,
             block_excerpts: self.block_excerpts,

@@ -4,6 +4,7 @@ use html5ever::local_name;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::extract::blocks::{Block, Document, Kind};
+use crate::work;
 
 /// Joins the kept blocks: a blank line between, but single lines inside a table, a list, verse.
 pub(crate) fn render(document: &Document, kept: &[bool]) -> String {
@@ -21,7 +22,11 @@ pub(crate) fn render(document: &Document, kept: &[bool]) -> String {
 
 /// NFC, and nothing else: what the page does not say is not said.
 pub(crate) fn normalise(text: String) -> String {
-    if is_nfc_quick(text.chars()) == IsNormalized::Yes { text } else { text.nfc().collect() }
+    if is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        text
+    } else {
+        text.nfc().inspect(|_| work::count(1)).collect()
+    }
 }
 
 /// The table that a row stands in: head and body of one table are containers of their own.

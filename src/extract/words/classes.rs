@@ -122,6 +122,8 @@ pub(crate) struct Addresses {
     pub(crate) tag: Vec<String>,
     /// The folder in which an author's page lies.
     pub(crate) author_folders: Vec<String>,
+    /// What frames show that play something.
+    pub(crate) player: Vec<String>,
 }
 
 /// What a word of a name tells.
@@ -250,7 +252,7 @@ mod tests {
     #[test]
     fn a_word_stands_once_and_a_trait_is_known() {
         let rest = "[roles]\n[headings]\nproper = []\nbeside = []\narticle = []\ntitle = []\nsite = []\n[addresses]\nshare = []\n\
-                    author = []\ntag = []\nauthor_folders = []\n";
+                    author = []\ntag = []\nauthor_folders = []\nplayer = []\n";
         let error = |traits: &str| Classes::parse(&format!("{traits}\n{rest}")).err().unwrap_or_default();
         assert_eq!(error("[traits.nav]\nwords = ['menu']\nfurniture = ['menu']"), "menu: stands there twice");
         assert_eq!(error("[traits.navigation]\nwords = []"), "navigation: no such trait");

@@ -63,6 +63,10 @@ pub(crate) struct Phrases {
     openings: HashMap<[char; 2], usize, RandomState>,
     /// What bears out that a sentence is furniture.
     with: HashMap<Furniture, Vec<Box<str>>, RandomState>,
+    /// What it takes to read on.
+    access: Vec<Box<str>>,
+    /// What may take the same, and is no text: a comment, a newsletter.
+    aside: Vec<Box<str>>,
 }
 
 /// Bytes at either end of a long line that are compared: no phrase is longer.
@@ -127,7 +131,10 @@ impl Phrases {
                 Phrase { text: text.into(), is_word: false, furniture, max_words },
             )?;
         }
-        self.with.insert(furniture, lines.with.iter().map(|word| word.to_lowercase().into()).collect());
+        let lower = |words: &[String]| words.iter().map(|word| word.to_lowercase().into()).collect();
+        self.with.insert(furniture, lower(&lines.with));
+        self.access.extend::<Vec<Box<str>>>(lower(&lines.access));
+        self.aside.extend::<Vec<Box<str>>>(lower(&lines.aside));
         Ok(())
     }
 
@@ -185,12 +192,27 @@ impl Phrases {
         phrase.text.len() * 2 > folded.len() || self.with.get(&phrase.furniture).is_some_and(has)
     }
 
+    /// Whether a line speaks of what it takes to read on: to subscribe, to log in.
+    pub(crate) fn asks_for_access(&self, line: &str) -> bool {
+        has_one_of(&self.access, line)
+    }
+
+    /// Whether a line speaks of what may take the same and is no text.
+    pub(crate) fn is_aside(&self, line: &str) -> bool {
+        has_one_of(&self.aside, line)
+    }
+
     /// Whether a whole line of the lists begins as `line` does and has as many words.
     fn may_be_whole(&self, line: &str) -> bool {
         let bare = line.trim_matches(is_edge);
         let Some(key) = first_two_folded(bare) else { return true };
         self.openings.get(&key).is_some_and(|&longest| bare.split_whitespace().nth(longest).is_none())
     }
+}
+
+fn has_one_of(words: &[Box<str>], line: &str) -> bool {
+    let line = fold_inner(line);
+    words.iter().any(|word| line.contains(&**word))
 }
 
 fn first_two(mut chars: impl Iterator<Item = char>) -> Option<[char; 2]> {

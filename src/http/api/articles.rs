@@ -2,26 +2,80 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use schemars::json_schema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::answer_json;
+use super::route::{Parameter, Route};
 use crate::http::Serving;
 use crate::http::problem::Problem;
 use crate::model::{ArticleId, FeedId, Record};
-use crate::store::{ArticleStatus, FeedStatus, Store};
+use crate::store::{ArticleAccount, ArticleStatus, FeedStatus, Store};
+
+/// Resources of their own.
+pub(super) fn routes() -> Vec<Route> {
+    const NONE: &[(u16, &str)] = &[(404, "There is no such thing.")];
+    let revision = Parameter::query(
+        "revision",
+        "Another revision than the current one.",
+        json!({ "type": "integer", "minimum": 1 }),
+        "1",
+    );
+    let with_text = "The article; with `.txt` behind it, its headline and text alone.";
+    let article_or_text = Parameter::path(
+        "id",
+        with_text,
+        json!({ "type": "string", "pattern": "^[0-9a-f]{64}(\\.txt)?$" }),
+        ID,
+    );
+    let feed = Parameter::path("id", "The feed's `id`.", json!({ "type": "integer" }), "1");
+    vec![
+        Route::get("/v1/articles/{id}", "The record of an article's revision", article)
+            .takes([article_or_text, revision])
+            .answers::<Record>()
+            .answers_in("text/plain", |_| json_schema!({ "type": "string" }))
+            .refuses(NONE),
+        Route::get(
+            "/v1/articles/{id}/account",
+            "What was kept of an article's page, and what was dropped by which rule",
+            account,
+        )
+        .takes([id("The article.")])
+        .answers::<ArticleAccount>()
+        .refuses(NONE),
+        Route::get("/v1/clusters/{id}", "An original and its copies, the oldest first", cluster)
+            .takes([id("The cluster: `cluster_id` of a record.")])
+            .answers::<Cluster>()
+            .refuses(NONE),
+        Route::get("/v1/feeds", "Every feed, and how it does", feeds).answers::<Feeds>(),
+        Route::get("/v1/feeds/{id}", "A feed, and how it does", self::feed)
+            .takes([feed])
+            .answers::<FeedStatus>()
+            .refuses(NONE),
+    ]
+}
+
+/// Of an article.
+const ID: &str = "9d1152d29f00fa6d0a5f46e1a6cb9d2a6a7dc0d4d9c1f7f7a9a8b4c60e5b3a21";
+
+/// The `id` in a path.
+pub(super) fn id(meaning: &str) -> Parameter {
+    Parameter::path("id", meaning, json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }), ID)
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+struct Which {
     revision: Option<u32>,
 }
 
 /// `GET /v1/articles/{id}`, with `.txt` behind the id for the text alone.
-pub(super) async fn article(
+async fn article(
     State(serving): State<Arc<Serving>>,
     Path(name): Path<String>,
     which: Result<Query<Which>, QueryRejection>,
@@ -41,7 +95,7 @@ pub(super) async fn article(
         let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
         return Ok((headers, text(&record)).into_response());
     }
-    Ok(Json(record).into_response())
+    Ok(answer_json(record).await)
 }
 
 fn text(record: &Record) -> String {
@@ -50,51 +104,42 @@ fn text(record: &Record) -> String {
 }
 
 /// `GET /v1/articles/{id}/account`: what was kept of its page, and each dropped block with the rule that dropped it.
-pub(super) async fn account(
-    State(serving): State<Arc<Serving>>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+async fn account(State(serving): State<Arc<Serving>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let account = serving.surface.store.article_account(article_id(&id)?).await?;
     let account = account.ok_or_else(|| Problem::not_found(format!("there is no article {id}")))?;
-    Ok(Json(account).into_response())
+    Ok(answer_json(account).await)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Cluster {
     id: ArticleId,
     articles: Vec<ArticleStatus>,
 }
 
 /// `GET /v1/clusters/{id}`: an original and its copies, the oldest first.
-pub(super) async fn cluster(
-    State(serving): State<Arc<Serving>>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+async fn cluster(State(serving): State<Arc<Serving>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let cluster_id = article_id(&id)?;
     let articles = serving.surface.store.articles_of_cluster(cluster_id).await?;
     if articles.is_empty() {
         return Err(Problem::not_found(format!("there is no cluster {id}")));
     }
-    Ok(Json(Cluster { id: cluster_id, articles }).into_response())
+    Ok(answer_json(Cluster { id: cluster_id, articles }).await)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Feeds {
     feeds: Vec<FeedStatus>,
 }
 
 /// `GET /v1/feeds`.
-pub(super) async fn feeds(State(serving): State<Arc<Serving>>) -> Result<Response, Problem> {
+async fn feeds(State(serving): State<Arc<Serving>>) -> Result<Response, Problem> {
     let feeds = serving.surface.store.feeds_list().await?;
-    Ok(Json(Feeds { feeds }).into_response())
+    Ok(answer_json(Feeds { feeds }).await)
 }
 
 /// `GET /v1/feeds/{id}`.
-pub(super) async fn feed(
-    State(serving): State<Arc<Serving>>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    Ok(Json(known_feed(&serving.surface.store, &id).await?).into_response())
+async fn feed(State(serving): State<Arc<Serving>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(answer_json(known_feed(&serving.surface.store, &id).await?).await)
 }
 
 /// The feed with the id that stands in an address.

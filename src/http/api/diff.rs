@@ -9,8 +9,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::articles::article_id;
+use super::articles::{article_id, id};
+use super::route::{Parameter, Route};
 use crate::http::problem::Problem;
 use crate::http::{Serving, Surface};
 use crate::model::ArticleId;
@@ -21,6 +23,27 @@ use crate::store::Revision;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Whose turn it is among the pieces of CPU work: readers share one, so that no number of them takes that of feeds.
 const READERS: &str = "readers of the API";
+
+/// What compares.
+pub(super) fn routes() -> Vec<Route> {
+    let revision =
+        |name, meaning| Parameter::query(name, meaning, json!({ "type": "integer", "minimum": 1 }), "2");
+    let diff = Route::get("/v1/articles/{id}/diff", "What changed from one text to another, by word", diff)
+        .takes([
+            id("The article that the later text is of."),
+            revision("from", "The earlier revision; without it, the one before `to`."),
+            revision("to", "The later revision; without it, the current one."),
+            Parameter::query(
+                "with",
+                "Another article, whose current text is the earlier one; not together with `from`.",
+                json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }),
+                "0b4e7a0e5fe84ad35fb5f95b9ceeac79c9d3c1a4a5b1c2d3e4f5061728394a5b",
+            ),
+        ])
+        .answers::<Difference>()
+        .refuses(&[(404, "There is no such article or revision.")]);
+    vec![diff]
+}
 
 /// Which texts.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -35,7 +58,7 @@ pub(in crate::http) struct Which {
 }
 
 /// Two texts, and what it takes to make the later of the earlier.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::http) struct Difference {
     pub(in crate::http) from: Side,
     pub(in crate::http) to: Side,
@@ -44,7 +67,7 @@ pub(in crate::http) struct Difference {
 }
 
 /// One of two texts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::http) struct Side {
     pub(in crate::http) id: ArticleId,
     pub(in crate::http) revision: u32,
@@ -52,7 +75,7 @@ pub(in crate::http) struct Side {
 }
 
 /// `GET /v1/articles/{id}/diff`: what changed from one text to another, by word.
-pub(super) async fn diff(
+async fn diff(
     State(serving): State<Arc<Serving>>,
     Path(id): Path<String>,
     which: Result<Query<Which>, QueryRejection>,

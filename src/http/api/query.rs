@@ -5,8 +5,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
+use serde_json::json;
 use url::form_urlencoded;
 
+use super::route::Parameter;
 use crate::model::schema;
 use crate::publish::filter::{Criterion, Filter};
 
@@ -21,6 +23,56 @@ const MAX_WAIT: Duration = Duration::from_mins(1);
 const CURSOR_MARK: &str = "seq:";
 
 const HINT: &str = "hint: /v1/articles?after=CURSOR&limit=N&wait=30s&removed=skip&fields=id,text, and feed, tag, host, language, event, flag";
+
+/// What may be asked for.
+pub(super) fn parameters() -> Vec<Parameter> {
+    let text = || json!({ "type": "string" });
+    let mut parameters = vec![
+        Parameter::query(
+            "after",
+            "The cursor to go on from; the `seq` of a record is one too.",
+            text(),
+            "41",
+        ),
+        Parameter::query(
+            "limit",
+            "Most records in the answer, which may end earlier: after 16 MiB of text, or 20,000 records looked at.",
+            json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
+            "20",
+        ),
+        Parameter::query(
+            "wait",
+            "Up to `60s`: how long to wait for the first record where there is none.",
+            text(),
+            "0s",
+        ),
+        Parameter::query(
+            "removed",
+            "What is answered where records after the cursor were removed: 410, or what is left.",
+            json!({ "type": "string", "enum": ["refuse", "skip"], "default": "refuse" }),
+            "skip",
+        ),
+        Parameter::query(
+            "fields",
+            "Names of fields with commas in between: only these of each record.",
+            text(),
+            "id,text",
+        ),
+    ];
+    parameters.extend(Criterion::ALL.map(|criterion| {
+        let (name, example) = match criterion {
+            Criterion::Feed => ("feed", "https://news.example/feed"),
+            Criterion::Tag => ("tag", "coast"),
+            Criterion::Host => ("host", "news.example"),
+            Criterion::Language => ("language", "en"),
+            Criterion::Event => ("event", "!linked"),
+            Criterion::Flag => ("flag", "!too_short"),
+        };
+        let meaning = "Only records that fit one of the values, and none of those that begin with `!`.";
+        Parameter::query(name, meaning, text(), example).repeated()
+    }));
+    parameters
+}
 
 /// A position in the outbox. What it means follows from nothing else: whatever a reader filters by, it goes on from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

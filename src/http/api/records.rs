@@ -9,20 +9,24 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use schemars::{SchemaGenerator, json_schema};
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 use tokio::time::Instant;
 
-use super::query::{Asked, Cursor, Removed};
+use super::query::{self, Asked, Cursor, Removed};
+use super::route::{JSON, Parameter, Route};
+use crate::blocking;
 use crate::http::problem::Problem;
 use crate::http::{Serving, Surface};
-use crate::memory::Share;
+use crate::memory::{RECORD_COST, Share};
 use crate::model::{self, Record};
 use crate::store::StoreError;
 
@@ -31,8 +35,8 @@ const STEP: u32 = 20;
 const STEP_BYTES: usize = 1 << 20;
 /// Bytes of texts kept from the look to the answer.
 const KEPT_BYTES: usize = 1 << 20;
-/// Bytes that a record takes, for each of its text: the row, the record, and the record in JSON.
-const RECORD_COST: usize = 3;
+/// Bytes of an answer that are handed on at a time.
+const SLICE_BYTES: usize = 64 << 10;
 /// An answer that has grown past this ends, short of its limit: the cursor goes on from there.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// So many records are looked at for one answer, whatever few the filter admits.
@@ -44,6 +48,43 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The cursor after the last line, for a reader of JSON lines.
 const CURSOR_HEADER: HeaderName = HeaderName::from_static("feedmill-cursor");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Records by cursor.
+pub(super) fn routes() -> Vec<Route> {
+    let last_event_id = Parameter::header(
+        "Last-Event-ID",
+        "With `Accept: text/event-stream`: the id of the last event that was read, which counts instead of `after`.",
+        json!({ "type": "string" }),
+        "c2VxOjQy",
+    );
+    let articles = Route::get("/v1/articles", "Records in the order of the outbox, from a cursor on", articles)
+        .takes(query::parameters())
+        .takes([last_event_id])
+        .answers_in(LINES, SchemaGenerator::subschema_for::<Record>)
+        .answers_in(JSON, |schemas| {
+            let record = schemas.subschema_for::<Record>();
+            json_schema!({
+                "type": "object",
+                "properties": {
+                    "records": { "type": "array", "items": record },
+                    "cursor": { "type": "string", "description": "For `after`, to go on from here." },
+                    "more": { "type": "boolean", "description": "Whether there are records after these." },
+                },
+                "required": ["records", "cursor", "more"],
+            })
+        })
+        .answers_in("text/event-stream", |_| {
+            json_schema!({
+                "type": "string",
+                "description": "An event a record: its cursor as `id`, what happened as `event`, the record in JSON as `data`.",
+            })
+        })
+        .refuses(&[(410, "Records after the cursor were removed (`keep_days`), and `removed` is not `skip`.")]);
+    vec![articles]
+}
+
+/// JSON lines.
+const LINES: &str = "application/x-ndjson";
 
 /// A record, or the fields of it that are asked for.
 struct Shown<'r> {
@@ -97,7 +138,7 @@ enum Form {
 }
 
 /// `GET /v1/articles`.
-pub(super) async fn articles(
+async fn articles(
     State(serving): State<Arc<Serving>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -116,7 +157,7 @@ pub(super) async fn articles(
     let found = wait_for(surface, &asked, MAX_ANSWER_BYTES).await?;
     // Asked for when they were read: what goes in between shows.
     refuse_late(surface, &asked).await?;
-    Ok(answer(&serving, found, &form, asked))
+    Ok(answer(&serving, found, &form, asked).await)
 }
 
 fn form(headers: &HeaderMap) -> Form {
@@ -229,13 +270,13 @@ impl Frame {
     fn of(form: &Form, found: &Found) -> Self {
         match form {
             Form::Json => Self {
-                content_type: "application/json",
+                content_type: JSON,
                 start: "{\"records\":[",
                 between: ",",
                 end: format!("],\"cursor\":\"{}\",\"more\":{}}}", found.cursor, found.more),
             },
             Form::Lines | Form::Events => Self {
-                content_type: "application/x-ndjson",
+                content_type: LINES,
                 start: "",
                 between: "\n",
                 end: if found.is_empty() { String::new() } else { "\n".to_owned() },
@@ -261,8 +302,13 @@ struct Sending {
 }
 
 impl Sending {
-    /// The next part, with which the answer may end.
-    fn part(&mut self) -> Vec<u8> {
+    /// The next part.
+    async fn part(mut self) -> (Bytes, Self) {
+        let bytes = self.ready.iter().map(|record| record.text.len()).sum();
+        blocking::run(bytes, move || (Bytes::from(self.write()), self)).await
+    }
+
+    fn write(&mut self) -> Vec<u8> {
         let mut part = Vec::new();
         for record in self.ready.drain(..) {
             part.extend(if self.has_begun { self.frame.between } else { self.frame.start }.bytes());
@@ -292,13 +338,13 @@ impl Sending {
     }
 }
 
-fn answer(serving: &Arc<Serving>, found: Found, form: &Form, asked: Asked) -> Response {
+async fn answer(serving: &Arc<Serving>, found: Found, form: &Form, asked: Asked) -> Response {
     let frame = Frame::of(form, &found);
     let header = HeaderValue::try_from(found.cursor.to_string()).expect("a cursor is letters and digits");
     let headers =
         [(header::CONTENT_TYPE, HeaderValue::from_static(frame.content_type)), (CURSOR_HEADER, header)];
     let Found { records, further, cursor, held, .. } = found;
-    let mut sending = Sending {
+    let sending = Sending {
         serving: Arc::clone(serving),
         fields: asked.fields,
         frame,
@@ -309,19 +355,26 @@ fn answer(serving: &Arc<Serving>, found: Found, form: &Form, asked: Asked) -> Re
         has_begun: false,
         held,
     };
-    if sending.is_over() {
-        return (headers, Body::from(sending.part())).into_response();
+    let (part, sending) = sending.part().await;
+    if sending.is_over() && part.len() <= SLICE_BYTES {
+        return (headers, Body::from(part)).into_response();
     }
-    let parts = stream::try_unfold(Some(sending), |sending| async move {
-        let Some(mut sending) = sending else { return Ok(None) };
-        sending.read_on().await.inspect_err(|error| {
-            tracing::error!(error = %error, "an answer with records breaks off");
-        })?;
-        let part = sending.part();
-        let rest = (!sending.is_over()).then_some(sending);
-        Ok::<_, StoreError>(Some((part, rest)))
+    let slices = stream::try_unfold((part, sending), |(mut part, mut sending)| async move {
+        if part.is_empty() && sending.is_over() {
+            return Ok(None);
+        }
+        if part.is_empty() {
+            sending.read_on().await.inspect_err(|error| {
+                tracing::error!(error = %error, "an answer with records breaks off");
+            })?;
+            (part, sending) = sending.part().await;
+        }
+        let slice = part.split_to(part.len().min(SLICE_BYTES));
+        // What becomes of a slice on its way, its compression for one, is work on this thread.
+        tokio::task::yield_now().await;
+        Ok::<_, StoreError>(Some((slice, (part, sending))))
     });
-    (headers, Body::from_stream(parts)).into_response()
+    (headers, Body::from_stream(slices)).into_response()
 }
 
 const PLAIN: &str = "a record has string keys and plain values";
@@ -350,7 +403,9 @@ fn events(serving: Arc<Serving>, asked: Asked) -> Response {
             }
         }
         let record: Record = ready.pop_front()?;
-        Some((Ok::<Event, Infallible>(event(&record, &asked.fields)), (serving, asked, ready)))
+        let (event, asked) =
+            blocking::run(record.text.len(), move || (event(&record, &asked.fields), asked)).await;
+        Some((Ok::<Event, Infallible>(event), (serving, asked, ready)))
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use url::form_urlencoded;
 
+use super::route::{Parameter, Route};
 use crate::http::Serving;
 use crate::http::problem::Problem;
 use crate::search::Question;
@@ -17,6 +20,32 @@ const MAX_LIMIT: u32 = 100;
 const DEFAULT_LIMIT: u32 = 20;
 
 const HINT: &str = "hint: /v1/search?q=WORDS&limit=N&before=NEXT";
+
+const IS_OFF: &str =
+    "articles cannot be looked for: there is no index of their words; hint: database.search_index = true";
+
+/// What finds.
+pub(super) fn routes() -> Vec<Route> {
+    let words = "Words that the title or the text holds: `\"two together\"`, `begin*`, `-without`.";
+    let search = Route::get("/v1/search", "Articles by their words, newest first", search)
+        .takes([
+            Parameter::query("q", words, json!({ "type": "string" }), "harbour \"night ferry\"").required(),
+            Parameter::query(
+                "limit",
+                "Most articles in the answer.",
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
+                "5",
+            ),
+            Parameter::query(
+                "before",
+                "`next` of an answer, to go on from it.",
+                json!({ "type": "integer" }),
+                "77",
+            ),
+        ])
+        .answers::<Answer>();
+    vec![search]
+}
 
 /// What is looked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,14 +77,16 @@ impl Asked {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Articles")]
 struct Answer {
     articles: Vec<Found>,
     /// For `before`, where there may be more.
     next: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "FoundArticle")]
 struct Found {
     #[serde(flatten)]
     status: ArticleStatus,
@@ -65,11 +96,14 @@ struct Found {
 }
 
 /// `GET /v1/search`: what holds the words, newest first.
-pub(super) async fn search(
+async fn search(
     State(serving): State<Arc<Serving>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     let asked = Asked::parse(&query.unwrap_or_default()).map_err(Problem::bad_request)?;
+    if serving.surface.store.search_backlog().await?.is_none() {
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, IS_OFF));
+    }
     let found = serving.surface.store.articles_search(&asked.question, asked.before, asked.limit).await?;
     let is_full = found.len() >= asked.limit as usize;
     let next = found.last().filter(|_| is_full).map(|last| last.number);

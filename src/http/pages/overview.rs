@@ -12,6 +12,7 @@ use super::trouble::{self, Seen};
 use super::{Failure, chart};
 use crate::http::Serving;
 use crate::http::session::Visitor;
+use crate::report::processes;
 use crate::report::sinks::{self, Standing};
 use crate::store::{FeedHealth, FeedsByHealth, Listing, QueueStatus};
 
@@ -26,10 +27,12 @@ pub(super) async fn show(
     let store = &surface.store;
     let now = surface.clock.now();
     let start = chart::start(now);
-    let (feeds, queue) = (store.feeds_by_health().await?, store.queue_status().await?);
-    let hours = store.articles_by_hour(start).await?;
+    // Side by side: each is a look at an index, and a large one takes a moment.
+    let (feeds, queue, hours) =
+        tokio::try_join!(store.feeds_by_health(), store.queue_status(), store.articles_by_hour(start))?;
     let sinks = sinks::look(surface.sinks.iter().cloned(), store, now).await?;
     let set_aside = store.set_aside_count().await?;
+    let sharing = store.processes().await?;
     let latest = store.articles_list(Listing::All, LATEST).await?;
     let seen = Seen { feeds: &feeds, queue: &queue, sinks: &sinks, set_aside, now };
     let troubles = trouble::sentences(surface, &seen);
@@ -58,6 +61,12 @@ pub(super) async fn show(
         section aria-labelledby="sinks" {
             h2 id="sinks" { "Sinks" }
             (table_of_sinks(&sinks))
+        }
+        @if !sharing.is_empty() {
+            section aria-labelledby="processes" {
+                h2 id="processes" { "Processes" }
+                ul { @for process in &sharing { li { (processes::sentence(process)) } } }
+            }
         }
         section aria-labelledby="latest" {
             h2 id="latest" { "Latest articles" }

@@ -35,6 +35,12 @@ pub(super) async fn show(
     let surface = &serving.surface;
     let backlog = surface.store.search_backlog().await?;
     let answer = match (Question::parse(&asked.q), asked.q.trim()) {
+        _ if backlog.is_none() => html! {
+            p role="status" {
+                "Articles cannot be looked for: there is no index of their words. "
+                code { "database.search_index = true" } " and a restart begin one."
+            }
+        },
         (_, "") => html! {},
         (Err(error), _) => html! { p.bad role="alert" { (error) } },
         (Ok(question), _) => {
@@ -55,7 +61,7 @@ pub(super) async fn show(
             "All words must be there. " code { "\"night ferry\"" } " in a row, " code { "storm*" } " as a beginning, "
             code { "-fog" } " not at all."
         }
-        @if backlog > 0 {
+        @if let Some(backlog) = backlog.filter(|backlog| *backlog > 0) {
             p { (count(backlog.unsigned_abs(), "older article is", "older articles are")) " at most not in the index yet." }
         }
         (answer)

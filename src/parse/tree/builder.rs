@@ -12,6 +12,7 @@ use quick_xml::events::attributes::Attributes;
 use super::{Document, Kind, MAX_ENTRIES, NONE, Node, NodeIndex, VOID_ELEMENTS, offset_in, place};
 use crate::parse::space::Space;
 use crate::parse::text::{Entities, unescape};
+use crate::work;
 
 /// Elements nested deeper than this are not read: no feed needs it, and attacks do.
 const MAX_DEPTH: usize = 128;
@@ -27,6 +28,9 @@ const MAX_BINDINGS: usize = 200;
 const MAX_REREAD_BYTES: usize = 1024 * 1024;
 /// Unclosed elements beyond the depth limit before the rest is given up.
 const MAX_OVERFLOW: usize = 10_000;
+
+/// Bytes that are passed over in a step, whatever is in them.
+const BYTES_A_STEP: usize = 64;
 
 struct Open<'a> {
     node: NodeIndex,
@@ -105,6 +109,7 @@ impl<'a> Builder<'a> {
             let from = position(&reader);
             let event = reader.read_event();
             let to = position(&reader);
+            work::count(1 + (to - from) / BYTES_A_STEP);
             let step = match event {
                 Ok(Event::Start(tag)) => self.start_tag(from..to, tag.name().as_ref().len(), false),
                 Ok(Event::Empty(tag)) => self.start_tag(from..to, tag.name().as_ref().len(), true),

@@ -1,5 +1,6 @@
 //! Feeds to entries: poll what is due, read it, record its entries as pending.
 
+mod aside;
 mod deliver;
 mod entries;
 
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::Url;
 
+use self::aside::Aside;
 pub use self::deliver::{Delivery, deliver};
 use self::entries::{read_entries, with_articles};
 use super::line::{Stage, Until, Worked};
@@ -22,6 +24,7 @@ use super::task::LONGEST_RETRY;
 use super::websub::{look_for_hubs, note_hubs};
 use super::workers::Stopped;
 use super::{FeedOptions, Plan, Shared, Tally, party_of};
+use crate::blocking;
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::memory::Share;
 use crate::model::{DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, masked};
@@ -35,24 +38,28 @@ use crate::telemetry::metrics;
 /// Bytes that a feed takes while it is read, for each of its own: itself, its text, the tree and its entries.
 const FEED_COST: usize = 5;
 
+/// For each poll that has a place so many may wait aside for slow answers: each is a connection.
+const MOST_ASIDE: u32 = 4;
+
 /// The first half of the mill.
 #[derive(Clone, Debug)]
 pub struct Feeds {
     shared: Shared,
     /// The feeds of a round that polls each but once.
     round: Option<Arc<Mutex<HashSet<FeedId>>>>,
+    aside: Aside,
 }
 
 impl Feeds {
     /// Polls every feed whenever it is due.
     pub fn for_ever(shared: Shared) -> Self {
-        Self { shared, round: None }
+        Self { shared, round: None, aside: Aside::default() }
     }
 
     /// Polls every feed that is due, and none a second time: where the round takes longer than a feed's interval it would
     /// never end.
     pub fn one_round(shared: Shared) -> Self {
-        Self { shared, round: Some(Arc::default()) }
+        Self { shared, round: Some(Arc::default()), aside: Aside::default() }
     }
 }
 
@@ -83,12 +90,16 @@ impl Stage for Feeds {
         self.shared.plan.borrow().settings.feed_concurrency
     }
 
+    fn aside(&self) -> u32 {
+        self.aside.count()
+    }
+
     async fn claim(&self, limit: u32) -> Result<Vec<DueFeed>, StoreError> {
         if self.shared.paused_until().is_some() {
             return Ok(Vec::new());
         }
         let lease = self.shared.plan.borrow().settings.lease;
-        let shortened = self.shared.store.waits_shorten(&longest_waits(&self.shared.plan())).await?;
+        let shortened = self.shared.store.waits_shorten(&self.shared.plan().longest_waits).await?;
         if shortened > 0 {
             tracing::warn!(
                 shortened,
@@ -130,7 +141,7 @@ impl Stage for Feeds {
     async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), Polled> {
         let span = tracing::info_span!("poll", feed.url = %masked(&feed.url));
         let held = self.shared.memory.share();
-        match poll(&self.shared, feed, &held).instrument(span).await {
+        match self.poll(feed, &held).instrument(span).await {
             Worked::Done(record) => Worked::Done(Polled { record, _held: held }),
             Worked::PutOff { claim, due, until } => Worked::PutOff { claim, due, until },
         }
@@ -187,65 +198,75 @@ impl Stage for Feeds {
     }
 }
 
-/// The longest that anything waits by the plan.
-fn longest_waits(plan: &Plan) -> LongestWaits {
+/// The longest that anything waits, by the options of all feeds.
+pub fn longest_waits<'o>(
+    options: impl Iterator<Item = &'o Arc<FeedOptions>>,
+    lease: Duration,
+) -> LongestWaits {
     /// For turns at hosts and pauses of our own.
     const MARGIN: Duration = Duration::from_hours(1);
-    let longest = |wait: fn(&Bounds) -> Duration| {
-        let options = plan.feeds.values().chain([&plan.fallback]);
-        options.map(|options| wait(&options.bounds)).max().unwrap_or_default() + MARGIN
-    };
-    let poll = longest(|bounds| bounds.max_interval.max(bounds.fixed_interval.unwrap_or_default()));
-    let retry_after = longest(|bounds| bounds.max_retry_after).max(poll);
+    let (mut poll, mut retry_after) = (Duration::ZERO, Duration::ZERO);
+    for FeedOptions { bounds, .. } in options.map(Arc::as_ref) {
+        poll = poll.max(bounds.max_interval).max(bounds.fixed_interval.unwrap_or_default());
+        retry_after = retry_after.max(bounds.max_retry_after);
+    }
+    let (poll, retry_after) = (poll + MARGIN, retry_after.max(poll) + MARGIN);
     LongestWaits {
         poll,
         retry_after,
         attempt: LONGEST_RETRY.max(LONGEST_REQUEUE).max(retry_after) + MARGIN,
-        lease: plan.settings.lease + MARGIN,
+        lease: lease + MARGIN,
     }
 }
 
-/// One poll, from the request to what is to be recorded of it.
-async fn poll(shared: &Shared, feed: DueFeed, held: &Share) -> Worked<(FeedId, Lease), PollRecord> {
-    let plan = shared.plan();
-    let put_off = |due, until| Worked::PutOff { claim: (feed.id, feed.lease), due, until };
-    if let Some(due) = shared.deferred(&plan, &feed.url) {
-        return put_off(due, Until::HostTurn);
-    }
-    let options = plan.options(&feed.configured_url);
-    let none = Validators::default();
-    let is_doubted = feed.history.doubts_not_modified(shared.clock.now());
-    let request = Request {
-        purpose: Purpose::Feed,
-        url: &feed.url,
-        validators: if is_doubted { &none } else { &feed.validators },
-        options: &options.request.for_target(&feed.configured_url, &feed.url),
-    };
-    let (polled_at, began) = (shared.clock.now(), Instant::now());
-    let fetched = plan.fetcher.fetch(&request).await;
-    let body_bytes = body_bytes(&fetched);
-    if let Some(due) = shared.blame_ourselves(&feed.configured_url, polled_at, fetched.as_ref().err()) {
-        return put_off(due, Until::NetworkReturn);
-    }
-    let answer = match fetched {
-        Ok(response) => match read(shared, &feed, response, held).await {
-            Ok(answer) => answer,
-            Err(Stopped) => return put_off(shared.clock.now(), Until::NextStart),
-        },
-        Err(FetchError::HostPaused { wait }) => return Worked::Done(paused(shared, &feed, wait)),
-        Err(error) => Answer {
-            result: PollResult::Failed {
-                kind: error.kind(),
-                reason: error.to_string(),
-                gone: error.retry() == Retry::Gone,
+impl Feeds {
+    /// One poll, from the request to what is to be recorded of it.
+    async fn poll(&self, feed: DueFeed, held: &Share) -> Worked<(FeedId, Lease), PollRecord> {
+        let shared = &self.shared;
+        let plan = shared.plan();
+        let put_off = |due, until| Worked::PutOff { claim: (feed.id, feed.lease), due, until };
+        if let Some(due) = shared.deferred(&plan, &feed.url) {
+            return put_off(due, Until::HostTurn);
+        }
+        let options = plan.options(&feed.configured_url);
+        let none = Validators::default();
+        let is_doubted = feed.history.doubts_not_modified(shared.clock.now());
+        let request = Request {
+            purpose: Purpose::Feed,
+            url: &feed.url,
+            validators: if is_doubted { &none } else { &feed.validators },
+            options: &options.request.for_target(&feed.configured_url, &feed.url),
+        };
+        let (polled_at, began) = (shared.clock.now(), Instant::now());
+        let most_aside = self.permits() * MOST_ASIDE;
+        let fetched = self.aside.wait_for(plan.fetcher.fetch(&request), most_aside).await;
+        if let Err(FetchError::HostElsewhere { wait }) = fetched {
+            return put_off(after(shared.clock.now(), wait), Until::HostTurn);
+        }
+        let body_bytes = body_bytes(&fetched);
+        if let Some(due) = shared.blame_ourselves(&feed.configured_url, polled_at, fetched.as_ref().err()) {
+            return put_off(due, Until::NetworkReturn);
+        }
+        let answer = match fetched {
+            Ok(response) => match read(shared, &feed, response, held).await {
+                Ok(answer) => answer,
+                Err(Stopped) => return put_off(shared.clock.now(), Until::NextStart),
             },
-            outcome: PollOutcome::Failed,
-            freshness: error.freshness(),
-            moved_to: None,
-        },
-    };
-    let transfer = Transfer { body_bytes, took: began.elapsed() };
-    Worked::Done(concluded(shared, &plan, &options, &feed, (answer, transfer)))
+            Err(FetchError::HostPaused { wait }) => return Worked::Done(paused(shared, &feed, wait)),
+            Err(error) => Answer {
+                result: PollResult::Failed {
+                    kind: error.kind(),
+                    reason: error.to_string(),
+                    gone: error.retry() == Retry::Gone,
+                },
+                outcome: PollOutcome::Failed,
+                freshness: error.freshness(),
+                moved_to: None,
+            },
+        };
+        let transfer = Transfer { body_bytes, took: began.elapsed() };
+        Worked::Done(concluded(shared, &plan, &options, &feed, (answer, transfer)))
+    }
 }
 
 fn body_bytes(fetched: &Result<Response, FetchError>) -> Option<u64> {
@@ -347,7 +368,7 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response, held: &Share)
             (PollResult::Unchanged { validators }, PollOutcome::NotModified)
         }
         Content::Body(body) => {
-            let body_sha256 = Sha256Hash::of(&body);
+            let (body_sha256, body) = blocking::run(body.len(), move || (Sha256Hash::of(&body), body)).await;
             if feed.body_sha256 == Some(body_sha256) {
                 (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::SameBody)
             } else {

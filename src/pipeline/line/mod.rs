@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::working::Working;
 use crate::clock::Clock;
+use crate::lifecycle::Progress;
 use crate::store::StoreError;
 
 /// How long the line rests after the store failed.
@@ -83,6 +84,10 @@ pub trait Stage: Clone + Send + Sync + 'static {
 
     /// Items worked on at once.
     fn permits(&self) -> u32;
+    /// Items in hand that take none of the permits just now: they wait for somebody who is slow to answer.
+    fn aside(&self) -> u32 {
+        0
+    }
     /// Lends out up to `limit` items that are due.
     fn claim(&self, limit: u32) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
     /// What it takes to give `item` back.
@@ -154,13 +159,14 @@ pub async fn drain<S: Stage>(
 
 /// Works until `soft` is cancelled, then finishes what is in hand. While nothing is due it sleeps until the next item is,
 /// until `wake` is rung, or for a few seconds at most. Where the store is away it rests and tries again, and claims nothing
-/// meanwhile. When `hard` is cancelled what is in hand is broken off and given back.
+/// meanwhile. When `hard` is cancelled what is in hand is broken off and given back. `progress` sees how long the store takes.
 pub async fn run<S: Stage>(
     stage: &S,
     wake: &Notify,
     clock: &Clock,
     soft: &CancellationToken,
     hard: &CancellationToken,
+    progress: &Progress,
 ) {
     let mut working = Working::<S>::new();
     loop {
@@ -169,14 +175,14 @@ pub async fn run<S: Stage>(
         woken.as_mut().enable();
         let stopping = soft.is_cancelled();
         while working.is_ripe()
-            && let Err(error) = working.record(stage).await
+            && let Err(error) = progress.watch(working.record(stage)).await
         {
             tokio::select! {
                 () = hard.cancelled() => return working.give_back(stage, clock.now()).await,
                 () = tokio::time::sleep(rest_after::<S>(&error)) => {}
             }
         }
-        if let Err(error) = working.look(stage, clock, stopping).await {
+        if let Err(error) = progress.watch(working.look(stage, clock, stopping)).await {
             working.look_after(rest_after::<S>(&error));
         }
         if stopping && working.is_idle() {

@@ -26,6 +26,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Longest sleep between two looks at the store: the fallback where a wake-up came from another process.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// How soon it is seen that there is room again, where nothing has been finished.
+const CROWDED_LOOK: Duration = Duration::from_millis(500);
+
 /// Shortest sleep after a look that found nothing: the store may name a moment at which nothing can be claimed yet.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
@@ -108,6 +111,7 @@ impl<S: Stage> Working<S> {
         if stopping || self.claimed_at.elapsed() >= LONGEST_WAIT {
             self.give_back_waiting(stage, clock.now()).await;
         }
+        self.begin(stage);
         let ahead = self.ahead();
         let Some(room) = self.room(stage, ahead).filter(|_| !stopping && self.next_look <= Instant::now())
         else {
@@ -135,7 +139,7 @@ impl<S: Stage> Working<S> {
         let piled_up = self.unsettled.len().saturating_sub(S::BATCH as usize);
         let in_hand = self.tasks.len() + self.waiting.len() + piled_up;
         let in_hand = u32::try_from(in_hand).unwrap_or(u32::MAX);
-        let room = (stage.permits() + ahead).saturating_sub(in_hand);
+        let room = (stage.permits() + stage.aside() + ahead).saturating_sub(in_hand);
         (room >= stage.permits().div_ceil(4).max(ahead / 2)).then_some(room)
     }
 
@@ -150,7 +154,7 @@ impl<S: Stage> Working<S> {
     }
 
     fn begin(&mut self, stage: &S) {
-        while self.tasks.len() < stage.permits() as usize
+        while self.tasks.len() < (stage.permits() + stage.aside()) as usize
             && let Some(item) = self.waiting.pop_front()
         {
             let claim = S::claim_of(&item);
@@ -177,6 +181,8 @@ impl<S: Stage> Working<S> {
     pub(super) async fn progress(&mut self, stage: &S, takes_more: bool) {
         let has_room = takes_more && self.room(stage, self.ahead()).is_some();
         let wakes = [
+            // Some may step aside.
+            (takes_more && !has_room).then(|| Instant::now() + CROWDED_LOOK),
             (!self.unsettled.is_empty()).then_some(self.unsettled_since + LINGER),
             (!self.waiting.is_empty()).then_some(self.claimed_at + LONGEST_WAIT),
             has_room.then_some(self.next_look),

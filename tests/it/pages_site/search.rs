@@ -12,6 +12,7 @@ on_both!(
     articles_are_found_by_their_words,
     the_index_follows_revisions_withdrawals_and_removals,
     what_is_older_than_the_index_is_added,
+    without_an_index_there_is_no_search_and_no_index_grows,
 );
 
 fn html(body: impl Into<Vec<u8>>) -> Reply {
@@ -117,7 +118,35 @@ async fn what_is_older_than_the_index_is_added(bench: &Bench) {
         words(&mill.page("/search").await).contains("2 older articles are at most not in the index yet.")
     );
     assert!(!mill.store().search_catch_up().await.unwrap());
-    assert_eq!(mill.store().search_backlog().await.unwrap(), 0);
+    assert_eq!(mill.store().search_backlog().await.unwrap(), Some(0));
+    assert_eq!(found(&mill, "affair").await.len(), 2);
+    mill.stop().await;
+}
+
+async fn without_an_index_there_is_no_search_and_no_index_grows(bench: &Bench) {
+    let server = &bench.server;
+    let mill = mill_of(bench, &[("/one", page("mooring"))], "").await;
+    assert_eq!(found(&mill, "affair").await.len(), 1);
+
+    // Off: what was there goes, nothing is added, and both doors say so.
+    server.respond("/feed2", Reply::ok("application/rss+xml", rss(&[Item::new("Two", &server.url("/two"))])));
+    server.respond("/two", html(page("dredging")));
+    let mill = mill
+        .restarted_with(|test| test.database_lines("search_index = false").feed(&server.url("/feed2")))
+        .await;
+    assert_eq!(mill.store().search_backlog().await.unwrap(), None);
+    assert!(!mill.store().search_catch_up().await.unwrap());
+    assert_eq!(bench.database.number("SELECT count(*) FROM article_words").await, 0);
+    let refused = mill.get("/v1/search?q=affair", &[]).await;
+    assert_eq!(refused.status, 501);
+    assert!(refused.body.contains("database.search_index"), "{}", refused.body);
+    let said = words(&mill.page("/search?q=affair").await);
+    assert!(said.contains("Articles cannot be looked for"), "{said}");
+
+    // On again: all of it is added by and by.
+    let mill = mill.restarted_with(|test| test.database_lines("")).await;
+    while mill.store().search_catch_up().await.unwrap() {}
+    assert_eq!(mill.store().search_backlog().await.unwrap(), Some(0));
     assert_eq!(found(&mill, "affair").await.len(), 2);
     mill.stop().await;
 }

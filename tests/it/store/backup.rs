@@ -18,7 +18,7 @@ on_both!(
 );
 
 /// Every row of every table, as SQL would write its values; but for the index of words, which is made anew, and how far that is.
-async fn rows(file: &Path) -> BTreeMap<String, Vec<String>> {
+pub(super) async fn rows(file: &Path) -> BTreeMap<String, Vec<String>> {
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
     let tables = columns(&mut connection).await;
@@ -54,7 +54,7 @@ async fn columns(connection: &mut sqlx::AnyConnection) -> BTreeMap<String, Vec<S
 }
 
 /// A store in which every subject has rows: feeds, entries in every state, articles with kept pages, copies, cursors, sinks.
-async fn fill(bench: &Bench) {
+pub(super) async fn fill(bench: &Bench) {
     bench.store_articles(0..70).await;
     bench.pass(60);
     let entries = bench.claimed(vec![new_entry("copy", "https://other.example/copy", "x")]).await;
@@ -183,7 +183,10 @@ fn early_schema() -> Vec<String> {
     statements
 }
 
-/// A table that one of them has alone is not in backups: it must be one that is made from the others.
+/// What a server has beside the store: who lives on it now.
+const OF_PROCESSES: [&str; 3] = ["processes", "shards", "host_loans"];
+
+/// A table that one of them has alone is not in backups: it must be one that is made from the others, or nothing to be kept.
 async fn both_back_ends_have_the_same_tables(bench: &Bench) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("one.backup");
@@ -194,7 +197,9 @@ async fn both_back_ends_have_the_same_tables(bench: &Bench) {
     let mut tables = Vec::new();
     for url in [here, &there] {
         let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
-        tables.push(columns(&mut connection).await);
+        let mut columns = columns(&mut connection).await;
+        columns.retain(|table, _| !OF_PROCESSES.contains(&table.as_str()));
+        tables.push(columns);
         connection.close().await.unwrap();
     }
     assert_eq!(tables[0], tables[1]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feedmill::model::{FailureKind, FeedId, HostPause, Sha256Hash, Validators};
+use feedmill::model::{DueFeed, FailureKind, FeedId, HostPause, Sha256Hash, Validators};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::store::{FeedState, FeedsSync, NewEntry, PollRecord, PollReport, PollResult, Transfer};
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +16,7 @@ on_both!(
     processes_that_start_together_agree_on_the_feeds,
     fifty_thousand_feeds_are_synced_quickly,
     feeds_are_claimed_once_and_longest_overdue_first,
+    parties_have_their_feeds_claimed_in_turn,
     what_was_put_off_waits_for_its_moment_or_for_the_next_process,
     a_feed_that_is_lent_before_its_time_is_due_when_it_was,
     a_poll_is_recorded_whole_and_only_under_its_lease,
@@ -101,6 +102,34 @@ async fn feeds_are_claimed_once_and_longest_overdue_first(bench: &Bench) {
 
     bench.pass(300);
     assert_eq!(bench.store.feeds_claim_due(LEASE, 10).await.unwrap().len(), 5, "leases end");
+}
+
+async fn parties_have_their_feeds_claimed_in_turn(bench: &Bench) {
+    let mut urls: Vec<Url> = (0..300).map(|n| url(&format!("https://f{n}.many.example/"))).collect();
+    bench.store.feeds_sync(&urls, Duration::ZERO).await.unwrap();
+    bench.pass(60);
+    urls.extend(["https://a.example/", "https://b.example/1", "https://feeds.b.example/2"].map(url));
+    bench.store.feeds_sync(&urls, Duration::ZERO).await.unwrap();
+    let of = |feeds: &[DueFeed], domain: &str| {
+        feeds.iter().filter(|feed| feed.configured_url.host_str().unwrap().ends_with(domain)).count()
+    };
+    let give_back = async |feeds: Vec<DueFeed>| {
+        let now = bench.clock.now();
+        let feeds: Vec<_> = feeds.iter().map(|feed| (feed.id, feed.lease, now)).collect();
+        bench.store.feeds_release(&feeds).await.unwrap();
+    };
+    // Whatever has been due for longest is of one party.
+    let first = bench.store.feeds_claim_due(LEASE, 4).await.unwrap();
+    assert_eq!([of(&first, "many.example"), of(&first, "a.example"), of(&first, "b.example")], [2, 1, 1]);
+    assert!(first[0].configured_url.host_str().unwrap().ends_with("many.example"), "its first comes first");
+    give_back(first).await;
+    // A store that is older than the turns.
+    bench.database.execute("UPDATE feeds SET party = 0").await;
+    assert_eq!(of(&bench.store.feeds_claim_due(LEASE, 4).await.unwrap(), "many.example"), 4);
+    assert_eq!(bench.store.feeds_sync(&urls, Duration::ZERO).await.unwrap(), FeedsSync::default());
+    let second = bench.store.feeds_claim_due(LEASE, 5).await.unwrap();
+    assert_eq!([of(&second, "a.example"), of(&second, "b.example")], [1, 2]);
+    assert_eq!(bench.store.feeds_claim_due(LEASE, 1_000).await.unwrap().len(), 303 - 4 - 5);
 }
 
 async fn what_was_put_off_waits_for_its_moment_or_for_the_next_process(bench: &Bench) {

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use feedmill::model::Record;
-use feedmill::publish::files::{Files, Form};
+use feedmill::publish::files::Form;
 use feedmill::publish::filter::{Criterion, Filter};
-use feedmill::publish::folder::Folder;
+use feedmill::publish::folder::Place;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
-use feedmill::publish::text::{Selection, Texts, Trace};
-use feedmill::publish::{Batching, Sink};
+use feedmill::publish::text::{Selection, Trace};
+use feedmill::publish::{Batching, Receiver};
 use feedmill::store::Beginning;
 use jiff::Timestamp;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -34,47 +35,42 @@ on_both! {
 
 /// A sink as configured: it is opened anew for each process.
 #[derive(Clone)]
-struct Configured<'f> {
-    settings: Settings,
-    folder: &'f TempDir,
-    files: Option<(Form, Batching)>,
+pub(super) struct Configured {
+    pub(super) settings: Settings,
+    pub(super) receiver: Receiver,
 }
 
 fn settings(name: &str) -> Settings {
     Settings { name: name.to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() }
 }
 
-fn json_lines(folder: &TempDir, max_records: u32) -> Configured<'_> {
-    files_of(Form::JsonLines, "lines", folder, max_records)
+fn json_lines(folder: &TempDir, max_records: u32) -> Configured {
+    files_of(Form::JsonLines, "lines", &local(folder), max_records)
 }
 
-fn files_of<'f>(form: Form, name: &str, folder: &'f TempDir, max_records: u32) -> Configured<'f> {
+fn local(folder: &TempDir) -> Place {
+    Place::Local(folder.path().to_owned())
+}
+
+pub(super) fn files_of(form: Form, name: &str, to: &Place, max_records: u32) -> Configured {
     let batching = Batching { max_records, max_bytes: 1 << 20, period: Some(HOUR) };
-    Configured { settings: settings(name), folder, files: Some((form, batching)) }
+    Configured { settings: settings(name), receiver: Receiver::Files { to: to.clone(), form, batching } }
 }
 
-fn texts(folder: &TempDir) -> Configured<'_> {
-    Configured { settings: settings("texts"), folder, files: None }
-}
-
-impl Configured<'_> {
-    fn open(&self) -> Box<dyn Sink> {
-        let folder = Folder::open(self.folder.path()).unwrap();
-        match self.files {
-            Some((form, batching)) => Box::new(Files { folder, form, batching }),
-            None => Box::new(Texts { folder, selection: Selection::WithDuplicates, trace: Trace::None }),
-        }
-    }
+pub(super) fn texts(to: &Place) -> Configured {
+    let (selection, trace) = (Selection::WithDuplicates, Trace::None);
+    Configured { settings: settings("texts"), receiver: Receiver::Text { to: to.clone(), selection, trace } }
 }
 
 impl Bench {
-    async fn relay(&self, sink: &Configured<'_>) -> Relay {
+    pub(super) async fn relay(&self, sink: &Configured) -> Relay {
         let outward = outward(&self.clock);
-        Relay::open(self.store.clone(), sink.settings.clone(), &outward, sink.open()).await.unwrap()
+        let receiver = sink.receiver.open(&sink.settings.name, &outward).unwrap();
+        Relay::open(self.store.clone(), sink.settings.clone(), &outward, receiver).await.unwrap()
     }
 
     /// Has a sink take all there is.
-    async fn deliver(&self, sink: &Configured<'_>) {
+    pub(super) async fn deliver(&self, sink: &Configured) {
         let mut relay = self.relay(sink).await;
         relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
         relay.give_back().await;
@@ -86,7 +82,7 @@ impl Bench {
 }
 
 /// The files below a folder, by name.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
@@ -105,16 +101,23 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Every record in a folder of JSON lines.
 fn records_in(folder: &Path) -> Vec<Record> {
-    let mut records = Vec::new();
-    for content in files(folder).into_values() {
-        let lines = zstd::decode_all(content.as_slice()).unwrap();
-        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        records.extend(lines.map(|line| serde_json::from_slice::<Record>(line).unwrap()));
-    }
-    records
+    files(folder).into_values().flat_map(|content| records_of(&content)).collect()
 }
 
-fn seqs(records: &[Record]) -> Vec<i64> {
+/// The records of a file of JSON lines.
+pub(super) fn records_of(content: &[u8]) -> Vec<Record> {
+    let lines = zstd::decode_all(content).unwrap();
+    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+/// The rows of a file of columns.
+pub(super) fn rows_of(content: Vec<u8>) -> Vec<serde_json::Value> {
+    let reader = SerializedFileReader::new(axum::body::Bytes::from(content)).unwrap();
+    reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()).collect()
+}
+
+pub(super) fn seqs(records: &[Record]) -> Vec<i64> {
     records.iter().map(|record| record.seq).collect()
 }
 
@@ -140,7 +143,7 @@ async fn a_file_after_a_crash_is_the_same_file(bench: &Bench) {
 
 async fn a_replay_writes_the_same_files(bench: &Bench) {
     let (lines, text) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let sinks = [json_lines(&lines, 4), texts(&text)];
+    let sinks = [json_lines(&lines, 4), texts(&local(&text))];
     bench.store_articles(0..10).await;
     for sink in &sinks {
         bench.deliver(sink).await;
@@ -166,7 +169,6 @@ async fn a_replay_writes_the_same_files(bench: &Bench) {
 
 /// Read back by the crate's own reader of records; the columns are the fields of the record.
 async fn columns_hold_what_records_say(bench: &Bench) {
-    use parquet::file::reader::{FileReader as _, SerializedFileReader};
     let folder = TempDir::new().unwrap();
     bench.store_articles(0..5).await;
     bench.feeds(2).await;
@@ -177,16 +179,12 @@ async fn columns_hold_what_records_say(bench: &Bench) {
     let again = bench.store.entries_claim(LEASE, 10).await.unwrap();
     let outcome = |entry: Entry| FinishedEntry { entry, outcome: EntryOutcome::AlreadyStored };
     bench.finish(&again.into_iter().map(outcome).collect::<Vec<_>>()).await;
-    bench.deliver(&files_of(Form::Parquet, "lake", &folder, 4)).await;
+    bench.deliver(&files_of(Form::Parquet, "lake", &local(&folder), 4)).await;
     let records = bench.store.records_after(0, 100).await.unwrap();
     assert!(records.iter().any(|record| record.feeds.len() > 1), "lists of more than one");
     let tags = records.iter().flat_map(|record| &record.feeds).map(|feed| feed.tags.len());
     assert_eq!(tags.collect::<BTreeSet<_>>(), BTreeSet::from([0, 2]), "with tags and without");
-    let mut rows = Vec::new();
-    for content in files(folder.path()).into_values() {
-        let reader = SerializedFileReader::new(axum::body::Bytes::from(content)).unwrap();
-        rows.extend(reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()));
-    }
+    let rows: Vec<serde_json::Value> = files(folder.path()).into_values().flat_map(rows_of).collect();
     assert_eq!(rows.len(), records.len());
     for (row, record) in rows.iter().zip(&records) {
         let expected = serde_json::to_value(record).unwrap();
@@ -251,7 +249,7 @@ async fn a_record_that_cannot_be_read_stops_nobody(bench: &Bench) {
 
 async fn one_process_at_a_time_runs_a_sink(bench: &Bench) {
     let folder = TempDir::new().unwrap();
-    let sink = texts(&folder);
+    let sink = texts(&local(&folder));
     bench.store_articles(0..2).await;
     let first = bench.relay(&sink).await;
     let lease = Duration::from_secs(15);
@@ -281,7 +279,7 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     filter.add(Criterion::Host, "!other.example").unwrap();
     filter.add(Criterion::Event, "created").unwrap();
     let settings = Settings { from: Beginning::Now, filter, pause: true, ..settings("texts") };
-    let mut sink = Configured { settings, ..texts(&folder) };
+    let mut sink = Configured { settings, ..texts(&local(&folder)) };
     bench.deliver(&sink).await;
     bench.store_articles(2..4).await;
     bench.deliver(&sink).await;
@@ -318,9 +316,13 @@ async fn writers_readers_and_sinks_lose_and_double_nothing(bench: &Bench) {
         }
     };
     let reader = |limit: u32| async move {
-        let (mut cursor, mut seen) = (0, Vec::new());
+        let (mut cursor, mut seen, mut batches) = (0, Vec::new(), 0);
         while seen.len() < ENTRIES {
             let records = bench.store.records_after(cursor, limit).await.unwrap();
+            batches += 1;
+            if batches % 5 == 0 {
+                continue;
+            }
             cursor = records.last().map_or(cursor, |record| record.seq);
             seen.extend(records.into_iter().map(|record| record.seq));
             tokio::task::yield_now().await;
@@ -329,8 +331,8 @@ async fn writers_readers_and_sinks_lose_and_double_nothing(bench: &Bench) {
     };
     let (lines, text) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let stored = CancellationToken::new();
-    let sinks = [json_lines(&lines, 30), texts(&text)];
-    let run = async |sink: &Configured<'_>| {
+    let sinks = [json_lines(&lines, 30), texts(&local(&text))];
+    let run = async |sink: &Configured| {
         bench.relay(sink).await.run(&Notify::new(), &stored).await;
     };
     let work = async {

@@ -6,6 +6,7 @@ use feedmill::clock::Clock;
 use feedmill::fetch::{
     AllowedNet, Content, FetchError, Fetcher, Purpose, Request, RequestOptions, Response, Settings,
 };
+use feedmill::memory::Memory;
 use feedmill::model::Validators;
 use feedmill::publish::Outward;
 use tokio::sync::watch;
@@ -27,6 +28,7 @@ pub(crate) fn settings() -> Settings {
         host_min_gap: Duration::ZERO,
         max_host_pause: None,
         proxy: None,
+        proxy_guards_addresses: false,
         pages_obey_robots: true,
         feeds_obey_robots: false,
     }
@@ -41,7 +43,7 @@ pub(crate) fn fetcher(settings: Settings) -> Fetcher {
 pub(crate) fn outward(clock: &Clock) -> Outward {
     let fetcher = Fetcher::new(settings(), clock.clone()).unwrap();
     let (_, fetcher) = watch::channel(fetcher);
-    Outward { clock: clock.clone(), fetcher }
+    Outward { clock: clock.clone(), fetcher, memory: Memory::unbounded() }
 }
 
 /// A feed, unconditionally.

@@ -22,6 +22,7 @@ pub(crate) const START: &str = "2026-03-02T08:00:00Z";
 pub(crate) struct TestDaemon {
     /// A file of its own where `None`.
     database: Option<String>,
+    database_lines: String,
     http: String,
     feeds: String,
     fetch: String,
@@ -43,6 +44,7 @@ impl TestDaemon {
         let dir = TempDir::new().unwrap();
         Self {
             database: None,
+            database_lines: String::new(),
             http: String::new(),
             feeds: String::new(),
             fetch: String::new(),
@@ -56,6 +58,12 @@ impl TestDaemon {
     /// Keeps its store there.
     pub(crate) fn database(mut self, url: &str) -> Self {
         self.database = Some(url.to_owned());
+        self
+    }
+
+    /// Puts these lines into `[database]`, and no others.
+    pub(crate) fn database_lines(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.database_lines);
         self
     }
 
@@ -129,6 +137,7 @@ impl TestDaemon {
             r#"
 [database]
 url = "{}"
+{}
 [http]
 listen = "127.0.0.1:0"
 {}[fetch]
@@ -145,6 +154,7 @@ text = {{ to = "{}" }}
 {}
 {}"#,
             self.database.clone().unwrap_or_else(file),
+            self.database_lines,
             self.http,
             self.fetch,
             self.schedule,

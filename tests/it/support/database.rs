@@ -76,6 +76,16 @@ impl FreshDatabase {
         connection.close().await.unwrap();
     }
 
+    /// Asks one number behind the store's back.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        sqlx::any::install_default_drivers();
+        let mut connection = sqlx::AnyConnection::connect(self.settings.url.expose_secret()).await.unwrap();
+        let number =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        number
+    }
+
     /// Removes the database. A test that fails leaves its PostgreSQL database behind to be looked at.
     pub(crate) async fn drop(self) {
         match self.place {
@@ -96,7 +106,12 @@ pub(crate) async fn execute(url: &Url, sql: String) {
 }
 
 fn settings(url: String) -> Settings {
-    Settings { url: url.into(), max_connections: 12, busy_timeout: Duration::from_mins(5) }
+    Settings {
+        url: url.into(),
+        max_connections: 12,
+        busy_timeout: Duration::from_mins(5),
+        search_index: true,
+    }
 }
 
 /// A moment to start at.

@@ -1,9 +1,13 @@
 //! What the tests of several rooms share.
 
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod daemon;
 pub(crate) mod database;
+pub(crate) mod hosts;
 pub(crate) mod names;
+pub(crate) mod proxy;
 pub(crate) mod repeats;
+pub(crate) mod s3;
 pub(crate) mod server;
 pub(crate) mod site;

@@ -138,6 +138,51 @@ pub(crate) const PAGES: &[Repeats] = &[
             "<div><div><div><p>Subscribe to continue reading this article today</p></div></div></div><p>{PROSE}</p>"
         )
     }),
+    Repeats::new("standfirsts", PAGE, |n| {
+        format!("<div class=standfirst><p>The boats are back, says {n}</p></div>")
+    }),
+    Repeats::new("consent dialogs", BEHIND, |_| {
+        once(
+            "<div id=cmp class=consent><p>We and our partners use cookies, and ask for your consent to that.</p>\
+             <input type=checkbox><button>Accept all</button></div>",
+        )
+    }),
+    Repeats::new("offers between paragraphs", PAGE, |n| {
+        format!(
+            "<p>{n} {PROSE}</p><div><h3>Harbour letter</h3><p>Subscribe to our newsletter</p><ul><li>Daily<li>Weekly</ul>\
+             <a href=/letter>Sign up</a></div>"
+        )
+    }),
+    Repeats::new(
+        "lines about the author",
+        [
+            "<html lang=en><meta name=author content=\"Ada Lind\"><title>Ferries</title><body><h1>Ferries</h1>",
+            "</body></html>",
+        ],
+        |_| once("<p>Ada Lind is a reporter of the Harbour Times and lives by the sea.</p>"),
+    ),
+    Repeats::new("texts and their copies", PAGE, |n| {
+        format!("<div class=one><p>{n} {PROSE}</p></div><div class=two><p>{n} {PROSE}</p></div>")
+    }),
+    Repeats::new(
+        "entries of a running account",
+        [
+            "<html lang=en><title>Ferries</title><script type=application/ld+json>{\"@type\":\"LiveBlogPosting\",\
+             \"liveBlogUpdate\":[{\"@type\":\"BlogPosting\",\"articleBody\":\"1 The harbour master said on Tuesday that the ferries \
+             would return to the quay before the end of the week.\"}]}</script><body><h1>Ferries</h1>",
+            "</body></html>",
+        ],
+        |n| format!("<div class=entry><h3>14:{:02}</h3><p>{n} {PROSE}</p></div>", n % 60),
+    ),
+    Repeats::new("marked authors", PAGE, |n| {
+        format!("<span itemprop=author><span itemprop=name>Ada Lind{n}</span></span>")
+    }),
+    Repeats::new("parts of the title", ["<html><title>", "</title><h1>Ferries</h1><p>Ferries"], |n| {
+        format!("Harbour{n} | ")
+    }),
+    Repeats::new("languages", PAGE, |n| {
+        once(["<p lang=de>Die Boote sind wieder da.</p>", "<p>Les bateaux sont revenus.</p>"][n % 2])
+    }),
     // Markup.
     Repeats::new("paragraphs", PAGE, |_| format!("<p>{PROSE}</p>")),
     Repeats::new("different paragraphs", PAGE, |n| format!("<p>{n} {PROSE} {n}</p>")),
@@ -405,6 +450,32 @@ pub(crate) const FEEDS: &[Repeats] = &[
     Repeats::new("same enclosures", ENTRY, |_| {
         once("<enclosure url=\"https://a.example/a.mp3\" type=\"audio/mpeg\"/>")
     }),
+    Repeats::new("keywords of an entry", [ENTRY[0], "</media:keywords></item></channel></rss>"], |n| {
+        if n == 0 { once("<media:keywords>") } else { format!("boat{n}, ") }
+    }),
+    Repeats::new("one list of authors of an entry", [ENTRY[0], "</author></item></channel></rss>"], |n| {
+        if n == 0 { once("<author>") } else { format!("Ada Lind{n} and ") }
+    }),
+    Repeats::new("podcasts", RSS, |n| {
+        format!(
+            "<item xmlns:i=\"http://www.itunes.com/dtds/podcast-1.0.dtd\"><guid>{n}</guid><i:author>Ada Lind</i:author>\
+             <i:summary>Boats</i:summary><i:duration>10:00</i:duration></item>"
+        )
+    }),
+    Repeats::new("bases", ENTRY, |n| format!("<link xml:base=\"https://a.example/{n}/\">boats</link>")),
+    Repeats::new(
+        "RDF entries",
+        [
+            "<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" xmlns=\"http://purl.org/rss/1.0/\">\
+             <channel rdf:about=\"https://harbour.example/\"><title>Harbour</title></channel>",
+            "</rdf:RDF>",
+        ],
+        |n| {
+            format!(
+                "<item rdf:about=\"https://harbour.example/{n}\"><title>Boats {n}</title><link>https://harbour.example/{n}</link></item>"
+            )
+        },
+    ),
     Repeats::new("media", ENTRY, |n| format!("<media:content url=\"https://a.example/{n}.jpg\"/>")),
     Repeats::new("groups of media", ENTRY, |n| {
         format!("<media:group><media:thumbnail url=\"https://a.example/{n}.jpg\"/></media:group>")

@@ -91,7 +91,13 @@ pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
         (Some((first, Grade::Part)), Some((second, grade))) => {
             // Where the title goes from the site down to the article, its first part is the site.
             let opens_title = statements.element.starts_with(&first.key) && !sources.element.contains('»');
-            let second_wins = grade == Grade::Equal || (!opens_title && spelt(second) > spelt(first));
+            // A board's name above the title of a thread: most titles go from the article up to the site.
+            let closes_title = statements.element.starts_with(&second.key)
+                && statements.element.ends_with(&first.key)
+                && first.heading.at < second.heading.at;
+            let second_wins = grade == Grade::Equal
+                || (!opens_title && spelt(second) > spelt(first))
+                || (closes_title && spelt(second) == spelt(first));
             Some(if second_wins { second } else { first })
         }
         (Some((first, _)), _) => Some(first),

@@ -1,4 +1,4 @@
-//! A folder that one sink writes: a file appears in it whole or not at all.
+//! A folder of this machine that one sink writes.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -6,31 +6,23 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::PublishError;
+use super::Named;
+use crate::publish::PublishError;
 
 /// Held by whoever writes into the folder.
 const LOCK_FILE: &str = ".feedmill-lock";
 
 /// A folder, ours alone to write.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub struct Local {
     path: PathBuf,
     _lock: Arc<File>,
 }
 
-/// A file to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    /// Its name, with the folders below ours that it stands in.
-    pub name: String,
-    /// What it holds.
-    pub content: Vec<u8>,
-}
-
-impl Folder {
+impl Local {
     /// Opens the folder, creating it where it is missing. Fails where another writes into it: two would tear each other's
     /// files.
-    pub fn open(path: &Path) -> Result<Self, PublishError> {
+    pub(super) fn open(path: &Path) -> Result<Self, PublishError> {
         fs::create_dir_all(path).map_err(|source| failure("cannot create", path, source))?;
         let lock_path = path.join(LOCK_FILE);
         let lock = File::create(&lock_path).map_err(|source| failure("cannot create", &lock_path, source))?;
@@ -45,15 +37,15 @@ impl Folder {
 
     /// Writes files, each whole (temporary file, fsync, rename) and over one of its name. When this returns, they are on the
     /// disk.
-    pub async fn write(&self, files: Vec<Named>) -> Result<(), PublishError> {
+    pub(super) async fn write(&self, sets: Vec<Vec<Named>>) -> Result<(), PublishError> {
         let folder = self.clone();
         // A few megabytes of local writes and one fsync a file: off the async threads.
-        tokio::task::spawn_blocking(move || folder.write_now(&files))
+        tokio::task::spawn_blocking(move || folder.write_now(sets.iter().flatten()))
             .await
             .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
-    fn write_now(&self, files: &[Named]) -> Result<(), PublishError> {
+    fn write_now<'f>(&self, files: impl Iterator<Item = &'f Named>) -> Result<(), PublishError> {
         let mut folders = BTreeSet::new();
         for file in files {
             let path = self.path.join(&file.name);

@@ -1,0 +1,65 @@
+//! CPU work of milliseconds that belongs to nobody's turn, off the async threads: inflating a body, writing an answer.
+//!
+//! On an async thread each of these would hold up the timers and the answers of all others, and two dozen at once do so for
+//! seconds. There are as many at work as there are cores, in the order in which they come: what takes longer than some tens of
+//! milliseconds belongs to [`crate::pipeline::workers`], which shares the cores out by party.
+
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::sync::LazyLock;
+
+use tokio::sync::Semaphore;
+
+/// A place a core: they are the machine's, so there is one set of them in a process.
+static PLACES: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
+
+/// Work on fewer bytes is done where it is asked for: handing it over would take as long.
+const INLINE_BYTES: usize = 16 << 10;
+
+/// Does `work` on so many bytes on a blocking thread, when there is a place. It goes on to its end where nobody waits for it
+/// any more.
+pub(crate) async fn run<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if bytes <= INLINE_BYTES {
+        return work();
+    }
+    let place = PLACES.acquire().await.expect("nobody closes it");
+    let working = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(place);
+        done
+    });
+    match working.await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime is being shut down.
+        Err(Err(_)) => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::AssertUnwindSafe;
+    use std::thread::current;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn much_is_done_elsewhere_and_little_here() {
+        let here = current().id();
+        assert_eq!(run(INLINE_BYTES, || current().id()).await, here);
+        assert_ne!(run(INLINE_BYTES + 1, || current().id()).await, here);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_its_callers_and_its_place_comes_back() {
+        // Once more than there are places.
+        for _ in 0..=std::thread::available_parallelism().map_or(1, usize::from) {
+            let panicked = AssertUnwindSafe(run(usize::MAX, || panic!("on purpose"))).catch_unwind().await;
+            assert!(panicked.is_err());
+        }
+        run(usize::MAX, || ()).await;
+    }
+}

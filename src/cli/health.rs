@@ -1,0 +1,44 @@
+//! `feedmill health`: for containers and scripts that have no other client.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use url::Url;
+
+use super::{Global, terminal};
+use crate::fetch::Reporter;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Arguments of `health`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Ask also whether it has feeds and can store (`/readyz`), not only whether it turns (`/healthz`)
+    #[arg(long)]
+    ready: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = global.start()?;
+    let Some(address) = config.http.listen else {
+        bail!("the daemon listens nowhere; hint: [http] listen");
+    };
+    let path = if args.ready { "readyz" } else { "healthz" };
+    let url: Url =
+        format!("http://{}/{path}", reached_at(address)).parse().context("an address makes a URL")?;
+    let (status, body) = Reporter::new(TIMEOUT)?.get(&url).with_context(|| {
+        format!("no daemon answers at {url}; hint: is it running, with this configuration?")
+    })?;
+    writeln!(terminal::stdout(), "{}", terminal::visible(String::from_utf8_lossy(&body).trim_end()))?;
+    Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where this machine reaches what listens everywhere.
+fn reached_at(listen: SocketAddr) -> SocketAddr {
+    let here: IpAddr = if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    SocketAddr::new(if listen.ip().is_unspecified() { here } else { listen.ip() }, listen.port())
+}

@@ -1,0 +1,50 @@
+//! Tables of contents: links in a row to places on the same page, which say again what its headings say. A list of notes, or of
+//! names with anchors, says something of its own.
+
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
+use super::Facts;
+use crate::extract::account::{Account, Line, Rule};
+use crate::extract::blocks::links::Targets;
+use crate::extract::words::phrases::fold;
+
+/// Fewer links in a row are a reference.
+const LEAST_ENTRIES: usize = 2;
+/// The heading above them has no more words.
+const LONGEST_HEADING: f32 = 4.0;
+
+pub(crate) fn drop(lines: &[Line<'_>], _: &Facts<'_>, account: &mut Account) {
+    let is_entry = |at: usize| {
+        let block = lines[at].block;
+        block.targets == Targets::ANCHOR && block.measure.link_share > 0.8 && !lines[at].is_heading()
+    };
+    let kept: Vec<usize> = account.kept().collect();
+    if kept.iter().filter(|at| is_entry(**at)).count() < LEAST_ENTRIES {
+        return;
+    }
+    let headings = lines.iter().filter(|line| line.is_heading()).map(|line| unnumbered(line.text));
+    let headings: HashSet<String, RandomState> = headings.collect();
+    let mut at = 0;
+    while at < kept.len() {
+        let run = kept[at..].iter().take_while(|line| is_entry(**line)).count();
+        let repeats =
+            kept[at..at + run].iter().filter(|line| headings.contains(&unnumbered(lines[**line].text)));
+        if run >= LEAST_ENTRIES && repeats.count() * 4 >= run * 3 {
+            let above = at.checked_sub(1).map(|above| &lines[kept[above]]);
+            let has_heading = above.is_some_and(|line| {
+                line.words() <= LONGEST_HEADING && (line.is_heading() || line.found.is_some())
+            });
+            for line in &kept[at - usize::from(has_heading)..at + run] {
+                account.drop(*line..*line + 1, Rule::Contents);
+            }
+        }
+        at += run.max(1);
+    }
+}
+
+/// A heading without the number in front of it: "2.1 Keepers".
+fn unnumbered(text: &str) -> String {
+    fold(fold(text).trim_start_matches(|c: char| c == '#' || c == '.' || c.is_whitespace()))
+}

@@ -1,0 +1,37 @@
+//! The article that follows below: sites load the next one onto the same page. The first stands in an `article` of its own with
+//! the headline, and each further one opens with a headline that leads to it.
+
+use html5ever::local_name;
+
+use super::Facts;
+use crate::extract::account::{Account, Line, Rule};
+use crate::extract::blocks::Kind;
+use crate::extract::blocks::links::Targets;
+
+/// A box of fewer words is a card, and the text stands elsewhere.
+const LEAST_WORDS: f32 = 80.0;
+/// Lines of a box among which its headline is looked for: a kicker or a date may stand above it.
+const OPENING: usize = 3;
+
+pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    let mut boxes = facts.context.document.containers.iter().filter(|it| it.tag == local_name!("article"));
+    let Some(headline) = lines.iter().position(|line| line.is_title) else { return };
+    let Some(own) = boxes.find(|it| (it.first..it.end).contains(&headline)) else { return };
+    let words: f32 = (own.first..own.end).filter(|at| account.is_kept(*at)).map(|at| lines[at].words()).sum();
+    if words < LEAST_WORDS {
+        return;
+    }
+    let opens_another = |line: &Line<'_>| {
+        let leads_there =
+            line.block.measure.link_share > 0.8 && line.block.targets.intersects(Targets::INTERNAL);
+        line.block.kind == Kind::Heading(1) || line.is_heading() && leads_there
+    };
+    let mut done = own.end;
+    for next in boxes {
+        let opening = next.first..next.end.min(next.first + OPENING);
+        if next.first >= done && lines[opening].iter().any(|line| !line.is_title && opens_another(line)) {
+            account.drop(next.first..next.end, Rule::NextArticle);
+            done = next.end;
+        }
+    }
+}

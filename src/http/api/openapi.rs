@@ -1,0 +1,116 @@
+//! The OpenAPI document: every route of the API, made of the very values that are served.
+
+use std::collections::BTreeMap;
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::route::{Parameter, Place, Route};
+use crate::http::problem::{Details, MEDIA_TYPE};
+
+/// Where the document has its schemas.
+const SCHEMAS: &str = "/components/schemas";
+
+/// Refusals of every route.
+const REFUSALS: [(u16, &str); 3] = [
+    (400, "The request cannot be understood: an unknown parameter, or a value out of its bounds."),
+    (401, "A token is needed, and none or an unknown one was sent."),
+    (503, "The store cannot be read now."),
+];
+
+const DESCRIPTION: &str = "Articles that feedmill has extracted from feeds, by cursor, one by one and by their words. \
+    Every refusal is a problem in detail (RFC 9457) whose `detail` says the way out.";
+
+/// The document (OpenAPI 3.1).
+pub(super) fn document(routes: &[Route]) -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+        settings.definitions_path = SCHEMAS.into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.into_generator();
+    let paths: Map<String, Value> = routes
+        .iter()
+        .map(|route| (route.path.to_owned(), json!({ "get": operation(route, &mut schemas) })))
+        .collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "feedmill",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": DESCRIPTION,
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+        },
+        // Relative to where this document was found.
+        "servers": [{ "url": "/" }],
+        "security": [{ "token": [] }, {}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.take_definitions(true),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "One of `[http] tokens`; none is needed where there are none.",
+                },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+    let forms: Map<String, Value> = route
+        .answers
+        .iter()
+        .map(|answer| (answer.media_type.to_owned(), json!({ "schema": (answer.schema)(schemas) })))
+        .collect();
+    let mut responses = BTreeMap::from([(
+        "200".to_owned(),
+        json!({ "description": "What was asked for.", "content": forms }),
+    )]);
+    let problem = schemas.subschema_for::<Details>();
+    let refusals = REFUSALS.iter().chain(route.refusals);
+    responses.extend(refusals.map(|(status, when)| {
+        (status.to_string(), json!({ "description": when, "content": { MEDIA_TYPE: { "schema": problem } } }))
+    }));
+    json!({
+        "summary": route.summary,
+        "operationId": operation_id(route.path),
+        "parameters": route.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "responses": responses,
+    })
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    let schema = if parameter.is_repeated {
+        json!({ "type": "array", "items": parameter.schema })
+    } else {
+        parameter.schema.clone()
+    };
+    json!({
+        "name": parameter.name,
+        "in": match parameter.place {
+            Place::Path => "path",
+            Place::Query => "query",
+            Place::Header => "header",
+        },
+        "description": parameter.meaning,
+        "required": parameter.is_required,
+        "schema": schema,
+        "example": example(parameter),
+    })
+}
+
+fn example(parameter: &Parameter) -> Value {
+    let value = match parameter.schema["type"].as_str() {
+        Some("integer") => parameter.example.parse::<i64>().map_or(Value::Null, Value::from),
+        _ => Value::from(parameter.example),
+    };
+    if parameter.is_repeated { json!([value]) } else { value }
+}
+
+/// `/v1/articles/{id}/diff` is `articles_id_diff`.
+fn operation_id(path: &str) -> String {
+    let words = path.trim_start_matches("/v1/").split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_")
+}

@@ -1,0 +1,398 @@
+//! Processes that share a server's database: who lives, and which shards of hosts are whose.
+//!
+//! A process has a row and renews `beat_at` in it, by the clock of the database. One that has not been heard of for
+//! [`DEAD_AFTER`] is buried by whoever sees it first: its row goes, and with it everything that points to it is free, be it shards,
+//! leases on feeds, entries and sinks, or hosts lent. A process that only hung finds its row gone and begins a new life; what it
+//! writes of rows that others have claimed meanwhile is refused by their epochs.
+//!
+//! Advisory locks that a connection keeps were the alternative: they are free at once when a process dies, but a
+//! connection that breaks would take a living process's hosts away before it learns of it.
+
+use std::time::Duration;
+
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use super::connection::{Dialect, Location};
+use super::sql::{Row, RowsSql, models};
+use super::{Settings, Signal, Store, StoreError, migrations};
+use crate::model::ShardId;
+use crate::shards::{SHARDS, Shards};
+
+/// A process that was not heard of for so long is taken for dead.
+pub const DEAD_AFTER: Duration = Duration::from_secs(10);
+
+/// What a process learns when it lets itself be heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// Processes that live, this one included.
+    pub alive: u16,
+    /// Whether it is the one that has lived longest.
+    pub is_first: bool,
+    /// Whether any is dead and not buried.
+    pub any_dead: bool,
+    /// Shards that nobody owns.
+    pub free: u16,
+    /// The highest migration applied.
+    pub schema: i64,
+    /// The highest that a program must know to run on the schema.
+    pub needed: i64,
+}
+
+/// What the dead have left behind, to be done by others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Legacy {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Feeds that they were polling.
+    pub feeds: u64,
+    /// Entries that they were working on.
+    pub entries: u64,
+    /// Sinks that they were driving.
+    pub sinks: u64,
+}
+
+/// Shards that have come to a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acquired {
+    /// Each with the time since somebody else had it.
+    pub shards: Vec<(ShardId, Duration)>,
+    /// Registrable domains in them that other processes have borrowed or asked for.
+    pub lent: Vec<String>,
+}
+
+/// A registrable domain that one process asks another for, or has from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostLoan {
+    /// The domain.
+    pub party: String,
+    /// Who asks or has it.
+    pub borrower: i64,
+    /// Whether it has it.
+    pub granted: bool,
+}
+
+/// A process, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ProcessStatus {
+    /// Its number.
+    pub id: i64,
+    /// Machine and process id.
+    pub name: String,
+    /// Of the program.
+    pub version: String,
+    /// How long it has run, in seconds.
+    pub age_secs: u64,
+    /// When it was last heard of, in seconds before now.
+    pub heard_secs_ago: u64,
+    /// Shards of hosts that it asks, of 1,024.
+    pub shards: u16,
+    /// Feeds that it is polling or about to.
+    pub feeds: u64,
+    /// Entries that it is working on or about to.
+    pub entries: u64,
+    /// Sinks that it drives, by name, with commas between.
+    pub sinks: String,
+    /// Whether it is the one that removes what is old.
+    pub is_first: bool,
+}
+
+/// The clock of the database, in milliseconds.
+macro_rules! now {
+    () => {
+        "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+    };
+}
+
+impl Store {
+    /// The shards of a process that is to run on the store at `settings`: all of them on SQLite, where it is alone.
+    pub fn shards_at(settings: &Settings) -> Result<Shards, StoreError> {
+        match Location::parse(settings.url.expose_secret())? {
+            Location::File(_) => Ok(Shards::all()),
+            Location::Server(_) => Ok(Shards::shared()),
+        }
+    }
+
+    /// Makes this process known under a name and gives it its number.
+    pub async fn process_register(&self, name: &str) -> Result<i64, StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        // No migration that this program must not live to see comes between the look and the row.
+        migrations::keep_as_it_is(&mut tx, &self.database).await?;
+        let row = sqlx::query(REGISTER)
+            .bind(name)
+            .bind(env!("CARGO_PKG_VERSION"))
+            .bind(migrations::latest())
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Refuses a schema that this program must not run on: another process has migrated it meanwhile.
+    pub fn schema_check(&self, needed: i64) -> Result<(), StoreError> {
+        migrations::refuse_newer(&self.database, needed)
+    }
+
+    /// Lets this process be heard of. `None` where it was taken for dead.
+    pub async fn process_beat(&self, id: i64) -> Result<Option<Pulse>, StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        let beaten = sqlx::query(BEAT).bind(id).execute(&mut *tx).await?.rows_affected();
+        let row = sqlx::query(PULSE).bind(dead_after_ms()).fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        let row = Row { table: "processes", row: &row };
+        let pulse = Pulse {
+            alive: row.number("alive")?,
+            is_first: row.get::<i64>("first")? == id,
+            any_dead: row.get::<i64>("dead")? > 0,
+            free: row.number("free")?,
+            schema: row.get("schema")?,
+            needed: row.get("needed")?,
+        };
+        Ok((beaten > 0).then_some(pulse))
+    }
+
+    /// Buries those that are dead, and ends what they had.
+    pub async fn processes_bury(&self) -> Result<Legacy, StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
+        let dead = sqlx::query(BURY).bind(dead_after_ms()).fetch_all(&mut *tx).await?;
+        let names = dead.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let mut legacy = Legacy::default();
+        if !dead.is_empty() {
+            legacy = free(&mut tx).await?;
+            for signal in [Signal::Shards, Signal::Feeds, Signal::Entries, Signal::Outbox] {
+                self.signal(&mut tx, signal).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(Legacy { names, ..legacy })
+    }
+
+    /// Takes this process out of those that live: it has nothing in hand any more.
+    pub async fn process_leave(&self, id: i64) -> Result<(), StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
+        sqlx::query("DELETE FROM processes WHERE id = $1").bind(id).execute(&mut *tx).await?;
+        free(&mut tx).await?;
+        self.signal(&mut tx, Signal::Shards).await?;
+        tx.commit().await
+    }
+
+    /// Gives a process up to `limit` shards that nobody owns.
+    pub async fn shards_acquire(&self, id: i64, limit: u16) -> Result<Acquired, StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
+        let rows = sqlx::query(ACQUIRE).bind(id).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
+        let mut acquired = Acquired::default();
+        for row in &rows {
+            let row = Row { table: "shards", row };
+            let free_ms = row.get::<i64>("free_ms")?.max(0);
+            let shard = ShardId(row.number("id")?);
+            acquired.shards.push((shard, Duration::from_millis(free_ms.unsigned_abs())));
+        }
+        let lent = sqlx::query(LENT_BY).bind(id).fetch_all(&mut *tx).await?;
+        acquired.lent = lent.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        tx.commit().await?;
+        Ok(acquired)
+    }
+
+    /// Gives shards back, so that others may have them.
+    pub async fn shards_release(&self, id: i64, shards: &[ShardId]) -> Result<(), StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
+        RELEASE.execute(&mut tx, shards, |query, shard| query.bind(i64::from(shard.0)).bind(id)).await?;
+        self.signal(&mut tx, Signal::Shards).await?;
+        tx.commit().await
+    }
+
+    /// All hosts that are lent or asked for.
+    pub async fn host_loans(&self) -> Result<Vec<HostLoan>, StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        let rows = sqlx::query("SELECT party, borrower, granted FROM host_loans").fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        models("host_loans", &rows)
+    }
+
+    /// Asks the owners of hosts for them. One that is lent already has to wait.
+    pub async fn host_loans_ask(&self, id: i64, wanted: &[(String, ShardId)]) -> Result<(), StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        ASK.execute(&mut tx, wanted, |query, (party, shard)| {
+            query.bind(party.clone()).bind(i64::from(shard.0)).bind(id)
+        })
+        .await?;
+        self.signal(&mut tx, Signal::Shards).await?;
+        tx.commit().await
+    }
+
+    /// Lends hosts that were asked for.
+    pub async fn host_loans_grant(&self, parties: &[String]) -> Result<(), StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        GRANT.execute(&mut tx, parties, |query, party| query.bind(party.clone())).await?;
+        self.signal(&mut tx, Signal::Shards).await?;
+        tx.commit().await
+    }
+
+    /// Gives hosts back that were lent or asked for.
+    pub async fn host_loans_return(&self, id: i64, parties: &[String]) -> Result<(), StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        RETURN.execute(&mut tx, parties, |query, party| query.bind(party.clone()).bind(id)).await?;
+        self.signal(&mut tx, Signal::Shards).await?;
+        tx.commit().await
+    }
+
+    /// The processes that are known, those that have lived longest first; none where one has the store to itself.
+    pub async fn processes(&self) -> Result<Vec<ProcessStatus>, StoreError> {
+        if self.database.dialect == Dialect::Sqlite {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query(LIST).bind(dead_after_ms()).fetch_all(&self.database.readers).await?;
+        models("processes", &rows)
+    }
+}
+
+/// The names of those that live and know no migration of that version.
+pub(super) async fn older_than(tx: &mut AnyConnection, version: i64) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query(OLDER).bind(version).bind(dead_after_ms()).fetch_all(tx).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+fn dead_after_ms() -> i64 {
+    i64::try_from(DEAD_AFTER.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Ends what points to a process that is no more. Ended at the beginning of time rather than given back: whoever claims a row next
+/// learns that it was in hand.
+async fn free(tx: &mut AnyConnection) -> Result<Legacy, StoreError> {
+    let mut counts = [0; 5];
+    for (count, sql) in counts.iter_mut().zip(FREE) {
+        *count = sqlx::query(sql).execute(&mut *tx).await?.rows_affected();
+    }
+    let [feeds, entries, sinks, ..] = counts;
+    Ok(Legacy { names: Vec::new(), feeds, entries, sinks })
+}
+
+impl TryFrom<Row<'_>> for HostLoan {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { party: row.get("party")?, borrower: row.get("borrower")?, granted: row.flag("granted")? })
+    }
+}
+
+impl TryFrom<Row<'_>> for ProcessStatus {
+    type Error = StoreError;
+
+    fn try_from(row: Row<'_>) -> Result<Self, StoreError> {
+        let seconds = |column| Ok::<_, StoreError>(row.get::<i64>(column)?.max(0).unsigned_abs() / 1000);
+        Ok(Self {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            version: row.get("version")?,
+            age_secs: seconds("age_ms")?,
+            heard_secs_ago: seconds("heard_ms")?,
+            shards: row.number("shards")?,
+            feeds: row.number("feeds")?,
+            entries: row.number("entries")?,
+            sinks: row.get("sinks")?,
+            is_first: row.flag("is_first")?,
+        })
+    }
+}
+
+/// feedmill's own number for it, chosen at random.
+const SHARDS_LOCK: i64 = 5_870_113_946_251_834_411;
+
+const REGISTER: &str = concat!(
+    "INSERT INTO processes (name, version, schema, started_at, beat_at) VALUES ($1, $2, $3, ",
+    now!(),
+    ", ",
+    now!(),
+    ") RETURNING id"
+);
+
+const BEAT: &str = concat!("UPDATE processes SET beat_at = ", now!(), " WHERE id = $1");
+
+const PULSE: &str = concat!(
+    "SELECT count(*) FILTER (WHERE beat_at >= ",
+    now!(),
+    " - $1) AS alive, count(*) FILTER (WHERE beat_at < ",
+    now!(),
+    " - $1) AS dead, coalesce(min(id) FILTER (WHERE beat_at >= ",
+    now!(),
+    " - $1), 0) AS first, (SELECT count(*) FROM shards WHERE owner = 0) AS free, \
+     (SELECT max(version) FROM schema_migrations) AS schema, \
+     (SELECT coalesce(max(version), 0) FROM schema_migrations WHERE breaking = 1) AS needed FROM processes"
+);
+
+const OLDER: &str =
+    concat!("SELECT name FROM processes WHERE schema < $1 AND beat_at >= ", now!(), " - $2 ORDER BY id");
+
+const BURY: &str = concat!("DELETE FROM processes WHERE beat_at < ", now!(), " - $1 RETURNING name");
+
+const FREE: [&str; 5] = [
+    "UPDATE feeds SET lease_until = 1 WHERE lease_until > 1 AND holder <> 0 \
+        AND holder NOT IN (SELECT id FROM processes)",
+    "UPDATE entries SET lease_until = 1 WHERE lease_until > 1 AND holder <> 0 \
+        AND holder NOT IN (SELECT id FROM processes)",
+    "UPDATE sinks SET lease_until = 0 WHERE lease_until > 0 AND holder <> 0 \
+        AND holder NOT IN (SELECT id FROM processes)",
+    concat!(
+        "UPDATE shards SET owner = 0, free_since = ",
+        now!(),
+        " WHERE owner <> 0 AND owner NOT IN (SELECT id FROM processes)"
+    ),
+    "DELETE FROM host_loans WHERE borrower NOT IN (SELECT id FROM processes)",
+];
+
+/// Only who lives is given anything.
+const ACQUIRE: &str = concat!(
+    "UPDATE shards SET owner = $1 WHERE id IN (SELECT id FROM shards WHERE owner = 0 ORDER BY id LIMIT $2) \
+        AND EXISTS (SELECT 1 FROM processes WHERE id = $1) RETURNING id, ",
+    now!(),
+    " - free_since AS free_ms"
+);
+
+const LENT_BY: &str = "SELECT l.party FROM host_loans l JOIN shards s ON s.id = l.shard WHERE s.owner = $1 AND l.borrower <> $1";
+
+const RELEASE: RowsSql = RowsSql {
+    before: "WITH released (shard, process) AS (VALUES ",
+    columns: 2,
+    after: concat!(
+        ") UPDATE shards SET owner = 0, free_since = ",
+        now!(),
+        " FROM released WHERE id = released.shard AND owner = released.process"
+    ),
+};
+
+const ASK: RowsSql = RowsSql {
+    before: "INSERT INTO host_loans (party, shard, borrower) VALUES ",
+    columns: 3,
+    after: " ON CONFLICT (party) DO NOTHING",
+};
+
+const GRANT: RowsSql =
+    RowsSql { before: "UPDATE host_loans SET granted = 1 WHERE party IN (VALUES ", columns: 1, after: ")" };
+
+const RETURN: RowsSql = RowsSql {
+    before: "WITH returned (party, process) AS (VALUES ",
+    columns: 2,
+    after: ") DELETE FROM host_loans USING returned WHERE host_loans.party = returned.party AND borrower = returned.process",
+};
+
+const LIST: &str = concat!(
+    "SELECT p.id, p.name, p.version, ",
+    now!(),
+    " - p.started_at AS age_ms, ",
+    now!(),
+    " - p.beat_at AS heard_ms, (SELECT count(*) FROM shards s WHERE s.owner = p.id) AS shards, \
+     (SELECT count(*) FROM feeds f WHERE f.lease_until > 1 AND f.holder = p.id) AS feeds, \
+     (SELECT count(*) FROM entries e WHERE e.lease_until > 1 AND e.holder = p.id) AS entries, \
+     (SELECT coalesce(string_agg(k.name, ', ' ORDER BY k.name), '') FROM sinks k \
+        WHERE k.lease_until > 0 AND k.holder = p.id) AS sinks, \
+     CASE WHEN p.id = (SELECT min(o.id) FROM processes o WHERE o.beat_at >= ",
+    now!(),
+    " - $1) THEN 1 ELSE 0 END AS is_first FROM processes p ORDER BY p.id"
+);
+
+// The migration lays out as many.
+const _: () = assert!(SHARDS == 1024);

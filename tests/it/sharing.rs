@@ -1,0 +1,263 @@
+//! Several processes on one PostgreSQL.
+
+use std::path::Path;
+use std::time::Duration;
+
+use feedmill::clock::Clock;
+use feedmill::model::{DueFeed, ShardId};
+use feedmill::schedule::{Decision, History, NextPoll};
+use feedmill::shards::{SHARDS, Shards, Standing, shard_of};
+use feedmill::store::{Beginning, PollRecord, PollResult, Signal, Store, StoreError};
+use sqlx::{AnyConnection, Connection as _};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::support::cluster::Round;
+use crate::support::daemon::TestDaemon;
+use crate::support::database::{Backend, FreshDatabase, start};
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, page, rss};
+
+const LEASE: Duration = Duration::from_mins(5);
+
+async fn postgres() -> Option<FreshDatabase> {
+    FreshDatabase::create(Backend::Postgres).await
+}
+
+fn url_of(database: &FreshDatabase) -> &str {
+    database.settings.url.expose_secret()
+}
+
+/// A process as far as the store knows it.
+struct Process {
+    store: Store,
+    id: i64,
+}
+
+impl Process {
+    /// One that lives beside another.
+    async fn join(database: &FreshDatabase, name: &str) -> Self {
+        let shards = Shards::shared();
+        let store = database.open(&Clock::manual(start())).await.of_process(shards.clone());
+        let id = store.process_register(name).await.unwrap();
+        shards.begin_life(id);
+        shards.note_alive(Instant::now() + Duration::from_mins(1), Standing::default());
+        Self { store, id }
+    }
+
+    /// Takes up to so many of the free shards.
+    async fn acquire(&self, limit: u16) -> usize {
+        let acquired = self.store.shards_acquire(self.id, limit).await.unwrap();
+        let shards: Vec<_> = acquired.shards.iter().map(|(shard, _)| (*shard, None)).collect();
+        self.store.shards().acquire(&shards, &acquired.lent);
+        shards.len()
+    }
+
+    async fn claim(&self) -> Vec<DueFeed> {
+        self.store.feeds_claim_due(LEASE, 100).await.unwrap()
+    }
+
+    async fn record(&self, feed: &DueFeed) -> bool {
+        let next = NextPoll {
+            at: start() + jiff::SignedDuration::from_hours(1),
+            decided_by: Decision::MinInterval,
+            history: History::default(),
+        };
+        let poll = PollRecord::of(feed, start(), next, PollResult::Unchanged { validators: None });
+        self.store.feed_polls_record(&[poll]).await.unwrap()[0].is_some()
+    }
+}
+
+fn feeds(count: usize) -> Vec<Url> {
+    (0..count).map(|n| format!("https://h{n}.example/feed").parse().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_process_had_is_done_by_the_others_and_no_host_is_asked_by_two() {
+    let Some(database) = postgres().await else { return };
+    let round = Round {
+        processes: 3,
+        feeds: 300,
+        hosts: 60,
+        kills: 1,
+        kill_after_feeds: 100,
+        gap: Duration::from_millis(400),
+        patience: Duration::from_mins(3),
+        page: |number| page(&format!("quay {number}")),
+    };
+    let outcome = round.play(url_of(&database), Path::new(env!("CARGO_BIN_EXE_feedmill"))).await;
+
+    let seen = &outcome.seen;
+    assert!(seen.overlaps.is_empty(), "{:#?}", seen.overlaps);
+    assert!(seen.too_soon.is_empty(), "{:#?}", seen.too_soon);
+    assert!(seen.polls.iter().all(|polls| *polls >= 1));
+    let again: u32 = seen.polls.iter().map(|polls| polls - 1).sum();
+    let (feeds, entries) = outcome.claimed_anew;
+    assert!(again as usize <= feeds, "{again} polls more than one a feed, {feeds} feeds claimed anew");
+    eprintln!(
+        "{} requests in {:?}, {:?} of the processor; claimed anew: {feeds} feeds, {entries} entries",
+        seen.requests, outcome.took, outcome.processor
+    );
+    let taken_over = &outcome.taken_over[0];
+    let first = taken_over.first().expect("the killed process had hosts that are asked again");
+    eprintln!(
+        "hosts of the killed process were asked again {first:?} to {:?} later",
+        taken_over.last().unwrap()
+    );
+    assert!(*first <= Duration::from_secs(15));
+    assert_eq!(outcome.texts, 300, "every article once, through a sink that one process at a time drives");
+    assert_eq!(count(&database, "SELECT count(*) FROM articles").await, 300);
+    assert_eq!(count(&database, "SELECT count(*) FROM processes").await, 0, "whoever ends says so");
+    assert_eq!(count(&database, "SELECT count(*) FROM host_loans").await, 0);
+    assert_eq!(count(&database, "SELECT count(*) FROM shards WHERE owner <> 0").await, 0);
+    database.drop().await;
+}
+
+async fn count(database: &FreshDatabase, sql: &'static str) -> i64 {
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(url_of(database)).await.unwrap();
+    let count = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_claimed_from_ones_own_shards() {
+    let Some(database) = postgres().await else { return };
+    let one = Process::join(&database, "one").await;
+    let two = Process::join(&database, "two").await;
+    one.store.feeds_sync(&feeds(60), Duration::ZERO).await.unwrap();
+    assert!(one.claim().await.is_empty(), "nothing is its own");
+    assert_eq!(one.store.feeds_next_due().await.unwrap(), None);
+
+    assert_eq!((one.acquire(SHARDS / 2).await, two.acquire(SHARDS).await), (512, 512));
+    assert_eq!(one.acquire(SHARDS).await, 0, "no shard has two owners");
+    let (of_one, of_two) = (one.claim().await, two.claim().await);
+    assert_eq!(of_one.len() + of_two.len(), 60);
+    assert!(of_one.iter().all(|feed| shard_of(&feed.url) < ShardId(512)));
+    assert!(of_two.iter().all(|feed| shard_of(&feed.url) >= ShardId(512)));
+
+    two.store.shards().keep_at_most(511);
+    let leaving = two.store.shards().ready_to_leave();
+    assert_eq!(leaving.len(), 1);
+    two.store.shards_release(two.id, &leaving).await.unwrap();
+    assert_eq!(one.acquire(SHARDS).await, 1);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dead_are_buried_and_write_nothing_any_more() {
+    let Some(database) = postgres().await else { return };
+    let hung = Process::join(&database, "hung").await;
+    hung.acquire(SHARDS).await;
+    hung.store.feeds_sync(&feeds(2), Duration::ZERO).await.unwrap();
+    hung.store.sink_register("texts", Beginning::Start).await.unwrap();
+    let sink = hung.store.sink_claim("texts", LEASE).await.unwrap().unwrap();
+    let loan = [("h1.example".to_owned(), shard_of(&feeds(2)[1]))];
+    hung.store.host_loans_ask(hung.id, &loan).await.unwrap();
+    let claimed = hung.claim().await;
+    assert_eq!(claimed.len(), 2);
+
+    let other = Process::join(&database, "other").await;
+    let pulse = other.store.process_beat(other.id).await.unwrap().unwrap();
+    assert_eq!((pulse.alive, pulse.is_first, pulse.any_dead, pulse.free), (2, false, false, 0));
+    assert!(other.store.processes_bury().await.unwrap().names.is_empty());
+    assert_eq!(other.store.sink_claim("texts", LEASE).await.unwrap(), None);
+
+    database.execute(&format!("UPDATE processes SET beat_at = beat_at - 11000 WHERE id = {}", hung.id)).await;
+    let pulse = other.store.process_beat(other.id).await.unwrap().unwrap();
+    assert_eq!((pulse.alive, pulse.is_first, pulse.any_dead), (1, true, true));
+    let legacy = other.store.processes_bury().await.unwrap();
+    assert_eq!(
+        (legacy.names, legacy.feeds, legacy.entries, legacy.sinks),
+        (vec!["hung".to_owned()], 2, 0, 1)
+    );
+    assert!(other.store.host_loans().await.unwrap().is_empty());
+    assert_eq!(other.acquire(SHARDS).await, usize::from(SHARDS));
+    let anew = other.claim().await;
+    assert_eq!(anew.len(), 2);
+    assert!(anew.iter().all(|feed| feed.suspect), "one of them may be what killed it");
+    assert!(other.store.sink_claim("texts", LEASE).await.unwrap().unwrap().epoch > sink.epoch);
+
+    let living = other.store.processes().await.unwrap();
+    assert_eq!(living.len(), 1);
+    let process = &living[0];
+    assert_eq!(
+        (process.name.as_str(), process.shards, process.feeds, process.entries),
+        ("other", SHARDS, 2, 0)
+    );
+    assert_eq!((process.sinks.as_str(), process.is_first), ("texts", true));
+
+    assert_eq!(hung.store.process_beat(hung.id).await.unwrap(), None, "it learns of it");
+    assert!(!hung.record(&claimed[0]).await, "its poll comes too late");
+    assert!(!hung.store.sink_advance("texts", sink.epoch, 1).await.unwrap());
+    assert!(other.record(&anew[0]).await);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_tell_each_other_what_there_is_to_do() {
+    let Some(database) = postgres().await else { return };
+    let one = Process::join(&database, "one").await;
+    let two = Process::join(&database, "two").await;
+    let (mut to_one, mut to_two) = (one.store.signals(), two.store.signals());
+    assert_eq!((to_one.next().await, to_two.next().await), (None, None), "what came before may be missed");
+
+    one.store.feeds_sync(&feeds(1), Duration::ZERO).await.unwrap();
+    assert_eq!(to_two.next().await, Some(Signal::Feeds));
+    two.store.shards_release(two.id, &[]).await.unwrap();
+    assert_eq!(to_one.next().await, Some(Signal::Shards), "and nothing of its own");
+    database.drop().await;
+}
+
+/// As a store was before the shards came.
+const BEFORE_SHARDS: &str = "DROP TABLE shards, host_loans; \
+    ALTER TABLE feeds DROP COLUMN shard, DROP COLUMN holder; \
+    ALTER TABLE entries DROP COLUMN shard, DROP COLUMN holder; \
+    ALTER TABLE sinks DROP COLUMN holder; DELETE FROM schema_migrations WHERE version >= 71; \
+    INSERT INTO processes (name, version, schema, started_at, beat_at) \
+        SELECT 'old:1', '0.0.9', 70, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breaking_migration_waits_for_processes_that_do_not_know_it() {
+    let Some(database) = postgres().await else { return };
+    let clock = Clock::manual(start());
+    database.open(&clock).await.close().await;
+    database.execute(BEFORE_SHARDS).await;
+    let refused = Store::open(&database.settings, clock.clone()).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::MigrationRefused { name: "0071_shards", processes } if processes == "old:1")
+    );
+    assert!(refused.to_string().contains("hint: stop them"), "{refused}");
+
+    database.execute("UPDATE processes SET beat_at = 0").await;
+    let store = database.open(&clock).await;
+    store.feeds_sync(&feeds(3), Duration::ZERO).await.unwrap();
+    store.close().await;
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_process_stops_at_a_schema_that_it_must_not_run_on_and_at_no_other() {
+    let Some(database) = postgres().await else { return };
+    let server = Server::start().await;
+    server
+        .respond("/feed", Reply::ok("application/rss+xml", rss(&[Item::new("Quay", &server.url("/page"))])));
+    server.respond("/page", Reply::ok("text/html", page("quay")));
+    let mill = TestDaemon::new().database(url_of(&database)).feed(&server.url("/feed")).open().await;
+    database
+        .execute("INSERT INTO schema_migrations (version, name, applied_at) VALUES (9998, '9998_more', 0)")
+        .await;
+    mill.once().await;
+    assert_eq!(mill.records().await.len(), 1, "another table is no reason to stop");
+
+    database
+        .execute(
+            "INSERT INTO schema_migrations (version, name, applied_at, breaking) VALUES (9999, '9999_other', 0, 1)",
+        )
+        .await;
+    let stopped = mill.daemon.once(&CancellationToken::new()).await.unwrap_err();
+    assert!(stopped.to_string().contains("at version 9999, this feedmill knows versions up to"), "{stopped}");
+    database.drop().await;
+}

@@ -1,0 +1,190 @@
+//! Several processes of the program on one database and one set of hosts, of which some are killed: the same for a test of a small
+//! round and for a measurement of a large one.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sqlx::{AnyConnection, Connection as _};
+
+use super::hosts::{Hosts, Seen};
+use super::names::NameServer;
+
+/// A round.
+pub(crate) struct Round {
+    pub(crate) processes: usize,
+    pub(crate) feeds: usize,
+    pub(crate) hosts: usize,
+    /// Processes that are killed, one each time that as many more feeds were asked for.
+    pub(crate) kills: usize,
+    pub(crate) kill_after_feeds: usize,
+    pub(crate) gap: Duration,
+    /// The round must be over by then.
+    pub(crate) patience: Duration,
+    pub(crate) page: fn(usize) -> String,
+}
+
+/// What it came to.
+pub(crate) struct Outcome {
+    pub(crate) seen: Seen,
+    pub(crate) took: Duration,
+    /// For each kill, when the hosts of the killed were asked again.
+    pub(crate) taken_over: Vec<Vec<Duration>>,
+    /// Feeds and entries that the survivors say they have taken from the dead.
+    pub(crate) claimed_anew: (usize, usize),
+    /// Processor time of the processes that ended by themselves.
+    pub(crate) processor: Duration,
+    /// Texts that the sink has written, into a folder of whichever process had it: each counted once.
+    pub(crate) texts: usize,
+}
+
+struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended is gone already.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Round {
+    /// Plays it on an empty database.
+    pub(crate) async fn play(&self, database: &str, program: &Path) -> Outcome {
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = Hosts::start(self.feeds, self.hosts, self.gap, self.page).await;
+        let names = NameServer::start().await;
+        std::fs::write(folder.path().join("feeds.txt"), hosts.feed_list()).unwrap();
+        let began = Instant::now();
+        let mut processes: Vec<Process> = (0..self.processes)
+            .map(|number| self.start(number, (database, program), folder.path(), &hosts, &names))
+            .collect();
+        let mut killed = Vec::new();
+        for kill in 1..=self.kills {
+            self.within(began, hosts.polled(kill * self.kill_after_feeds), &processes).await;
+            // Whoever works on most hosts: one that has only just come had nothing to take over.
+            let seen = hosts.seen();
+            let busiest = (0..processes.len()).max_by_key(|at| seen.hosts_of(&processes[*at].name));
+            let mut victim = processes.remove(busiest.unwrap());
+            victim.child.kill().unwrap();
+            victim.child.wait().unwrap();
+            killed.push((victim.name.clone(), Instant::now()));
+        }
+        self.within(began, hosts.polled(self.feeds), &processes).await;
+        self.within(began, self.recorded(database), &processes).await;
+        let took = began.elapsed();
+        let processor = processes.iter().map(|process| processor_time(process.child.id())).sum();
+        for process in &mut processes {
+            let pid = process.child.id().to_string();
+            assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        }
+        let mut claimed_anew = (0, 0);
+        for process in &mut processes {
+            let status = process.child.wait().unwrap();
+            let log = std::fs::read_to_string(&process.log).unwrap();
+            assert!(status.success(), "{}: {status}\n{log}", process.name);
+            for line in log.lines().filter(|line| line.contains("processes are dead")) {
+                claimed_anew.0 += number_in(line, " feeds=");
+                claimed_anew.1 += number_in(line, " entries=");
+            }
+        }
+        let seen = hosts.seen();
+        let taken_over = killed.iter().map(|(name, at)| seen.taken_over_after(name, *at)).collect();
+        let texts =
+            (0..self.processes).flat_map(|number| texts_in(&folder.path().join(format!("texts{number}"))));
+        let texts = texts.collect::<HashSet<_>>().len();
+        Outcome { seen, took, taken_over, claimed_anew, processor, texts }
+    }
+
+    fn start(
+        &self,
+        number: usize,
+        (database, program): (&str, &Path),
+        folder: &Path,
+        hosts: &Hosts,
+        names: &NameServer,
+    ) -> Process {
+        let name = format!("https://p{number}.example/");
+        let config = format!(
+            "include = [\"feeds.txt\"]\n[database]\nurl = \"{database}\"\nmax_connections = 4\n[fetch]\n\
+             contact_url = \"{name}\"\nallow = [\"{}\"]\nname_servers = [\"{}\"]\nhost_concurrency = 1\n\
+             host_min_gap_ms = {}\n[schedule]\ninitial_spread_secs = 0\nmin_interval_secs = 86400\n[http]\nlisten = \"\"\n\
+             [log]\nfilter = \"warn,feedmill=info\"\n[[sink]]\nname = \"texts\"\ntext = {{ to = \"{}\" }}\n",
+            hosts.address(),
+            names.address(),
+            self.gap.as_millis(),
+            folder.join(format!("texts{number}")).display(),
+        );
+        let file = folder.join(format!("p{number}.toml"));
+        std::fs::write(&file, config).unwrap();
+        let log = folder.join(format!("p{number}.log"));
+        let child = Command::new(program)
+            .arg("--config")
+            .arg(&file)
+            .arg("run")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Process { name, child, log }
+    }
+
+    /// Waits until everything is recorded: every feed polled, every page an article.
+    async fn recorded(&self, database: &str) {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(database).await.unwrap();
+        let mut looks = tokio::time::interval(Duration::from_millis(300));
+        loop {
+            looks.tick().await;
+            let left: i64 = sqlx::query_scalar(
+                "SELECT (SELECT count(*) FROM feed_details WHERE last_polled_at IS NULL) \
+                    + (SELECT count(*) FROM entries WHERE state = 'pending') \
+                    + (SELECT max(value) FROM counters WHERE name = 'outbox') \
+                    - (SELECT min(seq) FROM sinks)",
+            )
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+            if left == 0 {
+                return connection.close().await.unwrap();
+            }
+        }
+    }
+
+    async fn within(&self, began: Instant, work: impl Future<Output = ()>, processes: &[Process]) {
+        let left = self.patience.saturating_sub(began.elapsed());
+        if tokio::time::timeout(left, work).await.is_err() {
+            let logs = processes.iter().map(|process| std::fs::read_to_string(&process.log).unwrap());
+            panic!("the round is not over after {:?}:\n{}", self.patience, logs.collect::<String>());
+        }
+    }
+}
+
+/// What a process has taken of the processor so far, as Linux counts it: in hundredths of a second.
+fn processor_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The program's name, in brackets, may hold anything.
+    let fields = stat.rsplit(')').next().unwrap().split_ascii_whitespace();
+    fields.skip(11).take(2).map(|ticks| Duration::from_millis(10) * ticks.parse().unwrap()).sum()
+}
+
+/// The names of the texts in a folder; of none where the process never had the sink.
+fn texts_in(folder: &Path) -> Vec<OsString> {
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = files.map(|file| file.unwrap().file_name());
+    names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "txt")).collect()
+}
+
+fn number_in(line: &str, key: &str) -> usize {
+    let rest = line.split(key).nth(1).unwrap_or_else(|| panic!("no{key} in {line}"));
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}

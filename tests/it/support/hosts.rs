@@ -1,0 +1,217 @@
+//! Many hosts on one port of loopback that notice who asks them: by which process, when, and whether anybody else was asking.
+//!
+//! Feed `n` announces one page, on another host than its own; every fifth page leads to yet another by a redirect.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long a host takes for an answer: two who ask at once are seen.
+const TAKES: Duration = Duration::from_millis(15);
+/// Of two requests that start a gap apart the first may be slower on its way, the more so on a busy machine.
+const SLACK: u32 = 4;
+
+/// The hosts. They die with the value.
+pub(crate) struct Hosts {
+    address: SocketAddr,
+    town: Arc<Town>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+struct Town {
+    port: u16,
+    hosts: usize,
+    gap: Duration,
+    /// Makes the body of a page out of its number.
+    page: fn(usize) -> String,
+    seen: Mutex<Seen>,
+    polled: watch::Sender<usize>,
+}
+
+/// What the hosts have noticed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// How often each feed was asked for.
+    pub(crate) polls: Vec<u32>,
+    /// Requests in all.
+    pub(crate) requests: usize,
+    /// Requests that came while another was being answered, in words.
+    pub(crate) overlaps: Vec<String>,
+    /// Requests that came too soon after another, in words.
+    pub(crate) too_soon: Vec<String>,
+    /// When each host was asked, and by which process.
+    visits: HashMap<String, Vec<(Instant, String)>>,
+    in_flight: HashMap<String, u32>,
+}
+
+impl Seen {
+    /// How many hosts a process was the last to ask.
+    pub(crate) fn hosts_of(&self, process: &str) -> usize {
+        self.visits.values().filter(|visits| visits.last().is_some_and(|(_, last)| last == process)).count()
+    }
+
+    /// When the hosts that a process was the last to ask before `killed` were asked again after it, as times since then.
+    pub(crate) fn taken_over_after(&self, process: &str, killed: Instant) -> Vec<Duration> {
+        let mut times: Vec<Duration> = self
+            .visits
+            .values()
+            .filter_map(|visits| {
+                let after = visits.partition_point(|(at, _)| *at <= killed);
+                let (_, last) = visits[..after].last()?;
+                (last == process).then_some(())?;
+                visits[after..].iter().find(|(_, by)| by != process).map(|(at, _)| *at - killed)
+            })
+            .collect();
+        times.sort_unstable();
+        times
+    }
+}
+
+impl Hosts {
+    #[expect(clippy::disallowed_methods, reason = "no `Lifecycle` in a test's server; `drop` ends the task")]
+    pub(crate) async fn start(feeds: usize, hosts: usize, gap: Duration, page: fn(usize) -> String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Mutex::new(Seen { polls: vec![0; feeds], ..Seen::default() });
+        let polled = watch::Sender::new(0);
+        let town = Arc::new(Town { port: address.port(), hosts, gap, page, seen, polled });
+        let serving = tokio::spawn(accept(listener, Arc::clone(&town)));
+        Self { address, town, serving }
+    }
+
+    /// The addresses of all feeds, a line each.
+    pub(crate) fn feed_list(&self) -> String {
+        let feeds = self.seen().polls.len();
+        (0..feeds).map(|n| format!("{}\n", self.town.url(n, "feed", n))).collect()
+    }
+
+    /// What was noticed so far.
+    pub(crate) fn seen(&self) -> Seen {
+        self.town.seen.lock().unwrap().clone()
+    }
+
+    /// Returns when so many feeds were asked for.
+    pub(crate) async fn polled(&self, feeds: usize) {
+        self.town.polled.subscribe().wait_for(|polled| *polled >= feeds).await.unwrap();
+    }
+
+    /// Where they listen.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Town {
+    fn url(&self, host: usize, kind: &str, number: usize) -> String {
+        format!("http://h{}.example:{}/{kind}/{number}", host % self.hosts, self.port)
+    }
+
+    fn answer(&self, path: &str) -> String {
+        let mut parts = path.trim_start_matches('/').split('/');
+        let (kind, number) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let Ok(number) = number.parse::<usize>() else { return head("404 Not Found", "", "") };
+        match kind {
+            "feed" => {
+                let link = self.url(number * 7 + 1, "page", number);
+                let body = format!(
+                    "<rss version=\"2.0\"><channel><title>Feed {number}</title><item><title>Story {number}</title>\
+                     <link>{link}</link></item></channel></rss>"
+                );
+                head("200 OK", "Content-Type: application/rss+xml\r\n", &body)
+            }
+            "page" if number.is_multiple_of(5) => {
+                let to = self.url(number * 11 + 3, "moved", number);
+                head("302 Found", &format!("Location: {to}\r\n"), "")
+            }
+            "page" | "moved" => head("200 OK", "Content-Type: text/html\r\n", &(self.page)(number)),
+            _ => head("404 Not Found", "", ""),
+        }
+    }
+
+    fn begin(&self, host: &str, path: &str, process: &str) {
+        let now = Instant::now();
+        let mut seen = self.seen.lock().unwrap();
+        let seen = &mut *seen;
+        seen.requests += 1;
+        let in_flight = seen.in_flight.entry(host.to_owned()).or_default();
+        if *in_flight > 0 {
+            seen.overlaps.push(format!("{process} asks {host}{path} while it is being asked"));
+        }
+        *in_flight += 1;
+        let visits = seen.visits.entry(host.to_owned()).or_default();
+        if let Some((last, by)) = visits.last().filter(|(last, _)| now - *last < self.gap / SLACK) {
+            seen.too_soon.push(format!("{process} asks {host}{path} {:?} after {by}", now - *last));
+        }
+        visits.push((now, process.to_owned()));
+        if let Some(feed) = path.strip_prefix("/feed/").and_then(|number| number.parse::<usize>().ok()) {
+            seen.polls[feed] += 1;
+            if seen.polls[feed] == 1 {
+                self.polled.send_modify(|polled| *polled += 1);
+            }
+        }
+    }
+
+    fn end(&self, host: &str) {
+        *self.seen.lock().unwrap().in_flight.get_mut(host).unwrap() -= 1;
+    }
+}
+
+fn head(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+async fn accept(listener: TcpListener, town: Arc<Town>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let town = Arc::clone(&town);
+                // Whoever is killed goes away in the middle.
+                connections.spawn(async move { converse(accepted.unwrap().0, &town).await.unwrap_or_default() });
+            }
+            Some(ended) = connections.join_next() => ended.unwrap(),
+        }
+    }
+}
+
+async fn converse(mut stream: TcpStream, town: &Town) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::new();
+    loop {
+        while !buffer.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        }
+        let request = String::from_utf8_lossy(&std::mem::take(&mut buffer)).into_owned();
+        let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+        let host = header(&request, "host").unwrap_or_default();
+        // The program names who is to be asked about it.
+        let agent = header(&request, "user-agent").unwrap_or_default();
+        let process = agent.split("(+").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
+        town.begin(host, &path, process);
+        let answer = town.answer(&path);
+        tokio::time::sleep(TAKES).await;
+        town.end(host);
+        stream.write_all(answer.as_bytes()).await?;
+    }
+}
+
+fn header<'r>(request: &'r str, name: &str) -> Option<&'r str> {
+    request.lines().find_map(|line| {
+        let (known, value) = line.split_once(':')?;
+        known.eq_ignore_ascii_case(name).then_some(value.trim())
+    })
+}
