@@ -1,5 +1,7 @@
 //! Pages and feeds that repeat one thing over and over: whatever a step looks for, here there is more of it than on any
 //! honest page. A step that looks at all of them once for each takes sixteen times as long for four times as many.
+//!
+//! One table, a row a thing: hence the length of the file.
 
 use std::fmt::Write as _;
 

@@ -1,0 +1,44 @@
+//! Whether the mill says that it is ready, and why not.
+
+use feedmill::health::Health;
+
+use super::{get, surface, watched};
+
+#[tokio::test]
+async fn readiness_follows_the_feeds_at_once() {
+    let (mut daemon, _server, router, _soft) = surface(1).await;
+    daemon.reload(&[]).await.unwrap();
+    let (status, body) = get(&router, "/readyz").await;
+    assert!(status == 503 && body.contains("no feed is configured"), "{body}");
+    assert!(!daemon.store().feeds_any_active().await.unwrap());
+}
+
+#[tokio::test]
+async fn readiness_follows_the_store() {
+    let health = Health::default();
+    let (daemon, _server, router, _soft) = watched(1, &health).await;
+    health.check_store(daemon.store()).await;
+    health.check_integrity(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!(status, 200, "{body}");
+    let file = daemon.database_file();
+    let away = file.with_extension("away");
+    std::fs::rename(&file, &away).unwrap();
+    health.check_store(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert!(status == 503 && body.contains("deleted or replaced"), "{body}");
+    std::fs::rename(&away, &file).unwrap();
+    health.check_store(daemon.store()).await;
+    assert_eq!(get(&router, "/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn readiness_tells_its_reasons() {
+    let (_daemon, _server, router, soft) = surface(1).await;
+    assert_eq!(get(&router, "/healthz").await, (200, "ok\n".to_owned()));
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!((status, body.as_str()), (200, r#"{"ready":true,"reasons":[]}"#));
+    soft.cancel();
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!((status, body.as_str()), (503, r#"{"ready":false,"reasons":["stopping"]}"#));
+}
