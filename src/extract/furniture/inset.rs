@@ -51,6 +51,32 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
     }
 }
 
+/// Keeps posts of other networks that are set into the body, whichever reading is believed: one rule for all networks, the code
+/// of each of which is a quotation with a name of embedding. Such a post may be a single link.
+pub(crate) fn keep_posts(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
+    let document = facts.context.document;
+    let is_post = |at: usize| {
+        let container = &document.containers[at];
+        container.tag == local_name!("blockquote") && container.traits.intersects(Traits::EMBED)
+    };
+    let posts: Vec<usize> = (0..document.containers.len()).filter(|at| is_post(*at)).collect();
+    if posts.is_empty() {
+        return;
+    }
+    let bodies = boxes_of_body(lines, document, account);
+    // Posts that stand in one another are gone through once.
+    let mut done = 0;
+    for post in posts.into_iter().filter(|post| stands_in(document, *post, &bodies)) {
+        let blocks = &document.containers[post];
+        for at in (blocks.first.max(done)..blocks.end).filter(|at| !lines[*at].block.is_hidden) {
+            if !account.is_kept(at) {
+                account.keep(at, Rule::Inset);
+            }
+        }
+        done = done.max(blocks.end);
+    }
+}
+
 /// The boxes in which two kept paragraphs or more stand side by side.
 fn boxes_of_body(lines: &[Line<'_>], document: &Document, account: &Account) -> HashSet<usize> {
     const LEAST_WORDS: f32 = 12.0;
@@ -108,11 +134,10 @@ const FURNITURE: Traits = Traits::NAV
     .union(Traits::NEWSLETTER)
     .union(Traits::HIDDEN);
 
-/// Whether a quotation says more than where it leads, and has no name of furniture. A post of another network may be one link.
+/// Whether a quotation says more than where it leads, and has no name of furniture.
 fn is_quotation(context: &Context<'_>, at: usize) -> bool {
     const MOST_LINKED: f32 = 0.8;
-    context.document.containers[at].traits.intersects(Traits::EMBED)
-        || context.link_share(at) < MOST_LINKED && !context.all_traits[at].intersects(FURNITURE)
+    context.link_share(at) < MOST_LINKED && !context.all_traits[at].intersects(FURNITURE)
 }
 
 /// Whether a paragraph is a list whose lines are broken: dates, results, verses. An address has fewer lines.

@@ -49,8 +49,15 @@ type Rule = fn(&[Line<'_>], &Facts<'_>, &mut Account);
 const OF_CHOICE: &[Rule] = &[standfirst::keep, between::keep, inset::keep, captions::drop];
 
 /// The rules that mend whichever reading of the page is believed.
-const OF_READING: &[Rule] =
-    &[entries::keep, consent::drop, hidden::drop, contents::drop, next_article::drop, repeated::drop];
+const OF_READING: &[Rule] = &[
+    entries::keep,
+    inset::keep_posts,
+    consent::drop,
+    hidden::drop,
+    contents::drop,
+    next_article::drop,
+    repeated::drop,
+];
 
 /// The rules that read the lines. They need no markup: plain text is cleaned by them alone.
 const OF_LINES: &[Rule] = &[

@@ -60,19 +60,26 @@ fn is_cut(reading: &Reading, words: f32) -> bool {
         || reading.is_not_free && (words < TEASER_WORDS || stated_bytes * 2 > text_bytes * 3)
 }
 
-/// Pictures and players from the first kept block to the last, right before and behind them, and among captions behind.
+/// Pictures and players right before and behind what is kept and what is a caption: what lies among furniture is none of the
+/// text's. Where nothing is kept, those of the page.
 fn media(reading: &Reading) -> (u32, u32) {
     let document = &reading.document;
-    let blocks = &document.blocks;
-    let mut kept = reading.account.kept();
-    let first = kept.next();
-    let is_caption = |block: &&Block| document.containers[block.container].traits.intersects(Traits::CAPTION);
-    let end = kept.next_back().or(first).map_or(blocks.len(), |last| {
-        let captions = blocks[last + 1..].iter().take_while(is_caption).count();
-        blocks.len().min(last + captions + 2)
-    });
-    let gaps = blocks[first.unwrap_or(0)..end].iter().map(|block| block.gap);
-    gaps.fold((0, 0), |sum, gap| (sum.0 + u32::from(gap.pictures), sum.1 + u32::from(gap.videos)))
+    let is_caption = |block: &Block| document.containers[block.container].traits.intersects(Traits::CAPTION);
+    let last = reading.account.kept().next_back();
+    let first = reading.account.kept().next().unwrap_or(0);
+    let (mut pictures, mut videos) = (0, 0);
+    let (mut is_near, mut is_over) = (false, false);
+    for (at, block) in document.blocks.iter().enumerate().skip(first) {
+        let was_near = is_near;
+        is_near = last.is_none() || reading.account.is_kept(at) || is_caption(block);
+        if !is_over && (is_near || was_near) {
+            pictures += u32::from(block.gap.pictures);
+            videos += u32::from(block.gap.videos);
+        }
+        // Captions may follow the text.
+        is_over |= last.is_some_and(|last| at > last) && !is_caption(block);
+    }
+    (pictures, videos)
 }
 
 /// A live blog is a column of entries of the text, each under the time of day: "14:05", "9.30 Uhr". They stand in the order
@@ -112,7 +119,8 @@ fn time_of_day(text: &str) -> Option<u32> {
     let (hours, rest) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
     let rest = rest.strip_prefix([':', '.', 'h'])?;
     let (minutes, rest) = rest.split_at_checked(2)?;
-    let is_over = !rest.starts_with(|next: char| next.is_ascii_digit() || next == '.');
+    // A day stands beside the times of many days.
+    let is_over = !rest.starts_with('.') && !rest.contains(|next: char| next.is_ascii_digit());
     let (hours, minutes) = (hours.parse::<u32>().ok()?, minutes.parse::<u32>().ok()?);
     (hours < 24 && minutes < 60 && is_over).then_some(hours * 60 + minutes)
 }
