@@ -49,6 +49,9 @@ pub(super) fn parts(bytes: &[u8]) -> io::Result<(Part, Vec<Part>)> {
         further.push(part);
         rest = behind;
     }
+    if !(rest.starts_with(b"\r\n--") && rest.ends_with(b"--\r\n")) {
+        return Err(io::Error::other("a bundle that breaks off"));
+    }
     Ok((first, further))
 }
 
@@ -97,8 +100,8 @@ mod tests {
         for (part, (url, body)) in [first].iter().chain(&further).zip(urls.iter().zip(&bodies)) {
             assert_eq!((&part.url, &part.content_type, &part.body), (url, &body.content_type, &body.bytes));
         }
-        for cut in [0, 40, bytes.len() / 2] {
-            assert!(super::parts(&bytes[..cut]).is_err(), "{cut}");
+        for cut in 0..bytes.len() {
+            assert!(parts(&bytes[..cut]).is_err(), "{cut}");
         }
     }
 }
