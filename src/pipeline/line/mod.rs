@@ -109,7 +109,7 @@ pub trait Stage: Clone + Send + Sync + 'static {
 
 /// One round: claims what is due, at most the permits, does it and records it. Returns how many items were recorded.
 pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
-    let mut working = Working::<S>::new();
+    let mut working = Working::<S>::new(CancellationToken::new());
     working.claim(stage, stage.permits()).await?;
     let mut recorded = 0;
     while !working.is_idle() {
@@ -131,7 +131,7 @@ pub async fn drain<S: Stage>(
     upstream: &CancellationToken,
     soft: &CancellationToken,
 ) -> Result<usize, StoreError> {
-    let mut working = Working::<S>::new();
+    let mut working = Working::<S>::new(soft.clone());
     let mut recorded = 0;
     loop {
         let woken = wake.notified();
@@ -168,7 +168,7 @@ pub async fn run<S: Stage>(
     hard: &CancellationToken,
     progress: &Progress,
 ) {
-    let mut working = Working::<S>::new();
+    let mut working = Working::<S>::new(soft.clone());
     loop {
         let woken = wake.notified();
         tokio::pin!(woken);

@@ -120,3 +120,75 @@ async fn a_hosts_turn_comes_when_its_gap_is_over() {
     assert_eq!(table.done, HOSTS * PAGES);
     assert!(table.looks <= HOSTS * PAGES, "{} looks at the store", table.looks);
 }
+
+/// Items that are done at once, from a store that takes its time. The stop comes with one of them.
+#[derive(Clone)]
+struct Stopping {
+    begun: Arc<Mutex<usize>>,
+    released: Arc<Mutex<usize>>,
+    soft: CancellationToken,
+}
+
+impl Stopping {
+    const PERMITS: u32 = 4;
+    const LAST: usize = 40;
+}
+
+impl Stage for Stopping {
+    type Item = ();
+    type Claim = ();
+    type Done = ();
+
+    const NAME: &'static str = "stopping";
+    const BATCH: u32 = 100;
+
+    fn permits(&self) -> u32 {
+        Self::PERMITS
+    }
+
+    async fn claim(&self, limit: u32) -> Result<Vec<()>, StoreError> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(vec![(); limit as usize])
+    }
+
+    fn claim_of((): &()) {}
+
+    async fn release(&self, claims: Vec<((), Timestamp)>) -> Result<(), StoreError> {
+        *self.released.lock().unwrap() += claims.len();
+        Ok(())
+    }
+
+    async fn process(&self, (): ()) -> Worked<(), ()> {
+        {
+            let mut begun = self.begun.lock().unwrap();
+            *begun += 1;
+            if *begun == Self::LAST {
+                self.soft.cancel();
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Worked::Done(())
+    }
+
+    async fn record(&self, _: &[()]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn refused((): (), _: &StoreError) {}
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_after_a_stop_however_long_the_store_takes() {
+    let soft = CancellationToken::new();
+    let stage = Stopping { begun: Arc::default(), released: Arc::default(), soft: soft.clone() };
+    let clock = Clock::ticking("2026-03-02T08:00:00Z".parse().unwrap());
+    let recorded = drain(&stage, &Notify::new(), &clock, &CancellationToken::new(), &soft).await.unwrap();
+    let begun = *stage.begun.lock().unwrap();
+    assert_eq!(recorded, begun);
+    assert!(begun < Stopping::LAST + Stopping::PERMITS as usize, "{begun} were begun");
+    assert!(*stage.released.lock().unwrap() > 0, "some were claimed ahead");
+}

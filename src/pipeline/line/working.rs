@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::unsettled::{Unsettled, give_back};
 use super::{Stage, Worked};
@@ -52,10 +53,12 @@ pub(super) struct Working<S: Stage> {
     next_look: Instant,
     /// The latest turn at a busy host that an item was put off for.
     pub(super) last_turn: Timestamp,
+    /// From when on nothing is begun, also while the store is waited for.
+    soft: CancellationToken,
 }
 
 impl<S: Stage> Working<S> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(soft: CancellationToken) -> Self {
         let now = Instant::now();
         Self {
             waiting: VecDeque::new(),
@@ -67,6 +70,7 @@ impl<S: Stage> Working<S> {
             finished: 0,
             next_look: now,
             last_turn: Timestamp::MIN,
+            soft,
         }
     }
 
@@ -154,7 +158,8 @@ impl<S: Stage> Working<S> {
     }
 
     fn begin(&mut self, stage: &S) {
-        while self.tasks.len() < (stage.permits() + stage.aside()) as usize
+        while !self.soft.is_cancelled()
+            && self.tasks.len() < (stage.permits() + stage.aside()) as usize
             && let Some(item) = self.waiting.pop_front()
         {
             let claim = S::claim_of(&item);
