@@ -27,8 +27,7 @@ pub async fn run(shared: &Shared, end: &CancellationToken) -> Result<(), StoreEr
         return Ok(());
     };
     let outcome = tokio::select! {
-        () = end.cancelled() => Ok(()),
-        error = beat(shared, shards) => Err(error),
+        outcome = beat(shared, shards, end) => outcome,
         () = listen(shared, shards) => Ok(()),
     };
     leave(shared).await;
@@ -71,17 +70,19 @@ fn shards_of(shared: &Shared) -> Option<&Shards> {
     Some(shared.store.shards()).filter(|shards| shards.is_shared())
 }
 
-/// Makes rounds until this program must not run any more.
-async fn beat(shared: &Shared, shards: &Shards) -> StoreError {
+/// Makes rounds until `end` is cancelled, or fails where this program must not run any more. No round is broken off: one that has
+/// made this process known and has not learned its number would leave a process behind that nobody can end.
+async fn beat(shared: &Shared, shards: &Shards, end: &CancellationToken) -> Result<(), StoreError> {
     loop {
         match round(shared).await {
             Ok(()) => {}
-            Err(error @ StoreError::SchemaNewer { .. }) => return error,
+            Err(error @ StoreError::SchemaNewer { .. }) => return Err(error),
             Err(error) => {
                 tracing::error!(%error, "the other processes hear nothing of this one; trying again");
             }
         }
         tokio::select! {
+            () = end.cancelled() => return Ok(()),
             () = tokio::time::sleep(BEAT) => {}
             () = shards.wanted() => {}
         }
