@@ -15,8 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Steps that one page or feed may take before it is read in part. Of 6,952 real pages half take 1.4 steps a byte, 999 in a
 /// thousand 4.1 and none more than 8.7, and the most that any takes is 1.7 million: a page of ten million bytes, as large as they
-/// are fetched, would take 87 million at the worst of these rates (`cargo bench --bench growth -- FILES`). So many steps take half a
-/// second on a slow core.
+/// are fetched, would take 87 million at the worst of these rates (`cargo bench --bench growth -- FILES`).
 pub const BUDGET: u64 = 100_000_000;
 
 /// What takes too many steps is cut to this part of itself.

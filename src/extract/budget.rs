@@ -11,7 +11,7 @@ pub(super) fn read_within(
     evidence: &Evidence<'_>,
     whole: impl Fn(&Page, &Evidence<'_>) -> Article,
 ) -> Article {
-    let (PageBody::Html(text) | PageBody::Fragment(text) | PageBody::Text(text)) = &page.body;
+    let text = page.body.source();
     let read = |part: &str| {
         if part.len() == text.len() { whole(page, evidence) } else { whole(&beginning(page, part), evidence) }
     };

@@ -49,6 +49,7 @@ use self::evidence::{entry, host};
 use self::fragment::read_fragment;
 use self::furniture::Facts;
 use self::head::Head;
+pub use self::html::MAX_NODES;
 pub use self::judge::selectors::{RulesError, SiteRules};
 use self::judge::{Reading, flags, operator, stand_in};
 pub use self::metadata::amp::amp_canonical;

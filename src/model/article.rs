@@ -30,6 +30,14 @@ pub enum PageBody {
     Text(String),
 }
 
+impl PageBody {
+    /// What it holds, markup included.
+    pub fn source(&self) -> &str {
+        let (Self::Html(source) | Self::Fragment(source) | Self::Text(source)) = self;
+        source
+    }
+}
+
 /// Why an article's text may be less than a reader expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

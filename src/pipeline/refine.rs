@@ -10,19 +10,18 @@ use super::pages::{Bodies, COPIES, Origin, OwnText, Source};
 use super::task::{Ending, Task};
 use super::workers::WorkError;
 use crate::dedup;
-use crate::extract::{Evidence, Rules, SiteEvidence, extract_pages};
+use crate::extract::{Evidence, MAX_NODES, Rules, SiteEvidence, extract_pages};
 use crate::impostor::{is_front, is_section_of};
 use crate::model::{
-    Article, ContentSource, EntryEvidence, FailureKind, Fingerprint, Known, Page, PageBody, QualityFlag,
-    RawPages, Sha256Hash, Validators,
+    Article, ContentSource, EntryEvidence, FailureKind, Fingerprint, Known, Page, QualityFlag, RawPages,
+    Sha256Hash, Validators,
 };
 use crate::store::{ExtractedArticle, RawPage, Store, StoreError};
 use crate::telemetry::metrics;
 use crate::trust::is_one_party;
 
-/// Bytes that a node of a page and the block around it take while the page is read, and the most nodes that are read of one.
+/// Bytes that a node of a page and the block around it take while the page is read.
 const NODE_COST: usize = 2 << 10;
-const MOST_NODES: usize = 100_000;
 
 /// Bytes that an article takes until it is recorded, for each of its text: its blocks are told of in its account.
 const ARTICLE_COST: usize = 2;
@@ -120,7 +119,7 @@ impl Draft {
     ) -> Self {
         let origin = match origin {
             Origin::Feed(_) => OriginRecord {
-                sha256: Sha256Hash::of(text_of(&ingredients.page)),
+                sha256: Sha256Hash::of(ingredients.page.body.source()),
                 raw: None,
                 validators: Validators::default(),
                 lacks_one: false,
@@ -147,11 +146,6 @@ impl OriginRecord {
         let validators = if lacks_one { Validators::default() } else { first.validators };
         Self { sha256, raw, validators, lacks_one }
     }
-}
-
-fn text_of(page: &Page) -> &str {
-    let (PageBody::Html(text) | PageBody::Fragment(text) | PageBody::Text(text)) = &page.body;
-    text
 }
 
 /// The host whose furniture a page shows: that of where the page was found, not of the link to it, for a link shortener
@@ -182,9 +176,10 @@ impl Ingredients {
 
     /// Bytes that its pages take while they are read, one tree after the other.
     pub(super) fn memory(&self) -> usize {
-        let bytes: usize = self.pages().map(|page| text_of(page).len()).sum();
-        let nodes = |page: &Page| text_of(page).bytes().filter(|byte| matches!(byte, b'<' | b'\n')).count();
-        bytes * COPIES + self.pages().map(nodes).max().unwrap_or(0).min(MOST_NODES) * NODE_COST
+        let bytes: usize = self.pages().map(|page| page.body.source().len()).sum();
+        let nodes =
+            |page: &Page| page.body.source().bytes().filter(|byte| matches!(byte, b'<' | b'\n')).count();
+        bytes * COPIES + self.pages().map(nodes).max().unwrap_or(0).min(MAX_NODES) * NODE_COST
     }
 
     /// The article and its fingerprint: work for a CPU worker.

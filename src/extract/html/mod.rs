@@ -28,7 +28,9 @@ use tree::Tree;
 /// An honest page of a megabyte has some ten thousand nodes and needs a million steps of work: one of the largest size that is
 /// fetched has as many as this. They bound all that is done with a page, since no later step looks at a node more than some
 /// number of times.
-const LIMITS: Limits = Limits { nodes: 100_000, depth: 512, work: 40_000_000 };
+const LIMITS: Limits = Limits { nodes: MAX_NODES, depth: 512, work: 40_000_000 };
+/// Nodes that are read of a page; what is left of it then is missing.
+pub const MAX_NODES: usize = 100_000;
 /// What a node of a page takes in its source, roughly.
 const BYTES_OF_NODE: usize = 64;
 

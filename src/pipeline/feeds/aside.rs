@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// An answer that takes longer is slow; nine feeds in ten have answered by then.
+/// An answer that takes longer is slow.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Polls that have stepped aside. Cheap to clone; all clones are one.

@@ -101,18 +101,22 @@ async fn a_backup_gives_everything_back_to_either_back_end(bench: &Bench) {
             assert_eq!(&found[table], kept, "{table} on {backend:?}");
         }
         assert_eq!(store.cursor_get("reader").await.unwrap(), 3);
-        // Its texts are found once the index is made anew.
-        while store.search_catch_up().await.unwrap() {}
-        let found = store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap();
-        assert_eq!(found.len(), 71, "on {backend:?}");
-        // It goes on where it was.
-        store.feeds_sync(&feed_urls(2), Duration::ZERO).await.unwrap();
-        let more = Bench { database: target, store, clock: bench.clock.clone() };
-        more.store_articles(71..72).await;
-        assert_eq!(more.store.totals().await.unwrap().last_seq, 72);
-        more.store.close().await;
-        more.database.drop().await;
+        goes_on(Bench { database: target, store, clock: bench.clock.clone() }, backend).await;
     }
+}
+
+/// What was restored or copied is a store like any other: its texts are found once the index is made anew, and it goes on where
+/// the original was.
+pub(super) async fn goes_on(bench: Bench, backend: Backend) {
+    let store = &bench.store;
+    while store.search_catch_up().await.unwrap() {}
+    let found = store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap();
+    assert_eq!(found.len(), 71, "on {backend:?}");
+    store.feeds_sync(&feed_urls(2), Duration::ZERO).await.unwrap();
+    bench.store_articles(71..72).await;
+    assert_eq!(store.totals().await.unwrap().last_seq, 72);
+    store.close().await;
+    bench.database.drop().await;
 }
 
 async fn a_backup_takes_the_place_of_nothing(bench: &Bench) {
