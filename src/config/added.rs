@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -136,12 +136,19 @@ impl AddedFeeds {
     }
 }
 
-/// Writes a file anew, whole or not at all. One that is there keeps its permissions, another gets `new_mode`.
+/// Writes a file anew, whole or not at all. One that is there keeps its permissions, another gets `new_mode`; written by root, it
+/// belongs to whom it did, or to whom its folder does.
 pub(crate) fn replace_file(path: &Path, text: &str, new_mode: u32) -> io::Result<()> {
     let mode = path.metadata().map_or(new_mode, |metadata| metadata.permissions().mode());
+    let owner = path.metadata().or_else(|_| folder_of(path).metadata())?;
     let mut file = NamedTempFile::new_in(folder_of(path))?;
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    match fchown(file.as_file(), Some(owner.uid()), Some(owner.gid())) {
+        // Only root can give files away.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        given => given?,
+    }
     file.as_file().sync_all()?;
     file.persist(path)?;
     File::open(folder_of(path))?.sync_all()

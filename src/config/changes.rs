@@ -120,3 +120,51 @@ fn write(file: &AddedFeeds, load: &Load) -> Result<(), ChangeError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::config::{Config, Environment};
+
+    #[test]
+    fn what_would_spoil_the_configuration_is_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, added) = (dir.path().join("feedmill.toml"), dir.path().join("added.toml"));
+        fs::write(&file, "").unwrap();
+        // Another file becomes wrong between the two readings.
+        let readings = AtomicU32::new(0);
+        let load = move || {
+            let text = if readings.fetch_add(1, Ordering::Relaxed) % 2 == 0 { "" } else { "no = 1" };
+            fs::write(&file, text).unwrap();
+            Config::load(Some(&file), &Environment::default())
+        };
+        let url = feed("https://a.example/feed");
+        let refused = add(std::slice::from_ref(&url), &[], &load).unwrap_err();
+        assert!(matches!(refused, ChangeError::Spoiled(_)), "{refused}");
+        assert!(!added.exists());
+        let before = "[[feed]]\nurl = \"https://a.example/feed\"\n";
+        fs::write(&added, before).unwrap();
+        assert!(matches!(change(FeedChange::Pause, &url, &load), Err(ChangeError::Spoiled(_))));
+        assert_eq!(fs::read_to_string(&added).unwrap(), before);
+    }
+
+    #[test]
+    fn one_feed_given_twice_is_added_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("feedmill.toml");
+        fs::write(&file, "").unwrap();
+        let load = move || Config::load(Some(&file), &Environment::default());
+        let url = feed("https://a.example/feed");
+        assert_eq!(add(&[url.clone(), url.clone()], &[], &load).unwrap(), std::slice::from_ref(&url));
+        assert_eq!(add(std::slice::from_ref(&url), &[], &load).unwrap(), []);
+        let origin = load().unwrap().origins.of(&url).unwrap();
+        assert_eq!((origin.home, origin.is_on, origin.is_listed), (Home::Added, true, false));
+    }
+
+    fn feed(url: &str) -> Url {
+        url.parse().unwrap()
+    }
+}
