@@ -17,6 +17,7 @@ use crate::extract::{Rules, RulesError};
 use crate::fetch::{FetchError, Fetcher};
 use crate::health::Health;
 use crate::http::listener::{self, Limits};
+use crate::http::steering::Steering;
 use crate::http::{self, Surface};
 use crate::lifecycle::Lifecycle;
 use crate::memory::Memory;
@@ -89,6 +90,8 @@ pub struct Daemon {
     hub_listen: Option<SocketAddr>,
     /// For the page.
     sinks: Arc<[Sink]>,
+    /// For the page: how it changes the configuration.
+    steering: Option<Steering>,
     fixed: Fixed,
     /// Why it stopped by itself, where it did.
     failure: OnceLock<StoreError>,
@@ -159,10 +162,16 @@ impl Daemon {
             memory_for_readers: Memory::new(config.pipeline.memory_bytes / FOR_READERS),
             hub_listen: config.hub_listen,
             sinks: config.sinks.iter().map(Sink::from).collect(),
+            steering: None,
             fixed: Fixed::of(&config),
             failure: OnceLock::new(),
             _lock: lock,
         })
+    }
+
+    /// The same, with a page that changes the configuration.
+    pub fn steered(self, steering: Steering) -> Self {
+        Self { steering: Some(steering), ..self }
     }
 
     /// The store.
@@ -349,6 +358,7 @@ impl Daemon {
             plan: self.shared.plan.clone(),
             sinks: Arc::clone(&self.sinks),
             selectors: Arc::clone(&self.shared.selectors),
+            steering: self.steering.clone(),
         };
         let (main, apart) = match self.http.metrics_listen {
             Some(address) => {

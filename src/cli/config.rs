@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
                 out,
                 "ok: {file}: {} feeds, {} disabled, {} sites, {} warnings",
                 loaded.config.feeds.len(),
-                loaded.disabled_feeds,
+                loaded.origins.disabled(),
                 loaded.config.sites.len(),
                 loaded.warnings.len()
             )?;

@@ -8,11 +8,11 @@ use comfy_table::Table;
 use jiff::Timestamp;
 use url::Url;
 
-use super::added::{self, Change};
+use super::added;
 use super::terminal::plain;
 use super::{DONE_IN_PART, Global, Started, block_on, discover, import, once, opml, table, terminal};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, FeedChange};
 use crate::daemon::DaemonError;
 use crate::model::{FeedId, after, masked};
 use crate::publish::PublishError;
@@ -119,9 +119,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             let urls: Vec<Url> = urls.iter().map(|url| feed_url(url)).collect::<anyhow::Result<_>>()?;
             added::add(&urls, tag, global)
         }
-        Command::Pause { url } => added::change(Change::Pause, &feed_url(url)?, global),
-        Command::Resume { url } => added::change(Change::Resume, &feed_url(url)?, global),
-        Command::Remove { url } => added::change(Change::Remove, &feed_url(url)?, global),
+        Command::Pause { url } => added::change(FeedChange::Pause, &feed_url(url)?, global),
+        Command::Resume { url } => added::change(FeedChange::Resume, &feed_url(url)?, global),
+        Command::Remove { url } => added::change(FeedChange::Remove, &feed_url(url)?, global),
         Command::Poll { urls, .. } => {
             let Started { config, traces: _traces, .. } = global.start_owner()?;
             poll(config, urls)

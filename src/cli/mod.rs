@@ -41,7 +41,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use tracing::{debug, warn};
 
-use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings, Sources};
+use crate::config::{Config, ConfigError, Environment, Loaded, LogFormat, LogSettings, Origins, Sources};
 use crate::daemon::DaemonError;
 use crate::fetch::FetchError;
 use crate::publish::PublishError;
@@ -79,7 +79,7 @@ pub struct Cli {
 }
 
 /// The options that every subcommand takes.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "FEEDMILL_CONFIG", help = CONFIG_HELP)]
@@ -102,6 +102,8 @@ pub(crate) struct Started {
     pub(crate) file: Option<PathBuf>,
     /// What all of it was read from.
     pub(crate) sources: Sources,
+    /// Where its feeds are configured.
+    pub(crate) origins: Origins,
     /// For whoever will read the configuration anew: see [`Global::reload`].
     pub(crate) logs: Logs,
     /// To be kept until the work is done.
@@ -229,15 +231,22 @@ impl Global {
                 .with_context(|| format!("cannot make the state directory {}", dir.display()))?;
         }
         let (file, sources) = (loaded.file.clone(), loaded.sources.clone());
-        Ok(Started { config: with_warnings_logged(loaded), file, sources, logs, traces })
+        let origins = loaded.origins.clone();
+        Ok(Started { config: with_warnings_logged(loaded), file, sources, origins, logs, traces })
     }
 
-    /// Reads the configuration anew, and says what it was read from. Either all of it is good, or the error says all that is
-    /// not.
-    pub(crate) fn reload(&self) -> Result<(Config, Sources), ConfigError> {
+    /// Reads the configuration anew, and says what it was read from and where its feeds are configured. Either all of it is good,
+    /// or the error says all that is not.
+    pub(crate) fn reload(&self) -> Result<(Config, Sources, Origins), ConfigError> {
         let loaded = self.load()?;
-        let sources = loaded.sources.clone();
-        Ok((with_warnings_logged(loaded), sources))
+        let (sources, origins) = (loaded.sources.clone(), loaded.origins.clone());
+        Ok((with_warnings_logged(loaded), sources, origins))
+    }
+
+    /// Reads the configuration whenever it is called.
+    pub(crate) fn loader(&self) -> impl Fn() -> Result<Loaded, ConfigError> + Send + Sync + 'static {
+        let global = self.clone();
+        move || global.load()
     }
 
     /// Reads the configuration, with what the command line says on top.

@@ -9,6 +9,7 @@ use super::{Global, Started, block_on, terminal};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Sources, Watch};
 use crate::daemon::Daemon;
+use crate::http::steering::{Reloads, Steering};
 use crate::lifecycle::{self, Lifecycle, service};
 use crate::store::Store;
 use crate::telemetry::Logs;
@@ -19,7 +20,7 @@ use crate::telemetry::metrics::{self, Metrics};
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
-    let Started { config, file, sources, logs, traces: _traces } = global.start_owner()?;
+    let Started { config, file, sources, origins, logs, traces: _traces } = global.start_owner()?;
     let (store, feeds) = (Store::place(&config.database)?, config.feeds.len());
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -33,7 +34,8 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             "no feeds are configured: nothing will be polled; hint: add [[feed]] tables or include = [...], then reload"
         );
     }
-    let mut watched = Watched { watch: Watch::default(), sources };
+    let (steering, reloads) = Steering::new(Arc::new(global.loader()), origins);
+    let mut watched = Watched { watch: Watch::default(), sources, reloads };
     watched.set(config.watch);
     block_on(async {
         let lifecycle = Lifecycle::new(config.stop_timeout);
@@ -44,18 +46,24 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         lifecycle.spawn("metrics", async move {
             soft.run_until_cancelled(upkeep.keep_small()).await;
         });
-        let daemon = Arc::new(Daemon::open(config, Clock::system()).await?);
+        let daemon = Arc::new(Daemon::open(config, Clock::system()).await?.steered(steering));
         Arc::clone(&daemon).start(&lifecycle, recorder).await?;
         service::ready();
         info!("running");
         let soft = lifecycle.soft();
         loop {
-            tokio::select! {
+            let asker = tokio::select! {
                 () = soft.cancelled() => break,
-                () = signals.reload() => {}
-                () = watched.watch.changed() => info!("the configuration has changed: reading it anew"),
-            }
-            reload(&daemon, global, &logs, &mut watched).await;
+                () = signals.reload() => None,
+                () = watched.watch.changed() => {
+                    info!("the configuration has changed: reading it anew");
+                    None
+                }
+                asker = watched.reloads.asked() => Some(asker),
+            };
+            let taken = reload(&daemon, global, &logs, &mut watched).await;
+            // Whoever has left meanwhile need not know.
+            asker.map(|asker| asker.send(taken).unwrap_or_default());
         }
         let report = lifecycle.wait().await;
         if daemon.failure().is_some() {
@@ -72,10 +80,11 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The files of the configuration.
+/// The files of the configuration, and who asks for it to be read anew.
 struct Watched {
     watch: Watch,
     sources: Sources,
+    reloads: Reloads,
 }
 
 impl Watched {
@@ -89,23 +98,25 @@ impl Watched {
     }
 }
 
-/// Takes the configuration anew. All of it is checked before any of it counts; a bad one changes nothing.
-async fn reload(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) {
+/// Takes the configuration anew. All of it is checked before any of it counts; a bad one changes nothing, and the reason is given.
+async fn reload(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) -> Result<(), String> {
     service::reloading();
     let taken = take(daemon, global, logs, watched).await;
     metrics::config_reloaded(taken.is_ok());
-    match taken {
+    let taken = taken.map_err(|error| terminal::causes(&error));
+    match &taken {
         Ok(()) => info!("the new configuration is in force"),
-        Err(error) => terminal::log_lines(&terminal::causes(&error), |line| {
+        Err(causes) => terminal::log_lines(causes, |line| {
             error!("the old configuration stays in force: {line}");
         }),
     }
     service::ready();
+    taken
 }
 
 async fn take(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) -> anyhow::Result<()> {
     // Tens of thousands of feeds take a moment to read.
-    let (config, sources) =
+    let (config, sources, origins) =
         tokio::task::block_in_place(|| global.reload()).inspect_err(|error: &ConfigError| {
             // What is wrong may be mended in a file that is new.
             watched.sources.extend(error.sources());
@@ -115,6 +126,7 @@ async fn take(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watch
     watched.set(config.watch);
     let filter = config.log.filter.clone();
     daemon.reload(config).await?;
+    watched.reloads.note(origins);
     logs.set_filter(&filter)?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -17,6 +17,8 @@ use super::feeds::feed_url;
 pub(crate) struct AddedFeeds {
     path: PathBuf,
     document: DocumentMut,
+    /// What it held when it was opened; nothing where there was no such file.
+    before: Option<String>,
     _lock: File,
 }
 
@@ -24,7 +26,8 @@ pub(crate) struct AddedFeeds {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddedError {
     /// It cannot be read or written.
-    #[error("cannot {action} {}: {source}; hint: are its folder and the file writable for this user?", path.display())]
+    #[error("cannot {action} {}: {source}; hint: its folder and the file must be writable for the \
+             user that writes it; added_feeds may name another place", path.display())]
     File {
         /// What failed.
         action: &'static str,
@@ -56,16 +59,16 @@ impl AddedFeeds {
         // Its folder stands for it: the file itself is replaced by each change.
         let lock = File::open(folder_of(path)).map_err(failed("open the folder of"))?;
         lock.lock().map_err(failed("lock the folder of"))?;
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        let before = match fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed("read")(error)),
         };
-        let document = text.parse().map_err(|error: toml_edit::TomlError| AddedError::Syntax {
-            path: path.to_owned(),
-            message: error.message().to_owned(),
-        })?;
-        Ok(Self { path: path.to_owned(), document, _lock: lock })
+        let document =
+            before.as_deref().unwrap_or_default().parse().map_err(|error: toml_edit::TomlError| {
+                AddedError::Syntax { path: path.to_owned(), message: error.message().to_owned() }
+            })?;
+        Ok(Self { path: path.to_owned(), document, before, _lock: lock })
     }
 
     /// Whether it has a table for the feed.
@@ -109,12 +112,19 @@ impl AddedFeeds {
 
     /// Writes the file: whole or not at all.
     pub(crate) fn save(&self) -> Result<(), AddedError> {
-        let path = &self.path;
-        replace_file(path, &self.document.to_string(), NEW_MODE).map_err(|source| AddedError::File {
-            action: "write",
-            path: path.clone(),
-            source,
+        self.written(replace_file(&self.path, &self.document.to_string(), NEW_MODE))
+    }
+
+    /// Makes the file again what it was when it was opened.
+    pub(crate) fn take_back(&self) -> Result<(), AddedError> {
+        self.written(match &self.before {
+            Some(text) => replace_file(&self.path, text, NEW_MODE),
+            None => fs::remove_file(&self.path),
         })
+    }
+
+    fn written(&self, done: io::Result<()>) -> Result<(), AddedError> {
+        done.map_err(|source| AddedError::File { action: "write", path: self.path.clone(), source })
     }
 
     fn tables(&self) -> Option<&ArrayOfTables> {
@@ -126,12 +136,19 @@ impl AddedFeeds {
     }
 }
 
-/// Writes a file anew, whole or not at all. One that is there keeps its permissions, another gets `new_mode`.
+/// Writes a file anew, whole or not at all. One that is there keeps its permissions, another gets `new_mode`; written by root, it
+/// belongs to whom it did, or to whom its folder does.
 pub(crate) fn replace_file(path: &Path, text: &str, new_mode: u32) -> io::Result<()> {
     let mode = path.metadata().map_or(new_mode, |metadata| metadata.permissions().mode());
+    let owner = path.metadata().or_else(|_| folder_of(path).metadata())?;
     let mut file = NamedTempFile::new_in(folder_of(path))?;
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    match fchown(file.as_file(), Some(owner.uid()), Some(owner.gid())) {
+        // Only root can give files away.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        given => given?,
+    }
     file.as_file().sync_all()?;
     file.persist(path)?;
     File::open(folder_of(path))?.sync_all()

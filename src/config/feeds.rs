@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -12,7 +13,8 @@ use super::addresses::{has_credentials, http_url};
 use super::check::{Checker, INTERVAL_SECS, TIMEOUT_SECS};
 use super::include::Listing;
 use super::listed::ListedFeed;
-use super::problem::{Place, Problem, Problems};
+use super::origins::{Files, Origin, Origins, to_number};
+use super::problem::{Problem, Problems};
 use super::raw;
 use crate::fetch::{Auth, RequestOptions};
 use crate::model::SecretText;
@@ -43,6 +45,7 @@ pub(super) struct Feeds {
     known: HashMap<Url, Known>,
     /// Options of feeds about which nothing is said but their tags: one value for all 50,000 of them.
     by_tags: HashMap<Vec<String>, Arc<FeedOptions>>,
+    files: Files,
 }
 
 /// A feed that is configured.
@@ -53,19 +56,10 @@ struct Known {
     origin: Origin,
 }
 
-/// Where a feed was configured.
-#[derive(Debug, Clone)]
-enum Origin {
-    /// The table of that index in the document of that name.
-    Table { document: String, index: usize },
-    /// A line of an OPML file or list.
-    Listing { place: Place },
-}
-
 impl Feeds {
     /// No feeds yet; those to come are treated by `defaults` unless they say otherwise.
     pub(super) fn new(defaults: Arc<FeedOptions>) -> Self {
-        Self { defaults, known: HashMap::new(), by_tags: HashMap::new() }
+        Self { defaults, known: HashMap::new(), by_tags: HashMap::new(), files: Files::default() }
     }
 
     /// Adds the `[[feed]]` tables of the checker's document.
@@ -84,13 +78,16 @@ impl Feeds {
                 }
             };
             let options = table_options(feed, &path, &self.defaults, checker);
-            let origin = Origin::Table { document: checker.document.path.display().to_string(), index };
+            let file = self.files.number(&checker.document.path);
+            let (number, is_on) = (to_number(index + 1), feed.enabled);
+            let origin = Origin { file, number, is_table: true, is_listed: false, is_on };
             match self.known.entry(url) {
                 Entry::Vacant(entry) => {
-                    entry.insert(Known { options: feed.enabled.then(|| Arc::new(options)), origin });
+                    entry.insert(Known { options: is_on.then(|| Arc::new(options)), origin });
                 }
                 Entry::Occupied(entry) => {
-                    let message = format!("configured twice: first by {}", entry.get().origin);
+                    let message =
+                        format!("configured twice: first by {}", self.files.place(entry.get().origin));
                     checker.refuse(&format!("{path}.url"), Some(entry.key()), message);
                 }
             }
@@ -105,6 +102,7 @@ impl Feeds {
         warnings: &mut Vec<Problem>,
     ) {
         self.known.reserve(listing.feeds.len());
+        let file = self.files.number(&listing.path);
         for ListedFeed { line, url, tags, .. } in &listing.feeds {
             let place = || listing.place(*line);
             let url = match feed_url(url) {
@@ -122,12 +120,16 @@ impl Feeds {
             let options = self.listed_options(tags);
             match self.known.entry(url) {
                 Entry::Vacant(entry) => {
-                    entry
-                        .insert(Known { options: Some(options), origin: Origin::Listing { place: place() } });
+                    let number = to_number(*line);
+                    let origin = Origin { file, number, is_table: false, is_listed: true, is_on: true };
+                    entry.insert(Known { options: Some(options), origin });
                 }
-                Entry::Occupied(entry) => {
-                    if let origin @ Origin::Listing { .. } = &entry.get().origin {
-                        let message = format!("{} is named twice: first by {origin}", entry.key());
+                Entry::Occupied(mut entry) => {
+                    let origin = &mut entry.get_mut().origin;
+                    origin.is_listed = true;
+                    if !origin.is_table {
+                        let first = self.files.place(*origin);
+                        let message = format!("{} is named twice: first by {first}", entry.key());
                         warnings.push(Problem::at(place(), message));
                     }
                 }
@@ -135,13 +137,12 @@ impl Feeds {
         }
     }
 
-    /// The enabled feeds with their options, and how many are disabled.
-    pub(super) fn into_parts(self) -> (HashMap<Url, Arc<FeedOptions>>, usize) {
-        let all = self.known.len();
-        let enabled: HashMap<_, _> =
-            self.known.into_iter().filter_map(|(url, known)| Some((url, known.options?))).collect();
-        let disabled = all - enabled.len();
-        (enabled, disabled)
+    /// The enabled feeds with their options, and where all of them are configured.
+    pub(super) fn into_parts(self, added: Option<PathBuf>) -> (HashMap<Url, Arc<FeedOptions>>, Origins) {
+        let origins = self.known.iter().map(|(url, known)| (url, known.origin));
+        let origins = Origins::new(self.files, added, origins);
+        let enabled = self.known.into_iter().filter_map(|(url, known)| Some((url, known.options?)));
+        (enabled.collect(), origins)
     }
 
     fn listed_options(&mut self, tags: &[String]) -> Arc<FeedOptions> {
@@ -151,15 +152,6 @@ impl Feeds {
         let options = Arc::new(FeedOptions { tags: tags.to_vec(), ..FeedOptions::clone(&self.defaults) });
         self.by_tags.insert(tags.to_vec(), Arc::clone(&options));
         options
-    }
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Table { document, index } => write!(f, "[[feed]] number {} of {document}", index + 1),
-            Self::Listing { place } => place.fmt(f),
-        }
     }
 }
 

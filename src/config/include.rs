@@ -214,7 +214,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// What makes two paths the same file.
-fn identity(path: &Path) -> PathBuf {
+pub(super) fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 

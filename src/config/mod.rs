@@ -7,6 +7,7 @@
 mod added;
 mod addresses;
 mod articles;
+mod changes;
 mod check;
 mod document;
 mod environment;
@@ -16,6 +17,7 @@ mod import;
 mod include;
 mod listed;
 mod opml;
+mod origins;
 mod places;
 mod problem;
 mod raw;
@@ -33,13 +35,16 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use self::changes::{FeedChange, Load};
 pub use self::environment::Environment;
 pub use self::fixed::Fixed;
+pub use self::origins::{FeedOrigin, Home, Origins};
 pub use self::problem::{ConfigError, Problem};
 pub use self::reference::reference;
 pub use self::watch::{Sources, Watch};
 
-pub(crate) use self::added::{AddedFeeds, replace_file};
+pub(crate) use self::added::replace_file;
+pub(crate) use self::changes::{ChangeError, add, change};
 pub(crate) use self::feeds::feed_url;
 pub(crate) use self::import::{Import, feeds_in};
 
@@ -111,12 +116,9 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Lines of site files that are not understood.
     pub site_remarks: Vec<Problem>,
-    /// Feeds that are configured and not polled.
-    pub disabled_feeds: usize,
-    /// The file of feeds that commands write, where there is a configuration file that it stands beside.
-    pub added_feeds: Option<PathBuf>,
-    /// Feeds with tables of their own, at the beginning of those that are named.
-    tables: usize,
+    /// Where every feed is configured; a file of feeds that commands write is there where there is a configuration file that it
+    /// stands beside.
+    pub origins: Origins,
     /// Files that hold secrets.
     pub secret_files: BTreeSet<PathBuf>,
     /// What all of it was read from.
@@ -141,8 +143,11 @@ impl Config {
         let path = file.clone().unwrap_or_else(|| PathBuf::from(NO_FILE));
         let document = Document::new(path, text, environment.overrides());
         let loaded = load_document(document, environment)?;
-        let added_feeds = loaded.added_feeds.filter(|_| file.is_some());
-        Ok(Loaded { file, added_feeds, ..loaded })
+        let Some(file) = file else {
+            let origins = loaded.origins.without_added();
+            return Ok(Loaded { origins, ..loaded });
+        };
+        Ok(Loaded { file: Some(file), ..loaded })
     }
 }
 
@@ -150,12 +155,6 @@ impl Loaded {
     /// Every feed that is named, disabled ones included.
     pub(crate) fn feed_urls(&self) -> HashSet<Url> {
         self.raw.feed.iter().filter_map(|feed| feed_url(&feed.url).ok()).collect()
-    }
-
-    /// Whether a `[[feed]]` table says how the feed is treated.
-    pub(crate) fn has_table(&self, url: &Url) -> bool {
-        let tables = self.raw.feed.iter().take(self.tables);
-        tables.filter_map(|feed| feed_url(&feed.url).ok()).any(|own| own == *url)
     }
 
     /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
@@ -207,7 +206,6 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         raw.feed.extend(part.feed);
         raw.site.extend(part.site);
     }
-    let tables = raw.feed.len();
     for listing in included.listings {
         feeds.add_listing(&listing, &mut problems, &mut warnings);
         raw.feed.extend(listing.feeds.into_iter().map(raw::Feed::from));
@@ -223,16 +221,14 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     warnings.extend(site_files.warning());
     // Of two for one host, the later counts: the operator's own.
     config.sites = [site_files.sites, raw.site.clone()].concat();
-    let disabled_feeds;
-    (config.feeds, disabled_feeds) = feeds.into_parts();
+    let origins;
+    (config.feeds, origins) = feeds.into_parts(added_feeds);
     Ok(Loaded {
         config,
         file: None,
         warnings,
         site_remarks: site_files.remarks,
-        disabled_feeds,
-        added_feeds,
-        tables,
+        origins,
         secret_files,
         sources,
         raw,

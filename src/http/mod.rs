@@ -15,6 +15,8 @@ mod pages;
 pub mod problem;
 /// How a browser shows who sits before it.
 mod session;
+/// How pages change the configuration.
+pub mod steering;
 /// Where hubs call.
 pub mod websub;
 
@@ -33,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::auth::Tokens;
 use self::counts::Counts;
+use self::steering::Steering;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::memory::Memory;
@@ -81,6 +84,8 @@ pub struct Surface {
     pub sinks: Arc<[Sink]>,
     /// Which of the operator's selectors match.
     pub selectors: Arc<SelectorWatch>,
+    /// How the configuration is changed; not at all where `None`.
+    pub steering: Option<Steering>,
 }
 
 /// The surface and what it remembers from call to call.

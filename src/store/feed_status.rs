@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::claim::CRASHED_REASON;
-use super::sql::{Row, RowsSql, models};
+use super::sql::{Row, RowsSql, bytes, models};
 use super::{Store, StoreError};
-use crate::model::{FeedId, HostPause, host_with_port};
+use crate::model::{FeedId, HostPause, Sha256Hash, host_with_port};
 use crate::parse::FeedInfo;
 use crate::schedule::{Decision, History};
 
@@ -136,6 +136,13 @@ impl Store {
         Ok(self.feeds_by_ids(&[id.0]).await?.pop())
     }
 
+    /// The feed that is configured with this address.
+    pub async fn feed_at(&self, configured_url: &Url) -> Result<Option<FeedId>, StoreError> {
+        let hash = Sha256Hash::of(configured_url.as_str());
+        let row = sqlx::query(FEED_AT).bind(bytes(&hash)).fetch_optional(&self.database.readers).await?;
+        row.map(|row| Row { table: "feeds", row: &row }.get("id").map(FeedId)).transpose()
+    }
+
     /// The feeds with these ids, in any order.
     pub(super) async fn feeds_by_ids(&self, ids: &[i64]) -> Result<Vec<FeedStatus>, StoreError> {
         let mut connection = self.database.readers.acquire().await?;
@@ -168,6 +175,8 @@ macro_rules! feeds {
         )
     };
 }
+
+const FEED_AT: &str = "SELECT id FROM feeds WHERE configured_url_sha256 = $1";
 
 const LIST_FEEDS: &str = feeds!(
     "coalesce(e.entries, 0)",

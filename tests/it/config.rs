@@ -334,7 +334,7 @@ fn a_feeds_own_settings_win() {
     );
     let loaded = loaded(&files);
     let feeds = &loaded.config.feeds;
-    assert_eq!((feeds.len(), loaded.disabled_feeds), (5, 1));
+    assert_eq!((feeds.len(), loaded.origins.disabled()), (5, 1));
     let aim = |feed: &str| feeds[&url(feed)].bounds.freshness;
     assert_eq!(aim("https://b.example/feed"), None, "its bound is above that for all");
     assert_eq!(aim("https://c.example/feed"), Some(Duration::from_mins(45)));

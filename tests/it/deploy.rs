@@ -179,10 +179,57 @@ async fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
+/// Each instruction of the last stage of the Containerfile, with its continued lines.
+fn last_stage() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(deploy("Containerfile")).unwrap().replace("\\\n", " ");
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let instructions: Vec<(String, String)> =
+        lines.filter_map(|line| line.split_once(' ')).map(|(name, rest)| (name.into(), rest.into())).collect();
+    let last = instructions.iter().rposition(|(name, _)| name == "FROM").unwrap();
+    instructions[last..].to_vec()
+}
+
+#[test]
+fn the_container_is_static_and_has_no_powers() {
+    let text = std::fs::read_to_string(deploy("Containerfile")).unwrap();
+    assert!(text.contains("RUSTFLAGS=\"-C target-feature=+crt-static\""), "the program needs no library");
+    assert!(text.contains("! readelf --dynamic /out/usr/local/bin/feedmill | grep NEEDED"), "{text}");
+    let stage = last_stage();
+    let value = |name: &str| {
+        let mut values = stage.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let value = values.next().unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(values.next(), None, "{name} once");
+        value
+    };
+    assert!(value("FROM").starts_with("gcr.io/distroless/static-debian"), "no libc, no shell");
+    assert_eq!(value("USER"), "nonroot:nonroot");
+    let (entry, volume) = (value("ENTRYPOINT"), value("VOLUME"));
+    let [program]: [String; 1] = serde_json::from_str(entry).unwrap();
+    let copied: Vec<&str> =
+        stage.iter().filter(|(name, _)| name == "COPY").map(|(_, rest)| rest.as_str()).collect();
+    assert!(copied.iter().any(|rest| rest.ends_with(&format!(" {program}"))), "{copied:?}");
+    assert!(copied.iter().any(|rest| rest.contains("--chown=nonroot:nonroot") && rest.ends_with(volume)));
+    assert!(stage.contains(&("ENV".to_owned(), format!("STATE_DIRECTORY={volume}"))));
+
+    // What it is asked by and told with are commands of ours.
+    let (_, check) = value("HEALTHCHECK").split_once(" CMD ").unwrap();
+    let check: Vec<String> = serde_json::from_str(check).unwrap();
+    let run: Vec<String> = serde_json::from_str(value("CMD")).unwrap();
+    assert_eq!((check[0].as_str(), check[1].as_str()), (program.as_str(), "health"));
+    for arguments in [&check[1..], &run] {
+        let asked = Command::new(env!("CARGO_BIN_EXE_feedmill")).args(arguments).arg("--help").output().unwrap();
+        assert!(asked.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&asked.stderr));
+    }
+}
+
 #[test]
 fn the_compose_file_shares_the_work_among_three() {
     let compose = &documents(&deploy("compose.yaml"))[0];
     let services = &compose["services"];
+    let feedmill = &services["feedmill"];
+    assert_eq!(feedmill["read_only"], true);
+    assert_eq!(feedmill["cap_drop"], serde_json::json!(["ALL"]));
+    assert_eq!(feedmill["security_opt"], serde_json::json!(["no-new-privileges:true"]));
     assert_eq!(services["feedmill"]["deploy"]["replicas"], 3);
     for needed in services["feedmill"]["depends_on"].as_object().unwrap().keys() {
         assert!(services[needed].is_object(), "{needed}");

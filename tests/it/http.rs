@@ -66,6 +66,7 @@ fn surface_of(daemon: &OpenedDaemon) -> Surface {
         plan: daemon.daemon.shared().plan.clone(),
         sinks: Arc::default(),
         selectors: Arc::default(),
+        steering: None,
     }
 }
 

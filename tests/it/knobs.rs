@@ -1,5 +1,7 @@
 //! Settings whose effect no other room's tests show, and the list of which test shows that of which setting.
 
+mod effects;
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -297,7 +299,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("schedule.freshness", "an_aim_is_reached_without_polling_for_more"),
     ("schedule.unconditional_bytes_per_day", "what_is_sent_whole_stays_within_the_days_bytes"),
     ("schedule.max_retry_after_secs", "b16_retry_after_is_obeyed_and_capped"),
-    ("schedule.initial_spread_secs", "a_sync_adds_restores_and_removes"),
+    ("schedule.initial_spread_secs", "first_polls_are_spread_over_the_time_that_the_operator_says"),
     ("schedule.move_confirmation_days", "a_move_is_confirmed_after_the_days_that_the_operator_says"),
     ("pipeline.feed_concurrency", "no_more_is_in_hand_at_once_than_the_operator_says"),
     ("pipeline.page_concurrency", "no_more_is_in_hand_at_once_than_the_operator_says"),
@@ -315,7 +317,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("articles.raw", "a_rule_is_tried_before_it_is_saved"),
     ("articles.keep_days", "articles_are_kept_for_their_days"),
     ("articles.keep_raw_days", "kept_pages_go_by_themselves"),
-    ("http.listen", "the_address_in_the_readme_is_the_default"),
+    ("http.listen", "the_surface_is_where_the_operator_says_or_nowhere"),
     ("http.metrics_listen", "metrics_may_have_a_listener_of_their_own"),
     ("http.tokens", "where_there_are_tokens_each_permits_what_it_is_for"),
     ("http.tokens.*", "where_there_are_tokens_each_permits_what_it_is_for"),
@@ -332,10 +334,10 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("telemetry.sample_ratio", "the_environment_says_where_traces_go_where_the_file_does_not"),
     ("feed.url", "a_feed_becomes_clean_records_and_files"),
     ("feed.enabled", "feeds_are_added_paused_and_taken_up_in_a_file_of_their_own"),
-    ("feed.interval_secs", "a_feed_that_falls_due_again_is_polled_once_a_round"),
-    ("feed.min_interval_secs", "a_feeds_own_settings_win"),
-    ("feed.max_interval_secs", "a_feeds_own_settings_win"),
-    ("feed.freshness", "a_feeds_own_settings_win"),
+    ("feed.interval_secs", "feeds_are_polled_as_often_as_their_own_tables_say"),
+    ("feed.min_interval_secs", "feeds_are_polled_as_often_as_their_own_tables_say"),
+    ("feed.max_interval_secs", "feeds_are_polled_as_often_as_their_own_tables_say"),
+    ("feed.freshness", "feeds_are_polled_as_often_as_their_own_tables_say"),
     ("feed.content", "content_feed_fetches_no_page"),
     ("feed.speaks_for", "a_feed_speaks_for_whom_the_operator_says"),
     ("feed.recheck", "nothing_is_looked_at_again_unless_the_operator_says_so"),
@@ -377,6 +379,8 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("sink.webhook", "batches_come_in_order_and_signed"),
     ("sink.webhook.*", "batches_come_in_order_and_signed"),
     ("sink.nats", "a_stream_holds_everything_once_however_often_the_relay_dies"),
+    ("sink.nats.credentials", "nats_is_told_who_we_are"),
+    ("sink.nats.auth", "nats_is_told_who_we_are"),
     ("sink.nats.*", "a_stream_holds_everything_once_however_often_the_relay_dies"),
     ("sink.stdout", "logs_and_sinks_are_as_the_operator_wants_them"),
     ("site.host", "a_rule_is_tried_before_it_is_saved"),

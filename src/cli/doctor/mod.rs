@@ -76,7 +76,7 @@ fn look(loaded: &Loaded, feed: Option<&Url>) -> anyhow::Result<Vec<Finding>> {
 
 fn of_config(loaded: &Loaded) -> Vec<Finding> {
     let config = &loaded.config;
-    let (feeds, disabled) = (config.feeds.len(), loaded.disabled_feeds);
+    let (feeds, disabled) = (config.feeds.len(), loaded.origins.disabled());
     let counts = format!("{feeds} feeds, {disabled} disabled, {} sinks", config.sinks.len());
     let read = match &loaded.file {
         Some(file) => Finding::ok("config", format!("{}: {counts}", file.display())),

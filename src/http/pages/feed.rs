@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use url::Url;
 
-use super::Failure;
 use super::feeds::health_badge;
 use super::frame::{
     Html, Place, article_link, columns, count, grouped, moment, moment_and_distance, outward, page, table,
 };
+use super::{Failure, changes};
+use crate::config::FeedOrigin;
 use crate::http::Serving;
 use crate::http::api::articles::known_feed;
 use crate::http::problem::Problem;
@@ -37,12 +38,21 @@ pub(super) async fn show(
     let polls = store.feed_polls(feed.id).await?;
     let troubles = store.feed_entries_in_trouble(feed.id, ENTRIES).await?;
     let articles = store.feed_articles(feed.id, ARTICLES).await?;
+    let steering = surface.steering.as_ref();
+    let origin = steering.and_then(|steering| steering.origins().of(&feed.configured_url));
     let address = masked(&feed.configured_url);
     let title = feed.title.as_deref().unwrap_or(address.as_str());
     let main = html! {
         h1 dir="auto" { (title) }
-        (facts(&feed, now))
-        (next(&feed, &visitor, now))
+        (facts(&feed, origin.as_ref(), now))
+        (next(&feed, origin.as_ref(), &visitor, now))
+        @if steering.is_some() {
+            section aria-labelledby="configured" {
+                h2 id="configured" { "Configuration" }
+                p { "Configured: " (changes::place(origin.as_ref())) "." }
+                @if visitor.may_change { (changes::switches(&feed, origin.as_ref())) }
+            }
+        }
         section aria-labelledby="polls" { h2 id="polls" { "Last polls" } (table_of_polls(&polls, now)) }
         @if !troubles.is_empty() {
             section aria-labelledby="entries" {
@@ -55,7 +65,7 @@ pub(super) async fn show(
     Ok(page(title, Place::Feeds, &visitor, &main))
 }
 
-fn facts(feed: &FeedStatus, now: Timestamp) -> Markup {
+fn facts(feed: &FeedStatus, origin: Option<&FeedOrigin>, now: Timestamp) -> Markup {
     let info = feed.info.as_ref();
     let site = info.and_then(|info| info.link.as_deref()).and_then(|link| Url::parse(link).ok());
     html! {
@@ -65,7 +75,7 @@ fn facts(feed: &FeedStatus, now: Timestamp) -> Markup {
             @if let Some(site) = site { dt { "Site" } dd { (outward(&site)) } }
             @if let Some(language) = info.and_then(|info| info.language.as_deref()) { dt { "Language" } dd { (language) } }
             @if !feed.tags.is_empty() { dt { "Tags" } dd { (feed.tags.join(", ")) } }
-            dt { "State" } dd { (health_badge(feed.health)) }
+            dt { "State" } dd { (health_badge(feed.health, origin)) }
             dt { "Entries" } dd { (grouped(feed.entries)) }
             dt { "Last success" }
             dd { @match feed.last_success_at { Some(at) => (moment_and_distance(at, now)), None => "never" } }
@@ -84,7 +94,7 @@ fn facts(feed: &FeedStatus, now: Timestamp) -> Markup {
 }
 
 /// When it is polled next, why then, and a way to have it polled now.
-fn next(feed: &FeedStatus, visitor: &Visitor, now: Timestamp) -> Markup {
+fn next(feed: &FeedStatus, origin: Option<&FeedOrigin>, visitor: &Visitor, now: Timestamp) -> Markup {
     let is_paused = feed.host_pause.as_ref().is_some_and(|pause| now < pause.until);
     html! {
         section aria-labelledby="next" {
@@ -115,6 +125,7 @@ fn next(feed: &FeedStatus, visitor: &Visitor, now: Timestamp) -> Markup {
                 FeedState::Quarantined => {
                     p { "None: the process died on it again and again. " code { "feedmill feeds release" } " has it polled again." }
                 }
+                FeedState::Removed if origin.is_some() => { p { "None: it is paused." } }
                 FeedState::Removed => { p { "None: it is no longer configured." } }
             }
         }

@@ -10,10 +10,12 @@ use maud::{Markup, html};
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
 use serde::{Deserialize, Deserializer};
 
-use super::Failure;
 use super::frame::{Html, Place, grouped, moment_and_distance, page, query_of, table};
+use super::{Failure, changes};
+use crate::config::{FeedOrigin, Origins};
 use crate::http::Serving;
 use crate::http::session::Visitor;
+use crate::http::steering::Steering;
 use crate::model::masked;
 use crate::report::feeds::next_poll;
 use crate::store::{FeedHealth, FeedOrder, FeedQuery, FeedStatus};
@@ -94,15 +96,18 @@ pub(super) async fn show(
     let mut feeds = surface.store.feeds_page(&query, offset, PER_PAGE + 1).await?;
     let has_more = feeds.len() > PER_PAGE as usize;
     feeds.truncate(PER_PAGE as usize);
+    let steering = surface.steering.as_ref();
+    let origins = steering.map(Steering::origins).unwrap_or_default();
     let main = html! {
         h1 { "Feeds" }
         (form(&asked))
         @if feeds.is_empty() {
             p { "No feed is like that." }
         } @else {
-            (table_of_feeds(&asked, &feeds, surface.clock.now()))
+            (table_of_feeds(&asked, &feeds, &origins, surface.clock.now()))
         }
         (ways(&asked, u64::from(offset), feeds.len() as u64, has_more))
+        @if let Some(steering) = steering.filter(|_| visitor.may_change) { (changes::form(steering)) }
     };
     Ok(page("Feeds", Place::Feeds, &visitor, &main))
 }
@@ -116,7 +121,7 @@ fn form(asked: &Asked) -> Markup {
                 select name="health" {
                     option value="" selected[asked.health.is_none()] { "any" }
                     @for health in FeedHealth::ALL {
-                        option value=(health.as_str()) selected[asked.health == Some(health)] { (health.as_str()) }
+                        option value=(health.as_str()) selected[asked.health == Some(health)] { (health_in_words(health)) }
                     }
                 }
             }
@@ -133,7 +138,7 @@ fn form(asked: &Asked) -> Markup {
     }
 }
 
-fn table_of_feeds(asked: &Asked, feeds: &[FeedStatus], now: Timestamp) -> Markup {
+fn table_of_feeds(asked: &Asked, feeds: &[FeedStatus], origins: &Origins, now: Timestamp) -> Markup {
     let sortable = |name: &str, order| {
         let is_sorted = asked.order() == order;
         html! {
@@ -154,7 +159,7 @@ fn table_of_feeds(asked: &Asked, feeds: &[FeedStatus], now: Timestamp) -> Markup
         @for feed in feeds {
             tr {
                 th.long scope="row" { (feed_link(feed)) }
-                td { (health_badge(feed.health)) }
+                td { (health_badge(feed.health, origins.of(&feed.configured_url).as_ref())) }
                 td.number { (grouped(feed.entries)) }
                 td { @match feed.last_polled_at { Some(at) => (moment_and_distance(at, now)), None => "never" } }
                 td.long { (next_poll(feed, now)) }
@@ -174,10 +179,20 @@ pub(super) fn feed_link(feed: &FeedStatus) -> Markup {
     }
 }
 
-pub(super) fn health_badge(health: FeedHealth) -> Markup {
+/// The store knows of no difference between what is paused and what is not configured any more.
+pub(super) const fn health_in_words(health: FeedHealth) -> &'static str {
+    match health {
+        FeedHealth::Removed => "removed or paused",
+        other => other.as_str(),
+    }
+}
+
+pub(super) fn health_badge(health: FeedHealth, origin: Option<&FeedOrigin>) -> Markup {
+    let is_paused = health == FeedHealth::Removed && origin.is_some();
+    let word = if is_paused { "paused" } else { health.as_str() };
     let is_good = health == FeedHealth::Succeeding;
     let is_bad = matches!(health, FeedHealth::Failing | FeedHealth::Gone | FeedHealth::Quarantined);
-    html! { span.badge.good[is_good].bad[is_bad] { (health.as_str()) } }
+    html! { span.badge.good[is_good].bad[is_bad] { (word) } }
 }
 
 /// To the pages before and behind this one.

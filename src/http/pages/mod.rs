@@ -7,6 +7,7 @@
 //! - What a page asks of the store is answered by indexes, so that it stays quick with 100,000 feeds and 10 million articles.
 
 mod article;
+mod changes;
 mod chart;
 mod comparison;
 mod feed;
@@ -45,9 +46,12 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 pub(super) fn router(serving: &Arc<Serving>) -> Router<Arc<Serving>> {
     let rooms = Router::new()
         .route("/", get(overview::show))
-        .route("/feeds", get(feeds::show))
+        .route("/feeds", get(feeds::show).post(changes::add))
         .route("/feeds/{id}", get(feed::show))
         .route("/feeds/{id}/poll", post(feed::poll))
+        .route("/feeds/{id}/pause", post(changes::pause))
+        .route("/feeds/{id}/resume", post(changes::resume))
+        .route("/feeds/{id}/remove", post(changes::remove))
         .route("/articles/{id}", get(article::show))
         .route("/articles/{id}/diff", get(comparison::show))
         .route("/sites", get(sites::show))
@@ -135,7 +139,7 @@ fn refusal(status: StatusCode, detail: &str) -> (StatusCode, Html) {
     let nobody = Visitor { name: None, may_change: false };
     let main = html! {
         h1 { (title) }
-        p { (detail) }
+        p.lines { (detail) }
     };
     (status, page(title, Place::Elsewhere, &nobody, &main))
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::feeds::health_in_words;
 use super::frame::{Html, Place, article_link, columns, grouped, moment_and_distance, page, table};
 use super::trouble::{self, Seen};
 use super::{Failure, chart};
@@ -85,7 +86,7 @@ fn table_of_feeds(feeds: &FeedsByHealth) -> Markup {
     let body = html! {
         @for health in FeedHealth::ALL {
             tr {
-                th scope="row" { a href={ "/feeds?health=" (health.as_str()) } { (health.as_str()) } }
+                th scope="row" { a href={ "/feeds?health=" (health.as_str()) } { (health_in_words(health)) } }
                 td.number { (grouped(feeds.count(health))) }
             }
         }

@@ -64,7 +64,7 @@ fn feeds_come_from_included_files() {
     );
     let tuned = &loaded.config.feeds[&url("https://opml.example/tuned")];
     assert_eq!(tuned.bounds.fixed_interval, Some(Duration::from_mins(15)));
-    assert_eq!(loaded.disabled_feeds, 1);
+    assert_eq!(loaded.origins.disabled(), 1);
     assert_eq!(
         files.warnings(),
         [

@@ -4,6 +4,7 @@
 //! for it. `FEEDMILL_TEST_SCREENSHOTS=1` writes the pictures in docs/ anew.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -14,7 +15,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Bench, Mill};
+use crate::support::daemon::TestDaemon;
 use crate::support::database::{Backend, FreshDatabase};
+use crate::support::running::Running;
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
@@ -25,8 +28,6 @@ const HEIGHT: u32 = 800;
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_fit_the_screen_and_the_keyboard() {
     if !is_installed() {
-        assert!(std::env::var("CI").is_err(), "chromium is not installed, and this is CI");
-        eprintln!("SKIPPED in the browser: chromium is not installed");
         return;
     }
     let database = FreshDatabase::create(Backend::Sqlite).await.unwrap();
@@ -53,17 +54,17 @@ async fn pages_fit_the_screen_and_the_keyboard() {
         for (width, scheme) in [(NARROW, "light"), (NARROW, "dark"), (WIDE, "light"), (WIDE, "dark")] {
             browser.be(width, scheme);
             for path in &paths {
-                browser.go(&mill, path);
+                browser.go(mill.address, path);
                 browser.check(width, scheme, path);
             }
         }
         browser.check_keyboard(&mill);
         if std::env::var_os("FEEDMILL_TEST_SCREENSHOTS").is_some() {
             browser.be(WIDE, "light");
-            browser.go(&mill, "/");
+            browser.go(mill.address, "/");
             browser.photograph(WIDE, HEIGHT, "page-overview.png");
             browser.be(NARROW, "dark");
-            browser.go(&mill, &format!("/articles/{revised}/diff?to=2"));
+            browser.go(mill.address, &format!("/articles/{revised}/diff?to=2"));
             browser.photograph(NARROW, 640, "page-narrow.png");
         }
         browser.close();
@@ -121,12 +122,57 @@ async fn mill(bench: &Bench) -> Mill {
     Mill::open(daemon).await
 }
 
+/// An operator logs in, adds a feed, pauses it and takes it up again, with nothing but the forms of the page.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_adds_and_pauses_a_feed() {
+    const TOKENS: &str =
+        r#"tokens = [{ name = "ada", role = "operator", secret = "the secret of the operator" }]"#;
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start().await;
+    server.handle(|_| Reply::ok("text/xml", rss(&[])));
+    let (own, new) = (server.url("/own"), server.url("/new"));
+    let test = TestDaemon::new().feed(&own).http(TOKENS);
+    let config = test.write_config();
+    let seen = tokio::task::block_in_place(|| {
+        let running = Running::start(&config);
+        let mut browser = Browser::start();
+        browser.be(NARROW, "light");
+        browser.go(running.address, "/feeds");
+        browser.send_form("/login", &[("token", "the secret of the operator")]);
+        browser.check(NARROW, "light", "/feeds with its form");
+        browser.send_form("/feeds", &[("url", new.as_str()), ("tags", "sea")]);
+        let mut seen = vec![browser.main()];
+        for change in ["pause", "resume", "remove"] {
+            let action = format!("{}/{change}", browser.evaluate("location.pathname").as_str().unwrap());
+            browser.send_form(&action, &[]);
+            browser.check(NARROW, "light", change);
+            seen.push(browser.main());
+        }
+        browser.close();
+        running.stop();
+        seen
+    });
+    server.arrived("/new", 1).await;
+    for (seen, expected) in seen.iter().zip([
+        "added.toml",
+        "None: it is paused.",
+        "Poll now",
+        "None: it is no longer configured.",
+    ]) {
+        assert!(seen.contains(expected), "{expected}: {seen}");
+    }
+}
+
 fn is_installed() -> bool {
-    Command::new("chromium")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    let version = Command::new("chromium").arg("--version").stdout(Stdio::null()).status();
+    let is_installed = version.is_ok_and(|status| status.success());
+    if !is_installed {
+        assert!(std::env::var("CI").is_err(), "chromium is not installed, and this is CI");
+        eprintln!("SKIPPED in the browser: chromium is not installed");
+    }
+    is_installed
 }
 
 struct Browser {
@@ -210,9 +256,9 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
-    fn go(&mut self, mill: &Mill, path: &str) {
+    fn go(&mut self, address: SocketAddr, path: &str) {
         self.events.clear();
-        self.call("Page.navigate", &json!({ "url": format!("http://{}{path}", mill.address) }));
+        self.call("Page.navigate", &json!({ "url": format!("http://{address}{path}") }));
         self.wait_for("Page.loadEventFired");
     }
 
@@ -221,6 +267,25 @@ impl Browser {
         let answer = self.call("Runtime.evaluate", &asked);
         assert!(answer["exceptionDetails"].is_null(), "{answer}");
         answer["result"]["value"].clone()
+    }
+
+    /// Fills the fields of the form that is sent there, and presses its button.
+    fn send_form(&mut self, action: &str, fields: &[(&str, &str)]) {
+        self.events.clear();
+        let fields: Vec<Value> = fields.iter().map(|(name, value)| json!([name, value])).collect();
+        let script = format!(
+            "(() => {{ const form = document.querySelector('main form[action=\"{action}\"]'); \
+             for (const [name, value] of {}) form.elements[name].value = value; \
+             form.querySelector('button').click(); }})()",
+            Value::from(fields)
+        );
+        self.evaluate(&script);
+        self.wait_for("Page.loadEventFired");
+    }
+
+    /// The words of the page's content.
+    fn main(&mut self) -> String {
+        self.evaluate("document.querySelector('main').innerText").as_str().unwrap().to_owned()
     }
 
     fn check(&mut self, width: u32, scheme: &str, path: &str) {
@@ -247,7 +312,7 @@ impl Browser {
     /// The first key leads to the content, and each of those after it to something that can be seen to have the focus.
     fn check_keyboard(&mut self, mill: &Mill) {
         self.be(WIDE, "light");
-        self.go(mill, "/feeds");
+        self.go(mill.address, "/feeds");
         for at in 0..8 {
             for kind in ["rawKeyDown", "keyUp"] {
                 let key = json!({ "type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9 });

@@ -8,6 +8,7 @@ pub(crate) mod hosts;
 pub(crate) mod names;
 pub(crate) mod proxy;
 pub(crate) mod repeats;
+pub(crate) mod running;
 pub(crate) mod s3;
 pub(crate) mod server;
 pub(crate) mod site;
