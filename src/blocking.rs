@@ -8,6 +8,7 @@ use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 /// A place a core: they are the machine's, so there is one set of them in a process.
@@ -37,6 +38,15 @@ pub(crate) async fn run<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> 
     }
 }
 
+/// Does `work` that takes what cannot be sent to another thread. The tasks of this thread go on elsewhere meanwhile, where the
+/// runtime has another.
+pub(crate) fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::panic::AssertUnwindSafe;
@@ -51,6 +61,20 @@ mod tests {
         let here = current().id();
         assert_eq!(run(INLINE_BYTES, || current().id()).await, here);
         assert_ne!(run(INLINE_BYTES + 1, || current().id()).await, here);
+    }
+
+    /// The one thread does both, which it could not one after the other.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn others_go_on_while_something_is_done_in_place() {
+        let (done, is_done) = std::sync::mpsc::sync_channel(0);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move {
+            let mut other = tokio::task::JoinSet::new();
+            other.spawn(async move { done.send(()).unwrap() });
+            in_place(|| is_done.recv().unwrap());
+            other.join_all().await;
+        });
+        tasks.join_all().await;
     }
 
     #[tokio::test]

@@ -151,7 +151,7 @@ impl Daemon {
             hubs_found: Arc::new(Notify::new()),
             articles_stored: Arc::new(Notify::new()),
         };
-        sharing::round(&shared).await?;
+        sharing::begin(&shared).await?;
         Ok(Self {
             shared,
             health: Health::default(),

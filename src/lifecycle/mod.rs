@@ -5,6 +5,8 @@
 //! spawned here, so that a stop knows whom it waits for and a panic is noticed: a mill with half its wheels is stopped,
 //! not left to turn in silence.
 
+/// This process among those of its machine.
+pub mod here;
 mod progress;
 /// What the service manager hears.
 pub mod service;

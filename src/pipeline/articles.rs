@@ -251,7 +251,7 @@ async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
     let mut refined = task.refine(source, site).await?;
     let own_text = match &refined {
         Ok(extracted) if is_page => task.instead_of_repeated(extracted).await?,
-        Err(error) if is_page => task.stand_in(error).await,
+        Err(error) if is_page => task.stand_in(error).await?,
         _ => None,
     };
     if let Some(own_text) = own_text {

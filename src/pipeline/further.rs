@@ -86,7 +86,7 @@ impl Task<'_> {
         }
         let held = self.shared.memory.share();
         let task = Task { held: &held, ..*self };
-        let response = match task.fetch(url, None).await {
+        let response = match task.fetch(url, None).await? {
             Ok(response) => response,
             Err(error) => {
                 tracing::warn!(page.next = %url, reason = %error, "the article goes on on a page that cannot be had");

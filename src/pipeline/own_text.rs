@@ -33,7 +33,7 @@ impl Task<'_> {
             return Err(without_content(self.options).into());
         }
         let is_teaser = evidence.own_text().is_none();
-        Ok(self.of_feed(OwnText { is_teaser, look_again: false, linked: None }).await)
+        self.of_feed(OwnText { is_teaser, look_again: false, linked: None }).await
     }
 
     /// Whether the feed's own text may replace the text that is stored, if any is.
@@ -62,7 +62,7 @@ impl Task<'_> {
         };
         let may_stand_in = options.content == ContentSource::Auto && entry.recheck.is_none();
         // An edit that the feed brings whole is news, whatever becomes of the page.
-        let is_full = may_stand_in && self.has_full_text() && self.speaks_for_page().await;
+        let is_full = may_stand_in && self.has_full_text() && self.speaks_for_page().await?;
         let is_all = may_stand_in && may_replace && next.is_none();
         if is_full || is_all {
             tracing::warn!(label = kind.as_str(), reason, "the feed's own text stands in for the page");
@@ -72,7 +72,7 @@ impl Task<'_> {
                 look_again: may_come_back(error),
                 linked: self.linked_file(error),
             };
-            return Ok(self.of_feed(own_text).await);
+            return self.of_feed(own_text).await;
         }
         if let Some(after) = next {
             return Err(self.postponed(after, kind, reason).into());
@@ -114,20 +114,20 @@ impl Task<'_> {
     }
 
     /// The feed's text in place of a page that no worker could read.
-    pub(super) async fn stand_in(&self, error: &WorkError) -> Option<Source> {
+    pub(super) async fn stand_in(&self, error: &WorkError) -> Result<Option<Source>, Ending> {
         let may_stand_in = self.options.content == ContentSource::Auto && self.entry.recheck.is_none();
-        if !(may_stand_in && self.has_full_text() && self.speaks_for_page().await) {
-            return None;
+        if !(may_stand_in && self.has_full_text() && self.speaks_for_page().await?) {
+            return Ok(None);
         }
         tracing::warn!(label = error.kind().as_str(), reason = %error, "the feed's own text stands in for the page");
         metrics::own_text_used(error.kind());
-        Some(self.of_feed(OwnText { is_teaser: false, look_again: false, linked: None }).await)
+        self.of_feed(OwnText { is_teaser: false, look_again: false, linked: None }).await.map(Some)
     }
 
     /// The feed's own text as a page. It is the linked page's article only where the feed speaks for that.
-    async fn of_feed(&self, own_text: OwnText) -> Source {
+    async fn of_feed(&self, own_text: OwnText) -> Result<Source, Ending> {
         let entry = self.entry;
-        let speaks = self.speaks_for_page().await;
+        let speaks = self.speaks_for_page().await?;
         let (id, url) = match &entry.url {
             Some(link) if speaks && entry.shares_link => (entry.own_article_id(), strip_tracking(link)),
             Some(link) if speaks => entry.page_of_its_own(link),
@@ -136,7 +136,7 @@ impl Task<'_> {
         let body = PageBody::Fragment(entry.evidence.own_text().unwrap_or_default().to_owned());
         let place = entry.article_url();
         let page = Page { url: place.clone(), final_url: place, body, fetched_at: self.now() };
-        Source { page, origin: Origin::Feed(own_text), id, url, feed_speaks: speaks }
+        Ok(Source { page, origin: Origin::Feed(own_text), id, url, feed_speaks: speaks })
     }
 
     /// The file that the link leads to.
@@ -146,10 +146,10 @@ impl Task<'_> {
         Some(Enclosure { url, media_type: media_type.clone(), length: *length })
     }
 
-    async fn speaks_for_page(&self) -> bool {
+    async fn speaks_for_page(&self) -> Result<bool, Ending> {
         match &self.entry.url {
             Some(page) => self.speaks_for(page).await,
-            None => true,
+            None => Ok(true),
         }
     }
 }

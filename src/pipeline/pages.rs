@@ -105,7 +105,7 @@ impl Task<'_> {
         let is_own = entry.article_id == entry.page_of_its_own(url).0;
         let last_read = entry.last_read.as_ref().filter(|_| is_own);
         let began = self.now();
-        let fetched = self.fetch(url, last_read).await;
+        let fetched = self.fetch(url, last_read).await?;
         if let Err(FetchError::HostElsewhere { wait }) = fetched {
             return Err(self.elsewhere(wait));
         }
@@ -163,12 +163,12 @@ impl Task<'_> {
         (!is_needless).then_some(url)
     }
 
-    /// Asks for a page, conditionally where it was read before.
+    /// Asks for a page, conditionally where it was read before. A stop breaks it off.
     pub(super) async fn fetch(
         &self,
         url: &Url,
         last_read: Option<&LastRead>,
-    ) -> Result<Response, FetchError> {
+    ) -> Result<Result<Response, FetchError>, Ending> {
         let no_validators = Validators::default();
         let request = Request {
             purpose: Purpose::Page,
@@ -176,9 +176,12 @@ impl Task<'_> {
             validators: last_read.map_or(&no_validators, |read| &read.validators),
             options: &self.options.request.for_target(&self.entry.feed_url, url),
         };
-        let response = self.plan.fetcher.fetch(&request).await?;
-        self.held.absorb(&response.held);
-        Ok(response)
+        let answer = self.shared.workers.await_answer(self.plan.fetcher.fetch(&request)).await;
+        let fetched = answer.map_err(|stopped| self.stopped(stopped))?;
+        if let Ok(response) = &fetched {
+            self.held.absorb(&response.held);
+        }
+        Ok(fetched)
     }
 
     /// What an answer holds.
@@ -248,7 +251,7 @@ impl Task<'_> {
         let is_original = self.entry.article_id == ArticleId::of_url(original);
         let looks_again = is_original && self.entry.recheck.is_some();
         let last_read = self.entry.last_read.as_ref().filter(|_| is_original);
-        let reason = match self.fetch(original, last_read).await {
+        let reason = match self.fetch(original, last_read).await? {
             Ok(response) => match self.read(original, response).await? {
                 Read::Page(read) => return self.one_of(copy, *read).await,
                 Read::Same(validators) => return Err(self.unchanged(validators).into()),

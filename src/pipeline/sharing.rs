@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use crate::lifecycle::here;
 use crate::shards::{SHARDS, Shards, Standing, StoredLoans};
 use crate::store::{DEAD_AFTER, HostLoan, Legacy, Pulse, Signal, Store, StoreError};
 use crate::telemetry::metrics;
@@ -32,6 +33,19 @@ pub async fn run(shared: &Shared, end: &CancellationToken) -> Result<(), StoreEr
     };
     leave(shared).await;
     outcome
+}
+
+/// Begins to take part. What processes have left behind that ran beside this one and are no more is free at once.
+///
+/// Looked at once, at the start: a machine that was copied while it ran believes itself to be the other, and two that buried each
+/// other with each round would come to nothing.
+pub async fn begin(shared: &Shared) -> Result<(), StoreError> {
+    if shards_of(shared).is_some()
+        && let Some(place) = here::place()
+    {
+        shared.store.processes_lost(&place.machine, here::runs).await?;
+    }
+    round(shared).await
 }
 
 /// One round.
@@ -121,7 +135,7 @@ struct Round<'r> {
 impl Round<'_> {
     async fn run(&self) -> Result<(), StoreError> {
         if self.shards.process() == 0 {
-            let process = self.store.process_register(&name()).await?;
+            let process = self.store.process_register(&here::name(), here::place().as_ref()).await?;
             self.shards.begin_life(process);
         }
         let process = self.shards.process();
@@ -230,10 +244,4 @@ fn take_over(shared: &Shared, legacy: &Legacy) {
     );
     metrics::taken_over(*feeds, *entries);
     ring(shared);
-}
-
-/// What an operator knows this process by.
-fn name() -> String {
-    let machine = rustix::system::uname();
-    format!("{}:{}", machine.nodename().to_string_lossy(), std::process::id())
 }

@@ -3,8 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
-use super::task::Task;
-use super::workers::Stopped;
+use super::task::{Ending, Task};
 use super::{FeedOptions, party_of};
 use crate::fetch::{Content, FetchError, Response, page_body};
 use crate::model::{Entry, PageBody};
@@ -16,14 +15,14 @@ const SILENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 impl Task<'_> {
     /// Whether the feed speaks for a page. Where nothing is known of it, the feed's own site is asked, if that is the page's
     /// party: it may name the feed.
-    pub(super) async fn speaks_for(&self, page: &Url) -> bool {
+    pub(super) async fn speaks_for(&self, page: &Url) -> Result<bool, Ending> {
         if is_of_the_feeds(self.entry, self.options, page) {
-            return true;
+            return Ok(true);
         }
-        let Some(party) = trust::party(page) else { return false };
+        let Some(party) = trust::party(page) else { return Ok(false) };
         match self.voice(&party).await {
-            Some((true, _)) => true,
-            Some((false, asked_at)) if self.now() < asked_at + SILENCE => false,
+            Some((true, _)) => Ok(true),
+            Some((false, asked_at)) if self.now() < asked_at + SILENCE => Ok(false),
             _ => self.ask_site(page, &party).await,
         }
     }
@@ -57,7 +56,7 @@ impl Task<'_> {
         }
     }
 
-    async fn ask_site(&self, page: &Url, party: &str) -> bool {
+    async fn ask_site(&self, page: &Url, party: &str) -> Result<bool, Ending> {
         let site = match self.shared.store.feed_site(self.entry.feed_id).await {
             Ok(site) => site.filter(|site| is_one_party(site, page)),
             Err(error) => {
@@ -65,23 +64,20 @@ impl Task<'_> {
                 None
             }
         };
-        let Some(site) = site else { return false };
-        let speaks = match self.fetch(&site, None).await {
-            Ok(response) => match self.is_named_in(response, party).await {
-                Ok(speaks) => speaks,
-                Err(Stopped) => return false,
-            },
-            Err(FetchError::HostPaused { .. } | FetchError::HostElsewhere { .. }) => return false,
+        let Some(site) = site else { return Ok(false) };
+        let speaks = match self.fetch(&site, None).await? {
+            Ok(response) => self.is_named_in(response, party).await?,
+            Err(FetchError::HostPaused { .. } | FetchError::HostElsewhere { .. }) => return Ok(false),
             Err(error) => {
                 tracing::debug!(%site, %error, "the feed's site does not say whether the feed is its own");
                 false
             }
         };
         self.note_voice(party, speaks).await;
-        speaks
+        Ok(speaks)
     }
 
-    async fn is_named_in(&self, response: Response, party: &str) -> Result<bool, Stopped> {
+    async fn is_named_in(&self, response: Response, party: &str) -> Result<bool, Ending> {
         let Response { final_url, content_type, content, .. } = response;
         let Content::Body(body) = content else { return Ok(false) };
         // A site may lead elsewhere, and there anybody may speak.
@@ -93,8 +89,8 @@ impl Task<'_> {
             PageBody::Html(html) => names_feed(&html, &final_url, &feeds.each_ref()),
             PageBody::Fragment(_) | PageBody::Text(_) => false,
         };
-        let named = self.shared.workers.run(&party_of(&self.entry.feed_url), work).await?;
-        Ok(named.unwrap_or(false))
+        let named = self.shared.workers.run(&party_of(&self.entry.feed_url), work).await;
+        Ok(named.map_err(|stopped| self.stopped(stopped))?.unwrap_or(false))
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::feeds::{self, Delivery};
+use super::workers::grace_over;
 use super::{Plan, Shared};
 use crate::model::{DueFeed, FailureKind, FeedId, Validators};
 use crate::store::{HubEnding, HubOffer, HubSubscription, PollRecord, PollResult, StoreError};
@@ -84,7 +85,13 @@ pub async fn run(shared: &Shared, soft: &CancellationToken) {
         let woken = shared.hubs_found.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        let rest = match look(shared).await {
+        // What a hub was asked for and has not answered is asked for again when its time comes.
+        let looked = tokio::select! {
+            biased;
+            looked = look(shared) => looked,
+            () = grace_over(soft) => return,
+        };
+        let rest = match looked {
             Ok(rest) => rest,
             Err(error) => {
                 tracing::error!(error = %error, "the store failed; hubs are asked later");

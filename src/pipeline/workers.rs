@@ -11,7 +11,7 @@ use super::turns::{Permit, Turns};
 use crate::model::FailureKind;
 use crate::work::Stop;
 
-/// How long a soft stop lets CPU work go on. What ends later, or has not begun by then, is given back.
+/// How long a soft stop lets work go on. What ends later, or has not begun by then, is given back.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// CPU work off the async threads. One permit a core keeps the timers of the async threads punctual; an unbounded
@@ -26,7 +26,7 @@ pub struct Workers {
     budget: Duration,
     concurrency: u32,
     runaways: Arc<AtomicU32>,
-    /// Cancelled when no work is done any more.
+    /// Cancelled when no work is done any more, and no answer waited for.
     ended: CancellationToken,
 }
 
@@ -95,12 +95,16 @@ impl Workers {
         Ok(Turn { workers: self, permit })
     }
 
-    /// Goes on with `half`, which uses these workers, to its end. A while after `soft` is cancelled no work is done any more:
-    /// a stop does not wait for a queue of slow pages.
+    /// Waits for the answer of somebody else, as long as there will be a worker to read it.
+    pub(super) async fn await_answer<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stopped> {
+        self.ended.run_until_cancelled(answer).await.ok_or(Stopped)
+    }
+
+    /// Goes on with `half`, which uses these workers, to its end. A while after `soft` is cancelled no work is done any more, and
+    /// no answer waited for: a stop waits for no queue of slow pages and for no silent host.
     pub async fn serve<T>(&self, half: impl Future<Output = T>, soft: &CancellationToken) -> T {
         let end = async {
-            soft.cancelled().await;
-            tokio::time::sleep(STOP_GRACE).await;
+            grace_over(soft).await;
             self.ended.cancel();
         };
         tokio::pin!(half);
@@ -131,6 +135,12 @@ impl Workers {
         #[expect(clippy::disallowed_methods, reason = "holds nothing that a stop would have to wait for")]
         drop(tokio::spawn(ended));
     }
+}
+
+/// Comes back a while after `soft` is cancelled.
+pub(super) async fn grace_over(soft: &CancellationToken) {
+    soft.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
 }
 
 impl Turn<'_> {
@@ -257,6 +267,21 @@ mod tests {
         while workers.turns.free() < 1 {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_waits_for_what_is_answered_soon_and_for_nothing_else() {
+        let workers = Workers::new(1, Duration::from_mins(10));
+        let soft = CancellationToken::new();
+        soft.cancel();
+        let half = async {
+            let soon = workers.await_answer(tokio::time::sleep(STOP_GRACE / 2));
+            let never = workers.await_answer(std::future::pending::<()>());
+            tokio::join!(soon, never)
+        };
+        let began = tokio::time::Instant::now();
+        assert_eq!(workers.serve(half, &soft).await, (Ok(()), Err(Stopped)));
+        assert!(began.elapsed() < 2 * STOP_GRACE);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use super::entries::{self, EntryError, EntryState, Settlement};
 use super::outbox::Outbox;
 use super::raw_pages::RawPage;
 use super::{Signal, Store, StoreError};
+use crate::blocking;
 use crate::dedup;
 use crate::model::{
     Article, ArticleId, Enclosure, Entry, FailureKind, Fingerprint, Sha256Hash, Validators, Verdict,
@@ -152,10 +153,13 @@ impl Store {
             finished.iter().copied().filter(|item| is_held(&item.entry)).collect();
         let (entries, fingerprints) = concerned(&current);
         let mut batch = Batch::load(&mut tx, outbox, &entries, &fingerprints, dedup, now).await?;
-        let answers = finished
-            .iter()
-            .map(|item| if is_held(&item.entry) { batch.store(item, dedup) } else { Stored::StaleLease })
-            .collect();
+        // Texts are compared: some milliseconds each.
+        let answers = blocking::in_place(|| {
+            let answers = finished
+                .iter()
+                .map(|item| if is_held(&item.entry) { batch.store(item, dedup) } else { Stored::StaleLease });
+            answers.collect()
+        });
         batch.write(&mut tx, dedup).await?;
         write_errors(&mut tx, &current, now).await?;
         self.signal(&mut tx, Signal::Outbox).await?;

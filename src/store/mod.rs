@@ -81,7 +81,7 @@ pub use migrations::SchemaStatus;
 pub use overview::{ArticlesOfHour, FeedsByHealth, QueueStatus};
 pub use poll_log::{PastPoll, PollKind};
 pub use polls::{PollRecord, PollReport, PollResult, Transfer};
-pub use processes::{Acquired, DEAD_AFTER, HostLoan, Legacy, ProcessStatus, Pulse};
+pub use processes::{Acquired, DEAD_AFTER, HostLoan, Legacy, Place, ProcessStatus, Pulse};
 pub use raw_pages::{RawPage, RawSelection, Reextracted, StoredPage};
 pub use requeue::LONGEST_REQUEUE;
 pub use retention::Cutoff;

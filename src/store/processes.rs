@@ -7,6 +7,9 @@
 //!
 //! Advisory locks that a connection keeps were the alternative: they are free at once when a process dies, but a
 //! connection that breaks would take a living process's hosts away before it learns of it.
+//!
+//! A process that starts need not wait for those that died on its own machine: the system knows which processes run. So a row
+//! says where its process runs, and as which; what a restart follows on is taken over at once.
 
 use std::time::Duration;
 
@@ -37,6 +40,15 @@ pub struct Pulse {
     pub schema: i64,
     /// The highest that a program must know to run on the schema.
     pub needed: i64,
+}
+
+/// Where a process runs, and as which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where numbers of processes mean the same: one start of a system, and one namespace of it.
+    pub machine: String,
+    /// Its number there.
+    pub pid: i32,
 }
 
 /// What the dead have left behind, to be done by others.
@@ -113,8 +125,8 @@ impl Store {
         }
     }
 
-    /// Makes this process known under a name and gives it its number.
-    pub async fn process_register(&self, name: &str) -> Result<i64, StoreError> {
+    /// Makes this process known under a name, with its place where that is known, and gives it its number.
+    pub async fn process_register(&self, name: &str, place: Option<&Place>) -> Result<i64, StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         // No migration that this program must not live to see comes between the look and the row.
         migrations::keep_as_it_is(&mut tx, &self.database).await?;
@@ -122,10 +134,31 @@ impl Store {
             .bind(name)
             .bind(env!("CARGO_PKG_VERSION"))
             .bind(migrations::latest())
+            .bind(place.map_or("", |place| place.machine.as_str()))
+            .bind(place.map_or(0, |place| i64::from(place.pid)))
             .fetch_one(&mut *tx)
             .await?;
         tx.commit().await?;
         Ok(row.try_get(0)?)
+    }
+
+    /// Takes the processes of a machine for dead that do not run there any more: whoever looks next buries them.
+    pub async fn processes_lost(&self, machine: &str, runs: impl Fn(i32) -> bool) -> Result<(), StoreError> {
+        let mut tx = self.database.write_heartbeat().await?;
+        let rows = sqlx::query("SELECT id, pid FROM processes WHERE machine = $1")
+            .bind(machine)
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &rows {
+            let row = Row { table: "processes", row };
+            if !runs(row.number("pid")?) {
+                sqlx::query("UPDATE processes SET beat_at = 0 WHERE id = $1")
+                    .bind(row.get::<i64>("id")?)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+        }
+        tx.commit().await
     }
 
     /// Refuses a schema that this program must not run on: another process has migrated it meanwhile.
@@ -303,7 +336,7 @@ impl TryFrom<Row<'_>> for ProcessStatus {
 const SHARDS_LOCK: i64 = 5_870_113_946_251_834_411;
 
 const REGISTER: &str = concat!(
-    "INSERT INTO processes (name, version, schema, started_at, beat_at) VALUES ($1, $2, $3, ",
+    "INSERT INTO processes (name, version, schema, machine, pid, started_at, beat_at) VALUES ($1, $2, $3, $4, $5, ",
     now!(),
     ", ",
     now!(),

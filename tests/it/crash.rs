@@ -20,9 +20,6 @@ const ENTRIES: usize = 3;
 /// So many feeds for each kill, so that every run has work to lose.
 const FEEDS_A_KILL: usize = 20;
 const KILLS: usize = 10;
-/// Where several processes may run, what a dead one held is another's when its leases end: as if that time had passed.
-const LEASES_END: &str = "UPDATE feeds SET lease_until = 1 WHERE lease_until > 0; \
-    UPDATE entries SET lease_until = 1 WHERE lease_until > 0; UPDATE sinks SET lease_until = 0";
 const KILLS_VARIABLE: &str = "FEEDMILL_TEST_KILLS";
 
 /// Requests that a run may have answered before it is killed; those beyond hang, so that every run has work left to lose.
@@ -136,7 +133,6 @@ async fn killed_again_and_again(
         allowance.used_up.notified().await;
         run.kill().unwrap();
         run.wait().unwrap();
-        database.execute(LEASES_END).await;
     }
     allowance.left.store(usize::MAX, Ordering::SeqCst);
     let entries = feeds * ENTRIES;

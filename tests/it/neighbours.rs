@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon, feedmill};
 use crate::support::names::NameServer;
-use crate::support::server::{Reply, Server};
+use crate::support::server::{Gate, Reply, Server};
 use crate::support::site::{Item, page, rss};
 
 const GOOD_FEEDS: usize = 20;
@@ -174,6 +174,45 @@ async fn a_stop_does_not_wait_for_a_queue_of_slow_pages() {
     let waiting = opened.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
     assert!(waiting.len() >= SLOW_PAGES - 4, "the queue was left: {}", waiting.len());
     assert!(waiting.iter().all(|entry| !entry.in_work && entry.failures == 0), "given back, and not blamed");
+}
+
+/// A feed and a page of which no byte comes, and a page that ends nowhere.
+#[tokio::test]
+async fn a_stop_does_not_wait_for_hosts_that_hang() {
+    let html = || Reply::ok("text/html", page("quay"));
+    let gate = Gate::new();
+    let (quay, silent, silent_page, endless) =
+        (Server::start().await, Server::start().await, Server::start().await, Server::start().await);
+    let items = [&silent_page, &endless].map(|server| Item::new("Quay", &server.url("/page")));
+    quay.respond("/feed", feed(&items));
+    silent.respond("/feed", feed(&[]).gated(&gate));
+    silent_page.respond("/page", html().gated(&gate));
+    endless.respond("/page", Reply::raw("HTTP/1.1 200 OK\r\n\r\n<html>").then_wait(&gate));
+    endless.respond("/page", html());
+    let opened = TestDaemon::new().feed(&quay.url("/feed")).feed(&silent.url("/feed")).open().await;
+    let (daemon, soft) = (&opened.daemon, CancellationToken::new());
+    let stop = async {
+        silent.arrived("/feed", 1).await;
+        silent_page.arrived("/page", 1).await;
+        endless.arrived("/page", 1).await;
+        soft.cancel();
+    };
+
+    let (done, ()) = tokio::join!(daemon.once(&soft), stop);
+
+    // They would have failed only when their time was over.
+    done.unwrap();
+    let waiting = opened.store().entries_list(EntryState::Pending, 10).await.unwrap();
+    assert_eq!(waiting.len(), items.len());
+    assert!(waiting.iter().all(|entry| !entry.in_work && entry.failures == 0), "given back, and not blamed");
+    let feeds = opened.store().feeds_list().await.unwrap();
+    assert!(feeds.iter().all(|feed| feed.consecutive_failures == 0));
+
+    gate.open();
+    let opened = opened.restarted().await;
+    opened.once().await;
+    assert_eq!(opened.records().await.len(), items.len(), "due again at once");
+    assert_eq!((silent.requests("/feed").len(), quay.requests("/feed").len()), (2, 1));
 }
 
 /// The most memory that a program has taken, in MiB; it is asked until it ends.

@@ -7,7 +7,7 @@ use feedmill::clock::Clock;
 use feedmill::model::{DueFeed, ShardId};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::shards::{SHARDS, Shards, Standing, shard_of};
-use feedmill::store::{Beginning, PollRecord, PollResult, Signal, Store, StoreError};
+use feedmill::store::{Beginning, Place, PollRecord, PollResult, Signal, Store, StoreError};
 use sqlx::{AnyConnection, Connection as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ impl Process {
     async fn join(database: &FreshDatabase, name: &str) -> Self {
         let shards = Shards::shared();
         let store = database.open(&Clock::manual(start())).await.of_process(shards.clone());
-        let id = store.process_register(name).await.unwrap();
+        let id = store.process_register(name, None).await.unwrap();
         shards.begin_life(id);
         shards.note_alive(Instant::now() + Duration::from_mins(1), Standing::default());
         Self { store, id }
@@ -197,6 +197,24 @@ async fn the_dead_are_buried_and_write_nothing_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_died_on_the_same_machine_is_not_waited_for() {
+    let Some(database) = postgres().await else { return };
+    let elsewhere = Process::join(&database, "elsewhere").await;
+    let store = &elsewhere.store;
+    for (name, machine, pid) in [("dead", "quay", 7), ("alive", "quay", 8), ("far", "pier", 7)] {
+        let place = Place { machine: machine.to_owned(), pid };
+        store.process_register(name, Some(&place)).await.unwrap();
+    }
+
+    store.processes_lost("quay", |pid| pid == 8).await.unwrap();
+
+    let pulse = store.process_beat(elsewhere.id).await.unwrap().unwrap();
+    assert_eq!((pulse.alive, pulse.any_dead), (3, true));
+    assert_eq!(store.processes_bury().await.unwrap().names, ["dead"]);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn processes_tell_each_other_what_there_is_to_do() {
     let Some(database) = postgres().await else { return };
     let one = Process::join(&database, "one").await;
@@ -215,7 +233,8 @@ async fn processes_tell_each_other_what_there_is_to_do() {
 const BEFORE_SHARDS: &str = "DROP TABLE shards, host_loans; \
     ALTER TABLE feeds DROP COLUMN shard, DROP COLUMN holder; \
     ALTER TABLE entries DROP COLUMN shard, DROP COLUMN holder; \
-    ALTER TABLE sinks DROP COLUMN holder; DELETE FROM schema_migrations WHERE version >= 71; \
+    ALTER TABLE sinks DROP COLUMN holder; ALTER TABLE processes DROP COLUMN machine, DROP COLUMN pid; \
+    DELETE FROM schema_migrations WHERE version >= 71; \
     INSERT INTO processes (name, version, schema, started_at, beat_at) \
         SELECT 'old:1', '0.0.9', 70, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
 

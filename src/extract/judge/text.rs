@@ -20,12 +20,13 @@ pub(crate) fn render(document: &Document, kept: &[bool]) -> String {
     normalise(text)
 }
 
-/// NFC, and nothing else: what the page does not say is not said.
+/// NFC, and nothing else: what the page does not say is not said. Of a letter with more than thirty marks the others stand behind a
+/// joiner (the stream-safe format of Unicode): all marks of a letter are put in order at once, and a page could be one letter.
 pub(crate) fn normalise(text: String) -> String {
     if is_nfc_quick(text.chars()) == IsNormalized::Yes {
         text
     } else {
-        text.nfc().inspect(|_| work::count(1)).collect()
+        text.chars().stream_safe().nfc().inspect(|_| work::count(1)).collect()
     }
 }
 

@@ -239,7 +239,10 @@ impl Feeds {
         };
         let (polled_at, began) = (shared.clock.now(), Instant::now());
         let most_aside = self.permits() * MOST_ASIDE;
-        let fetched = self.aside.wait_for(plan.fetcher.fetch(&request), most_aside).await;
+        let answer = self.aside.wait_for(Box::pin(plan.fetcher.fetch(&request)), most_aside);
+        let Ok(fetched) = shared.workers.await_answer(answer).await else {
+            return put_off(shared.clock.now(), Until::NextStart);
+        };
         if let Err(FetchError::HostElsewhere { wait }) = fetched {
             return put_off(after(shared.clock.now(), wait), Until::HostTurn);
         }

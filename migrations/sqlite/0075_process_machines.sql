@@ -1,0 +1,1 @@
+-- Processes share a server's database only: here one has the file to itself.
