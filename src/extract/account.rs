@@ -41,6 +41,8 @@ pub(crate) enum Rule {
     Caption,
     /// It stands in a consent dialog.
     Consent,
+    /// It is the label of a tab.
+    Tabs,
     /// It stands in a table of the page's contents.
     Contents,
     /// It is the article that follows below.
@@ -87,6 +89,7 @@ impl Rule {
             Self::Hidden => "box.hidden",
             Self::Caption => "box.caption",
             Self::Consent => "box.consent",
+            Self::Tabs => "box.tabs",
             Self::Contents => "box.contents",
             Self::NextArticle => "box.next_article",
             Self::Reading(name) => name,

@@ -29,14 +29,14 @@ struct Reading {
     worth: f32,
 }
 
-/// Judges in the form of `config/judge.toml`: fitted on all pages, and without those of each fold.
+/// Judges in the form of `config/judge.toml`: fitted on all pages, where that was asked for, and without those of each fold.
 pub(super) struct Fitted {
-    pub(super) all: String,
+    pub(super) all: Option<String>,
     pub(super) by_fold: Vec<String>,
 }
 
 /// Fits to each reading what it is worth more than the model's own, and prints what the best of them would be worth.
-pub(super) fn fit(pages: &[LabelledPage], by_fold: &[Rules]) -> Fitted {
+pub(super) fn fit(pages: &[LabelledPage], by_fold: &[Rules], and_of_all: bool) -> Fitted {
     let labelled: Vec<&LabelledPage> = pages
         .iter()
         .filter(|page| page.is_sample() && page.gold.text.as_deref().is_some_and(|text| !text.is_empty()))
@@ -56,9 +56,8 @@ pub(super) fn fit(pages: &[LabelledPage], by_fold: &[Rules]) -> Fitted {
         all += page.weight;
     }
     println!("worth of the model's own reading {:.4}, of the best {:.4}", own_worth / all, best_worth / all);
-    let mut trees = table.fit_without_each(&folds, &GROWTH);
-    let of_all = trees.pop().unwrap_or_default();
-    Fitted { all: to_toml(&of_all), by_fold: trees.iter().map(to_toml).collect() }
+    let (trees, of_all) = table.fit_without_each(&folds, &GROWTH, and_of_all);
+    Fitted { all: of_all.as_ref().map(to_toml), by_fold: trees.iter().map(to_toml).collect() }
 }
 
 impl Choices {

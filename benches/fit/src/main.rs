@@ -1,7 +1,7 @@
 //! Fits the model that weighs the blocks of a page, on pages of which people said what their article is.
 //!
 //! ```text
-//! cargo run --release --manifest-path benches/fit/Cargo.toml -- [--write config] [--folds DIRECTORY [--judge-only]] SET.jsonl.gz...
+//! cargo run --release --manifest-path benches/fit/Cargo.toml -- [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET.jsonl.gz...
 //! ```
 //!
 //! A set has a page a line: `{"id"?, "url", "html", "gold": {"text"?, "with"?, "without"?, "segments"?}}`. A block of a page
@@ -10,7 +10,8 @@
 //!
 //! What is printed are scores on sites that the coefficients were not fitted on: the pages are dealt into three folds by
 //! site, and each fold is extracted, by the product itself, with what was fitted on the others. What is written,
-//! `model.toml` and `judge.toml`, is fitted on all of them. `--folds` keeps what was fitted without each fold, and with
+//! `model.toml` and `judge.toml`, is fitted on all of them, and only where it is asked for. `--pages` writes what each page
+//! scores with the judge, a line a page. `--folds` keeps what was fitted without each fold, and with
 //! `--judge-only` the models that stand there are used and the judge alone is fitted.
 
 mod gold;
@@ -23,6 +24,7 @@ mod random;
 mod score;
 mod trees;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,13 +34,15 @@ use feedmill::extract::Rules;
 use pages::{FOLDS, LabelledPage};
 use score::Score;
 
-const USAGE: &str = "usage: fit [--write config] [--folds DIRECTORY [--judge-only]] SET.jsonl.gz...";
+const USAGE: &str =
+    "usage: fit [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET.jsonl.gz...";
 
 #[derive(Default)]
 struct Arguments {
     write: Option<PathBuf>,
     folds: Option<PathBuf>,
     is_judge_only: bool,
+    pages: Option<PathBuf>,
     sets: Vec<PathBuf>,
 }
 
@@ -49,9 +53,9 @@ fn main() -> anyhow::Result<()> {
     let models = match &arguments.folds {
         Some(folds) if arguments.is_judge_only => read_models(folds)?,
         folds => {
-            let fitted = model::fit(&pages, &rules);
-            if let Some(config) = &arguments.write {
-                write(&config.join("model.toml"), &fitted.all)?;
+            let fitted = model::fit(&pages, &rules, arguments.write.is_some());
+            if let Some((config, all)) = arguments.write.as_ref().zip(fitted.all) {
+                write(&config.join("model.toml"), &all)?;
             }
             for (fold, model) in fitted.by_fold.iter().enumerate() {
                 folds.iter().try_for_each(|folds| write(&model_of(folds, fold), model))?;
@@ -62,17 +66,17 @@ fn main() -> anyhow::Result<()> {
     let by_fold: Vec<Rules> =
         models.iter().map(|model| rules.clone().with_model(model)).collect::<Result<_, _>>()?;
     print_scores("the model's own choice", &arguments.sets, &pages, &by_fold);
-    let judge = judge::fit(&pages, &by_fold);
-    if let Some(config) = &arguments.write {
-        write(&config.join("judge.toml"), &judge.all)?;
+    let judge = judge::fit(&pages, &by_fold, arguments.write.is_some());
+    if let Some((config, all)) = arguments.write.as_ref().zip(judge.all) {
+        write(&config.join("judge.toml"), &all)?;
     }
     let judged: Vec<Rules> = by_fold
         .into_iter()
         .zip(&judge.by_fold)
         .map(|(rules, judge)| rules.with_judge(judge))
         .collect::<Result<_, _>>()?;
-    print_scores("with the judge", &arguments.sets, &pages, &judged);
-    Ok(())
+    let lines = print_scores("with the judge", &arguments.sets, &pages, &judged);
+    arguments.pages.iter().try_for_each(|path| write(path, &lines))
 }
 
 fn arguments() -> anyhow::Result<Arguments> {
@@ -85,6 +89,8 @@ fn arguments() -> anyhow::Result<Arguments> {
             found.folds = Some(PathBuf::from(arguments.next().context("--folds needs a directory")?));
         } else if argument == "--judge-only" {
             found.is_judge_only = true;
+        } else if argument == "--pages" {
+            found.pages = Some(PathBuf::from(arguments.next().context("--pages needs a file")?));
         } else {
             found.sets.push(PathBuf::from(argument));
         }
@@ -95,12 +101,20 @@ fn arguments() -> anyhow::Result<Arguments> {
     Ok(found)
 }
 
-fn print_scores(what: &str, sets: &[PathBuf], pages: &[LabelledPage], by_fold: &[Rules]) {
+/// Prints the scores of each set, and gives those of its pages.
+fn print_scores(what: &str, sets: &[PathBuf], pages: &[LabelledPage], by_fold: &[Rules]) -> String {
+    let mut lines = String::new();
     println!("{what}:");
     for (set, path) in sets.iter().enumerate() {
         let of_set: Vec<&LabelledPage> = pages.iter().filter(|page| page.set == set).collect();
-        println!("{}: {}", path.display(), Score::of(&of_set, by_fold));
+        let scores = Score::of_each(&of_set, by_fold);
+        let name = path.file_name().unwrap_or_default().display();
+        for (page, score) in of_set.iter().zip(&scores) {
+            writeln!(lines, "{name}\t{}\t{score}", page.id).expect("a string takes everything");
+        }
+        println!("{}: {}", path.display(), Score::sum(scores));
     }
+    lines
 }
 
 fn model_of(folds: &Path, fold: usize) -> PathBuf {

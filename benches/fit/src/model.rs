@@ -21,8 +21,8 @@ const SECOND: Growth = Growth {
 
 /// Models in the form of `config/model.toml`.
 pub(super) struct Fitted {
-    /// Fitted on all pages.
-    pub(super) all: String,
+    /// Fitted on all pages, where it was asked for.
+    pub(super) all: Option<String>,
     /// Fitted without the pages of each fold.
     pub(super) by_fold: Vec<String>,
 }
@@ -72,9 +72,9 @@ impl Blocks {
 }
 
 /// Fits both stages. The second is fitted on what the first says of pages that it has not seen.
-pub(super) fn fit(pages: &[LabelledPage], rules: &Rules) -> Fitted {
+pub(super) fn fit(pages: &[LabelledPage], rules: &Rules, and_of_all: bool) -> Fitted {
     let blocks = parallel::map(pages, |page| Blocks::new(page, rules, None));
-    let mut first = without_each(|without| fit_first(&blocks, without));
+    let (first, first_of_all) = without_each(and_of_all, |without| fit_first(&blocks, without));
     let scores = blocks.iter().map(|page| page.probabilities(&first[page.fold])).collect::<Vec<_>>();
     drop(blocks);
     let scored: Vec<(&LabelledPage, Vec<f32>)> = pages.iter().zip(scores).collect();
@@ -89,11 +89,10 @@ pub(super) fn fit(pages: &[LabelledPage], rules: &Rules) -> Fitted {
         }
     }
     drop(blocks);
-    let mut second = table.fit_without_each(&folds, &SECOND);
-    let all = (first.pop(), second.pop());
-    let (Some(first_of_all), Some(second_of_all)) = all else { unreachable!("one is without no fold") };
+    let (second, second_of_all) = table.fit_without_each(&folds, &SECOND, and_of_all);
+    let of_all = first_of_all.zip(second_of_all);
     Fitted {
-        all: to_toml(&first_of_all, &second_of_all),
+        all: of_all.map(|(first, second)| to_toml(&first, &second)),
         by_fold: first.iter().zip(&second).map(|(first, second)| to_toml(first, second)).collect(),
     }
 }

@@ -31,6 +31,8 @@ struct Line {
 
 /// A page with what is right for it.
 pub(super) struct LabelledPage {
+    /// What the set calls it.
+    pub(super) id: Value,
     pub(super) page: Page,
     pub(super) gold: Gold,
     /// Number of the set that it is from.
@@ -66,7 +68,8 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
             kinds.push((set, kind_of(&line)));
             let url = line.url;
             let page = Page { final_url: url.clone(), url, body: PageBody::Html(line.html), fetched_at };
-            pages.push(LabelledPage { page, gold: line.gold, set, fold: 0, before_on_site: 0, weight: 0.0 });
+            let (id, gold) = (line.id, line.gold);
+            pages.push(LabelledPage { id, page, gold, set, fold: 0, before_on_site: 0, weight: 0.0 });
         }
     }
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -131,8 +134,13 @@ fn fold_of(site: &str) -> usize {
     usize::try_from((hash >> 32) % FOLDS as u64).expect("there are few folds")
 }
 
-/// What is fitted without each fold, and at last without none.
-pub(super) fn without_each<T: Send>(fit: impl Fn(Option<usize>) -> T + Sync) -> Vec<T> {
-    let without: Vec<Option<usize>> = (0..FOLDS).map(Some).chain([None]).collect();
-    parallel::map(&without, |without| fit(*without))
+/// What is fitted without each fold, and where it is asked for also without none.
+pub(super) fn without_each<T: Send>(
+    and_of_all: bool,
+    fit: impl Fn(Option<usize>) -> T + Sync,
+) -> (Vec<T>, Option<T>) {
+    let without: Vec<Option<usize>> = (0..FOLDS).map(Some).chain(and_of_all.then_some(None)).collect();
+    let mut fitted = parallel::map(&without, |without| fit(*without));
+    let of_all = and_of_all.then(|| fitted.pop()).flatten();
+    (fitted, of_all)
 }

@@ -27,15 +27,19 @@ struct Share {
 }
 
 impl Score {
-    /// The score of pages, each extracted by the rules of its fold.
-    pub(super) fn of(pages: &[&LabelledPage], by_fold: &[Rules]) -> Self {
-        let mut all = Self::default();
-        let of_page = |page: &&LabelledPage| {
+    /// The score of each page, extracted by the rules of its fold.
+    pub(super) fn of_each(pages: &[&LabelledPage], by_fold: &[Rules]) -> Vec<Self> {
+        parallel::map(pages, |page| {
             let mut score = Self::default();
             score.add(page, &by_fold[page.fold]);
             score
-        };
-        parallel::map(pages, of_page).into_iter().for_each(|score| all.merge(score));
+        })
+    }
+
+    /// The score of pages together.
+    pub(super) fn sum(scores: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        scores.into_iter().for_each(|score| all.merge(score));
         all
     }
 

@@ -97,9 +97,14 @@ impl Table {
         }
     }
 
-    /// Fits trees on the rows without each fold, and at last on all of them; `folds` is the fold of each row.
-    pub(super) fn fit_without_each(&self, folds: &[usize], growth: &Growth) -> Vec<Lines> {
-        without_each(|without| {
+    /// Fits trees on the rows without each fold, and where it is asked for on all of them; `folds` is the fold of each row.
+    pub(super) fn fit_without_each(
+        &self,
+        folds: &[usize],
+        growth: &Growth,
+        and_of_all: bool,
+    ) -> (Vec<Lines>, Option<Lines>) {
+        without_each(and_of_all, |without| {
             let rows: Vec<usize> = (0..self.rows()).filter(|&row| Some(folds[row]) != without).collect();
             self.fit(&rows, growth)
         })

@@ -75,6 +75,7 @@ fn traits_of_role(role: &str) -> Traits {
         "contentinfo" => Traits::FOOTER,
         "dialog" | "alertdialog" => Traits::CONSENT,
         "main" | "article" => Traits::CONTENT,
+        "tablist" => Traits::TABS,
         _ => Traits::empty(),
     }
 }

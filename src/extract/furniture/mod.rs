@@ -26,6 +26,7 @@ mod prose;
 mod related;
 mod repeated;
 mod standfirst;
+mod tabs;
 mod title;
 
 use jiff::Timestamp;
@@ -55,6 +56,7 @@ const OF_READING: &[Rule] = &[
     consent::drop,
     hidden::drop,
     contents::drop,
+    tabs::drop,
     next_article::drop,
     repeated::drop,
 ];
@@ -109,15 +111,12 @@ fn sure(context: &Context<'_>, rule: Claimed) -> f32 {
     const ELSEWHERE: f32 = 0.97;
     const NEVER: f32 = f32::INFINITY;
     match rule {
-        Claimed::Title => NEVER,
+        // A button or a count below a post is no part of it.
+        Claimed::Title | Claimed::Words(Furniture::Share) => NEVER,
         _ if context.said.is_thread() => IN_THREAD,
-        Claimed::Words(
-            Furniture::Byline
-            | Furniture::Dateline
-            | Furniture::Share
-            | Furniture::Credit
-            | Furniture::Comments,
-        ) => NEVER,
+        Claimed::Words(Furniture::Byline | Furniture::Dateline | Furniture::Credit | Furniture::Comments) => {
+            NEVER
+        }
         _ => ELSEWHERE,
     }
 }

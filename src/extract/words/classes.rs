@@ -52,6 +52,7 @@ bitflags! {
         const EMBED = 1 << 33;
         const SECTION = 1 << 34;
         const COOKIE = 1 << 35;
+        const TABS = 1 << 36;
     }
 }
 
