@@ -238,16 +238,20 @@ impl Fetcher {
             self.check_pause(url)?;
             let crawl_delay =
                 if plan.obey_robots { self.ask_robots(plan, url).await? } else { Duration::ZERO };
-            turn = if let Some(held) = held {
-                Some(held)
+            let held = if let Some(held) = held {
+                held
             } else {
                 let pass = self.pass(plan, url).await?;
-                Some(self.0.hosts.turn(url, self.gap(plan).max(crawl_delay), pass).await)
+                self.0.hosts.turn(url, self.gap(plan).max(crawl_delay), pass).await
             };
             // A pause may have begun while the turn was awaited.
             self.check_pause(url)?;
             chain.note_visit();
-            let response = budget.spend(&share, self.send(plan, &chain)).await?;
+            let response = {
+                let _asking = held.ask();
+                budget.spend(&share, self.send(plan, &chain)).await?
+            };
+            turn = Some(held);
             let status = response.status().as_u16();
             chain.cookies.note(response.headers(), &chain.url);
             // Only these two may be followed with what was posted.

@@ -239,7 +239,7 @@ pub struct Settings {
     pub page_max_body_bytes: u64,
     /// Requests in flight to one host.
     pub host_concurrency: u8,
-    /// Least time between the starts of two requests to one host.
+    /// Least time between two requests to one host: from when the first is answered, or from its start as long as it is not.
     pub host_min_gap: Duration,
     /// The longest that a `Retry-After` on a 429 or 503 stops all requests to its host; `None`: it stops those for the one
     /// URL only, which is the schedule's business.

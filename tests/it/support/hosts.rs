@@ -14,8 +14,6 @@ use tokio::task::JoinSet;
 
 /// How long a host takes for an answer: two who ask at once are seen.
 const TAKES: Duration = Duration::from_millis(15);
-/// Of two requests that start a gap apart the first may be slower on its way, the more so on a busy machine.
-const SLACK: u32 = 4;
 
 /// The hosts. They die with the value.
 pub(crate) struct Hosts {
@@ -151,7 +149,7 @@ impl Town {
         }
         *in_flight += 1;
         let visits = seen.visits.entry(host.to_owned()).or_default();
-        if let Some((last, by)) = visits.last().filter(|(last, _)| now - *last < self.gap / SLACK) {
+        if let Some((last, by)) = visits.last().filter(|(last, _)| now - *last < self.gap) {
             seen.too_soon.push(format!("{process} asks {host}{path} {:?} after {by}", now - *last));
         }
         visits.push((now, process.to_owned()));
