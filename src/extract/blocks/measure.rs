@@ -30,7 +30,7 @@ impl Signs {
 #[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measure {
-    /// Words; in scripts without spaces every character counts a little over half a word.
+    /// Words; of scripts without spaces see [`WORDS_OF_CHARACTER`].
     pub(crate) words: f32,
     /// Words as records count them: every character of a script without spaces is one.
     pub(crate) count: u32,
@@ -78,6 +78,9 @@ fn edge(c: char) -> u8 {
         _ => 9,
     }
 }
+
+/// What a character of a script without spaces counts: words of Chinese have one to two of them, of Japanese two and more.
+const WORDS_OF_CHARACTER: f32 = 0.6;
 
 /// How many kinds of edge there are.
 pub(crate) const EDGES: usize = 10;
@@ -159,7 +162,7 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
     }
     counts.sentences += u32::from(ended);
     counts.count = words + unspaced;
-    counts.words = words as f32 + unspaced as f32 * 0.6;
+    counts.words = words as f32 + unspaced as f32 * WORDS_OF_CHARACTER;
     let share = |part: usize, all: usize| if all == 0 { 0.0 } else { (part as f32 / all as f32).min(1.0) };
     counts.link_share = share(link_bytes, text.len());
     counts.strong_share = share(strong_bytes, text.len());
@@ -171,6 +174,12 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
 }
 
 impl Measure {
+    /// Whether it is a link, but for a sign or a word beside it.
+    pub(crate) fn is_linked(&self) -> bool {
+        const LEAST_LINKED: f32 = 0.8;
+        self.link_share > LEAST_LINKED
+    }
+
     /// Counts a character that is neither a letter nor white space.
     fn see_sign(&mut self, c: char, ended: &mut bool) {
         match c {

@@ -59,9 +59,12 @@ pub(crate) fn segment(plain: &str) -> Document {
 
 /// The headline of plain text: a first line that is no sentence and stands above something.
 pub(crate) fn headline(document: &Document) -> Option<String> {
+    const MOST_WORDS: f32 = 30.0;
+    /// What stands below is longer, or at least no line of verse or of a letter's head.
+    const WORDS_BELOW: f32 = 20.0;
     let [first, second, ..] = &document.blocks[..] else { return None };
-    let is_headline = first.measure.words <= 30.0
+    let is_headline = first.measure.words <= MOST_WORDS
         && !first.measure.ends_sentence
-        && first.measure.words < second.measure.words.max(20.0);
+        && first.measure.words < second.measure.words.max(WORDS_BELOW);
     is_headline.then(|| document.text_of(first).to_owned())
 }

@@ -74,6 +74,8 @@ fn kept_words(page: &Page<'_>, kept: &[bool]) -> f32 {
 }
 
 fn of(page: &Page<'_>, kept: &[bool], candidates: &[(usize, Vec<bool>)]) -> [f32; FACTS] {
+    /// Some eleven hundred words: longer texts are all long.
+    const LOG_OF_LONG: f32 = 7.0;
     let context = page.context;
     let share = |part: f32, all: f32| if all > 0.0 { part / all } else { 0.0 };
     let sum = |value: &dyn Fn(usize) -> f32| page.blocks().filter(|&at| kept[at]).map(value).sum::<f32>();
@@ -101,7 +103,7 @@ fn of(page: &Page<'_>, kept: &[bool], candidates: &[(usize, Vec<bool>)]) -> [f32
         share(2.0 * hit, words + all),
         share(hit, words),
         share(hit, all),
-        (1.0 + words).ln() / 7.0,
+        (1.0 + words).ln() / LOG_OF_LONG,
         share(sum(&|at| page.words(at) * page.block(at).measure.link_share), words),
         share(prose, words),
         share(prose, context.prose(0)),

@@ -101,6 +101,8 @@ pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
 
 /// Blocks of this probability are hardly ever wrong.
 const STRICT: f32 = 0.75;
+/// A run is the article's from this mean probability of its words on.
+const LIKELY_RUN: f32 = 0.5;
 /// What is surely no part of a box that is kept whole.
 const OUTSIDE: f32 = 0.04;
 
@@ -168,7 +170,7 @@ impl Page<'_> {
             run.0 += self.words(at) * self.fates[at].probability;
             run.1 += self.words(at);
         }
-        self.blocks().map(|at| runs[&key(at)]).map(|(sum, words)| sum >= 0.5 * words).collect()
+        self.blocks().map(|at| runs[&key(at)]).map(|(sum, words)| sum >= LIKELY_RUN * words).collect()
     }
 
     /// The first of several articles on the page, as the model would choose of it.
@@ -191,17 +193,22 @@ impl Page<'_> {
 
 /// The box that holds most of what is likely and least of what is not.
 fn root(document: &Document, fates: &[Fate]) -> usize {
+    /// Words of a less likely block speak against the box that holds them.
     const LIKELY: f32 = 0.35;
+    /// What a block counts beside its words, so that many short ones do.
+    const WORDS_OF_BLOCK: f32 = 3.0;
+    /// Sums of the same words in another order differ by as much.
+    const ROUNDING: f32 = 0.001;
     let mut gains = vec![0.0_f32];
     for (block, fate) in document.blocks.iter().zip(fates) {
-        let gain = (block.measure.words + 3.0) * (fate.probability - LIKELY);
+        let gain = (block.measure.words + WORDS_OF_BLOCK) * (fate.probability - LIKELY);
         gains.push(gains.last().copied().unwrap_or_default() + gain);
     }
     let mut best = (0, f32::MIN);
     for (at, container) in document.containers.iter().enumerate() {
         let gain = gains[container.end] - gains[container.first];
         // Of boxes around the same text the innermost.
-        if gain >= best.1 - 0.001 {
+        if gain >= best.1 - ROUNDING {
             best = (at, gain);
         }
     }

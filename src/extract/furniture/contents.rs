@@ -18,7 +18,7 @@ const LONGEST_HEADING: f32 = 4.0;
 pub(crate) fn drop(lines: &[Line<'_>], _: &Facts<'_>, account: &mut Account) {
     let is_entry = |at: usize| {
         let block = lines[at].block;
-        block.targets == Targets::ANCHOR && block.measure.link_share > 0.8 && !lines[at].is_heading()
+        block.targets == Targets::ANCHOR && block.measure.is_linked() && !lines[at].is_heading()
     };
     let kept: Vec<usize> = account.kept().collect();
     if kept.iter().filter(|at| is_entry(**at)).count() < LEAST_ENTRIES {

@@ -22,8 +22,7 @@ pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
         return;
     }
     let opens_another = |line: &Line<'_>| {
-        let leads_there =
-            line.block.measure.link_share > 0.8 && line.block.targets.intersects(Targets::INTERNAL);
+        let leads_there = line.block.measure.is_linked() && line.block.targets.intersects(Targets::INTERNAL);
         line.block.kind == Kind::Heading(1) || line.is_heading() && leads_there
     };
     let mut done = own.end;

@@ -15,6 +15,10 @@ const STUB_WORDS: f32 = 250.0;
 const TEASER_WORDS: f32 = 120.0;
 /// Fewer pictures go along with a text.
 const LEAST_PICTURES: u32 = 8;
+/// A picture's caption has no more; what is longer tells a story beside them.
+const WORDS_OF_CAPTION: f32 = 15.0;
+/// A text that is no longer says what the video shows.
+const WORDS_BESIDE_VIDEO: f32 = 60.0;
 /// A text of so many words stands without its pictures, and without the headlines around it.
 const WORDS_OF_TEXT: f32 = 120.0;
 
@@ -29,11 +33,12 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
         flags.push(QualityFlag::Liveblog);
     }
     let (pictures, videos) = media(reading);
-    let is_gallery = pictures >= LEAST_PICTURES && words < (15.0 * pictures as f32).min(WORDS_OF_TEXT);
+    let is_gallery =
+        pictures >= LEAST_PICTURES && words < (WORDS_OF_CAPTION * pictures as f32).min(WORDS_OF_TEXT);
     if is_gallery {
         flags.push(QualityFlag::Gallery);
     }
-    if videos > 0 && words < 60.0 && !is_gallery {
+    if videos > 0 && words < WORDS_BESIDE_VIDEO && !is_gallery {
         flags.push(QualityFlag::VideoOnly);
     }
     if reading.may_be_listing && is_listing(reading) {
@@ -87,6 +92,7 @@ fn media(reading: &Reading) -> (u32, u32) {
 fn has_running_entries(reading: &Reading) -> bool {
     const LEAST_ENTRIES: usize = 4;
     const LONGEST_LABEL: f32 = 6.0;
+    const MOST_LINKED: f32 = 0.5;
     const LEAST_WORDS: f32 = 8.0;
     let document = &reading.document;
     let mut kept = reading.account.kept();
@@ -97,7 +103,7 @@ fn has_running_entries(reading: &Reading) -> bool {
     let mut words = 0.0;
     for at in start..=last {
         let block = &document.blocks[at];
-        let is_label = block.measure.words <= LONGEST_LABEL && block.measure.link_share < 0.5;
+        let is_label = block.measure.words <= LONGEST_LABEL && block.measure.link_share < MOST_LINKED;
         if let Some(found) = time_of_day(document.text_of(block)).filter(|_| is_label) {
             (time, words) = (Some(found), 0.0);
         } else if reading.account.is_kept(at) {
@@ -143,7 +149,7 @@ fn is_listing(reading: &Reading) -> bool {
         let block = &document.blocks[*at];
         let container = &document.containers[block.container];
         is_heading(*at)
-            && block.measure.link_share > 0.8
+            && block.measure.is_linked()
             && !block.targets.intersects(Targets::ANCHOR | Targets::SCRIPT)
             && !container.traits.intersects(Traits::NAV)
             && !is_own(*at)

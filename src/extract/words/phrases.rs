@@ -73,6 +73,7 @@ pub(crate) struct Phrases {
 const EDGE_BYTES: usize = 160;
 /// Longer lines are sentences, whatever they begin with.
 const MAX_LINE_BYTES: usize = 600;
+const MAX_LINE_WORDS: f32 = 64.0;
 
 impl Phrases {
     /// Compiles the lines of all languages. `kinds` is `config/words/furniture.toml`. Where a line would fit two kinds, the
@@ -140,7 +141,7 @@ impl Phrases {
 
     /// What `line`, of so many words, names itself.
     pub(crate) fn find(&self, line: &str, words: f32) -> Option<Match> {
-        if line.len() > MAX_LINE_BYTES || words > 64.0 {
+        if line.len() > MAX_LINE_BYTES || words > MAX_LINE_WORDS {
             return None;
         }
         // Whole lines are short, and of a long one only the ends are looked at. Folding is what costs, and few lines
