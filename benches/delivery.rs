@@ -2,28 +2,37 @@
 //!
 //! Eight writers store the articles while four readers by cursor follow them, which forget all but their cursor now and then. Then
 //! each sink takes everything, beside the store's own reading in the same run, and once more what comes after the middle, as after
-//! a crash. Counted are the records that a reader or a receiver misses, and those that it has twice.
+//! a crash. Counted are the records that a reader or a receiver misses, and those that it has twice. At last everything is removed
+//! again.
 //!
 //! On SQLite, on the PostgreSQL server that `FEEDMILL_TEST_POSTGRES_URL` names, and to the NATS server that `FEEDMILL_TEST_NATS_URL`
-//! names; two worker threads, as on two cores.
+//! names; two worker threads, as on two cores. The standard output is that of another process, which has the store meanwhile.
+//!
+//! `-- streams` shows what a stream takes on the disk instead, of a `nats-server` of its own; `-- streams FILE` does so with the texts
+//! of a file, a JSON string a line, in the place of generated ones.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
 #[path = "delivery/receivers.rs"]
 mod receivers;
+#[path = "delivery/streams.rs"]
+mod streams;
 #[path = "delivery/writers.rs"]
 mod writers;
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use feedmill::clock::Clock;
 use feedmill::fetch::{self, Fetcher};
 use feedmill::memory::Memory;
-use feedmill::publish::Outward;
 use feedmill::publish::filter::Filter;
 use feedmill::publish::relay::{Flush, Relay, Settings};
-use feedmill::store::{self, Beginning, Store};
+use feedmill::publish::{Outward, Receiver};
+use feedmill::store::{self, Beginning, Cutoff, Store};
 use futures_util::future::join_all;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::watch;
@@ -39,10 +48,19 @@ const READERS: [u32; 4] = [50, 100, 500, 1_000];
 /// A reader forgets the batch in hand so often.
 const CRASH_EVERY: usize = 7;
 
+/// With this and the address of a store, it is the process that has a standard output to be measured.
+const TO_STDOUT: &str = "to-stdout";
+
 fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
-    let articles = numbers.next_back().unwrap_or(ARTICLES);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    match arguments.as_slice() {
+        [TO_STDOUT, url] => return runtime.block_on(drain_to_stdout(url)),
+        ["streams", texts @ ..] => return runtime.block_on(streams::measure(texts.first().map(Path::new))),
+        _ => {}
+    }
+    let articles = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(ARTICLES);
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let file = format!("sqlite:{}", folder.path().join("feedmill.db").display());
@@ -53,6 +71,8 @@ fn main() {
             execute(&admin, format!("CREATE DATABASE {name}")).await;
             let mut url = admin.clone();
             url.set_path(&name);
+            open(url.as_str()).await.close().await;
+            execute(&url, parts(articles / 2)).await;
             measure("PostgreSQL", url.as_str(), articles).await;
             execute(&admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
@@ -60,14 +80,8 @@ fn main() {
 }
 
 async fn measure(name: &str, url: &str, articles: usize) {
-    let settings = store::Settings {
-        url: url.to_owned().into(),
-        max_connections: 12,
-        busy_timeout: Duration::from_mins(5),
-        search_index: true,
-    };
-    let clock = Clock::manual("2026-03-02T08:00:00Z".parse().unwrap());
-    let store = Store::open(&settings, clock.clone()).await.unwrap();
+    let clock = clock();
+    let store = open(url).await;
     writers::announce(&store, articles).await;
     let began = Instant::now();
     let writing = join_all((0..WRITERS).map(|_| writers::write(store.clone())));
@@ -103,6 +117,94 @@ async fn measure(name: &str, url: &str, articles: usize) {
         deliver(&store, &clock, receiving, articles).await;
     }
     store.close().await;
+    deliver_to_stdout(url, articles);
+    remove(url, articles).await;
+}
+
+/// Other partitions of texts than the first: two for so many articles each, and what follows.
+fn parts(articles: usize) -> String {
+    let bounds = [1, articles + 1, 2 * articles + 1, 500_001];
+    let mut sql = "DROP TABLE revisions_1_500001, article_words_1_500001; ".to_owned();
+    for table in ["revisions", "article_words"] {
+        for pair in bounds.windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            let part = format!("{table}_{from}_{to} PARTITION OF {table} FOR VALUES FROM ({from}) TO ({to})");
+            sql += &["CREATE TABLE ", &part, "; "].concat();
+        }
+    }
+    sql
+}
+
+/// Removes a half of everything row by row, and then the other half, on PostgreSQL with whole partitions of texts.
+async fn remove(url: &str, articles: usize) {
+    let store = open(url).await;
+    let old = clock().now() + jiff::SignedDuration::from_secs(1);
+    let feeds = store.feeds_known().await.unwrap();
+    let cutoffs: Vec<Cutoff> =
+        feeds.iter().map(|(feed_id, _)| Cutoff { feed_id: *feed_id, before: old }).collect();
+    let server = url.parse::<Url>().ok().filter(|url| url.scheme() != "sqlite");
+    let full = store.texts_before(old).await.unwrap();
+    for (name, least, partitions) in [("row by row", articles / 2, &[][..]), ("the rest", usize::MAX, &full)]
+    {
+        let began = Instant::now();
+        let mut removed = 0;
+        while removed < least {
+            match store.articles_remove(&cutoffs, partitions).await.unwrap() {
+                0 => break,
+                count => removed += count,
+            }
+        }
+        let drops = Instant::now();
+        for partition in partitions {
+            assert!(store.texts_drop(partition).await.unwrap());
+        }
+        let (took, drops_took) = (began.elapsed(), drops.elapsed());
+        println!(
+            "  {:<32} {:>7} articles/s, of it {:.0?} to drop {} partitions",
+            format!("removed {name}"),
+            rate(removed, took),
+            drops_took,
+            partitions.len()
+        );
+        if let Some(server) = &server {
+            let began = Instant::now();
+            execute(server, "VACUUM".to_owned()).await;
+            let bytes = bytes_of_texts(server).await;
+            println!(
+                "  {:<32} {:>7.1?}; texts and words have {} MB then",
+                "VACUUM after that",
+                began.elapsed(),
+                bytes >> 20
+            );
+        }
+    }
+    store.close().await;
+}
+
+/// What texts and the index of their words have on the disk.
+async fn bytes_of_texts(server: &Url) -> i64 {
+    let mut connection = sqlx::AnyConnection::connect(server.as_str()).await.unwrap();
+    let bytes = sqlx::query_scalar(
+        "SELECT CAST(coalesce(sum(pg_total_relation_size(inhrelid)), 0) AS BIGINT) FROM pg_inherits \
+         WHERE inhparent IN ('revisions'::regclass, 'article_words'::regclass)",
+    );
+    let bytes = bytes.fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    bytes
+}
+
+fn clock() -> Clock {
+    Clock::manual("2026-03-02T08:00:00Z".parse().unwrap())
+}
+
+async fn open(url: &str) -> Store {
+    let settings = store::Settings {
+        url: url.to_owned().into(),
+        max_connections: 12,
+        busy_timeout: Duration::from_mins(5),
+        search_index: true,
+    };
+    Store::open(&settings, clock()).await.unwrap()
 }
 
 /// A reader that keeps nothing but its cursor, in the store: what it has in hand when it crashes it has not seen.
@@ -126,27 +228,66 @@ async fn read(store: &Store, limit: u32, articles: usize) -> Vec<i64> {
 }
 
 async fn deliver(store: &Store, clock: &Clock, receiving: Receiving, articles: usize) {
+    let mut relay = relay(store, clock, receiving.name, &receiving.receiver).await;
+    let took = drain(store, &mut relay).await;
+    store.sink_replay(receiving.name, i64::try_from(articles / 2).unwrap()).await.unwrap();
+    drain(store, &mut relay).await;
+    relay.give_back().await;
+    let name = receiving.name;
+    report(name, took, &receiving.received().await, articles);
+}
+
+async fn relay(store: &Store, clock: &Clock, name: &str, receiver: &Receiver) -> Relay {
     let (_fetcher, fetcher) = watch::channel(Fetcher::new(fetch_settings(), clock.clone()).unwrap());
     let outward = Outward { clock: clock.clone(), fetcher, memory: Memory::unbounded() };
-    let name = receiving.name.to_owned();
     let settings =
-        Settings { name: name.clone(), from: Beginning::Start, pause: false, filter: Filter::default() };
-    let sink = receiving.receiver.open(&name, &outward).unwrap();
-    let mut relay = Relay::open(store.clone(), settings, &outward, sink).await.unwrap();
+        Settings { name: name.to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() };
+    let sink = receiver.open(name, &outward).unwrap();
+    Relay::open(store.clone(), settings, &outward, sink).await.unwrap()
+}
+
+async fn drain(store: &Store, relay: &mut Relay) -> Duration {
     let began = Instant::now();
     relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
     let took = began.elapsed();
     assert!(!relay.is_in_trouble(), "{:?}", store.sinks_list().await.unwrap());
-    store.sink_replay(&name, i64::try_from(articles / 2).unwrap()).await.unwrap();
-    relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
-    relay.give_back().await;
-    let received = receiving.received().await;
+    took
+}
+
+fn report(name: &str, took: Duration, received: &[i64], articles: usize) {
     println!(
         "  {:<32} {:>7} records/s, {}",
         format!("sink {name}"),
         rate(articles, took),
-        told(&received, articles)
+        told(received, articles)
     );
+}
+
+/// Has another process write everything on its standard output, into a file.
+fn deliver_to_stdout(url: &str, articles: usize) {
+    let written = tempfile::NamedTempFile::new().unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([TO_STDOUT, url])
+        .stdout(written.reopen().unwrap())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let took = Duration::from_micros(said.trim().parse().unwrap());
+    let lines = receivers::lines(File::open(written.path()).unwrap());
+    report("stdout", took, &lines, articles);
+}
+
+/// What that process does. How long it took, in microseconds, it says on the standard error.
+#[expect(clippy::print_stderr, reason = "the standard output is measured")]
+async fn drain_to_stdout(url: &str) {
+    let store = open(url).await;
+    let mut relay = relay(&store, &clock(), "stdout", &Receiver::Stdout).await;
+    let took = drain(&store, &mut relay).await;
+    relay.give_back().await;
+    store.close().await;
+    eprintln!("{}", took.as_micros());
 }
 
 /// What is missing of 1 to `articles`, and what is there again.

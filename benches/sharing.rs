@@ -1,5 +1,5 @@
-//! Many processes on one PostgreSQL: what they promise each other at size, what a claim and an article cost, and what PostgreSQL
-//! holds of an article. Everything is generated; the database is made anew and dropped.
+//! Many processes on one PostgreSQL: what they promise each other at size, what a claim (on SQLite, too) and an article cost, and what
+//! PostgreSQL holds of an article. Everything is generated; the database is made anew and dropped.
 //!
 //! ```text
 //! FEEDMILL_TEST_POSTGRES_URL=postgres://… cargo bench --bench sharing [-- round | claims | articles]
@@ -16,11 +16,12 @@ mod hosts;
 mod names;
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use feedmill::clock::Clock;
-use feedmill::model::after;
+use feedmill::model::{DueFeed, ShardId, after};
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::shards::{SHARDS, Shards, Standing};
 use feedmill::store::{PollRecord, PollResult, Settings, Store};
@@ -35,7 +36,7 @@ const FEEDS: u32 = 1_000_000;
 const BATCH: u32 = 500;
 const LEASE: Duration = Duration::from_hours(1);
 /// How long claims are counted.
-const COUNTED: Duration = Duration::from_secs(15);
+const COUNTED: Duration = Duration::from_secs(10);
 const ARTICLES: usize = 3_000;
 const PAGE_WORDS: usize = 600;
 
@@ -149,74 +150,99 @@ fn per_second(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
 }
 
-/// Claims on a million feeds that are all due, by one process and by four that share the shards.
+/// Claims on a million feeds that are all due, whose parties are many or few, by one process and by four that share the shards.
 async fn claims(server: &Url) {
-    println!("{FEEDS} feeds in PostgreSQL, all due, claimed {BATCH} at once:");
-    for processes in [1, 4] {
-        let database = Database::create(server).await;
-        let store = database.open(Shards::all()).await;
-        let first: Url = "https://h0.example/feed".parse().unwrap();
-        store.feeds_sync(&[first], Duration::ZERO).await.unwrap();
-        database.execute(GENERATE).await;
-        database.execute("ANALYZE").await;
-        let claimed = claim_for(&database, processes, false).await;
-        database.execute("UPDATE feeds SET lease_until = 0, suspect = 0").await;
-        database.execute("VACUUM ANALYZE feeds").await;
-        let polled = claim_for(&database, processes, true).await;
-        println!(
-            "  {processes} process(es): {:8.0} claims a second; {:8.0} claimed and recorded as unchanged",
-            per_second(claimed, COUNTED),
-            per_second(polled, COUNTED)
-        );
-        store.close().await;
-        database.drop().await;
+    let database = Database::create(server).await;
+    claims_in("PostgreSQL", &database.url, &[1, 4]).await;
+    database.drop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:{}", folder.path().join("feedmill.db").display());
+    claims_in("SQLite", &file.parse().unwrap(), &[1]).await;
+}
+
+async fn claims_in(name: &str, url: &Url, processes: &[u16]) {
+    println!("{FEEDS} feeds in {name}, all due, claimed {BATCH} at once:");
+    let store = open(url, Shards::all()).await;
+    let first: Url = "https://h0.example/feed".parse().unwrap();
+    store.feeds_sync(&[first], Duration::ZERO).await.unwrap();
+    store.close().await;
+    let is_sqlite = url.scheme() == "sqlite";
+    execute(url, GENERATE.replace("BINARY", if is_sqlite { "BLOB" } else { "BYTEA" })).await;
+    for (parties, party) in
+        [("each of a party of its own", "id"), ("of 100 parties", "id % 100"), ("of one party", "1")]
+    {
+        println!("  {parties}:");
+        for processes in processes {
+            for records in [false, true] {
+                let free = format!(
+                    "UPDATE feeds SET party = {party}, next_poll_at = id / 1000, lease_until = 0, suspect = 0"
+                );
+                execute(url, free).await;
+                execute(url, if is_sqlite { "ANALYZE" } else { "VACUUM ANALYZE feeds" }.to_owned()).await;
+                let mut claims = claim_for(url, *processes, records).await;
+                claims.sort_unstable();
+                println!(
+                    "    {processes} process(es), {}: {:6.0} a second; a claim takes {:.0?} in the middle, {:.0?} at most",
+                    if records { "claimed and recorded as unchanged" } else { "claimed" },
+                    per_second(claims.len() * BATCH as usize, COUNTED),
+                    claims[claims.len() / 2],
+                    claims.last().unwrap()
+                );
+            }
+        }
     }
 }
 
-/// The other feeds, like the first.
-const GENERATE: &str = "WITH made AS (\
-        INSERT INTO feeds (configured_url_sha256, state, next_poll_at, shard) \
-        SELECT sha256(convert_to('https://h' || n || '.example/feed', 'UTF8')), 'active', f.next_poll_at, n % 1024 \
-        FROM generate_series(1, 999999) n, feeds f RETURNING id) \
+/// The other feeds, like the first; what is BINARY has a name of its own in each dialect.
+const GENERATE: &str = "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000) \
+    INSERT INTO feeds (id, configured_url_sha256, state, next_poll_at, shard) \
+    SELECT n, CAST('hash of feed ' || n AS BINARY), 'active', 0, n % 1024 FROM numbers; \
     INSERT INTO feed_details (feed_id, configured_url, url, history) \
-    SELECT made.id, 'https://h' || made.id || '.example/feed', 'https://h' || made.id || '.example/feed', d.history \
-    FROM made, feed_details d";
+    SELECT f.id, 'https://h' || f.id || '.example/feed', 'https://h' || f.id || '.example/feed', d.history \
+    FROM feeds f, feed_details d WHERE d.feed_id = 1 AND f.id > 1";
 
-async fn claim_for(database: &Database, processes: u16, records: bool) -> usize {
+/// How long each claim of a whole batch took.
+async fn claim_for(url: &Url, processes: u16, records: bool) -> Vec<Duration> {
     let mut claiming = JoinSet::new();
     let share = SHARDS / processes;
     let until = Instant::now() + COUNTED;
     for number in 0..processes {
-        let shards = Shards::shared();
-        shards.note_alive(tokio::time::Instant::now() + LEASE, Standing::default());
-        let own = (number * share..(number + 1) * share).map(|shard| (feedmill::model::ShardId(shard), None));
-        shards.acquire(&own.collect::<Vec<_>>(), &[]);
-        let store = database.open(shards).await;
+        let shards = if processes == 1 { Shards::all() } else { part(number * share..(number + 1) * share) };
+        let store = open(url, shards).await;
         claiming.spawn(async move {
-            let mut claimed = 0;
+            let mut claims = Vec::new();
             while Instant::now() < until {
+                let began = Instant::now();
                 let feeds = store.feeds_claim_due(LEASE, BATCH).await.unwrap();
-                claimed += feeds.len();
+                claims.push(began.elapsed());
+                assert_eq!(feeds.len(), BATCH as usize, "there is enough for all of the time");
                 if records {
-                    let now = Clock::system().now();
-                    let next = NextPoll {
-                        at: after(now, LEASE),
-                        decided_by: Decision::MinInterval,
-                        history: History::default(),
-                    };
-                    let unchanged = PollResult::Unchanged { validators: None };
-                    let polls: Vec<PollRecord> = feeds
-                        .iter()
-                        .map(|feed| PollRecord::of(feed, now, next.clone(), unchanged.clone()))
-                        .collect();
-                    store.feed_polls_record(&polls).await.unwrap();
+                    record(&store, &feeds).await;
                 }
             }
             store.close().await;
-            claimed
+            claims
         });
     }
-    claiming.join_all().await.into_iter().sum()
+    claiming.join_all().await.into_iter().flatten().collect()
+}
+
+/// The shards of one process among several.
+fn part(shards: Range<u16>) -> Shards {
+    let part = Shards::shared();
+    part.note_alive(tokio::time::Instant::now() + LEASE, Standing::default());
+    part.acquire(&shards.map(|shard| (ShardId(shard), None)).collect::<Vec<_>>(), &[]);
+    part
+}
+
+async fn record(store: &Store, feeds: &[DueFeed]) {
+    let now = Clock::system().now();
+    let next =
+        NextPoll { at: after(now, LEASE), decided_by: Decision::MinInterval, history: History::default() };
+    let unchanged = PollResult::Unchanged { validators: None };
+    let polls: Vec<PollRecord> =
+        feeds.iter().map(|feed| PollRecord::of(feed, now, next.clone(), unchanged.clone())).collect();
+    store.feed_polls_record(&polls).await.unwrap();
 }
 
 /// A page of its own for each number, in words that are met about as often as those of a language: a few again and again, most
@@ -277,22 +303,8 @@ impl Database {
         url.set_path(&name);
         let database = Self { server: server.clone(), url, name };
         execute(server, format!("CREATE DATABASE {}", database.name)).await;
-        database.open(Shards::all()).await.close().await;
+        open(&database.url, Shards::all()).await.close().await;
         database
-    }
-
-    async fn open(&self, shards: Shards) -> Store {
-        let settings = Settings {
-            url: self.url.to_string().into(),
-            max_connections: 4,
-            busy_timeout: Duration::from_mins(5),
-            search_index: true,
-        };
-        Store::open(&settings, Clock::system()).await.unwrap().of_process(shards)
-    }
-
-    async fn execute(&self, sql: &str) {
-        execute(&self.url, sql.to_owned()).await;
     }
 
     /// All that it takes on the disk.
@@ -319,7 +331,7 @@ impl Database {
 
     /// What a record takes as JSON, as sinks and readers are given it, in the middle of some.
     async fn record_bytes(&self) -> usize {
-        let store = self.open(Shards::all()).await;
+        let store = open(&self.url, Shards::all()).await;
         let records = store.records_after(0, 500).await.unwrap();
         store.close().await;
         let all: usize = records.iter().map(|record| serde_json::to_vec(record).unwrap().len()).sum();
@@ -329,6 +341,16 @@ impl Database {
     async fn drop(self) {
         execute(&self.server, format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
     }
+}
+
+async fn open(url: &Url, shards: Shards) -> Store {
+    let settings = Settings {
+        url: url.to_string().into(),
+        max_connections: 4,
+        busy_timeout: Duration::from_mins(5),
+        search_index: true,
+    };
+    Store::open(&settings, Clock::system()).await.unwrap().of_process(shards)
 }
 
 async fn execute(url: &Url, sql: String) {

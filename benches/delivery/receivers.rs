@@ -1,6 +1,7 @@
 //! Receivers of each kind, and what they have been given.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -148,11 +149,7 @@ fn positions(kind: &str, file: &Path) -> Vec<i64> {
             let name = file.file_name().unwrap().to_str().unwrap();
             vec![name.split_once('_').unwrap().0.parse().unwrap()]
         }
-        "jsonl" => {
-            let lines = zstd::decode_all(fs::File::open(file).unwrap()).unwrap();
-            let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            lines.map(|line| serde_json::from_slice::<Position>(line).unwrap().seq).collect()
-        }
+        "jsonl" => lines(zstd::Decoder::new(fs::File::open(file).unwrap()).unwrap()),
         "parquet" => {
             let reader = SerializedFileReader::new(fs::File::open(file).unwrap()).unwrap();
             let wanted = parse_message_type("message record { required int64 seq; }").unwrap();
@@ -161,6 +158,12 @@ fn positions(kind: &str, file: &Path) -> Vec<i64> {
         }
         kind => unreachable!("{kind} writes no files"),
     }
+}
+
+/// The positions of records that stand as JSON a line.
+pub(crate) fn lines(file: impl Read) -> Vec<i64> {
+    let lines = BufReader::new(file).lines();
+    lines.map(|line| serde_json::from_str::<Position>(&line.unwrap()).unwrap().seq).collect()
 }
 
 /// The positions of all messages; then the stream goes.

@@ -100,7 +100,7 @@ fn extracted(entry: Entry) -> FinishedEntry {
 }
 
 /// Text that is nobody's copy.
-fn text(seed: u64) -> String {
+pub(crate) fn text(seed: u64) -> String {
     const SYLLABLES: [&str; 16] =
         ["ka", "lo", "mi", "ter", "su", "an", "ve", "ri", "do", "pen", "ga", "ul", "che", "no", "sta", "fi"];
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

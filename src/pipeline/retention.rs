@@ -53,12 +53,23 @@ pub async fn pass(shared: &Shared, soft: &CancellationToken) -> Result<Removed, 
     let feeds = shared.store.feeds_known().await?;
     let now = shared.clock.now();
     let cutoffs = cutoffs(&plan, &feeds, now, |keeping| keeping.keep);
+    // Where a feed keeps its articles for ever, no partition is ever old as a whole.
+    let earliest = cutoffs.iter().map(|cutoff| cutoff.before).min().filter(|_| cutoffs.len() == feeds.len());
+    let partitions = match earliest {
+        Some(before) => shared.store.texts_before(before).await?,
+        None => Vec::new(),
+    };
     for some in cutoffs.chunks(FEEDS_AT_ONCE) {
         let mut more = true;
         while more && !soft.is_cancelled() {
-            let count = shared.store.articles_remove(some).await?;
+            let count = shared.store.articles_remove(some, &partitions).await?;
             removed.articles += count;
             more = count > 0;
+        }
+    }
+    for partition in &partitions {
+        if !soft.is_cancelled() && !shared.store.texts_drop(partition).await? {
+            tracing::info!(?partition, "old texts are being read, by a backup for instance: dropped later");
         }
     }
     let cutoffs = self::cutoffs(&plan, &feeds, now, |keeping| keeping.keep_raw);

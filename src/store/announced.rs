@@ -345,7 +345,7 @@ const STAND_INS: RowsSql = RowsSql {
     columns: 2,
     after: ") SELECT d.entry_id, d.evidence FROM edited JOIN entry_details d ON d.entry_id = edited.entry_id \
         JOIN entries e ON e.id = d.entry_id LEFT JOIN articles a ON a.id = e.article_id \
-        LEFT JOIN revisions v ON v.article_id = a.id AND v.revision = a.revision \
+        LEFT JOIN revisions v ON v.number = a.number AND v.revision = a.revision \
         WHERE v.quality_flags LIKE edited.flag OR (a.id IS NULL AND e.state = 'failed')",
 };
 

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use super::connection::{Access, Database, Dialect, Location, beside, create_private};
 use super::rows;
-use super::{Settings, Store, StoreError, migrations};
+use super::{Settings, Store, StoreError, migrations, partitions};
 use crate::clock::Clock;
 use crate::model::SecretText;
 
@@ -77,6 +77,7 @@ impl Store {
         // An article may be the copy of one that comes later.
         sqlx::raw_sql("PRAGMA defer_foreign_keys = ON").execute(&mut *to).await?;
         rows::copy((&mut from, Dialect::Postgres), (&mut to, Dialect::Sqlite)).await?;
+        partitions::forget_removed(&mut to).await?;
         to.commit().await?;
         from.commit().await?;
         target.readers.close().await;
@@ -94,6 +95,9 @@ async fn fill_server(source: &Database, settings: &Settings, now: Timestamp) -> 
     let mut to = target.write().await?;
     migrations::begin_at(&mut to, &target, version, now).await?;
     let mut from = source.readers.acquire().await?;
+    if version >= partitions::SINCE {
+        partitions::make_room_for(&mut from, &mut to).await?;
+    }
     // Rows in any order; and one check of all of them is cheaper than one of each.
     let keys = rows::drop_foreign_keys(&mut to).await?;
     rows::copy((&mut from, Dialect::Sqlite), (&mut to, Dialect::Postgres)).await?;

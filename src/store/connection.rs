@@ -297,8 +297,11 @@ impl Database {
 
     /// Begins a transaction that sees the database as it is now, whatever others write meanwhile.
     pub(super) async fn snapshot(&self) -> Result<WriteTransaction, StoreError> {
-        let begin =
-            DialectSql { sqlite: "BEGIN", postgres: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        // What lives on where a partition is dropped is written anew, which a snapshot from before does not see.
+        let begin = DialectSql {
+            sqlite: "BEGIN",
+            postgres: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE revisions IN ACCESS SHARE MODE",
+        };
         self.begin(self.dialect.choose(begin), "COMMIT").await
     }
 

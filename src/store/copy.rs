@@ -16,7 +16,7 @@ use sqlx::{Any, AnyConnection, Row as _};
 use super::connection::{Access, Database, Dialect, Location};
 use super::lock::lock_file;
 use super::rows::{self, Step, Table, TableDigest};
-use super::{Settings, Store, StoreError, migrations};
+use super::{Settings, Store, StoreError, migrations, partitions};
 use crate::clock::Clock;
 
 /// After so many rows, or bytes, what was copied is committed.
@@ -50,6 +50,7 @@ impl Store {
         let _target_lock = lock(&target)?;
         let mut reading = source.snapshot().await?;
         let mut writing = begin(&target, clock.now()).await?;
+        partitions::make_room_for(&mut reading, &mut writing).await?;
         let tables = rows::tables((&mut reading, source.dialect), (&mut writing, target.dialect)).await?;
         for table in &tables {
             copy_table(table, (&mut reading, source.dialect), (&mut writing, target.dialect)).await?;
@@ -167,6 +168,7 @@ async fn finish(to: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreErr
             rows::continue_numbers(to).await?;
         }
     }
+    partitions::forget_removed(to).await?;
     rows::index_anew(to).await?;
     sqlx::raw_sql("DROP TABLE unfinished_copy; COMMIT").execute(to).await?;
     Ok(())

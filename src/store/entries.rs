@@ -268,7 +268,7 @@ const ENTRIES: RowsSql = RowsSql {
         LEFT JOIN articles a ON a.id = e.article_id \
         LEFT JOIN mentions m ON m.article_id = e.article_id AND m.entry_id = e.id \
         LEFT JOIN rechecks c ON c.entry_id = e.id AND c.article_id = e.article_id AND c.due_at IS NULL \
-        LEFT JOIN revisions v ON v.article_id = a.id AND v.revision = a.revision \
+        LEFT JOIN revisions v ON v.number = a.number AND v.revision = a.revision \
         WHERE e.id IN (VALUES ",
     columns: 1,
     after: ")",

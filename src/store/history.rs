@@ -115,7 +115,7 @@ macro_rules! articles {
     ($condition:literal) => {
         concat!(
             "SELECT a.id, a.url, a.revision, r.title, a.stored_at, a.withdrawn_at, a.duplicate_of, a.duplicate_kind, \
-             a.cluster_id FROM articles a JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision WHERE ",
+             a.cluster_id FROM articles a JOIN revisions r ON r.number = a.number AND r.revision = a.revision WHERE ",
             $condition
         )
     };
@@ -131,8 +131,9 @@ const OF_CLUSTER: &str = articles!("a.removed_at IS NULL AND a.cluster_id = $1 O
 pub(super) const OF_FEED: &str =
     articles!("a.removed_at IS NULL AND a.feed_id = $1 ORDER BY a.stored_at DESC, a.number DESC LIMIT $2");
 
-const REVISIONS: &str = "SELECT article_id, revision, content_sha256, fetched_at, title, text, word_count, quality_flags, \
-    extractor_version FROM revisions WHERE article_id = $1 ORDER BY revision";
+const REVISIONS: &str = "SELECT r.article_id, r.revision, r.content_sha256, r.fetched_at, r.title, r.text, r.word_count, \
+    r.quality_flags, r.extractor_version FROM articles a JOIN revisions r ON r.number = a.number \
+    WHERE a.id = $1 AND a.removed_at IS NULL ORDER BY r.revision";
 
 impl TryFrom<Row<'_>> for ArticleStatus {
     type Error = StoreError;

@@ -55,6 +55,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(70, "0070_processes"),
     migration!(71, "0071_shards", is_breaking: true),
     migration!(75, "0075_process_machines"),
+    migration!(80, "0080_text_partitions", is_breaking: true),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

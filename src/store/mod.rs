@@ -48,6 +48,7 @@ mod neighbours;
 mod blocks;
 mod search;
 mod outbox;
+mod partitions;
 mod sinks;
 mod health;
 mod backup;

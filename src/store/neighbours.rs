@@ -68,13 +68,16 @@ fn numbered_neighbour(row: &Row<'_>) -> Result<(i64, Neighbour), StoreError> {
     Ok((row.get("number")?, neighbour))
 }
 
+/// By its number the planner finds a text in one partition; in a join with the texts themselves it would look through all.
 const FIRST_BY_CONTENT: RowsSql = RowsSql {
     before: "WITH wanted (content_sha256) AS (VALUES ",
     columns: 1,
-    after: ") SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, r.text FROM wanted w \
-        JOIN revisions r ON r.content_sha256 = w.content_sha256 \
-            AND r.number = (SELECT min(s.number) FROM revisions s WHERE s.content_sha256 = w.content_sha256) \
-        JOIN articles a ON a.id = r.article_id",
+    after: "), first (content_sha256, number) AS (\
+            SELECT w.content_sha256, (SELECT s.number FROM revisions s JOIN articles l ON l.number = s.number \
+                WHERE s.content_sha256 = w.content_sha256 AND l.removed_at IS NULL ORDER BY s.number LIMIT 1) FROM wanted w) \
+        SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, r.text \
+        FROM first f JOIN articles a ON a.number = f.number \
+        JOIN revisions r ON r.number = a.number AND r.content_sha256 = f.content_sha256",
 };
 
 const NUMBERS_BY_BAND: RowsSql = RowsSql {
@@ -86,7 +89,7 @@ const NUMBERS_BY_BAND: RowsSql = RowsSql {
 
 const BY_NUMBER: RowsSql = RowsSql {
     before: "SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, r.text FROM articles a \
-        JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision WHERE a.number IN (VALUES ",
+        JOIN revisions r ON r.number = a.number AND r.revision = a.revision WHERE a.number IN (VALUES ",
     columns: 1,
     after: ")",
 };

@@ -8,7 +8,7 @@ use sqlx::Row as _;
 
 use super::metadata::metadata_columns;
 use super::sql::{Row, RowsSql, expect_changed, id_bytes, word};
-use super::{Store, StoreError};
+use super::{Store, StoreError, partitions};
 use crate::model::{ArticleId, EarlierText, Event, FeedMention, Metadata, Record, SCHEMA_VERSION, masked};
 
 impl Store {
@@ -179,12 +179,12 @@ macro_rules! records {
              a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, r.text, \
              r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, r.enclosures, ",
             earlier!("max(p.seq)"),
-            " AS earlier_seq, (SELECT e.content_sha256 FROM revisions e WHERE e.article_id = o.article_id AND e.revision = ",
+            " AS earlier_seq, (SELECT e.content_sha256 FROM revisions e WHERE e.number = a.number AND e.revision = ",
             earlier!("max(p.revision)"),
             ") AS earlier_sha256, ",
             metadata_columns!(),
             " FROM outbox o JOIN articles a ON a.id = o.article_id \
-             LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision WHERE ",
+             LEFT JOIN revisions r ON r.number = a.number AND r.revision = o.revision WHERE ",
             $which
         )
     };
@@ -195,7 +195,8 @@ const RECORDS: &str = records!(
 );
 
 const WEIGHTS: &str = "SELECT o.seq, coalesce(octet_length(r.text), 0) AS bytes FROM outbox o \
-    LEFT JOIN revisions r ON r.article_id = o.article_id AND r.revision = o.revision \
+    JOIN articles a ON a.id = o.article_id \
+    LEFT JOIN revisions r ON r.number = a.number AND r.revision = o.revision \
     WHERE o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) \
     ORDER BY o.seq LIMIT $2";
 
@@ -282,9 +283,11 @@ impl Outbox {
     /// Takes the counter's row lock: from here to the commit nobody else stores an article.
     pub(super) async fn lock(tx: &mut AnyConnection) -> Result<Self, StoreError> {
         let row = sqlx::query("UPDATE counters SET value = value WHERE name = 'outbox' RETURNING value")
-            .fetch_one(tx)
+            .fetch_one(&mut *tx)
             .await?;
-        Ok(Self { held_from: row.try_get(0)?, rows: Vec::new() })
+        let held_from = row.try_get(0)?;
+        partitions::make_room(tx, held_from).await?;
+        Ok(Self { held_from, rows: Vec::new() })
     }
 
     /// The position that the next event gets.

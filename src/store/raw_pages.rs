@@ -148,7 +148,7 @@ macro_rules! kept_pages {
              p.content_type, p.body_bytes, p.body, \
              (SELECT m.entry_id FROM mentions m WHERE m.article_id = a.id ORDER BY m.first_seen_at, m.entry_id LIMIT 1) \
              AS entry_id \
-             FROM articles a JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision \
+             FROM articles a JOIN revisions r ON r.number = a.number AND r.revision = a.revision \
              JOIN raw_pages p ON p.article_id = a.id AND p.raw_sha256 = r.raw_sha256 WHERE ",
             $which
         )

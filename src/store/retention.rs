@@ -7,6 +7,8 @@
 //!   the time that articles are kept misses nothing.
 //! - An article with an entry in the queue stays until that is done.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 use sqlx::Row as _;
@@ -46,8 +48,12 @@ impl Store {
     }
 
     /// Removes a small batch of articles that the feeds of `cutoffs` announced first, and says how many it was: 0 where none
-    /// is old enough any more.
-    pub async fn articles_remove(&self, cutoffs: &[Cutoff]) -> Result<usize, StoreError> {
+    /// is old enough any more. Texts of the `partitions` stay where they are and are not found any more, until those are dropped.
+    pub async fn articles_remove(
+        &self,
+        cutoffs: &[Cutoff],
+        partitions: &[Range<i64>],
+    ) -> Result<usize, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
         // No article may be judged a copy of one that goes, or get a revision, until this is done.
@@ -67,13 +73,16 @@ impl Store {
         }
         let ids: Vec<ArticleId> = articles.iter().map(|(id, _)| *id).collect();
         let numbers: Vec<i64> = articles.iter().map(|(_, number)| *number).collect();
+        let is_dropped = |number: &i64| partitions.iter().any(|partition| partition.contains(number));
+        let one_by_one: Vec<i64> = numbers.iter().copied().filter(|number| !is_dropped(number)).collect();
         remove_entries(&mut tx, &ids).await?;
         remove_events(&mut tx, &ids).await?;
         for part in PARTS {
             part.execute(&mut tx, &ids, |query, id| query.bind(id_bytes(id))).await?;
         }
         REMOVE_BANDS.execute(&mut tx, &numbers, |query, number| query.bind(*number)).await?;
-        search::remove(&mut tx, &numbers).await?;
+        REMOVE_TEXTS.execute(&mut tx, &one_by_one, |query, number| query.bind(*number)).await?;
+        search::remove(&mut tx, &one_by_one).await?;
         MARK_ARTICLES
             .execute(&mut tx, &ids, |query, id| query.bind(id_bytes(id)).bind(now.as_millisecond()))
             .await?;
@@ -161,9 +170,11 @@ const PARTS: &[RowsSql] = &[
     RowsSql { before: "DELETE FROM rechecks WHERE article_id IN (VALUES ", columns: 1, after: ")" },
     RowsSql { before: "DELETE FROM raw_pages WHERE article_id IN (VALUES ", columns: 1, after: ")" },
     RowsSql { before: "DELETE FROM article_accounts WHERE article_id IN (VALUES ", columns: 1, after: ")" },
-    RowsSql { before: "DELETE FROM revisions WHERE article_id IN (VALUES ", columns: 1, after: ")" },
     RowsSql { before: "DELETE FROM mentions WHERE article_id IN (VALUES ", columns: 1, after: ")" },
 ];
+
+const REMOVE_TEXTS: RowsSql =
+    RowsSql { before: "DELETE FROM revisions WHERE number IN (VALUES ", columns: 1, after: ")" };
 
 const REMOVE_BANDS: RowsSql =
     RowsSql { before: "DELETE FROM article_bands WHERE number IN (VALUES ", columns: 1, after: ")" };

@@ -347,6 +347,8 @@ const COLUMNS: DialectSql = DialectSql {
             WHERE t.constraint_type = 'PRIMARY KEY' AND t.table_schema = c.table_schema AND t.table_name = c.table_name \
             AND k.column_name = c.column_name), 0) AS key \
         FROM information_schema.columns c WHERE c.table_schema = current_schema() AND c.is_generated = 'NEVER' \
+        AND NOT EXISTS (SELECT 1 FROM pg_class p WHERE p.relispartition AND p.relname = c.table_name \
+            AND p.relnamespace = current_schema()::text::regnamespace) \
         ORDER BY c.table_name COLLATE \"C\", c.ordinal_position",
 };
 
@@ -377,7 +379,7 @@ pub(super) async fn add_foreign_keys(
 
 const FOREIGN_KEYS: &str = "SELECT conrelid::regclass::text AS table_name, quote_ident(conname) AS name, \
         pg_get_constraintdef(oid) AS definition \
-    FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::text::regnamespace";
+    FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND connamespace = current_schema()::text::regnamespace";
 
 /// Has a server number new rows after those that are there.
 pub(super) async fn continue_numbers(connection: &mut AnyConnection) -> Result<(), StoreError> {

@@ -148,14 +148,18 @@ macro_rules! search {
             $matches,
             " AND rowid < $2 ORDER BY rowid DESC LIMIT $3) w \
              JOIN articles a ON a.number = w.number \
-             JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision ORDER BY a.number DESC"
+             JOIN revisions r ON r.number = a.number AND r.revision = a.revision ORDER BY a.number DESC"
         )
     };
 }
 
 const SEARCH: DialectSql = DialectSql {
     sqlite: search!("article_words MATCH $1"),
-    postgres: search!("words @@ to_tsquery('simple', $1)"),
+    // What was removed may be there until its partition is dropped.
+    postgres: search!(
+        "words @@ to_tsquery('simple', $1) \
+         AND NOT EXISTS (SELECT 1 FROM articles d WHERE d.number = rowid AND d.removed_at IS NOT NULL)"
+    ),
 };
 
 /// The newest that are missing: so many, and no further one once they are so many bytes. Texts are not read to be weighed.
@@ -165,8 +169,8 @@ const BACKLOG: &str = "SELECT w.number, r.title, r.text FROM (\
         FROM (SELECT number, id, revision FROM articles \
             WHERE number <= (SELECT value FROM counters WHERE name = 'search_backlog') \
             AND removed_at IS NULL AND withdrawn_at IS NULL ORDER BY number DESC LIMIT $1) a \
-        JOIN revisions r ON r.article_id = a.id AND r.revision = a.revision) w \
-    JOIN revisions r ON r.article_id = w.id AND r.revision = w.revision \
+        JOIN revisions r ON r.number = a.number AND r.revision = a.revision) w \
+    JOIN revisions r ON r.number = w.number AND r.revision = w.revision \
     WHERE w.bytes_before < $2 ORDER BY w.number DESC";
 
 /// Words hold letters and digits only, so that quotation marks are all it takes.

@@ -112,7 +112,7 @@ const NOTE_TEXT: &str = "INSERT INTO repeated_texts (host, content_sha256, noted
     ON CONFLICT (host, content_sha256) DO NOTHING";
 
 /// As many as a host's wall may have got before it is known as one.
-const OF_TEXT: &str = "SELECT a.id FROM revisions r JOIN articles a ON a.id = r.article_id AND a.revision = r.revision \
+const OF_TEXT: &str = "SELECT a.id FROM revisions r JOIN articles a ON a.number = r.number AND a.revision = r.revision \
     WHERE r.content_sha256 = $1 AND a.hostname = $2 AND a.removed_at IS NULL LIMIT 200";
 
 const LOOK_AGAIN: RowsSql = RowsSql {

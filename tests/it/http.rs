@@ -374,7 +374,7 @@ async fn a_reader_that_comes_too_late_is_refused_until_it_says_skip() {
     let before = daemon.now() + jiff::SignedDuration::from_secs(1);
     let cutoffs = [Cutoff { feed_id: feeds[0].0, before }];
     assert_eq!(get(&router, "/v1/articles?after=0&limit=1").await.0, 200);
-    assert_eq!(daemon.store().articles_remove(&cutoffs).await.unwrap(), 3);
+    assert_eq!(daemon.store().articles_remove(&cutoffs, &[]).await.unwrap(), 3);
 
     let (status, body) = get(&router, "/v1/articles?after=1").await;
     assert_eq!(status, 410);

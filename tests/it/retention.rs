@@ -4,11 +4,16 @@ use feedmill::model::Record;
 use jiff::SignedDuration;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon, feedmill};
+use crate::support::database::{Backend, FreshDatabase};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
 /// A daemon whose feed shows one entry more with each poll, and which keeps articles as `options` say.
 async fn mill(options: &str) -> (Server, OpenedDaemon) {
+    mill_of(TestDaemon::new(), options).await
+}
+
+async fn mill_of(daemon: TestDaemon, options: &str) -> (Server, OpenedDaemon) {
     let server = Server::start().await;
     let items: Vec<Item> =
         (0..4).map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}")))).collect();
@@ -16,7 +21,7 @@ async fn mill(options: &str) -> (Server, OpenedDaemon) {
         server.respond("/feed", Reply::ok("application/rss+xml", rss(&items[..count])));
     }
     server.handle(|request| Reply::ok("text/html", page(&format!("quay {}", request.path()))));
-    let daemon = TestDaemon::new().feed_with(&server.url("/feed"), options).open().await;
+    let daemon = daemon.feed_with(&server.url("/feed"), options).open().await;
     (server, daemon)
 }
 
@@ -43,6 +48,26 @@ async fn articles_are_kept_for_their_days() {
         assert_eq!(server.requests(&format!("/page/{n}")).len(), 1, "in its feed still, and not new");
     }
     assert_eq!(daemon.files().len(), 4, "files are their owner's to remove");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_server_old_texts_go_with_their_partitions() {
+    let Some(database) = FreshDatabase::create(Backend::Postgres).await else { return };
+    let url = database.settings.url.expose_secret();
+    let (_server, daemon) = mill_of(TestDaemon::new().database(url), "keep_days = 2").await;
+    database.execute("DROP TABLE revisions_1_500001, article_words_1_500001").await;
+    for (first, past) in [(1, 2), (2, 3), (3, 500_001)] {
+        for table in ["revisions", "article_words"] {
+            let part = format!("CREATE TABLE {table}_{first}_{past} PARTITION OF {table}");
+            database.execute(&format!("{part} FOR VALUES FROM ({first}) TO ({past})")).await;
+        }
+    }
+    days_pass(&daemon, 4).await;
+    assert_eq!(seqs(&daemon.records().await), [3, 4]);
+    let partitions = "SELECT count(*) FROM pg_class WHERE relispartition AND relkind = 'r'";
+    assert_eq!(database.number(partitions).await, 2, "one of texts and one of their words");
+    drop(daemon);
+    database.drop().await;
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::support::cluster::Round;
 use crate::support::daemon::TestDaemon;
-use crate::support::database::{Backend, FreshDatabase, start};
+use crate::support::database::{Backend, FreshDatabase, schema_before, start};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
@@ -229,24 +229,22 @@ async fn processes_tell_each_other_what_there_is_to_do() {
     database.drop().await;
 }
 
-/// As a store was before the shards came.
-const BEFORE_SHARDS: &str = "DROP TABLE shards, host_loans; \
-    ALTER TABLE feeds DROP COLUMN shard, DROP COLUMN holder; \
-    ALTER TABLE entries DROP COLUMN shard, DROP COLUMN holder; \
-    ALTER TABLE sinks DROP COLUMN holder; ALTER TABLE processes DROP COLUMN machine, DROP COLUMN pid; \
-    DELETE FROM schema_migrations WHERE version >= 71; \
-    INSERT INTO processes (name, version, schema, started_at, beat_at) \
-        SELECT 'old:1', '0.0.9', 70, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+/// A process that does not know of shards.
+const OLD_PROCESS: &str = "INSERT INTO processes (name, version, schema, started_at, beat_at) \
+    SELECT 'old:1', '0.0.9', 70, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_breaking_migration_waits_for_processes_that_do_not_know_it() {
     let Some(database) = postgres().await else { return };
     let clock = Clock::manual(start());
-    database.open(&clock).await.close().await;
-    database.execute(BEFORE_SHARDS).await;
+    for statement in schema_before(Backend::Postgres, "0071") {
+        database.execute(&statement).await;
+    }
+    database.execute(OLD_PROCESS).await;
     let refused = Store::open(&database.settings, clock.clone()).await.unwrap_err();
     assert!(
-        matches!(&refused, StoreError::MigrationRefused { name: "0071_shards", processes } if processes == "old:1")
+        matches!(&refused, StoreError::MigrationRefused { name: "0080_text_partitions", processes } if processes == "old:1"),
+        "{refused}"
     );
     assert!(refused.to_string().contains("hint: stop them"), "{refused}");
 

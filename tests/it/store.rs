@@ -45,6 +45,7 @@ mod feeds;
 mod kills;
 mod nats;
 mod objects;
+mod partitions;
 mod raw_pages;
 mod rechecks;
 mod relay;

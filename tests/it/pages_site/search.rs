@@ -104,7 +104,7 @@ async fn the_index_follows_revisions_withdrawals_and_removals(bench: &Bench) {
     let before = mill.daemon.now() + SignedDuration::from_secs(1);
     let cutoffs: Vec<Cutoff> =
         feeds.iter().map(|(feed_id, _)| Cutoff { feed_id: *feed_id, before }).collect();
-    assert_eq!(mill.store().articles_remove(&cutoffs).await.unwrap(), 2);
+    assert_eq!(mill.store().articles_remove(&cutoffs, &[]).await.unwrap(), 2);
     assert!(found(&mill, "bells").await.is_empty(), "removed");
     mill.stop().await;
 }

@@ -8,7 +8,7 @@ use feedmill::store::{RawPage, StoreError};
 use sqlx::{Connection as _, Row as _};
 
 use super::*;
-use crate::support::database::execute;
+use crate::support::database::{execute, schema_before};
 
 on_both!(
     a_backup_gives_everything_back_to_either_back_end,
@@ -40,7 +40,8 @@ async fn columns(connection: &mut sqlx::AnyConnection) -> BTreeMap<String, Vec<S
          WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite_%'"
     } else {
         "SELECT table_name::text AS t, column_name::text AS c FROM information_schema.columns \
-         WHERE table_schema = current_schema()"
+         WHERE table_schema = current_schema() \
+         AND table_name NOT IN (SELECT relname::text FROM pg_class WHERE relispartition)"
     };
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in sqlx::query(sql).fetch_all(connection).await.unwrap() {
@@ -165,21 +166,7 @@ async fn a_backup_of_an_earlier_version_is_brought_up_to_date(bench: &Bench) {
 
 /// A store with one feed, as it was before feeds had tags.
 fn early_schema() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    files.sort();
-    let mut statements = vec![
-        "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)"
-            .to_owned(),
-    ];
-    for file in files {
-        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
-        if name.as_str() < "0040" {
-            let version: i64 = name[..4].parse().unwrap();
-            statements.push(std::fs::read_to_string(file).unwrap());
-            statements.push(format!("INSERT INTO schema_migrations VALUES ({version}, '{name}', 1)"));
-        }
-    }
+    let mut statements = schema_before(Backend::Sqlite, "0040");
     statements.push(
         "INSERT INTO feeds (configured_url_sha256, state, next_poll_at) VALUES (x'00', 'active', 5)"
             .to_owned(),

@@ -44,24 +44,54 @@ async fn a_copy_holds_everything_on_either_back_end(bench: &Bench) {
 async fn a_copy_that_was_killed_goes_on(bench: &Bench) {
     fill(bench).await;
     let Some(server) = FreshDatabase::create(Backend::Postgres).await else { return };
-    let admin: Url = server.settings.url.expose_secret().parse().unwrap();
-    let address = format!("{}:{}", admin.host_str().unwrap(), admin.port_or_known_default().unwrap_or(5432));
-    let proxy = Proxy::start(&address, Way::ToServer, b"COMMIT\0").await;
-    let mut to = admin.clone();
-    to.set_host(Some("127.0.0.1")).unwrap();
-    to.set_port(Some(proxy.address().port())).unwrap();
+    let (proxy, to) = behind_proxy(&server, b"COMMIT\0").await;
+    let from = bench.database.settings.url.expose_secret();
+    kill_and_resume((from, to.as_str()), &proxy, [1, 4, 9], (bench, &server)).await;
+    server.drop().await;
+}
+
+/// The same where a file is copied to: the proxy stands before the original, and the last kill falls into the comparison.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_into_a_file_that_was_killed_goes_on() {
+    run(Backend::Postgres, async |bench| {
+        fill(bench).await;
+        let file = FreshDatabase::create(Backend::Sqlite).await.unwrap();
+        let (proxy, from) = behind_proxy(&bench.database, b" ORDER BY ").await;
+        let to = file.settings.url.expose_secret();
+        kill_and_resume((from.as_str(), to), &proxy, [3, 12, 33], (bench, &file)).await;
+        file.drop().await;
+    })
+    .await;
+}
+
+/// A proxy that counts words on the way to a server, and the address of the database behind it.
+async fn behind_proxy(server: &FreshDatabase, word: &'static [u8]) -> (Proxy, Url) {
+    let mut url: Url = server.settings.url.expose_secret().parse().unwrap();
+    let address = format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap_or(5432));
+    let proxy = Proxy::start(&address, Way::ToServer, word).await;
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(proxy.address().port())).unwrap();
+    (proxy, url)
+}
+
+/// Copies, is killed after so many words each time, and copies to the end.
+async fn kill_and_resume(
+    (from, to): (&str, &str),
+    proxy: &Proxy,
+    words: [usize; 3],
+    (bench, target): (&Bench, &FreshDatabase),
+) {
     let config = TestDaemon::new();
     let path = config.write_config();
-    let from = bench.database.settings.url.expose_secret();
-    let arguments = ["copy", "--from", from, "--to", to.as_str()];
-    for commits in [1, 4, 9] {
-        proxy.hold_after(commits);
+    let arguments = ["copy", "--from", from, "--to", to];
+    for words in words {
+        proxy.hold_after(words);
         let mut run =
             feedmill(&path, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         proxy.holds().await;
         run.kill().unwrap();
         run.wait().unwrap();
-        let refused = Store::open(&server.settings, bench.clock.clone()).await.unwrap_err();
+        let refused = Store::open(&target.settings, bench.clock.clone()).await.unwrap_err();
         assert!(matches!(refused, StoreError::UnfinishedCopy), "{refused}");
     }
     proxy.let_pass();
@@ -76,11 +106,10 @@ async fn a_copy_that_was_killed_goes_on(bench: &Bench) {
     let folder = tempfile::tempdir().unwrap();
     let (before, after) = (folder.path().join("before"), folder.path().join("after"));
     bench.store.backup(&before).await.unwrap();
-    let store = server.open(&bench.clock).await;
+    let store = target.open(&bench.clock).await;
     store.backup(&after).await.unwrap();
     store.close().await;
     assert_eq!(rows(&after).await, rows(&before).await);
-    server.drop().await;
 }
 
 async fn a_copy_of_what_has_changed_is_refused(bench: &Bench) {

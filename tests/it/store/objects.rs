@@ -2,11 +2,12 @@
 
 use feedmill::publish::files::Form;
 use feedmill::publish::folder::Place;
-use feedmill::publish::folder::objects::{Objects, Settings};
+use feedmill::publish::folder::objects::{Objects, Provider, Settings};
 use feedmill::publish::relay::{Flush, Step};
 
 use super::relay::{files_of, records_of, rows_of, seqs, texts};
 use super::*;
+use crate::support::blobs::{self, Blobs};
 use crate::support::client::{fetcher, settings};
 use crate::support::s3::{BUCKET, S3, SECRET};
 
@@ -79,6 +80,50 @@ async fn what_is_wrong_with_a_bucket_is_said_with_the_way_out_and_without_secret
         assert!(s3.objects("articles").is_empty(), "a probe leaves nothing in {BUCKET}");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_and_azure_hold_everything_once_too() {
+    run(Backend::Sqlite, async |bench| {
+        bench.store_articles(0..10).await;
+        for provider in [Provider::Google, Provider::Azure] {
+            let blobs = Blobs::start(provider).await;
+            let name = format!("{provider:?}");
+            let sinks = [
+                files_of(Form::JsonLines, &name, &blobs.place("deep/lake/"), 4),
+                texts(&blobs.place("texts")),
+            ];
+            for sink in &sinks {
+                bench.deliver(sink).await;
+                assert!(bench.store.sink_replay(&sink.settings.name, 0).await.unwrap());
+                bench.deliver(sink).await;
+            }
+            let lines = blobs.objects("deep/lake");
+            assert_eq!(lines.keys().next().unwrap(), "date=2026-03-01/000000000001-000000000004.jsonl.zst");
+            let records: Vec<_> = lines.values().flat_map(|object| records_of(object)).collect();
+            assert_eq!(records, bench.store.records_after(0, 100).await.unwrap(), "{provider:?}");
+            assert_eq!(blobs.objects("texts").len(), 10, "{provider:?}");
+            probe(&blobs.settings("probed")).await.unwrap();
+            assert!(blobs.objects("probed").is_empty(), "{provider:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_bucket_of_google_or_azure_is_said_too() {
+    for (provider, scheme) in [(Provider::Google, "gs"), (Provider::Azure, "az")] {
+        let blobs = Blobs::start(provider).await;
+        let url = format!("{scheme}://another/lake").parse().unwrap();
+        let error = probe(&Settings { url, ..blobs.settings("") }).await.unwrap_err();
+        assert!(error.contains("is there such a bucket") && !error.contains(blobs::KEY), "{error}");
+    }
+    let blobs = Blobs::start(Provider::Azure).await;
+    let mut settings = blobs.settings("lake");
+    let wrong = "bm90IHRoZSBrZXk=";
+    settings.options.push(("access_key".to_owned(), wrong.to_owned().into()));
+    let error = probe(&settings).await.unwrap_err();
+    assert!(error.contains("may not write there") && !error.contains(wrong), "{error}");
 }
 
 async fn probe(bucket: &Settings) -> Result<(), String> {

@@ -17,15 +17,15 @@ on_both!(
     kept_pages_go_by_themselves,
 );
 
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 
-async fn cutoffs(bench: &Bench, before: Timestamp) -> Vec<Cutoff> {
+pub(super) async fn cutoffs(bench: &Bench, before: Timestamp) -> Vec<Cutoff> {
     let feeds = bench.store.feeds_known().await.unwrap();
     feeds.into_iter().map(|(feed_id, _)| Cutoff { feed_id, before }).collect()
 }
 
 async fn remove(bench: &Bench, before: Timestamp) -> usize {
-    bench.store.articles_remove(&cutoffs(bench, before).await).await.unwrap()
+    bench.store.articles_remove(&cutoffs(bench, before).await, &[]).await.unwrap()
 }
 
 /// The moment by which everything so far is old.
@@ -150,9 +150,9 @@ async fn each_feed_has_its_own_time(bench: &Bench) {
         claim(bench).await.iter().map(|entry| extracted(entry, entry.url.as_ref().unwrap().path())).collect();
     bench.finish(&finished).await;
     let one = cutoffs(bench, now_and_a_bit(bench)).await.remove(0);
-    assert_eq!(bench.store.articles_remove(&[one]).await.unwrap(), 1);
-    assert_eq!(bench.store.articles_remove(&[one]).await.unwrap(), 0);
-    assert_eq!(bench.store.articles_remove(&[]).await.unwrap(), 0);
+    assert_eq!(bench.store.articles_remove(&[one], &[]).await.unwrap(), 1);
+    assert_eq!(bench.store.articles_remove(&[one], &[]).await.unwrap(), 0);
+    assert_eq!(bench.store.articles_remove(&[], &[]).await.unwrap(), 0);
     let left = bench.store.records_after(0, 10).await.unwrap();
     assert_eq!((left.len(), left[0].event), (1, Event::Created));
 }

@@ -1,6 +1,6 @@
 //! A fresh database for each test, on either back end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use feedmill::clock::Clock;
@@ -112,6 +112,30 @@ fn settings(url: String) -> Settings {
         busy_timeout: Duration::from_mins(5),
         search_index: true,
     }
+}
+
+/// The statements that make a store as a feedmill did that knew the migrations before this one.
+pub(crate) fn schema_before(backend: Backend, migration: &str) -> Vec<String> {
+    let dialect = match backend {
+        Backend::Sqlite => "sqlite",
+        Backend::Postgres => "postgres",
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(dialect);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut statements = vec![
+        "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)"
+            .to_owned(),
+    ];
+    for file in files {
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name.as_str() < migration {
+            let version: i64 = name[..4].parse().unwrap();
+            statements.push(std::fs::read_to_string(file).unwrap());
+            statements.push(format!("INSERT INTO schema_migrations VALUES ({version}, '{name}', 1)"));
+        }
+    }
+    statements
 }
 
 /// A moment to start at.

@@ -1,5 +1,6 @@
 //! What the tests of several rooms share.
 
+pub(crate) mod blobs;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod daemon;
