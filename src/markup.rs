@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 
 use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
 use html5gum::{Emitter, ForwardingEmitter, Readable, Reader, Span, State, StringReader, Tokenizer};
@@ -124,15 +125,17 @@ pub(crate) enum Part<'a> {
 
 /// Has `note` see the tags of a page in their order (see [`each_part`]).
 pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
-    each_part(html, |part| match part {
-        Part::Tag(tag) => note(tag),
-        Part::Text(_) => {}
+    each_part(html, |part| {
+        if let Part::Tag(tag) = part {
+            note(tag);
+        }
+        ControlFlow::Continue(())
     });
 }
 
-/// Has `note` see the tags and texts of a page in their order, up to a tag with too many attributes. No tree is built, so no
+/// Has `note` see the tags and texts of a page in their order, until it has seen enough or up to a tag with too many attributes. No tree is built, so no
 /// nesting can hurt; what stands in comments and in elements that hold no markup, scripts and titles for example, is no tag.
-pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
+pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>) -> ControlFlow<()>) {
     let is_stopped = Cell::new(false);
     let next = Cell::new(None);
     let mut tag = Tag::default();
@@ -141,6 +144,7 @@ pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
     let callback = |event: CallbackEvent<'_>, _: Span<()>| -> Option<Infallible> {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         work::count(1);
+        let stop_if = |is_enough| is_stopped.set(is_stopped.get() || is_enough);
         match event {
             CallbackEvent::OpenStartTag { name } => {
                 tag = Tag { name: text(name), ..Tag::default() };
@@ -148,7 +152,7 @@ pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
             }
             CallbackEvent::AttributeName { name } => {
                 attributes += 1;
-                is_stopped.set(attributes > MAX_ATTRIBUTES);
+                stop_if(attributes > MAX_ATTRIBUTES);
                 if is_open {
                     tag.attributes.push((text(name), String::new()));
                 }
@@ -160,14 +164,17 @@ pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
             }
             CallbackEvent::CloseStartTag { .. } => {
                 next.set(state_inside(&tag.name));
-                note(Part::Tag(&tag));
+                stop_if(note(Part::Tag(&tag)).is_break());
                 (is_open, attributes) = (false, 0);
             }
             CallbackEvent::EndTag { name } => {
-                note(Part::Tag(&Tag { name: text(name), is_end: true, attributes: Vec::new() }));
+                let tag = Tag { name: text(name), is_end: true, attributes: Vec::new() };
+                stop_if(note(Part::Tag(&tag)).is_break());
                 attributes = 0;
             }
-            CallbackEvent::String { value } => note(Part::Text(&String::from_utf8_lossy(value))),
+            CallbackEvent::String { value } => {
+                stop_if(note(Part::Text(&String::from_utf8_lossy(value))).is_break());
+            }
             _ => {}
         }
         None
@@ -180,20 +187,23 @@ pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>)) {
 /// The words that a reader sees, scripts and styles left out. Of scripts that set no spaces two characters count as a word.
 pub(crate) fn visible_words(html: &str) -> usize {
     let (mut words, mut characters, mut is_hidden) = (0, 0, false);
-    each_part(html, |part| match part {
-        Part::Tag(tag) => {
-            if matches!(&*tag.name, "script" | "style") {
-                is_hidden = !tag.is_end;
+    each_part(html, |part| {
+        match part {
+            Part::Tag(tag) => {
+                if matches!(&*tag.name, "script" | "style") {
+                    is_hidden = !tag.is_end;
+                }
             }
-        }
-        Part::Text(text) if !is_hidden => {
-            for word in text.split_whitespace() {
-                let unspaced = word.chars().filter(|c| !is_spaced(*c)).count();
-                characters += unspaced;
-                words += usize::from(unspaced == 0);
+            Part::Text(text) if !is_hidden => {
+                for word in text.split_whitespace() {
+                    let unspaced = word.chars().filter(|c| !is_spaced(*c)).count();
+                    characters += unspaced;
+                    words += usize::from(unspaced == 0);
+                }
             }
+            Part::Text(_) => {}
         }
-        Part::Text(_) => {}
+        ControlFlow::Continue(())
     });
     words + characters / 2
 }

@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::model::EntryEvidence;
 use crate::trust::is_one_party;
-use sight::{Sight, share_of, terms};
+use sight::{MOST_WORDS, MOST_WORDS_WITH_MARK, MOST_WORDS_WITH_PHRASES, Sight, share_of, terms};
 use signs::SIGNS;
 
 /// Bytes of a page that are looked at.
@@ -115,16 +115,18 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
         if marks.is_empty() && !led_up && html.len() > SMALL_PAGE_BYTES && !SIGNS.phrases.is_match(html) {
             return None;
         }
-        let sight = Sight::of(html);
-        if sight.speaks_of(entry) {
-            return None;
-        }
         if entry.title.is_none() && entry.own_text().is_none() {
             // Nothing is announced: what the page calls itself must tell.
+            let sight = Sight::of(html, MOST_WORDS_WITH_PHRASES);
             let calls_itself = |kind: &Impostor| sight.has_headline_of(*kind, marks.contains(kind));
             return Impostor::WITH_SIGNS.into_iter().find(calls_itself);
         }
-        if led_up && entry.title.is_some() {
+        let is_section = led_up && entry.title.is_some();
+        let sight = Sight::of(html, if is_section { usize::MAX } else { MOST_WORDS });
+        if sight.speaks_of(entry) {
+            return None;
+        }
+        if is_section {
             return Some(Impostor::SoftNotFound);
         }
         Impostor::WITH_SIGNS.into_iter().find(|kind| sight.is(*kind, marks.contains(kind)))
@@ -135,7 +137,8 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
 /// no is one.
 pub fn by_refusal(html: &str) -> Option<Impostor> {
     let html = &html[..html.floor_char_boundary(MAX_BYTES)];
-    let is_check = SIGNS.marks_in(html).contains(&Impostor::Challenge) || Sight::of(html).asks_for_proof();
+    let asks_for_proof = || Sight::of(html, MOST_WORDS_WITH_MARK).asks_for_proof();
+    let is_check = SIGNS.marks_in(html).contains(&Impostor::Challenge) || asks_for_proof();
     is_check.then_some(Impostor::Challenge)
 }
 
@@ -146,13 +149,14 @@ pub fn speaks_of(text: &str, entry: &EntryEvidence) -> bool {
 
 /// Whether a page's own headline is that of `entry`.
 pub fn has_headline(html: &str, entry: &EntryEvidence) -> bool {
-    let sight = Sight::of(&html[..html.floor_char_boundary(MAX_BYTES)]);
+    let sight = Sight::of(&html[..html.floor_char_boundary(MAX_BYTES)], usize::MAX);
     entry.title.as_deref().is_some_and(|title| share_of(&terms(title), &sight.title) >= LEAST_SHARE)
 }
 
 /// Whether a page tells another story than `copy`: the headline of the one stands nowhere among those of the other.
 pub fn is_other_story(copy: &str, page: &str) -> bool {
-    let [copy, page] = [copy, page].map(|html| Sight::of(&html[..html.floor_char_boundary(MAX_BYTES)]));
+    let sight = |html: &str| Sight::of(&html[..html.floor_char_boundary(MAX_BYTES)], usize::MAX);
+    let [copy, page] = [copy, page].map(sight);
     let own = terms(if copy.heading.is_empty() { &copy.title } else { &copy.heading });
     !own.is_empty() && share_of(&own, &page.headlines) < LEAST_SHARE
 }

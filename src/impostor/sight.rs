@@ -1,6 +1,7 @@
 //! What a reader sees of a page, and whether that is what an entry announces.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use super::signs::SIGNS;
 use super::{Impostor, LEAST_SHARE};
@@ -8,13 +9,16 @@ use crate::markup::{Part, each_part, is_spaced};
 use crate::model::EntryEvidence;
 
 /// Words beside which a vendor's mark, two phrases, and one still make a wall: short posts have banners, too.
-const MOST_WORDS_WITH_MARK: usize = 250;
-const MOST_WORDS_WITH_PHRASES: usize = 120;
+pub(super) const MOST_WORDS_WITH_MARK: usize = 250;
+pub(super) const MOST_WORDS_WITH_PHRASES: usize = 120;
 const MOST_WORDS_WITH_PHRASE: usize = 60;
 /// Consent walls go on at length about partners and purposes.
 const MOST_CONSENT_WORDS: usize = 800;
 /// A page that is gone may show what else there is.
 const MOST_NOT_FOUND_WORDS: usize = 800;
+/// What has more words is none of the kinds that signs tell.
+pub(super) const MOST_WORDS: usize = 800;
+const _: () = assert!(MOST_WORDS >= MOST_CONSENT_WORDS && MOST_WORDS >= MOST_NOT_FOUND_WORDS);
 /// Words of a teaser that stand for a headline where there is none.
 const TEASER_WORDS: usize = 30;
 
@@ -40,26 +44,30 @@ impl Sight {
         sight
     }
 
-    pub(super) fn of(html: &str) -> Self {
+    /// Of a page with more than `enough` words the beginning only: where that many are too many, the rest says nothing.
+    pub(super) fn of(html: &str, enough: usize) -> Self {
         let mut sight = Self::default();
         let mut place = Place::Text;
-        each_part(html, |part| match part {
-            Part::Tag(tag) => match (&*tag.name, tag.is_end) {
-                ("script" | "style" | "template" | "svg", false) => place = Place::Hidden,
-                (name @ ("title" | "h1" | "h2"), false) => {
-                    place = match name {
-                        "title" => Place::Title,
-                        "h1" => Place::Heading,
-                        _ => Place::Subheading,
-                    };
-                    sight.headlines.push('\n');
-                }
-                ("script" | "style" | "template" | "svg" | "title" | "h1" | "h2", true) => {
-                    place = Place::Text;
-                }
-                _ => {}
-            },
-            Part::Text(text) => sight.note(text, place),
+        each_part(html, |part| {
+            match part {
+                Part::Tag(tag) => match (&*tag.name, tag.is_end) {
+                    ("script" | "style" | "template" | "svg", false) => place = Place::Hidden,
+                    (name @ ("title" | "h1" | "h2"), false) => {
+                        place = match name {
+                            "title" => Place::Title,
+                            "h1" => Place::Heading,
+                            _ => Place::Subheading,
+                        };
+                        sight.headlines.push('\n');
+                    }
+                    ("script" | "style" | "template" | "svg" | "title" | "h1" | "h2", true) => {
+                        place = Place::Text;
+                    }
+                    _ => {}
+                },
+                Part::Text(text) => sight.note(text, place),
+            }
+            if sight.words > enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         sight
     }
