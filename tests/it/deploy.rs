@@ -183,8 +183,10 @@ async fn get(address: SocketAddr, path: &str) -> String {
 fn last_stage() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(deploy("Containerfile")).unwrap().replace("\\\n", " ");
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let instructions: Vec<(String, String)> =
-        lines.filter_map(|line| line.split_once(' ')).map(|(name, rest)| (name.into(), rest.into())).collect();
+    let instructions: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, rest)| (name.into(), rest.into()))
+        .collect();
     let last = instructions.iter().rposition(|(name, _)| name == "FROM").unwrap();
     instructions[last..].to_vec()
 }
@@ -217,7 +219,8 @@ fn the_container_is_static_and_has_no_powers() {
     let run: Vec<String> = serde_json::from_str(value("CMD")).unwrap();
     assert_eq!((check[0].as_str(), check[1].as_str()), (program.as_str(), "health"));
     for arguments in [&check[1..], &run] {
-        let asked = Command::new(env!("CARGO_BIN_EXE_feedmill")).args(arguments).arg("--help").output().unwrap();
+        let asked =
+            Command::new(env!("CARGO_BIN_EXE_feedmill")).args(arguments).arg("--help").output().unwrap();
         assert!(asked.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&asked.stderr));
     }
 }

@@ -73,7 +73,7 @@ impl Steered {
     /// The address of the page of a feed that is there.
     async fn feed(&self, url: &Url) -> String {
         let list = self.page(&format!("/feeds?q={}", url.path())).await;
-        let row = list.split("<tr>").find(|row| row.contains(url.path())).unwrap();
+        let row = list.split("<tr>").skip(1).find(|row| row.contains(url.path())).unwrap();
         format!("/feeds/{}", row.split("href=\"/feeds/").nth(1).unwrap().split('"').next().unwrap())
     }
 
