@@ -83,7 +83,7 @@ async fn told_to_nats(keys: &str) -> Value {
     let address = listener.local_addr().unwrap();
     let sink = format!("[[sink]]\nname = \"bus\"\n[sink.nats]\nservers = [\"nats://{address}\"]\n{keys}\n");
     let mill = TestDaemon::new().tables(&sink).feed(&server.url("/feed")).open().await;
-    let (said, mut heard) = mpsc::unbounded_channel();
+    let (said, mut heard) = mpsc::channel(64);
     let refusing = async {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -91,7 +91,7 @@ async fn told_to_nats(keys: &str) -> Value {
             stream.write_all(NATS_INFO.as_bytes()).await.unwrap();
             let mut line = String::new();
             stream.read_line(&mut line).await.unwrap();
-            said.send(line).unwrap();
+            said.send(line).await.unwrap();
             stream.write_all(b"-ERR 'Authorization Violation'\r\n").await.unwrap();
         }
     };
