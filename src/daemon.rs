@@ -170,6 +170,7 @@ impl Daemon {
     }
 
     /// The same, with a page that changes the configuration.
+    #[must_use]
     pub fn steered(self, steering: Steering) -> Self {
         Self { steering: Some(steering), ..self }
     }

@@ -63,7 +63,9 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             };
             let taken = reload(&daemon, global, &logs, &mut watched).await;
             // Whoever has left meanwhile need not know.
-            asker.map(|asker| asker.send(taken).unwrap_or_default());
+            if let Some(asker) = asker {
+                asker.send(taken).unwrap_or_default();
+            }
         }
         let report = lifecycle.wait().await;
         if daemon.failure().is_some() {

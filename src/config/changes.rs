@@ -137,7 +137,7 @@ mod tests {
         // Another file becomes wrong between the two readings.
         let readings = AtomicU32::new(0);
         let load = move || {
-            let text = if readings.fetch_add(1, Ordering::Relaxed) % 2 == 0 { "" } else { "no = 1" };
+            let text = if readings.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { "" } else { "no = 1" };
             fs::write(&file, text).unwrap();
             Config::load(Some(&file), &Environment::default())
         };

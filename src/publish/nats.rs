@@ -88,8 +88,9 @@ impl Nats {
         let options = ConnectOptions::new().name("feedmill").connection_timeout(CONNECT_TIMEOUT);
         let options = match login {
             Login::None => options,
+            // The end of a secret's last line is cut off, and without it the last of the two parts is not seen.
             Login::Credentials(file) => options
-                .credentials(file.expose_secret())
+                .credentials(&format!("{}\n", file.expose_secret()))
                 .map_err(|error| Failure::later(format!("the credentials cannot be used: {error}")))?,
             Login::Token(token) => options.token(token.expose_secret().to_owned()),
             Login::Password(user, password) => {

@@ -54,6 +54,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(65, "0065_feed_turns"),
     migration!(70, "0070_processes"),
     migration!(71, "0071_shards", is_breaking: true),
+    migration!(72, "0072_feeds_by_address"),
     migration!(75, "0075_process_machines"),
     migration!(80, "0080_text_partitions", is_breaking: true),
 ];

@@ -71,7 +71,7 @@ pub use blocks::{LearnedBlock, SiteStatus};
 pub(crate) use connection::beside;
 pub use entries::{EntryState, EntryStatus};
 pub use error::StoreError;
-pub use feed_list::{FeedOrder, FeedQuery};
+pub use feed_list::{FeedEdge, FeedOrder, FeedQuery, FeedWindow, FeedsPage};
 pub use feed_status::{FeedHealth, FeedState, FeedStatus};
 pub use feeds::FeedsSync;
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};

@@ -18,7 +18,7 @@ use crate::http::session::Visitor;
 use crate::http::steering::Steering;
 use crate::model::masked;
 use crate::report::feeds::next_poll;
-use crate::store::{FeedHealth, FeedOrder, FeedQuery, FeedStatus};
+use crate::store::{FeedEdge, FeedHealth, FeedOrder, FeedQuery, FeedStatus, FeedWindow, FeedsPage};
 
 /// Feeds on a page.
 const PER_PAGE: u32 = 50;
@@ -32,7 +32,11 @@ pub(super) struct Asked {
     health: Option<FeedHealth>,
     #[serde(deserialize_with = "word")]
     sort: Option<FeedOrder>,
-    page: u32,
+    #[serde(deserialize_with = "word")]
+    after: Option<FeedEdge>,
+    #[serde(deserialize_with = "word")]
+    before: Option<FeedEdge>,
+    last: bool,
 }
 
 /// A word of the form; an empty one is none.
@@ -46,8 +50,8 @@ fn word<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Resu
 }
 
 impl Asked {
-    /// The address of the same with another order or page.
-    fn address(&self, sort: FeedOrder, page: u32) -> String {
+    /// The address of the same with another order or part of the list.
+    fn address(&self, sort: FeedOrder, window: FeedWindow) -> String {
         let mut query = query_of("/feeds?");
         if !self.q.is_empty() {
             query.append_pair("q", &self.q);
@@ -58,10 +62,22 @@ impl Asked {
         if sort != FeedOrder::default() {
             query.append_pair("sort", order_word(sort));
         }
-        if page > 0 {
-            query.append_pair("page", &page.to_string());
-        }
+        match window {
+            FeedWindow::First => &mut query,
+            FeedWindow::After(edge) => query.append_pair("after", &edge.to_string()),
+            FeedWindow::Before(edge) => query.append_pair("before", &edge.to_string()),
+            FeedWindow::Last => query.append_pair("last", "true"),
+        };
         query.finish()
+    }
+
+    fn window(&self) -> FeedWindow {
+        match (self.after, self.before) {
+            (Some(edge), _) => FeedWindow::After(edge),
+            (None, Some(edge)) => FeedWindow::Before(edge),
+            (None, None) if self.last => FeedWindow::Last,
+            (None, None) => FeedWindow::First,
+        }
     }
 
     fn order(&self) -> FeedOrder {
@@ -90,23 +106,24 @@ pub(super) async fn show(
 ) -> Result<Html, Failure> {
     let Query(asked) = asked?;
     let surface = &serving.surface;
-    let query = FeedQuery { part: asked.q.trim().to_owned(), health: asked.health, order: asked.order() };
-    let offset = asked.page.saturating_mul(PER_PAGE);
-    // One more tells whether there is another page.
-    let mut feeds = surface.store.feeds_page(&query, offset, PER_PAGE + 1).await?;
-    let has_more = feeds.len() > PER_PAGE as usize;
-    feeds.truncate(PER_PAGE as usize);
+    let query = FeedQuery {
+        part: asked.q.trim().to_owned(),
+        health: asked.health,
+        order: asked.order(),
+        window: asked.window(),
+    };
+    let listed = surface.store.feeds_page(&query, PER_PAGE).await?;
     let steering = surface.steering.as_ref();
     let origins = steering.map(Steering::origins).unwrap_or_default();
     let main = html! {
         h1 { "Feeds" }
         (form(&asked))
-        @if feeds.is_empty() {
+        @if listed.feeds.is_empty() {
             p { "No feed is like that." }
         } @else {
-            (table_of_feeds(&asked, &feeds, &origins, surface.clock.now()))
+            (table_of_feeds(&asked, &listed.feeds, &origins, surface.clock.now()))
         }
-        (ways(&asked, u64::from(offset), feeds.len() as u64, has_more))
+        (ways(&asked, &listed))
         @if let Some(steering) = steering.filter(|_| visitor.may_change) { (changes::form(steering)) }
     };
     Ok(page("Feeds", Place::Feeds, &visitor, &main))
@@ -143,7 +160,7 @@ fn table_of_feeds(asked: &Asked, feeds: &[FeedStatus], origins: &Origins, now: T
         let is_sorted = asked.order() == order;
         html! {
             th scope="col" aria-sort=[is_sorted.then_some("ascending")] {
-                @if is_sorted { (name) } @else { a href=(asked.address(order, 0)) { (name) } }
+                @if is_sorted { (name) } @else { a href=(asked.address(order, FeedWindow::First)) { (name) } }
             }
         }
     };
@@ -195,14 +212,19 @@ pub(super) fn health_badge(health: FeedHealth, origin: Option<&FeedOrigin>) -> M
     html! { span.badge.good[is_good].bad[is_bad] { (word) } }
 }
 
-/// To the pages before and behind this one.
-fn ways(asked: &Asked, before: u64, shown: u64, has_more: bool) -> Markup {
+/// To the other parts of the list.
+fn ways(asked: &Asked, listed: &FeedsPage) -> Markup {
+    let (first, last) = (listed.feeds.first().map(FeedEdge::of), listed.feeds.last().map(FeedEdge::of));
+    let way = |name: &str, rel: Option<&str>, window| {
+        html! { li { a rel=[rel] href=(asked.address(asked.order(), window)) { (name) } } }
+    };
     html! {
         nav aria-label="Pages of the list" {
             ul {
-                @if asked.page > 0 { li { a rel="prev" href=(asked.address(asked.order(), asked.page - 1)) { "Before" } } }
-                @if shown > 0 { li.faint { (grouped(before + 1)) "–" (grouped(before + shown)) } }
-                @if has_more { li { a rel="next" href=(asked.address(asked.order(), asked.page + 1)) { "Next" } } }
+                @if listed.has_before { (way("First", None, FeedWindow::First)) }
+                @if let Some(edge) = first.filter(|_| listed.has_before) { (way("Before", Some("prev"), FeedWindow::Before(edge))) }
+                @if let Some(edge) = last.filter(|_| listed.has_behind) { (way("Next", Some("next"), FeedWindow::After(edge))) }
+                @if listed.has_behind { (way("Last", None, FeedWindow::Last)) }
             }
         }
     }
@@ -218,13 +240,19 @@ mod tests {
 
     #[test]
     fn the_form_is_read_and_kept_in_links() {
-        let form = asked("q=a%26b&health=failing&sort=&page=2").unwrap();
-        assert_eq!((form.health, form.sort, form.page), (Some(FeedHealth::Failing), None, 2));
+        let form = asked("q=a%26b&health=failing&sort=&after=7-1000").unwrap();
+        let window = form.window();
+        assert!(matches!(window, FeedWindow::After(edge) if edge.to_string() == "7-1000"), "{window:?}");
+        assert_eq!((form.health, form.sort), (Some(FeedHealth::Failing), None));
         assert_eq!(
-            form.address(FeedOrder::NextPoll, 3),
-            "/feeds?q=a%26b&health=failing&sort=next_poll&page=3"
+            form.address(FeedOrder::NextPoll, window),
+            "/feeds?q=a%26b&health=failing&sort=next_poll&after=7-1000"
         );
-        assert_eq!(asked("").unwrap().address(FeedOrder::Address, 0), "/feeds?");
-        assert!(asked("health=ill").is_err() && asked("page=-1").is_err() && asked("x=1").is_err());
+        let last = asked("last=true").unwrap();
+        assert_eq!(last.address(FeedOrder::Address, last.window()), "/feeds?last=true");
+        assert_eq!(asked("").unwrap().address(FeedOrder::Address, FeedWindow::First), "/feeds?");
+        for wrong in ["health=ill", "after=7", "before=x-1", "last=yes", "x=1"] {
+            assert!(asked(wrong).is_err(), "{wrong}");
+        }
     }
 }

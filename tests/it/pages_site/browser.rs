@@ -274,7 +274,7 @@ impl Browser {
         self.events.clear();
         let fields: Vec<Value> = fields.iter().map(|(name, value)| json!([name, value])).collect();
         let script = format!(
-            "(() => {{ const form = document.querySelector('main form[action=\"{action}\"]'); \
+            "(() => {{ const form = document.querySelector('main form[method=post][action=\"{action}\"]'); \
              for (const [name, value] of {}) form.elements[name].value = value; \
              form.querySelector('button').click(); }})()",
             Value::from(fields)

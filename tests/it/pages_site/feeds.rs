@@ -1,6 +1,6 @@
 //! The overview, the list of feeds, and a feed's own page.
 
-use feedmill::store::{FeedOrder, FeedQuery};
+use feedmill::store::{FeedEdge, FeedOrder, FeedQuery, FeedWindow};
 use jiff::SignedDuration;
 
 use super::{Bench, Mill, on_both, words};
@@ -65,18 +65,62 @@ async fn feeds_are_looked_for_sorted_and_paged(bench: &Bench) {
     };
     let first = listed("/feeds").await;
     assert_eq!((first.len(), first[0].as_str(), first[49].as_str()), (50, "feed_100", "feed_149"));
-    let second = listed("/feeds?page=1").await;
+    // From page to page by their links, in each direction and to the ends.
+    let way = async |path: &str, name: &str| -> String {
+        let html = mill.page(path).await;
+        let link = html.split("<a ").find(|link| link.contains(&format!(">{name}</a>")));
+        let address = link.and_then(|link| link.split("href=\"").nth(1)?.split('"').next());
+        address.unwrap_or_else(|| panic!("no way {name} from {path}: {html}")).replace("&amp;", "&")
+    };
+    let next = way("/feeds", "Next").await;
+    let second = listed(&next).await;
     assert_eq!((second.len(), second[0].as_str()), (10, "feed_150"));
-    let html = mill.page("/feeds?q=feed_1&health=succeeding").await;
-    assert!(html.contains("href=\"/feeds?q=feed_1&amp;health=succeeding&amp;page=1\""), "{html}");
+    assert_eq!(listed(&way(&next, "Before").await).await, first);
+    assert_eq!(listed(&way(&next, "First").await).await, first);
+    let last = way("/feeds", "Last").await;
+    let ends = listed(&last).await;
+    assert_eq!((ends.len(), ends[0].as_str(), ends[49].as_str()), (50, "feed_110", "feed_159"));
+    assert_eq!(listed(&way(&last, "Before").await).await, &first[..10]);
+    let kept = way("/feeds?q=feed_1&health=succeeding", "Next").await;
+    assert!(kept.starts_with("/feeds?q=feed_1&health=succeeding&after="), "{kept}");
+    assert_eq!(listed(&kept).await.len(), 4);
     let failing = ["feed_107", "feed_117", "feed_127", "feed_137", "feed_147", "feed_157"];
     assert_eq!(listed("/feeds?health=failing").await, failing);
-    let newest = FeedQuery { order: FeedOrder::Newest, ..FeedQuery::default() };
-    let newest = mill.store().feeds_page(&newest, 10, 20).await.unwrap();
-    assert!(newest.len() == 20 && newest.is_sorted_by(|one, next| one.id > next.id));
+    for order in [FeedOrder::Address, FeedOrder::NextPoll, FeedOrder::Newest] {
+        let page = async |window| {
+            let query = FeedQuery { order, window, ..FeedQuery::default() };
+            let page = mill.store().feeds_page(&query, 7).await.unwrap();
+            (page.feeds, page.has_before, page.has_behind)
+        };
+        let (mut forward, mut window) = (Vec::new(), FeedWindow::First);
+        loop {
+            let (feeds, _, has_behind) = page(window).await;
+            window = FeedWindow::After(FeedEdge::of(feeds.last().unwrap()));
+            forward.extend(feeds.iter().map(|feed| feed.id.0));
+            if !has_behind {
+                break;
+            }
+        }
+        assert_eq!(forward.len(), 60, "{order:?}: each once");
+        let (mut backward, mut window) = (Vec::new(), FeedWindow::Last);
+        loop {
+            let (feeds, has_before, _) = page(window).await;
+            window = FeedWindow::Before(FeedEdge::of(&feeds[0]));
+            backward.extend(feeds.iter().rev().map(|feed| feed.id.0));
+            if !has_before {
+                break;
+            }
+        }
+        backward.reverse();
+        assert_eq!(backward, forward, "{order:?}");
+        if order == FeedOrder::Newest {
+            assert!(forward.is_sorted_by(|one, next| one > next), "{forward:?}");
+        }
+    }
     assert_eq!(listed("/feeds?q=FEED_142").await, ["feed_142"]);
     assert_eq!(listed("/feeds?q=harbour+gaz&sort=next_poll").await.len(), 50, "their titles hold it");
-    assert_eq!(listed("/feeds?q=harbour+gaz&page=1").await.len(), 4, "those that failed have none");
+    let rest = way("/feeds?q=harbour+gaz", "Next").await;
+    assert_eq!(listed(&rest).await.len(), 4, "those that failed have none");
     assert_eq!(listed("/feeds?q=feed%25").await.len(), 0, "a sign, no pattern");
     assert_eq!(listed("/feeds?health=new").await.len(), 0);
     let counts = mill.store().feeds_by_health().await.unwrap();

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use feedmill::model::{DueFeed, FailureKind, FeedId, HostPause, Sha256Hash, Validators};
 use feedmill::schedule::{Decision, History, NextPoll};
-use feedmill::store::{FeedState, FeedsSync, NewEntry, PollRecord, PollReport, PollResult, Transfer};
+use feedmill::store::{
+    FeedEdge, FeedOrder, FeedQuery, FeedState, FeedWindow, FeedsSync, NewEntry, PollRecord, PollReport,
+    PollResult, Transfer,
+};
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
@@ -15,6 +18,7 @@ on_both!(
     a_sync_adds_restores_and_removes,
     processes_that_start_together_agree_on_the_feeds,
     fifty_thousand_feeds_are_synced_quickly,
+    what_many_feeds_hold_is_found_like_what_few_do,
     feeds_are_claimed_once_and_longest_overdue_first,
     parties_have_their_feeds_claimed_in_turn,
     what_was_put_off_waits_for_its_moment_or_for_the_next_process,
@@ -77,6 +81,37 @@ async fn fifty_thousand_feeds_are_synced_quickly(bench: &Bench) {
     let elapsed = begun.elapsed();
     eprintln!("two syncs of 50,000 feeds: {elapsed:?}");
     assert!(elapsed < Duration::from_mins(1), "{elapsed:?}");
+}
+
+async fn what_many_feeds_hold_is_found_like_what_few_do(bench: &Bench) {
+    const FEEDS: usize = 6_000;
+    let urls = feed_urls(FEEDS);
+    bench.store.feeds_sync(&urls, Duration::from_mins(10)).await.unwrap();
+    // Few are put in order, many are met along an index.
+    for (part, holding) in [("EXAMPLE/5", 1_111), ("feeds.Example", FEEDS), ("nowhere", 0)] {
+        for order in [FeedOrder::Address, FeedOrder::NextPoll, FeedOrder::Newest] {
+            let (mut found, mut window) = (Vec::new(), FeedWindow::First);
+            loop {
+                let query = FeedQuery { part: part.to_owned(), order, window, ..FeedQuery::default() };
+                let page = bench.store.feeds_page(&query, 2_000).await.unwrap();
+                let Some(last) = page.feeds.last() else { break };
+                window = FeedWindow::After(FeedEdge::of(last));
+                found.extend(page.feeds);
+                if !page.has_behind {
+                    break;
+                }
+            }
+            assert_eq!(found.len(), holding, "{part} {order:?}");
+            let is_in_order = match order {
+                FeedOrder::Address => found.is_sorted_by(|a, b| a.configured_url < b.configured_url),
+                FeedOrder::NextPoll => {
+                    found.is_sorted_by(|a, b| (a.next_poll_at, a.id.0) < (b.next_poll_at, b.id.0))
+                }
+                FeedOrder::Newest => found.is_sorted_by(|a, b| a.id.0 > b.id.0),
+            };
+            assert!(is_in_order, "{part} {order:?}");
+        }
+    }
 }
 
 async fn feeds_are_claimed_once_and_longest_overdue_first(bench: &Bench) {

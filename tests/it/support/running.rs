@@ -33,7 +33,7 @@ impl Running {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let (found, address) = mpsc::channel();
+        let (found, address) = mpsc::sync_channel(1);
         let log = std::thread::spawn(move || {
             let mut log = String::new();
             for line in lines.map_while(Result::ok) {
@@ -50,7 +50,7 @@ impl Running {
         let mut running = Self { process, address: ([0; 4], 0).into(), log: Some(log) };
         match address.recv_timeout(PATIENCE) {
             Ok(address) => running.address = address,
-            Err(_) => panic!("it never opened its page: {}", running.end()),
+            Err(error) => panic!("it never opened its page: {error}: {}", running.end()),
         }
         running
     }

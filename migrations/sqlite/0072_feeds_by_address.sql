@@ -1,0 +1,2 @@
+-- SQLite has it since 0061.
+SELECT 1;
