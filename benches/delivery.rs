@@ -62,7 +62,7 @@ fn main() {
         _ => {}
     }
     let articles = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(ARTICLES);
-    let only = |name| arguments.iter().any(|argument| *argument == name);
+    let only = |name| arguments.contains(&name);
     runtime.block_on(async {
         if !only("postgres") {
             let folder = tempfile::tempdir().unwrap();
