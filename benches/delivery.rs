@@ -1,4 +1,5 @@
-//! How fast records leave, and whether all of them do: `cargo bench --bench delivery`, or `-- ARTICLES` for another number of them.
+//! How fast records leave, and whether all of them do: `cargo bench --bench delivery`, or `-- ARTICLES` for another number of them, and
+//! `-- sqlite` or `-- postgres` for one back end.
 //!
 //! Eight writers store the articles while four readers by cursor follow them, which forget all but their cursor now and then. Then
 //! each sink takes everything, beside the store's own reading in the same run, and once more what comes after the middle, as after
@@ -61,11 +62,14 @@ fn main() {
         _ => {}
     }
     let articles = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(ARTICLES);
+    let only = |name| arguments.contains(&name);
     runtime.block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let file = format!("sqlite:{}", folder.path().join("feedmill.db").display());
-        measure("SQLite", &file, articles).await;
-        if let Ok(admin) = std::env::var("FEEDMILL_TEST_POSTGRES_URL") {
+        if !only("postgres") {
+            let folder = tempfile::tempdir().unwrap();
+            let file = format!("sqlite:{}", folder.path().join("feedmill.db").display());
+            measure("SQLite", &file, articles).await;
+        }
+        if let Some(admin) = std::env::var("FEEDMILL_TEST_POSTGRES_URL").ok().filter(|_| !only("sqlite")) {
             let admin: Url = admin.parse().unwrap();
             let name = format!("feedmill_bench_{:016x}", rand::random::<u64>());
             execute(&admin, format!("CREATE DATABASE {name}")).await;

@@ -41,7 +41,7 @@ impl HostKey {
 #[derive(Debug)]
 pub(super) struct Hosts {
     concurrency: u8,
-    queues: Mutex<HashMap<HostKey, Arc<Host>>>,
+    queues: Arc<Mutex<HashMap<HostKey, Arc<Host>>>>,
     /// Hosts that asked to be left alone. What they ask of a client that a reload has replaced counts for its successor.
     pauses: Arc<Mutex<HashMap<HostKey, Pause>>>,
 }
@@ -120,12 +120,15 @@ impl Drop for Turn {
 
 impl Hosts {
     pub(super) fn new(concurrency: u8) -> Self {
-        Self { concurrency: concurrency.max(1), queues: Mutex::default(), pauses: Arc::default() }
+        Self { concurrency: concurrency.max(1), queues: Arc::default(), pauses: Arc::default() }
     }
 
-    /// New queues, and the pauses that `self` knows of.
+    /// The pauses and, where as many requests at once are allowed, the queues of `self`: what it has asked counts for its successor.
+    /// Others are new queues, which know of nothing that is being asked.
     pub(super) fn succeeded(&self, concurrency: u8) -> Self {
-        Self { pauses: Arc::clone(&self.pauses), ..Self::new(concurrency) }
+        let new = Self::new(concurrency);
+        let queues = if new.concurrency == self.concurrency { Arc::clone(&self.queues) } else { new.queues };
+        Self { queues, pauses: Arc::clone(&self.pauses), ..new }
     }
 
     /// Leaves the host alone until `until`, unless it has asked for longer before.
@@ -300,6 +303,18 @@ mod tests {
         assert!(first.is_at(&a) && !first.is_at(&b));
         drop(first);
         third.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_forgets_no_gap() {
+        let (hosts, host, gap) = (Hosts::new(1), url("https://a.example/"), Duration::from_secs(10));
+        let began = Instant::now();
+        let held = hosts.turn(&host, gap, None).await;
+        let successor = hosts.succeeded(1);
+        assert!(Box::pin(successor.turn(&host, gap, None)).now_or_never().is_none(), "it is being asked");
+        drop(held);
+        let _turn = successor.turn(&host, gap, None).await;
+        assert_eq!(began.elapsed().as_secs(), 10);
     }
 
     #[tokio::test]

@@ -66,7 +66,7 @@ async fn old_texts_go_with_their_partition_and_are_not_there_before() {
         let store = &bench.store;
         assert!(store.texts_before(start()).await.unwrap().is_empty());
         let old = store.texts_before(second_day).await.unwrap();
-        assert_eq!(old, [1..4]);
+        assert_eq!((old.len(), &old[0]), (1, &(1..4)));
         assert_eq!(
             store.texts_before(bench.clock.now()).await.unwrap(),
             old,
@@ -185,7 +185,7 @@ async fn texts_of_an_earlier_version_become_the_first_partition() {
     assert_eq!(texts[0], "An early text");
     assert_eq!((texts.len(), found(&bench).await), (3, 3));
     assert_eq!(bench.database.number("SELECT count(*) FROM revisions_1_2").await, 1);
-    assert_eq!(bench.store.texts_before(start()).await.unwrap(), [1..2]);
+    assert_eq!(bench.store.texts_before(start()).await.unwrap().first(), Some(&(1..2)));
     bench.store.close().await;
     bench.database.drop().await;
 }

@@ -102,11 +102,18 @@ async fn answer(State(bucket): State<Bucket>, request: Request) -> Response {
     let Some(name) = path.strip_prefix(&format!("/{BUCKET}/")) else {
         return (StatusCode::NOT_FOUND, "<Error><Code>NoSuchBucket</Code></Error>").into_response();
     };
-    bucket.answer(&head.method, name, head.uri.query().unwrap_or_default(), &head.headers, body)
+    bucket.answer(&head.method, name, head.uri.query().unwrap_or_default(), &head.headers, &body)
 }
 
 impl Bucket {
-    fn answer(&self, method: &Method, name: &str, query: &str, headers: &HeaderMap, body: Bytes) -> Response {
+    fn answer(
+        &self,
+        method: &Method,
+        name: &str,
+        query: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Response {
         let is_part = query.contains("partNumber=") || query.contains("comp=block&");
         match (self.provider, method.as_str()) {
             (Provider::Google, "POST") if query.starts_with("uploads") => {

@@ -33,7 +33,7 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     /// For each kill, when the hosts of the killed were asked again.
     pub(crate) taken_over: Vec<Vec<Duration>>,
-    /// Feeds and entries that the survivors say they have taken from the dead.
+    /// Feeds and entries that processes say they have taken from the dead.
     pub(crate) claimed_anew: (usize, usize),
     /// Processor time of the processes that ended by themselves.
     pub(crate) processor: Duration,
@@ -90,6 +90,10 @@ impl Round {
             let status = process.child.wait().unwrap();
             let log = std::fs::read_to_string(&process.log).unwrap();
             assert!(status.success(), "{}: {status}\n{log}", process.name);
+        }
+        // Who was killed may have claimed from the dead before.
+        for number in 0..self.processes {
+            let log = std::fs::read_to_string(folder.path().join(format!("p{number}.log"))).unwrap();
             for line in log.lines().filter(|line| line.contains("processes are dead")) {
                 claimed_anew.0 += number_in(line, " feeds=");
                 claimed_anew.1 += number_in(line, " entries=");
