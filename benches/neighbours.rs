@@ -1,4 +1,5 @@
-//! What one bad neighbour costs the good feeds: `cargo bench --bench neighbours`, or `-- NAME` for one kind of them.
+//! What one bad neighbour costs the good feeds: `cargo bench --bench neighbours`, or `-- NAME` for one kind of them; `-- sqlite` and
+//! `-- postgres` for one back end.
 //!
 //! Good feeds, each on a server of its own, are read by the program itself beside a neighbour of each kind: on SQLite, and on
 //! PostgreSQL where `FEEDMILL_TEST_POSTGRES_URL` names a server. Printed are the time until the last good page had become
@@ -70,6 +71,7 @@ const NEIGHBOURS: &[Neighbour] = &[
     Neighbour { client: idle_clients, ..Neighbour::of_feeds("1,100 idle clients", Vec::new) },
 ];
 const GAPS: &str = "at the default gap";
+const BACKENDS: [(&str, Backend); 2] = [("sqlite", Backend::Sqlite), ("postgres", Backend::Postgres)];
 
 /// What was measured.
 struct Measured {
@@ -79,11 +81,16 @@ struct Measured {
 }
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| name.contains(wanted.as_str()));
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let (backends, names): (Vec<_>, Vec<_>) =
+        wanted.iter().partition(|word| BACKENDS.iter().any(|(name, _)| *name == word.as_str()));
+    let is_wanted =
+        |name: &str| names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("{:<9} {:<30} {:>9} {:>7} {:>8} {:>9}", "", "neighbour", "good", "x alone", "stop", "peak");
-    for backend in [Backend::Sqlite, Backend::Postgres] {
+    let is_chosen = |name: &str| backends.is_empty() || backends.iter().any(|word| word.as_str() == name);
+    for (_, backend) in BACKENDS.into_iter().filter(|(name, _)| is_chosen(name)) {
         let mut alone = f64::NAN;
         let row = |name: &str, alone: f64, Measured { good_secs, stop_secs, peak_mb }: &Measured| {
             let times = good_secs / alone;
