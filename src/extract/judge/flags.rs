@@ -5,6 +5,7 @@ use crate::extract::blocks::links::Targets;
 use crate::extract::blocks::{Block, Kind};
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::fold;
+use crate::languages::LANGUAGES;
 use crate::model::QualityFlag;
 
 /// Fewer words cannot be judged or compared.
@@ -116,17 +117,22 @@ fn has_running_entries(reading: &Reading) -> bool {
     let steps = || times.windows(2).map(|pair| (pair[0], pair[1]));
     let (up, down) =
         (steps().filter(|(one, next)| one < next).count(), steps().filter(|(one, next)| one > next).count());
-    // Midnight may lie between two of them.
-    times.len() >= LEAST_ENTRIES && up.min(down) <= 1 && up.max(down) + 2 >= LEAST_ENTRIES
+    // Midnight may lie between two of them. Meetings of many days have the same few hours, in no order.
+    let in_order = up.max(down) * 3 >= times.len().saturating_sub(1) * 2;
+    times.len() >= LEAST_ENTRIES && up.min(down) <= 1 && in_order
 }
 
-/// The minutes of the day that a line begins with.
+/// The minutes of the day that a line begins with. A measure has a point as well: behind it a time has no other word than that of
+/// the clock ("9.30 Uhr", "9.30am").
 fn time_of_day(text: &str) -> Option<u32> {
     let (hours, rest) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
-    let rest = rest.strip_prefix([':', '.', 'h'])?;
-    let (minutes, rest) = rest.split_at_checked(2)?;
+    let sign = rest.chars().next().filter(|sign| matches!(sign, ':' | '.' | 'h'))?;
+    let (minutes, rest) = rest[1..].split_at_checked(2)?;
+    let word = rest.trim_start().split(|next: char| !next.is_alphabetic()).next().unwrap_or_default();
+    let is_of_clock = |word: String| matches!(&*word, "am" | "pm") || LANGUAGES.date.clock.contains(&word);
+    let is_measure = sign == '.' && !word.is_empty() && !is_of_clock(word.to_lowercase());
     // A day stands beside the times of many days.
-    let is_over = !rest.starts_with('.') && !rest.contains(|next: char| next.is_ascii_digit());
+    let is_over = !is_measure && !rest.starts_with('.') && !rest.contains(|next: char| next.is_ascii_digit());
     let (hours, minutes) = (hours.parse::<u32>().ok()?, minutes.parse::<u32>().ok()?);
     (hours < 24 && minutes < 60 && is_over).then_some(hours * 60 + minutes)
 }
