@@ -79,7 +79,7 @@ fn edge(c: char) -> u8 {
     }
 }
 
-/// What a character of a script without spaces counts: words of Chinese have one to two of them, of Japanese two and more.
+/// What a character of a script without spaces counts: most words there have more than one.
 const WORDS_OF_CHARACTER: f32 = 0.6;
 
 /// How many kinds of edge there are.
