@@ -1,25 +1,86 @@
 //! What extraction costs beside the bare parse of the same pages: the bar is 1.6 times `Html::parse_document`.
 //!
-//! `benches/peers` has other extractors beside it, on these pages or on a file of real ones.
+//! `cargo bench --bench extract` measures generated pages in the proportions of real ones, `-- FILE.jsonl.gz …` every sixth
+//! page of files: page by page in turns on one thread, of each page the best of five rounds. Other extractors are measured beside it
+//! in `benches/peers`.
+
+#![expect(clippy::print_stdout, reason = "a program for the person before it")]
+
+use std::path::Path;
+use std::time::Instant;
 
 use divan::{Bencher, black_box};
 use feedmill::extract::{Evidence, Rules, extract};
 use feedmill::model::{Page, PageBody};
 use scraper::Html;
-use url::Url;
 
 mod news;
-
-fn main() {
-    divan::main();
-}
+mod pages;
 
 const PARAGRAPHS: &[usize] = &[6, 18, 80];
 
-fn page(paragraphs: usize) -> Page {
-    let url = Url::parse("https://quayside.example/story").expect("a URL");
-    let fetched_at = "2026-03-05T12:00:00Z".parse().expect("a timestamp");
-    Page { url: url.clone(), final_url: url, body: PageBody::Html(news::page(paragraphs)), fetched_at }
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let files: Vec<&Path> = arguments.iter().map(Path::new).filter(|path| path.is_file()).collect();
+    if files.is_empty() {
+        return divan::main();
+    }
+    println!(
+        "{:<28} {:>6} {:>10} {:>10} {:>6} {:>8}",
+        "file", "pages", "parse ms", "extract ms", "times", "slowest"
+    );
+    for file in files {
+        measure(file);
+    }
+}
+
+/// Of each page of a file the milliseconds that a bare parse and extraction take.
+fn measure(file: &Path) {
+    const STEP: usize = 6;
+    const ROUNDS: usize = 5;
+    let rules = rules();
+    let mut times: Vec<[f64; 2]> = Vec::new();
+    for page in pages::read(file).step_by(STEP) {
+        let PageBody::Html(html) = &page.body else { continue };
+        let mut best = [f64::MAX; 2];
+        for _ in 0..ROUNDS {
+            let round = [
+                millis(|| Html::parse_document(html)),
+                millis(|| extract(&page, &Evidence::default(), &rules)),
+            ];
+            best = [best[0].min(round[0]), best[1].min(round[1])];
+        }
+        times.push(best);
+    }
+    let [parse, extraction] = [0, 1].map(|of| mean(times.iter().map(|times| times[of])));
+    times.sort_by(|one, other| other[1].total_cmp(&one[1]));
+    let slowest = &times[..times.len().div_ceil(100)];
+    let [slow_parse, slow_extraction] = [0, 1].map(|of| mean(slowest.iter().map(|times| times[of])));
+    println!(
+        "{:<28} {:>6} {parse:>10.2} {extraction:>10.2} {:>6.2} {:>8.2}",
+        file.file_name().unwrap_or_default().display(),
+        times.len(),
+        extraction / parse,
+        slow_extraction / slow_parse,
+    );
+}
+
+fn millis<T>(work: impl FnOnce() -> T) -> f64 {
+    let start = Instant::now();
+    drop(black_box(work()));
+    start.elapsed().as_secs_f64() * 1000.0
+}
+
+fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    values.clone().sum::<f64>() / values.map(|_| 1.0).sum::<f64>()
+}
+
+fn rules() -> Rules {
+    Rules::new(&[]).expect("the shipped rules compile")
+}
+
+fn generated(paragraphs: usize) -> Page {
+    pages::page(pages::address(), PageBody::Html(news::page(paragraphs)))
 }
 
 #[divan::bench(args = PARAGRAPHS)]
@@ -30,7 +91,7 @@ fn bare_parse(bencher: Bencher<'_, '_>, paragraphs: usize) {
 
 #[divan::bench(args = PARAGRAPHS)]
 fn extraction(bencher: Bencher<'_, '_>, paragraphs: usize) {
-    let page = page(paragraphs);
-    let rules = Rules::new(&[]).expect("the shipped rules compile");
+    let page = generated(paragraphs);
+    let rules = rules();
     bencher.bench(|| black_box(extract(&page, &Evidence::default(), &rules)));
 }

@@ -4,16 +4,15 @@
 //! as many bytes of paragraphs in the same run, the steps a byte that it counted, and how long it went on at 10 MB once it
 //! was stopped. CPU time is the thread's own, so that a busy machine does not show in it.
 //!
-//! `-- FILE.jsonl.gz …` reads real pages instead, a JSON object with `url` and `html` a line, and prints the steps that they
+//! `-- FILE.jsonl.gz …` reads real pages instead (`benches/pages`) and prints the steps that they
 //! take: what `work::BUDGET` is held against.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
+mod pages;
 #[path = "../tests/it/support/repeats.rs"]
 mod repeats;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -21,13 +20,13 @@ use std::time::Duration;
 
 use feedmill::dedup::{self, fingerprint};
 use feedmill::extract::{Evidence, Rules, extract};
-use feedmill::model::{Page, PageBody};
+use feedmill::model::PageBody;
 use feedmill::parse::parse;
 use feedmill::work::{Stop, steps_of};
-use flate2::read::MultiGzDecoder;
 use scraper::Html;
 use url::Url;
 
+use pages::{address, read};
 use repeats::{FEEDS, PAGES, Repeats, TEXTS};
 
 const SIZES: [usize; 3] = [1_000_000, 4_000_000, 10_000_000];
@@ -56,13 +55,13 @@ fn main() {
     );
     let rules = Rules::new(&[]).unwrap();
     let read = |body: PageBody| {
-        let page = page(body);
+        let page = pages::page(address(), body);
         drop(extract(&page, &Evidence::default(), &rules));
     };
     table("page", wanted, PAGES, bare[1], |html| read(PageBody::Html(html.to_owned())));
     table("markup of an entry", wanted, PAGES, bare[1], |html| read(PageBody::Fragment(html.to_owned())));
     table("text", wanted, TEXTS, bare[1], |text| {
-        let page = page(PageBody::Text(text.to_owned()));
+        let page = pages::page(address(), PageBody::Text(text.to_owned()));
         let article = extract(&page, &Evidence::default(), &rules);
         fingerprint(&article, &dedup::Settings::default());
     });
@@ -145,15 +144,11 @@ fn real_pages(files: &[&Path]) {
     let rules = Rules::new(&[]).unwrap();
     let mut pages: Vec<(u64, f64, PathBuf, Url)> = Vec::new();
     for file in files {
-        let lines = BufReader::new(MultiGzDecoder::new(File::open(file).unwrap())).lines();
-        for line in lines {
-            let said: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
-            let html = said["html"].as_str().unwrap().to_owned();
+        for page in read(file) {
+            let PageBody::Html(html) = &page.body else { continue };
             let bytes = float(html.len().max(1) as u64);
-            let url: Url = said["url"].as_str().unwrap_or_default().parse().unwrap_or_else(|_| address());
-            let page = Page { url: url.clone(), ..page(PageBody::Html(html)) };
             let (_, steps) = steps_of(|| extract(&page, &Evidence::default(), &rules));
-            pages.push((steps, float(steps) / bytes, file.to_path_buf(), url));
+            pages.push((steps, float(steps) / bytes, file.to_path_buf(), page.url));
         }
     }
     pages.sort_by(|one, other| one.1.total_cmp(&other.1));
@@ -170,15 +165,6 @@ fn real_pages(files: &[&Path]) {
     for (steps, each, file, url) in pages.iter().rev().take(5) {
         println!("{steps} steps, {each:.1} a byte: {} {url}", file.display());
     }
-}
-
-fn address() -> Url {
-    Url::parse("https://courier.example/news/1").unwrap()
-}
-
-fn page(body: PageBody) -> Page {
-    let url = address();
-    Page { url: url.clone(), final_url: url, body, fetched_at: "2026-03-05T12:00:00Z".parse().unwrap() }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]

@@ -238,6 +238,11 @@ impl<F: Callback<Infallible, ()>> ForwardingEmitter for TagEmitter<'_, F> {
     fn emit_current_tag(&mut self) -> Option<State> {
         self.inner.emit_current_tag().or_else(|| self.next.take())
     }
+
+    /// The tokenizer looks at every character for them.
+    fn should_emit_errors(&mut self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

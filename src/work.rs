@@ -27,12 +27,41 @@ const LEAST_BYTES: usize = 4096;
 const STEPS_BETWEEN_LOOKS: u64 = 4096;
 
 thread_local! {
-    static STEPS: Cell<u64> = const { Cell::new(0) };
-    /// The count at which the next look is due; at once, so that the first sets it.
-    static NEXT_LOOK: Cell<u64> = const { Cell::new(0) };
-    /// The count that the work under way may not go beyond.
-    static LIMIT: Cell<u64> = const { Cell::new(u64::MAX) };
+    static COUNTER: Counter = const { Counter::new() };
     static STOP: RefCell<Stop> = RefCell::default();
+}
+
+/// The steps of a thread. All in one place: it is found once a step.
+struct Counter {
+    steps: Cell<u64>,
+    /// The count at which the next look is due; at once, so that the first sets it.
+    next_look: Cell<u64>,
+    /// The count that the work under way may not go beyond.
+    limit: Cell<u64>,
+}
+
+impl Counter {
+    const fn new() -> Self {
+        Self { steps: Cell::new(0), next_look: Cell::new(0), limit: Cell::new(u64::MAX) }
+    }
+
+    /// Unwinds where the work is wanted no more, or has taken all of its steps.
+    #[cold]
+    fn look(&self) {
+        let (steps, limit) = (self.steps.get(), self.limit.get());
+        self.next_look.set(limit.min(steps.saturating_add(STEPS_BETWEEN_LOOKS)));
+        if STOP.with_borrow(Stop::is_stopped) {
+            resume_unwind(Box::new(Stopped));
+        }
+        if steps >= limit {
+            resume_unwind(Box::new(Spent));
+        }
+    }
+
+    fn set_limit(&self, limit: u64) {
+        self.limit.set(limit);
+        self.next_look.set(self.steps.get().saturating_add(STEPS_BETWEEN_LOOKS).min(limit));
+    }
 }
 
 /// Says to a piece of work that it is wanted no more.
@@ -74,32 +103,23 @@ pub struct Stopped;
 struct Spent;
 
 /// Counts so many steps.
+#[inline]
 pub(crate) fn count(steps: usize) {
-    let after = STEPS.get().saturating_add(steps as u64);
-    STEPS.set(after);
-    if after >= NEXT_LOOK.get() {
-        look(after);
-    }
-}
-
-/// Unwinds where the work is wanted no more, or has taken all of its steps.
-#[cold]
-fn look(steps: u64) {
-    let limit = LIMIT.get();
-    NEXT_LOOK.set(limit.min(steps.saturating_add(STEPS_BETWEEN_LOOKS)));
-    if STOP.with_borrow(Stop::is_stopped) {
-        resume_unwind(Box::new(Stopped));
-    }
-    if steps >= limit {
-        resume_unwind(Box::new(Spent));
-    }
+    COUNTER.with(|counter| {
+        let after = counter.steps.get().saturating_add(steps as u64);
+        counter.steps.set(after);
+        if after >= counter.next_look.get() {
+            counter.look();
+        }
+    });
 }
 
 /// Does a piece of work that takes fewer steps than so many; `None` where it would take more. It ends at the same step on
 /// every machine.
 pub(crate) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> Option<T> {
-    let outer = LIMIT.get();
-    let own = STEPS.get().saturating_add(steps);
+    let set_limit = |limit| COUNTER.with(|counter| counter.set_limit(limit));
+    let (outer, own) =
+        COUNTER.with(|counter| (counter.limit.get(), counter.steps.get().saturating_add(steps)));
     set_limit(own.min(outer));
     // Nothing of the work is seen again where it unwinds.
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -128,16 +148,12 @@ pub(crate) fn in_part_within<T>(steps: u64, text: &str, read: impl Fn(&str) -> T
     }
 }
 
-fn set_limit(limit: u64) {
-    LIMIT.set(limit);
-    NEXT_LOOK.set(STEPS.get().saturating_add(STEPS_BETWEEN_LOOKS).min(limit));
-}
-
 /// How many steps a piece of work takes.
 pub fn steps_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let before = STEPS.get();
+    let steps = || COUNTER.with(|counter| counter.steps.get());
+    let before = steps();
     let result = work();
-    (result, STEPS.get() - before)
+    (result, steps() - before)
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Facts about a whole reading of a page, each between 0 and 1 or not far from it, and what the judge sees of them.
 
-use std::collections::HashMap;
-
 use super::{NAMES, Page};
 use crate::extract::choose::groups::{Facts, Group, steps};
 
@@ -66,54 +64,95 @@ pub(super) fn features(name: usize, facts: &[f32; FACTS], models: &[f32; FACTS])
 
 /// The facts of every candidate.
 pub(super) fn of_all(page: &Page<'_>, candidates: &[(usize, Vec<bool>)]) -> Vec<[f32; FACTS]> {
-    candidates.iter().map(|(_, kept)| of(page, kept, candidates)).collect()
+    let likely = page.blocks().map(|at| page.fates[at].probability * page.words[at]).sum();
+    let stated = page.blocks().filter(|&at| page.context.is_stated(at)).map(|at| page.words[at]).sum();
+    let sums: Vec<Sums> = candidates.iter().map(|(_, kept)| Sums::of(page, kept)).collect();
+    let agreements = agreements(page, candidates, &sums);
+    let of = |(sums, agreement): (&Sums, f32)| sums.facts(page, likely, stated, agreement);
+    sums.iter().zip(agreements).map(of).collect()
 }
 
-fn kept_words(page: &Page<'_>, kept: &[bool]) -> f32 {
-    page.blocks().filter(|&at| kept[at]).map(|at| page.words(at)).sum()
+/// Words that a reading keeps, in all and of several kinds.
+#[derive(Default)]
+struct Sums {
+    words: f32,
+    /// Words that the blocks' probabilities let expect to be the article's.
+    hit: f32,
+    linked: f32,
+    prose: f32,
+    stated: f32,
+    in_box: f32,
+    /// On the path on which most stand.
+    on_path: f32,
+    hidden: f32,
+    repeated: f32,
+    has_lead: bool,
 }
 
-fn of(page: &Page<'_>, kept: &[bool], candidates: &[(usize, Vec<bool>)]) -> [f32; FACTS] {
-    /// Some eleven hundred words: longer texts are all long.
-    const LOG_OF_LONG: f32 = 7.0;
-    let context = page.context;
-    let share = |part: f32, all: f32| if all > 0.0 { part / all } else { 0.0 };
-    let sum = |value: &dyn Fn(usize) -> f32| page.blocks().filter(|&at| kept[at]).map(value).sum::<f32>();
-    let if_holds = |holds: bool, words: f32| if holds { words } else { 0.0 };
-    let words = kept_words(page, kept);
-    let hit = sum(&|at| page.fates[at].probability * page.words(at));
-    let all: f32 = page.blocks().map(|at| page.fates[at].probability * page.words(at)).sum();
-    let stated: f32 = page.blocks().map(|at| if_holds(context.is_stated(at), page.words(at))).sum();
-    let stated_kept = sum(&|at| if_holds(context.is_stated(at), page.words(at)));
-    let prose = sum(&|at| context.prose_at(at));
-    let root = &context.document.containers[page.root];
-    let in_box = sum(&|at| if_holds(at >= root.first && at < root.end, page.words(at)));
-    let mut paths: HashMap<usize, f32> = HashMap::new();
-    for at in page.blocks().filter(|&at| kept[at]) {
-        *paths.entry(context.document.path_of(page.block(at))).or_default() += page.words(at);
+fn share(part: f32, all: f32) -> f32 {
+    if all > 0.0 { part / all } else { 0.0 }
+}
+
+impl Sums {
+    fn of(page: &Page<'_>, kept: &[bool]) -> Self {
+        let Page { context, fates, .. } = page;
+        let root = &context.document.containers[page.root];
+        let mut sums = Self::default();
+        let mut paths = vec![0.0_f32; context.document.path_count()];
+        for at in page.blocks().filter(|&at| kept[at]) {
+            let (block, words) = (page.block(at), page.words[at]);
+            let if_holds = |holds: bool| if holds { words } else { 0.0 };
+            sums.words += words;
+            sums.hit += fates[at].probability * words;
+            sums.linked += words * block.measure.link_share;
+            sums.prose += context.prose_at(at);
+            sums.stated += if_holds(context.is_stated(at));
+            sums.in_box += if_holds(at >= root.first && at < root.end);
+            paths[context.document.path_of(block)] += words;
+            sums.hidden += if_holds(block.is_hidden);
+            sums.repeated += if_holds(context.repeats(at) > 0);
+            sums.has_lead |= context.lead(at) == 2;
+        }
+        sums.on_path = paths.into_iter().fold(0.0, f32::max);
+        sums
     }
-    let agreement: f32 = candidates
-        .iter()
-        .map(|(_, other)| {
-            let both = sum(&|at| if_holds(other[at], page.words(at)));
-            share(both, words + kept_words(page, other) - both)
-        })
-        .sum();
-    [
-        share(2.0 * hit, words + all),
-        share(hit, words),
-        share(hit, all),
-        (1.0 + words).ln() / LOG_OF_LONG,
-        share(sum(&|at| page.words(at) * page.block(at).measure.link_share), words),
-        share(prose, words),
-        share(prose, context.prose(0)),
-        share(stated_kept, words),
-        share(stated_kept, stated),
-        f32::from(u8::from(page.blocks().any(|at| kept[at] && context.lead(at) == 2))),
-        share(in_box, words),
-        share(paths.into_values().fold(0.0, f32::max), words),
-        share(sum(&|at| if_holds(page.block(at).is_hidden, page.words(at))), words),
-        share(sum(&|at| if_holds(context.repeats(at) > 0, page.words(at))), words),
-        agreement / candidates.len() as f32,
-    ]
+
+    /// The facts, beside the words that are likely the article's and those that the page states, of the whole page.
+    fn facts(&self, page: &Page<'_>, likely: f32, stated: f32, agreement: f32) -> [f32; FACTS] {
+        /// Some eleven hundred words: longer texts are all long.
+        const LOG_OF_LONG: f32 = 7.0;
+        [
+            share(2.0 * self.hit, self.words + likely),
+            share(self.hit, self.words),
+            share(self.hit, likely),
+            (1.0 + self.words).ln() / LOG_OF_LONG,
+            share(self.linked, self.words),
+            share(self.prose, self.words),
+            share(self.prose, page.context.prose(0)),
+            share(self.stated, self.words),
+            share(self.stated, stated),
+            f32::from(u8::from(self.has_lead)),
+            share(self.in_box, self.words),
+            share(self.on_path, self.words),
+            share(self.hidden, self.words),
+            share(self.repeated, self.words),
+            agreement,
+        ]
+    }
+}
+
+/// How far each reading keeps what the others do, in the mean over all of them, itself included.
+fn agreements(page: &Page<'_>, candidates: &[(usize, Vec<bool>)], sums: &[Sums]) -> Vec<f32> {
+    let count = candidates.len();
+    let mut alike = vec![0.0; count * count];
+    for one in 0..count {
+        for other in one..count {
+            let (kept, others) = (&candidates[one].1, &candidates[other].1);
+            let both = page.blocks().filter(|&at| kept[at] && others[at]).map(|at| page.words[at]).sum();
+            let of = |from: usize, to: usize| share(both, sums[from].words + sums[to].words - both);
+            alike[one * count + other] = of(one, other);
+            alike[other * count + one] = of(other, one);
+        }
+    }
+    alike.chunks(count.max(1)).map(|alike| alike.iter().sum::<f32>() / count as f32).collect()
 }

@@ -9,6 +9,8 @@ pub(crate) mod judge;
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::extract::account::{Account, Fate};
 use crate::extract::blocks::{Block, Container, Document};
 use crate::extract::choose::context::Context;
@@ -68,7 +70,8 @@ impl Candidate {
 
 /// All that differ from those before them.
 pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
-    let page = Page { context, fates, root: root(context.document, fates) };
+    let words = context.document.blocks.iter().map(|block| block.measure.words.max(1.0)).collect();
+    let page = Page { context, fates, words, root: root(context.document, fates) };
     let ways: [Vec<bool>; NAMES.len()] = [
         fates.iter().map(|fate| fate.kept).collect(),
         page.expected(),
@@ -110,6 +113,8 @@ const OUTSIDE: f32 = 0.04;
 struct Page<'a> {
     context: &'a Context<'a>,
     fates: &'a [Fate],
+    /// Words of each block, one at least.
+    words: Vec<f32>,
     /// The box in which the article most likely stands.
     root: usize,
 }
@@ -117,10 +122,6 @@ struct Page<'a> {
 impl Page<'_> {
     fn block(&self, at: usize) -> &Block {
         &self.context.document.blocks[at]
-    }
-
-    fn words(&self, at: usize) -> f32 {
-        self.block(at).measure.words.max(1.0)
     }
 
     fn blocks(&self) -> std::ops::Range<usize> {
@@ -137,11 +138,11 @@ impl Page<'_> {
         let mut order: Vec<usize> = self.blocks().collect();
         let probability = |at: usize| self.fates[at].probability;
         order.sort_by(|&one, &other| probability(other).total_cmp(&probability(one)));
-        let all: f32 = self.blocks().map(|at| probability(at) * self.words(at)).sum();
+        let all: f32 = self.blocks().map(|at| probability(at) * self.words[at]).sum();
         let (mut hit, mut kept, mut best) = (0.0, 0.0, (0.0, 1.0));
         for at in order {
-            hit += probability(at) * self.words(at);
-            kept += self.words(at);
+            hit += probability(at) * self.words[at];
+            kept += self.words[at];
             let f1 = 2.0 * hit / (kept + all);
             if f1 > best.0 {
                 best = (f1, probability(at));
@@ -164,11 +165,11 @@ impl Page<'_> {
             let container = &document.containers[self.block(at).container];
             (document.containers[container.parent].parent, container.path)
         };
-        let mut runs: HashMap<(usize, usize), (f32, f32)> = HashMap::new();
+        let mut runs: HashMap<(usize, usize), (f32, f32), RandomState> = HashMap::default();
         for at in self.blocks() {
             let run = runs.entry(key(at)).or_default();
-            run.0 += self.words(at) * self.fates[at].probability;
-            run.1 += self.words(at);
+            run.0 += self.words[at] * self.fates[at].probability;
+            run.1 += self.words[at];
         }
         self.blocks().map(|at| runs[&key(at)]).map(|(sum, words)| sum >= LIKELY_RUN * words).collect()
     }

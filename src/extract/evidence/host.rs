@@ -8,6 +8,7 @@ use crate::extract::account::Account;
 use crate::extract::blocks::hash::{HASH_SEED, hash_bytes, hash_text, mix};
 use crate::extract::blocks::measure::Measure;
 use crate::extract::blocks::{Block, Container, Document, Kind};
+use crate::extract::html::text::fold_space;
 use crate::extract::words::letters::{first_chars, is_unspaced};
 use crate::extract::words::phrases::fold;
 use crate::model::{BlockHash, Page, normalise_url};
@@ -100,9 +101,13 @@ pub(crate) fn is_shared_canonical(hash: BlockHash, site: Option<&SiteEvidence>) 
 pub(crate) fn block_excerpts(document: &Document) -> Vec<(BlockHash, String)> {
     const MOST_CHARS: usize = 120;
     let excerpt = |block: &Block| {
-        let words = document.text_of(block).split_whitespace();
-        let text = words.collect::<Vec<_>>().join(" ");
-        (text_hash(document, block), first_chars(&text, MOST_CHARS).to_owned())
+        let text = first_chars(document.text_of(block), MOST_CHARS);
+        // All other white space was folded when the page was cut into blocks.
+        let excerpt = match block.kind {
+            Kind::Preformatted | Kind::TableRow => fold_space(text),
+            _ => text.to_owned(),
+        };
+        (text_hash(document, block), excerpt)
     };
     document.blocks.iter().map(excerpt).collect()
 }

@@ -23,9 +23,9 @@ pub(crate) fn drop_bare(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Acc
         |text: &str| facts.authors.iter().any(|author| author.contains(' ') && text.starts_with(&**author));
     let is_paragraph = |at: &usize| account.is_kept(*at) && lines[*at].words() > HEAD_WORDS;
     let first_paragraph = (0..lines.len()).find(is_paragraph).unwrap_or(0);
-    for (at, line) in lines[..first_paragraph].iter().enumerate() {
-        let text = behind_the_day(line.text, facts).unwrap_or(line.text);
-        if line.words() <= MOST_WORDS && !line.block.measure.ends_sentence && names_author(text) {
+    let is_label = |line: &Line<'_>| line.words() <= MOST_WORDS && !line.block.measure.ends_sentence;
+    for (at, line) in lines[..first_paragraph].iter().enumerate().filter(|(_, line)| is_label(line)) {
+        if names_author(behind_the_day(line.text, facts).unwrap_or(line.text)) {
             account.drop(at..at + 1, Rule::Words(Furniture::Byline));
         }
     }

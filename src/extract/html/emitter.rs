@@ -135,6 +135,7 @@ impl<'a> TreeEmitter<'a> {
     fn look(&mut self) {
         work::count(1);
         let sink = &self.builder.sink;
+        sink.count_for_thread();
         self.tags_until_look = self.tags_until_look.checked_sub(1).unwrap_or(TAGS_BETWEEN_LOOKS);
         if sink.is_too_large(self.limits) || self.tags_until_look == 0 && sink.is_too_deep(self.limits) {
             self.is_stopped.set(true);

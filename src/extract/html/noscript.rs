@@ -2,6 +2,7 @@
 //! there is a picture in it, or the advice to switch scripts on.
 
 use html5ever::local_name;
+use memchr::memmem;
 
 use super::tree::{Node, NodeRef};
 
@@ -12,10 +13,11 @@ const LEAST_TEXT_BYTES: usize = 400;
 pub(crate) fn holds_body(html: &str) -> bool {
     const START: &str = "<noscript";
     const END: &str = "</noscript";
+    let find = |text: &str, tag: &str| memmem::find(text.as_bytes(), tag.as_bytes());
     let mut rest = html;
-    while let Some(start) = rest.find(START) {
+    while let Some(start) = find(rest, START) {
         let inside = &rest[start + START.len()..];
-        let end = inside.find(END).unwrap_or(inside.len());
+        let end = find(inside, END).unwrap_or(inside.len());
         if end > LEAST_TEXT_BYTES && text_bytes(&inside[..end]) >= LEAST_TEXT_BYTES {
             return true;
         }

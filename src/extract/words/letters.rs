@@ -25,6 +25,9 @@ pub(crate) fn is_unspaced(c: char) -> bool {
 
 /// The beginning of `text`, at most so many characters.
 pub(crate) fn first_chars(text: &str, count: usize) -> &str {
+    if text.len() <= count {
+        return text;
+    }
     text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use foldhash::fast::RandomState;
 
 use super::letters::{first_lower, is_hangul, is_ideograph, may_hold_date, strip_prefix_ignoring_case};
@@ -17,14 +18,20 @@ static OPENINGS_BY_INITIAL: LazyLock<HashMap<char, Vec<&str>, RandomState>> = La
     openings
 });
 
-/// What follows a "by" inside a line that begins with something else, a date for example.
-pub(crate) fn inner_byline(text: &str) -> Option<&str> {
+/// What joins a byline to what stands before it on its line, as one automaton: every label of a page is asked for them.
+static JOINTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     const JOINTS: &[&str] = &[
         " by ", " By ", " BY ", " von ", " Von ", " par ", " Par ", " por ", " Por ", "\nby\n", "\nBy\n",
         "\nvon\n", "| by\n", "| By\n", "| BY\n",
     ];
-    let (before, after) =
-        JOINTS.iter().filter_map(|joint| text.split_once(joint)).min_by_key(|(before, _)| before.len())?;
+    let first = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(JOINTS);
+    first.expect("a few short words make a small automaton")
+});
+
+/// What follows a "by" inside a line that begins with something else, a date for example.
+pub(crate) fn inner_byline(text: &str) -> Option<&str> {
+    let joint = JOINTS.find(text)?;
+    let (before, after) = (&text[..joint.start()], &text[joint.end()..]);
     // "Walther von Lind" is one name.
     if text.split_whitespace().count() == 3 && text.contains(" von ") && before.len() > 4 {
         return None;
