@@ -253,3 +253,11 @@ fn the_systemd_unit_speaks_the_daemons_language() {
     assert_eq!(unit_value(&unit, "RestartPreventExitStatus"), "2", "the exit code for a bad configuration");
     assert!(unit_value(&unit, "WatchdogSec").parse::<u64>().unwrap() > 0);
 }
+
+#[test]
+fn memory_that_was_freed_goes_back_soon() {
+    let mut feedmill = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    let told = feedmill.arg("--version").env("_RJEM_MALLOC_CONF", "stats_print:true").output().unwrap();
+    let settings = String::from_utf8(told.stderr).unwrap();
+    assert!(settings.contains("opt.dirty_decay_ms: 100 "), "{settings}");
+}
