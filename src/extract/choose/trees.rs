@@ -62,22 +62,27 @@ impl Trees {
     /// Reads the trees. A fact that they do not know answers none of their questions.
     pub(crate) fn parse(groups: &[Group], names: &Names, lines: &[String]) -> Result<Self, String> {
         let (meanings, columns) = columns(groups, names);
-        let mut by_feature = vec![Vec::new(); meanings.len()];
+        // Which features each column holds, with their steps: a question concerns those of one.
+        let mut steps = vec![Vec::new(); columns.len()];
+        for (feature, meaning) in meanings.iter().enumerate() {
+            if let Some(Meaning { column, step }) = meaning {
+                steps[usize::from(*column)].push((feature, *step));
+            }
+        }
+        let mut by_feature: Vec<Vec<(u16, Ends)>> = vec![Vec::new(); meanings.len()];
         let (mut sums, mut first) = (Vec::new(), Vec::new());
         for (number, line) in (0..).zip(lines) {
-            let mut left = vec![Ends::MAX; meanings.len()];
-            let ends = tree(line, &columns, |column, step, behind_yes| {
-                for (left, meaning) in left.iter_mut().zip(&meanings) {
-                    if meaning.is_some_and(|meaning| meaning.column == column && meaning.step >= step) {
-                        *left &= !behind_yes;
+            let ends = tree(line, &columns, |column, least, behind_yes| {
+                for (feature, _) in steps[usize::from(column)].iter().filter(|(_, step)| *step >= least) {
+                    let of_feature = &mut by_feature[*feature];
+                    match of_feature.last_mut().filter(|(tree, _)| *tree == number) {
+                        Some((_, left)) => *left &= !behind_yes,
+                        None => of_feature.push((number, !behind_yes)),
                     }
                 }
             })?;
             first.push(sums.len());
             sums.extend(ends);
-            for (all, left) in by_feature.iter_mut().zip(left).filter(|(_, left)| *left != Ends::MAX) {
-                all.push((number, left));
-            }
         }
         let mut starts = vec![0];
         starts.extend(by_feature.iter().scan(0, |end, left| {
