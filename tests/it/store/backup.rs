@@ -111,7 +111,7 @@ async fn a_backup_gives_everything_back_to_either_back_end(bench: &Bench) {
 pub(super) async fn goes_on(bench: Bench, backend: Backend) {
     let store = &bench.store;
     while store.search_catch_up().await.unwrap() {}
-    let found = store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap();
+    let found = store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap().articles;
     assert_eq!(found.len(), 71, "on {backend:?}");
     store.feeds_sync(&feed_urls(2), Duration::ZERO).await.unwrap();
     bench.store_articles(71..72).await;
