@@ -60,7 +60,7 @@ pub struct FoundArticles {
 /// as long.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Numbers on a shelf, as `0085_search_shelves` has it.
+/// Numbers on a shelf, as `0085_pages_at_size` has it.
 const SHELF_BITS: u32 = 12;
 const SHELF: i64 = 1 << SHELF_BITS;
 

@@ -40,7 +40,7 @@ async fn columns(connection: &mut sqlx::AnyConnection) -> BTreeMap<String, Vec<S
          WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite_%'"
     } else {
         "SELECT table_name::text AS t, column_name::text AS c FROM information_schema.columns \
-         WHERE table_schema = current_schema() \
+         WHERE table_schema = current_schema() AND is_generated = 'NEVER' \
          AND table_name NOT IN (SELECT relname::text FROM pg_class WHERE relispartition)"
     };
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
