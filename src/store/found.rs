@@ -5,7 +5,7 @@
 //! - A GIN index names all rows before it gives the first, and PostgreSQL's planner takes a word that its statistics do not list
 //!   for one of every two hundred articles: it would rather read all texts backwards, and did so in vain for a second on half a million. So a
 //!   search goes back in time by windows of numbers, each four times as wide as the last: common words fill the page
-//!   in the first, and rare ones are worth nothing to look up in the widest. In the index the articles stand on shelves of 4,096
+//!   in the first, and rare ones cost nothing to look up in the widest. In the index the articles stand on shelves of 4,096
 //!   numbers, and a window asks for its shelves beside the words, so that what lies elsewhere in the lists of the words is skipped.
 //! - FTS5 gives rows one by one, the newest first, and needs no windows. But for a beginning it merges the lists of all words
 //!   that begin so before it gives the first row: seconds for a letter, on two hundred thousand articles.
@@ -60,12 +60,13 @@ pub struct FoundArticles {
 /// as long.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Numbers on a shelf, as `0085_pages_at_size` has it.
+/// Numbers on a shelf and in a case, as `0085_pages_at_size` has it. Of many shelves each article of a window is looked for on every one.
 const SHELF_BITS: u32 = 12;
 const SHELF: i64 = 1 << SHELF_BITS;
+const CASE_BITS: u32 = 18;
 
 /// Numbers of the widest window. A word that only old articles have, and each of them, makes PostgreSQL visit so many rows at once.
-const WIDEST: i64 = 1 << 18;
+const WIDEST: i64 = 1 << CASE_BITS;
 const WIDENING: i64 = 4;
 
 /// Numbers that the index names at once where each article must be looked at, and articles that are looked at or read at once.
@@ -216,7 +217,7 @@ impl Store {
     /// The numbers of articles in a window that answer what the index is asked, the highest first.
     async fn named(&self, plan: &Plan, window: &Window) -> Result<Vec<i64>, StoreError> {
         // Put together from constants and numbers.
-        let sql = AssertSqlSafe(naming(self.database.dialect, plan.index.is_some(), &window.table));
+        let sql = AssertSqlSafe(naming(self.database.dialect, plan.index.is_some(), window));
         let mut query = sqlx::query(sql).bind(window.numbers.start).bind(window.numbers.end);
         query = query.bind(i64::try_from(plan.most).unwrap_or(i64::MAX));
         if let Some(index) = &plan.index {
@@ -315,6 +316,8 @@ struct Plan {
 /// Numbers of articles that are looked at together.
 struct Window {
     numbers: Range<i64>,
+    /// Whether they lie in one case, so that they need not be asked for by shelves.
+    is_case: bool,
     /// The table of their words.
     table: String,
 }
@@ -351,10 +354,14 @@ impl Windows {
     fn next(&self) -> Option<Window> {
         let part = self.part()?;
         let past = self.past.min(part.end);
-        let start = past.saturating_sub(self.width) >> SHELF_BITS << SHELF_BITS;
+        let start = match self.width {
+            i64::MAX => part.start,
+            WIDEST => (past - 1) >> CASE_BITS << CASE_BITS,
+            width => (past - width) >> SHELF_BITS << SHELF_BITS,
+        };
         let table =
             if self.widest == i64::MAX { "article_words".to_owned() } else { partitions::words_of(part) };
-        Some(Window { numbers: start.max(part.start)..past, table })
+        Some(Window { numbers: start.max(part.start)..past, is_case: self.width == WIDEST, table })
     }
 
     /// All of the last window was looked at.
@@ -371,7 +378,7 @@ impl Windows {
 }
 
 /// The statement that names articles: from and up to which number, how many, and the words.
-fn naming(dialect: Dialect, asks_index: bool, table: &str) -> String {
+fn naming(dialect: Dialect, asks_index: bool, Window { table, is_case, .. }: &Window) -> String {
     let by_number = "rowid >= $1 AND rowid < $2 ORDER BY rowid DESC LIMIT $3";
     match (dialect, asks_index) {
         (_, false) => format!("SELECT rowid FROM {table} WHERE {by_number}"),
@@ -380,12 +387,15 @@ fn naming(dialect: Dialect, asks_index: bool, table: &str) -> String {
         }
         // As subqueries the words tell the planner nothing, and a sum has no index: so it takes the index of words, whatever it
         // thinks of them. Along the index of numbers it would read every text, for which it counts nothing.
-        (Dialect::Postgres, true) => format!(
-            "SELECT rowid FROM {table} WHERE ARRAY[rowid >> {SHELF_BITS}] && (SELECT array_agg(shelf) \
-                FROM generate_series($1 >> {SHELF_BITS}, ($2 - 1) >> {SHELF_BITS}) AS shelf) \
-             AND words @@ (SELECT to_tsquery('simple', $4)) \
-             AND rowid + 0 >= $1 AND rowid + 0 < $2 ORDER BY rowid + 0 DESC LIMIT $3"
-        ),
+        (Dialect::Postgres, true) => {
+            let (place, bits) = if *is_case { ("-1 - place", CASE_BITS) } else { ("place", SHELF_BITS) };
+            format!(
+                "SELECT rowid FROM {table} WHERE ARRAY[rowid >> {SHELF_BITS}, -1 - (rowid >> {CASE_BITS})] && \
+                    (SELECT array_agg({place}) FROM generate_series($1 >> {bits}, ($2 - 1) >> {bits}) AS place) \
+                 AND words @@ (SELECT to_tsquery('simple', $4)) \
+                 AND rowid + 0 >= $1 AND rowid + 0 < $2 ORDER BY rowid + 0 DESC LIMIT $3"
+            )
+        }
     }
 }
 
