@@ -63,7 +63,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Numbers on a shelf and in a case, as `0085_pages_at_size` has it. Of many shelves each article of a window is looked for on every one.
 const SHELF_BITS: u32 = 12;
 const SHELF: i64 = 1 << SHELF_BITS;
-const CASE_BITS: u32 = 18;
+const CASE_BITS: u32 = 17;
 
 /// Numbers of the widest window. A word that only old articles have, and each of them, makes PostgreSQL visit so many rows at once.
 const WIDEST: i64 = 1 << CASE_BITS;
@@ -353,15 +353,15 @@ impl Windows {
 
     fn next(&self) -> Option<Window> {
         let part = self.part()?;
-        let past = self.past.min(part.end);
+        let end = self.past.min(part.end);
         let start = match self.width {
             i64::MAX => part.start,
-            WIDEST => (past - 1) >> CASE_BITS << CASE_BITS,
-            width => (past - width) >> SHELF_BITS << SHELF_BITS,
+            WIDEST => (end - 1) >> CASE_BITS << CASE_BITS,
+            width => (end - width) >> SHELF_BITS << SHELF_BITS,
         };
         let table =
             if self.widest == i64::MAX { "article_words".to_owned() } else { partitions::words_of(part) };
-        Some(Window { numbers: start.max(part.start)..past, is_case: self.width == WIDEST, table })
+        Some(Window { numbers: start.max(part.start)..end, is_case: self.width == WIDEST, table })
     }
 
     /// All of the last window was looked at.
