@@ -336,7 +336,8 @@ struct Windows {
 impl Windows {
     /// One that holds all.
     fn undivided(past: i64) -> Self {
-        Self { past, width: i64::MAX, narrowest: i64::MAX, widest: i64::MAX, parts: vec![0..i64::MAX] }
+        let parts = std::iter::once(0..i64::MAX).collect();
+        Self { past, width: i64::MAX, narrowest: i64::MAX, widest: i64::MAX, parts }
     }
 
     fn over(parts: Vec<Range<i64>>, past: i64) -> Self {
