@@ -1,5 +1,7 @@
 //! How long the operator's pages take on a large store: `cargo bench --bench page -- ARTICLES FEEDS`. PostgreSQL is measured too
-//! where `FEEDMILL_TEST_POSTGRES_URL` names a server.
+//! where `FEEDMILL_TEST_POSTGRES_URL` names a server; `sqlite` or `postgres` behind the numbers measures that one alone.
+//!
+//! `keep` leaves the store and says where it is, and its URL behind the numbers measures it once more.
 //!
 //! One article is stored by the mill itself; its rows are then copied by the database, with other keys, hosts, moments and
 //! words, a day's article for each feed. Texts are short: a headline and three sentences. Indexes that are no constraints are made
@@ -35,6 +37,8 @@ const BAR: Duration = Duration::from_millis(200);
 const DAY_MILLIS: i64 = 86_400_000;
 /// The numbers of copies begin behind that of the article that they are made of.
 const FIRST: i64 = 1_000;
+/// Articles of a partition at least.
+const LEAST: i64 = 500_000;
 /// Texts of each host that are known as furniture.
 const BLOCKS: i64 = 10;
 
@@ -59,30 +63,44 @@ struct Bench {
 }
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut numbers = arguments.iter().filter_map(|argument| argument.parse().ok());
     let (articles, feeds) = (numbers.next().unwrap_or(ARTICLES), numbers.next().unwrap_or(FEEDS));
+    let is_given = |word: &str| arguments.iter().any(|argument| argument == word);
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         println!("a TLS provider was installed before");
     }
     sqlx::any::install_default_drivers();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let file = format!("sqlite:{}", folder.path().join("feedmill.db").display());
-        measure(folder.path(), &file, articles, feeds).await;
-        if let Ok(server) = std::env::var("FEEDMILL_TEST_POSTGRES_URL") {
+        let mut folder = tempfile::tempdir().unwrap();
+        if let Some(url) = arguments.iter().find(|argument| argument.contains(':')) {
+            return measure(folder.path(), url, articles, feeds).await;
+        }
+        let keeps = is_given("keep");
+        folder.disable_cleanup(keeps);
+        if !is_given("postgres") {
+            let file = format!("sqlite:{}", folder.path().join("feedmill.db").display());
+            make(folder.path(), &file, articles, feeds).await;
+            measure(folder.path(), &file, articles, feeds).await;
+        }
+        if let (Ok(server), false) = (std::env::var("FEEDMILL_TEST_POSTGRES_URL"), is_given("sqlite")) {
             let name = format!("feedmill_bench_{}", std::process::id());
             let mut admin = AnyConnection::connect(&server).await.unwrap();
             admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
             let mut url: url::Url = server.parse().unwrap();
             url.set_path(&name);
+            make(folder.path(), url.as_str(), articles, feeds).await;
             measure(folder.path(), url.as_str(), articles, feeds).await;
-            admin.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.unwrap();
+            if !keeps {
+                admin.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.unwrap();
+            }
         }
     });
 }
 
-async fn measure(folder: &Path, database: &str, articles: i64, feeds: i64) {
+/// Makes the store.
+async fn make(folder: &Path, database: &str, articles: i64, feeds: i64) {
     let began = Instant::now();
     let template = serve_template().await;
     let config = |listed: i64| configuration(folder, database, &template, listed);
@@ -99,13 +117,14 @@ async fn measure(folder: &Path, database: &str, articles: i64, feeds: i64) {
     let mut bench = Bench { connection, is_sqlite, articles, feeds };
     bench.fill().await;
     bench.connection.close().await.unwrap();
-    println!(
-        "\n{}: {articles} articles of {feeds} feeds, made in {:.0} s",
-        if is_sqlite { "SQLite" } else { "PostgreSQL" },
-        began.elapsed().as_secs_f64()
-    );
+    println!("\n{database}, made in {:.0} s", began.elapsed().as_secs_f64());
+}
 
-    let daemon = Arc::new(Daemon::open(config(feeds), Clock::system()).await.unwrap());
+/// Asks for each page.
+async fn measure(folder: &Path, database: &str, articles: i64, feeds: i64) {
+    println!("{articles} articles of {feeds} feeds");
+    let config = configuration(folder, database, "http://127.0.0.1:9/feed.xml", feeds);
+    let daemon = Arc::new(Daemon::open(config, Clock::system()).await.unwrap());
     let lifecycle = Lifecycle::new(Duration::from_secs(20));
     let addresses = Arc::clone(&daemon).start(&lifecycle, Metrics::install()).await.unwrap();
     let address = addresses.http.unwrap();
@@ -181,6 +200,13 @@ const PAGES: &[Page] = &[
     ("search, a beginning", |asked| format!("/search?q=wharf{}*", asked.number % 10)),
     ("search, words in a row", |asked| format!("/search?q=%22harbour+report%22+wharf{}", asked.number)),
     ("search, all but a common word", |_| "/search?q=harbour+-wharf7".to_owned()),
+    ("search, a word of no text", |asked| format!("/search?q=zeppelin{}", asked.number)),
+    ("search, two common words of no one text", |_| "/search?q=ebb+flood".to_owned()),
+    ("search, common words of no text in a row", |_| "/search?q=%22report+harbour%22".to_owned()),
+    ("search, a letter and a word of one text", |asked| format!("/search?q=b*+berth{}", asked.article())),
+    ("search, a letter that all have", |_| "/search?q=w*".to_owned()),
+    ("search, a beginning in vain", |asked| format!("/search?q=zeppelin{}*", asked.number)),
+    ("search, words of old texts alone", |_| "/search?q=flood+jetty".to_owned()),
     ("API: records after a cursor", |asked| format!("/v1/articles?after={}&limit=100", asked.article())),
     ("API: an article", |asked| format!("/v1/articles/{}", hex_id(asked.article()))),
     ("metrics", |_| "/metrics".to_owned()),
@@ -211,6 +237,9 @@ impl Bench {
         self.fill_feeds(template, now).await;
         let step = DAY_MILLIS / self.feeds;
         let last = FIRST + self.articles - 1;
+        if !self.is_sqlite {
+            self.make_partitions(last).await;
+        }
         let indexes = self.drop_indexes().await;
         let mut from = FIRST;
         while from <= last {
@@ -231,6 +260,23 @@ impl Bench {
         self.run(if self.is_sqlite { "ANALYZE" } else { "VACUUM ANALYZE" }).await;
     }
 
+    /// The partitions that so many articles would have been stored in, each for about a month's, in PostgreSQL.
+    async fn make_partitions(&mut self, last: i64) {
+        let ranges = "SELECT max(split_part(relname, '_', 3)::bigint) FROM pg_inherits JOIN pg_class ON oid = inhrelid \
+            WHERE inhparent = 'revisions'::regclass";
+        let mut past = self.number(ranges).await;
+        while past <= last + LEAST / 2 {
+            let next = past + past.clamp(LEAST, (30 * self.feeds).max(LEAST));
+            for table in ["revisions", "article_words"] {
+                self.run(&format!(
+                    "CREATE TABLE {table}_{past}_{next} PARTITION OF {table} FOR VALUES FROM ({past}) TO ({next})"
+                ))
+                .await;
+            }
+            past = next;
+        }
+    }
+
     /// Drops the indexes of the large tables that are no constraints, and gives the statements that make them.
     async fn drop_indexes(&mut self) -> Vec<String> {
         let tables = LARGE.map(|table| format!("'{table}'")).join(", ");
@@ -249,7 +295,8 @@ impl Bench {
         for row in rows {
             let (name, sql): (String, String) = (row.get(0), row.get(1));
             self.run(&format!("DROP INDEX {name}")).await;
-            made.push(sql);
+            // Those of partitions are dropped and made with the whole's.
+            made.push(sql.replacen(" ON ONLY ", " ON ", 1));
         }
         made
     }
@@ -295,7 +342,11 @@ impl Bench {
         let host = format!("'h' || (i % {}) || '.example'", self.feeds);
         let url = format!("'https://' || {host} || '/' || i");
         let feed = format!("2 + i % {}", self.feeds);
-        let words = "'harbour report number ' || i || ' the council measured the tide at wharf' || (i % 1000) || ' and berth' || i";
+        let words = format!(
+            "'harbour report number ' || i || ' the council measured the tide at wharf' || (i % 1000) || ' and berth' || i \
+             || CASE WHEN i % 2 = 0 THEN ' ebb' ELSE ' flood' END || CASE WHEN i < {} THEN ' jetty' ELSE '' END",
+            FIRST + self.articles / 4
+        );
         let text = format!(
             "{words} || '. The harbour master said that the northern breakwater would be repaired before the winter, and \
              that the ferry company had been told. Nobody in town remembered a tide as low as that of this morning.'"
@@ -349,7 +400,7 @@ impl Bench {
             let template = format!("(SELECT * FROM {table} LIMIT 1) t");
             self.copy_of(table, &template, &numbers, other).await;
         }
-        let words = if self.is_sqlite { words.to_owned() } else { format!("to_tsvector('simple', {words})") };
+        let words = if self.is_sqlite { words } else { format!("to_tsvector('simple', {words})") };
         self.run(&format!("INSERT INTO article_words (rowid, words) SELECT i, {words} FROM {numbers}")).await;
     }
 

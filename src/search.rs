@@ -99,6 +99,14 @@ impl Question {
         &self.unwanted
     }
 
+    /// Whether an article is found by it: what the index answers, for those whom it would take too long.
+    pub fn is_answered_by(&self, title: Option<&str>, text: &str) -> bool {
+        let form = index_form(title, text);
+        let words: Vec<&str> = form.split(' ').collect();
+        let holds = |phrase: &Phrase| words.windows(phrase.words.len()).any(|row| phrase.stands_for(row));
+        self.wanted.iter().all(holds) && !self.unwanted.iter().any(holds)
+    }
+
     /// The part of a text around the first of the words, all of them marked; its beginning where there is none.
     pub fn excerpt(&self, text: &str) -> Vec<Piece> {
         let found = words(text).find(|(_, word)| self.names(word));
@@ -138,6 +146,16 @@ impl Question {
             let is_open_end =
                 || phrase.is_open && phrase.words.last().is_some_and(|end| word.starts_with(end));
             phrase.words.iter().any(|wanted| wanted == word) || is_open_end()
+        })
+    }
+}
+
+impl Phrase {
+    /// Whether these words are its own; so many as it has.
+    fn stands_for(&self, row: &[&str]) -> bool {
+        let last = row.len() - 1;
+        self.words.iter().zip(row).enumerate().all(|(place, (wanted, word))| {
+            if self.is_open && place == last { word.starts_with(wanted.as_str()) } else { word == wanted }
         })
     }
 }

@@ -227,6 +227,8 @@ struct Words {
     plus: &'static str,
     /// An address as it is put in order: PostgreSQL's indexes refuse long ones.
     address: &'static str,
+    /// The ids of feeds that were never polled: in PostgreSQL by a column that polls leave as it is.
+    never_polled: &'static str,
     /// Whether a feed holds what is looked for, for its id and a parameter.
     holds: fn(&str, usize) -> String,
 }
@@ -236,6 +238,7 @@ const fn words(dialect: Dialect) -> Words {
         Dialect::Sqlite => Words {
             plus: "+",
             address: "d.configured_url",
+            never_polled: "SELECT feed_id FROM feed_details WHERE last_polled_at IS NULL",
             holds: |id, part| {
                 format!(
                     "EXISTS (SELECT 1 FROM feed_details p LEFT JOIN feed_infos i ON i.feed_id = p.feed_id WHERE p.feed_id = {id} \
@@ -246,12 +249,13 @@ const fn words(dialect: Dialect) -> Words {
         Dialect::Postgres => Words {
             plus: "",
             address: "left(d.configured_url, 500) COLLATE \"C\"",
-            // As a condition of its own it would be made a join of all feeds.
+            never_polled: "SELECT feed_id FROM feed_details WHERE never_polled",
+            // Whether there is one would be answered for all feeds at once, by a join of them.
             holds: |id, part| {
                 format!(
-                    "(EXISTS (SELECT 1 FROM feed_details p LEFT JOIN feed_infos i ON i.feed_id = p.feed_id WHERE p.feed_id = {id} \
+                    "(SELECT 1 FROM feed_details p LEFT JOIN feed_infos i ON i.feed_id = p.feed_id WHERE p.feed_id = {id} \
                      AND (p.configured_url COLLATE \"C\" ILIKE ${part} ESCAPE '\\' \
-                        OR i.title COLLATE \"C\" ILIKE ${part} ESCAPE '\\'))) IS TRUE"
+                        OR i.title COLLATE \"C\" ILIKE ${part} ESCAPE '\\')) IS NOT NULL"
                 )
             },
         },
@@ -264,8 +268,8 @@ fn ids_sql(dialect: Dialect, query: &FeedQuery, found: &Found) -> String {
         FeedOrder::Address => ("feed_details d", "d.feed_id"),
         FeedOrder::NextPoll | FeedOrder::Newest => ("feeds f", "f.id"),
     };
-    let Words { plus, address, holds } = words(dialect);
-    let mut conditions: Vec<String> = of_health(query.health)
+    let Words { plus, address, never_polled, holds } = words(dialect);
+    let mut conditions: Vec<String> = of_health(query.health, never_polled)
         .iter()
         .map(|(membership, set)| format!("{plus}{id} {membership} ({set})"))
         .collect();
@@ -309,20 +313,21 @@ fn ids_sql(dialect: Dialect, query: &FeedQuery, found: &Found) -> String {
 }
 
 /// Among which ids a feed of that health is, and among which it is not.
-const fn of_health(health: Option<FeedHealth>) -> &'static [(&'static str, &'static str)] {
+fn of_health(health: Option<FeedHealth>, never_polled: &'static str) -> Vec<(&'static str, &'static str)> {
     const AT_REST: &str = "SELECT id FROM feeds WHERE state <> 'active'";
     const REMOVED: &str = "SELECT id FROM feeds WHERE state <> 'active' AND state = 'removed'";
     const GONE: &str = "SELECT id FROM feeds WHERE state <> 'active' AND state = 'gone'";
     const QUARANTINED: &str = "SELECT id FROM feeds WHERE state <> 'active' AND state = 'quarantined'";
     const FAILING: &str = "SELECT feed_id FROM feed_details WHERE error_label IS NOT NULL";
-    const NEW: &str = "SELECT feed_id FROM feed_details WHERE last_polled_at IS NULL";
     match health {
-        None => &[("NOT IN", REMOVED)],
-        Some(FeedHealth::New) => &[("IN", NEW), ("NOT IN", AT_REST)],
-        Some(FeedHealth::Succeeding) => &[("NOT IN", AT_REST), ("NOT IN", FAILING), ("NOT IN", NEW)],
-        Some(FeedHealth::Failing) => &[("IN", FAILING), ("NOT IN", AT_REST)],
-        Some(FeedHealth::Gone) => &[("IN", GONE)],
-        Some(FeedHealth::Quarantined) => &[("IN", QUARANTINED)],
-        Some(FeedHealth::Removed) => &[("IN", REMOVED)],
+        None => vec![("NOT IN", REMOVED)],
+        Some(FeedHealth::New) => vec![("IN", never_polled), ("NOT IN", AT_REST)],
+        Some(FeedHealth::Succeeding) => {
+            vec![("NOT IN", AT_REST), ("NOT IN", FAILING), ("NOT IN", never_polled)]
+        }
+        Some(FeedHealth::Failing) => vec![("IN", FAILING), ("NOT IN", AT_REST)],
+        Some(FeedHealth::Gone) => vec![("IN", GONE)],
+        Some(FeedHealth::Quarantined) => vec![("IN", QUARANTINED)],
+        Some(FeedHealth::Removed) => vec![("IN", REMOVED)],
     }
 }

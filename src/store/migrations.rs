@@ -57,6 +57,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(72, "0072_feeds_by_address"),
     migration!(75, "0075_process_machines"),
     migration!(80, "0080_text_partitions", is_breaking: true),
+    migration!(85, "0085_pages_at_size"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::connection::DialectSql;
 use super::sql::{Row, models};
 use super::{FeedHealth, FeedState, Store, StoreError};
 
@@ -65,7 +66,7 @@ const HOUR_MILLIS: i64 = 3_600_000;
 impl Store {
     /// Feeds by how they do.
     pub async fn feeds_by_health(&self) -> Result<FeedsByHealth, StoreError> {
-        let row = sqlx::query(ACTIVE).fetch_one(&self.database.readers).await?;
+        let row = sqlx::query(self.database.dialect.choose(ACTIVE)).fetch_one(&self.database.readers).await?;
         let row = Row { table: "feeds", row: &row };
         let (active, new, failing) =
             (row.number::<u64>("active")?, row.number("never_polled")?, row.number("failing")?);
@@ -111,11 +112,21 @@ impl Store {
     }
 }
 
-const ACTIVE: &str = "SELECT (SELECT count(*) FROM feeds WHERE state = 'active') AS active, \
-    (SELECT count(*) FROM feed_details WHERE last_polled_at IS NULL \
-        AND feed_id NOT IN (SELECT id FROM feeds WHERE state <> 'active')) AS never_polled, \
-    (SELECT count(*) FROM feed_details WHERE error_label IS NOT NULL \
-        AND feed_id NOT IN (SELECT id FROM feeds WHERE state <> 'active')) AS failing";
+macro_rules! active {
+    ($never_polled:literal) => {
+        concat!(
+            "SELECT (SELECT count(*) FROM feeds WHERE state = 'active') AS active, \
+             (SELECT count(*) FROM feed_details WHERE ",
+            $never_polled,
+            " AND feed_id NOT IN (SELECT id FROM feeds WHERE state <> 'active')) AS never_polled, \
+             (SELECT count(*) FROM feed_details WHERE error_label IS NOT NULL \
+                AND feed_id NOT IN (SELECT id FROM feeds WHERE state <> 'active')) AS failing"
+        )
+    };
+}
+
+const ACTIVE: DialectSql =
+    DialectSql { sqlite: active!("last_polled_at IS NULL"), postgres: active!("never_polled") };
 
 const AT_REST: &str = "SELECT state, count(*) AS feeds FROM feeds WHERE state <> 'active' GROUP BY state";
 
@@ -125,12 +136,13 @@ const QUEUE: &str = "SELECT (SELECT count(*) FROM entries WHERE state = 'pending
     (SELECT count(*) FROM entries WHERE state = 'failed') AS failed, \
     (SELECT count(*) FROM entries WHERE state = 'quarantined') AS quarantined";
 
-/// Each hour is a range of the index by itself: grouped, hundreds of thousands of rows would be sorted.
+/// Each hour is a range of the index by itself: grouped, hundreds of thousands of rows would be sorted. As a subquery its count would
+/// be merged into the condition, too, and each hour be counted twice.
 const BY_HOUR: &str = "WITH RECURSIVE hours (began_at) AS (SELECT $1 / $2 * $2 \
-    UNION ALL SELECT began_at + $2 FROM hours WHERE began_at + $2 <= $3) \
-    SELECT began_at, articles FROM (SELECT began_at, (SELECT count(*) FROM articles \
-        WHERE stored_at >= began_at AND stored_at >= $1 AND stored_at < began_at + $2) AS articles FROM hours) counted \
-    WHERE articles > 0 ORDER BY began_at";
+    UNION ALL SELECT began_at + $2 FROM hours WHERE began_at + $2 <= $3), \
+    counted AS MATERIALIZED (SELECT began_at, (SELECT count(*) FROM articles \
+        WHERE stored_at >= began_at AND stored_at >= $1 AND stored_at < began_at + $2) AS articles FROM hours) \
+    SELECT began_at, articles FROM counted WHERE articles > 0 ORDER BY began_at";
 
 impl TryFrom<Row<'_>> for ArticlesOfHour {
     type Error = StoreError;

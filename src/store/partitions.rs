@@ -16,7 +16,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
-use super::connection::Dialect;
+use super::connection::{Database, Dialect};
 use super::sql::is_sqlite;
 use super::{Store, StoreError};
 
@@ -120,6 +120,22 @@ pub(super) async fn make_room_for(
     make_room(to, last).await
 }
 
+/// The numbers of each partition's articles, the newest first.
+pub(super) async fn of_texts(database: &Database) -> Result<Vec<Range<i64>>, StoreError> {
+    let rows = sqlx::query(NEWEST_FIRST).fetch_all(&database.readers).await?;
+    rows.iter().map(|row| Ok(row.try_get("first")?..row.try_get("past")?)).collect()
+}
+
+/// The partition of the words of these articles.
+pub(super) fn words_of(numbers: &Range<i64>) -> String {
+    name("article_words", numbers)
+}
+
+/// The highest number that an article may have by now.
+pub(super) async fn last_number(database: &Database) -> Result<i64, StoreError> {
+    Ok(sqlx::query(LAST).fetch_one(&database.readers).await?.try_get(0)?)
+}
+
 /// Leaves out of a copy what only waits for its partition to be dropped.
 pub(super) async fn forget_removed(copy: &mut AnyConnection) -> Result<(), StoreError> {
     sqlx::query(FORGET_REMOVED).execute(copy).await?;
@@ -148,6 +164,8 @@ macro_rules! partitions {
 }
 
 const PAST_ALL: &str = partitions!("coalesce(max(past), 1)");
+
+const NEWEST_FIRST: &str = concat!(partitions!("first, past"), " ORDER BY first DESC");
 
 /// One that is not full is not old.
 const FULL_BEFORE: &str = concat!(

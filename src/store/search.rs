@@ -1,22 +1,20 @@
-//! Articles by their words.
+//! The index of words, by which `found.rs` finds articles.
 //!
-//! The index holds the current text of every article that is neither withdrawn nor removed, and is written in the transaction
+//! It holds the current text of every article that is neither withdrawn nor removed, and is written in the transaction
 //! that changes the article. What was stored before there was an index is added bit by bit. Where the operator wants none
 //! (`database.search_index`), the store says so itself: every process that writes to it leaves the index alone.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
 use super::articles::NewRevision;
-use super::connection::{Database, Dialect, DialectSql};
-use super::history::ArticleStatus;
+use super::connection::{Database, DialectSql};
 use super::outbox::Outbox;
 use super::sql::{Row, RowsSql, is_sqlite};
 use super::{Store, StoreError};
-use crate::search::{Phrase, Question, index_form};
+use crate::search::index_form;
 
 /// Articles added to the index in one transaction, and bytes of their texts: whoever stores an article waits for so many at
 /// most, and so little memory is not counted.
@@ -26,50 +24,7 @@ const BACKLOG_BYTES: i64 = 1 << 20;
 /// What stands for the backlog where there is no index.
 const OFF: i64 = -1;
 
-/// An article that was looked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoundArticle {
-    /// The order in which articles came: the place to go on from.
-    pub number: i64,
-    /// The article.
-    pub status: ArticleStatus,
-    /// Its current text.
-    pub text: String,
-    /// The language of that.
-    pub language: Option<String>,
-}
-
 impl Store {
-    /// Up to `limit` articles that answer `question`, newest first; only those that came before number `before`.
-    pub async fn articles_search(
-        &self,
-        question: &Question,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<FoundArticle>, StoreError> {
-        let asked = match self.database.dialect {
-            Dialect::Sqlite => fts5(question),
-            Dialect::Postgres => tsquery(question),
-        };
-        let rows = sqlx::query(self.database.dialect.choose(SEARCH))
-            .bind(asked)
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(i64::from(limit))
-            .fetch_all(&self.database.readers)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let row = || Row { table: "articles", row };
-                Ok(FoundArticle {
-                    number: row().get("number")?,
-                    text: row().get("text")?,
-                    language: row().get("language")?,
-                    status: ArticleStatus::try_from(row())?,
-                })
-            })
-            .collect()
-    }
-
     /// Adds some of the articles that are older than the index, and says whether there may be more.
     pub async fn search_catch_up(&self) -> Result<bool, StoreError> {
         if self.search_backlog().await?.is_none_or(|backlog| backlog == 0) {
@@ -139,29 +94,6 @@ async fn is_on(tx: &mut AnyConnection) -> Result<bool, StoreError> {
     Ok(row.try_get::<i64, _>(0)? != OFF)
 }
 
-macro_rules! search {
-    ($matches:literal) => {
-        concat!(
-            "SELECT a.id, a.url, a.revision, r.title, a.stored_at, a.withdrawn_at, a.duplicate_of, a.duplicate_kind, \
-             a.cluster_id, a.number, r.text, r.language \
-             FROM (SELECT rowid AS number FROM article_words WHERE ",
-            $matches,
-            " AND rowid < $2 ORDER BY rowid DESC LIMIT $3) w \
-             JOIN articles a ON a.number = w.number \
-             JOIN revisions r ON r.number = a.number AND r.revision = a.revision ORDER BY a.number DESC"
-        )
-    };
-}
-
-const SEARCH: DialectSql = DialectSql {
-    sqlite: search!("article_words MATCH $1"),
-    // What was removed may be there until its partition is dropped.
-    postgres: search!(
-        "words @@ to_tsquery('simple', $1) \
-         AND NOT EXISTS (SELECT 1 FROM articles d WHERE d.number = rowid AND d.removed_at IS NOT NULL)"
-    ),
-};
-
 /// The newest that are missing: so many, and no further one once they are so many bytes. Texts are not read to be weighed.
 const BACKLOG: &str = "SELECT w.number, r.title, r.text FROM (\
         SELECT a.number, a.id, a.revision, \
@@ -172,30 +104,6 @@ const BACKLOG: &str = "SELECT w.number, r.title, r.text FROM (\
         JOIN revisions r ON r.number = a.number AND r.revision = a.revision) w \
     JOIN revisions r ON r.number = w.number AND r.revision = w.revision \
     WHERE w.bytes_before < $2 ORDER BY w.number DESC";
-
-/// Words hold letters and digits only, so that quotation marks are all it takes.
-fn fts5(question: &Question) -> String {
-    let phrase =
-        |phrase: &Phrase| format!("\"{}\"{}", phrase.words.join(" "), if phrase.is_open { " *" } else { "" });
-    let all =
-        |phrases: &[Phrase], between: &str| phrases.iter().map(phrase).collect::<Vec<_>>().join(between);
-    let mut asked = format!("({})", all(question.wanted(), " AND "));
-    if !question.unwanted().is_empty() {
-        write!(asked, " NOT ({})", all(question.unwanted(), " OR "))
-            .expect("a string takes what it is given");
-    }
-    asked
-}
-
-fn tsquery(question: &Question) -> String {
-    let phrase = |phrase: &Phrase| {
-        let words = phrase.words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>();
-        format!("({}{})", words.join(" <-> "), if phrase.is_open { ":*" } else { "" })
-    };
-    let wanted = question.wanted().iter().map(phrase);
-    let unwanted = question.unwanted().iter().map(|unwanted| format!("!{}", phrase(unwanted)));
-    wanted.chain(unwanted).collect::<Vec<_>>().join(" & ")
-}
 
 /// Puts the texts of new revisions in the place of what was indexed of their articles.
 pub(super) async fn index<'r>(

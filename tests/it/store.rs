@@ -42,6 +42,7 @@ mod backup;
 mod copy;
 mod entries;
 mod feeds;
+mod found;
 mod kills;
 mod nats;
 mod objects;

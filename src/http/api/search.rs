@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
@@ -83,6 +84,8 @@ struct Answer {
     articles: Vec<Found>,
     /// For `before`, where there may be more.
     next: Option<i64>,
+    /// Where the search took too long and stopped: it has looked at what was stored from here on, and `next` takes it up.
+    stopped_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -105,9 +108,8 @@ async fn search(
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, IS_OFF));
     }
     let found = serving.surface.store.articles_search(&asked.question, asked.before, asked.limit).await?;
-    let is_full = found.len() >= asked.limit as usize;
-    let next = found.last().filter(|_| is_full).map(|last| last.number);
     let articles = found
+        .articles
         .into_iter()
         .map(|found| Found {
             excerpt: asked.question.excerpt(&found.text).into_iter().map(|piece| piece.text).collect(),
@@ -115,7 +117,7 @@ async fn search(
             language: found.language,
         })
         .collect();
-    Ok(Json(Answer { articles, next }))
+    Ok(Json(Answer { articles, next: found.next, stopped_at: found.stopped_at }))
 }
 
 #[cfg(test)]

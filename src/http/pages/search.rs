@@ -10,11 +10,13 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::Failure;
-use super::frame::{Html, Place, article_address, count, marked, moment_and_distance, page, query_of};
+use super::frame::{
+    Html, Place, article_address, count, marked, moment, moment_and_distance, page, query_of,
+};
 use crate::http::Serving;
 use crate::http::session::Visitor;
 use crate::search::Question;
-use crate::store::FoundArticle;
+use crate::store::FoundArticles;
 
 const PER_PAGE: u32 = 20;
 
@@ -44,11 +46,8 @@ pub(super) async fn show(
         (_, "") => html! {},
         (Err(error), _) => html! { p.bad role="alert" { (error) } },
         (Ok(question), _) => {
-            // One more tells whether there is another page.
-            let mut found = surface.store.articles_search(&question, asked.before, PER_PAGE + 1).await?;
-            let has_more = found.len() > PER_PAGE as usize;
-            found.truncate(PER_PAGE as usize);
-            listed(&asked, &question, &found, has_more, surface.clock.now())
+            let found = surface.store.articles_search(&question, asked.before, PER_PAGE).await?;
+            listed(&asked, &question, &found, surface.clock.now())
         }
     };
     let main = html! {
@@ -69,21 +68,15 @@ pub(super) async fn show(
     Ok(page("Search", Place::Search, &visitor, &main))
 }
 
-fn listed(
-    asked: &Asked,
-    question: &Question,
-    found: &[FoundArticle],
-    has_more: bool,
-    now: Timestamp,
-) -> Markup {
-    let next = found.last().filter(|_| has_more).map(|last| {
+fn listed(asked: &Asked, question: &Question, found: &FoundArticles, now: Timestamp) -> Markup {
+    let next = found.next.map(|before| {
         let mut query = query_of("/search?");
-        query.append_pair("q", &asked.q).append_pair("before", &last.number.to_string()).finish()
+        query.append_pair("q", &asked.q).append_pair("before", &before.to_string()).finish()
     });
     html! {
-        @if found.is_empty() { p role="status" { "Nothing was found." } }
+        @if found.articles.is_empty() && found.next.is_none() { p role="status" { "Nothing was found." } }
         ol.found {
-            @for found in found {
+            @for found in &found.articles {
                 @let article = &found.status;
                 @let title = article.title.as_deref().unwrap_or(article.url.as_str());
                 li dir="auto" lang=[found.language.as_deref()] {
@@ -94,6 +87,11 @@ fn listed(
                         (article.url.host_str().unwrap_or_default()) ", " (moment_and_distance(article.stored_at, now))
                     }
                 }
+            }
+        }
+        @if let Some(at) = found.stopped_at {
+            p role="status" {
+                "The search was taking long and stopped. It has looked at the articles since " (moment(at)) "."
             }
         }
         @if let Some(next) = next { nav aria-label="Pages of what was found" { a rel="next" href=(next) { "Older ones" } } }

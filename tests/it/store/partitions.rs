@@ -32,7 +32,7 @@ fn id(number: usize) -> ArticleId {
 
 /// How many articles are found by their words.
 async fn found(bench: &Bench) -> usize {
-    bench.store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap().len()
+    bench.store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap().articles.len()
 }
 
 /// How many texts there are behind the store's back.
