@@ -40,9 +40,7 @@ use self::choose::Choice;
 pub use self::choose::SECOND_LOOK;
 use self::choose::context::{Context, Hints};
 use self::choose::fitting;
-pub use self::choose::fitting::{
-    BOX_PLACES, FeatureGroup, NameToken, Sample, feature_groups, feature_names,
-};
+pub use self::choose::fitting::{BOX_PLACES, FeatureGroup, NameToken, Sample, feature_groups, feature_names};
 use self::choose::groups::Names;
 use self::evidence::further_pages::Place;
 use self::evidence::headline::Headline;

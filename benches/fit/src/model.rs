@@ -77,7 +77,9 @@ impl Blocks {
             let (is_article, weight) = (label.is_article(), label.weight);
             (weight > 0.0).then(|| Example {
                 features: self.features(at),
-                extra: learned.map(|learned| learned.columns(self.box_words(at)).collect()).unwrap_or_default(),
+                extra: learned
+                    .map(|learned| learned.columns(self.box_words(at)).collect())
+                    .unwrap_or_default(),
                 is_article,
                 weight,
             })

@@ -148,9 +148,8 @@ fn kind_of(line: &Line) -> String {
 
 /// FNV-1a: the same folds in every run, whatever the order of the sets.
 fn hash_of(site: &str) -> u64 {
-    site.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    site.bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn fold_of(site: u64) -> usize {

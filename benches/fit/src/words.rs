@@ -82,8 +82,9 @@ impl Learned {
             seen.iter().for_each(|(kind, _)| counts[*kind] += 1);
             let kinds = counts.iter().filter(|count| **count >= LEAST_OF_KIND).count();
             if seen.len() >= LEAST_SITES && kinds >= LEAST_KINDS {
-                let share =
-                    |(count, all): (&usize, &HashSet<u64>)| *count as f32 / all.len().max(FEWEST_OF_KIND) as f32;
+                let share = |(count, all): (&usize, &HashSet<u64>)| {
+                    *count as f32 / all.len().max(FEWEST_OF_KIND) as f32
+                };
                 ranked.push((counts.iter().zip(&sites).map(share).sum(), words[number], number, seen.len()));
             }
         }

@@ -73,10 +73,10 @@ impl<'a> Lexicon<'a> {
             let tokens = &mut self.tokens;
             *self.known.entry(names).or_insert_with(|| Name::new(names, tokens))
         } else {
-            self.known.get(names).copied().unwrap_or_else(|| Name {
-                tokens: Tokens::default(),
-                ..Name::new(names, &mut Vec::new())
-            })
+            self.known
+                .get(names)
+                .copied()
+                .unwrap_or_else(|| Name { tokens: Tokens::default(), ..Name::new(names, &mut Vec::new()) })
         };
         if hash.is_none() {
             (*hash, *tokens) = (Some(name.hash), name.tokens);
