@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::box_words::{BoxWords, Weights};
 use super::context::Context;
 use super::features;
 use super::groups::{Active, Names, groups};
@@ -18,7 +17,6 @@ pub const SECOND_LOOK: f32 = 0.05;
 #[derive(Clone, Debug)]
 pub(crate) struct Models {
     first: Model,
-    box_words: BoxWords,
     second: Trees,
 }
 
@@ -28,9 +26,6 @@ pub(crate) struct Models {
 struct File {
     names: Names,
     first: BTreeMap<String, Vec<f32>>,
-    /// By word, for the first stage; a model may know none.
-    #[serde(default)]
-    box_words: BTreeMap<String, Weights>,
     second: SecondStage,
 }
 
@@ -46,7 +41,6 @@ impl Models {
         let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
         Ok(Self {
             first: Model::new(&file.names, &file.first)?,
-            box_words: BoxWords::new(&file.box_words)?,
             second: Trees::parse(&groups(), &file.names, &file.second.trees)?,
         })
     }
@@ -60,9 +54,7 @@ pub(crate) fn probabilities(
     advise: &Advise<'_>,
 ) -> Vec<f32> {
     let is_taken = |at: usize| taken.get(at).copied().unwrap_or(false);
-    let document = context.document;
-    let blocks = 0..document.blocks.len();
-    let box_words = models.box_words.sums(document);
+    let blocks = 0..context.document.blocks.len();
     // The second stage sees what the first saw: it is kept, block after block, in one list.
     let mut active = Active::default();
     let mut ends = Vec::with_capacity(blocks.len());
@@ -70,8 +62,7 @@ pub(crate) fn probabilities(
     for at in blocks.clone() {
         let start = active.0.len();
         features::first(context, at, &mut active);
-        let by_words = box_words[document.blocks[at].container];
-        let probability = models.first.probability(&active.0[start..], by_words);
+        let probability = models.first.probability(&active.0[start..]);
         first.push(if is_taken(at) { 0.0 } else { probability });
         ends.push(active.0.len());
     }
