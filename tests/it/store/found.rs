@@ -65,7 +65,7 @@ async fn store_far_apart(bench: &Bench) -> Vec<String> {
             (7, " storms"),
             (11, " stormy weather"),
         ] {
-            if i % every == 0 {
+            if i.is_multiple_of(every) {
                 text.push_str(word);
             }
         }
