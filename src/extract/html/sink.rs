@@ -28,8 +28,8 @@ pub(crate) struct Sink {
     comment: NodeId,
     attributes: Cell<usize>,
     work: Cell<u64>,
-    /// What of the work is not yet counted for the thread.
-    uncounted: Cell<u64>,
+    /// What of the work is counted for the thread already.
+    counted: Cell<u64>,
     /// The node appended last: it tells how deep the tree has become.
     last: Cell<NodeId>,
 }
@@ -44,7 +44,7 @@ impl Sink {
             comment,
             attributes: Cell::new(0),
             work: Cell::new(0),
-            uncounted: Cell::new(0),
+            counted: Cell::new(0),
             last: Cell::new(ROOT),
         }
     }
@@ -62,13 +62,14 @@ impl Sink {
 
     fn count(&self, steps: u64) {
         self.work.set(self.work.get() + steps);
-        self.uncounted.set(self.uncounted.get() + steps);
     }
 
     /// Counts for the thread what was done since this was asked for last. The tree builder asks for the name of an element so
     /// often that each time by itself costs more than the answer.
     pub(crate) fn count_for_thread(&self) {
-        work::count(usize::try_from(self.uncounted.take()).unwrap_or(usize::MAX));
+        let work = self.work.get();
+        let steps = work - self.counted.replace(work);
+        work::count(usize::try_from(steps).unwrap_or(usize::MAX));
     }
 
     fn attached(&self, tree: &Tree, id: NodeId) {
