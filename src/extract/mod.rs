@@ -40,7 +40,7 @@ use self::choose::Choice;
 pub use self::choose::SECOND_LOOK;
 use self::choose::context::{Context, Hints};
 use self::choose::fitting;
-pub use self::choose::fitting::{FeatureGroup, Sample, feature_groups, feature_names};
+pub use self::choose::fitting::{BOX_PLACES, FeatureGroup, NameToken, Sample, feature_groups, feature_names};
 use self::choose::groups::Names;
 use self::evidence::further_pages::Place;
 use self::evidence::headline::Headline;
@@ -61,7 +61,7 @@ use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag
 use crate::work;
 
 /// Changes whenever the same page may give another text.
-pub const EXTRACTOR_VERSION: &str = "6";
+pub const EXTRACTOR_VERSION: &str = "7";
 
 /// The article on a page. One that takes more than [`work::BUDGET`] steps is read in part.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {

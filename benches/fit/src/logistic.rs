@@ -5,12 +5,18 @@ use crate::random::Random;
 /// A block: which facts hold, whether it is the article's, and how much it weighs.
 pub(super) struct Example<'a> {
     pub(super) features: &'a [u16],
+    /// Columns of facts that shrink each in its own way.
+    pub(super) extra: Vec<u16>,
     pub(super) is_article: bool,
     pub(super) weight: f32,
 }
 
+/// Columns besides the facts: how much each shrinks.
+pub(super) struct Extra<'a> {
+    pub(super) decay: &'a [f32],
+}
+
 /// What is fitted: a weight a fact, and what is added to every sum.
-#[derive(Clone)]
 pub(super) struct Coefficients {
     pub(super) bias: f32,
     pub(super) weights: Vec<f32>,
@@ -21,10 +27,13 @@ const L2: f32 = 0.01;
 const EPOCHS: usize = 12;
 
 impl Coefficients {
-    /// Fits `size` coefficients. The examples are visited in an order of no meaning, the same in every run.
-    pub(super) fn fit(examples: &[Example<'_>], size: usize) -> Self {
+    /// Fits `size` coefficients, and the weights of the columns besides. The examples are visited in an order of no meaning, the same
+    /// in every run.
+    pub(super) fn fit(examples: &[Example<'_>], size: usize, extra: &Extra<'_>) -> (Self, Vec<f32>) {
         let mut fitted = Self { bias: 0.0, weights: vec![0.0; size] };
-        let mut squares = vec![1e-6_f32; size + 1];
+        let mut squares = vec![LEAST_SQUARE; size + 1];
+        let mut besides = vec![0.0_f32; extra.decay.len()];
+        let mut squares_besides = vec![LEAST_SQUARE; extra.decay.len()];
         let mean = examples.iter().map(|example| example.weight).sum::<f32>() / examples.len().max(1) as f32;
         let mut order: Vec<usize> = (0..examples.len()).collect();
         let mut random = Random::default();
@@ -33,12 +42,18 @@ impl Coefficients {
             for &at in &order {
                 let example = &examples[at];
                 let target = f32::from(u8::from(example.is_article));
-                let slope = (fitted.probability(example.features) - target) * example.weight / mean;
+                let sum_besides: f32 = example.extra.iter().map(|&column| besides[usize::from(column)]).sum();
+                let probability = sigmoid(fitted.sum(example.features) + sum_besides);
+                let slope = (probability - target) * example.weight / mean;
                 let step = |value: &mut f32, square: &mut f32, decay: f32| {
                     let gradient = slope + decay * *value;
                     *square += gradient * gradient;
                     *value -= RATE * gradient / square.sqrt();
                 };
+                for &column in &example.extra {
+                    let column = usize::from(column);
+                    step(&mut besides[column], &mut squares_besides[column], extra.decay[column]);
+                }
                 for &feature in example.features {
                     let feature = usize::from(feature);
                     step(&mut fitted.weights[feature], &mut squares[feature], L2);
@@ -46,13 +61,21 @@ impl Coefficients {
                 step(&mut fitted.bias, &mut squares[size], 0.0);
             }
         }
-        fitted
+        (fitted, besides)
     }
 
-    pub(super) fn probability(&self, features: &[u16]) -> f32 {
-        let sum: f32 = features.iter().map(|&feature| self.weights[usize::from(feature)]).sum();
-        1.0 / (1.0 + (-(sum + self.bias)).exp())
+    /// The log-odds that the facts add up to.
+    pub(super) fn sum(&self, features: &[u16]) -> f32 {
+        features.iter().map(|&feature| self.weights[usize::from(feature)]).sum::<f32>() + self.bias
     }
+}
+
+/// What the sums of squares begin with.
+const LEAST_SQUARE: f32 = 1e-6;
+
+/// The probability of these log-odds.
+pub(super) fn sigmoid(sum: f32) -> f32 {
+    1.0 / (1.0 + (-sum).exp())
 }
 
 /// Fisher and Yates.

@@ -23,6 +23,7 @@ mod parallel;
 mod random;
 mod score;
 mod trees;
+mod words;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,6 +1,6 @@
 //! The labelled pages.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,9 @@ pub(super) struct LabelledPage {
     /// Number of the set that it is from.
     pub(super) set: usize,
     pub(super) fold: usize,
+    /// Number of its kind, and hash of its site.
+    pub(super) kind: usize,
+    pub(super) site: u64,
     /// How many pages of its site come before it.
     pub(super) before_on_site: usize,
     /// How much the page counts: a site's pages count less the more there are, and so do those of a kind.
@@ -69,7 +72,17 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
             let url = line.url;
             let page = Page { final_url: url.clone(), url, body: PageBody::Html(line.html), fetched_at };
             let (id, gold) = (line.id, line.gold);
-            pages.push(LabelledPage { id, page, gold, set, fold: 0, before_on_site: 0, weight: 0.0 });
+            pages.push(LabelledPage {
+                id,
+                page,
+                gold,
+                set,
+                fold: 0,
+                kind: 0,
+                site: 0,
+                before_on_site: 0,
+                weight: 0.0,
+            });
         }
     }
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -81,15 +94,22 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
         let seen = before.entry(site).or_default();
         page.before_on_site = *seen;
         *seen += 1;
-        page.fold = fold_of(site);
+        page.site = hash_of(site);
+        page.fold = fold_of(page.site);
     }
     // News would drown the threads and the manuals: of each kind, too, a page counts less the more there are.
     let mut of_kind: HashMap<&(usize, String), usize> = HashMap::new();
     for (_, kind) in pages.iter().zip(&kinds).filter(|(page, _)| page.is_sample()) {
         *of_kind.entry(kind).or_default() += 1;
     }
+    let mut numbers = BTreeMap::new();
+    for kind in of_kind.keys().copied() {
+        numbers.insert(kind, 0);
+    }
+    numbers.values_mut().zip(0..).for_each(|(number, next)| *number = next);
     let even = pages.len() as f32 / of_kind.len().max(1) as f32;
     for ((page, site), kind) in pages.iter_mut().zip(&sites).zip(&kinds) {
+        page.kind = numbers.get(kind).copied().unwrap_or(0);
         let of_kind = of_kind.get(kind).copied().unwrap_or(1);
         let of_site = counts[&**site].min(MOST_OF_SITE);
         page.weight = (even / of_kind as f32).sqrt() / (of_site as f32).sqrt();
@@ -127,11 +147,13 @@ fn kind_of(line: &Line) -> String {
 }
 
 /// FNV-1a: the same folds in every run, whatever the order of the sets.
-fn fold_of(site: &str) -> usize {
-    let hash = site.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    usize::try_from((hash >> 32) % FOLDS as u64).expect("there are few folds")
+fn hash_of(site: &str) -> u64 {
+    site.bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn fold_of(site: u64) -> usize {
+    usize::try_from((site >> 32) % FOLDS as u64).expect("there are few folds")
 }
 
 /// What is fitted without each fold, and where it is asked for also without none.

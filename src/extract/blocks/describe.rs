@@ -8,7 +8,7 @@ use html5ever::{Attribute, LocalName, local_name};
 use super::hash::{hash_bytes, mix, name_hash};
 use crate::extract::html::elements::hides;
 use crate::extract::html::tree::Element;
-use crate::extract::words::classes::{Traits, traits_of_names};
+use crate::extract::words::classes::{NameToken, Traits, traits_of_names};
 
 /// What an element's names and tag say.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +18,31 @@ pub(crate) struct Described {
     /// Hashes of its class and id, for its path.
     pub(crate) class: Option<u64>,
     pub(crate) id: Option<u64>,
+    /// Where the tokens of both stand.
+    pub(crate) tokens: [Tokens; 2],
+}
+
+/// Where the tokens of a name stand in [`super::Document::tokens`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tokens {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
 }
 
 /// The lexicon with what it has told of this page's names: pages repeat their class names.
 #[derive(Default)]
 pub(crate) struct Lexicon<'a> {
-    known: HashMap<&'a str, (Traits, u64), RandomState>,
+    known: HashMap<&'a str, Name, RandomState>,
+    /// The tokens of the names that are known, one name behind the other.
+    pub(crate) tokens: Vec<NameToken>,
+}
+
+/// What a class or an id tells.
+#[derive(Clone, Copy)]
+struct Name {
+    traits: Traits,
+    hash: u64,
+    tokens: Tokens,
 }
 
 /// A page that has more different names does not repeat them.
@@ -33,11 +52,11 @@ impl<'a> Lexicon<'a> {
     /// What an element says of itself.
     pub(crate) fn describe(&mut self, element: &'a Element) -> Described {
         let mut traits = traits_of_tag(&element.name.local);
-        let (mut class, mut id) = (None, None);
+        let (mut class, mut id, mut tokens) = (None, None, [Tokens::default(); 2]);
         for Attribute { name, value } in &element.attrs {
             traits.insert(match name.local {
-                local_name!("class") => self.look_up(value, &mut class),
-                local_name!("id") => self.look_up(value, &mut id),
+                local_name!("class") => self.look_up(value, &mut class, &mut tokens[0]),
+                local_name!("id") => self.look_up(value, &mut id, &mut tokens[1]),
                 local_name!("role") => traits_of_role(value),
                 local_name!("itemprop") => traits_of_property(value),
                 local_name!("hidden") => Traits::HIDDEN,
@@ -46,18 +65,32 @@ impl<'a> Lexicon<'a> {
                 _ => Traits::empty(),
             });
         }
-        Described { traits, class, id }
+        Described { traits, class, id, tokens }
     }
 
-    fn look_up(&mut self, names: &'a str, hash: &mut Option<u64>) -> Traits {
-        let described = || (traits_of_names(names), name_hash(names));
-        let (traits, hash_of_names) = if self.known.len() < MAX_KNOWN {
-            *self.known.entry(names).or_insert_with(described)
+    fn look_up(&mut self, names: &'a str, hash: &mut Option<u64>, tokens: &mut Tokens) -> Traits {
+        let name = if self.known.len() < MAX_KNOWN {
+            let tokens = &mut self.tokens;
+            *self.known.entry(names).or_insert_with(|| Name::new(names, tokens))
         } else {
-            self.known.get(names).copied().unwrap_or_else(described)
+            self.known
+                .get(names)
+                .copied()
+                .unwrap_or_else(|| Name { tokens: Tokens::default(), ..Name::new(names, &mut Vec::new()) })
         };
-        *hash = hash.or(Some(hash_of_names));
-        traits
+        if hash.is_none() {
+            (*hash, *tokens) = (Some(name.hash), name.tokens);
+        }
+        name.traits
+    }
+}
+
+impl Name {
+    fn new(names: &str, tokens: &mut Vec<NameToken>) -> Self {
+        let place = |tokens: &Vec<NameToken>| u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+        let start = place(tokens);
+        let traits = traits_of_names(names, |token| tokens.push(token));
+        Self { traits, hash: name_hash(names), tokens: Tokens { start, end: place(tokens) } }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A block is what a reader sees as one piece: a paragraph, a heading, an item, a row of a table, a line of verse. It
 //! hangs on the innermost block-level element around it; those elements form a tree of their own, the containers.
 
-mod describe;
+pub(crate) mod describe;
 pub(crate) mod hash;
 pub(crate) mod links;
 pub(crate) mod measure;
@@ -15,8 +15,9 @@ mod whitespace;
 use html5ever::LocalName;
 
 use crate::extract::html::tree::NodeId;
-use crate::extract::words::classes::Traits;
+use crate::extract::words::classes::{NameToken, Traits};
 use crate::work;
+use describe::Tokens;
 use links::Targets;
 use measure::Measure;
 
@@ -86,6 +87,8 @@ pub(crate) struct Container {
     pub(crate) path_hash: u64,
     /// Number of that path among the page's, from 0.
     pub(crate) path: usize,
+    /// The tokens of its class and of its id, among the document's.
+    pub(crate) tokens: [Tokens; 2],
     /// Whether marks in the text lead to notes in it.
     pub(crate) is_notes: bool,
     /// The blocks under it are `first..end`.
@@ -99,12 +102,20 @@ pub(crate) struct Document {
     pub(crate) text: String,
     pub(crate) blocks: Vec<Block>,
     pub(crate) containers: Vec<Container>,
+    /// The tokens of the page's names, those of a name once.
+    pub(crate) tokens: Vec<NameToken>,
 }
 
 impl Document {
     /// Puts the blocks of another document behind these. Its containers stay those of another tree.
     pub(crate) fn append(&mut self, next: Self) {
         let (bytes, blocks, containers) = (self.text.len(), self.blocks.len(), self.containers.len());
+        let tokens = u32::try_from(self.tokens.len()).unwrap_or(u32::MAX);
+        let behind = |name: Tokens| Tokens {
+            start: name.start.saturating_add(tokens),
+            end: name.end.saturating_add(tokens),
+        };
+        self.tokens.extend(next.tokens);
         self.text.push_str(&next.text);
         self.blocks.extend(next.blocks.into_iter().map(|block| Block {
             container: block.container + containers,
@@ -114,6 +125,7 @@ impl Document {
         }));
         self.containers.extend(next.containers.into_iter().map(|container| Container {
             parent: container.parent + containers,
+            tokens: container.tokens.map(behind),
             first: container.first + blocks,
             end: container.end + blocks,
             ..container

@@ -2,6 +2,7 @@
 
 use html5ever::local_name;
 
+use super::describe::Tokens;
 use super::links::Targets;
 use super::measure::measure;
 use super::whitespace::is_invisible;
@@ -50,6 +51,7 @@ pub(crate) fn segment(plain: &str) -> Document {
         traits: Traits::empty(),
         path_hash: 0,
         path: 0,
+        tokens: [Tokens::default(); 2],
         is_notes: false,
         first: 0,
         end: document.blocks.len(),

@@ -5,7 +5,7 @@ use std::hash::BuildHasherDefault;
 
 use html5ever::local_name;
 
-use super::describe::{Lexicon, path_hash};
+use super::describe::{Lexicon, Tokens, path_hash};
 use super::hash::Hashed;
 use super::links::{Targets, target_of};
 use super::measure::measure;
@@ -103,6 +103,7 @@ impl<'a> Walk<'a> {
                 traits: Traits::empty(),
                 path_hash: 0,
                 path: 0,
+                tokens: [Tokens::default(); 2],
                 is_notes: false,
                 first: 0,
                 end: 0,
@@ -138,6 +139,7 @@ impl<'a> Walk<'a> {
 
     fn finish(mut self) -> Document {
         self.document.containers[0].end = self.document.blocks.len();
+        self.document.tokens = self.lexicon.tokens;
         self.document
     }
 
@@ -225,6 +227,7 @@ impl<'a> Walk<'a> {
             traits: described.traits,
             path_hash,
             path,
+            tokens: described.tokens,
             is_notes: self.tree.notes.contains(&node.id()),
             first: self.document.blocks.len(),
             end: self.document.blocks.len(),

@@ -1,9 +1,12 @@
 //! What a program that fits the model needs: a page's blocks, with the facts about them that the model weighs.
 
+use super::box_words;
+pub use super::box_words::BOX_PLACES;
 use super::context::Context;
 use super::features;
 use super::groups::{Active, Group, Names, groups};
 use super::scores::{Advise, Scores};
+pub use crate::extract::words::classes::NameToken;
 
 /// A block of a page, as the model sees it.
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub struct Sample {
     pub text: String,
     /// The facts that hold: indices into all groups of [`feature_groups`], one behind the other.
     pub features: Vec<u16>,
+    /// The words in the names of the boxes around it, each with its place: below [`BOX_PLACES`].
+    pub box_words: Vec<(NameToken, usize)>,
 }
 
 /// Facts of one kind.
@@ -58,7 +63,11 @@ pub(crate) fn samples(context: &Context<'_>, first: Option<&[f32]>, advise: &Adv
         if let Some(scores) = &scores {
             features::second(context, scores, at, &mut active);
         }
-        Sample { text: document.text_of(block).to_owned(), features: active.0 }
+        Sample {
+            text: document.text_of(block).to_owned(),
+            features: active.0,
+            box_words: box_words::around(document, at),
+        }
     };
     document.blocks.iter().enumerate().map(sample).collect()
 }

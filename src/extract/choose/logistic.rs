@@ -40,10 +40,11 @@ impl Model {
         Ok(Self { bias, weights })
     }
 
-    /// The probability that a block with these features belongs to the article.
-    pub(crate) fn probability(&self, features: &[u16]) -> f32 {
+    /// The probability that a block with these features belongs to the article. `box_words` is what the words in the names of its
+    /// boxes weigh.
+    pub(crate) fn probability(&self, features: &[u16], box_words: f32) -> f32 {
         let sum: f32 = features.iter().map(|&feature| self.weights[usize::from(feature)]).sum();
-        1.0 / (1.0 + (-(sum + self.bias)).exp())
+        1.0 / (1.0 + (-(sum + box_words + self.bias)).exp())
     }
 }
 
@@ -65,7 +66,7 @@ mod tests {
         let log_odds = |furniture: Furniture| {
             let mut active = Active::default();
             active.furniture(G::next_phrase, furniture, 0);
-            let probability = model.probability(&active.0);
+            let probability = model.probability(&active.0, 0.0);
             (probability / (1.0 - probability)).ln().round()
         };
         for (furniture, expected) in

@@ -4,6 +4,7 @@
 //! model knows nothing of words or rules: `features` turns what is known into facts, `model` weighs them. What else is done
 //! to a choice before it is judged is handed in.
 
+pub(crate) mod box_words;
 pub(crate) mod context;
 mod features;
 pub(crate) mod fitting;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::box_words::{BoxWords, Weights};
 use super::context::Context;
 use super::features;
 use super::groups::{Active, Names, groups};
@@ -17,6 +18,7 @@ pub const SECOND_LOOK: f32 = 0.05;
 #[derive(Clone, Debug)]
 pub(crate) struct Models {
     first: Model,
+    box_words: BoxWords,
     second: Trees,
 }
 
@@ -26,6 +28,9 @@ pub(crate) struct Models {
 struct File {
     names: Names,
     first: BTreeMap<String, Vec<f32>>,
+    /// By word, for the first stage; a model may know none.
+    #[serde(default)]
+    box_words: BTreeMap<String, Weights>,
     second: SecondStage,
 }
 
@@ -41,6 +46,7 @@ impl Models {
         let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
         Ok(Self {
             first: Model::new(&file.names, &file.first)?,
+            box_words: BoxWords::new(&file.box_words)?,
             second: Trees::parse(&groups(), &file.names, &file.second.trees)?,
         })
     }
@@ -54,7 +60,9 @@ pub(crate) fn probabilities(
     advise: &Advise<'_>,
 ) -> Vec<f32> {
     let is_taken = |at: usize| taken.get(at).copied().unwrap_or(false);
-    let blocks = 0..context.document.blocks.len();
+    let document = context.document;
+    let blocks = 0..document.blocks.len();
+    let box_words = models.box_words.sums(document);
     // The second stage sees what the first saw: it is kept, block after block, in one list.
     let mut active = Active::default();
     let mut ends = Vec::with_capacity(blocks.len());
@@ -62,7 +70,8 @@ pub(crate) fn probabilities(
     for at in blocks.clone() {
         let start = active.0.len();
         features::first(context, at, &mut active);
-        let probability = models.first.probability(&active.0[start..]);
+        let by_words = box_words[document.blocks[at].container];
+        let probability = models.first.probability(&active.0[start..], by_words);
         first.push(if is_taken(at) { 0.0 } else { probability });
         ends.push(active.0.len());
     }

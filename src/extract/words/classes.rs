@@ -4,6 +4,7 @@
 //! are cut into tokens and each token looked up. A trait is evidence, never a verdict: the model weighs it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::LazyLock;
 
 use bitflags::{Flags, bitflags};
@@ -176,8 +177,47 @@ impl Classes {
     }
 }
 
-/// Cuts `names` at whatever is no letter and at the humps of camel case, and adds up what the tokens tell.
-pub(crate) fn traits_of_names(names: &str) -> Traits {
+/// A token of a name, in lower case: its first twelve letters, five bits each. So it needs no memory of its own and can be
+/// spelled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameToken(u64);
+
+impl NameToken {
+    const LETTERS: usize = 12;
+    const BITS: usize = 5;
+    /// What stands before the first letter: no letter is 0.
+    const BEFORE_FIRST: u8 = b'a' - 1;
+
+    /// The token of these letters, in lower case.
+    fn new(letters: &[u8]) -> Self {
+        let letters = letters.iter().take(Self::LETTERS);
+        Self(letters.fold(0, |token, letter| token << Self::BITS | u64::from(letter - Self::BEFORE_FIRST)))
+    }
+
+    /// The token that is spelled so, if there is one.
+    pub(crate) fn spelled(word: &str) -> Option<Self> {
+        let is_token = (1..=Self::LETTERS).contains(&word.len())
+            && word.bytes().all(|letter| letter.is_ascii_lowercase());
+        is_token.then(|| Self::new(word.as_bytes()))
+    }
+}
+
+impl fmt::Display for NameToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for place in (0..Self::LETTERS).rev() {
+            let letter = self.0 >> (place * Self::BITS) & ((1 << Self::BITS) - 1);
+            if letter > 0 {
+                let letter = u8::try_from(letter).expect("five bits fit in eight");
+                write!(f, "{}", char::from(Self::BEFORE_FIRST + letter))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Cuts `names` at whatever is no letter and at the humps of camel case, and adds up what the tokens tell. `seen` is told of
+/// each token.
+pub(crate) fn traits_of_names(names: &str, mut seen: impl FnMut(NameToken)) -> Traits {
     let mut traits = Traits::empty();
     let mut token = Token::default();
     let mut previous = Traits::empty();
@@ -185,14 +225,14 @@ pub(crate) fn traits_of_names(names: &str) -> Traits {
     for byte in names.bytes() {
         let hump = byte.is_ascii_uppercase() && last[0].is_ascii_lowercase();
         if hump || !byte.is_ascii_alphabetic() {
-            token.finish(&mut traits, &mut previous, byte.is_ascii_whitespace());
+            token.finish(&mut traits, &mut previous, byte.is_ascii_whitespace(), &mut seen);
         }
         if byte.is_ascii_alphabetic() {
             token.push(byte.to_ascii_lowercase());
         }
         last[0] = byte;
     }
-    token.finish(&mut traits, &mut previous, true);
+    token.finish(&mut traits, &mut previous, true, &mut seen);
     traits
 }
 
@@ -215,8 +255,15 @@ impl Token {
 
     /// Looks the token up. `previous` is what the token before it in the same name gave: `article` and `body`, side by
     /// side, name the body of the article, each alone says little.
-    fn finish(&mut self, traits: &mut Traits, previous: &mut Traits, end_of_name: bool) {
+    fn finish(
+        &mut self,
+        traits: &mut Traits,
+        previous: &mut Traits,
+        end_of_name: bool,
+        seen: &mut impl FnMut(NameToken),
+    ) {
         if self.length > 0 {
+            seen(NameToken::new(&self.bytes[..self.length.min(MAX_TOKEN)]));
             let found = if self.length <= MAX_TOKEN {
                 CLASSES.words.get(&self.bytes[..self.length]).map_or(Traits::empty(), |word| word.traits)
             } else {
@@ -245,9 +292,18 @@ mod tests {
         assert_eq!(CLASSES.role(b"byline"), Some(Role::Author));
         assert_eq!(CLASSES.role(b"yazar"), Some(Role::Author));
         assert_eq!(CLASSES.role(b"bios"), None);
-        assert_eq!(traits_of_names("post-authorName"), Traits::CONTENT | Traits::AUTHOR);
-        assert!(traits_of_names("articleBody").contains(Traits::BODY));
+        let traits = |names| traits_of_names(names, |_| {});
+        assert_eq!(traits("post-authorName"), Traits::CONTENT | Traits::AUTHOR);
+        assert!(traits("articleBody").contains(Traits::BODY));
         assert!(CLASSES.words.keys().all(|word| word.len() <= MAX_TOKEN));
+    }
+
+    #[test]
+    fn a_token_is_spelled_as_it_stands_in_its_name() {
+        let mut tokens = Vec::new();
+        traits_of_names("post-authorName az_2 recommendations", |token| tokens.push(token.to_string()));
+        assert_eq!(tokens, ["post", "author", "name", "az", "recommendati"]);
+        assert_eq!(NameToken::spelled("author").unwrap().to_string(), "author");
     }
 
     #[test]
