@@ -1,18 +1,19 @@
 //! Fits the model that weighs the blocks of a page, on pages of which people said what their article is.
 //!
 //! ```text
-//! cargo run --release --manifest-path benches/fit/Cargo.toml -- [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET.jsonl.gz...
+//! cargo run --release --manifest-path benches/fit/Cargo.toml -- [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET...
 //! ```
 //!
-//! A set has a page a line: `{"id"?, "url", "html", "gold": {"text"?, "with"?, "without"?, "segments"?}}`. A block of a page
-//! with a gold text is labelled by whether more than half of its word 4-grams stand in that text; where there are only
-//! snippets, the blocks that hold one are labelled.
+//! A set is a folder of cases like `tests/pages`, or a file (`.jsonl`, `.jsonl.gz`) with a page a line:
+//! `{"id"?, "url", "html", "gold": {"text"?, "with"?, "without"?, "segments"?}}`. A block of a page with a gold text is
+//! labelled by whether more than half of its word 4-grams stand in that text; where there are only snippets, the blocks that
+//! hold one are labelled.
 //!
 //! What is printed are scores on sites that the coefficients were not fitted on: the pages are dealt into three folds by
 //! site, and each fold is extracted, by the product itself, with what was fitted on the others. What is written,
-//! `model.toml` and `judge.toml`, is fitted on all of them, and only where it is asked for. `--pages` writes what each page
-//! scores with the judge, a line a page. `--folds` keeps what was fitted without each fold, and with
-//! `--judge-only` the models that stand there are used and the judge alone is fitted.
+//! `model.toml` and `judge.toml`, is fitted on all of them, and only where it is asked for; the cases that come out wrong
+//! by it are printed. `--pages` writes what each page scores with the judge, a line a page. `--folds` keeps what was fitted
+//! without each fold, and with `--judge-only` the models that stand there are used and the judge alone is fitted.
 
 mod gold;
 mod judge;
@@ -30,13 +31,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use feedmill::extract::Rules;
+use feedmill::extract::{Evidence, Rules, extract};
 
 use pages::{FOLDS, LabelledPage};
 use score::Score;
 
 const USAGE: &str =
-    "usage: fit [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET.jsonl.gz...";
+    "usage: fit [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET...";
 
 #[derive(Default)]
 struct Arguments {
@@ -66,10 +67,15 @@ fn main() -> anyhow::Result<()> {
     };
     let by_fold: Vec<Rules> =
         models.iter().map(|model| rules.clone().with_model(model)).collect::<Result<_, _>>()?;
-    print_scores("the model's own choice", &arguments.sets, &pages, &by_fold);
+    // The judge that is shipped has seen the pages.
+    let unjudged: Vec<Rules> =
+        by_fold.iter().map(|rules| rules.clone().with_judge("trees = []")).collect::<Result<_, _>>()?;
+    print_scores("the model's own choice", &arguments.sets, &pages, &unjudged);
     let judge = judge::fit(&pages, &by_fold, arguments.write.is_some());
     if let Some((config, all)) = arguments.write.as_ref().zip(judge.all) {
         write(&config.join("judge.toml"), &all)?;
+        let written = rules.clone().with_model(&read(&config.join("model.toml"))?)?.with_judge(&all)?;
+        print_broken(&arguments.sets, &pages, &written);
     }
     let judged: Vec<Rules> = by_fold
         .into_iter()
@@ -118,16 +124,35 @@ fn print_scores(what: &str, sets: &[PathBuf], pages: &[LabelledPage], by_fold: &
     lines
 }
 
+/// Prints which cases come out otherwise than they should by what is written.
+fn print_broken(sets: &[PathBuf], pages: &[LabelledPage], rules: &Rules) {
+    for case in pages.iter().filter(|page| sets[page.set].is_dir()) {
+        let text = extract(&case.page, &Evidence::default(), rules).text;
+        let expected = case.gold.text.as_deref().unwrap_or_default();
+        if text != expected {
+            println!("broken: {}", case.id);
+            let of = |text: &str| text.split("\n\n").map(str::to_owned).collect::<Vec<_>>();
+            let (want, have) = (of(expected), of(&text));
+            want.iter()
+                .filter(|block| !have.contains(block))
+                .for_each(|block| println!("  missing: {block}"));
+            have.iter()
+                .filter(|block| !want.contains(block))
+                .for_each(|block| println!("  too much: {block}"));
+        }
+    }
+}
+
 fn model_of(folds: &Path, fold: usize) -> PathBuf {
     folds.join(format!("{fold}.toml"))
 }
 
 fn read_models(folds: &Path) -> anyhow::Result<Vec<String>> {
-    let read = |fold| {
-        let path = model_of(folds, fold);
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    (0..FOLDS).map(read).collect()
+    (0..FOLDS).map(|fold| read(&model_of(folds, fold))).collect()
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

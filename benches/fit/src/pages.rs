@@ -1,7 +1,7 @@
 //! The labelled pages.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,9 @@ pub(super) struct LabelledPage {
     pub(super) weight: f32,
 }
 
+/// How much more a case counts than a page: it stands for all of its kind, and few pages of the sets are of that.
+const CASE_WEIGHT: f32 = 10.0;
+
 /// A site's further pages teach nothing new: they are extracted, but nothing is fitted on them.
 const MOST_OF_SITE: usize = 12;
 
@@ -64,9 +67,7 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
     // No text hangs on the moment, and it must not change what is fitted.
     let fetched_at: Timestamp = "2100-01-01T00:00:00Z".parse()?;
     for (set, path) in sets.iter().enumerate() {
-        for (number, line) in open(path)?.lines().enumerate() {
-            let line: Line = serde_json::from_str(&line?)
-                .with_context(|| format!("{}: line {}", path.display(), number + 1))?;
+        for line in if path.is_dir() { cases(path)? } else { lines(path)? } {
             sites.push(site_of(&line));
             kinds.push((set, kind_of(&line)));
             let url = line.url;
@@ -112,9 +113,54 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
         page.kind = numbers.get(kind).copied().unwrap_or(0);
         let of_kind = of_kind.get(kind).copied().unwrap_or(1);
         let of_site = counts[&**site].min(MOST_OF_SITE);
-        page.weight = (even / of_kind as f32).sqrt() / (of_site as f32).sqrt();
+        let of_case = if sets[page.set].is_dir() { CASE_WEIGHT } else { 1.0 };
+        page.weight = of_case * (even / of_kind as f32).sqrt() / (of_site as f32).sqrt();
     }
     Ok(pages)
+}
+
+/// The pages of a set.
+fn lines(path: &Path) -> anyhow::Result<Vec<Line>> {
+    let parsed = |(number, line): (usize, std::io::Result<String>)| {
+        serde_json::from_str(&line?).with_context(|| format!("{}: line {}", path.display(), number + 1))
+    };
+    open(path)?.lines().enumerate().map(parsed).collect()
+}
+
+/// The cases of a folder like `tests/pages` whose whole text is known, and hangs on the page alone.
+fn cases(folder: &Path) -> anyhow::Result<Vec<Line>> {
+    #[derive(Deserialize)]
+    struct Case {
+        #[serde(default = "case_url")]
+        url: Url,
+        #[serde(default)]
+        entry: Value,
+    }
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
+    folders.retain(|folder| folder.join("expected.txt").exists());
+    folders.sort();
+    let mut lines = Vec::new();
+    for folder in folders {
+        let read = |name| {
+            let path = folder.join(name);
+            fs::read_to_string(&path).with_context(|| path.display().to_string())
+        };
+        let Case { url, entry } = serde_json::from_str(&read("case.json")?)
+            .with_context(|| folder.join("case.json").display().to_string())?;
+        if entry.is_null() {
+            let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let text = read("expected.txt")?.trim_end().to_owned();
+            let gold = Gold { text: Some(text), ..Gold::default() };
+            lines.push(Line { id: id.into(), url, html: read("page.html")?, gold });
+        }
+    }
+    Ok(lines)
+}
+
+/// Where a case comes from that does not say.
+fn case_url() -> Url {
+    "https://courier.example/news/4711".parse().expect("a URL")
 }
 
 fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
