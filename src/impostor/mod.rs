@@ -122,7 +122,7 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
             return Impostor::WITH_SIGNS.into_iter().find(calls_itself);
         }
         let is_section = led_up && entry.title.is_some();
-        let sight = Sight::of(html, if is_section { usize::MAX } else { MOST_WORDS });
+        let sight = if is_section { Sight::of_all(html) } else { Sight::of(html, MOST_WORDS) };
         if sight.speaks_of(entry) {
             return None;
         }
@@ -149,13 +149,13 @@ pub fn speaks_of(text: &str, entry: &EntryEvidence) -> bool {
 
 /// Whether a page's own headline is that of `entry`.
 pub fn has_headline(html: &str, entry: &EntryEvidence) -> bool {
-    let sight = Sight::of(&html[..html.floor_char_boundary(MAX_BYTES)], usize::MAX);
+    let sight = Sight::of_all(&html[..html.floor_char_boundary(MAX_BYTES)]);
     entry.title.as_deref().is_some_and(|title| share_of(&terms(title), &sight.title) >= LEAST_SHARE)
 }
 
 /// Whether a page tells another story than `copy`: the headline of the one stands nowhere among those of the other.
 pub fn is_other_story(copy: &str, page: &str) -> bool {
-    let sight = |html: &str| Sight::of(&html[..html.floor_char_boundary(MAX_BYTES)], usize::MAX);
+    let sight = |html: &str| Sight::of_all(&html[..html.floor_char_boundary(MAX_BYTES)]);
     let [copy, page] = [copy, page].map(sight);
     let own = terms(if copy.heading.is_empty() { &copy.title } else { &copy.heading });
     !own.is_empty() && share_of(&own, &page.headlines) < LEAST_SHARE

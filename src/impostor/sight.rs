@@ -44,6 +44,11 @@ impl Sight {
         sight
     }
 
+    /// The whole of a page.
+    pub(super) fn of_all(html: &str) -> Self {
+        Self::of(html, usize::MAX)
+    }
+
     /// Of a page with more than `enough` words the beginning only: where that many are too many, the rest says nothing.
     pub(super) fn of(html: &str, enough: usize) -> Self {
         let mut sight = Self::default();

@@ -6,7 +6,7 @@
 //! not left to turn in silence.
 
 /// This process among those of its machine.
-pub mod here;
+pub mod process;
 mod progress;
 /// What the service manager hears.
 pub mod service;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use crate::lifecycle::here;
+use crate::lifecycle::process;
 use crate::shards::{SHARDS, Shards, Standing, StoredLoans};
 use crate::store::{DEAD_AFTER, HostLoan, Legacy, Pulse, Signal, Store, StoreError};
 use crate::telemetry::metrics;
@@ -41,9 +41,9 @@ pub async fn run(shared: &Shared, end: &CancellationToken) -> Result<(), StoreEr
 /// other with each round would come to nothing.
 pub async fn begin(shared: &Shared) -> Result<(), StoreError> {
     if shards_of(shared).is_some()
-        && let Some(place) = here::place()
+        && let Some(place) = process::place()
     {
-        shared.store.processes_lost(&place.machine, here::runs).await?;
+        shared.store.processes_lost(&place.machine, process::runs).await?;
     }
     round(shared).await
 }
@@ -135,7 +135,7 @@ struct Round<'r> {
 impl Round<'_> {
     async fn run(&self) -> Result<(), StoreError> {
         if self.shards.process() == 0 {
-            let process = self.store.process_register(&here::name(), here::place().as_ref()).await?;
+            let process = self.store.process_register(&process::name(), process::place().as_ref()).await?;
             self.shards.begin_life(process);
         }
         let process = self.shards.process();
