@@ -43,6 +43,8 @@ pub(crate) enum Rule {
     Consent,
     /// It is the label of a tab.
     Tabs,
+    /// It is the value behind a label that is no part of the text.
+    Value,
     /// It stands in a table of the page's contents.
     Contents,
     /// It is the article that follows below.
@@ -90,6 +92,7 @@ impl Rule {
             Self::Caption => "box.caption",
             Self::Consent => "box.consent",
             Self::Tabs => "box.tabs",
+            Self::Value => "box.value",
             Self::Contents => "box.contents",
             Self::NextArticle => "box.next_article",
             Self::Reading(name) => name,

@@ -203,7 +203,7 @@ fn flash(topic: &str, news: &str) -> String {
 }
 
 fn news_of(topic: &str) -> String {
-    format!("<div class=news>After nine months of work the {topic} lets visitors in from Monday on</div>")
+    format!("After nine months of work the {topic} lets visitors in from Monday on.")
 }
 
 #[test]
@@ -268,12 +268,28 @@ fn the_box_that_holds_the_hosts_bodies_is_learned() {
         (extract(page, &Evidence::default(), &rules).text, known)
     };
 
-    let line = "<div class=note><p>A report is at the town hall</p></div>";
-    let (unknown, known) = both(&in_boxes("The cars of the valley", &(travels(9) + line), ""));
-    assert!(!unknown.contains("A report"), "{unknown}");
-    assert!(known.text.contains("A report"), "{}", known.text);
+    let (mut unknown_kept, mut known_kept) = (0, 0);
+    for where_it_is in [
+        "there",
+        "at the hall",
+        "at the town hall",
+        "at the town hall until Friday",
+        "at the town hall to be read by all",
+    ] {
+        for class in ["note", "hint", "x3"] {
+            let line = format!("<div class={class}><p>A report is {where_it_is}</p></div>");
+            let (unknown, known) = both(&in_boxes("The cars of the valley", &(travels(9) + &line), ""));
+            let is_kept = known.text.contains("A report");
+            assert!(is_kept || !unknown.contains("A report"), "{line}");
+            unknown_kept += usize::from(unknown.contains("A report"));
+            known_kept += usize::from(is_kept);
+        }
+    }
+    assert!(known_kept > unknown_kept, "{known_kept} lines beside {unknown_kept}");
 
-    let line = "<p>The pier at Arden is closed until the spring, and nobody knows when it will open again.</p>\
+    let line = "<p>On day 9 the cars of the valley carried more people to the pier at Arden than ever, and the crews said that \
+                they had never seen so many.</p>\
+                <p>The pier at Arden is closed until the spring, and nobody knows when it will open again.</p>\
                 <p>The harbour office had promised it for May, but the boats still lie on the beach in the snow.</p>";
     let (unknown, known) = both(&in_boxes("The cars of the valley", &travels(9), line));
     assert!(unknown.contains("The pier at Arden"), "{unknown}");

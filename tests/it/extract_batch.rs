@@ -95,8 +95,7 @@ fn flash(id: u32, topic: &str) -> String {
         .collect();
     let html = format!(
         "<title>The {topic} opens again</title><div class=x1><h1>The {topic} opens again</h1></div>\
-         <div class=sidebar><div class=news>After nine months of work the {topic} lets visitors in from Monday \
-         on</div></div>\
+         <div class=sidebar>After nine months of work the {topic} lets visitors in from Monday on.</div>\
          <article class=article-body>{about}</article>"
     );
     json!({"id": id, "url": format!("https://courier.example/{id}"), "html": html}).to_string()

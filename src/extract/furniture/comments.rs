@@ -26,13 +26,14 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     let body = Body::new(lines, facts, account);
     let last_heading = account.kept().rev().find(|at| lines[*at].is_heading());
     let thread = last_before_thread(lines);
-    // Whether everything after a line is comments though the body is not over: the line was taken for one of the body or
-    // opens a thread, and no heading of the body follows.
+    let among_prose = among_prose(lines, facts, account);
+    // Whether everything after a line is comments though the body is not over: the line was taken for one of the body,
+    // stands in one box with what is above it or opens a thread, and no heading of the body follows.
     let opens = |account: &Account, at: usize| {
         lines[at].block.measure.link_share < MOST_LINKED
             && prose.before(at) >= LEAST_PROSE
             && last_heading.is_none_or(|heading| heading <= at)
-            && (account.is_kept(at) || thread.is_some_and(|thread| at < thread))
+            && (account.is_kept(at) || among_prose[at] || thread.is_some_and(|thread| at < thread))
     };
     for (at, coverage) in of_kind(lines, Furniture::Comments).filter(|(at, _)| !body.goes_on_under(*at)) {
         let is_open = coverage == Coverage::Whole && (prose.is_over(at) || opens(account, at));
@@ -42,6 +43,24 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     if let Some(at) = counts_answers(lines, facts, &prose) {
         account.claim(at..lines.len(), Rule::Words(Furniture::Comments));
     }
+}
+
+/// Whether each line stands in the box of the last running text of the body above it, and says more than a heading would:
+/// "Discussion" may be a section.
+fn among_prose(lines: &[Line<'_>], facts: &Facts<'_>, account: &Account) -> Vec<bool> {
+    const LEAST_WORDS: f32 = 3.0;
+    let mut last = None;
+    let mut among = Vec::with_capacity(lines.len());
+    for (at, line) in lines.iter().enumerate() {
+        let own = line.block.container;
+        among.push(last == Some(own) && line.words() >= LEAST_WORDS);
+        if account.is_kept(at) && line.is_prose() {
+            // A paragraph is a box of its own.
+            let is_paragraph = facts.context.document.containers[own].end == at + 1;
+            last = Some(if is_paragraph { facts.context.document.containers[own].parent } else { own });
+        }
+    }
+    among
 }
 
 /// The line below a post that counts the answers to its headline, as blogs of every language have it: `92 Responses to

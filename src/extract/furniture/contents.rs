@@ -20,25 +20,21 @@ pub(crate) fn drop(lines: &[Line<'_>], _: &Facts<'_>, account: &mut Account) {
         let block = lines[at].block;
         block.targets == Targets::ANCHOR && block.measure.is_linked() && !lines[at].is_heading()
     };
-    let kept: Vec<usize> = account.kept().collect();
-    if kept.iter().filter(|at| is_entry(**at)).count() < LEAST_ENTRIES {
+    if !account.kept().any(is_entry) {
         return;
     }
     let headings = lines.iter().filter(|line| line.is_heading()).map(|line| unnumbered(line.text));
     let headings: HashSet<String, RandomState> = headings.collect();
     let mut at = 0;
-    while at < kept.len() {
-        let run = kept[at..].iter().take_while(|line| is_entry(**line)).count();
-        let repeats =
-            kept[at..at + run].iter().filter(|line| headings.contains(&unnumbered(lines[**line].text)));
+    while at < lines.len() {
+        let run = (at..lines.len()).take_while(|line| is_entry(*line)).count();
+        let repeats = lines[at..at + run].iter().filter(|line| headings.contains(&unnumbered(line.text)));
         if run >= LEAST_ENTRIES && repeats.count() * 4 >= run * 3 {
-            let above = at.checked_sub(1).map(|above| &lines[kept[above]]);
-            let has_heading = above.is_some_and(|line| {
+            let has_heading = at.checked_sub(1).is_some_and(|above| {
+                let line = &lines[above];
                 line.words() <= LONGEST_HEADING && (line.is_heading() || line.found.is_some())
             });
-            for line in &kept[at - usize::from(has_heading)..at + run] {
-                account.drop(*line..*line + 1, Rule::Contents);
-            }
+            account.drop(at - usize::from(has_heading)..at + run, Rule::Contents);
         }
         at += run.max(1);
     }

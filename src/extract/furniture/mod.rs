@@ -28,6 +28,7 @@ mod repeated;
 mod standfirst;
 mod tabs;
 mod title;
+mod values;
 
 use jiff::Timestamp;
 
@@ -59,6 +60,7 @@ const OF_READING: &[Rule] = &[
     tabs::drop,
     next_article::drop,
     repeated::drop,
+    values::drop,
 ];
 
 /// The rules that read the lines. They need no markup: plain text is cleaned by them alone.
