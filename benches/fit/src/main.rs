@@ -36,8 +36,7 @@ use feedmill::extract::{Evidence, Rules, extract};
 use pages::{FOLDS, LabelledPage};
 use score::Score;
 
-const USAGE: &str =
-    "usage: fit [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET...";
+const USAGE: &str = "usage: fit [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET...";
 
 #[derive(Default)]
 struct Arguments {
