@@ -55,9 +55,10 @@ fn among_prose(lines: &[Line<'_>], facts: &Facts<'_>, account: &Account) -> Vec<
         let own = line.block.container;
         among.push(last == Some(own) && line.words() >= LEAST_WORDS);
         if account.is_kept(at) && line.is_prose() {
+            let container = &facts.context.document.containers[own];
             // A paragraph is a box of its own.
-            let is_paragraph = facts.context.document.containers[own].end == at + 1;
-            last = Some(if is_paragraph { facts.context.document.containers[own].parent } else { own });
+            let is_paragraph = (container.first, container.end) == (at, at + 1);
+            last = Some(if is_paragraph { container.parent } else { own });
         }
     }
     among
