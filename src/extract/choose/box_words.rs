@@ -166,7 +166,8 @@ mod tests {
         for (at, block) in document.blocks.iter().enumerate() {
             let weight = |(token, place): (NameToken, usize)| by_word[&token.to_string()][place];
             let expected: f32 = around(&document, at).into_iter().map(weight).sum();
-            assert_eq!(sums[block.container], expected, "{}", document.text_of(block));
+            let difference = (sums[block.container] - expected).abs();
+            assert!(difference < f32::EPSILON / 4096.0, "{difference}: {}", document.text_of(block));
         }
     }
 
@@ -175,7 +176,7 @@ mod tests {
         let document = document("<p class='unheard'>A line of a box that no model knows.</p>");
         let words = BTreeMap::from([("story".to_owned(), [1.0; BOX_PLACES])]);
         let sums = BoxWords::new(&words).unwrap().sums(&document);
-        assert_eq!(sums[document.blocks[0].container], 0.0);
+        assert!(sums[document.blocks[0].container].abs() < f32::EPSILON);
     }
 
     #[test]
