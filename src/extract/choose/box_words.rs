@@ -3,7 +3,7 @@
 //!
 //! Traits (`words::classes`) say what people know of such names, and the steps of the second stage ask for them one by one. Of these
 //! words there are a thousand, each of little weight: no block lists those around it, what they weigh is added up box by
-//! box, and goes into the first stage's sum.
+//! box, and goes into the first stage's sum. Every token of a name is looked at once, however many boxes stand around or inside.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 
 use crate::extract::blocks::Document;
 use crate::extract::words::classes::NameToken;
+use crate::work;
 
 /// Where a word stands, seen from a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub(crate) struct BoxWords {
     numbers: HashMap<NameToken, u16, RandomState>,
     weights: Vec<Weights>,
 }
+
+/// No box.
+const NOWHERE: usize = usize::MAX;
 
 impl BoxWords {
     /// Takes the weights by word.
@@ -57,46 +61,46 @@ impl BoxWords {
         // Names are looked up once, however many boxes have them.
         let known: Vec<Option<u16>> =
             document.tokens.iter().map(|token| self.numbers.get(token).copied()).collect();
+        // The words of the boxes that are open, each with the box that had it before, and for each word the innermost box that has it.
         let mut words = Vec::new();
-        let mut ends = Vec::with_capacity(count);
-        let range = |ends: &[usize], at: usize| at.checked_sub(1).map_or(0, |before| ends[before])..ends[at];
-        // What the words of a box and of the one around it weigh as near ones, and those of it and all around it as far ones.
-        let (mut near, mut far) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut holders = vec![NOWHERE; self.weights.len()];
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        // For each box what its own words weigh as near ones, these and those of the box around it, and those of it and all
+        // around it as far ones.
+        let (mut own_near, mut near, mut far) =
+            (Vec::with_capacity(count), Vec::with_capacity(count), Vec::with_capacity(count));
         let mut sums = Vec::with_capacity(count);
-        // The boxes that are open, and on how many of them a word stands.
-        let mut open = Vec::new();
-        let mut standing = vec![0_u16; self.weights.len()];
         for (at, container) in document.containers.iter().enumerate() {
-            while let Some(closed) = open.pop_if(|top| *top != container.parent) {
-                words[range(&ends, closed)].iter().for_each(|&word: &u16| standing[usize::from(word)] -= 1);
+            let parent = container.parent;
+            // A root has no words.
+            let is_root = parent == at;
+            while let Some((_, start)) = open.pop_if(|(top, _)| *top != parent) {
+                words.drain(start..).rev().for_each(|(word, before)| holders[usize::from(word)] = before);
             }
-            open.push(at);
-            let start = words.len();
+            open.push((at, words.len()));
+            let (mut own_sum, mut own_near_sum, mut shared_near_sum) = (0.0, 0.0, 0.0);
+            let mut far_sum = if is_root { 0.0 } else { far[parent] };
             for name in &container.tokens {
-                for word in known[name.start as usize..name.end as usize].iter().flatten() {
-                    if !words[start..].contains(word) {
-                        words.push(*word);
+                work::count((name.end - name.start) as usize);
+                for &word in known[name.start as usize..name.end as usize].iter().flatten() {
+                    let before = holders[usize::from(word)];
+                    if before == at {
+                        continue;
+                    }
+                    holders[usize::from(word)] = at;
+                    words.push((word, before));
+                    own_sum += self.weight(word, Place::Own);
+                    own_near_sum += self.weight(word, Place::Near);
+                    if before == NOWHERE {
+                        far_sum += self.weight(word, Place::Far);
+                    } else if before == parent {
+                        shared_near_sum += self.weight(word, Place::Near);
                     }
                 }
             }
-            ends.push(words.len());
-            let (own, parent) = (&words[start..], container.parent);
-            let (mut own_sum, mut near_sum) = (0.0, 0.0);
-            let mut far_sum = if at == 0 { 0.0 } else { far[parent] };
-            for &word in own {
-                own_sum += self.weight(word, Place::Own);
-                near_sum += self.weight(word, Place::Near);
-                let standing = &mut standing[usize::from(word)];
-                if *standing == 0 {
-                    far_sum += self.weight(word, Place::Far);
-                }
-                *standing += 1;
-            }
-            if at > 0 {
-                let around = words[range(&ends, parent)].iter().filter(|word| !own.contains(word));
-                near_sum += around.map(|&word| self.weight(word, Place::Near)).sum::<f32>();
-            }
-            near.push(near_sum);
+            let around = if is_root { 0.0 } else { own_near[parent] - shared_near_sum };
+            own_near.push(own_near_sum);
+            near.push(own_near_sum + around);
             far.push(far_sum);
             let grandparent = document.containers[parent].parent;
             let further = document.containers[grandparent].parent;
