@@ -6,7 +6,7 @@
 //! One article is stored by the mill itself; its rows are then copied by the database, with other keys, hosts, moments and
 //! words, a day's article for each feed. Texts are short: a headline and three sentences. Indexes that are no constraints are made
 //! when their tables are full, which is quicker and leaves them denser than they would have grown. Printed are the median and the
-//! worst of the requests for each page, over HTTP.
+//! worst of the requests for each page, over HTTP. It is one file: what is copied decides what can be asked for.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 

@@ -269,13 +269,8 @@ fn the_box_that_holds_the_hosts_bodies_is_learned() {
     };
 
     let (mut unknown_kept, mut known_kept) = (0, 0);
-    for where_it_is in [
-        "there",
-        "at the hall",
-        "at the town hall",
-        "at the town hall until Friday",
-        "at the town hall to be read by all",
-    ] {
+    let places = "there|at the hall|at the town hall|at the town hall until Friday|at the town hall by now";
+    for where_it_is in places.split('|') {
         for class in ["note", "hint", "x3"] {
             let line = format!("<div class={class}><p>A report is {where_it_is}</p></div>");
             let (unknown, known) = both(&in_boxes("The cars of the valley", &(travels(9) + &line), ""));
