@@ -269,7 +269,7 @@ fn the_box_that_holds_the_hosts_bodies_is_learned() {
     };
 
     let (mut unknown_kept, mut known_kept) = (0, 0);
-    let places = "there|at the hall|at the town hall|at the town hall until Friday|at the town hall by now";
+    let places = "at the town hall|at the town hall until Friday|at the town hall to be read by all";
     for where_it_is in places.split('|') {
         for class in ["note", "hint", "x3"] {
             let line = format!("<div class={class}><p>A report is {where_it_is}</p></div>");
