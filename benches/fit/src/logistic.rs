@@ -5,15 +5,10 @@ use crate::random::Random;
 /// A block: which facts hold, whether it is the article's, and how much it weighs.
 pub(super) struct Example<'a> {
     pub(super) features: &'a [u16],
-    /// Columns of facts that shrink each in its own way.
+    /// Columns besides the facts.
     pub(super) extra: Vec<u16>,
     pub(super) is_article: bool,
     pub(super) weight: f32,
-}
-
-/// Columns besides the facts: how much each shrinks.
-pub(super) struct Extra<'a> {
-    pub(super) decay: &'a [f32],
 }
 
 /// What is fitted: a weight a fact, and what is added to every sum.
@@ -27,13 +22,13 @@ const L2: f32 = 0.01;
 const EPOCHS: usize = 12;
 
 impl Coefficients {
-    /// Fits `size` coefficients, and the weights of the columns besides. The examples are visited in an order of no meaning, the same
-    /// in every run.
-    pub(super) fn fit(examples: &[Example<'_>], size: usize, extra: &Extra<'_>) -> (Self, Vec<f32>) {
+    /// Fits `size` coefficients, and a weight for each column besides, which shrinks by its own `decay`. The examples are visited in
+    /// an order of no meaning, the same in every run.
+    pub(super) fn fit(examples: &[Example<'_>], size: usize, decay: &[f32]) -> (Self, Vec<f32>) {
         let mut fitted = Self { bias: 0.0, weights: vec![0.0; size] };
         let mut squares = vec![LEAST_SQUARE; size + 1];
-        let mut besides = vec![0.0_f32; extra.decay.len()];
-        let mut squares_besides = vec![LEAST_SQUARE; extra.decay.len()];
+        let mut besides = vec![0.0_f32; decay.len()];
+        let mut squares_besides = vec![LEAST_SQUARE; decay.len()];
         let mean = examples.iter().map(|example| example.weight).sum::<f32>() / examples.len().max(1) as f32;
         let mut order: Vec<usize> = (0..examples.len()).collect();
         let mut random = Random::default();
@@ -52,7 +47,7 @@ impl Coefficients {
                 };
                 for &column in &example.extra {
                     let column = usize::from(column);
-                    step(&mut besides[column], &mut squares_besides[column], extra.decay[column]);
+                    step(&mut besides[column], &mut squares_besides[column], decay[column]);
                 }
                 for &feature in example.features {
                     let feature = usize::from(feature);

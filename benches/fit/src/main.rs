@@ -74,7 +74,7 @@ fn main() -> anyhow::Result<()> {
     if let Some((config, all)) = arguments.write.as_ref().zip(judge.all) {
         write(&config.join("judge.toml"), &all)?;
         let written = rules.clone().with_model(&read(&config.join("model.toml"))?)?.with_judge(&all)?;
-        print_broken(&arguments.sets, &pages, &written);
+        print_broken(&pages, &written);
     }
     let judged: Vec<Rules> = by_fold
         .into_iter()
@@ -124,14 +124,14 @@ fn print_scores(what: &str, sets: &[PathBuf], pages: &[LabelledPage], by_fold: &
 }
 
 /// Prints which cases come out otherwise than they should by what is written.
-fn print_broken(sets: &[PathBuf], pages: &[LabelledPage], rules: &Rules) {
-    for case in pages.iter().filter(|page| sets[page.set].is_dir()) {
+fn print_broken(pages: &[LabelledPage], rules: &Rules) {
+    for case in pages.iter().filter(|page| page.is_case) {
         let text = extract(&case.page, &Evidence::default(), rules).text;
         let expected = case.gold.text.as_deref().unwrap_or_default();
         if text != expected {
             println!("broken: {}", case.id);
-            let of = |text: &str| text.split("\n\n").map(str::to_owned).collect::<Vec<_>>();
-            let (want, have) = (of(expected), of(&text));
+            let (want, have): (Vec<&str>, Vec<&str>) =
+                (expected.split("\n\n").collect(), text.split("\n\n").collect());
             want.iter()
                 .filter(|block| !have.contains(block))
                 .for_each(|block| println!("  missing: {block}"));

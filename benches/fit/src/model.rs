@@ -102,7 +102,7 @@ impl First {
         let mut learned = Learned::choose(words, seen().map(|(page, blocks)| (page, &*blocks.box_words)));
         let examples: Vec<_> =
             seen().flat_map(|(_, blocks)| blocks.examples(Some(&learned))).flatten().collect();
-        let (coefficients, weights) = Coefficients::fit(&examples, size, &learned.extra());
+        let (coefficients, weights) = Coefficients::fit(&examples, size, learned.decay());
         drop(examples);
         learned.take(weights);
         Self { coefficients, learned }

@@ -37,6 +37,8 @@ pub(super) struct LabelledPage {
     pub(super) gold: Gold,
     /// Number of the set that it is from.
     pub(super) set: usize,
+    /// Whether it is one of our own cases.
+    pub(super) is_case: bool,
     pub(super) fold: usize,
     /// Number of its kind, and hash of its site.
     pub(super) kind: usize,
@@ -67,7 +69,8 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
     // No text hangs on the moment, and it must not change what is fitted.
     let fetched_at: Timestamp = "2100-01-01T00:00:00Z".parse()?;
     for (set, path) in sets.iter().enumerate() {
-        for line in if path.is_dir() { cases(path)? } else { lines(path)? } {
+        let is_case = path.is_dir();
+        for line in if is_case { cases(path)? } else { lines(path)? } {
             sites.push(site_of(&line));
             kinds.push((set, kind_of(&line)));
             let url = line.url;
@@ -78,6 +81,7 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
                 page,
                 gold,
                 set,
+                is_case,
                 fold: 0,
                 kind: 0,
                 site: 0,
@@ -113,7 +117,7 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
         page.kind = numbers.get(kind).copied().unwrap_or(0);
         let of_kind = of_kind.get(kind).copied().unwrap_or(1);
         let of_site = counts[&**site].min(MOST_OF_SITE);
-        let of_case = if sets[page.set].is_dir() { CASE_WEIGHT } else { 1.0 };
+        let of_case = if page.is_case { CASE_WEIGHT } else { 1.0 };
         page.weight = of_case * (even / of_kind as f32).sqrt() / (of_site as f32).sqrt();
     }
     Ok(pages)

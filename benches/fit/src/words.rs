@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use feedmill::extract::{BOX_PLACES, NameToken};
 
-use crate::logistic::Extra;
 use crate::pages::LabelledPage;
 
 /// How many are learned, at most.
@@ -103,9 +102,9 @@ impl Learned {
         Self { chosen, columns, weights: vec![0.0; decay.len()], decay }
     }
 
-    /// What is to be fitted of them.
-    pub(super) fn extra(&self) -> Extra<'_> {
-        Extra { decay: &self.decay }
+    /// How much each of their columns shrinks.
+    pub(super) fn decay(&self) -> &[f32] {
+        &self.decay
     }
 
     /// The columns of a block's facts.
