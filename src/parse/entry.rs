@@ -11,12 +11,8 @@ use super::people::names;
 use super::space::Space;
 use super::text::fold_space;
 use super::tree::Element;
-use super::{EntryDraft, Flavour, enclose, file_length};
+use super::{EntryDraft, Flavour, add_new, enclose, file_length};
 use crate::model::Enclosure;
-use crate::work;
-
-/// Names, categories and media kept of one entry.
-const MAX_LIST: usize = 100;
 
 /// The best candidate for a field: the lowest rank wins, the first among equals.
 struct Best<T>(Option<(u8, T)>);
@@ -158,7 +154,7 @@ impl Reader<'_> {
             "created" => fields.published.offer(4, self.date(child)),
             "updated" | "modified" => fields.updated.offer(0, self.date(child)),
             "lastbuilddate" | "lastmod" => fields.updated.offer(1, self.date(child)),
-            "author" => push_all(&mut fields.authors, authors(child)),
+            "author" => add_new(&mut fields.authors, authors(child)),
             "category" => Self::category(child, fields),
             "keywords" => push_keywords(child, fields),
             "enclosure" => self.enclosure(child, "url", fields),
@@ -182,8 +178,8 @@ impl Reader<'_> {
             "available" => fields.published.offer(3, self.date(child)),
             "created" => fields.published.offer(4, self.date(child)),
             "modified" => fields.updated.offer(0, self.date(child)),
-            "creator" | "author" => push_all(&mut fields.authors, authors(child)),
-            "subject" => push(&mut fields.tags, line(child, false)),
+            "creator" | "author" => add_new(&mut fields.authors, authors(child)),
+            "subject" => add_new(&mut fields.tags, line(child, false)),
             "language" => fields.language = fields.language.take().or_else(|| value(child)),
             _ => {}
         }
@@ -198,7 +194,7 @@ impl Reader<'_> {
                 fields.summary.offer(4 + depth, description);
             }
             "keywords" => push_keywords(child, fields),
-            "category" => push(&mut fields.tags, line(child, false)),
+            "category" => add_new(&mut fields.tags, line(child, false)),
             "thumbnail" => {
                 let url = child.attribute("url").unwrap_or_else(|| child.text());
                 fields.image.offer(0, resolve(&url, child, self.base));
@@ -235,7 +231,7 @@ impl Reader<'_> {
             "title" => fields.title.offer(3, line(child, false)),
             "summary" => note_longest(&mut fields.show_notes, html(child, false).as_ref()),
             "subtitle" => fields.summary.offer(3, html(child, false)),
-            "author" if fields.authors.is_empty() => push_all(&mut fields.authors, authors(child)),
+            "author" if fields.authors.is_empty() => add_new(&mut fields.authors, authors(child)),
             "keywords" => push_keywords(child, fields),
             "image" => {
                 let url = child.attribute("href").unwrap_or_else(|| child.text());
@@ -284,7 +280,7 @@ impl Reader<'_> {
         let attribute =
             |name| child.attribute(name).map(|value| fold_space(&value)).filter(|text| !text.is_empty());
         let text = attribute("label").or_else(|| attribute("term")).or_else(|| line(child, false));
-        push(&mut fields.tags, text.and_then(capped_line));
+        add_new(&mut fields.tags, text.and_then(capped_line));
     }
 }
 
@@ -320,25 +316,9 @@ fn file(url: Url, element: Element<'_>, length: &str) -> Enclosure {
     Enclosure { url, media_type, length: element.attribute(length).and_then(|text| file_length(&text)) }
 }
 
-fn push<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
-    work::count(list.len());
-    if let Some(item) = item
-        && list.len() < MAX_LIST
-        && !list.contains(&item)
-    {
-        list.push(item);
-    }
-}
-
-fn push_all<T: PartialEq>(list: &mut Vec<T>, items: Vec<T>) {
-    for item in items {
-        push(list, Some(item));
-    }
-}
-
 fn push_keywords(element: Element<'_>, fields: &mut Fields) {
     for keyword in element.text().split(',') {
-        push(&mut fields.tags, capped_line(fold_space(keyword)));
+        add_new(&mut fields.tags, capped_line(fold_space(keyword)));
     }
 }
 

@@ -16,12 +16,9 @@ use super::links::{join, site};
 use super::people::names;
 use super::text::{fold_space, literal_line};
 use super::tree::MAX_ENTRIES;
-use super::{EntryDraft, FeedInfo, ParseError, enclose, file_length, newest};
+use super::{EntryDraft, FeedInfo, MAX_LIST, ParseError, add_new, enclose, file_length, newest};
 use crate::model::Enclosure;
 use crate::work;
-
-/// Authors, tags, hubs and files kept of one list.
-const MAX_LIST: usize = 100;
 
 /// A feed, its entries and authors, and what was lost.
 pub(super) struct JsonFeed {
@@ -149,7 +146,10 @@ fn entry(item: Item, base_url: Option<&Url>) -> EntryDraft {
     evidence.published_at = item.date_published.date();
     evidence.updated_at = item.date_modified.date();
     evidence.language = item.language.body();
-    evidence.tags = item.tags.list.into_iter().filter_map(|tag| capped_line(fold_space(&tag.0?))).collect();
+    add_new(
+        &mut evidence.tags,
+        item.tags.list.into_iter().filter_map(|tag| capped_line(fold_space(&tag.0?))),
+    );
     evidence.image = item.image.url(base_url).or_else(|| item.banner_image.url(base_url));
     for file in item.attachments.list {
         if let Some(url) = file.url.url(base_url) {
@@ -162,18 +162,9 @@ fn entry(item: Item, base_url: Option<&Url>) -> EntryDraft {
 
 /// The authors of 1.1, which has a list, and of 1.0, which has one.
 fn authors(authors: &List<Reference>, author: &Reference) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for name in authors
-        .list
-        .iter()
-        .chain([author])
-        .filter_map(|author| author.name.line())
-        .flat_map(|name| names(&name))
-    {
-        if !found.contains(&name) {
-            found.push(name);
-        }
-    }
+    let mut found = Vec::new();
+    let lines = authors.list.iter().chain([author]).filter_map(|author| author.name.line());
+    add_new(&mut found, lines.flat_map(|name| names(&name)));
     found
 }
 

@@ -39,6 +39,9 @@ use tree::{Document, Element};
 use upstream::UpstreamFeed;
 pub use words::words_sha256;
 
+/// Most names, categories, files and the like of one entry that are kept.
+const MAX_LIST: usize = 100;
+
 /// A feed as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ParsedFeed {
@@ -271,9 +274,21 @@ fn finish(
     ParsedFeed { feed, entries, warnings }
 }
 
+/// Adds what a list does not hold yet, up to [`MAX_LIST`].
+fn add_new<T: PartialEq>(list: &mut Vec<T>, items: impl IntoIterator<Item = T>) {
+    for item in items {
+        if list.len() == MAX_LIST {
+            return;
+        }
+        work::count(list.len());
+        if !list.contains(&item) {
+            list.push(item);
+        }
+    }
+}
+
 /// Notes a file once, with all that is said of it in any place.
 fn enclose(enclosures: &mut Vec<Enclosure>, enclosure: Enclosure) {
-    const MOST: usize = 100;
     work::count(enclosures.len());
     match enclosures.iter().position(|known| known.url == enclosure.url) {
         Some(at) => {
@@ -281,7 +296,7 @@ fn enclose(enclosures: &mut Vec<Enclosure>, enclosure: Enclosure) {
             known.media_type = known.media_type.take().or(enclosure.media_type);
             known.length = known.length.or(enclosure.length);
         }
-        None if enclosures.len() < MOST => enclosures.push(enclosure),
+        None if enclosures.len() < MAX_LIST => enclosures.push(enclosure),
         None => {}
     }
 }

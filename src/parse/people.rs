@@ -1,5 +1,6 @@
 //! Who wrote an entry, out of the ways in which feeds name people.
 
+use super::add_new;
 use super::content::capped_line;
 use super::text::fold_space;
 
@@ -24,11 +25,7 @@ pub(super) fn names(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for part in text.split([';', '；', '、', '，']) {
         for name in split_list(&without_address(part)) {
-            if let Some(name) = capped_line(name).filter(|name| is_somebody(name))
-                && !found.contains(&name)
-            {
-                found.push(name);
-            }
+            add_new(&mut found, capped_line(name).filter(|name| is_somebody(name)));
         }
     }
     found

@@ -14,7 +14,7 @@ use super::entry::page_rank;
 use super::links::{join, site};
 use super::survey::{Tally, survey};
 use super::text::{fold_space, plain_line};
-use super::{EntryDraft, FeedInfo, Flavour, enclose, identity, people};
+use super::{EntryDraft, FeedInfo, Flavour, add_new, enclose, identity, people};
 use crate::model::Enclosure;
 use crate::work;
 
@@ -134,7 +134,7 @@ fn draft(entry: Entry, flavour: Flavour, base_url: Option<&Url>) -> EntryDraft {
     // For RSS feed-rs copies the one date that there is.
     evidence.updated_at = entry.updated.filter(|_| flavour == Flavour::Atom).and_then(timestamp);
     let tags = entry.categories.into_iter().map(|category| category.label.unwrap_or(category.term));
-    evidence.tags = tags.filter_map(|tag| capped_line(plain_line(&tag))).collect();
+    add_new(&mut evidence.tags, tags.filter_map(|tag| capped_line(plain_line(&tag))));
     draft
 }
 
@@ -151,11 +151,7 @@ fn page(links: &[Link]) -> Option<&Link> {
 
 fn names(persons: &[feed_rs::model::Person]) -> Vec<String> {
     let mut found = Vec::new();
-    for name in persons.iter().filter_map(|person| person.name.as_deref()).flat_map(people::names) {
-        if !found.contains(&name) {
-            found.push(name);
-        }
-    }
+    add_new(&mut found, persons.iter().filter_map(|person| person.name.as_deref()).flat_map(people::names));
     found
 }
 

@@ -201,6 +201,37 @@ fn sizes_are_capped() {
 }
 
 #[test]
+fn lists_of_an_entry_are_capped_by_every_reader() {
+    const MOST: usize = 100;
+    let all = |item: fn(usize) -> String| (0..4 * MOST).map(|n| item(n / 2)).collect::<String>();
+    let atom = |more: &str| {
+        format!(
+            "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>Harbour</title><entry><id>1</id><title>One</title>\
+             <link href=\"https://harbour.example/1\"/>{}{}{more}</entry></feed>",
+            all(|n| format!("<author><name>Ada Lind{n}</name></author>")),
+            all(|n| format!("<category term=\"boat{n}\"/>")),
+        )
+    };
+    let json = format!(
+        "{{\"version\":\"https://jsonfeed.org/version/1.1\",\"items\":[{{\"id\":\"1\",\"content_text\":\"a\",\
+         \"authors\":[{}],\"tags\":[{}]}}]}}",
+        all(|n| format!("{{\"name\":\"Ada Lind{n}\"}},")).trim_end_matches(','),
+        all(|n| format!("\"boat{n}\",")).trim_end_matches(','),
+    );
+    // feed-rs does not read what has no end.
+    for feed in [atom(""), atom("<summary>a"), json] {
+        let evidence = parse(feed.as_bytes(), None, None).unwrap().entries.remove(0).evidence;
+        let lists = [evidence.authors, evidence.tags];
+        for mut list in lists {
+            let kept = list.len();
+            list.sort_unstable();
+            list.dedup();
+            assert!(kept == list.len() && (MOST / 2..=MOST).contains(&kept), "{kept}: {feed}");
+        }
+    }
+}
+
+#[test]
 fn entities_are_not_expanded_beyond_measure() {
     let mut nested = String::new();
     for name in 'b'..='j' {
