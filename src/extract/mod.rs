@@ -187,7 +187,7 @@ fn read_html(html: &str, page: &Page, place: Place<'_>, evidence: &Evidence<'_>,
 fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rules) -> Reading {
     /// No markup bears it out.
     const PROBABILITY: f32 = 0.8;
-    let document = plain::segment(text);
+    let (document, is_whole) = plain::segment(text);
     let mut metadata = entry.map(metadata::of_entry).unwrap_or_default();
     metadata.title = metadata.title.or_else(|| plain::headline(&document));
     let headline = Headline::new(&document, metadata.title.as_deref());
@@ -208,7 +208,7 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
         block_excerpts,
         document,
         metadata,
-        partial: false,
+        partial: !is_whole,
         next_page: None,
         may_be_listing: false,
         is_liveblog: false,

@@ -7,14 +7,20 @@ use super::links::Targets;
 use super::measure::measure;
 use super::whitespace::is_invisible;
 use super::{Block, Container, Document, Gap, Kind};
+use crate::extract::html::MAX_NODES;
 use crate::extract::html::tree::ROOT;
 use crate::extract::words::classes::Traits;
 
-/// Cuts plain text into blocks.
-pub(crate) fn segment(plain: &str) -> Document {
+/// Cuts plain text into blocks, and says whether that is all of it: there are no more lines than a tree has nodes.
+pub(crate) fn segment(plain: &str) -> (Document, bool) {
     let mut document = Document::default();
     let mut after_blank = true;
+    let mut is_whole = true;
     for line in plain.lines() {
+        if document.blocks.len() == MAX_NODES {
+            is_whole = false;
+            break;
+        }
         let start = document.text.len();
         for word in line.split_whitespace() {
             if document.text.len() > start {
@@ -56,7 +62,7 @@ pub(crate) fn segment(plain: &str) -> Document {
         first: 0,
         end: document.blocks.len(),
     });
-    document
+    (document, is_whole)
 }
 
 /// The headline of plain text: a first line that is no sentence and stands above something.
@@ -69,4 +75,18 @@ pub(crate) fn headline(document: &Document) -> Option<String> {
         && !first.measure.ends_sentence
         && first.measure.words < second.measure.words.max(WORDS_BELOW);
     is_headline.then(|| document.text_of(first).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_lines_are_read_and_no_more() {
+        let lines = |count: usize| segment(&"a\n".repeat(count));
+        let (document, is_whole) = lines(MAX_NODES);
+        assert!(is_whole && document.blocks.len() == MAX_NODES);
+        let (document, is_whole) = lines(MAX_NODES + 1);
+        assert!(!is_whole && document.blocks.len() == MAX_NODES);
+    }
 }

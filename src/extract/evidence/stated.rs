@@ -98,7 +98,7 @@ mod tests {
             ("auf", true),
             ("-", false),
         ];
-        let document = segment(&lines.map(|(line, _)| line).join("\n"));
+        let (document, _) = segment(&lines.map(|(line, _)| line).join("\n"));
         assert_eq!(stated(&document, Some(body)).unwrap(), lines.map(|(_, is_held)| is_held));
         assert_eq!(stated(&document, Some("Too short.")), None);
         assert_eq!(stated(&document, None), None);

@@ -13,12 +13,15 @@ const MAX_AUTHORS: usize = 20;
 /// Adds the names that are not there yet; "Jane" is, where "Jane Young" is, and gives way to it.
 pub(crate) fn add(authors: &mut Vec<String>, names: Vec<String>) {
     for name in names {
+        if authors.len() == MAX_AUTHORS {
+            return;
+        }
         let key = letters(&name);
         if let Some(shorter) = authors.iter_mut().find(|author| key.starts_with(&letters(author))) {
             *shorter = name;
             continue;
         }
-        if authors.len() < MAX_AUTHORS && !authors.iter().any(|author| letters(author).contains(&key)) {
+        if !authors.iter().any(|author| letters(author).contains(&key)) {
             authors.push(name);
         }
     }
@@ -69,6 +72,9 @@ pub(crate) fn names(text: &str, shape: Shape) -> Vec<String> {
             last.push_str(", ");
             last.push_str(part.trim_end_matches(['*', '†']));
             continue;
+        }
+        if names.len() == MAX_AUTHORS {
+            break;
         }
         // After a name a part with a role in it is that person's, and a single word is a place.
         let follows_name = !names.is_empty();
