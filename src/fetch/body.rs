@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::encoding::Plain;
 use super::{FetchError, Oddity, encoding};
-use crate::blocking;
+use crate::blocking::{self, Queue};
 use crate::memory::{SMALL_BYTES, Share};
 
 /// How far from its end a document may close: caches sign what they have stored.
@@ -80,12 +80,12 @@ async fn inflated(
     // A buffer that grows by doubling may be twice as large as what is in it.
     held.hold(bytes.capacity() + 2 * cap).await;
     let headers = headers.clone();
-    blocking::run(cap, move || encoding::decode(bytes, &headers, cap)).await
+    blocking::run(Queue::Fetched, cap, move || encoding::decode(bytes, &headers, cap)).await
 }
 
 /// Whether a document came to its end, and the document: to look through a large one takes a while.
 async fn whole(bytes: Vec<u8>) -> (bool, Vec<u8>) {
-    blocking::run(bytes.len(), move || (is_whole(&bytes), bytes)).await
+    blocking::run(Queue::Fetched, bytes.len(), move || (is_whole(&bytes), bytes)).await
 }
 
 async fn receive(response: &mut reqwest::Response, cap: usize, held: &Share) -> Sent {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use url::Url;
 
-use crate::blocking;
+use crate::blocking::{self, Queue};
 use crate::config::{self, ChangeError, FeedChange, Load, Origins};
 
 /// The page's end.
@@ -68,7 +68,8 @@ impl Steering {
     pub(super) async fn add(&self, url: Url, tags: Vec<String>) -> Result<bool, SteeringError> {
         let load = Arc::clone(&self.load);
         // A configuration of tens of thousands of feeds takes a moment to read.
-        let new = blocking::run(usize::MAX, move || config::add(&[url], &tags, &*load)).await?;
+        let new =
+            blocking::run(Queue::Answers, usize::MAX, move || config::add(&[url], &tags, &*load)).await?;
         if new.is_empty() {
             return Ok(false);
         }
@@ -79,7 +80,7 @@ impl Steering {
     /// Changes a feed.
     pub(super) async fn change(&self, change: FeedChange, url: Url) -> Result<(), SteeringError> {
         let load = Arc::clone(&self.load);
-        blocking::run(usize::MAX, move || config::change(change, &url, &*load)).await?;
+        blocking::run(Queue::Answers, usize::MAX, move || config::change(change, &url, &*load)).await?;
         self.reload().await
     }
 

@@ -29,7 +29,7 @@ use super::history::ArticleStatus;
 use super::partitions;
 use super::sql::{Row, models};
 use super::{Store, StoreError};
-use crate::blocking;
+use crate::blocking::{self, Queue};
 use crate::search::{Phrase, Question};
 
 /// An article that was looked for.
@@ -251,7 +251,7 @@ impl Store {
                 let answers = move |found: &FoundArticle| {
                     question.is_answered_by(found.status.title.as_deref(), &found.text)
                 };
-                found = blocking::run(bytes, move || {
+                found = blocking::run(Queue::Answers, bytes, move || {
                     found.retain(answers);
                     found
                 })

@@ -21,7 +21,7 @@ use tower_http::compression::CompressionLayer;
 use self::route::{JSON, Route};
 use super::Serving;
 use super::problem::Problem;
-use crate::blocking;
+use crate::blocking::{self, Queue};
 use crate::model::schema;
 
 /// Every route, in the order of the document.
@@ -49,7 +49,7 @@ pub(super) fn router() -> Router<Arc<Serving>> {
 
 /// A value as JSON, which may be as long as an article or a list of all feeds.
 async fn answer_json(value: impl Serialize + Send + 'static) -> Response {
-    blocking::run(usize::MAX, move || Json(value).into_response()).await
+    blocking::run(Queue::Answers, usize::MAX, move || Json(value).into_response()).await
 }
 
 /// `GET /v1/schema`: what a record is.

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::query::{self, Asked, Cursor, Removed};
 use super::route::{JSON, Parameter, Route};
-use crate::blocking;
+use crate::blocking::{self, Queue};
 use crate::http::problem::Problem;
 use crate::http::{Serving, Surface};
 use crate::memory::{RECORD_COST, Share};
@@ -305,7 +305,7 @@ impl Sending {
     /// The next part.
     async fn part(mut self) -> (Bytes, Self) {
         let bytes = self.ready.iter().map(|record| record.text.len()).sum();
-        blocking::run(bytes, move || (Bytes::from(self.write()), self)).await
+        blocking::run(Queue::Answers, bytes, move || (Bytes::from(self.write()), self)).await
     }
 
     fn write(&mut self) -> Vec<u8> {
@@ -404,7 +404,8 @@ fn events(serving: Arc<Serving>, asked: Asked) -> Response {
         }
         let record: Record = ready.pop_front()?;
         let (event, asked) =
-            blocking::run(record.text.len(), move || (event(&record, &asked.fields), asked)).await;
+            blocking::run(Queue::Answers, record.text.len(), move || (event(&record, &asked.fields), asked))
+                .await;
         Some((Ok::<Event, Infallible>(event), (serving, asked, ready)))
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()

@@ -24,7 +24,7 @@ use super::task::LONGEST_RETRY;
 use super::websub::{look_for_hubs, note_hubs};
 use super::workers::Stopped;
 use super::{FeedOptions, Plan, Shared, Tally, party_of};
-use crate::blocking;
+use crate::blocking::{self, Queue};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::memory::Share;
 use crate::model::{DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, masked};
@@ -371,7 +371,8 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response, held: &Share)
             (PollResult::Unchanged { validators }, PollOutcome::NotModified)
         }
         Content::Body(body) => {
-            let (body_sha256, body) = blocking::run(body.len(), move || (Sha256Hash::of(&body), body)).await;
+            let (body_sha256, body) =
+                blocking::run(Queue::Fetched, body.len(), move || (Sha256Hash::of(&body), body)).await;
             if feed.body_sha256 == Some(body_sha256) {
                 (PollResult::Unchanged { validators: Some(validators) }, PollOutcome::SameBody)
             } else {
