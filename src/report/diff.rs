@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use similar::ChangeTag;
 use similar::algorithms::{Capture, Compact, Replace, myers};
-use similar::{ChangeTag, DiffableStr as _};
 
 /// What became of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -39,7 +39,7 @@ pub struct Paragraph {
 /// Every paragraph, with what went and what came. The shortest way from one text to the other is looked for as long as
 /// `patience` lasts; what is found by then is a way too.
 pub fn by_words(from: &str, to: &str, patience: Duration) -> Vec<Paragraph> {
-    let (from, to) = (from.tokenize_words(), to.tokenize_words());
+    let (from, to) = (words_and_spaces(from), words_and_spaces(to));
     // `TextDiff` would bring every algorithm that it can be told to use: a twentieth of this crate's code.
     let mut found = Compact::new(Replace::new(Capture::new()), &from, &to);
     let end = Instant::now() + patience;
@@ -61,6 +61,20 @@ pub fn by_words(from: &str, to: &str, patience: Duration) -> Vec<Paragraph> {
     }
     paragraphs.add_swap(&swap);
     paragraphs.ended()
+}
+
+/// A text cut where a word or the space between two ends.
+fn words_and_spaces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let is_space = first.is_whitespace();
+        let end = rest.find(|next: char| next.is_whitespace() != is_space).unwrap_or(rest.len());
+        let (piece, behind) = rest.split_at(end);
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces
 }
 
 /// Neighbouring words that went and came.
