@@ -400,8 +400,14 @@ impl Bench {
             let template = format!("(SELECT * FROM {table} LIMIT 1) t");
             self.copy_of(table, &template, &numbers, other).await;
         }
-        let words = if self.is_sqlite { words } else { format!("to_tsvector('simple', {words})") };
-        self.run(&format!("INSERT INTO article_words (rowid, words) SELECT i, {words} FROM {numbers}")).await;
+        let (columns, words) = if self.is_sqlite {
+            // As `places_of` in `src/store/found.rs` writes them.
+            let places = "char(57344) || (i >> 12) || ' ' || char(57345) || (i >> 17)";
+            ("rowid, words, places", format!("{words}, {places}"))
+        } else {
+            ("rowid, words", format!("to_tsvector('simple', {words})"))
+        };
+        self.run(&format!("INSERT INTO article_words ({columns}) SELECT i, {words} FROM {numbers}")).await;
     }
 
     /// Copies the row of the template feed for each of `source`, with other values in some columns.

@@ -7,11 +7,13 @@
 //!   search goes back in time by windows of numbers, each four times as wide as the last: common words fill the page
 //!   in the first, and rare ones cost nothing to look up in the widest. In the index the articles stand on shelves of 4,096
 //!   numbers, and a window asks for its shelves beside the words, so that what lies elsewhere in the lists of the words is skipped.
-//! - FTS5 gives rows one by one, the newest first, and needs no windows. But for a beginning it merges the lists of all words
-//!   that begin so before it gives the first row: seconds for a letter, on two hundred thousand articles.
+//! - FTS5 gives rows one by one, the newest first. But it reads from the newest on until the words meet, wherever a search is to
+//!   go on; where they never do, that is all of their lists, a second for ten million articles. So its index has the shelves, too, as words of
+//!   a column of their own. For a beginning it merges the lists of all words that begin so before it gives the first row: seconds
+//!   for a letter, on two hundred thousand articles; so where there is one that is not common, all is one window.
 //!
-//! So the index is not asked for everything. A beginning is counted first, up to a bound; one that is common, and on PostgreSQL
-//! also whether words stand in a row, is left out and looked at in each article that the rest names. What is common is met soon.
+//! So the index is not asked for everything. A beginning is counted first, up to a bound; one that is common, and also whether words
+//! stand in a row, is left out and looked at in each article that the rest names. What is common is met soon.
 //!
 //! A search that has found too little when its time is over gives what it has, and where it is to be taken up.
 
@@ -65,6 +67,10 @@ const SHELF_BITS: u32 = 12;
 const SHELF: i64 = 1 << SHELF_BITS;
 const CASE_BITS: u32 = 17;
 
+/// Before the number of a shelf and of a case among the words of SQLite's index: signs for private use, which no word has.
+const SHELF_SIGN: char = '\u{e000}';
+const CASE_SIGN: char = '\u{e001}';
+
 /// Numbers of the widest window. A word that only old articles have, and each of them, makes PostgreSQL visit so many rows at once.
 const WIDEST: i64 = 1 << CASE_BITS;
 const WIDENING: i64 = 4;
@@ -110,7 +116,7 @@ impl Store {
         let limit = limit as usize;
         let before = before.unwrap_or(i64::MAX);
         let plan = self.plan(question, before).await?;
-        let mut windows = self.windows(before).await?;
+        let mut windows = self.windows(&plan, before).await?;
         let mut found = FoundArticles::default();
         while let Some(window) = windows.next() {
             let named = self.named(&plan, &window).await?;
@@ -153,7 +159,7 @@ impl Store {
         let (mut wanted, mut unwanted, mut rest) = (Vec::new(), Vec::new(), false);
         for phrase in question.wanted() {
             let mut phrase = phrase.clone();
-            rest |= dialect == Dialect::Postgres && phrase.words.len() > 1;
+            rest |= phrase.words.len() > 1;
             if phrase.is_open && self.is_common(&phrase, before).await? {
                 phrase.words.pop();
                 phrase.is_open = false;
@@ -164,24 +170,20 @@ impl Store {
             }
         }
         for phrase in question.unwanted() {
-            if phrase.is_open || (dialect == Dialect::Postgres && phrase.words.len() > 1) {
+            if phrase.is_open || phrase.words.len() > 1 {
                 rest = true;
             } else {
                 unwanted.push(phrase.clone());
             }
         }
         rest |= wanted.is_empty();
-        let index = (!wanted.is_empty()).then(|| match dialect {
-            Dialect::Sqlite => fts5(&wanted, &unwanted),
-            Dialect::Postgres => tsquery(&wanted, &unwanted, " & "),
-        });
         let (most, at_once) = match (rest, dialect) {
             (false, _) => (AT_ONCE, AT_ONCE),
             (true, Dialect::Sqlite) => (NAMED, TEXTS_AT_ONCE),
             (true, Dialect::Postgres) => (NAMED, AT_ONCE),
         };
         let rest = rest.then(|| tsquery(question.wanted(), question.unwanted(), " <-> "));
-        Ok(Plan { index, rest, most, at_once })
+        Ok(Plan { wanted, unwanted, rest, most, at_once })
     }
 
     /// Whether so many words begin like the last one of a phrase, or in so many articles, that the index had better not be asked.
@@ -203,25 +205,26 @@ impl Store {
         })
     }
 
-    async fn windows(&self, before: i64) -> Result<Windows, StoreError> {
-        Ok(match self.database.dialect {
-            Dialect::Sqlite => Windows::undivided(before),
-            Dialect::Postgres => {
-                let last = partitions::last_number(&self.database).await?;
-                let parts = partitions::of_texts(&self.database).await?;
-                Windows::over(parts, before.min(last + 1))
-            }
-        })
+    async fn windows(&self, plan: &Plan, before: i64) -> Result<Windows, StoreError> {
+        let last = partitions::last_number(&self.database).await?;
+        let merges = self.database.dialect == Dialect::Sqlite && plan.wanted.iter().any(|word| word.is_open);
+        let (narrowest, widest) = if merges { (i64::MAX, i64::MAX) } else { (SHELF, WIDEST) };
+        let parts = partitions::of_words(&self.database).await?;
+        Ok(Windows { past: before.min(last + 1), width: narrowest, narrowest, widest, parts })
     }
 
     /// The numbers of articles in a window that answer what the index is asked, the highest first.
     async fn named(&self, plan: &Plan, window: &Window) -> Result<Vec<i64>, StoreError> {
         // Put together from constants and numbers.
-        let sql = AssertSqlSafe(naming(self.database.dialect, plan.index.is_some(), window));
+        let asks_index = !plan.wanted.is_empty();
+        let sql = AssertSqlSafe(naming(self.database.dialect, asks_index, window));
         let mut query = sqlx::query(sql).bind(window.numbers.start).bind(window.numbers.end);
         query = query.bind(i64::try_from(plan.most).unwrap_or(i64::MAX));
-        if let Some(index) = &plan.index {
-            query = query.bind(index.clone());
+        if asks_index {
+            query = query.bind(match self.database.dialect {
+                Dialect::Sqlite => fts5(&plan.wanted, &plan.unwanted, window),
+                Dialect::Postgres => tsquery(&plan.wanted, &plan.unwanted, " & "),
+            });
         }
         numbers_of(query.fetch_all(&self.database.readers).await)
     }
@@ -303,8 +306,9 @@ fn listed(dialect: Dialect, numbers: &[i64]) -> String {
 
 /// How a question is answered.
 struct Plan {
-    /// What the index is asked; nothing where it had to name nearly all articles.
-    index: Option<String>,
+    /// What the index is asked for; nothing where it had to name nearly all articles.
+    wanted: Vec<Phrase>,
+    unwanted: Vec<Phrase>,
     /// What each article that the index names must answer besides, as PostgreSQL asks it; nothing where the index answers all.
     rest: Option<String>,
     /// Articles that the index names at once.
@@ -316,10 +320,19 @@ struct Plan {
 /// Numbers of articles that are looked at together.
 struct Window {
     numbers: Range<i64>,
-    /// Whether they lie in one case, so that they need not be asked for by shelves.
-    is_case: bool,
+    within: Within,
     /// The table of their words.
     table: String,
+}
+
+/// How the index is told where the articles of a window stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    Shelves,
+    /// They lie in one, so that they need not be asked for by shelves.
+    Case,
+    /// Wherever there are any.
+    All,
 }
 
 /// The way back in time.
@@ -329,23 +342,13 @@ struct Windows {
     width: i64,
     narrowest: i64,
     widest: i64,
-    /// The numbers of each table, the newest first.
-    parts: Vec<Range<i64>>,
+    /// The tables with the numbers of each, the newest first.
+    parts: Vec<(Range<i64>, String)>,
 }
 
 impl Windows {
-    /// One that holds all.
-    fn undivided(past: i64) -> Self {
-        let parts = std::iter::once(0..i64::MAX).collect();
-        Self { past, width: i64::MAX, narrowest: i64::MAX, widest: i64::MAX, parts }
-    }
-
-    fn over(parts: Vec<Range<i64>>, past: i64) -> Self {
-        Self { past, width: SHELF, narrowest: SHELF, widest: WIDEST, parts }
-    }
-
-    fn part(&self) -> Option<&Range<i64>> {
-        self.parts.iter().find(|part| part.start < self.past)
+    fn part(&self) -> Option<&(Range<i64>, String)> {
+        self.parts.iter().find(|(numbers, _)| numbers.start < self.past)
     }
 
     fn has_more(&self) -> bool {
@@ -353,16 +356,14 @@ impl Windows {
     }
 
     fn next(&self) -> Option<Window> {
-        let part = self.part()?;
+        let (part, table) = self.part()?;
         let end = self.past.min(part.end);
-        let start = match self.width {
-            i64::MAX => part.start,
-            WIDEST => (end - 1) >> CASE_BITS << CASE_BITS,
-            width => (end - width) >> SHELF_BITS << SHELF_BITS,
+        let (start, within) = match self.width {
+            i64::MAX => (part.start, Within::All),
+            WIDEST => ((end - 1) >> CASE_BITS << CASE_BITS, Within::Case),
+            width => ((end - width) >> SHELF_BITS << SHELF_BITS, Within::Shelves),
         };
-        let table =
-            if self.widest == i64::MAX { "article_words".to_owned() } else { partitions::words_of(part) };
-        Some(Window { numbers: start.max(part.start)..end, is_case: self.width == WIDEST, table })
+        Some(Window { numbers: start.max(part.start)..end, within, table: table.clone() })
     }
 
     /// All of the last window was looked at.
@@ -379,7 +380,7 @@ impl Windows {
 }
 
 /// The statement that names articles: from and up to which number, how many, and the words.
-fn naming(dialect: Dialect, asks_index: bool, Window { table, is_case, .. }: &Window) -> String {
+fn naming(dialect: Dialect, asks_index: bool, Window { table, within, .. }: &Window) -> String {
     let by_number = "rowid >= $1 AND rowid < $2 ORDER BY rowid DESC LIMIT $3";
     match (dialect, asks_index) {
         (_, false) => format!("SELECT rowid FROM {table} WHERE {by_number}"),
@@ -389,7 +390,10 @@ fn naming(dialect: Dialect, asks_index: bool, Window { table, is_case, .. }: &Wi
         // As subqueries the words tell the planner nothing, and a sum has no index: so it takes the index of words, whatever it
         // thinks of them. Along the index of numbers it would read every text, for which it counts nothing.
         (Dialect::Postgres, true) => {
-            let (place, bits) = if *is_case { ("-1 - place", CASE_BITS) } else { ("place", SHELF_BITS) };
+            let (place, bits) = match within {
+                Within::Case => ("-1 - place", CASE_BITS),
+                Within::Shelves | Within::All => ("place", SHELF_BITS),
+            };
             format!(
                 "SELECT rowid FROM {table} WHERE ARRAY[rowid >> {SHELF_BITS}, -1 - (rowid >> {CASE_BITS})] && \
                     (SELECT array_agg({place}) FROM generate_series($1 >> {bits}, ($2 - 1) >> {bits}) AS place) \
@@ -436,15 +440,32 @@ const COUNT_IN_SAMPLE: &str = "SELECT count(*) FROM (\
         SELECT words FROM article_words WHERE rowid < $2 ORDER BY rowid DESC LIMIT $3) newest \
     WHERE words @@ to_tsquery('simple', $1)";
 
-/// Words hold letters and digits only, so that quotation marks are all it takes.
-fn fts5(wanted: &[Phrase], unwanted: &[Phrase]) -> String {
-    let phrase =
-        |phrase: &Phrase| format!("\"{}\"{}", phrase.words.join(" "), if phrase.is_open { " *" } else { "" });
+/// Where an article stands, as SQLite's index has it.
+pub(super) fn places_of(number: i64) -> String {
+    format!("{SHELF_SIGN}{} {CASE_SIGN}{}", number >> SHELF_BITS, number >> CASE_BITS)
+}
+
+/// Words hold letters and digits only, so that quotation marks are all it takes. What is unwanted comes last: FTS5 would look for the
+/// first article without it before it looks at the shelves.
+fn fts5(wanted: &[Phrase], unwanted: &[Phrase], Window { numbers, within, .. }: &Window) -> String {
+    let phrase = |phrase: &Phrase| {
+        format!("\"{}\"{}", phrase.words.join("\" AND \""), if phrase.is_open { " *" } else { "" })
+    };
     let all =
         |phrases: &[Phrase], between: &str| phrases.iter().map(phrase).collect::<Vec<_>>().join(between);
-    let mut asked = format!("({})", all(wanted, " AND "));
+    let places = |sign: char, bits: u32| {
+        let places = numbers.start >> bits..=(numbers.end - 1) >> bits;
+        let places: Vec<String> = places.map(|place| format!("\"{sign}{place}\"")).collect();
+        format!(" AND places : ({})", places.join(" OR "))
+    };
+    let places = match within {
+        Within::Shelves => places(SHELF_SIGN, SHELF_BITS),
+        Within::Case => places(CASE_SIGN, CASE_BITS),
+        Within::All => String::new(),
+    };
+    let mut asked = format!("(words : ({}){places})", all(wanted, " AND "));
     if !unwanted.is_empty() {
-        write!(asked, " NOT ({})", all(unwanted, " OR ")).expect("a string takes what it is given");
+        write!(asked, " NOT words : ({})", all(unwanted, " OR ")).expect("a string takes what it is given");
     }
     asked
 }

@@ -58,6 +58,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(75, "0075_process_machines"),
     migration!(80, "0080_text_partitions", is_breaking: true),
     migration!(85, "0085_pages_at_size"),
+    migration!(86, "0086_shelves_of_words"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -120,15 +120,20 @@ pub(super) async fn make_room_for(
     make_room(to, last).await
 }
 
-/// The numbers of each partition's articles, the newest first.
-pub(super) async fn of_texts(database: &Database) -> Result<Vec<Range<i64>>, StoreError> {
+/// The tables of words with the numbers of their articles, the newest first.
+pub(super) async fn of_words(database: &Database) -> Result<Vec<(Range<i64>, String)>, StoreError> {
+    const WORDS: &str = "article_words";
+    if database.dialect == Dialect::Sqlite {
+        return Ok(vec![(0..i64::MAX, WORDS.to_owned())]);
+    }
     let rows = sqlx::query(NEWEST_FIRST).fetch_all(&database.readers).await?;
-    rows.iter().map(|row| Ok(row.try_get("first")?..row.try_get("past")?)).collect()
-}
-
-/// The partition of the words of these articles.
-pub(super) fn words_of(numbers: &Range<i64>) -> String {
-    name("article_words", numbers)
+    rows.iter()
+        .map(|row| {
+            let numbers = row.try_get("first")?..row.try_get("past")?;
+            let table = name(WORDS, &numbers);
+            Ok((numbers, table))
+        })
+        .collect()
 }
 
 /// The highest number that an article may have by now.

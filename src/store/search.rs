@@ -13,7 +13,7 @@ use super::articles::NewRevision;
 use super::connection::{Database, DialectSql};
 use super::outbox::Outbox;
 use super::sql::{Row, RowsSql, is_sqlite};
-use super::{Store, StoreError};
+use super::{Store, StoreError, found};
 use crate::search::index_form;
 
 /// Articles added to the index in one transaction, and bytes of their texts: whoever stores an article waits for so many at
@@ -124,14 +124,26 @@ pub(super) async fn index<'r>(
 }
 
 async fn write(tx: &mut AnyConnection, words: BTreeMap<i64, String>) -> Result<(), StoreError> {
-    let sql = if is_sqlite(tx) { &WRITE_SQLITE } else { &WRITE_POSTGRES };
     let rows: Vec<(i64, String)> = words.into_iter().collect();
-    sql.execute(tx, &rows, |query, (number, words)| query.bind(*number).bind(words.clone())).await?;
+    if is_sqlite(tx) {
+        WRITE_SQLITE
+            .execute(tx, &rows, |query, (number, words)| {
+                query.bind(*number).bind(words.clone()).bind(found::places_of(*number))
+            })
+            .await?;
+    } else {
+        WRITE_POSTGRES
+            .execute(tx, &rows, |query, (number, words)| query.bind(*number).bind(words.clone()))
+            .await?;
+    }
     Ok(())
 }
 
-const WRITE_SQLITE: RowsSql =
-    RowsSql { before: "INSERT OR REPLACE INTO article_words (rowid, words) VALUES ", columns: 2, after: "" };
+const WRITE_SQLITE: RowsSql = RowsSql {
+    before: "INSERT OR REPLACE INTO article_words (rowid, words, places) VALUES ",
+    columns: 3,
+    after: "",
+};
 
 const WRITE_POSTGRES: RowsSql = RowsSql {
     before: "WITH given (number, words) AS (VALUES ",

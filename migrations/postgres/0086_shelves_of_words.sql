@@ -1,0 +1,2 @@
+-- SQLite's index of words gets what this one has since 0085.
+SELECT 1;
