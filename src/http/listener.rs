@@ -13,6 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::lifecycle::STOP_GRACE;
+
 /// How long to wait when no connection can be accepted, for instance since there is no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -35,7 +37,7 @@ impl Default for Limits {
     }
 }
 
-/// Serves `router` until the soft stop, and then what is in hand.
+/// Serves `router` until the soft stop, and then what is in hand for [`STOP_GRACE`]: who reads a long answer goes on from its cursor.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, soft: CancellationToken) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
@@ -45,7 +47,10 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, soft: 
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    let answered = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_GRACE, answered).await.is_err() {
+        tracing::info!(answers = connections.len(), "broken off, since the process stops");
+    }
 }
 
 async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {

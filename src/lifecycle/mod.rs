@@ -26,6 +26,9 @@ use tracing::{Instrument, error, info, warn};
 
 pub use self::progress::Progress;
 
+/// How long a soft stop lets CPU work and answers go on. What ends later, or has not begun by then, is given back or broken off.
+pub const STOP_GRACE: Duration = Duration::from_secs(1);
+
 /// How long a task may take after the hard stop to give back what it holds.
 const GIVE_BACK_GRACE: Duration = Duration::from_secs(1);
 

@@ -8,11 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::turns::{Permit, Turns};
+use crate::lifecycle::STOP_GRACE;
 use crate::model::FailureKind;
 use crate::work::Stop;
-
-/// How long a soft stop lets work go on. What ends later, or has not begun by then, is given back.
-const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// CPU work off the async threads. One permit a core keeps the timers of the async threads punctual; an unbounded
 /// `spawn_blocking` made them late by a factor of nine when it was measured.

@@ -368,6 +368,34 @@ async fn idle_and_trickling_clients_starve_nobody() {
 }
 
 #[tokio::test]
+async fn a_stop_does_not_wait_for_answers_that_do_not_end() {
+    let (asked, is_asked) = tokio::sync::mpsc::channel(1);
+    let never = move || {
+        let asked = asked.clone();
+        async move {
+            asked.send(()).await.unwrap();
+            std::future::pending::<()>().await;
+        }
+    };
+    let router = axum::Router::new().route("/", axum::routing::get(never));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let soft = CancellationToken::new();
+    let serving = serve(listener, router, Limits::default(), soft.clone());
+    let asking = async {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut is_asked = is_asked;
+        is_asked.recv().await.unwrap();
+        soft.cancel();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.is_empty());
+    };
+    futures_util::future::join(serving, asking).await;
+}
+
+#[tokio::test]
 async fn a_reader_that_comes_too_late_is_refused_until_it_says_skip() {
     let (daemon, _server, router, _soft) = surface(3).await;
     let feeds = daemon.store().feeds_known().await.unwrap();
