@@ -182,9 +182,10 @@ macro_rules! entries {
 
 const LIST_ENTRIES: &str = entries!("e.state = $1 ORDER BY e.next_attempt_at, e.id LIMIT $2");
 
-/// Those of a feed whose last attempt failed.
-pub(super) const TROUBLE_OF_FEED: &str =
-    entries!("e.feed_id = $1 AND x.reason IS NOT NULL ORDER BY x.failed_at DESC, e.id LIMIT $2");
+/// Those of a feed whose last attempt failed: among its entries that are not done, along an index of these.
+pub(super) const TROUBLE_OF_FEED: &str = entries!(
+    "e.feed_id = $1 AND e.state <> 'done' AND x.reason IS NOT NULL ORDER BY x.failed_at DESC, e.id LIMIT $2"
+);
 
 /// One that was taken later has its article.
 const LIST_LEFT_OUT: &str = entries!(

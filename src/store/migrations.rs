@@ -59,6 +59,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(80, "0080_text_partitions", is_breaking: true),
     migration!(85, "0085_pages_at_size"),
     migration!(86, "0086_shelves_of_words"),
+    migration!(87, "0087_entries_not_done"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

@@ -136,12 +136,13 @@ const QUEUE: &str = "SELECT (SELECT count(*) FROM entries WHERE state = 'pending
     (SELECT count(*) FROM entries WHERE state = 'failed') AS failed, \
     (SELECT count(*) FROM entries WHERE state = 'quarantined') AS quarantined";
 
-/// Each hour is a range of the index by itself: grouped, hundreds of thousands of rows would be sorted. As a subquery its count would
-/// be merged into the condition, too, and each hour be counted twice.
-const BY_HOUR: &str = "WITH RECURSIVE hours (began_at) AS (SELECT $1 / $2 * $2 \
-    UNION ALL SELECT began_at + $2 FROM hours WHERE began_at + $2 <= $3), \
+/// Each hour is a range of the index by itself: grouped, hundreds of thousands of rows would be sorted. It has one lower bound, since of
+/// two SQLite may take the one from which all hours are read. As a subquery its count would be merged into the condition, too, and
+/// each hour be counted twice.
+const BY_HOUR: &str = "WITH RECURSIVE hours (began_at, since) AS (SELECT $1 / $2 * $2, $1 \
+    UNION ALL SELECT began_at + $2, began_at + $2 FROM hours WHERE began_at + $2 <= $3), \
     counted AS MATERIALIZED (SELECT began_at, (SELECT count(*) FROM articles \
-        WHERE stored_at >= began_at AND stored_at >= $1 AND stored_at < began_at + $2) AS articles FROM hours) \
+        WHERE stored_at >= since AND stored_at < began_at + $2) AS articles FROM hours) \
     SELECT began_at, articles FROM counted WHERE articles > 0 ORDER BY began_at";
 
 impl TryFrom<Row<'_>> for ArticlesOfHour {
