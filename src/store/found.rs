@@ -8,8 +8,8 @@
 //!   in the first, and rare ones cost nothing to look up in the widest. In the index the articles stand on shelves of 4,096
 //!   numbers, and a window asks for its shelves beside the words, so that what lies elsewhere in the lists of the words is skipped.
 //! - FTS5 gives rows one by one, the newest first. But it reads from the newest on until the words meet, wherever a search is to
-//!   go on; where they never do, that is all of their lists, a second for ten million articles. So its index has the shelves, too, as words of
-//!   a column of their own. For a beginning it merges the lists of all words that begin so before it gives the first row: seconds
+//!   go on; where they never do, that is all of their lists: a tenth of a second for a million articles. So its index has the shelves, too,
+//!   as words of a column of their own. For a beginning it merges the lists of all words that begin so before it gives the first row: seconds
 //!   for a letter, on two hundred thousand articles; so where there is one that is not common, all is one window.
 //!
 //! So the index is not asked for everything. A beginning is counted first, up to a bound; one that is common, and also whether words
