@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use std::sync::LazyLock;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Where work waits for its place.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +33,13 @@ fn cores() -> usize {
 }
 
 impl Queue {
-    fn places(self) -> &'static Semaphore {
-        match self {
+    /// A place, until it is dropped.
+    pub(crate) async fn place(self) -> SemaphorePermit<'static> {
+        let places: &'static Semaphore = match self {
             Self::Fetched => &FETCHED,
             Self::Answers => &ANSWERS,
-        }
+        };
+        places.acquire().await.expect("nobody closes it")
     }
 }
 
@@ -51,7 +53,7 @@ pub(crate) async fn run<T: Send + 'static>(
     if bytes <= INLINE_BYTES {
         return work();
     }
-    let place = queue.places().acquire().await.expect("nobody closes it");
+    let place = queue.place().await;
     let working = tokio::task::spawn_blocking(move || {
         let done = work();
         drop(place);

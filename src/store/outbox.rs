@@ -17,8 +17,24 @@ impl Store {
     ///
     /// A row that cannot be read is set aside with its reason, once and for every reader: it stops none of them.
     pub async fn records_after(&self, seq: i64, limit: u32) -> Result<Vec<Record>, StoreError> {
+        let read = self.readable(RECORDS, seq, limit).await?;
+        Ok(read.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The same records without their texts, each with the bytes that its text has: reading a long text takes longer than all
+    /// else of its record.
+    pub async fn outlines_after(&self, seq: i64, limit: u32) -> Result<Vec<(usize, Record)>, StoreError> {
+        self.readable(OUTLINES, seq, limit).await
+    }
+
+    async fn readable(
+        &self,
+        sql: &'static str,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<(usize, Record)>, StoreError> {
         loop {
-            let (records, unreadable) = self.records_read(seq, limit).await?;
+            let (records, unreadable) = self.records_read(sql, seq, limit).await?;
             for (seq, reason) in &unreadable {
                 tracing::error!(seq, reason, "a record cannot be read and is set aside");
                 self.set_aside(EVERY_READER, *seq, reason).await?;
@@ -52,21 +68,27 @@ impl Store {
         Ok((records, bytes))
     }
 
-    /// The records that can be read, and the positions of those that cannot.
-    async fn records_read(&self, seq: i64, limit: u32) -> Result<(Vec<Record>, Unreadable), StoreError> {
+    /// The records that can be read, each with the bytes of its text, and the positions of those that cannot.
+    async fn records_read(
+        &self,
+        sql: &'static str,
+        seq: i64,
+        limit: u32,
+    ) -> Result<(Vec<(usize, Record)>, Unreadable), StoreError> {
         let mut connection = self.database.readers.acquire().await?;
-        let rows = sqlx::query(RECORDS).bind(seq).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
+        let rows = sqlx::query(sql).bind(seq).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
         let (mut records, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
             let row = Row { table: "outbox", row };
             let seq = row.get("seq")?;
-            match Record::try_from(row) {
-                Ok(record) => records.push(record),
+            match row.number("text_bytes").and_then(|bytes| Ok((bytes, Record::try_from(row)?))) {
+                Ok(read) => records.push(read),
                 Err(error) => unreadable.push((seq, error.to_string())),
             }
         }
-        let mentions = mentions(&mut connection, &records).await?;
-        records.retain_mut(|record| match mentions.get(&record.id) {
+        let ids = records.iter().map(|(_, record)| record.id).collect();
+        let mentions = mentions(&mut connection, ids).await?;
+        records.retain_mut(|(_, record)| match mentions.get(&record.id) {
             Some(Ok(known)) => {
                 record.feeds.clone_from(known);
                 true
@@ -94,7 +116,7 @@ impl Store {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let mut record = Record::try_from(Row { table: "outbox", row: &row })?;
-        let mut mentions = mentions(&mut connection, std::slice::from_ref(&record)).await?;
+        let mut mentions = mentions(&mut connection, vec![record.id]).await?;
         record.feeds = mentions.remove(&id).transpose()?.unwrap_or_default();
         Ok(Some(record))
     }
@@ -133,8 +155,7 @@ impl Store {
 /// What is known of the announcements of articles, or why that cannot be read.
 type Mentions = HashMap<ArticleId, Result<Vec<FeedMention>, StoreError>>;
 
-async fn mentions(connection: &mut AnyConnection, records: &[Record]) -> Result<Mentions, StoreError> {
-    let mut ids: Vec<ArticleId> = records.iter().map(|record| record.id).collect();
+async fn mentions(connection: &mut AnyConnection, mut ids: Vec<ArticleId>) -> Result<Mentions, StoreError> {
     ids.sort_unstable();
     ids.dedup();
     let rows = MENTIONS.fetch(connection, &ids, |query, id| query.bind(id_bytes(id))).await?;
@@ -173,11 +194,13 @@ macro_rules! earlier {
 
 /// Events with the article as it then was. Of the tables that are joined here only `revisions` has the columns of metadata.
 macro_rules! records {
-    ($which:literal) => {
+    ($text:literal, $which:expr) => {
         concat!(
             "SELECT o.seq, o.event, o.created_at, o.article_id, o.revision, a.url, a.original_url, a.hostname, a.duplicate_of, \
-             a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, r.text, \
-             r.fetched_at, r.word_count, r.quality_flags, r.extractor_version, r.enclosures, ",
+             a.duplicate_kind, a.duplicate_score, a.cluster_id, a.withdrawn_at, r.content_sha256, r.raw_sha256, ",
+            $text,
+            " AS text, octet_length(r.text) AS text_bytes, r.fetched_at, r.word_count, \
+             r.quality_flags, r.extractor_version, r.enclosures, ",
             earlier!("max(p.seq)"),
             " AS earlier_seq, (SELECT e.content_sha256 FROM revisions e WHERE e.number = a.number AND e.revision = ",
             earlier!("max(p.revision)"),
@@ -190,18 +213,27 @@ macro_rules! records {
     };
 }
 
-const RECORDS: &str = records!(
-    "o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) ORDER BY o.seq LIMIT $2"
+/// The next ones after a position that no reader has found unreadable.
+macro_rules! next {
+    () => {
+        "o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) ORDER BY o.seq LIMIT $2"
+    };
+}
+
+const RECORDS: &str = records!("r.text", next!());
+
+const OUTLINES: &str = records!("''", next!());
+
+const WEIGHTS: &str = concat!(
+    "SELECT o.seq, coalesce(octet_length(r.text), 0) AS bytes FROM outbox o JOIN articles a ON a.id = o.article_id \
+     LEFT JOIN revisions r ON r.number = a.number AND r.revision = o.revision WHERE ",
+    next!()
 );
 
-const WEIGHTS: &str = "SELECT o.seq, coalesce(octet_length(r.text), 0) AS bytes FROM outbox o \
-    JOIN articles a ON a.id = o.article_id \
-    LEFT JOIN revisions r ON r.number = a.number AND r.revision = o.revision \
-    WHERE o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) \
-    ORDER BY o.seq LIMIT $2";
-
-const RECORD_OF_ARTICLE: &str =
-    records!("o.article_id = $1 AND o.revision = coalesce($2, a.revision) ORDER BY o.seq DESC LIMIT 1");
+const RECORD_OF_ARTICLE: &str = records!(
+    "r.text",
+    "o.article_id = $1 AND o.revision = coalesce($2, a.revision) ORDER BY o.seq DESC LIMIT 1"
+);
 
 const MENTIONS: RowsSql = RowsSql {
     before: "SELECT m.article_id, m.feed_url, m.guid, m.entry_title, m.entry_published_at, m.first_seen_at, d.tags \

@@ -1,8 +1,8 @@
 //! Records by cursor: at once, as soon as there are any, or for as long as the reader stays.
 //!
-//! The cursor goes before the records, so what an answer holds is known before it begins. Texts are not kept for that: beyond
-//! the first few their records are read once more when their turn to be sent comes, a few at a time, as fast as the reader
-//! takes them. All that is in hand is counted (see [`crate::memory`]).
+//! The cursor goes before the records, so what an answer holds is known before it begins. Texts are not needed for that: beyond
+//! the first few they are read when their turn to be sent comes, a few at a time, as fast as the reader takes them. All that is
+//! in hand is counted (see [`crate::memory`]).
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
@@ -35,6 +35,9 @@ const STEP: u32 = 20;
 const STEP_BYTES: usize = 1 << 20;
 /// Bytes of texts kept from the look to the answer.
 const KEPT_BYTES: usize = 1 << 20;
+/// Texts of so many bytes are read where there is a place for it: readers of long ones must not have the store work for all of
+/// them at once.
+const LONG_BYTES: usize = 256 << 10;
 /// Bytes of an answer that are handed on at a time.
 const SLICE_BYTES: usize = 64 << 10;
 /// An answer that has grown past this ends, short of its limit: the cursor goes on from there.
@@ -119,9 +122,14 @@ impl Found {
         self.records.is_empty() && self.further.is_empty()
     }
 
+    /// Whether texts that are found now are left to be read later.
+    fn is_full(&self) -> bool {
+        !self.further.is_empty()
+    }
+
     fn add(&mut self, record: Record) {
         let kept_bytes = self.kept_bytes + record.text.len();
-        if self.further.is_empty() && (self.records.is_empty() || kept_bytes <= KEPT_BYTES) {
+        if !self.is_full() && (self.records.is_empty() || kept_bytes <= KEPT_BYTES) {
             self.kept_bytes = kept_bytes;
             self.records.push(record);
         } else {
@@ -222,15 +230,20 @@ async fn look(
     };
     let (mut looked_at, mut admitted, mut bytes) = (0, 0, 0);
     loop {
-        let records = step(surface, found.cursor, &found.held, found.kept_bytes).await?;
+        let records = if found.is_full() {
+            surface.store.outlines_after(found.cursor.0, STEP).await?
+        } else {
+            let records = step(surface, found.cursor, &found.held, found.kept_bytes).await?;
+            records.into_iter().map(|record| (record.text.len(), record)).collect()
+        };
         if records.is_empty() {
             return Ok(found);
         }
-        for record in records {
+        for (text_bytes, record) in records {
             looked_at += 1;
             found.cursor = Cursor(record.seq);
             if asked.filter.admits(&record) {
-                bytes += record.text.len();
+                bytes += text_bytes;
                 admitted += 1;
                 found.add(record);
             }
@@ -255,6 +268,7 @@ async fn step(
         return Ok(Vec::new());
     }
     held.hold((kept_bytes + bytes) * RECORD_COST).await;
+    let _place = if bytes < LONG_BYTES { None } else { Some(Queue::Answers.place().await) };
     surface.store.records_after(after.0, records).await
 }
 

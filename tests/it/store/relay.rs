@@ -236,6 +236,9 @@ async fn a_record_that_cannot_be_read_stops_nobody(bench: &Bench) {
     assert_eq!(seqs(&records_in(folder.path())), [1, 3, 4]);
     assert_eq!(seqs(&bench.store.records_after(0, 2).await.unwrap()), [1, 3]);
     assert!(bench.store.records_after(4, 2).await.unwrap().is_empty());
+    let outline = |record: Record| (record.text.len(), Record { text: String::new(), ..record });
+    let outlines: Vec<_> = bench.store.records_after(0, 3).await.unwrap().into_iter().map(outline).collect();
+    assert_eq!(bench.store.outlines_after(0, 3).await.unwrap(), outlines);
     let aside = bench.store.set_aside_list().await.unwrap();
     assert_eq!(
         aside.iter().map(|record| (record.sink.as_str(), record.seq)).collect::<Vec<_>>(),
