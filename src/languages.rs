@@ -135,6 +135,13 @@ pub(crate) struct DateWords {
     pub(crate) days_ago: HashMap<String, i32, RandomState>,
 }
 
+impl DateWords {
+    /// Whether a lower-case word between the numbers says nothing that they do not.
+    pub(crate) fn is_filler(&self, word: &str) -> bool {
+        self.fillers.contains(word) || self.weekdays.contains(word) || self.clock.contains(word)
+    }
+}
+
 /// The shipped words.
 #[derive(Default)]
 pub(crate) struct Languages {

@@ -61,7 +61,7 @@ use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag
 use crate::work;
 
 /// Changes whenever the same page may give another text.
-pub const EXTRACTOR_VERSION: &str = "7";
+pub const EXTRACTOR_VERSION: &str = "8";
 
 /// The article on a page. One that takes more than [`work::BUDGET`] steps is read in part.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {

@@ -44,6 +44,11 @@ impl Said {
         self.holds(FORUM, Source::Type) || self.holds(FORUM, Source::Generator)
     }
 
+    /// Whether the page's address may be one of a forum's, too.
+    pub(crate) fn may_be_thread(self) -> bool {
+        self.is_thread() || self.holds(FORUM, Source::Address)
+    }
+
     /// Whether an article is to be expected of a page that may show others' headlines instead: where a feed announced it, or its
     /// address is that of one. Who asks for a list gets what was asked for. A page whose types are those of one article is
     /// believed: the headings of a ranking are links, too. Publishing systems call their archives articles as well.

@@ -1,14 +1,17 @@
 //! What readers wrote, from the line that names it to the end of the page.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
+use html5ever::LocalName;
 
 use super::Facts;
 use super::body::Body;
 use super::names::of_kind;
 use super::prose::Prose;
 use crate::extract::account::{Account, Line, Rule};
+use crate::extract::metadata::{date_of_text, names_more_than_a_date};
 use crate::extract::words::furniture::Furniture;
 use crate::extract::words::phrases::{Coverage, fold};
 
@@ -35,14 +38,98 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
             && last_heading.is_none_or(|heading| heading <= at)
             && (account.is_kept(at) || among_prose[at] || thread.is_some_and(|thread| at < thread))
     };
-    for (at, coverage) in of_kind(lines, Furniture::Comments).filter(|(at, _)| !body.goes_on_under(*at)) {
-        let is_open = coverage == Coverage::Whole && (prose.is_over(at) || opens(account, at));
+    let headline = lines.iter().position(|line| line.is_title).unwrap_or(0);
+    let counts = counts_of_names(lines);
+    // In a thread, texts with their authors are what the page is for; in a list each item may have its link to comments.
+    let may_be_signed = |at: usize| {
+        at > headline && counts[lines[at].text] < AGAIN_AND_AGAIN && !facts.context.said.may_be_thread()
+    };
+    let signed = LazyCell::new(|| Signed::new(lines, facts));
+    for (at, coverage) in of_kind(lines, Furniture::Comments) {
+        let is_whole = coverage == Coverage::Whole;
+        let is_signed =
+            is_whole && may_be_signed(at) && prose.before(at) >= LEAST_OF_POST && signed.follow(at);
+        if !is_signed && body.goes_on_under(at) {
+            continue;
+        }
+        let is_open = is_whole && (is_signed || prose.is_over(at) || opens(account, at));
         let end = if is_open { lines.len() } else { at + 1 };
         account.claim(at..end, Rule::Words(Furniture::Comments));
     }
     if let Some(at) = counts_answers(lines, facts, &prose) {
         account.claim(at..lines.len(), Rule::Words(Furniture::Comments));
     }
+}
+
+/// Where texts stand that say who wrote them, and when: "Posted by: Jo | May 4, 2007 8:10 AM" below each, "Jo, 3 hours ago"
+/// above each.
+struct Signed {
+    /// Words before each line.
+    words_before: Vec<f32>,
+    /// In the order of the page.
+    signatures: Vec<Signature>,
+}
+
+/// A line that says who and when, with those behind it that stand alike.
+struct Signature {
+    at: usize,
+    /// How many there are, with this one.
+    count: usize,
+    /// The most words between two of them.
+    longest: f32,
+}
+
+impl Signed {
+    fn new(lines: &[Line<'_>], facts: &Facts<'_>) -> Self {
+        let words_before = lines.iter().scan(0.0, |sum, line| {
+            let before = *sum;
+            *sum += line.words();
+            Some(before)
+        });
+        let words_before: Vec<f32> = words_before.collect();
+        let mut signatures = Vec::new();
+        // By how deep their boxes stand, and with which tag: the boxes around them may be named for who wrote.
+        let mut behind: HashMap<(u16, LocalName), (usize, usize, f32), RandomState> = HashMap::default();
+        for at in (0..lines.len()).rev().filter(|at| is_signature(&lines[*at], facts)) {
+            let own = &facts.context.document.containers[lines[at].block.container];
+            let place = (own.depth, own.tag.clone());
+            let (count, longest) = match behind.get(&place) {
+                Some(&(next, count, longest)) => {
+                    (count + 1, longest.max(words_before[next] - words_before[at + 1]))
+                }
+                None => (1, 0.0),
+            };
+            behind.insert(place, (at, count, longest));
+            signatures.push(Signature { at, count, longest });
+        }
+        signatures.reverse();
+        Self { words_before, signatures }
+    }
+
+    /// Whether a line opens a row of them: what stands between it and the first is hardly longer than the others.
+    fn follow(&self, at: usize) -> bool {
+        const LEAST: usize = 3;
+        const MOST_OF_LONGEST: f32 = 2.0;
+        let first = self.signatures.partition_point(|signature| signature.at <= at);
+        self.signatures.get(first).is_some_and(|first| {
+            let words = self.words_before[first.at] - self.words_before[at + 1];
+            first.count >= LEAST && words <= first.longest * MOST_OF_LONGEST
+        })
+    }
+}
+
+/// A label that holds a date, and a word besides.
+fn is_signature(line: &Line<'_>, facts: &Facts<'_>) -> bool {
+    const MOST_BYTES: usize = 120;
+    const MOST_WORDS: f32 = 14.0;
+    line.text.len() <= MOST_BYTES
+        && line.words() <= MOST_WORDS
+        && !line.block.measure.ends_sentence
+        // A post that the article quotes is signed behind a dash.
+        && !line.text.starts_with(['—', '–'])
+        && line.text.contains(char::is_numeric)
+        && names_more_than_a_date(line.text)
+        && date_of_text(line.text, facts.fetched_at).is_some()
 }
 
 /// Whether each line stands in the box of the last running text of the body above it, and says more than a heading would:
@@ -91,6 +178,15 @@ fn counts_answers(lines: &[Line<'_>], facts: &Facts<'_>, prose: &Prose) -> Optio
 /// Whether a folded line is a number, words, and the headline at its end. The number of an item has a dot behind it.
 fn counts(line: &str, title: &str) -> bool {
     line.starts_with("# ") && line.ends_with(title)
+}
+
+/// How often each line stands on the page that names comments.
+fn counts_of_names<'l>(lines: &'l [Line<'_>]) -> HashMap<&'l str, usize, RandomState> {
+    let mut counts = HashMap::default();
+    for line in lines.iter().filter(|line| line.is_named(Furniture::Comments)) {
+        *counts.entry(line.text).or_default() += 1;
+    }
+    counts
 }
 
 /// The line from which on no thread follows any more: behind all lines before it one that names comments comes again and

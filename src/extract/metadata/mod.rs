@@ -37,7 +37,7 @@ use jiff::Timestamp;
 use url::Url;
 
 pub(crate) use authors::byline::authors_of_byline;
-pub(crate) use dates::visible::date_of_text;
+pub(crate) use dates::visible::{date_of_text, names_more_than_a_date};
 pub(crate) use language::language_of;
 
 use clues::{Clues, Heading, Place};

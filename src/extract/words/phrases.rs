@@ -149,7 +149,10 @@ impl Phrases {
         let (head, tail) = if line.len() <= 2 * EDGE_BYTES {
             if self.may_be_whole(line) {
                 let folded = fold_inner(line);
-                if let Some(&furniture) = self.whole.get(folded.trim_matches(is_edge)) {
+                let bare = folded.trim_matches(is_edge);
+                // "Comments (12)": a count behind a line says nothing else.
+                let uncounted = bare.strip_suffix("(#").map_or(bare, str::trim_end);
+                if let Some(&furniture) = self.whole.get(bare).or_else(|| self.whole.get(uncounted)) {
                     return Some(Match { furniture, coverage: Coverage::Whole, is_borne_out: true });
                 }
             }
@@ -203,11 +206,11 @@ impl Phrases {
         has_one_of(&self.aside, line)
     }
 
-    /// Whether a whole line of the lists begins as `line` does and has as many words.
+    /// Whether a whole line of the lists begins as `line` does and has as many words, a count behind it left out.
     fn may_be_whole(&self, line: &str) -> bool {
         let bare = line.trim_matches(is_edge);
         let Some(key) = first_two_folded(bare) else { return true };
-        self.openings.get(&key).is_some_and(|&longest| bare.split_whitespace().nth(longest).is_none())
+        self.openings.get(&key).is_some_and(|&longest| bare.split_whitespace().nth(longest + 1).is_none())
     }
 }
 
@@ -320,6 +323,7 @@ mod tests {
             phrases.find(line, words).map(|found| (found.furniture, found.coverage))
         };
         assert_eq!(found("share:"), Some((Furniture::Share, Coverage::Whole)));
+        assert_eq!(found("Share (12)"), Some((Furniture::Share, Coverage::Whole)));
         assert_eq!(found("By whom?"), Some((Furniture::Share, Coverage::Start)));
         assert_eq!(found("Byron Bay"), None);
         assert_eq!(found("by the light of many moons"), None);

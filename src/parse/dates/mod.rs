@@ -9,8 +9,10 @@ use jiff::civil::{Date, Time};
 use jiff::{Timestamp, ToSpan};
 
 use tokens::{Day, Middle, Token, tokens};
-use words::{is_filler, month};
+use words::month;
 use zones::{Zone, place, zone};
+
+use crate::languages::LANGUAGES;
 
 pub(super) use zones::{Region, depends_on_region};
 
@@ -183,7 +185,7 @@ fn calendar(text: &str, region: Region) -> Option<Timestamp> {
                 match word.as_str() {
                     "am" | "a.m" => parts.afternoon = Some(false),
                     "pm" | "p.m" => parts.afternoon = Some(true),
-                    _ if is_filler(word) => {}
+                    _ if LANGUAGES.date.is_filler(word) => {}
                     _ if parts.day.is_none() && parts.year.is_none() => {}
                     _ => match zone(word, region) {
                         Some(zone) => parts.is_in(zone),

@@ -25,9 +25,3 @@ pub(super) fn month(word: &str) -> Option<i64> {
     let number = begun.next()?;
     begun.all(|other| other == number).then(|| i64::from(number))
 }
-
-/// Whether a lower-case word between the numbers says nothing that they do not.
-pub(super) fn is_filler(word: &str) -> bool {
-    let words = &LANGUAGES.date;
-    words.fillers.contains(word) || words.weekdays.contains(word) || words.clock.contains(word)
-}

@@ -58,6 +58,21 @@ pub(crate) fn visible(
         .find_map(|order| believed(at(calendar_date(&tokens, today, order)?, &tokens)?))
 }
 
+/// Whether a text has a word that no date is made of.
+pub(crate) fn names_more_than_a_date(text: &str) -> bool {
+    let words = &LANGUAGES.date;
+    let is_of_date = |word: &str| {
+        matches!(word, "am" | "pm")
+            || words.is_filler(word)
+            || words.ago_before.contains(word)
+            || words.ago_after.contains(word)
+            || words.days_ago.contains_key(word)
+            || date_words::month(word, None).is_some()
+            || date_words::unit(word).is_some()
+    };
+    tokens(text).iter().filter_map(Token::word).any(|word| !is_of_date(word))
+}
+
 /// A date with its year in `text`.
 pub(crate) fn whole(text: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Moment> {
     visible(text, fetched_at, order, Certainty::Whole)
