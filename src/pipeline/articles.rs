@@ -248,7 +248,7 @@ async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
     let source = Box::pin(task.source()).await?;
     let is_page = matches!(source.origin, Origin::Server(_));
     let site = task.furniture_of(&source.page).await?;
-    let mut refined = task.refine(source, site).await?;
+    let mut refined = Box::pin(task.refine(source, site)).await?;
     let own_text = match &refined {
         Ok(extracted) if is_page => task.instead_of_repeated(extracted).await?,
         Err(error) if is_page => task.stand_in(error).await?,
@@ -256,7 +256,7 @@ async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
     };
     if let Some(own_text) = own_text {
         let site = task.furniture_of(&own_text.page).await?;
-        refined = task.refine(own_text, site).await?;
+        refined = Box::pin(task.refine(own_text, site)).await?;
     }
     let extracted = refined.map_err(|error| task.broken_off(&error))?;
     if is_less_than_before(task.entry, &extracted.article) {
