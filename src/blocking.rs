@@ -1,7 +1,7 @@
 //! CPU work of milliseconds that belongs to nobody's turn, off the async threads: inflating a body, writing an answer.
 //!
 //! On an async thread each of these would hold up the timers and the answers of all others, and two dozen at once do so for
-//! seconds. So they wait in two queues, each in the order in which they come: what takes longer than some tens of milliseconds
+//! seconds. So they wait in queues, each in the order in which they come: what takes longer than some tens of milliseconds
 //! belongs to [`crate::pipeline::workers`], which shares the cores out by party.
 
 use std::future::pending;
@@ -19,11 +19,14 @@ pub(crate) enum Queue {
     /// What is answered to clients of the listener: dozens of readers of long answers must not have a page that came wait behind
     /// all of them. A place for every second core, one at least.
     Answers,
+    /// Long texts that are read from the store for clients: as many places, of their own, since a store may have its client wait.
+    Texts,
 }
 
 /// They are the machine's, so there is one set of them in a process.
 static FETCHED: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
 static ANSWERS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores().div_ceil(2)));
+static TEXTS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores().div_ceil(2)));
 
 /// Work on fewer bytes is done where it is asked for: handing it over would take as long.
 const INLINE_BYTES: usize = 16 << 10;
@@ -38,6 +41,7 @@ impl Queue {
         let places: &'static Semaphore = match self {
             Self::Fetched => &FETCHED,
             Self::Answers => &ANSWERS,
+            Self::Texts => &TEXTS,
         };
         places.acquire().await.expect("nobody closes it")
     }

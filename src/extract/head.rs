@@ -91,6 +91,7 @@ impl Head {
             lead: self.lead.as_deref().or(self.metadata.description.as_deref()),
             body: self.stated_body.as_deref().or(self.entrys_body.as_deref()),
             said: self.said,
+            is_liveblog: self.is_liveblog,
         }
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Context<'a> {
     stated_body: Option<Vec<bool>>,
     /// What kind of page it calls itself.
     pub(crate) said: Said,
+    /// Whether it calls itself a live blog.
+    pub(crate) is_liveblog: bool,
     /// Share of the running text that stands in boxes called comments, and in the box that holds most of it.
     pub(crate) comment_share: f32,
     pub(crate) main_share: f32,
@@ -68,6 +70,8 @@ pub(crate) struct Hints<'a> {
     pub(crate) body: Option<&'a str>,
     /// What kind of page it is.
     pub(crate) said: Said,
+    /// Whether the page calls itself a live blog.
+    pub(crate) is_liveblog: bool,
 }
 
 /// Whether a block is running text rather than a label or a row of links.
@@ -145,6 +149,7 @@ impl<'a> Context<'a> {
                 .count(),
             stated_body: stated(document, hints.body),
             said: hints.said,
+            is_liveblog: hints.is_liveblog,
             comment_share: 0.0,
             main_share: 0.0,
         };

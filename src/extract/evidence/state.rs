@@ -12,7 +12,7 @@ const MOST_ROUNDS: usize = 3;
 /// A run of fewer paragraphs is a notice.
 const LEAST_PARAGRAPHS: usize = 3;
 /// A run of so many fields of forms for each paragraph is a template: "This is only a preview of your comment."
-const LEAST_FIELDS: f32 = 0.5;
+const LEAST_FIELDS_A_PARAGRAPH: f32 = 0.75;
 /// Between two paragraphs of one body stands a heading, a list, a picture at most.
 const WIDEST_GAP_BYTES: usize = 4000;
 
@@ -83,7 +83,7 @@ fn run_of_paragraphs(text: &str) -> Option<&str> {
 fn is_template(run: &str, paragraphs: usize) -> bool {
     work::count(1 + run.len() / BYTES_A_STEP);
     let fields = ["<input", "<textarea"].map(|field| run.matches(field).count()).iter().sum::<usize>();
-    fields as f32 >= paragraphs as f32 * LEAST_FIELDS
+    fields as f32 >= paragraphs as f32 * LEAST_FIELDS_A_PARAGRAPH
 }
 
 /// Whether what stands between two paragraphs is markup: a string's end would be a quotation mark outside of any tag.
@@ -156,7 +156,7 @@ mod tests {
     fn a_run_ends_with_its_string() {
         let html = r#"<script>x({"a":"<p>One.</p><h2>Two</h2><p>Three.</p><p>Four.</p>","b":"<p>Other.</p>"})</script>"#;
         assert_eq!(body(html).as_deref(), Some("<p>One.</p><h2>Two</h2><p>Three.</p><p>Four.</p>"));
-        let template = "<script>z('<p>Only a preview.</p><form><input><input></form><p>Try again.</p><p>View another.</p>')</script>";
+        let template = "<script>z('<p>Only a preview.</p><form><input><input><input></form><p>Try again.</p><p>View another.</p>')</script>";
         assert_eq!(body(template), None);
         assert_eq!(body("<script>y('<p>One.</p>')</script><p>a</p><p>b</p><p>c</p>"), None);
     }

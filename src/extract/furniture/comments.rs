@@ -19,6 +19,8 @@ use crate::extract::words::phrases::{Coverage, fold};
 const LEAST_PROSE: f32 = 100.0;
 /// So much of a short post stands above a line that counts its comments.
 const LEAST_OF_POST: f32 = 15.0;
+/// A standfirst has fewer words: comments may be counted between it and the article, too.
+const LEAST_ABOVE_SIGNED: f32 = 30.0;
 /// A line that is mostly link leads to the comments, wherever they are.
 const MOST_LINKED: f32 = 0.5;
 /// A line comes so often only where it stands under every comment.
@@ -40,15 +42,19 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     };
     let headline = lines.iter().position(|line| line.is_title).unwrap_or(0);
     let counts = counts_of_names(lines);
-    // In a thread, texts with their authors are what the page is for; in a list each item may have its link to comments.
+    // In a thread or a live blog, texts with their authors are what the page is for; in a list each item may count its comments.
+    let is_of_entries = facts.context.said.may_be_thread() || facts.context.is_liveblog;
     let may_be_signed = |at: usize| {
-        at > headline && counts[lines[at].text] < AGAIN_AND_AGAIN && !facts.context.said.may_be_thread()
+        !is_of_entries
+            && at > headline
+            && lines[at].block.measure.link_share < MOST_LINKED
+            && counts[&fold(lines[at].text)] < AGAIN_AND_AGAIN
+            && prose.before(at) >= LEAST_ABOVE_SIGNED
     };
     let signed = LazyCell::new(|| Signed::new(lines, facts));
     for (at, coverage) in of_kind(lines, Furniture::Comments) {
         let is_whole = coverage == Coverage::Whole;
-        let is_signed =
-            is_whole && may_be_signed(at) && prose.before(at) >= LEAST_OF_POST && signed.follow(at);
+        let is_signed = is_whole && may_be_signed(at) && signed.follow(at);
         if !is_signed && body.goes_on_under(at) {
             continue;
         }
@@ -70,7 +76,7 @@ struct Signed {
     signatures: Vec<Signature>,
 }
 
-/// A line that says who and when, with those behind it that stand alike.
+/// A line that says who and when, with the later ones in boxes of the same depth and tag.
 struct Signature {
     at: usize,
     /// How many there are, with this one.
@@ -87,20 +93,20 @@ impl Signed {
             Some(before)
         });
         let words_before: Vec<f32> = words_before.collect();
-        let mut signatures = Vec::new();
-        // By how deep their boxes stand, and with which tag: the boxes around them may be named for who wrote.
-        let mut behind: HashMap<(u16, LocalName), (usize, usize, f32), RandomState> = HashMap::default();
+        let mut signatures: Vec<Signature> = Vec::new();
+        // The next one by how deep its box stands, and with which tag: the boxes around it may be named for who wrote.
+        let mut next: HashMap<(u16, LocalName), usize, RandomState> = HashMap::default();
         for at in (0..lines.len()).rev().filter(|at| is_signature(&lines[*at], facts)) {
             let own = &facts.context.document.containers[lines[at].block.container];
-            let place = (own.depth, own.tag.clone());
-            let (count, longest) = match behind.get(&place) {
-                Some(&(next, count, longest)) => {
-                    (count + 1, longest.max(words_before[next] - words_before[at + 1]))
-                }
-                None => (1, 0.0),
-            };
-            behind.insert(place, (at, count, longest));
-            signatures.push(Signature { at, count, longest });
+            let next = next.insert((own.depth, own.tag.clone()), signatures.len());
+            signatures.push(match next.map(|next| &signatures[next]) {
+                Some(next) => Signature {
+                    at,
+                    count: next.count + 1,
+                    longest: next.longest.max(words_before[next.at] - words_before[at + 1]),
+                },
+                None => Signature { at, count: 1, longest: 0.0 },
+            });
         }
         signatures.reverse();
         Self { words_before, signatures }
@@ -118,11 +124,17 @@ impl Signed {
     }
 }
 
-/// A label that holds a date, and a word besides.
+/// A label that holds a date, and words before it. Headings and credits have dates as well.
 fn is_signature(line: &Line<'_>, facts: &Facts<'_>) -> bool {
     const MOST_BYTES: usize = 120;
     const MOST_WORDS: f32 = 14.0;
-    line.text.len() <= MOST_BYTES
+    let names_itself_otherwise = line.found.is_some_and(|found| {
+        !matches!(found.furniture, Furniture::Byline | Furniture::Dateline | Furniture::Comments)
+    });
+    !names_itself_otherwise
+        && !line.is_heading()
+        && !line.text.starts_with(char::is_numeric)
+        && line.text.len() <= MOST_BYTES
         && line.words() <= MOST_WORDS
         && !line.block.measure.ends_sentence
         // A post that the article quotes is signed behind a dash.
@@ -180,11 +192,11 @@ fn counts(line: &str, title: &str) -> bool {
     line.starts_with("# ") && line.ends_with(title)
 }
 
-/// How often each line stands on the page that names comments.
-fn counts_of_names<'l>(lines: &'l [Line<'_>]) -> HashMap<&'l str, usize, RandomState> {
+/// How often each line stands on the page that names comments, whatever their number.
+fn counts_of_names(lines: &[Line<'_>]) -> HashMap<String, usize, RandomState> {
     let mut counts = HashMap::default();
     for line in lines.iter().filter(|line| line.is_named(Furniture::Comments)) {
-        *counts.entry(line.text).or_default() += 1;
+        *counts.entry(fold(line.text)).or_default() += 1;
     }
     counts
 }

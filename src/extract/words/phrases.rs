@@ -150,9 +150,7 @@ impl Phrases {
             if self.may_be_whole(line) {
                 let folded = fold_inner(line);
                 let bare = folded.trim_matches(is_edge);
-                // "Comments (12)": a count behind a line says nothing else.
-                let uncounted = bare.strip_suffix("(#").map_or(bare, str::trim_end);
-                if let Some(&furniture) = self.whole.get(bare).or_else(|| self.whole.get(uncounted)) {
+                if let Some(furniture) = self.whole.get(bare).copied().or_else(|| self.counted(bare)) {
                     return Some(Match { furniture, coverage: Coverage::Whole, is_borne_out: true });
                 }
             }
@@ -187,6 +185,12 @@ impl Phrases {
             bucket.iter().find(|phrase| tail.ends_with(&*phrase.text) && fits(phrase))
         });
         end.map(|phrase| partly(phrase, Coverage::End))
+    }
+
+    /// Comments, where a whole line of theirs has their number behind it: "Comments (12)". Behind other lines it may be a year.
+    fn counted(&self, line: &str) -> Option<Furniture> {
+        let uncounted = line.strip_suffix("(#")?.trim_end();
+        self.whole.get(uncounted).copied().filter(|furniture| *furniture == Furniture::Comments)
     }
 
     /// Whether a line has a word that bears a phrase out, or is hardly more than the phrase.
@@ -311,19 +315,23 @@ mod tests {
     use super::*;
 
     fn compiled(lines: &str) -> Result<Phrases, String> {
-        Phrases::new("[share]\nmax_words = 3\n[credit]", &toml::from_str(lines).unwrap())
+        Phrases::new("[share]\nmax_words = 3\n[credit]\n[comments]", &toml::from_str(lines).unwrap())
     }
 
     #[test]
     fn a_line_is_found_by_what_it_covers() {
         let phrases =
-            compiled("[share]\nwhole = ['Share']\nstart = ['by ']\n[credit]\nend = ['/AFP)']").unwrap();
+            compiled(
+            "[share]\nwhole = ['Share']\nstart = ['by ']\n[credit]\nend = ['/AFP)']\n[comments]\nwhole = ['Comments']",
+        )
+        .unwrap();
         let found = |line: &str| {
             let words = line.split_whitespace().count() as f32;
             phrases.find(line, words).map(|found| (found.furniture, found.coverage))
         };
         assert_eq!(found("share:"), Some((Furniture::Share, Coverage::Whole)));
-        assert_eq!(found("Share (12)"), Some((Furniture::Share, Coverage::Whole)));
+        assert_eq!(found("Comments (12)"), Some((Furniture::Comments, Coverage::Whole)));
+        assert_eq!(found("Share (2019)"), None);
         assert_eq!(found("By whom?"), Some((Furniture::Share, Coverage::Start)));
         assert_eq!(found("Byron Bay"), None);
         assert_eq!(found("by the light of many moons"), None);

@@ -231,6 +231,7 @@ async fn look(
     let (mut looked_at, mut admitted, mut bytes) = (0, 0, 0);
     loop {
         let records = if found.is_full() {
+            found.held.hold(found.kept_bytes * RECORD_COST).await;
             surface.store.outlines_after(found.cursor.0, STEP).await?
         } else {
             let records = step(surface, found.cursor, &found.held, found.kept_bytes).await?;
@@ -268,7 +269,7 @@ async fn step(
         return Ok(Vec::new());
     }
     held.hold((kept_bytes + bytes) * RECORD_COST).await;
-    let _place = if bytes < LONG_BYTES { None } else { Some(Queue::Answers.place().await) };
+    let _place = if bytes < LONG_BYTES { None } else { Some(Queue::Texts.place().await) };
     surface.store.records_after(after.0, records).await
 }
 

@@ -60,9 +60,11 @@ pub(crate) fn visible(
 
 /// Whether a text has a word that no date is made of.
 pub(crate) fn names_more_than_a_date(text: &str) -> bool {
+    /// "4th", "14 h", "a.m.".
+    const MOST_LETTERS_OF_SIGN: usize = 2;
     let words = &LANGUAGES.date;
     let is_of_date = |word: &str| {
-        matches!(word, "am" | "pm")
+        word.is_ascii() && word.len() <= MOST_LETTERS_OF_SIGN
             || words.is_filler(word)
             || words.ago_before.contains(word)
             || words.ago_after.contains(word)
