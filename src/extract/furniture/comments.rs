@@ -124,7 +124,7 @@ impl Signed {
     }
 }
 
-/// A label that holds a date, and words before it. Headings and credits have dates as well.
+/// A label that holds a date and another word, and begins with no number. Headings and credits have dates as well.
 fn is_signature(line: &Line<'_>, facts: &Facts<'_>) -> bool {
     const MOST_BYTES: usize = 120;
     const MOST_WORDS: f32 = 14.0;
