@@ -41,7 +41,7 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
             && (account.is_kept(at) || among_prose[at] || thread.is_some_and(|thread| at < thread))
     };
     let headline = lines.iter().position(|line| line.is_title).unwrap_or(0);
-    let counts = counts_of_names(lines);
+    let counts = LazyCell::new(|| counts_of_names(lines));
     // In a thread or a live blog, texts with their authors are what the page is for; in a list each item may count its comments.
     let is_of_entries = facts.context.said.may_be_thread() || facts.context.is_liveblog;
     let may_be_signed = |at: usize| {

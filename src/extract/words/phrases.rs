@@ -320,11 +320,9 @@ mod tests {
 
     #[test]
     fn a_line_is_found_by_what_it_covers() {
-        let phrases =
-            compiled(
-            "[share]\nwhole = ['Share']\nstart = ['by ']\n[credit]\nend = ['/AFP)']\n[comments]\nwhole = ['Comments']",
-        )
-        .unwrap();
+        let of_shares = "[share]\nwhole = ['Share']\nstart = ['by ']\n";
+        let others = "[credit]\nend = ['/AFP)']\n[comments]\nwhole = ['Comments']";
+        let phrases = compiled(&[of_shares, others].concat()).unwrap();
         let found = |line: &str| {
             let words = line.split_whitespace().count() as f32;
             phrases.find(line, words).map(|found| (found.furniture, found.coverage))
