@@ -328,7 +328,7 @@ impl<'a> Walk<'a> {
 
     fn line_break(&mut self) {
         if self.preformatted > 0 {
-            self.document.text.push('\n');
+            push_preformatted(&mut self.document.text, "\n");
         } else if self.row.is_some() {
             self.pending = Pending::Box;
         } else if self.document.text.len() > self.start {

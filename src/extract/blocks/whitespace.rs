@@ -93,9 +93,18 @@ fn push_space(out: &mut String, start: usize) {
     }
 }
 
-/// Appends `text` as it is, but for what no reader sees.
+/// Appends `text` as it is, but for what no reader sees and for blank lines behind a blank line: one parts paragraphs in any text.
 pub(crate) fn push_preformatted(out: &mut String, text: &str) {
-    out.extend(text.chars().filter(|&c| c == '\n' || c == '\t' || !(c.is_control() || is_invisible(c))));
+    for c in text.chars() {
+        let is_seen = match c {
+            '\n' => !out.ends_with("\n\n"),
+            '\t' => true,
+            _ => !is_invisible(c),
+        };
+        if is_seen {
+            out.push(c);
+        }
+    }
 }
 
 /// Controls, and marks that carry no meaning in running text: zero-width spaces, soft hyphens, direction overrides. The
@@ -128,6 +137,20 @@ mod tests {
             let mut folded = String::new();
             push_folded(&mut folded, 0, &mut Pending::Nothing, text);
             assert_eq!(folded, expected);
+        }
+    }
+
+    #[test]
+    fn preformatted_lines_stay_but_for_blank_ones_in_a_row() {
+        for (pieces, expected) in [
+            (&["a\n  b\n\nc\n\n\n\n\td\u{200b}"][..], "a\n  b\n\nc\n\n\td"),
+            (&["a\n", "\n", "\nb"], "a\n\nb"),
+        ] {
+            let mut text = String::new();
+            for piece in pieces {
+                push_preformatted(&mut text, piece);
+            }
+            assert_eq!(text, expected);
         }
     }
 
