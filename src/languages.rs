@@ -1,8 +1,8 @@
-//! The words of each language, `config/words/<language>.toml`, for feeds and pages: those around names in bylines, those of
-//! dates, and lines that no article needs.
+//! The words of each language (`config/words/<language>.toml`), for feeds and pages: function words, words around names in bylines,
+//! words of dates, and lines of furniture.
 //!
-//! Nobody asks in which language a page is written before its byline is read: the words of all languages count everywhere.
-//! `any.toml` holds what belongs to no language.
+//! A byline is read before the language of the page is known, so the words of all languages apply everywhere. `any.toml` holds words
+//! that belong to no language.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
@@ -24,65 +24,67 @@ files! {
 
 type Set = HashSet<String, RandomState>;
 
-/// A file as it is written.
+/// The contents of a file.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Language {
+    /// The most common words that are rare in other languages: articles, prepositions, pronouns.
+    function_words: Vec<String>,
     byline: Byline,
     date: Dates,
     furniture: BTreeMap<String, Lines>,
 }
 
-/// The words around the names in bylines. Lower case, but for degrees.
+/// Words around names in bylines, in lower case except for degrees.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Byline {
-    /// What stands before an author's name, with what joins it to the name.
+    /// Words before an author's name.
     pub(crate) openings: Set,
-    /// What goes before others who contributed: editors, checkers, photographers.
+    /// Words before the names of other contributors: editors, fact checkers, photographers.
     pub(crate) others: Set,
-    /// Words of roles and offices. A part made of them alone is nobody's name.
+    /// Roles and positions. A part that consists of them alone is not a name.
     pub(crate) roles: Set,
-    /// Those of offices that many people fill.
+    /// Roles and departments that stand for a group of people.
     pub(crate) collectives: Set,
-    /// What joins names.
+    /// Words that join names.
     pub(crate) conjunctions: Set,
-    /// Small words that belong to names.
+    /// Particles that belong to names.
     pub(crate) particles: Set,
-    /// Degrees and certificates behind a name, without their dots.
+    /// Degrees and certificates after a name, without dots.
     pub(crate) post_nominals: Set,
-    /// Words of buttons and labels beside a name: a part that has one names nobody.
+    /// Words of buttons and labels beside a name: a part that contains one is not a name.
     pub(crate) labels: Set,
-    /// Words that links to more about or by an author begin with.
+    /// First words of links to an author's profile or other articles.
     pub(crate) invitations: Set,
-    /// Words that stand where a name should: links to profiles and lists, what a template says where it knows nobody.
+    /// Texts in place of a name: links to profiles and lists, placeholders of templates.
     pub(crate) no_names: Set,
-    /// Words after which a byline speaks of something else.
+    /// Words that end the names in a byline.
     pub(crate) cuts: Set,
 }
 
-/// The words of dates. Lower case; inflected words by their stem.
+/// Words of dates, in lower case; inflected words by their stem.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Dates {
     change: Vec<String>,
     publication: Vec<String>,
-    /// Names and abbreviations, January first. A name that means another month elsewhere stands once.
+    /// Names and abbreviations, January first.
     months: Vec<Vec<String>>,
-    /// Words between the parts of a date that say nothing.
+    /// Words without meaning between the parts of a date.
     fillers: Set,
     /// Names and abbreviations of the days of the week.
     weekdays: Set,
-    /// What stands behind the time of a day: "14:30 Uhr".
+    /// Words after a time of day: "14:30 Uhr".
     clock: Set,
-    /// Of the Solar Hijri calendar.
+    /// Months of the Solar Hijri calendar.
     jalali_months: Vec<String>,
-    /// The numbers that months go by.
+    /// Month names that are numerals.
     month_numbers: Vec<String>,
     units: BTreeMap<Unit, Vec<String>>,
     ago_before: Set,
     ago_after: Set,
-    /// Names of today, of yesterday, of the day before.
+    /// Words for today, yesterday and the day before, in this order.
     days_ago: Vec<Vec<String>>,
 }
 
@@ -110,44 +112,54 @@ pub(crate) enum Unit {
     Year,
 }
 
-/// The words of dates in all languages.
+/// Words of dates in all languages.
 #[derive(Debug, Default)]
 pub(crate) struct DateWords {
-    /// What says that a date is that of a change, and that of the publication.
+    /// Words that mark the date of a change, and of the publication.
     pub(crate) change: Vec<String>,
     pub(crate) publication: Vec<String>,
-    /// Month by name, from 1.
+    /// Month numbers by name, from 1.
     pub(crate) months: HashMap<String, i8, RandomState>,
-    /// Words between the parts of a date that say nothing.
+    /// Words without meaning between the parts of a date.
     pub(crate) fillers: Set,
     /// Names and abbreviations of the days of the week.
     pub(crate) weekdays: Set,
-    /// What stands behind the time of a day: "14:30 Uhr".
+    /// Words after a time of day: "14:30 Uhr".
     pub(crate) clock: Set,
     pub(crate) jalali_months: HashMap<String, i8, RandomState>,
     pub(crate) month_numbers: HashMap<String, i8, RandomState>,
     /// Stems of the units' names.
     pub(crate) units: Vec<(String, Unit)>,
-    /// Words before the amount: "vor 3 Wochen"; behind the unit: "3 weeks ago".
+    /// Words before the amount ("vor 3 Wochen"), and after the unit ("3 weeks ago").
     pub(crate) ago_before: Set,
     pub(crate) ago_after: Set,
-    /// Days before today by name.
+    /// Number of days before today, by name.
     pub(crate) days_ago: HashMap<String, i32, RandomState>,
 }
 
 impl DateWords {
-    /// Whether a lower-case word between the numbers says nothing that they do not.
+    /// Returns whether a lower-case word adds nothing to the numbers of a date.
     pub(crate) fn is_filler(&self, word: &str) -> bool {
         self.fillers.contains(word) || self.weekdays.contains(word) || self.clock.contains(word)
     }
 }
 
+/// The function words of the languages that list some.
+#[derive(Debug, Default)]
+pub(crate) struct FunctionWords {
+    /// ISO 639 codes.
+    pub(crate) languages: Vec<String>,
+    /// Indices into `languages`, by lower-case word.
+    pub(crate) languages_of: HashMap<String, Vec<usize>, RandomState>,
+}
+
 /// The shipped words.
 #[derive(Default)]
 pub(crate) struct Languages {
+    pub(crate) function_words: FunctionWords,
     pub(crate) byline: Byline,
     pub(crate) date: DateWords,
-    /// By the name of a kind of furniture.
+    /// Lines by kind of furniture.
     pub(crate) furniture: BTreeMap<String, Lines>,
 }
 
@@ -159,6 +171,7 @@ fn read(files: &[(&str, &str)]) -> Result<Languages, String> {
     let mut all = Languages::default();
     for (language, file) in files {
         let words: Language = toml::from_str(file).map_err(|error| format!("{language}: {error}"))?;
+        all.function_words.add(language, words.function_words);
         all.byline.add(words.byline);
         all.date.add(words.date).map_err(|error| format!("{language}: {error}"))?;
         for (kind, lines) in words.furniture {
@@ -166,6 +179,18 @@ fn read(files: &[(&str, &str)]) -> Result<Languages, String> {
         }
     }
     Ok(all)
+}
+
+impl FunctionWords {
+    fn add(&mut self, language: &str, words: Vec<String>) {
+        if words.is_empty() {
+            return;
+        }
+        for word in words {
+            self.languages_of.entry(word).or_default().push(self.languages.len());
+        }
+        self.languages.push(language.to_owned());
+    }
 }
 
 impl Byline {
@@ -216,7 +241,7 @@ impl DateWords {
     }
 }
 
-/// Numbers names by the list in which they stand. The same name in another language means the same.
+/// Maps each name to the number of its list. Returns an error if a name has another number in another language.
 fn number<N: Copy + PartialEq + From<i8>>(
     by_name: &mut HashMap<String, N, RandomState>,
     lists: Vec<Vec<String>>,
@@ -246,7 +271,7 @@ mod tests {
         let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
         let mut files: Vec<String> =
             fs::read_dir(folder).unwrap().map(|entry| name(entry.unwrap()).replace(".toml", "")).collect();
-        // Those of no language have longer names.
+        // Files that are not languages have longer names.
         files.retain(|name| name.len() <= 3);
         files.sort();
         assert_eq!(files, FILES.iter().map(|(language, _)| *language).collect::<Vec<_>>());

@@ -1,51 +1,69 @@
-//! The language of an article: what its text is written in, spelled as the page declares it.
+//! The language of an article: detected in its text, and spelled as the page declares it.
 
 use whatlang::{Lang, Script};
 
 use crate::extract::words::letters::is_unspaced;
+use crate::languages::{FunctionWords, LANGUAGES};
 
-/// Letters needed to tell a language.
+/// Minimum number of letters for detection.
 const MIN_LETTERS: usize = 120;
-/// Bytes looked at: more change nothing.
+/// Maximum length of the sample: more text does not change the result.
 const SAMPLE_BYTES: usize = 1200;
+/// In running text, at least one word in this many is a function word of its language.
+const FUNCTION_WORD_IN: usize = 8;
 
-/// The language of `text` as BCP 47. The text decides: many templates say `en` whatever they carry. A declaration that
-/// agrees with the text adds its region; one that detection cannot judge stands.
+/// Returns the language of `text` as a BCP 47 tag. The text decides, because many templates declare `en` whatever they contain. A
+/// declaration that agrees with the text adds its region; one that detection cannot judge is kept.
 pub(crate) fn language_of(declared: Option<&str>, text: &str) -> Option<String> {
     let declared = declared.and_then(normalise);
-    let Some(detected) = detect(text) else { return declared };
-    let stands = |tag: &String| detected.leaves(tag.split('-').next().unwrap_or(tag));
-    Some(declared.filter(stands).unwrap_or_else(|| code(detected.language).to_owned()))
+    let Some(sample) = sample(text) else { return declared };
+    let primary = declared.as_deref().and_then(|tag| tag.split('-').next());
+    // Enough for most articles, and cheaper than comparing trigrams with all languages in Latin script.
+    if let Some(language) = by_function_words(sample)
+        && primary.is_none_or(|primary| primary == language)
+    {
+        return declared.or_else(|| Some(language.to_owned()));
+    }
+    let Some(info) = whatlang::detect(sample) else { return declared };
+    let detected = Detected {
+        language: info.lang(),
+        is_latin: info.script() == Script::Latin,
+        is_reliable: info.is_reliable(),
+    };
+    if primary.is_some_and(|primary| detected.agrees_with(primary)) {
+        return declared;
+    }
+    Some(code(detected.language).to_owned())
 }
 
-/// What a text is written in.
+/// The result of comparing a sample with all languages.
 struct Detected {
     language: Lang,
     is_latin: bool,
-    is_sure: bool,
+    is_reliable: bool,
 }
 
 impl Detected {
-    /// Whether a declaration of `primary` stands: it is the same, or nothing in the text speaks against it.
-    fn leaves(&self, primary: &str) -> bool {
+    /// Returns whether a declaration of `primary` stands: it is the same language, or nothing in the text contradicts it.
+    fn agrees_with(&self, primary: &str) -> bool {
         let is_known = Lang::all().iter().any(|language| code(*language) == primary);
-        let is_taken_for_it =
-            SEEN_AS.iter().any(|(seen, others)| *seen == self.language && others.contains(&primary));
+        let is_confused =
+            CONFUSED.iter().any(|(detected, others)| *detected == self.language && others.contains(&primary));
         code(self.language) == primary
-            || is_taken_for_it
-            || !self.is_sure
+            || is_confused
+            || !self.is_reliable
             || !is_known && self.is_latin != WRITTEN_OTHERWISE.contains(&primary)
     }
 }
 
-/// Languages that are taken for a neighbour of theirs.
-const SEEN_AS: &[(Lang, &[&str])] = &[(Lang::Nob, &["no", "nn"]), (Lang::Hrv, &["bs", "sh", "sr"])];
+/// Languages that are detected as a similar one.
+const CONFUSED: &[(Lang, &[&str])] = &[(Lang::Nob, &["no", "nn"]), (Lang::Hrv, &["bs", "sh", "sr"])];
 
-/// Languages that detection does not know and that are not written in Latin letters.
+/// Languages that detection does not know and that are not written in Latin script.
 const WRITTEN_OTHERWISE: &[&str] =
     &["as", "bo", "ckb", "dv", "dz", "kk", "ky", "lo", "mn", "ps", "sa", "sd", "tg", "ti", "tt", "ug"];
 
-/// `en_us` as `en-US`; `None` for what is no language tag.
+/// Returns the tag in its usual form, such as `en-US` for `en_us`; `None` if it is not a language tag.
 pub(crate) fn normalise(tag: &str) -> Option<String> {
     let tag = tag.trim().split([',', ';', ' ']).next()?.replace('_', "-");
     let mut parts = tag.split('-');
@@ -74,23 +92,32 @@ pub(crate) fn normalise(tag: &str) -> Option<String> {
     Some(normal)
 }
 
-/// The language of `text`, where there is text enough.
-fn detect(text: &str) -> Option<Detected> {
+/// Returns the beginning of `text`; `None` if it has too few letters for detection.
+fn sample(text: &str) -> Option<&str> {
     let sample = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
-    // A sign of a script without spaces says as much as a syllable.
+    // A character of a script without spaces carries as much information as a syllable.
     let letters = |c: char| if is_unspaced(c) { 3 } else { usize::from(c.is_alphabetic()) };
-    if sample.chars().map(letters).sum::<usize>() < MIN_LETTERS {
-        return None;
-    }
-    let info = whatlang::detect(sample)?;
-    Some(Detected {
-        language: info.lang(),
-        is_latin: info.script() == Script::Latin,
-        is_sure: info.is_reliable(),
-    })
+    (sample.chars().map(letters).sum::<usize>() >= MIN_LETTERS).then_some(sample)
 }
 
-/// The shortest ISO 639 code. A line a language, which makes it long.
+/// Returns the language whose function words make up as much of `sample` as of running text, unless another language has more than
+/// half as many.
+fn by_function_words(sample: &str) -> Option<&'static str> {
+    let FunctionWords { languages, languages_of } = &LANGUAGES.function_words;
+    let mut seen = vec![0; languages.len()];
+    let mut words = 0;
+    for word in sample.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
+        words += 1;
+        for language in languages_of.get(word).into_iter().flatten() {
+            seen[*language] += 1;
+        }
+    }
+    let (best, most) = seen.iter().copied().enumerate().max_by_key(|(_, seen)| *seen)?;
+    let is_clear = seen.iter().enumerate().all(|(other, seen)| other == best || seen * 2 <= most);
+    (most * FUNCTION_WORD_IN >= words && is_clear).then_some(&*languages[best])
+}
+
+/// Returns the shortest ISO 639 code of a language.
 fn code(language: Lang) -> &'static str {
     match language {
         Lang::Afr => "af",
@@ -189,6 +216,54 @@ mod tests {
         assert_eq!(language_of(Some("bs"), CROATIAN).as_deref(), Some("bs"));
         assert_eq!(language_of(Some("is"), ICELANDIC).as_deref(), Some("is"), "detection does not know it");
         assert_eq!(language_of(Some("kk"), POLISH).as_deref(), Some("pl"), "it has letters of its own");
+    }
+
+    #[test]
+    fn function_words_tell_their_language_and_no_other() {
+        for (expected, text) in [
+            (
+                Some("en"),
+                "The ferry left in the morning, after the storm had died down and the harbour was cleared of sand.",
+            ),
+            (Some("de"), GERMAN),
+            (
+                Some("fr"),
+                "Le bac est reparti le matin, après que la tempête s’est calmée et que le port a été dégagé pour les navires.",
+            ),
+            (
+                Some("es"),
+                "El transbordador zarpó por la mañana, una vez que amainó la tormenta y los equipos despejaron el puerto.",
+            ),
+            (
+                Some("it"),
+                "Il traghetto è ripartito al mattino, dopo che la tempesta si era calmata nella notte e il porto era stato sgombrato.",
+            ),
+            (
+                Some("pt"),
+                "O barco partiu de manhã, depois de a tempestade ter acalmado durante a noite e da limpeza do porto e dos cais.",
+            ),
+            (
+                Some("nl"),
+                "De veerboot vertrok met een uur vertraging van de kade, nadat het puin uit de haven was geruimd.",
+            ),
+            (
+                None,
+                "Die veerboot het die oggend vertrek nadat die storm gaan lê het en die hawe skoongemaak is.",
+            ),
+            (
+                None,
+                "El transbordador va salpar al matí, després que la tempesta s’hagués calmat durant la nit i que s’hagués netejat el port.",
+            ),
+            (
+                None,
+                "Færgen sejlede igen om morgenen, efter at stormen havde lagt sig, og den havn, der var lukket, blev ryddet for sand.",
+            ),
+            (None, POLISH),
+            (None, CROATIAN),
+            (None, ICELANDIC),
+        ] {
+            assert_eq!(by_function_words(text), expected, "{text}");
+        }
     }
 
     #[test]
