@@ -1,4 +1,4 @@
-//! From what the file says to what it means: every bound stands here, once.
+//! Checks the values of the file and turns them into settings. The bounds are defined here, once.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -27,32 +27,32 @@ use crate::{dedup, fetch, http, pipeline, schedule, store, telemetry};
 
 pub(super) const DAY_SECS: u64 = 86_400;
 
-/// How long an interval between polls may be.
+/// Bounds on the interval between polls.
 pub(super) const INTERVAL_SECS: RangeInclusive<u64> = 1..=30 * DAY_SECS;
-/// The median age at which entries may be wanted.
+/// Bounds on `freshness`, the desired median age at which entries are first seen.
 const FRESHNESS_SECS: RangeInclusive<u64> = 60..=7 * DAY_SECS;
-/// What may be asked of the server of one feed in a day.
+/// Upper bound on the bytes that unconditional requests may cost one feed's server per day.
 const UNCONDITIONAL_BYTES: u64 = 1 << 40;
-/// A shorter token is guessed.
+/// Shorter tokens can be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// Where name servers listen.
+/// Default port of name servers.
 const DNS_PORT: u16 = 53;
 
-/// How long one request may take.
+/// Bounds on the time that one request may take.
 pub(super) const TIMEOUT_SECS: RangeInclusive<u64> = 1..=600;
 
-/// Checks values of one document; what is wrong becomes a problem, and a usable value goes on in its stead.
+/// Checks values of one document. A bad value is recorded as a problem and replaced by a usable one.
 pub(super) struct Checker<'a> {
     pub(super) document: &'a Document,
     pub(super) environment: &'a Environment,
     pub(super) problems: &'a mut Problems,
-    /// Files that hold secrets.
+    /// Files that contain secrets.
     pub(super) secret_files: &'a mut BTreeSet<PathBuf>,
 }
 
 impl Checker<'_> {
-    /// A whole number within `bounds`, which must fit `T`.
+    /// Checks an integer and clamps it to `bounds`, which must fit `T`.
     pub(super) fn number<T: TryFrom<u64>>(
         &mut self,
         path: &str,
@@ -64,7 +64,7 @@ impl Checker<'_> {
         T::try_from(usable).ok().expect("the bounds fit the type")
     }
 
-    /// A time in seconds.
+    /// Checks a duration in seconds.
     pub(super) fn secs(&mut self, path: &str, value: u64, bounds: RangeInclusive<u64>) -> Duration {
         Duration::from_secs(self.number(path, value, bounds))
     }
@@ -80,7 +80,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Records that the value at `path` will not do. `value` must be no secret.
+    /// Records that the value at `path` is invalid. `value` is shown, so it must not be a secret.
     pub(super) fn refuse(&mut self, path: &str, value: Option<&dyn Display>, message: impl Into<String>) {
         let document = self.document;
         self.problems.push(|| {
@@ -89,8 +89,14 @@ impl Checker<'_> {
         });
     }
 
-    /// Records the like, with the way out.
-    fn refuse_with_hint(&mut self, path: &str, value: Option<&dyn Display>, message: &str, hint: &str) {
+    /// Like [`Checker::refuse`], with a hint on how to fix it.
+    pub(super) fn refuse_with_hint(
+        &mut self,
+        path: &str,
+        value: Option<&dyn Display>,
+        message: &str,
+        hint: &str,
+    ) {
         let document = self.document;
         self.problems.push(|| {
             let value = value.map(ToString::to_string);
@@ -98,12 +104,12 @@ impl Checker<'_> {
         });
     }
 
-    /// Records that a variable of the environment that is no setting of ours will not do.
+    /// Records that an environment variable outside of feedmill's own is invalid.
     pub(super) fn refuse_variable(&mut self, name: &str, message: &str) {
         self.problems.push(|| Problem::at(Place::Variable(name.to_owned()), message));
     }
 
-    /// A value that reads itself from text; nothing where the text is empty.
+    /// Parses a text value; returns `None` if it is empty or invalid.
     pub(super) fn parsed<T>(
         &mut self,
         path: &str,
@@ -122,24 +128,24 @@ impl Checker<'_> {
         }
     }
 
-    /// The address of a proxy.
+    /// Checks the URL of a proxy.
     pub(super) fn proxy(&mut self, path: &str, text: &str) -> Option<Url> {
-        // A URL's user name and password would show in logs.
+        // A user name and password in the URL would appear in logs.
         if Url::parse(text).is_ok_and(|url| has_credentials(&url)) {
-            self.refuse(path, None, "credentials in a proxy's URL are not supported");
+            self.refuse(path, None, "credentials in a proxy URL are not supported");
             return None;
         }
         self.parsed(path, text, |text| {
             let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
             match url.scheme() {
                 "http" | "https" if url.path() == "/" => Ok(url),
-                "http" | "https" => Err("a proxy's URL has no path".to_owned()),
-                scheme => Err(format!("a proxy's URL begins with http:// or https://, not {scheme}:")),
+                "http" | "https" => Err("a proxy URL must not have a path".to_owned()),
+                scheme => Err(format!("a proxy URL must begin with http:// or https://, not {scheme}:")),
             }
         })
     }
 
-    /// A secret, found where the file says.
+    /// Resolves a secret, which may be in the environment or another file.
     pub(super) fn secret(&mut self, path: &str, secret: &raw::Secret) -> Option<SecretText> {
         self.secret_files.extend(secret.held_by(self.document.path.as_path(), self.document.dir()));
         match secret.resolve(self.environment, self.document.dir()) {
@@ -255,7 +261,7 @@ impl Checker<'_> {
         nets
     }
 
-    /// The bounds on polling a feed about which the file says nothing else.
+    /// Checks `[schedule]`: the default polling bounds of a feed.
     pub(super) fn schedule(&mut self, raw: &raw::Schedule) -> schedule::Bounds {
         let bounds = schedule::Bounds {
             min_interval: self.secs("schedule.min_interval_secs", raw.min_interval_secs, INTERVAL_SECS),
@@ -283,7 +289,7 @@ impl Checker<'_> {
         bounds
     }
 
-    /// The age at which entries should be seen first; nothing where the operator has no aim.
+    /// Checks the desired age at which entries are first seen; returns `None` if it is not set or invalid.
     pub(super) fn freshness(&mut self, path: &str, text: &str, min_interval: Duration) -> Option<Duration> {
         if text.is_empty() {
             return None;
@@ -291,7 +297,7 @@ impl Checker<'_> {
         let aim = time(text).filter(|aim| FRESHNESS_SECS.contains(&aim.as_secs()));
         let message = match aim {
             None => "must be a time from 1m to 7d, such as 15m".to_owned(),
-            // At an even rate entries wait for half of the interval.
+            // At an even rate, entries wait for half of the interval on average.
             Some(aim) if aim < min_interval / 2 => format!(
                 "cannot be reached with min_interval_secs = {}; hint: set that to {} or less",
                 min_interval.as_secs(),
@@ -360,7 +366,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Where the service surface is, and who may use it: beyond this machine nobody without a token.
+    /// Checks the HTTP listeners and tokens. Listening on anything but loopback requires a token.
     pub(super) fn http(&mut self, raw: &raw::Http) -> http::Settings {
         let listen = self.listen("http.listen", &raw.listen);
         let metrics_listen = self.listen("http.metrics_listen", &raw.metrics_listen);
@@ -368,8 +374,8 @@ impl Checker<'_> {
             self.refuse_with_hint(
                 "http.metrics_listen",
                 Some(&format!("{:?}", raw.metrics_listen)),
-                "is http.listen as well",
-                "metrics are there without it",
+                "is the same as http.listen",
+                "http.listen already serves the metrics",
             );
         }
         let mut tokens = Vec::new();
@@ -377,7 +383,7 @@ impl Checker<'_> {
             let path = format!("http.tokens[{i}].secret");
             let Some(secret) = self.secret(&path, &token.secret) else { continue };
             if secret.expose_secret().len() < MIN_TOKEN_BYTES {
-                let message = format!("is too short to be secret: at least {MIN_TOKEN_BYTES} characters");
+                let message = format!("is too short: must be at least {MIN_TOKEN_BYTES} characters");
                 self.refuse(&path, None, message);
             }
             tokens.push(Token { name: token.name.clone(), role: token.role, secret });
@@ -391,7 +397,7 @@ impl Checker<'_> {
                 self.refuse_with_hint(
                     key,
                     Some(&format!("{text:?}")),
-                    "is reached from other machines, and there is no token",
+                    "is reachable from other machines, but no token is configured",
                     "http.tokens = [{ name = \"reader\", secret = { file = \"reader.token\" } }]",
                 );
             }
@@ -405,7 +411,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Where hubs' calls arrive, and subscriptions, where there is an address for hubs to call.
+    /// Checks `[websub]`. Returns the address for hubs' calls, and the settings if `callback_url` is set.
     pub(super) fn websub(&mut self, raw: &Raw) -> (Option<SocketAddr>, Option<websub::Settings>) {
         let Raw { websub: raw, http, .. } = raw;
         let callback_url = self.parsed("websub.callback_url", &raw.callback_url, callback_url);
@@ -414,13 +420,13 @@ impl Checker<'_> {
         let lease = self.secs("websub.lease_secs", raw.lease_secs, 3_600..=90 * DAY_SECS);
         let Some(callback_url) = callback_url else { return (listen, None) };
         if raw.listen.is_empty() {
-            self.refuse("websub.listen", None, "must be set where callback_url is");
+            self.refuse("websub.listen", None, "must be set if callback_url is set");
         } else if raw.listen == http.listen && listen.is_some_and(|listen| listen.port() != 0) {
             self.refuse_with_hint(
                 "websub.listen",
                 Some(&format!("{:?}", raw.listen)),
-                "is http.listen as well",
-                "hubs call from outside, where metrics and records must not be seen",
+                "is the same as http.listen",
+                "hubs connect from outside: metrics and records must not be exposed there",
             );
         }
         let settings = listen.map(|listen| websub::Settings { callback_url, listen, poll_interval, lease });
@@ -431,7 +437,7 @@ impl Checker<'_> {
         self.secs("lifecycle.stop_timeout_secs", raw.stop_timeout_secs, 1..=600)
     }
 
-    /// The operator's rules for sites: whether their selectors can be compiled is for the extractor to say.
+    /// Checks the operator's site rules; the extractor checks their selectors.
     pub(super) fn sites(&mut self, sites: &[SiteRules]) {
         for (i, site) in sites.iter().enumerate() {
             let path = format!("site[{i}]");
@@ -444,7 +450,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Rules from a folder of site files, and what of them is not understood.
+    /// Reads the rules from the folder of site files, with remarks on lines that could not be interpreted.
     pub(super) fn site_files(&mut self, raw: &raw::Extract) -> SiteFiles {
         const KEY: &str = "extract.site_files_dir";
         if raw.site_files_dir.as_os_str().is_empty() {
@@ -469,19 +475,19 @@ impl Checker<'_> {
     }
 }
 
-/// `90s`, `1h`, `7d`, `1d 12h`: a time of whole seconds, a day being 24 hours.
+/// Parses a duration such as `90s`, `1h`, `7d`, `1d 12h`, in whole seconds; a day has 24 hours.
 pub(super) fn time(text: &str) -> Option<Duration> {
     let span: Span = text.parse().ok()?;
     let time = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     Some(Duration::from_secs(u64::try_from(time.as_secs()).ok()?))
 }
 
-/// A folder, relative to the state directory; nothing where empty.
+/// Resolves a folder against the state directory; returns `None` if it is empty.
 pub(super) fn output_dir(dir: &Path, state_dir: &Path) -> Option<PathBuf> {
     (!dir.as_os_str().is_empty()).then(|| state_dir.join(dir))
 }
 
-/// Whether the SQLite file was put into `dir`.
+/// Returns whether the SQLite file is directly in `dir`.
 pub(super) fn holds_store(dir: &Path, database: &store::Settings) -> bool {
     let file = database.url.expose_secret().strip_prefix("sqlite:").map(Path::new);
     !dir.as_os_str().is_empty() && file.is_some_and(|file| file.parent() == Some(dir))

@@ -1,4 +1,4 @@
-//! The configured feeds: `[[feed]]` tables and what is included, each once.
+//! The configured feeds, from `[[feed]]` tables and included files, without duplicates.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,7 @@ use crate::pipeline::choice::{Choice, EntryRule, Field};
 use crate::schedule::Bounds;
 use crate::trust::SpeaksFor;
 
-/// Headers that the client makes itself.
+/// Headers that the client sets itself.
 const OWN_HEADERS: &[&str] = &[
     "accept-encoding",
     "authorization",
@@ -37,29 +37,32 @@ const OWN_HEADERS: &[&str] = &[
     "user-agent",
 ];
 
-/// Feeds by address, in its normal form.
+/// Feeds by normalized URL.
 #[derive(Debug)]
 pub(super) struct Feeds {
-    /// Of a feed about which nothing is said.
+    /// Options of feeds that set none themselves.
     defaults: Arc<FeedOptions>,
+    /// A longer timeout would let the lease on a page end while it is being fetched or extracted.
+    longest_timeout_secs: u64,
     known: HashMap<Url, Known>,
-    /// Options of feeds about which nothing is said but their tags: one value for all 50,000 of them.
+    /// Options of feeds that have only tags: up to 50,000 feeds of a list share one value.
     by_tags: HashMap<Vec<String>, Arc<FeedOptions>>,
     files: Files,
 }
 
-/// A feed that is configured.
+/// A configured feed.
 #[derive(Debug)]
 struct Known {
-    /// `None` where it is disabled.
+    /// `None` if the feed is disabled.
     options: Option<Arc<FeedOptions>>,
     origin: Origin,
 }
 
 impl Feeds {
-    /// No feeds yet; those to come are treated by `defaults` unless they say otherwise.
-    pub(super) fn new(defaults: Arc<FeedOptions>) -> Self {
-        Self { defaults, known: HashMap::new(), by_tags: HashMap::new(), files: Files::default() }
+    /// Creates an empty collection; feeds get the options in `defaults` that they do not set themselves.
+    pub(super) fn new(defaults: Arc<FeedOptions>, longest_timeout_secs: u64) -> Self {
+        let (known, by_tags, files) = Default::default();
+        Self { defaults, longest_timeout_secs, known, by_tags, files }
     }
 
     /// Adds the `[[feed]]` tables of the checker's document.
@@ -70,14 +73,14 @@ impl Feeds {
                 Ok(url) => url,
                 Err(message) => {
                     let shown = format!("{:?}", feed.url);
-                    // With a user name in it there may be a password as well.
+                    // A URL with a user name may contain a password as well.
                     let shown: Option<&dyn std::fmt::Display> =
                         (!feed.url.contains('@')).then_some(&shown as &dyn std::fmt::Display);
                     checker.refuse(&format!("{path}.url"), shown, message);
                     continue;
                 }
             };
-            let options = table_options(feed, &path, &self.defaults, checker);
+            let options = table_options(feed, &path, self, checker);
             let file = self.files.number(&checker.document.path);
             let (number, is_on) = (to_number(index + 1), feed.enabled);
             let origin = Origin { file, number, is_table: true, is_listed: false, is_on };
@@ -94,7 +97,7 @@ impl Feeds {
         }
     }
 
-    /// Adds the feeds of an OPML file or list. A `[[feed]]` table for the same address has the last word.
+    /// Adds the feeds of an OPML file or list. A `[[feed]]` table for the same URL takes precedence.
     pub(super) fn add_listing(
         &mut self,
         listing: &Listing,
@@ -137,7 +140,7 @@ impl Feeds {
         }
     }
 
-    /// The enabled feeds with their options, and where all of them are configured.
+    /// Returns the enabled feeds with their options, and the origins of all feeds.
     pub(super) fn into_parts(self, added: Option<PathBuf>) -> (HashMap<Url, Arc<FeedOptions>>, Origins) {
         let origins = self.known.iter().map(|(url, known)| (url, known.origin));
         let origins = Origins::new(self.files, added, origins);
@@ -155,35 +158,30 @@ impl Feeds {
     }
 }
 
-/// The address in the form that all comparing is done in.
+/// Parses a feed's URL into the normalized form used for comparisons.
 pub(crate) fn feed_url(text: &str) -> Result<Url, String> {
-    // Some programs hand feeds around as `feed:https://…` or `feed://…`.
+    // Some programs write feeds as `feed:https://…` or `feed://…`.
     let mut url = match text.strip_prefix("feed:") {
         Some(rest) if rest.starts_with("//") => http_url(&format!("http:{rest}")),
         Some(rest) => http_url(rest),
         None => http_url(text),
     }?;
     if has_credentials(&url) {
-        return Err("user name and password do not belong in the URL: a [[feed]] table takes \
-                    auth = { username, password }"
+        return Err("the URL must not contain user name and password: set auth = { username, password } \
+                    in a [[feed]] table"
             .to_owned());
     }
     url.set_fragment(None);
     Ok(url)
 }
 
-/// The address as the beginning of a message; nothing where it may hold a password.
+/// Returns the URL as the start of a message; empty if it may contain a password.
 fn shown_url(text: &str) -> String {
     if text.contains('@') { String::new() } else { format!("{text:?}: ") }
 }
 
-fn table_options(
-    feed: &raw::Feed,
-    path: &str,
-    defaults: &FeedOptions,
-    checker: &mut Checker<'_>,
-) -> FeedOptions {
-    let FeedOptions { bounds, keeping, .. } = defaults;
+fn table_options(feed: &raw::Feed, path: &str, feeds: &Feeds, checker: &mut Checker<'_>) -> FeedOptions {
+    let FeedOptions { bounds, keeping, .. } = &*feeds.defaults;
     let key = |name: &str| format!("{path}.{name}");
     let mut interval =
         |name: &str, secs: Option<u64>| secs.map(|secs| checker.secs(&key(name), secs, INTERVAL_SECS));
@@ -191,7 +189,7 @@ fn table_options(
     let own_min = interval("min_interval_secs", feed.min_interval_secs);
     let own_max = interval("max_interval_secs", feed.max_interval_secs);
     let min_interval = own_min.unwrap_or(bounds.min_interval);
-    // A bound of its own wins over one that stands for all feeds.
+    // A feed's own bound takes precedence over the default.
     let max_interval = own_max.unwrap_or(bounds.max_interval.max(min_interval));
     let min_interval = if own_min.is_none() { min_interval.min(max_interval) } else { min_interval };
     if max_interval < min_interval {
@@ -200,13 +198,30 @@ fn table_options(
     }
     let freshness = match &feed.freshness {
         Some(_) if fixed_interval.is_some() => {
-            checker.refuse(&key("freshness"), None, "cannot go with interval_secs; hint: keep one of them");
+            checker.refuse(
+                &key("freshness"),
+                None,
+                "cannot be combined with interval_secs; hint: remove one of them",
+            );
             None
         }
         Some(text) => checker.freshness(&key("freshness"), text, min_interval),
-        // An aim for all gives way to a bound of its own.
+        // A feed's own bound takes precedence over the default freshness.
         None => bounds.freshness.filter(|aim| *aim >= min_interval / 2),
     };
+    if let Some(secs) =
+        feed.timeout_secs.filter(|secs| *secs > feeds.longest_timeout_secs && TIMEOUT_SECS.contains(secs))
+    {
+        checker.refuse_with_hint(
+            &key("timeout_secs"),
+            Some(&secs),
+            &format!(
+                "must be at most {} with pipeline.lease_secs and extract.timeout_secs",
+                feeds.longest_timeout_secs
+            ),
+            "raise pipeline.lease_secs: the lease on a page must outlast its request and its extraction",
+        );
+    }
     let request = RequestOptions {
         headers: headers(&feed.headers, path, checker),
         query: query(feed, path, checker),
@@ -217,7 +232,7 @@ fn table_options(
         obey_robots: feed.obey_robots,
     };
     check_user_agent(feed.user_agent.as_deref(), &key("user_agent"), checker);
-    // Whoever asks for more of one feed knows what it costs.
+    // An operator who wants a single feed polled more often accepts the cost.
     let is_wanted = own_min.is_some() || (feed.freshness.is_some() && freshness.is_some());
     let unconditional_bytes_per_day = if is_wanted { u64::MAX } else { bounds.unconditional_bytes_per_day };
     let speaks_for = SpeaksFor::read(&feed.speaks_for).unwrap_or_else(|error| {
@@ -252,7 +267,7 @@ fn check_user_agent(user_agent: Option<&str>, path: &str, checker: &mut Checker<
     }
 }
 
-/// Rules for entries; `path` is that of their list.
+/// Checks rules for entries; `path` is the path of their list.
 fn entry_rules(raw: &[raw::EntryRule], path: &str, checker: &mut Checker<'_>) -> Vec<EntryRule> {
     let mut rules = Vec::new();
     for (i, given) in raw.iter().enumerate() {
@@ -279,7 +294,7 @@ fn entry_rules(raw: &[raw::EntryRule], path: &str, checker: &mut Checker<'_>) ->
     rules
 }
 
-/// The operator's own headers; `path` is that of their table's owner.
+/// Checks the operator's additional headers; `path` is the path of the table that contains `headers`.
 pub(super) fn headers(
     given: &BTreeMap<String, raw::Secret>,
     path: &str,
@@ -289,7 +304,7 @@ pub(super) fn headers(
     for (name, value) in given {
         let path = format!("{path}.headers.{name}");
         let Ok(header) = HeaderName::try_from(name) else {
-            checker.refuse(&path, None, "not a header's name");
+            checker.refuse(&path, None, "not a valid header name");
             continue;
         };
         if OWN_HEADERS.contains(&header.as_str()) {
@@ -298,12 +313,12 @@ pub(super) fn headers(
                 "user-agent" => ": use user_agent",
                 _ => "",
             };
-            checker.refuse(&path, None, format!("this header is feedmill's own{cure}"));
+            checker.refuse(&path, None, format!("feedmill sets this header itself{cure}"));
             continue;
         }
         let Some(value) = checker.secret(&path, value) else { continue };
         if HeaderValue::from_str(value.expose_secret()).is_err() {
-            checker.refuse(&path, None, "the value cannot be sent in a header");
+            checker.refuse(&path, None, "not a valid header value");
             continue;
         }
         headers.push((header.as_str().to_owned(), value));
@@ -318,7 +333,7 @@ fn query(feed: &raw::Feed, path: &str, checker: &mut Checker<'_>) -> Vec<(String
     feed.query.iter().filter_map(value).collect()
 }
 
-/// A user name and a password, or a bearer token.
+/// Checks credentials: a user name and a password, or a bearer token.
 pub(super) fn credentials(auth: &raw::Auth, path: &str, checker: &mut Checker<'_>) -> Option<Auth> {
     match (&auth.username, &auth.password, &auth.bearer) {
         (Some(username), Some(password), None) => Some(Auth::Basic {

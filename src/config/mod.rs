@@ -1,8 +1,8 @@
-//! What the operator's file says (`raw`), and what it means (`Config`).
+//! The operator's configuration: the settings as written in the file (`raw`) and the checked result (`Config`).
 //!
-//! A file is read in three steps: the text becomes a tree in which every value knows its place, with the
-//! environment's values put in (`document`); the tree becomes plain values (`raw`); those are held against their
-//! bounds and become a `Config` (`check`, `feeds`). No step stops at its first problem.
+//! A file is read in three steps: the text becomes a tree in which every value knows its source position, with the
+//! environment's values merged in (`document`); the tree is deserialized into plain values (`raw`); those are checked against
+//! their bounds and become a `Config` (`check`, `feeds`). No step stops at its first problem.
 
 mod added;
 mod addresses;
@@ -60,16 +60,16 @@ use crate::publish::{Configured, warc};
 use crate::telemetry::traces;
 use crate::{dedup, extract, fetch, http, store};
 
-/// The commented file that ships: every setting at its default.
+/// The commented default file: every setting at its default.
 pub const DEFAULT_FILE: &str = include_str!("../../config/feedmill.toml");
 
-/// What stands for the file's name where there is none.
+/// Shown in place of the file name when there is no file.
 const NO_FILE: &str = "configuration";
 
-/// The whole configuration, valid by construction.
+/// The complete configuration, valid by construction.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `watch`: whether changed files are taken over without being asked to.
+    /// `watch`: whether changed files are reloaded automatically.
     pub watch: bool,
     /// `[database]`.
     pub database: store::Settings,
@@ -83,53 +83,53 @@ pub struct Config {
     pub sites: Vec<extract::SiteRules>,
     /// `[http]`: where health, metrics and the API listen, and who may read.
     pub http: http::Settings,
-    /// `[websub]`: how feeds are subscribed to; not at all where `None`.
+    /// `[websub]`: how feeds are subscribed to; `None` turns WebSub off.
     pub websub: Option<pipeline::websub::Settings>,
-    /// `[websub] listen`: where hubs' calls arrive, also those about the ends of subscriptions once WebSub is off.
+    /// `[websub] listen`: the address for hubs' calls, including those that end subscriptions after WebSub is turned off.
     pub hub_listen: Option<SocketAddr>,
     /// `[lifecycle] stop_timeout_secs`: how long a soft stop may take.
     pub stop_timeout: Duration,
     /// `[log]`.
     pub log: LogSettings,
-    /// `[telemetry]`: where traces go, where anywhere.
+    /// `[telemetry]`: where traces are sent; `None` turns tracing off.
     pub traces: Option<traces::Settings>,
-    /// `[[feed]]` and everything included, by configured URL; disabled ones are left out.
+    /// `[[feed]]` tables and included feeds, by configured URL, without the disabled ones.
     pub feeds: HashMap<Url, Arc<FeedOptions>>,
-    /// The options of a feed that says nothing of its own.
+    /// The options of feeds that set none themselves.
     pub feed_defaults: Arc<FeedOptions>,
     /// `[[sink]]`: where records go.
     pub sinks: Vec<Configured>,
-    /// `[output] warc_dir` and the like: where pages are archived, where set.
+    /// `[output] warc_dir` and `warc_max_file_bytes`: where pages are archived, if set.
     pub warc: Option<warc::Settings>,
-    /// The state directory, where the store's file is in it: the one folder that feedmill makes by itself.
+    /// The state directory, if it holds the store's file: the only folder that feedmill creates by itself.
     pub state_dir: Option<PathBuf>,
 }
 
-/// A configuration that was read, and what was noticed on the way.
+/// A loaded configuration with its warnings and sources.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What it means.
+    /// The checked settings.
     pub config: Config,
-    /// The file that it was read from; `None` for the built-in defaults.
+    /// The configuration file; `None` for the built-in defaults.
     pub file: Option<PathBuf>,
-    /// What an operator should know although it stops nothing: a feed named twice, a broken outline.
+    /// Problems that do not prevent loading: a feed listed twice, a broken outline.
     pub warnings: Vec<Problem>,
-    /// Lines of site files that are not understood.
+    /// Lines of site files that could not be interpreted.
     pub site_remarks: Vec<Problem>,
-    /// Where every feed is configured; a file of feeds that commands write is there where there is a configuration file that it
-    /// stands beside.
+    /// Where every feed is configured. The file of feeds written by commands is known only if there is a configuration file
+    /// to place it next to.
     pub origins: Origins,
     /// Files that hold secrets.
     pub secret_files: BTreeSet<PathBuf>,
-    /// What all of it was read from.
+    /// The files and folders that the configuration was read from.
     pub sources: Sources,
     /// For [`Loaded::to_toml`].
     raw: Raw,
 }
 
 impl Config {
-    /// Reads `file`, else the first file found in the usual places, else nothing: the defaults. The environment's
-    /// settings go on top. Reads all that is included; either all of it is good, or the error says all that is wrong.
+    /// Reads `file`, or the first file found in the usual places, or uses the defaults. Environment variables override the
+    /// file. Reads all included files. On failure, the error lists every problem that was found.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, ConfigError> {
         let found = || environment.config_places().into_iter().find(|place| place.is_file());
         let file = file.map(Path::to_owned).or_else(found);
@@ -152,12 +152,12 @@ impl Config {
 }
 
 impl Loaded {
-    /// Every feed that is named, disabled ones included.
+    /// The URLs of all configured feeds, including disabled ones.
     pub(crate) fn feed_urls(&self) -> HashSet<Url> {
         self.raw.feed.iter().filter_map(|feed| feed_url(&feed.url).ok()).collect()
     }
 
-    /// The effective configuration as TOML, with every feed that was included. Secrets are hidden.
+    /// Returns the effective configuration as TOML, including all included feeds. Secrets are hidden.
     pub fn to_toml(&self) -> String {
         let mut shown = self.raw.clone();
         for feed in &mut shown.feed {
@@ -187,7 +187,9 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let bounds = checker.schedule(&raw.schedule);
     let keeping = checker.articles(&raw.articles);
     let feed_defaults = Arc::new(FeedOptions { keeping, ..FeedOptions::within(bounds) });
-    let mut feeds = Feeds::new(Arc::clone(&feed_defaults));
+    let longest_timeout_secs =
+        raw.pipeline.lease_secs.saturating_sub(raw.extract.timeout_secs.saturating_add(1));
+    let mut feeds = Feeds::new(Arc::clone(&feed_defaults), longest_timeout_secs);
     feeds.add_tables(&raw.feed, &mut checker);
     checker.sites(&raw.site);
     let site_files = checker.site_files(&raw.extract);
@@ -219,7 +221,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         return Err(problems.into_error(sources));
     }
     warnings.extend(site_files.warning());
-    // Of two for one host, the later counts: the operator's own.
+    // If two rules name the same host, the later one wins: the operator's own.
     config.sites = [site_files.sites, raw.site.clone()].concat();
     let origins;
     (config.feeds, origins) = feeds.into_parts(added_feeds);
@@ -235,7 +237,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     })
 }
 
-/// All but the feeds and the sites' rules.
+/// Builds the configuration without the feeds and the site rules.
 fn settings(
     raw: &Raw,
     state_dir: PathBuf,
@@ -271,16 +273,16 @@ fn settings(
 pub struct LogSettings {
     /// A `tracing` filter: `info`, `feedmill=debug,sqlx=warn`.
     pub filter: String,
-    /// Pretty text or JSON.
+    /// Text or JSON.
     pub format: LogFormat,
 }
 
-/// Form of the log lines.
+/// Format of the log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable output.
     Text,
-    /// One object a line.
+    /// One JSON object per line.
     Json,
 }

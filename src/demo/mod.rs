@@ -1,10 +1,9 @@
-//! A small news site on loopback, for the demo and for trying things out.
+//! A small news site on loopback, for the demo and for experiments.
 //!
-//! Two hosts, as the mill counts hosts: the papers of a town on `127.0.0.1` and an agency on `localhost`, which
-//! reprints one of their stories. The pages wear the markup and the furniture of common kinds of site: `ledger` a
-//! newspaper that ends in a comment form, `grid` a WordPress site with author boxes, `notes` a Ghost site, `lantern`
-//! a WordPress site with links to other stories inside its text, `courier` a clean one, `wire` a modern one with a
-//! cookie banner, share bars and related cards.
+//! Two hosts, as the daemon counts hosts: the papers of a town on `127.0.0.1` and an agency on `localhost`, which reprints one of
+//! their stories. The pages have the markup and the furniture of common kinds of site: `ledger` a newspaper that ends in a comment
+//! form, `grid` a WordPress site with author boxes, `notes` a Ghost site, `lantern` a WordPress site with links to other stories
+//! inside its text, `courier` a clean one, `wire` a modern one with a cookie banner, share bars and related cards.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,7 +18,7 @@ use url::Url;
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// What the papers of the town serve.
+/// The documents of the town's papers.
 const TOWN: &[Document] = &[
     Document::feed("/town.rss", "application/rss+xml", include_str!("site/town.rss.xml")),
     Document::feed("/magazines.atom", "application/atom+xml", include_str!("site/magazines.atom.xml")),
@@ -40,7 +39,7 @@ const TOWN: &[Document] = &[
     ),
 ];
 
-/// What the agency serves.
+/// The documents of the agency.
 const WIRE: &[Document] = &[
     Document::feed("/feed.json", "application/feed+json", include_str!("site/wire.feed.json")),
     Document::page("/story/tram", WIRE_PAGE, include_str!("site/stories/tram.html")),
@@ -54,14 +53,15 @@ const WIRE_PAGE: &str = include_str!("site/wire.html");
 /// The story that both hosts carry.
 const FERRY: &str = include_str!("site/stories/ferry.html");
 
-/// One thing to be asked for.
+/// A document that a host serves.
 #[derive(Debug)]
 struct Document {
     path: &'static str,
     content_type: &'static str,
-    /// A feed, in which `{{base}}` stands for the host's URL, or a page with the story's `{{title}}`, `{{body}}`…
+    /// A feed, with the placeholder `{{base}}` for the host's URL, or a page with placeholders for the story's `{{title}}`,
+    /// `{{body}}`…
     template: &'static str,
-    /// What fills a page: a line `name: value` for each of its fields, a blank line, the body.
+    /// The content of a page: a line `name: value` for each of its fields, a blank line, the body.
     story: Option<&'static str>,
 }
 
@@ -103,13 +103,13 @@ impl DemoSites {
         Ok(Self { town: Host::bind("127.0.0.1", TOWN).await?, wire: Host::bind("localhost", WIRE).await? })
     }
 
-    /// The URLs of the feeds: RSS, Atom and JSON Feed.
+    /// Returns the URLs of the feeds: RSS, Atom and JSON Feed.
     pub fn feeds(&self) -> Vec<Url> {
         [&self.town, &self.wire].into_iter().flat_map(Host::feeds).collect()
     }
 
-    /// Where the hosts may be met, which is what a fetcher that refuses loopback must be told to allow. `localhost` is
-    /// two addresses on most machines, whichever of them the listener got.
+    /// Returns the addresses of the hosts, which a fetcher that blocks loopback must be told to allow. Both loopback addresses,
+    /// since `localhost` resolves to two on most machines.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let loopback = |port| [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
         [self.town.port, self.wire.port].into_iter().flat_map(loopback).collect()
@@ -132,7 +132,8 @@ struct Host {
 
 impl Host {
     async fn bind(name: &str, documents: &'static [Document]) -> io::Result<Self> {
-        let listener = TcpListener::bind((name, 0)).await?;
+        // By address: a container without /etc/hosts cannot look up `localhost`, the fetcher's resolver always can.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let base = Url::parse(&format!("http://{name}:{port}/")).expect("a host name and a port make a URL");
         Ok(Self { listener, port, base, documents })

@@ -1,4 +1,4 @@
-//! What every room of the store says in the same way: many rows in one statement, columns to values, clean text.
+//! Helpers for all modules of the store: statements with many rows, conversion of columns, cleaning of text.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -16,25 +16,26 @@ use crate::model::{ArticleId, Sha256Hash};
 
 pub(super) type Query = sqlx::query::Query<'static, Any, AnyArguments>;
 
-/// Values in one statement: SQLite allows 32,766, PostgreSQL 65,535.
+/// Maximum number of values in one statement: SQLite allows 32,766, PostgreSQL 65,535.
 const MAX_VALUES: usize = 30_000;
 const MAX_ROWS: usize = 1_000;
 
-/// Rows of the statements that SQLite keeps prepared, most first: to compile one costs as much as to run it. What is left
-/// over goes in one more, compiled for once. For PostgreSQL another statement is another way over the network.
+/// Row counts of the statements that SQLite keeps prepared, largest first: compiling one costs as much as running it. The
+/// remaining rows go into one more statement, compiled for this use only. Not used for PostgreSQL, where every further
+/// statement is another round trip.
 const PREPARED_ROWS: [usize; 2] = [256, 64];
 
-/// A statement with a list of value rows in its middle, `($1, $2), ($3, $4)…`, and no placeholders elsewhere: one text for
-/// both dialects, sent in as few statements as the limits allow.
+/// A statement with a list of value rows in its middle, `($1, $2), ($3, $4)…`, and no other placeholders. One text serves
+/// both dialects; rows are sent in as few statements as the limits allow.
 pub(super) struct RowsSql {
     pub(super) before: &'static str,
-    /// Values in a row.
+    /// Number of values per row.
     pub(super) columns: usize,
     pub(super) after: &'static str,
 }
 
 impl RowsSql {
-    /// Runs the statement over all `rows` and says how many rows of the table changed.
+    /// Runs the statement over all `rows` and returns how many rows of the table changed.
     pub(super) async fn execute<R>(
         &self,
         connection: &mut AnyConnection,
@@ -49,7 +50,7 @@ impl RowsSql {
         Ok(changed)
     }
 
-    /// Runs the statement over all `rows` and gathers what it returns.
+    /// Runs the statement over all `rows` and collects the rows that it returns.
     pub(super) async fn fetch<R>(
         &self,
         connection: &mut AnyConnection,
@@ -83,15 +84,15 @@ impl RowsSql {
         sql.push_str(self.before);
         push_rows(&mut sql, rows, self.columns, is_numbered);
         sql.push_str(self.after);
-        // Hardly two calls have the same number of rows: kept prepared, most texts would only fill the cache. The text holds
-        // placeholders and constants, never a value.
+        // Few calls have the same number of rows: keeping all statements prepared would only fill the cache. The text consists of
+        // placeholders and constants, never values.
         let is_kept = rows == 1 || (!is_numbered && PREPARED_ROWS.contains(&rows));
         sqlx::query(AssertSqlSafe(sql)).persistent(is_kept)
     }
 }
 
-/// Adds a placeholder for each value of so many rows. SQLite looks every numbered one up among all of the statement's, so that their
-/// cost grows with the square of the rows; they stand in order anyway.
+/// Appends a placeholder for each value of `rows` rows. Placeholders are not numbered for SQLite, which searches all of a
+/// statement's numbers for each one, at a cost that grows with the square of the rows; they are in order anyway.
 pub(super) fn push_rows(sql: &mut String, rows: usize, columns: usize, is_numbered: bool) {
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ", (" });
@@ -114,7 +115,7 @@ pub(super) fn is_sqlite(connection: &AnyConnection) -> bool {
     connection.backend_name() == "SQLite"
 }
 
-/// A row and the table that it came from, so that a bad value can be named. Its first column is its key.
+/// A row with the name of its table, so that errors can name a bad value. The first column is the row's key.
 pub(super) struct Row<'r> {
     pub(super) table: &'static str,
     pub(super) row: &'r AnyRow,
@@ -132,7 +133,7 @@ impl<'r> Row<'r> {
         T::try_from(self.get::<i64>(column)?).map_err(|error| self.invalid(column, error))
     }
 
-    /// A truth kept as 0 or 1: SQLite has no other.
+    /// Reads a boolean stored as 0 or 1: SQLite has no other.
     pub(super) fn flag(&self, column: &'static str) -> Result<bool, StoreError> {
         match self.number(column)? {
             0 => Ok(false),
@@ -176,7 +177,7 @@ impl<'r> Row<'r> {
         self.optional(column, |text: &str| serde_json::from_str(text))
     }
 
-    /// One of a closed set of words, as serde spells them.
+    /// Reads a unit variant of an enum, as serde spells it.
     pub(super) fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         word_from(self.get(column)?).map_err(|error| self.invalid(column, error))
     }
@@ -215,7 +216,7 @@ impl<'r> Row<'r> {
     }
 }
 
-/// Turns rows of `table` into models.
+/// Converts rows of `table` into models.
 pub(super) fn models<'r, T>(table: &'static str, rows: &'r [AnyRow]) -> Result<Vec<T>, StoreError>
 where
     T: TryFrom<Row<'r>, Error = StoreError>,
@@ -234,7 +235,7 @@ fn word_from<T: DeserializeOwned>(text: &str) -> Result<T, value::Error> {
     T::deserialize(text.into_deserializer())
 }
 
-/// The word by which serde spells a unit variant.
+/// Returns the word by which serde spells a unit variant.
 pub(super) fn word<T: Serialize>(variant: T) -> String {
     match serde_json::to_value(variant) {
         Ok(serde_json::Value::String(word)) => word,
@@ -254,12 +255,12 @@ pub(super) fn id_bytes(id: &ArticleId) -> &[u8] {
     &id.0.0
 }
 
-/// Hashes used as keys keep all their bits in a signed column.
+/// Stores a 64-bit hash in a signed column, keeping all its bits.
 pub(super) const fn signed(bits: u64) -> i64 {
     bits.cast_signed()
 }
 
-/// Text fit to be stored: no NUL (PostgreSQL refuses it), no other control character but newline and tab.
+/// Removes characters that are not stored: NUL, which PostgreSQL refuses, and other control characters except newline and tab.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let unfit = |character: char| character.is_control() && character != '\n' && character != '\t';
     if text.contains(unfit) { Cow::Owned(text.replace(unfit, "")) } else { Cow::Borrowed(text) }
@@ -269,12 +270,12 @@ pub(super) fn clean_option(text: Option<&str>) -> Option<String> {
     text.map(|text| clean(text).into_owned())
 }
 
-/// The pattern of texts that hold `part`, for LIKE with a backslash as its ESCAPE; hosts and addresses are asked for in lower
-/// case.
+/// Returns a LIKE pattern for texts that contain `part`, with a backslash as its ESCAPE. ASCII letters match in either case,
+/// as they do in both databases' comparisons; other letters match as they are written.
 pub(super) fn containing(part: &str) -> String {
     let mut pattern = String::with_capacity(part.len() + 2);
     pattern.push('%');
-    for c in part.to_lowercase().chars() {
+    for c in part.to_ascii_lowercase().chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
@@ -284,7 +285,7 @@ pub(super) fn containing(part: &str) -> String {
     pattern
 }
 
-/// The single row that had to change did.
+/// Fails unless as many rows changed as expected.
 pub(super) fn expect_changed(table: &'static str, expected: u64, changed: u64) -> Result<(), StoreError> {
     if expected == changed { Ok(()) } else { Err(StoreError::RowsChanged { table, expected, changed }) }
 }

@@ -1,4 +1,4 @@
-//! What an operator gets for a configuration, good or bad.
+//! Results and error messages for valid and invalid configurations.
 
 mod environment;
 mod included;
@@ -17,7 +17,7 @@ use feedmill::publish::text::{Selection, Trace};
 use tempfile::TempDir;
 use url::Url;
 
-/// Files in a folder of their own. The environment is empty but for what the test says.
+/// Files in a temporary folder. The environment contains only what the test sets.
 struct Files {
     dir: TempDir,
     environment: Vec<(&'static str, String)>,
@@ -48,7 +48,7 @@ impl Files {
         Config::load(Some(&self.path("feedmill.toml")), &environment)
     }
 
-    /// The error's text, with the folder's name taken out of it.
+    /// Returns the error's text without the folder's name.
     fn error(&self) -> String {
         let error = self.load().expect_err("the configuration is broken");
         self.without_dir(&error.to_string())
@@ -76,7 +76,7 @@ fn url(text: &str) -> Url {
     Url::parse(text).unwrap()
 }
 
-/// The shipped file with every setting in force: prose begins with "# ", a setting with "#" alone.
+/// Returns the shipped file with every setting uncommented: prose begins with "# ", a setting with "#" alone.
 fn uncommented() -> String {
     lines(DEFAULT_FILE.lines().map(|line| match line.strip_prefix('#') {
         Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => setting,
@@ -84,17 +84,17 @@ fn uncommented() -> String {
     }))
 }
 
-/// The examples in the shipped file's prose.
+/// Returns the examples in the shipped file's prose.
 fn examples() -> String {
     lines(DEFAULT_FILE.lines().filter_map(|line| line.strip_prefix("#    ")))
 }
 
-/// One text of many lines.
+/// Joins lines into one text.
 fn lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     lines.into_iter().fold(String::new(), |text, line| text + line.as_ref() + "\n")
 }
 
-/// `section.key` of every setting.
+/// Returns `section.key` of every setting.
 fn keys(toml: &str) -> BTreeSet<String> {
     let table: toml::Table = toml.parse().unwrap();
     let mut keys = BTreeSet::new();
@@ -111,7 +111,7 @@ fn keys(toml: &str) -> BTreeSet<String> {
     keys
 }
 
-/// The keys that a `[[feed]]` or `[[site]]` table may have, as the refusal of another one lists them.
+/// Returns the keys that a `[[feed]]` or `[[site]]` table may have, as listed by the error for an unknown key.
 fn known_keys(table: &str, extra: &str) -> BTreeSet<String> {
     let error = config(&format!("[[{table}]]\n{extra}\nzzz = 1\n")).error();
     let (_, known) = error.split_once("known keys: ").unwrap();
@@ -157,7 +157,7 @@ fn the_default_files_examples_show_every_key_and_are_right() {
     assert_eq!(kinds, keys.iter().map(String::as_str).filter(|key| !of_all.contains(key)).collect());
 }
 
-/// Name, file, and what is wrong with it as the snapshot of that name says it.
+/// Name and content of broken files; the snapshot of that name contains the error.
 const BROKEN: &[(&str, &str)] = &[
     ("out_of_bounds", "[fetch]\ntimeout_secs = 0\n"),
     ("unknown_key", "[fetch]\n# a typing error\ntimout_secs = 30\n"),
@@ -225,6 +225,7 @@ const BROKEN: &[(&str, &str)] = &[
          [[feed]]\nurl = \"https://b.example/\"\nfreshness = \"30m\"\ninterval_secs = 900\n",
     ),
     ("lease_too_short", "[pipeline]\nlease_secs = 60\n"),
+    ("timeout_beyond_the_lease", "[[feed]]\nurl = \"https://a.example/\"\ntimeout_secs = 300\n"),
     (
         "bad_ages",
         "[articles]\nrecheck = [\"1h\", \"soon\", \"30s\"]\n\n\
@@ -383,7 +384,7 @@ fn relative_paths_of_the_store_start_at_the_state_directory() {
     assert_eq!(*to, Place::Local("/var/lib/feedmill/texts".into()));
 }
 
-/// What a bucket's table says counts, and the platform's environment only where it does not say who we are.
+/// The bucket's table takes precedence; the platform's environment is used only if the table has no credentials.
 #[test]
 fn buckets_are_reached_as_the_table_or_else_the_environment_says() {
     const PLATFORM: [(&str, &str); 3] = [
@@ -454,7 +455,7 @@ fn the_command_line_checks_shows_and_prints() {
     assert_eq!(feedmill(dir, &["no-such-command"]).status.code(), Some(2));
 }
 
-/// A mill with a sink, and with each of these in the place of another.
+/// A configuration with a sink, of which one part at a time is changed.
 #[test]
 fn what_changes_with_a_restart_only_is_named() {
     const BEFORE: &str = r#"

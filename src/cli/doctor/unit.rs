@@ -1,5 +1,7 @@
-//! The systemd unit, as its files say it: whether it starts this program with this configuration, and waits for its end.
+//! Checks the systemd unit files: whether the unit's program can be run, uses this configuration, and gets enough time to stop.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use super::finding::Finding;
 const CHECK: &str = "systemd";
 const NAME: &str = "feedmill.service";
 
-/// Where units are looked for, the first found counting.
+/// Folders that are searched for the unit; the first match is used.
 pub(super) const FOLDERS: &[&str] = &[
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -23,14 +25,14 @@ pub(super) const FOLDERS: &[&str] = &[
 pub(super) fn look(folders: &[&Path], config: Option<&Path>, stop_timeout: Duration) -> Vec<Finding> {
     let Some(file) = folders.iter().map(|folder| folder.join(NAME)).find(|file| file.exists()) else {
         return vec![
-            Finding::note(CHECK, format!("there is no {NAME} on this machine"))
-                .with_hint("deploy/feedmill.service is one"),
+            Finding::note(CHECK, format!("no {NAME} on this machine"))
+                .with_hint("deploy/feedmill.service is an example"),
         ];
     };
     let unit = match read(&file, folders) {
         Ok(unit) => unit,
         Err(error) => {
-            return vec![Finding::note(CHECK, format!("{} cannot be read: {error}", file.display()))];
+            return vec![Finding::note(CHECK, format!("cannot read {}: {error}", file.display()))];
         }
     };
     let findings: Vec<Finding> = [start(&unit), configuration(&unit, config), patience(&unit, stop_timeout)]
@@ -38,35 +40,36 @@ pub(super) fn look(folders: &[&Path], config: Option<&Path>, stop_timeout: Durat
         .flatten()
         .collect();
     if findings.is_empty() {
-        return vec![Finding::ok(CHECK, format!("{} fits this configuration", file.display()))];
+        return vec![Finding::ok(CHECK, format!("{} matches this configuration", file.display()))];
     }
     findings
 }
 
-/// The unit with its drop-ins behind it.
+/// Reads the unit and appends its drop-ins.
 fn read(file: &Path, folders: &[&Path]) -> std::io::Result<String> {
     let mut unit = std::fs::read_to_string(file)?;
+    // systemd sorts drop-ins by name across all folders, and of one name takes that in the first folder.
+    let mut drop_ins: BTreeMap<OsString, PathBuf> = BTreeMap::new();
     for folder in folders.iter().rev() {
         let Ok(entries) = folder.join(format!("{NAME}.d")).read_dir() else { continue };
-        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "conf"));
-        files.sort();
-        for file in files {
-            unit.push('\n');
-            unit.push_str(&std::fs::read_to_string(file)?);
-        }
+        drop_ins.extend(entries.flatten().map(|entry| (entry.file_name(), entry.path())));
+    }
+    drop_ins.retain(|_, file| file.extension().is_some_and(|extension| extension == "conf"));
+    for file in drop_ins.values() {
+        unit.push('\n');
+        unit.push_str(&std::fs::read_to_string(file)?);
     }
     Ok(unit)
 }
 
-/// The last word on a key.
+/// Returns the last non-empty value of a key.
 fn value<'u>(unit: &'u str, key: &str) -> Option<&'u str> {
     let values =
         unit.lines().filter_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='));
     values.map(str::trim).rfind(|value| !value.is_empty())
 }
 
-/// The command, without the signs that say how it is run.
+/// Returns the words of the command, without the special prefixes of `ExecStart`.
 fn command(unit: &str) -> Option<Vec<&str>> {
     let line = value(unit, "ExecStart")?;
     Some(line.trim_start_matches(['@', '-', ':', '+', '!']).split_whitespace().collect())
@@ -74,7 +77,7 @@ fn command(unit: &str) -> Option<Vec<&str>> {
 
 fn start(unit: &str) -> Option<Finding> {
     let Some(command) = command(unit) else {
-        return Some(Finding::problem(CHECK, "the unit starts nothing").with_hint("set ExecStart="));
+        return Some(Finding::problem(CHECK, "the unit has no command").with_hint("set ExecStart="));
     };
     let program = Path::new(command.first()?);
     let can_run = access(program, Access::EXEC_OK).is_ok();
@@ -84,7 +87,7 @@ fn start(unit: &str) -> Option<Finding> {
     })
 }
 
-/// Whether the unit reads another file than the one that was looked at.
+/// Checks that the unit uses the configuration file that was checked.
 fn configuration(unit: &str, config: Option<&Path>) -> Option<Finding> {
     let command = command(unit)?;
     let at = command.iter().position(|word| *word == "--config")?;
@@ -93,13 +96,13 @@ fn configuration(unit: &str, config: Option<&Path>) -> Option<Finding> {
     (config.map(resolved) != Some(resolved(named))).then(|| {
         Finding::note(
             CHECK,
-            format!("the unit reads {}, which is not what was looked at here", named.display()),
+            format!("the unit reads {}, not the configuration checked here", named.display()),
         )
         .with_hint(format!("feedmill --config {} doctor", named.display()))
     })
 }
 
-/// Whether systemd waits for as long as a stop may take.
+/// Checks that systemd waits longer than a stop may take.
 fn patience(unit: &str, stop_timeout: Duration) -> Option<Finding> {
     let text = value(unit, "TimeoutStopSec")?;
     let patience = if let Ok(seconds) = text.parse() {
@@ -108,7 +111,7 @@ fn patience(unit: &str, stop_timeout: Duration) -> Option<Finding> {
         let span: Span = text.parse().ok()?;
         Duration::try_from(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?).ok()?
     };
-    // systemd takes 0 for "for ever".
+    // systemd takes 0 as no timeout.
     (!patience.is_zero() && patience <= stop_timeout).then(|| {
         let message = format!(
             "TimeoutStopSec={text} is not longer than lifecycle.stop_timeout_secs = {}",
@@ -157,6 +160,23 @@ mod tests {
             let found = found(UNIT, Some(drop_in));
             assert!(found.len() == 1 && found[0].1.contains(said), "{drop_in}: {found:?}");
         }
+    }
+
+    #[test]
+    fn drop_ins_go_by_name_and_the_first_folder_hides_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = ["etc", "run", "lib"].map(|name| dir.path().join(name));
+        for (folder, name, timeout) in [(0, "10", 1), (1, "20", 2), (2, "20", 3), (2, "05", 4)] {
+            let folder = folders[folder].join("feedmill.service.d");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(format!("{name}.conf")), format!("TimeoutStopSec={timeout}\n")).unwrap();
+        }
+        let file = folders[2].join(NAME);
+        fs::write(&file, UNIT).unwrap();
+        let unit = read(&file, &folders.each_ref().map(PathBuf::as_path)).unwrap();
+        let timeouts: Vec<&str> =
+            unit.lines().filter_map(|line| line.strip_prefix("TimeoutStopSec=")).collect();
+        assert_eq!(timeouts, ["40", "4", "1", "2"]);
     }
 
     #[test]

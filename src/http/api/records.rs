@@ -1,8 +1,9 @@
-//! Records by cursor: at once, as soon as there are any, or for as long as the reader stays.
+//! Records by cursor: immediately, as soon as there are any (long polling), or as a stream for as long as the client stays
+//! connected.
 //!
-//! The cursor goes before the records, so what an answer holds is known before it begins. Texts are not needed for that: beyond
-//! the first few they are read when their turn to be sent comes, a few at a time, as fast as the reader takes them. All that is
-//! in hand is counted (see [`crate::memory`]).
+//! The cursor is sent before the records, so the content of a response is determined before it begins. That does not require
+//! the texts: beyond the first few, they are read when they are about to be sent, a few at a time, as fast as the client
+//! receives them. Everything held in memory is counted (see [`crate::memory`]).
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
@@ -30,37 +31,37 @@ use crate::memory::{RECORD_COST, Share};
 use crate::model::{self, Record};
 use crate::store::StoreError;
 
-/// Records read from the store at a time, and bytes of their texts.
+/// Number of records read from the store at a time, and bytes of their texts.
 const STEP: u32 = 20;
 const STEP_BYTES: usize = 1 << 20;
-/// Bytes of texts kept from the look to the answer.
+/// Bytes of text kept in memory between finding the records and sending them.
 const KEPT_BYTES: usize = 1 << 20;
-/// Texts of so many bytes are read where there is a place for it: readers of long ones must not have the store work for all of
-/// them at once.
+/// Reading this many bytes of text or more requires a place in a queue: clients that read long texts must not occupy the store
+/// all at once.
 const LONG_BYTES: usize = 256 << 10;
-/// Bytes of an answer that are handed on at a time.
+/// Maximum size of a chunk of the response.
 const SLICE_BYTES: usize = 64 << 10;
-/// An answer that has grown past this ends, short of its limit: the cursor goes on from there.
+/// A response that exceeds this ends before its limit of records; the client continues from the cursor.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// So many records are looked at for one answer, whatever few the filter admits.
+/// Maximum number of records examined for one response, however few of them the filter admits.
 const MAX_LOOKED_AT: u32 = 20_000;
 
-/// How often a reader that waits looks for what another process has stored.
+/// How often a waiting request checks for records stored by another process.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The cursor after the last line, for a reader of JSON lines.
+/// The cursor after the last line, for clients that read JSON lines.
 const CURSOR_HEADER: HeaderName = HeaderName::from_static("feedmill-cursor");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Records by cursor.
+/// Returns the route of this module.
 pub(super) fn routes() -> Vec<Route> {
     let last_event_id = Parameter::header(
         "Last-Event-ID",
-        "With `Accept: text/event-stream`: the id of the last event that was read, which counts instead of `after`.",
+        "With `Accept: text/event-stream`: the id of the last event received; overrides `after`.",
         json!({ "type": "string" }),
         "c2VxOjQy",
     );
-    let articles = Route::get("/v1/articles", "Records in the order of the outbox, from a cursor on", articles)
+    let articles = Route::get("/v1/articles", "Records after a cursor, in the order of the outbox", articles)
         .takes(query::parameters())
         .takes([last_event_id])
         .answers_in(LINES, SchemaGenerator::subschema_for::<Record>)
@@ -70,7 +71,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "type": "object",
                 "properties": {
                     "records": { "type": "array", "items": record },
-                    "cursor": { "type": "string", "description": "For `after`, to go on from here." },
+                    "cursor": { "type": "string", "description": "Value of `after` for the next request." },
                     "more": { "type": "boolean", "description": "Whether there are records after these." },
                 },
                 "required": ["records", "cursor", "more"],
@@ -79,17 +80,17 @@ pub(super) fn routes() -> Vec<Route> {
         .answers_in("text/event-stream", |_| {
             json_schema!({
                 "type": "string",
-                "description": "An event a record: its cursor as `id`, what happened as `event`, the record in JSON as `data`.",
+                "description": "One event per record: `id` is its cursor, `event` its kind, `data` the record as JSON.",
             })
         })
         .refuses(&[(410, "Records after the cursor were removed (`keep_days`), and `removed` is not `skip`.")]);
     vec![articles]
 }
 
-/// JSON lines.
+/// The media type of JSON lines.
 const LINES: &str = "application/x-ndjson";
 
-/// A record, or the fields of it that are asked for.
+/// A record, reduced to the requested fields.
 struct Shown<'r> {
     record: &'r Record,
     fields: &'r [String],
@@ -105,9 +106,9 @@ impl Serialize for Shown<'_> {
     }
 }
 
-/// What one look has found.
+/// The records found for one response.
 struct Found {
-    /// The first records, up to [`KEPT_BYTES`].
+    /// The first records, up to [`KEPT_BYTES`] of text.
     records: Vec<Record>,
     kept_bytes: usize,
     /// The positions of all further ones.
@@ -122,7 +123,7 @@ impl Found {
         self.records.is_empty() && self.further.is_empty()
     }
 
-    /// Whether texts that are found now are left to be read later.
+    /// Returns whether the texts of further records are left to be read later.
     fn is_full(&self) -> bool {
         !self.further.is_empty()
     }
@@ -138,7 +139,7 @@ impl Found {
     }
 }
 
-/// The forms of an answer.
+/// The representations of a response.
 enum Form {
     Json,
     Lines,
@@ -157,13 +158,13 @@ async fn articles(
     if matches!(form, Form::Events) {
         if let Some(id) = headers.get(LAST_EVENT_ID) {
             let cursor = id.to_str().ok().and_then(Cursor::parse);
-            asked.after = cursor.ok_or_else(|| Problem::bad_request("Last-Event-ID is no cursor"))?;
+            asked.after = cursor.ok_or_else(|| Problem::bad_request("Last-Event-ID is not a cursor"))?;
         }
         refuse_late(surface, &asked).await?;
         return Ok(events(Arc::clone(&serving), asked));
     }
     let found = wait_for(surface, &asked, MAX_ANSWER_BYTES).await?;
-    // Asked for when they were read: what goes in between shows.
+    // Checked after the records were read, so that a removal in the meantime is noticed.
     refuse_late(surface, &asked).await?;
     Ok(answer(&serving, found, &form, asked).await)
 }
@@ -181,18 +182,19 @@ fn form(headers: &HeaderMap) -> Form {
 
 async fn refuse_late(surface: &Surface, asked: &Asked) -> Result<(), Problem> {
     let (after, removed_through) = (asked.after.0, surface.store.removed_through().await?);
-    if after < removed_through && asked.removed == Removed::Refuse {
+    // A reader that starts at 0 asks for whatever there is.
+    if 0 < after && after < removed_through && asked.removed == Removed::Refuse {
         return Err(Problem::new(
             StatusCode::GONE,
             format!(
-                "records after {after} were removed (keep_days), up to {removed_through}; hint: removed=skip gives what is left"
+                "records after {after} were removed (keep_days), up to {removed_through}; hint: removed=skip returns the remaining records"
             ),
         ));
     }
     Ok(())
 }
 
-/// What there is, or what comes first within the time that the reader waits.
+/// Returns the available records, or else the first that arrive before the request's wait is over.
 async fn wait_for(surface: &Surface, asked: &Asked, most_bytes: usize) -> Result<Found, StoreError> {
     let deadline = Instant::now() + asked.wait;
     let mut cursor = asked.after;
@@ -257,7 +259,7 @@ async fn look(
     }
 }
 
-/// The next few records, read as soon as there is room for them beside what is kept.
+/// Reads the next few records, once the memory budget has room for them in addition to those kept.
 async fn step(
     surface: &Surface,
     after: Cursor,
@@ -273,7 +275,7 @@ async fn step(
     surface.store.records_after(after.0, records).await
 }
 
-/// What stands around the records of an answer.
+/// The text around the records of a response.
 struct Frame {
     content_type: &'static str,
     start: &'static str,
@@ -300,16 +302,16 @@ impl Frame {
     }
 }
 
-/// An answer on its way.
+/// A response that is being sent.
 struct Sending {
     serving: Arc<Serving>,
     fields: Vec<String>,
     frame: Frame,
-    /// Read and not sent yet.
+    /// Records that were read and are not sent yet.
     ready: Vec<Record>,
-    /// Positions of those that are to be read and sent.
+    /// Positions of the records still to be read and sent.
     further: HashSet<i64>,
-    /// The last position that was read.
+    /// The last position read.
     read: Cursor,
     last: Cursor,
     has_begun: bool,
@@ -317,7 +319,7 @@ struct Sending {
 }
 
 impl Sending {
-    /// The next part.
+    /// Returns the next part.
     async fn part(mut self) -> (Bytes, Self) {
         let bytes = self.ready.iter().map(|record| record.text.len()).sum();
         blocking::run(Queue::Answers, bytes, move || (Bytes::from(self.write()), self)).await
@@ -341,7 +343,7 @@ impl Sending {
         self.further.is_empty() || self.read >= self.last
     }
 
-    /// Reads on, until there is something to be sent. What was removed meanwhile is left out.
+    /// Reads on until there is something to send. Records that were removed in the meantime are left out.
     async fn read_on(&mut self) -> Result<(), StoreError> {
         while self.ready.is_empty() && !self.is_over() {
             let mut records = step(&self.serving.surface, self.read, &self.held, 0).await?;
@@ -380,12 +382,12 @@ async fn answer(serving: &Arc<Serving>, found: Found, form: &Form, asked: Asked)
         }
         if part.is_empty() {
             sending.read_on().await.inspect_err(|error| {
-                tracing::error!(error = %error, "an answer with records breaks off");
+                tracing::error!(error = %error, "cannot read further records: response cut off");
             })?;
             (part, sending) = sending.part().await;
         }
         let slice = part.split_to(part.len().min(SLICE_BYTES));
-        // What becomes of a slice on its way, its compression for one, is work on this thread.
+        // Sending a slice costs time on this thread, for instance to compress it, so other tasks get a turn first.
         tokio::task::yield_now().await;
         Ok::<_, StoreError>(Some((slice, (part, sending))))
     });
@@ -394,7 +396,7 @@ async fn answer(serving: &Arc<Serving>, found: Found, form: &Form, asked: Asked)
 
 const PLAIN: &str = "a record has string keys and plain values";
 
-/// A stream that ends when the reader leaves or the daemon stops: it resumes by the id of its last event.
+/// Returns a stream that ends when the client disconnects or the daemon stops; the client resumes by the id of the last event.
 fn events(serving: Arc<Serving>, asked: Asked) -> Response {
     let state = (serving, asked, VecDeque::new());
     let events = stream::unfold(state, |(serving, mut asked, mut ready)| async move {
@@ -406,13 +408,13 @@ fn events(serving: Arc<Serving>, asked: Asked) -> Response {
             let patient = Asked { wait: LOOK_INTERVAL, ..asked.clone() };
             match wait_for(surface, &patient, KEPT_BYTES).await {
                 Ok(found) => {
-                    // The others' turn comes with the next look.
+                    // The further records are found again by the next look.
                     let last = found.records.last().filter(|_| !found.further.is_empty());
                     asked.after = last.map_or(found.cursor, |record| Cursor(record.seq));
                     ready.extend(found.records);
                 }
                 Err(error) => {
-                    tracing::error!(error = %error, "a stream of records ends");
+                    tracing::error!(error = %error, "cannot read further records: event stream closed");
                     return None;
                 }
             }

@@ -1,4 +1,4 @@
-//! `/feeds/{id}`: what is known of one feed.
+//! `/feeds/{id}`: the details of one feed.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use url::Url;
 
 use super::feeds::health_badge;
 use super::frame::{
-    Html, Place, article_link, columns, count, grouped, moment, moment_and_distance, outward, page, table,
+    Html, Place, article_link, columns, grouped, moment, moment_and_distance, outward, page, table,
 };
 use super::{Failure, changes};
 use crate::config::FeedOrigin;
@@ -56,7 +56,7 @@ pub(super) async fn show(
         section aria-labelledby="polls" { h2 id="polls" { "Last polls" } (table_of_polls(&polls, now)) }
         @if !troubles.is_empty() {
             section aria-labelledby="entries" {
-                h2 id="entries" { "Entries in trouble" }
+                h2 id="entries" { "Failed entries" }
                 (table_of_entries(&troubles))
             }
         }
@@ -93,7 +93,7 @@ fn facts(feed: &FeedStatus, origin: Option<&FeedOrigin>, now: Timestamp) -> Mark
     }
 }
 
-/// When it is polled next, why then, and a way to have it polled now.
+/// Renders when the feed is polled next, why then, and a button to poll it now.
 fn next(feed: &FeedStatus, origin: Option<&FeedOrigin>, visitor: &Visitor, now: Timestamp) -> Markup {
     let is_paused = feed.host_pause.as_ref().is_some_and(|pause| now < pause.until);
     html! {
@@ -107,7 +107,7 @@ fn next(feed: &FeedStatus, origin: Option<&FeedOrigin>, visitor: &Visitor, now: 
                         } @else {
                             @if feed.next_poll_at <= now { "Due now" } @else { (moment_and_distance(feed.next_poll_at, now)) }
                             @match feed.next_poll_decided_by {
-                                Some(decision) => { ", since " (why(decision)) "." }
+                                Some(decision) => { ", because " (why(decision)) "." }
                                 None => { ": it was never polled." }
                             }
                         }
@@ -120,10 +120,10 @@ fn next(feed: &FeedStatus, origin: Option<&FeedOrigin>, visitor: &Visitor, now: 
                     }
                 }
                 FeedState::Gone => {
-                    p { "None: its server said that it is gone for good (410). " code { "feedmill feeds release" } " has it polled again." }
+                    p { "None: its server answered 410 Gone. " code { "feedmill feeds release" } " resumes polling." }
                 }
                 FeedState::Quarantined => {
-                    p { "None: the process died on it again and again. " code { "feedmill feeds release" } " has it polled again." }
+                    p { "None: it is quarantined, because the process crashed on it repeatedly. " code { "feedmill feeds release" } " resumes polling." }
                 }
                 FeedState::Removed if origin.is_some() => { p { "None: it is paused." } }
                 FeedState::Removed => { p { "None: it is no longer configured." } }
@@ -149,7 +149,8 @@ fn table_of_polls(polls: &[PastPoll], now: Timestamp) -> Markup {
             }
         }
     };
-    let head = columns(&["When", "What came", "New entries", "Changed", "Bytes", "Time", "Why it failed"]);
+    let head =
+        columns(&["When", "Result", "New entries", "Changed entries", "Bytes", "Time", "Why it failed"]);
     table("Last polls, the latest first", &head, &body)
 }
 
@@ -157,7 +158,7 @@ const fn kind_in_words(kind: PollKind) -> &'static str {
     match kind {
         PollKind::NotModified => "304, not modified",
         PollKind::SameBody => "200, the same body",
-        PollKind::Parsed => "200, read",
+        PollKind::Parsed => "200, parsed",
         PollKind::Failed => "failed",
         PollKind::Delivered => "delivered by a hub",
     }
@@ -167,26 +168,26 @@ fn table_of_entries(entries: &[EntryStatus]) -> Markup {
     let body = html! {
         @for entry in entries {
             tr {
-                td.long { @match &entry.url { Some(url) => (outward(url)), None => "its own text" } }
+                td.long { @match &entry.url { Some(url) => (outward(url)), None => "none: text from the feed" } }
                 td {
                     @match entry.state {
-                        EntryState::Pending => { "tried again " (moment(entry.next_attempt_at)) }
+                        EntryState::Pending => { "next attempt " (moment(entry.next_attempt_at)) }
                         EntryState::Done => "done",
                         EntryState::Failed => "given up",
                         EntryState::Quarantined => "quarantined",
                     }
                 }
-                td { (count(entry.failures.into(), "failure", "failures")) }
+                td.number { (grouped(entry.failures.into())) }
                 td.long { (entry.error.as_deref().unwrap_or_default()) }
             }
         }
     };
-    table("Entries whose last attempt failed", &columns(&["Page", "State", "Attempts", "Why"]), &body)
+    table("Entries whose last attempt failed", &columns(&["Page", "State", "Failures", "Why"]), &body)
 }
 
 fn list_of_articles(articles: &[ArticleStatus], now: Timestamp) -> Markup {
     html! {
-        @if articles.is_empty() { p { "None that this feed announced first." } }
+        @if articles.is_empty() { p { "No article was announced by this feed first." } }
         ul.plain {
             @for article in articles {
                 li { (article_link(article)) " " span.faint { (moment_and_distance(article.stored_at, now)) } }
@@ -205,12 +206,10 @@ pub(super) async fn poll(
     let feed = known_feed(store, &id).await?;
     if feed.state != FeedState::Active {
         let word = feed.health.as_str();
-        return Err(
-            Problem::new(StatusCode::CONFLICT, format!("this feed is {word}: it is not polled")).into()
-        );
+        return Err(Problem::new(StatusCode::CONFLICT, format!("cannot poll this feed: it is {word}")).into());
     }
     store.feeds_make_due(&[feed.id]).await?;
     let by = visitor.name.as_deref().unwrap_or_default();
-    tracing::info!(by, feed.id = feed.id.0, "a feed is to be polled now");
+    tracing::info!(by, feed.id = feed.id.0, "feed made due for polling");
     Ok(Redirect::to(&format!("/feeds/{}", feed.id.0)))
 }

@@ -1,4 +1,4 @@
-//! Feeds: which there are, which are due, what a poll brought.
+//! Feeds: the list, the due ones, and poll results.
 
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ on_both!(
     processes_that_start_together_agree_on_the_feeds,
     fifty_thousand_feeds_are_synced_quickly,
     what_many_feeds_hold_is_found_like_what_few_do,
+    a_title_is_found_as_it_is_written,
     feeds_are_claimed_once_and_longest_overdue_first,
     parties_have_their_feeds_claimed_in_turn,
     what_was_put_off_waits_for_its_moment_or_for_the_next_process,
@@ -87,7 +88,7 @@ async fn what_many_feeds_hold_is_found_like_what_few_do(bench: &Bench) {
     const FEEDS: usize = 6_000;
     let urls = feed_urls(FEEDS);
     bench.store.feeds_sync(&urls, Duration::from_mins(10)).await.unwrap();
-    // Few are put in order, many are met along an index.
+    // Few matches are sorted, many are read along an index.
     for (part, holding) in [("EXAMPLE/5", 1_111), ("feeds.Example", FEEDS), ("nowhere", 0)] {
         for order in [FeedOrder::Address, FeedOrder::NextPoll, FeedOrder::Newest] {
             let (mut found, mut window) = (Vec::new(), FeedWindow::First);
@@ -111,6 +112,16 @@ async fn what_many_feeds_hold_is_found_like_what_few_do(bench: &Bench) {
             };
             assert!(is_in_order, "{part} {order:?}");
         }
+    }
+}
+
+async fn a_title_is_found_as_it_is_written(bench: &Bench) {
+    bench.store.feeds_sync(&feed_urls(2), Duration::ZERO).await.unwrap();
+    let title = "INSERT INTO feed_infos (feed_id, title, info, warnings) SELECT MIN(id), 'Ärzte im NETZ_1', '{}', '[]' FROM feeds";
+    bench.database.execute(title).await;
+    for (part, holding) in [("Ärzte", 1), ("netz_1", 1), ("netz%", 0), ("im netzx", 0)] {
+        let query = FeedQuery { part: part.to_owned(), ..FeedQuery::default() };
+        assert_eq!(bench.store.feeds_page(&query, 10).await.unwrap().feeds.len(), holding, "{part}");
     }
 }
 
@@ -153,12 +164,12 @@ async fn parties_have_their_feeds_claimed_in_turn(bench: &Bench) {
         let feeds: Vec<_> = feeds.iter().map(|feed| (feed.id, feed.lease, now)).collect();
         bench.store.feeds_release(&feeds).await.unwrap();
     };
-    // Whatever has been due for longest is of one party.
+    // The feeds that have been due for longest all belong to one party.
     let first = bench.store.feeds_claim_due(LEASE, 4).await.unwrap();
     assert_eq!([of(&first, "many.example"), of(&first, "a.example"), of(&first, "b.example")], [2, 1, 1]);
     assert!(first[0].configured_url.host_str().unwrap().ends_with("many.example"), "its first comes first");
     give_back(first).await;
-    // A store that is older than the turns.
+    // A store from before parties were recorded.
     bench.database.execute("UPDATE feeds SET party = 0").await;
     assert_eq!(of(&bench.store.feeds_claim_due(LEASE, 4).await.unwrap(), "many.example"), 4);
     assert_eq!(bench.store.feeds_sync(&urls, Duration::ZERO).await.unwrap(), FeedsSync::default());
