@@ -1,10 +1,10 @@
-//! Documents a second on one core: the whole judgement on copies, beside a plain SHA-256 pass over the same texts; and
-//! what the documents within the window cost in memory.
+//! Documents per second on one core: the complete detection of copies, compared with a plain SHA-256 pass over the same texts; and
+//! the memory that the documents within the window take.
 //!
-//! 100,000 generated documents of 400 words, one in ten a copy of an earlier one: half of the copies the same words in
-//! other furniture, half cut or continued. `cargo bench --bench dedup`, or with another number of documents
-//! `cargo bench --bench dedup -- 20000`. Times are those of the processor, where the system tells them (Linux): another
-//! program on the same core makes them no longer.
+//! 100,000 generated documents of 400 words, one in ten a copy of an earlier one: half of the copies have the same words in other
+//! furniture, half are cut or continued.
+//! `cargo bench --bench dedup`, or with another number of documents `cargo bench --bench dedup -- 20000`.
+//! Times are CPU times where the system reports them (Linux), so that another program on the same core does not lengthen them.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -21,7 +21,7 @@ const WORDS: usize = 400;
 const VOCABULARY: usize = 30_000;
 
 fn main() {
-    // Cargo passes `--bench` along.
+    // Cargo passes `--bench` as an argument.
     let documents = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(DOCUMENTS);
     let texts = texts(documents);
     println!(
@@ -34,7 +34,7 @@ fn main() {
     report("SHA-256 alone", documents, timer.elapsed());
     println!("{} copies found", documents - distinct.len());
 
-    // The small window first: what a process has taken at most never shrinks.
+    // The small window first: the peak memory of a process never shrinks.
     for window in [documents / 20, documents] {
         let before = resident_kib();
         let timer = Timer::begin();
@@ -51,7 +51,7 @@ fn report(what: &str, documents: usize, elapsed: Duration) {
     println!("{what}: {:.0} documents/s", f64::from(documents) / elapsed.as_secs_f64());
 }
 
-/// Judges every text against those up to `window` texts before it.
+/// Judges every text against the `window` texts before it. Returns the number of copies.
 fn judge_all(texts: &[String], window: usize) -> usize {
     let settings = Settings::default();
     let mut index = Index::default();
@@ -83,7 +83,7 @@ fn judge_all(texts: &[String], window: usize) -> usize {
     copies
 }
 
-/// Time of the processor, or by the clock where the system does not tell.
+/// Measures CPU time, or wall time where the system does not report it.
 struct Timer {
     cpu: Option<Duration>,
     wall: Instant,
@@ -146,7 +146,7 @@ fn copy(original: &str, vocabulary: &[String], random: &mut SmallRng) -> String 
 }
 
 fn sentences(words: usize, vocabulary: &[String], random: &mut SmallRng) -> String {
-    // Squaring favours the front of the vocabulary: some words are common, most are rare.
+    // Squaring favours the start of the vocabulary: some words are common, most are rare.
     let words: Vec<&str> = (0..words)
         .map(|_| {
             let share = random.random_range(0..VOCABULARY);

@@ -1,16 +1,17 @@
-//! How fast records leave, and whether all of them do: `cargo bench --bench delivery`, or `-- ARTICLES` for another number of them, and
-//! `-- sqlite` or `-- postgres` for one back end.
+//! The speed and completeness of delivery: `cargo bench --bench delivery`, or `-- ARTICLES` for another number of articles,
+//! and `-- sqlite` or `-- postgres` for one back end.
 //!
-//! Eight writers store the articles while four readers by cursor follow them, which forget all but their cursor now and then. Then
-//! each sink takes everything, beside the store's own reading in the same run, and once more what comes after the middle, as after
-//! a crash. Counted are the records that a reader or a receiver misses, and those that it has twice. At last everything is removed
-//! again.
+//! Eight writers store the articles while four readers by cursor follow them, which at times forget everything but their cursor.
+//! Then each sink delivers everything, compared with plain reads of the store in the same run, and again everything after the
+//! middle, as after a crash. The records that a reader or receiver misses, and those that it gets twice, are counted. Finally
+//! everything is removed.
 //!
-//! On SQLite, on the PostgreSQL server that `FEEDMILL_TEST_POSTGRES_URL` names, and to the NATS server that `FEEDMILL_TEST_NATS_URL`
-//! names; two worker threads, as on two cores. The standard output is that of another process, which has the store meanwhile.
+//! Runs on SQLite, on the PostgreSQL server named by `FEEDMILL_TEST_POSTGRES_URL`, and delivers to the NATS server named by
+//! `FEEDMILL_TEST_NATS_URL`; with two worker threads, as on two cores. The standard output sink runs in another process, which has
+//! the store meanwhile.
 //!
-//! `-- streams` shows what a stream takes on the disk instead, of a `nats-server` of its own; `-- streams FILE` does so with the texts
-//! of a file, a JSON string a line, in the place of generated ones.
+//! `-- streams` instead shows the disk space of a stream, on a separate `nats-server`; `-- streams FILE` does so with the texts of
+//! a file, one JSON string per line, in place of generated ones.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
@@ -44,12 +45,12 @@ use self::receivers::Receiving;
 
 const ARTICLES: usize = 100_000;
 const WRITERS: usize = 8;
-/// Records that each reader takes at a time.
+/// The batch size of each reader.
 const READERS: [u32; 4] = [50, 100, 500, 1_000];
-/// A reader forgets the batch in hand so often.
+/// A reader loses its current batch every this many batches.
 const CRASH_EVERY: usize = 7;
 
-/// With this and the address of a store, it is the process that has a standard output to be measured.
+/// First argument of the child process whose standard output is measured; the store's URL follows.
 const TO_STDOUT: &str = "to-stdout";
 
 fn main() {
@@ -125,7 +126,7 @@ async fn measure(name: &str, url: &str, articles: usize) {
     remove(url, articles).await;
 }
 
-/// Other partitions of texts than the first: two for so many articles each, and what follows.
+/// Replaces the first partition of texts: two partitions of this many articles each, and one for the rest.
 fn parts(articles: usize) -> String {
     let bounds = [1, articles + 1, 2 * articles + 1, 500_001];
     let mut sql = "DROP TABLE revisions_1_500001, article_words_1_500001; ".to_owned();
@@ -139,7 +140,7 @@ fn parts(articles: usize) -> String {
     sql
 }
 
-/// Removes a half of everything row by row, and then the other half, on PostgreSQL with whole partitions of texts.
+/// Removes half of the articles row by row, then the other half, on PostgreSQL by dropping whole partitions of texts.
 async fn remove(url: &str, articles: usize) {
     let store = open(url).await;
     let old = clock().now() + jiff::SignedDuration::from_secs(1);
@@ -185,7 +186,7 @@ async fn remove(url: &str, articles: usize) {
     store.close().await;
 }
 
-/// What texts and the index of their words have on the disk.
+/// Returns the disk space of texts and the word index.
 async fn bytes_of_texts(server: &Url) -> i64 {
     let mut connection = sqlx::AnyConnection::connect(server.as_str()).await.unwrap();
     let bytes = sqlx::query_scalar(
@@ -211,7 +212,7 @@ async fn open(url: &str) -> Store {
     Store::open(&settings, clock()).await.unwrap()
 }
 
-/// A reader that keeps nothing but its cursor, in the store: what it has in hand when it crashes it has not seen.
+/// A reader that keeps only its cursor, in the store: the batch in progress when it crashes counts as not seen.
 async fn read(store: &Store, limit: u32, articles: usize) -> Vec<i64> {
     let name = format!("reader of {limit}");
     let (mut seen, mut batches) = (Vec::with_capacity(articles), 0);
@@ -267,7 +268,7 @@ fn report(name: &str, took: Duration, received: &[i64], articles: usize) {
     );
 }
 
-/// Has another process write everything on its standard output, into a file.
+/// Runs another process that writes everything to its standard output, a file.
 fn deliver_to_stdout(url: &str, articles: usize) {
     let written = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
@@ -283,7 +284,7 @@ fn deliver_to_stdout(url: &str, articles: usize) {
     report("stdout", took, &lines, articles);
 }
 
-/// What that process does. How long it took, in microseconds, it says on the standard error.
+/// The work of that process. It prints its duration in microseconds on standard error.
 #[expect(clippy::print_stderr, reason = "the standard output is measured")]
 async fn drain_to_stdout(url: &str) {
     let store = open(url).await;
@@ -294,7 +295,7 @@ async fn drain_to_stdout(url: &str) {
     eprintln!("{}", took.as_micros());
 }
 
-/// What is missing of 1 to `articles`, and what is there again.
+/// Describes which positions from 1 to `articles` are missing or repeated.
 fn told(seen: &[i64], articles: usize) -> String {
     let distinct: HashSet<i64> = seen.iter().copied().collect();
     let lost = (1..=i64::try_from(articles).unwrap()).filter(|seq| !distinct.contains(seq)).count();
@@ -311,7 +312,7 @@ fn rate(records: usize, took: Duration) -> u64 {
     (records as f64 / took.as_secs_f64()) as u64
 }
 
-/// Loopback is allowed.
+/// Settings that allow loopback.
 fn fetch_settings() -> fetch::Settings {
     fetch::Settings {
         contact_url: None,

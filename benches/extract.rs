@@ -1,8 +1,7 @@
-//! What extraction costs beside the bare parse of the same pages: the bar is 1.6 times `Html::parse_document`.
+//! The cost of extraction relative to a bare parse of the same pages: the limit is 1.6 times `Html::parse_document`.
 //!
-//! `cargo bench --bench extract` measures generated pages in the proportions of real ones, `-- FILE.jsonl.gz …` every sixth
-//! page of files: page by page in turns on one thread, of each page the best of five rounds. Other extractors are measured beside it
-//! in `benches/peers`.
+//! `cargo bench --bench extract` measures generated pages in the proportions of real ones, `-- FILE.jsonl.gz …` every sixth page of
+//! files, page by page on one thread, the best of five rounds for each page. `benches/peers` compares other extractors.
 
 #![expect(clippy::print_stdout, reason = "a program for the person before it")]
 
@@ -34,7 +33,7 @@ fn main() {
     }
 }
 
-/// Of each page of a file the milliseconds that a bare parse and extraction take.
+/// Measures the milliseconds of a bare parse and of extraction for each page of a file.
 fn measure(file: &Path) {
     const STEP: usize = 6;
     const ROUNDS: usize = 5;

@@ -1,9 +1,9 @@
-//! How old an entry is when it is first seen, and what that costs: our schedule beside other readers' rules.
+//! The age of entries when first seen, and the cost of polling: our schedule compared with other readers' rules.
 //!
-//! `cargo bench --bench freshness` plays half a year of made-up feeds; `FEEDMILL_FEEDS=/some/folder` adds the dates of the
-//! feeds in a folder. Nothing is fetched: the schedule is a pure function, and so is time. Each timeline is played eight times,
-//! begun at eight moments of an hour. "As many, evenly" is a fixed interval that makes as many polls of each feed as the
-//! schedule does with validators; the last column is the schedule's median over that one's.
+//! `cargo bench --bench freshness` simulates half a year of generated feeds; `FEEDMILL_FEEDS=/some/folder` adds the dates of the
+//! feeds in a folder. Nothing is fetched: the schedule is a pure function, and time is simulated. Each timeline is run eight times,
+//! started at eight moments of an hour. "As many, evenly" is a fixed interval with as many polls of each feed as the schedule makes
+//! with validators; the last column is the schedule's median divided by that of the fixed interval.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -51,7 +51,7 @@ fn compare(name: &str, timelines: &[Timeline]) {
     report("by entry frequency", &all(timelines, |_| Reader::EntryFrequency), None);
 }
 
-/// What comes of polling all timelines by a rule.
+/// Simulates polling all timelines by a rule.
 fn all(timelines: &[Timeline], reader: impl Fn(&Timeline) -> Reader) -> Outcome {
     let mut outcome = Outcome::default();
     for timeline in timelines {

@@ -1,11 +1,11 @@
-//! What it costs to read what repeats one thing over and over: `cargo bench --bench growth`, or `-- NAME` for some kinds.
+//! The cost of reading repetitive input: `cargo bench --bench growth`, or `-- NAME` for some kinds.
 //!
-//! For each kind of `tests/it/support/repeats.rs`, at 1, 4 and 10 MB: CPU seconds of its stage, beside those of a bare parse of
-//! as many bytes of paragraphs in the same run, the steps a byte that it counted, and how long it went on at 10 MB once it
-//! was stopped. CPU time is the thread's own, so that a busy machine does not show in it.
+//! For each kind of `tests/it/support/repeats.rs`, at 1, 4 and 10 MB: CPU seconds of its stage, compared with those of a bare parse
+//! of as many bytes of paragraphs in the same run, the counted steps per byte, and how long the work at 10 MB continued after it
+//! was stopped. CPU time is that of the thread, so that a busy machine does not affect it.
 //!
-//! `-- FILE.jsonl.gz …` reads real pages instead (`benches/pages`) and prints the steps that they
-//! take: what `work::BUDGET` is held against.
+//! `-- FILE.jsonl.gz …` reads real pages instead (`benches/pages`) and prints the steps that they take, for comparison with
+//! `work::BUDGET`.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
@@ -30,9 +30,9 @@ use pages::{address, read};
 use repeats::{FEEDS, PAGES, Repeats, TEXTS};
 
 const SIZES: [usize; 3] = [1_000_000, 4_000_000, 10_000_000];
-/// CPU seconds that a page of 4 MB may take, and one of 10 MB.
+/// CPU seconds allowed for a page of 4 MB, and for one of 10 MB.
 const BARS: [f64; 2] = [0.4, 1.0];
-/// Where in its course work is stopped.
+/// The shares of its duration after which work is stopped.
 const STOPPED_AT: [f64; 3] = [0.2, 0.5, 0.8];
 const LOOKS: usize = 2;
 
@@ -66,11 +66,11 @@ fn main() {
         fingerprint(&article, &dedup::Settings::default());
     });
     let address = Url::parse("https://harbour.example/feed").unwrap();
-    // Some are no feeds: the work is what counts.
+    // Some are not feeds: only the work counts.
     table("feed", wanted, FEEDS, bare[1], |feed| drop(parse(feed.as_bytes(), None, Some(&address))));
 }
 
-/// A row for each kind.
+/// Prints a row for each kind.
 fn table(stage: &str, wanted: &str, kinds: &[Repeats], bare: f64, work: impl Fn(&str) + Sync) {
     for kind in kinds.iter().filter(|kind| format!("{stage}: {}", kind.name).contains(wanted)) {
         let mut seconds = [0.0; SIZES.len()];
@@ -82,7 +82,7 @@ fn table(stage: &str, wanted: &str, kinds: &[Repeats], bare: f64, work: impl Fn(
         }
         let document = kind.document(SIZES[SIZES.len() - 1]);
         let took = seconds[SIZES.len() - 1];
-        // Where the machine was busy just then, another look may show less.
+        // Repeated, since a busy machine may have delayed the first stop.
         let stop = |share: f64| {
             let looks = (0..LOOKS).map(|_| goes_on_for(took * share, || work(&document)));
             looks.into_iter().fold(f64::INFINITY, f64::min)
@@ -102,7 +102,7 @@ fn table(stage: &str, wanted: &str, kinds: &[Repeats], bare: f64, work: impl Fn(
     }
 }
 
-/// CPU seconds that work goes on for when it is stopped after so many.
+/// Returns the CPU seconds for which work continues when it is stopped after `seconds`.
 fn goes_on_for(seconds: f64, work: impl Fn() + Sync) -> f64 {
     let stop = Stop::default();
     std::thread::scope(|threads| {
@@ -124,7 +124,7 @@ fn goes_on_for(seconds: f64, work: impl Fn() + Sync) -> f64 {
     })
 }
 
-/// CPU seconds that work takes on this thread.
+/// Returns the CPU seconds of work on this thread.
 fn cpu_secs(work: impl FnOnce()) -> f64 {
     let thread = Path::new("/proc/thread-self");
     let before = cpu_of(thread);
@@ -132,14 +132,14 @@ fn cpu_secs(work: impl FnOnce()) -> f64 {
     cpu_of(thread) - before
 }
 
-/// CPU seconds that a thread has used; 0 of one that is gone.
+/// Returns the CPU seconds that a thread has used; 0 if it has ended.
 fn cpu_of(thread: &Path) -> f64 {
     let status = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
     let nanoseconds = status.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default();
     Duration::from_nanos(nanoseconds).as_secs_f64()
 }
 
-/// The steps that pages of these files take.
+/// Prints the steps that pages of these files take.
 fn real_pages(files: &[&Path]) {
     let rules = Rules::new(&[]).unwrap();
     let mut pages: Vec<(u64, f64, PathBuf, Url)> = Vec::new();

@@ -1,12 +1,12 @@
-//! What one bad neighbour costs the good feeds: `cargo bench --bench neighbours`, or `-- NAME` for one kind of them; `-- sqlite` and
-//! `-- postgres` for one back end.
+//! The cost of one bad neighbour feed for the good feeds: `cargo bench --bench neighbours`, or `-- NAME` for one kind of neighbour;
+//! `-- sqlite` and `-- postgres` for one back end.
 //!
-//! Good feeds, each on a server of its own, are read by the program itself beside a neighbour of each kind: on SQLite, and on
-//! PostgreSQL where `FEEDMILL_TEST_POSTGRES_URL` names a server. Printed are the time until the last good page had become
-//! an article, how many times that of the good feeds alone it was, how long the program took to stop once it was asked, in the
-//! midst of what the neighbour had left for it, and the most memory that it took.
+//! The program itself reads good feeds, each on a server of its own, together with a neighbour of each kind: on SQLite, and on
+//! PostgreSQL if `FEEDMILL_TEST_POSTGRES_URL` names a server. Printed are the time until the last good page has become an article,
+//! its ratio to that of the good feeds alone, how long the program takes to stop when asked while it still has work from the
+//! neighbour, and its peak memory.
 //!
-//! The last row has no neighbour: at the default gap between requests to a host, fifty hosts of twenty pages.
+//! The last row has no neighbour: fifty hosts of twenty pages, at the default gap between requests to a host.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
@@ -30,20 +30,20 @@ use database::{Backend, FreshDatabase};
 
 const GOOD_FEEDS: usize = 50;
 const PAGES_OF_EACH: usize = 10;
-/// The neighbour has so long at least to do its worst.
+/// The minimum time that the neighbour has to do harm.
 const LEAST_TIME: Duration = Duration::from_secs(20);
-/// Whoever is not done by then is not waited for.
+/// Time limit of a measurement.
 const PATIENCE: Duration = Duration::from_mins(4);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A kind of neighbour.
 struct Neighbour {
     name: &'static str,
-    /// Its feeds.
+    /// The URLs of its feeds.
     feeds: fn() -> Vec<String>,
-    /// More lines of `[fetch]`.
+    /// Additional lines of `[fetch]`.
     fetch: fn() -> String,
-    /// What it does to the program's own listener, until it is told that this is over.
+    /// Its behaviour towards the program's own HTTP listener, until the flag is set.
     client: fn(SocketAddr, &Arc<AtomicBool>),
 }
 
@@ -73,7 +73,7 @@ const NEIGHBOURS: &[Neighbour] = &[
 const GAPS: &str = "at the default gap";
 const BACKENDS: [(&str, Backend); 2] = [("sqlite", Backend::Sqlite), ("postgres", Backend::Postgres)];
 
-/// What was measured.
+/// The measured values.
 struct Measured {
     good_secs: f64,
     stop_secs: f64,
@@ -105,7 +105,7 @@ fn main() {
             runtime.block_on(database.drop());
             Some(measured)
         };
-        // What the others are compared with is always measured.
+        // The baseline of the others is always measured.
         for neighbour in NEIGHBOURS.iter().filter(|other| other.name == "nobody" || is_wanted(other.name)) {
             let Some(measured) =
                 measure(neighbour, Good { hosts: GOOD_FEEDS, pages: PAGES_OF_EACH, gap: false })
@@ -129,7 +129,7 @@ fn main() {
 struct Good {
     hosts: usize,
     pages: usize,
-    /// Whether requests to a host keep the default gap; else none.
+    /// Whether requests to a host keep the default gap; otherwise there is none.
     gap: bool,
 }
 
@@ -178,14 +178,14 @@ fn measured(database: &FreshDatabase, neighbour: &Neighbour, good: &Good) -> Mea
     Measured { good_secs, stop_secs: asked.elapsed().as_secs_f64(), peak_mb: watch.peak_kb / 1024 }
 }
 
-/// The program, and the most memory that it has taken.
+/// The program, and its peak memory so far.
 struct Watch<'p> {
     program: &'p mut Child,
     peak_kb: u64,
 }
 
 impl Watch<'_> {
-    /// Looks after a while; says whether it still runs.
+    /// Waits a moment and updates the peak; returns whether the program is still running.
     fn look(&mut self) -> bool {
         std::thread::sleep(LOOK);
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id()));
@@ -197,7 +197,7 @@ impl Watch<'_> {
     }
 }
 
-/// How many pages of good feeds have become articles, by what the program says.
+/// Counts the pages of good feeds that have become articles, according to the log.
 fn good_articles(log: &Path) -> usize {
     let said = std::fs::read_to_string(log).unwrap_or_default();
     said.lines().filter(|line| line.contains(GOOD) && line.contains(": extracted ")).count()
@@ -230,7 +230,7 @@ fn long_articles() -> Vec<String> {
     pages(60, page("/large", 2_000_000))
 }
 
-/// Lines that a rule looks for, over and over.
+/// Lines that a furniture rule searches for, repeated.
 fn bylines() -> Vec<String> {
     let byline = "<p>By John Smith and Jane Roe</p>";
     let lines = byline.repeat(2_000_000 / byline.len());
@@ -258,7 +258,7 @@ fn many_feeds() -> Vec<String> {
     (0..3_000).map(|n| format!("{base}/{n}")).collect()
 }
 
-/// Each a party of its own that accepts and never answers.
+/// Feeds, each a party of its own, whose servers accept connections and never answer.
 fn hanging_feeds() -> Vec<String> {
     let hang = |_| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -278,7 +278,7 @@ fn hanging_names() -> Vec<String> {
     (0..100).map(|n| format!("http://feeds.hangs{n}.example/")).collect()
 }
 
-/// Addresses need no names: whoever is asked for one says nothing.
+/// A name server that never answers; the other feeds use addresses, which need no names.
 fn silent_name_server() -> String {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -289,7 +289,7 @@ fn silent_name_server() -> String {
     format!("name_servers = [\"{address}\"]")
 }
 
-/// Pages of a megabyte as they are sent, a gigabyte inflated.
+/// Pages of a megabyte on the wire and a gigabyte inflated.
 fn bombs() -> Vec<String> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let spaces = vec![b' '; 1 << 20];
@@ -304,7 +304,7 @@ fn bombs() -> Vec<String> {
     vec![format!("{}/feed", serve(body))]
 }
 
-/// Reads all that there is, two dozen at once, over and over.
+/// Two dozen clients read all records at once, repeatedly.
 fn long_readers(address: SocketAddr, over: &Arc<AtomicBool>) {
     for _ in 0..24 {
         let over = Arc::clone(over);
@@ -322,7 +322,7 @@ fn long_readers(address: SocketAddr, over: &Arc<AtomicBool>) {
     }
 }
 
-/// Connects and asks for nothing, again as soon as it is shown out.
+/// Clients that connect without sending a request, and reconnect as soon as they are disconnected.
 fn idle_clients(address: SocketAddr, over: &Arc<AtomicBool>) {
     for _ in 0..1_100 {
         let over = Arc::clone(over);
@@ -344,7 +344,7 @@ fn rss(links: impl Iterator<Item = String>) -> String {
     format!("<rss version=\"2.0\"><channel><title>Quay</title>{items}</channel></rss>")
 }
 
-/// A page of so many bytes whose paragraphs are all different.
+/// A page of at least this many bytes whose paragraphs are all different.
 fn page(path: &str, bytes: usize) -> String {
     let mut html = format!("<html lang=en><title>{path}</title><body><article><h1>{path}</h1>");
     let mut number = 0;
@@ -359,9 +359,9 @@ fn page(path: &str, bytes: usize) -> String {
     html + "</article></body></html>"
 }
 
-/// What a server sends.
+/// The body and coding that a server sends.
 struct Sent {
-    /// The line that names its coding, where it has one.
+    /// The `Content-Encoding` header line; empty if there is none.
     coding: &'static str,
     body: Vec<u8>,
 }
@@ -372,7 +372,7 @@ impl From<String> for Sent {
     }
 }
 
-/// Serves what `body` makes of a path and the server's own address; robots.txt is not there. Returns that address.
+/// Serves the results of `body` for a path and the server's own address; robots.txt is 404. Returns that address.
 fn serve<S: Into<Sent>>(body: impl Fn(&str, &str) -> S + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -386,7 +386,7 @@ fn serve<S: Into<Sent>>(body: impl Fn(&str, &str) -> S + Send + Sync + 'static) 
     base
 }
 
-/// Answers the requests of one connection. A client that has gone away is not missed.
+/// Answers the requests of one connection. Returns when the client disconnects.
 fn answer(stream: TcpStream, body: impl Fn(&str) -> Sent) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut lines = BufReader::new(stream).lines();

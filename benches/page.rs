@@ -1,12 +1,12 @@
-//! How long the operator's pages take on a large store: `cargo bench --bench page -- ARTICLES FEEDS`. PostgreSQL is measured too
-//! where `FEEDMILL_TEST_POSTGRES_URL` names a server; `sqlite` or `postgres` behind the numbers measures that one alone.
+//! The latency of the operator's pages on a large store: `cargo bench --bench page -- ARTICLES FEEDS`. PostgreSQL is measured as
+//! well if `FEEDMILL_TEST_POSTGRES_URL` names a server; `sqlite` or `postgres` after the numbers selects one back end.
 //!
-//! `keep` leaves the store and says where it is, and its URL behind the numbers measures it once more.
+//! `keep` leaves the store and prints its location; its URL after the numbers measures it again.
 //!
-//! One article is stored by the mill itself; its rows are then copied by the database, with other keys, hosts, moments and
-//! words, a day's article for each feed. Texts are short: a headline and three sentences. Indexes that are no constraints are made
-//! when their tables are full, which is quicker and leaves them denser than they would have grown. Printed are the median and the
-//! worst of the requests for each page, over HTTP. It is one file: what is copied decides what can be asked for.
+//! The daemon stores one article; the database then copies its rows with different keys, hosts, times and words, one article per
+//! feed and day. Texts are short: a headline and three sentences. Indexes that are not constraints are created when their tables
+//! are full, which is faster and leaves them denser than if they had grown. Printed are the median and the worst of the requests
+//! for each page, over HTTP. It is one file because what is copied determines what can be requested.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
@@ -31,18 +31,18 @@ const FEEDS: i64 = 1_000;
 const AT_ONCE: i64 = 500_000;
 /// Requests for each page, after one that is not counted.
 const REQUESTS: i64 = 15;
-/// What a page may take.
+/// The maximum time for a page.
 const BAR: Duration = Duration::from_millis(200);
 
 const DAY_MILLIS: i64 = 86_400_000;
-/// The numbers of copies begin behind that of the article that they are made of.
+/// The number of the first copy, after that of the original article.
 const FIRST: i64 = 1_000;
-/// Articles of a partition at least.
+/// Minimum articles per partition.
 const LEAST: i64 = 500_000;
-/// Texts of each host that are known as furniture.
+/// Texts per host that are known as furniture.
 const BLOCKS: i64 = 10;
 
-/// What has a row for each article.
+/// Tables with a row for each article.
 const LARGE: [&str; 8] = [
     "articles",
     "article_accounts",
@@ -99,7 +99,7 @@ fn main() {
     });
 }
 
-/// Makes the store.
+/// Creates the store.
 async fn make(folder: &Path, database: &str, articles: i64, feeds: i64) {
     let began = Instant::now();
     let template = serve_template().await;
@@ -120,7 +120,7 @@ async fn make(folder: &Path, database: &str, articles: i64, feeds: i64) {
     println!("\n{database}, made in {:.0} s", began.elapsed().as_secs_f64());
 }
 
-/// Asks for each page.
+/// Requests each page and prints the times.
 async fn measure(folder: &Path, database: &str, articles: i64, feeds: i64) {
     println!("{articles} articles of {feeds} feeds");
     let config = configuration(folder, database, "http://127.0.0.1:9/feed.xml", feeds);
@@ -153,17 +153,17 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// What a request may depend on.
+/// The parameters of a request.
 #[derive(Clone, Copy)]
 struct Asked {
     articles: i64,
     feeds: i64,
-    /// Which of the requests for this page it is.
+    /// The number of this request among those for its page.
     number: i64,
 }
 
 impl Asked {
-    /// An article, anywhere in the store.
+    /// Returns an article anywhere in the store.
     fn article(self) -> i64 {
         FIRST + (self.number * 7_919 * 1_301) % self.articles
     }
@@ -220,7 +220,7 @@ fn hex_id(number: i64) -> String {
 }
 
 impl Bench {
-    /// Makes copies of the one article that there is.
+    /// Makes copies of the one existing article.
     async fn fill(&mut self) {
         let now = Clock::system().now().as_millisecond();
         if self.is_sqlite {
@@ -260,7 +260,7 @@ impl Bench {
         self.run(if self.is_sqlite { "ANALYZE" } else { "VACUUM ANALYZE" }).await;
     }
 
-    /// The partitions that so many articles would have been stored in, each for about a month's, in PostgreSQL.
+    /// Creates the PostgreSQL partitions in which articles up to number `last` would have been stored, each for about a month.
     async fn make_partitions(&mut self, last: i64) {
         let ranges = "SELECT max(split_part(relname, '_', 3)::bigint) FROM pg_inherits JOIN pg_class ON oid = inhrelid \
             WHERE inhparent = 'revisions'::regclass";
@@ -277,7 +277,7 @@ impl Bench {
         }
     }
 
-    /// Drops the indexes of the large tables that are no constraints, and gives the statements that make them.
+    /// Drops the indexes of the large tables that are not constraints, and returns the statements that create them.
     async fn drop_indexes(&mut self) -> Vec<String> {
         let tables = LARGE.map(|table| format!("'{table}'")).join(", ");
         let sql = if self.is_sqlite {
@@ -295,13 +295,13 @@ impl Bench {
         for row in rows {
             let (name, sql): (String, String) = (row.get(0), row.get(1));
             self.run(&format!("DROP INDEX {name}")).await;
-            // Those of partitions are dropped and made with the whole's.
+            // Indexes of partitions are dropped and created with those of the whole table.
             made.push(sql.replacen(" ON ONLY ", " ON ", 1));
         }
         made
     }
 
-    /// All but the template have been polled, some in vain; the next polls lie ahead.
+    /// Sets the state of the feeds: all but the template have been polled, some unsuccessfully; the next polls are in the future.
     async fn fill_feeds(&mut self, template: i64, now: i64) {
         let others = format!("id <> {template}");
         self.run(&format!("UPDATE feeds SET next_poll_at = {now} + 3600000 + id * 100")).await;
@@ -401,7 +401,7 @@ impl Bench {
             self.copy_of(table, &template, &numbers, other).await;
         }
         let (columns, words) = if self.is_sqlite {
-            // As `places_of` in `src/store/found.rs` writes them.
+            // In the format of `places_of` in `src/store/found.rs`.
             let places = "char(57344) || (i >> 12) || ' ' || char(57345) || (i >> 17)";
             ("rowid, words, places", format!("{words}, {places}"))
         } else {
@@ -410,7 +410,7 @@ impl Bench {
         self.run(&format!("INSERT INTO article_words ({columns}) SELECT i, {words} FROM {numbers}")).await;
     }
 
-    /// Copies the row of the template feed for each of `source`, with other values in some columns.
+    /// Copies the template feed's row for each row of `source`, with other values in some columns.
     async fn copy(&mut self, table: &str, source: &str, template: i64, other: &[(&str, &str)]) {
         let template = format!("(SELECT * FROM {table} WHERE feed_id = {template}) t");
         self.copy_of(table, &template, source, other).await;
@@ -443,7 +443,7 @@ impl Bench {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// A table of the numbers `i`.
+    /// SQL for a table of the numbers `i`.
     fn numbers(&self, from: i64, to: i64) -> String {
         if self.is_sqlite {
             format!(
@@ -454,7 +454,7 @@ impl Bench {
         }
     }
 
-    /// The id of article `i`: 32 bytes.
+    /// SQL for the id of article `i`: 32 bytes.
     fn id(&self) -> String {
         if self.is_sqlite {
             "CAST(printf('%032d', i) AS BLOB)".to_owned()
@@ -517,7 +517,7 @@ async fn serve_template() -> String {
     url
 }
 
-/// The status of an answer that was read to its end.
+/// Reads an answer to its end and returns its status.
 async fn get(address: std::net::SocketAddr, path: &str) -> u16 {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

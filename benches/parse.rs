@@ -1,7 +1,8 @@
-//! Speed of the feed reader beside others, in bytes a second over the same feeds in one run.
+//! The speed of the feed parser compared with others, in bytes per second over the same feeds in one run.
 //!
-//! The feeds are made up here. `FEEDMILL_FEEDS=/some/folder cargo bench --bench parse` adds the files of a folder as
-//! one more row. A reader takes the feeds that it reads whole; a row that it cannot read at all stays out.
+//! The feeds are generated. `FEEDMILL_FEEDS=/some/folder cargo bench --bench parse` adds the files of a folder as one more row.
+//! Each parser is measured on the feeds of which it reads at least as many entries as feedmill; rows without any such feed are
+//! omitted.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -111,7 +112,7 @@ fn broken_rss() -> Vec<u8> {
         .into_bytes()
 }
 
-/// Reads every feed of a sample that `read` reads whole: it gives the number of entries.
+/// Measures every feed of a sample that `read` reads completely; `read` returns the number of entries.
 fn read_all(bencher: Bencher<'_, '_>, sample: &Sample, read: impl Fn(&[u8]) -> Option<usize> + Sync) {
     let is_whole = |feed: &&[u8]| read(feed).is_some_and(|entries| Some(entries) >= by_feedmill(feed));
     let feeds: Vec<&[u8]> = sample.feeds.iter().map(Vec::as_slice).filter(is_whole).collect();

@@ -1,6 +1,6 @@
-//! What politeness costs: ten thousand feeds on one loopback server, nine in ten answering 304, polled once through by
-//! the bare HTTP client and by `feedmill once` (see `once`), then by the bare client and by `Fetcher` alone. The ratios
-//! hold on any machine, the times on none. Last, what a gigabyte in a few bytes costs in memory.
+//! The overhead of polite polling: ten thousand feeds on one loopback server, nine in ten answering 304, polled once each by the
+//! bare HTTP client and by `feedmill once` (see `once`), then by the bare client and by `Fetcher` alone. The ratios hold on any
+//! machine, the times do not. Finally, the memory cost of a gigabyte compressed into a few bytes.
 //!
 //! ```text
 //! cargo bench --bench poll
@@ -67,7 +67,7 @@ async fn polls(feeds: &[Url]) {
             fetcher.fetch(&request).await.unwrap();
         });
         let fetcher_time = fetcher_time.await;
-        // The first round opens the connections.
+        // The first round opens the connections and is not counted.
         if round > 0 {
             bare_times.push(bare_time);
             fetcher_times.push(fetcher_time);
@@ -142,7 +142,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// The most memory held since the start or the last reset. Linux only.
+/// Returns the peak memory since the start or the last reset. Linux only.
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     peak_in(&status).unwrap_or(f64::NAN)
@@ -176,8 +176,8 @@ fn zstd_bomb() -> Vec<u8> {
     zstd::encode_all(zeros(), 3).unwrap()
 }
 
-/// A feed with one entry. From the second time on one in ten is another each time that it is asked for, by a new entry or by
-/// nothing that matters, and the others are not modified.
+/// A feed with one entry. From the second request on, one feed in ten changes each time, by a new entry or insignificantly, and the
+/// others are not modified.
 fn feed_of(path: &str, request: &str) -> String {
     let known = request
         .lines()
@@ -210,7 +210,7 @@ fn zeros() -> impl Read {
     std::io::repeat(0).take(BOMB_BYTES)
 }
 
-/// A server as small as can be, on a thread of its own, so that what is measured is the client.
+/// A minimal server on its own thread, so that the measurements reflect the client.
 fn serve(bombs: std::collections::HashMap<&'static str, Vec<u8>>) -> SocketAddr {
     let (send, receive) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
@@ -224,7 +224,7 @@ fn serve(bombs: std::collections::HashMap<&'static str, Vec<u8>>) -> SocketAddr 
                 let (stream, _) = listener.accept().await.unwrap();
                 let bombs = std::sync::Arc::clone(&bombs);
                 connections.spawn(async move {
-                    // A client that has seen enough of a bomb goes away.
+                    // The client disconnects when it has read enough of a bomb.
                     converse(stream, &bombs).await.unwrap_or_default();
                 });
             }

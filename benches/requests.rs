@@ -1,8 +1,8 @@
-//! How many requests a publisher sees for each new article: `cargo bench --bench requests`.
+//! The number of requests that a publisher sees per new article: `cargo bench --bench requests`.
 //!
-//! Feeds of several kinds, each with a new entry every hour, are polled for two days by the daemon itself, under a clock that the
-//! benchmark moves. What counts is what the server saw. Beside it stands what a reader would ask for that fetches an entry's page
-//! whenever anything of the entry differs from the last time.
+//! Feeds of several kinds, each with a new entry every hour, are polled for two days by the daemon itself, with a simulated clock.
+//! The requests that arrive at the server are counted, and compared with a reader that fetches an entry's page whenever anything in
+//! the entry differs from the last time.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
@@ -25,23 +25,23 @@ use tokio_util::sync::CancellationToken;
 const HOURS: usize = 48;
 const ENTRIES_SHOWN: usize = 20;
 
-/// A kind of feed: what is odd of it.
+/// A kind of feed, by its oddity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Steady,
-    /// Every poll finds all entries updated just now.
+    /// Every poll shows all entries as updated just now.
     RenewedDates,
-    /// A word of markup in the content differs each time.
+    /// A part of the content's markup differs each time.
     Nonce,
-    /// The address of a picture differs each time.
+    /// The URL of a picture differs each time.
     Pixel,
-    /// The links carry a campaign that differs each time.
+    /// The links carry a campaign parameter that differs each time.
     Campaign,
     /// All entries have new guids each time.
     NewGuids,
     /// A second feed announces the same pages.
     Twice,
-    /// The words of the newest entry are corrected an hour later, in the feed and on its page.
+    /// The text of the newest entry is corrected an hour later, in the feed and on its page.
     Corrected,
 }
 
@@ -61,7 +61,7 @@ struct Seen {
     feeds: usize,
     pages: usize,
     not_modified: usize,
-    /// Pages that a reader would fetch for whom every difference counts.
+    /// Pages that a reader would fetch to which every difference matters.
     differences: usize,
     /// The entries as they were last served, by guid and feed.
     entries: HashMap<String, String>,

@@ -1,5 +1,5 @@
-//! Many processes on one PostgreSQL: what they promise each other at size, what a claim (on SQLite, too) and an article cost, and what
-//! PostgreSQL holds of an article. Everything is generated; the database is made anew and dropped.
+//! Many processes on one PostgreSQL: their guarantees at scale, the cost of a claim (on SQLite, too) and of an article, and the
+//! disk space of an article in PostgreSQL. All data is generated; the database is created and dropped.
 //!
 //! ```text
 //! FEEDMILL_TEST_POSTGRES_URL=postgres://… cargo bench --bench sharing [-- round | claims | articles]
@@ -32,10 +32,10 @@ use url::Url;
 use self::cluster::{Outcome, Round};
 
 const FEEDS: u32 = 1_000_000;
-/// Feeds claimed at once, as a process does that has much to do.
+/// Batch size of a claim, as of a process with much work.
 const BATCH: u32 = 500;
 const LEASE: Duration = Duration::from_hours(1);
-/// How long claims are counted.
+/// Duration for which claims are counted.
 const COUNTED: Duration = Duration::from_secs(10);
 const ARTICLES: usize = 3_000;
 const PAGE_WORDS: usize = 600;
@@ -104,7 +104,7 @@ async fn round(server: &Url) {
     database.drop().await;
 }
 
-/// What one process makes of pages, and what PostgreSQL holds then.
+/// Measures the processing of pages by one process, and the resulting disk space in PostgreSQL.
 async fn articles(server: &Url) {
     let database = Database::create(server).await;
     let empty = database.bytes().await;
@@ -150,7 +150,7 @@ fn per_second(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
 }
 
-/// Claims on a million feeds that are all due, whose parties are many or few, by one process and by four that share the shards.
+/// Measures claims on a million due feeds of many or few parties, by one process and by four that share the shards.
 async fn claims(server: &Url) {
     let database = Database::create(server).await;
     claims_in("PostgreSQL", &database.url, &[1, 4]).await;
@@ -193,7 +193,7 @@ async fn claims_in(name: &str, url: &Url, processes: &[u16]) {
     }
 }
 
-/// The other feeds, like the first; what is BINARY has a name of its own in each dialect.
+/// Copies the first feed into the others; BINARY is replaced by each dialect's name for it.
 const GENERATE: &str = "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000) \
     INSERT INTO feeds (id, configured_url_sha256, state, next_poll_at, shard) \
     SELECT n, CAST('hash of feed ' || n AS BINARY), 'active', 0, n % 1024 FROM numbers; \
@@ -201,7 +201,7 @@ const GENERATE: &str = "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT
     SELECT f.id, 'https://h' || f.id || '.example/feed', 'https://h' || f.id || '.example/feed', d.history \
     FROM feeds f, feed_details d WHERE d.feed_id = 1 AND f.id > 1";
 
-/// How long each claim of a whole batch took.
+/// Returns the duration of each claim of a full batch.
 async fn claim_for(url: &Url, processes: u16, records: bool) -> Vec<Duration> {
     let mut claiming = JoinSet::new();
     let share = SHARDS / processes;
@@ -245,8 +245,7 @@ async fn record(store: &Store, feeds: &[DueFeed]) {
     store.feed_polls_record(&polls).await.unwrap();
 }
 
-/// A page of its own for each number, in words that are met about as often as those of a language: a few again and again, most
-/// hardly ever.
+/// A unique page for each number, with word frequencies similar to a natural language: a few words very often, most hardly ever.
 fn story(number: usize) -> String {
     let mut state = u64::try_from(number).unwrap().wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
@@ -274,7 +273,7 @@ fn story(number: usize) -> String {
     page + "<footer>Copyright Harbour Gazette</footer></body></html>"
 }
 
-/// A word for a number: the smaller, the shorter.
+/// Spells a number as a word: smaller numbers give shorter words.
 fn spelled(mut number: u64) -> String {
     const SYLLABLES: [&str; 16] = [
         "ta", "ren", "mo", "sil", "ka", "vor", "ne", "lut", "pi", "dar", "so", "ment", "ri", "gan", "te",
@@ -288,7 +287,7 @@ fn spelled(mut number: u64) -> String {
     word
 }
 
-/// A database of its own on the server.
+/// A database created for the benchmark.
 struct Database {
     server: Url,
     url: Url,
@@ -307,7 +306,7 @@ impl Database {
         database
     }
 
-    /// All that it takes on the disk.
+    /// Returns its disk space.
     async fn bytes(&self) -> i64 {
         let mut connection = AnyConnection::connect(self.url.as_str()).await.unwrap();
         let bytes = sqlx::query_scalar("SELECT pg_database_size(current_database())");
@@ -316,7 +315,7 @@ impl Database {
         bytes
     }
 
-    /// The tables that take most, each with what it takes an article.
+    /// Describes the largest tables, with the bytes per article of each.
     async fn largest(&self, articles: i64) -> String {
         let mut connection = AnyConnection::connect(self.url.as_str()).await.unwrap();
         let rows: Vec<(String, i64)> = sqlx::query_as(
@@ -329,7 +328,7 @@ impl Database {
         rows.iter().map(|(name, bytes)| format!("    {:6} {name}\n", bytes / articles)).collect()
     }
 
-    /// What a record takes as JSON, as sinks and readers are given it, in the middle of some.
+    /// Returns the mean size of a record as JSON, as sinks and readers receive it, over some records.
     async fn record_bytes(&self) -> usize {
         let store = open(&self.url, Shards::all()).await;
         let records = store.records_after(0, 500).await.unwrap();

@@ -1,4 +1,4 @@
-# What the scripts beside share: sourced, never run.
+# Functions shared by the scripts in this folder: sourced, never run.
 
 say() { printf '\n== %s\n' "$*"; }
 loudly() { printf '\n%s\n!! %s\n%s\n' "$(printf '!%.0s' {1..80})" "$*" "$(printf '!%.0s' {1..80})" >&2; }
@@ -11,10 +11,10 @@ as_root() {
     fi
 }
 
-# Installs Debian packages, where that is possible at all.
+# Installs Debian packages; fails if this machine has no apt-get or no root access.
 install_packages() {
     command -v apt-get >/dev/null && as_root true 2>/dev/null || return 1
-    # RUNLEVEL=1: what is installed is not started.
+    # RUNLEVEL=1 keeps installed services from being started.
     local install=(as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends "$@")
     "${install[@]}" || { as_root apt-get update -q && "${install[@]}"; }
 }

@@ -1,8 +1,8 @@
-//! CPU work of milliseconds that belongs to nobody's turn, off the async threads: inflating a body, writing an answer.
+//! Short CPU work (milliseconds) off the async threads, outside the turns of parties: inflating a body, encoding an answer.
 //!
-//! On an async thread each of these would hold up the timers and the answers of all others, and two dozen at once do so for
-//! seconds. So they wait in queues, each in the order in which they come: what takes longer than some tens of milliseconds
-//! belongs to [`crate::pipeline::workers`], which shares the cores out by party.
+//! On an async thread each such piece would delay the timers and answers of all other tasks, and two dozen at once do so for
+//! seconds. So they run on blocking threads, limited by first-in, first-out queues. Work of more than some tens of milliseconds
+//! belongs to [`crate::pipeline::workers`], which divides the cores among parties.
 
 use std::future::pending;
 use std::panic::resume_unwind;
@@ -11,24 +11,25 @@ use std::sync::LazyLock;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Where work waits for its place.
+/// The queue in which work waits for a permit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Queue {
-    /// What is fetched. A place a core.
+    /// Fetched content. One permit per core.
     Fetched,
-    /// What is answered to clients of the listener: dozens of readers of long answers must not have a page that came wait behind
-    /// all of them. A place for every second core, one at least.
+    /// Answers to clients of the listener, kept apart so that a fetched page does not wait behind dozens of readers of long
+    /// answers. One permit for every second core, at least one.
     Answers,
-    /// Long texts that are read from the store for clients: as many places, of their own, since a store may have its client wait.
+    /// Long texts read from the store for clients. Their own permits, as many as for answers, since the store may make its client
+    /// wait.
     Texts,
 }
 
-/// They are the machine's, so there is one set of them in a process.
+/// Static, because cores belong to the machine: a process has one set of permits.
 static FETCHED: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
 static ANSWERS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores().div_ceil(2)));
 static TEXTS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores().div_ceil(2)));
 
-/// Work on fewer bytes is done where it is asked for: handing it over would take as long.
+/// Work on at most this many bytes runs inline: handing it to another thread would take as long.
 const INLINE_BYTES: usize = 16 << 10;
 
 fn cores() -> usize {
@@ -36,7 +37,7 @@ fn cores() -> usize {
 }
 
 impl Queue {
-    /// A place, until it is dropped.
+    /// Waits for a permit; dropping it frees the slot.
     pub(crate) async fn place(self) -> SemaphorePermit<'static> {
         let places: &'static Semaphore = match self {
             Self::Fetched => &FETCHED,
@@ -47,8 +48,8 @@ impl Queue {
     }
 }
 
-/// Does `work` on so many bytes on a blocking thread, when there is a place. It goes on to its end where nobody waits for it
-/// any more.
+/// Runs `work`, which handles this many bytes, on a blocking thread once a permit is free (small work runs inline). The work runs
+/// to completion even if the caller is dropped.
 pub(crate) async fn run<T: Send + 'static>(
     queue: Queue,
     bytes: usize,
@@ -71,8 +72,8 @@ pub(crate) async fn run<T: Send + 'static>(
     }
 }
 
-/// Does `work` that takes what cannot be sent to another thread. The tasks of this thread go on elsewhere meanwhile, where the
-/// runtime has another.
+/// Runs `work` that borrows or holds values that cannot be sent to another thread. On a multi-threaded runtime, the other tasks of
+/// this thread move to another thread meanwhile.
 pub(crate) fn in_place<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
@@ -96,7 +97,7 @@ mod tests {
         assert_ne!(run(Queue::Fetched, INLINE_BYTES + 1, || current().id()).await, here);
     }
 
-    /// The one thread does both, which it could not one after the other.
+    /// A single worker thread can only do both if `in_place` hands its tasks to another thread.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn others_go_on_while_something_is_done_in_place() {
         let (done, is_done) = std::sync::mpsc::sync_channel(0);
@@ -112,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_its_callers_and_its_place_comes_back() {
-        // Once more than there are places.
+        // One time more than there are permits.
         for _ in 0..=cores() {
             let panicked = AssertUnwindSafe(run(Queue::Fetched, usize::MAX, || panic!("on purpose")))
                 .catch_unwind()

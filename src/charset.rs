@@ -1,13 +1,13 @@
-//! What bytes tell of their encoding, for feeds and pages alike. Which of the signs comes first, and what becomes of text that
-//! fits none, is for those who decode: a page has a `<meta>`, a feed its XML declaration.
+//! Detection of the encoding of bytes, shared by feeds and pages. The decoders decide which sign takes precedence and what to do
+//! with text that fits none: a page has a `<meta>`, a feed its XML declaration.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, WINDOWS_1252};
 
-/// What a guess is made from: the detector costs several times a parse.
+/// Maximum bytes given to the detector, which costs several times a parse.
 const WINDOW_BYTES: usize = 64 << 10;
 
-/// The charset that a content type names: `text/xml; charset="utf-8"`.
+/// Returns the charset that a content type names: `text/xml; charset="utf-8"`.
 pub(crate) fn of_content_type(content_type: &str) -> Option<&str> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -16,7 +16,7 @@ pub(crate) fn of_content_type(content_type: &str) -> Option<&str> {
     })
 }
 
-/// The charset that follows `name=` in a tag, quoted or not, in an attribute of its own or within another's value.
+/// Returns the charset after `name=` in a tag, quoted or not, as an attribute of its own or within the value of another.
 pub(crate) fn of_tag<'a>(tag: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let at = tag.windows(name.len()).position(|window| window.eq_ignore_ascii_case(name.as_bytes()))?;
     let value = tag[at + name.len()..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
@@ -25,8 +25,8 @@ pub(crate) fn of_tag<'a>(tag: &'a [u8], name: &str) -> Option<&'a [u8]> {
     Some(&value[..value.iter().position(is_end).unwrap_or(value.len())])
 }
 
-/// Whether text that is not valid UTF-8 is UTF-8 all the same, with a few strays: cut by a cap or a teaser, or pasted from
-/// elsewhere. It is where the characters beyond ASCII outweigh the bytes that are none.
+/// Returns whether text that is not valid UTF-8 is nevertheless UTF-8 with a few invalid bytes, cut off by a size cap or a teaser
+/// or pasted from elsewhere: the bytes of valid non-ASCII characters must be at least four times the invalid bytes.
 pub(crate) fn is_mostly_utf8(body: &[u8]) -> bool {
     const LEAST_RIGHT_TO_WRONG: usize = 4;
     let (mut right, mut wrong) = (0_usize, 0_usize);
@@ -37,8 +37,8 @@ pub(crate) fn is_mostly_utf8(body: &[u8]) -> bool {
     right >= LEAST_RIGHT_TO_WRONG * wrong
 }
 
-/// UTF-8, and each byte that is not as windows-1252 has it: nearly always a quotation from such a text. A character that the
-/// end cuts off is nothing.
+/// Decodes UTF-8 and takes each invalid byte as windows-1252: nearly always a quotation from such a text. Drops a character that is
+/// cut off at the end.
 pub(crate) fn utf8_with_strays(body: &[u8]) -> String {
     let mut text = String::with_capacity(body.len());
     let mut position = 0;
@@ -53,9 +53,9 @@ pub(crate) fn utf8_with_strays(body: &[u8]) -> String {
     text
 }
 
-/// The likeliest encoding of text that is not UTF-8.
+/// Guesses the encoding of text that is not UTF-8.
 pub(crate) fn guess(body: &[u8]) -> &'static Encoding {
-    // A long ASCII head says nothing.
+    // A long ASCII prefix gives the detector no information.
     let first = body.iter().position(|byte| !byte.is_ascii()).unwrap_or_default();
     let end = body.len().min(first + WINDOW_BYTES);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);

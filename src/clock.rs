@@ -5,8 +5,8 @@ use tokio::time::Instant;
 
 use crate::model::after;
 
-/// The source of wall time. Everything that decides by the time of day is handed one of these, so that a test
-/// can stand at any moment and move on without sleeping.
+/// The source of wall time. All code that depends on the time of day receives one, so that a test can set any moment and advance it
+/// without sleeping.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 
@@ -22,7 +22,7 @@ enum Source {
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The system clock.
     pub const fn system() -> Self {
         Self(Source::System)
     }
@@ -32,12 +32,12 @@ impl Clock {
         Self(Source::Manual(Arc::new(Mutex::new(start))))
     }
 
-    /// A clock that reads `start` now and goes on with the runtime's time, which a test may pause.
+    /// A clock that reads `start` now and advances with the runtime's time, which a test may pause.
     pub fn ticking(start: Timestamp) -> Self {
         Self(Source::Ticking { start, began: Instant::now() })
     }
 
-    /// The present moment, in UTC.
+    /// Returns the current time, in UTC.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -50,7 +50,7 @@ impl Clock {
     /// Moves a manual clock forward by `duration`.
     ///
     /// # Panics
-    /// On a clock that goes by itself: only tests and benchmarks hold a manual one.
+    /// If the clock advances by itself: only tests and benchmarks hold a manual one.
     pub fn advance(&self, duration: SignedDuration) {
         match &self.0 {
             Source::System | Source::Ticking { .. } => panic!("a clock that goes cannot be moved"),

@@ -1,4 +1,4 @@
-//! The composition root: a `Config` becomes a running mill.
+//! The composition root: builds a running daemon from a `Config`.
 
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
@@ -32,85 +32,85 @@ use crate::report::sinks::Sink;
 use crate::store::{FeedsSync, HealthProblem, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
-/// Why the mill does not start, or does not take a new configuration.
+/// The reason the daemon does not start, or rejects a new configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// The store cannot be opened or failed.
+    /// The store cannot be opened, or an operation on it failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store cannot store.
+    /// The store cannot be written.
     #[error(transparent)]
     Health(#[from] HealthProblem),
     /// The HTTP client cannot be built.
     #[error("cannot build the HTTP client: {0}")]
     Fetch(#[from] FetchError),
-    /// An operator's selector is wrong.
+    /// An operator's selector is invalid.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// A sink cannot be opened, or what it reads cannot be read.
+    /// A sink cannot be opened, or its input cannot be read.
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// All else is done, but some sinks could not deliver.
-    #[error("not delivered, by these sinks: {sinks}; hint: `feedmill sinks list` says why")]
+    /// Everything else is done, but some sinks could not deliver.
+    #[error("these sinks could not deliver: {sinks}; hint: `feedmill sinks list` shows why")]
     Undelivered {
-        /// Their names.
+        /// The names of the sinks.
         sinks: String,
     },
-    /// The service surface cannot listen.
+    /// A listener cannot be bound.
     #[error("cannot listen on {address}: {source}; hint: set {setting} to a free address")]
     Listen {
-        /// Its key.
+        /// The configuration key.
         setting: &'static str,
-        /// As configured.
+        /// The configured address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
 }
 
-/// Of the process's memory this part is handed out to feeds, pages and articles, that one to readers of records, and another to
-/// sinks: one that takes its records slowly keeps its like waiting and nobody else. The rest is for the process itself, for all that is
-/// small and never counted, and for the one large thing of each that may be in hand beside.
+/// Divisors of the process's memory: one part is the budget of feeds, pages and articles, one that of readers of records, one that
+/// of sinks. A slow reader or sink thus makes only others of its own kind wait. The rest is for the process itself, for small items
+/// that are not counted, and for the one large item of each budget that may exceed it.
 const FOR_WORK: u64 = 4;
 const FOR_READERS: u64 = 8;
 const FOR_SINKS: u64 = 8;
 
-/// The mill, ready to turn.
+/// The daemon, ready to start.
 #[derive(Debug)]
 pub struct Daemon {
     shared: Shared,
     health: Health,
     plan: watch::Sender<Arc<Plan>>,
-    /// Taken by whoever drives them.
+    /// Taken by the task that drives them.
     relays: Mutex<Vec<Relay>>,
-    /// For the sinks.
+    /// The fetcher in force, published to the sinks.
     fetcher: watch::Sender<Fetcher>,
     http: http::Settings,
     memory_for_readers: Memory,
     hub_listen: Option<SocketAddr>,
-    /// For the page.
+    /// The sinks, shown on the operator's page.
     sinks: Arc<[Sink]>,
-    /// For the page: how it changes the configuration.
+    /// How the operator's page changes the configuration; `None` if it cannot.
     steering: Option<Steering>,
     fixed: Fixed,
-    /// Why it stopped by itself, where it did.
+    /// The error that made the daemon stop by itself, if any.
     failure: OnceLock<StoreError>,
     _lock: RunLock,
 }
 
-/// Where a running daemon listens.
+/// The addresses on which a running daemon listens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
-    /// The service surface.
+    /// The HTTP listener: page, health and records.
     pub http: Option<SocketAddr>,
-    /// Metrics, where they have a listener of their own.
+    /// The metrics listener, if metrics have their own.
     pub metrics: Option<SocketAddr>,
-    /// Where hubs call.
+    /// The listener for calls of WebSub hubs.
     pub hubs: Option<SocketAddr>,
 }
 
 impl Daemon {
-    /// Opens the store, takes the right to run on it, and makes its feeds those of the config. Polls nothing yet.
+    /// Opens the store, takes the run lock, and syncs the store's feeds with the configuration. Polls nothing yet.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let archive = config.warc.clone().map(Archive::open).transpose()?;
         let memory = Memory::new(config.pipeline.memory_bytes / FOR_WORK);
@@ -169,7 +169,7 @@ impl Daemon {
         })
     }
 
-    /// The same, with a page that changes the configuration.
+    /// Returns the daemon with an operator's page that can change the configuration.
     #[must_use]
     pub fn steered(self, steering: Steering) -> Self {
         Self { steering: Some(steering), ..self }
@@ -180,12 +180,12 @@ impl Daemon {
         &self.shared.store
     }
 
-    /// Counts since the start.
+    /// Counters since the start.
     pub fn tally(&self) -> Arc<Tally> {
         Arc::clone(&self.shared.tally)
     }
 
-    /// Takes a new configuration: all of it is checked first, then swapped at once. On an error the old one stays.
+    /// Applies a new configuration: checks all of it first, then swaps it in at once. On an error the old one stays in force.
     pub async fn reload(&self, config: Config) -> Result<FeedsSync, DaemonError> {
         let fetcher = self.shared.plan().fetcher.reconfigured(config.fetch.clone())?;
         let plan = plan(&config, fetcher)?;
@@ -196,16 +196,16 @@ impl Daemon {
         self.fetcher.send_replace(plan.fetcher.clone());
         self.plan.send_replace(Arc::new(plan));
         self.shared.feeds_due.notify_one();
-        // Feeds that are no longer configured are no longer subscribed to.
+        // Wakes the WebSub task, which ends the subscriptions of feeds that are no longer configured.
         self.shared.hubs_found.notify_one();
         for key in self.fixed.changed(&Fixed::of(&config)) {
-            tracing::warn!(key, "this setting changes with a restart only");
+            tracing::warn!(key, "this setting takes effect only after a restart");
         }
         Ok(synced)
     }
 
-    /// One round of each half: polls the feeds that are due, at most the permits, then processes entries likewise.
-    /// Returns how many feeds and entries it was.
+    /// Runs one round of each half: polls due feeds, at most as many as there are permits, then processes entries likewise. Returns
+    /// the numbers of feeds and entries.
     pub async fn step(&self) -> Result<(usize, usize), DaemonError> {
         sharing::settle(&self.shared, &CancellationToken::new()).await?;
         let feeds = line::step(&Feeds::one_round(self.shared.clone())).await?;
@@ -213,10 +213,10 @@ impl Daemon {
         Ok((feeds, entries))
     }
 
-    /// Polls everything that is due, processes every entry that is due, delivers what came of it: then it is done. A cancelled
-    /// `soft` finishes what is in hand and leaves the rest.
+    /// Polls every due feed, processes every due entry, delivers the results, and returns. If `soft` is cancelled, it finishes the
+    /// work in progress and leaves the rest.
     ///
-    /// Beside other processes on one store it waits for its share of the hosts first, and gives it back at the end.
+    /// With other processes on the same store, it first waits for its share of the hosts, and returns it at the end.
     pub async fn once(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
         sharing::settle(&self.shared, soft).await?;
         let done = CancellationToken::new();
@@ -230,8 +230,8 @@ impl Daemon {
     }
 
     async fn turn(&self, soft: &CancellationToken) -> Result<(), DaemonError> {
-        // Pages are fetched while feeds are still being polled. Each half is a task: one that stayed on the caller's thread
-        // would have that thread woken for every item.
+        // Pages are fetched while feeds are still being polled. Each half is a task of its own: a half on the caller's thread would
+        // wake that thread for every item.
         let mut halves = JoinSet::new();
         let feeds_done = CancellationToken::new();
         let ended = feeds_done.clone().drop_guard();
@@ -266,12 +266,12 @@ impl Daemon {
         }
     }
 
-    /// Why it stopped by itself, where it did.
+    /// Returns the error that made the daemon stop by itself, if any.
     pub fn failure(&self) -> Option<&StoreError> {
         self.failure.get()
     }
 
-    /// Starts everything on `lifecycle`, which also stops it. Returns where it listens.
+    /// Starts all tasks on `lifecycle`, which also stops them. Returns the listening addresses.
     pub async fn start(
         self: Arc<Self>,
         lifecycle: &Lifecycle,
@@ -284,7 +284,7 @@ impl Daemon {
     }
 
     async fn start_work(self: Arc<Self>, lifecycle: &Lifecycle, has_hubs: bool) {
-        // This process lives among the others until the last of its work has ended.
+        // The process stays registered as alive until the last of its tasks has ended.
         let all_ended = CancellationToken::new();
         let at_work = Arc::new(all_ended.clone().drop_guard());
         let spawn = |name, work: Pin<Box<dyn Future<Output = ()> + Send>>| {
@@ -297,7 +297,7 @@ impl Daemon {
         let (daemon, stopping) = (Arc::clone(&self), lifecycle.clone());
         lifecycle.spawn("sharing", async move {
             if let Err(error) = sharing::run(&daemon.shared, &all_ended).await {
-                tracing::error!(%error, "this process must not go on");
+                tracing::error!(%error, "cannot continue: stopping");
                 daemon.failure.get_or_init(|| error);
                 stopping.stop_soft();
             }
@@ -317,7 +317,7 @@ impl Daemon {
         spawn("feeds", Box::pin(work));
         let (soft, hard, progress) = (lifecycle.soft(), lifecycle.hard(), lifecycle.progress());
         let daemon = Arc::clone(&self);
-        // The sinks follow the articles to the end: a soft stop delivers what was in hand.
+        // The sinks run until the articles half has ended: a soft stop still delivers the results of work in progress.
         let all_stored = CancellationToken::new();
         let ended = all_stored.clone().drop_guard();
         let work = async move {
@@ -340,7 +340,7 @@ impl Daemon {
         }
     }
 
-    /// Opens the surface: on one listener, or on two where metrics have their own.
+    /// Binds the HTTP listeners: one, or two if metrics have their own.
     async fn listen(
         &self,
         lifecycle: &Lifecycle,
@@ -376,8 +376,8 @@ impl Daemon {
         Ok((Some(bound), apart))
     }
 
-    /// Listens to hubs where WebSub is on; where it is off, as long as there are subscriptions to be ended, since a hub asks
-    /// whether that is meant.
+    /// Listens for calls of hubs if WebSub is on. If it is off, listens as long as subscriptions remain to be ended, since a hub
+    /// verifies an unsubscription by a call.
     async fn listen_to_hubs(&self, lifecycle: &Lifecycle) -> Result<Option<SocketAddr>, DaemonError> {
         let Some(address) = self.hub_listen else { return Ok(None) };
         let is_on = self.shared.plan().websub.is_some();
@@ -387,24 +387,24 @@ impl Daemon {
         let router = http::websub::router(self.shared.clone());
         match serve("hubs", address, "[websub] listen", router, lifecycle).await {
             Ok(bound) => {
-                tracing::info!(address = %bound, "listening to hubs");
+                tracing::info!(address = %bound, "listening for hubs");
                 Ok(Some(bound))
             }
             Err(error) if !is_on => {
-                tracing::warn!(error = %error, "subscriptions cannot be ended: their leases will run out");
+                tracing::warn!(error = %error, "cannot unsubscribe at the hubs; the subscriptions will expire");
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// What the pipeline's halves share, for a test that answers as a hub would.
+    /// Returns the state that the pipeline's halves share, for tests that act as a hub.
     pub const fn shared(&self) -> &Shared {
         &self.shared
     }
 
-    /// Has every sink take what there is, side by side: one that is slow or dead holds up nobody else.
-    /// Returns the names of those that could not deliver.
+    /// Drains all sinks concurrently, so that a slow or dead sink delays no other. Returns the names of those that could not
+    /// deliver.
     async fn deliver(&self, soft: &CancellationToken) -> Result<Vec<String>, DaemonError> {
         let mut relays = self.relays.lock().await;
         let mut at_work = JoinSet::new();
@@ -443,7 +443,7 @@ async fn serve(
     Ok(bound)
 }
 
-/// The plan that a configuration asks for.
+/// Builds the plan for a configuration.
 fn plan(config: &Config, fetcher: Fetcher) -> Result<Plan, DaemonError> {
     Ok(Plan {
         feeds: config.feeds.clone(),

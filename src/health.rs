@@ -1,6 +1,6 @@
-//! Whether what is fetched can be stored, for whoever asks: `/readyz`, the metrics, the service manager's status line.
+//! Whether records can be stored: the state behind `/readyz`, the metrics and the service manager's status line.
 //!
-//! The store is asked in the background, so that an answer costs nothing and comes at once, also where the store hangs.
+//! The store is checked in the background, so that reading the state is cheap and immediate even if the store hangs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,14 +12,15 @@ use crate::lifecycle::service;
 use crate::store::Store;
 use crate::telemetry::metrics;
 
-/// Time between two looks at the store.
+/// Time between two checks of the store.
 const INTERVAL: Duration = Duration::from_secs(4);
-/// A look that takes longer is a problem of its own.
+/// A check that takes longer counts as a problem.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Looking for damage reads the whole file: one part in twenty-one of the time is spent on it.
+/// An integrity check reads the whole database file. It is followed by a pause of 20 times its duration, so it takes 1/21 of the
+/// time.
 const INTEGRITY_REST_SHARE: u32 = 20;
 
-/// What was seen last. Cheap to clone; the clones share it.
+/// The result of the last checks. Cheap to clone; all clones share the state.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<Seen>>);
 
@@ -30,13 +31,13 @@ struct Seen {
 }
 
 impl Health {
-    /// What keeps articles from being stored, in sentences; nothing where all is well.
+    /// Returns the problems that keep articles from being stored, as sentences; empty if there are none.
     pub fn problems(&self) -> Vec<String> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.store.iter().chain(&seen.integrity).cloned().collect()
     }
 
-    /// Looks at the store again and again, until the soft stop.
+    /// Checks the store periodically until the soft stop.
     pub async fn watch(&self, store: &Store, soft: &CancellationToken) {
         let watching = async {
             tokio::join!(self.watch_store(store), self.watch_integrity(store));
@@ -44,7 +45,7 @@ impl Health {
         soft.run_until_cancelled(watching).await;
     }
 
-    /// One look at the store: whether it stores, and how long that took.
+    /// Checks once, with a time limit, that the store can be written.
     pub async fn check_store(&self, store: &Store) {
         let problem = match tokio::time::timeout(PATIENCE, store.check_health()).await {
             Ok(Ok(())) => None,
@@ -54,7 +55,7 @@ impl Health {
         self.note(|seen| &mut seen.store, problem);
     }
 
-    /// One look for damage.
+    /// Checks the integrity of the store once.
     pub async fn check_integrity(&self, store: &Store) {
         let problem = store.check_integrity().await.err().map(|problem| problem.to_string());
         self.note(|seen| &mut seen.integrity, problem);
@@ -75,15 +76,15 @@ impl Health {
         }
     }
 
-    /// Says what changed, once, and keeps it.
+    /// Stores the result, and logs it if it changed.
     fn note(&self, place: impl FnOnce(&mut Seen) -> &mut Option<String>, problem: Option<String>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = place(&mut seen);
         if *known != problem {
             if let Some(problem) = &problem {
-                tracing::error!(problem, "nothing can be stored");
+                tracing::error!(problem, "the store is not writable");
             } else {
-                tracing::info!("what kept the store from storing is over");
+                tracing::info!("the store is writable again");
             }
             service::status(problem.as_deref().unwrap_or("storing"));
             *known = problem;

@@ -1,14 +1,14 @@
-//! Which recorded entry an announced one is.
+//! Decides which recorded entry an announced entry is.
 //!
-//! Keys find candidates (see [`crate::model::EntryKey`]); what both say beside the key decides. A key that is the entry's own
-//! is believed, unless everything else has changed: publishers use a guid again for the next story. A key that others have,
-//! too, is believed only where everything else has stayed.
+//! Keys select candidates (see [`crate::model::EntryKey`]); the rest of both entries decides. A key that is the entry's own is
+//! trusted unless everything else has changed, since publishers reuse a guid for the next story. A key that other entries share is
+//! trusted only if everything else is unchanged.
 
 use url::Url;
 
 use crate::model::{EntryEvidence, normalise_url};
 
-/// What an entry says beside its key.
+/// The parts of an entry, beside its key, that are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saying<'e> {
     link: Option<String>,
@@ -18,18 +18,18 @@ pub struct Saying<'e> {
 }
 
 impl<'e> Saying<'e> {
-    /// What an entry with this link says.
+    /// The parts of an entry with this link.
     pub fn of(link: Option<&'e Url>, evidence: &'e EntryEvidence) -> Self {
         Self {
             link: link.map(normalise_url),
-            // Some servers write the session into the path.
+            // Some servers put the session id into the path.
             path: link.map(|link| link.path().split(';').next().unwrap_or_default()),
             title: evidence.title.as_deref().map(folded),
             own_text: evidence.own_text(),
         }
     }
 
-    /// Whether an announced entry is this recorded one, which has the same key.
+    /// Returns whether the announced entry is this recorded one with the same key. `key_is_own`: no other entry has the key.
     pub fn is_of(&self, announced: &Self, key_is_own: bool) -> bool {
         if key_is_own { !self.is_another_than(announced) } else { self.is_as(announced) }
     }
@@ -38,19 +38,19 @@ impl<'e> Saying<'e> {
         self.link == other.link && self.title == other.title
     }
 
-    /// Another link alone may be the same article at its new address.
+    /// A different link alone may be the same article at a new address.
     fn is_another_than(&self, other: &Self) -> bool {
         self.link != other.link
             && (self.title != other.title || (self.path != other.path && self.own_text != other.own_text))
     }
 }
 
-/// Whether two headlines are the same but for case and white space.
+/// Returns whether two headlines are equal, ignoring case and white space.
 pub fn is_same_title(one: Option<&str>, other: Option<&str>) -> bool {
     one.map(folded) == other.map(folded)
 }
 
-/// The words of a headline, without what editors change in passing.
+/// Lower-cases a headline and collapses its white space.
 fn folded(title: &str) -> String {
     title.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_key_is_believed_as_far_as_the_rest_agrees() {
         let known = (Url::parse("https://quay.example/1").unwrap(), evidence("Ferry sails", "At noon."));
-        // Link, headline, text; whether it is the same under a key of its own, and under one that others have.
+        // Link, headline, text; whether it is the same entry if the key is its own, and if others share the key.
         let cases = [
             ("https://quay.example/1", "Ferry  Sails", "At noon.", true, true),
             ("https://quay.example/1", "Ferry sails", "At one.", true, true),

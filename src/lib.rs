@@ -7,71 +7,71 @@
 //!          (one transaction: article revision + verdict + entry state + outbox row)
 //! ```
 //!
-//! The modules stand in the order in which data flows through them.
+//! The modules are listed in the order in which data flows through them.
 
 /// The values that travel between the stages, and their ids.
 pub mod model;
-/// When a feed is next due: one pure function of what the publisher asked and what we saw.
+/// When a feed is next due: one pure function of the publisher's hints and the observed history.
 pub mod schedule;
-/// How far a subscription at a WebSub hub has come, and whether what it delivers is genuine. Pure.
+/// The state of a subscription at a WebSub hub, and whether a delivery is genuine. Pure.
 pub mod subscription;
-/// Which hosts this process may ask, where several share a store.
+/// Which hosts this process may request, where several processes share a store.
 pub mod shards;
-/// The only HTTP client: addresses are guarded, bodies capped, hosts spared.
+/// The only HTTP client: guarded addresses, capped bodies, limits per host.
 pub mod fetch;
-/// Work that is counted, and can be stopped where it counts. Pure.
+/// Work counted in steps, which can be limited and stopped. Pure.
 pub mod work;
-/// HTML read under guard by html5gum. Pure.
+/// HTML tokenized by html5gum, with limits. Pure.
 pub mod markup;
-/// What the bytes of feeds and pages tell of their encoding. Pure.
+/// Detection of the encoding of feeds and pages. Pure.
 pub mod charset;
-/// The words of each language that feeds and pages are read by. Pure.
+/// The words of each language, used to read feeds and pages. Pure.
 pub mod languages;
-/// The operator's patterns, compiled within bounds. Pure.
+/// The operator's regular expressions, compiled within bounds. Pure.
 pub mod patterns;
-/// Time zones by the abbreviations that feeds and pages print. Pure.
+/// Time zones by the abbreviations used in feeds and pages. Pure.
 pub mod zones;
-/// Who may speak for a page: registrable domains, and who names whom. Pure.
+/// Which feeds are trusted for which pages: registrable domains, and pages that name their feeds. Pure.
 pub mod trust;
 /// Feed bytes to entries: RSS, Atom, RDF and JSON Feed as they are found in the wild. Pure.
 pub mod parse;
-/// Whether what came for an announced page is that page at all: bot checks, consent walls, pages that are gone. Pure.
+/// Detection of answers that are not the announced page: bot checks, consent walls, soft 404s. Pure.
 pub mod impostor;
-/// Which recorded entry an announced one is. Pure.
+/// Decides which recorded entry an announced entry is. Pure.
 pub mod identity;
 /// A page to its article: text, metadata and an account of every block kept or dropped. Pure.
 pub mod extract;
 /// Canonical text, content hash, signature and the verdict on copies. Pure.
 pub mod dedup;
-/// Texts and questions as words, for looking articles up. Pure.
+/// Texts and queries as normalized words, for full-text search. Pure.
 pub mod search;
 /// The only SQL: feeds, entries, articles, furniture and the outbox, on SQLite or PostgreSQL.
 pub mod store;
-/// The two halves of the mill, feeds to entries and entries to articles, joined by a table.
+/// The two halves of the daemon, feeds to entries and entries to articles, joined by a table.
 pub mod pipeline;
-/// What leaves the mill: the outbox as files, JSON lines and pages of records.
+/// Output: the outbox as files, JSON lines and pages of records.
 pub mod publish;
-/// Whether what is fetched can be stored.
+/// Whether records can be stored.
 pub mod health;
-/// What an operator is told, in the terminal and on the page alike: sentences and numbers.
+/// What the terminal and the operator's page both show: sentences and numbers.
 pub mod report;
-/// The service surface: health, metrics, the cursor API and the operator's page.
+/// The HTTP server: health, metrics, the cursor API and the operator's page.
 pub mod http;
-/// What the operator's file says, and what it means.
+/// The configuration file and the settings derived from it.
 pub mod config;
 /// The subscriber for logs and traces, and the recorder for metrics.
 pub mod telemetry;
-/// Wall time, which tests can move.
+/// Wall time, which tests can set.
 pub mod clock;
-/// What is in hand, counted in bytes.
+/// Memory in use, counted in bytes against a budget.
 pub mod memory;
-/// CPU work of milliseconds, off the async threads.
+/// Short CPU work (milliseconds), off the async threads.
 pub mod blocking;
-/// Signals, soft and hard stop, tracked tasks, and what the service manager hears of them.
+/// Signals, soft and hard stop, tracked tasks, and notifications to the service manager.
 pub mod lifecycle;
-/// The composition root: a `Config` becomes a running mill.
+/// The composition root: builds a running daemon from a `Config`.
 pub mod daemon;
-/// A small news site on loopback, for the demo and for trying things out.
+/// A small news site on loopback, for the demo and for experiments.
 pub mod demo;
-/// One file a subcommand.
+/// The command line, one file per subcommand.
 pub mod cli;

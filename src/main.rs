@@ -6,8 +6,8 @@ use clap::Parser;
 use feedmill::cli::Cli;
 use tikv_jemallocator::Jemalloc;
 
-/// glibc's keeps what large pages have left in a heap for each thread: docs/reliability.md has the figures of both. How soon
-/// this one gives memory back stands in `.cargo/config.toml`.
+/// glibc's allocator keeps the memory freed after large pages in a heap per thread: docs/reliability.md has figures for both
+/// allocators. `.cargo/config.toml` sets how soon jemalloc returns memory to the system.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

@@ -1,8 +1,8 @@
-//! HTML read under guard by html5gum.
+//! HTML tokenized by html5gum, with limits.
 //!
-//! html5gum reads a page a word at a time, where html5ever's own tokenizer goes by characters and compares every
-//! attribute of a tag with all before it. Its stack grows with the attributes of a tag, though, some hundred bytes with
-//! each: whoever reads counts them, and stops the reader at `MAX_ATTRIBUTES`.
+//! html5gum reads runs of text at a time, where html5ever's tokenizer goes character by character and compares every attribute of a
+//! tag with all earlier ones. html5gum's stack, however, grows by some hundred bytes with each attribute of a tag: callers count
+//! attributes and stop the reader at `MAX_ATTRIBUTES`.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -13,19 +13,19 @@ use html5gum::{Emitter, ForwardingEmitter, Readable, Reader, Span, State, String
 
 use crate::work;
 
-/// Attributes of one tag; an honest one has less than a hundred.
+/// Maximum attributes of one tag; legitimate tags have fewer than a hundred.
 pub(crate) const MAX_ATTRIBUTES: usize = 512;
 
-/// The reader was stopped.
+/// The error of a reader that was stopped.
 #[derive(Debug, thiserror::Error)]
 #[error("the page was not read to its end")]
 pub(crate) struct Stopped;
 
-/// A text that can be stopped, and gone on with behind a few bytes more.
+/// A reader of text that can be stopped, and resumed after an inserted prefix.
 pub(crate) struct GuardedReader<'a> {
     is_stopped: &'a Cell<bool>,
     prefix: Vec<u8>,
-    /// How much of the prefix was read.
+    /// Bytes of the prefix already read.
     prefix_read: usize,
     text: StringReader<'a>,
 }
@@ -35,7 +35,7 @@ impl<'a> GuardedReader<'a> {
         Self { is_stopped, prefix: Vec::new(), prefix_read: 0, text: text.to_reader() }
     }
 
-    /// Goes on after a stop: `prefix` first, then what was not read.
+    /// Resumes after a stop: reads `prefix` first, then the remaining text.
     pub(crate) fn go_on(&mut self, prefix: Vec<u8>) {
         self.is_stopped.set(false);
         self.prefix = prefix;
@@ -101,15 +101,15 @@ impl Reader for &mut GuardedReader<'_> {
 /// A tag of a page.
 #[derive(Debug, Default)]
 pub(crate) struct Tag {
-    /// In lower case.
+    /// Lower case.
     pub(crate) name: String,
     pub(crate) is_end: bool,
-    /// Names in lower case, and values: none of an end tag.
+    /// Names, in lower case, and values; empty for an end tag.
     attributes: Vec<(String, String)>,
 }
 
 impl Tag {
-    /// The value of an attribute.
+    /// Returns the value of an attribute.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
@@ -119,11 +119,11 @@ impl Tag {
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
     Tag(&'a Tag),
-    /// Text between two tags, or a piece of it; what stands in a script or a style too.
+    /// Text between two tags, or a part of it; includes the content of scripts and styles.
     Text(&'a str),
 }
 
-/// Has `note` see the tags of a page in their order (see [`each_part`]).
+/// Calls `note` for each tag of a page in order (see [`each_part`]).
 pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
     each_part(html, |part| {
         if let Part::Tag(tag) = part {
@@ -133,8 +133,8 @@ pub(crate) fn each_tag(html: &str, mut note: impl FnMut(&Tag)) {
     });
 }
 
-/// Has `note` see the tags and texts of a page in their order, until it has seen enough or up to a tag with too many attributes. No tree is built, so no
-/// nesting can hurt; what stands in comments and in elements that hold no markup, scripts and titles for example, is no tag.
+/// Calls `note` for each tag and text of a page in order, until it breaks or a tag has too many attributes. Builds no tree, so deep
+/// nesting is harmless; comments and elements that hold no markup, such as scripts and titles, yield no tags.
 pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>) -> ControlFlow<()>) {
     let is_stopped = Cell::new(false);
     let next = Cell::new(None);
@@ -180,11 +180,12 @@ pub(crate) fn each_part(html: &str, mut note: impl FnMut(Part<'_>) -> ControlFlo
         None
     };
     let emitter = TagEmitter { inner: CallbackEmitter::new(callback), next: &next };
-    // Where it was stopped, what was found so far is all.
+    // If the reader was stopped, the parts seen so far are the result.
     Tokenizer::new_with_emitter(&mut GuardedReader::new(html, &is_stopped), emitter).finish().ok();
 }
 
-/// The words that a reader sees, scripts and styles left out. Of scripts that set no spaces two characters count as a word.
+/// Counts the words visible to a reader, without scripts and styles. In scripts written without spaces two characters count as one
+/// word.
 pub(crate) fn visible_words(html: &str) -> usize {
     let (mut words, mut characters, mut is_hidden) = (0, 0, false);
     each_part(html, |part| {
@@ -208,12 +209,12 @@ pub(crate) fn visible_words(html: &str) -> usize {
     words + characters / 2
 }
 
-/// Whether a letter belongs to a script that parts its words.
+/// Returns whether a character belongs to a script that separates words by spaces.
 pub(crate) fn is_spaced(c: char) -> bool {
     !matches!(c, '\u{0E00}'..='\u{0EFF}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}')
 }
 
-/// What the tokenizer must be told without a tree: that an element holds no markup.
+/// The tokenizer state after a start tag whose element holds no markup: without a tree, the tokenizer must be told.
 fn state_inside(name: &str) -> Option<State> {
     match name {
         "script" => Some(State::ScriptData),
@@ -239,7 +240,7 @@ impl<F: Callback<Infallible, ()>> ForwardingEmitter for TagEmitter<'_, F> {
         self.inner.emit_current_tag().or_else(|| self.next.take())
     }
 
-    /// The tokenizer looks at every character for them.
+    /// Disabled: the tokenizer would examine every character for errors.
     fn should_emit_errors(&mut self) -> bool {
         false
     }

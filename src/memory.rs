@@ -1,14 +1,13 @@
-//! Memory is a budget: what grows with what others send is counted in bytes against one limit, from the first byte of a body
-//! until what came of it is recorded or sent.
+//! A memory budget: memory that grows with what remote parties send is counted in bytes against one limit, from the first byte of a
+//! body until its results are recorded or sent.
 //!
-//! Whoever has a share says how much it holds, as it grows and as it shrinks. What holds less than 256 KiB is not
-//! counted, since there are never more than so many requests at once. What needs more waits until others have given enough
-//! back; whatever fits passes what does not.
+//! Each holder of a share reports its size as it grows and shrinks. Shares of at most 256 KiB are not counted, since the number of
+//! concurrent requests is limited. A share that needs more waits until others have released enough; a smaller request that fits
+//! passes larger ones that do not.
 //!
-//! Shares that wait while they hold something could wait for one another for ever, and large ones for small ones. So there is
-//! one lane beside the pool: the first who finds too little in the pool takes as much as it needs without being counted, and is
-//! never made to wait. It comes to its end, and gives the lane to the next in order. The most that is held is the pool and one
-//! thing as large as things may be.
+//! Shares that wait while holding memory could deadlock, and small ones could starve large ones. So there is one lane beside the
+//! pool: the first share that finds too little in the pool takes as much as it needs uncounted and never waits. It finishes and
+//! passes the lane to the next in order. The maximum held is the pool plus one item of maximum size.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,38 +15,38 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
-/// What holds less is not counted.
+/// Shares of at most this many bytes are not counted.
 pub(crate) const SMALL_BYTES: u64 = 256 << 10;
 
-/// Bytes that a record takes on its way out, for each of its text: the row, the record, and the record as it is sent.
+/// Memory that a record takes on its way out, as a multiple of its text: the row, the record, and the serialized record.
 pub(crate) const RECORD_COST: usize = 3;
 
 const HELD: &str = "no holder of this lock can panic";
 
-/// The budget. Cheap to clone; all clones are one.
+/// The budget. Cheap to clone; all clones share it.
 #[derive(Clone, Debug)]
 pub struct Memory(Arc<Pool>);
 
 #[derive(Debug)]
 struct Pool {
     free: Mutex<u64>,
-    /// Rung when bytes are given back.
+    /// Notified when bytes are released.
     returned: Notify,
     lane: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Memory {
-    /// A budget of so many bytes.
+    /// A budget of this many bytes.
     pub fn new(bytes: u64) -> Self {
         Self(Arc::new(Pool { free: Mutex::new(bytes), returned: Notify::new(), lane: Arc::default() }))
     }
 
-    /// A budget that is never used up.
+    /// A budget that is never exhausted.
     pub fn unbounded() -> Self {
         Self::new(u64::MAX)
     }
 
-    /// A share that holds nothing yet.
+    /// Creates an empty share.
     pub fn share(&self) -> Share {
         Share { pool: Arc::clone(&self.0), state: Mutex::default() }
     }
@@ -85,7 +84,7 @@ impl Pool {
     }
 }
 
-/// What one piece of work holds; given back when dropped.
+/// The memory held by one piece of work; released when dropped.
 #[derive(Debug)]
 pub struct Share {
     pool: Arc<Pool>,
@@ -101,7 +100,7 @@ struct State {
 }
 
 impl Share {
-    /// Holds so many bytes from now on, more or fewer than before. Waits for more.
+    /// Sets the bytes held, which may be more or fewer than before. Waits if more are needed than are free.
     pub async fn hold(&self, bytes: usize) {
         let Some(more) = self.try_hold(bytes as u64) else { return };
         let _waiting = Waiting::begin(self);
@@ -112,7 +111,7 @@ impl Share {
         }
     }
 
-    /// Holds what `other` holds, beside its own.
+    /// Takes over all that `other` holds.
     pub fn absorb(&self, other: &Self) {
         let State { counted, lane, .. } = std::mem::take(&mut *other.state());
         let mut state = self.state();
@@ -120,28 +119,28 @@ impl Share {
         state.lane = state.lane.take().or(lane);
     }
 
-    /// Whether it takes more than there is.
+    /// Returns whether the share holds the lane, beyond the pool.
     pub fn is_uncounted(&self) -> bool {
         self.state().lane.is_some()
     }
 
-    /// How long it has waited so far: time that nobody else is to blame for.
+    /// Returns how long the share has waited so far; callers do not charge this time to the remote server.
     pub fn waited(&self) -> Duration {
         let state = self.state();
         state.waited + state.waits_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Holds so many bytes, where that takes no wait; else says how many are wanting.
+    /// Sets the bytes held if that needs no wait; otherwise returns how many more are needed.
     fn try_hold(&self, bytes: u64) -> Option<u64> {
         let wanted = if bytes <= SMALL_BYTES { 0 } else { bytes };
         let mut state = self.state();
         if wanted <= state.counted {
             self.pool.give_back(state.counted - wanted);
         } else if !self.pool.try_take(wanted - state.counted) {
-            // Who is in the lane waits for nobody.
+            // The holder of the lane never waits.
             return state.lane.is_none().then_some(wanted - state.counted);
         }
-        // All of it is counted now.
+        // All bytes are counted in the pool now, so the lane is released.
         state.counted = wanted;
         state.lane = None;
         None
@@ -158,7 +157,7 @@ impl Drop for Share {
     }
 }
 
-/// A wait under way, also one that is given up.
+/// A wait in progress; on drop, also of a cancelled wait, its duration is added.
 struct Waiting<'s>(&'s Share);
 
 impl<'s> Waiting<'s> {
@@ -194,7 +193,7 @@ mod tests {
         let memory = Memory::new(10 << 20);
         let (one, two, three) = (memory.share(), memory.share(), memory.share());
         one.hold(8 * MIB).await;
-        // The first to find the pool empty takes the lane.
+        // The first share that finds too little in the pool takes the lane.
         two.hold(4 * MIB).await;
         assert_eq!(free(&memory), 2 * MIB);
         let mut waits = Box::pin(three.hold(4 * MIB));

@@ -1,21 +1,20 @@
-//! The operator's patterns: regular expressions, which may neither grow without bound when they are compiled nor take more time
-//! than the text that they look at.
+//! The operator's regular expressions, with bounds on the compiled size and on the matching time.
 
 use regex::{Regex, RegexBuilder};
 
-/// Bytes of a compiled pattern, and of what it keeps while it looks.
+/// Maximum bytes of a compiled pattern, and of its lazy DFA cache.
 const SIZE_LIMIT: usize = 1 << 20;
 
-/// A pattern, found anywhere in a text; `(?i)` at its beginning makes capitals the same as small letters.
+/// Compiles a pattern that may match anywhere in a text; a leading `(?i)` ignores case.
 pub fn compile(text: &str) -> Result<Regex, String> {
     const HINT: &str = "hint: such as \"^Advertisement\", \"(?i)sponsored by\" or \"/video/\"";
     if text.is_empty() {
-        return Err(format!("an empty pattern fits everything; {HINT}"));
+        return Err(format!("an empty pattern matches everything; {HINT}"));
     }
     let compiled = RegexBuilder::new(text).size_limit(SIZE_LIMIT).dfa_size_limit(SIZE_LIMIT).build();
     compiled.map_err(|error| match error {
-        regex::Error::CompiledTooBig(limit) => format!("grows to more than {limit} bytes; {HINT}"),
-        // The library draws a picture of several lines; its last says what is wrong.
+        regex::Error::CompiledTooBig(limit) => format!("compiles to more than {limit} bytes; {HINT}"),
+        // The library's message is a drawing of several lines; the last line states the error.
         error => {
             let message = error.to_string();
             let last = message.lines().last().unwrap_or_default();
@@ -31,7 +30,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_pattern_is_said_in_one_line() {
         for (text, said) in
-            [("(a", "unclosed group"), ("", "fits everything"), ("(?:a{1000}){1000}", "grows to more")]
+            [("(a", "unclosed group"), ("", "matches everything"), ("(?:a{1000}){1000}", "compiles to more")]
         {
             let message = compile(text).unwrap_err();
             assert!(message.contains(said) && !message.contains('\n'), "{text}: {message}");

@@ -1,9 +1,8 @@
-//! Texts and questions as words, for looking articles up. Both back ends are given words that are cut and folded here, and
-//! nothing else: so they find the same, whatever their own ideas of words are.
+//! Texts and queries as words, for full-text search. Both back ends receive words that are split and folded here, and nothing else:
+//! so both find the same, regardless of their own word rules.
 //!
 //! - A word is a run of letters and digits, in lower case. Latin letters lose their accents.
-//! - Where no spaces are written between words (Chinese, Japanese, Thai), every character is a word; several in a row are
-//!   looked for in a row.
+//! - In scripts without spaces between words (Chinese, Japanese, Thai) every character is a word; several in a row form a phrase.
 
 use std::ops::Range;
 
@@ -11,17 +10,17 @@ use unicode_normalization::char::decompose_canonical;
 
 use crate::extract::is_unspaced;
 
-/// Characters of a text that can be found. PostgreSQL takes no more than a mebibyte of distinct words and places.
+/// Maximum indexed characters of a text. PostgreSQL accepts at most one mebibyte of distinct words and positions.
 const MAX_INDEXED_CHARS: usize = 100_000;
 
-/// Words of a question, all in all.
+/// Maximum words of a query in total.
 const MAX_ASKED_WORDS: usize = 32;
 
-/// Characters of an excerpt, and how many of them stand before the first word found.
+/// Length of an excerpt in characters, and how many of them precede the first word found.
 const EXCERPT_CHARS: usize = 280;
 const EXCERPT_LEAD_CHARS: usize = 80;
 
-/// A text's words with single spaces between, as the index takes them.
+/// Returns the words of a title and a text, separated by single spaces, as the index stores them.
 pub fn index_form(title: Option<&str>, text: &str) -> String {
     let mut form = String::with_capacity(text.len().min(MAX_INDEXED_CHARS) + 80);
     let end = text.char_indices().nth(MAX_INDEXED_CHARS).map_or(text.len(), |(end, _)| end);
@@ -34,36 +33,36 @@ pub fn index_form(title: Option<&str>, text: &str) -> String {
     form
 }
 
-/// What an article must hold to be found, and what it must not.
+/// A query: the phrases that an article must contain and must not contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Question {
     wanted: Vec<Phrase>,
     unwanted: Vec<Phrase>,
 }
 
-/// Words in a row.
+/// Consecutive words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
-    /// In order; at least one.
+    /// The words in order; at least one.
     pub words: Vec<String>,
-    /// Whether the last word may go on.
+    /// Whether the last word is a prefix.
     pub is_open: bool,
 }
 
-/// Why nothing can be looked for.
+/// The reason a query is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuestionError {
-    /// No word that must be there.
-    #[error("no word to look for; hint: harbour \"night ferry\" storm* -fog")]
+    /// The query has no required word.
+    #[error("no word to look for; hint: for example harbour \"night ferry\" storm* -fog")]
     NoWord,
-    /// More than can be asked at once.
-    #[error("more than {MAX_ASKED_WORDS} words; hint: a few rare ones find the same")]
+    /// The query has too many words.
+    #[error("more than {MAX_ASKED_WORDS} words; hint: use fewer and rarer words")]
     TooLong,
 }
 
 impl Question {
-    /// Reads `harbour "night ferry" storm* -fog`: each word must be there, those in quotation marks in a row, one with a star
-    /// as a beginning, and none with a minus.
+    /// Parses `harbour "night ferry" storm* -fog`: each word is required, quoted words in a row, a word with a star as a prefix; a
+    /// word with a minus is excluded.
     pub fn parse(text: &str) -> Result<Self, QuestionError> {
         let mut question = Self::default();
         let mut rest = text.trim_start();
@@ -89,17 +88,18 @@ impl Question {
         if question.wanted.is_empty() { Err(QuestionError::NoWord) } else { Ok(question) }
     }
 
-    /// What must be there; at least one.
+    /// The required phrases; at least one.
     pub fn wanted(&self) -> &[Phrase] {
         &self.wanted
     }
 
-    /// What must not be there.
+    /// The excluded phrases.
     pub fn unwanted(&self) -> &[Phrase] {
         &self.unwanted
     }
 
-    /// Whether an article is found by it: what the index answers, for those whom it would take too long.
+    /// Returns whether an article matches, as the index would answer; used for phrases and common prefixes, for which the index is
+    /// too slow.
     pub fn is_answered_by(&self, title: Option<&str>, text: &str) -> bool {
         let form = index_form(title, text);
         let words: Vec<&str> = form.split(' ').collect();
@@ -107,7 +107,7 @@ impl Question {
         self.wanted.iter().all(holds) && !self.unwanted.iter().any(holds)
     }
 
-    /// The part of a text around the first of the words, all of them marked; its beginning where there is none.
+    /// Returns the part of a text around the first match, with all matches marked; the beginning if nothing matches.
     pub fn excerpt(&self, text: &str) -> Vec<Piece> {
         let found = words(text).find(|(_, word)| self.names(word));
         let first = found.map_or(0, |(range, _)| range.start);
@@ -124,7 +124,7 @@ impl Question {
         pieces
     }
 
-    /// All of a text, with the words that were looked for marked.
+    /// Returns the whole text with the words of the query marked.
     pub fn marked(&self, text: &str) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut done = 0;
@@ -151,7 +151,7 @@ impl Question {
 }
 
 impl Phrase {
-    /// Whether these words are its own; so many as it has.
+    /// Returns whether these words match the phrase. `row` must have as many words as the phrase.
     fn stands_for(&self, row: &[&str]) -> bool {
         let last = row.len() - 1;
         self.words.iter().zip(row).enumerate().all(|(place, (wanted, word))| {
@@ -163,9 +163,9 @@ impl Phrase {
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Whether it is a word that was looked for.
+    /// Whether it is a word of the query.
     pub is_found: bool,
-    /// The part.
+    /// The text of the part.
     pub text: String,
 }
 
@@ -175,14 +175,14 @@ impl Piece {
     }
 }
 
-/// The beginning of a word, some way before `at`.
+/// Returns the start of a word about `EXCERPT_LEAD_CHARS` before `at`.
 fn start_before(text: &str, at: usize) -> usize {
     let Some((start, _)) = text[..at].char_indices().rev().nth(EXCERPT_LEAD_CHARS) else { return 0 };
     let space = text[start..at].find(char::is_whitespace);
     space.map_or(start, |space| start + space + 1)
 }
 
-/// The words of a text, each with its place.
+/// Returns the words of a text, each with its byte range.
 fn words(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
     let mut chars = text.char_indices().peekable();
     std::iter::from_fn(move || {
@@ -202,13 +202,13 @@ fn words(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
     })
 }
 
-/// A mark that stands over or under the letter before it.
+/// Returns whether the character is a combining mark over or under the preceding letter.
 fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}')
 }
 
 fn fold(c: char, word: &mut String) {
-    /// Where Latin letters with marks of their own end.
+    /// The end of the Latin letters with diacritics.
     const END_OF_LATIN: char = '\u{250}';
     if c.is_ascii() {
         word.push(c.to_ascii_lowercase());

@@ -1,11 +1,11 @@
-//! A subscription at a WebSub hub (W3C Recommendation, January 2018): what it waits for, when something is to be done for
-//! it, and whether what is delivered in its name is genuine. Pure, like the schedule.
+//! A subscription at a WebSub hub (W3C Recommendation, January 2018): its state, when the next request to the hub is due, and
+//! whether a delivery is genuine. Pure, like the schedule.
 //!
-//! Polling never depends on it. Until a hub has confirmed the subscription, after it has denied it, and when a lease has run
-//! out because the hub fell silent, the feed is polled as any other.
+//! Polling never depends on it. Until a hub has confirmed the subscription, after it has denied it, and once a lease has expired
+//! because the hub stopped answering, the feed is polled like any other.
 //!
-//! A subscription that is wanted no more becomes an `Ending`: the hub is asked to end it, and asks back whether that was
-//! meant. Where it hears nothing of the kind it delivers in vain until its lease is over.
+//! A subscription that is no longer wanted becomes an `Ending`: the hub is asked to unsubscribe, and verifies that this was
+//! intended. A hub that is never reached, or never verifies, delivers in vain until its lease expires.
 
 use std::time::Duration;
 
@@ -19,72 +19,72 @@ use url::Url;
 
 use crate::model::after;
 
-/// First wait for a hub to confirm; doubled with each request that it leaves unconfirmed.
+/// First wait for a hub to confirm; doubled after each unconfirmed request, up to the longest.
 const FIRST_PATIENCE: Duration = Duration::from_hours(1);
 const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
-/// How long a denial is taken for an answer.
+/// How long to wait before asking again after a denial.
 const DENIED_FOR: Duration = Duration::from_hours(7 * 24);
-/// How often a hub is asked to end a subscription before it is left to run out.
+/// Maximum unsubscribe requests before the lease is left to expire.
 const MOST_ENDINGS: u32 = 5;
-/// Leases outside these bounds are taken for the nearest: a hub must not have us knock each second, nor stay for ever.
+/// Leases are clamped to these bounds: a hub must not make us renew every second, nor stay subscribed forever.
 const SHORTEST_LEASE: Duration = Duration::from_mins(10);
 const LONGEST_LEASE: Duration = Duration::from_hours(90 * 24);
 
-/// How far a subscription has come.
+/// The state of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {
-    /// The hub was not asked yet.
+    /// The hub has not been asked yet.
     Wanted,
     /// The hub was asked and has not confirmed.
     Requested,
     /// The hub has confirmed: it delivers until the lease ends.
     Active,
-    /// The hub has said no.
+    /// The hub has denied the subscription.
     Denied,
 }
 
 /// A feed's subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// What is subscribed to: the feed's own name for itself.
+    /// The topic: the feed's self URL.
     pub topic: Url,
-    /// Who delivers it.
+    /// The hub that delivers it.
     pub hub: Url,
-    /// How far it has come.
+    /// Its state.
     pub state: SubscriptionState,
-    /// Requests in a row that the hub has not confirmed.
+    /// Consecutive requests that the hub has not confirmed.
     pub attempts: u32,
-    /// When the hub is to be asked next.
+    /// When the next request to the hub is due.
     pub act_at: Timestamp,
-    /// When the lease ends that the hub has confirmed last.
+    /// When the last confirmed lease expires.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why a hub's word does not count.
+/// The reason a request from a hub is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotOurs {
-    /// It speaks of a topic that was not asked for.
-    #[error("another topic")]
+    /// It names a topic that was not requested.
+    #[error("the topic is not the subscribed one")]
     Topic,
-    /// Nothing was asked of it.
-    #[error("nothing was asked for")]
+    /// Nothing was requested from the hub.
+    #[error("the hub was not asked for this")]
     Unasked,
 }
 
 impl Subscription {
-    /// One that the hub is to be asked for at once.
+    /// A new subscription, to be requested at once.
     pub const fn wanted(hub: Url, topic: Url, now: Timestamp) -> Self {
         Self { topic, hub, state: SubscriptionState::Wanted, attempts: 0, act_at: now, expires_at: None }
     }
 
-    /// Whether the hub delivers.
+    /// Returns whether the subscription is confirmed and its lease has not expired.
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.state == SubscriptionState::Active && self.expires_at.is_some_and(|end| now < end)
     }
 
-    /// The hub is about to be asked, for the first time or for another lease. Noted before the request goes out: a hub may
-    /// confirm before it answers.
+    /// Notes that a request, for the first or another lease, is about to be sent. Call before sending: a hub may verify before it
+    /// answers.
     pub fn asking(&mut self, now: Timestamp) {
         if !self.is_active(now) {
             self.state = SubscriptionState::Requested;
@@ -93,7 +93,7 @@ impl Subscription {
         self.attempts = self.attempts.saturating_add(1);
     }
 
-    /// The hub asks whether `topic` was meant, and grants `lease`. It is asked again when half of that is over.
+    /// Handles the hub's verification of `topic`, which grants `lease`. The renewal is due when half of the lease has passed.
     pub fn verify(&mut self, topic: &str, lease: Duration, now: Timestamp) -> Result<(), NotOurs> {
         self.check_topic(topic)?;
         match self.state {
@@ -108,7 +108,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// The hub says no, or no longer.
+    /// Handles a denial by the hub, initial or later.
     pub fn deny(&mut self, topic: &str, now: Timestamp) -> Result<(), NotOurs> {
         self.check_topic(topic)?;
         self.state = SubscriptionState::Denied;
@@ -122,52 +122,52 @@ impl Subscription {
     }
 }
 
-/// A subscription that is wanted no more, until its lease is over.
+/// A subscription that is no longer wanted, kept until its lease expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// What was subscribed to.
+    /// The topic.
     pub topic: Url,
-    /// Who delivers it.
+    /// The hub that delivers it.
     pub hub: Url,
-    /// Where the hub was told to deliver: with the topic, the name of the subscription.
+    /// The callback URL given to the hub; it identifies the subscription together with the topic.
     pub callback: Url,
-    /// How often the hub was asked to end it.
+    /// How often the hub was asked to unsubscribe.
     pub attempts: u32,
-    /// When the hub is to be asked next; never where that is when the lease ends.
+    /// When the next request to the hub is due; equal to `expires_at` if none is to follow.
     pub act_at: Timestamp,
-    /// When the lease ends, and with it all of this.
+    /// When the lease expires; the ending is then obsolete.
     pub expires_at: Timestamp,
 }
 
 impl Ending {
-    /// The end of `subscription`, where there is one to ask for: a hub that has promised nothing, or whose promise is over,
-    /// has nothing to end.
+    /// Returns the ending of `subscription`; `None` if it has no confirmed lease or the lease has expired, since then there is
+    /// nothing to end.
     pub fn of(subscription: &Subscription, callback: Url, now: Timestamp) -> Option<Self> {
         let expires_at = subscription.expires_at.filter(|_| subscription.is_active(now))?;
         let Subscription { topic, hub, .. } = subscription.clone();
         Some(Self { topic, hub, callback, attempts: 0, act_at: now, expires_at })
     }
 
-    /// The hub is about to be asked. Noted before the request goes out, as for the subscription.
+    /// Notes that an unsubscribe request is about to be sent. Call before sending, as for the subscription.
     pub fn asking(&mut self, now: Timestamp) {
         let next = after(now, patience(self.attempts));
         self.attempts = self.attempts.saturating_add(1);
         self.act_at = if self.attempts < MOST_ENDINGS { next.min(self.expires_at) } else { self.expires_at };
     }
 
-    /// The hub asks whether the end of the subscription to `topic` was meant, or says that there is none.
+    /// Handles the hub's verification of the unsubscription from `topic`, or its word that no subscription exists.
     pub fn verify(&mut self, topic: &str) -> Result<(), NotOurs> {
         check_topic(&self.topic, topic)?;
         if self.attempts == 0 {
             return Err(NotOurs::Unasked);
         }
-        // Kept, since the hub may not hear the answer and ask again.
+        // Kept until the lease expires, since the hub may miss the answer and verify again.
         self.act_at = self.expires_at;
         Ok(())
     }
 }
 
-/// How long a hub is waited for that was asked so often before.
+/// Returns how long to wait for the hub after this many earlier attempts.
 fn patience(attempts: u32) -> Duration {
     FIRST_PATIENCE.saturating_mul(1 << attempts.min(8)).min(LONGEST_PATIENCE)
 }
@@ -176,7 +176,7 @@ fn check_topic(ours: &Url, topic: &str) -> Result<(), NotOurs> {
     if topic == ours.as_str() { Ok(()) } else { Err(NotOurs::Topic) }
 }
 
-/// Whether `signature`, the `X-Hub-Signature` header, is that of `body` under `secret`. None at all is no signature.
+/// Returns whether `signature`, the `X-Hub-Signature` header, is valid for `body` under `secret`. A missing one is invalid.
 pub fn is_genuine(signature: Option<&str>, secret: &str, body: &[u8]) -> bool {
     let Some((method, hex)) = signature.and_then(|signature| signature.trim().split_once('=')) else {
         return false;
@@ -192,7 +192,7 @@ pub fn is_genuine(signature: Option<&str>, secret: &str, body: &[u8]) -> bool {
     }
 }
 
-/// Compared in constant time: how much of a guess is right must not show.
+/// Compares in constant time, so that the timing does not reveal how much of a guess is right.
 fn is_mac<M: Mac + KeyInit>(secret: &[u8], body: &[u8], claimed: &[u8]) -> bool {
     let mac = <M as KeyInit>::new_from_slice(secret).expect("a key of any length will do");
     mac.chain_update(body).verify_slice(claimed).is_ok()

@@ -1,22 +1,21 @@
-//! Who may speak for a page. `docs/trust.md` is the whole model.
+//! Which feeds are trusted for which pages. `docs/trust.md` describes the whole model.
 //!
-//! A party is who holds a registrable domain. What a feed says of a page counts as that page's word where both belong to one
-//! party, where the page's party names the feed, or where the operator says so. Everybody else only mentions the page: a
-//! stranger could bring any text for it.
+//! A party is the holder of a registrable domain. A feed is trusted for a page if both belong to one party, if the page's party
+//! names the feed, or if the operator says so. Any other feed only mentions the page: a stranger could supply any text for it.
 //!
-//! The public suffix list comes with the crate `psl`, which is made anew from it every few days, needs no file beside the
-//! program, and knows the private suffixes (`github.io`) under which strangers live side by side.
+//! The public suffix list comes with the crate `psl`, which is regenerated from it every few days, needs no file at run time, and
+//! knows the private suffixes (`github.io`) under which unrelated parties have names.
 
 use url::Url;
 
 use crate::markup::{Tag, each_tag};
 use crate::model::normalise_url;
 
-/// As much of a page as may name a feed.
+/// The part of a page searched for the feeds that it names, in bytes.
 const MAX_HEAD_BYTES: usize = 256 << 10;
 
-/// The party that answers for a URL: its registrable domain; an address or a name without a public suffix stands for itself,
-/// an address together with its port, since services of several parties may share one.
+/// Returns the party that answers for a URL: its registrable domain. A name without a public suffix and an IP address are parties
+/// of their own; an address includes its port, since services of several parties may share one.
 pub fn party(url: &Url) -> Option<String> {
     match url.host()? {
         url::Host::Domain(host) => Some(registrable_domain(host).to_owned()),
@@ -26,35 +25,35 @@ pub fn party(url: &Url) -> Option<String> {
     }
 }
 
-/// The registrable domain of a host; the host itself where it has no public suffix.
+/// Returns the registrable domain of a host, or the host itself if it has no public suffix.
 pub fn registrable_domain(host: &str) -> &str {
     let host = host.trim_end_matches('.');
     psl::domain_str(host).unwrap_or(host)
 }
 
-/// Whether one party answers for both.
+/// Returns whether one party answers for both URLs.
 pub fn is_one_party(one: &Url, other: &Url) -> bool {
     party(one).is_some_and(|party_of_one| party(other) == Some(party_of_one))
 }
 
-/// The hosts for which the operator lets a feed speak.
+/// The hosts for which the operator trusts a feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpeaksFor(Vec<Host>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
     Any,
-    /// This host and all below it.
+    /// This host and its subdomains.
     At(String),
 }
 
-/// A text that names no host.
+/// The error for a text that is not a host.
 #[derive(Debug, thiserror::Error)]
 #[error("not a host: write it like \"example.org\", or \"*\" for every one")]
 pub struct NotAHost;
 
 impl SpeaksFor {
-    /// Reads the operator's list: hosts, each with all that is below it, or `*`.
+    /// Reads the operator's list: hosts, which include their subdomains, or `*`.
     pub fn read(hosts: &[String]) -> Result<Self, NotAHost> {
         let read = |text: &String| {
             if text == "*" {
@@ -66,7 +65,7 @@ impl SpeaksFor {
         hosts.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the list holds the host of `url`.
+    /// Returns whether the list contains the host of `url`.
     pub fn holds(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let host = host.trim_end_matches('.');
@@ -79,8 +78,8 @@ impl SpeaksFor {
     }
 }
 
-/// Whether a page names one of `feeds`, addresses of one feed, as its own: by a `rel=alternate` in its head. Whoever comments
-/// on a page cannot write there.
+/// Returns whether a page names one of `feeds`, the addresses of one feed, by a `rel=alternate` in its head. Only the head counts,
+/// because commenters cannot write there.
 pub fn names_feed(html: &str, page_url: &Url, feeds: &[&Url]) -> bool {
     let feeds: Vec<String> = feeds.iter().map(|feed| normalise_url(feed)).collect();
     let mut head = Head { base: page_url.clone(), feeds, is_named: false, is_over: false };

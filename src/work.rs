@@ -1,29 +1,29 @@
-//! Work that is counted, not timed: the same page takes as many steps on every machine.
+//! Work limited by counted steps instead of time: the same page takes the same number of steps on every machine.
 //!
-//! Whatever goes over the blocks, lines, matches or letters of a page counts them here, which shows three things. A test sees
-//! whether the steps grow with the page or with its square. Where steps are counted it is seen whether the work is
-//! still wanted: a thread cannot be stopped from outside. And work can be given so many steps and no more, which gives the
-//! same result on every machine, where a time limit would not.
+//! Code that iterates over the blocks, lines, matches or letters of a page counts them here. This serves three purposes. Tests
+//! check whether the steps grow linearly with the page or with its square. Each count is a point at which unwanted work can stop: a
+//! thread cannot be stopped from outside. And work can be limited to a number of steps, which gives the same result on every
+//! machine, unlike a time limit.
 //!
-//! The count belongs to the thread, not to an argument: it is taken in the innermost functions of rules that know nothing of
-//! one another. Work that is stopped unwinds, since nobody asks for its result any more.
+//! The counter is thread-local instead of an argument, since it is incremented in the innermost functions of independent rules.
+//! Stopped work unwinds, since nothing needs its result any more.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Steps that one page or feed may take before it is read in part. Of 6,952 real pages half take 1.4 steps a byte, 999 in a
-/// thousand 4.1 and none more than 8.7, and the most that any takes is 1.7 million: a page of ten million bytes, as large as they
-/// are fetched, would take 87 million at the worst of these rates (`cargo bench --bench growth -- FILES`).
+/// Maximum steps for one page or feed before it is read in part. Of 6,952 real pages half take 1.4 steps a byte, 999 in a thousand
+/// at most 4.1 and none more than 8.7; the most that any page takes is 1.7 million. A page of ten million bytes, the largest size
+/// fetched, would take 87 million at the worst of these rates (`cargo bench --bench growth -- FILES`).
 pub const BUDGET: u64 = 100_000_000;
 
-/// What takes too many steps is cut to this part of itself.
+/// A text that exceeds its steps is cut to its length divided by this.
 const CUT: usize = 4;
-/// A text is not cut below this: whatever takes the steps, it is not its length.
+/// Texts shorter than this are not cut: their length is not the cause.
 const LEAST_BYTES: usize = 4096;
 
-/// Steps between two looks at whether the work is still wanted: well below a millisecond.
+/// Steps between two checks of whether the work is still wanted: well below a millisecond.
 const STEPS_BETWEEN_LOOKS: u64 = 4096;
 
 thread_local! {
@@ -31,12 +31,12 @@ thread_local! {
     static STOP: RefCell<Stop> = RefCell::default();
 }
 
-/// The steps of a thread. All in one place: it is found once a step.
+/// The step counter of a thread. One struct, so that each step accesses the thread-local once.
 struct Counter {
     steps: Cell<u64>,
-    /// The count at which the next look is due; at once, so that the first sets it.
+    /// The count at which the next check is due; 0 at first, so that the first step sets it.
     next_look: Cell<u64>,
-    /// The count that the work under way may not go beyond.
+    /// The maximum count of the current work.
     limit: Cell<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Counter {
         Self { steps: Cell::new(0), next_look: Cell::new(0), limit: Cell::new(u64::MAX) }
     }
 
-    /// Unwinds where the work is wanted no more, or has taken all of its steps.
+    /// Unwinds if the work was stopped or has used up its steps.
     #[cold]
     fn look(&self) {
         let (steps, limit) = (self.steps.get(), self.limit.get());
@@ -64,17 +64,17 @@ impl Counter {
     }
 }
 
-/// Says to a piece of work that it is wanted no more.
+/// A stop flag for a piece of work. Clones share the flag.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Ends the work at the next step that it counts.
+    /// Stops the work at its next check.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Does a piece of work on this thread, which may be stopped: it then unwinds.
+    /// Runs a piece of work on this thread that this flag can stop; stopped work unwinds.
     pub fn guard<T>(&self, work: impl FnOnce() -> T) -> T {
         let before = STOP.replace(self.clone());
         let _restored = Restored(before);
@@ -86,7 +86,7 @@ impl Stop {
     }
 }
 
-/// Puts the thread's own sign back, also where the work unwinds.
+/// Restores the thread's previous stop flag, also when the work unwinds.
 struct Restored(Stop);
 
 impl Drop for Restored {
@@ -95,14 +95,14 @@ impl Drop for Restored {
     }
 }
 
-/// What the work that was stopped unwinds with.
+/// The panic payload of stopped work.
 #[derive(Debug)]
 pub struct Stopped;
 
-/// What the work unwinds with that has taken all of its steps.
+/// The panic payload of work that has used up its steps.
 struct Spent;
 
-/// Counts so many steps.
+/// Counts this many steps.
 #[inline]
 pub(crate) fn count(steps: usize) {
     COUNTER.with(|counter| {
@@ -114,14 +114,13 @@ pub(crate) fn count(steps: usize) {
     });
 }
 
-/// Does a piece of work that takes fewer steps than so many; `None` where it would take more. It ends at the same step on
-/// every machine.
+/// Runs a piece of work of fewer than `steps` steps; returns `None` if it takes more. It ends at the same step on every machine.
 pub(crate) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> Option<T> {
     let set_limit = |limit| COUNTER.with(|counter| counter.set_limit(limit));
     let (outer, own) =
         COUNTER.with(|counter| (counter.limit.get(), counter.steps.get().saturating_add(steps)));
     set_limit(own.min(outer));
-    // Nothing of the work is seen again where it unwinds.
+    // Unwind safe: nothing that the work touched is observed after it unwinds.
     let done = catch_unwind(AssertUnwindSafe(work));
     set_limit(outer);
     match done {
@@ -131,9 +130,9 @@ pub(crate) fn within<T>(steps: u64, work: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-/// What `read` makes of a text within so many steps, and whether it read the whole of it. Where that would take more, it reads the
-/// text's beginning: ever less of it with ever fewer steps, so that all attempts together take no more than twice as many as
-/// there are. `None` where it is not the text that takes them.
+/// Returns the result of `read` within so many steps, and whether it read the whole text. If that takes more, `read` gets a shorter
+/// beginning, cut to a quarter each time with half of the steps, so that all attempts together take at most twice `steps`. Returns
+/// `None` if even a beginning below [`LEAST_BYTES`] takes too many.
 pub(crate) fn in_part_within<T>(steps: u64, text: &str, read: impl Fn(&str) -> T) -> Option<(T, bool)> {
     let (mut part, mut steps) = (text, steps);
     loop {
@@ -148,7 +147,7 @@ pub(crate) fn in_part_within<T>(steps: u64, text: &str, read: impl Fn(&str) -> T
     }
 }
 
-/// How many steps a piece of work takes.
+/// Returns the result of a piece of work, and the steps it took.
 pub fn steps_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let steps = || COUNTER.with(|counter| counter.steps.get());
     let before = steps();
@@ -178,11 +177,11 @@ mod tests {
         };
         let payload = catch_unwind(AssertUnwindSafe(|| stop.guard(endless))).unwrap_err();
         assert!(payload.is::<Stopped>());
-        // The next piece of work on the thread is another's.
+        // The stop flag does not affect the next piece of work on the thread.
         count(10 * usize::try_from(STEPS_BETWEEN_LOOKS).unwrap());
     }
 
-    /// Counts a step a byte.
+    /// Counts one step per byte.
     fn read(text: &str) -> usize {
         text.bytes().for_each(|_| count(1));
         text.len()
@@ -196,7 +195,7 @@ mod tests {
         assert_eq!(part, Some((25_000, false)));
         assert_eq!(steps, 60_000 + 25_000, "it ends at the step, not at a look");
         assert_eq!(in_part_within(100, &text, read), None);
-        // Whoever comes next has a count of its own.
+        // The limit does not affect later work.
         count(1_000_000);
     }
 

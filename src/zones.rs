@@ -11,12 +11,12 @@ static ZONES: LazyLock<HashMap<String, Offset, RandomState>> = LazyLock::new(|| 
     parse(include_str!("../config/words/zones.toml")).expect("the shipped zones are tested")
 });
 
-/// The offset from UTC of the zone with this abbreviation, which is in lower case.
+/// Returns the UTC offset of the zone with this abbreviation, given in lower case.
 pub(crate) fn offset(abbreviation: &str) -> Option<Offset> {
     ZONES.get(abbreviation).copied()
 }
 
-/// Reads a file of abbreviations by their offset: `"+05:30" = ["ist"]`.
+/// Parses a file that lists abbreviations by offset: `"+05:30" = ["ist"]`.
 fn parse(file: &str) -> Result<HashMap<String, Offset, RandomState>, String> {
     let by_offset: BTreeMap<String, Vec<String>> = toml::from_str(file).map_err(|error| error.to_string())?;
     let mut zones = HashMap::default();

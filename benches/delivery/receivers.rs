@@ -1,4 +1,4 @@
-//! Receivers of each kind, and what they have been given.
+//! Receivers of each kind, and what they have received.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
@@ -26,21 +26,21 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-/// A receiver, as a sink knows it, and where to look.
+/// A receiver as its sink sees it, and where its records can be read.
 pub(crate) struct Receiving {
     pub(crate) name: &'static str,
     pub(crate) receiver: Receiver,
     place: Looked,
 }
 
-/// Where to look for what was received.
+/// Where to read what was received.
 enum Looked {
     Files(TempDir),
     Stream { server: String, name: String },
     Posted(Arc<Mutex<Vec<i64>>>),
 }
 
-/// What of a record counts here.
+/// The part of a record that matters here.
 #[derive(Deserialize)]
 struct Position {
     seq: i64,
@@ -51,7 +51,7 @@ struct Posted {
     records: Vec<Position>,
 }
 
-/// As the configuration has it by default.
+/// The configuration's defaults.
 const FILES: Batching =
     Batching { max_records: 50_000, max_bytes: 32 << 20, period: Some(Duration::from_hours(1)) };
 
@@ -89,7 +89,7 @@ fn stream(server: String) -> Receiving {
     Receiving { name: "nats", receiver: Receiver::Nats(settings), place: Looked::Stream { server, name } }
 }
 
-/// A receiver that puts records in by their position, as one that upserts does.
+/// A receiver that stores records by position, like one that upserts.
 #[expect(clippy::disallowed_methods, reason = "it serves until the program ends")]
 async fn hook() -> Receiving {
     let posted = Arc::new(Mutex::new(Vec::new()));
@@ -113,7 +113,7 @@ async fn take(State(known): State<Arc<Mutex<Vec<i64>>>>, body: Bytes) -> StatusC
 }
 
 impl Receiving {
-    /// The positions that it holds.
+    /// Returns the positions that it has received.
     pub(crate) async fn received(self) -> Vec<i64> {
         match self.place {
             Looked::Files(folder) => {
@@ -160,13 +160,13 @@ fn positions(kind: &str, file: &Path) -> Vec<i64> {
     }
 }
 
-/// The positions of records that stand as JSON a line.
+/// Reads the positions of records in JSON lines.
 pub(crate) fn lines(file: impl Read) -> Vec<i64> {
     let lines = BufReader::new(file).lines();
     lines.map(|line| serde_json::from_str::<Position>(&line.unwrap()).unwrap().seq).collect()
 }
 
-/// The positions of all messages; then the stream goes.
+/// Returns the positions of all messages, and deletes the stream.
 async fn messages(server: &str, name: &str) -> Vec<i64> {
     let context = jetstream::new(async_nats::connect(server).await.unwrap());
     let stream = context.get_stream(name).await.unwrap();

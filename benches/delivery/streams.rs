@@ -1,4 +1,4 @@
-//! What one stream of a `nats-server` holds: its records as JSON, the bytes that the server counts, and those on the disk.
+//! The size of a `nats-server` stream: its records as JSON, the bytes that the server counts, and those on the disk.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -22,16 +22,16 @@ use crate::{fetch_settings, rate, writers};
 
 const RECORDS: usize = 100_000;
 const BATCH: usize = 500;
-/// How long a server may take to say where it listens.
+/// Time for a server to report its address.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where a server listens, as it writes it down.
+/// The address file that the server writes.
 #[derive(Deserialize)]
 struct Ports {
     nats: Vec<String>,
 }
 
-/// A `nats-server` with a folder of its own.
+/// A `nats-server` with its own folder.
 struct Server {
     child: Child,
     folder: tempfile::TempDir,
@@ -64,7 +64,7 @@ impl Server {
         Self { child, folder, url: ports.nats.into_iter().next().unwrap() }
     }
 
-    /// What it has on the disk, once it has ended.
+    /// Stops it and returns its bytes on the disk.
     fn bytes_left(mut self) -> u64 {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -78,7 +78,7 @@ fn bytes_below(folder: &Path) -> u64 {
     entries.map(|path| if path.is_dir() { bytes_below(&path) } else { path.metadata().unwrap().len() }).sum()
 }
 
-/// Writes records of these texts, or of generated ones, by our sink, and shows what they take.
+/// Writes records with these texts, or generated ones, through our sink, and prints their sizes.
 pub(crate) async fn measure(texts: Option<&Path>) {
     let texts: Vec<String> = match texts {
         Some(file) => {

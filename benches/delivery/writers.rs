@@ -1,4 +1,4 @@
-//! Articles, and who stores them.
+//! Articles, and the tasks that store them.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const WORDS_OF_AN_ARTICLE: usize = 320;
 const BATCH: u32 = 50;
 const LEASE: Duration = Duration::from_hours(1);
 
-/// Records polls that announce so many entries, on hosts of which each has a few.
+/// Records polls that announce this many entries, a few on each host.
 pub(crate) async fn announce(store: &Store, articles: usize) {
     let feeds = articles.div_ceil(ENTRIES_OF_A_FEED);
     let url = |n: usize| format!("https://feeds{n}.example/feed").parse::<Url>().unwrap();
@@ -55,7 +55,7 @@ fn entry(number: usize) -> NewEntry {
     }
 }
 
-/// Stores what there is to be stored, as one process among several would.
+/// Stores all claimable entries, like one process among several.
 pub(crate) async fn write(store: Store) {
     loop {
         let entries = store.entries_claim(LEASE, BATCH).await.unwrap();
@@ -99,7 +99,7 @@ fn extracted(entry: Entry) -> FinishedEntry {
     FinishedEntry { entry, outcome }
 }
 
-/// Text that is nobody's copy.
+/// Generated text that is not a copy of another.
 pub(crate) fn text(seed: u64) -> String {
     const SYLLABLES: [&str; 16] =
         ["ka", "lo", "mi", "ter", "su", "an", "ve", "ri", "do", "pen", "ga", "ul", "che", "no", "sta", "fi"];

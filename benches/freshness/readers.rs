@@ -1,4 +1,4 @@
-//! Who polls a timeline, and what comes of it.
+//! Polling rules and the simulation of a timeline.
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::timelines::{DAY, MINUTE, Timeline};
 
-/// Status line and headers of an answer.
+/// Bytes of the status line and headers of an answer.
 const HEADER_BYTES: usize = 400;
 
-/// How it is decided when to poll next.
+/// The rule that sets the next poll.
 #[derive(Clone, Copy)]
 pub(crate) enum Reader {
-    /// Ours, with the default settings but for the aim.
+    /// Our schedule with the default settings except the freshness target.
     Schedule { freshness: Option<Duration>, has_validators: bool },
-    /// After so many seconds, always.
+    /// A fixed interval in seconds.
     Fixed(i64),
-    /// As Miniflux does with `POLLING_SCHEDULER=entry_frequency` and what it sets for that by default: a week divided by
-    /// the number of entries of the last week, between five minutes and a day.
+    /// Miniflux's `POLLING_SCHEDULER=entry_frequency` with its defaults: a week divided by the number of entries of the last week,
+    /// between five minutes and a day.
     EntryFrequency,
 }
 
-/// What came of polling.
+/// The result of polling.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    /// Of entries when they were first seen, in seconds.
+    /// Ages of entries when first seen, in seconds.
     ages: Vec<i64>,
     polls: usize,
     bytes: usize,
-    /// Entries that were gone from the feed when it was polled next.
+    /// Entries that had left the feed before the next poll.
     pub(crate) lost: usize,
     secs: i64,
 }
@@ -46,7 +46,7 @@ impl Outcome {
         self.secs += other.secs;
     }
 
-    /// The age that such a share of the entries does not exceed.
+    /// The age that this share of the entries does not exceed.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let mut ages = self.ages.clone();
         ages.sort_unstable();
@@ -76,7 +76,7 @@ impl Outcome {
     }
 }
 
-/// Polls the timeline until its last entry was seen, from so many seconds before its start.
+/// Polls the timeline from `before` seconds before its start until its last entry is seen.
 pub(crate) fn play(timeline: &Timeline, reader: Reader, before: i64) -> Outcome {
     let mut outcome = Outcome { secs: timeline.end - timeline.start, ..Outcome::default() };
     let mut random = SmallRng::seed_from_u64(before.unsigned_abs());
@@ -133,7 +133,7 @@ fn published(entry: i64, is_new: bool) -> PublishedEntry {
     PublishedEntry { published_at: Some(moment(entry)), is_new }
 }
 
-/// The default settings.
+/// The default settings with this freshness target.
 fn bounds(freshness: Option<Duration>) -> Bounds {
     Bounds {
         min_interval: Duration::from_mins(10),

@@ -1,4 +1,4 @@
-//! When entries come: the dates of real feeds, and what is made up.
+//! Publication times of entries: the dates of real feeds, and generated ones.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -14,26 +14,26 @@ pub(crate) const HOUR: i64 = 60 * MINUTE;
 pub(crate) const DAY: i64 = 24 * HOUR;
 /// Monday, 5 January 2026.
 const MONDAY: i64 = 1_767_571_200;
-/// Before the first poll of made-up feeds, and from then on.
+/// The time of generated feeds before the first poll; `WEEKS` is the time from then on.
 const BEFORE: i64 = 14 * DAY;
 const WEEKS: i64 = 26;
-/// A made-up feed holds so many entries, and takes so many bytes on the wire.
+/// Entries that a generated feed shows, and its bytes on the wire.
 const WINDOW: usize = 25;
 const BODY_BYTES: usize = 40_000;
 
-/// A feed's entries in time.
+/// The entries of a feed over time.
 pub(crate) struct Timeline {
-    /// When they came, in seconds, in order.
+    /// Publication times in seconds, sorted.
     pub(crate) entries: Vec<i64>,
-    /// The first poll.
+    /// Time of the first poll.
     pub(crate) start: i64,
     pub(crate) end: i64,
-    /// How many entries the feed shows.
+    /// Number of entries that the feed shows.
     pub(crate) window: usize,
     pub(crate) body_bytes: usize,
 }
 
-/// Every made-up timeline with its name.
+/// Returns every generated timeline with its name.
 pub(crate) fn generated() -> Vec<(&'static str, Timeline)> {
     let mut random = SmallRng::seed_from_u64(7);
     let mut make = |rate: fn(i64) -> f64| made(poisson(rate, &mut random));
@@ -63,7 +63,7 @@ fn made(entries: Vec<i64>) -> Timeline {
     Timeline { entries, start: MONDAY, end: MONDAY + WEEKS * 7 * DAY, window: WINDOW, body_bytes: BODY_BYTES }
 }
 
-/// By a rate in entries a day.
+/// Random entries at a rate in entries per day.
 fn poisson(rate: fn(i64) -> f64, random: &mut SmallRng) -> Vec<i64> {
     (MONDAY - BEFORE..MONDAY + WEEKS * 7 * DAY)
         .step_by(60)
@@ -73,14 +73,14 @@ fn poisson(rate: fn(i64) -> f64, random: &mut SmallRng) -> Vec<i64> {
 }
 
 fn by_the_clock(period: i64, spread: i64, random: &mut SmallRng) -> Vec<i64> {
-    // Weekly is Thursdays at ten.
+    // Weekly feeds publish on Thursdays at ten.
     let first = MONDAY - BEFORE + if period > DAY { 3 * DAY + 10 * HOUR } else { 0 };
     let ends = MONDAY + WEEKS * 7 * DAY;
     let periods = (first..ends).step_by(usize::try_from(period).expect("not negative"));
     periods.map(|moment| moment + random.random_range(0..=spread)).collect()
 }
 
-/// Four times a working day, at random, one to six entries within ten minutes.
+/// Four times a working day, at random times, one to six entries within ten minutes.
 fn bursts(random: &mut SmallRng) -> Vec<i64> {
     let bursts = poisson(
         |moment| if is_weekday(moment) && (8..17).contains(&hour(moment)) { 4.0 * 24.0 / 9.0 } else { 0.0 },
@@ -113,8 +113,8 @@ fn is_weekday(moment: i64) -> bool {
     (moment - MONDAY).rem_euclid(7 * DAY) < 5 * DAY
 }
 
-/// The timelines of the feeds in a folder and its folders: the older half of the dates is there at the first poll, the
-/// newer half comes then. A feed whose dates are few, or the newer half of which spans less than a day, tells nothing.
+/// The timelines of the feeds in a folder and its subfolders: the older half of the dates exists at the first poll, the newer half
+/// follows. Feeds with few dates, or whose newer half spans less than a day, are skipped.
 pub(crate) fn real(folder: &Path) -> Vec<Timeline> {
     let mut paths: Vec<_> =
         std::fs::read_dir(folder).expect("the folder of feeds can be read").flatten().collect();

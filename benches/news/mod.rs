@@ -1,10 +1,10 @@
 //! Generated news pages in the proportions of real ones.
 //!
-//! The median of the pages that extraction is judged by has some 80 KB: a fifth of it script and style, more than half of
-//! it tags (620, of 60 to 70 bytes, with 1.6 attributes each), a tenth of it text (950 words), 116 links and 18
-//! paragraphs. A page of 18 paragraphs from here is close to that: 65 KB, a quarter of it script and style, 610 tags.
+//! The median page of the extraction benchmarks has some 80 KB: a fifth of it script and style, more than half of it tags (620, of
+//! 60 to 70 bytes, with 1.6 attributes each), a tenth of it text (950 words), 116 links and 18 paragraphs. A generated page of 18
+//! paragraphs is close to that: 65 KB, a quarter of it script and style, 610 tags.
 
-/// The words of all sentences: the pages are nobody's.
+/// The words of all sentences: nobody's copyright applies to the pages.
 const WORDS: &[&str] = &[
     "harbour",
     "the",
@@ -73,7 +73,7 @@ const WORDS: &[&str] = &[
     "signal",
 ];
 
-/// Words in an order that is no pattern, and always the same.
+/// Words in a pseudo-random order, the same in every run.
 struct Words(u32);
 
 impl Words {
@@ -104,7 +104,7 @@ impl Words {
     }
 }
 
-/// A page whose article has so many paragraphs.
+/// A page whose article has this many paragraphs.
 pub(crate) fn page(paragraphs: usize) -> String {
     let mut words = Words(7);
     let title = words.phrase(8);

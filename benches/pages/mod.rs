@@ -1,4 +1,4 @@
-//! Real pages for benchmarks: files of `.jsonl.gz`, a JSON object with `url` and `html` a line.
+//! Real pages for benchmarks: `.jsonl.gz` files with a JSON object of `url` and `html` per line.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -16,7 +16,7 @@ struct Line {
     html: String,
 }
 
-/// The pages of a file, in its order.
+/// Reads the pages of a file in order.
 pub(crate) fn read(file: &Path) -> impl Iterator<Item = Page> {
     let lines = BufReader::new(MultiGzDecoder::new(File::open(file).expect("the file opens"))).lines();
     lines.map(|line| {
@@ -25,13 +25,13 @@ pub(crate) fn read(file: &Path) -> impl Iterator<Item = Page> {
     })
 }
 
-/// A page that was fetched on a fixed day.
+/// A page with a fixed fetch time.
 pub(crate) fn page(url: Url, body: PageBody) -> Page {
     let fetched_at = "2026-03-05T12:00:00Z".parse().expect("a timestamp");
     Page { url: url.clone(), final_url: url, body, fetched_at }
 }
 
-/// Where a page stands whose address does not matter.
+/// A URL for pages whose URL does not matter.
 pub(crate) fn address() -> Url {
     Url::parse("https://courier.example/news/1").expect("a URL")
 }

@@ -1,6 +1,6 @@
-//! The whole program: `feedmill once` over a store of ten thousand feeds that are due, against a process that makes the
-//! same requests with the bare client and does nothing with the answers. Both are children of this one, and a third is
-//! the server, so that wall time, processor time and memory are each one's own.
+//! The whole program: `feedmill once` on a store with ten thousand due feeds, compared with a process that makes the same requests
+//! with the bare client and ignores the answers. Both are child processes, and so is the server, so that wall time, CPU time and
+//! memory are measured separately.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -14,10 +14,10 @@ use sqlx::{Connection as _, Executor as _};
 use super::{AT_ONCE, FEEDS, bare, median, millis};
 
 const ROUNDS: usize = 5;
-/// Hundredths of a second, in which Linux counts the processor's time.
+/// Linux counts CPU time in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What one child took.
+/// The cost of one child process.
 #[derive(Clone, Copy)]
 struct Cost {
     wall: Duration,
@@ -25,7 +25,7 @@ struct Cost {
     peak_mib: f64,
 }
 
-/// Plays its part where this process is one of the children.
+/// Runs the part of a child process if the arguments name one; returns whether they did.
 pub(crate) fn play_part(arguments: &[String]) -> bool {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match arguments {
@@ -52,7 +52,7 @@ async fn ask_all(feeds: &str) {
         .await;
 }
 
-/// Ends with this process, however that ends.
+/// The server process; killed on drop.
 struct Server(Child);
 
 impl Drop for Server {
@@ -110,7 +110,7 @@ fn middle(costs: &[Cost], cost: fn(&Cost) -> Duration) -> Duration {
     median(costs.iter().map(cost).collect())
 }
 
-/// A mill that may ask one host as often as the bare client does.
+/// Writes a configuration that allows as many concurrent requests to one host as the bare client makes.
 fn prepare(dir: &Path, feeds: &str) {
     let list: String = (0..FEEDS).map(|number| format!("{feeds}{number}\n")).collect();
     std::fs::write(dir.join("feeds.txt"), list).unwrap();
@@ -129,7 +129,7 @@ fn once(dir: &Path) -> Command {
     command
 }
 
-/// Time passes for every feed, behind the program's back.
+/// Makes every feed due, directly in the database.
 fn make_due(dir: &Path) {
     sqlx::any::install_default_drivers();
     let url = format!("sqlite:{}", dir.join("feedmill.db").display());
@@ -150,7 +150,7 @@ fn measure(command: &mut Command) -> Cost {
     Cost { wall, processor: processor_of_children().saturating_sub(before), peak_mib }
 }
 
-/// Waits for the child; returns the most memory that it was seen to hold.
+/// Waits for the child; returns its highest observed peak memory in MiB.
 fn watched(child: &mut Child) -> f64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0;
@@ -164,7 +164,7 @@ fn watched(child: &mut Child) -> f64 {
     }
 }
 
-/// Of those that have ended, user and system together.
+/// Returns the CPU time, user and system, of ended children.
 fn processor_of_children() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();

@@ -1,6 +1,6 @@
-//! Any two texts are compared without a panic, within a bound of work, and the same twice; a text is a copy of itself.
+//! Compares any two texts: no panic, bounded work, the same result twice; a text is a copy of itself.
 //!
-//! The two stand before and behind a NUL byte.
+//! A NUL byte separates the two texts.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ use feedmill::model::{Article, ArticleId, DuplicateKind, Fingerprint, Sha256Hash
 use feedmill::work::steps_of;
 use libfuzzer_sys::fuzz_target;
 
-/// Steps that a byte of either takes at most, and those that are taken whatever they say.
+/// Maximum steps per byte of either text, plus a constant.
 const STEPS_A_BYTE: u64 = 40;
 const STEPS: u64 = 1_000;
 
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Whether `one` is a copy of `other`, of the same publisher.
+/// Judges whether `one` is a copy of `other`, by the same publisher.
 fn compared(one: &str, other: &str) -> Verdict {
     let publisher = Publisher { host: "courier.example".to_owned(), feed: None };
     let id = ArticleId(Sha256Hash::of("other"));

@@ -1,6 +1,6 @@
-//! Any page is read without a panic, within a bound of work, the same twice, and states nothing that cannot be true.
+//! Extracts any page: no panic, bounded work, the same result twice, and no impossible metadata.
 //!
-//! What stands before a NUL byte is what the feed said of the page.
+//! The bytes before a NUL byte are the feed's description of the page.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use feedmill::work::steps_of;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-/// Steps that a byte takes at most, and those that are taken whatever there is.
+/// Maximum steps per byte, plus a constant.
 const STEPS_A_BYTE: u64 = 400;
 const STEPS: u64 = 100_000;
 

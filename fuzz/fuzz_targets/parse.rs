@@ -1,4 +1,4 @@
-//! Any bytes are read without a panic, within bounds of size and of work, and the same twice.
+//! Parses any bytes: no panic, bounded size and work, the same result twice.
 //!
 //! CONTRIBUTING.md has the command.
 
@@ -8,7 +8,7 @@ use feedmill::parse::parse;
 use feedmill::work::steps_of;
 use libfuzzer_sys::fuzz_target;
 
-/// Steps that a byte takes at most, and those that are taken whatever there is.
+/// Maximum steps per byte, plus a constant.
 const STEPS_A_BYTE: u64 = 400;
 const STEPS: u64 = 10_000;
 

@@ -1,4 +1,4 @@
-//! `feedmill feeds add`, `pause`, `resume` and `remove`: feeds in a file of their own, which the configuration includes.
+//! `feedmill feeds add`, `pause`, `resume` and `remove`: changes to the file of added feeds that the configuration includes.
 
 use std::process::ExitCode;
 
@@ -12,14 +12,14 @@ use crate::model::masked;
 pub(super) fn add(urls: &[Url], tags: &[String], global: &Global) -> anyhow::Result<ExitCode> {
     let new = config::add(urls, tags, &global.loader())?;
     for url in urls.iter().filter(|url| !new.contains(url)) {
-        eprintln!("{}: is configured already", masked(url));
+        eprintln!("{}: already configured", masked(url));
     }
     let added = new.len();
     eprintln!("{added} added{}", if added > 0 { RELOAD } else { "" });
     Ok(if added == urls.len() { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
-/// Changes a feed of the file; one that only a list names is paused by a table of its own.
+/// Changes a feed in the file. Pausing a feed that only a list names adds a table for it.
 pub(super) fn change(change: FeedChange, url: &Url, global: &Global) -> anyhow::Result<ExitCode> {
     config::change(change, url, &global.loader())?;
     let done = match change {
@@ -31,4 +31,4 @@ pub(super) fn change(change: FeedChange, url: &Url, global: &Global) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-const RELOAD: &str = "; a running daemon takes it over with a reload: systemctl reload feedmill, or SIGHUP";
+const RELOAD: &str = "; hint: reload a running daemon to apply it: systemctl reload feedmill, or SIGHUP";

@@ -1,4 +1,4 @@
-//! `feedmill backup` and `feedmill restore`: the whole store in a file, and back.
+//! `feedmill backup` and `feedmill restore`: write the whole store to a file and create it from one.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::store::Store;
 /// Arguments of `backup`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Backup {
-    /// The file to be made: a store in an SQLite file, whatever the store is kept in
+    /// The SQLite file to create, whether the store is in SQLite or PostgreSQL
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -21,14 +21,14 @@ pub(crate) struct Backup {
 /// Arguments of `restore`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Restore {
-    /// A file that `feedmill backup` has made
+    /// A file that `feedmill backup` created
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
 pub(crate) fn backup(args: &Backup, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
-    let file = std::path::absolute(&args.file).context("cannot tell where the file is to be")?;
+    let file = std::path::absolute(&args.file).context("cannot resolve the path of the backup")?;
     let contents = block_on(async {
         let store = Store::visit(&config.database, Clock::system()).await?;
         let contents = store.backup(&file).await?;
@@ -46,7 +46,7 @@ pub(crate) fn backup(args: &Backup, global: &Global) -> anyhow::Result<ExitCode>
 
 pub(crate) fn restore(args: &Restore, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start_owner()?.config;
-    let file = std::path::absolute(&args.file).context("cannot tell where the backup is")?;
+    let file = std::path::absolute(&args.file).context("cannot resolve the path of the backup")?;
     let contents = block_on(async { Ok(Store::restore(&config.database, &file, Clock::system()).await?) })?;
     let place = Store::place(&config.database)?;
     writeln!(

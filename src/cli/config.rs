@@ -13,15 +13,15 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Read the configuration and all that it includes, and say everything that is wrong with it
+    /// Read the configuration and all included files, and report all problems
     Check,
-    /// Print the configuration in effect as TOML: defaults, file, included feeds and environment; secrets hidden
+    /// Print the effective configuration as TOML: defaults, file, included feeds and environment; secrets hidden
     Show,
     /// Print the commented default file
     Default,
-    /// Print the lines of site files (`extract.site_files_dir`) that are not understood, and why
+    /// Print the lines of site files (`extract.site_files_dir`) that could not be interpreted, and why
     SiteFiles,
-    /// Print the page about every setting, docs/configuration.md
+    /// Print the reference of all settings, docs/configuration.md
     Reference,
 }
 

@@ -1,4 +1,4 @@
-//! `feedmill copy`: a whole store from one place into another.
+//! `feedmill copy`: copies the whole store to another place.
 
 use std::process::ExitCode;
 
@@ -12,11 +12,11 @@ use crate::store::{Settings, Store, TableDigest};
 /// Arguments of `copy`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The store: `sqlite:PATH` or `postgres://USER@HOST/NAME` [default: `database.url`]. Passwords may stand in ~/.pgpass
+    /// The store to copy: `sqlite:PATH` or `postgres://USER@HOST/NAME` [default: `database.url`]. Passwords may be in ~/.pgpass
     /// or PGPASSWORD instead
     #[arg(long, value_name = "URL")]
     from: Option<String>,
-    /// The empty place that it is copied to, or one where a copy of it was begun and did not end
+    /// The destination: empty, or with an unfinished copy of the same store
     #[arg(long, value_name = "URL")]
     to: String,
 }
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let to = at(&args.to)?;
     let digests = block_on(async {
         let checked = |digest: &TableDigest| {
-            tracing::info!(table = digest.table, rows = digest.rows, "the same on both sides");
+            tracing::info!(table = digest.table, rows = digest.rows, "table is identical in both stores");
         };
         Ok(Store::copy(&from, &to, &Clock::system(), checked).await?)
     })?;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let rows: u64 = digests.iter().map(|digest| digest.rows).sum();
     writeln!(
         out,
-        "{}: {} tables, {rows} rows, the same as in {}",
+        "{}: {} tables, {rows} rows, identical to {}",
         Store::place(&to)?,
         digests.len(),
         Store::place(&from)?
@@ -49,11 +49,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Paths start where the command is called.
+/// Makes a path absolute, relative to the working directory.
 fn absolute(url: &str) -> anyhow::Result<SecretText> {
     let Some(path) = url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) else {
         return Ok(SecretText::from(url));
     };
-    let path = std::path::absolute(path).context("cannot tell where the file is")?;
+    let path = std::path::absolute(path).context("cannot resolve the path of the store")?;
     Ok(SecretText::from(format!("sqlite:{}", path.display())))
 }

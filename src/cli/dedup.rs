@@ -1,4 +1,4 @@
-//! `feedmill dedup`: the daemon's judgement on copies, for texts from anywhere.
+//! `feedmill dedup`: finds duplicates among arbitrary texts, by the daemon's rules.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -19,19 +19,19 @@ use super::{DONE_IN_PART, Global, terminal};
 use crate::dedup::{Index, Neighbour, Publisher, Settings, fingerprint, judge};
 use crate::model::{Article, ArticleId, DuplicateKind, Fingerprint, Sha256Hash, Verdict};
 
-/// Documents read and fingerprinted at once.
+/// Number of lines read and fingerprinted at a time.
 const CHUNK: usize = 512;
 
 const BATCH_HELP: &str = r#"Read JSON lines {"id","text","published_at"?} and print {"id","cluster_id","duplicate_of","kind","score"} for
 each, in input order. A text is a copy of one that came before it, within the configured window"#;
 
-/// Find the copies among texts.
+/// Find duplicates among texts.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Read JSON lines and print one for each, in input order
     #[arg(long, required = true, long_help = BATCH_HELP)]
     batch: bool,
-    /// Threads [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
     /// File to read; `-` is standard input
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let input: Box<dyn BufRead> = if args.file == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
-        let file = File::open(&args.file).with_context(|| format!("open {}", args.file.display()))?;
+        let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
         Box::new(BufReader::new(file))
     };
     let mut out = BufWriter::new(terminal::stdout());
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let mut lines = input.lines();
     loop {
         let chunk: Vec<String> =
-            lines.by_ref().take(CHUNK).collect::<io::Result<_>>().context("read the input")?;
+            lines.by_ref().take(CHUNK).collect::<io::Result<_>>().context("cannot read the input")?;
         if chunk.is_empty() {
             break;
         }
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     if failed > 0 {
-        eprintln!("{failed} lines could not be read; each says why in \"error\"");
+        eprintln!("cannot read {failed} lines; hint: \"error\" in their output gives the causes");
         return Ok(ExitCode::from(DONE_IN_PART));
     }
     Ok(ExitCode::SUCCESS)
@@ -99,14 +99,14 @@ struct Document {
     fingerprint: Fingerprint,
 }
 
-/// What is printed of a line that cannot be read.
+/// The output for a line that cannot be read.
 #[derive(Serialize)]
 struct Unread {
     id: Value,
     error: String,
 }
 
-/// What is printed of a document.
+/// The output for a document.
 #[derive(Serialize)]
 struct Judged {
     id: Value,
@@ -116,7 +116,7 @@ struct Judged {
     score: Option<f64>,
 }
 
-/// Reads and fingerprints lines on `jobs` threads; blank lines are passed over.
+/// Parses and fingerprints lines on `jobs` threads; skips blank lines.
 fn read_documents(lines: &[String], jobs: usize, settings: &Settings) -> Vec<Result<Document, Unread>> {
     let share = lines.len().div_ceil(jobs).max(1);
     thread::scope(|scope| {
@@ -150,7 +150,7 @@ fn read_document(line: &str, settings: &Settings) -> Result<Document, Unread> {
     Ok(Document { id: line.id, text: article.text, published_at, fingerprint })
 }
 
-/// A moment, or a date or a time of day without zone, which is read as UTC.
+/// Parses a timestamp; a date, with or without a time, that has no zone is taken as UTC.
 fn timestamp(text: &str) -> Result<Timestamp, jiff::Error> {
     text.parse().or_else(|error| {
         let date_time: civil::DateTime = text.parse().map_err(|_| error)?;
@@ -158,7 +158,7 @@ fn timestamp(text: &str) -> Result<Timestamp, jiff::Error> {
     })
 }
 
-/// The documents within the window, and who belongs with whom.
+/// The documents within the window, and their clusters.
 struct Batch {
     settings: Settings,
     index: Index,
@@ -168,13 +168,13 @@ struct Batch {
     last: Option<(i64, Timestamp)>,
 }
 
-/// A document as its copies will name it.
+/// The names that the output for a document's copies uses.
 struct Member {
     name: Arc<Value>,
     cluster_name: Arc<Value>,
 }
 
-/// What must go when a document leaves the window.
+/// What must be removed when a document leaves the window.
 struct Placed {
     at: Timestamp,
     number: i64,
@@ -191,7 +191,7 @@ impl Batch {
         self.forget_before(now);
 
         let fingerprint = document.fingerprint;
-        // By number: a name may come twice.
+        // Identify documents by number: the same name may occur twice.
         let id = ArticleId(Sha256Hash::of(number.to_be_bytes()));
         let neighbours = self.index.neighbours(number, &fingerprint);
         let publisher = Publisher::default();

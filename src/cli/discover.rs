@@ -1,4 +1,4 @@
-//! `feedmill feeds discover`: the feeds of a site.
+//! `feedmill feeds discover`: finds the feeds of a site.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,13 +15,13 @@ use crate::fetch::{Content, FetchError, Fetcher, Purpose, Request, RequestOption
 use crate::model::Validators;
 use crate::parse::{FeedLink, feed_links, parse};
 
-/// Where feeds are where no page says so.
+/// Usual paths of feeds, tried if the page links to none.
 const WELL_KNOWN: &[&str] =
     &["/feed", "/rss.xml", "/feed.xml", "/atom.xml", "/rss", "/index.xml", "/feed.json"];
-/// A page may point to thousands.
+/// Maximum number of links to try: a page may link to thousands.
 const MAX_CANDIDATES: usize = 20;
 
-/// A feed that was fetched and read.
+/// A feed that was fetched and parsed.
 #[derive(Debug, Serialize)]
 struct Found {
     url: Url,
@@ -33,7 +33,7 @@ pub(crate) fn run(url: &Url, json: bool, config: &Config) -> anyhow::Result<Exit
     let fetcher = Fetcher::new(config.fetch.clone(), Clock::system())?;
     let found = block_on(discover(&fetcher, url))?;
     if found.is_empty() {
-        bail!("no feed at {url}, none that its page points to, and none at the usual addresses of its host");
+        bail!("no feed at {url}, among the links of its page, or at the usual paths of its host");
     }
     let mut out = terminal::stdout();
     for feed in &found {
@@ -48,8 +48,8 @@ pub(crate) fn run(url: &Url, json: bool, config: &Config) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// The address itself if it is a feed, else what its page points to, else what stands at the usual addresses. Whatever
-/// is returned was fetched and read.
+/// Returns the URL itself if it is a feed, else the feeds that its page links to, else those at the usual paths. All returned
+/// feeds were fetched and parsed.
 async fn discover(fetcher: &Fetcher, url: &Url) -> anyhow::Result<Vec<Found>> {
     let answer = get(fetcher, url).await.with_context(|| format!("cannot fetch {url}"))?;
     if let Some(found) = answer.read(None) {
@@ -72,10 +72,10 @@ async fn read_all(fetcher: &Fetcher, links: Vec<FeedLink>) -> Vec<Found> {
         match get(fetcher, &link.url).await {
             Ok(answer) => {
                 let feed = answer.read(link.title);
-                // Several addresses may lead to one feed.
+                // Several URLs may lead to the same feed.
                 found.extend(feed.filter(|feed| found.iter().all(|known| known.url != feed.url)));
             }
-            Err(error) => tracing::debug!(url = %link.url, error = %error, "no feed there"),
+            Err(error) => tracing::debug!(url = %link.url, error = %error, "cannot fetch a possible feed"),
         }
     }
     found
@@ -88,7 +88,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// The feed that the answer is, if it is one.
+    /// Parses the answer as a feed; returns `None` if it is not one.
     fn read(&self, title: Option<String>) -> Option<Found> {
         let parsed = parse(&self.body, self.content_type.as_deref(), Some(&self.url)).ok()?;
         Some(Found {

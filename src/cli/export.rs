@@ -1,4 +1,4 @@
-//! `feedmill export`: stored articles as files or JSON lines.
+//! `feedmill export`: exports stored articles as files or JSON lines.
 
 use std::fs;
 use std::io::BufWriter;
@@ -23,39 +23,39 @@ use crate::publish::text::{Selection, Trace};
 use crate::publish::{Outward, Receiver};
 use crate::store::{Beginning, Store};
 
-/// How often the files in the folder are counted while they are written.
+/// How often the files in the folder are counted for the progress line.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write clean texts as <SEQUENCE>_<HASH16>.txt into this folder, from where its last export ended
+    /// Write clean texts as <SEQUENCE>_<HASH16>.txt to this folder, continuing after its last export
     #[arg(long, value_name = "DIR", required_unless_present = "format")]
     dir: Option<PathBuf>,
     /// Stream whole records to standard output
     #[arg(long, value_enum, conflicts_with = "dir")]
     format: Option<Format>,
-    /// Copies of earlier articles become files too
+    /// Also write copies of earlier articles
     #[arg(long, requires = "dir")]
     with_duplicates: bool,
-    /// Say what each text is, and which file it takes the place of: at its head, or in a .json file beside it
+    /// Write each text's origin and the file that it replaces: at its head, or in a .json file next to it
     #[arg(long, value_enum, value_name = "WHERE", requires = "dir", default_value_t)]
     trace: Trace,
-    /// Remember in the store, under this name, how far the stream came, and go on from there
+    /// Continue where the last stream with this name ended; the position is kept in the store
     #[arg(long, value_name = "NAME", requires = "format")]
     cursor: Option<String>,
     /// Stream the records after this position
     #[arg(long, value_name = "SEQ", requires = "format", conflicts_with = "cursor", default_value_t = 0)]
     after: i64,
-    /// Go on where records were removed (`keep_days`) before they were read
+    /// Continue even if records were removed (`keep_days`) before they were read
     #[arg(long, requires = "format")]
     skip_removed: bool,
 }
 
-/// Form of a stream.
+/// Format of a stream.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Writes texts by way of a sink that lives as long as this call; its cursor stays, under the folder's name.
+/// Writes texts through a temporary sink. Its cursor, named after the folder, stays in the store.
 async fn texts(args: &Args, dir: &Path, store: &Store, config: &Config) -> anyhow::Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let to = dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))?;
@@ -106,7 +106,7 @@ async fn texts(args: &Args, dir: &Path, store: &Store, config: &Config) -> anyho
     Ok(())
 }
 
-/// Shows how many texts `dir` has gained.
+/// Shows how many texts were added to `dir`.
 fn show_files(dir: &Path) -> progress::Shown {
     let dir = dir.to_owned();
     let before = count_texts(&dir);
@@ -116,7 +116,7 @@ fn show_files(dir: &Path) -> progress::Shown {
     })
 }
 
-/// How many texts are in `dir`; one that cannot be listed shows none, and its export says why.
+/// Counts the texts in `dir`; 0 if it cannot be listed, which the export itself reports.
 fn count_texts(dir: &Path) -> usize {
     let is_text =
         |entry: &fs::DirEntry| Path::new(&entry.file_name()).extension().is_some_and(|ext| ext == "txt");

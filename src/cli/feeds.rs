@@ -29,82 +29,82 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Every feed with its next poll and its last error
+    /// List all feeds with their next poll and last error
     List {
-        /// Only those that fail, are gone or are quarantined
+        /// Only feeds that are failing, gone or quarantined
         #[arg(long)]
         failing: bool,
-        /// One JSON object a line instead of a table
+        /// Print one JSON object per line instead of a table
         #[arg(long)]
         json: bool,
     },
-    /// All that is known of one feed
+    /// Show everything known about one feed
     Show {
-        /// Its address, as configured or as it is polled now
+        /// The feed's URL, as configured or as it is polled now
         url: String,
-        /// As a JSON object
+        /// Print a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Add feeds to the file that the configuration has for them (`added_feeds`)
+    /// Add feeds to the configuration's file of added feeds (`added_feeds`)
     Add {
-        /// Their addresses; `feeds discover` finds those of a site
+        /// URLs of the feeds; `feeds discover` finds those of a site
         #[arg(value_name = "URL", required = true)]
         urls: Vec<String>,
-        /// A label for them; may be repeated
+        /// A tag for the feeds; may be repeated
         #[arg(long, value_name = "TAG")]
         tag: Vec<String>,
     },
-    /// Poll a feed no more, and keep all that is known of it
+    /// Stop polling a feed, and keep its stored data
     Pause {
-        /// Its address, as configured
+        /// The feed's URL, as configured
         url: String,
     },
     /// Poll a paused feed again
     Resume {
-        /// Its address, as configured
+        /// The feed's URL, as configured
         url: String,
     },
-    /// Take a feed that was added out of the file again
+    /// Remove an added feed from the file
     Remove {
-        /// Its address, as configured
+        /// The feed's URL, as configured
         url: String,
     },
-    /// Poll feeds now, whatever their schedule says. Where the daemon runs, it does so within seconds
+    /// Poll feeds now, regardless of their schedule. A running daemon does so within seconds
     Poll {
-        /// Their addresses, as configured or as they are polled now
+        /// URLs of the feeds, as configured or as they are polled now
         #[arg(value_name = "URL", required_unless_present = "all")]
         urls: Vec<String>,
-        /// Every feed
+        /// Poll every feed
         #[arg(long, conflicts_with = "urls")]
         all: bool,
     },
-    /// The feeds of a site, each fetched and read: address, entries and title, tab-separated
+    /// Find the feeds of a site, fetching each one: prints URL, number of entries and title, tab-separated
     Discover {
         /// A page of the site, or its bare host
         url: String,
-        /// One JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Take over the feeds of another reader, as tables for a file that the configuration includes
+    /// Import the feeds of another reader, as tables for a file that the configuration includes
     Import {
-        /// OPML, or a list of addresses, one a line
+        /// OPML, or a list of URLs, one per line
         #[arg(value_name = "FILE")]
         list: PathBuf,
-        /// The TOML file to add them to; what it holds stays [default: standard output]
+        /// The TOML file to append them to [default: standard output]
         #[arg(long, value_name = "FILE.toml")]
         to: Option<PathBuf>,
     },
-    /// The feeds as OPML, for other readers or another feedmill
+    /// Export the feeds as OPML, for other readers or another feedmill
     Export,
-    /// Let quarantined feeds be polled again, and print them. A feed is quarantined when the process died on it each time.
-    /// One that answered 410 (gone) is polled again when it is named
+    /// Release quarantined feeds for polling, and print them. A feed is quarantined if the process died on it repeatedly.
+    /// One that answered 410 (gone) is released if it is named
     Release {
-        /// Their addresses, as configured or as they are polled now [default: all that are quarantined]
+        /// URLs of the feeds, as configured or as they are polled now [default: all quarantined feeds]
         #[arg(value_name = "URL")]
         urls: Vec<String>,
-        /// All quarantined entries instead; only their number is said
+        /// Release all quarantined entries instead; only their number is reported
         #[arg(long, conflicts_with = "urls")]
         entries: bool,
     },
@@ -158,7 +158,7 @@ fn show(config: &Config, url: &str, json: bool) -> anyhow::Result<ExitCode> {
     let feeds = known(config)?;
     let Some(feed) = feeds.iter().find(|feed| is_at(feed, &url)) else {
         bail!(
-            "no feed {} in the store; hint: a feed is there once the daemon has read it from the config",
+            "no feed {} in the store; hint: the daemon stores it once it has read it from the configuration",
             masked(&url)
         );
     };
@@ -181,7 +181,7 @@ fn export(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// By the daemon where one runs on the store, else by a round of our own.
+/// Polls feeds by a daemon that runs on the store, else in this process.
 fn poll(config: Config, urls: &[String]) -> anyhow::Result<ExitCode> {
     let urls: Vec<Url> = urls.iter().map(|url| feed_url(url)).collect::<anyhow::Result<_>>()?;
     let (database, stop_timeout) = (config.database.clone(), config.stop_timeout);
@@ -205,7 +205,7 @@ fn poll(config: Config, urls: &[String]) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Makes the named feeds due, or all. Says how many.
+/// Makes the named feeds due, or all if none is named; returns their number.
 async fn make_due(store: &Store, urls: &[Url]) -> anyhow::Result<u64> {
     let feeds = store.feeds_list().await?;
     let mut ids = Vec::new();
@@ -213,11 +213,11 @@ async fn make_due(store: &Store, urls: &[Url]) -> anyhow::Result<u64> {
         match feeds.iter().find(|feed| is_at(feed, url)) {
             Some(feed) if feed.state == FeedState::Active => ids.push(feed.id),
             Some(feed) => bail!(
-                "{url} is {}: it is not polled; hint: `feedmill feeds release {url}` where it is gone or quarantined",
+                "cannot poll {url}: it is {}; hint: if it is gone or quarantined, `feedmill feeds release {url}`",
                 feed.health.as_str()
             ),
             None => bail!(
-                "no feed {url} in the store; hint: add it to the config, and reload the daemon where one runs"
+                "no feed {url} in the store; hint: add it to the configuration, and reload the daemon if it runs"
             ),
         }
     }
@@ -238,7 +238,7 @@ fn release(config: &Config, urls: &[String]) -> anyhow::Result<ExitCode> {
     let mut all_found = true;
     for url in urls.iter().filter(|url| !quarantined.iter().any(|feed| is_at(feed, url))) {
         let url = masked(url);
-        eprintln!("{url}: not among the feeds that are quarantined or gone");
+        eprintln!("{url}: not a quarantined or gone feed");
         all_found = false;
     }
     quarantined.retain(|feed| urls.is_empty() || urls.iter().any(|url| is_at(feed, url)));
@@ -265,7 +265,7 @@ fn release_entries(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The feeds in the store.
+/// Returns the feeds in the store.
 fn known(config: &Config) -> anyhow::Result<Vec<FeedStatus>> {
     block_on(async {
         let store = Store::visit(&config.database, Clock::system()).await?;
@@ -273,7 +273,7 @@ fn known(config: &Config) -> anyhow::Result<Vec<FeedStatus>> {
     })
 }
 
-/// Whether that is the feed's address, or what is shown of it.
+/// Returns whether `url` is the configured or current URL of the feed, or its masked form.
 fn is_at(feed: &FeedStatus, url: &Url) -> bool {
     [&feed.configured_url, &feed.url].into_iter().any(|own| own == url || masked(own) == *url)
 }
@@ -339,8 +339,11 @@ fn write_details(
     line("next poll", next_poll(feed, now))?;
     if let Some(secs) = feed.median_age_secs {
         let reached = rough_time(now, after(now, Duration::from_secs(secs)));
-        let aimed = aim.map(|aim| format!("; the aim is {}", rough_time(now, after(now, aim))));
-        line("freshness", format!("entries are seen after {reached} (median){}", aimed.unwrap_or_default()))?;
+        let aimed = aim.map(|aim| format!("; target: {}", rough_time(now, after(now, aim))));
+        line(
+            "freshness",
+            format!("entries are first seen at an age of {reached} (median){}", aimed.unwrap_or_default()),
+        )?;
     }
     if let Some(until) = feed.delivered_until.filter(|until| now < *until) {
         line("delivered", format!("by its hub until {until}"))?;

@@ -1,4 +1,4 @@
-//! `feedmill completions` and `feedmill man`: what packages install beside the program, made from the command line itself.
+//! `feedmill completions` and `feedmill man`: files for packages, generated from the command line definition.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::{Cli, terminal};
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Completions {
-    /// The shell that reads it
+    /// The shell to generate for
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -21,14 +21,14 @@ pub(crate) struct Completions {
 /// Arguments of `man`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Man {
-    /// Write the pages of all commands into this folder, feedmill.1, feedmill-feeds.1 and so on [default: the main page on the
+    /// Write the pages of all commands to this folder, feedmill.1, feedmill-feeds.1 and so on [default: the main page on
     /// standard output]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
 pub(crate) fn completions(args: &Completions) -> anyhow::Result<ExitCode> {
-    // Written at once: the generator panics where its reader has left.
+    // Buffer the script, because the generator panics on a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "feedmill", &mut script);
     terminal::stdout().write_all(&script)?;

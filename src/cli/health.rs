@@ -1,4 +1,4 @@
-//! `feedmill health`: for containers and scripts that have no other client.
+//! `feedmill health`: a health check for containers and scripts without another HTTP client.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,13 +11,13 @@ use url::Url;
 use super::{Global, terminal};
 use crate::fetch::Reporter;
 
-/// How long an answer may take.
+/// Timeout of the request.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Arguments of `health`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Ask also whether it has feeds and can store (`/readyz`), not only whether it turns (`/healthz`)
+    /// Also check whether it has feeds and can store (`/readyz`), not only whether it responds (`/healthz`)
     #[arg(long)]
     ready: bool,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
     let Some(address) = config.http.listen else {
-        bail!("the daemon listens nowhere; hint: [http] listen");
+        bail!("the daemon has no HTTP listener; hint: set [http] listen");
     };
     let path = if args.ready { "readyz" } else { "healthz" };
     let url: Url =
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Where this machine reaches what listens everywhere.
+/// Returns the address to connect to: loopback if the daemon listens on all interfaces.
 fn reached_at(listen: SocketAddr) -> SocketAddr {
     let here: IpAddr = if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(if listen.ip().is_unspecified() { here } else { listen.ip() }, listen.port())

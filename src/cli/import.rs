@@ -1,7 +1,7 @@
-//! `feedmill feeds import`: another reader's feeds, as tables for the configuration.
+//! `feedmill feeds import`: converts another reader's feeds to tables for the configuration.
 //!
-//! The feeds of a mill are those of its configuration, and the store follows it: so what is imported becomes a file that
-//! the configuration includes, not rows of the store.
+//! The configuration determines the feeds, and the store follows it: so imported feeds become a file that
+//! the configuration includes, not rows in the store.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,7 +16,7 @@ use super::DONE_IN_PART;
 use super::terminal::{self, visible};
 use crate::config::{Import, Loaded, feeds_in, replace_file};
 
-/// Addresses of feeds may hold secrets.
+/// Mode of a new file: feed URLs may contain secrets.
 const NEW_MODE: u32 = 0o600;
 
 pub(crate) fn run(list: &Path, to: Option<&Path>, loaded: &Loaded) -> anyhow::Result<ExitCode> {
@@ -44,7 +44,7 @@ pub(crate) fn run(list: &Path, to: Option<&Path>, loaded: &Loaded) -> anyhow::Re
     Ok(if invalid == 0 { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
-/// The file that is added to. What is in it stays.
+/// The file that feeds are appended to. Its contents are kept.
 struct Target {
     path: PathBuf,
     text: String,
@@ -56,7 +56,7 @@ impl Target {
         if path.extension().is_none_or(|extension| extension != "toml") {
             bail!("{}: the name must end in .toml; hint: --to feeds.toml", path.display());
         }
-        // A link's target is replaced, not the link.
+        // Replace the target of a symlink, not the symlink.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -64,11 +64,11 @@ impl Target {
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
         let feeds = feeds_in(&text)
-            .with_context(|| format!("{} is no file of feeds, and is left as it is", path.display()))?;
+            .with_context(|| format!("{} is not a file of feeds and was left unchanged", path.display()))?;
         Ok(Self { path, text, feeds })
     }
 
-    /// Puts the new feeds behind those that there are: all or none.
+    /// Appends the new feeds atomically.
     fn append(&self, import: &Import) -> anyhow::Result<()> {
         if import.added.is_empty() {
             return Ok(());

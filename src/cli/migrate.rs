@@ -8,7 +8,7 @@ use crate::store::Store;
 /// Arguments of `migrate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let schema = block_on(async {
         let schema = Store::schema_status(&config.database).await?;
         if !args.dry_run {
-            // Opening the store brings its schema up to date: the daemon does the same at its start.
+            // Opening the store updates its schema, as the daemon does at startup.
             Store::open(&config.database, Clock::system()).await?.close().await;
         }
         Ok(schema)

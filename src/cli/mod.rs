@@ -1,4 +1,4 @@
-//! One file a subcommand. Results go to standard output, everything else to standard error.
+//! The command line, one file per subcommand. Results go to standard output, everything else to standard error.
 
 mod added;
 mod articles;
@@ -59,13 +59,13 @@ Exit codes:
 const CONFIG_HELP: &str = "Configuration file [default: the first of ./feedmill.toml, \
 $XDG_CONFIG_HOME/feedmill/feedmill.toml, /etc/feedmill/feedmill.toml; without any, the built-in defaults]";
 
-/// The configuration cannot be used; clap exits likewise for a command line that cannot.
+/// The configuration is invalid; clap uses the same code for an invalid command line.
 const BAD_CONFIG: u8 = 2;
 
-/// Some inputs failed, the others are done; or the work was interrupted.
+/// Some inputs failed, or the work was interrupted.
 pub(crate) const DONE_IN_PART: u8 = 3;
 
-/// How long the end of a subcommand waits for threads that are still busy with work that nobody wants any more.
+/// How long a subcommand waits at its end for threads whose work is no longer needed.
 const BUSY_THREADS_GRACE: Duration = Duration::from_secs(1);
 
 /// Turns RSS, Atom and JSON feeds into clean, deduplicated article text.
@@ -78,13 +78,13 @@ pub struct Cli {
     command: Command,
 }
 
-/// The options that every subcommand takes.
+/// The options common to all subcommands.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "FEEDMILL_CONFIG", help = CONFIG_HELP)]
     config: Option<PathBuf>,
-    /// Form of the log lines, over what the configuration says
+    /// Format of the log lines, overriding the configuration
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
     /// Log more: -v debug, -vv trace
@@ -95,18 +95,18 @@ pub(crate) struct Global {
     quiet: bool,
 }
 
-/// What an owner of the store starts from.
+/// What a subcommand that owns the store starts with.
 pub(crate) struct Started {
     pub(crate) config: Config,
-    /// The file that it was read from; `None` for the built-in defaults.
+    /// The configuration file; `None` for the built-in defaults.
     pub(crate) file: Option<PathBuf>,
-    /// What all of it was read from.
+    /// The files and folders that the configuration was read from.
     pub(crate) sources: Sources,
-    /// Where its feeds are configured.
+    /// Where the feeds are configured.
     pub(crate) origins: Origins,
-    /// For whoever will read the configuration anew: see [`Global::reload`].
+    /// Needed to reload the configuration: see [`Global::reload`].
     pub(crate) logs: Logs,
-    /// To be kept until the work is done.
+    /// Must be kept alive until the work is done.
     pub(crate) traces: Traces,
 }
 
@@ -114,58 +114,58 @@ pub(crate) struct Started {
 enum Command {
     /// Run the daemon
     Run(run::Args),
-    /// Poll every feed that is due, process what came, exit: for cron
+    /// Poll every feed that is due, process the new entries, exit: for cron
     Once(once::Args),
-    /// Show the whole mill at work on a small built-in news site; needs no network
+    /// Run the whole pipeline on a small built-in news site; needs no network
     Demo(demo::Args),
     /// Print the clean text of a page
     Extract(extract::Args),
-    /// Print what feeds say, one JSON object a file
+    /// Print the contents of feeds, one JSON object per file
     Parse(parse::Args),
-    /// Find the copies among texts
+    /// Find duplicates among texts
     Dedup(dedup::Args),
     /// Check, show or print the configuration
     Config(config::Args),
-    /// Look at the articles in the store, and at what changed in them
+    /// List the stored articles, show one, or compare its revisions
     Articles(articles::Args),
-    /// Write the stored articles out as files or JSON lines
+    /// Export the stored articles as files or JSON lines
     Export(export::Args),
-    /// Print records as JSON lines, the last few or as they come
+    /// Print records as JSON lines, the latest or as they are stored
     Tail(tail::Args),
-    /// How the whole mill stands
+    /// Show the state of the store, its sinks and its processes
     Status(status::Args),
-    /// Ask the running daemon whether it is well: for containers and scripts
+    /// Check the health of the running daemon: for containers and scripts
     Health(health::Args),
-    /// Look at the entries that wait, were given up, or were quarantined
+    /// List the entries that are pending, failed, quarantined or left out
     Queue(queue::Args),
-    /// Look at the sinks, and have them deliver again
+    /// List the sinks, replay or resume one
     Sinks(sinks::Args),
-    /// Read the kept pages anew with today's extractor and rules
+    /// Extract the kept pages again with the current extractor and rules
     Reextract(reextract::Args),
     /// Try out rules for a site's pages
     Site(site::Args),
-    /// Look at the feeds in the store
+    /// List, add, change and poll feeds
     Feeds(feeds::Args),
-    /// Print the JSON Schema of the record, or the page about it
+    /// Print the JSON Schema of the record, or its documentation
     Schema(schema::Args),
-    /// Print the completions of a shell
+    /// Print the completions for a shell
     Completions(generate::Completions),
-    /// Print the manual
+    /// Print the manual page
     Man(generate::Man),
-    /// Look at all that the mill stands on: configuration, store, disk, clock, network, service; say what to do
+    /// Check the configuration, store, disk, clock, network and service; say what to do
     Doctor(doctor::Args),
-    /// Write the whole store into a file, while the daemon runs or not
+    /// Write the whole store to a file, whether or not the daemon runs
     Backup(backup::Backup),
-    /// Make the store from a backup, where there is none yet, in SQLite or PostgreSQL
+    /// Create the store from a backup, if there is none yet, in SQLite or PostgreSQL
     Restore(backup::Restore),
-    /// Move the whole store from one place into another, SQLite or PostgreSQL, and compare both; a copy that was killed goes on
+    /// Copy the whole store to another place, SQLite or PostgreSQL, and compare both; an interrupted copy is continued
     Copy(copy::Args),
-    /// Bring the store's schema up to date
+    /// Update the store's schema
     Migrate(migrate::Args),
 }
 
 impl Cli {
-    /// Does what the command line asks. Errors are printed here and become the documented exit codes.
+    /// Runs the command. Prints errors and converts them to the documented exit codes.
     pub fn main(self) -> ExitCode {
         let done = install_crypto().and_then(|()| self.run());
         done.unwrap_or_else(|error| {
@@ -214,15 +214,16 @@ impl Cli {
 }
 
 impl Global {
-    /// Reads the configuration and starts the logs by it: for every subcommand that has to do with the operator's own
-    /// mill. What the configuration warns of is logged.
+    /// Loads the configuration, starts logging and logs the configuration's warnings. For subcommands that work with the
+    /// operator's own configuration.
     pub(crate) fn start(&self) -> anyhow::Result<Config> {
         let loaded = self.load()?;
         telemetry::start_logs(&loaded.config.log)?;
         Ok(with_warnings_logged(loaded))
     }
 
-    /// The same, for whoever owns the store: makes the state directory, where the store is in it.
+    /// Like [`Global::start`], for subcommands that own the store: also starts traces, and creates the state directory if the
+    /// store is in it.
     pub(crate) fn start_owner(&self) -> anyhow::Result<Started> {
         let loaded = self.load()?;
         let (logs, traces) = telemetry::start(&loaded.config.log, loaded.config.traces.as_ref())?;
@@ -235,28 +236,28 @@ impl Global {
         Ok(Started { config: with_warnings_logged(loaded), file, sources, origins, logs, traces })
     }
 
-    /// Reads the configuration anew, and says what it was read from and where its feeds are configured. Either all of it is good,
-    /// or the error says all that is not.
+    /// Reloads the configuration; also returns its sources and the origins of its feeds. On failure the error lists
+    /// all problems.
     pub(crate) fn reload(&self) -> Result<(Config, Sources, Origins), ConfigError> {
         let loaded = self.load()?;
         let (sources, origins) = (loaded.sources.clone(), loaded.origins.clone());
         Ok((with_warnings_logged(loaded), sources, origins))
     }
 
-    /// Reads the configuration whenever it is called.
+    /// Returns a function that loads the configuration on each call.
     pub(crate) fn loader(&self) -> impl Fn() -> Result<Loaded, ConfigError> + Send + Sync + 'static {
         let global = self.clone();
         move || global.load()
     }
 
-    /// Reads the configuration, with what the command line says on top.
+    /// Loads the configuration and applies the command line's options.
     fn load(&self) -> Result<Loaded, ConfigError> {
         let mut loaded = Config::load(self.config.as_deref(), &Environment::of_process())?;
         self.adjust(&mut loaded.config.log);
         Ok(loaded)
     }
 
-    /// Puts what the command line says about logs on top of `log`.
+    /// Applies the command line's log options to `log`.
     fn adjust(&self, log: &mut LogSettings) {
         log.format = self.log_format.unwrap_or(log.format);
         match self.verbose {
@@ -280,20 +281,20 @@ fn with_warnings_logged(loaded: Loaded) -> Config {
     loaded.config
 }
 
-/// Runs `work` on a runtime of its own: the subcommands that only compute never pay for one.
+/// Runs `work` on a new runtime, so that subcommands that only compute do not start one.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
     let done = runtime.block_on(work);
-    // A drop would wait without limit for a page that is still being parsed.
+    // Dropping the runtime would wait without limit for a page that is still being parsed.
     runtime.shutdown_timeout(BUSY_THREADS_GRACE);
     done
 }
 
-/// Whether the reader of our output has seen enough (`feedmill export | head`). A connection to the database or to a
-/// host breaks like a pipe, but then nobody has left.
+/// Returns whether the reader of our output has closed the pipe (`feedmill export | head`). A broken connection to the
+/// database or a host is the same kind of error, but does not count.
 fn reader_has_left(error: &anyhow::Error) -> bool {
     let is_of_a_connection = error.is::<StoreError>()
         || error.is::<FetchError>()
@@ -307,7 +308,7 @@ fn reader_has_left(error: &anyhow::Error) -> bool {
     !is_of_a_connection && error.chain().any(is_broken_pipe)
 }
 
-/// One TLS implementation for every crate; without a choice rustls would panic at the first connection.
+/// Installs one TLS implementation for all crates; without it rustls would panic at the first connection.
 fn install_crypto() -> anyhow::Result<()> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         bail!("a TLS implementation is installed already");

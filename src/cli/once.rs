@@ -1,4 +1,4 @@
-//! `feedmill once`: poll everything due, process, exit.
+//! `feedmill once`: polls all due feeds, processes their entries and exits.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     block_on(async { turn(open(config).await?, stop_timeout).await })
 }
 
-/// Opens a mill that turns once. There is no later to spread the first polls over: what is new is due.
+/// Opens a daemon for a single run. First polls are not spread over time: new feeds are due at once.
 pub(super) async fn open(mut config: Config) -> Result<Daemon, DaemonError> {
     config.pipeline.initial_spread = Duration::ZERO;
     Daemon::open(config, Clock::system()).await
 }
 
-/// Turns it, and says what came of it.
+/// Runs the daemon once and logs the results.
 pub(super) async fn turn(daemon: Daemon, stop_timeout: Duration) -> anyhow::Result<ExitCode> {
     let tally = daemon.tally();
     let lifecycle = Lifecycle::new(stop_timeout);
@@ -59,7 +59,7 @@ pub(super) async fn turn(daemon: Daemon, stop_timeout: Duration) -> anyhow::Resu
     Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
-/// Comes back when what is in hand is to be dropped: at a second signal, or when a stop has taken `stop_timeout`.
+/// Returns when work in progress must be dropped: at a second signal, or when a soft stop has taken `stop_timeout`.
 async fn stopped_hard(lifecycle: &Lifecycle, stop_timeout: Duration) {
     lifecycle.soft().cancelled().await;
     let hard = lifecycle.hard();

@@ -1,4 +1,4 @@
-//! Feeds as OPML 2.0, which every reader imports.
+//! Writes feeds as OPML 2.0, which all feed readers import.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use super::terminal::plain;
 use crate::store::FeedStatus;
 
-/// Writes a document with one outline a feed, at the address where it is polled now. Its tags are its categories.
+/// Writes a document with one outline per feed, with the URL where it is polled now and its tags as categories.
 pub(super) fn write(out: &mut impl Write, feeds: &[FeedStatus]) -> std::io::Result<()> {
     let mut xml = Writer::new_with_indent(&mut *out, b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;

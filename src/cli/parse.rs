@@ -1,4 +1,4 @@
-//! `feedmill parse`: what the feed reader makes of files, one JSON object a file.
+//! `feedmill parse`: parses feed files and prints the results, one JSON object per file.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::DONE_IN_PART;
 use super::terminal::{self, visible};
 use crate::parse::{FeedInfo, ParsedEntry, ParsedFeed, parse};
 
-/// Parse feed files and print what they hold, one JSON object a file.
+/// Parse feed files and print their contents, one JSON object per file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Read the files named in a table: path relative to the table, tab, HTTP content type (may be empty).
+    /// Read the files listed in a table: path relative to the table, tab, HTTP content type (may be empty).
     #[arg(long, value_name = "FILE.tsv")]
     manifest: Option<PathBuf>,
     /// Feed files; `-` is standard input.
@@ -23,15 +23,15 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
 }
 
-/// Prints the report of every file. One that cannot be read or is no feed has its report too, is named on standard error
-/// and counts against the exit code.
+/// Prints a report for every file. A file that cannot be read or is not a feed is reported too, is named on standard error,
+/// and makes the exit code [`DONE_IN_PART`].
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = std::io::BufWriter::new(terminal::stdout());
     let mut all_feeds = true;
     if let Some(manifest) = &args.manifest {
         let folder = manifest.parent().unwrap_or(Path::new(""));
-        let table =
-            std::fs::read_to_string(manifest).with_context(|| format!("read {}", manifest.display()))?;
+        let table = std::fs::read_to_string(manifest)
+            .with_context(|| format!("cannot read {}", manifest.display()))?;
         for row in table.lines().filter(|row| !row.is_empty()) {
             let (path, content_type) = row.split_once('\t').unwrap_or((row, ""));
             let content_type = Some(content_type).filter(|value| !value.is_empty());
@@ -42,21 +42,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let body = if path == Path::new("-") { read_stdin() } else { read_file(path) };
         all_feeds &= report(&path.to_string_lossy(), body, None, &mut out)?;
     }
-    out.flush().context("write to standard output")?;
+    out.flush().context("cannot write to standard output")?;
     Ok(if all_feeds { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
 fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).context("cannot be read")
+    std::fs::read(path).context("cannot read the file")
 }
 
 fn read_stdin() -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut body).context("cannot be read")?;
+    std::io::stdin().lock().read_to_end(&mut body).context("cannot read standard input")?;
     Ok(body)
 }
 
-/// Writes one line; `false` if the body could not be read or is no feed, which is said on standard error too.
+/// Writes one line; returns `false` if the body could not be read or is not a feed, and reports that on standard error too.
 fn report(
     path: &str,
     body: anyhow::Result<Vec<u8>>,
@@ -72,8 +72,8 @@ fn report(
             Report { path, error: Some(error), ..Report::default() }
         }
     };
-    serde_json::to_writer(&mut *out, &report).context("write to standard output")?;
-    writeln!(out).context("write to standard output")?;
+    serde_json::to_writer(&mut *out, &report).context("cannot write to standard output")?;
+    writeln!(out).context("cannot write to standard output")?;
     Ok(parsed.is_ok())
 }
 

@@ -1,4 +1,4 @@
-//! What long work shows of itself: a line that moves on a terminal, log lines elsewhere.
+//! Progress of long-running commands: a live line if standard error is a terminal, otherwise nothing.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::pipeline::Tally;
 
-/// How often the line moves.
+/// How often the line is redrawn.
 const TICK: Duration = Duration::from_millis(120);
 
-/// A line on the terminal, which goes when this is dropped.
+/// A progress line on the terminal; dropping it clears the line.
 pub(crate) struct Shown(Option<ProgressBar>);
 
 impl Drop for Shown {
@@ -23,12 +23,12 @@ impl Drop for Shown {
     }
 }
 
-/// Shows what `line` says, over and over, on a thread of its own; nothing where standard error is no terminal.
+/// Shows `line` and refreshes it on a separate thread; shows nothing if standard error is not a terminal.
 pub(crate) fn show(line: impl Fn() -> String + Send + Sync + 'static) -> Shown {
     show_every(TICK, line)
 }
 
-/// The same for a `line` that costs something to make.
+/// Like [`show`], with another interval, for a `line` that is expensive to compute.
 pub(crate) fn show_every(tick: Duration, line: impl Fn() -> String + Send + Sync + 'static) -> Shown {
     if !io::stderr().is_terminal() {
         return Shown(None);
@@ -45,11 +45,11 @@ pub(crate) fn show_every(tick: Duration, line: impl Fn() -> String + Send + Sync
     Shown(Some(bar))
 }
 
-/// Shows what the mill has done so far.
+/// Shows the daemon's counts so far.
 pub(crate) fn show_mill(tally: Arc<Tally>) -> Shown {
     show(move || {
         format!(
-            "{} feeds polled ({} failed), {} new entries, {} articles ({} duplicates), {} put off, {} failed",
+            "{} feeds polled ({} failed), {} new entries, {} articles ({} duplicates), {} postponed, {} failed",
             Tally::get(&tally.polls_ok),
             Tally::get(&tally.polls_failed),
             Tally::get(&tally.new_entries),

@@ -1,4 +1,4 @@
-//! `feedmill queue`: the entries that wait, and those that wait no more because something is wrong with them.
+//! `feedmill queue`: lists pending entries, and those that failed, were quarantined or were left out.
 
 use std::io::Write;
 use std::num::NonZeroU32;
@@ -14,28 +14,28 @@ use crate::store::{EntryState, EntryStatus, Store};
 /// Arguments of `queue`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which entries; quarantined ones are put back by `feeds release --entries`
+    /// State of the entries to list; `feeds release --entries` releases quarantined ones
     #[arg(long, value_enum, default_value_t)]
     state: Which,
-    /// How many
+    /// Maximum number of entries
     #[arg(long, value_name = "N", default_value = "50")]
     limit: NonZeroU32,
-    /// One JSON object a line instead of a table
+    /// Print one JSON object per line instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// The states in which something is to be seen.
+/// The states that can be listed.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum Which {
-    /// They wait for their turn
+    /// Waiting for their turn
     #[default]
     Pending,
-    /// They were given up
+    /// Given up
     Failed,
-    /// Their pages killed or outlasted the extractor
+    /// Their pages crashed the extractor or exceeded its time limit
     Quarantined,
-    /// The rules of their feeds (keep, drop) left them out
+    /// Left out by the rules of their feeds (keep, drop)
     LeftOut,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 }
 
 fn entries_table(entries: &[EntryStatus], now: Timestamp) -> comfy_table::Table {
-    let mut rows = table::new(["entry", "page", "turn", "failures", "last error"]);
+    let mut rows = table::new(["entry", "page", "next attempt", "failures", "last error"]);
     for entry in entries {
         let page = entry.url.as_ref().unwrap_or(&entry.feed_url);
         rows.add_row([
@@ -81,7 +81,7 @@ fn entries_table(entries: &[EntryStatus], now: Timestamp) -> comfy_table::Table 
 
 fn turn(entry: &EntryStatus, now: Timestamp) -> String {
     match entry.state {
-        EntryState::Pending if entry.in_work => "in work".to_owned(),
+        EntryState::Pending if entry.in_work => "in progress".to_owned(),
         EntryState::Pending if entry.next_attempt_at <= now => "due".to_owned(),
         EntryState::Pending => entry.next_attempt_at.strftime("%F %T UTC").to_string(),
         EntryState::Done | EntryState::Failed | EntryState::Quarantined => "none".to_owned(),

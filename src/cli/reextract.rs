@@ -1,4 +1,4 @@
-//! `feedmill reextract`: the kept pages through today's extractor and rules.
+//! `feedmill reextract`: extracts the kept pages again with the current extractor and rules.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use crate::store::{RawSelection, Store};
 /// Arguments of `reextract`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Articles that this feed announced, by its configured address
+    /// Articles that this feed announced, by its configured URL
     #[arg(long, value_name = "URL")]
     feed: Option<String>,
     /// Articles on this host and its subdomains
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Articles whose pages were fetched on this day (UTC) or at this time, or later
     #[arg(long, value_name = "DATE", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Count the texts that would change, and change nothing
+    /// Only count the texts that would change
     #[arg(long)]
     dry_run: bool,
 }
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
-/// What it takes to read the kept pages of the configured store.
+/// Creates a re-extraction of the configured store's kept pages.
 pub(super) async fn reextraction(config: Config) -> anyhow::Result<Reextraction> {
     Ok(Reextraction {
         store: Store::visit(&config.database, Clock::system()).await?,
@@ -82,11 +82,11 @@ pub(super) fn get(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-/// `2026-03-01` or `2026-03-01T12:00:00Z`.
+/// Parses a UTC day or a timestamp: `2026-03-01` or `2026-03-01T12:00:00Z`.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
-    let day: Date = text.parse().map_err(|_| "must be a day or a time: 2026-03-01, 2026-03-01T12:00:00Z")?;
+    let day: Date = text.parse().map_err(|_| "must be a date or a time: 2026-03-01, 2026-03-01T12:00:00Z")?;
     day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|error| error.to_string())
 }

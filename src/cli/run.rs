@@ -1,4 +1,4 @@
-//! `feedmill run`: the daemon.
+//! `feedmill run`: runs the daemon.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -56,13 +56,13 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
                 () = soft.cancelled() => break,
                 () = signals.reload() => None,
                 () = watched.watch.changed() => {
-                    info!("the configuration has changed: reading it anew");
+                    info!("the configuration has changed, reloading it");
                     None
                 }
                 asker = watched.reloads.asked() => Some(asker),
             };
             let taken = reload(&daemon, global, &logs, &mut watched).await;
-            // Whoever has left meanwhile need not know.
+            // Ignore a requester that is gone.
             if let Some(asker) = asker {
                 asker.send(taken).unwrap_or_default();
             }
@@ -82,7 +82,7 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The files of the configuration, and who asks for it to be read anew.
+/// The sources of reloads: changes of the configuration's files, and requests.
 struct Watched {
     watch: Watch,
     sources: Sources,
@@ -90,7 +90,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// Follows them, or does not.
+    /// Starts or stops watching the files.
     fn set(&mut self, wanted: bool) {
         if wanted {
             self.watch.follow(&self.sources);
@@ -100,7 +100,8 @@ impl Watched {
     }
 }
 
-/// Takes the configuration anew. All of it is checked before any of it counts; a bad one changes nothing, and the reason is given.
+/// Reloads the configuration. It is checked completely before it is applied; an invalid one changes nothing and the error is
+/// returned.
 async fn reload(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) -> Result<(), String> {
     service::reloading();
     let taken = take(daemon, global, logs, watched).await;
@@ -117,10 +118,10 @@ async fn reload(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Wat
 }
 
 async fn take(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) -> anyhow::Result<()> {
-    // Tens of thousands of feeds take a moment to read.
+    // Loading tens of thousands of feeds takes a moment.
     let (config, sources, origins) =
         tokio::task::block_in_place(|| global.reload()).inspect_err(|error: &ConfigError| {
-            // What is wrong may be mended in a file that is new.
+            // Also watch the newly included files: the fix may come in one of them.
             watched.sources.extend(error.sources());
             watched.set(watched.watch.is_on());
         })?;

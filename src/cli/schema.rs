@@ -1,4 +1,4 @@
-//! `feedmill schema`: what a record is.
+//! `feedmill schema`: prints the JSON Schema of a record or its documentation.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use crate::model::schema;
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The page about it, docs/record.md, instead of the JSON Schema
+    /// Print the documentation, docs/record.md, instead of the JSON Schema
     #[arg(long)]
     markdown: bool,
 }

@@ -1,4 +1,4 @@
-//! `feedmill sinks`: how far each sink is, and what it is to deliver again.
+//! `feedmill sinks`: lists the sinks, and replays or resumes one.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -22,28 +22,28 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Every sink with how far it is behind and its last error, and every record that was set aside
+    /// List all sinks with their lag and last error, and all records that were set aside
     List {
-        /// One JSON object a line instead of tables
+        /// Print one JSON object per line instead of tables
         #[arg(long)]
         json: bool,
     },
-    /// Have a sink deliver again. Files are written over, each by the same records; receivers see the same ids again
+    /// Deliver records of a sink again. Files are overwritten with the same records; receivers see the same ids again
     Replay {
-        /// Its name in the configuration
+        /// The sink's name in the configuration
         name: String,
-        /// From this position on, or from the first record that was stored on this day (UTC) or at this time or later
+        /// Start at this position, or at the first record stored on or after this day (UTC) or time
         #[arg(long, value_name = "SEQ|DATE", value_parser = origin)]
         from: Origin,
     },
-    /// Have a sink go on whose receiver wanted no more (410), or that rests after a failure
+    /// Resume a sink whose receiver refused further records (410), or that is waiting after a failure
     Resume {
-        /// Its name in the configuration
+        /// The sink's name in the configuration
         name: String,
     },
 }
 
-/// Where a replay begins.
+/// The start of a replay.
 #[derive(Clone, Copy, Debug)]
 enum Origin {
     Position(i64),
@@ -60,14 +60,14 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             Command::Resume { name } => {
                 let status = status(&config, &store, name).await?;
                 store.sink_replay(name, status.seq).await?;
-                writeln!(terminal::stdout(), "{name} goes on after {}", status.seq)?;
+                writeln!(terminal::stdout(), "{name} resumes after {}", status.seq)?;
             }
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Every configured sink.
+/// Returns the state of all configured sinks.
 pub(super) async fn look(config: &Config, store: &Store) -> anyhow::Result<Vec<Standing>> {
     Ok(sinks::look(config.sinks.iter().map(Sink::from), store, Clock::system().now()).await?)
 }
@@ -122,7 +122,7 @@ async fn replay(config: &Config, store: &Store, name: &str, from: Origin) -> any
         Origin::Position(seq) => seq - 1,
         Origin::Moment(moment) => store.outbox_before(moment).await?,
     };
-    // A file is written again as a whole.
+    // Files are rewritten as a whole, so start at the beginning of one.
     let before = match store.sink_range_after(name, before).await? {
         Some(range) => before.min(range.first - 1),
         None => before,
@@ -130,24 +130,24 @@ async fn replay(config: &Config, store: &Store, name: &str, from: Origin) -> any
     let removed_through = store.removed_through().await?;
     if before < removed_through {
         bail!(
-            "records up to {removed_through} were removed (keep_days), and files that hold them would lose them; hint: \
+            "records up to {removed_through} were removed (keep_days), and rewritten files would lack them; hint: \
              --from {}",
             removed_through + 1
         );
     }
     store.sink_replay(name, before).await?;
-    writeln!(terminal::stdout(), "{name} delivers again what comes after {before}")?;
+    writeln!(terminal::stdout(), "{name} will deliver the records after {before} again")?;
     Ok(())
 }
 
 async fn status(config: &Config, store: &Store, name: &str) -> anyhow::Result<SinkStatus> {
     if !config.sinks.iter().any(|sink| sink.relay.name == name) {
         let names: Vec<&str> = config.sinks.iter().map(|sink| sink.relay.name.as_str()).collect();
-        bail!("no [[sink]] is called {name:?}; hint: there are: {}", names.join(", "));
+        bail!("no [[sink]] has the name {name:?}; hint: configured sinks: {}", names.join(", "));
     }
     let known = store.sinks_list().await?;
     let Some(status) = known.into_iter().find(|status| status.name == name) else {
-        bail!("{name} has delivered nothing yet; hint: it begins with the next `feedmill run` or `once`");
+        bail!("sink {name} has not started yet; hint: `feedmill run` or `feedmill once` starts it");
     };
     Ok(status)
 }

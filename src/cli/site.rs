@@ -1,4 +1,4 @@
-//! `feedmill site try`: what a rule for a site would change, before it is saved.
+//! `feedmill site try`: shows what a site rule would change, before it is saved.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Read the kept pages of a site by its rules and by further ones, and show what these change. Nothing is stored
+    /// Extract the kept pages of a site with its rules and with additional ones, and show the changes. Nothing is stored
     Try(Box<Trial>),
 }
 
@@ -35,31 +35,31 @@ enum Command {
 struct Trial {
     /// The site; its subdomains are included
     host: String,
-    /// Where the article's body is, as a CSS selector
+    /// CSS selector of the article's body
     #[arg(long, value_name = "SELECTOR")]
     body: Vec<String>,
-    /// What is dropped, wherever it stands
+    /// CSS selector of elements to drop anywhere
     #[arg(long, value_name = "SELECTOR")]
     drop: Vec<String>,
-    /// Where the headline is
+    /// CSS selector of the headline
     #[arg(long, value_name = "SELECTOR")]
     title: Vec<String>,
-    /// Where the authors are
+    /// CSS selector of the authors
     #[arg(long, value_name = "SELECTOR")]
     author: Vec<String>,
-    /// Where the date is
+    /// CSS selector of the date
     #[arg(long, value_name = "SELECTOR")]
     date: Vec<String>,
-    /// Which paragraphs are kept, whatever else is said of them, as a regular expression
+    /// Regular expression for paragraphs to keep, whatever other rules decide
     #[arg(long, value_name = "PATTERN")]
     keep_text: Vec<String>,
-    /// Which paragraphs are dropped
+    /// Regular expression for paragraphs to drop
     #[arg(long, value_name = "PATTERN")]
     drop_text: Vec<String>,
     /// Pages that were fetched on this day (UTC) or at this time, or later
     #[arg(long, value_name = "DATE", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Of how many pages the changes are shown; all are counted
+    /// Maximum number of pages whose changes are shown; all are counted
     #[arg(long, value_name = "N", default_value = "10")]
     show: usize,
 }
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let Command::Try(trial) = &args.command;
     let config = global.start()?;
     let tried = trial.with_rules_of(&config);
-    // What is wrong with a rule is said before any page is read.
+    // Report errors in the rules before any page is read.
     let sites = config.sites.iter().filter(|site| !is_of(site, &trial.host)).chain([&tried]);
     let others = Arc::new(Rules::new(&sites.cloned().collect::<Vec<_>>())?);
     let counts = Arc::new(Counts::default());
@@ -79,11 +79,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let [pages, changed, failed] = [&counts.pages, &counts.changed, &counts.failed].map(get);
     writeln!(
         out,
-        "{pages} pages, {changed} would change: {} words come, {} go; {failed} failed",
+        "{pages} pages, {changed} would change: {} words added, {} removed; {failed} failed",
         seen.words_come, seen.words_gone
     )?;
     if pages == 0 {
-        eprintln!("no pages of {} are kept; hint: articles.raw = \"keep\" keeps those to come", trial.host);
+        eprintln!("no pages of {} are kept; hint: articles.raw = \"keep\" keeps future pages", trial.host);
     } else {
         write!(out, "\n{}", table_of(&tried))?;
     }
@@ -109,10 +109,10 @@ async fn try_rules(
 }
 
 impl Trial {
-    /// The rules on trial before those that the site has.
+    /// Returns the rules on trial, followed by the site's existing ones.
     fn with_rules_of(&self, config: &Config) -> SiteRules {
         let Self { host, body, drop, title, author, date, keep_text, drop_text, .. } = self;
-        // The one that counts.
+        // The last one takes effect.
         let known = config.sites.iter().rfind(|site| is_of(site, host)).cloned().unwrap_or_default();
         let joined = |tried: &[String], known: Vec<String>| {
             let mut all = tried.to_vec();
@@ -136,15 +136,15 @@ fn is_of(site: &SiteRules, host: &str) -> bool {
     site.host.eq_ignore_ascii_case(host)
 }
 
-/// What the pages have shown.
+/// Results from the compared pages.
 #[derive(Debug, Default)]
 struct Seen {
     to_show: usize,
-    /// The changes of the first pages.
+    /// The changes of the first changed pages.
     lines: Vec<String>,
     words_come: u64,
     words_gone: u64,
-    /// On how many pages each rule of the site matches, and of how many.
+    /// Number of pages on which each of the site's rules matches, and number of pages checked.
     matches: BTreeMap<String, (u64, u64)>,
 }
 
@@ -163,7 +163,7 @@ impl Seen {
         }
         self.to_show -= 1;
         let colour = console::colors_enabled();
-        self.lines.push(format!("{url}  {} words, then {}", before.word_count, after.word_count));
+        self.lines.push(format!("{url}  {} words before, {} after", before.word_count, after.word_count));
         for (name, value) in FIELDS {
             let changes = diff::changes(&value(&before.metadata), &value(&after.metadata), colour);
             self.lines.extend(changes.into_iter().map(|line| format!("  {name}: {line}")));
@@ -184,7 +184,7 @@ impl Seen {
     }
 }
 
-/// A field that rules can change, as text.
+/// A field that rules can change, and a function that returns it as text.
 type Field = (&'static str, fn(&Metadata) -> String);
 
 const FIELDS: [Field; 3] = [
@@ -193,7 +193,7 @@ const FIELDS: [Field; 3] = [
     ("date", |metadata| metadata.published_at.map(|at| at.to_string()).unwrap_or_default()),
 ];
 
-/// The table to be saved: what says nothing is left out.
+/// Returns the table to save, without empty lists.
 fn table_of(rules: &SiteRules) -> String {
     let SiteRules { host, body, drop, title, author, date, keep_text, drop_text } = rules;
     let lists = [

@@ -1,4 +1,4 @@
-//! `feedmill status`: how the whole mill stands, on one screen.
+//! `feedmill status`: shows the state of the store, its sinks and its processes on one screen.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,21 +16,21 @@ use crate::store::{ProcessStatus, Store, Totals};
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Look again every few seconds, until interrupted
+    /// Refresh every few seconds, until interrupted
     #[arg(long)]
     watch: bool,
-    /// As a JSON object
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// How long it rests between two looks: counting reads whole tables.
+/// Refresh interval with `--watch`: counting scans whole tables.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// To the top of an empty screen.
+/// Escape sequence that clears the screen and moves the cursor to the top.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
-/// How the mill stands.
+/// The output of `status`.
 #[derive(Serialize)]
 struct Status {
     version: &'static str,
@@ -39,7 +39,7 @@ struct Status {
     totals: Totals,
     sinks: Vec<Standing>,
     set_aside: u64,
-    /// Empty where one process has the store to itself.
+    /// Empty if only one process uses the store.
     processes: Vec<ProcessStatus>,
 }
 

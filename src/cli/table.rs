@@ -1,16 +1,16 @@
-//! Plain tables: as wide as the terminal, and a line a row where there is none, so that `grep` finds whole rows.
+//! Plain tables: as wide as the terminal; if the output is not a terminal, one line per row, so that `grep` finds whole rows.
 
 use std::io::{self, IsTerminal as _};
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use terminal_size::{Width, terminal_size};
 
-/// Of a terminal that does not say how wide it is.
+/// Width of a terminal that does not report its width.
 const DEFAULT_WIDTH: u16 = 110;
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// An empty table.
+/// Creates an empty table.
 pub(super) fn new<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_header(header);
@@ -23,7 +23,7 @@ pub(super) fn new<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-/// A cell of several parts: below one another on a terminal.
+/// Joins the parts of a cell: one below another on a terminal, otherwise on one line.
 pub(super) fn parts<const N: usize>(parts: [&str; N]) -> String {
     parts.join(if io::stdout().is_terminal() { "\n" } else { "  " })
 }

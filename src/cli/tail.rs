@@ -1,4 +1,4 @@
-//! `feedmill tail`: records as JSON lines, now or as they come.
+//! `feedmill tail`: prints records as JSON lines, the latest or as they are stored.
 
 use std::io::BufWriter;
 use std::process::ExitCode;
@@ -10,28 +10,28 @@ use crate::publish::filter::{Criterion, Filter};
 use crate::publish::lines::{self, Late, Selection};
 use crate::store::Store;
 
-/// How often a reader that follows looks for more: other processes store, and nothing wakes it.
+/// Polling interval of `--follow`: other processes write to the store, and nothing notifies this one.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Arguments of `tail`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Begin after this position [default: with the last ten positions]
+    /// Start after this position [default: show the last ten positions]
     #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(i64).range(0..))]
     after: Option<i64>,
-    /// Go on with what is stored from now on, until interrupted
+    /// Keep printing new records as they are stored, until interrupted
     #[arg(short, long)]
     follow: bool,
-    /// Only records that fit: feed, tag, host, language, event or flag, `!` before the value for those that do not. May be
-    /// given several times
+    /// Only records that match: feed, tag, host, language, event or flag; `!` before the value negates it. May be given several
+    /// times
     #[arg(long, value_name = "CRITERION=VALUE", value_parser = criterion)]
     filter: Vec<(Criterion, String)>,
-    /// Go on where records were removed (`keep_days`) before they were read
+    /// Continue even if records were removed (`keep_days`) before they were read
     #[arg(long)]
     skip_removed: bool,
 }
 
-/// Positions shown where no beginning is named.
+/// Number of positions shown without `--after`.
 const LAST_FEW: i64 = 10;
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         let store = Store::visit(&config.database, Clock::system()).await?;
         tokio::select! {
             done = print(args, &store, &filter) => done?,
-            // Whoever follows is stopped by an interrupt: that is how it ends.
+            // With --follow, an interrupt is the normal end.
             interrupted = tokio::signal::ctrl_c(), if args.follow => interrupted?,
         }
         Ok(ExitCode::SUCCESS)
@@ -73,9 +73,10 @@ async fn print(args: &Args, store: &Store, filter: &Filter) -> anyhow::Result<()
 fn criterion(text: &str) -> Result<(Criterion, String), String> {
     let known = "feed, tag, host, language, event or flag";
     let (name, value) =
-        text.split_once('=').ok_or_else(|| format!("must be CRITERION=VALUE, with {known}"))?;
-    let criterion = Criterion::named(name).ok_or_else(|| format!("{name} is none of {known}"))?;
-    // Said here already, where the command line is at hand.
+        text.split_once('=').ok_or_else(|| format!("must be CRITERION=VALUE, where CRITERION is {known}"))?;
+    let criterion =
+        Criterion::named(name).ok_or_else(|| format!("unknown criterion {name}: must be {known}"))?;
+    // Validate the value here, so that the error is one of the command line.
     Filter::default().add(criterion, value)?;
     Ok((criterion, value.to_owned()))
 }

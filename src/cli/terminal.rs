@@ -1,25 +1,25 @@
-//! Standard output, and what a terminal must not be sent: characters that reorder their neighbours, hide, or steer it, in
-//! texts that come from the open internet. On a terminal they are written out (`\u202e`, which is the same character to
-//! whoever reads JSON); into a file or a pipe every byte goes as it is.
+//! Standard output that is safe for terminals: text from the open internet may contain characters that reorder or hide the text
+//! around them or control the terminal. On a terminal they are escaped (`\u202e`, which JSON readers decode to the same
+//! character), except for ESC, which our colours need; files and pipes get every byte unchanged.
 
 use std::io::{self, IsTerminal, Write};
 
 use crate::telemetry::is_deceptive;
 
-/// Standard output, locked.
+/// Returns locked standard output, escaping if it is a terminal.
 pub(super) fn stdout() -> Box<dyn Write> {
     let out = io::stdout();
     if out.is_terminal() { Box::new(Visible::new(out.lock())) } else { Box::new(out.lock()) }
 }
 
-/// A message for standard error.
+/// Escapes a message for standard error.
 pub(super) fn visible(text: &str) -> String {
     let mut out = Visible::new(Vec::new());
     out.write_all(text.as_bytes()).expect("memory takes what it is given");
     String::from_utf8_lossy(&out.inner).into_owned()
 }
 
-/// What went wrong and why, each cause once, the ways out at the end. Many errors name their cause already.
+/// Formats an error with its causes, each once because many errors already name their cause, and the hints at the end.
 pub(super) fn causes(error: &anyhow::Error) -> String {
     const HINT: &str = "; hint: ";
     let (mut said, mut hints) = (String::new(), String::new());
@@ -37,8 +37,8 @@ pub(super) fn causes(error: &anyhow::Error) -> String {
     said + &hints
 }
 
-/// Logs a message of several lines: a line each on a terminal, where line ends within one are escaped, and in one piece for
-/// programs.
+/// Logs a multi-line message: on a terminal, where line breaks in a message are escaped, one log line per line, otherwise as one
+/// message for programs.
 pub(super) fn log_lines(message: &str, log: impl Fn(&str)) {
     if io::stderr().is_terminal() {
         message.lines().filter(|line| !line.trim().is_empty()).for_each(log);
@@ -47,15 +47,15 @@ pub(super) fn log_lines(message: &str, log: impl Fn(&str)) {
     }
 }
 
-/// Text from outside that moves no cursor.
+/// Replaces control characters in untrusted text by spaces.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Writes out the characters that deceive. Ours, which are line ends, tabs and colours, pass.
+/// A writer that escapes deceptive characters. Line breaks, tabs and escape sequences (for our colours) pass unchanged.
 struct Visible<W> {
     inner: W,
-    /// The beginning of a character whose end is not written yet.
+    /// The first bytes of a character that is not complete yet.
     rest: Vec<u8>,
 }
 

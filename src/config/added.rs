@@ -1,5 +1,5 @@
-//! The file of feeds that commands write: feeds added there, paused and taken up again. It is an included file like any other,
-//! so that the files stay the whole truth; comments and order of what an operator wrote into it are kept.
+//! The file of feeds written by commands: they add, pause, resume and remove feeds in it. It is included like any other file,
+//! so that the whole configuration stays in files. Comments and the order of entries written by an operator are kept.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
@@ -12,36 +12,36 @@ use url::Url;
 
 use super::feeds::feed_url;
 
-/// The file, locked against others that would write it.
+/// The file, locked against other writers.
 #[derive(Debug)]
 pub(crate) struct AddedFeeds {
     path: PathBuf,
     document: DocumentMut,
-    /// What it held when it was opened; nothing where there was no such file.
+    /// The text when the file was opened; `None` if it did not exist.
     before: Option<String>,
     _lock: File,
 }
 
-/// Why the file cannot be changed.
+/// An error from changing the file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddedError {
-    /// It cannot be read or written.
-    #[error("cannot {action} {}: {source}; hint: its folder and the file must be writable for the \
-             user that writes it; added_feeds may name another place", path.display())]
+    /// The file cannot be read or written.
+    #[error("cannot {action} {}: {source}; hint: the file and its folder must be writable by the \
+             user that feedmill runs as; added_feeds may name another place", path.display())]
     File {
-        /// What failed.
+        /// The action that failed.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The underlying error.
         source: io::Error,
     },
-    /// It is no TOML.
-    #[error("{}: {message}; hint: `feedmill config check` shows the place", path.display())]
+    /// The file is not valid TOML.
+    #[error("{}: {message}; hint: `feedmill config check` shows the line", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// What is wrong, on one line.
+        /// The parser's message, on one line.
         message: String,
     },
 }
@@ -49,14 +49,14 @@ pub(crate) enum AddedError {
 const FEED: &str = "feed";
 const ENABLED: &str = "enabled";
 
-/// Of a new file: whoever runs the daemon must be able to read it, and it holds no secrets.
+/// Mode of a new file: the daemon's user must be able to read it, and it holds no secrets.
 const NEW_MODE: u32 = 0o644;
 
 impl AddedFeeds {
-    /// Opens the file, or begins it.
+    /// Opens the file, or starts with an empty document if there is none.
     pub(crate) fn open(path: &Path) -> Result<Self, AddedError> {
         let failed = |action| move |source| AddedError::File { action, path: path.to_owned(), source };
-        // Its folder stands for it: the file itself is replaced by each change.
+        // Lock the folder, because each change replaces the file itself.
         let lock = File::open(folder_of(path)).map_err(failed("open the folder of"))?;
         lock.lock().map_err(failed("lock the folder of"))?;
         let before = match fs::read_to_string(path) {
@@ -71,12 +71,12 @@ impl AddedFeeds {
         Ok(Self { path: path.to_owned(), document, before, _lock: lock })
     }
 
-    /// Whether it has a table for the feed.
+    /// Returns whether the file has a table for the feed.
     pub(crate) fn has(&self, url: &Url) -> bool {
         self.tables().is_some_and(|tables| tables.iter().any(|table| is_of(table, url)))
     }
 
-    /// Adds a table for a feed that it has none for.
+    /// Adds a table for a feed. The file must not have one for it yet.
     pub(crate) fn add(&mut self, url: &Url, tags: &[String]) {
         let mut table = Table::new();
         table.insert("url", value(url.as_str()));
@@ -90,7 +90,7 @@ impl AddedFeeds {
         }
     }
 
-    /// Has the feed polled or not, where it has a table for it.
+    /// Enables or disables the feed, if the file has a table for it.
     pub(crate) fn enable(&mut self, url: &Url, enabled: bool) {
         for table in
             self.tables_mut().into_iter().flat_map(ArrayOfTables::iter_mut).filter(|table| is_of(table, url))
@@ -103,19 +103,19 @@ impl AddedFeeds {
         }
     }
 
-    /// Takes the feed's table out.
+    /// Removes the feed's table.
     pub(crate) fn remove(&mut self, url: &Url) {
         if let Some(tables) = self.tables_mut() {
             tables.retain(|table| !is_of(table, url));
         }
     }
 
-    /// Writes the file: whole or not at all.
+    /// Writes the file atomically.
     pub(crate) fn save(&self) -> Result<(), AddedError> {
         self.written(replace_file(&self.path, &self.document.to_string(), NEW_MODE))
     }
 
-    /// Makes the file again what it was when it was opened.
+    /// Restores the file as it was when it was opened.
     pub(crate) fn take_back(&self) -> Result<(), AddedError> {
         self.written(match &self.before {
             Some(text) => replace_file(&self.path, text, NEW_MODE),
@@ -136,8 +136,8 @@ impl AddedFeeds {
     }
 }
 
-/// Writes a file anew, whole or not at all. One that is there keeps its permissions, another gets `new_mode`; written by root, it
-/// belongs to whom it did, or to whom its folder does.
+/// Replaces a file atomically. An existing file keeps its permissions, a new one gets `new_mode`. When written by root, it keeps
+/// its owner; a new file gets the owner of its folder.
 pub(crate) fn replace_file(path: &Path, text: &str, new_mode: u32) -> io::Result<()> {
     let mode = path.metadata().map_or(new_mode, |metadata| metadata.permissions().mode());
     let owner = path.metadata().or_else(|_| folder_of(path).metadata())?;
@@ -145,7 +145,7 @@ pub(crate) fn replace_file(path: &Path, text: &str, new_mode: u32) -> io::Result
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
     match fchown(file.as_file(), Some(owner.uid()), Some(owner.gid())) {
-        // Only root can give files away.
+        // Only root can change the owner.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
         given => given?,
     }

@@ -1,4 +1,4 @@
-//! Addresses in the configuration: URLs, and what of the own network may be reached.
+//! Addresses in the configuration: URLs, and the private networks that may be reached.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ pub(super) fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-/// An absolute http(s) URL.
+/// Parses an absolute http(s) URL.
 pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => {
@@ -25,16 +25,14 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
     }
 }
 
-/// A public address that ends in a slash: a subscription's own part is put behind it.
+/// Parses a public https URL and appends a slash to its path: each subscription appends its own part.
 pub(super) fn callback_url(text: &str) -> Result<Url, String> {
     let mut url = http_url(text)?;
     if url.scheme() != "https" {
-        return Err(
-            "must begin with https://: what is delivered there must not be seen on the way".to_owned()
-        );
+        return Err("must begin with https://: deliveries must be encrypted".to_owned());
     }
     if has_credentials(&url) || url.query().is_some() || url.fragment().is_some() {
-        return Err("must be an address without user name, query and fragment".to_owned());
+        return Err("must be a URL without user name, query and fragment".to_owned());
     }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
@@ -42,7 +40,7 @@ pub(super) fn callback_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// `10.1.0.0/16`, `127.0.0.1:8080`, `[fd00::/8]:443`.
+/// Parses a network or address with an optional port: `10.1.0.0/16`, `127.0.0.1:8080`, `[fd00::/8]:443`.
 pub(super) fn allowed_net(text: &str) -> Option<AllowedNet> {
     let net = |text: &str| text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
     if let Some(net) = net(text) {

@@ -1,4 +1,4 @@
-//! `[articles]`: what is kept of articles, for all feeds and for one; and where their pages are archived.
+//! `[articles]`: what is kept of articles, by default and per feed; `[output]`: where their pages are archived.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use super::raw;
 use crate::pipeline::Keeping;
 use crate::publish::warc;
 
-/// Ages at which a page may be looked at again: from and to, and how many of them.
+/// Bounds on the ages at which a page is rechecked, and on their number.
 const RECHECK_SECS: std::ops::RangeInclusive<u64> = 60..=365 * DAY_SECS;
 const MAX_RECHECKS: usize = 10;
 
-/// How long something may be kept; 0 is for ever.
+/// Bounds on retention in days; 0 means forever.
 const KEEP_DAYS: std::ops::RangeInclusive<u64> = 0..=36_500;
 
-/// How large a WARC file may grow.
+/// Bounds on the maximum size of a WARC file.
 const WARC_BYTES: std::ops::RangeInclusive<u64> = 1_048_576..=107_374_182_400;
 
 impl Checker<'_> {
-    /// Where pages are archived, if anywhere.
+    /// Checks `[output]`. Returns `None` if pages are not archived.
     pub(super) fn warc(&mut self, raw: &raw::Output, state_dir: &Path) -> Option<warc::Settings> {
         let max_file_bytes = self.number("output.warc_max_file_bytes", raw.warc_max_file_bytes, WARC_BYTES);
         output_dir(&raw.warc_dir, state_dir).map(|dir| warc::Settings { dir, max_file_bytes })
     }
 
-    /// What is kept of the articles of a feed that says nothing else.
+    /// Checks `[articles]`: the defaults for feeds without settings of their own.
     pub(super) fn articles(&mut self, raw: &raw::Articles) -> Keeping {
         Keeping {
             recheck: self.ages("articles.recheck", &raw.recheck),
@@ -35,7 +35,7 @@ impl Checker<'_> {
         }
     }
 
-    /// What is kept of one feed's articles; `path` is that of its table.
+    /// Checks one feed's settings for its articles; `path` is the path of its table.
     pub(super) fn feed_articles(&mut self, feed: &raw::Feed, path: &str, defaults: &Keeping) -> Keeping {
         let recheck = feed.recheck.as_ref().map(|ages| self.ages(&format!("{path}.recheck"), ages));
         Keeping {
@@ -52,7 +52,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A number of days; 0 stands for ever.
+    /// Checks a number of days; returns `None` for 0, which means forever.
     fn days(&mut self, path: &str, days: u64) -> Option<Duration> {
         let days: u64 = self.number(path, days, KEEP_DAYS);
         (days > 0).then(|| Duration::from_secs(days * DAY_SECS))
@@ -65,7 +65,7 @@ impl Checker<'_> {
             match age(text) {
                 Err(message) => self.refuse(&path, Some(&format!("{text:?}")), message),
                 Ok(age) if ages.last().is_some_and(|before| *before >= age) => {
-                    self.refuse(&path, Some(&format!("{text:?}")), "ages must rise");
+                    self.refuse(&path, Some(&format!("{text:?}")), "ages must be in ascending order");
                 }
                 Ok(age) => ages.push(age),
             }
@@ -77,7 +77,7 @@ impl Checker<'_> {
     }
 }
 
-/// `1h`, `24h`, `7d`, `1d 12h`.
+/// Parses an age: `1h`, `24h`, `7d`, `1d 12h`.
 fn age(text: &str) -> Result<Duration, String> {
     let Some(age) = time(text) else { return Err("must be a time such as 1h, 24h or 7d".to_owned()) };
     if !RECHECK_SECS.contains(&age.as_secs()) {

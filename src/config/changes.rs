@@ -1,5 +1,5 @@
-//! Feeds that are added, paused, taken up again and removed: by a command or on the page, in one file of their own that the
-//! configuration includes. What is written is read at once as any reload would read it, and taken back where that fails.
+//! Adding, pausing, resuming and removing feeds, by a command or on a page. The changes go to one file that the configuration
+//! includes. After each write the configuration is loaded as a reload would load it; if that fails, the write is reverted.
 
 use url::Url;
 
@@ -8,38 +8,38 @@ use super::origins::Home;
 use super::{ConfigError, Loaded};
 use crate::model::masked;
 
-/// Reads the configuration anew.
+/// Reloads the configuration.
 pub type Load = dyn Fn() -> Result<Loaded, ConfigError> + Send + Sync;
 
-/// What is done to a feed that is configured.
+/// A change to a configured feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedChange {
-    /// Polled no more; all that is known of it stays.
+    /// Stop polling; its stored data is kept.
     Pause,
-    /// Polled again.
+    /// Poll again.
     Resume,
-    /// Out of the file.
+    /// Remove it from the file.
     Remove,
 }
 
-/// Why the feeds stay as they are.
+/// An error from changing feeds; the configuration is left unchanged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
-    /// The configuration cannot be read as it is.
+    /// The current configuration cannot be loaded.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// There is none, or none that has such a file.
+    /// There is no configuration file, or `added_feeds` is empty.
     #[error(
-        "there is no file to write feeds to; hint: `feedmill config default` prints a configuration to begin with, and \
-         added_feeds in it names that file"
+        "no file of added feeds is configured; hint: set added_feeds in the configuration file; `feedmill config default` \
+         prints a file to start with"
     )]
     NoFile,
-    /// Nothing names the feed.
+    /// The feed is not configured.
     #[error("{0} is not configured; hint: `feedmill feeds add {0}`")]
     Unknown(Url),
-    /// A table says how it is treated, which only a person writes.
+    /// The feed is configured by a `[[feed]]` table in another file, which only the operator edits.
     #[error(
-        "{url} is configured by {place}, a file that is yours alone to write; hint: enabled = false there pauses it"
+        "{url} is configured by {place}, which feedmill does not write; hint: enabled = false there pauses it"
     )]
     Tabled {
         /// The feed, without its secrets.
@@ -47,7 +47,7 @@ pub(crate) enum ChangeError {
         /// Where it is configured.
         place: String,
     },
-    /// Only what is in the file can be taken out of it.
+    /// The feed is not in the file of added feeds, so it cannot be removed from it.
     #[error(
         "{url} is not in the file of added feeds, but configured by {place}; hint: remove it where it is configured"
     )]
@@ -60,12 +60,12 @@ pub(crate) enum ChangeError {
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] AddedError),
-    /// What was written is no good.
-    #[error("the configuration would be wrong with it, and is left as it was:\n{0}")]
+    /// The changed configuration would be invalid.
+    #[error("the change would make the configuration invalid, and was not saved:\n{0}")]
     Spoiled(ConfigError),
 }
 
-/// Adds the feeds that are not configured yet, and gives them.
+/// Adds the feeds that are not configured yet and returns them.
 pub(crate) fn add(urls: &[Url], tags: &[String], load: &Load) -> Result<Vec<Url>, ChangeError> {
     let loaded = load()?;
     let mut file = open(&loaded)?;
@@ -82,7 +82,7 @@ pub(crate) fn add(urls: &[Url], tags: &[String], load: &Load) -> Result<Vec<Url>
     Ok(new)
 }
 
-/// Changes a feed of the file; one that only a list names is paused by a table of its own.
+/// Changes a feed in the file. Pausing a feed that only a list names adds a table for it.
 pub(crate) fn change(change: FeedChange, url: &Url, load: &Load) -> Result<(), ChangeError> {
     let loaded = load()?;
     let mut file = open(&loaded)?;
@@ -95,7 +95,7 @@ pub(crate) fn change(change: FeedChange, url: &Url, load: &Load) -> Result<(), C
             file.add(url, &[]);
             file.enable(url, false);
         }
-        // It is polled.
+        // A feed that only a list names is always polled.
         (FeedChange::Resume, false) if origin.home == Home::List => return Ok(()),
         (FeedChange::Pause | FeedChange::Resume, false) => {
             return Err(ChangeError::Tabled { url: masked(url), place: origin.place });
@@ -134,7 +134,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (file, added) = (dir.path().join("feedmill.toml"), dir.path().join("added.toml"));
         fs::write(&file, "").unwrap();
-        // Another file becomes wrong between the two readings.
+        // Another file becomes invalid between the two loads.
         let readings = AtomicU32::new(0);
         let load = move || {
             let text = if readings.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { "" } else { "no = 1" };

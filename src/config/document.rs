@@ -1,8 +1,8 @@
-//! One TOML file with what the environment sets on top: read as a whole, and every problem traced to its place.
+//! One TOML file with the environment's overrides applied, in which every problem is traced to its position.
 //!
-//! `figment` and `config` were looked at for the merging: they name the key of a bad value, but lose the line. Here
-//! the parser's own tree is kept, in which every key and value knows its place. A value from the environment is put
-//! into the tree with a place behind the file's end, so that an error names the variable.
+//! `figment` and `config` were considered for the merging: they name the key of a bad value, but lose the line. Here
+//! the parser's own tree is kept, in which every key and value knows its position. A value from the environment is inserted
+//! into the tree with a position past the end of the file, so that an error names the variable.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -18,24 +18,24 @@ use super::environment::Override;
 use super::problem::{Place, Problem, Problems};
 use super::raw::Raw;
 
-/// A file that was read.
+/// A loaded file.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// As the operator would name it.
+    /// The path as the operator gave it.
     pub(super) path: PathBuf,
     text: String,
     overrides: Vec<Override>,
-    /// Values that could not be read: the rest is looked at without them.
+    /// Spans of values that could not be read; the rest is read without them.
     left_out: Vec<Range<usize>>,
-    /// Where the key of each path stands; made when the first problem asks.
+    /// The span of the key at each path; computed for the first problem.
     spans: OnceCell<HashMap<String, Range<usize>>>,
 }
 
-/// A line that holds one of these may hold a secret, whatever else is wrong with it: inline tables put all on one.
+/// A line that contains one of these words may contain a secret, even if its problem is elsewhere: an inline table is one line.
 const SECRET_WORDS: &[&str] =
     &["auth", "bearer", "credentials", "headers", "password", "postgres", "query", "secret"];
 
-/// Beginnings of the paths of values that are or hold secrets.
+/// Prefixes of the paths of values that are or contain secrets.
 const SECRET_PATHS: &[&str] = &[
     "database.url",
     "feed.auth",
@@ -49,17 +49,17 @@ const SECRET_PATHS: &[&str] = &[
     "sink.webhook.secret",
 ];
 
-/// Two places behind the text for each variable: one for its value, both for a section that it brings into being.
+/// Each variable gets two positions past the end of the text: the first for its value, both for a section created to hold it.
 const PLACES_PER_VARIABLE: usize = 2;
 
-/// A key of earlier versions, and what is written instead.
+/// A key of earlier versions, and the hint on its replacement.
 const OUTPUT_DIR: &str = "output.dir";
 const OUTPUT_DIR_HINT: &str =
     "text files are a sink now: [[sink]], name = \"texts\", text = { to = \"the folder\" }";
 
 type Tree<'i> = Spanned<DeTable<'i>>;
 
-/// Something in the tree: its key path and the places of its key and its value.
+/// An item of the tree: its key path and the spans of its key and value.
 struct Node {
     path: String,
     key: Range<usize>,
@@ -77,12 +77,13 @@ impl Document {
         Self { path, text, overrides, left_out: Vec::new(), spans: OnceCell::new() }
     }
 
-    /// The folder that relative paths in the file start at.
+    /// The folder that relative paths in the file are resolved against.
     pub(super) fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
 
-    /// Reads the file. What cannot be read becomes a problem and is left out, so that all problems show at once.
+    /// Deserializes the file. A value that cannot be read becomes a problem and is left out, so that all problems are reported
+    /// at once.
     pub(super) fn read<T: DeserializeOwned + Default>(&mut self, problems: &mut Problems) -> T {
         loop {
             let (tree, errors) = self.tree();
@@ -105,8 +106,8 @@ impl Document {
         }
     }
 
-    /// A problem with the value at `path`, such as `fetch.timeout_secs` or `feed[3].url`. `value` is shown, so it
-    /// must be no secret.
+    /// Builds a problem with the value at `path`, such as `fetch.timeout_secs` or `feed[3].url`. `value` is shown, so it
+    /// must not be a secret.
     pub(super) fn problem(&self, path: &str, value: Option<&str>, message: impl Into<String>) -> Problem {
         let span = self.span_of(path);
         let shown_path = without_indices(path);
@@ -118,7 +119,7 @@ impl Document {
         Problem { key, excerpt, ..Problem::at(self.place(span.as_ref()), message) }
     }
 
-    /// The tree with the environment's values in it and without what was left out, and the errors of syntax.
+    /// Parses the text into a tree with the environment's values and without the left-out ones; also returns syntax errors.
     fn tree(&self) -> (Tree<'_>, Vec<toml::de::Error>) {
         let (mut tree, errors) = DeTable::parse_recoverable(&self.text);
         for (i, setting) in self.overrides.iter().enumerate() {
@@ -129,7 +130,7 @@ impl Document {
         (tree, errors)
     }
 
-    /// The place of the key at `path`, or of the innermost thing on the way to it that there is.
+    /// Returns the span of the key at `path`, or of its innermost existing parent.
     fn span_of(&self, mut path: &str) -> Option<Range<usize>> {
         let spans = self.spans.get_or_init(|| {
             let mut spans = HashMap::new();
@@ -146,7 +147,7 @@ impl Document {
         }
     }
 
-    /// The innermost node that holds `span`.
+    /// Returns the innermost node that contains `span`.
     fn node_around(&self, span: &Range<usize>) -> Option<Node> {
         let (tree, _) = self.tree();
         let mut innermost = None;
@@ -212,7 +213,7 @@ impl Document {
         Some(format!("{blank} |\n{gutter} | {content}\n{blank} | {indent}{marks}"))
     }
 
-    /// Whether the line may be shown although the file cannot be read: it is a header, or sets what is no secret.
+    /// Returns whether the line may be shown although the file cannot be parsed: it is a header, or sets a key that is no secret.
     fn is_harmless(&self, place: usize) -> bool {
         let (_, _, content) = line_at(&self.text, place);
         let key = content.split('=').next().unwrap_or_default().trim();
@@ -220,7 +221,7 @@ impl Document {
     }
 }
 
-/// Line and column (both from 1) of a byte, and the line.
+/// Returns the line and column (both 1-based) of a byte offset, and the text of the line.
 fn line_at(text: &str, place: usize) -> (usize, usize, &str) {
     let before = text.get(..place).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -229,7 +230,7 @@ fn line_at(text: &str, place: usize) -> (usize, usize, &str) {
     (line, column, text[start..].lines().next().unwrap_or_default())
 }
 
-/// Stars for the user name and password of every URL.
+/// Replaces the user name and password of every URL by asterisks.
 fn without_credentials(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     for part in line.split_inclusive("://") {
@@ -257,7 +258,7 @@ fn insert<'i>(table: &mut DeTable<'i>, path: &'i [String], mut value: DeValue<'i
     let span = place..place;
     if rest.is_empty() {
         move_to(&mut value, &span);
-        // The key is replaced as well: it carries the place.
+        // Replace the key as well: it carries the position.
         table.remove(name.as_str());
         table.insert(Spanned::new(span.clone(), Cow::Borrowed(name.as_str())), Spanned::new(span, value));
         return;
@@ -267,13 +268,13 @@ fn insert<'i>(table: &mut DeTable<'i>, path: &'i [String], mut value: DeValue<'i
         let empty = DeValue::Table(DeTable::new());
         table.insert(Spanned::new(wider.clone(), Cow::Borrowed(name.as_str())), Spanned::new(wider, empty));
     }
-    // A section that is no table is refused when the tree is read.
+    // A section that is not a table is rejected when the tree is deserialized.
     if let Some(DeValue::Table(section)) = table.get_mut(name.as_str()).map(Spanned::get_mut) {
         insert(section, rest, value, place);
     }
 }
 
-/// Gives everything inside `value` the place `span`.
+/// Sets the span of everything inside `value` to `span`.
 fn move_to(value: &mut DeValue<'_>, span: &Range<usize>) {
     match value {
         DeValue::Array(items) => {
@@ -323,7 +324,7 @@ fn visit_value(value: &DeValue<'_>, path: &str, seen: &mut impl FnMut(Node)) {
     }
 }
 
-/// Takes out the values that stand at `spans`.
+/// Removes the values at `spans`.
 fn remove(table: &mut DeTable<'_>, spans: &[Range<usize>]) {
     if spans.is_empty() {
         return;
@@ -349,24 +350,24 @@ fn remove_in(value: &mut DeValue<'_>, spans: &[Range<usize>]) {
     }
 }
 
-/// `feed[3].url` is `feed.url` to the operator: the line says which.
+/// Turns `feed[3].url` into `feed.url` for the operator: the line number tells which one it is.
 fn without_indices(path: &str) -> String {
     path.split('.').map(|name| name.split('[').next().unwrap_or(name)).collect::<Vec<_>>().join(".")
 }
 
-/// Whether the value at `path` may be or hold a secret.
+/// Returns whether the value at `path` may be or contain a secret.
 fn is_secret(path: &str) -> bool {
     let path = without_indices(path);
     SECRET_PATHS.iter().any(|secret| path.starts_with(secret))
 }
 
-/// Whether `key` is a setting of some section and no secret.
+/// Returns whether `key` is a setting of some section and no secret.
 fn is_plain_setting(key: &str) -> bool {
     let defaults = toml::Table::try_from(Raw::default()).unwrap_or_default();
     key != "url" && defaults.values().filter_map(toml::Value::as_table).any(|table| table.contains_key(key))
 }
 
-/// serde's words in the operator's language, and a hint where a key looks misspelt.
+/// Rewrites serde's message for operators, and adds a hint for unknown keys.
 fn explain(message: &str, secret: bool) -> (String, Option<String>) {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let mut names = rest.split('`').skip(1).step_by(2);
@@ -382,7 +383,7 @@ fn explain(message: &str, secret: bool) -> (String, Option<String>) {
         return (format!("{} is missing", name.trim_matches('`')), None);
     }
     let mut message = message.to_owned();
-    // What was found may be part of a secret.
+    // The value that was found may be part of a secret.
     if secret && let Some(expected) = message.find("expected ") {
         message.replace_range(..expected, "");
     }
@@ -400,7 +401,7 @@ fn explain(message: &str, secret: bool) -> (String, Option<String>) {
     (message, None)
 }
 
-/// The known name that `unknown` is likely meant to be.
+/// Returns the known name that `unknown` probably stands for.
 fn closest<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
     let score = |name: &str| strsim::jaro_winkler(unknown, name);
     let best = known.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b)))?;

@@ -1,4 +1,4 @@
-//! What a running mill cannot take over.
+//! Settings that a reload cannot change.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::publish::{Configured, warc};
 use crate::telemetry::traces;
 use crate::{http, store};
 
-/// The settings that change with a restart only.
+/// The settings that only change with a restart.
 #[derive(Clone, Debug)]
 pub struct Fixed {
     database_url: SecretText,
@@ -30,7 +30,7 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// Those of a configuration. Every setting is named here, so that a new one must be put on one side or the other.
+    /// Extracts them from a configuration. Every setting is listed here, so that a new one must be classified.
     pub fn of(config: &Config) -> Self {
         let Config {
             watch: _,
@@ -53,7 +53,7 @@ impl Fixed {
             sites: _,
             http,
             websub,
-            // Where WebSub is off it only serves what is to be ended.
+            // With WebSub off, it is only used to end subscriptions.
             hub_listen: _,
             stop_timeout,
             log: LogSettings { filter: _, format },
@@ -62,7 +62,7 @@ impl Fixed {
             feed_defaults: _,
             sinks,
             warc,
-            // It follows from the database's URL.
+            // Derived from the database URL.
             state_dir: _,
         } = config;
         let listen = |settings: &websub::Settings| {
@@ -87,17 +87,17 @@ impl Fixed {
         }
     }
 
-    /// The keys whose values differ in `other`.
+    /// Returns the keys whose values differ in `other`.
     pub fn changed(&self, other: &Self) -> Vec<&'static str> {
         self.compared(other).into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
     }
 
-    /// Every such key.
+    /// Returns the keys of all fixed settings.
     pub(super) fn keys(&self) -> Vec<&'static str> {
         self.compared(self).into_iter().flat_map(|(keys, _)| keys.split(", ")).collect()
     }
 
-    /// The keys, and whether their values are the same in `other`.
+    /// Returns the keys, and whether their values are the same in `other`.
     fn compared(&self, other: &Self) -> [(&'static str, bool); 14] {
         let Self {
             database_url,

@@ -1,4 +1,4 @@
-//! Feeds taken over from another program's list into a TOML file of `[[feed]]` tables, which a configuration includes.
+//! Import of another program's list of feeds into a TOML file of `[[feed]]` tables that the configuration can include.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -11,18 +11,18 @@ use super::include;
 use super::listed::ListedFeed;
 use super::raw::RawIncluded;
 
-/// What a list of feeds comes to.
+/// The result of reading a list of feeds.
 #[derive(Debug, Default)]
 pub(crate) struct Import {
-    /// Feeds not known before, in the list's order.
+    /// New feeds, in the order of the list.
     pub(crate) added: Vec<ImportedFeed>,
-    /// How many are known already, or stand in the list twice.
+    /// Number of feeds that are already known or repeated in the list.
     pub(crate) known: usize,
-    /// What is no feed, by line.
+    /// Messages about invalid feeds, by line.
     pub(crate) invalid: Vec<(usize, String)>,
 }
 
-/// A feed to be added.
+/// A feed to add.
 #[derive(Debug)]
 pub(crate) struct ImportedFeed {
     url: Url,
@@ -31,7 +31,7 @@ pub(crate) struct ImportedFeed {
 }
 
 impl Import {
-    /// Reads an OPML file or a list of URLs, one a line; `known` holds the feeds that there are.
+    /// Reads an OPML file or a list with one URL per line; `known` contains the feeds that are already configured.
     pub(crate) fn read(list: &[u8], mut known: HashSet<Url>) -> Self {
         let text = include::decode(list);
         let (feeds, invalid) = include::listed(&text);
@@ -40,7 +40,7 @@ impl Import {
             match feed_url(&url) {
                 Ok(url) if known.insert(url.clone()) => import.added.push(ImportedFeed { url, title, tags }),
                 Ok(_) => import.known += 1,
-                // The address stays out of the message: it may hold a password.
+                // The URL is kept out of the message: it may contain a password.
                 Err(message) => import.invalid.push((line, message)),
             }
         }
@@ -48,7 +48,7 @@ impl Import {
         import
     }
 
-    /// The new feeds as tables, each under its title.
+    /// Formats the new feeds as tables, each with its title as a comment.
     pub(crate) fn to_toml(&self) -> String {
         let mut tables = String::new();
         for feed in &self.added {
@@ -69,7 +69,7 @@ impl Import {
 
 const TAKES_ALL: &str = "a String takes everything";
 
-/// The feeds in a TOML file that a configuration could include.
+/// Returns the feeds in a TOML file that a configuration could include.
 pub(crate) fn feeds_in(file: &str) -> Result<HashSet<Url>, toml::de::Error> {
     let raw: RawIncluded = toml::from_str(file)?;
     Ok(raw.feed.iter().filter_map(|feed| feed_url(&feed.url).ok()).collect())

@@ -1,4 +1,4 @@
-//! The files that a configuration includes: other TOML files with feeds and sites, OPML, plain lists of URLs.
+//! The files that a configuration includes: TOML files with feeds and sites, OPML files, plain lists of URLs.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -15,37 +15,37 @@ use super::watch::Sources;
 /// Everything that was included, in the order of inclusion.
 #[derive(Debug, Default)]
 pub(super) struct Included {
-    /// TOML files with what they say.
+    /// TOML files and their contents.
     pub(super) documents: Vec<(Document, RawIncluded)>,
     /// OPML files and plain lists.
     pub(super) listings: Vec<Listing>,
-    /// What was lost of OPML files.
+    /// Parts of OPML files that were skipped, and includes that match no file.
     pub(super) warnings: Vec<Problem>,
-    /// What all of that was read from.
+    /// The files and folders that were read.
     pub(super) sources: Sources,
 }
 
-/// A file that only names feeds.
+/// A file that only lists feeds.
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// As included.
+    /// The path as included.
     pub(super) path: PathBuf,
-    /// Whether another program wrote the file, so that a bad line costs no more than itself.
+    /// Whether another program wrote the file (OPML), so that an invalid feed is only a warning.
     pub(super) tolerant: bool,
-    /// What it names.
+    /// The listed feeds.
     pub(super) feeds: Vec<ListedFeed>,
 }
 
 impl Listing {
-    /// Where one of its feeds is named.
+    /// Returns the place of the feed at `line`.
     pub(super) fn place(&self, line: usize) -> Place {
         Place::line(&self.path, line)
     }
 }
 
 impl Included {
-    /// Reads everything that `document` includes, and what those files include; and the file of added feeds, where it is
-    /// there and not included by name.
+    /// Reads all files that `document` includes, recursively, and the file of added feeds, if it exists and is not included
+    /// by name.
     pub(super) fn read(
         document: &Document,
         includes: &[String],
@@ -151,7 +151,7 @@ fn is_opml(text: &str) -> bool {
     text.trim_start().starts_with('<')
 }
 
-/// The feeds that an OPML file or a plain list names, and what was lost, by line.
+/// Returns the feeds in an OPML file or a plain list, and messages about skipped parts, by line.
 pub(super) fn listed(text: &str) -> (Vec<ListedFeed>, Vec<(usize, String)>) {
     if is_opml(text) {
         let outlines = opml::read(text);
@@ -161,10 +161,10 @@ pub(super) fn listed(text: &str) -> (Vec<ListedFeed>, Vec<(usize, String)>) {
     }
 }
 
-/// Files that a folder is included for; a glob names its own.
+/// Extensions of the files that are read from an included folder; a glob matches any extension.
 const EXTENSIONS: &[&str] = &["toml", "opml", "xml", "txt"];
 
-/// The files that an included path stands for, by name: itself, those of a folder, or those that fit a pattern.
+/// Expands an included path into files, sorted by name: the path itself, those in a folder, or those that match a glob.
 fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.is_file() && path.parent().is_some_and(|folder| is_pattern(&folder.to_string_lossy())) {
         return Err("only the last part of a path may hold * and ?".to_owned());
@@ -187,8 +187,8 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// The folder that an included path stands for, and the pattern that its files must fit where there is one; nothing where the
-/// path is that of a file.
+/// Returns the folder of an included path and the glob that its files must match, if any; `None` if the
+/// path is a plain file.
 fn folder_of(path: &Path) -> Option<(&Path, Option<&str>)> {
     if path.is_dir() {
         return Some((path, None));
@@ -202,7 +202,7 @@ fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
-/// Whether a name fits a pattern: `*` stands for any characters, `?` for one byte.
+/// Returns whether a name matches a glob: `*` matches any characters, `?` one byte.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern.split_first(), name.split_first()) {
         (None, None) => true,
@@ -213,12 +213,12 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// What makes two paths the same file.
+/// Returns the canonical path, by which two paths to the same file compare equal.
 pub(super) fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// OPML comes in whatever its writer used; what matters in it are addresses, which are ASCII.
+/// Decodes a list by its BOM, else as UTF-8 or Windows-1252. OPML comes in any encoding; its URLs, which matter, are ASCII.
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding.decode(bytes).0,
@@ -226,7 +226,7 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A URL a line; `#` begins a comment where a line or a word begins.
+/// Reads one URL per line; `#` at the start of a line or word begins a comment.
 fn plain_list(text: &str) -> Vec<ListedFeed> {
     let without_comment = |line: &str| {
         let end = line.find(" #").or_else(|| line.find("\t#")).unwrap_or(line.len());

@@ -1,17 +1,17 @@
-//! A feed that a list names: a line of a plain list, an outline of OPML.
+//! A feed in a list: a line of a plain list or an outline of an OPML file.
 
 use super::raw;
 
-/// A feed that is only named.
+/// A listed feed, which has no options.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListedFeed {
-    /// From 1.
+    /// Line number, from 1.
     pub(super) line: usize,
-    /// As given.
+    /// URL as given.
     pub(super) url: String,
-    /// What the file calls it.
+    /// Title in the file.
     pub(super) title: Option<String>,
-    /// The folders that it stands in.
+    /// The enclosing OPML folders, then the categories.
     pub(super) tags: Vec<String>,
 }
 

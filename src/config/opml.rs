@@ -1,7 +1,7 @@
-//! The feeds in an OPML file, as other readers export it.
+//! Reads the feeds from an OPML file, as other feed readers export it.
 //!
-//! The `opml` crate was looked at: it rejects a whole file for one bad outline, and an export of 50,000 feeds always
-//! has one. Here a broken outline costs itself and a warning.
+//! The `opml` crate was considered: it rejects a whole file for one bad outline, and an export of 50,000 feeds always
+//! has one. Here a broken outline is skipped with a warning.
 
 use std::borrow::Cow;
 
@@ -11,20 +11,20 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::listed::ListedFeed;
 
-/// What an OPML file holds.
+/// The contents of an OPML file.
 #[derive(Debug, Default)]
 pub(super) struct Outlines {
     /// The feeds in document order.
     pub(super) feeds: Vec<ListedFeed>,
-    /// What was lost, by line.
+    /// Messages about skipped parts, by line.
     pub(super) warnings: Vec<(usize, String)>,
 }
 
-/// Reads what can be read.
+/// Reads the outlines, skipping broken ones.
 pub(super) fn read(text: &str) -> Outlines {
     let mut outlines = Outlines::default();
     let mut lines = Lines { text, counted_to: 0, line: 1 };
-    // The folders around the present place; a feed's own outline stands there without a name.
+    // The names of the enclosing outlines; a feed's own outline is `None`.
     let mut folders: Vec<Option<String>> = Vec::new();
     let mut start = 0;
     while let Some(rest) = text.get(start..) {
@@ -32,7 +32,7 @@ pub(super) fn read(text: &str) -> Outlines {
             Ok(()) => break,
             Err((place, message)) => {
                 outlines.warnings.push((lines.at(place), format!("left out: {message}")));
-                // Whatever is broken ends at the latest where the next outline begins.
+                // Resume at the next outline: the broken part ends there at the latest.
                 let after = (place + 1).max(start + 1);
                 match text.get(after..).and_then(|rest| rest.find("<outline")) {
                     Some(next) => start = after + next,
@@ -44,7 +44,7 @@ pub(super) fn read(text: &str) -> Outlines {
     outlines
 }
 
-/// Reads from `offset` to the end or to the first thing that is no XML.
+/// Reads from `offset` to the end or to the first syntax error.
 fn read_some(
     rest: &str,
     offset: usize,
@@ -60,7 +60,7 @@ fn read_some(
         match reader.read_event() {
             Ok(Event::Eof) => return Ok(()),
             Ok(Event::Start(tag)) if is_outline(&tag) => {
-                // Pushed before anything can go wrong: its end tag will come.
+                // Push before any error can occur: the end tag will follow.
                 folders.push(None);
                 let mut outline = Outline::of(&tag).map_err(|message| (place, message))?;
                 if outline.url.is_none() {
@@ -89,7 +89,7 @@ fn is_outline(tag: &BytesStart<'_>) -> bool {
     tag.name().as_ref().eq_ignore_ascii_case("outline")
 }
 
-/// The attributes that matter.
+/// The relevant attributes of an outline.
 #[derive(Debug, Default)]
 struct Outline {
     url: Option<String>,
@@ -104,7 +104,7 @@ impl Outline {
         let mut is_feed = false;
         for attribute in tag.attributes().with_checks(false) {
             let attribute = attribute.map_err(|error| error.to_string())?;
-            // A bare `&` in an address is common and harmless.
+            // A bare `&` in a URL is common and harmless.
             let value = unescape(&attribute.value).unwrap_or(Cow::Borrowed(&attribute.value));
             let value = value.trim().to_owned();
             if value.is_empty() {
@@ -141,7 +141,7 @@ impl Outlines {
     }
 }
 
-/// Line numbers of rising places, each byte looked at once.
+/// Computes line numbers of ascending positions; scans each byte once.
 struct Lines<'t> {
     text: &'t str,
     counted_to: usize,

@@ -1,4 +1,4 @@
-//! Where each feed is configured, in a few bytes a feed: the running daemon keeps it, for the page.
+//! Where each feed is configured, in a few bytes per feed: the running daemon keeps this in memory for its pages.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,59 +10,59 @@ use url::Url;
 
 use super::include::identity;
 
-/// Where every feed is configured, disabled ones included.
+/// Where every feed is configured, including disabled ones.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     files: Files,
-    /// The file of feeds that commands and the page write, where there is one.
+    /// The file of feeds written by commands and pages, if any.
     added: Option<PathBuf>,
-    /// Its place among the files, once it has feeds.
+    /// Its index in `files`; `None` while it has no feeds.
     added_file: Option<u32>,
-    /// By a hash of the address: the addresses themselves would be most of it.
+    /// By a hash of the URL: the URLs themselves would take most of the memory.
     by_feed: HashMap<u64, Origin>,
 }
 
 /// Where a feed is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedOrigin {
-    /// In what kind of file.
+    /// The kind of file.
     pub home: Home,
-    /// The place, as a reader finds it.
+    /// The place in human-readable form.
     pub place: String,
     /// Whether it is polled.
     pub is_on: bool,
-    /// Whether a list names it, beside a table or alone.
+    /// Whether a list or an OPML file contains it, with or without a table.
     pub is_listed: bool,
 }
 
-/// Who writes what says how a feed is treated.
+/// The kind of file that sets a feed's options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home {
-    /// A table of the file that commands and the page write.
+    /// A table in the file written by commands and pages.
     Added,
-    /// A `[[feed]]` table of another file: a person.
+    /// A `[[feed]]` table in another file, written by a person.
     Table,
-    /// Nothing but a line of a list or an OPML file.
+    /// Only a line of a list or an OPML file.
     List,
 }
 
-/// The same within the configuration.
+/// The compact form of [`FeedOrigin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) file: u32,
-    /// Of the table or the line, from 1.
+    /// Number of the table or line, from 1.
     pub(super) number: u32,
     pub(super) is_table: bool,
     pub(super) is_listed: bool,
     pub(super) is_on: bool,
 }
 
-/// The files that name feeds.
+/// The files that configure feeds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Files(Vec<PathBuf>);
 
 impl Files {
-    /// The number of a file, which is that of the last one or new.
+    /// Returns the index of a file: the last one's if it is the same file, else a new one.
     pub(super) fn number(&mut self, path: &Path) -> u32 {
         if self.0.last().is_none_or(|last| last != path) {
             self.0.push(path.to_owned());
@@ -97,7 +97,7 @@ impl Origins {
         Self { files, added, added_file, by_feed }
     }
 
-    /// Of one feed; `None` where it is not configured.
+    /// Returns the origin of one feed; `None` if it is not configured.
     pub fn of(&self, url: &Url) -> Option<FeedOrigin> {
         let origin = *self.by_feed.get(&key(url))?;
         let home = match origin {
@@ -109,17 +109,17 @@ impl Origins {
         Some(FeedOrigin { home, place, is_on: origin.is_on, is_listed: origin.is_listed })
     }
 
-    /// The file of feeds that commands and the page write.
+    /// Returns the file of feeds written by commands and pages.
     pub fn added(&self) -> Option<&Path> {
         self.added.as_deref()
     }
 
-    /// Feeds that are configured and not polled.
+    /// Returns the number of feeds that are configured but disabled.
     pub fn disabled(&self) -> usize {
         self.by_feed.values().filter(|origin| !origin.is_on).count()
     }
 
-    /// Without such a file.
+    /// Removes the file of added feeds.
     pub(super) fn without_added(self) -> Self {
         Self { added: None, ..self }
     }

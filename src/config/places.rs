@@ -1,4 +1,4 @@
-//! Places for files: folders of this machine, and buckets of object stores.
+//! Destinations for files: local folders and buckets in object stores.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::publish::folder::Place;
 use crate::publish::folder::objects::{self, Provider};
 
 impl Provider {
-    /// The keys of `bucket` that it knows.
+    /// Returns the keys of `bucket` that the provider supports.
     const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::S3 => &["endpoint", "region", "access_key_id", "secret_access_key", "session_token"],
@@ -22,7 +22,7 @@ impl Provider {
         }
     }
 
-    /// How variables begin by which a platform says to its programs where and who they are.
+    /// Returns the prefix of the environment variables that hold the provider's usual settings and credentials.
     const fn variables(self) -> &'static str {
         match self {
             Self::S3 => "AWS_",
@@ -31,7 +31,7 @@ impl Provider {
         }
     }
 
-    /// What `object_store` calls a key.
+    /// Returns the name of a key in `object_store`.
     fn option(self, key: &str) -> &str {
         match (self, key) {
             (Self::Google, "endpoint") => "base_url",
@@ -47,7 +47,7 @@ enum Given<'b> {
 }
 
 impl Bucket {
-    /// The keys that are set.
+    /// Returns the keys that are set, with their values.
     fn given(&self) -> Vec<(&'static str, Given<'_>)> {
         let Self {
             endpoint,
@@ -82,7 +82,7 @@ impl Bucket {
 }
 
 impl Checker<'_> {
-    /// Where the files of the receiver at `path` go.
+    /// Checks the destination of the files of the receiver at `path`.
     pub(super) fn place(
         &mut self,
         path: &str,
@@ -94,7 +94,7 @@ impl Checker<'_> {
             return self.objects(path, url, bucket.unwrap_or(&Bucket::default())).map(Place::Objects);
         }
         if bucket.is_some() {
-            let message = "belongs to an s3://, gs:// or az:// URL, and `to` is a folder";
+            let message = "is only valid for an s3://, gs:// or az:// URL, but `to` is a folder";
             self.refuse(&format!("{path}.bucket"), None, message);
         }
         let folder = output_dir(to, state_dir);
@@ -109,7 +109,7 @@ impl Checker<'_> {
         let (provider, url) = match prefix(url) {
             Ok(place) => place,
             Err(message) => {
-                // With a user name in it there may be a password as well.
+                // A URL with a user name may contain a password as well.
                 let shown = format!("{url:?}");
                 let shown = (!url.contains('@')).then_some(&shown as &dyn Display);
                 self.refuse(&format!("{path}.to"), shown, message);
@@ -119,7 +119,7 @@ impl Checker<'_> {
         let path = format!("{path}.bucket");
         let given = bucket.given();
         let is_given = |key| given.iter().any(|(known, _)| *known == key);
-        // Half of one identity and half of another would be nobody's.
+        // Credentials from the file are not combined with those from the environment: the mix would be valid for neither.
         let says_who = given.iter().any(|(_, value)| matches!(value, Given::Secret(_)));
         let mut options = Vec::new();
         if !says_who {
@@ -129,10 +129,10 @@ impl Checker<'_> {
         }
         match provider {
             Provider::S3 if is_given("access_key_id") != is_given("secret_access_key") => {
-                self.refuse(&path, None, "access_key_id and secret_access_key belong together");
+                self.refuse(&path, None, "access_key_id and secret_access_key must be set together");
             }
             Provider::Azure if is_given("access_key") && is_given("sas_token") => {
-                self.refuse(&path, None, "access_key and sas_token are two ways to say who we are: give one");
+                self.refuse(&path, None, "access_key and sas_token cannot be combined: remove one of them");
             }
             Provider::Azure
                 if !is_given("account_name") && !options.iter().any(|(name, _)| name == AZURE_ACCOUNT) =>
@@ -148,8 +148,11 @@ impl Checker<'_> {
         for (key, value) in given {
             let path = format!("{path}.{key}");
             if !provider.keys().contains(&key) {
-                let message =
-                    format!("is no key for {}://, which has {}", url.scheme(), provider.keys().join(", "));
+                let message = format!(
+                    "is not a key for {}://; known keys: {}",
+                    url.scheme(),
+                    provider.keys().join(", ")
+                );
                 self.refuse(&path, None, message);
                 continue;
             }
@@ -166,30 +169,31 @@ impl Checker<'_> {
     }
 }
 
-/// By which Azure's own programs are told of the account.
+/// The environment variable with Azure's storage account, in lower case.
 const AZURE_ACCOUNT: &str = "azure_storage_account_name";
 
-/// `s3://BUCKET/PREFIX`, and whose it is.
+/// Parses `s3://BUCKET/PREFIX` into its provider and URL.
 fn prefix(text: &str) -> Result<(Provider, Url), String> {
     let mut url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
     let provider = Provider::of_scheme(url.scheme()).ok_or_else(|| {
         format!("must be a folder, or an s3://, gs:// or az:// URL, not {}://", url.scheme())
     })?;
     if has_credentials(&url) {
-        return Err("must be a URL without user name and password: bucket = { … } takes them".to_owned());
+        return Err("must be a URL without user name and password: set bucket = { … } instead".to_owned());
     }
     if url.host_str().is_none_or(str::is_empty) || url.port().is_some() {
         return Err("must name a bucket, and then a prefix: s3://news-lake/articles".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("must be a bucket and a prefix, and nothing after that".to_owned());
+        return Err("must be a bucket and a prefix, without query and fragment".to_owned());
     }
     let prefix = url.path().trim_matches('/').to_owned();
     url.set_path(&prefix);
     Ok((provider, url))
 }
 
-/// Where a store is found. What says who we are is sent as it is to all but S3, whose requests are signed.
+/// Parses an endpoint. Beyond loopback it must be https, except for S3, whose requests are signed: all others send
+/// credentials in the clear.
 fn endpoint(text: &str, provider: Provider) -> Result<String, String> {
     let url = http_url(text)?;
     let is_here = match url.host() {
@@ -202,7 +206,7 @@ fn endpoint(text: &str, provider: Provider) -> Result<String, String> {
         return Err("must be https://HOST or http://HOST, with or without a port".to_owned());
     }
     if url.scheme() == "http" && provider != Provider::S3 && !is_here {
-        return Err("must begin with https://: who we are would be sent for all to read".to_owned());
+        return Err("must begin with https://: credentials would be sent unencrypted".to_owned());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }

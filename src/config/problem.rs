@@ -1,32 +1,32 @@
-//! What is wrong with a configuration, and where.
+//! Problems of a configuration and their positions.
 
 use std::fmt;
 use std::path::Path;
 
 use super::watch::Sources;
 
-/// Problems named at most; further ones are only counted.
+/// Maximum number of problems reported; further ones are only counted.
 pub(super) const MAX_PROBLEMS: usize = 20;
 
-/// One thing that is wrong, with its place and, where known, its cure.
+/// One problem, with its position and, if known, its fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub(super) place: Place,
-    /// Key path such as `fetch.timeout_secs`, with its value where it is no secret; empty where there is none.
+    /// Key path such as `fetch.timeout_secs`, with the value unless it may be a secret; empty if there is none.
     pub(super) key: String,
-    /// What is wrong.
+    /// Description of the problem.
     pub(super) message: String,
-    /// The offending line with a mark under it.
+    /// The offending line with a marker below it.
     pub(super) excerpt: Option<String>,
-    /// The way out, where it does not follow from the message.
+    /// How to fix it, if that is not obvious from the message.
     pub(super) hint: Option<String>,
 }
 
-/// Where something is wrong.
+/// The location of a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     File(String),
-    /// From 1 both; a list has one thing a line and no columns.
+    /// Line and column, both from 1; a file with one item per line has no columns.
     Position {
         file: String,
         line: usize,
@@ -41,7 +41,7 @@ impl Place {
         Self::File(path.display().to_string())
     }
 
-    /// The line of a file that has one thing a line.
+    /// A line of a file with one item per line.
     pub(super) fn line(path: &Path, line: usize) -> Self {
         Self::Position { file: path.display().to_string(), line, column: None }
     }
@@ -73,13 +73,13 @@ impl fmt::Display for Place {
 }
 
 impl Problem {
-    /// A problem that has a place and nothing else.
+    /// Creates a problem with a place and a message only.
     pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
         Self { place, key: String::new(), message: message.into(), excerpt: None, hint: None }
     }
 }
 
-/// One line; the alternate form (`{:#}`) adds the offending line and the hint below it.
+/// Formats on one line; the alternate form (`{:#}`) puts the offending line and the hint below it.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.place)?;
@@ -97,17 +97,17 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Problems as they are found.
+/// Collects problems as they are found.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     list: Vec<Problem>,
-    /// Found after the list was full.
+    /// Number of problems found after the list was full.
     more: usize,
 }
 
 impl Problems {
-    /// Adds what `problem` describes, which is worked out only while there is room: finding a place means reading
-    /// the file anew, and a list of 50,000 feeds may be wrong 50,000 times.
+    /// Adds a problem. `problem` is called only while the list is not full: finding a position means parsing
+    /// the file again, and a list of 50,000 feeds may have 50,000 problems.
     pub(super) fn push(&mut self, problem: impl FnOnce() -> Problem) {
         if self.is_full() {
             self.more += 1;
@@ -124,8 +124,8 @@ impl Problems {
         self.list.is_empty()
     }
 
-    /// The error that names them all: file by file in the order in which they were read, each from top to bottom. `sources`:
-    /// what was read.
+    /// Returns the error with all problems: file by file in the order in which they were read, each from top to bottom.
+    /// `sources` are the files that were read.
     pub(super) fn into_error(mut self, sources: Sources) -> ConfigError {
         let files: Vec<Option<String>> =
             self.list.iter().map(|problem| problem.place.file_name().map(str::to_owned)).collect();
@@ -135,7 +135,7 @@ impl Problems {
     }
 }
 
-/// A configuration that cannot be used, with everything that is wrong with it.
+/// A configuration that cannot be used, with all its problems.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
     problems: Vec<Problem>,
@@ -144,12 +144,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// What was read, as far as that came: mending one of these may mend it.
+    /// Returns the files that were read before the error: a change to one of them may fix it.
     pub fn sources(&self) -> &Sources {
         &self.sources
     }
 
-    /// What is wrong, in the order of the files; at most twenty.
+    /// Returns the problems in the order of the files, at most twenty.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

@@ -1,9 +1,9 @@
-//! docs/configuration.md: every setting with its type, default and bounds, made from the code.
+//! Generates docs/configuration.md: every setting with its type, default and bounds, derived from the code.
 //!
-//! Nothing of a key is said a second time here. Its prose is the comment in the file that ships. Its type, its bounds and the
-//! keys beside it are what the reader says when it is given something wrong, its default is what it makes of an empty file,
-//! and whether a running mill takes it over is what [`Fixed`] says. Deriving the types by a crate for schemas was the
-//! alternative: bounds and prose would have stood there once more.
+//! Nothing about a key is stated a second time here. Its description is the comment in the default file. Its type, bounds and
+//! neighbouring keys are taken from the errors for invalid values, its default from parsing an empty file, and whether a reload
+//! changes it from [`Fixed`]. Deriving the types with a schema crate was the alternative: bounds and descriptions would have had
+//! to be repeated there.
 
 use std::fmt::Write as _;
 
@@ -16,14 +16,14 @@ use super::problem::{Problem, Problems};
 use super::raw::Raw;
 use super::{Config, DEFAULT_FILE, load_document};
 
-/// A table that may stand in the file any number of times: how it begins, and the settings that it needs.
+/// A table that may be repeated or is optional: the TOML that opens it, and its required settings.
 struct Table {
     path: &'static str,
     begins: &'static str,
     needs: &'static [(&'static str, &'static str)],
 }
 
-/// Those within one another follow each other.
+/// Nested tables follow their parents.
 const TABLES: &[Table] = &[
     Table {
         path: "http.tokens",
@@ -54,13 +54,13 @@ const TABLES: &[Table] = &[
 const URL: &str = "\"https://x.example/\"";
 const FOLDER: &[(&str, &str)] = &[("to", "\"x\"")];
 
-/// The page about the configuration, in Markdown.
+/// Returns the configuration reference in Markdown.
 pub fn reference() -> String {
     let fixed = Fixed::of(&defaults()).keys();
     let mut page = String::from(
-        "# Configuration\n\nMade from the code by `feedmill config reference`; a test holds it. `feedmill config default` prints \
-         the commented file that it follows, `feedmill config check` says what is wrong with yours, `feedmill config show` what \
-         is in effect.\n",
+        "# Configuration\n\nGenerated from the code by `feedmill config reference`; a test checks it. `feedmill config default` \
+         prints the commented file that it follows, `feedmill config check` reports the problems in yours, and `feedmill config \
+         show` prints the settings in effect.\n",
     );
     for part in parts(DEFAULT_FILE) {
         match part {
@@ -72,18 +72,18 @@ pub fn reference() -> String {
     page
 }
 
-/// What stands in the file that ships.
+/// A part of the default file.
 #[derive(Debug)]
 enum Part<'f> {
     /// Comments that belong to no setting.
     Prose(Vec<&'f str>),
-    /// The settings under a header; without a name, those above the first.
+    /// The settings under a header; those above the first header have no name.
     Section { name: &'f str, settings: Vec<Setting<'f>> },
-    /// Tables in comments.
+    /// Commented-out example tables.
     Example { prose: Vec<&'f str>, lines: Vec<&'f str> },
 }
 
-/// A setting with the comment above it, which may be above the one before.
+/// A setting with its comment, which may be shared with the setting before.
 #[derive(Debug)]
 struct Setting<'f> {
     key: &'f str,
@@ -132,7 +132,7 @@ fn section(page: &mut String, name: &str, settings: &[Setting<'_>], fixed: &[&st
     add(
         page,
         &format!(
-            "\n## {title}\n\n| key | type | default | bounds | changes with | |\n|---|---|---|---|---|---|\n"
+            "\n## {title}\n\n| key | type | default | bounds | takes effect after | |\n|---|---|---|---|---|---|\n"
         ),
     );
     let begins = if name.is_empty() { String::new() } else { format!("[{name}]\n") };
@@ -160,18 +160,21 @@ fn example(page: &mut String, prose: &[&str], lines: &[&str], fixed: &[&str]) {
     tables(page, |path| path == name || path.starts_with(&format!("{name}.")), fixed);
 }
 
-/// The keys of the tables that are chosen.
+/// Adds the keys of the chosen tables.
 fn tables(page: &mut String, is_chosen: impl Fn(&str) -> bool, fixed: &[&str]) {
     for table in TABLES.iter().filter(|table| is_chosen(table.path)) {
         let needed: String = table.needs.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         let values = read(&format!("{}{needed}", table.begins));
-        add(page, &format!("\nKeys of `{}`, which change with {}:\n", table.path, change(table.path, fixed)));
+        add(
+            page,
+            &format!("\nKeys of `{}`, which take effect after {}:\n", table.path, change(table.path, fixed)),
+        );
         add(page, "\n| key | type | default | bounds |\n|---|---|---|---|\n");
         for key in table.keys() {
             let path = format!("{}.{key}", table.path);
             let probe = Probe { begins: table.begins, needs: table.needs, path: &path, key: &key };
             let default = match at(&values, &path) {
-                _ if table.needs.iter().any(|(needed, _)| *needed == key) => "needed".to_owned(),
+                _ if table.needs.iter().any(|(needed, _)| *needed == key) => "required".to_owned(),
                 Some(value) => format!("`{value}`"),
                 None => String::new(),
             };
@@ -181,7 +184,7 @@ fn tables(page: &mut String, is_chosen: impl Fn(&str) -> bool, fixed: &[&str]) {
 }
 
 impl Table {
-    /// Every key that it knows, as the refusal of another one lists them.
+    /// Returns all known keys, taken from the error for an unknown one.
     fn keys(&self) -> Vec<String> {
         let probe = Probe { begins: self.begins, needs: self.needs, path: self.path, key: "-" };
         let problems = probe.problems("0");
@@ -190,7 +193,7 @@ impl Table {
     }
 }
 
-/// A key whose reader is asked by giving it something wrong.
+/// A key that is probed with invalid values.
 struct Probe<'a> {
     begins: &'a str,
     needs: &'a [(&'static str, &'static str)],
@@ -199,7 +202,7 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// What is said about a file in which the key has this value.
+    /// Returns the problems of a file in which the key has this value.
     fn problems(&self, value: &str) -> Vec<Problem> {
         let mut text = self.begins.to_owned();
         for (key, needed) in self.needs.iter().filter(|(key, _)| *key != self.key) {
@@ -212,7 +215,7 @@ impl Probe<'_> {
         }
     }
 
-    /// What is said about the key itself.
+    /// Returns the messages about the key itself.
     fn answers(&self, value: &str) -> Vec<String> {
         let is_own = |problem: &Problem| {
             problem.key.strip_prefix(self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with(" = "))
@@ -226,7 +229,7 @@ impl Probe<'_> {
         answers.iter().find_map(|answer| Some(answer.split_once("expected ")?.1.to_owned()))
     }
 
-    /// What the value must be.
+    /// Returns the type of the value.
     fn kind(&self) -> String {
         if let Some(words) = self.expected("\"\\u0001\"").filter(|expected| expected.contains('`')) {
             let words: Vec<String> =
@@ -240,9 +243,9 @@ impl Probe<'_> {
         }
     }
 
-    /// From and to, where it is a number.
+    /// Returns the bounds of a number as "from to to".
     fn bounds(&self) -> Option<String> {
-        /// The highest that the file can hold, as a whole number and as another.
+        /// Huge values, as an integer and as a float.
         const TOO_MUCH: [&str; 2] = ["9223372036854775807", "1e300"];
         let answers = TOO_MUCH.into_iter().flat_map(|value| self.answers(value));
         let mut bounds = answers.filter_map(|answer| {
@@ -253,7 +256,7 @@ impl Probe<'_> {
     }
 }
 
-/// The prose of a key without the bounds that it begins with: they have a column of their own.
+/// Removes the bounds at the start of a key's description: they have their own column.
 fn without_bounds(prose: &str, bounds: &str) -> String {
     if bounds.is_empty() {
         return prose.to_owned();
@@ -263,7 +266,7 @@ fn without_bounds(prose: &str, bounds: &str) -> String {
     rest.map_or(prose, str::trim_start).to_owned()
 }
 
-/// What it takes to change a setting.
+/// Returns what is needed to change a setting.
 fn change(path: &str, fixed: &[&str]) -> &'static str {
     let is_within =
         |key: &&str| path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -279,13 +282,13 @@ fn defaults() -> Config {
     loaded.expect("the defaults are within their bounds").config
 }
 
-/// The settings with their defaults, where the file says this.
+/// Parses the text and returns all settings, including defaults.
 fn read(text: &str) -> Value {
     let raw: Raw = document(text.to_owned()).read(&mut Problems::default());
     Value::try_from(raw).expect("plain values under string keys")
 }
 
-/// The value at a path, that of the first table where there are many.
+/// Returns the value at a path, that of the first table if there are several.
 fn at<'v>(values: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.').try_fold(values, |value, key| match value {
         Value::Array(tables) => tables.first()?.get(key),
@@ -293,7 +296,7 @@ fn at<'v>(values: &'v Value, path: &str) -> Option<&'v Value> {
     })
 }
 
-/// Words that Markdown takes for no tag.
+/// Escapes `<`, which Markdown would read as a tag.
 fn plain(prose: &str) -> String {
     prose.replace('<', "\\<")
 }
@@ -311,7 +314,7 @@ fn add(page: &mut String, text: &str) {
 mod tests {
     use super::*;
 
-    /// Sections with their settings and how each is asked.
+    /// Calls `seen` with the path, description and probe of each setting.
     fn each_setting(mut seen: impl FnMut(&str, &str, &Probe<'_>)) {
         for part in parts(DEFAULT_FILE) {
             let Part::Section { name, settings } = part else { continue };

@@ -1,4 +1,4 @@
-//! `[[sink]]` tables: where records go.
+//! `[[sink]]` tables: where records are delivered.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -30,14 +30,14 @@ impl Chosen {
     }
 }
 
-/// Text before compression in one file: it is held in memory while the file is made.
+/// Bounds on the uncompressed size of one file, which is held in memory while the file is written.
 const FILE_BYTES: RangeInclusive<u64> = 65_536..=268_435_456;
 
-/// Positions in one file: beyond that the end of a period is not waited for.
+/// Maximum number of positions in one file; a full file does not wait for the end of its period.
 const FILE_RECORDS: u32 = 50_000;
 
 impl Checker<'_> {
-    /// Every sink; two of one name would share a cursor.
+    /// Checks all sinks. Names must be unique: two sinks with the same name would share a cursor.
     pub(super) fn sinks(&mut self, sinks: &[Sink], state_dir: &Path) -> Vec<Configured> {
         let (mut names, mut prefixes) = (HashSet::new(), HashSet::new());
         let mut checked = Vec::new();
@@ -47,16 +47,16 @@ impl Checker<'_> {
                 let message = "must be a name of letters, digits, - and _, at most 64 of them";
                 self.refuse(&format!("{path}.name"), Some(&format!("{:?}", sink.name)), message);
             } else if !names.insert(&sink.name) {
-                let message = "is the name of another sink as well";
+                let message = "is already the name of another sink";
                 self.refuse(&format!("{path}.name"), Some(&format!("{:?}", sink.name)), message);
             }
             let filter = self.filter(&path, &sink.filter);
             let receiver = self.receiver(&path, sink, state_dir);
-            // Names follow from positions: each would write over the other's files.
+            // File names are derived from positions: two sinks with one prefix would overwrite each other's files.
             if let Some(Place::Objects(place)) = receiver.as_ref().and_then(Receiver::place)
                 && !prefixes.insert(place.url.clone())
             {
-                let message = "is where another sink writes as well; hint: give each a prefix of its own";
+                let message = "another sink writes there too; hint: give each sink its own prefix";
                 self.refuse(&path, Some(&place.url), message);
             }
             let (name, from, pause) = (sink.name.clone(), sink.from, sink.pause);
@@ -124,12 +124,12 @@ impl Checker<'_> {
         let key = |name: &str| format!("{path}.{name}");
         let url = match feed_url(&raw.url) {
             Ok(url) => Some(url),
-            // With a user name in it there may be a password as well.
+            // A URL with a user name may contain a password as well.
             Err(_) if raw.url.contains('@') => {
                 self.refuse(
                     &key("url"),
                     None,
-                    "must be a URL without user name and password: auth takes them",
+                    "must be a URL without user name and password: set auth instead",
                 );
                 None
             }
@@ -157,13 +157,13 @@ impl Checker<'_> {
                 Ok(address) if !server.contains('@') => servers.push(address),
                 _ => {
                     let message =
-                        "must be nats://HOST:PORT or tls://HOST:PORT; auth and credentials say who we are";
+                        "must be nats://HOST:PORT or tls://HOST:PORT; set auth or credentials for the login";
                     self.refuse(&format!("{path}.servers[{i}]"), None, message);
                 }
             }
         }
         if raw.servers.is_empty() {
-            self.refuse(&key("servers"), None, "must name a server");
+            self.refuse(&key("servers"), None, "must name at least one server");
         }
         let subject = Subject::parse(&raw.subject)
             .map_err(|message| self.refuse(&key("subject"), Some(&format!("{:?}", raw.subject)), message))
@@ -180,7 +180,11 @@ impl Checker<'_> {
                 fetch::Auth::Bearer(token) => Login::Token(token),
             },
             (Some(_), Some(_)) => {
-                self.refuse(&key("auth"), None, "credentials say who we are already");
+                self.refuse(
+                    &key("auth"),
+                    None,
+                    "cannot be combined with credentials; hint: remove one of them",
+                );
                 return None;
             }
         };

@@ -1,5 +1,5 @@
-//! Where traces go. Beside our own keys stand the variables that OpenTelemetry has agreed on: where the file says nothing, they
-//! count.
+//! Where traces are sent. The standard OpenTelemetry environment variables apply to whatever the file does not set;
+//! `OTEL_SDK_DISABLED` turns traces off in any case.
 
 use url::Url;
 
@@ -8,7 +8,7 @@ use super::check::Checker;
 use super::raw;
 use crate::telemetry::traces;
 
-/// Our name, unless the environment has another for us.
+/// The service name, unless the environment sets another.
 const SERVICE_NAME: &str = "feedmill";
 
 impl Checker<'_> {
@@ -49,12 +49,14 @@ impl Checker<'_> {
 fn endpoint(text: &str) -> Result<Url, String> {
     let url = http_url(text)?;
     if has_credentials(&url) {
-        return Err("must be an address without user name; hint: OTEL_EXPORTER_OTLP_HEADERS".to_owned());
+        return Err(
+            "must be a URL without user name and password; hint: set OTEL_EXPORTER_OTLP_HEADERS".to_owned()
+        );
     }
     Ok(url)
 }
 
-/// The address for traces below that for everything.
+/// Appends the path for traces to a base endpoint.
 fn with_path(mut url: Url) -> Url {
     let path = format!("{}/v1/traces", url.path().trim_end_matches('/'));
     url.set_path(&path);

@@ -1,8 +1,8 @@
-//! Files of a configuration that change: `watch = true`.
+//! Watches the files of a configuration for changes: `watch = true`.
 //!
-//! The folders are watched and not the files: editors, packages and orchestrators put a new file in the place of the old one.
-//! A file counts once its writer has closed it, and a change is told when nothing has followed it for a moment, so that what
-//! is still being written is not read.
+//! The folders are watched instead of the files: editors, packages and orchestrators replace a file by a new one.
+//! A file change counts once its writer has closed the file, and is reported when no other follows for a moment, so that
+//! partly written files are not read.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,28 +13,28 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 
-/// A change is told when so long nothing has followed it, and after so many such times at the latest.
+/// A change is reported when none follows it for this long, and after `MOST_QUIET_TIMES` such waits at the latest.
 const QUIET: Duration = Duration::from_millis(250);
 const MOST_QUIET_TIMES: u32 = 8;
 
-/// What a configuration was read from.
+/// The files and folders that a configuration was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// Files that were read, or would have been had they been there.
+    /// Files that were read, or would have been if they existed.
     pub(super) files: BTreeSet<PathBuf>,
     /// Folders whose files were read.
     pub(super) folders: BTreeSet<PathBuf>,
 }
 
 impl Sources {
-    /// Adds those of another reading.
+    /// Adds the sources of another load.
     pub fn extend(&mut self, other: &Self) {
         self.files.extend(other.files.iter().cloned());
         self.folders.extend(other.folders.iter().cloned());
     }
 
-    /// By the names that the system tells changes by: folders as they are, whatever links lead there. Of a link, also where it
-    /// leads.
+    /// Returns the paths under which the system reports changes: folders are canonicalized. A file that is a symlink appears
+    /// both under its own name and its target's.
     fn real(&self) -> Self {
         let folder_of = |file: &Path| {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -56,7 +56,7 @@ impl Sources {
     fn is_changed_by(&self, event: &notify::Event) -> bool {
         let is_ours = |path: &PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            // Kubernetes turns the link `..data` to a folder of new files.
+            // Kubernetes points the symlink `..data` at a folder with the new files.
             let is_turned_link = name.starts_with("..");
             let is_in_folder =
                 !name.starts_with('.') && path.parent().is_some_and(|parent| self.folders.contains(parent));
@@ -66,9 +66,9 @@ impl Sources {
             EventKind::Access(AccessKind::Close(AccessMode::Write))
             | EventKind::Remove(_)
             | EventKind::Modify(ModifyKind::Name(_) | ModifyKind::Metadata(_)) => true,
-            // A link is whole when it is made, a file is not.
+            // A symlink is complete when it is created, a file is not.
             EventKind::Create(_) => event.paths.iter().any(|path| path.is_symlink()),
-            // Elsewhere nobody tells of a file that was closed.
+            // Other systems do not report that a file was closed.
             EventKind::Modify(_) => !cfg!(target_os = "linux"),
             _ => false,
         };
@@ -76,7 +76,7 @@ impl Sources {
     }
 }
 
-/// Tells of changes in the files that it follows: none at first.
+/// Reports changes in the files that it follows; initially none.
 #[derive(Debug, Default)]
 pub struct Watch {
     changed: Arc<Notify>,
@@ -84,12 +84,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Follows these files and no others. What cannot be followed is logged, and the rest followed.
+    /// Follows these files instead of the previous ones. Logs folders that cannot be watched and follows the rest.
     pub fn follow(&mut self, sources: &Sources) {
         let sources = sources.real();
         let (changed, of_interest) = (Arc::clone(&self.changed), sources.clone());
         let told = move |event: notify::Result<notify::Event>| {
-            // What cannot be told apart may be ours.
+            // An error may concern our files.
             if event.is_ok_and(|event| !of_interest.is_changed_by(&event)) {
                 return;
             }
@@ -100,31 +100,31 @@ impl Watch {
             Err(error) => {
                 tracing::warn!(
                     %error,
-                    "the configuration cannot be watched for changes; hint: a reload (SIGHUP) takes them over"
+                    "cannot watch the configuration for changes; hint: reload (SIGHUP) after a change"
                 );
                 return;
             }
         };
         for folder in sources.watched_folders() {
             if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                tracing::warn!(folder = %folder.display(), %error, "this folder cannot be watched for changes");
+                tracing::warn!(folder = %folder.display(), %error, "cannot watch the folder for changes");
             }
         }
-        // The one before goes only now, so that nothing is missed in between.
+        // Drop the previous watcher only now, so that no change is missed in between.
         self.watcher = Some(watcher);
     }
 
-    /// Follows nothing any more.
+    /// Stops following files.
     pub fn stop(&mut self) {
         self.watcher = None;
     }
 
-    /// Whether it follows anything.
+    /// Returns whether it follows any files.
     pub fn is_on(&self) -> bool {
         self.watcher.is_some()
     }
 
-    /// Waits for a change that nothing has followed for a moment. Several are one.
+    /// Waits for a change and for the quiet period after it. Several changes are reported as one.
     pub async fn changed(&self) {
         self.changed.notified().await;
         for _ in 0..MOST_QUIET_TIMES {

@@ -1,11 +1,12 @@
-//! The form of a text that stands for what it says, whatever it was wrapped in.
+//! The canonical form of a text: what it says, independent of markup, spacing and encoding details.
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::work;
 
-/// The text in Unicode NFC, without invisible and bidirectional control characters, every run of white space one
-/// space. Applying it twice changes nothing. Marks on one letter are put in order thirty at a time, as in an article's text.
+/// Returns the text in Unicode NFC, without invisible and bidirectional control characters, each run of white space
+/// replaced by one space. The function is idempotent. Combining marks of one letter are sorted in groups of thirty
+/// (stream-safe format), as in an article's text.
 pub fn canonical_text(text: &str) -> String {
     let mut canonical = String::with_capacity(text.len());
     for character in text.chars().filter(|character| !is_invisible(*character)).stream_safe().nfc() {
@@ -25,10 +26,11 @@ pub fn canonical_text(text: &str) -> String {
     canonical
 }
 
-/// What the stream-safe format puts between the marks.
+/// The character that the stream-safe format inserts between long runs of combining marks.
 const JOINER: char = '\u{34F}';
 
-/// Characters that a reader never sees: controls, joiners, directional marks, soft hyphens, selectors and tags.
+/// Returns whether a character is invisible to readers: controls, joiners, directional marks, soft hyphens, selectors and
+/// tags.
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'

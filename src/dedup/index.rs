@@ -1,4 +1,4 @@
-//! Earlier articles, found by what a copy of them would share.
+//! In-memory index of earlier articles, looked up by content hash and by band.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use super::Neighbour;
 use crate::model::{ArticleId, Fingerprint, Sha256Hash};
 
-/// Candidates compared with one text: those that share most bands with it.
+/// Maximum number of candidates compared with one text: those that share the most bands with it.
 const MAX_CANDIDATES: usize = 32;
 
-/// Articles in memory, by the order in which they came (`number`), by content and by band. The store fills one with what
-/// concerns a batch; a batch on the command line fills one with everything.
+/// Articles by content hash, by band and by their order of arrival (`number`). The store fills an index with what concerns
+/// one batch of articles; a batch on the command line fills one with all its articles.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     first_by_content: HashMap<Sha256Hash, (i64, Neighbour)>,
@@ -19,7 +19,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Notes the first article with a content.
+    /// Records an article as the first with its content, unless one with a lower number is known.
     pub fn add_first(&mut self, number: i64, neighbour: Neighbour) {
         let first = self.first_by_content.entry(neighbour.content_sha256);
         let first = first.or_insert_with(|| (number, neighbour.clone()));
@@ -28,17 +28,17 @@ impl Index {
         }
     }
 
-    /// Notes that an article has a band.
+    /// Records that the article `number` has this band.
     pub fn add_band(&mut self, band: u64, number: i64) {
         self.numbers_by_band.entry(band).or_default().push(number);
     }
 
-    /// Gives an article known by its bands its text.
+    /// Stores the text of an article that is known by its bands.
     pub fn add_text(&mut self, number: i64, neighbour: Neighbour) {
         self.by_number.insert(number, neighbour);
     }
 
-    /// Adds an article whole.
+    /// Adds an article with its content hash, bands and text.
     pub fn add(&mut self, number: i64, neighbour: Neighbour, bands: &[u64]) {
         for band in bands {
             self.add_band(*band, number);
@@ -47,7 +47,7 @@ impl Index {
         self.add_text(number, neighbour);
     }
 
-    /// Forgets an article.
+    /// Removes an article.
     pub fn remove(&mut self, number: i64, content: Sha256Hash, bands: &[u64]) {
         for band in bands {
             if let Some(numbers) = self.numbers_by_band.get_mut(band) {
@@ -63,7 +63,8 @@ impl Index {
         self.by_number.remove(&number);
     }
 
-    /// The articles before `number` that share the text's content, else those that share a band with it: oldest first.
+    /// Returns the first article before `number` with the same content; if there is none, the articles before `number` that
+    /// share a band with the text, oldest first.
     pub fn neighbours(&self, number: i64, fingerprint: &Fingerprint) -> Vec<Neighbour> {
         if !fingerprint.comparable {
             return Vec::new();
@@ -78,7 +79,7 @@ impl Index {
         }
     }
 
-    /// Numbers below `number` of the articles that share most bands with the text, oldest first.
+    /// Returns the numbers below `number` of the articles that share the most bands with the text, oldest first.
     pub fn candidates(&self, number: i64, fingerprint: &Fingerprint) -> Vec<i64> {
         let mut shared: HashMap<i64, u32> = HashMap::new();
         for numbers in fingerprint.bands.iter().filter_map(|band| self.numbers_by_band.get(band)) {
@@ -94,7 +95,7 @@ impl Index {
         candidates
     }
 
-    /// Two clusters became one.
+    /// Moves all articles of the cluster `from` to the cluster `into`.
     pub fn merge_cluster(&mut self, from: ArticleId, into: ArticleId) {
         let first = self.first_by_content.values_mut().map(|(_, neighbour)| neighbour);
         for neighbour in first.chain(self.by_number.values_mut()) {

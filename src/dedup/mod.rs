@@ -1,9 +1,9 @@
 //! Canonical text, content hash, signature and the verdict on copies.
 //!
-//! Copies are found in two steps: a `Fingerprint` says which earlier articles are worth a look (the same hash, or a band of
-//! the signature in common), and `judge` counts what the texts really share. A hash alone finds a third of the copies
-//! that people see; the two steps together nine in ten, and one in ten of what they find is none. Nothing is deleted:
-//! a copy is linked.
+//! Copies are found in two steps: a `Fingerprint` selects the earlier articles to compare (same hash, or at least one
+//! common band of the signature), and `judge` counts the shingles that the texts share. A hash alone finds a third of the
+//! copies that people recognise; both steps together find nine in ten, and one in ten of their findings is wrong. Nothing
+//! is deleted: a copy is linked to its original.
 
 use crate::model::{
     Article, ArticleId, DuplicateKind, DuplicateLink, Fingerprint, QualityFlag, Sha256Hash, Verdict,
@@ -23,14 +23,14 @@ pub use template::Publisher;
 
 use shingles::Shingles;
 
-/// When two texts are copies.
+/// Thresholds for treating two texts as copies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Least share of the shorter text's shingles found in the longer.
+    /// Minimum share of the shorter text's shingles that the longer text must contain.
     pub min_containment: f64,
     /// A text with fewer shingles is compared by its hash only.
     pub min_shingles: u32,
-    /// How far back copies are looked for.
+    /// How far back to search for copies.
     pub window: std::time::Duration,
 }
 
@@ -40,23 +40,23 @@ impl Default for Settings {
     }
 }
 
-/// An article stored earlier that may be the original.
+/// An earlier stored article that may be the original.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbour {
-    /// Its id.
+    /// The id of the article.
     pub id: ArticleId,
     /// Its cluster.
     pub cluster_id: ArticleId,
-    /// Its text's identity.
+    /// The hash of its canonical text.
     pub content_sha256: Sha256Hash,
     /// Its text.
     pub text: String,
-    /// Who published it.
+    /// Its publisher.
     pub publisher: Publisher,
 }
 
-/// What two copies of `article`'s text share. A text without words is not comparable, nor is the sentence that a wall
-/// shows instead of an article: one notice on a thousand pages is no cluster.
+/// Computes the fingerprint by which copies of `article`'s text are found. A text without words is not comparable, and
+/// neither is the notice that a paywall shows instead of an article: the same notice on a thousand pages is not a cluster.
 pub fn fingerprint(article: &Article, settings: &Settings) -> Fingerprint {
     let text = canonical_text(&article.text);
     let comparable = text.chars().any(char::is_alphanumeric) && !is_notice(article);
@@ -69,8 +69,9 @@ pub fn fingerprint(article: &Article, settings: &Settings) -> Fingerprint {
     }
 }
 
-/// Whether the text is nothing but what a wall says, or what a page without text says of itself: that many pages of a site may
-/// say. Being short alone excludes nothing, nor does being cut: a brief is the same brief elsewhere, and so is a feed's teaser.
+/// Returns whether the text is only a short paywall notice, or the teaser of a page without text where no feed content was
+/// used: many pages of a site may carry the same one. Shortness or truncation alone excludes nothing: a brief is the same
+/// brief elsewhere, and so is a feed's teaser.
 fn is_notice(article: &Article) -> bool {
     const MOST_WORDS: u32 = 60;
     let has = |flag| article.quality_flags.contains(&flag);
@@ -78,10 +79,10 @@ fn is_notice(article: &Article) -> bool {
         || has(QualityFlag::TeaserOnly) && !has(QualityFlag::FeedContentUsed)
 }
 
-/// The verdict on an article with `text`, given the earlier articles (oldest first) that share its hash or a band
-/// with it. The same text as an earlier one is an exact copy of the first; else the article that contains most of the
-/// text, or is contained most in it, is the original, the first of equals. What two texts of one publisher share may be a
-/// template, which makes no copy.
+/// Returns the verdict on an article with `text`, given the earlier articles (oldest first) that share its hash or a band
+/// with it. A text identical to an earlier one is an exact copy of the first such article. Otherwise the original is the
+/// article with the highest containment between the two texts, in either direction, and the earliest of equals. A template
+/// that two texts of one publisher share does not make them copies.
 pub fn judge(
     text: &str,
     fingerprint: &Fingerprint,
@@ -108,7 +109,7 @@ fn nearest<'n>(
     neighbours: &'n [Neighbour],
     settings: &Settings,
 ) -> Option<(DuplicateKind, f64, &'n Neighbour)> {
-    // Without bands the text is too short for anything but its hash.
+    // Without bands the text is too short to be compared by anything but its hash.
     if neighbours.is_empty() || fingerprint.bands.is_empty() {
         return None;
     }
@@ -130,7 +131,8 @@ fn nearest<'n>(
     nearest
 }
 
-/// What of a text is compared: a book costs no more than a long article, for the comparison holds up every other write.
+/// Maximum length of text that is compared, so that a book costs no more than a long article: all other writes wait for the
+/// comparison.
 const MAX_COMPARED_BYTES: usize = 256 << 10;
 
 fn compared(text: &str) -> &str {
@@ -149,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    /// A text of its own for each `seed`.
+    /// Returns a distinct text for each `seed`.
     fn story(seed: u64, words: u64) -> String {
         let words: Vec<String> =
             (0..words).map(|i| format!("w{}", shingles::mix(seed * 1_000_003 + i) % 5_000)).collect();
@@ -168,7 +170,7 @@ mod tests {
         ArticleId(Sha256Hash::of(name.to_string()))
     }
 
-    /// The verdicts on `texts` in the order of `order`, each name with its link and its cluster.
+    /// Returns the verdict on each of `texts`, judged in the given order, and its cluster; keyed by index into `texts`.
     fn judged(texts: &[String], order: &[usize]) -> BTreeMap<usize, (Verdict, ArticleId)> {
         let settings = Settings::default();
         let mut index = Index::default();
@@ -248,7 +250,7 @@ mod tests {
             let verdict = judge(&article.text, &fingerprint, &Publisher::default(), &[same], &settings);
             assert_eq!(verdict, Verdict::Original);
         }
-        // Being cut or short is no reason: the same beginning is the same beginning elsewhere.
+        // Truncated or short texts stay comparable: the same beginning is the same beginning elsewhere.
         let short = Article { quality_flags: vec![QualityFlag::TooShort], ..article("Take a free trial") };
         for article in [walled(100), short] {
             assert!(fingerprint(&article, &settings).comparable);
@@ -277,7 +279,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
-        /// Who is linked to whom depends on who is first; who belongs together does not.
+        /// The links depend on which article comes first; the clusters do not.
         #[test]
         fn clusters_do_not_depend_on_the_order(order in Just((0..12).collect::<Vec<usize>>()).prop_shuffle()) {
             let texts: Vec<String> = (0..4)

@@ -1,20 +1,20 @@
-//! Likely copies told by fingerprints alone, where no texts are kept to compare.
+//! Detects likely copies by fingerprints alone, where no texts are kept for comparison.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{Fingerprint, Sha256Hash};
 
-/// What of the texts of one host was seen before.
+/// The texts of one host seen so far.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Each text's headlines.
+    /// The headlines under which each text was seen.
     titles_by_content: HashMap<Sha256Hash, HashSet<Option<String>>>,
     bands: HashSet<u64>,
 }
 
 impl Seen {
-    /// Notes a text, and says whether it is likely a copy of an earlier one: a band in common is enough. The same text
-    /// under another headline is no copy, but a block that was wrongly chosen on both pages.
+    /// Records a text and returns whether it is likely a copy of an earlier one: one common band is enough. The same text
+    /// under another headline is not a copy, but a block that was wrongly chosen on both pages.
     pub fn is_copy(&mut self, title: Option<String>, fingerprint: &Fingerprint) -> bool {
         let titles = self.titles_by_content.entry(fingerprint.content_sha256).or_default();
         let (known_text, new_title) = (!titles.is_empty(), titles.insert(title));

@@ -1,18 +1,19 @@
-//! A text as the set of its overlapping word groups.
+//! A text as the set of its overlapping word groups (shingles).
 
 use crate::work;
 
-/// Tokens in a shingle.
+/// Tokens per shingle.
 const WIDTH: usize = 5;
-/// Tokens read of one text: what lies behind cannot make it another story, and a huge page costs no more than this.
+/// Maximum number of tokens read per text: text beyond them does not make it another story, and the cost of a huge page
+/// stays bounded.
 const MAX_TOKENS: usize = 20_000;
 
-/// The distinct shingles of a text, as hashes in rising order.
+/// The distinct shingles of a text, as hashes in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shingles(Vec<u64>);
 
 impl Shingles {
-    /// Of canonical text. Case and punctuation make no difference.
+    /// Computes the shingles of canonical text, ignoring case and punctuation.
     pub(super) fn of(canonical: &str) -> Self {
         work::count(canonical.len());
         let tokens = tokens(canonical);
@@ -29,12 +30,12 @@ impl Shingles {
         &self.0
     }
 
-    /// Whether there are enough to tell a copy from a common phrase.
+    /// Returns whether there are enough shingles to tell a copy from a common phrase.
     pub(super) fn suffice(&self, min_shingles: u32) -> bool {
         self.0.len() as u64 >= u64::from(min_shingles.max(1))
     }
 
-    /// The share of the smaller set that is found in the larger: 1.0 for a text that was only cut.
+    /// Returns the share of the smaller set that the larger one contains: 1.0 for a text that was only shortened.
     pub(super) fn containment(&self, other: &Self) -> f64 {
         let (mut mine, mut others) = (self.0.iter().peekable(), other.0.iter().peekable());
         let mut shared = 0_u32;
@@ -53,7 +54,7 @@ impl Shingles {
     }
 }
 
-/// Hashes of the words in lower case; in scripts that set no spaces, of the single characters.
+/// Returns the hashes of the lower-case words; in scripts without spaces between words, of the single characters.
 fn tokens(text: &str) -> Vec<u64> {
     let mut tokens = Vec::with_capacity((text.len() / 6).min(MAX_TOKENS));
     let mut word = Word::default();
@@ -92,7 +93,7 @@ impl Word {
     }
 }
 
-/// Han, kana, Bopomofo, Thai, Lao, Tibetan, Myanmar, Khmer: no spaces between words.
+/// Returns whether the script has no spaces between words: Han, kana, Bopomofo, Thai, Lao, Tibetan, Myanmar, Khmer.
 fn stands_alone(character: char) -> bool {
     matches!(character,
         '\u{0E00}'..='\u{0EFF}' | '\u{0F00}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3041}'..='\u{312F}'
@@ -100,17 +101,18 @@ fn stands_alone(character: char) -> bool {
         | '\u{FF66}'..='\u{FF9F}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// Marks that belong to the letter before them: without them words of Indic scripts would fall apart.
+/// Returns whether the character is a mark that belongs to the preceding letter; splitting there would break words of Indic
+/// scripts apart.
 fn is_mark(character: char) -> bool {
     matches!(character, '\u{0300}'..='\u{036F}' | '\u{0900}'..='\u{0DFF}')
 }
 
-/// `don't` is one word with either apostrophe, and the same as `dont`.
+/// Returns whether the character is an apostrophe: `don't` is one word with either form, and equals `dont`.
 fn is_apostrophe(character: char) -> bool {
     matches!(character, '\'' | '\u{2019}')
 }
 
-/// Spreads every bit over all others (the finaliser of splitmix64). Part of what the store keeps: it never changes.
+/// Spreads every bit over all others (the finaliser of splitmix64). Must never change: stored values depend on it.
 pub(super) const fn mix(bits: u64) -> u64 {
     let bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -1,16 +1,16 @@
 //! MinHash and its locality-sensitive bands.
 //!
-//! Two texts agree in one minimum with a probability of their Jaccard similarity s, in a band of three minima with s³, and in
-//! at least one of 42 bands with 1 - (1 - s³)⁴²: half of the pairs at s = .25, nearly all from .45. Bands only find
-//! candidates: the verdict counts shingles.
+//! With a Jaccard similarity of s, two texts agree in one minimum with probability s, in a band of three minima with s³,
+//! and in at least one of 42 bands with 1 - (1 - s³)⁴²: half of the pairs at s = .25, nearly all from .45. Bands only
+//! select candidates; the verdict counts shingles.
 
 use super::shingles::{Shingles, mix};
 
 const BANDS: usize = 42;
 const ROWS: usize = 3;
 
-/// Multipliers and addends of the permutations: odd and even places of the splitmix64 sequence. What the store keeps
-/// was made with them: they never change.
+/// Multipliers and addends of the permutations: the odd and even terms of the splitmix64 sequence. They must never change:
+/// the stored signatures were made with them.
 const PERMUTATIONS: [(u64, u64); BANDS * ROWS] = permutations();
 
 const fn permutations() -> [(u64, u64); BANDS * ROWS] {
@@ -27,7 +27,7 @@ const fn permutations() -> [(u64, u64); BANDS * ROWS] {
     permutations
 }
 
-/// The bands of a text's signature.
+/// Returns the bands of a text's signature.
 pub(super) fn bands(shingles: &Shingles) -> Vec<u64> {
     let mut minima = [u32::MAX; BANDS * ROWS];
     for shingle in shingles.hashes() {

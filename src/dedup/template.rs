@@ -1,8 +1,9 @@
-//! Texts of one publisher that share a template: advertisements of one employer, notices of one office, episodes of one show.
+//! Texts of one publisher that share a template: advertisements of one employer, notices of one office, episodes of one
+//! show.
 //!
-//! What such texts share stands word for word in both, sentence by sentence, and each says something else beside it. A copy has
-//! nothing else to say, or says it in nearly the same words. This is asked only of texts of one publisher: between publishers nobody
-//! shares a template, while an agency's story under a new lead is a copy.
+//! The shared part of such texts is identical word for word, sentence by sentence, and each has different text beside it. A
+//! copy has no other text, or nearly the same. This is checked only for texts of one publisher: different publishers share
+//! no templates, whereas an agency's story under a new lead is a copy.
 
 use std::collections::HashSet;
 
@@ -10,18 +11,18 @@ use super::canonical_text;
 use super::shingles::Shingles;
 use crate::model::FeedId;
 
-/// Shingles, and share of all its shingles, that a text must have beside the template.
+/// Minimum number of shingles, and minimum share of all its shingles, that a text must have outside the template.
 const LEAST_OWN_SHINGLES: usize = 20;
 const LEAST_OWN_SHARE: f64 = 0.1;
-/// Two texts say something else where so little of what is their own is shared.
+/// The texts differ where less than this share of their own shingles (outside the template) is common.
 const MOST_SHARED: f64 = 0.3;
 
-/// Who published a text, as far as it is known.
+/// The publisher of a text, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Publisher {
     /// The host; empty where it is unknown.
     pub host: String,
-    /// The feed that announced it first.
+    /// The feed that announced the text first.
     pub feed: Option<FeedId>,
 }
 
@@ -31,7 +32,7 @@ impl Publisher {
         same_feed || (!self.host.is_empty() && self.host == other.host)
     }
 
-    /// Whether what two texts share is but a template of their publisher.
+    /// Returns whether all that two texts share is a template of their common publisher.
     pub(super) fn shares_template(&self, text: &str, other: &Self, other_text: &str) -> bool {
         if !self.is(other) {
             return false;
@@ -49,13 +50,13 @@ impl Publisher {
     }
 }
 
-/// The canonical sentences of a text.
+/// Splits a text into canonical sentences.
 fn sentences(text: &str) -> Vec<String> {
     let ends = |c: char| matches!(c, '.' | '!' | '?' | '…' | '。' | '！' | '？' | '।' | '\n');
     text.split_inclusive(ends).map(canonical_text).filter(|sentence| !sentence.is_empty()).collect()
 }
 
-/// The shingles of the sentences that the other text has not.
+/// Returns the shingles of the sentences that the other text lacks.
 fn own(sentences: &[String], others: &[String]) -> Shingles {
     let others: HashSet<&str> = others.iter().map(String::as_str).collect();
     let own: Vec<&str> = sentences.iter().map(String::as_str).filter(|it| !others.contains(it)).collect();

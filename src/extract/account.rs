@@ -1,9 +1,9 @@
-//! The account of a page: what becomes of each of its blocks, and by which rule.
+//! The account of a page: the fate of each block, and the rule that decided it.
 //!
-//! What every rule stands on is a row of [`Line`]s, what it writes to is the [`Account`]. A rule that looks at blocks one by
-//! one keeps or drops them at once. A rule that reads lines in their order claims them: a line that names itself and what
-//! goes along with it. Claims are settled together, the first on the page before those that begin inside it, so that it
-//! makes no difference in which order the rules have read.
+//! Rules read a slice of [`Line`]s and write to the [`Account`]. A rule that looks at single blocks keeps or drops them
+//! at once. A rule that reads lines in order claims a range instead: a line whose words name furniture and the lines that
+//! belong to it. All claims are settled together, in page order, and a claim that begins inside another is void, so the
+//! result does not depend on the order in which the rules ran, except between claims that begin with the same line.
 
 use std::ops::Range;
 
@@ -18,46 +18,46 @@ use crate::work;
 /// Why a block is kept or dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// The model takes it for the article's, or for none of it.
+    /// The model assigns the block to the article, or not.
     Body,
     Outside,
-    /// The model wavers, and its place speaks for it.
+    /// The model is unsure; the block's position decides for keeping it.
     Standfirst,
     Between,
     Inset,
     Entry,
-    /// The host's other pages decide against the model.
+    /// The host's other pages overrule the model.
     BodyElsewhere,
     SeenElsewhere,
     FurnitureElsewhere,
-    /// The first choice was another page's text, or stood outside the host's box.
+    /// The first choice was another page's text, or lay outside the host's usual body box.
     ChosenAgain,
     ChosenWrongly,
-    /// It is the second copy of a text.
+    /// The block is the second copy of a text.
     Repeated,
-    /// It is not shown.
+    /// The block is hidden.
     Hidden,
-    /// It is the caption of a picture.
+    /// The block is the caption of a picture.
     Caption,
-    /// It stands in a consent dialog.
+    /// The block is in a consent dialog.
     Consent,
-    /// It is the label of a tab.
+    /// The block is the label of a tab.
     Tabs,
-    /// It is the value behind a label that is no part of the text.
+    /// The block is the value after a label that is not part of the text.
     Value,
-    /// It stands in a table of the page's contents.
+    /// The block is in the page's table of contents.
     Contents,
-    /// It is the article that follows below.
+    /// The block belongs to the next article on the same page.
     NextArticle,
-    /// Another reading of the whole page is believed than the model's own: its name.
+    /// The judge picked another reading of the whole page than the model's own; holds the reading's name.
     Reading(&'static str),
-    /// It says the headline, which is a field of its own.
+    /// The block repeats the headline, which is a separate field.
     Title,
-    /// It names itself.
+    /// The block's words identify it as furniture.
     Words(Furniture),
-    /// It stands in a feed, for the article.
+    /// The block is part of the entry's own text in the feed.
     FeedOwn,
-    /// Generators put it below the entries of a feed.
+    /// The block is a credit line that generators put below each feed entry.
     FeedCredit,
     /// The operator's selectors.
     OperatorBody,
@@ -68,12 +68,12 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// Whether the host's other pages show that a block is none of this article's.
+    /// Returns whether the host's other pages show that the block does not belong to this article.
     pub(crate) fn is_the_hosts(self) -> bool {
         matches!(self, Self::SeenElsewhere | Self::ChosenWrongly)
     }
 
-    /// Its name in accounts.
+    /// Returns the rule's name in accounts.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Body => "body",
@@ -108,16 +108,16 @@ impl Rule {
     }
 }
 
-/// What becomes of a block, and why.
+/// Whether a block is kept, and why.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Fate {
     pub(crate) kept: bool,
     pub(crate) rule: Rule,
-    /// The probability that the block is the article's.
+    /// The probability that the block belongs to the article.
     pub(crate) probability: f32,
 }
 
-/// Lines that go together, the first of which names the reason.
+/// A range of lines to drop together; the first one gave the reason.
 #[derive(Clone, Debug)]
 struct Claim {
     lines: Range<usize>,
@@ -129,25 +129,25 @@ struct Claim {
 pub(crate) struct Account {
     fates: Vec<Fate>,
     claims: Vec<Claim>,
-    /// What the settled claims say of each line, kept or not.
+    /// The rule of the settled claim that covers each line, whether the line is kept or not.
     verdicts: Vec<Option<Rule>>,
-    /// What was kept before they were settled.
+    /// Which blocks were kept before the claims were settled.
     chosen: Vec<bool>,
-    /// The whole readings of the page that were weighed, the model's own first.
+    /// The readings of the whole page that the judge compared, the model's own first.
     candidates: Vec<CandidateAccount>,
 }
 
-/// What the rules say of a block to the model, which weighs it: they are not obeyed, for each is wrong at times.
+/// What the rules say about a block. It is only input to the model, since each rule is wrong at times.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Advice {
-    /// For what its line would be claimed.
+    /// The rule that would claim the block's line.
     pub(crate) line: Option<Rule>,
-    /// What stands around it.
+    /// What the boxes around the block say.
     pub(crate) boxes: Boxes,
 }
 
 bitflags! {
-    /// What the boxes around a block make of it.
+    /// What the boxes around a block say about it.
     #[derive(Clone, Copy, Debug, Default)]
     pub(crate) struct Boxes: u64 {
         const HIDDEN = 1;
@@ -164,7 +164,7 @@ impl Boxes {
     pub(crate) const COUNT: usize = Self::FLAGS.len();
 }
 
-/// A block that a rule drops was thought to be the article's: the rule and the model are believed alike.
+/// Factor on the probability of a block that a rule drops: rule and model are given equal weight.
 const DROPPED: f32 = 0.5;
 
 impl Account {
@@ -187,7 +187,7 @@ impl Account {
         self.fates[at].kept
     }
 
-    /// Whether the model alone has put the block outside.
+    /// Returns whether the model dropped the block and no rule changed that.
     pub(crate) fn is_outside(&self, at: usize) -> bool {
         !self.fates[at].kept && self.fates[at].rule == Rule::Outside
     }
@@ -200,7 +200,7 @@ impl Account {
         self.fates.iter().enumerate().filter(move |(_, fate)| is_kept(fate)).map(|(at, _)| at)
     }
 
-    /// Words that are kept.
+    /// Returns the number of words in kept blocks.
     pub(crate) fn words(&self, document: &Document) -> f32 {
         self.kept().map(|at| document.blocks[at].measure.words).sum()
     }
@@ -209,7 +209,7 @@ impl Account {
         self.fates[at] = Fate { kept: true, rule, ..self.fates[at] };
     }
 
-    /// Drops what is kept of these blocks.
+    /// Drops those of the blocks that are kept.
     pub(crate) fn drop(&mut self, blocks: Range<usize>, rule: Rule) {
         work::count(blocks.len());
         for fate in self.fates[blocks].iter_mut().filter(|fate| fate.kept) {
@@ -217,31 +217,31 @@ impl Account {
         }
     }
 
-    /// Believes another reading of the page than the model's own.
+    /// Replaces the model's own reading by another reading of the page, named `name`.
     pub(crate) fn believe(&mut self, kept: &[bool], name: &'static str) {
         for (fate, &kept) in self.fates.iter_mut().zip(kept).filter(|(fate, kept)| fate.kept != **kept) {
             *fate = Fate { kept, rule: Rule::Reading(name), ..*fate };
         }
     }
 
-    /// Notes which readings were weighed.
+    /// Records the readings that the judge compared.
     pub(crate) fn note(&mut self, candidates: Vec<CandidateAccount>) {
         self.candidates = candidates;
     }
 
-    /// The whole readings that were weighed.
+    /// Returns the readings that the judge compared.
     pub(crate) fn candidates(&self) -> &[CandidateAccount] {
         &self.candidates
     }
 
-    /// Keeps these blocks and drops all others, whatever has been said of them.
+    /// Keeps exactly these blocks and drops all others, overriding every earlier decision.
     pub(crate) fn decide(&mut self, kept: &[bool], rule: Rule) {
         for (fate, &kept) in self.fates.iter_mut().zip(kept) {
             *fate = Fate { kept, rule, ..*fate };
         }
     }
 
-    /// This second choice, which says where it parts from the first.
+    /// Returns this second choice, with the blocks marked whose fate differs from the first choice.
     pub(crate) fn instead_of(mut self, first: &Self) -> Self {
         for (fate, first) in self.fates.iter_mut().zip(&first.fates) {
             fate.rule = match (fate.kept, first.kept) {
@@ -254,21 +254,21 @@ impl Account {
         self
     }
 
-    /// Goes on with the account of what stands behind.
+    /// Appends the account of the following page.
     pub(crate) fn append(&mut self, next: Self) {
         self.fates.extend(next.fates);
         self.verdicts.extend(next.verdicts);
         self.chosen.extend(next.chosen);
     }
 
-    /// Claims lines for a rule, kept or not.
+    /// Claims lines for a rule, whether they are kept or not.
     pub(crate) fn claim(&mut self, lines: Range<usize>, rule: Rule) {
         self.claims.push(Claim { lines, rule });
     }
 
-    /// Drops what has been claimed, but for lines of at least the probability `sure`, by rule: the model knew
-    /// what the rules say. Of two claims that begin with the same line the earlier made one stands, and one that
-    /// begins within another is void.
+    /// Drops all claimed lines except those whose probability is at least `sure(rule)`: the model already took the rules'
+    /// advice into account. Of two claims that begin with the same line the one made first wins; a claim that begins inside
+    /// another is void.
     pub(crate) fn settle(&mut self, sure: impl Fn(Rule) -> f32) {
         self.chosen = self.fates.iter().map(|fate| fate.kept).collect();
         let mut claims = std::mem::take(&mut self.claims);
@@ -287,12 +287,12 @@ impl Account {
         }
     }
 
-    /// What a line was claimed for.
+    /// Returns the rule that a line was claimed for.
     pub(crate) fn verdict(&self, at: usize) -> Option<Rule> {
         self.verdicts[at]
     }
 
-    /// Whether a line belonged to the body by all evidence but its own words.
+    /// Returns whether a line was kept before claims were settled, that is, by all evidence except its own words.
     pub(crate) fn was_chosen(&self, at: usize) -> bool {
         work::count(1);
         self.chosen[at]
@@ -304,9 +304,9 @@ impl Account {
 pub(crate) struct Line<'a> {
     pub(crate) block: &'a Block,
     pub(crate) text: &'a str,
-    /// What its words say it is.
+    /// The kind of furniture that the line's words match.
     pub(crate) found: Option<Match>,
-    /// Whether it says the headline.
+    /// Whether the line repeats the headline.
     pub(crate) is_title: bool,
 }
 
@@ -321,10 +321,10 @@ impl Line<'_> {
         matches!(self.block.kind, Kind::Heading(_))
     }
 
-    /// A paragraph that can only be running text.
+    /// Returns whether the line is a paragraph that can only be running text.
     pub(crate) fn is_prose(&self) -> bool {
         const LEAST_WORDS: f32 = 18.0;
-        /// Half of a paragraph may be links, not more.
+        /// At most half of a paragraph may be links.
         const MOST_LINKED: f32 = 0.5;
         work::count(1);
         let measure = &self.block.measure;
@@ -333,7 +333,7 @@ impl Line<'_> {
             && measure.link_share < MOST_LINKED
     }
 
-    /// Words with a stop behind them, that lead nowhere.
+    /// Returns whether the line ends like a sentence and is mostly unlinked.
     pub(crate) fn is_sentence(&self) -> bool {
         const LEAST_WORDS: f32 = 3.0;
         const MOST_LINKED: f32 = 0.5;
@@ -342,30 +342,30 @@ impl Line<'_> {
         measure.words >= LEAST_WORDS && measure.ends_sentence && measure.link_share < MOST_LINKED
     }
 
-    /// Short and without an end: a title, a name, a label.
+    /// Returns whether the line is short and does not end a sentence: a title, a name, a label.
     pub(crate) fn is_label(&self) -> bool {
         const MOST_WORDS: f32 = 20.0;
         self.words() <= MOST_WORDS && !self.block.measure.ends_sentence
     }
 
-    /// Whether its words say that it is of this kind.
+    /// Returns whether the line's words match this kind of furniture.
     pub(crate) fn is_named(&self, furniture: Furniture) -> bool {
         work::count(1);
         self.found.is_some_and(|found| found.furniture == furniture)
     }
 }
 
-/// Where the body's own byline may stand: shortly before the body, or among its first lines.
+/// Where the body's own byline may be: shortly before the body, or among its first lines.
 pub(crate) struct Opening<'a> {
     lines: &'a [Line<'a>],
     account: &'a Account,
-    /// The line of the body before which a byline is still the body's own.
+    /// The body line up to which a byline counts as the article's own.
     end: usize,
 }
 
 impl<'a> Opening<'a> {
     pub(crate) fn new(lines: &'a [Line<'a>], account: &'a Account) -> Self {
-        /// The standfirst, and a first paragraph.
+        /// Body lines that may precede the byline: the standfirst and a first paragraph.
         const MOST_BEFORE: usize = 2;
         let mut body = (0..lines.len()).filter(|at| account.was_chosen(*at) && lines[*at].is_prose());
         let end = body.nth(MOST_BEFORE).unwrap_or(lines.len());
@@ -373,7 +373,7 @@ impl<'a> Opening<'a> {
     }
 
     pub(crate) fn holds(&self, at: usize) -> bool {
-        /// Lines of tools, dates and pictures between a byline and the body.
+        /// Lines of tools, dates and pictures allowed between a byline and the body.
         const REACH: usize = 8;
         let is_body = |at: usize| self.account.was_chosen(at) && self.lines[at].is_prose();
         let follows = || (at..self.lines.len()).take(REACH).any(is_body);

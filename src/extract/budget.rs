@@ -1,10 +1,10 @@
-//! What one page may cost, in counted work: the same page gives the same text on a slow machine as on a fast one.
+//! Limits the work spent on one page, in counted steps, so that a page gives the same text on slow and fast machines.
 
 use super::Evidence;
 use crate::model::{Article, Page, PageBody, QualityFlag};
 use crate::work;
 
-/// What `whole` reads of a page within so many steps: of its beginning, where all of it would take more.
+/// Runs `whole` on a page within `steps` steps; on a beginning of the page if all of it would take more.
 pub(super) fn read_within(
     steps: u64,
     page: &Page,
@@ -18,12 +18,12 @@ pub(super) fn read_within(
     match work::in_part_within(steps, text, read) {
         Some((article, true)) => article,
         Some((article, false)) => partial(article),
-        // What its feed carries takes them.
+        // The evidence uses up the steps, not the page's text: read without either.
         None => partial(whole(&beginning(page, ""), &Evidence::default())),
     }
 }
 
-/// A page of which there is only this.
+/// Returns the page with its body cut to `part`.
 fn beginning(page: &Page, part: &str) -> Page {
     let body = match page.body {
         PageBody::Html(_) => PageBody::Html(part.to_owned()),

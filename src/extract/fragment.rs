@@ -1,7 +1,7 @@
-//! The HTML inside a feed entry: what the publisher gave for the article, and hardly anything else. No model of pages
-//! chooses among its blocks, for a post of three words, a list of links or a table is all that there is; nor does what
-//! stands on other pages of the host count against it, for feeds have no furniture of pages. Lines that name themselves
-//! as furniture go, as long as they are the smaller part.
+//! The HTML inside a feed entry: what the publisher gave for the article, and hardly anything else. The page model does not
+//! choose among its blocks, because a post of three words, a list of links or a table may be the whole text. Repetition on
+//! the host's other pages does not count against it, since feeds have no page furniture. Lines whose words identify them
+//! as furniture are dropped, as long as they are the smaller part.
 
 use super::account::{Account, Fate, Rule};
 use super::blocks::Document;
@@ -16,13 +16,13 @@ use super::words::phrases::fold;
 use super::{clean, has_wall};
 use crate::model::{EntryEvidence, Page};
 
-/// The share of a fragment's words below which its furniture is its text.
+/// If line rules leave less than this share of a fragment's words, their drops are undone.
 const LEAST_SHARE: f32 = 0.5;
-/// How likely a feed's own words are the article's.
+/// The probability assigned to blocks of the feed's own text.
 const PROBABILITY: f32 = 0.9;
-/// Blocks at the end among which a feed's credit is looked for.
+/// Number of blocks at the end that are searched for the generator's credit line.
 const CREDIT_BLOCKS: usize = 3;
-/// Words of a credit beside the title: "The post … first appeared on …".
+/// Words of a credit line besides the title: "The post … first appeared on …".
 const CREDIT_WORDS: f32 = 12.0;
 
 /// Reads the HTML inside a feed entry.
@@ -55,13 +55,13 @@ pub(super) fn read_fragment(
         account,
         repeats_another_page: false,
         block_hashes,
-        // A feed's text teaches nothing of its site's pages.
+        // A feed's text says nothing about the furniture of its site's pages.
         block_excerpts: Vec::new(),
         document: head.document,
         metadata: head.metadata,
         partial: head.partial,
         next_page: head.next_page,
-        // A feed that carries links is no page that lists articles.
+        // A feed entry full of links is not a page that lists articles.
         may_be_listing: false,
         is_liveblog: head.is_liveblog,
         is_not_free: head.is_not_free,
@@ -70,19 +70,19 @@ pub(super) fn read_fragment(
     }
 }
 
-/// Blocks that are all the publisher's own.
+/// Returns an account that keeps all blocks except hidden ones.
 fn own(document: &Document) -> Account {
     let fate = |is_hidden: bool| Fate { kept: !is_hidden, rule: Rule::FeedOwn, probability: PROBABILITY };
     Account::new(document.blocks.iter().map(|block| fate(block.is_hidden)).collect())
 }
 
-/// The account as it was before the line rules, where they left little: a post may be what elsewhere is furniture.
+/// Undoes the line rules if they left little: what is furniture on a page may be the whole of a post.
 fn whole_if_little(cleaned: Account, document: &Document) -> Account {
     let whole = own(document);
     if cleaned.words(document) < whole.words(document) * LEAST_SHARE { whole } else { cleaned }
 }
 
-/// Drops the line that generators put below each entry: it names the title and links to it and to the site.
+/// Drops the credit line that generators put below each entry: it names the title and links to it and to the site.
 fn drop_credit(account: &mut Account, document: &Document, title: &str) {
     let title = fold(title);
     let most_words = title.split(' ').count() as f32 + CREDIT_WORDS;

@@ -1,4 +1,4 @@
-//! A page up to the choice of its body: what the product and the program that fits its model do alike.
+//! Reads a page up to the choice of its body: the part shared by extraction and the program that fits the model.
 
 use url::Url;
 
@@ -15,36 +15,36 @@ use super::judge::selectors::CompiledSite;
 use super::metadata;
 use crate::model::{EntryEvidence, Metadata, Page, SelectorUse};
 
-/// What is known of a page before its body is chosen.
+/// What is known about a page before its body is chosen.
 pub(crate) struct Head {
     pub(crate) document: Document,
     pub(crate) headline: Headline,
     pub(crate) metadata: Metadata,
-    /// Whether a guard ended the parse.
+    /// Whether a parser limit cut the page short.
     pub(crate) partial: bool,
-    /// Where the text goes on.
+    /// The next page of the article.
     pub(crate) next_page: Option<Url>,
     pub(crate) is_liveblog: bool,
     pub(crate) is_not_free: bool,
-    /// What kind of page it calls itself.
+    /// What kind of page it declares itself to be.
     pub(crate) said: Said,
-    /// The whole body, where the page states it.
+    /// The whole body, if the page states it in its metadata.
     pub(crate) stated_body: Option<String>,
-    /// The same, where the feed entry does.
+    /// The whole body, if the feed entry states it.
     entrys_body: Option<String>,
-    /// How the article starts, by the feed entry.
+    /// How the article starts, according to the feed entry.
     lead: Option<String>,
-    /// Texts that the operator's selectors took out.
+    /// Texts that the operator's selectors removed.
     pub(crate) removed: Vec<String>,
     /// The operator's selectors, and whether they match.
     pub(crate) selectors: Vec<SelectorUse>,
-    /// Which blocks the operator calls the body.
+    /// Which blocks the operator's selectors mark as the body.
     pub(crate) operators_body: Option<Vec<bool>>,
 }
 
 impl Head {
-    /// Reads a web page, or the HTML inside a feed entry. `place` is where it stands among the pages of its article, `site`
-    /// are the selectors of its site.
+    /// Reads a web page, or the HTML inside a feed entry. `place` is the page's position among the pages of its article,
+    /// `site` holds the operator's selectors for the site.
     pub(crate) fn read(
         html: &str,
         page: &Page,
@@ -85,7 +85,7 @@ impl Head {
         }
     }
 
-    /// What is said of the body: the tables over the page are made from it.
+    /// Returns what page and feed entry say about the body, as input for the [`Context`](super::choose::context::Context).
     pub(crate) fn hints(&self) -> Hints<'_> {
         Hints {
             lead: self.lead.as_deref().or(self.metadata.description.as_deref()),

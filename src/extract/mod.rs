@@ -1,19 +1,19 @@
-//! A page to its article: text, metadata and an account of every block kept or dropped.
+//! Turns a page into an article: text, metadata and an account of every block kept or dropped.
 //!
-//! The rooms stand in the order in which a page goes through them; none knows those behind it.
+//! The modules are listed in the order in which a page passes through them; none depends on a later one.
 //!
-//! | room | in | out |
+//! | module | input | output |
 //! |---|---|---|
-//! | `words` | the word lists of `config/words` | what a name of a box or a line of text names |
-//! | `html` | the page's bytes | its tree, parsed under guard |
-//! | `blocks` | the tree, or plain text | text blocks that hang on boxes |
-//! | `account` | | the fates of the blocks, and what rules see of them |
+//! | `words` | the word lists of `config/words` | the meaning of box names and lines of text |
+//! | `html` | the page's bytes | its tree, parsed within limits |
+//! | `blocks` | the tree, or plain text | text blocks attached to boxes |
+//! | `account` | | the fates of the blocks, and the lines that rules read |
 //! | `evidence` | tree, blocks, feed entry, the host's counts | what JSON-LD, the entry and the host's other pages say |
 //! | `metadata` | the tree and the statements | title, authors, dates, language and the rest |
 //! | `choose` | blocks and evidence | the model's choice |
-//! | `furniture` | the lines, the choice | the choice, mended and cleaned by rules |
-//! | `candidates` | the model's choice | another reading of the whole page, where a judge believes it |
-//! | `judge` | all of it | the article: text, flags, the feed's text in its place |
+//! | `furniture` | the lines, the choice | the choice, corrected and cleaned by rules |
+//! | `candidates` | the model's choice | another reading of the whole page, if the judge prefers it |
+//! | `judge` | all of it | the article: text, flags, the feed's text as a substitute |
 
 #![expect(clippy::cast_precision_loss, reason = "counts of words and blocks on a page are far below 2^23")]
 
@@ -60,28 +60,28 @@ use self::words::phrases::Phrases;
 use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
 use crate::work;
 
-/// Changes whenever the same page may give another text.
+/// Changes whenever the same page may give a different text.
 pub const EXTRACTOR_VERSION: &str = "8";
 
-/// The article on a page. One that takes more than [`work::BUDGET`] steps is read in part.
+/// Extracts the article on a page. Of a page that takes more than [`work::BUDGET`] steps only a beginning is read.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
     extract_pages(page, &[], evidence, rules)
 }
 
-/// The article that begins on a page and goes on on `further` ones of its own, in their order. It may end before them, where
-/// one of them only repeats what was said or is another article.
+/// Extracts the article that begins on a page and continues on `further` pages, in order. The article may end earlier, if
+/// one of them only repeats earlier text or is another article.
 pub fn extract_pages(page: &Page, further: &[Page], evidence: &Evidence<'_>, rules: &Rules) -> Article {
     budget::read_within(budget(1 + further.len()), page, evidence, |page, evidence| {
         whole(page, further, evidence, rules)
     })
 }
 
-/// Steps that so many pages of one article may take together.
+/// Returns the steps that this many pages of one article may take together.
 pub fn budget(pages: usize) -> u64 {
     work::BUDGET.saturating_mul(pages as u64)
 }
 
-/// The article on pages, whatever the first takes.
+/// Extracts the article on its pages, with no step limit for the first.
 fn whole(page: &Page, further: &[Page], evidence: &Evidence<'_>, rules: &Rules) -> Article {
     let site = rules.site(page.final_url.host_str().unwrap_or_default());
     let heeded = |mut reading: Reading| {
@@ -183,9 +183,9 @@ fn read_html(html: &str, page: &Page, place: Place<'_>, evidence: &Evidence<'_>,
     }
 }
 
-/// Reads plain lines: all of them are the article's, but for those that name themselves.
+/// Reads plain text: all lines belong to the article, except those whose words identify them as furniture.
 fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rules) -> Reading {
-    /// No markup bears it out.
+    /// Lower than for HTML fragments, since there is no markup to confirm it.
     const PROBABILITY: f32 = 0.8;
     let (document, is_whole) = plain::segment(text);
     let mut metadata = entry.map(metadata::of_entry).unwrap_or_default();
@@ -219,18 +219,18 @@ fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rul
     }
 }
 
-/// Takes out what names itself, and fills what is still empty of the metadata from it.
+/// Drops lines whose words identify them as furniture, and fills empty metadata fields from them.
 fn clean(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account, metadata: &mut Metadata) {
     furniture::drop_lines(lines, facts, account);
     metadata::complete(metadata, lines, account, facts.fetched_at);
     furniture::drop_persons(lines, &Facts { authors: &metadata.authors, ..*facts }, account);
 }
 
-/// Whether a wall's prompt stands where the text ends: a line that says what it takes to read on. A label ("Log in",
-/// "Premium") is none, since it stands on every page, nor is what it takes to comment.
+/// Returns whether a paywall prompt follows the end of the text: a line that says what it takes to read on. Labels ("Log in",
+/// "Premium") do not count, since they are on every page, nor do prompts to log in for commenting.
 fn has_wall(lines: &[Line<'_>], account: &Account, phrases: &Phrases) -> bool {
     const LEAST_WORDS: f32 = 5.0;
-    /// Lines between the end of the text and the prompt.
+    /// Lines allowed between the end of the text and the prompt.
     const REACH: usize = 8;
     let is_claimed = |at: usize| account.verdict(at) == Some(Rule::Words(Furniture::Paywall));
     let asks = |at: usize| is_claimed(at) && phrases.asks_for_access(lines[at].text);
@@ -242,8 +242,8 @@ fn has_wall(lines: &[Line<'_>], account: &Account, phrases: &Phrases) -> bool {
     before_asides.any(|at| lines[at].words() >= LEAST_WORDS && asks(at))
 }
 
-/// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for
-/// each block, those of the second as well: for the program that fits the model.
+/// Returns the blocks of a page in page order, with the facts of the first stage. If `first` holds the first stage's
+/// probability of each block, the facts of the second stage are included. For the program that fits the model.
 pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample> {
     let PageBody::Html(html) = &page.body else { return Vec::new() };
     let head = Head::read(html, page, Place::first(&page.final_url), None, None, &rules.kinds);
@@ -253,7 +253,7 @@ pub fn samples(page: &Page, rules: &Rules, first: Option<&[f32]>) -> Vec<Sample>
     fitting::samples(&context, first, &|probabilities| furniture::advice(&lines, &facts, probabilities))
 }
 
-/// The readings of a page among which the judge would pick: for the program that fits it.
+/// Returns the readings of a page among which the judge would pick. For the program that fits the judge.
 pub fn readings(page: &Page, rules: &Rules) -> Vec<ReadingSample> {
     let PageBody::Html(html) = &page.body else { return Vec::new() };
     let head = Head::read(html, page, Place::first(&page.final_url), None, None, &rules.kinds);
@@ -272,16 +272,16 @@ pub fn readings(page: &Page, rules: &Rules) -> Vec<ReadingSample> {
     candidates::all(&context, account.fates()).into_iter().map(sample).collect()
 }
 
-/// A whole reading of a page, as the judge sees it.
+/// A reading of a whole page, as the judge sees it.
 #[derive(Clone, Debug)]
 pub struct ReadingSample {
-    /// Its text, the headline left out.
+    /// The reading's text, without the headline.
     pub text: String,
-    /// What the judge sees of it: indices into all groups of [`reading_groups`], one behind the other.
+    /// What the judge sees of it: indices into the concatenated groups of [`reading_groups`].
     pub features: Vec<u16>,
 }
 
-/// What the judge sees of a reading, in the order of the indices of its facts.
+/// Returns the groups of facts that the judge sees of a reading, in the order of the facts' indices.
 pub fn reading_groups() -> Vec<FeatureGroup> {
     fitting::described(candidates::groups(), &Names::default())
 }

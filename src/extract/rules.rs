@@ -1,4 +1,4 @@
-//! What decides besides the page: the shipped word lists and coefficients, and the operator's selectors.
+//! The rules of extraction: the shipped word lists and coefficients, and the operator's selectors.
 
 use super::candidates::judge::Judge;
 use super::choose::Models;
@@ -7,14 +7,14 @@ use super::judge::selectors::{CompiledSite, RulesError, SiteRules};
 use super::words::phrases::Phrases;
 use crate::languages::LANGUAGES;
 
-/// How lines of furniture are compared.
+/// How furniture lines are compared.
 const FURNITURE: &str = include_str!("../../config/words/furniture.toml");
-/// The words by which kinds of pages are told.
+/// The words that tell kinds of pages apart.
 const KINDS: &str = include_str!("../../config/words/kinds.toml");
 /// The coefficients of the model that weighs the blocks of a page.
 const MODEL: &str = include_str!("../../config/model.toml");
 
-/// The judge that picks among whole readings.
+/// The trees of the judge that picks among readings of a whole page.
 const JUDGE: &str = include_str!("../../config/judge.toml");
 
 /// The shipped word lists and the operator's selectors, compiled.
@@ -27,13 +27,13 @@ pub struct Rules {
     sites: Vec<CompiledSite>,
 }
 
-/// Coefficients that do not fit the facts.
+/// The error for coefficients that do not match the known facts.
 #[derive(Debug, thiserror::Error)]
 #[error("model: {0}")]
 pub struct ModelError(String);
 
 impl Rules {
-    /// The shipped rules and the operator's.
+    /// Compiles the shipped rules and the operator's.
     pub fn new(sites: &[SiteRules]) -> Result<Self, RulesError> {
         let phrases = Phrases::new(FURNITURE, &LANGUAGES.furniture).expect("the shipped lines are tested");
         let models = Models::parse(MODEL).expect("the shipped coefficients are tested");
@@ -48,17 +48,17 @@ impl Rules {
         })
     }
 
-    /// The same with other coefficients, in the form of `config/model.toml`: for the program that fits them.
+    /// Replaces the model by one in the format of `config/model.toml`. For the program that fits the model.
     pub fn with_model(self, model: &str) -> Result<Self, ModelError> {
         Ok(Self { models: Models::parse(model).map_err(ModelError)?, ..self })
     }
 
-    /// The same with another judge, in the form of `config/judge.toml`: for the program that fits it.
+    /// Replaces the judge by one in the format of `config/judge.toml`. For the program that fits the judge.
     pub fn with_judge(self, judge: &str) -> Result<Self, ModelError> {
         Ok(Self { judge: Judge::parse(judge).map_err(ModelError)?, ..self })
     }
 
-    /// The rules of the site that `host` belongs to, the most exact first.
+    /// Returns the rules of the site that `host` belongs to; of several sites the most specific.
     pub(super) fn site(&self, host: &str) -> Option<&CompiledSite> {
         let covering = self.sites.iter().filter_map(|site| Some((site.covers(host)?, site)));
         covering.max_by_key(|(exactness, _)| *exactness).map(|(_, site)| site)

@@ -1,4 +1,4 @@
-//! Bodies, read chunk by chunk up to a cap, which counts again after inflating: 800 bytes of brotli make a gigabyte.
+//! Bodies, read chunk by chunk up to a cap. The cap applies again after inflating: 800 bytes of brotli can hold a gigabyte.
 
 use http::HeaderMap;
 
@@ -7,22 +7,22 @@ use super::{FetchError, Oddity, encoding};
 use crate::blocking::{self, Queue};
 use crate::memory::{SMALL_BYTES, Share};
 
-/// How far from its end a document may close: caches sign what they have stored.
+/// How far from the end of the body the root element may close: caches append comments to what they store.
 const CLOSING_BYTES: usize = 1024;
 
-/// A body as far as the cap lets it be read.
+/// A body, read up to the cap.
 pub(super) struct CappedBody {
     pub(super) bytes: Vec<u8>,
-    /// There was more.
+    /// Whether the body exceeds the cap.
     pub(super) truncated: bool,
-    /// How many bytes came, before inflating.
+    /// Bytes received, before inflating.
     pub(super) sent_bytes: usize,
-    /// What was wrong with the way in which it came.
+    /// Defects in how the body was sent.
     pub(super) oddities: Vec<Oddity>,
 }
 
-/// Reads the body up to `cap` bytes and no further. Servers announce more than they send and forget the last chunk: a
-/// document that came to its end is whole all the same.
+/// Reads the body up to `cap` bytes. Some servers announce more than they send or omit the last chunk: a body that was cut
+/// off is accepted if the document in it is complete.
 pub(super) async fn read(
     response: &mut reqwest::Response,
     cap: usize,
@@ -52,15 +52,15 @@ pub(super) async fn read(
     Ok(CappedBody { bytes: plain.bytes, truncated: plain.truncated, sent_bytes, oddities })
 }
 
-/// The bytes on the wire, as far as they came.
+/// The bytes on the wire, as far as they were received.
 struct Sent {
     bytes: Vec<u8>,
     truncated: bool,
     failure: Option<FetchError>,
 }
 
-/// The bytes without their codings. Nobody knows before how much that is, and most is little: what turns out to be much is
-/// inflated anew, once there is room for as much as there may be.
+/// Removes the content codings. The inflated size is not known in advance and usually small, so a small body is first inflated
+/// up to 256 KiB; if there is more, it is inflated again, once memory for the whole cap is reserved.
 async fn inflated(
     bytes: Vec<u8>,
     headers: &HeaderMap,
@@ -83,14 +83,14 @@ async fn inflated(
     blocking::run(Queue::Fetched, cap, move || encoding::decode(bytes, &headers, cap)).await
 }
 
-/// Whether a document came to its end, and the document: to look through a large one takes a while.
+/// Returns whether the document is complete, and the document. Runs off the async threads: scanning a large one takes a while.
 async fn whole(bytes: Vec<u8>) -> (bool, Vec<u8>) {
     blocking::run(Queue::Fetched, bytes.len(), move || (is_whole(&bytes), bytes)).await
 }
 
 async fn receive(response: &mut reqwest::Response, cap: usize, held: &Share) -> Sent {
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    // The announcement may lie, in either direction.
+    // The announced length may be too large or too small.
     let mut bytes = Vec::with_capacity(announced.min(cap).min(256 << 10));
     loop {
         let chunk = match response.chunk().await {
@@ -106,7 +106,7 @@ async fn receive(response: &mut reqwest::Response, cap: usize, held: &Share) -> 
             return Sent { bytes, truncated: true, failure: None };
         }
         if bytes.capacity() - bytes.len() < chunk.len() {
-            // More than the cap a body never needs.
+            // A body never needs more than the cap.
             let capacity = (bytes.capacity() * 2).max(bytes.len() + chunk.len()).min(cap);
             held.hold(capacity).await;
             bytes.reserve_exact(capacity - bytes.len());
@@ -115,7 +115,7 @@ async fn receive(response: &mut reqwest::Response, cap: usize, held: &Share) -> 
     }
 }
 
-/// Whether a document came to its end: the element that it opened first is closed, or the brace.
+/// Returns whether a document is complete: its root element is closed, or its JSON object parses.
 fn is_whole(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     if body.first() == Some(&b'{') {
@@ -132,7 +132,7 @@ fn is_whole(body: &[u8]) -> bool {
     rest.trim_ascii_start().first() == Some(&b'>')
 }
 
-/// The name of the first element.
+/// Returns the name of the first element.
 fn root_name(body: &[u8]) -> Option<&[u8]> {
     let mut rest = body;
     loop {
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::memory::Memory;
 
-    /// On one thread nothing else is done while something is inflated on it.
+    /// The test runtime has one thread: inflating on it would block all other tasks.
     #[tokio::test]
     async fn others_go_on_while_a_bomb_is_inflated() {
         const CAP: usize = 10 << 20;

@@ -7,14 +7,14 @@ use tokio::time::Instant;
 use super::FetchError;
 use crate::memory::Share;
 
-/// The time that a request may take. Waiting for a turn does not count.
+/// The time that a request may take. Waiting for the host's turn does not count.
 pub(super) struct Budget {
     pub(super) total: Duration,
     pub(super) spent: Duration,
 }
 
 impl Budget {
-    /// Does a part of the request. The time in which it waits for memory is not its own.
+    /// Runs one part of the request against the budget. Time spent waiting for memory does not count.
     pub(super) async fn spend<T>(
         &mut self,
         held: &Share,
@@ -26,7 +26,7 @@ impl Budget {
         tokio::pin!(work);
         let result = loop {
             let Some(left) = left.checked_sub(spent()).filter(|left| !left.is_zero()) else {
-                break Err(FetchError::Timeout("the total time is up".to_owned()));
+                break Err(FetchError::Timeout("the total time limit is reached".to_owned()));
             };
             if let Ok(result) = tokio::time::timeout(left, &mut work).await {
                 break result;

@@ -1,4 +1,4 @@
-//! The hops of one request: where it is, how it came there, and what it carries from hop to hop.
+//! The hops of one request: its current URL, the redirects so far, and the state carried from hop to hop.
 
 use http::header::LOCATION;
 use url::Url;
@@ -7,18 +7,18 @@ use super::cookies::Cookies;
 use super::{Auth, FetchError, Hop};
 use crate::model::SecretText;
 
-/// One request on its way.
+/// The state of one request across redirects.
 #[derive(Debug)]
 pub(super) struct Chain<'a> {
-    /// Where it goes next.
+    /// The URL to request next.
     pub(super) url: Url,
-    /// How it came there.
+    /// The redirects followed so far.
     pub(super) hops: Vec<Hop>,
     pub(super) cookies: Cookies,
-    /// The operator's secret parameters, which belong to where it goes and stand in no URL of the chain.
+    /// The operator's secret query parameters: added to the URL when it is requested, and part of no URL of the chain.
     query: &'a [(String, SecretText)],
     sends_query: bool,
-    /// Where it was, each with how often the cookies had changed by then.
+    /// The URLs requested, each with the number of cookie changes at that time.
     visited: Vec<(Url, usize)>,
 }
 
@@ -28,7 +28,7 @@ impl<'a> Chain<'a> {
         Self { url: start, hops: Vec::new(), cookies, query, sends_query: true, visited: Vec::new() }
     }
 
-    /// The URL as it is sent.
+    /// Returns the URL to send, with the secret parameters where they belong.
     pub(super) fn request_url(&self) -> Url {
         let mut url = self.url.clone();
         if self.sends_query && !self.query.is_empty() {
@@ -38,7 +38,7 @@ impl<'a> Chain<'a> {
         url
     }
 
-    /// Takes the secret parameters off where a redirect leads; whether it repeats them all.
+    /// Removes the secret parameters from a redirect target; returns whether the target repeats all of them.
     fn take_query(&self, to: &mut Url) -> bool {
         if self.query.is_empty() {
             return false;
@@ -59,24 +59,24 @@ impl<'a> Chain<'a> {
         ours.len() >= self.query.len()
     }
 
-    /// Notes that a request goes to where the chain is.
+    /// Records that the current URL is being requested.
     pub(super) fn note_visit(&mut self) {
         self.visited.push((self.url.clone(), self.cookies.changes));
     }
 
-    /// Whether a request to `url` would be one that was made before, cookies included.
+    /// Returns whether `url` was already requested with the same cookies.
     pub(super) fn leads_back_to(&self, url: &Url) -> bool {
         self.visited.iter().any(|(visited, changes)| visited == url && *changes == self.cookies.changes)
     }
 
-    /// Goes on to where an answer of that status leads.
+    /// Follows a redirect of that status to `to`. Fails on more than `limit` redirects and on loops.
     pub(super) fn follow(&mut self, mut to: Url, status: u16, limit: u8) -> Result<(), FetchError> {
         self.sends_query = self.take_query(&mut to);
         if self.hops.len() >= usize::from(limit) {
             return Err(FetchError::TooManyRedirects { limit });
         }
         if self.leads_back_to(&to) {
-            return Err(FetchError::BadRedirect("it leads back to where it came from".to_owned()));
+            return Err(FetchError::BadRedirect("it leads to a URL that was already requested".to_owned()));
         }
         self.hops.push(Hop { status, to: to.clone() });
         self.url = to;
@@ -84,7 +84,7 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// Where a redirect leads; `None` for any other answer.
+/// Returns the target of a redirect; `None` for any other response.
 pub(super) fn location(response: &reqwest::Response, from: &Url) -> Result<Option<Url>, FetchError> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -92,7 +92,7 @@ pub(super) fn location(response: &reqwest::Response, from: &Url) -> Result<Optio
     let location =
         response.headers().get(LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()));
     let Some(location) = location else {
-        return Err(FetchError::BadRedirect("the answer names no location".to_owned()));
+        return Err(FetchError::BadRedirect("no Location header".to_owned()));
     };
     let mut target = from
         .join(&location)
@@ -102,8 +102,8 @@ pub(super) fn location(response: &reqwest::Response, from: &Url) -> Result<Optio
     Ok(Some(target))
 }
 
-/// The URL without credentials, and the credentials: the operator's before those in the URL. So they can be dropped
-/// where they must, and no stored URL holds them.
+/// Splits the credentials off the URL; the operator's take precedence over those in the URL. They can then be withheld from
+/// other origins, and no stored URL contains them.
 pub(super) fn split_credentials(url: &Url, auth: Option<&Auth>) -> (Url, Option<Auth>) {
     let mut bare = url.clone();
     if url.username().is_empty() && url.password().is_none() {
@@ -118,7 +118,7 @@ pub(super) fn split_credentials(url: &Url, auth: Option<&Auth>) -> (Url, Option<
     (bare, Some(auth.cloned().unwrap_or_else(in_url)))
 }
 
-/// Credentials in a URL are taken off it, so that no stored URL holds them.
+/// Removes the credentials from a URL, so that no stored URL contains them.
 pub(super) fn strip_credentials(url: &mut Url) {
     let stripped = url.set_username("").and_then(|()| url.set_password(None));
     debug_assert!(stripped.is_ok() || !url.has_host(), "every URL with a host can lose its credentials");

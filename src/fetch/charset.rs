@@ -1,5 +1,5 @@
-//! The encoding of a page's bytes: byte order mark, HTTP header, meta, then a guess. Nothing readable is lost: a
-//! declaration that the bytes refute is not believed, and a stray byte costs one character, not the page.
+//! The encoding of a page: byte order mark, HTTP header, meta, then a guess. Readable text is never lost: a declaration that
+//! the bytes contradict is ignored, and a stray byte costs one character, not the page.
 
 use encoding_rs::{Encoding, UTF_8};
 
@@ -7,12 +7,12 @@ use super::media;
 use crate::charset;
 use crate::model::PageBody;
 
-/// How far into the page a declaration is looked for. The standard says 1024, publishers say later.
+/// How far into the page a declaration is looked for. The standard says 1024 bytes, but publishers put it later.
 const PRESCAN_BYTES: usize = 8 << 10;
-/// As many non-ASCII bytes that happen to be UTF-8 are no accident in any other encoding.
+/// With this many non-ASCII bytes, text in a multi-byte encoding is not valid UTF-8 by accident.
 const UTF8_EVIDENCE_BYTES: usize = 16;
 
-/// A page's bytes as text: BOM, header, meta, then a guess.
+/// Decodes a page's bytes by BOM, header, meta, then a guess.
 pub fn decode_page(body: &[u8], content_type: Option<&str>) -> String {
     if let Some((encoding, bom_length)) = Encoding::for_bom(body) {
         return encoding.decode_without_bom_handling(&body[bom_length..]).0.into_owned();
@@ -33,7 +33,7 @@ pub fn decode_page(body: &[u8], content_type: Option<&str>) -> String {
     }
 }
 
-/// A page's bytes as a document: plain lines, or HTML whatever the server calls it.
+/// Decodes a page's bytes as a document: plain text where the bytes and their type say so, else HTML.
 pub fn page_body(body: &[u8], content_type: Option<&str>) -> PageBody {
     let text = decode_page(body, content_type);
     match media::kind(body, content_type) {
@@ -42,7 +42,7 @@ pub fn page_body(body: &[u8], content_type: Option<&str>) -> PageBody {
     }
 }
 
-/// Whether text that is valid UTF-8 is so on purpose although `declared` is something else.
+/// Returns whether text that is valid UTF-8 is meant as UTF-8 even if `declared` is another encoding.
 fn is_surely_utf8(body: &[u8], declared: &'static Encoding) -> bool {
     if declared == UTF_8 {
         return true;
@@ -51,12 +51,13 @@ fn is_surely_utf8(body: &[u8], declared: &'static Encoding) -> bool {
     body.iter().filter(|byte| !byte.is_ascii()).take(needed).count() == needed
 }
 
-/// The text where no declaration fits the bytes.
+/// Decodes bytes that fit no declared encoding.
 fn guess(body: &[u8], declared: &[&'static Encoding]) -> String {
     if charset::is_mostly_utf8(body) {
         return charset::utf8_with_strays(body);
     }
-    // A declaration that fails at a few bytes only is still better than a guess.
+    // The encoding that loses the fewest characters wins, declared ones before the guess: a declaration that fails at a few
+    // bytes only is still better than a guess.
     let declared = declared.iter().copied().filter(|encoding| *encoding != UTF_8);
     let (text, _) = declared
         .chain([charset::guess(body)])
@@ -74,7 +75,7 @@ fn of_header(content_type: &str) -> Option<&'static Encoding> {
     Encoding::for_label(charset::of_content_type(content_type)?.as_bytes())
 }
 
-/// The encoding that the document itself declares: in its XML declaration or the first `<meta>` that names one.
+/// Returns the encoding that the document declares in its XML declaration or the first `<meta>` that names one.
 fn of_document(body: &[u8]) -> Option<&'static Encoding> {
     let mut rest = &body[..body.len().min(PRESCAN_BYTES)];
     while let Some(start) = rest.iter().position(|byte| *byte == b'<') {

@@ -1,7 +1,7 @@
 //! The HTTP clients: built once, shared by all feeds.
 //!
-//! A client costs 7 ms and a connection pool, so nothing that differs from feed to feed may need one of its own, except
-//! a proxy, and a port with a rule in the guard's allow list (see `Guard::port_with_rule`).
+//! A client costs 7 ms and a connection pool, so per-feed options do not get clients of their own, with two exceptions: a
+//! proxy, and a port with a rule in the guard's allow list (see `Guard::port_with_rule`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once};
@@ -13,19 +13,20 @@ use url::Url;
 use super::guard::{Guard, GuardedResolver};
 use super::{FetchError, Settings};
 
-/// Kept open for the pages that follow a feed; short, since ten thousand hosts are polled and TLS sessions are large.
+/// How long idle connections stay open: long enough for the pages that follow a feed, yet short, since ten thousand hosts are
+/// polled and TLS sessions are large.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Headers of one answer, names and values. HTTP/1 heads are also bounded by hyper: 100 lines, 400 KiB.
+/// Cap on the headers of one response, names and values. hyper also bounds HTTP/1 heads: 100 lines, 400 KiB.
 pub(super) const MAX_HEADER_BYTES: u32 = 64 << 10;
 
-/// What tells one client from another.
+/// The options that need a client of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ClientKey {
     pub(super) proxy: Option<Url>,
     pub(super) port: Option<u16>,
 }
 
-/// The clients in use.
+/// All clients built so far.
 #[derive(Debug)]
 pub(super) struct Clients {
     guard: Arc<Guard>,
@@ -35,7 +36,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Builds the client that most requests use, so that what is wrong with this machine shows at once.
+    /// Builds the client that most requests use, so that problems of this machine show at startup.
     pub(super) fn new(settings: &Settings, guard: Arc<Guard>) -> Result<Self, FetchError> {
         let clients = Self {
             guard,
@@ -47,7 +48,7 @@ impl Clients {
         Ok(clients)
     }
 
-    /// The client for `key`, built at its first use.
+    /// Returns the client for `key`, built at first use.
     pub(super) fn get(&self, key: &ClientKey) -> Result<reqwest::Client, FetchError> {
         let mut built = self.built.lock().expect("no holder of this lock can panic");
         if let Some(client) = built.get(key) {
@@ -75,12 +76,12 @@ impl Clients {
             .read_timeout(self.read_timeout)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .http2_max_header_list_size(MAX_HEADER_BYTES)
-            // Old and odd servers break a header line or invent one; no other line suffers.
+            // Old and odd servers fold header lines or send invalid ones; the other headers stay usable.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true);
         match &key.proxy {
-            // The operator names the proxy, so its own address needs no permission. The proxy resolves the names: its
-            // rules decide what they may stand for.
+            // The operator names the proxy, so its own address is not checked. The proxy resolves the names, and its rules
+            // decide which addresses are allowed.
             Some(proxy) => {
                 let proxy = reqwest::Proxy::all(proxy.clone())
                     .map_err(|error| FetchError::BadOption(format!("proxy: {}", error.without_url())))?;
@@ -93,7 +94,7 @@ impl Clients {
     }
 }
 
-/// Builds a client.
+/// Builds a client; falls back to the compiled-in root certificates if that fails.
 pub(super) fn built(
     builder: impl Fn() -> Result<reqwest::ClientBuilder, FetchError>,
 ) -> Result<reqwest::Client, FetchError> {
@@ -101,8 +102,8 @@ pub(super) fn built(
     let failed = |error: reqwest::Error| FetchError::Client(error.without_url().to_string());
     match builder()?.build() {
         Ok(client) => Ok(client),
-        // The one thing that can be missing here is the platform's store of certificates: a bare container has
-        // none. The roots that are compiled in serve as well, but are only as new as this program.
+        // The one thing that can be missing here is the platform's certificate store: a bare container has none. The
+        // compiled-in roots serve as well, but are only as recent as this program.
         Err(error) => {
             tracing::warn!(%error, "no certificate store on this machine: using the compiled-in roots");
             builder()?.tls_backend_preconfigured(compiled_in_roots()).build().map_err(failed)
@@ -110,8 +111,8 @@ pub(super) fn built(
     }
 }
 
-/// One provider of cryptography for the whole process: two would make rustls panic at the first connection. The program
-/// has installed it at its start; a test or a benchmark has not.
+/// Installs one crypto provider for the whole process: with two compiled in and none installed, rustls panics at the first
+/// connection. The program installs it at startup; tests and benchmarks do not.
 fn install_tls_provider() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

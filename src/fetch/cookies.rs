@@ -1,25 +1,24 @@
-//! Cookies within one chain of redirects. Some sites answer a first request with a cookie and a redirect to the same
-//! address, for ever, until the cookie comes back. Nothing needs it after the chain, so nothing outlives it: no host can
-//! tell one visit from the next.
+//! Cookies within one chain of redirects. Some sites answer a request with a cookie and a redirect to the same URL until the
+//! cookie is sent back. Cookies are not needed after the chain, so they are dropped with it: no host can track visits.
 
 use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use url::Url;
 
-/// Cookies kept of one chain, and bytes of one: more is no gate but a game.
+/// Most cookies kept per chain, and most bytes per cookie: a genuine cookie check needs no more.
 const MAX_COOKIES: usize = 20;
 const MAX_COOKIE_BYTES: usize = 4096;
 
-/// The cookies of a chain.
+/// The cookies of one chain of redirects.
 #[derive(Debug, Default)]
 pub(super) struct Cookies {
     kept: Vec<Cookie>,
-    /// How often they have changed: a redirect back to where a request came from is no loop where they have.
+    /// How often the cookies have changed: a redirect back to an earlier URL is no loop if they changed since.
     pub(super) changes: usize,
 }
 
 #[derive(Debug, PartialEq)]
 struct Cookie {
-    /// The host that set it, the only one that gets it back.
+    /// The host that set the cookie, and the only one it is sent to.
     host: String,
     name: String,
     value: String,
@@ -27,7 +26,7 @@ struct Cookie {
 }
 
 impl Cookies {
-    /// Takes over what an answer of `url` sets.
+    /// Applies the `Set-Cookie` headers of a response from `url`.
     pub(super) fn note(&mut self, headers: &HeaderMap, url: &Url) {
         let Some(host) = url.host_str() else { return };
         for line in headers.get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok()) {
@@ -59,7 +58,7 @@ impl Cookies {
         self.changes += 1;
     }
 
-    /// The `Cookie` header of a request to `url`; `None` without any.
+    /// Returns the `Cookie` header for a request to `url`; `None` without cookies.
     pub(super) fn header(&self, url: &Url) -> Option<HeaderValue> {
         let is_meant = |cookie: &&Cookie| {
             Some(cookie.host.as_str()) == url.host_str() && (!cookie.only_tls || url.scheme() == "https")

@@ -1,6 +1,6 @@
-//! Content codings, taken off as they are rather than as they are said to be: servers say `gzip` and send plain bytes,
-//! compress what is compressed already, serve `feed.xml.gz` without a word, and mean two different things by `deflate`.
-//! The HTTP library would give up at the first of these, so it is asked to leave the body alone.
+//! Content codings, removed by what the bytes are rather than by what the headers say: servers declare `gzip` and send plain
+//! bytes, compress what is compressed already, serve `feed.xml.gz` without declaring it, and mean two different formats by
+//! `deflate`. The HTTP library would fail on the first of these, so its decompression is off.
 
 use std::io::{self, Read};
 
@@ -9,18 +9,18 @@ use http::header::{CONTENT_ENCODING, HeaderMap};
 
 use super::FetchError;
 
-/// What is asked for.
+/// The `Accept-Encoding` header.
 pub(super) const ACCEPTED: &str = "gzip, br, zstd";
 
-/// Layers that are taken off without being declared: a file that is compressed already, compressed once more.
+/// Undeclared layers that are removed: a compressed file may have been compressed once more.
 const MAX_HIDDEN_LAYERS: usize = 2;
 
-/// Largest window of zstd over HTTP (RFC 9659).
+/// Largest zstd window over HTTP, as a power of two (RFC 9659).
 const ZSTD_WINDOW_LOG: u32 = 23;
 
 const BROTLI_BUFFER_BYTES: usize = 4096;
 
-/// A coding.
+/// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
     Gzip,
@@ -29,19 +29,19 @@ enum Coding {
     Zstd,
 }
 
-/// A body without its codings.
+/// A body after its codings are removed.
 #[derive(Debug, Default)]
 pub(super) struct Plain {
     pub(super) bytes: Vec<u8>,
-    /// There was more than the cap allows.
+    /// Whether the body exceeds the cap.
     pub(super) truncated: bool,
-    /// Why the bytes end before they should, where they do.
+    /// Why the bytes end too early, if they do.
     pub(super) cut: Option<String>,
-    /// What the server said of the coding was not so.
+    /// Whether the server declared the wrong coding or none.
     pub(super) mislabelled: bool,
 }
 
-/// Takes off what `headers` declare and what else shows itself, up to `cap` bytes of each layer.
+/// Removes the codings that `headers` declare and those that the first bytes reveal, up to `cap` bytes per layer.
 pub(super) fn decode(body: Vec<u8>, headers: &HeaderMap, cap: usize) -> Result<Plain, FetchError> {
     let mut plain = Plain { bytes: body, ..Plain::default() };
     for label in labels(headers).iter().rev() {
@@ -51,7 +51,9 @@ pub(super) fn decode(body: Vec<u8>, headers: &HeaderMap, cap: usize) -> Result<P
             Ok(Some(_)) | Err(()) if looks_like_text(&plain.bytes) || by_magic(&plain.bytes).is_some() => {
                 plain.mislabelled = true;
             }
-            Ok(Some(_)) => return Err(FetchError::BrokenBody(format!("it is not {label}, as it claims"))),
+            Ok(Some(_)) => {
+                return Err(FetchError::BrokenBody(format!("it is declared as {label} but is not")));
+            }
             Err(()) => return Err(FetchError::UnknownEncoding(label.chars().take(80).collect())),
         }
     }
@@ -65,19 +67,19 @@ pub(super) fn decode(body: Vec<u8>, headers: &HeaderMap, cap: usize) -> Result<P
     Ok(plain)
 }
 
-/// Whether there is anything to be taken off, as far as it can be told beforehand.
+/// Returns whether the headers or the first bytes name a coding to remove.
 pub(super) fn is_coded(body: &[u8], headers: &HeaderMap) -> bool {
     by_magic(body).is_some() || labels(headers).iter().any(|label| coding(label) != Ok(None))
 }
 
-/// The codings in the order in which they were applied, in lower case.
+/// Returns the declared codings in the order in which they were applied, in lower case.
 fn labels(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(CONTENT_ENCODING).iter();
     let lists = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
     lists.flat_map(|list| list.split(',').map(|label| label.trim().to_owned()).collect::<Vec<_>>()).collect()
 }
 
-/// The coding of a label; `None` for one that means none.
+/// Returns the coding of a label; `None` for a label that means no coding, an error for an unknown one.
 fn coding(label: &str) -> Result<Option<Coding>, ()> {
     match label {
         "gzip" | "x-gzip" => Ok(Some(Coding::Gzip)),
@@ -89,7 +91,7 @@ fn coding(label: &str) -> Result<Option<Coding>, ()> {
     }
 }
 
-/// The coding that the first bytes give away.
+/// Returns the coding whose magic number the bytes begin with.
 fn by_magic(bytes: &[u8]) -> Option<Coding> {
     match bytes {
         [0x1F, 0x8B, 8, ..] => Some(Coding::Gzip),
@@ -98,7 +100,7 @@ fn by_magic(bytes: &[u8]) -> Option<Coding> {
     }
 }
 
-/// Whether a body is a document as it stands: markup, JSON, or lines.
+/// Returns whether a body is text (markup, JSON or lines): its beginning has no control characters but white space.
 fn looks_like_text(bytes: &[u8]) -> bool {
     const SAMPLE_BYTES: usize = 512;
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
@@ -106,7 +108,7 @@ fn looks_like_text(bytes: &[u8]) -> bool {
 }
 
 impl Plain {
-    /// Takes one coding off; `false`, and nothing is changed, where the bytes are not in it.
+    /// Removes one coding; returns `false` and changes nothing if the bytes are not in it.
     fn take_off(&mut self, coding: Coding, cap: usize) -> bool {
         let shown = by_magic(&self.bytes);
         if shown != Some(coding) && (shown.is_some() || matches!(coding, Coding::Gzip | Coding::Zstd)) {
@@ -117,7 +119,7 @@ impl Plain {
             Coding::Gzip => gunzip(input, cap),
             Coding::Zstd => unzstd(input, cap),
             Coding::Brotli => Inflated::read(&mut brotli::Decompressor::new(input, BROTLI_BUFFER_BYTES), cap),
-            // As RFC 9110 has it, and without the wrapper, as some have always sent it.
+            // With the zlib wrapper as in RFC 9110, or raw, as some servers have always sent it.
             Coding::Deflate => {
                 let wrapped = Inflated::read(&mut ZlibDecoder::new(input), cap);
                 if wrapped.bytes.is_empty() {
@@ -137,12 +139,12 @@ impl Plain {
     }
 }
 
-/// What came out of a coding.
+/// The output of a decoder.
 #[derive(Default)]
 struct Inflated {
     bytes: Vec<u8>,
     truncated: bool,
-    /// Why there is no more.
+    /// The error that ended the output.
     fault: Option<io::Error>,
 }
 
@@ -155,7 +157,7 @@ impl Inflated {
 
     fn read_on(&mut self, reader: &mut impl Read, cap: usize) {
         let room = cap.saturating_sub(self.bytes.len());
-        // What was read before a fault is kept.
+        // Bytes read before an error are kept.
         self.fault = reader.take(room as u64 + 1).read_to_end(&mut self.bytes).err();
         if self.bytes.len() > cap {
             self.bytes.truncate(cap);
@@ -164,7 +166,7 @@ impl Inflated {
     }
 }
 
-/// All members of a gzip file. What follows the last of them is padding.
+/// Inflates all members of a gzip file. Bytes after the last member are padding and ignored.
 fn gunzip(mut input: &[u8], cap: usize) -> Inflated {
     let mut inflated = Inflated::default();
     while by_magic(input) == Some(Coding::Gzip) && inflated.fault.is_none() && !inflated.truncated {

@@ -1,4 +1,4 @@
-//! Why there is no response, and what follows from it.
+//! Fetch failures and their consequences.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,105 +8,105 @@ use crate::impostor::Impostor;
 use crate::model::FailureKind;
 use crate::schedule::Freshness;
 
-/// Why there is no response. No message repeats the URL, which may hold a secret.
+/// The reason why there is no response. No message repeats the URL, which may contain a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Nothing that a request can be sent to.
-    #[error("not a URL to fetch: {0}")]
+    /// The URL cannot be requested.
+    #[error("cannot request the URL: {0}")]
     BadUrl(&'static str),
-    /// The operator's options for the feed make no request.
+    /// The operator's options for the feed are invalid.
     #[error("invalid request option: {0}")]
     BadOption(String),
     /// The client cannot be built.
     #[error("cannot set up the HTTP client: {0}")]
     Client(String),
-    /// The guard stands before the address.
-    #[error("{0}; hint: an operator can allow it by network and port")]
+    /// The guard refuses the address.
+    #[error("{0}")]
     Refused(#[from] Refused),
-    /// robots.txt asks not to.
+    /// robots.txt disallows the URL.
     #[error("robots.txt disallows the page")]
     RobotsDisallowed,
-    /// robots.txt cannot be had, which counts as a refusal until it can.
-    #[error("robots.txt is out of reach: {reason}")]
+    /// robots.txt cannot be fetched, which counts as a refusal until it can.
+    #[error("cannot fetch robots.txt: {reason}")]
     RobotsUnreachable {
-        /// Why.
+        /// The failure.
         reason: String,
         /// Whether our own network may be to blame.
         network: bool,
     },
-    /// The host has asked for a pause, which goes on.
-    #[error("the host asked not to be asked for another {} s", wait.as_secs())]
+    /// The host has asked for a pause that is not over.
+    #[error("the host requested a pause: {} s left", wait.as_secs())]
     HostPaused {
-        /// How much of it is left.
+        /// The time left.
         wait: Duration,
     },
-    /// The host is another process's to ask, which has not lent it.
-    #[error("another process asks the host")]
+    /// The host belongs to another process, which has not lent it.
+    #[error("the host belongs to another process")]
     HostElsewhere {
-        /// When to come back.
+        /// When to try again.
         wait: Duration,
     },
     /// The name does not resolve.
     #[error("cannot resolve the host: {0}")]
     Dns(String),
-    /// No connection.
+    /// The connection failed.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// The server's certificate is not to be trusted.
+    /// The server's certificate is not trusted.
     #[error("certificate refused: {0}")]
     Certificate(String),
-    /// Neither side's TLS would do for the other.
+    /// The TLS handshake or connection failed.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// Connected, but nothing came, or not all of it.
+    /// Connected, but the response did not arrive completely in time.
     #[error("no complete answer in time: {0}")]
     Timeout(String),
-    /// Something other than HTTP, or its end too early.
+    /// The response is not valid HTTP, or ends too early.
     #[error("broken answer: {0}")]
     BrokenAnswer(String),
     /// The body cannot be inflated, or ends too early.
     #[error("broken body: {0}")]
     BrokenBody(String),
-    /// The body is in a `Content-Encoding` that was not asked for.
+    /// The body is in an unsupported `Content-Encoding`.
     #[error("unknown content encoding {0:?}")]
     UnknownEncoding(String),
-    /// A page that is no text: a film, an archive…
-    #[error("not a text document: {}", media_type.as_deref().unwrap_or("of no type"))]
+    /// The page is not text, but a video, an archive…
+    #[error("not a text document: {}", media_type.as_deref().unwrap_or("no media type"))]
     NotText {
-        /// What the server calls it.
+        /// The media type by the server.
         media_type: Option<String>,
-        /// Its length in bytes, as far as the server says it.
+        /// The length in bytes, if the server announces it.
         length: Option<u64>,
     },
-    /// Something else in the page's stead.
+    /// The server sent something else instead of the page, such as a bot check or a wall.
     #[error("{0}")]
     Impostor(Impostor),
-    /// More bytes than allowed, after inflating.
+    /// The body exceeds the cap, after inflating.
     #[error("body exceeds {limit_bytes} bytes")]
     BodyTooLarge {
         /// The cap.
         limit_bytes: u64,
     },
-    /// More headers than any honest answer has.
+    /// The headers exceed the limit.
     #[error("headers exceed the limit")]
     HeadersTooLarge,
-    /// A redirect without a place to go.
-    #[error("redirect to nowhere: {0}")]
+    /// A redirect without a valid target, or in a loop.
+    #[error("invalid redirect: {0}")]
     BadRedirect(String),
-    /// More hops than allowed.
+    /// More redirects than allowed.
     #[error("more than {limit} redirects")]
     TooManyRedirects {
         /// The most that are followed.
         limit: u8,
     },
-    /// Any status but 200, 203, an expected 304 and the redirects.
+    /// Any status but 200, 203, an expected 304 and the redirects; 202 is accepted for a page, every 2xx for a POST.
     #[error("the server answered {status}")]
     Status {
         /// The status code.
         status: u16,
-        /// What the answer says about when to come back.
+        /// What the response says about when to poll again.
         freshness: Freshness,
-        /// A temporary redirect led to the answer: it does not speak of the URL that was asked for.
+        /// A temporary redirect led to the response, so the status says nothing about the requested URL.
         astray: bool,
     },
 }
@@ -122,7 +122,7 @@ fn of_impostor(impostor: Impostor) -> FailureKind {
     }
 }
 
-/// What follows from a failure.
+/// The consequences of a failure.
 struct Consequence {
     kind: FailureKind,
     retry: Retry,
@@ -130,23 +130,23 @@ struct Consequence {
 }
 
 impl FetchError {
-    /// Whether and when to try again. A feed is polled again in any case but `Gone`, less and less often; an entry's
+    /// Returns whether and when to try again. A feed is polled again in any case but `Gone`, less and less often; an entry's
     /// page is not.
     pub fn retry(&self) -> Retry {
         self.consequence().retry
     }
 
-    /// The kind of failure, for metrics and the store.
+    /// Returns the kind of failure, for metrics and the store.
     pub fn kind(&self) -> FailureKind {
         self.consequence().kind
     }
 
-    /// Whether the failure speaks of our own network (DNS or connect) rather than of the server.
+    /// Returns whether the failure may be due to our own network (DNS or connect) rather than to the server.
     pub fn is_network(&self) -> bool {
         self.consequence().network
     }
 
-    /// What the answer, if there was one, says about when to come back: the schedule's input for a failed poll.
+    /// Returns what the response, if there was one, says about when to poll again: the schedule's input for a failed poll.
     pub fn freshness(&self) -> Freshness {
         match self {
             Self::Status { freshness, .. } => freshness.clone(),
@@ -154,7 +154,7 @@ impl FetchError {
         }
     }
 
-    /// The one table of what each failure is called, whether it may pass, and whether the network is to blame.
+    /// The one table that maps each failure to its kind, its retry rule, and whether the network is to blame.
     fn consequence(&self) -> Consequence {
         let later = Retry::Later(None);
         let (kind, retry, network) = match self {
@@ -177,7 +177,7 @@ impl FetchError {
             Self::BrokenBody(_) => (FailureKind::BrokenBody, later, false),
             Self::UnknownEncoding(_) => (FailureKind::UnknownEncoding, Retry::Never, false),
             Self::NotText { .. } => (FailureKind::NotText, Retry::Never, false),
-            // Whoever made it may think better of it.
+            // The server may send the page itself later.
             Self::Impostor(kind) => (of_impostor(*kind), later, false),
             Self::BodyTooLarge { .. } => (FailureKind::BodyTooLarge, Retry::Never, false),
             Self::HeadersTooLarge => (FailureKind::HeadersTooLarge, Retry::Never, false),
@@ -207,7 +207,7 @@ impl FetchError {
         Consequence { kind, retry, network }
     }
 
-    /// What a failure of the HTTP library means.
+    /// Converts an error of the HTTP library.
     pub(super) fn from_reqwest(error: reqwest::Error) -> Self {
         let error = error.without_url();
         for cause in causes(&error) {
@@ -241,7 +241,7 @@ impl FetchError {
     }
 }
 
-/// The errors beneath `error`, outermost first. An `io::Error` hides the error that it wraps from `source()`.
+/// Returns the causes of `error`, outermost first. An `io::Error` hides the error that it wraps from `source()`.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(error.source(), |&cause| {
         let wrapped = cause.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());

@@ -1,4 +1,4 @@
-//! The request itself, hop by hop.
+//! The requests, hop by hop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,14 +34,14 @@ const ACCEPT_FEED: &str = "application/atom+xml, application/rss+xml, applicatio
 const ACCEPT_PAGE: &str =
     "text/html, application/xhtml+xml, application/xml;q=0.9, text/plain;q=0.8, */*;q=0.1";
 const ACCEPT_ROBOTS: &str = "text/plain, */*;q=0.1";
-/// When to come back with a request that was broken off because this process may be taken for dead.
+/// Retry delay of a request that was cancelled because other processes may consider this one dead.
 const LAPSE: Duration = Duration::from_secs(1);
-/// Statuses with which checks for machines are sent.
+/// Statuses that bot checks are sent with.
 const REFUSALS: [u16; 4] = [403, 405, 429, 503];
-/// Bytes of what comes with a refusal that are looked at.
+/// Bytes of a refusal's body that are examined.
 const REFUSAL_BYTES: usize = 64 << 10;
 
-/// The client. Cheap to clone; all clones share connections and host limits.
+/// The HTTP client. Cheap to clone; all clones share connections and host limits.
 #[derive(Clone, Debug)]
 pub struct Fetcher(pub(super) Arc<Inner>);
 
@@ -58,20 +58,20 @@ pub(super) struct Inner {
     shards: Shards,
 }
 
-/// What all hops of one request share.
+/// The parts of a request that all its hops share.
 pub(super) struct Plan<'a> {
     pub(super) start: Url,
     pub(super) wanted: Wanted,
     pub(super) validators: &'a Validators,
     pub(super) options: &'a RequestOptions,
-    /// Credentials: the options' or those in the URL.
+    /// Credentials from the options, else those in the URL.
     pub(super) auth: Option<Auth>,
     pub(super) obey_robots: bool,
-    /// Sent as a POST where there is something to be posted.
+    /// The body to POST; `None` for a GET.
     pub(super) posted: Option<Posted<'a>>,
 }
 
-/// What the request is for, those among ourselves included.
+/// What a request is for, including the client's own requests for robots.txt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     For(Purpose),
@@ -92,7 +92,7 @@ impl Wanted {
         match self {
             Self::For(Purpose::Feed) => settings.feed_max_body_bytes,
             Self::For(Purpose::Page) => settings.page_max_body_bytes,
-            // The words of these are not read.
+            // Response bodies of POSTs are not read.
             Self::For(Purpose::Hub | Purpose::Webhook) => 0,
             Self::Robots => robots::MAX_BYTES,
         }
@@ -100,12 +100,12 @@ impl Wanted {
 }
 
 impl Fetcher {
-    /// Builds the client. What it fetches is counted by nobody.
+    /// Builds a client without a memory budget that may request any host.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, FetchError> {
         Self::within(settings, clock, Memory::unbounded(), Shards::all())
     }
 
-    /// Builds the client, whose bodies are counted, and which asks only hosts that are this process's to ask.
+    /// Builds a client whose bodies count against `memory` and which requests only hosts in this process's shards.
     pub fn within(
         settings: Settings,
         clock: Clock,
@@ -116,27 +116,27 @@ impl Fetcher {
         Self::build(settings, clock, hosts, (memory, shards))
     }
 
-    /// The cap on a feed's body.
+    /// Returns the cap on a feed's body.
     pub fn feed_max_body_bytes(&self) -> usize {
         usize::try_from(self.0.settings.feed_max_body_bytes).unwrap_or(usize::MAX)
     }
 
-    /// A client for the operator's object stores.
+    /// Returns a client for the operator's object stores.
     pub fn object_client(&self) -> Result<ObjectClient, FetchError> {
         ObjectClient::new(&self.0.settings, self.0.user_agent.clone())
     }
 
-    /// The cap on a page's body.
+    /// Returns the cap on a page's body.
     pub fn page_max_body_bytes(&self) -> usize {
         usize::try_from(self.0.settings.page_max_body_bytes).unwrap_or(usize::MAX)
     }
 
-    /// How long one request may take.
+    /// Returns how long one request may take.
     pub fn timeout(&self, options: &RequestOptions) -> Duration {
         options.timeout.unwrap_or(self.0.settings.timeout)
     }
 
-    /// The client by other settings. Hosts that have asked for a pause keep it.
+    /// Returns a client with other settings that keeps the pauses that hosts have asked for.
     pub fn reconfigured(&self, settings: Settings) -> Result<Self, FetchError> {
         let hosts = self.0.hosts.succeeded(settings.host_concurrency);
         Self::build(settings, self.0.clock.clone(), hosts, (self.0.memory.clone(), self.0.shards.clone()))
@@ -163,7 +163,7 @@ impl Fetcher {
         })))
     }
 
-    /// One guarded, capped, polite GET. Waits for the host's turn.
+    /// Sends one guarded, capped, polite GET. Waits for the host's turn.
     pub async fn fetch(&self, request: &Request<'_>) -> Result<Response, FetchError> {
         let settings = &self.0.settings;
         let obey_by_default = match request.purpose {
@@ -184,7 +184,7 @@ impl Fetcher {
         self.answer(&plan, request.purpose).await
     }
 
-    /// What comes of it all, counted.
+    /// Runs the request and records its outcome in the metrics.
     pub(super) async fn answer(&self, plan: &Plan<'_>, purpose: Purpose) -> Result<Response, FetchError> {
         let mut budget = self.budget(plan);
         let answer = if purpose == Purpose::Webhook {
@@ -192,7 +192,7 @@ impl Fetcher {
         } else {
             tokio::select! {
                 answer = self.get(plan, &mut budget) => answer,
-                // Another process may ask these hosts from now on.
+                // From now on another process may request these hosts.
                 () = self.0.shards.lapsed() => Err(FetchError::HostElsewhere { wait: LAPSE }),
             }
         };
@@ -213,9 +213,9 @@ impl Fetcher {
         Budget { total: self.timeout(plan.options), spent: Duration::ZERO }
     }
 
-    /// When to come back with a request for `url`, if it would have to wait for its host's turn for longer than
-    /// `patience`; each caller is given a moment of its own. Asking this before a worker is given to the request keeps
-    /// a slow or busy host from holding up all workers.
+    /// Returns when to come back with a request for `url` if it would wait longer than `patience` for its host's turn; each
+    /// caller gets a different time. Calling this before a worker is assigned to the request keeps a slow or busy host from
+    /// holding up all workers.
     pub fn defer(&self, url: &Url, patience: Duration) -> Option<Duration> {
         self.0.hosts.defer(url, self.0.settings.host_min_gap, patience)
     }
@@ -231,8 +231,8 @@ impl Fetcher {
         let share = Arc::new(self.0.memory.share());
         loop {
             let url = &chain.url;
-            // A redirect within the host belongs to the same visit. A turn elsewhere is given back before the next is
-            // awaited: two requests could wait for each other's hosts.
+            // A redirect within the host keeps the turn. A turn at another host is released before the next is awaited:
+            // otherwise two requests could deadlock on each other's hosts.
             let held = turn.take().filter(|turn| turn.is_at(url));
             self.check(plan, url).await?;
             self.check_pause(url)?;
@@ -244,7 +244,7 @@ impl Fetcher {
                 let pass = self.pass(plan, url).await?;
                 self.0.hosts.turn(url, self.gap(plan).max(crawl_delay), pass).await
             };
-            // A pause may have begun while the turn was awaited.
+            // A pause may have begun during the wait for the turn.
             self.check_pause(url)?;
             chain.note_visit();
             let response = {
@@ -254,7 +254,7 @@ impl Fetcher {
             turn = Some(held);
             let status = response.status().as_u16();
             chain.cookies.note(response.headers(), &chain.url);
-            // Only these two may be followed with what was posted.
+            // A POST follows only these two, which keep its method and body.
             let is_answer = plan.posted.is_some() && !matches!(status, 307 | 308);
             if let Some(next) = location(&response, &chain.url)?.filter(|_| !is_answer) {
                 chain.follow(next, status, settings.max_redirects)?;
@@ -269,7 +269,8 @@ impl Fetcher {
         }
     }
 
-    /// Whether a request may go to `url` at all. Names are looked up at the connection, once and for all.
+    /// Checks that a request may go to `url` at all. Names are resolved and checked only once, when connecting; names requested
+    /// through a proxy are checked here, unless the proxy guards addresses itself.
     async fn check(&self, plan: &Plan<'_>, url: &Url) -> Result<(), FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::BadUrl("the scheme is neither http nor https"));
@@ -281,7 +282,7 @@ impl Fetcher {
         Ok(())
     }
 
-    /// The right to ask the host at all. A receiver of ours is there to be asked by all of us.
+    /// Acquires the right to request the host at all. Webhooks need none: every process may call them.
     async fn pass(&self, plan: &Plan<'_>, url: &Url) -> Result<Option<Pass>, FetchError> {
         if plan.wanted == Wanted::For(Purpose::Webhook) {
             return Ok(None);
@@ -292,7 +293,7 @@ impl Fetcher {
         }
     }
 
-    /// The least time between two requests to a host. A receiver of ours is there to be asked.
+    /// Returns the minimum time between two requests to a host. Webhooks need none.
     fn gap(&self, plan: &Plan<'_>) -> Duration {
         match plan.wanted {
             Wanted::For(Purpose::Webhook) => Duration::ZERO,
@@ -306,12 +307,12 @@ impl Fetcher {
         plan.options.proxy.as_ref().or(self.0.settings.proxy.as_ref())
     }
 
-    /// The delay that the site asks of crawlers, if it lets this one see `url` at all.
+    /// Returns the crawl delay that the site asks for; fails if its robots.txt disallows `url`.
     async fn ask_robots(&self, plan: &Plan<'_>, url: &Url) -> Result<Duration, FetchError> {
         let at_home = url.origin() == plan.start.origin();
         let options = plan.options.for_target(&plan.start, url);
         let robots = Plan {
-            start: url.join("/robots.txt").map_err(|_| FetchError::BadUrl("it cannot be a base"))?,
+            start: url.join("/robots.txt").map_err(|_| FetchError::BadUrl("it cannot be a base URL"))?,
             wanted: Wanted::Robots,
             validators: &Validators::default(),
             options: &options,
@@ -320,7 +321,7 @@ impl Fetcher {
             posted: None,
         };
         let file = async {
-            // Boxed, since this is a request within a request.
+            // Boxed, since the call is recursive.
             match Box::pin(self.get(&robots, &mut self.budget(&robots))).await?.content {
                 Content::Body(file) => Ok(file),
                 Content::NotModified => Ok(Vec::new()),
@@ -332,7 +333,7 @@ impl Fetcher {
         if rules.allow(url) { Ok(rules.crawl_delay) } else { Err(FetchError::RobotsDisallowed) }
     }
 
-    /// One request and the head of its answer.
+    /// Sends one request and reads the head of its response.
     async fn send(&self, plan: &Plan<'_>, chain: &Chain<'_>) -> Result<reqwest::Response, FetchError> {
         let url = &chain.url;
         let proxy = self.proxy(plan);
@@ -386,7 +387,7 @@ impl Fetcher {
         }
         if url.origin() == plan.start.origin() {
             for (name, value) in &plan.options.headers {
-                let bad_name = |_| FetchError::BadOption(format!("{name:?} is not the name of a header"));
+                let bad_name = |_| FetchError::BadOption(format!("{name:?} is not a valid header name"));
                 let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(bad_name)?;
                 let mut value = header_value(name, value.expose_secret())?;
                 value.set_sensitive(true);
@@ -396,7 +397,7 @@ impl Fetcher {
         Ok(headers)
     }
 
-    /// What the last answer on the way is worth.
+    /// Reads a response that is no redirect to follow: its body and headers, or the failure that it means.
     async fn receive(
         &self,
         plan: &Plan<'_>,
@@ -410,7 +411,7 @@ impl Fetcher {
         let now = self.0.clock.now();
         let mut freshness = freshness::read(headers, now);
         let validators = validators(headers, now);
-        // A 304 confirms those that were sent.
+        // A 304 confirms the validators that were sent.
         freshness.lacks_validators = status != 304 && validators == Validators::default();
         let date = freshness::date(headers);
         let content_type = readable(headers, &CONTENT_TYPE, MAX_VALUE_BYTES);
@@ -420,7 +421,7 @@ impl Fetcher {
         if let Some(impostor) = by_headers(headers).filter(|_| is_page) {
             return Err(FetchError::Impostor(impostor));
         }
-        // Some bot checks are sent with a 202, and must be looked at.
+        // Some bot checks are sent with a 202: their bodies must be examined.
         let is_body = matches!(status, 200 | 203) || (status == 202 && is_page);
         let kept_headers = if is_page { headers.clone() } else { HeaderMap::new() };
         let content = match status {
@@ -433,7 +434,7 @@ impl Fetcher {
                 let limit_bytes = plan.wanted.max_body_bytes(&self.0.settings);
                 let cap = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
                 let body = body::read(&mut response, cap, held).await?;
-                // Half a feed or page is none; of robots.txt the first part counts.
+                // A truncated feed or page is a failure; a truncated robots.txt is used.
                 if body.truncated && plan.wanted != Wanted::Robots {
                     return Err(FetchError::BodyTooLarge { limit_bytes });
                 }
@@ -473,7 +474,7 @@ impl Fetcher {
     }
 }
 
-/// What came with a refusal in the page's stead, as far as its beginning tells.
+/// Returns which bot check or wall the beginning of a refusal's body shows, if any.
 async fn refused_by(response: &mut reqwest::Response, held: &Share) -> Option<Impostor> {
     let content_type = readable(response.headers(), &CONTENT_TYPE, MAX_VALUE_BYTES);
     let body = body::read(response, REFUSAL_BYTES, held).await.ok()?;
@@ -483,7 +484,7 @@ async fn refused_by(response: &mut reqwest::Response, held: &Share) -> Option<Im
     }
 }
 
-/// Where an answer leads by itself, although its status is that of a document.
+/// Returns where the response redirects by a `Refresh` header or meta refresh, although its status is no redirect.
 fn onward(plan: &Plan<'_>, answer: &Response, refresh: Option<&HeaderValue>) -> Option<Url> {
     match (&answer.content, plan.wanted) {
         (Content::Body(body), Wanted::For(Purpose::Feed | Purpose::Page)) if plan.posted.is_none() => {

@@ -1,7 +1,7 @@
-//! What an answer's headers say about when to come back (RFC 9111, RFC 9110 section 10.2.3).
+//! When to poll again, by the headers of a response (RFC 9111, RFC 9110 section 10.2.3).
 //!
-//! The arithmetic is all that a poller needs of HTTP caching; a cache's policy engine would decide on storage, shared
-//! caches and request directives, none of which exist here.
+//! A poller needs only this arithmetic of HTTP caching; a caching library would also decide on storage, shared caches and
+//! request directives, none of which exist here.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::schedule::Freshness;
 
-/// Freshness of an answer that arrived at `now`.
+/// Returns the freshness of a response that arrived at `now`.
 pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Freshness {
     Freshness {
         fresh_for: fresh_for(headers, now),
@@ -22,7 +22,7 @@ pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Freshness {
     }
 }
 
-/// `max-age` less `Age`, else `Expires` less `Date`; nothing where the answer must be revalidated anyway.
+/// Returns `max-age` minus `Age`, else `Expires` minus `Date`; `None` if the response must be revalidated anyway.
 fn fresh_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let directives: Vec<(String, &str)> = headers
         .get_all(CACHE_CONTROL)
@@ -43,17 +43,17 @@ fn fresh_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         let age = text(headers, &AGE).and_then(delta).unwrap_or_default();
         return Some(max_age.saturating_sub(age));
     }
-    // "0" and other broken dates mean: already stale.
+    // "0" and other invalid dates mean that the response is already stale.
     let expires = http_date(text(headers, &EXPIRES)?)?;
     Some(until(expires, date(headers).unwrap_or(now)))
 }
 
-/// When an answer was made, by its own word.
+/// Returns the `Date` header.
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     text(headers, &DATE).and_then(http_date)
 }
 
-/// Whether a date of HTTP lies after `latest`. What is no such date lies nowhere.
+/// Returns whether an HTTP date is after `latest`; `false` for anything that is no HTTP date.
 pub(super) fn is_ahead(date: &str, latest: Timestamp) -> bool {
     http_date(date.trim()).is_some_and(|date| date > latest)
 }
@@ -67,7 +67,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// Whole seconds; a number too large for us is as good as the largest.
+/// Parses whole seconds, clamped to `u32::MAX`.
 fn delta(seconds: &str) -> Option<Duration> {
     let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
     digits
@@ -78,14 +78,14 @@ fn until(later: Timestamp, earlier: Timestamp) -> Duration {
     Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
 }
 
-/// A date in one of HTTP's three forms: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`,
+/// Parses a date in one of HTTP's three formats: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`,
 /// `Sun Nov  6 08:49:37 1994`.
 fn http_date(text: &str) -> Option<Timestamp> {
     const RFC_2822: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
     if let Ok(timestamp) = RFC_2822.parse_timestamp(text) {
         return Some(timestamp);
     }
-    // The weekday says nothing that the date does not.
+    // The weekday is redundant, so it is not checked.
     let form = if text.contains(',') { "%d-%b-%y %H:%M:%S GMT" } else { "%b %e %H:%M:%S %Y" };
     let date = text.split_once([',', ' '])?.1.trim_start();
     let date = civil::DateTime::strptime(form, date).ok()?;

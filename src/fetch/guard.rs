@@ -1,10 +1,10 @@
 //! Which addresses a request may reach.
 //!
-//! Feeds and pages name the next URL to fetch, so whoever writes one could point this machine at its own network. No
-//! single check stops that: a literal (`http://2130706433/`, `[::ffff:127.0.0.1]`) never reaches a resolver, a name may
-//! resolve to anything at the moment of the connection, and a redirect may lead anywhere. So every hop passes
-//! `Guard::check`, which sees the literals, and every connection is made to what `GuardedResolver` returned, which
-//! refuses a name as a whole when one of its addresses is special.
+//! Feeds and pages name the next URL to fetch, so their authors could make this machine send requests into its own network
+//! (SSRF). No single check stops that: a literal (`http://2130706433/`, `[::ffff:127.0.0.1]`) never reaches a resolver, a name
+//! may resolve to anything at the moment of the connection, and a redirect may lead anywhere. So every hop passes
+//! `Guard::check`, which sees the literals, and every connection goes to an address from `GuardedResolver`, which refuses a
+//! name as a whole if one of its addresses is special.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,18 +19,18 @@ use super::names::Names;
 /// An address that no request may reach.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "host {host:?} has the address {address}, which is special ({kind}); hint: fetch.allow names exceptions"
+    "host {host:?} has the special-purpose address {address} ({kind}); hint: to permit it, add it to fetch.allow"
 )]
 pub struct Refused {
-    /// As named by the URL.
+    /// The host in the URL.
     pub host: String,
-    /// What it stands for.
+    /// Its address.
     pub address: IpAddr,
-    /// The registry's name for the address's block.
+    /// The registry's name of the address block.
     pub kind: &'static str,
 }
 
-/// The operator's exceptions to the rule that only public addresses are reached.
+/// Refuses special-purpose addresses, except those that the operator allows.
 #[derive(Debug)]
 pub(super) struct Guard {
     allow: Vec<AllowedNet>,
@@ -42,7 +42,7 @@ impl Guard {
         Self { allow, names }
     }
 
-    /// Refuses a URL whose host is a literal address that is special. Names are the resolver's business.
+    /// Refuses a URL whose host is a literal special address. Names are checked by the resolver.
     pub(super) fn check(&self, url: &Url) -> Result<(), Refused> {
         let address = match url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
@@ -52,14 +52,14 @@ impl Guard {
         self.check_address(&address.to_string(), address, url.port_or_known_default())
     }
 
-    /// The port, if the allow list has a rule for it. A resolver is not told the port of the connection, so each such
-    /// port has a resolver, and with it a client, of its own.
+    /// Returns the port if the allow list has a rule for it. A resolver does not learn the port of the connection, so each such
+    /// port has its own resolver and client.
     pub(super) fn port_with_rule(&self, url: &Url) -> Option<u16> {
         let port = url.port_or_known_default();
         port.filter(|_| self.allow.iter().any(|allowed| allowed.port == port))
     }
 
-    /// The addresses of a name; none at all where one of them is special.
+    /// Resolves a name; fails if any of its addresses is special.
     async fn look_up(
         &self,
         name: &str,
@@ -72,8 +72,8 @@ impl Guard {
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
     }
 
-    /// Refuses a URL whose name has a special address here. For requests through a proxy, which resolves the name
-    /// anew and may know names that this machine does not: those pass, and the proxy's own rules decide.
+    /// Refuses a URL whose name resolves to a special address here. For requests through a proxy, which resolves the name again
+    /// and may know names that this machine does not: those pass, and the proxy's own rules apply.
     pub(super) async fn check_name(&self, url: &Url) -> Result<(), Refused> {
         let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
         let refused = self.look_up(name, url.port_or_known_default()).await.err();
@@ -94,11 +94,11 @@ impl Guard {
     }
 }
 
-/// Resolves names, and refuses those with a special address among theirs. The client connects to
-/// exactly what this returns: there is no second look-up that could answer differently.
+/// Resolves names and refuses those with a special address. The client connects to exactly the addresses that this returns:
+/// there is no second lookup that could give others (DNS rebinding).
 pub(super) struct GuardedResolver {
     pub(super) guard: Arc<Guard>,
-    /// The port that connections go to, where the allow list has a rule for it.
+    /// The port of the connections, if the allow list has a rule for it.
     pub(super) port: Option<u16>,
 }
 
@@ -112,7 +112,7 @@ impl Resolve for GuardedResolver {
     }
 }
 
-/// The kind of special-purpose block that the address lies in; `None` for a public unicast address.
+/// Returns the kind of special-purpose block that contains the address; `None` for a public unicast address.
 fn special(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => special_v4(address),
@@ -143,9 +143,9 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
     (bits >> 125 != 1).then_some("not global unicast")
 }
 
-/// IANA IPv4 Special-Purpose Address Registry (<https://www.iana.org/assignments/iana-ipv4-special-registry>), whole:
-/// the blocks marked globally reachable are anycast services, none of them a publisher. Below them multicast, from the
-/// IPv4 Multicast Address Space Registry.
+/// IANA IPv4 Special-Purpose Address Registry (<https://www.iana.org/assignments/iana-ipv4-special-registry>), complete:
+/// the blocks marked globally reachable are anycast services, none of them a publisher. The last entry is multicast, from
+/// the IPv4 Multicast Address Space Registry.
 const V4: &[(Ipv4Addr, u32, &str)] = &[
     (Ipv4Addr::UNSPECIFIED, 8, "this network"),
     (Ipv4Addr::new(10, 0, 0, 0), 8, "private use"),
@@ -167,25 +167,25 @@ const V4: &[(Ipv4Addr, u32, &str)] = &[
     (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast"),
 ];
 
-/// Public addresses by which clouds answer their own machines and nobody else: who asks from within one reaches its host.
-/// All others known lie in the blocks above and below: 169.254.0.0/16 (Amazon, Google, Azure, Oracle, Tencent and most
-/// others), 100.100.100.200 (Alibaba), 192.0.0.192 (Oracle), `fd00:ec2::/32` (Amazon), `fd20:ce::254` (Google),
+/// Public addresses that clouds serve only to their own machines: a request from within a cloud reaches its internal services.
+/// All other known ones lie in the registry blocks of this file: 169.254.0.0/16 (Amazon, Google, Azure, Oracle, Tencent and
+/// most others), 100.100.100.200 (Alibaba), 192.0.0.192 (Oracle), `fd00:ec2::/32` (Amazon), `fd20:ce::254` (Google),
 /// `fd00:42::42` (Scaleway), `fd00:a9fe:a9fe::1` (Linode), `fe80::a9fe:a9fe` (`OpenStack`).
 ///
 /// - Azure's host: <https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>
 /// - IBM's service endpoints: <https://cloud.ibm.com/docs/vpc?topic=vpc-service-endpoints-for-vpc>
 /// - Google's private APIs: <https://cloud.google.com/vpc/docs/configure-private-google-access>
 const CLOUD: &[(Ipv4Addr, u32, &str)] = &[
-    (Ipv4Addr::new(168, 63, 129, 16), 32, "a cloud's host"),
-    (Ipv4Addr::new(161, 26, 0, 0), 16, "a cloud's services"),
-    (Ipv4Addr::new(166, 8, 0, 0), 14, "a cloud's services"),
-    (Ipv4Addr::new(199, 36, 153, 4), 30, "a cloud's services"),
-    (Ipv4Addr::new(199, 36, 153, 8), 30, "a cloud's services"),
+    (Ipv4Addr::new(168, 63, 129, 16), 32, "cloud host"),
+    (Ipv4Addr::new(161, 26, 0, 0), 16, "cloud services"),
+    (Ipv4Addr::new(166, 8, 0, 0), 14, "cloud services"),
+    (Ipv4Addr::new(199, 36, 153, 4), 30, "cloud services"),
+    (Ipv4Addr::new(199, 36, 153, 8), 30, "cloud services"),
 ];
 
-/// IANA IPv6 Special-Purpose Address Registry (<https://www.iana.org/assignments/iana-ipv6-special-registry>): the
-/// blocks inside global unicast, and outside it those worth a name of their own in a message. IPv4-mapped addresses do
-/// not come here (see [`Guard::check_address`]).
+/// IANA IPv6 Special-Purpose Address Registry (<https://www.iana.org/assignments/iana-ipv6-special-registry>): the blocks
+/// inside global unicast, and those outside it that error messages name. IPv4-mapped addresses are never looked up here
+/// (see [`Guard::check_address`]).
 const V6: &[(Ipv6Addr, u32, &str)] = &[
     (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
     (Ipv6Addr::LOCALHOST, 128, "loopback"),

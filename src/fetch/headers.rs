@@ -1,4 +1,4 @@
-//! Headers that we send, and those that we keep.
+//! Headers that requests send, and response headers that are kept.
 
 use http::header::{ETAG, HeaderName, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
@@ -10,12 +10,12 @@ use crate::model::Validators;
 
 /// Our name in `User-Agent` and to robots.txt.
 pub(super) const PRODUCT: &str = env!("CARGO_PKG_NAME");
-/// How far a server's clock, or ours, may be wrong.
+/// Tolerated error of a server's clock or of ours.
 pub(super) const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
-/// A longer validator or media type is an attack on our store, not an aid.
+/// Longest validator or media type accepted: longer ones would only fill the store.
 pub(super) const MAX_VALUE_BYTES: usize = 1024;
 
-/// `feedmill/0.1.0 (+https://example.org/about)`.
+/// Returns the `User-Agent`: `feedmill/0.1.0 (+https://example.org/about)`.
 pub(super) fn user_agent(contact: Option<&Url>) -> Result<HeaderValue, FetchError> {
     let contact = contact.map(|contact| format!(" (+{contact})")).unwrap_or_default();
     let text = format!("{PRODUCT}/{}{contact}", env!("CARGO_PKG_VERSION"));
@@ -23,12 +23,13 @@ pub(super) fn user_agent(contact: Option<&Url>) -> Result<HeaderValue, FetchErro
 }
 
 pub(super) fn header_value(what: &str, text: &str) -> Result<HeaderValue, FetchError> {
-    HeaderValue::from_bytes(text.as_bytes())
-        .map_err(|_| FetchError::BadOption(format!("{what} holds a character that no header can")))
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
+        FetchError::BadOption(format!("{what} contains a character that is not allowed in a header"))
+    })
 }
 
-/// The validators, byte for byte. A `Last-Modified` later than the answer itself is not believed (RFC 9110, 8.8.2.1):
-/// whoever asks with it hears that nothing has changed until then.
+/// Returns the validators, byte for byte. A `Last-Modified` later than the response itself is dropped (RFC 9110, 8.8.2.1):
+/// a conditional request with it would be answered "not modified" until that time.
 pub(super) fn validators(headers: &HeaderMap, now: Timestamp) -> Validators {
     let latest = freshness::date(headers).map_or(now, |date| date.max(now)) + CLOCK_TOLERANCE;
     Validators {
@@ -38,7 +39,7 @@ pub(super) fn validators(headers: &HeaderMap, now: Timestamp) -> Validators {
     }
 }
 
-/// A header's value, if it is text of at most `max_bytes` bytes.
+/// Returns a header's value if it is non-empty UTF-8 of at most `max_bytes` bytes.
 pub(super) fn readable(headers: &HeaderMap, name: &HeaderName, max_bytes: usize) -> Option<String> {
     let value = headers.get(name)?.as_bytes();
     let text = std::str::from_utf8(value).ok()?;

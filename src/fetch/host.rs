@@ -1,11 +1,11 @@
-//! Turns at a host: so many requests at once, so long between two.
+//! Limits per host: how many requests run at once, and the gap between two. A request holds a `Turn`.
 //!
-//! Each host has its own queue, in order of arrival, so that a slow one holds up nobody but those who wait for it.
+//! Each host has its own queue, in order of arrival, so that a slow host delays only the requests to it.
 //!
-//! What a host is promised is the time between what *it* sees. When a request reaches it is not known here: its name is looked up
-//! and a connection is opened first, and on a busy machine its task may run late. It has come by the time that its answer begins.
-//! So the gap counts from there, and from the start only while nothing has been heard. Counted from the start alone, two requests a
-//! gap of .3 s apart have come .09 s apart.
+//! The gap is the time between two requests as the *host* sees them. When a request reaches it is not known here: the name is
+//! resolved and a connection is opened first, and on a busy machine the task may run late. It has arrived by the time that the
+//! response begins. So the gap counts from there, and from the start of the request only until then. When it counted from the
+//! start alone, two requests with a gap of 0.3 s arrived 0.09 s apart.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,15 +19,15 @@ use url::Url;
 use crate::model::{HostPause, host_with_port};
 use crate::shards::Pass;
 
-/// Hosts remembered before the idle ones are forgotten.
+/// Hosts remembered before idle ones are dropped.
 const SWEEP_ABOVE: usize = 4096;
-/// How long a request lasts at a host not asked before. Hopeful, since a slow host shows soon enough (see
-/// [`Pace::expected`]) and a quick one should not be kept waiting.
+/// Assumed duration of a request to a host not requested before. Optimistic, since a slow host shows soon enough (see
+/// [`Pace::expected`]) and requests to a fast one should not be delayed.
 const FIRST_GUESS: Duration = Duration::from_millis(50);
 
 const HELD: &str = "no holder of this lock can panic";
 
-/// The server behind a URL. `http` and `https` on their usual ports are one; any other port is another server.
+/// The server behind a URL. `http` and `https` on their default ports are one; any other port is another server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HostKey(String);
 
@@ -42,16 +42,16 @@ impl HostKey {
 pub(super) struct Hosts {
     concurrency: u8,
     queues: Arc<Mutex<HashMap<HostKey, Arc<Host>>>>,
-    /// Hosts that asked to be left alone. What they ask of a client that a reload has replaced counts for its successor.
+    /// Pauses that hosts asked for. Shared by the clients before and after a reload.
     pauses: Arc<Mutex<HashMap<HostKey, Pause>>>,
 }
 
-/// How long a host is left alone.
+/// A pause that a host asked for.
 #[derive(Clone, Copy, Debug)]
 struct Pause {
-    /// In wall time, since it may be days.
+    /// The end, in wall time, since pauses may last days.
     until: Timestamp,
-    /// Whether it is written down, so that the next process knows of it too.
+    /// Whether the pause is in the store, so that it survives a restart.
     kept: bool,
 }
 
@@ -65,17 +65,17 @@ struct Host {
 struct Pace {
     /// The next request may not start before this.
     next_start: Instant,
-    /// How many wait for a permit.
+    /// Requests that wait for a permit.
     waiting: u32,
-    /// How long a request lasts here, smoothed.
+    /// Smoothed duration of a request to this host.
     lasts: Duration,
-    /// When the requests in flight began.
+    /// Start times of the requests in flight.
     in_flight: Vec<Instant>,
-    /// Whoever is sent away comes back after those sent away before.
+    /// The earliest time at which the next deferred request may come back: after those deferred before.
     next_return: Instant,
 }
 
-/// The right to one request; given back when dropped.
+/// A permit for one request to a host; dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct Turn {
     key: HostKey,
@@ -87,18 +87,18 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Whether the turn holds for `url` too: a redirect within the host belongs to the same request.
+    /// Returns whether the turn covers `url` too: a redirect within the host belongs to the same request.
     pub(super) fn is_at(&self, url: &Url) -> bool {
         self.key == HostKey::of(url)
     }
 
-    /// To be kept while the host is asked and nothing is heard of it yet.
+    /// Returns a guard to hold from the start of the request until the response begins.
     pub(super) const fn ask(&self) -> Asking<'_> {
         Asking(self)
     }
 }
 
-/// A request whose answer has not begun. Dropped when it does, or when nobody waits for it any more.
+/// A request whose response has not begun. Dropping it, at the response or when the request is cancelled, starts the gap.
 pub(super) struct Asking<'t>(&'t Turn);
 
 impl Drop for Asking<'_> {
@@ -123,15 +123,16 @@ impl Hosts {
         Self { concurrency: concurrency.max(1), queues: Arc::default(), pauses: Arc::default() }
     }
 
-    /// The pauses and, where as many requests at once are allowed, the queues of `self`: what it has asked counts for its successor.
-    /// Others are new queues, which know of nothing that is being asked.
+    /// Returns the hosts for a client that replaces this one after a reload: with the same pauses and, if `concurrency` is
+    /// unchanged, the same queues, so that earlier requests still count. Otherwise the queues are new and know of no requests in
+    /// flight.
     pub(super) fn succeeded(&self, concurrency: u8) -> Self {
         let new = Self::new(concurrency);
         let queues = if new.concurrency == self.concurrency { Arc::clone(&self.queues) } else { new.queues };
         Self { queues, pauses: Arc::clone(&self.pauses), ..new }
     }
 
-    /// Leaves the host alone until `until`, unless it has asked for longer before.
+    /// Pauses requests to the host until `until`, unless it has asked for a longer pause before.
     pub(super) fn pause(&self, url: &Url, until: Timestamp, now: Timestamp) {
         let mut pauses = self.pauses.lock().expect(HELD);
         pauses.retain(|_, pause| now < pause.until);
@@ -142,21 +143,21 @@ impl Hosts {
         }
     }
 
-    /// Pauses that an earlier process was asked for.
+    /// Adds pauses that an earlier process stored.
     pub(super) fn recall(&self, pauses: Vec<HostPause>) {
         let known =
             pauses.into_iter().map(|pause| (HostKey(pause.host), Pause { until: pause.until, kept: true }));
         self.pauses.lock().expect(HELD).extend(known);
     }
 
-    /// The pauses that are not written down yet.
+    /// Returns the pauses that are not stored yet.
     pub(super) fn unkept(&self) -> Vec<HostPause> {
         let pauses = self.pauses.lock().expect(HELD);
         let unkept = pauses.iter().filter(|(_, pause)| !pause.kept);
         unkept.map(|(key, pause)| HostPause { host: key.0.clone(), until: pause.until }).collect()
     }
 
-    /// These are written down.
+    /// Marks these pauses as stored.
     pub(super) fn note_kept(&self, kept: &[HostPause]) {
         let mut pauses = self.pauses.lock().expect(HELD);
         for written in kept {
@@ -166,15 +167,15 @@ impl Hosts {
         }
     }
 
-    /// How long the host is still to be left alone.
+    /// Returns the time left of the host's pause.
     pub(super) fn paused_for(&self, url: &Url, now: Timestamp) -> Option<Duration> {
         let pauses = self.pauses.lock().expect(HELD);
         let pause = pauses.get(&HostKey::of(url)).filter(|pause| now < pause.until)?;
         Duration::try_from(pause.until.duration_since(now)).ok()
     }
 
-    /// Waits for the host's next free place, then until `gap` has passed since it was asked last, by whichever process. The pass is
-    /// kept as long as the turn.
+    /// Waits for a free permit of the host, then until `gap` has passed since the last request to it, by any process. The turn
+    /// holds the pass.
     pub(super) async fn turn(&self, url: &Url, gap: Duration, pass: Option<Pass>) -> Turn {
         let key = HostKey::of(url);
         let host = self.host(&key);
@@ -185,15 +186,14 @@ impl Hosts {
         let asked_by_others = pass.as_ref().and_then(Pass::last_asked);
         let began = host.pace().begin(gap, asked_by_others);
         let turn = Turn { key, host, gap, began, _permit: permit, _pass: pass };
-        // A timer takes a millisecond even where there is nothing to wait for.
+        // A timer takes a millisecond even if there is nothing to wait for.
         if began > Instant::now() {
             tokio::time::sleep_until(began).await;
         }
         turn
     }
 
-    /// When to come back, if a request to the host would have to wait for longer than `patience`. Each caller is given
-    /// a moment of its own.
+    /// Returns when to come back if a request to the host would wait longer than `patience`. Each caller gets a different time.
     pub(super) fn defer(&self, url: &Url, gap: Duration, patience: Duration) -> Option<Duration> {
         let host = self.lock().get(&HostKey::of(url)).cloned()?;
         let busy = u32::from(host.permits.available_permits() == 0);
@@ -244,7 +244,7 @@ impl Host {
 }
 
 impl Pace {
-    /// Takes the next start.
+    /// Reserves the next start time and returns it.
     fn begin(&mut self, gap: Duration, asked_by_others: Option<Instant>) -> Instant {
         let free = asked_by_others.map_or(self.next_start, |asked| self.next_start.max(asked + gap));
         let start = free.max(Instant::now());
@@ -253,7 +253,7 @@ impl Pace {
         start
     }
 
-    /// How long a request will last, by those before it and by those that have not come back yet.
+    /// Returns the expected duration of a request, by earlier requests and by those in flight.
     fn expected(&self, now: Instant) -> Duration {
         let ages = self.in_flight.iter().map(|began| now.saturating_duration_since(*began));
         ages.max().unwrap_or_default().max(self.lasts)
@@ -264,7 +264,7 @@ impl Pace {
     }
 }
 
-/// One place in a host's queue, left also when the wait is given up.
+/// A position in a host's queue, released also if the wait is cancelled.
 struct Waiting<'a>(&'a Host);
 
 impl<'a> Waiting<'a> {

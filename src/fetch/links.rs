@@ -3,19 +3,19 @@
 use http::header::{HeaderMap, LINK};
 use url::Url;
 
-/// A head is bounded, yet may name thousands.
+/// Most links read: the size of headers is bounded, but leaves room for thousands.
 const MAX_LINKS: usize = 20;
 
-/// What an answer's `Link` headers say of its subscription.
+/// The WebSub links in the `Link` headers of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links {
-    /// `rel=hub`, in order.
+    /// The `rel=hub` links, in order.
     pub hubs: Vec<Url>,
-    /// The first `rel=self`.
+    /// The first `rel=self` link.
     pub self_url: Option<Url>,
 }
 
-/// Reads the links of an answer that came from `base`.
+/// Reads the links of a response from `base`.
 pub(super) fn read(headers: &HeaderMap, base: &Url) -> Links {
     let mut links = Links::default();
     let values = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
@@ -35,7 +35,7 @@ pub(super) fn read(headers: &HeaderMap, base: &Url) -> Links {
     links
 }
 
-/// `<target>; parameters` for each link of one header line.
+/// Returns target and parameters of each `<target>; parameters` in a header line.
 fn split(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = line;
     std::iter::from_fn(move || {
@@ -46,7 +46,7 @@ fn split(line: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Where the next link begins: at a comma that stands in no quotes.
+/// Returns where the parameters end: at the first comma outside quotes.
 fn end_of_parameters(text: &str) -> usize {
     let mut quoted = false;
     let mut escaped = false;
@@ -62,7 +62,7 @@ fn end_of_parameters(text: &str) -> usize {
     text.len()
 }
 
-/// The value of the first `rel`.
+/// Returns the value of the first `rel` parameter.
 fn relations(parameters: &str) -> &str {
     let named = parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

@@ -1,25 +1,25 @@
-//! Whether a page's body can hold an article. Servers label pages as plain text, as bytes, as anything or not at all; so a
-//! type is believed where it says what no text can be, and else the first bytes decide.
+//! Whether a page's body can hold an article. Servers label pages as plain text, as binary data, as anything or not at all. So
+//! the declared type decides only if it rules out text; otherwise the first bytes decide.
 
 use super::FetchError;
 
-/// What a body is.
+/// The kind of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Html,
-    /// Plain lines.
+    /// Plain text.
     Text,
     Other,
 }
 
-/// How much of a body is looked at.
+/// How much of a body is examined.
 const SAMPLE_BYTES: usize = 2048;
 
-/// Types below `application/` that are text, by their ends.
+/// Suffixes of subtypes below `application/` and `binary/` that may be text.
 const TEXT_APPLICATIONS: &[&str] =
     &["html", "xml", "octet-stream", "json", "text", "unknown", "download", "x-php"];
 
-/// First tags of pages, as browsers tell them (WHATWG, MIME Sniffing), and a few more.
+/// First tags by which browsers recognize pages (WHATWG, MIME Sniffing), and a few more.
 const PAGE_TAGS: &[&str] = &[
     "!doctype html",
     "html",
@@ -49,7 +49,7 @@ const PAGE_TAGS: &[&str] = &[
     "img",
 ];
 
-/// Whether a type alone says that there is nothing to read: films, pictures, archives, documents.
+/// Returns whether the type alone rules out text: videos, images, archives, binary documents.
 pub(super) fn is_surely_other(content_type: &str) -> bool {
     let essence = essence(content_type);
     match essence.split_once('/') {
@@ -60,13 +60,13 @@ pub(super) fn is_surely_other(content_type: &str) -> bool {
     }
 }
 
-/// The failure of a page that holds something else.
+/// Returns the failure for a page that is no text.
 pub(super) fn not_text(content_type: Option<&str>, length: Option<u64>) -> FetchError {
     let media_type = content_type.map(essence).filter(|essence| !essence.is_empty());
     FetchError::NotText { media_type, length }
 }
 
-/// What a body is, by its type and its first bytes.
+/// Returns the kind of a body by its declared type and its first bytes.
 pub(super) fn kind(body: &[u8], content_type: Option<&str>) -> Kind {
     let sample = &body[..body.len().min(SAMPLE_BYTES)];
     let sample = sample.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(sample);
@@ -83,7 +83,7 @@ pub(super) fn kind(body: &[u8], content_type: Option<&str>) -> Kind {
         _ if is_binary => Kind::Other,
         _ if is_json => Kind::Other,
         "text/plain" | "text/markdown" | "text/x-markdown" => Kind::Text,
-        // Without a type, and without markup at its beginning: lines.
+        // Any other type, without an end tag near the beginning: plain text.
         _ if !contains_tag(sample) => Kind::Text,
         _ => Kind::Html,
     }
@@ -93,12 +93,12 @@ fn essence(content_type: &str) -> String {
     content_type.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Whether the body is UTF-16, whose zeros are no sign of binary data.
+/// Returns whether the body is UTF-16, whose zero bytes do not mean binary data.
 fn is_wide(sample: &[u8]) -> bool {
     matches!(sample, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [b'<', 0, ..] | [0, b'<', ..])
 }
 
-/// Whether the first tag is one of a page, comments and declarations passed over.
+/// Returns whether the first tag, after comments and processing instructions, is one of [`PAGE_TAGS`].
 fn begins_page(sample: &[u8]) -> bool {
     let mut rest = sample.trim_ascii_start();
     loop {
@@ -123,7 +123,7 @@ fn begins_page(sample: &[u8]) -> bool {
     })
 }
 
-/// Whether there is an end tag of a page's element anywhere.
+/// Returns whether the sample contains an end tag of [`PAGE_TAGS`].
 fn contains_tag(sample: &[u8]) -> bool {
     sample.windows(2).enumerate().filter(|(_, window)| *window == b"</").any(|(at, _)| {
         let name = &sample[at + 2..];

@@ -1,9 +1,11 @@
 //! The only HTTP client.
 //!
-//! One request goes through `Fetcher::fetch`: for each hop the address is checked (`guard`, `names`), robots.txt is asked where
-//! it is obeyed (`robots`), the host's turn is awaited (`host`), and the answer is read within its caps (`body`), whatever
-//! its coding (`encoding`) and type (`media`). Redirects, those that pages carry themselves included (`refresh`), are
-//! followed with the cookies of their chain (`chain`, `cookies`). Object stores are asked by a crate that is lent a client (`objects`). What the answer says about time is arithmetic on its headers (`freshness`); what a failure means is one table (`error`).
+//! A request goes through `Fetcher::fetch`. For each hop it checks the address (`guard`, `names`), consults robots.txt where
+//! that is obeyed (`robots`), waits for the host's turn (`host`), and reads the response within its caps (`body`), whatever
+//! its coding (`encoding`) and type (`media`). It follows redirects, including those inside pages (`refresh`), with the cookies
+//! of their chain (`chain`, `cookies`). Requests to object stores are made by the `object_store` crate with a client from here
+//! (`objects`). `freshness` computes from the headers when to poll again; one table maps each failure to its consequence
+//! (`error`).
 
 mod body;
 mod budget;
@@ -54,25 +56,25 @@ pub use outage::Outage;
 pub use post::Posted;
 pub use report::Reporter;
 
-/// What a request is for: it decides the `Accept` header, the body cap and whether robots.txt is asked.
+/// What a request is for: decides the `Accept` header, the body cap and whether robots.txt is consulted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// Polling a feed.
     Feed,
     /// Fetching an article's page.
     Page,
-    /// Asking a WebSub hub for a subscription.
+    /// Subscribing at a WebSub hub.
     Hub,
-    /// Handing records to a receiver of the operator's.
+    /// Delivering records to the operator's webhook.
     Webhook,
 }
 
-/// How the operator wants one feed's requests (and those for its pages) made.
+/// The operator's options for requests to one feed and its pages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestOptions {
     /// Extra headers; sent to the feed's own origin only.
     pub headers: Vec<(String, SecretText)>,
-    /// Parameters added to the feed's own address, which is kept and shown without them.
+    /// Query parameters added to the feed's own URL when it is requested; stored and shown URLs do not contain them.
     pub query: Vec<(String, SecretText)>,
     /// Credentials; sent to the feed's own origin only.
     pub auth: Option<Auth>,
@@ -87,8 +89,8 @@ pub struct RequestOptions {
 }
 
 impl RequestOptions {
-    /// The options for a request to `target` on behalf of the feed configured as `feed`: headers and credentials stay
-    /// behind where the target is of another origin.
+    /// Returns the options for a request to `target` on behalf of the feed configured as `feed`: without headers, query
+    /// parameters and credentials if the target is of another origin.
     pub fn for_target(&self, feed: &Url, target: &Url) -> Cow<'_, Self> {
         let is_open = self.headers.is_empty() && self.query.is_empty() && self.auth.is_none();
         if feed.origin() == target.origin() || is_open {
@@ -113,33 +115,33 @@ pub enum Auth {
     Bearer(SecretText),
 }
 
-/// One GET.
+/// One GET request.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// What it is for.
     pub purpose: Purpose,
-    /// Where to.
+    /// The URL to fetch.
     pub url: &'a Url,
-    /// Makes the request conditional where not empty.
+    /// Makes the request conditional if not empty.
     pub validators: &'a Validators,
     /// The operator's options.
     pub options: &'a RequestOptions,
 }
 
-/// What was wrong with an answer, and did not keep it from being read.
+/// A defect of a response that did not keep it from being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Oddity {
-    /// The document is whole, but more was announced.
+    /// The document is complete, but the response ended before its announced end.
     EndsEarly,
-    /// Its content encoding is another than the headers say.
+    /// The content encoding differs from what the headers say.
     Mislabelled,
 }
 
 impl fmt::Display for Oddity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::EndsEarly => "the answer ends before its announced end",
-            Self::Mislabelled => "the content encoding is not what the headers say",
+            Self::EndsEarly => "the response ended before its announced end",
+            Self::Mislabelled => "the content encoding differs from what the headers say",
         })
     }
 }
@@ -147,48 +149,48 @@ impl fmt::Display for Oddity {
 /// One redirect that was followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// 301, 302, 303, 307 or 308; 200 or 203 where the page itself moves on.
+    /// 301, 302, 303, 307 or 308; 200, 202 or 203 if the page itself redirects.
     pub status: u16,
-    /// Where it led.
+    /// The redirect target.
     pub to: Url,
 }
 
 impl Hop {
-    /// 301 or 308.
+    /// Returns whether the status is 301 or 308.
     pub fn is_permanent(&self) -> bool {
         matches!(self.status, 301 | 308)
     }
 }
 
-/// A successful answer.
+/// A successful response.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// Where the answer came from.
+    /// The URL that sent the response, after all redirects.
     pub final_url: Url,
-    /// How it was reached.
+    /// The redirects that led there.
     pub hops: Vec<Hop>,
-    /// The validators in the answer, byte for byte.
+    /// The validators in the response, byte for byte.
     pub validators: Validators,
-    /// How long it stays fresh.
+    /// How long the response stays fresh, and when the server asks to be polled again.
     pub freshness: Freshness,
-    /// When it was made, by the server's clock.
+    /// The `Date` header: when the response was made, by the server's clock.
     pub date: Option<Timestamp>,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
-    /// All headers, where a page was asked for.
+    /// All headers if a page was requested, else empty.
     pub headers: HeaderMap,
-    /// What its `Link` headers say of a hub.
+    /// The WebSub links in its `Link` headers.
     pub links: Links,
-    /// What was wrong with the way in which it came.
+    /// Defects in how the body was sent.
     pub oddities: Vec<Oddity>,
-    /// What came.
+    /// The content.
     pub content: Content,
-    /// The memory that it takes, for whoever keeps it.
+    /// The share of the memory budget that covers the body; keep it as long as the body.
     pub held: Arc<Share>,
 }
 
 impl Response {
-    /// Where the resource has moved to by the word of every server on the way; `None` without a redirect and with a
+    /// Returns where the resource has moved to if all redirects were permanent; `None` without a redirect or with any
     /// temporary one.
     pub fn moved_to(&self) -> Option<&Url> {
         let permanent = !self.hops.is_empty() && self.hops.iter().all(Hop::is_permanent);
@@ -201,16 +203,16 @@ impl Response {
 pub enum Content {
     /// 304.
     NotModified,
-    /// 200, inflated and within the cap.
+    /// A successful response's body, inflated and within the cap.
     Body(Vec<u8>),
 }
 
-/// And now?
+/// Whether and when to try a failed request again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// The same request may succeed later, not before the given time has passed where the server named one.
+    /// The same request may succeed later; if a delay is given, not before it has passed.
     Later(Option<Duration>),
-    /// It never will by itself: give up until something changes.
+    /// The request cannot succeed by itself: give up until something changes.
     Never,
     /// The resource is gone for good (410).
     Gone,
@@ -219,34 +221,35 @@ pub enum Retry {
 /// Settings of the client.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where an annoyed publisher can read who we are; goes into the `User-Agent`.
+    /// A page that tells publishers who operates this crawler; goes into the `User-Agent`.
     pub contact_url: Option<Url>,
-    /// Special-purpose addresses that the operator allows nevertheless.
+    /// Special-purpose addresses that the operator allows.
     pub allow: Vec<AllowedNet>,
-    /// Who is asked for names; where it is empty those that the system names.
+    /// DNS servers; if empty, those that the system is configured with.
     pub name_servers: Vec<SocketAddr>,
     /// Total time for one request, redirects and body included.
     pub timeout: Duration,
-    /// Time to connect.
+    /// Timeout for connecting.
     pub connect_timeout: Duration,
-    /// Longest silence while reading.
+    /// Longest time without data while reading.
     pub read_timeout: Duration,
-    /// Redirects followed.
+    /// Most redirects followed per request.
     pub max_redirects: u8,
     /// Cap on a feed's body after inflating.
     pub feed_max_body_bytes: u64,
     /// Cap on a page's body after inflating.
     pub page_max_body_bytes: u64,
-    /// Requests in flight to one host.
+    /// Most requests in flight to one host.
     pub host_concurrency: u8,
-    /// Least time between two requests to one host: from when the first is answered, or from its start as long as it is not.
+    /// Minimum time between two requests to one host: counted from when the first response begins, until then from the first
+    /// request's start.
     pub host_min_gap: Duration,
-    /// The longest that a `Retry-After` on a 429 or 503 stops all requests to its host; `None`: it stops those for the one
-    /// URL only, which is the schedule's business.
+    /// The longest that a `Retry-After` on a 429 or 503 pauses all requests to its host; `None`: it delays only the one URL,
+    /// through the schedule.
     pub max_host_pause: Option<Duration>,
-    /// Proxy for everything.
+    /// Proxy for all requests.
     pub proxy: Option<Url>,
-    /// Whether proxies themselves refuse addresses that nobody should be led to: names are not looked up here then.
+    /// Whether proxies themselves refuse special-purpose addresses; if so, names are not resolved here before a proxied request.
     pub proxy_guards_addresses: bool,
     /// Whether pages obey robots.txt by default.
     pub pages_obey_robots: bool,

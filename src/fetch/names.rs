@@ -1,10 +1,10 @@
-//! Names to addresses, without a thread for each.
+//! DNS resolution without a thread per name.
 //!
-//! The system's resolver blocks a thread for as long as a name's servers hang, and those threads are the ones on which pages are
-//! read. So names are asked for here, of the servers that `/etc/resolv.conf` or the operator names, after a look at
-//! `/etc/hosts`; what is answered is kept for as long as it says, a no like a yes. `hickory-resolver` is the library that
-//! reqwest itself offers for this. What it leaves out is what `nsswitch.conf` may add: multicast DNS, directories. Both files are
-//! read when the client is built, which a reload does anew.
+//! The system's resolver blocks a thread for as long as a name's servers hang, and these are the threads that also parse pages.
+//! So names are resolved here: after `/etc/hosts`, from the servers in `/etc/resolv.conf` or those that the operator names.
+//! Answers are cached for their TTL, negative ones too. `hickory-resolver` is the library that reqwest itself offers for this.
+//! It ignores what `nsswitch.conf` may add: multicast DNS, directories. Both files are read when the client is built, and again
+//! on a reload.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,21 +19,21 @@ use tokio::sync::Semaphore;
 use super::{FetchError, Settings};
 use crate::trust;
 
-/// How long one server is given for one question, and how often it is asked again.
+/// Timeout of one query to one server, and the number of retries.
 const ATTEMPT: Duration = Duration::from_secs(2);
 const MORE_ATTEMPTS: usize = 1;
-/// How long one name may take in all, the wait behind others of its domain included.
+/// Total timeout for one name, including the wait for other names of its domain.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Names of one domain that are asked for at once.
+/// Names of one domain that are resolved at once.
 const MOST_OF_A_DOMAIN: usize = 8;
-/// Answers kept.
+/// Answers in the cache.
 const KEPT_ANSWERS: u64 = 8192;
-/// A no is believed no longer than this, whatever it says: names come back.
+/// Longest time to cache a negative answer, whatever its TTL: names come back.
 const LONGEST_NO: Duration = Duration::from_mins(15);
 const LONGEST_YES: Duration = Duration::from_hours(24);
-/// Questions under way at once on one connection to a server.
+/// Queries in flight on one connection to a server.
 const MOST_QUESTIONS: usize = 1024;
-/// Domains remembered before those are forgotten that nobody asks for.
+/// Domains remembered before those without lookups in progress are dropped.
 const SWEEP_ABOVE: usize = 1024;
 
 /// Why a name has no addresses.
@@ -45,13 +45,13 @@ pub(super) enum NameError {
     Refused(String),
 }
 
-/// All addresses of a name, as a client with these settings finds them. The error says why there are none.
+/// Returns all addresses of a name, as a client with these settings resolves it. The error says why there are none.
 pub async fn look_up(settings: &Settings, name: &str) -> Result<Vec<IpAddr>, FetchError> {
     let names = Names::new(&settings.name_servers)?;
     names.look_up(name).await.map_err(|error| FetchError::Dns(error.to_string()))
 }
 
-/// The resolver, and which domains are being asked for.
+/// The resolver, and the limits of lookups by domain.
 pub(super) struct Names {
     resolver: TokioResolver,
     domains: Mutex<HashMap<String, Arc<Semaphore>>>,
@@ -64,12 +64,12 @@ impl std::fmt::Debug for Names {
 }
 
 impl Names {
-    /// Asks `servers`, or where there are none those that the system names.
+    /// Builds a resolver that queries `servers`; if empty, those that the system is configured with.
     pub(super) fn new(servers: &[SocketAddr]) -> Result<Self, FetchError> {
         let with = |config| TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         let mut builder = if servers.is_empty() {
             TokioResolver::builder_tokio().unwrap_or_else(|error| {
-                tracing::warn!(%error, "the system names no name servers: asking this machine; hint: fetch.name_servers");
+                tracing::warn!(%error, "no name servers are configured on this system: asking localhost; hint: set fetch.name_servers");
                 with(of_servers(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 53))]))
             })
         } else {
@@ -83,13 +83,13 @@ impl Names {
         options.negative_max_ttl = Some(LONGEST_NO);
         options.positive_max_ttl = Some(LONGEST_YES);
         options.max_active_requests = MOST_QUESTIONS;
-        let failed = |error| FetchError::Client(format!("the resolver of names cannot be built: {error}"));
+        let failed = |error| FetchError::Client(format!("cannot build the resolver: {error}"));
         Ok(Self { resolver: builder.build().map_err(failed)?, domains: Mutex::default() })
     }
 
-    /// All addresses of a name.
+    /// Returns all addresses of a name.
     pub(super) async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
-        // With its last dot a name is whole, and is not tried below the machine's own domain.
+        // A final dot makes a name fully qualified: it is not tried within the machine's search domains.
         let is_whole = !name.contains('.') || name.ends_with('.');
         let whole = if is_whole { name.to_owned() } else { format!("{name}.") };
         let places = self.places(name);
@@ -104,7 +104,7 @@ impl Names {
         }
     }
 
-    /// The places of the name's domain.
+    /// Returns the semaphore that limits lookups within the name's domain.
     fn places(&self, name: &str) -> Arc<Semaphore> {
         let mut domains = self.domains.lock().expect("no holder of this lock can panic");
         if domains.len() >= SWEEP_ABOVE {

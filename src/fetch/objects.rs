@@ -1,8 +1,8 @@
-//! Requests to object stores. What is asked and how it is signed is the `object_store` crate's; it is lent a client of ours, so that
-//! there is one that speaks HTTP, with one TLS.
+//! Requests to object stores. The `object_store` crate makes and signs the requests and sends them with a client from here, so
+//! that there is only one HTTP and TLS stack.
 //!
-//! Endpoints are the operator's own word, never a feed's, so the guard does not stand before them: a store is often found at a private
-//! address, and credentials of a cloud's machines always at a link-local one. Nothing is followed to another place.
+//! Endpoints come from the operator, never from a feed, so the guard allows every address: a store is often at a private address,
+//! and a cloud always serves its machines' credentials at a link-local one. Redirects are not followed.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
@@ -23,14 +23,14 @@ use super::guard::Guard;
 use super::names::Names;
 use super::{AllowedNet, FetchError, Settings};
 
-/// Bytes of an answer: an error in XML, a token, a page of names.
+/// Most bytes of a response: an error in XML, a token, a page of a listing.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
-/// A request may take so long, and longer by what it carries at the slowest rate that is borne.
+/// Base timeout of a request, to which the time for its body at the slowest tolerated rate is added.
 const LEAST_PATIENCE: Duration = Duration::from_secs(30);
 const SLOWEST_BYTES_PER_SEC: usize = 64 << 10;
 const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
 
-/// The client that is lent.
+/// The client for the `object_store` crate.
 #[derive(Clone, Debug)]
 pub struct ObjectClient {
     client: reqwest::Client,
@@ -45,7 +45,7 @@ impl ObjectClient {
         ];
         let allow = everywhere.map(|net| AllowedNet { net, port: None }).to_vec();
         let guard = Guard::new(allow, Names::new(&settings.name_servers)?);
-        // What counts as silence there begins with the request, and would end a large upload: each has its own bound.
+        // The read timeout starts with the request and would abort a large upload: each request has its own timeout.
         let settings = Settings { read_timeout: LONGEST_PATIENCE, ..settings.clone() };
         let clients = Clients::new(&settings, Arc::new(guard))?;
         let client = clients.get(&ClientKey { proxy: settings.proxy, port: None })?;
@@ -54,7 +54,7 @@ impl ObjectClient {
 }
 
 impl HttpConnector for ObjectClient {
-    /// The crate's own options are for a client of its own.
+    /// Ignores the crate's options, which are for its own client.
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.clone()))
     }

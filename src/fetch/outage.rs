@@ -1,10 +1,10 @@
-//! Whose fault is it when nothing connects? If many unrelated domains fail and nobody answers, ours.
+//! Tells an outage of our own network from failing servers: if many unrelated domains fail and none responds, it is ours.
 //!
-//! A request speaks for the party whose feed made us send it: the registrable domain of a feed's address, for its polls and
-//! for all that it links to. Hosts would not do: one feed with a thousand dead links names a thousand of them.
+//! Requests are counted by the party whose feed caused them: the registrable domain of a feed's URL, for its polls and for
+//! everything that it links to. Counting by host would not work: one feed with a thousand dead links names a thousand hosts.
 //!
-//! A failure is evidence only where nobody answered while its request was under way, and where its party is not known to
-//! fail by itself: requests that hang for half a minute end in a crowd, while all others work.
+//! A failure is evidence only if no server responded while its request was in flight, and if its party is not known to fail by
+//! itself: requests that hang for half a minute time out together, while all others work.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,33 +13,33 @@ use jiff::Timestamp;
 
 use crate::model::after;
 
-/// Failures older than this say nothing about now.
+/// Failures older than this are no evidence of a current outage.
 const WINDOW_AGE: Duration = Duration::from_mins(2);
 /// Fewer failing parties than this prove nothing.
 const MIN_FAILING_PARTIES: usize = 5;
-/// Failing parties remembered; beyond, those are forgotten whose last failure is the oldest.
+/// Most failing parties remembered; beyond that, the one with the oldest last failure is dropped.
 const MOST_PARTIES: usize = 4096;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// Watches the outcomes of requests for an outage of our own network.
+/// Detects outages of our own network from the outcomes of requests.
 ///
-/// While it lasts nothing is polled and no feed is blamed; after each pause the first outcome decides whether it is
+/// During an outage nothing is polled and no feed is blamed; after each pause the first outcome decides whether the outage is
 /// over.
 #[derive(Clone, Debug, Default)]
 pub struct Outage {
     /// Parties whose last request failed.
     failing: HashMap<String, Failure>,
-    /// When anybody answered last.
+    /// When a server last responded.
     answered_at: Option<Timestamp>,
-    /// The pause in force or the last one, while the outage lasts.
+    /// During an outage, the pause in force or the last one.
     pause: Option<Pause>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Failure {
     at: Timestamp,
-    /// Whether it speaks of our network; else the party is known to fail by itself.
+    /// Whether the failure may be due to our network; otherwise the party is known to fail by itself.
     is_evidence: bool,
 }
 
@@ -50,11 +50,11 @@ struct Pause {
 }
 
 impl Outage {
-    /// Notes that a request for `party`, sent at `began`, ended at `now`; `network_failure` is
-    /// [`super::FetchError::is_network`], false for any answer at all. Returns whether our own network is to blame for the
+    /// Records that a request for `party`, sent at `began`, ended at `now`; `network_failure` is
+    /// [`super::FetchError::is_network`], false for any response at all. Returns whether our own network is to blame for the
     /// failure.
     pub fn record(&mut self, party: &str, began: Timestamp, network_failure: bool, now: Timestamp) -> bool {
-        // A clock that was ahead would let an answer of its own time speak for ever.
+        // A response recorded by a clock that was ahead would otherwise count as recent for too long.
         self.answered_at.take_if(|answered| *answered > now);
         if !network_failure {
             self.pause = None;
@@ -63,7 +63,7 @@ impl Outage {
             return false;
         }
         match self.pause {
-            // Requests that were under way when the pause began.
+            // Requests that were in flight when the pause began.
             Some(pause) if now < pause.until => return true,
             Some(pause) => {
                 self.begin((pause.length * 2).min(LONGEST_PAUSE), now);
@@ -77,14 +77,14 @@ impl Outage {
             self.failing.values().filter(|failure| is_evidence(failure)).count() >= MIN_FAILING_PARTIES;
         if is_ours {
             self.begin(FIRST_PAUSE, now);
-            // None of these failed by itself.
+            // None of these parties failed by itself.
             self.failing.retain(|_, failure| !is_evidence(failure));
         }
         is_ours
     }
 
-    /// The end of the pause, if one is in force at `now`. One that lies further ahead than it is long was begun by a clock
-    /// that was ahead.
+    /// Returns the end of the pause in force at `now`, if any. A pause that ends further ahead than its length was begun by a clock
+    /// that was ahead, and is ignored.
     pub fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
         let is_in_force = |pause: &Pause| now < pause.until && pause.until <= after(now, pause.length);
         self.pause.filter(is_in_force).map(|pause| pause.until)
@@ -124,7 +124,7 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    /// A request that ends at once.
+    /// Records a request that ends at once.
     fn record(outage: &mut Outage, party: &impl ToString, failed: bool, seconds: i64) -> bool {
         outage.record(&party.to_string(), at(seconds), failed, at(seconds))
     }
@@ -184,7 +184,7 @@ mod tests {
         for party in 0..100 {
             assert!(!outage.record(&format!("hangs{party}"), at(0), true, at(30)));
         }
-        // They are known by then, and prove nothing where nobody has had anything to answer meanwhile.
+        // By now these parties are known to fail, so they prove nothing even if no server responded meanwhile.
         for party in 0..100 {
             assert!(!outage.record(&format!("hangs{party}"), at(60), true, at(90)));
         }

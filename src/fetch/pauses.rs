@@ -1,4 +1,4 @@
-//! Hosts that have asked to be left alone.
+//! Pauses that hosts have asked for.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{FetchError, Fetcher};
 use crate::model::HostPause;
 
 impl Fetcher {
-    /// Leaves hosts alone that an earlier process was asked to, as far as the settings obey them now.
+    /// Resumes the pauses that an earlier process stored, within the limit of the current settings.
     pub fn recall_pauses(&self, mut pauses: Vec<HostPause>) {
         let Some(longest) = self.0.settings.max_host_pause else { return };
         let Ok(latest) = self.0.clock.now().checked_add(longest) else { return };
@@ -18,19 +18,19 @@ impl Fetcher {
         self.0.hosts.recall(pauses);
     }
 
-    /// The pauses that hosts have asked for and that nobody has written down yet.
+    /// Returns the pauses that are not stored yet.
     pub fn unkept_pauses(&self) -> Vec<HostPause> {
         self.0.hosts.unkept()
     }
 
-    /// These pauses are written down.
+    /// Marks these pauses as stored.
     pub fn note_kept_pauses(&self, kept: &[HostPause]) {
         self.0.hosts.note_kept(kept);
     }
 
-    /// Whether the host has asked to be left alone for a while.
+    /// Fails if the host is paused.
     pub(super) fn check_pause(&self, url: &Url) -> Result<(), FetchError> {
-        // A longer pause than any was begun by a clock that was ahead.
+        // A pause beyond the maximum was begun by a clock that was ahead.
         let is_meant =
             |wait: &Duration| self.0.settings.max_host_pause.is_none_or(|longest| *wait <= longest);
         match self.0.hosts.paused_for(url, self.0.clock.now()).filter(is_meant) {
@@ -39,7 +39,7 @@ impl Fetcher {
         }
     }
 
-    /// Takes a `Retry-After` as the word of the whole host, where the operator wants that.
+    /// Applies a `Retry-After` to the whole host, if the operator has enabled that.
     pub(super) fn pause_host(&self, url: &Url, asked: Duration) {
         let Some(longest) = self.0.settings.max_host_pause else { return };
         let now = self.0.clock.now();
@@ -47,7 +47,7 @@ impl Fetcher {
         if let Ok(until) = now.checked_add(wait)
             && !wait.is_zero()
         {
-            tracing::info!(host = url.host_str(), %until, "the host asks for a pause");
+            tracing::info!(host = url.host_str(), %until, "host requested a pause");
             self.0.hosts.pause(url, until, now);
         }
     }

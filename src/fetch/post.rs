@@ -1,4 +1,4 @@
-//! POSTs: what a hub is asked and a receiver is given. Their answers count, their words do not.
+//! POSTs to WebSub hubs and to the operator's webhooks. Only the status of the response counts; its body is not read.
 
 use url::Url;
 
@@ -9,24 +9,24 @@ use crate::model::Validators;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What is sent with a POST.
+/// The body of a POST.
 #[derive(Clone, Copy, Debug)]
 pub struct Posted<'a> {
-    /// What it is.
+    /// The media type of the body.
     pub content_type: &'a str,
     /// The bytes.
     pub body: &'a [u8],
 }
 
 impl Fetcher {
-    /// One guarded, polite POST to a hub.
+    /// Sends one guarded, polite POST to a hub.
     pub async fn post_form(&self, url: &Url, fields: &[(&str, &str)]) -> Result<(), FetchError> {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let posted = Posted { content_type: FORM, body: form.as_bytes() };
         self.answer_to_post(Purpose::Hub, url, posted, &RequestOptions::default()).await
     }
 
-    /// One guarded POST to a receiver of the operator's.
+    /// Sends one guarded POST to the operator's webhook.
     pub async fn post(
         &self,
         url: &Url,

@@ -1,5 +1,4 @@
-//! Redirects that a page carries itself: the `Refresh` header and `<meta http-equiv="refresh">`, as link shorteners,
-//! alerts and moved sites use them.
+//! Redirects by the `Refresh` header and `<meta http-equiv="refresh">`, which link shorteners, alerts and moved sites use.
 
 use http::HeaderValue;
 use url::Url;
@@ -7,13 +6,13 @@ use url::Url;
 use super::chain::strip_credentials;
 use crate::markup::each_tag;
 
-/// A page that moves on later than this is one to be read, and its refresh reloads it.
+/// Longest delay of a redirect: a page with a longer one is meant to be read, and its refresh reloads it.
 const MAX_DELAY_SECS: u32 = 5;
 
-/// How much of a page is looked at: what stands later is in the body.
+/// How much of a page is scanned: later tags are in the body.
 const HEAD_BYTES: usize = 32 << 10;
 
-/// Where an answer of `from` leads by itself: by its `Refresh` header or its head.
+/// Returns where a response from `from` redirects by its `Refresh` header or the page's head.
 pub(super) fn target(header: Option<&HeaderValue>, body: &[u8], from: &Url) -> Option<Url> {
     let by_header = header.and_then(|value| value.to_str().ok()).and_then(|text| read(text, from));
     by_header.or_else(|| in_head(body, from))
@@ -28,7 +27,7 @@ fn in_head(body: &[u8], from: &Url) -> Option<Url> {
     let (mut target, mut base, mut hidden, mut is_over) = (None, from.clone(), 0_usize, false);
     each_tag(&html, |tag| match tag.name.as_str() {
         _ if is_over || target.is_some() => {}
-        // Whoever runs scripts is not sent on from here; to those who do not, such pages say that they must.
+        // A refresh in `noscript` is ignored: it leads clients without scripts to a page that asks for them.
         "noscript" | "template" | "svg" if tag.is_end => hidden = hidden.saturating_sub(1),
         "noscript" | "template" | "svg" => hidden += 1,
         "article" | "main" | "p" => is_over = true,
@@ -51,7 +50,7 @@ fn contains(bytes: &[u8], word: &[u8]) -> bool {
     bytes.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
 
-/// The place named in `0; url='/there'`, by the HTML standard's rules for shared declarative refreshes.
+/// Returns the URL in `0; url='/there'`, by the HTML standard's rules for shared declarative refreshes.
 fn read(content: &str, base: &Url) -> Option<Url> {
     let content = content.trim_start();
     let digits = content.bytes().take_while(u8::is_ascii_digit).count();

@@ -1,5 +1,5 @@
-//! Requests to addresses that the operator names for the process itself: a collector of traces, a daemon's own surface. What feeds
-//! say has no part in them, so that no address is refused, and no proxy is asked.
+//! Requests to addresses that the operator configures for the process itself: a trace collector, a daemon's own HTTP server.
+//! Feeds have no influence on them, so no address is refused, and no proxy is used.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use url::Url;
 use super::FetchError;
 use super::client::built;
 
-/// What is read of an answer.
+/// How much of a response is read.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// Asks from a thread that belongs to no runtime: before the daemon's has begun, and after it has ended.
+/// A blocking client for threads outside any runtime: it works before the daemon's runtime starts and after it has ended.
 #[derive(Debug)]
 pub struct Reporter {
     client: reqwest::Client,
@@ -22,7 +22,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Requests that take longer than `timeout` fail.
+    /// Builds a client whose requests fail after `timeout`.
     pub fn new(timeout: Duration) -> Result<Self, FetchError> {
         let failed = |error: std::io::Error| FetchError::Client(error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -34,7 +34,7 @@ impl Reporter {
         Ok(Self { client: built(builder)?, runtime })
     }
 
-    /// Posts `body` and reads the answer, of which the end may be missing. Must not be called on a runtime.
+    /// Posts `body` and reads the response, whose body may be cut. Must not be called on a runtime.
     pub fn post(
         &self,
         url: &Url,
@@ -44,7 +44,7 @@ impl Reporter {
         self.send(self.client.post(url.clone()).headers(headers).body(body))
     }
 
-    /// Asks, and reads the answer likewise.
+    /// Sends a GET and reads the response, whose body may be cut. Must not be called on a runtime.
     pub fn get(&self, url: &Url) -> Result<(StatusCode, Vec<u8>), FetchError> {
         let (status, _, body) = self.send(self.client.get(url.clone()))?;
         Ok((status, body))

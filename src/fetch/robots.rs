@@ -1,6 +1,6 @@
-//! robots.txt (RFC 9309): what a site asks of crawlers, and the memory of it.
+//! robots.txt (RFC 9309): the rules of sites for crawlers, and their cache.
 //!
-//! A parser of our own: the published crates are old, and the whole of the standard is a longest match over patterns
+//! The parser is our own: the published crates are old, and the standard is little more than a longest match over patterns
 //! with two special characters. `Crawl-delay` is not in the standard, but publishers use it.
 
 use std::collections::HashMap;
@@ -14,18 +14,18 @@ use url::Url;
 use super::FetchError;
 use crate::model::after;
 
-/// As much of the file as is read; the standard's minimum.
+/// How much of the file is read: the minimum by the standard.
 pub(super) const MAX_BYTES: u64 = 500 << 10;
-/// The standard's longest time to trust a copy.
+/// How long a copy is used: the maximum by the standard.
 const TRUSTED_FOR: Duration = Duration::from_hours(24);
-/// How soon a file that was out of reach is asked for again.
+/// How soon an unreachable file is requested again.
 pub(super) const RETRY: Duration = Duration::from_mins(10);
-/// A longer delay between two pages would amount to a refusal, which has words of its own.
+/// Cap on the delay between two pages: a longer one would amount to a refusal, for which there is `Disallow`.
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
-/// All rules in memory together.
+/// Cap on the size of all cached rules together.
 const MAX_CACHE_BYTES: usize = 16 << 20;
 
-/// What one site asks of one crawler.
+/// The rules of one site for one crawler.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Rules {
     rules: Vec<Rule>,
@@ -42,7 +42,7 @@ struct Rule {
 }
 
 impl Rules {
-    /// Reads the groups that speak to `product`, or those for everyone where none does.
+    /// Reads the groups for `product`, or those for `*` if there are none.
     pub(super) fn parse(file: &[u8], product: &str) -> Self {
         let text = String::from_utf8_lossy(file);
         let (mut ours, mut everyone) = (None::<Self>, Self::default());
@@ -88,7 +88,7 @@ impl Rules {
         }
     }
 
-    /// The longest pattern that matches decides; of two as long the kinder one.
+    /// Returns whether `url` may be fetched: the longest matching pattern decides; of two equally long ones, the allowing one.
     pub(super) fn allow(&self, url: &Url) -> bool {
         let path = canonical(&url[url::Position::BeforePath..url::Position::AfterQuery], "");
         self.rules
@@ -125,14 +125,14 @@ impl Rule {
     }
 }
 
-/// The name that robots.txt addresses a crawler by: what its `User-Agent` begins with.
+/// Returns the name of a crawler in robots.txt: the beginning of its `User-Agent`.
 pub(super) fn product_token(user_agent: &str) -> &str {
     let end = user_agent.find(|char: char| !(char.is_ascii_alphabetic() || matches!(char, '_' | '-')));
     &user_agent[..end.unwrap_or(user_agent.len())]
 }
 
-/// A path or pattern in one spelling: unreserved characters bare, all others that could be spelled either way encoded,
-/// but for those in `special`.
+/// Normalizes the percent-encoding of a path or pattern: unreserved characters are decoded, all others that could be written
+/// either way are encoded, except those in `special`.
 fn canonical(text: &str, special: &str) -> String {
     use std::fmt::Write;
 
@@ -163,7 +163,7 @@ fn canonical(text: &str, special: &str) -> String {
     canonical
 }
 
-/// The rules of the sites visited, each fetched once however many pages wait for it.
+/// A cache of rules by site. Each file is fetched once, however many pages wait for it.
 #[derive(Debug, Default)]
 pub(super) struct Cache(Mutex<Sites>);
 
@@ -191,7 +191,7 @@ struct Known {
     until: Timestamp,
 }
 
-/// Why there are no rules.
+/// Why a robots.txt could not be fetched.
 #[derive(Clone, Debug)]
 struct Unreachable {
     reason: String,
@@ -205,7 +205,7 @@ impl From<Unreachable> for FetchError {
 }
 
 impl Cache {
-    /// The rules of `url`'s site for `product`, by `fetch` where they are not known or too old.
+    /// Returns the rules of `url`'s site for `product`; awaits `fetch` if they are not cached or too old.
     pub(super) async fn rules(
         &self,
         url: &Url,
@@ -257,7 +257,8 @@ impl Sites {
         cell
     }
 
-    /// Notes what a site's rules weigh, and forgets the sites asked longest ago when all together weigh too much.
+    /// Records the size of a site's rules; if the total exceeds the cap, drops the sites fetched longest ago until three quarters
+    /// of it are left.
     fn weigh(&mut self, key: &SiteKey, weight: usize, now: Timestamp) {
         let weight = weight + key.0.len() + size_of::<Slot>();
         if let Some(slot) = self.slots.get_mut(key) {

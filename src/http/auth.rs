@@ -1,5 +1,5 @@
-//! Who may read. A token is compared by its hash and in constant time, so that neither its length nor how much of it was
-//! right can be told from how long the answer takes.
+//! Authorization by token. Tokens are compared by their hashes and in constant time, so that response times reveal neither a
+//! token's length nor how much of a guess was right.
 
 use std::sync::Arc;
 
@@ -12,40 +12,40 @@ use subtle::ConstantTimeEq as _;
 use super::problem::Problem;
 use crate::model::{SecretText, Sha256Hash};
 
-/// What the bearer of a token may do.
+/// What a token permits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Read records, and what is known of articles and feeds.
+    /// Read records, and information about articles and feeds.
     #[default]
     Read,
-    /// All of that, see the state of the service, its metrics, and change something on its page.
+    /// Additionally see the state of the service and its metrics, and make changes on the pages.
     Operator,
 }
 
-/// A token of the configuration.
+/// A configured token.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// Whose it is, for the log.
+    /// The name of its holder, for the log.
     pub name: String,
-    /// What it permits.
+    /// What the token permits.
     pub role: Role,
     /// The token itself.
     pub secret: SecretText,
 }
 
-/// Every token. Where there is none, everybody who reaches the listener may do everything.
+/// All tokens. If there are none, everyone who reaches the listener may read everything, and nobody may make changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tokens(pub(super) Arc<[Known]>);
 
-/// What is remembered of a token.
+/// What is kept of a token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Known {
-    /// Whose it is.
+    /// The name of its holder.
     pub(super) name: String,
-    /// What it permits.
+    /// What the token permits.
     pub(super) role: Role,
-    /// Its hash.
+    /// The hash of the token.
     pub(super) hash: Sha256Hash,
 }
 
@@ -61,7 +61,7 @@ impl FromIterator<Token> for Tokens {
 }
 
 impl Tokens {
-    /// Whether the bearer of what `headers` hold may do what takes `role`.
+    /// Checks that the token in `headers` grants `role`.
     fn admit(&self, headers: &HeaderMap, role: Role) -> Result<(), Problem> {
         if self.0.is_empty() {
             return Ok(());
@@ -73,17 +73,20 @@ impl Tokens {
         match self.known(given) {
             None => Err(unknown("unknown token")),
             Some(known) if role == Role::Operator && known.role == Role::Read => {
-                tracing::warn!(token = known.name, "a token that only reads was used for more");
-                Err(Problem::new(StatusCode::FORBIDDEN, "this token only reads records"))
+                tracing::warn!(token = known.name, "request refused: it requires an operator's token");
+                Err(Problem::new(
+                    StatusCode::FORBIDDEN,
+                    "this token is read-only; hint: use one with role = \"operator\"",
+                ))
             }
             Some(_) => Ok(()),
         }
     }
 
-    /// Whose token it is.
+    /// Returns the configured token that equals `given`.
     pub(super) fn known(&self, given: &str) -> Option<&Known> {
         let hash = Sha256Hash::of(given);
-        // Each is looked at, whichever fits.
+        // Compares all of them, even after a match, so that the time taken does not depend on which one matches.
         self.0.iter().fold(
             None,
             |found, known| {
@@ -93,19 +96,19 @@ impl Tokens {
     }
 }
 
-/// The token that was sent along.
+/// Returns the bearer token of a request.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Lets through who may read.
+/// Middleware that requires [`Role::Read`].
 pub(super) async fn readers(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
     through(&tokens, Role::Read, request, next).await
 }
 
-/// Lets through who may see the state of the service.
+/// Middleware that requires [`Role::Operator`].
 pub(super) async fn operators(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
     through(&tokens, Role::Operator, request, next).await
 }

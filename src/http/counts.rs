@@ -1,5 +1,5 @@
-//! How much of everything there is, counted now and then. A count reads whole tables, so whoever asks more often is given
-//! the last one: however large the store and however eager the asker, counting takes a small part of the time.
+//! Totals of the store, counted from time to time. Counting reads whole tables, so more frequent requests get the last result:
+//! however large the store and however frequent the requests, counting takes only a small share of the time.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::store::{Store, StoreError, Totals};
 
-/// The least time between two counts.
+/// The minimum time between two counts.
 const SHORTEST_REST: Duration = Duration::from_secs(5);
-/// After a count, so many times as long as it took is rested: one part in twenty-one is spent on counting.
+/// The pause after a count, as a multiple of the time it took: counting takes at most one part in 21 of the time.
 const REST_SHARE: u32 = 20;
 
-/// The store's totals, at most so old as a count may be.
+/// The store's totals, cached for as long as the pause after a count lasts.
 #[derive(Debug)]
 pub struct Counts {
     store: Store,
@@ -27,17 +27,17 @@ pub struct Counts {
 struct Counted {
     totals: Totals,
     at: Timestamp,
-    /// How long it serves.
+    /// How long the result may be served.
     rest: Duration,
 }
 
 impl Counts {
-    /// Counts nothing yet.
+    /// Creates an empty cache, without counting.
     pub fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock, last: Mutex::default() }
     }
 
-    /// The totals as they were a short while ago. Whoever comes during a count waits for it, and does not count as well.
+    /// Returns recent totals. A request during a count waits for its result instead of starting another.
     pub async fn recent(&self) -> Result<Totals, StoreError> {
         let mut last = self.last.lock().await;
         let now = self.clock.now();
@@ -52,7 +52,7 @@ impl Counts {
 }
 
 impl Counted {
-    /// A clock that was set back makes no count last longer.
+    /// Returns whether the result is still fresh. If the clock was set back it is not, so that it does not last longer.
     fn serves(&self, now: Timestamp) -> bool {
         Duration::try_from(now.duration_since(self.at)).is_ok_and(|age| age < self.rest)
     }

@@ -1,5 +1,5 @@
-//! A listener that a thousand idle or trickling clients cannot take from the others: connections are counted, a request's
-//! head must be small and come soon, and one that is kept open and asks for nothing is closed by the same clock.
+//! A listener that idle or slow clients cannot exhaust, even a thousand of them: the number of connections is limited, the head
+//! of a request must be small and arrive soon, and an idle keep-alive connection is closed after the same timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +15,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::STOP_GRACE;
 
-/// How long to wait when no connection can be accepted, for instance since there is no file descriptor left.
+/// The delay after a failure to accept a connection, for instance because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// What one listener bears.
+/// Limits of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; further ones wait.
+    /// Maximum number of concurrent connections; further ones wait.
     pub connections: usize,
-    /// Time for the head of a request, and between two requests.
+    /// Timeout for the head of a request, and for the next request on the same connection.
     pub head_timeout: Duration,
-    /// Bytes of a request's head.
+    /// Maximum size of a request's head.
     pub head_bytes: usize,
-    /// Header lines.
+    /// Maximum number of header lines.
     pub headers: usize,
 }
 
@@ -37,19 +37,20 @@ impl Default for Limits {
     }
 }
 
-/// Serves `router` until the soft stop, and then what is in hand for [`STOP_GRACE`]: who reads a long answer goes on from its cursor.
+/// Serves `router` until the soft stop, then lets responses in progress continue for [`STOP_GRACE`]: the reader of a long
+/// response can resume from its cursor.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, soft: CancellationToken) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     while let Some((stream, place)) = soft.run_until_cancelled(next(&listener, &places)).await {
         connections.spawn(answer(stream, router.clone(), limits, soft.clone(), place));
-        // Those that ended.
+        // Removes the connections that have ended.
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
     let answered = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_GRACE, answered).await.is_err() {
-        tracing::info!(answers = connections.len(), "broken off, since the process stops");
+        tracing::info!(answers = connections.len(), "responses cut off: the process is stopping");
     }
 }
 
@@ -59,7 +60,7 @@ async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Ow
         match listener.accept().await {
             Ok((stream, _)) => return (stream, place),
             Err(error) => {
-                tracing::warn!(error = %error, "a connection cannot be accepted");
+                tracing::warn!(error = %error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -88,6 +89,6 @@ async fn answer(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error = %error, "a connection broke off");
+        tracing::debug!(error = %error, "connection lost");
     }
 }

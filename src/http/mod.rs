@@ -1,23 +1,24 @@
-//! The service surface, on loopback unless the operator says otherwise: health for the service manager, metrics for
-//! Prometheus, the records by cursor, and the operator's site; metrics on a listener of their own if wanted. Where there are tokens, all but health asks for one.
+//! The HTTP interface, on loopback unless the operator configures otherwise: health for the service manager, metrics for
+//! Prometheus, records by cursor, and the operator's site. Metrics can have a listener of their own. If tokens are configured,
+//! everything but health and the login page requires one.
 
-/// What programs read.
+/// The API for programs.
 mod api;
-/// Who may.
+/// Authorization by token.
 pub mod auth;
-/// How much there is, counted now and then.
+/// Totals of the store, counted from time to time.
 pub mod counts;
-/// Connections, and what one client may take of them.
+/// Accepting connections, and the limits on what one client may use.
 pub mod listener;
-/// What people look at.
+/// The HTML pages for people.
 mod pages;
-/// Refusals.
+/// Error responses.
 pub mod problem;
-/// How a browser shows who sits before it.
+/// Browser sessions.
 mod session;
-/// How pages change the configuration.
+/// Changes of the configuration made through pages.
 pub mod steering;
-/// Where hubs call.
+/// The endpoint that WebSub hubs call.
 pub mod websub;
 
 use std::net::SocketAddr;
@@ -46,18 +47,18 @@ use crate::report::sinks::Sink;
 use crate::store::Store;
 use crate::telemetry::metrics::{self, Metrics};
 
-/// Where the surface is, and who may use it.
+/// Where the interface listens, and who may use it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// Its address; nowhere where `None`.
+    /// The address; the interface is off if `None`.
     pub listen: Option<SocketAddr>,
-    /// Where metrics are, and health as well, if not there.
+    /// A separate address for metrics, which serves health as well; if `None`, metrics are served at `listen`.
     pub metrics_listen: Option<SocketAddr>,
-    /// Who may read.
+    /// The tokens that grant access.
     pub tokens: Tokens,
 }
 
-/// What the handlers see of the daemon.
+/// What the handlers use of the daemon.
 #[derive(Clone, Debug)]
 pub struct Surface {
     /// The store.
@@ -66,41 +67,42 @@ pub struct Surface {
     pub clock: Clock,
     /// The CPU workers.
     pub workers: Workers,
-    /// What is on its way to readers, in bytes.
+    /// The memory budget for responses to readers, in bytes.
     pub memory: Memory,
-    /// The recorder whose state `/metrics` prints.
+    /// The recorder whose state `/metrics` renders.
     pub metrics: Metrics,
-    /// Cancelled while the daemon stops.
+    /// Cancelled when the daemon begins to stop.
     pub soft: CancellationToken,
-    /// Rung when articles are stored.
+    /// Notified when articles are stored.
     pub stored: Arc<Notify>,
-    /// Who may read.
+    /// The tokens that grant access.
     pub tokens: Tokens,
-    /// Whether the store can store.
+    /// Whether the store can be written to.
     pub health: Health,
-    /// The plan in force, whose rules say what a kept page gives now.
+    /// The current plan, whose rules determine what would be extracted from a kept page now.
     pub plan: watch::Receiver<Arc<Plan>>,
     /// The configured sinks.
     pub sinks: Arc<[Sink]>,
     /// Which of the operator's selectors match.
     pub selectors: Arc<SelectorWatch>,
-    /// How the configuration is changed; not at all where `None`.
+    /// Changes the configuration; `None` if that is not possible.
     pub steering: Option<Steering>,
 }
 
-/// The surface and what it remembers from call to call.
+/// The interface and its state between requests.
 struct Serving {
     surface: Surface,
     counts: Counts,
 }
 
-/// All routes.
+/// Returns a router with all routes.
 pub fn router(surface: Surface) -> Router {
     let serving = Serving::of(surface);
     for_readers(&serving).merge(metrics(&serving)).merge(health()).with_state(serving)
 }
 
-/// The routes of two listeners: all but metrics, and metrics. Health is at both: whoever asks for it may reach one only.
+/// Returns the routers of two listeners: everything but metrics, and metrics. Health is on both, since a client may be able to
+/// reach only one of them.
 pub fn routers_apart(surface: Surface) -> (Router, Router) {
     let serving = Serving::of(surface);
     let main = for_readers(&serving).merge(health()).with_state(Arc::clone(&serving));
@@ -128,7 +130,7 @@ impl Serving {
     }
 }
 
-/// The process answers.
+/// Responds as long as the process does.
 async fn healthz() -> &'static str {
     "ok\n"
 }
@@ -139,7 +141,7 @@ struct Readiness {
     reasons: Vec<String>,
 }
 
-/// Whether work is being done, and if not why.
+/// Reports whether the daemon does its work, and if not, why.
 async fn readyz(State(serving): State<Arc<Serving>>) -> Response {
     let surface = &serving.surface;
     let mut reasons = Vec::new();
@@ -148,14 +150,15 @@ async fn readyz(State(serving): State<Arc<Serving>>) -> Response {
     }
     if surface.workers.is_overrun() {
         reasons.push(
-            "extraction has run away on every core; hint: restart, then look at the quarantined entries"
+            "runaway extractions occupy every core; hint: restart, then look at the quarantined entries"
                 .to_owned(),
         );
     }
     reasons.extend(surface.health.problems());
     if !surface.store.shards().is_alive() {
-        reasons
-            .push("the other processes on this store hear nothing of this one: it asks no host".to_owned());
+        reasons.push(
+            "this process has not renewed its registration in the store: it sends no requests".to_owned(),
+        );
     }
     match surface.store.feeds_any_active().await {
         Ok(true) => {}
@@ -171,7 +174,7 @@ async fn exposition(State(serving): State<Arc<Serving>>) -> impl IntoResponse {
     match serving.counts.recent().await {
         Ok(totals) => metrics::store_totals(&totals),
         Err(error) => {
-            tracing::error!(error = %error, "the store's totals cannot be read: the gauges stand still");
+            tracing::error!(error = %error, "cannot read the store's totals: the gauges are stale");
         }
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], serving.surface.metrics.render())

@@ -1,4 +1,4 @@
-//! Refusals as RFC 9457 problem details: what is wrong, and the way out.
+//! Error responses as RFC 9457 problem details: what is wrong, and how to fix it.
 
 use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,47 +8,47 @@ use serde::Serialize;
 
 use crate::store::StoreError;
 
-/// A refusal.
+/// An error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
 }
 
-/// What it is sent as.
+/// The media type of the response.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// A problem in detail (RFC 9457).
+/// Problem details (RFC 9457).
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 pub(super) struct Details {
-    /// Always `about:blank`: the status says all there is to say about the kind of the problem.
+    /// Always `about:blank`: the status alone identifies the kind of problem.
     r#type: &'static str,
-    /// What the status is called.
+    /// Reason phrase of the status.
     title: &'static str,
-    /// The status.
+    /// HTTP status code.
     status: u16,
-    /// What is wrong, and the way out.
+    /// What is wrong, and how to fix it.
     detail: String,
 }
 
 impl Problem {
-    /// A refusal with that status; `detail` is for whoever sent the request.
+    /// Creates an error response; `detail` is meant for the client.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into() }
     }
 
-    /// The request cannot be understood.
+    /// Creates a response to a malformed request (400).
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// The status, and what is wrong.
+    /// Returns the status and the detail.
     pub(super) fn into_parts(self) -> (StatusCode, String) {
         (self.status, self.detail)
     }
 
-    /// There is no such thing.
+    /// Creates a response for a resource that does not exist (404).
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
@@ -62,8 +62,8 @@ impl From<QueryRejection> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(error = %error, "a request cannot be answered");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read now")
+        tracing::error!(error = %error, "cannot answer a request");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "cannot read the store at the moment")
     }
 }
 

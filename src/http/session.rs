@@ -1,8 +1,8 @@
-//! How a browser shows who sits before it: it is given a token once, and from then on a cookie in its stead.
+//! Browser sessions: a browser sends a token once, and gets a cookie to use in its place.
 //!
-//! The cookie says whose token it was and until when it serves, and is signed with that token. So nothing is kept here, a
-//! restart ends no session, and one ends when its token is changed or taken away. Sessions kept in memory were the
-//! alternative: bounded, but lost with each restart, and known to one process only.
+//! The cookie holds the token's name and its expiry time, and is signed with the token's hash. So the server keeps no state, a
+//! restart does not end a session, and a session ends when its token is changed or removed. In-memory sessions were the
+//! alternative: bounded, but lost with each restart and known to one process only.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use data_encoding::BASE64URL_NOPAD;
@@ -15,18 +15,18 @@ use super::auth::{Known, Role, Tokens, bearer};
 
 const COOKIE: &str = "feedmill_session";
 
-/// What is signed begins with this: nothing else that a token may sign one day can be taken for it.
+/// A prefix of the signed text, so that no other text that is ever signed with a token can be taken for a session.
 const PURPOSE: &str = "feedmill session";
 
-/// After this a browser is asked for the token again.
+/// The lifetime of a session; after that, the browser is asked for the token again.
 const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Who looks at a page.
+/// The user of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Visitor {
-    /// Whose token was shown; nobody's where there are none.
+    /// The name of the token that was sent; `None` if no tokens are configured.
     pub(super) name: Option<String>,
-    /// Whether it is an operator's: without any token nobody may change anything.
+    /// Whether the token is an operator's; if no tokens are configured, nobody may make changes.
     pub(super) may_change: bool,
 }
 
@@ -37,7 +37,7 @@ impl Visitor {
 }
 
 impl Tokens {
-    /// Who sends a request; `None` where it takes a token and comes without.
+    /// Returns the user who sent a request; `None` if a token is required and the request has no valid one.
     pub(super) fn visitor(&self, headers: &HeaderMap, now: Timestamp) -> Option<Visitor> {
         if self.0.is_empty() {
             return Some(Visitor { name: None, may_change: false });
@@ -46,7 +46,7 @@ impl Tokens {
         by_token.or_else(|| self.by_session(headers, now)).map(Visitor::of)
     }
 
-    /// A cookie for whoever has this token.
+    /// Returns a session cookie, if `token` is valid.
     pub(super) fn begin_session(
         &self,
         token: &str,
@@ -68,13 +68,13 @@ impl Tokens {
         let name = BASE64URL_NOPAD.decode(name.as_bytes()).ok()?;
         let mark = BASE64URL_NOPAD.decode(mark.as_bytes()).ok()?;
         let mut of_that_name = self.0.iter().filter(|known| known.name.as_bytes() == name);
-        // Compared in constant time.
+        // Compares in constant time.
         let is_genuine = |known: &&Known| signature(known, until).verify_slice(&mark).is_ok();
         of_that_name.find(is_genuine).filter(|_| now.as_second() < until)
     }
 }
 
-/// Takes the cookie back.
+/// Returns a cookie that ends the session.
 pub(super) fn end_session(headers: &HeaderMap) -> HeaderValue {
     cookie("", SignedDuration::ZERO, headers)
 }
@@ -85,7 +85,8 @@ fn signature(known: &Known, until: i64) -> Hmac<Sha256> {
     mac
 }
 
-/// No script sees it, no other site can have it sent, and where a proxy says that it speaks https it goes over nothing else.
+/// Formats a cookie that scripts cannot read and other sites cannot have sent; if a proxy reports https, it is sent over https
+/// only.
 fn cookie(value: &str, life: SignedDuration, headers: &HeaderMap) -> HeaderValue {
     let is_https = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
     let secure = if is_https { "; Secure" } else { "" };
@@ -99,14 +100,14 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// Whether a request comes from a page of ours. Browsers say so of every form that is sent; `SameSite` alone would let in what
-/// runs on another port of the same host.
+/// Returns whether a request comes from one of our own pages. Browsers report this for every submitted form; `SameSite` alone
+/// would also admit pages served from another port of the same host.
 pub(super) fn is_from_own_page(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
         return site == "same-origin";
     }
-    // Over plain http browsers leave that out, and no proxy stands between that could change the host.
+    // Over plain http, browsers omit that header; then no proxy is in between that could change the `Host` header.
     let host = text("origin").and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
     host.is_some() && host == text("host")
 }

@@ -1,8 +1,9 @@
-//! How a page changes the configuration: through the file that commands write, and by the very reload that a signal brings.
+//! Changes the configuration on behalf of pages: through the file that commands write, and by the same reload that a signal
+//! triggers.
 //!
-//! Whoever reads the configuration holds the other end. The page waits until the new one is in force, or for the reason why
-//! not, so that what it shows next is true. The file is written here and not by whoever reloads, since many may want to write
-//! and a wrong wish must not wait for a reload.
+//! The task that reads the configuration holds the other end of the channel. The page waits until the new configuration is in
+//! force, or for the reason why it is not, so that what it shows next is true. The file is written here and not by the
+//! reloading task, since several pages may want to write at once and an invalid change must not wait for a reload.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use url::Url;
 use crate::blocking::{self, Queue};
 use crate::config::{self, ChangeError, FeedChange, Load, Origins};
 
-/// The page's end.
+/// The end of the channel that pages hold.
 #[derive(Clone)]
 pub struct Steering {
     load: Arc<Load>,
@@ -21,17 +22,17 @@ pub struct Steering {
     origins: watch::Receiver<Arc<Origins>>,
 }
 
-/// The end of whoever reads the configuration.
+/// The end of the channel held by the task that reads the configuration.
 #[derive(Debug)]
 pub struct Reloads {
     asked: mpsc::Receiver<Asker>,
     origins: watch::Sender<Arc<Origins>>,
 }
 
-/// Who waits for a reload: it is told whether the new configuration is in force, or why the old one stays.
+/// Receives the result of a requested reload: the new configuration is in force, or why the old one stays.
 pub type Asker = oneshot::Sender<Result<(), String>>;
 
-/// Reloads that may be asked for before whoever asks waits.
+/// Number of reload requests that may be queued before a sender has to wait.
 const WAITING: usize = 16;
 
 /// Why a change is not in force.
@@ -40,8 +41,8 @@ pub(super) enum SteeringError {
     /// Nothing was written.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// It is written, and not taken over.
-    #[error("it is written, and the old configuration stays in force: {0}")]
+    /// The change was written, but the new configuration was not adopted.
+    #[error("the change is written, but the old configuration stays in force: {0}")]
     Reload(String),
 }
 
@@ -52,22 +53,22 @@ impl fmt::Debug for Steering {
 }
 
 impl Steering {
-    /// Both ends. `load` reads the configuration anew; `origins`: where the feeds in force are configured.
+    /// Creates both ends. `load` reads the configuration again; `origins` says where the feeds in force are configured.
     pub fn new(load: Arc<Load>, origins: Origins) -> (Self, Reloads) {
         let (reload, asked) = mpsc::channel(WAITING);
         let (in_force, origins) = watch::channel(Arc::new(origins));
         (Self { load, reload, origins }, Reloads { asked, origins: in_force })
     }
 
-    /// Where the feeds are configured, as it is in force.
+    /// Returns where the feeds in force are configured.
     pub(super) fn origins(&self) -> Arc<Origins> {
         Arc::clone(&self.origins.borrow())
     }
 
-    /// Adds a feed. Says whether it was new.
+    /// Adds a feed. Returns whether it was new.
     pub(super) async fn add(&self, url: Url, tags: Vec<String>) -> Result<bool, SteeringError> {
         let load = Arc::clone(&self.load);
-        // A configuration of tens of thousands of feeds takes a moment to read.
+        // Reading a configuration of tens of thousands of feeds takes a moment.
         let new =
             blocking::run(Queue::Answers, usize::MAX, move || config::add(&[url], &tags, &*load)).await?;
         if new.is_empty() {
@@ -86,14 +87,15 @@ impl Steering {
 
     async fn reload(&self) -> Result<(), SteeringError> {
         let (asker, done) = oneshot::channel();
-        let stopping = || SteeringError::Reload("it is stopping; the next start takes it over".to_owned());
+        let stopping =
+            || SteeringError::Reload("the daemon is stopping; the next start adopts the change".to_owned());
         self.reload.send(asker).await.map_err(|_| stopping())?;
         done.await.map_err(|_| stopping())?.map_err(SteeringError::Reload)
     }
 }
 
 impl Reloads {
-    /// Waits until a page asks for a reload; for ever where none can.
+    /// Waits until a page requests a reload; never returns if no page can.
     pub async fn asked(&mut self) -> Asker {
         match self.asked.recv().await {
             Some(asker) => asker,
@@ -101,7 +103,7 @@ impl Reloads {
         }
     }
 
-    /// Notes where the feeds in force are configured.
+    /// Records where the feeds in force are configured.
     pub fn note(&self, origins: Origins) {
         self.origins.send_replace(Arc::new(origins));
     }

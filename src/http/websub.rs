@@ -1,5 +1,5 @@
-//! Where WebSub hubs call. It has a listener of its own, since it must be reachable from outside and the service surface
-//! must not: here is nothing to be learned, and nothing to be done without an address that cannot be guessed.
+//! The endpoint that WebSub hubs call. It has its own listener, since it must be reachable from outside and the rest of the
+//! HTTP interface must not: it reveals nothing, and does nothing without an address that cannot be guessed.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,12 +15,13 @@ use crate::pipeline::Shared;
 use crate::pipeline::websub::{self, Received};
 use crate::store::StoreError;
 
-/// The longest that a body may take to come in.
+/// The maximum time for receiving a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// A longer challenge is none.
+/// The maximum length of a challenge; longer ones are rejected.
 const MAX_CHALLENGE_BYTES: usize = 4096;
 
-/// All routes: any path, whose last part names the subscription. A proxy before this may keep the public prefix or not.
+/// Returns a router for any path; its last segment identifies the subscription. A proxy in front may keep the public prefix or
+/// strip it.
 pub fn router(shared: Shared) -> Router {
     Router::new().fallback_service(get(answer).post(take).with_state(shared))
 }
@@ -29,7 +30,7 @@ fn token(uri: &Uri) -> &str {
     uri.path().rsplit('/').next().unwrap_or_default()
 }
 
-/// The hub verifies a request of ours, or denies it.
+/// Handles a hub's verification or denial of a request that we sent.
 async fn answer(
     State(shared): State<Shared>,
     uri: Uri,
@@ -49,7 +50,7 @@ async fn answer(
     };
     match done {
         Ok(Ok(())) => {
-            // The challenge is the hub's own text: no browser may take it for a page.
+            // The hub chooses the challenge, so no browser may interpret it as HTML.
             let headers = [
                 (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
                 (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -61,13 +62,13 @@ async fn answer(
     }
 }
 
-/// The hub delivers.
+/// Handles a delivery from a hub.
 async fn take(State(shared): State<Shared>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let token = token(&head.uri);
     match websub::is_known(&shared, token).await {
         Ok(true) => {}
-        // The hub may forget us.
+        // Tells the hub that it may end the subscription.
         Ok(false) => return StatusCode::GONE.into_response(),
         Err(error) => return unavailable(&error),
     }
@@ -112,6 +113,6 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn unavailable(error: &StoreError) -> Response {
-    tracing::error!(error = %error, "a hub's call cannot be answered");
+    tracing::error!(error = %error, "cannot answer a hub's request");
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }

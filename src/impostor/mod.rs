@@ -1,12 +1,12 @@
-//! Whether what came for an announced page is that page at all.
+//! Detection of answers that are not the announced page.
 //!
-//! Servers answer 200 for bot checks, consent walls, error pages and pages that are gone. Such pages are told by what they are:
-//! little text, the scripts and headers of those who make them, phrases in their headlines, and above all that they say
-//! nothing of what the feed entry announces. A page that speaks of its entry is never taken for one of them, whatever scripts it
-//! carries: the same vendors put them on every page of their customers.
+//! Servers answer 200 for bot checks, consent walls, error pages and pages that are gone. Such pages are recognized by little text,
+//! the scripts and headers of the vendors, phrases in their headlines, and above all by not mentioning what the feed entry
+//! announces. A page that mentions its entry is never classified as one, whatever scripts it contains: the same vendors put them on
+//! every page of their customers.
 //!
-//! The signs are data, in `config/impostors.toml`. What no sign tells, the same text under many entries of a host does: that
-//! is for the store to see.
+//! The signs are data, in `config/impostors.toml`. Cases without a sign show as the same text under many entries of a host: the
+//! store detects those.
 
 mod sight;
 mod signs;
@@ -22,33 +22,33 @@ use crate::trust::is_one_party;
 use sight::{MOST_WORDS, MOST_WORDS_WITH_MARK, MOST_WORDS_WITH_PHRASES, Sight, share_of, terms};
 use signs::SIGNS;
 
-/// Bytes of a page that are looked at.
+/// Maximum bytes of a page that are examined.
 const MAX_BYTES: usize = 256 << 10;
-/// A page of fewer bytes is looked at whether it shows a sign or not.
+/// Smaller pages are examined even without a sign.
 const SMALL_PAGE_BYTES: usize = 16 << 10;
-/// Share of what is announced that a page must hold in order to speak of it.
+/// Minimum share of the announced terms that a page must contain to count as mentioning its entry.
 const LEAST_SHARE: f64 = 0.6;
 
-/// What came in a page's stead.
+/// A page that came in place of the requested one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Impostor {
-    /// A check that the reader is no machine.
+    /// A bot check.
     Challenge,
-    /// A question for consent.
+    /// A consent wall.
     ConsentWall,
-    /// A form that asks for a name and a password.
+    /// A login form.
     LoginWall,
-    /// Word that there is no such page, or the front page instead of it.
+    /// A message that the page does not exist, or the front page in its place.
     SoftNotFound,
-    /// Word that something is broken.
+    /// An error message.
     SoftError,
-    /// The same text as under many other entries of the host, and nothing of what this one announces.
+    /// The same text as many other entries of the host, without a mention of this one.
     RepeatedPage,
 }
 
 impl Impostor {
-    /// Those that are told by signs.
+    /// The kinds recognized by signs.
     const WITH_SIGNS: [Self; 5] =
         [Self::Challenge, Self::ConsentWall, Self::LoginWall, Self::SoftNotFound, Self::SoftError];
 }
@@ -56,24 +56,24 @@ impl Impostor {
 impl std::fmt::Display for Impostor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Challenge => "a check for machines came instead of the page",
-            Self::ConsentWall => "a question for consent came instead of the page",
-            Self::LoginWall => "a form to log in came instead of the page",
-            Self::SoftNotFound => "the server answered 200 and showed that the page is not there",
-            Self::SoftError => "the server answered 200 and showed an error",
+            Self::Challenge => "the server sent a bot check instead of the page",
+            Self::ConsentWall => "the server sent a consent wall instead of the page",
+            Self::LoginWall => "the server sent a login form instead of the page",
+            Self::SoftNotFound => "the server answered 200, but the page does not exist",
+            Self::SoftError => "the server answered 200 with an error page",
             Self::RepeatedPage => {
-                "the same text stands under other entries of the host, and says nothing of this one"
+                "the page has the same text as other entries of the host, and does not mention this one"
             }
         })
     }
 }
 
-/// An answer to a request for a page.
+/// A response to a request for a page.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// What was asked for.
+    /// The requested URL.
     pub asked: &'a Url,
-    /// Where the answer came from.
+    /// The URL after redirects.
     pub final_url: &'a Url,
     /// Its headers.
     pub headers: &'a HeaderMap,
@@ -81,7 +81,7 @@ pub struct Answer<'a> {
     pub html: &'a str,
 }
 
-/// What the headers of an answer say by themselves, whatever its status.
+/// Classifies an answer by its headers alone, whatever its status.
 pub fn by_headers(headers: &HeaderMap) -> Option<Impostor> {
     let holds = |(name, wanted): &(String, String)| {
         headers.get_all(name.as_str()).iter().any(|value| {
@@ -91,7 +91,8 @@ pub fn by_headers(headers: &HeaderMap) -> Option<Impostor> {
     Impostor::WITH_SIGNS.into_iter().find(|kind| SIGNS.kinds[kind].headers.iter().any(holds))
 }
 
-/// Whether the page's `<title>` is the entry's, as nearly every page's is: it need not be looked at any further.
+/// Returns whether the page's `<title>` matches the entry's title, as on nearly every genuine page, which then needs no further
+/// checks.
 fn titled_as(html: &str, entry: &EntryEvidence) -> bool {
     const MAX_TITLE_BYTES: usize = 1024;
     let head = &html.as_bytes()[..html.len().min(MAX_BYTES)];
@@ -103,7 +104,7 @@ fn titled_as(html: &str, entry: &EntryEvidence) -> bool {
     entry.title.as_deref().is_some_and(|wanted| share_of(&terms(wanted), title) >= LEAST_SHARE)
 }
 
-/// What came instead of the page that `entry` announces; nothing where the answer may be that page.
+/// Classifies the answer to a request for the page of `entry`; `None` if it may be that page.
 pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
     by_headers(answer.headers).or_else(|| by_place(answer)).or_else(|| {
         if titled_as(answer.html, entry) {
@@ -116,7 +117,7 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
             return None;
         }
         if entry.title.is_none() && entry.own_text().is_none() {
-            // Nothing is announced: what the page calls itself must tell.
+            // The entry announces nothing: only the page's own headlines can tell.
             let sight = Sight::of(html, MOST_WORDS_WITH_PHRASES);
             let calls_itself = |kind: &Impostor| sight.has_headline_of(*kind, marks.contains(kind));
             return Impostor::WITH_SIGNS.into_iter().find(calls_itself);
@@ -133,8 +134,8 @@ pub fn judge(answer: &Answer<'_>, entry: &EntryEvidence) -> Option<Impostor> {
     })
 }
 
-/// What a page is that came with a refusal, such as a status of 403. A check for machines may be passed another time; a plain
-/// no is one.
+/// Classifies a page that came with a refusal, such as status 403. A bot check may be passed at another time; a plain refusal is
+/// final.
 pub fn by_refusal(html: &str) -> Option<Impostor> {
     let html = &html[..html.floor_char_boundary(MAX_BYTES)];
     let asks_for_proof = || Sight::of(html, MOST_WORDS_WITH_MARK).asks_for_proof();
@@ -142,18 +143,18 @@ pub fn by_refusal(html: &str) -> Option<Impostor> {
     is_check.then_some(Impostor::Challenge)
 }
 
-/// Whether a text that was read holds what `entry` announces.
+/// Returns whether the extracted text mentions what the feed entry announces (terms of its title, or of its teaser).
 pub fn speaks_of(text: &str, entry: &EntryEvidence) -> bool {
     Sight::of_text(&text[..text.floor_char_boundary(MAX_BYTES)]).speaks_of(entry)
 }
 
-/// Whether a page's own headline is that of `entry`.
+/// Returns whether the page's own headline matches the title of `entry`.
 pub fn has_headline(html: &str, entry: &EntryEvidence) -> bool {
     let sight = Sight::of_all(&html[..html.floor_char_boundary(MAX_BYTES)]);
     entry.title.as_deref().is_some_and(|title| share_of(&terms(title), &sight.title) >= LEAST_SHARE)
 }
 
-/// Whether a page tells another story than `copy`: the headline of the one stands nowhere among those of the other.
+/// Returns whether `page` is about another story than `copy`: the headline of `copy` matches none of the headlines of `page`.
 pub fn is_other_story(copy: &str, page: &str) -> bool {
     let sight = |html: &str| Sight::of_all(&html[..html.floor_char_boundary(MAX_BYTES)]);
     let [copy, page] = [copy, page].map(sight);
@@ -161,7 +162,7 @@ pub fn is_other_story(copy: &str, page: &str) -> bool {
     !own.is_empty() && share_of(&own, &page.headlines) < LEAST_SHARE
 }
 
-/// A page that is gone leads to the front page of its site.
+/// Recognizes pages that are gone by a redirect to the front page of their site.
 fn by_place(answer: &Answer<'_>) -> Option<Impostor> {
     let Answer { asked, final_url, .. } = answer;
     let is_led_away = if has_front_path(asked) {
@@ -173,7 +174,7 @@ fn by_place(answer: &Answer<'_>) -> Option<Impostor> {
         .then_some(Impostor::SoftNotFound)
 }
 
-/// Whether a URL is that of a front page, in whatever language: a root without a query that could name an article.
+/// Returns whether a URL is that of a front page, in any language: a root path without a query that could identify an article.
 pub fn is_front(url: &Url) -> bool {
     url.query().is_none() && has_front_path(url)
 }
@@ -192,8 +193,8 @@ fn has_front_path(url: &Url) -> bool {
     }
 }
 
-/// Whether a URL is that of the section in which a page stands, by its shape: a folder above it, of which the page's own name is
-/// longer than the folder's. The other way round the page is a version of what stands above it: `/2026/ferry-sails/amp`.
+/// Returns whether a URL looks like the section of a page: a parent folder whose name is shorter than the page's own name. If the
+/// folder's name is longer, the page is a version of what is above it: `/2026/ferry-sails/amp`.
 pub fn is_section_of(url: &Url, page: &Url) -> bool {
     let name = |url: &Url| {
         let mut segments = url.path_segments().into_iter().flatten();
@@ -202,7 +203,7 @@ pub fn is_section_of(url: &Url, page: &Url) -> bool {
     url.query().is_none() && is_above(url, page) && name(page) > name(url)
 }
 
-/// Whether a URL is that of a folder above another one of the same site: a section instead of its article.
+/// Returns whether a URL is a parent folder of another URL of the same party: a section instead of its article.
 pub fn is_above(url: &Url, below: &Url) -> bool {
     let folder = url.path().trim_end_matches('/');
     let rest = below.path().trim_end_matches('/').strip_prefix(folder);

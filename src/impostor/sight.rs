@@ -1,4 +1,4 @@
-//! What a reader sees of a page, and whether that is what an entry announces.
+//! The visible text of a page, and whether it mentions what an entry announces.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -8,48 +8,48 @@ use super::{Impostor, LEAST_SHARE};
 use crate::markup::{Part, each_part, is_spaced};
 use crate::model::EntryEvidence;
 
-/// Words beside which a vendor's mark, two phrases, and one still make a wall: short posts have banners, too.
+/// Maximum words of a page for a vendor's mark, two phrases, or one phrase to make it a wall: short posts have banners, too.
 pub(super) const MOST_WORDS_WITH_MARK: usize = 250;
 pub(super) const MOST_WORDS_WITH_PHRASES: usize = 120;
 const MOST_WORDS_WITH_PHRASE: usize = 60;
-/// Consent walls go on at length about partners and purposes.
+/// Consent walls contain long texts about partners and purposes.
 const MOST_CONSENT_WORDS: usize = 800;
-/// A page that is gone may show what else there is.
+/// A "not found" page may list other content.
 const MOST_NOT_FOUND_WORDS: usize = 800;
-/// What has more words is none of the kinds that signs tell.
+/// A page with more words is of none of the kinds recognized by signs.
 pub(super) const MOST_WORDS: usize =
     if MOST_CONSENT_WORDS > MOST_NOT_FOUND_WORDS { MOST_CONSENT_WORDS } else { MOST_NOT_FOUND_WORDS };
-/// Words of a teaser that stand for a headline where there is none.
+/// Words of a teaser that are used if an entry has no headline.
 const TEASER_WORDS: usize = 30;
 
-/// What a reader sees of a page.
+/// The visible text of a page.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
-    /// `<title>` and headings, in lower case, each on its line.
+    /// `<title>`, `h1` and `h2`, in lower case, one per line.
     pub(super) headlines: String,
-    /// `<title>` and first headings.
+    /// `<title>` and `h1`.
     pub(super) title: String,
-    /// First headings.
+    /// `h1` only.
     pub(super) heading: String,
-    /// The words between the tags, in lower case.
+    /// All visible words, in lower case.
     pub(super) text: String,
     words: usize,
 }
 
 impl Sight {
-    /// A text that was read before.
+    /// The sight of extracted text.
     pub(super) fn of_text(text: &str) -> Self {
         let mut sight = Self::default();
         sight.note(text, Place::Text);
         sight
     }
 
-    /// The whole of a page.
+    /// The sight of a whole page.
     pub(super) fn of_all(html: &str) -> Self {
         Self::of(html, usize::MAX)
     }
 
-    /// Of a page with more than `enough` words the beginning only: where that many are too many, the rest says nothing.
+    /// The sight of a page, cut off after `enough` words: beyond the limits above, the rest makes no difference.
     pub(super) fn of(html: &str, enough: usize) -> Self {
         let mut sight = Self::default();
         let mut place = Place::Text;
@@ -100,7 +100,8 @@ impl Sight {
         }
     }
 
-    /// Whether the page holds what the entry announces: most words of its headline, or of its teaser where it has none.
+    /// Returns whether the page mentions what the entry announces: most terms of its headline, or of its teaser if it has no
+    /// headline.
     pub(super) fn speaks_of(&self, entry: &EntryEvidence) -> bool {
         let headline = entry.title.as_deref().map(terms).unwrap_or_default();
         let wanted = if headline.is_empty() {
@@ -111,14 +112,14 @@ impl Sight {
         share_of(&wanted, &self.text) >= LEAST_SHARE
     }
 
-    /// Whether its headlines bear a phrase of that kind, and there is little else.
+    /// Returns whether the page is short and its headlines contain a phrase of that kind.
     pub(super) fn has_headline_of(&self, kind: Impostor, has_mark: bool) -> bool {
         self.words <= MOST_WORDS_WITH_PHRASES
             && (has_mark || kind != Impostor::LoginWall)
             && SIGNS.kinds[&kind].all_phrases().any(|phrase| has_phrase(&self.headlines, phrase))
     }
 
-    /// Whether its headlines ask for proof that the reader is no machine, and there is little else.
+    /// Returns whether the page is short and its headlines ask for proof that the reader is human.
     pub(super) fn asks_for_proof(&self) -> bool {
         let phrases = &SIGNS.kinds[&Impostor::Challenge].phrases;
         self.words <= MOST_WORDS_WITH_MARK && phrases.iter().any(|phrase| has_phrase(&self.headlines, phrase))
@@ -140,7 +141,7 @@ impl Sight {
                     || (is_short && has_mark && in_text() > 0)
                     || is_all_phrases()
             }
-            // Many pages have a form to log in beside their text.
+            // Many pages have a login form beside their text.
             Impostor::LoginWall => has_mark && ((is_short && in_headline()) || is_all_phrases()),
             Impostor::SoftNotFound => {
                 (self.words <= MOST_NOT_FOUND_WORDS && in_headline()) || is_all_phrases()
@@ -160,7 +161,7 @@ enum Place {
     Hidden,
 }
 
-/// Whether a phrase stands in a text by itself, not as a part of longer words. Scripts without spaces have no word ends.
+/// Returns whether a phrase occurs in a text at word boundaries. Scripts without spaces have none.
 fn has_phrase(text: &str, phrase: &str) -> bool {
     let joins = |neighbour: Option<char>| neighbour.is_some_and(|c| c.is_alphanumeric() && is_spaced(c));
     text.match_indices(phrase).any(|(at, found)| {
@@ -168,8 +169,8 @@ fn has_phrase(text: &str, phrase: &str) -> bool {
     })
 }
 
-/// The words by which a text can be known: in lower case, each once, without the shortest; of scripts without spaces the single
-/// characters. Markup counts as a break.
+/// Returns the distinctive terms of a text: words in lower case, each once, without the shortest; for scripts without spaces,
+/// single characters. Markup separates words.
 pub(super) fn terms(text: &str) -> Vec<String> {
     const LEAST_LETTERS: usize = 3;
     let mut terms = Vec::new();
@@ -198,7 +199,7 @@ pub(super) fn terms(text: &str) -> Vec<String> {
     terms
 }
 
-/// The share of terms that a text holds; none of no terms.
+/// Returns the share of the terms that a text contains; 0 if there are no terms.
 #[expect(clippy::cast_precision_loss, reason = "counts of words on a page are far below 2^52")]
 pub(super) fn share_of(wanted: &[String], text: &str) -> f64 {
     if wanted.is_empty() {

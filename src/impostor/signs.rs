@@ -8,27 +8,27 @@ use serde::Deserialize;
 
 use super::Impostor;
 
-/// What one kind is told by.
+/// The signs of one kind.
 #[derive(Deserialize)]
 pub(super) struct Kind {
     pub(super) headers: Vec<(String, String)>,
     pub(super) marks: Vec<String>,
     pub(super) phrases: Vec<String>,
-    /// Phrases that say no more than a status of 403 does by itself.
+    /// Phrases that say no more than status 403 itself.
     #[serde(default)]
     pub(super) refusals: Vec<String>,
 }
 
-/// What all kinds are told by.
+/// The signs of all kinds.
 pub(super) struct Signs {
     pub(super) kinds: BTreeMap<Impostor, Kind>,
     marks: AhoCorasick,
     kind_of_mark: Vec<Impostor>,
-    /// The phrases of all kinds, to tell quickly that a page has none.
+    /// The phrases of all kinds, to rule out quickly that a page has any.
     pub(super) phrases: AhoCorasick,
 }
 
-/// Read once.
+/// The embedded signs, parsed once.
 pub(super) static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
     let kinds: BTreeMap<Impostor, Kind> =
         toml::from_str(include_str!("../../config/impostors.toml")).expect("the embedded file is tested");
@@ -42,7 +42,7 @@ pub(super) static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
     Signs {
         kind_of_mark: marks().map(|(kind, _)| kind).collect(),
         marks: automaton(marks().map(|(_, mark)| mark.clone()).collect()),
-        // Case that is not ASCII's is not looked through: a phrase may begin a sentence.
+        // The automaton ignores case for ASCII only, so phrases are also added capitalized: a phrase may begin a sentence.
         phrases: automaton(
             kinds.values().flat_map(Kind::all_phrases).flat_map(|it| [it.clone(), capitalised(it)]).collect(),
         ),
@@ -62,7 +62,7 @@ impl Kind {
 }
 
 impl Signs {
-    /// The kinds of which a page bears marks.
+    /// Returns the kinds whose marks occur in a page.
     pub(super) fn marks_in(&self, html: &str) -> HashSet<Impostor> {
         self.marks
             .find_overlapping_iter(html)

@@ -1,4 +1,4 @@
-//! What is told from a page, and what is not.
+//! Tests: which pages are classified as impostors, and which are not.
 
 use super::signs::SIGNS;
 use super::*;

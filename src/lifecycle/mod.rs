@@ -1,14 +1,14 @@
-//! How the mill stops.
+//! How the daemon stops.
 //!
-//! Two tokens, in this order: the *soft* one means "take nothing new, finish what is in hand"; the *hard* one breaks off
-//! every task where it stands, which loses nothing, since leases run out and every step may be run twice. Every task is
-//! spawned here, so that a stop knows whom it waits for and a panic is noticed: a mill with half its wheels is stopped,
-//! not left to turn in silence.
+//! Two tokens, in this order: the *soft* one means "take nothing new, finish the work in progress"; the *hard* one aborts every
+//! task, which loses nothing, since leases expire and every step may be repeated. All tasks are spawned here, so that a stop knows
+//! which tasks to wait for and a panic is noticed: a panic stops the daemon, since a daemon with only some of its tasks must not
+//! keep running silently.
 
-/// This process among those of its machine.
+/// This process: its name, and which processes of the machine are running.
 pub mod process;
 mod progress;
-/// What the service manager hears.
+/// Notifications to the service manager.
 pub mod service;
 
 use std::collections::BTreeMap;
@@ -26,16 +26,17 @@ use tracing::{Instrument, error, info, warn};
 
 pub use self::progress::Progress;
 
-/// How long a soft stop lets CPU work and answers go on. What ends later, or has not begun by then, is given back or broken off.
+/// How long CPU work and answers may continue after a soft stop. Work that ends later, or has not begun by then, is released or
+/// aborted.
 pub const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// How long a task may take after the hard stop to give back what it holds.
+/// How long a task may take after the hard stop to release its claims.
 const GIVE_BACK_GRACE: Duration = Duration::from_secs(1);
 
-/// How long dropped tasks may take to be gone: a task that is on the processor is dropped at its next await only.
+/// How long to wait for dropped tasks to end: a running task is dropped only at its next await.
 const DROP_GRACE: Duration = Duration::from_secs(2);
 
-/// The stop tokens and all tasks. Cheap to clone; all clones are one.
+/// The stop tokens and all tasks. Cheap to clone; all clones share them.
 #[derive(Clone, Debug)]
 pub struct Lifecycle(Arc<Inner>);
 
@@ -57,7 +58,7 @@ struct Tasks {
     dropped: Vec<&'static str>,
 }
 
-/// How a stop went. Names stand in the order in which the tasks were spawned.
+/// The outcome of a stop. Task names are in spawn order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StopReport {
     /// Tasks that were dropped unfinished.
@@ -67,7 +68,7 @@ pub struct StopReport {
 }
 
 impl StopReport {
-    /// Whether every task came to its own end.
+    /// Returns whether every task ran to completion.
     pub fn is_clean(&self) -> bool {
         self.dropped.is_empty() && self.panicked.is_empty()
     }
@@ -76,7 +77,7 @@ impl StopReport {
 impl fmt::Display for StopReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.dropped.as_slice(), self.panicked.as_slice()) {
-            ([], []) => f.write_str("stopped, everything in hand finished"),
+            ([], []) => f.write_str("stopped, all work finished"),
             (dropped, []) => write!(f, "stopped, dropped unfinished: {}", dropped.join(", ")),
             ([], panicked) => write!(f, "stopped after a panic in: {}", panicked.join(", ")),
             (dropped, panicked) => write!(
@@ -103,10 +104,9 @@ impl Lifecycle {
         }))
     }
 
-    /// Runs `work` as a task of this lifecycle, within the current span. `name` stands in the stop's report.
+    /// Runs `work` as a task of this lifecycle, within the current span. `name` is used in the stop report.
     ///
-    /// The task is dropped a moment after the hard stop: it has that long to give back what it holds. If it panics,
-    /// everything stops softly.
+    /// The task is dropped a short time after the hard stop, so that it can release its claims. If it panics, a soft stop begins.
     pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         let task = Task::begin(self, name);
         let hard = self.hard();
@@ -120,22 +120,22 @@ impl Lifecycle {
         self.0.tracker.spawn(work.in_current_span());
     }
 
-    /// What the service manager's watchdog looks at.
+    /// Returns the progress that the service manager's watchdog depends on.
     pub fn progress(&self) -> Progress {
         self.0.progress.clone()
     }
 
-    /// Cancelled when nothing new may be taken on.
+    /// Cancelled when no new work may be started.
     pub fn soft(&self) -> CancellationToken {
         self.0.soft.clone()
     }
 
-    /// Cancelled when everything is dropped.
+    /// Cancelled when all tasks are to be dropped.
     pub fn hard(&self) -> CancellationToken {
         self.0.hard.clone()
     }
 
-    /// Begins a stop: what is in hand is finished within the stop timeout.
+    /// Begins a stop: work in progress may finish within the stop timeout.
     pub fn stop_soft(&self) {
         self.0.soft.cancel();
     }
@@ -146,7 +146,7 @@ impl Lifecycle {
         self.0.hard.cancel();
     }
 
-    /// Waits for a stop to begin and to end.
+    /// Waits until a stop has begun and ended.
     pub async fn wait(&self) -> StopReport {
         self.0.soft.cancelled().await;
         service::stopping();
@@ -160,7 +160,7 @@ impl Lifecycle {
                 self.stop_hard();
             }
         }
-        // A task that never awaits cannot be dropped: its name is still among the running ones.
+        // A task that never awaits cannot be dropped: its name is still in `running`.
         let gone = tokio::time::timeout(GIVE_BACK_GRACE + DROP_GRACE, self.0.tracker.wait()).await.is_ok();
         let tasks = self.tasks();
         let mut dropped = tasks.dropped.clone();
@@ -180,7 +180,7 @@ async fn given_up(hard: CancellationToken) {
     tokio::time::sleep(GIVE_BACK_GRACE).await;
 }
 
-/// A task's entry among the running ones. However the task ends, it is taken out.
+/// A task's entry in `running`, removed however the task ends.
 struct Task {
     lifecycle: Lifecycle,
     id: u64,
@@ -214,8 +214,7 @@ impl Drop for Task {
     }
 }
 
-/// The process's ear for signals, and its answers to the service manager's watchdog; both until this is dropped, so
-/// through the whole of a stop.
+/// Signal handling, and the answers to the service manager's watchdog. Both run until this is dropped, so throughout a stop.
 #[derive(Debug)]
 pub struct Signals {
     reload: Arc<Notify>,
@@ -223,14 +222,14 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Waits for the next SIGHUP. Several that come before anyone waits are one.
+    /// Waits for the next SIGHUP. Several that arrive before the call count as one.
     pub async fn reload(&self) {
         self.reload.notified().await;
     }
 }
 
-/// Listens to signals from now on: the first SIGTERM or SIGINT stops softly, the second at once, SIGHUP asks for the
-/// configuration to be read anew. Answers the service manager's watchdog as well. Must be called on a runtime.
+/// Starts to handle signals: the first SIGTERM or SIGINT stops softly, the second at once, SIGHUP requests a reload of the
+/// configuration. Also answers the service manager's watchdog. Must be called within a runtime.
 pub fn signals(lifecycle: &Lifecycle) -> io::Result<Signals> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -244,7 +243,7 @@ pub fn signals(lifecycle: &Lifecycle) -> io::Result<Signals> {
                 true = received(&mut terminate) => "SIGTERM",
                 true = received(&mut interrupt) => "SIGINT",
                 true = received(&mut hangup) => {
-                    info!("SIGHUP: reading the configuration anew");
+                    info!("SIGHUP: reloading the configuration");
                     notify.notify_one();
                     continue;
                 }
@@ -270,7 +269,7 @@ pub fn signals(lifecycle: &Lifecycle) -> io::Result<Signals> {
     Ok(Signals { reload, _listener: listener })
 }
 
-/// Whether a signal came; `false` when none will come any more.
+/// Waits for a signal; returns `false` if no more can arrive.
 async fn received(signal: &mut Signal) -> bool {
     signal.recv().await.is_some()
 }

@@ -3,13 +3,13 @@ use rustix::process::{Pid, test_kill_process};
 
 use crate::store::Place;
 
-/// What an operator knows this process by.
+/// Returns the name under which an operator knows this process: host name and process id.
 pub fn name() -> String {
     let machine = rustix::system::uname();
     format!("{}:{}", machine.nodename().to_string_lossy(), std::process::id())
 }
 
-/// Where this process runs. `None` where the system does not say.
+/// Returns where this process runs; `None` if `/proc` does not tell.
 pub fn place() -> Option<Place> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
@@ -17,7 +17,7 @@ pub fn place() -> Option<Place> {
     Some(Place { machine, pid: i32::try_from(std::process::id()).ok()? })
 }
 
-/// Whether there is a process of that number, whoever it is and whosever.
+/// Returns whether a process with this id exists, whatever it is and whoever owns it.
 pub fn runs(pid: i32) -> bool {
     Pid::from_raw(pid).is_none_or(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }

@@ -1,7 +1,7 @@
-//! Whether the mill gets on, for the service manager's watchdog.
+//! Whether the daemon makes progress, for the service manager's watchdog.
 //!
-//! Whatever the halves wait for ends by itself, by a time-out of its own: but for the store, where a server that has vanished from
-//! the network answers no more and says no more. A half that waits so long waits for nothing, and a restart helps.
+//! Everything that the halves wait for ends by a time-out of its own, except the store: a database server that has vanished from
+//! the network neither answers nor fails. A half that waits longer than any statement may take is stuck, and a restart helps.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// Longer than any statement may wait (`database.busy_timeout_secs`).
 const LONGEST_WAIT: Duration = Duration::from_mins(6);
 
-/// What is waited for, and since when. Cheap to clone; all clones are one.
+/// The waits in progress and their start times. Cheap to clone; all clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Mutex<Waits>>);
 
@@ -23,13 +23,13 @@ struct Waits {
 }
 
 impl Progress {
-    /// Does `work`, which must end.
+    /// Runs `work`, which must end within the longest wait.
     pub async fn watch<T>(&self, work: impl Future<Output = T>) -> T {
         let _wait = Wait::begin(self);
         work.await
     }
 
-    /// Whether something has been waited for for longer than anything may take.
+    /// Returns whether a wait has exceeded the longest that is possible.
     pub fn is_stuck(&self) -> bool {
         self.waits().since.values().any(|since| since.elapsed() > LONGEST_WAIT)
     }
@@ -39,7 +39,7 @@ impl Progress {
     }
 }
 
-/// Ends however the work ends.
+/// An entry in `Waits`, removed on drop.
 struct Wait {
     progress: Progress,
     id: u64,

@@ -1,4 +1,4 @@
-//! What the service manager hears. Without one (no `NOTIFY_SOCKET`) nothing is sent.
+//! Notifications to the service manager. Without one (no `NOTIFY_SOCKET`) nothing is sent.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tracing::{error, warn};
 
 use super::Progress;
 
-/// The mill turns.
+/// The daemon is running.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// The configuration is being read anew; [`ready`] says that it has been.
+/// The configuration is being reloaded; [`ready`] reports the end of the reload.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -26,14 +26,14 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// A line for `systemctl status`.
+/// Sets the line shown by `systemctl status`.
 pub fn status(line: &str) {
     tell(&[NotifyState::Status(line)]);
 }
 
-/// Answers the watchdog, twice in each of its periods, for as long as the returned future is polled: never where the
-/// service manager asks for none. A runtime whose threads are all stuck, or a mill that does not get on, answers no more and is
-/// restarted.
+/// Answers the watchdog twice in each period while the returned future is polled; does nothing if the service manager has no
+/// watchdog. If all threads of the runtime are stuck, or the daemon makes no progress, the answers stop and the service manager
+/// restarts it.
 pub async fn answer_watchdog(progress: &Progress) {
     let Some(period) = sd_notify::watchdog_enabled() else { return };
     let mut ticks = tokio::time::interval((period / 2).max(Duration::from_millis(1)));
@@ -41,7 +41,7 @@ pub async fn answer_watchdog(progress: &Progress) {
     loop {
         ticks.tick().await;
         if progress.is_stuck() {
-            error!("the store has not answered for minutes: the watchdog is not answered either");
+            error!("the store has not answered for minutes; no longer answering the watchdog");
             continue;
         }
         tell(&[NotifyState::Watchdog]);
@@ -50,6 +50,6 @@ pub async fn answer_watchdog(progress: &Progress) {
 
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        warn!(%error, "the service manager cannot be told");
+        warn!(%error, "cannot notify the service manager");
     }
 }

@@ -1,4 +1,4 @@
-//! Pages, and the articles that are made of them.
+//! Pages, and the articles extracted from them.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -9,13 +9,13 @@ use url::Url;
 /// A document to extract an article from.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The URL that was asked for: the article's `url`.
+    /// The requested URL: the article's `url`.
     pub url: Url,
-    /// Where the document came from after redirects: relative links resolve against it.
+    /// The URL of the document after redirects: relative links resolve against it.
     pub final_url: Url,
-    /// What it holds.
+    /// The decoded content.
     pub body: PageBody,
-    /// When it arrived. No date in the article lies after it.
+    /// When the document arrived. No date in the article is later than that.
     pub fetched_at: Timestamp,
 }
 
@@ -26,12 +26,12 @@ pub enum PageBody {
     Html(String),
     /// The HTML inside a feed entry.
     Fragment(String),
-    /// Plain lines.
+    /// Plain text.
     Text(String),
 }
 
 impl PageBody {
-    /// What it holds, markup included.
+    /// Returns the content, including markup.
     pub fn source(&self) -> &str {
         let (Self::Html(source) | Self::Fragment(source) | Self::Text(source)) = self;
         source
@@ -42,30 +42,30 @@ impl PageBody {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QualityFlag {
-    /// The page holds back part of the text.
+    /// The page shows only part of the text.
     Paywalled,
-    /// A running account whose text grows.
+    /// A live report whose text keeps growing.
     Liveblog,
-    /// Mostly pictures.
+    /// Mostly images.
     Gallery,
-    /// A player and hardly any text.
+    /// A video player and hardly any text.
     VideoOnly,
     /// A list of other articles.
     Listing,
     /// Too little text to judge or compare.
     TooShort,
-    /// The feed's content stands in for the page.
+    /// The feed's content is used in place of the page.
     FeedContentUsed,
-    /// A guard stopped the parse, or the text goes on on a page that was not read: it is what had been read so far.
+    /// Only the first part of the text: a limit stopped the parser, or the text continues on a page that was not read.
     Partial,
-    /// Another page of the host has the same text under another headline: it may be the text of neither.
+    /// Another page of the host has the same text under a different headline: the text may belong to neither.
     RepeatedText,
-    /// The page cannot be had or holds no text, and what feed or page say of the article is a teaser or a title.
+    /// The page is unavailable or has no text, and feed and page provide only a teaser or a title.
     TeaserOnly,
 }
 
 impl QualityFlag {
-    /// The word for it in records, filters and tables.
+    /// Returns the name of the flag in records, filters and tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Paywalled => "paywalled",
@@ -96,44 +96,44 @@ impl QualityFlag {
     ];
 }
 
-/// Hash of a normalised text block together with nothing of its host: equal furniture hashes alike on every page.
+/// Hash of a normalised text block, independent of the host: equal furniture has the same hash on every page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BlockHash(pub u64);
 
-/// One block of a page and what became of it.
+/// One block of a page, and whether it was kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockAccount {
     /// Whether the block is part of the article's text.
     pub kept: bool,
-    /// The rule or evidence that decided, e.g. `site.seen_elsewhere`, `rule.comment_form`, `body`.
+    /// The rule or evidence that decided, such as `site.seen_elsewhere`, `rule.comment_form` or `body`.
     pub rule: String,
-    /// The block's text, cut to a length fit for a report.
+    /// The text of the block, cut to a length suitable for a report.
     pub text: String,
 }
 
-/// What a page says about its article. In JSON its fields stand among those of what it belongs to.
+/// What a page says about its article. In JSON these fields are flattened into the containing object.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
-    /// Headline without the site's name.
+    /// Headline without the name of the site.
     pub title: Option<String>,
-    /// The publisher's own summary.
+    /// The publisher's summary.
     pub description: Option<String>,
-    /// Author names, in the page's order.
+    /// Author names, in the order of the page.
     pub authors: Vec<String>,
-    /// First publication.
+    /// Time of first publication.
     pub published_at: Option<Timestamp>,
-    /// Last change that the publisher owns to.
+    /// Time of the last change that the publisher states.
     pub modified_at: Option<Timestamp>,
-    /// The zone that the publisher dates in, where it says so: the day that readers saw follows from it. The record
-    /// is in UTC and does without.
+    /// The UTC offset of the publisher's dates, if stated; it determines the calendar day that readers saw. Records are in UTC
+    /// and omit it.
     #[serde(skip)]
     pub utc_offset: Option<Offset>,
-    /// BCP 47.
+    /// BCP 47 language tag.
     pub language: Option<String>,
-    /// `rel=canonical` or its like, if it is http(s).
+    /// `rel=canonical` or an equivalent, if it is http(s).
     pub canonical_url: Option<Url>,
-    /// The publication's name.
+    /// Name of the publication.
     pub site_name: Option<String>,
     /// Section or column.
     pub section: Option<String>,
@@ -145,59 +145,59 @@ pub struct Metadata {
     pub license: Option<String>,
 }
 
-/// What extraction makes of a page.
+/// The result of extraction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Article {
-    /// What the page says about it.
+    /// What the page says about the article.
     #[serde(flatten)]
     pub metadata: Metadata,
-    /// The article's blocks in reading order, a blank line between; table cells are tab-separated.
+    /// The blocks of the article in reading order, separated by blank lines; table cells are separated by tabs.
     pub text: String,
-    /// Words in `text`; CJK and Thai by character.
+    /// Number of words in `text`; CJK and Thai are counted by character.
     pub word_count: u32,
-    /// Why the text may be less than expected, in the enum's order, without repeats.
+    /// Why the text may be less than expected, in the order of the enum, without duplicates.
     pub quality_flags: Vec<QualityFlag>,
-    /// How sure the extractor is that `text` is the article and only that: 0 to 1.
+    /// Confidence that `text` is the whole article and nothing else, from 0 to 1.
     pub score: f32,
-    /// Every block with its fate, in document order.
+    /// Every block with the decision about it, in document order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub account: Vec<BlockAccount>,
-    /// The operator's selectors for the page's site, and whether they match.
+    /// The operator's selectors for the site, and whether they match.
     #[serde(skip)]
     pub selectors: Vec<SelectorUse>,
-    /// The whole readings of the page that were weighed, the model's own first.
+    /// The candidate readings of the whole page that were compared, the model's own first.
     #[serde(skip)]
     pub candidates: Vec<CandidateAccount>,
-    /// The page of its own on which the text goes on.
+    /// The next page of a multi-page article, if the text continues there.
     #[serde(skip)]
     pub next_page: Option<Url>,
-    /// Hashes of the page's blocks, for the host's furniture counts.
+    /// Hashes of the page's blocks, for counting the host's furniture.
     #[serde(skip)]
     pub block_hashes: Vec<BlockHash>,
-    /// The beginnings of the texts among them, for whoever looks at what was learned.
+    /// The beginnings of the texts among these blocks, by hash, for inspecting what was learned.
     #[serde(skip)]
     pub block_excerpts: Vec<(BlockHash, String)>,
 }
 
-/// One of the operator's selectors on a page.
+/// One of the operator's selectors, as applied to a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectorUse {
-    /// Its site, key and text.
+    /// The site, key and text of the selector.
     pub name: String,
-    /// Whether it matches anything.
+    /// Whether it matches any element.
     pub matches: bool,
 }
 
-/// A whole reading of a page, and what the judge of readings thinks of it.
+/// A candidate reading of a whole page, with the judge's score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CandidateAccount {
     /// How the page was read.
     pub name: &'static str,
-    /// What it promises: the highest is believed.
+    /// The judge's score: the highest wins.
     pub score: f32,
-    /// Words that it keeps.
+    /// Number of words that it keeps.
     pub words: u32,
-    /// Whether it was believed.
+    /// Whether it was chosen.
     pub is_chosen: bool,
 }
 

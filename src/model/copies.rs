@@ -1,29 +1,29 @@
-//! Copies: what two texts share, and what follows from it.
+//! Duplicates: what two texts share, and the verdict on them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ArticleId, Sha256Hash};
 
-/// What two copies of a text share.
+/// What is compared to find copies of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fingerprint {
     /// SHA-256 of the canonical text: the content's identity.
     pub content_sha256: Sha256Hash,
-    /// Locality-sensitive bands of the signature: two texts with a band in common are compared. Empty for a text too
-    /// short to compare.
+    /// Locality-sensitive bands of the signature: two texts that share a band are compared. Empty for a text too short to
+    /// compare.
     pub bands: Vec<u64>,
-    /// Whether the text is long enough and enough of an article to be compared with others at all.
+    /// Whether the text is long enough, and enough of an article, to be compared with others.
     pub comparable: bool,
 }
 
-/// How a copy was recognised.
+/// How the copy was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DuplicateKind {
     /// The same canonical text.
     Exact,
-    /// A cut, edited or wrapped copy.
+    /// A shortened, edited or embedded copy.
     Near,
 }
 
@@ -31,7 +31,7 @@ impl DuplicateKind {
     /// Every kind, in the order of the enum.
     pub const ALL: [Self; 2] = [Self::Exact, Self::Near];
 
-    /// The word for it in records and tables.
+    /// Returns the name of the kind in records and tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Exact => "exact",
@@ -40,12 +40,12 @@ impl DuplicateKind {
     }
 }
 
-/// What dedup says about an article.
+/// The verdict of dedup on an article.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// The first of its kind: it opens its own cluster.
+    /// The first article with this text: it starts its own cluster.
     Original,
-    /// A copy of an article stored before it. Both are kept.
+    /// A copy of an article stored earlier. Both are kept.
     Duplicate(DuplicateLink),
 }
 
@@ -54,11 +54,11 @@ pub enum Verdict {
 pub struct DuplicateLink {
     /// The earlier article.
     pub of: ArticleId,
-    /// How it was recognised.
+    /// How the copy was recognised.
     pub kind: DuplicateKind,
-    /// 1.0 for an exact copy; else the share of the shorter text found in the longer.
+    /// 1.0 for an exact copy; otherwise the share of the shorter text that is found in the longer one.
     pub score: f64,
-    /// The cluster that both belong to: the id of its first article.
+    /// The cluster of both: the id of its first article.
     pub cluster_id: ArticleId,
 }
 

@@ -1,4 +1,4 @@
-//! Entries: what a feed announces, and what is known of it when its turn comes.
+//! Entries: what a feed announces, and what is known of an entry when it is processed.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -11,97 +11,97 @@ use super::ids::{
 };
 use super::{Lease, Validators};
 
-/// Whether an entry's article is in the store already.
+/// Whether an entry's article is already in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// No: it is to be fetched.
+    /// It is not: the page is to be fetched.
     No,
-    /// Yes, thanks to another entry: this one is added to its mentions.
+    /// It is, through another entry: this entry is added to the article's mentions.
     ThroughAnother,
-    /// It was, until it was too old: it is not fetched again.
+    /// It was, but retention removed it: it is not fetched again.
     Removed,
-    /// Yes, from this entry, which has changed since: it is to be fetched again.
+    /// It is, from this entry, which has changed since: the page is to be fetched again.
     ThroughThis,
 }
 
-/// The page of a stored article as it was when it was last read.
+/// The page of a stored article, as it was when last read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastRead {
-    /// For the conditional request.
+    /// The validators for the conditional request.
     pub validators: Validators,
-    /// Hash of the bytes that the current revision was made from.
+    /// The hash of the bytes from which the current revision was extracted.
     pub raw_sha256: Sha256Hash,
 }
 
-/// A stored article whose time to be looked at again has come.
+/// A stored article that is due for a recheck.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recheck {
-    /// What is wrong with the current revision.
+    /// The quality flags of the current revision.
     pub quality_flags: Vec<QualityFlag>,
 }
 
-/// An entry waiting to become an article, claimed by a worker.
+/// A pending entry that a worker has claimed.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its row.
+    /// The id of its row.
     pub id: EntryId,
     /// The feed that announced it.
     pub feed_id: FeedId,
-    /// Who answers for that feed.
+    /// The party that answers for the feed.
     pub party: PartyId,
-    /// That feed's configured URL: the key to its options.
+    /// The feed's configured URL, by which its options are looked up.
     pub feed_url: Url,
-    /// Where that feed is polled now.
+    /// The URL from which the feed is currently polled.
     pub polled_url: Url,
-    /// The claim.
+    /// The lease of the claim.
     pub lease: Lease,
-    /// Failed attempts so far.
+    /// The number of failed attempts so far.
     pub failures: u32,
-    /// Whether the last worker that claimed it never came back: its process died, and this entry may be why.
+    /// Whether the last worker that claimed it never returned it: its process died, possibly because of this entry.
     pub suspect: bool,
-    /// Whether its article is stored already.
+    /// Whether its article is already stored.
     pub known: Known,
-    /// Whether the stored text is a feed's, for want of the page.
+    /// Whether the stored text is the feed's, because the page was not available.
     pub is_stand_in: bool,
-    /// The stored text's identity.
+    /// The hash of the stored text.
     pub content_sha256: Option<Sha256Hash>,
-    /// What its page was; none where the page was not read, or must be read whole.
+    /// The page as last read; `None` if it was not read, or must be fetched unconditionally.
     pub last_read: Option<LastRead>,
-    /// Set where nothing has changed in the feed and the article's age alone asks for another look at its page.
+    /// Set if the entry has not changed in the feed and only the article's age makes the page due for a recheck.
     pub recheck: Option<Recheck>,
-    /// The article that it announces.
+    /// The id of the article that the entry announces.
     pub article_id: ArticleId,
-    /// The page as the feed gave it; `None` for an entry without a link, whose article is its own content.
+    /// The link as given by the feed; `None` for an entry without one, whose article is its own content.
     pub url: Option<Url>,
-    /// Whether the link is no page of its own: other entries of the feed have it too, or it is the site's.
+    /// Whether the link is not a page of this entry alone: other entries of the feed share it, or it is the site's home page.
     pub shares_link: bool,
-    /// What identifies it within its feed.
+    /// The key that identifies the entry within its feed.
     pub key: Sha256Hash,
     /// The entry's guid as given.
     pub guid: Option<String>,
     /// What the feed said about it.
     pub evidence: EntryEvidence,
-    /// When the feed first showed it to us.
+    /// When the entry was first seen in the feed.
     pub first_seen_at: Timestamp,
 }
 
 impl Entry {
-    /// The URL that stands for its article: its page's, else its own.
+    /// Returns the URL that identifies its article: the page's if it has a link, otherwise its own.
     pub fn article_url(&self) -> Url {
         self.url.clone().unwrap_or_else(|| self.own_url())
     }
 
-    /// The URL that names it where no page is its article.
+    /// Returns the URL that identifies the entry when its article is not a page.
     pub fn own_url(&self) -> Url {
         entry_url(&self.feed_url, self.key)
     }
 
-    /// What identifies its article where no page is that.
+    /// Returns the id of its article when that is not a page.
     pub fn own_article_id(&self) -> ArticleId {
         ArticleId::of_url(&self.own_url())
     }
 
-    /// Its link as the address of a page of its own, and what identifies that page.
+    /// Returns the article id and URL for `link`, which leads to a page of this entry alone.
     pub fn page_of_its_own(&self, link: &Url) -> (ArticleId, Url) {
         let exact = ArticleId::of_exact_url(link);
         if self.article_id == exact && self.url.as_ref() == Some(link) {
@@ -112,12 +112,12 @@ impl Entry {
     }
 }
 
-/// Something by which an entry is known again within its feed.
+/// A key by which an entry is recognised within its feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EntryKey {
-    /// Of what kind it is, and what it says.
+    /// The hash of the key's kind and value.
     pub sha256: Sha256Hash,
-    /// Whether no other entry of the same document has it.
+    /// Whether the key is unique within the document.
     pub is_own: bool,
 }
 
@@ -127,9 +127,9 @@ pub struct EntryKey {
 pub struct EntryEvidence {
     /// Headline, as plain text.
     pub title: Option<String>,
-    /// Teaser: HTML or text.
+    /// Teaser, as HTML or text.
     pub summary: Option<String>,
-    /// The whole article or a part of it: HTML or text.
+    /// The whole article or a part of it, as HTML or text.
     pub content: Option<String>,
     /// Author names.
     pub authors: Vec<String>,
@@ -143,32 +143,32 @@ pub struct EntryEvidence {
     pub tags: Vec<String>,
     /// Lead image.
     pub image: Option<Url>,
-    /// Attached files, each once.
+    /// Attached files, without duplicates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub enclosures: Vec<Enclosure>,
-    /// Whether its feed only mentions the page, and its own text must not stand in for what the page shows.
+    /// Whether the feed only mentions the page, so that the feed's text must not stand in for the page.
     #[serde(skip)]
     pub only_mentions: bool,
 }
 
 impl EntryEvidence {
-    /// What the feed itself says of the article: the longer of its texts, wherever the feed put it.
+    /// Returns the longer of the feed's own texts about the article, in whichever field it is.
     pub fn own_text(&self) -> Option<&str> {
         let texts = [&self.content, &self.summary].into_iter().flatten().map(|text| text.trim());
-        // The first among equals.
+        // On a tie, `content` wins.
         texts.filter(|text| !text.is_empty()).rev().max_by_key(|text| text.len())
     }
 }
 
-/// A file that comes with an entry, or that the entry links to instead of a page.
+/// A file attached to an entry, or to which the entry links instead of a page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Enclosure {
-    /// Where it is.
+    /// URL of the file.
     pub url: Url,
-    /// Its media type, where it is known.
+    /// Media type, if known.
     #[serde(rename = "type", default)]
     pub media_type: Option<String>,
-    /// Its length in bytes, where it is known.
+    /// Length in bytes, if known.
     #[serde(default)]
     pub length: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What names a feed, an entry, a text and an article.
+//! Identifiers of feeds, entries, texts and articles.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,36 +22,37 @@ pub struct FeedId(pub i64);
 #[serde(transparent)]
 pub struct EntryId(pub i64);
 
-/// Who answers for a feed and all that it announces, as a number: one for each registrable domain (see [`crate::trust`]).
+/// The party that answers for a feed and everything it announces, as a number: one per registrable domain (see
+/// [`crate::trust`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PartyId(pub i64);
 
 impl PartyId {
-    /// That of a registrable domain.
+    /// Returns the id of a registrable domain.
     pub fn of(party: &str) -> Self {
         let Sha256Hash([first, second, third, fourth, fifth, sixth, seventh, eighth, ..]) =
             Sha256Hash::of(party);
         let number = i64::from_be_bytes([first, second, third, fourth, fifth, sixth, seventh, eighth]);
-        // Feeds' own numbers, which stand in where the domain is not known, are small.
+        // Feed ids, which are used while the domain is unknown, are small: the set bit keeps the two apart.
         Self(number >> 1 | 1 << 61)
     }
 }
 
-/// Which part of all hosts a host is of: one process at a time asks them (see [`crate::shards`]).
+/// The shard that a host belongs to: one process at a time sends requests to its hosts (see [`crate::shards`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShardId(pub u16);
 
-/// A SHA-256, written as 64 lower-case hex digits wherever it leaves memory.
+/// A SHA-256 hash, written as 64 lower-case hex digits wherever it leaves memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256Hash(pub [u8; 32]);
 
 impl Sha256Hash {
-    /// Hash of `bytes`.
+    /// Returns the hash of `bytes`.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The first 16 hex digits: enough to name a file.
+    /// Returns the first 16 hex digits, which are enough for a file name.
     pub fn hash16(&self) -> String {
         self.to_string()[..16].to_owned()
     }
@@ -106,19 +107,19 @@ impl<'de> Deserialize<'de> for Sha256Hash {
     }
 }
 
-/// What makes two announcements one article: SHA-256 of the normalised URL (see [`normalise_url`]) of the page where a
-/// page is the article, else of the URL that names the entry (see [`entry_url`]).
+/// Identifies an article across announcements: SHA-256 of the normalised URL (see [`normalise_url`]) of the page if the article
+/// is a page, otherwise of the URL that identifies the entry (see [`entry_url`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ArticleId(pub Sha256Hash);
 
 impl ArticleId {
-    /// The id of the article at `url`, as announced; tracking parameters and the like make no difference.
+    /// Returns the id of the article at `url`, as announced; tracking parameters and the like are ignored.
     pub fn of_url(url: &Url) -> Self {
         Self(Sha256Hash::of(normalise_url(url)))
     }
 
-    /// The id of the article at `url` where what looks like tracking tells pages apart.
+    /// Returns the id of the article at `url`, where parameters that look like tracking distinguish pages.
     pub fn of_exact_url(url: &Url) -> Self {
         Self(Sha256Hash::of(as_https(&without_fragment(url))))
     }
@@ -130,7 +131,7 @@ impl fmt::Display for ArticleId {
     }
 }
 
-/// Query parameters that say where a click came from and nothing about the page.
+/// Query parameters that tell where a click came from and nothing about the page.
 const TRACKING_PARAMETERS: &[&str] = &[
     "fbclid",
     "gclid",
@@ -173,7 +174,7 @@ const TRACKING_PARAMETERS: &[&str] = &[
     "xtor",
 ];
 
-/// The URL without the parameters that only say where a click came from, and without its fragment.
+/// Returns the URL without tracking parameters and without its fragment.
 pub fn strip_tracking(url: &Url) -> Url {
     let mut url = without_fragment(url);
     let kept: Vec<&str> = url
@@ -190,21 +191,21 @@ pub fn strip_tracking(url: &Url) -> Url {
     url
 }
 
-/// The form of a URL that stands for the page itself: no tracking parameters, no fragment, `http` as `https`, no
-/// default port, no trailing slash. Used for identity only: the URL as given is kept.
+/// Returns the normalised form of a URL: no tracking parameters, no fragment, `http` as `https`, no default port, no trailing
+/// slash. Used for identity only: the URL as given is kept.
 pub fn normalise_url(url: &Url) -> String {
     let text = as_https(&strip_tracking(url));
     text.strip_suffix('/').unwrap_or(&text).to_owned()
 }
 
-/// The URL without its fragment.
+/// Returns the URL without its fragment.
 pub fn without_fragment(url: &Url) -> Url {
     let mut url = url.clone();
     url.set_fragment(None);
     url
 }
 
-/// Sites move from http to https and feeds mix both: one page.
+/// Returns the URL with `https` for `http`: sites move to https and feeds mix both, but the page is the same.
 fn as_https(url: &Url) -> String {
     match url.as_str().strip_prefix("http://") {
         Some(rest) => format!("https://{rest}"),
@@ -212,7 +213,7 @@ fn as_https(url: &Url) -> String {
     }
 }
 
-/// The URL that names an entry whose article is no page: its feed's, with the entry's key as a parameter.
+/// Returns the URL that identifies an entry whose article is not a page: its feed's, with the entry's key as a parameter.
 pub fn entry_url(feed_url: &Url, key: Sha256Hash) -> Url {
     let mut url = super::masked(feed_url);
     url.query_pairs_mut().append_pair("feedmill-entry", &key.to_string());

@@ -1,10 +1,10 @@
-//! URLs as they may be shown: what looks like a secret in a query is hidden. For what leaves the process (logs, records,
-//! `config show`); requests and identities are made with the URL itself.
+//! URLs in a form that may be shown: secrets in the query are masked. Used for logs, records, `config show` and whatever else
+//! leaves the process; requests and identities use the URL itself.
 
 use serde::{Serialize as _, Serializer};
 use url::Url;
 
-/// Parts of names of parameters whose values let in whoever has them.
+/// Parts of names of query parameters whose values grant access.
 const SECRET_NAMES: &[&str] = &[
     "token",
     "secret",
@@ -22,13 +22,13 @@ const SECRET_NAMES: &[&str] = &[
     "session",
 ];
 
-/// Whole names that are too short to be looked for inside others.
+/// Whole words of parameter names that are too short to be matched as substrings.
 const SECRET_WORDS: &[&str] = &["key", "pass", "sig", "sid", "jwt", "hmac"];
 
-/// What stands for a hidden value.
+/// The replacement for a masked value.
 const MASK: &str = "***";
 
-/// The URL with the values of secret parameters hidden.
+/// Returns the URL without credentials and with the values of secret parameters masked.
 pub fn masked(url: &Url) -> Url {
     let mut shown = url.clone();
     if !url.username().is_empty() || url.password().is_some() {
@@ -46,12 +46,12 @@ pub fn masked(url: &Url) -> Url {
     shown
 }
 
-/// A URL in what leaves the process.
+/// Serialises a URL masked.
 pub fn serialize_masked<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
     masked(url).serialize(serializer)
 }
 
-/// The text of a URL, masked; text that is none as it is.
+/// Returns a URL given as text with the values of secret parameters masked; other text is returned unchanged.
 pub fn masked_text(text: &str) -> String {
     match Url::parse(text) {
         Ok(url) if url.query().is_some_and(|query| query.split('&').any(is_secret)) => masked(&url).into(),

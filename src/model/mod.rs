@@ -1,4 +1,4 @@
-//! Ids and the values that travel from one stage to the next. Plain data: no clock, no network, no database.
+//! Ids, and the values passed from one stage to the next. Plain data: no clock, no network, no database.
 
 mod article;
 mod copies;
@@ -9,7 +9,7 @@ mod ids;
 mod masked;
 mod record;
 mod rhythm;
-/// The record described.
+/// A description of the record.
 pub mod schema;
 mod secret;
 
@@ -35,100 +35,100 @@ pub use record::{EarlierText, Event, FeedMention, Record, SCHEMA_VERSION};
 pub use rhythm::Rhythm;
 pub use secret::SecretText;
 
-/// A row lent to one worker. Whatever the worker writes back names the epoch; a later claim has raised it, and the
+/// A row claimed by one worker. Whatever the worker writes back carries the epoch; if another claim has raised it since, the
 /// stale write is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The fencing token: raised by every claim of the row.
+    /// The fencing token: incremented by every claim of the row.
     pub epoch: i64,
-    /// The moment from which others may claim the row.
+    /// The moment from which others may claim the row again.
     pub until: Timestamp,
 }
 
-/// What a server gave us to ask "has it changed?" with, byte for byte as received.
+/// A server's validators for conditional requests, byte for byte as received.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
-    /// The `ETag` header: quotes and `W/` included.
+    /// The `ETag` header, including quotes and `W/`.
     pub etag: Option<String>,
-    /// The `Last-Modified` header: the very string, never reparsed.
+    /// The `Last-Modified` header as received, never reparsed.
     pub last_modified: Option<String>,
 }
 
-/// A feed whose time has come, claimed for one poll.
+/// A feed that is due, claimed for one poll.
 #[derive(Clone, Debug)]
 pub struct DueFeed {
-    /// Its row.
+    /// The id of its row.
     pub id: FeedId,
-    /// The claim.
+    /// The lease of the claim.
     pub lease: Lease,
-    /// The URL that the operator configured: the key to its options.
+    /// The URL that the operator configured, by which its options are looked up.
     pub configured_url: Url,
-    /// Where it is polled now: differs from `configured_url` after a confirmed permanent redirect.
+    /// The URL to poll: differs from `configured_url` after a confirmed permanent redirect.
     pub url: Url,
-    /// For the conditional request.
+    /// The validators for the conditional request.
     pub validators: Validators,
-    /// Whether the last worker that claimed it never came back: its process died, and this feed may be why.
+    /// Whether the last worker that claimed it never returned it: its process died, possibly because of this feed.
     pub suspect: bool,
-    /// Hash of the body last parsed: the same body is not parsed again.
+    /// Hash of the body parsed last: the same body is not parsed again.
     pub body_sha256: Option<Sha256Hash>,
-    /// Until when a hub has promised to deliver it.
+    /// The end of the lease under which a hub has promised to deliver the feed.
     pub delivered_until: Option<Timestamp>,
-    /// What the schedule remembers of it.
+    /// What the schedule knows about it.
     pub history: History,
 }
 
-/// The moment after a wait; the last one that there is, where it is out of range.
+/// Returns the moment after a wait, or the latest possible one if that is out of range.
 pub fn after(moment: Timestamp, wait: Duration) -> Timestamp {
     moment.saturating_add(wait).expect("an unsigned duration is never out of range")
 }
 
-/// The host of a URL as requests are counted by, with the port where that is not the usual one.
+/// Returns the host of a URL by which requests are counted, with the port if it is not the default one.
 pub fn host_with_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// A host that has asked to be left alone.
+/// A host that has requested a pause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct HostPause {
-    /// Its name, with the port where that is not the usual one.
+    /// Host name, with the port if it is not the default one.
     pub host: String,
-    /// Until when.
+    /// End of the pause.
     pub until: Timestamp,
 }
 
-/// What a feed says about when it wants to be polled.
+/// What a feed says about when to poll it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct PublisherHints {
-    /// RSS `ttl`.
+    /// `ttl` of RSS, in minutes.
     pub ttl_minutes: Option<u32>,
-    /// Seconds between updates by `sy:updatePeriod` and `sy:updateFrequency`.
+    /// Seconds between updates according to `sy:updatePeriod` and `sy:updateFrequency`.
     pub update_period_secs: Option<u32>,
-    /// RSS `skipHours`: hours of the day in UTC, 0 to 23.
+    /// `skipHours` of RSS: hours of the day in UTC, 0 to 23.
     pub skip_hours: Vec<u8>,
-    /// RSS `skipDays`: days of the week in UTC, 1 = Monday to 7 = Sunday.
+    /// `skipDays` of RSS: days of the week in UTC, 1 = Monday to 7 = Sunday.
     pub skip_days: Vec<u8>,
 }
 
-/// Which text an article is made of.
+/// The source of an article's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentSource {
-    /// Always the page that the entry links to.
+    /// Always the page to which the entry links.
     Page,
-    /// Always the content inside the feed: no page is fetched.
+    /// Always the content of the feed: no page is fetched.
     Feed,
-    /// The page; the feed's content where the page fails, is a stub or a wall.
+    /// The page, or the feed's content if the page fails, is a stub or is behind a wall.
     #[default]
     Auto,
 }
 
-/// What becomes of the page that an article was made from.
+/// What happens to the page from which an article was extracted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RawPages {
-    /// It is kept beside the article, compressed.
+    /// It is kept with the article, compressed.
     Keep,
     /// Only its hash is kept.
     #[default]

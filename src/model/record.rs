@@ -1,4 +1,4 @@
-//! What downstream reads.
+//! The record: what consumers read.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -13,53 +13,53 @@ use super::{ArticleId, DuplicateKind, Enclosure, Metadata, QualityFlag, Sha256Ha
 pub enum Event {
     /// Stored for the first time.
     Created,
-    /// Another text of the same article.
+    /// The article has a new text.
     Revised,
-    /// Another feed announced it, or it was linked to an original.
+    /// Another feed announced the article, or it was linked to an original.
     Linked,
-    /// The publisher took it back.
+    /// The publisher withdrew the article.
     Withdrawn,
 }
 
 /// One announcement of an article by a feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FeedMention {
-    /// The feed's configured URL, without the secrets in it.
+    /// Configured URL of the feed, with secrets masked.
     pub feed_url: Url,
-    /// The operator's tags on the feed, as they are now.
+    /// The operator's tags on the feed, as currently configured.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// The entry's guid as given.
+    /// The guid of the entry, as given.
     pub guid: Option<String>,
-    /// The entry's headline.
+    /// The title of the entry.
     pub entry_title: Option<String>,
-    /// The entry's date.
+    /// The publication date of the entry.
     pub entry_published_at: Option<Timestamp>,
-    /// When the feed first showed the entry to us.
+    /// When the entry was first seen in the feed.
     pub first_seen_at: Timestamp,
 }
 
-/// The schema that [`Record`] follows; raised when a field changes its meaning or goes.
+/// The schema version of [`Record`]; incremented when a field is removed or changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What downstream reads, in JSON: one event in the life of an article with the article as it then was.
+/// What consumers read, in JSON: one event of an article, with the article as it was then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
-    /// Position in the outbox: strictly rising, in commit order, never reused.
+    /// Position in the outbox: strictly increasing, in commit order, never reused.
     pub seq: i64,
     /// What happened.
     pub event: Event,
-    /// When that was stored.
+    /// When the event was stored.
     pub recorded_at: Timestamp,
-    /// SHA-256 of the normalised URL where a page is the article, else of what names the entry.
+    /// SHA-256 of the normalised URL if the article is a page, otherwise of the URL that identifies the feed entry.
     pub id: ArticleId,
-    /// 1 for the first text.
+    /// Number of the revision, starting at 1.
     pub revision: u32,
-    /// The URL announced, without tracking parameters.
+    /// The announced URL, without tracking parameters.
     pub url: Url,
-    /// The URL as the feed gave it.
+    /// The URL as given by the feed.
     pub original_url: Url,
-    /// What the page says about it.
+    /// What the page says about the article.
     #[serde(flatten)]
     pub metadata: Metadata,
     /// Clean text.
@@ -70,43 +70,43 @@ pub struct Record {
     pub hostname: String,
     /// Words in `text`.
     pub word_count: u32,
-    /// Identity of the text.
+    /// Hash that identifies the text.
     pub content_sha256: Sha256Hash,
-    /// Hash of the bytes it was made from.
+    /// Hash of the bytes from which the text was extracted.
     pub raw_sha256: Sha256Hash,
-    /// The earlier article that this one is a copy of.
+    /// The earlier article of which this one is a copy.
     pub duplicate_of: Option<ArticleId>,
     /// How the copy was recognised.
     pub duplicate_kind: Option<DuplicateKind>,
-    /// How much of a copy it is.
+    /// 1.0 for an exact copy, otherwise the share of the shorter text that is found in the longer one.
     pub duplicate_score: Option<f64>,
-    /// The id of the first article of its cluster: its own where it is an original.
+    /// The id of the first article of the cluster: the article's own id if it is an original.
     pub cluster_id: ArticleId,
-    /// When the publisher took it back, where it did.
+    /// When the publisher withdrew the article, if it did.
     #[serde(default)]
     pub withdrawn_at: Option<Timestamp>,
     /// Every feed that announced it.
     pub feeds: Vec<FeedMention>,
-    /// The extractor that made the text.
+    /// Version of the extractor that produced the text.
     pub extractor_version: String,
     /// Why the text may be less than expected.
     pub quality_flags: Vec<QualityFlag>,
-    /// The files that came with it: podcasts, documents, films.
+    /// Files attached to the entry: podcasts, documents, videos.
     #[serde(default)]
     pub enclosures: Vec<Enclosure>,
-    /// Version of this description.
+    /// Version of the record's schema.
     pub schema_version: u32,
-    /// The text that this event puts another in the place of, or takes back. It is for what keeps texts by position; the
-    /// record does without, since whoever keeps them by id has it.
+    /// The earlier text that this event replaces or withdraws. Used by sinks that store texts by position; records omit it,
+    /// since a consumer that stores texts by id does not need it.
     #[serde(skip)]
     pub replaces: Option<EarlierText>,
 }
 
-/// An article's text as an earlier event brought it.
+/// An article's text, as delivered by an earlier event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EarlierText {
-    /// That event's position.
+    /// The position of that event.
     pub seq: i64,
-    /// Identity of the text.
+    /// The hash that identifies the text.
     pub content_sha256: Sha256Hash,
 }

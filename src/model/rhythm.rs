@@ -1,27 +1,27 @@
-//! How often entries come to a feed, and at what times of the week.
+//! How often a feed's entries arrive, and at what times of the week.
 
 use serde::{Deserialize, Serialize};
 
-/// What was learned of when a feed's entries come. Times are those of UTC.
+/// What was learned about when a feed's entries arrive. Times are in UTC.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rhythm {
-    /// Entries that came, older ones counting less.
+    /// Number of arrivals, with older ones weighted less.
     pub entries: f64,
-    /// The seconds in which they came, older ones counting less.
+    /// Seconds in which they arrived, with older ones weighted less.
     pub secs: f64,
-    /// Of these seconds, those in which the feed was watched: the rest is what its first entries' dates tell.
+    /// The part of `secs` in which the feed was polled; the rest is inferred from the dates of its first entries.
     pub watched_secs: f64,
-    /// Entries that came of late.
+    /// Number of recent arrivals.
     pub lately: f64,
-    /// How many of late were to be expected.
+    /// Number of recent arrivals that were expected.
     pub expected_lately: f64,
-    /// What an arrival adds to the sums below. It grows in time, so that older arrivals count less in them.
+    /// What an arrival adds to the counts below. It grows with time, so that older arrivals weigh less in them.
     pub weight: f64,
     /// Arrivals by hour of the day.
     pub hours: [f32; 24],
     /// Arrivals by day of the week, Monday first.
     pub days: [f32; 7],
-    /// Arrivals by twelfth of the hour: many publishers work by the clock.
+    /// Arrivals by twelfth of the hour: many publishers publish at fixed minutes.
     pub twelfths: [f32; 12],
 }

@@ -1,5 +1,5 @@
-//! The record described, for programs (a JSON Schema) and for people. Both follow from the types: what is said of a field is the
-//! comment that stands with it.
+//! Describes the record: as a JSON Schema for programs and as a page for people. Both are generated from the types: a field's
+//! description is its doc comment.
 
 use std::fmt::Write as _;
 
@@ -10,19 +10,19 @@ use serde_json::Value;
 use super::record::{Event, FeedMention, Record, SCHEMA_VERSION};
 use super::{ArticleId, DuplicateKind, Enclosure, Metadata, QualityFlag, Sha256Hash};
 
-/// The JSON Schema (draft 2020-12) of the record.
+/// Returns the JSON Schema (draft 2020-12) of the record.
 pub fn json_schema() -> Value {
     let settings =
         SchemaSettings::draft2020_12().for_serialize().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<Record>().to_value()
 }
 
-/// The names of the record's fields, in the order in which they are written.
+/// Returns the names of the record's fields, in the order in which they are serialised.
 pub fn fields() -> Vec<String> {
     names(&json_schema())
 }
 
-/// The page about the record: `docs/record.md`.
+/// Returns the reference page of the record: `docs/record.md`.
 pub fn reference() -> String {
     let schema = json_schema();
     let mut page = String::from(BEGINNING);
@@ -37,12 +37,12 @@ pub fn reference() -> String {
         ("duplicate_kind", &schema["properties"]["duplicate_kind"]),
         ("quality_flags", &schema["properties"]["quality_flags"]["items"]),
     ] {
-        write!(page, "\n### Words of `{field}`\n\n| | |\n|---|---|\n").expect(MEMORY);
+        write!(page, "\n### Values of `{field}`\n\n| | |\n|---|---|\n").expect(MEMORY);
         for (word, meaning) in words_of(words) {
             writeln!(page, "| `{word}` | {meaning} |").expect(MEMORY);
         }
     }
-    for (heading, record) in [("An original", original()), ("A copy of it, elsewhere", copy())] {
+    for (heading, record) in [("An original", original()), ("A copy of it on another site", copy())] {
         let json = serde_json::to_string_pretty(&record).expect("plain values under string keys");
         write!(page, "\n## {heading}\n\n```json\n{json}\n```\n").expect(MEMORY);
     }
@@ -52,20 +52,20 @@ pub fn reference() -> String {
 const BEGINNING: &str = "\
 # The record
 
-What readers get, over HTTP, from sinks and from `feedmill export` and `tail`: one JSON object an event. In Parquet the fields are columns
-of the same names.
+What consumers read over HTTP, from sinks and from `feedmill export` and `feedmill tail`: one JSON object per event. In Parquet files the
+fields are columns of the same names.
 
 This page and [record.schema.json](record.schema.json) are printed by `feedmill schema --markdown` and `feedmill schema`; the schema is
-also served at `/v1/schema`. Every field is always there, `null` where nothing is known. Times are in RFC 3339, UTC. Readers must
-expect new fields and new words; `schema_version` rises when a field changes its meaning or goes.
+also served at `/v1/schema`. Every field is always present, `null` if unknown. Times are in RFC 3339, UTC. Consumers must expect new
+fields and new values; `schema_version` is incremented when a field is removed or changes its meaning.
 
-A reader that puts records in by (`id`, `revision`) and obeys `withdrawn_at` has what feedmill has. Text and metadata are those of the
-event's revision; links to originals, `feeds` and `withdrawn_at` are those of the moment of reading.
+A consumer that stores records by (`id`, `revision`) and obeys `withdrawn_at` has the same articles as feedmill. Text and metadata are
+those of the event's revision; links to originals, `feeds` and `withdrawn_at` are as of the time of reading.
 ";
 
 const MEMORY: &str = "memory takes what it is given";
 
-/// A row a field.
+/// Appends a table with one row per field.
 fn table(page: &mut String, schema: &Value) {
     page.push_str("| field | type | |\n|---|---|---|\n");
     for name in names(schema) {
@@ -76,12 +76,12 @@ fn table(page: &mut String, schema: &Value) {
 }
 
 fn names(schema: &Value) -> Vec<String> {
-    // All fields are required, and listed in the order of the type; the properties are not.
+    // `required` lists all fields in the order of the type; `properties` does not.
     let required = schema["required"].as_array().into_iter().flatten();
     required.filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// The type of a value in words.
+/// Returns the type of a value in words.
 fn kind(schema: &Value) -> String {
     let text = |key: &str| schema[key].as_str();
     let or_null = |kind: String| format!("{kind} or null");
@@ -112,7 +112,7 @@ fn kind(schema: &Value) -> String {
     }
 }
 
-/// The words of a closed set with what they mean.
+/// Returns the values of an enum and their meanings.
 fn words_of(schema: &Value) -> Vec<(String, String)> {
     let choices = schema["oneOf"].as_array().or_else(|| schema["anyOf"][0]["oneOf"].as_array());
     let described = choices.into_iter().flatten().filter_map(|choice| {
@@ -122,7 +122,7 @@ fn words_of(schema: &Value) -> Vec<(String, String)> {
     described.collect()
 }
 
-/// An example: an article as it was first stored.
+/// An example: an article that was stored for the first time.
 fn original() -> Record {
     let url: url::Url = "https://gazette.example/2026/ferry".parse().expect("a constant");
     let time = |text: &str| text.parse::<Timestamp>().expect("a constant");
@@ -182,7 +182,7 @@ fn original() -> Record {
     }
 }
 
-/// The same text under another address.
+/// An example: the same text at another URL.
 fn copy() -> Record {
     let original = original();
     let url: url::Url = "https://wire.example/ferry".parse().expect("a constant");

@@ -1,15 +1,15 @@
-//! A text that nobody may read in a log.
+//! A string that does not appear in logs.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// A password or its like. Whether it has changed can be told; what it is only by whoever asks for it.
+/// A secret, such as a password. Two can be compared, but only [`SecretText::expose_secret`] gives the text.
 #[derive(Clone, Default)]
 pub struct SecretText(SecretString);
 
 impl SecretText {
-    /// The text itself.
+    /// Returns the text itself.
     pub fn expose_secret(&self) -> &str {
         self.0.expose_secret()
     }

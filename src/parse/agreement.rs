@@ -1,5 +1,5 @@
-//! Both roads through the parser lead to the same result: a feed may need repair at one poll and none at the next,
-//! and its entries must stay the same entries.
+//! Checks that feed-rs and our tree give the same result: a feed may need repair at one poll and none at the next, and its
+//! entries must keep their identities.
 
 use std::path::{Path, PathBuf};
 

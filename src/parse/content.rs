@@ -1,4 +1,4 @@
-//! The texts of a feed by the rules of its format: which are plain, which are HTML, which are encoded.
+//! The texts of a feed, by the rules of its format: plain, HTML or encoded.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use base64::prelude::BASE64_STANDARD;
 use super::text::{MAX_TEXT_BYTES, clean, cut, fold_space, is_markup_throughout, plain_as_html, plain_line};
 use super::tree::Element;
 
-/// Longest headline, name or category kept.
+/// Longest headline, name or category kept, in bytes.
 const MAX_LINE_BYTES: usize = 4 * 1024;
-/// As much of an element as can matter for such a line: markup and white space go.
+/// How much of an element is read for such a line: markup and white space are removed later.
 const MAX_RAW_LINE_BYTES: usize = 64 * 1024;
 
 /// What the `type` and `mode` of an element say about its text.
@@ -18,14 +18,14 @@ const MAX_RAW_LINE_BYTES: usize = 64 * 1024;
 enum Encoding {
     /// No markup: every character stands for itself.
     Plain,
-    /// Markup as text, or in RSS whatever the publisher put there.
+    /// Markup as text, or in RSS whatever the publisher wrote.
     Html,
     /// Markup as child elements.
     Inline,
     Base64,
 }
 
-/// How an element's text is to be read. `plain_by_default` is the rule of Atom, HTML that of RSS.
+/// Returns how an element's text is encoded. Atom is plain by default, RSS is HTML.
 fn encoding(element: Element<'_>, plain_by_default: bool) -> Encoding {
     let mode = element.attribute("mode").unwrap_or_default().trim().to_ascii_lowercase();
     let media_type = element.attribute("type").unwrap_or_default().trim().to_ascii_lowercase();
@@ -47,7 +47,7 @@ fn encoding(element: Element<'_>, plain_by_default: bool) -> Encoding {
     }
 }
 
-/// A headline or name: plain text on one line.
+/// Reads a headline or name: plain text on one line.
 pub(super) fn line(element: Element<'_>, plain_by_default: bool) -> Option<String> {
     let text = || cut(element.text(), MAX_RAW_LINE_BYTES);
     let line = match encoding(element, plain_by_default) {
@@ -59,7 +59,7 @@ pub(super) fn line(element: Element<'_>, plain_by_default: bool) -> Option<Strin
     capped_line(line)
 }
 
-/// A summary or content of an entry, as HTML whatever the feed gave.
+/// Reads a summary or content of an entry as HTML, whatever its encoding.
 pub(super) fn html(element: Element<'_>, plain_by_default: bool) -> Option<String> {
     if !has_markup(element) && encoding(element, plain_by_default) == Encoding::Plain {
         return html_of_plain(&element.text());
@@ -67,14 +67,15 @@ pub(super) fn html(element: Element<'_>, plain_by_default: bool) -> Option<Strin
     body(element, plain_by_default)
 }
 
-/// Plain text as HTML. What is markup throughout is mislabelled, and what reads the same either way stays as it is.
+/// Converts plain text to HTML. Text that is markup throughout is mislabelled and stays as it is, as does text that reads the
+/// same either way.
 pub(super) fn html_of_plain(text: &str) -> Option<String> {
     let text = capped_body(text.into())?;
     let is_same = !text.contains(['<', '&', '\n', '\r']) || is_markup_throughout(&text);
     Some(if is_same { text } else { cut(plain_as_html(&text).into(), MAX_TEXT_BYTES).into_owned() })
 }
 
-/// A text as given: HTML or plain.
+/// Reads a text as given: HTML or plain.
 pub(super) fn body(element: Element<'_>, plain_by_default: bool) -> Option<String> {
     if has_markup(element) {
         return capped_body(element.inner_html(MAX_TEXT_BYTES).into());
@@ -85,17 +86,17 @@ pub(super) fn body(element: Element<'_>, plain_by_default: bool) -> Option<Strin
     }
 }
 
-/// A value that is text and nothing else: an id, a date, a link.
+/// Reads a value without markup: an id, a date, a link.
 pub(super) fn value(element: Element<'_>) -> Option<String> {
     capped_line(cut(element.text(), MAX_RAW_LINE_BYTES).trim().to_owned())
 }
 
-/// A line cleaned, and cut to the longest kept.
+/// Cleans a line and cuts it to the longest kept.
 pub(super) fn capped_line(line: String) -> Option<String> {
     some_text(clean(cut(line.into(), MAX_LINE_BYTES)))
 }
 
-/// A text cleaned, and cut to the longest kept.
+/// Cleans a text and cuts it to the longest kept.
 pub(super) fn capped_body(text: Cow<'_, str>) -> Option<String> {
     let text = match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
@@ -113,7 +114,7 @@ fn some_text(text: String) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// Decodes base64, or gives the text back if it is none.
+/// Decodes base64; returns text that is not base64 unchanged.
 fn decode_base64(text: &str) -> String {
     let compact: String = text.split_whitespace().collect();
     match BASE64_STANDARD.decode(compact) {

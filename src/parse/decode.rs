@@ -1,5 +1,5 @@
-//! Bytes to text: byte order mark, the shape of UTF-16 and UTF-32, declared charsets, and at last a guess. Nothing is
-//! ever rejected: what cannot be read becomes U+FFFD.
+//! Decodes bytes to text: by byte order mark, the zero bytes of UTF-16 and UTF-32, declared charsets, and finally a guess.
+//! Decoding never fails: bytes that cannot be decoded become U+FFFD.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::charset;
 
-/// How far into the document an XML declaration is looked for: some feeds put a comment or junk before it.
+/// How far into the document an XML declaration is looked for: some feeds have a comment or junk before it.
 const DECLARATION_WINDOW_BYTES: usize = 2048;
 
-/// Decodes a feed's body. A charset that the bytes contradict is not believed, and a warning says so.
+/// Decodes a feed's body. Adds a warning if it has no byte order mark and is not valid in UTF-8 or any declared charset.
 pub(super) fn decode<'a>(
     body: &'a [u8],
     content_type: Option<&str>,
@@ -25,7 +25,7 @@ pub(super) fn decode<'a>(
         labels.into_iter().flatten().filter_map(usable_encoding).collect();
 
     if let Ok(text) = std::str::from_utf8(body) {
-        // Text that happens to be valid UTF-8 is UTF-8, whatever a label says; only ISO-2022-JP hides in ASCII.
+        // Valid UTF-8 is UTF-8, whatever the label says, except for ISO-2022-JP, which consists of ASCII bytes.
         if candidates.first() == Some(&ISO_2022_JP)
             && let Some(text) = ISO_2022_JP.decode_without_bom_handling_and_without_replacement(body)
         {
@@ -40,27 +40,28 @@ pub(super) fn decode<'a>(
     }
     match candidates.first() {
         Some(encoding) if *encoding != UTF_8 => {
-            warnings.push(format!("not all of it is {}, as it declares", encoding.name()));
+            warnings.push(format!("not entirely {}, the declared encoding", encoding.name()));
             encoding.decode_without_bom_handling(body).0
         }
         _ if charset::is_mostly_utf8(body) => {
-            warnings.push("not all of it is UTF-8: the rest is read as windows-1252".to_owned());
+            warnings.push("not entirely UTF-8: the rest is read as windows-1252".to_owned());
             Cow::Owned(charset::utf8_with_strays(body))
         }
         _ => {
             let encoding = charset::guess(body);
-            warnings.push(format!("not UTF-8, and nothing else is declared: read as {}", encoding.name()));
+            warnings
+                .push(format!("not UTF-8, and no other encoding is declared: read as {}", encoding.name()));
             encoding.decode_without_bom_handling(body).0
         }
     }
 }
 
-/// Decodes what a byte order mark, or the zero bytes around the first `<`, give away.
+/// Decodes by a byte order mark, or by the zero bytes around the first `<` or `{`; `None` without either.
 fn decode_marked(body: &[u8]) -> Option<Cow<'_, str>> {
     match body {
         [0xEF, 0xBB, 0xBF, rest @ ..] => match std::str::from_utf8(rest) {
             Ok(text) => Some(Cow::Borrowed(text)),
-            // A mark in front of something else: the other evidence decides.
+            // A UTF-8 mark before text in another encoding: the other evidence decides.
             Err(_) if !charset::is_mostly_utf8(rest) => None,
             Err(_) => Some(Cow::Owned(charset::utf8_with_strays(rest))),
         },
@@ -81,7 +82,7 @@ fn decode_utf32(body: &[u8], read: fn([u8; 4]) -> u32) -> Cow<'static, str> {
     characters.map(|bytes| char::from_u32(read(*bytes)).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// The label in the XML declaration.
+/// Returns the label in the XML declaration.
 fn declared_encoding(body: &[u8]) -> Option<&[u8]> {
     let head = &body[..body.len().min(DECLARATION_WINDOW_BYTES)];
     let start = head.windows(5).position(|window| window == b"<?xml")?;
@@ -89,8 +90,8 @@ fn declared_encoding(body: &[u8]) -> Option<&[u8]> {
     charset::of_tag(&head[start..start + length], "encoding")
 }
 
-/// The encoding of a label, unless it cannot be true: a body without zero bytes is no UTF-16, and ASCII says nothing
-/// about the bytes that made us ask.
+/// Returns the encoding of a label unless it cannot be right: a body without zero bytes is not UTF-16, and ASCII does not
+/// explain the non-ASCII bytes.
 fn usable_encoding(label: &[u8]) -> Option<&'static Encoding> {
     if ["us-ascii", "ascii", "ansi_x3.4-1968"]
         .iter()

@@ -1,6 +1,6 @@
-//! The feeds that a page points to.
+//! The feeds that a page links to.
 //!
-//! Tokens are enough: no tree is built, so no nesting can hurt, and links are found in the worst of markup.
+//! Works on tokens and builds no tree, so that deep nesting does no harm and links are found even in broken markup.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use url::Url;
 use super::text::cut;
 use crate::markup::{Tag, each_tag};
 
-/// As much of a page as is looked at: the links stand in its head, or at least near its beginning.
+/// How much of a page is scanned: the links are in its head, or at least near its beginning.
 const MAX_PAGE_BYTES: usize = 1 << 20;
 const MAX_TITLE_BYTES: usize = 400;
 const FEED_TYPES: &[&str] = &[
@@ -21,17 +21,17 @@ const FEED_TYPES: &[&str] = &[
     "text/rss+xml",
 ];
 
-/// A feed that a page points to.
+/// A feed that a page links to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FeedLink {
-    /// Where it is: http or https only.
+    /// The feed's address: http or https only.
     pub url: Url,
-    /// What the page calls it.
+    /// The title of the link.
     pub title: Option<String>,
 }
 
-/// The feeds that the page at `page_url` declares by `<link rel="alternate">`, in its order; where it declares none,
-/// those that its `<a>` look like.
+/// Returns the feeds that the page at `page_url` declares by `<link rel="alternate">` or `rel="feed"`, in document order; if it
+/// declares none, the `<a>` links whose addresses look like feeds.
 pub fn feed_links(html: &str, page_url: &Url) -> Vec<FeedLink> {
     let mut found = Found::default();
     each_tag(&html[..html.floor_char_boundary(MAX_PAGE_BYTES)], |tag| found.note(tag));
@@ -57,7 +57,7 @@ fn resolved(links: Vec<(String, Option<String>)>, base: &Url) -> Vec<FeedLink> {
 #[derive(Default)]
 struct Found {
     base: Option<String>,
-    /// Addresses and titles.
+    /// Addresses and titles of the links.
     declared: Vec<(String, Option<String>)>,
     likely: Vec<(String, Option<String>)>,
 }
@@ -83,7 +83,7 @@ fn is_feed_link(tag: &Tag) -> bool {
         || (words.any(|word| word == "alternate") && FEED_TYPES.contains(&kind))
 }
 
-/// Whether the last part of an address is what publishers call their feeds.
+/// Returns whether the last path segment of an address is a usual name of feeds.
 fn looks_like_a_feed(href: &str) -> bool {
     let path = href.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/').to_ascii_lowercase();
     let name = path.rsplit('/').next().unwrap_or_default();

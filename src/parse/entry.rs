@@ -1,5 +1,5 @@
-//! One item or entry, of whatever format, to a `ParsedEntry`. The formats share one vocabulary here: feeds mix
-//! them freely, so what an element means depends on its name and not on the root of its document.
+//! Reads one item or entry of any format to an `EntryDraft`. The formats share one vocabulary here: feeds mix them freely,
+//! so the meaning of an element depends on its name and not on the root of its document.
 
 use jiff::Timestamp;
 use url::Url;
@@ -14,7 +14,7 @@ use super::tree::Element;
 use super::{EntryDraft, Flavour, add_new, enclose, file_length};
 use crate::model::Enclosure;
 
-/// The best candidate for a field: the lowest rank wins, the first among equals.
+/// The best candidate for a field: the lowest rank wins, or the first of equal rank.
 struct Best<T>(Option<(u8, T)>);
 
 impl<T> Best<T> {
@@ -42,7 +42,7 @@ struct Fields {
     title: Best<String>,
     summary: Best<String>,
     content: Best<String>,
-    /// What a podcast says about an episode, or a channel about a film: often more than the description.
+    /// The description of a podcast episode or video (`itunes:summary`, `media:description`): often longer than the entry's.
     show_notes: Option<String>,
     link: Best<Url>,
     guid: Best<String>,
@@ -56,7 +56,7 @@ struct Fields {
     language: Option<String>,
 }
 
-/// Reads an entry of a feed that comes from `region`.
+/// Reads an entry of a feed from `region`.
 pub(super) fn read_entry(
     entry: Element<'_>,
     flavour: Flavour,
@@ -68,7 +68,7 @@ pub(super) fn read_entry(
     if let Some(about) = entry.attribute("about").filter(|about| !about.trim().is_empty()) {
         fields.guid.offer(1, Some(about.trim().to_owned()));
     }
-    // CDF keeps its facts in attributes.
+    // CDF has the link and the date in attributes.
     fields.link.offer(3, entry.attribute("href").and_then(|href| resolve(&href, entry, base)));
     fields.updated.offer(1, entry.attribute("lastmod").and_then(|date| parse_date(&date, region)));
     fields.language = entry.attribute("xml:lang").map(|language| language.trim().to_owned());
@@ -115,7 +115,7 @@ struct Reader<'b> {
 }
 
 impl Reader<'_> {
-    /// Takes one child of an entry into account; `depth` counts the media groups around it.
+    /// Reads one child of an entry; `depth` counts the media groups around it.
     fn child(&self, child: Element<'_>, fields: &mut Fields, depth: u8) {
         let name = child.name().to_ascii_lowercase();
         match child.space() {
@@ -271,7 +271,7 @@ impl Reader<'_> {
         enclose(&mut fields.enclosures, file(url, child, "length"));
     }
 
-    /// The date that an element holds.
+    /// Parses the date in an element.
     fn date(&self, element: Element<'_>) -> Option<Timestamp> {
         parse_date(&element.text(), self.region)
     }
@@ -284,18 +284,18 @@ impl Reader<'_> {
     }
 }
 
-/// What a link is to its feed or entry; the registered name where the relation is written as an address.
+/// Returns the relation of a link in lower case; of a relation written as a URL, the registered name at its end.
 pub(super) fn relation(link: Element<'_>) -> String {
     let relation = link.attribute("rel").unwrap_or_default().trim().to_ascii_lowercase();
     relation.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// How good an alternate link is as the address of a page.
+/// Returns how well an alternate link fits as the address of a page; lower is better.
 pub(super) fn link_rank(link: Element<'_>) -> u8 {
     page_rank(&link.attribute("type").unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-/// How likely a media type is that of a page; 1 where it is one.
+/// Returns how likely a media type is that of a page: 1 is certain, higher is less likely.
 pub(super) fn page_rank(media_type: &str) -> u8 {
     match media_type {
         "text/html" | "application/xhtml+xml" | "html" => 1,
@@ -310,7 +310,7 @@ fn note_longest(notes: &mut Option<String>, candidate: Option<&String>) {
     }
 }
 
-/// A file that `element` attaches.
+/// Returns the file that `element` attaches.
 fn file(url: Url, element: Element<'_>, length: &str) -> Enclosure {
     let media_type = element.attribute("type").and_then(|kind| capped_line(fold_space(&kind)));
     Enclosure { url, media_type, length: element.attribute(length).and_then(|text| file_length(&text)) }
@@ -322,7 +322,7 @@ fn push_keywords(element: Element<'_>, fields: &mut Fields) {
     }
 }
 
-/// The names of authors: from Atom's parts, or out of a line.
+/// Returns the names of authors: from Atom's child elements, or from a line of text.
 pub(super) fn authors(element: Element<'_>) -> Vec<String> {
     if element.children().next().is_none() {
         return line(element, false).map(|text| names(&text)).unwrap_or_default();

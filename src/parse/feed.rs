@@ -1,4 +1,4 @@
-//! What a feed says of itself.
+//! A feed's metadata.
 
 use jiff::civil::Weekday;
 use url::Url;
@@ -13,12 +13,12 @@ use super::{FeedInfo, Flavour};
 /// WebSub hubs kept.
 const MAX_HUBS: usize = 10;
 
-/// The feed's own facts while its elements come in.
+/// Collects a feed's metadata from its elements.
 pub(super) struct FeedReader<'b> {
     flavour: Flavour,
     base: Option<&'b Url>,
     info: FeedInfo,
-    /// Authors of the feed: they stand for those of entries that name none.
+    /// Authors of the feed, inherited by entries that name none.
     pub(super) authors: Vec<String>,
     link_rank: u8,
     period: Option<(u32, u32)>,
@@ -36,7 +36,7 @@ impl<'b> FeedReader<'b> {
         }
     }
 
-    /// Takes over the attributes of a root or channel.
+    /// Reads the attributes of a root or channel.
     pub(super) fn container(&mut self, element: Element<'_>) {
         if let Some(language) = element.attribute("xml:lang") {
             self.info.language.get_or_insert_with(|| language.replace('_', "-"));
@@ -46,7 +46,7 @@ impl<'b> FeedReader<'b> {
         }
     }
 
-    /// Takes one element of a channel or feed into account.
+    /// Reads one child element of a channel or feed.
     pub(super) fn child(&mut self, child: Element<'_>) {
         let name = child.name().to_ascii_lowercase();
         let plain = self.flavour == Flavour::Atom;
@@ -102,7 +102,7 @@ impl<'b> FeedReader<'b> {
         }
     }
 
-    /// Offers a site link; a relative one without a base is kept as it stands.
+    /// Offers a site link; a relative one without a base is kept unresolved.
     fn link(&mut self, rank: u8, reference: &str, element: Element<'_>) {
         let resolved = resolve(reference, element, self.base);
         let rank = if resolved.is_some() { rank } else { rank + 10 };

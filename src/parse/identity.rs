@@ -1,10 +1,10 @@
-//! What makes an entry the same entry at the next poll.
+//! Identifies entries from poll to poll.
 //!
 //! An entry offers keys of several kinds, the best first: its guid, the guid together with the link, the link, the link with
-//! headline and date, and all that it says. A key is *own* where no other entry of the document has it. Guids that are blank,
-//! placeholders or repeated are passed over one by one: those of the other entries count as before. The keys that are not the
-//! entry's own are offered, too, since it may have been recorded under one of them when it stood alone; whoever keeps entries
-//! compares what else they say (see [`crate::identity`]).
+//! headline and date, and its headline, date and text. A key is *own* if no other entry of the document has it. Guids that are
+//! blank, placeholders or repeated are disregarded one by one: those of the other entries count as before. Keys that are not
+//! the entry's own are offered too, since it may have been recorded under one of them when no other entry had it; the matching
+//! with recorded entries then compares their other fields (see [`crate::identity`]).
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -17,40 +17,40 @@ use super::EntryDraft;
 use super::text::fold_space;
 use crate::model::{EntryKey, Sha256Hash, normalise_url, without_fragment};
 
-/// What generators write where they have no id: one a line.
+/// Placeholders that generators write if they have no id, one per line.
 static PLACEHOLDERS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     let lines = include_str!("../../config/placeholders.txt").lines().map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 });
 
-/// Whether a generator writes this where it has nothing to say.
+/// Returns whether this is a placeholder that generators write for a missing value.
 pub(super) fn is_placeholder(text: &str) -> bool {
     PLACEHOLDERS.contains(text.to_lowercase().as_str())
 }
 
-/// Bytes of an own text that is more than a teaser.
+/// Minimum length of an entry's text that is more than a teaser.
 const FULL_TEXT_BYTES: usize = 400;
 
-/// What tells an entry from the others of its document.
+/// What identifies an entry among the others of its document.
 pub(super) struct Identity {
-    /// The best first; at least one.
+    /// The keys, the best first; at least one.
     pub(super) keys: Vec<EntryKey>,
-    /// Where its article is. A guid that is a link counts where the link itself is no page of its own.
+    /// The address of the article. If the link is not the entry's own page, a guid that is a link is used instead.
     pub(super) link: Option<Url>,
-    /// Whether other entries have that link, too, or it is the site's.
+    /// Whether other entries have that link too, or it is the site's.
     pub(super) shares_link: bool,
-    /// Whether what looks like tracking in the link tells its page from those of other entries.
+    /// Whether parameters of the link that look like tracking distinguish its page from those of other entries.
     pub(super) has_exact_link: bool,
 }
 
-/// Whether the guids of a feed tell its entries apart.
+/// Returns whether every entry has a guid and no guid is repeated.
 pub(super) fn guids_are_sound(entries: &[EntryDraft]) -> bool {
     let mut seen = HashSet::new();
     entries.iter().all(|entry| entry.guid.as_deref().is_some_and(|guid| seen.insert(guid)))
 }
 
-/// The identity of each entry. `sites` are the addresses of the feed's site and of the feed: their front pages are nobody's
-/// article.
+/// Returns the identity of each entry. `sites` are the addresses of the feed's site and of the feed: their front pages are not
+/// articles.
 pub(super) fn identities(entries: &[EntryDraft], sites: &[&Url]) -> Vec<Identity> {
     let facts: Vec<Facts<'_>> = entries.iter().map(|entry| Facts::of(entry, sites)).collect();
     let guids = counts(facts.iter().filter_map(|facts| facts.guid));
@@ -76,7 +76,7 @@ pub(super) fn identities(entries: &[EntryDraft], sites: &[&Url]) -> Vec<Identity
         if let Some(headline) = facts.headline() {
             let (link, title, date) = headline;
             let parts = [link.unwrap_or_default(), title, date.unwrap_or_default()].join("\n");
-            // A headline alone may be that of every week.
+            // A headline with neither link nor date may recur every week.
             let is_own = is_one(headlines.get(&headline)) && link.or(date).is_some();
             keys.offer(is_own, "headline", &parts);
         }
@@ -101,7 +101,7 @@ pub(super) fn identities(entries: &[EntryDraft], sites: &[&Url]) -> Vec<Identity
     facts.iter().zip(entries).map(identity).collect()
 }
 
-/// What the entries of each page say.
+/// Groups entries by page, with what they say.
 fn said_at<'f>(
     facts: &'f [Facts<'_>],
     page: impl Fn(&'f Facts<'_>) -> Option<&'f str>,
@@ -123,22 +123,22 @@ fn counts<T: Eq + Hash>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
     counts
 }
 
-/// What an entry can be told by.
+/// The fields that can identify an entry.
 struct Facts<'e> {
     guid: Option<&'e str>,
     is_placeholder: bool,
-    /// What it is known by: the guid that is a link, else the link.
+    /// The guid that is a link, else the link.
     link: Option<String>,
-    /// Where it leads: the link, else the guid that is one.
+    /// The link, else the guid that is a link.
     page: Option<String>,
-    /// The same with all its parameters.
+    /// `page` with all its parameters.
     exact_page: Option<Url>,
-    /// Whether these are front pages of the feed's own site.
+    /// Whether `link` is a front page of the feed's own site; `is_sites_page` says the same of `page`.
     is_sites: bool,
     is_sites_page: bool,
     title: Option<Cow<'e, str>>,
     date: Option<String>,
-    /// What the feed says of it, where that is more than a teaser.
+    /// The entry's text in the feed, if it is more than a teaser.
     full_text: Option<&'e str>,
 }
 
@@ -167,18 +167,18 @@ impl<'e> Facts<'e> {
     }
 }
 
-/// Whether a link leads to one of the feed's own addresses, or to the front page of their hosts.
+/// Returns whether a link leads to one of the feed's own addresses, or to the front page of their hosts.
 fn is_front_page(link: &Url, sites: &[&Url]) -> bool {
     let is_root = link.path() == "/" && link.query().is_none();
     let normal = normalise_url(link);
     sites.iter().any(|site| normal == normalise_url(site) || (is_root && link.host() == site.host()))
 }
 
-/// What the entries of one link say.
+/// What the entries of one page say.
 struct Said<'f> {
     title: Option<&'f str>,
     full_text: Option<&'f str>,
-    /// Not all the same.
+    /// Whether they disagree.
     differs: bool,
 }
 
@@ -187,7 +187,7 @@ impl<'f> Said<'f> {
         Self { title: facts.title.as_deref(), full_text: facts.full_text, differs: false }
     }
 
-    /// One page cannot be what several headlines, or several full texts, announce. Teasers of one headline may differ.
+    /// Adds an entry. Different headlines or full texts cannot be about one page; different teasers of one headline can.
     fn note(&mut self, facts: &Facts<'_>) {
         let other_text = self.full_text.zip(facts.full_text).is_some_and(|(one, other)| one != other);
         self.differs |= self.title != facts.title.as_deref() || other_text;

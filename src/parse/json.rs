@@ -1,6 +1,5 @@
-//! JSON Feed 1.0 and 1.1, with the liberties that publishers take: numbers for ids, strings for lists, nothing where
-//! the specification demands something, documents cut short. Only what is known is kept while reading, so a hostile
-//! document costs no more than its length.
+//! JSON Feed 1.0 and 1.1, with the deviations of publishers: numbers for ids, strings for lists, missing required fields,
+//! truncated documents. Unknown fields are dropped while reading, so a hostile document costs no more than its length.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,7 +19,7 @@ use super::{EntryDraft, FeedInfo, MAX_LIST, ParseError, add_new, enclose, file_l
 use crate::model::Enclosure;
 use crate::work;
 
-/// A feed, its entries and authors, and what was lost.
+/// A feed, its entries and authors, and warnings about what was lost.
 pub(super) struct JsonFeed {
     pub(super) info: FeedInfo,
     pub(super) entries: Vec<EntryDraft>,
@@ -31,11 +30,11 @@ pub(super) struct JsonFeed {
 /// Reads a document that begins with a brace.
 pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, ParseError> {
     let mut warnings = Vec::new();
-    // Raw line ends and tabs inside strings are no JSON; as spaces they do no harm.
+    // Raw control characters such as line ends and tabs inside strings are invalid JSON; spaces are harmless.
     let source = source.replace(|c: char| c.is_ascii_control(), " ");
     let source = match sound_escapes(&source) {
         Some(sound) => {
-            warnings.push("escapes that stand for no character are replaced".to_owned());
+            warnings.push("invalid escapes are replaced".to_owned());
             sound
         }
         None => source,
@@ -45,16 +44,16 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, Par
         fault => {
             let fault = fault.and_then(Result::err).map_or_else(String::new, |fault| fault.to_string());
             let Some(document) = rescue(&source) else {
-                return Err(ParseError {
-                    message: format!("no feed: it begins like JSON and is none: {fault}"),
-                });
+                return Err(ParseError { message: format!("not a feed: invalid JSON: {fault}") });
             };
             warnings.push(format!("broken JSON ({fault}): the items before are kept"));
             document
         }
     };
     let Some(items) = document.items else {
-        return Err(ParseError { message: "no feed: a JSON object without a list of \"items\"".to_owned() });
+        return Err(ParseError {
+            message: "not a feed: a JSON object without a list of \"items\"".to_owned(),
+        });
     };
     let entries = items.list.len() + items.passed_over;
     if entries > MAX_ENTRIES {
@@ -77,7 +76,7 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Result<JsonFeed, Par
     Ok(JsonFeed { info, entries, authors, warnings })
 }
 
-/// What stands before a fault: what the feed says of itself, if that comes first, and the items that are whole.
+/// Recovers what precedes a fault: the feed's metadata, if that comes first, and the complete items.
 fn rescue(source: &str) -> Option<Document> {
     let (head, items) = source.split_once("\"items\"")?;
     let mut rest = items.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[')?;
@@ -94,8 +93,8 @@ fn rescue(source: &str) -> Option<Document> {
     document.items.is_some().then_some(document)
 }
 
-/// The document with U+FFFD for half a surrogate pair, and a backslash for itself before what it does not escape; `None`
-/// where all is well. One such escape would cost all items from there on.
+/// Returns the document with U+FFFD for unpaired surrogates, and with invalid escapes as literal backslashes; `None` if there
+/// are none. One such escape would cost all items after it.
 fn sound_escapes(source: &str) -> Option<String> {
     let mut sound = String::new();
     let (mut copied, mut at) = (0, 0);
@@ -122,7 +121,7 @@ fn sound_escapes(source: &str) -> Option<String> {
     (copied > 0).then(|| sound + &source[copied..])
 }
 
-/// The code unit of the `\uXXXX` that `text` begins with.
+/// Returns the code unit of the `\uXXXX` that `text` begins with.
 fn unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
@@ -160,7 +159,7 @@ fn entry(item: Item, base_url: Option<&Url>) -> EntryDraft {
     draft
 }
 
-/// The authors of 1.1, which has a list, and of 1.0, which has one.
+/// Returns the authors: version 1.1 has a list of them, 1.0 a single one.
 fn authors(authors: &List<Reference>, author: &Reference) -> Vec<String> {
     let mut found = Vec::new();
     let lines = authors.list.iter().chain([author]).filter_map(|author| author.name.line());
@@ -203,7 +202,7 @@ struct Item {
     attachments: List<Reference>,
 }
 
-/// A string, or a number written as one. Anything else is none.
+/// A string, or a number as a string; `None` for any other value.
 #[derive(Default)]
 struct Text(Option<String>);
 
@@ -212,7 +211,7 @@ impl Text {
         capped_body(self.0.as_deref()?.into())
     }
 
-    /// Of what is plain text by the specification.
+    /// Returns text that is plain by the specification as HTML.
     fn html(&self) -> Option<String> {
         html_of_plain(self.0.as_deref()?)
     }
@@ -221,7 +220,7 @@ impl Text {
         capped_line(literal_line(&self.body()?))
     }
 
-    /// The format wants RFC 3339, which names its offset: no region makes a difference.
+    /// Parses the date. The format requires RFC 3339, which includes the offset, so the region does not matter.
     fn date(&self) -> Option<Timestamp> {
         parse_date(self.0.as_deref()?, Region::default())
     }
@@ -231,7 +230,7 @@ impl Text {
     }
 }
 
-/// Something with a name and an address: a person, a hub, a file. A bare string is the name.
+/// An object with a name and a URL: a person, a hub, a file. A bare string is the name.
 #[derive(Default)]
 struct Reference {
     name: Text,
@@ -240,7 +239,7 @@ struct Reference {
     size_in_bytes: Text,
 }
 
-/// A list, or one thing that should have been in one. What comes after the first [`MAX_LIST`] is passed over.
+/// A list, or a single value in place of one. Values after the first [`MAX_LIST`] are skipped.
 struct List<T> {
     list: Vec<T>,
 }
@@ -251,7 +250,7 @@ impl<T> Default for List<T> {
     }
 }
 
-/// The items of a feed, of which no more than twice those that are read are held at any time.
+/// The items of a feed. At most twice [`MAX_ENTRIES`] are held at any time.
 #[derive(Default)]
 struct Items {
     list: Vec<Item>,
@@ -290,7 +289,7 @@ impl Item {
     }
 }
 
-/// Reads a `T` out of whatever stands in its place.
+/// Reads a `T` from a JSON value of any type.
 struct Lenient<T>(PhantomData<T>);
 
 impl<'de> Deserialize<'de> for Text {

@@ -1,12 +1,12 @@
-//! Addresses in feeds: resolved, and http(s) or nothing.
+//! URLs in feeds: resolved, and restricted to http(s).
 
 use url::Url;
 
 use super::identity::is_placeholder;
 use super::tree::Element;
 
-/// Resolves `reference` as it stands at `element`: against `xml:base` of the element and those around it, then the
-/// feed's own address.
+/// Resolves `reference` at `element`: against the `xml:base` of the element and its ancestors, then the feed's own
+/// address.
 pub(super) fn resolve(reference: &str, element: Element<'_>, base: Option<&Url>) -> Option<Url> {
     let reference = reference.trim();
     if leads_nowhere(reference) {
@@ -23,15 +23,15 @@ pub(super) fn resolve(reference: &str, element: Element<'_>, base: Option<&Url>)
     web(against(reference, context.as_ref())?)
 }
 
-/// The link of a feed to its site. A relative one that nothing resolves is kept as it stands; what is absolute and
-/// no web address is not.
+/// Returns the link of a feed to its site. A relative one that could not be resolved is kept as it is; an absolute one
+/// that is not http(s) is dropped.
 pub(super) fn site(reference: &str, resolved: Option<Url>) -> Option<String> {
     let reference = reference.trim();
     let keep = !reference.is_empty() && absolute(reference).is_none();
     resolved.map(String::from).or_else(|| keep.then(|| reference.to_owned()))
 }
 
-/// Resolves `reference` against `base`, without an element around.
+/// Resolves `reference` against `base` alone.
 pub(super) fn join(reference: &str, base: Option<&Url>) -> Option<Url> {
     let reference = reference.trim();
     if leads_nowhere(reference) {
@@ -40,12 +40,13 @@ pub(super) fn join(reference: &str, base: Option<&Url>) -> Option<Url> {
     web(absolute(reference).or_else(|| against(reference, base))?)
 }
 
-/// Whether there is nothing in it that could be resolved: what generators write for want of an address is no relative one.
+/// Returns whether a reference has nothing to resolve: it is empty, `#`, or a placeholder that generators write for a missing
+/// URL.
 fn leads_nowhere(reference: &str) -> bool {
     reference.trim_start_matches('#').is_empty() || is_placeholder(reference)
 }
 
-/// A URL that needs no base. Feeds leave out the scheme of a host that is plain to see.
+/// Parses a URL that needs no base. Feeds omit the scheme of hosts that begin with `www.`.
 fn absolute(reference: &str) -> Option<Url> {
     if let Ok(url) = Url::parse(reference) {
         return Some(url);

@@ -1,4 +1,4 @@
-//! Feed bytes to entries: decode, read what can be read, mend what is broken, name what was lost.
+//! Parses feeds: decodes the bytes, reads the entries, repairs what is broken, and reports what was lost.
 
 #[cfg(test)]
 mod agreement;
@@ -39,38 +39,38 @@ use tree::{Document, Element};
 use upstream::UpstreamFeed;
 pub use words::words_sha256;
 
-/// Most names, categories, files and the like of one entry that are kept.
+/// Most names, categories, files and the like kept per entry.
 const MAX_LIST: usize = 100;
 
-/// A feed as read.
+/// A parsed feed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ParsedFeed {
-    /// What it says of itself.
+    /// The feed's metadata.
     pub feed: FeedInfo,
-    /// Its entries in document order.
+    /// The entries in document order.
     pub entries: Vec<ParsedEntry>,
-    /// What was repaired or lost on the way.
+    /// What was repaired or lost.
     pub warnings: Vec<String>,
 }
 
-/// What a feed says of itself.
+/// A feed's metadata.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct FeedInfo {
     /// Title, as text.
     pub title: Option<String>,
-    /// The site that it belongs to.
+    /// The link to the feed's site.
     pub link: Option<String>,
-    /// Its id.
+    /// Id of the feed.
     pub id: Option<String>,
     /// Description, as given.
     pub description: Option<String>,
-    /// BCP 47 as given, in lower case.
+    /// BCP 47 language tag as given, in lower case.
     pub language: Option<String>,
-    /// What it says about its rhythm.
+    /// When and how often the feed wants to be polled.
     #[serde(flatten)]
     pub hints: PublisherHints,
-    /// Its own address (`rel=self`).
+    /// The feed's own address (`rel=self`).
     pub self_url: Option<Url>,
     /// WebSub hubs.
     pub hubs: Vec<Url>,
@@ -79,25 +79,25 @@ pub struct FeedInfo {
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ParsedEntry {
-    /// What identifies it within its feed, from poll to poll.
+    /// Identifies the entry within its feed, from poll to poll.
     pub key: Sha256Hash,
-    /// What else it may have been known by, the best first.
+    /// Other keys under which the entry may have been recorded, the best first.
     #[serde(skip)]
     pub other_keys: Vec<EntryKey>,
-    /// Its guid as given.
+    /// The guid as given.
     pub guid: Option<String>,
-    /// Where its article is: http or https only, resolved.
+    /// The address of the article, resolved: http or https only.
     pub link: Option<Url>,
-    /// Whether the link is no page of its own: other entries have it too, or it is the site's.
+    /// Whether the link is not the entry's own page: other entries have it too, or it is the site's.
     pub shares_link: bool,
-    /// Whether what looks like tracking in the link tells its page from those of other entries.
+    /// Whether parameters of the link that look like tracking distinguish its page from those of other entries.
     #[serde(skip)]
     pub has_exact_link: bool,
-    /// The rest.
+    /// Everything else that the feed says about the entry.
     pub evidence: EntryEvidence,
 }
 
-/// The bytes are no feed.
+/// The bytes are not a feed.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
@@ -105,8 +105,8 @@ pub struct ParseError {
     pub message: String,
 }
 
-/// Reads a feed. Partial results come before none; what was lost stands in `warnings`. Of a feed that takes more than
-/// [`work::BUDGET`] steps the beginning is read.
+/// Parses a feed. Returns a partial result rather than none; `warnings` say what was lost. Of a feed that takes more than
+/// [`work::BUDGET`] steps, only the beginning is read.
 pub fn parse(
     body: &[u8],
     content_type: Option<&str>,
@@ -125,11 +125,11 @@ fn read_within(steps: u64, source: &str, base_url: Option<&Url>) -> Result<Parse
         if source.starts_with('{') { json(source, base_url) } else { xml(source, base_url) }
     };
     let Some((parsed, is_whole)) = work::in_part_within(steps, source, read) else {
-        return Err(ParseError { message: "it takes more work than any feed may".to_owned() });
+        return Err(ParseError { message: "it exceeds the work limit for a feed".to_owned() });
     };
     let mut parsed = parsed?;
     if !is_whole {
-        parsed.warnings.insert(0, "it takes more work than a feed may: its beginning is read".to_owned());
+        parsed.warnings.insert(0, "it exceeds the work limit: only its beginning is read".to_owned());
     }
     Ok(parsed)
 }
@@ -138,20 +138,20 @@ fn trim_start(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\0')
 }
 
-/// Whose rules a document follows where the formats disagree.
+/// The format whose rules a document follows where the formats disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flavour {
-    /// Texts are plain unless they say otherwise.
+    /// Texts are plain unless declared otherwise.
     Atom,
-    /// Texts are HTML, or whatever the publisher thought.
+    /// Texts are HTML, or whatever the publisher wrote.
     Rss,
 }
 
-/// An entry before its identity is settled.
+/// An entry before its identity is determined.
 #[derive(Clone, Debug, Default)]
 struct EntryDraft {
     guid: Option<String>,
-    /// The guid, where it says that it is a link.
+    /// The guid, if it is declared to be a link.
     permalink: Option<Url>,
     link: Option<Url>,
     evidence: EntryEvidence,
@@ -180,7 +180,7 @@ fn whole_xml(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseEr
     }
 }
 
-/// Reads what needs repair, or more than feed-rs knows.
+/// Reads feeds that need repair or that feed-rs does not fully support.
 fn mend(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> {
     let mut document = Document::read(source);
     let warnings = std::mem::take(&mut document.warnings);
@@ -192,11 +192,11 @@ fn mend(source: &str, base_url: Option<&Url>) -> Result<ParsedFeed, ParseError> 
     let mut items = Vec::new();
     walk(root, &mut reader, &mut items);
     if items.is_empty() {
-        // Entries in a wrapper that no format has.
+        // Entries inside a non-standard wrapper element.
         items.extend(root.descendants().filter(|element| is_entry(*element)));
     }
     let (feed, authors) = reader.finish();
-    // Links may be relative to the site where nobody says what they are relative to.
+    // Without any other base, relative links are resolved against the site's address.
     let site = feed.link.as_deref().and_then(|link| Url::parse(link).ok());
     let entry_base = base_url.or(site.as_ref());
     let region = Region::of(feed.language.as_deref(), [site.as_ref(), entry_base].into_iter().flatten());
@@ -215,7 +215,7 @@ fn is_entry(element: Element<'_>) -> bool {
     element.space() == Space::Core && (is("item") || is("entry"))
 }
 
-/// Hands the elements of the feed to `reader` and gathers those of its entries, in document order.
+/// Passes the elements of the feed to `reader` and collects the entries, in document order.
 fn walk<'d>(root: Element<'d>, reader: &mut FeedReader<'_>, items: &mut Vec<Element<'d>>) {
     let mut stack = vec![root];
     while let Some(element) = stack.pop() {
@@ -223,7 +223,7 @@ fn walk<'d>(root: Element<'d>, reader: &mut FeedReader<'_>, items: &mut Vec<Elem
         match (element.space(), element.name().to_ascii_lowercase().as_str()) {
             (Space::Core, "item" | "entry") => {
                 items.push(element);
-                // What was never closed has swallowed those that follow.
+                // An unclosed entry contains those that follow.
                 stack.extend(element.children().filter(|child| child.name() == element.name()));
             }
             (Space::Core | Space::Rdf, "rss" | "rdf" | "feed" | "channel") => {
@@ -236,7 +236,7 @@ fn walk<'d>(root: Element<'d>, reader: &mut FeedReader<'_>, items: &mut Vec<Elem
     }
 }
 
-/// What all formats have in common: identities, and what entries inherit from their feed.
+/// Does what all formats have in common: determines identities, and adds what entries inherit from their feed.
 fn finish(
     mut feed: FeedInfo,
     drafts: Vec<EntryDraft>,
@@ -254,7 +254,7 @@ fn finish(
         if evidence.authors.is_empty() {
             evidence.authors = authors.to_vec();
         }
-        // "Ada Quay, Harbour Gazette": the site beside its author is none.
+        // "Ada Quay, Harbour Gazette": the site's name beside that of an author is no author.
         if evidence.authors.iter().any(|author| Some(author) != feed.title.as_ref()) {
             evidence.authors.retain(|author| Some(author) != feed.title.as_ref());
         }
@@ -274,7 +274,7 @@ fn finish(
     ParsedFeed { feed, entries, warnings }
 }
 
-/// Adds what a list does not hold yet, up to [`MAX_LIST`].
+/// Adds the items that a list does not contain yet, up to [`MAX_LIST`].
 fn add_new<T: PartialEq>(list: &mut Vec<T>, items: impl IntoIterator<Item = T>) {
     for item in items {
         if list.len() == MAX_LIST {
@@ -287,7 +287,7 @@ fn add_new<T: PartialEq>(list: &mut Vec<T>, items: impl IntoIterator<Item = T>) 
     }
 }
 
-/// Notes a file once, with all that is said of it in any place.
+/// Adds a file; if its URL is already listed, completes the listed file's type and length.
 fn enclose(enclosures: &mut Vec<Enclosure>, enclosure: Enclosure) {
     work::count(enclosures.len());
     match enclosures.iter().position(|known| known.url == enclosure.url) {
@@ -301,18 +301,18 @@ fn enclose(enclosures: &mut Vec<Enclosure>, enclosure: Enclosure) {
     }
 }
 
-/// The length of a file: nobody's film has none, though feeds must say something.
+/// Parses the length of a file. Zero counts as unknown: feeds must give a length even if they do not know it.
 fn file_length(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|length| *length > 0)
 }
 
-/// A language tag in one spelling.
+/// Normalizes a language tag: lower case, with hyphens.
 fn language_tag(tag: &str) -> Option<String> {
     let tag = tag.trim().replace('_', "-").to_ascii_lowercase();
     (!tag.is_empty()).then_some(tag)
 }
 
-/// What was found instead of a feed, and where.
+/// Returns an error that says what was found instead of a feed, and where.
 fn no_feed(source: &str, top: Element<'_>) -> ParseError {
     let message = match top.children().next() {
         _ if source.is_empty() => "empty: nothing to read".to_owned(),
@@ -320,11 +320,11 @@ fn no_feed(source: &str, top: Element<'_>) -> ParseError {
             format!("an HTML page, not a feed: <{}> at {}", root.name(), root.place())
         }
         Some(root) => {
-            format!("no feed: the root element is {:?}, at {}", cut(root.name().into(), 60), root.place())
+            format!("not a feed: the root element is {:?}, at {}", cut(root.name().into(), 60), root.place())
         }
         None => {
             let start = source.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
-            format!("no feed: text without markup, line 1, column 1: {:?}", cut(start.into(), 60))
+            format!("not a feed: text without markup, line 1, column 1: {:?}", cut(start.into(), 60))
         }
     };
     ParseError { message }

@@ -1,19 +1,19 @@
-//! Text that was UTF-8, was taken for windows-1252, and was encoded again: `cafÃ©` for "café".
+//! Repairs UTF-8 that was decoded as windows-1252 and encoded again: `cafÃ©` for "café".
 //!
-//! That the bytes of a text are UTF-8 once more proves little: "NESCAFÉ®" and "CAFÉ’S" are so by accident. What tells is
-//! that nobody writes such a sequence: a capital inside a word, a letter before a sign that follows none, a letter and a
-//! sign in turn, again and again. A text is repaired as a whole, where such sequences are no fewer than those that people
-//! write.
+//! That the windows-1252 bytes of a text are valid UTF-8 proves little: "NESCAFÉ®" and "CAFÉ’S" are so by accident. The
+//! evidence is sequences that nobody writes: a capital inside a word, a letter before a sign that never follows letters,
+//! letters and signs that alternate again and again. A text is repaired as a whole, if such sequences are at least as many
+//! as plausible ones.
 
 use super::text::from_windows_1252;
 
-/// Signs that people write right behind a capital letter.
+/// Signs that people write directly after a capital letter.
 const AFTER_LETTERS: &[char] = &[
     '…', '‘', '’', '“', '”', '•', '–', '—', '™', '‹', '›', '\u{a0}', 'ª', '«', '®', '°', '²', '³', '´', '·',
     '¹', 'º', '»',
 ];
 
-/// The text that was encoded twice; `None` for one that is right as it is.
+/// Returns the original of a text that was encoded twice; `None` for a correct text.
 pub(super) fn repaired(text: &str) -> Option<String> {
     if !text.contains(is_lead) {
         return None;
@@ -25,7 +25,7 @@ pub(super) fn repaired(text: &str) -> Option<String> {
         original.push(c);
     }
     let repaired = String::from_utf8(bytes).ok()?;
-    // Each character of the original is one byte of the repaired text.
+    // Each character of `original`, the given text, is one byte of the repaired text.
     let (mut impossible, mut possible) = (0_usize, 0_usize);
     let mut end_before = 0;
     for (start, c) in repaired.char_indices().filter(|(_, c)| !c.is_ascii()) {
@@ -47,25 +47,25 @@ fn is_lead(c: char) -> bool {
     matches!(c, '\u{C2}'..='\u{F4}')
 }
 
-/// The byte that is `c` in windows-1252.
+/// Returns the byte that encodes `c` in windows-1252.
 fn byte_of(c: char) -> Option<u8> {
     u8::try_from(c).ok().or_else(|| (0x80..=0x9F).find(|byte| from_windows_1252(*byte) == c))
 }
 
-/// Whether nobody writes these characters, which together are one in UTF-8, behind `before`.
+/// Returns whether nobody writes these characters, whose bytes form one UTF-8 character, after `before`.
 fn is_impossible(before: Option<char>, sequence: &[char]) -> bool {
     let [lead, second, ..] = sequence else { return false };
     let follows_letters = AFTER_LETTERS.contains(second);
     match (*lead, sequence.len()) {
-        // To Western letters and signs: no word begins with Â or Ã.
+        // Repaired to Western letters and signs: no word begins with Â or Ã.
         ('\u{C2}' | '\u{C3}', 2) => !follows_letters || !before.is_some_and(char::is_uppercase),
-        // To other Latin letters, Greek and Cyrillic: the lead is a capital.
+        // Repaired to other Latin letters, Greek and Cyrillic: the lead is a capital.
         ('\u{C4}' | '\u{C5}' | '\u{CE}'..='\u{D1}', 2) => {
             !follows_letters || before.is_some_and(char::is_lowercase)
         }
-        // To scripts that nobody writes one letter of, to marks and to phonetic signs.
+        // Repaired to scripts of which nobody writes a single letter, to marks or to phonetic signs.
         (_, 2) => false,
-        // To punctuation and signs, and to all other scripts.
+        // Repaired to punctuation and signs, and to all other scripts.
         (_, 3) => !follows_letters,
         _ => true,
     }
@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    /// A byte as whoever took the text for windows-1252 has read it.
+    /// Decodes a byte as windows-1252, as the faulty program did.
     fn read(byte: u8) -> char {
         if byte.is_ascii() { char::from(byte) } else { super::from_windows_1252(byte) }
     }

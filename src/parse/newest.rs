@@ -1,4 +1,4 @@
-//! What is read of a feed that has more entries than are read of any: the newest, wherever they stand.
+//! Selects the entries to read of a feed that has more than [`MAX_ENTRIES`]: the newest, wherever they are.
 
 use std::ops::Range;
 
@@ -8,11 +8,11 @@ use super::dates::{Region, parse_date};
 use super::tree::MAX_ENTRIES;
 use crate::work;
 
-/// Elements that say when an entry was published, without their prefix, the best first.
+/// Elements with the date of an entry, without their prefix, the best first.
 const DATE_ELEMENTS: &[&str] = &["pubdate", "published", "issued", "date", "updated", "modified"];
 
-/// The entries to keep of those with these dates, by index and in order: the newest where most are dated, else as many from
-/// either end. Keeping some of a beginning and then of all is keeping some of all.
+/// Returns the indexes, in order, of the entries to keep of those with these dates: the newest if at least half are dated, else
+/// equally many from either end. A list that grows may be thinned repeatedly: first a prefix, then the whole.
 pub(super) fn newest(dates: &[Option<Timestamp>]) -> Vec<usize> {
     let count = dates.len();
     let with_date = dates.iter().flatten().count();
@@ -21,22 +21,22 @@ pub(super) fn newest(dates: &[Option<Timestamp>]) -> Vec<usize> {
         return (0..count).filter(|at| *at < half || *at + half >= count).collect();
     }
     let mut kept: Vec<usize> = (0..count).collect();
-    // Among equals the first: where dates do not tell, feeds put the newest on top.
+    // The sort is stable: of equal dates the first are kept, since feeds put the newest on top.
     kept.sort_by_key(|at| std::cmp::Reverse(dates[*at]));
     kept.truncate(MAX_ENTRIES);
     kept.sort_unstable();
     kept
 }
 
-/// What is said of a feed that was cut.
+/// Returns the warning for a feed that was cut.
 pub(super) fn warning(entries: usize) -> String {
     format!(
         "{entries} entries, of which {MAX_ENTRIES} are read: the newest by their dates, else the first and the last"
     )
 }
 
-/// A feed without the entries that are not read, and what is said of it; `None` where all are read. Cut before it is read,
-/// so that both roads see the same feed, and that no tree is built of what is thrown away.
+/// Returns a feed without the entries that are not read, and the warning; `None` if all are read. The feed is cut before it is
+/// parsed so that feed-rs and our tree see the same feed, and no tree is built of entries that are dropped.
 pub(super) fn cut(source: &str) -> Option<(String, String)> {
     let starts = entry_starts(source);
     if starts.len() <= MAX_ENTRIES {
@@ -59,20 +59,20 @@ pub(super) fn cut(source: &str) -> Option<(String, String)> {
     Some((shorter, warning(entries.len())))
 }
 
-/// What follows the last entry, which begins at `start`.
+/// Returns what follows the last entry, which begins at `start`.
 fn after_entries(source: &str, start: usize) -> &str {
     let name = tag_name(&source[start..]);
     let end_tag = format!("</{name}>");
     source[start..].rfind(&end_tag).map_or("", |end| &source[start + end + end_tag.len()..])
 }
 
-/// The name in the start tag that `rest` begins with.
+/// Returns the name in the start tag that `rest` begins with.
 fn tag_name(rest: &str) -> &str {
     let length = rest[1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b':').count();
     &rest[1..=length]
 }
 
-/// Where entries begin, outside of sections and comments that hold text.
+/// Returns where entries begin, outside CDATA sections and comments.
 fn entry_starts(source: &str) -> Vec<usize> {
     const SHORTEST_ENTRY: usize = "<item/>".len();
     let mut starts = Vec::new();
@@ -86,7 +86,7 @@ fn entry_starts(source: &str) -> Vec<usize> {
         let hidden =
             [("<![CDATA[", "]]>"), ("<!--", "-->")].into_iter().find(|(open, _)| rest.starts_with(open));
         at = if let Some((_, close)) = hidden {
-            // Unclosed: what counts as an entry from here on is for the tree to say.
+            // Unclosed: the tree builder decides what counts as an entry from here on.
             let Some(length) = rest.find(close) else { break };
             start + length + close.len()
         } else {
@@ -103,7 +103,7 @@ fn entry_starts(source: &str) -> Vec<usize> {
     starts
 }
 
-/// The date of an entry, as far as it can be found without reading it.
+/// Returns the date of an entry, if it can be found without parsing the entry.
 fn date(entry: &str) -> Option<Timestamp> {
     let mut best: Option<(usize, &str)> = None;
     let mut rest = entry;

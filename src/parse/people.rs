@@ -1,25 +1,25 @@
-//! Who wrote an entry, out of the ways in which feeds name people.
+//! Extracts the names of authors from the various forms in which feeds write them.
 
 use super::add_new;
 use super::content::capped_line;
 use super::text::fold_space;
 
-/// What stands where nobody is named.
+/// Placeholders that name nobody.
 const NOBODY: &[&str] =
     &["unknown", "n/a", "na", "none", "null", "undefined", "noreply", "no-reply", "donotreply", "-", "."];
 
-/// What joins the last two names of a list.
+/// Words and signs that join the last two names of a list.
 const JOINTS: &[&str] =
     &["and", "und", "et", "y", "e", "en", "og", "och", "ja", "i", "и", "та", "ve", "&", "+"];
 
-/// Words of a name: a list of single words may be one name turned round, and more words are a sentence.
+/// Number of words in a name: a list of single words may be one inverted name, and more words are a sentence.
 const NAME_WORDS: std::ops::RangeInclusive<usize> = 2..=5;
 
-/// A word of a name that begins in lower case is no longer than this: "van der", "de la".
+/// Longest word of a name that begins in lower case: "van der", "de la".
 const MAX_PARTICLE_CHARS: usize = 4;
 
-/// The names in `text`, which may hold one with an address (`name@host (Name)`, `Name <name@host>`) or several.
-/// Addresses alone name nobody.
+/// Returns the names in `text`, which may contain one with an email address (`name@host (Name)`, `Name <name@host>`) or
+/// several. Addresses alone are not names.
 pub(super) fn names(text: &str) -> Vec<String> {
     let text = fold_space(text);
     let mut found: Vec<String> = Vec::new();
@@ -31,7 +31,7 @@ pub(super) fn names(text: &str) -> Vec<String> {
     found
 }
 
-/// The name beside an address; all of `text` where there is none.
+/// Returns the name beside an email address; all of `text` if it contains no address.
 fn without_address(text: &str) -> String {
     if !text.contains('@') {
         return text.trim().to_owned();
@@ -47,13 +47,14 @@ fn without_address(text: &str) -> String {
         return name;
     }
     let name = name.trim_matches([' ', ',', '"', '<', '>']);
-    // Names in brackets, each behind its address.
+    // Names in parentheses, each after its address.
     let inside = |name: &str| name.trim().strip_prefix('(')?.strip_suffix(')').map(str::to_owned);
     let all_inside: Option<Vec<String>> = name.split(',').map(inside).collect();
     all_inside.map_or_else(|| name.to_owned(), |names| names.join(", "))
 }
 
-/// The names of a list: parted by commas, the last perhaps by a word. What is no list of full names is one name.
+/// Splits a list of names at commas, and the last two possibly at a joining word. Text that is not a list of full names is one
+/// name.
 fn split_list(text: &str) -> Vec<String> {
     let mut names: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if let Some(last) = names.pop() {
@@ -69,7 +70,7 @@ fn split_list(text: &str) -> Vec<String> {
     if is_list { names.into_iter().map(str::to_owned).collect() } else { vec![text.to_owned()] }
 }
 
-/// The full names before and after a word that joins them.
+/// Returns the full names before and after a joining word.
 fn halves(text: &str) -> Option<(&str, &str)> {
     let mut from = 0;
     while let Some(at) = text[from..].find(' ').map(|at| from + at) {

@@ -1,9 +1,9 @@
-//! The vocabularies that feeds mix, told apart by namespace or, where that is missing or misspelt, by prefix.
+//! The vocabularies that feeds mix, identified by namespace or, if that is missing or misspelt, by prefix.
 
 /// A vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Space {
-    /// RSS of every version, Atom, CDF, and whatever has no namespace.
+    /// RSS of every version, Atom, CDF, and elements without a namespace.
     Core,
     /// Dublin Core elements.
     Dc,
@@ -13,23 +13,23 @@ pub(super) enum Space {
     Content,
     /// Media RSS.
     Media,
-    /// Podcast directory.
+    /// iTunes podcast extension.
     Itunes,
     /// RSS syndication module.
     Sy,
     /// XHTML.
     Xhtml,
-    /// RDF itself.
+    /// RDF syntax.
     Rdf,
-    /// The feed proxy that keeps the original link aside.
+    /// `FeedBurner`, a feed proxy that keeps the original link in an element of its own.
     Feedburner,
-    /// Anything else: pictures, formulas, extensions that say nothing about the article.
+    /// Anything else: images, formulas, extensions that say nothing about the article.
     Other,
 }
 
 impl Space {
-    /// The vocabulary of a namespace declared for `prefix`. An unknown default namespace on the root is taken for
-    /// some feed format; an unknown one with a telling prefix for what the prefix says.
+    /// Returns the vocabulary of a namespace declared for `prefix`. An unknown default namespace on the root counts as a feed
+    /// format; an unknown one with a well-known prefix counts as the vocabulary of that prefix.
     pub(super) fn of_uri(uri: &str, prefix: &str, on_root: bool) -> Self {
         let uri = uri.trim().trim_end_matches(['/', '#']).to_ascii_lowercase();
         let bare = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://")).unwrap_or(&uri);
@@ -70,7 +70,7 @@ impl Space {
         }
     }
 
-    /// The vocabulary that a prefix stands for by custom.
+    /// Returns the vocabulary that a prefix usually stands for.
     pub(super) fn of_prefix(prefix: &str) -> Self {
         match prefix.to_ascii_lowercase().as_str() {
             "" | "atom" | "atom10" | "atom03" | "a10" | "rss" | "rss1" | "rss2" => Self::Core,

@@ -1,6 +1,6 @@
-//! A first look at a feed: is it one that feed-rs reads right as it is? That is RSS 2.0 or Atom 1.0, well-formed,
-//! with none of the extensions and liberties that feed-rs drops, misreads or refuses. The look also counts what the
-//! entries must have in the end, so that the result can be held against it.
+//! A first pass over a feed that decides whether feed-rs reads it correctly: it must be well-formed RSS 2.0 or Atom 1.0,
+//! without any of the extensions and deviations that feed-rs drops, misreads or rejects. The pass also counts the fields of
+//! the entries, so that the result of feed-rs can be checked against the counts.
 
 use quick_xml::Reader;
 use quick_xml::events::attributes::Attributes;
@@ -12,7 +12,7 @@ use super::space::Space;
 use super::tree::MAX_ENTRIES;
 use crate::work;
 
-/// How many entries a feed has, and how many of them have each of the fields.
+/// The number of entries in a feed, and how many of them have each field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) entries: usize,
@@ -31,10 +31,10 @@ const PUBLISHED: u8 = 8;
 const UPDATED: u8 = 16;
 const SUMMARY: u8 = 32;
 const CONTENT: u8 = 64;
-/// Read, and neither counted nor single.
+/// Fields that are neither counted nor limited to one per entry.
 const ASIDE: u8 = 0;
 
-/// Looks at a document; `None` where it is not plain.
+/// Surveys a document; `None` if feed-rs may not read it correctly.
 pub(super) fn survey(source: &str) -> Option<(Flavour, Tally)> {
     let mut reader = Reader::from_str(source);
     let mut survey = Survey::default();
@@ -66,7 +66,7 @@ pub(super) fn survey(source: &str) -> Option<(Flavour, Tally)> {
             Event::Eof => break,
         }
     }
-    // Where some entries have no guid, what guids are worth is for `identity` to say, which asks for more.
+    // If only some entries have a guid, `identity` needs more about the guids than feed-rs keeps.
     let Tally { entries, guids, .. } = survey.tally;
     (guids == 0 || guids == entries).then_some(())?;
     Some((survey.flavour?, survey.tally))
@@ -79,7 +79,7 @@ fn is_utf8(declaration: &BytesDecl<'_>) -> bool {
     }
 }
 
-/// Whether a reference is one of XML's own, to a character that is text.
+/// Returns whether a reference is an XML entity, or refers to a character that is no control character.
 fn is_plain_reference(reference: &BytesRef<'_>) -> bool {
     match reference.resolve_char_ref() {
         Ok(Some(c)) => !c.is_control(),
@@ -95,23 +95,23 @@ fn is_xml_entity(name: &str) -> bool {
 #[derive(Default)]
 struct Survey {
     flavour: Option<Flavour>,
-    /// Prefixes and their vocabularies, all declared on the root.
+    /// Prefixes with their vocabularies, all declared on the root.
     namespaces: Vec<(String, Space)>,
-    /// Elements open.
+    /// Number of open elements.
     depth: usize,
-    /// Whether the elements at depth 3 (Atom: 2) stand in an entry.
+    /// Whether the elements at depth 3 (Atom: 2) are inside an entry.
     in_entry: bool,
-    /// The depth of an element whose insides make no difference: an extension, a picture, a person.
+    /// The depth of an open element whose content does not matter: an extension, an image, a person.
     closed_at: Option<usize>,
     field: u8,
-    /// Fields that the entry has, and those that are not empty.
+    /// Fields of the entry; `filled` are those that are not empty.
     seen: u8,
     filled: u8,
     tally: Tally,
 }
 
 impl Survey {
-    /// Looks at a start tag that stands at `self.depth`.
+    /// Checks a start tag at `self.depth`.
     fn start(&mut self, tag: &BytesStart<'_>) -> Option<()> {
         if self.closed_at.is_some() {
             return (self.depth < 16).then_some(());
@@ -128,7 +128,7 @@ impl Survey {
         }
         let space = self.space_of(prefix)?;
         if space == Space::Other {
-            // A podcast vocabulary that feed-rs reads into an entry's media is not foreign to it.
+            // feed-rs reads the podcast vocabulary into an entry's media, so that one cannot be ignored.
             self.closed_at = Some(self.depth);
             return (prefix != "podcast").then_some(());
         }
@@ -143,7 +143,7 @@ impl Survey {
             return self.feed_element(flavour, prefix, local, space);
         }
         if self.depth > top + 1 {
-            // Naked markup inside a text.
+            // Unescaped markup inside a text.
             return None;
         }
         let field = match flavour {
@@ -205,7 +205,7 @@ impl Survey {
         known.then_some(())
     }
 
-    /// After an end tag, or an empty one: `self.depth` is that of the element.
+    /// Handles the end of an element, whose depth is `self.depth`.
     fn end(&mut self) -> Option<()> {
         match self.closed_at {
             Some(depth) if depth == self.depth => self.closed_at = None,
@@ -221,7 +221,7 @@ impl Survey {
             self.tally.guids += has(GUID);
             self.tally.dates += has(PUBLISHED | UPDATED);
             self.tally.bodies += has(SUMMARY | CONTENT);
-            // feed-rs forgets whether a guid is a link, which counts where there is no other.
+            // feed-rs drops whether a guid is a link, which matters if the entry has no other link.
             return (self.flavour == Some(Flavour::Atom) || self.filled & LINK != 0).then_some(());
         }
         Some(())
@@ -290,11 +290,11 @@ fn atom_field(prefix: &str, local: &str) -> Option<u8> {
     })
 }
 
-/// Whether a start tag says something that feed-rs does not take into account, or not as we do.
+/// Returns whether a start tag has attributes that feed-rs ignores or reads differently than we do.
 fn has_unusual_attributes(flavour: Flavour, tag: &BytesStart<'_>, prefix: &str, local: &str) -> bool {
     let raw = tag.attributes_raw();
     if raw.trim_ascii().is_empty() {
-        // A category without attributes is one of RSS: feed-rs knows only Atom's there.
+        // An Atom category without attributes is in the style of RSS, which feed-rs does not read in Atom.
         return flavour == Flavour::Atom && local == "category";
     }
     let attributes = Attributes::new(raw, 0);
@@ -316,7 +316,7 @@ fn has_unusual_attributes(flavour: Flavour, tag: &BytesStart<'_>, prefix: &str, 
                 ["alternate", "self", "hub", "edit", "replies"].contains(&value.as_ref())
             }
             ("", "cloud" | "source" | "generator") | (_, "link") => !key.contains(':'),
-            // An extension's own business.
+            // Attributes of extension elements do not matter, unless they begin with `xml`.
             (prefix, _) => !prefix.is_empty() && !key.starts_with("xml"),
         };
         !usual || !references.into_iter().all(is_xml_entity)

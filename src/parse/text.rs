@@ -1,4 +1,4 @@
-//! Text as feeds hold it: entities, stray control characters, markup in headlines.
+//! The text in feeds: resolves entities, removes stray control characters, and strips markup from headlines.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,20 +10,20 @@ use html5ever::data::NAMED_ENTITIES;
 use super::mojibake;
 use crate::work;
 
-/// The longest name between `&` and `;` that is looked up.
+/// The longest entity name, between `&` and `;`, that is looked up.
 const MAX_ENTITY_NAME_BYTES: usize = 32;
 
-/// The longest text that is read out of a document: a summary or content of more is cut there.
+/// The longest text that is read from a document: a longer summary or content is cut.
 pub(super) const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
-/// The longest tag that is looked for in a headline.
+/// The longest tag that is recognized in a headline.
 const MAX_INLINE_TAG_BYTES: usize = 2048;
 
-/// The entities that a document declares for itself, by name.
+/// The entities that a document declares, by name.
 pub(super) type Entities<'a> = HashMap<&'a str, Cow<'a, str>>;
 
 /// Resolves character references, the document's own entities and those of HTML. An `&` that begins none of them
-/// stays as it is. What grows beyond [`MAX_TEXT_BYTES`] is cut.
+/// stays as it is. Text that grows beyond [`MAX_TEXT_BYTES`] is cut.
 pub(super) fn unescape<'a>(raw: &'a str, entities: &Entities<'_>) -> Cow<'a, str> {
     let Some(first) = raw.find('&') else { return Cow::Borrowed(raw) };
     work::count(raw.len());
@@ -47,19 +47,19 @@ pub(super) fn unescape<'a>(raw: &'a str, entities: &Entities<'_>) -> Cow<'a, str
     Cow::Owned(text)
 }
 
-/// Entities of HTML resolved, and nothing else known.
+/// Resolves character references and the entities of HTML.
 pub(super) fn unescape_html(raw: &str) -> Cow<'_, str> {
     unescape(raw, &Entities::new())
 }
 
-/// The name and the semicolon that follow an `&`.
+/// Returns the name and the semicolon that follow an `&`.
 fn entity(after_ampersand: &str) -> Option<&str> {
     let window = &after_ampersand.as_bytes()[..after_ampersand.len().min(MAX_ENTITY_NAME_BYTES)];
     let end = window.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"#._-".contains(byte)))?;
     (end > 0 && window[end] == b';').then(|| &after_ampersand[..=end])
 }
 
-/// Appends what `reference`, a name with its semicolon, stands for; `false` if it stands for nothing.
+/// Appends the text of `reference`, a name with its semicolon; returns `false` if it is unknown.
 fn push_entity(reference: &str, entities: &Entities<'_>, text: &mut String) -> bool {
     let name = reference.trim_end_matches(';');
     if let Some(number) = name.strip_prefix('#') {
@@ -68,7 +68,7 @@ fn push_entity(reference: &str, entities: &Entities<'_>, text: &mut String) -> b
             None => number.parse(),
         };
         let Ok(code) = code else { return false };
-        // References into the C1 range are windows-1252 in all but name.
+        // References to C1 control characters are meant as windows-1252 bytes.
         match u8::try_from(code) {
             Ok(byte @ 0x80..=0x9F) => text.push(from_windows_1252(byte)),
             _ => text.extend(char::from_u32(code).filter(|c| is_text(*c))),
@@ -79,13 +79,13 @@ fn push_entity(reference: &str, entities: &Entities<'_>, text: &mut String) -> b
         text.push_str(value);
         return true;
     }
-    // The table spells names with their semicolon, as they stand in the text.
+    // The names in the table include the semicolon, as in the text.
     let Some((first, second)) = NAMED_ENTITIES.get(reference) else { return false };
     text.extend([*first, *second].into_iter().filter(|code| *code != 0).filter_map(char::from_u32));
     true
 }
 
-/// The character that a byte is in windows-1252.
+/// Returns the character that a byte encodes in windows-1252.
 pub(super) fn from_windows_1252(byte: u8) -> char {
     WINDOWS_1252.decode_without_bom_handling(&[byte]).0.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)
 }
@@ -94,8 +94,8 @@ fn is_text(c: char) -> bool {
     !c.is_control() || matches!(c, '\t' | '\n' | '\r')
 }
 
-/// Drops control characters, reads those of the C1 range as the windows-1252 that they are, and undoes a UTF-8 that
-/// was once taken for windows-1252 and encoded again.
+/// Drops control characters, converts those of the C1 range to the windows-1252 characters that they are meant as, and
+/// repairs UTF-8 that was decoded as windows-1252 and encoded again.
 pub(super) fn clean(text: Cow<'_, str>) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
         return text.into_owned();
@@ -112,7 +112,7 @@ pub(super) fn clean(text: Cow<'_, str>) -> String {
     text.chars().map(mend).filter(|c| is_text(*c)).collect()
 }
 
-/// A text cut to at most `max_bytes`, between characters.
+/// Cuts a text to at most `max_bytes`, between characters.
 pub(super) fn cut(text: Cow<'_, str>, max_bytes: usize) -> Cow<'_, str> {
     let end = text.floor_char_boundary(max_bytes);
     match text {
@@ -124,7 +124,7 @@ pub(super) fn cut(text: Cow<'_, str>, max_bytes: usize) -> Cow<'_, str> {
     }
 }
 
-/// One line: runs of white space become one space.
+/// Returns the text on one line: runs of white space become one space.
 pub(super) fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for word in text.split_whitespace() {
@@ -136,7 +136,7 @@ pub(super) fn fold_space(text: &str) -> String {
     folded
 }
 
-/// Elements that occur in headlines; whatever else stands in angle brackets is text ("List<String>").
+/// Elements that occur in headlines; anything else in angle brackets is text ("List<String>").
 const INLINE_ELEMENTS: &[&str] = &[
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "del", "div", "dfn", "em",
     "font", "h1", "h2", "h3", "h4", "h5", "h6", "i", "img", "ins", "kbd", "mark", "nobr", "p", "pre", "q",
@@ -144,18 +144,18 @@ const INLINE_ELEMENTS: &[&str] = &[
     "var", "wbr",
 ];
 
-/// Those of them that have no end tag.
+/// Those of [`INLINE_ELEMENTS`] that have no end tag.
 const VOID_ELEMENTS: &[&str] = &["br", "img", "wbr"];
 
-/// Those of them that part words.
+/// Those of [`INLINE_ELEMENTS`] that separate words.
 const BREAKS: &[&str] = &["br", "div", "h1", "h2", "h3", "h4", "h5", "h6", "p"];
 
-/// The text of a headline that may hold HTML, on one line. A tag that has no partner is text: "The <b> tag".
+/// Returns the text of a headline that may contain HTML, on one line. A tag without a partner is text: "The <b> tag".
 pub(super) fn plain_line(html: &str) -> String {
     if !html.contains(['<', '&']) {
         return fold_space(html);
     }
-    // By element: end tags ahead, and start tags that were taken out.
+    // By element name: `ahead` counts the end tags to come, `open` the start tags that were removed.
     let mut ahead: HashMap<String, usize> = HashMap::new();
     for tag in tags(html).filter(|tag| tag.is_end) {
         *ahead.entry(tag.name).or_default() += 1;
@@ -182,7 +182,7 @@ pub(super) fn plain_line(html: &str) -> String {
             }
             from = range.end;
         } else if is_end && let Some(count) = ahead.get_mut(&name) {
-            // Behind it, it is no partner.
+            // This end tag cannot be the partner of a later start tag.
             *count = count.saturating_sub(1);
         }
     }
@@ -190,12 +190,12 @@ pub(super) fn plain_line(html: &str) -> String {
     fold_space(&unescape_html(&text))
 }
 
-/// Text that its format says is plain, on one line. Some publishers escape it all the same.
+/// Returns text that is plain by its format, on one line. Entities are resolved, since some publishers escape it all the same.
 pub(super) fn literal_line(text: &str) -> String {
     fold_space(&unescape_html(text))
 }
 
-/// What [`Tag::name`] is for a comment.
+/// The [`Tag::name`] of a comment.
 const COMMENT: &str = "!--";
 
 /// A tag or comment in a headline.
@@ -206,7 +206,7 @@ struct Tag {
     range: Range<usize>,
 }
 
-/// The tags in a headline that are known there.
+/// Returns the comments and the tags of [`INLINE_ELEMENTS`] in a headline.
 fn tags(html: &str) -> impl Iterator<Item = Tag> {
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -223,7 +223,7 @@ fn tags(html: &str) -> impl Iterator<Item = Tag> {
     })
 }
 
-/// Name and length of the tag or comment at the start of `html`.
+/// Returns the name and length of the tag or comment at the start of `html`.
 fn inline_tag(html: &str) -> Option<(String, usize)> {
     let html = &html[..html.floor_char_boundary(MAX_INLINE_TAG_BYTES)];
     if html.starts_with("<!--") {
@@ -235,7 +235,7 @@ fn inline_tag(html: &str) -> Option<(String, usize)> {
     Some(((*known).to_owned(), html.find('>')? + 1))
 }
 
-/// Plain text as HTML: every character stands for itself, blank lines part paragraphs, and lines stay lines.
+/// Converts plain text to HTML: `<` and `&` are escaped, blank lines separate paragraphs, and line breaks are kept.
 pub(super) fn plain_as_html(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut html = String::with_capacity(text.len() + text.len() / 8);
@@ -263,7 +263,7 @@ pub(super) fn plain_as_html(text: &str) -> String {
     html
 }
 
-/// Whether a text that is said to be plain is markup from its first character to its last.
+/// Returns whether a text that is declared plain is markup from its first character to its last.
 pub(super) fn is_markup_throughout(text: &str) -> bool {
     let text = text.trim();
     let Some(first) = text.strip_prefix('<') else { return false };

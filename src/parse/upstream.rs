@@ -1,5 +1,5 @@
-//! feed-rs, for the feeds that it reads right. Its result is held against what the survey saw; where they disagree
-//! it is not used.
+//! Reads feeds with feed-rs, if it reads them correctly. The result is checked against the counts of the survey and
+//! discarded if they disagree.
 
 use std::io::{self, Read};
 use std::panic::catch_unwind;
@@ -25,10 +25,10 @@ pub(super) struct UpstreamFeed {
     pub(super) authors: Vec<String>,
 }
 
-/// Reads a feed that needs no repair; `None` for every other.
+/// Reads a feed that needs no repair; `None` for any other.
 pub(super) fn read(source: &str, base_url: Option<&Url>) -> Option<UpstreamFeed> {
     let (flavour, seen) = survey(source)?;
-    // The survey has bounded the depth, so no recursion in feed-rs can overflow the stack. Its panics are its own.
+    // The survey has bounded the depth, so no recursion in feed-rs can overflow the stack. A panic in feed-rs is caught.
     let feed = catch_unwind(|| parser().parse(Counted(source.as_bytes()))).ok()?.ok()?;
     let info = feed_info(&feed, flavour, base_url);
     let site_url = info.link.as_deref().and_then(|link| Url::parse(link).ok());
@@ -39,8 +39,8 @@ pub(super) fn read(source: &str, base_url: Option<&Url>) -> Option<UpstreamFeed>
     agrees.then_some(UpstreamFeed { info, entries, authors })
 }
 
-/// A document as feed-rs reads it, a piece at a time: each is counted, since feed-rs counts nothing itself. Where the work is
-/// stopped that unwinds as a panic of feed-rs would, and once more where the next step is counted.
+/// A reader that counts the bytes that feed-rs reads as steps, since feed-rs itself counts none. If the work is stopped, that
+/// unwinds like a panic of feed-rs and is caught, and unwinds once more when the next step is counted.
 struct Counted<'a>(&'a [u8]);
 
 impl Read for Counted<'_> {
@@ -51,7 +51,7 @@ impl Read for Counted<'_> {
     }
 }
 
-/// feed-rs with our rule for dates, and without its made-up ids. The survey has seen that no date depends on the region.
+/// Returns a feed-rs parser with our date parser and without generated ids. No date depends on the region: the survey checks.
 fn parser() -> feed_rs::parser::Parser {
     let date = |text: &str| {
         let date = parse_date(text, Region::default())?;
@@ -131,14 +131,14 @@ fn draft(entry: Entry, flavour: Flavour, base_url: Option<&Url>) -> EntryDraft {
         .and_then(|content| html(content.body.as_deref()?, content.content_type.subty().as_str()));
     evidence.authors = names(&entry.authors);
     evidence.published_at = entry.published.and_then(timestamp);
-    // For RSS feed-rs copies the one date that there is.
+    // For RSS, feed-rs copies the only date there is.
     evidence.updated_at = entry.updated.filter(|_| flavour == Flavour::Atom).and_then(timestamp);
     let tags = entry.categories.into_iter().map(|category| category.label.unwrap_or(category.term));
     add_new(&mut evidence.tags, tags.filter_map(|tag| capped_line(plain_line(&tag))));
     draft
 }
 
-/// The link to the page.
+/// Returns the link to the page of a feed or entry.
 fn page(links: &[Link]) -> Option<&Link> {
     let pages = links
         .iter()

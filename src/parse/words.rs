@@ -1,19 +1,19 @@
-//! The words of a feed's text: what counts as a change of it. Feeds renew dates, nonces, tracking pixels and advertisements'
-//! addresses at every request; none of these is a word.
+//! The words of a feed's text, by which changes of the text are detected. Some feeds change dates in comments, nonces,
+//! tracking pixels and URLs of advertisements at every request; none of these are words.
 
 use super::text::{fold_space, unescape_html};
 use crate::model::Sha256Hash;
 use crate::work;
 
-/// Elements whose text nobody reads.
+/// Elements whose text is not displayed.
 const SILENT: &[&str] = &["script", "style", "template"];
 
-/// A hash of the words in `html`, however they are marked up.
+/// Returns a hash of the words in `html`, independent of the markup.
 pub fn words_sha256(html: &str) -> Sha256Hash {
     Sha256Hash::of(words(html))
 }
 
-/// The words on one line. Tags part them, so that the same words in other blocks are the same.
+/// Returns the words on one line. Tags separate words, so that the same words in other blocks give the same line.
 fn words(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
@@ -33,7 +33,7 @@ fn words(html: &str) -> String {
     fold_space(&unescape_html(&text))
 }
 
-/// Length of the tag, comment or silent element at the start of `html`.
+/// Returns the length of the tag, comment or [`SILENT`] element at the start of `html`.
 fn markup(html: &str) -> Option<usize> {
     if html.starts_with("<!--") {
         return Some(html.find("-->").map_or(html.len(), |end| end + 3));
@@ -59,7 +59,7 @@ fn markup(html: &str) -> Option<usize> {
     }
 }
 
-/// Length of a tag, what stands in quotes passed over.
+/// Returns the length of a tag; `>` in quotes does not end it.
 fn tag_length(html: &str) -> usize {
     let mut quote = None;
     for (at, byte) in html.bytes().enumerate() {

@@ -22,7 +22,7 @@ use crate::store::{EntryOutcome, ExtractedArticle, FinishedEntry, Room, StoreErr
 use crate::telemetry::metrics;
 use crate::telemetry::metrics::Finished as Outcome;
 
-/// The second half of the mill.
+/// The second half of the pipeline.
 #[derive(Clone, Debug)]
 pub struct Articles {
     shared: Shared,
@@ -30,31 +30,31 @@ pub struct Articles {
 }
 
 impl Articles {
-    /// With nothing in hand.
+    /// Creates the stage with no entries in hand.
     pub fn new(shared: Shared) -> Self {
         Self { shared, places: Places::default() }
     }
 }
 
-/// How many entries of each party are in hand.
+/// The number of entries in hand per party.
 #[derive(Clone, Debug, Default)]
 struct Places(Arc<Mutex<HashMap<PartyId, u32>>>);
 
-/// The place of an entry of the party, given up when dropped.
+/// A slot taken by an entry of the party; dropping it frees the slot.
 #[derive(Debug)]
 struct Place {
     party: PartyId,
     places: Places,
 }
 
-/// An entry in hand.
+/// A claimed entry with its slot.
 #[derive(Debug)]
 pub struct InHand {
     entry: Entry,
     place: Place,
 }
 
-/// What became of an entry, and the memory that it takes until it is recorded.
+/// The outcome of an entry, and the memory held until it is recorded.
 #[derive(Debug)]
 pub struct Finished {
     entry: FinishedEntry,
@@ -175,7 +175,7 @@ impl Tally {
                 let id = finished.entry.id.0;
                 return tracing::warn!(
                     entry.id = id,
-                    "the article came too late: another worker has the entry"
+                    "result discarded: another worker has claimed the entry"
                 );
             }
             (Stored::Noted, EntryOutcome::Failed { kind, .. }) => {
@@ -206,8 +206,9 @@ impl Tally {
     }
 }
 
-/// The entry with what became of it. An AMP page's article is that of the page that it is a copy of, unless the copy had to
-/// stand in for that before.
+/// Combines an entry with its outcome. A new entry takes the article id of the extracted page, which for an AMP page is
+/// that of its original; an entry whose article is known keeps the id, since the AMP copy had to stand in for the original
+/// before.
 fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
     if let EntryOutcome::Extracted(extracted) = &outcome
         && entry.known == Known::No
@@ -217,11 +218,11 @@ fn finished(mut entry: Entry, outcome: EntryOutcome) -> FinishedEntry {
     FinishedEntry { entry, outcome }
 }
 
-/// One entry, from the request to what is to be recorded of it.
+/// Processes one entry, from the request to the outcome to record.
 async fn process(shared: &Shared, entry: &Entry, held: &Share) -> Ending {
     let plan = shared.plan();
     let options = plan.options(&entry.feed_url);
-    // What is stored already stays, and follows its page.
+    // The rules do not apply to an entry whose own article is stored already: it keeps following its page.
     if matches!(entry.known, Known::No | Known::ThroughAnother)
         && let Some(reason) = options.choice.refusal(&entry.evidence, entry.url.as_ref())
     {
@@ -230,7 +231,7 @@ async fn process(shared: &Shared, entry: &Entry, held: &Share) -> Ending {
     match entry.known {
         Known::ThroughAnother if !entry.is_stand_in => return EntryOutcome::AlreadyStored.into(),
         Known::Removed => return EntryOutcome::AlreadyRemoved.into(),
-        // What stands in for a page is worth another look at it.
+        // An entry whose article is a stand-in for the page is worth another look at the page.
         Known::No | Known::ThroughThis | Known::ThroughAnother => {}
     }
     let task = Task { shared, plan: &plan, options: &options, entry, held };
@@ -243,7 +244,7 @@ async fn process(shared: &Shared, entry: &Entry, held: &Share) -> Ending {
     }
 }
 
-/// The entry's article. A page that the extractor cannot read gives way to the feed's content, if it has any.
+/// Makes the entry's article. If the extractor cannot read the page, the feed's content is used instead, if there is any.
 async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
     let source = Box::pin(task.source()).await?;
     let is_page = matches!(source.origin, Origin::Server(_));
@@ -260,7 +261,7 @@ async fn article(task: &Task<'_>) -> Result<ExtractedArticle, Ending> {
     }
     let extracted = refined.map_err(|error| task.broken_off(&error))?;
     if is_less_than_before(task.entry, &extracted.article) {
-        tracing::info!(flags = ?extracted.article.quality_flags, "the page shows less than before");
+        tracing::info!(flags = ?extracted.article.quality_flags, "the page shows less than before; keeping the stored text");
         return Err(EntryOutcome::Unchanged(extracted.watch).into());
     }
     Ok(extracted)
@@ -280,18 +281,18 @@ fn log(outcome: &EntryOutcome) {
             tracing::warn!(label = kind.as_str(), reason, %until, "the page will be tried again");
         }
         EntryOutcome::LeftOut { reason } => tracing::info!(reason, "no article"),
-        EntryOutcome::Withdrawn => tracing::info!("the publisher took the page back"),
+        EntryOutcome::Withdrawn => tracing::info!("the publisher withdrew the page"),
         EntryOutcome::Unchanged(_) => tracing::debug!("the page has not changed"),
         EntryOutcome::AlreadyStored | EntryOutcome::AlreadyRemoved => {}
     }
 }
 
-/// So many entries of a host with one text are no coincidence.
+/// From this many entries of a host with the same text on, it is no coincidence.
 const REPEATED_TEXTS: u32 = 6;
 
 impl Task<'_> {
-    /// What is recorded instead of a text that stands under many entries of its host and says nothing of this one: a wall that
-    /// no sign tells. The entries that got it before are looked at again.
+    /// Returns the source to use instead of a text that appears under many entries of its host and does not mention this
+    /// one: a wall that shows no known sign. The entries that got the text before are queued again.
     async fn instead_of_repeated(&self, extracted: &ExtractedArticle) -> Result<Option<Source>, Ending> {
         let article = &extracted.article;
         let is_the_feeds = article.quality_flags.contains(&QualityFlag::FeedContentUsed);
@@ -304,7 +305,7 @@ impl Task<'_> {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(error) => {
-                tracing::warn!(%error, "whether the host shows one text for many entries is not known");
+                tracing::warn!(%error, "cannot check whether the host shows the same text for many entries");
                 return Ok(None);
             }
         }
@@ -314,7 +315,7 @@ impl Task<'_> {
     }
 }
 
-/// Whether another look at a page found a wall, a stub or a list where an article stood: that is no revision of it.
+/// Returns whether a recheck found a wall, a stub or a list where an article was: that is not a revision of it.
 fn is_less_than_before(entry: &Entry, article: &Article) -> bool {
     const LESS: [QualityFlag; 5] = [
         QualityFlag::Paywalled,

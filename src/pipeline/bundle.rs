@@ -1,5 +1,5 @@
-//! The pages of one article as one body, so that they are kept, hashed and read anew together: `multipart/related` (RFC 2387),
-//! each part with its address and its length. No server's page has that type: it would not have been read.
+//! The pages of one article as one body, so that they are kept, hashed and re-extracted together: `multipart/related` (RFC
+//! 2387), each part with its address and its length. No server's page has this type: such a page would have been rejected.
 
 use std::io;
 
@@ -10,17 +10,17 @@ use crate::model::Sha256Hash;
 
 const TYPE: &str = "multipart/related; boundary=";
 
-/// A page out of a bundle.
+/// A page of a bundle.
 pub(super) struct Part {
     pub(super) url: Url,
     pub(super) content_type: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
-/// The `Content-Type` and the bytes of these pages together.
+/// Returns the `Content-Type` and the bytes of the bundled pages.
 pub(super) fn bundle<'p>(pages: impl Iterator<Item = (&'p Url, &'p Body)> + Clone) -> (String, Vec<u8>) {
     let hashes: Vec<u8> = pages.clone().flat_map(|(_, body)| body.sha256.0).collect();
-    // It stands in none of them: that would take a page that knows its own hash.
+    // The boundary occurs in none of the pages: such a page would have to contain its own hash.
     let boundary = Sha256Hash::of(hashes).to_string();
     let mut bytes = Vec::with_capacity(pages.clone().map(|(_, body)| body.bytes.len() + 512).sum());
     for (url, body) in pages {
@@ -36,26 +36,26 @@ pub(super) fn bundle<'p>(pages: impl Iterator<Item = (&'p Url, &'p Body)> + Clon
     (format!("{TYPE}\"{boundary}\""), bytes)
 }
 
-/// Whether a body of that type is a bundle.
+/// Returns whether the content type is that of a bundle.
 pub(super) fn is_bundle(content_type: Option<&str>) -> bool {
     content_type.is_some_and(|content_type| content_type.starts_with(TYPE))
 }
 
-/// The first page of a bundle, and the others.
+/// Returns the first page of a bundle, and the others.
 pub(super) fn parts(bytes: &[u8]) -> io::Result<(Part, Vec<Part>)> {
-    let (first, mut rest) = part(bytes)?.ok_or_else(|| io::Error::other("a bundle without pages"))?;
+    let (first, mut rest) = part(bytes)?.ok_or_else(|| io::Error::other("the bundle has no pages"))?;
     let mut further = Vec::new();
     while let Some((part, behind)) = part(rest)? {
         further.push(part);
         rest = behind;
     }
     if !(rest.starts_with(b"\r\n--") && rest.ends_with(b"--\r\n")) {
-        return Err(io::Error::other("a bundle that breaks off"));
+        return Err(io::Error::other("the bundle is truncated"));
     }
     Ok((first, further))
 }
 
-/// The first part of these bytes, and what stands behind it.
+/// Returns the first part, and the bytes after it.
 fn part(bytes: &[u8]) -> io::Result<Option<(Part, &[u8])>> {
     const END: &[u8] = b"\r\n\r\n";
     let Some(end) = bytes.windows(END.len()).position(|window| window == END) else { return Ok(None) };
@@ -64,7 +64,7 @@ fn part(bytes: &[u8]) -> io::Result<Option<(Part, &[u8])>> {
         let mut fields = head.lines().filter_map(|line| line.split_once(": "));
         fields.find(|(field, _)| *field == name).map(|(_, value)| value)
     };
-    let missing = || io::Error::other("a bundle's page lacks its address or its length");
+    let missing = || io::Error::other("a page of the bundle lacks its URL, its length or part of its body");
     let url = field("Content-Location").and_then(|url| Url::parse(url).ok()).ok_or_else(missing)?;
     let length: usize = field("Content-Length").and_then(|length| length.parse().ok()).ok_or_else(missing)?;
     let body = &bytes[end + END.len()..];

@@ -1,4 +1,4 @@
-//! Which of a feed's entries become articles, by the operator's word.
+//! The operator's rules for which of a feed's entries become articles.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use url::Url;
 use crate::model::EntryEvidence;
 use crate::patterns;
 
-/// Rules by which entries are left out. Without any, every entry is taken.
+/// Rules that leave entries out. Without any, every entry is taken.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// Where there are any, an entry must fit one of them.
+    /// If there are any, an entry must match one of them.
     pub keep: Vec<EntryRule>,
-    /// An entry that fits one of them is left out, whatever `keep` says.
+    /// An entry that matches one of them is left out, whatever `keep` says.
     pub drop: Vec<EntryRule>,
 }
 
-/// A rule; an entry fits it where it fits all of its patterns.
+/// A rule; an entry matches it if it matches all of its patterns.
 #[derive(Clone, Debug, Default)]
 pub struct EntryRule(Vec<(Field, Regex)>);
 
-/// What of an entry is looked at.
+/// The field of an entry that a pattern applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// Its headline.
@@ -47,7 +47,7 @@ impl Field {
 }
 
 impl EntryRule {
-    /// Adds a pattern. The error says what is wrong with it.
+    /// Adds a pattern. The error says why it is invalid.
     pub fn add(&mut self, field: Field, pattern: &str) -> Result<(), String> {
         self.0.push((field, patterns::compile(pattern)?));
         Ok(())
@@ -63,7 +63,7 @@ impl EntryRule {
     }
 }
 
-/// As the configuration writes it.
+/// Formats the rule as in the configuration.
 impl fmt::Display for EntryRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{ ")?;
@@ -76,13 +76,13 @@ impl fmt::Display for EntryRule {
 }
 
 impl Choice {
-    /// Why an entry is left out; `None` where it is taken.
+    /// Returns why an entry is left out; `None` if it is taken.
     pub fn refusal(&self, entry: &EntryEvidence, link: Option<&Url>) -> Option<String> {
         if let Some(rule) = self.drop.iter().find(|rule| rule.fits(entry, link)) {
             return Some(format!("left out by drop = {rule}"));
         }
         let is_kept = self.keep.is_empty() || self.keep.iter().any(|rule| rule.fits(entry, link));
-        (!is_kept).then(|| "left out: it fits none of the feed's keep rules".to_owned())
+        (!is_kept).then(|| "left out: it matches none of the feed's keep rules".to_owned())
     }
 }
 

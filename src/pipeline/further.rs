@@ -1,8 +1,8 @@
-//! The pages on which an article goes on: asked for one by one, each by the link on the page before.
+//! The further pages of an article: fetched one by one, each by the link on the page before.
 //!
-//! Whether a page goes on with the article is for `extract` to say, which reads all pages so far together: what it does
-//! with them now it does again when they are read from the store. A few pages are read a few times for that, where nearly all
-//! articles have one and are read once.
+//! Whether the article continues on another page is decided by `extract`, which reads all pages so far together, the same
+//! way as it does later when they are read from the store. So the few multi-page articles are read several times, while
+//! nearly all articles have one page and are read once.
 
 use url::Url;
 
@@ -15,29 +15,29 @@ use crate::fetch::{FetchError, Retry};
 use crate::model::{RawPages, after};
 use crate::work;
 
-/// What a worker made of the pages so far.
+/// The result of a worker that read the pages so far.
 enum Step {
     Whole {
         draft: Box<Draft>,
-        /// Whether that took more work than the pages may.
+        /// Whether that took more work than the budget for the pages.
         is_overrun: bool,
     },
-    /// The text goes on there.
+    /// The text continues on this page.
     GoesOn(Url, Box<Ingredients>, Box<Bodies>),
 }
 
-/// What came of asking for one more page.
+/// The result of fetching one more page.
 enum Further {
     Page(Box<ReadPage>),
-    /// It cannot be had.
+    /// The page cannot be had; `may_come` says whether it may be available later.
     Missing {
         may_come: bool,
     },
 }
 
 impl Task<'_> {
-    /// The article that begins on the page of `ingredients`, with its further pages: as many as the operator wants, as can be had,
-    /// and as are together no larger than a page may be.
+    /// Makes the article that begins on the page of `ingredients`, with its further pages: as many as the operator wants,
+    /// as are available, and as together are no larger than a page may be.
     pub(super) async fn whole(
         &self,
         mut ingredients: Box<Ingredients>,
@@ -80,7 +80,8 @@ impl Task<'_> {
     async fn further_page(&self, url: &Url, read: &Ingredients, bodies: &Bodies) -> Result<Further, Ending> {
         let fetcher = &self.plan.fetcher;
         let least_time = fetcher.timeout(&self.options.request) + self.plan.settings.extract_timeout;
-        // Who comes too late has worked for nothing, and who takes more memory than there is must not wait for more.
+        // A fetch that ends after the lease is wasted, and a task that already exceeds the memory pool must not wait for
+        // more.
         if after(self.now(), least_time) > self.entry.lease.until || self.held.is_uncounted() {
             return Ok(Further::Missing { may_come: true });
         }
@@ -89,7 +90,7 @@ impl Task<'_> {
         let response = match task.fetch(url, None).await? {
             Ok(response) => response,
             Err(error) => {
-                tracing::warn!(page.next = %url, reason = %error, "the article goes on on a page that cannot be had");
+                tracing::warn!(page.next = %url, reason = %error, "cannot fetch the next page of the article");
                 let may_come = matches!(error, FetchError::HostPaused { .. })
                     || matches!(error.retry(), Retry::Later(_));
                 return Ok(Further::Missing { may_come });
@@ -108,7 +109,7 @@ impl Task<'_> {
     }
 }
 
-/// Reads all pages so far: work for a CPU worker.
+/// Reads all pages so far; runs on a CPU worker.
 fn step(ingredients: Box<Ingredients>, origin: Origin, keeping: RawPages, may_go_on: bool) -> Step {
     let ((article, fingerprint), steps) = work::steps_of(|| ingredients.refined());
     let is_overrun = steps > extract::budget(1 + ingredients.further.len());

@@ -1,52 +1,52 @@
-//! The two halves of the mill: `feeds` turns due feeds into pending entries, `articles` turns pending entries into
+//! The two halves of the pipeline: `feeds` turns due feeds into pending entries, `articles` turns pending entries into
 //! stored articles.
 //!
-//! A table joins them, not a channel: what one half has recorded is durable before the other sees it, a kill at any
-//! point loses nothing, and a backlog is rows instead of memory. Both halves are a `line::Stage` and are driven by
-//! the same loop (see `line`): claim for the free permits and a little ahead, work side by side, record what is done in
-//! batches.
+//! They are joined by a table, not a channel: what one half has recorded is durable before the other sees it, a kill at any
+//! point loses nothing, and a backlog consists of rows instead of memory. Both halves are a `line::Stage` and are driven by
+//! the same loop (see `line`): claim for the free permits and a little ahead, process concurrently, record finished items
+//! in batches.
 
 /// Entries to articles.
 pub mod articles;
 /// Feeds to entries.
 pub mod feeds;
-/// The loop that drives a half.
+/// The loop that drives each half.
 pub mod line;
 /// The page that an article is made from.
 mod pages;
-/// What a feed says of an article itself, where that is recorded.
+/// The feed's own text as an article, where that is recorded.
 mod own_text;
-/// For whom a feed speaks.
+/// For which pages a feed speaks.
 mod voice;
-/// Which of a feed's entries are taken.
+/// Rules for which of a feed's entries are taken.
 pub mod choice;
-/// What is old enough goes.
+/// Removal of old articles and pages.
 pub mod retention;
-/// What is older than the index of words is added to it.
+/// Adds articles that are older than the word index to it.
 pub mod search;
-/// Which of the operator's selectors match nothing.
+/// Reports the operator's selectors that match nothing.
 pub mod selectors;
-/// The article that is made from it.
+/// The article that is made from a page.
 mod refine;
-/// The pages on which it goes on.
+/// The further pages of an article.
 mod further;
-/// Several pages kept as one.
+/// Several pages kept as one body.
 mod bundle;
-/// This process among others on one store.
+/// Coordination with other processes on the same store.
 pub mod sharing;
-/// Kept pages, read anew.
+/// Re-extraction of kept pages.
 pub mod reextract;
-/// What may have killed the process before is parsed alone.
+/// Parses items alone that may have killed the process before.
 pub mod suspects;
 /// The work on one entry.
 mod task;
-/// Feeds that take too much of the CPU.
+/// Pauses for feeds that take too much CPU.
 pub mod rests;
 /// Permits for CPU work, in turn by party.
 mod turns;
 /// Feeds that hubs deliver.
 pub mod websub;
-/// CPU work off the async threads, bounded, with a budget.
+/// CPU work off the async threads, with limited concurrency and a time budget.
 pub mod workers;
 
 use std::collections::HashMap;
@@ -71,11 +71,11 @@ use crate::telemetry::metrics;
 use crate::trust::{self, SpeaksFor};
 use crate::{dedup, schedule};
 
-/// How long a worker waits for its turn at a host before it gives the item back. Shorter than the gap between two requests
-/// to a host: who waits for that has a place that the requests to other hosts need.
+/// How long a worker waits for its turn at a host before it releases the item. Shorter than the gap between two requests to
+/// a host: a worker that waits that long occupies a permit needed for other hosts.
 const HOST_PATIENCE: Duration = Duration::from_millis(250);
 
-/// How the two halves work.
+/// Settings of both halves.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Feeds polled at once.
@@ -92,35 +92,35 @@ pub struct Settings {
     pub initial_spread: Duration,
     /// Failed attempts after which an entry is given up.
     pub max_entry_attempts: u32,
-    /// Pages that an article is read from.
+    /// Maximum number of pages that an article is read from.
     pub max_article_pages: u32,
-    /// Memory that the whole process is to get along with.
+    /// Memory budget of the whole process.
     pub memory_bytes: u64,
     /// Different days on which a permanent redirect must be seen before the feed's URL follows it.
     pub move_confirmation_days: u32,
 }
 
-/// Everything that may differ from feed to feed.
+/// All options that may differ between feeds.
 #[derive(Clone, Debug)]
 pub struct FeedOptions {
-    /// When it is polled.
+    /// Bounds on when it is polled.
     pub bounds: schedule::Bounds,
-    /// How it is asked for.
+    /// Options of its requests.
     pub request: fetch::RequestOptions,
-    /// What its articles are made of.
+    /// The source of its articles' text.
     pub content: ContentSource,
-    /// Whose pages the operator lets it speak for, beside those of its own party.
+    /// The pages that the operator lets it speak for, beside those of its own party.
     pub speaks_for: SpeaksFor,
     /// What is kept of its articles.
     pub keeping: Keeping,
-    /// Which of its entries are taken.
+    /// Rules for which of its entries are taken.
     pub choice: Choice,
     /// The operator's labels.
     pub tags: Vec<String>,
 }
 
 impl FeedOptions {
-    /// Those of a feed that is polled within `bounds` and about which nothing else is said.
+    /// Returns the options of a feed that is polled within `bounds`, with defaults for everything else.
     pub fn within(bounds: schedule::Bounds) -> Self {
         Self {
             bounds,
@@ -137,45 +137,45 @@ impl FeedOptions {
 /// What is kept of a feed's articles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keeping {
-    /// Ages of an article at which its page is looked at again, in rising order.
+    /// Ages of an article at which its page is rechecked, in rising order.
     pub recheck: Vec<Duration>,
     /// Whether the pages themselves are kept.
     pub raw: RawPages,
-    /// How long articles are kept after their last event; for ever where `None`.
+    /// How long articles are kept after their last event; `None` means forever.
     pub keep: Option<Duration>,
-    /// How long kept pages are; as long as their articles where `None`.
+    /// How long kept pages are kept; `None` means as long as their articles.
     pub keep_raw: Option<Duration>,
 }
 
-/// What a reload replaces, all of it at once.
+/// Everything that a reload replaces, all at once.
 #[derive(Debug)]
 pub struct Plan {
     /// Options by configured URL.
     pub feeds: HashMap<Url, Arc<FeedOptions>>,
-    /// For entries whose feed has left the config meanwhile.
+    /// Options for entries whose feed was removed from the configuration meanwhile.
     pub fallback: Arc<FeedOptions>,
     /// The HTTP client.
     pub fetcher: Fetcher,
     /// Boilerplate rules and the operator's selectors.
     pub rules: Arc<Rules>,
-    /// When two texts are copies.
+    /// When two texts count as copies.
     pub dedup: dedup::Settings,
-    /// How the halves work.
+    /// Settings of both halves.
     pub settings: Settings,
-    /// How feeds are subscribed to; not at all where `None`.
+    /// How feeds are subscribed to; `None` means not at all.
     pub websub: Option<websub::Settings>,
-    /// The longest that anything waits: see [`feeds::longest_waits`].
+    /// The longest times that anything waits: see [`feeds::longest_waits`].
     pub longest_waits: LongestWaits,
 }
 
 impl Plan {
-    /// The options of a feed.
+    /// Returns the options of a feed.
     pub fn options(&self, configured_url: &Url) -> Arc<FeedOptions> {
         Arc::clone(self.feeds.get(configured_url).unwrap_or(&self.fallback))
     }
 }
 
-/// What both halves share.
+/// The state that both halves share.
 #[derive(Clone, Debug)]
 pub struct Shared {
     /// The store.
@@ -186,57 +186,57 @@ pub struct Shared {
     pub plan: watch::Receiver<Arc<Plan>>,
     /// The CPU workers.
     pub workers: workers::Workers,
-    /// Tells a failing network of our own from failing hosts.
+    /// Distinguishes a failure of our own network from failing hosts.
     pub outage: Arc<Mutex<Outage>>,
-    /// What is in hand, in bytes.
+    /// Memory in use, in bytes.
     pub memory: Memory,
-    /// Feeds whose pages run out of their time.
+    /// Feeds that rest because their pages exceed their budget.
     pub rests: Arc<rests::Rests>,
     /// Held while a suspect is parsed (see [`suspects`]).
     pub alone: Arc<tokio::sync::Mutex<()>>,
-    /// Where pages are archived, where they are.
+    /// Archive of fetched pages, if there is one.
     pub archive: Option<Archive>,
-    /// Which of the operator's selectors match.
+    /// Records which of the operator's selectors match.
     pub selectors: Arc<SelectorWatch>,
-    /// What has been done since the start.
+    /// Counts of what was done since the start.
     pub tally: Arc<Tally>,
-    /// Rung when feeds may have become due.
+    /// Notified when feeds may have become due.
     pub feeds_due: Arc<Notify>,
-    /// Rung by the first half when it has recorded entries, so that the second need not wait for its next look.
+    /// Notified by the first half when it has recorded entries, so that the second need not wait for its next look.
     pub entries_recorded: Arc<Notify>,
-    /// Rung when a feed has named a hub, for whoever asks it.
+    /// Notified when the hubs to ask may have changed, for the task that asks hubs.
     pub hubs_found: Arc<Notify>,
-    /// Rung by the second half when it has stored articles, for whoever reads the outbox.
+    /// Notified by the second half when it has stored articles, for all readers of the outbox.
     pub articles_stored: Arc<Notify>,
 }
 
 impl Shared {
-    /// The plan in force now.
+    /// Returns the plan in force.
     pub fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.borrow())
     }
 }
 
 impl Shared {
-    /// Until when nothing is claimed, because our own network is down.
+    /// Returns until when nothing is claimed, because our own network is down.
     fn paused_until(&self) -> Option<Timestamp> {
         self.outage().paused_until(self.clock.now())
     }
 
-    /// The later of when an item is due and when the pause ends.
+    /// Returns the later of an item's due time and the end of the pause.
     fn not_while_paused(&self, due: Option<Timestamp>) -> Option<Timestamp> {
         due.map(|due| self.paused_until().map_or(due, |until| until.max(due)))
     }
 
-    /// When to come back to a host whose queue is too long to wait in: a worker that waited there would be missing to
-    /// all other hosts, and its lease might end before its turn.
+    /// Returns when to come back to a host whose queue is too long to wait in: a worker waiting there would be unavailable
+    /// for all other hosts, and its lease might expire before its turn.
     fn deferred(&self, plan: &Plan, url: &Url) -> Option<Timestamp> {
         let wait = plan.fetcher.defer(url, HOST_PATIENCE)?;
         self.clock.now().checked_add(wait).ok()
     }
 
-    /// Notes how a request ended that was made at `began` for a feed. Returns the end of the pause where its failure is our
-    /// own network's: then neither feed nor page is to blame.
+    /// Records the result of a request that was made at `began` for a feed. Returns the end of the pause if our own network
+    /// caused the failure: then neither feed nor page is to blame.
     fn blame_ourselves(
         &self,
         feed_url: &Url,
@@ -252,13 +252,13 @@ impl Shared {
         drop(outage);
         if let (Some(until), false) = (until, was_paused) {
             metrics::network_paused();
-            tracing::error!(%until, "nothing can be reached: our own network is down; pausing, no feed is blamed");
+            tracing::error!(%until, "cannot reach any host: our own network is down; polling pauses, no feed counts as failed");
         }
         until.filter(|_| ours)
     }
 
-    /// Writes down the pauses that hosts have asked for since the last time, so that they outlast the process. What cannot
-    /// be written down now is with the next.
+    /// Stores the pauses that hosts have asked for since the last call, so that they survive a restart. Those that cannot
+    /// be stored now are stored with the next call.
     async fn keep_pauses(&self) {
         let plan = self.plan();
         let pauses = plan.fetcher.unkept_pauses();
@@ -267,7 +267,7 @@ impl Shared {
         }
         match self.store.host_pauses_keep(&pauses).await {
             Ok(()) => plan.fetcher.note_kept_pauses(&pauses),
-            Err(error) => tracing::warn!(error = %error, "the pauses of hosts are not written down yet"),
+            Err(error) => tracing::warn!(error = %error, "cannot store the pauses of hosts yet"),
         }
     }
 
@@ -276,12 +276,12 @@ impl Shared {
     }
 }
 
-/// The party that answers for a feed, and for what is done because of it.
+/// Returns the party that answers for a feed, and for all work caused by it.
 fn party_of(feed_url: &Url) -> String {
     trust::party(feed_url).unwrap_or_default()
 }
 
-/// Counts since the start, for progress bars and closing lines; metrics are kept apart.
+/// Counts since the start, for progress bars and closing lines; metrics are separate.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// Polls that brought a feed or "not modified".
@@ -294,7 +294,7 @@ pub struct Tally {
     pub articles: AtomicU64,
     /// Stored articles that are copies of an earlier one.
     pub duplicates: AtomicU64,
-    /// Entries put off.
+    /// Entries postponed.
     pub postponed: AtomicU64,
     /// Entries given up.
     pub failed: AtomicU64,

@@ -1,4 +1,5 @@
-//! What is recorded where the page cannot be had or is not wanted: the feed's own text, as far as the feed may speak.
+//! What is recorded if the page is unavailable or not wanted: the feed's own text, as far as the feed may speak for the
+//! page.
 
 use std::time::Duration;
 
@@ -14,19 +15,19 @@ use crate::model::{
 use crate::store::{EntryOutcome, Watch};
 use crate::telemetry::metrics;
 
-/// A text of so many words is more than a teaser.
+/// A text of this many words is more than a teaser.
 const FULL_TEXT_WORDS: usize = 40;
 
-/// Ages at which the page behind a stand-in is asked for once more, beside those that the operator wants.
+/// Ages at which the page behind a stand-in is fetched once more, beside those that the operator configured.
 const STAND_IN_AGES: [Duration; 2] = [Duration::from_hours(24), Duration::from_hours(7 * 24)];
 
 impl Task<'_> {
-    /// Whether the feed itself says the whole of it, as far as length tells.
+    /// Returns whether the feed itself carries the full text, judged by its length.
     pub(super) fn has_full_text(&self) -> bool {
         self.entry.evidence.own_text().is_some_and(|text| visible_words(text) >= FULL_TEXT_WORDS)
     }
 
-    /// The feed's own text, for want of a page of the entry's own.
+    /// Returns the feed's own text as source, used without a page of the entry's own.
     pub(super) async fn own_source(&self) -> Result<Source, Ending> {
         let evidence = &self.entry.evidence;
         if evidence.own_text().is_none() && evidence.title.is_none() {
@@ -36,7 +37,7 @@ impl Task<'_> {
         self.of_feed(OwnText { is_teaser, look_again: false, linked: None }).await
     }
 
-    /// Whether the feed's own text may replace the text that is stored, if any is.
+    /// Returns whether the feed's own text may replace the stored text, if there is any.
     pub(super) fn may_replace(&self) -> bool {
         match self.entry.known {
             Known::No => true,
@@ -45,7 +46,8 @@ impl Task<'_> {
         }
     }
 
-    /// What to do where the page cannot be had. An article that has its text keeps it, unless that is worth nothing.
+    /// Decides what to do if the page is unavailable. A stored article keeps its text, unless the feed carries a full text
+    /// or `may_replace` is set.
     pub(super) async fn without_page(&self, error: &FetchError, may_replace: bool) -> Result<Source, Ending> {
         let Self { plan, options, entry, .. } = *self;
         let (kind, reason) = (error.kind(), error.to_string());
@@ -61,11 +63,11 @@ impl Task<'_> {
             Retry::Later(_) | Retry::Never | Retry::Gone => None,
         };
         let may_stand_in = options.content == ContentSource::Auto && entry.recheck.is_none();
-        // An edit that the feed brings whole is news, whatever becomes of the page.
+        // A full edited text in the feed is news, whatever becomes of the page.
         let is_full = may_stand_in && self.has_full_text() && self.speaks_for_page().await?;
         let is_all = may_stand_in && may_replace && next.is_none();
         if is_full || is_all {
-            tracing::warn!(label = kind.as_str(), reason, "the feed's own text stands in for the page");
+            tracing::warn!(label = kind.as_str(), reason, "using the feed's own text instead of the page");
             metrics::own_text_used(kind);
             let own_text = OwnText {
                 is_teaser: !self.has_full_text(),
@@ -87,9 +89,9 @@ impl Task<'_> {
         Err(EntryOutcome::Failed { kind, reason, quarantined: false }.into())
     }
 
-    /// A page that was to be looked at again and cannot be had: the next age will tell.
+    /// Returns the outcome of a recheck whose page is unavailable: the next one follows at the next age.
     pub(super) fn without_another_look(&self, error: &FetchError) -> EntryOutcome {
-        tracing::warn!(label = error.kind().as_str(), reason = %error, "the page cannot be looked at again now");
+        tracing::warn!(label = error.kind().as_str(), reason = %error, "cannot recheck the page now");
         let validators = self.entry.last_read.as_ref().map(|read| read.validators.clone());
         self.unchanged(validators.unwrap_or_default())
     }
@@ -98,9 +100,9 @@ impl Task<'_> {
         EntryOutcome::Unchanged(self.watch(validators, self.entry.is_stand_in))
     }
 
-    /// What it takes to look at a page again as often as the operator wants, and twice more where the feed stands in.
+    /// Returns the data for rechecks: the ages that the operator configured, and two more for a stand-in.
     pub(super) fn watch(&self, validators: Validators, is_stand_in: bool) -> Watch {
-        // Without pages there is nothing to look at: the feed says itself what has changed.
+        // Without pages there is nothing to recheck: the feed itself announces changes.
         if self.options.content == ContentSource::Feed {
             return Watch { validators, ages: Vec::new() };
         }
@@ -113,18 +115,18 @@ impl Task<'_> {
         Watch { validators, ages }
     }
 
-    /// The feed's text in place of a page that no worker could read.
+    /// Returns the feed's text in place of a page that no worker could read.
     pub(super) async fn stand_in(&self, error: &WorkError) -> Result<Option<Source>, Ending> {
         let may_stand_in = self.options.content == ContentSource::Auto && self.entry.recheck.is_none();
         if !(may_stand_in && self.has_full_text() && self.speaks_for_page().await?) {
             return Ok(None);
         }
-        tracing::warn!(label = error.kind().as_str(), reason = %error, "the feed's own text stands in for the page");
+        tracing::warn!(label = error.kind().as_str(), reason = %error, "using the feed's own text instead of the page");
         metrics::own_text_used(error.kind());
         self.of_feed(OwnText { is_teaser: false, look_again: false, linked: None }).await.map(Some)
     }
 
-    /// The feed's own text as a page. It is the linked page's article only where the feed speaks for that.
+    /// Returns the feed's own text as a page. It is the linked page's article only if the feed speaks for that page.
     async fn of_feed(&self, own_text: OwnText) -> Result<Source, Ending> {
         let entry = self.entry;
         let speaks = self.speaks_for_page().await?;
@@ -139,7 +141,7 @@ impl Task<'_> {
         Ok(Source { page, origin: Origin::Feed(own_text), id, url, feed_speaks: speaks })
     }
 
-    /// The file that the link leads to.
+    /// Returns the file that the link leads to, if the response was not text.
     fn linked_file(&self, error: &FetchError) -> Option<Enclosure> {
         let FetchError::NotText { media_type, length } = error else { return None };
         let url = self.entry.url.clone()?;
@@ -154,7 +156,7 @@ impl Task<'_> {
     }
 }
 
-/// Whether a page that cannot be had now may be there later.
+/// Returns whether a page that is unavailable now may be available later.
 fn may_come_back(error: &FetchError) -> bool {
     !matches!(
         error.kind(),
@@ -167,7 +169,7 @@ fn may_come_back(error: &FetchError) -> bool {
 
 fn without_content(options: &FeedOptions) -> EntryOutcome {
     let reason = match options.content {
-        ContentSource::Feed => "content = \"feed\", and the feed holds no content of this entry",
+        ContentSource::Feed => "content = \"feed\", but the feed has no content for this entry",
         ContentSource::Page | ContentSource::Auto => "the entry has neither a link nor content",
     };
     EntryOutcome::Failed { kind: FailureKind::NoContent, reason: reason.to_owned(), quarantined: false }

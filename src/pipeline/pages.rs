@@ -1,6 +1,6 @@
-//! Where an article's text comes from: its page, or what its feed carries.
+//! The source of an article's text: its page, or its feed's content.
 //!
-//! What grows with the size of a body (decoding, hashing, the looks at what came) is work for the CPU workers.
+//! Work that grows with the size of a body (decoding, hashing, inspecting the response) runs on the CPU workers.
 
 use std::time::Duration;
 
@@ -22,62 +22,62 @@ use crate::store::EntryOutcome;
 use crate::telemetry::metrics;
 use crate::trust::names_feed;
 
-/// A body and its text are both kept until the article is made.
+/// The body and its text are both in memory until the article is made.
 pub(super) const COPIES: usize = 2;
 
 /// What an article is made from.
 pub(super) struct Source {
     pub(super) page: Page,
     pub(super) origin: Origin,
-    /// What the article is: the page, or the entry.
+    /// The id of the article: that of the page, or that of the entry.
     pub(super) id: ArticleId,
-    /// Where it is.
+    /// The address of the article.
     pub(super) url: Url,
     /// Whether the feed's own text may stand in for what the page shows.
     pub(super) feed_speaks: bool,
 }
 
-/// Who sent it.
+/// The sender of the content.
 pub(super) enum Origin {
-    /// The feed: its own content is the body, and there is no page.
+    /// The feed: its own content is the body, and no page is used.
     Feed(OwnText),
     /// The page's server.
     Server(Bodies),
 }
 
-/// The bodies of an article's pages.
+/// The bodies of all pages of an article.
 pub(super) struct Bodies {
     pub(super) first: Body,
-    /// Those on which it goes on.
+    /// The pages on which the article continues.
     pub(super) further: Vec<Body>,
-    /// Whether one more could not be had, and may be another time.
+    /// Whether one more page was unavailable and may be available later.
     pub(super) lacks_one: bool,
 }
 
-/// A text that a feed carries.
+/// The text that a feed carries.
 pub(super) struct OwnText {
-    /// Whether more is to be had, on a page that cannot.
+    /// Whether there is more on a page that is unavailable.
     pub(super) is_teaser: bool,
-    /// Whether the page may come back.
+    /// Whether the page may be available later.
     pub(super) look_again: bool,
-    /// The file that the entry links to in a page's stead.
+    /// The file that the entry links to instead of a page.
     pub(super) linked: Option<Enclosure>,
 }
 
-/// A page's body as it came.
+/// A page's body as received.
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) sha256: Sha256Hash,
     pub(super) content_type: Option<String>,
-    /// What makes the next request for the page conditional.
+    /// Validators for the next conditional request for the page.
     pub(super) validators: Validators,
 }
 
-/// A body that was read.
+/// The result of reading a response.
 pub(super) enum Read {
-    /// The bytes that the current revision was made from: all that is new is what to ask with.
+    /// Unchanged since the last read; only the validators may be new.
     Same(Validators),
-    /// What came instead of the page.
+    /// Something else came instead of the page.
     Impostor(Impostor),
     Page(Box<ReadPage>),
 }
@@ -85,23 +85,24 @@ pub(super) enum Read {
 pub(super) struct ReadPage {
     pub(super) page: Page,
     pub(super) body: Body,
-    /// The page that it is an AMP copy of.
+    /// The original, if the page is an AMP copy.
     original: Option<Url>,
-    /// Whether it names the entry's feed.
+    /// Whether the page names the entry's feed.
     names_feed: bool,
-    /// Whether its headline is the entry's.
+    /// Whether the page's headline is the entry's.
     has_headline: bool,
 }
 
 impl Task<'_> {
-    /// The page, or the feed's content where the operator wants that or the page cannot be had.
+    /// Returns the page, or the feed's content if the operator wants that or the page is unavailable.
     pub(super) async fn source(&self) -> Result<Source, Ending> {
         let Self { shared, plan, entry, .. } = *self;
         let Some(url) = self.page_to_ask() else { return self.own_source().await };
         if let Some(due) = shared.deferred(plan, url) {
             return Err(Ending::PutOff { due, until: Until::HostTurn });
         }
-        // An AMP page's original has validators that are no use with the copy, and does not go with it.
+        // For an AMP page, the stored validators belong to its original: they are no use with the copy, and a 410 of the
+        // copy does not withdraw the original.
         let is_own = entry.article_id == entry.page_of_its_own(url).0;
         let last_read = entry.last_read.as_ref().filter(|_| is_own);
         let began = self.now();
@@ -143,18 +144,18 @@ impl Task<'_> {
         Ok(Source { page, origin: Origin::Server(bodies), id, url: address, feed_speaks })
     }
 
-    /// The host is another process's, and has not been lent in time.
+    /// The host belongs to another process and was not lent in time.
     fn elsewhere(&self, wait: Duration) -> Ending {
         Ending::PutOff { due: after(self.now(), wait), until: Until::HostTurn }
     }
 
-    /// Whether the stored text is the page's: what was never had of it cannot be taken back.
+    /// Returns whether the stored text is the page's: a page that was never read cannot be withdrawn.
     fn has_read_page(&self) -> bool {
         self.entry.known == Known::ThroughThis && !self.entry.is_stand_in
     }
 
-    /// The page that is to be read; none where the operator wants the feed's own text, and where the link leads to no page of
-    /// the entry's own and the feed says it all.
+    /// Returns the page to read; none if the operator wants the feed's own text, or if the link is no page of the entry's
+    /// own and the feed has the full text or the link is a front page.
     fn page_to_ask(&self) -> Option<&Url> {
         let url = self.entry.url.as_ref().filter(|_| self.options.content != ContentSource::Feed)?;
         let is_needless = self.options.content == ContentSource::Auto
@@ -163,7 +164,7 @@ impl Task<'_> {
         (!is_needless).then_some(url)
     }
 
-    /// Asks for a page, conditionally where it was read before. A stop breaks it off.
+    /// Fetches a page, conditionally if it was read before. A stop aborts the request.
     pub(super) async fn fetch(
         &self,
         url: &Url,
@@ -184,7 +185,7 @@ impl Task<'_> {
         Ok(fetched)
     }
 
-    /// What an answer holds.
+    /// Reads a response.
     pub(super) async fn read(&self, url: &Url, response: Response) -> Result<Read, Ending> {
         let Response { final_url, validators, content_type, content, headers, .. } = response;
         let body = match (content, &self.entry.last_read) {
@@ -195,7 +196,7 @@ impl Task<'_> {
             (Content::NotModified, None) => return Err(unasked_304().into()),
         };
         self.held.hold(body.len() * COPIES).await;
-        // The same bytes say nothing new, unless the text goes on on a page that could not be had.
+        // An identical body brings nothing new, unless the text continues on a page that was unavailable.
         let is_partial = self
             .entry
             .recheck
@@ -206,7 +207,7 @@ impl Task<'_> {
         let (asked, fetched_at) = (url.clone(), self.now());
         let evidence = self.entry.evidence.clone();
         let feeds = [self.entry.feed_url.clone(), self.entry.polled_url.clone()];
-        // Looked for only where it decides something.
+        // Only searched for where the result matters.
         let is_strangers = !is_of_the_feeds(self.entry, self.options, &final_url);
         let shares_link = self.entry.shares_link;
         let work = move || {
@@ -245,8 +246,8 @@ impl Task<'_> {
         }
     }
 
-    /// The page that an AMP page is a copy of; the copy, where that cannot be had or says something else. Looked for once: what
-    /// the original says of itself does not count.
+    /// Returns the original of an AMP page, or the copy if the original is unavailable or tells another story. Followed
+    /// only once: what the original names as its own original is ignored.
     async fn original_of(&self, copy: ReadPage, original: &Url) -> Result<ReadPage, Ending> {
         let is_original = self.entry.article_id == ArticleId::of_url(original);
         let looks_again = is_original && self.entry.recheck.is_some();
@@ -258,7 +259,7 @@ impl Task<'_> {
                 Read::Impostor(kind) => FetchError::Impostor(kind),
             },
             Err(FetchError::HostElsewhere { wait }) => return Err(self.elsewhere(wait)),
-            // The article is the original's: the copy is no revision of it.
+            // The article is the original's: the copy is not a revision of it.
             Err(error) if looks_again && error.retry() == Retry::Gone => {
                 return Err(EntryOutcome::Withdrawn.into());
             }
@@ -267,11 +268,12 @@ impl Task<'_> {
         if looks_again {
             return Err(self.without_another_look(&reason).into());
         }
-        tracing::warn!(%original, %reason, "the AMP page stands in for the page that it is a copy of");
+        tracing::warn!(%original, %reason, "cannot read the original of the AMP page; using the AMP page");
         Ok(copy)
     }
 
-    /// The original, where it is what the copy is a copy of: sites name their front page or a section as well.
+    /// Returns the original if it tells the same story as the copy: some sites name their front page or a section as the
+    /// original.
     async fn one_of(&self, copy: ReadPage, original: ReadPage) -> Result<ReadPage, Ending> {
         let work = move || match (&copy.page.body, &original.page.body) {
             (PageBody::Html(one), PageBody::Html(other)) if impostor::is_other_story(one, other) => copy,
@@ -280,7 +282,8 @@ impl Task<'_> {
         self.on_worker(work).await?.map_err(|error| self.broken_off(&error).into())
     }
 
-    /// Puts the page into the archive, where there is one: before its article is stored, so that none is missing there.
+    /// Adds the page to the archive, if there is one: before its article is stored, so that no stored article's page is
+    /// missing there.
     pub(super) async fn archived(&self, read: ReadPage) -> Result<ReadPage, Ending> {
         let Some(archive) = self.shared.archive.clone() else { return Ok(read) };
         let party = party_of(&self.entry.feed_url);
@@ -305,11 +308,11 @@ impl Task<'_> {
 }
 
 fn unasked_304() -> EntryOutcome {
-    let reason = "the server says that the page has not changed, and was not asked";
+    let reason = "the server answered 304 to an unconditional request";
     EntryOutcome::Failed { kind: FailureKind::NotModified, reason: reason.to_owned(), quarantined: false }
 }
 
-/// A 304 may bring new validators; one without any keeps the old.
+/// A 304 may bring new validators; without any the old ones are kept.
 fn validators_after_304(last_read: &LastRead, received: Validators) -> Validators {
     if received == Validators::default() { last_read.validators.clone() } else { received }
 }

@@ -1,7 +1,8 @@
-//! Kept pages through today's extractor and rules: another text than the stored one is a revision of its article.
+//! Reads kept pages with the current extractor and rules: a text that differs from the stored one becomes a revision of its
+//! article.
 //!
-//! Nothing is claimed. What is stored is checked again inside the transaction that writes: an article that has got another
-//! revision meanwhile is left alone, so this may run beside a daemon.
+//! Nothing is claimed. The transaction that writes checks again what is stored: an article that has got another revision
+//! meanwhile is left alone, so this may run beside a daemon.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,10 +25,10 @@ use crate::store::{
     ExtractedArticle, RawPage, RawSelection, Reextracted, Store, StoreError, Stored, StoredPage, Watch,
 };
 
-/// Pages read from the store, and revisions written to it, at a time.
+/// Number of pages read from the store, and of revisions written to it, at a time.
 const BATCH: u32 = 16;
 
-/// What it takes to read kept pages anew.
+/// Everything needed to re-extract kept pages.
 #[derive(Clone, Debug)]
 pub struct Reextraction {
     /// The store.
@@ -36,49 +37,49 @@ pub struct Reextraction {
     pub workers: Workers,
     /// Boilerplate rules and the operator's selectors.
     pub rules: Arc<Rules>,
-    /// When two texts are copies.
+    /// When two texts count as copies.
     pub dedup: dedup::Settings,
     /// Options by configured URL.
     pub feeds: Arc<HashMap<Url, Arc<FeedOptions>>>,
-    /// For articles whose feed has left the config.
+    /// Options for articles whose feed was removed from the configuration.
     pub fallback: Arc<FeedOptions>,
 }
 
-/// What becomes of the texts that differ.
+/// What to do with texts that differ from the stored ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// They become revisions.
+    /// Store them as revisions.
     Store,
-    /// They are counted.
+    /// Only count them.
     DryRun,
 }
 
-/// What has been done so far.
+/// Counts of what has been done so far.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Pages read.
     pub pages: AtomicU64,
-    /// Of these, those that give another text than the stored one.
+    /// Pages that give another text than the stored one.
     pub changed: AtomicU64,
-    /// Of those, those that became revisions.
+    /// Changed pages whose text became a revision.
     pub revised: AtomicU64,
     /// Pages that could not be read.
     pub failed: AtomicU64,
 }
 
-/// A kept page as it is read by the rules in force, and by others.
+/// A kept page as read by the rules in force and by other rules.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// The page.
+    /// The URL of the page.
     pub url: Url,
-    /// By the rules in force.
+    /// The article by the rules in force.
     pub before: Article,
-    /// By the others.
+    /// The article by the other rules.
     pub after: Article,
 }
 
 impl Comparison {
-    /// Whether the others change nothing that a reader sees.
+    /// Returns whether the other rules change nothing that a reader sees.
     pub fn is_same(&self) -> bool {
         let Self { before, after, .. } = self;
         before.text == after.text && before.metadata == after.metadata
@@ -86,7 +87,7 @@ impl Comparison {
 }
 
 impl Reextraction {
-    /// Reads every selected page, in the order in which the articles came.
+    /// Re-extracts every selected page, in the order in which the articles were stored.
     pub async fn run(&self, selection: &RawSelection, mode: Mode, counts: &Counts) -> Result<(), StoreError> {
         let mut number = 0;
         loop {
@@ -104,8 +105,8 @@ impl Reextraction {
         }
     }
 
-    /// Reads every selected page by the rules in force and by others, in the order in which the articles came. Nothing is
-    /// stored. `seen` is handed each page that both could read.
+    /// Reads every selected page by the rules in force and by other rules, in the order in which the articles were stored.
+    /// Nothing is stored. `seen` is called with each page that both could read.
     pub async fn compare(
         &self,
         selection: &RawSelection,
@@ -135,7 +136,7 @@ impl Reextraction {
         }
     }
 
-    /// The next pages behind that number, which becomes that of the last of them.
+    /// Returns the next pages after `number`, and sets it to that of the last page.
     async fn next_pages(
         &self,
         number: &mut i64,
@@ -161,7 +162,7 @@ impl Reextraction {
         Ok(self.workers.run(&party, work).await??)
     }
 
-    /// What differs from what is stored, in the order of `pages`.
+    /// Returns the articles that differ from the stored ones, in the order of `pages`.
     async fn remake(&self, pages: Vec<StoredPage>, counts: &Counts) -> Vec<Reextracted> {
         let mut tasks = JoinSet::new();
         for stored in pages {
@@ -173,12 +174,12 @@ impl Reextraction {
         }
         let made = gathered(tasks, counts).await;
         for article in &made {
-            tracing::info!(page.url = %article.extracted.original_url, "another text");
+            tracing::info!(page.url = %article.extracted.original_url, "text changed");
         }
         made
     }
 
-    /// What the article of a kept page is made of.
+    /// Returns the ingredients of a kept page's article.
     async fn ingredients(
         &self,
         raw: RawPage,
@@ -190,7 +191,7 @@ impl Reextraction {
         Tools { store, workers, rules, dedup }.ingredients(raw, entry, options, fetched_at).await
     }
 
-    /// The article that the page gives now, where its text is not the stored one.
+    /// Returns the article that the page gives now, if its text differs from the stored one.
     async fn made_of(&self, stored: StoredPage) -> Result<Option<Reextracted>, Failure> {
         let StoredPage { revision, content_sha256, raw_sha256, fetched_at, page: raw, entry, .. } = stored;
         let original_url = entry.article_url();
@@ -218,7 +219,7 @@ impl Reextraction {
     }
 }
 
-/// What it takes to read one page.
+/// Everything needed to read one page.
 struct Tools<'t> {
     store: &'t Store,
     workers: &'t Workers,
@@ -227,7 +228,7 @@ struct Tools<'t> {
 }
 
 impl Tools<'_> {
-    /// What the article of a kept page is made of.
+    /// Returns the ingredients of a kept page's article.
     async fn ingredients(
         &self,
         raw: RawPage,
@@ -254,7 +255,7 @@ impl Tools<'_> {
     }
 }
 
-/// The first page of an article that was found at `url`, and its further ones.
+/// Returns the first page of an article found at `url`, and its further pages.
 fn pages_of(raw: RawPage, url: Url, fetched_at: Timestamp) -> std::io::Result<(Page, Vec<Page>)> {
     let body = raw.body()?;
     if !is_bundle(raw.content_type.as_deref()) {
@@ -272,7 +273,7 @@ fn pages_of(raw: RawPage, url: Url, fetched_at: Timestamp) -> std::io::Result<(P
     Ok((page(url, first), further.collect()))
 }
 
-/// What becomes of the blocks of an article's kept page by today's rules; `None` where its page is not kept.
+/// Returns the fates of the blocks of an article's kept page by the current rules; `None` if its page is not kept.
 pub async fn blocks_now(
     store: &Store,
     workers: &Workers,
@@ -286,7 +287,7 @@ pub async fn blocks_now(
     Ok(Some(article.account))
 }
 
-/// What was made side by side of the pages of one batch, in the order of their numbers.
+/// Returns the results of the concurrent tasks of one batch, in the order of their numbers.
 async fn gathered<T: 'static>(
     mut tasks: JoinSet<(i64, Url, Result<Option<T>, Failure>)>,
     counts: &Counts,
@@ -298,11 +299,11 @@ async fn gathered<T: 'static>(
             Ok((_, _, Ok(None))) => {}
             Ok((_, url, Err(error))) => {
                 add(&counts.failed, 1);
-                tracing::warn!(page.url = %url, reason = %error, "cannot be read anew");
+                tracing::warn!(page.url = %url, reason = %error, "cannot re-extract the page");
             }
             Err(error) => {
                 add(&counts.failed, 1);
-                tracing::error!(error = %error, "a worker broke off");
+                tracing::error!(error = %error, "a worker task failed");
             }
         }
     }
@@ -313,16 +314,16 @@ async fn gathered<T: 'static>(
 /// Why a kept page gives no article.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Its extraction broke off.
+    /// Its extraction panicked or ran out of time.
     #[error("the extractor {0}")]
     Work(#[from] WorkError),
-    /// The daemon is told to stop.
+    /// The process is stopping.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// The store does not say what it takes to know.
-    #[error("the store does not say what it takes: {0}")]
+    /// The store failed to provide the necessary data.
+    #[error("cannot read the inputs of the extraction: {0}")]
     Store(#[from] StoreError),
-    /// It cannot be inflated.
+    /// It cannot be decompressed.
     #[error("the kept page is damaged: {0}")]
     Damaged(std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! A page becomes an article and its fingerprint, on a CPU worker, with all that is known beside the page.
+//! Makes a page into an article and its fingerprint, on a CPU worker, with all that is known beside the page.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,24 +20,24 @@ use crate::store::{ExtractedArticle, RawPage, Store, StoreError};
 use crate::telemetry::metrics;
 use crate::trust::is_one_party;
 
-/// Bytes that a node of a page and the block around it take while the page is read.
+/// Memory in bytes that a node of a page and the block around it take while the page is read.
 const NODE_COST: usize = 2 << 10;
 
-/// Bytes that an article takes until it is recorded, for each of its text: its blocks are told of in its account.
+/// Memory that an article takes until it is recorded, per byte of its text: its account describes its blocks.
 const ARTICLE_COST: usize = 2;
 
 impl Task<'_> {
-    /// What is known of the furniture that a page may show. Where the store does not say, the entry waits: a text that was
-    /// made without would hold what every page of its host shows.
+    /// Returns the furniture known for the page's host. If the store fails, the entry is postponed: a text made without it
+    /// would contain what every page of its host shows.
     pub(super) async fn furniture_of(&self, page: &Page) -> Result<SiteEvidence, Ending> {
         let is_read_again = self.entry.known == Known::ThroughThis;
         site_evidence(&self.shared.store, &page_host(page), is_read_again).await.map_err(|error| {
-            let reason = format!("the host's furniture is unknown: {error}");
+            let reason = format!("cannot read the known boilerplate of the host: {error}");
             self.postponed(None, FailureKind::StoreFailed, reason).into()
         })
     }
 
-    /// Extraction and fingerprint, on a worker.
+    /// Extracts the article and computes its fingerprint, on a worker.
     pub(super) async fn refine(
         &self,
         source: Source,
@@ -93,7 +93,7 @@ impl Task<'_> {
     }
 }
 
-/// An article, and what is kept of where it came from.
+/// An article, and the record of its origin.
 pub(super) struct Draft {
     article: Article,
     fingerprint: Fingerprint,
@@ -104,12 +104,12 @@ struct OriginRecord {
     sha256: Sha256Hash,
     raw: Option<RawPage>,
     validators: Validators,
-    /// Whether a page of it is to be asked for once more.
+    /// Whether one of its pages is to be fetched once more.
     lacks_one: bool,
 }
 
 impl Draft {
-    /// Puts together what was made of `ingredients` that came from `origin`: work for a CPU worker.
+    /// Combines the results made of `ingredients` that came from `origin`; runs on a CPU worker.
     pub(super) fn new(
         article: Article,
         fingerprint: Fingerprint,
@@ -142,30 +142,30 @@ impl OriginRecord {
         };
         let raw = (keeping == RawPages::Keep)
             .then(|| RawPage::compress(ingredients.page.final_url.clone(), content_type, &bytes));
-        // A 304 for the first page says nothing of one that could not be had.
+        // A 304 for the first page says nothing about a further page that was unavailable.
         let validators = if lacks_one { Validators::default() } else { first.validators };
         Self { sha256, raw, validators, lacks_one }
     }
 }
 
-/// The host whose furniture a page shows: that of where the page was found, not of the link to it, for a link shortener
-/// has many sites behind it.
+/// Returns the host whose furniture a page shows: that of its final URL, not of the link to it, since a link shortener
+/// leads to many sites.
 pub(super) fn page_host(page: &Page) -> String {
     page.final_url.host_str().unwrap_or_default().to_owned()
 }
 
-/// What an article is made of.
+/// The inputs of an extraction.
 pub(super) struct Ingredients {
     pub(super) page: Page,
-    /// The pages on which it goes on.
+    /// The pages on which the article continues.
     pub(super) further: Vec<Page>,
     pub(super) evidence: EntryEvidence,
     pub(super) site: SiteEvidence,
     pub(super) rules: Arc<Rules>,
     pub(super) dedup: dedup::Settings,
-    /// What is known of its text beforehand.
+    /// Flags of its text that are known in advance.
     pub(super) flags: Vec<QualityFlag>,
-    /// The page is the feed's own text.
+    /// Whether the page is the feed's own text.
     pub(super) from_feed: bool,
 }
 
@@ -174,7 +174,7 @@ impl Ingredients {
         [&self.page].into_iter().chain(&self.further)
     }
 
-    /// Bytes that its pages take while they are read, one tree after the other.
+    /// Returns the memory in bytes that its pages take while they are read, one tree after the other.
     pub(super) fn memory(&self) -> usize {
         let bytes: usize = self.pages().map(|page| page.body.source().len()).sum();
         let nodes =
@@ -182,10 +182,10 @@ impl Ingredients {
         bytes * COPIES + self.pages().map(nodes).max().unwrap_or(0).min(MAX_NODES) * NODE_COST
     }
 
-    /// The article and its fingerprint: work for a CPU worker.
+    /// Extracts the article and computes its fingerprint; runs on a CPU worker.
     pub(super) fn refined(&self) -> (Article, Fingerprint) {
         let began = Instant::now();
-        // A feed's text has none of its site's furniture, and says nothing of its pages.
+        // A feed's text has none of its site's furniture, and teaches nothing about the site's pages.
         let site = Some(&self.site).filter(|_| !self.from_feed);
         let evidence = Evidence { entry: Some(&self.evidence), site };
         let mut article = extract_pages(&self.page, &self.further, &evidence, &self.rules);
@@ -202,7 +202,7 @@ impl Ingredients {
     }
 }
 
-/// What is known of a host's furniture, for a page that is read for the first time or `again`.
+/// Returns what is known of a host's furniture, for a page that is read for the first time or `again`.
 pub(super) async fn site_evidence(
     store: &Store,
     host: &str,
@@ -210,14 +210,14 @@ pub(super) async fn site_evidence(
 ) -> Result<SiteEvidence, StoreError> {
     let mut site = store.site_evidence(host).await?;
     if again {
-        // What a page has taught is not kept.
+        // Which blocks the page itself has contributed is not stored, so every count is reduced by one.
         site.unlearn_unknown();
     }
     Ok(site)
 }
 
-/// Whether a page may call itself by this address: not by another party's, and the front page or a section is nobody's
-/// article.
+/// Returns whether a page may use this address as its canonical URL: it must belong to the same party, and must not be a
+/// front page (unless the page is one) or a section, which is no article's address.
 fn may_be_named(canonical: &Url, page: &Page) -> bool {
     let own = &page.final_url;
     is_one_party(canonical, own) && (!is_front(canonical) || is_front(own)) && !is_section_of(canonical, own)
@@ -230,7 +230,7 @@ impl OwnText {
     }
 }
 
-/// The entry as evidence, which may stand in for the page or not.
+/// Returns the entry as evidence, which may stand in for the page or not.
 pub(super) fn entry_evidence(evidence: &EntryEvidence, may_stand_in: bool) -> EntryEvidence {
     EntryEvidence { only_mentions: !may_stand_in, ..evidence.clone() }
 }

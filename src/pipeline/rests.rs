@@ -1,5 +1,5 @@
-//! Feeds whose pages run out of their steps or of their time again and again are slowed down, like feeds that err: each such
-//! page costs as much as a thousand others, and the next will too.
+//! Feeds whose pages repeatedly exceed their budget of steps or time are slowed down, like failing feeds: each such page
+//! costs as much as a thousand others, and the next ones will too.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -9,33 +9,33 @@ use jiff::Timestamp;
 
 use crate::model::{FeedId, after};
 
-/// So many pages in a row may run out before the feed rests.
+/// Number of pages in a row that may exceed their budget before the feed rests.
 const PATIENCE: u32 = 3;
 const FIRST_REST: Duration = Duration::from_mins(5);
 const LONGEST_REST: Duration = Duration::from_hours(6);
 
-/// Which feeds rest. A restart forgets it, and finds out anew.
+/// The feeds that rest. Kept in memory only: a restart learns it anew.
 #[derive(Debug, Default)]
 pub struct Rests(Mutex<HashMap<FeedId, Record>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
-    /// Pages that ran out, since the last that did not.
+    /// Pages that exceeded their budget since the last that did not.
     in_a_row: u32,
     until: Timestamp,
 }
 
 impl Rests {
-    /// A page ended within its steps and its time.
+    /// Records a page that ended within its budget.
     pub(super) fn note_success(&self, feed: FeedId) {
         self.lock().remove(&feed);
     }
 
-    /// A page ran out of its steps or its time. Returns until when the feed rests, where a rest begins.
+    /// Records a page that exceeded its budget. Returns the end of the rest if one begins.
     pub(super) fn note_overrun(&self, feed: FeedId, now: Timestamp) -> Option<Timestamp> {
         let mut records = self.lock();
         let record = records.entry(feed).or_insert(Record { in_a_row: 0, until: now });
-        // One that was under way when the rest began says nothing new.
+        // A page that was in progress when the rest began adds no information.
         if now < record.until {
             return None;
         }
@@ -45,7 +45,8 @@ impl Rests {
         Some(record.until)
     }
 
-    /// Until when the feed rests, if it does. A rest that lies further ahead than any was begun by a clock that was ahead.
+    /// Returns the end of the feed's rest, if it rests. A rest that ends later than the longest possible was begun while
+    /// the clock was ahead, and is ignored.
     pub(super) fn until(&self, feed: FeedId, now: Timestamp) -> Option<Timestamp> {
         let until = self.lock().get(&feed)?.until;
         (now < until && until <= after(now, LONGEST_REST)).then_some(until)

@@ -1,5 +1,5 @@
-//! Articles and kept pages go when they are older than their feed's settings keep them: in small batches, so that whoever
-//! stores an article never waits long.
+//! Removes articles and kept pages that are older than their feed's settings keep them: in small batches, so that storing
+//! an article never waits long.
 
 use std::time::Duration;
 
@@ -12,28 +12,28 @@ use crate::model::FeedId;
 use crate::store::{Cutoff, StoreError};
 use crate::telemetry::metrics;
 
-/// How long it rests between two looks for what is old enough.
+/// Time between two passes.
 const INTERVAL: Duration = Duration::from_hours(1);
 
-/// Feeds asked about in one statement.
+/// Number of feeds queried in one statement.
 const FEEDS_AT_ONCE: usize = 500;
 
-/// What a pass removed.
+/// The result of a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Articles.
     pub articles: usize,
-    /// Pages that were kept of articles that stay.
+    /// Kept pages whose articles stay.
     pub raw_pages: usize,
 }
 
-/// Removes what is old enough, now and every hour, until `soft` is cancelled; of several processes one at a time does it, and
-/// another at once when that one is gone.
+/// Removes what is old enough, now and every hour, until `soft` is cancelled. One process at a time does it, and another
+/// takes over at once when that one is gone.
 pub async fn run(shared: &Shared, soft: &CancellationToken) {
     let shards = shared.store.shards();
     while soft.run_until_cancelled(shards.first()).await.is_some() {
         if let Err(error) = pass(shared, soft).await {
-            tracing::error!(error = %error, "cannot remove what is old; trying again");
+            tracing::error!(error = %error, "cannot remove expired articles and pages; trying again");
         }
         tokio::select! {
             () = soft.cancelled() => {}
@@ -43,7 +43,7 @@ pub async fn run(shared: &Shared, soft: &CancellationToken) {
     }
 }
 
-/// Removes all that is old enough now, or until `soft` is cancelled.
+/// Removes everything that is old enough now, or until `soft` is cancelled.
 pub async fn pass(shared: &Shared, soft: &CancellationToken) -> Result<Removed, StoreError> {
     let plan = shared.plan();
     let mut removed = Removed::default();
@@ -53,7 +53,7 @@ pub async fn pass(shared: &Shared, soft: &CancellationToken) -> Result<Removed, 
     let feeds = shared.store.feeds_known().await?;
     let now = shared.clock.now();
     let cutoffs = cutoffs(&plan, &feeds, now, |keeping| keeping.keep);
-    // Where a feed keeps its articles for ever, no partition is ever old as a whole.
+    // If a feed keeps its articles forever, no partition is ever old as a whole.
     let earliest = cutoffs.iter().map(|cutoff| cutoff.before).min().filter(|_| cutoffs.len() == feeds.len());
     let partitions = match earliest {
         Some(before) => shared.store.texts_before(before).await?,
@@ -69,7 +69,7 @@ pub async fn pass(shared: &Shared, soft: &CancellationToken) -> Result<Removed, 
     }
     for partition in &partitions {
         if !soft.is_cancelled() && !shared.store.texts_drop(partition).await? {
-            tracing::info!(?partition, "old texts are being read, by a backup for instance: dropped later");
+            tracing::info!(?partition, "old texts are in use, for example by a backup; dropping them later");
         }
     }
     let cutoffs = self::cutoffs(&plan, &feeds, now, |keeping| keeping.keep_raw);
@@ -84,7 +84,11 @@ pub async fn pass(shared: &Shared, soft: &CancellationToken) -> Result<Removed, 
     metrics::removed(removed.articles as u64, removed.raw_pages as u64);
     if removed != Removed::default() {
         while !soft.is_cancelled() && shared.store.give_back_pages().await? {}
-        tracing::info!(articles = removed.articles, raw_pages = removed.raw_pages, "removed what is old");
+        tracing::info!(
+            articles = removed.articles,
+            raw_pages = removed.raw_pages,
+            "removed expired articles and pages"
+        );
     }
     Ok(removed)
 }
@@ -94,7 +98,7 @@ fn limits_anything(plan: &Plan) -> bool {
     limits(&plan.fallback) || plan.feeds.values().any(|options| limits(options))
 }
 
-/// The moment before which what is kept for the `time` is old, for each feed that has one.
+/// Returns for each feed with a limit the moment before which articles or pages are old; `time` selects the limit.
 fn cutoffs(
     plan: &Plan,
     feeds: &[(FeedId, Url)],

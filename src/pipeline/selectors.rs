@@ -1,15 +1,15 @@
-//! Says of an operator's selectors that they match nothing, once for each: a site that was built anew leaves its rules behind,
-//! and nothing else would tell.
+//! Warns once about each of the operator's selectors that matches nothing: a redesigned site leaves outdated rules behind,
+//! and nothing else would show it.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use crate::model::SelectorUse;
 
-/// Pages on which a selector matched nothing before that is said.
+/// Number of pages without a match after which a selector is reported.
 const PAGES: u32 = 20;
 
-/// What is known of each selector since the start, by its name.
+/// The observations on each selector since the start, by its name.
 #[derive(Debug, Default)]
 pub struct SelectorWatch(Mutex<HashMap<String, Seen>>);
 
@@ -19,12 +19,12 @@ const HELD: &str = "no holder of this lock can panic";
 enum Seen {
     /// It has matched.
     Somewhere,
-    /// It has matched on none of so many pages.
+    /// It has matched on none of this many pages.
     Nowhere(u32),
 }
 
 impl SelectorWatch {
-    /// Takes what a page shows.
+    /// Records which selectors matched on a page.
     pub fn note(&self, selectors: &[SelectorUse]) {
         for name in self.useless(selectors) {
             tracing::warn!(
@@ -34,7 +34,7 @@ impl SelectorWatch {
         }
     }
 
-    /// The selectors that have matched nothing, on that many pages or more.
+    /// Returns the selectors that have matched nothing, on `PAGES` pages or more.
     pub fn without_match(&self) -> Vec<String> {
         let seen = self.0.lock().expect(HELD);
         let is_useless = |seen: &Seen| matches!(seen, Seen::Nowhere(PAGES..));
@@ -44,7 +44,7 @@ impl SelectorWatch {
         names
     }
 
-    /// The selectors that have matched on none of [`PAGES`] pages by now.
+    /// Returns the selectors that have reached [`PAGES`] pages without a match just now.
     fn useless<'s>(&self, selectors: &'s [SelectorUse]) -> Vec<&'s str> {
         if selectors.is_empty() {
             return Vec::new();

@@ -1,8 +1,8 @@
-//! What keeps a process in step with the others on its store: it lets itself be heard of, takes and gives its share of the shards,
-//! borrows and lends hosts, and hears what the others tell.
+//! Coordinates this process with the others on its store: it sends heartbeats, acquires and releases its share of the
+//! shards, borrows and lends hosts, and receives the other processes' signals.
 //!
-//! All of it is one short round, made every second and whenever there is news. Nothing here runs where one process has the store to
-//! itself.
+//! All of this is one short round, run every second and whenever there is news. Nothing here runs if one process has the
+//! store to itself.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::shards::{SHARDS, Shards, Standing, StoredLoans};
 use crate::store::{DEAD_AFTER, HostLoan, Legacy, Pulse, Signal, Store, StoreError};
 use crate::telemetry::metrics;
 
-/// How often a process lets itself be heard of.
+/// Interval between heartbeats.
 const BEAT: Duration = Duration::from_secs(1);
-/// How long it asks hosts after its last beat: all of it is over before the others take it for dead.
+/// How long the process makes requests after its last heartbeat: all of them end before the others consider it dead.
 const SURE: Duration = Duration::from_secs(7);
 const _: () = assert!(SURE.as_secs() < DEAD_AFTER.as_secs());
 
-/// Takes part until `end` is cancelled, and leaves then. Fails where this program must not run on the store any more.
+/// Takes part until `end` is cancelled, then leaves. Fails if this program must not run on the store any more.
 pub async fn run(shared: &Shared, end: &CancellationToken) -> Result<(), StoreError> {
     let Some(shards) = shards_of(shared) else {
         end.cancelled().await;
@@ -35,10 +35,10 @@ pub async fn run(shared: &Shared, end: &CancellationToken) -> Result<(), StoreEr
     outcome
 }
 
-/// Begins to take part. What processes have left behind that ran beside this one and are no more is free at once.
+/// Starts to take part. What was left behind by processes that ran on this machine and no longer do is free at once.
 ///
-/// Looked at once, at the start: a machine that was copied while it ran believes itself to be the other, and two that buried each
-/// other with each round would come to nothing.
+/// This is checked only once, at the start: a machine that was cloned while running has the identity of the original, and
+/// two processes that declare each other dead in every round would make no progress.
 pub async fn begin(shared: &Shared) -> Result<(), StoreError> {
     if shards_of(shared).is_some()
         && let Some(place) = process::place()
@@ -48,7 +48,7 @@ pub async fn begin(shared: &Shared) -> Result<(), StoreError> {
     round(shared).await
 }
 
-/// One round.
+/// Runs one round.
 pub async fn round(shared: &Shared) -> Result<(), StoreError> {
     match shards_of(shared) {
         Some(shards) => Round { shared, shards, store: &shared.store }.run().await,
@@ -56,7 +56,7 @@ pub async fn round(shared: &Shared) -> Result<(), StoreError> {
     }
 }
 
-/// Takes part until this process has its share of the shards, which others may have to give first.
+/// Takes part until this process has its share of the shards, which other processes may have to release first.
 pub async fn settle(shared: &Shared, soft: &CancellationToken) -> Result<(), StoreError> {
     let Some(shards) = shards_of(shared) else { return Ok(()) };
     while !soft.is_cancelled() {
@@ -69,14 +69,14 @@ pub async fn settle(shared: &Shared, soft: &CancellationToken) -> Result<(), Sto
     Ok(())
 }
 
-/// Gives everything back. What cannot be given back now is free when this process is taken for dead.
+/// Releases everything. What cannot be released now becomes free when this process is considered dead.
 pub async fn leave(shared: &Shared) {
     let Some(shards) = shards_of(shared).filter(|shards| shards.process() != 0) else { return };
     shared.keep_pauses().await;
     let process = shards.process();
     shards.end_life();
     if let Err(error) = shared.store.process_leave(process).await {
-        tracing::warn!(%error, "this process's part of the work is free only when it is taken for dead");
+        tracing::warn!(%error, "cannot release the work of this process; it is free when the process is considered dead");
     }
 }
 
@@ -84,15 +84,15 @@ fn shards_of(shared: &Shared) -> Option<&Shards> {
     Some(shared.store.shards()).filter(|shards| shards.is_shared())
 }
 
-/// Makes rounds until `end` is cancelled, or fails where this program must not run any more. No round is broken off: one that has
-/// made this process known and has not learned its number would leave a process behind that nobody can end.
+/// Runs rounds until `end` is cancelled, or fails if this program must not run any more. A round is never cancelled midway:
+/// one that has registered this process but not learned its number would leave a process behind that cannot be removed.
 async fn beat(shared: &Shared, shards: &Shards, end: &CancellationToken) -> Result<(), StoreError> {
     loop {
         match round(shared).await {
             Ok(()) => {}
             Err(error @ StoreError::SchemaNewer { .. }) => return Err(error),
             Err(error) => {
-                tracing::error!(%error, "the other processes hear nothing of this one; trying again");
+                tracing::error!(%error, "cannot coordinate with the other processes; trying again");
             }
         }
         tokio::select! {
@@ -103,7 +103,7 @@ async fn beat(shared: &Shared, shards: &Shards, end: &CancellationToken) -> Resu
     }
 }
 
-/// Wakes whoever waits for what other processes have done.
+/// Wakes the tasks that wait for what other processes have done.
 async fn listen(shared: &Shared, shards: &Shards) {
     let mut signals = shared.store.signals();
     loop {
@@ -139,10 +139,10 @@ impl Round<'_> {
             self.shards.begin_life(process);
         }
         let process = self.shards.process();
-        // From before the beat: it may take long.
+        // Taken before the heartbeat, which may take long.
         let sure_until = Instant::now() + SURE;
         let Some(pulse) = self.store.process_beat(process).await? else {
-            tracing::error!("this process was not heard of in time and was taken for dead: it begins anew");
+            tracing::error!("this process was considered dead, its heartbeat was overdue; registering again");
             self.shards.end_life();
             return Ok(());
         };
@@ -159,7 +159,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Takes what is free up to a fair share, and gives up what is more.
+    /// Acquires free shards up to a fair share, and releases the surplus.
     async fn balance(&self, process: i64, pulse: &Pulse, any_buried: bool) -> Result<(), StoreError> {
         let fair = SHARDS.div_ceil(pulse.alive.max(1));
         let owned = self.shards.count();
@@ -167,13 +167,13 @@ impl Round<'_> {
         if owned < fair && (pulse.free > 0 || any_buried) {
             let acquired = self.store.shards_acquire(process, fair - owned).await?;
             if !acquired.shards.is_empty() {
-                // Before anything of it is asked.
+                // Before any of their hosts gets a request.
                 self.recall_pauses().await?;
                 let now = Instant::now();
                 let shards: Vec<_> =
                     acquired.shards.iter().map(|(shard, free)| (*shard, now.checked_sub(*free))).collect();
                 self.shards.acquire(&shards, &acquired.lent);
-                tracing::info!(shards = shards.len(), "hosts came to this process");
+                tracing::info!(shards = shards.len(), "acquired shards of hosts");
                 ring(self.shared);
             }
         }
@@ -182,7 +182,7 @@ impl Round<'_> {
             self.shared.keep_pauses().await;
             self.store.shards_release(process, &leaving).await?;
             self.shards.gone(&leaving);
-            tracing::info!(shards = leaving.len(), "hosts went to other processes");
+            tracing::info!(shards = leaving.len(), "released shards of hosts");
         }
         self.shards.note_share(fair, pulse.alive);
         Ok(())
@@ -207,7 +207,7 @@ impl Round<'_> {
         let granted = named(&|loan| loan.granted);
         let stored = StoredLoans { all: &all, granted: &granted, ours: &ours };
         if self.shards.changes_with(stored) {
-            // A host that comes, or comes back, may have asked the other process for a pause.
+            // A borrowed or returned host may have asked the other process for a pause.
             self.recall_pauses().await?;
             self.shards.settle_loans(stored);
         }
@@ -218,7 +218,7 @@ impl Round<'_> {
             self.store.host_loans_grant(&granted).await?;
             self.shards.granted(&granted);
         }
-        // What this process asked for and has no use for: the shard has come to it.
+        // Loans that this process requested and no longer needs: it has acquired the shard.
         let idle = named(&|loan| loan.borrower == process && !self.shards.is_borrowing(&loan.party));
         if !idle.is_empty() {
             self.store.host_loans_return(process, &idle).await?;
@@ -240,7 +240,7 @@ fn take_over(shared: &Shared, legacy: &Legacy) {
         feeds,
         entries,
         sinks,
-        "processes are dead: what they had in hand is claimed anew"
+        "processes are dead; their claims have been released"
     );
     metrics::taken_over(*feeds, *entries);
     ring(shared);

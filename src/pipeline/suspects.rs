@@ -1,13 +1,13 @@
-//! What no guard can catch (an abort, the kernel's out-of-memory killer) takes the process down, and the same input would
-//! do so again after every restart.
+//! Isolates inputs that kill the process. A failure that cannot be caught (an abort, the kernel's out-of-memory killer)
+//! ends the process, and the same input would do so again after every restart.
 //!
-//! Whatever was lent out when a process died is a *suspect*, be it in work or only claimed ahead: its lease was never given
-//! back. A suspect is parsed alone, and marked in the store just before and unmarked just after, so that hardly anything but
-//! the culprit gathers marks; the store lends what is marked out last, and quarantines what has too many. Where nothing
-//! died, nothing is marked, and this costs nothing.
+//! Every item that was claimed when a process died is a *suspect*, whether in progress or only claimed ahead: its lease was
+//! never released. A suspect is parsed alone, marked in the store just before and unmarked just after, so that hardly any
+//! item but the culprit accumulates marks. The store claims marked items last, and quarantines those with too many marks.
+//! If no process died nothing is marked, and this costs nothing.
 //!
-//! Parsing suspects in a process of their own would tell a culprit from a bystander for certain. It was left out: a
-//! service manager that sees the kernel kill any process of a service for its memory ends the service with it.
+//! Parsing suspects in a separate process would tell a culprit from a bystander for certain. This was rejected: a service
+//! manager that sees the kernel kill any process of a service for its memory stops the whole service.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::store::StoreError;
 
-/// Does `work` on an item; alone and between two marks where it is a suspect.
+/// Runs `work` on an item; a suspect runs alone and between two marks.
 pub(super) async fn guarded<T>(
     suspect: bool,
     alone: &Arc<Mutex<()>>,
@@ -29,11 +29,11 @@ pub(super) async fn guarded<T>(
     }
     let _alone = alone.lock().await;
     if let Err(error) = mark.await {
-        tracing::error!(error = %error, "a suspect cannot be marked");
+        tracing::error!(error = %error, "cannot mark a suspect in the store");
     }
     let done = work.await;
     if let Err(error) = unmark.await {
-        tracing::error!(error = %error, "a suspect cannot be unmarked");
+        tracing::error!(error = %error, "cannot unmark a suspect in the store");
     }
     done
 }

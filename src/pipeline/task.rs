@@ -1,4 +1,4 @@
-//! The work on one entry: what its steps share, and how it may end without an article.
+//! The work on one entry: the state that its steps share, and how it may end without an article.
 
 use std::time::Duration;
 
@@ -13,27 +13,27 @@ use crate::model::{Entry, FailureKind};
 use crate::store::EntryOutcome;
 use crate::telemetry::metrics;
 
-/// First wait after a failed attempt at a page; doubled with each further one.
+/// Wait after the first failed attempt at a page; doubled with each further one.
 const FIRST_RETRY: Duration = Duration::from_mins(5);
 
-/// Longest wait between two attempts at a page.
+/// Maximum wait between two attempts at a page.
 pub(super) const LONGEST_RETRY: Duration = Duration::from_hours(24);
 
-/// One entry in work. The plan is that of its beginning: a reload does not reach into work under way.
+/// An entry in progress. It keeps the plan that it began with: a reload does not affect work in progress.
 pub(super) struct Task<'t> {
     pub(super) shared: &'t Shared,
     pub(super) plan: &'t Plan,
     pub(super) options: &'t FeedOptions,
     pub(super) entry: &'t Entry,
-    /// The memory that its work takes, until what comes of it is recorded.
+    /// The memory in use for the entry, until its outcome is recorded.
     pub(super) held: &'t Share,
 }
 
 /// How the work on an entry ends without an article.
 pub(super) enum Ending {
-    /// This is recorded of it.
+    /// The outcome to record.
     Settled(EntryOutcome),
-    /// Its time has not come and nobody is to blame: it is given back, due again then.
+    /// The entry is released before its work is done, without a failure, and is due again at `due`.
     PutOff { due: Timestamp, until: Until },
 }
 
@@ -48,8 +48,7 @@ impl Task<'_> {
         self.shared.clock.now()
     }
 
-    /// Does `work` on a CPU worker, when the turn of the feed's party comes; alone and between two marks where the entry is a
-    /// suspect.
+    /// Runs `work` on a CPU worker when it is the turn of the feed's party; a suspect runs alone and between two marks.
     pub(super) async fn on_worker<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -58,7 +57,7 @@ impl Task<'_> {
         let party = party_of(&entry.feed_url);
         let work = async {
             let turn = shared.workers.turn(&party).await.map_err(|stopped| self.stopped(stopped))?;
-            // What was queued when the rest began is not worked on either.
+            // Work that was queued when the rest began is not done either.
             self.check_rest()?;
             turn.run(work).await.map_err(|stopped| self.stopped(stopped))
         };
@@ -76,7 +75,7 @@ impl Task<'_> {
         Ok(done)
     }
 
-    /// Whether the feed rests, since its pages take more work than any page may.
+    /// Returns an error while the feed rests because its pages exceed their budget.
     pub(super) fn check_rest(&self) -> Result<(), Ending> {
         match self.shared.rests.until(self.entry.feed_id, self.now()) {
             Some(due) => Err(Ending::PutOff { due, until: Until::FeedReturn }),
@@ -84,20 +83,20 @@ impl Task<'_> {
         }
     }
 
-    /// The page took more steps, or more time, than any page may.
+    /// Records that the page took more steps or more time than any page may.
     pub(super) fn note_overrun(&self) {
         if let Some(until) = self.shared.rests.note_overrun(self.entry.feed_id, self.now()) {
             metrics::feed_rests();
-            tracing::warn!(%until, "the feed's pages take more work than any page may, again and again: the next ones wait");
+            tracing::warn!(%until, "the feed's pages repeatedly exceed the extraction limit; its next pages wait");
         }
     }
 
-    /// How the work ends that a stop leaves undone.
+    /// Returns the ending of work that a stop interrupted.
     pub(super) fn stopped(&self, _: Stopped) -> Ending {
         Ending::PutOff { due: self.now(), until: Until::NextStart }
     }
 
-    /// Another attempt, no sooner than the server asked for.
+    /// Returns the outcome that asks for another attempt, no sooner than the server asked for.
     pub(super) fn postponed(
         &self,
         asked: Option<Duration>,
@@ -107,11 +106,11 @@ impl Task<'_> {
         EntryOutcome::Postponed { until: self.now() + retry_wait(self.entry.failures, asked), kind, reason }
     }
 
-    /// What becomes of the entry where a worker broke off.
+    /// Returns the outcome of an entry whose work panicked or ran out of time.
     pub(super) fn broken_off(&self, error: &WorkError) -> EntryOutcome {
         let (kind, reason) = (error.kind(), format!("the extractor {error}"));
         match error {
-            // The machine may have been busy: once more before the page is held to be at fault.
+            // The machine may have been busy: one more attempt before the page is blamed.
             WorkError::OutOfTime(_) if self.entry.failures == 0 => self.postponed(None, kind, reason),
             WorkError::OutOfTime(_) | WorkError::Panicked(_) => {
                 EntryOutcome::Failed { kind, reason, quarantined: true }
@@ -120,7 +119,8 @@ impl Task<'_> {
     }
 }
 
-/// How long to wait after one more failure: ever longer, and no less than the server asked for, within a day.
+/// Returns the wait after one more failure: it grows exponentially, is no less than the server asked for, and at most a
+/// day.
 fn retry_wait(failures: u32, asked: Option<Duration>) -> SignedDuration {
     let backoff = FIRST_RETRY.saturating_mul(1 << failures.min(16));
     let wait = backoff.max(asked.unwrap_or_default()).min(LONGEST_RETRY);

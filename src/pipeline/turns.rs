@@ -1,11 +1,11 @@
-//! Permits for CPU work, handed out in turn by party: whoever has used least goes next.
+//! Permits for CPU work, issued in turn by party: the party that has used the least time goes next.
 //!
-//! A queue in order of arrival would let one feed with 300 slow pages hold up all others for minutes. Here each party has a
-//! queue of its own, and time counts, not pieces: while a slow page of one party is worked on, the quick ones of all others
-//! use no more than that one. Time that was not used is not saved up.
+//! A queue in order of arrival would let one feed with 300 slow pages delay all others for minutes. Here each party has its
+//! own queue, and time counts, not the number of pieces: while a slow page of one party is processed, the quick ones of all
+//! others together use no more time than it does. Unused time is not saved up.
 //!
-//! Work cannot be interrupted for others, so that alone would still let slow pages take every core where the others pause for
-//! a moment. A party whose pieces last long gets half of the permits at most.
+//! Work cannot be preempted, so this alone would still let slow pages take every core when the others pause for a moment. A
+//! party with slow pieces gets at most half of the permits.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,12 +14,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Pieces of work that last longer hold up others.
+/// Pieces of work that last longer delay others.
 const SLOW: Duration = Duration::from_millis(250);
-/// Parties remembered before those are forgotten that have used no more than others.
+/// Number of remembered parties above which those are forgotten that have used no more than others.
 const SWEEP_ABOVE: usize = 1024;
 
-/// The permits and those who wait for one. Cheap to clone; all clones are one.
+/// The permits and the queues of tasks that wait for one. Cheap to clone; all clones share one state.
 #[derive(Clone, Debug)]
 pub(super) struct Turns(Arc<Mutex<State>>);
 
@@ -28,16 +28,16 @@ struct State {
     total: u32,
     free: u32,
     parties: HashMap<Arc<str>, Party>,
-    /// What the party whose turn came last had used by then. Who comes anew begins there.
+    /// The time that the party with the last turn had used by then; never decreases. Parties that come anew start there.
     level: Duration,
     tickets: u64,
 }
 
 #[derive(Debug, Default)]
 struct Party {
-    /// Time used, that which the work under way is expected to take included.
+    /// Time used, including the expected time of work in progress.
     used: Duration,
-    /// How long a piece of its work lasts, smoothed; unknown before the first has ended.
+    /// The smoothed duration of one piece of its work; unknown until the first has ended.
     lasts: Option<Duration>,
     at_work: u32,
     waiting: VecDeque<Waiting>,
@@ -49,7 +49,7 @@ struct Waiting {
     permit: oneshot::Sender<Permit>,
 }
 
-/// The right to one piece of work; given back when dropped.
+/// A permit for one piece of work; dropping it returns the permit.
 #[derive(Debug)]
 pub(super) struct Permit {
     turns: Turns,
@@ -70,7 +70,7 @@ impl Turns {
         })))
     }
 
-    /// Waits for the party's turn.
+    /// Waits for the party's turn and returns its permit.
     pub(super) async fn take(&self, party: &str) -> Permit {
         let (sender, permit) = oneshot::channel();
         self.lock().enqueue(party, sender);
@@ -78,13 +78,13 @@ impl Turns {
         permit.await.expect("who waits is kept until there is a permit")
     }
 
-    /// One more permit.
+    /// Adds a permit.
     pub(super) fn add(&self) {
         self.lock().free += 1;
         self.hand_out();
     }
 
-    /// Permits that nobody has.
+    /// Returns the number of free permits.
     #[cfg(test)]
     pub(super) fn free(&self) -> u32 {
         self.lock().free
@@ -95,7 +95,7 @@ impl Turns {
             let Some((party, expected, waiting)) = self.lock().next() else { return };
             let permit =
                 Permit { turns: self.clone(), party, began: Instant::now(), expected, is_replaced: false };
-            // Nobody waits for it any more: it is dropped, and so given back.
+            // If the receiver is gone, the permit is dropped and so returned.
             drop(waiting.permit.send(permit));
         }
     }
@@ -120,7 +120,7 @@ impl State {
         party.waiting.push_back(waiting);
     }
 
-    /// Whose turn it is, and how long the work is expected to take.
+    /// Returns the party that goes next, the expected duration of its work, and its waiting task.
     fn next(&mut self) -> Option<(Arc<str>, Duration, Waiting)> {
         if self.free == 0 {
             return None;
@@ -156,7 +156,7 @@ impl State {
         party.at_work -= 1;
         party.used = party.used.saturating_sub(permit.expected) + lasted;
         party.lasts = Some(party.lasts.map_or(lasted, |before| (before * 3 + lasted) / 4));
-        // Who works alone takes nothing from anybody.
+        // A party that works alone takes nothing from others.
         let used = party.used;
         if self.free >= self.total && self.parties.values().all(|party| !party.is_busy()) {
             self.level = self.level.max(used);
@@ -175,7 +175,7 @@ impl Party {
 }
 
 impl Permit {
-    /// Ends without being given back: another was added in its place.
+    /// Drops the permit without returning it: another was added in its place.
     pub(super) fn forget(mut self) {
         self.is_replaced = true;
     }
@@ -195,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// Parties as they get their permits, each piece of work lasting as long as its party's do.
+    /// Returns the parties in the order in which they get permits; each piece of work lasts as long as given for its party.
     async fn order(permits: u32, wanted: &'static [(&'static str, usize, u64)]) -> Vec<&'static str> {
         let turns = Turns::new(permits);
         let done = Arc::new(Mutex::new(Vec::new()));
@@ -235,7 +235,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn slow_work_leaves_half_of_the_permits_to_others() {
         let turns = Turns::new(4);
-        // Until its first piece has ended, nobody knows.
+        // Until its first piece has ended, its duration is unknown and it counts as slow.
         let one = turns.take("slow").await;
         let two = turns.take("slow").await;
         assert!(turns.take("slow").now_or_never().is_none());
@@ -273,7 +273,7 @@ mod tests {
         let mut late = Box::pin(turns.take("c"));
         assert!((&mut late).now_or_never().is_none());
         drop(held);
-        // It was given the permit and never looked.
+        // It was given the permit but never polled again.
         drop(late);
         assert_eq!(turns.free(), 1);
     }

@@ -1,4 +1,4 @@
-//! Whether the entry's feed speaks for a page: see [`crate::trust`].
+//! Decides whether the entry's feed speaks for a page: see [`crate::trust`].
 
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
@@ -9,12 +9,12 @@ use crate::fetch::{Content, FetchError, Response, page_body};
 use crate::model::{Entry, PageBody};
 use crate::trust::{self, is_one_party, names_feed};
 
-/// How long a site that does not name a feed is not asked again.
+/// How long a site that does not name the feed is not fetched again.
 const SILENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Task<'_> {
-    /// Whether the feed speaks for a page. Where nothing is known of it, the feed's own site is asked, if that is the page's
-    /// party: it may name the feed.
+    /// Returns whether the feed speaks for a page. If that is unknown and the feed's own site belongs to the page's party,
+    /// the site is fetched: it may name the feed.
     pub(super) async fn speaks_for(&self, page: &Url) -> Result<bool, Ending> {
         if is_of_the_feeds(self.entry, self.options, page) {
             return Ok(true);
@@ -27,7 +27,7 @@ impl Task<'_> {
         }
     }
 
-    /// Whether the feed speaks for a page that has come, and that names the feed or does not.
+    /// Returns whether the feed speaks for a fetched page, given whether the page names the feed.
     pub(super) async fn hears_itself_named(&self, page: &Url, is_named: bool) -> bool {
         if is_of_the_feeds(self.entry, self.options, page) {
             return true;
@@ -44,7 +44,7 @@ impl Task<'_> {
         match self.shared.store.voice(self.entry.feed_id, party).await {
             Ok(voice) => voice,
             Err(error) => {
-                tracing::warn!(%error, party, "whether the feed speaks for the page is not known");
+                tracing::warn!(%error, party, "cannot read whether the feed speaks for the page");
                 None
             }
         }
@@ -52,7 +52,7 @@ impl Task<'_> {
 
     async fn note_voice(&self, party: &str, speaks: bool) {
         if let Err(error) = self.shared.store.voice_note(self.entry.feed_id, party, speaks).await {
-            tracing::warn!(%error, party, "whether the feed speaks for the page is not noted: its site is asked again");
+            tracing::warn!(%error, party, "cannot store whether the feed speaks for the page; its site will be fetched again");
         }
     }
 
@@ -60,7 +60,7 @@ impl Task<'_> {
         let site = match self.shared.store.feed_site(self.entry.feed_id).await {
             Ok(site) => site.filter(|site| is_one_party(site, page)),
             Err(error) => {
-                tracing::warn!(%error, "the feed's site is not known");
+                tracing::warn!(%error, "cannot read the URL of the feed's site");
                 None
             }
         };
@@ -69,7 +69,7 @@ impl Task<'_> {
             Ok(response) => self.is_named_in(response, party).await?,
             Err(FetchError::HostPaused { .. } | FetchError::HostElsewhere { .. }) => return Ok(false),
             Err(error) => {
-                tracing::debug!(%site, %error, "the feed's site does not say whether the feed is its own");
+                tracing::debug!(%site, %error, "cannot fetch the feed's site to check whether it names the feed");
                 false
             }
         };
@@ -80,7 +80,7 @@ impl Task<'_> {
     async fn is_named_in(&self, response: Response, party: &str) -> Result<bool, Ending> {
         let Response { final_url, content_type, content, .. } = response;
         let Content::Body(body) = content else { return Ok(false) };
-        // A site may lead elsewhere, and there anybody may speak.
+        // A site may redirect to another party, where anybody may name the feed.
         if trust::party(&final_url).as_deref() != Some(party) {
             return Ok(false);
         }
@@ -94,7 +94,7 @@ impl Task<'_> {
     }
 }
 
-/// Whether the feed speaks for a page by its address, or by the operator's word.
+/// Returns whether the feed speaks for a page by its address, or by the operator's configuration.
 pub(super) fn is_of_the_feeds(entry: &Entry, options: &FeedOptions, page: &Url) -> bool {
     let addresses = [&entry.feed_url, &entry.polled_url];
     addresses.into_iter().any(|feed| is_one_party(feed, page)) || options.speaks_for.holds(page)

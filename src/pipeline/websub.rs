@@ -1,5 +1,5 @@
-//! Feeds that are delivered: hubs are asked for subscriptions and for their ends, their questions answered, and what they
-//! bring takes the way of a polled body.
+//! WebSub: asks hubs for subscriptions and for their end, answers the hubs' verification requests, and processes their
+//! deliveries like polled bodies.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,26 +19,26 @@ use crate::store::{HubEnding, HubOffer, HubSubscription, PollRecord, PollResult,
 use crate::subscription::{Ending, NotOurs, Subscription, is_genuine};
 use crate::telemetry::metrics;
 
-/// Hubs asked at once.
+/// Number of hubs asked concurrently.
 const ASKED_AT_ONCE: u32 = 16;
-/// Longest sleep between two looks at the store.
+/// Maximum sleep between two looks at the store.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
-/// How feeds are subscribed to.
+/// Settings for subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where hubs reach this process from outside; ends in a slash.
+    /// The base URL at which hubs reach this process from outside; ends in a slash.
     pub callback_url: Url,
-    /// Where their calls arrive here.
+    /// The local address that receives their calls.
     pub listen: SocketAddr,
-    /// How rarely a feed is polled while a hub delivers it.
+    /// The minimum poll interval of a feed while a hub delivers it.
     pub poll_interval: Duration,
-    /// The lease that hubs are asked for.
+    /// The lease requested from hubs.
     pub lease: Duration,
 }
 
-/// What a hub's call came to.
+/// The result of a hub's delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// The content is recorded.
@@ -51,7 +51,7 @@ pub enum Received {
     Busy,
 }
 
-/// Asks the hubs whose time has come, for a subscription or for its end. Returns how many it was.
+/// Asks the hubs that are due for a subscription or for its end. Returns how many were asked.
 pub async fn step(shared: &Shared) -> Result<usize, StoreError> {
     let plan = shared.plan();
     if shared.paused_until().is_some() {
@@ -79,13 +79,13 @@ pub async fn step(shared: &Shared) -> Result<usize, StoreError> {
     Ok(count)
 }
 
-/// Asks hubs whenever it is time, until `soft` is cancelled.
+/// Asks hubs whenever they are due, until `soft` is cancelled.
 pub async fn run(shared: &Shared, soft: &CancellationToken) {
     loop {
         let woken = shared.hubs_found.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        // What a hub was asked for and has not answered is asked for again when its time comes.
+        // A request that a hub has not answered is repeated when it is due again.
         let looked = tokio::select! {
             biased;
             looked = look(shared) => looked,
@@ -94,7 +94,7 @@ pub async fn run(shared: &Shared, soft: &CancellationToken) {
         let rest = match looked {
             Ok(rest) => rest,
             Err(error) => {
-                tracing::error!(error = %error, "the store failed; hubs are asked later");
+                tracing::error!(error = %error, "the store failed; requests to hubs are delayed");
                 LONGEST_SLEEP
             }
         };
@@ -121,10 +121,12 @@ async fn look(shared: &Shared) -> Result<Duration, StoreError> {
     Ok(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
 }
 
-/// Asks a hub. What it makes of it is heard at the callback; a failure here only says that this will not come.
+/// Asks a hub for a subscription. Its decision arrives at the callback; a failure here only means that none will come.
 async fn ask(plan: &Plan, lease: Duration, known: &HubSubscription) {
     let Subscription { hub, topic, .. } = &known.subscription;
-    let Some(callback) = &known.callback else { return tracing::error!("no callback can be made") };
+    let Some(callback) = &known.callback else {
+        return tracing::error!("cannot build the callback URL of the subscription");
+    };
     let lease = lease.as_secs().to_string();
     let form = [
         ("hub.mode", "subscribe"),
@@ -134,14 +136,14 @@ async fn ask(plan: &Plan, lease: Duration, known: &HubSubscription) {
         ("hub.lease_seconds", &lease),
     ];
     match plan.fetcher.post_form(hub, &form).await {
-        Ok(()) => tracing::debug!(%hub, %topic, "the hub was asked"),
+        Ok(()) => tracing::debug!(%hub, %topic, "the hub was asked for a subscription"),
         Err(error) => {
-            tracing::warn!(%hub, %topic, reason = %error, "the hub takes no subscription; the feed is polled");
+            tracing::warn!(%hub, %topic, reason = %error, "cannot subscribe at the hub; the feed is polled");
         }
     }
 }
 
-/// Asks a hub to end a subscription. It asks back at the callback; a failure here only says that it will not.
+/// Asks a hub to end a subscription. It verifies this at the callback; a failure here only means that it will not.
 async fn ask_to_end(plan: &Plan, known: &HubEnding) {
     let Ending { hub, topic, callback, .. } = &known.ending;
     let form =
@@ -149,12 +151,12 @@ async fn ask_to_end(plan: &Plan, known: &HubEnding) {
     match plan.fetcher.post_form(hub, &form).await {
         Ok(()) => tracing::debug!(%hub, %topic, "the hub was asked to end the subscription"),
         Err(error) => {
-            tracing::warn!(%hub, %topic, reason = %error, "the hub does not end the subscription; it will run out");
+            tracing::warn!(%hub, %topic, reason = %error, "cannot unsubscribe at the hub; the subscription will expire");
         }
     }
 }
 
-/// Makes the next polls unconditional of feeds that were never looked at for hubs, since their bodies came while WebSub was
+/// Makes the next polls unconditional for feeds that were never checked for hubs because they were read while WebSub was
 /// off: an unchanged body would not be sent again.
 pub(super) async fn look_for_hubs(shared: &Shared, feeds: &mut [DueFeed]) -> Result<(), StoreError> {
     if shared.plan.borrow().websub.is_none() || feeds.is_empty() {
@@ -169,7 +171,7 @@ pub(super) async fn look_for_hubs(shared: &Shared, feeds: &mut [DueFeed]) -> Res
     Ok(())
 }
 
-/// Wants the subscriptions that the polls' feeds offer, and has those ended that they offer no more.
+/// Records as wanted the subscriptions that the polled feeds offer, and as to be ended those that they no longer offer.
 pub(super) async fn note_hubs(shared: &Shared, polls: &[&PollRecord]) -> Result<(), StoreError> {
     if shared.plan.borrow().websub.is_none() {
         return Ok(());
@@ -188,8 +190,8 @@ pub(super) async fn note_hubs(shared: &Shared, polls: &[&PollRecord]) -> Result<
     Ok(())
 }
 
-/// Whether a poll was as good a look for hubs as its feed allows: a server that answers an unconditional request with 304 must
-/// not be asked so for ever.
+/// Returns whether a poll checked the feed for hubs as well as possible: a server that answers an unconditional request
+/// with 304 must not get such requests forever.
 fn is_look(result: &PollResult) -> bool {
     match result {
         PollResult::Parsed { .. } => true,
@@ -208,13 +210,13 @@ fn offer(poll: &PollRecord) -> Option<HubOffer> {
     Some(HubOffer { feed_id: poll.feed_id, wanted, token: unguessable(), secret: unguessable() })
 }
 
-/// 256 bits in hex.
+/// Returns 256 random bits in hex.
 fn unguessable() -> String {
     let bytes: [u8; 32] = rand::rng().random();
     HEXLOWER.encode(&bytes)
 }
 
-/// A hub asks whether we want the subscription that it is about to give. An error is the answer no.
+/// Answers a hub that asks whether we want the subscription that it is about to grant. An error means no.
 pub async fn verify(
     shared: &Shared,
     token: &str,
@@ -239,7 +241,7 @@ pub async fn verify(
     Ok(verified)
 }
 
-/// A hub asks whether we want the subscription to end. An error is the answer no.
+/// Answers a hub that asks whether we want the subscription to end. An error means no.
 pub async fn verify_end(
     shared: &Shared,
     token: &str,
@@ -256,7 +258,7 @@ pub async fn verify_end(
     Ok(verified)
 }
 
-/// A hub says that it will not deliver, or no longer.
+/// Handles a hub's notice that it will not deliver, or no longer.
 pub async fn deny(
     shared: &Shared,
     token: &str,
@@ -264,23 +266,23 @@ pub async fn deny(
     reason: &str,
 ) -> Result<Result<(), NotOurs>, StoreError> {
     let Some(mut known) = shared.store.subscription_of(token).await? else {
-        // One that is to end anyway is denied as well as ended.
+        // A subscription that is about to end anyway counts as ended when it is denied.
         return verify_end(shared, token, topic).await;
     };
     let denied = known.subscription.deny(topic, shared.clock.now());
     if denied.is_ok() {
         shared.store.subscription_update(&known).await?;
-        tracing::warn!(hub = %known.subscription.hub, topic, reason, "the hub denies the subscription; the feed is polled");
+        tracing::warn!(hub = %known.subscription.hub, topic, reason, "the hub denied the subscription; the feed is polled");
     }
     Ok(denied)
 }
 
-/// Whether anything may be delivered to `token`: asked before a body is read.
+/// Returns whether `token` may receive deliveries: checked before a body is read.
 pub async fn is_known(shared: &Shared, token: &str) -> Result<bool, StoreError> {
     Ok(shared.plan().websub.is_some() && shared.store.subscription_of(token).await?.is_some())
 }
 
-/// Takes what a hub brings.
+/// Handles a hub's delivery.
 pub async fn receive(
     shared: &Shared,
     token: &str,
@@ -290,7 +292,7 @@ pub async fn receive(
 ) -> Result<Received, StoreError> {
     let received = match shared.store.subscription_of(token).await? {
         Some(known) if !is_genuine(signature, &known.secret, &body) => {
-            tracing::warn!(hub = %known.subscription.hub, "a delivery without the right signature was refused");
+            tracing::warn!(hub = %known.subscription.hub, "rejected a delivery with a missing or invalid signature");
             Received::NotGenuine
         }
         Some(known) => {

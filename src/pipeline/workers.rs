@@ -12,19 +12,19 @@ use crate::lifecycle::STOP_GRACE;
 use crate::model::FailureKind;
 use crate::work::Stop;
 
-/// CPU work off the async threads. One permit a core keeps the timers of the async threads punctual; an unbounded
-/// `spawn_blocking` made them late by a factor of nine when it was measured.
+/// CPU work off the async threads. One permit per core keeps the timers of the async threads punctual; an unbounded
+/// `spawn_blocking` delayed them by a factor of nine when measured.
 ///
-/// A thread cannot be stopped from outside: work whose budget is over, or whose result nobody waits for any more, ends where
-/// it counts its next steps. What counts none is left to itself and its permit is replaced, so that the others go on; but
-/// not without end (see [`Workers::is_overrun`]).
+/// A thread cannot be stopped from outside: work that has exceeded its budget, or whose result is no longer awaited, ends
+/// when it counts its next steps. Work that counts none keeps running and its permit is replaced so that the others go on,
+/// up to a limit (see [`Workers::is_overrun`]).
 #[derive(Clone, Debug)]
 pub struct Workers {
     turns: Turns,
     budget: Duration,
     concurrency: u32,
     runaways: Arc<AtomicU32>,
-    /// Cancelled when no work is done any more, and no answer waited for.
+    /// Cancelled when no more work is done and no more responses are awaited.
     ended: CancellationToken,
 }
 
@@ -34,14 +34,14 @@ pub enum WorkError {
     /// It panicked.
     #[error("panicked: {0}")]
     Panicked(String),
-    /// It ran past its budget. Its thread ends where it counts its next steps; until then another permit stands in for its own.
+    /// It exceeded its budget. Its thread ends when it counts its next steps; until then another permit replaces its own.
     #[error("took longer than {0:?}")]
     OutOfTime(Duration),
 }
 
-/// The mill stops: the work is not done, through no fault of its own.
+/// The process is stopping: the work is not done, through no fault of its own.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the work was left, since the process stops")]
+#[error("the work was cancelled because the process is stopping")]
 pub struct Stopped;
 
 /// A party's turn to do a piece of work.
@@ -62,7 +62,7 @@ impl WorkError {
 }
 
 impl Workers {
-    /// At most `concurrency` pieces of work at once, each given up after `budget`.
+    /// Creates workers for at most `concurrency` pieces of work at once, each given up after `budget`.
     pub fn new(concurrency: u32, budget: Duration) -> Self {
         Self {
             turns: Turns::new(concurrency),
@@ -73,7 +73,7 @@ impl Workers {
         }
     }
 
-    /// Whether so many threads have run away that no more are replaced: the process does little else than run them.
+    /// Returns whether so many threads have run away that no more are replaced: the process does little else than run them.
     pub fn is_overrun(&self) -> bool {
         self.runaways.load(Ordering::Relaxed) >= self.concurrency
     }
@@ -93,13 +93,13 @@ impl Workers {
         Ok(Turn { workers: self, permit })
     }
 
-    /// Waits for the answer of somebody else, as long as there will be a worker to read it.
+    /// Waits for an external response, as long as there will be a worker to read it.
     pub(super) async fn await_answer<T>(&self, answer: impl Future<Output = T>) -> Result<T, Stopped> {
         self.ended.run_until_cancelled(answer).await.ok_or(Stopped)
     }
 
-    /// Goes on with `half`, which uses these workers, to its end. A while after `soft` is cancelled no work is done any more, and
-    /// no answer waited for: a stop waits for no queue of slow pages and for no silent host.
+    /// Runs `half`, which uses these workers, to its end. A grace period after `soft` is cancelled, no more work is done
+    /// and no more responses are awaited: a stop does not wait for a queue of slow pages or a silent host.
     pub async fn serve<T>(&self, half: impl Future<Output = T>, soft: &CancellationToken) -> T {
         let end = async {
             grace_over(soft).await;
@@ -114,10 +114,10 @@ impl Workers {
         half.await
     }
 
-    /// Gives the others a permit in place of the one that a runaway holds, until it ends after all.
+    /// Adds a permit in place of the one that a runaway holds, until the runaway ends.
     fn replace<T: Send + 'static>(&self, runaway: JoinHandle<(std::thread::Result<T>, Permit)>) {
         if self.is_overrun() {
-            tracing::error!("too many extractions ran away: restart the process");
+            tracing::error!("too many CPU workers are stuck; hint: restart the process");
             return;
         }
         self.runaways.fetch_add(1, Ordering::Relaxed);
@@ -135,7 +135,7 @@ impl Workers {
     }
 }
 
-/// Comes back a while after `soft` is cancelled.
+/// Completes a grace period after `soft` is cancelled.
 pub(super) async fn grace_over(soft: &CancellationToken) {
     soft.cancelled().await;
     tokio::time::sleep(STOP_GRACE).await;
@@ -169,7 +169,7 @@ impl Turn<'_> {
     }
 }
 
-/// Stops the work whose result nobody waits for any more: its budget is over, or a hard stop broke it off.
+/// Stops work whose result is no longer awaited: its budget is exceeded, or a stop aborted it.
 struct StopOnDrop(Stop);
 
 impl Drop for StopOnDrop {
@@ -178,7 +178,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(workers.turns.free(), 1, "no permit too many");
     }
 
-    /// Counts steps without end.
+    /// Counts steps forever.
     fn endless() {
         loop {
             count(1);
@@ -245,7 +245,7 @@ mod tests {
             ended = work => panic!("{ended:?}"),
             begun = has_begun => begun.unwrap(),
         }
-        // Its permit comes back when its thread ends.
+        // The permit is returned when the thread ends.
         assert_eq!(workers.run("a", || 7).await, Ok(Ok(7)));
     }
 
@@ -261,7 +261,7 @@ mod tests {
         };
         let (long, queued, ()) = workers.serve(half, &soft).await;
         assert_eq!((long, queued), (Err(Stopped), Err(Stopped)));
-        // The thread ends where it counts its next steps.
+        // The thread ends when it counts its next steps.
         while workers.turns.free() < 1 {
             tokio::task::yield_now().await;
         }

@@ -1,30 +1,30 @@
-//! Many records in one file, a file a period or a size, in one of two forms.
+//! A sink that writes many records into one file and ends a file by period or size, in one of two formats.
 
 use super::folder::{Folder, Named};
 use super::{Batch, Batching, Delivery, Failure, Sink, jsonl, parquet};
 
-/// How records stand in a file.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// JSON lines, compressed.
+    /// JSON lines, compressed with zstd.
     JsonLines,
-    /// Typed columns.
+    /// Parquet.
     Parquet,
 }
 
 /// A folder of files that each hold many records.
 #[derive(Debug)]
 pub struct Files {
-    /// Where they are written.
+    /// Where the files are written.
     pub folder: Folder,
-    /// How.
+    /// The file format.
     pub form: Form,
     /// When a file ends.
     pub batching: Batching,
 }
 
 impl Form {
-    /// The word for it in the configuration.
+    /// Returns the name of the format in the configuration.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::JsonLines => "jsonl",
@@ -54,7 +54,7 @@ impl Sink for Files {
 
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Delivery<'a> {
         Box::pin(async {
-            // Tens of megabytes are compressed: off the async threads. To copy them costs little beside that.
+            // Compresses tens of megabytes, so it runs off the async threads. Copying the batch is cheap compared to that.
             let (form, copy) = (self.form, batch.clone());
             let encoded = tokio::task::spawn_blocking(move || form.encode(&copy)).await;
             let content = encoded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;

@@ -1,4 +1,4 @@
-//! Which records a reader wants: the same words in a `[[sink]]` table, in a query and on the command line.
+//! Record filters, with the same criteria in a `[[sink]]` table, in a query and on the command line.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::model::{Event, QualityFlag, Record};
 
-/// What a record is chosen by.
+/// A property by which records are selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Criterion {
@@ -17,11 +17,11 @@ pub enum Criterion {
     Feed,
     /// One of the operator's tags on such a feed.
     Tag,
-    /// The article's host, or a domain above it.
+    /// The article's host, or a parent domain of it.
     Host,
-    /// The article's language: `pt` stands for `pt-BR` too.
+    /// The article's language: `pt` also matches `pt-BR`.
     Language,
-    /// What happened.
+    /// The event.
     Event,
     /// A quality flag.
     Flag,
@@ -31,14 +31,14 @@ impl Criterion {
     /// Every criterion.
     pub const ALL: [Self; 6] = [Self::Feed, Self::Tag, Self::Host, Self::Language, Self::Event, Self::Flag];
 
-    /// By its name in queries.
+    /// Returns the criterion with this name in queries.
     pub fn named(name: &str) -> Option<Self> {
         word(name).ok()
     }
 }
 
-/// Which records a reader wants. Of each criterion one of the values must fit, where there is any, and none of those that
-/// begin with `!`.
+/// Selects the records that a consumer wants. For each criterion, a record must match one of the values without `!`, if there
+/// are any, and none of the values that begin with `!`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     feeds: Choice<Url>,
@@ -50,7 +50,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Adds a value of a criterion; the error says what it should be.
+    /// Adds a value of a criterion; the error says what is wrong with it.
     pub fn add(&mut self, criterion: Criterion, value: &str) -> Result<(), String> {
         let (wanted, value) = match value.strip_prefix('!') {
             Some(rest) => (false, rest),
@@ -73,7 +73,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether the reader wants this record.
+    /// Returns whether the filter selects this record.
     pub fn admits(&self, record: &Record) -> bool {
         let mentioned = |url: &Url| record.feeds.iter().any(|mention| mention.feed_url == *url);
         let tagged = |tag: &String| record.feeds.iter().any(|mention| mention.tags.contains(tag));
@@ -90,7 +90,7 @@ impl Filter {
     }
 }
 
-/// Values of one criterion.
+/// The values of one criterion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Choice<T> {
     any: Vec<T>,
@@ -113,7 +113,7 @@ impl<T> Choice<T> {
     }
 }
 
-/// Whether `host` is `domain` or stands below it.
+/// Returns whether `host` is `domain` or a subdomain of it.
 fn is_below(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
@@ -125,7 +125,7 @@ fn is_of_language(language: &str, wanted: &str) -> bool {
     head.eq_ignore_ascii_case(wanted) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// A value of a closed set of words, as serde spells them.
+/// Parses a value of an enum, as serde spells it.
 fn word<T: DeserializeOwned>(text: &str) -> Result<T, WordError> {
     let deserializer: StrDeserializer<'_, WordError> = text.into_deserializer();
     T::deserialize(deserializer)

@@ -2,10 +2,10 @@
 
 use super::{Batch, Failure, lines};
 
-/// zstd's own default: text shrinks to a third or a quarter at the speed of a disk.
+/// The default level of zstd: it reduces text to a third or a quarter of its size, as fast as a disk writes.
 const LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
 
-/// A whole file.
+/// Encodes a batch as one file.
 pub(super) fn encode(batch: &Batch) -> Result<Vec<u8>, Failure> {
     let failed = |error: std::io::Error| Failure::later(format!("cannot compress: {error}"));
     let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Records as JSON lines, to any writer.
+//! Writes records as JSON lines to any writer.
 
 use std::io::Write;
 
@@ -7,29 +7,29 @@ use super::{PublishError, STEP};
 use crate::model::Record;
 use crate::store::Store;
 
-/// What a reader does who comes too late for some records.
+/// What a reader does when some of its records were removed before it read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Late {
-    /// It stops before it has read any.
+    /// Stop before reading any record.
     Stop,
-    /// It goes on with what is left.
+    /// Go on with the records that are left.
     Skip,
 }
 
 /// Which records are streamed.
 #[derive(Clone, Copy, Debug)]
 pub struct Selection<'s> {
-    /// Those after this position.
+    /// Only records after this position.
     pub after: i64,
-    /// What happens where some of them are gone.
+    /// What to do when some of them were removed.
     pub late: Late,
-    /// Those that it admits.
+    /// Only records that this filter admits.
     pub filter: &'s Filter,
 }
 
-/// Writes every selected record that there is, one JSON object a line, flushed after each batch. `written` is told the last
-/// position of a batch once it is flushed: the moment to move a cursor. Returns the position from which to go on. Whoever
-/// starts at 0 asks for what there is, and is never late.
+/// Writes all selected records stored so far, one JSON object per line, and flushes after each batch. Then it calls `written`
+/// with the last position and the number of records of the batch, so that the caller can move its cursor. Returns the position
+/// to continue from. A reader that starts at 0 asks for whatever there is, so it never gets [`PublishError::Removed`].
 pub async fn stream<W: Write>(
     store: &Store,
     selection: Selection<'_>,
@@ -47,7 +47,7 @@ pub async fn stream<W: Write>(
     loop {
         let records = store.records_after(seq, STEP).await?;
         let Some(last) = records.last() else {
-            // Said once: what was removed is behind the reader now.
+            // Moves the reader's cursor past the removed records, so that the warning is given only once.
             if seq < removed_through {
                 written(removed_through, 0).await?;
             }
@@ -64,7 +64,7 @@ pub async fn stream<W: Write>(
     }
 }
 
-/// Writes one record and the end of its line.
+/// Writes one record and a line break.
 pub(super) fn write(out: &mut impl Write, record: &Record) -> Result<(), PublishError> {
     serde_json::to_writer(&mut *out, record)
         .map_err(|source| PublishError::Json { seq: record.seq, source })?;

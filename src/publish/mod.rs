@@ -1,33 +1,33 @@
-//! What leaves the mill. The outbox is read by cursor; every reader remembers how far it came, and moves its cursor only
-//! when what it read is safe.
+//! Publishing: takes records from the outbox to their consumers. A consumer reads the outbox by cursor, and moves its cursor
+//! only when what it has read is safe.
 //!
-//! A sink takes records to where others read them; a relay drives it and owns all that is the same for each: cursor, lease,
-//! batches, filter, backoff, lag. What arrives is promised as: at least once, in the order of the outbox, and so once to a
-//! reader that puts records in by (`id`, `revision`).
+//! A sink delivers records to one destination. A relay drives the sink and owns what all sinks have in common: cursor, lease,
+//! batches, filter, backoff, lag. Delivery is at least once, in outbox order, so a receiver that upserts records by (`id`,
+//! `revision`) stores each exactly once.
 
-/// Which records a reader wants.
+/// Filters that select the records a consumer wants.
 pub mod filter;
-/// From the outbox to one sink.
+/// Relays from the outbox to one sink.
 pub mod relay;
-/// Folders that sinks write, here or in an object store.
+/// Folders that sinks write to, on the local disk or in an object store.
 pub mod folder;
-/// Records as text files.
+/// Records as text files, one per text.
 pub mod text;
-/// Many records in one file.
+/// Files that hold many records each.
 pub mod files;
-/// A file of JSON lines.
+/// Files of JSON lines.
 mod jsonl;
-/// A file of typed columns.
+/// Parquet files: typed columns.
 mod parquet;
-/// Records to a receiver of POSTs.
+/// Records as POST requests to a webhook.
 pub mod webhook;
-/// Records as messages of a stream.
+/// Records as messages of a NATS JetStream stream.
 pub mod nats;
 /// Records on the standard output.
 pub mod stdout;
 /// Records as JSON lines.
 pub mod lines;
-/// Pages as they came, for other tools.
+/// Raw pages as WARC files, for other tools.
 pub mod warc;
 
 use std::pin::Pin;
@@ -44,53 +44,53 @@ use crate::memory::Memory;
 use crate::model::Record;
 use crate::store::StoreError;
 
-/// Records read from the store at a time.
+/// Number of records read from the store at a time.
 const STEP: u32 = 50;
 
-/// Takes records to where others read them. It knows nothing of cursors, leases and retries: those are the relay's.
+/// Delivers records to one destination. A sink knows nothing of cursors, leases and retries; those belong to the relay.
 pub trait Sink: Send + Sync + std::fmt::Debug {
-    /// How much it takes at a time.
+    /// Returns the limits of one batch.
     fn batching(&self) -> Batching;
 
-    /// Delivers a batch, in order. `Ok` says that all of it is safe at the receiver. It may be asked to deliver records
-    /// again that it delivered before.
+    /// Delivers a batch, in order. `Ok` means that all of it is safe at the receiver. Records that were delivered before may be
+    /// passed again.
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Delivery<'a>;
 }
 
-/// A delivery under way.
+/// A delivery in progress.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
-/// Consecutive records, without those that the filter leaves out.
+/// Consecutive records, without those that the filter rejects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// The records; at least one.
+    /// The records; at least one when it reaches a sink.
     pub records: Vec<Record>,
-    /// The first position that it covers.
+    /// The first outbox position that the batch covers.
     pub first: i64,
-    /// The last position that it covers.
+    /// The last outbox position that the batch covers.
     pub last: i64,
-    /// When the first event that it covers was stored.
+    /// When the first event that the batch covers was stored.
     pub began_at: Timestamp,
 }
 
 impl Batch {
-    /// `date=2026-11-29/000000000501-000000001000.EXT`: the day on which its first event was stored, as DuckDB, pandas and
-    /// Spark name a partition, and the positions that it covers.
+    /// Returns `date=2026-11-29/000000000501-000000001000.EXT`: the day on which the first event was stored, as a Hive
+    /// partition (the form that DuckDB, pandas and Spark read), and the positions that the batch covers.
     pub fn file_name(&self, extension: &str) -> String {
         let day = Offset::UTC.to_datetime(self.began_at).date();
         format!("date={day}/{:012}-{:012}.{extension}", self.first, self.last)
     }
 }
 
-/// How much a sink takes at a time.
+/// Limits of one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
-    /// At most so many positions.
+    /// The maximum number of outbox positions.
     pub max_records: u32,
-    /// No further record after so many bytes of text.
+    /// A batch takes no further record once its texts reach this many bytes.
     pub max_bytes: usize,
-    /// Set for files: one ends with each period of this length, counted from midnight, and what is not yet full waits for
-    /// that. Which positions a file holds is decided once and remembered.
+    /// Set for sinks that write files: a file ends with each period of this length, counted from midnight, and one that is not
+    /// yet full waits for the end of its period. Which positions a file holds is decided once and stored.
     pub period: Option<Duration>,
 }
 
@@ -100,32 +100,32 @@ impl Default for Batching {
     }
 }
 
-/// Why a delivery failed, and what now.
+/// Why a delivery failed, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The same batch may be taken later.
+    /// A temporary failure: the same batch is retried later.
     Later {
-        /// For the operator.
+        /// The reason, for the operator.
         reason: String,
-        /// Not before this has passed, where the receiver named a time.
+        /// The minimum delay, if the receiver named one.
         after: Option<Duration>,
     },
-    /// The receiver wants no more, until the operator says otherwise.
+    /// The receiver wants no more records; the sink stays off until the operator resumes it.
     Disabled {
-        /// For the operator.
+        /// The reason, for the operator.
         reason: String,
     },
-    /// This one record is refused whenever it is tried.
+    /// The receiver refuses this one record permanently.
     Record {
-        /// Its position.
+        /// The position of the record.
         seq: i64,
-        /// For the operator.
+        /// The reason, for the operator.
         reason: String,
     },
 }
 
 impl Failure {
-    /// A failure that may pass, of a receiver that named no time.
+    /// A temporary failure without a delay named by the receiver.
     pub fn later(reason: impl Into<String>) -> Self {
         Self::Later { reason: reason.into(), after: None }
     }
@@ -140,34 +140,34 @@ impl From<PublishError> for Failure {
 /// A `[[sink]]` table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Configured {
-    /// How it is driven.
+    /// How the sink is driven.
     pub relay: relay::Settings,
-    /// Where its records go.
+    /// Where the records go.
     pub receiver: Receiver,
 }
 
-/// Where a sink's records go.
+/// The destination of a sink.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Receiver {
     /// Text files.
     Text {
-        /// Where to.
+        /// Where the files are written.
         to: Place,
-        /// Which texts.
+        /// Which texts are written.
         selection: text::Selection,
-        /// Where it is said what they are.
+        /// Where the metadata of each text is written.
         trace: text::Trace,
     },
     /// Files of many records.
     Files {
-        /// Where to.
+        /// Where the files are written.
         to: Place,
-        /// How records stand in a file.
+        /// The file format.
         form: files::Form,
         /// When a file ends.
         batching: Batching,
     },
-    /// A receiver of POSTs.
+    /// A webhook that receives POST requests.
     Webhook(Box<webhook::Settings>),
     /// A NATS JetStream stream.
     Nats(nats::Settings),
@@ -175,19 +175,19 @@ pub enum Receiver {
     Stdout,
 }
 
-/// What sinks are given of the daemon; a reload replaces what is watched.
+/// The daemon's resources that sinks use; a reload replaces those behind a `watch` channel.
 #[derive(Clone, Debug)]
 pub struct Outward {
     /// Wall time.
     pub clock: Clock,
     /// The HTTP client.
     pub fetcher: watch::Receiver<Fetcher>,
-    /// What is on its way to sinks, in bytes.
+    /// The memory budget for records on their way to sinks, in bytes.
     pub memory: Memory,
 }
 
 impl Receiver {
-    /// The word for it in the configuration.
+    /// Returns the name of this kind of sink in the configuration.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Text { .. } => "text",
@@ -198,7 +198,7 @@ impl Receiver {
         }
     }
 
-    /// Where its files go, where it writes files.
+    /// Returns where the files go, for sinks that write files.
     pub const fn place(&self) -> Option<&Place> {
         match self {
             Self::Text { to, .. } | Self::Files { to, .. } => Some(to),
@@ -206,7 +206,7 @@ impl Receiver {
         }
     }
 
-    /// Opens it for the sink of that name, where that can be done before there is anything to deliver.
+    /// Opens the destination for the sink called `name`, as far as that is possible before there is anything to deliver.
     pub fn open(&self, name: &str, outward: &Outward) -> Result<Box<dyn Sink>, PublishError> {
         let client = || outward.fetcher.borrow().object_client();
         Ok(match self.clone() {
@@ -226,7 +226,7 @@ impl Receiver {
     }
 }
 
-/// Why a reader stopped.
+/// Why publishing failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The store failed.
@@ -235,41 +235,39 @@ pub enum PublishError {
     /// A file or a stream failed.
     #[error("{action} {path}: {source}")]
     File {
-        /// What was tried.
+        /// What was attempted.
         action: &'static str,
-        /// On what.
+        /// The path or stream.
         path: String,
-        /// What came of it.
+        /// The underlying error.
         source: std::io::Error,
     },
     /// An object store failed.
     #[error("{action} {place}: {reason}")]
     Object {
-        /// What was tried.
+        /// What was attempted.
         action: &'static str,
-        /// On what.
+        /// The bucket or object.
         place: String,
-        /// What came of it, and the way out.
+        /// The error of the object store, with a hint if there is one.
         reason: String,
     },
     /// The HTTP client for object stores cannot be built.
     #[error(transparent)]
     Client(#[from] FetchError),
-    /// Another writes into the folder.
-    #[error(
-        "{path}: another feedmill, or another sink, writes into this folder; hint: give each a folder of its own"
-    )]
+    /// Another process or sink writes into the folder.
+    #[error("{path}: another feedmill or another sink writes to this folder; hint: give each its own folder")]
     FolderInUse {
         /// The folder.
         path: String,
     },
-    /// Records that the reader has not read are gone.
+    /// Records were removed before the reader had read them.
     #[error(
-        "records after {after} were removed since (keep_days), up to {removed_through}; hint: --skip-removed goes on with what \
-         is left"
+        "records after {after} were removed (keep_days), up to {removed_through}; hint: --skip-removed continues with the \
+         remaining records"
     )]
     Removed {
-        /// Where the reader stands.
+        /// The reader's position.
         after: i64,
         /// The highest position that was removed.
         removed_through: i64,
@@ -277,9 +275,9 @@ pub enum PublishError {
     /// A record could not be written as JSON.
     #[error("record {seq}: {source}")]
     Json {
-        /// The record.
+        /// The position of the record.
         seq: i64,
-        /// Why not.
+        /// The underlying error.
         source: serde_json::Error,
     },
 }

@@ -1,8 +1,8 @@
-//! Records as messages of a NATS JetStream stream.
+//! Publishes records as messages of a NATS JetStream stream.
 //!
-//! A message's id is `<id>:<revision>`, so that what is sent twice within the stream's window for duplicates stands there
-//! once; an event that brings no new text (`linked`, `withdrawn`) has its position behind that. A batch is sent as a whole
-//! before its acknowledgements are awaited: one by one, each record would cost a way there and back.
+//! A message's id is `<id>:<revision>`, so the stream keeps only one copy of a message sent twice within its duplicate window.
+//! Events that bring no new text (`linked`, `withdrawn`) have their position appended. All messages of a batch are sent before
+//! the acknowledgements are awaited: one by one, each record would cost a round trip.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use async_nats::{ConnectOptions, ServerAddr};
 use super::{Batch, Batching, Delivery, Failure, Sink};
 use crate::model::{Event, Record, SecretText};
 
-/// How long a server may take to let us in, and to acknowledge a message.
+/// Timeouts for connecting to a server, and for its acknowledgement of a message.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longer parts of a subject are cut.
+/// The maximum length of one token of a subject; longer ones are cut.
 const MAX_TOKEN_BYTES: usize = 120;
 
 /// Where messages go, and how.
@@ -24,20 +24,20 @@ const MAX_TOKEN_BYTES: usize = 120;
 pub struct Settings {
     /// Servers of one cluster.
     pub servers: Vec<ServerAddr>,
-    /// Who we are.
+    /// How to authenticate.
     pub login: Login,
-    /// The subject of each message.
+    /// The template for the subject of each message.
     pub subject: Subject,
-    /// The stream that takes the subjects; made where it is missing.
+    /// The stream that captures the subjects; created if it does not exist.
     pub stream: String,
-    /// How long a stream that we make remembers ids.
+    /// The duplicate window of a stream that feedmill creates.
     pub duplicate_window: Duration,
 }
 
-/// Who we are to a NATS server.
+/// How to authenticate to a NATS server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Login {
-    /// Nobody.
+    /// No authentication.
     None,
     /// The content of a `.creds` file.
     Credentials(SecretText),
@@ -47,7 +47,7 @@ pub enum Login {
     Password(String, SecretText),
 }
 
-/// A subject with places to be filled in: `news.{language}.{host}`.
+/// A subject template with placeholders: `news.{language}.{host}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject(Vec<Part>);
 
@@ -66,16 +66,16 @@ enum Place {
     Event,
 }
 
-/// A JetStream stream.
+/// A sink that publishes to a JetStream stream.
 #[derive(Debug)]
 pub struct Nats {
     settings: Settings,
-    /// Made with the first batch, and anew after a failure.
+    /// Created with the first batch, and again after a failure.
     context: Option<jetstream::Context>,
 }
 
 impl Nats {
-    /// Connects to nobody yet.
+    /// Creates the sink without connecting.
     pub const fn new(settings: Settings) -> Self {
         Self { settings, context: None }
     }
@@ -88,10 +88,10 @@ impl Nats {
         let options = ConnectOptions::new().name("feedmill").connection_timeout(CONNECT_TIMEOUT);
         let options = match login {
             Login::None => options,
-            // The end of a secret's last line is cut off, and without it the last of the two parts is not seen.
+            // Secrets are read without their last line break, and without it the second section of the file is not recognised.
             Login::Credentials(file) => options
                 .credentials(&format!("{}\n", file.expose_secret()))
-                .map_err(|error| Failure::later(format!("the credentials cannot be used: {error}")))?,
+                .map_err(|error| Failure::later(format!("cannot use the credentials: {error}")))?,
             Login::Token(token) => options.token(token.expose_secret().to_owned()),
             Login::Password(user, password) => {
                 options.user_and_password(user.clone(), password.expose_secret().to_owned())
@@ -111,7 +111,7 @@ impl Nats {
         context
             .get_or_create_stream(wanted)
             .await
-            .map_err(|error| Failure::later(format!("cannot find or make the stream {stream}: {error}")))?;
+            .map_err(|error| Failure::later(format!("cannot find or create the stream {stream}: {error}")))?;
         self.context = Some(context.clone());
         Ok(context)
     }
@@ -142,7 +142,7 @@ impl Sink for Nats {
         Box::pin(async {
             let published = self.publish(batch).await;
             if published.is_err() {
-                // Whatever is wrong with the connection or the stream, it is looked at anew.
+                // Whatever is wrong with the connection or the stream, the next attempt connects again.
                 self.context = None;
             }
             published
@@ -157,7 +157,7 @@ fn failure(seq: i64, error: &jetstream::context::PublishError) -> Failure {
     }
 }
 
-/// The same for what is delivered again, another for everything else.
+/// Returns the deduplication id: the same when a record is delivered again, different for every other message.
 fn message_id(record: &Record) -> String {
     let text = format!("{}:{}", record.id, record.revision);
     match record.event {
@@ -167,7 +167,7 @@ fn message_id(record: &Record) -> String {
 }
 
 impl Subject {
-    /// Reads a template; the error says what is wrong with it.
+    /// Parses a template; the error says what is wrong with it.
     pub fn parse(template: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         for token in template.split('.') {
@@ -179,18 +179,21 @@ impl Subject {
                 Some("event") => Part::Place(Place::Event),
                 Some(other) => {
                     return Err(format!(
-                        "{{{other}}} is none of {{feed}}, {{tag}}, {{host}}, {{language}}, {{event}}"
+                        "unknown placeholder {{{other}}}: must be one of {{feed}}, {{tag}}, {{host}}, \
+                         {{language}}, {{event}}"
                     ));
                 }
                 None if is_token(token) => Part::Literal(token.to_owned()),
-                None => return Err("must be words between dots, such as news.{language}.{host}".to_owned()),
+                None => {
+                    return Err("must be words separated by dots, such as news.{language}.{host}".to_owned());
+                }
             };
             parts.push(part);
         }
         Ok(Self(parts))
     }
 
-    /// Every subject that the template makes, for the stream that takes them.
+    /// Returns the wildcard that matches every subject of this template, for the stream's configuration.
     fn wildcard(&self) -> String {
         self.filled(|_| "*".to_owned())
     }
@@ -228,7 +231,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// One part of a subject: what may not stand in one becomes `_`, and so does what is not known.
+/// Makes a token of a subject: characters that a token must not contain become `_`, and so does a missing value.
 fn token(value: Option<&str>) -> String {
     let value = value.unwrap_or_default();
     let mut token = String::with_capacity(value.len().min(MAX_TOKEN_BYTES));

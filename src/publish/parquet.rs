@@ -1,7 +1,7 @@
-//! Records as typed columns.
+//! Writes records as Parquet files with typed columns.
 //!
-//! The columns have the names of the record's fields; a test holds them to that. They are written column by column with the
-//! `parquet` crate alone: without Arrow, which would be most of a build, a value takes one line more here and there.
+//! The columns are named like the record's fields; a test checks that. They are written column by column with the `parquet`
+//! crate alone: Arrow would be most of the build, and doing without it costs an extra line here and there.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use url::Url;
 use super::{Batch, Failure};
 use crate::model::{Enclosure, FeedMention, Record};
 
-/// A field of the record, as the schema says it, and its value.
+/// A field of the record: its column in the Parquet schema, and its value.
 struct Column {
     schema: &'static str,
     values: Values,
 }
 
-/// Where a column's values come from.
+/// How to get a column's values from a record.
 enum Values {
     Text(fn(&Record) -> Cow<'_, str>),
     OptionalText(fn(&Record) -> Option<Cow<'_, str>>),
@@ -177,7 +177,7 @@ const COLUMNS: &[Column] = &[
     },
 ];
 
-/// A whole file.
+/// Encodes a batch as one file.
 pub(super) fn encode(batch: &Batch) -> Result<Vec<u8>, Failure> {
     written(&batch.records).map_err(|error| Failure::later(format!("cannot write columns: {error}")))
 }
@@ -206,7 +206,7 @@ fn write(group: &mut Group<'_>, values: &Values, records: &[Record]) -> Result<(
             write_all::<ByteArrayType>(group, records.iter().map(|record| bytes(&of(record))))
         }
         Values::Number(of) => {
-            // The bits of a u32: none of ours comes near the sign.
+            // Stored with the bits of a `u32`: none of our values comes near the sign bit.
             write_all::<Int32Type>(group, records.iter().map(|record| of(record).cast_signed()))
         }
         Values::Position(of) => write_all::<Int64Type>(group, records.iter().map(of)),
@@ -247,7 +247,7 @@ fn write_mentions(group: &mut Group<'_>, records: &[Record]) -> Result<(), Parqu
     write_lists::<Int64Type>(group, records, 1, each(|mention| Some(milliseconds(mention.first_seen_at))))
 }
 
-/// The one column of lists within lists.
+/// Writes the only column of lists within lists.
 fn write_feed_tags(group: &mut Group<'_>, records: &[Record]) -> Result<(), ParquetError> {
     let (mut present, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
@@ -280,7 +280,7 @@ fn write_enclosures(group: &mut Group<'_>, records: &[Record]) -> Result<(), Par
     write_lists::<Int64Type>(group, records, 2, each(|file| file.length.map(u64::cast_signed)))
 }
 
-/// A column without gaps.
+/// Writes a column without missing values.
 fn write_all<T: DataType>(
     group: &mut Group<'_>,
     values: impl Iterator<Item = T::T>,
@@ -289,7 +289,7 @@ fn write_all<T: DataType>(
     write_column::<T>(group, &values, None, None)
 }
 
-/// A column in which values may be missing.
+/// Writes a column in which values may be missing.
 fn write_present<T: DataType>(
     group: &mut Group<'_>,
     values: impl Iterator<Item = Option<T::T>>,
@@ -302,7 +302,7 @@ fn write_present<T: DataType>(
     write_column::<T>(group, &present, Some(&definition), None)
 }
 
-/// A column of lists. `defined` is the level at which an element has a value: 1, or 2 where it may be missing.
+/// Writes a column of lists. `defined` is the definition level of an element that has a value: 1, or 2 where it may be missing.
 fn write_lists<T: DataType>(
     group: &mut Group<'_>,
     records: &[Record],
@@ -358,7 +358,7 @@ fn texts(texts: &[String]) -> Vec<Cow<'_, str>> {
     texts.iter().map(|text| Cow::from(text.as_str())).collect()
 }
 
-/// The word by which JSON spells a unit variant.
+/// Returns the string that JSON uses for a unit variant.
 fn word<'v>(variant: impl Serialize) -> Cow<'v, str> {
     match serde_json::to_value(variant) {
         Ok(serde_json::Value::String(word)) => Cow::from(word),

@@ -1,11 +1,11 @@
-//! From the outbox to one sink.
+//! Relays records from the outbox to one sink.
 //!
-//! The cursor is a row in the store. A round reads what comes after it, has the sink deliver it, and moves the cursor when
-//! the sink says that it is safe: a process that dies in between delivers the same again. Where that would double
-//! something, names and ids that follow from positions keep it single. For a file that holds many records, which positions
-//! those are is written down before its first byte.
+//! The cursor is a row in the store. A round reads the records after it, lets the sink deliver them, and moves the cursor when
+//! the sink confirms that they are safe. A process that dies in between delivers the same records again. Where that would
+//! create duplicates, names and ids derived from positions prevent it. For a file that holds many records, its range of
+//! positions is stored before its first byte is written.
 //!
-//! Each sink has a relay of its own: one that is slow or dead holds up nobody else.
+//! Each sink has its own relay, so a slow or dead one does not delay the others.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,28 +23,28 @@ use crate::model::{self, Record};
 use crate::store::{Beginning, SinkFailure, SinkLease, SinkRange, Store, StoreError};
 use crate::telemetry::metrics;
 
-/// How long a sink belongs to its process: after a crash, another takes over then.
+/// How long a lease on a sink lasts; after a crash, another process takes over when it has expired.
 const LEASE: Duration = Duration::from_secs(15);
-/// A lease is prolonged so often while its holder is at work, and the outbox looked at so often while it rests.
+/// How often a lease is renewed during a delivery, and how often the outbox is checked while the relay is idle.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Bytes of texts read from the store at a time.
+/// Bytes of text read from the store at a time.
 const STEP_BYTES: usize = 1 << 20;
 
-/// How long a sink rests after its first failure; each further one doubles it.
+/// The delay after the first failure of a sink; each further failure doubles it.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_mins(5);
-/// The longest that a receiver may put us off.
+/// The maximum delay that a receiver may request.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// How a sink is driven.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The name under which its cursor is kept.
+    /// The name that identifies the sink's cursor.
     pub name: String,
-    /// Where it begins when it is new.
+    /// Where a new sink starts in the outbox.
     pub from: Beginning,
-    /// Whether it stands still.
+    /// Whether the sink is paused.
     pub pause: bool,
     /// Which records it wants.
     pub filter: Filter,
@@ -58,38 +58,38 @@ pub struct Relay {
     settings: Settings,
     sink: Box<dyn Sink>,
     memory: Memory,
-    /// The epoch of the lease, while we have one.
+    /// The epoch of the lease, while this relay holds one.
     epoch: Option<i64>,
-    /// Why the last delivery failed, where it did. It is logged once.
+    /// Why the last delivery failed, if it did. The same reason is logged only once.
     trouble: Option<String>,
 }
 
 /// Whether a file that is not yet full waits for the end of its period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// It does.
+    /// It waits.
     WhenDue,
-    /// It does not: there is nobody to come back for it.
+    /// It does not wait, because no later round would write it.
     All,
 }
 
-/// A batch, and the memory that it takes until it is delivered.
+/// A batch and its share of the memory budget, held until it is delivered.
 struct Held {
     batch: Batch,
     share: Share,
 }
 
-/// What a round came to.
+/// The outcome of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The cursor moved, or a record was set aside: there may be more to do at once.
+    /// The cursor moved, or a record was set aside: there may be more to deliver at once.
     Moved,
-    /// There is nothing to deliver before this moment, or before something is stored.
+    /// There is nothing to deliver before this moment, unless something is stored earlier.
     Idle(Option<Timestamp>),
 }
 
 impl Relay {
-    /// Makes the sink known to the store. Delivers nothing yet.
+    /// Registers the sink in the store, without delivering anything.
     pub async fn open(
         store: Store,
         settings: Settings,
@@ -112,7 +112,8 @@ impl Relay {
         self.trouble.is_some()
     }
 
-    /// Delivers as records are stored, until `all_stored` is cancelled, and what was stored until then.
+    /// Delivers records as they are stored, until `all_stored` is cancelled; then delivers what was stored before that and
+    /// returns.
     pub async fn run(mut self, stored: &Notify, all_stored: &CancellationToken) {
         loop {
             let woken = stored.notified();
@@ -122,7 +123,7 @@ impl Relay {
             let due = match self.drain(Flush::WhenDue, &CancellationToken::new()).await {
                 Ok(due) => due,
                 Err(error) => {
-                    tracing::error!(sink = self.name(), error = %error, "a sink stands still; trying again");
+                    tracing::error!(sink = self.name(), error = %error, "cannot run the sink; retrying");
                     None
                 }
             };
@@ -138,7 +139,7 @@ impl Relay {
         self.give_back().await;
     }
 
-    /// Works until there is nothing to do now. Returns when there may be again.
+    /// Works until there is nothing to deliver now. Returns when there may be something again.
     pub async fn drain(
         &mut self,
         flush: Flush,
@@ -152,7 +153,7 @@ impl Relay {
         Ok(None)
     }
 
-    /// One round: at most one batch.
+    /// Runs one round: at most one batch.
     pub async fn step(&mut self, flush: Flush) -> Result<Step, PublishError> {
         if self.settings.pause {
             return Ok(Step::Idle(None));
@@ -180,11 +181,15 @@ impl Relay {
         self.hand_over(&lease, &held.batch).await
     }
 
-    /// Gives the lease back, so that another process need not wait for its end.
+    /// Releases the lease, so that another process need not wait until it expires.
     pub async fn give_back(&mut self) {
         let Some(epoch) = self.epoch.take() else { return };
         if let Err(error) = self.store.sink_release(self.name(), epoch).await {
-            tracing::warn!(sink = self.name(), error = %error, "the lease on a sink will run out by itself");
+            tracing::warn!(
+                sink = self.name(),
+                error = %error,
+                "cannot release the lease on the sink; it expires by itself"
+            );
         }
     }
 
@@ -202,7 +207,7 @@ impl Relay {
         Ok(lease)
     }
 
-    /// The file that comes next; or when it is due.
+    /// Returns the next file, or the moment when it is due.
     async fn file(
         &self,
         seq: i64,
@@ -213,7 +218,7 @@ impl Relay {
         let batching = self.sink.batching();
         let decided = self.store.sink_range_after(&self.settings.name, seq).await?;
         if let Some(range) = decided.filter(|range| range.first <= next.first) {
-            // Decided before: all of it, however large.
+            // The range was decided before, so all of it is read, however large it is.
             let whole = Batching { max_records: u32::MAX, max_bytes: usize::MAX, period: None };
             let mut held = self.read(range.first - 1, &whole, range).await?;
             held.batch.last = range.last;
@@ -235,8 +240,8 @@ impl Relay {
         Ok(Ok(held))
     }
 
-    /// The records of `range` after `seq`, as far as a batch goes. Each few are read as soon as there is room for them beside
-    /// those that are wanted.
+    /// Reads the records of `range` after `seq`, up to the limits of a batch. It reads in small steps: each waits until the
+    /// memory budget has room for it in addition to the records kept so far.
     async fn read(&self, seq: i64, batching: &Batching, range: SinkRange) -> Result<Held, StoreError> {
         let aside = self.store.set_aside_after(&self.settings.name, seq).await?;
         let batch = Batch { records: Vec::new(), first: range.first, last: seq, began_at: range.began_at };
@@ -302,7 +307,7 @@ impl Relay {
         if self.store.sink_advance(self.name(), lease.epoch, batch.last).await? {
             metrics::sink_delivered(self.name(), batch.records.len());
             if self.trouble.take().is_some() {
-                tracing::info!(sink = self.name(), "a sink takes records again");
+                tracing::info!(sink = self.name(), "sink accepts records again");
             }
         } else {
             self.epoch = None;
@@ -314,7 +319,7 @@ impl Relay {
         let failures = lease.failures.saturating_add(1);
         let (reason, rest, disabled) = match failure {
             Failure::Record { seq, reason } => {
-                tracing::error!(sink = self.name(), seq, reason, "a record is refused and set aside");
+                tracing::error!(sink = self.name(), seq, reason, "record refused and set aside");
                 metrics::sink_set_aside(self.name());
                 self.store.set_aside(self.name(), seq, &reason).await?;
                 return Ok(Step::Moved);
@@ -330,10 +335,10 @@ impl Relay {
             tracing::error!(
                 sink = self.name(),
                 reason,
-                "a receiver wants no more records; hint: `feedmill sinks resume` begins anew"
+                "sink disabled: its receiver refuses further records; hint: `feedmill sinks resume`"
             );
         } else if self.trouble.as_ref() != Some(&reason) {
-            tracing::warn!(sink = self.name(), reason, "a delivery failed; trying again");
+            tracing::warn!(sink = self.name(), reason, "delivery failed; retrying");
         }
         self.trouble = Some(reason.clone());
         let retry_at = model::after(self.clock.now(), rest);
@@ -370,33 +375,33 @@ impl Relay {
     }
 }
 
-/// Keeps a lease while its holder is at work; comes back when it is lost.
+/// Renews a lease during a delivery; returns when the lease is lost.
 async fn lost(store: &Store, name: &str, epoch: i64) {
     loop {
         tokio::time::sleep(LOOK_INTERVAL).await;
         match store.sink_renew(name, epoch, LEASE).await {
             Ok(Some(_)) => {}
             Ok(None) => return,
-            Err(error) => tracing::warn!(sink = name, error = %error, "a lease cannot be prolonged"),
+            Err(error) => tracing::warn!(sink = name, error = %error, "cannot renew the lease on the sink"),
         }
     }
 }
 
-/// A second, then twice as long with each failure.
+/// Returns the delay after a number of consecutive failures: one second, doubled with each further failure, up to a maximum.
 fn rest_after(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     FIRST_REST.saturating_mul(1 << doublings).min(LONGEST_REST)
 }
 
-/// When the period that `moment` falls into began. Periods are counted from midnight, UTC.
+/// Returns the start of the period that contains `moment`. Periods are counted from midnight, UTC.
 fn period_start(moment: Timestamp, period: Duration) -> Timestamp {
     let period = i64::try_from(period.as_secs()).unwrap_or(i64::MAX).max(1);
     let second = moment.as_second();
     Timestamp::from_second(second - second.rem_euclid(period)).unwrap_or(moment)
 }
 
-/// Whether `moment` falls into a later period than `began_at`. An event that was stored by a machine whose clock is slow does
-/// not: it comes along.
+/// Returns whether `moment` is in a later period than `began_at`. An event stored by a machine with a slow clock may be in an
+/// earlier one: it still goes into the same file.
 fn is_later_period(moment: Timestamp, began_at: Timestamp, period: Duration) -> bool {
     period_start(moment, period) > period_start(began_at, period)
 }

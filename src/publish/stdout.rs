@@ -1,10 +1,10 @@
-//! Records as JSON lines on the standard output, for whoever runs the mill in a pipe.
+//! Writes records as JSON lines to standard output, for running the daemon in a pipe.
 
 use std::io::{self, BufWriter, Write as _};
 
 use super::{Batch, Batching, Delivery, Failure, Sink, lines};
 
-/// The standard output.
+/// A sink that writes to standard output.
 #[derive(Debug)]
 pub struct Stdout;
 
@@ -15,7 +15,7 @@ impl Sink for Stdout {
 
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Delivery<'a> {
         Box::pin(async {
-            // A reader that is slow blocks this thread: the others take over its tasks.
+            // A slow reader blocks this thread; `block_in_place` hands its other tasks over to other threads.
             tokio::task::block_in_place(|| {
                 let mut out = BufWriter::new(io::stdout().lock());
                 for record in &batch.records {

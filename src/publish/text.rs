@@ -1,7 +1,7 @@
-//! Clean texts as files, `<sequence>_<hash16>.txt`: title, blank line, paragraphs, in UTF-8.
+//! Writes clean texts as files, `<sequence>_<hash16>.txt`: title, blank line, paragraphs, in UTF-8.
 //!
-//! A file's name says which text it holds, so whatever is delivered again replaces itself. Where its text came from, which
-//! file it takes the place of, and that its article was withdrawn, stands before the text or in a file beside it, as the
+//! A file's name identifies the text it holds, so a text that is delivered again overwrites itself. Where a text came from,
+//! which file it replaces, and whether its article was withdrawn is recorded before the text or in a file beside it, as the
 //! operator chooses.
 
 use jiff::Timestamp;
@@ -12,41 +12,41 @@ use super::folder::{Folder, Named};
 use super::{Batch, Batching, Delivery, Sink};
 use crate::model::{ArticleId, EarlierText, Event, Record, Sha256Hash};
 
-/// Each file costs an fsync: a batch must not hold its lease for long.
+/// Each file costs an fsync, so batches are small: one must not hold its lease for long.
 const BATCH_RECORDS: u32 = 50;
 
-/// Which texts become files.
+/// Which texts are written to files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Selection {
-    /// The first of each text only: copies are links in the store, and would double the text here.
+    /// Only the first of each text: copies are links in the store, and would duplicate the text here.
     #[default]
     Originals,
-    /// Copies too.
+    /// Copies as well.
     WithDuplicates,
 }
 
-/// Where it is said what a text is.
+/// Where the metadata of a text is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[clap(rename_all = "snake_case")]
 pub enum Trace {
-    /// Nowhere: files hold text alone.
+    /// Nowhere: files hold only the text.
     #[default]
     None,
     /// At the head of the file, between two lines of `---`, as YAML.
     FrontMatter,
-    /// In a file of its own, of the same name in `.json`.
+    /// In a separate file of the same name with the extension `.json`.
     Sidecar,
 }
 
-/// A folder of clean texts.
+/// A sink that writes a folder of clean texts.
 #[derive(Debug)]
 pub struct Texts {
-    /// Where they are written.
+    /// Where the files are written.
     pub folder: Folder,
-    /// Which ones.
+    /// Which texts are written.
     pub selection: Selection,
-    /// Where it is said what they are.
+    /// Where their metadata is written.
     pub trace: Trace,
 }
 
@@ -71,7 +71,7 @@ impl Selection {
     }
 }
 
-/// What a text is.
+/// The metadata of a text.
 #[derive(Serialize)]
 struct Origin<'r> {
     event: Event,
@@ -83,7 +83,7 @@ struct Origin<'r> {
     withdrawn_at: Option<Timestamp>,
     /// The file that holds the text; none after a withdrawal.
     file: Option<String>,
-    /// The file whose text counts no more, where it was written.
+    /// The file whose text is no longer valid, if it was written.
     replaces: Option<String>,
 }
 
@@ -103,7 +103,7 @@ impl<'r> Origin<'r> {
         }
     }
 
-    /// A line a field: what is JSON is YAML.
+    /// Returns one line per field; JSON values are valid YAML.
     fn front_matter(&self) -> String {
         let value = serde_json::to_value(self).expect("plain values under string keys");
         let fields = value.as_object().into_iter().flatten();
@@ -113,7 +113,7 @@ impl<'r> Origin<'r> {
 }
 
 impl Trace {
-    /// The files that an event makes.
+    /// Returns the files to write for an event.
     fn files(self, record: &Record) -> Vec<Named> {
         let is_withdrawn = record.event == Event::Withdrawn;
         if !has_new_text(record) && (self == Self::None || !is_withdrawn) {
@@ -130,7 +130,7 @@ impl Trace {
             Self::Sidecar => {
                 let origin = serde_json::to_string_pretty(&Origin::of(record));
                 let origin = named("json", origin.expect("plain values under string keys") + "\n");
-                // The text first: whoever sees what it is finds it there.
+                // The text comes first, so that it already exists when a reader sees its metadata.
                 let text = (!is_withdrawn).then(|| named(TEXT, text));
                 text.into_iter().chain([origin]).collect()
             }
@@ -144,8 +144,8 @@ fn has_new_text(record: &Record) -> bool {
 
 const TEXT: &str = "txt";
 
-/// `000000000041_9d1152d29f00fa6d.txt`: the position in the outbox, wide enough that files sort by it, and the first half of the
-/// content's hash.
+/// Returns `000000000041_9d1152d29f00fa6d.txt`: the position in the outbox, zero-padded so that files sort by it, and the first
+/// half of the content's hash.
 pub fn file_name(seq: i64, content: &Sha256Hash, extension: &str) -> String {
     format!("{seq:012}_{}.{extension}", content.hash16())
 }

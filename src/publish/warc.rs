@@ -1,12 +1,12 @@
-//! Pages as they came, in WARC files (ISO 28500) that other tools read.
+//! Archives raw pages in WARC files (ISO 28500), which other tools can read.
 //!
-//! Each record is a gzip member of its own, so that a reader can begin at any of them. A page is on the disk before its
-//! article is stored: a crash can tear the last record only, whose article is not stored, and whose page is asked for
-//! again after the restart, into a new file. What the HTTP library hands on is the body after inflating, so these are
-//! `resource` records: a `response` record would claim headers and bytes as they went over the wire.
+//! Each record is a gzip member of its own, so that a reader can start at any of them. A page is on disk before its article is
+//! stored: a crash can damage only the last record, whose article is not stored yet and whose page is fetched again after the
+//! restart, into a new file. The HTTP library provides the body after decompression, so these are `resource` records: a
+//! `response` record would claim to hold headers and bytes as sent over the wire.
 //!
-//! The `warc` crate reads these files back in the tests. Its writer takes no notice of a write that is cut short, and
-//! makes one gzip stream of a file; without that, what is left to do is to put together some header lines.
+//! The tests read these files back with the `warc` crate. Its writer is not used, because it ignores short writes and makes one
+//! gzip stream of a whole file; without it, all that is left to do by hand is to put together a few header lines.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -22,16 +22,16 @@ use url::Url;
 use super::PublishError;
 use crate::model::Sha256Hash;
 
-/// Where the archive is and when it begins another file.
+/// Where the archive is and when it starts a new file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The folder.
     pub dir: PathBuf,
-    /// A file that has grown to this is ended.
+    /// A file that has reached this size is closed.
     pub max_file_bytes: u64,
 }
 
-/// A folder of WARC files. Several processes may write into one: none opens another's file.
+/// A folder of WARC files. Several processes may write into one folder: none opens another's file.
 #[derive(Clone, Debug)]
 pub struct Archive(Arc<Inner>);
 
@@ -41,7 +41,7 @@ struct Inner {
     open: Mutex<Option<Open>>,
 }
 
-/// The file that is written now.
+/// The file that is currently written.
 #[derive(Debug)]
 struct Open {
     file: File,
@@ -52,20 +52,20 @@ struct Open {
 /// A page to be archived.
 #[derive(Clone, Copy, Debug)]
 pub struct ArchivedPage<'p> {
-    /// Where it came from.
+    /// The URL that it was fetched from.
     pub url: &'p Url,
     /// The `Content-Type` header.
     pub content_type: Option<&'p str>,
-    /// When it came.
+    /// When it was fetched.
     pub fetched_at: Timestamp,
-    /// The hash of its body.
+    /// The hash of the body.
     pub sha256: Sha256Hash,
     /// The body.
     pub body: &'p [u8],
 }
 
 impl Archive {
-    /// Opens the folder, creating it where it is missing. The first file is made with the first page.
+    /// Opens the folder, creating it if it does not exist. The first file is created with the first page.
     pub fn open(settings: Settings) -> Result<Self, PublishError> {
         fs::create_dir_all(&settings.dir).map_err(|source| PublishError::File {
             action: "cannot create",
@@ -75,11 +75,11 @@ impl Archive {
         Ok(Self(Arc::new(Inner { settings, open: Mutex::new(None) })))
     }
 
-    /// Adds a page; when this returns, it is on the disk. Blocks: to be called off the async threads.
+    /// Adds a page; when this returns, it is on disk. Blocks: call it off the async threads.
     pub fn add(&self, page: &ArchivedPage<'_>) -> io::Result<()> {
         let Inner { settings, open } = &*self.0;
         let mut open = open.lock().expect("no holder of this lock can panic");
-        // A file that could not be written to its end is left as it is.
+        // A file whose last write failed is not written to again: its remains stay as they are.
         let mut current = match open.take().filter(|open| open.bytes < settings.max_file_bytes) {
             Some(current) => current,
             None => begin(&settings.dir, page.fetched_at)?,
@@ -100,7 +100,7 @@ impl Open {
     }
 }
 
-/// Makes the next file: `feedmill-20260302T080000Z-6f1d….warc.gz`, with the record that says who wrote it.
+/// Creates the next file: `feedmill-20260302T080000Z-6f1d….warc.gz`, with a `warcinfo` record that names the software.
 fn begin(dir: &Path, now: Timestamp) -> io::Result<Open> {
     let name = format!("feedmill-{}-{:016x}.warc.gz", now.strftime("%Y%m%dT%H%M%SZ"), rand::random::<u64>());
     let file = File::options().create_new(true).append(true).open(dir.join(&name))?;
@@ -123,14 +123,14 @@ fn begin(dir: &Path, now: Timestamp) -> io::Result<Open> {
         ],
         info.as_bytes(),
     )?)?;
-    // The name itself must outlive a crash too.
+    // Syncs the folder, so that the file's name survives a crash too.
     File::open(dir)?.sync_all()?;
     Ok(open)
 }
 
 fn page_record(page: &ArchivedPage<'_>, info_id: &str) -> io::Result<Vec<u8>> {
     let digest = digest(page.sha256);
-    // A header of ours must not be ended by one of the server's.
+    // Control characters are removed: a line break in the server's header must not end a WARC header.
     let content_type: String =
         page.content_type.unwrap_or("application/octet-stream").chars().filter(|c| !c.is_control()).collect();
     record(
@@ -148,7 +148,7 @@ fn page_record(page: &ArchivedPage<'_>, info_id: &str) -> io::Result<Vec<u8>> {
     )
 }
 
-/// One record as a gzip member.
+/// Encodes one record as a gzip member.
 fn record(fields: &[(&str, &str)], block: &[u8]) -> io::Result<Vec<u8>> {
     let mut member = GzEncoder::new(Vec::with_capacity(block.len() / 3), Compression::default());
     member.write_all(b"WARC/1.1\r\n")?;
@@ -170,7 +170,7 @@ fn record_id() -> String {
     format!("<{}>", id.urn())
 }
 
-/// `sha256:` and the hash in Base32 (RFC 4648), as archives write it.
+/// Returns `sha256:` and the hash in Base32 (RFC 4648), as archives write it.
 fn digest(hash: Sha256Hash) -> String {
     format!("sha256:{}", BASE32.encode(&hash.0))
 }

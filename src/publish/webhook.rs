@@ -1,8 +1,8 @@
-//! Batches of records by POST, signed as the Standard Webhooks specification says, for which every language has a library.
+//! Posts batches of records, signed according to the Standard Webhooks specification, for which every language has a library.
 //!
-//! The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` let the receiver tell that a request is ours, that
-//! it is not an old one, and that it has seen it before: the id follows from the sink and the positions. The body is
-//! `{"records": […]}`.
+//! From the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, the receiver can tell that a request is genuine,
+//! that it is not an old one replayed, and whether it was seen before: the id is derived from the sink's name and the
+//! positions. The body is `{"records": […]}`.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -18,36 +18,36 @@ use crate::clock::Clock;
 use crate::fetch::{FetchError, Fetcher, Posted, RequestOptions, Retry};
 use crate::model::{Record, SecretText};
 
-/// What the specification puts before a key in base64.
+/// The prefix of a base64 key, as defined by the specification.
 const KEY_PREFIX: &str = "whsec_";
 
 /// Where records are posted to, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Whom.
+    /// The URL to post to.
     pub url: Url,
-    /// What signs the requests; unsigned where `None`.
+    /// The key that signs the requests; they are unsigned if `None`.
     pub secret: Option<SecretText>,
-    /// The operator's headers and time.
+    /// The operator's headers and timeout.
     pub request: RequestOptions,
-    /// Records in one request.
+    /// The maximum number of records in one request.
     pub max_records: u32,
 }
 
-/// A receiver of POSTs.
+/// A sink that posts records.
 #[derive(Debug)]
 pub struct Webhook {
     /// The sink's name.
     pub name: String,
-    /// Whom, and how.
+    /// Where records are posted to, and how.
     pub settings: Settings,
     /// Wall time, for the signature.
     pub clock: Clock,
-    /// The HTTP client that is in force.
+    /// The current HTTP client.
     pub fetcher: watch::Receiver<Fetcher>,
 }
 
-/// What is posted.
+/// The body of a request.
 #[derive(Serialize)]
 struct Body<'r> {
     records: &'r [Record],
@@ -60,7 +60,8 @@ impl Sink for Webhook {
 
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Delivery<'a> {
         Box::pin(async {
-            // What a receiver cannot take as a whole it is given in halves, down to the one record that is to blame.
+            // A batch that the receiver cannot take as a whole is split into halves, down to the one record that causes the
+            // failure.
             let mut left = vec![batch.records.as_slice()];
             while let Some(records) = left.pop() {
                 match self.post(records).await {
@@ -104,12 +105,12 @@ impl Webhook {
     }
 }
 
-/// Whether what was sent is to blame, and not where it was sent to: too large, or impossible to process.
+/// Returns whether the content was refused rather than the request: too large (413) or unprocessable (422).
 fn is_about_content(error: &FetchError) -> bool {
     matches!(error, FetchError::Status { status: 413 | 422, .. })
 }
 
-/// Whatever else a receiver answers, an operator may put it right: nothing is given up but by 410.
+/// Converts an error: only 410 disables the sink, since the operator may be able to fix the cause of any other answer.
 fn failure(error: &FetchError) -> Failure {
     match error.retry() {
         Retry::Gone => Failure::Disabled { reason: error.to_string() },
@@ -118,14 +119,14 @@ fn failure(error: &FetchError) -> Failure {
     }
 }
 
-/// The key as such, or in base64 behind its prefix.
+/// Returns the key: decoded from base64 if it has the prefix, otherwise the bytes of the secret itself.
 fn key(secret: &SecretText) -> Vec<u8> {
     let secret = secret.expose_secret();
     let encoded = secret.strip_prefix(KEY_PREFIX).and_then(|rest| BASE64_STANDARD.decode(rest).ok());
     encoded.unwrap_or_else(|| secret.as_bytes().to_vec())
 }
 
-/// `v1,<base64 of the HMAC-SHA256 of "id.timestamp.body">`.
+/// Returns `v1,<base64 of the HMAC-SHA256 of "id.timestamp.body">`.
 fn signature(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
     for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
@@ -138,7 +139,7 @@ fn signature(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// The example in the specification's own words.
+    /// The example given in the specification.
     #[test]
     fn requests_are_signed_as_the_specification_says() {
         let key = key(&"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned().into());

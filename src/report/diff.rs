@@ -1,4 +1,4 @@
-//! Two texts against each other, by word, paragraph by paragraph.
+//! Word diff of two texts, by paragraph.
 
 use std::time::{Duration, Instant};
 
@@ -6,22 +6,22 @@ use serde::Serialize;
 use similar::ChangeTag;
 use similar::algorithms::{Capture, Compact, Replace, myers};
 
-/// What became of a piece of text.
+/// How a piece of text changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It stands in both texts.
+    /// Present in both texts.
     Same,
-    /// It stands in the earlier text only.
+    /// Present in the earlier text only.
     Gone,
-    /// It stands in the later text only.
+    /// Present in the later text only.
     Come,
 }
 
 /// A piece of a paragraph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Part {
-    /// What became of it.
+    /// How it changed.
     pub change: Change,
     /// Its words.
     pub text: String,
@@ -30,17 +30,17 @@ pub struct Part {
 /// A paragraph of either text or of both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Paragraph {
-    /// Whether anything changed in it.
+    /// Whether anything in it changed.
     pub changed: bool,
     /// Its pieces, in order.
     pub parts: Vec<Part>,
 }
 
-/// Every paragraph, with what went and what came. The shortest way from one text to the other is looked for as long as
-/// `patience` lasts; what is found by then is a way too.
+/// Returns all paragraphs of both texts with their deletions and insertions. Searches for the shortest edit script for at most
+/// `patience`; after that the result is correct but may be longer than necessary.
 pub fn by_words(from: &str, to: &str, patience: Duration) -> Vec<Paragraph> {
     let (from, to) = (words_and_spaces(from), words_and_spaces(to));
-    // `TextDiff` would bring every algorithm that it can be told to use: a twentieth of this crate's code.
+    // `TextDiff` would pull in all of its algorithms, a twentieth of this crate's code.
     let mut found = Compact::new(Replace::new(Capture::new()), &from, &to);
     let end = Instant::now() + patience;
     let Ok(()) = myers::diff_deadline(&mut found, &from, 0..from.len(), &to, 0..to.len(), Some(end));
@@ -51,7 +51,7 @@ pub fn by_words(from: &str, to: &str, patience: Duration) -> Vec<Paragraph> {
         match word.tag() {
             ChangeTag::Delete => swap.add_gone(word.value()),
             ChangeTag::Insert => swap.add_come(word.value()),
-            // Changed words with nothing but space between them are one change.
+            // Changed words separated only by spaces form one change.
             ChangeTag::Equal if swap.may_go_on_after(word.value()) => swap.space.push_str(word.value()),
             ChangeTag::Equal => {
                 paragraphs.add_swap(&std::mem::take(&mut swap));
@@ -63,7 +63,7 @@ pub fn by_words(from: &str, to: &str, patience: Duration) -> Vec<Paragraph> {
     paragraphs.ended()
 }
 
-/// A text cut where a word or the space between two ends.
+/// Splits a text into alternating words and spaces.
 fn words_and_spaces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -77,12 +77,12 @@ fn words_and_spaces(text: &str) -> Vec<&str> {
     pieces
 }
 
-/// Neighbouring words that went and came.
+/// Adjacent deleted and inserted words.
 #[derive(Default)]
 struct Swap {
     gone: String,
     come: String,
-    /// Stands in both texts behind what has been added so far.
+    /// Space that follows in both texts after what has been added so far.
     space: String,
 }
 
@@ -158,7 +158,7 @@ impl Paragraphs {
 mod tests {
     use super::*;
 
-    /// What changed, with `[-what went-]` and `{+what came+}`.
+    /// Formats the changed paragraphs with `[-deleted-]` and `{+inserted+}` words.
     fn changes(from: &str, to: &str) -> Vec<String> {
         let written = |part: &Part| match part.change {
             Change::Same => part.text.clone(),

@@ -1,4 +1,4 @@
-//! When a feed is polled next, and why then.
+//! When a feed is polled next, and why.
 
 use jiff::Timestamp;
 
@@ -6,31 +6,31 @@ use super::rough_time;
 use crate::schedule::Decision;
 use crate::store::{FeedState, FeedStatus};
 
-/// What a decision on the next poll means, in a sentence's end.
+/// Returns the reason for the time of the next poll, as the end of a sentence.
 pub const fn why(decision: Decision) -> &'static str {
     match decision {
-        Decision::FixedInterval => "its interval_secs in the configuration says so",
-        Decision::MinInterval => "it is polled no more often than min_interval_secs allows",
-        Decision::MaxInterval => "it is polled at least as often as max_interval_secs demands",
-        Decision::EntryRhythm => "its entries come at about this rhythm",
-        Decision::FreshnessAim => "the freshness in the configuration asks for it",
-        Decision::Window => "entries would be pushed out of the feed unseen if it were polled later",
+        Decision::FixedInterval => "interval_secs is configured for it",
+        Decision::MinInterval => "min_interval_secs does not allow an earlier poll",
+        Decision::MaxInterval => "max_interval_secs does not allow a later poll",
+        Decision::EntryRhythm => "its entries appear at about this rate",
+        Decision::FreshnessAim => "the configured freshness requires it",
+        Decision::Window => "entries could drop out of the feed unseen if it were polled later",
         Decision::CacheFreshness => {
-            "its server said that the last answer is good until then (Cache-Control, Expires)"
+            "its server declared the last response fresh until then (Cache-Control, Expires)"
         }
         Decision::NoValidators => {
-            "its server gives neither ETag nor Last-Modified, so that every poll costs it the whole feed"
+            "its server sends neither ETag nor Last-Modified, so that every poll transfers the whole feed"
         }
         Decision::Delivered => "a hub delivers it in the meantime",
-        Decision::Ttl => "it asks for that itself (ttl)",
-        Decision::UpdatePeriod => "it asks for that itself (updatePeriod)",
-        Decision::SkipTimes => "it asks not to be polled before (skipHours, skipDays)",
-        Decision::RetryAfter => "its server asked to be left alone until then (Retry-After)",
+        Decision::Ttl => "the feed requests this interval (ttl)",
+        Decision::UpdatePeriod => "the feed requests this interval (updatePeriod)",
+        Decision::SkipTimes => "the feed asks not to be polled earlier (skipHours, skipDays)",
+        Decision::RetryAfter => "its server asked for a pause until then (Retry-After)",
         Decision::Backoff => "its last polls failed, and each failure makes the wait longer",
     }
 }
 
-/// When the next poll is and what decided it; a feed that is polled no more has none.
+/// Returns the time of the next poll and what decided it; "none" for a feed that is no longer polled.
 pub fn next_poll(feed: &FeedStatus, now: Timestamp) -> String {
     if feed.state != FeedState::Active {
         return "none".to_owned();

@@ -1,19 +1,19 @@
-//! What an operator is told, in the terminal and on the page alike: sentences and numbers, without markup.
+//! Reports for operators, shared by the terminal and the web pages: sentences and numbers, without markup.
 
-/// Two texts against each other, by word.
+/// Word diff of two texts.
 pub mod diff;
-/// When a feed is polled next, and why then.
+/// When a feed is polled next, and why.
 pub mod feeds;
 /// Which processes share the store.
 pub mod processes;
 /// Why a block of a page was kept or dropped.
 pub mod rules;
-/// How far each sink is.
+/// State and lag of each sink.
 pub mod sinks;
 
 use jiff::{SpanRound, Timestamp, Unit};
 
-/// The time between two moments, to the minute, or to the second where it is short.
+/// Formats the time between two timestamps, to the minute, or to the second below two minutes.
 pub fn rough_time(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.duration_since(from).as_secs();
     let smallest = if seconds < 120 { Unit::Second } else { Unit::Minute };

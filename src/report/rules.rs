@@ -1,24 +1,24 @@
-//! The rules by which a block of a page is kept or dropped, in words.
+//! Descriptions of the rules that keep or drop a block of a page.
 
-/// What a rule of an account says of a block; its name, where there are no words for it.
+/// Returns the description of a rule, or its name if it has none.
 pub fn in_words(rule: &str) -> &str {
     match rule {
         "body" => "part of the article",
-        "outside" => "outside of the article",
+        "outside" => "outside the article",
         "body.standfirst" => "the article's opening",
-        "body.between" => "stands between parts of the article",
-        "body.inset" => "set into the article",
-        "body.entry" => "in a box made like those that hold the body that the page states",
-        "site.body_elsewhere" => "where this site's other pages have their articles",
+        "body.between" => "between parts of the article",
+        "body.inset" => "table, list, quotation or note in the article",
+        "body.entry" => "in a box next to one with the body that the page states",
+        "site.body_elsewhere" => "where this site's other pages have the article",
         "site.seen_elsewhere" => "seen on other pages of this site",
-        "site.furniture_elsewhere" => "where this site's other pages have furniture",
-        "site.chosen_again" => "chosen at the second look, by this site's other pages",
-        "site.chosen_wrongly" => "not this page's article, by this site's other pages",
+        "site.furniture_elsewhere" => "where this site's other pages have boilerplate",
+        "site.chosen_again" => "chosen after comparison with this site's other pages",
+        "site.chosen_wrongly" => "rejected after comparison with this site's other pages",
         "box.repeated" => "the second copy of a text",
         "box.hidden" => "hidden on the page",
         "box.caption" => "caption of a picture",
         "box.consent" => "consent dialog",
-        "rule.title" => "says the headline",
+        "rule.title" => "repeats the headline",
         "rule.comments" => "comment widget",
         "rule.related" => "links to other articles",
         "rule.newsletter" => "newsletter offer",
@@ -30,14 +30,14 @@ pub fn in_words(rule: &str) -> &str {
         "rule.copyright" => "copyright notice",
         "rule.byline" => "byline",
         "rule.dateline" => "dateline",
-        "feed.own" => "stands in the feed for the article",
+        "feed.own" => "the entry's own text in the feed",
         "feed.credit" => "added by the feed's generator",
-        "operator.body" => "named by the operator's body selectors",
-        "operator.drop" => "named by the operator's drop selectors",
-        "operator.keep_text" => "fits the operator's keep_text",
-        "operator.drop_text" => "fits the operator's drop_text",
+        "operator.body" => "matches the operator's body selectors",
+        "operator.drop" => "matches the operator's drop selectors",
+        "operator.keep_text" => "matches the operator's keep_text",
+        "operator.drop_text" => "matches the operator's drop_text",
         other => match other.strip_prefix("reading.") {
-            Some(_) => "another reading of the whole page was believed",
+            Some(_) => "another reading of the whole page is used",
             None => other,
         },
     }
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn a_rule_without_words_is_named() {
         assert_eq!(in_words("rule.comments"), "comment widget");
-        assert_eq!(in_words("reading.strict"), "another reading of the whole page was believed");
+        assert_eq!(in_words("reading.strict"), "another reading of the whole page is used");
         assert_eq!(in_words("rule.of_tomorrow"), "rule.of_tomorrow");
     }
 }

@@ -1,4 +1,4 @@
-//! How far each sink is: as it stands in the configuration and in the store.
+//! State and lag of each sink, from the configuration and the store.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -6,14 +6,14 @@ use serde::Serialize;
 use crate::publish::Configured;
 use crate::store::{SinkStatus, Store, StoreError};
 
-/// A sink of the configuration, as far as reports care.
+/// The parts of a sink's configuration that reports need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sink {
-    /// Its name.
+    /// Name of the sink.
     pub name: String,
-    /// Of which kind it is.
+    /// Kind of the sink.
     pub kind: &'static str,
-    /// Whether the operator has it stand still.
+    /// Whether the operator paused it.
     pub pause: bool,
 }
 
@@ -23,7 +23,7 @@ impl From<&Configured> for Sink {
     }
 }
 
-/// A sink as it stands in the configuration and in the store.
+/// The state of a sink, from the configuration and the store.
 #[derive(Clone, Debug, Serialize)]
 pub struct Standing {
     kind: &'static str,
@@ -39,14 +39,14 @@ pub struct Standing {
 #[serde(untagged)]
 enum Known {
     Started(SinkStatus),
-    /// It was not started yet.
+    /// Not started yet.
     New {
         name: String,
     },
 }
 
 impl Standing {
-    /// What the store knows of it; nothing before it was started.
+    /// Returns the store's status of the sink; `None` before it was first started.
     pub fn status(&self) -> Option<&SinkStatus> {
         match &self.known {
             Known::Started(status) => Some(status),
@@ -54,7 +54,7 @@ impl Standing {
         }
     }
 
-    /// Its name in the configuration.
+    /// Returns the name in the configuration.
     pub fn name(&self) -> &str {
         match &self.known {
             Known::Started(status) => &status.name,
@@ -62,33 +62,33 @@ impl Standing {
         }
     }
 
-    /// Of which kind it is.
+    /// Returns the kind of the sink.
     pub const fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// `active`, `paused`, `failing`, `disabled` or `not started yet`.
+    /// Returns `active`, `paused`, `failing`, `disabled` or `not started yet`.
     pub const fn state(&self) -> &'static str {
         self.state
     }
 
-    /// Whether somebody should look at it.
+    /// Returns whether the sink needs attention.
     pub fn is_in_trouble(&self) -> bool {
         !matches!(self.state, "active" | "paused")
     }
 
-    /// Records that it has not delivered yet.
+    /// Returns the number of positions between the cursor and the end of the outbox.
     pub const fn behind(&self) -> i64 {
         self.behind
     }
 
-    /// For how many seconds the oldest of them has been waiting.
+    /// Returns the age in seconds of the oldest undelivered record.
     pub const fn behind_secs(&self) -> i64 {
         self.behind_secs
     }
 }
 
-/// Every configured sink.
+/// Returns the state of every configured sink.
 pub async fn look(
     sinks: impl IntoIterator<Item = Sink>,
     store: &Store,

@@ -1,4 +1,4 @@
-//! How the schedule learns what it remembers of a feed.
+//! How the schedule learns a feed's history.
 
 use std::time::Duration;
 
@@ -8,26 +8,27 @@ use super::rhythm::{Arrivals, DAY, count, seconds_between};
 use super::{Freshness, PollOutcome, PublishedEntry};
 use crate::model::{History, Rhythm};
 
-/// Weight of what one poll showed of the gap between entries against all that was known.
+/// Weight of the gap seen in one poll when it is averaged into the usual gap between entries.
 const LEARNING_RATE: f64 = 0.3;
-/// How surely a rhythm is known that an earlier version learned as a single number, in entries.
+/// Confidence, in entries, in a rhythm that an earlier version stored as a single number.
 const OLD_RHYTHM_ENTRIES: f64 = 5.0;
-/// So many whole answers without news, and none that says "not modified" between them, tell that validators are for show.
+/// After this many full responses without news, and no 304 between them, the validators are considered useless.
 const DISBELIEVED_BODIES: u32 = 3;
-/// So many ages tell how soon entries are seen.
+/// Number of ages kept to measure how soon entries are seen.
 const REMEMBERED_AGES: usize = 32;
 
 impl History {
-    /// Notes what a hub brought.
+    /// Records what a hub delivered.
     pub fn note_delivery(&mut self, entries: &[PublishedEntry], now: Timestamp) {
         if entries.iter().any(|entry| entry.is_new) {
             self.learn_rhythm(entries, now);
         }
     }
 
-    /// Whether the next poll asks for the whole feed although it could ask conditionally. Some servers answer 304 for ever,
-    /// whatever has changed: a cache that forgot to look, a validator that no file has any more. So every few of them
-    /// in a row are checked, and the sooner the longer nothing came from a feed that used to have news.
+    /// Returns whether the next poll requests the whole feed although it could be conditional. Some servers answer 304
+    /// forever, whatever has changed: a cache that is never refreshed, a validator that no file has any more. So one poll
+    /// is unconditional after several 304s in a row, and after fewer of them the longer a feed that used to have news has
+    /// been silent.
     pub fn doubts_not_modified(&self, now: Timestamp) -> bool {
         let silence = self.last_new_entry_at.map_or(0.0, |last_new| seconds_between(last_new, now));
         let overdue = if silence < DAY { 0.0 } else { silence / self.usual_gap_secs.unwrap_or(silence) };
@@ -50,7 +51,7 @@ impl History {
             self.note_bytes(freshness.body_bytes, now);
         }
         match outcome {
-            // What was learned stays: a feed that failed is asked no sooner than one that answered.
+            // The learned history stays: a failing feed is polled no sooner than one that answers.
             PollOutcome::Failed => self.consecutive_failures = self.consecutive_failures.saturating_add(1),
             PollOutcome::NotModified | PollOutcome::SameBody => {
                 self.consecutive_failures = 0;
@@ -73,14 +74,14 @@ impl History {
         }
     }
 
-    /// The median age of the newest entries when they were first seen.
+    /// Returns the median age of the newest entries when they were first seen.
     pub fn median_age(&self) -> Option<Duration> {
         let mut ages = self.ages_secs.clone();
         ages.sort_unstable();
         ages.get(ages.len() / 2).map(|secs| Duration::from_secs((*secs).into()))
     }
 
-    /// Whether each poll is sent the whole feed: the server gives no validators, or gives them and does not know them again.
+    /// Returns whether each poll transfers the whole feed: the server sends no validators, or does not recognise them.
     pub(super) fn is_sent_whole(&self) -> bool {
         self.lacks_validators || self.vain_bodies >= DISBELIEVED_BODIES
     }
@@ -103,8 +104,8 @@ impl History {
         self.spent_bytes = spent.round();
     }
 
-    /// The entries' dates tell the rhythm of a feed not seen before. From then on only what is new to us counts: dates
-    /// lie, arrivals do not.
+    /// Learns the rhythm of a feed: from its entries' dates at the first read, afterwards only from entries that are new to
+    /// us, since dates are unreliable and arrivals are not.
     fn learn_rhythm(&mut self, entries: &[PublishedEntry], now: Timestamp) {
         let is_any_new = entries.iter().any(|entry| entry.is_new);
         let known =
@@ -139,8 +140,8 @@ impl History {
         self.last_new_entry_at = Some(now);
     }
 
-    /// How late entries are seen. What is dated before the feed was last read was not in it then, so that no more than the
-    /// time since then is our doing.
+    /// Records how late entries are seen. An entry dated before the previous read was not in the feed then, so only the
+    /// time since that read counts as our delay.
     fn note_ages(&mut self, entries: &[PublishedEntry], read_at: Timestamp, now: Timestamp) {
         let ages = entries.iter().filter(|entry| entry.is_new).filter_map(|entry| {
             let published_at = entry.published_at.filter(|at| *at <= now)?;

@@ -1,4 +1,4 @@
-//! When is a feed next due? One pure function of the configured bounds, what the publisher asked and what we saw.
+//! When a feed is next due: one pure function of the configured bounds, the publisher's requests and what was observed.
 
 use std::time::Duration;
 
@@ -18,64 +18,65 @@ pub use crate::model::{History, MoveSighting};
 /// The operator's bounds on polling one feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Never sooner than this after a poll.
+    /// Minimum time between two polls.
     pub min_interval: Duration,
-    /// Never later than this, whatever the publisher says.
+    /// Maximum time between two polls, whatever the publisher says.
     pub max_interval: Duration,
-    /// A fixed interval that the operator set for the feed: the rhythm of its entries is not consulted.
+    /// A fixed interval that the operator set for the feed: the rhythm of its entries is ignored.
     pub fixed_interval: Option<Duration>,
     /// The longest `Retry-After` that is obeyed.
     pub max_retry_after: Duration,
-    /// The median age at which entries should be seen first; without it waiting is weighed against polls.
+    /// Target for the median age at which entries are first seen; without it, the waiting time of entries is weighed
+    /// against polls.
     pub freshness: Option<Duration>,
-    /// What may be sent in a day of a feed whose server gives nothing to ask conditionally with: each poll costs it the
-    /// whole feed. A feed whose entries would be lost otherwise is polled more often.
+    /// Maximum bytes a day to transfer for a feed whose server allows no conditional requests: each poll costs it the whole
+    /// feed. A feed that would otherwise lose entries is polled more often.
     pub unconditional_bytes_per_day: u64,
-    /// Least time between two polls while a hub delivers the feed.
+    /// Minimum time between two polls while a hub delivers the feed.
     pub delivered_interval: Option<Duration>,
 }
 
-/// Freshness as the response's headers state it.
+/// Freshness as stated by the response headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Freshness {
     /// For how long the response stays fresh: `max-age` less `Age`, else `Expires` less `Date`.
     pub fresh_for: Option<Duration>,
     /// `Retry-After`, from seconds or a date.
     pub retry_after: Option<Duration>,
-    /// The answer names neither `ETag` nor `Last-Modified`, and confirms none.
+    /// The response has neither `ETag` nor `Last-Modified`, and confirms none.
     pub lacks_validators: bool,
-    /// Bytes of the answer's body on the wire; none of a 304.
+    /// Bytes of the response body on the wire; 0 for a 304.
     pub body_bytes: u64,
 }
 
-/// An entry in a feed that was parsed, as far as the schedule cares.
+/// An entry of a parsed feed, as far as the schedule needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedEntry {
-    /// When it was published, by its own word.
+    /// The publication date that the entry states.
     pub published_at: Option<Timestamp>,
     /// Whether the feed did not show it before.
     pub is_new: bool,
 }
 
-/// What one poll brought, as far as the schedule cares.
+/// The outcome of one poll, as far as the schedule needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PollOutcome {
-    /// 304: the server's word for it that nothing has changed.
+    /// 304: the server states that nothing has changed.
     NotModified,
-    /// The same bytes again.
+    /// The body is identical to the previous one.
     SameBody,
     /// A feed was parsed.
     Parsed {
-        /// What it says about its rhythm.
+        /// The rhythm that the feed itself states.
         hints: PublisherHints,
         /// All its entries.
         entries: Vec<PublishedEntry>,
     },
-    /// Anything else.
+    /// Any other outcome.
     Failed,
 }
 
-/// What decided the next poll.
+/// What determined the time of the next poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -87,13 +88,13 @@ pub enum Decision {
     MaxInterval,
     /// The rhythm of the feed's entries.
     EntryRhythm,
-    /// The operator's aim.
+    /// The operator's freshness target.
     FreshnessAim,
-    /// The feed's entries would be lost later.
+    /// A later poll would miss entries of the feed.
     Window,
     /// `Cache-Control` or `Expires`.
     CacheFreshness,
-    /// The next poll cannot be conditional.
+    /// The feed cannot be requested conditionally.
     NoValidators,
     /// A hub delivers the feed.
     Delivered,
@@ -112,16 +113,16 @@ pub enum Decision {
 /// The next poll of a feed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NextPoll {
-    /// Not before this.
+    /// The earliest time of the poll.
     pub at: Timestamp,
-    /// Why then.
+    /// The rule that determined it.
     pub decided_by: Decision,
-    /// The history with this poll in it.
+    /// The history including this poll.
     pub history: History,
 }
 
-/// When the feed is next due after a poll that ended at `now`. `jitter` in 0..1 spreads feeds that would otherwise
-/// fall on one moment; the interval only ever grows by it.
+/// Returns when the feed is next due after a poll that ended at `now`. `jitter` in 0..1 spreads feeds that would otherwise
+/// be due at the same moment; it only ever lengthens the interval.
 pub fn next_poll(
     bounds: &Bounds,
     history: &History,
@@ -132,11 +133,11 @@ pub fn next_poll(
 ) -> NextPoll {
     let mut history = history.clone();
     history.learn(outcome, freshness, now);
-    // An interval of the operator's own choice needs no bound.
+    // An interval that the operator chose is not limited.
     let longest = bounds.fixed_interval.unwrap_or_default().max(bounds.max_interval);
     let mut choice = regular_interval(bounds, &history, freshness, now);
     if history.consecutive_failures > 0 {
-        // The first failure changes nothing: most pass by themselves. From then on the interval doubles.
+        // The first failure changes nothing: most are transient. From then on the interval doubles.
         let doublings = (history.consecutive_failures - 1).min(16);
         choice = Choice { interval: choice.interval.saturating_mul(1 << doublings), by: Decision::Backoff };
     }
@@ -163,8 +164,8 @@ pub fn next_poll(
     NextPoll { at, decided_by: choice.by, history }
 }
 
-/// Notes where a successful poll was permanently redirected to (`None`: it was not), and says whether the feed has
-/// moved: the same target was seen on `days_needed` different days.
+/// Records the target of a successful poll's permanent redirect (`None` without one), and returns it as the feed's new URL
+/// once it was seen on `days_needed` different days.
 pub fn confirm_move(
     history: &mut History,
     target: Option<&Url>,
@@ -189,32 +190,32 @@ pub fn confirm_move(
     None
 }
 
-/// Whether a feed that has moved is given up at its new place and looked for at the old one again: it failed so often in a
-/// row, however it failed.
+/// Returns whether a moved feed is given up at its new URL and looked for at the old one again: too many failures in a row,
+/// of whatever kind.
 pub const fn is_lost(history: &History) -> bool {
     history.consecutive_failures >= LOST_AFTER_FAILURES
 }
 
-/// An interval on its way to being chosen.
+/// A candidate interval while the schedule is computed.
 #[derive(Clone, Copy)]
 struct Choice {
     interval: Duration,
     by: Decision,
 }
 
-/// What a feed is polled at when nobody says anything, and the shortest interval for one that has news less often than
-/// that: most publishers regard more than one request an hour as rude unless there is something to fetch.
+/// The interval where nothing is known about a feed, and the minimum for a feed whose entries were never seen arriving:
+/// most publishers consider more than one request an hour rude unless there is something to fetch.
 const HOUR: Duration = Duration::from_hours(1);
-/// With the backoff between them, failures over most of a day.
+/// Together with the backoff, these failures span most of a day.
 const LOST_AFTER_FAILURES: u32 = 5;
-/// How much of an interval the jitter may add.
+/// Maximum share of an interval that the jitter may add.
 const JITTER: f64 = 0.1;
-/// How much it may add to an interval that ends where entries are expected.
+/// Maximum jitter of an interval that ends when entries are expected.
 const LONGEST_AIMED_JITTER: Duration = Duration::from_mins(5);
-/// Feeds that skip the same hours come back spread over this time.
+/// Feeds that skip the same hours are spread over this time afterwards.
 const SKIP_SPREAD: Duration = Duration::from_mins(15);
 
-/// How far the jitter may move the poll.
+/// Returns how far the jitter may delay the poll.
 fn spread(choice: Choice) -> Duration {
     let spread = choice.interval.mul_f64(JITTER);
     match choice.by {
@@ -223,7 +224,8 @@ fn spread(choice: Choice) -> Duration {
     }
 }
 
-/// The interval while nothing fails: the operator's, or by the feed's rhythm, stretched to what the publisher asks for.
+/// Returns the interval without failures: the operator's, or the one by the feed's rhythm, extended to what the publisher
+/// asks for.
 fn regular_interval(bounds: &Bounds, history: &History, freshness: &Freshness, now: Timestamp) -> Choice {
     if let Some(interval) = bounds.fixed_interval {
         return Choice { interval, by: Decision::FixedInterval };
@@ -249,7 +251,7 @@ fn regular_interval(bounds: &Bounds, history: &History, freshness: &Freshness, n
     choice
 }
 
-/// The interval by the rhythm of the feed's entries, and by what it costs to follow it.
+/// Returns the interval by the rhythm of the feed's entries and the cost of following it.
 fn by_rhythm(bounds: &Bounds, history: &History, now: Timestamp) -> Choice {
     let Some(rhythm) = &history.rhythm else {
         return Choice { interval: HOUR, by: Decision::EntryRhythm };
@@ -281,7 +283,7 @@ fn by_rhythm(bounds: &Bounds, history: &History, now: Timestamp) -> Choice {
     choice
 }
 
-/// The first moment from `at` on that the publisher does not ask to skip; `None` where it asks to skip them all.
+/// Returns the first moment from `at` on that the publisher does not ask to skip; `None` if it asks to skip them all.
 fn next_allowed(hints: &PublisherHints, at: Timestamp) -> Option<Timestamp> {
     const HOURS: i32 = 8 * 24;
     let start = at.to_zoned(TimeZone::UTC).datetime();

@@ -1,63 +1,66 @@
-//! When entries come: learned from arrivals, told as a forecast.
+//! When entries arrive: learned from arrivals, expressed as a forecast.
 //!
-//! The forecast is a rate: the feed's level, times the shares of the hour, the day and the twelfth of the hour, times how
-//! lively it has been of late. Each factor is a count over an expectation with a few counts of doubt on both sides, so that
-//! little knowledge means little opinion. One table of the 168 hours of the week would hold more, and take four times as long to
-//! be filled; a single smoothed gap, which was here before, knows neither nights nor bursts.
+//! The forecast is a rate: the feed's level, times the shares of the hour, the weekday and the twelfth of the hour, times
+//! how lively the feed has been lately. Each factor is an observed count over an expected one, with a few pseudo-counts
+//! (`*_DOUBT`) added to both, so that little data keeps the factor near 1. One table of the 168 hours of the week would
+//! hold more information but take four times as long to fill; a single smoothed gap, used earlier, knows neither nights nor
+//! bursts.
 
 use jiff::Timestamp;
 
 use super::PublishedEntry;
 use crate::model::Rhythm;
 
-/// So many entries back the level is known by: older ones count less and less.
+/// Memory of the level, in entries: older ones have exponentially less weight.
 const LEVEL_ENTRIES: f64 = 30.0;
-/// So many expected entries make up what is "of late".
+/// Number of expected entries that make up the recent past ("lately").
 const LATELY_ENTRIES: f64 = 5.0;
-/// Doubt about liveliness, in entries.
+/// Pseudo-count of the liveliness, in entries.
 const LATELY_DOUBT: f64 = 3.0;
-/// The times of the week are known by so many days back, or by so many entries where that is longer.
+/// Memory of the times of the week: this many days, or this many entries where they span a longer time.
 const WEEK_MEMORY_SECS: f64 = 28.0 * DAY;
 const WEEK_MEMORY_ENTRIES: f64 = 60.0;
-/// Doubt about each hour, day and twelfth of an hour, in arrivals.
+/// Pseudo-counts of each hour, weekday and twelfth of an hour, in arrivals.
 const HOUR_DOUBT: f64 = 0.5;
 const DAY_DOUBT: f64 = 1.0;
 const TWELFTH_DOUBT: f64 = 3.0;
-/// Days differ once more than one of each was watched, and surely so after as many weeks.
+/// Weekday shares are ignored until one week was watched, and have full weight after another one.
 const DAYS_KNOWN_AFTER: f64 = 7.0 * DAY;
 const DAYS_KNOWN_WITHIN: f64 = 7.0 * DAY;
-/// No time of the week is wholly without hope.
+/// Minimum share of any time of the week, so that no rate becomes zero.
 const LEAST_SHARE: f64 = 0.02;
-/// The newest so many of the first entries' dates tell the level, each as much as this part of an arrival.
+/// At the first read, the level comes from the newest entry dates: at most this many, each with this part of an arrival's
+/// weight.
 const DATED_ENTRIES: usize = 20;
 const DATED_WORTH: f64 = 0.5;
-/// What is dated longer ago than this before it came is from an archive.
+/// An entry dated longer than this before the previous read comes from an archive.
 const ARCHIVED_SECS: f64 = DAY;
-/// An arrival in a flood says at least so much of the time of the week.
+/// Minimum weight of an arrival during a flood, for the shares of the week.
 const LEAST_WORTH: f64 = 0.1;
-/// More entries than this of one minute or from an archive are no news.
+/// Entries of one minute, or from an archive, count as at most this many.
 const LARGEST_BATCH: f64 = 12.0;
-/// Of a feed about which nothing is known: an entry every three hours.
+/// Assumed gap of a feed about which nothing is known: three hours.
 const UNKNOWN_GAP_SECS: f64 = 10_800.0;
-/// What an arrival may add to sums before these are scaled down.
+/// Maximum weight of an arrival; above it the sums are scaled down.
 const LARGEST_WEIGHT: f64 = 1024.0;
 
 pub(super) const DAY: f64 = 86_400.0;
 /// A twelfth of an hour.
 const SLOT_SECS: i64 = 300;
 
-/// New entries, by when they came.
+/// New entries, by their time of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// Those that came at a known moment, in seconds since the epoch, by groups of one minute.
+    /// Those with a known time, in seconds since the epoch, grouped by minute.
     dated: Vec<(i64, f64)>,
-    /// Those of which it is only known that they came since the feed was last read.
+    /// Those known only to have arrived since the feed was last read.
     undated: f64,
 }
 
 impl Arrivals {
-    /// Sorts out what the dates of new entries are worth. A date counts where the entry can have come then: what is dated
-    /// earlier came late, and what is much older comes from an archive. Entries of one minute are a batch: they come together.
+    /// Classifies new entries by their dates. A date after the previous read is the time of arrival; with an earlier date
+    /// the entry arrived late, and with a much earlier one it comes from an archive. Entries of one minute are a batch:
+    /// they arrived together.
     pub(super) fn read(entries: &[PublishedEntry], read_at: Timestamp, now: Timestamp) -> Self {
         let mut arrivals = Self::default();
         let mut archived = 0.0_f64;
@@ -82,8 +85,8 @@ impl Arrivals {
 }
 
 impl Rhythm {
-    /// By the dates of what a feed holds when it is first seen. None of that came while anybody watched: it tells how
-    /// often entries come, as far as dates can be believed.
+    /// Estimates the rhythm from the dates in a feed that is read for the first time. None of these arrivals was observed:
+    /// they show how often entries arrive, as far as dates can be trusted.
     pub(super) fn of_dates(entries: &[PublishedEntry], now: Timestamp) -> Self {
         let mut minutes: Vec<i64> = entries
             .iter()
@@ -106,17 +109,17 @@ impl Rhythm {
         rhythm
     }
 
-    /// Known by a number alone, and as surely as by so many entries.
+    /// Returns a rhythm known only by its gap, with the confidence of that many entries.
     pub(super) fn of_gap(gap_secs: f64, entries: f64) -> Self {
         Self { entries, secs: entries * gap_secs, weight: 1.0, ..Self::default() }
     }
 
-    /// Whether anything came while the feed was watched.
+    /// Returns whether anything arrived while the feed was watched.
     pub(super) fn was_seen(&self) -> bool {
         self.watched_secs > 0.0 && self.lately > 0.0
     }
 
-    /// Learns from what came, or did not, between two moments at which the feed was read.
+    /// Learns from what arrived, or did not, between two reads of the feed.
     pub(super) fn learn(&mut self, arrivals: &Arrivals, read_at: Timestamp, now: Timestamp) {
         let waited = seconds_between(read_at, now);
         let expected = self.forecast().expected(read_at, now);
@@ -131,7 +134,7 @@ impl Rhythm {
         self.expected_lately = self.expected_lately * kept + LATELY_ENTRIES * (1.0 - kept);
 
         self.watched_secs += waited;
-        // After years of rest nothing is left, but no number grows out of bounds.
+        // Years of silence erase the past weights, but the cap keeps the number bounded.
         self.weight *= (waited / WEEK_MEMORY_SECS).min(expected / WEEK_MEMORY_ENTRIES).min(5.0).exp();
         let worth = self.arrivals_worth();
         for (moment, entries) in &arrivals.dated {
@@ -143,15 +146,15 @@ impl Rhythm {
         self.tidy();
     }
 
-    /// How much an arrival says of the time of the week: less where many more come than used to, since a flood has a day of its
-    /// own choice.
+    /// Returns how much an arrival says about the time of the week: less where many more arrive than usual, since the time
+    /// of a flood is arbitrary.
     fn arrivals_worth(&self) -> f64 {
         let noted = f64::from(self.days.iter().sum::<f32>()) / self.weight.max(1.0);
         let used_to = noted / self.watched_secs.clamp(DAY, WEEK_MEMORY_SECS);
         (used_to * self.secs / self.entries).sqrt().clamp(LEAST_WORTH, 1.0)
     }
 
-    /// Some time between two moments, as likely at one as at another.
+    /// Records arrivals at an unknown time between two moments, spread evenly.
     fn note_between(&mut self, from: Timestamp, to: Timestamp, arrivals: f64) {
         const PARTS: i64 = 12;
         let (from, to) = (from.as_second(), to.as_second());
@@ -170,7 +173,7 @@ impl Rhythm {
         self.twelfths[slot.twelfth] += weight;
     }
 
-    /// Keeps numbers small, in size and in digits.
+    /// Keeps numbers small, in magnitude and in digits.
     fn tidy(&mut self) {
         if self.weight > LARGEST_WEIGHT {
             #[expect(clippy::cast_possible_truncation, reason = "as above")]
@@ -190,7 +193,7 @@ impl Rhythm {
         self.watched_secs = self.watched_secs.round();
     }
 
-    /// Seconds between entries over all.
+    /// Returns the overall average of seconds between entries.
     pub(super) fn gap_secs(&self) -> f64 {
         self.secs / self.entries
     }
@@ -212,19 +215,19 @@ impl Rhythm {
     }
 }
 
-/// How much more than on average comes in each part.
+/// Returns, for each part, its arrivals relative to those of the average part.
 fn shares<const PARTS: usize>(sums: &[f32; PARTS], weight: f64, doubt: f64) -> [f64; PARTS] {
     let arrivals = sums.map(|sum| f64::from(sum) / weight);
     let average = arrivals.iter().sum::<f64>() / count(PARTS);
     arrivals.map(|arrivals| (arrivals + doubt) / (average + doubt))
 }
 
-/// What is to be expected.
+/// The expected rate of arrivals.
 #[derive(Debug)]
 pub(super) struct Forecast {
-    /// Entries a second, over all.
+    /// Overall entries per second.
     level: f64,
-    /// How much more than usual comes at present.
+    /// Current rate relative to the usual one.
     liveliness: f64,
     hours: [f64; 24],
     days: [f64; 7],
@@ -232,16 +235,16 @@ pub(super) struct Forecast {
 }
 
 impl Forecast {
-    /// Entries a second at a moment, as they usually come.
+    /// Returns the usual entries per second at a moment.
     fn usual_rate(&self, moment: i64) -> f64 {
         let slot = Slot::at(moment);
         let share = self.hours[slot.hour] * self.days[slot.day] * self.twelfths[slot.twelfth];
         self.level * share.max(LEAST_SHARE)
     }
 
-    /// How many entries usually come between two moments.
+    /// Returns the usual number of entries between two moments.
     fn expected(&self, from: Timestamp, to: Timestamp) -> f64 {
-        /// Beyond this the shares have evened out.
+        /// Beyond this span the shares average out.
         const LONG: f64 = 3.0 * DAY;
         let secs = seconds_between(from, to);
         if secs > LONG {
@@ -257,7 +260,7 @@ impl Forecast {
         expected
     }
 
-    /// How many entries come from `now` on, step by step: the liveliness of the present passes, as entries come.
+    /// Returns the expected entries of each step from `now` on: the current liveliness fades as entries arrive.
     pub(super) fn steps(&self, now: Timestamp, step_secs: i64) -> impl Iterator<Item = f64> + use<'_> {
         let mut moment = now.as_second() + step_secs / 2;
         let mut usual = 0.0;
@@ -270,19 +273,19 @@ impl Forecast {
         })
     }
 
-    /// Entries a second when the middle entry comes: not an average over the hours, but over entries.
+    /// Returns the entries per second at the time of the median entry: an average over entries, not over hours.
     pub(super) fn busy_rate(&self) -> f64 {
         self.level * typical(&self.hours) * typical(&self.days) * typical(&self.twelfths)
     }
 
-    /// The average over time of the rate's square root: polls are best spread in proportion to that.
+    /// Returns the average over time of the rate's square root: polls are best spread in proportion to it.
     pub(super) fn root_rate(&self) -> f64 {
         let rate = self.level * self.liveliness.max(1.0);
         rate.sqrt() * average_root(&self.hours) * average_root(&self.days) * average_root(&self.twelfths)
     }
 }
 
-/// The geometric mean of shares, each weighed by itself.
+/// Returns the geometric mean of shares, each weighted by itself.
 fn typical(shares: &[f64]) -> f64 {
     let all: f64 = shares.iter().sum();
     (shares.iter().map(|share| share * share.ln()).sum::<f64>() / all).exp()
@@ -292,7 +295,7 @@ fn average_root(shares: &[f64]) -> f64 {
     shares.iter().map(|share| share.sqrt()).sum::<f64>() / count(shares.len())
 }
 
-/// A part of the week.
+/// A time slot of the week.
 struct Slot {
     day: usize,
     hour: usize,
@@ -315,7 +318,7 @@ impl Slot {
     }
 }
 
-/// What many entries at once count: from some number on they are one event, such as a move to another system.
+/// Returns how many entries a batch counts as: above some number they are one event, such as a move to another system.
 fn batch(entries: f64) -> f64 {
     entries.min(LARGEST_BATCH)
 }

@@ -36,7 +36,7 @@ fn fixed(seconds: u64) -> Bounds {
     Bounds { fixed_interval: Some(Duration::from_secs(seconds)), ..bounds() }
 }
 
-/// A feed known to have news every `rhythm` seconds, the last of them just now.
+/// Returns a feed with new entries every `rhythm` seconds, the last of them just now.
 fn known(rhythm: u64) -> History {
     let rhythm = Rhythm { watched_secs: 1.0, lately: 5.0, expected_lately: 5.0, ..of_gap(rhythm) };
     History { rhythm: Some(rhythm), last_new_entry_at: Some(now()), ..History::default() }
@@ -46,7 +46,7 @@ fn of_gap(secs: u64) -> Rhythm {
     Rhythm::of_gap(f64::from(u32::try_from(secs).unwrap()), 30.0)
 }
 
-/// A feed with an entry every three hours, and so many of late where five were to be expected.
+/// Returns a feed with an entry every three hours, and `lately` recent entries where five were expected.
 fn lively(lately: f64) -> History {
     let mut history = known(3 * HOURS);
     history.rhythm = history.rhythm.map(|rhythm| Rhythm { lately, ..rhythm });
@@ -61,12 +61,12 @@ fn fresh(seconds: u64) -> Freshness {
     Freshness { fresh_for: Some(Duration::from_secs(seconds)), ..Freshness::default() }
 }
 
-/// Of an answer without validators.
+/// Returns the freshness of a response without validators.
 fn bare() -> Freshness {
     Freshness { lacks_validators: true, ..Freshness::default() }
 }
 
-/// Of which each answer weighs so much.
+/// Sets the size of each response body.
 fn weighing(body_bytes: u64, history: History) -> History {
     History { body_bytes, ..history }
 }
@@ -185,7 +185,7 @@ fn every_signal_has_its_say() {
 
 #[test]
 fn a_server_that_says_304_for_ever_is_asked_for_the_whole_feed_now_and_then() {
-    /// 304s that are believed, of a feed with an entry every `gap` that has been silent for `silence`.
+    /// Returns how many 304s are believed, for a feed with an entry every `gap` that has been silent for `silence`.
     fn believed(gap: u64, silence: u64) -> u32 {
         let mut history = History { usual_gap_secs: Some(of_gap(gap).gap_secs()), ..known(gap) };
         history.last_new_entry_at = Some(ago(silence));
@@ -214,8 +214,8 @@ fn success_forgives_all_failures() {
     assert_eq!((next.history.consecutive_failures, next.decided_by), (0, Decision::EntryRhythm));
 }
 
-/// Polls a feed whose entries come at these moments, until the last has come. Gives the moments of the polls and what is
-/// remembered in the end.
+/// Polls a feed whose entries arrive at the given moments, until the last has arrived. Returns the times of the polls and
+/// the final history.
 fn play(bounds: &Bounds, entries: &[Timestamp], headers: &Freshness) -> (Vec<Timestamp>, History) {
     const WINDOW: usize = 100;
     let (mut polls, mut history, mut time, mut seen) = (Vec::new(), History::default(), entries[0], 0);
@@ -239,7 +239,7 @@ fn play(bounds: &Bounds, entries: &[Timestamp], headers: &Freshness) -> (Vec<Tim
     (polls, history)
 }
 
-/// Moments from a Monday on, a fixed time apart, for so many weeks, as far as they are wanted.
+/// Returns moments from a Monday on, `apart` seconds from each other, over `weeks` weeks, filtered by `is_wanted`.
 fn moments(apart: u64, weeks: u64, is_wanted: impl Fn(u64) -> bool) -> Vec<Timestamp> {
     let monday: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
     let seconds = (0..weeks * 7 * DAY).step_by(usize::try_from(apart).unwrap());
@@ -255,7 +255,7 @@ fn in_working_hours(second: u64) -> bool {
 
 #[test]
 fn polls_are_made_when_entries_come() {
-    // An odd number of seconds, so that the minute tells nothing.
+    // An odd number of seconds, so that the minute carries no information.
     let entries = moments(2_417, 8, in_working_hours);
     let (polls, _) = play(&bounds(), &entries, &Freshness::default());
     let monday =
@@ -293,7 +293,7 @@ fn what_is_sent_whole_stays_within_the_days_bytes() {
     for (index, poll) in polls.iter().enumerate() {
         let day =
             polls[index..].iter().take_while(|other| other.duration_since(*poll).as_secs() < 86_400).count();
-        // What was spent fades instead of being counted by days.
+        // The bytes sent decay gradually instead of being counted per calendar day.
         assert!(day * 60_000 < 3_400_000, "{day} polls from {poll} on");
     }
     assert!(polls.len() > 28 * 15, "the bytes are spent: {} polls", polls.len());
@@ -422,7 +422,7 @@ proptest! {
                 let first = next_poll(&bounds, &unhurried, &outcome, &freshness, now(), jitter);
                 prop_assert!(next.at >= first.at);
             }
-            // What is stored must be read again.
+            // The stored form must be readable.
             let stored = serde_json::to_string(&next.history).unwrap();
             prop_assert!(serde_json::from_str::<History>(&stored).is_ok(), "{}", stored);
         }

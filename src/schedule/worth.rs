@@ -1,10 +1,10 @@
-//! The interval that a feed's rhythm asks for.
+//! The poll interval that suits a feed's rhythm.
 //!
-//! An entry that waits costs its waiting, a poll has its price. The best moment for the next poll is where both together
-//! are least *per entry that it brings*. At an even rate that is the known square root (twice the price over the rate);
-//! where entries come in bursts it is right behind the burst, and where nothing comes at night it is the morning. A fixed
-//! number of expected entries a poll would leave rare entries waiting for days, and a fixed sum of expected waiting would
-//! not know that a burst is over.
+//! A waiting entry costs its waiting time, and a poll has its price. The best moment for the next poll is where the sum of
+//! both is lowest *per entry that it brings*. At a constant rate this is the well-known square root (of twice the price
+//! over the rate); where entries arrive in bursts it is right after the burst, and where nothing arrives at night it is the
+//! morning. A fixed number of expected entries per poll would leave rare entries waiting for days, and a fixed sum of
+//! expected waiting would not know that a burst is over.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use jiff::Timestamp;
 use super::rhythm::{DAY, Forecast};
 use crate::model::History;
 
-/// What a poll is worth where nobody says otherwise: ten minutes of an entry's waiting.
+/// The default price of a poll: ten minutes of one entry's waiting.
 const POLL_WORTH_SECS: f64 = 600.0;
-/// How exactly moments are weighed.
+/// Resolution of the search: the shortest step, and the maximum number of steps.
 const STEP_SECS: i64 = 150;
 const MAX_STEPS: i64 = 1024;
-/// A feed with fewer entries than this is no window that news move through.
+/// In a feed with fewer entries than this, news do not push older entries out.
 const WINDOW_ENTRIES: u32 = 10;
-/// A flood that breaks out without a warning brings so many entries a day, times the square root of the usual number.
+/// A sudden flood brings this many entries a day, times the square root of the usual daily number.
 const FLOOD: f64 = 200.0;
-/// Reached ages tell more than the forecast once there are so many.
+/// Number of measured ages from which on they correct the price that the forecast gives.
 const TELLING_AGES: usize = 12;
 
-/// The interval by rhythm alone, for a poll of that price in entry-seconds, and at most `longest`.
+/// Returns the interval by rhythm alone, for a poll price in entry-seconds, at most `longest`.
 pub(super) fn best_interval(forecast: &Forecast, price: f64, now: Timestamp, longest: Duration) -> Duration {
     let (step, steps) = steps(longest);
     let (mut came, mut waited) = (0.0, 0.0);
@@ -44,18 +44,18 @@ pub(super) fn best_interval(forecast: &Forecast, price: f64, now: Timestamp, lon
     best
 }
 
-/// The price of a poll in entry-seconds: as the operator's aim has it, else the usual one.
+/// Returns the price of a poll in entry-seconds: the one that meets the operator's aim, else the default.
 pub(super) fn price(forecast: &Forecast, aim: Option<Duration>, history: &History) -> f64 {
     let Some(aim) = aim else { return POLL_WORTH_SECS };
     let aim = aim.as_secs_f64();
-    // At an even rate the median age is half the interval.
+    // At a constant rate the median age is half the interval.
     let price = 2.0 * aim * aim * forecast.busy_rate();
     let reached = history.median_age().filter(|_| history.ages_secs.len() >= TELLING_AGES);
     let correction = reached.map_or(1.0, |reached| aim / reached.as_secs_f64().max(1.0));
     price * (correction * correction).clamp(0.02, 2.0)
 }
 
-/// The price at which polls that are sent the whole feed each time take no more than so many bytes a day.
+/// Returns the price at which polls that transfer the whole feed each time stay within `bytes_per_day`.
 pub(super) fn price_within(forecast: &Forecast, body_bytes: u64, bytes_per_day: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "sizes of feeds")]
     let polls_per_day = (bytes_per_day as f64 / body_bytes.max(1) as f64).max(0.1);
@@ -63,7 +63,7 @@ pub(super) fn price_within(forecast: &Forecast, body_bytes: u64, bytes_per_day: 
     root_price * root_price / 2.0
 }
 
-/// How long the next poll waits until no more than so many bytes were sent within a day.
+/// Returns how long to wait until the bytes sent within a day, including the next poll, stay within `bytes_per_day`.
 pub(super) fn wait_within(history: &History, bytes_per_day: u64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "sizes of feeds")]
     let (budget, body) = (bytes_per_day.max(1) as f64, history.body_bytes as f64);
@@ -71,8 +71,8 @@ pub(super) fn wait_within(history: &History, bytes_per_day: u64) -> Duration {
     Duration::try_from_secs_f64(days.max(0.0) * DAY).unwrap_or(Duration::MAX)
 }
 
-/// The longest interval in which no more than half of the feed's entries are replaced, as far as can be foreseen, nor all
-/// of them where a flood breaks out.
+/// Returns the longest interval in which at most half of the feed's entries are expected to be replaced, and not all of
+/// them even in a sudden flood.
 pub(super) fn window_interval(
     forecast: &Forecast,
     history: &History,
@@ -89,7 +89,7 @@ pub(super) fn window_interval(
     for (expected, number) in forecast.steps(now, step).zip(1..=steps) {
         came += expected;
         flood += FLOOD * f64::sqrt(expected * step_days);
-        // Twice the deviation of a count above it.
+        // Two standard deviations of a count above its mean.
         if came + 2.0 * f64::sqrt(came) >= window / 2.0 || flood >= window {
             return Duration::from_secs((step * number).unsigned_abs());
         }
@@ -97,7 +97,7 @@ pub(super) fn window_interval(
     longest
 }
 
-/// How exactly moments up to `longest` are weighed: the length of a step in seconds, and how many there are.
+/// Returns the resolution for moments up to `longest`: the step length in seconds and the number of steps.
 fn steps(longest: Duration) -> (i64, i64) {
     let longest = i64::try_from(longest.as_secs()).unwrap_or(i64::MAX);
     let step = STEP_SECS.max(longest / MAX_STEPS + 1);

@@ -1,4 +1,4 @@
-//! Which shards are this process's, and which it gives up.
+//! Which shards this process owns, and which it gives up.
 
 use tokio::time::Instant;
 
@@ -6,7 +6,7 @@ use super::{Loan, SHARDS, Shard, Shards, State, of_party};
 use crate::model::ShardId;
 
 impl Shards {
-    /// These are ours from now on; `lent` are hosts in them that another process has.
+    /// Takes ownership of `shards`; `lent` are the hosts in them that another process has borrowed.
     pub fn acquire(&self, shards: &[(ShardId, Option<Instant>)], lent: &[String]) {
         let inner = self.inner();
         {
@@ -23,14 +23,15 @@ impl Shards {
         inner.changed.notify_waiters();
     }
 
-    /// Ours, those that are leaving included.
+    /// Returns the number of owned shards, including those that are leaving.
     pub fn count(&self) -> u16 {
         let state = self.inner().lock();
         let ours = state.shards.iter().filter(|shard| **shard != Shard::Away).count();
         u16::try_from(ours).expect("there are no more shards than that")
     }
 
-    /// Has as many leave that no more than `fair` stay, those first that nobody asks.
+    /// Marks shards as leaving until at most `fair` would stay: those already leaving first, then those without open
+    /// passes. Shards that may stay after all are kept.
     pub fn keep_at_most(&self, fair: u16) {
         let mut state = self.inner().lock();
         let busy = state.busy();
@@ -42,26 +43,26 @@ impl Shards {
             let now = &mut state.shards[shard];
             match (*now, place < surplus) {
                 (Shard::Ours(_), true) => *now = Shard::Leaving,
-                // Nobody else has had it meanwhile.
+                // No other process has owned it meanwhile.
                 (Shard::Leaving, false) => *now = Shard::Ours(None),
                 _ => {}
             }
         }
     }
 
-    /// So many processes live, and a fair share is so many shards.
+    /// Records how many processes are alive and that a fair share is `fair` shards.
     pub fn note_share(&self, fair: u16, alive: u16) {
-        // The last to come gets what the division leaves: one less for each of the others.
+        // The fair share is rounded up, so the last process may get less: at most one shard fewer for each of the others.
         let has_share = self.count() + alive.max(1) > fair;
         self.inner().lock().has_share = has_share;
     }
 
-    /// Whether this process has its share of all shards.
+    /// Returns whether this process has its share of all shards.
     pub fn has_share(&self) -> bool {
         self.0.as_ref().is_none_or(|inner| inner.lock().has_share)
     }
 
-    /// Those that leave and are asked no more.
+    /// Returns the leaving shards that have no open passes.
     pub fn ready_to_leave(&self) -> Vec<ShardId> {
         let state = self.inner().lock();
         let busy = state.busy();
@@ -72,7 +73,7 @@ impl Shards {
         (0..SHARDS).filter(is_ready).map(ShardId).collect()
     }
 
-    /// The store has these back.
+    /// Removes shards that were returned to the store.
     pub fn gone(&self, shards: &[ShardId]) {
         let mut state = self.inner().lock();
         for ShardId(shard) in shards {

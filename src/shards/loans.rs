@@ -1,23 +1,24 @@
-//! Hosts that are asked by another process than their owner.
+//! Hosts that a process other than their owner makes requests to.
 
 use tokio::time::Instant;
 
 use super::{LONGEST_LOAN, Loan, Party, Shard, Shards, State, of_party};
 use crate::model::ShardId;
 
-/// What the store says of loans, by registrable domain.
+/// The loans in the store, by registrable domain.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredLoans<'l> {
-    /// Asked for or granted.
+    /// Requested or granted.
     pub all: &'l [String],
-    /// Granted, to whomever.
+    /// Granted, to any process.
     pub granted: &'l [String],
     /// Granted to this process.
     pub ours: &'l [String],
 }
 
 impl Shards {
-    /// Hosts of others that somebody waits for and nobody has asked for yet.
+    /// Returns the hosts of other processes that a task waits for and that were not requested yet, and marks them as
+    /// requested.
     pub fn to_borrow(&self) -> Vec<(String, ShardId)> {
         let mut state = self.inner().lock();
         let State { shards, parties, .. } = &mut *state;
@@ -32,7 +33,8 @@ impl Shards {
         wanted
     }
 
-    /// Borrowed hosts that are to go back: nobody waits for them any more, or their time is over. Nobody is let in from now on.
+    /// Ends loans and returns the borrowed hosts to give back: no task waits for them any more, or their time is over. No
+    /// further passes are issued for them.
     pub fn to_return(&self) -> Vec<String> {
         let mut state = self.inner().lock();
         let mut back = Vec::new();
@@ -48,8 +50,8 @@ impl Shards {
         back
     }
 
-    /// Hosts that another process asks for, of those that are ours: nobody of our own is let in from now on. Returns those that
-    /// are asked nothing more and can be granted.
+    /// Marks those of `wanted` that this process owns as lent, so that it issues no further passes for them. Returns those
+    /// without open passes, which can be granted.
     pub fn lend(&self, wanted: &[String]) -> Vec<String> {
         let mut state = self.inner().lock();
         let mut granted = Vec::new();
@@ -66,7 +68,7 @@ impl Shards {
         granted
     }
 
-    /// Whether what the store says of loans now is news.
+    /// Returns whether the loans in the store differ from what is known here.
     pub fn changes_with(&self, stored: StoredLoans<'_>) -> bool {
         let state = self.inner().lock();
         state.parties.iter().any(|(party, known)| {
@@ -74,7 +76,7 @@ impl Shards {
         })
     }
 
-    /// Takes what the store says of loans now. Whoever waits may find a host open.
+    /// Applies the loans in the store, and wakes waiting tasks, since their host may have become available.
     pub fn settle_loans(&self, stored: StoredLoans<'_>) {
         let inner = self.inner();
         {
@@ -93,7 +95,7 @@ impl Shards {
         inner.changed.notify_waiters();
     }
 
-    /// The store says so of these, too.
+    /// Marks these hosts as granted in the store, too.
     pub fn granted(&self, parties: &[String]) {
         let mut state = self.inner().lock();
         for party in parties {
@@ -104,7 +106,7 @@ impl Shards {
         }
     }
 
-    /// Whether a host is asked for or borrowed by us.
+    /// Returns whether this process has requested or borrowed a host.
     pub fn is_borrowing(&self, party: &str) -> bool {
         let state = self.inner().lock();
         let loan = state.parties.get(party).map(|known| known.loan);
@@ -113,7 +115,7 @@ impl Shards {
 }
 
 impl Party {
-    /// What the loan comes to by what the store says.
+    /// Returns the new state of the loan, given the loans in the store.
     fn loan_by(
         &self,
         party: &String,
@@ -122,10 +124,10 @@ impl Party {
     ) -> Loan {
         match self.loan {
             Loan::Lent(false) if !all.contains(party) => Loan::None,
-            // It is back, also where it is asked for again: whoever of us has waited comes first.
+            // The host was returned, and perhaps requested again already: tasks that waited in this process go first.
             Loan::Lent(true) if !granted.contains(party) => Loan::None,
             Loan::Asked if is_away && ours.contains(party) => Loan::Borrowed(Instant::now()),
-            // The shard has come to us, or the row is gone: whoever still waits begins anew.
+            // The shard has come to this process, or the row is gone: tasks that still wait start over.
             Loan::Asked if !is_away || !all.contains(party) => Loan::None,
             loan => loan,
         }

@@ -1,15 +1,17 @@
-//! Which hosts this process may ask, where several share one store.
+//! Which hosts this process may make requests to, where several processes share one store.
 //!
-//! Hosts fall into 1,024 shards by a hash of their registrable domain, and each shard belongs to one process at a time. So
-//! gaps, pauses and robots.txt, which a process knows of its own hosts, hold for all of them together, and no request costs a
-//! query. Whoever asks a host holds a `Pass`; a shard is given up when none of its passes is out.
+//! Hosts are divided into 1,024 shards by a hash of their registrable domain, and each shard belongs to one process at a
+//! time. Each process keeps gaps, pauses and robots.txt of its own hosts in memory; this is enough for all processes
+//! together, and no request costs a query. A request to a host requires a `Pass`; a shard is given up once none of its
+//! passes is open.
 //!
-//! A redirect, an AMP page or a hub may lead to a host of somebody else's. Such a host is lent: its owner lets nobody of its
-//! own in, waits until it is asked nothing more, and grants the loan; the borrower asks and gives it back. Handing the entry over to
-//! the owner was the alternative: the request would have to travel with its redirects and cookies, feeds, hubs and robots.txt
-//! each in a way of their own, and back again. Borrowing is as rare as what leads elsewhere, and knows one way.
+//! A redirect, an AMP page or a hub may lead to a host of another process. Such a host is lent: its owner issues no further
+//! passes, waits until its own requests have ended, and grants the loan; the borrower requests it and gives it back. The
+//! alternative was to hand the entry over to the owner: the request would have to travel with its redirects and cookies,
+//! differently for feeds, hubs and robots.txt, and back again. Borrowing is as rare as links to foreign hosts, and works
+//! the same way for all of them.
 //!
-//! Everything here is memory. What is agreed between processes stands in the store, and `pipeline/sharing.rs` carries it over.
+//! Everything here is kept in memory. What processes agree on is in the store, and `pipeline/sharing.rs` transfers it.
 
 mod balance;
 mod loans;
@@ -31,21 +33,21 @@ pub use self::loans::StoredLoans;
 use crate::model::{PartyId, ShardId};
 use crate::trust;
 
-/// How many shards there are: some for each of more processes than one database carries.
+/// Number of shards: several for each process, even with more processes than one database can serve.
 pub const SHARDS: u16 = 1024;
 
 /// How long a request waits for a host that belongs to another process.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// When to come back with a request that had to wait for longer.
+/// When to retry a request that would have had to wait longer.
 const COME_BACK: Duration = Duration::from_secs(1);
-/// The longest that a borrowed host is kept while its owner may want it.
+/// Maximum time that a borrowed host is kept while its owner may want it.
 const LONGEST_LOAN: Duration = Duration::from_secs(5);
-/// How long it is remembered when a lent host was asked last: no gap between two requests is longer.
+/// How long the time of the last request to a lent host is remembered: no gap between two requests is longer.
 const REMEMBERED: Duration = Duration::from_mins(2);
 
 const HELD: &str = "no holder of this lock can panic";
 
-/// The shard of a host, by the party that answers for it.
+/// Returns the shard of a host, by the party that answers for it.
 pub fn shard_of(url: &Url) -> ShardId {
     of_party(&party_of(url))
 }
@@ -59,7 +61,7 @@ fn of_party(party: &str) -> ShardId {
     ShardId(u16::try_from(number).expect("it is less than the number of shards"))
 }
 
-/// The shards of this process. Cheap to clone; all clones are one.
+/// The shards of this process. Cheap to clone; all clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Shards(Option<Arc<Inner>>);
 
@@ -68,19 +70,19 @@ struct Inner {
     /// The number of this process in the store; 0 while it has none.
     process: AtomicI64,
     state: Mutex<State>,
-    /// Rung when somebody who waits may find things changed.
+    /// Notified when the state has changed for waiting tasks.
     changed: Notify,
-    /// Rung when a host of another process is wanted.
+    /// Notified when a host of another process is wanted, or a host with a loan has no open passes any more.
     wanted: Notify,
     standing: watch::Sender<Standing>,
 }
 
-/// What this process is among those that live.
+/// The position of this process among the living ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether it does what one process at a time does.
+    /// Whether it does the tasks that one process at a time does.
     pub is_first: bool,
-    /// Whether no other lives.
+    /// Whether no other process is alive.
     pub is_alone: bool,
 }
 
@@ -88,30 +90,30 @@ pub struct Standing {
 struct State {
     shards: Vec<Shard>,
     parties: HashMap<String, Party>,
-    /// Nothing is asked after this: another process may take this one for dead.
+    /// No requests are made after this moment: other processes may consider this one dead.
     alive_until: Instant,
-    /// Whether no more shards are to come.
+    /// Whether this process has its share and expects no more shards.
     has_share: bool,
-    /// Raised when this process was taken for dead: what it began before counts for nothing.
+    /// Incremented when this process was considered dead: passes issued before are void.
     life: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shard {
     Away,
-    /// With when its hosts were asked last by whoever had it before.
+    /// Owned, with the time of the last request to its hosts by the previous owner.
     Ours(Option<Instant>),
-    /// Given up when its last request is answered.
+    /// Given up once its last request is answered.
     Leaving,
 }
 
-/// A registrable domain that is asked, wanted, lent or borrowed.
+/// A registrable domain that is requested, waited for, lent or borrowed.
 #[derive(Debug, Default)]
 struct Party {
     passes: u32,
     waiting: u32,
     loan: Loan,
-    /// When it was asked last by whoever had borrowed it.
+    /// When its borrower gave it back, and so the latest time of the borrower's last request.
     returned: Option<Instant>,
 }
 
@@ -119,30 +121,31 @@ struct Party {
 enum Loan {
     #[default]
     None,
-    /// It is ours, and another process has it (true) or is to have it.
+    /// We own it. Another process has it (`true`); or it is promised, or was already lent when we acquired the shard
+    /// (`false`).
     Lent(bool),
-    /// It is another's, who is asked for it.
+    /// Another process owns it, and we have requested it.
     Asked,
-    /// It is another's, and we have it since then.
+    /// Another process owns it, and we have borrowed it at this moment.
     Borrowed(Instant),
 }
 
-/// The right to ask a host, until it is dropped.
+/// A permit to make requests to a host; dropping it releases the host.
 #[derive(Debug)]
 pub struct Pass {
     held: Option<(Arc<Inner>, String, u64)>,
     last_asked: Option<Instant>,
 }
 
-/// The host belongs to another process, and is not lent now.
+/// The host belongs to another process and is not lent to this one now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elsewhere {
-    /// When to come back.
+    /// When to try again.
     pub wait: Duration,
 }
 
 impl Pass {
-    /// When another process may have asked the host last.
+    /// Returns when another process may have made its last request to the host.
     pub const fn last_asked(&self) -> Option<Instant> {
         self.last_asked
     }
@@ -170,7 +173,7 @@ impl Drop for Pass {
     }
 }
 
-/// One who waits for a host, also when the wait is given up.
+/// Counts a task that waits for a host; dropped also when the wait is cancelled.
 struct Waiting<'i> {
     inner: &'i Inner,
     party: &'i str,
@@ -194,12 +197,12 @@ impl Drop for Waiting<'_> {
 }
 
 impl Shards {
-    /// All of them, for good: nobody shares the store.
+    /// Returns permanent ownership of all shards: no other process shares the store.
     pub const fn all() -> Self {
         Self(None)
     }
 
-    /// None yet.
+    /// Returns a state without shards, for a shared store.
     pub fn shared() -> Self {
         let state = State {
             shards: vec![Shard::Away; usize::from(SHARDS)],
@@ -217,50 +220,50 @@ impl Shards {
         })))
     }
 
-    /// Whether others may share the store.
+    /// Returns whether other processes may share the store.
     pub const fn is_shared(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The number of this process in the store; 0 where it has none.
+    /// Returns the number of this process in the store; 0 where it has none.
     pub fn process(&self) -> i64 {
         self.0.as_ref().map_or(0, |inner| inner.process.load(Ordering::Relaxed))
     }
 
-    /// What this process is among those that live; `None` where it has the store to itself.
+    /// Returns a receiver for the position among the living processes; `None` where this process has the store to itself.
     pub fn standing(&self) -> Option<watch::Receiver<Standing>> {
         self.0.as_ref().map(|inner| inner.standing.subscribe())
     }
 
-    /// Whether another process may live on the same store.
+    /// Returns whether another process may be alive on the same store.
     pub fn has_company(&self) -> bool {
         self.0.as_ref().is_some_and(|inner| !inner.standing.borrow().is_alone)
     }
 
-    /// Whether this process may ask hosts at all: the others know that it lives.
+    /// Returns whether this process may make requests at all: the others know that it is alive.
     pub fn is_alive(&self) -> bool {
         self.0.as_ref().is_none_or(|inner| inner.lock().is_alive())
     }
 
-    /// Whether this process does what one at a time does.
+    /// Returns whether this process does the tasks that one process at a time does.
     pub fn is_first(&self) -> bool {
         self.0.as_ref().is_none_or(|inner| inner.standing.borrow().is_first)
     }
 
-    /// Waits until this process is the one that does what one at a time does.
+    /// Waits until this process is the one that does these tasks.
     pub async fn first(&self) {
         let Some(mut standing) = self.standing() else { return };
         standing.wait_for(|standing| standing.is_first).await.expect("the sender lives in `self`");
     }
 
-    /// Waits until it no longer is.
+    /// Waits until this process is no longer the one that does these tasks.
     pub async fn no_longer_first(&self) {
         let Some(mut standing) = self.standing() else { return std::future::pending().await };
         standing.wait_for(|standing| !standing.is_first).await.expect("the sender lives in `self`");
     }
 
-    /// The shards from which work is claimed, as the store reads them: a list in braces, with -1 for rows whose shard nobody has
-    /// worked out; empty where all are ours.
+    /// Returns the shards from which work is claimed, in the store's format: a list in braces, with -1 for rows whose shard
+    /// is not computed yet; empty where this process owns all.
     pub fn claimed(&self) -> String {
         let Some(inner) = &self.0 else { return String::new() };
         let state = inner.lock();
@@ -278,7 +281,7 @@ impl Shards {
         list + "}"
     }
 
-    /// The right to ask the host of `url`. Waits a moment where another process has it.
+    /// Returns a pass for the host of `url`. Waits a moment where another process has the host.
     pub async fn enter(&self, url: &Url) -> Result<Pass, Elsewhere> {
         let Some(inner) = &self.0 else { return Ok(Pass { held: None, last_asked: None }) };
         let party = party_of(url);
@@ -302,7 +305,7 @@ impl Shards {
         }
     }
 
-    /// Comes back when another process may have taken this one for dead: what is being asked must be broken off.
+    /// Completes when other processes may consider this one dead: requests under way must be aborted.
     pub async fn lapsed(&self) {
         let Some(inner) = &self.0 else { return std::future::pending().await };
         let life = inner.lock().life;
@@ -325,29 +328,29 @@ impl Shards {
     }
 }
 
-/// What `pipeline/sharing.rs` carries between this memory and the store.
+/// The interface of `pipeline/sharing.rs`, which transfers data between this memory and the store.
 impl Shards {
     fn inner(&self) -> &Inner {
         self.0.as_ref().expect("only a process among others has something to carry")
     }
 
-    /// Waits until a host of another process is wanted, or one of ours that another waits for is free.
+    /// Waits until a host of another process is wanted, or a host of this process that another waits for is free.
     pub async fn wanted(&self) {
         self.inner().wanted.notified().await;
     }
 
-    /// The store knows this process by a number from now on.
+    /// Sets the number under which the store knows this process.
     pub fn begin_life(&self, process: i64) {
         self.inner().process.store(process, Ordering::Relaxed);
     }
 
-    /// The process is known to live until `until`, and stands so among the others.
+    /// Records that this process counts as alive until `until`, and its position among the others.
     pub fn note_alive(&self, until: Instant, standing: Standing) {
         self.inner().lock().alive_until = until;
         self.inner().standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
     }
 
-    /// It was taken for dead, or has left: nothing is its own any more.
+    /// Resets the state after this process was considered dead or has left: it owns nothing any more.
     pub fn end_life(&self) {
         let inner = self.inner();
         {
@@ -365,14 +368,14 @@ impl Shards {
         inner.changed.notify_waiters();
     }
 
-    /// Has the store looked at now.
+    /// Requests an immediate look at the store.
     pub fn look_now(&self) {
         self.inner().wanted.notify_one();
     }
 }
 
 impl Inner {
-    /// A pass, where the host can be asked at once.
+    /// Returns a pass if requests to the host are allowed at once.
     fn try_enter(self: &Arc<Self>, party: &str) -> Result<Option<Pass>, Elsewhere> {
         let mut state = self.lock();
         if !state.is_alive() {
@@ -406,7 +409,7 @@ impl State {
         self.shards[usize::from(of_party(party).0)]
     }
 
-    /// Which shards have a pass out.
+    /// Returns which shards have open passes.
     fn busy(&self) -> Vec<bool> {
         let mut busy = vec![false; usize::from(SHARDS)];
         for (party, _) in self.parties.iter().filter(|(_, known)| known.passes > 0) {

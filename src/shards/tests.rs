@@ -72,7 +72,7 @@ async fn a_host_of_another_is_borrowed_and_given_back() {
 
     assert!(!owner.changes_with(StoredLoans { ours: &[], ..granted }));
     assert!(owner.enter(&host).now_or_never().is_none(), "it is still lent");
-    // It is back, and asked for again before the owner looks: who has waited there comes first.
+    // The host was returned and requested again before the owner checked: local waiters go first.
     let again = StoredLoans { all: &wanted, granted: &[], ours: &[] };
     assert!(owner.changes_with(again));
     owner.settle_loans(again);

@@ -1,5 +1,5 @@
-//! Times that were written down while the clock was ahead. A clock may be wrong for a moment, at boot or by a wrong server;
-//! what was scheduled by it would otherwise wait for years.
+//! Repairs times that were written while the clock was ahead. A clock can be wrong for a moment, at boot or because of a
+//! wrong time server; whatever was scheduled by it would otherwise wait for years.
 
 use std::time::Duration;
 
@@ -7,21 +7,22 @@ use super::sql::Row;
 use super::{Store, StoreError};
 use crate::model::after;
 
-/// The longest that anything waits by a right clock.
+/// The longest waits that a correct clock can lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LongestWaits {
-    /// A feed, for its next poll, by its schedule.
+    /// Until a feed's next poll, by its schedule.
     pub poll: Duration,
-    /// A feed whose server has asked for patience.
+    /// Until the next poll of a feed whose server sent Retry-After.
     pub retry_after: Duration,
-    /// An entry, for its next attempt.
+    /// Until an entry's next attempt.
     pub attempt: Duration,
-    /// A row, for the worker that has it.
+    /// The duration of a lease on a row.
     pub lease: Duration,
 }
 
 impl Store {
-    /// Makes due now what waits for longer than anything does. Returns how many rows that were.
+    /// Makes feeds and entries that wait longer than `longest` due now, and ends leases that are
+    /// longer. Returns the number of changed rows.
     pub async fn waits_shorten(&self, longest: &LongestWaits) -> Result<u64, StoreError> {
         let now = self.clock.now();
         let latest = |wait| after(now, wait).as_millisecond();

@@ -1,7 +1,8 @@
 //! The entries of a poll: which are known, which are new, and which have changed.
 //!
-//! Keys are looked up twice. The first look finds the entries that are as they were, which are nearly all; the second, with
-//! every key that an entry may go by and what is recorded under it, is for those that are not found, or found with another link.
+//! Keys are looked up twice. The first lookup, by each entry's own key, finds the unchanged entries, which are nearly all.
+//! The second is for entries that were not found or were found with another link: it looks up every key that an entry may
+//! have, together with the evidence recorded under it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,17 +22,17 @@ use crate::parse::{ParsedEntry, words_sha256};
 use crate::shards::shard_of;
 use crate::trust::party;
 
-/// A parsed entry with the article it announces.
+/// A parsed entry with the id of the article it announces.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
-    /// As parsed.
+    /// The entry as parsed.
     pub parsed: ParsedEntry,
-    /// Of its link; without a link of its own, of its key and feed.
+    /// The id made of the entry's link; without a link of its own, of its feed and key.
     pub article_id: ArticleId,
 }
 
 impl Store {
-    /// The keys of those entries that the feed has not shown before.
+    /// Returns the keys of the entries that this feed has not shown before.
     pub async fn entries_new(
         &self,
         feed_id: FeedId,
@@ -65,14 +66,14 @@ const KNOWN_KEYS: RowsSql = RowsSql {
         JOIN entries e ON e.feed_id = a.feed_id AND e.key_sha256 = a.key_sha256",
 };
 
-/// An announced entry with the hashes that tell whether it changed.
+/// An announced entry with the hashes that show whether it changed.
 struct Announced<'p> {
     feed_id: FeedId,
     feed_url: &'p Url,
     entry: &'p NewEntry,
-    /// Of what makes a new revision: the words of its content.
+    /// Hash of what makes a new revision: the words of the content.
     content_sha256: Sha256Hash,
-    /// Of all that the feed said.
+    /// Hash of everything the feed said about the entry.
     evidence_sha256: Sha256Hash,
     evidence: String,
 }
@@ -98,11 +99,11 @@ async fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, S
             continue;
         };
         for entry in entries {
-            // A feed that says the same twice means one entry: the first.
+            // Where a feed repeats a key, the first entry counts.
             if !seen.insert((poll.feed_id, entry.parsed.key)) {
                 continue;
             }
-            // A feed has up to two thousand texts: others go on between them.
+            // A feed can bring up to two thousand texts to hash: let other tasks run in between.
             tokio::task::yield_now().await;
             let said = &entry.parsed.evidence;
             let evidence = json("an entry's evidence", said)?;
@@ -119,7 +120,7 @@ async fn announced<'p>(polls: &[&'p PollRecord]) -> Result<Vec<Announced<'p>>, S
     Ok(announced)
 }
 
-/// Records the entries of polls whose leases hold.
+/// Records the entries of polls that still hold their leases.
 pub(super) async fn record_entries(
     tx: &mut AnyConnection,
     polls: &[&PollRecord],
@@ -130,7 +131,7 @@ pub(super) async fn record_entries(
     let mut reports: HashMap<FeedId, PollReport> = HashMap::new();
     let (mut changed, mut requeued, mut edited) = (Vec::new(), Vec::new(), Vec::new());
     for (known, entry) in &known {
-        // Of an entry whose article was too old only its key counts.
+        // The article was removed by retention: only the entry's key still counts.
         if known.removed || known.evidence_sha256 == entry.evidence_sha256 {
             continue;
         }
@@ -163,13 +164,13 @@ pub(super) async fn record_entries(
     Ok(reports)
 }
 
-/// Announced entries, told apart.
+/// Announced entries, divided into known and new ones.
 struct Matched<'a, 'p> {
     known: Vec<(KnownEntry, &'a Announced<'p>)>,
     new: Vec<Unknown<'a, 'p>>,
 }
 
-/// An entry that nothing is recorded of.
+/// An announced entry without a recorded one.
 struct Unknown<'a, 'p> {
     entry: &'a Announced<'p>,
     key: Sha256Hash,
@@ -232,8 +233,8 @@ const KNOWN_ENTRIES: RowsSql = RowsSql {
         JOIN entry_details d ON d.entry_id = e.id",
 };
 
-/// Looks the entries up by all their keys. Those that are recorded join `known`; the others come back, each with a key that
-/// nobody has.
+/// Looks entries up by all their keys. Adds those that are recorded to `known` and returns the others, each with a key that
+/// is not in use. An entry whose keys are all in use is dropped.
 async fn resolve<'a, 'p>(
     tx: &mut AnyConnection,
     in_doubt: Vec<&'a Announced<'p>>,
@@ -285,7 +286,7 @@ const RECORDED_ENTRIES: RowsSql = RowsSql {
         JOIN entry_details d ON d.entry_id = e.id",
 };
 
-/// What each new entry's article is: its page, unless the feed has announced another story under that link before.
+/// Sets the article of each new entry: its page, unless the feed has announced another story under that link before.
 async fn with_articles<'a, 'p>(
     tx: &mut AnyConnection,
     new: Vec<(&'a Announced<'p>, Sha256Hash)>,
@@ -321,7 +322,8 @@ const ANNOUNCED_BEFORE: RowsSql = RowsSql {
         JOIN mentions m ON m.article_id = a.article_id JOIN entries e ON e.id = m.entry_id AND e.feed_id = a.feed_id",
 };
 
-/// Of the entries that say something else, those whose own text has changed and is all that there is of their articles.
+/// Returns the edited entries whose own text or title changed and is all there is of their article: the article was made from the
+/// feed's content, or the entry failed without an article.
 async fn edited_stand_ins(
     tx: &mut AnyConnection,
     edited: &[(i64, &Announced<'_>)],

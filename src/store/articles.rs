@@ -1,4 +1,4 @@
-//! Articles, their revisions, who mentioned them, and the account of what extraction kept and dropped.
+//! Articles, their revisions and mentions, and the account of what extraction kept and dropped.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,35 +13,35 @@ use super::{Store, StoreError};
 use crate::extract::EXTRACTOR_VERSION;
 use crate::model::{Article, ArticleId, DuplicateLink, Enclosure, Entry, EntryId, Sha256Hash};
 
-/// Dropped blocks remembered for an article, and characters of each.
+/// Dropped blocks stored per article, and characters of each.
 const MAX_DROPPED_BLOCKS: usize = 50;
 const MAX_EXCERPT_CHARS: usize = 160;
 
-/// What extraction did to the page of an article's current revision.
+/// What extraction kept and dropped of the page of an article's current revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ArticleAccount {
     /// Blocks in the text.
     pub blocks_kept: u32,
     /// Blocks left out.
     pub blocks_dropped: u32,
-    /// The first of those left out.
+    /// The first of the blocks left out.
     pub dropped: Vec<DroppedBlock>,
 }
 
 /// A block that extraction left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DroppedBlock {
-    /// The rule that decided.
+    /// The rule that dropped the block.
     pub rule: String,
     /// The beginning of the block's text.
     pub excerpt: String,
-    /// How many kept blocks stand before it; not known of accounts that an earlier feedmill wrote.
+    /// How many kept blocks precede it; absent in accounts that an earlier feedmill wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_before: Option<u32>,
 }
 
 impl Store {
-    /// What extraction kept and dropped of an article's page; `None` for an article that is not stored.
+    /// Returns what extraction kept and dropped of an article's page; `None` if the article is not stored.
     pub async fn article_account(&self, id: ArticleId) -> Result<Option<ArticleAccount>, StoreError> {
         let row = sqlx::query(ACCOUNT).bind(id_bytes(&id)).fetch_optional(&self.database.readers).await?;
         let Some(row) = row else { return Ok(None) };
@@ -57,7 +57,7 @@ impl Store {
 const ACCOUNT: &str =
     "SELECT article_id, blocks_kept, blocks_dropped, dropped FROM article_accounts WHERE article_id = $1";
 
-/// A row of `articles`: what stays the same from revision to revision, and which is current.
+/// A row of `articles`: what is the same for all revisions, and which revision is current.
 #[derive(Clone)]
 pub(super) struct ArticleRow {
     pub(super) id: ArticleId,
@@ -71,9 +71,9 @@ pub(super) struct ArticleRow {
     pub(super) cluster_id: ArticleId,
     pub(super) stored_at: Timestamp,
     pub(super) withdrawn_at: Option<Timestamp>,
-    /// The feed that announced it first.
+    /// The feed that announced the article first.
     pub(super) feed_id: Option<i64>,
-    /// Only its id is remembered.
+    /// Whether retention removed the article and left only this row.
     pub(super) removed: bool,
 }
 
@@ -126,10 +126,10 @@ const LOAD: RowsSql = RowsSql {
     after: ")",
 };
 
-/// Writes new articles and changes those that are stored. Originals must stand before their copies.
+/// Inserts new articles and updates stored ones. Originals must come before their copies.
 ///
-/// In two statements, so that no score is ever bound as NULL: sqlx gives a missing `f64` to PostgreSQL as a `real`, and the
-/// statement, kept prepared, would refuse the next score that is there.
+/// Uses two statements so that no score is ever bound as NULL: sqlx sends a missing `f64` to PostgreSQL as a `real`, and the
+/// prepared statement would then refuse the next score that is present.
 pub(super) async fn upsert(tx: &mut AnyConnection, articles: &[&ArticleRow]) -> Result<(), StoreError> {
     let originals: Vec<&ArticleRow> =
         articles.iter().copied().filter(|article| article.link.is_none()).collect();
@@ -178,7 +178,7 @@ const UPSERT_COPIES: RowsSql = RowsSql {
         duplicate_kind = excluded.duplicate_kind, duplicate_score = excluded.duplicate_score",
 };
 
-/// All of one cluster joins another.
+/// Moves all articles of one cluster into another.
 pub(super) async fn merge_clusters(
     tx: &mut AnyConnection,
     from: ArticleId,
@@ -192,10 +192,10 @@ pub(super) async fn merge_clusters(
     Ok(())
 }
 
-/// A text to be stored.
+/// A revision to be stored.
 pub(super) struct NewRevision<'f> {
     pub(super) id: ArticleId,
-    /// The article's.
+    /// The number of the article.
     pub(super) number: i64,
     pub(super) revision: u32,
     pub(super) extracted: &'f ExtractedArticle,
@@ -246,13 +246,13 @@ const INSERT_REVISIONS: RowsSql = RowsSql {
     after: "",
 };
 
-/// Most articles have none, which is worth no row's space.
+/// Returns enclosures as JSON. `None` for an empty list: most articles have no enclosures, and a NULL takes no space.
 fn enclosures(enclosures: &[Enclosure]) -> Result<Option<String>, StoreError> {
     (!enclosures.is_empty()).then(|| json("enclosures", enclosures)).transpose()
 }
 
 async fn upsert_accounts(tx: &mut AnyConnection, revisions: &[NewRevision<'_>]) -> Result<(), StoreError> {
-    // An article that was revised twice in one batch has one account: the last.
+    // An article that was revised twice in one batch has one account: that of its last revision.
     let latest: HashMap<ArticleId, &NewRevision<'_>> =
         revisions.iter().map(|revision| (revision.id, revision)).collect();
     let mut rows = Vec::with_capacity(latest.len());
@@ -305,7 +305,7 @@ fn saturated(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Which of the entries are among the mentions of their articles.
+/// Returns which of the entries are among the mentions of their articles.
 pub(super) async fn mentioned(
     tx: &mut AnyConnection,
     entries: &[&Entry],
@@ -328,7 +328,7 @@ const MENTIONED: RowsSql = RowsSql {
         JOIN mentions m ON m.article_id = w.article_id AND m.entry_id = w.entry_id",
 };
 
-/// Adds entries to the mentions of their articles; what an entry says of itself now replaces what it said.
+/// Adds entries to the mentions of their articles; the title and date of an entry that is there already are updated.
 pub(super) async fn upsert_mentions(tx: &mut AnyConnection, entries: &[&Entry]) -> Result<(), StoreError> {
     UPSERT_MENTIONS
         .execute(tx, entries, |query, entry| {

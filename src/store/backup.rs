@@ -1,12 +1,12 @@
-//! Backups, and what is made of them.
+//! Backups and restores.
 //!
-//! A backup is a store in an SQLite file, whatever back end it was made from: it can be looked at with any command, is brought
-//! up to date like any store, and is put back into either back end, which is also the way from one to the other. It needs no
-//! program beside this one. `pg_dump` was the alternative for PostgreSQL: its dumps fit servers of the same version or later,
-//! and it must itself be as new as the server.
+//! A backup is a store in an SQLite file, whichever back end it was made from. Every command can open it, it is migrated like
+//! any store, and it can be restored into either back end, which is also a way to move from one to the other. No other
+//! program is needed. `pg_dump` was the alternative for PostgreSQL: its dumps can only be restored into a server of the same
+//! version or later, and `pg_dump` itself must be as new as the server.
 //!
-//! SQLite copies its own file in one transaction; of a server all rows are read in one, so what is written meanwhile is in
-//! none of them or in both.
+//! SQLite copies its own file in one transaction. All rows of a PostgreSQL server are read in one transaction too, so a
+//! transaction that is committed meanwhile is either wholly in the backup or not at all.
 
 use std::fs::{self, File};
 use std::io;
@@ -21,19 +21,19 @@ use super::{Settings, Store, StoreError, migrations, partitions};
 use crate::clock::Clock;
 use crate::model::SecretText;
 
-/// What a backup holds.
+/// What a backup contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Contents {
-    /// Articles, those that were removed included.
+    /// Articles, including removed ones.
     pub articles: i64,
     /// Highest position in the outbox.
     pub last_seq: i64,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
 }
 
 impl Store {
-    /// Writes the whole store, as it is at one moment, into a new file. Others may go on reading and writing.
+    /// Writes the whole store, as of one moment, into a new file. Other processes may read and write meanwhile.
     pub async fn backup(&self, file: &Path) -> Result<Contents, StoreError> {
         let partial = begin_file(file)?;
         let made = match self.database.dialect {
@@ -47,13 +47,13 @@ impl Store {
         contents
     }
 
-    /// Makes the store at `settings` from a backup. There must be none yet.
+    /// Creates the store at `settings` from a backup. Fails if there is one already.
     pub async fn restore(settings: &Settings, file: &Path, clock: Clock) -> Result<Contents, StoreError> {
         let source = Database::connect(&settings_of(file), Access::Visit).await?;
         let contents = contents(&source, file).await?;
         match Location::parse(settings.url.expose_secret())? {
             Location::File(path) => {
-                // What a file that was moved away has left of its log would be taken for this one's.
+                // SQLite would take a log left behind by a file that was moved away for the log of this one.
                 let log = beside(&path, "-wal");
                 if log.exists() {
                     return Err(StoreError::Occupied { place: log.display().to_string() });
@@ -64,7 +64,7 @@ impl Store {
             Location::Server(_) => fill_server(&source, settings, clock.now()).await?,
         }
         source.close().await;
-        // A backup that an earlier version has made is brought up to date.
+        // Migrates a backup that was made by an earlier version.
         Self::open(settings, clock).await?.close().await;
         Ok(contents)
     }
@@ -74,21 +74,21 @@ impl Store {
         migrations::run(&target, self.clock.now()).await?;
         let mut from = self.database.snapshot().await?;
         let mut to = target.write().await?;
-        // An article may be the copy of one that comes later.
+        // An article may be a copy of one that is inserted later.
         sqlx::raw_sql("PRAGMA defer_foreign_keys = ON").execute(&mut *to).await?;
         rows::copy((&mut from, Dialect::Postgres), (&mut to, Dialect::Sqlite)).await?;
         partitions::forget_removed(&mut to).await?;
         to.commit().await?;
         from.commit().await?;
         target.readers.close().await;
-        // Nothing of it in a file beside it.
+        // Leaves no log file beside the backup.
         sqlx::raw_sql("PRAGMA journal_mode = DELETE").execute(&mut *target.write_alone().await?).await?;
         target.close().await;
         Ok(())
     }
 }
 
-/// A server's empty database becomes the store, whole or not at all.
+/// Fills a server's empty database from a backup, in one transaction.
 async fn fill_server(source: &Database, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
     let target = Database::connect(settings, Access::Own).await?;
     let version = migrations::version(source).await?;
@@ -98,7 +98,7 @@ async fn fill_server(source: &Database, settings: &Settings, now: Timestamp) -> 
     if version >= partitions::SINCE {
         partitions::make_room_for(&mut from, &mut to).await?;
     }
-    // Rows in any order; and one check of all of them is cheaper than one of each.
+    // Rows come in any order, and checking all foreign keys at the end is cheaper than checking each row.
     let keys = rows::drop_foreign_keys(&mut to).await?;
     rows::copy((&mut from, Dialect::Sqlite), (&mut to, Dialect::Postgres)).await?;
     rows::add_foreign_keys(&mut to, keys).await?;
@@ -108,7 +108,7 @@ async fn fill_server(source: &Database, settings: &Settings, now: Timestamp) -> 
     Ok(())
 }
 
-/// SQLite's own copy of a database into an empty file, without gaps.
+/// Copies an SQLite database into an empty file with `VACUUM INTO`, which leaves no free pages.
 async fn copy_file(from: &Database, to: &Path) -> Result<(), StoreError> {
     let name = to.to_str().ok_or_else(|| StoreError::url("the path is not UTF-8"))?;
     let mut connection = from.write_alone().await?;
@@ -116,7 +116,7 @@ async fn copy_file(from: &Database, to: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// An empty file beside the one that is to be, for its owner alone.
+/// Creates an empty `.part` file beside `file`, readable by its owner only.
 fn begin_file(file: &Path) -> Result<PathBuf, StoreError> {
     if file.exists() {
         return Err(StoreError::Occupied { place: file.display().to_string() });
@@ -130,7 +130,7 @@ fn begin_file(file: &Path) -> Result<PathBuf, StoreError> {
     Ok(partial)
 }
 
-/// The file under its own name, once all of it is on the disk.
+/// Flushes the finished file and renames it to its final name; removes it after a failure.
 fn end_file(made: Result<(), StoreError>, partial: &Path, file: &Path) -> Result<(), StoreError> {
     let ended = made.and_then(|()| {
         let flushed = File::open(partial).and_then(|whole| whole.sync_all());
@@ -143,12 +143,12 @@ fn end_file(made: Result<(), StoreError>, partial: &Path, file: &Path) -> Result
     if ended.is_err()
         && let Err(error) = fs::remove_file(partial)
     {
-        tracing::debug!(file = %partial.display(), %error, "what was begun stays");
+        tracing::debug!(file = %partial.display(), %error, "cannot remove the unfinished file");
     }
     ended
 }
 
-/// Looks at every page of a file, and counts.
+/// Checks every page of a backup with `quick_check` and counts what it contains.
 async fn contents(backup: &Database, file: &Path) -> Result<Contents, StoreError> {
     migrations::version(backup).await?;
     let damaged = |finding: String| StoreError::DamagedBackup { path: file.to_owned(), finding };
@@ -165,7 +165,7 @@ async fn contents(backup: &Database, file: &Path) -> Result<Contents, StoreError
     Ok(Contents { articles, last_seq, bytes })
 }
 
-/// Nobody else has the file, so that nothing is waited for.
+/// Settings for opening a backup. No other process uses the file, so nothing waits for the timeout.
 fn settings_of(file: &Path) -> Settings {
     let url = SecretText::from(format!("sqlite:{}", file.display()));
     Settings { url, max_connections: 1, busy_timeout: Duration::from_secs(10), search_index: true }

@@ -1,4 +1,4 @@
-//! What the articles of one transaction change.
+//! Changes that the articles of one transaction make.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,8 @@ use crate::model::{
     ArticleId, DuplicateKind, DuplicateLink, Entry, EntryId, Event, FeedId, Fingerprint, Known, Verdict,
 };
 
-/// What the articles of one transaction change. Loaded whole, decided in memory entry by entry, written whole.
+/// Changes that the articles of one transaction make: all rows are loaded first, decided on in memory entry by entry, then
+/// written together.
 pub(super) struct Batch<'f> {
     now: Timestamp,
     outbox: Outbox,
@@ -93,7 +94,7 @@ impl<'f> Batch<'f> {
                 if let Some(revision) = self.articles.get(&entry.article_id).map(|article| article.revision) {
                     self.mention(entry, revision)
                 } else {
-                    // It was stored when the worker looked and is not now: its turn comes again.
+                    // The article was stored when the worker looked and no longer is: the entry goes back into the queue.
                     self.requeued.push(entry.id);
                     Stored::Noted
                 }
@@ -111,7 +112,7 @@ impl<'f> Batch<'f> {
     }
 
     fn watch(&mut self, entry: &Entry, watch: &Watch) {
-        // Of a new article without validators that is not looked at again, nothing is to be written or forgotten.
+        // A new article that has no validators and is not rechecked has no row to write or delete.
         if *watch == Watch::default() && entry.known == Known::No {
             return;
         }
@@ -127,7 +128,7 @@ impl<'f> Batch<'f> {
         }
     }
 
-    /// The text stays, and with it whatever is linked to it.
+    /// Marks the article as withdrawn. Its text and whatever is linked to it stay.
     fn withdraw(&mut self, entry: &Entry) -> Stored {
         let id = entry.article_id;
         self.rechecks.end(id);
@@ -141,7 +142,7 @@ impl<'f> Batch<'f> {
         Stored::Withdrawn { seq: self.outbox.push(Event::Withdrawn, id, revision) }
     }
 
-    /// A text made anew from a kept page, where the article still is as it was read.
+    /// Stores a text that was extracted again from a kept page, if the article has not changed since it was read.
     pub(super) fn store_reextracted(&mut self, made: &'f Reextracted, dedup: &dedup::Settings) -> Stored {
         match self.articles.get(&made.entry.article_id).cloned() {
             Some(article)
@@ -192,7 +193,7 @@ impl<'f> Batch<'f> {
         self.keep(entry, extracted, article, Event::Created, verdict)
     }
 
-    /// Another text of a known article. A cluster never splits: a copy stays linked whatever becomes of its text.
+    /// Stores another text of a known article. Clusters never split: a copy stays linked however its text changes.
     fn revise(
         &mut self,
         entry: &'f Entry,
@@ -259,7 +260,7 @@ impl<'f> Batch<'f> {
         Stored::Article { seq: self.outbox.push(event, id, revision), verdict, revision }
     }
 
-    /// The text is known: the entry joins the mentions, which is news the first time only.
+    /// Adds the entry to the mentions of an article whose text is known. Only the first mention by an entry makes an event.
     fn mention(&mut self, entry: &'f Entry, revision: u32) -> Stored {
         self.mentions.push(entry);
         if self.mentioned.insert((entry.article_id, entry.id)) {
@@ -309,7 +310,7 @@ fn publisher(extracted: &ExtractedArticle, feed: Option<FeedId>) -> Publisher {
     Publisher { host: extracted.url.host_str().unwrap_or_default().to_owned(), feed }
 }
 
-/// Whether a text is the one that is stored. One that was taken back and is there again is news.
+/// Returns whether the extracted text is the stored one. A withdrawn article that is available again counts as changed.
 fn is_the_same(article: &ArticleRow, extracted: &ExtractedArticle) -> bool {
     article.content_sha256 == extracted.fingerprint.content_sha256 && article.withdrawn_at.is_none()
 }

@@ -1,4 +1,4 @@
-//! A host's furniture: on how many of its articles each block of text was seen.
+//! Furniture per host: on how many of its articles each block of text was seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use super::{Store, StoreError};
 use crate::extract::SiteEvidence;
 use crate::model::{Article, BlockHash};
 
-/// Blocks kept for one host, and blocks learned from one page: what a page of a hostile host can cost.
+/// Limits on blocks kept per host and blocks learned per page, which bound what a hostile host can cost.
 const MAX_BLOCKS_PER_HOST: i64 = 4_096;
 const MAX_BLOCKS_PER_PAGE: usize = 512;
-/// A host's surplus blocks are looked for once in so many articles.
+/// A host's surplus blocks are evicted once per this many articles.
 const ARTICLES_BETWEEN_EVICTIONS: i64 = 16;
 
 impl Store {
-    /// What is known of a host's furniture.
+    /// Returns what is known of a host's furniture.
     pub async fn site_evidence(&self, host: &str) -> Result<SiteEvidence, StoreError> {
         let row = sqlx::query(SITE_EVIDENCE).bind(host).fetch_optional(&self.database.readers).await?;
         let Some(row) = row else { return Ok(SiteEvidence::default()) };
@@ -31,11 +31,11 @@ impl Store {
                 Some((BlockHash(block.parse::<i64>().ok()?.cast_unsigned()), articles.parse().ok()?))
             })
             .collect::<Option<_>>()
-            .ok_or_else(|| row.invalid("counts", "no list of blocks and numbers"))?;
+            .ok_or_else(|| row.invalid("counts", "not a list of blocks and numbers"))?;
         Ok(SiteEvidence { articles_by_block, articles: row.number("articles")? })
     }
 
-    /// Up to `limit` hosts whose names hold `part`, those with the most articles first.
+    /// Returns up to `limit` hosts whose names contain `part`, those with the most articles first.
     pub async fn sites_list(&self, part: &str, limit: u32) -> Result<Vec<SiteStatus>, StoreError> {
         let rows = sqlx::query(LIST_SITES)
             .bind(containing(part))
@@ -45,7 +45,7 @@ impl Store {
         models("hosts", &rows)
     }
 
-    /// A host; `None` where no article has taught anything of it.
+    /// Returns a host; `None` if nothing was learned from any of its articles.
     pub async fn site_status(&self, host: &str) -> Result<Option<SiteStatus>, StoreError> {
         let row = sqlx::query("SELECT host, articles FROM hosts WHERE host = $1")
             .bind(host)
@@ -54,8 +54,8 @@ impl Store {
         row.map(|row| SiteStatus::try_from(Row { table: "hosts", row: &row })).transpose()
     }
 
-    /// Up to `limit` texts that were seen on more than one article of a host: forgotten ones first, then by how many articles
-    /// have them.
+    /// Returns up to `limit` texts that were seen on more than one article of a host: forgotten ones first, then by descending
+    /// number of articles.
     pub async fn site_blocks(&self, host: &str, limit: u32) -> Result<Vec<LearnedBlock>, StoreError> {
         let rows = sqlx::query(SITE_BLOCKS)
             .bind(host)
@@ -65,7 +65,7 @@ impl Store {
         models("host_blocks", &rows)
     }
 
-    /// Forgets that a block is furniture, for good, or takes that back. Says whether there is such a block.
+    /// Marks a block as forgotten, so that it no longer counts as furniture, or takes that back. Returns whether the block exists.
     pub async fn site_block_forget(
         &self,
         host: &str,
@@ -85,12 +85,12 @@ impl Store {
     }
 }
 
-/// A host whose furniture is learned.
+/// A host with learned furniture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteStatus {
-    /// Its name.
+    /// The host's name.
     pub host: String,
-    /// Articles that have taught something of it.
+    /// Number of articles from which furniture was learned.
     pub articles: u64,
 }
 
@@ -105,15 +105,15 @@ impl TryFrom<Row<'_>> for SiteStatus {
 /// A text that was seen on several articles of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LearnedBlock {
-    /// What it is known by.
+    /// Hash of the block.
     pub hash: BlockHash,
-    /// Its beginning.
+    /// The beginning of its text.
     pub excerpt: String,
     /// On how many articles it was seen.
     pub articles: u64,
-    /// When it was seen last.
+    /// When it was last seen.
     pub last_seen: Timestamp,
-    /// Whether the operator wants it to be no furniture.
+    /// Whether the operator decided that it is not furniture.
     pub forgotten: bool,
 }
 
@@ -137,20 +137,20 @@ const LIST_SITES: &str = "SELECT host, articles FROM hosts WHERE host LIKE $1 ES
 const SITE_BLOCKS: &str = "SELECT block, excerpt, articles, last_seen, forgotten FROM host_blocks \
     WHERE host = $1 AND excerpt IS NOT NULL ORDER BY forgotten DESC, articles DESC, block LIMIT $2";
 
-/// The counts come as one text: thousands of rows a page would cost more than the page.
+/// The counts come as one text: fetching thousands of rows per page would cost more than the page itself.
 const SITE_EVIDENCE: &str = "SELECT host, articles, (\
         SELECT string_agg(CAST(block AS TEXT) || ' ' || CAST(articles AS TEXT), ',') FROM host_blocks WHERE host = $1 AND forgotten = 0\
     ) AS counts FROM hosts WHERE host = $1";
 
-/// What a batch of new articles, none of them a copy of another, teaches about their hosts. By host, and its blocks by hash:
-/// writers take their locks in one order.
+/// What a batch of new articles, none of them a copy of another, teaches about their hosts. Sorted by host, and blocks by hash,
+/// so that all writers take their locks in the same order.
 #[derive(Default)]
 pub(super) struct Lessons(BTreeMap<String, Lesson>);
 
 #[derive(Default)]
 struct Lesson {
     seen: SiteEvidence,
-    /// The beginnings of texts among the blocks.
+    /// The beginnings of those blocks that have text.
     excerpts: BTreeMap<BlockHash, String>,
 }
 
@@ -202,7 +202,8 @@ const UPSERT_HOSTS: RowsSql = RowsSql {
     after: " ON CONFLICT (host) DO UPDATE SET articles = hosts.articles + excluded.articles RETURNING host, articles",
 };
 
-/// Most blocks are never seen again: their texts would be most of the table, and are written with the second sighting.
+/// Excerpts are written at the second sighting only: most blocks are never seen again, and
+/// their excerpts would fill most of the table.
 const UPSERT_BLOCKS: RowsSql = RowsSql {
     before: "WITH seen (host, block, articles, last_seen, excerpt) AS (VALUES ",
     columns: 5,
@@ -214,7 +215,7 @@ const UPSERT_BLOCKS: RowsSql = RowsSql {
         last_seen = excluded.last_seen, excerpt = coalesce(host_blocks.excerpt, excluded.excerpt)",
 };
 
-/// Blocks seen once go first, then those not seen for the longest time. What is forgotten stays so.
+/// Evicts blocks seen once first, then those not seen for the longest time. Forgotten blocks are kept before all others.
 const EVICT_BLOCKS: &str = "DELETE FROM host_blocks WHERE host = $1 AND block IN (\
     SELECT block FROM host_blocks WHERE host = $1 \
     ORDER BY forgotten DESC, CASE WHEN articles > 1 THEN 0 ELSE 1 END, last_seen DESC, block LIMIT 1000000 OFFSET $2)";

@@ -1,9 +1,9 @@
-//! How rows are lent out, and what happens to those whose worker never came back.
+//! How rows are leased to workers, and what happens to rows whose worker never came back.
 //!
-//! A row with an unfinished attempt may be what killed the process, or may just have been in hand when somebody else
-//! did. Both look the same, so such rows go last, one at a time and only when nothing else is due: a true culprit
-//! gathers its marks all the same, while a bystander would have to be hit again and again in the few milliseconds that
-//! it is parsed. It also means that poison holds up nothing but itself.
+//! A row with an unfinished attempt may have killed the process, or may merely have been in progress when another row did. The
+//! two cannot be told apart, so such rows are claimed last, one at a time, and only when nothing else is due. A row that
+//! does kill the process still collects its marks, while an innocent one would have to be in progress at a crash again and
+//! again, within the few milliseconds that parsing takes. This also means that a poisonous row delays nothing but itself.
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
@@ -12,19 +12,19 @@ use super::sql::RowsSql;
 use super::{Store, StoreError};
 use crate::model::Lease;
 
-/// A row that its workers began and never finished this many times is quarantined instead of lent out again.
+/// A row whose attempts were left unfinished this many times is quarantined instead of leased again.
 pub(super) const MAX_UNFINISHED_ATTEMPTS: i64 = 3;
 
-/// Why a row is quarantined, for the operator.
+/// Why a row is quarantined, as shown to the operator.
 pub(super) const CRASHED_REASON: &str = "the process died each time while this was being parsed";
 
-/// Who claims: its shards, as [`crate::shards::Shards::claimed`] lists them, and its number.
+/// The claiming process: its shards, as [`crate::shards::Shards::claimed`] lists them, and its number.
 pub(super) struct Claimant {
     pub(super) shards: String,
     pub(super) process: i64,
 }
 
-/// Whether a row is of the claimant's shards, which the placeholder lists. On SQLite all are.
+/// SQL condition: whether a row is in one of the claimant's shards, listed in the placeholder. Always true on SQLite.
 macro_rules! is_ours {
     (sqlite, $placeholder:literal, $column:literal) => {
         concat!($placeholder, " = ''")
@@ -43,7 +43,7 @@ macro_rules! is_ours {
 }
 pub(super) use is_ours;
 
-/// Takes rows of a table of which the look has found the ids.
+/// Leases the rows with the given ids, found by an earlier query.
 macro_rules! take_rows {
     ($table:literal) => {
         RowsSql {
@@ -60,7 +60,7 @@ macro_rules! take_rows {
 }
 pub(super) use take_rows;
 
-/// Lends out rows that were found, by a table's [`take_rows`].
+/// Leases rows, using their table's [`take_rows`].
 pub(super) async fn lend(
     tx: &mut AnyConnection,
     take: &RowsSql,
@@ -74,12 +74,12 @@ pub(super) async fn lend(
 }
 
 impl Store {
-    /// Who claims through this store.
+    /// Returns the claimant that this store acts for.
     pub(super) fn claimant(&self) -> Claimant {
         Claimant { shards: self.shards.claimed(), process: self.shards.process() }
     }
 
-    /// Marks or unmarks a row that may kill the process. Without effect where the lease has passed to another worker.
+    /// Marks or unmarks a row that may kill the process. Has no effect if the lease has passed to another worker.
     pub(super) async fn attempt(&self, sql: &'static str, id: i64, lease: Lease) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         sqlx::query(sql).bind(id).bind(lease.epoch).execute(&mut *tx).await?;

@@ -1,4 +1,4 @@
-//! Where the database is, how it is opened, and the one way to write to it.
+//! Where the database is, how it is opened, and the only way to write to it.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +16,7 @@ use url::Url;
 
 use super::{Settings, StoreError};
 
-/// Where the two dialects truly part, both texts stand side by side.
+/// The SQL dialect. Where the two differ, both texts stand side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Sqlite,
@@ -26,9 +26,9 @@ pub(super) enum Dialect {
 /// What a process may do to a store besides reading and writing rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// It makes the file and brings the schema up to date.
+    /// Creates the file and migrates the schema.
     Own,
-    /// It takes the store as it is, and none that is not there.
+    /// Takes the store as it is; fails if there is none.
     Visit,
 }
 
@@ -48,7 +48,7 @@ impl Dialect {
     }
 }
 
-/// What `database.url` means.
+/// A parsed `database.url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     File(PathBuf),
@@ -65,7 +65,7 @@ impl Location {
                 _ => Ok(Self::File(PathBuf::from(path))),
             };
         }
-        // The url itself stays out of the messages: it may hold a password.
+        // The URL itself is kept out of messages: it may contain a password.
         let url = Url::parse(text).map_err(StoreError::url)?;
         match url.scheme() {
             "postgres" | "postgresql" => Ok(Self::Server(url)),
@@ -73,7 +73,7 @@ impl Location {
         }
     }
 
-    /// How messages name the database: never with its password.
+    /// The name of the database for messages, never with its password.
     pub(super) fn display(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -83,7 +83,7 @@ impl Location {
         }
     }
 
-    /// The way out of what kept it from being opened.
+    /// Returns a hint on how to fix what kept the database from being opened.
     fn hint(&self, error: &sqlx::Error) -> &'static str {
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match (self, code.as_deref().unwrap_or_default()) {
@@ -93,16 +93,16 @@ impl Location {
                 "its folder does not exist: create it and make it writable"
             }
             (Self::File(_), SQLITE_NOT_A_DATABASE) => {
-                "the file is no SQLite database: name another one, or move it away"
+                "the file is not an SQLite database: name another one, or move it away"
             }
-            (Self::File(_), SQLITE_CORRUPT) => "the file is damaged: put a backup back, or an earlier one",
+            (Self::File(_), SQLITE_CORRUPT) => "the file is damaged: restore an intact backup",
             (Self::File(_), _) => "the file and its folder must be writable, and the file an SQLite database",
             (Self::Server(_), "28P01" | "28000") => "the server refuses this user or password",
             (Self::Server(_), "3D000") => "the server has no database of this name: create it",
             (Self::Server(_), TOO_MANY_CONNECTIONS) => {
                 "lower database.max_connections, or raise the server's max_connections"
             }
-            (Self::Server(_), _) => "is the server up, and do host and port in database.url fit?",
+            (Self::Server(_), _) => "is the server running, and are host and port in database.url correct?",
         }
     }
 
@@ -115,29 +115,29 @@ impl Location {
     }
 }
 
-/// A deferred transaction that reads first fails at its first write when another process wrote meanwhile, whatever the busy
-/// timeout.
+/// Begins a write on SQLite. `IMMEDIATE` since a deferred transaction that reads first fails at its first write if another
+/// process wrote meanwhile, whatever the busy timeout.
 macro_rules! begin {
     () => {
         "BEGIN IMMEDIATE"
     };
 }
 
-/// The open database: on SQLite one connection writes and the others read, on PostgreSQL all do both.
+/// The open database. On SQLite one connection writes and the others read; on PostgreSQL all do both.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     pub(super) location: Location,
     pub(super) dialect: Dialect,
     pub(super) readers: AnyPool,
     writer: AnyPool,
-    /// One connection of its own on PostgreSQL, so that a process is heard of however busy the others are.
+    /// On PostgreSQL, a separate connection for heartbeats, so that they are sent however busy the others are.
     heart: Option<AnyPool>,
-    /// Which file was opened, on SQLite.
+    /// The file that was opened, on SQLite.
     file: Option<FileIdentity>,
 }
 
-/// A file whatever its name: SQLite goes on with the one that it opened, also where that has lost its name and ends with
-/// the process.
+/// Identifies a file independently of its name: SQLite goes on using the file that it opened, even one that was unlinked and
+/// vanishes with the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileIdentity {
     device: u64,
@@ -151,27 +151,27 @@ impl FileIdentity {
     }
 }
 
-/// SQLite's result code for a file that is no longer whole.
+/// SQLite's result code for a damaged file.
 const SQLITE_CORRUPT: &str = "11";
-/// SQLite's result code for a file that is something else.
+/// SQLite's result code for a file that is not a database.
 const SQLITE_NOT_A_DATABASE: &str = "26";
-/// PostgreSQL's SQLSTATE for a server whose connections are all taken.
+/// PostgreSQL's SQLSTATE for a server that has no free connections.
 const TOO_MANY_CONNECTIONS: &str = "53300";
 /// PostgreSQL's SQLSTATE for a server that is starting up or shutting down.
 const CANNOT_CONNECT_NOW: &str = "57P03";
 
-/// How long a start waits for a server that is there and has no room yet.
+/// How long a start waits for a server that is reachable but does not accept connections yet, and how often it retries.
 const START_PATIENCE: Duration = Duration::from_mins(2);
 const START_RETRY: Duration = Duration::from_millis(500);
 
-/// Whether a server is there and takes connections when others have given theirs back, or when it has started.
+/// Returns whether the server is reachable and will accept connections once others are closed or its startup is over.
 fn is_over_soon(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(code.as_deref(), Some(TOO_MANY_CONNECTIONS | CANNOT_CONNECT_NOW))
 }
 
-/// Connects and sets up one connection, to learn at once why that cannot be done: a pool tries again until its time is over,
-/// and says that alone.
+/// Opens and sets up one connection, to report the cause of a failure at once: a pool retries until its timeout and reports
+/// only the timeout.
 async fn connect_once(options: &AnyConnectOptions, setup: &str, wait: Duration) -> Result<(), sqlx::Error> {
     let connect = async {
         let mut connection = AnyConnection::connect_with(options).await?;
@@ -182,8 +182,8 @@ async fn connect_once(options: &AnyConnectOptions, setup: &str, wait: Duration) 
     tokio::time::timeout(wait, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// Makes the file where there is none, for its owner alone: it holds what others may not read. SQLite gives the files beside
-/// it the same mode.
+/// Creates the file if it does not exist, readable by its owner only, since it holds what others must not read. SQLite gives
+/// the files beside it the same mode.
 pub(super) fn create_private(path: &Path) -> io::Result<()> {
     match File::options().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -192,7 +192,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
 }
 
 impl Database {
-    /// Connects; on SQLite the file is made for its owner.
+    /// Connects; on SQLite the owner ([`Access::Own`]) creates a missing file.
     pub(super) async fn connect(settings: &Settings, access: Access) -> Result<Self, StoreError> {
         install_default_drivers();
         let location = Location::parse(settings.url.expose_secret())?;
@@ -226,7 +226,7 @@ impl Database {
     ) -> Result<Self, sqlx::Error> {
         let wait = settings.busy_timeout;
         let options = location.options()?;
-        // What owns a file decides how it keeps its log; a visitor may have been led to somebody else's.
+        // Only the store's owner sets how its log is kept; a visitor may have been pointed at somebody else's file.
         let own = if access == Access::Own { SQLITE_OWN } else { "" };
         let setup = format!("{own}{}", sqlite_setup(wait, false));
         connect_once(&options, &setup, wait).await?;
@@ -282,22 +282,22 @@ impl Database {
         self.begin(self.dialect.choose(DialectSql { sqlite: begin!(), postgres: "BEGIN" }), "COMMIT").await
     }
 
-    /// Begins a transaction that may be lost in a power cut, though never by a killed process: for what means nothing when the
-    /// machine is down, such as a lease. It spares the disk a flush; the next transaction that is flushed takes it along.
+    /// Begins a transaction that may be lost in a power cut, though never by a killed process: for data that is meaningless once
+    /// the machine is down, such as a lease. It saves a flush to disk; the next flushed transaction takes it along.
     pub(super) async fn write_lightly(&self) -> Result<WriteTransaction, StoreError> {
         match self.dialect {
             Dialect::Sqlite => {
                 let begin = concat!("PRAGMA synchronous = NORMAL; ", begin!());
                 self.begin(begin, "COMMIT; PRAGMA synchronous = FULL").await
             }
-            // There other machines go on when this one is down, and an epoch must not be given out twice.
+            // Other machines go on when this one is down, and an epoch must not be given out twice.
             Dialect::Postgres => self.write().await,
         }
     }
 
     /// Begins a transaction that sees the database as it is now, whatever others write meanwhile.
     pub(super) async fn snapshot(&self) -> Result<WriteTransaction, StoreError> {
-        // What lives on where a partition is dropped is written anew, which a snapshot from before does not see.
+        // Dropping a partition rewrites the rows that stay, and an older snapshot would not see these: the lock delays drops.
         let begin = DialectSql {
             sqlite: "BEGIN",
             postgres: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE revisions IN ACCESS SHARE MODE",
@@ -305,13 +305,13 @@ impl Database {
         self.begin(self.dialect.choose(begin), "COMMIT").await
     }
 
-    /// The connection that writes, outside of a transaction: for what SQLite does in its own.
+    /// Returns the writing connection outside of a transaction, for statements that SQLite runs in one of its own.
     pub(super) async fn write_alone(&self) -> Result<PoolConnection<Any>, StoreError> {
         self.check_file()?;
         Ok(self.writer.acquire().await?)
     }
 
-    /// Whether the file is still the one that was opened; always, where there is a server.
+    /// Returns an error if the file is no longer the one that was opened. Always succeeds on PostgreSQL.
     fn check_file(&self) -> Result<(), StoreError> {
         let (Location::File(path), Some(opened)) = (&self.location, self.file) else { return Ok(()) };
         match FileIdentity::of(path) {
@@ -320,7 +320,7 @@ impl Database {
         }
     }
 
-    /// Begins a transaction by which a process lets itself be heard of. Where there is a server nothing else uses its connection.
+    /// Begins a transaction for a process's heartbeat. On PostgreSQL it has a connection to itself.
     pub(super) async fn write_heartbeat(&self) -> Result<WriteTransaction, StoreError> {
         match &self.heart {
             Some(heart) => begin_on(heart, "BEGIN", "COMMIT").await,
@@ -329,12 +329,12 @@ impl Database {
     }
 
     async fn begin(&self, begin: &'static str, commit: &'static str) -> Result<WriteTransaction, StoreError> {
-        // What is committed to a file without a name is gone with the process.
+        // Whatever is committed to an unlinked file is gone with the process.
         self.check_file()?;
         begin_on(&self.writer, begin, commit).await
     }
-    /// Waits until no other process holds the lock of that number, and keeps it until the transaction ends. On SQLite the
-    /// transaction itself excludes all others.
+    /// Waits until no other process holds the advisory lock `lock`, and holds it until the transaction ends. On SQLite the
+    /// transaction itself excludes all other writers.
     pub(super) async fn exclude_others(&self, tx: &mut AnyConnection, lock: i64) -> Result<(), StoreError> {
         if self.dialect == Dialect::Postgres {
             sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(tx).await?;
@@ -361,10 +361,10 @@ async fn begin_on(
     Ok(tx)
 }
 
-/// A transaction in which everything happens or nothing.
+/// A transaction, applied as a whole or not at all.
 ///
-/// Its connection goes back to the pool after a commit that succeeded, and in no other case: dropped for whatever
-/// reason, it is closed. After a full disk or an I/O error SQLite rolls back by itself, sqlx's count of open
+/// Its connection goes back to the pool after a successful commit only; if the transaction is dropped for any other reason,
+/// the connection is closed. After a full disk or an I/O error SQLite rolls back by itself, but sqlx's count of open
 /// transactions stays up, and everything that such a connection "commits" later is a released savepoint and lost.
 /// For the same reason the transaction is begun and ended by plain statements: sqlx counts nothing here.
 #[derive(Debug)]
@@ -406,7 +406,7 @@ impl Drop for WriteTransaction {
     }
 }
 
-/// The file whose name is that of another with more behind it.
+/// Returns the path of `file` with `suffix` appended to its name.
 pub(crate) fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
@@ -426,18 +426,18 @@ fn pool(connections: u32, wait: Duration, setup: String) -> AnyPoolOptions {
     )
 }
 
-/// Pages kept in memory by the connection that writes: with SQLite's own 2 MiB a round of polls reads each page anew.
+/// Page cache of the writing connection: with SQLite's default of 2 MiB, a round of polls reads each page again.
 const WRITER_CACHE_KIB: u32 = 32 << 10;
 const READER_CACHE_KIB: u32 = 2 << 10;
 
-/// Pages that the log of changes holds before they are written to where they belong. Rounds of polls change the same pages
-/// again and again: with SQLite's own 1,000 each is written several times over.
+/// Pages that the write-ahead log holds before they are written back to the database. Rounds of polls change the same pages
+/// again and again: with SQLite's default of 1,000 each is written back several times.
 const WAL_PAGES: u32 = 4_000;
 
-/// Kept in the file. A new one is laid out so that pages which become free can be given back to the disk.
+/// Settings that are stored in the file. With incremental vacuum, a new file can return free pages to the disk.
 const SQLITE_OWN: &str = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; ";
 
-/// FULL makes a commit outlive a power cut: WAL with NORMAL was seen to lose acknowledged ones.
+/// `synchronous = FULL` makes commits survive a power cut: WAL with NORMAL was seen to lose acknowledged ones.
 fn sqlite_setup(wait: Duration, read_only: bool) -> String {
     format!(
         "PRAGMA busy_timeout = {}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \

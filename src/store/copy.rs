@@ -1,11 +1,11 @@
-//! A whole store from one back end into the other, or from one place into another.
+//! Copies a whole store from one back end to the other, or from one place to another.
 //!
-//! Rows go table by table in the order of their keys, and are committed every few thousand: what a killed copy has brought stays, and
-//! the next one goes on after the highest key of each table. Until all of it is there and has been found the same, a table marks
-//! the copy, so that nobody takes it for a store. What is compared is the number of rows of each table and a hash over all of
-//! them, read once more from both sides.
+//! Rows are copied table by table in key order, and committed every few thousand. The rows that a killed copy has committed
+//! stay, and the next run continues after the highest key of each table. Until all rows are copied and verified, a table
+//! marks the database as an unfinished copy, so that no command opens it as a store. Verification compares, per table, the
+//! number of rows and a hash over all rows, which are read once more from both sides.
 //!
-//! Backups are made by the same reader of rows (`rows`), but in one transaction: half of a backup is of no use.
+//! Backups use the same row reader (`rows`), but in one transaction: half a backup is of no use.
 
 use std::fs::File;
 
@@ -19,21 +19,21 @@ use super::rows::{self, Step, Table, TableDigest};
 use super::{Settings, Store, StoreError, migrations, partitions};
 use crate::clock::Clock;
 
-/// After so many rows, or bytes, what was copied is committed.
+/// Copied rows are committed after this many rows or bytes.
 const COMMIT_ROWS: usize = 4_096;
 const COMMIT_BYTES: usize = 32 << 20;
 
-/// Marks an unfinished copy, and keeps what is to be done at its end.
+/// The table that marks an unfinished copy and holds the statements to run at its end.
 const MARK: &str = "unfinished_copy";
 
-/// feedmill's own number for the lock on a server that is copied to, chosen at random.
+/// Number of the advisory lock on a server that is copied to; feedmill's own, chosen at random.
 const COPY_LOCK: i64 = 4_418_306_917_725_104_233;
 
 impl Store {
-    /// Copies the store at `from` into the empty place at `to`, or goes on with a copy that was begun there. `done` is told of each
-    /// table. Nobody may write to either meanwhile: on SQLite that is seen to.
+    /// Copies the store at `from` into the empty place at `to`, or continues a copy that was begun there. `done` is called after
+    /// each table is verified. Nothing may write to either store meanwhile; on SQLite a lock ensures that.
     ///
-    /// Returns what was found the same on both sides.
+    /// Returns the digest of each table, equal on both sides.
     pub async fn copy(
         from: &Settings,
         to: &Settings,
@@ -79,7 +79,7 @@ impl Store {
     }
 }
 
-/// Whether a database is one into which a copy was begun.
+/// Returns whether a database holds an unfinished copy.
 pub(super) async fn is_unfinished(
     connection: &mut AnyConnection,
     dialect: Dialect,
@@ -87,7 +87,8 @@ pub(super) async fn is_unfinished(
     migrations::has_table(connection, dialect, MARK).await
 }
 
-/// Keeps a daemon away from an SQLite file. On a server the snapshot is of one moment, and the comparison finds what changed.
+/// Locks an SQLite file against a daemon. On a server nothing is locked: the snapshot is of one
+/// moment, and the comparison finds later changes.
 fn lock(database: &Database) -> Result<Option<File>, StoreError> {
     match &database.location {
         Location::File(path) => lock_file(path).map(Some),
@@ -95,10 +96,10 @@ fn lock(database: &Database) -> Result<Option<File>, StoreError> {
     }
 }
 
-/// The target's connection, with the schema and the mark of a copy, whoever began it.
+/// Returns the target's connection, with the schema and the mark of a copy in place, whether this run or an earlier one began it.
 async fn begin(target: &Database, now: Timestamp) -> Result<PoolConnection<Any>, StoreError> {
     let mut connection = target.write_alone().await?;
-    // Rows come in any order; at the end all of them are checked.
+    // Rows come in any order; foreign keys are checked at the end.
     match target.dialect {
         Dialect::Sqlite => {
             sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut *connection).await?;
@@ -154,7 +155,7 @@ async fn copy_table(
     Ok(())
 }
 
-/// The copy becomes a store.
+/// Turns the finished copy into a store: checks foreign keys, builds indexes and removes the mark.
 async fn finish(to: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
     sqlx::raw_sql("BEGIN").execute(&mut *to).await?;
     match dialect {
@@ -181,7 +182,7 @@ async fn check_foreign_keys(to: &mut AnyConnection) -> Result<(), StoreError> {
             table: "the copy",
             row: row.try_get("name")?,
             column: "of a foreign key",
-            message: "it points to nothing".to_owned(),
+            message: "it refers to a missing row".to_owned(),
         }),
         None => Ok(()),
     }

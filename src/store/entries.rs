@@ -1,4 +1,4 @@
-//! Entries as rows: which wait, who has them.
+//! Entries as rows: claims, leases, quarantine and errors.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -22,41 +22,41 @@ use crate::model::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryState {
-    /// Waits to become an article.
+    /// Waits to be fetched.
     Pending,
-    /// Its article is stored.
+    /// Finished: its article is stored or was removed by retention, or the operator's rules leave the entry out.
     Done,
     /// Given up, with a reason.
     Failed,
-    /// Its page crashed the extractor: kept apart until released.
+    /// Its page crashed or stalled the extractor: not tried again until released.
     Quarantined,
 }
 
 /// An entry as the operator sees it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct EntryStatus {
-    /// Its row.
+    /// Id of the entry.
     pub id: EntryId,
     /// Its state.
     pub state: EntryState,
     /// The feed that announced it.
     pub feed_url: Url,
-    /// The page that it announced, where it names one.
+    /// The page that it links to, if any.
     pub url: Option<Url>,
-    /// Whether somebody works on it.
+    /// Whether a worker has it.
     pub in_work: bool,
-    /// When its turn comes, while it waits.
+    /// When its next attempt is due, while it is pending.
     pub next_attempt_at: Timestamp,
     /// Failures in a row.
     pub failures: u32,
     /// The kind of the last failure.
     pub error_label: Option<String>,
-    /// The last failure in words.
+    /// The reason of the last failure, for people.
     pub error: Option<String>,
 }
 
 impl Store {
-    /// Up to `limit` entries in a state, those whose turn comes first at the front.
+    /// Returns up to `limit` entries in a state, those that are due first at the front.
     pub async fn entries_list(&self, state: EntryState, limit: u32) -> Result<Vec<EntryStatus>, StoreError> {
         let rows = sqlx::query(LIST_ENTRIES)
             .bind(word(state))
@@ -66,7 +66,7 @@ impl Store {
         models("entries", &rows)
     }
 
-    /// Up to `limit` entries that the operator's rules have left out, the earliest first.
+    /// Returns up to `limit` entries that the operator's rules left out, the earliest first.
     pub async fn entries_left_out(&self, limit: u32) -> Result<Vec<EntryStatus>, StoreError> {
         let rows = sqlx::query(LIST_LEFT_OUT)
             .bind(FailureKind::LeftOut.as_str())
@@ -76,16 +76,16 @@ impl Store {
         models("entries", &rows)
     }
 
-    /// Lends out up to `limit` pending entries: see [`Store::entries_claim_within`].
+    /// Leases up to `limit` pending entries: see [`Store::entries_claim_within`].
     pub async fn entries_claim(&self, lease: Duration, limit: u32) -> Result<Vec<Entry>, StoreError> {
         self.entries_claim_within(lease, Room::of(limit)).await
     }
 
-    /// Lends out pending entries, as many as there is room for: the parties' in turn, the oldest of each first (see
-    /// `store/turns.rs`); never two of the same article at once: its earliest pending entry goes first and the others wait
-    /// for what becomes of it. An entry that was begun and never finished goes last, by itself; again and again, and it is
-    /// quarantined instead. Entries whose articles are old enough for another look at their pages join the queue here, up to as
-    /// many as there is room for.
+    /// Leases pending entries, as many as there is room for: from each party in turn, the oldest of each first (see
+    /// `store/turns.rs`). Never leases two entries of one article at once: the earliest pending one goes first, and the others
+    /// wait for its outcome. An entry with an unfinished attempt goes last and alone; after repeated unfinished attempts it is
+    /// quarantined instead. Entries of articles that are due for a recheck join the queue here, up to as many as there is room
+    /// for.
     pub async fn entries_claim_within(&self, lease: Duration, room: Room) -> Result<Vec<Entry>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write_lightly().await?;
@@ -121,18 +121,18 @@ impl Store {
         Ok(entries)
     }
 
-    /// Marks an entry as being worked on by the extractor: if the process dies now, the mark stays.
+    /// Marks an entry as being extracted: if the process dies now, the mark stays.
     pub async fn entry_attempt_begin(&self, id: EntryId, lease: Lease) -> Result<(), StoreError> {
         self.attempt(BEGIN_ENTRY_ATTEMPT, id.0, lease).await
     }
 
-    /// Takes the marks back: the extraction came to an end, whatever it brought.
+    /// Clears an entry's mark: the extraction ended, whatever the result.
     pub async fn entry_attempt_end(&self, id: EntryId, lease: Lease) -> Result<(), StoreError> {
         self.attempt(END_ENTRY_ATTEMPT, id.0, lease).await
     }
 
-    /// Gives entries back untouched, each to be due again at the time that stands with it. A later time holds as long as
-    /// this process runs: see [`Store::lock_for_running`].
+    /// Releases entries untried, each to be due at the time given with it. A later time holds only as long as this process
+    /// runs: see [`Store::lock_for_running`].
     pub async fn entries_release(&self, entries: &[(EntryId, Lease, Timestamp)]) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write_lightly().await?;
@@ -144,13 +144,13 @@ impl Store {
         tx.commit().await
     }
 
-    /// The quarantined entries, oldest first.
+    /// Returns the quarantined entries, oldest first.
     pub async fn entries_quarantined(&self) -> Result<Vec<EntryId>, StoreError> {
         let rows = sqlx::query(QUARANTINED_ENTRIES).fetch_all(&self.database.readers).await?;
         rows.iter().map(|row| Ok(EntryId(Row { table: "entries", row }.get("id")?))).collect()
     }
 
-    /// Puts quarantined entries back into the queue. Says how many were quarantined.
+    /// Puts quarantined entries back into the queue. Returns how many of `entries` were quarantined.
     pub async fn entries_release_quarantined(&self, entries: &[EntryId]) -> Result<u64, StoreError> {
         let now = self.clock.now().as_millisecond();
         let mut tx = self.database.write().await?;
@@ -161,7 +161,7 @@ impl Store {
         Ok(released)
     }
 
-    /// When the next pending entry may be claimed.
+    /// Returns when the next pending entry may be claimed.
     pub async fn entries_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let next = sqlx::query(self.database.dialect.choose(NEXT_DUE_ENTRY)).bind(self.shards.claimed());
         let row = next.fetch_one(&self.database.readers).await?;
@@ -182,12 +182,12 @@ macro_rules! entries {
 
 const LIST_ENTRIES: &str = entries!("e.state = $1 ORDER BY e.next_attempt_at, e.id LIMIT $2");
 
-/// Those of a feed whose last attempt failed: among its entries that are not done, along an index of these.
+/// The entries of a feed whose last attempt failed. Looks only at those that are not done, along an index of these.
 pub(super) const TROUBLE_OF_FEED: &str = entries!(
     "e.feed_id = $1 AND e.state <> 'done' AND x.reason IS NOT NULL ORDER BY x.failed_at DESC, e.id LIMIT $2"
 );
 
-/// One that was taken later has its article.
+/// An entry that was taken after all is among the mentions of its article, and excluded here.
 const LIST_LEFT_OUT: &str = entries!(
     "e.state = 'done' AND x.label = $1 \
     AND NOT EXISTS (SELECT 1 FROM mentions m WHERE m.article_id = e.article_id AND m.entry_id = e.id) \
@@ -219,7 +219,7 @@ const QUARANTINE_ENTRIES: &str = "UPDATE entries SET state = 'quarantined', leas
     WHERE unfinished_attempts > 0 AND unfinished_attempts >= $2 AND state = 'pending' AND lease_until <= $1 \
     RETURNING id";
 
-/// An entry waits for an earlier pending one of the same article, lent or postponed, and for any that is lent.
+/// An entry waits for earlier pending entries of the same article, leased or postponed, and for any that is leased.
 macro_rules! of_an_article_nobody_works_on {
     () => {
         "NOT EXISTS (SELECT 1 FROM entries o WHERE o.article_id = e.article_id AND o.state = 'pending' \
@@ -243,7 +243,7 @@ macro_rules! marked_entry {
     };
 }
 
-/// SQLite has one writer at a time, so nothing needs to be skipped.
+/// SQLite has one writer at a time, so there are no locked rows to skip.
 const MARKED_ENTRY: DialectSql = DialectSql {
     sqlite: marked_entry!(sqlite, ""),
     postgres: marked_entry!(postgres, " FOR UPDATE OF e SKIP LOCKED"),
@@ -251,7 +251,7 @@ const MARKED_ENTRY: DialectSql = DialectSql {
 
 pub(super) const TAKE_ENTRIES: RowsSql = take_rows!("entries");
 
-/// Entries with all that a worker needs of them, in no order.
+/// Loads entries with everything that a worker needs, in no particular order.
 pub(super) async fn load(connection: &mut AnyConnection, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
     models("entry_details", &ENTRIES.fetch(connection, ids, |query, id| query.bind(*id)).await?)
 }
@@ -275,7 +275,7 @@ const ENTRIES: RowsSql = RowsSql {
     after: ")",
 };
 
-/// What a text is flagged with that is a feed's and not the page's.
+/// Quality flags of a text that comes from the feed instead of the page.
 const STAND_IN: [QualityFlag; 2] = [QualityFlag::FeedContentUsed, QualityFlag::TeaserOnly];
 
 impl TryFrom<Row<'_>> for Entry {
@@ -285,7 +285,7 @@ impl TryFrom<Row<'_>> for Entry {
         let quality_flags: Vec<QualityFlag> = row.optional_json("quality_flags")?.unwrap_or_default();
         let is_stand_in = quality_flags.iter().any(|flag| STAND_IN.contains(flag));
         let (is_read, changed) = (row.flag("is_read")?, row.flag("changed")?);
-        // A page that has not changed says nothing of the words that stand in for it.
+        // A 304 for the page says nothing about the feed's changed text that stands in for it.
         let asks_conditionally = is_read && !(changed && is_stand_in);
         Ok(Self {
             id: EntryId(row.get("id")?),
@@ -349,7 +349,7 @@ const UNQUARANTINE_ENTRIES: RowsSql = RowsSql {
         next_attempt_at = released.due FROM released WHERE id = released.entry_id AND state = 'quarantined'",
 };
 
-/// A lent entry is due when its lease ends; one that waits for another of its article is counted with that other.
+/// A leased entry is due when its lease ends; one that waits for another entry of its article is covered by that entry.
 macro_rules! next_due_entry {
     ($dialect:ident) => {
         concat!(
@@ -402,18 +402,18 @@ const UPSERT_ERRORS: RowsSql = RowsSql {
         failed_at = excluded.failed_at",
 };
 
-/// What becomes of an entry's row when its worker gives it back.
+/// The new state of an entry's row when its worker returns it.
 pub(super) struct Settlement {
     pub(super) entry_id: EntryId,
     pub(super) epoch: i64,
-    /// Another than before, where the page turned out to be a copy of another.
+    /// Its article, which may differ from the announced one: an AMP page's article is that of the page it is a copy of.
     pub(super) article_id: ArticleId,
     pub(super) state: EntryState,
     pub(super) next_attempt_at: Timestamp,
     pub(super) failures: u32,
 }
 
-/// Takes entries back from their workers and says which were still theirs, by entry and epoch.
+/// Takes entries back from their workers. Returns those that the workers still held, by entry and epoch.
 pub(super) async fn settle(
     tx: &mut AnyConnection,
     settlements: &[Settlement],
@@ -455,7 +455,7 @@ pub(super) async fn requeue(tx: &mut AnyConnection, entries: &[EntryId]) -> Resu
 const REQUEUE_SETTLED: RowsSql =
     RowsSql { before: "UPDATE entries SET state = 'pending' WHERE id IN (VALUES ", columns: 1, after: ")" };
 
-/// Forgets the errors of entries that are done.
+/// Deletes the errors of entries that are done.
 pub(super) async fn forget_errors(tx: &mut AnyConnection, entries: &[EntryId]) -> Result<(), StoreError> {
     FORGET_ERRORS.execute(tx, entries, |query, id| query.bind(id.0)).await?;
     Ok(())

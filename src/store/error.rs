@@ -1,48 +1,48 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-/// Why the store could not do it. No message holds the database's password.
+/// Why a store operation failed. No message contains the database's password.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// `database.url` is neither `sqlite:PATH` nor `postgres://…`.
     #[error(
-        "unusable database url: {message}; hint: write sqlite:/var/lib/feedmill/feedmill.db or postgres://user@host/name"
+        "invalid database url: {message}; hint: use sqlite:/var/lib/feedmill/feedmill.db or postgres://user@host/name"
     )]
     Url {
-        /// What is wrong with it.
+        /// What is wrong with the URL.
         message: String,
     },
-    /// No connection.
+    /// The database cannot be opened.
     #[error("cannot open {database}: {source}; hint: {hint}")]
     Open {
         /// The file, or the server without its password.
         database: String,
-        /// The way out.
+        /// How to fix it.
         hint: &'static str,
-        /// What the driver said.
+        /// The driver's error.
         source: sqlx::Error,
     },
     /// There is no SQLite file.
     #[error(
-        "there is no store at {}; hint: is database.url right? `feedmill run`, `feedmill once` and `feedmill migrate` make one",
+        "there is no store at {}; hint: check database.url; `feedmill run`, `feedmill once` and `feedmill migrate` create a store",
         path.display()
     )]
     Missing {
         /// Where it should be.
         path: PathBuf,
     },
-    /// The database is there and holds no feedmill's tables.
+    /// The database exists but has no feedmill tables.
     #[error(
-        "{database} holds no store; hint: is database.url right? `feedmill run`, `feedmill once` and `feedmill migrate` make one"
+        "{database} holds no store; hint: check database.url; `feedmill run`, `feedmill once` and `feedmill migrate` create one"
     )]
     Empty {
         /// The file, or the server without its password.
         database: String,
     },
-    /// The schema is that of an earlier feedmill.
+    /// The schema was written by an earlier feedmill.
     #[error(
-        "the schema of {database} is at version {found}, this feedmill needs {known}; hint: `feedmill migrate` brings it up to \
-         date, as does a start of the daemon"
+        "the schema of {database} is at version {found}, this feedmill needs {known}; hint: `feedmill migrate` updates it, as does \
+         starting the daemon"
     )]
     SchemaOlder {
         /// The file, or the server without its password.
@@ -52,17 +52,17 @@ pub enum StoreError {
         /// The highest version known.
         known: i64,
     },
-    /// The SQLite file cannot be made.
+    /// The SQLite file cannot be created.
     #[error("cannot create {}: {source}; hint: does its folder exist, and is it writable?", path.display())]
     Create {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The SQLite file was deleted or replaced while it was open. Nothing is written to it any more.
     #[error(
-        "the database file {} was deleted or replaced while it was open; hint: put it back from a backup and restart",
+        "the database file {} was deleted or replaced while it was open; hint: restore it from a backup and restart",
         path.display()
     )]
     FileGone {
@@ -82,27 +82,27 @@ pub enum StoreError {
         /// The highest version known.
         known: i64,
     },
-    /// A backup or a restored store would take the place of something else.
-    #[error("{place} is there already and is not written over; hint: move it away, or name another place")]
+    /// A backup or a restored store would overwrite something else.
+    #[error("{place} already exists and is not overwritten; hint: move it away, or name another place")]
     Occupied {
         /// The file, or the server without its password.
         place: String,
     },
-    /// `feedmill copy` was killed before it was done.
+    /// The store is a copy that `feedmill copy` did not finish.
     #[error(
-        "the store is an unfinished copy; hint: `feedmill copy` with the same --from and --to goes on with it"
+        "the store is an unfinished copy; hint: `feedmill copy` with the same --from and --to continues it"
     )]
     UnfinishedCopy,
-    /// A copy differs from what it was made from.
+    /// A copy differs from its original.
     #[error(
-        "table {table} of the copy is not that of the original ({}); hint: was the original written to since the copy began? \
-         Stop every feedmill on it, and copy into an empty database",
-        if rows.0 == rows.1 { format!("{} rows each, with other values", rows.0) } else { format!("{} rows, not {}", rows.1, rows.0) }
+        "table {table} of the copy differs from the original ({}); hint: was the original written to since the copy began? \
+         Stop every feedmill that uses it, and copy into an empty database",
+        if rows.0 == rows.1 { format!("{} rows each, with different values", rows.0) } else { format!("{} rows instead of {}", rows.1, rows.0) }
     )]
     CopyDiffers {
         /// The table.
         table: String,
-        /// Rows of the original, and of the copy.
+        /// Number of rows of the original and of the copy.
         rows: (u64, u64),
     },
     /// A backup cannot be used.
@@ -110,26 +110,26 @@ pub enum StoreError {
     DamagedBackup {
         /// The file.
         path: PathBuf,
-        /// What was found first.
+        /// The first problem found.
         finding: String,
     },
-    /// A migration failed; nothing of it remains.
+    /// A migration failed and was rolled back.
     #[error("migration {name} failed: {source}")]
     Migration {
         /// The migration's file name.
         name: &'static str,
-        /// What the driver said.
+        /// The driver's error.
         source: sqlx::Error,
     },
-    /// A migration waits for processes of an earlier feedmill to end.
+    /// A breaking migration must wait until the processes of an earlier feedmill have ended.
     #[error(
-        "migration {name} changes what these running processes rely on, which do not know it: {processes}; hint: stop them, then \
+        "migration {name} would break these running processes of an earlier version: {processes}; hint: stop them, then \
          start again"
     )]
     MigrationRefused {
         /// The migration's file name.
         name: &'static str,
-        /// Their names.
+        /// Names of these processes.
         processes: String,
     },
     /// Another process runs the pipeline on the same SQLite file.
@@ -142,15 +142,15 @@ pub enum StoreError {
         /// The lock file.
         path: PathBuf,
     },
-    /// The lock file cannot be made.
+    /// The lock file cannot be created or locked.
     #[error("cannot lock {}: {source}; hint: the folder of the database must be writable", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A row holds what no feedmill writes.
+    /// A row holds a value that feedmill never writes.
     #[error("table {table}, row {row}, column {column}: {message}")]
     InvalidRow {
         /// The table.
@@ -162,32 +162,32 @@ pub enum StoreError {
         /// What is wrong.
         message: String,
     },
-    /// A row that had to change did not, or more than one did.
-    #[error("{table}: {changed} rows changed where {expected} had to")]
+    /// The number of changed rows differs from the expected one.
+    #[error("{table}: {changed} rows changed instead of {expected}")]
     RowsChanged {
         /// The table.
         table: &'static str,
-        /// How many had to change.
+        /// How many rows had to change.
         expected: u64,
-        /// How many did.
+        /// How many did change.
         changed: u64,
     },
-    /// A value that cannot be written as JSON.
+    /// A value cannot be written as JSON.
     #[error("cannot write {what} as JSON: {source}")]
     Json {
         /// What was to be written.
         what: &'static str,
-        /// Why not.
+        /// The serialisation error.
         source: serde_json::Error,
     },
-    /// The database refused or was not reachable.
+    /// The database refused the statement or could not be reached.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
 }
 
 impl StoreError {
-    /// Whether the same work may succeed later: the database is away, busy or overrun, and what was to be written has
-    /// nothing to do with it.
+    /// Returns whether the same operation may succeed later: the database is unreachable, busy or overloaded, whatever was to
+    /// be written.
     pub fn is_passing(&self) -> bool {
         let error = match self {
             Self::Database(error) => error,
@@ -211,9 +211,9 @@ impl StoreError {
     }
 }
 
-/// PostgreSQL's classes for lost connections, resources, operator intervention, system errors and for transactions that
-/// collided (SQLSTATE, five characters); SQLite's result codes for a busy, locked, full or failing file (a number, whose
-/// low byte is the primary code).
+/// Returns whether an error code is transient. PostgreSQL's are the SQLSTATE classes (five characters) for lost connections,
+/// resources, operator intervention, system errors and transactions that collided; SQLite's are the result codes for a
+/// busy, locked, full or failing file (a number whose low byte is the primary code).
 fn is_passing_code(code: &str) -> bool {
     const POSTGRES: &[&str] = &["08", "40", "53", "55", "57", "58"];
     const SQLITE: &[u32] = &[5, 6, 10, 13, 14];

@@ -1,14 +1,14 @@
-//! Feeds a page at a time: looked for, in order, however many there are.
+//! Lists feeds a page at a time, searched and ordered, however many there are.
 //!
-//! First the ids of one page are found, then their rows are read. To find them, an index is walked in order, and each feed is
-//! looked up among the ids that a state admits, which indexes answer too: joining the tables took a second for a hundred
-//! thousand feeds where this takes a tenth of one. The plus signs keep SQLite from walking those ids instead.
+//! The ids of one page are found first, then their rows are read. To find them, an index is walked in order, and each feed is
+//! looked up among the ids that a health state admits, which indexes answer too. Joining the tables took a second for a
+//! hundred thousand feeds; this takes a tenth of one. The unary plus signs keep SQLite from walking those ids instead.
 //!
-//! What is looked for by words is counted first: of a few all are put in order, of many the first ones are met soon on the way
-//! along the index. Neither way alone would do, since a word may stand in one address or in each.
+//! Feeds that match a search text are counted first: if they are few, all of them are sorted; if they are many, the first ones
+//! are soon met while walking the index. Neither way alone would do, since a text may occur in one address or in all.
 //!
-//! A page begins behind a feed, or ends before one, and not behind so many of them: the last page costs what the first does, and
-//! what is added or removed meanwhile moves nothing from one page to the next.
+//! A page starts after a feed or ends before one, instead of at an offset: the last page costs as much as the first, and feeds
+//! that are added or removed meanwhile move nothing from one page to the next.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,47 +22,47 @@ use super::sql::{Row, containing, models};
 use super::{ArticleStatus, EntryStatus, FeedHealth, FeedStatus, Store, StoreError};
 use crate::model::FeedId;
 
-/// In which order feeds are listed.
+/// The order in which feeds are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedOrder {
     /// By configured address.
     #[default]
     Address,
-    /// By when they are polled next, the first at the front; those that are not polled are left out.
+    /// By time of the next poll, soonest first; feeds that are not polled are left out.
     NextPoll,
-    /// By when they were added, the last at the front.
+    /// By when they were added, newest first.
     Newest,
 }
 
-/// Which feeds are listed.
+/// Selects and orders the feeds to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedQuery {
-    /// Their addresses or titles hold this; all do where it is empty.
+    /// Text that the address or title must contain; empty matches all feeds.
     pub part: String,
-    /// How they do; all that are configured where `None`.
+    /// The state that feeds must have; `None` matches all configured feeds.
     pub health: Option<FeedHealth>,
-    /// In which order.
+    /// The order.
     pub order: FeedOrder,
-    /// From where on.
+    /// The part of the list.
     pub window: FeedWindow,
 }
 
-/// Which part of a list is wanted.
+/// A part of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FeedWindow {
-    /// Its beginning.
+    /// The first page.
     #[default]
     First,
-    /// What comes behind a feed.
+    /// The page after a feed.
     After(FeedEdge),
-    /// What comes before a feed, up to that.
+    /// The page that ends just before a feed.
     Before(FeedEdge),
-    /// Its end.
+    /// The last page.
     Last,
 }
 
-/// A feed at the edge of a page: its place in every order. The address is looked up, since it may hold a secret.
+/// A feed at the edge of a page: its position in every order. Its address is looked up, since it may contain a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct FeedEdge {
@@ -71,7 +71,7 @@ pub struct FeedEdge {
 }
 
 impl FeedEdge {
-    /// Of a feed on a page.
+    /// The edge at a listed feed.
     pub fn of(feed: &FeedStatus) -> Self {
         Self { id: feed.id.0, next_poll_at: feed.next_poll_at.as_millisecond() }
     }
@@ -89,7 +89,7 @@ impl FromStr for FeedEdge {
     fn from_str(text: &str) -> Result<Self, String> {
         let numbers = text.split_once('-').and_then(|(id, at)| Some((id.parse().ok()?, at.parse().ok()?)));
         let known = numbers.filter(|(_, at)| Timestamp::from_millisecond(*at).is_ok());
-        let (id, next_poll_at) = known.ok_or_else(|| format!("{text:?} is no place in the list"))?;
+        let (id, next_poll_at) = known.ok_or_else(|| format!("{text:?} is not a position in the list"))?;
         Ok(Self { id, next_poll_at })
     }
 }
@@ -102,23 +102,23 @@ impl TryFrom<String> for FeedEdge {
     }
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Clone, Debug)]
 pub struct FeedsPage {
     /// The feeds, in order.
     pub feeds: Vec<FeedStatus>,
-    /// Whether others come before them.
+    /// Whether there are feeds before this page.
     pub has_before: bool,
-    /// Whether others come behind them.
+    /// Whether there are feeds after this page.
     pub has_behind: bool,
 }
 
 impl Store {
-    /// Up to `limit` feeds.
+    /// Returns a page of up to `limit` feeds.
     pub async fn feeds_page(&self, query: &FeedQuery, limit: u32) -> Result<FeedsPage, StoreError> {
         let found = self.feeds_holding(&query.part).await?;
         let sql = ids_sql(self.database.dialect, query, &found);
-        // Put together from the constants below, and numbers. One more than is wanted tells whether there are others.
+        // Built from the constants below and numbers. One id more than wanted shows whether there are others.
         let mut ids = sqlx::query(AssertSqlSafe(sql)).bind(i64::from(limit) + 1);
         if let Found::Many = found {
             ids = ids.bind(containing(&query.part));
@@ -149,7 +149,7 @@ impl Store {
         Ok(FeedsPage { feeds, has_before, has_behind })
     }
 
-    /// The feeds whose addresses or titles hold `part`.
+    /// Finds the feeds whose addresses or titles contain `part`.
     async fn feeds_holding(&self, part: &str) -> Result<Found, StoreError> {
         if part.is_empty() {
             return Ok(Found::All);
@@ -167,7 +167,7 @@ impl Store {
         Ok(Found::Few(ids.collect::<Result<_, _>>()?))
     }
 
-    /// Up to `limit` articles that a feed announced first, the latest at the front.
+    /// Returns up to `limit` articles that a feed was the first to announce, newest first.
     pub async fn feed_articles(&self, id: FeedId, limit: u32) -> Result<Vec<ArticleStatus>, StoreError> {
         let rows = sqlx::query(super::history::OF_FEED)
             .bind(id.0)
@@ -177,7 +177,7 @@ impl Store {
         models("articles", &rows)
     }
 
-    /// Up to `limit` entries of a feed whose last attempt failed.
+    /// Returns up to `limit` entries of a feed whose last attempt failed.
     pub async fn feed_entries_in_trouble(
         &self,
         id: FeedId,
@@ -193,26 +193,26 @@ impl Store {
 }
 
 impl FeedWindow {
-    /// Whether it is walked from its end.
+    /// Whether the list is walked from its end.
     const fn is_backward(self) -> bool {
         matches!(self, Self::Before(_) | Self::Last)
     }
 }
 
-/// What was looked for by words.
+/// The result of a text search among feeds.
 enum Found {
-    /// Nothing was.
+    /// There is no search text: all feeds match.
     All,
-    /// These ids, in no order; one may be there twice.
+    /// The matching ids, in no order; an id may occur twice.
     Few(Vec<i64>),
-    /// Too many to be named.
+    /// Too many matches to list.
     Many,
 }
 
-/// Feeds that are put in order rather than met along an index.
+/// At most this many matching feeds are sorted; more are met by walking an index.
 const FEW: u32 = 5_000;
 
-/// In PostgreSQL addresses and titles are compared as SQLite does, by bytes and with only ASCII letters in either case: by the
+/// On PostgreSQL, addresses and titles are compared as SQLite does it: by bytes, ignoring case for ASCII letters only. With the
 /// rules of a language it takes three times as long.
 const HOLDING: DialectSql = DialectSql {
     sqlite: "SELECT feed_id FROM feed_details WHERE configured_url LIKE $1 ESCAPE '\\' \
@@ -221,15 +221,15 @@ const HOLDING: DialectSql = DialectSql {
         UNION ALL SELECT feed_id FROM feed_infos WHERE title COLLATE \"C\" ILIKE $1 ESCAPE '\\' LIMIT $2",
 };
 
-/// How the two put the list into words.
+/// The SQL fragments in which the dialects differ.
 struct Words {
-    /// PostgreSQL would compare row by row for it.
+    /// A unary plus on SQLite (see above); none on PostgreSQL, which would compare row by row because of it.
     plus: &'static str,
-    /// An address as it is put in order: PostgreSQL's indexes refuse long ones.
+    /// The address as it is sorted: PostgreSQL's indexes refuse long values.
     address: &'static str,
-    /// The ids of feeds that were never polled: in PostgreSQL by a column that polls leave as it is.
+    /// The ids of feeds that were never polled; on PostgreSQL by a generated column that polls leave unchanged.
     never_polled: &'static str,
-    /// Whether a feed holds what is looked for, for its id and a parameter.
+    /// The condition that a feed contains the search text, given its id expression and the parameter's number.
     holds: fn(&str, usize) -> String,
 }
 
@@ -250,7 +250,7 @@ const fn words(dialect: Dialect) -> Words {
             plus: "",
             address: "left(d.configured_url, 500) COLLATE \"C\"",
             never_polled: "SELECT feed_id FROM feed_details WHERE never_polled",
-            // Whether there is one would be answered for all feeds at once, by a join of them.
+            // PostgreSQL would turn an EXISTS into a join and evaluate it for all feeds at once.
             holds: |id, part| {
                 format!(
                     "(SELECT 1 FROM feed_details p LEFT JOIN feed_infos i ON i.feed_id = p.feed_id WHERE p.feed_id = {id} \
@@ -262,7 +262,7 @@ const fn words(dialect: Dialect) -> Words {
     }
 }
 
-/// The ids of one page, as a statement: how many, what the addresses or titles hold, and the edge.
+/// The SQL for the ids of one page. Parameters: the limit, the search text if it matches many, and the edge.
 fn ids_sql(dialect: Dialect, query: &FeedQuery, found: &Found) -> String {
     let (from, id) = match query.order {
         FeedOrder::Address => ("feed_details d", "d.feed_id"),
@@ -312,7 +312,7 @@ fn ids_sql(dialect: Dialect, query: &FeedQuery, found: &Found) -> String {
     format!("SELECT {id} AS id FROM {from} WHERE {} ORDER BY {order} LIMIT $1", conditions.join(" AND "))
 }
 
-/// Among which ids a feed of that health is, and among which it is not.
+/// The sets of ids that feeds of a health must be in, or must not be in.
 fn of_health(health: Option<FeedHealth>, never_polled: &'static str) -> Vec<(&'static str, &'static str)> {
     const AT_REST: &str = "SELECT id FROM feeds WHERE state <> 'active'";
     const REMOVED: &str = "SELECT id FROM feeds WHERE state <> 'active' AND state = 'removed'";

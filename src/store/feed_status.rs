@@ -1,4 +1,4 @@
-//! Feeds as the operator sees them.
+//! Feeds as shown to the operator.
 
 use std::collections::HashMap;
 
@@ -18,23 +18,23 @@ use crate::schedule::{Decision, History};
 pub enum FeedState {
     /// Polled when due.
     Active,
-    /// Answered 410: polled no more until released or configured anew.
+    /// Answered 410: not polled until released, or removed from the configuration and added again.
     Gone,
-    /// Its body crashed the parser again and again: polled no more until released.
+    /// Its body crashed the parser repeatedly: not polled until released.
     Quarantined,
     /// No longer configured.
     Removed,
 }
 
-/// How a feed does.
+/// State of a feed, with the outcome of its last poll.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum FeedHealth {
-    /// It was never polled.
+    /// Never polled.
     New,
-    /// The last poll brought a feed, or that nothing has changed.
+    /// The last poll brought a feed or found nothing changed.
     Succeeding,
     /// The last poll failed.
     Failing,
@@ -47,11 +47,11 @@ pub enum FeedHealth {
 }
 
 impl FeedHealth {
-    /// Every one, the ones to look at first at the front.
+    /// All values, those that need attention first.
     pub const ALL: [Self; 6] =
         [Self::Failing, Self::Gone, Self::Quarantined, Self::New, Self::Succeeding, Self::Removed];
 
-    /// Its word.
+    /// The name used in the API and on pages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -75,75 +75,75 @@ impl FeedHealth {
     }
 }
 
-/// A feed as the operator sees it.
+/// A feed as shown to the operator.
 #[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct FeedStatus {
-    /// Its row.
+    /// Id of the feed.
     pub id: FeedId,
-    /// As configured.
+    /// The configured URL.
     #[serde(serialize_with = "crate::model::serialize_masked")]
     #[schemars(with = "Url")]
     pub configured_url: Url,
-    /// Where it is polled.
+    /// The URL that is polled.
     #[serde(serialize_with = "crate::model::serialize_masked")]
     #[schemars(with = "Url")]
     pub url: Url,
     /// Its state.
     #[serde(skip)]
     pub state: FeedState,
-    /// How it does.
+    /// Its state, with the outcome of the last poll.
     #[serde(rename = "state")]
     pub health: FeedHealth,
-    /// The pause that its host has asked for (Retry-After), which no poll breaks.
+    /// The pause that its host asked for (Retry-After); no poll is sent before it ends.
     pub host_pause: Option<HostPause>,
     /// The operator's tags.
     pub tags: Vec<String>,
     /// Its title.
     pub title: Option<String>,
-    /// What it last said of itself; nothing before it was read.
+    /// What the feed last said about itself; absent before it was first read.
     pub info: Option<FeedInfo>,
     /// What was repaired or lost when it was last read.
     pub warnings: Vec<String>,
-    /// Last poll.
+    /// When it was last polled.
     pub last_polled_at: Option<Timestamp>,
-    /// Last poll that brought a feed or a 304.
+    /// When a poll last brought a feed or a 304.
     pub last_success_at: Option<Timestamp>,
-    /// Next poll.
+    /// When it is polled next.
     pub next_poll_at: Timestamp,
-    /// Why then.
+    /// What decided the time of the next poll.
     pub next_poll_decided_by: Option<Decision>,
-    /// Seconds that the middle one of its latest entries had been public when it was first seen.
+    /// Median age of its latest entries when they were first seen, in seconds since their publication.
     pub median_age_secs: Option<u64>,
     /// Failures in a row.
     pub consecutive_failures: u32,
-    /// Why the last poll failed; `None` after a success.
+    /// Why the last poll failed; absent after a success.
     pub last_error: Option<String>,
-    /// Until when a hub has promised to deliver it.
+    /// Until when a hub has promised to deliver the feed.
     pub delivered_until: Option<Timestamp>,
-    /// Entries seen.
+    /// Number of entries seen.
     pub entries: u64,
 }
 
 impl Store {
-    /// Every feed, by configured URL.
+    /// Returns all feeds, ordered by configured URL.
     pub async fn feeds_list(&self) -> Result<Vec<FeedStatus>, StoreError> {
         let rows = sqlx::query(LIST_FEEDS).fetch_all(&self.database.readers).await?;
         self.with_pauses(models("feed_details", &rows)?).await
     }
 
-    /// One feed.
+    /// Returns one feed; `None` if there is none with this id.
     pub async fn feed_status(&self, id: FeedId) -> Result<Option<FeedStatus>, StoreError> {
         Ok(self.feeds_by_ids(&[id.0]).await?.pop())
     }
 
-    /// The feed that is configured with this address.
+    /// Returns the feed that has this configured URL.
     pub async fn feed_at(&self, configured_url: &Url) -> Result<Option<FeedId>, StoreError> {
         let hash = Sha256Hash::of(configured_url.as_str());
         let row = sqlx::query(FEED_AT).bind(bytes(&hash)).fetch_optional(&self.database.readers).await?;
         row.map(|row| Row { table: "feeds", row: &row }.get("id").map(FeedId)).transpose()
     }
 
-    /// The feeds with these ids, in any order.
+    /// Returns the feeds with these ids, in any order.
     pub(super) async fn feeds_by_ids(&self, ids: &[i64]) -> Result<Vec<FeedStatus>, StoreError> {
         let mut connection = self.database.readers.acquire().await?;
         let rows = FEEDS_BY_IDS.fetch(&mut connection, ids, |query, id| query.bind(*id)).await?;
@@ -151,7 +151,7 @@ impl Store {
         self.with_pauses(models("feed_details", &rows)?).await
     }
 
-    /// Feeds with the pauses that their hosts have asked for.
+    /// Adds to active feeds the pauses that their hosts asked for.
     async fn with_pauses(&self, mut feeds: Vec<FeedStatus>) -> Result<Vec<FeedStatus>, StoreError> {
         let pauses: HashMap<String, HostPause> =
             self.host_pauses().await?.into_iter().map(|pause| (pause.host.clone(), pause)).collect();

@@ -1,9 +1,10 @@
-//! Whose feeds are polled next: the parties' in turn, the longest overdue of each first.
+//! Which feeds are polled next: from each party in turn, the longest overdue of each first.
 //!
-//! By age alone one party with thousands of feeds that fall due together would go before all others. A look takes some of what
-//! has been due for longest, and shares that out. Only where a few parties fill it is a wider one taken, which gives each
-//! party's first feeds before anybody's second; what that costs is bounded, and less than the polls that it finds. An index
-//! along the parties, as for entries (`store/turns.rs`), would lead past a million feeds that are not due.
+//! Ordered by age alone, one party with thousands of feeds that fall due together would go before all others. A query takes a
+//! number of the longest overdue feeds, which are then shared out among their parties. Only if a few parties fill that result,
+//! a wider query is made, which returns the first feeds of all parties before the second of any; its cost is bounded, and
+//! less than that of the polls it finds. An index by party, as for entries (`store/turns.rs`), would have to pass a
+//! million feeds that are not due.
 
 use std::collections::HashSet;
 
@@ -15,8 +16,7 @@ use super::claim::{Claimant, is_ours};
 use super::connection::{Dialect, DialectSql};
 use super::turns::{CANDIDATES, Room, candidates};
 
-/// Lends nothing: the feeds that may be lent out next, at most `limit`. One that was begun and never finished goes last, by
-/// itself.
+/// Returns up to `limit` ids of feeds to lease next, without leasing them. A feed with an unfinished attempt goes last and alone.
 pub(super) async fn next_feeds(
     tx: &mut AnyConnection,
     dialect: Dialect,
@@ -76,12 +76,12 @@ macro_rules! oldest {
     };
 }
 
-/// SQLite has one writer at a time, so nothing needs to be skipped.
+/// SQLite has one writer at a time, so there are no locked rows to skip.
 const OLDEST: DialectSql =
     DialectSql { sqlite: oldest!(sqlite, ""), postgres: oldest!(postgres, " FOR UPDATE OF f SKIP LOCKED") };
 
-/// The ten thousand that have been due for longest, each party's first before anybody's second. No more are looked up again, to be
-/// locked, than are wanted: for ten thousand PostgreSQL would read the whole table instead.
+/// Of the ten thousand longest overdue feeds, each party's first before any party's second. Only as many as wanted are looked up
+/// again for locking: for ten thousand PostgreSQL would read the whole table instead.
 macro_rules! in_turn {
     ($dialect:ident, $lock:literal) => {
         concat!(

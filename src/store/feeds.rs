@@ -1,4 +1,4 @@
-//! Feeds as rows: which there are, which are due, who has them.
+//! Feeds as rows: which are configured, which are due, and their leases.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,16 +26,16 @@ pub struct FeedsSync {
     pub added: u64,
     /// Known feeds that are configured again or enabled again.
     pub restored: u64,
-    /// Feeds no longer configured: kept, not polled.
+    /// Feeds no longer configured: kept but not polled.
     pub removed: u64,
 }
 
 impl Store {
-    /// Makes the store's feeds those of the config. A new feed is due at once, spread by at most `spread`.
+    /// Makes the store's feeds match the configuration. New feeds are due soon, spread over at most `spread`.
     pub async fn feeds_sync(&self, configured: &[Url], spread: Duration) -> Result<FeedsSync, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
-        // Processes that start or reload together know the same new feeds: one of them adds each.
+        // Processes that start or reload together see the same new feeds: the lock lets only one of them add each.
         self.database.exclude_others(&mut tx, FEEDS_LOCK).await?;
         let mut new: HashMap<Sha256Hash, &Url> =
             configured.iter().map(|url| (Sha256Hash::of(url.as_str()), url)).collect();
@@ -75,7 +75,7 @@ impl Store {
         Ok(sync)
     }
 
-    /// Writes down the operator's tags on the configured feeds.
+    /// Stores the operator's tags on the configured feeds.
     pub async fn feeds_tag(&self, tags: &[(&Url, &[String])]) -> Result<(), StoreError> {
         let wanted: HashMap<Sha256Hash, &[String]> =
             tags.iter().map(|(url, tags)| (Sha256Hash::of(url.as_str()), *tags)).collect();
@@ -95,8 +95,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lends out up to `limit` feeds that are due: the parties' in turn, the longest overdue of each first. A feed that was begun and never finished goes
-    /// last, by itself; again and again, and it is quarantined instead.
+    /// Leases up to `limit` feeds that are due: from each party in turn, the longest overdue of each first. A feed with an
+    /// unfinished attempt goes last and alone; after repeated unfinished attempts it is quarantined instead.
     pub async fn feeds_claim_due(&self, lease: Duration, limit: u32) -> Result<Vec<DueFeed>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write_lightly().await?;
@@ -122,7 +122,7 @@ impl Store {
         Ok(due)
     }
 
-    /// Lends out one feed, due or not, with the time at which it is due; `None` where it is lent out already or not polled.
+    /// Leases one feed, due or not, and returns it with the time when it is due; `None` if it is leased already or not polled.
     pub async fn feed_claim(
         &self,
         id: FeedId,
@@ -149,13 +149,13 @@ impl Store {
         self.attempt(BEGIN_FEED_ATTEMPT, id.0, lease).await
     }
 
-    /// Takes the marks back: the parse came to an end, whatever it brought.
+    /// Clears a feed's mark: the parse ended, whatever the result.
     pub async fn feed_attempt_end(&self, id: FeedId, lease: Lease) -> Result<(), StoreError> {
         self.attempt(END_FEED_ATTEMPT, id.0, lease).await
     }
 
-    /// Gives feeds back unpolled, each to be due again at the time that stands with it. A later time holds as long as
-    /// this process runs: see [`Store::lock_for_running`].
+    /// Releases feeds unpolled, each to be due at the time given with it. A later time holds only as long as this process
+    /// runs: see [`Store::lock_for_running`].
     pub async fn feeds_release(&self, feeds: &[(FeedId, Lease, Timestamp)]) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
@@ -167,7 +167,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lets feeds be polled again, at once, that are quarantined or gone. Says how many were.
+    /// Makes quarantined and gone feeds active again, due at once. Returns how many of `feeds` were in these states.
     pub async fn feeds_release_quarantined(&self, feeds: &[FeedId]) -> Result<u64, StoreError> {
         let now = self.clock.now().as_millisecond();
         let mut tx = self.database.write().await?;
@@ -178,8 +178,8 @@ impl Store {
         Ok(released)
     }
 
-    /// Makes feeds due at once, whatever their schedule says. One that is lent out is polled again after that. Says how many
-    /// are polled at all.
+    /// Makes feeds due at once, whatever their schedule says. A leased feed is polled again after its current poll. Returns how
+    /// many of `feeds` are active.
     pub async fn feeds_make_due(&self, feeds: &[FeedId]) -> Result<u64, StoreError> {
         let now = self.clock.now().as_millisecond();
         let mut tx = self.database.write().await?;
@@ -189,7 +189,7 @@ impl Store {
         Ok(due)
     }
 
-    /// When the next feed is due.
+    /// Returns when the next feed is due.
     pub async fn feeds_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let next = sqlx::query(self.database.dialect.choose(NEXT_DUE_FEED)).bind(self.shards.claimed());
         let row = next.fetch_one(&self.database.readers).await?;
@@ -201,7 +201,7 @@ struct KnownFeed {
     id: FeedId,
     configured_url_sha256: Sha256Hash,
     state: FeedState,
-    /// Unknown where the feed is older than the turns of parties.
+    /// `None` if the feed was stored before parties were.
     party: Option<PartyId>,
 }
 
@@ -218,15 +218,15 @@ impl TryFrom<Row<'_>> for KnownFeed {
     }
 }
 
-/// What stands where the party is not known.
+/// The value in the database for an unknown party.
 const UNNAMED: PartyId = PartyId(0);
 
-/// Who answers for a feed.
+/// Returns the party of a feed.
 fn party_of(configured_url: &Url) -> PartyId {
     PartyId::of(&party(configured_url).unwrap_or_default())
 }
 
-/// Feeds that an earlier feedmill has added know no shard.
+/// Sets the shard of feeds that an earlier feedmill stored without one.
 async fn work_out_shards(tx: &mut AnyConnection) -> Result<(), StoreError> {
     let rows = sqlx::query(WITHOUT_SHARD).fetch_all(&mut *tx).await?;
     let mut shards = Vec::with_capacity(rows.len());
@@ -247,7 +247,7 @@ const SET_SHARDS: RowsSql = RowsSql {
     after: ") UPDATE feeds SET shard = known.shard FROM known WHERE id = known.feed_id",
 };
 
-/// feedmill's own number for it, chosen at random.
+/// Number of the advisory lock for changes of feeds; feedmill's own, chosen at random.
 const FEEDS_LOCK: i64 = 3_318_905_774_120_660_247;
 
 const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state, party FROM feeds";
@@ -282,10 +282,10 @@ struct NewFeed<'u> {
     next_poll_at: Timestamp,
 }
 
-/// A few new feeds have hardly anything to be spread for, and somebody who adds one wants to see it.
+/// Limits the spread per new feed: a few new feeds need hardly any, and whoever adds one wants to see it polled.
 const LONGEST_WAIT_EACH: Duration = Duration::from_secs(1);
 
-/// A moment within `spread` that depends on the URL alone: starting over spreads the same feeds the same way.
+/// Returns a time within `spread` that depends on the URL alone, so that a fresh start spreads the same feeds the same way.
 fn first_poll(configured_url: &Sha256Hash, now: Timestamp, spread: Duration) -> Timestamp {
     let [first, second, ..] = configured_url.0;
     let share = f64::from(u16::from_be_bytes([first, second])) / 65_536.0;
@@ -354,7 +354,7 @@ macro_rules! due_feeds {
     };
 }
 
-/// Feeds that were found.
+/// The feeds with the given ids, which an earlier query found due.
 const DUE_FEEDS: RowsSql = RowsSql { before: due_feeds!("f.id IN (VALUES ", ""), columns: 1, after: ")" };
 
 const TAKE_FEEDS: RowsSql = take_rows!("feeds");
@@ -364,11 +364,11 @@ const FREE_FEED: DialectSql = DialectSql {
     postgres: due_feeds!("f.lease_until = 0 AND f.id = $1", " FOR UPDATE OF f"),
 };
 
-/// Where it was put off, it still is.
+/// Leaves `put_off` as it is.
 const LEND_FEED: &str =
     "UPDATE feeds SET lease_until = $2, lease_epoch = lease_epoch + 1, holder = $3 WHERE id = $1";
 
-/// A found feed as it is once it is lent out, and when it was due.
+/// Returns the feed in a row as it is once leased, and when it was due.
 fn due_feed(row: &Row<'_>, lease_until: Timestamp) -> Result<(DueFeed, Timestamp), StoreError> {
     let epoch: i64 = row.get("lease_epoch")?;
     let was_lent = row.get::<i64>("lease_until")? > 0;
@@ -412,7 +412,7 @@ const MAKE_DUE: RowsSql = RowsSql {
     after: ") UPDATE feeds SET next_poll_at = wanted.due, put_off = 0 FROM wanted WHERE id = wanted.feed_id AND state = 'active'",
 };
 
-/// A lent feed is due when its lease ends, and no sooner than it would be otherwise: a delivery takes one that is not due.
+/// A leased feed is due when its lease ends, but not before its scheduled time: a delivery leases feeds that are not due.
 macro_rules! next_due_feed {
     ($dialect:ident) => {
         concat!(

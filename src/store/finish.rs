@@ -1,4 +1,4 @@
-//! Finished entries, stored in one transaction.
+//! Stores finished entries in one transaction.
 
 use std::borrow::Borrow;
 use std::time::Duration;
@@ -18,38 +18,38 @@ use crate::model::{
     Article, ArticleId, Enclosure, Entry, FailureKind, Fingerprint, Sha256Hash, Validators, Verdict,
 };
 
-/// An entry's work done, to be stored in one transaction: article revision, verdict, entry state, outbox row.
+/// The result of an entry, to be stored in one transaction: article revision, verdict, entry state, outbox row.
 #[derive(Clone, Debug)]
 pub struct FinishedEntry {
     /// The entry as claimed.
     pub entry: Entry,
-    /// What became of it.
+    /// The outcome.
     pub outcome: EntryOutcome,
 }
 
-/// What became of an entry.
+/// The outcome of an entry.
 #[derive(Clone, Debug)]
 pub enum EntryOutcome {
     /// An article was extracted.
     Extracted(Box<ExtractedArticle>),
-    /// The article is already in the store, thanks to another feed: the entry is added to its mentions.
+    /// The article is in the store already, from another feed: the entry is added to its mentions.
     AlreadyStored,
-    /// The article was stored, until it was too old: of the entry no more is kept than that it was seen.
+    /// The article was stored and later removed by retention: of the entry only the fact that it was seen is kept.
     AlreadyRemoved,
-    /// Another look at the page of a stored article brought nothing new.
+    /// A recheck of a stored article's page found nothing new.
     Unchanged(Watch),
-    /// The publisher took the page of a stored article back (410).
+    /// The publisher withdrew the page of a stored article (410).
     Withdrawn,
-    /// Try again later; `reason` is kept for the operator.
+    /// To be tried again later; `reason` is kept for the operator.
     Postponed {
-        /// Not before this.
+        /// Earliest time of the next attempt.
         until: Timestamp,
         /// For metrics and filters.
         kind: FailureKind,
         /// For the operator.
         reason: String,
     },
-    /// The operator's rules leave it out; `reason` names the rule.
+    /// The operator's rules leave the entry out; `reason` names the rule.
     LeftOut {
         /// For the operator.
         reason: String,
@@ -60,44 +60,44 @@ pub enum EntryOutcome {
         kind: FailureKind,
         /// For the operator.
         reason: String,
-        /// Kept apart since it crashed or stalled the extractor.
+        /// Whether the entry is quarantined because it crashed or stalled the extractor.
         quarantined: bool,
     },
 }
 
-/// An article with all that the store needs beside it.
+/// An article with everything else that the store needs.
 #[derive(Clone, Debug)]
 pub struct ExtractedArticle {
-    /// What extraction made.
+    /// The extracted article.
     pub article: Article,
     /// Its fingerprint.
     pub fingerprint: Fingerprint,
-    /// What the article is: a page, or its entry.
+    /// The article's id: made of its page's URL, or of its entry where the entry is the article.
     pub id: ArticleId,
-    /// The page asked for, without tracking parameters; what names the entry where that is the article.
+    /// URL of the page, without tracking parameters; the entry's own URL where the entry is the article.
     pub url: Url,
-    /// As the feed gave it.
+    /// The URL as the feed gave it.
     pub original_url: Url,
-    /// The host that the page came from: the one whose furniture it shows.
+    /// The host that served the page, whose furniture it shows.
     pub page_host: String,
-    /// The files that came with it.
+    /// The files that came with the article.
     pub enclosures: Vec<Enclosure>,
-    /// Hash of the bytes it was made from.
+    /// Hash of the bytes that the article was made from.
     pub raw_sha256: Sha256Hash,
-    /// When they came.
+    /// When these bytes were fetched.
     pub fetched_at: Timestamp,
-    /// The page that it was made from, where it is to be kept.
+    /// The page itself, if it is to be kept.
     pub raw: Option<RawPage>,
-    /// What it takes to look at the page again.
+    /// What is needed to recheck the page.
     pub watch: Watch,
 }
 
-/// What it takes to look at an article's page again.
+/// What is needed to recheck an article's page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// What makes the request conditional.
+    /// Validators for the conditional request.
     pub validators: Validators,
-    /// The ages of the article at which to look, in rising order; none where its page is not asked for again.
+    /// Ages of the article at which to recheck, ascending; empty if its page is not fetched again.
     pub ages: Vec<Duration>,
 }
 
@@ -108,31 +108,31 @@ pub enum Stored {
     Article {
         /// Position in the outbox.
         seq: i64,
-        /// What dedup said.
+        /// The verdict of dedup.
         verdict: Verdict,
         /// 1 for a new article.
         revision: u32,
     },
-    /// Its mentions grew.
+    /// The entry was added to the article's mentions.
     Linked {
         /// Position in the outbox.
         seq: i64,
     },
-    /// It is withdrawn.
+    /// The article was marked as withdrawn.
     Withdrawn {
         /// Position in the outbox.
         seq: i64,
     },
-    /// Nothing for downstream: the same text again, postponed, failed.
+    /// Nothing for consumers: unchanged text, postponed, or failed.
     Noted,
     /// The lease had passed to another worker: nothing was written.
     StaleLease,
 }
 
 impl Store {
-    /// Stores finished entries in one transaction: article revision, verdict (judged inside, so that two copies
-    /// arriving together cannot both be originals), entry state, outbox row, the host's block counts. The answers stand
-    /// in the order of `finished`.
+    /// Stores finished entries in one transaction: article revision, verdict (judged inside, so that of two copies
+    /// arriving together only one becomes the original), entry state, outbox row, the host's block counts. Results are in the
+    /// order of `finished`.
     pub async fn entries_finish<F: Borrow<FinishedEntry> + Sync>(
         &self,
         finished: &[F],
@@ -144,7 +144,7 @@ impl Store {
         }
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
-        // First of all: what is looked up below must stay true until the commit.
+        // Locked first: what is looked up below must stay true until the commit.
         let outbox = Outbox::lock(&mut tx).await?;
         let settlements: Vec<Settlement> = finished.iter().map(|item| settlement(item, now)).collect();
         let held = entries::settle(&mut tx, &settlements).await?;
@@ -153,7 +153,7 @@ impl Store {
             finished.iter().copied().filter(|item| is_held(&item.entry)).collect();
         let (entries, fingerprints) = concerned(&current);
         let mut batch = Batch::load(&mut tx, outbox, &entries, &fingerprints, dedup, now).await?;
-        // Texts are compared: some milliseconds each.
+        // Comparing texts takes some milliseconds each.
         let answers = blocking::in_place(|| {
             let answers = finished
                 .iter()
@@ -168,7 +168,7 @@ impl Store {
     }
 }
 
-/// The entries whose articles may change, and the new texts among them.
+/// Returns the entries whose articles may change, and the fingerprints of new texts among them.
 fn concerned<'f>(finished: &[&'f FinishedEntry]) -> (Vec<&'f Entry>, Vec<&'f Fingerprint>) {
     let (mut entries, mut fingerprints) = (Vec::new(), Vec::new());
     for item in finished {
@@ -200,7 +200,7 @@ fn settlement(item: &FinishedEntry, now: Timestamp) -> Settlement {
         EntryOutcome::Postponed { until, .. } => {
             (EntryState::Pending, *until, entry.failures.saturating_add(1))
         }
-        // Not a failure; but it has words in the table of errors, to be forgotten once it is taken.
+        // Not a failure, but it has a row among the errors: a count above 0 makes that row be deleted if the entry is taken later.
         EntryOutcome::LeftOut { .. } => (EntryState::Done, now, 1),
         EntryOutcome::Failed { quarantined: false, .. } => {
             (EntryState::Failed, now, entry.failures.saturating_add(1))

@@ -1,21 +1,24 @@
-//! Finding articles by their words, the newest first, at a cost that is bounded whatever the words are.
+//! Searches articles by their words, newest first, at a bounded cost whatever the words are.
 //!
-//! One word stands in every article and another in one, and neither back end does well with both when it is left to itself.
+//! One word occurs in every article and another in one only, and neither back end handles both well by itself.
 //!
-//! - A GIN index names all rows before it gives the first, and PostgreSQL's planner takes a word that its statistics do not list
-//!   for one of every two hundred articles: it would rather read all texts backwards, and did so in vain for a second on half a million. So a
-//!   search goes back in time by windows of numbers, each four times as wide as the last: common words fill the page
-//!   in the first, and rare ones cost nothing to look up in the widest. In the index the articles stand on shelves of 4,096
-//!   numbers, and a window asks for its shelves beside the words, so that what lies elsewhere in the lists of the words is skipped.
-//! - FTS5 gives rows one by one, the newest first. But it reads from the newest on until the words meet, wherever a search is to
-//!   go on; where they never do, that is all of their lists: a tenth of a second for a million articles. So its index has the shelves, too,
-//!   as words of a column of their own. For a beginning it merges the lists of all words that begin so before it gives the first row: seconds
-//!   for a letter, on two hundred thousand articles; so where there is one that is not common, all is one window.
+//! - A GIN index collects all rows before it returns the first, and PostgreSQL's planner assumes that a word missing from its
+//!   statistics is in one of every two hundred articles: it would rather read all texts backwards, and did so in vain for a
+//!   second on half a million. So a search goes back in time by windows of article numbers, each four times as wide as the
+//!   last: common words fill the page within the first window, and rare words are cheap to look up in the widest. In the
+//!   index, articles are grouped into shelves of 4,096 numbers, and a query names the shelves of its window beside the words,
+//!   so that the rest of each word's list is skipped.
+//! - FTS5 returns rows one by one, newest first. But it reads the words' lists from the newest article on until they meet,
+//!   wherever a search is to continue; if they never meet, it reads all of them: a tenth of a second for a million articles. So
+//!   its index has shelves too, as words of a separate column. For a prefix it merges the lists of all words with that prefix
+//!   before it returns the first row: seconds for a single letter, on two hundred thousand articles. So a search that asks
+//!   the index for a prefix (one that is not common) uses a single window for everything.
 //!
-//! So the index is not asked for everything. A beginning is counted first, up to a bound; one that is common, and also whether words
-//! stand in a row, is left out and looked at in each article that the rest names. What is common is met soon.
+//! Hence the index does not answer everything. The matches of a prefix are counted first, up to a bound; prefixes that are
+//! common are left out of the index query, and so is the order of words in a phrase. These are checked in each article that
+//! the other words find. What is common is found soon this way.
 //!
-//! A search that has found too little when its time is over gives what it has, and where it is to be taken up.
+//! A search that has found too little when its time is over returns what it has, and where to continue.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -34,67 +37,70 @@ use super::{Store, StoreError};
 use crate::blocking::{self, Queue};
 use crate::search::{Phrase, Question};
 
-/// An article that was looked for.
+/// An article that a search found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundArticle {
-    /// The order in which articles came.
+    /// The article's number: the order in which articles were stored.
     pub number: i64,
     /// The article.
     pub status: ArticleStatus,
     /// Its current text.
     pub text: String,
-    /// The language of that.
+    /// The language of the text.
     pub language: Option<String>,
 }
 
-/// A part of what there is to be found.
+/// A page of search results.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FoundArticles {
     /// Newest first.
     pub articles: Vec<FoundArticle>,
-    /// What lies before this number was not looked at; nothing where all was.
+    /// Articles with lower numbers remain to be searched, by passing this as `before`. `None` if all were searched.
     pub next: Option<i64>,
-    /// Articles were looked at back to this moment, where the search stopped before it had found as many as were wanted.
+    /// How far back articles were searched, if the search stopped before it had found as many as were wanted.
     pub stopped_at: Option<Timestamp>,
 }
 
-/// After this long a search stops, with what it has found by then: half of what a page may take, since the last window may take
-/// as long.
+/// A search stops after this time with what it has found. It is half of what a page may take, since the last window may take
+/// as long again.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Numbers on a shelf and in a case, as `0085_pages_at_size` has it. Of many shelves each article of a window is looked for on every one.
+/// Bits of article numbers within a shelf and a case, as in migration `0085_pages_at_size`. A query over many shelves looks
+/// up each article of its window on every one of them, hence the larger cases.
 const SHELF_BITS: u32 = 12;
 const SHELF: i64 = 1 << SHELF_BITS;
 const CASE_BITS: u32 = 17;
 
-/// Before the number of a shelf and of a case among the words of SQLite's index: signs for private use, which no word has.
+/// Private-use prefixes of shelf and case numbers in the `places` column of SQLite's index; no word starts with them.
 const SHELF_SIGN: char = '\u{e000}';
 const CASE_SIGN: char = '\u{e001}';
 
-/// Numbers of the widest window. A word that only old articles have, and each of them, makes PostgreSQL visit so many rows at once.
+/// Article numbers in the widest window, and the factor between windows. If all old articles and no others contain a word,
+/// PostgreSQL visits this many rows at once.
 const WIDEST: i64 = 1 << CASE_BITS;
 const WIDENING: i64 = 4;
 
-/// Numbers that the index names at once where each article must be looked at, and articles that are looked at or read at once.
+/// Numbers taken from the index at once if each article must be checked, and articles that are checked or read at once.
 const NAMED: usize = 1_000;
 const AT_ONCE: usize = 100;
-/// Texts that are cut into words at once.
+/// Texts that are split into words at once.
 const TEXTS_AT_ONCE: usize = 20;
 
-/// A beginning is common that so many of the newest articles hold, of so many.
+/// On PostgreSQL, a prefix is common if at least `SAMPLE_COMMON` of the newest `SAMPLE` articles contain it.
 const SAMPLE: i64 = 300;
 const SAMPLE_COMMON: i64 = 15;
-/// FTS5 merges so many places in the time that it takes to count them, some ten milliseconds.
+/// On SQLite, a prefix is common from this many occurrences on: FTS5 merges them in the
+/// time of counting them, some ten milliseconds.
 const COMMON_PLACES: i64 = 100_000;
 
-/// Sorts behind every letter.
+/// Sorts after every letter.
 const BEHIND_ALL: char = '\u{10ffff}';
 
-/// PostgreSQL's SQLSTATE for a table that is not there.
+/// PostgreSQL's SQLSTATE for a table that does not exist.
 const UNDEFINED_TABLE: &str = "42P01";
 
 impl Store {
-    /// Up to `limit` articles that answer `question`, newest first; only those that came before number `before`.
+    /// Returns up to `limit` articles that match `question`, newest first, of those stored before number `before`.
     pub async fn articles_search(
         &self,
         question: &Question,
@@ -104,7 +110,7 @@ impl Store {
         self.articles_search_within(question, before, limit, PATIENCE).await
     }
 
-    /// The same, which stops after `patience`: where that is zero, after one step.
+    /// Like [`Store::articles_search`], but stops after `patience`; if that is zero, after one step.
     pub async fn articles_search_within(
         &self,
         question: &Question,
@@ -122,7 +128,7 @@ impl Store {
             let named = self.named(&plan, &window).await?;
             let mut steps = named.chunks(plan.at_once).peekable();
             while let Some(numbers) = steps.next() {
-                // One more tells whether there are others.
+                // One more than wanted shows whether there are others.
                 let wanted = limit + 1 - found.articles.len();
                 found.articles.extend(self.answering(&plan, question, &window, numbers, wanted).await?);
                 if found.articles.len() > limit {
@@ -135,7 +141,7 @@ impl Store {
                     return self.stopped(found, looked_at).await;
                 }
             }
-            // Those behind the last that was named may answer, too, where no more could be named.
+            // A full batch was cut off by the limit: articles older than its last one may match, too.
             match named.last() {
                 Some(last) if named.len() >= plan.most => windows.narrow(*last),
                 _ => windows.widen(window.numbers.start),
@@ -153,7 +159,7 @@ impl Store {
         Ok(FoundArticles { next: Some(at), stopped_at, ..found })
     }
 
-    /// What of a question the index is asked.
+    /// Divides a question into what the index is asked and what is checked in each article.
     async fn plan(&self, question: &Question, before: i64) -> Result<Plan, StoreError> {
         let dialect = self.database.dialect;
         let (mut wanted, mut unwanted, mut rest) = (Vec::new(), Vec::new(), false);
@@ -186,7 +192,8 @@ impl Store {
         Ok(Plan { wanted, unwanted, rest, most, at_once })
     }
 
-    /// Whether so many words begin like the last one of a phrase, or in so many articles, that the index had better not be asked.
+    /// Returns whether the last word of a phrase is a prefix of so many words or in so many articles that the index should not
+    /// be asked for it.
     async fn is_common(&self, phrase: &Phrase, before: i64) -> Result<bool, StoreError> {
         let Some(beginning) = phrase.words.last() else { return Ok(false) };
         let query = match self.database.dialect {
@@ -213,9 +220,9 @@ impl Store {
         Ok(Windows { past: before.min(last + 1), width: narrowest, narrowest, widest, parts })
     }
 
-    /// The numbers of articles in a window that answer what the index is asked, the highest first.
+    /// Returns the numbers of articles in a window that match the index query, highest first.
     async fn named(&self, plan: &Plan, window: &Window) -> Result<Vec<i64>, StoreError> {
-        // Put together from constants and numbers.
+        // Built from constants and numbers.
         let asks_index = !plan.wanted.is_empty();
         let sql = AssertSqlSafe(naming(self.database.dialect, asks_index, window));
         let mut query = sqlx::query(sql).bind(window.numbers.start).bind(window.numbers.end);
@@ -229,7 +236,7 @@ impl Store {
         numbers_of(query.fetch_all(&self.database.readers).await)
     }
 
-    /// Up to `wanted` of the articles that the index named, those that answer the whole question.
+    /// Returns up to `wanted` of the articles that the index found, those that match the whole question.
     async fn answering(
         &self,
         plan: &Plan,
@@ -241,7 +248,7 @@ impl Store {
         match (&plan.rest, self.database.dialect) {
             (None, _) => self.read(numbers, wanted).await,
             (Some(rest), Dialect::Postgres) => {
-                // Put together from constants and numbers.
+                // Built from constants and numbers.
                 let sql = AssertSqlSafe(looking(&window.table));
                 let query = sqlx::query(sql).bind(listed(Dialect::Postgres, numbers)).bind(rest.clone());
                 let numbers = numbers_of(query.fetch_all(&self.database.readers).await)?;
@@ -265,7 +272,7 @@ impl Store {
         }
     }
 
-    /// Up to `limit` of these articles, the newest first.
+    /// Reads up to `limit` of these articles, newest first.
     async fn read(&self, numbers: &[i64], limit: usize) -> Result<Vec<FoundArticle>, StoreError> {
         if numbers.is_empty() {
             return Ok(Vec::new());
@@ -280,7 +287,7 @@ impl Store {
     }
 }
 
-/// What a statement that names articles gave; nothing where the partition was dropped meanwhile, and all of its articles with it.
+/// Returns the article numbers in query results; none if the partition, with all its articles, was dropped meanwhile.
 fn numbers_of(rows: Result<Vec<AnyRow>, sqlx::Error>) -> Result<Vec<i64>, StoreError> {
     match rows {
         Ok(rows) => rows.iter().map(|row| Ok(row.try_get(0)?)).collect(),
@@ -295,7 +302,7 @@ fn numbers_of(rows: Result<Vec<AnyRow>, sqlx::Error>) -> Result<Vec<i64>, StoreE
     }
 }
 
-/// Numbers as one parameter.
+/// Formats numbers as a single parameter.
 fn listed(dialect: Dialect, numbers: &[i64]) -> String {
     let listed = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
     match dialect {
@@ -306,43 +313,44 @@ fn listed(dialect: Dialect, numbers: &[i64]) -> String {
 
 /// How a question is answered.
 struct Plan {
-    /// What the index is asked for; nothing where it had to name nearly all articles.
+    /// Phrases for the index query; no wanted ones if the index would have to return nearly all articles.
     wanted: Vec<Phrase>,
     unwanted: Vec<Phrase>,
-    /// What each article that the index names must answer besides, as PostgreSQL asks it; nothing where the index answers all.
+    /// What each article that the index finds must also match, as a PostgreSQL query;
+    /// `None` if the index answers the whole question.
     rest: Option<String>,
-    /// Articles that the index names at once.
+    /// Number of articles that the index returns at once.
     most: usize,
-    /// Articles that are read at once.
+    /// Number of articles that are read at once.
     at_once: usize,
 }
 
-/// Numbers of articles that are looked at together.
+/// A range of article numbers that is searched at once.
 struct Window {
     numbers: Range<i64>,
     within: Within,
-    /// The table of their words.
+    /// The table of the articles' words.
     table: String,
 }
 
-/// How the index is told where the articles of a window stand.
+/// How the index query names the place of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Within {
     Shelves,
-    /// They lie in one, so that they need not be asked for by shelves.
+    /// The window lies in one case, so its shelves need not be listed.
     Case,
-    /// Wherever there are any.
+    /// Not at all: the window may be anywhere.
     All,
 }
 
-/// The way back in time.
+/// The sequence of windows, going back in time.
 struct Windows {
-    /// All from here on was looked at.
+    /// All articles from this number on were searched.
     past: i64,
     width: i64,
     narrowest: i64,
     widest: i64,
-    /// The tables with the numbers of each, the newest first.
+    /// The tables of words with the number range of each, newest first.
     parts: Vec<(Range<i64>, String)>,
 }
 
@@ -366,20 +374,20 @@ impl Windows {
         Some(Window { numbers: start.max(part.start)..end, within, table: table.clone() })
     }
 
-    /// All of the last window was looked at.
+    /// Continues with a wider window; all of the last one, down to `past`, was searched.
     fn widen(&mut self, past: i64) {
         self.past = past;
         self.width = self.width.saturating_mul(WIDENING).min(self.widest);
     }
 
-    /// Only what stands behind `past` was looked at, there is so much of it.
+    /// Continues with the narrowest window; matches were so many that the last window was searched only down to `past`.
     fn narrow(&mut self, past: i64) {
         self.past = past;
         self.width = self.narrowest;
     }
 }
 
-/// The statement that names articles: from and up to which number, how many, and the words.
+/// The SQL that finds articles by the index. Parameters: the first number, the end of the range, the limit, and the words.
 fn naming(dialect: Dialect, asks_index: bool, Window { table, within, .. }: &Window) -> String {
     let by_number = "rowid >= $1 AND rowid < $2 ORDER BY rowid DESC LIMIT $3";
     match (dialect, asks_index) {
@@ -387,8 +395,8 @@ fn naming(dialect: Dialect, asks_index: bool, Window { table, within, .. }: &Win
         (Dialect::Sqlite, true) => {
             format!("SELECT rowid FROM {table} WHERE {table} MATCH $4 AND {by_number}")
         }
-        // As subqueries the words tell the planner nothing, and a sum has no index: so it takes the index of words, whatever it
-        // thinks of them. Along the index of numbers it would read every text, for which it counts nothing.
+        // The planner knows nothing of words in a subquery, and there is no index on a sum: so it uses the index of words, whatever
+        // its statistics say. Along the index of numbers it would read every text, a cost that it does not count.
         (Dialect::Postgres, true) => {
             let (place, bits) = match within {
                 Within::Case => ("-1 - place", CASE_BITS),
@@ -404,8 +412,8 @@ fn naming(dialect: Dialect, asks_index: bool, Window { table, within, .. }: &Win
     }
 }
 
-/// The statement that looks at the words of articles: which ones, and what they must answer. The truth of a truth has no index, which
-/// would be asked for all that answers.
+/// The SQL that checks the words of given articles. Parameters: the numbers and the query. No index matches `IS TRUE`, so the
+/// index of words is not asked for all matching articles.
 fn looking(table: &str) -> String {
     format!(
         "SELECT rowid FROM {table} WHERE rowid = ANY (CAST($1 AS BIGINT[])) \
@@ -425,7 +433,7 @@ macro_rules! read {
     };
 }
 
-/// What was removed may have its words until its partition is dropped.
+/// `removed_at` is checked because removed articles may stay in the index until their partition is dropped.
 const READ: DialectSql = DialectSql {
     sqlite: read!("IN (SELECT value FROM json_each($1))"),
     postgres: read!("= ANY (CAST($1 AS BIGINT[]))"),
@@ -440,13 +448,13 @@ const COUNT_IN_SAMPLE: &str = "SELECT count(*) FROM (\
         SELECT words FROM article_words WHERE rowid < $2 ORDER BY rowid DESC LIMIT $3) newest \
     WHERE words @@ to_tsquery('simple', $1)";
 
-/// Where an article stands, as SQLite's index has it.
+/// Returns the shelf and the case of an article as they are written to SQLite's index.
 pub(super) fn places_of(number: i64) -> String {
     format!("{SHELF_SIGN}{} {CASE_SIGN}{}", number >> SHELF_BITS, number >> CASE_BITS)
 }
 
-/// Words hold letters and digits only, so that quotation marks are all it takes. What is unwanted comes last: FTS5 would look for the
-/// first article without it before it looks at the shelves.
+/// Builds an FTS5 query. Words consist of letters and digits only, so quotation marks suffice as escaping. Unwanted phrases come
+/// last: otherwise FTS5 would search for the first article without them before it checks the shelves.
 fn fts5(wanted: &[Phrase], unwanted: &[Phrase], Window { numbers, within, .. }: &Window) -> String {
     let phrase = |phrase: &Phrase| {
         format!("\"{}\"{}", phrase.words.join("\" AND \""), if phrase.is_open { " *" } else { "" })
@@ -470,7 +478,7 @@ fn fts5(wanted: &[Phrase], unwanted: &[Phrase], Window { numbers, within, .. }: 
     asked
 }
 
-/// `between` joins the words of a phrase: whether they stand in a row, or anywhere.
+/// Builds a PostgreSQL query. `between` joins the words of a phrase: ` <-> ` if they must be consecutive, ` & ` if not.
 fn tsquery(wanted: &[Phrase], unwanted: &[Phrase], between: &str) -> String {
     let phrase = |phrase: &Phrase| {
         let words = phrase.words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>();

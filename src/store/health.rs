@@ -1,4 +1,4 @@
-//! Whether the store can store: found out by doing it.
+//! Checks whether the store works, by using it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,23 +8,23 @@ use super::connection::Location;
 use super::sql::Row;
 use super::{Store, StoreError};
 
-/// Less free space than this is the end of storing, within minutes on a busy machine.
+/// Minimum free space on the disk, in bytes. A busy machine uses up less than this within minutes.
 pub const LEAST_FREE_BYTES: u64 = 32 << 20;
 
-/// What keeps the store from storing.
+/// A problem that keeps the store from storing, or from keeping what it stored.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthProblem {
     /// A row could not be written or read.
     #[error("the store cannot be used: {0}")]
     Store(#[from] StoreError),
-    /// What was written and acknowledged is not there.
+    /// A committed row is missing.
     #[error(
-        "the store acknowledged {written} and gives back {read}; hint: look at the disk, and put a backup back"
+        "the store acknowledged {written} but returned {read}; hint: check the disk, and restore a backup"
     )]
     Lost {
-        /// The beat that was written.
+        /// The counter value that was written.
         written: i64,
-        /// The beat that another connection sees.
+        /// The counter value that another connection sees.
         read: i64,
     },
     /// The disk is nearly full.
@@ -32,25 +32,25 @@ pub enum HealthProblem {
     Space {
         /// The folder of the SQLite file.
         folder: PathBuf,
-        /// What is left for this process.
+        /// Space available to this process, in bytes.
         free_bytes: u64,
     },
     /// SQLite found damage in the file.
-    #[error("the database file {} is damaged: {finding}; hint: stop and put a backup back", path.display())]
+    #[error("the database file {} is damaged: {finding}; hint: stop the daemon and restore a backup", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was found first.
+        /// The first problem found.
         finding: String,
     },
 }
 
 impl Store {
-    /// Writes a row, reads it back over another connection, and looks at the space that is left.
+    /// Writes a row, reads it back over another connection, and checks the free disk space.
     pub async fn check_health(&self) -> Result<(), HealthProblem> {
         let written = self.beat().await?;
         let read = self.last_beat().await?;
-        // Another process may have gone on.
+        // Another process may have raised the counter since.
         if read < written {
             return Err(HealthProblem::Lost { written, read });
         }
@@ -60,7 +60,7 @@ impl Store {
         }
     }
 
-    /// Looks for damage in an SQLite file. It reads the whole file; a server looks after its own.
+    /// Looks for damage in an SQLite file, reading all of it. Does nothing on PostgreSQL: a server checks its own files.
     pub async fn check_integrity(&self) -> Result<(), HealthProblem> {
         let Location::File(path) = &self.database.location else { return Ok(()) };
         let finding = match self.quick_check().await {
@@ -71,15 +71,16 @@ impl Store {
         Err(HealthProblem::Damaged { path: path.clone(), finding })
     }
 
-    /// FTS5 holds the index of words against what this connection knew of it, and takes for damage that another has merged parts of it
-    /// since (SQLite up to 3.54 at least). A question to the index has it look again, and the transaction keeps both to one state.
+    /// FTS5 compares the index of words with the state of it that this connection has cached, and reports damage if another
+    /// connection has merged parts of it since (SQLite up to 3.54 at least). A query to the index first refreshes that state, and
+    /// the transaction keeps both statements on one snapshot.
     async fn quick_check(&self) -> Result<String, sqlx::Error> {
         let mut tx = self.database.readers.begin().await?;
         sqlx::query("SELECT rowid FROM article_words LIMIT 1").fetch_optional(&mut *tx).await?;
         sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *tx).await
     }
 
-    /// The last event that the outbox holds: its position, and when it was stored.
+    /// Returns the last event in the outbox: its position, and when it was stored.
     pub async fn last_event(&self) -> Result<Option<(i64, Timestamp)>, StoreError> {
         let row = sqlx::query(LAST_EVENT).fetch_optional(&self.database.readers).await?;
         let Some(row) = row else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Articles as the operator looks at them: one by one, with every revision.
+//! Articles as shown to the operator: one by one, with every revision.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,10 +8,10 @@ use super::sql::{Row, id_bytes, models};
 use super::{Store, StoreError};
 use crate::model::{ArticleId, DuplicateKind, QualityFlag, Sha256Hash};
 
-/// An article and what became of it.
+/// An article with its current state.
 #[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ArticleStatus {
-    /// Its id.
+    /// Id of the article.
     pub id: ArticleId,
     /// The URL announced, without tracking parameters.
     pub url: Url,
@@ -21,22 +21,22 @@ pub struct ArticleStatus {
     pub title: Option<String>,
     /// When it was first stored.
     pub stored_at: Timestamp,
-    /// When the publisher took it back, where it did.
+    /// When the publisher withdrew it; absent if it did not.
     pub withdrawn_at: Option<Timestamp>,
     /// The earlier article that it is a copy of.
     pub duplicate_of: Option<ArticleId>,
     /// How the copy was recognised.
     pub duplicate_kind: Option<DuplicateKind>,
-    /// The cluster that it belongs to.
+    /// The cluster of copies that it belongs to.
     pub cluster_id: ArticleId,
 }
 
-/// One text of an article.
+/// A revision of an article.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Revision {
-    /// 1 for the first.
+    /// Number of the revision, from 1.
     pub revision: u32,
-    /// Identity of the text.
+    /// Hash that identifies the text.
     pub content_sha256: Sha256Hash,
     /// When its page was fetched.
     pub fetched_at: Timestamp,
@@ -46,9 +46,9 @@ pub struct Revision {
     pub text: String,
     /// Words in it.
     pub word_count: u32,
-    /// Why the text may be less than expected.
+    /// Why the text may be worse than expected.
     pub quality_flags: Vec<QualityFlag>,
-    /// The extractor that made it.
+    /// Version of the extractor that made it.
     pub extractor_version: String,
 }
 
@@ -62,7 +62,7 @@ pub enum Listing {
 }
 
 impl Store {
-    /// The latest `limit` articles, newest first.
+    /// Returns the latest `limit` articles, newest first.
     pub async fn articles_list(
         &self,
         listing: Listing,
@@ -80,7 +80,7 @@ impl Store {
         models("articles", &rows)
     }
 
-    /// The articles whose ids lie from `first` to `last`, two at most: enough to tell whether a shortened id is clear.
+    /// Returns the articles whose ids are between `first` and `last`, at most two: enough to tell whether a shortened id is unique.
     pub async fn articles_between(
         &self,
         first: ArticleId,
@@ -94,7 +94,7 @@ impl Store {
         models("articles", &rows)
     }
 
-    /// The articles of a cluster, the oldest first and a thousand at most.
+    /// Returns the articles of a cluster, oldest first, at most a thousand.
     pub async fn articles_of_cluster(&self, cluster_id: ArticleId) -> Result<Vec<ArticleStatus>, StoreError> {
         let rows = sqlx::query(OF_CLUSTER)
             .bind(id_bytes(&cluster_id).to_vec())
@@ -103,7 +103,7 @@ impl Store {
         models("articles", &rows)
     }
 
-    /// Every revision of an article, the first one first.
+    /// Returns every revision of an article, the first one first.
     pub async fn article_revisions(&self, id: ArticleId) -> Result<Vec<Revision>, StoreError> {
         let rows =
             sqlx::query(REVISIONS).bind(id_bytes(&id).to_vec()).fetch_all(&self.database.readers).await?;
@@ -127,7 +127,7 @@ const BETWEEN: &str = articles!("a.removed_at IS NULL AND a.id >= $1 AND a.id <=
 
 const OF_CLUSTER: &str = articles!("a.removed_at IS NULL AND a.cluster_id = $1 ORDER BY a.number LIMIT 1000");
 
-/// Those that a feed announced first.
+/// Articles that a feed was the first to announce.
 pub(super) const OF_FEED: &str =
     articles!("a.removed_at IS NULL AND a.feed_id = $1 ORDER BY a.stored_at DESC, a.number DESC LIMIT $2");
 

@@ -1,4 +1,4 @@
-//! Hosts that have asked to be left alone, feeds and pages alike: their word outlasts the process.
+//! Pauses that hosts asked for, for feeds and pages alike. They are stored so that they outlast the process.
 
 use jiff::Timestamp;
 
@@ -7,8 +7,7 @@ use super::{Store, StoreError};
 use crate::model::HostPause;
 
 impl Store {
-    /// Writes down until when hosts are left alone, the longer time where one was written down before, and forgets the pauses
-    /// that are over.
+    /// Stores until when hosts are paused, keeping the later time if one is stored already, and deletes pauses that are over.
     pub async fn host_pauses_keep(&self, pauses: &[HostPause]) -> Result<(), StoreError> {
         let now = self.clock.now().as_millisecond();
         let mut tx = self.database.write().await?;
@@ -21,7 +20,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The pauses that last.
+    /// Returns the pauses that are not over.
     pub async fn host_pauses(&self) -> Result<Vec<HostPause>, StoreError> {
         let now = self.clock.now().as_millisecond();
         let rows = sqlx::query(LASTING).bind(now).fetch_all(&self.database.readers).await?;

@@ -1,4 +1,4 @@
-//! Who runs on a store in a file: one process.
+//! The lock that lets only one process run on a store in an SQLite file.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::connection::{Location, beside};
 use super::{Store, StoreError};
 
-/// Held by the one process that runs the pipeline on an SQLite file; free on PostgreSQL, where leases keep many
+/// Held by the one process that runs the pipeline on an SQLite file. Locks nothing on PostgreSQL, where leases keep
 /// processes apart.
 #[derive(Debug)]
 pub struct RunLock {
@@ -14,12 +14,12 @@ pub struct RunLock {
 }
 
 impl Store {
-    /// Makes this process the one that runs the pipeline, until the lock is dropped. On SQLite it fails where another
-    /// process does, and every lease that an earlier process left behind is given back; on PostgreSQL leases expire.
+    /// Makes this process the one that runs the pipeline, until the lock is dropped. On SQLite this fails if another process
+    /// is running, and it ends every lease that an earlier process left behind; on PostgreSQL leases expire.
     ///
-    /// What an earlier process put off is due at once: that it waited for a busy host or for the network was known to
-    /// that process alone, and a run that ends when nothing is due would leave it behind. On PostgreSQL another process
-    /// may still run; it puts off anew what it finds due too early.
+    /// Rows that an earlier process put off become due at once: only that process knew that a host was busy or the network
+    /// down, and a run that ends when nothing is due would leave them behind. On PostgreSQL another process may still be
+    /// running; it puts off again what it finds due too early.
     pub async fn lock_for_running(&self) -> Result<RunLock, StoreError> {
         let file = match &self.database.location {
             Location::File(path) => Some(lock_file(path)?),
@@ -34,8 +34,7 @@ impl Store {
             sqlx::query(recall).bind(now).execute(&mut *tx).await?;
         }
         if file.is_some() {
-            // Ended at the beginning of time rather than given back: whoever claims the row next learns that it was in
-            // hand when the process died.
+            // Set to an expired time instead of 0: whoever claims the row next learns that it was leased when the process died.
             for end in [
                 "UPDATE feeds SET lease_until = 1 WHERE lease_until > 0",
                 "UPDATE entries SET lease_until = 1 WHERE lease_until > 0",
@@ -49,8 +48,8 @@ impl Store {
     }
 }
 
-/// Beside the file itself, whatever links lead there. The database is not locked itself: SQLite's own locks on it would end
-/// when the process closes any other handle to it.
+/// Locks a file beside the database file itself, with symbolic links resolved. The database is not locked directly: SQLite's
+/// own locks on it would end when the process closes any other handle to it.
 pub(super) fn lock_file(database: &Path) -> Result<File, StoreError> {
     let resolved = match database.canonicalize() {
         Ok(resolved) => resolved,

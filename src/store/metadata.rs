@@ -15,10 +15,10 @@ macro_rules! metadata_columns {
 }
 pub(super) use metadata_columns;
 
-/// How many there are.
+/// Number of metadata columns.
 pub(super) const METADATA_COLUMNS: usize = 12;
 
-/// Metadata fit to be stored.
+/// Metadata prepared for storing.
 pub(super) struct MetadataRow<'m> {
     metadata: &'m Metadata,
     authors: String,
@@ -80,7 +80,7 @@ impl TryFrom<&Row<'_>> for Metadata {
             authors: row.json("authors")?,
             published_at: row.optional_time("published_at")?,
             modified_at: row.optional_time("modified_at")?,
-            // Moments are stored in UTC.
+            // Times are stored in UTC.
             utc_offset: None,
             language: row.get("language")?,
             canonical_url: row.optional_url("canonical_url")?,

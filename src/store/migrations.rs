@@ -1,4 +1,4 @@
-//! The schema's history. Migrations are only ever added; both dialects have the same ones by name.
+//! Migrations of the schema. They are only ever added, and both dialects have the same ones by name.
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
@@ -10,7 +10,7 @@ use super::{Settings, StoreError, copy, processes};
 struct Migration {
     version: i64,
     name: &'static str,
-    /// Whether a program that does not know it must not run on the schema that it leaves (see `docs/scale.md`).
+    /// Whether a program that does not know the migration must not run on the migrated schema (see `docs/scale.md`).
     is_breaking: bool,
     sql: DialectSql,
 }
@@ -67,11 +67,11 @@ const MIGRATIONS: &[Migration] = &[
 pub struct SchemaStatus {
     /// Applied.
     pub applied: Vec<String>,
-    /// Known to this feedmill and not applied: `Store::open` applies them.
+    /// Known to this feedmill but not applied: `Store::open` applies them.
     pub pending: Vec<String>,
 }
 
-/// What the database at `settings` has and lacks; it is not changed, nor made where it does not exist.
+/// Returns the status of the database at `settings`, without changing it or creating a missing file.
 pub(super) async fn status(settings: &Settings) -> Result<SchemaStatus, StoreError> {
     let database = match Database::connect(settings, Access::Visit).await {
         Ok(database) => database,
@@ -91,7 +91,7 @@ pub(super) async fn status(settings: &Settings) -> Result<SchemaStatus, StoreErr
     })
 }
 
-/// The version of a schema that this binary knows.
+/// Returns the version of the schema. Fails if it is newer than this binary or if there is no schema.
 pub(super) async fn version(database: &Database) -> Result<i64, StoreError> {
     let mut connection = database.readers.acquire().await?;
     let found = applied_version(&mut connection, database.dialect).await?;
@@ -102,7 +102,7 @@ pub(super) async fn version(database: &Database) -> Result<i64, StoreError> {
     Ok(found)
 }
 
-/// Refuses a schema that is not this binary's.
+/// Fails unless the schema is at exactly this binary's version.
 pub(super) async fn check(database: &Database) -> Result<(), StoreError> {
     let (found, known) = (version(database).await?, latest());
     if found < known {
@@ -111,7 +111,7 @@ pub(super) async fn check(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Applies what is pending, in one transaction that keeps other processes out.
+/// Applies pending migrations in one transaction that excludes other processes.
 pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = database.write().await?;
     database.exclude_others(&mut tx, MIGRATIONS_LOCK).await?;
@@ -122,7 +122,7 @@ pub(super) async fn run(database: &Database, now: Timestamp) -> Result<(), Store
     tx.commit().await
 }
 
-/// Refuses a migration that processes must not live to see which do not know it.
+/// Refuses a breaking migration while processes that do not know it are alive.
 async fn refuse_beside_older(
     tx: &mut AnyConnection,
     database: &Database,
@@ -140,10 +140,10 @@ async fn refuse_beside_older(
     Err(StoreError::MigrationRefused { name: breaking.name, processes: processes.join(", ") })
 }
 
-/// Since when processes are known.
+/// The migration that added the table of processes.
 const PROCESSES: i64 = 70;
 
-/// Keeps migrations out until the transaction ends, and refuses a schema that this program must not run on.
+/// Locks out migrations until the transaction ends, and refuses a schema that this program must not run on.
 pub(super) async fn keep_as_it_is(tx: &mut AnyConnection, database: &Database) -> Result<(), StoreError> {
     database.exclude_others(tx, MIGRATIONS_LOCK).await?;
     let needed: i64 = sqlx::query(NEEDED).fetch_one(tx).await?.try_get(0)?;
@@ -152,7 +152,7 @@ pub(super) async fn keep_as_it_is(tx: &mut AnyConnection, database: &Database) -
 
 const NEEDED: &str = "SELECT coalesce(max(version), 0) FROM schema_migrations WHERE breaking = 1";
 
-/// Gives an empty database the schema of that version, in a transaction of the caller's that keeps other processes out.
+/// Gives an empty database the schema of `version`, in the caller's transaction, and excludes other processes until it ends.
 pub(super) async fn begin_at(
     tx: &mut AnyConnection,
     database: &Database,
@@ -184,7 +184,7 @@ async fn apply_between(
     Ok(())
 }
 
-/// feedmill's own number for it, chosen at random.
+/// Number of the advisory lock for migrations; feedmill's own, chosen at random.
 const MIGRATIONS_LOCK: i64 = 7_203_648_211_596_342_018;
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
@@ -212,7 +212,7 @@ async fn apply(
     Ok(())
 }
 
-/// The highest version applied; 0 where there is no schema.
+/// Returns the highest version applied; 0 if there is no schema.
 async fn applied_version(connection: &mut AnyConnection, dialect: Dialect) -> Result<i64, StoreError> {
     if copy::is_unfinished(connection, dialect).await? {
         return Err(StoreError::UnfinishedCopy);
@@ -227,7 +227,7 @@ async fn applied_version(connection: &mut AnyConnection, dialect: Dialect) -> Re
     Ok(version)
 }
 
-/// Whether there is a table of that name.
+/// Returns whether a table exists.
 pub(super) async fn has_table(
     connection: &mut AnyConnection,
     dialect: Dialect,
@@ -243,7 +243,7 @@ const TABLES_NAMED: DialectSql = DialectSql {
     postgres: "SELECT count(*) FROM pg_tables WHERE tablename = $1 AND schemaname = current_schema()",
 };
 
-/// Refuses a version that this program does not know.
+/// Fails if this program does not know the version.
 pub(super) fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreError> {
     let known = latest();
     if found > known {
@@ -252,7 +252,7 @@ pub(super) fn refuse_newer(database: &Database, found: i64) -> Result<(), StoreE
     Ok(())
 }
 
-/// The highest version that this program knows.
+/// Returns the highest version that this program knows.
 pub(super) fn latest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }

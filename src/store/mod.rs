@@ -1,15 +1,16 @@
-//! The only SQL.
+//! The store: all SQL of the project.
 //!
-//! One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver: numbered placeholders, `ON CONFLICT`,
-//! `RETURNING`; where the dialects truly part, both texts stand side by side (`connection::DialectSql`). Two hand-written
-//! back ends were the alternative, and they drift.
+//! One SQL text serves SQLite and PostgreSQL through sqlx's `Any` driver: numbered placeholders, `ON CONFLICT`,
+//! `RETURNING`. Where the dialects differ, both texts stand side by side (`connection::DialectSql`). The alternative, two
+//! hand-written back ends, would drift apart.
 //!
-//! - Rows that workers claim (`feeds`, `entries`) are narrow; texts live beside them. A claim raises `lease_epoch`, and
-//!   whoever writes back with an older one is refused.
-//! - Every position in the outbox comes from one counter row, locked from the start of the transaction to its commit.
-//!   So positions rise in commit order, a cursor by plain number never skips a row, and what one transaction judges
-//!   against (exact and near copies) cannot change under it: two copies that arrive together cannot both be originals.
-//! - Every write happens in a `connection::WriteTransaction`, whose connection is thrown away unless it commits.
+//! - Rows that workers claim (`feeds`, `entries`) are narrow; their texts are in separate tables. A claim raises
+//!   `lease_epoch`, and a write with an older epoch is refused.
+//! - Every outbox position comes from one counter row, which is locked from the start of the transaction to its commit.
+//!   Positions therefore rise in commit order, and a cursor that is a plain number never skips a row. It also means that the
+//!   articles a transaction judges against (exact and near copies) cannot change under it: of two copies that arrive
+//!   together, only one becomes the original.
+//! - Every write happens in a `connection::WriteTransaction`, whose connection is closed unless it commits.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::clock::Clock;
 use crate::model::SecretText;
 use crate::shards::Shards;
 
-// In the order in which data flows; what they stand on comes last.
+// In the order of the data flow; the modules that these build on come last.
 mod feeds;
 mod feed_status;
 mod feed_turns;
@@ -94,16 +95,16 @@ pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStat
 pub use turns::Room;
 pub use websub::{HubEnding, HubOffer, HubSubscription};
 
-/// Where the store is and how it is used.
+/// Settings of the store: where it is and how it is used.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `sqlite:PATH` or `postgres://…`. Secret, since it may hold a password.
     pub url: SecretText,
-    /// Connections that read (SQLite) or do anything (PostgreSQL).
+    /// Size of the pool: of connections that only read (SQLite), or of all connections (PostgreSQL).
     pub max_connections: u32,
     /// How long a statement waits for a lock or a connection.
     pub busy_timeout: Duration,
-    /// Whether articles can be looked for by their words.
+    /// Whether articles can be searched by their words.
     pub search_index: bool,
 }
 
@@ -112,13 +113,13 @@ pub struct Settings {
 pub struct Store {
     database: connection::Database,
     clock: Clock,
-    /// The party whose turn came last where entries are claimed.
+    /// The party that was served last when entries were claimed.
     last_turn: Arc<AtomicI64>,
-    /// From which work is claimed.
+    /// The shards from which work is claimed.
     shards: Shards,
 }
 
-/// How much of everything there is.
+/// Row counts of the whole store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Totals {
     /// Feeds that are polled.
@@ -127,17 +128,17 @@ pub struct Totals {
     pub feeds_failing: u64,
     /// Feeds that were never polled.
     pub feeds_new: u64,
-    /// Entries by state.
+    /// Pending entries.
     pub entries_pending: u64,
-    /// Entries by state.
+    /// Entries that are done.
     pub entries_done: u64,
-    /// Entries by state.
+    /// Failed entries.
     pub entries_failed: u64,
-    /// Entries by state.
+    /// Quarantined entries.
     pub entries_quarantined: u64,
-    /// Articles.
+    /// Articles that were not removed.
     pub articles: u64,
-    /// Articles linked to an original.
+    /// Of these, articles linked to an original.
     pub duplicates: u64,
     /// Highest position in the outbox.
     pub last_seq: i64,
@@ -152,31 +153,31 @@ impl Store {
         Ok(Self { database, clock, last_turn: Arc::default(), shards: Shards::all() })
     }
 
-    /// Opens a store that is there, with the schema of this binary. It is not made, migrated or laid out anew: a mistyped
-    /// path is an error, and who only looks leaves nothing behind that its owner cannot write.
+    /// Opens an existing store that has the schema of this binary. Nothing is created or migrated: a mistyped path is an
+    /// error, and a read-only command leaves no file behind that the store's owner cannot write.
     pub async fn visit(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Visit).await?;
         migrations::check(&database).await?;
         Ok(Self { database, clock, last_turn: Arc::default(), shards: Shards::all() })
     }
 
-    /// The store as one of several processes sees it, which claims from its shards alone.
+    /// Returns this store restricted to one of several processes: it claims work from `shards` only.
     #[must_use]
     pub fn of_process(self, shards: Shards) -> Self {
         Self { shards, ..self }
     }
 
-    /// The shards from which it claims.
+    /// The shards from which this store claims work.
     pub const fn shards(&self) -> &Shards {
         &self.shards
     }
 
-    /// Where the store is, in words without its password.
+    /// Returns where the store is, for display: the path or the server's URL without its password.
     pub fn place(settings: &Settings) -> Result<String, StoreError> {
         Ok(connection::Location::parse(settings.url.expose_secret())?.display())
     }
 
-    /// The SQLite file; nothing where a server keeps the store.
+    /// Returns the SQLite file; `None` for PostgreSQL.
     pub fn file(settings: &Settings) -> Option<PathBuf> {
         match connection::Location::parse(settings.url.expose_secret()) {
             Ok(connection::Location::File(path)) => Some(path),
@@ -184,22 +185,22 @@ impl Store {
         }
     }
 
-    /// Which migrations the database at `settings` has and which it lacks. Changes nothing.
+    /// Returns which migrations the database at `settings` has and which it lacks. Changes nothing.
     pub async fn schema_status(settings: &Settings) -> Result<SchemaStatus, StoreError> {
         migrations::status(settings).await
     }
 
-    /// Closes every connection of this store and its clones, waiting for those in use.
+    /// Closes every connection of this store and its clones, after waiting for those in use.
     pub async fn close(&self) {
         self.database.close().await;
     }
 
-    /// Whether any feed is polled. Unlike the totals it costs one look at an index.
+    /// Returns whether any feed is active. Unlike [`Store::totals`], this costs a single index lookup.
     pub async fn feeds_any_active(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query(ANY_ACTIVE).fetch_optional(&self.database.readers).await?.is_some())
     }
 
-    /// How much of everything there is. It reads whole tables.
+    /// Counts feeds, entries and articles. Reads whole tables.
     pub async fn totals(&self) -> Result<Totals, StoreError> {
         let row = sqlx::query(TOTALS).fetch_one(&self.database.readers).await?;
         let row = sql::Row { table: "totals", row: &row };

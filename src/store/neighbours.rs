@@ -1,4 +1,4 @@
-//! The earlier articles that a new text may be a copy of.
+//! Loads earlier articles that a new text may be a copy of.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use super::sql::{Row, RowsSql, bytes, signed};
 use crate::dedup::{self, Index, Neighbour, Publisher};
 use crate::model::{ArticleId, FeedId, Fingerprint, Sha256Hash};
 
-/// Bands of articles that left the window are deleted by so many articles at a time.
+/// Bands of articles that left the window are deleted in ranges of this many article numbers.
 const PRUNED_AT_ONCE: i64 = 500;
 
-/// Loads all that texts with `fingerprints` may be copies of. Exact copies are found however old they are, near ones
-/// within the window.
+/// Loads all articles that texts with `fingerprints` may be copies of. Exact copies are found whatever their age, near copies
+/// within the window only.
 pub(super) async fn load(
     tx: &mut AnyConnection,
     fingerprints: &[&Fingerprint],
@@ -68,7 +68,7 @@ fn numbered_neighbour(row: &Row<'_>) -> Result<(i64, Neighbour), StoreError> {
     Ok((row.get("number")?, neighbour))
 }
 
-/// By its number the planner finds a text in one partition; in a join with the texts themselves it would look through all.
+/// Looks texts up by article number, so that the planner reads one partition; joined with the texts by hash it would read all.
 const FIRST_BY_CONTENT: RowsSql = RowsSql {
     before: "WITH wanted (content_sha256) AS (VALUES ",
     columns: 1,
@@ -94,8 +94,8 @@ const BY_NUMBER: RowsSql = RowsSql {
     after: ")",
 };
 
-/// The number from which articles are within the window. Numbers rise with the time of storing, so the first row of the
-/// index answers, however many articles the window holds.
+/// Returns the number of the first article within the window. Numbers rise with the time of storing, so the first row of the
+/// index is the answer, however many articles the window holds.
 async fn first_in_window(
     tx: &mut AnyConnection,
     settings: &dedup::Settings,
@@ -113,7 +113,7 @@ async fn first_in_window(
 const FIRST_STORED_SINCE: &str =
     "SELECT number FROM articles WHERE stored_at >= $1 ORDER BY stored_at, number LIMIT 1";
 
-/// Bands of the texts of a batch, by article number.
+/// Bands of a batch's texts, by article number.
 #[derive(Default)]
 pub(super) struct NewBands {
     replaced: Vec<i64>,
@@ -125,7 +125,7 @@ impl NewBands {
         self.rows.extend(bands.iter().map(|band| (signed(*band), number)));
     }
 
-    /// The article had another text, whose bands go.
+    /// Replaces the bands of an article that had another text before.
     pub(super) fn replace(&mut self, number: i64, bands: &[u64]) {
         self.replaced.push(number);
         self.rows.retain(|(_, earlier)| *earlier != number);

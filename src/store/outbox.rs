@@ -1,4 +1,4 @@
-//! The outbox: what happened, in commit order, and how far each consumer has read.
+//! The outbox: events in commit order, and how far each consumer has read.
 
 use std::collections::HashMap;
 
@@ -12,17 +12,17 @@ use super::{Store, StoreError, partitions};
 use crate::model::{ArticleId, EarlierText, Event, FeedMention, Metadata, Record, SCHEMA_VERSION, masked};
 
 impl Store {
-    /// Up to `limit` records after `seq`, in order; none is ever skipped, however many processes write. Text and
-    /// metadata are those of the event's revision; links to an original, mentions and the withdrawal are those of now.
+    /// Returns up to `limit` records after `seq`, in order. Concurrent writers never cause one to be skipped. Text and metadata
+    /// are those of the event's revision; links to an original, mentions and the withdrawal are the current ones.
     ///
-    /// A row that cannot be read is set aside with its reason, once and for every reader: it stops none of them.
+    /// A row that cannot be read is set aside with its reason, once and for every reader, so that it blocks none of them.
     pub async fn records_after(&self, seq: i64, limit: u32) -> Result<Vec<Record>, StoreError> {
         let read = self.readable(RECORDS, seq, limit).await?;
         Ok(read.into_iter().map(|(_, record)| record).collect())
     }
 
-    /// The same records without their texts, each with the bytes that its text has: reading a long text takes longer than all
-    /// else of its record.
+    /// Returns the same records without their texts, each with the size of its text in bytes: reading a long text takes longer
+    /// than reading the rest of its record.
     pub async fn outlines_after(&self, seq: i64, limit: u32) -> Result<Vec<(usize, Record)>, StoreError> {
         self.readable(OUTLINES, seq, limit).await
     }
@@ -36,7 +36,7 @@ impl Store {
         loop {
             let (records, unreadable) = self.records_read(sql, seq, limit).await?;
             for (seq, reason) in &unreadable {
-                tracing::error!(seq, reason, "a record cannot be read and is set aside");
+                tracing::error!(seq, reason, "cannot read a record, it is set aside");
                 self.set_aside(EVERY_READER, *seq, reason).await?;
             }
             if unreadable.is_empty() || !records.is_empty() {
@@ -45,8 +45,8 @@ impl Store {
         }
     }
 
-    /// How many of the next records, `limit` at most, have texts of `most_bytes` together, and how many bytes those are; one
-    /// record at least, where there is any.
+    /// Returns how many of the next records, at most `limit`, have texts of up to `most_bytes` in total, and the number of bytes.
+    /// Counts at least one record if there is any.
     pub async fn records_weigh(
         &self,
         seq: i64,
@@ -68,7 +68,7 @@ impl Store {
         Ok((records, bytes))
     }
 
-    /// The records that can be read, each with the bytes of its text, and the positions of those that cannot.
+    /// Returns the records that can be read, each with its text's size in bytes, and the positions of those that cannot.
     async fn records_read(
         &self,
         sql: &'static str,
@@ -102,7 +102,7 @@ impl Store {
         Ok((records, unreadable))
     }
 
-    /// The last event of an article's revision, the current one where none is named.
+    /// Returns the last event of an article's revision; of the current one if `revision` is `None`.
     pub async fn article_record(
         &self,
         id: ArticleId,
@@ -121,13 +121,13 @@ impl Store {
         Ok(Some(record))
     }
 
-    /// The highest position so far: 0 at first.
+    /// Returns the highest position so far, initially 0.
     pub async fn last_seq(&self) -> Result<i64, StoreError> {
         let row = sqlx::query(LAST_SEQ).fetch_one(&self.database.readers).await?;
         Row { table: "counters", row: &row }.get("value")
     }
 
-    /// How far a consumer has read: 0 at first.
+    /// Returns how far a consumer has read, initially 0.
     pub async fn cursor_get(&self, consumer: &str) -> Result<i64, StoreError> {
         let row = sqlx::query("SELECT seq FROM cursors WHERE consumer = $1")
             .bind(consumer)
@@ -139,7 +139,7 @@ impl Store {
         }
     }
 
-    /// Moves a consumer's cursor.
+    /// Sets a consumer's cursor.
     pub async fn cursor_set(&self, consumer: &str, seq: i64) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         sqlx::query(SET_CURSOR)
@@ -152,7 +152,7 @@ impl Store {
     }
 }
 
-/// What is known of the announcements of articles, or why that cannot be read.
+/// The mentions of articles, or why they cannot be read.
 type Mentions = HashMap<ArticleId, Result<Vec<FeedMention>, StoreError>>;
 
 async fn mentions(connection: &mut AnyConnection, mut ids: Vec<ArticleId>) -> Result<Mentions, StoreError> {
@@ -174,15 +174,15 @@ async fn mentions(connection: &mut AnyConnection, mut ids: Vec<ArticleId>) -> Re
     Ok(mentions)
 }
 
-/// Positions of records that cannot be read, each with its reason.
+/// Positions of records that cannot be read, each with the reason.
 type Unreadable = Vec<(i64, String)>;
 
-/// Instead of a sink's name: what no reader can read.
+/// Used in place of a sink's name for records that no reader can read.
 const EVERY_READER: &str = "";
 
 const LAST_SEQ: &str = "SELECT name, value FROM counters WHERE name = 'outbox'";
 
-/// The event that brought the text before this one, where this one changes or ends it.
+/// An aggregate over the events that brought earlier texts of the article; NULL unless this event replaces or withdraws a text.
 macro_rules! earlier {
     ($what:literal) => {
         concat!(
@@ -192,7 +192,7 @@ macro_rules! earlier {
     };
 }
 
-/// Events with the article as it then was. Of the tables that are joined here only `revisions` has the columns of metadata.
+/// Events with the article's revision at that time. Of the joined tables, only `revisions` has the metadata columns.
 macro_rules! records {
     ($text:literal, $which:expr) => {
         concat!(
@@ -213,7 +213,7 @@ macro_rules! records {
     };
 }
 
-/// The next ones after a position that no reader has found unreadable.
+/// The next events after a position, without those that were set aside for every reader.
 macro_rules! next {
     () => {
         "o.seq > $1 AND NOT EXISTS (SELECT 1 FROM set_aside s WHERE s.sink = '' AND s.seq = o.seq) ORDER BY o.seq LIMIT $2"
@@ -298,7 +298,7 @@ impl TryFrom<Row<'_>> for FeedMention {
     }
 }
 
-/// The end of the outbox, held by one transaction at a time.
+/// The end of the outbox, locked by one transaction at a time.
 pub(super) struct Outbox {
     held_from: i64,
     rows: Vec<OutboxRow>,
@@ -312,7 +312,7 @@ struct OutboxRow {
 }
 
 impl Outbox {
-    /// Takes the counter's row lock: from here to the commit nobody else stores an article.
+    /// Locks the counter's row: until the commit no other transaction can store an article.
     pub(super) async fn lock(tx: &mut AnyConnection) -> Result<Self, StoreError> {
         let row = sqlx::query("UPDATE counters SET value = value WHERE name = 'outbox' RETURNING value")
             .fetch_one(&mut *tx)
@@ -322,7 +322,7 @@ impl Outbox {
         Ok(Self { held_from, rows: Vec::new() })
     }
 
-    /// The position that the next event gets.
+    /// Returns the position that the next event gets.
     pub(super) fn next_seq(&self) -> i64 {
         self.rows.last().map_or(self.held_from, |row| row.seq) + 1
     }

@@ -1,4 +1,4 @@
-//! How the mill stands at this moment. Everything here is answered by an index, however large the tables are.
+//! Counts for the overview. Every query here is answered by an index, however large the tables are.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ use super::connection::DialectSql;
 use super::sql::{Row, models};
 use super::{FeedHealth, FeedState, Store, StoreError};
 
-/// Feeds by how they do.
+/// Number of feeds by health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedsByHealth {
     /// See [`FeedHealth::New`].
@@ -24,7 +24,7 @@ pub struct FeedsByHealth {
 }
 
 impl FeedsByHealth {
-    /// How many feeds do like this.
+    /// Returns the number of feeds of a health.
     pub const fn count(&self, health: FeedHealth) -> u64 {
         match health {
             FeedHealth::New => self.new,
@@ -37,41 +37,41 @@ impl FeedsByHealth {
     }
 }
 
-/// What waits between the two halves.
+/// The state of the queue of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStatus {
-    /// Entries that wait or are in work.
+    /// Pending entries, waiting or in progress.
     pub pending: u64,
-    /// Of these, those whose turn has come.
+    /// Of these, entries that are due.
     pub due: u64,
-    /// Since when the first of them is due, or will be.
+    /// Earliest due time of a pending entry.
     pub first_due_at: Option<Timestamp>,
-    /// Entries that were given up.
+    /// Failed entries.
     pub failed: u64,
-    /// Entries that crashed or outlasted the extractor.
+    /// Entries that crashed or stalled the extractor.
     pub quarantined: u64,
 }
 
-/// Articles that were stored within one hour.
+/// Number of articles stored within one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArticlesOfHour {
     /// When the hour began.
     pub began_at: Timestamp,
-    /// How many.
+    /// Number of articles.
     pub articles: u64,
 }
 
 const HOUR_MILLIS: i64 = 3_600_000;
 
 impl Store {
-    /// Feeds by how they do.
+    /// Counts feeds by health.
     pub async fn feeds_by_health(&self) -> Result<FeedsByHealth, StoreError> {
         let row = sqlx::query(self.database.dialect.choose(ACTIVE)).fetch_one(&self.database.readers).await?;
         let row = Row { table: "feeds", row: &row };
         let (active, new, failing) =
             (row.number::<u64>("active")?, row.number("never_polled")?, row.number("failing")?);
         let mut feeds = FeedsByHealth { new, failing, ..FeedsByHealth::default() };
-        // Each is counted by itself, while feeds are polled.
+        // Saturating, since each number is counted by a subquery of its own while feeds are polled.
         feeds.succeeding = active.saturating_sub(new + failing);
         for row in &sqlx::query(AT_REST).fetch_all(&self.database.readers).await? {
             let row = Row { table: "feeds", row };
@@ -86,7 +86,7 @@ impl Store {
         Ok(feeds)
     }
 
-    /// What waits between the two halves.
+    /// Counts the entries in the queue.
     pub async fn queue_status(&self) -> Result<QueueStatus, StoreError> {
         let now = self.clock.now().as_millisecond();
         let row = sqlx::query(QUEUE).bind(now).fetch_one(&self.database.readers).await?;
@@ -100,7 +100,7 @@ impl Store {
         })
     }
 
-    /// How many articles came in each hour since `since`; hours without any are left out.
+    /// Counts the articles stored in each hour since `since`; hours without any are left out.
     pub async fn articles_by_hour(&self, since: Timestamp) -> Result<Vec<ArticlesOfHour>, StoreError> {
         let rows = sqlx::query(BY_HOUR)
             .bind(since.as_millisecond())
@@ -136,9 +136,9 @@ const QUEUE: &str = "SELECT (SELECT count(*) FROM entries WHERE state = 'pending
     (SELECT count(*) FROM entries WHERE state = 'failed') AS failed, \
     (SELECT count(*) FROM entries WHERE state = 'quarantined') AS quarantined";
 
-/// Each hour is a range of the index by itself: grouped, hundreds of thousands of rows would be sorted. It has one lower bound, since of
-/// two SQLite may take the one from which all hours are read. As a subquery its count would be merged into the condition, too, and
-/// each hour be counted twice.
+/// Each hour is counted as a separate range of the index: with GROUP BY, hundreds of thousands of rows would be sorted. A range
+/// has one lower bound, since of two SQLite may use the one from which all hours are read. `counted` is materialized since a
+/// subquery would be merged into the condition, and each hour counted twice.
 const BY_HOUR: &str = "WITH RECURSIVE hours (began_at, since) AS (SELECT $1 / $2 * $2, $1 \
     UNION ALL SELECT began_at + $2, began_at + $2 FROM hours WHERE began_at + $2 <= $3), \
     counted AS MATERIALIZED (SELECT began_at, (SELECT count(*) FROM articles \

@@ -1,15 +1,15 @@
-//! Where PostgreSQL keeps texts and their words: in partitions by the number of their article, each for about a month's articles.
+//! Partitions of texts and their words on PostgreSQL, by article number, each for about a month's articles.
 //!
-//! To remove them row by row costs as many changes as to store them, most of all in the index of words, and gives nothing back to
-//! the file system. So where all articles of a partition are old enough, their rows stay in it while what is remembered of
-//! them is written, and then the partition is dropped. What few of its articles live on, since something happened to them later,
-//! stand in it anew.
+//! Removing texts row by row costs as many changes as storing them, most of all in the index of words, and returns no space to
+//! the file system. So once all articles of a partition are old enough, their texts stay in it while what is remembered of the
+//! articles is written, and then the partition is dropped. The few articles that live on because something happened to them
+//! later are written to it again.
 //!
-//! Partitions by the month itself were the alternative. The month would have to be in every question for a text, so that one
-//! partition is looked into; the article's number is known there, and rises with time. How many a month takes is learned from the
-//! last one.
+//! Partitions by month were the alternative. Every query for a text would then have to name the month, so that only one
+//! partition is read; the article's number is known to every query, and rises with time. The size of a partition follows
+//! the number of articles in the last month.
 //!
-//! SQLite has no partitions. There rows are removed one by one, and free pages given back.
+//! SQLite has no partitions. There rows are removed one by one, and free pages are returned to the disk.
 
 use std::ops::Range;
 
@@ -20,26 +20,27 @@ use super::connection::{Database, Dialect};
 use super::sql::is_sqlite;
 use super::{Store, StoreError};
 
-/// A partition holds so many at least. What a question for one text costs, the planner adds up over all partitions, though one of them
-/// is looked into: where they are small, it would rather read all of them through.
+/// Minimum size of a partition, in article numbers. The planner adds up the cost of looking up a text over all partitions,
+/// although only one is read: if partitions were small, it would rather scan all of them.
 const LEAST: i64 = 500_000;
-/// So many positions before the first row for it, a partition is there. Made in the transaction that writes the row, it was seen to
-/// be missing from the plan of a reader who saw all else that the transaction wrote: who attaches a partition waits for no reader.
+/// A partition is created this many positions before its first row. A partition created in the same transaction as its first row
+/// was seen to be missing from the plan of a reader that saw everything else of that transaction: attaching a partition waits
+/// for no reader.
 const AHEAD: i64 = LEAST / 2;
 
-/// How long a drop waits for those who read: a backup does so for long, and everybody else queues behind the drop.
+/// How long a drop waits for readers: a backup reads for a long time, and everyone else queues behind the drop.
 const PATIENCE_MS: u32 = 2_000;
-/// PostgreSQL's SQLSTATE for a lock that was not to be had in time.
+/// PostgreSQL's SQLSTATE for a lock that was not available in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// The migration that brought them.
+/// The migration that introduced partitions.
 pub(super) const SINCE: i64 = 80;
 
-/// Each table with the column that holds the number.
+/// The partitioned tables, each with the column that holds the article number.
 const TABLES: [(&str, &str); 2] = [("revisions", "number"), ("article_words", "rowid")];
 
 impl Store {
-    /// The partitions, as ranges of article numbers, whose articles were all stored before a moment. None on SQLite.
+    /// Returns the partitions, as ranges of article numbers, whose articles were all stored before `moment`. None on SQLite.
     pub async fn texts_before(&self, moment: Timestamp) -> Result<Vec<Range<i64>>, StoreError> {
         if self.database.dialect == Dialect::Sqlite {
             return Ok(Vec::new());
@@ -49,14 +50,14 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get("first")?..row.try_get("past")?)).collect()
     }
 
-    /// Drops the texts of a partition whose articles were removed. `false` where somebody reads it, so that it must be tried again.
+    /// Drops the texts of a partition whose articles were removed. `false` if it is being read and the drop must be tried again.
     pub async fn texts_drop(&self, numbers: &Range<i64>) -> Result<bool, StoreError> {
         let ask = |sql| sqlx::query(sql).bind(numbers.start).bind(numbers.end);
         let living = ask(LIVING).fetch_all(&self.database.readers).await?;
         if !living.is_empty() && ask(ANY_DEAD).fetch_optional(&self.database.readers).await?.is_none() {
             return Ok(true);
         }
-        // Whoever removes articles comes here next: what lives does so until the end.
+        // The caller is the one that removes articles, so the living ones stay so until the end.
         let living: Vec<i64> = living.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let mut tx = self.database.write().await?;
         let statements = TABLES.map(|table| drop_all_but(table, numbers, &living)).concat();
@@ -88,8 +89,8 @@ fn drop_all_but((table, column): (&str, &str), numbers: &Range<i64>, living: &[i
     )
 }
 
-/// Sees to it that there are partitions for all articles up to number `last` and for what comes next. Nobody else stores articles
-/// meanwhile.
+/// Creates missing partitions for all articles up to number `last` and for those that come next. No other transaction stores
+/// articles meanwhile.
 pub(super) async fn make_room(tx: &mut AnyConnection, last: i64) -> Result<(), StoreError> {
     if is_sqlite(tx) {
         return Ok(());
@@ -97,7 +98,7 @@ pub(super) async fn make_room(tx: &mut AnyConnection, last: i64) -> Result<(), S
     let mut past: i64 = sqlx::query(PAST_ALL).fetch_one(&mut *tx).await?.try_get(0)?;
     while past <= last + AHEAD {
         let next = if past <= last { last + 1 } else { past + of_a_month(tx, last).await? };
-        // Attached: to be made as a part would wait for everybody who reads.
+        // Created separately and attached: creating it as a partition would wait for all readers.
         let make = TABLES.map(|(table, _)| {
             let name = name(table, &(past..next));
             format!(
@@ -111,7 +112,7 @@ pub(super) async fn make_room(tx: &mut AnyConnection, last: i64) -> Result<(), S
     Ok(())
 }
 
-/// What `make_room` does, for all rows that are to come from another store.
+/// Does the same as `make_room` for all rows that are to come from another store.
 pub(super) async fn make_room_for(
     from: &mut AnyConnection,
     to: &mut AnyConnection,
@@ -120,7 +121,7 @@ pub(super) async fn make_room_for(
     make_room(to, last).await
 }
 
-/// The tables of words with the numbers of their articles, the newest first.
+/// Returns the tables of words with the range of their article numbers, newest first.
 pub(super) async fn of_words(database: &Database) -> Result<Vec<(Range<i64>, String)>, StoreError> {
     const WORDS: &str = "article_words";
     if database.dialect == Dialect::Sqlite {
@@ -136,12 +137,12 @@ pub(super) async fn of_words(database: &Database) -> Result<Vec<(Range<i64>, Str
         .collect()
 }
 
-/// The highest number that an article may have by now.
+/// Returns the highest number that an article can have by now.
 pub(super) async fn last_number(database: &Database) -> Result<i64, StoreError> {
     Ok(sqlx::query(LAST).fetch_one(&database.readers).await?.try_get(0)?)
 }
 
-/// Leaves out of a copy what only waits for its partition to be dropped.
+/// Deletes from a copy the texts of removed articles, which were only waiting for their partition to be dropped.
 pub(super) async fn forget_removed(copy: &mut AnyConnection) -> Result<(), StoreError> {
     sqlx::query(FORGET_REMOVED).execute(copy).await?;
     Ok(())
@@ -152,7 +153,7 @@ async fn of_a_month(tx: &mut AnyConnection, last: i64) -> Result<i64, StoreError
     Ok((last - row.try_get::<i64, _>(0)?).max(LEAST))
 }
 
-/// `revisions_1_500001`: from the first number to the one after the last.
+/// Returns the name of a partition, such as `revisions_1_500001`: from the first number to one past the last.
 fn name(table: &str, numbers: &Range<i64>) -> String {
     format!("{table}_{}_{}", numbers.start, numbers.end)
 }
@@ -172,7 +173,7 @@ const PAST_ALL: &str = partitions!("coalesce(max(past), 1)");
 
 const NEWEST_FIRST: &str = concat!(partitions!("first, past"), " ORDER BY first DESC");
 
-/// One that is not full is not old.
+/// Partitions that are not full are not old.
 const FULL_BEFORE: &str = concat!(
     partitions!("first, past"),
     " WHERE past <= (SELECT value + 1 FROM counters WHERE name = 'outbox') AND past <= coalesce(\

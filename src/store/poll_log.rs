@@ -1,4 +1,4 @@
-//! The last polls of each feed, for whoever wants to know how it does.
+//! The last polls of each feed, for display.
 
 use std::collections::HashMap;
 
@@ -11,32 +11,32 @@ use super::sql::{Row, RowsSql, clean, json};
 use super::{Store, StoreError};
 use crate::model::FeedId;
 
-/// Characters kept of a feed's polls: some fifteen of them, fewer where they failed. Each poll writes them anew.
+/// Characters kept of a feed's polls: some fifteen polls, fewer if they failed. Each poll rewrites all of them.
 macro_rules! recent_chars {
     () => {
         "1200"
     };
 }
-/// Characters of why one failed.
+/// Characters kept of the reason of a failure.
 const MAX_REASON_CHARS: usize = 160;
 
-/// A poll that is over.
+/// A finished poll.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastPoll {
     /// When it ended.
     pub at: Timestamp,
-    /// What came.
+    /// The result.
     pub result: PollKind,
     /// Entries not seen before.
     #[serde(rename = "new", default, skip_serializing_if = "is_zero")]
     pub new_entries: u32,
-    /// Entries that have changed.
+    /// Entries that changed.
     #[serde(rename = "updated", default, skip_serializing_if = "is_zero")]
     pub updated_entries: u32,
-    /// Bytes of the body, after inflating; nothing where none came.
+    /// Bytes of the decompressed body; absent if there was no body.
     #[serde(rename = "bytes", default, skip_serializing_if = "Option::is_none")]
     pub body_bytes: Option<u64>,
-    /// How long it took, the turn at the host included.
+    /// How long the poll took, in milliseconds, including the wait for the host.
     #[serde(rename = "ms")]
     pub took_ms: u64,
     /// Why it failed.
@@ -44,17 +44,17 @@ pub struct PastPoll {
     pub reason: Option<String>,
 }
 
-/// What a poll brought.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PollKind {
     /// 304.
     NotModified,
-    /// The same bytes as before.
+    /// The same body as before.
     SameBody,
-    /// A feed that has changed.
+    /// A feed that changed.
     Parsed,
-    /// No feed.
+    /// The poll failed.
     Failed,
     /// A hub's delivery.
     Delivered,
@@ -66,7 +66,7 @@ fn is_zero(count: &u32) -> bool {
 }
 
 impl PastPoll {
-    /// Nothing where nobody was asked.
+    /// Returns `None` if no request was made.
     fn of(poll: &PollRecord, report: PollReport) -> Option<Self> {
         let (result, reason) = match &poll.result {
             PollResult::Unchanged { .. } if poll.transfer.body_bytes.is_none() => {
@@ -94,7 +94,7 @@ impl PastPoll {
 }
 
 impl Store {
-    /// The last polls of a feed, the newest first.
+    /// Returns the last polls of a feed, newest first.
     pub async fn feed_polls(&self, id: FeedId) -> Result<Vec<PastPoll>, StoreError> {
         let row = sqlx::query("SELECT feed_id, recent FROM feed_polls WHERE feed_id = $1")
             .bind(id.0)
@@ -102,12 +102,12 @@ impl Store {
             .await?;
         let Some(row) = row else { return Ok(Vec::new()) };
         let recent: &str = Row { table: "feed_polls", row: &row }.get("recent")?;
-        // The last line may be cut.
+        // The last line may be truncated.
         Ok(recent.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
     }
 }
 
-/// Notes what has been polled.
+/// Adds polls to the logs of their feeds.
 pub(super) async fn note(
     tx: &mut AnyConnection,
     polls: &[&PollRecord],

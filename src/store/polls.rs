@@ -1,4 +1,4 @@
-//! What a poll brought, recorded in one transaction.
+//! Records the results of polls in one transaction.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -16,29 +16,29 @@ use crate::parse::FeedInfo;
 use crate::schedule::NextPoll;
 use crate::shards::shard_of;
 
-/// What one poll came to, to be recorded in one transaction.
+/// The result of one poll, to be recorded in one transaction.
 #[derive(Clone, Debug)]
 pub struct PollRecord {
     /// The feed.
     pub feed_id: FeedId,
-    /// Its configured URL: entries that are articles of their own are named by it.
+    /// Its configured URL, from which the URLs of entries without a page of their own are made.
     pub feed_url: Url,
-    /// The claim; a stale one is refused and nothing is written.
+    /// The lease; with a stale one nothing is written.
     pub lease: Lease,
     /// When the poll ended.
     pub polled_at: Timestamp,
-    /// When the next is due, why, and the history to keep.
+    /// When the next poll is due, why, and the history to store.
     pub next: NextPoll,
-    /// Set where a permanent redirect is confirmed: the URL to poll from now on. The validators go with the old one.
+    /// The URL to poll from now on, after a confirmed permanent redirect. Validators of the old URL are dropped.
     pub moved_to: Option<Url>,
-    /// What came.
+    /// The result.
     pub result: PollResult,
-    /// What it took.
+    /// Size and duration of the transfer.
     pub transfer: Transfer,
 }
 
 impl PollRecord {
-    /// Of a feed that has not moved and took nothing.
+    /// Returns the record of a poll without a redirect or a transfer.
     pub fn of(feed: &DueFeed, polled_at: Timestamp, next: NextPoll, result: PollResult) -> Self {
         Self {
             feed_id: feed.id,
@@ -53,37 +53,37 @@ impl PollRecord {
     }
 }
 
-/// What it took to ask.
+/// Size and duration of a transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transfer {
-    /// Bytes of the body, after inflating; `None` where none came.
+    /// Bytes of the decompressed body; `None` if there was no body.
     pub body_bytes: Option<u64>,
     /// How long it took.
     pub took: Duration,
 }
 
-/// What one poll brought.
+/// The result of one poll.
 #[derive(Clone, Debug)]
 pub enum PollResult {
-    /// 304 or the same body: validators that came with it replace the kept ones.
+    /// A 304 or the same body: validators that came with it replace the stored ones.
     Unchanged {
-        /// `None` keeps the old ones (304 without validators).
+        /// `None` keeps the stored ones (a 304 without validators).
         validators: Option<Validators>,
     },
-    /// A feed.
+    /// A feed was parsed.
     Parsed {
-        /// The answer's validators; none where it had none.
+        /// The response's validators; empty if it had none.
         validators: Validators,
-        /// The body's hash.
+        /// Hash of the body.
         body_sha256: Sha256Hash,
-        /// What the feed says of itself.
+        /// What the feed says about itself.
         info: Box<FeedInfo>,
         /// Its entries.
         entries: Vec<NewEntry>,
         /// What the parser repaired.
         warnings: Vec<String>,
     },
-    /// No feed came: validators stay as they are.
+    /// The poll failed: validators stay as they are.
     Failed {
         /// For metrics and filters.
         kind: FailureKind,
@@ -92,14 +92,14 @@ pub enum PollResult {
         /// Whether the feed is gone for good (410).
         gone: bool,
     },
-    /// A hub brought a feed or a part of it: what the next poll asks with stays.
+    /// A hub delivered a feed or a part of it: validators stay as they are.
     Delivered {
         /// Its entries.
         entries: Vec<NewEntry>,
         /// What the parser repaired.
         warnings: Vec<String>,
     },
-    /// Its host has asked to be left alone: nothing was sent, and nothing changes but when it is due and why.
+    /// The host asked for a pause: nothing was sent, and only the next due time, its reason and the history change.
     HostPaused,
 }
 
@@ -108,13 +108,13 @@ pub enum PollResult {
 pub struct PollReport {
     /// Entries not seen before.
     pub new_entries: u32,
-    /// Entries whose content or updated date changed.
+    /// Entries whose content changed, or whose own text or title changed where it stands in for an article.
     pub updated_entries: u32,
 }
 
 impl Store {
-    /// Records polls, each whole or not at all, in one transaction. The answers stand in the order of `polls`;
-    /// `None` for a stale lease.
+    /// Records polls in one transaction, each completely or not at all. Results are in the order of `polls`; `None` for a stale
+    /// lease.
     pub async fn feed_polls_record<P: Borrow<PollRecord> + Sync>(
         &self,
         polls: &[P],
@@ -139,8 +139,8 @@ impl Store {
     }
 }
 
-/// The polls that came too late, by feed and epoch: another worker has the feed. Asked for by themselves because there are
-/// hardly ever any, and each row that comes back costs as much as one that is written.
+/// Returns the polls whose feeds other workers have claimed since, by feed and epoch. A query of its own, because there are
+/// hardly ever any, and each returned row costs as much as a written one.
 async fn stale(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<HashSet<(FeedId, i64)>, StoreError> {
     let rows =
         STALE.fetch(tx, polls, |query, poll| query.bind(poll.feed_id.0).bind(poll.lease.epoch)).await?;
@@ -179,11 +179,11 @@ async fn settle_feeds(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(
                 .bind(poll.moved_to.as_ref().map_or(-1, |url| i64::from(shard_of(url).0)))
         })
         .await?;
-    // A lease may have passed on between the two statements where other processes write, too.
+    // Where other processes write too, a lease may have passed on between the two statements.
     expect_changed("feeds", polls.len() as u64, settled)
 }
 
-/// A feed that was taken out of the config meanwhile stays out.
+/// A feed that was removed from the configuration meanwhile stays removed.
 const SETTLE_FEEDS: RowsSql = RowsSql {
     before: "WITH polled (feed_id, epoch, next_state, next_at, next_shard) AS (VALUES ",
     columns: 5,
@@ -193,7 +193,7 @@ const SETTLE_FEEDS: RowsSql = RowsSql {
         FROM polled WHERE id = polled.feed_id AND lease_epoch = polled.epoch AND lease_until > 0",
 };
 
-/// What a poll leaves behind beside its entries, one statement for all.
+/// Updates everything about the polled feeds but their entries: one statement for the details, one for what they say of themselves.
 async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(), StoreError> {
     let changes: Vec<DetailsChange<'_>> =
         polls.iter().map(|poll| DetailsChange::of(poll)).collect::<Result<_, _>>()?;
@@ -228,7 +228,7 @@ async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result
     Ok(())
 }
 
-/// What one poll leaves behind: `None` leaves a column as it was, but for the validators, which go together.
+/// What a poll changes in a feed's details: `None` leaves a column unchanged, except that validators are replaced together.
 struct DetailsChange<'p> {
     poll: &'p PollRecord,
     history: String,
@@ -236,7 +236,7 @@ struct DetailsChange<'p> {
     succeeded_at: Option<i64>,
     validators: Option<&'p Validators>,
     body_sha256: Option<&'p Sha256Hash>,
-    /// Kind and reason; an asked feed without an error has none any more.
+    /// Kind and reason of a failure; `None` clears the stored error if the feed was polled.
     error: Option<(FailureKind, &'p str)>,
 }
 
@@ -269,13 +269,13 @@ impl<'p> DetailsChange<'p> {
             PollResult::Failed { kind, reason, .. } => {
                 Self { asked_at: polled_at, error: Some((*kind, reason)), ..unasked }
             }
-            // The feed itself was not asked.
+            // No request was sent to the feed.
             PollResult::Delivered { .. } | PollResult::HostPaused => unasked,
         })
     }
 }
 
-/// Validators and the body's hash belong to the URL that they came from.
+/// A feed that moved loses its validators and the hash of its body, which belong to the old URL.
 const UPDATE_DETAILS: RowsSql = RowsSql {
     before: "WITH polled (feed_id, history, decided_by, asked_at, succeeded_at, has_validators, etag, last_modified, \
         body_sha256, error_label, error_reason, moved_to) AS (VALUES ",
@@ -295,7 +295,7 @@ const UPDATE_DETAILS: RowsSql = RowsSql {
         FROM polled WHERE feed_details.feed_id = polled.feed_id",
 };
 
-/// What a feed says of itself, and what the parser says of it.
+/// What a feed says about itself, and the parser's warnings.
 struct InfoRow {
     feed_id: FeedId,
     title: Option<String>,
@@ -320,7 +320,7 @@ impl InfoRow {
     }
 }
 
-/// Most feeds say the same each time, which is no reason to write it again.
+/// Rows are updated only if they differ: most feeds say the same each time.
 const UPSERT_INFOS: RowsSql = RowsSql {
     before: "INSERT INTO feed_infos (feed_id, title, info, warnings) VALUES ",
     columns: 4,

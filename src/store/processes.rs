@@ -1,15 +1,15 @@
-//! Processes that share a server's database: who lives, and which shards of hosts are whose.
+//! Processes that share a server's database: which of them are alive, and which shards of hosts each one owns.
 //!
-//! A process has a row and renews `beat_at` in it, by the clock of the database. One that has not been heard of for
-//! [`DEAD_AFTER`] is buried by whoever sees it first: its row goes, and with it everything that points to it is free, be it shards,
-//! leases on feeds, entries and sinks, or hosts lent. A process that only hung finds its row gone and begins a new life; what it
-//! writes of rows that others have claimed meanwhile is refused by their epochs.
+//! A process has a row and renews `beat_at` in it, by the clock of the database. If a process was not heard of for
+//! [`DEAD_AFTER`], the first process that notices removes its row, and frees everything that refers to it: shards, leases on
+//! feeds, entries and sinks, and lent hosts. A process that merely hung finds its row gone and registers again; what it writes
+//! to rows that others have claimed meanwhile is refused by their epochs.
 //!
-//! Advisory locks that a connection keeps were the alternative: they are free at once when a process dies, but a
-//! connection that breaks would take a living process's hosts away before it learns of it.
+//! Advisory locks held by a connection were the alternative. They are free at once when a process dies, but a broken
+//! connection would take a living process's hosts away before it learns of it.
 //!
-//! A process that starts need not wait for those that died on its own machine: the system knows which processes run. So a row
-//! says where its process runs, and as which; what a restart follows on is taken over at once.
+//! A process that starts need not wait for those that died on its own machine, because the system knows which processes run.
+//! So a row holds the machine and the process id, and a restarted process's leases and shards are taken over at once.
 
 use std::time::Duration;
 
@@ -22,39 +22,39 @@ use super::{Settings, Signal, Store, StoreError, migrations};
 use crate::model::ShardId;
 use crate::shards::{SHARDS, Shards};
 
-/// A process that was not heard of for so long is taken for dead.
+/// A process that was not heard of for this long is considered dead.
 pub const DEAD_AFTER: Duration = Duration::from_secs(10);
 
-/// What a process learns when it lets itself be heard of.
+/// What a process learns from its heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pulse {
-    /// Processes that live, this one included.
+    /// Living processes, including this one.
     pub alive: u16,
-    /// Whether it is the one that has lived longest.
+    /// Whether this is the process that has lived longest.
     pub is_first: bool,
-    /// Whether any is dead and not buried.
+    /// Whether there are dead processes to clean up after.
     pub any_dead: bool,
-    /// Shards that nobody owns.
+    /// Shards without an owner.
     pub free: u16,
     /// The highest migration applied.
     pub schema: i64,
-    /// The highest that a program must know to run on the schema.
+    /// The highest migration that a program must know to run on the schema.
     pub needed: i64,
 }
 
-/// Where a process runs, and as which.
+/// Where a process runs: its machine and its process id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where numbers of processes mean the same: one start of a system, and one namespace of it.
+    /// The scope within which process ids are unique: one boot of a system, and one pid namespace of it.
     pub machine: String,
-    /// Its number there.
+    /// The process id.
     pub pid: i32,
 }
 
-/// What the dead have left behind, to be done by others.
+/// What dead processes left behind for others to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Legacy {
-    /// Their names.
+    /// Names of the dead processes.
     pub names: Vec<String>,
     /// Feeds that they were polling.
     pub feeds: u64,
@@ -64,52 +64,52 @@ pub struct Legacy {
     pub sinks: u64,
 }
 
-/// Shards that have come to a process.
+/// Shards that a process acquired.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acquired {
-    /// Each with the time since somebody else had it.
+    /// The shards, each with the time since its last owner had it.
     pub shards: Vec<(ShardId, Duration)>,
-    /// Registrable domains in them that other processes have borrowed or asked for.
+    /// Registrable domains in these shards that other processes have borrowed or asked for.
     pub lent: Vec<String>,
 }
 
-/// A registrable domain that one process asks another for, or has from it.
+/// A registrable domain that one process asked another for, or has borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostLoan {
     /// The domain.
     pub party: String,
-    /// Who asks or has it.
+    /// The process that asked for it or has it.
     pub borrower: i64,
-    /// Whether it has it.
+    /// Whether it was lent to that process.
     pub granted: bool,
 }
 
-/// A process, as an operator sees it.
+/// A process, as shown to the operator.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ProcessStatus {
-    /// Its number.
+    /// Its number in the store.
     pub id: i64,
     /// Machine and process id.
     pub name: String,
-    /// Of the program.
+    /// Version of the program.
     pub version: String,
     /// How long it has run, in seconds.
     pub age_secs: u64,
-    /// When it was last heard of, in seconds before now.
+    /// Seconds since its last heartbeat.
     pub heard_secs_ago: u64,
-    /// Shards of hosts that it asks, of 1,024.
+    /// Shards of hosts that it owns, of 1,024.
     pub shards: u16,
-    /// Feeds that it is polling or about to.
+    /// Feeds that it has leased.
     pub feeds: u64,
-    /// Entries that it is working on or about to.
+    /// Entries that it has leased.
     pub entries: u64,
-    /// Sinks that it drives, by name, with commas between.
+    /// Sinks that it drives: names separated by commas.
     pub sinks: String,
-    /// Whether it is the one that removes what is old.
+    /// Whether it is the process that runs retention.
     pub is_first: bool,
 }
 
-/// The clock of the database, in milliseconds.
+/// The clock of the database, in milliseconds since 1970.
 macro_rules! now {
     () => {
         "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
@@ -117,7 +117,7 @@ macro_rules! now {
 }
 
 impl Store {
-    /// The shards of a process that is to run on the store at `settings`: all of them on SQLite, where it is alone.
+    /// Returns the shards of a process that will run on the store at `settings`: on SQLite, where it is alone, all of them.
     pub fn shards_at(settings: &Settings) -> Result<Shards, StoreError> {
         match Location::parse(settings.url.expose_secret())? {
             Location::File(_) => Ok(Shards::all()),
@@ -125,10 +125,10 @@ impl Store {
         }
     }
 
-    /// Makes this process known under a name, with its place where that is known, and gives it its number.
+    /// Registers this process under a name, with its place if that is known, and returns its number.
     pub async fn process_register(&self, name: &str, place: Option<&Place>) -> Result<i64, StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
-        // No migration that this program must not live to see comes between the look and the row.
+        // Locks migrations out, so that no breaking one comes between the check and the insert.
         migrations::keep_as_it_is(&mut tx, &self.database).await?;
         let row = sqlx::query(REGISTER)
             .bind(name)
@@ -142,7 +142,7 @@ impl Store {
         Ok(row.try_get(0)?)
     }
 
-    /// Takes the processes of a machine for dead that do not run there any more: whoever looks next buries them.
+    /// Marks processes of a machine as dead that do not run there any more. They are removed by [`Store::processes_bury`].
     pub async fn processes_lost(&self, machine: &str, runs: impl Fn(i32) -> bool) -> Result<(), StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         let rows = sqlx::query("SELECT id, pid FROM processes WHERE machine = $1")
@@ -161,12 +161,12 @@ impl Store {
         tx.commit().await
     }
 
-    /// Refuses a schema that this program must not run on: another process has migrated it meanwhile.
+    /// Refuses a schema that this program must not run on, after another process has migrated it.
     pub fn schema_check(&self, needed: i64) -> Result<(), StoreError> {
         migrations::refuse_newer(&self.database, needed)
     }
 
-    /// Lets this process be heard of. `None` where it was taken for dead.
+    /// Sends this process's heartbeat. `None` if it was declared dead and its row removed.
     pub async fn process_beat(&self, id: i64) -> Result<Option<Pulse>, StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         let beaten = sqlx::query(BEAT).bind(id).execute(&mut *tx).await?.rows_affected();
@@ -184,7 +184,7 @@ impl Store {
         Ok((beaten > 0).then_some(pulse))
     }
 
-    /// Buries those that are dead, and ends what they had.
+    /// Removes dead processes and frees what they had. Returns what they left behind.
     pub async fn processes_bury(&self) -> Result<Legacy, StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
@@ -201,7 +201,7 @@ impl Store {
         Ok(Legacy { names, ..legacy })
     }
 
-    /// Takes this process out of those that live: it has nothing in hand any more.
+    /// Removes this process, which has nothing in progress any more.
     pub async fn process_leave(&self, id: i64) -> Result<(), StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
@@ -211,7 +211,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Gives a process up to `limit` shards that nobody owns.
+    /// Assigns up to `limit` shards without an owner to a process.
     pub async fn shards_acquire(&self, id: i64, limit: u16) -> Result<Acquired, StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
@@ -229,7 +229,7 @@ impl Store {
         Ok(acquired)
     }
 
-    /// Gives shards back, so that others may have them.
+    /// Releases shards, so that other processes may acquire them.
     pub async fn shards_release(&self, id: i64, shards: &[ShardId]) -> Result<(), StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
@@ -238,7 +238,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// All hosts that are lent or asked for.
+    /// Returns all hosts that are lent or asked for.
     pub async fn host_loans(&self) -> Result<Vec<HostLoan>, StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         let rows = sqlx::query("SELECT party, borrower, granted FROM host_loans").fetch_all(&mut *tx).await?;
@@ -246,7 +246,7 @@ impl Store {
         models("host_loans", &rows)
     }
 
-    /// Asks the owners of hosts for them. One that is lent already has to wait.
+    /// Asks the owners of hosts to lend them. Has no effect on a host that was asked for or lent already.
     pub async fn host_loans_ask(&self, id: i64, wanted: &[(String, ShardId)]) -> Result<(), StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         ASK.execute(&mut tx, wanted, |query, (party, shard)| {
@@ -265,7 +265,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Gives hosts back that were lent or asked for.
+    /// Gives lent hosts back, and withdraws requests for hosts.
     pub async fn host_loans_return(&self, id: i64, parties: &[String]) -> Result<(), StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
         RETURN.execute(&mut tx, parties, |query, party| query.bind(party.clone()).bind(id)).await?;
@@ -273,7 +273,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The processes that are known, those that have lived longest first; none where one has the store to itself.
+    /// Returns the registered processes, the longest-lived first; none on SQLite, where one process has the store to itself.
     pub async fn processes(&self) -> Result<Vec<ProcessStatus>, StoreError> {
         if self.database.dialect == Dialect::Sqlite {
             return Ok(Vec::new());
@@ -283,7 +283,7 @@ impl Store {
     }
 }
 
-/// The names of those that live and know no migration of that version.
+/// Returns the names of living processes that do not know the migration `version`.
 pub(super) async fn older_than(tx: &mut AnyConnection, version: i64) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(OLDER).bind(version).bind(dead_after_ms()).fetch_all(tx).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
@@ -293,8 +293,8 @@ fn dead_after_ms() -> i64 {
     i64::try_from(DEAD_AFTER.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Ends what points to a process that is no more. Ended at the beginning of time rather than given back: whoever claims a row next
-/// learns that it was in hand.
+/// Frees what refers to processes that no longer exist. Leases on feeds and entries are set to an expired time instead of 0, so
+/// that whoever claims the row next learns that it was in progress.
 async fn free(tx: &mut AnyConnection) -> Result<Legacy, StoreError> {
     let mut counts = [0; 5];
     for (count, sql) in counts.iter_mut().zip(FREE) {
@@ -332,7 +332,7 @@ impl TryFrom<Row<'_>> for ProcessStatus {
     }
 }
 
-/// feedmill's own number for it, chosen at random.
+/// Number of the advisory lock for shards; feedmill's own, chosen at random.
 const SHARDS_LOCK: i64 = 5_870_113_946_251_834_411;
 
 const REGISTER: &str = concat!(
@@ -377,7 +377,7 @@ const FREE: [&str; 5] = [
     "DELETE FROM host_loans WHERE borrower NOT IN (SELECT id FROM processes)",
 ];
 
-/// Only who lives is given anything.
+/// Shards go to registered processes only.
 const ACQUIRE: &str = concat!(
     "UPDATE shards SET owner = $1 WHERE id IN (SELECT id FROM shards WHERE owner = 0 ORDER BY id LIMIT $2) \
         AND EXISTS (SELECT 1 FROM processes WHERE id = $1) RETURNING id, ",
@@ -427,5 +427,5 @@ const LIST: &str = concat!(
     " - $1) THEN 1 ELSE 0 END AS is_first FROM processes p ORDER BY p.id"
 );
 
-// The migration lays out as many.
+// The migration creates this many rows.
 const _: () = assert!(SHARDS == 1024);

@@ -1,4 +1,4 @@
-//! Pages as they came, compressed: what a later extractor reads anew.
+//! Pages as fetched, compressed, for a later extractor to read again.
 
 use std::collections::HashMap;
 
@@ -16,41 +16,41 @@ use super::{Store, StoreError};
 use crate::dedup;
 use crate::model::{ArticleId, Entry, EntryId, Sha256Hash};
 
-/// zstd's own default: a third to a fifth of a page, at some hundred megabytes a second.
+/// zstd's default level: compresses to a third to a fifth of a page, at some hundred megabytes per second.
 const LEVEL: i32 = 3;
 
-/// A page as it came, compressed.
+/// A page as fetched, compressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawPage {
-    /// Where it came from after redirects.
+    /// The page's URL after redirects.
     pub final_url: Url,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
-    /// Bytes of the body before compression.
+    /// Size of the uncompressed body in bytes.
     pub body_bytes: u64,
     compressed: Vec<u8>,
 }
 
 impl RawPage {
-    /// Compresses a body: work for a CPU worker.
+    /// Compresses a body. CPU-bound: to be run on a worker.
     pub fn compress(final_url: Url, content_type: Option<String>, body: &[u8]) -> Self {
         let compressed =
             zstd::bulk::compress(body, LEVEL).expect("zstd compresses whatever fits into memory");
         Self { final_url, content_type, body_bytes: body.len() as u64, compressed }
     }
 
-    /// Bytes that it takes.
+    /// Returns the compressed size in bytes.
     pub const fn kept_bytes(&self) -> usize {
         self.compressed.len()
     }
 
-    /// The body as it came: work for a CPU worker. The error says what is wrong with the compressed form.
+    /// Decompresses the body. CPU-bound: to be run on a worker. The error says what is wrong with the compressed form.
     pub fn body(&self) -> std::io::Result<Vec<u8>> {
         zstd::bulk::decompress(&self.compressed, usize::try_from(self.body_bytes).unwrap_or(usize::MAX))
     }
 }
 
-/// Which articles are read anew. What is not set excludes none.
+/// Selects the articles to extract again. Fields that are not set exclude none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawSelection {
     /// Announced by the feed with this configured URL.
@@ -61,39 +61,39 @@ pub struct RawSelection {
     pub since: Option<Timestamp>,
 }
 
-/// An article whose page is kept, as it is now.
+/// An article whose page is kept, in its current state.
 #[derive(Clone, Debug)]
 pub struct StoredPage {
-    /// The order in which articles came: the position to go on from.
+    /// The article's number, from which to continue: the order in which articles were stored.
     pub number: i64,
     /// The revision that was made from the page.
     pub revision: u32,
-    /// That revision's text.
+    /// Hash of that revision's text.
     pub content_sha256: Sha256Hash,
-    /// The page's hash.
+    /// Hash of the page.
     pub raw_sha256: Sha256Hash,
-    /// When the page came.
+    /// When the page was fetched.
     pub fetched_at: Timestamp,
     /// The page.
     pub page: RawPage,
-    /// The first entry that announced the article. It is not claimed.
+    /// The first entry that announced the article. It is not leased.
     pub entry: Entry,
 }
 
-/// What today's extractor makes of a kept page.
+/// The result of extracting a kept page again.
 #[derive(Clone, Debug)]
 pub struct Reextracted {
     /// The entry as given by [`StoredPage`].
     pub entry: Entry,
-    /// The revision that was current.
+    /// The revision that was current when the page was read.
     pub revision: u32,
-    /// The article made anew.
+    /// The newly extracted article.
     pub extracted: ExtractedArticle,
 }
 
 impl Store {
-    /// Up to `limit` articles after `number` of which the page behind the current revision is kept, in the order in which
-    /// they came.
+    /// Returns up to `limit` articles after `number` whose current revision was made from a kept page, in the order of their
+    /// numbers.
     pub async fn raw_pages_after(
         &self,
         number: i64,
@@ -114,14 +114,14 @@ impl Store {
         stored_pages(&mut connection, &rows).await
     }
 
-    /// The kept page behind an article's current revision.
+    /// Returns the kept page behind an article's current revision; `None` if there is none.
     pub async fn raw_page(&self, id: ArticleId) -> Result<Option<StoredPage>, StoreError> {
         let mut connection = self.database.readers.acquire().await?;
         let rows = sqlx::query(KEPT_PAGE).bind(id_bytes(&id).to_vec()).fetch_all(&mut *connection).await?;
         Ok(stored_pages(&mut connection, &rows).await?.pop())
     }
 
-    /// Stores what was made of kept pages: a revision of each article that still is as it was read. The answers stand in
+    /// Stores newly extracted texts: a revision of each article that has not changed since its page was read. Results are in
     /// the order of `made`.
     pub async fn articles_reextracted(
         &self,
@@ -163,7 +163,7 @@ const KEPT_PAGES: &str = kept_pages!(
 
 const KEPT_PAGE: &str = kept_pages!("a.id = $1");
 
-/// The pages with the entries that announced them.
+/// Reads pages from rows and adds the entries that announced them.
 async fn stored_pages(
     connection: &mut AnyConnection,
     rows: &[AnyRow],
@@ -198,7 +198,7 @@ fn stored_page(row: &Row<'_>, entry: Entry) -> Result<StoredPage, StoreError> {
     })
 }
 
-/// Keeps the pages that new revisions were made from, where they are to be kept.
+/// Stores the pages that new revisions were made from, if they are to be kept.
 pub(super) async fn insert(
     tx: &mut AnyConnection,
     revisions: impl Iterator<Item = (ArticleId, Option<i64>, &ExtractedArticle)>,
@@ -207,7 +207,7 @@ pub(super) async fn insert(
     for (id, feed_id, extracted) in revisions {
         pages.extend(extracted.raw.as_ref().map(|raw| (id, feed_id, extracted, raw)));
     }
-    // One by one: a statement with hundreds of pages in it would be held in memory three times over.
+    // One by one: a statement with hundreds of pages would be held in memory three times.
     for page in pages.chunks(1) {
         INSERT
             .execute(tx, page, |query, (id, feed_id, extracted, raw)| {

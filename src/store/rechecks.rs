@@ -1,10 +1,10 @@
-//! Pages that are asked for again: at certain ages of their articles, and when their entries change.
+//! Pages that are fetched again: at certain ages of their articles, and when their entries change.
 //!
-//! One row an article, beside the queue and not in it: what makes the next request conditional, and `due_at`, when the article
-//! is old enough for another look. A claim moves what is due into the queue of entries (`due_at` becomes NULL, the entry
-//! pending), where hosts, leases and suspects are seen to as for any other entry; what becomes of the entry writes the row
-//! anew or deletes it. A kill in between leaves either a due row or a pending entry. A row without `due_at` beside an entry
-//! that is done waits for the entry to change.
+//! There is one row per article, beside the queue and not in it: the validators for the next request, and `due_at`, when the
+//! article is old enough for a recheck. A claim moves what is due into the queue of entries (`due_at` becomes NULL, the entry
+//! pending), where hosts, leases and suspects are handled as for any other entry. The outcome of the entry replaces the row
+//! or deletes it. A kill in between leaves either a due row or a pending entry. A row without `due_at` whose entry is done
+//! waits for the entry to change.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::connection::{Dialect, DialectSql};
 use super::sql::{Row, RowsSql, clean_option, id_bytes};
 use crate::model::{ArticleId, EntryId, Validators};
 
-/// Moves at most `limit` entries whose articles are old enough into the queue.
+/// Moves at most `limit` entries whose rechecks are due into the queue.
 pub(super) async fn promote(
     tx: &mut AnyConnection,
     dialect: Dialect,
@@ -56,7 +56,7 @@ const QUEUE: RowsSql = RowsSql {
         WHERE id = old.entry_id AND state = 'done'",
 };
 
-/// Entries that changed in their feed are no mere second look: what is stored then says when to look again.
+/// Marks entries as changed in their feed, so that they are more than rechecks. Storing their result sets the next recheck.
 pub(super) async fn supersede(tx: &mut AnyConnection, entries: &[i64]) -> Result<(), StoreError> {
     CHANGE_ENTRIES.execute(tx, entries, |query, id| query.bind(*id)).await?;
     Ok(())
@@ -68,7 +68,7 @@ const CHANGE_ENTRIES: RowsSql = RowsSql {
     after: ")",
 };
 
-/// Articles whose pages are asked for without condition, whatever their age.
+/// Deletes the rows of articles, whose pages are then requested unconditionally and not rechecked.
 pub(super) async fn forget(tx: &mut AnyConnection, articles: &[ArticleId]) -> Result<(), StoreError> {
     FORGET_ARTICLES.execute(tx, articles, |query, id| query.bind(id_bytes(id))).await?;
     Ok(())
@@ -77,7 +77,7 @@ pub(super) async fn forget(tx: &mut AnyConnection, articles: &[ArticleId]) -> Re
 const FORGET_ENTRIES: RowsSql =
     RowsSql { before: "DELETE FROM rechecks WHERE entry_id IN (VALUES ", columns: 1, after: ")" };
 
-/// When the pages of a batch are to be looked at again, or no more.
+/// Rechecks to be set or ended for the articles of a batch.
 #[derive(Default)]
 pub(super) struct Rechecks {
     next: Vec<NextRecheck>,
@@ -93,8 +93,8 @@ struct NextRecheck {
 }
 
 impl Rechecks {
-    /// The page was seen: it is asked for again at the first of `ages` that the article has not yet, and before that where its
-    /// entry changes.
+    /// Schedules the next recheck after the page was seen: at the first of `ages` that the article has not reached, or earlier if
+    /// its entry changes.
     pub(super) fn seen(
         &mut self,
         article_id: ArticleId,
@@ -107,7 +107,7 @@ impl Rechecks {
             let age = SignedDuration::try_from(*age).ok()?;
             stored_at.checked_add(age).ok().filter(|moment| *moment > now)
         });
-        // A batch may hold an article twice: the last word counts.
+        // A batch may contain an article twice: the last one counts.
         self.next.retain(|next| next.article_id != article_id);
         match moments.min() {
             None if *validators == Validators::default() => self.ended.push(article_id),
@@ -117,13 +117,13 @@ impl Rechecks {
         }
     }
 
-    /// The page is not asked for again.
+    /// Ends the rechecks of an article.
     pub(super) fn end(&mut self, article_id: ArticleId) {
         self.next.retain(|next| next.article_id != article_id);
         self.ended.push(article_id);
     }
 
-    /// The entry is worked on no more.
+    /// Ends the rechecks of an entry that is given up.
     pub(super) fn give_up(&mut self, entry_id: EntryId) {
         self.given_up.push(entry_id.0);
     }

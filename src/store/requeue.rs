@@ -1,4 +1,4 @@
-//! Entries whose words have changed in their feed, queued again.
+//! Requeues entries whose content changed in their feed.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::sql::RowsSql;
 use super::{StoreError, rechecks};
 use crate::model::after;
 
-/// The longest that an entry waits which keeps changing without a change.
+/// The longest wait of an entry whose changes keep leaving its article's text unchanged.
 pub const LONGEST_REQUEUE: Duration = Duration::from_hours(7 * 24);
 
-/// Queues entries again. Where the changes of one keep changing nothing, its page is asked for after an hour, then two, and
-/// so on up to a week; what comes meanwhile is asked for with it.
+/// Requeues entries. If an entry's changes keep leaving its article's text unchanged, its page is fetched after an hour, then
+/// two, and so on up to a week; the fetch covers all changes until then.
 pub(super) async fn requeue(
     tx: &mut AnyConnection,
     entries: &[i64],
@@ -27,14 +27,14 @@ pub(super) async fn requeue(
     Ok(())
 }
 
-/// Changes of an entry that brought no other text of its article.
+/// Number of changes of an entry that did not change its article's text.
 macro_rules! idle_changes {
     () => {
         "(requeues + 1 - coalesce((SELECT a.revision FROM articles a WHERE a.id = entries.article_id), 1))"
     };
 }
 
-/// The raised epoch refuses what a worker makes of the entry as it was. Quarantined entries wait for the operator.
+/// Raises the epoch, so that the result of a worker that has the old entry is refused. Quarantined entries wait for the operator.
 const REQUEUE_ENTRIES: RowsSql = RowsSql {
     before: "WITH requeued (entry_id, due, latest) AS (VALUES ",
     columns: 3,

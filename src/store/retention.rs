@@ -1,11 +1,11 @@
-//! What is old enough goes: texts, pages, events. What stays is a narrow memory of it, so that an old entry or address
-//! that turns up again is not new.
+//! Removes what is old enough: texts, pages, events. A narrow record of it stays, so that an old entry or address that
+//! turns up again does not count as new.
 //!
-//! - Of an article, its row stays without its address: other rows are linked to it, as to their original or their
-//!   cluster, and those links stay true. Of its entries, the keys and hashes stay.
+//! - Of an article, the row stays, without its address: other rows link to it as their original or their cluster, and
+//!   these links stay valid. Of its entries, the keys and hashes stay.
 //! - Age is counted from the article's last event, not from its first: a consumer that is never further behind than
 //!   the time that articles are kept misses nothing.
-//! - An article with an entry in the queue stays until that is done.
+//! - An article with an entry in the queue stays until that entry is done.
 
 use std::ops::Range;
 
@@ -20,21 +20,22 @@ use super::sql::{Row, RowsSql, bytes, id_bytes};
 use super::{Store, StoreError, search};
 use crate::model::{ArticleId, EntryId, FeedId};
 
-/// 16 MiB of pages in SQLite's usual size: whoever stores an article waits for so many at most.
+/// Pages returned to the disk at a time: 16 MiB at SQLite's usual page size. A transaction that stores articles waits for
+/// at most this many.
 const PAGES_AT_ONCE: i64 = 4_096;
 const GIVE_BACK: &str = "PRAGMA incremental_vacuum(4096)";
 
-/// Until when a feed's articles or pages are old enough to go.
+/// The time before which a feed's articles or pages are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cutoff {
     /// The feed.
     pub feed_id: FeedId,
-    /// What is older goes.
+    /// Articles or pages older than this are removed.
     pub before: Timestamp,
 }
 
 impl Store {
-    /// Every feed that was ever configured, with its configured URL.
+    /// Returns every feed that was ever configured, with its configured URL.
     pub async fn feeds_known(&self) -> Result<Vec<(FeedId, Url)>, StoreError> {
         let rows = sqlx::query("SELECT feed_id, configured_url FROM feed_details")
             .fetch_all(&self.database.readers)
@@ -47,8 +48,8 @@ impl Store {
             .collect()
     }
 
-    /// Removes a small batch of articles that the feeds of `cutoffs` announced first, and says how many it was: 0 where none
-    /// is old enough any more. Texts of the `partitions` stay where they are and are not found any more, until those are dropped.
+    /// Removes a small batch of articles that the feeds of `cutoffs` were the first to announce. Returns how many; 0 if none is
+    /// old enough any more. Texts in `partitions` stay, but are no longer found, until their partition is dropped.
     pub async fn articles_remove(
         &self,
         cutoffs: &[Cutoff],
@@ -56,7 +57,7 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write().await?;
-        // No article may be judged a copy of one that goes, or get a revision, until this is done.
+        // Until this is done, no article may be judged a copy of a removed one, and none may be revised.
         let _outbox = Outbox::lock(&mut tx).await?;
         let rows = OLD_ARTICLES
             .fetch(&mut tx, cutoffs, |query, cutoff| {
@@ -90,8 +91,8 @@ impl Store {
         Ok(articles.len())
     }
 
-    /// Removes a small batch of kept pages of articles that the feeds of `cutoffs` announced first, and says how many it was: 0
-    /// where none is old enough any more.
+    /// Removes a small batch of kept pages of articles that the feeds of `cutoffs` were the first to announce. Returns how many;
+    /// 0 if none is old enough any more.
     pub async fn raw_pages_remove(&self, cutoffs: &[Cutoff]) -> Result<usize, StoreError> {
         let mut tx = self.database.write().await?;
         let rows = OLD_PAGES
@@ -111,8 +112,8 @@ impl Store {
         Ok(pages.len())
     }
 
-    /// Gives a part of the file's free pages back to the disk, and says whether there may be more. On PostgreSQL the server sees
-    /// to that. A file that an earlier feedmill made is not laid out for it: its free pages are used again instead.
+    /// Returns some of the file's free pages to the disk. Returns whether there may be more; always `false` on PostgreSQL, where
+    /// the server does this. A file made by an early feedmill lacks incremental vacuum: its free pages are reused instead.
     pub async fn give_back_pages(&self) -> Result<bool, StoreError> {
         if self.database.dialect == Dialect::Postgres {
             return Ok(false);
@@ -133,8 +134,8 @@ impl Store {
         Ok(false)
     }
 
-    /// The highest position of an event that was removed; 0 where none was. A consumer that stands before it has missed
-    /// that event.
+    /// Returns the highest position of a removed event; 0 if none was removed. A consumer whose cursor is before it has missed that
+    /// event.
     pub async fn removed_through(&self) -> Result<i64, StoreError> {
         let row = sqlx::query("SELECT name, value FROM counters WHERE name = 'outbox_removed'")
             .fetch_one(&self.database.readers)
@@ -165,7 +166,7 @@ const REMOVE_PAGES: RowsSql = RowsSql {
     after: ") DELETE FROM raw_pages WHERE (article_id, raw_sha256) IN (SELECT article_id, raw_sha256 FROM old)",
 };
 
-/// Everything that hangs on an article and goes with it; its mentions come last, since its entries are found by them.
+/// Rows that are removed with an article. Its mentions come last, since its entries are found by them.
 const PARTS: &[RowsSql] = &[
     RowsSql { before: "DELETE FROM rechecks WHERE article_id IN (VALUES ", columns: 1, after: ")" },
     RowsSql { before: "DELETE FROM raw_pages WHERE article_id IN (VALUES ", columns: 1, after: ")" },
@@ -198,7 +199,7 @@ async fn remove_entries(tx: &mut AnyConnection, articles: &[ArticleId]) -> Resul
 const MENTIONING: RowsSql =
     RowsSql { before: "SELECT entry_id FROM mentions WHERE article_id IN (VALUES ", columns: 1, after: ")" };
 
-/// Leaves of entries what tells that they are not new.
+/// Empties entries, leaving only what shows that they are not new.
 pub(super) async fn mark_removed(tx: &mut AnyConnection, entries: &[EntryId]) -> Result<(), StoreError> {
     MARK_ENTRIES.execute(&mut *tx, entries, |query, id| query.bind(id.0)).await?;
     EMPTY_DETAILS.execute(tx, entries, |query, id| query.bind(id.0)).await?;

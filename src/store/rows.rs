@@ -1,7 +1,7 @@
-//! All rows of one database into another with the same schema, whichever of the two dialects each speaks.
+//! Copies all rows of one database to another with the same schema, whatever their dialects.
 //!
-//! What there is to copy is asked of the databases themselves, so that a later migration needs no line here. The index of words
-//! is of another make in each: it is not copied, and made anew from the texts.
+//! Tables and columns are read from the databases themselves, so that later migrations need no change here. The index of words
+//! is built differently by each back end: it is not copied, but rebuilt from the texts.
 
 use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
@@ -15,7 +15,7 @@ use super::search::BACKLOG_OF_ALL;
 use super::sql::push_rows;
 use crate::model::Sha256Hash;
 
-/// Rows of one statement, and bytes of texts and pages after which it is sent with fewer.
+/// Rows per statement, and the number of bytes from which it is sent with fewer rows.
 const BATCH_ROWS: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -24,30 +24,30 @@ const BATCH_BYTES: usize = 4 << 20;
 struct Column {
     table: String,
     name: String,
-    /// As its database calls it.
+    /// The type's name in its database.
     type_name: String,
-    /// Its place in the primary key, from 1; 0 where it is in none.
+    /// Position in the primary key, from 1; 0 if not part of it.
     key: i64,
 }
 
-/// A table that both databases have, with the columns that both have.
+/// A table in both databases, with the columns that both have.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) name: String,
     columns: Vec<String>,
     kinds: Vec<Kind>,
-    /// Which of the columns are the primary key, in its order.
+    /// Indexes of the primary key's columns, in the order of the key.
     key: Vec<usize>,
 }
 
-/// How many rows a table has, and a hash over all of them, whichever database holds them.
+/// The number of rows of a table and a hash over all of them, independent of the back end.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TableDigest {
-    /// Its name.
+    /// Name of the table.
     pub table: String,
-    /// Rows.
+    /// Number of rows.
     pub rows: u64,
-    /// Over every value of every row, in the order of the primary key.
+    /// Hash over every value of every row, in the order of the primary key.
     pub sha256: Sha256Hash,
 }
 
@@ -56,23 +56,23 @@ impl Column {
         self.table == other.table && self.name == other.name
     }
 
-    /// Whether it is of the index of words or of one of the tables that FTS5 keeps for it.
+    /// Whether the column belongs to the index of words or to a table that FTS5 keeps for it.
     fn is_of_index(&self) -> bool {
         self.table.starts_with("article_words")
     }
 
-    /// What it holds. A type that no migration uses today is no reason to leave values behind.
+    /// Returns the column's kind. Fails for types that no migration uses so far, so that no values are silently left out.
     fn kind(&self) -> Result<Kind, StoreError> {
         Kind::of(&self.type_name).ok_or_else(|| StoreError::InvalidRow {
             table: "the schema",
             row: format!("{}.{}", self.table, self.name),
             column: "type",
-            message: format!("{} is not known here", self.type_name),
+            message: format!("{} is not supported", self.type_name),
         })
     }
 }
 
-/// What a column holds.
+/// The type of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Integer,
@@ -82,7 +82,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// As either dialect calls it.
+    /// Returns the kind of a type by its name in either dialect.
     fn of(name: &str) -> Option<Self> {
         match name {
             "INTEGER" | "BIGINT" | "bigint" => Some(Self::Integer),
@@ -94,7 +94,7 @@ impl Kind {
     }
 }
 
-/// A value, or its absence: a server wants to know of what type nothing is.
+/// A value or NULL; PostgreSQL needs the type of a NULL, too.
 #[derive(Debug)]
 enum Value {
     Integer(Option<i64>),
@@ -121,7 +121,7 @@ impl Value {
         }
     }
 
-    /// Whatever database it came from, a value hashes to the same, and no two rows run into one another.
+    /// Hashes the value, independent of the back end. Tags and lengths keep adjacent values apart.
     fn hash(&self, hasher: &mut Sha256) {
         let mut add = |tag: u8, bytes: &[u8]| {
             hasher.update([tag]);
@@ -150,7 +150,7 @@ impl Value {
     }
 }
 
-/// Replaces what is in the tables of `to` by what is in those of `from`.
+/// Replaces the rows of all tables in `to` by those in `from`.
 pub(super) async fn copy(
     from: (&mut AnyConnection, Dialect),
     to: (&mut AnyConnection, Dialect),
@@ -165,7 +165,7 @@ pub(super) async fn copy(
     index_anew(to).await
 }
 
-/// What both databases have, but for the index of words.
+/// Returns the tables and columns that both databases have, without the index of words.
 pub(super) async fn tables(
     from: (&mut AnyConnection, Dialect),
     to: (&mut AnyConnection, Dialect),
@@ -176,7 +176,7 @@ pub(super) async fn tables(
     of_columns(&shared)
 }
 
-/// Every table of a database, but for the index of words.
+/// Returns all tables of a database, without the index of words.
 pub(super) async fn all_tables(
     connection: &mut AnyConnection,
     dialect: Dialect,
@@ -189,14 +189,14 @@ fn of_columns(columns: &[Column]) -> Result<Vec<Table>, StoreError> {
     tables.filter(|columns| !columns.iter().any(Column::is_of_index)).map(Table::of).collect()
 }
 
-/// Empties a table: a new schema brings rows of its own.
+/// Deletes all rows of a table: a new schema has some of its own.
 pub(super) async fn clear(connection: &mut AnyConnection, table: &Table) -> Result<(), StoreError> {
-    // Names of tables and columns are those of our own migrations.
+    // Names of tables and columns come from our own migrations.
     sqlx::query(AssertSqlSafe(format!("DELETE FROM {}", table.name))).execute(connection).await?;
     Ok(())
 }
 
-/// Has the index of words made anew. A schema without an index has no such row.
+/// Schedules the index of words to be rebuilt. Has no effect on a schema that has no index yet.
 pub(super) async fn index_anew(connection: &mut AnyConnection) -> Result<(), StoreError> {
     sqlx::query(BACKLOG_OF_ALL).execute(connection).await?;
     Ok(())
@@ -214,7 +214,7 @@ impl Table {
         })
     }
 
-    /// The key's columns as both dialects order them: text by its bytes.
+    /// Returns the key's columns for ORDER BY, so that both dialects order text by its bytes.
     fn ordered_key(&self, dialect: Dialect) -> Vec<String> {
         let ordered = self.key.iter().map(|at| match (self.kinds[*at], dialect) {
             (Kind::Text, Dialect::Postgres) => format!("{} COLLATE \"C\"", self.columns[*at]),
@@ -228,8 +228,8 @@ impl Table {
     }
 }
 
-/// Adds what is not there yet of one table: rows are copied in the order of the key, so what is there is what comes before its
-/// highest. `step` is told after each statement how many rows and bytes it brought, and may commit.
+/// Copies the rows of one table that are missing in the target. Rows are copied in the order of the key, so these are the rows
+/// after the target's highest key. `step` is called after each statement with the rows and bytes it copied, and may commit.
 pub(super) async fn copy_on(
     table: &Table,
     from: (&mut AnyConnection, Dialect),
@@ -256,7 +256,7 @@ pub(super) async fn copy_on(
     insert_all(table, rest.fetch(from), to, to_dialect, step).await
 }
 
-/// What one statement has brought.
+/// Size of one insert statement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     pub(super) rows: usize,
@@ -290,7 +290,7 @@ async fn insert_all(
     }
 }
 
-/// The rows of a table, counted and hashed.
+/// Counts and hashes the rows of a table.
 pub(super) async fn digest(
     table: &Table,
     connection: &mut AnyConnection,
@@ -327,7 +327,7 @@ async fn insert(
     Ok(())
 }
 
-/// Every column of every table, but for those that are computed.
+/// Returns every column of every table, except generated ones.
 async fn columns(connection: &mut AnyConnection, dialect: Dialect) -> Result<Vec<Column>, StoreError> {
     let rows = sqlx::query(dialect.choose(COLUMNS)).fetch_all(connection).await?;
     let column = |row: &AnyRow| {
@@ -352,7 +352,7 @@ const COLUMNS: DialectSql = DialectSql {
         ORDER BY c.table_name COLLATE \"C\", c.ordinal_position",
 };
 
-/// Drops every foreign key of a server's database. Returns the statements that put them back, each of which checks every row.
+/// Drops every foreign key of a server's database. Returns the statements that add them again, each of which checks every row.
 pub(super) async fn drop_foreign_keys(connection: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(FOREIGN_KEYS).fetch_all(&mut *connection).await?;
     let mut keys = Vec::new();
@@ -366,7 +366,7 @@ pub(super) async fn drop_foreign_keys(connection: &mut AnyConnection) -> Result<
     Ok(keys)
 }
 
-/// Puts them back.
+/// Adds dropped foreign keys again.
 pub(super) async fn add_foreign_keys(
     connection: &mut AnyConnection,
     keys: Vec<String>,
@@ -381,7 +381,7 @@ const FOREIGN_KEYS: &str = "SELECT conrelid::regclass::text AS table_name, quote
         pg_get_constraintdef(oid) AS definition \
     FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND connamespace = current_schema()::text::regnamespace";
 
-/// Has a server number new rows after those that are there.
+/// Makes a server number new rows after the existing ones.
 pub(super) async fn continue_numbers(connection: &mut AnyConnection) -> Result<(), StoreError> {
     let rows = sqlx::query(NUMBERED).fetch_all(&mut *connection).await?;
     for row in rows {

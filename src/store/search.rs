@@ -1,8 +1,8 @@
-//! The index of words, by which `found.rs` finds articles.
+//! The index of words, which `found.rs` searches.
 //!
-//! It holds the current text of every article that is neither withdrawn nor removed, and is written in the transaction
-//! that changes the article. What was stored before there was an index is added bit by bit. Where the operator wants none
-//! (`database.search_index`), the store says so itself: every process that writes to it leaves the index alone.
+//! It covers the current text of every article that is neither withdrawn nor removed, and is written in the transaction
+//! that changes the article. Articles older than the index are added bit by bit. If the operator wants no index
+//! (`database.search_index`), that is recorded in the store, so that every process that writes to it skips the index.
 
 use std::collections::BTreeMap;
 
@@ -16,22 +16,22 @@ use super::sql::{Row, RowsSql, is_sqlite};
 use super::{Store, StoreError, found};
 use crate::search::index_form;
 
-/// Articles added to the index in one transaction, and bytes of their texts: whoever stores an article waits for so many at
-/// most, and so little memory is not counted.
+/// Limits on articles, and bytes of their texts, that are added to the index in one transaction: transactions that store
+/// articles wait for it, and its memory is small enough not to be counted.
 const BACKLOG_BATCH: i64 = 100;
 const BACKLOG_BYTES: i64 = 1 << 20;
 
-/// What stands for the backlog where there is no index.
+/// Value of the backlog counter if there is no index.
 const OFF: i64 = -1;
 
 impl Store {
-    /// Adds some of the articles that are older than the index, and says whether there may be more.
+    /// Adds some of the articles that are older than the index. Returns whether there may be more.
     pub async fn search_catch_up(&self) -> Result<bool, StoreError> {
         if self.search_backlog().await?.is_none_or(|backlog| backlog == 0) {
             return Ok(false);
         }
         let mut tx = self.database.write().await?;
-        // No article may get another text until this is done.
+        // No article may be revised until this is done.
         let _outbox = Outbox::lock(&mut tx).await?;
         if !is_on(&mut tx).await? {
             return Ok(false);
@@ -43,7 +43,7 @@ impl Store {
             let number: i64 = row.get("number")?;
             let (title, text): (Option<&str>, &str) = (row.get("title")?, row.get("text")?);
             left = number - 1;
-            // One after another: a text is there as it is, as words, and as it is written.
+            // One at a time: each text is in memory as it is, as words, and as a parameter.
             write(&mut tx, BTreeMap::from([(number, index_form(title, text))])).await?;
         }
         sqlx::query(SET_BACKLOG).bind(left).execute(&mut *tx).await?;
@@ -51,7 +51,7 @@ impl Store {
         Ok(left > 0)
     }
 
-    /// Articles up to this number are not in the index yet; 0 where all are. Nothing where there is no index.
+    /// Returns the number up to which articles are not indexed yet; 0 if all are indexed, `None` if there is no index.
     pub async fn search_backlog(&self) -> Result<Option<i64>, StoreError> {
         let row = sqlx::query(GET_BACKLOG).fetch_one(&self.database.readers).await?;
         Ok(Some(row.try_get(0)?).filter(|backlog| *backlog != OFF))
@@ -61,21 +61,21 @@ impl Store {
 const GET_BACKLOG: &str = "SELECT value FROM counters WHERE name = 'search_backlog'";
 const SET_BACKLOG: &str = "UPDATE counters SET value = $1 WHERE name = 'search_backlog'";
 
-/// All articles are older than an index that begins now.
+/// Makes all articles count as older than the index.
 pub(super) const BACKLOG_OF_ALL: &str = "UPDATE counters \
     SET value = (SELECT value FROM counters WHERE name = 'outbox') WHERE name = 'search_backlog'";
 
-/// Row by row it would take hours.
+/// Empties the index. Row by row it would take hours.
 const EMPTY: DialectSql = DialectSql {
     sqlite: "INSERT INTO article_words (article_words) VALUES ('delete-all')",
     postgres: "TRUNCATE article_words",
 };
 
-/// Begins an index where there is none and one is wanted, and empties the one that is not wanted. Processes that share a store
-/// should agree: the last that starts decides.
+/// Starts an index if one is wanted and there is none, and empties one that is not wanted. Processes that share a store should
+/// have the same setting: the last one that starts decides.
 pub(super) async fn switch(database: &Database, wanted: bool) -> Result<(), StoreError> {
     let mut tx = database.write().await?;
-    // Whoever stores an article looks at the switch under the same lock.
+    // Transactions that store articles read the switch under the same lock.
     let _outbox = Outbox::lock(&mut tx).await?;
     if is_on(&mut tx).await? == wanted {
         return Ok(());
@@ -94,7 +94,7 @@ async fn is_on(tx: &mut AnyConnection) -> Result<bool, StoreError> {
     Ok(row.try_get::<i64, _>(0)? != OFF)
 }
 
-/// The newest that are missing: so many, and no further one once they are so many bytes. Texts are not read to be weighed.
+/// The newest articles missing from the index, limited by number and by bytes of text. Texts are not read to be measured.
 const BACKLOG: &str = "SELECT w.number, r.title, r.text FROM (\
         SELECT a.number, a.id, a.revision, \
             sum(octet_length(r.text)) OVER (ORDER BY a.number DESC) - octet_length(r.text) AS bytes_before \
@@ -105,7 +105,7 @@ const BACKLOG: &str = "SELECT w.number, r.title, r.text FROM (\
     JOIN revisions r ON r.number = w.number AND r.revision = w.revision \
     WHERE w.bytes_before < $2 ORDER BY w.number DESC";
 
-/// Puts the texts of new revisions in the place of what was indexed of their articles.
+/// Replaces the indexed text of articles by that of their new revisions.
 pub(super) async fn index<'r>(
     tx: &mut AnyConnection,
     revisions: impl Iterator<Item = &'r NewRevision<'r>>,
@@ -113,7 +113,7 @@ pub(super) async fn index<'r>(
     if !is_on(tx).await? {
         return Ok(());
     }
-    // Of an article that was revised twice in one batch the last counts.
+    // If an article was revised twice in one batch, the last revision counts.
     let words: BTreeMap<i64, String> = revisions
         .map(|revision| {
             let article = &revision.extracted.article;
@@ -152,7 +152,7 @@ const WRITE_POSTGRES: RowsSql = RowsSql {
         ON CONFLICT (rowid) DO UPDATE SET words = excluded.words",
 };
 
-/// Takes articles out of the index, by their numbers.
+/// Removes articles from the index, by their numbers.
 pub(super) async fn remove(tx: &mut AnyConnection, numbers: &[i64]) -> Result<(), StoreError> {
     REMOVE.execute(tx, numbers, |query, number| query.bind(*number)).await?;
     Ok(())

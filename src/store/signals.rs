@@ -1,5 +1,5 @@
-//! What processes on one server tell each other, so that nobody has to look in vain: `NOTIFY`, on PostgreSQL. It is a hint and no
-//! more: what was not heard is found by the next look.
+//! Notifications between processes on one server, through PostgreSQL's `NOTIFY`, which spare polling. They are only a hint:
+//! whatever a lost notification announced is found by the next poll of the database.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use sqlx::postgres::PgListener;
 use super::connection::{Dialect, Location};
 use super::{Store, StoreError};
 
-/// What there is news of.
+/// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// Feeds that are due.
+    /// Feeds became due.
     Feeds,
-    /// Entries that wait.
+    /// Entries were queued.
     Entries,
-    /// Events in the outbox, or a sink that nobody drives.
+    /// Events were added to the outbox, or a sink became free.
     Outbox,
-    /// Shards, or hosts to be lent.
+    /// Shards became free, or host loans changed.
     Shards,
 }
 
@@ -35,7 +35,7 @@ impl Signal {
     }
 }
 
-/// Hears what other processes tell.
+/// Receives the notifications of other processes.
 #[derive(Debug)]
 pub struct Signals {
     store: Store,
@@ -44,11 +44,11 @@ pub struct Signals {
 
 const CHANNEL: &str = "feedmill";
 
-/// How long it rests where it cannot connect.
+/// Wait before connecting again after a failure.
 const REST: Duration = Duration::from_secs(5);
 
 impl Store {
-    /// Tells the other processes when the transaction is committed. Costs nothing where there are none.
+    /// Notifies the other processes once the transaction is committed. Costs nothing if there are none.
     pub(super) async fn signal(&self, tx: &mut AnyConnection, signal: Signal) -> Result<(), StoreError> {
         let is_visitor = self.shards.process() == 0;
         if self.database.dialect == Dialect::Postgres && (is_visitor || self.shards.has_company()) {
@@ -61,20 +61,20 @@ impl Store {
         Ok(())
     }
 
-    /// What others than this process tell from now on.
+    /// Returns a receiver for what other processes signal from now on.
     pub fn signals(&self) -> Signals {
         Signals { store: self.clone(), listener: None }
     }
 }
 
 impl Signals {
-    /// Waits for the next; on SQLite for ever. `None` where some may have been missed, since the connection is new or was lost: all is
-    /// worth a look.
+    /// Waits for the next signal; on SQLite forever. `None` if signals may have been missed because the connection is new or was
+    /// lost: the caller should check everything.
     pub async fn next(&mut self) -> Option<Signal> {
         match self.heard().await {
             Ok(signal) => signal,
             Err(error) => {
-                tracing::warn!(%error, "news from other processes cannot be heard; looking for it from time to time");
+                tracing::warn!(%error, "cannot listen for signals from other processes; checking the store periodically");
                 self.listener = None;
                 tokio::time::sleep(REST).await;
                 None

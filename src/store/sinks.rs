@@ -1,7 +1,7 @@
-//! How far each sink has come, and which records it passes over.
+//! How far each sink has come, and which records it skips.
 //!
-//! One process at a time runs a sink, by a lease: its epoch fences off whoever lost it, and a replay raises it too, so that
-//! a delivery under way cannot move the cursor past what is to be delivered again.
+//! A lease lets one process at a time run a sink. Its epoch fences off a process that lost the lease. A replay raises the
+//! epoch too, so that a delivery under way cannot move the cursor past what is to be delivered again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,92 +12,92 @@ use super::sql::{Row, models};
 use super::{Store, StoreError};
 use crate::model::after;
 
-/// Where a sink begins that has not read yet.
+/// Where a new sink begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Beginning {
-    /// With the first record that there is.
+    /// At the first record in the outbox.
     #[default]
     Start,
-    /// With the first after now.
+    /// At the first record stored from now on.
     Now,
 }
 
-/// A sink, lent to one process.
+/// A lease on a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkLease {
-    /// Everything up to here is delivered.
+    /// Position up to which everything is delivered.
     pub seq: i64,
     /// The fencing token.
     pub epoch: i64,
-    /// Attempts at the records that come next, all of which failed.
+    /// Failed attempts in a row to deliver the next records.
     pub failures: u32,
-    /// No further attempt before this.
+    /// Earliest time of the next attempt.
     pub retry_at: Timestamp,
-    /// Whether the receiver has asked for no more.
+    /// Whether the receiver asked to get no more.
     pub disabled: bool,
 }
 
-/// What is known of a sink.
+/// The state of a sink.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SinkStatus {
     /// Its name in the configuration.
     pub name: String,
-    /// Everything up to here is delivered.
+    /// Position up to which everything is delivered.
     pub seq: i64,
-    /// Whether the receiver has asked for no more.
+    /// Whether the receiver asked to get no more.
     pub disabled: bool,
-    /// Attempts at the records that come next, all of which failed.
+    /// Failed attempts in a row to deliver the next records.
     pub failures: u32,
-    /// No further attempt before this, where one failed.
+    /// Earliest time of the next attempt, if the last one failed.
     pub retry_at: Option<Timestamp>,
-    /// What came of the last attempt, where it failed.
+    /// The error of the last attempt, if it failed.
     pub error: Option<String>,
     /// When its cursor last moved.
     pub moved_at: Timestamp,
-    /// Records that it passed over, each with its reason.
+    /// Number of records that it skips.
     pub set_aside: u64,
 }
 
-/// A record that is passed over.
+/// A record that is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SetAside {
-    /// The sink that passed it over; empty where every reader does, since the row cannot be read.
+    /// The sink that skips it; empty if every reader does, because the row cannot be read.
     pub sink: String,
-    /// Its position.
+    /// Position of the record.
     pub seq: i64,
-    /// Why.
+    /// Why it is skipped.
     pub reason: String,
-    /// Since when.
+    /// Since when it is skipped.
     pub set_aside_at: Timestamp,
 }
 
-/// Which positions a file holds.
+/// The range of positions in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SinkRange {
-    /// The first.
+    /// The first position.
     pub first: i64,
-    /// The last.
+    /// The last position.
     pub last: i64,
     /// When the first event was stored.
     pub began_at: Timestamp,
 }
 
-/// What a failed delivery leaves behind.
+/// A failed delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkFailure {
     /// Failures in a row, this one included.
     pub failures: u32,
-    /// No further attempt before this.
+    /// Earliest time of the next attempt.
     pub retry_at: Timestamp,
-    /// Whether the receiver has asked for no more.
+    /// Whether the receiver asked to get no more.
     pub disabled: bool,
-    /// For the operator.
+    /// The error, for the operator.
     pub error: String,
 }
 
 impl Store {
-    /// Makes a sink known. Where it begins is decided here, once.
+    /// Adds a sink if it is new. Where it begins is decided once, here.
     pub async fn sink_register(&self, name: &str, from: Beginning) -> Result<(), StoreError> {
         let sql = match from {
             Beginning::Start => REGISTER_FROM_START,
@@ -108,7 +108,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lends the sink to this process for `lease`. `None` where another has it.
+    /// Leases the sink to this process. `None` if another process has it.
     pub async fn sink_claim(&self, name: &str, lease: Duration) -> Result<Option<SinkLease>, StoreError> {
         let now = self.clock.now();
         let mut tx = self.database.write_lightly().await?;
@@ -124,7 +124,7 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Prolongs a lease and says how far the sink is. `None` where the lease is lost, to another process or a replay.
+    /// Extends a lease and returns the sink's state. `None` if the lease was lost to another process or a replay.
     pub async fn sink_renew(
         &self,
         name: &str,
@@ -143,7 +143,7 @@ impl Store {
         Ok(renewed)
     }
 
-    /// Gives a lease back before its end.
+    /// Releases a lease before its end.
     pub async fn sink_release(&self, name: &str, epoch: i64) -> Result<(), StoreError> {
         let mut tx = self.database.write_lightly().await?;
         sqlx::query("UPDATE sinks SET lease_until = 0 WHERE name = $1 AND lease_epoch = $2")
@@ -154,7 +154,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Everything up to `seq` is delivered. `false` where the lease was lost meanwhile: then nothing has moved.
+    /// Records that everything up to `seq` is delivered. `false` if the lease was lost: then nothing was changed.
     pub async fn sink_advance(&self, name: &str, epoch: i64, seq: i64) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let moved = sqlx::query(ADVANCE)
@@ -169,7 +169,7 @@ impl Store {
         Ok(moved > 0)
     }
 
-    /// A delivery failed. `false` where the lease was lost meanwhile.
+    /// Records a failed delivery. `false` if the lease was lost.
     pub async fn sink_fail(&self, name: &str, epoch: i64, failure: &SinkFailure) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let noted = sqlx::query(FAIL)
@@ -186,8 +186,8 @@ impl Store {
         Ok(noted > 0)
     }
 
-    /// Has a sink go on after `seq`, whatever it delivered and whatever failed: what it set aside after that is tried again.
-    /// `false` where no such sink is known.
+    /// Makes a sink continue after `seq`, whatever was delivered or failed. Records after `seq` that it skips are tried again.
+    /// `false` if there is no such sink.
     pub async fn sink_replay(&self, name: &str, seq: i64) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let moved = sqlx::query(REPLAY)
@@ -206,13 +206,13 @@ impl Store {
         Ok(moved > 0)
     }
 
-    /// Every sink that was ever configured, by name.
+    /// Returns every sink that was ever configured, by name.
     pub async fn sinks_list(&self) -> Result<Vec<SinkStatus>, StoreError> {
         let rows = sqlx::query(LIST).fetch_all(&self.database.readers).await?;
         models("sinks", &rows)
     }
 
-    /// The first file that holds a position after `seq`, of those that were decided on.
+    /// Returns the first recorded file range that holds a position after `seq`.
     pub async fn sink_range_after(&self, name: &str, seq: i64) -> Result<Option<SinkRange>, StoreError> {
         let row =
             sqlx::query(RANGE_AFTER).bind(name).bind(seq).fetch_optional(&self.database.readers).await?;
@@ -225,8 +225,8 @@ impl Store {
         }))
     }
 
-    /// Decides which positions the next file holds. Files whose records were removed can be written no more, and are
-    /// forgotten.
+    /// Records which positions the next file holds, and deletes the ranges of files that cannot be written again because their
+    /// records were removed.
     pub async fn sink_range_add(&self, name: &str, range: SinkRange) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         sqlx::query(FORGET_RANGES).bind(name).execute(&mut *tx).await?;
@@ -240,7 +240,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Has a sink pass one record over.
+    /// Makes a sink skip a record.
     pub async fn set_aside(&self, sink: &str, seq: i64, reason: &str) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         sqlx::query(SET_ASIDE)
@@ -253,7 +253,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The positions after `seq` that a sink passes over.
+    /// Returns the positions after `seq` that a sink skips.
     pub async fn set_aside_after(&self, sink: &str, seq: i64) -> Result<BTreeSet<i64>, StoreError> {
         let rows = sqlx::query("SELECT seq FROM set_aside WHERE sink = $1 AND seq > $2")
             .bind(sink)
@@ -263,7 +263,7 @@ impl Store {
         rows.iter().map(|row| Row { table: "set_aside", row }.get("seq")).collect()
     }
 
-    /// Every record that is passed over, by position.
+    /// Returns every skipped record, by position.
     pub async fn set_aside_list(&self) -> Result<Vec<SetAside>, StoreError> {
         let rows = sqlx::query("SELECT seq, sink, reason, set_aside_at FROM set_aside ORDER BY seq, sink")
             .fetch_all(&self.database.readers)
@@ -271,14 +271,14 @@ impl Store {
         models("set_aside", &rows)
     }
 
-    /// How many records are passed over, once for each sink.
+    /// Returns the number of skipped records, each counted once per sink.
     pub async fn set_aside_count(&self) -> Result<u64, StoreError> {
         let count: i64 =
             sqlx::query_scalar("SELECT count(*) FROM set_aside").fetch_one(&self.database.readers).await?;
         Ok(count.unsigned_abs())
     }
 
-    /// The first event after `seq` that can be read: its position, and when it was stored.
+    /// Returns the first event after `seq` that can be read: its position, and when it was stored.
     pub async fn outbox_next(&self, seq: i64) -> Result<Option<(i64, Timestamp)>, StoreError> {
         let row = sqlx::query(NEXT).bind(seq).fetch_optional(&self.database.readers).await?;
         let Some(row) = row else { return Ok(None) };
@@ -286,7 +286,7 @@ impl Store {
         Ok(Some((row.get("seq")?, row.time("created_at")?)))
     }
 
-    /// The last position before the first event that was stored at `moment` or later.
+    /// Returns the last position before the first event that was stored at `moment` or later.
     pub async fn outbox_before(&self, moment: Timestamp) -> Result<i64, StoreError> {
         let row = sqlx::query(BEFORE).bind(moment.as_millisecond()).fetch_one(&self.database.readers).await?;
         Row { table: "outbox", row: &row }.get("seq")

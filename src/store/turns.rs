@@ -1,8 +1,8 @@
-//! Whose entries are claimed next: the parties' in turn, the oldest of each first.
+//! Which entries are claimed next: from each party in turn, the oldest of each first.
 //!
-//! By age alone one feed with 1,500 dead links would fill every place for minutes. Where all that is due fits into one look, the
-//! look is taken by age and shared out here. Where there is a backlog, the look goes from party to party along an index, from
-//! where the last one ended: its cost grows with what is claimed, not with what waits.
+//! Ordered by age alone, one feed with 1,500 dead links would occupy every permit for minutes. If all due entries fit into one
+//! query, they are read by age and shared out here. If there is a backlog, the query goes from party to party along an index,
+//! starting where the last claim ended: its cost grows with what is claimed, not with what waits.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -16,12 +16,12 @@ use super::entries::TAKE_ENTRIES;
 use super::{Store, StoreError};
 use crate::model::PartyId;
 
-/// So many candidates are looked at for each that may be claimed.
+/// Candidates that are read per entry that may be claimed.
 pub(super) const CANDIDATES: u32 = 4;
-/// Entries of one party in a look along the parties; more of it with each further look of the same claim.
+/// Entries of one party in a query along the parties, doubled with each further query of the same claim.
 const FIRST_QUOTA: u32 = 8;
 
-/// How many entries may be claimed, and how many of each party are in hand already.
+/// How many entries may be claimed, and how many of each party are in progress already.
 #[derive(Clone, Debug)]
 pub struct Room {
     pub(super) left: u32,
@@ -29,18 +29,18 @@ pub struct Room {
 }
 
 impl Room {
-    /// For so many entries, whosever they are.
+    /// Returns room for this many entries, of any party.
     pub fn of(entries: u32) -> Self {
         Self { left: entries, in_hand: None }
     }
 
-    /// For so many entries beside those in hand. No party may have more than twice as much in hand as is left for others, so
-    /// that there is a place for whoever comes: one party alone gets two thirds, two get two fifths each.
+    /// Returns room for this many entries beside those in progress. No party may have more than twice as many in progress as
+    /// there is room left for others, so that newcomers find a place: a single party gets two thirds, two get two fifths each.
     pub fn beside(entries: u32, in_hand: HashMap<PartyId, u32>) -> Self {
         Self { left: entries, in_hand: Some(in_hand) }
     }
 
-    /// Takes a place for an entry of the party, if it may have one.
+    /// Takes a place for an entry of the party. Returns `false` if there is none for it.
     fn take(&mut self, party: PartyId) -> bool {
         if self.left == 0 {
             return false;
@@ -56,7 +56,7 @@ impl Room {
         true
     }
 
-    /// Those of the candidates that there is room for, one of each party after another.
+    /// Returns the candidates that there is room for, taken from each party in turn.
     pub(super) fn share_out(&mut self, candidates: &[(i64, PartyId)]) -> Vec<i64> {
         let mut ranks: HashMap<PartyId, u32> = HashMap::new();
         let mut in_turn: Vec<(u32, i64, PartyId)> = candidates
@@ -67,14 +67,14 @@ impl Room {
                 (*rank, *id, *party)
             })
             .collect();
-        // Within a rank they stay in the order in which they were found.
+        // The sort is stable: candidates of a rank stay in the order in which they were found.
         in_turn.sort_by_key(|(rank, ..)| *rank);
         in_turn.into_iter().filter(|(_, _, party)| self.take(*party)).map(|(_, id, _)| id).collect()
     }
 }
 
 impl Store {
-    /// Lends out entries, as many as there is room for, until `until`.
+    /// Leases entries until `until`, as many as there is room for.
     pub(super) async fn entries_in_turn(
         &self,
         tx: &mut AnyConnection,
@@ -110,7 +110,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Up to `limit` candidates, at most `quota` of each party, from behind the party where the last look ended, once around.
+    /// Returns up to `limit` candidates, at most `quota` of each party, going once around from the party after the last claim's.
     async fn next_in_turn(
         &self,
         tx: &mut AnyConnection,
@@ -144,7 +144,7 @@ pub(super) fn candidates(rows: &[sqlx::any::AnyRow]) -> Result<Vec<(i64, PartyId
     rows.iter().map(|row| Ok((row.try_get(0)?, PartyId(row.try_get(1)?)))).collect()
 }
 
-/// What may be lent out: nobody has it, it has not been begun and never finished, and it is the earliest of its article.
+/// Condition for entries that may be leased: not leased, without an unfinished attempt, and the earliest of its article.
 macro_rules! is_free {
     () => {
         concat!(
@@ -167,11 +167,11 @@ macro_rules! oldest {
     };
 }
 
-/// SQLite has one writer at a time, so nothing needs to be skipped.
+/// SQLite has one writer at a time, so there are no locked rows to skip.
 const OLDEST: DialectSql =
     DialectSql { sqlite: oldest!(sqlite, ""), postgres: oldest!(postgres, " FOR UPDATE OF e SKIP LOCKED") };
 
-/// The parties behind $4, up to $5, in order: each is found by one look at the index.
+/// The parties after $4, up to $5, in order; each is found by one index lookup.
 macro_rules! turns {
     () => {
         "WITH RECURSIVE turns (party) AS (\

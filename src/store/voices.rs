@@ -1,4 +1,4 @@
-//! For whom feeds speak, and which texts are a host's walls.
+//! Which parties a feed is trusted for, and which texts of a host are walls shown instead of articles.
 
 use jiff::Timestamp;
 use url::Url;
@@ -9,7 +9,7 @@ use super::{Store, StoreError, rechecks};
 use crate::model::{ArticleId, FeedId, Sha256Hash};
 
 impl Store {
-    /// Whether a feed speaks for a party, and since when that is known.
+    /// Returns whether a feed is trusted for a party's pages, and when that was found out; `None` if it is not known.
     pub async fn voice(&self, feed_id: FeedId, party: &str) -> Result<Option<(bool, Timestamp)>, StoreError> {
         let row = sqlx::query(VOICE)
             .bind(feed_id.0)
@@ -21,7 +21,7 @@ impl Store {
         Ok(Some((row.flag("speaks")?, row.time("asked_at")?)))
     }
 
-    /// Notes whether a feed speaks for a party.
+    /// Records whether a feed is trusted for a party's pages.
     pub async fn voice_note(&self, feed_id: FeedId, party: &str, speaks: bool) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         sqlx::query(NOTE_VOICE)
@@ -34,7 +34,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The site that a feed says it belongs to.
+    /// Returns the site that a feed says it belongs to.
     pub async fn feed_site(&self, feed_id: FeedId) -> Result<Option<Url>, StoreError> {
         #[derive(serde::Deserialize)]
         struct Info {
@@ -46,8 +46,8 @@ impl Store {
         Ok(info.link.and_then(|link| Url::parse(&link).ok()).filter(Url::has_host))
     }
 
-    /// Whether a text is one of a host's walls: it stands under `least` articles of the host, or did. When that is found out
-    /// their entries are queued again.
+    /// Returns whether a text is one of a host's walls: at least `least` articles of the host have or had it. The first time
+    /// that this is found out, the entries of these articles are requeued.
     pub async fn text_is_repeated(
         &self,
         content_sha256: Sha256Hash,
@@ -93,7 +93,7 @@ impl Store {
         tracing::warn!(
             host,
             articles = articles.len(),
-            "one text under many entries: their pages are looked at again"
+            "many entries have the same text: their pages are fetched again"
         );
         Ok(true)
     }
@@ -111,7 +111,7 @@ const NOTED: &str = "SELECT noted_at FROM repeated_texts WHERE host = $1 AND con
 const NOTE_TEXT: &str = "INSERT INTO repeated_texts (host, content_sha256, noted_at) VALUES ($1, $2, $3) \
     ON CONFLICT (host, content_sha256) DO NOTHING";
 
-/// As many as a host's wall may have got before it is known as one.
+/// Limited to 200, as many articles as may have got a wall's text before it is recognised.
 const OF_TEXT: &str = "SELECT a.id FROM revisions r JOIN articles a ON a.number = r.number AND a.revision = r.revision \
     WHERE r.content_sha256 = $1 AND a.hostname = $2 AND a.removed_at IS NULL LIMIT 200";
 

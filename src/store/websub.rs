@@ -1,4 +1,4 @@
-//! Subscriptions at hubs as rows: they outlive the process, since a hub's lease does.
+//! Subscriptions at WebSub hubs. They are stored because a hub's lease outlives the process.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,46 +12,46 @@ use super::{Store, StoreError};
 use crate::model::FeedId;
 use crate::subscription::{Ending, Subscription};
 
-/// What a poll found out about who delivers a feed.
+/// The hub and topic that a poll found in a feed.
 #[derive(Clone, Debug)]
 pub struct HubOffer {
     /// The feed.
     pub feed_id: FeedId,
-    /// The subscription that is wanted from now on; `None` where the feed names no hub.
+    /// The subscription that the feed should have from now on; `None` if the feed names no hub.
     pub wanted: Option<Subscription>,
-    /// The unguessable part of the address that a new subscription is delivered to.
+    /// The unguessable last part of a new subscription's callback URL.
     pub token: String,
-    /// What a new subscription's deliveries are signed with.
+    /// The secret that signs a new subscription's deliveries.
     pub secret: String,
 }
 
-/// A subscription with what its hub must know.
+/// A subscription with what its hub is told.
 #[derive(Clone, Debug)]
 pub struct HubSubscription {
     /// The feed.
     pub feed_id: FeedId,
-    /// The last part of the address that the hub calls.
+    /// The last part of the callback URL.
     pub token: String,
-    /// What deliveries are signed with.
+    /// The secret that signs deliveries.
     pub secret: String,
-    /// The whole of that address, as the hub was told it last.
+    /// The callback URL that the hub was last told.
     pub callback: Option<Url>,
-    /// How far it has come.
+    /// Topic, hub and state.
     pub subscription: Subscription,
 }
 
 /// A subscription that its hub is asked to end.
 #[derive(Clone, Debug)]
 pub struct HubEnding {
-    /// The last part of the address that the hub calls.
+    /// The last part of the callback URL.
     pub token: String,
-    /// How far that has come.
+    /// State of the ending.
     pub ending: Ending,
 }
 
 impl Store {
-    /// Makes the feeds' subscriptions those that they offer now. One that is offered as it was is left alone; another hub or
-    /// topic begins anew, under another address, and what was before is to be ended.
+    /// Updates feeds' subscriptions to what the feeds offer now. An unchanged offer leaves the subscription alone; another hub or
+    /// topic starts a new one with another callback URL, and the previous one is to be ended.
     pub async fn subscriptions_offer(&self, offers: &[HubOffer]) -> Result<(), StoreError> {
         let ids: Vec<FeedId> = offers.iter().map(|offer| offer.feed_id).collect();
         let known = {
@@ -90,10 +90,10 @@ impl Store {
         tx.commit().await
     }
 
-    /// The subscriptions whose hubs are to be asked, at most `limit`, each already noted as asked, and to be delivered below
-    /// `callback_url`: a hub may confirm before it answers, and no other process asks as well. To a hub another address is
-    /// another subscription: where one was promised at an address of before, that is to be ended, and one with a token and a
-    /// secret by `unguessable` begins.
+    /// Returns at most `limit` subscriptions that their hubs are to be asked for, with callbacks below `callback_url`. Each is
+    /// already recorded as requested, since a hub may confirm before it answers, and so that no other process asks as well. For a
+    /// hub, another callback is another subscription: where the hub was told a different one, a confirmed subscription is to be
+    /// ended, and a new one starts with a token and a secret from `unguessable`.
     pub async fn subscriptions_claim_due(
         &self,
         callback_url: &Url,
@@ -132,19 +132,19 @@ impl Store {
         Ok(due)
     }
 
-    /// When the next hub is to be asked for a subscription.
+    /// Returns when a hub is to be asked for a subscription next.
     pub async fn subscriptions_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let row = sqlx::query(NEXT_DUE).fetch_one(&self.database.readers).await?;
         Row { table: "subscriptions", row: &row }.optional_time("due")
     }
 
-    /// Has the subscriptions ended whose feeds are polled no more: removed, gone or quarantined. Such a feed is looked at for
-    /// hubs anew should it ever be polled again.
+    /// Ends the subscriptions of feeds that are no longer polled: removed, gone or quarantined. If such a feed is polled again, it
+    /// is checked for hubs again.
     pub async fn subscriptions_end_orphaned(&self) -> Result<(), StoreError> {
         self.subscriptions_end(ORPHANED).await
     }
 
-    /// Has all subscriptions ended, and forgets which feeds were looked at for hubs: nobody looks from now on.
+    /// Ends all subscriptions, and forgets which feeds were checked for hubs: none are checked from now on.
     pub async fn subscriptions_end_all(&self) -> Result<(), StoreError> {
         self.subscriptions_end(ALL).await?;
         let looks = sqlx::query(ANY_LOOK).fetch_optional(&self.database.readers).await?;
@@ -157,7 +157,7 @@ impl Store {
     }
 
     async fn subscriptions_end(&self, which: &'static str) -> Result<(), StoreError> {
-        // Hardly ever is there one: no transaction is begun for a look.
+        // There is hardly ever one, so no transaction is begun for the check.
         if sqlx::query(which).fetch_all(&self.database.readers).await?.is_empty() {
             return Ok(());
         }
@@ -169,8 +169,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// The endings that hubs are to be asked for, at most `limit`, each already noted as asked. Those whose lease is over are
-    /// forgotten.
+    /// Returns at most `limit` endings that hubs are to be asked for, each already recorded as requested. Deletes endings whose
+    /// lease is over.
     pub async fn subscription_endings_claim_due(&self, limit: u32) -> Result<Vec<HubEnding>, StoreError> {
         let now = self.clock.now();
         if self.subscription_endings_next_due().await?.is_none_or(|due| now < due) {
@@ -192,34 +192,34 @@ impl Store {
         Ok(due)
     }
 
-    /// When the next hub is to be asked for an ending, or the next one is over; `None` where there is none left.
+    /// Returns when a hub is to be asked for an ending next, or an ending expires; `None` if no endings are left.
     pub async fn subscription_endings_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let row = sqlx::query(NEXT_DUE_ENDING).fetch_one(&self.database.readers).await?;
         Row { table: "subscription_endings", row: &row }.optional_time("due")
     }
 
-    /// The ending of the subscription that was delivered to `token`.
+    /// Returns the ending of the subscription whose callback has this token.
     pub async fn subscription_ending_of(&self, token: &str) -> Result<Option<HubEnding>, StoreError> {
         let rows =
             sqlx::query(ENDING_BY_TOKEN).bind(token.to_owned()).fetch_all(&self.database.readers).await?;
         Ok(models("subscription_endings", &rows)?.pop())
     }
 
-    /// Keeps what has become of an ending.
+    /// Stores the state of an ending.
     pub async fn subscription_ending_update(&self, known: &HubEnding) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         update_ending(&mut tx, known).await?;
         tx.commit().await
     }
 
-    /// Which of these feeds were looked at for hubs.
+    /// Returns which of these feeds were checked for hubs.
     pub async fn hub_looks(&self, feeds: &[FeedId]) -> Result<HashSet<FeedId>, StoreError> {
         let mut connection = self.database.readers.acquire().await?;
         let rows = LOOKS.fetch(&mut connection, feeds, |query, id| query.bind(id.0)).await?;
         rows.iter().map(|row| Ok(FeedId(Row { table: "hub_looks", row }.get("feed_id")?))).collect()
     }
 
-    /// Notes that these feeds were looked at for hubs.
+    /// Records that these feeds were checked for hubs.
     pub async fn hub_looks_note(&self, feeds: &[FeedId]) -> Result<(), StoreError> {
         let known = self.hub_looks(feeds).await?;
         let new: Vec<&FeedId> = feeds.iter().filter(|id| !known.contains(id)).collect();
@@ -231,13 +231,13 @@ impl Store {
         tx.commit().await
     }
 
-    /// The subscription that is delivered to `token`, of a feed that is still polled.
+    /// Returns the subscription whose callback has this token, if its feed is still polled.
     pub async fn subscription_of(&self, token: &str) -> Result<Option<HubSubscription>, StoreError> {
         let rows = sqlx::query(BY_TOKEN).bind(token.to_owned()).fetch_all(&self.database.readers).await?;
         Ok(models("subscriptions", &rows)?.pop())
     }
 
-    /// Keeps what has become of a subscription. Without effect where another has taken its place.
+    /// Stores the state of a subscription. Has no effect if another has replaced it.
     pub async fn subscription_update(&self, known: &HubSubscription) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         update(&mut tx, known).await?;
@@ -254,7 +254,7 @@ async fn load(
     Ok(known.into_iter().map(|known| (known.feed_id, known)).collect())
 }
 
-/// Takes subscriptions away, and keeps what their hubs are to be asked to end.
+/// Deletes subscriptions, and records the endings that their hubs are to be asked for.
 async fn end(
     tx: &mut AnyConnection,
     unwanted: &[&HubSubscription],
@@ -307,7 +307,7 @@ async fn update(tx: &mut AnyConnection, known: &HubSubscription) -> Result<(), S
 }
 
 impl HubSubscription {
-    /// Its end, where there is one to ask for.
+    /// Returns the ending to ask the hub for, if there is one.
     fn ending(&self, now: Timestamp) -> Option<HubEnding> {
         let ending = Ending::of(&self.subscription, self.callback.clone()?, now)?;
         Some(HubEnding { token: self.token.clone(), ending })
@@ -377,7 +377,7 @@ macro_rules! due_subscriptions {
     };
 }
 
-/// SQLite has one writer at a time, so nothing needs to be skipped.
+/// SQLite has one writer at a time, so there are no locked rows to skip.
 const DUE: DialectSql = DialectSql {
     sqlite: due_subscriptions!(),
     postgres: concat!(due_subscriptions!(), " FOR UPDATE OF s SKIP LOCKED"),
@@ -389,7 +389,7 @@ const NEXT_DUE: &str = "SELECT min(s.act_at) AS due FROM subscriptions s JOIN fe
 const DELETE: RowsSql =
     RowsSql { before: "DELETE FROM subscriptions WHERE feed_id IN (VALUES ", columns: 1, after: ")" };
 
-/// Two workers never have one feed; where they did, the first to offer stays.
+/// Two workers never have the same feed; if they did, the first offer would stay.
 const INSERT: RowsSql = RowsSql {
     before: "INSERT INTO subscriptions (feed_id, topic, hub, token, secret, state, attempts, act_at) VALUES ",
     columns: 8,

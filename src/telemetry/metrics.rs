@@ -1,7 +1,7 @@
-//! What is counted, and how it is called: `feedmill_<noun>_<unit>_total` for what only rises. Labels are closed sets,
-//! never an address: a thousand feeds must not make a thousand series. A sink's name is one: the operator has a few.
+//! Metrics and their names: `feedmill_<noun>_<unit>_total` for counters. Label values are closed sets,
+//! never URLs: a thousand feeds must not create a thousand series. A sink's name is a label value: there are only a few sinks.
 //!
-//! Every series of a closed set stands at 0 from the start: one that appeared with its first increase would show Prometheus no
+//! Every series of a closed set starts at 0: if a series appeared with its first increment, Prometheus would see no
 //! increase at all, and no alert on it could fire.
 
 use std::sync::OnceLock;
@@ -15,14 +15,14 @@ use crate::model::{DuplicateKind, FailureKind};
 use crate::pipeline::websub::Received;
 use crate::store::Totals;
 
-/// How often recorded durations are folded into their buckets when nobody scrapes.
+/// Interval at which recorded durations are moved into their buckets when nobody scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Upper bounds of the buckets for durations, in seconds.
 const DURATION_BUCKETS: &[f64] =
     &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// What a metric is.
+/// Type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Counter,
@@ -30,7 +30,7 @@ enum Kind {
     Histogram,
 }
 
-/// One metric: its name, what it is and its HELP text.
+/// A metric: its name, type and HELP text.
 #[derive(Debug)]
 struct Metric {
     name: &'static str,
@@ -41,44 +41,44 @@ struct Metric {
 macro_rules! metrics_table {
     ($($constant:ident: $kind:ident $name:literal, $help:literal;)*) => {
         $(const $constant: &str = $name;)*
-        /// Every metric.
+        /// All metrics.
         const METRICS: &[Metric] = &[$(Metric { name: $name, kind: Kind::$kind, help: $help },)*];
     };
 }
 
 metrics_table! {
     FEED_POLLS: Counter "feedmill_feed_polls_total", "Polls of feeds, by outcome";
-    FEED_ENTRIES: Counter "feedmill_feed_entries_total", "Entries that polls brought, by whether they are new or changed";
+    FEED_ENTRIES: Counter "feedmill_feed_entries_total", "New and changed entries found by polls, by kind";
     FETCH_REQUESTS: Counter "feedmill_fetch_requests_total", "Requests that were answered, by purpose and answer";
-    FETCH_BYTES: Counter "feedmill_fetch_bytes_total", "Bytes of bodies after inflating, by purpose";
+    FETCH_BYTES: Counter "feedmill_fetch_bytes_total", "Bytes of response bodies after decompression, by purpose";
     FETCH_FAILURES: Counter "feedmill_fetch_failures_total", "Requests that failed, by purpose and reason";
     FETCH_DURATION: Histogram "feedmill_fetch_duration_seconds", "Time from a request's turn to the end of its body, by purpose";
-    ENTRIES_FINISHED: Counter "feedmill_entries_finished_total", "Entries worked on, by what became of them";
+    ENTRIES_FINISHED: Counter "feedmill_entries_finished_total", "Entries processed, by outcome";
     ENTRIES_DROPPED: Counter "feedmill_entries_dropped_total", "Entries given up, by reason";
-    OWN_TEXTS: Counter "feedmill_own_texts_total", "Articles made of the feed's own text, by what kept the page away";
+    OWN_TEXTS: Counter "feedmill_own_texts_total", "Articles made from the feed's own text, by the reason why the page was not used";
     EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
-    REMOVED: Counter "feedmill_removed_total", "What was removed because it was old, by kind";
-    NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because nothing could be reached";
-    FEED_RESTS: Counter "feedmill_feed_rests_total", "Times that a feed was made to rest because its pages took more work than any page may, again and again";
-    DELIVERIES: Counter "feedmill_websub_deliveries_total", "What hubs delivered, by what became of it";
-    SINK_RECORDS: Counter "feedmill_sink_records_total", "Records delivered, by sink; one that is delivered again counts again";
+    REMOVED: Counter "feedmill_removed_total", "Articles and kept pages removed by retention, by kind";
+    NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because no host could be reached";
+    FEED_RESTS: Counter "feedmill_feed_rests_total", "Times that the pages of a feed were paused because they repeatedly exceeded the extraction limit";
+    DELIVERIES: Counter "feedmill_websub_deliveries_total", "Deliveries of WebSub hubs, by outcome";
+    SINK_RECORDS: Counter "feedmill_sink_records_total", "Records delivered, by sink; repeated deliveries count again";
     SINK_FAILURES: Counter "feedmill_sink_failures_total", "Deliveries that failed, by sink";
-    SINK_SET_ASIDE: Counter "feedmill_sink_set_aside_total", "Records that a receiver refuses and that are passed over, by sink";
+    SINK_SET_ASIDE: Counter "feedmill_sink_set_aside_total", "Records skipped because the receiver refused them, by sink";
     SINK_LAG: Gauge "feedmill_sink_lag_records", "Positions between a sink's cursor and the end of the outbox";
     SINK_LAG_AGE: Gauge "feedmill_sink_lag_seconds", "Age of the oldest record that a sink has not delivered";
-    SHARDS_OWNED: Gauge "feedmill_shards_owned", "Shards of hosts, of 1024, that this process asks where several share a store";
-    TAKEN_OVER: Counter "feedmill_taken_over_total", "Feeds and entries that this process took from the hands of dead ones, to be claimed anew, by kind";
-    CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Times the configuration was read anew, by outcome";
+    SHARDS_OWNED: Gauge "feedmill_shards_owned", "Shards of hosts, of 1024, that this process owns if several processes share a store";
+    TAKEN_OVER: Counter "feedmill_taken_over_total", "Feeds and entries claimed by dead processes that this process released, by kind";
+    CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Configuration reloads, by outcome";
     STORE_WRITABLE: Gauge "feedmill_store_writable", "Whether articles can be stored: 1, or 0 while the store, its disk or its file prevents it";
-    FEEDS: Gauge "feedmill_feeds", "Feeds that are polled, by how the last poll ended; new: there was none yet";
+    FEEDS: Gauge "feedmill_feeds", "Polled feeds, by the result of the last poll; new: not polled yet";
     ENTRIES: Gauge "feedmill_entries", "Entries in the store, by state";
     ARTICLES: Gauge "feedmill_articles", "Articles in the store";
     OUTBOX_SEQ: Gauge "feedmill_outbox_seq", "Highest position in the outbox";
     BUILD_INFO: Gauge "feedmill_build_info", "1, with the version as label";
 }
 
-/// The words of a label, one for each value of a closed set: a value without a word does not compile.
+/// Defines the label values of a closed set, one for each enum variant; a missing variant is a compile error.
 macro_rules! label {
     ($word:ident, $all:ident: $type:ty { $($value:ident => $label:literal,)* }) => {
         const $all: &[$type] = &[$(<$type>::$value),*];
@@ -129,12 +129,12 @@ label! {
     }
 }
 
-/// The recorder's reading side.
+/// Handle for rendering the recorded metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics(PrometheusHandle);
 
 impl Metrics {
-    /// The recorder of this process, installed by the first call.
+    /// Returns the handle of this process's recorder, which the first call installs.
     pub fn install() -> Self {
         static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
         let handle = INSTALLED.get_or_init(|| {
@@ -152,12 +152,12 @@ impl Metrics {
         Self(handle.clone())
     }
 
-    /// Everything in Prometheus's text format.
+    /// Renders all metrics in Prometheus's text format.
     pub fn render(&self) -> String {
         self.0.render()
     }
 
-    /// Keeps the recorder small while nobody scrapes; runs until dropped.
+    /// Bounds the recorder's memory while nobody scrapes; runs until dropped.
     pub async fn keep_small(&self) {
         let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
@@ -177,7 +177,7 @@ fn describe() {
     }
 }
 
-/// Has every series of a closed set begin at 0.
+/// Initializes every series of a closed set to 0.
 fn begin() {
     for poll in POLLS {
         counter!(FEED_POLLS, "outcome" => poll_word(*poll)).absolute(0);
@@ -191,7 +191,7 @@ fn begin() {
         for kind in FailureKind::ALL {
             counter!(FETCH_FAILURES, "purpose" => purpose, "reason" => kind.as_str()).absolute(0);
         }
-        // Whoever has a handle has a series.
+        // Creating the handle registers the series.
         let _begun = histogram!(FETCH_DURATION, "purpose" => purpose);
     }
     for finished in FINISHED {
@@ -217,32 +217,32 @@ fn begin() {
     }
 }
 
-/// A sink is configured: its series begin at 0.
+/// Initializes the series of a configured sink to 0.
 pub fn sink_opened(sink: &str) {
     for name in [SINK_RECORDS, SINK_FAILURES, SINK_SET_ASIDE] {
         counter!(name, "sink" => sink.to_owned()).absolute(0);
     }
 }
 
-/// Whether articles can be stored now.
+/// Records whether articles can be stored now.
 pub fn store_writable(is_writable: bool) {
     gauge!(STORE_WRITABLE).set(if is_writable { 1.0 } else { 0.0 });
 }
 
-/// How a poll ended.
+/// Outcome of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
-    /// 304, or the same bytes again.
+    /// The server answered 304 or sent the same bytes again.
     Unchanged,
     /// A feed was parsed.
     Parsed,
-    /// No feed came.
+    /// No feed could be fetched and parsed.
     Failed,
-    /// It was no poll: a hub brought it.
+    /// Not a poll: a hub delivered the feed.
     Delivered,
 }
 
-/// A feed was polled and brought so many entries.
+/// Counts a poll and its new and updated entries.
 pub fn feed_polled(poll: Poll, new_entries: u32, updated_entries: u32) {
     counter!(FEED_POLLS, "outcome" => poll_word(poll)).increment(1);
     count_entries(new_entries, updated_entries);
@@ -257,7 +257,7 @@ fn count_entries(new: u32, updated: u32) {
 const ANSWERED: &str = "body";
 const NOT_MODIFIED: &str = "not_modified";
 
-/// A request was answered: with a body of so many bytes, or with "not modified" where `None`.
+/// Counts an answered request; `body_bytes` is `None` for "not modified".
 pub fn fetch_answered(purpose: Purpose, body_bytes: Option<u64>, took: Duration) {
     let purpose = purpose_word(purpose);
     let answer = if body_bytes.is_some() { ANSWERED } else { NOT_MODIFIED };
@@ -266,29 +266,29 @@ pub fn fetch_answered(purpose: Purpose, body_bytes: Option<u64>, took: Duration)
     histogram!(FETCH_DURATION, "purpose" => purpose).record(took);
 }
 
-/// A request failed.
+/// Counts a failed request.
 pub fn fetch_failed(purpose: Purpose, kind: FailureKind) {
     counter!(FETCH_FAILURES, "purpose" => purpose_word(purpose), "reason" => kind.as_str()).increment(1);
 }
 
-/// What became of an entry.
+/// Outcome of processing an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
     /// A new article.
     Created,
-    /// Another text of a known article.
+    /// A new revision of a known article.
     Revised,
-    /// A known article was announced once more.
+    /// Another mention of a known article.
     Linked,
-    /// The publisher took the page back.
+    /// The publisher withdrew the page.
     Withdrawn,
     /// Nothing new.
     Unchanged,
-    /// To be tried again later.
+    /// To be retried later.
     Postponed,
 }
 
-/// An entry's work is stored.
+/// Counts an entry whose result was stored.
 pub fn entry_finished(finished: Finished, duplicate: Option<DuplicateKind>) {
     counter!(ENTRIES_FINISHED, "outcome" => finished_word(finished)).increment(1);
     if let Some(kind) = duplicate {
@@ -296,85 +296,85 @@ pub fn entry_finished(finished: Finished, duplicate: Option<DuplicateKind>) {
     }
 }
 
-/// An entry was given up.
+/// Counts an entry that was given up.
 pub fn entry_dropped(kind: FailureKind) {
     counter!(ENTRIES_DROPPED, "reason" => kind.as_str()).increment(1);
 }
 
-/// The feed's own text stands in for a page.
+/// Counts an article made from the feed's own text instead of its page.
 pub fn own_text_used(kind: FailureKind) {
     counter!(OWN_TEXTS, "reason" => kind.as_str()).increment(1);
 }
 
-/// An article was extracted.
+/// Records how long the extraction of an article took.
 pub fn extracted(took: Duration) {
     histogram!(EXTRACT_DURATION).record(took);
 }
 
-/// So many articles, and pages kept of others, were old enough to go.
+/// Counts articles, and raw pages of other articles, removed for their age.
 pub fn removed(articles: u64, raw_pages: u64) {
     counter!(REMOVED, "kind" => "article").increment(articles);
     counter!(REMOVED, "kind" => "raw_page").increment(raw_pages);
 }
 
-/// Dead processes had so many feeds and entries in hand.
+/// Counts feeds and entries taken over from dead processes.
 pub fn taken_over(feeds: u64, entries: u64) {
     counter!(TAKEN_OVER, "kind" => "feed").increment(feeds);
     counter!(TAKEN_OVER, "kind" => "entry").increment(entries);
 }
 
-/// This process has so many shards.
+/// Records how many shards this process owns.
 pub fn shards_owned(shards: u16) {
     gauge!(SHARDS_OWNED).set(shards);
 }
 
-/// A hub has delivered something.
+/// Counts a delivery from a hub.
 pub fn delivered(received: Received) {
     counter!(DELIVERIES, "outcome" => received_word(received)).increment(1);
 }
 
-/// A sink took so many records.
+/// Counts records delivered to a sink.
 pub fn sink_delivered(sink: &str, records: usize) {
     counter!(SINK_RECORDS, "sink" => sink.to_owned()).increment(records as u64);
 }
 
-/// A delivery failed.
+/// Counts a failed delivery.
 pub fn sink_failed(sink: &str) {
     counter!(SINK_FAILURES, "sink" => sink.to_owned()).increment(1);
 }
 
-/// A receiver refuses a record.
+/// Counts a record that the receiver refuses.
 pub fn sink_set_aside(sink: &str) {
     counter!(SINK_SET_ASIDE, "sink" => sink.to_owned()).increment(1);
 }
 
-/// How far a sink is behind.
+/// Records how far a sink lags behind the outbox.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn sink_lag(sink: &str, records: i64, age: Duration) {
     gauge!(SINK_LAG, "sink" => sink.to_owned()).set(records as f64);
     gauge!(SINK_LAG_AGE, "sink" => sink.to_owned()).set(age.as_secs_f64());
 }
 
-/// Values of the label `outcome` of a reload.
+/// Values of the label `outcome` for reloads.
 const TAKEN: &str = "taken";
 const REFUSED: &str = "refused";
 
-/// The configuration was read anew, and taken where it was good.
+/// Counts a reload of the configuration, which is applied if it is `good`.
 pub fn config_reloaded(good: bool) {
     counter!(CONFIG_RELOADS, "outcome" => if good { TAKEN } else { REFUSED }).increment(1);
 }
 
-/// Our own network is down: polling pauses.
+/// Counts a pause of polling because our own network is down.
 pub fn network_paused() {
     counter!(NETWORK_PAUSES).increment(1);
 }
 
-/// A feed's pages run out of their time again and again: the next ones wait.
+/// Counts a feed whose pages repeatedly exceed the work limit: its next pages are postponed.
 pub fn feed_rests() {
     counter!(FEED_RESTS).increment(1);
 }
 
-/// What the store holds now.
+/// Records the current totals of the store.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn store_totals(totals: &Totals) {
     let succeeding = totals.feeds_active.saturating_sub(totals.feeds_failing + totals.feeds_new);
@@ -403,7 +403,7 @@ mod tests {
         }
     }
 
-    /// The names of series that a rule of Prometheus asks for.
+    /// Returns the names of the series used in a Prometheus expression.
     fn names_in(rules: &str) -> impl Iterator<Item = &str> {
         rules
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))

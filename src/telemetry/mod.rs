@@ -1,8 +1,8 @@
-//! The subscriber for logs and traces, and the recorder for metrics.
+//! The subscriber for logs and traces, and the metrics recorder.
 
-/// What is counted, and how it is called.
+/// Metrics and their names.
 pub mod metrics;
-/// Spans to a collector.
+/// Export of spans to a collector.
 pub mod traces;
 
 use std::fmt::{self, Write};
@@ -19,41 +19,41 @@ use tracing_subscriber::{Layer, Registry, reload};
 use self::traces::{Traces, TracesError};
 use crate::config::{LogFormat, LogSettings};
 
-/// The running logs, whose filter can be changed.
+/// Handle to the process's logs, with which the filter can be changed.
 #[derive(Clone, Debug)]
 pub struct Logs {
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
-/// Why there are no logs.
+/// An error from starting or changing the logs.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter cannot be read.
+    /// The filter cannot be parsed.
     #[error("invalid log filter {filter:?}: {source}")]
     Filter {
-        /// As given.
+        /// The filter as given.
         filter: String,
-        /// What is wrong with it.
+        /// The parser's error.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// There is somewhere to send traces to, and they cannot be sent.
+    /// A trace endpoint is set, but traces cannot be sent.
     #[error(transparent)]
     Traces(#[from] TracesError),
-    /// The process has logs already.
-    #[error("the logs are running already")]
+    /// The process already has a subscriber.
+    #[error("logging is already running")]
     Started,
-    /// The process's logs are gone.
-    #[error("the logs have stopped")]
+    /// The process's subscriber has been dropped.
+    #[error("logging has stopped")]
     Stopped,
 }
 
-/// Starts the logs of the process, on standard error. Text for people escapes whatever could pass for something else
-/// on a terminal: values come from the open internet.
+/// Starts logging to standard error. The text format escapes control and formatting characters, which could forge output on a
+/// terminal: logged values come from the open internet.
 pub fn start_logs(settings: &LogSettings) -> Result<Logs, LogError> {
     start(settings, None).map(|(logs, _)| logs)
 }
 
-/// The same, and sends spans to where `traces` says, whatever the filter of the logs says.
+/// Like [`start_logs`], and also sends spans to the endpoint in `traces`, independently of the log filter.
 pub fn start(settings: &LogSettings, traces: Option<&traces::Settings>) -> Result<(Logs, Traces), LogError> {
     let (filter, handle) = reload::Layer::new(filter(&settings.filter)?);
     let lines = match settings.format {
@@ -83,17 +83,17 @@ pub fn start(settings: &LogSettings, traces: Option<&traces::Settings>) -> Resul
 }
 
 impl Logs {
-    /// Goes on with another filter. The format stays: half a file in each would serve nobody.
+    /// Changes the filter. The format cannot be changed: a log file in two formats would be of no use.
     pub fn set_filter(&self, directives: &str) -> Result<(), LogError> {
         self.filter.reload(filter(directives)?).map_err(|_| LogError::Stopped)
     }
 }
 
-/// What says much and nothing of use unless it is asked for by name: the parser of pages warns of every table with text
-/// beside its cells.
+/// Default filter for noisy targets, which an explicit directive overrides: html5ever warns about every table with text
+/// outside its cells.
 const QUIET: &str = "html5ever=error";
 
-/// Whether `directives` can be read as a filter.
+/// Parses `directives` as a filter.
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::builder()
         .parse(format!("{QUIET},{directives}"))
@@ -107,7 +107,7 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -
     write!(Escaping(writer), "{value:?}")
 }
 
-/// Writes through, but for characters that move the cursor, start a line or reorder their neighbours.
+/// A writer that escapes characters that move the cursor, start a line, are invisible or reorder the text around them.
 struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {
@@ -125,7 +125,7 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// Whether a character moves the cursor, hides, or reorders its neighbours.
+/// Returns whether a character moves the cursor, is invisible, or reorders the text around it.
 pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -1,7 +1,7 @@
-//! Spans of feeds, articles and deliveries to a collector of OpenTelemetry's, over OTLP (HTTP, protobuf).
+//! Exports spans of feeds, articles and deliveries to an OpenTelemetry collector, over OTLP (HTTP, protobuf).
 //!
-//! They are gathered and sent in batches by a thread of their own. Where the collector is away, or slower than the mill, they
-//! are lost: nothing waits for it.
+//! A separate thread collects and sends them in batches. Spans are dropped while the collector is unavailable or slower than
+//! the daemon: nothing waits for it.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,34 +17,34 @@ use url::Url;
 
 use crate::fetch::{FetchError, Reporter};
 
-/// How long one delivery may take.
+/// Timeout of one delivery.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a stop waits for the last ones.
+/// How long shutdown waits for the last spans to be sent.
 const LAST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is traced, and where to.
+/// Settings for traces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where OTLP arrives, path included.
+    /// OTLP endpoint, including the path.
     pub endpoint: Url,
-    /// Which share of all traces is kept, from 0 to 1; `None` where the environment says (`OTEL_TRACES_SAMPLER`).
+    /// Share of traces that is kept, from 0 to 1; `None` if the environment sets it (`OTEL_TRACES_SAMPLER`).
     pub sample_ratio: Option<f64>,
-    /// What this process is called; `None` where the environment says (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`).
+    /// Service name; `None` if the environment sets it (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`).
     pub service_name: Option<&'static str>,
 }
 
-/// Why there are no traces.
+/// An error from starting traces.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// No client can be built.
+    /// The HTTP client cannot be built.
     #[error(transparent)]
     Client(#[from] FetchError),
-    /// What the environment says of OTLP (`OTEL_EXPORTER_OTLP_*`) cannot be used.
-    #[error("traces cannot be sent: {0}")]
+    /// The OTLP settings in the environment (`OTEL_EXPORTER_OTLP_*`) are invalid.
+    #[error("cannot set up traces: {0}")]
     Exporter(#[from] ExporterBuildError),
 }
 
-/// The traces of the process: when this is dropped, what has been gathered is sent.
+/// The process's trace exporter; dropping it sends the spans collected so far.
 #[derive(Debug, Default)]
 #[must_use = "what has been gathered is sent when this is dropped"]
 pub struct Traces(Option<SdkTracerProvider>);
@@ -59,7 +59,7 @@ impl Drop for Traces {
     }
 }
 
-/// Starts the thread that sends.
+/// Starts the sending thread.
 pub(super) fn start(settings: &Settings) -> Result<(SdkTracer, Traces), TracesError> {
     let collector = Collector {
         reporter: Reporter::new(TIMEOUT)?,
@@ -87,12 +87,12 @@ pub(super) fn start(settings: &Settings) -> Result<(SdkTracer, Traces), TracesEr
     Ok((provider.tracer("feedmill"), Traces(Some(provider))))
 }
 
-/// Where traces go.
+/// The collector that traces are sent to.
 #[derive(Debug)]
 struct Collector {
     reporter: Reporter,
     endpoint: Url,
-    /// Whether the last delivery failed. It is logged once.
+    /// Whether the last delivery failed. A failure is logged once, until a delivery succeeds again.
     in_trouble: AtomicBool,
 }
 
@@ -101,7 +101,7 @@ impl Collector {
         let (head, body) = request.into_parts();
         let (status, headers, body) = self.reporter.post(&self.endpoint, head.headers, body.into())?;
         if !status.is_success() {
-            return Err(format!("it answers {status}").into());
+            return Err(format!("the collector answered {status}").into());
         }
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
@@ -113,10 +113,10 @@ impl Collector {
         let endpoint = self.endpoint.as_str();
         match posted {
             Ok(()) if self.in_trouble.swap(false, Ordering::Relaxed) => {
-                tracing::info!(endpoint, "traces can be delivered again");
+                tracing::info!(endpoint, "traces are delivered again");
             }
             Err(error) if !self.in_trouble.swap(true, Ordering::Relaxed) => {
-                tracing::warn!(endpoint, error = %error, "traces cannot be delivered: they are lost until they can");
+                tracing::warn!(endpoint, error = %error, "cannot deliver traces; dropping them until the endpoint accepts them again");
             }
             _ => {}
         }
@@ -124,7 +124,7 @@ impl Collector {
 }
 
 impl HttpClient for Collector {
-    // What `async_trait` makes of the trait's method. It is called on the sending thread, which may wait.
+    // The signature that `async_trait` generates for the method. It runs on the sending thread, which may block.
     fn send_bytes<'s, 'f>(
         &'s self,
         request: Request<Bytes>,

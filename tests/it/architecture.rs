@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md says what is absent from each module. This holds it to that.
+//! Checks what ARCHITECTURE.md says about the absence of things from modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Something that only some rooms may have.
+/// Words that may occur only in some modules.
 struct Privilege {
     invariant: &'static str,
     words: &'static [&'static str],
@@ -43,7 +43,7 @@ const PRIVILEGES: &[Privilege] = &[
     },
 ];
 
-/// Rooms that see values only: the same input gives the same output, always.
+/// Pure modules: the same input always gives the same output.
 const PURE: &[&str] = &[
     "model",
     "schedule",
@@ -134,9 +134,9 @@ fn rooms_of_extraction_know_nothing_of_those_behind_them() {
     assert!(trespasses.is_empty(), "{}", trespasses.join("\n"));
 }
 
-/// Folders whose files import one another in one direction.
+/// Folders without import cycles among their files.
 const WITHOUT_CIRCLE: &[&str] = &["extract", "config", "cli"];
-/// Modules of the library that must not import one another both ways.
+/// Modules of the library that must not import each other in both directions.
 const APART: &[[&str; 2]] = &[["model", "schedule"]];
 
 #[test]
@@ -163,7 +163,7 @@ fn no_circle_of_imports() {
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
 
-/// Which direct members of a folder import which others.
+/// Returns which direct members of a folder import which others.
 fn edges_within(folder: &[String], sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let member = |module: &[String]| module.strip_prefix(folder)?.first().cloned();
@@ -177,7 +177,7 @@ fn edges_within(folder: &[String], sources: &[Source]) -> BTreeMap<String, BTree
     edges
 }
 
-/// A way from one member back to itself.
+/// Returns a path from one member back to itself, if there is one.
 fn circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn walk(
         at: &str,
@@ -200,25 +200,25 @@ fn circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     edges.keys().find_map(|start| walk(start, edges, &mut Vec::new(), &mut done))
 }
 
-/// The modules that a file declares before its first blank line behind one.
+/// Returns the modules declared in the first uninterrupted block of `mod` lines.
 fn declared(text: &str) -> Vec<String> {
     let declared = |line: &str| Some(line.rsplit_once("mod ")?.1.strip_suffix(';')?.to_owned());
     let is_declaration = |line: &&str| line.ends_with(';') && line.contains("mod ");
     text.lines().skip_while(|line| !is_declaration(line)).map_while(declared).collect()
 }
 
-/// One file of the library.
+/// A source file of the library.
 struct Source {
-    /// From the project's folder.
+    /// The path relative to the project's folder.
     path: PathBuf,
-    /// The module of `lib.rs` that it belongs to.
+    /// The top-level module of `lib.rs` that contains it.
     room: String,
-    /// Number and text of the lines that are neither comments nor unit tests.
+    /// Line numbers and text of the code, without comments and unit tests.
     code: Vec<(usize, String)>,
 }
 
 impl Source {
-    /// The names of its module, from the library's root.
+    /// Returns the path of its module, from the library's root.
     fn module(&self) -> Vec<String> {
         let below_src = self.path.strip_prefix("src").expect("the file is below src").with_extension("");
         let mut names: Vec<String> =
@@ -227,20 +227,20 @@ impl Source {
         names
     }
 
-    /// The module in which it stands.
+    /// Returns the path of the parent module.
     fn folder(&self) -> Vec<String> {
         let mut folder = self.module();
         folder.pop();
         folder
     }
 
-    /// The paths into the library that its code names.
+    /// Returns the paths within the library that its code mentions.
     fn imports(&self) -> BTreeSet<Vec<String>> {
         let code: String = self.code.iter().flat_map(|(_, line)| [line, "\n"]).collect();
         let starts = code.match_indices("crate::").chain(code.match_indices("super::"));
         let mut paths = BTreeSet::new();
         for (at, start) in starts {
-            // `super::super::` is read from its first word on, `pub(in crate::…)` names no import.
+            // `super::super::` is read from its first `super`; `pub(in crate::…)` is not an import.
             if code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':')) {
                 continue;
             }
@@ -266,7 +266,7 @@ impl Source {
     }
 }
 
-/// Reads what stands behind `use`, or a path anywhere else: names joined by `::`, at last several in braces. Gives the rest.
+/// Reads a use tree or a path: names joined by `::`, possibly ending in a list in braces. Returns the remaining text.
 fn read_tree<'a>(text: &'a str, base: &[String], paths: &mut BTreeSet<Vec<String>>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
@@ -316,7 +316,7 @@ fn sources() -> Vec<Source> {
 
 const TEST_ONLY: &str = "#[cfg(test)]";
 
-/// Files that are compiled for tests only.
+/// Returns the files that are compiled for tests only.
 fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
     let dir =
         if path.ends_with("mod.rs") { path.parent().unwrap().to_owned() } else { path.with_extension("") };
@@ -328,7 +328,7 @@ fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A module of unit tests stands at the end of its file, if it has no file of its own.
+/// Returns the lines of code before the unit tests. An inline test module is the last item of its file.
 fn code(text: &str) -> Vec<(usize, String)> {
     let mut lines = text.lines().enumerate().peekable();
     let mut code = Vec::new();

@@ -7,7 +7,8 @@ use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, paragraphs, rss};
 
-/// A mill with two articles, of which the first has two revisions. Returns the config and the first article's address.
+/// A configuration whose store holds two articles, the first with two revisions. Returns the test, the config file, the first
+/// article's URL and the server.
 async fn turned() -> (TestDaemon, PathBuf, String, Server) {
     let server = Server::start().await;
     let items = |word: &str| {
@@ -29,7 +30,7 @@ async fn turned() -> (TestDaemon, PathBuf, String, Server) {
     let config = test.write_config();
     for _ in 0..2 {
         assert!(output(&config, &["once"]).status.success());
-        // The store's clock is the system's: the feed is due again when its second is over.
+        // The program uses the system clock: make the feed due again without waiting.
         let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
         crate::support::database::execute(&database, "UPDATE feeds SET next_poll_at = 0".to_owned()).await;
     }

@@ -1,4 +1,4 @@
-//! A clock that jumps: no feed falls silent, and none is hurried.
+//! Clock jumps: no feed stops being polled, and none is polled too often.
 
 use jiff::SignedDuration;
 

@@ -1,4 +1,4 @@
-//! What the commands do where all does not go well, as a shell sees it.
+//! The commands when something goes wrong, as a shell sees them.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::database;
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
-/// Runs the program to its end while the test's server goes on.
+/// Runs the program to completion while the test's server keeps running.
 fn output(config: &Path, arguments: &[&str]) -> Output {
     tokio::task::block_in_place(|| feedmill(config, arguments).output().unwrap())
 }
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A mill with one feed, labelled, whose one article is stored.
+/// A daemon configuration with one tagged feed, whose one article is stored.
 fn turned(server: &Server) -> TestDaemon {
     server.respond("/feed", Reply::ok("text/xml", rss(&[Item::new("One", &server.url("/page"))])));
     server.respond("/page", Reply::ok("text/html; charset=utf-8", page("mooring")));
@@ -176,7 +176,7 @@ async fn quarantined_entries_are_released() {
     }
 }
 
-/// Commands that only look at the store, or change what is in it.
+/// Commands that read the store or change its rows, but must not create or migrate it.
 const VISITORS: &[&[&str]] = &[
     &["feeds", "list"],
     &["feeds", "release"],
@@ -204,7 +204,7 @@ async fn whoever_only_looks_makes_no_store() {
         );
         assert!(!database.exists(), "{arguments:?}");
     }
-    // In its usual place, the folder is not made either.
+    // With the default path, the folder is not created either.
     let state = config.with_file_name("state");
     let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
     let refused = command.env("STATE_DIRECTORY", &state).args(["feeds", "list"]).output().unwrap();
@@ -236,7 +236,7 @@ async fn whoever_only_looks_changes_no_schema() {
     assert!(text(&refused.stderr).contains("feedmill migrate"), "{}", text(&refused.stderr));
 }
 
-/// A command whose new feeds would wait for an hour.
+/// Runs a command with an initial spread of an hour for new feeds.
 fn spread(config: &Path, arguments: &[&str]) -> Output {
     let mut command = feedmill(config, arguments);
     command.env("FEEDMILL_SCHEDULE__INITIAL_SPREAD_SECS", "3600");

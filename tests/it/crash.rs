@@ -1,6 +1,6 @@
-//! kill -9 at any moment loses nothing, stores nothing twice and leaves nothing torn.
+//! kill -9 at any moment loses nothing, stores nothing twice and leaves no partial file.
 //!
-//! `FEEDMILL_TEST_KILLS=100 cargo test --test it -- crash:: --nocapture` kills more often, and says what it found.
+//! `FEEDMILL_TEST_KILLS=100 cargo test --test it -- crash:: --nocapture` kills more often, and prints what it found.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -17,15 +17,15 @@ use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
 const ENTRIES: usize = 3;
-/// So many feeds for each kill, so that every run has work to lose.
+/// Feeds per kill, so that every run has work to lose.
 const FEEDS_A_KILL: usize = 20;
 const KILLS: usize = 10;
 const KILLS_VARIABLE: &str = "FEEDMILL_TEST_KILLS";
 
-/// Requests that a run may have answered before it is killed; those beyond hang, so that every run has work left to lose.
+/// Requests answered in a run before it is killed; further ones hang, so that every run has work left to lose.
 const SHARE: usize = 60;
 
-/// Answers so many requests and tells when they are used up.
+/// Answers a limited number of requests and notifies when they are used up.
 #[derive(Default)]
 struct Allowance {
     left: AtomicUsize,
@@ -63,8 +63,8 @@ async fn kills_lose_nothing(backend: Backend) {
     database.drop().await;
 }
 
-/// The first entries of all feeds tell ten stories, each with furniture of its own. A process that dies between an
-/// article and its link leaves neither: whatever comes after links every copy.
+/// The first entries of all feeds tell ten stories, each with different furniture. A process killed between storing an article and
+/// its link stores neither: later runs still link every copy.
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_leave_no_copy_unlinked() {
     const STORIES: usize = 10;
@@ -90,8 +90,8 @@ async fn kills_leave_no_copy_unlinked() {
     }
 }
 
-/// What a mill has stored that was killed again and again while it read its feeds. `topic_of` is what an entry is about, by the
-/// names of its feed and itself: its headline and its page speak of that.
+/// Returns what a daemon has stored that was killed repeatedly while it processed its feeds. `topic_of` maps the names of a feed
+/// and an entry to the topic of the entry's headline and page.
 async fn killed_again_and_again(
     database: &FreshDatabase,
     topic_of: impl Fn(&str, &str) -> String + Send + Sync + 'static,
@@ -132,7 +132,7 @@ async fn killed_again_and_again(
     }
     let config = daemon.write_config();
 
-    // The kill comes while the last answers are being read, parsed and recorded.
+    // The kill arrives while the last answers are being read, parsed and recorded.
     for kill in 0..kills {
         allowance.left.store(SHARE + 7 * kill % 13, Ordering::SeqCst);
         let mut run =
@@ -157,7 +157,7 @@ async fn killed_again_and_again(
     records
 }
 
-/// What is stored after one more turn.
+/// Runs `once` and returns all stored records.
 fn turned(config: &Path) -> Vec<Record> {
     let turn = feedmill(config, &["once"]).output().unwrap();
     assert!(turn.status.success(), "{}", String::from_utf8_lossy(&turn.stderr));
@@ -167,7 +167,7 @@ fn turned(config: &Path) -> Vec<Record> {
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-/// A record's text as it stands in a file.
+/// A record's text as written to a file.
 fn written(record: &Record) -> String {
     format!("{}\n\n{}\n", record.metadata.title.as_deref().unwrap(), record.text)
 }

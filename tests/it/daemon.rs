@@ -1,4 +1,4 @@
-//! The daemon while it runs: side by side, stopped softly and hard, reloaded, cut off from the network.
+//! The running daemon: concurrency, soft and hard stop, reload, network outage.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ async fn start(opened: &OpenedDaemon) -> Lifecycle {
     lifecycle
 }
 
-/// Comes back when so many records are stored.
+/// Waits until this many records are stored.
 async fn stored(opened: &OpenedDaemon, records: usize) {
     let wait = async {
         while opened.records().await.len() < records {
@@ -97,7 +97,7 @@ async fn a_soft_stop_gives_back_what_was_claimed_ahead() {
     let server = Server::start().await;
     let (gate, asked) = (Gate::new(), AtomicUsize::new(0));
     let held = gate.clone();
-    // Prompt at first, so that many are claimed ahead, and then not at all.
+    // Prompt replies at first, so that many feeds are claimed ahead, then none.
     server.handle(move |_| {
         let reply = Reply::ok("application/rss+xml", rss(&[]));
         if asked.fetch_add(1, Ordering::Relaxed) < PROMPT { reply } else { reply.gated(&held) }
@@ -172,7 +172,7 @@ async fn a_reload_takes_feeds_in_and_out() {
 
 #[tokio::test]
 async fn when_nothing_connects_no_feed_is_blamed() {
-    // A port on which nobody listens, on many hosts.
+    // A port without a listener, on many hosts.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut daemon = TestDaemon::new();
     for host in 2..32 {

@@ -1,4 +1,4 @@
-//! `feedmill dedup --batch` as its callers see it, and copies behind the furniture of different hosts.
+//! `feedmill dedup --batch` as its callers see it, and copies within the furniture of different hosts.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -26,7 +26,7 @@ fn batch(arguments: &[&str], lines: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Written from beside: whoever writes all before reading anything waits for the child, and the child for it.
+    // Written from another thread: writing everything before reading would deadlock with the child process.
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
@@ -42,7 +42,7 @@ fn answers(output: &Output) -> Vec<Value> {
         .collect()
 }
 
-/// `count` words, others for each `seed`.
+/// A text of `count` words, different for each `seed`.
 fn story(seed: usize, count: usize) -> String {
     let words: Vec<String> =
         (0..count).map(|i| format!("word{}", (i * i + i * seed * 7_919) % 100_003)).collect();
@@ -132,7 +132,7 @@ fn furniture_makes_no_other_article() {
     assert!(one.comparable);
 }
 
-/// The fingerprint of the text of a page made of `paragraphs` under `headline`.
+/// The article and fingerprint of a page with `paragraphs` under `headline`.
 fn fingerprinted(headline: &str, paragraphs: &[String]) -> (Article, Fingerprint) {
     let body: String = paragraphs.iter().map(|text| format!("<p>{text}</p>")).collect();
     let html = format!("<html><body><main><article><h1>{headline}</h1>{body}</article></main></body></html>");
@@ -144,7 +144,7 @@ fn fingerprinted(headline: &str, paragraphs: &[String]) -> (Article, Fingerprint
     (article, fingerprint)
 }
 
-/// What is judged of a text where another one came before it.
+/// The verdict on a text when `earlier` is already stored.
 fn judged((article, fingerprint): &(Article, Fingerprint), earlier: &(Article, Fingerprint)) -> Verdict {
     let id = ArticleId(Sha256Hash::of("earlier"));
     let mut index = Index::default();
@@ -186,7 +186,7 @@ fn a_text_of_ten_megabytes_costs_what_its_beginning_costs() {
     assert_eq!(link.kind, DuplicateKind::Near);
 }
 
-/// What becomes of `bodies`, each the page of an article of its own.
+/// The records of `bodies`, each the page of an article of its own.
 async fn records_of(bodies: &[String]) -> Vec<Record> {
     let server = Server::start().await;
     let items: Vec<Item> = (0..bodies.len())

@@ -1,10 +1,10 @@
-//! `feedmill demo`, as a newcomer runs it.
+//! `feedmill demo`, as a new user runs it.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The stories that the demo's sites print: a line `name: value` for each field, a blank line, the body.
+/// The stories on the demo's sites: a line `name: value` for each field, a blank line, the body.
 const STORIES: &[&str] = &[
     include_str!("../../src/demo/site/stories/barley.html"),
     include_str!("../../src/demo/site/stories/cable.html"),
@@ -16,7 +16,7 @@ const STORIES: &[&str] = &[
     include_str!("../../src/demo/site/stories/tram.html"),
 ];
 
-/// What stands around the articles and must not get into the texts.
+/// Furniture around the articles, which must not get into the texts.
 const FURNITURE: &[&str] = &[
     "Printed on the quay since 1871",
     "Leave a Comment",
@@ -95,7 +95,7 @@ fn demo_shows_the_clean_articles_and_one_duplicate() {
         let headline = format!("{title}\n\n");
         let text =
             texts.iter().find(|text| text.starts_with(&headline)).unwrap_or_else(|| panic!("no {title:?}"));
-        // Some stories have furniture in their bodies.
+        // Some stories contain furniture lines in their bodies.
         let is_prose =
             |line: &String| !line.is_empty() && !FURNITURE.iter().any(|furniture| line.contains(furniture));
         let lost: Vec<String> =
@@ -121,7 +121,7 @@ fn without_tags(line: &str) -> String {
     line.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_tag, text)| text)).collect()
 }
 
-/// Runs the demo with `home` as its working directory and its place for temporary files.
+/// Runs the demo with `home` as its working, home and temporary directory.
 fn demo(home: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_feedmill"))
         .arg("demo")

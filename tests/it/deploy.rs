@@ -1,4 +1,4 @@
-//! The service files: hardened, and in step with the defaults of the configuration.
+//! The service files: hardened, and consistent with the configuration defaults.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::support::daemon::TestDaemon;
 
-/// Highest exposure that `systemd-analyze security` may find, in tenths.
+/// Highest exposure accepted from `systemd-analyze security`, in tenths.
 const MAX_EXPOSURE: u32 = 15;
 
 fn deploy(name: &str) -> PathBuf {
@@ -81,7 +81,7 @@ fn documents(path: &Path) -> Vec<Value> {
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every manifest for Kubernetes.
+/// All Kubernetes manifests.
 fn manifests() -> Vec<Value> {
     let files = std::fs::read_dir(deploy("kubernetes")).unwrap();
     files.flat_map(|file| documents(&file.unwrap().path())).collect()
@@ -125,7 +125,7 @@ fn the_manifests_are_of_one_piece() {
     assert!(grace > shipped_config().stop_timeout.as_secs());
 }
 
-/// The program takes the map's configuration, with secrets where the deployment mounts them.
+/// The program accepts the config map's configuration, with secrets at the paths where the deployment mounts them.
 #[test]
 fn the_config_map_is_a_configuration() {
     let manifests = manifests();
@@ -179,7 +179,7 @@ async fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
-/// Each instruction of the last stage of the Containerfile, with its continued lines.
+/// The instructions of the last stage of the Containerfile, continued lines joined.
 fn last_stage() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(deploy("Containerfile")).unwrap().replace("\\\n", " ");
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -213,7 +213,7 @@ fn the_container_is_static_and_has_no_powers() {
     assert!(copied.iter().any(|rest| rest.contains("--chown=nonroot:nonroot") && rest.ends_with(volume)));
     assert!(stage.contains(&("ENV".to_owned(), format!("STATE_DIRECTORY={volume}"))));
 
-    // What it is asked by and told with are commands of ours.
+    // The health check and the default command are subcommands of the program.
     let (_, check) = value("HEALTHCHECK").split_once(" CMD ").unwrap();
     let check: Vec<String> = serde_json::from_str(check).unwrap();
     let run: Vec<String> = serde_json::from_str(value("CMD")).unwrap();

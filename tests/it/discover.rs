@@ -1,4 +1,4 @@
-//! `feedmill feeds discover`, `export` and `import`, as a person calls them.
+//! `feedmill feeds discover`, `export` and `import`, as a user calls them.
 
 use std::process::{Command, Output};
 
@@ -18,7 +18,7 @@ fn feedmill_outside(dir: &TempDir, feeds: &str, args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// The same while a server of the test goes on.
+/// Like `feedmill_outside`, while a server of the test keeps running.
 fn feedmill(dir: &TempDir, feeds: &str, args: &[&str]) -> Output {
     tokio::task::block_in_place(|| feedmill_outside(dir, feeds, args))
 }

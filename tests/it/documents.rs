@@ -1,4 +1,4 @@
-//! The README promises nothing that the program does not do.
+//! The documents' examples work as written.
 
 use std::fs;
 use std::path::Path;
@@ -62,10 +62,10 @@ fn the_commands_in_the_readme_exist() {
     }
 }
 
-/// Commands that go on until they are stopped: other tests run them.
+/// Commands that run until they are stopped: other tests run them.
 const ENDLESS: &[&str] = &["feedmill run", "feedmill tail --follow"];
 
-/// The commands in the shell blocks of a document.
+/// Returns the commands in the shell blocks of a document.
 fn commands_of(document: &str) -> Vec<String> {
     let blocks = document.split("```").skip(1).step_by(2);
     let lines = blocks.filter_map(|block| block.strip_prefix("sh\n")).flat_map(str::lines);
@@ -76,7 +76,7 @@ fn commands_of(document: &str) -> Vec<String> {
         .collect()
 }
 
-/// The command with the words that stand for something of the reader's own.
+/// Replaces the placeholders of a command.
 fn filled(command: &str, server: &Server, added: &Url) -> String {
     let is_added = command.starts_with("feedmill feeds");
     let word = |word: &str| match word {
@@ -224,7 +224,7 @@ fn completions_and_manual_follow_from_the_command_line() {
     }
 }
 
-/// The first code block of a language.
+/// Returns the first code block of a language in the README.
 fn block(language: &str) -> &'static str {
     let (_, rest) = README.split_once(&format!("```{language}\n")).expect("the README has such a block");
     rest.split("```").next().expect("a split has a first part")

@@ -1,4 +1,4 @@
-//! The extractor against hostile pages, and what holds of its output whatever the page.
+//! The extractor on hostile pages, and properties of its output for any page.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ fn bombs_are_cut_short() {
              <h1><div>Harbour Fer</div><div>ries return</div></h1><p>The ferries are back.</p>"
         )
     };
-    // With each whether a limit ends it; what is large and harmless is read to its end.
+    // Each with whether a limit cuts it off; large but harmless pages are read to the end.
     let bombs = [
         ("nested boxes", "<div>".repeat(100_000), true),
         ("formatting that is never closed", fonts, true),
@@ -63,7 +63,7 @@ fn what_came_before_a_limit_is_kept() {
     assert!(article.quality_flags.contains(&QualityFlag::Partial), "{:?}", article.quality_flags);
 }
 
-/// A page of a site: a story of its own, and a promise that every page repeats.
+/// A page of a site: a unique story, and a promise that every page repeats.
 fn story(number: usize) -> String {
     let topics = ["harbour", "library", "orchard", "railway", "observatory", "brewery"];
     let topic = topics[number % topics.len()];
@@ -79,7 +79,7 @@ fn story(number: usize) -> String {
 
 const PROMISE: &str = "Readers of this paper have trusted";
 
-/// Learns from a page, as the store does from every article that is no copy.
+/// Learns from a page, as the store does from every article that is not a copy.
 fn learn(evidence: &mut SiteEvidence, page: &Page, rules: &Rules) {
     evidence.learn(&extract(page, &Evidence::default(), rules).block_hashes);
 }
@@ -122,7 +122,7 @@ fn an_address_that_many_pages_give_for_themselves_is_nobodys() {
     assert_eq!(canonical(&told(0, own), &site).as_deref(), Some(own));
 }
 
-/// A notice of which only the numbers are new each day.
+/// A notice of which only the numbers change from day to day.
 fn notice(day: usize) -> String {
     format!(
         "<html><body><article><h1>Fish prices of day {day}</h1>\
@@ -160,7 +160,7 @@ fn what_two_other_pages_say_too_is_not_yet_furniture() {
     assert!(article.text.contains(PROMISE));
 }
 
-/// A report that opens as every report of its series does, and has little more to say.
+/// A report with the same opening as every report of its series, and little more.
 fn report(number: usize) -> String {
     let ships = ["tug", "barge", "punt", "cutter", "dredger", "lighter"];
     format!(
@@ -179,14 +179,14 @@ fn what_a_series_repeats_does_not_go_where_it_is_most_of_the_text() {
     for number in 1..5 {
         learn(&mut site, &page(report(number)), &rules);
     }
-    // The rest of the site says other things.
+    // The other pages of the site do not contain the opening.
     site.articles = 40;
     let article = extract(&page(report(0)), &Evidence { entry: None, site: Some(&site) }, &rules);
     assert!(article.text.contains("reports what was seen from its tower"), "{:?}", article.account);
     assert!(article.text.contains("The tug lies across the channel."), "{:?}", article.account);
 }
 
-/// A page on which the paper's account of itself looks more like an article than the news does.
+/// A page whose "about the paper" section looks more like an article than the news does.
 fn flash(topic: &str, news: &str) -> String {
     let about: String = (0..9)
         .map(|n| {
@@ -229,14 +229,14 @@ fn the_text_of_another_headline_is_not_chosen_twice() {
     assert!(!the_same_page.quality_flags.contains(&QualityFlag::RepeatedText), "one headline is no alarm");
 }
 
-/// A page of a site that has its bodies in one box and something else in another.
+/// A page of a site that puts bodies in one box and other content in another.
 fn in_boxes(title: &str, body: &str, beside: &str) -> Page {
     page(format!(
         "<div class=qtop><h1>{title}</h1></div><div class=qmid>{body}</div><div class=qlow>{beside}</div>"
     ))
 }
 
-/// Paragraphs about the means of travel of a number, 0 to 9, that no other number has.
+/// Paragraphs about the means of travel with this number, 0 to 9, which no other number shares.
 fn travels(number: usize) -> String {
     let names =
         ["boats", "trains", "trams", "buses", "carts", "coaches", "sledges", "lifts", "barges", "cars"];
@@ -379,7 +379,7 @@ fn what_a_feed_calls_an_article_is_one_line() {
     assert_eq!(article.metadata.authors, ["Ada Lind"]);
 }
 
-/// Letters and digits: what has to be on the page before it can be in the text.
+/// Returns the letters and digits of a text: those of the output must occur on the page.
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
@@ -421,9 +421,9 @@ fn markup() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// Paragraphs long enough to be read as such.
+/// Paragraphs long enough to be recognized as such.
 const PROSE: &str = "([A-Z][a-z]{2,9}( [a-z]{2,9}){15,30}\\.\n\n){1,8}";
-/// What publishers write as dates, and things like it.
+/// Dates as publishers write them, and similar strings.
 const DATE: &str = "([0-9]{1,2}[-/. ]|[0-9]{4}[-/. ])([0-9]{1,2}|May|Dezember|juin)[-/. ]([0-9]{4}|[0-9]{2})\
                     ([T ,]{1,2}[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?(Z| ?[+-][0-9]{2}:?[0-9]{2}| pm| EST)?)?";
 
@@ -447,7 +447,7 @@ proptest! {
     fn the_text_says_nothing_that_the_page_does_not(html in markup()) {
         let shown: String = letters(&scraper::Html::parse_document(&html).root_element().text().collect::<String>());
         for line in plain(html).text.lines() {
-            // What is hidden within a line may be left out of it.
+            // Hidden text within a line may be missing from it.
             let mut rest = shown.chars();
             prop_assert!(letters(line).chars().all(|letter| rest.any(|c| c == letter)), "{line:?}");
         }

@@ -1,11 +1,11 @@
-//! `feedmill extract --batch` as its users run it: the program itself, JSON lines in, JSON lines out.
+//! `feedmill extract --batch` as its users run it: the program itself with JSON lines as input and output.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-/// Runs the program on `input` and gives its answers.
+/// Runs the program on `input` and returns its answers.
 fn batch(arguments: &[&str], input: &str) -> (Output, Vec<Value>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_feedmill"))
         .args(["extract", "--batch"])
@@ -68,7 +68,7 @@ fn moments_are_printed_as_the_publisher_dates_them() {
 
 #[test]
 fn a_day_kept_as_its_midnight_is_the_day_that_readers_see() {
-    // On the hour of the day that is shown nothing tells of another zone.
+    // A time within the displayed day gives no hint of another zone.
     for (moment, told) in [
         ("2026-01-31T23:00:00Z", "2026-02-01T00:00:00+01:00"),
         ("2026-02-01T08:00:00Z", "2026-02-01T08:00:00Z"),
@@ -83,7 +83,7 @@ fn a_day_kept_as_its_midnight_is_the_day_that_readers_see() {
     }
 }
 
-/// A page on which the paper's account of itself looks more like an article than the news does.
+/// A page whose "about the paper" section looks more like an article than the news does.
 fn flash(id: u32, topic: &str) -> String {
     let about: String = (0..9)
         .map(|n| {

@@ -1,4 +1,4 @@
-//! The feed's own text as the article: whole, whatever it looks like, and without what generators put around it.
+//! The feed's own text as the article: complete, whatever it looks like, and without what generators add around it.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::support::daemon::TestDaemon;
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, rss};
 
-/// The text of each article of a feed whose entries have these contents, by title.
+/// Returns title, text and flags of each article of a feed whose entries have these contents, sorted by title.
 async fn texts(contents: &[(&str, &str)]) -> Vec<(String, String, Vec<QualityFlag>)> {
     let server = Server::start().await;
     let items: Vec<Item> = contents

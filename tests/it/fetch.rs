@@ -1,4 +1,4 @@
-//! The requests that go out and what is made of the answers, byte by byte.
+//! Outgoing requests and the interpretation of responses, byte by byte.
 
 mod credentials;
 mod hosts;
@@ -13,7 +13,7 @@ use feedmill::schedule::Freshness;
 use crate::support::client::{body, fetcher, get, get_page, get_with, settings};
 use crate::support::server::{Reply, Request, Server};
 
-/// The names and values of a request's headers, names in lower case and in order.
+/// Returns the headers of a request, names in lower case, sorted.
 fn headers(request: &Request) -> Vec<(String, &str)> {
     let mut headers: Vec<_> =
         request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_str())).collect();

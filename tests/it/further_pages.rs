@@ -1,4 +1,4 @@
-//! Articles on several pages.
+//! Articles split over several pages.
 
 use feedmill::model::{Event, QualityFlag, Record};
 use jiff::SignedDuration;
@@ -7,7 +7,7 @@ use crate::support::daemon::{OpenedDaemon, TestDaemon, feedmill};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, paragraphs, rss};
 
-/// What every page of the article says below its headline.
+/// Repeated below the headline on every page of the article.
 const STANDFIRST: &str =
     "It took the town three winters to find out who had moved the buoys, and why nobody had said so.";
 
@@ -15,7 +15,7 @@ fn html(body: String) -> Reply {
     Reply::ok("text/html; charset=utf-8", body)
 }
 
-/// A page of the article: the paragraphs on `topic`, and a link to where they go on.
+/// One page of the article: the paragraphs on `topic`, and a link to the next page.
 fn part(topic: &str, next: &str) -> String {
     let links =
         format!("</article><nav><a href=\"/one\">1</a> <a rel=\"next\" href=\"{next}\">Next page</a></nav>");
@@ -30,7 +30,7 @@ fn text(topics: &[&str]) -> String {
     [STANDFIRST.to_owned()].into_iter().chain(paragraphs).collect::<Vec<_>>().join("\n\n")
 }
 
-/// A server whose feed announces `/one`, which goes on on `/one/2` and `/one/3`.
+/// A server whose feed announces `/one`, which continues on `/one/2` and `/one/3`.
 async fn server() -> Server {
     let server = Server::start().await;
     let item = Item::new("The mooring affair", &server.url("/one"));

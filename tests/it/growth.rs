@@ -1,5 +1,5 @@
-//! The work of a stage grows with what it reads, whatever is repeated in it: four times as much of anything takes four times
-//! as many steps, and no byte takes more than so many. Steps are counted (`work`), so the machine makes no difference.
+//! The work of each stage grows linearly with its input, whatever is repeated in it: four times the input takes about four times
+//! the steps, and the steps per byte are bounded. Steps are counted (`work`), so the result is independent of the machine.
 
 use feedmill::dedup::{self, fingerprint};
 use feedmill::extract::{Evidence, Rules, extract};
@@ -10,18 +10,19 @@ use url::Url;
 
 use crate::support::repeats::{FEEDS, PAGES, Repeats, TEXTS};
 
-/// Large enough that lists which are kept up to some length are full, and that a page is read in the same way at both sizes.
+/// Large enough that lists with a maximum length are full, and that a page is read the same way at both sizes.
 const PAGE_BYTES: usize = 32_768;
 const FEED_BYTES: usize = 65_536;
 const FACTOR: usize = 4;
-/// Growth beyond the factor: the page's own head and its sizes rounded up.
+/// Growth with tolerance for the page's own head and rounded sizes.
 const MOST_GROWTH: f64 = 4.4;
-/// Steps a byte of one look at each, as of what is refused at its end: that is in proportion, whatever less was refused at once.
+/// Steps per byte of a single pass, such as over input that is rejected at its end: linear, even if smaller input was rejected at
+/// once.
 const ONE_LOOK: f64 = 1.1;
-/// Steps that one byte takes at most.
+/// Maximum steps per byte.
 const MOST_STEPS: f64 = 400.0;
 
-/// Each kind, of so many bytes once and of four times as many; `work` is the stage.
+/// Checks each kind at `once` bytes and at four times as many; `work` runs the stage.
 fn hold(stage: &str, kinds: &[Repeats], once: usize, work: impl Fn(&str)) {
     let mut too_many = Vec::new();
     for kind in kinds {
@@ -77,7 +78,7 @@ fn texts_take_steps_in_their_proportion() {
 fn feeds_take_steps_in_their_proportion() {
     let base = Url::parse("https://harbour.example/feed").unwrap();
     hold("parsing", FEEDS, FEED_BYTES, |feed| {
-        // Some are none: the work is what counts.
+        // Some are not feeds: only the work counts.
         drop(parse(feed.as_bytes(), None, Some(&base)));
     });
 }

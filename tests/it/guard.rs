@@ -1,4 +1,4 @@
-//! No spelling of a special address gets through, asked for or redirected to.
+//! No spelling of a special address passes the guard, neither requested nor as a redirect target.
 
 use feedmill::fetch::{AllowedNet, FetchError, RequestOptions, Settings};
 use feedmill::model::Validators;
@@ -7,9 +7,9 @@ use url::Url;
 use crate::support::client::{body, fetcher, get, get_page, get_with, settings};
 use crate::support::server::{Reply, Server};
 
-/// Ways to write an address on this machine or one near it; `P` is the canary's port.
+/// Ways to write an address of this machine or a nearby one; `P` is the canary's port.
 const SPELLINGS: &[&str] = &[
-    // 127.0.0.1, as the URL standard lets one write it.
+    // 127.0.0.1 in the spellings of the URL standard.
     "http://127.0.0.1:P/",
     "http://127.0.0.1.:P/",
     "http://127.1:P/",
@@ -32,7 +32,7 @@ const SPELLINGS: &[&str] = &[
     "http://127.0.0.1:P/?@example.org",
     "http:\\\\127.0.0.1:P\\",
     "http:////127.0.0.1:P/",
-    // The rest of this machine.
+    // Other addresses of this machine.
     "http://127.0.0.2:P/",
     "http://127.255.255.254:P/",
     "http://0.0.0.0:P/",
@@ -44,7 +44,7 @@ const SPELLINGS: &[&str] = &[
     "http://localhost.:P/",
     "http://lo%63alhost:P/",
     "http://ｌｏｃａｌｈｏｓｔ:P/",
-    // IPv6, and IPv4 inside it.
+    // IPv6, and IPv4 embedded in it.
     "http://[::1]:P/",
     "http://[0:0:0:0:0:0:0:1]:P/",
     "http://[0000:0000:0000:0000:0000:0000:0000:0001]:P/",
@@ -68,7 +68,7 @@ const SPELLINGS: &[&str] = &[
     "http://[fec0::1]:P/",
     "http://[fc00::1]:P/",
     "http://[fd00:ec2::254]:P/",
-    // Clouds' own services, at public addresses and others.
+    // Internal services of clouds, at public and other addresses.
     "http://168.63.129.16:P/",
     "http://0xa83f8110:P/",
     "http://[::ffff:168.63.129.16]:P/",
@@ -87,7 +87,7 @@ const SPELLINGS: &[&str] = &[
     "http://[2001:db8::1]:P/",
     "http://[100::1]:P/",
     "http://[4000::1]:P/",
-    // Clouds' metadata.
+    // Metadata services of clouds.
     "http://169.254.169.254:P/",
     "http://2852039166:P/",
     "http://0xa9fea9fe:P/",
@@ -95,7 +95,7 @@ const SPELLINGS: &[&str] = &[
     "http://[::ffff:169.254.169.254]:P/",
     "http://100.100.100.200:P/",
     "http://192.0.0.192:P/",
-    // Private and otherwise special networks.
+    // Private and other special networks.
     "http://10.0.0.1:P/",
     "http://10.1:P/",
     "http://172.16.0.1:P/",
@@ -117,7 +117,7 @@ const SPELLINGS: &[&str] = &[
 async fn no_spelling_of_a_special_address_is_reached() {
     let canary = Server::start().await;
     let front = Server::start().await;
-    // The front server alone is allowed: same address, another port.
+    // Only the front server is allowed: same address, another port.
     let allow = vec![AllowedNet { net: "127.0.0.1/32".parse().unwrap(), port: Some(front.address().port()) }];
     let fetcher = fetcher(Settings { allow, ..settings() });
     assert!(SPELLINGS.len() >= 60);
@@ -128,7 +128,7 @@ async fn no_spelling_of_a_special_address_is_reached() {
         for result in
             [get(&fetcher, &url).await, get_page(&fetcher, &url).await, get(&fetcher, &front.url("/")).await]
         {
-            // Not every machine knows `localhost` with a final dot.
+            // Not every machine resolves `localhost` with a trailing dot.
             let unknown_name = url.domain().is_some() && result.as_ref().is_err_and(FetchError::is_network);
             assert!(unknown_name || matches!(result, Err(FetchError::Refused(_))), "{spelling}: {result:?}");
         }
@@ -145,7 +145,7 @@ async fn the_operator_allows_by_network_and_port() {
     let by_name: Url = format!("http://localhost:{port}/").parse().unwrap();
     let mapped: Url = format!("http://[::ffff:127.0.0.1]:{port}/").parse().unwrap();
     let rule = |net: &str, port| AllowedNet { net: net.parse().unwrap(), port };
-    // `localhost` has two addresses on many machines, and one that is not allowed bars the name.
+    // `localhost` has two addresses on many machines, and a single disallowed one blocks the name.
     let v6 = |port| rule("::1/128", port);
     for (allow, expected) in [
         (vec![rule("127.0.0.0/8", None), v6(None)], true),
@@ -170,7 +170,7 @@ async fn a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behin
     let options = RequestOptions { proxy: Some(proxy.url("/")), ..RequestOptions::default() };
     let through =
         async |url: &str| get_with(&careful, &url.parse().unwrap(), &Validators::default(), &options).await;
-    // Nobody here knows that name; the proxy may.
+    // This name cannot be resolved here; the proxy may know it.
     let url = "http://feeds.invalid/feed.xml";
     assert_eq!(body(through(url).await.unwrap()), url.as_bytes());
     for url in ["http://169.254.169.254/latest/meta-data", "http://localhost/", "http://[::1]/"] {
@@ -178,7 +178,7 @@ async fn a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behin
     }
     assert_eq!(proxy.all_requests().len(), 1);
 
-    // Where the proxy is trusted nothing is looked up; what needs no look-up is refused all the same.
+    // If the proxy is trusted, names are not resolved; IP addresses are refused all the same.
     let trusting = fetcher(Settings { allow: Vec::new(), proxy_guards_addresses: true, ..settings() });
     let through =
         async |url: &str| get_with(&trusting, &url.parse().unwrap(), &Validators::default(), &options).await;

@@ -1,4 +1,4 @@
-//! Servers that mean harm or know no better: every trick ends soon, in one clear error, and hurts nobody else.
+//! Malicious and broken servers: every trick ends soon, in one clear error, and affects no other feed.
 
 use std::io::Write;
 use std::time::Duration;
@@ -14,7 +14,7 @@ mod memory;
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-/// What the bombs and floods must exceed.
+/// The inflated size of bombs and floods, which must exceed the body cap.
 const BOMB_BYTES: usize = 64 << 20;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -37,8 +37,7 @@ fn raw(text: impl AsRef<str>) -> Reply {
     Reply::raw(text.as_ref())
 }
 
-/// Each trick against a body cap of `max_body_bytes`, with the label of the error that it ends in; `ok` where it does no
-/// harm at all.
+/// All tricks against a body cap of `max_body_bytes`, each with the label of the resulting error; `ok` for harmless ones.
 fn tricks(max_body_bytes: usize) -> Vec<(&'static str, Reply, &'static str)> {
     let zeros = vec![0; BOMB_BYTES];
     let garbage: Vec<u8> =
@@ -59,7 +58,7 @@ fn tricks(max_body_bytes: usize) -> Vec<(&'static str, Reply, &'static str)> {
         ("stops in a chunk", raw(format!("{CHUNKED}5\r\nab")).then_hang(), "timeout"),
         ("goes at once", raw(""), "broken_answer"),
         ("goes in a header", raw(format!("{OK}Content-Le")), "broken_answer"),
-        // Without end.
+        // Endless answers.
         (
             "a body without end",
             raw(format!("{OK}\r\n")).then_for_ever("<item/>".repeat(500)),
@@ -88,14 +87,14 @@ fn tricks(max_body_bytes: usize) -> Vec<(&'static str, Reply, &'static str)> {
             raw(format!("{CHUNKED}1\r\na\r\n0\r\n")).then_for_ever("X: y\r\n".repeat(99)),
             "broken_body",
         ),
-        // Too much.
+        // Oversized answers.
         ("a thousand headers", raw(format!("{OK}{many_headers}\r\n")), "headers_too_large"),
         ("wide headers", raw(format!("{OK}{wide_headers}Content-Length: 0\r\n\r\n")), "headers_too_large"),
         ("a body that is too large", Reply::ok("text/xml", vec![b' '; max_body_bytes + 1]), "body_too_large"),
         ("gzip bomb", encoded("gzip", gzip(&zeros)), "body_too_large"),
         ("brotli bomb", encoded("br", brotli(&zeros)), "body_too_large"),
         ("zstd bomb", encoded("zstd", zstd::encode_all(&zeros[..], 3).unwrap()), "body_too_large"),
-        // Lies.
+        // Contradictory or false lengths and encodings.
         ("a length too long", raw(format!("{OK}Content-Length: 9\r\n\r\nshort")), "broken_body"),
         (
             "a length beyond all bounds",
@@ -133,7 +132,7 @@ fn tricks(max_body_bytes: usize) -> Vec<(&'static str, Reply, &'static str)> {
         ("to nowhere", Reply::status(301), "bad_redirect"),
         ("to no URL", Reply::redirect(301, "http://[broken/"), "bad_redirect"),
         ("on and on", Reply::redirect(302, "x/"), "too_many_redirects"),
-        // No harm.
+        // Harmless oddities.
         (
             "more than the length",
             raw(format!("{OK}Content-Length: 6\r\n\r\n<rss/>HTTP/1.1 200 OK\r\n\r\n")),
@@ -154,14 +153,14 @@ async fn every_trick_ends_soon_and_a_hundred_good_feeds_go_on() {
     for (number, (_, reply, _)) in tricks.iter().enumerate() {
         hostile.respond(&format!("/{number}/"), reply.clone());
     }
-    // "On and on" leads ever deeper.
+    // Each redirect of "on and on" leads one folder deeper.
     hostile.handle(|_| Reply::redirect(302, "x/"));
     good.handle(|request| Reply::ok("text/xml", request.target.clone()));
     let fetcher = fetcher(Settings { host_concurrency: 100, ..settings() });
 
     let attacks = tricks.iter().enumerate().map(async |(number, (name, _, expected))| {
         let url = hostile.url(&format!("/{number}/"));
-        // Only silence needs a timeout; all else ends by itself, however slow the machine.
+        // Only hanging servers need a short time-out; everything else ends by itself, even on a slow machine.
         let timeout = (*expected == "timeout").then_some(Duration::from_secs(1));
         let options = RequestOptions { timeout, ..RequestOptions::default() };
         let result = get_with(&fetcher, &url, &Validators::default(), &options).await;

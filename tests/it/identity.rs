@@ -1,4 +1,4 @@
-//! Which entries are one, which are many, and what is recorded of each.
+//! Which entries are the same article and which are not, and what is recorded of each.
 
 use feedmill::model::{Event, QualityFlag, Record};
 use jiff::SignedDuration;
@@ -14,7 +14,7 @@ mod shared_links;
 mod templates;
 mod trust;
 
-/// The paragraphs of a story, as a feed brings them.
+/// The paragraphs of a story as HTML in a feed.
 fn story(topic: &str) -> String {
     paragraphs(topic).iter().map(|text| format!("<p>{text}</p>")).collect()
 }
@@ -23,7 +23,7 @@ fn html(body: impl Into<String>) -> Reply {
     Reply::ok("text/html; charset=utf-8", body.into())
 }
 
-/// A feed of items, each given by its elements.
+/// A feed of items, each given by its XML elements.
 fn rss(items: &[String]) -> Reply {
     let items: String = items.iter().map(|item| format!("<item>{item}</item>")).collect();
     Reply::ok(
@@ -36,7 +36,7 @@ fn rss(items: &[String]) -> Reply {
     )
 }
 
-/// An item's elements: what is empty is left out.
+/// The XML elements of an item; empty arguments are omitted.
 fn item(title: &str, link: &str, guid: &str, description: &str) -> String {
     let element = |name: &str, text: &str| match text {
         "" => String::new(),
@@ -49,12 +49,12 @@ fn item(title: &str, link: &str, guid: &str, description: &str) -> String {
     element("title", title) + &element("link", link) + &guid + &element("description", description)
 }
 
-/// A mill with one feed at `/feed`.
+/// Opens a daemon with one feed at `/feed`.
 async fn mill(server: &Server, options: &str) -> OpenedDaemon {
     TestDaemon::new().feed_with(&server.url("/feed"), options).open().await
 }
 
-/// Polls as often as it takes for the last word on every entry.
+/// Polls until every entry has reached its final state.
 async fn to_the_end(mill: &OpenedDaemon) {
     for _ in 0..8 {
         mill.once().await;
@@ -62,7 +62,7 @@ async fn to_the_end(mill: &OpenedDaemon) {
     }
 }
 
-/// Titles of the articles as they now are, in order.
+/// The titles of the articles in their latest revisions, sorted.
 fn titles(records: &[Record]) -> Vec<&str> {
     let mut titles: Vec<&str> =
         latest(records).iter().filter_map(|it| it.metadata.title.as_deref()).collect();

@@ -1,4 +1,4 @@
-//! Settings whose effect no other room's tests show, and the list of which test shows that of which setting.
+//! Settings whose effect no other module's tests show, and the list of which test covers which setting.
 
 mod effects;
 
@@ -40,7 +40,7 @@ async fn no_more_connections_are_opened_than_the_operator_allows() {
     for allowed in [2, 5] {
         let settings = Settings { max_connections: allowed, ..database.settings.clone() };
         let store = Store::open(&settings, Clock::system()).await.unwrap();
-        // Who asks waits, so that each takes a connection, and whoever gets none waits for one.
+        // The lock makes queries wait, so that each holds a connection, and further ones wait for a connection.
         let mut other = sqlx::AnyConnection::connect(settings.url.expose_secret()).await.unwrap();
         other
             .execute(sqlx::raw_sql("BEGIN; LOCK TABLE feeds, feed_details IN ACCESS EXCLUSIVE MODE"))
@@ -51,7 +51,7 @@ async fn no_more_connections_are_opened_than_the_operator_allows() {
             let waiting = "SELECT count(*) FROM pg_stat_activity \
                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
             while database.number(waiting).await < i64::from(allowed) {}
-            // More would come at once.
+            // Further connections would have appeared at once.
             for _ in 0..10 {
                 assert_eq!(database.number(waiting).await, i64::from(allowed));
             }
@@ -85,7 +85,7 @@ async fn a_lock_is_waited_for_as_long_as_the_operator_says() {
 
 #[tokio::test]
 async fn a_host_that_takes_no_connection_is_left_in_time() {
-    // A listener whose queue is full lets further connections hang.
+    // A listener with a full queue leaves further connections hanging.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -139,7 +139,7 @@ async fn no_more_is_in_hand_at_once_than_the_operator_says() {
         ("[pipeline]\nfeed_concurrency = 3", (3, 3)),
         ("[pipeline]\npage_concurrency = 2", (4, 2)),
     ] {
-        // Each of another party, of which none may have more than its share.
+        // Each is of another party, since no party may exceed its share.
         let mut servers = Vec::new();
         let mut test = TestDaemon::new().tables(table);
         for host in 1..=4 {
@@ -265,8 +265,8 @@ async fn logs_and_sinks_are_as_the_operator_wants_them() {
     assert_eq!(texts.count(), 2, "the copy too");
 }
 
-/// Which test shows what a setting does, by the name of its function. Of the keys of a table that are only understood together,
-/// one test may show all.
+/// For each setting, the name of the test function that shows its effect. One test may cover all keys of a table that only work
+/// together.
 const SHOWN_BY: &[(&str, &str)] = &[
     ("include", "feeds_come_from_included_files"),
     ("added_feeds", "feeds_are_added_paused_and_taken_up_in_a_file_of_their_own"),
@@ -393,7 +393,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("site.drop_text", "the_operators_patterns_decide_over_paragraphs"),
 ];
 
-/// The settings that the page about the configuration has.
+/// Returns the settings documented on the configuration page.
 fn documented() -> Vec<String> {
     let mut keys = Vec::new();
     let mut section = String::new();
@@ -411,7 +411,7 @@ fn documented() -> Vec<String> {
     keys
 }
 
-/// Every line of the tests, wherever they stand.
+/// Returns the source text of all tests.
 fn tests() -> String {
     fn read(folder: &Path, all: &mut String) {
         for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -1,4 +1,4 @@
-//! The daemon as its service manager sees it: real signals to a real process, and what it says on the notify socket.
+//! The daemon as its service manager sees it: real signals to a real process, and its messages on the notify socket.
 
 use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
@@ -13,7 +13,7 @@ use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
-/// How long a message may take before the test gives up.
+/// Time to wait for a message before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running daemon and the service manager's end of its socket.
@@ -47,7 +47,7 @@ impl Service {
         Self { dir, socket, process }
     }
 
-    /// Waits until the daemon has said `line`.
+    /// Waits until the daemon has sent `line`.
     fn await_notice(&self, line: &str) {
         let mut message = [0; 4096];
         loop {
@@ -69,7 +69,7 @@ impl Service {
         std::fs::write(self.dir.path().join("feedmill.toml"), config).unwrap();
     }
 
-    /// Waits until a configuration was read anew, and says how that ended.
+    /// Waits for a reload, and returns whether the new configuration was accepted.
     fn await_reload(&self) -> bool {
         let taken = |log: &str| log.matches("the new configuration is in force").count();
         let before = taken(&self.log());
@@ -89,7 +89,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Only a failed test leaves the process running; then its end is all that matters.
+        // Only a failed test leaves the process running.
         if let Ok(None) = self.process.try_wait() {
             self.process.kill().unwrap();
             self.process.wait().unwrap();
@@ -107,7 +107,7 @@ fn sigterm_stops_softly_and_cleanly() {
     service.signal("TERM");
     service.await_notice("STOPPING=1");
     assert_eq!(service.end().code(), Some(0), "{}", service.log());
-    assert!(service.log().contains("everything in hand finished"), "{}", service.log());
+    assert!(service.log().contains("all work finished"), "{}", service.log());
 }
 
 #[test]
@@ -144,30 +144,30 @@ fn changed_files_are_taken_over_where_they_are_watched() {
     service.await_notice("READY=1");
     let place = |name: &str| service.dir.path().join(name);
 
-    // Half of a file: what was there before stays in force, and the reason is said.
+    // A truncated file: the old configuration stays in force, and the reason is logged.
     service.configure("watch = true\n[fetch]\ntimeout_");
     assert!(!service.await_reload(), "{}", service.log());
     assert!(service.log().contains("the old configuration stays in force"), "{}", service.log());
 
-    // As editors save: another file takes its place.
+    // The way editors save: a new file replaces the old one.
     std::fs::write(place("feedmill.toml~"), WATCHED).unwrap();
     std::fs::rename(place("feedmill.toml~"), place("feedmill.toml")).unwrap();
     assert!(service.await_reload(), "{}", service.log());
 
-    // A file that is new in an included folder, wrong at first: mending it alone is enough.
+    // A new, at first invalid file in an included folder: correcting it is enough.
     std::fs::write(place("feeds.d/more.toml"), "[[feed]]\nurl = \"nowhere\"\n").unwrap();
     assert!(!service.await_reload(), "{}", service.log());
     std::fs::write(place("feeds.d/more.toml"), "[[feed]]\nurl = \"https://x.example/\"\nenabled = false\n")
         .unwrap();
     assert!(service.await_reload(), "{}", service.log());
 
-    // The file of added feeds, which was not there; and the end of one.
+    // The file of added feeds, which did not exist; and removal of a file.
     std::fs::write(place("added.toml"), "[[feed]]\nurl = \"https://y.example/\"\nenabled = false\n").unwrap();
     assert!(service.await_reload(), "{}", service.log());
     std::fs::remove_file(place("feeds.d/more.toml")).unwrap();
     assert!(service.await_reload(), "{}", service.log());
 
-    // Switched off by itself, it hears signals alone.
+    // With `watch` off, it reacts to signals only.
     service.configure(CONFIG);
     assert!(service.await_reload(), "{}", service.log());
     service.configure("[fetch]\ntimeout_");
@@ -176,7 +176,7 @@ fn changed_files_are_taken_over_where_they_are_watched() {
     assert_eq!(service.log().matches("the configuration has changed").count(), 7, "{}", service.log());
 }
 
-/// Every page that was asked for before the stop is an article after it, and every article is with every receiver.
+/// Every page requested before the stop is an article after it, and every article has been delivered to every receiver.
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_under_load_hands_in_everything_that_was_begun() {
     const FEEDS: usize = 20;
@@ -201,14 +201,14 @@ async fn sigterm_under_load_hands_in_everything_that_was_begun() {
     let config = test.write_config();
     let log = std::fs::File::create(config.with_file_name("log")).unwrap();
     let mut run = feedmill(&config, &["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    // Articles are on their way to the receiver, and most pages are still to be asked for.
+    // Articles are being delivered, and most pages are still to be requested.
     server.arrived("/hook", 1).await;
     let pid = run.id().to_string();
     assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
     let ended = tokio::task::block_in_place(|| run.wait().unwrap());
     let log = std::fs::read_to_string(config.with_file_name("log")).unwrap();
     assert_eq!(ended.code(), Some(0), "{log}");
-    assert!(log.contains("everything in hand finished"), "{log}");
+    assert!(log.contains("all work finished"), "{log}");
 
     let exported =
         tokio::task::block_in_place(|| feedmill(&config, &["export", "--format", "jsonl"]).output().unwrap());

@@ -1,5 +1,4 @@
-//! The integration tests: one binary, so that they are linked once and what they share is compiled once. One module a
-//! room.
+//! The integration tests: one binary, so that linking happens once and shared support code is compiled once. One module per area.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,5 +1,5 @@
-//! One daemon, some good feeds, one bad neighbour: what it does harms nobody but itself. The bars are in what is counted
-//! (requests, articles, bytes), never in wall time.
+//! One daemon, some good feeds, one bad neighbour feed: the bad one must harm only itself. The limits are counts (requests,
+//! articles, bytes), never wall time.
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -39,20 +39,20 @@ impl Good {
         Self(servers)
     }
 
-    /// A daemon with the neighbour's feed and these.
+    /// A daemon with the neighbour's feed and the good feeds.
     fn beside(&self, neighbour: &Url) -> TestDaemon {
         let daemon = TestDaemon::new().feed(neighbour);
         self.0.iter().fold(daemon, |daemon, server| daemon.feed(&server.url("/feed")))
     }
 
-    /// Whose articles are stored, in order: whether each is theirs.
+    /// Returns for each stored article, in order, whether it is from a good feed.
     async fn order(&self, daemon: &OpenedDaemon) -> Vec<bool> {
         let records = daemon.records().await;
         let hosts: Vec<_> = self.0.iter().map(|server| server.url("/").port()).collect();
         records.iter().map(|record| hosts.contains(&record.url.port())).collect()
     }
 
-    /// Waits until all of their articles are stored.
+    /// Waits until all articles of the good feeds are stored.
     async fn stored(&self, daemon: &OpenedDaemon) {
         let stored = &daemon.daemon.shared().articles_stored;
         loop {
@@ -66,13 +66,13 @@ impl Good {
         }
     }
 
-    /// How many of their articles are stored.
+    /// Returns how many articles of the good feeds are stored.
     async fn articles(&self, daemon: &OpenedDaemon) -> usize {
         self.order(daemon).await.into_iter().filter(|is_good| *is_good).count()
     }
 }
 
-/// A neighbour with so many entries, all of which lead to this page.
+/// Starts a neighbour whose feed has `entries` entries, all answered with `page`.
 async fn neighbour(entries: usize, page: String) -> Server {
     let server = Server::start().await;
     let items: Vec<Item> =
@@ -85,7 +85,7 @@ async fn neighbour(entries: usize, page: String) -> Server {
     server
 }
 
-/// A page of so many bytes whose paragraphs are all different.
+/// A page of at least this many bytes whose paragraphs are all different.
 fn long_page(bytes: usize) -> String {
     let mut page = String::from("<html lang=en><title>PATH</title><body><article><h1>PATH</h1>");
     let mut number = 0;
@@ -109,7 +109,7 @@ async fn dead_links_are_counted_against_their_entries_and_are_no_outage() {
     const DEAD_LINKS: usize = 120;
     let good = Good::start().await;
     let neighbour = Server::start().await;
-    // Nobody listens there: as many hosts as links.
+    // No server listens on these addresses: as many hosts as links.
     let links = (1..=DEAD_LINKS).map(|n| format!("http://127.1.0.{n}:9/{n}").parse().unwrap());
     let items: Vec<Item> = links.map(|link| Item::new("Dead", &link)).collect();
     neighbour.respond("/feed", feed(&items));
@@ -151,7 +151,7 @@ async fn a_feed_whose_pages_run_out_of_time_rests() {
     assert_eq!(good.articles(&daemon).await, GOOD_ARTICLES);
     let waiting = daemon.store().entries_list(EntryState::Pending, 1_000).await.unwrap();
     let tried = waiting.iter().filter(|entry| entry.failures > 0).count();
-    // Three, and what was under way then.
+    // Three failures, and the requests in flight at that time.
     assert!((3..=8).contains(&tried), "{tried} of {}", waiting.len());
     let minute = daemon.now() + SignedDuration::from_mins(1);
     assert!(waiting.iter().all(|entry| entry.next_attempt_at > minute), "none is due soon");
@@ -176,7 +176,7 @@ async fn a_stop_does_not_wait_for_a_queue_of_slow_pages() {
     assert!(waiting.iter().all(|entry| !entry.in_work && entry.failures == 0), "given back, and not blamed");
 }
 
-/// A feed and a page of which no byte comes, and a page that ends nowhere.
+/// A feed and a page that send no byte, and a page that never ends.
 #[tokio::test]
 async fn a_stop_does_not_wait_for_hosts_that_hang() {
     let html = || Reply::ok("text/html", page("quay"));
@@ -200,7 +200,7 @@ async fn a_stop_does_not_wait_for_hosts_that_hang() {
 
     let (done, ()) = tokio::join!(daemon.once(&soft), stop);
 
-    // They would have failed only when their time was over.
+    // Without the stop they would fail only after their time-outs.
     done.unwrap();
     let waiting = opened.store().entries_list(EntryState::Pending, 10).await.unwrap();
     assert_eq!(waiting.len(), items.len());
@@ -215,7 +215,7 @@ async fn a_stop_does_not_wait_for_hosts_that_hang() {
     assert_eq!((silent.requests("/feed").len(), quay.requests("/feed").len()), (2, 1));
 }
 
-/// The most memory that a program has taken, in MiB; it is asked until it ends.
+/// Runs a program and returns its peak memory in MiB, sampled until it ends.
 fn peak_mb(program: &mut Command) -> u64 {
     let mut child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
@@ -235,7 +235,7 @@ async fn large_pages_wait_for_memory() {
     const LARGE_PAGES: usize = 60;
     const BUDGET_MB: u64 = 384;
     let neighbour = neighbour(LARGE_PAGES, long_page(9_600_000)).await;
-    // They are read, and none is worked on for long.
+    // The pages are fetched, but none is worked on for long.
     let test = TestDaemon::new().feed(&neighbour.url("/feed")).tables("[extract]\ntimeout_secs = 1");
     let config = test.write_config();
 
@@ -250,7 +250,7 @@ async fn large_pages_wait_for_memory() {
 async fn names_that_hang_hold_up_nobody_else() {
     const NAMED: usize = 5;
     const HANGING: usize = 24;
-    /// Two kinds of address, asked for twice, and each question sent up to four times (by `hickory-net`).
+    /// Two record types, resolved twice, and each query sent up to four times (by `hickory-net`).
     const MOST_ASKED: usize = 2 * 2 * 4;
     let names = NameServer::start().await;
     let server = Server::start().await;
@@ -276,7 +276,7 @@ async fn names_that_hang_hold_up_nobody_else() {
 
     assert_eq!(daemon.records().await.len(), NAMED);
     for n in 0..NAMED {
-        // Both kinds of address, once for the feed, robots.txt and the page.
+        // Both record types, once for the feed, robots.txt and the page together.
         assert!(names.asked(&format!("good{n}.example")) <= 2);
     }
     let feeds = daemon.store().feeds_list().await.unwrap();
@@ -289,7 +289,7 @@ async fn names_that_hang_hold_up_nobody_else() {
     }
 }
 
-/// Each is a party of its own, and nobody can know beforehand that it will not answer.
+/// Each feed is a party of its own, and nothing predicts that it will not answer.
 #[tokio::test]
 async fn feeds_that_hang_leave_their_places_to_others() {
     const PLACES: usize = 8;

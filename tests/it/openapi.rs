@@ -1,4 +1,4 @@
-//! The OpenAPI document against the server that it describes.
+//! The OpenAPI document compared with the server that it describes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,13 +14,13 @@ async fn document(router: &axum::Router) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-/// Every path with its operation.
+/// Returns every path with its operation.
 fn operations(document: &Value) -> Vec<(&str, &Value)> {
     let paths = document["paths"].as_object().unwrap();
     paths.iter().map(|(path, item)| (path.as_str(), &item["get"])).collect()
 }
 
-/// The parameters of an operation that stand in one place: their names and examples.
+/// Returns the names and examples of an operation's parameters in `place` (path or query).
 fn parameters<'d>(operation: &'d Value, place: &str) -> Vec<(&'d str, String)> {
     let parameters = operation["parameters"].as_array().unwrap().iter();
     let here = parameters.filter(|parameter| parameter["in"] == place);
@@ -32,7 +32,7 @@ fn parameters<'d>(operation: &'d Value, place: &str) -> Vec<(&'d str, String)> {
     here.map(|parameter| (parameter["name"].as_str().unwrap(), example(parameter))).collect()
 }
 
-/// A path with the ids of what is there.
+/// Fills existing ids into a path.
 fn filled(path: &str, article: &str) -> String {
     let id = if path.starts_with("/v1/feeds") { "1" } else { article };
     path.replace("{id}", id)
@@ -42,7 +42,7 @@ fn query(parameters: &[(&str, String)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
 }
 
-/// Whether `value` is what a schema of the document says.
+/// Validates `value` against a schema of the document.
 fn validate(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     let mut root = schema.clone();
     root["components"] = document["components"].clone();
@@ -66,7 +66,7 @@ async fn every_route_is_described_and_every_description_served() {
         assert!(described.is_object(), "{asked}: {status}");
         assert!(status != 404, "{asked}: {}", String::from_utf8_lossy(&body));
     }
-    // No route below /v1 is made but from the values that the document is made of.
+    // Every route below /v1 is made from the values from which the document is generated.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
     let mut sources = vec![folder];
     while let Some(place) = sources.pop() {
@@ -161,7 +161,7 @@ async fn answers_are_what_their_schemas_say() {
         }
     }
     assert_eq!(forms.len(), 3, "{forms:?}");
-    // A schema that takes anything would have passed as well.
+    // Check that the schema rejects something: one that accepts anything would have passed as well.
     let record = json!({ "$ref": "#/components/schemas/Record" });
     assert!(validate(&document, &record, &json!({ "id": 1 })).is_err());
 }

@@ -1,4 +1,4 @@
-//! What an operator tries, tunes and trusts, as a shell sees it.
+//! Commands that operators use to try out, tune and check things, as a shell sees them.
 
 use std::fs;
 use std::io::Read as _;
@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// What a command says that succeeds.
+/// Runs a command that must succeed, and returns its output.
 fn said(config: &Path, arguments: &[&str]) -> String {
     let output = output(config, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
@@ -30,7 +30,7 @@ fn html(body: String) -> Reply {
     Reply::ok("text/html; charset=utf-8", body)
 }
 
-/// A server with a feed of two articles, whose pages end in a paragraph that nobody wants.
+/// A server with a feed of two articles, whose pages end in an unwanted paragraph.
 async fn two_articles() -> Server {
     let server = Server::start().await;
     let items = [Item::new("One", &server.url("/one")), Item::new("Two", &server.url("/two"))];
@@ -70,7 +70,7 @@ async fn a_rule_is_tried_before_it_is_saved() {
         tried.contains("site 127.0.0.1: drop_text: \"account of mooring\" matches on 1 of 2 pages\n"),
         "{tried}"
     );
-    assert!(tried.contains("2 pages, 2 would change: 0 words come, "), "{tried}");
+    assert!(tried.contains("2 pages, 2 would change: 0 words added, "), "{tried}");
     let (_, table) = tried.split_once("\n[[site]]\n").unwrap();
     assert_eq!(
         table,
@@ -79,7 +79,10 @@ async fn a_rule_is_tried_before_it_is_saved() {
     assert_eq!(said(&config, &["export", "--format", "jsonl"]), before, "nothing is stored");
 
     let counted = said(&config, &["site", "try", "127.0.0.1", "--show", "0"]);
-    assert!(counted.starts_with("2 pages, 0 would change: 0 words come, 0 go; 0 failed\n"), "{counted}");
+    assert!(
+        counted.starts_with("2 pages, 0 would change: 0 words added, 0 removed; 0 failed\n"),
+        "{counted}"
+    );
     let elsewhere = output(&config, &["site", "try", "elsewhere.example"]);
     assert!(text(&elsewhere.stderr).contains("hint: articles.raw = \"keep\""), "{}", text(&elsewhere.stderr));
     let refused = output(&config, &["site", "try", "127.0.0.1", "--drop-text", "(a"]);
@@ -133,7 +136,7 @@ async fn site_files_of_others_are_read_as_far_as_they_are_understood() {
     let remarks = said(&config, &["config", "site-files"]);
     assert!(remarks.ends_with("gazette.example.txt:2: next_page_link is not supported\n"), "{remarks}");
 
-    // The operator's own table counts before them.
+    // The operator's own `[[site]]` table takes precedence.
     let own = "\n[[site]]\nhost = \"gazette.example\"\ndrop = [\"article > p:nth-of-type(1)\"]\n";
     fs::write(&config, fs::read_to_string(&config).unwrap() + own).unwrap();
     let shown = said(&config, &arguments);
@@ -161,7 +164,7 @@ async fn entries_are_left_out_by_the_feeds_rules_until_those_change() {
         counted.lines().find(|line| line.starts_with("feedmill_entries_dropped_total{reason=\"left_out\"}"));
     assert!(counted.is_some_and(|line| !line.ends_with(" 0")), "{counted:?}");
 
-    // A reload counts for entries that come, or come again.
+    // A reload applies to entries that are new or announced again.
     let changed = [
         Item::new("One", &server.url("/one")).with_content("<p>changed</p>"),
         Item::new("Three", &server.url("/three")),
@@ -232,7 +235,7 @@ async fn feeds_are_added_paused_and_taken_up_in_a_file_of_their_own() {
     }
 }
 
-/// Every finding, as `doctor --json` gives it: check, state and message.
+/// Returns every finding of `doctor --json`: check, state and message.
 fn findings(output: &Output) -> Vec<(String, String, String)> {
     let line = |line: &str| {
         let finding: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -296,11 +299,11 @@ async fn the_doctor_says_what_to_do() {
     assert_eq!(looked.status.code(), Some(1));
     let found = findings(&looked);
     for (check, part) in [
-        ("store", "is no SQLite database: name another one"),
+        ("store", "is not an SQLite database: name another one"),
         ("secrets", "chmod o="),
-        ("proxy", "is it up, and do host and port"),
+        ("proxy", "is it running, and are host and port"),
         ("clock", "timedatectl set-ntp true"),
-        ("bucket", "these credentials may not write there"),
+        ("bucket", "these credentials have no write permission there"),
     ] {
         let problem = found.iter().find(|(found, state, _)| found == check && state == "problem");
         assert!(problem.is_some_and(|(_, _, message)| message.contains(part)), "{check}: {found:?}");
@@ -327,7 +330,7 @@ async fn a_store_is_backed_up_and_restored() {
     let records = said(&config, &["export", "--format", "jsonl"]);
     let again = output(&config, &["backup", backup.to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(1));
-    assert!(text(&again.stderr).contains("is not written over"), "{}", text(&again.stderr));
+    assert!(text(&again.stderr).contains("is not overwritten"), "{}", text(&again.stderr));
 
     let refused = output(&config, &["restore", backup.to_str().unwrap()]);
     assert_eq!(refused.status.code(), Some(1));
@@ -420,7 +423,7 @@ async fn no_next_poll_is_named_where_polls_stop() {
             .find(|line| line.contains("WARN") && line.contains(path))
             .unwrap_or_else(|| panic!("{log}"))
     };
-    assert!(line("/gone").contains("polled no more") && !line("/gone").contains("next="), "{log}");
+    assert!(line("/gone").contains("no longer polled") && !line("/gone").contains("next="), "{log}");
     assert!(line("/broken").contains("next="), "{log}");
 }
 
@@ -434,7 +437,7 @@ async fn a_refused_address_names_the_setting() {
     let refused = output(&config, &["once"]);
     assert_eq!(refused.status.code(), Some(3));
     assert!(
-        text(&refused.stderr).contains("hint: fetch.allow names exceptions"),
+        text(&refused.stderr).contains("hint: to permit it, add it to fetch.allow"),
         "{}",
         text(&refused.stderr)
     );

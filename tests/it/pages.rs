@@ -1,6 +1,5 @@
-//! Whole pages through the extractor: every folder of `tests/pages` is a case. `case.json` says in one line what the
-//! case guards, and what is expected of the metadata (a field that is not named is not looked at); `expected.txt` is
-//! the whole text.
+//! Whole pages through the extractor: every folder of `tests/pages` is a case. `case.json` says in one line what the case guards,
+//! and what metadata is expected (other fields are not checked); `expected.txt` is the complete text.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,24 +11,24 @@ use serde_json::{Map, Value};
 use url::Url;
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pages");
-/// Where a page comes from that does not say, and when every page came.
+/// Default URL of a page, and the fetch time of every page.
 const URL: &str = "https://courier.example/news/4711";
 const FETCHED_AT: &str = "2026-03-05T12:00:00Z";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// What would break without the case.
+    /// What would break without this case.
     guards: String,
     #[serde(default)]
     url: Option<Url>,
-    /// What a feed said of the page.
+    /// The feed's entry for the page.
     #[serde(default)]
     entry: Option<EntryEvidence>,
-    /// Flags that have to be there.
+    /// Flags that must be set.
     #[serde(default)]
     quality_flags: Vec<QualityFlag>,
-    /// Fields of the article.
+    /// Expected fields of the article.
     #[serde(default)]
     expected: Map<String, Value>,
 }
@@ -50,7 +49,7 @@ fn pages_come_out_as_expected() {
     );
 }
 
-/// What is wrong with a case, in words.
+/// Returns what is wrong with a case, as text.
 fn failure(folder: &Path, rules: &Rules) -> Option<String> {
     let read = |name: &str| fs::read_to_string(folder.join(name));
     let case: Case = serde_json::from_str(&read("case.json").unwrap()).unwrap();
@@ -81,7 +80,7 @@ fn failure(folder: &Path, rules: &Rules) -> Option<String> {
     (!wrong.is_empty()).then(|| format!("{name}: {}\n  {}", case.guards, wrong.join("\n  ")))
 }
 
-/// The blocks that are missing, and those that should not be there with the rule that kept them.
+/// Returns the missing blocks, and the unexpected ones with the rules that kept them.
 fn text_differences(expected: &str, article: &Article) -> Vec<String> {
     if article.text == expected {
         return Vec::new();

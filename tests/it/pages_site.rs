@@ -1,4 +1,4 @@
-//! The operator's site over real HTTP, on both back ends: what its pages show, who sees them, and that nothing of the open
+//! The operator's site over real HTTP, on both back ends: the content of its pages, who sees them, and that no content from the
 //! internet gets into their markup.
 
 mod access;
@@ -24,7 +24,7 @@ use crate::support::daemon::{OpenedDaemon, TestDaemon};
 use crate::support::database::{Backend, FreshDatabase};
 use crate::support::server::Server;
 
-/// Every test below runs on both back ends, each time on a database of its own.
+/// Runs every listed test on both back ends, each time on a fresh database.
 macro_rules! on_both {
     ($($test:ident),* $(,)?) => {
         mod sqlite {
@@ -43,10 +43,10 @@ macro_rules! on_both {
 }
 use on_both;
 
-/// What a test starts its mill with.
+/// The environment of a test.
 struct Bench {
     database: FreshDatabase,
-    /// Whose feeds and pages it reads.
+    /// The server of feeds and pages.
     server: Server,
 }
 
@@ -63,7 +63,7 @@ impl Bench {
     }
 }
 
-/// A mill that has done what was due, with its site open.
+/// A daemon that has processed what was due, with its site open.
 struct Mill {
     daemon: OpenedDaemon,
     lifecycle: Lifecycle,
@@ -80,7 +80,7 @@ impl Mill {
         Self::open(daemon).await
     }
 
-    /// Opens the site of a daemon.
+    /// Starts a daemon with its site.
     async fn open(daemon: OpenedDaemon) -> Self {
         let lifecycle = Lifecycle::new(LONG);
         let addresses = Arc::clone(&daemon.daemon).start(&lifecycle, Metrics::install()).await.unwrap();
@@ -91,7 +91,7 @@ impl Mill {
         self.daemon.store()
     }
 
-    /// The same mill after a stop, a change of its configuration, a start, and what is due then.
+    /// Stops the daemon, changes its configuration, starts it, and processes what is due.
     async fn restarted_with(self, change: impl FnOnce(TestDaemon) -> TestDaemon) -> Self {
         self.lifecycle.stop_soft();
         self.lifecycle.wait().await;
@@ -100,14 +100,14 @@ impl Mill {
         Self::open(daemon).await
     }
 
-    /// Lets the server have what it waits for, and stops.
+    /// Stops the daemon and closes the store.
     async fn stop(self) {
         self.lifecycle.stop_soft();
         self.lifecycle.wait().await;
         self.store().close().await;
     }
 
-    /// A page as whoever comes along sees it.
+    /// Returns a page as an anonymous visitor sees it.
     async fn page(&self, path: &str) -> String {
         let answer = self.get(path, &[]).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
@@ -118,7 +118,7 @@ impl Mill {
         self.send("GET", path, headers, "").await
     }
 
-    /// A form as a browser sends it from one of our pages.
+    /// Sends a form as a browser sends it from one of our pages.
     async fn post(&self, path: &str, headers: &[(&str, &str)], form: &str) -> Answer {
         let own = [("Sec-Fetch-Site", "same-origin")];
         self.send("POST", path, &[&own, headers].concat(), form).await
@@ -169,7 +169,7 @@ impl Answer {
     }
 }
 
-/// What a browser would show of a page: its words without its tags, in single spaces.
+/// Returns the visible text of a page: tags removed, white space collapsed.
 fn words(html: &str) -> String {
     let mut text = String::new();
     let mut is_tag = false;

@@ -1,4 +1,4 @@
-//! The feed reader: folders of cases under `tests/feeds`, bombs, and what must hold for any input.
+//! The feed parser: folders of cases under `tests/feeds`, bombs, and properties for any input.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use url::Url;
 
-/// What a case expects: every key given must be equal, and the entries as many.
+/// Every key given in a case must be equal, and the number of entries must match.
 #[test]
 fn cases() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/feeds");
@@ -37,7 +37,7 @@ fn cases() {
     assert!(faults.is_empty(), "\n{faults}");
 }
 
-/// A feed as JSON, with the evidence of an entry beside its other fields.
+/// Returns a feed as JSON, with the evidence of an entry merged into its other fields.
 fn flat(feed: &ParsedFeed) -> Value {
     let mut value = serde_json::to_value(feed).expect("plain data");
     for entry in value["entries"].as_array_mut().expect("a list") {
@@ -67,8 +67,8 @@ fn compare(expected: &Value, found: &Value, path: &str, report: &mut dyn FnMut(&
 const HEAD: &str = r#"<rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/" xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><channel><title>t</title>"#;
 const ITEM: &str = "<item><title>kept</title><link>http://example.org/1</link></item>";
 
-/// Reads a bomb: it may be no feed, but it may neither panic nor take long. The bound is loose because tests run
-/// unoptimised and beside others; quadratic behaviour passes it by far.
+/// Parses a bomb: it need not be a feed, but parsing must neither panic nor take long. The bound is loose because tests run
+/// unoptimised and in parallel; quadratic behaviour exceeds it by far.
 fn defuse(name: &str, body: &[u8]) -> Option<ParsedFeed> {
     let start = Instant::now();
     let parsed = parse(body, None, None);
@@ -218,7 +218,7 @@ fn lists_of_an_entry_are_capped_by_every_reader() {
         all(|n| format!("{{\"name\":\"Ada Lind{n}\"}},")).trim_end_matches(','),
         all(|n| format!("\"boat{n}\",")).trim_end_matches(','),
     );
-    // feed-rs does not read what has no end.
+    // feed-rs does not read unclosed elements.
     for feed in [atom(""), atom("<summary>a"), json] {
         let evidence = parse(feed.as_bytes(), None, None).unwrap().entries.remove(0).evidence;
         let lists = [evidence.authors, evidence.tags];
@@ -283,7 +283,7 @@ fn identity_survives_edits_and_moves() {
     let text = key("<item><title>Said</title><description>so</description></item>");
     assert_eq!(text, key("<item><title>Said</title><description>so</description></item>"));
     assert_ne!(text, key("<item><title>Said</title><description>otherwise</description></item>"));
-    // Guids that repeat tell nothing apart.
+    // Guids that repeat do not distinguish entries.
     let repeated = feed(concat!(
         "<item><guid isPermaLink='false'>x</guid><link>http://a.example/1</link></item>",
         "<item><guid isPermaLink='false'>x</guid><link>http://a.example/2</link></item>"
@@ -305,7 +305,7 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// One edit of a feed: a cut, a byte, a copied stretch.
+/// Applies one edit to a feed: a truncation, a changed byte, a copied range.
 fn mutate(body: &mut Vec<u8>, kind: u8, at: usize, length: usize, byte: u8) {
     if body.is_empty() {
         return;

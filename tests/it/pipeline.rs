@@ -1,4 +1,4 @@
-//! The whole mill, from a feed on a server to records and files.
+//! The whole daemon, from a feed on a server to records and files.
 
 use jiff::SignedDuration;
 
@@ -32,7 +32,7 @@ async fn a_feed_becomes_clean_records_and_files() {
     let files = daemon.files();
     assert_eq!((records.len(), files.len()), (2, 2));
     for (index, record) in records.iter().enumerate() {
-        // Pages come side by side, in no order.
+        // Pages are processed concurrently, in no fixed order.
         let topic = if record.url == links[0] { "mooring" } else { "dredging" };
         assert_eq!(record.event, Event::Created);
         assert_eq!(record.revision, 1);
@@ -96,7 +96,7 @@ async fn a_feed_that_falls_due_again_is_polled_once_a_round() {
     let daemon = daemon.open().await;
     let clock = daemon.clock.clone();
     server.handle(move |_| {
-        // With every answer, all feeds polled before it are due again.
+        // With every answer, all feeds polled earlier become due again.
         clock.advance(SignedDuration::from_secs(5));
         feed(&[])
     });
@@ -301,7 +301,7 @@ async fn a_page_read_anew_is_not_its_own_furniture() {
 
 #[tokio::test]
 async fn furniture_is_learned_from_page_to_page() {
-    // Nothing in the markup tells it from the body: only the site's other pages do.
+    // The markup does not distinguish it from the body: only the site's other pages do.
     const FURNITURE: &str =
         "Readers of the Gazette gather on the quay every first Sunday of the month to talk it over.";
     let server = Server::start().await;

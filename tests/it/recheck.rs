@@ -1,4 +1,4 @@
-//! Pages that are looked at again at certain ages of their articles.
+//! Rechecks of pages at certain ages of their articles.
 
 use feedmill::model::{Event, QualityFlag, Record};
 use jiff::SignedDuration;
@@ -22,7 +22,7 @@ async fn mill(options: &str) -> (Server, OpenedDaemon) {
     (server, daemon)
 }
 
-/// Lets the time pass, then does what is due.
+/// Advances the clock, then runs what is due.
 async fn after_hours(daemon: &OpenedDaemon, hours: i64) {
     daemon.advance(SignedDuration::from_hours(hours));
     daemon.once().await;

@@ -1,4 +1,4 @@
-//! Kept pages through today's extractor and rules.
+//! Re-extraction of archived pages with the current extractor and rules.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -10,11 +10,11 @@ use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, paragraphs, rss};
 
-/// A paragraph that the operator does not want.
+/// A paragraph that the operator wants removed.
 const TIDES: &str = "High water at the old quay comes at noon tomorrow, and the company asks its passengers to be at the pier a \
     quarter of an hour before their ship sails.";
 
-/// A mill that has stored two articles, with the feed's options.
+/// A configuration whose store holds two articles, with the given feed options.
 fn turned(server: &Server, options: &str) -> TestDaemon {
     let items = [Item::new("One", &server.url("/one")), Item::new("Two", &server.url("/two"))];
     server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
@@ -32,7 +32,7 @@ fn output(config: &Path, arguments: &[&str]) -> Output {
     tokio::task::block_in_place(|| feedmill(config, arguments).output().unwrap())
 }
 
-/// What `reextract` says of its work.
+/// Runs `reextract` and returns its output.
 fn reextracted(config: &Path, arguments: &[&str]) -> String {
     let output = output(config, &[&["reextract"], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! Old articles go, and readers that come too late are told.
+//! Removal of old articles, and the error for readers that come too late.
 
 use feedmill::model::Record;
 use jiff::SignedDuration;
@@ -8,7 +8,7 @@ use crate::support::database::{Backend, FreshDatabase};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
-/// A daemon whose feed shows one entry more with each poll, and which keeps articles as `options` say.
+/// A daemon whose feed shows one more entry with each poll, and whose retention is set by `options`.
 async fn mill(options: &str) -> (Server, OpenedDaemon) {
     mill_of(TestDaemon::new(), options).await
 }
@@ -78,7 +78,7 @@ async fn a_file_gives_back_the_pages_of_what_went() {
     server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
     server.handle(|request| {
         let body = page(&format!("quay {}", request.path()));
-        // Bytes that do not compress, where pages are kept.
+        // Incompressible bytes, since the archived pages are compressed.
         let noise: String = (0..40_000).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
         Reply::ok("text/html", body.replace("</body>", &format!("<!-- {noise} --></body>")))
     });

@@ -1,10 +1,9 @@
-//! Texts that a tool stored with the boilerplate left in, and a gold file that says line by line what should have been
-//! kept: five of our own in `seeds/own`, and the five that they have their shapes from, which live outside of the project and
-//! are read where they are, if they are there.
+//! Texts that a tool stored with boilerplate left in, each with a gold file that labels line by line what to keep: five of our own
+//! in `seeds/own`, and the five originals that they are modelled on, which are kept outside the project and are read there if
+//! present.
 //!
-//! Every text goes through the extractor four times: in the markup of the kind of site that it came from, with each
-//! line where such a site has it (`seeds/*.html`), on pages without a class or id, where each line is a `<p>` or a
-//! `<div>` among its likes, and as plain text.
+//! Every text goes through the extractor four times: in the markup of its kind of site, with each line where such a site has it
+//! (`seeds/*.html`), on pages without classes or ids where each line is a `<p>` or a `<div>` among similar ones, and as plain text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -18,12 +17,12 @@ use jiff::{Timestamp, ToSpan};
 use url::Url;
 
 const OWN_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/seeds/own");
-/// Set to read the others elsewhere; then they must be there.
+/// Overrides the folder of the original seeds, which must then exist.
 const OTHERS_DIR_VARIABLE: &str = "FEEDMILL_TEST_SEEDS_DIR";
-/// Beside the project's folder.
+/// Next to the project's folder.
 const OTHERS_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/seeds");
 
-/// The sites: which seeds each template is for, and the line that is their headline.
+/// The sites: the seed of each template, and the number of its headline's line.
 const SITES: &[Site] = &[
     Site { seed: "000", headline: Some(1), template: include_str!("seeds/news_cms.html") },
     Site { seed: "001", headline: Some(1), template: include_str!("seeds/newspaper.html") },
@@ -35,7 +34,7 @@ const SITES: &[Site] = &[
 struct Site {
     seed: &'static str,
     headline: Option<usize>,
-    /// A page in which `{{7}}` stands for line 7 of the seed.
+    /// A page in which `{{7}}` is replaced by line 7 of the seed.
     template: &'static str,
 }
 
@@ -59,7 +58,7 @@ fn seeds_come_out_clean() {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Those of one folder tell one event and are no copies of each other; what differs in furniture only is one.
+/// Seeds of one folder report the same event but are not copies of each other; variants that differ only in furniture are.
 #[test]
 fn every_seed_is_a_cluster_whatever_their_furniture() {
     let seeds = read_seeds();
@@ -88,7 +87,7 @@ fn every_seed_is_a_cluster_whatever_their_furniture() {
     assert!(clusters.values().all(|members| members.len() == 1), "{clusters:?}");
 }
 
-/// The same lines in the furniture of their own site and in that of another.
+/// The same lines in the furniture of their own site and of another site.
 #[test]
 fn a_seed_under_two_hosts_furniture_is_an_exact_copy() {
     let seeds = read_seeds();
@@ -104,7 +103,7 @@ fn a_seed_under_two_hosts_furniture_is_an_exact_copy() {
     }
 }
 
-/// What another site makes of wire copy: the first two thirds, under a headline of its own.
+/// A typical reuse of agency text: the first two thirds, under a different headline.
 #[test]
 fn a_seed_that_was_cut_and_given_another_headline_is_a_near_copy() {
     let seeds = read_seeds();
@@ -170,7 +169,7 @@ enum Label {
 struct Seed {
     file_name: String,
     text: String,
-    /// Labels of the lines that are not blank, by number from 1.
+    /// Labels of the non-blank lines, by line number from 1.
     gold: BTreeMap<usize, Label>,
 }
 
@@ -179,7 +178,7 @@ impl Seed {
         self.text.lines().nth(number - 1).unwrap_or_else(|| panic!("{} has no line {number}", self.file_name))
     }
 
-    /// Lines with one of `labels`, white space folded.
+    /// Returns the lines with one of `labels`, white space folded.
     fn lines(&self, labels: &[Label]) -> impl Iterator<Item = (usize, String)> {
         self.gold
             .iter()
@@ -187,7 +186,7 @@ impl Seed {
             .map(|(&number, _)| (number, fold(self.line(number))))
     }
 
-    /// With blank lines for those that may be kept or dropped.
+    /// Returns the seed with blank lines in place of those that may be kept or dropped.
     fn without_what_may_go_either_way(&self) -> Self {
         let is_either = |number| self.gold.get(&number).is_some_and(|label| *label == Label::Either);
         let lines =
@@ -204,7 +203,7 @@ impl Seed {
     }
 }
 
-/// Our own seeds and the others. That those are absent is said past the test harness's capture.
+/// Reads our own seeds and the originals. If those are missing, prints a note past the test harness's capture.
 fn read_seeds() -> Vec<Seed> {
     let mut seeds = read_folder(Path::new(OWN_DIR));
     let named = std::env::var_os(OTHERS_DIR_VARIABLE).map(PathBuf::from);
@@ -308,7 +307,7 @@ fn page(body: PageBody) -> Page {
     Page { url: url.clone(), final_url: url, body, fetched_at: "2025-09-20T10:00:00Z".parse().unwrap() }
 }
 
-/// What is wrong with `article`, by line of the seed; line 0 is for text that is none of its lines.
+/// Returns what is wrong with `article`, by line of the seed; line 0 is for text that is in no line.
 fn complaints(seed: &Seed, page: &Page, article: &Article) -> Vec<(usize, String)> {
     let text = fold(&article.text);
     let title = article.metadata.title.as_deref().map(fold).unwrap_or_default();
@@ -316,7 +315,7 @@ fn complaints(seed: &Seed, page: &Page, article: &Article) -> Vec<(usize, String
     let accepted: Vec<String> = seed.lines(&[Label::Keep, Label::Either]).map(|(_, line)| line).collect();
     let mut complaints = Vec::new();
 
-    // Counting settles the lines that are part of others or stand twice: the headline again as a caption is one too
+    // Occurrences are counted because lines may be part of other lines or occur twice: a headline repeated as a caption is one too
     // many, a name inside a kept sentence is not.
     for (number, line) in seed.lines(&[Label::Keep]) {
         let expected: usize = wanted.iter().map(|wanted| occurrences(wanted, &line)).sum();
@@ -344,7 +343,7 @@ fn complaints(seed: &Seed, page: &Page, article: &Article) -> Vec<(usize, String
     complaints
 }
 
-/// A line of metadata is a byline, or says how many weeks ago the text was published.
+/// Checks a line of metadata: a byline, or an age in weeks.
 fn metadata_complaint(line: &str, fetched_at: Timestamp, article: &Article) -> Option<String> {
     if let Some(author) = line.strip_prefix("By ").or_else(|| line.strip_prefix("by ")) {
         return (article.metadata.authors != [author])
@@ -357,7 +356,7 @@ fn metadata_complaint(line: &str, fetched_at: Timestamp, article: &Article) -> O
         .then(|| format!("published at {:?}, not on the day of {expected}", article.metadata.published_at))
 }
 
-/// How often `line` stands in `text` with no letter or digit joined to it.
+/// Counts how often `line` occurs in `text` without an adjoining letter or digit.
 fn occurrences(text: &str, line: &str) -> usize {
     let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     text.match_indices(line)

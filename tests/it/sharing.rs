@@ -1,4 +1,4 @@
-//! Several processes on one PostgreSQL.
+//! Several processes on one PostgreSQL database.
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,14 +29,14 @@ fn url_of(database: &FreshDatabase) -> &str {
     database.settings.url.expose_secret()
 }
 
-/// A process as far as the store knows it.
+/// A process as the store knows it.
 struct Process {
     store: Store,
     id: i64,
 }
 
 impl Process {
-    /// One that lives beside another.
+    /// Registers a process beside others.
     async fn join(database: &FreshDatabase, name: &str) -> Self {
         let shards = Shards::shared();
         let store = database.open(&Clock::manual(start())).await.of_process(shards.clone());
@@ -46,7 +46,7 @@ impl Process {
         Self { store, id }
     }
 
-    /// Takes up to so many of the free shards.
+    /// Acquires up to this many free shards; returns how many.
     async fn acquire(&self, limit: u16) -> usize {
         let acquired = self.store.shards_acquire(self.id, limit).await.unwrap();
         let shards: Vec<_> = acquired.shards.iter().map(|(shard, _)| (*shard, None)).collect();
@@ -229,7 +229,7 @@ async fn processes_tell_each_other_what_there_is_to_do() {
     database.drop().await;
 }
 
-/// A process that does not know of shards.
+/// A process of a version without shards.
 const OLD_PROCESS: &str = "INSERT INTO processes (name, version, schema, started_at, beat_at) \
     SELECT 'old:1', '0.0.9', 70, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
 

@@ -1,4 +1,4 @@
-//! The store's contract, held by both back ends.
+//! The store's contract, tested on both back ends.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::support::database::{Backend, FreshDatabase, start};
 
-/// Every test below runs on both back ends, each time on a database of its own.
+/// Runs every listed test on both back ends, each time on a fresh database.
 macro_rules! on_both {
     ($($test:ident),* $(,)?) => {
         mod sqlite {
@@ -170,7 +170,7 @@ impl Bench {
         self.store.feeds_sync(&feed_urls(count), Duration::ZERO).await.unwrap();
     }
 
-    /// Polls every due feed once: the n-th brings `entries(n)`.
+    /// Polls every due feed once: the n-th returns `entries(n)`.
     async fn poll(&self, entries: impl Fn(usize) -> Vec<NewEntry>) -> Vec<PollReport> {
         let mut due = self.store.feeds_claim_due(LEASE, 10_000).await.unwrap();
         due.sort_by_key(|feed| feed.configured_url.clone());
@@ -186,14 +186,14 @@ impl Bench {
         reports.into_iter().map(Option::unwrap).collect()
     }
 
-    /// One feed with the entries, claimed.
+    /// Records the entries in one feed, and claims them.
     async fn claimed(&self, entries: Vec<NewEntry>) -> Vec<Entry> {
         self.feeds(1).await;
         self.poll(|_| entries.clone()).await;
         self.store.entries_claim(LEASE, 1_000).await.unwrap()
     }
 
-    /// The feed shows an entry again, with other content: it is due anew.
+    /// Polls an entry with changed content, which makes it due again.
     async fn poll_again_with(&self, key: &str, link: &str) {
         self.pass(60);
         self.poll(|_| vec![new_entry(key, link, "changed")]).await;
@@ -203,7 +203,7 @@ impl Bench {
         self.store.entries_finish(finished, &dedup::Settings::default()).await.unwrap()
     }
 
-    /// Stores so many articles more.
+    /// Stores an article for each of these numbers.
     async fn store_articles(&self, numbers: std::ops::Range<usize>) {
         let new = numbers.map(|i| new_entry(&format!("{i}"), &format!("https://site.example/{i}"), "x"));
         let new: Vec<NewEntry> = new.collect();
@@ -215,7 +215,7 @@ impl Bench {
         }
     }
 
-    /// What is left where a process dies after its sinks took everything up to now, and before their cursors moved from `seq`.
+    /// Sets the state left by a process killed after its sinks delivered everything and before their cursors moved from `seq`.
     async fn die_before_the_cursor_moves_from(&self, seq: i64) {
         self.database.execute(&format!("UPDATE sinks SET seq = {seq}, lease_until = 0")).await;
     }

@@ -1,4 +1,4 @@
-//! What holds for the SQLite file alone: one running process, no commit lost after an error, no silent downgrade.
+//! Guarantees specific to SQLite: one running process, no commit lost after an error, no silent downgrade.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,8 +17,8 @@ fn settings(url: &str) -> Settings {
     Settings { url: url.into(), max_connections: 2, busy_timeout: Duration::from_secs(2), search_index: true }
 }
 
-/// RAISE(ROLLBACK) does what a full disk does: SQLite ends the transaction by itself, in the middle of it. ABORT is
-/// the plain failing statement.
+/// RAISE(ROLLBACK) behaves like a full disk: SQLite rolls back the transaction by itself in the middle. ABORT is an ordinary
+/// failing statement.
 #[tokio::test]
 async fn commits_after_a_failed_transaction_are_kept() {
     for failure in ["ROLLBACK", "ABORT"] {
@@ -38,7 +38,7 @@ async fn commits_after_a_failed_transaction_are_kept() {
             store.cursor_set("after the failure", seq).await.unwrap();
         }
         store.feeds_sync(&urls, Duration::ZERO).await.unwrap();
-        // Not closed in order: what was acknowledged is in the file.
+        // The store was not closed properly: acknowledged commits must be in the file.
         let reopened = database.open(&clock).await;
         assert_eq!(reopened.cursor_get("after the failure").await.unwrap(), 20, "{failure}");
         assert_eq!(reopened.feeds_list().await.unwrap().len(), 1, "{failure}");
@@ -116,7 +116,7 @@ async fn nothing_is_acknowledged_once_the_file_is_gone() {
     assert!(matches!(refused, StoreError::FileGone { .. }) && refused.is_passing(), "{refused}");
     let problem = store.check_health().await.unwrap_err();
     assert!(problem.to_string().contains("deleted or replaced while it was open; hint: "), "{problem}");
-    // A file of the same name is not the one that was opened.
+    // A new file of the same name is not the file that was opened.
     std::fs::write(database.file(), b"").unwrap();
     assert!(store.cursor_set("reader", 1).await.is_err());
     store.close().await;
@@ -135,7 +135,7 @@ async fn damage_in_the_file_is_found() {
     let file = std::fs::File::options().write(true).open(database.file()).unwrap();
     let pages = file.metadata().unwrap().len() / 4096;
     assert!(pages > 40, "{pages} pages");
-    // The schema stands in the first half: without it nothing could be opened.
+    // The schema is in the first half: if it were damaged, the store could not be opened.
     for page in (pages / 2..pages).step_by(4) {
         file.write_all_at(&[0xa5; 4096], page * 4096).unwrap();
     }
@@ -199,7 +199,7 @@ async fn messages_name_the_place_and_the_way_out_and_no_password() {
     std::fs::write(&garbage, [0x5a; 8192]).unwrap();
     let error =
         Store::open(&settings(&format!("sqlite:{}", garbage.display())), Clock::system()).await.unwrap_err();
-    assert!(error.to_string().contains("the file is no SQLite database"), "{error}");
+    assert!(error.to_string().contains("the file is not an SQLite database"), "{error}");
 
     let closed =
         Store::open(&settings("postgres://mill@127.0.0.1:1/feeds"), Clock::system()).await.unwrap_err();

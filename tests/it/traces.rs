@@ -1,4 +1,4 @@
-//! Traces as a collector gets them: OTLP over HTTP, decoded by OpenTelemetry's own types.
+//! Traces as a collector receives them: OTLP over HTTP, decoded with OpenTelemetry's own types.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
@@ -11,7 +11,7 @@ use crate::support::daemon::TestDaemon;
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
-/// A span by its name, with what it says.
+/// The name and the attributes of a span.
 type Span = (String, BTreeMap<String, String>);
 
 fn attributes(given: &[KeyValue]) -> BTreeMap<String, String> {
@@ -24,7 +24,7 @@ fn attributes(given: &[KeyValue]) -> BTreeMap<String, String> {
     given.iter().map(|pair| (pair.key.clone(), value(pair))).collect()
 }
 
-/// What a collector was sent: its spans, and what each batch says of its sender.
+/// Returns what a collector received: the spans, and the resource attributes of each batch.
 fn sent(collector: &Server, path: &str) -> (Vec<Span>, Vec<BTreeMap<String, String>>) {
     let (mut spans, mut senders) = (Vec::new(), Vec::new());
     for request in collector.requests(path) {
@@ -57,7 +57,7 @@ async fn collector() -> Server {
     collector
 }
 
-/// Lets the program poll the site once, with settings and variables of the environment.
+/// Polls the site once with the given settings and environment variables.
 fn once(site: &Server, settings: &str, variables: &[(&str, &str)]) -> Output {
     let test = TestDaemon::new().feed(&site.url("/feed")).tables(settings);
     let mut program = Command::new(env!("CARGO_BIN_EXE_feedmill"));
@@ -132,10 +132,10 @@ async fn a_collector_that_is_away_or_refuses_harms_nothing_and_is_named_once() {
     drop(gone);
     for endpoint in [away, refusing.url("/").to_string()] {
         let settings = format!("[telemetry]\notlp_endpoint = \"{endpoint}\"");
-        // A batch a span, so that there is more than one to fail.
+        // One span per batch, so that more than one export fails.
         let output = once(&site, &settings, &[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")]);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said.matches("traces cannot be delivered").count(), 1, "{said}");
+        assert_eq!(said.matches("cannot deliver traces").count(), 1, "{said}");
         assert!(said.contains(&endpoint) && said.contains("articles=2"), "{said}");
     }
     assert!(refusing.all_requests().len() > 1);

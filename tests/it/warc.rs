@@ -65,7 +65,7 @@ async fn every_page_is_archived_as_it_came() {
     }
 }
 
-/// A page whose body is `number` and bytes that hardly shrink.
+/// Adds a page whose body is `number` followed by hardly compressible bytes.
 fn add(archive: &Archive, number: u64, bytes: usize) {
     let mut state = number + 1;
     let mut body = number.to_string().into_bytes();
@@ -116,7 +116,7 @@ fn what_a_crash_leaves_is_whole_up_to_the_last_record() {
         let text = String::from_utf8_lossy(&text).into_owned();
         assert!(text.contains("https://site.example/0") && text.contains("Content-Length: 500"), "{cut}");
     }
-    // The next process leaves that file alone.
+    // The next process does not touch that file.
     add(&Archive::open(settings).unwrap(), 2, 500);
     assert_eq!(std::fs::read(&path).unwrap(), torn);
     assert_eq!(files(dir.path()).len(), 2);

@@ -1,34 +1,34 @@
-//! What people said is right for a page, and what follows for its blocks.
+//! The human annotations of a page, and the resulting labels of its blocks.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
 
-/// One page's gold: any of these.
+/// The gold of a page; every part is optional.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Gold {
     pub(super) text: Option<String>,
-    /// Snippets of the article, and of what is none of it.
+    /// Snippets of the article, and of what does not belong to it.
     #[serde(deserialize_with = "list")]
     pub(super) with: Vec<String>,
     #[serde(deserialize_with = "list")]
     pub(super) without: Vec<String>,
-    /// Texts by what they are: `fulltext`, `comments`, `related`…
+    /// Texts by type: `fulltext`, `comments`, `related`…
     #[serde(deserialize_with = "list")]
     pub(super) segments: HashMap<String, String>,
 }
 
-/// Nothing may be written as `null`.
+/// Accepts `null` for the default.
 fn list<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-/// Words in a run that is compared.
+/// Words per n-gram.
 const RUN: usize = 4;
 
-/// How often each run of four words stands in `words`, by its hash; fewer words are one run.
+/// Counts each run of four words in `words`, by hash; fewer words are one run.
 pub(super) fn runs(words: &[&str]) -> HashMap<u64, u32> {
     let mut counts = HashMap::new();
     for run in words.windows(words.len().clamp(1, RUN)) {
@@ -48,7 +48,7 @@ pub(super) fn words(text: &str) -> Vec<&str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).collect()
 }
 
-/// The words of `text`, every character of a script without spaces by itself.
+/// Returns the words of `text`; in scripts without spaces, every character is a word.
 pub(super) fn fine_words(text: &str) -> Vec<&str> {
     let mut fine = Vec::new();
     for word in words(text) {
@@ -67,12 +67,12 @@ fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{e00}'..='\u{e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}')
 }
 
-/// `text` with its white space folded.
+/// Returns `text` with white space folded.
 pub(super) fn fold(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What is said of a block: how much of it is the article's, and how much the page's score hangs on it.
+/// The label of a block: its share of article words, and its weight in the page's score.
 #[derive(Clone, Copy)]
 pub(super) struct Label {
     pub(super) share: f32,
@@ -87,7 +87,7 @@ impl Label {
     }
 }
 
-/// The labels of a page's blocks, which have these texts.
+/// Returns the labels of a page's blocks, given their texts.
 pub(super) fn labels(gold: &Gold, blocks: &[String]) -> Vec<Label> {
     match gold.text.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => by_text(text, blocks),

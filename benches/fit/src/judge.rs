@@ -1,4 +1,4 @@
-//! The judge that picks among whole readings of a page, fitted on readings by models that have not seen the page's site.
+//! The judge that picks among complete readings of a page, fitted on readings by models that were not fitted on the page's site.
 
 use feedmill::extract::{Rules, reading_groups, readings};
 
@@ -25,17 +25,17 @@ struct Choices {
 
 struct Reading {
     features: Vec<u16>,
-    /// The mean of its precision and its recall.
+    /// The mean of precision and recall.
     worth: f32,
 }
 
-/// Judges in the form of `config/judge.toml`: fitted on all pages, where that was asked for, and without those of each fold.
+/// Judges in the format of `config/judge.toml`: fitted on all pages, if requested, and without those of each fold.
 pub(super) struct Fitted {
     pub(super) all: Option<String>,
     pub(super) by_fold: Vec<String>,
 }
 
-/// Fits to each reading what it is worth more than the model's own, and prints what the best of them would be worth.
+/// Fits the judge to each reading's advantage over the model's own, and prints the value of the best readings.
 pub(super) fn fit(pages: &[LabelledPage], by_fold: &[Rules], and_of_all: bool) -> Fitted {
     let labelled: Vec<&LabelledPage> = pages
         .iter()

@@ -1,17 +1,17 @@
-//! Logistic regression on yes-or-no facts, by AdaGrad.
+//! Logistic regression on boolean features, fitted by AdaGrad.
 
 use crate::random::Random;
 
-/// A block: which facts hold, whether it is the article's, and how much it weighs.
+/// A block: its true facts, whether it belongs to the article, and its weight.
 pub(super) struct Example<'a> {
     pub(super) features: &'a [u16],
-    /// Columns besides the facts.
+    /// Columns beside the facts.
     pub(super) extra: Vec<u16>,
     pub(super) is_article: bool,
     pub(super) weight: f32,
 }
 
-/// What is fitted: a weight a fact, and what is added to every sum.
+/// The fitted coefficients: a weight per fact, and a bias.
 pub(super) struct Coefficients {
     pub(super) bias: f32,
     pub(super) weights: Vec<f32>,
@@ -22,8 +22,8 @@ const L2: f32 = 0.01;
 const EPOCHS: usize = 12;
 
 impl Coefficients {
-    /// Fits `size` coefficients, and a weight for each column besides, which shrinks by its own `decay`. The examples are visited in
-    /// an order of no meaning, the same in every run.
+    /// Fits `size` coefficients, and a weight for each extra column, which has its own `decay`. The examples are visited in a
+    /// pseudo-random order, the same in every run.
     pub(super) fn fit(examples: &[Example<'_>], size: usize, decay: &[f32]) -> (Self, Vec<f32>) {
         let mut fitted = Self { bias: 0.0, weights: vec![0.0; size] };
         let mut squares = vec![LEAST_SQUARE; size + 1];
@@ -59,21 +59,21 @@ impl Coefficients {
         (fitted, besides)
     }
 
-    /// The log-odds that the facts add up to.
+    /// Returns the log-odds for these facts.
     pub(super) fn sum(&self, features: &[u16]) -> f32 {
         features.iter().map(|&feature| self.weights[usize::from(feature)]).sum::<f32>() + self.bias
     }
 }
 
-/// What the sums of squares begin with.
+/// Initial value of the sums of squares.
 const LEAST_SQUARE: f32 = 1e-6;
 
-/// The probability of these log-odds.
+/// Returns the probability for these log-odds.
 pub(super) fn sigmoid(sum: f32) -> f32 {
     1.0 / (1.0 + (-sum).exp())
 }
 
-/// Fisher and Yates.
+/// Fisher-Yates shuffle.
 fn shuffle(order: &mut [usize], random: &mut Random) {
     for at in (1..order.len()).rev() {
         order.swap(at, (random.next() % (at as u64 + 1)) as usize);

@@ -1,19 +1,19 @@
-//! Fits the model that weighs the blocks of a page, on pages of which people said what their article is.
+//! Fits the model that weighs the blocks of a page, on pages with human annotations of their articles.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/fit/Cargo.toml -- [--write config] [--folds DIRECTORY [--judge-only]] [--pages FILE] SET...
 //! ```
 //!
-//! A set is a folder of cases like `tests/pages`, or a file (`.jsonl`, `.jsonl.gz`) with a page a line:
-//! `{"id"?, "url", "html", "gold": {"text"?, "with"?, "without"?, "segments"?}}`. A block of a page with a gold text is
-//! labelled by whether more than half of its word 4-grams stand in that text; where there are only snippets, the blocks that
-//! hold one are labelled.
+//! A set is a folder of cases like `tests/pages`, or a file (`.jsonl`, `.jsonl.gz`) with a page per line:
+//! `{"id"?, "url", "html", "gold": {"text"?, "with"?, "without"?, "segments"?}}`. A block of a page with a gold text is labelled by
+//! whether more than half of its word 4-grams occur in that text; if there are only snippets, the blocks that contain one are
+//! labelled.
 //!
-//! What is printed are scores on sites that the coefficients were not fitted on: the pages are dealt into three folds by
-//! site, and each fold is extracted, by the product itself, with what was fitted on the others. What is written,
-//! `model.toml` and `judge.toml`, is fitted on all of them, and only where it is asked for; the cases that come out wrong
-//! by it are printed. `--pages` writes what each page scores with the judge, a line a page. `--folds` keeps what was fitted
-//! without each fold, and with `--judge-only` the models that stand there are used and the judge alone is fitted.
+//! The printed scores are on sites that the coefficients were not fitted on: the pages are divided into three folds by site, and
+//! feedmill itself extracts each fold with what was fitted on the others. The written files, `model.toml` and `judge.toml`, are
+//! fitted on all pages, and only on request; the cases that they get wrong are printed. `--pages` writes the score of each page
+//! with the judge, one page per line. `--folds` saves what was fitted without each fold, and with `--judge-only` the saved models
+//! are used and only the judge is fitted.
 
 mod gold;
 mod judge;
@@ -66,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     };
     let by_fold: Vec<Rules> =
         models.iter().map(|model| rules.clone().with_model(model)).collect::<Result<_, _>>()?;
-    // The judge that is shipped has seen the pages.
+    // The shipped judge was fitted on these pages, so it is disabled.
     let unjudged: Vec<Rules> =
         by_fold.iter().map(|rules| rules.clone().with_judge("trees = []")).collect::<Result<_, _>>()?;
     print_scores("the model's own choice", &arguments.sets, &pages, &unjudged);
@@ -107,7 +107,7 @@ fn arguments() -> anyhow::Result<Arguments> {
     Ok(found)
 }
 
-/// Prints the scores of each set, and gives those of its pages.
+/// Prints the scores of each set, and returns those of its pages, one per line.
 fn print_scores(what: &str, sets: &[PathBuf], pages: &[LabelledPage], by_fold: &[Rules]) -> String {
     let mut lines = String::new();
     println!("{what}:");
@@ -123,7 +123,7 @@ fn print_scores(what: &str, sets: &[PathBuf], pages: &[LabelledPage], by_fold: &
     lines
 }
 
-/// Prints which cases come out otherwise than they should by what is written.
+/// Prints which cases the written files get wrong.
 fn print_broken(pages: &[LabelledPage], rules: &Rules) {
     for case in pages.iter().filter(|page| page.is_case) {
         let text = extract(&case.page, &Evidence::default(), rules).text;

@@ -20,9 +20,9 @@ const SECOND: Growth = Growth {
     least_curvature: 3.0,
 };
 
-/// Models in the form of `config/model.toml`.
+/// Models in the format of `config/model.toml`.
 pub(super) struct Fitted {
-    /// Fitted on all pages, where it was asked for.
+    /// Fitted on all pages, if requested.
     pub(super) all: Option<String>,
     /// Fitted without the pages of each fold.
     pub(super) by_fold: Vec<String>,
@@ -32,16 +32,17 @@ pub(super) struct Fitted {
 struct Blocks {
     fold: usize,
     labels: Vec<Label>,
-    /// The facts about each block that hold, one block behind the other.
+    /// The true facts of each block, concatenated.
     features: Vec<u16>,
     ends: Vec<usize>,
-    /// The same of the words in the names of boxes.
+    /// The same for the words in the names of boxes.
     box_words: Vec<u32>,
     box_word_ends: Vec<usize>,
 }
 
 impl Blocks {
-    /// The blocks of one page, with the first stage's probabilities those that the second sees. Words are given `numbers`.
+    /// Computes the blocks of one page; with the first stage's probabilities, those for the second stage. `numbers` assigns numbers
+    /// to words.
     fn new(page: &LabelledPage, rules: &Rules, first: Option<&[f32]>, numbers: &Numbers) -> Self {
         let (mut features, mut ends, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         let (mut box_words, mut box_word_ends) = (Vec::new(), Vec::new());
@@ -71,7 +72,7 @@ impl Blocks {
         &self.box_words[start..self.box_word_ends[at]]
     }
 
-    /// The blocks, those among them that are labelled, with the words that are learned.
+    /// Returns an example for each block, `None` for unlabelled ones, with the learned words.
     fn examples<'a>(&'a self, learned: Option<&'a Learned>) -> impl Iterator<Item = Option<Example<'a>>> {
         let known = move |(at, label): (usize, &Label)| {
             let (is_article, weight) = (label.is_article(), label.weight);
@@ -95,7 +96,7 @@ struct First {
 }
 
 impl First {
-    /// Fits it on all pages but those of a fold.
+    /// Fits it on all pages outside a fold.
     fn fit(pages: &[LabelledPage], blocks: &[Blocks], words: &[NameToken], without: Option<usize>) -> Self {
         let size = feature_groups().iter().map(|group| group.facts.len()).sum();
         let seen = || pages.iter().zip(blocks).filter(|(page, _)| Some(page.fold) != without);
@@ -114,7 +115,7 @@ impl First {
     }
 }
 
-/// Fits both stages. The second is fitted on what the first says of pages that it has not seen.
+/// Fits both stages. The second is fitted on the first stage's probabilities for pages that the first was not fitted on.
 pub(super) fn fit(pages: &[LabelledPage], rules: &Rules, and_of_all: bool) -> Fitted {
     let numbers = Numbers::default();
     let blocks = parallel::map(pages, |page| Blocks::new(page, rules, None, &numbers));
@@ -166,7 +167,7 @@ fn to_toml(first: &First, second: &Lines) -> String {
     for group in feature_groups() {
         let weights = &coefficients.weights[offset..offset + group.facts.len()];
         offset += group.facts.len();
-        // What the first stage does not see is not written.
+        // Groups that the first stage does not use are not written.
         if weights.iter().any(|weight| *weight != 0.0) {
             writeln!(toml, "{} = {}", group.name, list(weights)).expect("a string takes everything");
         }
@@ -181,7 +182,7 @@ fn to_toml(first: &First, second: &Lines) -> String {
 }
 
 fn list(weights: &[f32]) -> String {
-    // Adding nothing turns -0.00 into 0.00.
+    // Adding 0.0 turns -0.00 into 0.00.
     let weights: Vec<String> =
         weights.iter().map(|weight| format!("{:.2}", (weight * 100.0).round() / 100.0 + 0.0)).collect();
     format!("[{}]", weights.join(", "))

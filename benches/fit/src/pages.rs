@@ -16,7 +16,7 @@ use url::Url;
 use crate::gold::Gold;
 use crate::parallel;
 
-/// Parts that the pages are dealt into, by site.
+/// Number of folds into which the pages are divided, by site.
 pub(super) const FOLDS: usize = 3;
 
 #[derive(Deserialize)]
@@ -29,44 +29,44 @@ struct Line {
     gold: Gold,
 }
 
-/// A page with what is right for it.
+/// A page with its gold.
 pub(super) struct LabelledPage {
-    /// What the set calls it.
+    /// The set's id for it.
     pub(super) id: Value,
     pub(super) page: Page,
     pub(super) gold: Gold,
-    /// Number of the set that it is from.
+    /// The number of its set.
     pub(super) set: usize,
     /// Whether it is one of our own cases.
     pub(super) is_case: bool,
     pub(super) fold: usize,
-    /// Number of its kind, and hash of its site.
+    /// The number of its kind, and the hash of its site.
     pub(super) kind: usize,
     pub(super) site: u64,
-    /// How many pages of its site come before it.
+    /// The number of pages of its site before it.
     pub(super) before_on_site: usize,
-    /// How much the page counts: a site's pages count less the more there are, and so do those of a kind.
+    /// The weight of the page: the more pages its site and its kind have, the less each counts.
     pub(super) weight: f32,
 }
 
-/// How much more a case counts than a page: it stands for all of its kind, and few pages of the sets are of that.
+/// The weight of a case relative to a page: it stands for all pages of its kind, which are rare in the sets.
 const CASE_WEIGHT: f32 = 10.0;
 
-/// A site's further pages teach nothing new: they are extracted, but nothing is fitted on them.
+/// Maximum pages per site to fit on; further ones add nothing new and are only extracted.
 const MOST_OF_SITE: usize = 12;
 
 impl LabelledPage {
-    /// Whether anything is fitted on it.
+    /// Returns whether the page is used for fitting.
     pub(super) fn is_sample(&self) -> bool {
         self.before_on_site < MOST_OF_SITE
     }
 }
 
-/// Reads all sets; a name that ends in `.gz` is inflated.
+/// Reads all sets; files whose name ends in `.gz` are decompressed.
 pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
     let mut pages = Vec::new();
     let (mut sites, mut kinds) = (Vec::new(), Vec::new());
-    // No text hangs on the moment, and it must not change what is fitted.
+    // Fixed, since the time must not change what is fitted; no text depends on it.
     let fetched_at: Timestamp = "2100-01-01T00:00:00Z".parse()?;
     for (set, path) in sets.iter().enumerate() {
         let is_case = path.is_dir();
@@ -102,7 +102,7 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
         page.site = hash_of(site);
         page.fold = fold_of(page.site);
     }
-    // News would drown the threads and the manuals: of each kind, too, a page counts less the more there are.
+    // Otherwise news would outweigh forum threads and manuals: pages of a kind, too, count less the more there are.
     let mut of_kind: HashMap<&(usize, String), usize> = HashMap::new();
     for (_, kind) in pages.iter().zip(&kinds).filter(|(page, _)| page.is_sample()) {
         *of_kind.entry(kind).or_default() += 1;
@@ -123,7 +123,7 @@ pub(super) fn read(sets: &[PathBuf]) -> anyhow::Result<Vec<LabelledPage>> {
     Ok(pages)
 }
 
-/// The pages of a set.
+/// Reads the pages of a set.
 fn lines(path: &Path) -> anyhow::Result<Vec<Line>> {
     let parsed = |(number, line): (usize, std::io::Result<String>)| {
         serde_json::from_str(&line?).with_context(|| format!("{}: line {}", path.display(), number + 1))
@@ -131,7 +131,7 @@ fn lines(path: &Path) -> anyhow::Result<Vec<Line>> {
     open(path)?.lines().enumerate().map(parsed).collect()
 }
 
-/// The cases of a folder like `tests/pages` whose whole text is known, and hangs on the page alone.
+/// Reads the cases of a folder like `tests/pages` that have an expected text and no feed entry.
 fn cases(folder: &Path) -> anyhow::Result<Vec<Line>> {
     #[derive(Deserialize)]
     struct Case {
@@ -162,7 +162,7 @@ fn cases(folder: &Path) -> anyhow::Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// Where a case comes from that does not say.
+/// The URL of a case that does not give one.
 fn case_url() -> Url {
     "https://courier.example/news/4711".parse().expect("a URL")
 }
@@ -177,8 +177,8 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::new(reader)))
 }
 
-/// The site that a page is from: an archive's pages are of the site in their address, and where a set hides the
-/// hosts behind a reserved name, every page stands for itself.
+/// Returns the site of a page. Archived pages belong to the site in their URL's path; if a set hides hosts behind a reserved name,
+/// every page is its own site.
 fn site_of(line: &Line) -> String {
     let address = line.url.as_str();
     let innermost = address.rfind("http").map_or(address, |at| &address[at..]);
@@ -190,13 +190,13 @@ fn site_of(line: &Line) -> String {
     host.strip_prefix("www.").unwrap_or(host).to_owned()
 }
 
-/// The kind of page, where a set's ids begin with it: `forum-0501`.
+/// Returns the kind of a page if the ids of its set begin with it: `forum-0501`.
 fn kind_of(line: &Line) -> String {
     let start = line.id.as_str().and_then(|id| id.split_once('-')).map_or("", |(start, _)| start);
     if start.chars().all(char::is_alphabetic) { start.to_owned() } else { String::new() }
 }
 
-/// FNV-1a: the same folds in every run, whatever the order of the sets.
+/// FNV-1a: gives the same folds in every run, in any order of the sets.
 fn hash_of(site: &str) -> u64 {
     site.bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -206,7 +206,7 @@ fn fold_of(site: u64) -> usize {
     usize::try_from((site >> 32) % FOLDS as u64).expect("there are few folds")
 }
 
-/// What is fitted without each fold, and where it is asked for also without none.
+/// Returns the results of `fit` without each fold, and on request also on all pages.
 pub(super) fn without_each<T: Send>(
     and_of_all: bool,
     fit: impl Fn(Option<usize>) -> T + Sync,

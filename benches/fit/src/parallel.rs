@@ -1,9 +1,9 @@
-//! Work on all cores.
+//! Parallel work on all cores.
 
 use std::sync::Mutex;
 use std::thread;
 
-/// `work` on every item, in the items' order.
+/// Applies `work` to every item; results are in the items' order.
 pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
     let next = std::sync::atomic::AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! Numbers of no meaning, the same in every run.
+//! Pseudo-random numbers, the same in every run.
 
 /// A xorshift generator.
 pub(super) struct Random(u64);
@@ -10,7 +10,7 @@ impl Default for Random {
 }
 
 impl Random {
-    /// Any number.
+    /// Returns the next number.
     pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -18,7 +18,7 @@ impl Random {
         self.0
     }
 
-    /// From 0 to 1.
+    /// Returns a number from 0 to 1.
     pub(super) fn next_share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }

@@ -1,4 +1,4 @@
-//! What the product makes of pages, against gold.
+//! Scores of feedmill's extraction against gold.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ struct Share {
 }
 
 impl Score {
-    /// The score of each page, extracted by the rules of its fold.
+    /// Scores each page, extracted by the rules of its fold.
     pub(super) fn of_each(pages: &[&LabelledPage], by_fold: &[Rules]) -> Vec<Self> {
         parallel::map(pages, |page| {
             let mut score = Self::default();
@@ -36,7 +36,7 @@ impl Score {
         })
     }
 
-    /// The score of pages together.
+    /// Sums the scores of pages.
     pub(super) fn sum(scores: Vec<Self>) -> Self {
         let mut all = Self::default();
         scores.into_iter().for_each(|score| all.merge(score));

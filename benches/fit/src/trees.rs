@@ -1,4 +1,4 @@
-//! Boosted trees on steps and yes-or-no facts: a tree grows by its best leaf.
+//! Boosted trees on stepped and boolean features; each tree is grown leaf-wise, best leaf first.
 
 use std::fmt::Write as _;
 
@@ -7,29 +7,29 @@ use feedmill::extract::FeatureGroup;
 use crate::pages::without_each;
 use crate::random::Random;
 
-/// What is fitted, and how far.
+/// The parameters of fitting.
 pub(super) struct Growth {
     pub(super) loss: Loss,
     pub(super) trees: usize,
     pub(super) rate: f64,
-    /// Shares of the columns and of the rows that a tree sees.
+    /// Shares of the columns and of the rows used by each tree.
     pub(super) column_share: f64,
     pub(super) row_share: f64,
-    /// Least curvature of a leaf.
+    /// Minimum sum of second derivatives (curvature) in a leaf.
     pub(super) least_curvature: f64,
 }
 
-/// What an error costs.
+/// The loss function.
 #[derive(Clone, Copy)]
 pub(super) enum Loss {
-    /// The sum is the log-odds that the target is 1.
+    /// The trees sum to the log-odds that the target is 1.
     Logistic,
-    /// The sum is the target.
+    /// The trees sum to the target.
     Squares,
 }
 
 impl Growth {
-    /// How exactly what stands at an end is written.
+    /// Decimals with which leaf values are written.
     fn decimals(&self) -> usize {
         match self.loss {
             Loss::Logistic => 3,
@@ -38,25 +38,25 @@ impl Growth {
     }
 }
 
-/// As many as the product reads.
+/// Leaves per tree, the number that feedmill reads.
 const LEAVES: usize = 15;
-/// Added to the curvature of a leaf.
+/// Added to the curvature of a leaf (L2 regularization).
 const L2: f64 = 1.0;
 
-/// Samples as rows; a column for each group of steps, and one for each fact of a set.
+/// Samples as rows; one column for each stepped group, and one for each fact of a set.
 pub(super) struct Table {
     names: Vec<String>,
-    /// For each feature its column and its step, from 1.
+    /// For each feature its column and its step, counted from 1.
     meanings: Vec<(usize, u8)>,
     columns: Vec<Vec<u8>>,
     targets: Vec<f64>,
     weights: Vec<f64>,
 }
 
-/// Trees in the form of `config/model.toml` and `config/judge.toml`, a line a tree.
+/// Trees in the format of `config/model.toml` and `config/judge.toml`, one per line.
 pub(super) type Lines = Vec<String>;
 
-/// The trees as those files hold them.
+/// Formats trees as in those files.
 pub(super) fn to_toml(trees: &Lines) -> String {
     let mut toml = "trees = [\n".to_owned();
     for tree in trees {
@@ -97,7 +97,7 @@ impl Table {
         }
     }
 
-    /// Fits trees on the rows without each fold, and where it is asked for on all of them; `folds` is the fold of each row.
+    /// Fits trees on the rows outside each fold, and on request on all rows; `folds` is the fold of each row.
     pub(super) fn fit_without_each(
         &self,
         folds: &[usize],
@@ -163,7 +163,7 @@ impl Table {
     }
 }
 
-/// What stands in a bin or a leaf: the sums of slopes and of curvatures.
+/// The sums of first derivatives (slopes) and second derivatives (curvatures) in a bin or leaf.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     slope: f64,
@@ -229,7 +229,7 @@ impl Tree<'_> {
             let column = &self.table.columns[split.column];
             let (below, others): (Vec<usize>, Vec<usize>) =
                 leaf.rows.iter().partition(|&&row| column[row] < split.step);
-            // The larger half's histogram is what the smaller one leaves.
+            // The larger half's histogram is the difference of the whole and the smaller half's.
             let is_below_smaller = below.len() < others.len();
             let smaller = self.histogram(if is_below_smaller { &below } else { &others });
             let larger = leaf.histogram.iter().zip(&smaller).map(|(all, part)| all.minus(*part)).collect();
@@ -295,7 +295,7 @@ impl Tree<'_> {
         self.nodes[at].value
     }
 
-    /// The tree as it is read: a question, what follows a yes, what follows a no.
+    /// Formats the tree in prefix order: a question, the branch for yes, the branch for no.
     fn line(&self) -> String {
         let mut line = String::new();
         let mut open = vec![0];

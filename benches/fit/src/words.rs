@@ -1,4 +1,4 @@
-//! The words in the names of boxes that are learned: those that stand on many sites of several kinds.
+//! Selection of the words in the names of boxes that the model learns: those used on many sites of several kinds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -7,27 +7,27 @@ use feedmill::extract::{BOX_PLACES, NameToken};
 
 use crate::pages::LabelledPage;
 
-/// How many are learned, at most.
+/// Maximum number of learned words.
 const MOST: usize = 1500;
-/// Sites on which each must stand.
+/// Minimum number of sites that use a word.
 const LEAST_SITES: usize = 20;
-/// Kinds of page, and sites of each, on which it must stand as well: what one set alone has is its own habit.
+/// Minimum number of kinds of page that use a word, and of sites of each: a word of one set alone is specific to it.
 const LEAST_KINDS: usize = 3;
 const LEAST_OF_KIND: usize = 2;
-/// Sites of a kind that has fewer count as if it had so many.
+/// Kinds with fewer sites count as if they had this many.
 const FEWEST_OF_KIND: usize = 30;
-/// A word shrinks ten times as much as other facts, one that stands on so many sites twice as much again.
+/// L2 decay of words, ten times that of other facts; doubled for a word used on this many sites.
 const L2: f32 = 0.1;
 const PRIOR_SITES: f32 = 200.0;
-/// What weighs less in all places is not kept.
+/// Words whose weights are all smaller are dropped.
 const LEAST_WEIGHT: f32 = 0.05;
 
-/// All words of the pages, numbered as they come.
+/// All words of the pages, numbered in order of appearance.
 #[derive(Default)]
 pub(super) struct Numbers(Mutex<HashMap<NameToken, u32>>);
 
 impl Numbers {
-    /// The facts about a block, as numbers: of a word and its place.
+    /// Appends the facts about a block as numbers that encode a word and its place.
     pub(super) fn facts(&self, words: &[(NameToken, usize)], facts: &mut Vec<u32>) {
         let mut numbers = self.0.lock().expect("no other thread panicked");
         facts.extend(words.iter().map(|&(token, place)| {
@@ -36,7 +36,7 @@ impl Numbers {
         }));
     }
 
-    /// The words by number.
+    /// Returns the words by number.
     pub(super) fn into_words(self) -> Vec<NameToken> {
         let mut words: Vec<(NameToken, u32)> =
             self.0.into_inner().expect("no thread panicked").into_iter().collect();
@@ -45,10 +45,10 @@ impl Numbers {
     }
 }
 
-/// The words that were chosen, and what they weigh.
+/// The chosen words and their weights.
 pub(super) struct Learned {
     chosen: Vec<NameToken>,
-    /// For each fact its column, where its word was chosen.
+    /// For each fact, the column of its word, or [`NO_COLUMN`].
     columns: Vec<u16>,
     decay: Vec<f32>,
     weights: Vec<f32>,
@@ -57,8 +57,8 @@ pub(super) struct Learned {
 const NO_COLUMN: u16 = u16::MAX;
 
 impl Learned {
-    /// Chooses among `words` by the pages that are handed in with the facts about their blocks: those that stand on the largest
-    /// shares of the sites of all kinds.
+    /// Chooses among `words`, given pages with the facts about their blocks: those used on the largest shares of sites, summed over
+    /// all kinds.
     pub(super) fn choose<'a>(
         words: &[NameToken],
         pages: impl Iterator<Item = (&'a LabelledPage, &'a [u32])>,
@@ -102,17 +102,17 @@ impl Learned {
         Self { chosen, columns, weights: vec![0.0; decay.len()], decay }
     }
 
-    /// How much each of their columns shrinks.
+    /// Returns the decay of each column.
     pub(super) fn decay(&self) -> &[f32] {
         &self.decay
     }
 
-    /// The columns of a block's facts.
+    /// Returns the columns of a block's facts.
     pub(super) fn columns<'a>(&'a self, facts: &'a [u32]) -> impl Iterator<Item = u16> + 'a {
         facts.iter().map(|fact| self.columns[*fact as usize]).filter(|column| *column != NO_COLUMN)
     }
 
-    /// Takes the fitted weights, without those that are next to nothing.
+    /// Takes the fitted weights; near-zero ones become zero.
     pub(super) fn take(&mut self, weights: Vec<f32>) {
         self.weights = weights;
         for weights in self.weights.chunks_mut(BOX_PLACES) {
@@ -122,12 +122,12 @@ impl Learned {
         }
     }
 
-    /// What the facts of a block weigh.
+    /// Returns the summed weights of a block's facts.
     pub(super) fn sum(&self, facts: &[u32]) -> f32 {
         self.columns(facts).map(|column| self.weights[usize::from(column)]).sum()
     }
 
-    /// The words that weigh something, in the order of the alphabet.
+    /// Returns the words with non-zero weights, in alphabetical order.
     pub(super) fn weighed(&self) -> Vec<(String, &[f32])> {
         let words = self.chosen.iter().map(ToString::to_string).zip(self.weights.chunks(BOX_PLACES));
         let mut words: Vec<_> =

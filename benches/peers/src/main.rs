@@ -1,14 +1,13 @@
-//! feedmill's extraction beside other extractors: CPU time as a multiple of scraper's bare `Html::parse_document`, and
-//! scores where the pages come with gold.
+//! feedmill's extraction compared with other extractors: CPU time as a multiple of scraper's bare `Html::parse_document`, and
+//! scores for pages with gold.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/peers/Cargo.toml [-- PAGES.jsonl]
 //! ```
 //!
-//! The input has a page a line: `{"id", "url", "html", "gold": {"text"?, "title"?, "author"?, "date"?}}`. Without one the
-//! generated pages of `cargo bench --bench extract` are read, which have no gold and so no scores. Everything runs
-//! on one thread, tool after tool on the same page, so that a noisy machine is noisy for all; CPU time is counted, not
-//! wall time.
+//! The input has a page per line: `{"id", "url", "html", "gold": {"text"?, "title"?, "author"?, "date"?}}`. Without input, the
+//! generated pages of `cargo bench --bench extract` are used, which have no gold and so no scores. Everything runs on one thread,
+//! tool after tool on the same page, so that noise of the machine affects all tools alike; CPU time is measured, not wall time.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -39,7 +38,7 @@ struct Line {
     gold: Gold,
 }
 
-/// An extractor: what it makes of the page at an address. `None` where it finds no article.
+/// An extractor: maps a page to its result; `None` if it finds no article.
 type Extractor = Box<dyn Fn(&Line) -> Option<Got>>;
 
 struct Tool {
@@ -85,7 +84,7 @@ fn lines_of(path: &OsStr) -> anyhow::Result<Lines> {
     Ok(Box::new(lines.map(parse)))
 }
 
-/// Each page many times, as three are soon over.
+/// Repeats each page, since three alone are too few to measure.
 fn generated() -> Lines {
     const ROUNDS: usize = 50;
     let url = Url::parse("https://quayside.example/story").expect("a URL");
@@ -118,7 +117,7 @@ fn print_table(pages: u32, baseline: Duration, tools: &mut [Tool]) {
     }
 }
 
-/// Runs `work` and gives the CPU time that this thread spent on it.
+/// Runs `work` and returns this thread's CPU time for it, and the result.
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let now = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);

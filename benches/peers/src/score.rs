@@ -1,8 +1,8 @@
-//! Scores as in the article-extraction benchmarks: multisets of word 4-grams, a page's shares first, then their means.
+//! Scores as in the article-extraction benchmarks: multisets of word 4-grams, computed per page, then averaged.
 
 use super::*;
 
-/// What people said is right for a page.
+/// The human annotations of a page.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Gold {
@@ -30,7 +30,7 @@ impl Names {
     }
 }
 
-/// What a tool made of it.
+/// The result of a tool.
 #[derive(Default)]
 pub(super) struct Got {
     pub(super) text: String,
@@ -112,7 +112,7 @@ impl std::fmt::Display for Score {
     }
 }
 
-/// Runs of four words, with their counts; a shorter text is one run.
+/// Counts runs of four words; a shorter text is one run.
 fn shingles(text: &str) -> HashMap<Vec<&str>, u32> {
     let words: Vec<&str> =
         text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).collect();

@@ -1,5 +1,4 @@
-//! Two texts of an article against each other, as a terminal shows them: paragraphs in which something changed, with what
-//! went and what came.
+//! Diff of two revisions of an article for the terminal: the paragraphs that changed, with deleted and inserted words.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,10 +8,10 @@ use console::Style;
 use crate::report::diff::{Change, Paragraph, by_words};
 use crate::store::Revision;
 
-/// How long the shortest way from one text to the other is looked for.
+/// Time limit for finding the shortest diff.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Writes what changed from one revision to another: in colour, or with `[-what went-]` and `{+what came+}`.
+/// Writes the changes from one revision to another: in colour, or as `[-deleted-]` and `{+inserted+}`.
 pub(super) fn write(out: &mut impl Write, from: &Revision, to: &Revision, colour: bool) -> io::Result<()> {
     let marks = Marks { colour };
     let name = |revision: &Revision| format!("revision {} of {}", revision.revision, revision.fetched_at);
@@ -32,18 +31,18 @@ pub(super) fn write(out: &mut impl Write, from: &Revision, to: &Revision, colour
     Ok(())
 }
 
-/// The paragraphs of two texts in which something changed, marked in the same way.
+/// Returns the changed paragraphs of two texts, marked in the same way.
 pub(in crate::cli) fn changes(from: &str, to: &str, colour: bool) -> Vec<String> {
     Marks { colour }.changes(from, to)
 }
 
-/// How a change is shown.
+/// How changes are marked.
 struct Marks {
     colour: bool,
 }
 
 impl Marks {
-    /// The paragraphs in which something changed.
+    /// Returns the changed paragraphs.
     fn changes(&self, from: &str, to: &str) -> Vec<String> {
         let paragraphs = by_words(from, to, PATIENCE);
         paragraphs

@@ -1,4 +1,4 @@
-//! `feedmill articles`: the stored articles, one by one.
+//! `feedmill articles`: lists, shows and compares stored articles.
 
 use std::io::{self, Write};
 use std::num::NonZeroU32;
@@ -15,7 +15,7 @@ use crate::store::{ArticleStatus, Listing, Revision, Store};
 
 pub(super) mod diff;
 
-/// Digits of an id that are enough to name an article, and that lists show.
+/// Minimum number of digits to select an article by its id, and the number that lists show.
 const LEAST_DIGITS: usize = 8;
 const SHOWN_DIGITS: usize = 16;
 
@@ -26,38 +26,38 @@ pub(crate) struct Args {
     command: Command,
 }
 
-const ID_HELP: &str = "Its id, the first 8 or more digits of that, or its address";
+const ID_HELP: &str = "The id, its first 8 or more digits, or the URL of the article";
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// The latest articles, newest first
+    /// List the latest articles, newest first
     List {
-        /// How many
+        /// Maximum number of articles
         #[arg(long, value_name = "N", default_value = "20")]
         limit: NonZeroU32,
         /// Only those with more than one revision
         #[arg(long)]
         revised: bool,
-        /// One JSON object a line instead of a table
+        /// Print one JSON object per line instead of a table
         #[arg(long)]
         json: bool,
     },
-    /// One article with its revisions and its text
+    /// Show one article with its revisions and its text
     Show {
         #[arg(help = ID_HELP)]
         id: String,
-        /// As a JSON object
+        /// Print a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// What changed from one revision to another, by word
+    /// Show what changed from one revision to another, by word
     Diff {
         #[arg(help = ID_HELP)]
         id: String,
-        /// The earlier revision [default: the one before the later]
+        /// The earlier revision [default: the one before the later one]
         #[arg(long, value_name = "N")]
         from: Option<u32>,
-        /// The later revision [default: the current]
+        /// The later revision [default: the current one]
         #[arg(long, value_name = "M")]
         to: Option<u32>,
     },
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An article with all its texts.
+/// An article with all its revisions.
 #[derive(Serialize)]
 struct Found {
     #[serde(flatten)]
@@ -120,12 +120,12 @@ impl Found {
     }
 }
 
-/// The article that the operator means.
+/// Returns the article that `named` refers to.
 async fn found(store: &Store, named: &str) -> anyhow::Result<Found> {
     let (first, last) = ids(named)?;
     let mut articles = store.articles_between(first, last).await?;
     let status = match (articles.pop(), articles.pop()) {
-        (Some(_), Some(_)) => bail!("{named}: several articles have such an id; hint: give more digits"),
+        (Some(_), Some(_)) => bail!("{named}: several articles match; hint: give more digits"),
         (Some(status), None) => status,
         (None, _) => bail!("{named}: no such article; hint: `feedmill articles list` shows the latest"),
     };
@@ -133,7 +133,7 @@ async fn found(store: &Store, named: &str) -> anyhow::Result<Found> {
     Ok(Found { status, revisions })
 }
 
-/// The first and the last id that `named` may mean.
+/// Returns the first and the last id that `named` may refer to.
 fn ids(named: &str) -> anyhow::Result<(ArticleId, ArticleId)> {
     if named.contains(':') {
         let url = Url::parse(named).with_context(|| format!("{named}: not a URL"))?;
@@ -147,7 +147,7 @@ fn ids(named: &str) -> anyhow::Result<(ArticleId, ArticleId)> {
     };
     match (whole("0"), whole("f")) {
         (Some(first), Some(last)) if named.len() >= LEAST_DIGITS => Ok((first, last)),
-        _ => bail!("{named}: not an id: {LEAST_DIGITS} to 64 hex digits, or the article's address"),
+        _ => bail!("{named}: not an id: {LEAST_DIGITS} to 64 hex digits, or the article's URL"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `feedmill demo`: the whole mill at work on a small built-in news site.
+//! `feedmill demo`: runs the whole pipeline on a small built-in news site.
 
 mod report;
 
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Where the demo's mill lives.
+/// The folder with the demo's configuration, store and texts.
 struct Folder {
     path: PathBuf,
     /// Removes the folder when it is dropped.
@@ -68,7 +68,7 @@ impl Folder {
     }
 }
 
-/// The full path of `dir`, which is created where it is missing.
+/// Returns the full path of `dir`, which is created if it is missing and must be empty.
 fn empty_folder(dir: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(dir)?;
     if fs::read_dir(dir)?.next().is_some() {
@@ -80,11 +80,11 @@ fn empty_folder(dir: &Path) -> anyhow::Result<PathBuf> {
 async fn show(folder: &Folder, global: &Global) -> anyhow::Result<ExitCode> {
     let sites = DemoSites::bind().await.context("cannot listen on the loopback interface")?;
     let mut out = io::stdout();
-    writeln!(out, "A small news site is up on the loopback interface. The mill is told:\n")?;
+    writeln!(out, "A small news site listens on the loopback interface. The configuration:\n")?;
     let file = configuration(folder, &sites);
     writeln!(out, "{}", indented(&file))?;
     fs::write(folder.config_file(), &file).context("cannot write the configuration")?;
-    // The operator's own settings stay out of it: no environment.
+    // Ignore the environment, so that the operator's own settings do not apply.
     let loaded = Config::load(Some(&folder.config_file()), &Environment::default())?;
     let mut config = loaded.config;
     "warn".clone_into(&mut config.log.filter);
@@ -101,7 +101,7 @@ async fn show(folder: &Folder, global: &Global) -> anyhow::Result<ExitCode> {
     };
     let (served, turned) = tokio::join!(sites.serve(stop.clone()), turned);
     drop(shown);
-    served.context("the news site broke off")?;
+    served.context("the news site failed")?;
     turned?;
 
     let went_well = report::print(daemon.store(), folder, &mut out).await?;
@@ -109,11 +109,11 @@ async fn show(folder: &Folder, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(if went_well { ExitCode::SUCCESS } else { ExitCode::from(DONE_IN_PART) })
 }
 
-/// A configuration as an operator would write it. The fetcher refuses loopback unless it is told otherwise, and rests
-/// between two requests to one host: here it need not.
+/// Returns a configuration as an operator would write it. By default the fetcher refuses loopback addresses and waits
+/// between requests to one host: the configuration lifts both.
 fn configuration(folder: &Folder, sites: &DemoSites) -> String {
     let database = folder.path.join("feedmill.db").display().to_string();
-    // The driver reads the path as part of a URL.
+    // The database driver parses the path as part of a URL.
     let database = database.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
     let allow: Vec<String> = sites.addresses().iter().map(ToString::to_string).collect();
     let head = format!(

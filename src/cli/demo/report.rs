@@ -1,4 +1,4 @@
-//! What the demo shows when the mill has turned.
+//! The demo's report after the run.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -12,20 +12,20 @@ use crate::cli::table;
 use crate::model::{ArticleId, DuplicateKind, Record};
 use crate::store::{ArticleAccount, Store};
 
-/// More records than the demo's site has articles.
+/// An upper bound on the number of the demo's records.
 const ALL_RECORDS: u32 = 1000;
 
 const NEXT_STEPS: &[(&str, &str)] = &[
     ("feedmill config default > feedmill.toml", "every setting, commented: add your [[feed]] tables"),
-    ("feedmill --config feedmill.toml config check", "says what is wrong with it, and where"),
+    ("feedmill --config feedmill.toml config check", "reports its problems, with their lines"),
     ("feedmill --config feedmill.toml once", "polls what is due, processes it, exits"),
     ("feedmill --config feedmill.toml run", "the daemon"),
 ];
 
-/// Dropped lines shown for each rule.
+/// Number of dropped lines shown per rule.
 const EXAMPLES: usize = 3;
 
-/// Shows what happened, all of it read back from the store and the output folder. Returns whether all went well.
+/// Prints what happened, read back from the store and the output folder. Returns whether everything succeeded.
 pub(super) async fn print(store: &Store, folder: &Folder, out: &mut impl Write) -> anyhow::Result<bool> {
     let totals = store.totals().await?;
     let polled = totals.feeds_active - totals.feeds_failing;
@@ -49,7 +49,7 @@ pub(super) async fn print(store: &Store, folder: &Folder, out: &mut impl Write) 
         == 0)
 }
 
-/// An article as it now is, and the fate of its page's blocks.
+/// The latest record of an article, and the account of its page's blocks.
 struct Cleaned {
     record: Record,
     account: ArticleAccount,
@@ -97,14 +97,14 @@ fn show_cleaned(articles: &[Cleaned], out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{rows}\n")
 }
 
-/// How many lines each rule dropped, with the longest few.
+/// Shows how many lines each rule dropped, with the longest ones as examples.
 fn show_dropped(articles: &[Cleaned], out: &mut impl Write) -> io::Result<()> {
     let mut excerpts_by_rule: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for block in articles.iter().flat_map(|article| &article.account.dropped) {
         excerpts_by_rule.entry(&block.rule).or_default().push(&block.excerpt);
     }
-    writeln!(out, "What was dropped, by the rule that did it:")?;
-    let mut rows = table::new(["Rule", "Lines", "Such as"]);
+    writeln!(out, "Lines dropped, by rule:")?;
+    let mut rows = table::new(["Rule", "Lines", "Examples"]);
     for (rule, mut excerpts) in excerpts_by_rule {
         let lines = excerpts.len();
         excerpts.sort_by_key(|excerpt| (Reverse(excerpt.len()), *excerpt));
@@ -130,7 +130,7 @@ fn show_duplicates(articles: &[Cleaned], out: &mut impl Write) -> io::Result<()>
             out,
             "    is {kind} copy (score {:.2}) of the one on {}\n    Both are kept; the copy's record names the original.",
             copy.record.duplicate_score.unwrap_or_default(),
-            original.map_or("a page that is gone", |original| original.record.url.as_str()),
+            original.map_or("a removed page", |original| original.record.url.as_str()),
         )?;
     }
     writeln!(out)
@@ -159,7 +159,7 @@ fn show_files(folder: &Folder, out: &mut impl Write) -> anyhow::Result<()> {
 fn show_next_steps(folder: &Folder, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "Where to go next:")?;
     if folder.is_temporary() {
-        let why = "the same, and its configuration, store and texts stay in DIR";
+        let why = "the same, keeping configuration, store and texts in DIR";
         writeln!(out, "    {:<47} {why}", "feedmill demo --keep DIR")?;
     } else {
         let program = format!("feedmill --config {}", folder.config_file().display());

@@ -1,4 +1,4 @@
-//! Buckets that sinks write to: whether they are there, and may be written.
+//! Checks that the buckets of sinks exist and are writable.
 
 use super::finding::Finding;
 use crate::clock::Clock;
@@ -15,7 +15,7 @@ pub(super) async fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
         let Some(Place::Objects(settings)) = sink.receiver.place() else { continue };
         let url = &settings.url;
         findings.push(match probe(config, settings, clock).await {
-            Ok(()) => Finding::ok(CHECK, format!("{url} can be written")),
+            Ok(()) => Finding::ok(CHECK, format!("{url} is writable")),
             Err(error) => Finding::problem(CHECK, error.to_string()),
         });
     }

@@ -1,26 +1,26 @@
-//! What a look came to.
+//! Result of a check.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One line.
+/// One finding, printed as a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     pub(super) check: &'static str,
     pub(super) state: State,
     pub(super) message: String,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hint: Option<String>,
 }
 
-/// How it stands.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
     Ok,
-    /// Nothing is wrong, but it should be known.
+    /// Not an error, but worth knowing.
     Note,
     Problem,
 }
@@ -34,7 +34,7 @@ impl Finding {
         Self::new(check, State::Note, message)
     }
 
-    /// An error's own hint becomes the finding's.
+    /// Creates a problem. As in the other constructors, a hint in the message ("; hint: ") becomes the finding's hint.
     pub(super) fn problem(check: &'static str, message: impl Into<String>) -> Self {
         Self::new(check, State::Problem, message)
     }
@@ -56,7 +56,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Of the columns before the message.
+        /// Width of the columns before the message.
         const WIDTH: usize = 23;
         let state = match self.state {
             State::Ok => "ok",

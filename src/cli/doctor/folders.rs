@@ -1,4 +1,4 @@
-//! Folders and files: whether they may be written, by whom, and how much room there is.
+//! Checks of folders and files: write permission, ownership and free space.
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -10,16 +10,16 @@ use rustix::fs::{Access, access, statvfs};
 use super::finding::Finding;
 use crate::store::{LEAST_FREE_BYTES, beside};
 
-/// So many times the least that the store needs is soon used up.
+/// Free space below this multiple of [`LEAST_FREE_BYTES`] is reported as "almost full".
 const SOON_FULL: u64 = 10;
 
 /// A folder that is written to.
 #[derive(Debug)]
 pub(super) struct Folder {
-    /// What for.
+    /// What the folder is used for.
     purpose: &'static str,
     path: PathBuf,
-    /// The store's file, where it is the store's.
+    /// The store's file, if the folder is the store's.
     store: Option<PathBuf>,
 }
 
@@ -44,12 +44,12 @@ pub(super) fn look(folder: &Folder) -> Vec<Finding> {
     findings
 }
 
-/// The folder, or the innermost around it that is there.
+/// Returns the folder or its innermost existing parent.
 fn existing(folder: &Path) -> &Path {
     folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."))
 }
 
-/// Whether the folder may be written, or made.
+/// Checks that the folder can be written or created.
 fn permission(folder: &Folder) -> Finding {
     const CHECK: &str = "permissions";
     let Folder { purpose, path, store } = folder;
@@ -57,27 +57,28 @@ fn permission(folder: &Folder) -> Finding {
     let existing = existing(path);
     let is_there = existing == path;
     if is_there && !path.is_dir() {
-        return Finding::problem(CHECK, format!("{purpose}: {shown} is no folder"))
-            .with_hint("name another one, or move it away");
+        return Finding::problem(CHECK, format!("{purpose}: {shown} is not a folder"))
+            .with_hint("configure another path, or move the file away");
     }
     if access(existing, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         return Finding::problem(
             CHECK,
-            format!("{purpose}: {} cannot be written by this user", existing.display()),
+            format!("{purpose}: {} is not writable by this user", existing.display()),
         )
-        .with_hint("run as the service's user, or give it the folder: chown");
+        .with_hint("run as the service's user, or chown the folder to it");
     }
     match store {
         Some(file) if file.exists() && access(file, Access::WRITE_OK).is_err() => {
-            Finding::problem(CHECK, format!("{purpose}: {} cannot be written by this user", file.display()))
-                .with_hint("run as the service's user, or give it the file: chown")
+            Finding::problem(CHECK, format!("{purpose}: {} is not writable by this user", file.display()))
+                .with_hint("run as the service's user, or chown the file to it")
         }
-        _ if is_there => Finding::ok(CHECK, format!("{purpose}: {shown} can be written")),
-        _ => Finding::ok(CHECK, format!("{purpose}: {shown} is not there yet and can be made")),
+        _ if is_there => Finding::ok(CHECK, format!("{purpose}: {shown} is writable")),
+        _ => Finding::ok(CHECK, format!("{purpose}: {shown} does not exist yet and can be created")),
     }
 }
 
-/// Files beside the store that its owner cannot write: another user has worked on it. And a store that everybody reads.
+/// Reports files next to the store that another user owns, which happens if another user ran a command on it, and a
+/// store that everybody can read.
 fn owners(store: &Path) -> Option<Finding> {
     const CHECK: &str = "permissions";
     let own = store.metadata().ok()?;
@@ -87,61 +88,63 @@ fn owners(store: &Path) -> Option<Finding> {
         beside.iter().find(|file| file.metadata().is_ok_and(|beside| owner(&beside) != owner(&own)));
     if let Some(file) = foreign {
         let store = store.display();
-        let message = format!("{} belongs to another user than {store}", file.display());
+        let message = format!("{} and {store} have different owners", file.display());
         let hint = format!("stop the daemon; chown --reference={store} {}", file.display());
         return Some(Finding::problem(CHECK, message).with_hint(hint));
     }
     is_open(&own).then(|| {
-        Finding::note(CHECK, format!("{} can be read by every user of this machine", store.display()))
+        Finding::note(CHECK, format!("{} is readable by every user of this machine", store.display()))
             .with_hint(format!("chmod o= {}", store.display()))
     })
 }
 
-/// Secrets that everybody may read.
+/// Reports files with secrets that everybody can read.
 pub(super) fn secrets(files: &BTreeSet<PathBuf>) -> Vec<Finding> {
     const CHECK: &str = "secrets";
     let open = files.iter().filter(|file| file.metadata().is_ok_and(|metadata| is_open(&metadata)));
     let findings: Vec<Finding> = open
         .map(|file| {
-            Finding::problem(CHECK, format!("{} holds secrets, and every user may read it", file.display()))
+            Finding::problem(CHECK, format!("{} holds secrets and is readable by every user", file.display()))
                 .with_hint(format!(
-                    "chmod o= {}, and see that the service's user may read it",
+                    "chmod o= {}, and check that the service's user can read it",
                     file.display()
                 ))
         })
         .collect();
     if findings.is_empty() && !files.is_empty() {
-        return vec![Finding::ok(CHECK, "no file that holds secrets can be read by every user")];
+        return vec![Finding::ok(CHECK, "no file with secrets is readable by every user")];
     }
     findings
 }
 
 fn is_open(metadata: &Metadata) -> bool {
-    /// Others may read.
+    /// Mode bit for read permission of others.
     const READ_BY_OTHERS: u32 = 0o004;
     metadata.mode() & READ_BY_OTHERS != 0
 }
 
-/// How much room the file system has.
+/// Checks the free space of the file system.
 fn room(folder: &Folder) -> Finding {
     const CHECK: &str = "disk";
     let place = existing(&folder.path);
     let shown = place.display();
     let space = match statvfs(place) {
         Ok(space) => space,
-        Err(error) => return Finding::note(CHECK, format!("{shown}: its room is not known: {error}")),
+        Err(error) => {
+            return Finding::note(CHECK, format!("{shown}: cannot determine the free space: {error}"));
+        }
     };
     let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
     let said = format!("{shown}: {} MiB free", free_bytes >> 20);
-    let more = "make room, or set articles.keep_days";
-    // A file system without a fixed number of files says 0 of 0.
+    let more = "free disk space, or set articles.keep_days";
+    // A file system without a fixed number of inodes reports 0 of 0.
     if space.f_files > 0 && space.f_favail == 0 {
-        return Finding::problem(CHECK, format!("{shown}: no file can be made any more")).with_hint(more);
+        return Finding::problem(CHECK, format!("{shown}: no free inodes")).with_hint(more);
     }
     match free_bytes {
         0..LEAST_FREE_BYTES => Finding::problem(CHECK, said).with_hint(more),
         _ if free_bytes < SOON_FULL * LEAST_FREE_BYTES => {
-            Finding::note(CHECK, format!("{said}: soon full")).with_hint(more)
+            Finding::note(CHECK, format!("{said}: almost full")).with_hint(more)
         }
         _ => Finding::ok(CHECK, said),
     }

@@ -1,6 +1,6 @@
-//! `feedmill doctor`: everything that a mill stands on, looked at once; each line is well, or says what to do.
+//! `feedmill doctor`: checks everything that the daemon depends on; each line is ok or says what to do.
 //!
-//! It changes nothing: what it finds out about writing, it finds out from permissions, and of a bucket from an upload that it gives up.
+//! It changes nothing: write access to folders is checked by permissions, and to buckets by an upload that is aborted.
 
 mod buckets;
 mod finding;
@@ -25,10 +25,10 @@ use crate::telemetry;
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The feed of the test poll [default: the first by its address]. Nothing of it is stored
+    /// The feed to poll as a test [default: the first by URL]. Nothing is stored
     #[arg(long, value_name = "URL")]
     feed: Option<String>,
-    /// A JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
             telemetry::start_logs(&loaded.config.log)?;
             look(&loaded, feed.as_ref())?
         }
-        // All else depends on it.
+        // All other checks depend on the configuration.
         Err(error) => vec![Finding::problem("config", error.to_string())],
     };
     let mut out = terminal::stdout();
@@ -80,8 +80,8 @@ fn of_config(loaded: &Loaded) -> Vec<Finding> {
     let counts = format!("{feeds} feeds, {disabled} disabled, {} sinks", config.sinks.len());
     let read = match &loaded.file {
         Some(file) => Finding::ok("config", format!("{}: {counts}", file.display())),
-        None => Finding::note("config", "there is no file: the built-in defaults are in force")
-            .with_hint("`feedmill config default` prints the file to begin with"),
+        None => Finding::note("config", "no configuration file found: the built-in defaults are used")
+            .with_hint("`feedmill config default` prints a file to start with"),
     };
     let warnings = loaded.warnings.iter().map(|warning| Finding::note("config", warning.to_string()));
     let none = (feeds == 0).then(|| {
@@ -91,7 +91,7 @@ fn of_config(loaded: &Loaded) -> Vec<Finding> {
     std::iter::once(read).chain(warnings).chain(none).collect()
 }
 
-/// Every folder that is written to.
+/// Returns all folders that the daemon writes to.
 fn folders_of(config: &Config) -> Vec<folders::Folder> {
     let store = crate::store::Store::file(&config.database).map(folders::Folder::of_store);
     let warc = config.warc.as_ref().map(|warc| folders::Folder::of("output.warc_dir", &warc.dir));

@@ -1,4 +1,4 @@
-//! The way out: names, proxies, one poll, and what its answer says of the clock.
+//! Network checks: name resolution, proxies, one poll, and our clock against the date in its response.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,8 +24,8 @@ pub(super) async fn look(config: &Config, feed: Option<&Url>, clock: &Clock) -> 
     }
     let Some(feed) = feed.or_else(|| config.feeds.keys().min()) else {
         findings.push(
-            Finding::note("poll", "there is no feed to poll")
-                .with_hint("feedmill doctor --feed URL polls any"),
+            Finding::note("poll", "no feeds are configured: none was polled")
+                .with_hint("`feedmill doctor --feed URL` polls any feed"),
         );
         return findings;
     };
@@ -35,7 +35,7 @@ pub(super) async fn look(config: &Config, feed: Option<&Url>, clock: &Clock) -> 
     findings
 }
 
-/// The proxies that are configured, for all feeds and for some.
+/// Returns the configured proxies, both the default and those of single feeds.
 fn proxies(config: &Config) -> BTreeSet<&Url> {
     let of_feeds = config.feeds.values().filter_map(|options| options.request.proxy.as_ref());
     config.fetch.proxy.iter().chain(of_feeds).collect()
@@ -47,26 +47,27 @@ async fn reach(proxy: &Url, patience: Duration) -> Finding {
     let port = proxy.port_or_known_default().unwrap_or_default();
     let failed = |reason: String| {
         Finding::problem(CHECK, format!("{proxy} does not answer: {reason}"))
-            .with_hint("is it up, and do host and port in fetch.proxy fit?")
+            .with_hint("is it running, and are host and port in fetch.proxy correct?")
     };
     match timeout(patience, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => Finding::ok(CHECK, format!("{proxy} answers")),
         Ok(Err(error)) => failed(error.to_string()),
-        Err(_) => failed(format!("silence for {} s", patience.as_secs())),
+        Err(_) => failed(format!("no response for {} s", patience.as_secs())),
     }
 }
 
-/// Whether the feed's host has an address, by the resolver that the daemon uses; where a proxy looks it up, that is its business.
+/// Checks that the feed's host resolves, with the daemon's resolver. Skipped if a proxy resolves names.
 async fn resolve(feed: &Url, config: &Config, options: &FeedOptions) -> Option<Finding> {
     const CHECK: &str = "dns";
     let Some(Host::Domain(name)) = feed.host() else { return None };
     if options.request.proxy.as_ref().or(config.fetch.proxy.as_ref()).is_some() {
-        return Some(Finding::note(CHECK, format!("{name} is looked up by the proxy")));
+        return Some(Finding::note(CHECK, format!("{name} is resolved by the proxy")));
     }
     let began = Instant::now();
     let failed = |reason: String| {
-        Finding::problem(CHECK, format!("{name}: {reason}"))
-            .with_hint("look at /etc/resolv.conf and fetch.name_servers, or set fetch.proxy where a proxy looks names up")
+        Finding::problem(CHECK, format!("{name}: {reason}")).with_hint(
+            "check /etc/resolv.conf and fetch.name_servers, or set fetch.proxy if a proxy resolves names",
+        )
     };
     Some(match fetch::look_up(&config.fetch, name).await {
         Ok(addresses) => {
@@ -77,7 +78,7 @@ async fn resolve(feed: &Url, config: &Config, options: &FeedOptions) -> Option<F
     })
 }
 
-/// A poll of which nothing is kept.
+/// Polls the feed without storing anything.
 async fn poll(feed: &Url, config: &Config, options: &FeedOptions, clock: &Clock) -> Vec<Finding> {
     const CHECK: &str = "poll";
     let shown = masked(feed);
@@ -106,7 +107,7 @@ async fn poll(feed: &Url, config: &Config, options: &FeedOptions, clock: &Clock)
 fn read(feed: &Url, response: &Response, took: Duration) -> Finding {
     const CHECK: &str = "poll";
     let Content::Body(body) = &response.content else {
-        return Finding::problem(CHECK, format!("{feed}: an answer without a body"));
+        return Finding::problem(CHECK, format!("{feed}: the response has no body"));
     };
     match parse(body, response.content_type.as_deref(), Some(&response.final_url)) {
         Ok(parsed) => {
@@ -123,11 +124,11 @@ fn compare_clocks(theirs: Timestamp, ours: Timestamp, url: &Url) -> Finding {
     let host = url.host_str().unwrap_or_default();
     let apart = ours.duration_since(theirs);
     if apart.abs() <= TOLERANCE {
-        return Finding::ok(CHECK, format!("within {} s of {host}'s", apart.abs().as_secs()));
+        return Finding::ok(CHECK, format!("within {} s of the clock of {host}", apart.abs().as_secs()));
     }
     let direction = if apart.is_positive() { "ahead of" } else { "behind" };
-    Finding::problem(CHECK, format!("{} s {direction} {host}'s", apart.abs().as_secs()))
-        .with_hint("set the clock: timedatectl set-ntp true; or the server's is wrong")
+    Finding::problem(CHECK, format!("{} s {direction} the clock of {host}", apart.abs().as_secs()))
+        .with_hint("set the clock: timedatectl set-ntp true; or the server's clock is wrong")
 }
 
 #[cfg(test)]
@@ -141,7 +142,7 @@ mod tests {
         let noon: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let later: Timestamp = "2026-03-01T12:10:00Z".parse().unwrap();
         assert_eq!(compare_clocks(noon, noon, &url).state, State::Ok);
-        assert_eq!(compare_clocks(noon, later, &url).message, "600 s ahead of news.example's");
-        assert_eq!(compare_clocks(later, noon, &url).message, "600 s behind news.example's");
+        assert_eq!(compare_clocks(noon, later, &url).message, "600 s ahead of the clock of news.example");
+        assert_eq!(compare_clocks(later, noon, &url).message, "600 s behind the clock of news.example");
     }
 }

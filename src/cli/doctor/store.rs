@@ -1,4 +1,4 @@
-//! The store: whether it opens, whether it is whole, and what it says of the clock.
+//! Store checks: that it opens and is intact, and that our clock is not behind its last event.
 
 use jiff::SignedDuration;
 
@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Store, StoreError};
 
-/// How far two clocks may part.
+/// Tolerated difference between two clocks.
 pub(super) const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) async fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
@@ -36,23 +36,28 @@ async fn look_at(store: &Store, config: &Config, clock: &Clock) -> Result<Vec<Fi
     )];
     findings.push(match store.check_integrity().await {
         Err(problem) => Finding::problem("integrity", problem.to_string()),
-        Ok(()) if Store::file(&config.database).is_some() => Finding::ok("integrity", "the file is whole"),
-        Ok(()) => Finding::note("integrity", "the server looks after its own files: pg_amcheck looks deeper"),
+        Ok(()) if Store::file(&config.database).is_some() => Finding::ok("integrity", "the file is intact"),
+        Ok(()) => Finding::note(
+            "integrity",
+            "the files of a PostgreSQL server are not checked: pg_amcheck checks them",
+        ),
     });
     let Some((position, stored_at)) = store.last_event().await? else { return Ok(findings) };
     if position > totals.last_seq {
-        let message =
-            format!("the outbox holds position {position}, and {} is said to be the last", totals.last_seq);
+        let message = format!(
+            "the outbox holds position {position}, but the recorded last position is {}",
+            totals.last_seq
+        );
         findings.push(
-            Finding::problem("integrity", message).with_hint("stop the daemon and put a whole backup back"),
+            Finding::problem("integrity", message).with_hint("stop the daemon and restore an intact backup"),
         );
     }
     let ahead = stored_at.duration_since(clock.now());
     findings.push(if ahead > TOLERANCE {
-        let message = format!("the store's last event is of {stored_at:.0}, which is still to come");
+        let message = format!("the store's last event, of {stored_at:.0}, is in the future");
         Finding::problem("clock", message).with_hint("set the clock: timedatectl set-ntp true")
     } else {
-        Finding::ok("clock", "not before the store's last event")
+        Finding::ok("clock", "not behind the store's last event")
     });
     Ok(findings)
 }

@@ -1,7 +1,7 @@
-//! Many pages from JSON lines, on all cores, in the input's order and in bounded memory.
+//! Extraction of many pages from JSON lines, on all cores, in input order and with bounded memory.
 //!
-//! Line n goes to worker n modulo the number of workers and its answer is collected from the same worker: the order
-//! holds without a buffer, and every queue is short. A worker that panics on a page reports it as that line's error.
+//! Line n is sent to worker n modulo the number of workers, and its answer is collected from the same worker: this keeps
+//! the order without a reorder buffer, and all queues are short. A worker that panics on a page reports it as that line's error.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,14 +27,14 @@ use crate::extract::{Evidence, Rules, SiteEvidence, extract};
 use crate::model::{BlockHash, EntryEvidence, Fingerprint, Page, PageBody};
 use crate::pipeline::workers::panic_message;
 
-/// A longer line is an error and is passed over without being held.
+/// Maximum length of a line; a longer one is an error and is skipped without buffering the rest.
 const MAX_LINE_BYTES: u64 = 64 << 20;
-/// Lines waiting for one worker, and answers waiting to be collected from it.
+/// Capacity of a worker's queue of lines, and of its queue of answers.
 const QUEUE_LINES: usize = 4;
-/// Parsers recurse little, but a page is hostile until it is parsed.
+/// Stack size of a worker. Parsers recurse little, but pages are untrusted.
 const STACK_BYTES: usize = 16 << 20;
 
-/// What all lines share.
+/// The context shared by all lines.
 pub(super) struct Batch<'a> {
     pub(super) rules: &'a Rules,
     pub(super) dedup: &'a dedup::Settings,
@@ -43,7 +43,7 @@ pub(super) struct Batch<'a> {
     pub(super) counts: &'a Counts,
 }
 
-/// How far a batch has come, in lines.
+/// Progress of a batch, in lines.
 #[derive(Default)]
 pub(super) struct Counts {
     learned: AtomicU64,
@@ -52,12 +52,12 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Lines answered, failures among them.
+    /// Returns the number of lines answered, including failures.
     pub(super) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Lines without an article.
+    /// Returns the number of lines without an article.
     pub(super) fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
@@ -73,16 +73,16 @@ impl fmt::Display for Counts {
     }
 }
 
-/// A line of the input.
+/// An input line.
 struct Line {
-    /// From 1.
+    /// Line number, from 1.
     number: u64,
     bytes: Result<Vec<u8>, TooLong>,
 }
 
 struct TooLong;
 
-/// What a line says.
+/// The request in a line.
 #[derive(Deserialize)]
 struct Request {
     #[serde(default)]
@@ -103,14 +103,14 @@ struct Answer<'a> {
 #[derive(Serialize)]
 struct Failure<'a> {
     id: &'a Value,
-    /// Where there is no id to tell the line by.
+    /// The line number, if there is no id.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
     error: String,
 }
 
 impl Batch<'_> {
-    /// Answers every line of `file`, of standard input without one.
+    /// Answers every line of `file`, or of standard input if it is `None`.
     pub(super) fn run(&self, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
         match file {
             Some(path) => self.answer_all(BufReader::new(open(path)?), &Lessons::default(), out),
@@ -118,7 +118,7 @@ impl Batch<'_> {
         }
     }
 
-    /// The same in two passes: the first learns what stands on many pages of a host. Standard input is spooled.
+    /// Like [`Batch::run`], in two passes: the first learns which blocks recur on the pages of a host. Spools standard input.
     pub(super) fn learn_and_run(&self, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
         let mut input = match file {
             Some(path) => open(path)?,
@@ -164,7 +164,7 @@ impl Batch<'_> {
         )
     }
 
-    /// Runs `work` on every line, on all workers, and `collect` on what comes of it, in the order of the lines.
+    /// Runs `work` on every line, on all workers, and `collect` on the results, in the order of the lines.
     fn in_order<T: Send>(
         &self,
         input: impl BufRead + Send,
@@ -186,7 +186,7 @@ impl Batch<'_> {
                 from_workers.push(answers);
             }
             let reader = scope.spawn(move || deal(input, &to_workers));
-            // A worker whose turn it is and that has hung up has seen the end of the input.
+            // If the next worker has hung up, it has reached the end of the input.
             for worker in (0..from_workers.len()).cycle() {
                 let Ok(answer) = from_workers[worker].recv() else { break };
                 collect(answer)?;
@@ -196,7 +196,7 @@ impl Batch<'_> {
         })
     }
 
-    /// The answer to one line, and whether it is an article.
+    /// Returns the answer to one line, and whether it is an article.
     fn answer(&self, line: &Line, lessons: &Lessons) -> (Vec<u8>, bool) {
         let request = match read_request(line) {
             Ok(request) => request,
@@ -222,7 +222,7 @@ impl Batch<'_> {
         }
     }
 
-    /// What one line teaches of its host. A line without an article teaches nothing.
+    /// Returns what one line teaches about its host; `None` for a line without an article.
     fn lesson(&self, line: &Line) -> Option<Lesson> {
         let request = read_request(line).ok()?;
         let page = request.page(self.fetched_at).ok()?;
@@ -262,13 +262,13 @@ fn failure(id: &Value, line: Option<u64>, error: String) -> Vec<u8> {
     serde_json::to_vec(&Failure { id, line, error }).expect("strings and numbers are always JSON")
 }
 
-/// What `work` gives, or what it said when it panicked.
+/// Returns the result of `work`, or its panic message.
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work))
         .map_err(|payload| format!("panicked: {}", panic_message(payload.as_ref())))
 }
 
-/// Works on lines until there are no more, or nobody collects.
+/// Processes lines until the input ends or the collector hangs up.
 fn pump<T>(lines: &Receiver<Line>, answers: &SyncSender<T>, work: &impl Fn(Line) -> T) {
     for line in lines {
         if answers.send(work(line)).is_err() {
@@ -277,7 +277,7 @@ fn pump<T>(lines: &Receiver<Line>, answers: &SyncSender<T>, work: &impl Fn(Line)
     }
 }
 
-/// Deals the lines out to the workers in turn. Ends early where a worker has hung up: nobody collects any more.
+/// Distributes the lines to the workers in turn. Stops early if a worker has hung up, as nothing is collected any more.
 fn deal(mut input: impl BufRead, workers: &[SyncSender<Line>]) -> io::Result<()> {
     let mut number = 0;
     for worker in workers.iter().cycle() {
@@ -296,7 +296,7 @@ fn deal(mut input: impl BufRead, workers: &[SyncSender<Line>]) -> io::Result<()>
     Ok(())
 }
 
-/// The next line; `None` at the end.
+/// Reads the next line; returns `None` at the end.
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, TooLong>>> {
     let mut bytes = Vec::new();
     if input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes)? == 0 {
@@ -313,7 +313,7 @@ fn open(path: &Path) -> anyhow::Result<File> {
     File::open(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Writes `input` to a file without a name, which goes with the process.
+/// Copies `input` to an unnamed temporary file, which the system removes when the process ends.
 fn spool(mut input: impl Read) -> anyhow::Result<File> {
     let mut file = tempfile::tempfile().context("cannot create a temporary file")?;
     let mut writer = BufWriter::new(&file);
@@ -324,7 +324,7 @@ fn spool(mut input: impl Read) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// What one page has to teach.
+/// What one page teaches about its host.
 struct Lesson {
     host: String,
     title: Option<String>,
@@ -332,11 +332,11 @@ struct Lesson {
     fingerprint: Fingerprint,
 }
 
-/// What the first pass learned: hashes only, a few hundred to a page.
+/// What the first pass learned: only hashes, a few hundred per page.
 #[derive(Default)]
 struct Lessons {
     hosts: HashMap<String, Host>,
-    /// By line, what the page has taught; nothing where it is a copy of an earlier one.
+    /// The blocks that each line's page taught; `None` for a copy of an earlier page.
     own: HashMap<u64, Option<Vec<BlockHash>>>,
 }
 
@@ -347,7 +347,7 @@ struct Host {
 }
 
 impl Lessons {
-    /// Counts a page's blocks, unless it tells the story of an earlier one: copies say nothing of the site.
+    /// Counts a page's blocks, unless it is a copy of an earlier page: copies say nothing about the site.
     fn add(&mut self, number: u64, lesson: Lesson) {
         let host = self.hosts.entry(lesson.host).or_default();
         let is_copy = host.seen.is_copy(lesson.title, &lesson.fingerprint);
@@ -358,7 +358,7 @@ impl Lessons {
         self.own.insert(number, taught);
     }
 
-    /// What the other pages of its host say to the page on line `number`.
+    /// Returns the evidence of the host's other pages for the page on line `number`.
     fn evidence(&self, number: u64, page: &Page) -> Option<SiteEvidence> {
         let (host, own) = (self.hosts.get(page.url.host_str()?)?, self.own.get(&number)?);
         let mut evidence = host.evidence.clone();

@@ -1,4 +1,4 @@
-//! `feedmill extract`: the clean text of one page, or of many from JSON lines.
+//! `feedmill extract`: prints the clean text of one page, or of many from JSON lines.
 
 use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
 use std::num::NonZeroUsize;
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// A page: a file, an http or https URL, or `-` for standard input. A file that ends in .txt holds plain text
     #[arg(value_name = "FILE|URL", required_unless_present = "batch")]
     input: Option<String>,
-    /// The address that a page from a file came from: links resolve against it, and its host has its rules
+    /// The URL of a page from a file: links resolve against it, and its host selects the site rules
     #[arg(long, value_name = "URL", conflicts_with = "batch")]
     url: Option<Url>,
     /// Print the record's fields as JSON
@@ -42,10 +42,10 @@ pub(crate) struct Args {
     explain: bool,
     #[arg(long, help = BATCH_HELP)]
     batch: bool,
-    /// Threads [default: one a core]
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N", requires = "batch")]
     jobs: Option<NonZeroUsize>,
-    /// Read the input twice: first learn what stands on many pages of each host, then leave it out
+    /// Read the input twice: first learn which blocks recur on the pages of each host, then leave them out
     #[arg(long, requires = "batch")]
     learn: bool,
 }
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         let counts = Arc::new(batch::Counts::default());
         let batch = batch::Batch { rules: &rules, dedup: &config.dedup, fetched_at, jobs, counts: &counts };
         let file = args.input.as_deref().filter(|path| *path != "-").map(Path::new);
-        // The records themselves are what moves where they go to the terminal.
+        // On a terminal, the records themselves show the progress.
         let shown = (!io::stdout().is_terminal()).then(|| {
             let counts = Arc::clone(&counts);
             progress::show(move || counts.to_string())
@@ -104,13 +104,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What came instead of the page that `entry` announces.
+/// Returns what the page is instead of the one that `entry` announces, if it is not that page.
 fn impostor_of(page: &Page, headers: &HeaderMap, entry: &EntryEvidence) -> Option<Impostor> {
     let PageBody::Html(html) = &page.body else { return None };
     impostor::judge(&impostor::Answer { asked: &page.url, final_url: &page.final_url, headers, html }, entry)
 }
 
-/// The page, and the headers that came with it.
+/// Fetches a page; also returns the response headers.
 fn fetch_page(url: &Url, config: &Config) -> anyhow::Result<(Page, HeaderMap)> {
     let clock = Clock::system();
     let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
@@ -140,7 +140,7 @@ fn read_page(input: &str, url: Option<Url>, fetched_at: jiff::Timestamp) -> anyh
     let plain = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
     let url = match url {
         Some(url) => url,
-        None => Url::from_file_path(&path).ok().with_context(|| format!("{input} is no path"))?,
+        None => Url::from_file_path(&path).ok().with_context(|| format!("{input} is not a path"))?,
     };
     Ok(Page {
         final_url: url.clone(),

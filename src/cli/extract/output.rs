@@ -1,4 +1,4 @@
-//! How an article is printed.
+//! Output formats of an article.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use crate::dedup;
 use crate::extract::EXTRACTOR_VERSION;
 use crate::model::{Article, Metadata, QualityFlag, Sha256Hash};
 
-/// The fields of the record that extraction decides, under the record's names.
+/// The fields of the record that extraction sets, under the record's names.
 #[derive(Serialize)]
 pub(super) struct Fields<'a> {
     title: Option<&'a str>,
@@ -51,7 +51,7 @@ impl<'a> Fields<'a> {
             image,
             license,
         } = &article.metadata;
-        // As the publisher dates: the record has the same moments in UTC.
+        // In the publisher's offset: the record has the same times in UTC.
         let local = |moment: Timestamp| match utc_offset {
             Some(offset) => moment.display_with_offset(*offset).to_string(),
             None => moment.to_string(),
@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Title, blank line, paragraphs.
+/// Writes the title, a blank line and the paragraphs.
 pub(super) fn write_text(article: &Article, out: &mut impl Write) -> io::Result<()> {
     if let Some(title) = &article.metadata.title {
         writeln!(out, "{title}\n")?;
@@ -88,7 +88,7 @@ pub(super) fn write_text(article: &Article, out: &mut impl Write) -> io::Result<
     writeln!(out, "{}", article.text)
 }
 
-/// One line a reading that was weighed, then one line a block: its fate, the rule that decided, its text.
+/// Writes a line per selector without a match, per candidate reading, and per block: its fate, the deciding rule, its text.
 pub(super) fn write_account(article: &Article, out: &mut impl Write) -> io::Result<()> {
     let names = article.candidates.iter().map(|candidate| candidate.name.len());
     let width = article.account.iter().map(|block| block.rule.len()).chain(names).max().unwrap_or_default();
@@ -98,11 +98,11 @@ pub(super) fn write_account(article: &Article, out: &mut impl Write) -> io::Resu
     for candidate in &article.candidates {
         let fate = if candidate.is_chosen { '+' } else { '-' };
         let (name, score, words) = (candidate.name, candidate.score, candidate.words);
-        writeln!(out, "{fate} {name:width$}  promises {score:.2} with {words} words")?;
+        writeln!(out, "{fate} {name:width$}  score {score:.2}, {words} words")?;
     }
     for block in &article.account {
         let fate = if block.kept { '+' } else { '-' };
-        // Escape sequences of a hostile page must not reach the terminal.
+        // Escape sequences in a hostile page must not reach the terminal.
         let text: String = block.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         writeln!(out, "{fate} {:width$}  {text}", block.rule)?;
     }

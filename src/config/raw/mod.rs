@@ -1,5 +1,5 @@
-//! What the file says: every key with its default. The defaults stand here and nowhere else; the commented file is
-//! tested against them. An empty string means "not set".
+//! The settings as written in the file: every key with its default. The defaults are defined only here; a test compares the
+//! commented file against them. An empty string means "not set".
 
 mod secret;
 mod sinks;
@@ -73,7 +73,7 @@ impl Default for Raw {
     }
 }
 
-/// What an included file may say: a part of [`Raw`].
+/// The settings allowed in an included file: a subset of [`Raw`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawIncluded {
@@ -253,7 +253,7 @@ impl Default for Http {
     }
 }
 
-/// Who may read.
+/// An access token for the HTTP API.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "{ name, secret }")]
 pub(super) struct Token {
@@ -334,7 +334,7 @@ impl Default for Telemetry {
     }
 }
 
-/// `[[feed]]`. What is absent is as for every other feed.
+/// `[[feed]]`. Absent keys use the defaults for all feeds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, expecting = "a table with a url")]
 pub(super) struct Feed {
@@ -384,7 +384,7 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// A feed of which only the address is known.
+    /// Creates a feed from its URL and tags; all other options are unset.
     pub(super) fn of_url(url: String, tags: Vec<String>) -> Self {
         Self {
             url,
@@ -413,7 +413,7 @@ impl Feed {
     }
 }
 
-/// Patterns that an entry must fit, all of them.
+/// Patterns that an entry must match, all of them.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "{ title, category, author, url }")]
 pub(super) struct EntryRule {

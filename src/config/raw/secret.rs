@@ -1,4 +1,4 @@
-//! Secrets: where they stand, and how they are shown.
+//! Secrets: where they are stored and how they are displayed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::config::environment::Environment;
 use crate::model::SecretText;
 
-/// A secret: as such, or where it is found.
+/// A secret: the value itself or a reference to it.
 #[derive(Clone, Debug)]
 pub(in crate::config) enum Secret {
     /// `"…"`.
@@ -18,13 +18,13 @@ pub(in crate::config) enum Secret {
     Found(FoundIn),
 }
 
-/// Where a secret is found.
+/// The location of a secret.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum FoundIn {
     /// An environment variable.
     Env(String),
-    /// A file; what follows its last line break is dropped.
+    /// A file; trailing line breaks are removed.
     File(PathBuf),
 }
 
@@ -33,7 +33,8 @@ impl Secret {
         Self::Literal(SecretText::from(text))
     }
 
-    /// The file that holds it: that of the configuration, or the one that is named. The path of a store is no secret.
+    /// Returns the file that holds the secret: `document` for a literal, or the referenced file. The path of an SQLite store is
+    /// no secret.
     pub(in crate::config) fn held_by(&self, document: &Path, base: &Path) -> Option<PathBuf> {
         match self {
             Self::Literal(text) if text.expose_secret().starts_with("sqlite:") => None,
@@ -43,7 +44,7 @@ impl Secret {
         }
     }
 
-    /// The secret itself. Relative paths start at `base`. The error says what is missing.
+    /// Returns the value of the secret. Relative paths are resolved against `base`. The error says what is missing.
     pub(in crate::config) fn resolve(
         &self,
         environment: &Environment,
@@ -102,14 +103,14 @@ impl Serialize for Secret {
     }
 }
 
-/// An address is worth seeing; the password in it is not.
+/// Serializes a database URL without its password.
 pub(super) fn without_password<S: Serializer>(url: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     let Secret::Literal(literal) = url else { return url.serialize(serializer) };
     if literal.expose_secret().starts_with("sqlite:") {
         return serializer.serialize_str(literal.expose_secret());
     }
     let Ok(mut shown) = url::Url::parse(literal.expose_secret()) else { return url.serialize(serializer) };
-    // Parameters may hold a password too.
+    // Query parameters may contain a password too.
     shown.set_query(None);
     if shown.password().is_some() && shown.set_password(Some("hidden")).is_err() {
         return url.serialize(serializer);

@@ -1,4 +1,4 @@
-//! `[[sink]]` as the file says it.
+//! `[[sink]]` tables as written in the file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::{Auth, Secret};
 use crate::publish::text;
 use crate::store::Beginning;
 
-/// A table as the file says it. Of the receivers exactly one is named.
+/// A `[[sink]]` table as written. Exactly one of the receivers must be set.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Sink {
@@ -31,7 +31,7 @@ pub(in crate::config) struct Sink {
     pub(in crate::config) stdout: Option<Stdout>,
 }
 
-/// Which records a sink takes.
+/// The records that a sink receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Chosen {
@@ -69,7 +69,7 @@ impl Default for Files {
     }
 }
 
-/// How a bucket is reached, and as whom. Which keys count depends on whose store it is.
+/// Endpoint and credentials of a bucket. The valid keys depend on the provider.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct Bucket {

@@ -1,7 +1,7 @@
-//! `FiveFilters`' site files (`ftr-site-config`) as rules for sites, as far as CSS selectors say the same.
+//! Converts `FiveFilters` site files (`ftr-site-config`) to site rules, as far as CSS selectors can express them.
 //!
-//! A file is named after its host and holds a directive a line, most of them an `XPath` expression. What of `XPath` is used there
-//! to name a box is little, and is read here; whatever else there is becomes a remark with its line, never a guess.
+//! A file is named after its host and contains one directive per line, most of them an `XPath` expression. Only the small part of
+//! `XPath` that is used there to name elements is supported; everything else becomes a remark with its line, never a guess.
 
 mod xpath;
 
@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 use super::problem::{Place, Problem};
 use crate::extract::SiteRules;
 
-/// A longer file is none of these.
+/// Maximum number of bytes read from a file; the rest is ignored.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// What a folder of such files says.
+/// The contents of a folder of site files.
 #[derive(Debug, Default)]
 pub(super) struct SiteFiles {
-    /// The rules, a site each.
+    /// The rules, one item per site.
     pub(super) sites: Vec<SiteRules>,
-    /// Lines that are not understood.
+    /// Remarks on lines that could not be interpreted.
     pub(super) remarks: Vec<Problem>,
     folder: PathBuf,
 }
 
-/// Directives about other things than where something stands on a page: cleaning, tests, and what feedmill does anyway.
+/// Directives that do not select page elements: cleaning, tests, and what feedmill does anyway.
 const NOT_ABOUT_PLACES: &[&str] = &[
     "autodetect_on_failure",
     "convert_double_br_tags",
@@ -42,7 +42,7 @@ const NOT_ABOUT_PLACES: &[&str] = &[
 ];
 
 impl SiteFiles {
-    /// Reads the files of a folder, by name.
+    /// Reads the files of a folder, in order of their names.
     pub(super) fn read(folder: &Path) -> io::Result<Self> {
         let mut files: Vec<PathBuf> =
             fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
@@ -56,10 +56,10 @@ impl SiteFiles {
         Ok(all)
     }
 
-    /// That lines were left out, where some were.
+    /// Returns a warning if lines were skipped.
     pub(super) fn warning(&self) -> Option<Problem> {
         let count = self.remarks.len();
-        let message = format!("{count} lines of site files are not understood and left out");
+        let message = format!("{count} lines of site files are not understood and were skipped");
         let hint = "`feedmill config site-files` lists them".to_owned();
         let warning = Problem { hint: Some(hint), ..Problem::at(Place::file(&self.folder), message) };
         (count > 0).then_some(warning)
@@ -84,7 +84,7 @@ impl SiteFiles {
     }
 }
 
-/// `news.example.txt`, or `.news.example.txt` for subdomains too: those are meant by either here.
+/// Returns the host of `news.example.txt` or `.news.example.txt`. Only the latter covers subdomains in `FiveFilters`; here both do.
 fn host_of(path: &Path) -> Option<String> {
     let host = path.file_name()?.to_str()?.strip_suffix(".txt")?.trim_start_matches('.');
     let is_host =
@@ -92,7 +92,7 @@ fn host_of(path: &Path) -> Option<String> {
     is_host.then(|| host.strip_prefix("www.").unwrap_or(host).to_ascii_lowercase())
 }
 
-/// Takes a line over. The error says why it is left out.
+/// Adds a line's directive to the rules. The error says why the line is skipped.
 fn take(site: &mut SiteRules, line: &str) -> Result<(), String> {
     if line.is_empty() || line.starts_with('#') {
         return Ok(());

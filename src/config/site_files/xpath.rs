@@ -1,9 +1,9 @@
-//! The part of `XPath` 1.0 that names boxes by tag, attributes and place, as CSS selectors.
+//! Translates the part of `XPath` 1.0 that selects elements by tag, attributes and position into CSS selectors.
 
-/// Alternatives in one expression: more are no rule that a person wrote.
+/// Maximum number of alternatives in one expression: nobody writes more by hand.
 const MOST_ALTERNATIVES: usize = 32;
 
-/// The selectors that find what the expression finds. The error says what of it is not understood.
+/// Returns the selectors equivalent to the expression. The error names the unsupported part.
 pub(super) fn selectors(expression: &str) -> Result<Vec<String>, String> {
     let mut all = Vec::new();
     for path in split(expression, "|") {
@@ -28,7 +28,7 @@ pub(super) fn selectors(expression: &str) -> Result<Vec<String>, String> {
     if all.iter().any(String::is_empty) { Err(not_understood(expression)) } else { Ok(all) }
 }
 
-/// A string of CSS.
+/// Returns the text as a quoted CSS string.
 pub(super) fn quoted(text: &str) -> String {
     let escaped = |c: char| match c {
         '"' | '\\' => format!("\\{c}"),
@@ -48,7 +48,7 @@ enum Axis {
     Descendant,
 }
 
-/// The steps of a path, which begins at the root.
+/// Splits an absolute path into its steps.
 fn steps(path: &str) -> Result<Vec<(Axis, &str)>, String> {
     let mut steps = Vec::new();
     let mut rest = path;
@@ -65,9 +65,9 @@ fn steps(path: &str) -> Result<Vec<(Axis, &str)>, String> {
     Ok(steps)
 }
 
-/// What a step finds, each alternative by itself; `None` for the attribute that a value is read from anyway.
+/// Returns the selectors for a step, one per alternative; `None` for an attribute that is read anyway.
 fn step_selectors(step: &str) -> Result<Option<Vec<String>>, String> {
-    /// Values that are read wherever an element has them.
+    /// Attributes that are read from any element that has them.
     const READ_ANYWAY: [&str; 2] = ["@content", "@datetime"];
     if READ_ANYWAY.contains(&step) {
         return Ok(None);
@@ -101,7 +101,7 @@ fn step_selectors(step: &str) -> Result<Option<Vec<String>>, String> {
     Ok(Some(choices.into_iter().map(named).collect()))
 }
 
-/// One condition on an element.
+/// Translates one condition on an element.
 fn condition(term: &str, tag: &str) -> Result<String, String> {
     let bad = || not_understood(term);
     if let Some(number) = term.parse::<u32>().ok().filter(|number| *number > 0 && tag != "*") {
@@ -121,7 +121,7 @@ fn condition(term: &str, tag: &str) -> Result<String, String> {
         if let Some(name) = attribute(subject.trim()) {
             return Ok(format!("[{name}{sign}{}]", quoted(sought)));
         }
-        // The usual way to ask for one of several classes.
+        // The usual idiom to match one of several classes.
         let is_of_words =
             call(subject.trim(), "concat").map(|inner| inner.replace(' ', "")).is_some_and(|inner| {
                 ["normalize-space(@class)", "@class"]
@@ -144,10 +144,10 @@ fn condition(term: &str, tag: &str) -> Result<String, String> {
     }
 }
 
-/// What stands between the brackets of a call of this function, where the term is nothing else.
+/// Returns the arguments of a call of `function`, if the term is nothing else.
 fn call<'t>(term: &'t str, function: &str) -> Option<&'t str> {
     let inner = term.strip_prefix(function)?.trim_start().strip_prefix('(')?.strip_suffix(')')?;
-    // The last bracket must be the first one's.
+    // The last bracket must match the first one.
     (split(inner, ")").len() == 1).then_some(inner)
 }
 
@@ -167,8 +167,8 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// The parts of a text between separators that stand outside of quotes and brackets; a closing bracket that was not opened
-/// may be one.
+/// Splits a text at separators outside of quotes and brackets; an unmatched closing bracket may be a
+/// separator.
 fn split<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
     let (mut parts, mut begin, mut depth, mut quote) = (Vec::new(), 0, 0_u32, None);
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! What class names, ids, roles and tags tell about an element.
+//! Derives traits of an element from its class names, id, role and tag.
 
 use std::collections::HashMap;
 
@@ -10,34 +10,34 @@ use crate::extract::html::elements::hides;
 use crate::extract::html::tree::Element;
 use crate::extract::words::classes::{NameToken, Traits, traits_of_names};
 
-/// What an element's names and tag say.
+/// What is derived from an element's attributes and tag.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Described {
-    /// The traits that it has by itself.
+    /// The element's own traits.
     pub(crate) traits: Traits,
-    /// Hashes of its class and id, for its path.
+    /// Hashes of its class and id, for the path hash.
     pub(crate) class: Option<u64>,
     pub(crate) id: Option<u64>,
-    /// Where the tokens of both stand.
+    /// The tokens of class and id.
     pub(crate) tokens: [Tokens; 2],
 }
 
-/// Where the tokens of a name stand in [`super::Document::tokens`].
+/// The range of a name's tokens in [`super::Document::tokens`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tokens {
     pub(crate) start: u32,
     pub(crate) end: u32,
 }
 
-/// The lexicon with what it has told of this page's names: pages repeat their class names.
+/// A cache of the meaning of this page's names: pages repeat their class names.
 #[derive(Default)]
 pub(crate) struct Lexicon<'a> {
     known: HashMap<&'a str, Name, RandomState>,
-    /// The tokens of the names that are known, one name behind the other.
+    /// The concatenated tokens of all known names.
     pub(crate) tokens: Vec<NameToken>,
 }
 
-/// What a class or an id tells.
+/// What is derived from a class or an id.
 #[derive(Clone, Copy)]
 struct Name {
     traits: Traits,
@@ -45,11 +45,11 @@ struct Name {
     tokens: Tokens,
 }
 
-/// A page that has more different names does not repeat them.
+/// Maximum number of cached names: a page with more of them does not repeat them.
 const MAX_KNOWN: usize = 10_000;
 
 impl<'a> Lexicon<'a> {
-    /// What an element says of itself.
+    /// Describes an element by its tag and attributes.
     pub(crate) fn describe(&mut self, element: &'a Element) -> Described {
         let mut traits = traits_of_tag(&element.name.local);
         let (mut class, mut id, mut tokens) = (None, None, [Tokens::default(); 2]);
@@ -94,7 +94,7 @@ impl Name {
     }
 }
 
-/// The path of an element below a container of path `around`: tag, classes and id.
+/// Returns the path hash of an element below a container with path hash `around`: tag, class and id are added.
 pub(crate) fn path_hash(around: u64, tag: &LocalName, described: &Described) -> u64 {
     let names = [described.class, described.id].into_iter().flatten();
     names.fold(mix(around, hash_bytes(tag.bytes())), mix)

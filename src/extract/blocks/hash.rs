@@ -1,10 +1,10 @@
-//! The hashes that stand for texts, names and paths. Stored counts of a host's pages depend on them: they never change.
+//! Hashes of texts, names and paths. Stored counts of a host's pages depend on them: they must never change.
 
 use std::hash::Hasher;
 
-/// Joins two hashes; the order matters.
+/// Combines two hashes; the order matters.
 pub(crate) fn mix(seed: u64, value: u64) -> u64 {
-    // The finaliser of SplitMix64: cheap, and every bit of the input moves half of the output.
+    // The finaliser of SplitMix64: cheap, and every input bit flips each output bit with probability one half.
     let mut mixed = seed.rotate_left(23) ^ value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -22,7 +22,7 @@ fn step(hash: u64, value: u64) -> u64 {
     (hash ^ value).wrapping_mul(0x0100_0000_01b3)
 }
 
-/// For maps whose keys are hashes already.
+/// A hasher for maps whose keys are already hashes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hashed(u64);
 
@@ -40,19 +40,19 @@ impl Hasher for Hashed {
     }
 }
 
-/// Spaces and punctuation beyond ASCII, roughly: what editors and templates vary.
+/// Returns whether a character is a space or punctuation beyond ASCII, roughly: these vary between editors and templates.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{80}'..='\u{bf}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff0f}')
 }
 
-/// Hash of a text's letters: case in ASCII, spaces, punctuation and the value of numbers make no difference.
+/// Hashes a text's letters, ignoring ASCII case, spaces, punctuation and the values of numbers.
 pub(crate) fn hash_text(text: &str) -> u64 {
     let mut hash = TextHash::default();
     text.chars().for_each(|c| hash.add(c));
     hash.finish()
 }
 
-/// [`hash_text`], character by character.
+/// Incremental [`hash_text`], character by character.
 pub(crate) struct TextHash {
     hash: u64,
     in_number: bool,
@@ -84,7 +84,7 @@ impl TextHash {
     }
 }
 
-/// Hash of a class or id, without the digits that count posts.
+/// Hashes a class or id without its digits, which may count posts.
 pub(crate) fn name_hash(name: &str) -> u64 {
     hash_bytes(name.bytes().filter(|byte| !byte.is_ascii_digit()))
 }

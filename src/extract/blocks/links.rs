@@ -1,4 +1,4 @@
-//! What the address of a link tells about the text around it.
+//! Classifies links by their addresses.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ bitflags! {
         const AUTHOR = 1 << 2;
         /// A tag, a category, a search.
         const TAG = 1 << 3;
-        /// A form that shares the page.
+        /// An address for sharing the page.
         const SHARE = 1 << 4;
         const SCRIPT = 1 << 5;
         const EXTERNAL = 1 << 6;
@@ -32,7 +32,7 @@ impl Targets {
     pub(crate) const COUNT: usize = Self::FLAGS.len();
 }
 
-/// The parts of addresses as one automaton, with what each says: every link of a page is asked for all of them.
+/// One automaton for all known parts of addresses, with the target of each: every link of a page is searched for all of them.
 static FINDER: LazyLock<(AhoCorasick, Vec<(usize, Targets)>)> = LazyLock::new(|| {
     let addresses = &CLASSES.addresses;
     let lists = [
@@ -49,14 +49,14 @@ static FINDER: LazyLock<(AhoCorasick, Vec<(usize, Targets)>)> = LazyLock::new(||
     (finder, parts().map(|(_, meaning)| meaning).collect())
 });
 
-/// What the parts of an address say.
+/// Returns the target that the known parts of an address name; of several, the one from the first list.
 fn named_target(href: &str) -> Option<Targets> {
     let (finder, meanings) = &*FINDER;
     let found = finder.find_overlapping_iter(href).map(|found| meanings[found.pattern().as_usize()]);
     found.min_by_key(|(list, _)| *list).map(|(_, target)| target)
 }
 
-/// Where a link on a page of `host` leads.
+/// Returns where a link on a page of `host` leads.
 pub(crate) fn target_of(link: &Element, host: &str) -> Targets {
     let Some(href) = link.attribute(&local_name!("href")).map(str::trim) else { return Targets::ANCHOR };
     if let Some(relation) = link.attribute(&local_name!("rel")) {

@@ -1,4 +1,4 @@
-//! What can be counted in a block's text without knowing its language.
+//! Counts over a block's text that need no knowledge of its language.
 
 use bitflags::{Flags, bitflags};
 
@@ -6,7 +6,7 @@ use super::hash::TextHash;
 use crate::extract::words::letters::is_unspaced;
 
 bitflags! {
-    /// Signs that prose seldom has.
+    /// Characters that are rare in prose.
     #[derive(Clone, Copy, Debug, Default)]
     pub(crate) struct Signs: u8 {
         /// Copyright and trademark.
@@ -26,44 +26,44 @@ impl Signs {
     pub(crate) const COUNT: usize = Self::FLAGS.len();
 }
 
-/// Counts over one block.
+/// Counts over the text of one block.
 #[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measure {
-    /// Words; of scripts without spaces see [`WORDS_OF_CHARACTER`].
+    /// Words; for scripts without spaces see [`WORDS_OF_CHARACTER`].
     pub(crate) words: f32,
-    /// Words as records count them: every character of a script without spaces is one.
+    /// Words as counted in records: every character of a script without spaces is one.
     pub(crate) count: u32,
     /// Share of the text inside links.
     pub(crate) link_share: f32,
     /// Share of the text in bold.
     pub(crate) strong_share: f32,
-    /// Links that begin inside.
+    /// Number of links that begin inside, or are open at its start.
     pub(crate) links: u32,
-    /// Ends of sentences followed by white space or the end.
+    /// Ends of sentences, followed by white space or the end of the text.
     pub(crate) sentences: u32,
-    /// Commas, semicolons and their like in other scripts.
+    /// Commas, semicolons and their equivalents in other scripts.
     pub(crate) commas: u32,
     pub(crate) digit_share: f32,
     /// Words that begin with a capital, as a share of all.
     pub(crate) capital_share: f32,
-    /// The separators of menus and widget lines.
+    /// Separators as in menus and widget lines.
     pub(crate) separators: u32,
-    /// Whether it ends the way a sentence ends.
+    /// Whether the text ends like a sentence.
     pub(crate) ends_sentence: bool,
     pub(crate) ends_colon: bool,
     pub(crate) ends_question: bool,
     pub(crate) has_ellipsis_end: bool,
-    /// The kind of the first character: see [`edge`].
+    /// The kind of the first character; see [`edge`].
     pub(crate) opening: u8,
-    /// The kind of the last.
+    /// The kind of the last character.
     pub(crate) closing: u8,
     pub(crate) signs: Signs,
     /// Whether most letters are capitals.
     pub(crate) is_shouted: bool,
 }
 
-/// The kind of a character at the edge of a block.
+/// Returns the kind of a character at the edge of a block.
 fn edge(c: char) -> u8 {
     match c {
         c if c.is_numeric() => 2,
@@ -79,13 +79,13 @@ fn edge(c: char) -> u8 {
     }
 }
 
-/// What a character of a script without spaces counts: most words there have more than one.
+/// Words per character in scripts without spaces: most words there have more than one character.
 const WORDS_OF_CHARACTER: f32 = 0.6;
 
-/// How many kinds of edge there are.
+/// The number of kinds of characters at an edge.
 pub(crate) const EDGES: usize = 10;
 
-/// `char::is_alphanumeric` beyond ASCII, without its tables where they are not needed.
+/// `char::is_alphanumeric` for characters beyond ASCII, which avoids its lookup tables for common scripts.
 fn is_letter(c: char) -> bool {
     match c {
         'Α'..='ώ' | 'А'..='ё' | '\u{620}'..='\u{64a}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' => {
@@ -96,7 +96,7 @@ fn is_letter(c: char) -> bool {
     }
 }
 
-/// `char::is_uppercase` likewise.
+/// `char::is_uppercase` for characters beyond ASCII, likewise.
 fn is_capital(c: char) -> bool {
     match c {
         'а'..='ё' | 'α'..='ώ' | '\u{600}'..='\u{6ff}' | '\u{2e80}'..='\u{d7ff}' => false,
@@ -104,9 +104,10 @@ fn is_capital(c: char) -> bool {
     }
 }
 
-/// Counts over `text`, of whose bytes so many stand in links and in bold, and its [hash](super::hash::hash_text).
+/// Measures `text` and computes its [hash](super::hash::hash_text). `link_bytes` and `strong_bytes` are the bytes in links
+/// and in bold.
 ///
-/// Each step of the hash waits for the one before: beside the counting, in one pass, it costs next to nothing.
+/// Each step of the hash depends on the previous one: computed in the same pass as the counts, it costs next to nothing.
 pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links: u32) -> (Measure, u64) {
     let mut hash = TextHash::default();
     let mut words = 0_u32;
@@ -126,7 +127,7 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
             letters += 1;
             words += u32::from(!in_word);
             in_word = true;
-            // The rest of the word, for which nothing else changes.
+            // The rest of the word changes no other count.
             let rest = chars.as_str();
             let end = rest.bytes().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(rest.len());
             for byte in rest[..end].bytes() {
@@ -174,7 +175,7 @@ pub(crate) fn measure(text: &str, link_bytes: usize, strong_bytes: usize, links:
 }
 
 impl Measure {
-    /// Whether it is a link, but for a sign or a word beside it.
+    /// Returns whether the text is a link, apart from a character or a word beside it.
     pub(crate) fn is_linked(&self) -> bool {
         const LEAST_LINKED: f32 = 0.8;
         self.link_share > LEAST_LINKED
@@ -206,7 +207,7 @@ impl Measure {
         }
     }
 
-    /// Looks at how the text begins and ends, and for addresses in it.
+    /// Records how the text begins and ends, and whether it contains web addresses.
     fn see_edges(&mut self, text: &str) {
         let tail = text.trim_end_matches(['"', '”', '’', '»', '\'', ')', '“', '」', '』', '）', ']', ' ']);
         if text.as_bytes().windows(4).any(|four| four == b"www." || four == b"http") {

@@ -1,7 +1,7 @@
-//! A page, or plain text, as a row of text blocks.
+//! A page, or plain text, as a sequence of text blocks.
 //!
-//! A block is what a reader sees as one piece: a paragraph, a heading, an item, a row of a table, a line of verse. It
-//! hangs on the innermost block-level element around it; those elements form a tree of their own, the containers.
+//! A block is what a reader sees as one piece: a paragraph, a heading, a list item, a table row, a line of verse. It is attached
+//! to the innermost block-level element around it; those elements form a tree of their own, the containers.
 
 pub(crate) mod describe;
 pub(crate) mod hash;
@@ -21,7 +21,7 @@ use describe::Tokens;
 use links::Targets;
 use measure::Measure;
 
-/// What a block is.
+/// The kind of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Paragraph,
@@ -31,43 +31,43 @@ pub(crate) enum Kind {
     Quote,
     /// Cells are separated by tabs.
     TableRow,
-    /// White space counts.
+    /// White space is significant.
     Preformatted,
 }
 
-/// One piece of text.
+/// A piece of text.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    /// Index of the container it hangs on.
+    /// Index of the container it is attached to.
     pub(crate) container: usize,
     pub(crate) kind: Kind,
-    /// Where its text stands in [`Document::text`].
+    /// The byte range of its text in [`Document::text`].
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// Whether a single line break, not a block boundary, parts it from the block before.
+    /// Whether a single line break, not a block boundary, separates it from the previous block.
     pub(crate) continues: bool,
     /// Traits of the inline elements that span nearly all of it.
     pub(crate) inline: Traits,
     /// Where its links lead.
     pub(crate) targets: Targets,
-    /// What stands between the block before and this one.
+    /// What is between the previous block and this one.
     pub(crate) gap: Gap,
-    /// Whether an attribute or an inline style keeps it from the reader's eyes.
+    /// Whether an attribute or an inline style hides it.
     pub(crate) is_hidden: bool,
     pub(crate) measure: Measure,
-    /// Hash of its letters, case and the digits' values left out.
+    /// Hash of its letters, ignoring case and the values of numbers.
     pub(crate) text_hash: u64,
 }
 
-/// Things without text that stand between two blocks.
+/// Counts of elements without text between two blocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gap {
     pub(crate) images: u16,
-    /// Of these, large ones that stand for no other page.
+    /// The images among these that are large and do not link to a page.
     pub(crate) pictures: u16,
     /// Players, frames and other embedded documents.
     pub(crate) players: u16,
-    /// Of these, those that surely play something.
+    /// The players among these that surely play something.
     pub(crate) videos: u16,
     /// Fields and buttons of a form.
     pub(crate) fields: u16,
@@ -77,21 +77,21 @@ pub(crate) struct Gap {
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
     pub(crate) node: NodeId,
-    /// Index of the container around it; the root is its own parent.
+    /// Index of the parent container; the root is its own parent.
     pub(crate) parent: usize,
     pub(crate) depth: u16,
     pub(crate) tag: LocalName,
-    /// The traits it has by itself.
+    /// The element's own traits.
     pub(crate) traits: Traits,
-    /// Hash of the names on the way from the root, digits left out.
+    /// Hash of the tags, classes and ids on the path from the root, without digits.
     pub(crate) path_hash: u64,
-    /// Number of that path among the page's, from 0.
+    /// Number of that path among the page's paths, from 0.
     pub(crate) path: usize,
-    /// The tokens of its class and of its id, among the document's.
+    /// Ranges of the tokens of its class and of its id in [`Document::tokens`].
     pub(crate) tokens: [Tokens; 2],
-    /// Whether marks in the text lead to notes in it.
+    /// Whether reference marks in the text link to notes in it.
     pub(crate) is_notes: bool,
-    /// The blocks under it are `first..end`.
+    /// The blocks inside it are `first..end`.
     pub(crate) first: usize,
     pub(crate) end: usize,
 }
@@ -102,12 +102,12 @@ pub(crate) struct Document {
     pub(crate) text: String,
     pub(crate) blocks: Vec<Block>,
     pub(crate) containers: Vec<Container>,
-    /// The tokens of the page's names, those of a name once.
+    /// The tokens of the page's class names and ids; those of a repeated name are stored once.
     pub(crate) tokens: Vec<NameToken>,
 }
 
 impl Document {
-    /// Puts the blocks of another document behind these. Its containers stay those of another tree.
+    /// Appends the blocks of another document. Its containers remain a separate tree.
     pub(crate) fn append(&mut self, next: Self) {
         let (bytes, blocks, containers) = (self.text.len(), self.blocks.len(), self.containers.len());
         let tokens = u32::try_from(self.tokens.len()).unwrap_or(u32::MAX);
@@ -132,12 +132,12 @@ impl Document {
         }));
     }
 
-    /// How many different paths the containers have.
+    /// Returns how many different paths the containers have.
     pub(crate) fn path_count(&self) -> usize {
         self.containers.iter().map(|container| container.path + 1).max().unwrap_or(1)
     }
 
-    /// The number of the path that a block hangs on.
+    /// Returns the number of a block's path.
     pub(crate) fn path_of(&self, block: &Block) -> usize {
         work::count(1);
         self.containers[block.container].path

@@ -1,4 +1,4 @@
-//! Plain lines as a document: one block a line.
+//! Turns plain text into a document: one block per line.
 
 use html5ever::local_name;
 
@@ -11,7 +11,7 @@ use crate::extract::html::MAX_NODES;
 use crate::extract::html::tree::ROOT;
 use crate::extract::words::classes::Traits;
 
-/// Cuts plain text into blocks, and says whether that is all of it: there are no more lines than a tree has nodes.
+/// Cuts plain text into blocks, at most as many as a tree has nodes. Also returns whether that covers all of the text.
 pub(crate) fn segment(plain: &str) -> (Document, bool) {
     let mut document = Document::default();
     let mut after_blank = true;
@@ -65,10 +65,10 @@ pub(crate) fn segment(plain: &str) -> (Document, bool) {
     (document, is_whole)
 }
 
-/// The headline of plain text: a first line that is no sentence and stands above something.
+/// Returns the headline of plain text: a first line that is not a sentence and is followed by another.
 pub(crate) fn headline(document: &Document) -> Option<String> {
     const MOST_WORDS: f32 = 30.0;
-    /// What stands below is longer, or at least no line of verse or of a letter's head.
+    /// A first line with this many words or more must be shorter than the next line.
     const WORDS_BELOW: f32 = 20.0;
     let [first, second, ..] = &document.blocks[..] else { return None };
     let is_headline = first.measure.words <= MOST_WORDS

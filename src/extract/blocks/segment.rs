@@ -1,4 +1,4 @@
-//! A page's tree cut into text blocks, in one iterative walk.
+//! Cuts a page's tree into text blocks, in one iterative walk.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -22,7 +22,7 @@ use crate::work;
 
 /// Cuts the page into blocks.
 ///
-/// `host` is the page's own: links to others are told apart.
+/// `host` is the page's own host, by which links to other sites are recognised.
 pub(crate) fn segment<'a>(tree: &'a Tree, host: &'a str) -> Document {
     let root = tree.root();
     let mut walk = Walk::new(tree, host);
@@ -51,13 +51,13 @@ pub(crate) fn segment<'a>(tree: &'a Tree, host: &'a str) -> Document {
     }
 }
 
-/// An inline element that is open, or closed but inside the block being gathered.
+/// An inline element that is open, or closed but inside the current block.
 struct Inline {
     node: NodeId,
     traits: Traits,
     start: usize,
     end: usize,
-    /// Letters at its start and, once closed, inside it.
+    /// Whether the element is still open; `end` is set when it is closed.
     open: bool,
 }
 
@@ -67,12 +67,12 @@ struct Walk<'a> {
     document: Document,
     /// Open containers, innermost last.
     stack: Vec<usize>,
-    /// Start of the block being gathered.
+    /// Start of the current block in the text.
     start: usize,
     pending: Pending,
     continues: bool,
     link_depth: u32,
-    /// Whether the open link leads to a page.
+    /// Whether the open link leads to another page.
     leads_away: bool,
     strong_depth: u32,
     link_bytes: usize,
@@ -83,12 +83,12 @@ struct Walk<'a> {
     paths: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     lexicon: Lexicon<'a>,
     inlines: Vec<Inline>,
-    /// The containers that are not shown.
+    /// Open containers that are hidden.
     hidden: Vec<usize>,
     preformatted: u32,
     list_items: u32,
     quotes: u32,
-    /// The open row of a data table, whose cells become one block.
+    /// The open row of a data table; its cells become one block.
     row: Option<NodeId>,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Walk<'a> {
         self.document
     }
 
-    /// Enters a node; false where nothing below it is text of the page.
+    /// Enters a node. Returns false if nothing below it is text of the page.
     fn open(&mut self, node: NodeRef<'a>) -> bool {
         let element = match node.value() {
             Node::Text(text) => {
@@ -240,7 +240,7 @@ impl<'a> Walk<'a> {
         self.document.containers.push(container);
     }
 
-    /// Counts what has no text of its own.
+    /// Counts an element without text in the current gap.
     fn see_gap(&mut self, element: &Element) {
         let is_hidden_field = || {
             element.attribute(&local_name!("type")).is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"))
@@ -285,7 +285,7 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        // What else stands in a row, an old page's form for example, is a box of its own.
+        // Other elements in a row, for example a form on an old page, are containers of their own.
         if self.row.is_some_and(|row| row != node.id()) && is_cell_or_inside(tag) {
             self.pending = Pending::Box;
             return;
@@ -334,7 +334,7 @@ impl<'a> Walk<'a> {
         } else if self.document.text.len() > self.start {
             self.flush(true);
         } else {
-            // A second break in a row parts paragraphs.
+            // Two consecutive breaks separate paragraphs.
             self.continues = false;
         }
     }
@@ -346,7 +346,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Ends the block being gathered, if there is any text in it.
+    /// Ends the current block, if it has any text.
     fn flush(&mut self, by_line_break: bool) {
         if self.document.text.len() == self.start {
             return self.begin(by_line_break);
@@ -362,7 +362,7 @@ impl<'a> Walk<'a> {
             let length = trimmed - self.start;
             work::count(length + self.inlines.len());
             let mut inline = Traits::empty();
-            // Byline and date often share a line, each in a span of its own.
+            // Byline and date often share a line, each in its own span.
             let (mut credits, mut credited, mut credited_to) = (Traits::empty(), 0, self.start);
             for seen in &self.inlines {
                 let from = seen.start.max(self.start);
@@ -399,7 +399,7 @@ impl<'a> Walk<'a> {
         self.begin(by_line_break);
     }
 
-    /// Begins to gather the next block.
+    /// Begins the next block.
     fn begin(&mut self, by_line_break: bool) {
         self.continues &= by_line_break;
         self.pending = Pending::Nothing;

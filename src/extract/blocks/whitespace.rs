@@ -1,18 +1,18 @@
-//! White space and what no reader sees, on the way from markup to text.
+//! Normalises white space and removes invisible characters when markup becomes text.
 
-/// What waits to be set between the words before and those that follow.
+/// The separator to be written before the next word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Pending {
     #[default]
     Nothing,
     Space,
-    /// The source goes on in another line: a space, but not within a text in Chinese or Japanese, which has none.
+    /// A line break in the source: a space, except within Chinese or Japanese text, which has none.
     LineBreak,
-    /// Two boxes on one line.
+    /// A boundary between two boxes on one line.
     Box,
 }
 
-/// Appends `text` with runs of white space as one space and without what no reader sees.
+/// Appends `text` with runs of white space as one space and without invisible characters.
 pub(crate) fn push_folded(out: &mut String, start: usize, pending: &mut Pending, text: &str) {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -33,13 +33,14 @@ pub(crate) fn push_folded(out: &mut String, start: usize, pending: &mut Pending,
     }
 }
 
-/// Whether a text goes on with `next` without a space, though a line of the source ends between.
+/// Returns whether a line break in the source before `next` adds no space: between two Chinese or Japanese characters.
 fn joins(before: &str, next: char) -> bool {
     let is_wide = |c: char| matches!(c, '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{20000}'..='\u{3ffff}');
     is_wide(next) && before.ends_with(is_wide)
 }
 
-/// Bytes at the start that stay as they are: what readers see, and the single spaces between ASCII signs.
+/// Returns the number of bytes at the start that are copied unchanged: visible characters, and single spaces between visible
+/// ASCII characters.
 fn plain_prefix(text: &str) -> usize {
     let bytes = text.as_bytes();
     let is_sign = |at: usize| matches!(bytes.get(at), Some(b'!'..=b'~'));
@@ -65,18 +66,18 @@ fn plain_prefix(text: &str) -> usize {
     }
 }
 
-/// Letters from Latin to Thai, Japanese, Chinese and Korean: no tables where they are not needed.
+/// Returns whether a character is a letter from Latin to Thai, Japanese, Chinese or Korean, without the lookup tables of `char`.
 fn is_common_letter(c: char) -> bool {
     matches!(c, '\u{c0}'..='\u{fff}' | '\u{3041}'..='\u{d7ff}')
 }
 
-/// How many of eight bytes behind a sign stay as they are, all looked at together: none where one of them is neither a
-/// sign nor a space or where two spaces meet, else all but a space at their end.
+/// Returns how many of eight bytes after a visible ASCII character are copied unchanged, testing all at once: none if one of
+/// them is neither visible ASCII nor a space or if two spaces meet, else all but a space at their end.
 fn plain_length(eight: [u8; 8]) -> usize {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST: u64 = EACH << 7;
     let bytes = u64::from_le_bytes(eight);
-    // A byte's highest bit ends up set where it is beyond ASCII, above `~` plus one, or below the space less the space.
+    // A byte's highest bit is set if the byte is beyond ASCII, above `~` after adding one, or below the space after subtracting it.
     if (bytes | bytes.wrapping_add(EACH) | bytes.wrapping_sub(EACH * u64::from(b' '))) & HIGHEST != 0 {
         return 0;
     }
@@ -93,7 +94,8 @@ fn push_space(out: &mut String, start: usize) {
     }
 }
 
-/// Appends `text` as it is, but for what no reader sees and for blank lines behind a blank line: one parts paragraphs in any text.
+/// Appends `text` unchanged, except for invisible characters and for blank lines after a blank line: one separates paragraphs
+/// in any text.
 pub(crate) fn push_preformatted(out: &mut String, text: &str) {
     for c in text.chars() {
         let is_seen = match c {
@@ -107,8 +109,8 @@ pub(crate) fn push_preformatted(out: &mut String, text: &str) {
     }
 }
 
-/// Controls, and marks that carry no meaning in running text: zero-width spaces, soft hyphens, direction overrides. The
-/// zero-width joiners stay: Persian and Hindi need them.
+/// Returns whether a character is a control or a mark without meaning in running text: zero-width spaces, soft hyphens,
+/// direction overrides. The zero-width joiners are kept: Persian and Hindi need them.
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffc}' | '\u{e000}'..='\u{f8ff}')

@@ -1,9 +1,9 @@
-//! Facts about a whole reading of a page, each between 0 and 1 or not far from it, and what the judge sees of them.
+//! Facts about a reading of a whole page, each roughly between 0 and 1, and their form for the judge.
 
 use super::{NAMES, Page};
 use crate::extract::choose::groups::{Facts, Group, steps};
 
-/// Steps of a share, of a logarithm of words, of the difference of either from the model's own reading.
+/// Steps of a share, of a logarithm of words, and of the difference of either from the model's own reading.
 const SHARE: &[f32] =
     &[0.005, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.995];
 const LOG: &[f32] = &[0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 1.2];
@@ -11,8 +11,8 @@ const GAIN: &[f32] = &[-0.5, -0.3, -0.2, -0.1, -0.05, -0.02, -0.005, 0.005, 0.02
 
 macro_rules! facts {
     ($($name:ident: $steps:expr),* $(,)?) => {
-        /// What is known of a reading: the fact's name, the name of the same fact about the model's own reading and of the
-        /// difference between the two, and its steps.
+        /// The facts about a reading: the fact's name, the name of the same fact about the model's own reading, the name of the
+        /// difference between the two, and the fact's steps.
         const KNOWN: &[(&str, &str, &str, &[f32])] = &[$((
             stringify!($name), concat!("model_", stringify!($name)), concat!("gain_", stringify!($name)), $steps,
         )),*];
@@ -25,12 +25,12 @@ facts! {
     on_path: SHARE, hidden_share: SHARE, repeated_share: SHARE, agreement: SHARE,
 }
 
-/// Place of a fact that others ask for.
+/// Index of the expected F1 among the facts.
 pub(super) const EXPECTED_F1: usize = 0;
 pub(crate) const FACTS: usize = KNOWN.len();
 
-/// What the judge sees, in groups by their names in `config/judge.toml`: which reading it is, and of every fact its own, the model's
-/// own reading's, and the difference.
+/// Returns what the judge sees, in groups named as in `config/judge.toml`: which reading it is, and for every fact the
+/// reading's value, the value of the model's own reading, and the difference.
 pub(crate) fn groups() -> Vec<Group> {
     let mut groups = vec![Group { name: "reading", facts: Facts::Values(NAMES.len()), offset: 0 }];
     let mut push = |name, facts: &'static [f32]| {
@@ -45,7 +45,7 @@ pub(crate) fn groups() -> Vec<Group> {
     groups
 }
 
-/// The steps of a reading's facts that hold: indices into all groups, one behind the other.
+/// Returns the steps that hold for a reading's facts: indices into the concatenated groups.
 pub(super) fn features(name: usize, facts: &[f32; FACTS], models: &[f32; FACTS]) -> Vec<u16> {
     let mut features = Vec::with_capacity(1 + 3 * FACTS);
     let mut offset = 0;
@@ -62,7 +62,7 @@ pub(super) fn features(name: usize, facts: &[f32; FACTS], models: &[f32; FACTS])
     features
 }
 
-/// The facts of every candidate.
+/// Returns the facts of every candidate.
 pub(super) fn of_all(page: &Page<'_>, candidates: &[(usize, Vec<bool>)]) -> Vec<[f32; FACTS]> {
     let likely = page.blocks().map(|at| page.fates[at].probability * page.words[at]).sum();
     let stated = page.blocks().filter(|&at| page.context.is_stated(at)).map(|at| page.words[at]).sum();
@@ -72,17 +72,17 @@ pub(super) fn of_all(page: &Page<'_>, candidates: &[(usize, Vec<bool>)]) -> Vec<
     sums.iter().zip(agreements).map(of).collect()
 }
 
-/// Words that a reading keeps, in all and of several kinds.
+/// Words that a reading keeps, in total and of several kinds.
 #[derive(Default)]
 struct Sums {
     words: f32,
-    /// Words that the blocks' probabilities let expect to be the article's.
+    /// Words expected to belong to the article, from the blocks' probabilities.
     hit: f32,
     linked: f32,
     prose: f32,
     stated: f32,
     in_box: f32,
-    /// On the path on which most stand.
+    /// Words on the path that has the most.
     on_path: f32,
     hidden: f32,
     repeated: f32,
@@ -117,9 +117,10 @@ impl Sums {
         sums
     }
 
-    /// The facts, beside the words that are likely the article's and those that the page states, of the whole page.
+    /// Returns the facts. `likely` and `stated` are the words of the whole page that likely belong to the article and that the
+    /// stated body contains.
     fn facts(&self, page: &Page<'_>, likely: f32, stated: f32, agreement: f32) -> [f32; FACTS] {
-        /// Some eleven hundred words: longer texts are all long.
+        /// About 1100 words: longer texts are all long.
         const LOG_OF_LONG: f32 = 7.0;
         [
             share(2.0 * self.hit, self.words + likely),
@@ -141,7 +142,8 @@ impl Sums {
     }
 }
 
-/// How far each reading keeps what the others do, in the mean over all of them, itself included.
+/// Returns how far each reading agrees with the others: the mean Jaccard similarity in words over all readings, including
+/// itself.
 fn agreements(page: &Page<'_>, candidates: &[(usize, Vec<bool>)], sums: &[Sums]) -> Vec<f32> {
     let count = candidates.len();
     let mut alike = vec![0.0; count * count];

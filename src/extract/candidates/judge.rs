@@ -1,4 +1,4 @@
-//! Which reading of a page to believe: boosted trees over facts about it.
+//! The judge, which decides which reading of a page to use: boosted trees over facts about each reading.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::{Candidate, groups};
 use crate::extract::choose::groups::Names;
 use crate::extract::choose::trees::Trees;
 
-/// The trees, as they stand in `config/judge.toml`.
+/// The trees of `config/judge.toml`.
 #[derive(Clone, Debug)]
 pub(crate) struct Judge {
     trees: Trees,
@@ -18,23 +18,23 @@ struct JudgeFile {
     trees: Vec<String>,
 }
 
-/// A reading must promise so much more than the model's own. Less is within what the trees err.
+/// A reading replaces the model's own only if its score is higher than this; smaller gains are within the trees' error.
 const MARGIN: f32 = 0.02;
 
-/// Where the model keeps nothing, another reading must have a chance of so much.
+/// If the model keeps nothing, a reading with a higher expected F1 replaces it.
 const LEAST_LIKELY: f32 = 0.4;
 
-/// Fewer words are no text beside none.
+/// If the model keeps nothing, a reading of fewer words does not replace it.
 const LEAST_WORDS: u32 = 30;
 
 impl Judge {
-    /// Reads it: a tree a line, in the form of the model's.
+    /// Parses the judge: one tree per line, in the format of the model's trees.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
         let JudgeFile { trees } = toml::from_str(file).map_err(|error| error.to_string())?;
         Ok(Self { trees: Trees::parse(&groups(), &Names::default(), &trees)? })
     }
 
-    /// What each candidate promises more than the model's own choice: more of the mean of precision and recall.
+    /// Returns each candidate's predicted gain over the model's own choice, in the mean of precision and recall.
     pub(crate) fn scores(&self, candidates: &[Candidate]) -> Vec<f32> {
         let mut scratch = Vec::new();
         let others = candidates.iter().skip(1);
@@ -43,8 +43,9 @@ impl Judge {
     }
 }
 
-/// The one to believe of those with these scores: the first, which is the model's own, unless another promises more; where it is empty,
-/// unless another is a text: that page is one of other kinds than the model knows. A menu or a notice is no text.
+/// Returns the candidate to use, given the scores: the first, which is the model's own, unless another has a sufficiently
+/// higher score. If the model's own is empty, the page is of a kind that the model does not know: another one then needs
+/// [`LEAST_WORDS`] (a menu or a notice is no text), and a higher score or a sufficient expected F1.
 pub(crate) fn best<'c>(candidates: &'c [Candidate], scores: &[f32]) -> Option<&'c Candidate> {
     let (own, others) = candidates.split_first()?;
     let others = others.iter().zip(scores.iter().skip(1));

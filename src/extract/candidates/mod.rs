@@ -1,8 +1,8 @@
-//! Whole readings of one page, among which a judge picks.
+//! Candidate readings of a whole page, among which a judge picks.
 //!
-//! A model that looks at blocks errs for a whole page at a time: it takes nothing of a page of lists, half of a thread,
-//! the story below as well. Each candidate is another way to read the page, made of the same blocks and their
-//! probabilities; facts about the whole that no block has tell the judge (`judge`) which one to believe.
+//! A model that scores single blocks errs for a whole page at a time: it takes nothing of a page of lists, half of a thread,
+//! or the next story as well. Each candidate is another way to read the page, built from the same blocks and their
+//! probabilities. Facts about the whole reading, which no single block has, tell the judge (`judge`) which one to use.
 
 mod facts;
 pub(crate) mod judge;
@@ -19,9 +19,9 @@ use crate::model::CandidateAccount;
 pub(crate) use facts::{FACTS, groups};
 use judge::Judge;
 
-/// The ways to read a page. Trees in `config/judge.toml` ask for them by number. The first is the model's own choice.
+/// The ways to read a page. Trees in `config/judge.toml` refer to them by number. The first is the model's own choice.
 pub(crate) const NAMES: [&str; 7] = ["model", "expected", "strict", "box", "runs", "first", "stated"];
-/// The same in accounts.
+/// Their names in accounts.
 const ACCOUNT_NAMES: [&str; NAMES.len()] = [
     "reading.model",
     "reading.expected",
@@ -32,7 +32,7 @@ const ACCOUNT_NAMES: [&str; NAMES.len()] = [
     "reading.stated",
 ];
 
-/// Lets the judge pick among the readings of a page, of which the account holds the model's own.
+/// Lets the judge pick among the readings of a page; `account` holds the model's own reading.
 pub(crate) fn pick(context: &Context<'_>, judge: &Judge, account: &mut Account) {
     let candidates = all(context, account.fates());
     let scores = judge.scores(&candidates);
@@ -47,28 +47,28 @@ pub(crate) fn pick(context: &Context<'_>, judge: &Judge, account: &mut Account) 
     account.note(candidates.iter().zip(scores).map(noted).collect());
 }
 
-/// One way to read a page.
+/// One reading of a page.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     /// Index into [`NAMES`].
     pub(crate) name: usize,
-    /// Which blocks it keeps.
+    /// Whether the reading keeps each block.
     pub(crate) kept: Vec<bool>,
     facts: [f32; FACTS],
-    /// What the judge sees: indices into all of [`groups`], one behind the other.
+    /// What the judge sees: indices into the concatenated [`groups`].
     pub(crate) features: Vec<u16>,
-    /// Words that it keeps.
+    /// Number of words that the reading keeps.
     pub(crate) words: u32,
 }
 
 impl Candidate {
-    /// The F1 that the blocks' probabilities let expect.
+    /// Returns the F1 expected from the blocks' probabilities.
     fn expected_f1(&self) -> f32 {
         self.facts[facts::EXPECTED_F1]
     }
 }
 
-/// All that differ from those before them.
+/// Returns all candidates, without duplicates and, except for the model's own, without empty ones.
 pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
     let words = context.document.blocks.iter().map(|block| block.measure.words.max(1.0)).collect();
     let page = Page { context, fates, words, root: root(context.document, fates) };
@@ -83,7 +83,7 @@ pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
     ];
     let mut different: Vec<(usize, Vec<bool>)> = Vec::new();
     for (name, mut kept) in ways.into_iter().enumerate() {
-        // Against what the host's other pages say no reading stands up.
+        // No reading overrides the evidence of the host's other pages.
         if name > 0 {
             kept.iter_mut().zip(fates).for_each(|(kept, fate)| *kept &= !fate.rule.is_the_hosts());
         }
@@ -102,20 +102,20 @@ pub(crate) fn all(context: &Context<'_>, fates: &[Fate]) -> Vec<Candidate> {
     different.into_iter().zip(facts).map(candidate).collect()
 }
 
-/// Blocks of this probability are hardly ever wrong.
+/// Blocks of at least this probability are hardly ever furniture.
 const STRICT: f32 = 0.75;
-/// A run is the article's from this mean probability of its words on.
+/// A run is kept if the mean probability of its words is at least this.
 const LIKELY_RUN: f32 = 0.5;
-/// What is surely no part of a box that is kept whole.
+/// Blocks of a lower probability are dropped even from a box that is kept whole.
 const OUTSIDE: f32 = 0.04;
 
-/// What the candidates are made of.
+/// The input from which the candidates are made.
 struct Page<'a> {
     context: &'a Context<'a>,
     fates: &'a [Fate],
-    /// Words of each block, one at least.
+    /// Words of each block, at least one.
     words: Vec<f32>,
-    /// The box in which the article most likely stands.
+    /// The box that most likely holds the article.
     root: usize,
 }
 
@@ -132,8 +132,8 @@ impl Page<'_> {
         self.fates.iter().map(|fate| fate.probability >= least).collect()
     }
 
-    /// The likeliest blocks, as many of them as give the best F1 that can be expected: where hardly anything is sure, half
-    /// a chance is too much to ask of a block.
+    /// Keeps the most likely blocks, as many as give the best expected F1: where hardly any block is certain, a probability of
+    /// 0.5 is too much to ask.
     fn expected(&self) -> Vec<bool> {
         let mut order: Vec<usize> = self.blocks().collect();
         let probability = |at: usize| self.fates[at].probability;
@@ -151,14 +151,14 @@ impl Page<'_> {
         self.at_least(best.1)
     }
 
-    /// The whole box of the article, without what is surely none of it.
+    /// Keeps the whole box of the article, except for blocks that surely do not belong to it.
     fn whole_box(&self) -> Vec<bool> {
         let root = &self.context.document.containers[self.root];
         let inside = |at: usize| at >= root.first && at < root.end && !self.block(at).is_hidden;
         self.blocks().map(|at| inside(at) && self.fates[at].probability >= OUTSIDE).collect()
     }
 
-    /// Items of one list, rows of one table, lines of one paragraph and boxes of one make are kept or dropped together.
+    /// Keeps or drops items of one list, rows of one table, lines of one paragraph and boxes on one path together.
     fn runs(&self) -> Vec<bool> {
         let document = self.context.document;
         let key = |at: usize| {
@@ -174,7 +174,7 @@ impl Page<'_> {
         self.blocks().map(|at| runs[&key(at)]).map(|(sum, words)| sum >= LIKELY_RUN * words).collect()
     }
 
-    /// The first of several articles on the page, as the model would choose of it.
+    /// Keeps what the model keeps in the first of several articles on the page.
     fn first_article(&self) -> Vec<bool> {
         let document = self.context.document;
         let is_article = |container: &&Container| {
@@ -186,19 +186,19 @@ impl Page<'_> {
         self.blocks().map(|at| self.fates[at].kept && inside(at)).collect()
     }
 
-    /// What the body that the page states holds.
+    /// Keeps the blocks that the stated body contains.
     fn stated(&self) -> Vec<bool> {
         self.blocks().map(|at| self.context.is_stated(at)).collect()
     }
 }
 
-/// The box that holds most of what is likely and least of what is not.
+/// Returns the box that holds the most likely blocks and the fewest unlikely ones.
 fn root(document: &Document, fates: &[Fate]) -> usize {
-    /// Words of a less likely block speak against the box that holds them.
+    /// Words of a block of a lower probability count against the box that holds it.
     const LIKELY: f32 = 0.35;
-    /// What a block counts beside its words, so that many short ones do.
+    /// Added to the words of every block, so that many short blocks count.
     const WORDS_OF_BLOCK: f32 = 3.0;
-    /// Sums of the same words in another order differ by as much.
+    /// The rounding difference between sums of the same words in another order.
     const ROUNDING: f32 = 0.001;
     let mut gains = vec![0.0_f32];
     for (block, fate) in document.blocks.iter().zip(fates) {
@@ -208,7 +208,7 @@ fn root(document: &Document, fates: &[Fate]) -> usize {
     let mut best = (0, f32::MIN);
     for (at, container) in document.containers.iter().enumerate() {
         let gain = gains[container.end] - gains[container.first];
-        // Of boxes around the same text the innermost.
+        // Of several boxes around the same text, take the innermost.
         if gain >= best.1 - ROUNDING {
             best = (at, gain);
         }

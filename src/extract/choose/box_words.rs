@@ -1,9 +1,10 @@
-//! Words that stand in the names of boxes on many sites and were picked by no hand. Each weighs by where it stands: on the block's own
-//! box, on the two around that, further out.
+//! Weights of words in box names. The words occur on many sites and were not selected by hand. Each word has a weight per
+//! place: on the block's own box, on the two boxes around it, further out.
 //!
-//! Traits (`words::classes`) say what people know of such names, and the steps of the second stage ask for them one by one. Of these
-//! words there are a thousand, each of little weight: no block lists those around it, what they weigh is added up box by
-//! box, and goes into the first stage's sum. Every token of a name is looked at once, however many boxes stand around or inside.
+//! Traits (`words::classes`) are the names that people know the meaning of, and the second stage's trees ask about each of
+//! them. There are about a thousand of these words, each of little weight, so they are not listed per block: their weights
+//! are summed box by box, and the sum goes into the first stage. Every token of a name is looked at once, however many boxes
+//! are around or inside.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +14,7 @@ use crate::extract::blocks::Document;
 use crate::extract::words::classes::NameToken;
 use crate::work;
 
-/// Where a word stands, seen from a block.
+/// The position of a word relative to a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Own,
@@ -21,24 +22,24 @@ pub(crate) enum Place {
     Far,
 }
 
-/// How many places there are.
+/// The number of places.
 pub const BOX_PLACES: usize = 3;
 
-/// What a word weighs in each of its places.
+/// A word's weight in each place.
 pub(crate) type Weights = [f32; BOX_PLACES];
 
-/// The words and what they weigh.
+/// The words and their weights.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BoxWords {
     numbers: HashMap<NameToken, u16, RandomState>,
     weights: Vec<Weights>,
 }
 
-/// No box.
+/// Marks a word that no open box has.
 const NOWHERE: usize = usize::MAX;
 
 impl BoxWords {
-    /// Takes the weights by word.
+    /// Builds the table from weights by word.
     pub(crate) fn new(words: &BTreeMap<String, Weights>) -> Result<Self, String> {
         let number = |(number, word): (usize, &String)| {
             let token = NameToken::spelled(word).ok_or_else(|| format!("{word}: no word of a name"))?;
@@ -52,27 +53,28 @@ impl BoxWords {
         self.weights[usize::from(word)][place as usize]
     }
 
-    /// What the words around a block weigh together, for each box that it may hang on. A word counts once in each place.
+    /// Returns, for each box, the total weight of the words around a block in that box. A word counts once per place.
     pub(crate) fn sums(&self, document: &Document) -> Vec<f32> {
         let count = document.containers.len();
         if self.numbers.is_empty() || document.tokens.is_empty() {
             return vec![0.0; count];
         }
-        // Names are looked up once, however many boxes have them.
+        // Names are looked up once, however many boxes use them.
         let known: Vec<Option<u16>> =
             document.tokens.iter().map(|token| self.numbers.get(token).copied()).collect();
-        // The words of the boxes that are open, each with the box that had it before, and for each word the innermost box that has it.
+        // A stack of the words of all open boxes, each with the innermost box that had it before; for each word, the innermost
+        // open box that has it.
         let mut words = Vec::new();
         let mut holders = vec![NOWHERE; self.weights.len()];
         let mut open: Vec<(usize, usize)> = Vec::new();
-        // For each box what its own words weigh as near ones, these and those of the box around it, and those of it and all
-        // around it as far ones.
+        // For each box: the near weight of its own words, the near weight of its own and its parent's words, and the far weight
+        // of the words of the box and all boxes around it.
         let (mut own_near, mut near, mut far) =
             (Vec::with_capacity(count), Vec::with_capacity(count), Vec::with_capacity(count));
         let mut sums = Vec::with_capacity(count);
         for (at, container) in document.containers.iter().enumerate() {
             let parent = container.parent;
-            // A root has no words.
+            // A root is its own parent.
             let is_root = parent == at;
             while let Some((_, start)) = open.pop_if(|(top, _)| *top != parent) {
                 words.drain(start..).rev().for_each(|(word, before)| holders[usize::from(word)] = before);
@@ -110,7 +112,7 @@ impl BoxWords {
     }
 }
 
-/// The words around a block and the places in which they stand, whatever they weigh.
+/// Returns the words around a block and their places, regardless of weight.
 pub(crate) fn around(document: &Document, at: usize) -> Vec<(NameToken, usize)> {
     let mut around = Vec::new();
     let mut container = document.blocks[at].container;

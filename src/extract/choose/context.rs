@@ -1,4 +1,4 @@
-//! Tables over a page that the features are read from, each made in one pass.
+//! Tables over a page from which the features are computed, each built in one pass.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -15,11 +15,11 @@ use crate::extract::evidence::stated::stated;
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::{Match, Phrases, first_two_letters, fold};
 
-/// What is known of a page before any block is scored.
+/// What is known about a page before any block is scored.
 pub(crate) struct Context<'a> {
     pub(crate) document: &'a Document,
     pub(crate) matches: Vec<Option<Match>>,
-    /// Traits of the boxes around a container, itself included, that hold less than two fifths of the page's words.
+    /// Traits of the container and of the boxes around it, counting only boxes with less than two fifths of the page's words.
     pub(crate) small_box_traits: Vec<Traits>,
     pub(crate) all_traits: Vec<Traits>,
     /// The block that is the headline.
@@ -32,36 +32,36 @@ pub(crate) struct Context<'a> {
     link_words: Vec<f32>,
     prose: Vec<f32>,
     tags: Vec<u8>,
-    /// How many blocks hang on boxes of a path.
+    /// Number of blocks on each path.
     paths: Vec<usize>,
-    /// How often a text stands on the page.
+    /// How often each text occurs on the page.
     texts: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
-    /// Boxes of a path.
+    /// Number of boxes on each path.
     boxes_on_path: Vec<usize>,
-    /// The longest run of sibling blocks on one path, by path.
+    /// The longest run of consecutive blocks on each path.
     runs: Vec<usize>,
-    /// The path on which most of the running text hangs, and the box that holds most of it.
+    /// The path with most of the running text, the path of the box that holds most of it, and that box.
     pub(crate) main_path: usize,
     pub(crate) main_parent_path: usize,
     main: usize,
     relations: Vec<usize>,
-    /// Running sums of what stands between the blocks.
+    /// Running sums of pictures and players, and of form fields, between the blocks.
     media: Vec<u32>,
     fields: Vec<u32>,
     /// How many `article` elements the page has.
     pub(crate) article_tags: usize,
-    /// Whether the body that the page states in its metadata holds each block.
+    /// Whether the body stated by the page's metadata or the feed entry contains each block; `None` if none is stated.
     stated_body: Option<Vec<bool>>,
-    /// What kind of page it calls itself.
+    /// What kind of page it declares itself to be.
     pub(crate) said: Said,
-    /// Whether it calls itself a live blog.
+    /// Whether the page declares itself a live blog.
     pub(crate) is_liveblog: bool,
-    /// Share of the running text that stands in boxes called comments, and in the box that holds most of it.
+    /// Share of the running text in boxes named as comments, and in the box that holds most of it.
     pub(crate) comment_share: f32,
     pub(crate) main_share: f32,
 }
 
-/// What others say of the article's text: the page's metadata, the feed entry.
+/// What page metadata and feed entry say about the article's text.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Hints<'a> {
     /// How the article or its summary starts.
@@ -70,15 +70,15 @@ pub(crate) struct Hints<'a> {
     pub(crate) body: Option<&'a str>,
     /// What kind of page it is.
     pub(crate) said: Said,
-    /// Whether the page calls itself a live blog.
+    /// Whether the page declares itself a live blog.
     pub(crate) is_liveblog: bool,
 }
 
-/// Whether a block is running text rather than a label or a row of links.
+/// Returns whether a block is running text rather than a label or a row of links.
 fn is_prose(measure: &Measure) -> bool {
     const LEAST_WORDS: f32 = 12.0;
     const MOST_LINKS: f32 = 0.4;
-    /// So many make a sentence, whatever it ends with.
+    /// More words make a sentence, whatever they end with.
     const WORDS_OF_SENTENCE: f32 = 30.0;
     measure.words >= LEAST_WORDS
         && measure.link_share < MOST_LINKS
@@ -162,7 +162,7 @@ impl<'a> Context<'a> {
         context
     }
 
-    /// The blocks as the rules see them.
+    /// Returns the blocks as the rules see them.
     pub(crate) fn lines(&self) -> Vec<Line<'a>> {
         let line = |(at, block): (usize, &'a Block)| Line {
             block,
@@ -187,7 +187,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The heading that says the title, else the first that is an `h1`.
+    /// Finds the heading that repeats the title, else the first `h1`, else any block that repeats the title.
     fn find_title(&mut self) {
         let blocks = &self.document.blocks;
         let headings =
@@ -225,7 +225,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The box whose own paragraphs hold the most running text is where the body most likely is.
+    /// Finds the main box, the one whose own paragraphs hold the most running text: the body is most likely there.
     fn find_main(&mut self) {
         let document = self.document;
         let mut by_path = vec![0.0; document.path_count()];
@@ -251,7 +251,8 @@ impl<'a> Context<'a> {
                 self.main_path = path;
             }
         }
-        // How far up from the main box the two ways meet, for every box outside it; how far down, for those inside.
+        // For every box outside the main box: how many levels above the main box their paths meet. For those inside: how many
+        // levels below it they are.
         let mut ups = vec![None; document.containers.len()];
         let mut at = self.main;
         for up in 0.. {
@@ -290,17 +291,18 @@ impl<'a> Context<'a> {
         self.main_share = self.prose(self.main) / all;
     }
 
-    /// Whether a box around the block is called comments.
+    /// Returns whether a box around the block is named as comments.
     pub(crate) fn is_in_comments(&self, at: usize) -> bool {
         self.all_traits[self.document.blocks[at].container].intersects(Traits::COMMENT)
     }
 
-    /// Where a box stands towards the main one: 0 to 4 so far inside; 5 to 9 so far outside and before, 11 to 15 after.
+    /// Returns the position of a box relative to the main one: 0 to 4 for levels inside; 5 to 9 for levels outside and before
+    /// it, 11 to 15 after it.
     pub(crate) fn main_relation(&self, container: usize) -> usize {
         self.relations[container]
     }
 
-    /// How many boxes of the page have the path of this one.
+    /// Returns how many boxes of the page have the path of this one.
     pub(crate) fn boxes_on_path(&self, container: usize) -> usize {
         self.boxes_on_path[self.document.containers[container].path]
     }
@@ -309,7 +311,7 @@ impl<'a> Context<'a> {
         self.runs[self.document.containers[container].path]
     }
 
-    /// Pictures and players, and form fields, for each block inside `container`.
+    /// Returns the number of pictures and players, and of form fields, per block inside `container`.
     pub(crate) fn gap_density(&self, container: usize) -> (f32, f32) {
         let container = &self.document.containers[container];
         let blocks = (container.end - container.first).max(1) as f32;
@@ -317,20 +319,20 @@ impl<'a> Context<'a> {
         (density(&self.media), density(&self.fields))
     }
 
-    /// Whether a form's fields stand in `container`.
+    /// Returns whether `container` holds form fields.
     pub(crate) fn has_fields(&self, container: usize) -> bool {
         let container = &self.document.containers[container];
-        // Fields at the end of a box are counted with the block after it.
+        // Fields at the end of a box are counted with the next block.
         let end = (container.end + 1).min(self.document.blocks.len());
         self.fields[end] > self.fields[container.first]
     }
 
-    /// Whether the page states a body that holds the block.
+    /// Returns whether the stated body contains the block.
     pub(crate) fn is_stated(&self, at: usize) -> bool {
         self.stated_body.as_ref().is_some_and(|stated| stated[at])
     }
 
-    /// The same as the model sees it: 0 the page states none, 1 no, 2 yes.
+    /// Returns the same for the model: 0 if no body is stated, 1 if it lacks the block, 2 if it contains it.
     pub(crate) fn stated_body(&self, at: usize) -> usize {
         self.stated_body.as_ref().map_or(0, |stated| 1 + usize::from(stated[at]))
     }
@@ -340,7 +342,7 @@ impl<'a> Context<'a> {
         sums[container.end] - sums[container.first]
     }
 
-    /// Share of the page's words inside `container`.
+    /// Returns the share of the page's words inside `container`.
     pub(crate) fn share(&self, container: usize) -> f32 {
         self.sum(&self.words, container) / self.sum(&self.words, 0).max(1.0)
     }
@@ -349,12 +351,12 @@ impl<'a> Context<'a> {
         self.sum(&self.link_words, container) / self.sum(&self.words, container).max(1.0)
     }
 
-    /// Words on the page.
+    /// Returns the number of words on the page.
     pub(crate) fn words(&self) -> f32 {
         self.sum(&self.words, 0)
     }
 
-    /// Words of running text inside `container`.
+    /// Returns the words of running text inside `container`.
     pub(crate) fn prose(&self, container: usize) -> f32 {
         self.sum(&self.prose, container)
     }
@@ -367,7 +369,7 @@ impl<'a> Context<'a> {
         self.prose[at]
     }
 
-    /// Running text and share of links in the blocks up to `reach` away.
+    /// Returns the words of running text and the share of linked words in the blocks up to `reach` away.
     pub(crate) fn window(&self, at: usize, reach: usize) -> (f32, f32) {
         let from = at.saturating_sub(reach);
         let to = (at + reach + 1).min(self.document.blocks.len());
@@ -383,13 +385,13 @@ impl<'a> Context<'a> {
         self.paths[self.document.containers[container].path]
     }
 
-    /// Whether the same text stands on the page more than once: 0 no, 1 twice, 2 more often.
+    /// Returns how often the block's text occurs on the page: 0 for once, 1 for twice, 2 for more often.
     pub(crate) fn repeats(&self, at: usize) -> usize {
         let count = self.texts.get(&self.document.blocks[at].text_hash).copied().unwrap_or(1);
         count.saturating_sub(1).min(2)
     }
 
-    /// Whether the block begins the way the page's own description does: 0 there is none, 1 no, 2 yes.
+    /// Returns whether the block begins like the lead of the feed entry or page description: 0 if there is none, 1 no, 2 yes.
     pub(crate) fn lead(&self, at: usize) -> usize {
         let Some(lead) = &self.entry_lead else { return 0 };
         let text = self.document.text_of(&self.document.blocks[at]);

@@ -8,7 +8,7 @@ use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::words::classes::Traits;
 use crate::extract::words::phrases::Coverage;
 
-// Where the steps lie of numbers that a fact joins with something else.
+// Steps of numbers that a fact combines with something else.
 const WORDS_OF_LINK: &[f32] = &[2.0, 4.0, 7.0, 11.0, 16.0, 24.0, 36.0, 60.0, 110.0];
 const LINK_OF_WORDS: &[f32] = &[0.001, 0.3, 0.8];
 const WORDS_OF_KIND: &[f32] = &[5.0, 12.0, 30.0];
@@ -21,23 +21,24 @@ const SINCE_OPENED: &[f32] = &[3.0, 10.0];
 const FAR_BEHIND_TITLE: &[f32] = &[1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0, 100.0];
 const COMMENTS: &[f32] = &[0.001, 0.1, 0.3, 0.6, 0.85];
 const LIKELY_OF_RULE: &[f32] = &[0.5, 0.85];
-/// A block that the first stage keeps, whatever its box is called.
+/// A first-stage score at which a block is likely kept, whatever its box is called.
 const LIKELY_OF_BOX: f32 = 0.7;
-/// A block of so many words is more than a label.
+/// A block of at least this many words is more than a label.
 const LEAST_PROSE: f32 = 20.0;
-/// A block with more of it in links is one.
+/// A block with a higher share of linked words counts as a link.
 const MOSTLY_LINKED: f32 = 0.6;
-/// Blocks on either side that the text around a block is measured in, before and after the first stage.
+/// Blocks on either side over which the surroundings of a block are measured: before the first stage (`WINDOW`) and
+/// after it (`NEAR`, `WIDE`).
 const WINDOW: usize = 4;
 const NEAR: usize = 3;
 const WIDE: usize = 8;
-/// Blocks on either side in which sure ones speak for a block.
+/// Blocks on either side that are searched for blocks that surely belong to the article.
 const SURE_REACH: usize = 5;
-/// A heading of at least this score is thought to be the article's.
+/// A heading of a higher score is assumed to belong to the article.
 const LIKELY: f32 = 0.5;
-/// The parts into which a page is cut to tell where a block stands.
+/// Number of equal parts of a page by which a block's position is given.
 const PARTS: usize = 20;
-/// The levels between two boxes that are told apart.
+/// The largest number of levels between two boxes that is told apart.
 const MOST_LEVELS: usize = 7;
 
 fn kind_index(kind: Kind) -> usize {
@@ -61,7 +62,7 @@ fn coarse_kind(kind: Kind) -> usize {
     }
 }
 
-/// 0: the same box; 1: neighbouring boxes; 2: further apart.
+/// Returns 0 for the same box, 1 for neighbouring boxes, 2 if further apart.
 fn relation(document: &Document, one: &Block, other: &Block) -> usize {
     if one.container == other.container {
         0
@@ -72,7 +73,7 @@ fn relation(document: &Document, one: &Block, other: &Block) -> usize {
     }
 }
 
-/// What can be said before anything is known of the other blocks' worth.
+/// Adds the facts of the first stage, which need no scores of other blocks.
 pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     let document = context.document;
     let block = &document.blocks[at];
@@ -131,8 +132,8 @@ pub(crate) fn first(context: &Context<'_>, at: usize, active: &mut Active) {
     kind_of_page(context, at, active);
 }
 
-/// What stands above and below without being text: a picture above a short line makes it a caption, a field below
-/// makes it a label.
+/// Adds facts about the non-text elements above and below: a picture above a short line makes it a caption, a form field
+/// below makes it a label.
 fn gaps(document: &Document, at: usize, size: usize, active: &mut Active) {
     let before = document.blocks[at].gap;
     let after = document.blocks.get(at + 1).map(|next| next.gap).unwrap_or_default();
@@ -156,7 +157,7 @@ fn around(context: &Context<'_>, block: &Block, active: &mut Active) {
     active.flags(G::small_box_traits, context.small_box_traits[block.container].bits());
     active.flags(G::all_traits, context.all_traits[block.container].bits());
     active.step(G::depth, f32::from(own.depth));
-    // A paragraph's own box tells nothing that the paragraph does not: the boxes are those around it.
+    // A paragraph's own box says nothing that the paragraph itself does not, so shares are taken from the boxes around it.
     active.step(G::parent_share, context.share(own.parent));
     active.step(G::parent_link, context.link_share(own.parent));
     active.step(G::parent_blocks, (parent.end - parent.first) as f32);
@@ -237,7 +238,7 @@ fn place(context: &Context<'_>, at: usize, active: &mut Active) {
     active.set(G::article_tags, steps(context.article_tags as f32, ARTICLES) * 2 + usize::from(in_article));
 }
 
-/// What kind of page it is, and what that says of such a block.
+/// Adds facts about the kind of page, also combined with the kind of block.
 fn kind_of_page(context: &Context<'_>, at: usize, active: &mut Active) {
     let measure = &context.document.blocks[at].measure;
     let said = context.said.0;
@@ -259,7 +260,7 @@ fn kind_of_page(context: &Context<'_>, at: usize, active: &mut Active) {
     active.step(G::page_blocks, context.document.blocks.len() as f32);
 }
 
-/// What the rules say: they alone would be wrong too often.
+/// Adds the rules' advice; obeyed on its own it would be wrong too often.
 fn advice(scores: &Scores, at: usize, active: &mut Active) {
     let advice = &scores.advice[at];
     let rule = match advice.line {
@@ -277,7 +278,7 @@ fn advice(scores: &Scores, at: usize, active: &mut Active) {
     }
 }
 
-/// What follows from the first stage's scores.
+/// Adds the facts of the second stage, which follow from the first stage's scores.
 pub(crate) fn second(context: &Context<'_>, scores: &Scores, at: usize, active: &mut Active) {
     let document = context.document;
     let block = &document.blocks[at];
@@ -319,7 +320,7 @@ pub(crate) fn second(context: &Context<'_>, scores: &Scores, at: usize, active: 
     }
 }
 
-/// Where the block stands towards the box that holds the body, and towards the body's ends.
+/// Adds the block's position relative to the box that holds the body and to the ends of the body.
 fn in_root(document: &Document, scores: &Scores, at: usize, active: &mut Active) {
     let container = document.blocks[at].container;
     let root = &document.containers[scores.root];
@@ -341,7 +342,7 @@ fn in_root(document: &Document, scores: &Scores, at: usize, active: &mut Active)
     active.step(G::body_after, after);
 }
 
-/// How near the blocks are that are surely the article's, and how much like this one.
+/// Adds how near the blocks are that surely belong to the article, and how similar they are to this one.
 fn towards_sure(context: &Context<'_>, scores: &Scores, at: usize, active: &mut Active) {
     let document = context.document;
     let block = &document.blocks[at];
@@ -378,7 +379,8 @@ fn towards_sure(context: &Context<'_>, scores: &Scores, at: usize, active: &mut 
     }
 }
 
-/// 0: the same box; 1: the same path; 2: neighbouring boxes of one kind; 3: neighbouring boxes; 4: neither.
+/// Returns 0 for the same box, 1 for the same path, 2 for neighbouring boxes of the same tag, 3 for neighbouring boxes,
+/// 4 for none of these.
 fn likeness_to(document: &Document, one: &Block, other: &Block) -> usize {
     let (first, second) = (&document.containers[one.container], &document.containers[other.container]);
     if one.container == other.container {
@@ -392,7 +394,7 @@ fn likeness_to(document: &Document, one: &Block, other: &Block) -> usize {
     }
 }
 
-/// Levels from one block's box up to the box that holds both blocks, and from there down to the other's.
+/// Returns the levels from one block's box up to the box that holds both blocks, and from there down to the other's box.
 fn ways(document: &Document, one: &Block, other: &Block) -> (usize, usize) {
     let containers = &document.containers;
     let (mut first, mut second) = (one.container, other.container);

@@ -1,4 +1,4 @@
-//! What a program that fits the model needs: a page's blocks, with the facts about them that the model weighs.
+//! The input of the program that fits the model: a page's blocks, with the facts about them that the model weighs.
 
 use super::box_words;
 pub use super::box_words::BOX_PLACES;
@@ -11,31 +11,31 @@ pub use crate::extract::words::classes::NameToken;
 /// A block of a page, as the model sees it.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Its text.
+    /// The block's text.
     pub text: String,
-    /// The facts that hold: indices into all groups of [`feature_groups`], one behind the other.
+    /// The facts that hold: indices into the concatenated groups of [`feature_groups`].
     pub features: Vec<u16>,
-    /// The words in the names of the boxes around it, each with its place: below [`BOX_PLACES`].
+    /// The words in the names of the boxes around the block, each with its place, a number below [`BOX_PLACES`].
     pub box_words: Vec<(NameToken, usize)>,
 }
 
-/// Facts of one kind.
+/// A group of facts of one kind.
 #[derive(Clone, Debug)]
 pub struct FeatureGroup {
-    /// Its name in `config/model.toml`.
+    /// The group's name in `config/model.toml`.
     pub name: &'static str,
-    /// What its facts are called there.
+    /// The names of its facts in that file.
     pub facts: Vec<String>,
-    /// Whether several can hold at once. Where not, they are the steps of a number or the values of a kind.
+    /// Whether several facts can hold at once. If not, they are the steps of a number or the values of a kind.
     pub is_set: bool,
 }
 
-/// The groups of facts, in the order of their indices.
+/// Returns the groups of facts, in the order of their indices.
 pub fn feature_groups() -> Vec<FeatureGroup> {
     described(groups(), &Names::current())
 }
 
-/// Groups as a program that fits something sees them.
+/// Converts groups to the form that fitting programs read.
 pub(crate) fn described(groups: Vec<Group>, names: &Names) -> Vec<FeatureGroup> {
     let public = |Group { name, facts, .. }| FeatureGroup {
         name,
@@ -45,15 +45,15 @@ pub(crate) fn described(groups: Vec<Group>, names: &Names) -> Vec<FeatureGroup> 
     groups.into_iter().map(public).collect()
 }
 
-/// The names that groups of facts go by, in their order: a model is written with them, so that it knows its facts when there
-/// are others.
+/// Returns the names of furniture kinds and traits, in order. They are written into the model file, so that a model still
+/// knows its facts after others have been added.
 pub fn feature_names() -> [(&'static str, Vec<String>); 2] {
     let Names { furniture, traits } = Names::current();
     [("furniture", furniture), ("traits", traits)]
 }
 
-/// The blocks of a page in its order, with the facts of the first stage; with `first`, the first stage's probability for
-/// each block, those of the second as well.
+/// Returns the blocks of a page in page order, with the facts of the first stage. If `first` holds the first stage's
+/// probability of each block, the facts of the second stage are included.
 pub(crate) fn samples(context: &Context<'_>, first: Option<&[f32]>, advise: &Advise<'_>) -> Vec<Sample> {
     let document = context.document;
     let scores = first.map(|first| Scores::new(context, first.to_vec(), advise));

@@ -1,8 +1,8 @@
-//! The facts about a block, in groups: what each group is called, how many facts it has and where its steps lie.
+//! The groups of facts about a block: their names, sizes and steps.
 //!
-//! A fact is a yes or a no. A number is cut into steps, of which one holds; of a set several may hold; the facts about
-//! furniture and traits go by their names. The model file names groups and facts in the same way: a fact that it does not
-//! know weighs nothing, so a new kind of furniture needs no new fitting.
+//! A fact is a yes or a no. A number is cut into steps, exactly one of which holds; of a set several facts may hold; facts
+//! about furniture and traits are identified by name. The model file names groups and facts in the same way. Facts that it
+//! does not know have weight 0, so a new kind of furniture needs no new fitting.
 
 use serde::Deserialize;
 
@@ -13,18 +13,18 @@ use crate::extract::evidence::kinds::SAID;
 use crate::extract::words::classes::Traits as BoxTraits;
 use crate::extract::words::furniture::Furniture;
 
-/// What the facts of a group are.
+/// The kind and number of facts in a group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Facts {
-    /// The steps of a number, with the values at which each but the first begins.
+    /// The steps of a number, with the values at which all but the first begin.
     Steps(&'static [f32]),
-    /// The same, and one fact for a number that there is none of.
+    /// The steps of a number, and one fact for a missing number.
     StepsOrNone(&'static [f32]),
-    /// The values of a kind, by number.
+    /// The values of an enumeration, by number.
     Values(usize),
-    /// Facts of which several may hold, by number.
+    /// A set of facts of which several may hold, by number.
     Set(usize),
-    /// Kinds of furniture, with so many facts for each.
+    /// Kinds of furniture, with this many facts for each.
     Furniture(usize),
     /// Traits of boxes, of which several may hold.
     Traits,
@@ -41,7 +41,7 @@ impl Facts {
         }
     }
 
-    /// Whether several may hold at once.
+    /// Returns whether several facts may hold at once.
     pub(crate) const fn is_set(self) -> bool {
         matches!(self, Self::Set(_) | Self::Traits)
     }
@@ -80,20 +80,20 @@ const SURE_NEAR: &[f32] = &[1.0, 20.0, 50.0, 100.0, 200.0];
 const FROM_SURE: &[f32] = &[2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0];
 const WINDOW: &[f32] = &[1.0, 20.0, 50.0, 100.0, 200.0, 350.0, 600.0];
 
-/// Values of the kind of a block, of the tag it hangs on, of where its box stands towards the main one.
+/// Numbers of values: kind of a block, tag of its box, position of its box relative to the main one.
 const KINDS: usize = 11;
 const TAGS: usize = 16;
 const RELATIONS: usize = 16;
-/// Kinds of what stands in a gap, three amounts of each.
+/// Three kinds of things in the gap between blocks (images, players, fields), three amounts of each.
 const GAPS: usize = 9;
-/// The rules by which a line can be furniture: one of each list, and that of the title.
+/// The rules by which a line can be furniture: one for each word list, and the title rule.
 const RULES: usize = TITLE_RULE + 1;
 pub(crate) const TITLE_RULE: usize = Furniture::ALL.len();
-/// The same path, neighbouring boxes, neither.
+/// Same box, neighbouring boxes, neither.
 const NEIGHBOURS: usize = 3;
-/// The same box, path, kind of box, neighbouring boxes, neither.
+/// Same box, same path, neighbouring boxes of the same tag, neighbouring boxes, none of these.
 const LIKENESSES: usize = 5;
-/// Levels between two boxes, at most.
+/// Numbers of levels between two boxes that are told apart.
 const LEVELS: usize = 8;
 
 groups! {
@@ -118,7 +118,7 @@ groups! {
     next_words: Steps(WORDS), next_link: Steps(LINK), next_kind: Values(KINDS), next_phrase: Facts::Furniture(1),
     next_relation: Values(NEIGHBOURS),
     previous2_words: Steps(WORDS), next2_words: Steps(WORDS), window_prose: Steps(WINDOW), window_link: Steps(LINK),
-    // Its place on the page.
+    // Its position on the page.
     position: Steps(&[0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9]), prose_before: Steps(PART_OF_PROSE), prose_after: Steps(PART_OF_PROSE),
     after_title: Values(8), is_title: Values(3), page_prose: Steps(&[40.0, 120.0, 300.0, 700.0, 1500.0]), repeats: Values(3),
     lead: Values(3), stated_body: Values(3), article_tags: Values(8),
@@ -126,14 +126,14 @@ groups! {
     said: Set(SAID), said_in_comments: Set(SAID), said_linked: Set(SAID), said_prose: Set(SAID), comment_share: Values(12),
     main_share: Steps(&[0.1, 0.3, 0.5, 0.7, 0.9]), page_link: Steps(&[0.1, 0.2, 0.35, 0.5, 0.7]),
     page_blocks: Steps(&[12.0, 30.0, 80.0, 200.0, 500.0, 1200.0]),
-    // What the first stage thinks of it and of what surrounds it.
+    // The first stage's scores of the block and of its surroundings.
     own_score: Steps(SCORE), previous_score: StepsOrNone(SCORE), next_score: StepsOrNone(SCORE), previous2_score: StepsOrNone(SCORE),
     next2_score: StepsOrNone(SCORE), best_near: Steps(SCORE), window_score: Steps(SCORE), wide_score: Steps(SCORE),
     parent_score: Steps(SCORE), grandparent_score: Steps(SCORE), great_grandparent_score: Steps(SCORE), path_score: Steps(SCORE),
     root_child_score: Steps(SCORE), section_score: StepsOrNone(SCORE), heading_next: StepsOrNone(SCORE), heading_opens: Values(4),
     opened: Facts::Furniture(3), in_root: Values(3), root_traits: Traits, root_depth: Steps(&[1.0, 2.0, 3.0, 5.0, 8.0]),
     before_body: Steps(FROM_BODY), after_body: Steps(FROM_BODY), body_before: Steps(PART_OF_BODY), body_after: Steps(PART_OF_BODY),
-    // Where it stands towards the blocks that are surely the article's.
+    // Its position relative to the blocks that surely belong to the article.
     sure_blocks: Steps(&[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 40.0]), sure_words: Steps(&[1.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1500.0]),
     sure_share: Steps(&[0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85]), sure_ahead: Steps(SURE_NEAR), sure_behind: Steps(SURE_NEAR),
     sure_on_path: Steps(&[1.0, 2.0, 3.0, 5.0, 10.0, 20.0]), size_to_sure: Steps(&[0.08, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 2.0]),
@@ -155,15 +155,15 @@ const OFFSETS: [usize; GROUPS.len()] = {
     offsets
 };
 
-/// How many facts there are in all.
+/// The total number of facts.
 pub(crate) const FACTS: usize = OFFSETS[GROUPS.len() - 1] + GROUPS[GROUPS.len() - 1].1.len();
 
-/// The facts of one block that hold: their numbers among all.
+/// The facts that hold for one block, as indices into all facts.
 #[derive(Default)]
 pub(crate) struct Active(pub(crate) Vec<u16>);
 
 impl Active {
-    /// A value of a kind.
+    /// Adds a value of an enumeration.
     pub(crate) fn set(&mut self, group: G, value: usize) {
         let (name, facts) = GROUPS[group as usize];
         debug_assert!(value < facts.len(), "{name} has no step {value}");
@@ -171,14 +171,14 @@ impl Active {
         self.0.push(u16::try_from(feature).expect("there are a few thousand features"));
     }
 
-    /// The step in which a number lies.
+    /// Adds the step that a number falls into.
     pub(crate) fn step(&mut self, group: G, value: f32) {
         if let Facts::Steps(at) | Facts::StepsOrNone(at) = GROUPS[group as usize].1 {
             self.set(group, steps(value, at));
         }
     }
 
-    /// The same for a number that there may be none of.
+    /// Adds the step of an optional number, or the fact that it is missing.
     pub(crate) fn step_or_none(&mut self, group: G, value: Option<f32>) {
         match value {
             Some(value) => self.step(group, value),
@@ -186,7 +186,7 @@ impl Active {
         }
     }
 
-    /// The facts of a set that hold, as bits.
+    /// Adds the facts of a set that hold, given as bits.
     pub(crate) fn flags(&mut self, group: G, mut bits: u64) {
         while bits != 0 {
             self.set(group, bits.trailing_zeros() as usize);
@@ -194,7 +194,7 @@ impl Active {
         }
     }
 
-    /// A fact about a kind of furniture.
+    /// Adds a fact about a kind of furniture.
     pub(crate) fn furniture(&mut self, group: G, furniture: Furniture, fact: usize) {
         if let Facts::Furniture(each) = GROUPS[group as usize].1 {
             self.set(group, furniture as usize * each + fact);
@@ -202,27 +202,27 @@ impl Active {
     }
 }
 
-/// The number of the step in which a value lies.
+/// Returns the number of the step that a value falls into.
 pub(crate) fn steps(value: f32, steps: &[f32]) -> usize {
     steps.iter().take_while(|&&step| value >= step).count()
 }
 
-/// One group.
+/// A group of facts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
     pub(crate) name: &'static str,
     pub(crate) facts: Facts,
-    /// Number of its first fact among all of them.
+    /// Index of its first fact among all facts.
     pub(crate) offset: usize,
 }
 
-/// All groups, in the order of their facts.
+/// Returns all groups, in the order of their facts.
 pub(crate) fn groups() -> Vec<Group> {
     let group = |(&(name, facts), &offset)| Group { name, facts, offset };
     GROUPS.iter().zip(&OFFSETS).map(group).collect()
 }
 
-/// The kinds of furniture and the traits that a model was fitted with, in its order.
+/// The names of the furniture kinds and traits that a model was fitted with, in the model's order.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Names {
@@ -231,7 +231,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Those that there are now.
+    /// Returns the names that this version knows.
     pub(crate) fn current() -> Self {
         let furniture = Furniture::ALL.iter().map(|furniture| furniture.name().to_owned()).collect();
         Self {
@@ -240,7 +240,7 @@ impl Names {
         }
     }
 
-    /// How many facts of this kind the model knows.
+    /// Returns how many facts of this kind the model knows.
     pub(crate) fn count(&self, facts: Facts) -> usize {
         match facts {
             Facts::Furniture(each) => self.furniture.len() * each,
@@ -249,7 +249,7 @@ impl Names {
         }
     }
 
-    /// The model's number for a fact; none for one that it does not know.
+    /// Returns the model's number for a fact, or `None` if the model does not know it.
     pub(crate) fn number(&self, facts: Facts, fact: usize) -> Option<usize> {
         match facts {
             Facts::Furniture(each) => {
@@ -264,7 +264,7 @@ impl Names {
         }
     }
 
-    /// What the model calls the fact of this number.
+    /// Returns the model's name for the fact with this number.
     pub(crate) fn name(&self, facts: Facts, number: usize) -> String {
         match facts {
             Facts::Traits => self.traits[number].clone(),

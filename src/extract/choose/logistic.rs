@@ -1,8 +1,8 @@
-//! A logistic model: which facts about a block speak for the article and how loudly.
+//! A logistic model over yes-or-no facts about a block.
 //!
-//! Every feature is a yes or no; a number is cut into steps, each step a feature of its own. The coefficients were
-//! fitted offline on labelled pages of many sites and stand in `config/model.toml`, readable and by name, so that the
-//! weight of every fact can be looked up.
+//! Every feature is binary; a number is cut into steps, each step a feature of its own. The coefficients were fitted offline
+//! on labelled pages of many sites and are stored by name in `config/model.toml`, so that the weight of every fact can be
+//! looked up.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Builds the model from coefficients by group, in the order of the names that it was fitted with. What it does not
-    /// know weighs nothing.
+    /// Builds the model from coefficients by group, in the order of the names that it was fitted with. Facts that the model
+    /// does not know have weight 0.
     pub(crate) fn new(names: &Names, stage: &BTreeMap<String, Vec<f32>>) -> Result<Self, String> {
         let groups = groups();
         let mut weights = vec![0.0; FACTS];
@@ -40,8 +40,8 @@ impl Model {
         Ok(Self { bias, weights })
     }
 
-    /// The probability that a block with these features belongs to the article. `box_words` is what the words in the names of its
-    /// boxes weigh.
+    /// Returns the probability that a block with these features belongs to the article. `box_words` is the total weight of the
+    /// words in the names of its boxes.
     pub(crate) fn probability(&self, features: &[u16], box_words: f32) -> f32 {
         let sum: f32 = features.iter().map(|&feature| self.weights[usize::from(feature)]).sum();
         1.0 / (1.0 + (-(sum + box_words + self.bias)).exp())

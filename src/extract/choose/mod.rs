@@ -1,8 +1,8 @@
-//! Which blocks are the article: what the model thinks, and what the host's other pages say to it.
+//! Chooses the blocks of the article, from the model's probabilities and the evidence of the host's other pages.
 //!
-//! In go a page's blocks and what is known of them (`context`); out comes the account with a fate for every block. The
-//! model knows nothing of words or rules: `features` turns what is known into facts, `model` weighs them. What else is done
-//! to a choice before it is judged is handed in.
+//! The input is a page's blocks and what is known about them (`context`); the output is an account with a fate for every
+//! block. The model knows neither words nor rules: `features` turns the input into facts, `model` weighs them. Further
+//! corrections to a choice, made before it is assessed, are passed in as functions.
 
 pub(crate) mod box_words;
 pub(crate) mod context;
@@ -25,20 +25,21 @@ use super::evidence::host::{Site, Standing, headline_words};
 
 /// Blocks of at least this probability are kept.
 const KEEP: f32 = 0.5;
-/// The same, once what was chosen first is out: an article is there, and its headline's words tell whether it was found.
+/// The threshold of a second choice, after the first was ruled out: an article exists, and the headline's words tell
+/// whether it was found.
 const KEEP_AGAIN: f32 = 0.3;
-/// What divides the odds of a block of which the model is certain.
+/// Lower bound for odds and their denominator, for blocks of which the model is certain.
 const LEAST: f32 = 1e-6;
 
-/// What was chosen of a page.
+/// The choice among the blocks of a page.
 pub(crate) struct Choice {
     pub(crate) account: Account,
     /// Whether another page of the host has the same text under another headline, and nothing better was found.
     pub(crate) repeats_another_page: bool,
 }
 
-/// The fate of every block, by all that is known of the page and its site. `advise` hears the rules,
-/// `mend` sees every choice before it is judged.
+/// Decides the fate of every block from all that is known about the page and its site. `advise` returns the advice of the
+/// rules, `mend` corrects every choice before it is assessed.
 pub(crate) fn choose(
     context: &Context<'_>,
     models: &Models,
@@ -57,7 +58,7 @@ pub(crate) fn choose(
     };
     let (site, account) = first_choice(context, site, |site| choice(Some(site), &[]));
     if site.repeats_another_page(context.headline, &account) {
-        // The wrong block was chosen there or here: an article speaks of what its headline says.
+        // The wrong block was chosen on one of the two pages: an article contains the words of its headline.
         let taken: Vec<bool> = account.fates().iter().map(|fate| fate.kept).collect();
         let again = choice(Some(&site), &taken);
         let said = |account: &Account| headline_words(context.document, context.headline, account);
@@ -76,8 +77,9 @@ pub(crate) fn choose(
     Choice { account, repeats_another_page: false }
 }
 
-/// The choice by what the host's pages say. Where their texts take more than half of this one, or all of it, they are asked
-/// again: a series opens every part with one paragraph, and no site's furniture is all that a page says.
+/// Makes the choice with the host's evidence. If texts seen on other pages remove more than half of the choice, or all of
+/// it, the choice is repeated with less trust in them: a series opens every part with the same paragraph, and a page does
+/// not consist of site furniture alone.
 fn first_choice<'a>(
     context: &Context<'_>,
     site: Site<'a>,
@@ -101,7 +103,7 @@ fn first_choice<'a>(
     (trusting, choice(&trusting))
 }
 
-/// The fates where some blocks are known to be none of the article.
+/// Returns the fate of every block; blocks in `taken` are known not to belong to the article.
 pub(crate) fn fates(
     context: &Context<'_>,
     models: &Models,
@@ -129,7 +131,7 @@ pub(crate) fn fates(
     model::probabilities(context, models, taken, advise).into_iter().enumerate().map(fate).collect()
 }
 
-/// Moves a probability by so much on the scale of log-odds.
+/// Shifts a probability by `by` in log-odds.
 fn shift(probability: f32, by: f32) -> f32 {
     if by == 0.0 {
         return probability;

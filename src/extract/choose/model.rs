@@ -1,5 +1,5 @@
-//! The model in two stages. The first looks at a block, its boxes and its neighbours; the second sees the first one's scores
-//! all around as well, and so knows where the body is.
+//! The two-stage model. The first stage sees a block, its boxes and its neighbours; the second also sees the first stage's
+//! scores of all surrounding blocks, and so knows where the body is.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::logistic::Model;
 use super::scores::{Advise, Scores};
 use super::trees::Trees;
 
-/// A block of less than this in the first stage is not looked at by the second: half of all blocks are not.
+/// Blocks with a lower first-stage probability skip the second stage: half of all blocks do.
 pub const SECOND_LOOK: f32 = 0.05;
 
-/// Both stages.
+/// The coefficients of both stages.
 #[derive(Clone, Debug)]
 pub(crate) struct Models {
     first: Model,
@@ -22,13 +22,13 @@ pub(crate) struct Models {
     second: Trees,
 }
 
-/// The file as it is written.
+/// The file format of `config/model.toml`.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     names: Names,
     first: BTreeMap<String, Vec<f32>>,
-    /// By word, for the first stage; a model may know none.
+    /// Weights by word, for the first stage; may be missing.
     #[serde(default)]
     box_words: BTreeMap<String, Weights>,
     second: SecondStage,
@@ -52,7 +52,7 @@ impl Models {
     }
 }
 
-/// The probability of every block. Those that are taken have none.
+/// Returns the probability of every block, 0 for blocks in `taken`.
 pub(crate) fn probabilities(
     context: &Context<'_>,
     models: &Models,
@@ -63,7 +63,7 @@ pub(crate) fn probabilities(
     let document = context.document;
     let blocks = 0..document.blocks.len();
     let box_words = models.box_words.sums(document);
-    // The second stage sees what the first saw: it is kept, block after block, in one list.
+    // The second stage needs the first stage's features again: they are kept in one list, block after block.
     let mut active = Active::default();
     let mut ends = Vec::with_capacity(blocks.len());
     let mut first = Vec::with_capacity(blocks.len());

@@ -1,4 +1,4 @@
-//! Tables over the first stage's scores that the second stage reads.
+//! Tables over the first stage's scores, read by the second stage.
 
 use super::context::Context;
 use crate::extract::account::Advice;
@@ -7,38 +7,38 @@ use crate::extract::words::classes::Traits;
 use crate::extract::words::furniture::Furniture;
 use crate::extract::words::phrases::Coverage;
 
-/// What the rules say of every block, where the blocks of these probabilities were chosen.
+/// Returns the rules' advice on every block, given the blocks' probabilities.
 pub(crate) type Advise<'a> = dyn Fn(&[f32]) -> Vec<Advice> + 'a;
 
-/// The first stage's scores and what they say about the whole.
+/// The first stage's scores and what follows from them for the page.
 pub(crate) struct Scores {
     pub(crate) first: Vec<f32>,
     /// The container that holds the body.
     pub(crate) root: usize,
-    /// The first and the last block that is surely the article's.
+    /// The first and the last block in that container that surely belong to the article.
     pub(crate) body_first: usize,
     pub(crate) body_last: usize,
-    /// The furniture section that was last opened above a block, and how many blocks ago.
+    /// The furniture section last opened above each block, and how many blocks ago.
     pub(crate) opened: Vec<Option<(Furniture, usize)>>,
-    /// Running sums of score times words, and of words, every block counting a little.
+    /// Running sums of score times weight, and of weight; a block weighs its words plus [`LEAST_WEIGHT`].
     weighted: Vec<f32>,
     weights: Vec<f32>,
     /// Running sum of the words of sure blocks.
     sure: Vec<f32>,
     paths: Vec<(f32, f32)>,
     headings: Vec<Option<usize>>,
-    /// The blocks between the heading above each block, or itself, and the next heading.
+    /// The range of blocks from the heading above each block (or the block itself, if a heading) to the next heading.
     sections: Vec<Option<(usize, usize)>>,
     root_depth: u16,
-    /// The sure blocks, in order.
+    /// The sure blocks, in page order.
     sure_at: Vec<usize>,
-    /// How many there are on each path.
+    /// The number of sure blocks on each path.
     sure_paths: Vec<usize>,
-    /// What the rules say of each block.
+    /// The rules' advice on each block.
     pub(crate) advice: Vec<Advice>,
 }
 
-/// The section that each block belongs to: of a heading the one that it opens.
+/// Returns the section that each block belongs to; for a heading, the section that it opens.
 fn sections(document: &Document, headings: &[Option<usize>]) -> Vec<Option<(usize, usize)>> {
     let mut sections = vec![None; headings.len()];
     let mut end = headings.len();
@@ -53,23 +53,23 @@ fn sections(document: &Document, headings: &[Option<usize>]) -> Vec<Option<(usiz
     sections
 }
 
-/// Blocks of few words count as much as this many.
+/// Added to the words of every block, so that blocks of few words count too.
 const LEAST_WEIGHT: f32 = 3.0;
-/// A box gains by blocks of a higher score and loses by others: less than half, as a gap in the body costs more than a
-/// margin around it.
+/// Blocks of a higher score raise the gain of a box, others lower it. Less than half, because a gap in the body costs more
+/// than a margin around it.
 const GAINING: f32 = 0.4;
-/// What the gains of two boxes around the same text may differ by, as they are summed up.
+/// The rounding difference allowed between the gains of two boxes around the same text.
 const ROUNDING: f32 = 0.001;
-/// A block of a higher score and at least so many words is surely the article's.
+/// A block of a higher score with at least [`LEAST_SURE_WORDS`] words surely belongs to the article.
 const SURE: f32 = 0.6;
 const LEAST_SURE_WORDS: f32 = 10.0;
-/// Other blocks that weigh less say nothing.
+/// A mean over other blocks of less total weight is not used.
 const LEAST_OTHERS: f32 = 0.5;
-/// Headings in a row, at most.
+/// Number of headings in a row that are skipped, at most.
 const MOST_HEADINGS: usize = 6;
 
 impl Scores {
-    /// `advise` hears the rules on what the first stage would keep.
+    /// Builds the tables. `advise` returns the rules' advice, given the first stage's scores.
     pub(crate) fn new(context: &Context<'_>, first: Vec<f32>, advise: &Advise<'_>) -> Self {
         let document = context.document;
         let count = first.len();
@@ -106,7 +106,7 @@ impl Scores {
         let mut best = (0, f32::MIN);
         for (at, container) in document.containers.iter().enumerate() {
             let gain = gains[container.end] - gains[container.first];
-            // Of boxes around the same text the innermost.
+            // Of several boxes around the same text, take the innermost.
             if gain >= best.1 - ROUNDING {
                 best = (at, gain);
             }
@@ -152,18 +152,18 @@ impl Scores {
         if weight < LEAST_OTHERS { self.first[without] } else { (weighted / weight).clamp(0.0, 1.0) }
     }
 
-    /// The mean score of the blocks up to `reach` away.
+    /// Returns the mean score of the other blocks up to `reach` away.
     pub(crate) fn mean_around(&self, at: usize, reach: usize) -> f32 {
         self.mean(at.saturating_sub(reach), (at + reach + 1).min(self.first.len()), at)
     }
 
-    /// The mean score of the other blocks in `container`.
+    /// Returns the mean score of the other blocks in `container`.
     pub(crate) fn mean_without(&self, document: &Document, container: usize, at: usize) -> f32 {
         let container = &document.containers[container];
         self.mean(container.first, container.end, at)
     }
 
-    /// The mean score of the other blocks that hang on the same path.
+    /// Returns the mean score of the other blocks on the same path.
     pub(crate) fn path_mean_without(&self, path: usize, at: usize) -> f32 {
         let own = self.weights[at + 1] - self.weights[at];
         let (weighted, weight) = self.paths[path];
@@ -174,7 +174,7 @@ impl Scores {
         }
     }
 
-    /// The traits of the boxes between the body's container and the block.
+    /// Returns the traits of the boxes between the body's container and the block.
     pub(crate) fn traits_below_root(&self, document: &Document, container: usize) -> Traits {
         let mut traits = Traits::empty();
         let mut at = container;
@@ -185,7 +185,7 @@ impl Scores {
         traits
     }
 
-    /// The mean score of the other blocks in the body's child that the block stands in.
+    /// Returns the mean score of the other blocks in the child of the body's container that holds the block.
     pub(crate) fn root_child_mean(&self, document: &Document, container: usize, at: usize) -> f32 {
         let mut child = container;
         while document.containers[child].depth > self.root_depth + 1 {
@@ -194,13 +194,13 @@ impl Scores {
         self.mean_without(document, child, at)
     }
 
-    /// Shares of the sure text before and after a block.
+    /// Returns the shares of the sure text before and after a block.
     pub(crate) fn body_around(&self, at: usize) -> (f32, f32) {
         let all = self.sure[self.first.len()].max(1.0);
         (self.sure[at] / all, (self.sure[self.first.len()] - self.sure[at + 1]) / all)
     }
 
-    /// The score of the first block after a heading that is no heading.
+    /// Returns the score of the first block after a heading that is not itself a heading.
     pub(crate) fn next_not_heading(&self, document: &Document, at: usize) -> Option<f32> {
         let next = (at + 1..self.first.len())
             .take(MOST_HEADINGS)
@@ -208,43 +208,43 @@ impl Scores {
         Some(self.first[next])
     }
 
-    /// The best score among the blocks up to `reach` away.
+    /// Returns the best score among the other blocks up to `reach` away.
     pub(crate) fn best_around(&self, at: usize, reach: usize) -> f32 {
         let (from, to) = (at.saturating_sub(reach), (at + reach + 1).min(self.first.len()));
         let others = self.first[from..at].iter().chain(&self.first[at + 1..to]);
         others.copied().fold(0.0, f32::max)
     }
 
-    /// The mean score of the other blocks under the same heading, of those under it for a heading.
+    /// Returns the mean score of the other blocks under the same heading; for a heading, of the blocks under it.
     pub(crate) fn section_mean(&self, at: usize) -> Option<f32> {
         let (from, to) = self.sections[at]?;
         Some(self.mean(from, to, at))
     }
 
-    /// How many blocks are surely the article's.
+    /// Returns how many blocks surely belong to the article.
     pub(crate) fn sure_blocks(&self) -> usize {
         self.sure_at.len()
     }
 
-    /// Their words in a part of the page.
+    /// Returns the words of sure blocks in a range of blocks.
     pub(crate) fn sure_words(&self, from: usize, to: usize) -> f32 {
         let last = self.first.len();
         self.sure[to.min(last)] - self.sure[from.min(last)]
     }
 
-    /// How many others on a path are surely the article's.
+    /// Returns how many other blocks on a path surely belong to the article.
     pub(crate) fn sure_on_path(&self, path: usize, at: usize) -> usize {
         self.sure_paths[path] - usize::from(self.sure[at + 1] > self.sure[at])
     }
 
-    /// The next sure blocks before and after a block.
+    /// Returns the nearest sure blocks before and after a block.
     pub(crate) fn sure_beside(&self, at: usize) -> (Option<usize>, Option<usize>) {
         let before = self.sure_at.partition_point(|&sure| sure < at);
         let after = self.sure_at.partition_point(|&sure| sure <= at);
         (before.checked_sub(1).map(|before| self.sure_at[before]), self.sure_at.get(after).copied())
     }
 
-    /// The heading last seen above a block.
+    /// Returns the nearest heading above a block.
     pub(crate) fn heading_above(&self, at: usize) -> Option<usize> {
         self.headings[at]
     }

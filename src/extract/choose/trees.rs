@@ -1,40 +1,41 @@
-//! Boosted trees: which facts together speak for the article.
+//! Boosted trees over combinations of facts.
 //!
-//! A tree asks one question after the other and ends in what it adds to the log-odds. A group of steps is asked whether
-//! it stands below a step, a set whether it holds one of its facts. The trees stand in `config/model.toml`, one a line,
-//! as they are read: a question, what follows a yes, what follows a no; questions and sums are told apart by their `<`.
+//! A tree asks a sequence of questions and ends in a value that is added to the log-odds. A question about a group of steps
+//! asks whether the number is below a step; a question about a set asks whether it lacks one of its facts. The trees are
+//! stored in `config/model.toml`, one per line, in prefix order: a question, the subtree for yes, the subtree for no. A `<`
+//! distinguishes questions from leaf values.
 
 use std::collections::HashMap;
 
 use super::groups::{Group, Names};
 
-/// What an index among all features means to a tree.
+/// The column and step that a feature index stands for.
 #[derive(Clone, Copy, Debug)]
 struct Meaning {
     column: u16,
-    /// From 1: 0 is a group without a step.
+    /// Counted from 1: 0 means that no step of the group holds.
     step: u8,
 }
 
-/// A set of ends of one tree, a bit each.
+/// A set of leaves of one tree, one bit each.
 type Ends = u16;
 
-/// The second stage. Trees are not walked down: each walk is a row of jumps that no processor foresees. Most questions are
-/// answered with yes, which is where nothing is to be done; each no strikes out the ends behind its yes, and the first end
-/// that is left is the one that a walk would come to (`QuickScorer`, Lucchese et al. 2015).
+/// An ensemble of trees, evaluated without walking them: a walk is a series of jumps that no processor predicts. Most
+/// questions are answered with yes, which needs no work; each no removes the leaves of its yes branch, and the first
+/// remaining leaf is the one that a walk would reach (`QuickScorer`, Lucchese et al. 2015).
 #[derive(Clone, Debug)]
 pub(crate) struct Trees {
-    /// Feature after feature: the trees that ask for it, and which of their ends it leaves.
+    /// Feature after feature: the trees that ask about it, and which of their leaves remain if it holds.
     left: Vec<(u16, Ends)>,
-    /// By feature: where in `left` those of the features before it end.
+    /// By feature: where its entries in `left` start.
     starts: Vec<usize>,
     sums: Vec<f32>,
-    /// Where each tree's sums begin.
+    /// Where each tree's leaf values begin in `sums`.
     first: Vec<usize>,
 }
 
-/// What each fact means, and the columns by name: a group of steps is one, of a set every fact that the model knows is:
-/// `group/fact`.
+/// Returns the meaning of each fact, and the columns by name. A group of steps is one column; of a set, every fact that the
+/// model knows is a column, named `group/fact`.
 fn columns(groups: &[Group], names: &Names) -> (Vec<Option<Meaning>>, HashMap<String, u16>) {
     let (mut meanings, mut columns) = (Vec::new(), HashMap::new());
     for &Group { name, facts, .. } in groups {
@@ -59,10 +60,10 @@ fn columns(groups: &[Group], names: &Names) -> (Vec<Option<Meaning>>, HashMap<St
 }
 
 impl Trees {
-    /// Reads the trees. A fact that they do not know answers none of their questions.
+    /// Parses the trees. A fact that they do not know has no effect.
     pub(crate) fn parse(groups: &[Group], names: &Names, lines: &[String]) -> Result<Self, String> {
         let (meanings, columns) = columns(groups, names);
-        // Which features each column holds, with their steps: a question concerns those of one.
+        // The features of each column, with their steps: a question concerns the features of one column.
         let mut steps = vec![Vec::new(); columns.len()];
         for (feature, meaning) in meanings.iter().enumerate() {
             if let Some(Meaning { column, step }) = meaning {
@@ -92,13 +93,13 @@ impl Trees {
         Ok(Self { left: by_feature.concat(), starts, sums, first })
     }
 
-    /// The probability that a block with these features belongs to the article. `scratch` keeps its place from block to
-    /// block.
+    /// Returns the probability that a block with these features belongs to the article. `scratch` is a buffer that is reused
+    /// between blocks.
     pub(crate) fn probability(&self, features: &[u16], scratch: &mut Vec<Ends>) -> f32 {
         1.0 / (1.0 + (-self.sum(features, scratch)).exp())
     }
 
-    /// What stands at the ends that these features lead to, added up.
+    /// Returns the sum of the leaf values that these features lead to.
     pub(crate) fn sum(&self, features: &[u16], scratch: &mut Vec<Ends>) -> f32 {
         scratch.clear();
         scratch.resize(self.first.len(), Ends::MAX);
@@ -113,15 +114,15 @@ impl Trees {
     }
 }
 
-/// Reads a tree and returns the sums at its ends. `no` is told of every question which ends a no strikes out: its column, its
-/// step and those ends.
+/// Parses a tree and returns its leaf values. Calls `no` for every question with its column, its step and the leaves that
+/// a no removes.
 fn tree(
     line: &str,
     columns: &HashMap<String, u16>,
     mut no: impl FnMut(u16, u8, Ends),
 ) -> Result<Vec<f32>, String> {
     let mut sums = Vec::new();
-    // Questions whose yes has not come to its end: column, step and the first end behind it.
+    // Questions whose yes branch is still open: column, step and the first leaf of the branch.
     let mut open: Vec<(u16, u8, u32)> = Vec::new();
     let mut ends = 0;
     let mut is_complete = false;

@@ -1,4 +1,4 @@
-//! Whether an article goes on on further pages of its own.
+//! Finds the further pages of an article.
 
 use std::borrow::Cow;
 
@@ -8,16 +8,16 @@ use url::Url;
 use crate::extract::html::tree::{Element, NodeRef, Tree};
 use crate::model::strip_tracking;
 
-/// Where a page stands among those of its article.
+/// The position of a page among the pages of its article.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
-    /// The address of the first of them.
+    /// The address of the first page.
     pub(crate) first: &'a Url,
-    /// From 1.
+    /// The page number, from 1.
     pub(crate) number: u32,
 }
 
-/// The page with the next number of the same text, where this one links to it: as what comes next, or by its number.
+/// Returns the address of the article's next page, if this page links to it: by `rel=next` or by its number.
 pub(crate) fn next_page(tree: &Tree, page: &Url, place: Place<'_>) -> Option<Url> {
     let wanted = (place.number + 1).to_string();
     let leads_on = |node: NodeRef<'_>| {
@@ -45,15 +45,15 @@ fn says(link: NodeRef<'_>, number: &str) -> bool {
 }
 
 impl<'a> Place<'a> {
-    /// That of the first of them.
+    /// Returns the position of the first page.
     pub(crate) const fn first(url: &'a Url) -> Self {
         Self { first: url, number: 1 }
     }
 
-    /// Whether `next` has the address of the first page and the number behind this one in it. A blog's `rel=next` leads to
+    /// Returns whether `next` is the address of the first page with the number after this page's. A blog's `rel=next` leads to
     /// another post.
     fn is_before(self, next: &Url) -> bool {
-        // A feed's link may say where the click came from, and the page's own links do not.
+        // A feed's link may have tracking parameters that the page's own links lack.
         let first = &strip_tracking(self.first);
         if next.host_str() != first.host_str() || next.port() != first.port() || next.fragment().is_some() {
             return false;
@@ -67,21 +67,22 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Whether an address calls its number that of a page: `page-2`, `?p=2`. In any other the number may be a part of the name.
+/// Returns whether an address names its number as that of a page: `page-2`, `?p=2`. In any other address the number may be a
+/// part of the name.
 pub(crate) fn is_called_page(url: &Url) -> bool {
     numbered(url).is_some_and(|numbered| numbered.is_called)
 }
 
-/// Names of the parameter that counts pages.
+/// Names of page numbers in parameters and paths.
 const COUNTERS: &[&str] =
     &["p", "page", "pg", "pn", "pageno", "pagenum", "paged", "seite", "pagina", "part", "strana"];
 
-/// An address with the number of a page in it.
+/// An address with a page number in it.
 struct Numbered {
     /// The address without that number.
     stem: String,
     number: u32,
-    /// Whether a word says what it counts.
+    /// Whether a word names the number as that of a page.
     is_called: bool,
 }
 
@@ -102,7 +103,7 @@ fn numbered(url: &Url) -> Option<Numbered> {
     let (folder, name) = path.rsplit_once('/')?;
     let (name, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
     let before = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    // A year or an article's own number is no page's.
+    // A year or an article's own number is not a page number.
     let number = name[before.len()..].parse().ok().filter(|number| (1..=99).contains(number))?;
     if !before.is_empty() && !before.ends_with(['-', '_', ',']) {
         return None;

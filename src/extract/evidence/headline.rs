@@ -1,20 +1,20 @@
-//! The page's title, and which of its blocks say it.
+//! The page's title, and which of its blocks repeat it.
 
 use crate::extract::blocks::{Block, Document, Kind};
 use crate::extract::words::phrases::fold;
 
-/// How alike a block and the title are.
+/// How similar a block and the title are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Likeness {
     None,
-    /// One holds the other.
+    /// One contains the other.
     Part,
     Same,
 }
 
 /// The title, compared with every block.
 pub(crate) struct Headline {
-    /// Folded; `None` where the page has none.
+    /// The folded title; `None` if the page has none.
     pub(crate) text: Option<String>,
     likeness: Vec<Likeness>,
 }
@@ -32,7 +32,7 @@ impl Headline {
         self.likeness[at]
     }
 
-    /// Whether a block says the title and nothing else: the same words, or a first heading that holds them.
+    /// Returns whether a block is the headline: the same words as the title, or an `h1` that contains the title or is a part of it.
     pub(crate) fn is_said_by(&self, document: &Document, at: usize) -> bool {
         match self.likeness[at] {
             Likeness::Same => true,
@@ -43,7 +43,7 @@ impl Headline {
 }
 
 fn likeness(block: &str, title: &str) -> Likeness {
-    /// A block of more than twice the title's length and so many bytes is text that speaks of it.
+    /// A block longer than twice the title plus this many bytes is text about it.
     const SLACK_BYTES: usize = 40;
     if block.len() > title.len() * 2 + SLACK_BYTES || block.len() * 3 < title.len() {
         return Likeness::None;

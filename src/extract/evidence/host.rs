@@ -1,4 +1,4 @@
-//! What the host's other pages say: on how many of them each block stands, and where on them the article does.
+//! The evidence of the host's other pages: on how many of them each block occurs, and where on them the article is.
 
 use url::Url;
 
@@ -13,24 +13,24 @@ use crate::extract::words::letters::{first_chars, is_unspaced};
 use crate::extract::words::phrases::fold;
 use crate::model::{BlockHash, Page, normalise_url};
 
-/// What a hash stands for; part of the hash.
+/// What a hash identifies; part of the hash.
 #[derive(Clone, Copy)]
 enum Domain {
     /// The text of a block, digits masked.
     Text = 1,
-    /// A path on which blocks of the article hang.
+    /// A path of blocks that belong to the article.
     BodyPath = 2,
-    /// A path on which only furniture hangs.
+    /// A path of blocks that are furniture.
     FurniturePath = 3,
     /// The path of the box that holds the body.
     BodyBox = 4,
-    /// All that was chosen.
+    /// All kept text.
     Choice = 5,
-    /// The same, and the headline above it.
+    /// All kept text together with the headline.
     TitledChoice = 6,
-    /// The text of a block that reports numbers, with its digits.
+    /// The text of a block that reports numbers, digits included.
     Report = 7,
-    /// An address that a page gives for itself.
+    /// The canonical address that a page states.
     Canonical = 8,
 }
 
@@ -38,8 +38,8 @@ fn block_hash(domain: Domain, value: u64) -> BlockHash {
     BlockHash(mix(domain as u64, value))
 }
 
-/// What stands for a block's text. The digits of a label count things on the page ("3 comments"); in a sentence and in a
-/// table they are what it reports, and tomorrow's notice differs in nothing else.
+/// Returns the hash of a block's text. In a label digits are counters ("3 comments") and are masked. In a sentence and in a
+/// table they are the content, and tomorrow's notice may differ in nothing else.
 fn text_hash(document: &Document, block: &Block) -> BlockHash {
     const LEAST_WORDS_OF_SENTENCE: f32 = 4.0;
     const MOST_WORDS_OF_LABEL: f32 = 10.0;
@@ -59,11 +59,11 @@ fn path_hash_of(document: &Document, block: &Block) -> u64 {
     document.containers[block.container].path_hash
 }
 
-/// Probabilities that teach: a page whose own judgement wavers says nothing about its site.
+/// Only blocks beyond these probabilities are counted: an uncertain choice says nothing about the site.
 const SURE_BODY: f32 = 0.75;
 const SURE_FURNITURE: f32 = 0.2;
 
-/// The hashes that a page adds to its host's counts, each once.
+/// Returns the hashes that a page adds to its host's counts, each once.
 pub(crate) fn block_hashes(document: &Document, headline: &Headline, account: &Account) -> Vec<BlockHash> {
     let mut hashes = Vec::with_capacity(document.blocks.len() * 2);
     for (block, fate) in document.blocks.iter().zip(account.fates()) {
@@ -83,26 +83,26 @@ pub(crate) fn block_hashes(document: &Document, headline: &Headline, account: &A
     hashes
 }
 
-/// What stands for an address that a page gives for itself, where that is another than the one it was found at.
+/// Returns the hash of the canonical address that a page states, if it differs from the address it was found at.
 pub(crate) fn canonical_hash(canonical: &Url, page: &Page) -> Option<BlockHash> {
     let address = normalise_url(canonical);
     let is_own = [&page.url, &page.final_url].into_iter().any(|own| normalise_url(own) == address);
     (!is_own).then(|| block_hash(Domain::Canonical, hash_bytes(address.bytes())))
 }
 
-/// Whether other pages of the host give the same address for themselves: then it is a template's, and no article's.
+/// Returns whether other pages of the host state the same canonical address: then it comes from a template.
 pub(crate) fn is_shared_canonical(hash: BlockHash, site: Option<&SiteEvidence>) -> bool {
-    /// A page may come twice, under its own address and for print.
+    /// A page may be fetched twice, under its own address and as a print version.
     const LEAST_OTHER_PAGES: u32 = 2;
     site.is_some_and(|site| site.count(hash) >= LEAST_OTHER_PAGES)
 }
 
-/// The beginnings of the blocks' texts, by hash: for whoever looks at what was learned of a host.
+/// Returns the beginnings of the blocks' texts by hash, for inspecting what was learned about a host.
 pub(crate) fn block_excerpts(document: &Document) -> Vec<(BlockHash, String)> {
     const MOST_CHARS: usize = 120;
     let excerpt = |block: &Block| {
         let text = first_chars(document.text_of(block), MOST_CHARS);
-        // All other white space was folded when the page was cut into blocks.
+        // In all other blocks white space was folded during segmentation.
         let excerpt = match block.kind {
             Kind::Preformatted | Kind::TableRow => fold_space(text),
             _ => text.to_owned(),
@@ -112,7 +112,7 @@ pub(crate) fn block_excerpts(document: &Document) -> Vec<(BlockHash, String)> {
     document.blocks.iter().map(excerpt).collect()
 }
 
-/// The innermost box that holds all but little of what is surely the article. The headline may stand outside of it.
+/// Returns the innermost box that holds nearly all text that surely belongs to the article, ignoring the headline.
 fn body_box(document: &Document, headline: &Headline, account: &Account) -> Option<usize> {
     const NEARLY_ALL: f32 = 0.95;
     let mut sums = Vec::with_capacity(document.blocks.len() + 1);
@@ -127,11 +127,11 @@ fn body_box(document: &Document, headline: &Headline, account: &Account) -> Opti
         let container = &document.containers[*at];
         sums[container.end] - sums[container.first] >= sum * NEARLY_ALL
     };
-    // A box within a box stands behind it.
+    // Inner boxes come after the boxes around them.
     (0..document.containers.len()).rev().find(holds).filter(|_| sum > 0.0)
 }
 
-/// What stands for all that is kept, without and with the headline. `None` where nothing is.
+/// Returns the hashes of all kept text, without and with the headline. `None` if nothing is kept.
 fn choice_hashes(document: &Document, headline: &Headline, account: &Account) -> Option<[BlockHash; 2]> {
     let mut hashes =
         besides_headline(headline, account).map(|at| text_hash(document, &document.blocks[at]).0).peekable();
@@ -141,12 +141,12 @@ fn choice_hashes(document: &Document, headline: &Headline, account: &Account) ->
     Some([block_hash(Domain::Choice, choice), block_hash(Domain::TitledChoice, mix(choice, title))])
 }
 
-/// What is kept besides the headline.
+/// Returns the kept blocks other than the headline.
 fn besides_headline(headline: &Headline, account: &Account) -> impl Iterator<Item = usize> {
     account.kept().filter(|at| headline.likeness(*at) == Likeness::None)
 }
 
-/// How many of the headline's words, by their beginnings, stand in what is kept besides the headline itself.
+/// Returns how many of the headline's words occur, by their beginnings, in the kept blocks other than the headline.
 pub(crate) fn headline_words(document: &Document, headline: &Headline, account: &Account) -> usize {
     let kept = besides_headline(headline, account);
     let text: String = kept.map(|at| document.text_of(&document.blocks[at])).collect();
@@ -155,7 +155,7 @@ pub(crate) fn headline_words(document: &Document, headline: &Headline, account: 
     title.split_whitespace().flat_map(beginnings).filter(|word| text.contains(&**word)).count()
 }
 
-/// The part of a word that its forms share; in scripts without spaces each pair of characters.
+/// Returns the part of a word that its inflected forms share; in scripts without spaces, each pair of characters.
 fn beginnings(word: &str) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
     match letters.len() {
@@ -165,12 +165,12 @@ fn beginnings(word: &str) -> Vec<String> {
     }
 }
 
-/// What the host's other pages say of a block.
+/// The evidence of the host's other pages about a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
-    /// Its text stands on several of them.
+    /// Whether its text occurs on several of them.
     pub(crate) is_repeated: bool,
-    /// How far the block's log-odds move.
+    /// The shift of the block's log-odds.
     pub(crate) shift: f32,
 }
 
@@ -178,35 +178,35 @@ impl Standing {
     pub(crate) const UNKNOWN: Self = Self { is_repeated: false, shift: 0.0 };
 }
 
-/// A text on so many distinct articles is the site's: one other could be the article's own earlier revision, two more of a
-/// series.
+/// A text on this many distinct articles belongs to the site: one other could be the article's own earlier revision, two
+/// more parts of a series.
 const REPEATED: u32 = 3;
-/// How far a repeated text moves the log-odds: no model is so sure that it could stay.
+/// The log-odds shift of a repeated text: the model is never certain enough to keep it.
 const REPEATED_SHIFT: f32 = -6.0;
-/// How far a path moves them for each unit of its own log-odds, and at most.
+/// The log-odds shift of a path per unit of its own log-odds, and the largest shift.
 const PATH_WEIGHT: f32 = 0.5;
 const PATH_LIMIT: f32 = 1.5;
-/// Fewer articles than this say nothing about a path.
+/// Counts that add up to less say nothing about a path.
 const PATH_LEAST: u32 = 3;
 
-/// A box is the host's when so many of its articles, and of all so many in a hundred, had their body in it.
+/// A box is the host's body box if at least this many of its articles, and this percentage of all, had their body in it.
 const BOX_LEAST: u32 = 3;
 const BOX_LEAST_PERCENT: u32 = 40;
-/// How far the log-odds of blocks inside and outside of it move.
+/// The log-odds shifts of blocks inside and outside of it.
 const INSIDE_SHIFT: f32 = 0.8;
 const OUTSIDE_SHIFT: f32 = -1.5;
-/// How far inside, where what was chosen first stands outside.
+/// The shift inside, if the first choice was outside.
 const AGAIN_INSIDE_SHIFT: f32 = 2.5;
 
-/// What the host's other pages say of this one.
+/// The evidence of the host's other pages about this page.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     evidence: &'a SiteEvidence,
     document: &'a Document,
-    /// The box in which the host's bodies stand, where the page has exactly one.
+    /// The host's body box, if the page has exactly one.
     body_box: Option<&'a Container>,
     inside_shift: f32,
-    /// A text on so many articles is the site's.
+    /// A text on at least this many articles belongs to the site.
     repeated: u32,
 }
 
@@ -221,29 +221,29 @@ impl<'a> Site<'a> {
         Self { evidence, document, body_box, inside_shift: INSIDE_SHIFT, repeated: REPEATED }
     }
 
-    /// Whether another page of the host gave the same text under another headline: then it is the text of neither.
+    /// Returns whether another page of the host gave the same text under another headline: then it is the text of neither.
     pub(crate) fn repeats_another_page(&self, headline: &Headline, account: &Account) -> bool {
         let count = |hash: BlockHash| self.evidence.count(hash);
         choice_hashes(self.document, headline, account)
             .is_some_and(|[choice, titled]| count(choice) > count(titled))
     }
 
-    /// The same, for a second choice by the host's box.
+    /// Returns the evidence for a second choice, with more trust in the host's body box.
     pub(crate) fn again(self) -> Self {
         Self { inside_shift: AGAIN_INSIDE_SHIFT, ..self }
     }
 
-    /// The same, where only what stands on most of the articles is the site's.
+    /// Returns the evidence in which only texts on most of the articles belong to the site.
     pub(crate) fn more_cautious(self) -> Self {
         Self { repeated: REPEATED.max(self.evidence.articles / 2 + 1), ..self }
     }
 
-    /// The same, where no text is the site's.
+    /// Returns the evidence in which no text belongs to the site.
     pub(crate) fn without_texts(self) -> Self {
         Self { repeated: u32::MAX, ..self }
     }
 
-    /// What stands outside the host's box, where hardly anything of what is kept stands inside though it holds a text.
+    /// Returns which blocks are outside the host's body box, if hardly any kept text is inside although the box holds text.
     pub(crate) fn outside_body_box(&self, account: &Account) -> Option<Vec<bool>> {
         const LEAST_WORDS: f32 = 40.0;
         const HARDLY_ANY: f32 = 0.2;
@@ -260,7 +260,7 @@ impl<'a> Site<'a> {
         is_elsewhere.then(|| (0..blocks.len()).map(|at| !inside.contains(&at)).collect())
     }
 
-    /// Weighs the host's counts for one block.
+    /// Evaluates the host's counts for one block.
     pub(crate) fn standing(&self, at: usize) -> Standing {
         let block = &self.document.blocks[at];
         if self.evidence.count(text_hash(self.document, block)) >= self.repeated {

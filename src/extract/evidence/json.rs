@@ -1,5 +1,5 @@
-//! JSON as publishers write it into pages: with trailing commas, raw line breaks inside strings, HTML comments around
-//! the whole, quotation marks left bare inside a sentence, an end cut off. What is well formed goes through `serde_json`.
+//! A lenient parser for JSON as publishers write it into pages: with trailing commas, raw line breaks inside strings, HTML
+//! comments around it, unescaped quotation marks inside strings, a missing end. Well-formed text goes through `serde_json`.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::work;
 /// Deeper values are dropped.
 const MAX_DEPTH: usize = 64;
 
-/// The values in `text`; several documents in one text are all read. Empty where there is nothing to save.
+/// Returns all values in `text`, which may hold several documents. Empty if nothing can be parsed.
 pub(crate) fn parse(text: &str) -> Vec<Value> {
     let text = unwrap(text);
     work::count(text.len());
@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &str) -> Vec<Value> {
     }
 }
 
-/// `text` without the comment and CDATA marks that hid scripts from browsers of old.
+/// Strips the comment and CDATA marks that hid scripts from old browsers.
 fn unwrap(text: &str) -> &str {
     const OPENINGS: &[&str] = &["<!--", "//<![CDATA[", "/*<![CDATA[*/", "<![CDATA[", "\u{feff}"];
     const CLOSINGS: &[&str] = &["//-->", "-->", "//]]>", "/*]]>*/", "]]>", ";"];
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Passes over white space, stray commas and comments.
+    /// Skips white space, comments and the bytes in `also`.
     fn skip(&mut self, also: &[u8]) {
         while let Some(byte) = self.peek() {
             let rest = self.rest();
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value that begins here; `None` where there is none. Always moves on or stands before a closing sign.
+    /// Reads the value that begins here; `None` if there is none. Always advances or stops before a closing bracket or comma.
     fn value(&mut self, depth: usize) -> Option<Value> {
         work::count(1);
         self.skip(b"");
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         loop {
             self.skip(b",;");
             match self.peek() {
-                // A closing sign of the level above: this object was never closed.
+                // A closing bracket of the level above: this object was never closed.
                 None | Some(b']') => break,
                 Some(b'}') => {
                     self.at += 1;
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
                         }
                     }
                 }
-                // The rest of a string that ended too early, or a bare key: on to the next key.
+                // The rest of a string that ended too early, or an unquoted key: skip to the next key.
                 Some(_) => self.at += self.rest().find(['"', '}']).unwrap_or(self.rest().len()),
             }
         }
@@ -150,8 +150,8 @@ impl<'a> Reader<'a> {
         array
     }
 
-    /// The string that begins at this quotation mark. It ends at a mark after which JSON goes on as JSON does; any other
-    /// mark was left bare by a careless template and is part of the text.
+    /// Reads the string that begins at this quotation mark. It ends at a mark that is followed by valid JSON; any other mark was
+    /// left unescaped and is part of the text.
     fn string(&mut self) -> String {
         self.at += 1;
         let mut text = String::new();
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
                     let closes = match tail.as_bytes().first() {
                         None | Some(b':' | b'}' | b']') => true,
                         Some(b',') => opens_next(&tail[1..]),
-                        // A key follows, without its comma: a mark, then the sign behind keys.
+                        // A key follows without a comma: a quotation mark, then another and the colon after the key.
                         Some(b'"') => tail[1..].matches(['"', ':']).take(2).eq(["\"", ":"]),
                         Some(_) => false,
                     };
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether JSON goes on after a comma, comments aside: with a value or a closing sign, not with a word.
+/// Returns whether a comma is followed by valid JSON: a value, a closing bracket or a comment, not a word.
 fn opens_next(tail: &str) -> bool {
     let tail = tail.trim_start();
     let value = |c: char| c.is_ascii_digit() || matches!(c, '"' | '{' | '[' | '}' | ']' | '-');
@@ -196,7 +196,7 @@ fn opens_next(tail: &str) -> bool {
         || ["/*", "//", "<!--", "true", "false", "null"].iter().any(|next| tail.starts_with(next))
 }
 
-/// The character of `\uXXXX`, pairs of surrogates included.
+/// Reads the character of `\uXXXX`, surrogate pairs included.
 fn unicode_escape(rest: &mut std::str::CharIndices<'_>) -> Option<char> {
     let unit = |rest: &mut std::str::CharIndices<'_>| {
         let digits = rest.as_str().get(..4)?;

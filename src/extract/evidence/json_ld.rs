@@ -1,8 +1,8 @@
-//! What a page says in JSON-LD, read once for all who ask: the metadata, the choice of the body, the flags.
+//! The JSON-LD of a page, parsed once for all users: the metadata, the choice of the body, the flags.
 //!
-//! It stands there in any arrangement: one object, a list, a `@graph` whose nodes refer to one another by `@id`, articles
-//! nested in pages. In come the page's scripts; out come the statements as published, entities and white space included.
-//! What a name, a date or a headline is worth is decided elsewhere.
+//! It comes in any arrangement: one object, a list, a `@graph` whose nodes refer to one another by `@id`, articles nested in
+//! pages. The input is the page's scripts; the output is the statements as published, entities and white space included.
+//! Names, dates and headlines are evaluated elsewhere.
 
 use std::collections::HashMap;
 
@@ -15,12 +15,13 @@ use crate::extract::html::tree::{NodeRef, Tree};
 use crate::extract::words::letters::{first_chars, letters};
 use crate::work;
 
-/// Bytes read of a page; the most on seven thousand real ones are 74 KB. Values made of ten times as many take a second to make
-/// and to drop, which nothing can break off.
+/// Maximum bytes read from a page; the most on 7000 real pages are 74 KB. Values made from ten times as many take a second
+/// to build and to drop, which cannot be interrupted.
 const MAX_BYTES: usize = 1 << 20;
-/// Most objects looked at on a page.
+/// Maximum number of objects read on a page.
 const MAX_OBJECTS: usize = 2000;
-/// Most lists of authors, authors in one, and the longest name of one: references make any number of one long name.
+/// Maximum number of author lists, of authors in one, and of characters in a name: references can repeat one long name any
+/// number of times.
 const MAX_LISTS: usize = 40;
 const MAX_AUTHORS: usize = 100;
 const MAX_NAME_CHARS: usize = 600;
@@ -38,10 +39,10 @@ pub(crate) struct JsonLd {
 pub(crate) struct Linked {
     pub(crate) headline: Option<String>,
     pub(crate) description: Option<String>,
-    /// Who is said to have written it, most trusted first: the first list that names anybody is meant.
+    /// Lists of authors, most trusted first: the first list with a name counts.
     pub(crate) authors: Vec<Vec<Author>>,
     pub(crate) published: Option<String>,
-    /// Of a video or the like on the page: a moment of the article at best.
+    /// Upload date of a video or the like on the page: the date of the article at best.
     pub(crate) uploaded: Option<String>,
     pub(crate) modified: Option<String>,
     pub(crate) language: Option<String>,
@@ -53,25 +54,25 @@ pub(crate) struct Linked {
     pub(crate) license: Option<String>,
 }
 
-/// A name in an author's place.
+/// A name given as an author.
 #[derive(Debug)]
 pub(crate) struct Author {
     pub(crate) name: String,
     pub(crate) is_organisation: bool,
 }
 
-/// What any object on the page says, of whatever it speaks: evidence of where the body is and of what is missing.
+/// Statements of all objects on the page, whatever they describe: evidence of where the body is and of what is missing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statements<'a> {
     /// The longest `articleBody`.
     pub(crate) body: Option<&'a str>,
-    /// Every `articleBody`: of a running account those of its entries.
+    /// Every `articleBody`; in a live blog, those of its entries.
     pub(crate) bodies: Vec<&'a str>,
     pub(crate) is_liveblog: bool,
     pub(crate) is_not_free: bool,
 }
 
-/// How much an object has to say about the article of the page it stands on.
+/// How relevant an object is to the article of its page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     /// The web page that carries the article.
@@ -81,7 +82,7 @@ enum Kind {
     Article,
 }
 
-/// What the page calls itself, as keys: where several articles are described, the one that agrees is meant.
+/// The page's own titles and addresses as comparison keys: of several articles described, the one that agrees is meant.
 #[derive(Debug, Default)]
 pub(crate) struct PageKeys {
     pub(crate) titles: Vec<String>,
@@ -89,7 +90,7 @@ pub(crate) struct PageKeys {
 }
 
 impl JsonLd {
-    /// Reads all scripts of a page. The tree holds the text of no others.
+    /// Reads all scripts of a page. The tree holds the text of JSON-LD scripts only, once formulas are replaced.
     pub(crate) fn read(tree: &Tree) -> Self {
         let is_script = |node: &NodeRef<'_>| {
             node.value().as_element().is_some_and(|element| element.name.local == local_name!("script"))
@@ -105,7 +106,7 @@ impl JsonLd {
         Self { documents: texts.flat_map(read).collect() }
     }
 
-    /// What it says of the article on the page that goes by these keys.
+    /// Returns the statements about the article on the page with these keys.
     pub(crate) fn article(&self, page_keys: &PageKeys) -> Linked {
         let mut objects = Vec::new();
         let mut by_id = HashMap::new();
@@ -137,12 +138,12 @@ impl JsonLd {
             .iter()
             .filter_map(|object| Some((kind(object)?, agrees(object, page_keys), *object)))
             .collect();
-        // Stable: of equals the first on the page is meant.
+        // The sort is stable: of equals the first on the page is meant.
         ranked.sort_by_key(|(kind, agrees, _)| std::cmp::Reverse((*kind, *agrees)));
         let mut data = Linked::default();
         let mut best = None;
         for (kind, agrees, object) in ranked {
-            // Of several articles only the best one is ours; pages and works may add what it leaves out.
+            // Of several articles only the best one is used; pages and works may add what it leaves out.
             let other_article = kind == Kind::Article && best.is_some();
             if !other_article && (kind != Kind::Work || agrees || best.is_none()) {
                 best = best.or(Some(object));
@@ -156,7 +157,7 @@ impl JsonLd {
         data
     }
 
-    /// What it says wherever it stands.
+    /// Returns the statements of all objects.
     pub(crate) fn statements(&self) -> Statements<'_> {
         let mut statements = Statements::default();
         let mut pending: Vec<&Value> = self.documents.iter().collect();
@@ -174,7 +175,7 @@ impl JsonLd {
         statements
     }
 
-    /// Hands on every type that is named.
+    /// Calls `see` with every type name.
     pub(crate) fn each_type(&self, mut see: impl FnMut(&str)) {
         let mut pending: Vec<&Value> = self.documents.iter().collect();
         while let Some(value) = pending.pop() {
@@ -198,7 +199,7 @@ impl JsonLd {
 }
 
 impl<'a> Statements<'a> {
-    /// The whole text that is stated: the longest, of a running account all its entries.
+    /// Returns the whole stated text: the longest body, or all entries of a live blog.
     pub(crate) fn whole_body(&self) -> Option<String> {
         if self.is_liveblog { Some(self.bodies.join("\n")) } else { self.body.map(str::to_owned) }
             .filter(|body| !body.is_empty())
@@ -220,7 +221,7 @@ impl<'a> Statements<'a> {
     }
 }
 
-/// Properties whose values are this page's own, not lists of other pages.
+/// Returns whether a property describes this page, rather than other pages.
 fn leads_to_the_article(key: &str) -> bool {
     !matches!(
         key,
@@ -271,12 +272,12 @@ fn kind(object: &Object) -> Option<Kind> {
     }
 }
 
-/// Whether the object speaks of the page by title or address.
+/// Returns whether the object's title or address is that of the page.
 fn agrees(object: &Object, page_keys: &PageKeys) -> bool {
     let titles = ["headline", "name"].iter().filter_map(|property| text(object.get(*property)));
     let addresses =
         ["url", "@id", "mainEntityOfPage"].iter().filter_map(|property| text(object.get(*property)));
-    // A page's title goes on with the name of the site.
+    // A page's title may end with the name of the site.
     let agrees = |title: &str, stated: &str| stated.len() > 8 && title.starts_with(stated);
     titles
         .map(|title| letters(&plain(&title)))
@@ -292,7 +293,7 @@ struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// Adds what `object` states and `data` does not have yet.
+    /// Adds the statements of `object` that `data` does not have yet.
     fn add(&self, data: &mut Linked, object: &'a Object, kind: Kind) {
         let get = |names: &[&str]| names.iter().find_map(|name| text(object.get(*name)));
         let fill = |slot: &mut Option<String>, value: Option<String>| {
@@ -332,7 +333,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The values of a property, lists opened and references followed.
+    /// Returns the values of a property, with lists flattened and references resolved.
     fn resolve(&self, value: Option<&'a Value>) -> impl Iterator<Item = Property<'a>> {
         let mut pending: Vec<&Value> = value.into_iter().collect();
         std::iter::from_fn(move || {
@@ -388,7 +389,7 @@ impl Property<'_> {
     }
 }
 
-/// The text of a property: a string, or the first of a list, or the name or address of an object.
+/// Returns the text of a property: a string or number, the first of a list, or the id, value, name or address of an object.
 fn text(value: Option<&Value>) -> Option<String> {
     let found = match value? {
         Value::String(text) => {

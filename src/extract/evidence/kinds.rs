@@ -1,7 +1,7 @@
-//! What a page says of its own kind: an article, a thread of a forum, documentation, a product, a list, a service.
+//! What kind of page it declares itself to be: an article, a forum thread, documentation, a product, a list, a service.
 //!
-//! The same box is the body on one kind of page and furniture on another: posts of a thread stand in boxes that are called
-//! comments. What types the page declares, the words of its address and the program that made it are facts for the model.
+//! The same box is the body on one kind of page and furniture on another: posts of a thread are in boxes named as comments.
+//! The types that a page declares, the words of its address and its generator are facts for the model.
 
 use std::collections::HashMap;
 
@@ -12,21 +12,21 @@ use url::Url;
 use super::json_ld::JsonLd;
 use crate::extract::html::tree::{Element, Tree};
 
-/// Facts that can hold: three sources of every kind, and the forms of an address.
+/// The number of facts: three sources for every kind, and the forms of an address.
 pub(crate) const SAID: usize = KINDS.len() * SOURCES + FORMS;
 
-/// The kinds, as they are called in `config/words/kinds.toml`.
+/// The kinds, as named in `config/words/kinds.toml`.
 const KINDS: &[&str] = &["article", "forum", "documentation", "product", "list", "service"];
 const ARTICLE: usize = 0;
 const FORUM: usize = 1;
 const LIST: usize = 4;
 const SOURCES: usize = 3;
 const FORMS: usize = 4;
-/// Forms of an address: with a year, with the words of a headline.
+/// Indices of forms of an address: with a year, with the words of a headline.
 const YEAR: usize = 1;
 const HEADLINE: usize = 2;
 
-/// Where a word of a kind was said.
+/// Where a word of a kind was found.
 #[derive(Clone, Copy)]
 enum Source {
     Type,
@@ -34,24 +34,25 @@ enum Source {
     Generator,
 }
 
-/// The facts that hold, a bit each.
+/// The facts that hold, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said(pub(crate) u64);
 
 impl Said {
-    /// Whether the page's types or its generator are those of a forum. Words of an address say too little.
+    /// Returns whether the page's types or its generator are those of a forum. Words of an address say too little.
     pub(crate) fn is_thread(self) -> bool {
         self.holds(FORUM, Source::Type) || self.holds(FORUM, Source::Generator)
     }
 
-    /// Whether the page's address may be one of a forum's, too.
+    /// Returns whether the page's types, generator or address are those of a forum.
     pub(crate) fn may_be_thread(self) -> bool {
         self.is_thread() || self.holds(FORUM, Source::Address)
     }
 
-    /// Whether an article is to be expected of a page that may show others' headlines instead: where a feed announced it, or its
-    /// address is that of one. Who asks for a list gets what was asked for. A page whose types are those of one article is
-    /// believed: the headings of a ranking are links, too. Publishing systems call their archives articles as well.
+    /// Returns whether a list of other articles' headlines would be unexpected: a feed announced the page, or its address looks
+    /// like an article's and not like a list's, where a list is what was requested. A page declared as an article and not as a
+    /// list is trusted, since the headings of a ranking are links, too; but publishing systems also declare their archives as
+    /// articles.
     pub(crate) fn may_be_listing(self, is_announced: bool) -> bool {
         let is_one_article = self.holds(ARTICLE, Source::Type) && !self.holds(LIST, Source::Type);
         let is_list = self.holds(LIST, Source::Type) || self.holds(LIST, Source::Address);
@@ -76,7 +77,7 @@ impl Said {
     }
 }
 
-/// The words by which kinds are told.
+/// The words that identify kinds.
 #[derive(Clone, Debug)]
 pub(crate) struct Kinds {
     types: HashMap<String, usize, RandomState>,
@@ -93,7 +94,7 @@ struct Words {
 }
 
 impl Kinds {
-    /// Reads the word lists.
+    /// Parses the word lists.
     pub(crate) fn parse(file: &str) -> Result<Self, String> {
         let mut lists: HashMap<String, Words> = toml::from_str(file).map_err(|error| error.to_string())?;
         let mut kinds =
@@ -110,7 +111,7 @@ impl Kinds {
         }
     }
 
-    /// What a page says, by its address, its elements and its JSON-LD.
+    /// Returns what a page declares by its address, its elements and its JSON-LD.
     pub(crate) fn read(&self, url: &Url, tree: &Tree, json_ld: &JsonLd) -> Said {
         let mut said = Said::default();
         self.read_address(url, &mut said);
@@ -121,7 +122,7 @@ impl Kinds {
         said
     }
 
-    /// Adds what an address says.
+    /// Adds the facts of an address.
     fn read_address(&self, url: &Url, said: &mut Said) {
         const HYPHENS_OF_HEADLINE: usize = 3;
         let path = url.path().to_ascii_lowercase();
@@ -146,7 +147,7 @@ impl Kinds {
         }
     }
 
-    /// Adds what an element of the head, or one with a type, says.
+    /// Adds the facts of a `meta` element or of an element with an `itemtype`.
     fn read_element(&self, element: &Element, said: &mut Said) {
         if element.name.local == local_name!("meta") {
             return self.read_meta(element, said);

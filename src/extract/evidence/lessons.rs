@@ -1,23 +1,23 @@
-//! What a page teaches its host, and how what is known of a host grows and shrinks by it.
+//! Counts of a host's blocks, and how pages are added to and removed from them.
 //!
-//! A page teaches once, and a copy of another article teaches nothing: a story that a host publishes twice is not its
-//! furniture. What is a copy is for those who compare texts to say.
+//! A page is counted once, and a copy of another article is not counted: a story that a host publishes twice is not its
+//! furniture. The callers, which compare texts, decide what is a copy.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::model::BlockHash;
 
-/// On how many distinct articles of one host each block was seen.
+/// The number of distinct articles of one host on which each block was seen.
 #[derive(Clone, Debug, Default)]
 pub struct SiteEvidence {
-    /// Articles by block.
+    /// Number of articles by block.
     pub articles_by_block: HashMap<BlockHash, u32>,
-    /// Articles seen in all.
+    /// Total number of articles seen.
     pub articles: u32,
 }
 
 impl SiteEvidence {
-    /// Adds an article with these blocks. One that stands there several times counts once.
+    /// Adds an article with these blocks. A block that occurs several times counts once.
     pub fn learn(&mut self, blocks: &[BlockHash]) {
         self.articles += 1;
         for block in blocks.iter().collect::<HashSet<_>>() {
@@ -25,7 +25,7 @@ impl SiteEvidence {
         }
     }
 
-    /// What the other articles say to one that has taught these blocks: what it showed before is no evidence against it.
+    /// Removes an article with these blocks, so that its own earlier version is not evidence against it.
     pub fn unlearn(&mut self, blocks: &[BlockHash]) {
         self.articles = self.articles.saturating_sub(1);
         for block in blocks.iter().collect::<HashSet<_>>() {
@@ -35,7 +35,7 @@ impl SiteEvidence {
         }
     }
 
-    /// The same for an article of which it is not known what it has taught: each of the counts gives up one.
+    /// Removes an article whose blocks are not known: decrements every count.
     pub fn unlearn_unknown(&mut self) {
         self.articles = self.articles.saturating_sub(1);
         self.articles_by_block.retain(|_, articles| {
@@ -44,7 +44,7 @@ impl SiteEvidence {
         });
     }
 
-    /// Forgets what was seen only once: most blocks are, and they say nothing of their site.
+    /// Removes blocks that were seen only once: most blocks are, and they say nothing about their site.
     pub fn forget_single_blocks(&mut self) {
         self.articles_by_block.retain(|_, articles| *articles > 1);
     }

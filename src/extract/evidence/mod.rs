@@ -1,7 +1,7 @@
-//! What others say of a page's article: its own JSON-LD, the feed entry that announced it, the host's other pages.
+//! Evidence about a page's article: its own JSON-LD, the feed entry that announced it, the host's other pages.
 //!
-//! In go the tree and the blocks of the page, and what is stored of entry and host; out come statements. What they are worth
-//! is for `metadata` and `choose` to say: nothing here knows the model or the rules.
+//! The input is the tree and the blocks of the page, and what is stored about entry and host; the output is statements.
+//! `metadata` and `choose` decide how to weigh them: this module knows neither the model nor the rules.
 
 pub(crate) mod entry;
 pub(crate) mod further_pages;
@@ -17,10 +17,10 @@ pub(crate) mod stated;
 pub use self::lessons::SiteEvidence;
 use crate::model::EntryEvidence;
 
-/// What else is known about the page.
+/// What is known about a page besides the page itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Evidence<'a> {
-    /// The feed entry that announced it.
+    /// The feed entry that announced the page.
     pub entry: Option<&'a EntryEvidence>,
     /// The blocks of the host's other pages.
     pub site: Option<&'a SiteEvidence>,

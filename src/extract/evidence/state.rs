@@ -1,22 +1,22 @@
-//! The body of a page whose markup holds none: a string of HTML in the state that one of its scripts reads.
+//! Finds the body of a page whose markup holds none: a string of HTML in the state that one of its scripts reads.
 //!
-//! Programs write it in many forms (JSON in a script element, a call with a string of JSON inside, escaped once or more).
-//! All have in common that paragraphs stand behind one another once the escapes are undone: the longest such run is taken.
+//! Sites write it in many forms (JSON in a script element, a call with a string of JSON inside, escaped once or more). In all
+//! of them paragraphs follow one another once the escapes are undone: the longest such run is taken.
 
 use crate::work;
 
-/// Bytes between two paragraphs that are looked through in a step.
+/// Bytes scanned per step of work.
 const BYTES_A_STEP: usize = 16;
-/// Escapes within escapes that are undone.
+/// Maximum layers of escapes that are undone.
 const MOST_ROUNDS: usize = 3;
-/// A run of fewer paragraphs is a notice.
+/// A run with fewer paragraphs is a notice.
 const LEAST_PARAGRAPHS: usize = 3;
-/// A run of so many fields of forms for each paragraph is a template: "This is only a preview of your comment."
+/// A run with this many form fields per paragraph is a template: "This is only a preview of your comment."
 const LEAST_FIELDS_A_PARAGRAPH: f32 = 0.75;
-/// Between two paragraphs of one body stands a heading, a list, a picture at most.
+/// Maximum bytes between two paragraphs of one body, where a heading, a list or a picture may be.
 const WIDEST_GAP_BYTES: usize = 4000;
 
-/// The longest run of paragraphs in the page's scripts.
+/// Returns the longest run of paragraphs in the page's scripts.
 pub(crate) fn body(html: &str) -> Option<String> {
     let scripts = html.split("<script").skip(1).filter_map(|rest| {
         let (_, inside) = rest.split_once('>')?;
@@ -39,7 +39,7 @@ fn longest_run(script: &str) -> Option<String> {
     run_of_paragraphs(&text).map(plain_markup)
 }
 
-/// Undoes what escapes are left inside a run.
+/// Undoes the escapes that remain inside a run.
 fn plain_markup(run: &str) -> String {
     let mut run = run.to_owned();
     for _ in 0..MOST_ROUNDS {
@@ -86,7 +86,7 @@ fn is_template(run: &str, paragraphs: usize) -> bool {
     fields as f32 >= paragraphs as f32 * LEAST_FIELDS_A_PARAGRAPH
 }
 
-/// Whether what stands between two paragraphs is markup: a string's end would be a quotation mark outside of any tag.
+/// Returns whether the text between two paragraphs is markup: a quotation mark outside of any tag would end the string.
 fn is_markup(between: &str) -> bool {
     let outside_tags = between.split('<').enumerate().map(|(at, part)| match part.split_once('>') {
         Some((_, text)) if at > 0 => text,
@@ -123,10 +123,10 @@ fn unescaped(text: &str) -> String {
     plain
 }
 
-/// `\uXXXX`.
+/// The length of `\uXXXX`.
 const BYTES_OF_UNIT: usize = 6;
 
-/// The one or two units that an escape, its backslash gone, begins with.
+/// Returns the one or two UTF-16 units of the escape at the start of `escape`, whose backslash is removed.
 fn utf16_units(escape: &str) -> Vec<u16> {
     let unit = |text: &str| u16::from_str_radix(text.strip_prefix('u')?.get(..4)?, 16).ok();
     let Some(first) = unit(escape) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Which blocks of a page the body holds that the page, or its feed, states in one piece.
+//! Finds the blocks of a page that are contained in the body stated as a whole by the page or its feed.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -8,16 +8,16 @@ use crate::extract::blocks::hash::Hashed;
 use crate::extract::words::letters::letters;
 use crate::work;
 
-/// A body of fewer letters is a teaser.
+/// A body with no more bytes of letters is a teaser.
 const LEAST_LETTERS: usize = 100;
-/// As much of a block is looked for.
+/// Only this much of a block is searched for.
 const LOOKED_FOR_BYTES: usize = 160;
-/// How many letters are compared: of each block as many as the largest of these that it has. For every length the body is
-/// gone through once, where a search for every block would go through it as often as the page has blocks.
+/// The lengths in bytes that are compared: of each block the largest that it has. The body is scanned once for every length,
+/// whereas a search for every block would scan it as often as the page has blocks.
 const LENGTHS: &[usize] =
     &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 24, 28, 32, 40, 48, 64, 96];
 
-/// Whether the stated body holds each block; `None` where no body is stated. Bytes of letters are compared by their hashes.
+/// Returns whether the stated body contains each block; `None` if no body is stated. Only letters are compared, by hashes.
 pub(crate) fn stated(document: &Document, body: Option<&str>) -> Option<Vec<bool>> {
     let body = body.map(letters).filter(|body| body.len() > LEAST_LETTERS)?;
     let keys: Vec<Option<(usize, u64)>> =
@@ -36,19 +36,19 @@ pub(crate) fn stated(document: &Document, body: Option<&str>) -> Option<Vec<bool
     Some(keys.iter().map(|key| key.is_some_and(|key| found.contains(&key))).collect())
 }
 
-/// The place among [`LENGTHS`] of how much of a block is compared, and the hash of that.
+/// Returns the index in [`LENGTHS`] of the length that is compared of a block, and the hash of that part.
 fn key(text: &str) -> Option<(usize, u64)> {
     let text = letters(&text[..text.floor_char_boundary(LOOKED_FOR_BYTES)]);
     let number = LENGTHS.partition_point(|length| *length <= text.len()).checked_sub(1)?;
     Some((number, Windows::new(text.as_bytes(), LENGTHS[number]).next()?))
 }
 
-/// The hashes of all pieces of one length, from the first to the last.
+/// Iterates over the rolling hashes of all windows of one length.
 struct Windows<'a> {
     bytes: &'a [u8],
     length: usize,
     hash: u64,
-    /// What the byte that leaves the piece has been multiplied by.
+    /// The factor of the byte that leaves the window.
     leaving: u64,
     end: usize,
 }
@@ -58,7 +58,7 @@ const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
 impl<'a> Windows<'a> {
     fn new(bytes: &'a [u8], length: usize) -> Self {
         let add = |hash: u64, byte: &u8| hash.wrapping_mul(BASE).wrapping_add(u64::from(*byte) + 1);
-        // All but the last byte of the first piece.
+        // All but the last byte of the first window.
         let hash = bytes.iter().take(length - 1).fold(0, add);
         let leaving = (1..length).fold(1_u64, |power, _| power.wrapping_mul(BASE));
         Self { bytes, length, hash, leaving, end: length }
@@ -74,7 +74,7 @@ impl Iterator for Windows<'_> {
         let left = self.bytes[self.end - self.length];
         self.hash = hash.wrapping_sub((u64::from(left) + 1).wrapping_mul(self.leaving));
         self.end += 1;
-        // The low bits of a product depend on the low bits of its factors alone.
+        // The low bits of a product depend only on the low bits of its factors.
         Some(hash ^ (hash >> 32))
     }
 }

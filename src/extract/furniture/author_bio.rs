@@ -1,4 +1,4 @@
-//! Who the author is: a box below the article, or its last paragraph.
+//! Drops the author's biography: a box below the article, or its last paragraph.
 
 use super::Facts;
 use super::body::Body;
@@ -10,7 +10,7 @@ use crate::extract::words::phrases::fold;
 
 const RULE: Rule = Rule::Words(Furniture::AuthorBox);
 
-/// Below the body the box and all that follows it go; elsewhere the line that names it, and the name again.
+/// Claims the box and all that follows it below the body; elsewhere the line that matches, and a repeated name after it.
 pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let prose = Prose::new(lines, account);
     let body = Body::new(lines, facts, account);
@@ -21,7 +21,7 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     }
 }
 
-/// After the picture in an author box ("Picture of Jane Doe") stands the name again.
+/// Returns whether `next` repeats the name in `marker`, as after the picture in an author box ("Picture of Jane Doe").
 fn repeats_name(marker: &Line<'_>, next: &Line<'_>) -> bool {
     const MOST_NAME_WORDS: f32 = 6.0;
     let name = fold(next.text);
@@ -31,10 +31,10 @@ fn repeats_name(marker: &Line<'_>, next: &Line<'_>) -> bool {
         && fold(marker.text).contains(&name)
 }
 
-/// A last paragraph that begins with the author's name is about the author.
+/// Drops a last paragraph that begins with the author's name: it is about the author.
 pub(crate) fn drop_last(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     const MOST_WORDS: f32 = 80.0;
-    /// An article of fewer blocks may be about its author.
+    /// An article with fewer blocks before that one may be about its author.
     const LEAST_BEFORE: usize = 3;
     let Some(last) = account.kept().next_back() else { return };
     let line = &lines[last];

@@ -1,4 +1,4 @@
-//! A date alone above the first paragraph is the article's own; further down it may head a part of the text.
+//! Drops a line that is only a date above the first paragraph: it is the article's own. Further down it may head a section.
 
 use jiff::Timestamp;
 
@@ -8,11 +8,11 @@ use crate::extract::blocks::Kind;
 use crate::extract::metadata::date_of_text;
 use crate::extract::words::furniture::Furniture;
 
-/// Longer is more than a date.
+/// A longer line is more than a date.
 const LONGEST_BYTES: usize = 60;
-/// The day of the week, the month, and half of the day.
+/// Maximum number of words with letters: the day of the week, the month, and AM or PM.
 const MOST_NAMES: usize = 3;
-/// A paragraph of more words is none of the article's head.
+/// A paragraph of more words is not part of the article's head.
 const HEAD_WORDS: f32 = 20.0;
 
 pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {

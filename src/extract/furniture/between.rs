@@ -1,13 +1,14 @@
-//! What stands between two blocks of the article and is like them: a row of a table, a heading that has no markup of one.
+//! Keeps blocks next to blocks of the article that are like them: a row of a table, a heading without heading markup, a
+//! sentence after a sentence.
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::blocks::Kind;
 use crate::extract::evidence::headline::Likeness;
 
-/// A short line between two kept blocks of its kind stays from this probability on.
+/// A short line next to kept blocks of its kind is kept from this probability on.
 const LEAST_PROBABILITY: f32 = 0.12;
-/// A heading is no longer, and the paragraphs around it are no shorter.
+/// A heading has at most this many words, and the paragraphs around it at least.
 const HEADING_WORDS: f32 = 12.0;
 
 pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
@@ -28,7 +29,7 @@ fn is_row(lines: &[Line<'_>], account: &Account, at: usize) -> bool {
     at + 1 < lines.len() && is_row(at) && is_kept_row(at - 1) && is_kept_row(at + 1)
 }
 
-/// Headings without markup are short lines in boxes like their neighbours': what is around them speaks for them.
+/// Returns whether a line is a heading without heading markup: a short line in a box like its neighbours', which are kept.
 fn is_heading(lines: &[Line<'_>], facts: &Facts<'_>, account: &Account, at: usize) -> bool {
     let context = facts.context;
     let path = |at: usize| context.document.path_of(lines[at].block);
@@ -45,7 +46,7 @@ fn is_heading(lines: &[Line<'_>], facts: &Facts<'_>, account: &Account, at: usiz
         && among_equals(at + 1)
 }
 
-/// A short sentence right behind one that is kept, in the same box and of the same kind, is the next of its text.
+/// Returns whether a line is a sentence directly after a kept block, in the same box and of the same kind: the next of its text.
 fn is_sentence_behind(lines: &[Line<'_>], facts: &Facts<'_>, account: &Account, at: usize) -> bool {
     let document = facts.context.document;
     let container = |at: usize| &document.containers[lines[at].block.container];

@@ -1,4 +1,4 @@
-//! The path on which the body's paragraphs hang: what else hangs on it is theirs, whatever it is called.
+//! The path of the body's paragraphs: sentences on the same path belong to the body, whatever their words match.
 
 use std::collections::HashMap;
 
@@ -6,14 +6,14 @@ use super::Facts;
 use crate::extract::account::{Account, Line};
 use crate::work;
 
-/// The sentences of the body.
+/// The sentences on the path of the body's paragraphs.
 pub(crate) struct Body<'a> {
     lines: &'a [Line<'a>],
-    /// Whether each line is one of them.
+    /// Whether each line is such a sentence.
     sentences: Vec<bool>,
 }
 
-/// A path of fewer paragraphs may be a comment's.
+/// A path with fewer paragraphs may be that of a comment.
 const LEAST_PARAGRAPHS: usize = 2;
 
 impl<'a> Body<'a> {
@@ -38,19 +38,20 @@ impl<'a> Body<'a> {
         Self { sentences: lines.iter().enumerate().map(is_sentence).collect(), lines }
     }
 
-    /// Whether a line is a sentence among the body's paragraphs.
+    /// Returns whether a line is a sentence on the body's path.
     pub(crate) fn has(&self, at: usize) -> bool {
         work::count(1);
         self.sentences[at]
     }
 
-    /// Whether it has any.
+    /// Returns whether there are any such sentences.
     pub(crate) fn is_known(&self) -> bool {
         work::count(self.sentences.len());
         self.sentences.contains(&true)
     }
 
-    /// Whether a line is a heading, and the first text below it the body's: a section of the article, whatever it is called.
+    /// Returns whether a line is a heading and the first text below it belongs to the body: a section of the article, whatever
+    /// its name.
     pub(crate) fn goes_on_under(&self, at: usize) -> bool {
         let mut section = (at + 1..self.lines.len()).take_while(|at| !self.lines[*at].is_heading());
         self.lines[at].is_heading()

@@ -1,6 +1,6 @@
-//! What boxes say of the text in them, whatever the text says: the names of a consent dialog, the names of a form with
-//! fields in it, being hidden, being a second copy. Each is wrong at times (`cmp` is a consent dialog to some and a site
-//! builder's prefix to others, a wall's box may hold the article, a hidden answer is an answer): the model weighs it.
+//! What boxes say about the text in them, regardless of the text: a consent dialog's name, the name of a form with fields in
+//! it, being hidden, being a second copy. Each is wrong at times (`cmp` is a consent dialog on some sites and a site builder's
+//! prefix on others, a paywall's box may hold the article, a hidden answer is an answer), so the model weighs it.
 
 use std::collections::HashSet;
 
@@ -11,20 +11,20 @@ use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Traits;
 use crate::work;
 
-/// Names of boxes that a form makes furniture.
+/// Traits of boxes that are furniture if they contain a form.
 const FORMS: Traits = Traits::NEWSLETTER.union(Traits::COMMENT);
-/// A box with more of the page's words than this is the page.
+/// A box with a larger share of the page's words is the page itself.
 const LARGEST_FORM: f32 = 0.3;
 /// A repeated text of fewer words may be a refrain.
 const LEAST_COPIED_WORDS: f32 = 10.0;
 
-/// What stands around every block.
+/// Returns what the boxes around every block say.
 pub(crate) fn kinds(lines: &[Line<'_>], context: &Context<'_>) -> Vec<Boxes> {
     let mut kinds = vec![Boxes::empty(); lines.len()];
     for (at, container) in context.document.containers.iter().enumerate() {
         let blocks = container.first..container.end;
         work::count(1);
-        // The classes of the page's frame speak of what else is on it.
+        // A box that holds the title is the page's frame: its class names describe what else is on the page.
         let holds_title = context.title_at.is_some_and(|title| blocks.contains(&title));
         if holds_title || blocks.is_empty() {
             continue;

@@ -1,4 +1,4 @@
-//! Who wrote it, in words: "By Jane Doe", "Von unserem Korrespondenten".
+//! Drops bylines: "By Jane Doe", "Von unserem Korrespondenten".
 
 use super::Facts;
 use super::names::of_kind;
@@ -13,11 +13,11 @@ pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Accoun
     }
 }
 
-/// A label above the first paragraph that begins with the author's name is the byline, without the words that open one; so is
-/// one that has the day before them.
+/// Drops labels above the first paragraph that begin with the author's name: the byline without its opening words, also with
+/// the date and the opening words before the name.
 pub(crate) fn drop_bare(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     const MOST_WORDS: f32 = 12.0;
-    /// A paragraph of more words is none of the article's head.
+    /// A paragraph of more words is not part of the article's head.
     const HEAD_WORDS: f32 = 20.0;
     let names_author =
         |text: &str| facts.authors.iter().any(|author| author.contains(' ') && text.starts_with(&**author));
@@ -31,19 +31,19 @@ pub(crate) fn drop_bare(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Acc
     }
 }
 
-/// What stands behind "by" in "4 May 2024 by Jane Doe".
+/// Returns the text after "by" in "4 May 2024 by Jane Doe".
 fn behind_the_day<'t>(text: &'t str, facts: &Facts<'_>) -> Option<&'t str> {
     let after = inner_byline(text)?;
     date_of_text(&text[..text.len() - after.len()], facts.fetched_at).map(|_| after)
 }
 
-/// "By Jane Doe" is a byline, "By noon the square was full" is not.
+/// Returns whether a line looks like a byline: "By Jane Doe" does, "By noon the square was full" does not.
 pub(crate) fn looks_like_byline(line: &Line<'_>) -> bool {
-    /// A name, its role and an address in a script without capitals.
+    /// Maximum characters of a name, its role and an address, in a script without capitals.
     const MOST_CHARS: usize = 30;
-    /// Half of the words are names.
+    /// At least half of the words are names.
     const LEAST_CAPITALS: f32 = 0.5;
-    /// Fewer are where the day of publication stands among them.
+    /// The same if the line contains the date of publication.
     const LEAST_CAPITALS_DATED: f32 = 0.3;
     const LEAST_DIGITS: f32 = 0.05;
     let measure = &line.block.measure;
@@ -57,11 +57,12 @@ pub(crate) fn looks_like_byline(line: &Line<'_>) -> bool {
     !line.is_heading() && (is_one_phrase && looks_like_names() || !has_case() && is_name_and_date(line.text))
 }
 
-/// A name and a day in a script without capitals: short words, and figures among them. Points abbreviate months there.
+/// Returns whether a text in a script without capitals looks like a name and a date: short words, with digits among them. It
+/// may contain dots, since they abbreviate months there.
 fn is_name_and_date(text: &str) -> bool {
     const MOST_CHARS: usize = 60;
     const MOST_CHARS_OF_WORD: usize = 8;
-    /// Characters for each that is a figure.
+    /// Maximum number of characters per digit.
     const CHARS_OF_FIGURE: usize = 10;
     let chars = text.chars().count();
     let figures = text.chars().filter(|c| c.is_numeric()).count();

@@ -1,10 +1,10 @@
-//! Captions of pictures, which the model takes for sentences of the body at times: they stay where it is surer than usual.
+//! Drops captions of pictures, which the model sometimes takes for sentences of the body, unless it is surer than usual.
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::classes::Traits;
 
-/// A caption of less goes.
+/// Captions of a lower probability are dropped.
 const LEAST_PROBABILITY: f32 = 0.75;
 
 pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {

@@ -1,4 +1,4 @@
-//! What readers wrote, from the line that names it to the end of the page.
+//! Drops readers' comments, from the line that announces them to the end of the page.
 
 use std::cell::LazyCell;
 use std::collections::HashMap;
@@ -15,15 +15,16 @@ use crate::extract::metadata::{date_of_text, names_more_than_a_date};
 use crate::extract::words::furniture::Furniture;
 use crate::extract::words::phrases::{Coverage, fold};
 
-/// Comments may be longer than the article, but hardly stand above so many words of it.
+/// Minimum words of running text above comments: they may be longer than the article, but hardly ever begin before this much
+/// of it.
 const LEAST_PROSE: f32 = 100.0;
-/// So much of a short post stands above a line that counts its comments.
+/// Minimum words of a post above a line that counts its comments.
 const LEAST_OF_POST: f32 = 15.0;
-/// A standfirst has fewer words: comments may be counted between it and the article, too.
+/// Minimum words above signed comments. A standfirst has fewer: comments may also be counted between it and the article.
 const LEAST_ABOVE_SIGNED: f32 = 30.0;
-/// A line that is mostly link leads to the comments, wherever they are.
+/// A line with more linked words is a link to the comments, wherever they are.
 const MOST_LINKED: f32 = 0.5;
-/// A line comes so often only where it stands under every comment.
+/// A line that occurs this often is below every comment.
 const AGAIN_AND_AGAIN: usize = 3;
 
 pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
@@ -32,8 +33,8 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     let last_heading = account.kept().rev().find(|at| lines[*at].is_heading());
     let thread = last_before_thread(lines);
     let among_prose = among_prose(lines, facts, account);
-    // Whether everything after a line is comments though the body is not over: the line was taken for one of the body,
-    // stands in one box with what is above it or opens a thread, and no heading of the body follows.
+    // Whether everything after a line is comments although the body is not over: the line was taken for one of the body,
+    // shares a box with the text above it or is followed by a thread, and no heading of the body follows.
     let opens = |account: &Account, at: usize| {
         lines[at].block.measure.link_share < MOST_LINKED
             && prose.before(at) >= LEAST_PROSE
@@ -42,7 +43,7 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     };
     let headline = lines.iter().position(|line| line.is_title).unwrap_or(0);
     let counts = LazyCell::new(|| counts_of_names(lines));
-    // In a thread or a live blog, texts with their authors are what the page is for; in a list each item may count its comments.
+    // In a thread or a live blog, signed texts are the content; in a list each item may count its comments.
     let is_of_entries = facts.context.said.may_be_thread() || facts.context.is_liveblog;
     let may_be_signed = |at: usize| {
         !is_of_entries
@@ -67,21 +68,21 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     }
 }
 
-/// Where texts stand that say who wrote them, and when: "Posted by: Jo | May 4, 2007 8:10 AM" below each, "Jo, 3 hours ago"
-/// above each.
+/// Positions of signatures, which say who wrote a text and when: "Posted by: Jo | May 4, 2007 8:10 AM" below each text,
+/// "Jo, 3 hours ago" above each.
 struct Signed {
     /// Words before each line.
     words_before: Vec<f32>,
-    /// In the order of the page.
+    /// In page order.
     signatures: Vec<Signature>,
 }
 
-/// A line that says who and when, with the later ones in boxes of the same depth and tag.
+/// A signature line, together with all later ones in boxes of the same depth and tag.
 struct Signature {
     at: usize,
-    /// How many there are, with this one.
+    /// The number of these signatures, including this one.
     count: usize,
-    /// The most words between two of them.
+    /// The most words between two consecutive ones.
     longest: f32,
 }
 
@@ -94,7 +95,7 @@ impl Signed {
         });
         let words_before: Vec<f32> = words_before.collect();
         let mut signatures: Vec<Signature> = Vec::new();
-        // The next one by how deep its box stands, and with which tag: the boxes around it may be named for who wrote.
+        // The next signature by depth and tag of its box: class names may contain the commenter's name.
         let mut next: HashMap<(u16, LocalName), usize, RandomState> = HashMap::default();
         for at in (0..lines.len()).rev().filter(|at| is_signature(&lines[*at], facts)) {
             let own = &facts.context.document.containers[lines[at].block.container];
@@ -112,7 +113,7 @@ impl Signed {
         Self { words_before, signatures }
     }
 
-    /// Whether a line opens a row of them: what stands between it and the first is hardly longer than the others.
+    /// Returns whether signed texts follow a line: the text before the first signature is hardly longer than the others.
     fn follow(&self, at: usize) -> bool {
         const LEAST: usize = 3;
         const MOST_OF_LONGEST: f32 = 2.0;
@@ -124,7 +125,8 @@ impl Signed {
     }
 }
 
-/// A label that holds a date and another word, and begins with no number. Headings and credits have dates as well.
+/// Returns whether a line is a label with a date and another word that does not begin with a number. Headings and credits have
+/// dates as well, and do not count.
 fn is_signature(line: &Line<'_>, facts: &Facts<'_>) -> bool {
     const MOST_BYTES: usize = 120;
     const MOST_WORDS: f32 = 14.0;
@@ -137,15 +139,15 @@ fn is_signature(line: &Line<'_>, facts: &Facts<'_>) -> bool {
         && line.text.len() <= MOST_BYTES
         && line.words() <= MOST_WORDS
         && !line.block.measure.ends_sentence
-        // A post that the article quotes is signed behind a dash.
+        // The signature of a post quoted in the article begins with a dash.
         && !line.text.starts_with(['—', '–'])
         && line.text.contains(char::is_numeric)
         && names_more_than_a_date(line.text)
         && date_of_text(line.text, facts.fetched_at).is_some()
 }
 
-/// Whether each line stands in the box of the last running text of the body above it, and says more than a heading would:
-/// "Discussion" may be a section.
+/// Returns whether each line is in the same box as the last running text of the body above it, and is longer than a heading
+/// such as "Discussion", which may be a section.
 fn among_prose(lines: &[Line<'_>], facts: &Facts<'_>, account: &Account) -> Vec<bool> {
     const LEAST_WORDS: f32 = 3.0;
     let mut last = None;
@@ -163,8 +165,8 @@ fn among_prose(lines: &[Line<'_>], facts: &Facts<'_>, account: &Account) -> Vec<
     among
 }
 
-/// The line below a post that counts the answers to its headline, as blogs of every language have it: `92 Responses to
-/// "Depth Compositing"`, `7 Kommentare zu „Nebel im Tal“`. It needs no word list, and says so of a post of a few words, too.
+/// Finds the line below a post that counts the answers to its headline, as blogs of every language do: `92 Responses to
+/// "Depth Compositing"`, `7 Kommentare zu „Nebel im Tal“`. This needs no word list, and also works for a post of a few words.
 /// In a thread the answers are the text.
 fn counts_answers(lines: &[Line<'_>], facts: &Facts<'_>, prose: &Prose) -> Option<usize> {
     const LEAST_TITLE_BYTES: usize = 8;
@@ -187,12 +189,12 @@ fn counts_answers(lines: &[Line<'_>], facts: &Facts<'_>, prose: &Prose) -> Optio
     })
 }
 
-/// Whether a folded line is a number, words, and the headline at its end. The number of an item has a dot behind it.
+/// Returns whether a folded line is a number, words, and the headline at the end. The number of a list item has a dot after it.
 fn counts(line: &str, title: &str) -> bool {
     line.starts_with("# ") && line.ends_with(title)
 }
 
-/// How often each line stands on the page that names comments, whatever their number.
+/// Returns how often each line that matches comments occurs on the page, ignoring the values of numbers.
 fn counts_of_names(lines: &[Line<'_>]) -> HashMap<String, usize, RandomState> {
     let mut counts = HashMap::default();
     for line in lines.iter().filter(|line| line.is_named(Furniture::Comments)) {
@@ -201,8 +203,8 @@ fn counts_of_names(lines: &[Line<'_>]) -> HashMap<String, usize, RandomState> {
     counts
 }
 
-/// The line from which on no thread follows any more: behind all lines before it one that names comments comes again and
-/// again, as it does under each of them ("Report this comment").
+/// Returns the last line that has a thread below it: a line that matches comments and occurs at least three times from there
+/// to the end of the page, as one below each comment does ("Report this comment").
 fn last_before_thread(lines: &[Line<'_>]) -> Option<usize> {
     let mut counts: HashMap<&str, usize, RandomState> = HashMap::default();
     (0..lines.len()).rev().filter(|at| lines[*at].is_named(Furniture::Comments)).find(|at| {

@@ -1,5 +1,5 @@
-//! Consent dialogs that were saved with their pages. Their names alone say little, for builders of sites use the same ones: such a
-//! box has switches or buttons in it as well, stands apart from where the running text is, and asks for consent in a sentence.
+//! Drops consent dialogs in the markup of a page. Their names alone say little, since site builders use the same ones. So the
+//! box must also have switches or buttons, be outside the main box, and ask for consent in a sentence.
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
@@ -7,11 +7,11 @@ use crate::extract::words::classes::Traits;
 use crate::extract::words::furniture::Furniture;
 
 pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
-    /// What stands in the main box or inside has relations below it: see [`Context::main_relation`].
+    /// Boxes inside the main box have smaller relations: see [`Context::main_relation`].
     ///
     /// [`Context::main_relation`]: crate::extract::choose::context::Context::main_relation
     const OUTSIDE_MAIN: usize = 5;
-    /// Fewer words are a label, as a footer has them too.
+    /// A line of fewer words is a label, as in footers.
     const LEAST_WORDS: f32 = 8.0;
     let asks = |line: &Line<'_>| {
         line.words() >= LEAST_WORDS && line.found.is_some_and(|found| found.furniture == Furniture::Consent)

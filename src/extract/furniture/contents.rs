@@ -1,5 +1,5 @@
-//! Tables of contents: links in a row to places on the same page, which say again what its headings say. A list of notes, or of
-//! names with anchors, says something of its own.
+//! Drops tables of contents: consecutive links to places on the same page that repeat its headings. A list of notes, or of
+//! names with anchors, repeats no headings and stays.
 
 use std::collections::HashSet;
 
@@ -10,9 +10,9 @@ use crate::extract::account::{Account, Line, Rule};
 use crate::extract::blocks::links::Targets;
 use crate::extract::words::phrases::fold;
 
-/// Fewer links in a row are a reference.
+/// Fewer consecutive links are a reference.
 const LEAST_ENTRIES: usize = 2;
-/// The heading above them has no more words.
+/// Maximum words of the heading above the links.
 const LONGEST_HEADING: f32 = 4.0;
 
 pub(crate) fn drop(lines: &[Line<'_>], _: &Facts<'_>, account: &mut Account) {
@@ -40,7 +40,7 @@ pub(crate) fn drop(lines: &[Line<'_>], _: &Facts<'_>, account: &mut Account) {
     }
 }
 
-/// A heading without the number in front of it: "2.1 Keepers".
+/// Removes the number in front of a heading: "2.1 Keepers".
 fn unnumbered(text: &str) -> String {
     fold(fold(text).trim_start_matches(|c: char| c == '#' || c == '.' || c.is_whitespace()))
 }

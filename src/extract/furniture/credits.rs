@@ -1,4 +1,4 @@
-//! Short lines whose markup says that they name the author or the date.
+//! Short lines that the markup identifies as the author or the date.
 
 use super::Facts;
 use super::byline::looks_like_byline;
@@ -6,7 +6,7 @@ use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::classes::Traits;
 use crate::extract::words::furniture::Furniture;
 
-/// A name, a role and a date.
+/// Maximum words: a name, a role and a date.
 const MOST_WORDS: f32 = 10.0;
 
 pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {
@@ -19,7 +19,7 @@ pub(crate) fn claim(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Accoun
     }
 }
 
-/// What the markup says that the line names.
+/// Returns what the line names according to its markup.
 fn credited(line: &Line<'_>) -> Option<Furniture> {
     let block = line.block;
     let is_credit = line.words() <= MOST_WORDS

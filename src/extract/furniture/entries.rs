@@ -1,5 +1,5 @@
-//! The entries of a running account, each in a box of its own: boxes of one make, side by side, that hold what the page states as
-//! its body. What else they say in sentences and headings belongs to them.
+//! Keeps the entries of a live blog, each in its own box: sibling boxes on one path that hold the stated body. Other headings
+//! and sentences in these boxes belong to the entries too.
 
 use std::collections::HashMap;
 
@@ -9,12 +9,12 @@ use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::blocks::Kind;
 
-/// Words of a paragraph that may be one link.
+/// Minimum words of a stated line, and of a paragraph, which may be one link.
 const LEAST_WORDS: f32 = 6.0;
 
 pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let (context, document) = (facts.context, facts.context.document);
-    // How many lines before each are stated.
+    // The number of stated lines before each line.
     let mut before = vec![0_u32];
     for (at, line) in lines.iter().enumerate() {
         let is_stated = line.words() >= LEAST_WORDS && context.is_stated(at);
@@ -39,7 +39,7 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
     }
 }
 
-/// Headings, sentences and paragraphs; no labels of tools, times and names.
+/// Returns whether a line is a heading, sentence or paragraph, rather than a label for tools, a time or a name.
 fn is_text(line: &Line<'_>) -> bool {
     let is_paragraph = || {
         line.block.kind == Kind::Paragraph && line.words() >= LEAST_WORDS && line.block.measure.ends_sentence

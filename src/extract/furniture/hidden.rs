@@ -1,10 +1,10 @@
-//! What is not shown goes, where it is a small part of the text. Some sites show their articles by script, and the answers
-//! below folded questions are answers: there, what is hidden is most of the text, and the model's word stands.
+//! Drops hidden text if it is a small part of the text. Some sites reveal their articles by script, and answers below folded
+//! questions are answers: on such pages most of the text is hidden, and the model decides.
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
 
-/// Hidden words for each that is shown, at most.
+/// Maximum number of hidden words per shown word.
 const LARGEST_PART: f32 = 0.35;
 
 pub(crate) fn drop(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut Account) {

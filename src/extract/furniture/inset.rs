@@ -1,5 +1,5 @@
-//! What belongs to a text and looks least like one: the tables and lists between and behind its paragraphs, posts and other
-//! quotations that are set into it, and its notes.
+//! Keeps parts of an article that look unlike text: tables and lists between and after its paragraphs, embedded posts and
+//! other quotations, and its notes.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::extract::choose::context::Context;
 use crate::extract::words::classes::Traits;
 use crate::work;
 
-/// Keeps them where they stand with the body.
+/// Keeps tables, quotations, lists and notes that are next to the body.
 pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let (context, document) = (facts.context, facts.context.document);
     let bodies = boxes_of_body(lines, document, account);
@@ -20,7 +20,7 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
         return;
     }
     let around_bodies = bodies.iter().map(|&body| document.containers[body].parent).collect();
-    // Insets that stand in one another are gone through once.
+    // Nested insets are visited once.
     let mut done = 0;
     for (at, container) in document.containers.iter().enumerate() {
         let is_inset = match container.tag {
@@ -51,8 +51,8 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
     }
 }
 
-/// Keeps posts of other networks that are set into the body, whichever reading is believed: one rule for all networks, the code
-/// of each of which is a quotation with a name of embedding. Such a post may be a single link.
+/// Keeps social media posts embedded in the body, whichever reading is used. One rule covers all networks, since the embed code
+/// of each is a quotation with a class name for embedding. Such a post may be a single link.
 pub(crate) fn keep_posts(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let document = facts.context.document;
     let is_post = |at: usize| {
@@ -64,7 +64,7 @@ pub(crate) fn keep_posts(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Ac
         return;
     }
     let bodies = boxes_of_body(lines, document, account);
-    // Posts that stand in one another are gone through once.
+    // Nested posts are visited once.
     let mut done = 0;
     for post in posts.into_iter().filter(|post| stands_in(document, *post, &bodies)) {
         let blocks = &document.containers[post];
@@ -77,7 +77,7 @@ pub(crate) fn keep_posts(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Ac
     }
 }
 
-/// The boxes in which two kept paragraphs or more stand side by side.
+/// Returns the boxes that directly hold two or more kept paragraphs.
 fn boxes_of_body(lines: &[Line<'_>], document: &Document, account: &Account) -> HashSet<usize> {
     const LEAST_WORDS: f32 = 12.0;
     let (mut once, mut twice) = (HashSet::new(), HashSet::new());
@@ -90,10 +90,10 @@ fn boxes_of_body(lines: &[Line<'_>], document: &Document, account: &Account) -> 
     twice
 }
 
-/// Boxes around a table, or around a list of notes, that hold nothing else.
+/// Maximum number of boxes around a table or a list of notes that are looked through.
 const MOST_WRAPPERS: usize = 4;
 
-/// Whether a box is a child of one of the body's, boxes around it left out that hold nothing else.
+/// Returns whether a box is a child of one of the body's boxes, ignoring wrappers that hold nothing else.
 fn stands_in(document: &Document, container: usize, bodies: &HashSet<usize>) -> bool {
     let inside = &document.containers[container];
     let mut around = inside.parent;
@@ -102,7 +102,7 @@ fn stands_in(document: &Document, container: usize, bodies: &HashSet<usize>) -> 
             return true;
         }
         let holder = &document.containers[around];
-        // A caption stands with its table.
+        // One more block is allowed: the table's caption.
         if holder.end - holder.first > inside.end - inside.first + 1 {
             return false;
         }
@@ -111,7 +111,7 @@ fn stands_in(document: &Document, container: usize, bodies: &HashSet<usize>) -> 
     false
 }
 
-/// Whether a box stands in one of the body's, or beside it.
+/// Returns whether a box is inside one of the body's boxes, or beside it.
 fn is_beside_body(
     document: &Document,
     container: usize,
@@ -125,7 +125,7 @@ fn is_beside_body(
     })
 }
 
-/// Names of boxes that are others' matter.
+/// Traits of boxes that do not belong to the article.
 const FURNITURE: Traits = Traits::NAV
     .union(Traits::RELATED)
     .union(Traits::AD)
@@ -134,13 +134,13 @@ const FURNITURE: Traits = Traits::NAV
     .union(Traits::NEWSLETTER)
     .union(Traits::HIDDEN);
 
-/// Whether a quotation says more than where it leads, and has no name of furniture.
+/// Returns whether a quotation is more than a link, and no box around it has a name of furniture.
 fn is_quotation(context: &Context<'_>, at: usize) -> bool {
     const MOST_LINKED: f32 = 0.8;
     context.link_share(at) < MOST_LINKED && !context.all_traits[at].intersects(FURNITURE)
 }
 
-/// Whether a paragraph is a list whose lines are broken: dates, results, verses. An address has fewer lines.
+/// Returns whether a paragraph is a list with line breaks: dates, results, verses. An address has fewer lines.
 fn is_list(context: &Context<'_>, at: usize) -> bool {
     const LEAST_LINES: usize = 6;
     const MOST_LINKED: f32 = 0.2;
@@ -150,7 +150,7 @@ fn is_list(context: &Context<'_>, at: usize) -> bool {
         && !context.all_traits[at].intersects(FURNITURE)
 }
 
-/// Whether a table has two rows of cells, few links, and no name of furniture.
+/// Returns whether a table has at least two rows of cells, few links, and no box around it with a name of furniture.
 fn is_data_table(context: &Context<'_>, at: usize) -> bool {
     const MOST_LINKED: f32 = 0.4;
     let container = &context.document.containers[at];
@@ -158,7 +158,7 @@ fn is_data_table(context: &Context<'_>, at: usize) -> bool {
     work::count(blocks.len());
     let rows = blocks.iter().filter(|block| block.kind == Kind::TableRow).count();
     rows >= 2
-        // A caption stands with its rows.
+        // One block is allowed for a caption.
         && (rows + 1) * 10 >= blocks.len() * 8
         && context.link_share(at) < MOST_LINKED
         && !context.all_traits[at].intersects(FURNITURE)

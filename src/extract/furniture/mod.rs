@@ -1,8 +1,8 @@
-//! What no article needs, and what it does though the model wavers: the rules, in their order.
+//! The rules that drop furniture and keep article text of which the model is unsure, in the order in which they run.
 //!
-//! A rule is one function: in go the lines of a page, what is known of it, and the account; it writes to the account, and
-//! knows nothing of the other rules. A new one is its file, its line in one of the lists below, its words in
-//! `config/words/`, and its case in `tests/pages/`.
+//! A rule is one function. It takes the lines of a page, what is known about the page, and the account; it writes to the
+//! account and knows nothing of the other rules. A new rule needs a file, a line in one of the lists below, its words in
+//! `config/words/`, and a case in `tests/pages/`.
 
 mod author_bio;
 mod bare_date;
@@ -36,21 +36,21 @@ use super::account::{Account, Advice, Fate, Line, Rule as Claimed};
 use super::choose::context::Context;
 use super::words::furniture::Furniture;
 
-/// What is known of the page.
+/// What is known about the page.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts<'a> {
     pub(crate) context: &'a Context<'a>,
     pub(crate) fetched_at: Timestamp,
-    /// Who wrote the article, as far as it is known.
+    /// The article's authors, as far as they are known.
     pub(crate) authors: &'a [String],
 }
 
 type Rule = fn(&[Line<'_>], &Facts<'_>, &mut Account);
 
-/// The rules that mend the model's choice, by the markup around the blocks.
+/// The rules that correct the model's choice, by the markup around the blocks.
 const OF_CHOICE: &[Rule] = &[standfirst::keep, between::keep, inset::keep, captions::drop];
 
-/// The rules that mend whichever reading of the page is believed.
+/// The rules that correct the reading that the judge picked.
 const OF_READING: &[Rule] = &[
     entries::keep,
     inset::keep_posts,
@@ -63,7 +63,7 @@ const OF_READING: &[Rule] = &[
     values::drop,
 ];
 
-/// The rules that read the lines. They need no markup: plain text is cleaned by them alone.
+/// The rules that read the lines. They need no markup, so plain text is cleaned by them too.
 const OF_LINES: &[Rule] = &[
     title::claim,
     byline::claim,
@@ -76,25 +76,25 @@ const OF_LINES: &[Rule] = &[
     named::claim_lines,
 ];
 
-/// The rules that need to know which lines named themselves.
+/// The rules that need the settled claims on lines.
 const OF_NEIGHBOURS: &[Rule] = &[offers::drop];
 
-/// The rules that need to know who wrote the article.
+/// The rules that need to know the article's authors.
 const OF_PERSONS: &[Rule] = &[byline::drop_bare, author_bio::drop_last];
 
-/// Mends a choice of the model's.
+/// Corrects the model's choice.
 pub(crate) fn mend_choice(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_CHOICE, lines, facts, account);
 }
 
-/// Mends the reading that is believed.
+/// Corrects the reading that the judge picked.
 pub(crate) fn mend_reading(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_READING, lines, facts, account);
 }
 
-/// What the rules say of every block, where the blocks of these probabilities were chosen.
+/// Returns the rules' advice on every block, given the blocks' probabilities.
 pub(crate) fn advice(lines: &[Line<'_>], facts: &Facts<'_>, probabilities: &[f32]) -> Vec<Advice> {
-    /// Blocks of this probability are the body to the line rules.
+    /// The line rules treat blocks of at least this probability as the body.
     const LIKELY: f32 = 0.4;
     let fate =
         |&probability: &f32| Fate { kept: probability >= LIKELY, rule: Claimed::Body, probability: 0.0 };
@@ -106,14 +106,14 @@ pub(crate) fn advice(lines: &[Line<'_>], facts: &Facts<'_>, probabilities: &[f32
     boxes.into_iter().enumerate().map(advice).collect()
 }
 
-/// From which probability on a line stays, whatever a rule says. What a field of its own says goes, and so do comments; but
-/// in a thread, comments and their authors are the text.
+/// Returns the probability from which on a line is kept against a rule. Lines that have a field of their own are always
+/// dropped, and so are comments; but in a thread, comments and their authors are the text.
 fn sure(context: &Context<'_>, rule: Claimed) -> f32 {
     const IN_THREAD: f32 = 0.6;
     const ELSEWHERE: f32 = 0.97;
     const NEVER: f32 = f32::INFINITY;
     match rule {
-        // A button or a count below a post is no part of it.
+        // A button or a count below a post is not part of it.
         Claimed::Title | Claimed::Words(Furniture::Share) => NEVER,
         _ if context.said.is_thread() => IN_THREAD,
         Claimed::Words(Furniture::Byline | Furniture::Dateline | Furniture::Credit | Furniture::Comments) => {
@@ -123,14 +123,14 @@ fn sure(context: &Context<'_>, rule: Claimed) -> f32 {
     }
 }
 
-/// Takes out what names itself.
+/// Drops lines whose words identify them as furniture.
 pub(crate) fn drop_lines(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_LINES, lines, facts, account);
     account.settle(|rule| sure(facts.context, rule));
     apply(OF_NEIGHBOURS, lines, facts, account);
 }
 
-/// Takes out what speaks of the authors.
+/// Drops lines about the authors.
 pub(crate) fn drop_persons(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     apply(OF_PERSONS, lines, facts, account);
 }

@@ -1,4 +1,4 @@
-//! Lines that name themselves in the words of `config/words/`: "Subscribe to our newsletter", "Photo by …".
+//! Lines that match the words of `config/words/`: "Subscribe to our newsletter", "Photo by …".
 
 use super::Facts;
 use super::body::Body;
@@ -8,9 +8,9 @@ use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::furniture::Furniture;
 use crate::extract::words::phrases::Coverage;
 
-/// The kinds whose heading takes along what stands under it, where the body is as good as over.
+/// The kinds whose heading also claims the lines below it, if the body is almost over.
 const BOXES: &[Furniture] = &[Furniture::Newsletter, Furniture::Paywall, Furniture::Consent];
-/// The kinds that are a line and no more.
+/// The kinds that consist of a single line.
 const LINES: &[Furniture] = &[Furniture::Share, Furniture::Credit, Furniture::Copyright, Furniture::Dateline];
 
 pub(crate) fn claim_boxes(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
@@ -34,7 +34,7 @@ pub(crate) fn claim_lines(lines: &[Line<'_>], _facts: &Facts<'_>, account: &mut 
     }
 }
 
-/// Where the box ends whose heading stands at each line: at the next heading, running text or sentence of the body.
+/// Returns, for each line, where the box ends that it would head: at the next heading, running text or sentence of the body.
 pub(crate) fn ends_of_boxes(lines: &[Line<'_>], prose: &Prose, body: &Body<'_>) -> Vec<usize> {
     let mut ends = vec![lines.len(); lines.len()];
     let mut end = lines.len();

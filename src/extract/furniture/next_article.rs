@@ -1,5 +1,5 @@
-//! The article that follows below: sites load the next one onto the same page. The first stands in an `article` of its own with
-//! the headline, and each further one opens with a headline that leads to it.
+//! Drops the next article: sites load it onto the same page, below the first. The first is in an `article` element with the
+//! headline, and each further one opens with a headline that links to it.
 
 use html5ever::local_name;
 
@@ -8,9 +8,9 @@ use crate::extract::account::{Account, Line, Rule};
 use crate::extract::blocks::Kind;
 use crate::extract::blocks::links::Targets;
 
-/// A box of fewer words is a card, and the text stands elsewhere.
+/// A box of fewer words is a card, and the text is elsewhere.
 const LEAST_WORDS: f32 = 80.0;
-/// Lines of a box among which its headline is looked for: a kicker or a date may stand above it.
+/// Lines of a box that are searched for its headline: a kicker or a date may precede it.
 const OPENING: usize = 3;
 
 pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {

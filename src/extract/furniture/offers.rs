@@ -1,18 +1,18 @@
-//! What goes along with a line that names itself, in a box of their own: the headline, list and buttons of an offer for
-//! subscribers between paragraphs, the caption above a credit.
+//! Drops what shares a box with a line that matched furniture: the headline, list and buttons of a subscription offer between
+//! paragraphs, the caption above a credit.
 
 use super::Facts;
 use super::body::Body;
 use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::furniture::Furniture;
 
-/// A prompt of fewer words is a label, which stands on every page.
+/// A prompt of fewer words is a label, which is on every page.
 const LEAST_WORDS: f32 = 5.0;
-/// A box of more is neither an offer nor a picture with its caption.
+/// A box of more words or blocks is neither an offer nor a picture with its caption.
 const MOST_WORDS: f32 = 160.0;
 const MOST_BLOCKS: usize = 40;
 
-/// Of each the largest box goes that holds nothing of the body; of a credit the next.
+/// Drops, for each prompt, the largest box around it that holds nothing of the body; for a credit, the next box around it.
 pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let document = facts.context.document;
     let body = Body::new(lines, facts, account);

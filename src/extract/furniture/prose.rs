@@ -1,18 +1,18 @@
-//! Where the running text of the body stands: it tells the head of a page from its tail.
+//! Locates the running text of the body, to tell the head of a page from its tail.
 
 use super::names::name_of;
 use crate::extract::account::{Account, Line};
 use crate::work;
 
-/// Running text line by line: what is kept and names itself nothing.
+/// The running text, line by line: kept prose whose words do not identify it as furniture.
 pub(crate) struct Prose {
     /// Words of each line.
     words: Vec<f32>,
-    /// Words before each line, and in all.
+    /// Words before each line, and the total.
     before: Vec<f32>,
 }
 
-/// So much of the running text stands before the tail.
+/// The share of the running text that precedes the tail.
 const TAIL_SHARE: f32 = 0.6;
 
 impl Prose {
@@ -37,12 +37,12 @@ impl Prose {
         self.words[at] > 0.0
     }
 
-    /// Words before a line.
+    /// Returns the words of running text before a line.
     pub(crate) fn before(&self, at: usize) -> f32 {
         self.before[at]
     }
 
-    /// Whether the body is as good as over where a line stands.
+    /// Returns whether the body is almost over at a line.
     pub(crate) fn is_over(&self, at: usize) -> bool {
         let all = self.before[self.words.len()];
         self.before[at] > 0.0 && self.before[at] >= all * TAIL_SHARE

@@ -1,4 +1,4 @@
-//! Other articles: a heading over their list, and lines in the body that announce one.
+//! Drops references to other articles: a heading with its list, and lines in the body that announce one.
 
 use super::Facts;
 use super::body::Body;
@@ -9,7 +9,7 @@ use crate::extract::account::{Account, Line, Rule};
 use crate::extract::words::furniture::Furniture;
 use crate::extract::words::phrases::Coverage;
 
-/// Longer is no teaser.
+/// A longer text is not a teaser.
 const MOST_TEASER_WORDS: f32 = 60.0;
 
 pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
@@ -28,8 +28,8 @@ pub(crate) fn claim(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account
     }
 }
 
-/// "Read also about …:" announces a card: a title and perhaps a teaser. A bare label ("Related:") announces the title alone
-/// where the body goes on below it.
+/// Returns the end of the card that "Read also about …:" announces: a title and perhaps a teaser. A bare label ("Related:")
+/// announces only the title if the body continues below it.
 fn end_of_card(lines: &[Line<'_>], body: &Body<'_>, announced: Coverage, title: usize) -> usize {
     let is_title = |line: &Line<'_>| line.is_label() && !line.is_heading() && line.found.is_none();
     let is_teaser = |line: &Line<'_>| !line.is_heading() && line.words() <= MOST_TEASER_WORDS;

@@ -1,7 +1,7 @@
-//! Second copies of texts.
+//! Drops second copies of texts.
 //!
-//! A copy hangs on another path than the first text, and one of the two stands in a box that is nothing but copies. What
-//! returns within one text is its author's: a refrain, an answer that two witnesses give, a paragraph that is quoted and then
+//! A copy is on another path than the original, and one of the two is in a box that holds nothing but copies. Text that
+//! recurs within the article is intended: a refrain, an answer that two witnesses give, a paragraph that is quoted and then
 //! discussed.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
     let path_of = |at: usize| document.path_of(lines[at].block);
     let is_quotation = |at: usize| lines[at].block.kind == Kind::Quote;
     let mut first: HashMap<&str, usize, RandomState> = HashMap::default();
-    // Texts of each box, and how many of them stand in another as well.
+    // The number of texts in each box, and how many of them occur in another box as well.
     let mut boxes: HashMap<usize, (usize, usize), RandomState> = HashMap::default();
     let mut copies = Vec::new();
     for at in account.kept().filter(|at| lines[*at].words() >= LEAST_WORDS) {

@@ -1,5 +1,5 @@
-//! The standfirst stands under the headline, in its box or the one beside, and the body follows. What else stands there has
-//! digits or signs: dates, bylines, tools.
+//! Keeps the standfirst: it follows the headline, in the same box or one named as a standfirst, and the body follows it. Other
+//! lines in that place have digits or signs: dates, bylines, tools.
 
 use std::ops::RangeInclusive;
 
@@ -9,9 +9,9 @@ use crate::extract::blocks::Block;
 use crate::extract::words::classes::Traits;
 
 const WORDS: RangeInclusive<f32> = 5.0..=60.0;
-/// A standfirst of less is none.
+/// The minimum probability of a standfirst that only its position identifies.
 const LEAST_PROBABILITY: f32 = 0.12;
-/// Blocks of bylines and tools between it and the body.
+/// Number of blocks after the headline within which the body must begin, past bylines and tools.
 const REACH: usize = 12;
 /// Dates have more digits.
 const MOST_DIGITS: f32 = 0.04;
@@ -36,13 +36,13 @@ pub(crate) fn keep(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account)
     }
 }
 
-/// Whether a line follows the headline in the same box, and may be of the article.
+/// Returns whether a line directly follows the headline in the same box, and may belong to the article.
 fn is_right_under(at: usize, title: usize, lines: &[Line<'_>], facts: &Facts<'_>, account: &Account) -> bool {
     let parent = |at: usize| facts.context.document.containers[lines[at].block.container].parent;
     at == title + 1 && parent(at) == parent(title) && account.fate(at).probability >= LEAST_PROBABILITY
 }
 
-/// Whether the box of a line is called a standfirst and stands in the headline's box. A picture may stand between them.
+/// Returns whether the box of a line is named as a standfirst and is in the headline's box. A picture may be between them.
 fn is_named(at: usize, title: usize, lines: &[Line<'_>], facts: &Facts<'_>) -> bool {
     let containers = &facts.context.document.containers;
     let own = &containers[lines[at].block.container];
@@ -59,7 +59,7 @@ fn is_sentence(line: &Line<'_>) -> bool {
         && !line.text.contains(['|', '·', '@', '/'])
 }
 
-/// Under a picture stands its caption.
+/// Returns whether a block is a caption: named as one, or directly after a picture or player.
 fn is_caption(block: &Block, facts: &Facts<'_>) -> bool {
     let container = &facts.context.document.containers[block.container];
     block.gap.images > 0 || block.gap.players > 0 || container.traits.intersects(Traits::CAPTION)

@@ -1,4 +1,4 @@
-//! Labels of tabs: they are controls, whatever stands under them.
+//! Drops labels of tabs: they are controls, regardless of their panels.
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
@@ -8,13 +8,13 @@ use crate::work;
 /// A longer line is the text of a panel, or the question above an answer.
 const MOST_WORDS: f32 = 12.0;
 
-/// Drops lists of tabs that hold nothing else. Accordions call themselves lists of tabs, too: headings and answers stay.
+/// Drops lists of tabs that hold nothing else. Accordions are marked as lists of tabs, too: their headings and answers stay.
 pub(crate) fn drop(lines: &[Line<'_>], facts: &Facts<'_>, account: &mut Account) {
     let is_label = |line: &Line<'_>| line.words() <= MOST_WORDS && !line.is_heading() && line.is_label();
     let mut seen = 0;
     for container in &facts.context.document.containers {
         work::count(1);
-        // What a list inside another one holds was looked at with that.
+        // A list inside another one was checked with it.
         if container.first < seen || !container.traits.intersects(Traits::TABS) {
             continue;
         }

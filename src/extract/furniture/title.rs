@@ -1,4 +1,4 @@
-//! The headline, which is a field of its own.
+//! Drops the headline, which is a separate field.
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};

@@ -1,12 +1,12 @@
-//! Values whose label is no part of the text: "2,431" behind "Posts:", beside the name of who wrote a post.
+//! Values whose label is not part of the text: "2,431" after "Posts:", beside the name of a post's author.
 
 use super::Facts;
 use crate::extract::account::{Account, Line, Rule};
 
-/// A longer line is no label.
+/// A longer line is not a label.
 const MOST_WORDS: f32 = 3.0;
 
-/// Drops what is no word behind a label that was dropped.
+/// Drops values without letters that follow a dropped label.
 pub(crate) fn drop(lines: &[Line<'_>], _: &Facts<'_>, account: &mut Account) {
     for at in 1..lines.len() {
         let (label, value) = (&lines[at - 1], lines[at].text);

@@ -1,10 +1,10 @@
-//! What elements are by their tags and attributes, for all who walk over a page.
+//! Classifies elements by their tags and attributes, for all walks over a page.
 
 use html5ever::{Attribute, LocalName, local_name};
 
 use super::tree::{Element, Node, NodeRef};
 
-/// Elements whose inside is no text of the page.
+/// Returns whether the contents of an element are not text of the page.
 pub(crate) fn is_skipped(tag: &LocalName) -> bool {
     matches!(
         *tag,
@@ -32,7 +32,7 @@ pub(crate) fn is_skipped(tag: &LocalName) -> bool {
     )
 }
 
-/// Elements without an inside.
+/// Returns whether an element has no contents.
 pub(crate) fn is_void(tag: &LocalName) -> bool {
     matches!(
         *tag,
@@ -51,7 +51,7 @@ pub(crate) fn is_void(tag: &LocalName) -> bool {
     )
 }
 
-/// Elements within a line of text.
+/// Returns whether an element is part of a line of text.
 pub(crate) fn is_inline(tag: &LocalName) -> bool {
     matches!(
         *tag,
@@ -96,8 +96,8 @@ pub(crate) fn is_inline(tag: &LocalName) -> bool {
     )
 }
 
-/// Elements that do not part the words of a headline, a byline or a date: what has a meaning of its own, such as a time or a
-/// quotation's source, stands beside them.
+/// Returns whether an element does not separate the words of a headline, byline or date. Elements with a meaning of their own,
+/// such as a time or a quotation's source, do separate them.
 pub(crate) fn joins_words(tag: &LocalName) -> bool {
     matches!(
         *tag,
@@ -125,12 +125,12 @@ pub(crate) fn joins_words(tag: &LocalName) -> bool {
     )
 }
 
-/// Whether HTML knows an element: browsers set all others as parts of a line.
+/// Returns whether an element is known to HTML; browsers lay out unknown ones inline.
 pub(crate) fn is_known(tag: &LocalName) -> bool {
     is_inline(tag) || is_box(tag) || is_skipped(tag) || is_void(tag) || *tag == local_name!("br")
 }
 
-/// Elements that stand on lines of their own.
+/// Returns whether an element is a block, on lines of its own.
 fn is_box(tag: &LocalName) -> bool {
     matches!(
         *tag,
@@ -195,7 +195,7 @@ fn is_box(tag: &LocalName) -> bool {
     )
 }
 
-/// Headings.
+/// Returns whether an element is a heading.
 pub(crate) fn is_heading_tag(tag: &LocalName) -> bool {
     matches!(
         *tag,
@@ -208,7 +208,7 @@ pub(crate) fn is_heading_tag(tag: &LocalName) -> bool {
     )
 }
 
-/// Cells, and boxes that stand in cells.
+/// Returns whether an element is a table cell or a box that may be in one.
 pub(crate) fn is_cell_or_inside(tag: &LocalName) -> bool {
     matches!(
         *tag,
@@ -216,7 +216,7 @@ pub(crate) fn is_cell_or_inside(tag: &LocalName) -> bool {
     )
 }
 
-/// Whether an element is not shown at all; `aria-hidden` and class names only hint at it.
+/// Returns whether an element is not shown at all; `aria-hidden` and class names are only hints of that.
 pub(crate) fn is_really_hidden(element: &Element) -> bool {
     element.attrs.iter().any(|Attribute { name, value }| match name.local {
         local_name!("hidden") => &**value != "until-found",
@@ -225,10 +225,10 @@ pub(crate) fn is_really_hidden(element: &Element) -> bool {
     })
 }
 
-/// Whether a hidden element is the folded part of an accordion: what a heading or a term opens that stands before it and says
-/// so. Its words are the article's, as those of a `details` element are.
+/// Returns whether a hidden element is the collapsed part of an accordion: the heading or term before it has
+/// `aria-expanded`. Its text belongs to the article, like that of a `details` element.
 pub(crate) fn is_folded(node: NodeRef<'_>) -> bool {
-    /// Nodes of a heading that are looked at.
+    /// Maximum number of nodes of a heading that are checked.
     const MAX_NODES: usize = 32;
     let opens = |node: NodeRef<'_>| {
         let expanded = |attribute: &Attribute| &*attribute.name.local == "aria-expanded";
@@ -244,7 +244,7 @@ pub(crate) fn is_folded(node: NodeRef<'_>) -> bool {
     before.filter(is_term).is_some_and(|term| term.descendants().take(MAX_NODES).any(opens))
 }
 
-/// Whether a style keeps its element from the reader's eyes.
+/// Returns whether an inline style hides its element.
 pub(crate) fn hides(style: &str) -> bool {
     let after = |property: &str, value: &str| {
         let rest = style.split_once(property).map(|(_, rest)| rest.trim_start_matches([' ', ':']));
@@ -253,8 +253,8 @@ pub(crate) fn hides(style: &str) -> bool {
     after("display", "none") || after("visibility", "hidden")
 }
 
-/// Whether the table around a row holds data: every row of the first few has two or more cells, and no cell holds
-/// more than a line of text or a structure of its own. Old sites lay their whole page out in the other kind.
+/// Returns whether a row belongs to a data table: it has two or more cells, and none holds more than a line of text or
+/// a block other than a paragraph or `div`. In the other kind, layout tables, old sites place their whole page.
 pub(crate) fn in_data_table(row: NodeRef<'_>) -> bool {
     const MAX_CELL_BYTES: usize = 200;
     let cells = row.children().filter_map(|child| Some((child, child.value().as_element()?)));

@@ -1,6 +1,6 @@
-//! From html5gum's tokens to html5ever's tree builder.
+//! Passes html5gum's tokens to html5ever's tree builder.
 //!
-//! What nobody reads is left out on the way: comments, and the insides of scripts and style sheets, JSON-LD excepted.
+//! Comment texts and the contents of style sheets and scripts, except JSON-LD and formulas, are dropped here.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -20,11 +20,11 @@ use super::tree::NodeId;
 use crate::markup::MAX_ATTRIBUTES;
 use crate::work;
 
-/// Tags between two looks at the depth of the tree.
+/// Tags between two checks of the tree's depth.
 const TAGS_BETWEEN_LOOKS: u32 = 64;
 
-/// Hands on what the tokenizer finds, and stops the reader: for good when the tree has become too large, for a while
-/// within a tag of many attributes.
+/// Passes tokens on and stops the reader: for good when the tree is too large, temporarily within a tag with too many
+/// attributes.
 pub(crate) struct TreeEmitter<'a> {
     builder: &'a TreeBuilder<NodeId, Sink>,
     limits: &'a Limits,
@@ -32,20 +32,20 @@ pub(crate) struct TreeEmitter<'a> {
     tags_until_look: u32,
     /// Characters since the last tag or comment.
     text: Vec<u8>,
-    /// Whether the text up to the next tag is dropped.
+    /// Whether to drop the text up to the next tag.
     skips_text: bool,
-    /// The tag that is read, without its name.
+    /// The current tag, without its name.
     tag: Tag,
     name: Vec<u8>,
-    /// How many attributes began since the tag did or was gone on with.
+    /// Number of attributes since the start of the tag, or since it was last continued.
     attribute_count: usize,
-    /// Whether the tag that begins next is the one that is already there.
+    /// Whether the next tag continues the current one.
     goes_on: bool,
-    /// Whether `attribute` and `value` hold something.
+    /// Whether `attribute` and `value` are in use.
     in_attribute: bool,
     attribute: Vec<u8>,
     value: Vec<u8>,
-    /// The name of the start tag handed on last.
+    /// The name of the start tag that was passed on last.
     last_start: Vec<u8>,
     doctype: Doctype,
 }
@@ -75,8 +75,8 @@ impl<'a> TreeEmitter<'a> {
         }
     }
 
-    /// What to read before the rest of a page that was stopped at: the beginning of a tag, in which the one that it was
-    /// stopped in goes on. Nothing where the tree is too large.
+    /// Returns what the tokenizer has to read before the rest of a stopped page: the beginning of a tag that continues the
+    /// interrupted one. Returns `None` if the tree is too large.
     pub(crate) fn go_on(&mut self) -> Option<Vec<u8>> {
         if self.attribute_count <= MAX_ATTRIBUTES {
             self.hand_on_text();
@@ -148,7 +148,7 @@ fn empty_tag(kind: TagKind) -> Tag {
     Tag { kind, name, self_closing: false, attrs: Vec::new(), had_duplicate_attributes: false }
 }
 
-/// Has the tree builder see a token. Gives what the tokenizer is to read next, where that is not markup.
+/// Passes a token to the tree builder. Returns the tokenizer's next state if what follows is not markup.
 pub(crate) fn hand_on(builder: &TreeBuilder<NodeId, Sink>, token: Token) -> Option<State> {
     match builder.process_token(token, 1) {
         TokenSinkResult::RawData(RawKind::Rcdata) => Some(State::RcData),
@@ -221,7 +221,7 @@ impl Emitter for &mut TreeEmitter<'_> {
         let is_start = tag.kind == StartTag;
         let skips_text = is_start && !sink::holds_text(&tag.name, &tag.attrs);
         let state = self.hand_on(TagToken(tag));
-        // In a drawing the inside of a script is markup, and the builder asks for no state.
+        // In foreign content (SVG) a script's contents are markup, and the builder requests no state.
         self.skips_text = skips_text && state.is_some();
         self.last_start.clear();
         if is_start {
@@ -312,7 +312,7 @@ impl Emitter for &mut TreeEmitter<'_> {
     }
 
     fn adjusted_current_node_present_but_not_in_html_namespace(&mut self) -> bool {
-        // The text before may open elements.
+        // The preceding text may open elements.
         self.hand_on_text();
         self.builder.adjusted_current_node_present_but_not_in_html_namespace()
     }

@@ -1,9 +1,9 @@
-//! The guarded parse: one tree for the whole room, built by html5ever.
+//! Parses a page within limits into one tree, which html5ever builds and all of `extract` uses.
 //!
 //! html5ever's tree builder has no limits of its own: nesting and misnested formatting elements cost quadratic time or
-//! gigabytes. After every tag the size of the tree and the work done so far are therefore looked at, after every 64th its
-//! depth (`emitter`). The work is counted, not timed, so that the same page always gives the same tree. What was parsed before
-//! a limit is kept. Comments and the insides of scripts and style sheets, JSON-LD excepted, never enter the tree.
+//! gigabytes. The size of the tree and the work so far are therefore checked after every tag, the depth after every 64th
+//! (`emitter`). The work is counted, not timed, so that the same page always gives the same tree. What was parsed before
+//! a limit is kept. Comments and the contents of style sheets and scripts, except JSON-LD and formulas, never enter the tree.
 
 mod emitter;
 pub(crate) mod elements;
@@ -25,20 +25,20 @@ use emitter::{TreeEmitter, hand_on};
 use sink::{Limits, Sink};
 use tree::Tree;
 
-/// An honest page of a megabyte has some ten thousand nodes and needs a million steps of work: one of the largest size that is
-/// fetched has as many as this. They bound all that is done with a page, since no later step looks at a node more than some
-/// number of times.
+/// A normal page of 1 MB has about ten thousand nodes and takes a million steps; one of the maximum size that is fetched
+/// comes up to these limits. They bound all work on a page, since no later step visits a node more than a constant number of
+/// times.
 const LIMITS: Limits = Limits { nodes: MAX_NODES, depth: 512, work: 40_000_000 };
-/// Nodes that are read of a page; what is left of it then is missing.
+/// Maximum number of nodes read of a page; the rest of the page is missing.
 pub const MAX_NODES: usize = 100_000;
-/// What a node of a page takes in its source, roughly.
+/// Average bytes of source per node.
 const BYTES_OF_NODE: usize = 64;
 
-/// A page's tree.
+/// A parsed page.
 pub(crate) struct Parsed {
     /// The tree.
     pub(crate) tree: Tree,
-    /// Whether a limit ended the parse: what was left of the page is missing.
+    /// Whether a limit ended the parse, so that the rest of the page is missing.
     pub(crate) partial: bool,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn parse(html: &str) -> Parsed {
     let html = &*close_title(html);
     let html = html.strip_prefix('\u{feff}').unwrap_or(html);
     let sink = Sink::with_capacity(html.len() / BYTES_OF_NODE);
-    // Without scripts the inside of a noscript element is markup.
+    // With scripting disabled, the contents of a noscript element are parsed as markup.
     let scripting_enabled = !noscript::holds_body(html);
     let options = TreeBuilderOpts { scripting_enabled, ..TreeBuilderOpts::default() };
     let builder = TreeBuilder::new(sink, options);
@@ -67,7 +67,7 @@ pub(crate) fn parse(html: &str) -> Parsed {
     Parsed { tree: builder.sink.finish(), partial }
 }
 
-/// A title that is never closed swallows the whole page: it ends where the next tag begins.
+/// Closes an unclosed `<title>`, which would swallow the whole page, at the next tag.
 fn close_title(html: &str) -> Cow<'_, str> {
     const START_BYTES: usize = 65_536;
     const LONGEST_TITLE: usize = 4096;
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::markup::MAX_ATTRIBUTES;
 
-    /// A tag may open all unclosed formatting elements once more, and the depth is looked at after every 64th.
+    /// A tag may reopen all unclosed formatting elements, and the depth is checked after every 64th tag.
     const MAX_LEVELS_BETWEEN_LOOKS: usize = 64 * LIMITS.depth;
 
     fn depth_of(tree: &Tree) -> usize {
@@ -115,7 +115,7 @@ mod tests {
         depths.into_values().max().unwrap_or_default()
     }
 
-    /// Tags with their depth, attributes and texts in the page's order, without what scripts and style sheets hold.
+    /// Tags with their depth, attributes and texts in document order, without the contents of scripts and style sheets.
     #[derive(Default)]
     struct Outline(String);
 
@@ -196,7 +196,7 @@ mod tests {
             )
         ) {
             let html = pieces.concat();
-            // A title that is never closed is closed for both.
+            // Both parsers get the source with the title closed.
             prop_assert_eq!(our_outline(&html), scrapers_outline(&close_title(&html)));
         }
     }

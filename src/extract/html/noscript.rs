@@ -1,15 +1,15 @@
-//! Text for readers without scripts: pages that are drawn by a script hold their whole text in a `noscript` element. Mostly
-//! there is a picture in it, or the advice to switch scripts on.
+//! Text for browsers without scripts: pages that a script renders may hold their whole text in a `noscript` element. Most
+//! such elements hold only a picture or the advice to enable scripts.
 
 use html5ever::local_name;
 use memchr::memmem;
 
 use super::tree::{Node, NodeRef};
 
-/// Bytes of text from which on it is a body, and not a notice.
+/// Minimum bytes of text for a body; less is a notice.
 const LEAST_TEXT_BYTES: usize = 400;
 
-/// Whether any `noscript` element in the source holds so much text.
+/// Returns whether a `noscript` element in the source holds that much text.
 pub(crate) fn holds_body(html: &str) -> bool {
     const START: &str = "<noscript";
     const END: &str = "</noscript";
@@ -26,15 +26,15 @@ pub(crate) fn holds_body(html: &str) -> bool {
     false
 }
 
-/// Bytes between the tags, without white space.
+/// Counts the bytes between the tags, without white space.
 fn text_bytes(markup: &str) -> usize {
     let after_tags = markup.split('<').filter_map(|part| part.split_once('>'));
     after_tags.flat_map(|(_, text)| text.split_ascii_whitespace()).map(str::len).sum()
 }
 
-/// Whether this element is one of those, read as markup.
+/// Returns whether a node is such a `noscript` element, parsed as markup.
 pub(crate) fn is_body(node: NodeRef<'_>) -> bool {
-    /// Of an element with more nodes no more are looked at.
+    /// Maximum number of nodes of an element that are checked.
     const MOST_NODES: usize = 5_000;
     let is_noscript = |node: NodeRef<'_>| {
         node.value().as_element().is_some_and(|element| element.name.local == local_name!("noscript"))

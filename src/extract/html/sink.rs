@@ -1,4 +1,4 @@
-//! The tree as html5ever builds it.
+//! The [`TreeSink`] through which html5ever builds the tree.
 
 use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};
@@ -11,31 +11,31 @@ use super::shown::is_formula_type;
 use super::tree::{Element, Node, NodeId, NodeRef, ROOT, Tree};
 use crate::work;
 
-/// How far a tree may grow.
+/// Limits on the size of a tree and on the work of building it.
 pub(crate) struct Limits {
-    /// Nodes, what hangs nowhere included; two attributes count as one.
+    /// Nodes, including detached ones; two attributes count as one.
     pub(crate) nodes: usize,
-    /// Elements above the node appended last.
+    /// Ancestors of the node that was appended last.
     pub(crate) depth: usize,
-    /// Steps of the tree builder, and attributes that are compared.
+    /// Steps of the tree builder, including attribute comparisons.
     pub(crate) work: u64,
 }
 
-/// The builder of a [`Tree`], with an eye on its size.
+/// Builds a [`Tree`] and tracks its size.
 pub(crate) struct Sink {
     tree: RefCell<Tree>,
-    /// Stands for every comment: nothing is ever attached for it.
+    /// The handle of every comment; it is never attached.
     comment: NodeId,
     attributes: Cell<usize>,
     work: Cell<u64>,
-    /// What of the work is counted for the thread already.
+    /// The part of `work` that is already counted for the thread.
     counted: Cell<u64>,
-    /// The node appended last: it tells how deep the tree has become.
+    /// The node appended last, used to check the depth of the tree.
     last: Cell<NodeId>,
 }
 
 impl Sink {
-    /// A builder with room for so many nodes.
+    /// Creates a builder with room for `nodes` nodes.
     pub(crate) fn with_capacity(nodes: usize) -> Self {
         let mut tree = Tree::with_capacity(nodes);
         let comment = tree.create(Node::Root);
@@ -49,12 +49,12 @@ impl Sink {
         }
     }
 
-    /// Whether there is too much of the tree or of the work on it.
+    /// Returns whether the tree or the work on it exceeds the limits.
     pub(crate) fn is_too_large(&self, limits: &Limits) -> bool {
         self.tree.borrow().len() + self.attributes.get() / 2 > limits.nodes || self.work.get() > limits.work
     }
 
-    /// Whether the node appended last stands too deep: a walk up to the root.
+    /// Returns whether the node appended last is too deep; walks up to the root.
     pub(crate) fn is_too_deep(&self, limits: &Limits) -> bool {
         let tree = self.tree.borrow();
         tree.node(self.last.get()).ancestors().take(limits.depth + 1).count() > limits.depth
@@ -64,8 +64,8 @@ impl Sink {
         self.work.set(self.work.get() + steps);
     }
 
-    /// Counts for the thread what was done since this was asked for last. The tree builder asks for the name of an element so
-    /// often that each time by itself costs more than the answer.
+    /// Counts the work since the last call for the thread. The tree builder asks for element names so often that counting
+    /// each call by itself would cost more than the call.
     pub(crate) fn count_for_thread(&self) {
         let work = self.work.get();
         let steps = work - self.counted.replace(work);
@@ -76,7 +76,7 @@ impl Sink {
         self.last.set(id);
         let Node::Element(element) = tree.node(id).value() else { return };
         if is_formatting(&element.name.local) {
-            // The tree builder has compared it, attribute by attribute, with every open one of its name.
+            // The tree builder has compared its attributes with those of every open element of the same name.
             let same = |node: &NodeRef<'_>| {
                 node.value().as_element().is_some_and(|other| other.name.local == element.name.local)
             };
@@ -86,12 +86,12 @@ impl Sink {
     }
 }
 
-/// What a comparison of two attributes costs beside a step of the tree builder.
+/// Cost of comparing two attributes, in steps of the tree builder.
 const STEPS_OF_COMPARISON: u64 = 16;
-/// Bytes of a media type with its parameters.
+/// Maximum bytes of a media type with its parameters.
 const LONGEST_TYPE_BYTES: usize = 100;
 
-/// The elements that a block leaves open for the next where they are not closed.
+/// Returns whether an element is a formatting element, which the parser reopens in the next block if it is not closed.
 fn is_formatting(name: &LocalName) -> bool {
     matches!(
         *name,
@@ -112,7 +112,7 @@ fn is_formatting(name: &LocalName) -> bool {
     )
 }
 
-/// Whether the text inside such an element says anything about the page: that of a script does as JSON-LD or a formula.
+/// Returns whether the text inside an element is kept: not for styles, and for scripts only if it is JSON-LD or a formula.
 pub(crate) fn holds_text(name: &LocalName, attributes: &[Attribute]) -> bool {
     let is_read = |attribute: &Attribute| {
         attribute.name.local == local_name!("type")
@@ -126,7 +126,7 @@ pub(crate) fn holds_text(name: &LocalName, attributes: &[Attribute]) -> bool {
     }
 }
 
-/// Adds `text` to the end of a text node; gives it back where there is none.
+/// Appends `text` to a text node; returns `text` if `node` is not a text node.
 fn add_to_text(tree: &mut Tree, node: Option<NodeId>, text: StrTendril) -> Option<StrTendril> {
     if let Some(node) = node
         && let Node::Text(before) = tree.value_mut(node)
@@ -222,7 +222,7 @@ impl TreeSink for Sink {
             if id == self.comment {
                 return;
             }
-            // It goes even where its new place is nowhere.
+            // The node is detached even if the sibling has no parent.
             tree.detach(id);
         }
         let place = tree.node(*sibling);

@@ -1,12 +1,12 @@
-//! Text out of attributes and markup, as readers see it.
+//! Plain text of attributes and markup, as readers see it.
 
-/// More is no name, headline or description.
+/// Maximum bytes of markup that are read; names, headlines and descriptions are shorter.
 const MAX_MARKUP_BYTES: usize = 4000;
 
-/// `text` as readers see it: entities and markup inside it resolved, white space folded.
+/// Returns `text` as readers see it: entities and markup resolved, white space folded.
 pub(crate) fn plain(text: &str) -> String {
     let mut text = fold_space(text);
-    // Twice, as templates escape what was escaped already.
+    // Twice, since some templates escape text that is already escaped.
     for _ in 0..2 {
         if !text.contains(['&', '<']) {
             break;
@@ -16,7 +16,7 @@ pub(crate) fn plain(text: &str) -> String {
     text
 }
 
-/// `text` with entities resolved that were escaped once too often; signs that look like markup are text.
+/// Resolves entities that were escaped once too often; characters that look like markup stay text.
 pub(crate) fn without_entities(text: &str) -> String {
     if text.contains('&') && text.contains(';') {
         return fold_space(&text_of_markup(&text.replace('<', "&lt;")));
@@ -29,7 +29,7 @@ fn text_of_markup(markup: &str) -> String {
     fragment.root_element().text().collect()
 }
 
-/// `text` with its white space folded to single spaces and without invisible characters.
+/// Folds white space to single spaces and removes invisible characters.
 pub(crate) fn fold_space(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for word in text.split_whitespace() {

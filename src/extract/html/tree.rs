@@ -1,7 +1,7 @@
-//! A page's tree: small nodes in one row, in the order in which the parser made them, linked by their numbers.
+//! A page's tree: small nodes in one vector, in the order in which the parser created them, linked by their indexes.
 //!
-//! Nothing is here but what extraction reads. scraper's tree, which knows CSS selectors as well, costs a quarter more
-//! to build; it is made only for the pages of sites with selectors of their own (`operator`).
+//! It holds only what extraction reads. scraper's tree, which also supports CSS selectors, costs a quarter more
+//! to build; it is built only for pages of sites with selectors of their own (`operator`).
 
 use std::collections::HashSet;
 use std::iter::successors;
@@ -13,11 +13,11 @@ use html5ever::{Attribute, LocalName, QualName};
 
 use crate::work;
 
-/// A node's place in its tree, counted from 1.
+/// A node's index in its tree, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(NonZeroU32);
 
-/// The node that every tree begins with.
+/// The root node of every tree.
 pub(crate) const ROOT: NodeId = NodeId(NonZeroU32::MIN);
 
 impl NodeId {
@@ -26,10 +26,10 @@ impl NodeId {
     }
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug)]
 pub(crate) enum Node {
-    /// A document, or the contents of a template: nothing but what is below it.
+    /// A document or the contents of a template: only a container of child nodes.
     Root,
     Element(Element),
     Text(StrTendril),
@@ -45,7 +45,7 @@ impl Node {
     }
 }
 
-/// A tag with its attributes, in the page's order.
+/// A tag with its attributes in source order.
 #[derive(Debug)]
 pub(crate) struct Element {
     pub(crate) name: QualName,
@@ -53,7 +53,7 @@ pub(crate) struct Element {
 }
 
 impl Element {
-    /// The value of an attribute. Interned names are compared, no text.
+    /// Returns the value of an attribute. Names are interned, so no text is compared.
     pub(crate) fn attribute(&self, name: &LocalName) -> Option<&str> {
         self.attrs.iter().find(|attribute| attribute.name.local == *name).map(|attribute| &*attribute.value)
     }
@@ -80,12 +80,12 @@ impl Slot {
 pub(crate) struct Tree {
     slots: Vec<Slot>,
     pub(crate) quirks_mode: QuirksMode,
-    /// Elements that hold the notes to which marks in the text lead.
+    /// Elements that hold the notes that marks in the text link to.
     pub(crate) notes: HashSet<NodeId>,
 }
 
 impl Tree {
-    /// A document with nothing in it, and room for so many nodes.
+    /// Creates an empty document with room for `nodes` nodes.
     pub(crate) fn with_capacity(nodes: usize) -> Self {
         let mut slots = Vec::with_capacity(nodes + 1);
         slots.push(Slot::new(Node::Root));
@@ -100,23 +100,23 @@ impl Tree {
         NodeRef { tree: self, id }
     }
 
-    /// Every node, also what hangs nowhere, in the order in which the parser made them.
+    /// Returns all nodes, including detached ones, in the order in which the parser created them.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
         self.ids().map(|id| self.node(id))
     }
 
-    /// The places of all nodes that there are now, also of what hangs nowhere, in the same order.
+    /// Returns the ids of all present nodes, including detached ones, in the same order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.slots.len())
             .filter_map(|number| Some(NodeId(NonZeroU32::new(u32::try_from(number).ok()?)?)))
     }
 
-    /// How many nodes there are, what hangs nowhere included.
+    /// Returns the number of nodes, including detached ones.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// A node that hangs nowhere yet.
+    /// Creates a detached node.
     pub(crate) fn create(&mut self, node: Node) -> NodeId {
         self.slots.push(Slot::new(node));
         let number = u32::try_from(self.slots.len()).ok().and_then(NonZeroU32::new);
@@ -127,7 +127,7 @@ impl Tree {
         &mut self.slot_mut(id).node
     }
 
-    /// Hangs a node below `parent`, after what is there.
+    /// Appends a node to the children of `parent`.
     pub(crate) fn append(&mut self, parent: NodeId, child: NodeId) {
         self.detach(child);
         let last = self.slot_mut(parent).last.replace(child);
@@ -140,7 +140,7 @@ impl Tree {
         }
     }
 
-    /// Hangs a node before `sibling`, which has a parent.
+    /// Inserts a node before `sibling`, which has a parent.
     pub(crate) fn insert_before(&mut self, sibling: NodeId, node: NodeId) {
         self.detach(node);
         let (parent, previous) = {
@@ -158,19 +158,19 @@ impl Tree {
         }
     }
 
-    /// Hangs a text before `sibling`, which has a parent.
+    /// Inserts a text node before `sibling`, which has a parent.
     pub(crate) fn insert_text_before(&mut self, sibling: NodeId, text: &str) {
         let id = self.create(Node::Text(StrTendril::from_slice(text)));
         self.insert_before(sibling, id);
     }
 
-    /// Hangs a text below `parent`, after what is there.
+    /// Appends a text node to the children of `parent`.
     pub(crate) fn append_text(&mut self, parent: NodeId, text: &str) {
         let id = self.create(Node::Text(StrTendril::from_slice(text)));
         self.append(parent, id);
     }
 
-    /// Puts a text in the place of a node and of what is below it.
+    /// Replaces a node and its descendants by a text node; does nothing if the node has no parent.
     pub(crate) fn replace_by_text(&mut self, id: NodeId, text: &str) {
         if self.node(id).parent().is_some() {
             self.insert_text_before(id, text);
@@ -178,14 +178,14 @@ impl Tree {
         }
     }
 
-    /// Gives an element another tag.
+    /// Changes the tag of an element.
     pub(crate) fn rename(&mut self, id: NodeId, tag: LocalName) {
         if let Node::Element(element) = self.value_mut(id) {
             element.name.local = tag;
         }
     }
 
-    /// Takes a node and what is below it from where it hangs.
+    /// Detaches a node and its descendants from its parent.
     pub(crate) fn detach(&mut self, id: NodeId) {
         let slot = self.slot_mut(id);
         let (parent, previous, next) = (slot.parent.take(), slot.previous.take(), slot.next.take());
@@ -201,7 +201,7 @@ impl Tree {
         }
     }
 
-    /// Hangs all children of `from` below `to`, after what is there.
+    /// Moves all children of `from` to the end of `to`.
     pub(crate) fn move_children(&mut self, from: NodeId, to: NodeId) {
         while let Some(child) = self.slots[from.index()].first {
             self.append(to, child);
@@ -213,7 +213,7 @@ impl Tree {
     }
 }
 
-/// A node where it hangs.
+/// A reference to a node in its tree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeRef<'a> {
     tree: &'a Tree,
@@ -257,7 +257,7 @@ impl<'a> NodeRef<'a> {
         successors(self.first_child(), |node| node.next_sibling())
     }
 
-    /// The node itself and all below it, in the page's order.
+    /// Returns the node itself and its descendants in document order.
     pub(crate) fn descendants(self) -> impl Iterator<Item = Self> {
         successors(Some(self), move |node| {
             node.first_child().or_else(|| {

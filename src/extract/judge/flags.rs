@@ -1,4 +1,4 @@
-//! Why the text may be less than a reader expects.
+//! Quality flags: reasons why the text may be less than a reader expects.
 
 use super::Reading;
 use crate::extract::blocks::links::Targets;
@@ -8,22 +8,22 @@ use crate::extract::words::phrases::fold;
 use crate::languages::LANGUAGES;
 use crate::model::QualityFlag;
 
-/// Fewer words cannot be judged or compared.
+/// A text of fewer words cannot be judged or compared.
 const TOO_SHORT_WORDS: f32 = 30.0;
-/// A wall leaves a standfirst and a paragraph or two.
+/// A paywall leaves fewer words: a standfirst and a paragraph or two.
 const STUB_WORDS: f32 = 250.0;
-/// What calls itself not free and is as short as this was cut, though nothing says so.
+/// A text that is declared not free and has fewer words was cut, even without a prompt.
 const TEASER_WORDS: f32 = 120.0;
-/// Fewer pictures go along with a text.
+/// A gallery has at least this many pictures; fewer accompany a text.
 const LEAST_PICTURES: u32 = 8;
-/// A picture's caption has no more; what is longer tells a story beside them.
+/// Words per picture in a gallery, at most; longer texts are more than captions.
 const WORDS_OF_CAPTION: f32 = 15.0;
-/// A text that is no longer says what the video shows.
+/// A text of fewer words only says what the video shows.
 const WORDS_BESIDE_VIDEO: f32 = 60.0;
-/// A text of so many words stands without its pictures, and without the headlines around it.
+/// A text of at least this many words is an article even without its pictures or the headlines around it.
 const WORDS_OF_TEXT: f32 = 120.0;
 
-/// The flags that a reading earns by itself.
+/// Returns the flags that follow from a reading alone.
 pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     let words = reading.words();
     let mut flags = Vec::new();
@@ -57,8 +57,8 @@ pub(crate) fn judge(reading: &Reading) -> Vec<QualityFlag> {
     flags
 }
 
-/// Whether a wall cuts the text. A page that calls itself not free may still hold everything: it does where the text is
-/// longer than a teaser, unless a prompt stands at its end or the page states a body that is longer by half.
+/// Returns whether a paywall cuts the text. A page that is declared not free may still hold everything: it does if the text
+/// is longer than a teaser, unless a prompt follows it or the page states a body that is longer by half.
 fn is_cut(reading: &Reading, words: f32) -> bool {
     let text_bytes: usize = reading.kept().map(|block| block.end - block.start).sum();
     let stated_bytes = reading.stated_body.as_ref().map_or(0, String::len);
@@ -66,8 +66,8 @@ fn is_cut(reading: &Reading, words: f32) -> bool {
         || reading.is_not_free && (words < TEASER_WORDS || stated_bytes * 2 > text_bytes * 3)
 }
 
-/// Pictures and players right before and behind what is kept and what is a caption: what lies among furniture is none of the
-/// text's. Where nothing is kept, those of the page.
+/// Counts pictures and players directly before and after kept blocks and captions: those among furniture do not belong to
+/// the text. If nothing is kept, counts all on the page.
 fn media(reading: &Reading) -> (u32, u32) {
     let document = &reading.document;
     let is_caption = |block: &Block| document.containers[block.container].traits.intersects(Traits::CAPTION);
@@ -88,8 +88,8 @@ fn media(reading: &Reading) -> (u32, u32) {
     (pictures, videos)
 }
 
-/// A live blog is a column of entries of the text, each under the time of day: "14:05", "9.30 Uhr". They stand in the order
-/// of the day or against it: prices, marks and the times of comments do not, and a ticker beside the text is none of it.
+/// Returns whether the text is a live blog: a column of entries, each under a time of day ("14:05", "9.30 Uhr"), in ascending
+/// or descending order. Prices, marks and the times of comments are in no order, and a ticker beside the text does not count.
 fn has_running_entries(reading: &Reading) -> bool {
     const LEAST_ENTRIES: usize = 4;
     const LONGEST_LABEL: f32 = 6.0;
@@ -98,7 +98,7 @@ fn has_running_entries(reading: &Reading) -> bool {
     let document = &reading.document;
     let mut kept = reading.account.kept();
     let (Some(first), Some(last)) = (kept.next(), kept.next_back()) else { return false };
-    // The time of the first entry may have gone as a date.
+    // The time of the first entry may have been dropped as a date.
     let start = first.saturating_sub(1);
     let (mut times, mut time): (Vec<u32>, Option<u32>) = (Vec::new(), None);
     let mut words = 0.0;
@@ -117,13 +117,13 @@ fn has_running_entries(reading: &Reading) -> bool {
     let steps = || times.windows(2).map(|pair| (pair[0], pair[1]));
     let (up, down) =
         (steps().filter(|(one, next)| one < next).count(), steps().filter(|(one, next)| one > next).count());
-    // Midnight may lie between two of them. Meetings of many days have the same few hours, in no order.
+    // Midnight may lie between two entries. Schedules of many days have the same few hours, in no order.
     let in_order = up.max(down) * 3 >= times.len().saturating_sub(1) * 2;
     times.len() >= LEAST_ENTRIES && up.min(down) <= 1 && in_order
 }
 
-/// The minutes of the day that a line begins with. A measure has a point as well: behind it a time has no other word than that of
-/// the clock ("9.30 Uhr", "9.30am").
+/// Returns the time of day that a line begins with, in minutes. A decimal number has a point too: after a time with a point
+/// no other word follows than one of the clock ("9.30 Uhr", "9.30am").
 fn time_of_day(text: &str) -> Option<u32> {
     let (hours, rest) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
     let sign = rest.chars().next().filter(|sign| matches!(sign, ':' | '.' | 'h'))?;
@@ -131,24 +131,24 @@ fn time_of_day(text: &str) -> Option<u32> {
     let word = rest.trim_start().split(|next: char| !next.is_alphabetic()).next().unwrap_or_default();
     let is_of_clock = |word: String| matches!(&*word, "am" | "pm") || LANGUAGES.date.clock.contains(&word);
     let is_measure = sign == '.' && !word.is_empty() && !is_of_clock(word.to_lowercase());
-    // A day stands beside the times of many days.
+    // A date, as in schedules of many days, is not a time alone.
     let is_over = !is_measure && !rest.starts_with('.') && !rest.contains(|next: char| next.is_ascii_digit());
     let (hours, minutes) = (hours.parse::<u32>().ok()?, minutes.parse::<u32>().ok()?);
     (hours < 24 && minutes < 60 && is_over).then_some(hours * 60 + minutes)
 }
 
-/// A page of others' headlines: each is linked and a teaser may follow, and hardly any text stands elsewhere.
+/// Returns whether the page lists other articles: linked headlines, perhaps with teasers, and hardly any other text.
 fn is_listing(reading: &Reading) -> bool {
     const LEAST_TEASERS: u16 = 4;
-    /// What is longer is a story under its headline, not a teaser.
+    /// A longer text under a headline is a story, not a teaser.
     const LONGEST_TEASER: f32 = 80.0;
     const LEAST_SHARE: f32 = 0.5;
-    /// A shorter one names a part of the page, a product, a word that is explained.
+    /// Mean words of a headline, at least; shorter ones name a part of the page, a product, or a word that is explained.
     const WORDS_OF_HEADLINE: f32 = 2.0;
     let document = &reading.document;
     let is_heading = |at: usize| matches!(document.blocks[at].kind, Kind::Heading(2..=6));
     let title = reading.metadata.title.as_deref().map(fold).unwrap_or_default();
-    // Posts of a thread repeat what they answer to.
+    // Posts of a thread repeat the title that they answer to.
     let is_own =
         |at: usize| !title.is_empty() && fold(document.text_of(&document.blocks[at])).contains(&title);
     let is_linked_headline = |at: &usize| {

@@ -1,7 +1,8 @@
-//! What is made of the choice: the article's text, that of further pages behind it, the flags it earns, the feed entry's text in its place, and the
-//! operator's selectors, which win over all.
+//! Builds the article from the choice: its text, with that of further pages appended, its flags, the feed entry's text as a
+//! substitute, and the operator's selectors, which override everything.
 //!
-//! In goes what was read of a page, out comes its article with an account of every block. Nothing here chooses blocks.
+//! The input is the reading of a page, the output is its article with an account of every block. This module does not choose
+//! blocks.
 
 pub(crate) mod flags;
 pub(crate) mod operator;
@@ -17,32 +18,32 @@ use super::blocks::{Block, Document};
 use super::metadata;
 use crate::model::{Article, BlockAccount, BlockHash, EntryEvidence, Metadata, QualityFlag, SelectorUse};
 
-/// Bytes of a block's text that its account holds.
+/// Maximum bytes of a block's text kept in its account.
 const ACCOUNT_BYTES: usize = 200;
 
-/// What was read of a page.
+/// Everything that was read from a page.
 #[expect(clippy::struct_excessive_bools, reason = "observations, not states: every combination occurs")]
 pub(crate) struct Reading {
     pub(crate) document: Document,
     pub(crate) account: Account,
     pub(crate) metadata: Metadata,
-    /// Whether a guard ended the parse.
+    /// Whether a parser limit cut the page short.
     pub(crate) partial: bool,
-    /// Where the text goes on.
+    /// The next page of the article.
     pub(crate) next_page: Option<Url>,
-    /// Whether an article is to be expected where others' headlines stand.
+    /// Whether a list of other articles' headlines would be flagged, since an article is expected here.
     pub(crate) may_be_listing: bool,
-    /// Whether the page calls itself a running account.
+    /// Whether the page declares itself a live blog.
     pub(crate) is_liveblog: bool,
-    /// Whether it says that it is not free.
+    /// Whether the page declares that it is not free.
     pub(crate) is_not_free: bool,
-    /// The whole body, where the page states it.
+    /// The whole body, if the page states it in its metadata.
     pub(crate) stated_body: Option<String>,
-    /// Whether a wall's prompt stands where the text ends.
+    /// Whether a paywall prompt follows the end of the text.
     pub(crate) has_wall: bool,
     /// Whether another page of the host has the same text under another headline.
     pub(crate) repeats_another_page: bool,
-    /// Texts that the operator's selectors took out.
+    /// Texts that the operator's selectors removed.
     pub(crate) removed: Vec<String>,
     /// The operator's selectors for pages, and whether they match.
     pub(crate) selectors: Vec<SelectorUse>,
@@ -51,24 +52,24 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Words that are kept.
+    /// Returns the number of words in kept blocks.
     pub(crate) fn words(&self) -> f32 {
         self.account.words(&self.document)
     }
 
-    /// The blocks that are kept.
+    /// Returns the kept blocks.
     pub(crate) fn kept(&self) -> impl Iterator<Item = &Block> {
         self.account.kept().map(|at| &self.document.blocks[at])
     }
 
-    /// Puts a text in the place of this one, whatever it is: where the markup holds none, the page's scripts may.
+    /// Replaces the text by another, for example one from the page's scripts when the markup holds none.
     pub(crate) fn take_text(&mut self, document: Document, account: Account) {
         self.document = document;
         self.account = account;
         self.has_wall = false;
     }
 
-    /// Puts another document's text in the place of this one's. What the page said of itself stays.
+    /// Replaces the text by another document's. The metadata of the page stay.
     pub(crate) fn replace_body(&mut self, other: Self, entry: &EntryEvidence) {
         self.repeats_another_page = false;
         self.partial = other.partial;
@@ -80,7 +81,7 @@ impl Reading {
         self.take_text(other.document, other.account);
         let of_entry = entry.title.as_deref().and_then(metadata::on_one_line);
         let metadata = &mut self.metadata;
-        // The title of a wall or an error page is not the article's.
+        // The title of a paywall or an error page is not the article's.
         metadata.title = of_entry.or(metadata.title.take()).or(other.metadata.title);
         if metadata.authors.is_empty() {
             metadata.authors = other.metadata.authors;
@@ -89,7 +90,7 @@ impl Reading {
         metadata.language = metadata.language.take().or(other.metadata.language);
     }
 
-    /// How sure it is that what is kept is the article and all of it: the expected F1 of the choice.
+    /// Returns the expected F1 of the choice: how likely the kept blocks are the article, and all of it.
     fn score(&self) -> f32 {
         let (mut hit, mut kept, mut all) = (0.0, 0.0, 0.0);
         for (block, fate) in self.document.blocks.iter().zip(self.account.fates()) {
@@ -103,7 +104,7 @@ impl Reading {
         if kept + all > 0.0 { (2.0 * hit / (kept + all)).clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// The article, with its account.
+    /// Builds the article with its account.
     pub(crate) fn into_article(self, quality_flags: Vec<QualityFlag>) -> Article {
         let fates = self.account.fates();
         let account =

@@ -1,6 +1,6 @@
-//! The operator's selectors and patterns, which win over everything.
+//! Applies the operator's selectors and patterns, which override everything.
 //!
-//! CSS selectors need scraper's tree. It is made from ours, for the pages of sites that have selectors alone.
+//! CSS selectors need scraper's tree. It is built from ours, only for pages of sites that have selectors.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,11 +17,11 @@ use crate::extract::metadata;
 use crate::model::{Metadata, SelectorUse};
 use crate::work;
 
-/// A page as its site's selectors see it.
+/// A page in the form that CSS selectors are matched against.
 pub(crate) struct Selected<'a> {
     site: &'a CompiledSite,
     html: Html,
-    /// The node that each of scraper's was made from.
+    /// Maps each of scraper's nodes to the node that it was made from.
     originals: HashMap<ego_tree::NodeId, NodeId>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Selected<'a> {
         Self { site, html, originals }
     }
 
-    /// Which selectors match anything.
+    /// Returns, for each selector, whether it matches anything.
     pub(crate) fn uses(&self) -> Vec<SelectorUse> {
         let used = |compiled: &Compiled| SelectorUse {
             name: compiled.name.clone(),
@@ -48,7 +48,7 @@ impl<'a> Selected<'a> {
         self.site.all().map(used).collect()
     }
 
-    /// Overwrites the fields that the operator points at.
+    /// Overwrites the metadata fields that have a matching selector.
     pub(crate) fn overwrite(&self, fetched_at: Timestamp, metadata: &mut Metadata) {
         if let Some(title) = self.matches(&self.site.title).map(value_of).find(|title| !title.is_empty()) {
             metadata.title = Some(title);
@@ -72,7 +72,7 @@ impl<'a> Selected<'a> {
         }
     }
 
-    /// Takes what the operator drops out of the page. Gives the texts that went, for the account.
+    /// Removes the elements that the operator drops. Returns their texts, for the account.
     pub(crate) fn remove_dropped(&mut self, tree: &mut Tree) -> Vec<String> {
         let found: Vec<(ego_tree::NodeId, String)> =
             self.matches(&self.site.drop).map(|element| (element.id(), text_of(element))).collect();
@@ -85,7 +85,7 @@ impl<'a> Selected<'a> {
         found.into_iter().map(|(_, text)| text).filter(|text| !text.is_empty()).collect()
     }
 
-    /// Which blocks stand in what the operator calls the body; `None` where the page has no such thing.
+    /// Returns which blocks are inside the operator's body elements; `None` if the page has none of them.
     pub(crate) fn body(&self, document: &Document) -> Option<Vec<bool>> {
         let bodies: HashSet<NodeId> =
             self.matches(&self.site.body).map(|element| self.originals[&element.id()]).collect();
@@ -101,10 +101,10 @@ impl<'a> Selected<'a> {
     }
 }
 
-/// Bytes of text that a pattern looks at in a step.
+/// Bytes of text that count as one step of work for a pattern.
 const BYTES_A_STEP: usize = 64;
 
-/// Heeds the site's patterns: what fits `keep_text` stays, else what fits `drop_text` goes.
+/// Applies the site's patterns: blocks that match `keep_text` are kept, else those that match `drop_text` are dropped.
 pub(crate) fn heed_patterns(site: &CompiledSite, reading: &mut Reading) {
     let CompiledSite { keep_text, drop_text, .. } = site;
     if keep_text.is_empty() && drop_text.is_empty() {
@@ -143,7 +143,7 @@ fn copy(node: &Node) -> scraper::Node {
     }
 }
 
-/// What an element says: a machine-readable value where it has one, else its text.
+/// Returns an element's value: the machine-readable one if it has one, else its text.
 fn value_of(element: ElementRef<'_>) -> String {
     let stated = ["content", "datetime"].into_iter().find_map(|name| element.value().attr(name));
     stated.map_or_else(|| text_of(element), |value| value.trim().to_owned())

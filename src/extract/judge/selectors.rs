@@ -1,4 +1,4 @@
-//! The operator's selectors and patterns, as they are written and as they are compiled.
+//! The operator's selectors and patterns, as configured and as compiled.
 
 use regex::Regex;
 use scraper::Selector;
@@ -6,7 +6,7 @@ use scraper::error::SelectorErrorKind;
 
 use crate::patterns;
 
-/// What the operator says about one site's pages. Selectors are CSS, patterns regular expressions.
+/// The operator's rules for one site's pages. Selectors are CSS, patterns regular expressions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SiteRules {
@@ -14,7 +14,7 @@ pub struct SiteRules {
     pub host: String,
     /// Where the article's body is.
     pub body: Vec<String>,
-    /// What is dropped, wherever it stands.
+    /// What is dropped, anywhere on the page.
     pub drop: Vec<String>,
     /// Where the headline is.
     pub title: Vec<String>,
@@ -22,20 +22,20 @@ pub struct SiteRules {
     pub author: Vec<String>,
     /// Where the date is.
     pub date: Vec<String>,
-    /// Patterns of paragraphs that are kept, whatever else is said of them.
+    /// Patterns of paragraphs that are kept, overriding all other rules.
     pub keep_text: Vec<String>,
     /// Patterns of paragraphs that are dropped.
     pub drop_text: Vec<String>,
 }
 
 impl SiteRules {
-    /// Whether all of it can be compiled.
+    /// Checks that all selectors and patterns compile.
     pub fn check(&self) -> Result<(), RulesError> {
         CompiledSite::new(self).map(|_| ())
     }
 }
 
-/// One site's selectors and patterns.
+/// The compiled selectors and patterns of one site.
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledSite {
     host: String,
@@ -48,21 +48,21 @@ pub(crate) struct CompiledSite {
     pub(crate) drop_text: Vec<Pattern>,
 }
 
-/// A selector, and what it is called where something is said of it.
+/// A selector, with its name for messages and accounts.
 #[derive(Clone, Debug)]
 pub(crate) struct Compiled {
     pub(crate) name: String,
     pub(crate) selector: Selector,
 }
 
-/// The same of a pattern.
+/// A pattern, with its name for messages and accounts.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     pub(crate) name: String,
     pub(crate) regex: Regex,
 }
 
-/// A rule that cannot be compiled.
+/// The error for a rule that does not compile.
 #[derive(Debug, thiserror::Error)]
 #[error("site {host}: {key} = {value:?}: {message}")]
 pub struct RulesError {
@@ -70,7 +70,7 @@ pub struct RulesError {
     pub host: String,
     /// The key of the rule.
     pub key: &'static str,
-    /// What was written.
+    /// The configured value.
     pub value: String,
     /// What is wrong with it.
     pub message: String,
@@ -115,25 +115,25 @@ impl CompiledSite {
         [&self.body, &self.drop, &self.title, &self.author, &self.date].into_iter().flatten()
     }
 
-    /// Whether the host is the site's, and how exactly.
+    /// Returns how specifically the site covers `host`, or `None` if it does not.
     pub(crate) fn covers(&self, host: &str) -> Option<usize> {
         let sub = host.strip_suffix(&*self.host)?;
         (sub.is_empty() || sub.ends_with('.')).then_some(self.host.len())
     }
 }
 
-/// What is wrong with a selector, in our words: the library's ask to report to it what an operator has mistyped.
+/// Describes a selector error in our own words: the library's messages ask operators to report their typing errors to it.
 fn reason(error: &SelectorErrorKind) -> String {
     let reason = match error {
         SelectorErrorKind::EndOfLine => "it ends too early",
         SelectorErrorKind::InvalidAtRule
         | SelectorErrorKind::InvalidAtRuleBody
-        | SelectorErrorKind::QualRuleInvalid => "it is a rule and no selector",
+        | SelectorErrorKind::QualRuleInvalid => "it is a rule, not a selector",
         SelectorErrorKind::TooManyNestedBlocks => "it is nested too deeply",
         SelectorErrorKind::ExpectedColonOnPseudoElement
-        | SelectorErrorKind::ExpectedIdentityOnPseudoElement => "pseudo-elements are not known here",
+        | SelectorErrorKind::ExpectedIdentityOnPseudoElement => "pseudo-elements are not supported",
         SelectorErrorKind::UnexpectedToken | SelectorErrorKind::UnexpectedSelectorParseError(_) => {
-            "it is no CSS selector, or one that is not known here"
+            "its syntax is invalid or not supported"
         }
     };
     format!("{reason}; hint: such as \".teaser\", \"#story > p\" or \"div[role=note]\"")

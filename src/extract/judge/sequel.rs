@@ -1,4 +1,4 @@
-//! An article on several pages becomes one.
+//! Joins the pages of an article into one.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,14 @@ use crate::extract::account::Rule;
 use crate::extract::blocks::Block;
 use crate::extract::evidence::further_pages::is_called_page;
 
-/// A shorter line may stand on several pages of an article because its author meant it.
+/// A repeated line of fewer words may be intended by the author.
 const LEAST_WORDS: f32 = 4.0;
-/// A page of which no more than this is new says again what was said.
+/// A page with a larger share of repeated words only repeats earlier text.
 const MOST_REPEATED: f32 = 0.5;
 
 impl Reading {
-    /// Goes on with what was read of the next page, found at `url`. What every page says again, a standfirst for example,
-    /// stays where it stands first. A page that only repeats what was said, or tells another story, ends the article.
+    /// Appends the next page, found at `url`. Text that every page repeats, a standfirst for example, is kept only where it
+    /// occurs first. A page that only repeats earlier text, or is another article, ends the article.
     pub(crate) fn go_on_with(&mut self, mut next: Self, url: &Url) {
         self.next_page = next.next_page.take();
         let said: HashSet<&str> = self.kept().map(|block| self.document.text_of(block)).collect();
@@ -37,8 +37,8 @@ impl Reading {
         self.append(next);
     }
 
-    /// Whether the page at `url` is another article: an address may have a number for its name's sake, and two articles have
-    /// two days.
+    /// Returns whether the page at `url` is another article: the number in its address may be part of a name, and two articles
+    /// have different dates.
     fn is_other_story(&self, next: &Self, url: &Url) -> bool {
         const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
         let dates = self.metadata.published_at.zip(next.metadata.published_at);

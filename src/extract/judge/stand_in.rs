@@ -1,5 +1,5 @@
-//! The text that stands in where a page's markup holds none or a stub of it: the page's own, from its JSON-LD or the state of
-//! a script, and the feed entry's.
+//! Finds a substitute text for a page whose markup holds no article or only a stub: the page's own text from its JSON-LD or
+//! the state of a script, or the feed entry's.
 
 use super::Reading;
 use crate::extract::evidence::state;
@@ -7,22 +7,22 @@ use crate::model::{EntryEvidence, QualityFlag};
 
 /// A text of fewer words is a teaser, not an article.
 const LEAST_WORDS: f32 = 60.0;
-/// Beside a page with hardly a word, a teaser is more than nothing.
+/// If the page has hardly any text, a teaser of this many words is accepted.
 const LEAST_WORDS_BESIDE_NONE: f32 = 30.0;
-/// Beside a page without a word, so is anything.
+/// If the page has no text at all, any text is accepted.
 const LEAST_WORDS_BESIDE_EMPTY: f32 = 1.0;
-/// The page's text is a stub where the feed has so many times its words.
+/// The page's text is a stub if the feed's text has this many times its words.
 const STUB_FACTOR: f32 = 1.6;
-/// Behind a wall, or beside a page that is no article, less will do.
+/// The same factor for a page behind a paywall or without an article.
 const WALL_FACTOR: f32 = 1.1;
 
-/// Bytes that a word takes at least, with the space behind it.
+/// Minimum bytes of a word, with the space after it.
 const LEAST_BYTES_OF_WORD: f32 = 3.0;
 
-/// The reading of the body that the page holds outside of its markup, where that is missing in it: most pages are told from
-/// such ones by their words alone.
+/// Returns the reading of the body that the page holds outside its markup, if the markup lacks it. Most pages are excluded
+/// by their word count alone.
 pub(crate) fn of_page(html: &str, reading: &Reading, read: impl Fn(&str) -> Reading) -> Option<Reading> {
-    /// A text of so many times the markup's is no copy of it, cut or edited.
+    /// A text must have this many times the words of the markup's, or it may be a copy of it, cut or edited.
     const FACTOR: f32 = 3.0;
     let words = reading.words();
     if words >= LEAST_WORDS {
@@ -33,8 +33,7 @@ pub(crate) fn of_page(html: &str, reading: &Reading, read: impl Fn(&str) -> Read
     (read.words() >= LEAST_WORDS.max(words * FACTOR)).then_some(read)
 }
 
-/// The reading of the entry's own text, wherever the feed put it, where it should stand in for the page's text. `read` reads
-/// it.
+/// Returns the reading of the entry's own text if it should replace the page's text. `read` reads it.
 pub(crate) fn stand_in(
     entry: &EntryEvidence,
     reading: &Reading,
@@ -42,7 +41,7 @@ pub(crate) fn stand_in(
     read: impl FnOnce(&str) -> Reading,
 ) -> Option<Reading> {
     let content = entry.own_text().filter(|_| !entry.only_mentions)?;
-    // Markup can only be longer than its words: most pages are told from stubs without reading the content.
+    // Markup is never shorter than its words, so most entries are ruled out without reading the content.
     let at_most = content.len() as f32 / LEAST_BYTES_OF_WORD;
     let is_no_article = flags.iter().any(|flag| {
         matches!(

@@ -1,4 +1,4 @@
-//! The kept blocks as the article's text.
+//! Renders the kept blocks as the article's text.
 
 use html5ever::local_name;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
@@ -6,7 +6,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use crate::extract::blocks::{Block, Document, Kind};
 use crate::work;
 
-/// Joins the kept blocks: a blank line between, but single lines inside a table, a list, verse.
+/// Joins the kept blocks with blank lines, or with single line breaks inside a table, a list or verse.
 pub(crate) fn render(document: &Document, kept: &[bool]) -> String {
     let mut text = String::new();
     let mut before: Option<&Block> = None;
@@ -20,8 +20,8 @@ pub(crate) fn render(document: &Document, kept: &[bool]) -> String {
     normalise(text)
 }
 
-/// NFC, and nothing else: what the page does not say is not said. Of a letter with more than thirty marks the others stand behind a
-/// joiner (the stream-safe format of Unicode): all marks of a letter are put in order at once, and a page could be one letter.
+/// Normalises to NFC and changes nothing else. After more than thirty marks on a letter a joiner is inserted (Unicode's
+/// stream-safe format): all marks of a letter are sorted at once, and a page could be a single letter.
 pub(crate) fn normalise(text: String) -> String {
     if is_nfc_quick(text.chars()) == IsNormalized::Yes {
         text
@@ -30,7 +30,7 @@ pub(crate) fn normalise(text: String) -> String {
     }
 }
 
-/// The table that a row stands in: head and body of one table are containers of their own.
+/// Returns the table around a row: head and body of one table are containers of their own.
 fn table_of(document: &Document, mut container: usize) -> usize {
     while document.containers[container].tag != local_name!("table")
         && document.containers[container].depth > 0
@@ -49,7 +49,7 @@ fn belong_together(document: &Document, before: &Block, block: &Block) -> bool {
         (Kind::ListItem, Kind::ListItem) => {
             before.container != block.container && list_of(before) == list_of(block)
         }
-        // Lines parted by single breaks are verse or an address where they are short, paragraphs where not.
+        // Lines separated by single breaks are verse or an address if short, else paragraphs.
         _ => {
             const LONGEST_LINE_OF_VERSE: f32 = 14.0;
             block.continues

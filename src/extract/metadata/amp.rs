@@ -1,6 +1,6 @@
-//! Pages in AMP's dialect of HTML: second copies for phones, each of which names the page that it is a copy of.
+//! AMP pages: mobile copies of articles, each of which names its original with `rel=canonical`.
 //!
-//! The head alone is looked at, token by token: no tree is built, so no nesting can hurt.
+//! Only the head is read, token by token. No tree is built, so deep nesting costs nothing.
 
 use url::Url;
 
@@ -8,13 +8,13 @@ use crate::impostor::is_front;
 use crate::markup::{Tag, each_tag};
 use crate::trust::is_one_party;
 
-/// As much of a page as is looked at.
+/// The part of a page that is read.
 const MAX_HEAD_BYTES: usize = 256 << 10;
-/// Where the root's tag has begun at the latest.
+/// The `<html>` tag must start within this many bytes.
 const MAX_PROLOGUE_BYTES: usize = 4 << 10;
 
-/// The page that the AMP page at `page_url` is a copy of: its `rel=canonical`, where that is another address of the same
-/// party. Nothing for a page that is not AMP, and for one that is its own canonical.
+/// Returns the original of the AMP page at `page_url`: its `rel=canonical`, if that is another URL of the same party.
+/// Returns `None` for a page that is not AMP or is its own canonical.
 pub fn amp_canonical(html: &str, page_url: &Url) -> Option<Url> {
     if !may_be_amp(html) {
         return None;
@@ -25,12 +25,12 @@ pub fn amp_canonical(html: &str, page_url: &Url) -> Option<Url> {
     canonical.set_fragment(None);
     let is_other = canonical[..] != page_url[..url::Position::AfterQuery];
     let is_web = matches!(canonical.scheme(), "http" | "https");
-    // The front page is nobody's original, and nobody may name another party's page as its own.
+    // The front page is never the original of an article, and a page of another party is no valid original.
     let may_be_original = !is_front(&canonical) && is_one_party(&canonical, page_url);
     (is_web && is_other && may_be_original).then_some(canonical)
 }
 
-/// A quick look at the root's tag: hardly a page is AMP.
+/// Checks the `<html>` tag quickly, since hardly any page is AMP.
 fn may_be_amp(html: &str) -> bool {
     let head = &html.as_bytes()[..html.len().min(MAX_PROLOGUE_BYTES)];
     let root = head.windows(5).position(|window| window.eq_ignore_ascii_case(b"<html"));
@@ -56,7 +56,7 @@ impl Head {
                     self.canonical = tag.attribute("href").map(str::to_owned);
                 }
             }
-            // Whoever comments on a page must not say what it is a copy of.
+            // Links in the body do not count: they may come from reader comments.
             ("body", false) | ("head", true) => self.is_over = true,
             _ => {}
         }

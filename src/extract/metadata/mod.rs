@@ -1,29 +1,30 @@
-//! What a page says about its article.
+//! Reads the metadata of a page's article.
 //!
-//! One walk collects every statement (`clues`); conflicts are resolved by one order, from what is written for machines
-//! about this very article down to what only looks like it:
+//! One walk collects every statement (`clues`); conflicts are resolved by one order, from machine-readable statements
+//! about this very article down to text that merely looks like metadata:
 //!
 //! 1. JSON-LD (the article's node; where there are several, the one that names this page), then its web page's node
 //! 2. meta elements: `article:*`, OpenGraph, then parse.ly, sailthru, Dublin Core, citation and plain names
 //! 3. microdata and `rel=author`, `rel=license`, `<time>` with a machine-readable moment
 //! 4. the feed entry that announced the page
-//! 5. visible text, the nearest to the headline first: elements whose class says byline or date, then text that begins
-//!    as bylines do or reads as a date
+//! 5. visible text, nearest to the headline first: elements whose class names a byline or date, then text that starts
+//!    like a byline or reads as a date
 //! 6. the date in the URL
-//! 7. text far from the headline that says of itself that it names the author or the day of publication
+//! 7. text far from the headline that explicitly names the author or the publication day
 //!
-//! The fields part from it where the order alone is known to err:
+//! Some fields deviate where this order is known to be wrong:
 //!
-//! - The title is the visible headline wherever a declared one confirms it (see `title`), as declared ones are written
+//! - The title is the visible headline wherever a declared one confirms it (see `title`), since declared ones are written
 //!   for search engines and social networks.
-//! - Authors: a statement that names the stated authors and more is the fuller one; an account's name (`jyoung2`) and a
-//!   name that the byline at the headline contradicts give way to the byline; an organisation that is the site itself
-//!   gives way to any person named further down; the editorial office stands where nobody else is named.
-//! - Dates: a publication that equals the last change to the second gives way to an earlier day at the headline, a
-//!   visible date without its year to every date that has one, and a numeric date's order of day and month to the day in
-//!   the address. No date lies after the fetch.
+//! - Authors: a statement that contains the stated authors and more is preferred as the more complete one. An account name
+//!   (`jyoung2`), or a name that the byline at the headline contradicts, yields to the byline. An organisation that
+//!   is the site itself yields to any person named further down. The editorial office is used only if nobody else is
+//!   named.
+//! - Dates: a publication equal to the last change to the second yields to an earlier day at the headline. A visible date
+//!   without a year yields to every date that has one. The URL's day decides the order of day and month of a
+//!   numeric date. No date lies after the fetch.
 //! - The language is that of the text (see `language`).
-//! - A page's own description and image are best in OpenGraph, before JSON-LD.
+//! - Description and image are most reliable in OpenGraph, so it comes before JSON-LD.
 
 pub(crate) mod amp;
 pub(crate) mod authors;
@@ -52,18 +53,18 @@ use crate::extract::words::letters::letters;
 use crate::model::{EntryEvidence, Metadata, Page};
 use crate::work;
 
-/// Most keywords of one article.
+/// Maximum number of keywords of one article.
 const MAX_TAGS: usize = 40;
 /// Longest keyword, section or name.
 const MAX_LABEL_CHARS: usize = 100;
-/// Bytes of text from the headline within which a byline or date is the article's.
+/// Bytes of text after the headline within which a byline or date counts as the article's.
 const NEAR_BYTES: usize = 1500;
-/// Bytes of text from the headline within which they are even in a margin.
+/// Bytes of text from the headline within which it counts even inside furniture.
 const TOUCHING_BYTES: usize = 120;
-/// Bytes of text before the headline within which they still are.
+/// Bytes of text before the headline within which a byline or date counts as the article's.
 const NEAR_BEFORE_BYTES: usize = 300;
 
-/// Fills what is still empty from the bylines and datelines that were dropped from among the lines of the text.
+/// Fills a missing author or publication date from the byline and dateline lines that were removed from the text.
 pub(crate) fn complete(
     metadata: &mut Metadata,
     lines: &[Line<'_>],
@@ -76,7 +77,7 @@ pub(crate) fn complete(
         let is_byline = verdict == Some(Rule::Words(Furniture::Byline)) && metadata.authors.is_empty();
         let is_dateline =
             verdict == Some(Rule::Words(Furniture::Dateline)) && metadata.published_at.is_none();
-        // Bylines and datelines of other stories stand further away from the text.
+        // Bylines and datelines of other articles are further away from the text.
         if !(is_byline || is_dateline) || !opening.holds(at) {
             continue;
         }
@@ -88,7 +89,7 @@ pub(crate) fn complete(
     }
 }
 
-/// What a feed entry says, for a document that says nothing of itself.
+/// Returns the metadata of a feed entry, for documents without metadata of their own.
 pub(crate) fn of_entry(entry: &EntryEvidence) -> Metadata {
     Metadata {
         title: entry.title.as_deref().and_then(on_one_line),
@@ -102,7 +103,7 @@ pub(crate) fn of_entry(entry: &EntryEvidence) -> Metadata {
     }
 }
 
-/// What a page says.
+/// Reads the metadata of a page.
 pub(crate) fn read(tree: &Tree, json_ld: &JsonLd, page: &Page, entry: Option<&EntryEvidence>) -> Metadata {
     let clues = Clues::collect(tree);
     let canonical_url = canonical_url(&clues, page);
@@ -146,7 +147,7 @@ fn page_keys(clues: &Clues<'_>, page: &Page, canonical: Option<&Url>) -> PageKey
     }
 }
 
-/// The page's own address for itself. One that leads to the site's front page is a template's mistake.
+/// Returns the page's canonical URL. One that points to the site's front page is a template error and ignored.
 fn canonical_url(clues: &Clues<'_>, page: &Page) -> Option<Url> {
     let candidates = clues.canonical.into_iter().chain(clues.meta(&["og:url"]));
     candidates.filter_map(|address| web_address(address, page)).find_map(|mut url| {
@@ -166,7 +167,7 @@ fn web_address(address: &str, page: &Page) -> Option<Url> {
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
-/// Whether `4/5/2024` is the fifth of April: in English outside the countries that put the day first.
+/// Returns the order of day and month in `4/5/2024`: month first in English, except on hosts of countries that put the day first.
 fn numeric_order(language: Option<&str>, url: &Url) -> NumericOrder {
     let day_first_host = url
         .host_str()
@@ -178,12 +179,12 @@ fn numeric_order(language: Option<&str>, url: &Url) -> NumericOrder {
     }
 }
 
-/// How far from the headline a statement may stand.
+/// How far from the headline a statement may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// In the head of the article.
+    /// Near the headline.
     Near,
-    /// Anywhere but among the comments.
+    /// Anywhere except in reader comments.
     Page,
 }
 
@@ -192,7 +193,7 @@ struct Reader<'a> {
     linked: &'a Linked,
     page: &'a Page,
     entry: Option<&'a EntryEvidence>,
-    /// Where the headline stands.
+    /// Text position of the headline.
     headline_at: Option<usize>,
 }
 
@@ -263,10 +264,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The names that the site goes by: stated ones and its host.
+    /// Returns the names of the site: stated ones and those derived from its host.
     fn site_names(&self, stated: Option<&str>) -> Vec<String> {
         let host = self.page.final_url.host_str().unwrap_or_default();
-        // Some name the feed after the page.
+        // Some sites give the feed the title of the page.
         let feeds =
             self.clues.feed_titles.iter().filter(|title| !title.starts_with(&self.clues.title_element));
         let labels: Vec<&str> = host.split('.').filter(|label| *label != "www").collect();
@@ -300,21 +301,21 @@ impl<'a> Reader<'a> {
         Some(plain(stated.or_else(entry)?)).filter(|text| !text.is_empty())
     }
 
-    /// How far a place is from the headline; `None` where that is out of reach.
+    /// Returns the distance from the headline in bytes (weighted three times before it); `None` if out of reach.
     fn distance(&self, at: usize, place: Place, reach: Reach) -> Option<usize> {
         work::count(1);
         let distance = match self.headline_at.map(|heading| (heading, at.checked_sub(heading))) {
-            // Without a headline nothing is far from it.
+            // Without a headline everything is within reach.
             None => Some(at),
             Some((_, Some(after))) => (after <= NEAR_BYTES || reach == Reach::Page).then_some(after),
-            // What stands above a headline is as often the header of the site.
+            // Text above a headline is as often part of the site's header.
             Some((heading, None)) => {
                 (heading - at <= NEAR_BEFORE_BYTES || reach == Reach::Page).then_some((heading - at) * 3)
             }
         };
         match place {
             Place::Open => distance,
-            // What touches the headline is its own, whatever the box is called.
+            // Text right at the headline belongs to it, whatever its box is called.
             Place::Furniture => distance.filter(|distance| {
                 reach == Reach::Page || (self.headline_at.is_some() && *distance <= TOUCHING_BYTES)
             }),
@@ -383,12 +384,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A text as one line without invisible signs; `None` where nothing is left.
+/// Returns the text as one line without invisible characters; `None` if nothing is left.
 pub(crate) fn on_one_line(text: &str) -> Option<String> {
     Some(fold_space(text).trim().to_owned()).filter(|line| !line.is_empty())
 }
 
-/// A short text on one line; `None` where it is empty or too long to be a label.
+/// Returns a short text as one line; `None` if it is empty or too long for a label.
 fn label(text: &str) -> Option<String> {
     let text = plain(text);
     (!text.is_empty() && text.chars().count() <= MAX_LABEL_CHARS).then_some(text)

@@ -1,4 +1,4 @@
-//! Words that tell what an element or a line is: in class names, item properties and in front of names and dates.
+//! Words that identify bylines, dates and other elements: in class names, item properties and before names and dates.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use aho_corasick::AhoCorasick;
 use crate::extract::words::classes::{CLASSES, Role};
 use crate::languages::LANGUAGES;
 
-/// What an element's attributes say it is.
+/// The roles of an element according to its attributes.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent observations, each read on its own")]
 pub(crate) struct Roles {
@@ -17,7 +17,7 @@ pub(crate) struct Roles {
     pub(crate) marked_author: bool,
     /// A class such as `byline`.
     pub(crate) author: bool,
-    /// A box about the author: the name may stand there among other things.
+    /// A box about the author, which may contain the name among other text.
     pub(crate) portrait: bool,
     /// `itemprop=datePublished`.
     pub(crate) marked_date: bool,
@@ -27,9 +27,9 @@ pub(crate) struct Roles {
     pub(crate) date: bool,
     /// A class such as `updated`.
     pub(crate) modified: bool,
-    /// Menus, boxes with other articles.
+    /// A menu or a box with other articles.
     pub(crate) furniture: bool,
-    /// What readers wrote.
+    /// Reader comments.
     pub(crate) comments: bool,
     /// `rel=license`.
     pub(crate) license: bool,
@@ -50,21 +50,21 @@ impl Roles {
                 "author" | "creator" => self.marked_author = true,
                 "datePublished" | "dateCreated" => self.marked_date = true,
                 "dateModified" => self.marked_modified = true,
-                // Works and people of others.
+                // These describe other works and people.
                 "citation" | "comment" | "review" => self.comments = true,
                 _ => {}
             }
         }
     }
 
-    /// What class names and ids say by their words: `post-authorName` says author, `update-box` does not say date.
+    /// Returns the roles that the words of class names and ids indicate: `post-authorName` is an author, `update-box` is no date.
     pub(crate) fn of_class(value: &str) -> Self {
         let mut roles = Self::default();
         roles.read_class(value);
         roles
     }
 
-    /// Adds what `other` says, which is of a class.
+    /// Adds the roles in `other`, which come from a class.
     pub(crate) fn insert_class(&mut self, other: Self) {
         self.author |= other.author;
         self.portrait |= other.portrait;
@@ -95,7 +95,7 @@ impl Roles {
         self.read_word(word.get(..length));
     }
 
-    /// One word of a class name; `None` for one too long to mean anything here.
+    /// Reads one word of a class name; `None` stands for a word too long to be listed.
     fn read_word(&mut self, word: Option<&[u8]>) {
         match CLASSES.role(word.unwrap_or_default()) {
             Some(Role::Author) => self.author = true,
@@ -109,31 +109,31 @@ impl Roles {
     }
 }
 
-/// The words of class names, in lower case.
+/// Returns the words of class names in lower case.
 fn class_words(class: &str) -> impl Iterator<Item = String> {
     class.split(|c: char| !c.is_ascii_alphabetic()).map(str::to_ascii_lowercase)
 }
 
-/// Whether the class of an element inside a heading says that the headline proper stands there.
+/// Returns whether the class of an element inside a heading marks the headline proper.
 pub(crate) fn names_headline_inside(class: &str) -> bool {
     let headings = &CLASSES.headings;
     let has = |words: &[String]| class_words(class).any(|word| words.contains(&word));
     has(&headings.proper) && !has(&headings.beside)
 }
 
-/// Whether a class says that a heading is an article's: `entry-title`, `article__headline`.
+/// Returns whether a class marks a heading as an article's title: `entry-title`, `article__headline`.
 pub(crate) fn names_article_title(class: &str) -> bool {
     let headings = &CLASSES.headings;
     let has = |words: &[String]| class_words(class).any(|word| words.contains(&word));
     has(&headings.article) && has(&headings.title)
 }
 
-/// Whether a class says that a heading is the site's name: `site-title`, `logo`.
+/// Returns whether a class marks a heading as the site's name: `site-title`, `logo`.
 pub(crate) fn names_site_title(class: &str) -> bool {
     class_words(class).any(|word| CLASSES.headings.site.contains(&word))
 }
 
-/// Whether an address is that of an author's page: `/author/ada-lind`, `/autoren/lind`.
+/// Returns whether a URL is that of an author's page: `/author/ada-lind`, `/autoren/lind`.
 pub(crate) fn leads_to_author(address: &str) -> bool {
     let folders = &CLASSES.addresses.author_folders;
     let path = address.split(['?', '#']).next().unwrap_or_default();
@@ -143,7 +143,7 @@ pub(crate) fn leads_to_author(address: &str) -> bool {
     !last.is_empty() && folders.iter().any(|named| folder.eq_ignore_ascii_case(named))
 }
 
-/// Whether a date's own words say that it is the date of a change.
+/// Returns whether the words around a date mark it as the date of a change.
 pub(crate) fn speaks_of_change(text: &str) -> bool {
     static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
         AhoCorasick::new(&LANGUAGES.date.change).expect("a few short words make a small automaton")
@@ -151,7 +151,7 @@ pub(crate) fn speaks_of_change(text: &str) -> bool {
     FINDER.is_match(&text.to_lowercase())
 }
 
-/// Whether a date's own words say that it is the date of the publication.
+/// Returns whether the words around a date mark it as the publication date.
 pub(crate) fn speaks_of_publication(text: &str) -> bool {
     let lower = text.to_lowercase();
     LANGUAGES.date.publication.iter().any(|word| lower.contains(word.as_str()))

@@ -1,7 +1,7 @@
-//! What the names of a box tell about it: a set of traits.
+//! Derives traits from the names of a box: its classes and ids.
 //!
-//! Site builders of every country name their boxes in a handful of English words and a few of their own; the names
-//! are cut into tokens and each token looked up. A trait is evidence, never a verdict: the model weighs it.
+//! Site builders of every country name their boxes with a small set of English words and a few of their own. The names
+//! are split into tokens and each token looked up. A trait is evidence, never a verdict: the model weighs it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -14,7 +14,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value;
 
 bitflags! {
-    /// What the names of an element, its tag and its attributes tell about it.
+    /// Traits of an element according to its names, tag and attributes.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub(crate) struct Traits: u64 {
         const COMMENT = 1 << 0;
@@ -58,39 +58,39 @@ bitflags! {
 }
 
 impl Traits {
-    /// Who wrote it and when.
+    /// Author and date.
     pub(crate) const CREDITS: Self = Self::AUTHOR.union(Self::DATE);
     pub(crate) const COUNT: usize = Self::FLAGS.len();
 
-    /// The name of the trait with this bit, in capitals.
+    /// Returns the name of the trait with the number `bit`, in capitals.
     pub(crate) fn name(bit: usize) -> &'static str {
         Self::FLAGS[bit].name()
     }
 
-    /// The trait of this name, in lower case.
+    /// Returns the trait of a name in lower case.
     fn named(name: &str) -> Option<Self> {
         Self::from_name(&name.to_ascii_uppercase())
     }
 }
 
-/// What stands in an element of a name.
+/// The kind of content that an element's name indicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Role {
     /// The author's name.
     Author,
-    /// Who the author is: the name may stand there among other things.
+    /// A box about the author, which may contain the name among other text.
     Portrait,
     Date,
     /// The date of a change.
     Modified,
-    /// Menus, boxes with other articles.
+    /// A menu or a box with other articles.
     Furniture,
-    /// What readers wrote.
+    /// Reader comments.
     Comments,
 }
 
-/// The file as it is written.
+/// The format of `config/words/classes.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -100,49 +100,49 @@ struct File {
     addresses: Addresses,
 }
 
-/// Words in the names of headings.
+/// Words in the class names of headings.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Headings {
-    /// Of an element inside a heading that holds the headline itself.
+    /// Class words of an element inside a heading that holds the headline proper.
     pub(crate) proper: Vec<String>,
-    /// Of one that holds what stands beside it.
+    /// Class words of an element that holds something beside the headline.
     pub(crate) beside: Vec<String>,
-    /// Of an article, and of its title: both together name an article's heading.
+    /// Class words for an article and for a title: one of each marks the heading of an article.
     pub(crate) article: Vec<String>,
     pub(crate) title: Vec<String>,
-    /// Of the site's name.
+    /// Class words of the site's name.
     pub(crate) site: Vec<String>,
 }
 
-/// Parts of addresses that say where a link leads.
+/// Parts of URLs that tell where a link leads.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Addresses {
     pub(crate) share: Vec<String>,
     pub(crate) author: Vec<String>,
     pub(crate) tag: Vec<String>,
-    /// The folder in which an author's page lies.
+    /// Names of the path segment before that of an author's page.
     pub(crate) author_folders: Vec<String>,
-    /// What frames show that play something.
+    /// Parts of the URLs of frames with a media player.
     pub(crate) player: Vec<String>,
 }
 
-/// What a word of a name tells.
+/// The meaning of a word in a name.
 #[derive(Clone, Copy, Debug, Default)]
 struct Word {
     traits: Traits,
     role: Option<Role>,
 }
 
-/// The shipped words of names.
+/// The shipped words in names.
 pub(crate) struct Classes {
     words: HashMap<Box<[u8]>, Word, RandomState>,
     pub(crate) headings: Headings,
     pub(crate) addresses: Addresses,
 }
 
-/// `config/words/classes.toml`.
+/// The words of `config/words/classes.toml`.
 pub(crate) static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
     let file = include_str!("../../../config/words/classes.toml");
     Classes::parse(file).expect("the shipped class words are tested")
@@ -171,30 +171,30 @@ impl Classes {
         Ok(Self { words, headings: file.headings, addresses: file.addresses })
     }
 
-    /// What stands in an element whose name holds this word, in lower case.
+    /// Returns the role of a lower-case word in an element's name.
     pub(crate) fn role(&self, word: &[u8]) -> Option<Role> {
         self.words.get(word)?.role
     }
 }
 
-/// A token of a name, in lower case: its first twelve letters, five bits each. So it needs no memory of its own and can be
-/// spelled again.
+/// A lower-case token of a name: its first twelve letters, five bits each. It therefore needs no allocation and can be
+/// converted back to text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameToken(u64);
 
 impl NameToken {
     const LETTERS: usize = 12;
     const BITS: usize = 5;
-    /// What stands before the first letter: no letter is 0.
+    /// The byte before `a`, so that no letter is encoded as 0.
     const BEFORE_FIRST: u8 = b'a' - 1;
 
-    /// The token of these letters, in lower case.
+    /// Creates the token of lower-case `letters`.
     fn new(letters: &[u8]) -> Self {
         let letters = letters.iter().take(Self::LETTERS);
         Self(letters.fold(0, |token, letter| token << Self::BITS | u64::from(letter - Self::BEFORE_FIRST)))
     }
 
-    /// The token that is spelled so, if there is one.
+    /// Returns the token spelled `word`; `None` if `word` is no possible token.
     pub(crate) fn spelled(word: &str) -> Option<Self> {
         let is_token = (1..=Self::LETTERS).contains(&word.len())
             && word.bytes().all(|letter| letter.is_ascii_lowercase());
@@ -215,7 +215,7 @@ impl fmt::Display for NameToken {
     }
 }
 
-/// Cuts `names` at whatever is no letter and at the humps of camel case, and adds up what the tokens tell. `seen` is told of
+/// Splits `names` at non-letters and at camel-case boundaries and returns the union of the tokens' traits. Calls `seen` with
 /// each token.
 pub(crate) fn traits_of_names(names: &str, mut seen: impl FnMut(NameToken)) -> Traits {
     let mut traits = Traits::empty();
@@ -236,7 +236,7 @@ pub(crate) fn traits_of_names(names: &str, mut seen: impl FnMut(NameToken)) -> T
     traits
 }
 
-/// The longest token that any entry of the lexicon has.
+/// Maximum length of a token in the word list.
 const MAX_TOKEN: usize = 20;
 
 #[derive(Default)]
@@ -253,8 +253,8 @@ impl Token {
         self.length += 1;
     }
 
-    /// Looks the token up. `previous` is what the token before it in the same name gave: `article` and `body`, side by
-    /// side, name the body of the article, each alone says little.
+    /// Looks the token up. `previous` holds the traits of the preceding token of the same name: `article` and `body` together
+    /// name the body of the article, while each alone says little.
     fn finish(
         &mut self,
         traits: &mut Traits,

@@ -1,10 +1,10 @@
-//! The kinds of furniture that a line's own words give away.
+//! The kinds of furniture that a line's own words can identify.
 
 use serde::Deserialize;
 
 macro_rules! furniture {
     ($($variant:ident = $name:literal),* $(,)?) => {
-        /// A kind of furniture that words give away.
+        /// A kind of furniture that words identify.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
         pub(crate) enum Furniture { $(#[serde(rename = $name)] $variant),* }
 
@@ -39,7 +39,7 @@ furniture! {
 }
 
 impl Furniture {
-    /// Whether a line of the kind heads a section of its kind, where it says nothing else.
+    /// Returns whether a line of this kind that says nothing else heads a section of its kind.
     pub(crate) const fn heads_section(self) -> bool {
         matches!(
             self,

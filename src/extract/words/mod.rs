@@ -1,4 +1,4 @@
-//! The shipped words: the names that site builders give their boxes, and the lines that no article needs.
+//! The shipped words: class and id names that site builders use, and lines that are not part of an article.
 
 pub(crate) mod classes;
 pub(crate) mod furniture;

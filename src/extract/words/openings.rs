@@ -1,4 +1,4 @@
-//! How bylines open, and where they turn to others than the author.
+//! Recognises how bylines start and where they go on to other contributors than the author.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::letters::{first_lower, is_hangul, is_ideograph, may_hold_date, strip_prefix_ignoring_case};
 use crate::languages::LANGUAGES;
 
-/// The words that open bylines by their first letters: every short text of a page is asked for them.
+/// Byline openings by first letter, since every short text of a page is checked for them.
 static OPENINGS_BY_INITIAL: LazyLock<HashMap<char, Vec<&str>, RandomState>> = LazyLock::new(|| {
     let mut openings = HashMap::<_, Vec<_>, _>::default();
     for opening in &LANGUAGES.byline.openings {
@@ -18,7 +18,7 @@ static OPENINGS_BY_INITIAL: LazyLock<HashMap<char, Vec<&str>, RandomState>> = La
     openings
 });
 
-/// What joins a byline to what stands before it on its line, as one automaton: every label of a page is asked for them.
+/// What joins a byline to preceding text on its line, as one automaton, since every label of a page is checked for them.
 static JOINTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     const JOINTS: &[&str] = &[
         " by ", " By ", " BY ", " von ", " Von ", " par ", " Par ", " por ", " Por ", "\nby\n", "\nBy\n",
@@ -28,7 +28,7 @@ static JOINTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     first.expect("a few short words make a small automaton")
 });
 
-/// What follows a "by" inside a line that begins with something else, a date for example.
+/// Returns what follows a "by" inside a line that begins with something else, such as a date.
 pub(crate) fn inner_byline(text: &str) -> Option<&str> {
     let joint = JOINTS.find(text)?;
     let (before, after) = (&text[..joint.start()], &text[joint.end()..]);
@@ -36,16 +36,16 @@ pub(crate) fn inner_byline(text: &str) -> Option<&str> {
     if text.split_whitespace().count() == 3 && text.contains(" von ") && before.len() > 4 {
         return None;
     }
-    // A sentence may go on with "by": what stands before a byline is short or a date.
+    // "by" may also occur in a sentence: before a byline the text is short or a date.
     (before.chars().count() < 40 || may_hold_date(before)).then_some(after)
 }
 
-/// Whether a short text begins as bylines do, or is a name and what Korean newsrooms set behind it.
+/// Returns whether a short text begins like a byline, or is a Korean name followed by a reporter's role.
 pub(crate) fn opens_byline(text: &str) -> bool {
     byline_opening(text).is_some() || names_reporter(text)
 }
 
-/// Whether a text is a Korean name, and the role of a reporter behind it.
+/// Returns whether a text is a Korean name of 2 to 5 characters followed by a reporter's role.
 fn names_reporter(text: &str) -> bool {
     const ROLES: &[&str] = &["기자", "특파원", "논설위원"];
     text.ends_with(is_hangul)
@@ -54,7 +54,7 @@ fn names_reporter(text: &str) -> bool {
         })
 }
 
-/// `text` up to where it goes on with other contributors: editors, checkers, photographers.
+/// Returns `text` up to the first mention of other contributors: editors, fact checkers, photographers.
 pub(crate) fn without_other_contributors(text: &str) -> &str {
     let others = &LANGUAGES.byline.others;
     let begins =
@@ -62,7 +62,7 @@ pub(crate) fn without_other_contributors(text: &str) -> &str {
     text.char_indices().map(|(at, _)| at).find(begins).map_or(text, |at| &text[..at])
 }
 
-/// Whether a short text begins with words that open nothing but a byline: "written by" or "by:", not "by".
+/// Returns whether a short text begins with words that only open bylines: "written by" or "by:", not "by".
 pub(crate) fn opens_byline_in_full(text: &str) -> bool {
     byline_opening(text).is_some_and(|rest| {
         let opening = &text[..text.len() - rest.len()];
@@ -70,7 +70,7 @@ pub(crate) fn opens_byline_in_full(text: &str) -> bool {
     })
 }
 
-/// What follows the words that open a byline, where `text` begins with them.
+/// Returns the text after the longest byline opening at the start of `text`; `None` if there is none.
 pub(crate) fn byline_opening(text: &str) -> Option<&str> {
     let mut longest = None;
     let text = text.trim_start_matches(['-', '–', '—', '·', '•', '|', '/', '(', '（', ' ', '\u{a0}']);

@@ -1,4 +1,4 @@
-//! Which kind of furniture a line's own words name, by the lines of all languages.
+//! Finds the kind of furniture that a line's own words name, using the lines of all languages.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +10,7 @@ use super::furniture::Furniture;
 use crate::languages::Lines;
 use crate::work;
 
-/// How much of a line a phrase covers.
+/// The part of a line that a phrase covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Coverage {
     End,
@@ -18,16 +18,16 @@ pub(crate) enum Coverage {
     Whole,
 }
 
-/// A line that a word list knows.
+/// A match of a line with a word list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Match {
     pub(crate) furniture: Furniture,
     pub(crate) coverage: Coverage,
-    /// Whether the line has words besides that no sentence of an article has with those.
+    /// Whether further evidence confirms a partial match: another word that article sentences with this phrase lack.
     pub(crate) is_borne_out: bool,
 }
 
-/// What the file of the kinds says of one.
+/// The settings of one kind in `config/words/furniture.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kind {
@@ -42,42 +42,42 @@ fn unbounded() -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Phrase {
     text: Box<str>,
-    /// Whether no letter or digit may follow.
+    /// Whether the phrase must not be followed by a letter or digit.
     is_word: bool,
     furniture: Furniture,
     max_words: u32,
 }
 
-/// Phrases by two characters.
+/// Phrases by their first or last two characters.
 type Buckets = HashMap<[char; 2], Vec<Phrase>, RandomState>;
 
-/// The compiled lists. A line is looked up in constant time.
+/// The compiled word lists. Looking a line up takes constant time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Phrases {
     whole: HashMap<Box<str>, Furniture, RandomState>,
-    /// By the first characters, the longest phrase first.
+    /// Phrases at the start, by their first two characters, longest first.
     starts: Buckets,
-    /// By the last characters.
+    /// Phrases at the end, by their last two characters in reverse, longest first.
     ends: Buckets,
-    /// The first characters of the whole lines, and how many words the longest of them has.
+    /// First two characters of the whole lines, with the word count of the longest such line.
     openings: HashMap<[char; 2], usize, RandomState>,
-    /// What bears out that a sentence is furniture.
+    /// Words that confirm that a sentence is furniture.
     with: HashMap<Furniture, Vec<Box<str>>, RandomState>,
-    /// What it takes to read on.
+    /// Words for what reading on requires: a subscription, a login.
     access: Vec<Box<str>>,
-    /// What may take the same, and is no text: a comment, a newsletter.
+    /// Words for other things that may require the same: a comment, a newsletter.
     aside: Vec<Box<str>>,
 }
 
-/// Bytes at either end of a long line that are compared: no phrase is longer.
+/// Bytes compared at either end of a long line; no phrase is longer.
 const EDGE_BYTES: usize = 160;
-/// Longer lines are sentences, whatever they begin with.
+/// Longer lines are sentences, whatever they start with.
 const MAX_LINE_BYTES: usize = 600;
 const MAX_LINE_WORDS: f32 = 64.0;
 
 impl Phrases {
-    /// Compiles the lines of all languages. `kinds` is `config/words/furniture.toml`. Where a line would fit two kinds, the
-    /// first of them counts.
+    /// Compiles the lines of all languages. `kinds` is the content of `config/words/furniture.toml`. If a line starts or ends
+    /// with equally long phrases of two kinds, the kind that comes first in [`Furniture`] wins.
     pub(crate) fn new(kinds: &str, lines: &BTreeMap<String, Lines>) -> Result<Self, String> {
         let kinds: BTreeMap<Furniture, Kind> = toml::from_str(kinds).map_err(|error| error.to_string())?;
         if let Some(name) = lines.keys().find(|name| kinds.keys().all(|kind| kind.name() != *name)) {
@@ -95,7 +95,7 @@ impl Phrases {
         Ok(phrases)
     }
 
-    /// Adds the lines of one kind. One that could never be found is a mistake.
+    /// Adds the lines of one kind. A line that could never match is an error.
     fn add(&mut self, furniture: Furniture, max_words: u32, lines: &Lines) -> Result<(), String> {
         for line in &lines.whole {
             let text = fold(line);
@@ -118,7 +118,7 @@ impl Phrases {
         for line in &lines.start {
             let text = fold_inner(line);
             let key = first_two(text.chars());
-            // "by " is a word, and begins no "Byron Bay".
+            // "by " is a word and does not match "Byron Bay".
             let is_word = line.ends_with(' ');
             add(&mut self.starts, line, key, Phrase { text: text.into(), is_word, furniture, max_words })?;
         }
@@ -139,13 +139,13 @@ impl Phrases {
         Ok(())
     }
 
-    /// What `line`, of so many words, names itself.
+    /// Returns the furniture that `line`, which has `words` words, names itself.
     pub(crate) fn find(&self, line: &str, words: f32) -> Option<Match> {
         if line.len() > MAX_LINE_BYTES || words > MAX_LINE_WORDS {
             return None;
         }
-        // Whole lines are short, and of a long one only the ends are looked at. Folding is what costs, and few lines
-        // begin or end as any phrase does: the first and the last characters are folded before the rest.
+        // Whole lines are short, and only the ends of a long line are checked. Folding is the expensive part, and few lines
+        // start or end like any phrase, so the first and last characters are folded before the rest.
         let (head, tail) = if line.len() <= 2 * EDGE_BYTES {
             if self.may_be_whole(line) {
                 let folded = fold_inner(line);
@@ -163,7 +163,7 @@ impl Phrases {
         let bucket = first_two_folded(head).and_then(|key| self.starts.get(&key));
         let start = bucket.filter(|bucket| bucket.iter().any(|phrase| fits(&phrase))).and_then(|bucket| {
             let longest = bucket.first().map_or(0, |phrase| phrase.text.len());
-            // With a character more, which may end a word.
+            // Include one more byte, to see whether the word ends.
             let head = fold_start(head, longest + 1);
             let begins = |phrase: &Phrase| {
                 let rest = head.strip_prefix(&*phrase.text);
@@ -187,30 +187,30 @@ impl Phrases {
         end.map(|phrase| partly(phrase, Coverage::End))
     }
 
-    /// Comments, where a whole line of theirs has their number behind it: "Comments (12)". Behind other lines it may be a year.
+    /// Returns `Comments` for a whole line of that kind with a count: "Comments (12)". After other lines the number may be a year.
     fn counted(&self, line: &str) -> Option<Furniture> {
         let uncounted = line.strip_suffix("(#")?.trim_end();
         self.whole.get(uncounted).copied().filter(|furniture| *furniture == Furniture::Comments)
     }
 
-    /// Whether a line has a word that bears a phrase out, or is hardly more than the phrase.
+    /// Returns whether a line has a word that confirms a phrase, or consists mostly of the phrase.
     fn is_borne_out(&self, phrase: &Phrase, line: &str) -> bool {
         let folded = fold_inner(line);
         let has = |with: &Vec<Box<str>>| with.iter().any(|word| folded.contains(&**word));
         phrase.text.len() * 2 > folded.len() || self.with.get(&phrase.furniture).is_some_and(has)
     }
 
-    /// Whether a line speaks of what it takes to read on: to subscribe, to log in.
+    /// Returns whether a line mentions what reading on requires: to subscribe, to log in.
     pub(crate) fn asks_for_access(&self, line: &str) -> bool {
         has_one_of(&self.access, line)
     }
 
-    /// Whether a line speaks of what may take the same and is no text.
+    /// Returns whether a line mentions something other than the text that may require the same.
     pub(crate) fn is_aside(&self, line: &str) -> bool {
         has_one_of(&self.aside, line)
     }
 
-    /// Whether a whole line of the lists begins as `line` does and has as many words, a count behind it left out.
+    /// Returns whether a listed whole line starts like `line` and has at least as many words, not counting a number at the end.
     fn may_be_whole(&self, line: &str) -> bool {
         let bare = line.trim_matches(is_edge);
         let Some(key) = first_two_folded(bare) else { return true };
@@ -227,22 +227,22 @@ fn first_two(mut chars: impl Iterator<Item = char>) -> Option<[char; 2]> {
     Some([chars.next()?, chars.next()?])
 }
 
-/// What stands around the words of a line.
+/// Returns whether a character may surround the words of a line.
 fn is_edge(c: char) -> bool {
     !c.is_alphanumeric() && c != '#'
 }
 
-/// Whether a character folds to characters of its own, whatever stands beside it.
+/// Returns whether a character folds independently of its neighbours.
 fn folds_alone(c: char) -> bool {
     !c.is_whitespace() && !c.is_ascii_digit() && c != '#'
 }
 
-/// The first two characters that [`fold`] would leave; `None` where it leaves fewer.
+/// Returns the first two characters of the result of [`fold`]; `None` if it has fewer.
 pub(crate) fn first_two_letters(line: &str) -> Option<[char; 2]> {
     first_two_folded(line.trim_matches(is_edge))
 }
 
-/// The first two characters of the folded line.
+/// Returns the first two characters of the folded line.
 fn first_two_folded(line: &str) -> Option<[char; 2]> {
     let line = line.trim_start();
     if let [first, second, ..] = line.as_bytes()
@@ -256,7 +256,7 @@ fn first_two_folded(line: &str) -> Option<[char; 2]> {
     first_two(fold_inner(&line[..end]).chars())
 }
 
-/// The last two, the last one first.
+/// Returns the last two characters of the folded line, the last one first.
 fn last_two_folded(line: &str) -> Option<[char; 2]> {
     let line = line.trim_end();
     if let [.., before, last] = line.as_bytes()
@@ -270,12 +270,12 @@ fn last_two_folded(line: &str) -> Option<[char; 2]> {
     first_two(fold_inner(&line[start..]).chars().rev())
 }
 
-/// The form in which lines are compared: lower case, digits as one `#`, plain apostrophes, single spaces.
+/// Folds a line for comparison: lower case, digits as one `#`, plain apostrophes, single spaces.
 pub(crate) fn fold_inner(line: &str) -> String {
     fold_start(line, usize::MAX)
 }
 
-/// The same, which may end behind so many bytes.
+/// Like [`fold_inner`], but may stop after `enough` bytes.
 fn fold_start(line: &str, enough: usize) -> String {
     work::count(line.len().min(enough));
     let mut folded = String::with_capacity(line.len().min(enough));
@@ -297,7 +297,7 @@ fn fold_start(line: &str, enough: usize) -> String {
                 }
             }
             c if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
-            // Scripts without case, and lower case where most of it is: the tables behind `to_lowercase` are slow.
+            // Scripts without case, and common lower-case ranges: the tables of `to_lowercase` are slow.
             'а'..='я' | 'α'..='ω' | '\u{600}'..='\u{6ff}' | '\u{2e80}'..='\u{d7ff}' => folded.push(c),
             c => folded.extend(c.to_lowercase()),
         }
@@ -305,7 +305,7 @@ fn fold_start(line: &str, enough: usize) -> String {
     folded
 }
 
-/// The same without what stands around the first and last letter.
+/// Like [`fold_inner`], without anything around the first and last letter, digit or `#`.
 pub(crate) fn fold(line: &str) -> String {
     fold_inner(line).trim_matches(is_edge).to_owned()
 }

@@ -1,4 +1,4 @@
-//! One article, one cluster, the feeds: what the records name, as it is now.
+//! Single articles, clusters and feeds in their current state, by the ids in records.
 
 use std::sync::Arc;
 
@@ -17,16 +17,16 @@ use crate::http::problem::Problem;
 use crate::model::{ArticleId, FeedId, Record};
 use crate::store::{ArticleAccount, ArticleStatus, FeedStatus, Store};
 
-/// Resources of their own.
+/// Returns the routes of this module.
 pub(super) fn routes() -> Vec<Route> {
-    const NONE: &[(u16, &str)] = &[(404, "There is no such thing.")];
+    const NONE: &[(u16, &str)] = &[(404, "No such article, revision, cluster or feed.")];
     let revision = Parameter::query(
         "revision",
-        "Another revision than the current one.",
+        "Number of the revision; default: the current one.",
         json!({ "type": "integer", "minimum": 1 }),
         "1",
     );
-    let with_text = "The article; with `.txt` behind it, its headline and text alone.";
+    let with_text = "The article's id; with the suffix `.txt`, only its headline and text are returned.";
     let article_or_text = Parameter::path(
         "id",
         with_text,
@@ -42,28 +42,28 @@ pub(super) fn routes() -> Vec<Route> {
             .refuses(NONE),
         Route::get(
             "/v1/articles/{id}/account",
-            "What was kept of an article's page, and what was dropped by which rule",
+            "The kept and dropped blocks of an article's page, and the rule that dropped each",
             account,
         )
-        .takes([id("The article.")])
+        .takes([id("The article's id.")])
         .answers::<ArticleAccount>()
         .refuses(NONE),
         Route::get("/v1/clusters/{id}", "An original and its copies, the oldest first", cluster)
-            .takes([id("The cluster: `cluster_id` of a record.")])
+            .takes([id("The cluster's id: `cluster_id` of a record.")])
             .answers::<Cluster>()
             .refuses(NONE),
-        Route::get("/v1/feeds", "Every feed, and how it does", feeds).answers::<Feeds>(),
-        Route::get("/v1/feeds/{id}", "A feed, and how it does", self::feed)
+        Route::get("/v1/feeds", "All feeds and their status", feeds).answers::<Feeds>(),
+        Route::get("/v1/feeds/{id}", "A feed and its status", self::feed)
             .takes([feed])
             .answers::<FeedStatus>()
             .refuses(NONE),
     ]
 }
 
-/// Of an article.
+/// An example of an article's id.
 const ID: &str = "9d1152d29f00fa6d0a5f46e1a6cb9d2a6a7dc0d4d9c1f7f7a9a8b4c60e5b3a21";
 
-/// The `id` in a path.
+/// Returns the path parameter `id`.
 pub(super) fn id(meaning: &str) -> Parameter {
     Parameter::path("id", meaning, json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }), ID)
 }
@@ -74,7 +74,7 @@ struct Which {
     revision: Option<u32>,
 }
 
-/// `GET /v1/articles/{id}`, with `.txt` behind the id for the text alone.
+/// `GET /v1/articles/{id}`: a record, or only headline and text if the id ends in `.txt`.
 async fn article(
     State(serving): State<Arc<Serving>>,
     Path(name): Path<String>,
@@ -103,7 +103,8 @@ fn text(record: &Record) -> String {
     format!("{title}{}\n", record.text)
 }
 
-/// `GET /v1/articles/{id}/account`: what was kept of its page, and each dropped block with the rule that dropped it.
+/// `GET /v1/articles/{id}/account`: the kept blocks of the article's page, and each dropped block with the rule that dropped
+/// it.
 async fn account(State(serving): State<Arc<Serving>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let account = serving.surface.store.article_account(article_id(&id)?).await?;
     let account = account.ok_or_else(|| Problem::not_found(format!("there is no article {id}")))?;
@@ -142,7 +143,7 @@ async fn feed(State(serving): State<Arc<Serving>>, Path(id): Path<String>) -> Re
     Ok(answer_json(known_feed(&serving.surface.store, &id).await?).await)
 }
 
-/// The feed with the id that stands in an address.
+/// Returns the feed with the id given in the path.
 pub(in crate::http) async fn known_feed(store: &Store, id: &str) -> Result<FeedStatus, Problem> {
     let feed = match id.parse() {
         Ok(id) => store.feed_status(FeedId(id)).await?,

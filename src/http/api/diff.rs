@@ -1,4 +1,4 @@
-//! Two texts against each other: revisions of an article, or an article and what it is a copy of.
+//! Compares two texts: revisions of an article, or an article and the one it is a copy of.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,45 +19,46 @@ use crate::model::ArticleId;
 use crate::report::diff::{Paragraph, by_words};
 use crate::store::Revision;
 
-/// How long the shortest way from one text to the other is looked for: somebody waits for the answer.
+/// How long to search for the shortest edit script between two texts; a client waits for the response.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Whose turn it is among the pieces of CPU work: readers share one, so that no number of them takes that of feeds.
+/// The party under which comparisons are queued for the CPU workers: all API clients share one, so that any number of them does
+/// not take the workers from the feeds.
 const READERS: &str = "readers of the API";
 
-/// What compares.
+/// Returns the route of this module.
 pub(super) fn routes() -> Vec<Route> {
     let revision =
         |name, meaning| Parameter::query(name, meaning, json!({ "type": "integer", "minimum": 1 }), "2");
-    let diff = Route::get("/v1/articles/{id}/diff", "What changed from one text to another, by word", diff)
+    let diff = Route::get("/v1/articles/{id}/diff", "Word diff of two texts", diff)
         .takes([
-            id("The article that the later text is of."),
-            revision("from", "The earlier revision; without it, the one before `to`."),
-            revision("to", "The later revision; without it, the current one."),
+            id("Id of the article with the later text."),
+            revision("from", "The earlier revision; default: the one before `to`."),
+            revision("to", "The later revision; default: the current one."),
             Parameter::query(
                 "with",
-                "Another article, whose current text is the earlier one; not together with `from`.",
+                "Id of another article, whose current text is taken as the earlier one; excludes `from`.",
                 json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }),
                 "0b4e7a0e5fe84ad35fb5f95b9ceeac79c9d3c1a4a5b1c2d3e4f5061728394a5b",
             ),
         ])
         .answers::<Difference>()
-        .refuses(&[(404, "There is no such article or revision.")]);
+        .refuses(&[(404, "No such article or revision.")]);
     vec![diff]
 }
 
-/// Which texts.
+/// Which texts to compare.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Which {
-    /// The earlier revision; the one before the later where none is named.
+    /// The earlier revision; by default the one before the later.
     from: Option<u32>,
-    /// The later revision; the current where none is named.
+    /// The later revision; by default the current one.
     to: Option<u32>,
     /// Another article, whose current text is the earlier one.
     with: Option<String>,
 }
 
-/// Two texts, and what it takes to make the later of the earlier.
+/// Two texts, and the changes from the earlier to the later.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::http) struct Difference {
     pub(in crate::http) from: Side,
@@ -66,7 +67,7 @@ pub(in crate::http) struct Difference {
     pub(in crate::http) paragraphs: Vec<Paragraph>,
 }
 
-/// One of two texts.
+/// One of the two texts.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(in crate::http) struct Side {
     pub(in crate::http) id: ArticleId,
@@ -86,7 +87,7 @@ async fn diff(
     difference(&serving.surface, article_id(&id)?, &which).await.map(Json)
 }
 
-/// The texts that are asked for, against each other.
+/// Compares the requested texts.
 pub(in crate::http) async fn difference(
     surface: &Surface,
     id: ArticleId,
@@ -106,7 +107,7 @@ pub(in crate::http) async fn difference(
     let to = revision(which.to.unwrap_or(current.revision))?;
     let (from_id, from) = match (&which.with, which.from) {
         (Some(_), Some(_)) => {
-            return Err(Problem::bad_request("from and with are two ways to name one text; hint: give one"));
+            return Err(Problem::bad_request("from and with exclude each other; hint: give only one"));
         }
         (Some(with), None) => {
             let other = article_id(with)?;
@@ -131,9 +132,9 @@ pub(in crate::http) async fn difference(
         (titles, by_words(&from.text, &to.text, PATIENCE))
     });
     let refused = |why: String| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("the texts cannot be compared: {why}"))
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("cannot compare the texts: {why}"))
     };
     let compared = compared.await.map_err(|stopped| refused(stopped.to_string()))?;
-    let (title, paragraphs) = compared.map_err(|error| refused(format!("it {error}")))?;
+    let (title, paragraphs) = compared.map_err(|error| refused(format!("the comparison {error}")))?;
     Ok(Difference { from: from_side, to: to_side, title, paragraphs })
 }

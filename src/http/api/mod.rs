@@ -1,4 +1,4 @@
-//! `/v1`: what programs read.
+//! `/v1`: the API for programs.
 
 pub(super) mod articles;
 pub(super) mod diff;
@@ -24,7 +24,7 @@ use super::problem::Problem;
 use crate::blocking::{self, Queue};
 use crate::model::schema;
 
-/// Every route, in the order of the document.
+/// Returns all routes, in the order of the OpenAPI document.
 fn routes() -> Vec<Route> {
     let own = [
         Route::get("/v1/schema", "The JSON Schema of a record", schema)
@@ -38,7 +38,7 @@ fn routes() -> Vec<Route> {
         .collect()
 }
 
-/// All routes below `/v1`. Answers are compressed where the reader says that it takes that; a stream of events is not.
+/// Returns a router for everything below `/v1`. Responses are compressed if the client accepts that; event streams are not.
 pub(super) fn router() -> Router<Arc<Serving>> {
     let router = routes().into_iter().fold(Router::new(), |router, route| route.serve(router));
     router
@@ -47,25 +47,25 @@ pub(super) fn router() -> Router<Arc<Serving>> {
         .layer(CompressionLayer::new())
 }
 
-/// A value as JSON, which may be as long as an article or a list of all feeds.
+/// Serialises a value as JSON off the async threads, since it may be as long as an article or a list of all feeds.
 async fn answer_json(value: impl Serialize + Send + 'static) -> Response {
     blocking::run(Queue::Answers, usize::MAX, move || Json(value).into_response()).await
 }
 
-/// `GET /v1/schema`: what a record is.
+/// `GET /v1/schema`: the JSON Schema of a record.
 async fn schema() -> Json<serde_json::Value> {
     Json(schema::json_schema())
 }
 
-/// `GET /v1/openapi.json`: what there is to ask for.
+/// `GET /v1/openapi.json`: the OpenAPI document.
 async fn openapi() -> Json<serde_json::Value> {
     Json(openapi::document(&routes()))
 }
 
 async fn unknown() -> Problem {
-    Problem::not_found("there is no such resource; hint: /v1/openapi.json has them all")
+    Problem::not_found("there is no such resource; hint: /v1/openapi.json lists all")
 }
 
 async fn only_read() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "resources here are only read; hint: GET")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the API is read-only; hint: use GET")
 }

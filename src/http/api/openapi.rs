@@ -1,4 +1,4 @@
-//! The OpenAPI document: every route of the API, made of the very values that are served.
+//! The OpenAPI document, generated from the same routes that the router serves.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use serde_json::{Map, Value, json};
 use super::route::{Parameter, Place, Route};
 use crate::http::problem::{Details, MEDIA_TYPE};
 
-/// Where the document has its schemas.
+/// The path of the schemas in the document.
 const SCHEMAS: &str = "/components/schemas";
 
-/// Refusals of every route.
+/// Errors of every route.
 const REFUSALS: [(u16, &str); 3] = [
-    (400, "The request cannot be understood: an unknown parameter, or a value out of its bounds."),
-    (401, "A token is needed, and none or an unknown one was sent."),
-    (503, "The store cannot be read now."),
+    (400, "Invalid request: an unknown parameter, or a value that is malformed or out of bounds."),
+    (401, "Missing or unknown token."),
+    (503, "The store cannot be read at the moment."),
 ];
 
-const DESCRIPTION: &str = "Articles that feedmill has extracted from feeds, by cursor, one by one and by their words. \
-    Every refusal is a problem in detail (RFC 9457) whose `detail` says the way out.";
+const DESCRIPTION: &str = "Articles that feedmill extracted from the pages of feeds: by cursor, by id and by full-text search. \
+    Errors are problem details (RFC 9457), whose `detail` says what is wrong and how to fix it.";
 
-/// The document (OpenAPI 3.1).
+/// Returns the OpenAPI 3.1 document.
 pub(super) fn document(routes: &[Route]) -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
         settings.definitions_path = SCHEMAS.into();
@@ -41,7 +41,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
             "description": DESCRIPTION,
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
-        // Relative to where this document was found.
+        // Relative to the URL of this document.
         "servers": [{ "url": "/" }],
         "security": [{ "token": [] }, {}],
         "paths": paths,
@@ -51,7 +51,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "One of `[http] tokens`; none is needed where there are none.",
+                    "description": "One of `[http] tokens`; not needed if none are configured.",
                 },
             },
         },
@@ -66,7 +66,7 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         .collect();
     let mut responses = BTreeMap::from([(
         "200".to_owned(),
-        json!({ "description": "What was asked for.", "content": forms }),
+        json!({ "description": "The requested data.", "content": forms }),
     )]);
     let problem = schemas.subschema_for::<Details>();
     let refusals = REFUSALS.iter().chain(route.refusals);
@@ -109,7 +109,7 @@ fn example(parameter: &Parameter) -> Value {
     if parameter.is_repeated { json!([value]) } else { value }
 }
 
-/// `/v1/articles/{id}/diff` is `articles_id_diff`.
+/// Returns the operation id of a path: `/v1/articles/{id}/diff` becomes `articles_id_diff`.
 fn operation_id(path: &str) -> String {
     let words = path.trim_start_matches("/v1/").split(|c: char| !c.is_ascii_alphanumeric());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_")

@@ -1,4 +1,4 @@
-//! What a reader of records asks for.
+//! Parses the query for records.
 
 use std::time::Duration;
 
@@ -12,49 +12,49 @@ use super::route::Parameter;
 use crate::model::schema;
 use crate::publish::filter::{Criterion, Filter};
 
-/// Most records in one answer.
+/// The maximum number of records in one response.
 pub(super) const MAX_LIMIT: u32 = 1000;
 const DEFAULT_LIMIT: u32 = 100;
 
-/// The longest that an answer may wait for a record.
+/// The maximum time that a request may wait for a record.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
-/// What a cursor holds before its position: another word would tell another meaning.
+/// The prefix of a decoded cursor; a cursor with another meaning would have another prefix.
 const CURSOR_MARK: &str = "seq:";
 
 const HINT: &str = "hint: /v1/articles?after=CURSOR&limit=N&wait=30s&removed=skip&fields=id,text, and feed, tag, host, language, event, flag";
 
-/// What may be asked for.
+/// Returns all query parameters.
 pub(super) fn parameters() -> Vec<Parameter> {
     let text = || json!({ "type": "string" });
     let mut parameters = vec![
         Parameter::query(
             "after",
-            "The cursor to go on from; the `seq` of a record is one too.",
+            "The cursor to continue from; the `seq` of a record is accepted too.",
             text(),
             "41",
         ),
         Parameter::query(
             "limit",
-            "Most records in the answer, which may end earlier: after 16 MiB of text, or 20,000 records looked at.",
+            "Maximum number of records. A response may end earlier: after 16 MiB of text, or 20,000 records examined.",
             json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
             "20",
         ),
         Parameter::query(
             "wait",
-            "Up to `60s`: how long to wait for the first record where there is none.",
+            "How long to wait for the first record if there is none yet; up to `60s`.",
             text(),
             "0s",
         ),
         Parameter::query(
             "removed",
-            "What is answered where records after the cursor were removed: 410, or what is left.",
+            "The response if records after the cursor were removed: 410, or the remaining records.",
             json!({ "type": "string", "enum": ["refuse", "skip"], "default": "refuse" }),
             "skip",
         ),
         Parameter::query(
             "fields",
-            "Names of fields with commas in between: only these of each record.",
+            "Comma-separated names of the fields to return; default: all.",
             text(),
             "id,text",
         ),
@@ -68,18 +68,18 @@ pub(super) fn parameters() -> Vec<Parameter> {
             Criterion::Event => ("event", "!linked"),
             Criterion::Flag => ("flag", "!too_short"),
         };
-        let meaning = "Only records that fit one of the values, and none of those that begin with `!`.";
+        let meaning = "Only records that match one of the values; a value that begins with `!` excludes the records that match it.";
         Parameter::query(name, meaning, text(), example).repeated()
     }));
     parameters
 }
 
-/// A position in the outbox. What it means follows from nothing else: whatever a reader filters by, it goes on from there.
+/// A position in the outbox, independent of the filter: a reader may change its filter and go on from the same cursor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cursor(pub(super) i64);
 
 impl Cursor {
-    /// As a reader hands it back. The `seq` of a record is a cursor too.
+    /// Parses a cursor as sent by a client; the `seq` of a record is also accepted.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Ok(seq) = text.parse::<i64>() {
             return (seq >= 0).then_some(Self(seq));
@@ -96,35 +96,35 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-/// What is answered where records after the cursor were removed.
+/// How to respond if records after the cursor were removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Removed {
-    /// 410, so that no reader loses them unawares.
+    /// With status 410, so that no reader misses them unnoticed.
     #[default]
     Refuse,
-    /// What is left.
+    /// With the records that are left.
     Skip,
 }
 
 /// A query for records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
-    /// Records after this.
+    /// Only records after this cursor.
     pub(super) after: Cursor,
-    /// At most so many.
+    /// The maximum number of records.
     pub(super) limit: u32,
-    /// How long to wait for the first.
+    /// How long to wait for the first record.
     pub(super) wait: Duration,
-    /// What happens to a reader that comes too late.
+    /// What to do if records after the cursor were removed.
     pub(super) removed: Removed,
-    /// Which records.
+    /// Which records to return.
     pub(super) filter: Filter,
-    /// Which of their fields; all where it is empty.
+    /// Which fields of the records to return; all if empty.
     pub(super) fields: Vec<String>,
 }
 
 impl Asked {
-    /// Reads a query string; the error says what is wrong with it.
+    /// Parses a query string; the error says what is wrong with it.
     pub(super) fn parse(query: &str) -> Result<Self, String> {
         let mut asked = Self {
             after: Cursor::default(),
@@ -164,17 +164,17 @@ impl Asked {
     }
 }
 
-/// `id,revision,text`.
+/// Parses a list of fields such as `id,revision,text`.
 fn fields(text: &str) -> Result<Vec<String>, String> {
     let known = schema::fields();
     let named: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
     match named.iter().find(|name| !known.contains(name)) {
-        Some(name) => Err(format!("{name:?} is no field of the record, which has {}", known.join(", "))),
+        Some(name) => Err(format!("{name:?} is not a field of a record; hint: it has {}", known.join(", "))),
         None => Ok(named),
     }
 }
 
-/// `30s`, or a number of seconds.
+/// Parses a duration such as `30s`, or a number of seconds.
 fn wait(text: &str) -> Option<Duration> {
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -210,7 +210,7 @@ mod tests {
             ("removed=x", "refuse or skip"),
             ("event=deleted", "created"),
             ("afterr=1", "unknown parameter"),
-            ("fields=id,body", "\"body\" is no field of the record"),
+            ("fields=id,body", "\"body\" is not a field of a record"),
         ] {
             let error = Asked::parse(query).unwrap_err();
             assert!(error.contains(expected), "{query}: {error}");

@@ -1,6 +1,6 @@
-//! A route of the API: what is served and what the OpenAPI document says are made of the same value, so that neither can have what
-//! the other has not. `utoipa` was the alternative: its document is written in attributes beside the handlers, which the compiler
-//! does not hold against what they do, and its schemas would have been a second kind beside those of the record.
+//! Routes of the API. The router and the OpenAPI document are built from the same values, so that neither can have a route that
+//! the other lacks. `utoipa` was the alternative: its document is written in attributes on the handlers, which the compiler
+//! does not check against what they do, and its schemas would have been a second kind besides the record's.
 
 use std::sync::Arc;
 
@@ -19,24 +19,24 @@ use crate::http::problem::Problem;
 
 pub(super) const JSON: &str = "application/json";
 
-/// A resource that is asked for by GET.
+/// A resource that is read by GET.
 pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) summary: &'static str,
     pub(super) parameters: Vec<Parameter>,
     pub(super) answers: Vec<Answer>,
-    /// Statuses of refusals beyond those of every route, and when they come.
+    /// Status codes of errors beyond those that every route has, and when they occur.
     pub(super) refusals: &'static [(u16, &'static str)],
     handler: MethodRouter<Arc<Serving>>,
 }
 
-/// What may be said with a request.
+/// A parameter of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
     pub(super) place: Place,
     pub(super) meaning: String,
-    /// JSON Schema of a value.
+    /// The JSON Schema of a value.
     pub(super) schema: Value,
     pub(super) example: &'static str,
     pub(super) is_required: bool,
@@ -44,7 +44,7 @@ pub(super) struct Parameter {
     pub(super) is_repeated: bool,
 }
 
-/// Where a parameter stands.
+/// The location of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Path,
@@ -52,7 +52,7 @@ pub(super) enum Place {
     Header,
 }
 
-/// A form of the answer.
+/// A representation of the response.
 pub(super) struct Answer {
     pub(super) media_type: &'static str,
     pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
@@ -73,7 +73,7 @@ impl Route {
         self
     }
 
-    /// Answers by `T` in JSON.
+    /// Adds a JSON response of type `T`.
     pub(super) fn answers<T: JsonSchema>(self) -> Self {
         self.answers_in(JSON, SchemaGenerator::subschema_for::<T>)
     }
@@ -91,7 +91,7 @@ impl Route {
         Self { refusals, ..self }
     }
 
-    /// Serves it, to those who ask for nothing that it does not know.
+    /// Adds the route to `router`; requests with unknown query parameters are rejected.
     pub(super) fn serve(self, router: Router<Arc<Serving>>) -> Router<Arc<Serving>> {
         let names =
             self.parameters.iter().filter(|known| known.place == Place::Query).map(|known| known.name);
@@ -138,7 +138,7 @@ impl Parameter {
     }
 }
 
-/// A mistyped parameter would otherwise be one that was never given.
+/// Rejects unknown query parameters: otherwise a mistyped one would be silently ignored.
 async fn by_known_parameters(
     State(known): State<Arc<[&'static str]>>,
     request: Request,
@@ -149,5 +149,5 @@ async fn by_known_parameters(
     let Some((name, _)) = unknown else { return next.run(request).await };
     let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let path = request.uri().path();
-    Problem::bad_request(format!("unknown parameter {name:?}; hint: {path} knows {all}")).into_response()
+    Problem::bad_request(format!("unknown parameter {name:?}; hint: {path} accepts {all}")).into_response()
 }

@@ -1,4 +1,4 @@
-//! Articles by their words.
+//! Full-text search for articles.
 
 use std::sync::Arc;
 
@@ -16,30 +16,29 @@ use crate::http::problem::Problem;
 use crate::search::Question;
 use crate::store::ArticleStatus;
 
-/// Most articles in one answer.
+/// The maximum number of articles in one response.
 const MAX_LIMIT: u32 = 100;
 const DEFAULT_LIMIT: u32 = 20;
 
 const HINT: &str = "hint: /v1/search?q=WORDS&limit=N&before=NEXT";
 
-const IS_OFF: &str =
-    "articles cannot be looked for: there is no index of their words; hint: database.search_index = true";
+const IS_OFF: &str = "search is off: there is no search index; hint: set database.search_index = true";
 
-/// What finds.
+/// Returns the route of this module.
 pub(super) fn routes() -> Vec<Route> {
-    let words = "Words that the title or the text holds: `\"two together\"`, `begin*`, `-without`.";
-    let search = Route::get("/v1/search", "Articles by their words, newest first", search)
+    let words = "Words in the title or text; `\"two words\"` is a phrase, `begin*` a prefix, `-word` excludes a word.";
+    let search = Route::get("/v1/search", "Full-text search for articles, newest first", search)
         .takes([
             Parameter::query("q", words, json!({ "type": "string" }), "harbour \"night ferry\"").required(),
             Parameter::query(
                 "limit",
-                "Most articles in the answer.",
+                "Maximum number of articles.",
                 json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
                 "5",
             ),
             Parameter::query(
                 "before",
-                "`next` of an answer, to go on from it.",
+                "`next` of a response, to get the articles after it.",
                 json!({ "type": "integer" }),
                 "77",
             ),
@@ -48,7 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![search]
 }
 
-/// What is looked for.
+/// A parsed query.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
     question: Question,
@@ -68,7 +67,7 @@ impl Asked {
                     limit = given.ok_or_else(|| wrong("must be 1 to 100"))?;
                 }
                 "before" => {
-                    before = Some(value.parse().map_err(|_| wrong("must be the next of an answer"))?);
+                    before = Some(value.parse().map_err(|_| wrong("must be the next of a response"))?);
                 }
                 _ => return Err(wrong("unknown parameter")),
             }
@@ -82,9 +81,9 @@ impl Asked {
 #[schemars(rename = "Articles")]
 struct Answer {
     articles: Vec<Found>,
-    /// For `before`, where there may be more.
+    /// Value of `before` for the next page, if there may be more.
     next: Option<i64>,
-    /// Where the search took too long and stopped: it has looked at what was stored from here on, and `next` takes it up.
+    /// Set if the search took too long and stopped: it has searched articles stored since then, and continues from `next`.
     stopped_at: Option<Timestamp>,
 }
 
@@ -94,11 +93,11 @@ struct Found {
     #[serde(flatten)]
     status: ArticleStatus,
     language: Option<String>,
-    /// The part of the text around what was found.
+    /// Part of the text around the matches.
     excerpt: String,
 }
 
-/// `GET /v1/search`: what holds the words, newest first.
+/// `GET /v1/search`: articles that contain the words, newest first.
 async fn search(
     State(serving): State<Arc<Serving>>,
     RawQuery(query): RawQuery,
@@ -132,7 +131,7 @@ mod tests {
             ("", "no word to look for"),
             ("q=-fog", "no word to look for"),
             ("q=fog&limit=0", "must be 1 to 100"),
-            ("q=fog&before=x", "must be the next of an answer"),
+            ("q=fog&before=x", "must be the next of a response"),
             ("qq=fog", "unknown parameter"),
         ] {
             let error = Asked::parse(query).unwrap_err();

@@ -1,4 +1,4 @@
-//! `/articles/{id}`: the text beside what was made of its page, block by block.
+//! `/articles/{id}`: the text of an article beside the blocks of its page, kept and dropped.
 
 use std::sync::Arc;
 
@@ -66,9 +66,9 @@ pub(super) async fn show(
     Ok(page(title, Place::Elsewhere, &visitor, &main))
 }
 
-/// The id in an address.
+/// Parses the article id in the path.
 pub(super) fn article_id(text: &str) -> Result<ArticleId, Failure> {
-    let id = text.parse().map_err(|_| Problem::not_found(format!("{text:?} is no article's id")))?;
+    let id = text.parse().map_err(|_| Problem::not_found(format!("{text:?} is not an article id")))?;
     Ok(ArticleId(id))
 }
 
@@ -105,18 +105,18 @@ fn text(record: &Record) -> Markup {
     }
 }
 
-/// The blocks of the page in order. Where the page is kept they are read anew, by today's rules; where it is not, the account
-/// tells that was written when it was read.
+/// Renders the blocks of the page in order. If the page is kept, it is extracted again by the current rules; otherwise the
+/// blocks come from the account written when it was extracted.
 async fn blocks(surface: &Surface, record: &Record) -> Result<Markup, Failure> {
     let plan = surface.plan.borrow().clone();
     match blocks_now(&surface.store, &surface.workers, &plan, record.id).await {
         Ok(Some(blocks)) => {
-            let said = "The kept page as today's extractor reads it.";
+            let said = "The kept page, extracted by the current rules.";
             return Ok(listed(said, &blocks));
         }
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(article.id = %record.id, error = %error, "a kept page cannot be read anew");
+            tracing::warn!(article.id = %record.id, error = %error, "cannot extract a kept page again");
         }
     }
     let account = surface.store.article_account(record.id).await?;
@@ -139,14 +139,18 @@ fn as_remembered(record: &Record, account: &ArticleAccount) -> Markup {
     }
     blocks.extend(dropped.map(|rest| block(false, &rest.rule, &rest.excerpt)));
     let said = if left_out > 0 {
-        format!("As the page was read; {} more were dropped.", count(left_out, "block", "blocks"))
+        format!(
+            "As recorded at extraction; {} not shown.",
+            count(left_out, "dropped block is", "dropped blocks are")
+        )
     } else {
-        "As the page was read.".to_owned()
+        "As recorded at extraction.".to_owned()
     };
     listed(&said, &blocks)
 }
 
-/// The text as the kept blocks that it was made of, where they can be told; else its paragraphs.
+/// Returns the text split into the kept blocks that it was made of, if their number matches the lines; otherwise into
+/// paragraphs.
 fn pieces(text: &str, kept: u32) -> Vec<&str> {
     let parted = |by| text.split(by).filter(|piece: &&str| !piece.is_empty()).collect::<Vec<_>>();
     let lines = parted("\n");
@@ -212,7 +216,7 @@ fn table_of_revisions(record: &Record, revisions: &[Revision]) -> Markup {
     html! {
         section aria-labelledby="revisions" {
             h2 id="revisions" { "Revisions" }
-            (table("Texts of this article, the latest first", &columns(&["Revision", "Fetched", "Words", "Headline", "Change"]), &body))
+            (table("Revisions of this article, newest first", &columns(&["Revision", "Fetched", "Words", "Headline", "Change"]), &body))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Feeds that an operator adds, pauses, takes up again and removes: `POST /feeds`, `POST /feeds/{id}/pause` and the like.
+//! Adding, pausing, resuming and removing feeds: `POST /feeds`, `POST /feeds/{id}/pause` and the like.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::http::steering::{Steering, SteeringError};
 use crate::model::masked;
 use crate::store::FeedStatus;
 
-/// The form for a new feed.
+/// Renders the form for adding a feed.
 pub(super) fn form(steering: &Steering) -> Markup {
     html! {
         section aria-labelledby="add" {
@@ -29,10 +29,10 @@ pub(super) fn form(steering: &Steering) -> Markup {
                 Some(file) => {
                     form.asks method="post" action="/feeds" {
                         label.wide { "Address of the feed" input type="url" name="url" required placeholder="https://"; }
-                        label { "Tags, with commas in between" input type="text" name="tags"; }
+                        label { "Tags, separated by commas" input type="text" name="tags"; }
                         button { "Add" }
                     }
-                    p.faint { "It is written to " code { (file.display()) } " and polled at once." }
+                    p.faint { "The feed is written to " code { (file.display()) } " and polled at once." }
                 }
                 None => p { (ChangeError::NoFile) },
             }
@@ -40,20 +40,20 @@ pub(super) fn form(steering: &Steering) -> Markup {
     }
 }
 
-/// Where a feed is configured.
+/// Renders where a feed is configured.
 pub(super) fn place(origin: Option<&FeedOrigin>) -> Markup {
     html! {
         @match origin {
-            None => "not any more",
+            None => "no longer",
             Some(origin) => {
                 (origin.place)
-                @if origin.is_listed && origin.home != Home::List { "; a list names it too" }
+                @if origin.is_listed && origin.home != Home::List { "; also named by a list" }
             }
         }
     }
 }
 
-/// What can be done to a feed, or where that is done.
+/// Renders the buttons for changing a feed, or says where it can be changed.
 pub(super) fn switches(feed: &FeedStatus, origin: Option<&FeedOrigin>) -> Markup {
     let switch = |change: FeedChange, name: &str| {
         html! {
@@ -65,16 +65,17 @@ pub(super) fn switches(feed: &FeedStatus, origin: Option<&FeedOrigin>) -> Markup
             @match (origin.home, origin.is_on) {
                 (Home::Table, is_on) => {
                     p.faint {
-                        "It is paused, taken up again and removed in that file, which is yours alone to write: "
+                        "feedmill does not change that file. "
+                        @if is_on { "To pause the feed, set " } @else { "To resume the feed, set " }
                         code { @if is_on { "enabled = false" } @else { "enabled = true" } }
-                        ", or without its table."
+                        " there; to remove it, delete its table."
                     }
                 }
                 (Home::Added, true) => { (switch(FeedChange::Pause, "Pause")) (switch(FeedChange::Remove, "Remove")) }
                 (Home::Added, false) => { (switch(FeedChange::Resume, "Resume")) (switch(FeedChange::Remove, "Remove")) }
                 (Home::List, _) => {
                     (switch(FeedChange::Pause, "Pause"))
-                    p.faint { "It is removed in that list, which is not ours to write." }
+                    p.faint { "To remove it, edit that list: feedmill does not change it." }
                 }
             }
         }
@@ -115,12 +116,14 @@ pub(super) async fn add(
     if !steering.add(url.clone(), tags).await? {
         let place = steering.origins().of(&url).map(|origin| origin.place);
         let place = place.map_or_else(String::new, |place| format!(", by {place}"));
-        let detail =
-            format!("{} is configured already{place}; hint: look for it among the feeds", masked(&url));
+        let detail = format!(
+            "{} is already configured{place}; hint: search for it in the list of feeds",
+            masked(&url)
+        );
         return Err(Problem::new(StatusCode::CONFLICT, detail).into());
     }
     let by = visitor.name.as_deref().unwrap_or_default();
-    tracing::info!(by, feed.url = %masked(&url), "a feed is added");
+    tracing::info!(by, feed.url = %masked(&url), "feed added");
     let feed = serving.surface.store.feed_at(&url).await?;
     Ok(Redirect::to(&feed.map_or_else(|| "/feeds".to_owned(), |id| format!("/feeds/{}", id.0))))
 }
@@ -152,7 +155,7 @@ async fn change(
     let url: Url = feed.configured_url;
     steering(&serving)?.change(change, url.clone()).await?;
     let by = visitor.name.as_deref().unwrap_or_default();
-    tracing::info!(by, feed.url = %masked(&url), change = word(change), "a feed is changed");
+    tracing::info!(by, feed.url = %masked(&url), change = word(change), "feed changed");
     Ok(Redirect::to(&format!("/feeds/{}", feed.id.0)))
 }
 
@@ -166,7 +169,7 @@ impl From<SteeringError> for Problem {
         let status = match &error {
             SteeringError::Change(ChangeError::Unknown(_)) => StatusCode::NOT_FOUND,
             SteeringError::Change(ChangeError::File(_)) | SteeringError::Reload(_) => {
-                tracing::error!(%error, "a feed cannot be changed");
+                tracing::error!(%error, "cannot change the feed");
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             SteeringError::Change(_) => StatusCode::CONFLICT,

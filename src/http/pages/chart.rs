@@ -1,4 +1,4 @@
-//! Articles an hour as bars, and as a table for whoever does not see them.
+//! Articles per hour as a bar chart, and as a table for those who cannot see it.
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
@@ -6,15 +6,15 @@ use maud::{Markup, html};
 use super::frame::{columns, count, grouped, moment, table};
 use crate::store::ArticlesOfHour;
 
-/// Hours in the chart.
+/// Number of hours in the chart.
 pub(super) const HOURS: i64 = 72;
 
-/// One hour's bar, and the height of the chart, in the chart's own units.
+/// Width of one hour, width of its bar, and height of the chart, in SVG user units.
 const STEP: i64 = 10;
 const BAR: i64 = 8;
 const HEIGHT: u64 = 100;
 
-/// When the first hour of the chart begins, where `now` is in the last.
+/// Returns the start of the first hour of the chart, whose last hour contains `now`.
 pub(super) fn start(now: Timestamp) -> Timestamp {
     let hour = SignedDuration::from_hours(1);
     let began = now.as_second() - now.as_second().rem_euclid(hour.as_secs());
@@ -22,7 +22,7 @@ pub(super) fn start(now: Timestamp) -> Timestamp {
     began.checked_sub(SignedDuration::from_hours(HOURS - 1)).unwrap_or(began)
 }
 
-/// Every hour of the chart, those without articles included.
+/// Returns every hour of the chart, including those without articles.
 fn hours(start: Timestamp, known: &[ArticlesOfHour]) -> Vec<ArticlesOfHour> {
     let hour = |n| start.checked_add(SignedDuration::from_hours(n)).unwrap_or(start);
     let articles_of = |began_at| known.iter().find(|hour| hour.began_at == began_at);
@@ -54,14 +54,14 @@ pub(super) fn show(start: Timestamp, known: &[ArticlesOfHour]) -> Markup {
             figcaption {
                 (says)
                 @if let Some(most) = most.filter(|most| most.articles > 0) {
-                    "; most of them, " (grouped(most.articles)) ", in the hour of " (moment(most.began_at))
+                    "; most in one hour: " (grouped(most.articles)) ", from " (moment(most.began_at))
                 }
                 "."
             }
         }
         details {
-            summary { "The same as a table" }
-            (table("Articles an hour", &columns(&["Hour", "Articles"]), &html! {
+            summary { "Show as a table" }
+            (table("Articles per hour", &columns(&["Hour", "Articles"]), &html! {
                 @for hour in hours.iter().rev() {
                     tr { td { (moment(hour.began_at)) } td.number { (grouped(hour.articles)) } }
                 }

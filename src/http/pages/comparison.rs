@@ -1,4 +1,4 @@
-//! `/articles/{id}/diff`: two texts against each other, by word.
+//! `/articles/{id}/diff`: two texts compared word by word.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ fn side(side: &Side) -> Markup {
     }
 }
 
-/// Digits of an id that are enough to tell articles apart.
+/// Number of hex digits of an id that is enough to distinguish articles.
 const SHOWN_DIGITS: usize = 16;
 
 fn written(paragraph: &Paragraph) -> Markup {

@@ -1,4 +1,4 @@
-//! `/feeds`: every feed, looked for and in order, a page at a time.
+//! `/feeds`: a searchable, sortable, paginated list of all feeds.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::model::masked;
 use crate::report::feeds::next_poll;
 use crate::store::{FeedEdge, FeedHealth, FeedOrder, FeedQuery, FeedStatus, FeedWindow, FeedsPage};
 
-/// Feeds on a page.
+/// Number of feeds on a page.
 const PER_PAGE: u32 = 50;
 
-/// The form.
+/// The parameters of the search form.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Asked {
@@ -39,7 +39,7 @@ pub(super) struct Asked {
     last: bool,
 }
 
-/// A word of the form; an empty one is none.
+/// Parses a value of the form; an empty one is `None`.
 fn word<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() {
@@ -50,7 +50,7 @@ fn word<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Resu
 }
 
 impl Asked {
-    /// The address of the same with another order or part of the list.
+    /// Returns the URL of the same query with another order or another part of the list.
     fn address(&self, sort: FeedOrder, window: FeedWindow) -> String {
         let mut query = query_of("/feeds?");
         if !self.q.is_empty() {
@@ -119,7 +119,7 @@ pub(super) async fn show(
         h1 { "Feeds" }
         (form(&asked))
         @if listed.feeds.is_empty() {
-            p { "No feed is like that." }
+            p { "No feed matches." }
         } @else {
             (table_of_feeds(&asked, &listed.feeds, &origins, surface.clock.now()))
         }
@@ -132,7 +132,7 @@ pub(super) async fn show(
 fn form(asked: &Asked) -> Markup {
     html! {
         form.asks method="get" action="/feeds" role="search" {
-            label.wide { "Address or title holds" input type="search" name="q" value=(asked.q); }
+            label.wide { "Address or title contains" input type="search" name="q" value=(asked.q); }
             label {
                 "State"
                 select name="health" {
@@ -187,7 +187,7 @@ fn table_of_feeds(asked: &Asked, feeds: &[FeedStatus], origins: &Origins, now: T
     table("Feeds", &head, &body)
 }
 
-/// A feed's title and address, without what is secret in that.
+/// Renders a feed's title and its URL with secrets masked.
 pub(super) fn feed_link(feed: &FeedStatus) -> Markup {
     let address = masked(&feed.configured_url);
     html! {
@@ -196,7 +196,7 @@ pub(super) fn feed_link(feed: &FeedStatus) -> Markup {
     }
 }
 
-/// The store knows of no difference between what is paused and what is not configured any more.
+/// Returns the label of a state. The store does not distinguish paused feeds from those that are no longer configured.
 pub(super) const fn health_in_words(health: FeedHealth) -> &'static str {
     match health {
         FeedHealth::Removed => "removed or paused",
@@ -212,7 +212,7 @@ pub(super) fn health_badge(health: FeedHealth, origin: Option<&FeedOrigin>) -> M
     html! { span.badge.good[is_good].bad[is_bad] { (word) } }
 }
 
-/// To the other parts of the list.
+/// Renders links to the other parts of the list.
 fn ways(asked: &Asked, listed: &FeedsPage) -> Markup {
     let (first, last) = (listed.feeds.first().map(FeedEdge::of), listed.feeds.last().map(FeedEdge::of));
     let way = |name: &str, rel: Option<&str>, window| {
@@ -222,7 +222,7 @@ fn ways(asked: &Asked, listed: &FeedsPage) -> Markup {
         nav aria-label="Pages of the list" {
             ul {
                 @if listed.has_before { (way("First", None, FeedWindow::First)) }
-                @if let Some(edge) = first.filter(|_| listed.has_before) { (way("Before", Some("prev"), FeedWindow::Before(edge))) }
+                @if let Some(edge) = first.filter(|_| listed.has_before) { (way("Previous", Some("prev"), FeedWindow::Before(edge))) }
                 @if let Some(edge) = last.filter(|_| listed.has_behind) { (way("Next", Some("next"), FeedWindow::After(edge))) }
                 @if listed.has_behind { (way("Last", None, FeedWindow::Last)) }
             }

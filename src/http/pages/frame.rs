@@ -1,4 +1,4 @@
-//! What every page has: head, ways to the others, and how moments, links and numbers are shown.
+//! What all pages share: head, menu, and the rendering of times, links and numbers.
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use crate::report::rough_time;
 use crate::search::Piece;
 use crate::store::ArticleStatus;
 
-/// A page as an answer.
+/// A page as a response.
 pub(super) struct Html(Markup);
 
 impl IntoResponse for Html {
@@ -23,14 +23,14 @@ impl IntoResponse for Html {
     }
 }
 
-/// Which of the pages in the menu is shown.
+/// The menu item of the current page.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Overview,
     Feeds,
     Sites,
     Search,
-    /// None of them.
+    /// Not in the menu.
     Elsewhere,
 }
 
@@ -41,7 +41,7 @@ const MENU: [(Place, &str, &str); 4] = [
     (Place::Search, "/search", "Search"),
 ];
 
-/// The whole page around its content.
+/// Renders a page around its content.
 pub(super) fn page(title: &str, place: Place, visitor: &Visitor, main: &Markup) -> Html {
     Html(html! {
         (DOCTYPE)
@@ -66,7 +66,7 @@ pub(super) fn page(title: &str, place: Place, visitor: &Visitor, main: &Markup) 
                     }
                     @if let Some(name) = &visitor.name {
                         form method="post" action="/logout" {
-                            span { (name) @if !visitor.may_change { " (reads only)" } }
+                            span { (name) @if !visitor.may_change { " (read-only)" } }
                             " "
                             button { "Log out" }
                         }
@@ -79,7 +79,7 @@ pub(super) fn page(title: &str, place: Place, visitor: &Visitor, main: &Markup) 
     })
 }
 
-/// Another version's style is another address.
+/// Each version has its own URL, so that no browser uses another version's cached style sheet.
 const STYLE_ADDRESS: &str = concat!("/style.css?", env!("CARGO_PKG_VERSION"));
 
 pub(super) async fn style() -> impl IntoResponse {
@@ -94,12 +94,12 @@ fn asset(content_type: &'static str, content: &'static str) -> impl IntoResponse
     ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "max-age=86400")], content)
 }
 
-/// A moment, to the minute.
+/// Renders a time, to the minute.
 pub(super) fn moment(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%F %H:%M UTC")) } }
 }
 
-/// A moment and how long ago it was, or how soon it will be.
+/// Renders a time and how long ago it was, or how soon it will be.
 pub(super) fn moment_and_distance(at: Timestamp, now: Timestamp) -> Markup {
     html! {
         (moment(at))
@@ -107,7 +107,7 @@ pub(super) fn moment_and_distance(at: Timestamp, now: Timestamp) -> Markup {
     }
 }
 
-/// An address from outside: a link where it is http(s), words where it is not.
+/// Renders a URL from outside: as a link if it is http(s), otherwise as text.
 pub(super) fn outward(url: &Url) -> Markup {
     html! {
         @if matches!(url.scheme(), "http" | "https") {
@@ -118,7 +118,7 @@ pub(super) fn outward(url: &Url) -> Markup {
     }
 }
 
-/// A headline from outside as a link to its article's page.
+/// Renders the title of an article, which comes from outside, as a link to the article's page.
 pub(super) fn article_link(article: &ArticleStatus) -> Markup {
     let name = article.title.as_deref().map_or(article.url.as_str(), str::trim);
     html! {
@@ -132,12 +132,12 @@ pub(super) fn article_address(id: &ArticleId) -> String {
     format!("/articles/{id}")
 }
 
-/// An address whose query is to be added, from its question mark on.
+/// Returns a serializer for appending query parameters to `path`, which ends with a question mark.
 pub(super) fn query_of(path: &str) -> Serializer<'static, String> {
     Serializer::for_suffix(path.to_owned(), path.len())
 }
 
-/// Text with what was looked for marked.
+/// Renders text with the search matches marked.
 pub(super) fn marked(pieces: &[Piece]) -> Markup {
     html! {
         @for piece in pieces {
@@ -146,7 +146,7 @@ pub(super) fn marked(pieces: &[Piece]) -> Markup {
     }
 }
 
-/// A table that may be wider than the screen: it scrolls by itself, with the keyboard too.
+/// Renders a table that may be wider than the screen: it scrolls by itself, with the keyboard as well.
 pub(super) fn table(caption: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         div.scroll role="region" aria-label=(caption) tabindex="0" {
@@ -159,17 +159,17 @@ pub(super) fn table(caption: &str, head: &Markup, body: &Markup) -> Markup {
     }
 }
 
-/// Heads of columns.
+/// Renders column headers.
 pub(super) fn columns(names: &[&str]) -> Markup {
     html! { @for name in names { th scope="col" { (name) } } }
 }
 
-/// A number with its noun.
+/// Formats a number with its noun.
 pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
-/// A number with its digits in groups of three.
+/// Formats a number with its digits in groups of three.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

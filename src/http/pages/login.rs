@@ -1,4 +1,4 @@
-//! `/login` and `/logout`: a browser shows a token once.
+//! `/login` and `/logout`: a browser exchanges a token for a session.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn form(next: &str, refused: Option<&str>) -> Html {
     let nobody = Visitor { name: None, may_change: false };
     let main = html! {
         h1 { "Log in" }
-        p { "Who may look at this mill has a token of its " code { "[http] tokens" } "." }
+        p { "Enter one of the tokens configured in " code { "[http] tokens" } "." }
         (refusal)
         form.asks method="post" action="/login" {
             input type="hidden" name="next" value=(next);
@@ -57,8 +57,8 @@ pub(super) async fn enter(State(serving): State<Arc<Serving>>, headers: HeaderMa
     }
     let surface = &serving.surface;
     let Some(cookie) = surface.tokens.begin_session(&token, &headers, surface.clock.now()) else {
-        tracing::warn!("somebody tried to log in with a token that is none");
-        return (StatusCode::UNAUTHORIZED, form(&next, Some("There is no such token."))).into_response();
+        tracing::warn!("login attempt with an invalid token");
+        return (StatusCode::UNAUTHORIZED, form(&next, Some("Unknown token."))).into_response();
     };
     ([(header::SET_COOKIE, cookie)], Redirect::to(own_address(&next))).into_response()
 }
@@ -71,7 +71,7 @@ pub(super) async fn leave(headers: HeaderMap) -> Response {
     ([(header::SET_COOKIE, end_session(&headers))], Redirect::to("/login")).into_response()
 }
 
-/// The page that was wanted, where it is one of ours.
+/// Returns the page requested before the login if it is on this site, otherwise `/`.
 fn own_address(next: &str) -> &str {
     let is_own = next.starts_with('/')
         && !next.starts_with("//")

@@ -1,10 +1,10 @@
-//! The operator's site, at `/`: made on the server, without a script, from the same store that the API reads.
+//! The operator's site, at `/`: rendered on the server, without scripts, from the same store that the API reads.
 //!
-//! - Nothing is served that was not escaped: markup is made by `maud` alone, which escapes every value, and addresses from
-//!   outside become links only where they are http(s).
-//! - Whoever may read records may look. Whoever changes something needs an operator's token, and comes from one of these
-//!   pages: see [`super::session`].
-//! - What a page asks of the store is answered by indexes, so that it stays quick with 100,000 feeds and 10 million articles.
+//! - Everything served is escaped: markup is generated only by `maud`, which escapes every value, and URLs from outside become
+//!   links only if they are http(s).
+//! - Anyone who may read records may view the pages. Making changes requires an operator's token and a request that comes from
+//!   one of these pages: see [`super::session`].
+//! - Every query of a page is answered by an index, so that pages stay fast with 100,000 feeds and 10 million articles.
 
 mod article;
 mod changes;
@@ -36,13 +36,13 @@ use super::Serving;
 use super::problem::Problem;
 use super::session::{Visitor, is_from_own_page};
 
-/// A form of ours has a token and an address.
+/// Maximum size of a form: the largest ones hold a token, or the URL and tags of a feed.
 const MAX_FORM_BYTES: usize = 8 << 10;
 
-/// What a page may load and who may show it: nothing from elsewhere, no script at all.
+/// Pages load nothing from other origins and no scripts at all, and may not be framed.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// All pages.
+/// Returns a router with all pages.
 pub(super) fn router(serving: &Arc<Serving>) -> Router<Arc<Serving>> {
     let rooms = Router::new()
         .route("/", get(overview::show))
@@ -70,21 +70,23 @@ pub(super) fn router(serving: &Arc<Serving>) -> Router<Arc<Serving>> {
         .layer(from_fn(guard))
 }
 
-/// Lets in who may read, and lets change who may; others are asked for a token.
+/// Middleware that requires a token for reading and an operator's token for changes. A GET without a valid token is redirected
+/// to the login page.
 async fn door(State(serving): State<Arc<Serving>>, mut request: Request, next: Next) -> Response {
     let surface = &serving.surface;
     let Some(visitor) = surface.tokens.visitor(request.headers(), surface.clock.now()) else {
         return if request.method() == Method::GET {
             login_first(request.uri())
         } else {
-            refusal(StatusCode::UNAUTHORIZED, "this takes an operator's token; hint: log in").into_response()
+            refusal(StatusCode::UNAUTHORIZED, "this requires an operator's token; hint: log in")
+                .into_response()
         };
     };
     if request.method() == Method::POST {
         if !visitor.may_change {
             return refusal(
                 StatusCode::FORBIDDEN,
-                "changing something takes a token with role = \"operator\"; hint: set one in [http] tokens, and log in with it",
+                "changes require a token with role = \"operator\"; hint: set one in [http] tokens, and log in with it",
             )
             .into_response();
         }
@@ -97,14 +99,14 @@ async fn door(State(serving): State<Arc<Serving>>, mut request: Request, next: N
 }
 
 const NOT_OURS: &str =
-    "this form was sent by another site; hint: a proxy before this page must pass on the Host header";
+    "this form was sent by another site; hint: a proxy in front of this site must pass on the Host header";
 
 fn login_first(uri: &Uri) -> Response {
     let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
     Redirect::to(&query_of("/login?").append_pair("next", wanted).finish()).into_response()
 }
 
-/// Says of every answer what browsers may do with it.
+/// Middleware that adds security and caching headers to every response.
 async fn guard(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -118,7 +120,7 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-/// A page that cannot be shown.
+/// The error page shown in place of the requested one.
 struct Failure(Problem);
 
 impl<E: Into<Problem>> From<E> for Failure {

@@ -1,4 +1,4 @@
-//! `/`: how the mill stands.
+//! `/`: the state of the daemon.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::report::processes;
 use crate::report::sinks::{self, Standing};
 use crate::store::{FeedHealth, FeedsByHealth, Listing, QueueStatus};
 
-/// Articles in the list of the latest.
+/// Number of articles in the list of the latest ones.
 const LATEST: u32 = 15;
 
 pub(super) async fn show(
@@ -28,7 +28,7 @@ pub(super) async fn show(
     let store = &surface.store;
     let now = surface.clock.now();
     let start = chart::start(now);
-    // Side by side: each is a look at an index, and a large one takes a moment.
+    // Run concurrently: each reads an index, and a large one takes a moment.
     let (feeds, queue, hours) =
         tokio::try_join!(store.feeds_by_health(), store.queue_status(), store.articles_by_hour(start))?;
     let sinks = sinks::look(surface.sinks.iter().cloned(), store, now).await?;
@@ -40,15 +40,15 @@ pub(super) async fn show(
     let main = html! {
         h1 { "Overview" }
         section aria-labelledby="trouble" {
-            h2 id="trouble" { "What is wrong now" }
+            h2 id="trouble" { "Problems" }
             @if troubles.is_empty() {
-                p.good { "Nothing." }
+                p.good { "None." }
             } @else {
                 ul { @for sentence in &troubles { li { (sentence) } } }
             }
         }
         section aria-labelledby="articles" {
-            h2 id="articles" { "Articles an hour" }
+            h2 id="articles" { "Articles per hour" }
             (chart::show(start, &hours))
         }
         section aria-labelledby="feeds" {
@@ -91,12 +91,12 @@ fn table_of_feeds(feeds: &FeedsByHealth) -> Markup {
             }
         }
     };
-    table("Feeds by how they do", &columns(&["State", "Feeds"]), &body)
+    table("Feeds by state", &columns(&["State", "Feeds"]), &body)
 }
 
 fn table_of_queue(queue: &QueueStatus, now: Timestamp) -> Markup {
     let rows = [
-        ("waiting or in work", queue.pending),
+        ("pending", queue.pending),
         ("of these, due now", queue.due),
         ("given up", queue.failed),
         ("quarantined", queue.quarantined),
@@ -106,10 +106,10 @@ fn table_of_queue(queue: &QueueStatus, now: Timestamp) -> Markup {
             tr { th scope="row" { (what) } td.number { (grouped(number)) } }
         }
         @if let Some(due) = queue.first_due_at {
-            tr { th scope="row" { "the first is due" } td { (moment_and_distance(due, now)) } }
+            tr { th scope="row" { "earliest due" } td { (moment_and_distance(due, now)) } }
         }
     };
-    table("Entries that are to become articles", &columns(&["Entries", "Number"]), &body)
+    table("Entries by state", &columns(&["Entries", "Number"]), &body)
 }
 
 fn table_of_sinks(sinks: &[Standing]) -> Markup {
@@ -128,6 +128,6 @@ fn table_of_sinks(sinks: &[Standing]) -> Markup {
             }
         }
     };
-    let head = columns(&["Sink", "Kind", "State", "Records behind", "Oldest of them", "Last error"]);
-    table("How far each sink is", &head, &body)
+    let head = columns(&["Sink", "Kind", "State", "Records behind", "Age of the oldest", "Last error"]);
+    table("State and lag of each sink", &head, &body)
 }

@@ -1,4 +1,4 @@
-//! `/search`: articles by the words of their titles and texts.
+//! `/search`: full-text search in titles and texts.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ pub(super) async fn show(
     let answer = match (Question::parse(&asked.q), asked.q.trim()) {
         _ if backlog.is_none() => html! {
             p role="status" {
-                "Articles cannot be looked for: there is no index of their words. "
-                code { "database.search_index = true" } " and a restart begin one."
+                "Search is off: there is no search index. Set "
+                code { "database.search_index = true" } " and restart to build it."
             }
         },
         (_, "") => html! {},
@@ -53,15 +53,15 @@ pub(super) async fn show(
     let main = html! {
         h1 { "Search" }
         form.asks method="get" action="/search" role="search" {
-            label.wide { "Words of titles and texts" input type="search" name="q" value=(asked.q) aria-describedby="how"; }
+            label.wide { "Words in titles and texts" input type="search" name="q" value=(asked.q) aria-describedby="how"; }
             button { "Search" }
         }
         p.faint id="how" {
-            "All words must be there. " code { "\"night ferry\"" } " in a row, " code { "storm*" } " as a beginning, "
-            code { "-fog" } " not at all."
+            "Articles that contain all words. " code { "\"night ferry\"" } " is a phrase, " code { "storm*" } " a prefix, "
+            code { "-fog" } " excludes a word."
         }
         @if let Some(backlog) = backlog.filter(|backlog| *backlog > 0) {
-            p { (count(backlog.unsigned_abs(), "older article is", "older articles are")) " at most not in the index yet." }
+            p { "Up to " (count(backlog.unsigned_abs(), "older article is", "older articles are")) " not in the index yet." }
         }
         (answer)
     };
@@ -91,9 +91,9 @@ fn listed(asked: &Asked, question: &Question, found: &FoundArticles, now: Timest
         }
         @if let Some(at) = found.stopped_at {
             p role="status" {
-                "The search was taking long and stopped. It has looked at the articles since " (moment(at)) "."
+                "The search took too long and stopped. It covered the articles stored since " (moment(at)) "."
             }
         }
-        @if let Some(next) = next { nav aria-label="Pages of what was found" { a rel="next" href=(next) { "Older ones" } } }
+        @if let Some(next) = next { nav aria-label="Pages of results" { a rel="next" href=(next) { "Older articles" } } }
     }
 }

@@ -1,4 +1,4 @@
-//! `/sites/{host}`: what was learned as a host's furniture, and the switch to forget it.
+//! `/sites/{host}`: what was learned as a host's furniture, with buttons to forget parts of it.
 
 use std::sync::Arc;
 
@@ -28,20 +28,21 @@ pub(super) async fn show(
 ) -> Result<Html, Failure> {
     let surface = &serving.surface;
     let site = surface.store.site_status(&host).await?;
-    let site = site.ok_or_else(|| Problem::not_found(format!("nothing was learned of the host {host:?}")))?;
+    let site =
+        site.ok_or_else(|| Problem::not_found(format!("no articles of the host {host:?} are known")))?;
     let blocks = surface.store.site_blocks(&host, BLOCKS).await?;
     let main = html! {
         h1 { (site.host) }
         p {
-            "Of " (count(site.articles, "article", "articles")) " of this host these texts stand on more than one. \
-             The more pages show a text, the less it is taken for the article's."
+            "These texts appear on more than one of " (count(site.articles, "article", "articles")) " of this host. \
+             The more pages contain a text, the less it is taken for part of an article."
         }
         p {
-            "A text that is forgotten counts as seen nowhere, for pages that are read from then on. "
-            @if !visitor.may_change { "To forget one takes an operator's token." }
+            "A forgotten text counts as never seen when further pages are extracted. "
+            @if !visitor.may_change { "Forgetting a text requires an operator's token." }
         }
         @if blocks.is_empty() {
-            p { "No text was seen on more than one of its articles yet." }
+            p { "No text has been seen on more than one article yet." }
         } @else {
             (table_of_blocks(&site, &blocks, &visitor, surface.clock.now()))
         }
@@ -60,7 +61,7 @@ fn table_of_blocks(site: &SiteStatus, blocks: &[LearnedBlock], visitor: &Visitor
             }
         }
     };
-    table("Texts on several pages", &columns(&["Text", "Articles", "Last seen", "Furniture"]), &body)
+    table("Texts on several pages", &columns(&["Text", "Articles", "Last seen", "Boilerplate"]), &body)
 }
 
 fn switch(site: &SiteStatus, block: &LearnedBlock, visitor: &Visitor) -> Markup {
@@ -78,7 +79,7 @@ fn switch(site: &SiteStatus, block: &LearnedBlock, visitor: &Visitor) -> Markup 
     }
 }
 
-/// `POST /sites/{host}/forget`: forgets a block, or takes that back.
+/// `POST /sites/{host}/forget`: forgets a block, or undoes that.
 pub(super) async fn forget(
     State(serving): State<Arc<Serving>>,
     Extension(visitor): Extension<Visitor>,
@@ -97,9 +98,9 @@ pub(super) async fn forget(
         return Err(Problem::bad_request("block must be a number, and forgotten true or false").into());
     };
     if !serving.surface.store.site_block_forget(&host, block, forgotten).await? {
-        return Err(Problem::not_found(format!("no such text was learned of the host {host:?}")).into());
+        return Err(Problem::not_found(format!("no such block was learned for the host {host:?}")).into());
     }
     let by = visitor.name.as_deref().unwrap_or_default();
-    tracing::info!(by, host, block = block.0, forgotten, "a text of a site is switched");
+    tracing::info!(by, host, block = block.0, forgotten, "site block switched");
     Ok(Redirect::to(&format!("/sites/{}", utf8_percent_encode(&host, NON_ALPHANUMERIC))))
 }

@@ -1,4 +1,4 @@
-//! `/sites`: the hosts whose furniture is learned.
+//! `/sites`: the hosts whose furniture is being learned.
 
 use std::sync::Arc;
 
@@ -39,13 +39,13 @@ pub(super) async fn show(
     };
     let main = html! {
         h1 { "Sites" }
-        p { "Hosts that articles came from. What stands on many pages of a host is learned as its furniture." }
+        p { "Hosts of the stored articles. Text that appears on many pages of a host is learned as its boilerplate." }
         form.asks method="get" action="/sites" role="search" {
-            label.wide { "Host holds" input type="search" name="q" value=(asked.q); }
+            label.wide { "Host contains" input type="search" name="q" value=(asked.q); }
             button { "Show" }
         }
         @if sites.is_empty() {
-            p { "No host is like that." }
+            p { "No host matches." }
         } @else {
             (table("Hosts, those with the most articles first", &columns(&["Host", "Articles"]), &body))
         }

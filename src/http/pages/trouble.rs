@@ -1,4 +1,4 @@
-//! What is wrong right now, in sentences, each with the way to where it can be seen.
+//! What is currently wrong, in sentences, each saying where to look further.
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
@@ -9,10 +9,10 @@ use crate::report::rough_time;
 use crate::report::sinks::Standing;
 use crate::store::{FeedHealth, FeedsByHealth, QueueStatus};
 
-/// An entry that has been due for so long waits for more than its turn.
+/// An entry that has been due for longer than this indicates a backlog beyond normal queueing.
 const LATE: SignedDuration = SignedDuration::from_mins(30);
 
-/// How the mill stands, as the page has read it.
+/// The state of the daemon, as read for the page.
 pub(super) struct Seen<'s> {
     pub(super) feeds: &'s FeedsByHealth,
     pub(super) queue: &'s QueueStatus,
@@ -21,20 +21,20 @@ pub(super) struct Seen<'s> {
     pub(super) now: Timestamp,
 }
 
-/// Sentences, the gravest first; none where nothing is wrong.
+/// Returns sentences, the most serious problem first; none if nothing is wrong.
 pub(super) fn sentences(surface: &Surface, seen: &Seen<'_>) -> Vec<Markup> {
     let mut sentences: Vec<Markup> =
         surface.health.problems().iter().map(|problem| html! { (problem) "." }).collect();
     if surface.workers.is_overrun() {
         sentences.push(
-            html! { "Extraction has run away on every core: restart, then look at the quarantined entries." },
+            html! { "Runaway extractions occupy every core: restart, then look at the quarantined entries." },
         );
     }
     sentences.extend(of_feeds(seen.feeds));
     sentences.extend(of_queue(seen));
     sentences.extend(seen.sinks.iter().filter_map(|sink| of_sink(sink, seen.now)));
     sentences.extend(surface.selectors.without_match().into_iter().map(|name| {
-        html! { (name) " has matched nothing so far: " code { "feedmill extract --explain URL" } " shows a page without it." }
+        html! { (name) " has matched nothing so far: " code { "feedmill extract --explain URL" } " shows the blocks of a page." }
     }));
     if seen.set_aside > 0 {
         let records = count(seen.set_aside, "record was", "records were");
@@ -52,14 +52,14 @@ fn of_feeds(feeds: &FeedsByHealth) -> Vec<Markup> {
         (FeedHealth::Failing, " at its last poll.", " at their last polls.", "failed"),
         (
             FeedHealth::Gone,
-            " for good (410) and is polled no more.",
-            " for good (410) and are polled no more.",
+            " for good (410) and is no longer polled.",
+            " for good (410) and are no longer polled.",
             "gone",
         ),
         (
             FeedHealth::Quarantined,
-            ": the process died on it again and again.",
-            ": the process died on them again and again.",
+            ": the process crashed on it repeatedly.",
+            ": the process crashed on them repeatedly.",
             "quarantined",
         ),
     ];
@@ -91,8 +91,8 @@ fn of_queue(seen: &Seen<'_>) -> Vec<Markup> {
     }
     if seen.queue.quarantined > 0 {
         sentences.push(html! {
-            (count(seen.queue.quarantined, "entry is", "entries are")) " quarantined, as their pages crashed or outlasted the extractor: "
-            code { "feedmill queue --state quarantined" } " names them."
+            (count(seen.queue.quarantined, "entry is", "entries are")) " quarantined, because extraction crashed or timed out: "
+            code { "feedmill queue --state quarantined" } " lists them."
         });
     }
     sentences
@@ -107,10 +107,10 @@ fn of_sink(sink: &Standing, now: Timestamp) -> Option<Markup> {
         "The sink " b { (sink.name()) }
         @match sink.state() {
             "disabled" => {
-                " wants no more: " code { "feedmill sinks resume " (sink.name()) } " has it go on."
+                " is disabled, because its receiver wants no more records: " code { "feedmill sinks resume " (sink.name()) } " resumes it."
             }
             "failing" => {
-                " fails: " (status.and_then(|status| status.error.as_deref()).unwrap_or("no reason is known")) "."
+                " is failing: " (status.and_then(|status| status.error.as_deref()).unwrap_or("no reason is known")) "."
                 @if let Some(at) = status.and_then(|status| status.retry_at) {
                     " Next attempt " (moment_and_distance(at, now)) "."
                 }
@@ -135,7 +135,7 @@ mod tests {
             said(&feeds),
             [
                 "<a href=\"/feeds?health=failing\">1 feed</a> failed at its last poll.",
-                "<a href=\"/feeds?health=gone\">2 feeds</a> are gone for good (410) and are polled no more.",
+                "<a href=\"/feeds?health=gone\">2 feeds</a> are gone for good (410) and are no longer polled.",
             ]
         );
         assert!(said(&FeedsByHealth { succeeding: 8, ..FeedsByHealth::default() }).is_empty());

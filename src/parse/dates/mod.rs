@@ -1,5 +1,5 @@
-//! Dates as publishers write them. A day is given only where the text leaves no doubt: one that could be a month gives
-//! none. The name of a zone that nobody knows costs the zone, not the date (RFC 5322, 4.3).
+//! Parses dates in the formats that publishers use. Ambiguous dates are rejected: a day that could be the month gives no
+//! date. An unknown zone name is ignored, and the date is kept (RFC 5322, 4.3).
 
 mod tokens;
 mod words;
@@ -16,13 +16,13 @@ use crate::languages::LANGUAGES;
 
 pub(super) use zones::{Region, depends_on_region};
 
-/// Years in which a feed entry can have been published. The web has none before, and what lies far ahead is a typo.
+/// Years in which a feed entry can have been published. Before, there was no web, and dates far ahead are typos.
 const YEARS: std::ops::RangeInclusive<i16> = 1990..=2100;
 
-/// Longer texts are no dates.
+/// Longer texts are not dates.
 const MAX_DATE_BYTES: usize = 120;
 
-/// The instant that `text` names, in whatever layout, as it is meant in `region`.
+/// Returns the instant that `text` names, in any layout, with zone abbreviations as used in `region`.
 pub(super) fn parse_date(text: &str, region: Region) -> Option<Timestamp> {
     let text = text.trim();
     if text.is_empty() || text.len() > MAX_DATE_BYTES {
@@ -33,7 +33,7 @@ pub(super) fn parse_date(text: &str, region: Region) -> Option<Timestamp> {
     YEARS.contains(&timestamp.to_zoned(jiff::tz::TimeZone::UTC).year()).then_some(timestamp)
 }
 
-/// A date written as one number: by its length an epoch, a day or a moment.
+/// Parses a date written as one number: by its length a Unix timestamp, a year, a day or a day with a time.
 fn digits(text: &str) -> Option<Timestamp> {
     let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<i64>().ok());
     match text.len() {
@@ -52,7 +52,7 @@ fn digits(text: &str) -> Option<Timestamp> {
     }
 }
 
-/// `YYYYMMDD`.
+/// Parses `YYYYMMDD`.
 fn compact_day(text: &str) -> Option<Parts> {
     let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<i64>().ok());
     (text.len() == 8 && text.is_ascii()).then(|| Parts {
@@ -63,7 +63,7 @@ fn compact_day(text: &str) -> Option<Parts> {
     })
 }
 
-/// `HHMM` or `HHMMSS`.
+/// Parses `HHMM` or `HHMMSS`.
 fn compact_time(text: &str) -> Option<Clock> {
     let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<i8>().ok());
     if !matches!(text.len(), 4 | 6) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -81,7 +81,7 @@ struct Clock {
     nanosecond: i32,
 }
 
-/// A year and how many digits it had.
+/// A year and the number of its digits.
 #[derive(Clone, Copy, Debug)]
 struct Year {
     number: i64,
@@ -93,8 +93,8 @@ impl Year {
         Self { number, digits: 4 }
     }
 
-    /// The year that is meant. Two digits stand for one of this century or the last (RFC 5322, 4.3); any other number
-    /// below a thousand is what programs write where they know none.
+    /// Returns the full year. Two digits stand for a year of this century or the last (RFC 5322, 4.3); any other number below
+    /// 1000 is written by programs that do not know the year.
     fn meant(self) -> Option<i16> {
         match (self.number, self.digits) {
             (short @ 0..=68, 2) => i16::try_from(short + 2000).ok(),
@@ -105,18 +105,18 @@ impl Year {
     }
 }
 
-/// What has been understood of a date so far.
+/// The parts of a date that are known so far.
 #[derive(Default)]
 struct Parts {
     year: Option<Year>,
     month: Option<i64>,
     day: Option<i64>,
     time: Option<Clock>,
-    /// Half of the day, by `am` or `pm`.
+    /// Whether `pm` was given; `None` without `am` or `pm`.
     afternoon: Option<bool>,
-    /// Seconds east of Greenwich.
+    /// Seconds east of UTC.
     offset: Option<i32>,
-    /// Counts where there is no offset.
+    /// The zone, used if there is no offset.
     place: Option<jiff::tz::TimeZone>,
 }
 
@@ -130,7 +130,7 @@ impl Parts {
             Some(false) if clock.hour == 12 => clock.hour = 0,
             _ => {}
         }
-        // 24:00 is the next midnight, and a leap second the one after.
+        // 24:00 is midnight of the next day, and a leap second counts as the second after it.
         let next_day = clock.hour == 24 && clock.minute == 0;
         let hour = if next_day { 0 } else { clock.hour };
         let is_leap = clock.second == 60;
@@ -153,7 +153,7 @@ impl Parts {
         }
     }
 
-    /// Whether enough is known that a word can only be a zone.
+    /// Returns whether enough is known that another word can only be a zone.
     fn is_dated(&self) -> bool {
         self.time.is_some() || (self.year.is_some() && self.month.is_some() && self.day.is_some())
     }
@@ -162,7 +162,7 @@ impl Parts {
 fn calendar(text: &str, region: Region) -> Option<Timestamp> {
     let mut parts = Parts::default();
     let (tokens, comments) = tokens(text);
-    // "mar. 3 juin": a short first word may be a weekday for all that it looks like a month.
+    // "mar. 3 juin": a short first word may be a weekday even if it looks like a month.
     let first_may_be_weekday = matches!(tokens.first(), Some(Token::Word(word)) if word.chars().count() <= 4);
     let mut months_seen = 0;
     let mut rest = tokens.as_slice();
@@ -211,7 +211,7 @@ fn calendar(text: &str, region: Region) -> Option<Timestamp> {
     parts.timestamp()
 }
 
-/// A bare number: the day or the year, by its size and by what is still missing.
+/// Takes a bare number as the day or the year, by its number of digits and by what is still missing.
 fn take_number(parts: &mut Parts, number: i64, digits: usize) -> Option<()> {
     match digits {
         3.. => {
@@ -227,7 +227,7 @@ fn take_number(parts: &mut Parts, number: i64, digits: usize) -> Option<()> {
     Some(())
 }
 
-/// Three numbers, or two, joined by a separator.
+/// Takes two or three numbers joined by a separator.
 fn take_day(parts: &mut Parts, day: &Day, text: &str) -> Option<()> {
     if parts.year.is_some() || parts.day.is_some() {
         return None;
@@ -247,7 +247,7 @@ fn take_day(parts: &mut Parts, day: &Day, text: &str) -> Option<()> {
             let (day, month) = match (day, month) {
                 (day, month) if day > 12 || day == month => (day, month),
                 (month, day) if day > 12 => (day, month),
-                // Points part day and month everywhere; am and pm are American.
+                // With dots the day always comes first; with slashes and am or pm the date is American: month first.
                 (day, month) if separator == '.' => (day, month),
                 (month, day) if separator == '/' && has_half_of_day(text) => (day, month),
                 _ => return None,

@@ -86,7 +86,7 @@ const SAME_INSTANT: &[&str] = &[
     "понеділок, 2 січня 2006 22:04:05",
     "2006年1月2日 22:04:05",
     "2006년 1월 2일 22:04:05",
-    // Zones by the names of places, by season, and in comments.
+    // Zones by IANA name, by season, and in comments.
     "Mon, 02 Jan 2006 23:04:05 Europe/Berlin",
     "2006-01-02T23:04:05[Europe/Berlin]",
     "2006-01-02T15:04:05 (MST)",
@@ -95,10 +95,10 @@ const SAME_INSTANT: &[&str] = &[
     "Mon, 02 Jan 2006 14:04:05 PT",
     "Tue, 03 Jan 2006 03:34:05 IST",
     "Tue, 03 Jan 2006 00:04:05 +200",
-    // Names of zones that nobody knows.
+    // Unknown zone names.
     "Mon, 02 Jan 2006 22:04:05 XYZ",
     "Mon Jan 2 22:04:05 XYZ 2006",
-    // Points in the clock, blanks and marks inside the date.
+    // Dots in the time, blanks and marks inside the date.
     "Mon, 02 Jan 2006 22.04.05 GMT",
     "02.01.2006 22.04.05",
     "2006 - 01 - 02 22 : 04 : 05",
@@ -106,7 +106,7 @@ const SAME_INSTANT: &[&str] = &[
     "2006-01-02 T 22:04:05 Z",
     "2006-01-03T00:04:05 + 02:00",
     "\u{200e}2. 1. 2006\u{200e} 22:04:05",
-    // Weeks and days of the year.
+    // Week dates and ordinal dates.
     "2006-W01-1T22:04:05Z",
     "2006W011 22:04:05",
     "2006-002 22:04:05",

@@ -1,4 +1,4 @@
-//! A date cut into numbers, words and signs.
+//! Splits a date into numbers, words and signs.
 
 use jiff::civil::{Date, ISOWeekDate, Weekday};
 use jiff::tz::TimeZone;
@@ -7,22 +7,22 @@ use super::words::month;
 use super::zones::place;
 use super::{Clock, Parts, compact_day, compact_time};
 
-/// A piece of a date.
+/// A token of a date.
 #[derive(Debug)]
 pub(super) enum Token {
-    /// A number and how many digits it had.
+    /// A number and the number of its digits.
     Number(i64, usize),
     Day(Day),
     Clock(Clock),
     Offset(i32),
-    /// A zone by its name: `Europe/Berlin`.
+    /// A zone by its IANA name: `Europe/Berlin`.
     Place(TimeZone),
     /// Lower case, without the final dot.
     Word(String),
     Unknown,
 }
 
-/// Two or three numbers joined by a separator, each with how many digits it had.
+/// Two or three numbers joined by a separator; the first and third with the number of their digits.
 #[derive(Debug)]
 pub(super) struct Day {
     pub(super) first: (i64, usize),
@@ -42,14 +42,14 @@ impl Day {
     }
 }
 
-/// The number in the middle, which may be a month's name.
+/// The second part of a [`Day`], which may be the name of a month.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Middle {
     Number(i64),
     Month(i64),
 }
 
-/// The tokens of a date, and what stands in its brackets: comments, which may name a zone (`(CEST)`, `[Europe/Paris]`).
+/// Returns the tokens of a date, and the comments in its brackets, which may name a zone (`(CEST)`, `[Europe/Paris]`).
 pub(super) fn tokens(text: &str) -> (Vec<Token>, String) {
     let (plain, comments) = uncommented(text);
     let mut tokens = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn tokens(text: &str) -> (Vec<Token>, String) {
     (tokens, comments)
 }
 
-/// The text with one spelling of its signs, and the comments in it.
+/// Returns the text with its signs normalized and without comments, and the comments.
 fn uncommented(text: &str) -> (String, String) {
     let mut plain = String::with_capacity(text.len());
     let mut comments = String::new();
@@ -86,9 +86,9 @@ fn uncommented(text: &str) -> (String, String) {
             ')' | ']' => depth = depth.saturating_sub(1),
             c if depth > 0 => comments.push(c),
             ',' | ';' | '|' | '·' => plain.push(' '),
-            // The minus sign and dashes of typography.
+            // The minus sign and typographic dashes.
             '−' | '–' | '‐' => plain.push('-'),
-            // Marks of direction and width, which some programs put around every part of a date.
+            // Direction marks and zero-width characters, which some programs put around every part of a date.
             '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {}
             c => plain.push(c),
         }
@@ -96,7 +96,7 @@ fn uncommented(text: &str) -> (String, String) {
     (plain, comments)
 }
 
-/// The text without the blanks that stand inside one of its parts: `21. 4. 2025`, `2025 - 04 - 21`, `18 : 00`, `+ 02:00`.
+/// Removes the blanks inside the parts of a date: `21. 4. 2025`, `2025 - 04 - 21`, `18 : 00`, `+ 02:00`.
 fn closed_up(text: &str) -> String {
     let mut closed = String::with_capacity(text.len());
     let mut rest = text;
@@ -130,13 +130,13 @@ fn starts_with_digit(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// Whether a colon after `text` goes on a clock: the text ends in `18` or `18:00`, and no day.
+/// Returns whether a colon after `text` continues a time: the text ends in `18` or `18:00`, not in a day.
 fn in_clock(text: &str) -> bool {
     let before = text.trim_end().trim_end_matches(|c: char| c.is_ascii_digit() || c == ':');
     !before.ends_with(['-', '/', '.'])
 }
 
-/// Whether `separator` parts the second number of a day from the third: the text so far ends in `21.4`.
+/// Returns whether `separator` separates the second number of a day from the third: the text so far ends in `21.4`.
 fn in_day(separator: char, text: &str) -> bool {
     let word = text.split_whitespace().next_back().unwrap_or_default();
     let mut numbers = word.split(separator);
@@ -145,7 +145,7 @@ fn in_day(separator: char, text: &str) -> bool {
     is_number(numbers.next()) && is_number(numbers.next()) && numbers.next().is_none()
 }
 
-/// Whether `separator`, before `text`, parts the first number of a day from the second: the third follows.
+/// Returns whether `separator`, before `text`, separates the first number of a day from the second: the third follows.
 fn begins_day(separator: char, text: &str) -> bool {
     let second = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let third = second.trim_start().strip_prefix(separator).map(str::trim_start);
@@ -171,7 +171,7 @@ fn tokenise(word: &str, tokens: &mut Vec<Token>) {
             let end =
                 rest.find(|c: char| !(c.is_alphabetic() || c == '.' || c == '\'')).unwrap_or(rest.len());
             let word = rest[..end].trim_end_matches('.').to_lowercase();
-            // The T between day and time.
+            // The `T` between day and time.
             let is_joint = word == "t" && rest[end..].starts_with(|c: char| c.is_ascii_digit());
             if !is_joint {
                 tokens.push(Token::Word(word));
@@ -192,7 +192,7 @@ pub(super) fn leading_number(text: &str) -> (i64, usize) {
     (text[..digits.min(18)].parse().unwrap_or(0), digits)
 }
 
-/// A token that begins with a digit; returns its length.
+/// Reads a token that begins with a digit; returns its length.
 fn number_token(text: &str, tokens: &mut Vec<Token>) -> usize {
     let (number, digits) = leading_number(text);
     let rest = &text[digits..];
@@ -249,7 +249,7 @@ fn number_token(text: &str, tokens: &mut Vec<Token>) -> usize {
     digits + if suffix && joint { 2 } else { 0 }
 }
 
-/// The day of a week or of a year (ISO 8601): `2025-W17-1`, `2025W171`, `2025-111`.
+/// Parses an ISO 8601 week date or ordinal date: `2025-W17-1`, `2025W171`, `2025-111`.
 fn odd_day(text: &str) -> Option<(Date, usize)> {
     let year = i16::try_from(leading_number(&text[..4]).0).ok()?;
     let rest = text[4..].trim_start_matches('-');
@@ -271,7 +271,7 @@ fn odd_day(text: &str) -> Option<(Date, usize)> {
     Some((ISOWeekDate::new(year, number, weekday).ok()?.date(), text.len() - rest.len()))
 }
 
-/// `18.00`, `18.00.00` or `18h00` after a day: before one, points part days and months.
+/// Parses the time `18.00`, `18.00.00` or `18h00` after a day: before one, dots separate days and months.
 fn dotted_clock(text: &str, tokens: &[Token]) -> Option<(Clock, usize)> {
     let (hour, hour_digits) = leading_number(text);
     let rest = &text[hour_digits..];
@@ -319,11 +319,11 @@ fn day_token(text: &str, separator: char) -> Option<(Day, usize)> {
         at += 1 + digits;
     }
     let first = (first, digits);
-    // Without a third number only a year and a month make sense.
+    // Two numbers can only be a year and a month.
     (third.is_some() || first.1 == 4).then_some((Day { first, second, third, separator }, at))
 }
 
-/// `h:mm`, `hh:mm:ss`, `hh:mm:ss.fraction`.
+/// Parses `h:mm`, `hh:mm:ss` or `hh:mm:ss.fraction`.
 fn clock(text: &str) -> Option<(Clock, usize)> {
     let (hour, mut at) = leading_number(text);
     let field = |at: &mut usize| {
@@ -346,7 +346,7 @@ fn clock(text: &str) -> Option<(Clock, usize)> {
     Some((Clock { hour: i8::try_from(hour).ok()?, minute, second, nanosecond }, at))
 }
 
-/// An offset as `+0200`, `+02:00`, `+200`, `+2`; a lone hyphen between words is nothing.
+/// Reads an offset such as `+0200`, `+02:00`, `+200`, `+2`; returns its length. A lone hyphen between words is skipped.
 fn offset_token(text: &str, after_clock: bool, tokens: &mut Vec<Token>) -> usize {
     let sign = if text.starts_with('-') { -1 } else { 1 };
     let (number, digits) = leading_number(&text[1..]);

@@ -1,4 +1,4 @@
-//! The words in dates: months in every language of `config/words`, and what says nothing.
+//! The names of months in dates, in every language of `config/words`.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 use crate::languages::LANGUAGES;
 
-/// Months by name, to be found by the beginnings of the names.
+/// Months by name, sorted so that they can be found by prefix.
 static MONTHS: LazyLock<BTreeMap<&str, i8>> =
     LazyLock::new(|| LANGUAGES.date.months.iter().map(|(name, number)| (name.as_str(), *number)).collect());
 
-/// The month, 1 to 12, of a lower-case name or its abbreviation.
+/// Returns the month, 1 to 12, of a lower-case name or its abbreviation.
 pub(super) fn month(word: &str) -> Option<i64> {
     const LEAST_LETTERS: usize = 3;
     if let Some(number) = MONTHS.get(word) {
@@ -21,7 +21,7 @@ pub(super) fn month(word: &str) -> Option<i64> {
     }
     let behind = MONTHS.range::<str, _>((Bound::Excluded(word), Bound::Unbounded));
     let mut begun = behind.take_while(|(name, _)| name.starts_with(word)).map(|(_, number)| *number);
-    // "jui" could be either: only the whole name, or one month's abbreviation, will do.
+    // "jui" may be June or July: a prefix must be that of one month only.
     let number = begun.next()?;
     begun.all(|other| other == number).then(|| i64::from(number))
 }

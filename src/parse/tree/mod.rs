@@ -1,5 +1,5 @@
-//! A feed as a tree, whatever state it is in. Text and attributes stay slices of the source until they are asked
-//! for: most of a feed never is.
+//! A feed as a tree, however broken it is. Text and attributes stay slices of the source until they are requested:
+//! most of a feed never is.
 
 mod builder;
 
@@ -14,7 +14,7 @@ use super::space::Space;
 use super::text::{Entities, unescape};
 use crate::work;
 
-/// Entries read of one feed.
+/// Most entries read of one feed.
 pub(in crate::parse) const MAX_ENTRIES: usize = 2_000;
 
 /// HTML elements that never have an end tag, and that no feed format uses as a name.
@@ -39,24 +39,24 @@ enum Kind<'a> {
         attributes: &'a str,
         space: Space,
     },
-    /// Text with its references unresolved, as a range of the source: neighbours are joined by widening it.
+    /// Text with its references unresolved, as a range of the source: adjacent texts are joined by widening it.
     Text(Range<u32>),
     Cdata(&'a str),
 }
 
-/// A document and what was wrong with it.
+/// A document and its faults.
 pub(super) struct Document<'a> {
     source: &'a str,
     nodes: Vec<Node<'a>>,
     entities: Entities<'a>,
-    /// Whether any element may carry `xml:base`, or the `BASE` of CDF.
+    /// Whether any element may have `xml:base`, or the `BASE` of CDF.
     has_base: bool,
-    /// What was repaired, and where; the first faults of a document that is full of them.
+    /// What was repaired, and where; only the first faults of a document with many.
     pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Document<'a> {
-    /// Reads all of `source` that can be read.
+    /// Reads as much of `source` as can be read.
     pub(super) fn read(source: &'a str) -> Self {
         Builder::new(Self {
             source,
@@ -68,7 +68,7 @@ impl<'a> Document<'a> {
         .build()
     }
 
-    /// The document as the parent of its top elements.
+    /// Returns the document as the parent of its top elements.
     pub(super) fn top(&self) -> Element<'_> {
         Element { document: self, index: 0 }
     }
@@ -80,7 +80,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The place of a byte, as people count: `line 3, column 14`.
+/// Returns the position of a byte, counted from 1: `line 3, column 14`.
 pub(super) fn place(source: &str, offset: usize) -> String {
     work::count(offset);
     let before = &source.as_bytes()[..offset.min(source.len())];
@@ -90,7 +90,7 @@ pub(super) fn place(source: &str, offset: usize) -> String {
     format!("line {line}, column {column}")
 }
 
-/// Where a slice of `source` begins.
+/// Returns the offset of a slice of `source`.
 fn offset_in(source: &str, slice: &str) -> usize {
     (slice.as_ptr() as usize).saturating_sub(source.as_ptr() as usize)
 }
@@ -115,19 +115,19 @@ impl<'d> Element<'d> {
         }
     }
 
-    /// The name without its prefix, as written.
+    /// Returns the name without its prefix, as written.
     pub(super) fn name(self) -> &'d str {
         let name = self.qualified_name();
         name.split_once(':').map_or(name, |(_, local)| local)
     }
 
-    /// Where it stands, as people count.
+    /// Returns the line and column of the element.
     pub(super) fn place(self) -> String {
         let source = self.document.source;
         place(source, offset_in(source, self.qualified_name()).saturating_sub(1))
     }
 
-    /// The vocabulary that the name belongs to.
+    /// Returns the vocabulary of the name.
     pub(super) fn space(self) -> Space {
         match &self.node().kind {
             Kind::Element { space, .. } => *space,
@@ -142,8 +142,8 @@ impl<'d> Element<'d> {
         }
     }
 
-    /// The value of an attribute by its name, references resolved. A name without a prefix also finds a prefixed
-    /// attribute (`about` is `rdf:about`) if there is none of that very name.
+    /// Returns the value of an attribute, references resolved. A name without a prefix also finds a prefixed attribute
+    /// (`about` is `rdf:about`) if there is none of exactly that name.
     pub(super) fn attribute(self, name: &str) -> Option<Cow<'d, str>> {
         let attributes = self.attributes();
         if attributes.len() <= name.len() {
@@ -175,12 +175,12 @@ impl<'d> Element<'d> {
         std::iter::successors(at(self.node().first_child), move |element| at(element.node().next))
     }
 
-    /// The elements directly inside.
+    /// Returns the child elements.
     pub(super) fn children(self) -> impl Iterator<Item = Element<'d>> {
         self.nodes().filter(|node| matches!(node.node().kind, Kind::Element { .. }))
     }
 
-    /// This element and all inside it, in document order.
+    /// Returns this element and all elements inside it, in document order.
     pub(super) fn descendants(self) -> impl Iterator<Item = Element<'d>> {
         let mut stack = vec![self];
         std::iter::from_fn(move || {
@@ -197,7 +197,7 @@ impl<'d> Element<'d> {
         (index != NONE).then_some(Element { document: self.document, index })
     }
 
-    /// The text directly inside, references resolved.
+    /// Returns the text directly inside the element, references resolved.
     pub(super) fn text(self) -> Cow<'d, str> {
         let mut parts = self.nodes().filter_map(Element::own_text);
         let Some(first) = parts.next() else { return Cow::Borrowed("") };
@@ -216,7 +216,7 @@ impl<'d> Element<'d> {
         }
     }
 
-    /// The content as HTML: child elements as tags, without prefixes; text as it stands, which is escaped.
+    /// Returns the content as HTML: child elements as tags, without prefixes; text as in the source, where it is escaped.
     pub(super) fn inner_html(self, max_bytes: usize) -> String {
         enum Work<'d> {
             Node(Element<'d>),
@@ -254,7 +254,7 @@ impl<'d> Element<'d> {
         html
     }
 
-    /// The values of `xml:base` and its like on this element and its ancestors, innermost first.
+    /// Returns the values of `xml:base` and similar attributes on this element and its ancestors, innermost first.
     pub(super) fn bases(self) -> impl Iterator<Item = Cow<'d, str>> {
         let start = self.document.has_base.then_some(self);
         std::iter::successors(start, |element| element.parent())

@@ -1,24 +1,24 @@
-//! Polls that wait for a slow answer step aside: they keep their connection and give up their place. A hundred feeds that hang
-//! would otherwise fill all places until they time out, and nobody can know beforehand which will.
+//! Polls that wait for a slow response step aside: they keep their connection and release their permit. Otherwise a hundred
+//! hanging feeds would occupy all permits until they time out, and which feeds hang cannot be known beforehand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// An answer that takes longer is slow.
+/// A response that takes longer than this is slow.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Polls that have stepped aside. Cheap to clone; all clones are one.
+/// The number of polls that have stepped aside. Cheap to clone; all clones share one counter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Aside(Arc<AtomicU32>);
 
 impl Aside {
-    /// How many there are.
+    /// Returns the number of polls that have stepped aside.
     pub(super) fn count(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Waits for an answer, aside where it is slow, as long as no more than `most` others are.
+    /// Waits for a response; steps aside if it is slow and fewer than `most` polls are aside.
     pub(super) async fn wait_for<T>(&self, answer: impl Future<Output = T>, most: u32) -> T {
         tokio::pin!(answer);
         if let Ok(done) = tokio::time::timeout(PATIENCE, &mut answer).await {
@@ -29,7 +29,7 @@ impl Aside {
     }
 }
 
-/// A place aside, given up when dropped.
+/// A slot aside; dropping it frees the slot.
 struct Place<'a>(&'a AtomicU32);
 
 impl<'a> Place<'a> {

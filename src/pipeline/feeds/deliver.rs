@@ -1,4 +1,4 @@
-//! What hubs bring of feeds.
+//! Feeds delivered by hubs.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -15,19 +15,20 @@ use crate::pipeline::workers::Stopped;
 use crate::schedule::{Decision, NextPoll};
 use crate::store::{PollRecord, PollResult, StoreError, Transfer};
 
-/// What a hub brings of a feed: all of it, or what is new.
+/// A hub's delivery of a feed: the whole feed, or what is new.
 #[derive(Debug)]
 pub struct Delivery {
-    /// As sent.
+    /// The body as sent.
     pub body: Vec<u8>,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
-    /// The name that the feed goes by: relative links resolve against it.
+    /// The URL that the hub knows the feed by: relative links resolve against it.
     pub topic: Url,
 }
 
-/// Records what a hub brings of a feed, which neither moves its next poll nor touches what that asks with: a delivery may
-/// be a part. `false` where the feed is in other hands at this moment, or the process stops.
+/// Records a hub's delivery of a feed. It changes neither the time of the next poll nor the validators, since a delivery
+/// may be only a part of the feed. Returns `false` if another worker holds the feed at this moment, or if the process
+/// stops.
 pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Result<bool, StoreError> {
     let lease = shared.plan.borrow().settings.lease;
     let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
@@ -65,7 +66,7 @@ async fn delivered(
             tracing::warn!(
                 label = kind.as_str(),
                 reason,
-                "the delivery cannot be read; the next poll will tell"
+                "cannot parse the hub's delivery; the next poll will fetch the feed"
             );
             (Vec::new(), Vec::new())
         }

@@ -1,4 +1,4 @@
-//! The entries of a feed, on their way into the store.
+//! Preparation of a feed's entries for the store.
 
 use std::collections::HashSet;
 
@@ -11,10 +11,10 @@ use crate::pipeline::Shared;
 use crate::schedule::PublishedEntry;
 use crate::store::NewEntry;
 
-/// A feed's date may run this far ahead of our clock: zones are often wrong by hours.
+/// How far a feed's date may be ahead of our clock: time zones are often wrong by hours.
 const FUTURE_TOLERANCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
-/// Mends the entries' dates, and says which entries are new.
+/// Drops the entries' future dates, and returns the entries with whether each is new.
 pub(super) async fn read_entries(
     shared: &Shared,
     feed: &DueFeed,
@@ -22,7 +22,7 @@ pub(super) async fn read_entries(
 ) -> Vec<PublishedEntry> {
     drop_future_dates(parsed, shared.clock.now());
     let new = shared.store.entries_new(feed.id, &parsed.entries).await.unwrap_or_else(|error| {
-        tracing::warn!(error = %error, "cannot tell which entries are new: the rhythm is not adapted");
+        tracing::warn!(error = %error, "cannot determine which entries are new; the poll schedule is not adapted");
         HashSet::new()
     });
     let published = |entry: &ParsedEntry| PublishedEntry {
@@ -45,7 +45,7 @@ fn drop_future_dates(parsed: &mut ParsedFeed, now: Timestamp) {
     }
 }
 
-/// Longest host name that DNS allows, and longest URL that is worth a request: what is longer is no place to fetch.
+/// The longest host name that DNS allows, and the longest URL worth a request: longer links are not fetched.
 const MAX_HOST_BYTES: usize = 253;
 const MAX_URL_BYTES: usize = 4096;
 

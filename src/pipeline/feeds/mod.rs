@@ -1,4 +1,4 @@
-//! Feeds to entries: poll what is due, read it, record its entries as pending.
+//! Feeds to entries: poll due feeds, parse them, record their entries as pending.
 
 mod aside;
 mod deliver;
@@ -35,17 +35,17 @@ use crate::schedule::{
 use crate::store::{LONGEST_REQUEUE, LongestWaits, PollRecord, PollResult, StoreError, Transfer};
 use crate::telemetry::metrics;
 
-/// Bytes that a feed takes while it is read, for each of its own: itself, its text, the tree and its entries.
+/// Memory that a feed takes while it is read, per byte of its body: the body, its text, the tree and its entries.
 const FEED_COST: usize = 5;
 
-/// For each poll that has a place so many may wait aside for slow answers: each is a connection.
+/// Maximum number of polls that wait aside for slow responses, per permit: each holds a connection.
 const MOST_ASIDE: u32 = 4;
 
-/// The first half of the mill.
+/// The first half of the pipeline.
 #[derive(Clone, Debug)]
 pub struct Feeds {
     shared: Shared,
-    /// The feeds of a round that polls each but once.
+    /// The feeds polled so far, in a round that polls each only once.
     round: Option<Arc<Mutex<HashSet<FeedId>>>>,
     aside: Aside,
 }
@@ -56,14 +56,13 @@ impl Feeds {
         Self { shared, round: None, aside: Aside::default() }
     }
 
-    /// Polls every feed that is due, and none a second time: where the round takes longer than a feed's interval it would
-    /// never end.
+    /// Polls every due feed once: if the round takes longer than a feed's interval, repeated polls would never end.
     pub fn one_round(shared: Shared) -> Self {
         Self { shared, round: Some(Arc::default()), aside: Aside::default() }
     }
 }
 
-/// What a poll brought, and the memory that it takes until it is recorded.
+/// The result of a poll, and the memory held until it is recorded.
 #[derive(Debug)]
 pub struct Polled {
     record: PollRecord,
@@ -103,12 +102,12 @@ impl Stage for Feeds {
         if shortened > 0 {
             tracing::warn!(
                 shortened,
-                "the clock was ahead: what waited for longer than anything does is due now"
+                "the clock was ahead; items with impossibly late due times are due now"
             );
         }
         let mut due = self.shared.store.feeds_claim_due(lease, limit).await?;
         if let Err(error) = look_for_hubs(&self.shared, &mut due).await {
-            tracing::warn!(error = %error, "which feeds were looked at for hubs is not known: the next poll looks");
+            tracing::warn!(error = %error, "cannot read which feeds were checked for hubs; the next poll will check");
         }
         let Some(round) = &self.round else { return Ok(due) };
         let now = self.shared.clock.now();
@@ -157,7 +156,7 @@ impl Stage for Feeds {
             let Some(report) = report else {
                 tracing::warn!(
                     feed.id = poll.feed_id.0,
-                    "the poll came too late: another worker has the feed"
+                    "poll discarded: another worker has claimed the feed"
                 );
                 continue;
             };
@@ -182,7 +181,7 @@ impl Stage for Feeds {
             self.shared.entries_recorded.notify_one();
         }
         if let Err(error) = note_hubs(&self.shared, &current).await {
-            tracing::warn!(error = %error, "the feeds' hubs are not noted: their next entries will tell");
+            tracing::warn!(error = %error, "cannot store the feeds' hubs; trying again when the feeds change");
         }
         Ok(())
     }
@@ -198,12 +197,12 @@ impl Stage for Feeds {
     }
 }
 
-/// The longest that anything waits, by the options of all feeds.
+/// Returns the longest times that anything waits, by the options of all feeds.
 pub fn longest_waits<'o>(
     options: impl Iterator<Item = &'o Arc<FeedOptions>>,
     lease: Duration,
 ) -> LongestWaits {
-    /// For turns at hosts and pauses of our own.
+    /// For turns at hosts and our own network pauses.
     const MARGIN: Duration = Duration::from_hours(1);
     let (mut poll, mut retry_after) = (Duration::ZERO, Duration::ZERO);
     for FeedOptions { bounds, .. } in options.map(Arc::as_ref) {
@@ -220,7 +219,7 @@ pub fn longest_waits<'o>(
 }
 
 impl Feeds {
-    /// One poll, from the request to what is to be recorded of it.
+    /// Polls one feed, from the request to the record.
     async fn poll(&self, feed: DueFeed, held: &Share) -> Worked<(FeedId, Lease), PollRecord> {
         let shared = &self.shared;
         let plan = shared.plan();
@@ -279,8 +278,8 @@ fn body_bytes(fetched: &Result<Response, FetchError>) -> Option<u64> {
     }
 }
 
-/// A feed whose host has asked, in answer to another request, to be left alone. The pause itself is kept with the host;
-/// the feed is recorded so that it says itself when it is due, and why then.
+/// Records a poll of a feed whose host has asked for a pause in response to another request. The pause itself is kept with
+/// the host; the feed's record states when it is due and why.
 fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     let now = shared.clock.now();
     let at = after(now, wait);
@@ -289,16 +288,16 @@ fn paused(shared: &Shared, feed: &DueFeed, wait: Duration) -> PollRecord {
     PollRecord::of(feed, now, next, PollResult::HostPaused)
 }
 
-/// What a poll brought, for the store and for the schedule.
+/// The result of a poll, for the store and for the schedule.
 struct Answer {
     result: PollResult,
     outcome: PollOutcome,
     freshness: Freshness,
-    /// Where a permanent redirect pointed.
+    /// The target of a permanent redirect.
     moved_to: Option<Url>,
 }
 
-/// The answer with its consequences: when to poll next, and where.
+/// Combines the answer with its consequences: when and where to poll next.
 fn concluded(
     shared: &Shared,
     plan: &Plan,
@@ -312,7 +311,7 @@ fn concluded(
     let mut next = next_poll(&bounds, &feed.history, &answer.outcome, &answer.freshness, now, jitter);
     let mut result = answer.result;
     let moved_to = match answer.outcome {
-        // Otherwise a failure says nothing of where the feed lives.
+        // Apart from a lost move, a failure says nothing about the feed's URL.
         PollOutcome::Failed => lost_move(feed, &next.history, &mut result),
         PollOutcome::NotModified | PollOutcome::SameBody | PollOutcome::Parsed { .. } => {
             let days = plan.settings.move_confirmation_days;
@@ -320,11 +319,11 @@ fn concluded(
         }
     };
     if let Some(url) = &moved_to {
-        tracing::info!(to = %masked(url), "polled elsewhere from now on");
+        tracing::info!(to = %masked(url), "feed moved; polling the new URL from now on");
     }
     match &result {
         PollResult::Failed { kind, reason, gone: true } => {
-            tracing::warn!(label = kind.as_str(), reason, "the feed is gone and is polled no more");
+            tracing::warn!(label = kind.as_str(), reason, "the feed is gone and is no longer polled");
         }
         PollResult::Failed { kind, reason, .. } => {
             let failures = next.history.consecutive_failures;
@@ -340,15 +339,15 @@ fn concluded(
     PollRecord { moved_to, transfer, ..PollRecord::of(feed, now, next, result) }
 }
 
-/// The bounds on polling the feed, wider while a hub delivers it.
+/// Returns the feed's polling bounds, wider while a hub delivers it.
 fn bounds(plan: &Plan, options: &FeedOptions, feed: &DueFeed, now: Timestamp) -> Bounds {
     let is_delivered = feed.delivered_until.is_some_and(|until| now < until);
     let delivered_interval = plan.websub.as_ref().filter(|_| is_delivered).map(|websub| websub.poll_interval);
     Bounds { delivered_interval, ..options.bounds.clone() }
 }
 
-/// Back to the configured URL, for a feed that followed a permanent redirect and is gone or lost where that led. A host
-/// that asks for patience is not lost.
+/// Returns the configured URL for a feed that followed a permanent redirect and is gone or lost at its target. A host that
+/// asks for patience (429, 503) is not lost.
 fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Option<Url> {
     let PollResult::Failed { kind, gone, .. } = result else { return None };
     let is_lost = *gone || (is_lost(history) && !matches!(kind, FailureKind::Http429 | FailureKind::Http503));
@@ -359,13 +358,13 @@ fn lost_move(feed: &DueFeed, history: &History, result: &mut PollResult) -> Opti
     Some(feed.configured_url.clone())
 }
 
-/// Reads the answer to a poll.
+/// Reads the response to a poll.
 async fn read(shared: &Shared, feed: &DueFeed, response: Response, held: &Share) -> Result<Answer, Stopped> {
     held.absorb(&response.held);
     let moved_to = response.moved_to().cloned();
     let Response { final_url, validators, freshness, content_type, links, oddities, content, .. } = response;
     let (result, outcome) = match content {
-        // A 304 may bring new validators; one without any keeps the old.
+        // A 304 may bring new validators; without any the old ones are kept.
         Content::NotModified => {
             let validators = Some(validators).filter(|validators| *validators != Validators::default());
             (PollResult::Unchanged { validators }, PollOutcome::NotModified)
@@ -392,7 +391,7 @@ async fn read(shared: &Shared, feed: &DueFeed, response: Response, held: &Share)
     Ok(Answer { result, outcome, freshness, moved_to })
 }
 
-/// Settles who delivers the feed, and under what name: the word of the header counts before that of the feed.
+/// Sets the feed's hubs and the URL that they know it by: the HTTP headers take precedence over the feed itself.
 fn name_hub(feed: &mut FeedInfo, links: Links, final_url: Url) {
     if !links.hubs.is_empty() {
         feed.hubs = links.hubs;
@@ -403,7 +402,7 @@ fn name_hub(feed: &mut FeedInfo, links: Links, final_url: Url) {
     }
 }
 
-/// The feed in `body`, read on a worker; else a kind of failure and its reason.
+/// Parses the feed in `body` on a worker; on failure returns its kind and reason.
 async fn parsed(
     shared: &Shared,
     feed: &DueFeed,
@@ -423,7 +422,7 @@ async fn parsed(
         shared.store.feed_attempt_end(feed.id, feed.lease),
     )
     .await?;
-    // The texts of its entries.
+    // The texts of the feed's entries.
     held.hold(body_bytes).await;
     Ok(match parsed {
         Ok(Ok(parsed)) => Ok(parsed),
@@ -432,7 +431,7 @@ async fn parsed(
     })
 }
 
-/// What a feed's new body means.
+/// Returns the result and the outcome of a feed's new body.
 async fn fresh(
     shared: &Shared,
     feed: &DueFeed,

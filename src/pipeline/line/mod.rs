@@ -1,10 +1,10 @@
-//! The loop that drives a half of the mill.
+//! The loop that drives one half of the pipeline.
 //!
-//! Work streams: a slow item keeps its own permit and nobody else's, so there are no rounds in which everything waits for
-//! the slowest. A transaction costs much more than a row in it, so rows cross to the store and back in batches: the more
-//! are claimed ahead the faster they are worked off, and what has finished is recorded together. While the store works,
-//! so do the items. The first look at the store comes after the wake-up is armed, so that work recorded in between is
-//! not slept through.
+//! Work is streamed: a slow item occupies only its own permit, and there are no rounds in which everything waits for the
+//! slowest. A transaction costs much more than one of its rows, so rows are read from and written to the store in batches:
+//! the faster items finish, the more are claimed ahead, and finished items are recorded together. Items are processed while
+//! the store works. The wake-up is armed before the first look at the store, so that work recorded in between is not
+//! missed.
 
 mod unsettled;
 mod working;
@@ -24,27 +24,27 @@ use crate::clock::Clock;
 use crate::lifecycle::Progress;
 use crate::store::StoreError;
 
-/// How long the line rests after the store failed.
+/// How long the loop rests after the store failed.
 const STORE_FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
-/// What became of an item in a worker's hands.
+/// The outcome of an item.
 #[derive(Debug)]
 pub enum Worked<C, D> {
-    /// It is done, well or badly: to be recorded.
+    /// The item is finished, successfully or not, and is to be recorded.
     Done(D),
-    /// Its time has not come, and nobody is to blame: it is given back.
+    /// The item is returned to the store before its work is done, without a failure.
     PutOff {
-        /// What is given back.
+        /// The claim to return.
         claim: C,
         /// When it is due again.
         due: Timestamp,
-        /// What it waits for.
+        /// What the item waits for.
         until: Until,
     },
 }
 
 impl<C, D> Worked<C, D> {
-    /// When the item's turn at a busy host comes, where it was put off for that.
+    /// Returns when the item's turn at a busy host comes, if it was put off for that.
     fn host_turn(&self) -> Option<Timestamp> {
         match self {
             Self::PutOff { due, until: Until::HostTurn, .. } => Some(*due),
@@ -53,14 +53,14 @@ impl<C, D> Worked<C, D> {
     }
 }
 
-/// What an item waits for that was put off.
+/// What a put-off item waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
     /// Its turn at a busy host, which comes soon.
     HostTurn,
     /// The end of a pause that the host has asked for, which may be days away.
     HostReturn,
-    /// The return of our own network, of which nobody knows when it comes.
+    /// The return of our own network, at an unknown time.
     NetworkReturn,
     /// The end of its feed's rest (see [`super::rests`]).
     FeedReturn,
@@ -68,46 +68,47 @@ pub enum Until {
     NextStart,
 }
 
-/// One half of the mill, as the loop sees it.
+/// One half of the pipeline, as the loop sees it.
 pub trait Stage: Clone + Send + Sync + 'static {
     /// A claimed row.
     type Item: Send + 'static;
-    /// What it takes to give the row back.
+    /// What is needed to release the row.
     type Claim: Send + 'static;
     /// A row whose work is done but not yet recorded.
     type Done: Send + 'static;
 
     /// The half's name, for logs.
     const NAME: &'static str;
-    /// Most items recorded in one transaction, and most that are claimed ahead.
+    /// Maximum number of items recorded in one transaction, and maximum number claimed ahead.
     const BATCH: u32;
 
     /// Items worked on at once.
     fn permits(&self) -> u32;
-    /// Items in hand that take none of the permits just now: they wait for somebody who is slow to answer.
+    /// Items in hand that need no permit at the moment, because they wait for a slow response.
     fn aside(&self) -> u32 {
         0
     }
-    /// Lends out up to `limit` items that are due.
+    /// Claims up to `limit` due items.
     fn claim(&self, limit: u32) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
-    /// What it takes to give `item` back.
+    /// Returns what is needed to release `item`.
     fn claim_of(item: &Self::Item) -> Self::Claim;
-    /// Gives back items whose work is not done, each with the time at which it is due again.
+    /// Releases unfinished items, each with the time at which it is due again.
     fn release(
         &self,
         claims: Vec<(Self::Claim, Timestamp)>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// Does the work for one item. Failures are results.
+    /// Processes one item. Failures are results.
     fn process(&self, item: Self::Item) -> impl Future<Output = Worked<Self::Claim, Self::Done>> + Send;
     /// Records finished work in one transaction.
     fn record(&self, done: &[Self::Done]) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// What is recorded instead of an item that the store refuses by itself: its failure, with the reason.
+    /// Returns what to record instead of an item that the store refuses: its failure, with the reason.
     fn refused(done: Self::Done, reason: &StoreError) -> Self::Done;
-    /// When the next item is due.
+    /// Returns when the next item is due.
     fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
 }
 
-/// One round: claims what is due, at most the permits, does it and records it. Returns how many items were recorded.
+/// Runs one round: claims due items, up to the number of permits, processes and records them. Returns how many were
+/// recorded.
 pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
     let mut working = Working::<S>::new(CancellationToken::new());
     working.claim(stage, stage.permits()).await?;
@@ -121,9 +122,9 @@ pub async fn step<S: Stage>(stage: &S) -> Result<usize, StoreError> {
     Ok(recorded)
 }
 
-/// Works until `upstream` has ended and nothing is due, nothing is in hand and nothing waits for its turn at a host; or
-/// until `soft` is cancelled and what is in hand is finished. `wake` is rung when the upstream has brought something.
-/// Returns how many items were recorded; the first failure of the store ends it.
+/// Works until `upstream` has ended and nothing is due, in hand or waiting for its turn at a host; or until `soft` is
+/// cancelled and the items in hand are finished. The upstream notifies `wake` when it has recorded something. Returns how
+/// many items were recorded, or the first error of the store.
 pub async fn drain<S: Stage>(
     stage: &S,
     wake: &Notify,
@@ -137,7 +138,8 @@ pub async fn drain<S: Stage>(
         let woken = wake.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        // Asked before the look: what the upstream brings last, and whose turn has come, is seen by it.
+        // Checked before the look at the store, so that the look sees the upstream's last items and those whose turn has
+        // come.
         let upstream_ended = upstream.is_cancelled();
         let stopping = soft.is_cancelled();
         let more_to_come = !upstream_ended || clock.now() < working.last_turn;
@@ -157,9 +159,10 @@ pub async fn drain<S: Stage>(
     }
 }
 
-/// Works until `soft` is cancelled, then finishes what is in hand. While nothing is due it sleeps until the next item is,
-/// until `wake` is rung, or for a few seconds at most. Where the store is away it rests and tries again, and claims nothing
-/// meanwhile. When `hard` is cancelled what is in hand is broken off and given back. `progress` sees how long the store takes.
+/// Works until `soft` is cancelled, then finishes the items in hand. While nothing is due it sleeps until the next item is
+/// due, until `wake` is notified, or for a few seconds at most. If the store is unavailable it rests and tries again, and
+/// claims nothing meanwhile. When `hard` is cancelled, the items in hand are aborted and released. `progress` observes how
+/// long the store takes.
 pub async fn run<S: Stage>(
     stage: &S,
     wake: &Notify,

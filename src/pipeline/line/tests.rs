@@ -11,7 +11,7 @@ const GAP: Duration = Duration::from_secs(1);
 /// How long a page takes.
 const TAKES: Duration = Duration::from_millis(200);
 
-/// Entries in memory, those of one host after those of another, and hosts that are asked once in a gap.
+/// Entries in memory, grouped by host, and hosts that accept one request per gap.
 #[derive(Clone)]
 struct Paced {
     clock: Clock,
@@ -112,7 +112,8 @@ async fn a_hosts_turn_comes_when_its_gap_is_over() {
     let recorded = drain(&stage, &wake, &clock, &nothing_before, &soft).await.unwrap();
     assert_eq!(recorded, HOSTS * PAGES);
 
-    // The runtime's own time, which passes only where everybody waits: no machine is too slow for this.
+    // Measured in the runtime's own time, which passes only while all tasks wait, so that a slow machine does not fail the
+    // test.
     let took = Duration::try_from(clock.now().duration_since(start)).unwrap();
     let gaps = GAP * u32::try_from(PAGES - 1).unwrap();
     assert!(took <= gaps + Duration::from_secs(2), "{took:?}");
@@ -121,7 +122,7 @@ async fn a_hosts_turn_comes_when_its_gap_is_over() {
     assert!(table.looks <= HOSTS * PAGES, "{} looks at the store", table.looks);
 }
 
-/// Items that are done at once, from a store that takes its time. The stop comes with one of them.
+/// Items that finish at once, from a slow store. The stop comes with one of them.
 #[derive(Clone)]
 struct Stopping {
     begun: Arc<Mutex<usize>>,

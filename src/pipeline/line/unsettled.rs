@@ -1,12 +1,12 @@
-//! Finished work on its way into the store.
+//! Finished work that is not recorded yet.
 
 use jiff::Timestamp;
 
 use super::{Stage, Worked};
 use crate::store::StoreError;
 
-/// What became of items and is not yet written down. It is kept until it is: while the store is away, work already done
-/// must not be lost and asked of its publishers again.
+/// Outcomes that are not written to the store yet. They are kept until they are: while the store is unavailable, finished
+/// work must not be lost and requested from its publishers again.
 pub(super) struct Unsettled<S: Stage> {
     done: Vec<S::Done>,
     put_off: Vec<(S::Claim, Timestamp)>,
@@ -34,7 +34,7 @@ impl<S: Stage> Unsettled<S> {
         }
     }
 
-    /// Takes as many out as are recorded in one transaction.
+    /// Takes out as many outcomes as are recorded in one transaction.
     pub(super) fn batch(&mut self) -> Self {
         let done = self.done.drain(..self.done.len().min(S::BATCH as usize)).collect();
         Self { done, put_off: std::mem::take(&mut self.put_off) }
@@ -45,7 +45,8 @@ impl<S: Stage> Unsettled<S> {
         self.put_off.append(&mut other.put_off);
     }
 
-    /// Writes it down and returns how many items are done. An error means that the store is away: to be called again.
+    /// Writes the outcomes to the store and returns how many items are done. An error means that the store is unavailable:
+    /// call it again.
     pub(super) async fn settle(&mut self, stage: &S) -> Result<usize, StoreError> {
         let count = self.done.len();
         if count > 0 {
@@ -59,9 +60,9 @@ impl<S: Stage> Unsettled<S> {
         Ok(count)
     }
 
-    /// One item that the store refuses must not take those with it that share its transaction.
+    /// Records the items one by one, so that one that the store refuses does not fail the others of its transaction.
     async fn settle_one_by_one(&mut self, stage: &S, error: &StoreError) -> Result<(), StoreError> {
-        tracing::warn!(stage = S::NAME, error = %error, "the store refuses a batch: recording it one by one");
+        tracing::warn!(stage = S::NAME, error = %error, "the store refuses a batch; recording its items one by one");
         while let Some(item) = self.done.pop() {
             let item = [item];
             match stage.record(&item).await {
@@ -86,6 +87,6 @@ pub(super) async fn give_back<S: Stage>(stage: &S, claims: Vec<(S::Claim, Timest
         return;
     }
     if let Err(error) = stage.release(claims).await {
-        tracing::error!(stage = S::NAME, error = %error, "cannot give work back: its leases will run out");
+        tracing::error!(stage = S::NAME, error = %error, "cannot release claims; their leases will expire");
     }
 }

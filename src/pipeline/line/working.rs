@@ -1,4 +1,4 @@
-//! What a half has in hand: when it claims more, and when it records what is finished.
+//! The items that a stage has in hand: when more are claimed, and when finished ones are recorded.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -14,46 +14,46 @@ use super::{Stage, Worked};
 use crate::clock::Clock;
 use crate::store::StoreError;
 
-/// How long finished work waits at most for more that can be recorded with it.
+/// Maximum time that finished work waits for more to be recorded with it.
 const LINGER: Duration = Duration::from_millis(20);
 
 /// As many items are claimed ahead as were finished within this time.
 const AHEAD: Duration = Duration::from_millis(100);
 
-/// What was claimed ahead and is not begun after this time is given back: the pace was misjudged, and leases are cut for the
+/// Items claimed ahead and not begun within this time are released: the pace was misjudged, and leases are meant for the
 /// work, not for a wait before it.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Longest sleep between two looks at the store: the fallback where a wake-up came from another process.
+/// Maximum sleep between two looks at the store: the fallback for work recorded by another process.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// How soon it is seen that there is room again, where nothing has been finished.
+/// How long until free capacity is checked again, if nothing finishes meanwhile.
 const CROWDED_LOOK: Duration = Duration::from_millis(500);
 
-/// Shortest sleep after a look that found nothing: the store may name a moment at which nothing can be claimed yet.
+/// Minimum sleep after a look that found nothing: the store may report a due time at which nothing can be claimed yet.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
-/// How a task ended.
+/// The result of a finished task.
 type Ended<S> = Result<(Id, Worked<<S as Stage>::Claim, <S as Stage>::Done>), JoinError>;
 
 /// Items in hand: claimed and not begun, being worked on, and finished but not recorded.
 pub(super) struct Working<S: Stage> {
     waiting: VecDeque<S::Item>,
-    /// When the last of the waiting were claimed.
+    /// When the last of the waiting items were claimed.
     claimed_at: Instant,
-    /// Each item in a task of its own, so that all cores are used.
+    /// Each item has a task of its own, so that all cores are used.
     tasks: JoinSet<Worked<S::Claim, S::Done>>,
     claims: HashMap<Id, S::Claim>,
     unsettled: Unsettled<S>,
-    /// When the oldest of the unsettled was finished.
+    /// When the oldest unsettled item was finished.
     unsettled_since: Instant,
-    /// Finished since the last claim.
+    /// Number of items finished since the last claim.
     finished: u32,
-    /// When the store is next worth a look.
+    /// When to look at the store next.
     next_look: Instant,
     /// The latest turn at a busy host that an item was put off for.
     pub(super) last_turn: Timestamp,
-    /// From when on nothing is begun, also while the store is waited for.
+    /// Once cancelled, no item is begun, not even while waiting for the store.
     soft: CancellationToken,
 }
 
@@ -86,26 +86,27 @@ impl<S: Stage> Working<S> {
         self.next_look = Instant::now() + rest;
     }
 
-    /// Whether what is finished is to be recorded now: it is many, has waited, or there is nothing to wait for.
+    /// Returns whether finished items are to be recorded now: they fill a batch, have waited long enough, or no others are
+    /// being worked on.
     pub(super) fn is_ripe(&self) -> bool {
         let unsettled = self.unsettled.len();
         let has_company = unsettled >= S::BATCH as usize || self.unsettled_since.elapsed() >= LINGER;
         unsettled > 0 && (has_company || self.tasks.is_empty())
     }
 
-    /// Records what is finished. After an error it is still there.
+    /// Records a batch of finished items. After an error they are kept.
     pub(super) async fn record(&mut self, stage: &S) -> Result<usize, StoreError> {
         let mut batch = self.unsettled.batch();
         let settled = self.meanwhile(stage, batch.settle(stage)).await;
-        // What finished meanwhile comes behind.
+        // Items that finished meanwhile go behind.
         batch.append(&mut self.unsettled);
         self.unsettled = batch;
-        // Rows may have waited for these.
+        // Other rows may have waited for these.
         self.look_now();
         settled
     }
 
-    /// Claims what is due, where it is time to look and enough room for a batch. Returns whether the store was asked.
+    /// Claims due items, if it is time to look and there is enough room for a batch. Returns whether the store was asked.
     pub(super) async fn look(
         &mut self,
         stage: &S,
@@ -130,16 +131,17 @@ impl<S: Stage> Working<S> {
         Ok(true)
     }
 
-    /// How many items are to be claimed ahead, by the pace since the last claim.
+    /// Returns how many items to claim ahead, by the pace since the last claim.
     fn ahead(&self) -> u32 {
         let elapsed = self.claimed_at.elapsed().max(Duration::from_millis(1));
         let ahead = u128::from(self.finished) * AHEAD.as_micros() / elapsed.as_micros();
         u32::try_from(ahead).unwrap_or(u32::MAX).min(S::BATCH)
     }
 
-    /// How many items can be taken, where a claim is worth its query.
+    /// Returns how many items can be taken, if they are enough to be worth a query.
     fn room(&self, stage: &S, ahead: u32) -> Option<u32> {
-        // What one transaction takes is on its way out. More than that has piled up: the store is slower than the work.
+        // One batch is about to be recorded and does not count. More than that has piled up: the store is slower than the
+        // work.
         let piled_up = self.unsettled.len().saturating_sub(S::BATCH as usize);
         let in_hand = self.tasks.len() + self.waiting.len() + piled_up;
         let in_hand = u32::try_from(in_hand).unwrap_or(u32::MAX);
@@ -147,7 +149,7 @@ impl<S: Stage> Working<S> {
         (room >= stage.permits().div_ceil(4).max(ahead / 2)).then_some(room)
     }
 
-    /// Claims at most `limit` items and begins with them. Returns whether it got as many.
+    /// Claims at most `limit` items and begins with them. Returns whether it got that many.
     pub(super) async fn claim(&mut self, stage: &S, limit: u32) -> Result<bool, StoreError> {
         let items = self.meanwhile(stage, stage.claim(limit)).await?;
         let all_taken = items.len() >= limit as usize;
@@ -169,7 +171,7 @@ impl<S: Stage> Working<S> {
         }
     }
 
-    /// Waits for the store, and works on meanwhile.
+    /// Waits for the store, and handles finished items meanwhile.
     async fn meanwhile<T>(&mut self, stage: &S, store: impl Future<Output = T>) -> T {
         tokio::pin!(store);
         loop {
@@ -181,12 +183,12 @@ impl<S: Stage> Working<S> {
         }
     }
 
-    /// Waits until an item is finished, until those that are or those that are not begun have waited long enough, or, where
-    /// more is taken, until it is time to look.
+    /// Waits until an item finishes, until finished or waiting items have waited long enough, or, if more items are taken,
+    /// until it is time to look at the store.
     pub(super) async fn progress(&mut self, stage: &S, takes_more: bool) {
         let has_room = takes_more && self.room(stage, self.ahead()).is_some();
         let wakes = [
-            // Some may step aside.
+            // Some items may step aside and free permits.
             (takes_more && !has_room).then(|| Instant::now() + CROWDED_LOOK),
             (!self.unsettled.is_empty()).then_some(self.unsettled_since + LINGER),
             (!self.waiting.is_empty()).then_some(self.claimed_at + LONGEST_WAIT),
@@ -199,7 +201,7 @@ impl<S: Stage> Working<S> {
         }
     }
 
-    /// Takes an item that is finished with all others that are, and begins with as many of the waiting.
+    /// Takes all finished items, and begins as many of the waiting ones.
     fn finish(&mut self, stage: &S, result: Ended<S>) {
         if self.unsettled.is_empty() {
             self.unsettled_since = Instant::now();
@@ -213,10 +215,10 @@ impl<S: Stage> Working<S> {
                     self.finished += u32::from(matches!(worked, Worked::Done(_)));
                     self.unsettled.push(worked);
                 }
-                // A bug in our own async code: the item's lease runs out and it is tried again.
+                // A bug in our own async code: the item's lease expires and it is tried again.
                 Err(error) => {
                     self.claims.remove(&error.id());
-                    tracing::error!(error = %error, "a worker broke off");
+                    tracing::error!(error = %error, "a worker task failed");
                 }
             }
             next = self.tasks.try_join_next_with_id();
@@ -229,14 +231,14 @@ impl<S: Stage> Working<S> {
         give_back(stage, waiting.iter().map(|item| (S::claim_of(item), now)).collect()).await;
     }
 
-    /// Breaks off: what is finished is recorded, if the store takes it at once, and all else is given back.
+    /// Aborts: finished items are recorded if the store accepts them at once, all others are released.
     pub(super) async fn give_back(mut self, stage: &S, now: Timestamp) {
         self.tasks.abort_all();
         if let Err(error) = self.unsettled.settle(stage).await {
-            tracing::error!(stage = S::NAME, error = %error, "cannot record what is finished: it will be done again");
+            tracing::error!(stage = S::NAME, error = %error, "cannot record finished items; they will be processed again");
         }
         if !self.claims.is_empty() {
-            tracing::warn!(stage = S::NAME, items = self.claims.len(), "broken off");
+            tracing::warn!(stage = S::NAME, items = self.claims.len(), "aborted unfinished items");
         }
         let waiting = self.waiting.iter().map(S::claim_of);
         give_back(stage, self.claims.into_values().chain(waiting).map(|claim| (claim, now)).collect()).await;

@@ -1,4 +1,4 @@
-//! A folder of this machine that one sink writes.
+//! A folder on the local disk that one sink writes to.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::Named;
 use crate::publish::PublishError;
 
-/// Held by whoever writes into the folder.
+/// The file that the process writing into the folder keeps locked.
 const LOCK_FILE: &str = ".feedmill-lock";
 
-/// A folder, ours alone to write.
+/// A folder that only this sink writes to.
 #[derive(Clone, Debug)]
 pub struct Local {
     path: PathBuf,
@@ -20,8 +20,8 @@ pub struct Local {
 }
 
 impl Local {
-    /// Opens the folder, creating it where it is missing. Fails where another writes into it: two would tear each other's
-    /// files.
+    /// Opens the folder, creating it if it does not exist. Fails if another process or sink writes into it: the two would
+    /// corrupt each other's files.
     pub(super) fn open(path: &Path) -> Result<Self, PublishError> {
         fs::create_dir_all(path).map_err(|source| failure("cannot create", path, source))?;
         let lock_path = path.join(LOCK_FILE);
@@ -35,11 +35,11 @@ impl Local {
         }
     }
 
-    /// Writes files, each whole (temporary file, fsync, rename) and over one of its name. When this returns, they are on the
-    /// disk.
+    /// Writes files, each atomically (temporary file, fsync, rename), replacing one of the same name. When this returns, they
+    /// are on disk.
     pub(super) async fn write(&self, sets: Vec<Vec<Named>>) -> Result<(), PublishError> {
         let folder = self.clone();
-        // A few megabytes of local writes and one fsync a file: off the async threads.
+        // Writes a few megabytes to the local disk with one fsync per file, so it runs off the async threads.
         tokio::task::spawn_blocking(move || folder.write_now(sets.iter().flatten()))
             .await
             .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
@@ -61,7 +61,7 @@ impl Local {
         Ok(())
     }
 
-    /// Makes a folder below ours, for good.
+    /// Creates a subfolder and syncs the folder, so that the subfolder survives a crash.
     fn make(&self, folder: &Path) -> io::Result<()> {
         if folder.is_dir() {
             return Ok(());

@@ -1,8 +1,8 @@
-//! Where files go: a folder of this machine, or the objects of a bucket under one prefix. Whoever writes files need not know
-//! which: a file appears whole or not at all, and takes the place of one of its name.
+//! Destinations for files: a folder on the local disk, or objects under one prefix of a bucket. Sinks need not know which: a
+//! file appears whole or not at all, and replaces one of the same name.
 
 mod local;
-/// Buckets of object stores.
+/// Buckets in object stores.
 pub mod objects;
 
 use std::path::PathBuf;
@@ -12,35 +12,35 @@ use self::objects::Objects;
 use super::PublishError;
 use crate::fetch::{FetchError, ObjectClient};
 
-/// A place for files, as it is configured.
+/// A destination for files, as configured.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
-    /// A folder of this machine.
+    /// A folder on the local disk.
     Local(PathBuf),
-    /// Objects under a prefix.
+    /// Objects under a prefix of a bucket.
     Objects(objects::Settings),
 }
 
-/// A place for files, opened.
+/// A destination for files, opened.
 #[derive(Clone, Debug)]
 pub enum Folder {
-    /// A folder of this machine, ours alone to write.
+    /// A folder on the local disk that only this sink writes to.
     Local(Local),
-    /// Objects under a prefix.
+    /// Objects under a prefix of a bucket.
     Objects(Objects),
 }
 
 /// A file to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// Its name, with the folders below ours that it stands in.
+    /// The name, including subfolders, relative to the destination.
     pub name: String,
-    /// What it holds.
+    /// The content.
     pub content: Vec<u8>,
 }
 
 impl Place {
-    /// Opens it. Whether a bucket can be written shows with the first file.
+    /// Opens the destination. Whether a bucket is writable is known only after the first file.
     pub fn open(
         &self,
         client: impl FnOnce() -> Result<ObjectClient, FetchError>,
@@ -53,8 +53,8 @@ impl Place {
 }
 
 impl Folder {
-    /// Writes files, each whole and over one of its name; those of one set in their order. When this returns, all of them are
-    /// safe.
+    /// Writes files, each atomically, replacing one of the same name; the files of one set are written in order. When this
+    /// returns, all of them are safe.
     pub async fn write(&self, sets: Vec<Vec<Named>>) -> Result<(), PublishError> {
         match self {
             Self::Local(folder) => folder.write(sets).await,

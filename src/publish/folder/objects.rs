@@ -1,9 +1,9 @@
-//! The objects of a bucket under one prefix.
+//! Objects under one prefix of a bucket.
 //!
-//! Each file is one PUT, which the store takes whole or not at all; a file of the largest size that is configured is far below
-//! what one may hold. Nothing is tried again here: that is the relay's, and shows in its failures. The `object_store` crate is the
-//! Arrow project's, for S3 and what speaks it, Google Cloud Storage and Azure; the vendors' own libraries would have been three,
-//! each larger. It is built without its HTTP client, which is ours.
+//! Each file is one PUT, which the store takes whole or not at all; the largest configurable file is far below the size limit
+//! of a PUT. Nothing is retried here: the relay does that, and its failures show it. The `object_store` crate of the Arrow
+//! project covers S3 and compatible stores, Google Cloud Storage and Azure; the vendors' own libraries would have been three,
+//! each larger. It is built without its HTTP client and uses ours.
 
 use std::sync::Arc;
 
@@ -20,16 +20,16 @@ use crate::fetch::ObjectClient;
 use crate::model::SecretText;
 use crate::publish::PublishError;
 
-/// Requests under way at once: text files are many and small, and each waits for its answer.
+/// The maximum number of concurrent requests: text files are many and small, and each waits for its response.
 const CONCURRENCY: usize = 8;
 
-/// What is begun and given up to find out whether it may be written.
+/// The object whose upload is started and aborted to check for write permission.
 const PROBE: &str = ".feedmill-probe";
 
-/// Whose store it is, or whose it is like.
+/// The provider of the store, or the one that it is compatible with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
-    /// `s3://BUCKET/PREFIX`: Amazon S3 and what speaks it.
+    /// `s3://BUCKET/PREFIX`: Amazon S3 and compatible stores.
     S3,
     /// `gs://BUCKET/PREFIX`: Google Cloud Storage.
     Google,
@@ -37,15 +37,14 @@ pub enum Provider {
     Azure,
 }
 
-/// A bucket, a prefix in it, and how they are reached.
+/// A bucket, a prefix in it, and how to access them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Whose it is.
+    /// The provider.
     pub provider: Provider,
-    /// Bucket and prefix.
+    /// The bucket and prefix.
     pub url: Url,
-    /// Names and values as `object_store` knows them; a later one of the same name counts, and one that it does not know counts
-    /// for nothing.
+    /// Names and values of options of `object_store`; the last value of a name wins, and unknown names are ignored.
     pub options: Vec<(String, SecretText)>,
 }
 
@@ -58,7 +57,7 @@ pub struct Objects {
 }
 
 impl Provider {
-    /// The one with that scheme.
+    /// Returns the provider for a URL scheme.
     pub fn of_scheme(scheme: &str) -> Option<Self> {
         match scheme {
             "s3" => Some(Self::S3),
@@ -69,7 +68,7 @@ impl Provider {
     }
 }
 
-/// A builder with every option that it knows.
+/// Configures a builder with every option that it knows, and builds the store.
 macro_rules! configured {
     ($builder:expr, $settings:expr, $client:expr) => {
         $settings
@@ -85,7 +84,7 @@ macro_rules! configured {
 }
 
 impl Objects {
-    /// Opens it. Nothing is asked yet.
+    /// Opens the prefix without sending a request.
     pub fn open(settings: &Settings, client: ObjectClient) -> Result<Self, PublishError> {
         let opened: Result<Arc<dyn ObjectStore>, Error> = match settings.provider {
             Provider::S3 => {
@@ -104,7 +103,7 @@ impl Objects {
         Ok(Self { store, url: url.clone(), prefix })
     }
 
-    /// Finds out whether objects can be written, and leaves none behind: an upload in parts is begun and given up.
+    /// Checks that objects can be written, and leaves none behind: starts a multipart upload and aborts it.
     pub async fn probe(&self) -> Result<(), PublishError> {
         let failed = |error: Error| failure("cannot write to", self.url.to_string(), &error);
         let mut upload = self.store.put_multipart(&self.path(PROBE)).await.map_err(failed)?;
@@ -137,12 +136,12 @@ fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
-/// What went wrong, with the way out where the answer tells it.
+/// Describes an error, with a hint if the error suggests one.
 fn failure(action: &'static str, place: String, error: &Error) -> PublishError {
     let hint = match error {
-        Error::NotFound { .. } => "; hint: is there such a bucket, in this region and at this endpoint?",
-        Error::PermissionDenied { .. } => "; hint: these credentials may not write there",
-        Error::Unauthenticated { .. } => "; hint: bucket = { … } or the environment must say who we are",
+        Error::NotFound { .. } => "; hint: does the bucket exist, in this region and at this endpoint?",
+        Error::PermissionDenied { .. } => "; hint: these credentials have no write permission there",
+        Error::Unauthenticated { .. } => "; hint: set credentials in bucket = { … } or in the environment",
         _ => "",
     };
     PublishError::Object { action, place, reason: format!("{error}{hint}") }

@@ -1,4 +1,4 @@
-//! What stands outside of the files: the environment, and secrets.
+//! Configuration outside the files: environment variables and secrets.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Feeds in files of their own, in the forms of other programs.
+//! Feeds in separate files, in the formats of other programs.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is sent to whom: secrets, and what the operator wants said.
+//! Which requests carry secrets and the operator's headers.
 
 use feedmill::fetch::{Auth, RequestOptions};
 use feedmill::model::Validators;

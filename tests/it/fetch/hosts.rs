@@ -1,4 +1,4 @@
-//! What a host allows: its robots.txt, and one request at a time.
+//! Limits per host: robots.txt and one request at a time.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! What the tricks cost the program itself: a process of its own polls them while it polls a hundred good feeds, and the
-//! kernel says how much memory it held at most (`VmHWM`).
+//! The memory cost of the tricks: a separate process polls them together with a hundred good feeds, and the kernel reports its peak
+//! memory (`VmHWM`).
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader};
@@ -18,19 +18,19 @@ use crate::support::site::{Item, rss};
 const GOOD_FEEDS: usize = 100;
 /// The default of `fetch.feed_max_body_bytes`.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// What one trick may cost beyond the same process without it: 40 MB.
+/// Maximum memory that one trick may cost compared with the same process without it: 40 MB.
 const MAX_TRICK_KIB: u64 = 40_000_000 >> 10;
-/// Nothing here waits for longer than a second, but other tests have the processor as well.
+/// Nothing here waits longer than a second, but other tests use the CPU as well.
 const LONG: Duration = Duration::from_mins(2);
 
-/// What a run of the program came to.
+/// The result of a run of the program.
 struct Outcome {
     /// By URL: `ok`, or the label of the error.
     polls: HashMap<String, String>,
     peak_kib: u64,
 }
 
-/// A process that is gone with the value, whatever becomes of the test.
+/// A process that is killed when dropped, even if the test fails.
 struct Running(Child);
 
 impl Drop for Running {
@@ -40,8 +40,7 @@ impl Drop for Running {
     }
 }
 
-/// Runs the program until each of `feeds` feeds has been polled. Its log tells: there is no moment after its end at which
-/// its memory could still be looked at.
+/// Runs the program until each of `feeds` feeds has been polled according to its log: its memory cannot be read after it has ended.
 fn run(config: &Path, feeds: usize) -> Outcome {
     let began = Instant::now();
     let mut process = feedmill(config, &["--log-format", "json", "run"]);
@@ -74,7 +73,7 @@ fn peak_kib(process: u32) -> u64 {
     peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
-/// A server with a hundred good feeds, each with an entry that holds its own text.
+/// A server with a hundred good feeds, each with an entry that contains its full text.
 async fn good() -> Server {
     let server = Server::start_at("127.0.0.2:0").await;
     server.handle(|request| {
@@ -85,8 +84,7 @@ async fn good() -> Server {
     server
 }
 
-/// A trick that is ready to be played. It has a server to itself: what it leaves behind on a connection must not meet the
-/// next one.
+/// A started trick. It has its own server, so that leftovers on a connection do not affect the next one.
 struct Trick {
     name: &'static str,
     server: Server,
@@ -97,7 +95,7 @@ impl Trick {
     async fn start((name, reply, label): (&'static str, Reply, &'static str)) -> Self {
         let server = Server::start().await;
         server.respond("/", reply);
-        // "On and on" leads ever deeper.
+        // Each redirect of "on and on" leads one folder deeper.
         server.handle(|_| Reply::redirect(302, "x/"));
         Self { name, server, label }
     }
@@ -107,16 +105,16 @@ impl Trick {
     }
 }
 
-/// The most that the program held while it polled the good feeds, and beside them the tricks.
+/// Returns the program's peak memory while it polls the good feeds together with the tricks.
 async fn peak_with(good: &Server, tricks: &[&Trick]) -> u64 {
-    // All feeds are in hand from the first claim on: while the tricks last, the good ones are fetched.
+    // All feeds are claimed at once, so that the good ones are fetched while the tricks last.
     let mut mill = TestDaemon::new().tables("[pipeline]\nfeed_concurrency = 400");
     let good: Vec<Url> = (0..GOOD_FEEDS).map(|number| good.url(&format!("/feed{number}"))).collect();
     for url in &good {
         mill = mill.feed(url);
     }
     for trick in tricks {
-        // Only silence needs a timeout.
+        // Only hanging servers need a short time-out.
         let options = if trick.label == "timeout" { "timeout_secs = 1" } else { "" };
         mill = mill.feed_with(&trick.server.url("/"), options);
     }
@@ -127,7 +125,7 @@ async fn peak_with(good: &Server, tricks: &[&Trick]) -> u64 {
     }
     for Trick { name, server, label: expected } in tricks {
         let label = outcome.polls[server.url("/").as_str()].as_str();
-        // Where head and end of a body come at once, either may be said to be broken.
+        // If head and end of a body arrive at once, either error label is possible.
         let is_broken = |label: &str| matches!(label, "broken_answer" | "broken_body");
         assert!(label == *expected || (is_broken(label) && is_broken(expected)), "{name}: {label}");
     }
@@ -141,10 +139,10 @@ fn there_are_thirty_tricks_and_more() {
     assert!(tricks.len() >= 30 && names.len() == tricks.len(), "{} tricks", tricks.len());
 }
 
-/// Each trick that fills a body up to its cap, as the bombs do, has a process to itself: what an allocator has taken from the
-/// kernel it gives back late, and after the first the second would seem to cost nothing, or twice as much. All others
-/// together hold less than one of these, and are held to the bar of one. At last all of them at once: those that fill
-/// a body may add up, a cap for each, and no more.
+/// Each trick that fills a body up to its cap, like the bombs, has its own process: an allocator returns memory to the kernel late,
+/// so after the first trick the second would seem to cost nothing, or twice as much. All others together hold less than one of
+/// these, and share the limit of one. Finally all of them run at once: those that fill a body may add up to one cap each, and no
+/// more.
 #[tokio::test(flavor = "multi_thread")]
 async fn tricks_cost_little_memory_while_a_hundred_good_feeds_go_on() {
     let good = good().await;

@@ -1,4 +1,4 @@
-//! Whether the mill says that it is ready, and why not.
+//! Readiness: whether the daemon reports ready, and the reason if not.
 
 use feedmill::health::Health;
 

@@ -1,4 +1,4 @@
-//! Pages that are none: bot checks, walls, errors, and what stands where a page was.
+//! Answers that are not the page: bot checks, walls, errors, and replacements of removed pages.
 
 use super::*;
 
@@ -98,7 +98,7 @@ async fn a_wall_that_comes_later_harms_no_article() {
     }
 }
 
-/// Nothing tells this wall but that every page shows it. What was taken for an article before is looked at again.
+/// This wall has no sign except that every page shows it. Articles stored from it earlier are rechecked.
 #[tokio::test]
 async fn one_text_for_many_pages_is_no_article() {
     const SILENT: &str = "Our gatekeeper greets you and wonders about the weather on your side of the fence. Pick three lamps \

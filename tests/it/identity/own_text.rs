@@ -1,10 +1,10 @@
-//! Pages that cannot be had, and the feed's own text in their place.
+//! Pages that cannot be fetched, and the feed's own text in their place.
 
 use super::*;
 
 const TEASER: &str = "The ferry company has a new boat, and it is blue.";
 
-/// The text of forty words and more, wherever a feed may put it.
+/// A text of forty words or more, used in various elements of a feed.
 fn full() -> String {
     paragraphs("ballast")[..3].join(" ")
 }
@@ -17,7 +17,7 @@ fn description(text: &str) -> String {
     format!("<description><![CDATA[{text}]]></description>")
 }
 
-/// What comes of one entry whose page is answered by `reply`.
+/// Returns the server and the records of one entry whose page is answered by `reply`.
 async fn recorded(reply: Reply, texts: &str) -> (Server, Vec<Record>) {
     let server = Server::start().await;
     server.respond("/feed", one(&server, texts));

@@ -1,4 +1,4 @@
-//! Several entries with one link, and guids that say little.
+//! Several entries that share a link, and guids that identify little.
 
 use super::*;
 
@@ -85,7 +85,7 @@ async fn what_comes_later_under_one_link_is_new() {
     }
 }
 
-/// One at a time in the feed: nothing in the document tells that the link is shared.
+/// One entry at a time in the feed, so that no single document shows that the link is shared.
 #[tokio::test]
 async fn one_link_for_all_is_noticed_from_poll_to_poll() {
     let server = Server::start().await;
@@ -160,7 +160,7 @@ async fn bad_guids_make_nothing_new_of_what_is_known() {
         mill.once().await;
         mill.advance(SignedDuration::from_hours(25));
     }
-    // Under another guid it is announced anew, which is no other article.
+    // The entry announced again under another guid is not another article.
     let events = events(&mill.records().await);
     assert_eq!(events.iter().filter(|event| **event == Event::Created).count(), 10, "{events:?}");
     assert!(events.iter().all(|event| matches!(event, Event::Created | Event::Linked)), "{events:?}");

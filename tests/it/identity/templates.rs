@@ -1,4 +1,4 @@
-//! What the texts of one publisher share makes no copies of them.
+//! Template text that a publisher's pages share does not make them copies.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! Who may say what: the lines of `docs/trust.md`.
+//! Trust of feeds for pages: the rows of `docs/trust.md`.
 
 use super::*;
 
-/// The site that is spoken of, and a stranger, on hosts of their own.
+/// The site whose pages are announced, and a stranger's, on different hosts.
 async fn two() -> (Server, Server) {
     (Server::start_at("127.0.0.1:0").await, Server::start_at("127.0.0.2:0").await)
 }

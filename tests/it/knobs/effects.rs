@@ -1,4 +1,4 @@
-//! Settings whose effect is seen from outside: where it listens, how it says who it is, when feeds are polled.
+//! Settings with externally visible effects: listening addresses, credentials, poll times.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::support::daemon::{START, TestDaemon};
 use crate::support::server::Server;
 use crate::support::site::{Item, page};
 
-/// A daemon whose file says something else in one place.
+/// Opens a daemon whose configuration file has `from` replaced by `to`.
 async fn opened(config: &Path, from: &str, to: &str) -> Daemon {
     let text = std::fs::read_to_string(config).unwrap();
     assert!(text.contains(from), "{text}");
@@ -76,7 +76,7 @@ async fn first_polls_are_spread_over_the_time_that_the_operator_says() {
     }
 }
 
-/// What a NATS server is told by whoever connects with these keys of the sink's table.
+/// Returns the CONNECT message that a NATS server receives from a sink with these keys.
 async fn told_to_nats(keys: &str) -> Value {
     let server = site(html(page("mooring"))).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -105,14 +105,14 @@ async fn told_to_nats(keys: &str) -> Value {
     serde_json::from_str(line.strip_prefix("CONNECT ").unwrap()).unwrap()
 }
 
-/// How a server greets that wants to know who comes.
+/// The greeting of a NATS server that requires authentication.
 const NATS_INFO: &str = "INFO {\"server_id\":\"A\",\"server_name\":\"a\",\"version\":\"2.10.0\",\"go\":\"go1\",\
     \"host\":\"127.0.0.1\",\"port\":4222,\"headers\":true,\"max_payload\":1048576,\"proto\":1,\
     \"auth_required\":true,\"nonce\":\"a nonce to sign\"}\r\n";
 
 #[tokio::test]
 async fn nats_is_told_who_we_are() {
-    // The seed stands in NATS's own documentation.
+    // The seed is from NATS's documentation.
     const CREDENTIALS: &str = "-----BEGIN NATS USER JWT-----\nthe.user.jwt\n------END NATS USER JWT------\n\n\
         -----BEGIN USER NKEY SEED-----\nSUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY\n\
         ------END USER NKEY SEED------\n";
@@ -132,7 +132,7 @@ async fn nats_is_told_who_we_are() {
     assert!(signed["sig"].as_str().is_some_and(|signature| signature.len() > 80), "{signed}");
 }
 
-/// How often each of the feeds is polled within a day, looked at each five minutes; all of them have something new each half hour.
+/// Returns how often each feed is polled within a day, stepping five minutes at a time; each has a new entry every half hour.
 async fn polls_of_a_day(schedule: &str, feeds: &[&str]) -> Vec<usize> {
     let server = Server::start().await;
     let mut test = TestDaemon::new().schedule(schedule);

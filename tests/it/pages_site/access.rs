@@ -1,4 +1,4 @@
-//! Who sees the site, and who changes something.
+//! Access control: who may see the site and who may change something.
 
 use super::{Bench, Mill, on_both};
 use crate::support::daemon::TestDaemon;
@@ -19,7 +19,7 @@ fn daemon(bench: &Bench) -> TestDaemon {
     bench.daemon().feed(&bench.server.url("/feed"))
 }
 
-/// Logs in and gives the cookie.
+/// Logs in and returns the cookie.
 async fn log_in(mill: &Mill, token: &str) -> String {
     let form = format!("token={}&next=%2Ffeeds", token.replace(' ', "+"));
     let answer = mill.post("/login", &[], &form).await;
@@ -34,7 +34,7 @@ async fn where_there_are_tokens_a_browser_logs_in_with_one(bench: &Bench) {
     let form = mill.page("/login?next=%2Ffeeds%3Fq%3Da%22%3E%3Cscript%3E").await;
     assert!(form.contains("value=\"/feeds?q=a&quot;&gt;&lt;script&gt;\""), "{form}");
     let refused = mill.post("/login", &[], "token=a+guess+at+the+secret&next=%2F").await;
-    assert!(refused.status == 401 && refused.body.contains("There is no such token."), "{}", refused.body);
+    assert!(refused.status == 401 && refused.body.contains("Unknown token."), "{}", refused.body);
     assert_eq!(refused.header("set-cookie"), "");
     let elsewhere = "token=the+secret+of+the+reader&next=https%3A%2F%2Fevil.example%2F";
     assert_eq!(mill.post("/login", &[], elsewhere).await.header("location"), "/");

@@ -1,4 +1,4 @@
-//! An article's page and what it is compared with.
+//! An article's page and its comparisons with revisions and copies.
 
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -56,7 +56,7 @@ async fn an_article_shows_its_blocks_each_with_its_rule(bench: &Bench) {
     let server = &bench.server;
     server.respond("/feed", Reply::ok("application/rss+xml", rss(&[Item::new("One", &server.url("/one"))])));
     server.respond("/one", html(page("mooring")));
-    for (raw, said) in [("none", "As the page was read."), ("keep", "The kept page as today")] {
+    for (raw, said) in [("none", "As recorded at extraction"), ("keep", "The kept page, extracted")] {
         let feed = server.url("/feed");
         let daemon = match raw {
             "none" => bench.daemon().feed(&feed),

@@ -1,7 +1,7 @@
-//! The site in a real browser: nothing is wider than the screen, in light and dark, and the keyboard leads everywhere.
+//! The site in a real browser: no element is wider than the screen, in light and dark, and the keyboard reaches everything.
 //!
-//! Chromium is driven over a pair of pipes by its `DevTools` protocol: JSON with a NUL behind it. That takes less than any crate
-//! for it. `FEEDMILL_TEST_SCREENSHOTS=1` writes the pictures in docs/ anew.
+//! Chromium is driven over a pair of pipes by its `DevTools` protocol: NUL-terminated JSON, simpler than any crate for it.
+//! `FEEDMILL_TEST_SCREENSHOTS=1` regenerates the pictures in docs/.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -73,7 +73,7 @@ async fn pages_fit_the_screen_and_the_keyboard() {
     bench.database.drop().await;
 }
 
-/// A mill with something of everything: articles, a copy, a revision, a feed that fails, words without an end.
+/// A daemon with every kind of content: articles, a copy, a revision, a failing feed, very long words.
 async fn mill(bench: &Bench) -> Mill {
     let server = &bench.server;
     let topics = [
@@ -122,7 +122,7 @@ async fn mill(bench: &Bench) -> Mill {
     Mill::open(daemon).await
 }
 
-/// An operator logs in, adds a feed, pauses it and takes it up again, with nothing but the forms of the page.
+/// An operator logs in, adds a feed, pauses it and resumes it, using only the forms of the page.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_adds_and_pauses_a_feed() {
     const TOKENS: &str =
@@ -180,14 +180,14 @@ struct Browser {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     calls: u64,
-    /// The tab, once there is one.
+    /// The session id of the tab, once it is attached.
     session: Option<String>,
-    /// What came between answers.
+    /// Events received while waiting for answers.
     events: Vec<Value>,
     _profile: TempDir,
 }
 
-/// Chromium reads commands from descriptor 3 and answers on 4; it is to speak to nobody but our server.
+/// Chromium reads commands from descriptor 3 and answers on 4; it may connect only to our server.
 const START: &str = r#"exec chromium --headless --no-sandbox --disable-gpu --no-first-run --no-proxy-server \
     --disable-background-networking --disable-component-update --disable-sync --disable-extensions \
     --host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1' --hide-scrollbars \
@@ -269,7 +269,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Fills the fields of the form that is sent there, and presses its button.
+    /// Fills in the form that posts to `action`, and presses its button.
     fn send_form(&mut self, action: &str, fields: &[(&str, &str)]) {
         self.events.clear();
         let fields: Vec<Value> = fields.iter().map(|(name, value)| json!([name, value])).collect();
@@ -283,7 +283,7 @@ impl Browser {
         self.wait_for("Page.loadEventFired");
     }
 
-    /// The words of the page's content.
+    /// Returns the visible text of the page's content.
     fn main(&mut self) -> String {
         self.evaluate("document.querySelector('main').innerText").as_str().unwrap().to_owned()
     }
@@ -299,7 +299,7 @@ impl Browser {
         assert!(ink >= 4.5, "{page}: a contrast of {ink}");
         let unnamed = self.evaluate(CONTROLS_WITHOUT_NAME);
         assert_eq!(unnamed, json!([]), "{page}");
-        // Whatever the policy had refused, or could not be loaded, but for a page that is none.
+        // Log entries for content refused by the policy or not loaded; the 404 page is an exception.
         let is_complaint = |event: &&Value| {
             let text = event["params"]["entry"]["text"].as_str().unwrap_or_default();
             let is_advice = event["params"]["entry"]["level"] == "verbose";
@@ -309,7 +309,7 @@ impl Browser {
         assert!(complaints.is_empty(), "{page}: {complaints:?}");
     }
 
-    /// The first key leads to the content, and each of those after it to something that can be seen to have the focus.
+    /// The first Tab focuses the link to the content, and each further one an element with a visible focus.
     fn check_keyboard(&mut self, mill: &Mill) {
         self.be(WIDE, "light");
         self.go(mill.address, "/feeds");
@@ -342,13 +342,13 @@ impl Browser {
     }
 }
 
-/// Elements that reach beyond the screen, but for those inside of a box that scrolls by itself.
+/// Elements that extend beyond the screen, except those inside a scrolling box.
 const WIDER_THAN_THE_SCREEN: &str = "[...document.querySelectorAll('body *')]
     .filter(element => !element.closest('.scroll table, .skip, svg'))
     .filter(element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
     .map(element => element.outerHTML.slice(0, 120))";
 
-/// The contrast of the text with the page, as WCAG reckons it.
+/// The contrast of text and background, as WCAG defines it.
 const CONTRAST: &str = "(() => {
     const style = getComputedStyle(document.body);
     const light = color => {
@@ -360,7 +360,7 @@ const CONTRAST: &str = "(() => {
     return (bright + 0.05) / (dark + 0.05);
 })()";
 
-/// Fields without a label, columns without a scope, pictures and links without words.
+/// Fields without a label, columns without a scope, pictures and links without text.
 const CONTROLS_WITHOUT_NAME: &str = "[...document.querySelectorAll('input, select, button, th, a, svg')]
     .filter(element => element.type !== 'hidden')
     .filter(element => {

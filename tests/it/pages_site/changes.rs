@@ -1,4 +1,4 @@
-//! Feeds that an operator adds, pauses, takes up again and removes on the page of a running daemon.
+//! Adding, pausing, resuming and removing feeds on the page of a running daemon.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ const TOKENS: &str = r#"tokens = [
 const ADA: (&str, &str) = ("Authorization", "Bearer the secret of the operator");
 const OWN_PAGE: (&str, &str) = ("Sec-Fetch-Site", "same-origin");
 
-/// A running daemon with one feed in a table of its own and one in a list.
+/// A running daemon with one feed in a `[[feed]]` table and one in a list.
 struct Steered {
     running: Running,
     config: PathBuf,
@@ -47,7 +47,7 @@ impl Steered {
         Self { running, config, own, listed, _test: test }
     }
 
-    /// A page as the operator sees it.
+    /// Returns a page as the operator sees it.
     async fn page(&self, path: &str) -> String {
         let answer = send(self.running.address, "GET", path, &[ADA], "").await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
@@ -58,7 +58,7 @@ impl Steered {
         send(self.running.address, "POST", path, &[ADA, OWN_PAGE], form).await
     }
 
-    /// Adds a feed, and gives the address of its page.
+    /// Adds a feed and returns the path of its page.
     async fn add(&self, url: &Url, tags: &str) -> String {
         let answer = self.post("/feeds", &form(url.as_str(), tags)).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
@@ -70,7 +70,7 @@ impl Steered {
         assert_eq!((answer.status, answer.header("location")), (303, feed), "{}", answer.body);
     }
 
-    /// The address of the page of a feed that is there.
+    /// Returns the path of the page of an existing feed.
     async fn feed(&self, url: &Url) -> String {
         let list = self.page(&format!("/feeds?q={}", url.path())).await;
         let row = list.split("<tr>").skip(1).find(|row| row.contains(url.path())).unwrap();
@@ -97,7 +97,7 @@ async fn feeds_are_added_paused_resumed_and_removed_without_a_restart(bench: &Be
     let (server, new) = (&bench.server, bench.server.url("/new"));
     let mill = Steered::start(bench);
     let list = mill.page("/feeds").await;
-    assert!(words(&list).contains(&format!("It is written to {}", mill.added().display())), "{list}");
+    assert!(words(&list).contains(&format!("The feed is written to {}", mill.added().display())), "{list}");
 
     let feed = mill.add(&new, " sea, coast ,").await;
     server.arrived("/new", 1).await;
@@ -128,7 +128,7 @@ async fn feeds_are_added_paused_resumed_and_removed_without_a_restart(bench: &Be
     assert_eq!(fs::read_to_string(mill.added()).unwrap(), "");
     let said = words(&mill.page(&feed).await);
     assert!(said.contains("None: it is no longer configured."), "{said}");
-    assert!(said.contains("Configured: not any more."), "{said}");
+    assert!(said.contains("Configured: no longer."), "{said}");
     assert_eq!(mill.add(&new, "").await, feed, "what is known of it is still there");
     let log = stop(mill);
     assert_eq!(log.matches("the new configuration is in force").count(), 5, "{log}");
@@ -142,7 +142,10 @@ async fn only_what_is_in_the_file_of_added_feeds_is_changed(bench: &Bench) {
     let html = mill.page(&own).await;
     let place = format!("[[feed]] number 1 of {}", mill.config.display());
     assert!(words(&html).contains(&format!("Configured: {place}.")), "{html}");
-    assert!(words(&html).contains("yours alone to write") && !html.contains("/pause"), "{html}");
+    assert!(
+        words(&html).contains("feedmill does not change that file") && !html.contains("/pause"),
+        "{html}"
+    );
     for (change, way_out) in [
         ("pause", "enabled = false there pauses it"),
         ("resume", "enabled = false there pauses it"),
@@ -154,14 +157,14 @@ async fn only_what_is_in_the_file_of_added_feeds_is_changed(bench: &Bench) {
     }
     assert!(!mill.added().exists());
 
-    // What a list names is paused by a table of its own, which can be taken out again.
+    // A feed from a list is paused by a table of its own, which can be removed again.
     let html = mill.page(&listed).await;
     assert!(words(&html).contains("list.txt:1") && html.contains(&format!("{listed}/pause")), "{html}");
     let refused = mill.post(&format!("{listed}/remove"), "").await;
     assert!(refused.status == 409 && refused.body.contains("list.txt:1"), "{}", refused.body);
     mill.change(&listed, "pause").await;
     let said = words(&mill.page(&listed).await);
-    assert!(said.contains("None: it is paused.") && said.contains("a list names it too"), "{said}");
+    assert!(said.contains("None: it is paused.") && said.contains("also named by a list"), "{said}");
     mill.change(&listed, "remove").await;
     let said = words(&mill.page(&listed).await);
     assert!(said.contains("State succeeding") && said.contains("list.txt:1"), "{said}");
@@ -200,21 +203,21 @@ async fn what_is_refused_says_what_to_do(bench: &Bench) {
     }
     assert_eq!(mill.post("/feeds/77/pause", "").await.status, 404);
 
-    // A configuration that is wrong meanwhile is not made worse.
+    // A configuration file that has become invalid in the meantime is left unchanged.
     let text = fs::read_to_string(&mill.config).unwrap();
     fs::write(&mill.config, format!("{text}\n[fetch]\n")).unwrap();
     let refused = mill.post("/feeds", &good).await;
     assert!(refused.status == 409 && words(&refused.body).contains("feedmill.toml:"), "{}", refused.body);
     assert!(!mill.added().exists());
 
-    // A file that cannot be written, and none at all.
+    // An `added_feeds` file that cannot be written, and none configured.
     fs::write(&mill.config, format!("added_feeds = \"nowhere/added.toml\"\n{text}")).unwrap();
     let refused = mill.post("/feeds", &good).await;
     let said = words(&refused.body);
     assert!(refused.status == 500 && said.contains("added_feeds may name another place"), "{said}");
     fs::write(&mill.config, format!("added_feeds = \"\"\n{text}")).unwrap();
     let refused = mill.post("/feeds", &good).await;
-    assert!(refused.status == 409 && refused.body.contains("added_feeds in it names"), "{}", refused.body);
+    assert!(refused.status == 409 && refused.body.contains("set added_feeds in the"), "{}", refused.body);
     assert!(bench.server.requests("/new").is_empty());
     stop(mill);
 }

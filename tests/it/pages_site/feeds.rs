@@ -1,4 +1,4 @@
-//! The overview, the list of feeds, and a feed's own page.
+//! The overview, the list of feeds, and the page of a feed.
 
 use feedmill::store::{FeedEdge, FeedOrder, FeedQuery, FeedWindow};
 use jiff::SignedDuration;
@@ -35,7 +35,7 @@ async fn the_overview_says_how_the_mill_stands(bench: &Bench) {
         "1 article in the last 72 hours",
         "failing 1",
         "succeeding 1",
-        "waiting or in work 0",
+        "pending 0",
         "texts text active 0 0 s",
         "The mooring affair",
     ] {
@@ -65,7 +65,7 @@ async fn feeds_are_looked_for_sorted_and_paged(bench: &Bench) {
     };
     let first = listed("/feeds").await;
     assert_eq!((first.len(), first[0].as_str(), first[49].as_str()), (50, "feed_100", "feed_149"));
-    // From page to page by their links, in each direction and to the ends.
+    // Follows the links from page to page, in each direction and to both ends.
     let way = async |path: &str, name: &str| -> String {
         let html = mill.page(path).await;
         let link = html.split("<a ").find(|link| link.contains(&format!(">{name}</a>")));
@@ -75,12 +75,12 @@ async fn feeds_are_looked_for_sorted_and_paged(bench: &Bench) {
     let next = way("/feeds", "Next").await;
     let second = listed(&next).await;
     assert_eq!((second.len(), second[0].as_str()), (10, "feed_150"));
-    assert_eq!(listed(&way(&next, "Before").await).await, first);
+    assert_eq!(listed(&way(&next, "Previous").await).await, first);
     assert_eq!(listed(&way(&next, "First").await).await, first);
     let last = way("/feeds", "Last").await;
     let ends = listed(&last).await;
     assert_eq!((ends.len(), ends[0].as_str(), ends[49].as_str()), (50, "feed_110", "feed_159"));
-    assert_eq!(listed(&way(&last, "Before").await).await, &first[..10]);
+    assert_eq!(listed(&way(&last, "Previous").await).await, &first[..10]);
     let kept = way("/feeds?q=feed_1&health=succeeding", "Next").await;
     assert!(kept.starts_with("/feeds?q=feed_1&health=succeeding&after="), "{kept}");
     assert_eq!(listed(&kept).await.len(), 4);
@@ -151,12 +151,12 @@ async fn a_feed_shows_its_polls_and_why_the_next_is_when_it_is(bench: &Bench) {
     for expected in [
         "304, not modified 0 0",
         "200, the same body 0 0",
-        "200, read 2 0",
+        "200, parsed 2 0",
         "Why it failed",
         "the server answered 500",
         "its last polls failed, and each failure makes the wait longer",
         "The mooring affair",
-        "/none tried again 2026-03-02",
+        "/none next attempt 2026-03-02",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }

@@ -1,4 +1,4 @@
-//! Articles by their words, on the page and in the API.
+//! Full-text search, on the page and in the API.
 
 use feedmill::store::Cutoff;
 use jiff::SignedDuration;
@@ -19,7 +19,7 @@ fn html(body: impl Into<Vec<u8>>) -> Reply {
     Reply::ok("text/html; charset=utf-8", body)
 }
 
-/// The headlines that are found.
+/// Returns the headlines of the matches.
 async fn found(mill: &Mill, query: &str) -> Vec<String> {
     let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
     let answer = mill.get(&format!("/v1/search?q={query}"), &[]).await;
@@ -114,9 +114,7 @@ async fn what_is_older_than_the_index_is_added(bench: &Bench) {
     bench.database.execute("DELETE FROM article_words").await;
     bench.database.execute("UPDATE counters SET value = 2 WHERE name = 'search_backlog'").await;
     assert!(found(&mill, "affair").await.is_empty());
-    assert!(
-        words(&mill.page("/search").await).contains("2 older articles are at most not in the index yet.")
-    );
+    assert!(words(&mill.page("/search").await).contains("Up to 2 older articles are not in the index yet."));
     assert!(!mill.store().search_catch_up().await.unwrap());
     assert_eq!(mill.store().search_backlog().await.unwrap(), Some(0));
     assert_eq!(found(&mill, "affair").await.len(), 2);
@@ -128,7 +126,7 @@ async fn without_an_index_there_is_no_search_and_no_index_grows(bench: &Bench) {
     let mill = mill_of(bench, &[("/one", page("mooring"))], "").await;
     assert_eq!(found(&mill, "affair").await.len(), 1);
 
-    // Off: what was there goes, nothing is added, and both doors say so.
+    // Index off: existing words are deleted, none are added, and both page and API report that search is off.
     server.respond("/feed2", Reply::ok("application/rss+xml", rss(&[Item::new("Two", &server.url("/two"))])));
     server.respond("/two", html(page("dredging")));
     let mill = mill
@@ -141,9 +139,9 @@ async fn without_an_index_there_is_no_search_and_no_index_grows(bench: &Bench) {
     assert_eq!(refused.status, 501);
     assert!(refused.body.contains("database.search_index"), "{}", refused.body);
     let said = words(&mill.page("/search?q=affair").await);
-    assert!(said.contains("Articles cannot be looked for"), "{said}");
+    assert!(said.contains("Search is off"), "{said}");
 
-    // On again: all of it is added by and by.
+    // On again: all articles are indexed gradually.
     let mill = mill.restarted_with(|test| test.database_lines("")).await;
     while mill.store().search_catch_up().await.unwrap() {}
     assert_eq!(mill.store().search_backlog().await.unwrap(), Some(0));

@@ -1,4 +1,4 @@
-//! AMP pages are copies: the page that they are copies of is fetched in their stead.
+//! AMP pages are copies: the canonical page is fetched in their place.
 
 use feedmill::model::{ArticleId, Event};
 use jiff::SignedDuration;
@@ -67,7 +67,7 @@ async fn another_look_goes_to_the_original_and_finds_the_same_article() {
     assert_eq!(asked("/one"), [None, Some("\"one\"".to_owned()), None]);
 }
 
-/// The article is the original's, so the original's 410 withdraws it, although the copy still stands.
+/// The article belongs to the original, so the original's 410 withdraws it, although the copy still exists.
 #[tokio::test]
 async fn an_original_that_is_gone_withdraws_its_article() {
     let server = Server::start().await;
@@ -96,7 +96,7 @@ async fn an_original_that_is_gone_withdraws_its_article() {
     assert_eq!((totals.articles, totals.entries_done, totals.entries_failed), (1, 1, 0));
 }
 
-/// Sites give up AMP; what they take back then is the copy.
+/// When a site abandons AMP, only the copy disappears.
 #[tokio::test]
 async fn a_copy_that_is_gone_says_nothing_of_the_original() {
     let server = Server::start().await;
@@ -136,7 +136,7 @@ async fn robots_are_asked_and_no_circle_is_walked() {
     feed(&server, &["/amp/one", "/amp/two"]);
     server.respond("/robots.txt", Reply::ok("text/plain", "User-agent: *\nDisallow: /closed"));
     server.respond("/amp/one", amp("mooring", "/closed/one"));
-    // Each says that it is a copy of the other.
+    // Each claims to be a copy of the other.
     server.respond("/amp/two", amp("dredging", "/amp/again"));
     server.respond("/amp/again", amp("rigging", "/amp/two"));
     let mill = mill(&server).await;

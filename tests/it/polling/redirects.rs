@@ -145,6 +145,6 @@ async fn b27_no_hop_leads_inside() {
         let mill = mill(&server).await;
         mill.once().await;
         let error = status(&mill, "/feed").await.last_error.unwrap();
-        assert!(error.contains("which is special"), "{inside}: {error}");
+        assert!(error.contains("special-purpose address"), "{inside}: {error}");
     }
 }

@@ -37,7 +37,7 @@ async fn b28_b29_b31_b32_the_request_to_the_byte() {
     let lines: Vec<String> = lines
         .into_iter()
         .map(|line| match line.strip_prefix("accept-encoding: ") {
-            // The client library orders them as it likes.
+            // The client library sends them in arbitrary order.
             Some(encodings) => {
                 let mut encodings: Vec<&str> = encodings.split(',').map(str::trim).collect();
                 encodings.sort_unstable_by_key(|name| {
@@ -89,7 +89,7 @@ async fn b34_one_request_in_flight_a_feed() {
     let mill = mill(&server).await;
     let others = async {
         server.arrived("/feed", 1).await;
-        // Whoever looks meanwhile finds nothing that is due, however late it is.
+        // A step during the poll finds nothing due, however late it is.
         mill.advance(jiff::SignedDuration::from_mins(4));
         assert_eq!(mill.daemon.step().await.unwrap(), (0, 0));
         gate.open();

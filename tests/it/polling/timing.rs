@@ -12,7 +12,7 @@ use crate::support::site::rss;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The wait after polls that are answered so, the last one counting.
+/// The wait decided after the last of these replies.
 async fn wait_after(replies: Vec<Reply>, options: &str) -> (SignedDuration, Decision) {
     let server = Server::start().await;
     let count = replies.len();
@@ -30,7 +30,7 @@ async fn wait_after(replies: Vec<Reply>, options: &str) -> (SignedDuration, Deci
     wait(&mill).await
 }
 
-/// Whether `wait` is what was asked for, jitter included.
+/// Returns whether `wait` is what was asked for, jitter included.
 fn is_about(wait: SignedDuration, asked: SignedDuration) -> bool {
     wait >= asked && wait.as_secs() <= asked.as_secs() + asked.as_secs() / 10
 }
@@ -206,7 +206,7 @@ async fn b18_pages_wait_for_their_host_too() {
     let link = |path: &str| crate::support::site::Item::new(path, &server.url(path));
     feeds.respond("/feed", tagged(Reply::ok("text/xml", rss(&[link("/page")]))));
     let mill = TestDaemon::new().feed(&server.url("/busy")).feed(&feeds.url("/feed")).open().await;
-    // The feed on the busy host alone, at first.
+    // Polls both feeds: the answer of the busy one pauses the page's host.
     mill.daemon.step().await.unwrap();
     mill.once().await;
     let asked = server.requests("/page").len();
@@ -215,12 +215,12 @@ async fn b18_pages_wait_for_their_host_too() {
     mill.advance(SignedDuration::from_mins(61));
     mill.once().await;
     assert_eq!(server.requests("/page").len(), 1, "no failure was counted, and the page comes");
-    // The feed that was busy may be polled by then as well, and its entry is an article too.
+    // The busy feed may have been polled by then as well, and its entry is an article, too.
     let is_of_page = |record: &Record| record.url == server.url("/page");
     assert_eq!(mill.records().await.iter().filter(|record| is_of_page(record)).count(), 1);
 }
 
-/// A page's word counts as a feed's does: for the whole host, bounded, and beyond the process that heard it.
+/// A pause requested by a page is treated like one by a feed: it applies to the whole host, is capped, and outlasts the process.
 #[tokio::test]
 async fn b18_a_pages_pause_outlasts_the_process() {
     for (asked_secs, obeyed) in [("7200", SignedDuration::from_hours(2)), ("99999999", DAY * 2)] {
@@ -237,7 +237,7 @@ async fn b18_a_pages_pause_outlasts_the_process() {
         mill.once().await;
         assert_eq!(server.requests("/one").len(), 1);
 
-        // Another page of the host, and a feed on it, of which the earlier process knew nothing.
+        // Another page of the host, and a feed on it that the earlier process did not know.
         let mut mill = mill.restarted().await;
         mill.reload(&[&feeds.url("/feed"), &feeds.url("/more"), &server.url("/own")]).await.unwrap();
         mill.once().await;
@@ -294,7 +294,7 @@ async fn b21_the_feeds_own_wishes() {
     let period = "<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>4</sy:updateFrequency>";
     let (wait, decision) = wait_after(vec![channel(period)], "").await;
     assert!(is_about(wait, hours(6)) && decision == Decision::UpdatePeriod, "{wait} {decision:?}");
-    // It is Monday, eight o'clock.
+    // The time is Monday, eight o'clock.
     let skipped: String = (9..=13).map(|hour| format!("<hour>{hour}</hour>")).collect();
     let (wait, decision) = wait_after(vec![channel(&format!("<skipHours>{skipped}</skipHours>"))], "").await;
     assert!(wait >= hours(6) && wait < hours(7) && decision == Decision::SkipTimes, "{wait} {decision:?}");

@@ -1,7 +1,7 @@
 use super::{LONG, feed, mill, polls};
 use crate::support::server::{Reply, Request, Server};
 
-/// The request's header line, byte for byte.
+/// Returns the value of the request's header line, byte for byte.
 fn line(request: &Request, name: &str) -> Option<String> {
     let head = String::from_utf8_lossy(&request.raw).into_owned();
     let start = format!("{name}: ");

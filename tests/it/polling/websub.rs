@@ -1,4 +1,4 @@
-//! Feeds that hubs deliver: the hub is a scripted server, and its calls go to the callback's routes as they are served.
+//! Feeds delivered by hubs: the hub is a scripted server, and its calls go through the real routes of the callback.
 
 mod daemon;
 mod ends;
@@ -33,19 +33,19 @@ async fn mill(server: &Server) -> OpenedDaemon {
     subscribing(TestDaemon::new().feed(&server.url("/feed"))).open().await
 }
 
-/// The mill with WebSub on.
+/// Turns WebSub on.
 fn subscribing(test: TestDaemon) -> TestDaemon {
     test.tables(&format!(
         "[websub]\ncallback_url = \"{CALLBACK}\"\nlisten = \"127.0.0.1:0\"\npoll_interval_secs = 43200"
     ))
 }
 
-/// The mill with WebSub off again.
+/// Turns WebSub off again.
 fn not_subscribing(test: TestDaemon) -> TestDaemon {
     test.no_tables().tables("[websub]\nlisten = \"127.0.0.1:0\"")
 }
 
-/// The feed with these titles, and in its channel these links.
+/// A feed with these titles and, in its channel, these links.
 fn feed(titles: &[&str], links: &str) -> Reply {
     let items: Vec<_> = titles.iter().map(|title| item(title)).collect();
     let body = rss(&items).replace("</description>", &format!("</description>{links}"));
@@ -57,12 +57,12 @@ fn link(rel: &str, href: &Url) -> String {
     format!("<atom:link rel=\"{rel}\" href=\"{href}\"/>")
 }
 
-/// What the hub was asked for.
+/// Decodes the form sent to the hub.
 fn form(request: &Request) -> HashMap<String, String> {
     url::form_urlencoded::parse(&request.body).into_owned().collect()
 }
 
-/// A mill whose feed names the hub `/hub`, which has been asked.
+/// A daemon whose feed names the hub `/hub`, to which a request has been sent.
 async fn asked(server: &Server) -> (OpenedDaemon, HashMap<String, String>) {
     server.respond("/feed", feed(&["one"], &link("hub", &server.url("/hub"))));
     server.respond("/hub", Reply::status(202));
@@ -73,7 +73,7 @@ async fn asked(server: &Server) -> (OpenedDaemon, HashMap<String, String>) {
     (mill, form)
 }
 
-/// The path of the callback that the hub was told.
+/// The path of the callback given to the hub.
 fn path(form: &HashMap<String, String>) -> String {
     form["hub.callback"].parse::<Url>().unwrap().path().to_owned()
 }
@@ -100,7 +100,7 @@ async fn verify(
     verify_mode(mill, "subscribe", form, topic, lease).await
 }
 
-/// The hub asks whether the end of a subscription is meant.
+/// Sends the hub's verification of an unsubscription.
 async fn verify_end(mill: &OpenedDaemon, form: &HashMap<String, String>, topic: &str) -> (u16, String) {
     verify_mode(mill, "unsubscribe", form, topic, WEEK).await
 }
@@ -301,7 +301,7 @@ async fn b41_only_what_is_signed_is_taken() {
     let large = "x".repeat(MAX_BODY_BYTES + 1);
     assert_eq!(deliver(&mill, &path, Some(&right), &large).await, 413);
 
-    // A subscription outlives the process.
+    // A subscription outlasts the process.
     let mill = mill.restarted().await;
     assert_eq!(deliver(&mill, &path, Some(&right), &body).await, 202);
     assert_eq!(deliver(&mill, &path, Some(&right), &body).await, 202, "twice is no harm");
@@ -356,7 +356,7 @@ async fn b42_leases_are_renewed_and_polling_never_stops() {
     let until = status(&mill, "/feed").await.delivered_until.unwrap();
     assert_eq!(until.duration_since(mill.now()), SignedDuration::from_hours(7 * 24));
 
-    // The hub falls silent: when the lease is over the feed is polled as any other.
+    // The hub stops answering: when the lease expires, the feed is polled like any other.
     mill.advance(SignedDuration::from_hours(8 * 24));
     mill.once().await;
     let (regular, decision) = wait(&mill).await;
@@ -399,7 +399,7 @@ async fn b42_another_hub_or_none_begins_anew() {
     assert_eq!(deliver(&mill, &path(&second), None, "x").await, 410);
 }
 
-/// A web page in a feed's stead: its links would make the page the topic, and a page is no feed.
+/// A web page in place of a feed: its links would make the page the topic, but a page is not a feed.
 #[tokio::test]
 async fn b36_a_page_names_no_hub() {
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! Articles, their copies, and what the outbox says of them.
+//! Articles, their copies, and their records in the outbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,7 +106,7 @@ async fn exact_copies_in_one_batch_are_linked_to_the_first(bench: &Bench) {
     assert_eq!(bench.store.totals().await.unwrap().duplicates, 2);
 }
 
-/// What a connection has prepared for an article without a score must do for one with a score.
+/// A statement that a connection prepared for an article without a score must also work for one with a score.
 async fn a_copy_comes_alone_after_originals_that_came_alone(bench: &Bench) {
     let entries = bench
         .claimed(
@@ -120,7 +120,7 @@ async fn a_copy_comes_alone_after_originals_that_came_alone(bench: &Bench) {
     }
 }
 
-/// Articles come and change their texts at random; whoever belongs together once belongs together for ever.
+/// Articles are stored and change their texts at random; articles once in one cluster stay in one cluster.
 async fn clusters_never_split(bench: &Bench) {
     const ARTICLES: usize = 24;
     const STORIES: usize = 5;
@@ -160,7 +160,7 @@ async fn clusters_never_split(bench: &Bench) {
     assert!(together.len() > ARTICLES * ARTICLES / STORIES, "there are clusters at all");
 }
 
-/// `count` words of a text of its own for each `seed`.
+/// A text of `count` words, different for each `seed`.
 fn story(seed: usize, count: usize) -> String {
     let words: Vec<String> =
         (0..count).map(|i| format!("word{}", (seed * 7_919 + i * 104_729) % 100_003)).collect();
@@ -191,7 +191,7 @@ async fn near_copies_are_linked_within_the_window(bench: &Bench) {
         (Some(entries[0].article_id), Some(DuplicateKind::Near))
     );
 
-    // A lease ends long before the window does.
+    // The lease ends long before the window does.
     bench.pass(31 * 24 * 3600);
     let last = bench.store.entries_claim(LEASE, 10).await.unwrap();
     assert_eq!(last[0].id, entries[4].id);

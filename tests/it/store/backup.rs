@@ -1,4 +1,4 @@
-//! A backup holds everything, and gives it back to either back end.
+//! A backup contains everything, and can be restored to either back end.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ on_both!(
     both_back_ends_have_the_same_tables,
 );
 
-/// Every row of every table, as SQL would write its values; but for the index of words, which is made anew, and how far that is.
+/// Returns every row of every table as SQL literals, except the word index, which is rebuilt, and its progress.
 pub(super) async fn rows(file: &Path) -> BTreeMap<String, Vec<String>> {
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
@@ -54,7 +54,7 @@ async fn columns(connection: &mut sqlx::AnyConnection) -> BTreeMap<String, Vec<S
     tables
 }
 
-/// A store in which every subject has rows: feeds, entries in every state, articles with kept pages, copies, cursors, sinks.
+/// Fills the tables of every subject: feeds, entries in every state, articles with archived pages, copies, cursors, sinks.
 pub(super) async fn fill(bench: &Bench) {
     bench.store_articles(0..70).await;
     bench.pass(60);
@@ -88,7 +88,7 @@ async fn a_backup_gives_everything_back_to_either_back_end(bench: &Bench) {
     {
         assert!(!kept[table].is_empty(), "{table}");
     }
-    // What was written later is not in it.
+    // Rows written later are not in the backup.
     bench.store_articles(70..71).await;
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let Some(target) = FreshDatabase::create(backend).await else { continue };
@@ -106,8 +106,8 @@ async fn a_backup_gives_everything_back_to_either_back_end(bench: &Bench) {
     }
 }
 
-/// What was restored or copied is a store like any other: its texts are found once the index is made anew, and it goes on where
-/// the original was.
+/// Checks that a restored or copied store works: its texts are found once the index is rebuilt, and its numbers continue from the
+/// original's.
 pub(super) async fn goes_on(bench: Bench, backend: Backend) {
     let store = &bench.store;
     while store.search_catch_up().await.unwrap() {}
@@ -133,7 +133,7 @@ async fn a_backup_takes_the_place_of_nothing(bench: &Bench) {
     assert_eq!(names, ["one.backup"]);
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    // A file that is cut short is not taken for a store.
+    // A truncated file is not accepted as a store.
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     if let Some(target) = FreshDatabase::create(Backend::Sqlite).await {
@@ -164,7 +164,7 @@ async fn a_backup_of_an_earlier_version_is_brought_up_to_date(bench: &Bench) {
     }
 }
 
-/// A store with one feed, as it was before feeds had tags.
+/// A store with one feed, with the schema from before feeds had tags.
 fn early_schema() -> Vec<String> {
     let mut statements = schema_before(Backend::Sqlite, "0040");
     statements.push(
@@ -174,10 +174,10 @@ fn early_schema() -> Vec<String> {
     statements
 }
 
-/// What a server has beside the store: who lives on it now.
+/// Tables of a server that only describe its live processes.
 const OF_PROCESSES: [&str; 3] = ["processes", "shards", "host_loans"];
 
-/// A table that one of them has alone is not in backups: it must be one that is made from the others, or nothing to be kept.
+/// A table that only one back end has is not in backups: it must be derived from other tables or not worth keeping.
 async fn both_back_ends_have_the_same_tables(bench: &Bench) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("one.backup");

@@ -1,4 +1,4 @@
-//! A copy holds everything, says so, and goes on where it was killed.
+//! A copy contains everything, verifies it, and resumes after it was killed.
 
 use std::process::Stdio;
 
@@ -39,8 +39,8 @@ async fn a_copy_holds_everything_on_either_back_end(bench: &Bench) {
     }
 }
 
-/// The program itself, between whose side on a server and the server stands a proxy: it is killed when a part of the tables has
-/// arrived, and another is on its way.
+/// Runs the program with a proxy in front of the target server, and kills it when some of the tables have arrived and another is in
+/// transit.
 async fn a_copy_that_was_killed_goes_on(bench: &Bench) {
     fill(bench).await;
     let Some(server) = FreshDatabase::create(Backend::Postgres).await else { return };
@@ -50,7 +50,7 @@ async fn a_copy_that_was_killed_goes_on(bench: &Bench) {
     server.drop().await;
 }
 
-/// The same where a file is copied to: the proxy stands before the original, and the last kill falls into the comparison.
+/// The reverse for a file as target: the proxy is in front of the original, and the last kill happens during the comparison.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_into_a_file_that_was_killed_goes_on() {
     run(Backend::Postgres, async |bench| {
@@ -64,7 +64,7 @@ async fn a_copy_into_a_file_that_was_killed_goes_on() {
     .await;
 }
 
-/// A proxy that counts words on the way to a server, and the address of the database behind it.
+/// Starts a proxy that counts `word` on the way to a server, and returns it with the URL of the database behind it.
 async fn behind_proxy(server: &FreshDatabase, word: &'static [u8]) -> (Proxy, Url) {
     let mut url: Url = server.settings.url.expose_secret().parse().unwrap();
     let address = format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap_or(5432));
@@ -74,7 +74,7 @@ async fn behind_proxy(server: &FreshDatabase, word: &'static [u8]) -> (Proxy, Ur
     (proxy, url)
 }
 
-/// Copies, is killed after so many words each time, and copies to the end.
+/// Copies, killing the program after the given number of words each time, and finally copies to the end.
 async fn kill_and_resume(
     (from, to): (&str, &str),
     proxy: &Proxy,
@@ -99,8 +99,7 @@ async fn kill_and_resume(
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let said = String::from_utf8(run.stdout).unwrap();
     assert!(
-        said.contains("the same as in")
-            && said.lines().any(|line| line.trim_start().starts_with("raw_pages")),
+        said.contains("identical to") && said.lines().any(|line| line.trim_start().starts_with("raw_pages")),
         "{said}"
     );
     let folder = tempfile::tempdir().unwrap();
@@ -113,7 +112,7 @@ async fn kill_and_resume(
 }
 
 async fn a_copy_of_what_has_changed_is_refused(bench: &Bench) {
-    // As it is before the index of words is made anew, which a copy does at its end.
+    // The state before the word index is rebuilt, which a copy does at its end.
     const INDEX: &str = "UPDATE counters SET value = 0 WHERE name = 'search_backlog'";
     const MARK: &str = "CREATE TABLE unfinished_copy (place BIGINT PRIMARY KEY, statement TEXT NOT NULL)";
     fill(bench).await;

@@ -1,4 +1,4 @@
-//! Entries: who has them, what becomes of them.
+//! Entries: claims and outcomes.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -63,7 +63,7 @@ async fn known_entries_are_queued_again_only_when_their_content_changes(bench: &
         assert_eq!(again[0].evidence, changed.parsed.evidence);
         bench.finish(&[extracted(&again[0], text)]).await;
     }
-    // A change that comes while a worker has the entry takes it from the worker.
+    // A change while a worker holds the entry invalidates the worker's lease.
     bench.pass(60);
     let mut third = first.clone();
     third.parsed.evidence.content = Some("three".to_owned());
@@ -97,7 +97,7 @@ async fn changes_that_change_nothing_are_asked_for_less_and_less(bench: &Bench) 
             bench.pass(30 * 60);
             minutes += 30;
             assert!(minutes < 20_000, "never");
-            // Another change meanwhile neither hurries nor delays it.
+            // Another change during the wait neither shortens nor extends it.
             changed.parsed.evidence.content = Some(format!("change {change} after {minutes}"));
             bench.poll(|_| vec![changed.clone()]).await;
         };
@@ -153,7 +153,7 @@ async fn parties_have_their_entries_claimed_in_turn(bench: &Bench) {
     let of = |entries: &[Entry], host: &str| {
         entries.iter().filter(|entry| entry.feed_url.host_str().unwrap().ends_with(host)).count()
     };
-    // A backlog, and a look at no more of it than is claimed.
+    // A backlog, of which no more is examined than is claimed.
     let first = bench.store.entries_claim(LEASE, 9).await.unwrap();
     assert_eq!([of(&first, "a.example"), of(&first, "b.example"), of(&first, "c.example")], [3, 3, 3]);
     let in_hand: HashMap<PartyId, u32> = first.iter().map(|entry| (entry.party, 9)).collect();
@@ -162,7 +162,7 @@ async fn parties_have_their_entries_claimed_in_turn(bench: &Bench) {
     assert!(none.is_empty(), "the last places are for others");
     let second = bench.store.entries_claim(LEASE, 9).await.unwrap();
     assert_eq!([of(&second, "b.example"), second.len()], [3, 9]);
-    // And with a look at all of it.
+    // The same if all of it is examined.
     assert_eq!(bench.store.entries_claim(LEASE, 1_000).await.unwrap().len(), 509 - 18);
 }
 

@@ -1,4 +1,4 @@
-//! Articles found by their words: all of them, once, in order, however the search goes back in time and wherever it stops.
+//! Full-text search: all matches, once each, in order, however the search divides time and wherever it stops.
 
 use std::time::Duration;
 
@@ -32,12 +32,12 @@ async fn store(bench: &Bench, prefix: &str, texts: &[String]) {
     }
 }
 
-/// The next article gets a higher number than this.
+/// Makes the next article get a number higher than this.
 async fn skip_to(bench: &Bench, number: i64) {
     bench.database.execute(&format!("UPDATE counters SET value = {number} WHERE name = 'outbox'")).await;
 }
 
-/// The texts that answer, in steps of so many, each cut short by its patience; and in how many steps.
+/// Searches in steps of `limit` results, each cut short by `patience`. Returns the matching texts and the number of steps.
 async fn found(bench: &Bench, asked: &str, limit: u32, patience: Duration) -> (Vec<String>, usize) {
     let question = Question::parse(asked).unwrap();
     let (mut texts, mut before, mut steps) = (Vec::new(), None, 0);
@@ -55,7 +55,7 @@ async fn found(bench: &Bench, asked: &str, limit: u32, patience: Duration) -> (V
     }
 }
 
-/// Thirty articles over two partitions and many windows: some side by side, some far from all others.
+/// Stores thirty articles over two partitions and many windows: some adjacent, some far from all others.
 async fn store_far_apart(bench: &Bench) -> Vec<String> {
     let text = |i: usize| {
         let mut text = format!("The harbour report of day {i}");
@@ -128,7 +128,7 @@ async fn a_search_that_stops_says_how_far_it_came(bench: &Bench) {
 }
 
 async fn common_beginnings_are_looked_for_in_the_articles(bench: &Bench) {
-    // On SQLite as many places as make it common, on PostgreSQL as many articles.
+    // Common by the number of occurrences on SQLite, and by the number of articles on PostgreSQL.
     let mut texts: Vec<String> = (0..3).map(|i| format!("old {i} {}", "storm ".repeat(16_000))).collect();
     texts.extend(
         (0..40).map(|i| format!("new {i} {} night ferry", if i % 2 == 0 { "storms" } else { "calm" })),
@@ -156,7 +156,7 @@ async fn common_beginnings_are_looked_for_in_the_articles(bench: &Bench) {
     }
 }
 
-/// FTS5 merges the parts of its index behind the back of whoever has looked at it before.
+/// FTS5 merges segments of its index while another connection still has its older state; that is not damage.
 async fn an_index_that_goes_on_is_no_damage(bench: &Bench) {
     for article in 0..40 {
         let text = (0..200).map(|word| format!("word{} ", article * word % 997)).collect();

@@ -1,7 +1,7 @@
-//! The program killed between a receiver's word that it has what it was sent, and the moment at which the cursor moves: nothing is
-//! lost, and whoever can tell what comes again from what is new has it once.
+//! The program killed between a receiver's acknowledgement and the move of the cursor: nothing is lost, and a receiver that can
+//! recognize repetitions has everything once.
 //!
-//! `cargo test --test it kills -- --ignored --nocapture` kills each twenty times and prints what came of it.
+//! `cargo test --test it kills -- --ignored --nocapture` kills each sink twenty times and prints the results.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -55,7 +55,7 @@ async fn a_receiver_of_posts_misses_nothing_through_many_kills() {
     posts_through(MANY).await;
 }
 
-/// A mill on the store of `bench` with these sinks, and nothing else to do.
+/// A daemon on the store of `bench` with these sinks and no feeds.
 struct Mill {
     test: TestDaemon,
 }
@@ -70,7 +70,7 @@ impl Mill {
         run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Delivers everything, undisturbed.
+    /// Delivers everything without interruption.
     fn finish(&self) {
         let config = self.test.write_config();
         let run = tokio::task::block_in_place(|| feedmill(&config, &["once"]).output().unwrap());
@@ -79,7 +79,7 @@ impl Mill {
 }
 
 impl Bench {
-    /// Stores so many articles more, in one transaction each thousand.
+    /// Stores an article for each of these numbers, in one transaction per thousand.
     async fn store_many(&self, numbers: std::ops::Range<usize>) {
         let entry = |i: usize| new_entry(&format!("{i}"), &format!("https://site.example/{i}"), "x");
         let new: Vec<NewEntry> = numbers.map(entry).collect();
@@ -103,14 +103,14 @@ fn kill(mut run: Child) {
     run.wait().unwrap();
 }
 
-/// 1 to the number of articles.
+/// The positions from 1 to the number of articles.
 fn positions(articles: usize) -> Vec<i64> {
     (1..=i64::try_from(articles).unwrap()).collect()
 }
 
 async fn stream_through(kills: usize) {
-    /// New articles before each kill, and the acknowledgements that arrive before it: within the first batch of 500, at its
-    /// last, and within the second.
+    /// New articles before each kill, and the acknowledgements that arrive before it: within the first batch of 500, at its last,
+    /// and within the second.
     const WAVE: usize = 300;
     const ACKNOWLEDGED: [usize; 5] = [299, 0, 499, 520, 10];
     let Some(server) = super::nats::server() else { return };
@@ -169,7 +169,7 @@ async fn files_through(kills: usize) {
             bench.store_many(number * WAVE..(number + 1) * WAVE).await;
             let before = bench.cursors().await;
             let written = visible(folder.path());
-            // In turn: the moment at which a file appears, and an object that is there whose writer never hears of it.
+            // Alternately: when a file appears, and when an object was stored whose writer gets no answer.
             let by_object = number % 2 == 0;
             s3.answer(if by_object { s3.written_so_far() } else { usize::MAX });
             let run = mill.start();
@@ -205,7 +205,7 @@ async fn files_through(kills: usize) {
     .await;
 }
 
-/// How many files there are that are not being written.
+/// Counts the files that are completely written.
 fn visible(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     let count = entries.map(|path| match path.file_name().unwrap().to_str().unwrap() {
@@ -223,7 +223,7 @@ fn rows(kind: &str, content: Vec<u8>) -> Vec<Value> {
     }
 }
 
-/// The positions, sorted, and how many different pairs of id and revision there are.
+/// Returns the sorted positions, and the number of distinct pairs of id and revision.
 fn counted(records: &[Value]) -> (Vec<i64>, usize) {
     let mut seqs: Vec<i64> = records.iter().map(|record| record["seq"].as_i64().unwrap()).collect();
     seqs.sort_unstable();
@@ -247,7 +247,7 @@ async fn posts_through(kills: usize) {
         for number in 0..kills {
             bench.store_many(number * WAVE..(number + 1) * WAVE).await;
             let (before, asked) = (bench.cursors().await, server.requests("/hook").len());
-            // Every other time a batch is answered first.
+            // Every other time, one batch is answered first.
             let answers = number % 2;
             answered.store(answers, Ordering::SeqCst);
             let run = mill.start();

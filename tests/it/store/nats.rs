@@ -1,4 +1,4 @@
-//! Records as messages of a real JetStream stream.
+//! Records as messages in a real JetStream stream.
 
 use async_nats::ServerAddr;
 use async_nats::jetstream;
@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::support::client::outward;
 
-/// Names the NATS server on which tests may make streams of their own.
+/// URL of the NATS server on which tests may create streams.
 const VARIABLE: &str = "FEEDMILL_TEST_NATS_URL";
 
-/// A name for a stream that nobody else uses.
+/// A unique name for a stream.
 pub(super) fn name() -> String {
     format!("test{:016x}", rand::random::<u64>())
 }
@@ -39,7 +39,7 @@ async fn relay(bench: &Bench, settings: nats::Settings) -> Relay {
     Relay::open(bench.store.clone(), settings, &outward, Box::new(sink)).await.unwrap()
 }
 
-/// The subjects and positions in a stream, in its order.
+/// Returns the subjects and positions of a stream's messages, in order.
 pub(super) async fn messages(server: &str, name: &str) -> Vec<(String, i64)> {
     let client = async_nats::connect(server).await.unwrap();
     let stream = jetstream::new(client).get_stream(name).await.unwrap();
@@ -52,7 +52,7 @@ pub(super) async fn messages(server: &str, name: &str) -> Vec<(String, i64)> {
     messages
 }
 
-/// Where it is; `None` where there is none, which is said aloud, and fails where `CI=true`.
+/// Returns the server's URL; if there is none, prints a note and returns `None`; panics if `CI` is set.
 pub(super) fn server() -> Option<String> {
     let server = std::env::var(VARIABLE).ok();
     if server.is_none() {
@@ -70,7 +70,7 @@ async fn a_stream_holds_everything_once_however_often_the_relay_dies() {
         for death in 0..20_i64 {
             let numbers = 3 * usize::try_from(death).unwrap();
             bench.store_articles(numbers..numbers + 3).await;
-            // A process that never comes to move its cursor.
+            // This process dies before it moves its cursor.
             let mut relay = relay(bench, settings(&server, &name)).await;
             relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
             drop(relay);
@@ -83,7 +83,7 @@ async fn a_stream_holds_everything_once_however_often_the_relay_dies() {
         let positions: Vec<i64> = messages.iter().map(|(_, seq)| *seq).collect();
         assert_eq!(positions, (1..=60).collect::<Vec<_>>(), "each once and in order");
         assert_eq!(messages[0].0, format!("{name}.en.world.site_example"));
-        // Another event of the same revision is no duplicate of it.
+        // Another event of the same revision is not a duplicate.
         bench.pass(60);
         bench.feeds(2).await;
         bench.poll(|_| vec![new_entry("again", "https://site.example/0", "x")]).await;

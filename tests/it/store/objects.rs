@@ -1,4 +1,4 @@
-//! From the outbox into the bucket of a real S3 endpoint.
+//! Delivery from the outbox to a bucket of a real S3 endpoint.
 
 use feedmill::publish::files::Form;
 use feedmill::publish::folder::Place;
@@ -60,8 +60,8 @@ async fn what_is_wrong_with_a_bucket_is_said_with_the_way_out_and_without_secret
         let elsewhere = Settings { url: "s3://another/articles".parse().unwrap(), ..s3.settings("") };
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let wrong = [
-            (with("secret_access_key", "another"), "may not write there"),
-            (elsewhere, "is there such a bucket"),
+            (with("secret_access_key", "another"), "no write permission there"),
+            (elsewhere, "does the bucket exist"),
             (with("endpoint", &format!("http://{nobody}")), "cannot connect"),
         ];
         for (settings, expected) in wrong {
@@ -116,14 +116,14 @@ async fn what_is_wrong_with_a_bucket_of_google_or_azure_is_said_too() {
         let blobs = Blobs::start(provider).await;
         let url = format!("{scheme}://another/lake").parse().unwrap();
         let error = probe(&Settings { url, ..blobs.settings("") }).await.unwrap_err();
-        assert!(error.contains("is there such a bucket") && !error.contains(blobs::KEY), "{error}");
+        assert!(error.contains("does the bucket exist") && !error.contains(blobs::KEY), "{error}");
     }
     let blobs = Blobs::start(Provider::Azure).await;
     let mut settings = blobs.settings("lake");
     let wrong = "bm90IHRoZSBrZXk=";
     settings.options.push(("access_key".to_owned(), wrong.to_owned().into()));
     let error = probe(&settings).await.unwrap_err();
-    assert!(error.contains("may not write there") && !error.contains(wrong), "{error}");
+    assert!(error.contains("no write permission there") && !error.contains(wrong), "{error}");
 }
 
 async fn probe(bucket: &Settings) -> Result<(), String> {

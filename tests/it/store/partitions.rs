@@ -1,4 +1,4 @@
-//! Texts in partitions, on PostgreSQL: old ones go as a whole, and nobody sees a difference.
+//! Partitioned texts on PostgreSQL: old partitions are dropped whole, without a difference to readers.
 
 use feedmill::model::{ArticleId, Verdict};
 use feedmill::search::Question;
@@ -12,7 +12,7 @@ async fn on_postgres(test: impl AsyncFnOnce(&Bench)) {
     run(Backend::Postgres, test).await;
 }
 
-/// Other partitions of both tables than the first, each for the articles from one number up to the next.
+/// Replaces the first partition of both tables by partitions with these bounds, each from one number up to the next.
 async fn parted_at(bench: &Bench, numbers: &[i64]) {
     bench.database.execute("DROP TABLE revisions_1_500001, article_words_1_500001").await;
     for pair in numbers.windows(2) {
@@ -30,12 +30,12 @@ fn id(number: usize) -> ArticleId {
     ArticleId::of_url(&url(&format!("https://site.example/{number}")))
 }
 
-/// How many articles are found by their words.
+/// Returns how many articles a search finds.
 async fn found(bench: &Bench) -> usize {
     bench.store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap().articles.len()
 }
 
-/// How many texts there are behind the store's back.
+/// Counts the texts directly in the database.
 async fn kept(bench: &Bench) -> i64 {
     bench.database.number("SELECT count(*) FROM revisions").await
 }
@@ -44,8 +44,8 @@ async fn partitions(bench: &Bench) -> i64 {
     bench.database.number("SELECT count(*) FROM pg_inherits WHERE inhparent = 'revisions'::regclass").await
 }
 
-/// Three articles of the first day, which fill a partition, and two of the second. To the second of the first day something happens
-/// on the third.
+/// Stores three articles on the first day, which fill a partition, and two on the second. The second article of the first day gets
+/// an event on the third day.
 async fn three_days(bench: &Bench) -> Timestamp {
     parted_at(bench, &[1, 4, 500_001]).await;
     bench.store_articles(0..3).await;
@@ -157,7 +157,7 @@ async fn a_partition_is_there_before_what_belongs_into_it() {
     .await;
 }
 
-/// An article as it was stored before there were partitions.
+/// An article as stored before there were partitions.
 const EARLIER_ARTICLE: &str = "INSERT INTO articles (id, number, revision, content_sha256, url, original_url, hostname, \
         cluster_id, stored_at) \
     SELECT id, 1, 1, id, 'https://site.example/0', 'https://site.example/0', 'site.example', id, 1 \

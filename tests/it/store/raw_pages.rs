@@ -1,4 +1,4 @@
-//! Pages that are kept for a later extractor.
+//! Pages archived for a later extractor.
 
 use feedmill::dedup;
 use feedmill::model::{Event, Sha256Hash};
@@ -40,7 +40,7 @@ async fn reextract(bench: &Bench, made: &[Reextracted]) -> Vec<Stored> {
     bench.store.articles_reextracted(made, &dedup::Settings::default()).await.unwrap()
 }
 
-/// Three articles; the pages of the first two are kept.
+/// Stores three articles; the pages of the first two are archived.
 async fn stored(bench: &Bench) {
     let entries = bench
         .claimed(

@@ -1,4 +1,4 @@
-//! Articles whose pages are due to be looked at again.
+//! Articles whose pages are due for a recheck.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn claim(bench: &Bench) -> Vec<Entry> {
     bench.store.entries_claim(LEASE, 10).await.unwrap()
 }
 
-/// Two feeds announce an article, whose page is watched.
+/// Two feeds announce one article, whose page is rechecked.
 async fn stored(bench: &Bench) -> Entry {
     bench.feeds(2).await;
     bench.poll(|n| vec![new_entry(&format!("key {n}"), "https://site.example/a", "text")]).await;
@@ -108,7 +108,7 @@ async fn a_changed_entry_is_asked_for_with_what_its_page_sent(bench: &Bench) {
         bench.finish(&[finished(&lost, EntryOutcome::Unchanged(watch("\"2\"")))]).await,
         [Stored::StaleLease]
     );
-    // The second feed's entry did not read the page.
+    // The entry of the second feed did not read the page.
     for sent in [Some(watch("\"1\"").validators), None] {
         let changed = claim(bench).await.remove(0);
         assert_eq!((changed.known, changed.recheck.clone()), (Known::ThroughThis, None), "{sent:?}");
@@ -119,7 +119,7 @@ async fn a_changed_entry_is_asked_for_with_what_its_page_sent(bench: &Bench) {
     assert_eq!(bench.store.entries_next_due().await.unwrap(), Some(due));
 }
 
-/// Whether the operator wants another look at any age or not.
+/// Validators are kept even if no recheck is configured.
 async fn validators_outlive_the_last_age(bench: &Bench) {
     bench.feeds(1).await;
     bench.poll(|_| vec![new_entry("key", "https://site.example/a", "text")]).await;

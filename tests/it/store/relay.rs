@@ -1,4 +1,4 @@
-//! From the outbox into folders: nothing lost, nothing twice, whatever happens in between.
+//! Delivery from the outbox to folders: nothing lost, nothing twice, whatever happens in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -33,7 +33,7 @@ on_both! {
     writers_readers_and_sinks_lose_and_double_nothing,
 }
 
-/// A sink as configured: it is opened anew for each process.
+/// A configured sink; each simulated process opens it anew.
 #[derive(Clone)]
 pub(super) struct Configured {
     pub(super) settings: Settings,
@@ -69,7 +69,7 @@ impl Bench {
         Relay::open(self.store.clone(), sink.settings.clone(), &outward, receiver).await.unwrap()
     }
 
-    /// Has a sink take all there is.
+    /// Delivers everything to a sink.
     pub(super) async fn deliver(&self, sink: &Configured) {
         let mut relay = self.relay(sink).await;
         relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
@@ -81,7 +81,7 @@ impl Bench {
     }
 }
 
-/// The files below a folder, by name.
+/// Returns the files below a folder, by name.
 pub(super) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -99,19 +99,19 @@ pub(super) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Every record in a folder of JSON lines.
+/// Reads every record in a folder of JSON lines.
 fn records_in(folder: &Path) -> Vec<Record> {
     files(folder).into_values().flat_map(|content| records_of(&content)).collect()
 }
 
-/// The records of a file of JSON lines.
+/// Reads the records of a JSON lines file.
 pub(super) fn records_of(content: &[u8]) -> Vec<Record> {
     let lines = zstd::decode_all(content).unwrap();
     let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-/// The rows of a file of columns.
+/// Reads the rows of a Parquet file.
 pub(super) fn rows_of(content: Vec<u8>) -> Vec<serde_json::Value> {
     let reader = SerializedFileReader::new(axum::body::Bytes::from(content)).unwrap();
     reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()).collect()
@@ -167,7 +167,7 @@ async fn a_replay_writes_the_same_files(bench: &Bench) {
     assert!(!bench.store.sink_replay("unknown", 0).await.unwrap());
 }
 
-/// Read back by the crate's own reader of records; the columns are the fields of the record.
+/// Parquet files are read back by the crate's own record reader; the columns are the fields of the record.
 async fn columns_hold_what_records_say(bench: &Bench) {
     let folder = TempDir::new().unwrap();
     bench.store_articles(0..5).await;
@@ -298,8 +298,7 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     assert_eq!(bench.cursor().await, 5);
 }
 
-/// Eight writers, four readers by cursor that forget everything now and then but the cursor, and two sinks whose process dies
-/// now and then.
+/// Eight writers, four readers that at times restart with only their cursor, and two sinks whose process dies at times.
 async fn writers_readers_and_sinks_lose_and_double_nothing(bench: &Bench) {
     const ENTRIES: usize = 400;
     bench.feeds(1).await;

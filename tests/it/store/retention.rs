@@ -1,4 +1,4 @@
-//! What is old goes, and what is remembered of it.
+//! Removal of old articles, and the rows kept about them.
 
 use feedmill::model::{Entry, Event, Known, Verdict};
 use feedmill::store::{Cutoff, EntryOutcome, FinishedEntry, RawPage, RawSelection, Stored, Watch};
@@ -28,7 +28,7 @@ async fn remove(bench: &Bench, before: Timestamp) -> usize {
     bench.store.articles_remove(&cutoffs(bench, before).await, &[]).await.unwrap()
 }
 
-/// The moment by which everything so far is old.
+/// A cutoff after everything so far.
 fn now_and_a_bit(bench: &Bench) -> Timestamp {
     bench.clock.now() + SignedDuration::from_secs(1)
 }
@@ -64,7 +64,7 @@ async fn old_articles_go_and_their_entries_are_not_new_again(bench: &Bench) {
     assert!(bench.store.raw_pages_after(0, &RawSelection::default(), 9).await.unwrap().is_empty());
     assert_eq!(bench.store.article_account(entries[0].article_id).await.unwrap(), None);
 
-    // The entry is in its feed still, then gone, then there again with other content.
+    // The entry is still in its feed, then gone, then back with changed content.
     let mut changed = first.clone();
     changed.parsed.evidence.content = Some("two".to_owned());
     for shown in [vec![first.clone(), second.clone()], vec![second.clone()], vec![changed, second]] {
@@ -135,7 +135,7 @@ async fn another_feed_does_not_bring_back_what_was_removed(bench: &Bench) {
     bench.poll(|n| vec![new_entry(&format!("{n}"), "https://site.example/a?utm_source=x", "x")]).await;
     let entry = claim(bench).await.remove(0);
     assert_eq!(entry.known, Known::Removed);
-    // Whatever a worker makes of it, nothing is stored.
+    // Whatever the worker's result, nothing is stored.
     assert_eq!(bench.finish(&[extracted(&entry, "The text")]).await, [Stored::Noted]);
     bench.pass(60);
     bench.poll(|n| vec![new_entry(&format!("{n}"), "https://site.example/a", "changed")]).await;

@@ -1,4 +1,4 @@
-//! For whom feeds speak, and which texts are a host's walls.
+//! The hosts that feeds speak for, and texts recognized as a host's walls.
 
 use feedmill::model::{FeedId, Known, Sha256Hash};
 use feedmill::store::NewEntry;
@@ -58,7 +58,7 @@ async fn a_text_under_many_entries_has_them_looked_at_again(bench: &Bench) {
     assert!(is_repeated("site.example", 100).await, "what is known once stays known");
 }
 
-/// An entry that has got a better key since, or lost one.
+/// An entry that has since gained or lost a better key.
 async fn weaker_keys_find_what_was_recorded(bench: &Bench) {
     let known = new_entry("link", "https://site.example/a", "text");
     bench.claimed(vec![known.clone()]).await;

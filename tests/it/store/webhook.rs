@@ -1,4 +1,4 @@
-//! Records to a receiver of POSTs that fails, stalls and lies.
+//! Records sent to a webhook receiver that fails, stalls and lies.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -43,7 +43,7 @@ async fn status(bench: &Bench) -> SinkStatus {
     bench.store.sinks_list().await.unwrap().remove(0)
 }
 
-/// The positions that a request brought.
+/// Returns the positions in a request's body.
 fn brought(request: &Request) -> Vec<i64> {
     let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
     body["records"].as_array().unwrap().iter().map(|record| record["seq"].as_i64().unwrap()).collect()
@@ -129,7 +129,7 @@ async fn a_record_that_the_receiver_cannot_take_is_set_aside_alone() {
         assert_eq!((aside[0].sink.as_str(), aside[0].seq), ("hook", 3));
         let all: Vec<i64> = server.requests("/hook").iter().flat_map(brought).collect();
         assert!([1, 2, 4, 5, 6].iter().all(|seq| all.contains(seq)), "{all:?}");
-        // A replay tries it again.
+        // A replay retries the record that was set aside.
         bench.store.sink_replay("hook", 2).await.unwrap();
         server.respond("/hook", Reply::status(200));
         relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();

@@ -1,5 +1,5 @@
-//! A server on loopback that answers what is asked of Google Cloud Storage and of Azure Blob Storage when objects are written, as
-//! their manuals have it; one of Azure checks the signature of every request. It keeps objects in memory.
+//! A server on loopback that implements the requests to Google Cloud Storage and Azure Blob Storage for writing objects, as
+//! documented; for Azure it checks the signature of every request. Objects are kept in memory.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ use sha2::Sha256;
 
 pub(crate) const BUCKET: &str = "news-lake";
 pub(crate) const ACCOUNT: &str = "feedmilltest";
-/// As Azure gives them out: in base64.
+/// In base64, as Azure issues keys.
 pub(crate) const KEY: &str = "YSBzZWNyZXQgdGhhdCBvbmx5IHRoZSBzdG9yZSBrbm93cw==";
-/// A service account of Google's whose requests are not signed: nobody would be there to give it a token.
+/// A Google service account with unsigned requests, since no server here would issue a token.
 const SERVICE_ACCOUNT: &str =
     r#"{"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": true}"#;
 
-/// A running server with one bucket. It dies with the value.
+/// A running server with one bucket. Stops when dropped.
 pub(crate) struct Blobs {
     address: SocketAddr,
     provider: Provider,
@@ -56,7 +56,7 @@ impl Blobs {
         Place::Objects(self.settings(prefix))
     }
 
-    /// As the configuration has them.
+    /// The settings as the configuration gives them.
     pub(crate) fn settings(&self, prefix: &str) -> Settings {
         let endpoint = format!("http://{}", self.address);
         let (scheme, options) = match self.provider {
@@ -77,7 +77,7 @@ impl Blobs {
         }
     }
 
-    /// The objects below a prefix, by name.
+    /// Returns the objects below a prefix, by name.
     pub(crate) fn objects(&self, prefix: &str) -> BTreeMap<String, Vec<u8>> {
         let below = format!("{}/", prefix.trim_end_matches('/'));
         let objects = self.objects.lock().unwrap();
@@ -138,7 +138,7 @@ impl Bucket {
     }
 }
 
-/// Whether a request bears the signature that the account's key makes of it.
+/// Returns whether a request has a valid signature by the account's key.
 fn is_signed(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap());
     let length = Some(text("content-length")).filter(|length| *length != "0").unwrap_or_default();

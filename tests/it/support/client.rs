@@ -1,4 +1,4 @@
-//! A `Fetcher` fit for servers on loopback.
+//! A `Fetcher` for servers on loopback.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use feedmill::publish::Outward;
 use tokio::sync::watch;
 use url::Url;
 
-/// Loopback is allowed, no gap between requests, timeouts that only a server that hangs can reach.
+/// Settings that allow loopback, without a gap between requests, with time-outs that only a hanging server reaches.
 pub(crate) fn settings() -> Settings {
     Settings {
         contact_url: Some("https://example.org/bot".parse().unwrap()),
@@ -34,24 +34,24 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-/// With a clock that stands still.
+/// A fetcher with a manual clock.
 pub(crate) fn fetcher(settings: Settings) -> Fetcher {
     Fetcher::new(settings, Clock::manual("2026-11-21T20:00:00Z".parse().unwrap())).unwrap()
 }
 
-/// What sinks are given of a daemon.
+/// The parts of a daemon that sinks receive.
 pub(crate) fn outward(clock: &Clock) -> Outward {
     let fetcher = Fetcher::new(settings(), clock.clone()).unwrap();
     let (_, fetcher) = watch::channel(fetcher);
     Outward { clock: clock.clone(), fetcher, memory: Memory::unbounded() }
 }
 
-/// A feed, unconditionally.
+/// Fetches a feed unconditionally.
 pub(crate) async fn get(fetcher: &Fetcher, url: &Url) -> Result<Response, FetchError> {
     get_with(fetcher, url, &Validators::default(), &RequestOptions::default()).await
 }
 
-/// A feed.
+/// Fetches a feed.
 pub(crate) async fn get_with(
     fetcher: &Fetcher,
     url: &Url,
@@ -61,13 +61,13 @@ pub(crate) async fn get_with(
     fetcher.fetch(&Request { purpose: Purpose::Feed, url, validators, options }).await
 }
 
-/// A page, without options.
+/// Fetches a page without options.
 pub(crate) async fn get_page(fetcher: &Fetcher, url: &Url) -> Result<Response, FetchError> {
     let (validators, options) = (Validators::default(), RequestOptions::default());
     fetcher.fetch(&Request { purpose: Purpose::Page, url, validators: &validators, options: &options }).await
 }
 
-/// The body, which must be there.
+/// Returns the body; panics if there is none.
 pub(crate) fn body(response: Response) -> Vec<u8> {
     match response.content {
         Content::Body(body) => body,

@@ -1,5 +1,5 @@
-//! Several processes of the program on one database and one set of hosts, of which some are killed: the same for a test of a small
-//! round and for a measurement of a large one.
+//! Several processes of the program on one database and one set of hosts, some of which are killed. Shared by a small test and a
+//! large benchmark.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -13,31 +13,31 @@ use sqlx::{AnyConnection, Connection as _};
 use super::hosts::{Hosts, Seen};
 use super::names::NameServer;
 
-/// A round.
+/// The parameters of a round.
 pub(crate) struct Round {
     pub(crate) processes: usize,
     pub(crate) feeds: usize,
     pub(crate) hosts: usize,
-    /// Processes that are killed, one each time that as many more feeds were asked for.
+    /// Number of processes to kill, one each time `kill_after_feeds` more feeds have been requested.
     pub(crate) kills: usize,
     pub(crate) kill_after_feeds: usize,
     pub(crate) gap: Duration,
-    /// The round must be over by then.
+    /// Time limit of the round.
     pub(crate) patience: Duration,
     pub(crate) page: fn(usize) -> String,
 }
 
-/// What it came to.
+/// The results of a round.
 pub(crate) struct Outcome {
     pub(crate) seen: Seen,
     pub(crate) took: Duration,
-    /// For each kill, when the hosts of the killed were asked again.
+    /// For each kill, the times after which the hosts of the killed process were requested again.
     pub(crate) taken_over: Vec<Vec<Duration>>,
-    /// Feeds and entries that processes say they have taken from the dead.
+    /// Feeds and entries that processes report to have taken over from dead ones.
     pub(crate) claimed_anew: (usize, usize),
-    /// Processor time of the processes that ended by themselves.
+    /// CPU time of the processes that ended by themselves.
     pub(crate) processor: Duration,
-    /// Texts that the sink has written, into a folder of whichever process had it: each counted once.
+    /// Texts written by the sink, into the folder of whichever process ran it; each counted once.
     pub(crate) texts: usize,
 }
 
@@ -49,14 +49,14 @@ struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // One that has ended is gone already.
+        // The process may have ended already.
         self.child.kill().unwrap_or_default();
         self.child.wait().unwrap();
     }
 }
 
 impl Round {
-    /// Plays it on an empty database.
+    /// Runs the round on an empty database.
     pub(crate) async fn play(&self, database: &str, program: &Path) -> Outcome {
         let folder = tempfile::tempdir().unwrap();
         let hosts = Hosts::start(self.feeds, self.hosts, self.gap, self.page).await;
@@ -69,7 +69,7 @@ impl Round {
         let mut killed = Vec::new();
         for kill in 1..=self.kills {
             self.within(began, hosts.polled(kill * self.kill_after_feeds), &processes).await;
-            // Whoever works on most hosts: one that has only just come had nothing to take over.
+            // Kill the process that works on most hosts: a new one would leave nothing to take over.
             let seen = hosts.seen();
             let busiest = (0..processes.len()).max_by_key(|at| seen.hosts_of(&processes[*at].name));
             let mut victim = processes.remove(busiest.unwrap());
@@ -91,7 +91,7 @@ impl Round {
             let log = std::fs::read_to_string(&process.log).unwrap();
             assert!(status.success(), "{}: {status}\n{log}", process.name);
         }
-        // Who was killed may have claimed from the dead before.
+        // A killed process may itself have taken over claims before.
         for number in 0..self.processes {
             let log = std::fs::read_to_string(folder.path().join(format!("p{number}.log"))).unwrap();
             for line in log.lines().filter(|line| line.contains("processes are dead")) {
@@ -141,7 +141,7 @@ impl Round {
         Process { name, child, log }
     }
 
-    /// Waits until everything is recorded: every feed polled, every page an article.
+    /// Waits until every feed is polled and every page is stored as an article.
     async fn recorded(&self, database: &str) {
         sqlx::any::install_default_drivers();
         let mut connection = AnyConnection::connect(database).await.unwrap();
@@ -172,15 +172,15 @@ impl Round {
     }
 }
 
-/// What a process has taken of the processor so far, as Linux counts it: in hundredths of a second.
+/// Returns the CPU time of a process so far; Linux counts it in hundredths of a second.
 fn processor_time(pid: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The program's name, in brackets, may hold anything.
+    // The program's name, in brackets, may contain any characters.
     let fields = stat.rsplit(')').next().unwrap().split_ascii_whitespace();
     fields.skip(11).take(2).map(|ticks| Duration::from_millis(10) * ticks.parse().unwrap()).sum()
 }
 
-/// The names of the texts in a folder; of none where the process never had the sink.
+/// Returns the names of the texts in a folder; none if the process never ran the sink.
 fn texts_in(folder: &Path) -> Vec<OsString> {
     let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
     let names = files.map(|file| file.unwrap().file_name());

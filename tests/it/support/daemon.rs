@@ -1,4 +1,4 @@
-//! A whole mill under test: the real daemon on a real store and the real client, against whatever [`super::server`] serves.
+//! A whole daemon under test: the real daemon with a real store and the real client, fetching from [`super::server`].
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-/// When a test begins, unless it says otherwise.
+/// The start time of a test's clock by default.
 pub(crate) const START: &str = "2026-03-02T08:00:00Z";
 
-/// What a test wants of its daemon.
+/// A builder for a test's daemon.
 pub(crate) struct TestDaemon {
-    /// A file of its own where `None`.
+    /// The database URL; `None` for a SQLite file in the test's folder.
     database: Option<String>,
     database_lines: String,
     http: String,
@@ -32,7 +32,7 @@ pub(crate) struct TestDaemon {
     dir: TempDir,
 }
 
-/// A daemon, opened but not running: a test turns it by [`OpenedDaemon::once`].
+/// A daemon, opened but not running: tests run it by [`OpenedDaemon::once`].
 pub(crate) struct OpenedDaemon {
     pub(crate) daemon: Arc<Daemon>,
     pub(crate) clock: Clock,
@@ -55,13 +55,13 @@ impl TestDaemon {
         }
     }
 
-    /// Keeps its store there.
+    /// Keeps the store at this database URL.
     pub(crate) fn database(mut self, url: &str) -> Self {
         self.database = Some(url.to_owned());
         self
     }
 
-    /// Puts these lines into `[database]`, and no others.
+    /// Sets the lines of `[database]`, replacing earlier ones.
     pub(crate) fn database_lines(mut self, lines: &str) -> Self {
         lines.clone_into(&mut self.database_lines);
         self
@@ -85,13 +85,13 @@ impl TestDaemon {
         self
     }
 
-    /// Adds tables that have no method of their own.
+    /// Adds other tables.
     pub(crate) fn tables(mut self, toml: &str) -> Self {
         writeln!(self.tables, "{toml}").unwrap();
         self
     }
 
-    /// Without the tables that were added.
+    /// Removes the tables added by `tables`.
     pub(crate) fn no_tables(mut self) -> Self {
         self.tables.clear();
         self
@@ -118,14 +118,14 @@ impl TestDaemon {
         write!(self.feeds, "[[feed]]\nurl = \"{url}\"\n{options}\n").unwrap();
     }
 
-    /// Writes the config to a file, for a test that runs the program itself. The folder lives as long as `self`.
+    /// Writes the config to a file, for a test that runs the program itself. The folder exists as long as `self`.
     pub(crate) fn write_config(&self) -> PathBuf {
         let path = self.dir.path().join("feedmill.toml");
         std::fs::write(&path, self.toml()).unwrap();
         path
     }
 
-    /// Names and contents of the text files written, by name.
+    /// Returns names and contents of the written text files, sorted by name.
     pub(crate) fn files(&self) -> Vec<(String, String)> {
         texts(self.dir.path())
     }
@@ -178,12 +178,12 @@ text = {{ to = "{}" }}
 }
 
 impl OpenedDaemon {
-    /// The same mill after a stop and a start.
+    /// Stops and starts the daemon.
     pub(crate) async fn restarted(self) -> Self {
         self.restarted_with(|test| test).await
     }
 
-    /// The mill after a stop, a change of its configuration, and a start.
+    /// Stops the daemon, changes its configuration, and starts it.
     pub(crate) async fn restarted_with(self, change: impl FnOnce(TestDaemon) -> TestDaemon) -> Self {
         let Self { daemon, clock, test } = self;
         daemon.store().close().await;
@@ -210,39 +210,39 @@ impl OpenedDaemon {
         self.daemon.store()
     }
 
-    /// Runs one statement behind the store's back.
+    /// Runs one statement directly on the database.
     pub(crate) async fn execute(&self, sql: &str) {
         let url = format!("sqlite:{}", self.database_file().display());
         super::database::execute(&url.parse().unwrap(), sql.to_owned()).await;
     }
 
-    /// The store's file.
+    /// The path of the store's file.
     pub(crate) fn database_file(&self) -> PathBuf {
         self.test.dir.path().join("feedmill.db")
     }
 
-    /// The config file, for a test that runs the program beside the daemon.
+    /// Writes the config file, for a test that runs the program beside the daemon, and returns its path.
     pub(crate) fn config_path(&self) -> PathBuf {
         self.test.write_config()
     }
 
-    /// Every record so far.
+    /// Returns all records so far.
     pub(crate) async fn records(&self) -> Vec<Record> {
         self.store().records_after(0, 10_000).await.unwrap()
     }
 
-    /// Names and contents of the text files written, by name.
+    /// Returns names and contents of the written text files, sorted by name.
     pub(crate) fn files(&self) -> Vec<(String, String)> {
         self.test.files()
     }
 
-    /// Reloads with another configuration.
+    /// Reloads with a changed configuration.
     pub(crate) async fn reconfigure(&mut self, change: impl FnOnce(TestDaemon) -> TestDaemon) {
         self.test = change(std::mem::replace(&mut self.test, TestDaemon::new()));
         self.daemon.reload(self.test.config()).await.unwrap();
     }
 
-    /// Reloads the same configuration with other feeds.
+    /// Reloads the same configuration with different feeds.
     pub(crate) async fn reload(&mut self, feeds: &[&Url]) -> Result<FeedsSync, DaemonError> {
         self.test.feeds.clear();
         for url in feeds {

@@ -10,7 +10,7 @@ use sqlx::{Connection, Executor};
 use tempfile::TempDir;
 use url::Url;
 
-/// Names the PostgreSQL server on which tests may create and drop databases of their own.
+/// URL of the PostgreSQL server on which tests may create and drop databases.
 const POSTGRES_VARIABLE: &str = "FEEDMILL_TEST_POSTGRES_URL";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) enum Backend {
     Postgres,
 }
 
-/// A database that nobody else uses; gone with [`FreshDatabase::drop`].
+/// A database used by one test only; removed by [`FreshDatabase::drop`].
 pub(crate) struct FreshDatabase {
     pub(crate) settings: Settings,
     place: Place,
@@ -31,7 +31,7 @@ enum Place {
 }
 
 impl FreshDatabase {
-    /// `None` where the back end is not at hand, which is said aloud, and fails where `CI=true`.
+    /// Creates a database. If the back end is not available, prints a note and returns `None`; panics if `CI` is set.
     pub(crate) async fn create(backend: Backend) -> Option<Self> {
         match backend {
             Backend::Sqlite => {
@@ -55,7 +55,7 @@ impl FreshDatabase {
         }
     }
 
-    /// The SQLite file.
+    /// The path of the SQLite file.
     pub(crate) fn file(&self) -> PathBuf {
         match &self.place {
             Place::Folder(folder) => folder.path().join("feedmill.db"),
@@ -63,12 +63,12 @@ impl FreshDatabase {
         }
     }
 
-    /// Opens the store at a standing clock.
+    /// Opens the store with this clock.
     pub(crate) async fn open(&self, clock: &Clock) -> Store {
         Store::open(&self.settings, clock.clone()).await.unwrap()
     }
 
-    /// Runs one statement behind the store's back.
+    /// Runs one statement directly on the database.
     pub(crate) async fn execute(&self, sql: &str) {
         sqlx::any::install_default_drivers();
         let mut connection = sqlx::AnyConnection::connect(self.settings.url.expose_secret()).await.unwrap();
@@ -76,7 +76,7 @@ impl FreshDatabase {
         connection.close().await.unwrap();
     }
 
-    /// Asks one number behind the store's back.
+    /// Queries one number directly from the database.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         sqlx::any::install_default_drivers();
         let mut connection = sqlx::AnyConnection::connect(self.settings.url.expose_secret()).await.unwrap();
@@ -86,7 +86,7 @@ impl FreshDatabase {
         number
     }
 
-    /// Removes the database. A test that fails leaves its PostgreSQL database behind to be looked at.
+    /// Removes the database. A failed test leaves its PostgreSQL database behind for inspection.
     pub(crate) async fn drop(self) {
         match self.place {
             Place::Folder(folder) => folder.close().unwrap(),
@@ -114,7 +114,7 @@ fn settings(url: String) -> Settings {
     }
 }
 
-/// The statements that make a store as a feedmill did that knew the migrations before this one.
+/// Returns the statements that create a store as left by a version with only the migrations before this one.
 pub(crate) fn schema_before(backend: Backend, migration: &str) -> Vec<String> {
     let dialect = match backend {
         Backend::Sqlite => "sqlite",
@@ -138,7 +138,7 @@ pub(crate) fn schema_before(backend: Backend, migration: &str) -> Vec<String> {
     statements
 }
 
-/// A moment to start at.
+/// The start time of tests' clocks.
 pub(crate) fn start() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }

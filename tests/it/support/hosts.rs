@@ -1,6 +1,6 @@
-//! Many hosts on one port of loopback that notice who asks them: by which process, when, and whether anybody else was asking.
+//! Many hosts on one loopback port that record their requests: from which process, when, and whether they overlap.
 //!
-//! Feed `n` announces one page, on another host than its own; every fifth page leads to yet another by a redirect.
+//! Feed `n` announces one page on a host other than its own; every fifth page redirects to yet another host.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,10 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How long a host takes for an answer: two who ask at once are seen.
+/// Time a host takes for an answer, so that concurrent requests are noticed.
 const TAKES: Duration = Duration::from_millis(15);
 
-/// The hosts. They die with the value.
+/// The hosts. They stop when dropped.
 pub(crate) struct Hosts {
     address: SocketAddr,
     town: Arc<Town>,
@@ -26,35 +26,35 @@ struct Town {
     port: u16,
     hosts: usize,
     gap: Duration,
-    /// Makes the body of a page out of its number.
+    /// Makes the body of a page from its number.
     page: fn(usize) -> String,
     seen: Mutex<Seen>,
     polled: watch::Sender<usize>,
 }
 
-/// What the hosts have noticed.
+/// What the hosts have recorded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// How often each feed was asked for.
+    /// Number of requests for each feed.
     pub(crate) polls: Vec<u32>,
-    /// Requests in all.
+    /// Total number of requests.
     pub(crate) requests: usize,
-    /// Requests that came while another was being answered, in words.
+    /// Requests that arrived while another was being answered, as text.
     pub(crate) overlaps: Vec<String>,
-    /// Requests that came too soon after another, in words.
+    /// Requests that arrived too soon after another, as text.
     pub(crate) too_soon: Vec<String>,
-    /// When each host was asked, and by which process.
+    /// For each host, the times and processes of its requests.
     visits: HashMap<String, Vec<(Instant, String)>>,
     in_flight: HashMap<String, u32>,
 }
 
 impl Seen {
-    /// How many hosts a process was the last to ask.
+    /// Returns for how many hosts a process was the last to send a request.
     pub(crate) fn hosts_of(&self, process: &str) -> usize {
         self.visits.values().filter(|visits| visits.last().is_some_and(|(_, last)| last == process)).count()
     }
 
-    /// When the hosts that a process was the last to ask before `killed` were asked again after it, as times since then.
+    /// Returns, as times since `killed`, when the hosts whose last request before it came from `process` were requested again.
     pub(crate) fn taken_over_after(&self, process: &str, killed: Instant) -> Vec<Duration> {
         let mut times: Vec<Duration> = self
             .visits
@@ -83,23 +83,23 @@ impl Hosts {
         Self { address, town, serving }
     }
 
-    /// The addresses of all feeds, a line each.
+    /// The URLs of all feeds, one per line.
     pub(crate) fn feed_list(&self) -> String {
         let feeds = self.seen().polls.len();
         (0..feeds).map(|n| format!("{}\n", self.town.url(n, "feed", n))).collect()
     }
 
-    /// What was noticed so far.
+    /// Returns what was recorded so far.
     pub(crate) fn seen(&self) -> Seen {
         self.town.seen.lock().unwrap().clone()
     }
 
-    /// Returns when so many feeds were asked for.
+    /// Waits until this many feeds have been requested.
     pub(crate) async fn polled(&self, feeds: usize) {
         self.town.polled.subscribe().wait_for(|polled| *polled >= feeds).await.unwrap();
     }
 
-    /// Where they listen.
+    /// The listening address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -176,7 +176,7 @@ async fn accept(listener: TcpListener, town: Arc<Town>) {
         tokio::select! {
             accepted = listener.accept() => {
                 let town = Arc::clone(&town);
-                // Whoever is killed goes away in the middle.
+                // A killed client disconnects in the middle.
                 connections.spawn(async move { converse(accepted.unwrap().0, &town).await.unwrap_or_default() });
             }
             Some(ended) = connections.join_next() => ended.unwrap(),
@@ -196,7 +196,7 @@ async fn converse(mut stream: TcpStream, town: &Town) -> std::io::Result<()> {
         let request = String::from_utf8_lossy(&std::mem::take(&mut buffer)).into_owned();
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
         let host = header(&request, "host").unwrap_or_default();
-        // The program names who is to be asked about it.
+        // The contact in the user agent identifies the process.
         let agent = header(&request, "user-agent").unwrap_or_default();
         let process = agent.split("(+").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
         town.begin(host, &path, process);

@@ -1,4 +1,4 @@
-//! What the tests of several rooms share.
+//! Support code shared by the tests.
 
 pub(crate) mod blobs;
 pub(crate) mod client;

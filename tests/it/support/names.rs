@@ -1,11 +1,12 @@
-//! A name server on loopback: every name has the one address 127.0.0.1, and those below `hangs` are never answered.
+//! A name server on loopback: every name resolves to 127.0.0.1, except names with a label that begins with `hangs`, which get no
+//! answer.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::net::UdpSocket;
 
-/// A running name server. It dies with the value.
+/// A running name server. Stops when dropped.
 pub(crate) struct NameServer {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -23,12 +24,12 @@ impl NameServer {
         Self { address, asked, answering }
     }
 
-    /// Where it listens.
+    /// The listening address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How often a name was asked for, whatever type of address was wanted.
+    /// Returns how often a name was queried, with any record type.
     pub(crate) fn asked(&self, name: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|asked| asked.eq_ignore_ascii_case(name)).count()
     }
@@ -47,16 +48,16 @@ async fn answer(socket: UdpSocket, asked: Arc<Mutex<Vec<String>>>) {
         let hangs = name.split('.').any(|label| label.starts_with("hangs"));
         asked.lock().unwrap().push(name);
         if !hangs {
-            // A resolver that has gone away asks no more.
+            // The resolver may have stopped listening.
             socket.send_to(&reply(&question[..HEADER + end + 4]), from).await.unwrap_or_default();
         }
     }
 }
 
-/// Bytes of a message's head.
+/// Length of a message's header in bytes.
 const HEADER: usize = 12;
 
-/// The name at the beginning, and its length in bytes.
+/// Reads the name at the beginning; returns it with its encoded length in bytes.
 fn name(question: &[u8]) -> (String, usize) {
     let (mut labels, mut at) = (Vec::new(), 0);
     while question[at] > 0 {
@@ -67,14 +68,14 @@ fn name(question: &[u8]) -> (String, usize) {
     (labels.join("."), at + 1)
 }
 
-/// The answer to a question, given with its head: an address for type A, none for all else.
+/// Builds the reply to a query: an address for type A, no record for other types.
 fn reply(question: &[u8]) -> Vec<u8> {
     let is_a = question[question.len() - 4..].starts_with(&[0, 1]);
     let mut reply = question.to_vec();
-    // An answer, with as much recursion as was asked for; one question, one answer or none.
+    // Flags: response, recursion available; one question, one answer or none.
     reply[2..HEADER].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
     if is_a {
-        // The name above, type A, class IN, 60 s, four bytes.
+        // Pointer to the name above, type A, class IN, TTL 60 s, four bytes.
         reply.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
     }
     reply

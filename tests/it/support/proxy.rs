@@ -1,5 +1,5 @@
-//! A relay of bytes between a client and a server that watches them, and holds them back from some moment on: so a test kills the
-//! client between two messages, and not somewhere near.
+//! A byte proxy between a client and a server that inspects the traffic and can hold it back from a given message on, so that a
+//! test kills the client exactly between two messages.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,23 +10,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Which way bytes go.
+/// Direction of the traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     ToServer,
     ToClient,
 }
 
-/// A word that is counted, and the one of them that does not arrive.
+/// A word that is counted, and how many occurrences may pass.
 struct Watch {
     way: Way,
     word: &'static [u8],
-    /// How many may pass; the rest is held back, on every connection.
+    /// Occurrences that may pass; everything after them is held back, on every connection.
     allowed: usize,
     seen: usize,
 }
 
-/// A running proxy. It dies with the value.
+/// A running proxy. Stops when dropped.
 pub(crate) struct Proxy {
     address: SocketAddr,
     watch: Arc<Mutex<Watch>>,
@@ -35,7 +35,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Stands before `server` and lets everything pass, counting how often `word` goes that way.
+    /// Starts in front of `server` and passes everything, counting the occurrences of `word` in that direction.
     #[expect(clippy::disallowed_methods, reason = "no `Lifecycle` in a test's proxy; `drop` ends the task")]
     pub(crate) async fn start(server: &str, way: Way, word: &'static [u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -50,20 +50,20 @@ impl Proxy {
         self.address
     }
 
-    /// Lets so many more of the words pass; what comes with the next one, and after it, is held back.
+    /// Passes this many more occurrences; the bytes of the next one, and everything after it, are held back.
     pub(crate) fn hold_after(&self, words: usize) {
         let mut watch = self.watch.lock().unwrap();
         watch.allowed = watch.seen.saturating_add(words);
         self.held.send_replace(false);
     }
 
-    /// Lets everything pass.
+    /// Passes everything.
     pub(crate) fn let_pass(&self) {
         self.watch.lock().unwrap().allowed = usize::MAX;
         self.held.send_replace(false);
     }
 
-    /// Returns when something is held back.
+    /// Waits until something is held back.
     pub(crate) async fn holds(&self) {
         self.held.subscribe().wait_for(|held| *held).await.unwrap();
     }
@@ -85,7 +85,7 @@ async fn accept(listener: TcpListener, server: String, watch: Arc<Mutex<Watch>>,
     }
 }
 
-/// Ends with either side.
+/// Copies bytes until either side ends.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -93,7 +93,7 @@ async fn pass(
     watch: Arc<Mutex<Watch>>,
     held: watch::Sender<bool>,
 ) {
-    // The end of what came before: a word may come in two pieces.
+    // The tail of the previous bytes: a word may arrive in two pieces.
     let (mut bytes, mut before) = (vec![0; 64 << 10], Vec::new());
     loop {
         let Ok(length @ 1..) = from.read(&mut bytes).await else { return };
@@ -115,7 +115,7 @@ async fn pass(
         };
         if !passes {
             held.send_replace(true);
-            // A client that is killed is gone for the server too.
+            // If the client is killed, the server must notice, too.
             while let Ok(1..) = from.read(&mut bytes).await {}
             return;
         }

@@ -1,16 +1,16 @@
-//! Pages and feeds that repeat one thing over and over: whatever a step looks for, here there is more of it than on any
-//! honest page. A step that looks at all of them once for each takes sixteen times as long for four times as many.
+//! Pages and feeds that repeat one construct: for each construct that a step searches for, a document with more of it than any
+//! legitimate page. A step of quadratic cost takes sixteen times as long for four times as many.
 //!
-//! One table, a row a thing: hence the length of the file.
+//! The file is long because it is one table with a row per construct.
 
 use std::fmt::Write as _;
 
-/// One thing, over and over.
+/// A document that repeats one construct.
 pub(crate) struct Repeats {
     pub(crate) name: &'static str,
-    /// What stands before and behind the repeated.
+    /// The text before and after the repetitions.
     around: [&'static str; 2],
-    /// The thing of this number.
+    /// Returns the repetition with this number.
     unit: fn(usize) -> String,
 }
 
@@ -19,7 +19,7 @@ impl Repeats {
         Self { name, around, unit }
     }
 
-    /// A document of about so many bytes.
+    /// Returns a document of about this many bytes.
     pub(crate) fn document(&self, bytes: usize) -> String {
         let mut document = self.around[0].to_owned();
         let mut number = 0;
@@ -38,7 +38,7 @@ const PAGE: [&str; 2] = [
     "<html lang=en><title>Harbour ferries return to the quay</title><body><h1>Harbour ferries return to the quay</h1>",
     "</body></html>",
 ];
-/// An article, and behind it what is repeated.
+/// An article, followed by the repetitions.
 const BEHIND: [&str; 2] = [
     "<html lang=en><title>Harbour ferries return to the quay</title><body><article><h1>Harbour ferries return to the quay</h1>\
      <p>The harbour master said on Tuesday that the ferries would return to the quay before the end of the week, and that nobody should wait.</p>\
@@ -78,9 +78,9 @@ fn once(text: &str) -> String {
     text.to_owned()
 }
 
-/// Every kind of thing that extraction looks for.
+/// Every kind of construct that extraction searches for.
 pub(crate) const PAGES: &[Repeats] = &[
-    // Lines that name themselves.
+    // Bylines and other self-describing lines.
     Repeats::new("bylines", PAGE, |_| once("<p>By John Smith and Jane Roe</p>")),
     Repeats::new("short bylines", PAGE, |_| once("<p>By John</p>")),
     Repeats::new("bylines behind an article", BEHIND, |_| once("<p>By John Smith and Jane Roe</p>")),
@@ -415,7 +415,7 @@ pub(crate) const PAGES: &[Repeats] = &[
     Repeats::new("brackets", PAGE, |_| once("<")),
 ];
 
-/// Every kind of thing that the feed reader looks for.
+/// Every kind of construct that the feed parser searches for.
 pub(crate) const FEEDS: &[Repeats] = &[
     Repeats::new("entries", RSS, |n| {
         format!(
@@ -555,7 +555,7 @@ pub(crate) const FEEDS: &[Repeats] = &[
     Repeats::new("lone surrogates", JSON, |n| format!("{{\"id\":\"{n}\",\"title\":\"\\ud83d\"}},")),
 ];
 
-/// Texts that the deduplication reads.
+/// Texts for deduplication.
 pub(crate) const TEXTS: &[Repeats] = &[
     Repeats::new("one sentence", ["", ""], |_| format!("{PROSE}\n\n")),
     Repeats::new("different sentences", ["", ""], |n| format!("{n} {PROSE} {n}\n\n")),

@@ -1,4 +1,4 @@
-//! The daemon as a process of its own, with its surface open: for tests of what it takes over while it runs.
+//! The daemon as a separate process with its HTTP listener open, for tests of changes while it runs.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -12,20 +12,20 @@ use serde_json::Value;
 
 use super::daemon::feedmill;
 
-/// How long it may take to begin before the test gives up.
+/// Start-up time after which the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `feedmill run`.
 pub(crate) struct Running {
     process: Child,
-    /// Where its page is.
+    /// The address of its HTTP listener.
     pub(crate) address: SocketAddr,
-    /// Reads what it logs to the end.
+    /// Collects its log.
     log: Option<JoinHandle<String>>,
 }
 
 impl Running {
-    /// Starts it and waits until its page can be asked for.
+    /// Starts it and waits until its HTTP listener answers.
     pub(crate) fn start(config: &Path) -> Self {
         let mut process = feedmill(config, &["--log-format", "json", "run"])
             .stdout(Stdio::null())
@@ -55,7 +55,7 @@ impl Running {
         running
     }
 
-    /// Stops it softly, and gives its log.
+    /// Stops it softly and returns its log.
     pub(crate) fn stop(mut self) -> String {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
@@ -64,7 +64,7 @@ impl Running {
     }
 
     fn end(&mut self) -> String {
-        // One that has ended by itself is gone already.
+        // The process may have ended already.
         self.process.kill().unwrap_or_default();
         self.process.wait().unwrap();
         self.log.take().map(|log| log.join().unwrap()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! An S3 endpoint on loopback, by somebody else's server, which keeps objects as files.
+//! An S3 endpoint on loopback, by a third-party server crate, that keeps objects as files.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub(crate) const BUCKET: &str = "news-lake";
 pub(crate) const KEY_ID: &str = "AKIDFEEDMILLTEST";
 pub(crate) const SECRET: &str = "a secret that only the store knows";
 
-/// A running endpoint with one bucket. It dies with the value.
+/// A running endpoint with one bucket. Stops when dropped.
 pub(crate) struct S3 {
     address: SocketAddr,
     root: TempDir,
@@ -31,7 +31,7 @@ pub(crate) struct S3 {
     accepting: tokio::task::JoinHandle<()>,
 }
 
-/// Objects are counted when they are written; whoever wrote them may be left without an answer.
+/// Counts written objects; the answers to their clients can be held back.
 struct Gate {
     written: watch::Sender<usize>,
     answered: watch::Sender<usize>,
@@ -59,12 +59,12 @@ impl S3 {
         format!("http://{}", self.address)
     }
 
-    /// A prefix of the bucket.
+    /// A place at a prefix of the bucket.
     pub(crate) fn place(&self, prefix: &str) -> Place {
         Place::Objects(self.settings(prefix))
     }
 
-    /// A `[[sink]]` table that writes columns there.
+    /// A `[[sink]]` table that writes Parquet files there.
     pub(crate) fn sink(&self, prefix: &str, secret: &str) -> String {
         format!(
             "[[sink]]\nname = \"{prefix}\"\n[sink.parquet]\nto = \"s3://{BUCKET}/{prefix}\"\n[sink.parquet.bucket]\n\
@@ -87,7 +87,7 @@ impl S3 {
         }
     }
 
-    /// The objects below a prefix, by name.
+    /// Returns the objects below a prefix, by name.
     pub(crate) fn objects(&self, prefix: &str) -> BTreeMap<String, Vec<u8>> {
         let mut objects = BTreeMap::new();
         let bucket = self.root.path().join(BUCKET).join(prefix);
@@ -95,17 +95,17 @@ impl S3 {
         objects
     }
 
-    /// Answers so many of the objects written, and no more.
+    /// Answers the writes of the first `objects` objects only.
     pub(crate) fn answer(&self, objects: usize) {
         self.gate.answered.send_replace(objects);
     }
 
-    /// Objects written so far.
+    /// Returns the number of objects written so far.
     pub(crate) fn written_so_far(&self) -> usize {
         *self.gate.written.borrow()
     }
 
-    /// Returns when so many objects have been written.
+    /// Waits until this many objects have been written.
     pub(crate) async fn written(&self, count: usize) {
         self.gate.written.subscribe().wait_for(|written| *written >= count).await.unwrap();
     }
@@ -141,12 +141,12 @@ async fn answer(stream: TcpStream, service: S3Service, gate: Arc<Gate>) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (service, gate) = (service.clone(), Arc::clone(&gate));
         async move {
-            // It would make a folder where S3 knows no bucket.
+            // The server crate would create a folder for a bucket that does not exist.
             if !request.uri().path().starts_with(&format!("/{BUCKET}/")) {
                 let error = "<Error><Code>NoSuchBucket</Code></Error>".to_owned();
                 return Ok(hyper::Response::builder().status(404).body(s3s::Body::from(error)).unwrap());
             }
-            // Parts of uploads carry a query.
+            // Uploaded parts have a query.
             let is_object = request.method() == Method::PUT && request.uri().query().is_none();
             let answer = service.call(request.map(s3s::Body::from)).await?;
             if is_object && answer.status().is_success() {
@@ -160,7 +160,7 @@ async fn answer(stream: TcpStream, service: S3Service, gate: Arc<Gate>) {
             Ok::<_, s3s::HttpError>(answer)
         }
     });
-    // A client that was killed leaves its connection behind.
+    // A killed client breaks its connection.
     let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     drop(served);
 }

@@ -1,4 +1,4 @@
-//! A web server on loopback whose every byte the test decides, and which keeps what it was sent.
+//! A web server on loopback that sends exactly the bytes a test specifies and records its requests.
 //!
 //! ```ignore
 //! let server = Server::start().await;
@@ -9,9 +9,9 @@
 //! server.requests("/feed.xml")[1].header("if-none-match");    // what the client sent
 //! ```
 //!
-//! Replies of one path are given in the order in which they were added; the last one repeats. A path without replies
-//! goes to the handler, or is 404. Nothing here sleeps: a reply that must be slow waits at a [`Gate`], and a test that
-//! must know of a request's arrival waits with [`Server::arrived`]. The server dies with the value.
+//! Replies for a path are sent in the order in which they were added; the last one repeats. A path without replies goes to the
+//! handler, or gets 404. Nothing here sleeps: a slow reply waits at a [`Gate`], and a test waits for requests with
+//! [`Server::arrived`]. The server stops when dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ impl Server {
         Self::start_at("127.0.0.1:0").await
     }
 
-    /// Listens on `address`; with 127.0.0.2 and the like a test has servers on several hosts.
+    /// Listens on `address`; 127.0.0.2 and the like give a test servers on several hosts.
     #[expect(clippy::disallowed_methods, reason = "no `Lifecycle` in a test's server; `drop` ends the task")]
     pub(crate) async fn start_at(address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
@@ -48,7 +48,7 @@ impl Server {
         }
     }
 
-    /// Where it listens.
+    /// The listening address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -63,12 +63,12 @@ impl Server {
         self.state.inner.lock().unwrap().replies.entry(path.to_owned()).or_default().push_back(reply);
     }
 
-    /// Forgets the replies of `path` and gives it this one.
+    /// Replaces all replies of `path` by this one.
     pub(crate) fn replace(&self, path: &str, reply: Reply) {
         self.state.inner.lock().unwrap().replies.insert(path.to_owned(), VecDeque::from([reply]));
     }
 
-    /// Answers whatever has no reply of its own.
+    /// Sets the handler for paths without replies.
     pub(crate) fn handle(&self, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
         self.state.inner.lock().unwrap().handler = Some(Arc::new(handler));
     }
@@ -89,7 +89,7 @@ impl Server {
         self.state.inner.lock().unwrap().connections
     }
 
-    /// Returns when `path` has been asked for at least `count` times.
+    /// Waits until at least `count` requests for `path` have arrived.
     pub(crate) async fn arrived(&self, path: &str, count: usize) {
         let mut arrivals = self.state.arrivals.subscribe();
         while self.requests(path).len() < count {
@@ -104,20 +104,20 @@ impl Drop for Server {
     }
 }
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     /// `GET`.
     pub(crate) method: String,
-    /// Path and query, or a whole URL where the server plays a proxy.
+    /// Path and query, or a whole URL if the server acts as a proxy.
     pub(crate) target: String,
     /// Header lines in order, names as sent.
     pub(crate) headers: Vec<(String, String)>,
-    /// The bytes of the head, the empty line included.
+    /// The bytes of the head, including the empty line.
     pub(crate) raw: Vec<u8>,
     /// The body.
     pub(crate) body: Vec<u8>,
-    /// Which connection it came on, counted from 1.
+    /// The number of its connection, counted from 1.
     pub(crate) connection: usize,
 }
 
@@ -127,7 +127,7 @@ impl Request {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The first header of that name, in any case.
+    /// The first header of that name, ignoring case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -155,8 +155,8 @@ impl Request {
     }
 }
 
-/// What to answer. [`Reply::ok`] and [`Reply::status`] write an honest head with its `Content-Length` and keep the
-/// connection; [`Reply::raw`] sends the bytes it is given and nothing else, and closes.
+/// A reply. [`Reply::ok`] and [`Reply::status`] send a correct head with `Content-Length` and keep the connection open;
+/// [`Reply::raw`] sends exactly the given bytes and closes.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     head: Option<Head>,
@@ -199,25 +199,25 @@ impl Reply {
         Self::status(status).header("Location", to.as_ref())
     }
 
-    /// These very bytes, then the end of the connection.
+    /// Exactly these bytes, then the end of the connection.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self { head: None, gate: None, steps: vec![Step::Send(bytes.into())] }
     }
 
-    /// Adds a header to an honest reply.
+    /// Adds a header to a reply that is not raw.
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
         let head = self.head.as_mut().expect("a raw reply spells out its headers");
         head.headers.push((name.to_owned(), value.as_ref().to_owned()));
         self
     }
 
-    /// Sets the body of an honest reply.
+    /// Sets the body of a reply that is not raw.
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.head.as_mut().expect("a raw reply spells out its body").body = body.into();
         self
     }
 
-    /// Answers nothing before the gate opens.
+    /// Sends nothing before the gate opens.
     pub(crate) fn gated(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
         self
@@ -233,12 +233,12 @@ impl Reply {
         self.step(Step::Wait(gate.clone()))
     }
 
-    /// Raw replies: sends the bytes over and over until the client goes away.
+    /// Raw replies: sends the bytes repeatedly until the client disconnects.
     pub(crate) fn then_for_ever(self, bytes: impl Into<Vec<u8>>) -> Self {
         self.step(Step::Repeat(bytes.into()))
     }
 
-    /// Raw replies: says nothing more, but holds the connection until the client goes away.
+    /// Raw replies: sends nothing more, but keeps the connection until the client disconnects.
     pub(crate) fn then_hang(self) -> Self {
         self.step(Step::Hang)
     }
@@ -250,7 +250,7 @@ impl Reply {
     }
 }
 
-/// Holds replies back until the test opens it. Clones are the same gate.
+/// Holds replies back until the test opens it. Clones share the gate.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate(Arc<watch::Sender<bool>>);
 
@@ -260,7 +260,7 @@ impl Gate {
         Self(Arc::new(watch::Sender::new(false)))
     }
 
-    /// Opens it for good.
+    /// Opens it permanently.
     pub(crate) fn open(&self) {
         self.0.send_replace(true);
     }
@@ -293,7 +293,7 @@ impl State {
         inner.connections
     }
 
-    /// Notes the request and chooses its reply.
+    /// Records the request and chooses its reply.
     fn reply_to(&self, request: &Request) -> Reply {
         let handler = {
             let mut inner = self.inner.lock().unwrap();
@@ -319,7 +319,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         let number = state.connected();
         let state = Arc::clone(&state);
         connections.spawn(async move {
-            // A client that goes away in mid-reply is what many tests are about.
+            // Many tests make the client disconnect in the middle of a reply.
             serve(stream, &state, number).await.unwrap_or_default();
         });
         while connections.try_join_next().is_some() {}
@@ -342,7 +342,7 @@ async fn serve(mut stream: TcpStream, state: &State, connection: usize) -> std::
     Ok(())
 }
 
-/// The next request of the connection; `None` at its end. `received` keeps what came after it.
+/// Reads the next request of the connection; `None` at its end. `received` keeps the bytes after it.
 async fn read_request(
     stream: &mut TcpStream,
     received: &mut Vec<u8>,
@@ -391,7 +391,7 @@ impl Head {
         for (name, value) in &self.headers {
             bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
-        // 304 and 204 have no body and must not speak of its length.
+        // 304 and 204 have no body and must not have a `Content-Length`.
         if !matches!(self.status, 204 | 304) {
             bytes.extend_from_slice(format!("Content-Length: {}\r\n", self.body.len()).as_bytes());
         }

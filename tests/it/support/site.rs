@@ -1,4 +1,4 @@
-//! Feeds and pages for tests, in sentences of their own.
+//! Feeds and pages for tests, with generated text.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ impl Item {
         Self { title: title.to_owned(), link: Some(link.clone()), guid: link.to_string(), content: None }
     }
 
-    /// With the whole article inside the feed.
+    /// Adds the whole article to the entry.
     pub(crate) fn with_content(mut self, html: &str) -> Self {
         self.content = Some(html.to_owned());
         self
@@ -49,7 +49,7 @@ pub(crate) fn rss(items: &[Item]) -> String {
     feed
 }
 
-/// The paragraphs of an article on `topic`: the same topic gives the same article, another one shares hardly a phrase.
+/// The paragraphs of an article on `topic`: the same topic gives the same article, different topics share hardly a phrase.
 pub(crate) fn paragraphs(topic: &str) -> Vec<String> {
     const SUBJECTS: [&str; 8] = [
         "The harbour master",
@@ -100,7 +100,7 @@ pub(crate) fn paragraphs(topic: &str) -> Vec<String> {
         .collect()
 }
 
-/// A page with the article on `topic` between a navigation, a sign-up box and a footer.
+/// A page with the article on `topic` between navigation, a sign-up box and a footer.
 pub(crate) fn page(topic: &str) -> String {
     let body: String = paragraphs(topic).iter().map(|text| format!("<p>{text}</p>\n")).collect();
     format!(

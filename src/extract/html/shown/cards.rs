@@ -1,4 +1,4 @@
-//! Cards that open over a name in the middle of a sentence: who that is, and what else was written of them.
+//! Pop-up cards over a name in a sentence, with details of the person or links to related articles.
 
 use std::iter::successors;
 
@@ -7,7 +7,7 @@ use html5ever::local_name;
 use super::super::tree::{NodeId, NodeRef, Tree};
 use super::{MAX_NODES, is_words, line_around, short_text};
 
-/// Takes such a card out of its sentence.
+/// Removes such a card from its sentence.
 pub(super) fn drop_card(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     if is_tip(node) || hangs_on_link(node) && goes_on(node) {
@@ -15,7 +15,7 @@ pub(super) fn drop_card(tree: &mut Tree, id: NodeId) {
     }
 }
 
-/// Whether an element says that it is shown only when somebody asks for it.
+/// Returns whether an element is marked as shown on demand only.
 fn is_tip(node: NodeRef<'_>) -> bool {
     node.value().as_element().is_some_and(|element| {
         element.attrs.iter().any(|attribute| match attribute.name.local {
@@ -25,7 +25,7 @@ fn is_tip(node: NodeRef<'_>) -> bool {
     })
 }
 
-/// Whether an element follows a link and is other links, or says the link's words again before it says more.
+/// Returns whether an element follows a link and consists of links, or repeats the link's text before more text and a link.
 fn hangs_on_link(node: NodeRef<'_>) -> bool {
     const LONGEST_LINK_BYTES: usize = 120;
     const LONGEST_CARD_BYTES: usize = 2000;
@@ -49,7 +49,7 @@ fn is_link(node: NodeRef<'_>) -> bool {
     node.value().as_element().is_some_and(|element| element.name.local == local_name!("a"))
 }
 
-/// Whether the sentence that an element stands in goes on behind it.
+/// Returns whether the sentence that contains an element continues after it.
 fn goes_on(node: NodeRef<'_>) -> bool {
     line_around(node).is_some_and(|(_, part)| {
         successors(part.next_sibling(), |next| next.next_sibling()).take(MAX_NODES).any(is_words)

@@ -1,13 +1,13 @@
-//! Code as its author wrote it: without the numbers of its lines.
+//! Removes line numbers from code.
 
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
 
-/// Fewer numbers in a row may be anything.
+/// Fewer consecutive numbers may be anything.
 const LEAST_LINES: usize = 2;
 
-/// Takes out the numbers of lines that stand beside preformatted text, or at the start of each of its lines.
+/// Removes line numbers beside preformatted text or at the start of each of its lines.
 pub(super) fn drop_line_numbers(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     if is_column_of_numbers(node) {
@@ -23,7 +23,7 @@ fn texts(node: NodeRef<'_>) -> impl Iterator<Item = &str> {
     node.descendants().filter_map(|below| below.value().as_text())
 }
 
-/// Whether a text is numbers that count its lines, and nothing else.
+/// Returns whether a text consists of consecutive numbers, and other elements are beside it.
 fn is_column_of_numbers(node: NodeRef<'_>) -> bool {
     let mut count = 0;
     let mut next = None;
@@ -45,7 +45,7 @@ fn is_body(node: NodeRef<'_>) -> bool {
     node.value().as_element().is_some_and(|element| element.name.local == local_name!("body"))
 }
 
-/// The elements that number the lines of a text: each says the next number at the start of a line.
+/// Returns the elements with line numbers: each holds the next number at the start of a line.
 fn numbers_of_lines(node: NodeRef<'_>) -> Vec<NodeId> {
     let mut numbers = Vec::new();
     let mut next = None;

@@ -1,15 +1,15 @@
-//! Copies of an article for machines: a box of properties, each a plain text in an element of its own, with a moment of time as
-//! programs write it. No reader is meant to see it.
+//! Machine-readable copies of an article: a box of microdata properties, each a plain text in its own element, one of them a
+//! timestamp. They are not meant for readers.
 
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
 use super::{is_heading, is_words};
 
-/// Nodes of such a box.
+/// Maximum number of nodes of such a box.
 const MAX_NODES: usize = 256;
 
-/// Takes away a box of microdata that is for machines alone.
+/// Removes a box of microdata that is only for machines.
 pub(super) fn drop_microdata(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     let is_item = node
@@ -29,7 +29,7 @@ fn is_for_machines(item: NodeRef<'_>) -> bool {
         }
         let Some(text) = below.value().as_text().filter(|_| is_words(below)) else { continue };
         let Some(property) = property_of(below, item) else { return false };
-        // The body that readers see has paragraphs.
+        // The visible body has paragraphs.
         if property == "articleBody" && below.parent().is_none_or(|parent| property_in(parent).is_none()) {
             return false;
         }
@@ -38,7 +38,7 @@ fn is_for_machines(item: NodeRef<'_>) -> bool {
     has_moment
 }
 
-/// The property in whose element a text stands.
+/// Returns the property of the innermost element with one around a text.
 fn property_of<'t>(text: NodeRef<'t>, item: NodeRef<'t>) -> Option<&'t str> {
     let around = std::iter::successors(text.parent(), |at| at.parent());
     around.take_while(|at| at.id() != item.id()).find_map(property_in)

@@ -1,17 +1,17 @@
-//! Formulas: one piece of text in one place, however often the page says them.
+//! Replaces each formula by one piece of text, however many forms of it the page contains.
 //!
-//! A renderer sets a formula for the eye, for screen readers as `MathML`, and keeps the author's TeX as its annotation. The
-//! annotation is what an author would type in plain text; without one the `MathML` is read from left to right.
+//! A renderer emits a formula for display and, for screen readers, as `MathML` with the author's TeX as its annotation. The
+//! annotation is what an author would type in plain text; without it the `MathML` is read from left to right.
 
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
 use super::{MAX_NODES, is_blank, is_in_line, is_words};
 
-/// Elements around a formula that hold nothing but its copies.
+/// Maximum number of nested elements around a formula that hold only its copies.
 const MAX_WRAPPERS: usize = 6;
 
-/// Puts a formula's text in its place.
+/// Replaces a formula and its copies by its text.
 pub(super) fn write_out(tree: &mut Tree, math: NodeId) {
     let node = tree.node(math);
     let text = annotation(node).map_or_else(|| linear(node), |tex| plain_tex(&tex));
@@ -22,7 +22,7 @@ pub(super) fn write_out(tree: &mut Tree, math: NodeId) {
             _ => break,
         }
     }
-    // What a renderer was given may stand behind what it made of it.
+    // The source script may follow the renderer's output.
     let source = super::after(outer).filter(|next| formula_script(*next).is_some()).map(NodeRef::id);
     let outer = outer.id();
     tree.replace_by_text(outer, &text);
@@ -31,26 +31,26 @@ pub(super) fn write_out(tree: &mut Tree, math: NodeId) {
     }
 }
 
-/// Writes out a formula that waits in a script for its renderer.
+/// Writes out a formula in a script that a renderer would replace.
 pub(super) fn write_out_script(tree: &mut Tree, id: NodeId) {
     if let Some(tex) = formula_script(tree.node(id)).map(plain_tex) {
         tree.replace_by_text(id, &tex);
     }
 }
 
-/// The formula that a script holds.
+/// Returns the formula in a script.
 fn formula_script(node: NodeRef<'_>) -> Option<&str> {
     let element = node.value().as_element().filter(|element| element.name.local == local_name!("script"))?;
     element.attribute(&local_name!("type")).filter(|kind| is_formula_type(kind))?;
     node.first_child()?.value().as_text()
 }
 
-/// Whether a script of such a type holds a formula.
+/// Returns whether a script of this type holds a formula.
 pub(crate) fn is_formula_type(kind: &str) -> bool {
     kind.starts_with("math/tex") || kind.starts_with("math/asciimath")
 }
 
-/// Whether an inline element holds a formula and nothing but other forms of it: pictures, what is set for the eye alone.
+/// Returns whether an inline element holds only a formula and other forms of it: pictures, elements for display only.
 fn holds_copies_only(around: NodeRef<'_>, formula: NodeRef<'_>) -> bool {
     let is_copy = |child: NodeRef<'_>| {
         child.id() == formula.id()
@@ -69,7 +69,7 @@ fn holds_copies_only(around: NodeRef<'_>, formula: NodeRef<'_>) -> bool {
     is_wrapper && around.children().nth(MAX_NODES).is_none() && around.children().all(is_copy)
 }
 
-/// Whether an element says nothing but for the eye.
+/// Returns whether an element contains no text except for display (`aria-hidden`).
 fn holds_hidden_copy(node: NodeRef<'_>) -> bool {
     let is_hidden = |node: NodeRef<'_>| {
         node.value().as_element().is_some_and(|element| {
@@ -87,7 +87,7 @@ fn name(node: NodeRef<'_>) -> &str {
     node.value().as_element().map_or("", |element| &*element.name.local)
 }
 
-/// The TeX that a formula was made from.
+/// Returns the TeX source of a formula.
 fn annotation(math: NodeRef<'_>) -> Option<String> {
     let is_tex = |node: &NodeRef<'_>| {
         let encoding =
@@ -100,17 +100,17 @@ fn annotation(math: NodeRef<'_>) -> Option<String> {
     (!tex.trim().is_empty()).then_some(tex)
 }
 
-/// Whether a picture's text is a formula: commands, or what wikis wrap around one.
+/// Returns whether a picture's `alt` text is TeX: it has a command, and braces, `^`, `_` or `=` if it looks like a path or prose.
 pub(super) fn is_tex(text: &str) -> bool {
     let mut commands = text
         .match_indices('\\')
         .filter(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
     let has_signs = text.contains(['{', '^', '_', '=']);
-    // A path of a file has strokes, but no signs.
+    // A file path has backslashes, but none of these characters.
     commands.next().is_some() && (has_signs || !text.contains([':', '.', ' ']))
 }
 
-/// TeX without what only sets its size, on one line.
+/// Returns TeX on one line, without commands that only set its size.
 pub(super) fn plain_tex(tex: &str) -> String {
     let mut text = tex.trim();
     for style in ["\\displaystyle", "\\textstyle"] {
@@ -122,14 +122,14 @@ pub(super) fn plain_tex(tex: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `MathML` from left to right.
+/// Reads `MathML` from left to right.
 fn linear(math: NodeRef<'_>) -> String {
     let mut text = String::new();
     write_children(math, 0, &mut text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Deeper formulas are read without their structure.
+/// Deeper parts are read as plain text, without structure.
 const MAX_DEPTH: usize = 64;
 
 fn elements(node: NodeRef<'_>) -> impl Iterator<Item = NodeRef<'_>> {
@@ -190,13 +190,13 @@ fn one(node: NodeRef<'_>, depth: usize) -> String {
     text.trim().to_owned()
 }
 
-/// A part of a fraction or power: in brackets where it has parts itself.
+/// Returns a part of a fraction or power, in brackets if it is composite.
 fn in_brackets(node: NodeRef<'_>, depth: usize) -> String {
     let text = one(node, depth);
     if text.contains([' ', '/', '^', '_']) { ["(", &*text, ")"].concat() } else { text }
 }
 
-/// Relations and signs between two terms stand apart from them.
+/// Writes an operator, with spaces around it if it is a relation or binary operator between two terms.
 fn write_operator(operator: &str, text: &mut String) {
     const APART: &[char] =
         &['=', '+', '−', '-', '<', '>', '≤', '≥', '≈', '≠', '∼', '→', '×', '±', '∈', '⊂', '≡', '∝'];

@@ -1,4 +1,4 @@
-//! The large first letter of a text, which belongs to its word.
+//! Initials: the large first letter of a text, which belongs to its first word.
 
 use html5ever::local_name;
 
@@ -6,10 +6,10 @@ use super::super::elements::is_inline;
 use super::super::tree::{Node, NodeId, NodeRef, Tree};
 use super::{after, is_in_line, is_words};
 
-/// Bytes of an initial, with a quotation mark before it.
+/// Maximum bytes of an initial with a quotation mark before it.
 const LONGEST_BYTES: usize = 8;
 
-/// Joins an initial to the rest of its word: one in a box of its own, one parted by white space.
+/// Joins an initial to the rest of its word if it has a box of its own or white space follows it.
 pub(super) fn join(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     let Some(initial) = initial(node) else { return };
@@ -27,7 +27,7 @@ pub(super) fn join(tree: &mut Tree, id: NodeId) {
     }
 }
 
-/// A capital that is all that an element says.
+/// Returns the initial if an element contains nothing but one capital letter.
 fn initial(node: NodeRef<'_>) -> Option<String> {
     let mut at = node.first_child()?;
     while at.next_sibling().is_none()
@@ -46,13 +46,13 @@ fn initial(node: NodeRef<'_>) -> Option<String> {
         .then(|| text.to_owned())
 }
 
-/// Whether a letter is a word in some language, as "A", "I" and "Y" are.
+/// Returns whether a letter is a word in some language, like "A", "I" and "Y".
 fn is_word(initial: &str) -> bool {
     const NO_WORDS: &str = "BCDFGHJLMNPQRTX";
     !initial.ends_with(|c| NO_WORDS.contains(c))
 }
 
-/// Moves an initial from its box into the paragraph behind it.
+/// Moves an initial from its box into the following paragraph.
 fn join_box(tree: &mut Tree, id: NodeId, initial: &str) {
     let Some(next) = after(tree.node(id)).filter(|next| holds_paragraph(*next)) else { return };
     let Some(first) = next.descendants().take(super::MAX_NODES).find(|below| is_words(*below)) else {
@@ -76,9 +76,9 @@ fn holds_paragraph(node: NodeRef<'_>) -> bool {
     })
 }
 
-/// Whether what follows an initial is used as a word of its own elsewhere in the text: "boat", but not "fter".
+/// Returns whether the text after an initial occurs elsewhere as a word of its own: "boat", but not "fter".
 fn stands_alone(paragraph: NodeRef<'_>, word: &str) -> bool {
-    /// Nodes of the text that are looked through, and bytes of it.
+    /// Maximum number of nodes and bytes of the text that are searched.
     const REACH: usize = 400;
     const REACH_BYTES: usize = 16_384;
     let around = paragraph.parent().unwrap_or(paragraph);
@@ -88,7 +88,7 @@ fn stands_alone(paragraph: NodeRef<'_>, word: &str) -> bool {
         let text = &text[..text.floor_char_boundary(bytes_left)];
         bytes_left -= text.len();
         let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|found| *found == word);
-        // Once it stands behind the initial itself.
+        // The first occurrence is the one after the initial itself.
         if words.next().is_some() && (!std::mem::take(&mut is_first) || words.next().is_some()) {
             return true;
         }

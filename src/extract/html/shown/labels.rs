@@ -1,4 +1,4 @@
-//! Labels for screen readers that a template sets again and again: "Article content", "opens in a new window".
+//! Labels for screen readers that a template repeats: "Article content", "opens in a new window".
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use html5ever::local_name;
 use super::super::tree::{NodeId, NodeRef, Tree};
 use super::short_text;
 
-/// What is set for nobody's eyes, by its text.
+/// Visually hidden elements, by their text.
 #[derive(Default)]
 pub(super) struct Labels(HashMap<String, Vec<NodeId>>);
 
 impl Labels {
-    /// Takes down an element whose class says that it is not seen.
+    /// Records an element whose class hides it visually.
     pub(super) fn note(&mut self, node: NodeRef<'_>) {
         const LONGEST_BYTES: usize = 40;
         const UNSEEN: &[&str] = &["hidden", "sr-only", "screen-reader", "srOnly"];
@@ -24,7 +24,7 @@ impl Labels {
         }
     }
 
-    /// Takes out those that the page says again and again: once, it may be a word of the text.
+    /// Removes labels that occur three times or more; a rarer one may be part of the text.
     pub(super) fn drop_repeated(self, tree: &mut Tree) {
         const AGAIN_AND_AGAIN: usize = 3;
         for label in self.0.into_values().filter(|same| same.len() >= AGAIN_AND_AGAIN).flatten() {

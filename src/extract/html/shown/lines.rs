@@ -1,7 +1,7 @@
-//! What runs on in a line and what stands apart.
+//! Decides which elements are part of a line and which are separate.
 //!
-//! By its tag an element is a part of a line or a box of its own, but style sheets say otherwise, and pages use tags that
-//! HTML does not know. An unknown one is a part of a line, as in browsers, unless boxes are inside or nothing is beside it.
+//! The tag makes an element inline or a block, but style sheets override that, and pages use tags unknown to
+//! HTML. An unknown element is inline, as in browsers, unless it contains blocks or has nothing beside it.
 
 use std::iter::successors;
 
@@ -11,18 +11,18 @@ use super::super::elements::{is_inline, is_known, is_void};
 use super::super::tree::{Element, Node, NodeId, NodeRef, Tree};
 use super::{MAX_NODES, after, before, is_heading, is_in_line, is_words, line_around, short_text};
 
-/// How a style sets an element.
+/// The layout that an inline style gives an element.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Display {
     /// On lines of its own.
     Block,
     /// As a row of cells, on lines of its own.
     Cells,
-    /// In the line, but apart from what is beside it.
+    /// In the line, but separated from its neighbours.
     InlineBlock,
 }
 
-/// What the style in an element's own attribute says; style sheets are not read.
+/// Returns the layout in an element's `style` attribute; style sheets are not read.
 fn display(element: &Element) -> Option<Display> {
     let style = element.attribute(&local_name!("style"))?;
     let (_, value) = style.split_once("display")?;
@@ -38,7 +38,7 @@ fn display(element: &Element) -> Option<Display> {
     }
 }
 
-/// Parts an element of a line from its neighbours where a style or their words say that they do not run together.
+/// Separates an inline element from its neighbours if its style or its text shows that they do not run together.
 pub(super) fn part(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     let Some(element) = node.value().as_element() else { return };
@@ -48,7 +48,7 @@ pub(super) fn part(tree: &mut Tree, id: NodeId) {
             if display == Display::Cells {
                 part_children(tree, id);
             }
-            // In a heading two lines are still one heading, and a link is what it is.
+            // Two lines in a heading are still one heading, and a link has to stay a link.
             if is_span && !line_around(tree.node(id)).is_some_and(|(around, _)| is_heading(around)) {
                 tree.rename(id, local_name!("div"));
             } else {
@@ -64,7 +64,7 @@ pub(super) fn part(tree: &mut Tree, id: NodeId) {
     }
 }
 
-/// Parts the cells of a box that a style sets side by side.
+/// Separates the cells of a box that a style lays out side by side.
 pub(super) fn part_cells(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     if node.value().as_element().and_then(display) == Some(Display::Cells) {
@@ -90,7 +90,7 @@ fn set_apart(tree: &mut Tree, id: NodeId) {
     }
 }
 
-/// Whether an element follows another without a space though its words begin anew: a date and a headline, each a cell.
+/// Returns whether an element directly follows another inline one but starts a new sentence or title: a date and a headline.
 fn runs_into_words(node: NodeRef<'_>) -> bool {
     let Some(beside) = node.previous_sibling().filter(|beside| is_in_line(*beside)) else { return false };
     let last = successors(Some(beside), |at| at.last_child()).last().unwrap_or(beside);
@@ -109,7 +109,7 @@ fn runs_into_words(node: NodeRef<'_>) -> bool {
         })
 }
 
-/// Makes an unknown element a part of its line.
+/// Makes an unknown element inline if it is in a line and contains no block.
 pub(super) fn take_in_unknown(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     if node.value().as_element().and_then(display).is_none() && is_part_of_line(node) && holds_no_box(node) {
@@ -142,7 +142,7 @@ fn holds_no_box(node: NodeRef<'_>) -> bool {
         && below.next().is_none()
 }
 
-/// Makes a button a part of the text where its words are: in the middle of a sentence, or all that a heading has.
+/// Makes a button part of the text if it is in the middle of a sentence, all of a heading, or a question that opens its answer.
 pub(super) fn take_in_button(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     if holds_no_box(node) && (is_in_sentence(node) || is_whole_heading(node) || opens_answer(node)) {
@@ -150,7 +150,7 @@ pub(super) fn take_in_button(tree: &mut Tree, id: NodeId) {
     }
 }
 
-/// Whether a sentence goes on right behind a button.
+/// Returns whether a sentence continues directly after a button.
 fn is_in_sentence(node: NodeRef<'_>) -> bool {
     let in_lines =
         line_around(node).and_then(|(around, _)| around.value().as_element()).is_some_and(|element| {
@@ -182,7 +182,7 @@ fn has_words(node: NodeRef<'_>) -> bool {
     node.descendants().take(MAX_NODES).any(is_words)
 }
 
-/// Whether a button is the question whose answer it opens.
+/// Returns whether a button is a question that opens its answer.
 fn opens_answer(node: NodeRef<'_>) -> bool {
     const LEAST_WORDS: usize = 4;
     const LONGEST_BYTES: usize = 300;

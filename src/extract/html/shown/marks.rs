@@ -1,4 +1,4 @@
-//! Marks of notes, links that lead back to their own place, and signs above and below the line.
+//! Note marks, links to their own place, and superscript and subscript text.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,12 +9,12 @@ use super::{
     after, before, is_heading, is_in_line, is_words, line_around, short_text, text_after, text_before,
 };
 
-/// Bytes of what is raised or lowered.
+/// Maximum bytes of superscript or subscript text.
 const LONGEST_RAISED_BYTES: usize = 24;
-/// Characters of a note's mark: `[12]`.
+/// Maximum characters of a note mark: `[12]`.
 const LONGEST_MARK_CHARS: usize = 6;
 
-/// Takes out a raised mark of a note, and keeps a power from becoming a part of its number. Gives where a mark leads.
+/// Removes a raised note mark and returns its link target; keeps a power from merging with its number.
 pub(super) fn raise(tree: &mut Tree, id: NodeId) -> Option<String> {
     let node = tree.node(id);
     let text = short_text(node, LONGEST_RAISED_BYTES)?;
@@ -31,7 +31,7 @@ pub(super) fn raise(tree: &mut Tree, id: NodeId) -> Option<String> {
     None
 }
 
-/// Keeps a base or an index from becoming a part of the number beside it. "CO2" is how one writes it without markup.
+/// Keeps a base or an index from merging with an adjacent number. "CO2" needs no change: that is how it is written without markup.
 pub(super) fn lower(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     let Some(text) = short_text(node, LONGEST_RAISED_BYTES) else { return };
@@ -50,7 +50,7 @@ pub(super) fn lower(tree: &mut Tree, id: NodeId) {
 const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 const LOWERED: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
 
-/// A number in the digits that Unicode has above or below the line.
+/// Returns a number in Unicode superscript or subscript digits.
 fn shifted(text: &str, digits: [char; 10]) -> Option<String> {
     let is_raised = digits == RAISED;
     let shift = |c: char| match c {
@@ -62,7 +62,7 @@ fn shifted(text: &str, digits: [char; 10]) -> Option<String> {
     text.contains(|c: char| c.is_ascii_digit()).then(|| text.chars().map(shift).collect())?
 }
 
-/// How a power is written for which there are no raised signs.
+/// Returns a power without superscript characters as `^(…)`.
 fn power(text: &str) -> Option<String> {
     let holds_number = text.contains(|c: char| c.is_ascii_digit()) && !text.contains(char::is_whitespace);
     let is_plain =
@@ -70,7 +70,7 @@ fn power(text: &str) -> Option<String> {
     (holds_number && is_plain).then(|| format!("^({text})"))
 }
 
-/// Whether a raised text is the mark of a note further down.
+/// Returns whether a raised text is the mark of a note further down.
 fn is_note_mark(node: NodeRef<'_>, text: &str) -> bool {
     let chars = text.chars().count();
     if chars == 0 || chars > LONGEST_MARK_CHARS {
@@ -90,7 +90,7 @@ fn is_note_mark(node: NodeRef<'_>, text: &str) -> bool {
     is_number && follows_statement(text_before(node).unwrap_or_default())
 }
 
-/// Whether a raised number after this can be no power: behind a stop, a word or a year stand notes.
+/// Returns whether a raised number after this text must be a note mark: punctuation, a word or a year takes no power.
 fn follows_statement(before: &str) -> bool {
     const LONGEST_UNIT: usize = 3;
     const STOPS: [char; 15] = ['.', ',', ';', ':', '!', '?', '”', '"', '’', '»', '“', '。', '」', '，', '、'];
@@ -111,17 +111,17 @@ fn links_within(node: NodeRef<'_>) -> bool {
     target(node).is_some()
 }
 
-/// The place on the page that a link leads to.
+/// Returns the fragment of the page that an element links to.
 fn target(node: NodeRef<'_>) -> Option<&str> {
     node.value().as_element()?.attribute(&local_name!("href"))?.strip_prefix('#')
 }
 
-/// Notes where marks lead to: the lists that they are items of, or single ones.
+/// Finds the notes that marks link to: the lists that contain them, or single notes.
 pub(super) fn find_notes(tree: &mut Tree, marks: &[(NodeId, String)]) {
     if marks.is_empty() {
         return;
     }
-    // A note stands behind its mark: what leads back to the mark is in the text.
+    // A note follows its mark; a target before the mark is where a backlink leads, in the text.
     let places: HashMap<&str, NodeId> = marks.iter().rev().map(|(mark, place)| (&**place, *mark)).collect();
     let mut notes = HashSet::new();
     for node in tree.nodes() {
@@ -148,8 +148,8 @@ fn has_note_role(node: NodeRef<'_>) -> bool {
     role.is_some_and(|role| matches!(role, "doc-noteref" | "doc-backlink"))
 }
 
-/// Takes out a link that is a sign: the mark of a note, the way back from it, a heading's link to itself. Gives where a
-/// mark leads.
+/// Removes a link that is not text: a note mark, its backlink, a heading's link to itself. Returns the target of a
+/// note mark.
 pub(super) fn drop_link(tree: &mut Tree, id: NodeId) -> Option<String> {
     let node = tree.node(id);
     let place = target(node);
@@ -169,7 +169,7 @@ pub(super) fn drop_link(tree: &mut Tree, id: NodeId) -> Option<String> {
     is_mark
 }
 
-/// Bytes of the words on a link to its own place.
+/// Maximum bytes of the text of a link to its own place.
 const LONGEST_LABEL_BYTES: usize = 60;
 
 fn is_sign(text: &str) -> bool {
@@ -177,7 +177,7 @@ fn is_sign(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= MOST_CHARS && !text.contains(char::is_alphanumeric)
 }
 
-/// Whether a link's text is a number in brackets, or one that touches the word before.
+/// Returns whether a link's text is in brackets after other text, or a number that directly follows the text before it.
 fn is_mark_in_line(node: NodeRef<'_>, text: &str) -> bool {
     let Some(before) = text_before(node) else { return false };
     let is_number =
@@ -185,7 +185,7 @@ fn is_mark_in_line(node: NodeRef<'_>, text: &str) -> bool {
     is_bracketed(text) && !before.trim().is_empty() || is_number && !before.ends_with(char::is_whitespace)
 }
 
-/// Whether a link stands in the heading that it leads to, beside the heading's words.
+/// Returns whether a link is in the heading that it links to, beside the heading's text.
 fn leads_to_own_heading(link: NodeRef<'_>, fragment: &str) -> bool {
     const LEAST_LETTERS: usize = 3;
     let Some((heading, part)) = line_around(link).filter(|(around, _)| is_heading(*around)) else {
@@ -205,10 +205,10 @@ fn leads_to_own_heading(link: NodeRef<'_>, fragment: &str) -> bool {
     is_own && letters >= LEAST_LETTERS
 }
 
-/// Takes out what a wiki sets behind its headings: a link in brackets that edits the section.
+/// Removes the link in brackets after a wiki's heading that edits the section.
 pub(super) fn drop_edit_link(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
-    // Nearly every span is something else.
+    // A quick check, since nearly every span is something else.
     if !node.descendants().nth(1).is_some_and(|first| {
         first.value().as_text().is_some_and(|text| text.starts_with('['))
             || first.first_child().and_then(|child| child.value().as_text()) == Some("[")
@@ -234,7 +234,8 @@ pub(super) fn drop_edit_link(tree: &mut Tree, id: NodeId) {
     }
 }
 
-/// Takes out what was struck from a sentence: a deletion always, other words where what was put in their place follows.
+/// Removes struck text: a deletion within a sentence, other struck text only if an insertion is beside it. Struck text that
+/// stays is separated from a number that follows.
 pub(super) fn drop_struck(tree: &mut Tree, id: NodeId) {
     const LONGEST_BYTES: usize = 400;
     let node = tree.node(id);

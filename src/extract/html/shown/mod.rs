@@ -1,8 +1,8 @@
-//! The tree as a reader sees it.
+//! Rewrites the tree to the text that a reader sees.
 //!
-//! Some markup says what its text alone does not: that a number is raised, a word struck out, that a row of letters is
-//! one formula, that a card opens over a name. Before anything is read of a page all of that is written out as text or
-//! taken away, in one pass over the nodes: whoever reads after it sees lines in boxes and need not know of it.
+//! Some markup carries meaning that its text alone does not: a number is raised, a word struck out, a row of letters is
+//! one formula, a card opens over a name. Before anything else reads the page, one pass over the nodes writes all of that
+//! out as text or removes it, so that later steps see plain lines in boxes.
 
 mod cards;
 mod code;
@@ -23,7 +23,7 @@ pub(crate) use formulas::is_formula_type;
 use super::elements::{is_heading_tag, is_inline, is_known};
 use super::tree::{NodeRef, Tree};
 
-/// Writes out what the page's markup shows.
+/// Writes out or removes what the page's markup shows or hides.
 pub(crate) fn show(tree: &mut Tree) {
     let mut marks = Vec::new();
     let mut labels = labels::Labels::default();
@@ -77,15 +77,15 @@ pub(crate) fn show(tree: &mut Tree) {
     labels.drop_repeated(tree);
 }
 
-/// Nodes below an element that are looked at where a few letters are expected.
+/// Maximum number of nodes checked below an element that should hold only a short text.
 const MAX_NODES: usize = 64;
 
-/// The text inside a node, where it has no more than so many bytes.
+/// Returns the text inside a node; `None` if it is longer than `most_bytes` or has more than `MAX_NODES` nodes.
 fn short_text(node: NodeRef<'_>, most_bytes: usize) -> Option<String> {
     let mut text = String::new();
     for (number, below) in node.descendants().enumerate() {
         let piece = below.value().as_text().map_or("", |piece| piece);
-        // Not copied first: elements that stand in one another would copy a long text once each.
+        // Check before copying: nested elements would each copy a long text.
         if number >= MAX_NODES || text.len() + piece.len() > most_bytes {
             return None;
         }
@@ -98,18 +98,18 @@ fn is_blank(node: NodeRef<'_>) -> bool {
     node.value().as_text().is_some_and(|text| text.trim().is_empty())
 }
 
-/// Whether a node is text with more than white space in it.
+/// Returns whether a node is a text node with more than white space in it.
 fn is_words(node: NodeRef<'_>) -> bool {
     node.value().as_text().is_some_and(|text| !text.trim().is_empty())
 }
 
-/// The sibling before, white space left out.
+/// Returns the previous sibling, skipping white space.
 fn before(node: NodeRef<'_>) -> Option<NodeRef<'_>> {
     node.previous_sibling()
         .and_then(|before| if is_blank(before) { before.previous_sibling() } else { Some(before) })
 }
 
-/// The sibling after, white space left out.
+/// Returns the next sibling, skipping white space.
 fn after(node: NodeRef<'_>) -> Option<NodeRef<'_>> {
     node.next_sibling().and_then(|after| if is_blank(after) { after.next_sibling() } else { Some(after) })
 }
@@ -122,9 +122,9 @@ fn is_heading(node: NodeRef<'_>) -> bool {
     node.value().as_element().is_some_and(|element| is_heading_tag(&element.name.local))
 }
 
-/// The element around a node that is no part of a line, and the outermost part of its line that the node is in.
+/// Returns the nearest non-inline ancestor of a node, and the child of it that contains the node.
 fn line_around(node: NodeRef<'_>) -> Option<(NodeRef<'_>, NodeRef<'_>)> {
-    /// Inline elements around one another.
+    /// Maximum number of nested inline elements.
     const MAX_LEVELS: usize = 8;
     let mut part = node;
     for _ in 0..MAX_LEVELS {
@@ -137,7 +137,7 @@ fn line_around(node: NodeRef<'_>) -> Option<(NodeRef<'_>, NodeRef<'_>)> {
     None
 }
 
-/// The text that ends right before a node in its line.
+/// Returns the text directly before a node in its line.
 fn text_before(node: NodeRef<'_>) -> Option<&str> {
     let mut at = node;
     for _ in 0..MAX_NODES {
@@ -161,7 +161,7 @@ fn text_before(node: NodeRef<'_>) -> Option<&str> {
     None
 }
 
-/// The text that begins right after a node in its line.
+/// Returns the text directly after a node in its line.
 fn text_after(node: NodeRef<'_>) -> Option<&str> {
     let mut at = node;
     for _ in 0..MAX_NODES {

@@ -1,12 +1,12 @@
-//! Quotations in a sentence, which browsers set in the quotation marks of the language.
+//! Inline quotations (`<q>`), which browsers show in the quotation marks of the language.
 
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
 use super::{text_after, text_before};
 
-/// Languages by their primary subtag, the marks around a quotation, and those around one inside it: those of the Unicode
-/// locale data. Others are set as English is.
+/// Primary language subtags, the marks around a quotation, and those around a nested one, from the Unicode locale data.
+/// Other languages use the English marks.
 const MARKS: &[(&[&str], [&str; 2], [&str; 2])] = &[
     (&["de", "cs", "sk", "sl", "bg", "is", "lt", "et", "ka"], ["„", "“"], ["‚", "‘"]),
     (&["pl", "hu", "ro", "hr", "sr", "bs"], ["„", "”"], ["«", "»"]),
@@ -17,7 +17,7 @@ const MARKS: &[(&[&str], [&str; 2], [&str; 2])] = &[
 ];
 const ENGLISH: ([&str; 2], [&str; 2]) = (["“", "”"], ["‘", "’"]);
 
-/// Writes the marks around a quotation that has none.
+/// Writes quotation marks around a quotation that has none.
 pub(super) fn write_out(tree: &mut Tree, id: NodeId) {
     let node = tree.node(id);
     if has_marks(node) {
@@ -41,7 +41,7 @@ pub(super) fn write_out(tree: &mut Tree, id: NodeId) {
     tree.append_text(id, closing);
 }
 
-/// Whether the author typed them, inside or around.
+/// Returns whether the author typed quotation marks, inside or around the element; also true for an empty quotation.
 fn has_marks(node: NodeRef<'_>) -> bool {
     let is_mark =
         |c: char| matches!(c, '"' | '“' | '”' | '„' | '«' | '»' | '‘' | '‚' | '‹' | '›' | '「' | '『' | '\'');

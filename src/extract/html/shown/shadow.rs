@@ -1,4 +1,4 @@
-//! Shadow roots that the markup declares: every browser shows them, with the host's own children in their slots.
+//! Declarative shadow roots: every browser shows them, with the host's own children in their slots.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use html5ever::{LocalName, local_name};
 
 use super::super::tree::{Node, NodeId, NodeRef, Tree};
 
-/// Hangs the contents of a declared shadow root below its host.
+/// Moves the contents of a declared shadow root below its host.
 pub(super) fn open(tree: &mut Tree, template: NodeId) {
     let node = tree.node(template);
     let mode = LocalName::from("shadowrootmode");
@@ -20,7 +20,7 @@ pub(super) fn open(tree: &mut Tree, template: NodeId) {
     }
     let own: Vec<NodeId> =
         tree.node(host).children().map(NodeRef::id).filter(|child| *child != template).collect();
-    // Of slots with one name the first is filled.
+    // Of several slots with the same name the first is filled.
     let mut slots = HashMap::new();
     let named = tree.node(contents).descendants().filter_map(|below| {
         let element =
@@ -44,11 +44,11 @@ pub(super) fn open(tree: &mut Tree, template: NodeId) {
             }
         }
     }
-    // What a slot says by itself is shown where nothing fills it.
+    // A slot's own contents are shown only if nothing fills it.
     for slot in filled {
         tree.detach(slot);
     }
-    // What no slot takes stands behind: a page may wait for a script to place it.
+    // Children without a slot come last: a script may be meant to place them.
     match tree.node(host).first_child().map(NodeRef::id) {
         None => tree.move_children(contents, host),
         Some(first) => {

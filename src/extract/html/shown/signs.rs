@@ -1,11 +1,11 @@
-//! Pictures that stand for signs: an emoji, a formula, an initial.
+//! Pictures in place of characters: an emoji, a formula, an initial.
 
 use html5ever::local_name;
 
 use super::super::tree::{NodeId, NodeRef, Tree};
 use super::{formulas, is_words};
 
-/// Writes the sign in the picture's place, where it stands in a line.
+/// Replaces such a picture by the characters in its `alt` text.
 pub(super) fn write_out(tree: &mut Tree, id: NodeId) {
     const LONGEST_BYTES: usize = 500;
     let node = tree.node(id);
@@ -33,13 +33,13 @@ fn is_emoji(text: &str) -> bool {
         && !text.contains(|c: char| c.is_alphabetic() || c.is_whitespace())
 }
 
-/// What a board or a blog draws for `:)` or `:wave:`.
+/// Returns whether a picture is what a forum or blog shows for `:)` or `:wave:`.
 fn is_smiley(class: &str, text: &str) -> bool {
     const LONGEST_BYTES: usize = 24;
     (class.contains("smil") || class.contains("emoji")) && text.len() <= LONGEST_BYTES && !text.contains(' ')
 }
 
-/// Whether a picture is the first letter of the word that goes on behind it.
+/// Returns whether a picture is the first letter of the word that continues after it.
 fn is_initial(node: NodeRef<'_>, text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(char::is_alphabetic)

@@ -1,22 +1,22 @@
-//! Author names out of bylines: "By Emmanuel Adler and Jane Young, Senior Reporters | 4 May 2024".
+//! Extracts author names from bylines: "By Emmanuel Adler and Jane Young, Senior Reporters | 4 May 2024".
 //!
-//! A byline is cut into parts at its separators; each part loses what opens it ("By"), the roles around the name and
-//! what follows it (a place, a date), and is believed if the rest has the shape of a name.
+//! A byline is split at its separators. The opening ("By"), roles and what follows the name (a place, a date) are
+//! removed from each part; the rest is accepted if it has the shape of a name.
 
 use super::names::{Shape, add, is_collective, is_label, is_name, is_role, looks_capitalised, names};
 use crate::extract::words::letters::{letters, strip_prefix_ignoring_case};
 use crate::extract::words::openings;
 use crate::languages::LANGUAGES;
 
-/// Longest text that is a name, a role and a date.
+/// Maximum length of a text that consists of a name, a role and a date.
 const MAX_BYLINE_BYTES: usize = 200;
 /// A longer line is a sentence.
 const SENTENCE_BYTES: usize = 50;
 
-/// The names in a byline as readers see it: empty where `text` is none.
+/// Returns the names in a visible byline; none if `text` is no byline.
 pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     let text = openings::without_other_contributors(text.trim()).trim();
-    // "记者 王小明 摄" is who took the picture.
+    // "记者 王小明 摄" credits the photographer.
     if text.trim_end_matches(['）', ')', '。']).ends_with(['摄', '攝']) {
         return Vec::new();
     }
@@ -34,14 +34,14 @@ pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     }
     let marked = rest.len() < text.len();
     let names = names(rest, Shape::Visible);
-    // Without a word that opens it, a byline is names and nothing else.
+    // Without an opening, a byline consists mostly of names.
     let length = |text: &str| letters(text).len();
     let whole =
         |names: &[String]| names.iter().map(|name| length(name)).sum::<usize>() * 5 > length(text) * 2;
     if marked || whole(&names) { names } else { Vec::new() }
 }
 
-/// The pen name on the line behind one that is nothing but what opens a byline.
+/// Returns the pen name on the line after one that consists only of a byline opening.
 pub(crate) fn pen_name_of_byline(text: &str) -> Vec<String> {
     let mut lines = text.lines();
     let is_alone = lines.next().and_then(openings::byline_opening).is_some_and(str::is_empty);
@@ -49,7 +49,7 @@ pub(crate) fn pen_name_of_byline(text: &str) -> Vec<String> {
     name.map(|name| names(name, Shape::Declared)).unwrap_or_default()
 }
 
-/// The names in a text that opens as bylines do, and in the lines that follow it as long as they go on with names.
+/// Returns the names in a text with a byline opening, including the following lines while they continue with names.
 pub(crate) fn authors_of_opened_byline(text: &str) -> Vec<String> {
     let mut lines = text.lines();
     let opening = lines.next().unwrap_or_default();
@@ -83,8 +83,8 @@ pub(crate) fn authors_of_opened_byline(text: &str) -> Vec<String> {
     authors
 }
 
-/// The names in a line that opens as bylines do, where one follows at once: not in "By the Teachers' Union". A single word
-/// is a name where it is all that follows: not in "By hand and by night".
+/// Returns the names in a line with a byline opening if a name follows directly: not in "By the Teachers' Union". A
+/// single word must be at least half of the rest: not in "By hand and by night".
 fn authors_at_once(line: &str) -> Vec<String> {
     let authors = authors_of_byline(line);
     let rest = letters(openings::byline_opening(line).unwrap_or(line));
@@ -95,7 +95,7 @@ fn authors_at_once(line: &str) -> Vec<String> {
     if authors.first().is_some_and(follows) { authors } else { Vec::new() }
 }
 
-/// Whether a line is one or two words that may be how somebody signs: `quillpen`, `r23`.
+/// Returns whether a line is one or two words that may be a pen name: `quillpen`, `r23`.
 fn is_pen_name(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_shaped = match words.as_slice() {
@@ -108,7 +108,7 @@ fn is_pen_name(line: &str) -> bool {
         && !words.iter().any(|word| is_label(word) || LANGUAGES.byline.cuts.contains(&word.to_lowercase()))
 }
 
-/// The names in an element whose class says that it names authors: pen names too, if it holds nothing else.
+/// Returns the names in an element whose class marks authors; pen names too if it contains nothing else.
 pub(crate) fn authors_of_element(text: &str) -> Vec<String> {
     let names = authors_of_byline(text);
     let text = openings::without_other_contributors(text);
@@ -124,8 +124,8 @@ pub(crate) fn authors_of_element(text: &str) -> Vec<String> {
     if names.is_empty() { first_name(bare) } else { names }
 }
 
-/// The names beside the date in a line such as "4 May 2024 | Ada Lind": a part that a sign sets off and that is nothing
-/// else.
+/// Returns the names beside the date in a line such as "4 May 2024 | Ada Lind": a part between separators that contains
+/// nothing but names.
 pub(crate) fn authors_of_dateline(text: &str) -> Vec<String> {
     let parts: Vec<&str> = text
         .split(['|', '·', '•'])
@@ -145,12 +145,12 @@ pub(crate) fn authors_of_dateline(text: &str) -> Vec<String> {
     parts.iter().filter_map(whole).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
-/// The name that a text begins with, where a sign or a line's end parts it from what is said of its bearer: a role, a
-/// date.
+/// Returns the name at the start of a text if a separator or line end divides it from what is said of the person: a
+/// role, a date.
 fn first_name(text: &str) -> Vec<String> {
     let mut lines = text.lines();
     let line = lines.next().unwrap_or_default();
-    // Where much follows, it is what the bearer does, in whole sentences.
+    // A long text is accepted only if it describes the person in whole sentences.
     let mut tells = || lines.next().is_some_and(|next| next.len() > SENTENCE_BYTES);
     if text.len() > MAX_BYLINE_BYTES && !tells() {
         return Vec::new();
@@ -164,7 +164,7 @@ fn first_name(text: &str) -> Vec<String> {
     }
 }
 
-/// The names in a value that is declared to hold authors.
+/// Returns the names in a value that is declared to hold authors.
 pub(crate) fn authors_of_value(value: &str) -> Vec<String> {
     let value = value.trim();
     // "jane@news.example (Jane Young)", as feeds write it.
@@ -177,18 +177,18 @@ pub(crate) fn authors_of_value(value: &str) -> Vec<String> {
     names(value, Shape::Declared)
 }
 
-/// The organisation in a value that is declared to hold one: whole, as "Brick & Stone" is one.
+/// Returns the organisation in a value that is declared to hold one. It is not split: "Brick & Stone" is one name.
 pub(crate) fn organisation_of_value(value: &str) -> Vec<String> {
     let words: Vec<&str> = value.split_whitespace().collect();
     let named = is_name(value, &words, Shape::Declared) && !words.iter().all(|word| is_role(word));
     if named { vec![value.to_owned()] } else { Vec::new() }
 }
 
-/// The office of many in a byline that names nobody: "Redaktion", "The editorial team".
+/// Returns the editorial office from a byline that names nobody: "Redaktion", "The editorial team".
 pub(crate) fn collective(text: &str) -> Option<String> {
     let bare = openings::byline_opening(text).unwrap_or(text).trim();
     let words: Vec<&str> = bare.split_whitespace().collect();
-    // "team" alone is an account's name, or a template's.
+    // A lower-case "team" is an account name or a template's default.
     let is_office = bare.chars().any(char::is_uppercase)
         && (1..=3).contains(&words.len())
         && is_collective(&words)

@@ -1,4 +1,4 @@
-//! Who wrote it: the sources in their order, persons before the site itself.
+//! Chooses the authors: tries the sources in order and prefers persons to the site itself.
 
 pub(crate) mod byline;
 pub(crate) mod names;
@@ -13,11 +13,11 @@ use crate::extract::metadata::{Reach, Reader};
 use crate::extract::words::letters::letters;
 use crate::extract::words::openings;
 
-/// Names far from the headline that may still be its authors'.
+/// Maximum number of names far from the headline; more belong to a list of other things.
 const MAX_FAR_NAMES: usize = 4;
-/// A byline of more words is a sentence.
+/// A byline with more words is a sentence.
 const MOST_BYLINE_WORDS: usize = 13;
-/// Bytes of text between the names of one byline.
+/// Maximum bytes of text between the names of one byline.
 const ONE_BYLINE_BYTES: usize = 160;
 
 impl Reader<'_> {
@@ -46,9 +46,9 @@ impl Reader<'_> {
         let declared: Vec<Vec<String>> = [linked].into_iter().chain(in_meta).map(&mut persons_of).collect();
         let [marked, class, text, link] = near.as_slice() else { return Vec::new() };
         if let Some(stated) = declared.iter().find(|names| !names.is_empty()) {
-            // Where the byline names others than the head, readers and writers know what it says; the head has whoever
-            // put it into the system.
-            // What is stated twice, for two kinds of machines, no sentence of the text contradicts.
+            // If the visible byline names other people than the metadata, the byline is right: readers and writers check it, while
+            // the metadata holds whoever entered the article into the system.
+            // Against names that both JSON-LD and meta elements state, only a short byline counts, not a sentence of the text.
             let is_stated_twice = !self.linked.authors.is_empty()
                 && declared.iter().skip(1).any(|names| !names.is_empty() && names_all(names, stated));
             let mut named_on_page = || {
@@ -81,7 +81,7 @@ impl Reader<'_> {
         organisation.or_else(|| self.collective()).into_iter().collect()
     }
 
-    /// Who says what is stated in more names or in full ones: another statement or the bylines at the headline.
+    /// Returns a longer or fuller form of the stated names: from another statement or the bylines at the headline.
     fn stated_in_full<'n>(
         &self,
         stated: &[String],
@@ -89,13 +89,13 @@ impl Reader<'_> {
         bylines: [&'n Vec<String>; 3],
     ) -> Option<&'n Vec<String>> {
         let fuller = |names: &&Vec<String>| names.len() > stated.len() && names_all(names, stated);
-        // A station's name may stand in the byline's box; it ends the page's title too.
+        // A station's name may be in the byline's box; it then also ends the page's title.
         let in_full = |names: &&Vec<String>| {
             let is_full =
                 |name: &String| name.contains(' ') && (!self.ends_title(name) || stated.contains(name));
             names.iter().all(is_full)
         };
-        // Accounts post what people write.
+        // Stated account names yield to the full names in a byline.
         let by_hand = || {
             let persons = bylines.into_iter().find(|names| !names.is_empty())?;
             let in_full = persons.iter().all(|name| name.contains(' '));
@@ -105,7 +105,7 @@ impl Reader<'_> {
         declared.iter().find(fuller).or_else(in_bylines).or_else(by_hand)
     }
 
-    /// The persons and the organisations in the first of JSON-LD's lists that names any.
+    /// Returns the persons and the organisations in the first JSON-LD list that names any.
     fn authors_in_json_ld(&self) -> (Vec<String>, Vec<String>) {
         let (mut persons, mut organisations) = (Vec::new(), Vec::new());
         for list in &self.linked.authors {
@@ -123,14 +123,14 @@ impl Reader<'_> {
         (persons, organisations)
     }
 
-    /// Whether a name is the last part of the page's title, as a site's name is.
+    /// Returns whether a name is the last part of the page's title, as a site's name is.
     fn ends_title(&self, name: &str) -> bool {
         let title = self.clues.title_element.as_str();
         let last = parts::segments(title).last().map_or("", |(_, part)| *part);
         last.len() < title.len() && letters(last) == letters(name)
     }
 
-    /// The editorial office, where the page names nobody else.
+    /// Returns the editorial office, for pages that name nobody else.
     fn collective(&self) -> Option<String> {
         let bylines = self.clues.bylines.iter().filter(|byline| {
             matches!(byline.kind, BylineKind::Marked | BylineKind::Class)
@@ -140,7 +140,7 @@ impl Reader<'_> {
         bylines.map(|byline| byline.text.as_str()).chain(declared).find_map(byline::collective)
     }
 
-    /// The names in what stands somewhere on the page and says in full that it names the author: "Written by Ada Lind".
+    /// Returns the names in a text anywhere on the page with an explicit byline opening: "Written by Ada Lind".
     fn authors_in_signature(&self) -> Vec<String> {
         let signatures = self.clues.bylines.iter().filter(|byline| {
             byline.kind == BylineKind::Text
@@ -151,7 +151,7 @@ impl Reader<'_> {
         signatures.map(names).find(|names| !names.is_empty()).unwrap_or_default()
     }
 
-    /// The names beside the date at the headline.
+    /// Returns the names beside the date at the headline.
     fn authors_beside_date(&self) -> Vec<String> {
         let titles = [self.clues.title_element.as_str()];
         let headings = self.clues.headings.iter().chain(&self.clues.lesser_headings);
@@ -169,7 +169,7 @@ impl Reader<'_> {
         near.min_by_key(|(distance, _)| *distance).map(|(_, names)| names).unwrap_or_default()
     }
 
-    /// How somebody signs whose name is none: "by quillpen".
+    /// Returns the pen name in the nearest byline: "by quillpen".
     fn pen_name(&self) -> Vec<String> {
         let bylines = self.clues.bylines.iter().filter(|byline| byline.kind == BylineKind::Text);
         let near = bylines.filter_map(|byline| {
@@ -179,11 +179,11 @@ impl Reader<'_> {
         near.min_by_key(|(distance, _)| *distance).map(|(_, names)| names).unwrap_or_default()
     }
 
-    /// The names in the bylines at the headline that say that they are bylines.
+    /// Returns the names in the nearest byline at the headline that has a byline opening.
     fn authors_in_opened_bylines(&self, most_words: usize) -> Vec<String> {
         let is_short = |byline: &&Byline| byline.text.split_whitespace().nth(most_words).is_none();
         let bylines = self.clues.bylines.iter().filter(is_short).filter(|byline| {
-            // A sentence broken by a link may go on with "by".
+            // A sentence that a link splits may continue with "by".
             let begins = || byline.kind != BylineKind::Text || byline.text.starts_with(char::is_uppercase);
             byline.kind != BylineKind::Link
                 && openings::byline_opening(&byline.text).is_some_and(|rest| !rest.trim().is_empty())
@@ -203,7 +203,7 @@ impl Reader<'_> {
             .unwrap_or_default()
     }
 
-    /// What the meta elements state, a list for each name that any of them has.
+    /// Returns the names in meta elements: one list, perhaps empty, per meta name, and one per matching Twitter card label.
     fn authors_in_meta(&self, site_names: &[String]) -> Vec<Vec<String>> {
         const NAMES: &[&str] = &[
             "author",
@@ -233,7 +233,7 @@ impl Reader<'_> {
         for name in NAMES {
             let mut authors = Vec::new();
             for value in self.clues.meta_all(name).map(plain) {
-                // A site's name may hold what joins names.
+                // A site's name may contain a conjunction.
                 let is_site = site_names.contains(&letters(&value));
                 let of_value = if is_site { byline::organisation_of_value } else { byline::authors_of_value };
                 let names = of_value(&value);
@@ -241,7 +241,7 @@ impl Reader<'_> {
             }
             lists.push(authors);
         }
-        // The card that WordPress plugins write for social networks.
+        // The Twitter card that WordPress plugins write.
         for (label, data) in [("twitter:label1", "twitter:data1"), ("twitter:label2", "twitter:data2")] {
             if self.clues.meta(&[label]).is_some_and(openings::opens_byline)
                 && let Some(name) = self.clues.meta(&[data])
@@ -294,12 +294,12 @@ impl Reader<'_> {
     }
 }
 
-/// Whether every one of `some` is among `names`, in that or a longer form.
+/// Returns whether each of `some` is among `names`, in the same or a longer form.
 fn names_all(names: &[String], some: &[String]) -> bool {
     some.iter().all(|one| names.iter().any(|name| letters(name).contains(&letters(one))))
 }
 
-/// Whether a name is that of an account rather than a person: `jyoung`, `jane.young`, `JaneY`.
+/// Returns whether a name is that of an account rather than a person: `jyoung`, `jane.young`, `JaneY`.
 fn is_account(name: &str) -> bool {
     let mut chars = name.chars();
     let starts_small = chars.next().is_some_and(char::is_lowercase);

@@ -1,16 +1,16 @@
-//! What has the shape of a name: the parts of a text at its separators, each without the roles around the name and what
-//! follows it.
+//! Recognises names by their shape: splits a text at its separators and strips from each part the roles around the name and
+//! what follows it.
 
 use crate::extract::metadata::dates::date_words;
 use crate::extract::words::letters::{is_hangul, is_ideograph, letters};
 use crate::languages::LANGUAGES;
 
-/// Longest name.
+/// Maximum length of a name.
 const MAX_NAME_CHARS: usize = 60;
-/// Most authors of one article.
+/// Maximum number of authors of one article.
 const MAX_AUTHORS: usize = 20;
 
-/// Adds the names that are not there yet; "Jane" is, where "Jane Young" is, and gives way to it.
+/// Adds the names that are not listed yet. "Jane Young" replaces "Jane"; "Jane" is not added beside "Jane Young".
 pub(crate) fn add(authors: &mut Vec<String>, names: Vec<String>) {
     for name in names {
         if authors.len() == MAX_AUTHORS {
@@ -36,11 +36,11 @@ pub(crate) enum Shape {
 }
 
 pub(crate) fn names(text: &str, shape: Shape) -> Vec<String> {
-    // An address goes as a whole: cut at its signs, its pieces would pass for names.
+    // A line with a URL is dropped as a whole: split at separators, its pieces would look like names.
     let is_address = |line: &&str| line.contains("://") || line.starts_with("www.");
     let lines: Vec<&str> =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_address(line)).collect();
-    // A name whose words stand in elements of their own.
+    // A first and a last name in elements of their own.
     if let [first, last] = lines.as_slice()
         && [first, last].iter().all(|word| looks_capitalised(word) && word.chars().all(char::is_alphabetic))
     {
@@ -76,7 +76,7 @@ pub(crate) fn names(text: &str, shape: Shape) -> Vec<String> {
         if names.len() == MAX_AUTHORS {
             break;
         }
-        // After a name a part with a role in it is that person's, and a single word is a place.
+        // After a name, a part with a role is that person's role, and a single word is a place.
         let follows_name = !names.is_empty();
         let found = split_at_conjunctions(part).into_iter().filter_map(|words| {
             let is_role =
@@ -92,14 +92,14 @@ pub(crate) fn names(text: &str, shape: Shape) -> Vec<String> {
 
 fn split_at_conjunctions(part: &str) -> Vec<Vec<&str>> {
     let words: Vec<&str> = part.split_whitespace().collect();
-    // Capitals as well, in a byline of capitals; single letters would be initials.
+    // Some conjunctions also count in capitals, for bylines in capitals. Single capital letters would be initials.
     let joins = |word: &&str| {
         LANGUAGES.byline.conjunctions.contains(*word) || matches!(*word, "AND" | "And" | "UND" | "Und")
     };
     words.split(joins).map(<[&str]>::to_vec).collect()
 }
 
-/// The name in the words of one part.
+/// Returns the name in the words of one part.
 fn name(words: &[&str], shape: Shape) -> Option<String> {
     let first_number = words.iter().position(|word| word.chars().any(char::is_numeric));
     let mut words = match (first_number, shape) {
@@ -117,7 +117,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
     {
         words = &words[..=cut];
     }
-    // A role around a name goes; the name of an office, such as "Harbour Times Editorial Team", is whole.
+    // Roles around a name are stripped; the name of an office, such as "Harbour Times Editorial Team", stays whole.
     if words.iter().any(|word| is_label(word)) && shape == Shape::Visible {
         return None;
     }
@@ -142,7 +142,7 @@ fn name(words: &[&str], shape: Shape) -> Option<String> {
         {
             words = rest;
         }
-        // Korean sets the role behind every name, declared ones too.
+        // In Korean the role follows every name, declared ones too.
         if let [name, role] = words
             && is_role(role)
             && role.chars().all(is_hangul)
@@ -169,7 +169,7 @@ pub(crate) fn is_collective(words: &[&str]) -> bool {
     words.iter().any(|word| LANGUAGES.byline.collectives.contains(&word.to_lowercase()))
 }
 
-/// Whether a word may be a first and a last name at once, as East Asia writes them.
+/// Returns whether a word may be a full name (family and given name) as written in East Asia.
 fn is_whole_name(word: &str) -> bool {
     (2..=5).contains(&word.chars().count())
         && word.chars().all(|c| is_ideograph(c) || is_hangul(c))
@@ -181,13 +181,13 @@ pub(crate) fn is_role(word: &str) -> bool {
     LANGUAGES.byline.roles.contains(&lower) || lower.is_empty()
 }
 
-/// A title that stands before a name and belongs to it.
+/// Returns whether a word is a title that precedes a name and belongs to it.
 fn is_honorific(word: &str) -> bool {
     let word = word.trim_end_matches('.').to_lowercase();
     matches!(word.as_str(), "dr" | "prof" | "professor" | "md" | "sir" | "dame")
 }
 
-/// A degree or certificate that stands behind a name and belongs to it, as its bearer writes it.
+/// Returns whether a word is a degree or certificate that follows a name and belongs to it, as the person writes it.
 fn is_post_nominal(word: &str) -> bool {
     let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
     LANGUAGES.byline.post_nominals.contains(&letters)
@@ -235,7 +235,7 @@ pub(crate) fn is_name(name: &str, words: &[&str], shape: Shape) -> bool {
     }
 }
 
-/// Whether a word begins with a capital, or with a letter of a script without capitals.
+/// Returns whether a word starts with a capital, or with a letter of a script without capitals.
 pub(crate) fn looks_capitalised(word: &str) -> bool {
     word.trim_start_matches(|c: char| !c.is_alphabetic()).chars().next().is_some_and(|c| !c.is_lowercase())
 }

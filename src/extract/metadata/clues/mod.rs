@@ -1,4 +1,4 @@
-//! The one walk over the page that finds whatever may speak of the article: no field has a selector of its own.
+//! Collects everything on a page that may be metadata in one walk; no field has a selector of its own.
 
 mod texts;
 mod walk;
@@ -9,7 +9,7 @@ use crate::work;
 /// Longest headline.
 pub(crate) const HEADING_CHARS: usize = 600;
 
-/// What the walk found. Positions count the bytes of text before a place, so that nearness can be told.
+/// The results of the walk. Positions count the bytes of text before a place, so that distances can be compared.
 #[derive(Debug, Default)]
 pub(crate) struct Clues<'a> {
     /// `<html lang>`.
@@ -18,65 +18,65 @@ pub(crate) struct Clues<'a> {
     metas: Vec<(String, &'a str)>,
     /// `<link rel=canonical>`.
     pub(crate) canonical: Option<&'a str>,
-    /// `rel=license`: address.
+    /// URL of `rel=license`.
     pub(crate) license: Option<&'a str>,
     /// `<title>`.
     pub(crate) title_element: String,
-    /// `<h1>` and what is marked as the headline, in order.
+    /// `<h1>` and elements marked as the headline, in document order.
     pub(crate) headings: Vec<Heading<'a>>,
-    /// `<h2>` to `<h4>`, in order: the headline where `<h1>` holds the site's name.
+    /// `<h2>` to `<h4>` in document order: one is the headline if `<h1>` holds the site's name.
     pub(crate) lesser_headings: Vec<Heading<'a>>,
-    /// What the page's feeds are called: the site's name and more.
+    /// Titles of the page's feeds: the site's name and more.
     pub(crate) feed_titles: Vec<&'a str>,
-    /// What may name the authors.
+    /// Candidates for author names.
     pub(crate) bylines: Vec<Byline>,
-    /// What may say when.
+    /// Candidates for dates.
     pub(crate) dates: Vec<DateClue<'a>>,
-    /// The beginning of the running text.
+    /// The beginning of the running text, for language detection.
     pub(crate) sample: String,
 }
 
-/// Where on the page something stands.
+/// The kind of region in which an element or text is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
-    /// Where the article may be.
+    /// Outside of furniture and comments, where the article may be.
     #[default]
     Open,
-    /// A margin, a footer, a box: mostly of other articles, at times of this one.
+    /// A sidebar, a footer, a box: mostly about other articles, at times about this one.
     Furniture,
-    /// What readers wrote.
+    /// Reader comments.
     Comments,
 }
 
-/// A headline.
+/// A heading that may be the headline.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heading<'a> {
     pub(crate) text: String,
-    /// The texts of the elements inside it, where there are several: kicker, headline, subtitle.
+    /// The separate texts inside it, if there are several: kicker, headline, subtitle.
     pub(crate) pieces: Vec<String>,
-    /// The part that an element inside it calls the headline.
+    /// The text of an inner element whose class marks the headline proper.
     pub(crate) core: Option<String>,
-    /// Its class speaks of an article's headline.
+    /// It is marked as the headline, or its class names an article's title.
     pub(crate) of_article: bool,
-    /// Its class speaks of the site's name.
+    /// Its class names the site's title.
     pub(crate) of_site: bool,
-    /// Where its first link leads.
+    /// Target of its first link.
     pub(crate) link: Option<&'a str>,
     pub(crate) at: usize,
     pub(crate) place: Place,
 }
 
-/// How plainly an element says that it names an author, plainest first.
+/// How explicitly an element names an author, most explicit first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum BylineKind {
     Marked,
     Class,
     Text,
-    /// A link to what by its address is an author's page.
+    /// A link whose URL is that of an author's page.
     Link,
 }
 
-/// What may name the authors. Pieces of text from different elements stand on lines of their own.
+/// A candidate for author names. Texts of different elements are on separate lines.
 #[derive(Debug)]
 pub(crate) struct Byline {
     pub(crate) kind: BylineKind,
@@ -85,7 +85,7 @@ pub(crate) struct Byline {
     pub(crate) place: Place,
 }
 
-/// How plainly an element says that it is a date, plainest first.
+/// How explicitly an element is marked as a date, most explicit first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DateKind {
     Marked,
@@ -94,13 +94,13 @@ pub(crate) enum DateKind {
     Text,
 }
 
-/// What may say when.
+/// A candidate for a date.
 #[derive(Debug)]
 pub(crate) struct DateClue<'a> {
     pub(crate) kind: DateKind,
-    /// Whether it speaks of a change.
+    /// Whether it is the date of a change.
     pub(crate) modified: bool,
-    /// `datetime` or `content`.
+    /// Value of `datetime`, `content` or `title`.
     pub(crate) value: Option<&'a str>,
     pub(crate) text: String,
     pub(crate) at: usize,
@@ -112,18 +112,18 @@ impl<'a> Clues<'a> {
         walk::walk(tree)
     }
 
-    /// The content of the first meta element that is not empty, by the order of `names`.
+    /// Returns the content of the first meta element that has one of `names`, tried in order.
     pub(crate) fn meta(&self, names: &[&str]) -> Option<&'a str> {
         names.iter().find_map(|name| self.meta_all(name).next())
     }
 
-    /// The contents of the meta elements whose names `is_meant` picks.
+    /// Returns the contents of the meta elements whose names `is_meant` accepts.
     pub(crate) fn metas_where(&self, is_meant: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
         work::count(self.metas.len());
         self.metas.iter().filter(move |(name, _)| is_meant(name)).map(|(_, content)| *content)
     }
 
-    /// The contents of every meta element called `name`.
+    /// Returns the contents of all meta elements called `name`.
     pub(crate) fn meta_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
         work::count(self.metas.len());
         self.metas.iter().filter(move |(key, _)| key == name).map(|(_, content)| *content)

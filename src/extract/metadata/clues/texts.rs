@@ -1,4 +1,4 @@
-//! The text of an element, in one line or in pieces.
+//! The text of an element, as one line or as separate pieces.
 
 use html5ever::local_name;
 
@@ -7,30 +7,30 @@ use crate::extract::html::text::fold_space;
 use crate::extract::html::tree::{Node, NodeRef};
 use crate::work;
 
-/// Nodes looked at for the text of one element.
+/// Maximum number of nodes read for the text of one element.
 pub(super) const MAX_TEXT_NODES: usize = 200;
-/// Bytes read for each that is wanted, since white space is folded.
+/// Bytes read for each wanted character, since white space is folded afterwards.
 const SPACE: usize = 8;
 
-/// The text of `node` as it reads on one line.
-pub(super) fn inline_text(node: NodeRef<'_>, max_chars: usize) -> String {
-    fold_space(&gather(node, max_chars, ""))
+/// Returns the text of `node` as one line.
+pub(super) fn inline_text(node: NodeRef<'_>, max_bytes: usize) -> String {
+    fold_space(&gather(node, max_bytes, ""))
 }
 
-/// The texts inside `node`, each element's on a line of its own.
-pub(super) fn pieces(node: NodeRef<'_>, max_chars: usize) -> String {
-    let lines = gather(node, max_chars, "\n");
+/// Returns the texts inside `node`, one line per text node.
+pub(super) fn pieces(node: NodeRef<'_>, max_bytes: usize) -> String {
+    let lines = gather(node, max_bytes, "\n");
     lines.lines().map(fold_space).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
+fn gather(node: NodeRef<'_>, max_bytes: usize, between: &str) -> String {
     let mut text = String::new();
     for node in node.descendants().take(MAX_TEXT_NODES) {
         work::count(1);
         match node.value() {
             Node::Text(piece) if !is_hidden(node) => {
-                // Of a long text its beginning: elements that stand in one another would copy it once each.
-                let piece = &piece[..piece.floor_char_boundary(max_chars * SPACE)];
+                // Take only the start of a long text: nested elements would each copy all of it.
+                let piece = &piece[..piece.floor_char_boundary(max_bytes * SPACE)];
                 if between.is_empty() {
                     text.push_str(piece);
                 } else {
@@ -41,11 +41,11 @@ fn gather(node: NodeRef<'_>, max_chars: usize, between: &str) -> String {
             Node::Element(element) if !joins_words(&element.name.local) => text.push(' '),
             _ => {}
         }
-        if text.len() > max_chars {
+        if text.len() > max_bytes {
             break;
         }
     }
-    text.truncate(text.floor_char_boundary(max_chars));
+    text.truncate(text.floor_char_boundary(max_bytes));
     text
 }
 
@@ -57,7 +57,7 @@ fn is_hidden(text: NodeRef<'_>) -> bool {
                 | local_name!("style")
                 | local_name!("noscript")
                 | local_name!("button")
-                // The reading beside a character.
+                // The pronunciation beside a character (ruby).
                 | local_name!("rt")
                 | local_name!("rp")
         )

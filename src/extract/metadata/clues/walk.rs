@@ -1,4 +1,4 @@
-//! The walk itself: where on the page it is, and what each element and text says.
+//! Walks over the page, tracks its regions and records what each element and text contributes.
 
 use std::collections::HashMap;
 
@@ -14,16 +14,16 @@ use crate::extract::words::letters::{first_chars, may_hold_date};
 use crate::extract::words::openings;
 use crate::work;
 
-/// Characters of running text kept to tell the language by.
-const SAMPLE_CHARS: usize = 1200;
-/// Shorter texts are menus and headlines.
-const RUNNING_CHARS: usize = 80;
-/// Longest text of a byline or date.
-const SHORT_CHARS: usize = 240;
-/// Most clues of one kind: a page that has more is a list.
+/// Bytes of running text kept for language detection.
+const SAMPLE_BYTES: usize = 1200;
+/// Texts of fewer bytes are menus and headlines.
+const RUNNING_BYTES: usize = 80;
+/// Maximum length of a byline or date, in bytes.
+const SHORT_BYTES: usize = 240;
+/// Maximum clues of one kind: a page with more is a list.
 const MAX_CLUES: usize = 200;
 
-/// Walks over the page.
+/// Walks over the page and collects its clues.
 pub(super) fn walk(tree: &Tree) -> Clues<'_> {
     let mut walk =
         Walk { clues: Clues::default(), at: 0, label: "", regions: Vec::new(), known: HashMap::default() };
@@ -48,7 +48,7 @@ pub(super) fn walk(tree: &Tree) -> Clues<'_> {
     walk.clues
 }
 
-/// A part of the page that is not the article, while the walk is inside it.
+/// A region of the page outside of the article that the walk is currently in.
 struct Region {
     node: NodeId,
     place: Place,
@@ -57,15 +57,15 @@ struct Region {
 struct Walk<'a> {
     clues: Clues<'a>,
     at: usize,
-    /// The text before the present place, where it is short: the label of what comes.
+    /// The preceding text if it is short: it may be the label of the next one.
     label: &'a str,
     regions: Vec<Region>,
-    /// What class names said: pages repeat them.
+    /// Cached roles of class names, since pages repeat them.
     known: HashMap<&'a str, Roles, RandomState>,
 }
 
 impl<'a> Walk<'a> {
-    /// Looks at a node; whether its children are to be walked.
+    /// Reads a node and returns whether to walk its children.
     fn open(&mut self, node: NodeRef<'a>) -> bool {
         work::count(1);
         match node.value() {
@@ -89,35 +89,35 @@ impl<'a> Walk<'a> {
     }
 
     fn text(&mut self, node: NodeRef<'a>, text: &'a str) {
-        // Most of what lies between tags is a line break and an indent.
+        // Most text nodes are a line break and indentation.
         let trimmed = text.trim_ascii().trim();
         if trimmed.is_empty() {
             return;
         }
         self.at += trimmed.len();
         let label = std::mem::replace(&mut self.label, if trimmed.len() <= 40 { trimmed } else { "" });
-        if trimmed.len() > RUNNING_CHARS
-            && self.clues.sample.len() < SAMPLE_CHARS
+        if trimmed.len() > RUNNING_BYTES
+            && self.clues.sample.len() < SAMPLE_BYTES
             && self.place() == Place::Open
         {
-            self.clues.sample.push_str(&trimmed[..trimmed.floor_char_boundary(SAMPLE_CHARS)]);
+            self.clues.sample.push_str(&trimmed[..trimmed.floor_char_boundary(SAMPLE_BYTES)]);
             self.clues.sample.push('\n');
         }
-        if trimmed.len() > SHORT_CHARS {
+        if trimmed.len() > SHORT_BYTES {
             return;
         }
         if self.clues.bylines.len() < MAX_CLUES && openings::opens_byline(trimmed) {
             let parent = node.parent().unwrap_or(node);
-            let mut text = pieces(parent, SHORT_CHARS);
-            // "Author:" in an element of its own: the name stands beside it.
+            let mut text = pieces(parent, SHORT_BYTES);
+            // "Author:" is an element of its own: the name is beside it.
             if text.len() <= trimmed.len() && openings::byline_opening(trimmed).is_some_and(str::is_empty) {
-                text = parent.parent().map_or(text, |around| pieces(around, SHORT_CHARS));
+                text = parent.parent().map_or(text, |around| pieces(around, SHORT_BYTES));
             }
-            // What stands before the opening is another matter.
+            // Text before the opening is unrelated to the byline.
             let opening = fold_space(trimmed);
             let opens_line = |at: &usize| *at == 0 || text[..*at].ends_with('\n');
             let start = text.match_indices(&opening).map(|(at, _)| at).find(opens_line).unwrap_or_default();
-            // Unless it says that somebody else's hand is meant: "Reviewed" in an element of its own.
+            // Keep it if it names another contributor: "Reviewed" in an element of its own.
             if openings::without_other_contributors(&text[..start]).len() == start {
                 text.drain(..start);
             }
@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads an element that says what it is by its tag alone; gives whether its children are to be walked.
+    /// Handles elements that the tag alone identifies; returns whether to walk their children, `None` for other elements.
     fn told_by_tag(&mut self, node: NodeRef<'a>, element: &'a Element) -> Option<bool> {
         match element.name.local {
             local_name!("html") => {
@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
             | local_name!("textarea")
             | local_name!("button")
             | local_name!("object") => Some(false),
-            // The body's classes speak of the layout: `has-sidebar`.
+            // The body's classes describe the layout: `has-sidebar`.
             local_name!("body") | local_name!("head") => Some(true),
             _ => None,
         }
@@ -210,7 +210,7 @@ impl<'a> Walk<'a> {
             && !(roles.marked_author || roles.author)
             && element.attribute(&local_name!("href")).is_some_and(words::leads_to_author)
         {
-            let text = pieces(node, SHORT_CHARS);
+            let text = pieces(node, SHORT_BYTES);
             let place = self.place();
             self.clues.bylines.push(Byline { kind: BylineKind::Link, text, at: self.at, place });
         }
@@ -223,7 +223,7 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// What an element's attributes say it is.
+    /// Returns the roles that an element's attributes indicate.
     fn roles(&mut self, element: &'a Element) -> Roles {
         let mut roles = Roles::default();
         for Attribute { name, value } in &element.attrs {
@@ -265,7 +265,7 @@ impl<'a> Walk<'a> {
             let items = item.split_ascii_whitespace();
             self.clues.metas.extend(items.map(|item| (item.to_ascii_lowercase(), content)));
         }
-        // Microdata inside the body: dates and names that no reader sees.
+        // Microdata inside the body: dates that are not shown to readers.
         let kind = DateKind::Marked;
         let (at, place) = (self.at, self.place());
         if let Some("datePublished" | "dateCreated" | "dateModified" | "dateUpdate") = item
@@ -299,7 +299,7 @@ impl<'a> Walk<'a> {
 
     fn heading(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles, is_h1: bool) {
         if is_h1 {
-            // Whatever encloses the headline encloses the article.
+            // An element that encloses the headline encloses the article, so it is no furniture.
             for region in &mut self.regions {
                 region.place = Place::Open;
             }
@@ -350,7 +350,7 @@ impl<'a> Walk<'a> {
     fn byline(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles) {
         let text = match element.attribute(&local_name!("content")) {
             Some(content) => first_chars(content.trim(), HEADING_CHARS).to_owned(),
-            None => pieces(node, SHORT_CHARS),
+            None => pieces(node, SHORT_BYTES),
         };
         if !text.is_empty() {
             let kind = if roles.marked_author { BylineKind::Marked } else { BylineKind::Class };
@@ -367,8 +367,8 @@ impl<'a> Walk<'a> {
                 .map(str::trim)
                 .filter(|value| value.contains(|c: char| c.is_ascii_digit()))
         });
-        let text = inline_text(node, SHORT_CHARS);
-        if value.is_none() && (text.is_empty() || text.len() >= SHORT_CHARS) {
+        let text = inline_text(node, SHORT_BYTES);
+        if value.is_none() && (text.is_empty() || text.len() >= SHORT_BYTES) {
             return;
         }
         let published = element.attrs.iter().any(|attribute| &*attribute.name.local == "pubdate");

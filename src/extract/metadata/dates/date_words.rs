@@ -1,17 +1,17 @@
-//! What the words of dates mean.
+//! Looks up the words of dates: months and units.
 
 use crate::languages::{LANGUAGES, Unit};
 
-/// Which calendar a month's name belongs to.
+/// A month and the calendar that its name belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Month {
     /// 1 = January.
     Gregorian(i8),
-    /// 1 = Farvardin, of the Solar Hijri calendar of Iran and Afghanistan.
+    /// 1 = Farvardin, in the Solar Hijri calendar of Iran and Afghanistan.
     Jalali(i8),
 }
 
-/// The month that `word` names; `next` is the word after it, for the names of two words in the Levant.
+/// Returns the month that `word` names; `next` is the following word, for the two-word month names of the Levant.
 pub(crate) fn month(word: &str, next: Option<&str>) -> Option<Month> {
     let second = |next: Option<&str>| next.is_some_and(|next| next.starts_with("الثان"));
     match word {
@@ -19,7 +19,7 @@ pub(crate) fn month(word: &str, next: Option<&str>) -> Option<Month> {
         "تشرين" => return Some(Month::Gregorian(if second(next) { 11 } else { 10 })),
         _ => {}
     }
-    // Persian pages mix the Arabic and the Persian form of two letters.
+    // Persian pages mix the Arabic and Persian forms of two letters.
     let persian = word.replace('ي', "ی").replace('ك', "ک");
     let words = &LANGUAGES.date;
     let gregorian = words.months.get(word).or_else(|| words.months.get(persian.as_str()));
@@ -27,7 +27,7 @@ pub(crate) fn month(word: &str, next: Option<&str>) -> Option<Month> {
     gregorian.map(|month| Month::Gregorian(*month)).or_else(|| jalali().map(|month| Month::Jalali(*month)))
 }
 
-/// The month that one or two words behind the Vietnamese "tháng" number, and how many of them do.
+/// Returns the month given by the one or two number words after the Vietnamese "tháng", and how many of them belong to it.
 pub(crate) fn vietnamese_month(words: [Option<&str>; 2]) -> Option<(i8, usize)> {
     let [first, second] = words;
     let first = first?;
@@ -37,13 +37,13 @@ pub(crate) fn vietnamese_month(words: [Option<&str>; 2]) -> Option<(i8, usize)> 
     of_two.or_else(|| month(first).map(|month| (month, 1)))
 }
 
-/// The unit that `word` names.
+/// Returns the unit of time that `word` names.
 pub(crate) fn unit(word: &str) -> Option<Unit> {
-    // "ay" (Turkish month) begins too many words to be a stem.
+    // "ay" (Turkish for month) starts too many words to be a stem.
     if word == "ay" {
         return Some(Unit::Month);
     }
-    // One-letter and short stems stand for the whole word.
+    // A stem of up to three bytes must make up nearly the whole word.
     let fits = |stem: &str| word.starts_with(stem) && (stem.len() > 3 || word.len() <= stem.len() + 3);
     LANGUAGES.date.units.iter().find(|(stem, _)| fits(stem)).map(|(_, unit)| *unit)
 }

@@ -1,5 +1,5 @@
-//! Moments in machine-readable values and in addresses. A date without a zone is taken as UTC: the day is then the one that
-//! the page shows.
+//! Reads moments from machine-readable values and URLs. A date without a zone is taken as UTC, so that its day is the one
+//! that the page shows.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
@@ -10,8 +10,8 @@ use super::date_words::{self, Month};
 use super::moment::{Moment, plausible};
 use super::visible::{Certainty, NumericOrder, visible};
 
-/// The moment in a machine-readable value: ISO 8601, RFC 2822, seconds or milliseconds since 1970; what publishers
-/// write there instead is read as a visible date.
+/// Reads the moment in a machine-readable value: ISO 8601, RFC 2822, or seconds or milliseconds since 1970. Any other
+/// value is read as a visible date, since some publishers write one there.
 pub(crate) fn machine(value: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Moment> {
     let value = value.trim();
     let Some(at) = iso(value).or_else(|| epoch(value)) else {
@@ -21,7 +21,7 @@ pub(crate) fn machine(value: &str, fetched_at: Timestamp, order: NumericOrder) -
     Some(Moment { at, offset: offset(value) })
 }
 
-/// The offset in an ISO 8601 or RFC 2822 value.
+/// Returns the UTC offset in an ISO 8601 or RFC 2822 value; `None` if it has none or a zero one.
 fn offset(value: &str) -> Option<Offset> {
     if let Ok(pieces) = Pieces::parse(value) {
         return match pieces.offset()? {
@@ -34,7 +34,7 @@ fn offset(value: &str) -> Option<Offset> {
     Some(zoned.offset()).filter(|offset| !offset.is_zero())
 }
 
-/// The day that a URL's path names: `/2024/05/04/`, `2024-05-04`, `/20240504/`.
+/// Returns the day in a URL's path: `/2024/05/04/`, `2024-05-04`, `/20240504/`.
 pub(crate) fn of_url(url: &url::Url, fetched_at: Timestamp) -> Option<Timestamp> {
     let path = url.path();
     let runs: Vec<(usize, &str)> = digit_runs(path).collect();
@@ -58,7 +58,7 @@ pub(crate) fn of_url(url: &url::Url, fetched_at: Timestamp) -> Option<Timestamp>
         let Month::Gregorian(month) = date_words::month(month, None)? else { return None };
         Date::new(year.parse().ok()?, month, day.parse().ok()?).ok()
     };
-    // 04-05-2024, day first, as all but Americans write it; theirs is told where it can be no other.
+    // 04-05-2024: day first, as everywhere but in the US; month first only if the second number is no month.
     let year_last = || {
         runs.windows(3).find_map(|window| {
             let [(start, day), (_, month), (year_start, year)] = window else { return None };
@@ -72,7 +72,7 @@ pub(crate) fn of_url(url: &url::Url, fetched_at: Timestamp) -> Option<Timestamp>
     };
     let date = in_three().or(eight_digits).or_else(in_words).or_else(year_last)?;
     let moment = Offset::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok()?;
-    // A path is only evidence while the day lies in the past: ids look like dates too.
+    // Only past days count: ids look like dates too.
     (moment <= fetched_at).then(|| plausible(moment, fetched_at)).flatten()
 }
 

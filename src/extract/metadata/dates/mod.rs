@@ -1,4 +1,4 @@
-//! When it was published and last changed: the sources in their order.
+//! Chooses the dates of publication and last change: tries the sources in order.
 
 pub(crate) mod date_words;
 pub(crate) mod machine;
@@ -18,12 +18,12 @@ use crate::extract::metadata::{NEAR_BYTES, Reach, Reader, words};
 use moment::Moment;
 use visible::{Certainty, NumericOrder};
 
-/// A text that is shorter and holds a date is hardly more than that date.
+/// A shorter text with a date consists of little else.
 const BARE_DATE_BYTES: usize = 32;
-/// Bytes of text from the headline within which it may be the article's where no other date is found.
+/// Bytes of text from the headline within which such a date may be the article's if no other is found.
 const BARE_DATE_REACH: usize = 3 * NEAR_BYTES;
 
-/// Names of meta elements that hold the publication, most trusted first.
+/// Names of meta elements with the publication date, most trusted first.
 const PUBLISHED: &[&str] = &[
     "article:published_time",
     "article:published",
@@ -68,7 +68,7 @@ const PUBLISHED: &[&str] = &[
     "release_date",
     "created_date",
 ];
-/// The same for the last change.
+/// Names of meta elements with the date of the last change, most trusted first.
 const MODIFIED: &[&str] = &[
     "article:modified_time",
     "og:updated_time",
@@ -85,7 +85,7 @@ const MODIFIED: &[&str] = &[
     "modified",
 ];
 
-/// Publication and last change.
+/// The dates of publication and last change.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Dates {
     pub(crate) published: Option<Moment>,
@@ -93,10 +93,10 @@ pub(crate) struct Dates {
 }
 
 impl Reader<'_> {
-    /// Publication and last change.
+    /// Returns the dates of publication and last change.
     ///
-    /// The sources in the order of the module. A visible date that names its year goes before one that does not
-    /// ("4 May", "3 weeks ago"), wherever it stands.
+    /// The sources are tried in the order given in the parent module. A visible date with a year is preferred to one
+    /// without ("4 May", "3 weeks ago"), wherever it is on the page.
     pub(crate) fn dates(&self, order: NumericOrder) -> Dates {
         let fetched_at = self.page.fetched_at;
         let read = |value: &str| machine::machine(value, fetched_at, order);
@@ -118,7 +118,7 @@ impl Reader<'_> {
             .or_else(|| from_meta(PUBLISHED))
             .or_else(|| self.clues.metas_where(names_publication).find_map(read))
             .or_else(|| whole(&[DateKind::Marked, DateKind::Time], Reach::Near));
-        // A template that writes the last change twice; the earlier day that readers see is the publication's.
+        // Some templates write the last change twice; an earlier visible day is then the publication.
         let declared = match (declared, modified) {
             (Some(published), Some(modified)) if published.at == modified.at => {
                 let earlier =
@@ -134,7 +134,7 @@ impl Reader<'_> {
             .or_else(|| of_url().map(plain))
             .or_else(|| whole(&by_element, Reach::Page))
             .or_else(|| self.text_date(order, |clue| words::speaks_of_publication(&clue.text)))
-            // A page that owns to a change only: the change is the earliest that it owns to.
+            // If a page states only a change, that is the earliest known date.
             .or(modified)
             .or_else(|| visible(&by_element, true, Reach::Page, Certainty::Whole))
             .or_else(|| visible(&[DateKind::Text], true, Reach::Page, Certainty::Whole))
@@ -159,8 +159,8 @@ impl Reader<'_> {
         Dates { published, modified: modified.filter(in_order) }
     }
 
-    /// The offset from UTC in which the page tells this very moment elsewhere: with its zone, or by the clock on the
-    /// wall, which then differs by quarters of an hour.
+    /// Returns the UTC offset with which the page states the same moment elsewhere: an explicit zone, or a local time
+    /// without a zone, which differs from `moment` by a multiple of 15 minutes.
     fn offset_at(&self, moment: Timestamp) -> Option<Offset> {
         const QUARTER_MINUTES: i64 = 15;
         const DAY_MINUTES: i64 = 24 * 60;
@@ -168,10 +168,10 @@ impl Reader<'_> {
         let minute = |at: Timestamp| at.as_second().div_euclid(60);
         let of_wall = |told: Moment| {
             let ahead = minute(told.at) - minute(moment);
-            // Round times differ by quarters without meaning the same moment.
+            // Round times differ by multiples of 15 minutes without being the same moment.
             let odd = minute(moment) % QUARTER_MINUTES != 0;
-            // A day without its time is kept as the midnight that began it there. Only where that lies ahead in UTC is another
-            // day shown than the moment has, which tells of a zone.
+            // A date without a time is stored as midnight, the start of its day. Only if that is ahead of the moment in UTC
+            // does the page show another day than the moment's, which reveals a zone.
             let of_day = minute(told.at) % DAY_MINUTES == 0
                 && moment.as_second() % 3600 == 0
                 && (1..=10 * 60).contains(&ahead);
@@ -195,7 +195,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The whole date in the text nearest to the headline that `is_meant`, wherever it stands.
+    /// Returns the complete date in the text that is nearest to the headline among those that `is_meant` accepts.
     fn text_date(&self, order: NumericOrder, is_meant: impl Fn(&DateClue<'_>) -> bool) -> Option<Moment> {
         let texts = self.clues.dates.iter().filter(|clue| clue.kind == DateKind::Text && !clue.modified);
         let dated = texts.filter(|clue| is_meant(clue)).filter_map(|clue| {
@@ -205,7 +205,7 @@ impl Reader<'_> {
         dated.min_by_key(|(distance, _)| *distance).map(|(_, moment)| moment)
     }
 
-    /// The moment that the nearest element of a kind gives.
+    /// Returns the moment in the nearest element of a kind; elements outside of furniture come first.
     fn visible_date(
         &self,
         kind: DateKind,
@@ -223,8 +223,8 @@ impl Reader<'_> {
             .filter_map(|clue| Some((self.distance(clue.at, clue.place, reach)?, clue)))
             .collect();
         found.sort_by_key(|(distance, clue)| (clue.place, *distance));
-        // A box beside the article dates what it leads to, however near the headline it stands, where the article has a date
-        // of its own.
+        // A date in furniture belongs to what the box links to, however near the headline it is, if the article has a
+        // date of its own.
         let has_own_date = LazyCell::new(|| self.has_own_date(order));
         let is_own = |clue: &DateClue<'_>| clue.place == Place::Open || !*has_own_date;
         found.into_iter().filter(|(_, clue)| is_own(clue)).find_map(|(_, clue)| {
@@ -235,7 +235,7 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// Whether a whole date stands at the headline outside of all boxes that are called furniture.
+    /// Returns whether a complete date is near the headline and outside of all furniture and comments.
     fn has_own_date(&self, order: NumericOrder) -> bool {
         let fetched_at = self.page.fetched_at;
         self.clues.dates.iter().any(|clue| {
@@ -248,7 +248,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a meta element's name says that it is the moment of publication, in words that the list does not have.
+/// Returns whether the name of a meta element that `PUBLISHED` lacks indicates the publication date.
 fn names_publication(name: &str) -> bool {
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
     has(&["publish", "publication", "pubdate", "pub_date"])
@@ -256,7 +256,7 @@ fn names_publication(name: &str) -> bool {
         && !has(&["modif", "updat", "last", "expir", "unpublish", "end"])
 }
 
-/// `moment` with day and month exchanged, where that is the day in the address: numeric dates do not tell their order.
+/// Returns `moment` with day and month swapped if that is the URL's day: numeric dates do not reveal their order.
 fn turned(moment: Timestamp, of_url: Timestamp) -> Option<Timestamp> {
     let (stated, in_url) = (Offset::UTC.to_datetime(moment), Offset::UTC.to_datetime(of_url));
     if stated.date() == in_url.date() {

@@ -1,4 +1,4 @@
-//! The time in a visible date, and the zone that it is meant in.
+//! Reads the time of day in a visible date, and its zone.
 
 use jiff::civil::Time;
 use jiff::tz::Offset;
@@ -7,7 +7,7 @@ use super::tokens::Token;
 use crate::languages::LANGUAGES;
 use crate::zones;
 
-/// "14:30", "2.30 pm", "14h30", "14:30:05 +02:00", "14:30 CET".
+/// Reads "14:30", "2.30 pm", "14h30", "14:30:05 +02:00", "14:30 CET". Seconds are dropped.
 pub(super) fn time_of_day(tokens: &[Token]) -> Option<(Time, Option<Offset>)> {
     (0..tokens.len()).find_map(|i| {
         let [hour, separator, Token::Number(minute, 2), rest @ ..] = &tokens[i..] else { return None };
@@ -43,7 +43,7 @@ pub(super) fn time_of_day(tokens: &[Token]) -> Option<(Time, Option<Offset>)> {
     })
 }
 
-/// The offset that stands behind a time.
+/// Returns the UTC offset that follows a time.
 fn zone(rest: &[Token]) -> Option<Offset> {
     let rest = match rest {
         [Token::Sign('('), rest @ ..] => rest,

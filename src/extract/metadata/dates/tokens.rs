@@ -1,15 +1,15 @@
-//! The numbers, words and signs of a date, in the scripts that the languages are written in.
+//! Splits a date into numbers, words and signs, in the scripts of the supported languages.
 
 use crate::work;
 
-/// A visible date stands at the beginning of its text.
+/// Maximum number of tokens: a visible date is at the beginning of its text.
 const MAX_TOKENS: usize = 48;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// Value and number of digits.
+    /// Value, and number of digits.
     Number(i64, usize),
-    /// In lower case.
+    /// A word in lower case.
     Word(String),
     Sign(char),
 }
@@ -22,7 +22,7 @@ impl Token {
         }
     }
 
-    /// A number of one or two digits.
+    /// Returns a number of one or two digits.
     pub(super) fn small(&self) -> Option<i8> {
         match self {
             Self::Number(value, 1 | 2) => i8::try_from(*value).ok(),
@@ -42,13 +42,13 @@ impl Token {
     }
 }
 
-/// A year as written. The Thai calendar counts from the Buddha's death, 543 years earlier.
+/// Converts a written year to a Gregorian one. Thai years count from the Buddha's death, 543 years earlier.
 pub(super) fn year(written: i64) -> Option<i16> {
     const THAI: std::ops::Range<i64> = 2443..2643;
     i16::try_from(if THAI.contains(&written) { written - 543 } else { written }).ok()
 }
 
-/// Cuts a text into its numbers, words and signs, as far as a date may reach.
+/// Splits a text into numbers, words and signs, up to `MAX_TOKENS`.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
     work::count(text.len().min(MAX_TOKENS));
     let mut tokens = Vec::new();
@@ -74,7 +74,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
                 }
                 word.extend(next.to_lowercase().filter(|c| !is_mark(*c)).map(without_dot));
                 rest.next();
-                // Thai cuts words short with dots inside them: ก.พ.
+                // Thai abbreviations contain dots: ก.พ.
                 let mut ahead = rest.clone();
                 if is_thai(next) && ahead.next() == Some('.') && ahead.next().is_some_and(is_thai) {
                     rest.next();
@@ -103,12 +103,12 @@ fn is_mark(c: char) -> bool {
     )
 }
 
-/// What is no letter by itself and yet spells a word: the sign that joins Indic consonants, and those above Thai letters.
+/// Returns whether `c` is a non-letter that is part of a word: the Indic virama, or a sign above Thai letters.
 fn is_sign_of_word(c: char) -> bool {
     matches!(c, '\u{94d}' | '\u{9cd}' | '\u{e47}'..='\u{e4e}')
 }
 
-/// Indic letters that have their dot below in them, without it.
+/// Replaces Indic letters that include a dot below by the same letters without it.
 fn without_dot(c: char) -> char {
     match c {
         '\u{95e}' => 'फ',
@@ -121,7 +121,7 @@ fn is_thai(c: char) -> bool {
     matches!(c, '\u{e01}'..='\u{e4e}')
 }
 
-/// The value of a digit in any script that the rules' languages write numbers in.
+/// Returns the value of a digit in any script that the supported languages write numbers in.
 fn digit(c: char) -> Option<i64> {
     let zero = match c {
         '0'..='9' => '0',

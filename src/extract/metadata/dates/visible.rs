@@ -1,6 +1,6 @@
-//! Dates as readers see them, from "4 May 2024, 2.30 pm EDT" to "gestern, 14:30 Uhr".
+//! Reads dates as shown to readers, from "4 May 2024, 2.30 pm EDT" to "gestern, 14:30 Uhr".
 //!
-//! A text is cut into numbers, words and signs, and the first place where they make a date is taken.
+//! A text is split into numbers, words and signs; the first sequence of them that makes a date counts.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
@@ -12,34 +12,34 @@ use super::time_of_day::time_of_day;
 use super::tokens::{Token, tokens, year};
 use crate::languages::{LANGUAGES, Unit};
 
-/// How `4/5/2024` is read; with dots or hyphens the day comes first everywhere.
+/// How to read `4/5/2024`. With dots the day comes first everywhere, with hyphens except in `MonthFirstDashed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum NumericOrder {
-    /// Fourth of May.
+    /// 4 May.
     #[default]
     DayFirst,
-    /// April the fifth.
+    /// April 5.
     MonthFirst,
-    /// The same for `4-5-2024`.
+    /// April 5, also in `4-5-2024`.
     MonthFirstDashed,
 }
 
-/// The moment in `text`, a date as readers see it: named months in any of the rules' languages, numeric layouts, and
-/// times relative to the fetch. `None` where there is no date or it cannot be true.
+/// Reads the moment in a visible date: month names in any supported language, numeric layouts, and times relative to
+/// the fetch. Returns `None` if there is no date or it is implausible.
 pub(crate) fn date_of_text(text: &str, fetched_at: Timestamp) -> Option<Timestamp> {
     visible(text, fetched_at, NumericOrder::DayFirst, Certainty::Any).map(|moment| moment.at)
 }
 
-/// How much of a date has to be said.
+/// How much of a date has to be stated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Certainty {
     /// Day, month and year.
     Whole,
-    /// "4 May", "yesterday" and "3 weeks ago" too, which the time of the fetch completes.
+    /// Also "4 May", "yesterday" and "3 weeks ago", completed by the time of the fetch.
     Any,
 }
 
-/// As [`date_of_text`], for a page whose order of day and month is known.
+/// Like [`date_of_text`], for a given order of day and month and a given certainty; keeps the UTC offset.
 pub(crate) fn visible(
     text: &str,
     fetched_at: Timestamp,
@@ -52,13 +52,13 @@ pub(crate) fn visible(
     if calendar_date(&tokens, today, order).is_none() {
         return believed(Moment { at: relative(&tokens, today?)?, offset: None });
     }
-    // A day ahead of the fetch was written in the other order.
+    // If the day lies after the fetch, day and month are in the other order.
     [order, NumericOrder::DayFirst, NumericOrder::MonthFirstDashed]
         .into_iter()
         .find_map(|order| believed(at(calendar_date(&tokens, today, order)?, &tokens)?))
 }
 
-/// Whether a text has a word that no date is made of.
+/// Returns whether a text contains a word that is not part of dates.
 pub(crate) fn names_more_than_a_date(text: &str) -> bool {
     /// "4th", "14 h", "a.m.".
     const MOST_LETTERS_OF_SIGN: usize = 2;
@@ -75,7 +75,7 @@ pub(crate) fn names_more_than_a_date(text: &str) -> bool {
     tokens(text).iter().filter_map(Token::word).any(|word| !is_of_date(word))
 }
 
-/// A date with its year in `text`.
+/// Reads a date with its year in `text`.
 pub(crate) fn whole(text: &str, fetched_at: Timestamp, order: NumericOrder) -> Option<Moment> {
     visible(text, fetched_at, order, Certainty::Whole)
 }
@@ -87,7 +87,7 @@ fn calendar_date(tokens: &[Token], today: Option<Timestamp>, order: NumericOrder
     })
 }
 
-/// 2024年5月4日, 2024년 5월 4일.
+/// Reads "2024年5月4日" and "2024년 5월 4일".
 fn east_asian(tokens: &[Token]) -> Option<Date> {
     let [year, Token::Word(y), month, Token::Word(m), day, rest @ ..] = tokens else { return None };
     let day_sign = rest.first().and_then(Token::word).unwrap_or_default();
@@ -111,7 +111,7 @@ fn numeric(tokens: &[Token], order: NumericOrder) -> Option<Date> {
     }
     let year = match third {
         Token::Number(value, 4) => year(*value)?,
-        // 04.05.24: dots and slashes only, as 04-05-24 is as often a score or a phone number.
+        // 04.05.24: not with hyphens, as 04-05-24 is as often a score or a phone number.
         Token::Number(value, 2) if *a != '-' => 2000 + i16::try_from(*value).ok()?,
         _ => return None,
     };
@@ -126,15 +126,15 @@ fn numeric(tokens: &[Token], order: NumericOrder) -> Option<Date> {
     Date::new(year, month, day).ok()
 }
 
-/// "4 May 2024", "May 4th, 2024", "4 de mayo de 2024", "2024, May 4", "May 4 14:30:00 2024", and, where `today` is
-/// given, without a year.
+/// Reads "4 May 2024", "May 4th, 2024", "4 de mayo de 2024", "2024, May 4", "May 4 14:30:00 2024"; without a year only if
+/// `today` is given.
 fn month_by_name(tokens: &[Token], i: usize, today: Option<Timestamp>) -> Option<Date> {
     let word = tokens[i].word()?;
     let (month, skipped) = named_month(word, tokens, i)?;
     let before = neighbours(tokens[..i].iter().rev());
     let after = neighbours(tokens[i + 1 + skipped..].iter());
     let pairs = [(before[0], after[0]), (after[0], after[1]), (after[0], before[0])];
-    // As C's asctime has it.
+    // The layout of C's asctime.
     let behind_time = match &tokens[i + 1 + skipped..] {
         [
             Token::Number(..),
@@ -150,7 +150,7 @@ fn month_by_name(tokens: &[Token], i: usize, today: Option<Timestamp>) -> Option
     };
     let mut pairs = pairs.into_iter().chain([(after[0], behind_time)]);
     let dated = pairs.find_map(|(day, year)| Some((day?.small()?, Some(year?.year()?))));
-    // A day without a year is a date only where little else is said.
+    // A day without a year counts as a date only in a short text.
     let undated = || {
         let day = [before[0], after[0]].into_iter().flatten().find_map(Token::small);
         day.filter(|_| tokens.len() <= 9).map(|day| (day, None))
@@ -172,7 +172,7 @@ fn month_by_name(tokens: &[Token], i: usize, today: Option<Timestamp>) -> Option
     }
 }
 
-/// The month that the word at `i` names, and how many tokens behind it belong to the name.
+/// Returns the month that the word at `i` names, and how many following tokens belong to the name.
 fn named_month(word: &str, tokens: &[Token], i: usize) -> Option<(Month, usize)> {
     let behind = |at: usize| tokens.get(i + at).and_then(Token::word);
     match word {
@@ -181,7 +181,7 @@ fn named_month(word: &str, tokens: &[Token], i: usize) -> Option<(Month, usize)>
             None => date_words::vietnamese_month([behind(1), behind(2)])
                 .map(|(month, words)| (Month::Gregorian(month), words)),
         },
-        // The Polish November is the Croatian October, and only Croatian sets a dot behind the day.
+        // "listopada" is November in Polish and October in Croatian; only Croatian puts a dot after the day.
         "listopada" if i > 0 && tokens[i - 1].is('.') => Some((Month::Gregorian(10), 0)),
         _ => {
             let month = date_words::month(word, behind(1))?;
@@ -190,7 +190,7 @@ fn named_month(word: &str, tokens: &[Token], i: usize) -> Option<(Month, usize)>
     }
 }
 
-/// The two nearest numbers on one side of a month's name, over what is written between the parts of a date.
+/// Returns the two nearest numbers on one side of a month's name, skipping what is written between the parts of a date.
 fn neighbours<'a>(tokens: impl Iterator<Item = &'a Token>) -> [Option<&'a Token>; 2] {
     let mut found = [None, None];
     let mut count = 0;
@@ -230,7 +230,7 @@ fn neighbours<'a>(tokens: impl Iterator<Item = &'a Token>) -> [Option<&'a Token>
     found
 }
 
-/// A day of the Solar Hijri calendar, by the 33-year cycle that holds from 1244 to 1531.
+/// Converts a day of the Solar Hijri calendar, by the 33-year cycle that holds from 1244 to 1531.
 fn jalali(year: i16, month: i8, day: i8) -> Option<Date> {
     let days_in_month = match month {
         1..=6 => 31,
@@ -242,26 +242,26 @@ fn jalali(year: i16, month: i8, day: i8) -> Option<Date> {
     }
     let year = i32::from(year) + 1595;
     let month_start = if month < 7 { (i32::from(month) - 1) * 31 } else { (i32::from(month) - 7) * 30 + 186 };
-    // Days since the first of January of year 0 in the proleptic Gregorian calendar.
+    // Days since 1 January of year 0 in the proleptic Gregorian calendar.
     let days = -355_668 + 365 * year + year / 33 * 8 + (year % 33 + 3) / 4 + i32::from(day) + month_start;
     let epoch = Date::new(1970, 1, 1).expect("a day of the calendar");
     epoch.checked_add(Span::new().try_days(days - 719_528).ok()?).ok()
 }
 
-/// `date` with the time and the zone that the text gives, midnight UTC where it gives none.
+/// Combines `date` with the time and zone in the text; without them midnight and UTC.
 fn at(date: Date, tokens: &[Token]) -> Option<Moment> {
     let (time, offset) = time_of_day(tokens).unwrap_or((Time::midnight(), None));
     let at = offset.unwrap_or(Offset::UTC).to_timestamp(date.to_datetime(time)).ok()?;
     Some(Moment { at, offset })
 }
 
-/// "3 weeks ago", "vor einer Stunde", "gestern, 14:30".
+/// Reads "3 weeks ago", "vor einer Stunde", "gestern, 14:30".
 fn relative(tokens: &[Token], fetched_at: Timestamp) -> Option<Timestamp> {
     let words = &LANGUAGES.date;
     for (i, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let named = words.days_ago.get(word);
-        // A day's name is a date only where little else is said: "today" is a word of many sentences.
+        // A word like "today" counts as a date only in a short text, since many sentences contain it.
         if let Some(days) = named.filter(|_| tokens.len() <= 8) {
             let day = Offset::UTC.to_datetime(fetched_at).date();
             let day = day.checked_sub(Span::new().try_days(*days).ok()?).ok()?;
@@ -286,7 +286,7 @@ fn relative(tokens: &[Token], fetched_at: Timestamp) -> Option<Timestamp> {
             one.is_some_and(|word| words.ago_before.contains(word))
                 || three.is_some_and(|three| words.ago_before.contains(&three))
         };
-        // "πριν από 3 ημέρες" has one word between.
+        // "πριν από 3 ημέρες" has a word in between.
         let greek = start.checked_sub(2).and_then(|at| tokens[at].word()) == Some("πριν");
         let after =
             tokens.get(i + 1).and_then(Token::word).is_some_and(|word| words.ago_after.contains(word));

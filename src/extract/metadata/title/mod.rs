@@ -1,4 +1,4 @@
-//! The headline: what the page shows its readers, without the name of the site.
+//! Chooses the headline: the one that the page shows its readers, without the site's name.
 
 pub(crate) mod parts;
 
@@ -10,59 +10,59 @@ use parts::{
     without_site_name,
 };
 
-/// A heading that is longer is the lead, or a whole paragraph.
+/// A longer heading is the standfirst or a whole paragraph.
 const MAX_HEADLINE_CHARS: usize = 200;
-/// Bytes of a key that does not stand in another by chance.
+/// Keys of more bytes are not contained in other keys by coincidence.
 const LONG_KEY_BYTES: usize = 20;
 
-/// Where a headline may come from.
+/// The sources of the headline.
 #[derive(Debug, Default)]
 pub(crate) struct Sources<'a> {
-    /// Visible headlines in the page's order: `<h1>` and what is marked as one.
+    /// Visible headlines in document order: `<h1>` and elements marked as a headline.
     pub(crate) headings: Vec<&'a Heading<'a>>,
-    /// Headings of the next levels.
+    /// Headings of the next levels (`<h2>` to `<h4>`).
     pub(crate) lesser: Vec<&'a Heading<'a>>,
-    /// Declared headlines, most trusted first.
+    /// Declared headlines (metadata), most trusted first.
     pub(crate) declared: Vec<String>,
     /// `<title>`.
     pub(crate) element: &'a str,
-    /// The feed entry's.
+    /// Title of the feed entry.
     pub(crate) entry: Option<&'a str>,
-    /// Names that the site goes by, host included.
+    /// Names of the site, including its host.
     pub(crate) site_names: Vec<String>,
     /// Names of the article's section.
     pub(crate) sections: Vec<&'a str>,
     /// The page's host.
     pub(crate) host: &'a str,
-    /// The path of its address.
+    /// The path of the page's URL.
     pub(crate) path: &'a str,
 }
 
-/// The headline, and where it stands if it stands on the page.
+/// The headline, with its text position if it is visible on the page.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Headline {
     pub(crate) text: String,
     pub(crate) at: Option<usize>,
 }
 
-/// How well the page's other statements bear a heading out, best last.
+/// How strongly the declared headlines, `<title>`, feed entry and URL confirm a heading, best last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Grade {
-    /// It is one of the parts of `<title>`, or what the address spells.
+    /// It equals a part of a stated title, or the URL spells it out.
     Part,
-    /// A declared headline is the greater part of it, or the other way round.
+    /// It contains a stated title or is contained in one, and the shorter is at least half of the longer, or a long start or end.
     Contained,
-    /// A declared headline in so many letters.
+    /// It equals a stated title (letters and digits only).
     Equal,
 }
 
-/// The headline.
+/// Chooses the headline.
 ///
-/// What readers see is meant, so a visible headline wins where a declared one, `<title>`, the feed or the address
-/// confirms it, or where it at least shares a word with one of them: they are often rewritten for search engines. A
-/// heading of a lower level counts where it is a declared headline to the letter and no first one is; one that leads to
-/// the front page, or has a class of the site's name, is the site's name. Without a heading the declared headlines stand
-/// in their order, then `<title>`, then the feed entry's title.
+/// The visible headline is wanted, so one wins if a declared headline, `<title>`, the feed or the URL confirms it, or
+/// at least shares a word with it: declared ones are often rewritten for search engines. A lower-level heading
+/// counts if it equals a stated title (or a part of one) and no `<h1>` is confirmed better. A heading that links to the
+/// front page, or whose class names the site's title, is the site's name. Without a heading, the declared headlines are used
+/// in order, then `<title>`, then the feed entry's title.
 pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
     let statements = Statements::new(sources);
     let is_site = |seen: &Seen<'_>| statements.is_site(&seen.key) || is_sites_own(seen, sources);
@@ -87,11 +87,11 @@ pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
     .filter(|(seen, _)| !is_site(seen) && !is_name_of_site(&seen.key, &statements.names));
     let related = statements.related(&headings);
     let confirmed = match (best, lesser) {
-        // Two parts of one title: the address tells which is the article's.
+        // Both are parts of one title: the URL tells which one is the article's.
         (Some((first, Grade::Part)), Some((second, grade))) => {
-            // Where the title goes from the site down to the article, its first part is the site.
+            // Where the title goes from the site down to the article, its first part is the site's.
             let opens_title = statements.element.starts_with(&first.key) && !sources.element.contains('»');
-            // A board's name above the title of a thread: most titles go from the article up to the site.
+            // A forum's name above the title of a thread: most titles go from the article up to the site.
             let closes_title = statements.element.starts_with(&second.key)
                 && statements.element.ends_with(&first.key)
                 && first.heading.at < second.heading.at;
@@ -102,8 +102,8 @@ pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
         }
         (Some((first, _)), _) => Some(first),
         (None, Some((second, _))) => {
-            // A heading of the text goes before one that stands under it and repeats what the head says; the site's
-            // part of the title does not.
+            // A related heading that precedes the confirmed lesser one wins, unless it starts or ends the title: that is
+            // the site's part.
             let title = &statements.element;
             let is_part = |part: &str| title.starts_with(part) || title.ends_with(part);
             let above = related.filter(|seen| seen.heading.at < second.heading.at && !is_part(&seen.key));
@@ -132,21 +132,21 @@ pub(crate) fn choose<'a>(sources: &Sources<'a>) -> Option<Headline> {
         .map(|text| Headline { text, at: None })
 }
 
-/// A heading and its letters, which it is compared by.
+/// A heading and its key (letters and digits) for comparisons.
 struct Seen<'a> {
     heading: &'a Heading<'a>,
     key: String,
 }
 
 impl Seen<'_> {
-    /// Whether it is too long for a headline: a template that makes a heading of the lead.
+    /// Returns whether the heading is too long for a headline: some templates mark up the standfirst as a heading.
     fn is_paragraph(&self) -> bool {
         self.heading.text.chars().count() > MAX_HEADLINE_CHARS
     }
 }
 
-/// The heading with the best grade; of equals the one that its class calls an article's, then the one of which the address
-/// has more words, then the first.
+/// Returns the heading with the best grade. Ties go to the one whose class names an article's title, then to the one that
+/// shares more words with the URL, then to the first.
 fn best_of<'s, 'a>(
     headings: &'s [Seen<'a>],
     grade: impl Fn(&Seen<'_>) -> Option<Grade>,
@@ -156,8 +156,8 @@ fn best_of<'s, 'a>(
     graded.min_by_key(|(seen, grade)| std::cmp::Reverse((*grade, seen.heading.of_article, spelt(seen))))
 }
 
-/// Whether a heading is the site's name by its looks: its class says so, or it leads to the front page. One that the
-/// page declares to be the headline is not, whatever its class.
+/// Returns whether a heading is the site's name: its class says so, or it links to the front page. A heading that
+/// the page declares to be the headline is not, whatever its class.
 fn is_sites_own(seen: &Seen<'_>, sources: &Sources<'_>) -> bool {
     let heading = seen.heading;
     let leads_home = || {
@@ -172,28 +172,28 @@ fn is_sites_own(seen: &Seen<'_>, sources: &Sources<'_>) -> bool {
     !heading.of_article && (heading.of_site || leads_home()) && !declared()
 }
 
-/// Words of the address that a headline has.
+/// Counts the words of the URL's path that occur in a headline.
 fn words_in_path(title: &str, path: &str) -> usize {
     let title = title.to_lowercase();
     let words = path.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2);
     words.filter(|word| title.contains(&word.to_lowercase())).count()
 }
 
-/// One title that the page or its feed states.
+/// A title stated by the page or its feed entry.
 struct Stated {
-    /// Without the site's name.
+    /// The title without the site's name.
     clean: String,
-    /// Of `clean`.
+    /// Key of `clean`.
     key: String,
-    /// Keys of the parts that separators cut the whole into.
+    /// Keys of the parts of the whole title between separators.
     parts: Vec<String>,
-    /// Whether the site's name opens it: a slogan may follow as well as a headline.
+    /// Whether the site's name comes first: either a slogan or a headline may follow.
     opens_with_site: bool,
-    /// Whether the feed entry states it.
+    /// Whether it comes from the feed entry.
     is_entrys: bool,
 }
 
-/// What the page and its feed call the article.
+/// All titles that the page and its feed entry state for the article.
 struct Statements {
     /// Keys of the site's names.
     names: Vec<String>,
@@ -201,7 +201,7 @@ struct Statements {
     stated: Vec<Stated>,
     /// Letters and digits of `<title>`.
     element: String,
-    /// Letters and digits of the address.
+    /// Letters and digits of the URL's path.
     path: String,
 }
 
@@ -221,10 +221,10 @@ impl Statements {
             .chain([sources.element])
             .map(|whole| (whole, false))
             .chain(sources.entry.map(|whole| (whole, true)))
-            // Nobody's headline is longer, and what is done with it grows with the square of its length.
+            // No headline is longer, and the work below grows with the square of the length.
             .map(|(whole, is_entrys)| {
                 let start = first_chars(whole, HEADING_CHARS);
-                // An entry's title has been read: what looks like markup in it is what it speaks of.
+                // An entry's title is already plain text: apparent markup in it is part of the title.
                 (if is_entrys { without_entities(&fold_space(start)) } else { plain(start) }, is_entrys)
             })
             .filter(|(whole, _)| whole.contains(char::is_alphanumeric))
@@ -277,12 +277,12 @@ impl Statements {
         self.is_part(&seen.key).then_some(Grade::Part)
     }
 
-    /// Whether a headline of this key is one of the parts that separators cut a title into.
+    /// Returns whether `key` equals one of the parts of a stated title.
     fn is_part(&self, key: &str) -> bool {
         self.stated.iter().any(|stated| stated.parts.iter().any(|part| part == key))
     }
 
-    /// The first heading that says in other words what a title says.
+    /// Returns the first heading that rephrases a stated title.
     fn related<'s, 'a>(&self, headings: &'s [Seen<'a>]) -> Option<&'s Seen<'a>> {
         let titles: Vec<String> = self.stated.iter().map(|stated| stated.clean.to_lowercase()).collect();
         let alone = headings.len() == 1;
@@ -292,8 +292,8 @@ impl Statements {
         })
     }
 
-    /// The only heading of a page that states nothing but its site's name, perhaps with a slogan. Where the first level is the
-    /// site's, one of the next that is called an article's.
+    /// Returns the only heading of a page that states nothing but the site's name, perhaps with a slogan. If the `<h1>`
+    /// is the site's, the caller passes the next-level headings whose class names an article's title.
     fn sole<'s, 'a>(&self, headings: &[&'s Seen<'a>]) -> Option<&'s Seen<'a>> {
         let [seen] = headings else { return None };
         let text = &seen.heading.text;
@@ -303,7 +303,7 @@ impl Statements {
         (tells && states_site_only).then_some(seen)
     }
 
-    /// The entry's title, where the page states no headline of its own and shares no word with the entry's: what it states
+    /// Returns the entry's title if the page declares no headline and its `<title>` shares no word with the entry's: that
     /// is then the site's or a template's.
     fn entrys_own(&self, sources: &Sources<'_>) -> Option<&Stated> {
         let (entrys, own): (Vec<&Stated>, Vec<&Stated>) =
@@ -314,7 +314,7 @@ impl Statements {
         (!own.iter().any(shares)).then_some(*entry)
     }
 
-    /// The headline in a heading: without the kicker above it, the subtitle below it, the site's name behind it.
+    /// Returns the headline inside a heading: without the kicker above, the subtitle below, or the site's name after it.
     fn proper(&self, seen: &Seen<'_>, sections: &[&str]) -> String {
         let text = self.headline_in(seen);
         let named = |part: &str| {
@@ -350,7 +350,7 @@ impl Statements {
             let told = cuts().filter(|(_, rest)| rest.len() > 1 || rest[0].split_whitespace().count() > 2);
             told.map(|(part, _)| part.join(" ")).find(|part| is_stated(part) && !part.ends_with(':'))
         };
-        // Boxes of their own set the kicker off, which without them runs into the headline.
+        // The kicker has an element of its own; without it the kicker would run into the headline.
         let set_off = || {
             let parted = |kicker: &str| {
                 let kicker = letters(kicker);
@@ -368,14 +368,14 @@ impl Statements {
     }
 }
 
-/// Whether two headlines are one: equal, or one the greater part of the other.
+/// Returns whether two headlines match: equal, or one makes up at least half of the other.
 fn confirms(title: &str, heading: &str) -> bool {
     let (short, long) = if title.len() < heading.len() { (title, heading) } else { (heading, title) };
     long.contains(short) && short.len() * 2 >= long.len()
 }
 
-/// Whether a visible headline says in other words what a declared one says, both in lower case. Where it stands `alone`
-/// on the page one word in common will do; else it may be a menu's label, or a heading of the text.
+/// Returns whether a visible headline rephrases a declared one, both in lower case. If it is the only one on the page
+/// (`alone`), one common word is enough; otherwise it may be a menu label or a section heading of the text.
 fn are_related(heading: &str, title: &str, alone: bool) -> bool {
     let words: Vec<&str> =
         heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! The parts of a title: what separators set off, and which part is the name of the site.
+//! Splits titles at separators and recognises the part that is the site's name.
 
 use std::sync::LazyLock;
 
@@ -6,20 +6,20 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::extract::words::letters::letters;
 
-/// What separates a headline from the site's name in `<title>`.
+/// Separators between a headline and the site's name in `<title>`.
 const SEPARATORS: &[&str] = &[
     " | ", " - ", " – ", " — ", " :: ", " » ", " « ", " · ", " • ", " › ", " ‹ ", " ~ ", " / ", " > ", " < ",
     "｜", " : ", " ‖ ", "_", " ― ", " ∙ ", " -- ", " || ", "|", " │ ", " ┃ ", " ⋅ ", " ● ", " ◆ ", " ＞ ",
     " → ", "ㅣ", "丨", "￨",
 ];
 
-/// Signs that set a site's name off at either end of a title, with or without spaces.
+/// Characters that separate a site's name at either end of a title, with or without spaces around them.
 const CLOSE_SEPARATORS: &[char] = &[
     '|', '｜', 'ㅣ', '丨', '￨', '│', '·', '・', '•', '：', ':', '»', '«', '›', '‹', '–', '—', '―', '－', '-',
     '_', '~', '/', '∙', '⋅', '＿', '【', '】', '［', '］', '[', ']',
 ];
 
-/// What ends the name of a news site in Chinese and Japanese, where a bare hyphen sets it off.
+/// Endings of the names of Chinese and Japanese news sites; a bare hyphen separates such names from the headline.
 const IDEOGRAPHIC_SITES: &[&str] = &[
     "网",
     "網",
@@ -38,7 +38,7 @@ const IDEOGRAPHIC_SITES: &[&str] = &[
     "オンライン",
 ];
 
-/// Whether `title` begins with words of this key and a sign that parts them from what follows.
+/// Returns whether `title` begins with words whose key is `key_of_words`, followed by a separator.
 pub(crate) fn is_parted_behind(title: &str, key_of_words: &str) -> bool {
     let signs = title.match_indices([':', '-', '–', '—', '|', '/']);
     let mut before =
@@ -46,13 +46,13 @@ pub(crate) fn is_parted_behind(title: &str, key_of_words: &str) -> bool {
     before.any(|key| key == key_of_words)
 }
 
-/// What stands before a last bar that sets off one word: a section, a site.
+/// Returns the text before the last bar if a single word follows the bar: a section or site name.
 pub(crate) fn before_the_label(text: &str) -> Option<&str> {
     let (before, label) = text.rsplit_once(" | ")?;
     (label.split_whitespace().count() == 1 && before.contains(' ')).then(|| before.trim_end())
 }
 
-/// What stands behind a numeric date and a dash.
+/// Returns `text` without a leading numeric date and its separator.
 pub(crate) fn behind_the_date(text: &str) -> &str {
     let is_date = |part: &str| {
         part.len() > 5 && part.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '/' | '-'))
@@ -63,7 +63,7 @@ pub(crate) fn behind_the_date(text: &str) -> &str {
     }
 }
 
-/// What stands before the first bar: behind it follow section and site, where their names are not known.
+/// Returns the text before the first bar if it has more than two words: an unknown section or site name follows.
 pub(crate) fn before_the_pipe(title: &str) -> &str {
     match title.split_once(" | ") {
         Some((before, _)) if before.split_whitespace().count() > 2 => before.trim(),
@@ -71,7 +71,7 @@ pub(crate) fn before_the_pipe(title: &str) -> &str {
     }
 }
 
-/// `title` without the parts that name the site, and what stands beyond them: its slogan.
+/// Returns `title` without the site's name at its start, and cut before the next part that names the site (a slogan may follow).
 pub(crate) fn without_site_name(title: &str, names: &[String]) -> String {
     let title = without_ideographic_site(title);
     let parts = segments(title);
@@ -85,12 +85,12 @@ pub(crate) fn without_site_name(title: &str, names: &[String]) -> String {
     without_leading_separator(without_close_site_name(title, names)).to_owned()
 }
 
-/// `title` without a name of the site that a sign sets off which elsewhere stands in headlines: "港に船：港新聞".
+/// Strips a site name whose separator also occurs inside headlines: "港に船：港新聞".
 fn without_close_site_name<'a>(title: &'a str, names: &[String]) -> &'a str {
     let is_site = |part: &str| names.contains(&letters(part));
     let is_set_off = |before: &str, sign: char, after: &str| {
         let is_close = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-        // "Ex-Times", "09:30": between letters and digits a sign joins.
+        // "Ex-Times", "09:30": between letters or digits these characters join instead of separating.
         !(matches!(sign, '-' | '–' | ':' | '/' | '_' | '·')
             && is_close(before.chars().next_back())
             && is_close(after.chars().next()))
@@ -114,7 +114,7 @@ fn without_close_site_name<'a>(title: &'a str, names: &[String]) -> &'a str {
     title
 }
 
-/// `title` without a separator that nothing stands before. A dash before a digit is a sign, one that touches a word a hyphen.
+/// Strips leading separators. A dash goes only before white space: before a digit it is a minus sign, before a word a hyphen.
 fn without_leading_separator(title: &str) -> &str {
     let rest =
         title.trim_start_matches(['|', '｜', 'ㅣ', '丨', '·', '•', '：', ':', '»', '›', '/', '~', ' ']);
@@ -124,7 +124,7 @@ fn without_leading_separator(title: &str) -> &str {
     }
 }
 
-/// `title` without a site's name that a bare hyphen sets off, as in Chinese titles.
+/// Strips a site name after a bare hyphen, as in Chinese titles.
 fn without_ideographic_site(title: &str) -> &str {
     match title.trim_end().rsplit_once(['-', '－', '—']) {
         Some((before, site))
@@ -138,9 +138,9 @@ fn without_ideographic_site(title: &str) -> &str {
     }
 }
 
-/// The parts of a title between its separators, with their places.
+/// Returns the parts of a title between its separators, with their byte offsets.
 pub(crate) fn segments(title: &str) -> Vec<(usize, &str)> {
-    // Of two that begin at one place the longer is meant.
+    // Of two separators that start at the same offset the longer one matches.
     static FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
         let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(SEPARATORS);
         finder.expect("a few short separators make a small automaton")
@@ -158,7 +158,7 @@ pub(crate) fn segments(title: &str) -> Vec<(usize, &str)> {
     parts
 }
 
-/// The site's name in the title of one of its feeds: "Harbour Times » Feed".
+/// Returns the site's name from the title of one of its feeds: "Harbour Times » Feed".
 pub(crate) fn site_of_feed_title(title: &str) -> Option<&str> {
     let speaks_of_feeds = |part: &str| {
         let part = part.to_lowercase();
@@ -171,7 +171,7 @@ pub(crate) fn site_of_feed_title(title: &str) -> Option<&str> {
     (parts.len() > 1 || !title.contains(' ')).then_some(*first)
 }
 
-/// Whether the part of a title that has this key is a name of the site, or a longer or shorter form of one.
+/// Returns whether `part` (a key made by `letters`) is a name of the site, or a longer or shorter form of one.
 pub(crate) fn is_name_of_site(part: &str, names: &[String]) -> bool {
     names.iter().any(|name| {
         part == *name

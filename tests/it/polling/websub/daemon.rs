@@ -1,4 +1,4 @@
-//! Hubs that call a running daemon, at the listener that is theirs.
+//! Hubs that call a running daemon at the hub listener.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::support::daemon::OpenedDaemon;
 use crate::support::server::{Reply, Server};
 use crate::support::site::rss;
 
-/// One call of a hub's, over a connection of its own, as the proxy before the listener hands it on.
+/// Sends one call of a hub over its own connection, as a proxy in front of the listener forwards it.
 async fn call_over_tcp(address: SocketAddr, request: String) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -43,7 +43,7 @@ async fn deliver_over_tcp(address: SocketAddr, path: &str, signature: &str, body
     call_over_tcp(address, request).await.0
 }
 
-/// Comes back when the feed at `/feed` is as it should be.
+/// Waits until the status of the feed at `/feed` satisfies `is_right`.
 async fn until(mill: &OpenedDaemon, is_right: impl Fn(&FeedStatus) -> bool) -> FeedStatus {
     let wait = async {
         loop {
@@ -57,7 +57,7 @@ async fn until(mill: &OpenedDaemon, is_right: impl Fn(&FeedStatus) -> bool) -> F
     tokio::time::timeout(LONG, wait).await.expect("the feed gets there")
 }
 
-/// The daemon as it runs: its own listener, its own loop, and a hub that does all that a hub may do.
+/// The daemon as it runs, with its own listener and loop, and a hub that goes through all its requests.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_daemon_is_delivered_to_by_a_hub() {
     let server = Server::start().await;
@@ -69,7 +69,7 @@ async fn a_running_daemon_is_delivered_to_by_a_hub() {
     let (hubs, surface) = (addresses.hubs.unwrap(), addresses.http.unwrap());
     assert_ne!(hubs, surface);
 
-    // Subscribed.
+    // Subscription.
     server.arrived("/hub", 1).await;
     let form_of_first = form(&server.requests("/hub")[0]);
     let (topic, secret) = (form_of_first["hub.topic"].clone(), form_of_first["hub.secret"].clone());
@@ -83,7 +83,7 @@ async fn a_running_daemon_is_delivered_to_by_a_hub() {
     assert_eq!(get_over_tcp(hubs, &path, &verification).await, (200, "really?".to_owned()));
     let until_first = until(&mill, |feed| feed.delivered_until.is_some()).await.delivered_until;
 
-    // Delivered to, by the hub alone.
+    // Delivery by the hub alone.
     let news = rss(&[item("brand new")]);
     assert_eq!(deliver_over_tcp(hubs, &path, &signature("a guess", &news), &news).await, 403);
     assert_eq!(deliver_over_tcp(hubs, &path, &signature(&secret, &news), &news).await, 202);
@@ -92,7 +92,7 @@ async fn a_running_daemon_is_delivered_to_by_a_hub() {
     assert_eq!(get_over_tcp(surface, "/healthz", &[]).await, (200, "ok\n".to_owned()));
     assert_eq!(server.requests("/feed").len(), 1, "nothing was polled for it");
 
-    // Renewed.
+    // Renewal.
     mill.advance(SignedDuration::from_hours(4 * 24));
     mill.daemon.shared().hubs_found.notify_one();
     server.arrived("/hub", 2).await;
@@ -100,7 +100,7 @@ async fn a_running_daemon_is_delivered_to_by_a_hub() {
     assert_eq!(get_over_tcp(hubs, &path, &verification).await.0, 200);
     until(&mill, |feed| feed.delivered_until > until_first).await;
 
-    // Denied: the feed is polled as any other.
+    // Denial: the feed is polled like any other.
     let denial = [("hub.mode", "denied"), ("hub.topic", topic.as_str())];
     assert_eq!(get_over_tcp(hubs, &path, &denial).await.0, 200);
     until(&mill, |feed| feed.delivered_until.is_none()).await;
@@ -115,7 +115,7 @@ async fn a_running_daemon_is_delivered_to_by_a_hub() {
     assert!(lifecycle.wait().await.is_clean());
 }
 
-/// WebSub is off, yet a hub must be able to ask whether the end of what it has promised is meant.
+/// WebSub is off, but a hub must still be able to verify the unsubscription from a confirmed lease.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_listens_to_hubs_until_all_is_ended() {
     let server = Server::start().await;

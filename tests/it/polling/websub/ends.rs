@@ -1,4 +1,4 @@
-//! Subscriptions that end, and those that begin again.
+//! Subscriptions that end, and new subscriptions after that.
 
 use feedmill::pipeline::websub::step;
 use jiff::SignedDuration;
@@ -11,7 +11,7 @@ use crate::support::daemon::TestDaemon;
 use crate::support::server::{Reply, Server};
 use crate::support::site::rss;
 
-/// Why a feed is delivered no more, and how that comes about.
+/// The reason a feed's subscription ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Gone,
@@ -113,13 +113,13 @@ async fn a_feed_that_is_polled_again_is_subscribed_to_again() {
     mill.advance(SignedDuration::from_hours(25));
     mill.once().await;
     step(mill.daemon.shared()).await.unwrap();
-    // The end of the first is asked for again beside it, since the hub has not asked back.
+    // The end of the first is requested again as well, since the hub has not verified it.
     let mut forms = server.requests("/hub").into_iter().skip(2).map(|request| form(&request));
     let again = forms.find(|form| form["hub.mode"] == "subscribe").unwrap();
     assert_ne!(again["hub.callback"], form_of_first["hub.callback"]);
 }
 
-/// A feed that was polled before WebSub was on says 304 for ever: once it is asked for the whole of it.
+/// A feed polled before WebSub was turned on would answer 304 forever: it is polled unconditionally once.
 #[tokio::test]
 async fn a_feed_that_was_known_before_is_looked_at_for_hubs_once() {
     let server = Server::start().await;
@@ -147,7 +147,7 @@ async fn a_feed_that_was_known_before_is_looked_at_for_hubs_once() {
     let status = status(&mill, "/feed").await;
     assert_eq!((status.entries, status.last_error), (1, None), "and nothing was new again");
 
-    // Off and on again: what was subscribed to has ended, and is looked for anew.
+    // Off and on again: the subscription has ended, and the hub is looked up again.
     let mut mill = mill.restarted_with(not_subscribing).await;
     mill.once().await;
     mill = mill.restarted_with(|test| subscribing(test.no_tables())).await;
