@@ -64,7 +64,7 @@ async fn stopped_hard(lifecycle: &Lifecycle, stop_timeout: Duration) {
     lifecycle.soft().cancelled().await;
     let hard = lifecycle.hard();
     if tokio::time::timeout(stop_timeout, hard.cancelled()).await.is_err() {
-        tracing::warn!("the stop timeout is over, dropping what is left");
+        tracing::warn!("the stop timeout is over: unfinished work is dropped");
         lifecycle.stop_hard();
     }
 }

@@ -12,11 +12,21 @@ pub(super) fn stdout() -> Box<dyn Write> {
     if out.is_terminal() { Box::new(Visible::new(out.lock())) } else { Box::new(out.lock()) }
 }
 
-/// Escapes a message for standard error.
+/// Escapes a message; ESC too, because messages are not coloured.
 pub(super) fn visible(text: &str) -> String {
-    let mut out = Visible::new(Vec::new());
-    out.write_all(text.as_bytes()).expect("memory takes what it is given");
-    String::from_utf8_lossy(&out.inner).into_owned()
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_deceptive(c) && !matches!(c, '\n' | '\t') {
+            out.push_str(&escaped(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn escaped(c: char) -> String {
+    format!("\\u{:04x}", u32::from(c))
 }
 
 /// Formats an error with its causes, each once because many errors already name their cause, and the hints at the end.
@@ -70,7 +80,7 @@ impl<W: Write> Visible<W> {
             match part.chars().next_back().filter(|last| is_deceptive(*last) && !is_ours(*last)) {
                 Some(last) => {
                     self.inner.write_all(&part.as_bytes()[..part.len() - last.len_utf8()])?;
-                    write!(self.inner, "\\u{:04x}", u32::from(last))?;
+                    self.inner.write_all(escaped(last).as_bytes())?;
                 }
                 None => self.inner.write_all(part.as_bytes())?,
             }
@@ -126,8 +136,8 @@ mod tests {
     #[test]
     fn what_reorders_hides_or_steers_is_written_out() {
         assert_eq!(
-            visible("a \u{202e}txt.exe\u{9b}31m\u{feff} é\n\tb"),
-            "a \\u202etxt.exe\\u009b31m\\ufeff é\n\tb"
+            visible("a \u{202e}txt.exe\u{9b}31m\u{1b}[2J\r\u{feff} é\n\tb"),
+            "a \\u202etxt.exe\\u009b31m\\u001b[2J\\u000d\\ufeff é\n\tb"
         );
     }
 

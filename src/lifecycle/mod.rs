@@ -156,7 +156,7 @@ impl Lifecycle {
             () = self.0.hard.cancelled() => {}
             () = tokio::time::sleep(self.0.stop_timeout) => {
                 let names = self.tasks().running.values().copied().collect::<Vec<_>>().join(", ");
-                warn!(tasks = names, "the stop timeout is over, dropping what is left");
+                warn!(tasks = names, "the stop timeout is over: unfinished work is dropped");
                 self.stop_hard();
             }
         }

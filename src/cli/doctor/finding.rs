@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::cli::terminal::visible;
+
 /// One finding, printed as a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
@@ -63,7 +65,7 @@ impl fmt::Display for Finding {
             State::Note => "note",
             State::Problem => "PROBLEM",
         };
-        let message = self.message.replace('\n', &format!("\n{:WIDTH$}", ""));
+        let message = visible(&self.message).replace('\n', &format!("\n{:WIDTH$}", ""));
         writeln!(f, "{state:<9}{:<14}{message}", self.check)?;
         match &self.hint {
             Some(hint) => writeln!(f, "{:WIDTH$}do: {hint}", ""),

@@ -3,7 +3,7 @@
 //! - Everything served is escaped: markup is generated only by `maud`, which escapes every value, and URLs from outside become
 //!   links only if they are http(s).
 //! - Anyone who may read records may view the pages. Making changes requires an operator's token and a request that comes from
-//!   one of these pages: see [`super::session`].
+//!   one of these pages: see [`crate::http::session`].
 //! - Every query of a page is answered by an index, so that pages stay fast with 100,000 feeds and 10 million articles.
 
 mod article;
