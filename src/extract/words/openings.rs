@@ -10,13 +10,18 @@ use super::letters::{first_lower, is_hangul, is_ideograph, may_hold_date, strip_
 use crate::languages::LANGUAGES;
 
 /// Byline openings by first letter, since every short text of a page is checked for them.
-static OPENINGS_BY_INITIAL: LazyLock<HashMap<char, Vec<&str>, RandomState>> = LazyLock::new(|| {
-    let mut openings = HashMap::<_, Vec<_>, _>::default();
-    for opening in &LANGUAGES.byline.openings {
-        openings.entry(opening.chars().next().expect("no opening is empty")).or_default().push(&**opening);
+static OPENINGS_BY_INITIAL: LazyLock<ByInitial> = LazyLock::new(|| by_initial(&LANGUAGES.byline.openings));
+static OTHERS_BY_INITIAL: LazyLock<ByInitial> = LazyLock::new(|| by_initial(&LANGUAGES.byline.others));
+
+type ByInitial = HashMap<char, Vec<&'static str>, RandomState>;
+
+fn by_initial(words: impl IntoIterator<Item = &'static String>) -> ByInitial {
+    let mut by_initial = ByInitial::default();
+    for word in words {
+        by_initial.entry(word.chars().next().expect("no word is empty")).or_default().push(word);
     }
-    openings
-});
+    by_initial
+}
 
 /// What joins a byline to preceding text on its line, as one automaton, since every label of a page is checked for them.
 static JOINTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
@@ -56,10 +61,13 @@ fn names_reporter(text: &str) -> bool {
 
 /// Returns `text` up to the first mention of other contributors: editors, fact checkers, photographers.
 pub(crate) fn without_other_contributors(text: &str) -> &str {
-    let others = &LANGUAGES.byline.others;
-    let begins =
-        |at: &usize| others.iter().any(|other| strip_prefix_ignoring_case(&text[*at..], other).is_some());
-    text.char_indices().map(|(at, _)| at).find(begins).map_or(text, |at| &text[..at])
+    let begins = |(at, c): &(usize, char)| {
+        let others = first_lower(*c).and_then(|initial| OTHERS_BY_INITIAL.get(&initial));
+        others.is_some_and(|others| {
+            others.iter().any(|other| strip_prefix_ignoring_case(&text[*at..], other).is_some())
+        })
+    };
+    text.char_indices().find(begins).map_or(text, |(at, _)| &text[..at])
 }
 
 /// Returns whether a short text begins with words that only open bylines: "written by" or "by:", not "by".
