@@ -258,7 +258,7 @@ mod tests {
                 None,
                 "Færgen sejlede igen om morgenen, efter at stormen havde lagt sig, og den havn, der var lukket, blev ryddet for sand.",
             ),
-            (None, POLISH),
+            (Some("pl"), POLISH),
             (None, CROATIAN),
             (None, ICELANDIC),
         ] {
