@@ -28,7 +28,8 @@ type Set = HashSet<String, RandomState>;
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Language {
-    /// The most common words that are rare in other languages: articles, prepositions, pronouns.
+    /// The most common words that are rare in other languages, in lower case (capitalised words are not looked up): articles,
+    /// prepositions, pronouns.
     function_words: Vec<String>,
     byline: Byline,
     date: Dates,

@@ -209,14 +209,14 @@ fn table_options(feed: &raw::Feed, path: &str, feeds: &Feeds, checker: &mut Chec
         // A feed's own bound takes precedence over the default freshness.
         None => bounds.freshness.filter(|aim| *aim >= min_interval / 2),
     };
-    if let Some(secs) =
-        feed.timeout_secs.filter(|secs| *secs > feeds.longest_timeout_secs && TIMEOUT_SECS.contains(secs))
-    {
+    // A lease that leaves no time at all is reported by itself.
+    let is_too_long = |secs: &u64| (1..*secs).contains(&feeds.longest_timeout_secs);
+    if let Some(secs) = feed.timeout_secs.filter(|secs| TIMEOUT_SECS.contains(secs) && is_too_long(secs)) {
         checker.refuse_with_hint(
             &key("timeout_secs"),
             Some(&secs),
             &format!(
-                "must be at most {} with pipeline.lease_secs and extract.timeout_secs",
+                "must be at most {}, less than pipeline.lease_secs - extract.timeout_secs",
                 feeds.longest_timeout_secs
             ),
             "raise pipeline.lease_secs: the lease on a page must outlast its request and its extraction",

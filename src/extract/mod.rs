@@ -61,7 +61,7 @@ use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag
 use crate::work;
 
 /// Changes whenever the same page may give a different text.
-pub const EXTRACTOR_VERSION: &str = "8";
+pub const EXTRACTOR_VERSION: &str = "9";
 
 /// Extracts the article on a page. Of a page that takes more than [`work::BUDGET`] steps only a beginning is read.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {

@@ -12,7 +12,7 @@ const MAX_COOKIE_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Cookies {
     kept: Vec<Cookie>,
-    /// How often the cookies have changed: a redirect back to an earlier URL is no loop if they changed since.
+    /// How often the cookies have changed: a redirect back to an earlier URL is not a loop if they changed since.
     pub(super) changes: usize,
 }
 

@@ -397,7 +397,7 @@ impl Fetcher {
         Ok(headers)
     }
 
-    /// Reads a response that is no redirect to follow: its body and headers, or the failure that it means.
+    /// Reads a response that is not a redirect to follow: its body and headers, or the failure that it means.
     async fn receive(
         &self,
         plan: &Plan<'_>,
@@ -484,7 +484,7 @@ async fn refused_by(response: &mut reqwest::Response, held: &Share) -> Option<Im
     }
 }
 
-/// Returns where the response redirects by a `Refresh` header or meta refresh, although its status is no redirect.
+/// Returns where the response redirects by a `Refresh` header or meta refresh, although its status is not a redirect.
 fn onward(plan: &Plan<'_>, answer: &Response, refresh: Option<&HeaderValue>) -> Option<Url> {
     match (&answer.content, plan.wanted) {
         (Content::Body(body), Wanted::For(Purpose::Feed | Purpose::Page)) if plan.posted.is_none() => {

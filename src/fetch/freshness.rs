@@ -53,7 +53,7 @@ pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     text(headers, &DATE).and_then(http_date)
 }
 
-/// Returns whether an HTTP date is after `latest`; `false` for anything that is no HTTP date.
+/// Returns whether an HTTP date is after `latest`; `false` for anything that is not an HTTP date.
 pub(super) fn is_ahead(date: &str, latest: Timestamp) -> bool {
     http_date(date.trim()).is_some_and(|date| date > latest)
 }

@@ -60,7 +60,7 @@ pub(super) fn is_surely_other(content_type: &str) -> bool {
     }
 }
 
-/// Returns the failure for a page that is no text.
+/// Returns the failure for a page that is not text.
 pub(super) fn not_text(content_type: Option<&str>, length: Option<u64>) -> FetchError {
     let media_type = content_type.map(essence).filter(|essence| !essence.is_empty());
     FetchError::NotText { media_type, length }

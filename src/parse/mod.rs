@@ -254,7 +254,7 @@ fn finish(
         if evidence.authors.is_empty() {
             evidence.authors = authors.to_vec();
         }
-        // "Ada Quay, Harbour Gazette": the site's name beside that of an author is no author.
+        // "Ada Quay, Harbour Gazette": the site's name beside that of an author is not an author.
         if evidence.authors.iter().any(|author| Some(author) != feed.title.as_ref()) {
             evidence.authors.retain(|author| Some(author) != feed.title.as_ref());
         }

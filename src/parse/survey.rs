@@ -79,7 +79,7 @@ fn is_utf8(declaration: &BytesDecl<'_>) -> bool {
     }
 }
 
-/// Returns whether a reference is an XML entity, or refers to a character that is no control character.
+/// Returns whether a reference is an XML entity, or refers to a character that is not a control character.
 fn is_plain_reference(reference: &BytesRef<'_>) -> bool {
     match reference.resolve_char_ref() {
         Ok(Some(c)) => !c.is_control(),

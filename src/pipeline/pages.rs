@@ -154,7 +154,7 @@ impl Task<'_> {
         self.entry.known == Known::ThroughThis && !self.entry.is_stand_in
     }
 
-    /// Returns the page to read; none if the operator wants the feed's own text, or if the link is no page of the entry's
+    /// Returns the page to read; none if the operator wants the feed's own text, or if the link is not a page of the entry's
     /// own and the feed has the full text or the link is a front page.
     fn page_to_ask(&self) -> Option<&Url> {
         let url = self.entry.url.as_ref().filter(|_| self.options.content != ContentSource::Feed)?;

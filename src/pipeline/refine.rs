@@ -217,7 +217,7 @@ pub(super) async fn site_evidence(
 }
 
 /// Returns whether a page may use this address as its canonical URL: it must belong to the same party, and must not be a
-/// front page (unless the page is one) or a section, which is no article's address.
+/// front page (unless the page is one) or a section, which is not an article's address.
 fn may_be_named(canonical: &Url, page: &Page) -> bool {
     let own = &page.final_url;
     is_one_party(canonical, own) && (!is_front(canonical) || is_front(own)) && !is_section_of(canonical, own)

@@ -335,7 +335,7 @@ impl Relay {
             tracing::error!(
                 sink = self.name(),
                 reason,
-                "sink disabled: its receiver refuses further records; hint: `feedmill sinks resume`"
+                "sink disabled: its receiver refuses further records; hint: `feedmill sinks resume NAME` resumes it"
             );
         } else if self.trouble.as_ref() != Some(&reason) {
             tracing::warn!(sink = self.name(), reason, "delivery failed; retrying");

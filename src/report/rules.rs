@@ -8,7 +8,7 @@ pub fn in_words(rule: &str) -> &str {
         "body.standfirst" => "the article's opening",
         "body.between" => "between parts of the article",
         "body.inset" => "table, list, quotation or note in the article",
-        "body.entry" => "in a box next to one with the body that the page states",
+        "body.entry" => "in one of several like boxes that hold the body that the page states",
         "site.body_elsewhere" => "where this site's other pages have the article",
         "site.seen_elsewhere" => "seen on other pages of this site",
         "site.furniture_elsewhere" => "where this site's other pages have boilerplate",

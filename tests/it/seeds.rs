@@ -214,7 +214,7 @@ fn read_seeds() -> Vec<Seed> {
     }
     assert!(named.is_none(), "{OTHERS_DIR_VARIABLE} names no folder: {}", dir.display());
     let absent = format!(
-        "\nNOTHING WAS TESTED ON OTHERS' SEEDS: {} is no folder\nhint: set {OTHERS_DIR_VARIABLE}\n\n",
+        "\nNOTHING WAS TESTED ON OTHERS' SEEDS: {} is not a folder\nhint: set {OTHERS_DIR_VARIABLE}\n\n",
         dir.display()
     );
     std::io::stderr().write_all(absent.as_bytes()).unwrap();

@@ -98,12 +98,15 @@ fn push_space(out: &mut String, start: usize) {
 /// in any text.
 pub(crate) fn push_preformatted(out: &mut String, text: &str) {
     for c in text.chars() {
-        let is_seen = match c {
-            '\n' => !out.ends_with("\n\n"),
-            '\t' => true,
-            _ => !is_invisible(c),
-        };
-        if is_seen {
+        if c == '\n' {
+            // A line of spaces and tabs is blank as well.
+            let before = out.trim_end_matches([' ', '\t']);
+            if before.ends_with("\n\n") {
+                out.truncate(before.len());
+                continue;
+            }
+        }
+        if c == '\n' || c == '\t' || !is_invisible(c) {
             out.push(c);
         }
     }
@@ -147,6 +150,7 @@ mod tests {
         for (pieces, expected) in [
             (&["a\n  b\n\nc\n\n\n\n\td\u{200b}"][..], "a\n  b\n\nc\n\n\td"),
             (&["a\n", "\n", "\nb"], "a\n\nb"),
+            (&["a\n\n  \t\n  \n  b"], "a\n\n  b"),
         ] {
             let mut text = String::new();
             for piece in pieces {

@@ -45,7 +45,7 @@ impl Judge {
 
 /// Returns the candidate to use, given the scores: the first, which is the model's own, unless another has a sufficiently
 /// higher score. If the model's own is empty, the page is of a kind that the model does not know: another one then needs
-/// [`LEAST_WORDS`] (a menu or a notice is no text), and a higher score or a sufficient expected F1.
+/// [`LEAST_WORDS`] (a menu or a notice is not text), and a higher score or a sufficient expected F1.
 pub(crate) fn best<'c>(candidates: &'c [Candidate], scores: &[f32]) -> Option<&'c Candidate> {
     let (own, others) = candidates.split_first()?;
     let others = others.iter().zip(scores.iter().skip(1));

@@ -25,7 +25,7 @@ pub fn amp_canonical(html: &str, page_url: &Url) -> Option<Url> {
     canonical.set_fragment(None);
     let is_other = canonical[..] != page_url[..url::Position::AfterQuery];
     let is_web = matches!(canonical.scheme(), "http" | "https");
-    // The front page is never the original of an article, and a page of another party is no valid original.
+    // The front page is never the original of an article, and a page of another party is not a valid original.
     let may_be_original = !is_front(&canonical) && is_one_party(&canonical, page_url);
     (is_web && is_other && may_be_original).then_some(canonical)
 }

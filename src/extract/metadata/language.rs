@@ -101,8 +101,11 @@ fn sample(text: &str) -> Option<&str> {
 }
 
 /// Returns the language whose function words make up as much of `sample` as of running text, unless another language has more than
-/// half as many.
+/// half as many. Only in Latin script: elsewhere a word may be a whole sentence, and a quotation in English be most of the words.
 fn by_function_words(sample: &str) -> Option<&'static str> {
+    if !is_latin(sample) {
+        return None;
+    }
     let FunctionWords { languages, languages_of } = &LANGUAGES.function_words;
     let mut seen = vec![0; languages.len()];
     let mut words = 0;
@@ -115,6 +118,12 @@ fn by_function_words(sample: &str) -> Option<&'static str> {
     let (best, most) = seen.iter().copied().enumerate().max_by_key(|(_, seen)| *seen)?;
     let is_clear = seen.iter().enumerate().all(|(other, seen)| other == best || seen * 2 <= most);
     (most * FUNCTION_WORD_IN >= words && is_clear).then_some(&*languages[best])
+}
+
+/// Returns whether at most one letter in ten is of another script than the Latin.
+fn is_latin(sample: &str) -> bool {
+    let is_other = |c: &char| !matches!(c, '\0'..='\u{24f}' | '\u{1e00}'..='\u{1eff}') && c.is_alphabetic();
+    sample.chars().filter(is_other).count() * 10 <= sample.chars().count()
 }
 
 /// Returns the shortest ISO 639 code of a language.
@@ -258,7 +267,15 @@ mod tests {
                 None,
                 "Færgen sejlede igen om morgenen, efter at stormen havde lagt sig, og den havn, der var lukket, blev ryddet for sand.",
             ),
-            (Some("pl"), POLISH),
+            (
+                None,
+                "港に着いた船長は「The Lord of the Rings」を読み終え、with the windows open と書いた。町の人々は船を迎え、荷を降ろした。",
+            ),
+            (
+                None,
+                "船长说：“The storm was over and the harbour was open to the ferries.”渡轮于清晨离港，乘客们在码头等候了两天，终于可以回家。",
+            ),
+            (None, POLISH),
             (None, CROATIAN),
             (None, ICELANDIC),
         ] {

@@ -194,7 +194,7 @@ impl NameToken {
         Self(letters.fold(0, |token, letter| token << Self::BITS | u64::from(letter - Self::BEFORE_FIRST)))
     }
 
-    /// Returns the token spelled `word`; `None` if `word` is no possible token.
+    /// Returns the token spelled `word`; `None` if `word` is not a possible token.
     pub(crate) fn spelled(word: &str) -> Option<Self> {
         let is_token = (1..=Self::LETTERS).contains(&word.len())
             && word.bytes().all(|letter| letter.is_ascii_lowercase());

@@ -104,7 +104,7 @@ impl Phrases {
                 *longest = text.split_whitespace().count().max(*longest);
             }
             if self.whole.insert(text.into(), furniture).is_some() {
-                return Err(format!("{line:?} in `whole`: stands in another list of whole lines already"));
+                return Err(format!("{line:?} in `whole` is already in another list of whole lines"));
             }
         }
         let add = |buckets: &mut Buckets, line: &str, key: Option<[char; 2]>, phrase: Phrase| {

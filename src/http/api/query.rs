@@ -48,7 +48,7 @@ pub(super) fn parameters() -> Vec<Parameter> {
         ),
         Parameter::query(
             "removed",
-            "The response if records after the cursor were removed: 410, or the remaining records.",
+            "The response if records after the cursor were removed: 410, or the remaining records. A reader at 0 gets the remaining ones.",
             json!({ "type": "string", "enum": ["refuse", "skip"], "default": "refuse" }),
             "skip",
         ),

@@ -43,7 +43,8 @@ pub(super) fn routes() -> Vec<Route> {
                 "77",
             ),
         ])
-        .answers::<Answer>();
+        .answers::<Answer>()
+        .refuses(&[(501, "There is no search index.")]);
     vec![search]
 }
 

@@ -120,10 +120,10 @@ fn next(feed: &FeedStatus, origin: Option<&FeedOrigin>, visitor: &Visitor, now: 
                     }
                 }
                 FeedState::Gone => {
-                    p { "None: its server answered 410 Gone. " code { "feedmill feeds release" } " resumes polling." }
+                    p { "None: its server answered 410 Gone. " code { "feedmill feeds release " (masked(&feed.configured_url)) } " resumes polling." }
                 }
                 FeedState::Quarantined => {
-                    p { "None: it is quarantined, because the process crashed on it repeatedly. " code { "feedmill feeds release" } " resumes polling." }
+                    p { "None: it is quarantined, because the process crashed on it repeatedly. " code { "feedmill feeds release " (masked(&feed.configured_url)) } " resumes polling." }
                 }
                 FeedState::Removed if origin.is_some() => { p { "None: it is paused." } }
                 FeedState::Removed => { p { "None: it is no longer configured." } }

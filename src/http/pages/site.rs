@@ -28,8 +28,9 @@ pub(super) async fn show(
 ) -> Result<Html, Failure> {
     let surface = &serving.surface;
     let site = surface.store.site_status(&host).await?;
-    let site =
-        site.ok_or_else(|| Problem::not_found(format!("no articles of the host {host:?} are known")))?;
+    let site = site.ok_or_else(|| {
+        Problem::not_found(format!("nothing was learned from articles of the host {host:?}"))
+    })?;
     let blocks = surface.store.site_blocks(&host, BLOCKS).await?;
     let main = html! {
         h1 { (site.host) }

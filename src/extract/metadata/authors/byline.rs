@@ -13,7 +13,7 @@ const MAX_BYLINE_BYTES: usize = 200;
 /// A longer line is a sentence.
 const SENTENCE_BYTES: usize = 50;
 
-/// Returns the names in a visible byline; none if `text` is no byline.
+/// Returns the names in a visible byline; none if `text` is not a byline.
 pub(crate) fn authors_of_byline(text: &str) -> Vec<String> {
     let text = openings::without_other_contributors(text.trim()).trim();
     // "记者 王小明 摄" credits the photographer.

@@ -299,7 +299,7 @@ impl<'a> Walk<'a> {
 
     fn heading(&mut self, node: NodeRef<'a>, element: &'a Element, roles: Roles, is_h1: bool) {
         if is_h1 {
-            // An element that encloses the headline encloses the article, so it is no furniture.
+            // An element that encloses the headline encloses the article, so it is not furniture.
             for region in &mut self.regions {
                 region.place = Place::Open;
             }

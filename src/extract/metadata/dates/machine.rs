@@ -58,7 +58,7 @@ pub(crate) fn of_url(url: &url::Url, fetched_at: Timestamp) -> Option<Timestamp>
         let Month::Gregorian(month) = date_words::month(month, None)? else { return None };
         Date::new(year.parse().ok()?, month, day.parse().ok()?).ok()
     };
-    // 04-05-2024: day first, as everywhere but in the US; month first only if the second number is no month.
+    // 04-05-2024: day first, as everywhere but in the US; month first only if the second number is not a month.
     let year_last = || {
         runs.windows(3).find_map(|window| {
             let [(start, day), (_, month), (year_start, year)] = window else { return None };
