@@ -19,7 +19,7 @@ use crate::health::Health;
 use crate::http::listener::{self, Limits};
 use crate::http::steering::Steering;
 use crate::http::{self, Surface};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, process};
 use crate::memory::Memory;
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::{Feeds, longest_waits};
@@ -439,7 +439,8 @@ async fn serve(
     let failed = |source| DaemonError::Listen { address, setting, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    lifecycle.spawn(task, listener::serve(listener, router, Limits::default(), lifecycle.soft()));
+    let limits = Limits::within(process::descriptors());
+    lifecycle.spawn(task, listener::serve(listener, router, limits, lifecycle.soft()));
     Ok(bound)
 }
 

@@ -21,6 +21,7 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let Started { config, file, sources, origins, logs, traces: _traces } = global.start_owner()?;
+    lifecycle::process::raise_descriptor_limit();
     let (store, feeds) = (Store::place(&config.database)?, config.feeds.len());
     info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -31,6 +31,15 @@ pub struct Limits {
     pub headers: usize,
 }
 
+impl Limits {
+    /// Returns the default limits for a process that may open `descriptors` files: connections get at most a quarter of them on
+    /// each listener. The store, polls and sinks need the others.
+    pub fn within(descriptors: usize) -> Self {
+        let limits = Self::default();
+        Self { connections: limits.connections.min(descriptors / 4).max(1), ..limits }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { connections: 1_024, head_timeout: Duration::from_secs(10), head_bytes: 16 << 10, headers: 64 }
@@ -90,5 +99,17 @@ async fn answer(
     };
     if let Err(error) = ended {
         tracing::debug!(error = %error, "connection lost");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_other_work() {
+        for (descriptors, connections) in [(usize::MAX, 1_024), (4_096, 1_024), (1_024, 256), (3, 1)] {
+            assert_eq!(Limits::within(descriptors).connections, connections, "{descriptors}");
+        }
     }
 }
