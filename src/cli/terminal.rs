@@ -14,19 +14,21 @@ pub(super) fn stdout() -> Box<dyn Write> {
 
 /// Escapes a message; ESC too, because messages are not coloured.
 pub(super) fn visible(text: &str) -> String {
+    escaped(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// Escapes deceptive characters, except for those to keep.
+fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_deceptive(c) && !matches!(c, '\n' | '\t') {
-            out.push_str(&escaped(c));
+        if is_deceptive(c) && !is_kept(c) {
+            let code = format!("\\u{:04x}", u32::from(c));
+            out.push_str(&code);
         } else {
             out.push(c);
         }
     }
     out
-}
-
-fn escaped(c: char) -> String {
-    format!("\\u{:04x}", u32::from(c))
 }
 
 /// Formats an error with its causes, each once because many errors already name their cause, and the hints at the end.
@@ -75,17 +77,8 @@ impl<W: Write> Visible<W> {
     }
 
     fn write_text(&mut self, text: &str) -> io::Result<()> {
-        let is_ours = |c: char| matches!(c, '\n' | '\r' | '\t' | '\u{1b}');
-        for part in text.split_inclusive(|c| is_deceptive(c) && !is_ours(c)) {
-            match part.chars().next_back().filter(|last| is_deceptive(*last) && !is_ours(*last)) {
-                Some(last) => {
-                    self.inner.write_all(&part.as_bytes()[..part.len() - last.len_utf8()])?;
-                    self.inner.write_all(escaped(last).as_bytes())?;
-                }
-                None => self.inner.write_all(part.as_bytes())?,
-            }
-        }
-        Ok(())
+        let is_ours = |c| matches!(c, '\n' | '\r' | '\t' | '\u{1b}');
+        self.inner.write_all(escaped(text, is_ours).as_bytes())
     }
 }
 

@@ -61,8 +61,13 @@ struct Known {
 impl Feeds {
     /// Creates an empty collection; feeds get the options in `defaults` that they do not set themselves.
     pub(super) fn new(defaults: Arc<FeedOptions>, longest_timeout_secs: u64) -> Self {
-        let (known, by_tags, files) = Default::default();
-        Self { defaults, longest_timeout_secs, known, by_tags, files }
+        Self {
+            defaults,
+            longest_timeout_secs,
+            known: HashMap::new(),
+            by_tags: HashMap::new(),
+            files: Files::default(),
+        }
     }
 
     /// Adds the `[[feed]]` tables of the checker's document.
