@@ -83,6 +83,8 @@ pub struct Entry {
     pub evidence: EntryEvidence,
     /// When the entry was first seen in the feed.
     pub first_seen_at: Timestamp,
+    /// Whether the feed had it when it was first read: it was published before the feed was watched.
+    pub is_backlog: bool,
 }
 
 impl Entry {

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::Occupied;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::Instrument as _;
@@ -143,10 +144,13 @@ impl Stage for Articles {
         self.shared.keep_pauses().await;
         let dedup = self.shared.plan().dedup.clone();
         let stored = self.shared.store.entries_finish(done, &dedup).await?;
-        let mut articles = 0;
+        let (mut articles, now) = (0, self.shared.clock.now());
         for (finished, stored) in done.iter().zip(&stored) {
             articles += u64::from(matches!(stored, Stored::Article { .. }));
             self.shared.tally.count_entry(&finished.entry, stored);
+            if let Some(age) = age(&finished.entry, stored, now) {
+                metrics::article_stored(age);
+            }
         }
         if articles > 0 {
             self.shared.articles_stored.notify_waiters();
@@ -204,6 +208,16 @@ impl Tally {
         };
         metrics::entry_finished(outcome, duplicate);
     }
+}
+
+/// Returns the age of a new article; `None` if it has no date or was published before its feed was watched. The date that the feed
+/// announces is preferred, because pages often state only the day.
+fn age(finished: &FinishedEntry, stored: &Stored, now: Timestamp) -> Option<Duration> {
+    let FinishedEntry { entry, outcome: EntryOutcome::Extracted(extracted) } = finished else { return None };
+    let is_news = matches!(stored, Stored::Article { revision: 1, .. }) && !entry.is_backlog;
+    let published_at = entry.evidence.published_at.or(extracted.article.metadata.published_at)?;
+    // A date in the future, in a wrong time zone, counts as now.
+    is_news.then(|| Duration::try_from(now.duration_since(published_at)).unwrap_or_default())
 }
 
 /// Combines an entry with its outcome. A new entry takes the article id of the extracted page, which for an AMP page is

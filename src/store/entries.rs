@@ -259,6 +259,7 @@ pub(super) async fn load(connection: &mut AnyConnection, ids: &[i64]) -> Result<
 const ENTRIES: RowsSql = RowsSql {
     before: "SELECT e.id, e.feed_id, e.party, e.article_id, e.lease_until, e.lease_epoch, e.failures, e.suspect, e.key_sha256, \
         f.configured_url, f.url AS polled_url, d.url, d.shares_link, d.guid, d.evidence, d.first_seen_at, \
+        CASE WHEN d.first_seen_at = f.first_read_at THEN 1 ELSE 0 END AS is_backlog, \
         CASE WHEN a.id IS NULL THEN 0 ELSE 1 END AS is_stored, \
         CASE WHEN a.removed_at IS NULL THEN 0 ELSE 1 END AS is_removed, \
         CASE WHEN m.entry_id IS NULL THEN 0 ELSE 1 END AS is_mentioned, \
@@ -313,6 +314,7 @@ impl TryFrom<Row<'_>> for Entry {
             guid: row.get("guid")?,
             evidence: row.json("evidence")?,
             first_seen_at: row.time("first_seen_at")?,
+            is_backlog: row.flag("is_backlog")?,
         })
     }
 }

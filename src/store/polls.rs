@@ -123,10 +123,11 @@ impl Store {
         let mut tx = self.database.write().await?;
         let stale = stale(&mut tx, &polls).await?;
         let is_held = |poll: &PollRecord| !stale.contains(&(poll.feed_id, poll.lease.epoch));
+        let now = self.clock.now();
         let current: Vec<&PollRecord> = polls.iter().copied().filter(|poll| is_held(poll)).collect();
         settle_feeds(&mut tx, &current).await?;
-        update_details(&mut tx, &current).await?;
-        let mut reports = record_entries(&mut tx, &current, self.clock.now()).await?;
+        update_details(&mut tx, &current, now).await?;
+        let mut reports = record_entries(&mut tx, &current, now).await?;
         poll_log::note(&mut tx, &current, &reports).await?;
         if reports.values().any(|report| report.new_entries + report.updated_entries > 0) {
             self.signal(&mut tx, Signal::Entries).await?;
@@ -194,7 +195,11 @@ const SETTLE_FEEDS: RowsSql = RowsSql {
 };
 
 /// Updates everything about the polled feeds but their entries: one statement for the details, one for what they say of themselves.
-async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(), StoreError> {
+async fn update_details(
+    tx: &mut AnyConnection,
+    polls: &[&PollRecord],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let changes: Vec<DetailsChange<'_>> =
         polls.iter().map(|poll| DetailsChange::of(poll)).collect::<Result<_, _>>()?;
     let updated = UPDATE_DETAILS
@@ -206,6 +211,7 @@ async fn update_details(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result
                 .bind(word(change.poll.next.decided_by))
                 .bind(change.asked_at)
                 .bind(change.succeeded_at)
+                .bind(change.is_read.then(|| now.as_millisecond()))
                 .bind(i64::from(change.validators.is_some()))
                 .bind(kept(|validators| validators.etag.as_deref()))
                 .bind(kept(|validators| validators.last_modified.as_deref()))
@@ -234,6 +240,8 @@ struct DetailsChange<'p> {
     history: String,
     asked_at: Option<i64>,
     succeeded_at: Option<i64>,
+    /// Whether entries were read.
+    is_read: bool,
     validators: Option<&'p Validators>,
     body_sha256: Option<&'p Sha256Hash>,
     /// Kind and reason of a failure; `None` clears the stored error if the feed was polled.
@@ -248,6 +256,7 @@ impl<'p> DetailsChange<'p> {
             history: json("a feed's history", &poll.next.history)?,
             asked_at: None,
             succeeded_at: None,
+            is_read: false,
             validators: None,
             body_sha256: None,
             error: None,
@@ -262,6 +271,7 @@ impl<'p> DetailsChange<'p> {
             PollResult::Parsed { validators, body_sha256, .. } => Self {
                 asked_at: polled_at,
                 succeeded_at: polled_at,
+                is_read: true,
                 validators: Some(validators),
                 body_sha256: Some(body_sha256),
                 ..unasked
@@ -277,12 +287,13 @@ impl<'p> DetailsChange<'p> {
 
 /// A feed that moved loses its validators and the hash of its body, which belong to the old URL.
 const UPDATE_DETAILS: RowsSql = RowsSql {
-    before: "WITH polled (feed_id, history, decided_by, asked_at, succeeded_at, has_validators, etag, last_modified, \
+    before: "WITH polled (feed_id, history, decided_by, asked_at, succeeded_at, read_at, has_validators, etag, last_modified, \
         body_sha256, error_label, error_reason, moved_to) AS (VALUES ",
-    columns: 12,
+    columns: 13,
     after: ") UPDATE feed_details SET history = polled.history, decided_by = polled.decided_by, \
         last_polled_at = coalesce(polled.asked_at, last_polled_at), \
         last_success_at = coalesce(polled.succeeded_at, last_success_at), \
+        first_read_at = coalesce(first_read_at, polled.read_at), \
         etag = CASE WHEN moved_to IS NOT NULL THEN NULL \
             WHEN has_validators = 1 THEN polled.etag ELSE feed_details.etag END, \
         last_modified = CASE WHEN moved_to IS NOT NULL THEN NULL \

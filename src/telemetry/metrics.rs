@@ -22,6 +22,24 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(30);
 const DURATION_BUCKETS: &[f64] =
     &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
+/// Upper bounds of the buckets for the ages of articles, in seconds: one minute to one month.
+const AGE_BUCKETS: &[f64] = &[
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    900.0,
+    1_800.0,
+    3_600.0,
+    7_200.0,
+    14_400.0,
+    28_800.0,
+    86_400.0,
+    172_800.0,
+    604_800.0,
+    2_592_000.0,
+];
+
 /// Type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -48,6 +66,7 @@ macro_rules! metrics_table {
 
 metrics_table! {
     FEED_POLLS: Counter "feedmill_feed_polls_total", "Polls of feeds, by outcome";
+    POLL_DURATION: Histogram "feedmill_feed_poll_duration_seconds", "Time from the start of a poll, or the arrival of a delivery, until it is recorded, by outcome";
     FEED_ENTRIES: Counter "feedmill_feed_entries_total", "New and changed entries found by polls, by kind";
     FETCH_REQUESTS: Counter "feedmill_fetch_requests_total", "Requests that were answered, by purpose and answer";
     FETCH_BYTES: Counter "feedmill_fetch_bytes_total", "Bytes of response bodies after decompression, by purpose";
@@ -57,6 +76,7 @@ metrics_table! {
     ENTRIES_DROPPED: Counter "feedmill_entries_dropped_total", "Entries given up, by reason";
     OWN_TEXTS: Counter "feedmill_own_texts_total", "Articles made from the feed's own text, by the reason why the page was not used";
     EXTRACT_DURATION: Histogram "feedmill_extract_duration_seconds", "Time that a worker took to extract one article";
+    ARTICLE_AGE: Histogram "feedmill_article_age_seconds", "Age of a new article when it is stored, by the date in its feed, or else on its page; without those that a feed had when it was first read";
     DUPLICATES: Counter "feedmill_articles_duplicates_total", "Articles linked to an original, by kind";
     REMOVED: Counter "feedmill_removed_total", "Articles and kept pages removed by retention, by kind";
     NETWORK_PAUSES: Counter "feedmill_network_pauses_total", "Times that polling paused because no host could be reached";
@@ -140,6 +160,9 @@ impl Metrics {
         let handle = INSTALLED.get_or_init(|| {
             let recorder = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), DURATION_BUCKETS)
+                .and_then(|builder| {
+                    builder.set_buckets_for_metric(Matcher::Full(ARTICLE_AGE.to_owned()), AGE_BUCKETS)
+                })
                 .expect("there are buckets")
                 .build_recorder();
             let handle = recorder.handle();
@@ -181,6 +204,8 @@ fn describe() {
 fn begin() {
     for poll in POLLS {
         counter!(FEED_POLLS, "outcome" => poll_word(*poll)).absolute(0);
+        // Creating the handle registers the series.
+        let _begun = histogram!(POLL_DURATION, "outcome" => poll_word(*poll));
     }
     count_entries(0, 0);
     for purpose in PURPOSES.iter().map(|purpose| purpose_word(*purpose)) {
@@ -191,7 +216,6 @@ fn begin() {
         for kind in FailureKind::ALL {
             counter!(FETCH_FAILURES, "purpose" => purpose, "reason" => kind.as_str()).absolute(0);
         }
-        // Creating the handle registers the series.
         let _begun = histogram!(FETCH_DURATION, "purpose" => purpose);
     }
     for finished in FINISHED {
@@ -201,7 +225,7 @@ fn begin() {
         counter!(ENTRIES_DROPPED, "reason" => kind.as_str()).absolute(0);
         counter!(OWN_TEXTS, "reason" => kind.as_str()).absolute(0);
     }
-    let _begun = histogram!(EXTRACT_DURATION);
+    let _begun = (histogram!(EXTRACT_DURATION), histogram!(ARTICLE_AGE));
     for kind in DuplicateKind::ALL {
         counter!(DUPLICATES, "kind" => kind.as_str()).absolute(0);
     }
@@ -242,9 +266,10 @@ pub enum Poll {
     Delivered,
 }
 
-/// Counts a poll and its new and updated entries.
-pub fn feed_polled(poll: Poll, new_entries: u32, updated_entries: u32) {
+/// Counts a poll that took `took` until it was recorded, and its new and updated entries.
+pub fn feed_polled(poll: Poll, new_entries: u32, updated_entries: u32, took: Duration) {
     counter!(FEED_POLLS, "outcome" => poll_word(poll)).increment(1);
+    histogram!(POLL_DURATION, "outcome" => poll_word(poll)).record(took);
     count_entries(new_entries, updated_entries);
 }
 
@@ -309,6 +334,11 @@ pub fn own_text_used(kind: FailureKind) {
 /// Records how long the extraction of an article took.
 pub fn extracted(took: Duration) {
     histogram!(EXTRACT_DURATION).record(took);
+}
+
+/// Records the age of a new article.
+pub fn article_stored(age: Duration) {
+    histogram!(ARTICLE_AGE).record(age);
 }
 
 /// Counts articles, and raw pages of other articles, removed for their age.
@@ -454,7 +484,8 @@ mod tests {
     fn what_is_counted_is_rendered_with_its_help() {
         let metrics = Metrics::install();
         sink_opened("texts");
-        feed_polled(Poll::Parsed, 3, 1);
+        feed_polled(Poll::Parsed, 3, 1, Duration::from_millis(40));
+        article_stored(Duration::from_hours(3));
         fetch_answered(Purpose::Page, Some(1_000), Duration::from_millis(20));
         fetch_failed(Purpose::Feed, FailureKind::Timeout);
         entry_finished(Finished::Created, Some(DuplicateKind::Near));
@@ -486,6 +517,12 @@ mod tests {
             text.contains("feedmill_fetch_duration_seconds_bucket{purpose=\"page\",le=\"0.025\"} 1\n"),
             "{text}"
         );
+        assert!(
+            text.contains("feedmill_feed_poll_duration_seconds_bucket{outcome=\"parsed\",le=\"0.05\"} 1\n"),
+            "{text}"
+        );
+        assert!(text.contains("feedmill_article_age_seconds_bucket{le=\"7200\"} 0\n"), "{text}");
+        assert!(text.contains("feedmill_article_age_seconds_bucket{le=\"14400\"} 1\n"), "{text}");
         assert!(text.contains("feedmill_articles 7\n"), "{text}");
         assert!(text.contains("feedmill_sink_lag_seconds{sink=\"texts\"} 1.5\n"), "{text}");
     }

@@ -26,6 +26,7 @@ mod http;
 mod identity;
 mod knobs;
 mod lifecycle;
+mod metrics;
 mod neighbours;
 mod openapi;
 mod operator;

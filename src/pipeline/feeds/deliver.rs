@@ -33,13 +33,13 @@ pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Re
     let lease = shared.plan.borrow().settings.lease;
     let Some((feed, next_poll_at)) = shared.store.feed_claim(feed_id, lease).await? else { return Ok(false) };
     let span = tracing::info_span!("delivery", feed.url = %masked(&feed.url));
-    let held = shared.memory.share();
+    let (began, held) = (Instant::now(), shared.memory.share());
     let delivered = delivered(shared, &feed, next_poll_at, delivery, &held).instrument(span).await;
     let Ok(record) = delivered else {
         shared.store.feeds_release(&[(feed.id, feed.lease, next_poll_at)]).await?;
         return Ok(false);
     };
-    Feeds::for_ever(shared.clone()).record(&[Polled { record, _held: held }]).await?;
+    Feeds::for_ever(shared.clone()).record(&[Polled { record, began, _held: held }]).await?;
     Ok(true)
 }
 

@@ -62,10 +62,11 @@ impl Feeds {
     }
 }
 
-/// The result of a poll, and the memory held until it is recorded.
+/// The result of a poll or a delivery, and the memory held until it is recorded.
 #[derive(Debug)]
 pub struct Polled {
     record: PollRecord,
+    began: Instant,
     _held: Share,
 }
 
@@ -139,9 +140,9 @@ impl Stage for Feeds {
 
     async fn process(&self, feed: DueFeed) -> Worked<(FeedId, Lease), Polled> {
         let span = tracing::info_span!("poll", feed.url = %masked(&feed.url));
-        let held = self.shared.memory.share();
+        let (began, held) = (Instant::now(), self.shared.memory.share());
         match self.poll(feed, &held).instrument(span).await {
-            Worked::Done(record) => Worked::Done(Polled { record, _held: held }),
+            Worked::Done(record) => Worked::Done(Polled { record, began, _held: held }),
             Worked::PutOff { claim, due, until } => Worked::PutOff { claim, due, until },
         }
     }
@@ -152,7 +153,7 @@ impl Stage for Feeds {
         let tally = &self.shared.tally;
         let mut has_entries = false;
         let mut current = Vec::with_capacity(done.len());
-        for (poll, report) in done.iter().map(|polled| &polled.record).zip(reports) {
+        for (Polled { record: poll, began, .. }, report) in done.iter().zip(reports) {
             let Some(report) = report else {
                 tracing::warn!(
                     feed.id = poll.feed_id.0,
@@ -168,7 +169,7 @@ impl Stage for Feeds {
                 PollResult::Delivered { .. } => metrics::Poll::Delivered,
                 PollResult::HostPaused => continue,
             };
-            metrics::feed_polled(kind, report.new_entries, report.updated_entries);
+            metrics::feed_polled(kind, report.new_entries, report.updated_entries, began.elapsed());
             match kind {
                 metrics::Poll::Failed => Tally::add(&tally.polls_failed, 1),
                 metrics::Poll::Unchanged | metrics::Poll::Parsed => Tally::add(&tally.polls_ok, 1),
