@@ -76,11 +76,9 @@ impl Guard {
     /// and may know names that this machine does not: those pass, and the proxy's own rules apply.
     pub(super) async fn check_name(&self, url: &Url) -> Result<(), Refused> {
         let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
-        let refused = self.look_up(name, url.port_or_known_default()).await.err();
-        match refused.and_then(|error| error.downcast::<Refused>().ok()) {
-            Some(refused) => Err(*refused),
-            None => Ok(()),
-        }
+        let Ok(addresses) = self.names.look_up_for_proxy(name).await else { return Ok(()) };
+        let port = url.port_or_known_default();
+        addresses.into_iter().try_for_each(|address| self.check_address(name, address, port))
     }
 
     fn check_address(&self, host: &str, address: IpAddr, port: Option<u16>) -> Result<(), Refused> {

@@ -2,7 +2,8 @@
 //!
 //! The system's resolver blocks a thread for as long as a name's servers hang, and these are the threads that also parse pages.
 //! So names are resolved here: after `/etc/hosts`, from the servers in `/etc/resolv.conf` or those that the operator names.
-//! Answers are cached for their TTL, negative ones too. `hickory-resolver` is the library that reqwest itself offers for this.
+//! Answers are cached for their TTL, negative ones too. That no server answers is remembered as well, but only for requests through
+//! a proxy, which resolves names itself (see [`Names::look_up_for_proxy`]). `hickory-resolver` is the library that reqwest itself offers for this.
 //! It ignores what `nsswitch.conf` may add: multicast DNS, directories. Both files are read when the client is built, and again
 //! on a reload.
 
@@ -15,6 +16,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{FetchError, Settings};
 use crate::trust;
@@ -33,16 +35,29 @@ const LONGEST_NO: Duration = Duration::from_mins(15);
 const LONGEST_YES: Duration = Duration::from_hours(24);
 /// Queries in flight on one connection to a server.
 const MOST_QUESTIONS: usize = 1024;
-/// Domains remembered before those without lookups in progress are dropped.
+/// Domains remembered before those without lookups in progress are dropped; likewise unanswered names.
 const SWEEP_ABOVE: usize = 1024;
+/// How long a name is not looked up for a proxy again after no server answered: the longest time that RFC 9520 allows.
+const SILENCE_LIFE: Duration = Duration::from_mins(5);
 
 /// Why a name has no addresses.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NameError {
+    /// No server answered, now or the last time.
     #[error("no answer within {} s", PATIENCE.as_secs())]
     Silence,
+    /// No server gave a usable answer.
     #[error("{0}")]
-    Refused(String),
+    Failed(String),
+    /// A server answered that there are none.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl NameError {
+    fn is_answer(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
 }
 
 /// Returns all addresses of a name, as a client with these settings resolves it. The error says why there are none.
@@ -55,7 +70,20 @@ pub async fn look_up(settings: &Settings, name: &str) -> Result<Vec<IpAddr>, Fet
 pub(super) struct Names {
     resolver: TokioResolver,
     domains: Mutex<HashMap<String, Arc<Semaphore>>>,
+    silences: Mutex<Silences>,
 }
+
+/// The names that were looked up for a proxy.
+#[derive(Default)]
+struct Silences {
+    by_name: HashMap<String, Arc<Silence>>,
+    /// Number of names above which those whose time is over are dropped.
+    sweep_above: usize,
+}
+
+/// When the last lookup of a name for a proxy remained without an answer. Held during a lookup, so that other requests to the host
+/// wait for its outcome.
+type Silence = tokio::sync::Mutex<Option<Instant>>;
 
 impl std::fmt::Debug for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -84,7 +112,11 @@ impl Names {
         options.positive_max_ttl = Some(LONGEST_YES);
         options.max_active_requests = MOST_QUESTIONS;
         let failed = |error| FetchError::Client(format!("cannot build the resolver: {error}"));
-        Ok(Self { resolver: builder.build().map_err(failed)?, domains: Mutex::default() })
+        Ok(Self {
+            resolver: builder.build().map_err(failed)?,
+            domains: Mutex::default(),
+            silences: Mutex::default(),
+        })
     }
 
     /// Returns all addresses of a name.
@@ -99,9 +131,36 @@ impl Names {
         };
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(found)) => Ok(found.iter().collect()),
-            Ok(Err(error)) => Err(NameError::Refused(error.to_string())),
+            Ok(Err(error)) if error.is_no_records_found() => Err(NameError::Unknown(error.to_string())),
+            Ok(Err(error)) => Err(NameError::Failed(error.to_string())),
             Err(_) => Err(NameError::Silence),
         }
+    }
+
+    /// Like [`Names::look_up`], but if no server answers, the name is not looked up again for [`SILENCE_LIFE`]. For requests through
+    /// a proxy, which can do without an answer: where the machine has no name server, each lookup would cost them [`PATIENCE`]. Other
+    /// requests need an answer as soon as the servers are back. This permits nothing that the name's owner could not have anyway,
+    /// with name servers of their own that do not answer.
+    pub(super) async fn look_up_for_proxy(&self, name: &str) -> Result<Vec<IpAddr>, NameError> {
+        let silence = self.silence(name);
+        let mut since = silence.lock().await;
+        if since.is_some_and(|since| since.elapsed() < SILENCE_LIFE) {
+            return Err(NameError::Silence);
+        }
+        let found = self.look_up(name).await;
+        *since = found.as_ref().is_err_and(|error| !error.is_answer()).then(Instant::now);
+        found
+    }
+
+    fn silence(&self, name: &str) -> Arc<Silence> {
+        let mut silences = self.silences.lock().expect("no holder of this lock can panic");
+        if silences.by_name.len() >= silences.sweep_above {
+            // One that is locked is being looked up.
+            let is_over = |since: &Option<Instant>| since.is_none_or(|since| since.elapsed() >= SILENCE_LIFE);
+            silences.by_name.retain(|_, silence| !silence.try_lock().is_ok_and(|since| is_over(&since)));
+            silences.sweep_above = (2 * silences.by_name.len()).max(SWEEP_ABOVE);
+        }
+        Arc::clone(silences.by_name.entry(name.to_owned()).or_default())
     }
 
     /// Returns the semaphore that limits lookups within the name's domain.

@@ -5,6 +5,7 @@ use feedmill::model::Validators;
 use url::Url;
 
 use crate::support::client::{body, fetcher, get, get_page, get_with, settings};
+use crate::support::names::NameServer;
 use crate::support::server::{Reply, Server};
 
 /// Ways to write an address of this machine or a nearby one; `P` is the canary's port.
@@ -184,6 +185,39 @@ async fn a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behin
         async |url: &str| get_with(&trusting, &url.parse().unwrap(), &Validators::default(), &options).await;
     assert_eq!(body(through("http://localhost/").await.unwrap()), b"http://localhost/");
     assert!(matches!(through("http://[::1]/").await, Err(FetchError::Refused(_))));
+}
+
+/// Through a proxy, a name is looked up here only to refuse private addresses: what is unknown here passes.
+#[tokio::test]
+async fn a_name_is_looked_up_for_a_proxy_once_within_the_life_of_its_answer() {
+    /// Two record types, resolved twice, and each query sent up to four times (by `hickory-net`).
+    const MOST_ASKED: usize = 2 * 2 * 4;
+    let names = NameServer::start().await;
+    let proxy = Server::start().await;
+    proxy.handle(|request| Reply::ok("text/html", request.target.clone()));
+    let careful = fetcher(Settings {
+        allow: Vec::new(),
+        name_servers: vec![names.address()],
+        proxy: Some(proxy.url("/")),
+        ..settings()
+    });
+    let at = |name: &str, path: &str| -> Url { format!("http://{name}{path}").parse().unwrap() };
+    for (name, most_asked) in [("hangs.example", MOST_ASKED), ("none.example", 2), ("private.example", 2)] {
+        let urls = ["/feed", "/other", "/third"].map(|path| at(name, path));
+        let first = futures_util::future::join_all(urls.iter().map(|url| get(&careful, url))).await;
+        let asked = names.asked(name);
+        assert!((1..=most_asked).contains(&asked), "{name}: asked {asked} times");
+        // Its robots.txt is requested, too.
+        let later = [get(&careful, &urls[0]).await, get_page(&careful, &at(name, "/page")).await];
+        assert_eq!(names.asked(name), asked, "{name}");
+        for answer in first.into_iter().chain(later) {
+            let is_refused = matches!(answer, Err(FetchError::Refused(_)));
+            assert_eq!(
+                (answer.is_ok(), is_refused),
+                if name == "private.example" { (false, true) } else { (true, false) }
+            );
+        }
+    }
 }
 
 #[tokio::test]

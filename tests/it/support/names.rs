@@ -1,5 +1,5 @@
 //! A name server on loopback: every name resolves to 127.0.0.1, except names with a label that begins with `hangs`, which get no
-//! answer.
+//! answer, and with one that begins with `none`, which do not exist.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ pub(crate) struct NameServer {
 }
 
 impl NameServer {
-    /// Listens on a free port; a name with a label that begins with `hangs` gets no answer.
+    /// Listens on a free port.
     #[expect(clippy::disallowed_methods, reason = "no `Lifecycle` in a test's server; `drop` ends the task")]
     pub(crate) async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -45,11 +45,19 @@ async fn answer(socket: UdpSocket, asked: Arc<Mutex<Vec<String>>>) {
     let mut question = [0; 512];
     while let Ok((length, from)) = socket.recv_from(&mut question).await {
         let (name, end) = name(&question[HEADER..length]);
-        let hangs = name.split('.').any(|label| label.starts_with("hangs"));
+        let is = |kind: &str| name.split('.').any(|label| label.starts_with(kind));
+        let question = &question[..HEADER + end + 4];
+        let reply = if is("hangs") {
+            None
+        } else if is("none") {
+            Some(denial(question))
+        } else {
+            Some(reply(question))
+        };
         asked.lock().unwrap().push(name);
-        if !hangs {
+        if let Some(reply) = reply {
             // The resolver may have stopped listening.
-            socket.send_to(&reply(&question[..HEADER + end + 4]), from).await.unwrap_or_default();
+            socket.send_to(&reply, from).await.unwrap_or_default();
         }
     }
 }
@@ -78,5 +86,16 @@ fn reply(question: &[u8]) -> Vec<u8> {
         // Pointer to the name above, type A, class IN, TTL 60 s, four bytes.
         reply.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
     }
+    reply
+}
+
+/// Builds the reply that a name does not exist, which is true for 60 s.
+fn denial(question: &[u8]) -> Vec<u8> {
+    let mut reply = question.to_vec();
+    // Flags: response, recursion available, no such name; one question, one record of authority.
+    reply[2..HEADER].copy_from_slice(&[0x81, 0x83, 0, 1, 0, 0, 0, 1, 0, 0]);
+    // Pointer to the name above, type SOA, class IN, TTL 60 s, 22 bytes: two empty names, serial, refresh, retry, expire, minimum.
+    reply.extend([0xC0, 12, 0, 6, 0, 1, 0, 0, 0, 60, 0, 22, 0, 0]);
+    reply.extend([1_u32, 60, 60, 60, 60].iter().flat_map(|number| number.to_be_bytes()));
     reply
 }
