@@ -5,6 +5,7 @@
 mod architecture;
 mod articles;
 mod clock;
+mod colours;
 mod commands;
 mod config;
 mod crash;

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Print the record's fields as JSON
     #[arg(long, conflicts_with = "batch")]
     json: bool,
-    /// Print every block, kept (+) or dropped (-), with the rule that decided
+    /// Print every block, kept (+) or dropped (-), with the rule that decided; coloured on a terminal, unless NO_COLOR is set
     #[arg(long, conflicts_with_all = ["json", "batch"])]
     explain: bool,
     #[arg(long, help = BATCH_HELP)]
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     }
     let article = extract(&page, &Evidence::default(), &rules);
     if args.explain {
-        output::write_account(&article, &mut out)?;
+        output::write_account(&article, &mut out, console::colors_enabled())?;
     } else if args.json {
         let fields = output::Fields::new(&article, &page.url, &config.dedup);
         serde_json::to_writer_pretty(&mut out, &fields).context("cannot write to standard output")?;

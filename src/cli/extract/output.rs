@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 
+use console::Style;
 use jiff::Timestamp;
 use serde::Serialize;
 use url::Url;
 
+use crate::cli::terminal::{plain, visible};
 use crate::dedup;
 use crate::extract::EXTRACTOR_VERSION;
 use crate::model::{Article, Metadata, QualityFlag, Sha256Hash};
@@ -89,22 +91,55 @@ pub(super) fn write_text(article: &Article, out: &mut impl Write) -> io::Result<
 }
 
 /// Writes a line per selector without a match, per candidate reading, and per block: its fate, the deciding rule, its text.
-pub(super) fn write_account(article: &Article, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_account(article: &Article, out: &mut impl Write, colour: bool) -> io::Result<()> {
+    let colours = Colours { colour };
     let names = article.candidates.iter().map(|candidate| candidate.name.len());
     let width = article.account.iter().map(|block| block.rule.len()).chain(names).max().unwrap_or_default();
     for selector in article.selectors.iter().filter(|selector| !selector.matches) {
-        writeln!(out, "! {} matches nothing on this page", selector.name)?;
+        let mark = colours.apply(Style::new().yellow().bold(), "!");
+        writeln!(out, "{mark} {} matches nothing on this page", selector.name)?;
     }
     for candidate in &article.candidates {
-        let fate = if candidate.is_chosen { '+' } else { '-' };
-        let (name, score, words) = (candidate.name, candidate.score, candidate.words);
-        writeln!(out, "{fate} {name:width$}  score {score:.2}, {words} words")?;
+        let (fate, name) = (colours.fate(candidate.is_chosen), colours.name(candidate.name, width));
+        let reading = format!("score {:.2}, {} words", candidate.score, candidate.words);
+        writeln!(out, "{fate} {name}  {}", colours.faded_unless(candidate.is_chosen, &reading))?;
     }
     for block in &article.account {
-        let fate = if block.kept { '+' } else { '-' };
-        // Escape sequences in a hostile page must not reach the terminal.
-        let text: String = block.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        writeln!(out, "{fate} {:width$}  {text}", block.rule)?;
+        let (fate, rule) = (colours.fate(block.kept), colours.name(&block.rule, width));
+        let text = colours.untrusted(&block.text);
+        writeln!(out, "{fate} {rule}  {}", colours.faded_unless(block.kept, &text))?;
     }
     Ok(())
+}
+
+/// How the parts of an account are coloured.
+#[derive(Clone, Copy)]
+struct Colours {
+    colour: bool,
+}
+
+impl Colours {
+    fn fate(self, is_kept: bool) -> String {
+        let (style, mark) = if is_kept { (Style::new().green(), "+") } else { (Style::new().red(), "-") };
+        self.apply(style.bold(), mark)
+    }
+
+    fn faded_unless(self, is_kept: bool, text: &str) -> String {
+        if is_kept { text.to_owned() } else { self.apply(Style::new().dim(), text) }
+    }
+
+    fn name(self, name: &str, width: usize) -> String {
+        self.apply(Style::new().cyan(), &format!("{name:width$}"))
+    }
+
+    fn apply(self, style: Style, text: &str) -> String {
+        if self.colour { style.force_styling(true).apply_to(text).to_string() } else { text.to_owned() }
+    }
+
+    /// Returns text of a page without characters that could control a terminal. Coloured output ends on one even where it goes
+    /// through a pipe, so characters that hide or reorder text are escaped in it, too.
+    fn untrusted(self, text: &str) -> String {
+        let text = plain(text);
+        if self.colour { visible(&text) } else { text }
+    }
 }

@@ -13,3 +13,4 @@ pub(crate) mod running;
 pub(crate) mod s3;
 pub(crate) mod server;
 pub(crate) mod site;
+pub(crate) mod terminal;
