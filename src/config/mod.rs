@@ -119,6 +119,8 @@ pub struct Loaded {
     /// Where every feed is configured. The file of feeds written by commands is known only if there is a configuration file
     /// to place it next to.
     pub origins: Origins,
+    /// The directory for persistent data in this environment, where the configuration's relative paths begin.
+    pub state_dir: PathBuf,
     /// Files that hold secrets.
     pub secret_files: BTreeSet<PathBuf>,
     /// The files and folders that the configuration was read from.
@@ -195,7 +197,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let site_files = checker.site_files(&raw.extract);
     let site_files_dir = Some(&raw.extract.site_files_dir).filter(|dir| !dir.as_os_str().is_empty());
     let site_files_dir = site_files_dir.map(|dir| document.dir().join(dir));
-    let mut config = settings(&raw, state_dir, feed_defaults, &mut checker);
+    let mut config = settings(&raw, state_dir.clone(), feed_defaults, &mut checker);
     for (document, part) in included.documents {
         let mut checker = Checker {
             document: &document,
@@ -231,6 +233,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
         warnings,
         site_remarks: site_files.remarks,
         origins,
+        state_dir,
         secret_files,
         sources,
         raw,

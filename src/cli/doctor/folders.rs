@@ -28,6 +28,14 @@ impl Folder {
         Self { purpose, path: path.to_owned(), store: None }
     }
 
+    pub(super) fn purpose(&self) -> &'static str {
+        self.purpose
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn of_store(file: PathBuf) -> Self {
         let path = match file.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

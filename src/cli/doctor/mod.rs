@@ -5,6 +5,7 @@
 mod buckets;
 mod finding;
 mod folders;
+mod limits;
 mod network;
 mod store;
 mod unit;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use url::Url;
 
 use self::finding::{Finding, State};
+use self::limits::Needs;
 use super::{Global, block_on, terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded};
@@ -69,8 +71,10 @@ fn look(loaded: &Loaded, feed: Option<&Url>) -> anyhow::Result<Vec<Finding>> {
         findings.extend(buckets::look(config, &clock).await);
         Ok(())
     })?;
-    let folders: Vec<&Path> = unit::FOLDERS.iter().map(Path::new).collect();
-    findings.extend(unit::look(&folders, loaded.file.as_deref(), config.stop_timeout));
+    let units: Vec<&Path> = unit::FOLDERS.iter().map(Path::new).collect();
+    let needs =
+        Needs { memory_bytes: config.pipeline.memory_bytes, folders: &folders, state_dir: &loaded.state_dir };
+    findings.extend(unit::look(&units, loaded.file.as_deref(), config.stop_timeout, &needs));
     Ok(findings)
 }
 

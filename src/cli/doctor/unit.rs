@@ -1,4 +1,5 @@
-//! Checks the systemd unit files: whether the unit's program can be run, uses this configuration, and gets enough time to stop.
+//! Checks the systemd unit files: whether the unit's program can be run, uses this configuration, and gets what it needs: enough
+//! time to stop, and memory and folders (see [`super::limits`]).
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,8 +10,9 @@ use jiff::{Span, SpanRelativeTo};
 use rustix::fs::{Access, access};
 
 use super::finding::Finding;
+use super::limits::{self, Needs};
 
-const CHECK: &str = "systemd";
+pub(super) const CHECK: &str = "systemd";
 const NAME: &str = "feedmill.service";
 
 /// Folders that are searched for the unit; the first match is used.
@@ -22,7 +24,12 @@ pub(super) const FOLDERS: &[&str] = &[
     "/lib/systemd/system",
 ];
 
-pub(super) fn look(folders: &[&Path], config: Option<&Path>, stop_timeout: Duration) -> Vec<Finding> {
+pub(super) fn look(
+    folders: &[&Path],
+    config: Option<&Path>,
+    stop_timeout: Duration,
+    needs: &Needs<'_>,
+) -> Vec<Finding> {
     let Some(file) = folders.iter().map(|folder| folder.join(NAME)).find(|file| file.exists()) else {
         return vec![
             Finding::note(CHECK, format!("no {NAME} on this machine"))
@@ -35,9 +42,13 @@ pub(super) fn look(folders: &[&Path], config: Option<&Path>, stop_timeout: Durat
             return vec![Finding::note(CHECK, format!("cannot read {}: {error}", file.display()))];
         }
     };
-    let findings: Vec<Finding> = [start(&unit), configuration(&unit, config), patience(&unit, stop_timeout)]
+    let elsewhere = configuration(&unit, config);
+    // What another configuration needs is not known here.
+    let limits = if elsewhere.is_none() { limits::look(&unit, needs) } else { Vec::new() };
+    let findings: Vec<Finding> = [start(&unit), elsewhere, patience(&unit, stop_timeout)]
         .into_iter()
         .flatten()
+        .chain(limits)
         .collect();
     if findings.is_empty() {
         return vec![Finding::ok(CHECK, format!("{} matches this configuration", file.display()))];
@@ -62,11 +73,15 @@ fn read(file: &Path, folders: &[&Path]) -> std::io::Result<String> {
     Ok(unit)
 }
 
+/// Returns the values of a key in order, including empty ones.
+pub(super) fn values<'u>(unit: &'u str, key: &str) -> impl DoubleEndedIterator<Item = &'u str> {
+    unit.lines()
+        .filter_map(move |line| Some(line.trim().strip_prefix(key)?.trim_start().strip_prefix('=')?.trim()))
+}
+
 /// Returns the last non-empty value of a key.
 fn value<'u>(unit: &'u str, key: &str) -> Option<&'u str> {
-    let values =
-        unit.lines().filter_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='));
-    values.map(str::trim).rfind(|value| !value.is_empty())
+    values(unit, key).rfind(|value| !value.is_empty())
 }
 
 /// Returns the words of the command, without the special prefixes of `ExecStart`.
@@ -130,6 +145,8 @@ mod tests {
 
     const UNIT: &str = "[Service]\nExecStart=/bin/sh --config /etc/feedmill.toml run\nTimeoutStopSec=40\n";
 
+    const NEEDS: Needs<'_> = Needs { memory_bytes: 384 << 20, folders: &[], state_dir: Path::new("") };
+
     fn found(unit: &str, drop_in: Option<&str>) -> Vec<(State, String)> {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(NAME), unit).unwrap();
@@ -138,7 +155,8 @@ mod tests {
             fs::create_dir(&folder).unwrap();
             fs::write(folder.join("override.conf"), text).unwrap();
         }
-        let findings = look(&[dir.path()], Some(Path::new("/etc/feedmill.toml")), Duration::from_secs(20));
+        let config = Some(Path::new("/etc/feedmill.toml"));
+        let findings = look(&[dir.path()], config, Duration::from_secs(20), &NEEDS);
         findings.into_iter().map(|finding| (finding.state, finding.message)).collect()
     }
 
@@ -155,7 +173,11 @@ mod tests {
                 "[Service]\nExecStart=\nExecStart=/no/such/feedmill run\n",
                 "/no/such/feedmill, which cannot be run",
             ),
-            ("[Service]\nExecStart=/bin/sh --config /other.toml run\n", "the unit reads /other.toml"),
+            (
+                "[Service]\nExecStart=/bin/sh --config /other.toml run\nMemoryMax=256M\n",
+                "the unit reads /other.toml",
+            ),
+            ("[Service]\nMemoryMax=256M\n", "pipeline.memory_mb = 384 is not below MemoryMax=256M"),
         ] {
             let found = found(UNIT, Some(drop_in));
             assert!(found.len() == 1 && found[0].1.contains(said), "{drop_in}: {found:?}");
@@ -182,7 +204,7 @@ mod tests {
     #[test]
     fn no_unit_is_no_problem() {
         let dir = tempfile::tempdir().unwrap();
-        let findings = look(&[dir.path()], None, Duration::ZERO);
+        let findings = look(&[dir.path()], None, Duration::ZERO, &NEEDS);
         assert_eq!(findings[0].state, State::Note);
     }
 }
