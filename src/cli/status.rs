@@ -1,6 +1,6 @@
 //! `feedmill status`: shows the state of the store, its sinks and its processes on one screen.
 
-use std::io::Write;
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,27 +47,38 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
     block_on(async {
         let store = Store::visit(&config.database, Clock::system()).await?;
-        loop {
-            let status = look(&config, &store).await?;
-            let mut out = terminal::stdout();
-            if args.json {
-                serde_json::to_writer(&mut out, &status)?;
-                writeln!(out)?;
-            } else {
-                write(&mut out, &status, if args.watch { CLEAR } else { "" })?;
-            }
-            if !args.watch {
-                return Ok(ExitCode::SUCCESS);
-            }
+        if args.watch {
+            // An interrupt counts at any moment, also while tables are scanned.
             tokio::select! {
-                () = tokio::time::sleep(INTERVAL) => {}
-                interrupted = tokio::signal::ctrl_c() => {
-                    interrupted?;
-                    return Ok(ExitCode::SUCCESS);
-                }
+                failed = watch(args, &config, &store) => failed?,
+                interrupted = tokio::signal::ctrl_c() => interrupted?,
             }
+        } else {
+            show(args, &config, &store, "").await?;
         }
+        Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Shows the status again and again, on a terminal always at the same place.
+async fn watch(args: &Args, config: &Config, store: &Store) -> anyhow::Result<()> {
+    let before = if io::stdout().is_terminal() { CLEAR } else { "" };
+    loop {
+        show(args, config, store, before).await?;
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn show(args: &Args, config: &Config, store: &Store, before: &str) -> anyhow::Result<()> {
+    let status = look(config, store).await?;
+    let mut out = terminal::stdout();
+    if args.json {
+        serde_json::to_writer(&mut out, &status)?;
+        writeln!(out)?;
+    } else {
+        write(&mut out, &status, before)?;
+    }
+    Ok(())
 }
 
 async fn look(config: &Config, store: &Store) -> anyhow::Result<Status> {

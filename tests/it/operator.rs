@@ -1,5 +1,8 @@
 //! Commands that operators use to try out, tune and check things, as a shell sees them.
 
+mod doctor;
+mod status;
+
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,6 +13,7 @@ use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::s3::{S3, SECRET};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, paragraphs, rss};
+use crate::support::terminal;
 
 fn output(config: &Path, arguments: &[&str]) -> Output {
     tokio::task::block_in_place(|| feedmill(config, arguments).output().unwrap())
@@ -377,21 +381,15 @@ fn signal(daemon: &std::process::Child, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_reload_says_each_line_on_a_terminal() {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let server = Server::start().await;
     server.handle(|_| Reply::ok("text/xml", rss(&[])));
     let test = TestDaemon::new().feed(&server.url("/feed"));
     let config = test.write_config();
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = fs::File::options().write(true).open(name).unwrap();
+    let (mut screen, terminal) = terminal::open();
     let mut daemon = feedmill(&config, &["run"]).stdout(Stdio::null()).stderr(terminal).spawn().unwrap();
     server.arrived("/feed", 1).await;
     fs::write(&config, "[fetch]\ntimeout_secs = 0\n").unwrap();
     signal(&daemon, "HUP");
-    let mut screen = fs::File::from(master);
     let seen = tokio::task::block_in_place(|| {
         let mut seen = Vec::new();
         let mut piece = [0; 4096];
