@@ -139,17 +139,58 @@ fn the_config_map_is_a_configuration() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("database_url"), "postgres://feedmill:secret@postgres/feedmill")
         .unwrap();
-    std::fs::write(folder.path().join("reader_token"), "0123456789abcdef0123456789abcdef").unwrap();
+    for token in ["reader_token", "metrics_token"] {
+        std::fs::write(folder.path().join(token), "0123456789abcdef0123456789abcdef").unwrap();
+    }
     let map = manifest(&manifests, "ConfigMap")["data"]["feedmill.toml"].as_str().unwrap();
     let secrets = mount_of("secrets");
-    assert_eq!(map.matches(&secrets).count(), 2, "both secrets are read from {secrets}");
+    assert_eq!(map.matches(&secrets).count(), 3, "all secrets are read from {secrets}");
     let file = folder.path().join("feedmill.toml");
     std::fs::write(&file, map.replace(&secrets, folder.path().to_str().unwrap())).unwrap();
     let config = Config::load(Some(&file), &Environment::default()).unwrap().config;
-    let port = container["ports"][0]["containerPort"].as_u64().unwrap();
-    assert_eq!(config.http.listen.map(|address| u64::from(address.port())), Some(port));
+    for (name, listen) in [("http", config.http.listen), ("metrics", config.http.metrics_listen)] {
+        assert_eq!(port_of(container, name), listen.unwrap().port(), "{name}");
+    }
     let place = format!("{}/feedmill.toml", mount_of("config"));
     assert!(container["args"].as_array().unwrap().contains(&Value::from(place)));
+}
+
+fn port_of(container: &Value, name: &str) -> u16 {
+    let port = container["ports"].as_array().unwrap().iter().find(|port| port["name"] == name).unwrap();
+    port["containerPort"].as_u64().unwrap().try_into().unwrap()
+}
+
+/// Prometheus is told the port, and a token that permits to read metrics, and reaches that port only.
+#[test]
+fn prometheus_may_scrape_what_it_is_told_to() {
+    let manifests = manifests();
+    let pod = &manifest(&manifests, "Deployment")["spec"]["template"];
+    let monitor = &manifest(&manifests, "PodMonitor")["spec"];
+    assert_eq!(monitor["selector"]["matchLabels"], pod["metadata"]["labels"]);
+    assert!(pod["metadata"]["annotations"].is_null(), "annotations could not name the token");
+    let endpoint = &monitor["podMetricsEndpoints"][0];
+    let port = port_of(&pod["spec"]["containers"][0], endpoint["port"].as_str().unwrap());
+    assert_eq!(endpoint["path"], "/metrics");
+
+    let credentials = &endpoint["authorization"]["credentials"];
+    let mounted = pod["spec"]["volumes"].as_array().unwrap();
+    assert!(mounted.iter().any(|volume| volume["secret"]["secretName"] == credentials["name"]));
+    let map = manifest(&manifests, "ConfigMap")["data"]["feedmill.toml"].as_str().unwrap();
+    let settings: toml::Table = map.parse().unwrap();
+    let key = credentials["key"].as_str().unwrap();
+    let mut tokens = settings["http"]["tokens"].as_array().unwrap().iter();
+    let token = tokens.find(|token| token["secret"]["file"].as_str().unwrap().ends_with(&format!("/{key}")));
+    assert_eq!(token.unwrap()["role"].as_str(), Some("operator"));
+    let made = std::fs::read_to_string(deploy("kubernetes/deployment.yaml")).unwrap();
+    assert!(made.contains(&format!("--from-literal={key}=")), "the command that makes the secret has it");
+
+    let ingress = manifest(&manifests, "NetworkPolicy")["spec"]["ingress"].as_array().unwrap();
+    let from_elsewhere = |rule: &&Value| {
+        let from = rule["from"].as_array().unwrap();
+        from.iter().any(|peer| !peer["namespaceSelector"].is_null())
+    };
+    let ports: Vec<&Value> = ingress.iter().filter(from_elsewhere).map(|rule| &rule["ports"]).collect();
+    assert_eq!(ports, [&serde_json::json!([{ "port": port }])]);
 }
 
 #[tokio::test]
