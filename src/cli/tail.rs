@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Keep printing new records as they are stored, until interrupted
     #[arg(short, long)]
     follow: bool,
-    /// Only records that match: feed, tag, host, language, event or flag; `!` before the value negates it. May be given several
+    /// Only records that match: feed, tag, host, language, event or flags; `!` before the value negates it. May be given several
     /// times
     #[arg(long, value_name = "CRITERION=VALUE", value_parser = criterion)]
     filter: Vec<(Criterion, String)>,
@@ -71,7 +71,7 @@ async fn print(args: &Args, store: &Store, filter: &Filter) -> anyhow::Result<()
 }
 
 fn criterion(text: &str) -> Result<(Criterion, String), String> {
-    let known = "feed, tag, host, language, event or flag";
+    let known = "feed, tag, host, language, event or flags";
     let (name, value) =
         text.split_once('=').ok_or_else(|| format!("must be CRITERION=VALUE, where CRITERION is {known}"))?;
     let criterion =

@@ -25,7 +25,7 @@ impl Chosen {
             Criterion::Host => ("host", &self.host),
             Criterion::Language => ("language", &self.language),
             Criterion::Event => ("event", &self.event),
-            Criterion::Flag => ("flag", &self.flag),
+            Criterion::Flags => ("flags", &self.flags),
         }
     }
 }

@@ -24,12 +24,12 @@ pub enum Criterion {
     /// The event.
     Event,
     /// A quality flag.
-    Flag,
+    Flags,
 }
 
 impl Criterion {
     /// Every criterion.
-    pub const ALL: [Self; 6] = [Self::Feed, Self::Tag, Self::Host, Self::Language, Self::Event, Self::Flag];
+    pub const ALL: [Self; 6] = [Self::Feed, Self::Tag, Self::Host, Self::Language, Self::Event, Self::Flags];
 
     /// Returns the criterion with this name in queries.
     pub fn named(name: &str) -> Option<Self> {
@@ -68,7 +68,7 @@ impl Filter {
             Criterion::Host => self.hosts.add(wanted, value.to_ascii_lowercase()),
             Criterion::Language => self.languages.add(wanted, value.to_ascii_lowercase()),
             Criterion::Event => self.events.add(wanted, word(value).map_err(said)?),
-            Criterion::Flag => self.flags.add(wanted, word(value).map_err(said)?),
+            Criterion::Flags => self.flags.add(wanted, word(value).map_err(said)?),
         }
         Ok(())
     }

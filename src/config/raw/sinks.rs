@@ -40,7 +40,7 @@ pub(in crate::config) struct Chosen {
     pub(in crate::config) host: Vec<String>,
     pub(in crate::config) language: Vec<String>,
     pub(in crate::config) event: Vec<String>,
-    pub(in crate::config) flag: Vec<String>,
+    pub(in crate::config) flags: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

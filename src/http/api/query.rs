@@ -22,7 +22,7 @@ const MAX_WAIT: Duration = Duration::from_mins(1);
 /// The prefix of a decoded cursor; a cursor with another meaning would have another prefix.
 const CURSOR_MARK: &str = "seq:";
 
-const HINT: &str = "hint: /v1/articles?after=CURSOR&limit=N&wait=30s&removed=skip&fields=id,text, and feed, tag, host, language, event, flag";
+const HINT: &str = "hint: /v1/articles?after=CURSOR&limit=N&wait=30s&removed=skip&fields=id,text, and feed, tag, host, language, event, flags";
 
 /// Returns all query parameters.
 pub(super) fn parameters() -> Vec<Parameter> {
@@ -66,7 +66,7 @@ pub(super) fn parameters() -> Vec<Parameter> {
             Criterion::Host => ("host", "news.example"),
             Criterion::Language => ("language", "en"),
             Criterion::Event => ("event", "!linked"),
-            Criterion::Flag => ("flag", "!too_short"),
+            Criterion::Flags => ("flags", "!too_short"),
         };
         let meaning = "Only records that match one of the values; a value that begins with `!` excludes the records that match it.";
         Parameter::query(name, meaning, text(), example).repeated()
