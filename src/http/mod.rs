@@ -6,6 +6,8 @@
 mod api;
 /// Authorization by token.
 pub mod auth;
+/// The blocks of an article's page.
+mod blocks;
 /// Totals of the store, counted from time to time.
 pub mod counts;
 /// Accepting connections, and the limits on what one client may use.

@@ -18,7 +18,7 @@ const MAX_DROPPED_BLOCKS: usize = 50;
 const MAX_EXCERPT_CHARS: usize = 160;
 
 /// What extraction kept and dropped of the page of an article's current revision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArticleAccount {
     /// Blocks in the text.
     pub blocks_kept: u32,
@@ -29,7 +29,7 @@ pub struct ArticleAccount {
 }
 
 /// A block that extraction left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DroppedBlock {
     /// The rule that dropped the block.
     pub rule: String,

@@ -13,9 +13,10 @@ use serde_json::json;
 use super::answer_json;
 use super::route::{Parameter, Route};
 use crate::http::Serving;
+use crate::http::blocks::{self, Blocks};
 use crate::http::problem::Problem;
 use crate::model::{ArticleId, FeedId, Record};
-use crate::store::{ArticleAccount, ArticleStatus, FeedStatus, Store};
+use crate::store::{ArticleStatus, FeedStatus, Store};
 
 /// Returns the routes of this module.
 pub(super) fn routes() -> Vec<Route> {
@@ -42,11 +43,11 @@ pub(super) fn routes() -> Vec<Route> {
             .refuses(NONE),
         Route::get(
             "/v1/articles/{id}/account",
-            "The kept and dropped blocks of an article's page, and the rule that dropped each",
+            "The blocks of an article's page in order, each kept or dropped by a rule",
             account,
         )
         .takes([id("The article's id.")])
-        .answers::<ArticleAccount>()
+        .answers::<Blocks>()
         .refuses(NONE),
         Route::get("/v1/clusters/{id}", "An original and its copies, the oldest first", cluster)
             .takes([id("The cluster's id: `cluster_id` of a record.")])
@@ -103,12 +104,13 @@ fn text(record: &Record) -> String {
     format!("{title}{}\n", record.text)
 }
 
-/// `GET /v1/articles/{id}/account`: the kept blocks of the article's page, and each dropped block with the rule that dropped
-/// it.
+/// `GET /v1/articles/{id}/account`: the blocks of the article's page in order, each with the rule that kept or dropped it.
 async fn account(State(serving): State<Arc<Serving>>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let account = serving.surface.store.article_account(article_id(&id)?).await?;
-    let account = account.ok_or_else(|| Problem::not_found(format!("there is no article {id}")))?;
-    Ok(answer_json(account).await)
+    let surface = &serving.surface;
+    let none = || Problem::not_found(format!("there is no article {id}"));
+    let record = surface.store.article_record(article_id(&id)?, None).await?.ok_or_else(none)?;
+    let blocks = blocks::of_page(surface, &record).await?.ok_or_else(none)?;
+    Ok(answer_json(blocks).await)
 }
 
 #[derive(Serialize, schemars::JsonSchema)]

@@ -14,13 +14,13 @@ use super::frame::{
     Html, Place, article_address, article_link, columns, count, grouped, moment, moment_and_distance,
     outward, page, table,
 };
+use crate::http::Serving;
+use crate::http::blocks::{self, Blocks, Source};
 use crate::http::problem::Problem;
 use crate::http::session::Visitor;
-use crate::http::{Serving, Surface};
-use crate::model::{ArticleId, BlockAccount, Record};
-use crate::pipeline::reextract::blocks_now;
+use crate::model::{ArticleId, Record};
 use crate::report::rules::in_words;
-use crate::store::{ArticleAccount, ArticleStatus, Revision};
+use crate::store::{ArticleStatus, Revision};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,11 +44,7 @@ pub(super) async fn show(
     let cluster = store.articles_of_cluster(record.cluster_id).await?;
     let now = surface.clock.now();
     let is_current = revisions.last().is_none_or(|last| last.revision == record.revision);
-    let blocks = if is_current {
-        blocks(surface, &record).await?
-    } else {
-        html! {}
-    };
+    let blocks = if is_current { blocks::of_page(surface, &record).await? } else { None };
     let title = record.metadata.title.as_deref().unwrap_or(record.url.as_str());
     let main = html! {
         h1 dir="auto" lang=[record.metadata.language.as_deref()] { (title) }
@@ -58,7 +54,7 @@ pub(super) async fn show(
                 h2 id="text" { "Text" }
                 (text(&record))
             }
-            (blocks)
+            @if let Some(blocks) = &blocks { (listed(blocks)) }
         }
         (copies(&record, &cluster, now))
         (table_of_revisions(&record, &revisions))
@@ -105,69 +101,28 @@ fn text(record: &Record) -> Markup {
     }
 }
 
-/// Renders the blocks of the page in order. If the page is kept, it is extracted again by the current rules; otherwise the
-/// blocks come from the account written when it was extracted.
-async fn blocks(surface: &Surface, record: &Record) -> Result<Markup, Failure> {
-    let plan = surface.plan.borrow().clone();
-    match blocks_now(&surface.store, &surface.workers, &plan, record.id).await {
-        Ok(Some(blocks)) => {
-            let said = "The kept page, extracted by the current rules.";
-            return Ok(listed(said, &blocks));
-        }
-        Ok(None) => {}
-        Err(error) => {
-            tracing::warn!(article.id = %record.id, error = %error, "cannot extract a kept page again");
-        }
-    }
-    let account = surface.store.article_account(record.id).await?;
-    Ok(account.map_or_else(|| html! {}, |account| as_remembered(record, &account)))
-}
-
-fn as_remembered(record: &Record, account: &ArticleAccount) -> Markup {
-    let kept = pieces(&record.text, account.blocks_kept);
-    let left_out = u64::from(account.blocks_dropped).saturating_sub(account.dropped.len() as u64);
-    let block =
-        |kept, rule: &str, text: &str| BlockAccount { kept, rule: rule.to_owned(), text: text.to_owned() };
-    let mut dropped = account.dropped.iter().peekable();
-    let mut blocks = Vec::new();
-    for (before, text) in (0_u32..).zip(&kept) {
-        let stands_before = |place: Option<u32>| place.is_some_and(|place| place <= before);
-        while let Some(next) = dropped.next_if(|next| stands_before(next.kept_before)) {
-            blocks.push(block(false, &next.rule, &next.excerpt));
-        }
-        blocks.push(block(true, "body", text));
-    }
-    blocks.extend(dropped.map(|rest| block(false, &rest.rule, &rest.excerpt)));
-    let said = if left_out > 0 {
-        format!(
-            "As recorded at extraction; {} not shown.",
-            count(left_out, "dropped block is", "dropped blocks are")
-        )
-    } else {
-        "As recorded at extraction.".to_owned()
-    };
-    listed(&said, &blocks)
-}
-
-/// Returns the text split into the kept blocks that it was made of, if their number matches the lines; otherwise into
-/// paragraphs.
-fn pieces(text: &str, kept: u32) -> Vec<&str> {
-    let parted = |by| text.split(by).filter(|piece: &&str| !piece.is_empty()).collect::<Vec<_>>();
-    let lines = parted("\n");
-    if lines.len() == kept as usize { lines } else { parted("\n\n") }
-}
-
-fn listed(said: &str, blocks: &[BlockAccount]) -> Markup {
+/// Renders the blocks of the page in order.
+fn listed(blocks: &Blocks) -> Markup {
+    let listed = blocks.blocks.iter().filter(|block| !block.kept).count();
+    let left_out = u64::from(blocks.blocks_dropped).saturating_sub(listed as u64);
     html! {
         section aria-labelledby="blocks" {
             h2 id="blocks" { "Blocks of the page" }
-            p.faint { (said) }
+            p.faint {
+                @match blocks.source {
+                    Source::KeptPage => "The kept page, extracted by the current rules.",
+                    Source::Account if left_out > 0 => {
+                        "As recorded at extraction; " (count(left_out, "dropped block is", "dropped blocks are")) " not shown."
+                    }
+                    Source::Account => "As recorded at extraction.",
+                }
+            }
             ol.blocks dir="auto" {
-                @for block in blocks {
+                @for block in &blocks.blocks {
                     @if block.kept {
                         li { (block.text) }
                     } @else {
-                        li.dropped { del { (block.text) } span.rule { "dropped: " (in_words(&block.rule)) } }
+                        li.dropped { del { (block.text) } span.rule { "dropped: " (block.rule.as_deref().map_or("", in_words)) } }
                     }
                 }
             }
@@ -218,17 +173,5 @@ fn table_of_revisions(record: &Record, revisions: &[Revision]) -> Markup {
             h2 id="revisions" { "Revisions" }
             (table("Revisions of this article, newest first", &columns(&["Revision", "Fetched", "Words", "Headline", "Change"]), &body))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kept_blocks_are_told_by_lines_where_these_are_as_many() {
-        assert_eq!(pieces("a\n\nb\nc", 3), ["a", "b", "c"]);
-        assert_eq!(pieces("a\n\nb\nc", 2), ["a", "b\nc"]);
-        assert!(pieces("", 0).is_empty());
     }
 }

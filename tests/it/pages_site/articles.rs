@@ -84,6 +84,21 @@ async fn an_article_shows_its_blocks_each_with_its_rule(bench: &Bench) {
         );
         assert!(words(&html).contains(&record.text.split("\n\n").next().unwrap()[..80]));
         assert!(words(&html).contains("Announced by http://127.0.0.1"), "{html}");
+        let account = mill.get(&format!("/v1/articles/{}/account", record.id), &[]).await;
+        let account: Value = serde_json::from_str(&account.body).unwrap();
+        let blocks = account["blocks"].as_array().unwrap();
+        assert_eq!(blocks.len(), lines.len(), "the API has the page's blocks: {account}");
+        for (block, line) in blocks.iter().zip(&lines) {
+            let text = block["text"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(line.starts_with(&text), "{block}: {line}");
+            assert_eq!(block["kept"] == false, line.contains(" dropped: "), "{block}: {line}");
+            let is_known = block["kept"] == false || raw == "keep";
+            assert_eq!(block["rule"].is_string(), is_known, "{block}");
+        }
+        let source = if raw == "keep" { "kept_page" } else { "account" };
+        assert_eq!((&account["source"], &account["complete"]), (&source.into(), &true.into()));
+        let number = |key: &str| account[key].as_u64().unwrap() as usize;
+        assert_eq!(number("blocks_kept") + number("blocks_dropped"), blocks.len());
         mill.stop().await;
     }
 }

@@ -1,0 +1,157 @@
+//! The blocks of an article's page in order, kept and dropped, for the page and for the API.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Surface;
+use crate::model::{BlockAccount, Record};
+use crate::pipeline::reextract::blocks_now;
+use crate::store::{ArticleAccount, StoreError};
+
+/// The blocks of the page of an article's current revision, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "PageBlocks")]
+pub(super) struct Blocks {
+    /// Where the blocks come from.
+    pub(super) source: Source,
+    /// Whether these are all blocks of the page.
+    pub(super) complete: bool,
+    /// Number of blocks in the text.
+    pub(super) blocks_kept: u32,
+    /// Number of blocks left out of it.
+    pub(super) blocks_dropped: u32,
+    /// The blocks.
+    pub(super) blocks: Vec<Block>,
+}
+
+/// Where blocks come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "PageBlocksSource")]
+pub(super) enum Source {
+    /// The kept page (`raw = "keep"`), extracted by the current rules.
+    KeptPage,
+    /// The account written when the page was extracted: the text, and the first 50 dropped blocks.
+    Account,
+}
+
+/// A block of a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "PageBlock")]
+pub(super) struct Block {
+    /// Whether it is part of the article's text.
+    pub(super) kept: bool,
+    /// The rule that kept or dropped it; `null` for kept blocks that come from the account.
+    pub(super) rule: Option<String>,
+    /// Its text, or the beginning of a long one.
+    pub(super) text: String,
+}
+
+/// Returns the blocks of the page of a current record; `None` if nothing is known about them.
+pub(super) async fn of_page(surface: &Surface, record: &Record) -> Result<Option<Blocks>, StoreError> {
+    let plan = surface.plan.borrow().clone();
+    match blocks_now(&surface.store, &surface.workers, &plan, record.id).await {
+        Ok(Some(blocks)) => return Ok(Some(Blocks::of_kept_page(blocks))),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(article.id = %record.id, error = %error, "cannot extract a kept page again");
+        }
+    }
+    let account = surface.store.article_account(record.id).await?;
+    Ok(account.map(|account| Blocks::as_recorded(&record.text, &account)))
+}
+
+impl Blocks {
+    fn of_kept_page(blocks: Vec<BlockAccount>) -> Self {
+        let kept = blocks.iter().filter(|block| block.kept).count();
+        Self {
+            source: Source::KeptPage,
+            complete: true,
+            blocks_kept: number(kept),
+            blocks_dropped: number(blocks.len() - kept),
+            blocks: blocks
+                .into_iter()
+                .map(|BlockAccount { kept, rule, text }| Block { kept, rule: Some(rule), text })
+                .collect(),
+        }
+    }
+
+    fn as_recorded(text: &str, account: &ArticleAccount) -> Self {
+        let kept = pieces(text, account.blocks_kept);
+        let is_complete = number(kept.len()) == account.blocks_kept
+            && number(account.dropped.len()) == account.blocks_dropped;
+        let mut dropped = account
+            .dropped
+            .iter()
+            .map(|block| {
+                let rule = Some(block.rule.clone());
+                (block.kept_before, Block { kept: false, rule, text: block.excerpt.clone() })
+            })
+            .peekable();
+        let mut blocks = Vec::new();
+        for (before, text) in (0_u32..).zip(&kept) {
+            let stands_before = |place: Option<u32>| place.is_some_and(|place| place <= before);
+            while let Some((_, block)) = dropped.next_if(|(place, _)| stands_before(*place)) {
+                blocks.push(block);
+            }
+            blocks.push(Block { kept: true, rule: None, text: (*text).to_owned() });
+        }
+        blocks.extend(dropped.map(|(_, block)| block));
+        Self {
+            source: Source::Account,
+            complete: is_complete,
+            blocks_kept: account.blocks_kept,
+            blocks_dropped: account.blocks_dropped,
+            blocks,
+        }
+    }
+}
+
+/// Returns the text split into the kept blocks that it was made of, if their number matches the lines; otherwise into
+/// paragraphs.
+fn pieces(text: &str, kept: u32) -> Vec<&str> {
+    let parted = |by| text.split(by).filter(|piece: &&str| !piece.is_empty()).collect::<Vec<_>>();
+    let lines = parted("\n");
+    if lines.len() == kept as usize { lines } else { parted("\n\n") }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::DroppedBlock;
+
+    #[test]
+    fn kept_blocks_are_told_by_lines_where_these_are_as_many() {
+        assert_eq!(pieces("a\n\nb\nc", 3), ["a", "b", "c"]);
+        assert_eq!(pieces("a\n\nb\nc", 2), ["a", "b\nc"]);
+        assert!(pieces("", 0).is_empty());
+    }
+
+    #[test]
+    fn what_an_account_lacks_is_said() {
+        let dropped = |excerpt: &str, kept_before| DroppedBlock {
+            rule: "outside".to_owned(),
+            excerpt: excerpt.to_owned(),
+            kept_before,
+        };
+        let account = |blocks_kept, blocks_dropped| ArticleAccount {
+            blocks_kept,
+            blocks_dropped,
+            dropped: vec![dropped("menu", Some(0)), dropped("advert", Some(1)), dropped("foot", Some(2))],
+        };
+        let blocks = Blocks::as_recorded("one\n\ntwo", &account(2, 3));
+        let texts: Vec<&str> = blocks.blocks.iter().map(|block| block.text.as_str()).collect();
+        assert_eq!(texts, ["menu", "one", "advert", "two", "foot"]);
+        assert!(blocks.complete);
+        assert!(blocks.blocks.iter().all(|block| block.kept != block.rule.is_some()));
+        assert!(!Blocks::as_recorded("one\n\ntwo", &account(2, 51)).complete, "more were dropped");
+        assert!(
+            !Blocks::as_recorded("one\n\ntwo", &account(3, 3)).complete,
+            "the kept blocks cannot be told apart"
+        );
+    }
+}
