@@ -1,6 +1,7 @@
 //! The HTTP listener: health, metrics and records by cursor.
 
 mod ready;
+mod removed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

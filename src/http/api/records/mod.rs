@@ -4,15 +4,20 @@
 //! The cursor is sent before the records, so the content of a response is determined before it begins. That does not require
 //! the texts: beyond the first few, they are read when they are about to be sent, a few at a time, as fast as the client
 //! receives them. Everything held in memory is counted (see [`crate::memory`]).
+//!
+//! A record may thus be removed before it is sent. The response then breaks off: its client resumes from the last record that it
+//! has, and is told that it is too late (410). Sending the removed record without its text was the alternative: a client that
+//! stores what it receives would have replaced a text by nothing.
+
+mod sending;
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -22,6 +27,7 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 use tokio::time::Instant;
 
+use self::sending::answer;
 use super::query::{self, Asked, Cursor, Removed};
 use super::route::{JSON, Parameter, Route};
 use crate::blocking::{self, Queue};
@@ -39,8 +45,6 @@ const KEPT_BYTES: usize = 1 << 20;
 /// Reading this many bytes of text or more requires a place in a queue: clients that read long texts must not occupy the store
 /// all at once.
 const LONG_BYTES: usize = 256 << 10;
-/// Maximum size of a chunk of the response.
-const SLICE_BYTES: usize = 64 << 10;
 /// A response that exceeds this ends before its limit of records; the client continues from the cursor.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// Maximum number of records examined for one response, however few of them the filter admits.
@@ -181,17 +185,28 @@ fn form(headers: &HeaderMap) -> Form {
 }
 
 async fn refuse_late(surface: &Surface, asked: &Asked) -> Result<(), Problem> {
+    let Some(removed_through) = removed_through(surface, asked).await? else { return Ok(()) };
+    let after = asked.after.0;
+    Err(Problem::new(
+        StatusCode::GONE,
+        format!(
+            "records after {after} were removed (keep_days), up to {removed_through}; hint: removed=skip returns the remaining records"
+        ),
+    ))
+}
+
+/// Returns the last position removed, if the reader must be told that it missed some.
+async fn removed_through(surface: &Surface, asked: &Asked) -> Result<Option<i64>, StoreError> {
     let (after, removed_through) = (asked.after.0, surface.store.removed_through().await?);
     // A reader that starts at 0 asks for whatever there is.
-    if 0 < after && after < removed_through && asked.removed == Removed::Refuse {
-        return Err(Problem::new(
-            StatusCode::GONE,
-            format!(
-                "records after {after} were removed (keep_days), up to {removed_through}; hint: removed=skip returns the remaining records"
-            ),
-        ));
-    }
-    Ok(())
+    let is_late = 0 < after && after < removed_through && asked.removed == Removed::Refuse;
+    Ok(is_late.then_some(removed_through))
+}
+
+/// Returns the next records of an event stream; `None` if some were removed before they were read.
+async fn found_in_time(surface: &Surface, asked: &Asked) -> Result<Option<Found>, StoreError> {
+    let found = wait_for(surface, asked, KEPT_BYTES).await?;
+    Ok(removed_through(surface, asked).await?.is_none().then_some(found))
 }
 
 /// Returns the available records, or else the first that arrive before the request's wait is over.
@@ -275,128 +290,10 @@ async fn step(
     surface.store.records_after(after.0, records).await
 }
 
-/// The text around the records of a response.
-struct Frame {
-    content_type: &'static str,
-    start: &'static str,
-    between: &'static str,
-    end: String,
-}
-
-impl Frame {
-    fn of(form: &Form, found: &Found) -> Self {
-        match form {
-            Form::Json => Self {
-                content_type: JSON,
-                start: "{\"records\":[",
-                between: ",",
-                end: format!("],\"cursor\":\"{}\",\"more\":{}}}", found.cursor, found.more),
-            },
-            Form::Lines | Form::Events => Self {
-                content_type: LINES,
-                start: "",
-                between: "\n",
-                end: if found.is_empty() { String::new() } else { "\n".to_owned() },
-            },
-        }
-    }
-}
-
-/// A response that is being sent.
-struct Sending {
-    serving: Arc<Serving>,
-    fields: Vec<String>,
-    frame: Frame,
-    /// Records that were read and are not sent yet.
-    ready: Vec<Record>,
-    /// Positions of the records still to be read and sent.
-    further: HashSet<i64>,
-    /// The last position read.
-    read: Cursor,
-    last: Cursor,
-    has_begun: bool,
-    held: Share,
-}
-
-impl Sending {
-    /// Returns the next part.
-    async fn part(mut self) -> (Bytes, Self) {
-        let bytes = self.ready.iter().map(|record| record.text.len()).sum();
-        blocking::run(Queue::Answers, bytes, move || (Bytes::from(self.write()), self)).await
-    }
-
-    fn write(&mut self) -> Vec<u8> {
-        let mut part = Vec::new();
-        for record in self.ready.drain(..) {
-            part.extend(if self.has_begun { self.frame.between } else { self.frame.start }.bytes());
-            self.has_begun = true;
-            serde_json::to_writer(&mut part, &Shown { record: &record, fields: &self.fields }).expect(PLAIN);
-        }
-        if self.is_over() {
-            part.extend(if self.has_begun { "" } else { self.frame.start }.bytes());
-            part.extend(self.frame.end.bytes());
-        }
-        part
-    }
-
-    fn is_over(&self) -> bool {
-        self.further.is_empty() || self.read >= self.last
-    }
-
-    /// Reads on until there is something to send. Records that were removed in the meantime are left out.
-    async fn read_on(&mut self) -> Result<(), StoreError> {
-        while self.ready.is_empty() && !self.is_over() {
-            let mut records = step(&self.serving.surface, self.read, &self.held, 0).await?;
-            self.read = records.last().map_or(self.last, |record| Cursor(record.seq));
-            records.retain(|record| self.further.contains(&record.seq));
-            self.ready = records;
-        }
-        Ok(())
-    }
-}
-
-async fn answer(serving: &Arc<Serving>, found: Found, form: &Form, asked: Asked) -> Response {
-    let frame = Frame::of(form, &found);
-    let header = HeaderValue::try_from(found.cursor.to_string()).expect("a cursor is letters and digits");
-    let headers =
-        [(header::CONTENT_TYPE, HeaderValue::from_static(frame.content_type)), (CURSOR_HEADER, header)];
-    let Found { records, further, cursor, held, .. } = found;
-    let sending = Sending {
-        serving: Arc::clone(serving),
-        fields: asked.fields,
-        frame,
-        read: records.last().map_or(asked.after, |record| Cursor(record.seq)),
-        ready: records,
-        further,
-        last: cursor,
-        has_begun: false,
-        held,
-    };
-    let (part, sending) = sending.part().await;
-    if sending.is_over() && part.len() <= SLICE_BYTES {
-        return (headers, Body::from(part)).into_response();
-    }
-    let slices = stream::try_unfold((part, sending), |(mut part, mut sending)| async move {
-        if part.is_empty() && sending.is_over() {
-            return Ok(None);
-        }
-        if part.is_empty() {
-            sending.read_on().await.inspect_err(|error| {
-                tracing::error!(error = %error, "cannot read further records: response cut off");
-            })?;
-            (part, sending) = sending.part().await;
-        }
-        let slice = part.split_to(part.len().min(SLICE_BYTES));
-        // Sending a slice costs time on this thread, for instance to compress it, so other tasks get a turn first.
-        tokio::task::yield_now().await;
-        Ok::<_, StoreError>(Some((slice, (part, sending))))
-    });
-    (headers, Body::from_stream(slices)).into_response()
-}
-
 const PLAIN: &str = "a record has string keys and plain values";
 
-/// Returns a stream that ends when the client disconnects or the daemon stops; the client resumes by the id of the last event.
+/// Returns a stream that ends when the client disconnects, the daemon stops, or records were removed before they were sent; the
+/// client resumes by the id of the last event, and in the last case is refused.
 fn events(serving: Arc<Serving>, asked: Asked) -> Response {
     let state = (serving, asked, VecDeque::new());
     let events = stream::unfold(state, |(serving, mut asked, mut ready)| async move {
@@ -406,8 +303,15 @@ fn events(serving: Arc<Serving>, asked: Asked) -> Response {
                 return None;
             }
             let patient = Asked { wait: LOOK_INTERVAL, ..asked.clone() };
-            match wait_for(surface, &patient, KEPT_BYTES).await {
-                Ok(found) => {
+            match found_in_time(surface, &patient).await {
+                Ok(None) => {
+                    tracing::info!(
+                        after = asked.after.0,
+                        "records were removed before they were sent: event stream closed"
+                    );
+                    return None;
+                }
+                Ok(Some(found)) => {
                     // The further records are found again by the next look.
                     let last = found.records.last().filter(|_| !found.further.is_empty());
                     asked.after = last.map_or(found.cursor, |record| Cursor(record.seq));
