@@ -1,5 +1,6 @@
 //! A listener that idle or slow clients cannot exhaust, even a thousand of them: the number of connections is limited, the head
-//! of a request must be small and arrive soon, and an idle keep-alive connection is closed after the same timeout.
+//! of a request must be small and arrive soon, an idle keep-alive connection is closed after the same timeout, and a client that
+//! does not read its response is disconnected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::socket::Socket;
 use crate::lifecycle::STOP_GRACE;
 
 /// The delay after a failure to accept a connection, for instance because no file descriptor is left.
@@ -29,6 +31,8 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Maximum number of header lines.
     pub headers: usize,
+    /// How long a client may read nothing of a response that is ready to be sent.
+    pub write_timeout: Duration,
 }
 
 impl Limits {
@@ -42,7 +46,13 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 1_024, head_timeout: Duration::from_secs(10), head_bytes: 16 << 10, headers: 64 }
+        Self {
+            connections: 1_024,
+            head_timeout: Duration::from_secs(10),
+            head_bytes: 16 << 10,
+            headers: 64,
+            write_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -83,12 +93,13 @@ async fn answer(
     soft: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
+    let socket = Socket::new(stream, limits.write_timeout);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(limits.head_bytes)
         .max_headers(limits.headers)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -8,6 +8,8 @@ mod api;
 pub mod auth;
 /// The blocks of an article's page.
 mod blocks;
+/// Bodies of requests.
+mod body;
 /// Totals of the store, counted from time to time.
 pub mod counts;
 /// Accepting connections, and the limits on what one client may use.
@@ -18,6 +20,8 @@ mod pages;
 pub mod problem;
 /// Browser sessions.
 mod session;
+/// Connections whose writes have a time limit.
+mod socket;
 /// Changes of the configuration made through pages.
 pub mod steering;
 /// The endpoint that WebSub hubs call.

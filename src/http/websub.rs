@@ -5,18 +5,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::body;
 use crate::pipeline::Shared;
 use crate::pipeline::websub::{self, Received};
 use crate::store::StoreError;
 
-/// The maximum time for receiving a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum length of a challenge; longer ones are rejected.
 const MAX_CHALLENGE_BYTES: usize = 4096;
 
@@ -78,8 +76,8 @@ async fn take(State(shared): State<Shared>, request: Request) -> Response {
     let most_bytes = shared.plan().fetcher.feed_max_body_bytes();
     let share = shared.memory.share();
     share.hold(announced(&head.headers).map_or(most_bytes, |bytes| bytes.min(most_bytes))).await;
-    let body = match read(body, most_bytes).await {
-        Ok(body) => body,
+    let body = match body::receive(body, most_bytes).await {
+        Ok(body) => Vec::from(body),
         Err(status) => return status.into_response(),
     };
     let text = |name: &str| text(&head.headers, name);
@@ -93,14 +91,6 @@ async fn take(State(shared): State<Shared>, request: Request) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")]).into_response()
         }
         Err(error) => unavailable(&error),
-    }
-}
-
-async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, StatusCode> {
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, max_bytes)).await {
-        Ok(Ok(body)) => Ok(body.into()),
-        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
     }
 }
 

@@ -22,7 +22,8 @@ mod trouble;
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -33,6 +34,7 @@ use tower_http::compression::CompressionLayer;
 
 use self::frame::{Html, Place, page, query_of};
 use super::Serving;
+use super::body;
 use super::problem::Problem;
 use super::session::{Visitor, is_from_own_page};
 
@@ -58,14 +60,17 @@ pub(super) fn router(serving: &Arc<Serving>) -> Router<Arc<Serving>> {
         .route("/sites/{host}", get(site::show))
         .route("/sites/{host}/forget", post(site::forget))
         .route("/search", get(search::show))
+        .layer(from_fn(received))
         .layer(from_fn_with_state(Arc::clone(serving), door));
-    Router::new()
-        .merge(rooms)
+    let login = Router::new()
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
+        .layer(from_fn(received));
+    Router::new()
+        .merge(rooms)
+        .merge(login)
         .route("/style.css", get(frame::style))
         .route("/icon.svg", get(frame::icon))
-        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CompressionLayer::new())
         .layer(from_fn(guard))
 }
@@ -104,6 +109,21 @@ const NOT_OURS: &str =
 fn login_first(uri: &Uri) -> Response {
     let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
     Redirect::to(&query_of("/login?").append_pair("next", wanted).finish()).into_response()
+}
+
+/// Middleware that receives a form completely before it is handled, so that one that trickles in holds nothing else.
+async fn received(request: Request, next: Next) -> Response {
+    let (head, form) = request.into_parts();
+    match body::receive(form, MAX_FORM_BYTES).await {
+        Ok(form) => next.run(Request::from_parts(head, Body::from(form))).await,
+        Err(status) => {
+            let detail = format!(
+                "a form must arrive within {} seconds and have at most {MAX_FORM_BYTES} bytes",
+                body::TIMEOUT.as_secs()
+            );
+            refusal(status, &detail).into_response()
+        }
+    }
 }
 
 /// Middleware that adds security and caching headers to every response.
