@@ -355,6 +355,7 @@ impl Daemon {
             soft: lifecycle.soft(),
             stored: Arc::clone(&self.shared.articles_stored),
             tokens: self.http.tokens.clone(),
+            hosts: self.http.hosts.clone(),
             health: self.health.clone(),
             plan: self.shared.plan.clone(),
             sinks: Arc::clone(&self.sinks),

@@ -366,7 +366,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the HTTP listeners and tokens. Listening on anything but loopback requires a token.
+    /// Checks `[http]`.
     pub(super) fn http(&mut self, raw: &raw::Http) -> http::Settings {
         let listen = self.listen("http.listen", &raw.listen);
         let metrics_listen = self.listen("http.metrics_listen", &raw.metrics_listen);
@@ -388,21 +388,9 @@ impl Checker<'_> {
             }
             tokens.push(Token { name: token.name.clone(), role: token.role, secret });
         }
-        let keys = [
-            ("http.listen", &raw.listen, listen),
-            ("http.metrics_listen", &raw.metrics_listen, metrics_listen),
-        ];
-        for (key, text, address) in keys {
-            if raw.tokens.is_empty() && address.is_some_and(|address| !address.ip().is_loopback()) {
-                self.refuse_with_hint(
-                    key,
-                    Some(&format!("{text:?}")),
-                    "is reachable from other machines, but no token is configured",
-                    "http.tokens = [{ name = \"reader\", secret = { file = \"reader.token\" } }]",
-                );
-            }
-        }
-        http::Settings { listen, metrics_listen, tokens: tokens.into_iter().collect() }
+        self.anonymous_readers(raw, [listen, metrics_listen]);
+        let hosts = self.own_names(&raw.hosts);
+        http::Settings { listen, metrics_listen, tokens: tokens.into_iter().collect(), hosts }
     }
 
     fn listen(&mut self, path: &str, text: &str) -> Option<SocketAddr> {

@@ -123,7 +123,7 @@ impl Fixed {
             ("extract.concurrency", *extract_concurrency == other.extract_concurrency),
             ("extract.timeout_secs", *extract_timeout == other.extract_timeout),
             ("pipeline.memory_mb", *memory_bytes == other.memory_bytes),
-            ("http.listen, http.metrics_listen, http.tokens", *http == other.http),
+            ("http.listen, http.metrics_listen, http.hosts, http.tokens", *http == other.http),
             ("websub.listen", *websub_listen == other.websub_listen),
             ("sink", *sinks == other.sinks),
             ("output.warc_dir, output.warc_max_file_bytes", *warc == other.warc),

@@ -4,6 +4,7 @@
 //! environment's values merged in (`document`); the tree is deserialized into plain values (`raw`); those are checked against
 //! their bounds and become a `Config` (`check`, `feeds`). No step stops at its first problem.
 
+mod access;
 mod added;
 mod addresses;
 mod articles;

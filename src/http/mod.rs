@@ -1,6 +1,6 @@
 //! The HTTP interface, on loopback unless the operator configures otherwise: health for the service manager, metrics for
 //! Prometheus, records by cursor, and the operator's site. Metrics can have a listener of their own. If tokens are configured,
-//! everything but health and the login page requires one.
+//! everything but health and the login page requires one; if not, requests must be for one of our names.
 
 /// The API for programs.
 mod api;
@@ -12,6 +12,8 @@ mod blocks;
 mod body;
 /// Totals of the store, counted from time to time.
 pub mod counts;
+/// The names by which clients may address the interface.
+pub mod hosts;
 /// Accepting connections, and the limits on what one client may use.
 pub mod listener;
 /// The HTML pages for people.
@@ -42,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::auth::Tokens;
 use self::counts::Counts;
+use self::hosts::Hosts;
 use self::steering::Steering;
 use crate::clock::Clock;
 use crate::health::Health;
@@ -62,6 +65,8 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// The tokens that grant access.
     pub tokens: Tokens,
+    /// The names by which clients reach the interface.
+    pub hosts: Hosts,
 }
 
 /// What the handlers use of the daemon.
@@ -83,6 +88,8 @@ pub struct Surface {
     pub stored: Arc<Notify>,
     /// The tokens that grant access.
     pub tokens: Tokens,
+    /// The names by which clients reach the interface.
+    pub hosts: Hosts,
     /// Whether the store can be written to.
     pub health: Health,
     /// The current plan, whose rules determine what would be extracted from a kept page now.
@@ -104,15 +111,21 @@ struct Serving {
 /// Returns a router with all routes.
 pub fn router(surface: Surface) -> Router {
     let serving = Serving::of(surface);
-    for_readers(&serving).merge(metrics(&serving)).merge(health()).with_state(serving)
+    let routes = for_readers(&serving).merge(metrics(&serving));
+    complete(routes, serving)
 }
 
 /// Returns the routers of two listeners: everything but metrics, and metrics. Health is on both, since a client may be able to
 /// reach only one of them.
 pub fn routers_apart(surface: Surface) -> (Router, Router) {
     let serving = Serving::of(surface);
-    let main = for_readers(&serving).merge(health()).with_state(Arc::clone(&serving));
-    (main, metrics(&serving).merge(health()).with_state(serving))
+    (complete(for_readers(&serving), Arc::clone(&serving)), complete(metrics(&serving), serving))
+}
+
+/// Adds what every listener has: the check of the host, and health, which is answered for any host.
+fn complete(routes: Router<Arc<Serving>>, serving: Arc<Serving>) -> Router {
+    let only_ours = from_fn_with_state(Arc::clone(&serving), hosts::only_ours);
+    routes.layer(only_ours).merge(health()).with_state(serving)
 }
 
 fn for_readers(serving: &Arc<Serving>) -> Router<Arc<Serving>> {

@@ -39,7 +39,7 @@ impl Visitor {
 impl Tokens {
     /// Returns the user who sent a request; `None` if a token is required and the request has no valid one.
     pub(super) fn visitor(&self, headers: &HeaderMap, now: Timestamp) -> Option<Visitor> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return Some(Visitor { name: None, may_change: false });
         }
         let by_token = bearer(headers).and_then(|token| self.known(token));

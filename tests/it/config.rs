@@ -213,6 +213,11 @@ const BROKEN: &[(&str, &str)] = &[
     ("database_in_memory", "[database]\nurl = \"sqlite::memory:\"\n"),
     ("bad_listen", "[http]\nlisten = \"8080\"\n"),
     ("no_token", "[http]\nlisten = \"0.0.0.0:8080\"\n"),
+    (
+        "anonymous_and_tokens",
+        "[http]\ntokens = [{ name = \"x\", secret = \"0123456789abcdef\" }]\nallow_anonymous = true\n",
+    ),
+    ("bad_hosts", "[http]\nhosts = [\"mill.example\", \"http://mill.example:8080\"]\n"),
     ("metrics_in_the_open", "[http]\nmetrics_listen = \"0.0.0.0:9100\"\n"),
     ("metrics_at_the_same_place", "[http]\nmetrics_listen = \"127.0.0.1:8080\"\n"),
     ("short_token", "[http]\nlisten = \"[::]:8080\"\ntokens = [{ name = \"x\", secret = \"hunter2\" }]\n"),

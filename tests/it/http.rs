@@ -1,5 +1,6 @@
 //! The HTTP listener: health, metrics and records by cursor.
 
+mod access;
 mod ready;
 mod removed;
 
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, Request};
 use feedmill::health::Health;
 use feedmill::http::auth::{Role, Token, Tokens};
 use feedmill::http::counts::Counts;
+use feedmill::http::hosts::Hosts;
 use feedmill::http::listener::{Limits, serve};
 use feedmill::http::{Surface, router, routers_apart};
 use feedmill::memory::Memory;
@@ -63,6 +65,7 @@ fn surface_of(daemon: &OpenedDaemon) -> Surface {
         soft: CancellationToken::new(),
         stored: Arc::new(Notify::new()),
         tokens: Tokens::default(),
+        hosts: Hosts::default(),
         health: Health::default(),
         plan: daemon.daemon.shared().plan.clone(),
         sinks: Arc::default(),
@@ -89,8 +92,10 @@ pub(crate) async fn get_with(
 
 async fn answer(router: &axum::Router, path: &str, headers: &[(&str, &str)]) -> axum::response::Response {
     use tower::ServiceExt as _;
+    let own = [("host", "127.0.0.1")];
+    let own = own.iter().filter(|(name, _)| headers.iter().all(|(given, _)| given != name));
     let request =
-        headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+        own.chain(headers).fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
     router.clone().oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap()
 }
 

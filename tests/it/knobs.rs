@@ -319,6 +319,8 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("articles.keep_raw_days", "kept_pages_go_by_themselves"),
     ("http.listen", "the_surface_is_where_the_operator_says_or_nowhere"),
     ("http.metrics_listen", "metrics_may_have_a_listener_of_their_own"),
+    ("http.hosts", "a_foreign_name_gets_nothing_but_health"),
+    ("http.allow_anonymous", "everybody_reads_beyond_loopback_if_the_operator_says_so"),
     ("http.tokens", "where_there_are_tokens_each_permits_what_it_is_for"),
     ("http.tokens.*", "where_there_are_tokens_each_permits_what_it_is_for"),
     ("websub.callback_url", "b36_without_a_callback_no_hub_is_asked"),

@@ -244,12 +244,20 @@ pub(super) struct Articles {
 pub(super) struct Http {
     pub(super) listen: String,
     pub(super) metrics_listen: String,
+    pub(super) hosts: Vec<String>,
     pub(super) tokens: Vec<Token>,
+    pub(super) allow_anonymous: bool,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), metrics_listen: String::new(), tokens: Vec::new() }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            metrics_listen: String::new(),
+            hosts: Vec::new(),
+            tokens: Vec::new(),
+            allow_anonymous: false,
+        }
     }
 }
 

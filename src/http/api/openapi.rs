@@ -13,9 +13,10 @@ use crate::http::problem::{Details, MEDIA_TYPE};
 const SCHEMAS: &str = "/components/schemas";
 
 /// Errors of every route.
-const REFUSALS: [(u16, &str); 3] = [
+const REFUSALS: [(u16, &str); 4] = [
     (400, "Invalid request: an unknown parameter, or a value that is malformed or out of bounds."),
     (401, "Missing or unknown token."),
+    (421, "Without tokens: the host in the request is none of `[http] hosts`."),
     (503, "The store cannot be read at the moment."),
 ];
 

@@ -55,6 +55,38 @@ async fn the_surface_is_where_the_operator_says_or_nowhere() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_reads_beyond_loopback_if_the_operator_says_so() {
+    let test = TestDaemon::new();
+    let config = test.write_config();
+    let everywhere = "listen = \"0.0.0.0:0\"\nallow_anonymous = true";
+    let daemon = Arc::new(opened(&config, "listen = \"127.0.0.1:0\"", everywhere).await);
+    let lifecycle = Lifecycle::new(Duration::from_mins(1));
+    let port = Arc::clone(&daemon).start(&lifecycle, Metrics::install()).await.unwrap().http.unwrap().port();
+    for (request, status) in [
+        ("GET /v1/articles", 200),
+        ("GET /metrics", 200),
+        ("GET /feeds", 200),
+        ("POST /feeds", 403),
+        ("POST /feeds/1/poll", 403),
+    ] {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let head = "Host: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\n";
+        client.write_all(format!("{request} HTTP/1.1\r\n{head}\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+    }
+    lifecycle.stop_soft();
+    lifecycle.wait().await;
+    daemon.store().close().await;
+    let file = config.with_file_name("other.toml");
+    let refused = std::fs::read_to_string(&file).unwrap().replace("allow_anonymous = true", "");
+    std::fs::write(&file, refused).unwrap();
+    let refused = Config::load(Some(&file), &Environment::default()).unwrap_err().to_string();
+    assert!(refused.contains("http.allow_anonymous = true"), "{refused}");
+}
+
 #[tokio::test]
 async fn first_polls_are_spread_over_the_time_that_the_operator_says() {
     const FEEDS: usize = 300;
