@@ -25,6 +25,7 @@ use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::{Feeds, longest_waits};
 use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention, search, sharing, websub};
+use crate::publish::outputs::Output;
 use crate::publish::relay::{Flush, Relay};
 use crate::publish::warc::Archive;
 use crate::publish::{Outward, PublishError};
@@ -80,6 +81,8 @@ const FOR_SINKS: u64 = 8;
 pub struct Daemon {
     shared: Shared,
     health: Health,
+    /// The local folders that this daemon writes to.
+    outputs: Vec<Output>,
     plan: watch::Sender<Arc<Plan>>,
     /// Taken by the task that drives them.
     relays: Mutex<Vec<Relay>>,
@@ -113,6 +116,8 @@ impl Daemon {
     /// Opens the store, takes the run lock, and syncs the store's feeds with the configuration. Polls nothing yet.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let archive = config.warc.clone().map(Archive::open).transpose()?;
+        let outputs = config.sinks.iter().filter_map(Output::of_sink);
+        let outputs = outputs.chain(config.warc.as_ref().map(Output::of_archive)).collect();
         let memory = Memory::new(config.pipeline.memory_bytes / FOR_WORK);
         let shards = Store::shards_at(&config.database)?;
         let fetcher = Fetcher::within(config.fetch.clone(), clock.clone(), memory.clone(), shards.clone())?;
@@ -155,6 +160,7 @@ impl Daemon {
         Ok(Self {
             shared,
             health: Health::default(),
+            outputs,
             plan,
             relays: Mutex::new(relays),
             fetcher: fetcher_in_force,
@@ -259,6 +265,8 @@ impl Daemon {
             retention::pass(&self.shared, soft).await?;
         }
         self.store().check_health().await?;
+        // Reads the whole file, which may take minutes: a stop does not wait for it.
+        soft.run_until_cancelled(self.store().check_integrity()).await.transpose()?;
         if in_trouble.is_empty() {
             Ok(())
         } else {
@@ -328,8 +336,10 @@ impl Daemon {
             shared.workers.serve(Box::pin(half), &soft).await;
         };
         spawn("articles", Box::pin(work));
-        let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
-        lifecycle.spawn("health", async move { daemon.health.watch(daemon.store(), &soft).await });
+        let (soft, progress, daemon) = (lifecycle.soft(), lifecycle.progress(), Arc::clone(&self));
+        lifecycle.spawn("health", async move {
+            daemon.health.watch(daemon.store(), &daemon.outputs, &progress, &soft).await;
+        });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         spawn("retention", Box::pin(async move { retention::run(&daemon.shared, &soft).await }));
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));

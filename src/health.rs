@@ -1,18 +1,24 @@
-//! Whether records can be stored: the state behind `/readyz`, the metrics and the service manager's status line.
+//! Whether records can be stored and written: the state behind `/readyz`, the metrics and the service manager's status line.
 //!
-//! The store is checked in the background, so that reading the state is cheap and immediate even if the store hangs.
+//! The store and the output folders are checked in the background, so that reading the state is cheap and immediate even if one
+//! of them hangs.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::lifecycle::service;
+use crate::lifecycle::{Progress, service};
+use crate::publish::outputs::Output;
 use crate::store::Store;
 use crate::telemetry::metrics;
 
-/// Time between two checks of the store.
+/// Time between two checks.
 const INTERVAL: Duration = Duration::from_secs(4);
 /// A check that takes longer counts as a problem.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -22,48 +28,74 @@ const INTEGRITY_REST_SHARE: u32 = 20;
 
 /// The result of the last checks. Cheap to clone; all clones share the state.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Mutex<Seen>>);
+pub struct Health(Arc<Mutex<BTreeMap<Subject, String>>>);
 
-#[derive(Debug, Default)]
-struct Seen {
-    store: Option<String>,
-    integrity: Option<String>,
+/// What is checked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    /// Whether the store can be written.
+    Store,
+    /// Whether the store is intact.
+    Integrity,
+    /// Whether a folder can be written.
+    Output(Output),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store | Self::Integrity => f.write_str("the store"),
+            Self::Output(output) => write!(f, "the folder of {}, {},", output.of, output.folder.display()),
+        }
+    }
 }
 
 impl Health {
-    /// Returns the problems that keep articles from being stored, as sentences; empty if there are none.
+    /// Returns the problems that keep articles from being stored or written, as sentences; empty if there are none.
     pub fn problems(&self) -> Vec<String> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.store.iter().chain(&seen.integrity).cloned().collect()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Checks the store periodically until the soft stop.
-    pub async fn watch(&self, store: &Store, soft: &CancellationToken) {
+    /// Checks the store and the folders periodically until the soft stop. `progress` observes the checks of the store: the
+    /// service manager should restart a daemon whose store does not answer at all. A check that fails is an answer, and a
+    /// restart would not make room on the disk: it would only drop the finished work that waits to be recorded. Nor does a
+    /// restart help against a folder that hangs.
+    pub async fn watch(
+        &self,
+        store: &Store,
+        outputs: &[Output],
+        progress: &Progress,
+        soft: &CancellationToken,
+    ) {
         let watching = async {
-            tokio::join!(self.watch_store(store), self.watch_integrity(store));
+            tokio::join!(
+                self.watch_store(store, progress),
+                self.watch_integrity(store),
+                join_all(outputs.iter().map(|output| self.watch_output(output))),
+            );
         };
         soft.run_until_cancelled(watching).await;
     }
 
-    /// Checks once, with a time limit, that the store can be written.
+    /// Checks once that the store can be written.
     pub async fn check_store(&self, store: &Store) {
-        let problem = match tokio::time::timeout(PATIENCE, store.check_health()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(problem)) => Some(problem.to_string()),
-            Err(_) => Some(format!("the store has not answered for {} s", PATIENCE.as_secs())),
-        };
-        self.note(|seen| &mut seen.store, problem);
+        self.observe(Subject::Store, store.check_health()).await;
     }
 
     /// Checks the integrity of the store once.
     pub async fn check_integrity(&self, store: &Store) {
         let problem = store.check_integrity().await.err().map(|problem| problem.to_string());
-        self.note(|seen| &mut seen.integrity, problem);
+        self.note(Subject::Integrity, problem);
     }
 
-    async fn watch_store(&self, store: &Store) {
+    /// Checks once that a folder can be written.
+    pub async fn check_output(&self, output: &Output) {
+        self.observe(Subject::Output(output.clone()), output.check()).await;
+    }
+
+    async fn watch_store(&self, store: &Store, progress: &Progress) {
         loop {
-            self.check_store(store).await;
+            progress.watch(self.check_store(store)).await;
             tokio::time::sleep(INTERVAL).await;
         }
     }
@@ -76,19 +108,97 @@ impl Health {
         }
     }
 
-    /// Stores the result, and logs it if it changed.
-    fn note(&self, place: impl FnOnce(&mut Seen) -> &mut Option<String>, problem: Option<String>) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = place(&mut seen);
-        if *known != problem {
-            if let Some(problem) = &problem {
-                tracing::error!(problem, "the store is not writable");
-            } else {
-                tracing::info!("the store is writable again");
-            }
-            service::status(problem.as_deref().unwrap_or("storing"));
-            *known = problem;
+    async fn watch_output(&self, output: &Output) {
+        loop {
+            self.check_output(output).await;
+            tokio::time::sleep(INTERVAL).await;
         }
-        metrics::store_writable(seen.store.is_none() && seen.integrity.is_none());
+    }
+
+    /// Stores the result of a check. One that takes longer than [`PATIENCE`] is a problem meanwhile. It is waited for all the
+    /// same: another one would hang as well, and occupy one more connection or thread.
+    async fn observe<P: fmt::Display>(&self, subject: Subject, check: impl Future<Output = Result<(), P>>) {
+        let mut check = pin!(check);
+        let result = match tokio::time::timeout(PATIENCE, &mut check).await {
+            Ok(result) => result,
+            Err(_) => {
+                if !self.is_problem(&subject) {
+                    let silence = format!("{subject} has not answered for {} s", PATIENCE.as_secs());
+                    self.note(subject.clone(), Some(silence));
+                }
+                check.await
+            }
+        };
+        self.note(subject, result.err().map(|problem| problem.to_string()));
+    }
+
+    fn is_problem(&self, subject: &Subject) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(subject)
+    }
+
+    /// Stores the result, and logs it if it changed.
+    fn note(&self, subject: Subject, problem: Option<String>) {
+        let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if problems.get(&subject) != problem.as_ref() {
+            match (&subject, &problem) {
+                (Subject::Output(_), Some(problem)) => {
+                    tracing::error!(problem, "an output folder is not writable");
+                }
+                (Subject::Output(_), None) => tracing::info!("{subject} is writable again"),
+                (_, Some(problem)) => tracing::error!(problem, "the store is not writable"),
+                (_, None) => tracing::info!("the store is writable again"),
+            }
+            match problem {
+                Some(problem) => problems.insert(subject, problem),
+                None => problems.remove(&subject),
+            };
+            service::status(problems.values().next().map_or("storing", String::as_str));
+        }
+        let (outputs, stores): (Vec<_>, Vec<_>) =
+            problems.keys().partition(|subject| matches!(subject, Subject::Output(_)));
+        metrics::store_writable(stores.is_empty());
+        metrics::outputs_writable(outputs.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The watchdog's patience (`lifecycle/progress.rs`), and more.
+    const VERY_LONG: Duration = Duration::from_mins(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_never_answers_is_a_problem_and_no_progress() {
+        let (health, progress) = (Health::default(), Progress::default());
+        let check = std::future::pending::<Result<(), String>>();
+        let mut checking = pin!(progress.watch(health.observe(Subject::Store, check)));
+        for (longer, is_stuck) in [(PATIENCE + Duration::from_secs(1), false), (VERY_LONG, true)] {
+            assert!(tokio::time::timeout(longer, &mut checking).await.is_err());
+            assert_eq!(health.problems(), ["the store has not answered for 4 s"]);
+            assert_eq!(progress.is_stuck(), is_stuck);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_refuses_is_a_problem_and_answers() {
+        let (health, progress) = (Health::default(), Progress::default());
+        let began = Instant::now();
+        while began.elapsed() < VERY_LONG {
+            progress.watch(health.observe(Subject::Store, async { Err("disk full") })).await;
+            tokio::time::sleep(INTERVAL).await;
+            assert_eq!(health.problems(), ["disk full"]);
+            assert!(!progress.is_stuck());
+        }
+        // A slow answer does not hide the reason that is known.
+        let slow = async {
+            tokio::time::sleep(PATIENCE * 2).await;
+            Ok::<(), String>(())
+        };
+        let mut checking = pin!(health.observe(Subject::Store, slow));
+        assert!(tokio::time::timeout(PATIENCE + INTERVAL / 2, &mut checking).await.is_err());
+        assert_eq!(health.problems(), ["disk full"]);
+        checking.await;
+        assert!(health.problems().is_empty());
     }
 }

@@ -51,7 +51,7 @@ pub mod store;
 pub mod pipeline;
 /// Output: the outbox as files, JSON lines and pages of records.
 pub mod publish;
-/// Whether records can be stored.
+/// Whether records can be stored and written.
 pub mod health;
 /// What the terminal and the operator's page both show: sentences and numbers.
 pub mod report;
@@ -63,6 +63,8 @@ pub mod config;
 pub mod telemetry;
 /// Wall time, which tests can set.
 pub mod clock;
+/// Free space on disks.
+pub mod disk;
 /// Memory in use, counted in bytes against a budget.
 pub mod memory;
 /// Short CPU work (milliseconds), off the async threads.

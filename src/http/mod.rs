@@ -31,6 +31,7 @@ pub mod websub;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -55,6 +56,9 @@ use crate::pipeline::workers::Workers;
 use crate::report::sinks::Sink;
 use crate::store::Store;
 use crate::telemetry::metrics::{self, Metrics};
+
+/// How long readiness waits for the store: less than probes wait for the answer.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where the interface listens, and who may use it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -179,10 +183,12 @@ async fn readyz(State(serving): State<Arc<Serving>>) -> Response {
             "this process has not renewed its registration in the store: it sends no requests".to_owned(),
         );
     }
-    match surface.store.feeds_any_active().await {
-        Ok(true) => {}
-        Ok(false) => reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned()),
-        Err(error) => reasons.push(format!("store: {error}")),
+    // A store that does not answer must not keep the reasons back.
+    match tokio::time::timeout(STORE_PATIENCE, surface.store.feeds_any_active()).await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => reasons.push("no feed is configured; hint: add a [[feed]] and reload".to_owned()),
+        Ok(Err(error)) => reasons.push(format!("store: {error}")),
+        Err(_) => reasons.push(format!("store: no answer for {} s", STORE_PATIENCE.as_secs())),
     }
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -11,6 +11,8 @@ pub mod filter;
 pub mod relay;
 /// Folders that sinks write to, on the local disk or in an object store.
 pub mod folder;
+/// Whether the local folders can be written to.
+pub mod outputs;
 /// Records as text files, one per text.
 pub mod text;
 /// Files that hold many records each.

@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use super::connection::Location;
 use super::sql::Row;
 use super::{Store, StoreError};
-
-/// Minimum free space on the disk, in bytes. A busy machine uses up less than this within minutes.
-pub const LEAST_FREE_BYTES: u64 = 32 << 20;
+use crate::disk::{self, LEAST_FREE_BYTES};
 
 /// A problem that keeps the store from storing, or from keeping what it stored.
 #[derive(Debug, thiserror::Error)]
@@ -102,8 +100,7 @@ impl Store {
 
 fn check_space(database: &Path) -> Result<(), HealthProblem> {
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(space) = rustix::fs::statvfs(folder) else { return Ok(()) };
-    let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
+    let Ok(free_bytes) = disk::free_bytes(folder) else { return Ok(()) };
     if free_bytes < LEAST_FREE_BYTES {
         return Err(HealthProblem::Space { folder: folder.to_owned(), free_bytes });
     }

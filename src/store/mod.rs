@@ -78,7 +78,7 @@ pub use feed_status::{FeedHealth, FeedState, FeedStatus};
 pub use feeds::FeedsSync;
 pub use finish::{EntryOutcome, ExtractedArticle, FinishedEntry, Stored, Watch};
 pub use found::{FoundArticle, FoundArticles};
-pub use health::{HealthProblem, LEAST_FREE_BYTES};
+pub use health::HealthProblem;
 pub use history::{ArticleStatus, Listing, Revision};
 pub use lock::RunLock;
 pub use migrations::SchemaStatus;

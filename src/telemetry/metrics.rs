@@ -91,6 +91,7 @@ metrics_table! {
     TAKEN_OVER: Counter "feedmill_taken_over_total", "Feeds and entries claimed by dead processes that this process released, by kind";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Configuration reloads, by outcome";
     STORE_WRITABLE: Gauge "feedmill_store_writable", "Whether articles can be stored: 1, or 0 while the store, its disk or its file prevents it";
+    OUTPUTS_WRITABLE: Gauge "feedmill_outputs_writable", "Whether the local folders of sinks and archive can be written to: 1, or 0 while one of them is full, missing or refuses files";
     FEEDS: Gauge "feedmill_feeds", "Polled feeds, by the result of the last poll; new: not polled yet";
     ENTRIES: Gauge "feedmill_entries", "Entries in the store, by state";
     ARTICLES: Gauge "feedmill_articles", "Articles in the store";
@@ -251,6 +252,11 @@ pub fn sink_opened(sink: &str) {
 /// Records whether articles can be stored now.
 pub fn store_writable(is_writable: bool) {
     gauge!(STORE_WRITABLE).set(if is_writable { 1.0 } else { 0.0 });
+}
+
+/// Records whether all output folders can be written to now.
+pub fn outputs_writable(are_writable: bool) {
+    gauge!(OUTPUTS_WRITABLE).set(if are_writable { 1.0 } else { 0.0 });
 }
 
 /// Outcome of a poll.
@@ -496,6 +502,7 @@ mod tests {
         delivered(Received::NotGenuine);
         network_paused();
         store_writable(true);
+        outputs_writable(true);
         sink_delivered("texts", 2);
         sink_failed("texts");
         sink_set_aside("texts");

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access, statvfs};
 
 use super::finding::Finding;
-use crate::store::{LEAST_FREE_BYTES, beside};
+use crate::disk::LEAST_FREE_BYTES;
+use crate::store::beside;
 
 /// Free space below this multiple of [`LEAST_FREE_BYTES`] is reported as "almost full".
 const SOON_FULL: u64 = 10;

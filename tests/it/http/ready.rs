@@ -1,6 +1,7 @@
 //! Readiness: whether the daemon reports ready, and the reason if not.
 
 use feedmill::health::Health;
+use feedmill::publish::outputs::Output;
 
 use super::{get, surface, watched};
 
@@ -30,6 +31,48 @@ async fn readiness_follows_the_store() {
     std::fs::rename(&away, &file).unwrap();
     health.check_store(daemon.store()).await;
     assert_eq!(get(&router, "/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn readiness_follows_the_output_folders() {
+    let health = Health::default();
+    let (_daemon, _server, router, _soft) = watched(1, &health).await;
+    let dir = tempfile::tempdir().unwrap();
+    let folders = ["texts", "warc"].map(|name| dir.path().join(name));
+    let outputs = [("sink texts", &folders[0]), ("output.warc_dir", &folders[1])]
+        .map(|(of, folder)| Output { of: of.to_owned(), folder: folder.clone() });
+    for folder in &folders {
+        std::fs::create_dir(folder).unwrap();
+    }
+    for output in &outputs {
+        health.check_output(output).await;
+    }
+    assert_eq!(get(&router, "/readyz").await.0, 200);
+    assert!(
+        folders.iter().all(|folder| std::fs::read_dir(folder).unwrap().next().is_none()),
+        "nothing is left"
+    );
+
+    std::fs::remove_dir(&folders[0]).unwrap();
+    std::fs::remove_dir(&folders[1]).unwrap();
+    std::fs::write(&folders[1], "not a folder").unwrap();
+    for output in &outputs {
+        health.check_output(output).await;
+    }
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!(status, 503);
+    for reason in ["sink texts cannot write to ", "output.warc_dir cannot write to ", "Not a directory"] {
+        assert!(body.contains(reason), "{body}");
+    }
+    let (_, page) = get(&router, "/").await;
+    assert!(page.contains("sink texts cannot write to "), "{page}");
+
+    std::fs::create_dir(&folders[0]).unwrap();
+    for output in &outputs {
+        health.check_output(output).await;
+    }
+    let (status, body) = get(&router, "/readyz").await;
+    assert!(status == 503 && !body.contains("sink texts") && body.contains("output.warc_dir"), "{body}");
 }
 
 #[tokio::test]
