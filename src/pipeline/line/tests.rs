@@ -193,3 +193,104 @@ async fn nothing_is_begun_after_a_stop_however_long_the_store_takes() {
     assert!(begun < Stopping::LAST + Stopping::PERMITS as usize, "{begun} were begun");
     assert!(*stage.released.lock().unwrap() > 0, "some were claimed ahead");
 }
+
+/// An item as it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Recorded {
+    Whole(usize),
+    Refused(usize),
+}
+
+/// A store that refuses two of five items. When the refusal of the one is recorded, it is unavailable at first; the refusal of the
+/// other it refuses as well.
+#[derive(Clone)]
+struct Refusing {
+    claimed: Arc<Mutex<bool>>,
+    unavailable: Arc<Mutex<bool>>,
+    recorded: Arc<Mutex<BTreeSet<Recorded>>>,
+    soft: CancellationToken,
+}
+
+impl Refusing {
+    const ITEMS: usize = 5;
+    const REFUSED: usize = 1;
+    const HOPELESS: usize = 3;
+}
+
+impl Stage for Refusing {
+    type Item = usize;
+    type Claim = usize;
+    type Done = Recorded;
+
+    const NAME: &'static str = "refusing";
+    const BATCH: u32 = 100;
+
+    fn permits(&self) -> u32 {
+        8
+    }
+
+    async fn claim(&self, _: u32) -> Result<Vec<usize>, StoreError> {
+        let already = std::mem::replace(&mut *self.claimed.lock().unwrap(), true);
+        Ok(if already { Vec::new() } else { (0..Self::ITEMS).collect() })
+    }
+
+    fn claim_of(item: &usize) -> usize {
+        *item
+    }
+
+    async fn release(&self, _: Vec<(usize, Timestamp)>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn process(&self, item: usize) -> Worked<usize, Recorded> {
+        Worked::Done(Recorded::Whole(item))
+    }
+
+    async fn record(&self, done: &[Recorded]) -> Result<(), StoreError> {
+        for item in done {
+            match item {
+                Recorded::Whole(Self::REFUSED | Self::HOPELESS) | Recorded::Refused(Self::HOPELESS) => {
+                    return Err(StoreError::RowsChanged { table: "entries", expected: 1, changed: 0 });
+                }
+                Recorded::Refused(_) if std::mem::take(&mut *self.unavailable.lock().unwrap()) => {
+                    return Err(StoreError::FileGone { path: "feedmill.db".into() });
+                }
+                Recorded::Whole(_) | Recorded::Refused(_) => {}
+            }
+        }
+        let mut recorded = self.recorded.lock().unwrap();
+        recorded.extend(done);
+        if recorded.len() == Self::ITEMS - 1 {
+            self.soft.cancel();
+        }
+        Ok(())
+    }
+
+    fn refused(done: Recorded, _: &StoreError) -> Recorded {
+        match done {
+            Recorded::Whole(item) | Recorded::Refused(item) => Recorded::Refused(item),
+        }
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_is_kept_until_its_refusal_is_recorded_and_holds_up_no_other() {
+    let soft = CancellationToken::new();
+    let stage = Refusing {
+        claimed: Arc::default(),
+        unavailable: Arc::new(Mutex::new(true)),
+        recorded: Arc::default(),
+        soft: soft.clone(),
+    };
+    let clock = Clock::ticking("2026-03-02T08:00:00Z".parse().unwrap());
+    let (wake, hard, progress) = (Notify::new(), CancellationToken::new(), Progress::default());
+    let running = run(&stage, &wake, &clock, &soft, &hard, &progress);
+    tokio::time::timeout(Duration::from_mins(1), running).await.expect("all items are settled");
+    let recorded: Vec<Recorded> = stage.recorded.lock().unwrap().iter().copied().collect();
+    let whole = [0, 2, 4].map(Recorded::Whole);
+    assert_eq!(recorded, [&whole[..], &[Recorded::Refused(Refusing::REFUSED)]].concat());
+}

@@ -74,8 +74,29 @@ impl<S: Stage> Unsettled<S> {
                 Err(error) => {
                     let [item] = item;
                     tracing::error!(stage = S::NAME, error = %error, "the store refuses an item");
-                    stage.record(&[S::refused(item, &error)]).await?;
+                    self.settle_refused(stage, S::refused(item, &error)).await?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that the store refused an item. The refusal is kept as well while the store is unavailable. If the store refuses
+    /// even that, the claim is left to expire: keeping the item would hold up all others.
+    async fn settle_refused(&mut self, stage: &S, refused: S::Done) -> Result<(), StoreError> {
+        let refused = [refused];
+        match stage.record(&refused).await {
+            Ok(()) => {}
+            Err(error) if error.is_passing() => {
+                self.done.extend(refused);
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::error!(
+                    stage = S::NAME,
+                    error = %error,
+                    "the store refuses to record the failure of an item; it is processed again when its lease expires"
+                );
             }
         }
         Ok(())
