@@ -191,6 +191,17 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Returns an error if the file has several names: SQLite's log and the lock of the running process are found by name. An error
+/// of the system is left to SQLite to report.
+fn check_names(path: &Path) -> Result<(), StoreError> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() && metadata.nlink() > 1 => {
+            Err(StoreError::Linked { path: path.to_owned(), links: metadata.nlink() })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Database {
     /// Connects; on SQLite the owner ([`Access::Own`]) creates a missing file.
     pub(super) async fn connect(settings: &Settings, access: Access) -> Result<Self, StoreError> {
@@ -207,6 +218,7 @@ impl Database {
                     }
                     Access::Visit => {}
                 }
+                check_names(path)?;
                 Self::connect_to_file(&location, path, settings, access).await
             }
             Location::Server(_) => Self::connect_to_server(&location, settings.max_connections, wait).await,

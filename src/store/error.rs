@@ -60,6 +60,18 @@ pub enum StoreError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The SQLite file has several names.
+    #[error(
+        "the database file {} has {links} names (hard links), and SQLite keeps a separate log for each: used by two of them, the \
+         file would be damaged; hint: `find FOLDER -samefile FILE` lists the names, remove all but one",
+        path.display()
+    )]
+    Linked {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
     /// The SQLite file was deleted or replaced while it was open. Nothing is written to it any more.
     #[error(
         "the database file {} was deleted or replaced while it was open; hint: restore it from a backup and restart",

@@ -107,6 +107,29 @@ async fn the_lock_holds_whatever_link_leads_to_the_file() {
 }
 
 #[tokio::test]
+async fn a_file_with_two_names_is_refused() {
+    let database = database().await;
+    let clock = Clock::manual(start());
+    database.open(&clock).await.close().await;
+    let link = database.file().with_file_name("link.db");
+    std::fs::hard_link(database.file(), &link).unwrap();
+    for file in [&database.file(), &link] {
+        let settings = settings(&format!("sqlite:{}", file.display()));
+        for refused in [
+            Store::open(&settings, clock.clone()).await.unwrap_err(),
+            Store::visit(&settings, clock.clone()).await.unwrap_err(),
+        ] {
+            assert!(matches!(&refused, StoreError::Linked { path, links: 2 } if path == file), "{refused}");
+            let said = refused.to_string();
+            assert!(said.contains("has 2 names (hard links)") && said.contains("hint: "), "{said}");
+        }
+    }
+    std::fs::remove_file(&link).unwrap();
+    database.open(&clock).await.close().await;
+    database.drop().await;
+}
+
+#[tokio::test]
 async fn nothing_is_acknowledged_once_the_file_is_gone() {
     let database = database().await;
     let store = database.open(&Clock::manual(start())).await;
