@@ -224,11 +224,12 @@ impl StoreError {
 }
 
 /// Returns whether an error code is transient. PostgreSQL's are the SQLSTATE classes (five characters) for lost connections,
-/// resources, operator intervention, system errors and transactions that collided; SQLite's are the result codes for a
-/// busy, locked, full or failing file (a number whose low byte is the primary code).
+/// resources, operator intervention, system errors and transactions that collided, and the one state of a server that has become
+/// read-only; SQLite's are the result codes for a busy, locked, read-only, full or failing file (a number whose low byte is the
+/// primary code). A file system that fails is often made read-only, and a connection that is opened then only reads.
 fn is_passing_code(code: &str) -> bool {
-    const POSTGRES: &[&str] = &["08", "40", "53", "55", "57", "58"];
-    const SQLITE: &[u32] = &[5, 6, 10, 13, 14];
+    const POSTGRES: &[&str] = &["08", "25006", "40", "53", "55", "57", "58"];
+    const SQLITE: &[u32] = &[5, 6, 8, 10, 13, 14];
     match code.parse::<u32>() {
         Ok(number) if code.len() < 5 => SQLITE.contains(&(number & 0xff)),
         _ => POSTGRES.iter().any(|class| code.starts_with(class)),
@@ -241,11 +242,14 @@ mod tests {
 
     #[test]
     fn what_passes_is_told_from_what_is_refused() {
-        for code in ["5", "261", "517", "6", "10", "778", "13", "08006", "40P01", "40001", "53300", "57P01"] {
+        for code in ["5", "261", "517", "6", "8", "264", "1032", "10", "778", "13"] {
+            assert!(is_passing_code(code), "{code}");
+        }
+        for code in ["08006", "25006", "40P01", "40001", "53300", "57P01"] {
             assert!(is_passing_code(code), "{code}");
         }
         // A constraint, a corrupt file, a value too long for an index, a bad byte.
-        for code in ["19", "1555", "2067", "11", "54000", "22021", "23505"] {
+        for code in ["19", "1555", "2067", "11", "25001", "54000", "22021", "23505"] {
             assert!(!is_passing_code(code), "{code}");
         }
     }
