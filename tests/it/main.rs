@@ -18,6 +18,7 @@ mod documents;
 mod extract;
 mod extract_batch;
 mod feed_content;
+mod faults;
 mod fetch;
 mod further_pages;
 mod growth;

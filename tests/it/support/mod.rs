@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod daemon;
 pub(crate) mod database;
+pub(crate) mod disk;
 pub(crate) mod hosts;
 pub(crate) mod names;
 pub(crate) mod proxy;
