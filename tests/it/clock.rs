@@ -1,13 +1,46 @@
-//! Clock jumps: no feed stops being polled, and none is polled too often.
+//! Clock jumps, on both back ends: no feed stops being polled, and none is polled too often.
 
 use jiff::SignedDuration;
 
-use crate::support::daemon::TestDaemon;
+use crate::support::daemon::{OpenedDaemon, TestDaemon};
+use crate::support::database::{Backend, FreshDatabase};
 use crate::support::server::{Reply, Server};
 use crate::support::site::rss;
 
 const YEARS: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// `schedule.max_interval_secs` in hours, by default, and the hour that turns at hosts and pauses may add to it.
+const LONGEST_HOURS: u32 = 24 + 1;
+
+/// Defines a test for each back end and for a daemon that restarts after the jump or does not.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                for restarts in [false, true] {
+                    super::$test(super::Backend::Sqlite, restarts).await;
+                }
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                for restarts in [false, true] {
+                    super::$test(super::Backend::Postgres, restarts).await;
+                }
+            })*
+        }
+    };
+}
+
+on_both!(
+    a_clock_that_was_ahead_silences_no_feed,
+    a_clock_that_is_set_back_delays_a_feed_by_no_more_than_its_longest_interval,
+    a_lease_of_a_clock_that_was_ahead_ends,
+);
 
 async fn server() -> Server {
     let server = Server::start().await;
@@ -16,53 +49,74 @@ async fn server() -> Server {
     server
 }
 
-#[tokio::test]
-async fn a_clock_that_was_ahead_silences_no_feed() {
-    for restarts in [false, true] {
-        let server = server().await;
-        let mut mill =
-            TestDaemon::new().feed(&server.url("/feed")).feed(&server.url("/missing")).open().await;
-        mill.once().await;
-        mill.advance(YEARS);
-        mill.once().await;
-        mill.advance(-YEARS);
-        if restarts {
-            mill = mill.restarted().await;
-        }
-        mill.advance(HOUR);
-        mill.once().await;
-        for path in ["/feed", "/missing"] {
-            assert_eq!(server.requests(path).len(), 3, "{path}, restarted: {restarts}");
-        }
-        mill.once().await;
-        assert_eq!(server.requests("/feed").len(), 3, "and then the usual interval counts again");
-    }
+async fn daemon(database: &FreshDatabase, server: &Server) -> OpenedDaemon {
+    let test = TestDaemon::new().database(database.settings.url.expose_secret());
+    test.feed(&server.url("/feed")).feed(&server.url("/missing")).open().await
 }
 
-#[tokio::test]
-async fn a_clock_that_is_set_back_delays_a_feed_by_no_more_than_its_longest_interval() {
+/// Moves the clock, and restarts the daemon if wanted.
+async fn jump(daemon: OpenedDaemon, by: SignedDuration, restarts: bool) -> OpenedDaemon {
+    daemon.advance(by);
+    if restarts { daemon.restarted().await } else { daemon }
+}
+
+async fn a_clock_that_was_ahead_silences_no_feed(backend: Backend, restarts: bool) {
+    let Some(database) = FreshDatabase::create(backend).await else { return };
     let server = server().await;
-    let mill = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    let mill = daemon(&database, &server).await;
     mill.once().await;
-    mill.advance(-48 * HOUR);
-    let mut hours = 0;
-    while server.requests("/feed").len() == 1 {
-        mill.advance(HOUR);
+    mill.advance(YEARS);
+    mill.once().await;
+    let mill = jump(mill, -YEARS, restarts).await;
+    mill.once().await;
+    for path in ["/feed", "/missing"] {
+        assert_eq!(server.requests(path).len(), 3, "{path}, at once, restarted: {restarts}");
+    }
+    mill.once().await;
+    assert_eq!(server.requests("/feed").len(), 3, "and then the usual interval counts again");
+    mill.advance(DAY);
+    mill.once().await;
+    assert_eq!(server.requests("/feed").len(), 4);
+    mill.store().close().await;
+    database.drop().await;
+}
+
+async fn a_clock_that_is_set_back_delays_a_feed_by_no_more_than_its_longest_interval(
+    backend: Backend,
+    restarts: bool,
+) {
+    for back in [HOUR, DAY, DAY + HOUR, 2 * DAY, YEARS] {
+        let Some(database) = FreshDatabase::create(backend).await else { return };
+        let server = server().await;
+        let mill = daemon(&database, &server).await;
         mill.once().await;
-        hours += 1;
-        assert!(hours <= 24, "nothing is polled");
+        let mill = jump(mill, -back, restarts).await;
+        mill.once().await;
+        let mut hours = 0;
+        for path in ["/feed", "/missing"] {
+            while server.requests(path).len() == 1 {
+                mill.advance(HOUR);
+                mill.once().await;
+                hours += 1;
+                assert!(hours <= LONGEST_HOURS, "{path} is not polled, {back} back, restarted: {restarts}");
+            }
+        }
+        assert!(back <= 2 * DAY || hours == 0, "at once, and not after {hours} hours");
+        mill.store().close().await;
+        database.drop().await;
     }
 }
 
-#[tokio::test]
-async fn a_lease_of_a_clock_that_was_ahead_ends() {
+async fn a_lease_of_a_clock_that_was_ahead_ends(backend: Backend, restarts: bool) {
+    let Some(database) = FreshDatabase::create(backend).await else { return };
     let server = server().await;
-    let mill = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    let mill = daemon(&database, &server).await;
     mill.advance(YEARS);
     let lent = mill.store().feeds_claim_due(std::time::Duration::from_mins(5), 10).await.unwrap();
-    assert_eq!(lent.len(), 1, "and its worker never comes back");
-    mill.advance(-YEARS);
-    mill.advance(HOUR);
+    assert_eq!(lent.len(), 2, "and their worker never comes back");
+    let mill = jump(mill, -YEARS, restarts).await;
     mill.once().await;
     assert_eq!(server.requests("/feed").len(), 1);
+    mill.store().close().await;
+    database.drop().await;
 }

@@ -15,7 +15,8 @@ use url::Url;
 
 use crate::support::cluster::Round;
 use crate::support::daemon::TestDaemon;
-use crate::support::database::{Backend, FreshDatabase, schema_before, start};
+use crate::support::database::{Backend, FreshDatabase, execute, schema_before, start};
+use crate::support::running::{Running, run};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
@@ -277,4 +278,84 @@ async fn a_running_process_stops_at_a_schema_that_it_must_not_run_on_and_at_no_o
     let stopped = mill.daemon.once(&CancellationToken::new()).await.unwrap_err();
     assert!(stopped.to_string().contains("at version 9999, this feedmill knows versions up to"), "{stopped}");
     database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_take_new_feeds_at_the_same_moment_agree() {
+    const PROCESSES: usize = 3;
+    const ROUNDS: usize = 5;
+    const FEEDS: usize = 40;
+    let Some(database) = postgres().await else { return };
+    let mut tests: Vec<TestDaemon> =
+        (0..PROCESSES).map(|_| TestDaemon::new().database(url_of(&database))).collect();
+    let processes: Vec<Running> = tests
+        .iter()
+        .map(|test| tokio::task::block_in_place(|| Running::start(&test.write_config())))
+        .collect();
+    for round in 1..=ROUNDS {
+        // No server listens there.
+        let urls = (0..FEEDS).map(|n| format!("http://127.0.0.1:9/{round}/{n}").parse::<Url>().unwrap());
+        for url in urls {
+            tests = tests.into_iter().map(|test| test.feed(&url)).collect();
+        }
+        for test in &tests {
+            test.write_config();
+        }
+        for process in &processes {
+            process.signal("HUP");
+        }
+        for process in &processes {
+            let reloads = |metrics: &str| {
+                let counts =
+                    metrics.lines().filter(|line| line.starts_with("feedmill_config_reloads_total{"));
+                counts.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum::<usize>()
+            };
+            process.answers("/metrics", |metrics| reloads(metrics) == round).await;
+            let log = process.log();
+            assert!(!log.contains("the old configuration stays in force"), "round {round}: {log}");
+        }
+        let active = count(&database, "SELECT count(*) FROM feeds WHERE state = 'active'").await;
+        assert_eq!(usize::try_from(active).unwrap(), round * FEEDS);
+    }
+    for process in processes {
+        tokio::task::block_in_place(|| process.stop());
+    }
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_a_free_connection_says_so_and_waits_for_one() {
+    const CONNECTIONS: usize = 6;
+    let Some(database) = postgres().await else { return };
+    let mut url: Url = url_of(&database).parse().unwrap();
+    let name = url.path().trim_start_matches('/').to_owned();
+    let admin = url.clone();
+    // A role of its own: other tests use the same server, and a limit does not bind the superuser that creates the databases.
+    let password = url.password().unwrap_or("unused").to_owned();
+    execute(
+        &admin,
+        format!(
+            "CREATE ROLE {name} LOGIN PASSWORD '{password}' CONNECTION LIMIT {CONNECTIONS}; \
+             ALTER DATABASE {name} OWNER TO {name}"
+        ),
+    )
+    .await;
+    url.set_username(&name).unwrap();
+    let mut others = Vec::new();
+    for _ in 0..CONNECTIONS {
+        others.push(AnyConnection::connect(url.as_str()).await.unwrap());
+    }
+    let test = TestDaemon::new().database(url.as_str()).database_lines("max_connections = 2");
+    let mut command = run(&test.write_config());
+    let mut running = Running::begin(&mut command);
+    running.logs(&["waiting for the database", "too many connections for role"]).await;
+    for other in others {
+        other.close().await.unwrap();
+    }
+    tokio::task::block_in_place(|| running.await_address());
+    tokio::task::block_in_place(|| running.stop());
+    database.drop().await;
+    let mut server = admin;
+    server.set_path("/postgres");
+    execute(&server, format!("DROP ROLE {name}")).await;
 }
