@@ -240,8 +240,8 @@ impl Database {
         let options = location.options()?;
         // Only the store's owner sets how its log is kept; a visitor may have been pointed at somebody else's file.
         let own = if access == Access::Own { SQLITE_OWN } else { "" };
-        let setup = format!("{own}{}", sqlite_setup(wait, false));
-        connect_once(&options, &setup, wait).await?;
+        let setup = sqlite_setup(wait, false);
+        connect_once(&options, &format!("{own}{setup}"), wait).await?;
         let writer = pool(1, wait, setup).test_before_acquire(false).connect_with(options.clone()).await?;
         let readers = pool(settings.max_connections.max(1), wait, sqlite_setup(wait, true))
             .test_before_acquire(false)
@@ -446,7 +446,9 @@ const READER_CACHE_KIB: u32 = 2 << 10;
 /// again and again: with SQLite's default of 1,000 each is written back several times.
 const WAL_PAGES: u32 = 4_000;
 
-/// Settings that are stored in the file. With incremental vacuum, a new file can return free pages to the disk.
+/// Settings that are stored in the file. With incremental vacuum, a new file can return free pages to the disk. They are made
+/// once at the start: they write to the file, so on a disk that fails no later connection could be opened, and every error would
+/// be that of a pool without connections.
 const SQLITE_OWN: &str = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; ";
 
 /// `synchronous = FULL` makes commits survive a power cut: WAL with NORMAL was seen to lose acknowledged ones.
