@@ -117,8 +117,8 @@ impl Stage for Articles {
         (item.entry.id, item.entry.lease)
     }
 
-    async fn release(&self, claims: Vec<((EntryId, Lease), Timestamp)>) -> Result<(), StoreError> {
-        let entries: Vec<_> = claims.into_iter().map(|((id, lease), due)| (id, lease, due)).collect();
+    async fn release(&self, claims: &[((EntryId, Lease), Timestamp)]) -> Result<(), StoreError> {
+        let entries: Vec<_> = claims.iter().map(|((id, lease), due)| (*id, *lease, *due)).collect();
         self.shared.store.entries_release(&entries).await
     }
 

@@ -54,14 +54,19 @@ impl Site {
         ready(running).await;
     }
 
-    /// Checks that all articles come, each from one request.
+    /// Checks that all articles come, each once and from one request.
     async fn all_stored_once(&self, running: &Running) {
+        self.all_stored_within(running, 1).await;
+    }
+
+    /// Checks that all articles come, each once and from at most so many requests.
+    async fn all_stored_within(&self, running: &Running, requests: usize) {
         let answer = running.answers("/v1/articles", |answer| records(answer).len() >= PAGES).await;
         let records = records(&answer);
         let paths: BTreeSet<&str> = records.iter().map(|record| record.url.path()).collect();
         assert_eq!((records.len(), paths.len()), (PAGES, PAGES), "{}", running.log());
         for number in 0..PAGES {
-            assert_eq!(self.server.requests(&path(number)).len(), 1, "{}", running.log());
+            assert!(self.server.requests(&path(number)).len() <= requests, "{}", running.log());
         }
     }
 }
@@ -92,6 +97,7 @@ async fn survives(
     fail: impl AsyncFnOnce(),
     reasons: &[&str],
     mend: impl AsyncFnOnce(),
+    requests: usize,
 ) {
     site.all_in_hand(running).await;
     fail().await;
@@ -104,7 +110,7 @@ async fn survives(
     assert!(metrics.contains("\nfeedmill_store_writable 0\n"), "{metrics}");
     assert_eq!(records(&running.get("/v1/articles").await).len(), 0, "nothing is acknowledged");
     mend().await;
-    site.all_stored_once(running).await;
+    site.all_stored_within(running, requests).await;
     ready(running).await;
 }
 
@@ -113,7 +119,7 @@ async fn a_failing_disk(fault: &str, reasons: &[&str]) {
     let test = TestDaemon::new().feed(&site.feed());
     let config = test.write_config();
     let mut running = tokio::task::block_in_place(|| Running::of(disk.under(&mut run(&config))));
-    survives(&site, &running, async || disk.fail(fault), reasons, async || disk.work()).await;
+    survives(&site, &running, async || disk.fail(fault), reasons, async || disk.work(), 1).await;
     // What was acknowledged is in the file, not in a transaction that is still open.
     tokio::task::block_in_place(|| running.end());
     let exported =
@@ -158,7 +164,7 @@ async fn a_full_disk_under_the_store_is_survived() {
     not_ready(&running, "MiB of space left; hint: make room").await;
     disk.make_room(&running);
     let (fill, free) = (async || disk.fill(&running, 0), async || disk.make_room(&running));
-    survives(&site, &running, fill, &["database or disk is full"], free).await;
+    survives(&site, &running, fill, &["database or disk is full"], free, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +229,9 @@ async fn a_server_that_becomes_read_only_is_survived() {
     let config = test.write_config();
     let running = tokio::task::block_in_place(|| Running::start(&config));
     let reasons = ["in a read-only transaction"];
-    survives(&site, &running, async || set("on").await, &reasons, async || set("off").await).await;
+    let (fail, mend) = (async || set("on").await, async || set("off").await);
+    // A process that cannot renew its registration ends its requests: others may soon have its hosts.
+    survives(&site, &running, fail, &reasons, mend, 2).await;
     tokio::task::block_in_place(|| running.stop());
     database.drop().await;
 }

@@ -127,14 +127,14 @@ impl Stage for Feeds {
         (item.id, item.lease)
     }
 
-    async fn release(&self, claims: Vec<((FeedId, Lease), Timestamp)>) -> Result<(), StoreError> {
+    async fn release(&self, claims: &[((FeedId, Lease), Timestamp)]) -> Result<(), StoreError> {
         if let Some(round) = &self.round {
             let mut polled = round.lock().expect(HELD);
-            for ((id, _), _) in &claims {
+            for ((id, _), _) in claims {
                 polled.remove(id);
             }
         }
-        let feeds: Vec<_> = claims.into_iter().map(|((id, lease), due)| (id, lease, due)).collect();
+        let feeds: Vec<_> = claims.iter().map(|((id, lease), due)| (*id, *lease, *due)).collect();
         self.shared.store.feeds_release(&feeds).await
     }
 

@@ -95,7 +95,7 @@ pub trait Stage: Clone + Send + Sync + 'static {
     /// Releases unfinished items, each with the time at which it is due again.
     fn release(
         &self,
-        claims: Vec<(Self::Claim, Timestamp)>,
+        claims: &[(Self::Claim, Timestamp)],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Processes one item. Failures are results.
     fn process(&self, item: Self::Item) -> impl Future<Output = Worked<Self::Claim, Self::Done>> + Send;

@@ -57,8 +57,8 @@ impl Stage for Paced {
         *item
     }
 
-    async fn release(&self, claims: Vec<(usize, Timestamp)>) -> Result<(), StoreError> {
-        let claims = claims.into_iter().map(|(entry, due)| (due, entry));
+    async fn release(&self, claims: &[(usize, Timestamp)]) -> Result<(), StoreError> {
+        let claims = claims.iter().map(|(entry, due)| (*due, *entry));
         self.table.lock().unwrap().waiting.extend(claims);
         Ok(())
     }
@@ -154,7 +154,7 @@ impl Stage for Stopping {
 
     fn claim_of((): &()) {}
 
-    async fn release(&self, claims: Vec<((), Timestamp)>) -> Result<(), StoreError> {
+    async fn release(&self, claims: &[((), Timestamp)]) -> Result<(), StoreError> {
         *self.released.lock().unwrap() += claims.len();
         Ok(())
     }
@@ -194,20 +194,22 @@ async fn nothing_is_begun_after_a_stop_however_long_the_store_takes() {
     assert!(*stage.released.lock().unwrap() > 0, "some were claimed ahead");
 }
 
-/// An item as it was recorded.
+/// An item as the store knows it at last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Recorded {
     Whole(usize),
     Refused(usize),
+    Released(usize),
 }
 
-/// A store that refuses two of five items. When the refusal of the one is recorded, it is unavailable at first; the refusal of the
-/// other it refuses as well.
+/// A store that refuses two of five items. When the refusal of the one is recorded, it is unavailable at first, as it is when an item
+/// is put off; the refusal of the other it refuses as well.
 #[derive(Clone)]
 struct Refusing {
     claimed: Arc<Mutex<bool>>,
-    unavailable: Arc<Mutex<bool>>,
-    recorded: Arc<Mutex<BTreeSet<Recorded>>>,
+    /// Whether the next refusal, and the next release, find the store unavailable.
+    unavailable: Arc<Mutex<[bool; 2]>>,
+    settled: Arc<Mutex<BTreeSet<Recorded>>>,
     soft: CancellationToken,
 }
 
@@ -215,6 +217,21 @@ impl Refusing {
     const ITEMS: usize = 5;
     const REFUSED: usize = 1;
     const HOPELESS: usize = 3;
+    const PUT_OFF: usize = 4;
+
+    /// Returns an error if the store is unavailable, which it is only once.
+    fn reach(&self, what: usize) -> Result<(), StoreError> {
+        let is_unavailable = std::mem::take(&mut self.unavailable.lock().unwrap()[what]);
+        if is_unavailable { Err(StoreError::FileGone { path: "feedmill.db".into() }) } else { Ok(()) }
+    }
+
+    fn settle(&self, items: impl IntoIterator<Item = Recorded>) {
+        let mut settled = self.settled.lock().unwrap();
+        settled.extend(items);
+        if settled.len() == Self::ITEMS - 1 {
+            self.soft.cancel();
+        }
+    }
 }
 
 impl Stage for Refusing {
@@ -238,12 +255,17 @@ impl Stage for Refusing {
         *item
     }
 
-    async fn release(&self, _: Vec<(usize, Timestamp)>) -> Result<(), StoreError> {
+    async fn release(&self, claims: &[(usize, Timestamp)]) -> Result<(), StoreError> {
+        self.reach(1)?;
+        self.settle(claims.iter().map(|(item, _)| Recorded::Released(*item)));
         Ok(())
     }
 
     async fn process(&self, item: usize) -> Worked<usize, Recorded> {
-        Worked::Done(Recorded::Whole(item))
+        match item {
+            Self::PUT_OFF => Worked::PutOff { claim: item, due: Timestamp::MAX, until: Until::HostReturn },
+            _ => Worked::Done(Recorded::Whole(item)),
+        }
     }
 
     async fn record(&self, done: &[Recorded]) -> Result<(), StoreError> {
@@ -252,23 +274,19 @@ impl Stage for Refusing {
                 Recorded::Whole(Self::REFUSED | Self::HOPELESS) | Recorded::Refused(Self::HOPELESS) => {
                     return Err(StoreError::RowsChanged { table: "entries", expected: 1, changed: 0 });
                 }
-                Recorded::Refused(_) if std::mem::take(&mut *self.unavailable.lock().unwrap()) => {
-                    return Err(StoreError::FileGone { path: "feedmill.db".into() });
-                }
-                Recorded::Whole(_) | Recorded::Refused(_) => {}
+                Recorded::Refused(_) => self.reach(0)?,
+                Recorded::Whole(_) | Recorded::Released(_) => {}
             }
         }
-        let mut recorded = self.recorded.lock().unwrap();
-        recorded.extend(done);
-        if recorded.len() == Self::ITEMS - 1 {
-            self.soft.cancel();
-        }
+        self.settle(done.iter().copied());
         Ok(())
     }
 
     fn refused(done: Recorded, _: &StoreError) -> Recorded {
         match done {
-            Recorded::Whole(item) | Recorded::Refused(item) => Recorded::Refused(item),
+            Recorded::Whole(item) | Recorded::Refused(item) | Recorded::Released(item) => {
+                Recorded::Refused(item)
+            }
         }
     }
 
@@ -278,19 +296,24 @@ impl Stage for Refusing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_is_kept_until_its_refusal_is_recorded_and_holds_up_no_other() {
+async fn an_item_is_kept_until_its_refusal_or_release_is_recorded_and_holds_up_no_other() {
     let soft = CancellationToken::new();
     let stage = Refusing {
         claimed: Arc::default(),
-        unavailable: Arc::new(Mutex::new(true)),
-        recorded: Arc::default(),
+        unavailable: Arc::new(Mutex::new([true; 2])),
+        settled: Arc::default(),
         soft: soft.clone(),
     };
     let clock = Clock::ticking("2026-03-02T08:00:00Z".parse().unwrap());
     let (wake, hard, progress) = (Notify::new(), CancellationToken::new(), Progress::default());
     let running = run(&stage, &wake, &clock, &soft, &hard, &progress);
     tokio::time::timeout(Duration::from_mins(1), running).await.expect("all items are settled");
-    let recorded: Vec<Recorded> = stage.recorded.lock().unwrap().iter().copied().collect();
-    let whole = [0, 2, 4].map(Recorded::Whole);
-    assert_eq!(recorded, [&whole[..], &[Recorded::Refused(Refusing::REFUSED)]].concat());
+    let settled: Vec<Recorded> = stage.settled.lock().unwrap().iter().copied().collect();
+    let expected = [
+        Recorded::Whole(0),
+        Recorded::Whole(2),
+        Recorded::Refused(Refusing::REFUSED),
+        Recorded::Released(Refusing::PUT_OFF),
+    ];
+    assert_eq!(settled, expected);
 }

@@ -56,7 +56,8 @@ impl<S: Stage> Unsettled<S> {
                 Err(error) => self.settle_one_by_one(stage, &error).await?,
             }
         }
-        give_back(stage, std::mem::take(&mut self.put_off)).await;
+        give_back(stage, &self.put_off).await?;
+        self.put_off.clear();
         Ok(count)
     }
 
@@ -103,11 +104,25 @@ impl<S: Stage> Unsettled<S> {
     }
 }
 
-pub(super) async fn give_back<S: Stage>(stage: &S, claims: Vec<(S::Claim, Timestamp)>) {
+/// Releases claims. An error means that the store is unavailable. Claims that the store refuses to release are left to expire.
+pub(super) async fn give_back<S: Stage>(
+    stage: &S,
+    claims: &[(S::Claim, Timestamp)],
+) -> Result<(), StoreError> {
     if claims.is_empty() {
-        return;
+        return Ok(());
     }
-    if let Err(error) = stage.release(claims).await {
-        tracing::error!(stage = S::NAME, error = %error, "cannot release claims; their leases will expire");
+    match stage.release(claims).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_passing() => Err(error),
+        Err(error) => {
+            log_kept::<S>(&error);
+            Ok(())
+        }
     }
+}
+
+/// Logs that claims are not released.
+pub(super) fn log_kept<S: Stage>(error: &StoreError) {
+    tracing::error!(stage = S::NAME, error = %error, "cannot release claims; their leases will expire");
 }

@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::unsettled::{Unsettled, give_back};
+use super::unsettled::{Unsettled, give_back, log_kept};
 use super::{Stage, Worked};
 use crate::clock::Clock;
 use crate::store::StoreError;
@@ -228,7 +228,10 @@ impl<S: Stage> Working<S> {
 
     async fn give_back_waiting(&mut self, stage: &S, now: Timestamp) {
         let waiting = std::mem::take(&mut self.waiting);
-        give_back(stage, waiting.iter().map(|item| (S::claim_of(item), now)).collect()).await;
+        let claims: Vec<_> = waiting.iter().map(|item| (S::claim_of(item), now)).collect();
+        if let Err(error) = give_back(stage, &claims).await {
+            log_kept::<S>(&error);
+        }
     }
 
     /// Aborts: finished items are recorded if the store accepts them at once, all others are released.
@@ -241,7 +244,10 @@ impl<S: Stage> Working<S> {
             tracing::warn!(stage = S::NAME, items = self.claims.len(), "aborted unfinished items");
         }
         let waiting = self.waiting.iter().map(S::claim_of);
-        give_back(stage, self.claims.into_values().chain(waiting).map(|claim| (claim, now)).collect()).await;
+        let claims: Vec<_> = self.claims.into_values().chain(waiting).map(|claim| (claim, now)).collect();
+        if let Err(error) = give_back(stage, &claims).await {
+            log_kept::<S>(&error);
+        }
     }
 }
 
