@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::Finding;
 use super::folders::Folder;
-use super::unit::{CHECK, values};
+use super::unit_file::{CHECK, values};
 
 /// What the configuration needs of the unit.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod limits;
 mod network;
 mod store;
 mod unit;
+mod unit_file;
 
 use std::io::Write;
 use std::path::Path;

@@ -1,9 +1,7 @@
 //! Checks the systemd unit files: whether the unit's program can be run, uses this configuration, and gets what it needs: enough
 //! time to stop, and memory and folders (see [`super::limits`]).
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
@@ -11,9 +9,7 @@ use rustix::fs::{Access, access};
 
 use super::finding::Finding;
 use super::limits::{self, Needs};
-
-pub(super) const CHECK: &str = "systemd";
-const NAME: &str = "feedmill.service";
+use super::unit_file::{CHECK, NAME, read, value};
 
 /// Folders that are searched for the unit; the first match is used.
 pub(super) const FOLDERS: &[&str] = &[
@@ -54,34 +50,6 @@ pub(super) fn look(
         return vec![Finding::ok(CHECK, format!("{} matches this configuration", file.display()))];
     }
     findings
-}
-
-/// Reads the unit and appends its drop-ins.
-fn read(file: &Path, folders: &[&Path]) -> std::io::Result<String> {
-    let mut unit = std::fs::read_to_string(file)?;
-    // systemd sorts drop-ins by name across all folders, and of one name takes that in the first folder.
-    let mut drop_ins: BTreeMap<OsString, PathBuf> = BTreeMap::new();
-    for folder in folders.iter().rev() {
-        let Ok(entries) = folder.join(format!("{NAME}.d")).read_dir() else { continue };
-        drop_ins.extend(entries.flatten().map(|entry| (entry.file_name(), entry.path())));
-    }
-    drop_ins.retain(|_, file| file.extension().is_some_and(|extension| extension == "conf"));
-    for file in drop_ins.values() {
-        unit.push('\n');
-        unit.push_str(&std::fs::read_to_string(file)?);
-    }
-    Ok(unit)
-}
-
-/// Returns the values of a key in order, including empty ones.
-pub(super) fn values<'u>(unit: &'u str, key: &str) -> impl DoubleEndedIterator<Item = &'u str> {
-    unit.lines()
-        .filter_map(move |line| Some(line.trim().strip_prefix(key)?.trim_start().strip_prefix('=')?.trim()))
-}
-
-/// Returns the last non-empty value of a key.
-fn value<'u>(unit: &'u str, key: &str) -> Option<&'u str> {
-    values(unit, key).rfind(|value| !value.is_empty())
 }
 
 /// Returns the words of the command, without the special prefixes of `ExecStart`.
@@ -182,23 +150,6 @@ mod tests {
             let found = found(UNIT, Some(drop_in));
             assert!(found.len() == 1 && found[0].1.contains(said), "{drop_in}: {found:?}");
         }
-    }
-
-    #[test]
-    fn drop_ins_go_by_name_and_the_first_folder_hides_the_others() {
-        let dir = tempfile::tempdir().unwrap();
-        let folders = ["etc", "run", "lib"].map(|name| dir.path().join(name));
-        for (folder, name, timeout) in [(0, "10", 1), (1, "20", 2), (2, "20", 3), (2, "05", 4)] {
-            let folder = folders[folder].join("feedmill.service.d");
-            fs::create_dir_all(&folder).unwrap();
-            fs::write(folder.join(format!("{name}.conf")), format!("TimeoutStopSec={timeout}\n")).unwrap();
-        }
-        let file = folders[2].join(NAME);
-        fs::write(&file, UNIT).unwrap();
-        let unit = read(&file, &folders.each_ref().map(PathBuf::as_path)).unwrap();
-        let timeouts: Vec<&str> =
-            unit.lines().filter_map(|line| line.strip_prefix("TimeoutStopSec=")).collect();
-        assert_eq!(timeouts, ["40", "4", "1", "2"]);
     }
 
     #[test]
