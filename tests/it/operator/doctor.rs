@@ -32,7 +32,8 @@ async fn the_doctor_resolves_names_as_the_daemon_does() {
 
     let asked = names.asked("good.example");
     let guards = format!("proxy = \"{}\"\nproxy_guards_addresses = true", server.url("/"));
-    let behind = test.fetch(&guards).write_config();
+    let test = test.fetch(&guards);
+    let behind = test.write_config();
     let (state, message) = dns(&behind, &format!("http://good.example:{port}/feed"));
     assert_eq!((state.as_str(), message.trim_end()), ("note", "good.example is resolved by the proxy"));
     assert_eq!(names.asked("good.example"), asked);

@@ -50,7 +50,7 @@ async fn answer(socket: UdpSocket, asked: Arc<Mutex<Vec<String>>>) {
         let reply = if is("hangs") {
             None
         } else if is("none") {
-            Some(denial(question))
+            Some(denial(question, NO_SUCH_NAME))
         } else {
             Some(reply(question))
         };
@@ -79,21 +79,26 @@ fn name(question: &[u8]) -> (String, usize) {
 /// Builds the reply to a query: an address for type A, no record for other types.
 fn reply(question: &[u8]) -> Vec<u8> {
     let is_a = question[question.len() - 4..].starts_with(&[0, 1]);
-    let mut reply = question.to_vec();
-    // Flags: response, recursion available; one question, one answer or none.
-    reply[2..HEADER].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
-    if is_a {
-        // Pointer to the name above, type A, class IN, TTL 60 s, four bytes.
-        reply.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
+    if !is_a {
+        return denial(question, NO_ERROR);
     }
+    let mut reply = question.to_vec();
+    // Flags: response, recursion available; one question, one answer.
+    reply[2..HEADER].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+    // Pointer to the name above, type A, class IN, TTL 60 s, four bytes.
+    reply.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
     reply
 }
 
-/// Builds the reply that a name does not exist, which is true for 60 s.
-fn denial(question: &[u8]) -> Vec<u8> {
+/// Response codes.
+const NO_ERROR: u8 = 0;
+const NO_SUCH_NAME: u8 = 3;
+
+/// Builds the reply that there is no such record or name, which holds for 60 s.
+fn denial(question: &[u8], code: u8) -> Vec<u8> {
     let mut reply = question.to_vec();
-    // Flags: response, recursion available, no such name; one question, one record of authority.
-    reply[2..HEADER].copy_from_slice(&[0x81, 0x83, 0, 1, 0, 0, 0, 1, 0, 0]);
+    // Flags: response, recursion available; one question, one record of authority.
+    reply[2..HEADER].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, 0, 0, 1, 0, 0]);
     // Pointer to the name above, type SOA, class IN, TTL 60 s, 22 bytes: two empty names, serial, refresh, retry, expire, minimum.
     reply.extend([0xC0, 12, 0, 6, 0, 1, 0, 0, 0, 60, 0, 22, 0, 0]);
     reply.extend([1_u32, 60, 60, 60, 60].iter().flat_map(|number| number.to_be_bytes()));
