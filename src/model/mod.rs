@@ -3,6 +3,7 @@
 mod article;
 mod copies;
 mod entry;
+mod examples;
 mod failure;
 mod history;
 mod ids;

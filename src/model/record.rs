@@ -15,7 +15,7 @@ pub enum Event {
     Created,
     /// The article has a new text.
     Revised,
-    /// Another feed announced the article, or it was linked to an original.
+    /// Another feed entry announced the article; links to originals come with `created` and `revised`.
     Linked,
     /// The publisher withdrew the article.
     Withdrawn,

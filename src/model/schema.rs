@@ -3,12 +3,11 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::record::{Event, FeedMention, Record, SCHEMA_VERSION};
-use super::{ArticleId, DuplicateKind, Enclosure, Metadata, QualityFlag, Sha256Hash};
+use super::examples;
+use super::record::Record;
 
 /// Returns the JSON Schema (draft 2020-12) of the record.
 pub fn json_schema() -> Value {
@@ -42,9 +41,10 @@ pub fn reference() -> String {
             writeln!(page, "| `{word}` | {meaning} |").expect(MEMORY);
         }
     }
-    for (heading, record) in [("An original", original()), ("A copy of it on another site", copy())] {
+    page.push_str("\n## Examples\n\nEach as read right after its event.\n");
+    for (heading, record) in examples::all() {
         let json = serde_json::to_string_pretty(&record).expect("plain values under string keys");
-        write!(page, "\n## {heading}\n\n```json\n{json}\n```\n").expect(MEMORY);
+        write!(page, "\n### {heading}\n\n```json\n{json}\n```\n").expect(MEMORY);
     }
     page
 }
@@ -122,95 +122,17 @@ fn words_of(schema: &Value) -> Vec<(String, String)> {
     described.collect()
 }
 
-/// An example: an article that was stored for the first time.
-fn original() -> Record {
-    let url: url::Url = "https://gazette.example/2026/ferry".parse().expect("a constant");
-    let time = |text: &str| text.parse::<Timestamp>().expect("a constant");
-    let id = ArticleId::of_url(&url);
-    let text = "The ferry will sail again from Monday, the harbour master said.\n\nIt had been laid up for two weeks.";
-    Record {
-        seq: 41,
-        event: Event::Created,
-        recorded_at: time("2026-03-02T08:00:07Z"),
-        id,
-        revision: 1,
-        original_url: "https://gazette.example/2026/ferry?utm_source=rss".parse().expect("a constant"),
-        metadata: Metadata {
-            title: Some("Ferry sails again".to_owned()),
-            description: Some("Two weeks of repairs are over.".to_owned()),
-            authors: vec!["Ada Quay".to_owned()],
-            published_at: Some(time("2026-03-02T07:30:00Z")),
-            modified_at: None,
-            utc_offset: None,
-            language: Some("en".to_owned()),
-            canonical_url: Some(url.clone()),
-            site_name: Some("Harbour Gazette".to_owned()),
-            section: Some("Local".to_owned()),
-            tags: vec!["ferries".to_owned()],
-            image: None,
-            license: None,
-        },
-        text: text.to_owned(),
-        fetched_at: time("2026-03-02T08:00:06Z"),
-        hostname: "gazette.example".to_owned(),
-        word_count: 19,
-        content_sha256: Sha256Hash::of(text),
-        raw_sha256: Sha256Hash::of("the page"),
-        duplicate_of: None,
-        duplicate_kind: None,
-        duplicate_score: None,
-        cluster_id: id,
-        withdrawn_at: None,
-        feeds: vec![FeedMention {
-            feed_url: "https://gazette.example/feed".parse().expect("a constant"),
-            tags: vec!["coast".to_owned()],
-            guid: Some("ferry-2026".to_owned()),
-            entry_title: Some("Ferry sails again".to_owned()),
-            entry_published_at: Some(time("2026-03-02T07:30:00Z")),
-            first_seen_at: time("2026-03-02T08:00:04Z"),
-        }],
-        extractor_version: "14".to_owned(),
-        quality_flags: vec![QualityFlag::TooShort],
-        enclosures: vec![Enclosure {
-            url: "https://gazette.example/ferry.mp3".parse().expect("a constant"),
-            media_type: Some("audio/mpeg".to_owned()),
-            length: Some(1_048_576),
-        }],
-        schema_version: SCHEMA_VERSION,
-        replaces: None,
-        url,
-    }
-}
-
-/// An example: the same text at another URL.
-fn copy() -> Record {
-    let original = original();
-    let url: url::Url = "https://wire.example/ferry".parse().expect("a constant");
-    Record {
-        seq: 42,
-        id: ArticleId::of_url(&url),
-        original_url: url.clone(),
-        hostname: "wire.example".to_owned(),
-        duplicate_of: Some(original.id),
-        duplicate_kind: Some(DuplicateKind::Exact),
-        duplicate_score: Some(1.0),
-        feeds: Vec::new(),
-        enclosures: Vec::new(),
-        url,
-        ..original
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::model::{DuplicateKind, QualityFlag};
 
     #[test]
     fn the_schema_says_what_a_record_is() {
         let schema = json_schema();
-        let record = serde_json::to_value(original()).unwrap();
+        let record = serde_json::to_value(examples::original()).unwrap();
         let written: BTreeSet<String> = record.as_object().unwrap().keys().cloned().collect();
         let described: BTreeSet<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
         assert_eq!(written, described);
@@ -236,5 +158,19 @@ mod tests {
         assert_eq!(words(kinds), DuplicateKind::ALL.map(|kind| kind.as_str().to_owned()));
         assert_eq!(words(&schema["properties"]["event"]).len(), 4);
         assert!(words_of(flags).iter().all(|(_, meaning)| !meaning.is_empty()));
+    }
+
+    #[test]
+    fn the_examples_show_every_event_and_kind_of_copy() {
+        let schema = json_schema();
+        let examples: Vec<Value> =
+            examples::all().iter().map(|(_, record)| serde_json::to_value(record).unwrap()).collect();
+        for field in ["event", "duplicate_kind"] {
+            for (word, _) in words_of(&schema["properties"][field]) {
+                let shows =
+                    |record: &Value| record[field] == word.as_str() && record["quality_flags"][0].is_string();
+                assert!(examples.iter().any(shows), "no example with a flag has {field} = {word}");
+            }
+        }
     }
 }
