@@ -15,96 +15,86 @@ use super::words::phrases::Match;
 use crate::model::CandidateAccount;
 use crate::work;
 
-/// Why a block is kept or dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rule {
-    /// The model assigns the block to the article, or not.
-    Body,
-    Outside,
+macro_rules! rules {
+    ($($(#[$meaning:meta])* $variant:ident = $name:literal,)*) => {
+        /// Why a block is kept or dropped.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Rule {
+            $($(#[$meaning])* $variant,)*
+            /// The judge picked another reading of the whole page than the model's own; holds the reading's name.
+            Reading(&'static str),
+            /// The block's words identify it as furniture.
+            Words(Furniture),
+        }
+
+        impl Rule {
+            /// The names of the rules that stand for themselves; [`Rule::Reading`] and [`Rule::Words`] have those that they hold.
+            #[cfg(test)]
+            pub(crate) const NAMES: &[&str] = &[$($name),*];
+
+            /// Returns the rule's name in accounts.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Reading(name) => name,
+                    Self::Words(furniture) => furniture.rule(),
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// The model assigns the block to the article.
+    Body = "body",
+    /// The model assigns the block to what surrounds the article.
+    Outside = "outside",
     /// The model is unsure; the block's position decides for keeping it.
-    Standfirst,
-    Between,
-    Inset,
-    Entry,
+    Standfirst = "body.standfirst",
+    Between = "body.between",
+    Inset = "body.inset",
+    Entry = "body.entry",
     /// The host's other pages overrule the model.
-    BodyElsewhere,
-    SeenElsewhere,
-    FurnitureElsewhere,
+    BodyElsewhere = "site.body_elsewhere",
+    SeenElsewhere = "site.seen_elsewhere",
+    FurnitureElsewhere = "site.furniture_elsewhere",
     /// The first choice was another page's text, or lay outside the host's usual body box.
-    ChosenAgain,
-    ChosenWrongly,
+    ChosenAgain = "site.chosen_again",
+    ChosenWrongly = "site.chosen_wrongly",
     /// The block is the second copy of a text.
-    Repeated,
+    Repeated = "box.repeated",
     /// The block is hidden.
-    Hidden,
+    Hidden = "box.hidden",
     /// The block is the caption of a picture.
-    Caption,
+    Caption = "box.caption",
     /// The block is in a consent dialog.
-    Consent,
+    Consent = "box.consent",
     /// The block is the label of a tab.
-    Tabs,
+    Tabs = "box.tabs",
     /// The block is the value after a label that is not part of the text.
-    Value,
+    Value = "box.value",
     /// The block is in the page's table of contents.
-    Contents,
+    Contents = "box.contents",
     /// The block belongs to the next article on the same page.
-    NextArticle,
-    /// The judge picked another reading of the whole page than the model's own; holds the reading's name.
-    Reading(&'static str),
+    NextArticle = "box.next_article",
     /// The block repeats the headline, which is a separate field.
-    Title,
-    /// The block's words identify it as furniture.
-    Words(Furniture),
+    Title = "rule.title",
     /// The block is part of the entry's own text in the feed.
-    FeedOwn,
+    FeedOwn = "feed.own",
     /// The block is a credit line that generators put below each feed entry.
-    FeedCredit,
+    FeedCredit = "feed.credit",
     /// The operator's selectors.
-    OperatorBody,
-    OperatorDrop,
+    OperatorBody = "operator.body",
+    OperatorDrop = "operator.drop",
     /// The operator's patterns.
-    OperatorKeepText,
-    OperatorDropText,
+    OperatorKeepText = "operator.keep_text",
+    OperatorDropText = "operator.drop_text",
 }
 
 impl Rule {
     /// Returns whether the host's other pages show that the block does not belong to this article.
     pub(crate) fn is_the_hosts(self) -> bool {
         matches!(self, Self::SeenElsewhere | Self::ChosenWrongly)
-    }
-
-    /// Returns the rule's name in accounts.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Body => "body",
-            Self::Outside => "outside",
-            Self::Standfirst => "body.standfirst",
-            Self::Between => "body.between",
-            Self::Inset => "body.inset",
-            Self::Entry => "body.entry",
-            Self::BodyElsewhere => "site.body_elsewhere",
-            Self::SeenElsewhere => "site.seen_elsewhere",
-            Self::FurnitureElsewhere => "site.furniture_elsewhere",
-            Self::ChosenAgain => "site.chosen_again",
-            Self::ChosenWrongly => "site.chosen_wrongly",
-            Self::Repeated => "box.repeated",
-            Self::Hidden => "box.hidden",
-            Self::Caption => "box.caption",
-            Self::Consent => "box.consent",
-            Self::Tabs => "box.tabs",
-            Self::Value => "box.value",
-            Self::Contents => "box.contents",
-            Self::NextArticle => "box.next_article",
-            Self::Reading(name) => name,
-            Self::Title => "rule.title",
-            Self::Words(furniture) => furniture.rule(),
-            Self::FeedOwn => "feed.own",
-            Self::FeedCredit => "feed.credit",
-            Self::OperatorBody => "operator.body",
-            Self::OperatorDrop => "operator.drop",
-            Self::OperatorKeepText => "operator.keep_text",
-            Self::OperatorDropText => "operator.drop_text",
-        }
     }
 }
 

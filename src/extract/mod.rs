@@ -285,3 +285,34 @@ pub struct ReadingSample {
 pub fn reading_groups() -> Vec<FeatureGroup> {
     fitting::described(candidates::groups(), &Names::default())
 }
+
+/// Returns the names of all rules that an account may name.
+#[cfg(test)]
+pub(crate) fn rule_names() -> impl Iterator<Item = &'static str> {
+    let of_words = Furniture::ALL.iter().map(|furniture| furniture.rule());
+    Rule::NAMES.iter().copied().chain(of_words).chain(candidates::ACCOUNT_NAMES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rule_names;
+
+    #[test]
+    fn every_rule_is_described_in_the_documents() {
+        let page = include_str!("../../docs/extraction.md");
+        let (_, table) = page.split_once("| rule | meaning |\n|---|---|\n").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        let names = table.lines().flat_map(|row| row.split('|').nth(1).unwrap().split(','));
+        let described: Vec<&str> = names.map(|name| name.trim().trim_matches('`')).collect();
+        let is_of = |described: &str, name: &str| match described.strip_suffix('*') {
+            Some(family) => name.starts_with(family),
+            None => name == described,
+        };
+        for name in rule_names() {
+            assert!(described.iter().any(|described| is_of(described, name)), "{name} is not described");
+        }
+        for described in &described {
+            assert!(rule_names().any(|name| is_of(described, name)), "there is no rule {described}");
+        }
+    }
+}

@@ -18,6 +18,10 @@ pub fn in_words(rule: &str) -> &str {
         "box.hidden" => "hidden on the page",
         "box.caption" => "caption of a picture",
         "box.consent" => "consent dialog",
+        "box.tabs" => "label of a tab",
+        "box.value" => "value after a label that is not part of the article",
+        "box.contents" => "table of contents of the page",
+        "box.next_article" => "the next article on the same page",
         "rule.title" => "repeats the headline",
         "rule.comments" => "comment widget",
         "rule.related" => "links to other articles",
@@ -46,6 +50,14 @@ pub fn in_words(rule: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::in_words;
+    use crate::extract::rule_names;
+
+    #[test]
+    fn every_rule_has_words() {
+        for name in rule_names() {
+            assert_ne!(in_words(name), name);
+        }
+    }
 
     #[test]
     fn a_rule_without_words_is_named() {

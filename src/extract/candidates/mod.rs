@@ -22,7 +22,7 @@ use judge::Judge;
 /// The ways to read a page. Trees in `config/judge.toml` refer to them by number. The first is the model's own choice.
 pub(crate) const NAMES: [&str; 7] = ["model", "expected", "strict", "box", "runs", "first", "stated"];
 /// Their names in accounts.
-const ACCOUNT_NAMES: [&str; NAMES.len()] = [
+pub(crate) const ACCOUNT_NAMES: [&str; NAMES.len()] = [
     "reading.model",
     "reading.expected",
     "reading.strict",
