@@ -34,7 +34,7 @@ mod head;
 mod rules;
 
 use self::account::{Account, Fate, Line, Rule};
-use self::blocks::plain;
+use self::blocks::{Document, plain};
 use self::candidates::Candidate;
 use self::choose::Choice;
 pub use self::choose::SECOND_LOOK;
@@ -57,11 +57,11 @@ pub use self::rules::{ModelError, Rules};
 use self::words::furniture::Furniture;
 pub(crate) use self::words::letters::is_unspaced;
 use self::words::phrases::Phrases;
-use crate::model::{Article, EntryEvidence, Metadata, Page, PageBody, QualityFlag};
+use crate::model::{Article, Metadata, Page, PageBody, QualityFlag};
 use crate::work;
 
 /// Changes whenever the same page may give a different text.
-pub const EXTRACTOR_VERSION: &str = "9";
+pub const EXTRACTOR_VERSION: &str = "10";
 
 /// Extracts the article on a page. Of a page that takes more than [`work::BUDGET`] steps only a beginning is read.
 pub fn extract(page: &Page, evidence: &Evidence<'_>, rules: &Rules) -> Article {
@@ -93,7 +93,12 @@ fn whole(page: &Page, further: &[Page], evidence: &Evidence<'_>, rules: &Rules) 
     let mut reading = heeded(match &page.body {
         PageBody::Html(html) => read_html(html, page, Place::first(&page.final_url), evidence, rules),
         PageBody::Fragment(html) => read_fragment(html, page, evidence.entry, rules),
-        PageBody::Text(text) => read_text(text, page, evidence.entry, rules),
+        PageBody::Text(text) => {
+            let mut metadata = evidence.entry.map(metadata::of_entry).unwrap_or_default();
+            let (document, is_whole) = plain::segment(text);
+            metadata.title = metadata.title.or_else(|| plain::headline(&document));
+            read_text(text, (document, is_whole), metadata, page, rules)
+        }
     });
     for (next, number) in further.iter().zip(2..) {
         let (Some(_), PageBody::Html(html)) = (&reading.next_page, &next.body) else { break };
@@ -105,11 +110,15 @@ fn whole(page: &Page, further: &[Page], evidence: &Evidence<'_>, rules: &Rules) 
         };
         reading.go_on_with(read, &next.final_url);
     }
+    // The first line of a text that stands in for the page's is not a headline, unless it repeats the known one.
+    let of_entry = evidence.entry.and_then(|entry| entry.title.clone());
+    let title = of_entry.or_else(|| reading.metadata.title.clone());
     let read_content = |content: &str| {
         heeded(if entry::is_html(content) {
             read_fragment(content, page, None, rules)
         } else {
-            read_text(content, page, None, rules)
+            let metadata = Metadata { title: title.clone(), ..Metadata::default() };
+            read_text(content, plain::segment(content), metadata, page, rules)
         })
     };
     if let PageBody::Html(html) = &page.body
@@ -183,13 +192,17 @@ fn read_html(html: &str, page: &Page, place: Place<'_>, evidence: &Evidence<'_>,
     }
 }
 
-/// Reads plain text: all lines belong to the article, except those whose words identify them as furniture.
-fn read_text(text: &str, page: &Page, entry: Option<&EntryEvidence>, rules: &Rules) -> Reading {
+/// Reads plain text, given its lines and whether they are all of it. All lines belong to the article, except those that repeat
+/// the title and those whose words identify them as furniture.
+fn read_text(
+    text: &str,
+    (document, is_whole): (Document, bool),
+    mut metadata: Metadata,
+    page: &Page,
+    rules: &Rules,
+) -> Reading {
     /// Lower than for HTML fragments, since there is no markup to confirm it.
     const PROBABILITY: f32 = 0.8;
-    let (document, is_whole) = plain::segment(text);
-    let mut metadata = entry.map(metadata::of_entry).unwrap_or_default();
-    metadata.title = metadata.title.or_else(|| plain::headline(&document));
     let headline = Headline::new(&document, metadata.title.as_deref());
     let context = Context::new(&document, &headline, Hints::default(), &rules.phrases);
     let lines = context.lines();

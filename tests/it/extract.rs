@@ -366,6 +366,28 @@ fn the_entrys_content_stands_in_for_a_stub() {
     assert!(article.text.contains("Paragraph 5 tells"));
 }
 
+/// The page's title or the entry's is the headline, so that no line is missing from the text.
+#[test]
+fn the_first_line_of_a_stand_in_is_text() {
+    let lines = "Fish prices on the quay\nCod 12 crowns, herring 5\n".to_owned()
+        + &"The auction sold all of its boxes before the bells rang, said the auctioneer to our reporter.\n"
+            .repeat(6);
+    let entry = |title: &str| EntryEvidence {
+        title: Some(title.to_owned()),
+        content: Some(lines.clone()),
+        ..EntryEvidence::default()
+    };
+    let stub = page("<title>News</title><article><p>Subscribe to continue reading.</p></article>");
+    for (title, is_text) in [("What the fish costs today", true), ("Fish prices on the quay", false)] {
+        let evidence = Evidence { entry: Some(&entry(title)), site: None };
+        let article = extract(&stub, &evidence, &Rules::new(&[]).unwrap());
+        assert!(article.quality_flags.contains(&QualityFlag::FeedContentUsed), "{article:?}");
+        assert_eq!(article.metadata.title.as_deref(), Some(title));
+        assert_eq!(article.text.starts_with("Fish prices on the quay"), is_text, "{}", article.text);
+        assert!(article.text.contains("Cod 12 crowns"), "{}", article.text);
+    }
+}
+
 #[test]
 fn what_a_feed_calls_an_article_is_one_line() {
     let entry = EntryEvidence {

@@ -65,15 +65,21 @@ pub(crate) fn segment(plain: &str) -> (Document, bool) {
     (document, is_whole)
 }
 
-/// Returns the headline of plain text: a first line that is not a sentence and is followed by another.
+/// Returns the headline of plain text: a first line that is not a sentence, is followed by another, and does not go on there.
 pub(crate) fn headline(document: &Document) -> Option<String> {
+    /// A longer line is a paragraph that lacks its full stop.
     const MOST_WORDS: f32 = 30.0;
-    /// A first line with this many words or more must be shorter than the next line.
-    const WORDS_BELOW: f32 = 20.0;
+    /// A line of fewer words is a headline whatever follows: often a byline or a date. From here on it may as well be the first
+    /// of several short paragraphs, and must be shorter than the next one.
+    const LONG_FROM_WORDS: f32 = 20.0;
     let [first, second, ..] = &document.blocks[..] else { return None };
-    let is_headline = first.measure.words <= MOST_WORDS
+    // In text that is broken at a fixed width, the first line is a part of the first paragraph.
+    let goes_on = second.continues && document.text_of(second).starts_with(char::is_lowercase);
+    let words = first.measure.words;
+    let is_headline = words <= MOST_WORDS
         && !first.measure.ends_sentence
-        && first.measure.words < second.measure.words.max(WORDS_BELOW);
+        && words < second.measure.words.max(LONG_FROM_WORDS)
+        && !goes_on;
     is_headline.then(|| document.text_of(first).to_owned())
 }
 
@@ -88,5 +94,29 @@ mod tests {
         assert!(is_whole && document.blocks.len() == MAX_NODES);
         let (document, is_whole) = lines(MAX_NODES + 1);
         assert!(!is_whole && document.blocks.len() == MAX_NODES);
+    }
+
+    #[test]
+    fn a_first_line_is_a_headline_unless_it_is_a_paragraph_or_a_part_of_one() {
+        let found = |text: &str| headline(&segment(text).0);
+        for (text, is_headline) in [
+            ("Ferry sails again\n\nThe ferry will sail again from Monday.", true),
+            ("Ferry sails again\nBy Ada Quay\nThe ferry will sail again from Monday.", true),
+            ("The ferry sails again.\n\nIt had been laid up.", false),
+            (
+                "The harbour master said on Monday that the ferry would\nsail again, and that the timetable holds.",
+                false,
+            ),
+            ("Ferry sails again", false),
+        ] {
+            let first = text.lines().next().filter(|_| is_headline);
+            assert_eq!(found(text).as_deref(), first, "{text}");
+        }
+        let words = |count: usize| vec!["quay"; count].join(" ");
+        for (first, second, is_headline) in [(19, 1, true), (20, 20, false), (25, 40, true), (31, 40, false)]
+        {
+            let text = format!("{}\n\n{}.", words(first), words(second));
+            assert_eq!(found(&text).is_some(), is_headline, "{first} words above {second}");
+        }
     }
 }
