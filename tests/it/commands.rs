@@ -302,6 +302,37 @@ async fn quiet_says_warnings_alone() {
     assert_eq!(text(&quiet.stderr), "");
 }
 
+/// Returns the level and target of each line of a JSON log.
+fn told(output: &Output) -> Vec<(String, String)> {
+    let log = text(&output.stderr);
+    let line = |line: &str| {
+        let line: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let word = |key: &str| line[key].as_str().unwrap().to_owned();
+        (word("level"), word("target"))
+    };
+    log.lines().map(line).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn debug_logs_are_of_our_modules_and_sql_of_a_filter_of_its_own() {
+    let server = Server::start().await;
+    let config = turned(&server).write_config();
+    for verbose in ["-v", "-vv"] {
+        let told = told(&output(&config, &["--log-format", "json", verbose, "feeds", "poll", "--all"]));
+        let details: Vec<_> =
+            told.iter().filter(|(level, _)| ["DEBUG", "TRACE"].contains(&&**level)).collect();
+        assert!(!details.is_empty(), "{verbose}: {told:?}");
+        assert!(details.iter().all(|(_, target)| target.starts_with("feedmill")), "{verbose}: {details:?}");
+    }
+    let mut command = feedmill(&config, &["--log-format", "json", "feeds", "poll", "--all"]);
+    command.env("FEEDMILL_LOG__FILTER", "info,sqlx=debug");
+    let told = told(&tokio::task::block_in_place(|| command.output().unwrap()));
+    let details: Vec<_> = told.iter().filter(|(level, _)| level == "DEBUG").collect();
+    assert!(!details.is_empty(), "{told:?}");
+    assert!(details.iter().all(|(_, target)| target.starts_with("sqlx")), "{details:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_in_a_pipe_has_a_line_a_row_in_the_words_of_json() {
     let server = Server::start().await;

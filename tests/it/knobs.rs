@@ -249,7 +249,7 @@ async fn logs_and_sinks_are_as_the_operator_wants_them() {
     let turned = |lines: &str| {
         let test = TestDaemon::new().tables(lines).feed(&server.url("/feed"));
         let mut program = feedmill(&test.write_config(), &["once"]);
-        let output = tokio::task::block_in_place(|| program.env_remove("RUST_LOG").output().unwrap());
+        let output = tokio::task::block_in_place(|| program.output().unwrap());
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     let (out, log) = turned("[log]\nformat = \"json\"\n[[sink]]\nname = \"pipe\"\nstdout = {}");

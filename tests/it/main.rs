@@ -4,6 +4,7 @@
 
 mod architecture;
 mod articles;
+mod causes;
 mod clock;
 mod colours;
 mod commands;
