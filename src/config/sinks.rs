@@ -33,7 +33,7 @@ impl Chosen {
 /// Bounds on the uncompressed size of one file, which is held in memory while the file is written.
 const FILE_BYTES: RangeInclusive<u64> = 65_536..=268_435_456;
 
-/// Maximum number of positions in one file; a full file does not wait for the end of its period.
+/// Maximum number of positions in one file, which bounds a file of short texts as `max_bytes` does one of long texts.
 const FILE_RECORDS: u32 = 50_000;
 
 impl Checker<'_> {

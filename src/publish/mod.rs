@@ -91,8 +91,8 @@ pub struct Batching {
     pub max_records: u32,
     /// A batch takes no further record once its texts reach this many bytes.
     pub max_bytes: usize,
-    /// Set for sinks that write files: a file ends with each period of this length, counted from midnight, and one that is not
-    /// yet full waits for the end of its period. Which positions a file holds is decided once and stored.
+    /// Set for sinks that write files: a file ends with each period of this length, counted from midnight, and one that has
+    /// reached neither limit waits for the end of its period. Which positions a file holds is decided once and stored.
     pub period: Option<Duration>,
 }
 

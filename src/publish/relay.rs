@@ -60,8 +60,20 @@ pub struct Relay {
     memory: Memory,
     /// The epoch of the lease, while this relay holds one.
     epoch: Option<i64>,
+    /// What the next file would hold so far.
+    pending: Pending,
     /// Why the last delivery failed, if it did. The same reason is logged only once.
     trouble: Option<String>,
+}
+
+/// The size of the records that wait for their file, known without reading their texts.
+#[derive(Debug, Default)]
+struct Pending {
+    /// The cursor after which they were counted.
+    after: i64,
+    /// The last position that was counted.
+    through: i64,
+    bytes: usize,
 }
 
 /// Whether a file that is not yet full waits for the end of its period.
@@ -99,7 +111,8 @@ impl Relay {
         store.sink_register(&settings.name, settings.from).await?;
         metrics::sink_opened(&settings.name);
         let (clock, memory) = (outward.clock.clone(), outward.memory.clone());
-        Ok(Self { store, clock, settings, sink, memory, epoch: None, trouble: None })
+        let pending = Pending::default();
+        Ok(Self { store, clock, settings, sink, memory, epoch: None, pending, trouble: None })
     }
 
     /// The sink's name.
@@ -209,7 +222,7 @@ impl Relay {
 
     /// Returns the next file, or the moment when it is due.
     async fn file(
-        &self,
+        &mut self,
         seq: i64,
         period: Duration,
         next: SinkRange,
@@ -225,9 +238,8 @@ impl Relay {
             return Ok(Ok(held));
         }
         let due = model::after(period_start(next.began_at, period), period);
-        let behind = self.store.last_seq().await? - seq;
-        let is_full = behind >= i64::from(batching.max_records);
-        if flush == Flush::WhenDue && !is_full && self.clock.now() < due && decided.is_none() {
+        let may_wait = flush == Flush::WhenDue && self.clock.now() < due && decided.is_none();
+        if may_wait && !self.is_full(seq, &batching).await? {
             return Ok(Err(due));
         }
         let last = decided.map_or(i64::MAX, |range| range.first - 1);
@@ -240,6 +252,25 @@ impl Relay {
         Ok(Ok(held))
     }
 
+    /// Returns whether the records after `seq` fill a file. Records that an earlier call counted are not read again.
+    async fn is_full(&mut self, seq: i64, batching: &Batching) -> Result<bool, StoreError> {
+        if self.store.last_seq().await? - seq >= i64::from(batching.max_records) {
+            return Ok(true);
+        }
+        if self.pending.after != seq {
+            self.pending = Pending { after: seq, through: seq, bytes: 0 };
+        }
+        let aside = self.store.set_aside_after(&self.settings.name, seq).await?;
+        while self.pending.bytes < batching.max_bytes {
+            let outlines = self.store.outlines_after(self.pending.through, STEP).await?;
+            let Some((_, last)) = outlines.last() else { return Ok(false) };
+            self.pending.through = last.seq;
+            let wanted = outlines.iter().filter(|(_, record)| self.wants(record, &aside));
+            self.pending.bytes += wanted.map(|(bytes, _)| bytes).sum::<usize>();
+        }
+        Ok(true)
+    }
+
     /// Reads the records of `range` after `seq`, up to the limits of a batch. It reads in small steps: each waits until the
     /// memory budget has room for it in addition to the records kept so far.
     async fn read(&self, seq: i64, batching: &Batching, range: SinkRange) -> Result<Held, StoreError> {
@@ -247,7 +278,7 @@ impl Relay {
         let batch = Batch { records: Vec::new(), first: range.first, last: seq, began_at: range.began_at };
         let mut held = Held { batch, share: self.memory.share() };
         let batch = &mut held.batch;
-        let (mut records, mut bytes, mut kept_bytes) = (0, 0, 0);
+        let (mut records, mut kept_bytes) = (0, 0);
         loop {
             let step = STEP.min(batching.max_records - records);
             let (step, step_bytes) = self.store.records_weigh(batch.last, step, STEP_BYTES).await?;
@@ -265,12 +296,11 @@ impl Relay {
                 }
                 batch.last = record.seq;
                 records += 1;
-                bytes += record.text.len();
                 if self.wants(&record, &aside) {
                     kept_bytes += record.text.len();
                     batch.records.push(record);
                 }
-                if records >= batching.max_records || bytes >= batching.max_bytes {
+                if records >= batching.max_records || kept_bytes >= batching.max_bytes {
                     return Ok(held);
                 }
             }

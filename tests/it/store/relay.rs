@@ -27,6 +27,8 @@ on_both! {
     a_replay_writes_the_same_files,
     columns_hold_what_records_say,
     a_file_waits_for_the_end_of_its_period,
+    a_file_is_due_by_its_size_long_before_its_period_ends,
+    what_was_counted_is_not_read_again,
     a_record_that_cannot_be_read_stops_nobody,
     one_process_at_a_time_runs_a_sink,
     a_sink_begins_where_it_is_told_and_takes_what_it_wants,
@@ -55,6 +57,13 @@ fn local(folder: &TempDir) -> Place {
 pub(super) fn files_of(form: Form, name: &str, to: &Place, max_records: u32) -> Configured {
     let batching = Batching { max_records, max_bytes: 1 << 20, period: Some(HOUR) };
     Configured { settings: settings(name), receiver: Receiver::Files { to: to.clone(), form, batching } }
+}
+
+/// A sink of JSON lines whose files are full at so many bytes of text.
+fn files_of_size(name: &str, folder: &TempDir, max_bytes: usize) -> Configured {
+    let batching = Batching { max_records: 1_000, max_bytes, period: Some(HOUR) };
+    let receiver = Receiver::Files { to: local(folder), form: Form::JsonLines, batching };
+    Configured { settings: settings(name), receiver }
 }
 
 pub(super) fn texts(to: &Place) -> Configured {
@@ -225,6 +234,79 @@ async fn a_file_waits_for_the_end_of_its_period(bench: &Bench) {
     bench.store_articles(5..10).await;
     relay.drain(Flush::WhenDue, &stop).await.unwrap();
     assert_eq!(seqs(&records_in(folder.path())), (1..=8).collect::<Vec<_>>(), "full before its end");
+}
+
+/// Returns the names of a folder's files as the first and last position of each.
+fn ranges(folder: &TempDir) -> Vec<(i64, i64)> {
+    let range = |name: String| {
+        let (first, last) =
+            name.split_once('/').unwrap().1.split_once('.').unwrap().0.split_once('-').unwrap();
+        (first.parse().unwrap(), last.parse().unwrap())
+    };
+    files(folder.path()).into_keys().map(range).collect()
+}
+
+async fn a_file_is_due_by_its_size_long_before_its_period_ends(bench: &Bench) {
+    let (folder, few) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let end: Timestamp = "2026-03-01T13:00:00Z".parse().unwrap();
+    let stop = CancellationToken::new();
+    let sink = files_of_size("lines", &folder, 40);
+    let mut picky = files_of_size("picky", &few, 40);
+    picky.settings.filter.add(Criterion::Event, "revised").unwrap();
+    let drained = async |relay: &mut Relay| relay.drain(Flush::WhenDue, &stop).await.unwrap();
+
+    // Six bytes each, and seven from the tenth on.
+    bench.store_articles(0..6).await;
+    let (mut relay, mut other) = (bench.relay(&sink).await, bench.relay(&picky).await);
+    assert_eq!(drained(&mut relay).await, Some(end));
+    assert!(files(folder.path()).is_empty());
+    bench.store_articles(6..9).await;
+    assert_eq!(drained(&mut relay).await, Some(end));
+    assert_eq!(ranges(&folder), [(1, 7)], "the seventh reaches the size");
+
+    // Another process that has counted nothing, after one that died before its cursor moved.
+    drop(relay);
+    bench.die_before_the_cursor_moves_from(0).await;
+    bench.store_articles(9..12).await;
+    let mut relay = bench.relay(&sink).await;
+    assert_eq!(drained(&mut relay).await, Some(end));
+    assert_eq!(ranges(&folder), [(1, 7)]);
+    bench.store_articles(12..15).await;
+    assert_eq!(drained(&mut relay).await, Some(end));
+    assert_eq!(ranges(&folder), [(1, 7), (8, 13)]);
+
+    let before = files(folder.path());
+    for from in [0, 3, 7, 10] {
+        assert!(bench.store.sink_replay("lines", from).await.unwrap());
+        assert_eq!(drained(&mut relay).await, Some(end), "the last two wait");
+        assert_eq!(files(folder.path()), before, "a replay from {from}");
+    }
+    relay.drain(Flush::All, &stop).await.unwrap();
+    assert_eq!(ranges(&folder), [(1, 7), (8, 13), (14, 15)]);
+
+    assert_eq!(drained(&mut other).await, Some(end), "what the filter rejects fills no file");
+    assert!(files(few.path()).is_empty());
+}
+
+async fn what_was_counted_is_not_read_again(bench: &Bench) {
+    let folder = TempDir::new().unwrap();
+    let sink = files_of_size("lines", &folder, 40);
+    bench.store_articles(0..3).await;
+    let mut relay = bench.relay(&sink).await;
+    assert!(matches!(relay.step(Flush::WhenDue).await.unwrap(), Step::Idle(Some(_))));
+    let long = "x".repeat(100);
+    bench.database.execute(&format!("UPDATE revisions SET text = '{long}'")).await;
+    assert!(matches!(relay.step(Flush::WhenDue).await.unwrap(), Step::Idle(Some(_))));
+    assert!(files(folder.path()).is_empty());
+    relay.give_back().await;
+    drop(relay);
+    let mut fresh = bench.relay(&sink).await;
+    assert_eq!(
+        fresh.step(Flush::WhenDue).await.unwrap(),
+        Step::Moved,
+        "a process that counts for the first time"
+    );
+    assert_eq!(ranges(&folder), [(1, 1)]);
 }
 
 async fn a_record_that_cannot_be_read_stops_nobody(bench: &Bench) {
