@@ -1,11 +1,14 @@
-//! The commands when something goes wrong, as a shell sees them.
+//! The commands as a shell sees them, also when something goes wrong.
+
+mod sinks;
+mod tail;
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::daemon::{TestDaemon, feedmill};
-use crate::support::database;
+use crate::support::database::{self, Backend, FreshDatabase};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
@@ -16,6 +19,38 @@ fn output(config: &Path, arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A server with a feed of this many articles.
+async fn site(articles: usize) -> Server {
+    let server = Server::start().await;
+    server.handle(|request| {
+        Reply::ok("text/html; charset=utf-8", page(&format!("mooring {}", request.path())))
+    });
+    announce(&server, articles);
+    server
+}
+
+/// Makes the feed of [`site`] announce this many articles.
+fn announce(server: &Server, articles: usize) {
+    let item = |number| Item::new(&format!("Number {number}"), &server.url(&format!("/page/{number}")));
+    let items: Vec<Item> = (0..articles).map(item).collect();
+    server.replace("/feed", Reply::ok("text/xml", rss(&items)));
+}
+
+/// Stores what the feeds announce, and delivers it.
+fn poll(config: &Path) {
+    let polled = output(config, &["feeds", "poll", "--all"]);
+    assert!(polled.status.success(), "{}", text(&polled.stderr));
+}
+
+/// Runs a test on both back ends, with a configuration whose store is new.
+async fn on_both(test: impl AsyncFn(TestDaemon)) {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let Some(database) = FreshDatabase::create(backend).await else { continue };
+        test(TestDaemon::new().database(database.settings.url.expose_secret())).await;
+        database.drop().await;
+    }
 }
 
 /// A daemon configuration with one tagged feed, whose one article is stored.
