@@ -55,7 +55,8 @@ async fn watched(
     (daemon, server, router(surface), soft)
 }
 
-fn surface_of(daemon: &OpenedDaemon) -> Surface {
+/// What the routes of a daemon need.
+pub(crate) fn surface_of(daemon: &OpenedDaemon) -> Surface {
     Surface {
         store: daemon.store().clone(),
         clock: daemon.clock.clone(),

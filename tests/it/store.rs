@@ -48,6 +48,7 @@ mod nats;
 mod objects;
 mod partitions;
 mod raw_pages;
+mod readers;
 mod rechecks;
 mod relay;
 mod retention;
