@@ -82,6 +82,7 @@ fn stream(server: String) -> Receiving {
     let settings = nats::Settings {
         servers: vec![server.parse().unwrap()],
         login: Login::None,
+        authorities: None,
         subject: Subject::parse(&format!("{name}.{{language}}.{{host}}")).unwrap(),
         stream: name.clone(),
         duplicate_window: Duration::from_mins(10),

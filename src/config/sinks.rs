@@ -14,7 +14,7 @@ use crate::fetch::{self, RequestOptions};
 use crate::publish::files::Form;
 use crate::publish::filter::{Criterion, Filter};
 use crate::publish::folder::Place;
-use crate::publish::nats::{self, Login, Subject};
+use crate::publish::nats::{self, Authorities, Login, Subject};
 use crate::publish::{Batching, Configured, Receiver, relay, text, webhook};
 
 impl Chosen {
@@ -188,10 +188,17 @@ impl Checker<'_> {
                 return None;
             }
         };
+        let authorities = match &raw.ca {
+            None => None,
+            Some(ca) => {
+                let parsed = Authorities::parse(self.secret(&key("ca"), ca)?.expose_secret());
+                Some(parsed.map_err(|message| self.refuse(&key("ca"), None, message)).ok()?)
+            }
+        };
         let duplicate_window =
             self.secs(&key("duplicate_window_secs"), raw.duplicate_window_secs, 1..=DAY_SECS);
         let stream = raw.stream.clone();
-        Some(nats::Settings { servers, login, subject: subject?, stream, duplicate_window })
+        Some(nats::Settings { servers, login, authorities, subject: subject?, stream, duplicate_window })
     }
 
     fn file_batching(&mut self, path: &str, files: &Files) -> Batching {

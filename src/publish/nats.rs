@@ -4,10 +4,15 @@
 //! Events that bring no new text (`linked`, `withdrawn`) have their position appended. All messages of a batch are sent before
 //! the acknowledgements are awaited: one by one, each record would cost a round trip.
 
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::PublishErrorKind, message::PublishMessage, stream};
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{ConnectError, ConnectOptions, ServerAddr};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::{Batch, Batching, Delivery, Failure, Sink};
 use crate::model::{Event, Record, SecretText};
@@ -26,6 +31,8 @@ pub struct Settings {
     pub servers: Vec<ServerAddr>,
     /// How to authenticate.
     pub login: Login,
+    /// Who must have signed the certificates of the servers, if not an authority that the machine trusts.
+    pub authorities: Option<Authorities>,
     /// The template for the subject of each message.
     pub subject: Subject,
     /// The stream that captures the subjects; created if it does not exist.
@@ -46,6 +53,10 @@ pub enum Login {
     /// User name and password.
     Password(String, SecretText),
 }
+
+/// Certificates of certificate authorities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorities(Vec<CertificateDer<'static>>);
 
 /// A subject template with placeholders: `news.{language}.{host}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +95,7 @@ impl Nats {
         if let Some(context) = &self.context {
             return Ok(context.clone());
         }
-        let Settings { servers, login, subject, stream, duplicate_window } = &self.settings;
+        let Settings { servers, login, authorities, subject, stream, duplicate_window } = &self.settings;
         let options = ConnectOptions::new().name("feedmill").connection_timeout(CONNECT_TIMEOUT);
         let options = match login {
             Login::None => options,
@@ -97,10 +108,18 @@ impl Nats {
                 options.user_and_password(user.clone(), password.expose_secret().to_owned())
             }
         };
-        let client = options
-            .connect(servers.as_slice())
-            .await
-            .map_err(|error| Failure::later(format!("cannot connect to NATS: {error}")))?;
+        let options = match authorities {
+            None => options,
+            Some(authorities) => {
+                let roots = authorities
+                    .roots()
+                    .map_err(|error| Failure::later(format!("cannot use the authorities: {error}")))?;
+                options.tls_client_config(
+                    ClientConfig::builder().with_root_certificates(roots).with_no_client_auth(),
+                )
+            }
+        };
+        let client = options.connect(servers.as_slice()).await.map_err(|error| unconnected(&error))?;
         let context = jetstream::ContextBuilder::new().ack_timeout(ACK_TIMEOUT).build(client);
         let wanted = stream::Config {
             name: stream.clone(),
@@ -148,6 +167,36 @@ impl Sink for Nats {
             published
         })
     }
+}
+
+impl Authorities {
+    /// Parses certificates in PEM; the error says what is wrong with them.
+    pub fn parse(pem: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "must be certificates in PEM";
+        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let authorities = Self(certificates.map_err(|error| format!("{EXPECTED}: {error}"))?);
+        let roots = authorities.roots().map_err(|error| format!("{EXPECTED}: {error}"))?;
+        if roots.is_empty() { Err(EXPECTED.to_owned()) } else { Ok(authorities) }
+    }
+
+    fn roots(&self) -> Result<RootCertStore, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        for certificate in &self.0 {
+            roots.add(certificate.clone())?;
+        }
+        Ok(roots)
+    }
+}
+
+fn unconnected(error: &ConnectError) -> Failure {
+    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>()?.get_ref());
+    let hint = match cause.and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "; hint: `ca` names the authority that signed the server's certificate"
+        }
+        _ => "",
+    };
+    Failure::later(format!("cannot connect to NATS: {error}{hint}"))
 }
 
 fn failure(seq: i64, error: &jetstream::context::PublishError) -> Failure {
@@ -248,6 +297,15 @@ fn token(value: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_certificate_is_no_authority() {
+        let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for bad in ["", "ca.pem", no_certificate] {
+            let refused = Authorities::parse(bad).unwrap_err();
+            assert!(refused.starts_with("must be certificates in PEM"), "{refused}");
+        }
+    }
 
     #[test]
     fn a_template_makes_subjects_and_what_matches_them_all() {

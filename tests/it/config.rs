@@ -149,6 +149,7 @@ fn the_default_files_examples_show_every_key_and_are_right() {
     for name in ["feedmill.creds", "hook.token", "lake.key"] {
         fs::write(files.path(name), "x").unwrap();
     }
+    fs::write(files.path("nats-ca.pem"), include_str!("config/authority.pem")).unwrap();
     let config = loaded(&files).config;
     assert_eq!(config.feeds.len(), 2);
     let kinds: BTreeSet<&str> = config.sinks.iter().map(|sink| sink.receiver.kind()).collect();

@@ -1,6 +1,7 @@
 //! Settings whose effect no other module's tests show, and the list of which test covers which setting.
 
 mod effects;
+mod sinks;
 
 use std::fs;
 use std::path::Path;
@@ -379,11 +380,20 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("sink.parquet.bucket", "buckets_are_reached_as_the_table_or_else_the_environment_says"),
     ("sink.parquet.bucket.*", "buckets_are_reached_as_the_table_or_else_the_environment_says"),
     ("sink.webhook", "batches_come_in_order_and_signed"),
-    ("sink.webhook.*", "batches_come_in_order_and_signed"),
+    ("sink.webhook.url", "records_are_posted_to_the_url"),
+    ("sink.webhook.secret", "posts_are_signed_if_there_is_a_secret"),
+    ("sink.webhook.auth", "posts_say_who_we_are"),
+    ("sink.webhook.headers", "posts_carry_the_operators_headers"),
+    ("sink.webhook.max_records", "a_post_holds_as_many_records_as_the_operator_allows"),
+    ("sink.webhook.timeout_secs", "a_receiver_that_stalls_is_waited_for_as_long_as_the_operator_says"),
     ("sink.nats", "a_stream_holds_everything_once_however_often_the_relay_dies"),
+    ("sink.nats.servers", "any_of_the_servers_will_do"),
+    ("sink.nats.subject", "subjects_are_made_of_the_template"),
+    ("sink.nats.stream", "a_missing_stream_is_created_as_the_operator_says"),
+    ("sink.nats.duplicate_window_secs", "a_missing_stream_is_created_as_the_operator_says"),
     ("sink.nats.credentials", "nats_is_told_who_we_are"),
     ("sink.nats.auth", "nats_is_told_who_we_are"),
-    ("sink.nats.*", "a_stream_holds_everything_once_however_often_the_relay_dies"),
+    ("sink.nats.ca", "a_server_is_trusted_by_the_authority_that_the_operator_names"),
     ("sink.stdout", "logs_and_sinks_are_as_the_operator_wants_them"),
     ("site.host", "a_rule_is_tried_before_it_is_saved"),
     ("site.body", "the_operators_selectors_win"),

@@ -127,6 +127,8 @@ pub(in crate::config) struct Nats {
     pub(in crate::config) credentials: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::config) auth: Option<Auth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) ca: Option<Secret>,
 }
 
 impl Default for Nats {
@@ -138,6 +140,7 @@ impl Default for Nats {
             duplicate_window_secs: 600,
             credentials: None,
             auth: None,
+            ca: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::relay::{files, records_of, rows_of};
 use super::*;
 use crate::support::daemon::{TestDaemon, feedmill};
+use crate::support::nats;
 use crate::support::proxy::{Proxy, Way};
 use crate::support::s3::{BUCKET, KEY_ID, S3, SECRET};
 use crate::support::server::{Reply, Server};
@@ -113,11 +114,11 @@ async fn stream_through(kills: usize) {
     /// and within the second.
     const WAVE: usize = 300;
     const ACKNOWLEDGED: [usize; 5] = [299, 0, 499, 520, 10];
-    let Some(server) = super::nats::server() else { return };
+    let Some(server) = nats::server() else { return };
     let address = server.trim_start_matches("nats://").to_owned();
     run(Backend::Sqlite, async |bench| {
         let proxy = Proxy::start(&address, Way::ToClient, b"{\"stream\":\"").await;
-        let name = super::nats::name();
+        let name = nats::name();
         let sink = format!(
             "[[sink]]\nname = \"bus\"\n[sink.nats]\nservers = [\"nats://{}\"]\nsubject = \"{name}.{{language}}\"\nstream = \"{name}\"\n",
             proxy.address()
@@ -136,7 +137,7 @@ async fn stream_through(kills: usize) {
         }
         proxy.let_pass();
         mill.finish();
-        let messages = super::nats::messages(&server, &name).await;
+        let messages = nats::messages(&nats::stream(&server, &name).await).await;
         let held: Vec<i64> = messages.iter().map(|(_, seq)| *seq).collect();
         assert_eq!(held, positions(kills * WAVE), "each once, and in order");
         eprintln!("{kills} kills between acknowledgement and cursor; {} records, 0 lost, 0 twice", held.len());

@@ -1,7 +1,6 @@
 //! Records as messages in a real JetStream stream.
 
 use async_nats::ServerAddr;
-use async_nats::jetstream;
 use feedmill::publish::filter::Filter;
 use feedmill::publish::nats::{self, Login, Nats, Subject};
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
@@ -10,19 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::support::client::outward;
-
-/// URL of the NATS server on which tests may create streams.
-const VARIABLE: &str = "FEEDMILL_TEST_NATS_URL";
-
-/// A unique name for a stream.
-pub(super) fn name() -> String {
-    format!("test{:016x}", rand::random::<u64>())
-}
+use crate::support::nats::{messages, name, server, stream};
 
 fn settings(server: &str, name: &str) -> nats::Settings {
     nats::Settings {
         servers: vec![server.parse::<ServerAddr>().unwrap()],
         login: Login::None,
+        authorities: None,
         subject: Subject::parse(&format!("{name}.{{language}}.{{tag}}.{{host}}")).unwrap(),
         stream: name.to_owned(),
         duplicate_window: Duration::from_mins(2),
@@ -39,27 +32,8 @@ async fn relay(bench: &Bench, settings: nats::Settings) -> Relay {
     Relay::open(bench.store.clone(), settings, &outward, Box::new(sink)).await.unwrap()
 }
 
-/// Returns the subjects and positions of a stream's messages, in order.
-pub(super) async fn messages(server: &str, name: &str) -> Vec<(String, i64)> {
-    let client = async_nats::connect(server).await.unwrap();
-    let stream = jetstream::new(client).get_stream(name).await.unwrap();
-    let mut messages = Vec::new();
-    for sequence in 1..=stream.cached_info().state.last_sequence {
-        let message = stream.get_raw_message(sequence).await.unwrap();
-        let record: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
-        messages.push((message.subject.to_string(), record["seq"].as_i64().unwrap()));
-    }
-    messages
-}
-
-/// Returns the server's URL; if there is none, prints a note and returns `None`; panics if `CI` is set.
-pub(super) fn server() -> Option<String> {
-    let server = std::env::var(VARIABLE).ok();
-    if server.is_none() {
-        assert!(std::env::var("CI").is_err(), "{VARIABLE} is not set, and this is CI");
-        eprintln!("SKIPPED on NATS: {VARIABLE} is not set");
-    }
-    server
+async fn held(server: &str, name: &str) -> Vec<(String, i64)> {
+    messages(&stream(server, name).await).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +53,7 @@ async fn a_stream_holds_everything_once_however_often_the_relay_dies() {
         }
         let mut last = relay(bench, settings(&server, &name)).await;
         last.drain(Flush::All, &CancellationToken::new()).await.unwrap();
-        let messages = messages(&server, &name).await;
+        let messages = held(&server, &name).await;
         let positions: Vec<i64> = messages.iter().map(|(_, seq)| *seq).collect();
         assert_eq!(positions, (1..=60).collect::<Vec<_>>(), "each once and in order");
         assert_eq!(messages[0].0, format!("{name}.en.world.site_example"));
@@ -96,7 +70,7 @@ async fn a_stream_holds_everything_once_however_often_the_relay_dies() {
         last.drain(Flush::All, &CancellationToken::new()).await.unwrap();
         let last_seq = bench.store.last_seq().await.unwrap();
         assert!(last_seq > 60);
-        assert_eq!(crate::store::nats::messages(&server, &name).await.last().unwrap().1, last_seq);
+        assert_eq!(held(&server, &name).await.last().unwrap().1, last_seq);
     })
     .await;
 }

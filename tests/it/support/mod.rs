@@ -8,6 +8,7 @@ pub(crate) mod database;
 pub(crate) mod disk;
 pub(crate) mod hosts;
 pub(crate) mod names;
+pub(crate) mod nats;
 pub(crate) mod proxy;
 pub(crate) mod repeats;
 pub(crate) mod running;
