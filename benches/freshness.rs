@@ -22,6 +22,8 @@ const SCHEDULE: Reader = Reader::Schedule { freshness: None, has_validators: tru
 const WITHOUT_VALIDATORS: Reader = Reader::Schedule { freshness: None, has_validators: false };
 const AIMED: Reader = Reader::Schedule { freshness: Some(Duration::from_mins(15)), has_validators: true };
 const STARTS: i64 = 8;
+/// Size of a large feed, compared with what a day may cost.
+const LARGE_BODY_BYTES: usize = 300_000;
 
 fn main() {
     println!(
@@ -44,6 +46,8 @@ fn compare(name: &str, timelines: &[Timeline]) {
     report("schedule", &schedule, Some(&even));
     report("as many, evenly", &even, None);
     report("schedule, no validators", &all(timelines, |_| WITHOUT_VALIDATORS), None);
+    let large: Vec<Timeline> = timelines.iter().map(|timeline| timeline.weighing(LARGE_BODY_BYTES)).collect();
+    report("no validators, 300 kB", &all(&large, |_| WITHOUT_VALIDATORS), None);
     report("schedule, freshness = 15m", &all(timelines, |_| AIMED), None);
     report("every 15 minutes", &all(timelines, |_| Reader::Fixed(15 * MINUTE)), None);
     report("every hour", &all(timelines, |_| Reader::Fixed(HOUR)), None);
@@ -70,7 +74,7 @@ fn report(name: &str, outcome: &Outcome, even: Option<&Outcome>) {
         median / 60.0,
         outcome.quantile(0.95) / 60.0,
         outcome.polls_per_day(),
-        outcome.bytes_per_day() / 1e3,
+        outcome.kilobytes_per_day(),
         outcome.lost,
     );
 }

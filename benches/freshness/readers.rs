@@ -67,8 +67,8 @@ impl Outcome {
         number(self.polls) / self.days()
     }
 
-    pub(crate) fn bytes_per_day(&self) -> f64 {
-        number(self.bytes) / self.days()
+    pub(crate) fn kilobytes_per_day(&self) -> f64 {
+        number(self.bytes / 1000) / self.days()
     }
 
     fn days(&self) -> f64 {

@@ -33,6 +33,13 @@ pub(crate) struct Timeline {
     pub(crate) body_bytes: usize,
 }
 
+impl Timeline {
+    /// Returns the same entries in a feed of another size.
+    pub(crate) fn weighing(&self, body_bytes: usize) -> Self {
+        Self { entries: self.entries.clone(), body_bytes, ..*self }
+    }
+}
+
 /// Returns every generated timeline with its name.
 pub(crate) fn generated() -> Vec<(&'static str, Timeline)> {
     let mut random = SmallRng::seed_from_u64(7);

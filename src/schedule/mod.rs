@@ -260,7 +260,7 @@ fn by_rhythm(bounds: &Bounds, history: &History, now: Timestamp) -> Choice {
     let mut price = worth::price(&forecast, bounds.freshness, history);
     let mut by = if bounds.freshness.is_some() { Decision::FreshnessAim } else { Decision::EntryRhythm };
     if history.is_sent_whole() {
-        let least = worth::price_within(&forecast, history.body_bytes, bounds.unconditional_bytes_per_day);
+        let least = worth::price_within(&forecast, history, bounds.unconditional_bytes_per_day);
         if least > price {
             (price, by) = (least, Decision::NoValidators);
         }
@@ -276,7 +276,11 @@ fn by_rhythm(bounds: &Bounds, history: &History, now: Timestamp) -> Choice {
             choice = Choice { interval, by: Decision::NoValidators };
         }
     }
-    let interval = worth::window_interval(&forecast, history, now, bounds.max_interval);
+    let mut interval = worth::window_interval(&forecast, history, now, bounds.max_interval);
+    // What may happen is worth polls, but not more bytes than the operator allows for what is expected.
+    if choice.by != Decision::NoValidators {
+        interval = interval.min(worth::flood_interval(&forecast, history, now, bounds.max_interval));
+    }
     if interval < choice.interval.min(bounds.max_interval) {
         choice = Choice { interval, by: Decision::Window };
     }

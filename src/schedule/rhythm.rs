@@ -2,9 +2,10 @@
 //!
 //! The forecast is a rate: the feed's level, times the shares of the hour, the weekday and the twelfth of the hour, times
 //! how lively the feed has been lately. Each factor is an observed count over an expected one, with a few pseudo-counts
-//! (`*_DOUBT`) added to both, so that little data keeps the factor near 1. One table of the 168 hours of the week would
-//! hold more information but take four times as long to fill; a single smoothed gap, used earlier, knows neither nights nor
-//! bursts.
+//! (`*_DOUBT`) added to both, so that little data keeps the factor near 1. Hours, days and twelfths count only as far as they
+//! differ by more than chance: a feed without a rhythm would otherwise be polled by the accidents of the last weeks. One table
+//! of the 168 hours of the week would hold more information but take four times as long to fill; a single smoothed gap, used
+//! earlier, knows neither nights nor bursts.
 
 use jiff::Timestamp;
 
@@ -17,6 +18,8 @@ const LEVEL_ENTRIES: f64 = 30.0;
 const LATELY_ENTRIES: f64 = 5.0;
 /// Pseudo-count of the liveliness, in entries.
 const LATELY_DOUBT: f64 = 3.0;
+/// Minimum number of recent arrivals once something arrived: silence does not make a feed one that was never seen to publish.
+const LEAST_LATELY: f64 = 0.001;
 /// Memory of the times of the week: this many days, or this many entries where they span a longer time.
 const WEEK_MEMORY_SECS: f64 = 28.0 * DAY;
 const WEEK_MEMORY_ENTRIES: f64 = 60.0;
@@ -24,6 +27,9 @@ const WEEK_MEMORY_ENTRIES: f64 = 60.0;
 const HOUR_DOUBT: f64 = 0.5;
 const DAY_DOUBT: f64 = 1.0;
 const TWELFTH_DOUBT: f64 = 3.0;
+/// Pseudo-count, in arrivals per part, of the test whether parts differ by more than chance: too few arrivals disprove no
+/// rhythm.
+const CHANCE_DOUBT: f64 = 1.0;
 /// Weekday shares are ignored until one week was watched, and have full weight after another one.
 const DAYS_KNOWN_AFTER: f64 = 7.0 * DAY;
 const DAYS_KNOWN_WITHIN: f64 = 7.0 * DAY;
@@ -130,7 +136,8 @@ impl Rhythm {
         self.secs = self.secs * kept + waited;
 
         let kept = (-expected / LATELY_ENTRIES).exp();
-        self.lately = self.lately * kept + came;
+        let least = if self.lately > 0.0 { LEAST_LATELY } else { 0.0 };
+        self.lately = (self.lately * kept + came).max(least);
         self.expected_lately = self.expected_lately * kept + LATELY_ENTRIES * (1.0 - kept);
 
         self.watched_secs += waited;
@@ -215,11 +222,15 @@ impl Rhythm {
     }
 }
 
-/// Returns, for each part, its arrivals relative to those of the average part.
+/// Returns, for each part, its arrivals relative to those of the average part, as far as the parts differ by more than chance:
+/// counts of random arrivals have a variance equal to their average, and a variance of twice that is no accident.
 fn shares<const PARTS: usize>(sums: &[f32; PARTS], weight: f64, doubt: f64) -> [f64; PARTS] {
     let arrivals = sums.map(|sum| f64::from(sum) / weight);
     let average = arrivals.iter().sum::<f64>() / count(PARTS);
-    arrivals.map(|arrivals| (arrivals + doubt) / (average + doubt))
+    let squares: f64 = arrivals.iter().map(|arrivals| (arrivals - average).powi(2)).sum();
+    let excess = squares / count(PARTS - 1) - average;
+    let proven = ((excess + CHANCE_DOUBT) / (average + CHANCE_DOUBT)).clamp(0.0, 1.0);
+    arrivals.map(|arrivals| proven * (arrivals + doubt) / (average + doubt) + 1.0 - proven)
 }
 
 /// The expected rate of arrivals.

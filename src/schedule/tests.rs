@@ -66,9 +66,10 @@ fn bare() -> Freshness {
     Freshness { lacks_validators: true, ..Freshness::default() }
 }
 
-/// Sets the size of each response body.
-fn weighing(body_bytes: u64, history: History) -> History {
-    History { body_bytes, ..history }
+/// Sets the size of each response body, and a day in which the allowed bytes were used.
+fn weighing(body_bytes: u32, history: History) -> History {
+    let spent_bytes = (1e6 - f64::from(body_bytes)).max(0.0);
+    History { body_bytes: body_bytes.into(), spent_bytes, ..history }
 }
 
 fn window(entries: u32, rhythm: u64) -> History {
@@ -143,13 +144,14 @@ fn every_signal_has_its_say() {
         ("max-age of the answer that a 304 confirms", bounds(), late(), NotModified, quiet(), 6 * HOURS, CacheFreshness),
         ("max-age gone with a new answer", bounds(), late(), ttl(0), quiet(), 3000, EntryRhythm),
         ("no validators, and a small feed", bounds(), weighing(1_000, known(HOURS)), NotModified, bare(), 2100, EntryRhythm),
-        ("no validators, and a large one", bounds(), weighing(100_000, known(HOURS)), NotModified, bare(), 8700, NoValidators),
+        ("no validators, and a large one", bounds(), weighing(100_000, known(HOURS)), NotModified, bare(), 7800, NoValidators),
         ("no validators, and one that takes the day's bytes at once", bounds(), weighing(2_000_000, known(HOURS)),
             NotModified, bare(), DAY, MaxInterval),
-        ("validators that the server does not know again", bounds(), for_show(), PollOutcome::SameBody, quiet(), 43_200, NoValidators),
+        ("validators that the server does not know again", bounds(), for_show(), PollOutcome::SameBody, quiet(), 21_600, NoValidators),
         ("news that would be lost", bounds(), window(12, HOURS), NotModified, quiet(), 1200, Window),
-        ("news that would be lost without validators", bounds(), weighing(500_000, window(30, HOURS)), NotModified, bare(), 2700, Window),
-        ("few entries are no window", bounds(), weighing(500_000, window(9, HOURS)), NotModified, bare(), 43_200, NoValidators),
+        ("news that would be lost without validators", bounds(), weighing(500_000, window(12, HOURS)), NotModified, bare(), 9900, Window),
+        ("no bytes for a flood that may never come", bounds(), weighing(500_000, window(30, HOURS)), NotModified, bare(), 21_600, NoValidators),
+        ("few entries are no window", bounds(), weighing(500_000, window(9, HOURS)), NotModified, bare(), 21_600, NoValidators),
         ("no validators at the operator's interval", fixed(5 * MINUTE), known(HOURS), NotModified, bare(),
             5 * MINUTE, FixedInterval),
         ("a hub delivers", delivered(12 * HOURS), known(HOURS), NotModified, quiet(), 12 * HOURS, Delivered),
@@ -217,7 +219,16 @@ fn success_forgives_all_failures() {
 /// Polls a feed whose entries arrive at the given moments, until the last has arrived. Returns the times of the polls and
 /// the final history.
 fn play(bounds: &Bounds, entries: &[Timestamp], headers: &Freshness) -> (Vec<Timestamp>, History) {
-    const WINDOW: usize = 100;
+    play_window(100, bounds, entries, headers)
+}
+
+/// The same with a feed that shows so many entries.
+fn play_window(
+    window: usize,
+    bounds: &Bounds,
+    entries: &[Timestamp],
+    headers: &Freshness,
+) -> (Vec<Timestamp>, History) {
     let (mut polls, mut history, mut time, mut seen) = (Vec::new(), History::default(), entries[0], 0);
     while time <= entries[entries.len() - 1] {
         polls.push(time);
@@ -228,7 +239,7 @@ fn play(bounds: &Bounds, entries: &[Timestamp], headers: &Freshness) -> (Vec<Tim
             } else if there == seen {
                 PollOutcome::NotModified
             } else {
-                parsed((there.saturating_sub(WINDOW)..there).map(|index| PublishedEntry {
+                parsed((there.saturating_sub(window)..there).map(|index| PublishedEntry {
                     published_at: Some(entries[index]),
                     is_new: index >= seen,
                 }))
@@ -297,6 +308,63 @@ fn what_is_sent_whole_stays_within_the_days_bytes() {
         assert!(day * 60_000 < 3_400_000, "{day} polls from {poll} on");
     }
     assert!(polls.len() > 28 * 15, "the bytes are spent: {} polls", polls.len());
+}
+
+/// Returns the entries expected in each of the next 24 hours of a feed with such counts of arrivals by hour.
+fn expected_by_hour(hours: [f32; 24]) -> Vec<f64> {
+    let entries: f32 = hours.iter().sum();
+    let rhythm =
+        Rhythm { hours, entries: entries.into(), secs: 28.0 * 86_400.0, weight: 1.0, ..Rhythm::default() };
+    rhythm.forecast().steps(now(), 3600).take(24).collect()
+}
+
+#[test]
+fn chance_is_no_rhythm() {
+    let ratio = |hours| {
+        let expected = expected_by_hour(hours);
+        let (least, most) =
+            expected.iter().fold((f64::MAX, 0.0_f64), |(least, most), n| (least.min(*n), most.max(*n)));
+        most / least
+    };
+    let chance = [28.0, 34.0, 22.0, 33.0, 23.0, 28.0_f32];
+    let random = ratio(std::array::from_fn(|hour| chance[hour % chance.len()]));
+    assert!(random < 1.001, "counts that vary as those of random arrivals do: {random}");
+    let nightly = ratio(std::array::from_fn(|hour| if hour < 8 { 8.0 } else { 38.0 }));
+    assert!((4.0..5.0).contains(&nightly), "fewer entries at night are no chance: {nightly}");
+    let few = ratio(std::array::from_fn(|hour| if (9..12).contains(&hour) { 1.0 } else { 0.0 }));
+    assert!(few > 2.0, "three entries disprove no rhythm: {few}");
+}
+
+#[test]
+fn a_feed_that_falls_silent_was_seen_nevertheless() {
+    let bounds = Bounds { freshness: Some(Duration::from_secs(15 * MINUTE)), ..bounds() };
+    let (_, mut history) = play(&bounds, &moments(1_801, 4, |_| true), &Freshness::default());
+    let mut time = history.read_at.unwrap();
+    for _ in 0..400 {
+        time = after(time, Duration::from_secs(DAY));
+        let next = next_poll(&bounds, &history, &PollOutcome::NotModified, &Freshness::default(), time, 0.0);
+        history = next.history;
+    }
+    assert!(history.rhythm.as_ref().unwrap().was_seen(), "{:?}", history.rhythm);
+    // The minimum of an hour is for feeds whose entries were never seen arriving.
+    let next = next_poll(&bounds, &history, &PollOutcome::NotModified, &Freshness::default(), time, 0.0);
+    assert_eq!(next.at.duration_since(time).as_mins(), 30);
+}
+
+#[test]
+fn a_flood_that_may_come_is_worth_no_more_than_the_days_bytes() {
+    let entries = moments(3_541, 4, |_| true);
+    let headers = Freshness { body_bytes: 300_000, ..bare() };
+    let bounds = Bounds { unconditional_bytes_per_day: 4_000_000, ..bounds() };
+    let (polls, history) = play_window(25, &bounds, &entries, &headers);
+    let bytes_a_day = polls.len() * 300_000 / 28;
+    assert!((3_500_000..4_200_000).contains(&bytes_a_day), "{bytes_a_day} bytes a day");
+    // Entries that do come are not lost, whatever that costs.
+    let busier = moments(181, 1, |_| true);
+    let (polls, _) = play_window(25, &bounds, &busier, &headers);
+    let longest =
+        polls.windows(2).skip(polls.len() / 2).map(|pair| pair[1].duration_since(pair[0]).as_secs());
+    assert!(longest.max().unwrap() < 25 * 181, "{history:?}");
 }
 
 #[test]

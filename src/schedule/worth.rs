@@ -55,12 +55,15 @@ pub(super) fn price(forecast: &Forecast, aim: Option<Duration>, history: &Histor
     price * (correction * correction).clamp(0.02, 2.0)
 }
 
-/// Returns the price at which polls that transfer the whole feed each time stay within `bytes_per_day`.
-pub(super) fn price_within(forecast: &Forecast, body_bytes: u64, bytes_per_day: u64) -> f64 {
+/// Returns the price at which polls that transfer the whole feed each time stay within `bytes_per_day`. It falls while fewer
+/// bytes were sent, as after a quiet night: they are left for the hours in which entries arrive.
+pub(super) fn price_within(forecast: &Forecast, history: &History, bytes_per_day: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "sizes of feeds")]
-    let polls_per_day = (bytes_per_day as f64 / body_bytes.max(1) as f64).max(0.1);
+    let (budget, body) = (bytes_per_day.max(1) as f64, history.body_bytes.max(1) as f64);
+    let polls_per_day = (budget / body).max(0.1);
     let root_price = DAY * forecast.root_rate() / polls_per_day;
-    root_price * root_price / 2.0
+    let spent = (history.spent_bytes / budget).min(1.0);
+    (root_price * spent).powi(2) / 2.0
 }
 
 /// Returns how long to wait until the bytes sent within a day, including the next poll, stay within `bytes_per_day`.
@@ -71,30 +74,52 @@ pub(super) fn wait_within(history: &History, bytes_per_day: u64) -> Duration {
     Duration::try_from_secs_f64(days.max(0.0) * DAY).unwrap_or(Duration::MAX)
 }
 
-/// Returns the longest interval in which at most half of the feed's entries are expected to be replaced, and not all of
-/// them even in a sudden flood.
+/// Returns the longest interval in which at most half of the feed's entries are expected to be replaced.
 pub(super) fn window_interval(
     forecast: &Forecast,
     history: &History,
     now: Timestamp,
     longest: Duration,
 ) -> Duration {
+    let half = f64::from(history.window_entries) / 2.0;
+    let mut came = 0.0;
+    // Two standard deviations of a count above its mean.
+    interval_until(forecast, history, now, longest, |expected, _| {
+        came += expected;
+        came + 2.0 * f64::sqrt(came) >= half
+    })
+}
+
+/// Returns the longest interval in which even a sudden flood would not replace all of the feed's entries.
+pub(super) fn flood_interval(
+    forecast: &Forecast,
+    history: &History,
+    now: Timestamp,
+    longest: Duration,
+) -> Duration {
+    let all = f64::from(history.window_entries);
+    let mut flood = 0.0;
+    interval_until(forecast, history, now, longest, |expected, step_days| {
+        flood += FLOOD * f64::sqrt(expected * step_days);
+        flood >= all
+    })
+}
+
+/// Returns the time until `is_over`, which is given the expected entries of each step and its length in days.
+fn interval_until(
+    forecast: &Forecast,
+    history: &History,
+    now: Timestamp,
+    longest: Duration,
+    mut is_over: impl FnMut(f64, f64) -> bool,
+) -> Duration {
     if history.window_entries < WINDOW_ENTRIES {
         return longest;
     }
-    let window = f64::from(history.window_entries);
     let (step, steps) = steps(longest);
     let step_days = f64::from(u32::try_from(step).unwrap_or(u32::MAX)) / DAY;
-    let (mut came, mut flood) = (0.0, 0.0);
-    for (expected, number) in forecast.steps(now, step).zip(1..=steps) {
-        came += expected;
-        flood += FLOOD * f64::sqrt(expected * step_days);
-        // Two standard deviations of a count above its mean.
-        if came + 2.0 * f64::sqrt(came) >= window / 2.0 || flood >= window {
-            return Duration::from_secs((step * number).unsigned_abs());
-        }
-    }
-    longest
+    let over = forecast.steps(now, step).zip(1..=steps).find(|(expected, _)| is_over(*expected, step_days));
+    over.map_or(longest, |(_, number)| Duration::from_secs((step * number).unsigned_abs()))
 }
 
 /// Returns the resolution for moments up to `longest`: the step length in seconds and the number of steps.
