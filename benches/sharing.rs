@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
 
 #[path = "../tests/it/support/cluster.rs"]
+#[expect(dead_code, reason = "only tests let processes join and stop")]
 mod cluster;
 #[path = "../tests/it/support/hosts.rs"]
 mod hosts;
@@ -29,7 +30,8 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tokio::task::JoinSet;
 use url::Url;
 
-use self::cluster::{Outcome, Round};
+use self::cluster::{Change, Outcome, Round};
+use self::hosts::Manners;
 
 const FEEDS: u32 = 1_000_000;
 /// Batch size of a claim, as of a process with much work.
@@ -69,9 +71,10 @@ async fn round(server: &Url) {
         processes: 4,
         feeds: 20_000,
         hosts: 2_000,
-        kills: 2,
-        kill_after_feeds: 5_000,
+        changes: &[Change::Kill, Change::Kill],
+        change_after_feeds: 5_000,
         gap: Duration::from_secs(1),
+        manners: Manners::default(),
         patience: Duration::from_mins(20),
         page: story,
     };
@@ -112,9 +115,10 @@ async fn articles(server: &Url) {
         processes: 1,
         feeds: ARTICLES,
         hosts: 600,
-        kills: 0,
-        kill_after_feeds: 0,
+        changes: &[],
+        change_after_feeds: 0,
         gap: Duration::ZERO,
+        manners: Manners::default(),
         patience: Duration::from_mins(20),
         page: story,
     };
@@ -136,7 +140,7 @@ async fn play(round: &Round, database: &Database) -> Outcome {
 fn report(round: &Round, outcome: &Outcome) {
     let Outcome { seen, took, processor, texts, .. } = outcome;
     println!("  {} requests, {texts} texts delivered in {took:.1?}", seen.requests);
-    if round.kills == 0 {
+    if round.changes.is_empty() {
         println!(
             "  {:.0} feeds and articles a second, {:.0} a second of processor time ({processor:.1?})",
             per_second(round.feeds, *took),

@@ -143,11 +143,16 @@ impl Hosts {
         }
     }
 
-    /// Adds pauses that an earlier process stored.
-    pub(super) fn recall(&self, pauses: Vec<HostPause>) {
-        let known =
-            pauses.into_iter().map(|pause| (HostKey(pause.host), Pause { until: pause.until, kept: true }));
-        self.pauses.lock().expect(HELD).extend(known);
+    /// Adds pauses that a process stored. A longer pause that is not stored yet stays.
+    pub(super) fn recall(&self, stored: Vec<HostPause>) {
+        let mut pauses = self.pauses.lock().expect(HELD);
+        for HostPause { host, until } in stored {
+            let stored = Pause { until, kept: true };
+            let pause = pauses.entry(HostKey(host)).or_insert(stored);
+            if pause.until < until {
+                *pause = stored;
+            }
+        }
     }
 
     /// Returns the pauses that are not stored yet.
@@ -377,6 +382,21 @@ mod tests {
         assert_eq!(hosts.paused_for(&host, at(60)), None);
         hosts.pause(&url("https://b.example/"), at(100), at(61));
         assert_eq!(hosts.pauses.lock().unwrap().len(), 1, "what is over is forgotten");
+    }
+
+    #[test]
+    fn a_stored_pause_shortens_none_that_is_not_stored_yet() {
+        let hosts = Hosts::new(1);
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let stored = |until| vec![HostPause { host: "a.example".to_owned(), until }];
+        let host = url("https://a.example/feed");
+        hosts.pause(&host, at(60), at(0));
+        hosts.recall(stored(at(30)));
+        assert_eq!(hosts.paused_for(&host, at(10)), Some(Duration::from_secs(50)));
+        assert_eq!(hosts.unkept(), stored(at(60)));
+        hosts.recall(stored(at(90)));
+        assert_eq!(hosts.paused_for(&host, at(10)), Some(Duration::from_secs(80)));
+        assert!(hosts.unkept().is_empty());
     }
 
     #[tokio::test]

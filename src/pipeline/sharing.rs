@@ -215,7 +215,7 @@ impl Round<'_> {
         let granted = self.shards.lend(&asked);
         if !granted.is_empty() {
             self.shared.keep_pauses().await;
-            self.store.host_loans_grant(&granted).await?;
+            self.store.host_loans_grant(process, &granted).await?;
             self.shards.granted(&granted);
         }
         // Loans that this process requested and no longer needs: it has acquired the shard.

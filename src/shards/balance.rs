@@ -16,7 +16,7 @@ impl Shards {
             }
             for party in lent {
                 if state.shard(party) != Shard::Away {
-                    state.parties.entry(party.clone()).or_default().loan = Loan::Lent(false);
+                    state.parties.entry(party.clone()).or_default().loan = Loan::Lent(true);
                 }
             }
         }

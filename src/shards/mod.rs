@@ -121,8 +121,7 @@ struct Party {
 enum Loan {
     #[default]
     None,
-    /// We own it. Another process has it (`true`); or it is promised, or was already lent when we acquired the shard
-    /// (`false`).
+    /// We own it. Another process has it (`true`), or it is promised (`false`).
     Lent(bool),
     /// Another process owns it, and we have requested it.
     Asked,

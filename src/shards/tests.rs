@@ -84,6 +84,26 @@ async fn a_host_of_another_is_borrowed_and_given_back() {
 }
 
 #[tokio::test]
+async fn a_host_that_came_with_its_loan_is_first_asked_for_by_those_who_wait_here() {
+    let (owner, host) = (alive(), url("https://a.example/page"));
+    let lent = ["a.example".to_owned()];
+    owner.acquire(&every(), &lent);
+    let mut entering = Box::pin(owner.enter(&host));
+    assert!((&mut entering).now_or_never().is_none(), "the borrower has it");
+    let granted = StoredLoans { all: &lent, granted: &lent, ours: &[] };
+    assert!(!owner.changes_with(granted));
+    // It was returned and requested again before the owner checked.
+    let again = StoredLoans { granted: &[], ..granted };
+    assert!(owner.changes_with(again));
+    owner.settle_loans(again);
+    let pass = entering.await.unwrap();
+    assert!(pass.last_asked().is_some(), "the gap counts from its return");
+    assert!(owner.lend(&lent).is_empty(), "it is being asked");
+    drop(pass);
+    assert_eq!(owner.lend(&lent), lent);
+}
+
+#[tokio::test]
 async fn whoever_may_be_taken_for_dead_asks_nothing() {
     let (shards, host) = (alive(), url("https://a.example/"));
     shards.acquire(&every(), &[]);

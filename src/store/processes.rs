@@ -69,7 +69,7 @@ pub struct Legacy {
 pub struct Acquired {
     /// The shards, each with the time since its last owner had it.
     pub shards: Vec<(ShardId, Duration)>,
-    /// Registrable domains in these shards that other processes have borrowed or asked for.
+    /// Registrable domains in these shards that other processes have borrowed.
     pub lent: Vec<String>,
 }
 
@@ -257,10 +257,11 @@ impl Store {
         tx.commit().await
     }
 
-    /// Lends hosts that were asked for.
-    pub async fn host_loans_grant(&self, parties: &[String]) -> Result<(), StoreError> {
+    /// Lends hosts that were asked for. Has no effect on a host that the process does not own any more: it was considered dead,
+    /// and the new owner may be requesting the host.
+    pub async fn host_loans_grant(&self, id: i64, parties: &[String]) -> Result<(), StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
-        GRANT.execute(&mut tx, parties, |query, party| query.bind(party.clone())).await?;
+        GRANT.execute(&mut tx, parties, |query, party| query.bind(party.clone()).bind(id)).await?;
         self.signal(&mut tx, Signal::Shards).await?;
         tx.commit().await
     }
@@ -385,7 +386,8 @@ const ACQUIRE: &str = concat!(
     " - free_since AS free_ms"
 );
 
-const LENT_BY: &str = "SELECT l.party FROM host_loans l JOIN shards s ON s.id = l.shard WHERE s.owner = $1 AND l.borrower <> $1";
+const LENT_BY: &str = "SELECT l.party FROM host_loans l JOIN shards s ON s.id = l.shard WHERE s.owner = $1 AND l.borrower <> $1 \
+    AND l.granted = 1";
 
 const RELEASE: RowsSql = RowsSql {
     before: "WITH released (shard, process) AS (VALUES ",
@@ -403,8 +405,12 @@ const ASK: RowsSql = RowsSql {
     after: " ON CONFLICT (party) DO NOTHING",
 };
 
-const GRANT: RowsSql =
-    RowsSql { before: "UPDATE host_loans SET granted = 1 WHERE party IN (VALUES ", columns: 1, after: ")" };
+const GRANT: RowsSql = RowsSql {
+    before: "WITH granting (party, process) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE host_loans SET granted = 1 FROM granting, shards WHERE host_loans.party = granting.party \
+        AND shards.id = host_loans.shard AND shards.owner = granting.process",
+};
 
 const RETURN: RowsSql = RowsSql {
     before: "WITH returned (party, process) AS (VALUES ",

@@ -13,9 +13,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::support::cluster::Round;
+use crate::support::cluster::{Change, Round};
 use crate::support::daemon::TestDaemon;
 use crate::support::database::{Backend, FreshDatabase, execute, schema_before, start};
+use crate::support::hosts::Manners;
 use crate::support::running::{Running, run};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
@@ -81,9 +82,10 @@ async fn what_a_killed_process_had_is_done_by_the_others_and_no_host_is_asked_by
         processes: 3,
         feeds: 300,
         hosts: 60,
-        kills: 1,
-        kill_after_feeds: 100,
+        changes: &[Change::Kill],
+        change_after_feeds: 100,
         gap: Duration::from_millis(400),
+        manners: Manners::default(),
         patience: Duration::from_mins(3),
         page: |number| page(&format!("quay {number}")),
     };
@@ -112,6 +114,85 @@ async fn what_a_killed_process_had_is_done_by_the_others_and_no_host_is_asked_by
     assert_eq!(count(&database, "SELECT count(*) FROM processes").await, 0, "whoever ends says so");
     assert_eq!(count(&database, "SELECT count(*) FROM host_loans").await, 0);
     assert_eq!(count(&database, "SELECT count(*) FROM shards WHERE owner <> 0").await, 0);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_join_stop_and_die_within_a_round_and_no_host_notices() {
+    const FEEDS: u32 = 400;
+    let Some(database) = postgres().await else { return };
+    let round = Round {
+        processes: 2,
+        feeds: FEEDS as usize,
+        hosts: 60,
+        changes: &[Change::Join, Change::Stop, Change::Join, Change::Kill],
+        change_after_feeds: 80,
+        gap: Duration::from_millis(400),
+        manners: Manners {
+            retry_after: Some(Duration::from_secs(4)),
+            crawl_delay: Some(Duration::from_secs(1)),
+        },
+        patience: Duration::from_mins(3),
+        page: |number| page(&format!("quay {number}")),
+    };
+    let outcome = round.play(url_of(&database), Path::new(env!("CARGO_BIN_EXE_feedmill"))).await;
+
+    let seen = &outcome.seen;
+    assert!(seen.overlaps.is_empty(), "{:#?}", seen.overlaps);
+    assert!(seen.too_soon.is_empty(), "{:#?}", seen.too_soon);
+    assert_eq!(seen.pauses, 6, "one host in ten asks for a pause, and its feed is due again in a day");
+    assert!(seen.polls.iter().all(|polls| *polls >= 1));
+    let polls: u32 = seen.polls.iter().sum();
+    let (feeds, entries) = outcome.claimed_anew;
+    assert!(
+        (polls - FEEDS) as usize <= feeds,
+        "{polls} polls of {FEEDS} feeds, {feeds} claimed anew: only a killed process leaves feeds behind"
+    );
+    eprintln!("requests by process {:?}; claimed anew: {feeds} feeds, {entries} entries", outcome.requests);
+    assert_eq!(outcome.requests.len(), 4);
+    assert!(outcome.requests.iter().all(|requests| *requests > 0), "{:?}", outcome.requests);
+    let articles = FEEDS as usize - seen.pauses;
+    assert_eq!(outcome.texts, articles, "every article once, whoever drove the sink");
+    let stored = count(&database, "SELECT count(*) FROM articles").await;
+    assert_eq!(usize::try_from(stored).unwrap(), articles);
+    assert_eq!(count(&database, "SELECT count(*) FROM processes").await, 0);
+    assert_eq!(count(&database, "SELECT count(*) FROM host_loans").await, 0);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_host_has_asked_for_holds_when_it_goes_to_another_process() {
+    let Some(database) = postgres().await else { return };
+    let server = Server::start().await;
+    let announce = |path: &str, pages: &[&str]| {
+        let items: Vec<Item> = pages.iter().map(|page| Item::new(page, &server.url(page))).collect();
+        server.respond(path, Reply::ok("application/rss+xml", rss(&items)));
+    };
+    announce("/one", &["/closed/one", "/open"]);
+    announce("/two", &["/closed/two"]);
+    server.respond("/robots.txt", Reply::ok("text/plain", "User-agent: *\nDisallow: /closed"));
+    server.respond("/open", Reply::status(429).header("Retry-After", "3600"));
+    server.respond("/open", Reply::ok("text/html", page("quay")));
+
+    let one = TestDaemon::new().database(url_of(&database)).feed(&server.url("/one")).open().await;
+    one.once().await;
+    assert_eq!((server.requests("/one").len(), server.requests("/open").len()), (1, 1));
+    let asked = server.all_requests().len();
+
+    // The first has left. A feed that is due at once is on the host that has asked it for a pause.
+    let two = TestDaemon::new().database(url_of(&database));
+    let two = two.feed(&server.url("/one")).feed(&server.url("/two")).open().await;
+    two.once().await;
+    two.advance(jiff::SignedDuration::from_mins(59));
+    two.once().await;
+    assert_eq!(server.all_requests().len(), asked, "nothing is asked of the host before its time");
+
+    two.advance(jiff::SignedDuration::from_mins(8));
+    two.once().await;
+    assert_eq!((server.requests("/two").len(), server.requests("/open").len()), (1, 2));
+    assert_eq!(server.requests("/robots.txt").len(), 2, "each process reads the rules itself");
+    let closed = server.all_requests().into_iter().filter(|request| request.path().starts_with("/closed"));
+    assert_eq!(closed.count(), 0);
     database.drop().await;
 }
 
@@ -198,6 +279,36 @@ async fn the_dead_are_buried_and_write_nothing_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_considered_dead_lends_no_host_of_its_successor() {
+    let Some(database) = postgres().await else { return };
+    let hung = Process::join(&database, "hung").await;
+    hung.acquire(SHARDS).await;
+    let borrower = Process::join(&database, "borrower").await;
+    let wanted = [("h1.example".to_owned(), shard_of(&feeds(2)[1]))];
+    borrower.store.host_loans_ask(borrower.id, &wanted).await.unwrap();
+    borrower.store.process_beat(borrower.id).await.unwrap();
+    database.execute(&format!("UPDATE processes SET beat_at = beat_at - 11000 WHERE id = {}", hung.id)).await;
+    assert_eq!(borrower.store.processes_bury().await.unwrap().names, ["hung"]);
+    let successor = Process::join(&database, "successor").await;
+    let acquired = successor.store.shards_acquire(successor.id, SHARDS).await.unwrap();
+    assert_eq!(acquired.shards.len(), usize::from(SHARDS));
+    assert!(acquired.lent.is_empty(), "it is only asked for");
+
+    let party = ["h1.example".to_owned()];
+    hung.store.host_loans_grant(hung.id, &party).await.unwrap();
+    let is_granted = async || successor.store.host_loans().await.unwrap()[0].granted;
+    assert!(!is_granted().await, "the successor may be asking the host");
+    successor.store.host_loans_grant(successor.id, &party).await.unwrap();
+    assert!(is_granted().await);
+
+    let every: Vec<ShardId> = (0..SHARDS).map(ShardId).collect();
+    successor.store.shards_release(successor.id, &every).await.unwrap();
+    let next = Process::join(&database, "next").await;
+    assert_eq!(next.store.shards_acquire(next.id, SHARDS).await.unwrap().lent, party);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_has_died_on_the_same_machine_is_not_waited_for() {
     let Some(database) = postgres().await else { return };
     let elsewhere = Process::join(&database, "elsewhere").await;
@@ -227,6 +338,17 @@ async fn processes_tell_each_other_what_there_is_to_do() {
     assert_eq!(to_two.next().await, Some(Signal::Feeds));
     two.store.shards_release(two.id, &[]).await.unwrap();
     assert_eq!(to_one.next().await, Some(Signal::Shards), "and nothing of its own");
+
+    // What a dead process had is there for all: each kind of work wakes those who wait for it.
+    let dead = one.store.process_register("dead", None).await.unwrap();
+    for process in [&one, &two] {
+        process.store.process_beat(process.id).await.unwrap();
+    }
+    database.execute(&format!("UPDATE processes SET beat_at = 0 WHERE id = {dead}")).await;
+    assert_eq!(one.store.processes_bury().await.unwrap().names, ["dead"]);
+    for expected in [Signal::Shards, Signal::Feeds, Signal::Entries, Signal::Outbox] {
+        assert_eq!(to_two.next().await, Some(expected));
+    }
     database.drop().await;
 }
 

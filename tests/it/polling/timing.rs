@@ -2,10 +2,10 @@ use std::collections::HashSet;
 
 use feedmill::model::Record;
 use feedmill::schedule::Decision;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{LONG, feed, item, mill, status, wait};
-use crate::support::daemon::TestDaemon;
+use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::server::{Reply, Server};
 use crate::support::site::rss;
 
@@ -310,4 +310,41 @@ async fn b22_a_far_expiry_is_capped_and_overridden() {
     assert_eq!((wait, decision), (DAY, Decision::MaxInterval));
     let (wait, decision) = wait_after(vec![far()], "interval_secs = 1800").await;
     assert!(is_about(wait, SignedDuration::from_mins(30)) && decision == Decision::FixedInterval, "{wait}");
+}
+
+/// A feed of entries that were published at these times.
+fn published(times: &[Timestamp]) -> Reply {
+    let entries = times.iter().map(|at| {
+        let date = at.strftime("%a, %d %b %Y %H:%M:%S GMT");
+        format!("<item><guid>{at}</guid><title>{at}</title><pubDate>{date}</pubDate></item>")
+    });
+    Reply::ok("text/xml", format!("<rss><channel>{}</channel></rss>", entries.collect::<String>()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_freshness_that_is_shown_is_the_one_that_was_reached() {
+    const BETWEEN_POLLS: SignedDuration = SignedDuration::from_mins(70);
+    let server = Server::start().await;
+    let mill = TestDaemon::new().feed_with(&server.url("/feed"), "interval_secs = 3600").open().await;
+    let shown = async || {
+        let url = server.url("/feed");
+        let output = feedmill(&mill.config_path(), &["feeds", "show", url.as_str()]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut times = vec![mill.now() - SignedDuration::from_mins(1)];
+    server.replace("/feed", published(&times));
+    mill.once().await;
+    assert!(!shown().await.contains("freshness"), "nothing has arrived since the first poll");
+
+    // The age of each entry at the poll that brings it, in minutes. The last was published days ago, but was not in the feed at
+    // the previous poll: it counts as 70 minutes old.
+    for age in [5, 50, 12, 33, 8, 21, 5000] {
+        mill.advance(BETWEEN_POLLS);
+        times.push(mill.now() - SignedDuration::from_mins(age));
+        server.replace("/feed", published(&times));
+        mill.once().await;
+    }
+    assert_eq!(server.requests("/feed").len(), 8);
+    let shown = shown().await;
+    assert!(shown.contains("entries are first seen at an age of 21m (median)\n"), "{shown}");
 }

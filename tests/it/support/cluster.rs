@@ -1,5 +1,5 @@
-//! Several processes of the program on one database and one set of hosts, some of which are killed. Shared by a small test and a
-//! large benchmark.
+//! Several processes of the program on one database and one set of hosts; some join, stop or are killed on the way. Shared by
+//! small tests and a large benchmark.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AnyConnection, Connection as _};
 
-use super::hosts::{Hosts, Seen};
+use super::hosts::{Hosts, Manners, Seen};
 use super::names::NameServer;
 
 /// The parameters of a round.
@@ -18,13 +18,25 @@ pub(crate) struct Round {
     pub(crate) processes: usize,
     pub(crate) feeds: usize,
     pub(crate) hosts: usize,
-    /// Number of processes to kill, one each time `kill_after_feeds` more feeds have been requested.
-    pub(crate) kills: usize,
-    pub(crate) kill_after_feeds: usize,
+    /// What happens to the processes, one change each time `change_after_feeds` more feeds have been requested.
+    pub(crate) changes: &'static [Change],
+    pub(crate) change_after_feeds: usize,
     pub(crate) gap: Duration,
+    pub(crate) manners: Manners,
     /// Time limit of the round.
     pub(crate) patience: Duration,
     pub(crate) page: fn(usize) -> String,
+}
+
+/// A change among the processes while others work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// One more starts.
+    Join,
+    /// The one that works on most hosts is told to stop: a new one would leave nothing to take over.
+    Stop,
+    /// The one that works on most hosts is killed.
+    Kill,
 }
 
 /// The results of a round.
@@ -35,7 +47,9 @@ pub(crate) struct Outcome {
     pub(crate) taken_over: Vec<Vec<Duration>>,
     /// Feeds and entries that processes report to have taken over from dead ones.
     pub(crate) claimed_anew: (usize, usize),
-    /// CPU time of the processes that ended by themselves.
+    /// How many requests each process has made, in the order of their start.
+    pub(crate) requests: Vec<usize>,
+    /// CPU time of the processes that were there at the end.
     pub(crate) processor: Duration,
     /// Texts written by the sink, into the folder of whichever process ran it; each counted once.
     pub(crate) texts: usize,
@@ -55,44 +69,66 @@ impl Drop for Process {
     }
 }
 
+impl Process {
+    /// Tells it to stop softly.
+    fn stop(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end, which must be a good one.
+    fn ended(&mut self) {
+        let status = self.child.wait().unwrap();
+        let log = std::fs::read_to_string(&self.log).unwrap();
+        assert!(status.success(), "{}: {status}\n{log}", self.name);
+    }
+}
+
+/// Returns the name by which the hosts know a process.
+fn name_of(number: usize) -> String {
+    format!("https://p{number}.example/")
+}
+
 impl Round {
     /// Runs the round on an empty database.
     pub(crate) async fn play(&self, database: &str, program: &Path) -> Outcome {
         let folder = tempfile::tempdir().unwrap();
-        let hosts = Hosts::start(self.feeds, self.hosts, self.gap, self.page).await;
+        let hosts = Hosts::start(self.feeds, self.hosts, (self.gap, self.manners), self.page).await;
         let names = NameServer::start().await;
         std::fs::write(folder.path().join("feeds.txt"), hosts.feed_list()).unwrap();
         let began = Instant::now();
         let mut processes: Vec<Process> = (0..self.processes)
             .map(|number| self.start(number, (database, program), folder.path(), &hosts, &names))
             .collect();
-        let mut killed = Vec::new();
-        for kill in 1..=self.kills {
-            self.within(began, hosts.polled(kill * self.kill_after_feeds), &processes).await;
-            // Kill the process that works on most hosts: a new one would leave nothing to take over.
+        let (mut killed, mut started) = (Vec::new(), self.processes);
+        for (number, change) in (1..).zip(self.changes) {
+            self.within(began, hosts.polled(number * self.change_after_feeds), &processes).await;
+            if *change == Change::Join {
+                processes.push(self.start(started, (database, program), folder.path(), &hosts, &names));
+                started += 1;
+                continue;
+            }
             let seen = hosts.seen();
             let busiest = (0..processes.len()).max_by_key(|at| seen.hosts_of(&processes[*at].name));
-            let mut victim = processes.remove(busiest.unwrap());
-            victim.child.kill().unwrap();
-            victim.child.wait().unwrap();
-            killed.push((victim.name.clone(), Instant::now()));
+            let mut leaving = processes.remove(busiest.unwrap());
+            if *change == Change::Stop {
+                leaving.stop();
+                leaving.ended();
+            } else {
+                leaving.child.kill().unwrap();
+                leaving.child.wait().unwrap();
+                killed.push((leaving.name.clone(), Instant::now()));
+            }
         }
         self.within(began, hosts.polled(self.feeds), &processes).await;
         self.within(began, self.recorded(database), &processes).await;
         let took = began.elapsed();
         let processor = processes.iter().map(|process| processor_time(process.child.id())).sum();
-        for process in &mut processes {
-            let pid = process.child.id().to_string();
-            assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        }
+        processes.iter().for_each(Process::stop);
         let mut claimed_anew = (0, 0);
-        for process in &mut processes {
-            let status = process.child.wait().unwrap();
-            let log = std::fs::read_to_string(&process.log).unwrap();
-            assert!(status.success(), "{}: {status}\n{log}", process.name);
-        }
+        processes.iter_mut().for_each(Process::ended);
         // A killed process may itself have taken over claims before.
-        for number in 0..self.processes {
+        for number in 0..started {
             let log = std::fs::read_to_string(folder.path().join(format!("p{number}.log"))).unwrap();
             for line in log.lines().filter(|line| line.contains("processes are dead")) {
                 claimed_anew.0 += number_in(line, " feeds=");
@@ -101,10 +137,10 @@ impl Round {
         }
         let seen = hosts.seen();
         let taken_over = killed.iter().map(|(name, at)| seen.taken_over_after(name, *at)).collect();
-        let texts =
-            (0..self.processes).flat_map(|number| texts_in(&folder.path().join(format!("texts{number}"))));
+        let requests = (0..started).map(|number| seen.requests_of(&name_of(number))).collect();
+        let texts = (0..started).flat_map(|number| texts_in(&folder.path().join(format!("texts{number}"))));
         let texts = texts.collect::<HashSet<_>>().len();
-        Outcome { seen, took, taken_over, claimed_anew, processor, texts }
+        Outcome { seen, took, taken_over, claimed_anew, requests, processor, texts }
     }
 
     fn start(
@@ -115,7 +151,7 @@ impl Round {
         hosts: &Hosts,
         names: &NameServer,
     ) -> Process {
-        let name = format!("https://p{number}.example/");
+        let name = name_of(number);
         let config = format!(
             "include = [\"feeds.txt\"]\n[database]\nurl = \"{database}\"\nmax_connections = 4\n[fetch]\n\
              contact_url = \"{name}\"\nallow = [\"{}\"]\nname_servers = [\"{}\"]\nhost_concurrency = 1\n\
