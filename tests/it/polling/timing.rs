@@ -329,6 +329,7 @@ async fn the_freshness_that_is_shown_is_the_one_that_was_reached() {
     let shown = async || {
         let url = server.url("/feed");
         let output = feedmill(&mill.config_path(), &["feeds", "show", url.as_str()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
     let mut times = vec![mill.now() - SignedDuration::from_mins(1)];
