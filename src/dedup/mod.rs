@@ -49,7 +49,7 @@ pub struct Neighbour {
     pub cluster_id: ArticleId,
     /// The hash of its canonical text.
     pub content_sha256: Sha256Hash,
-    /// Its text.
+    /// Its text, at least the part that is [`compared`].
     pub text: String,
     /// Its publisher.
     pub publisher: Publisher,
@@ -133,9 +133,10 @@ fn nearest<'n>(
 
 /// Maximum length of text that is compared, so that a book costs no more than a long article: all other writes wait for the
 /// comparison.
-const MAX_COMPARED_BYTES: usize = 256 << 10;
+pub const MAX_COMPARED_BYTES: usize = 256 << 10;
 
-fn compared(text: &str) -> &str {
+/// Returns the part of a text that is compared.
+pub fn compared(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_COMPARED_BYTES)]
 }
 

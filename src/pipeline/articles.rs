@@ -117,6 +117,21 @@ impl Stage for Articles {
         (item.entry.id, item.entry.lease)
     }
 
+    fn party_of(done: &Finished) -> PartyId {
+        done.entry.entry.party
+    }
+
+    /// A text is written, indexed for search and compared with others, each by its length.
+    fn weight_of(done: &Finished) -> u32 {
+        const ORDINARY_BYTES: usize = 16 << 10;
+        match &done.entry.outcome {
+            EntryOutcome::Extracted(extracted) => {
+                u32::try_from(extracted.article.text.len() / ORDINARY_BYTES).unwrap_or(u32::MAX).max(1)
+            }
+            _ => 1,
+        }
+    }
+
     async fn release(&self, claims: &[((EntryId, Lease), Timestamp)]) -> Result<(), StoreError> {
         let entries: Vec<_> = claims.iter().map(|((id, lease), due)| (*id, *lease, *due)).collect();
         self.shared.store.entries_release(&entries).await

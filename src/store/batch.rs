@@ -247,7 +247,7 @@ impl<'f> Batch<'f> {
                 id,
                 cluster_id: article.cluster_id,
                 content_sha256: article.content_sha256,
-                text: extracted.article.text.clone(),
+                text: dedup::compared(&extracted.article.text).to_owned(),
                 publisher: publisher(extracted, article.feed_id.map(FeedId)),
             };
             self.earlier.add(number, neighbour, &extracted.fingerprint.bands);

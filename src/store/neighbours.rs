@@ -59,7 +59,7 @@ fn numbered_neighbour(row: &Row<'_>) -> Result<(i64, Neighbour), StoreError> {
         id: ArticleId(row.hash("id")?),
         cluster_id: ArticleId(row.hash("cluster_id")?),
         content_sha256: row.hash("content_sha256")?,
-        text: row.get("text")?,
+        text: dedup::compared(&row.get::<String>("text")?).to_owned(),
         publisher: Publisher {
             host: row.get("hostname")?,
             feed: row.get::<Option<i64>>("feed_id")?.map(FeedId),
@@ -68,6 +68,9 @@ fn numbered_neighbour(row: &Row<'_>) -> Result<(i64, Neighbour), StoreError> {
     Ok((row.get("number")?, neighbour))
 }
 
+/// Characters of a text that the queries below return: whole books would not fit in memory by the dozen.
+const _: () = assert!(dedup::MAX_COMPARED_BYTES <= 262_144, "what is compared must be returned");
+
 /// Looks texts up by article number, so that the planner reads one partition; joined with the texts by hash it would read all.
 const FIRST_BY_CONTENT: RowsSql = RowsSql {
     before: "WITH wanted (content_sha256) AS (VALUES ",
@@ -75,7 +78,7 @@ const FIRST_BY_CONTENT: RowsSql = RowsSql {
     after: "), first (content_sha256, number) AS (\
             SELECT w.content_sha256, (SELECT s.number FROM revisions s JOIN articles l ON l.number = s.number \
                 WHERE s.content_sha256 = w.content_sha256 AND l.removed_at IS NULL ORDER BY s.number LIMIT 1) FROM wanted w) \
-        SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, r.text \
+        SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, substr(r.text, 1, 262144) AS text \
         FROM first f JOIN articles a ON a.number = f.number \
         JOIN revisions r ON r.number = a.number AND r.content_sha256 = f.content_sha256",
 };
@@ -88,7 +91,8 @@ const NUMBERS_BY_BAND: RowsSql = RowsSql {
 };
 
 const BY_NUMBER: RowsSql = RowsSql {
-    before: "SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, r.text FROM articles a \
+    before: "SELECT a.id, a.number, a.cluster_id, a.hostname, a.feed_id, r.content_sha256, substr(r.text, 1, 262144) AS text \
+        FROM articles a \
         JOIN revisions r ON r.number = a.number AND r.revision = a.revision WHERE a.number IN (VALUES ",
     columns: 1,
     after: ")",

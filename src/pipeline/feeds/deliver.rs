@@ -39,7 +39,7 @@ pub async fn deliver(shared: &Shared, feed_id: FeedId, delivery: Delivery) -> Re
         shared.store.feeds_release(&[(feed.id, feed.lease, next_poll_at)]).await?;
         return Ok(false);
     };
-    Feeds::for_ever(shared.clone()).record(&[Polled { record, began, _held: held }]).await?;
+    Feeds::for_ever(shared.clone()).record(&[Polled::new(record, began, held)]).await?;
     Ok(true)
 }
 

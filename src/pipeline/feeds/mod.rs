@@ -27,7 +27,7 @@ use super::{FeedOptions, Plan, Shared, Tally, party_of};
 use crate::blocking::{self, Queue};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::memory::Share;
-use crate::model::{DueFeed, FailureKind, FeedId, Lease, Sha256Hash, Validators, after, masked};
+use crate::model::{DueFeed, FailureKind, FeedId, Lease, PartyId, Sha256Hash, Validators, after, masked};
 use crate::parse::{FeedInfo, ParsedFeed, parse};
 use crate::schedule::{
     Bounds, Decision, Freshness, History, NextPoll, PollOutcome, confirm_move, is_lost, next_poll,
@@ -67,7 +67,15 @@ impl Feeds {
 pub struct Polled {
     record: PollRecord,
     began: Instant,
+    party: PartyId,
     _held: Share,
+}
+
+impl Polled {
+    fn new(record: PollRecord, began: Instant, held: Share) -> Self {
+        let party = PartyId::of(&party_of(&record.feed_url));
+        Self { record, began, party, _held: held }
+    }
 }
 
 impl Borrow<PollRecord> for Polled {
@@ -127,6 +135,20 @@ impl Stage for Feeds {
         (item.id, item.lease)
     }
 
+    fn party_of(done: &Polled) -> PartyId {
+        done.party
+    }
+
+    /// Each entry is looked up, and written if it is new.
+    fn weight_of(done: &Polled) -> u32 {
+        const ORDINARY_ENTRIES: usize = 20;
+        let entries = match &done.record.result {
+            PollResult::Parsed { entries, .. } | PollResult::Delivered { entries, .. } => entries.len(),
+            PollResult::Unchanged { .. } | PollResult::Failed { .. } | PollResult::HostPaused => 0,
+        };
+        u32::try_from(entries / ORDINARY_ENTRIES).unwrap_or(u32::MAX).max(1)
+    }
+
     async fn release(&self, claims: &[((FeedId, Lease), Timestamp)]) -> Result<(), StoreError> {
         if let Some(round) = &self.round {
             let mut polled = round.lock().expect(HELD);
@@ -142,7 +164,7 @@ impl Stage for Feeds {
         let span = tracing::info_span!("poll", feed.url = %masked(&feed.url));
         let (began, held) = (Instant::now(), self.shared.memory.share());
         match self.poll(feed, &held).instrument(span).await {
-            Worked::Done(record) => Worked::Done(Polled { record, began, _held: held }),
+            Worked::Done(record) => Worked::Done(Polled::new(record, began, held)),
             Worked::PutOff { claim, due, until } => Worked::PutOff { claim, due, until },
         }
     }

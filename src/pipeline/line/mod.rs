@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::working::Working;
 use crate::clock::Clock;
 use crate::lifecycle::Progress;
+use crate::model::PartyId;
 use crate::store::StoreError;
 
 /// How long the loop rests after the store failed.
@@ -79,7 +80,7 @@ pub trait Stage: Clone + Send + Sync + 'static {
 
     /// The half's name, for logs.
     const NAME: &'static str;
-    /// Maximum number of items recorded in one transaction, and maximum number claimed ahead.
+    /// Maximum number of ordinary items recorded in one transaction, and maximum number claimed ahead.
     const BATCH: u32;
 
     /// Items worked on at once.
@@ -92,6 +93,10 @@ pub trait Stage: Clone + Send + Sync + 'static {
     fn claim(&self, limit: u32) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
     /// Returns what is needed to release `item`.
     fn claim_of(item: &Self::Item) -> Self::Claim;
+    /// Returns the party that answers for finished work: the parties take turns in being recorded.
+    fn party_of(done: &Self::Done) -> PartyId;
+    /// Returns how many ordinary items cost the store as much as this one, at least 1.
+    fn weight_of(done: &Self::Done) -> u32;
     /// Releases unfinished items, each with the time at which it is due again.
     fn release(
         &self,

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use super::unsettled::Unsettled;
 use super::*;
 use crate::model::after;
 use crate::pipeline::HOST_PATIENCE;
@@ -55,6 +56,14 @@ impl Stage for Paced {
 
     fn claim_of(item: &usize) -> usize {
         *item
+    }
+
+    fn party_of(entry: &usize) -> PartyId {
+        PartyId(i64::try_from(entry / PAGES).unwrap())
+    }
+
+    fn weight_of(_: &usize) -> u32 {
+        1
     }
 
     async fn release(&self, claims: &[(usize, Timestamp)]) -> Result<(), StoreError> {
@@ -153,6 +162,14 @@ impl Stage for Stopping {
     }
 
     fn claim_of((): &()) {}
+
+    fn party_of((): &()) -> PartyId {
+        PartyId(0)
+    }
+
+    fn weight_of((): &()) -> u32 {
+        1
+    }
 
     async fn release(&self, claims: &[((), Timestamp)]) -> Result<(), StoreError> {
         *self.released.lock().unwrap() += claims.len();
@@ -255,6 +272,14 @@ impl Stage for Refusing {
         *item
     }
 
+    fn party_of(_: &Recorded) -> PartyId {
+        PartyId(0)
+    }
+
+    fn weight_of(_: &Recorded) -> u32 {
+        1
+    }
+
     async fn release(&self, claims: &[(usize, Timestamp)]) -> Result<(), StoreError> {
         self.reach(1)?;
         self.settle(claims.iter().map(|(item, _)| Recorded::Released(*item)));
@@ -316,4 +341,110 @@ async fn an_item_is_kept_until_its_refusal_or_release_is_recorded_and_holds_up_n
         Recorded::Released(Refusing::PUT_OFF),
     ];
     assert_eq!(settled, expected);
+}
+
+/// Finished items: the party and the weight of each, and a number.
+#[derive(Clone)]
+struct Weighed;
+
+type Item = (i64, u32, usize);
+
+impl Stage for Weighed {
+    type Item = Item;
+    type Claim = Item;
+    type Done = Item;
+
+    const NAME: &'static str = "weighed";
+    const BATCH: u32 = 100;
+
+    fn permits(&self) -> u32 {
+        1
+    }
+
+    async fn claim(&self, _: u32) -> Result<Vec<Item>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn claim_of(item: &Item) -> Item {
+        *item
+    }
+
+    fn party_of((party, ..): &Item) -> PartyId {
+        PartyId(*party)
+    }
+
+    fn weight_of((_, weight, _): &Item) -> u32 {
+        *weight
+    }
+
+    async fn release(&self, _: &[(Item, Timestamp)]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn process(&self, item: Item) -> Worked<Item, Item> {
+        Worked::Done(item)
+    }
+
+    async fn record(&self, _: &[Item]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn refused(item: Item, _: &StoreError) -> Item {
+        item
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+}
+
+/// Returns the batches in which these items, given by party and weight, are recorded.
+fn batches(items: &[(i64, u32)]) -> Vec<Vec<Item>> {
+    let mut unsettled = Unsettled::<Weighed>::default();
+    for (number, (party, weight)) in items.iter().enumerate() {
+        unsettled.push(Worked::Done((*party, *weight, number)));
+    }
+    let mut batches = Vec::new();
+    while !unsettled.is_empty() {
+        batches.push(unsettled.batch().into_done());
+    }
+    batches
+}
+
+#[test]
+fn parties_take_turns_in_being_recorded() {
+    let many: Vec<(i64, u32)> = [vec![(1, 1); 300], vec![(2, 1), (3, 1)]].concat();
+    let recorded = batches(&many);
+    assert_eq!(recorded.iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 100, 2]);
+    let parties = |batch: &[Item]| batch.iter().map(|(party, ..)| *party).collect::<BTreeSet<_>>();
+    assert_eq!(parties(&recorded[0]), BTreeSet::from([1, 2, 3]), "who came behind three hundred");
+    assert!(recorded.iter().all(|batch| batch.is_sorted_by_key(|(.., number)| *number)), "in order");
+}
+
+#[test]
+fn what_costs_the_store_much_fills_a_transaction() {
+    let heavy: Vec<(i64, u32)> = [vec![(1, 40); 6], vec![(2, 1); 4], vec![(1, 1_000)]].concat();
+    let recorded = batches(&heavy);
+    let weights = |batch: &Vec<Item>| batch.iter().map(|(_, weight, _)| *weight).collect::<Vec<_>>();
+    assert_eq!(
+        recorded.iter().map(weights).collect::<Vec<_>>(),
+        [vec![40, 40, 1, 1, 1, 1], vec![40, 40], vec![40, 40], vec![1_000]]
+    );
+}
+
+#[test]
+fn who_has_waited_longest_always_goes() {
+    // Each time, the others are as many as fit.
+    let mut unsettled = Unsettled::<Weighed>::default();
+    unsettled.push(Worked::Done((1, 1, 0)));
+    unsettled.push(Worked::Done((1, 60, 1)));
+    for party in 2..102 {
+        unsettled.push(Worked::Done((party, 1, 2)));
+    }
+    let first = unsettled.batch().into_done();
+    assert!(first.iter().all(|(_, weight, _)| *weight == 1));
+    for party in 2..102 {
+        unsettled.push(Worked::Done((party, 1, 3)));
+    }
+    assert!(unsettled.batch().into_done().contains(&(1, 60, 1)));
 }

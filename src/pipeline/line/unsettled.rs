@@ -1,8 +1,11 @@
 //! Finished work that is not recorded yet.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 
 use super::{Stage, Worked};
+use crate::model::PartyId;
 use crate::store::StoreError;
 
 /// Outcomes that are not written to the store yet. They are kept until they are: while the store is unavailable, finished
@@ -34,10 +37,38 @@ impl<S: Stage> Unsettled<S> {
         }
     }
 
-    /// Takes out as many outcomes as are recorded in one transaction.
+    /// Takes out as many outcomes as are recorded in one transaction, in the order in which they were finished.
+    ///
+    /// All that finishes meanwhile waits for the transaction, so a party with many items, or with items that cost the store much,
+    /// could delay all others. Therefore the parties take turns by weight, and the item that has waited longest always goes first.
     pub(super) fn batch(&mut self) -> Self {
-        let done = self.done.drain(..self.done.len().min(S::BATCH as usize)).collect();
+        let mut taken_by: HashMap<PartyId, u32> = HashMap::new();
+        let mut turns: Vec<(u32, usize, u32)> = Vec::with_capacity(self.done.len());
+        for (place, item) in self.done.iter().enumerate() {
+            let weight = S::weight_of(item).clamp(1, S::BATCH);
+            let taken = taken_by.entry(S::party_of(item)).or_default();
+            *taken = taken.saturating_add(weight);
+            turns.push((if place == 0 { 0 } else { *taken }, place, weight));
+        }
+        turns.sort_unstable();
+        let mut weight_left = S::BATCH;
+        let fits = |(_, _, weight): &&(u32, usize, u32)| match weight_left.checked_sub(*weight) {
+            Some(left) => {
+                weight_left = left;
+                true
+            }
+            None => false,
+        };
+        let goes: HashSet<usize> = turns.iter().take_while(fits).map(|(_, place, _)| *place).collect();
+        let mut place = 0..;
+        let done =
+            self.done.extract_if(.., |_| place.next().is_some_and(|place| goes.contains(&place))).collect();
         Self { done, put_off: std::mem::take(&mut self.put_off) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn into_done(self) -> Vec<S::Done> {
+        self.done
     }
 
     pub(super) fn append(&mut self, other: &mut Self) {
