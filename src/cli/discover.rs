@@ -12,7 +12,7 @@ use super::{block_on, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::{Content, FetchError, Fetcher, Purpose, Request, RequestOptions, decode_page};
-use crate::model::Validators;
+use crate::model::{Validators, masked};
 use crate::parse::{FeedLink, feed_links, parse};
 
 /// Usual paths of feeds, tried if the page links to none.
@@ -33,7 +33,7 @@ pub(crate) fn run(url: &Url, json: bool, config: &Config) -> anyhow::Result<Exit
     let fetcher = Fetcher::new(config.fetch.clone(), Clock::system())?;
     let found = block_on(discover(&fetcher, url))?;
     if found.is_empty() {
-        bail!("no feed at {url}, among the links of its page, or at the usual paths of its host");
+        bail!("no feed at {}, among the links of its page, or at the usual paths of its host", masked(url));
     }
     let mut out = terminal::stdout();
     for feed in &found {
@@ -51,7 +51,7 @@ pub(crate) fn run(url: &Url, json: bool, config: &Config) -> anyhow::Result<Exit
 /// Returns the URL itself if it is a feed, else the feeds that its page links to, else those at the usual paths. All returned
 /// feeds were fetched and parsed.
 async fn discover(fetcher: &Fetcher, url: &Url) -> anyhow::Result<Vec<Found>> {
-    let answer = get(fetcher, url).await.with_context(|| format!("cannot fetch {url}"))?;
+    let answer = get(fetcher, url).await.with_context(|| format!("cannot fetch {}", masked(url)))?;
     if let Some(found) = answer.read(None) {
         return Ok(vec![found]);
     }
@@ -75,7 +75,9 @@ async fn read_all(fetcher: &Fetcher, links: Vec<FeedLink>) -> Vec<Found> {
                 // Several URLs may lead to the same feed.
                 found.extend(feed.filter(|feed| found.iter().all(|known| known.url != feed.url)));
             }
-            Err(error) => tracing::debug!(url = %link.url, error = %error, "cannot fetch a possible feed"),
+            Err(error) => {
+                tracing::debug!(url = %masked(&link.url), error = %error, "cannot fetch a possible feed")
+            }
         }
     }
     found

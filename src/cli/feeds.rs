@@ -213,11 +213,13 @@ async fn make_due(store: &Store, urls: &[Url]) -> anyhow::Result<u64> {
         match feeds.iter().find(|feed| is_at(feed, url)) {
             Some(feed) if feed.state == FeedState::Active => ids.push(feed.id),
             Some(feed) => bail!(
-                "cannot poll {url}: it is {}; hint: if it is gone or quarantined, `feedmill feeds release {url}`",
+                "cannot poll {0}: it is {1}; hint: if it is gone or quarantined, `feedmill feeds release {0}`",
+                masked(url),
                 feed.health.as_str()
             ),
             None => bail!(
-                "no feed {url} in the store; hint: add it to the configuration, and reload the daemon if it runs"
+                "no feed {} in the store; hint: add it to the configuration, and reload the daemon if it runs",
+                masked(url)
             ),
         }
     }
