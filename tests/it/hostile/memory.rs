@@ -1,17 +1,16 @@
 //! The memory cost of the tricks: a separate process polls them together with a hundred good feeds, and the kernel reports its peak
 //! memory (`VmHWM`).
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use url::Url;
 
 use super::tricks;
-use crate::support::daemon::{TestDaemon, feedmill};
+use crate::support::daemon::TestDaemon;
+use crate::support::running::Running;
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, rss};
 
@@ -20,8 +19,8 @@ const GOOD_FEEDS: usize = 100;
 const MAX_BODY_BYTES: usize = 16 << 20;
 /// Maximum memory that one trick may cost compared with the same process without it: 40 MB.
 const MAX_TRICK_KIB: u64 = 40_000_000 >> 10;
-/// Nothing here waits longer than a second, but other tests use the CPU as well.
-const LONG: Duration = Duration::from_mins(2);
+/// Measurements of a cost before it counts as too high.
+const ATTEMPTS: usize = 3;
 
 /// The result of a run of the program.
 struct Outcome {
@@ -30,26 +29,11 @@ struct Outcome {
     peak_kib: u64,
 }
 
-/// A process that is killed when dropped, even if the test fails.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 /// Runs the program until each of `feeds` feeds has been polled according to its log: its memory cannot be read after it has ended.
 fn run(config: &Path, feeds: usize) -> Outcome {
-    let began = Instant::now();
-    let mut process = feedmill(config, &["--log-format", "json", "run"]);
-    let mut process = Running(process.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut running = Running::start(config);
     let mut polls = HashMap::new();
-    let mut log = Vec::new();
-    for line in BufReader::new(process.0.stderr.take().unwrap()).lines() {
-        let line = line.unwrap();
-        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+    running.follow(|event| {
         let label = match event["message"].as_str() {
             Some("polled") => Some("ok"),
             Some("the poll failed") => event["label"].as_str(),
@@ -58,19 +42,9 @@ fn run(config: &Path, feeds: usize) -> Outcome {
         if let (Some(label), Some(url)) = (label, event["spans"][0]["feed.url"].as_str()) {
             polls.insert(url.to_owned(), label.to_owned());
         }
-        log.push(line);
-        assert!(began.elapsed() < LONG, "{} of {feeds} polls:\n{}", polls.len(), log.join("\n"));
-        if polls.len() == feeds {
-            return Outcome { polls, peak_kib: peak_kib(process.0.id()) };
-        }
-    }
-    panic!("the program ended after {} of {feeds} polls:\n{}", polls.len(), log.join("\n"));
-}
-
-fn peak_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+        polls.len() == feeds
+    });
+    Outcome { polls, peak_kib: running.peak_kib() }
 }
 
 /// A server with a hundred good feeds, each with an entry that contains its full text.
@@ -102,6 +76,38 @@ impl Trick {
 
     fn fills_a_body(&self) -> bool {
         self.label == "body_too_large"
+    }
+}
+
+/// The good feeds, and the program's peak memory without any trick.
+struct Mill {
+    good: Server,
+    before: Cell<Option<u64>>,
+}
+
+impl Mill {
+    /// Checks that the tricks cost no more than `bar` KiB.
+    ///
+    /// How many good feeds are in hand at once, and so what the program takes without any trick, depends on the other programs
+    /// that use the CPU at that moment. A cost above the bar is therefore measured again, beside a new measurement without the
+    /// tricks: what a trick makes the program hold, it makes it hold each time.
+    async fn hold(&self, name: &str, tricks: &[&Trick], bar: u64) {
+        let mut costs = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let before = match self.before.get() {
+                Some(before) => before,
+                None => peak_with(&self.good, &[]).await,
+            };
+            let cost = peak_with(&self.good, tricks).await.saturating_sub(before);
+            eprintln!("{name}: {cost} KiB beside {before}");
+            if cost <= bar {
+                self.before.set(Some(before));
+                return;
+            }
+            self.before.set(None);
+            costs.push((cost, before));
+        }
+        panic!("{name}: {costs:?} KiB, each beside the program without it; at most {bar}");
     }
 }
 
@@ -145,19 +151,14 @@ fn there_are_thirty_tricks_and_more() {
 /// more.
 #[tokio::test(flavor = "multi_thread")]
 async fn tricks_cost_little_memory_while_a_hundred_good_feeds_go_on() {
-    let good = good().await;
+    let mill = Mill { good: good().await, before: Cell::new(None) };
     let tricks: Vec<Trick> = join_all(tricks(MAX_BODY_BYTES).into_iter().map(Trick::start)).await;
-    let before = peak_with(&good, &[]).await;
-    let cost = async |tricks: &[&Trick]| peak_with(&good, tricks).await.saturating_sub(before);
     let all: Vec<&Trick> = tricks.iter().collect();
     let (large, small): (Vec<&Trick>, Vec<&Trick>) = tricks.iter().partition(|trick| trick.fills_a_body());
     for trick in &large {
-        let cost = cost(&[trick]).await;
-        assert!(cost <= MAX_TRICK_KIB, "{}: {cost} KiB", trick.name);
+        mill.hold(trick.name, &[trick], MAX_TRICK_KIB).await;
     }
-    let small_cost = cost(&small).await;
-    assert!(small_cost <= MAX_TRICK_KIB, "{} small ones together: {small_cost} KiB", small.len());
-    let cost = cost(&all).await;
+    mill.hold("the small ones together", &small, MAX_TRICK_KIB).await;
     let bar = MAX_TRICK_KIB + large.len() as u64 * (MAX_BODY_BYTES as u64 >> 10);
-    assert!(cost <= bar, "all {} at once: {cost} KiB of {bar}", all.len());
+    mill.hold("all at once", &all, bar).await;
 }

@@ -1,10 +1,11 @@
-//! The daemon as a separate process with its HTTP listener open, for tests of changes while it runs.
+//! The daemon as a separate process with its HTTP listener open, for tests of changes while it runs and of what it takes.
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use tokio::net::TcpStream;
 
 use super::daemon::feedmill;
 
-/// Time after which the test fails, for a start and for a state that is waited for.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Time after which the test fails, for a start, a state and an event that are waited for: other tests use the CPU as well.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Time between two looks at a state that is waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -30,8 +31,10 @@ pub(crate) struct Running {
     log: Arc<Mutex<String>>,
     /// Collects its log.
     reader: Option<JoinHandle<()>>,
-    /// Receives the address from its log.
-    listening: mpsc::Receiver<SocketAddr>,
+    /// The lines of its log, as they come.
+    said: Receiver<Value>,
+    /// Those that came before the listener was open.
+    earlier: VecDeque<Value>,
 }
 
 /// Returns the command that starts the daemon with a log in JSON, as [`Running::of`] needs it.
@@ -43,6 +46,17 @@ impl Running {
     /// Starts it and waits until its HTTP listener answers.
     pub(crate) fn start(config: &Path) -> Self {
         Self::of(&mut run(config))
+    }
+
+    /// The same for a process that may have at most so many files open.
+    pub(crate) fn start_within(config: &Path, descriptors: usize) -> Self {
+        let program = run(config);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "sh"])
+            .arg(program.get_program())
+            .args(program.get_args());
+        Self::of(&mut shell)
     }
 
     /// Like [`Running::start`], by a command that leads to the same.
@@ -57,30 +71,57 @@ impl Running {
         let mut process =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let (found, listening) = mpsc::sync_channel(1);
+        let (sender, said) = mpsc::channel();
         let log = Arc::new(Mutex::new(String::new()));
         let collected = Arc::clone(&log);
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let said: Value = serde_json::from_str(&line).unwrap_or_default();
-                if said["message"] == "serving the page, health and records" {
-                    let address = said["address"].as_str().unwrap().parse().unwrap();
-                    found.send(address).unwrap_or_default();
-                }
+                // Only some tests follow the log to its end.
+                sender.send(serde_json::from_str(&line).unwrap_or_default()).unwrap_or_default();
                 let mut log = collected.lock().unwrap();
                 log.push_str(&line);
                 log.push('\n');
             }
         });
-        Self { process, address: ([0; 4], 0).into(), log, reader: Some(reader), listening }
+        let address = ([0; 4], 0).into();
+        Self { process, address, log, reader: Some(reader), said, earlier: VecDeque::new() }
     }
 
     /// Waits until its HTTP listener answers.
     pub(crate) fn await_address(&mut self) {
-        match self.listening.recv_timeout(PATIENCE) {
-            Ok(address) => self.address = address,
-            Err(error) => panic!("it never opened its page: {error}: {}", self.end()),
+        let (mut earlier, mut address) = (VecDeque::new(), None);
+        self.follow(|event| {
+            if event["message"] == "serving the page, health and records" {
+                address = Some(event["address"].as_str().unwrap().parse().unwrap());
+            }
+            earlier.push_back(event.clone());
+            address.is_some()
+        });
+        self.earlier = earlier;
+        self.address = address.expect("it was awaited");
+    }
+
+    /// Passes the events of its log, from the first, until one of them is the awaited one.
+    pub(crate) fn follow(&mut self, mut is_awaited: impl FnMut(&Value) -> bool) {
+        while let Some(event) = self.earlier.pop_front() {
+            if is_awaited(&event) {
+                return;
+            }
         }
+        loop {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(event) if is_awaited(&event) => return,
+                Ok(_) => {}
+                Err(error) => panic!("it never said what the test waits for: {error}: {}", self.end()),
+            }
+        }
+    }
+
+    /// Returns its peak memory so far in KiB, by the kernel's account.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
     /// Its process id.
@@ -101,7 +142,7 @@ impl Running {
     /// Returns status line, headers and body of an answer. In HTTP/1.0 a body comes in one piece.
     pub(crate) async fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.0\r\nHost: feedmill\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
