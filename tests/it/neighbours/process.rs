@@ -1,0 +1,124 @@
+//! What a neighbour takes from the whole process: its memory and its descriptors, by the kernel's account.
+
+use std::collections::HashSet;
+
+use tokio::net::TcpStream;
+
+use super::{Good, announce, gzipped, long_page};
+use crate::support::daemon::TestDaemon;
+use crate::support::running::Running;
+use crate::support::server::{Gate, Reply, Server};
+
+const BUDGET_KIB: u64 = 384 << 10;
+
+/// Runs the program with the good feeds and `neighbour` until all good articles are stored and its log has told of `wanted` feeds or
+/// pages of the neighbour, then stops it; returns its peak memory in KiB.
+async fn peak_kib(neighbour: TestDaemon, of_neighbour: &Server, wanted: usize) -> u64 {
+    let good = Good::start().await;
+    let config = good.beside(neighbour).write_config();
+    let port = format!(":{}/", of_neighbour.address().port());
+    let links: HashSet<String> = good.links().map(|link| link.to_string()).collect();
+    let run = move || {
+        let mut running = Running::start(&config);
+        let (mut missing, mut told) = (links, HashSet::new());
+        running.follow(|event| {
+            let spans = event["spans"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let url_of = |field| spans.iter().find_map(|span| span[field].as_str());
+            let url = url_of("page.url").or_else(|| url_of("feed.url")).unwrap_or_default();
+            if event["message"] == "extracted" {
+                missing.remove(url);
+            }
+            if url.contains(&port) {
+                told.insert(url.to_owned());
+            }
+            missing.is_empty() && told.len() >= wanted
+        });
+        let peak = running.peak_kib();
+        running.stop();
+        peak
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_pages_wait_for_memory() {
+    const LARGE_PAGES: usize = 60;
+    let server = Server::start().await;
+    let large = long_page(9_600_000);
+    announce(&server, LARGE_PAGES, move |path| Reply::ok("text/html", large.replace("PATH", path)));
+    // The pages are fetched, but none is worked on for long.
+    let test = TestDaemon::new().feed(&server.url("/feed")).tables("[extract]\ntimeout_secs = 1");
+
+    let peak = peak_kib(test, &server, 4).await;
+
+    let asked = server.all_requests().iter().filter(|request| request.path().starts_with("/slow")).count();
+    assert!(asked > LARGE_PAGES / 2, "{asked} pages were asked for");
+    assert!(peak <= BUDGET_KIB, "{peak} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_feeds_wait_for_memory() {
+    const LARGE_FEEDS: usize = 32;
+    let item = "<item><title>T</title><description>Words of it and more of them.</description></item>";
+    let body =
+        format!("<rss version=\"2.0\"><channel>{}</channel></rss>", item.repeat(15_900_000 / item.len()));
+    let server = Server::start().await;
+    server.handle(move |_| Reply::ok("text/xml", body.clone()));
+    let feeds = (0..LARGE_FEEDS).map(|number| server.url(&format!("/{number}")));
+    let test = feeds.fold(TestDaemon::new(), |test, feed| test.feed(&feed));
+
+    let peak = peak_kib(test, &server, 4).await;
+
+    assert!(peak <= BUDGET_KIB, "{peak} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bombs_are_inflated_within_the_memory() {
+    const BOMBS: usize = 100;
+    let server = Server::start().await;
+    let bomb = gzipped(&vec![b' '; 256 << 20]);
+    announce(&server, BOMBS, move |_| {
+        Reply::ok("text/html", bomb.clone()).header("Content-Encoding", "gzip")
+    });
+    let test = TestDaemon::new().feed(&server.url("/feed"));
+
+    let peak = peak_kib(test, &server, BOMBS / 2).await;
+
+    assert!(peak <= BUDGET_KIB, "{peak} KiB");
+}
+
+/// Without a limit on connections they would leave a third of the descriptors, and the work needs more.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_clients_leave_descriptors_for_the_work() {
+    const DESCRIPTORS: usize = 300;
+    /// As many as are accepted, and as wait to be accepted.
+    const IDLE: usize = 200;
+    let gate = Gate::new();
+    let good = Good::start_behind(&gate).await;
+    let config = good.beside(TestDaemon::new()).write_config();
+    let running = tokio::task::block_in_place(|| Running::start_within(&config, DESCRIPTORS));
+    let mut idle = Vec::new();
+    for _ in 0..IDLE {
+        idle.push(TcpStream::connect(running.address).await.unwrap());
+    }
+    // The work begins when all of them are there.
+    gate.open();
+    let links: HashSet<String> = good.links().map(|link| link.to_string()).collect();
+    let run = move || {
+        let (mut running, mut missing) = (running, links);
+        running.follow(|event| {
+            if event["message"] == "extracted"
+                && let Some(url) = event["spans"][0]["page.url"].as_str()
+            {
+                missing.remove(url);
+            }
+            missing.is_empty()
+        });
+        running.stop()
+    };
+    let log = tokio::task::spawn_blocking(run).await.unwrap();
+    drop(idle);
+    for line in log.lines() {
+        assert!(!line.contains("open files") && !line.contains("the poll failed"), "{line}");
+    }
+}
