@@ -1,12 +1,15 @@
-//! No spelling of a special address passes the guard, neither requested nor as a redirect target.
+//! No spelling of a special address passes the guard, by whatever way a request comes about.
 
-use feedmill::fetch::{AllowedNet, FetchError, RequestOptions, Settings};
-use feedmill::model::Validators;
+use feedmill::fetch::{AllowedNet, FetchError, Posted, RequestOptions, Response, Settings};
+use feedmill::model::{QualityFlag, Record, Validators};
+use feedmill::pipeline::websub;
 use url::Url;
 
 use crate::support::client::{body, fetcher, get, get_page, get_with, settings};
+use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::names::NameServer;
 use crate::support::server::{Reply, Server};
+use crate::support::site::page;
 
 /// Ways to write an address of this machine or a nearby one; `P` is the canary's port.
 const SPELLINGS: &[&str] = &[
@@ -94,8 +97,11 @@ const SPELLINGS: &[&str] = &[
     "http://0xa9fea9fe:P/",
     "http://0251.0376.0251.0376:P/",
     "http://[::ffff:169.254.169.254]:P/",
-    "http://100.100.100.200:P/",
-    "http://192.0.0.192:P/",
+    "http://169.254.0.23:P/",
+    "http://169.254.42.42:P/",
+    "http://169.254.170.23:P/",
+    "http://[fd00:ec2::23]:P/",
+    "http://[fd00:a9fe:a9fe::1]:P/",
     // Private and other special networks.
     "http://10.0.0.1:P/",
     "http://10.1:P/",
@@ -114,28 +120,161 @@ const SPELLINGS: &[&str] = &[
     "http://255.255.255.255:P/",
 ];
 
+/// Returns the spellings with the canary's port.
+fn spelled(canary: &Server) -> Vec<String> {
+    let port = format!(":{}", canary.address().port());
+    SPELLINGS.iter().map(|spelling| spelling.replace(":P", &port)).collect()
+}
+
+/// Allows only this server: the same address as the canary's, another port.
+fn only(front: &Server) -> Vec<AllowedNet> {
+    vec![AllowedNet { net: "127.0.0.1/32".parse().unwrap(), port: Some(front.address().port()) }]
+}
+
+/// By each way to a request that a client has: for a feed, a page and a hub, for the operator's webhook, and from each of them by
+/// each kind of redirect.
 #[tokio::test]
 async fn no_spelling_of_a_special_address_is_reached() {
     let canary = Server::start().await;
     let front = Server::start().await;
-    // Only the front server is allowed: same address, another port.
-    let allow = vec![AllowedNet { net: "127.0.0.1/32".parse().unwrap(), port: Some(front.address().port()) }];
-    let fetcher = fetcher(Settings { allow, ..settings() });
-    assert!(SPELLINGS.len() >= 60);
-    for spelling in SPELLINGS {
-        let spelling = spelling.replace(":P", &format!(":{}", canary.address().port()));
+    let fetcher = fetcher(Settings { allow: only(&front), ..settings() });
+    assert!(SPELLINGS.len() >= 90);
+    let (redirect, refresh, header) = (front.url("/"), front.url("/refresh"), front.url("/header"));
+    let (none, posted) = (RequestOptions::default(), Posted { content_type: "text/plain", body: b"x" });
+    for spelling in spelled(&canary) {
         let url: Url = spelling.parse().expect("the URL standard allows all of them");
-        front.replace("/", Reply::redirect(302, &spelling));
-        for result in
-            [get(&fetcher, &url).await, get_page(&fetcher, &url).await, get(&fetcher, &front.url("/")).await]
-        {
+        front.replace("/", Reply::redirect(307, &spelling));
+        let meta = format!("<meta charset=utf-8><meta http-equiv=refresh content=\"0; url={spelling}\">");
+        front.replace("/refresh", Reply::ok("text/html", meta));
+        front.replace("/header", Reply::ok("text/html", "<p>").header("Refresh", format!("0; url={url}")));
+        let answered = |result: Result<Response, FetchError>| result.map(drop);
+        let results = [
+            ("feed", answered(get(&fetcher, &url).await)),
+            ("page", answered(get_page(&fetcher, &url).await)),
+            ("hub", fetcher.post_form(&url, &[("hub.mode", "subscribe")]).await),
+            ("webhook", fetcher.post(&url, posted, &none).await),
+            ("redirect of a feed", answered(get(&fetcher, &redirect).await)),
+            ("redirect of a page", answered(get_page(&fetcher, &redirect).await)),
+            ("redirect of a hub", fetcher.post_form(&redirect, &[("hub.mode", "subscribe")]).await),
+            ("redirect of a webhook", fetcher.post(&redirect, posted, &none).await),
+            ("refresh of a feed", answered(get(&fetcher, &refresh).await)),
+            ("refresh of a page", answered(get_page(&fetcher, &refresh).await)),
+            ("refresh by a header", answered(get_page(&fetcher, &header).await)),
+        ];
+        for (way, result) in results {
             // Not every machine resolves `localhost` with a trailing dot.
             let unknown_name = url.domain().is_some() && result.as_ref().is_err_and(FetchError::is_network);
-            assert!(unknown_name || matches!(result, Err(FetchError::Refused(_))), "{spelling}: {result:?}");
+            assert!(
+                unknown_name || matches!(result, Err(FetchError::Refused(_))),
+                "{way}: {spelling}: {result:?}"
+            );
         }
     }
     assert_eq!(canary.connections(), 0);
-    assert_eq!(front.requests("/").len(), SPELLINGS.len());
+    assert_eq!(front.requests("/").len(), 4 * SPELLINGS.len());
+}
+
+/// The file is read once per host and client, so each spelling has a client of its own.
+#[tokio::test]
+async fn no_robots_txt_leads_to_a_special_address() {
+    let canary = Server::start().await;
+    let front = Server::start().await;
+    front.respond("/page", Reply::ok("text/html", "<p>"));
+    for spelling in spelled(&canary) {
+        front.replace("/robots.txt", Reply::redirect(302, &spelling));
+        let fetcher = fetcher(Settings { allow: only(&front), ..settings() });
+        // What a site without a readable file permits is tested elsewhere.
+        drop(get_page(&fetcher, &front.url("/page")).await);
+    }
+    assert_eq!(canary.connections(), 0);
+    assert_eq!(front.requests("/robots.txt").len(), SPELLINGS.len());
+}
+
+/// By each way that a feed or page has through the daemon: an entry's page, the site that may name the feed, a hub, the original of an
+/// AMP page, a further page of an article.
+#[tokio::test]
+async fn no_feed_or_page_leads_the_daemon_to_a_special_address() {
+    let canary = Server::start().await;
+    let front = Server::start().await;
+    let mut test = TestDaemon::new()
+        .allow(&format!("127.0.0.1:{}", front.address().port()))
+        .tables("[websub]\ncallback_url = \"https://feeds.example/hubs/\"\nlisten = \"127.0.0.1:0\"");
+    for (number, spelling) in spelled(&canary).iter().enumerate() {
+        let own_text = format!("{spelling}own");
+        let (further, amp) = (format!("/further/{number}"), format!("/amp/{number}"));
+        let (further_url, amp_url) = (front.url(&further), front.url(&amp));
+        front.respond(
+            &format!("/feed/{number}"),
+            Reply::ok(
+                "application/rss+xml; charset=utf-8",
+                format!(
+                    "<rss version='2.0' xmlns:atom='http://www.w3.org/2005/Atom'><channel><title>Quay</title>\
+                     <link>{spelling}</link><atom:link rel='hub' href='{spelling}'/><image><url>{spelling}</url></image>\
+                     <item><title>One</title><link>{spelling}</link><enclosure url='{spelling}' type='audio/mpeg'/></item>\
+                     <item><title>Two</title><link>{own_text}</link><description>The feed's own words.</description></item>\
+                     <item><title>Three</title><link>{further_url}</link></item>\
+                     <item><title>Four</title><link>{amp_url}</link></item></channel></rss>"
+                ),
+            ),
+        );
+        let whole = page(&format!("quay {number}"));
+        let next = format!("</article><a rel=\"next\" href=\"{spelling}\">Next page</a>");
+        front.respond(&further, html(whole.replace("</article>", &next)));
+        let head = format!("<head><link rel=\"canonical\" href=\"{spelling}\">");
+        front.respond(&amp, html(whole.replace("<html ", "<html amp ").replace("<head>", &head)));
+        test = test.feed(&front.url(&format!("/feed/{number}")));
+    }
+    let daemon = test.open().await;
+
+    daemon.once().await;
+    let mut hubs = 0;
+    loop {
+        match websub::step(daemon.daemon.shared()).await.unwrap() {
+            0 => break,
+            asked => hubs += asked,
+        }
+    }
+
+    assert_eq!(canary.connections(), 0);
+    assert_eq!(hubs, SPELLINGS.len(), "hubs were asked");
+    let records = daemon.records().await;
+    let is_instead = |record: &&Record| record.quality_flags.contains(&QualityFlag::FeedContentUsed);
+    for title in ["One", "Two"] {
+        let is_titled = |record: &&Record| record.metadata.title.as_deref() == Some(title);
+        let instead = records.iter().filter(is_titled).filter(is_instead).count();
+        // Pages at names that this machine does not resolve are tried again.
+        let is_name = |spelling: &&String| spelling.parse::<Url>().is_ok_and(|url| url.domain().is_some());
+        let names = spelled(&canary).iter().filter(is_name).count();
+        assert!(instead + names >= SPELLINGS.len(), "the feed's own text stands for {instead} {title:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_leads_the_search_for_feeds_to_a_special_address() {
+    /// No more links of a page are tried.
+    const LINKS: usize = 20;
+    let canary = Server::start().await;
+    let front = Server::start().await;
+    let test = TestDaemon::new().allow(&format!("127.0.0.1:{}", front.address().port()));
+    let config = test.write_config();
+    for spellings in spelled(&canary).chunks(LINKS) {
+        let link = |spelling: &String| {
+            format!("<link rel=alternate type=\"application/rss+xml\" href=\"{spelling}\">")
+        };
+        let links: String = spellings.iter().map(link).collect();
+        front.replace("/", html(format!("<meta charset=utf-8>{links}")));
+        let url = front.url("/");
+        let mut command = feedmill(&config, &["-v", "feeds", "discover", url.as_str()]);
+        let output = tokio::task::block_in_place(|| command.output().unwrap());
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains("special-purpose address"), "{log}");
+        assert!(log.contains("no feed at"), "{log}");
+    }
+    assert_eq!(canary.connections(), 0);
+}
+
+fn html(body: String) -> Reply {
+    Reply::ok("text/html; charset=utf-8", body)
 }
 
 #[tokio::test]

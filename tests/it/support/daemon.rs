@@ -25,6 +25,8 @@ pub(crate) struct TestDaemon {
     database_lines: String,
     http: String,
     feeds: String,
+    /// The network that requests may reach.
+    allow: String,
     fetch: String,
     schedule: String,
     output: String,
@@ -47,6 +49,7 @@ impl TestDaemon {
             database_lines: String::new(),
             http: String::new(),
             feeds: String::new(),
+            allow: "127.0.0.0/8".to_owned(),
             fetch: String::new(),
             schedule: String::new(),
             output: String::new(),
@@ -70,6 +73,12 @@ impl TestDaemon {
     /// Adds lines to `[http]`.
     pub(crate) fn http(mut self, lines: &str) -> Self {
         writeln!(self.http, "{lines}").unwrap();
+        self
+    }
+
+    /// Allows requests to this network only; otherwise all of loopback is allowed.
+    pub(crate) fn allow(mut self, network: &str) -> Self {
+        network.clone_into(&mut self.allow);
         self
     }
 
@@ -141,7 +150,7 @@ url = "{}"
 [http]
 listen = "127.0.0.1:0"
 {}[fetch]
-allow = ["127.0.0.0/8"]
+allow = ["{}"]
 host_min_gap_ms = 0
 host_concurrency = 16
 {}[schedule]
@@ -156,6 +165,7 @@ text = {{ to = "{}" }}
             self.database.clone().unwrap_or_else(file),
             self.database_lines,
             self.http,
+            self.allow,
             self.fetch,
             self.schedule,
             self.output,
