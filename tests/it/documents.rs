@@ -13,6 +13,7 @@ use feedmill::config::{Config, Environment};
 
 const README: &str = include_str!("../../README.md");
 const RECIPES: &str = include_str!("../../docs/recipes.md");
+const RELIABILITY: &str = include_str!("../../docs/reliability.md");
 
 #[test]
 fn the_configuration_in_the_readme_is_good() {
@@ -78,6 +79,38 @@ fn the_configuration_is_described_as_it_is() {
         document("configuration.md") == feedmill::config::reference(),
         "print docs/configuration.md anew: `feedmill config reference`"
     );
+}
+
+/// The last column of its tables names the tests.
+#[test]
+fn the_tests_named_in_the_document_on_reliability_exist() {
+    let named: Vec<&str> = RELIABILITY
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "))
+        .flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2))
+        .collect();
+    let mut sources = String::new();
+    for folder in ["src", "tests/it"] {
+        read_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut sources);
+    }
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "docs/reliability.md names a test that is not there: {name}"
+        );
+    }
+}
+
+fn read_sources(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
 }
 
 #[test]

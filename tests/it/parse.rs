@@ -268,6 +268,30 @@ fn what_made_feed_rs_panic_is_read() {
 }
 
 #[test]
+fn a_lone_surrogate_costs_no_entry() {
+    let items: Vec<String> = (0..20)
+        .map(|n| {
+            format!("{{\"id\":\"{n}\",\"url\":\"https://a.example/{n}\",\"title\":\"Gull {n} \\ud83d\"}}")
+        })
+        .collect();
+    let body = format!(
+        "{{\"version\":\"https://jsonfeed.org/version/1.1\",\"title\":\"Gulls \\ud83d\",\"items\":[{}]}}",
+        items.join(",")
+    );
+    let feed = parse(body.as_bytes(), Some("application/feed+json"), None).unwrap();
+    assert!(
+        feed.feed.title.as_deref().is_some_and(|title| title.starts_with("Gulls")),
+        "{:?}",
+        feed.feed.title
+    );
+    assert_eq!(feed.entries.len(), 20);
+    for (n, entry) in feed.entries.iter().enumerate() {
+        let title = entry.evidence.title.as_deref().unwrap_or_default();
+        assert!(title.starts_with(&format!("Gull {n}")) && !title.contains("ud83d"), "{title}");
+    }
+}
+
+#[test]
 fn identity_survives_edits_and_moves() {
     let feed = |items: &str| {
         parse(format!("<rss version='2.0'><channel>{items}</channel></rss>").as_bytes(), None, None).unwrap()
