@@ -119,15 +119,14 @@ impl Health {
     /// same: another one would hang as well, and occupy one more connection or thread.
     async fn observe<P: fmt::Display>(&self, subject: Subject, check: impl Future<Output = Result<(), P>>) {
         let mut check = pin!(check);
-        let result = match tokio::time::timeout(PATIENCE, &mut check).await {
-            Ok(result) => result,
-            Err(_) => {
-                if !self.is_problem(&subject) {
-                    let silence = format!("{subject} has not answered for {} s", PATIENCE.as_secs());
-                    self.note(subject.clone(), Some(silence));
-                }
-                check.await
+        let result = if let Ok(result) = tokio::time::timeout(PATIENCE, &mut check).await {
+            result
+        } else {
+            if !self.is_problem(&subject) {
+                let silence = format!("{subject} has not answered for {} s", PATIENCE.as_secs());
+                self.note(subject.clone(), Some(silence));
             }
+            check.await
         };
         self.note(subject, result.err().map(|problem| problem.to_string()));
     }

@@ -91,6 +91,7 @@ pub(crate) async fn measure(texts: Option<&Path>) {
     let settings = Settings {
         servers: vec![server.url.parse().unwrap()],
         login: Login::None,
+        authorities: None,
         subject: Subject::parse("news.{language}.{host}").unwrap(),
         stream: "NEWS".to_owned(),
         duplicate_window: Duration::from_mins(10),

@@ -76,7 +76,7 @@ async fn read_all(fetcher: &Fetcher, links: Vec<FeedLink>) -> Vec<Found> {
                 found.extend(feed.filter(|feed| found.iter().all(|known| known.url != feed.url)));
             }
             Err(error) => {
-                tracing::debug!(url = %masked(&link.url), error = %error, "cannot fetch a possible feed")
+                tracing::debug!(url = %masked(&link.url), error = %error, "cannot fetch a possible feed");
             }
         }
     }

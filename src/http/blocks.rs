@@ -10,10 +10,9 @@ use crate::store::{ArticleAccount, StoreError};
 
 /// The blocks of the page of an article's current revision, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "PageBlocks")]
-pub(super) struct Blocks {
+pub(super) struct PageBlocks {
     /// Where the blocks come from.
-    pub(super) source: Source,
+    pub(super) source: PageBlocksSource,
     /// Whether these are all blocks of the page.
     pub(super) complete: bool,
     /// Number of blocks in the text.
@@ -21,14 +20,13 @@ pub(super) struct Blocks {
     /// Number of blocks left out of it.
     pub(super) blocks_dropped: u32,
     /// The blocks.
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: Vec<PageBlock>,
 }
 
 /// Where blocks come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[schemars(rename = "PageBlocksSource")]
-pub(super) enum Source {
+pub(super) enum PageBlocksSource {
     /// The kept page (`raw = "keep"`), extracted by the current rules.
     KeptPage,
     /// The account written when the page was extracted: the text, and the first 50 dropped blocks.
@@ -37,8 +35,7 @@ pub(super) enum Source {
 
 /// A block of a page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "PageBlock")]
-pub(super) struct Block {
+pub(super) struct PageBlock {
     /// Whether it is part of the article's text.
     pub(super) kept: bool,
     /// The rule that kept or dropped it; `null` for kept blocks that come from the account.
@@ -48,30 +45,30 @@ pub(super) struct Block {
 }
 
 /// Returns the blocks of the page of a current record; `None` if nothing is known about them.
-pub(super) async fn of_page(surface: &Surface, record: &Record) -> Result<Option<Blocks>, StoreError> {
+pub(super) async fn of_page(surface: &Surface, record: &Record) -> Result<Option<PageBlocks>, StoreError> {
     let plan = surface.plan.borrow().clone();
     match blocks_now(&surface.store, &surface.workers, &plan, record.id).await {
-        Ok(Some(blocks)) => return Ok(Some(Blocks::of_kept_page(blocks))),
+        Ok(Some(blocks)) => return Ok(Some(PageBlocks::of_kept_page(blocks))),
         Ok(None) => {}
         Err(error) => {
             tracing::warn!(article.id = %record.id, error = %error, "cannot extract a kept page again");
         }
     }
     let account = surface.store.article_account(record.id).await?;
-    Ok(account.map(|account| Blocks::as_recorded(&record.text, &account)))
+    Ok(account.map(|account| PageBlocks::as_recorded(&record.text, &account)))
 }
 
-impl Blocks {
+impl PageBlocks {
     fn of_kept_page(blocks: Vec<BlockAccount>) -> Self {
         let kept = blocks.iter().filter(|block| block.kept).count();
         Self {
-            source: Source::KeptPage,
+            source: PageBlocksSource::KeptPage,
             complete: true,
             blocks_kept: number(kept),
             blocks_dropped: number(blocks.len() - kept),
             blocks: blocks
                 .into_iter()
-                .map(|BlockAccount { kept, rule, text }| Block { kept, rule: Some(rule), text })
+                .map(|BlockAccount { kept, rule, text }| PageBlock { kept, rule: Some(rule), text })
                 .collect(),
         }
     }
@@ -85,7 +82,7 @@ impl Blocks {
             .iter()
             .map(|block| {
                 let rule = Some(block.rule.clone());
-                (block.kept_before, Block { kept: false, rule, text: block.excerpt.clone() })
+                (block.kept_before, PageBlock { kept: false, rule, text: block.excerpt.clone() })
             })
             .peekable();
         let mut blocks = Vec::new();
@@ -94,11 +91,11 @@ impl Blocks {
             while let Some((_, block)) = dropped.next_if(|(place, _)| stands_before(*place)) {
                 blocks.push(block);
             }
-            blocks.push(Block { kept: true, rule: None, text: (*text).to_owned() });
+            blocks.push(PageBlock { kept: true, rule: None, text: (*text).to_owned() });
         }
         blocks.extend(dropped.map(|(_, block)| block));
         Self {
-            source: Source::Account,
+            source: PageBlocksSource::Account,
             complete: is_complete,
             blocks_kept: account.blocks_kept,
             blocks_dropped: account.blocks_dropped,
@@ -143,14 +140,14 @@ mod tests {
             blocks_dropped,
             dropped: vec![dropped("menu", Some(0)), dropped("advert", Some(1)), dropped("foot", Some(2))],
         };
-        let blocks = Blocks::as_recorded("one\n\ntwo", &account(2, 3));
+        let blocks = PageBlocks::as_recorded("one\n\ntwo", &account(2, 3));
         let texts: Vec<&str> = blocks.blocks.iter().map(|block| block.text.as_str()).collect();
         assert_eq!(texts, ["menu", "one", "advert", "two", "foot"]);
         assert!(blocks.complete);
         assert!(blocks.blocks.iter().all(|block| block.kept != block.rule.is_some()));
-        assert!(!Blocks::as_recorded("one\n\ntwo", &account(2, 51)).complete, "more were dropped");
+        assert!(!PageBlocks::as_recorded("one\n\ntwo", &account(2, 51)).complete, "more were dropped");
         assert!(
-            !Blocks::as_recorded("one\n\ntwo", &account(3, 3)).complete,
+            !PageBlocks::as_recorded("one\n\ntwo", &account(3, 3)).complete,
             "the kept blocks cannot be told apart"
         );
     }

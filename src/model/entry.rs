@@ -42,6 +42,7 @@ pub struct Recheck {
 
 /// A pending entry that a worker has claimed.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read on its own")]
 pub struct Entry {
     /// The id of its row.
     pub id: EntryId,

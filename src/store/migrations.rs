@@ -60,7 +60,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(85, "0085_pages_at_size"),
     migration!(86, "0086_shelves_of_words"),
     migration!(87, "0087_entries_not_done"),
-    migration!(90, "0090_first_reads"),
+    migration!(88, "0088_first_reads"),
 ];
 
 /// Which migrations a database has and which it lacks, by name, in order.

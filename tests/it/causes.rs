@@ -211,7 +211,7 @@ async fn root_leaves_no_files_that_the_services_user_cannot_write() {
         }
     };
     tokio::task::block_in_place(|| {
-        let running = Running::of(service.command(&["--log-format", "json", "run"]));
+        let running = Running::of(&mut service.command(&["--log-format", "json", "run"]));
         read_by_root();
         running.stop();
         // Without the daemon, a reader is the first to open the store.

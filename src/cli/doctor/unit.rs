@@ -113,7 +113,9 @@ mod tests {
 
     const UNIT: &str = "[Service]\nExecStart=/bin/sh --config /etc/feedmill.toml run\nTimeoutStopSec=40\n";
 
-    const NEEDS: Needs<'_> = Needs { memory_bytes: 384 << 20, folders: &[], state_dir: Path::new("") };
+    fn needs() -> Needs<'static> {
+        Needs { memory_bytes: 384 << 20, folders: &[], state_dir: Path::new("") }
+    }
 
     fn found(unit: &str, drop_in: Option<&str>) -> Vec<(State, String)> {
         let dir = tempfile::tempdir().unwrap();
@@ -124,7 +126,7 @@ mod tests {
             fs::write(folder.join("override.conf"), text).unwrap();
         }
         let config = Some(Path::new("/etc/feedmill.toml"));
-        let findings = look(&[dir.path()], config, Duration::from_secs(20), &NEEDS);
+        let findings = look(&[dir.path()], config, Duration::from_secs(20), &needs());
         findings.into_iter().map(|finding| (finding.state, finding.message)).collect()
     }
 
@@ -155,7 +157,7 @@ mod tests {
     #[test]
     fn no_unit_is_no_problem() {
         let dir = tempfile::tempdir().unwrap();
-        let findings = look(&[dir.path()], None, Duration::ZERO, &NEEDS);
+        let findings = look(&[dir.path()], None, Duration::ZERO, &needs());
         assert_eq!(findings[0].state, State::Note);
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Print the record's fields as JSON
     #[arg(long, conflicts_with = "batch")]
     json: bool,
-    /// Print every block, kept (+) or dropped (-), with the rule that decided; coloured on a terminal, unless NO_COLOR is set
+    /// Print every block, kept (+) or dropped (-), with the rule that decided; coloured on a terminal, unless `NO_COLOR` is set
     #[arg(long, conflicts_with_all = ["json", "batch"])]
     explain: bool,
     #[arg(long, help = BATCH_HELP)]

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::answer_json;
 use super::route::{Parameter, Route};
 use crate::http::Serving;
-use crate::http::blocks::{self, Blocks};
+use crate::http::blocks::{self, PageBlocks};
 use crate::http::problem::Problem;
 use crate::model::{ArticleId, FeedId, Record};
 use crate::store::{ArticleStatus, FeedStatus, Store};
@@ -47,7 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
             account,
         )
         .takes([id("The article's id.")])
-        .answers::<Blocks>()
+        .answers::<PageBlocks>()
         .refuses(NONE),
         Route::get("/v1/clusters/{id}", "An original and its copies, the oldest first", cluster)
             .takes([id("The cluster's id: `cluster_id` of a record.")])

@@ -15,7 +15,7 @@ use super::frame::{
     outward, page, table,
 };
 use crate::http::Serving;
-use crate::http::blocks::{self, Blocks, Source};
+use crate::http::blocks::{self, PageBlocks, PageBlocksSource};
 use crate::http::problem::Problem;
 use crate::http::session::Visitor;
 use crate::model::{ArticleId, Record};
@@ -102,7 +102,7 @@ fn text(record: &Record) -> Markup {
 }
 
 /// Renders the blocks of the page in order.
-fn listed(blocks: &Blocks) -> Markup {
+fn listed(blocks: &PageBlocks) -> Markup {
     let listed = blocks.blocks.iter().filter(|block| !block.kept).count();
     let left_out = u64::from(blocks.blocks_dropped).saturating_sub(listed as u64);
     html! {
@@ -110,11 +110,11 @@ fn listed(blocks: &Blocks) -> Markup {
             h2 id="blocks" { "Blocks of the page" }
             p.faint {
                 @match blocks.source {
-                    Source::KeptPage => "The kept page, extracted by the current rules.",
-                    Source::Account if left_out > 0 => {
+                    PageBlocksSource::KeptPage => "The kept page, extracted by the current rules.",
+                    PageBlocksSource::Account if left_out > 0 => {
                         "As recorded at extraction; " (count(left_out, "dropped block is", "dropped blocks are")) " not shown."
                     }
-                    Source::Account => "As recorded at extraction.",
+                    PageBlocksSource::Account => "As recorded at extraction.",
                 }
             }
             ol.blocks dir="auto" {
