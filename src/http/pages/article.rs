@@ -103,8 +103,8 @@ fn text(record: &Record) -> Markup {
 
 /// Renders the blocks of the page in order.
 fn listed(blocks: &PageBlocks) -> Markup {
-    let listed = blocks.blocks.iter().filter(|block| !block.kept).count();
-    let left_out = u64::from(blocks.blocks_dropped).saturating_sub(listed as u64);
+    let shown = blocks.blocks.iter().filter(|block| !block.kept).count();
+    let left_out = u64::from(blocks.blocks_dropped).saturating_sub(shown as u64);
     html! {
         section aria-labelledby="blocks" {
             h2 id="blocks" { "Blocks of the page" }

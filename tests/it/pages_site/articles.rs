@@ -97,8 +97,8 @@ async fn an_article_shows_its_blocks_each_with_its_rule(bench: &Bench) {
         }
         let source = if raw == "keep" { "kept_page" } else { "account" };
         assert_eq!((&account["source"], &account["complete"]), (&source.into(), &true.into()));
-        let number = |key: &str| account[key].as_u64().unwrap() as usize;
-        assert_eq!(number("blocks_kept") + number("blocks_dropped"), blocks.len());
+        let number = |key: &str| account[key].as_u64().unwrap();
+        assert_eq!(number("blocks_kept") + number("blocks_dropped"), blocks.len() as u64);
         mill.stop().await;
     }
 }
