@@ -470,7 +470,7 @@ async fn a_start_without_a_free_connection_says_so_and_waits_for_one() {
     let test = TestDaemon::new().database(url.as_str()).database_lines("max_connections = 2");
     let mut command = run(&test.write_config());
     let mut running = Running::begin(&mut command);
-    running.logs(&["waiting for the database", "too many connections for role"]).await;
+    running.logs(&["waiting for the database", "too many connections for role"], 1).await;
     for other in others {
         other.close().await.unwrap();
     }

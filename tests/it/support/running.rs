@@ -167,11 +167,16 @@ impl Running {
         last
     }
 
-    /// Waits until its log contains all of `words` in one line.
-    pub(crate) async fn logs(&self, words: &[&str]) {
+    /// Returns how many lines of its log contain all of `words`.
+    pub(crate) fn logged(&self, words: &[&str]) -> usize {
+        self.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// Waits until so many lines of its log contain all of `words`.
+    pub(crate) async fn logs(&self, words: &[&str], lines: usize) {
         let logged = async {
             let mut looks = tokio::time::interval(LOOK_INTERVAL);
-            while !self.log().lines().any(|line| words.iter().all(|word| line.contains(word))) {
+            while self.logged(words) < lines {
                 looks.tick().await;
             }
         };
