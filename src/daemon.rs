@@ -266,7 +266,7 @@ impl Daemon {
         }
         self.store().check_health().await?;
         // Reads the whole file, which may take minutes: a stop does not wait for it.
-        soft.run_until_cancelled(self.store().check_integrity()).await.transpose()?;
+        soft.run_until_cancelled(Box::pin(self.store().check_integrity())).await.transpose()?;
         if in_trouble.is_empty() {
             Ok(())
         } else {

@@ -74,7 +74,7 @@ impl Health {
                 join_all(outputs.iter().map(|output| self.watch_output(output))),
             );
         };
-        soft.run_until_cancelled(watching).await;
+        soft.run_until_cancelled(Box::pin(watching)).await;
     }
 
     /// Checks once that the store can be written.

@@ -170,8 +170,8 @@ async fn a_full_disk_under_the_store_is_survived() {
     disk.fill(&running, NEARLY_FULL);
     not_ready(&running, "MiB of space left; hint: make room").await;
     disk.make_room(&running);
-    let (fill, make_room) = (async || disk.fill(&running, 0), async || disk.make_room(&running));
-    survives(&site, &running, fill, &["database or disk is full"], make_room, 1).await;
+    let (fail, mend) = (async || disk.fill(&running, 0), async || disk.make_room(&running));
+    survives(&site, &running, fail, &["database or disk is full"], mend, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
