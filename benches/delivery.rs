@@ -30,10 +30,10 @@ use std::time::{Duration, Instant};
 
 use feedmill::clock::Clock;
 use feedmill::fetch::{self, Fetcher};
-use feedmill::memory::Memory;
+use feedmill::memory::Parts;
 use feedmill::publish::filter::Filter;
 use feedmill::publish::relay::{Flush, Relay, Settings};
-use feedmill::publish::{Outward, Receiver};
+use feedmill::publish::{Configured, Outward, Receiver};
 use feedmill::store::{self, Beginning, Cutoff, Store};
 use futures_util::future::join_all;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
@@ -244,11 +244,11 @@ async fn deliver(store: &Store, clock: &Clock, receiving: Receiving, articles: u
 
 async fn relay(store: &Store, clock: &Clock, name: &str, receiver: &Receiver) -> Relay {
     let (_fetcher, fetcher) = watch::channel(Fetcher::new(fetch_settings(), clock.clone()).unwrap());
-    let outward = Outward { clock: clock.clone(), fetcher, memory: Memory::unbounded() };
+    let outward = Outward { clock: clock.clone(), fetcher, memory: Parts::unbounded() };
     let settings =
         Settings { name: name.to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() };
-    let sink = receiver.open(name, &outward).unwrap();
-    Relay::open(store.clone(), settings, &outward, sink).await.unwrap()
+    let sink = Configured { relay: settings, receiver: receiver.clone() };
+    Relay::open(store.clone(), sink, outward).await.unwrap()
 }
 
 async fn drain(store: &Store, relay: &mut Relay) -> Duration {

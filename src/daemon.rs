@@ -16,20 +16,20 @@ use crate::config::{Config, Fixed};
 use crate::extract::{Rules, RulesError};
 use crate::fetch::{FetchError, Fetcher};
 use crate::health::Health;
+use crate::http::auth::Tokens;
 use crate::http::listener::{self, Limits};
 use crate::http::steering::Steering;
-use crate::http::{self, Surface};
+use crate::http::{self, Surface, Unguarded};
 use crate::lifecycle::{Lifecycle, process};
-use crate::memory::Memory;
+use crate::memory::{Memory, Parts};
 use crate::pipeline::articles::Articles;
 use crate::pipeline::feeds::{Feeds, longest_waits};
 use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention, search, sharing, websub};
 use crate::publish::outputs::Output;
-use crate::publish::relay::{Flush, Relay};
+use crate::publish::relays::Relays;
 use crate::publish::warc::Archive;
-use crate::publish::{Outward, PublishError};
-use crate::report::sinks::Sink;
+use crate::publish::{Configured, Outward, PublishError};
 use crate::store::{FeedsSync, HealthProblem, RunLock, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -51,6 +51,9 @@ pub enum DaemonError {
     /// A sink cannot be opened, or its input cannot be read.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The listeners in force require a token.
+    #[error(transparent)]
+    Unguarded(#[from] Unguarded),
     /// Everything else is done, but some sinks could not deliver.
     #[error("these sinks could not deliver: {sinks}; hint: `feedmill sinks list` shows why")]
     Undelivered {
@@ -70,8 +73,8 @@ pub enum DaemonError {
 }
 
 /// Divisors of the process's memory: one part is the budget of feeds, pages and articles, one that of readers of records, one that
-/// of sinks. A slow reader or sink thus makes only others of its own kind wait. The rest is for the process itself, for small items
-/// that are not counted, and for the one large item of each budget that may exceed it.
+/// of sinks. A slow reader thus makes only other readers wait, and a slow sink nobody, since each sink has its own part. The rest is
+/// for the process itself, for small items that are not counted, and for the one large item of each budget that may exceed it.
 const FOR_WORK: u64 = 4;
 const FOR_READERS: u64 = 8;
 const FOR_SINKS: u64 = 8;
@@ -82,17 +85,16 @@ pub struct Daemon {
     shared: Shared,
     health: Health,
     /// The local folders that this daemon writes to.
-    outputs: Vec<Output>,
+    outputs: watch::Sender<Arc<[Output]>>,
     plan: watch::Sender<Arc<Plan>>,
-    /// Taken by the task that drives them.
-    relays: Mutex<Vec<Relay>>,
+    relays: Relays,
     /// The fetcher in force, published to the sinks.
     fetcher: watch::Sender<Fetcher>,
+    /// As at the start; the tokens in force are separate.
     http: http::Settings,
+    tokens: watch::Sender<Tokens>,
     memory_for_readers: Memory,
     hub_listen: Option<SocketAddr>,
-    /// The sinks, shown on the operator's page.
-    sinks: Arc<[Sink]>,
     /// How the operator's page changes the configuration; `None` if it cannot.
     steering: Option<Steering>,
     fixed: Fixed,
@@ -116,8 +118,6 @@ impl Daemon {
     /// Opens the store, takes the run lock, and syncs the store's feeds with the configuration. Polls nothing yet.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, DaemonError> {
         let archive = config.warc.clone().map(Archive::open).transpose()?;
-        let outputs = config.sinks.iter().filter_map(Output::of_sink);
-        let outputs = outputs.chain(config.warc.as_ref().map(Output::of_archive)).collect();
         let memory = Memory::new(config.pipeline.memory_bytes / FOR_WORK);
         let shards = Store::shards_at(&config.database)?;
         let fetcher = Fetcher::within(config.fetch.clone(), clock.clone(), memory.clone(), shards.clone())?;
@@ -130,13 +130,9 @@ impl Daemon {
             store.subscriptions_end_all().await?;
         }
         let (fetcher_in_force, fetcher) = watch::channel(plan.fetcher.clone());
-        let memory_for_sinks = Memory::new(config.pipeline.memory_bytes / FOR_SINKS);
+        let memory_for_sinks = Parts::new(config.pipeline.memory_bytes / FOR_SINKS);
         let outward = Outward { clock: clock.clone(), fetcher, memory: memory_for_sinks };
-        let mut relays = Vec::with_capacity(config.sinks.len());
-        for sink in &config.sinks {
-            let receiver = sink.receiver.open(&sink.relay.name, &outward)?;
-            relays.push(Relay::open(store.clone(), sink.relay.clone(), &outward, receiver).await?);
-        }
+        let relays = Relays::open(store.clone(), outward, config.sinks.clone()).await?;
         let (plan, in_force) = watch::channel(Arc::new(plan));
         let settings = &config.pipeline;
         let shared = Shared {
@@ -157,17 +153,18 @@ impl Daemon {
             articles_stored: Arc::new(Notify::new()),
         };
         sharing::begin(&shared).await?;
+        let outputs = outputs(&config.sinks, shared.archive.as_ref());
         Ok(Self {
             shared,
             health: Health::default(),
-            outputs,
+            outputs: watch::Sender::new(outputs),
             plan,
-            relays: Mutex::new(relays),
+            relays,
             fetcher: fetcher_in_force,
+            tokens: watch::Sender::new(config.http.tokens.clone()),
             http: config.http.clone(),
             memory_for_readers: Memory::new(config.pipeline.memory_bytes / FOR_READERS),
             hub_listen: config.hub_listen,
-            sinks: config.sinks.iter().map(Sink::from).collect(),
             steering: None,
             fixed: Fixed::of(&config),
             failure: OnceLock::new(),
@@ -195,11 +192,17 @@ impl Daemon {
     pub async fn reload(&self, config: Config) -> Result<FeedsSync, DaemonError> {
         let fetcher = self.shared.plan().fetcher.reconfigured(config.fetch.clone())?;
         let plan = plan(&config, fetcher)?;
+        self.http.check_tokens(&config.http)?;
+        self.relays.admit(&config.sinks).await?;
         let synced = sync_feeds(&self.shared.store, &plan).await?;
         if plan.websub.is_none() {
             self.shared.store.subscriptions_end_all().await?;
         }
+        self.tokens.send_replace(config.http.tokens.clone());
+        self.relays.replace(config.sinks.clone());
+        self.outputs.send_replace(outputs(&config.sinks, self.shared.archive.as_ref()));
         self.fetcher.send_replace(plan.fetcher.clone());
+        self.shared.workers.set_budget(plan.settings.extract_timeout);
         self.plan.send_replace(Arc::new(plan));
         self.shared.feeds_due.notify_one();
         // Wakes the WebSub task, which ends the subscriptions of feeds that are no longer configured.
@@ -260,7 +263,7 @@ impl Daemon {
         while let Some(half) = halves.join_next().await {
             half.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         }
-        let in_trouble = self.deliver(soft).await?;
+        let in_trouble = self.relays.drain(soft).await?;
         if self.store().shards().is_first() {
             retention::pass(&self.shared, soft).await?;
         }
@@ -338,16 +341,15 @@ impl Daemon {
         spawn("articles", Box::pin(work));
         let (soft, progress, daemon) = (lifecycle.soft(), lifecycle.progress(), Arc::clone(&self));
         lifecycle.spawn("health", async move {
-            daemon.health.watch(daemon.store(), &daemon.outputs, &progress, &soft).await;
+            daemon.health.watch(daemon.store(), daemon.outputs.subscribe(), &progress, &soft).await;
         });
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         spawn("retention", Box::pin(async move { retention::run(&daemon.shared, &soft).await }));
         let (soft, daemon) = (lifecycle.soft(), Arc::clone(&self));
         spawn("search", Box::pin(async move { search::run(&daemon.shared, &soft).await }));
-        for relay in std::mem::take(&mut *self.relays.lock().await) {
-            let (stored, all_stored) = (Arc::clone(&self.shared.articles_stored), all_stored.clone());
-            spawn("sink", Box::pin(async move { relay.run(&stored, &all_stored).await }));
-        }
+        let daemon = Arc::clone(&self);
+        let work = async move { daemon.relays.run(&daemon.shared.articles_stored, &all_stored).await };
+        spawn("sinks", Box::pin(work));
     }
 
     /// Binds the HTTP listeners: one, or two if metrics have their own.
@@ -364,11 +366,11 @@ impl Daemon {
             metrics,
             soft: lifecycle.soft(),
             stored: Arc::clone(&self.shared.articles_stored),
-            tokens: self.http.tokens.clone(),
+            tokens: self.tokens.subscribe(),
             hosts: self.http.hosts.clone(),
             health: self.health.clone(),
             plan: self.shared.plan.clone(),
-            sinks: Arc::clone(&self.sinks),
+            sinks: self.relays.configured(),
             selectors: Arc::clone(&self.shared.selectors),
             steering: self.steering.clone(),
         };
@@ -413,30 +415,6 @@ impl Daemon {
     pub const fn shared(&self) -> &Shared {
         &self.shared
     }
-
-    /// Drains all sinks concurrently, so that a slow or dead sink delays no other. Returns the names of those that could not
-    /// deliver.
-    async fn deliver(&self, soft: &CancellationToken) -> Result<Vec<String>, DaemonError> {
-        let mut relays = self.relays.lock().await;
-        let mut at_work = JoinSet::new();
-        for mut relay in std::mem::take(&mut *relays) {
-            let soft = soft.clone();
-            at_work.spawn(async move {
-                let drained = relay.drain(Flush::All, &soft).await;
-                relay.give_back().await;
-                (relay, drained)
-            });
-        }
-        let mut outcome = Ok(());
-        while let Some(done) = at_work.join_next().await {
-            let (relay, drained) = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
-            relays.push(relay);
-            outcome = outcome.and(drained.map(|_| ()));
-        }
-        outcome?;
-        let in_trouble = relays.iter().filter(|relay| relay.is_in_trouble());
-        Ok(in_trouble.map(|relay| relay.name().to_owned()).collect())
-    }
 }
 
 /// Serves `router` until the soft stop.
@@ -453,6 +431,12 @@ async fn serve(
     let limits = Limits::within(process::descriptors());
     lifecycle.spawn(task, listener::serve(listener, router, limits, lifecycle.soft()));
     Ok(bound)
+}
+
+/// Returns the local folders that are written to. A reload does not change the archive.
+fn outputs(sinks: &[Configured], archive: Option<&Archive>) -> Arc<[Output]> {
+    let of_archive = archive.map(|archive| Output::of_archive(archive.settings()));
+    sinks.iter().filter_map(Output::of_sink).chain(of_archive).collect()
 }
 
 /// Builds the plan for a configuration.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +64,7 @@ impl Health {
     pub async fn watch(
         &self,
         store: &Store,
-        outputs: &[Output],
+        outputs: watch::Receiver<Arc<[Output]>>,
         progress: &Progress,
         soft: &CancellationToken,
     ) {
@@ -71,7 +72,7 @@ impl Health {
             tokio::join!(
                 self.watch_store(store, progress),
                 self.watch_integrity(store),
-                join_all(outputs.iter().map(|output| self.watch_output(output))),
+                self.watch_outputs(outputs),
             );
         };
         soft.run_until_cancelled(Box::pin(watching)).await;
@@ -108,6 +109,21 @@ impl Health {
         }
     }
 
+    /// Checks the folders that are configured now.
+    async fn watch_outputs(&self, mut outputs: watch::Receiver<Arc<[Output]>>) {
+        loop {
+            let current = Arc::clone(&outputs.borrow_and_update());
+            self.forget_all_outputs_but(&current);
+            let changed = tokio::select! {
+                changed = outputs.changed() => changed,
+                _ = join_all(current.iter().map(|output| self.watch_output(output))) => return,
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn watch_output(&self, output: &Output) {
         loop {
             self.check_output(output).await;
@@ -135,6 +151,14 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(subject)
     }
 
+    /// Drops the problems of folders that are no longer written to.
+    fn forget_all_outputs_but(&self, outputs: &[Output]) {
+        let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        problems
+            .retain(|subject, _| !matches!(subject, Subject::Output(output) if !outputs.contains(output)));
+        show(&problems);
+    }
+
     /// Stores the result, and logs it if it changed.
     fn note(&self, subject: Subject, problem: Option<String>) {
         let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,13 +175,18 @@ impl Health {
                 Some(problem) => problems.insert(subject, problem),
                 None => problems.remove(&subject),
             };
-            service::status(problems.values().next().map_or("storing", String::as_str));
         }
-        let (outputs, stores): (Vec<_>, Vec<_>) =
-            problems.keys().partition(|subject| matches!(subject, Subject::Output(_)));
-        metrics::store_writable(stores.is_empty());
-        metrics::outputs_writable(outputs.is_empty());
+        show(&problems);
     }
+}
+
+/// Shows the state in the gauges and to the service manager.
+fn show(problems: &BTreeMap<Subject, String>) {
+    service::status(problems.values().next().map_or("storing", String::as_str));
+    let (outputs, stores): (Vec<_>, Vec<_>) =
+        problems.keys().partition(|subject| matches!(subject, Subject::Output(_)));
+    metrics::store_writable(stores.is_empty());
+    metrics::outputs_writable(outputs.is_empty());
 }
 
 #[cfg(test)]

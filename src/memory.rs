@@ -8,7 +8,10 @@
 //! Shares that wait while holding memory could deadlock, and small ones could starve large ones. So there is one lane beside the
 //! pool: the first share that finds too little in the pool takes as much as it needs uncounted and never waits. It finishes and
 //! passes the lane to the next in order. The maximum held is the pool plus one item of maximum size.
+//!
+//! Holders that must never wait for one another divide a budget into equal parts instead: see [`Parts`].
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -175,6 +178,53 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// A budget divided equally among its holders, each of which limits itself to its part: whatever one holds, and for however
+/// long, the others can go on. Cheap to clone; all clones share it.
+#[derive(Clone, Debug)]
+pub struct Parts(Arc<Divided>);
+
+#[derive(Debug)]
+struct Divided {
+    bytes: u64,
+    holders: AtomicUsize,
+}
+
+impl Parts {
+    /// A budget of this many bytes.
+    pub fn new(bytes: u64) -> Self {
+        Self(Arc::new(Divided { bytes, holders: AtomicUsize::new(0) }))
+    }
+
+    /// A budget that limits nobody.
+    pub fn unbounded() -> Self {
+        Self::new(u64::MAX)
+    }
+
+    /// Adds a holder. The parts of the others become smaller.
+    pub fn part(&self) -> Part {
+        self.0.holders.fetch_add(1, Ordering::Relaxed);
+        Part(Arc::clone(&self.0))
+    }
+}
+
+/// A holder's part of a budget; returned when dropped.
+#[derive(Debug)]
+pub struct Part(Arc<Divided>);
+
+impl Part {
+    /// Returns how many bytes may be held now.
+    pub fn bytes(&self) -> usize {
+        let holders = self.0.holders.load(Ordering::Relaxed).max(1);
+        usize::try_from(self.0.bytes).unwrap_or(usize::MAX) / holders
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.0.holders.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
@@ -266,5 +316,16 @@ mod tests {
         let memory = Memory::unbounded();
         let share = memory.share();
         share.hold(usize::MAX).now_or_never().expect("nobody waits");
+    }
+
+    #[test]
+    fn parts_are_equal_and_grow_when_holders_go() {
+        let parts = Parts::new(12);
+        let one = parts.part();
+        assert_eq!(one.bytes(), 12);
+        let more = [parts.part(), parts.part()];
+        assert_eq!((one.bytes(), more[1].bytes()), (4, 4));
+        drop(more);
+        assert_eq!(one.bytes(), 12);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use feedmill::clock::Clock;
 use feedmill::fetch::Fetcher;
-use feedmill::memory::Memory;
+use feedmill::memory::Parts;
 use feedmill::model::{ArticleId, Event, FeedMention, Metadata, Record, SCHEMA_VERSION, Sha256Hash};
 use feedmill::publish::nats::{Login, Settings, Subject};
 use feedmill::publish::{Batch, Outward, Receiver};
@@ -98,7 +98,7 @@ pub(crate) async fn measure(texts: Option<&Path>) {
     };
     let clock = Clock::system();
     let (_fetcher, fetcher) = watch::channel(Fetcher::new(fetch_settings(), clock.clone()).unwrap());
-    let outward = Outward { clock, fetcher, memory: Memory::unbounded() };
+    let outward = Outward { clock, fetcher, memory: Parts::unbounded() };
     let mut sink = Receiver::Nats(settings).open("nats", &outward).unwrap();
     let (mut json_bytes, mut took) = (0, Duration::ZERO);
     for first in (0..RECORDS).step_by(BATCH) {

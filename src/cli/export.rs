@@ -14,13 +14,13 @@ use super::{Global, block_on, progress, terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
-use crate::memory::Memory;
+use crate::memory::Parts;
 use crate::publish::filter::Filter;
 use crate::publish::folder::Place;
 use crate::publish::lines::{self, Late};
 use crate::publish::relay::{Flush, Relay, Settings};
 use crate::publish::text::{Selection, Trace};
-use crate::publish::{Outward, Receiver};
+use crate::publish::{Configured, Outward, Receiver};
 use crate::store::{Beginning, Store};
 
 /// How often the files in the folder are counted for the progress line.
@@ -89,10 +89,12 @@ async fn texts(args: &Args, dir: &Path, store: &Store, config: &Config) -> anyho
     let name = settings.name.clone();
     let clock = Clock::system();
     let (_fetcher, fetcher) = watch::channel(Fetcher::new(config.fetch.clone(), clock.clone())?);
-    let outward = Outward { clock, fetcher, memory: Memory::new(config.pipeline.memory_bytes) };
+    let outward = Outward { clock, fetcher, memory: Parts::new(config.pipeline.memory_bytes) };
     let receiver = Receiver::Text { to: Place::Local(to), selection, trace: args.trace };
-    let sink = receiver.open(&settings.name, &outward)?;
-    let mut relay = Relay::open(store.clone(), settings, &outward, sink).await?;
+    let sink = Configured { relay: settings, receiver };
+    // A folder that cannot be opened is an error of this command, and no failure of the sink that a later call would wait for.
+    sink.open(&outward).await?;
+    let mut relay = Relay::open(store.clone(), sink, outward).await?;
     let shown = show_files(dir);
     let drained = relay.drain(Flush::All, &CancellationToken::new()).await;
     relay.give_back().await;

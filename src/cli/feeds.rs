@@ -15,7 +15,6 @@ use crate::clock::Clock;
 use crate::config::{self, Config, FeedChange};
 use crate::daemon::DaemonError;
 use crate::model::{FeedId, after, masked};
-use crate::publish::PublishError;
 use crate::report::feeds::next_poll;
 use crate::report::rough_time;
 use crate::store::{FeedHealth, FeedState, FeedStatus, Store, StoreError};
@@ -191,10 +190,7 @@ fn poll(config: Config, urls: &[String]) -> anyhow::Result<ExitCode> {
                 make_due(daemon.store(), &urls).await?;
                 once::turn(daemon, stop_timeout).await
             }
-            Err(
-                DaemonError::Store(StoreError::Running { .. })
-                | DaemonError::Publish(PublishError::FolderInUse { .. }),
-            ) => {
+            Err(DaemonError::Store(StoreError::Running { .. })) => {
                 let store = Store::visit(&database, Clock::system()).await?;
                 let feeds = make_due(&store, &urls).await?;
                 tracing::info!(feeds, "the running daemon polls them within seconds");

@@ -62,7 +62,7 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
                 }
                 asker = watched.reloads.asked() => Some(asker),
             };
-            let taken = reload(&daemon, global, &logs, &mut watched).await;
+            let taken = reload(&daemon, &lifecycle, global, &logs, &mut watched).await;
             // Ignore a requester that is gone.
             if let Some(asker) = asker {
                 asker.send(taken).unwrap_or_default();
@@ -103,9 +103,15 @@ impl Watched {
 
 /// Reloads the configuration. It is checked completely before it is applied; an invalid one changes nothing and the error is
 /// returned.
-async fn reload(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) -> Result<(), String> {
+async fn reload(
+    daemon: &Daemon,
+    lifecycle: &Lifecycle,
+    global: &Global,
+    logs: &Logs,
+    watched: &mut Watched,
+) -> Result<(), String> {
     service::reloading();
-    let taken = take(daemon, global, logs, watched).await;
+    let taken = take(daemon, lifecycle, global, logs, watched).await;
     metrics::config_reloaded(taken.is_ok());
     let taken = taken.map_err(|error| terminal::causes(&error));
     match &taken {
@@ -118,7 +124,13 @@ async fn reload(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Wat
     taken
 }
 
-async fn take(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watched) -> anyhow::Result<()> {
+async fn take(
+    daemon: &Daemon,
+    lifecycle: &Lifecycle,
+    global: &Global,
+    logs: &Logs,
+    watched: &mut Watched,
+) -> anyhow::Result<()> {
     // Loading tens of thousands of feeds takes a moment.
     let (config, sources, origins) =
         tokio::task::block_in_place(|| global.reload()).inspect_err(|error: &ConfigError| {
@@ -128,8 +140,9 @@ async fn take(daemon: &Daemon, global: &Global, logs: &Logs, watched: &mut Watch
         })?;
     watched.sources = sources;
     watched.set(config.watch);
-    let filter = config.log.filter.clone();
+    let (filter, stop_timeout) = (config.log.filter.clone(), config.stop_timeout);
     daemon.reload(config).await?;
+    lifecycle.set_stop_timeout(stop_timeout);
     watched.reloads.note(origins);
     logs.set_filter(&filter)?;
     Ok(())

@@ -390,7 +390,13 @@ impl Checker<'_> {
         }
         self.anonymous_readers(raw, [listen, metrics_listen]);
         let hosts = self.own_names(&raw.hosts);
-        http::Settings { listen, metrics_listen, tokens: tokens.into_iter().collect(), hosts }
+        http::Settings {
+            listen,
+            metrics_listen,
+            tokens: tokens.into_iter().collect(),
+            hosts,
+            allow_anonymous: raw.allow_anonymous,
+        }
     }
 
     fn listen(&mut self, path: &str, text: &str) -> Option<SocketAddr> {

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Config, LogFormat, LogSettings};
+use crate::http::hosts::Hosts;
 use crate::model::SecretText;
 use crate::pipeline::{self, websub};
-use crate::publish::{Configured, warc};
+use crate::publish::warc;
 use crate::telemetry::traces;
 use crate::{http, store};
 
@@ -18,13 +19,12 @@ pub struct Fixed {
     busy_timeout: Duration,
     search_index: bool,
     extract_concurrency: u32,
-    extract_timeout: Duration,
     memory_bytes: u64,
-    http: http::Settings,
+    http_listen: Option<SocketAddr>,
+    http_hosts: Hosts,
+    http_metrics_listen: Option<SocketAddr>,
     websub_listen: Option<SocketAddr>,
-    sinks: Vec<Configured>,
     warc: Option<warc::Settings>,
-    stop_timeout: Duration,
     log_format: LogFormat,
     traces: Option<traces::Settings>,
 }
@@ -41,7 +41,7 @@ impl Fixed {
                     feed_concurrency: _,
                     page_concurrency: _,
                     extract_concurrency,
-                    extract_timeout,
+                    extract_timeout: _,
                     lease: _,
                     initial_spread: _,
                     max_entry_attempts: _,
@@ -51,16 +51,23 @@ impl Fixed {
                 },
             dedup: _,
             sites: _,
-            http,
+            http:
+                http::Settings {
+                    listen: http_listen,
+                    metrics_listen: http_metrics_listen,
+                    tokens: _,
+                    hosts: http_hosts,
+                    allow_anonymous: _,
+                },
             websub,
             // With WebSub off, it is only used to end subscriptions.
             hub_listen: _,
-            stop_timeout,
+            stop_timeout: _,
             log: LogSettings { filter: _, format },
             traces,
             feeds: _,
             feed_defaults: _,
-            sinks,
+            sinks: _,
             warc,
             // Derived from the database URL.
             state_dir: _,
@@ -75,13 +82,12 @@ impl Fixed {
             busy_timeout: *busy_timeout,
             search_index: *search_index,
             extract_concurrency: *extract_concurrency,
-            extract_timeout: *extract_timeout,
             memory_bytes: *memory_bytes,
-            http: http.clone(),
+            http_listen: *http_listen,
+            http_hosts: http_hosts.clone(),
+            http_metrics_listen: *http_metrics_listen,
             websub_listen: websub.as_ref().map(listen),
-            sinks: sinks.clone(),
             warc: warc.clone(),
-            stop_timeout: *stop_timeout,
             log_format: *format,
             traces: traces.clone(),
         }
@@ -98,20 +104,19 @@ impl Fixed {
     }
 
     /// Returns the keys, and whether their values are the same in `other`.
-    fn compared(&self, other: &Self) -> [(&'static str, bool); 14] {
+    fn compared(&self, other: &Self) -> [(&'static str, bool); 13] {
         let Self {
             database_url,
             max_connections,
             busy_timeout,
             search_index,
             extract_concurrency,
-            extract_timeout,
             memory_bytes,
-            http,
+            http_listen,
+            http_hosts,
+            http_metrics_listen,
             websub_listen,
-            sinks,
             warc,
-            stop_timeout,
             log_format,
             traces,
         } = self;
@@ -121,13 +126,12 @@ impl Fixed {
             ("database.busy_timeout_secs", *busy_timeout == other.busy_timeout),
             ("database.search_index", *search_index == other.search_index),
             ("extract.concurrency", *extract_concurrency == other.extract_concurrency),
-            ("extract.timeout_secs", *extract_timeout == other.extract_timeout),
             ("pipeline.memory_mb", *memory_bytes == other.memory_bytes),
-            ("http.listen, http.metrics_listen, http.hosts, http.tokens", *http == other.http),
+            ("http.listen", *http_listen == other.http_listen),
+            ("http.metrics_listen", *http_metrics_listen == other.http_metrics_listen),
+            ("http.hosts", *http_hosts == other.http_hosts),
             ("websub.listen", *websub_listen == other.websub_listen),
-            ("sink", *sinks == other.sinks),
             ("output.warc_dir, output.warc_max_file_bytes", *warc == other.warc),
-            ("lifecycle.stop_timeout_secs", *stop_timeout == other.stop_timeout),
             ("log.format", *log_format == other.log_format),
             ("telemetry.otlp_endpoint, telemetry.sample_ratio", *traces == other.traces),
         ]

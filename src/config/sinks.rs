@@ -13,7 +13,6 @@ use super::raw::{Chosen, Files, Nats, Sink, Text, Webhook};
 use crate::fetch::{self, RequestOptions};
 use crate::publish::files::Form;
 use crate::publish::filter::{Criterion, Filter};
-use crate::publish::folder::Place;
 use crate::publish::nats::{self, Authorities, Login, Subject};
 use crate::publish::{Batching, Configured, Receiver, relay, text, webhook};
 
@@ -39,7 +38,7 @@ const FILE_RECORDS: u32 = 50_000;
 impl Checker<'_> {
     /// Checks all sinks. Names must be unique: two sinks with the same name would share a cursor.
     pub(super) fn sinks(&mut self, sinks: &[Sink], state_dir: &Path) -> Vec<Configured> {
-        let (mut names, mut prefixes) = (HashSet::new(), HashSet::new());
+        let (mut names, mut places) = (HashSet::new(), HashSet::new());
         let mut checked = Vec::new();
         for (i, sink) in sinks.iter().enumerate() {
             let path = format!("sink[{i}]");
@@ -52,12 +51,12 @@ impl Checker<'_> {
             }
             let filter = self.filter(&path, &sink.filter);
             let receiver = self.receiver(&path, sink, state_dir);
-            // File names are derived from positions: two sinks with one prefix would overwrite each other's files.
-            if let Some(Place::Objects(place)) = receiver.as_ref().and_then(Receiver::place)
-                && !prefixes.insert(place.url.clone())
+            // File names are derived from positions: two sinks in one place would overwrite each other's files.
+            if let Some(place) = receiver.as_ref().and_then(Receiver::place)
+                && !places.insert(place.to_string())
             {
-                let message = "another sink writes there too; hint: give each sink its own prefix";
-                self.refuse(&path, Some(&place.url), message);
+                let message = "another sink writes there too; hint: give each sink its own folder or prefix";
+                self.refuse(&path, Some(place), message);
             }
             let (name, from, pause) = (sink.name.clone(), sink.from, sink.pause);
             let relay = relay::Settings { name, from, pause, filter };

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
 
 use super::problem::Problem;
 use crate::model::{SecretText, Sha256Hash};
@@ -38,6 +39,9 @@ pub struct Token {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tokens(pub(super) Arc<[Known]>);
 
+/// The tokens in force: a reload replaces them.
+pub type InForce = watch::Receiver<Tokens>;
+
 /// What is kept of a token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Known {
@@ -62,12 +66,12 @@ impl FromIterator<Token> for Tokens {
 
 impl Tokens {
     /// Returns whether there are none, so that requests need none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Checks that the token in `headers` grants `role`.
-    fn admit(&self, headers: &HeaderMap, role: Role) -> Result<(), Problem> {
+    pub(super) fn admit(&self, headers: &HeaderMap, role: Role) -> Result<(), Problem> {
         if self.is_empty() {
             return Ok(());
         }
@@ -109,17 +113,18 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Middleware that requires [`Role::Read`].
-pub(super) async fn readers(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
+pub(super) async fn readers(State(tokens): State<InForce>, request: Request, next: Next) -> Response {
     through(&tokens, Role::Read, request, next).await
 }
 
 /// Middleware that requires [`Role::Operator`].
-pub(super) async fn operators(State(tokens): State<Tokens>, request: Request, next: Next) -> Response {
+pub(super) async fn operators(State(tokens): State<InForce>, request: Request, next: Next) -> Response {
     through(&tokens, Role::Operator, request, next).await
 }
 
-async fn through(tokens: &Tokens, role: Role, request: Request, next: Next) -> Response {
-    match tokens.admit(request.headers(), role) {
+async fn through(tokens: &InForce, role: Role, request: Request, next: Next) -> Response {
+    let admitted = tokens.borrow().admit(request.headers(), role);
+    match admitted {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }

@@ -43,7 +43,7 @@ use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::auth::Tokens;
+use self::auth::{InForce, Tokens};
 use self::counts::Counts;
 use self::hosts::Hosts;
 use self::steering::Steering;
@@ -53,7 +53,7 @@ use crate::memory::Memory;
 use crate::pipeline::Plan;
 use crate::pipeline::selectors::SelectorWatch;
 use crate::pipeline::workers::Workers;
-use crate::report::sinks::Sink;
+use crate::publish::Configured;
 use crate::store::Store;
 use crate::telemetry::metrics::{self, Metrics};
 
@@ -71,6 +71,36 @@ pub struct Settings {
     pub tokens: Tokens,
     /// The names by which clients reach the interface.
     pub hosts: Hosts,
+    /// Whether everybody may read without a token beyond loopback.
+    pub allow_anonymous: bool,
+}
+
+/// The reason that new tokens cannot be put in force.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "http.tokens cannot become empty while {setting} is {address}, which is reachable from other machines; hint: configure a \
+     loopback address and restart, or set http.allow_anonymous"
+)]
+pub struct Unguarded {
+    setting: &'static str,
+    address: SocketAddr,
+}
+
+impl Settings {
+    /// Checks that the tokens of `next` can be put in force where this interface listens: beyond loopback, there must be one, unless
+    /// `next` allows readers without.
+    pub fn check_tokens(&self, next: &Self) -> Result<(), Unguarded> {
+        let listeners = [("http.listen", self.listen), ("http.metrics_listen", self.metrics_listen)];
+        let mut reachable = listeners.into_iter().filter_map(|(setting, address)| {
+            Some((setting, address.filter(|address| !address.ip().is_loopback())?))
+        });
+        match reachable.next() {
+            Some((setting, address)) if next.tokens.is_empty() && !next.allow_anonymous => {
+                Err(Unguarded { setting, address })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What the handlers use of the daemon.
@@ -91,7 +121,7 @@ pub struct Surface {
     /// Notified when articles are stored.
     pub stored: Arc<Notify>,
     /// The tokens that grant access.
-    pub tokens: Tokens,
+    pub tokens: InForce,
     /// The names by which clients reach the interface.
     pub hosts: Hosts,
     /// Whether the store can be written to.
@@ -99,7 +129,7 @@ pub struct Surface {
     /// The current plan, whose rules determine what would be extracted from a kept page now.
     pub plan: watch::Receiver<Arc<Plan>>,
     /// The configured sinks.
-    pub sinks: Arc<[Sink]>,
+    pub sinks: watch::Receiver<Arc<[Configured]>>,
     /// Which of the operator's selectors match.
     pub selectors: Arc<SelectorWatch>,
     /// Changes the configuration; `None` if that is not possible.

@@ -45,7 +45,8 @@ struct Inner {
     soft: CancellationToken,
     hard: CancellationToken,
     tracker: TaskTracker,
-    stop_timeout: Duration,
+    /// In milliseconds.
+    stop_timeout: AtomicU64,
     next_task: AtomicU64,
     tasks: Mutex<Tasks>,
     progress: Progress,
@@ -97,11 +98,20 @@ impl Lifecycle {
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),
             tracker: TaskTracker::new(),
-            stop_timeout,
+            stop_timeout: AtomicU64::new(millis(stop_timeout)),
             next_task: AtomicU64::new(0),
             tasks: Mutex::default(),
             progress: Progress::default(),
         }))
+    }
+
+    /// Changes the time after which a soft stop turns hard, for a stop that begins later.
+    pub fn set_stop_timeout(&self, stop_timeout: Duration) {
+        self.0.stop_timeout.store(millis(stop_timeout), Ordering::Relaxed);
+    }
+
+    fn stop_timeout(&self) -> Duration {
+        Duration::from_millis(self.0.stop_timeout.load(Ordering::Relaxed))
     }
 
     /// Runs `work` as a task of this lifecycle, within the current span. `name` is used in the stop report.
@@ -154,7 +164,7 @@ impl Lifecycle {
         tokio::select! {
             () = self.0.tracker.wait() => {}
             () = self.0.hard.cancelled() => {}
-            () = tokio::time::sleep(self.0.stop_timeout) => {
+            () = tokio::time::sleep(self.stop_timeout()) => {
                 let names = self.tasks().running.values().copied().collect::<Vec<_>>().join(", ");
                 warn!(tasks = names, "the stop timeout is over: unfinished work is dropped");
                 self.stop_hard();
@@ -173,6 +183,10 @@ impl Lifecycle {
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.0.tasks.lock().expect("no holder of this lock can panic")
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn given_up(hard: CancellationToken) {
@@ -253,7 +267,7 @@ pub fn signals(lifecycle: &Lifecycle) -> io::Result<Signals> {
                 warn!(signal = stop, "stopping at once");
                 lifecycle.stop_hard();
             } else {
-                let within_secs = lifecycle.0.stop_timeout.as_secs();
+                let within_secs = lifecycle.stop_timeout().as_secs();
                 info!(signal = stop, within_secs, "stopping; a second signal stops at once");
                 lifecycle.stop_soft();
             }
@@ -316,6 +330,17 @@ mod tests {
         let report = lifecycle.wait().await;
         assert_eq!(report.to_string(), "stopped, dropped unfinished: stuck");
         assert!(lifecycle.hard().is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_has_the_time_that_was_set_last() {
+        let lifecycle = Lifecycle::new(LONG);
+        lifecycle.set_stop_timeout(Duration::from_secs(5));
+        lifecycle.spawn("stuck", std::future::pending());
+        let began = tokio::time::Instant::now();
+        lifecycle.stop_soft();
+        lifecycle.wait().await;
+        assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

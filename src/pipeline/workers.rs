@@ -1,6 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -21,7 +21,8 @@ use crate::work::Stop;
 #[derive(Clone, Debug)]
 pub struct Workers {
     turns: Turns,
-    budget: Duration,
+    /// In milliseconds.
+    budget: Arc<AtomicU64>,
     concurrency: u32,
     runaways: Arc<AtomicU32>,
     /// Cancelled when no more work is done and no more responses are awaited.
@@ -66,11 +67,16 @@ impl Workers {
     pub fn new(concurrency: u32, budget: Duration) -> Self {
         Self {
             turns: Turns::new(concurrency),
-            budget,
+            budget: Arc::new(AtomicU64::new(millis(budget))),
             concurrency,
             runaways: Arc::default(),
             ended: CancellationToken::new(),
         }
+    }
+
+    /// Changes the time after which a piece of work is given up, for work that begins from now on.
+    pub fn set_budget(&self, budget: Duration) {
+        self.budget.store(millis(budget), Ordering::Relaxed);
     }
 
     /// Returns whether so many threads have run away that no more are replaced: the process does little else than run them.
@@ -135,6 +141,10 @@ impl Workers {
     }
 }
 
+fn millis(budget: Duration) -> u64 {
+    u64::try_from(budget.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Completes a grace period after `soft` is cancelled.
 pub(super) async fn grace_over(soft: &CancellationToken) {
     soft.cancelled().await;
@@ -155,12 +165,13 @@ impl Turn<'_> {
             let done = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| stop.guard(work))));
             (done, permit)
         });
-        let in_time = tokio::time::timeout(workers.budget, &mut handle);
+        let budget = Duration::from_millis(workers.budget.load(Ordering::Relaxed));
+        let in_time = tokio::time::timeout(budget, &mut handle);
         let done = workers.ended.run_until_cancelled(in_time).await.ok_or(Stopped)?;
         Ok(match done {
             Err(_elapsed) => {
                 workers.replace(handle);
-                Err(WorkError::OutOfTime(workers.budget))
+                Err(WorkError::OutOfTime(budget))
             }
             Ok(Err(join)) => Err(WorkError::Panicked(join.to_string())),
             Ok(Ok((Err(payload), _))) => Err(WorkError::Panicked(panic_message(payload.as_ref()))),

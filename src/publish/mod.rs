@@ -2,13 +2,15 @@
 //! only when what it has read is safe.
 //!
 //! A sink delivers records to one destination. A relay drives the sink and owns what all sinks have in common: cursor, lease,
-//! batches, filter, backoff, lag. Delivery is at least once, in outbox order, so a receiver that upserts records by (`id`,
+//! batches, filter, backoff, lag. One relay runs for each `[[sink]]` table, also when the tables change. Delivery is at least once, in outbox order, so a receiver that upserts records by (`id`,
 //! `revision`) stores each exactly once.
 
 /// Filters that select the records a consumer wants.
 pub mod filter;
 /// Relays from the outbox to one sink.
 pub mod relay;
+/// The relays of all configured sinks, and their change by a reload.
+pub mod relays;
 /// Folders that sinks write to, on the local disk or in an object store.
 pub mod folder;
 /// Whether the local folders can be written to.
@@ -32,6 +34,8 @@ pub mod lines;
 /// Raw pages as WARC files, for other tools.
 pub mod warc;
 
+use std::io;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -42,12 +46,15 @@ use tokio::sync::watch;
 use self::folder::Place;
 use crate::clock::Clock;
 use crate::fetch::{FetchError, Fetcher};
-use crate::memory::Memory;
+use crate::memory::Parts;
 use crate::model::Record;
 use crate::store::StoreError;
 
 /// Number of records read from the store at a time.
 const STEP: u32 = 50;
+
+/// The longest time that opening a destination may take; no request is sent.
+const LONGEST_OPENING: Duration = Duration::from_secs(10);
 
 /// Delivers records to one destination. A sink knows nothing of cursors, leases and retries; those belong to the relay.
 pub trait Sink: Send + Sync + std::fmt::Debug {
@@ -148,6 +155,27 @@ pub struct Configured {
     pub receiver: Receiver,
 }
 
+impl Configured {
+    /// The name that identifies the sink.
+    pub fn name(&self) -> &str {
+        &self.relay.name
+    }
+
+    /// Opens the destination off the async threads and within a time limit: a folder of a file server may not respond.
+    pub async fn open(&self, outward: &Outward) -> Result<Box<dyn Sink>, PublishError> {
+        let (sink, outward) = (self.clone(), outward.clone());
+        let opening = tokio::task::spawn_blocking(move || sink.receiver.open(&sink.relay.name, &outward));
+        match tokio::time::timeout(LONGEST_OPENING, opening).await {
+            Ok(opened) => opened.unwrap_or_else(|error| resume_unwind(error.into_panic())),
+            Err(_elapsed) => Err(PublishError::File {
+                action: "cannot open",
+                path: self.receiver.place().map(Place::to_string).unwrap_or_default(),
+                source: io::ErrorKind::TimedOut.into(),
+            }),
+        }
+    }
+}
+
 /// The destination of a sink.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Receiver {
@@ -184,8 +212,8 @@ pub struct Outward {
     pub clock: Clock,
     /// The HTTP client.
     pub fetcher: watch::Receiver<Fetcher>,
-    /// The memory budget for records on their way to sinks, in bytes.
-    pub memory: Memory,
+    /// The memory budget for records on their way to sinks, in bytes: each relay has a part of it.
+    pub memory: Parts,
 }
 
 impl Receiver {
@@ -242,7 +270,7 @@ pub enum PublishError {
         /// The path or stream.
         path: String,
         /// The underlying error.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// An object store failed.
     #[error("{action} {place}: {reason}")]
@@ -257,6 +285,14 @@ pub enum PublishError {
     /// The HTTP client for object stores cannot be built.
     #[error(transparent)]
     Client(#[from] FetchError),
+    /// A sink cannot be opened.
+    #[error("sink {name}: {source}")]
+    Sink {
+        /// The name of the sink.
+        name: String,
+        /// The reason.
+        source: Box<PublishError>,
+    },
     /// Another process or sink writes into the folder.
     #[error("{path}: another feedmill or another sink writes to this folder; hint: give each its own folder")]
     FolderInUse {

@@ -5,7 +5,9 @@
 //! create duplicates, names and ids derived from positions prevent it. For a file that holds many records, its range of
 //! positions is stored before its first byte is written.
 //!
-//! Each sink has its own relay, so a slow or dead one does not delay the others.
+//! Each sink has its own relay, and each relay its own part of the memory budget, so a slow or dead sink does not delay the others.
+//! The destination is opened under the lease and closed with it: a folder serves the process that runs its sink. One that cannot
+//! be opened is a failed delivery, and is retried like one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::filter::Filter;
-use super::{Batch, Batching, Failure, Outward, PublishError, STEP, Sink};
+use super::{Batch, Batching, Configured, Failure, Outward, PublishError, STEP, Sink};
 use crate::clock::Clock;
-use crate::memory::{Memory, RECORD_COST, Share};
+use crate::memory::{Part, RECORD_COST};
 use crate::model::{self, Record};
 use crate::store::{Beginning, SinkFailure, SinkLease, SinkRange, Store, StoreError};
 use crate::telemetry::metrics;
@@ -55,9 +57,12 @@ pub struct Settings {
 pub struct Relay {
     store: Store,
     clock: Clock,
-    settings: Settings,
-    sink: Box<dyn Sink>,
-    memory: Memory,
+    configured: Configured,
+    outward: Outward,
+    /// The destination; it stays open while this relay holds the lease.
+    sink: Option<Box<dyn Sink>>,
+    /// The memory that a batch may take.
+    memory: Part,
     /// The epoch of the lease, while this relay holds one.
     epoch: Option<i64>,
     /// What the next file would hold so far.
@@ -85,12 +90,6 @@ pub enum Flush {
     All,
 }
 
-/// A batch and its share of the memory budget, held until it is delivered.
-struct Held {
-    batch: Batch,
-    share: Share,
-}
-
 /// The outcome of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -101,23 +100,24 @@ pub enum Step {
 }
 
 impl Relay {
-    /// Registers the sink in the store, without delivering anything.
-    pub async fn open(
-        store: Store,
-        settings: Settings,
-        outward: &Outward,
-        sink: Box<dyn Sink>,
-    ) -> Result<Self, StoreError> {
-        store.sink_register(&settings.name, settings.from).await?;
-        metrics::sink_opened(&settings.name);
-        let (clock, memory) = (outward.clock.clone(), outward.memory.clone());
+    /// Registers the sink in the store, without opening its destination.
+    pub async fn open(store: Store, configured: Configured, outward: Outward) -> Result<Self, StoreError> {
+        let Settings { name, from, .. } = &configured.relay;
+        store.sink_register(name, *from).await?;
+        Ok(Self::of(store, configured, outward))
+    }
+
+    /// A relay of a registered sink.
+    pub(super) fn of(store: Store, configured: Configured, outward: Outward) -> Self {
+        metrics::sink_opened(configured.name());
+        let (clock, memory) = (outward.clock.clone(), outward.memory.part());
         let pending = Pending::default();
-        Ok(Self { store, clock, settings, sink, memory, epoch: None, pending, trouble: None })
+        Self { store, clock, configured, outward, sink: None, memory, epoch: None, pending, trouble: None }
     }
 
     /// The sink's name.
     pub fn name(&self) -> &str {
-        &self.settings.name
+        self.configured.name()
     }
 
     /// Whether the last delivery failed.
@@ -126,14 +126,14 @@ impl Relay {
     }
 
     /// Delivers records as they are stored, until `all_stored` is cancelled; then delivers what was stored before that and
-    /// returns.
-    pub async fn run(mut self, stored: &Notify, all_stored: &CancellationToken) {
+    /// returns. If `retired` is cancelled, because the settings have changed, it returns after the batch in progress.
+    pub async fn run(mut self, stored: &Notify, all_stored: &CancellationToken, retired: &CancellationToken) {
         loop {
             let woken = stored.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            let stopping = all_stored.is_cancelled();
-            let due = match self.drain(Flush::WhenDue, &CancellationToken::new()).await {
+            let stopping = all_stored.is_cancelled() || retired.is_cancelled();
+            let due = match self.drain(Flush::WhenDue, retired).await {
                 Ok(due) => due,
                 Err(error) => {
                     tracing::error!(sink = self.name(), error = %error, "cannot run the sink; retrying");
@@ -145,9 +145,13 @@ impl Relay {
             }
             tokio::select! {
                 () = all_stored.cancelled() => {}
+                () = retired.cancelled() => {}
                 () = woken => {}
                 () = tokio::time::sleep(self.rest(due)) => {}
             }
+        }
+        if retired.is_cancelled() {
+            self.hurry_successor().await;
         }
         self.give_back().await;
     }
@@ -168,7 +172,7 @@ impl Relay {
 
     /// Runs one round: at most one batch.
     pub async fn step(&mut self, flush: Flush) -> Result<Step, PublishError> {
-        if self.settings.pause {
+        if self.configured.relay.pause {
             return Ok(Step::Idle(None));
         }
         let Some(lease) = self.lease().await? else { return Ok(Step::Idle(None)) };
@@ -180,22 +184,51 @@ impl Relay {
         if lease.retry_at > self.clock.now() {
             return Ok(Step::Idle(Some(lease.retry_at)));
         }
-        let Some((first, began_at)) = next else { return Ok(Step::Idle(None)) };
-        let range = SinkRange { first, last: i64::MAX, began_at };
-        let held = match self.sink.batching() {
-            batching @ Batching { period: None, .. } => self.read(lease.seq, &batching, range).await?,
-            Batching { period: Some(period), .. } => {
-                match self.file(lease.seq, period, range, flush).await? {
-                    Ok(held) => held,
-                    Err(due) => return Ok(Step::Idle(Some(due))),
-                }
-            }
+        let mut sink = match self.sink.take() {
+            Some(sink) => sink,
+            None => match self.configured.open(&self.outward).await {
+                Ok(sink) => sink,
+                Err(error) => return self.fail(&lease, error.into()).await,
+            },
         };
-        self.hand_over(&lease, &held.batch).await
+        let step = self.deliver_next(&lease, next, sink.as_mut(), flush).await;
+        if self.epoch.is_some() {
+            self.sink = Some(sink);
+        }
+        step
     }
 
-    /// Releases the lease, so that another process need not wait until it expires.
+    async fn deliver_next(
+        &mut self,
+        lease: &SinkLease,
+        next: Option<(i64, Timestamp)>,
+        sink: &mut dyn Sink,
+        flush: Flush,
+    ) -> Result<Step, PublishError> {
+        let Some((first, began_at)) = next else {
+            // The destination could not be opened before, and now it is.
+            if lease.failures > 0 && self.store.sink_recover(self.name(), lease.epoch).await? {
+                self.note_recovery();
+            }
+            return Ok(Step::Idle(None));
+        };
+        let range = SinkRange { first, last: i64::MAX, began_at };
+        let batching = sink.batching();
+        let max_bytes = batching.max_bytes.min(self.memory.bytes() / RECORD_COST);
+        let batching = Batching { max_bytes, ..batching };
+        let batch = match batching.period {
+            None => self.read(lease.seq, &batching, range).await?,
+            Some(period) => match self.file(lease.seq, period, &batching, range, flush).await? {
+                Ok(batch) => batch,
+                Err(due) => return Ok(Step::Idle(Some(due))),
+            },
+        };
+        self.hand_over(lease, &batch, sink).await
+    }
+
+    /// Closes the destination and releases the lease, so that another process need not wait until it expires.
     pub async fn give_back(&mut self) {
+        self.sink = None;
         let Some(epoch) = self.epoch.take() else { return };
         if let Err(error) = self.store.sink_release(self.name(), epoch).await {
             tracing::warn!(
@@ -206,8 +239,16 @@ impl Relay {
         }
     }
 
+    /// Lets the relay with the next settings try at once, in case these are the remedy.
+    async fn hurry_successor(&self) {
+        let Some(epoch) = self.epoch else { return };
+        if let Err(error) = self.store.sink_hurry(self.name(), epoch).await {
+            tracing::warn!(sink = self.name(), error = %error, "cannot end the pause of the sink");
+        }
+    }
+
     async fn lease(&mut self) -> Result<Option<SinkLease>, StoreError> {
-        let name = &self.settings.name;
+        let name = self.configured.name();
         let renewed = match self.epoch {
             Some(epoch) => self.store.sink_renew(name, epoch, LEASE).await?,
             None => None,
@@ -216,7 +257,11 @@ impl Relay {
             Some(lease) => Some(lease),
             None => self.store.sink_claim(name, LEASE).await?,
         };
-        self.epoch = lease.as_ref().map(|lease| lease.epoch);
+        let epoch = lease.as_ref().map(|lease| lease.epoch);
+        if epoch.is_none() {
+            self.sink = None;
+        }
+        self.epoch = epoch;
         Ok(lease)
     }
 
@@ -225,31 +270,31 @@ impl Relay {
         &mut self,
         seq: i64,
         period: Duration,
+        batching: &Batching,
         next: SinkRange,
         flush: Flush,
-    ) -> Result<Result<Held, Timestamp>, StoreError> {
-        let batching = self.sink.batching();
-        let decided = self.store.sink_range_after(&self.settings.name, seq).await?;
+    ) -> Result<Result<Batch, Timestamp>, StoreError> {
+        let decided = self.store.sink_range_after(self.name(), seq).await?;
         if let Some(range) = decided.filter(|range| range.first <= next.first) {
             // The range was decided before, so all of it is read, however large it is.
             let whole = Batching { max_records: u32::MAX, max_bytes: usize::MAX, period: None };
-            let mut held = self.read(range.first - 1, &whole, range).await?;
-            held.batch.last = range.last;
-            return Ok(Ok(held));
+            let mut batch = self.read(range.first - 1, &whole, range).await?;
+            batch.last = range.last;
+            return Ok(Ok(batch));
         }
         let due = model::after(period_start(next.began_at, period), period);
         let may_wait = flush == Flush::WhenDue && self.clock.now() < due && decided.is_none();
-        if may_wait && !self.is_full(seq, &batching).await? {
+        if may_wait && !self.is_full(seq, batching).await? {
             return Ok(Err(due));
         }
         let last = decided.map_or(i64::MAX, |range| range.first - 1);
-        let held = self.read(seq, &batching, SinkRange { last, ..next }).await?;
-        let Batch { records, first, last, began_at } = &held.batch;
+        let batch = self.read(seq, batching, SinkRange { last, ..next }).await?;
+        let Batch { records, first, last, began_at } = &batch;
         if !records.is_empty() {
             let range = SinkRange { first: *first, last: *last, began_at: *began_at };
-            self.store.sink_range_add(&self.settings.name, range).await?;
+            self.store.sink_range_add(self.name(), range).await?;
         }
-        Ok(Ok(held))
+        Ok(Ok(batch))
     }
 
     /// Returns whether the records after `seq` fill a file. Records that an earlier call counted are not read again.
@@ -260,7 +305,7 @@ impl Relay {
         if self.pending.after != seq {
             self.pending = Pending { after: seq, through: seq, bytes: 0 };
         }
-        let aside = self.store.set_aside_after(&self.settings.name, seq).await?;
+        let aside = self.store.set_aside_after(self.name(), seq).await?;
         while self.pending.bytes < batching.max_bytes {
             let outlines = self.store.outlines_after(self.pending.through, STEP).await?;
             let Some((_, last)) = outlines.last() else { return Ok(false) };
@@ -271,28 +316,27 @@ impl Relay {
         Ok(true)
     }
 
-    /// Reads the records of `range` after `seq`, up to the limits of a batch. It reads in small steps: each waits until the
-    /// memory budget has room for it in addition to the records kept so far.
-    async fn read(&self, seq: i64, batching: &Batching, range: SinkRange) -> Result<Held, StoreError> {
-        let aside = self.store.set_aside_after(&self.settings.name, seq).await?;
-        let batch = Batch { records: Vec::new(), first: range.first, last: seq, began_at: range.began_at };
-        let mut held = Held { batch, share: self.memory.share() };
-        let batch = &mut held.batch;
+    /// Reads the records of `range` after `seq`, up to the limits of a batch. It reads in small steps, none of which exceeds these
+    /// limits by more than one record.
+    async fn read(&self, seq: i64, batching: &Batching, range: SinkRange) -> Result<Batch, StoreError> {
+        let aside = self.store.set_aside_after(self.name(), seq).await?;
+        let mut batch =
+            Batch { records: Vec::new(), first: range.first, last: seq, began_at: range.began_at };
         let (mut records, mut kept_bytes) = (0, 0);
         loop {
             let step = STEP.min(batching.max_records - records);
-            let (step, step_bytes) = self.store.records_weigh(batch.last, step, STEP_BYTES).await?;
+            let step_bytes = STEP_BYTES.min(batching.max_bytes.saturating_sub(kept_bytes));
+            let (step, _) = self.store.records_weigh(batch.last, step, step_bytes).await?;
             if step == 0 {
-                return Ok(held);
+                return Ok(batch);
             }
-            held.share.hold((kept_bytes + step_bytes) * RECORD_COST).await;
             let read = self.store.records_after(batch.last, step).await?;
             for record in read {
                 let is_of_next_period = batching
                     .period
                     .is_some_and(|period| is_later_period(record.recorded_at, range.began_at, period));
                 if record.seq > range.last || is_of_next_period {
-                    return Ok(held);
+                    return Ok(batch);
                 }
                 batch.last = record.seq;
                 records += 1;
@@ -301,30 +345,35 @@ impl Relay {
                     batch.records.push(record);
                 }
                 if records >= batching.max_records || kept_bytes >= batching.max_bytes {
-                    return Ok(held);
+                    return Ok(batch);
                 }
             }
         }
     }
 
     fn wants(&self, record: &Record, aside: &BTreeSet<i64>) -> bool {
-        !aside.contains(&record.seq) && self.settings.filter.admits(record)
+        !aside.contains(&record.seq) && self.configured.relay.filter.admits(record)
     }
 
-    async fn hand_over(&mut self, lease: &SinkLease, batch: &Batch) -> Result<Step, PublishError> {
+    async fn hand_over(
+        &mut self,
+        lease: &SinkLease,
+        batch: &Batch,
+        sink: &mut dyn Sink,
+    ) -> Result<Step, PublishError> {
         if !batch.records.is_empty() {
             let delivered = {
                 let span = tracing::info_span!(
                     "deliver",
-                    sink = self.settings.name,
+                    sink = self.name(),
                     records = batch.records.len(),
                     first_seq = batch.first,
                     last_seq = batch.last,
                 );
-                let delivery = self.sink.deliver(batch).instrument(span);
+                let delivery = sink.deliver(batch).instrument(span);
                 tokio::select! {
                     delivered = delivery => delivered,
-                    () = lost(&self.store, &self.settings.name, lease.epoch) => {
+                    () = lost(&self.store, self.configured.name(), lease.epoch) => {
                         self.epoch = None;
                         return Ok(Step::Moved);
                     }
@@ -336,13 +385,17 @@ impl Relay {
         }
         if self.store.sink_advance(self.name(), lease.epoch, batch.last).await? {
             metrics::sink_delivered(self.name(), batch.records.len());
-            if self.trouble.take().is_some() {
-                tracing::info!(sink = self.name(), "sink accepts records again");
-            }
+            self.note_recovery();
         } else {
             self.epoch = None;
         }
         Ok(Step::Moved)
+    }
+
+    fn note_recovery(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!(sink = self.name(), "sink accepts records again");
+        }
     }
 
     async fn fail(&mut self, lease: &SinkLease, failure: Failure) -> Result<Step, PublishError> {

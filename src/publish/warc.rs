@@ -75,6 +75,11 @@ impl Archive {
         Ok(Self(Arc::new(Inner { settings, open: Mutex::new(None) })))
     }
 
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
     /// Adds a page; when this returns, it is on disk. Blocks: call it off the async threads.
     pub fn add(&self, page: &ArchivedPage<'_>) -> io::Result<()> {
         let Inner { settings, open } = &*self.0;

@@ -186,6 +186,22 @@ impl Store {
         Ok(noted > 0)
     }
 
+    /// Clears the failures of a sink that has nothing to deliver. `false` if the lease was lost.
+    pub async fn sink_recover(&self, name: &str, epoch: i64) -> Result<bool, StoreError> {
+        let mut tx = self.database.write().await?;
+        let cleared = sqlx::query(RECOVER).bind(name).bind(epoch).execute(&mut *tx).await?.rows_affected();
+        tx.commit().await?;
+        Ok(cleared > 0)
+    }
+
+    /// Lets the next attempt be made at once: the settings have changed. `false` if the lease was lost.
+    pub async fn sink_hurry(&self, name: &str, epoch: i64) -> Result<bool, StoreError> {
+        let mut tx = self.database.write().await?;
+        let hurried = sqlx::query(HURRY).bind(name).bind(epoch).execute(&mut *tx).await?.rows_affected();
+        tx.commit().await?;
+        Ok(hurried > 0)
+    }
+
     /// Makes a sink continue after `seq`, whatever was delivered or failed. Records after `seq` that it skips are tried again.
     /// `false` if there is no such sink.
     pub async fn sink_replay(&self, name: &str, seq: i64) -> Result<bool, StoreError> {
@@ -310,6 +326,11 @@ const ADVANCE: &str = "UPDATE sinks SET seq = $3, moved_at = $4, failures = 0, r
 
 const FAIL: &str = "UPDATE sinks SET failures = $3, retry_at = $4, disabled = $5, error = $6 \
     WHERE name = $1 AND lease_epoch = $2";
+
+const RECOVER: &str =
+    "UPDATE sinks SET failures = 0, retry_at = 0, error = NULL WHERE name = $1 AND lease_epoch = $2";
+
+const HURRY: &str = "UPDATE sinks SET retry_at = 0 WHERE name = $1 AND lease_epoch = $2";
 
 const REPLAY: &str = "UPDATE sinks SET seq = $2, moved_at = $3, lease_until = 0, lease_epoch = lease_epoch + 1, \
     disabled = 0, failures = 0, retry_at = 0, error = NULL WHERE name = $1";

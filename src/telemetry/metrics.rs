@@ -391,6 +391,11 @@ pub fn sink_lag(sink: &str, records: i64, age: Duration) {
     gauge!(SINK_LAG_AGE, "sink" => sink.to_owned()).set(age.as_secs_f64());
 }
 
+/// Sets the lag of a sink to 0: a series cannot be removed, and a sink that was removed lags no more.
+pub fn sink_retired(sink: &str) {
+    sink_lag(sink, 0, Duration::ZERO);
+}
+
 /// Values of the label `outcome` for reloads.
 const TAKEN: &str = "taken";
 const REFUSED: &str = "refused";

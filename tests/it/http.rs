@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, Request};
 use feedmill::health::Health;
-use feedmill::http::auth::{Role, Token, Tokens};
+use feedmill::http::auth::{InForce, Role, Token, Tokens};
 use feedmill::http::counts::Counts;
 use feedmill::http::hosts::Hosts;
 use feedmill::http::listener::{Limits, serve};
@@ -24,7 +24,7 @@ use futures_util::StreamExt as _;
 use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -65,14 +65,18 @@ pub(crate) fn surface_of(daemon: &OpenedDaemon) -> Surface {
         metrics: Metrics::install(),
         soft: CancellationToken::new(),
         stored: Arc::new(Notify::new()),
-        tokens: Tokens::default(),
+        tokens: in_force(Tokens::default()),
         hosts: Hosts::default(),
         health: Health::default(),
         plan: daemon.daemon.shared().plan.clone(),
-        sinks: Arc::default(),
+        sinks: watch::Sender::new(Arc::default()).subscribe(),
         selectors: Arc::default(),
         steering: None,
     }
+}
+
+fn in_force(tokens: Tokens) -> InForce {
+    watch::Sender::new(tokens).subscribe()
 }
 
 async fn get(router: &axum::Router, path: &str) -> (u16, String) {
@@ -298,7 +302,7 @@ async fn where_there_are_tokens_each_permits_what_it_is_for() {
         secret: format!("{name} may come in here").into(),
     };
     let tokens = [token("reader", Role::Read), token("operator", Role::Operator)];
-    let router = router(Surface { tokens: Tokens::from_iter(tokens), ..surface_of(&daemon) });
+    let router = router(Surface { tokens: in_force(Tokens::from_iter(tokens)), ..surface_of(&daemon) });
     for (bearer, records, metrics) in [
         (None, 401, 401),
         (Some("Bearer reader may come in here"), 200, 403),
@@ -325,7 +329,7 @@ async fn metrics_may_have_a_listener_of_their_own() {
     let secret = "operator's token".to_owned();
     let token = Token { name: "ops".to_owned(), role: Role::Operator, secret: secret.clone().into() };
     let (main, apart) =
-        routers_apart(Surface { tokens: [token].into_iter().collect(), ..surface_of(&daemon) });
+        routers_apart(Surface { tokens: in_force(Tokens::from_iter([token])), ..surface_of(&daemon) });
     let bearer = format!("Bearer {secret}");
     let authorised = [("authorization", &*bearer)];
     let status = async |router, path, headers| get_with(router, path, headers).await.0;

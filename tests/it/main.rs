@@ -40,6 +40,7 @@ mod pipeline;
 mod polling;
 mod recheck;
 mod reextract;
+mod reload;
 mod retention;
 mod secrets;
 mod seeds;

@@ -56,7 +56,8 @@ pub(super) async fn enter(State(serving): State<Arc<Serving>>, headers: HeaderMa
         }
     }
     let surface = &serving.surface;
-    let Some(cookie) = surface.tokens.begin_session(&token, &headers, surface.clock.now()) else {
+    let cookie = surface.tokens.borrow().begin_session(&token, &headers, surface.clock.now());
+    let Some(cookie) = cookie else {
         tracing::warn!("login attempt with an invalid token");
         return (StatusCode::UNAUTHORIZED, form(&next, Some("Unknown token."))).into_response();
     };

@@ -79,7 +79,8 @@ pub(super) fn router(serving: &Arc<Serving>) -> Router<Arc<Serving>> {
 /// to the login page.
 async fn door(State(serving): State<Arc<Serving>>, mut request: Request, next: Next) -> Response {
     let surface = &serving.surface;
-    let Some(visitor) = surface.tokens.visitor(request.headers(), surface.clock.now()) else {
+    let visitor = surface.tokens.borrow().visitor(request.headers(), surface.clock.now());
+    let Some(visitor) = visitor else {
         return if request.method() == Method::GET {
             login_first(request.uri())
         } else {

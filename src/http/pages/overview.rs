@@ -14,7 +14,7 @@ use super::{Failure, chart};
 use crate::http::Serving;
 use crate::http::session::Visitor;
 use crate::report::processes;
-use crate::report::sinks::{self, Standing};
+use crate::report::sinks::{self, Sink, Standing};
 use crate::store::{FeedHealth, FeedsByHealth, Listing, QueueStatus};
 
 /// Number of articles in the list of the latest ones.
@@ -31,7 +31,8 @@ pub(super) async fn show(
     // Run concurrently: each reads an index, and a large one takes a moment.
     let (feeds, queue, hours) =
         tokio::try_join!(store.feeds_by_health(), store.queue_status(), store.articles_by_hour(start))?;
-    let sinks = sinks::look(surface.sinks.iter().cloned(), store, now).await?;
+    let configured: Vec<Sink> = surface.sinks.borrow().iter().map(Sink::from).collect();
+    let sinks = sinks::look(configured, store, now).await?;
     let set_aside = store.set_aside_count().await?;
     let sharing = store.processes().await?;
     let latest = store.articles_list(Listing::All, LATEST).await?;

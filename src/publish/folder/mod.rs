@@ -5,6 +5,7 @@ mod local;
 /// Buckets in object stores.
 pub mod objects;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use self::local::Local;
@@ -37,6 +38,15 @@ pub struct Named {
     pub name: String,
     /// The content.
     pub content: Vec<u8>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => write!(f, "{}", path.display()),
+            Self::Objects(settings) => write!(f, "{}", settings.url),
+        }
+    }
 }
 
 impl Place {

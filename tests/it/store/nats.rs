@@ -2,8 +2,9 @@
 
 use async_nats::ServerAddr;
 use feedmill::publish::filter::Filter;
-use feedmill::publish::nats::{self, Login, Nats, Subject};
+use feedmill::publish::nats::{self, Login, Subject};
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
+use feedmill::publish::{Configured, Receiver};
 use feedmill::store::Beginning;
 use tokio_util::sync::CancellationToken;
 
@@ -26,10 +27,10 @@ async fn relay(bench: &Bench, settings: nats::Settings) -> Relay {
     let tags = [(feed_urls(1)[0].clone(), vec!["world".to_owned()])];
     bench.store.feeds_tag(&tags.each_ref().map(|(url, tags)| (url, tags.as_slice()))).await.unwrap();
     let outward = outward(&bench.clock);
-    let sink = Nats::new(settings);
-    let settings =
+    let receiver = Receiver::Nats(settings);
+    let relay =
         Settings { name: "bus".to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() };
-    Relay::open(bench.store.clone(), settings, &outward, Box::new(sink)).await.unwrap()
+    Relay::open(bench.store.clone(), Configured { relay, receiver }, outward).await.unwrap()
 }
 
 async fn held(server: &str, name: &str) -> Vec<(String, i64)> {

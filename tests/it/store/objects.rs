@@ -33,7 +33,7 @@ async fn objects_hold_everything_once_through_crashes_and_replays() {
         bench.store_articles(10..12).await;
         for sink in &sinks {
             bench.deliver(sink).await;
-            assert!(bench.store.sink_replay(&sink.settings.name, 0).await.unwrap());
+            assert!(bench.store.sink_replay(sink.name(), 0).await.unwrap());
             bench.deliver(sink).await;
         }
         let all: Vec<i64> = (1..=12).collect();
@@ -95,7 +95,7 @@ async fn google_and_azure_hold_everything_once_too() {
             ];
             for sink in &sinks {
                 bench.deliver(sink).await;
-                assert!(bench.store.sink_replay(&sink.settings.name, 0).await.unwrap());
+                assert!(bench.store.sink_replay(sink.name(), 0).await.unwrap());
                 bench.deliver(sink).await;
             }
             let lines = blobs.objects("deep/lake");

@@ -9,7 +9,7 @@ use feedmill::publish::filter::{Criterion, Filter};
 use feedmill::publish::folder::Place;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
 use feedmill::publish::text::{Selection, Trace};
-use feedmill::publish::{Batching, Receiver};
+use feedmill::publish::{Batching, Configured, Receiver};
 use feedmill::store::Beginning;
 use jiff::Timestamp;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
@@ -35,13 +35,6 @@ on_both! {
     writers_readers_and_sinks_lose_and_double_nothing,
 }
 
-/// A configured sink; each simulated process opens it anew.
-#[derive(Clone)]
-pub(super) struct Configured {
-    pub(super) settings: Settings,
-    pub(super) receiver: Receiver,
-}
-
 fn settings(name: &str) -> Settings {
     Settings { name: name.to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() }
 }
@@ -56,7 +49,7 @@ fn local(folder: &TempDir) -> Place {
 
 pub(super) fn files_of(form: Form, name: &str, to: &Place, max_records: u32) -> Configured {
     let batching = Batching { max_records, max_bytes: 1 << 20, period: Some(HOUR) };
-    Configured { settings: settings(name), receiver: Receiver::Files { to: to.clone(), form, batching } }
+    Configured { relay: settings(name), receiver: Receiver::Files { to: to.clone(), form, batching } }
 }
 
 /// A sink of JSON lines whose files are full at so many bytes of text.
@@ -68,14 +61,12 @@ fn files_of_size(name: &str, folder: &TempDir, max_bytes: usize) -> Configured {
 
 pub(super) fn texts(to: &Place) -> Configured {
     let (selection, trace) = (Selection::WithDuplicates, Trace::None);
-    Configured { settings: settings("texts"), receiver: Receiver::Text { to: to.clone(), selection, trace } }
+    Configured { relay: settings("texts"), receiver: Receiver::Text { to: to.clone(), selection, trace } }
 }
 
 impl Bench {
     pub(super) async fn relay(&self, sink: &Configured) -> Relay {
-        let outward = outward(&self.clock);
-        let receiver = sink.receiver.open(&sink.settings.name, &outward).unwrap();
-        Relay::open(self.store.clone(), sink.settings.clone(), &outward, receiver).await.unwrap()
+        Relay::open(self.store.clone(), sink.clone(), outward(&self.clock)).await.unwrap()
     }
 
     /// Delivers everything to a sink.
@@ -162,7 +153,7 @@ async fn a_replay_writes_the_same_files(bench: &Bench) {
     bench.store_articles(10..12).await;
     for from in [0, 2, 4, 7] {
         for sink in &sinks {
-            assert!(bench.store.sink_replay(&sink.settings.name, from).await.unwrap());
+            assert!(bench.store.sink_replay(sink.name(), from).await.unwrap());
             bench.deliver(sink).await;
         }
         let mut records = records_in(lines.path());
@@ -363,8 +354,8 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     let mut filter = Filter::default();
     filter.add(Criterion::Host, "!other.example").unwrap();
     filter.add(Criterion::Event, "created").unwrap();
-    let settings = Settings { from: Beginning::Now, filter, pause: true, ..settings("texts") };
-    let mut sink = Configured { settings, ..texts(&local(&folder)) };
+    let relay = Settings { from: Beginning::Now, filter, pause: true, ..settings("texts") };
+    let mut sink = Configured { relay, ..texts(&local(&folder)) };
     bench.deliver(&sink).await;
     bench.store_articles(2..4).await;
     bench.deliver(&sink).await;
@@ -372,7 +363,7 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     bench.poll_again_with("0", "https://site.example/0").await;
     let again = bench.store.entries_claim(LEASE, 10).await.unwrap();
     bench.finish(&[extracted(&again[0], "Another text")]).await;
-    sink.settings.pause = false;
+    sink.relay.pause = false;
     bench.deliver(&sink).await;
     let names: Vec<String> = files(folder.path()).into_keys().collect();
     assert_eq!(names.len(), 2, "{names:?}");
@@ -417,7 +408,7 @@ async fn writers_readers_and_sinks_lose_and_double_nothing(bench: &Bench) {
     let stored = CancellationToken::new();
     let sinks = [json_lines(&lines, 30), texts(&local(&text))];
     let run = async |sink: &Configured| {
-        bench.relay(sink).await.run(&Notify::new(), &stored).await;
+        bench.relay(sink).await.run(&Notify::new(), &stored, &CancellationToken::new()).await;
     };
     let work = async {
         futures_util::future::join_all((0..8).map(|_| writer(bench.store.clone()))).await;

@@ -3,10 +3,11 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use feedmill::fetch::RequestOptions;
-use feedmill::publish::Outward;
+use feedmill::memory::Parts;
 use feedmill::publish::filter::Filter;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
-use feedmill::publish::webhook::{self, Webhook};
+use feedmill::publish::webhook;
+use feedmill::publish::{Configured, Outward, Receiver};
 use feedmill::store::{Beginning, SinkStatus};
 use hmac::digest::KeyInit as _;
 use hmac::{Hmac, Mac as _};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::support::client::outward;
-use crate::support::server::{Reply, Request, Server};
+use crate::support::server::{Gate, Reply, Request, Server};
 
 const KEY: &str = "a key that the receiver knows too";
 
@@ -26,17 +27,21 @@ async fn relay(bench: &Bench, server: &Server, records: usize) -> Relay {
 
 async fn relay_with(bench: &Bench, server: &Server, records: usize, outward: Outward) -> Relay {
     bench.store_articles(0..records).await;
+    relay_to(bench, server, "hook", Duration::from_millis(500), outward).await
+}
+
+/// A relay called `name`, to the path `/NAME` of a server.
+async fn relay_to(bench: &Bench, server: &Server, name: &str, timeout: Duration, outward: Outward) -> Relay {
     let settings = webhook::Settings {
-        url: server.url("/hook"),
+        url: server.url(&format!("/{name}")),
         secret: Some(KEY.to_owned().into()),
-        request: RequestOptions { timeout: Some(Duration::from_millis(500)), ..RequestOptions::default() },
+        request: RequestOptions { timeout: Some(timeout), ..RequestOptions::default() },
         max_records: 4,
     };
-    let (clock, fetcher) = (outward.clock.clone(), outward.fetcher.clone());
-    let sink = Webhook { name: "hook".to_owned(), settings, clock, fetcher };
-    let settings =
-        Settings { name: "hook".to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() };
-    Relay::open(bench.store.clone(), settings, &outward, Box::new(sink)).await.unwrap()
+    let receiver = Receiver::Webhook(Box::new(settings));
+    let relay =
+        Settings { name: name.to_owned(), from: Beginning::Start, pause: false, filter: Filter::default() };
+    Relay::open(bench.store.clone(), Configured { relay, receiver }, outward).await.unwrap()
 }
 
 async fn status(bench: &Bench) -> SinkStatus {
@@ -171,6 +176,41 @@ async fn the_guard_stands_before_receivers_too() {
         let error = status(bench).await.error.unwrap();
         assert!(error.contains("127.0.0.1") && error.contains("hint"), "{error}");
         assert!(server.all_requests().is_empty());
+    })
+    .await;
+}
+
+/// Two relays share a budget for the texts of four records. While the receiver of one is silent, the other delivers everything, in
+/// batches of its half.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_receiver_takes_no_memory_from_other_sinks() {
+    const TEXT_BYTES: u64 = 6;
+    const COST: u64 = 3;
+    const PATIENCE: Duration = Duration::from_mins(2);
+    run(Backend::Sqlite, async |bench| {
+        let server = Server::start().await;
+        let gate = Gate::new();
+        server.respond("/silent", Reply::status(204).gated(&gate));
+        server.respond("/prompt", Reply::status(204));
+        bench.store_articles(0..8).await;
+        let outward = Outward { memory: Parts::new(4 * TEXT_BYTES * COST), ..outward(&bench.clock) };
+        let mut silent = relay_to(bench, &server, "silent", PATIENCE, outward.clone()).await;
+        let mut prompt = relay_to(bench, &server, "prompt", PATIENCE, outward).await;
+        let meanwhile = async {
+            server.arrived("/silent", 1).await;
+            prompt.drain(Flush::All, &CancellationToken::new()).await.unwrap();
+            gate.open();
+        };
+        let (step, ()) = tokio::join!(silent.step(Flush::All), meanwhile);
+        assert_eq!(step.unwrap(), Step::Moved);
+        let batches = |path: &str| server.requests(path).iter().map(brought).collect::<Vec<_>>();
+        assert_eq!(batches("/silent"), [[1, 2]]);
+        assert_eq!(batches("/prompt"), [[1, 2], [3, 4], [5, 6], [7, 8]]);
+
+        // A relay that ends leaves its part to the others.
+        drop(prompt);
+        silent.drain(Flush::All, &CancellationToken::new()).await.unwrap();
+        assert_eq!(batches("/silent")[1..], [vec![3, 4, 5, 6], vec![7, 8]]);
     })
     .await;
 }

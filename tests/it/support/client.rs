@@ -6,7 +6,7 @@ use feedmill::clock::Clock;
 use feedmill::fetch::{
     AllowedNet, Content, FetchError, Fetcher, Purpose, Request, RequestOptions, Response, Settings,
 };
-use feedmill::memory::Memory;
+use feedmill::memory::Parts;
 use feedmill::model::Validators;
 use feedmill::publish::Outward;
 use tokio::sync::watch;
@@ -43,7 +43,7 @@ pub(crate) fn fetcher(settings: Settings) -> Fetcher {
 pub(crate) fn outward(clock: &Clock) -> Outward {
     let fetcher = Fetcher::new(settings(), clock.clone()).unwrap();
     let (_, fetcher) = watch::channel(fetcher);
-    Outward { clock: clock.clone(), fetcher, memory: Memory::unbounded() }
+    Outward { clock: clock.clone(), fetcher, memory: Parts::unbounded() }
 }
 
 /// Fetches a feed unconditionally.

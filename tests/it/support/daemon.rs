@@ -106,6 +106,18 @@ impl TestDaemon {
         self
     }
 
+    /// Removes the lines added by `http`.
+    pub(crate) fn no_http(mut self) -> Self {
+        self.http.clear();
+        self
+    }
+
+    /// Removes all feeds.
+    pub(crate) fn no_feeds(mut self) -> Self {
+        self.feeds.clear();
+        self
+    }
+
     /// Adds a feed.
     pub(crate) fn feed(self, url: &Url) -> Self {
         self.feed_with(url, "")
@@ -248,8 +260,16 @@ impl OpenedDaemon {
 
     /// Reloads with a changed configuration.
     pub(crate) async fn reconfigure(&mut self, change: impl FnOnce(TestDaemon) -> TestDaemon) {
+        self.try_reconfigure(change).await.unwrap();
+    }
+
+    /// Reloads with a changed configuration, which the daemon may refuse.
+    pub(crate) async fn try_reconfigure(
+        &mut self,
+        change: impl FnOnce(TestDaemon) -> TestDaemon,
+    ) -> Result<FeedsSync, DaemonError> {
         self.test = change(std::mem::replace(&mut self.test, TestDaemon::new()));
-        self.daemon.reload(self.test.config()).await.unwrap();
+        self.daemon.reload(self.test.config()).await
     }
 
     /// Reloads the same configuration with different feeds.

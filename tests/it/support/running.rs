@@ -184,6 +184,16 @@ impl Running {
         assert!(in_time.is_ok(), "{words:?} was never logged:\n{}", self.log());
     }
 
+    /// Makes it reload its configuration.
+    pub(crate) fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
     /// Stops it softly and returns its log.
     pub(crate) fn stop(mut self) -> String {
         self.signal("TERM");

@@ -31,6 +31,7 @@ use self::sending::answer;
 use super::query::{self, Asked, Cursor, Removed};
 use super::route::{JSON, Parameter, Route};
 use crate::blocking::{self, Queue};
+use crate::http::auth::Role;
 use crate::http::problem::Problem;
 use crate::http::{Serving, Surface};
 use crate::memory::{RECORD_COST, Share};
@@ -165,7 +166,7 @@ async fn articles(
             asked.after = cursor.ok_or_else(|| Problem::bad_request("Last-Event-ID is not a cursor"))?;
         }
         refuse_late(surface, &asked).await?;
-        return Ok(events(Arc::clone(&serving), asked));
+        return Ok(events(Arc::clone(&serving), asked, headers));
     }
     let found = wait_for(surface, &asked, MAX_ANSWER_BYTES).await?;
     // Checked after the records were read, so that a removal in the meantime is noticed.
@@ -292,14 +293,15 @@ async fn step(
 
 const PLAIN: &str = "a record has string keys and plain values";
 
-/// Returns a stream that ends when the client disconnects, the daemon stops, or records were removed before they were sent; the
-/// client resumes by the id of the last event, and in the last case is refused.
-fn events(serving: Arc<Serving>, asked: Asked) -> Response {
-    let state = (serving, asked, VecDeque::new());
-    let events = stream::unfold(state, |(serving, mut asked, mut ready)| async move {
+/// Returns a stream that ends when the client disconnects, its token is withdrawn, the daemon stops, or records were removed before
+/// they were sent; the client resumes by the id of the last event, and in the last case is refused.
+fn events(serving: Arc<Serving>, asked: Asked, headers: HeaderMap) -> Response {
+    let state = (serving, asked, headers, VecDeque::new());
+    let events = stream::unfold(state, |(serving, mut asked, headers, mut ready)| async move {
         while ready.is_empty() {
             let surface = &serving.surface;
-            if surface.soft.is_cancelled() {
+            let is_admitted = surface.tokens.borrow().admit(&headers, Role::Read).is_ok();
+            if surface.soft.is_cancelled() || !is_admitted {
                 return None;
             }
             let patient = Asked { wait: LOOK_INTERVAL, ..asked.clone() };
@@ -327,7 +329,7 @@ fn events(serving: Arc<Serving>, asked: Asked) -> Response {
         let (event, asked) =
             blocking::run(Queue::Answers, record.text.len(), move || (event(&record, &asked.fields), asked))
                 .await;
-        Some((Ok::<Event, Infallible>(event), (serving, asked, ready)))
+        Some((Ok::<Event, Infallible>(event), (serving, asked, headers, ready)))
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
