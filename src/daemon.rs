@@ -23,7 +23,7 @@ use crate::http::{self, Surface, Unguarded};
 use crate::lifecycle::{Lifecycle, process};
 use crate::memory::{Memory, Parts};
 use crate::pipeline::articles::Articles;
-use crate::pipeline::feeds::{Feeds, longest_waits};
+use crate::pipeline::feeds::{Feeds, bring_forward, longest_waits};
 use crate::pipeline::workers::Workers;
 use crate::pipeline::{Plan, Shared, Tally, line, retention, search, sharing, websub};
 use crate::publish::outputs::Output;
@@ -203,7 +203,8 @@ impl Daemon {
         self.outputs.send_replace(outputs(&config.sinks, self.shared.archive.as_ref()));
         self.fetcher.send_replace(plan.fetcher.clone());
         self.shared.workers.set_budget(plan.settings.extract_timeout);
-        self.plan.send_replace(Arc::new(plan));
+        let before = self.plan.send_replace(Arc::new(plan));
+        bring_forward(&self.shared, &before).await;
         self.shared.feeds_due.notify_one();
         // Wakes the WebSub task, which ends the subscriptions of feeds that are no longer configured.
         self.shared.hubs_found.notify_one();

@@ -133,9 +133,37 @@ pub fn next_poll(
 ) -> NextPoll {
     let mut history = history.clone();
     history.learn(outcome, freshness, now);
+    let (at, decided_by) = due(bounds, &history, freshness, now, jitter);
+    NextPoll { at, decided_by, history }
+}
+
+/// Returns when a feed would be due if `bounds` had been in force at its last poll, which ended at `polled_at`, and why; `None` if
+/// that depends on a response that the history does not hold. `decided_by` is what determined the time that was set then.
+pub fn due_within(
+    bounds: &Bounds,
+    history: &History,
+    decided_by: Decision,
+    polled_at: Timestamp,
+) -> Option<(Timestamp, Decision)> {
+    match decided_by {
+        Decision::RetryAfter => None,
+        // The response of a failed poll may have asked for patience by `max-age`, which an operator's interval overrides.
+        Decision::Backoff if bounds.fixed_interval.is_none() => None,
+        _ => Some(due(bounds, history, &Freshness::default(), polled_at, 0.0)),
+    }
+}
+
+/// Returns when a feed is due after a poll that ended at `now` and is already part of the history.
+fn due(
+    bounds: &Bounds,
+    history: &History,
+    freshness: &Freshness,
+    now: Timestamp,
+    jitter: f64,
+) -> (Timestamp, Decision) {
     // An interval that the operator chose is not limited.
     let longest = bounds.fixed_interval.unwrap_or_default().max(bounds.max_interval);
-    let mut choice = regular_interval(bounds, &history, freshness, now);
+    let mut choice = regular_interval(bounds, history, freshness, now);
     if history.consecutive_failures > 0 {
         // The first failure changes nothing: most are transient. From then on the interval doubles.
         let doublings = (history.consecutive_failures - 1).min(16);
@@ -161,7 +189,7 @@ pub fn next_poll(
             (at, choice.by) = (obeyed, Decision::RetryAfter);
         }
     }
-    NextPoll { at, decided_by: choice.by, history }
+    (at, choice.by)
 }
 
 /// Records the target of a successful poll's permanent redirect (`None` without one), and returns it as the feed's new URL

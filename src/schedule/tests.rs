@@ -112,6 +112,34 @@ fn entry(published_at: Timestamp) -> PublishedEntry {
     PublishedEntry { published_at: Some(published_at), is_new: true }
 }
 
+/// The time after a poll without jitter is the one that the same bounds give later, from the history alone.
+#[test]
+fn other_bounds_apply_to_the_last_poll() {
+    let after_poll = |bounds: &Bounds, history: &History, freshness: &Freshness| {
+        next_poll(bounds, history, &PollOutcome::NotModified, freshness, now(), 0.0)
+    };
+    for history in [History::default(), known(HOURS), lively(9.0), failing(3)] {
+        for freshness in [Freshness::default(), fresh(5 * HOURS)] {
+            let polled = after_poll(&bounds(), &history, &freshness);
+            let again = due_within(&bounds(), &polled.history, polled.decided_by, now());
+            assert_eq!(again, Some((polled.at, polled.decided_by)), "{history:?} {freshness:?}");
+            let shorter = due_within(&fixed(10 * MINUTE), &polled.history, polled.decided_by, now());
+            let ten_minutes = after(now(), Duration::from_secs(10 * MINUTE));
+            assert_eq!(shorter, Some((ten_minutes, Decision::FixedInterval)));
+        }
+    }
+    let a_minute_later = after(now(), Duration::from_secs(MINUTE));
+    for (freshness, decision, at_a_fixed_interval) in [
+        (retry_after(5 * HOURS), Decision::RetryAfter, None),
+        (fresh(5 * HOURS), Decision::Backoff, Some((a_minute_later, Decision::Backoff))),
+    ] {
+        let refused = next_poll(&bounds(), &known(HOURS), &PollOutcome::Failed, &freshness, now(), 0.0);
+        assert_eq!(refused.decided_by, decision);
+        let within = |bounds: &Bounds| due_within(bounds, &refused.history, refused.decided_by, now());
+        assert_eq!((within(&bounds()), within(&fixed(MINUTE))), (None, at_a_fixed_interval));
+    }
+}
+
 #[test]
 #[rustfmt::skip]
 fn every_signal_has_its_say() {

@@ -42,6 +42,7 @@ mod retention;
 mod history;
 mod overview;
 mod ahead;
+mod sooner;
 mod voices;
 mod articles;
 mod metadata;
@@ -92,6 +93,7 @@ pub use retention::Cutoff;
 pub use rows::TableDigest;
 pub use signals::{Signal, Signals};
 pub use sinks::{Beginning, SetAside, SinkFailure, SinkLease, SinkRange, SinkStatus};
+pub use sooner::{ScheduledFeed, Sooner};
 pub use turns::Room;
 pub use websub::{HubEnding, HubOffer, HubSubscription};
 

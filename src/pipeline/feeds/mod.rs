@@ -3,6 +3,7 @@
 mod aside;
 mod deliver;
 mod entries;
+mod sooner;
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use url::Url;
 use self::aside::Aside;
 pub use self::deliver::{Delivery, deliver};
 use self::entries::{read_entries, with_articles};
+pub use self::sooner::bring_forward;
 use super::line::{Stage, Until, Worked};
 use super::suspects::guarded;
 use super::task::LONGEST_RETRY;
@@ -290,7 +292,7 @@ impl Feeds {
             },
         };
         let transfer = Transfer { body_bytes, took: began.elapsed() };
-        Worked::Done(concluded(shared, &plan, &options, &feed, (answer, transfer)))
+        Worked::Done(concluded(shared, &feed, (answer, transfer)))
     }
 }
 
@@ -321,23 +323,20 @@ struct Answer {
 }
 
 /// Combines the answer with its consequences: when and where to poll next.
-fn concluded(
-    shared: &Shared,
-    plan: &Plan,
-    options: &FeedOptions,
-    feed: &DueFeed,
-    (answer, transfer): (Answer, Transfer),
-) -> PollRecord {
+fn concluded(shared: &Shared, feed: &DueFeed, (answer, transfer): (Answer, Transfer)) -> PollRecord {
     let now = shared.clock.now();
     let jitter = rand::rng().random_range(0.0..1.0);
-    let bounds = bounds(plan, options, feed, now);
+    // A reload may have changed the intervals during the poll.
+    let in_force = shared.plan();
+    let options = in_force.options(&feed.configured_url);
+    let bounds = bounds(&in_force, &options, feed.delivered_until, now);
     let mut next = next_poll(&bounds, &feed.history, &answer.outcome, &answer.freshness, now, jitter);
     let mut result = answer.result;
     let moved_to = match answer.outcome {
         // Apart from a lost move, a failure says nothing about the feed's URL.
         PollOutcome::Failed => lost_move(feed, &next.history, &mut result),
         PollOutcome::NotModified | PollOutcome::SameBody | PollOutcome::Parsed { .. } => {
-            let days = plan.settings.move_confirmation_days;
+            let days = in_force.settings.move_confirmation_days;
             confirm_move(&mut next.history, answer.moved_to.as_ref(), days, now)
         }
     };
@@ -363,8 +362,8 @@ fn concluded(
 }
 
 /// Returns the feed's polling bounds, wider while a hub delivers it.
-fn bounds(plan: &Plan, options: &FeedOptions, feed: &DueFeed, now: Timestamp) -> Bounds {
-    let is_delivered = feed.delivered_until.is_some_and(|until| now < until);
+fn bounds(plan: &Plan, options: &FeedOptions, delivered_until: Option<Timestamp>, now: Timestamp) -> Bounds {
+    let is_delivered = delivered_until.is_some_and(|until| now < until);
     let delivered_interval = plan.websub.as_ref().filter(|_| is_delivered).map(|websub| websub.poll_interval);
     Bounds { delivered_interval, ..options.bounds.clone() }
 }

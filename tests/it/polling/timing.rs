@@ -349,3 +349,52 @@ async fn the_freshness_that_is_shown_is_the_one_that_was_reached() {
     let shown = shown().await;
     assert!(shown.contains("entries are first seen at an age of 21m (median)\n"), "{shown}");
 }
+
+/// A reload makes a feed due when its new settings would have it. A longer interval waits for the next poll, as does a pause that
+/// the server asked for.
+#[tokio::test]
+async fn a_shorter_interval_acts_at_once_and_a_longer_one_at_the_next_poll() {
+    for (before, shorter, exact) in [
+        ("interval_secs = 86400", "interval_secs = 3600", true),
+        ("min_interval_secs = 86400", "max_interval_secs = 3600", true),
+        ("min_interval_secs = 86400", "min_interval_secs = 600", false),
+        ("min_interval_secs = 86400", "freshness = \"5m\"", false),
+    ] {
+        let server = Server::start().await;
+        server.respond("/feed", tagged(feed("one")));
+        let mut mill = TestDaemon::new().feed_with(&server.url("/feed"), before).open().await;
+        let asked = || server.requests("/feed").len();
+        mill.once().await;
+        mill.advance(HOUR);
+        mill.once().await;
+        assert_eq!(asked(), 1, "{before}");
+
+        mill.reconfigure(|test| test.no_feeds().feed_with(&server.url("/feed"), shorter)).await;
+        let wait = wait(&mill).await.0;
+        assert!(wait < DAY / 2, "{shorter}: {wait}");
+        assert!(!exact || wait.is_zero(), "{shorter}: {wait}, but it is an hour since the last poll");
+        mill.advance(wait.max(SignedDuration::ZERO));
+        mill.once().await;
+        assert_eq!(asked(), 2, "{shorter}");
+    }
+
+    let server = Server::start().await;
+    server.respond("/feed", tagged(feed("one")));
+    let mut mill = TestDaemon::new().feed_with(&server.url("/feed"), "interval_secs = 3600").open().await;
+    mill.once().await;
+    let due = status(&mill, "/feed").await.next_poll_at;
+    mill.reconfigure(|test| test.no_feeds().feed_with(&server.url("/feed"), "interval_secs = 86400")).await;
+    assert_eq!(status(&mill, "/feed").await.next_poll_at, due, "it stays");
+    mill.advance(HOUR + HOUR);
+    mill.once().await;
+    assert_eq!(server.requests("/feed").len(), 2);
+    assert!(is_about(wait(&mill).await.0, DAY));
+
+    let server = Server::start().await;
+    server.respond("/feed", Reply::status(429).header("Retry-After", "18000"));
+    let mut mill = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    mill.once().await;
+    let due = status(&mill, "/feed").await.next_poll_at;
+    mill.reconfigure(|test| test.no_feeds().feed_with(&server.url("/feed"), "interval_secs = 600")).await;
+    assert_eq!(status(&mill, "/feed").await.next_poll_at, due, "the server asked for it");
+}
