@@ -291,11 +291,11 @@ impl Daemon {
     ) -> Result<Addresses, DaemonError> {
         let (http, metrics) = self.listen(lifecycle, metrics).await?;
         let hubs = self.listen_to_hubs(lifecycle).await?;
-        self.start_work(lifecycle, hubs.is_some()).await;
+        self.start_work(lifecycle, hubs.is_some());
         Ok(Addresses { http, metrics, hubs })
     }
 
-    async fn start_work(self: Arc<Self>, lifecycle: &Lifecycle, has_hubs: bool) {
+    fn start_work(self: Arc<Self>, lifecycle: &Lifecycle, has_hubs: bool) {
         // The process stays registered as alive until the last of its tasks has ended.
         let all_ended = CancellationToken::new();
         let at_work = Arc::new(all_ended.clone().drop_guard());

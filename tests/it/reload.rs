@@ -112,19 +112,19 @@ async fn a_signal_adds_changes_and_removes_a_sink() {
     // Each reload adds a feed, so that there is something to deliver under the new settings.
     test = with_feed(test.tables(&hook(&server, "own", "")), 1);
     test.write_config();
-    running.hang_up();
+    running.signal("HUP");
     until("both articles for the new sink", async || received(&server, "own").len() == 2).await;
 
     let filtered = hook(&server, "own", "filter = { tag = [\"!t2\"] }");
     test = with_feed(with_feed(test.no_tables().tables(&all).tables(&filtered), 2), 3);
     test.write_config();
-    running.hang_up();
+    running.signal("HUP");
     until("what the filter admits", async || received(&server, "own").contains(&"/page/3".to_owned())).await;
     until("the articles of all feeds", async || received(&server, "all").len() == 4).await;
 
     test = with_feed(test.no_tables().tables(&all), 4);
     test.write_config();
-    running.hang_up();
+    running.signal("HUP");
     until("the next article for the sink that stayed", async || received(&server, "all").len() == 5).await;
     let log = tokio::task::block_in_place(|| running.stop());
 

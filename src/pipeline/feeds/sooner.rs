@@ -19,7 +19,7 @@ pub async fn bring_forward(shared: &Shared, before: &Plan) {
         Ok(0) => {}
         Ok(feeds) => tracing::info!(feeds, "next polls brought forward"),
         Err(error) => {
-            tracing::error!(error = %error, "cannot bring polls forward: shorter intervals take effect later")
+            tracing::error!(error = %error, "cannot bring polls forward: shorter intervals take effect later");
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::{get_with, surface, surface_of};
+use super::{get_with, in_force, surface, surface_of};
 
 /// A site that made its own name resolve to the listener's address.
 const EVIL: [(&str, &str); 1] = [("host", "evil.example:8080")];
@@ -57,7 +57,7 @@ async fn with_tokens_any_name_will_do() {
     let (daemon, _server, _router, _soft) = surface(1).await;
     let secret = "a reader may come in here";
     let token = Token { name: "reader".to_owned(), role: Role::Read, secret: secret.to_owned().into() };
-    let router = router(Surface { tokens: Tokens::from_iter([token]), ..surface_of(&daemon) });
+    let router = router(Surface { tokens: in_force(Tokens::from_iter([token])), ..surface_of(&daemon) });
     let bearer = format!("Bearer {secret}");
     let with_token = [EVIL[0], ("authorization", &*bearer)];
     assert_eq!(get_with(&router, "/v1/articles", &with_token).await.0, 200);
@@ -70,7 +70,7 @@ async fn a_form_that_does_not_arrive_is_given_up() {
     let (daemon, _server, _router, _soft) = surface(0).await;
     let secret = "an operator may come in here";
     let token = Token { name: "ada".to_owned(), role: Role::Operator, secret: secret.to_owned().into() };
-    let router = router(Surface { tokens: Tokens::from_iter([token]), ..surface_of(&daemon) });
+    let router = router(Surface { tokens: in_force(Tokens::from_iter([token])), ..surface_of(&daemon) });
     tokio::time::pause();
     for path in ["/login", "/feeds"] {
         let begun = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b"token=")) });

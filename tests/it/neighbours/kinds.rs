@@ -164,7 +164,7 @@ async fn hold(neighbours: &[Neighbour]) {
     for Neighbour { name, serve, entries } in neighbours {
         let server = Server::start().await;
         let test = TestDaemon::new().fetch(&format!("name_servers = [\"{}\"]", names.address()));
-        let test = serve(&server, &good).iter().fold(test, |test, feed| test.feed(feed));
+        let test = serve(&server, &good).iter().fold(test, TestDaemon::feed);
         let daemon = good.beside(test).open().await;
 
         let soft = CancellationToken::new();
@@ -182,7 +182,7 @@ async fn hold(neighbours: &[Neighbour]) {
         match ended {
             Some(done) => done.unwrap(),
             None => once.await.unwrap(),
-        };
+        }
 
         good.assert_stored(&daemon).await;
         let of_neighbour = usize::try_from(worked_off).unwrap().saturating_sub(GOOD_ARTICLES);

@@ -56,7 +56,7 @@ pub(super) fn files_of(form: Form, name: &str, to: &Place, max_records: u32) -> 
 fn files_of_size(name: &str, folder: &TempDir, max_bytes: usize) -> Configured {
     let batching = Batching { max_records: 1_000, max_bytes, period: Some(HOUR) };
     let receiver = Receiver::Files { to: local(folder), form: Form::JsonLines, batching };
-    Configured { settings: settings(name), receiver }
+    Configured { relay: settings(name), receiver }
 }
 
 pub(super) fn texts(to: &Place) -> Configured {
@@ -243,7 +243,7 @@ async fn a_file_is_due_by_its_size_long_before_its_period_ends(bench: &Bench) {
     let stop = CancellationToken::new();
     let sink = files_of_size("lines", &folder, 40);
     let mut picky = files_of_size("picky", &few, 40);
-    picky.settings.filter.add(Criterion::Event, "revised").unwrap();
+    picky.relay.filter.add(Criterion::Event, "revised").unwrap();
     let drained = async |relay: &mut Relay| relay.drain(Flush::WhenDue, &stop).await.unwrap();
 
     // Six bytes each, and seven from the tenth on.

@@ -62,13 +62,13 @@ pub(crate) struct Guarded {
 impl Guarded {
     pub(crate) fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let path = |name: &str| folder.path().join(name).display().to_string();
         authority(folder.path(), "ca");
         authority(folder.path(), "other");
         let names = "basicConstraints = critical,CA:FALSE\nsubjectAltName = IP:127.0.0.1";
         certify(folder.path(), "server", names, &["-CA", "ca.pem", "-CAkey", "ca.key"]);
         let config = format!(
-            "listen: \"127.0.0.1:-1\"\njetstream {{ store_dir: {:?} }}\ntls {{ cert_file: {:?}, key_file: {:?} }}\n{}",
+            "listen: \"127.0.0.1:-1\"\njetstream {{ store_dir: \"{}\" }}\ntls {{ cert_file: \"{}\", key_file: \"{}\" }}\n{}",
             path("streams"),
             path("server.pem"),
             path("server.key"),

@@ -1,12 +1,10 @@
 //! The daemon as a separate process with its HTTP listener open, for tests of changes while it runs and of what it takes.
 
-use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,14 +25,18 @@ pub(crate) struct Running {
     process: Child,
     /// The address of its HTTP listener.
     pub(crate) address: SocketAddr,
-    /// Its log so far.
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
     /// Collects its log.
     reader: Option<JoinHandle<()>>,
-    /// The lines of its log, as they come.
-    said: Receiver<Value>,
-    /// Those that came before the listener was open.
-    earlier: VecDeque<Value>,
+    /// How many bytes of its log were followed.
+    followed: usize,
+}
+
+/// The log of a process: whole lines.
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    grew: Condvar,
 }
 
 /// Returns the command that starts the daemon with a log in JSON, as [`Running::of`] needs it.
@@ -71,50 +73,47 @@ impl Running {
         let mut process =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let (sender, said) = mpsc::channel();
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new(Log::default());
         let collected = Arc::clone(&log);
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                // Only some tests follow the log to its end.
-                sender.send(serde_json::from_str(&line).unwrap_or_default()).unwrap_or_default();
-                let mut log = collected.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
+                collected.text.lock().unwrap().push_str(&(line + "\n"));
+                collected.grew.notify_all();
             }
         });
-        let address = ([0; 4], 0).into();
-        Self { process, address, log, reader: Some(reader), said, earlier: VecDeque::new() }
+        Self { process, address: ([0; 4], 0).into(), log, reader: Some(reader), followed: 0 }
     }
 
     /// Waits until its HTTP listener answers.
     pub(crate) fn await_address(&mut self) {
-        let (mut earlier, mut address) = (VecDeque::new(), None);
+        let mut address = None;
         self.follow(|event| {
             if event["message"] == "serving the page, health and records" {
                 address = Some(event["address"].as_str().unwrap().parse().unwrap());
             }
-            earlier.push_back(event.clone());
             address.is_some()
         });
-        self.earlier = earlier;
+        self.followed = 0;
         self.address = address.expect("it was awaited");
     }
 
     /// Passes the events of its log, from the first, until one of them is the awaited one.
     pub(crate) fn follow(&mut self, mut is_awaited: impl FnMut(&Value) -> bool) {
-        while let Some(event) = self.earlier.pop_front() {
-            if is_awaited(&event) {
+        while let Some(line) = self.next_line() {
+            self.followed += line.len() + 1;
+            if is_awaited(&serde_json::from_str(&line).unwrap_or_default()) {
                 return;
             }
         }
-        loop {
-            match self.said.recv_timeout(PATIENCE) {
-                Ok(event) if is_awaited(&event) => return,
-                Ok(_) => {}
-                Err(error) => panic!("it never said what the test waits for: {error}: {}", self.end()),
-            }
-        }
+        panic!("it never said what the test waits for: {}", self.end());
+    }
+
+    /// Waits for the next line of its log.
+    fn next_line(&self) -> Option<String> {
+        let text = self.log.text.lock().unwrap();
+        let is_followed = |text: &mut String| text.len() == self.followed;
+        let (text, _) = self.log.grew.wait_timeout_while(text, PATIENCE, is_followed).unwrap();
+        text[self.followed..].lines().next().map(str::to_owned)
     }
 
     /// Returns its peak memory so far in KiB, by the kernel's account.
@@ -131,7 +130,7 @@ impl Running {
 
     /// Its log so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text.lock().unwrap().clone()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -182,16 +181,6 @@ impl Running {
         };
         let in_time = tokio::time::timeout(PATIENCE, logged).await;
         assert!(in_time.is_ok(), "{words:?} was never logged:\n{}", self.log());
-    }
-
-    /// Makes it reload its configuration.
-    pub(crate) fn hang_up(&self) {
-        self.signal("HUP");
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
     /// Stops it softly and returns its log.
