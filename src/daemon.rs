@@ -200,7 +200,13 @@ impl Daemon {
         }
         self.tokens.send_replace(config.http.tokens.clone());
         self.relays.replace(config.sinks.clone());
-        self.outputs.send_replace(outputs(&config.sinks, self.shared.archive.as_ref()));
+        let outputs = outputs(&config.sinks, self.shared.archive.as_ref());
+        // A check that hangs goes on if nothing has changed for it: a new one would hang as well.
+        self.outputs.send_if_modified(|current| {
+            let differs = *current != outputs;
+            *current = outputs;
+            differs
+        });
         self.fetcher.send_replace(plan.fetcher.clone());
         self.shared.workers.set_budget(plan.settings.extract_timeout);
         let before = self.plan.send_replace(Arc::new(plan));

@@ -116,7 +116,8 @@ impl Health {
             self.forget_all_outputs_but(&current);
             let changed = tokio::select! {
                 changed = outputs.changed() => changed,
-                _ = join_all(current.iter().map(|output| self.watch_output(output))) => return,
+                // It never ends: if there are no folders, it must not be waited for.
+                _ = join_all(current.iter().map(|output| self.watch_output(output))), if !current.is_empty() => return,
             };
             if changed.is_err() {
                 return;
@@ -159,23 +160,26 @@ impl Health {
         show(&problems);
     }
 
-    /// Stores the result, and logs it if it changed.
+    /// Stores the result, and logs it if a problem appeared or ended. The sentence alone may change with each check: it says how much
+    /// space is left.
     fn note(&self, subject: Subject, problem: Option<String>) {
         let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if problems.get(&subject) != problem.as_ref() {
+        if problems.contains_key(&subject) != problem.is_some() {
             match (&subject, &problem) {
                 (Subject::Output(_), Some(problem)) => {
                     tracing::error!(problem, "an output folder is not writable");
                 }
                 (Subject::Output(_), None) => tracing::info!("{subject} is writable again"),
-                (_, Some(problem)) => tracing::error!(problem, "the store is not writable"),
-                (_, None) => tracing::info!("the store is writable again"),
+                (Subject::Store, Some(problem)) => tracing::error!(problem, "the store is not writable"),
+                (Subject::Store, None) => tracing::info!("the store is writable again"),
+                (Subject::Integrity, Some(problem)) => tracing::error!(problem, "the store is damaged"),
+                (Subject::Integrity, None) => tracing::info!("the store is intact again"),
             }
-            match problem {
-                Some(problem) => problems.insert(subject, problem),
-                None => problems.remove(&subject),
-            };
         }
+        match problem {
+            Some(problem) => problems.insert(subject, problem),
+            None => problems.remove(&subject),
+        };
         show(&problems);
     }
 }
@@ -191,6 +195,8 @@ fn show(problems: &BTreeMap<Subject, String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// The watchdog's patience (`lifecycle/progress.rs`), and more.
@@ -205,6 +211,31 @@ mod tests {
             assert!(tokio::time::timeout(longer, &mut checking).await.is_err());
             assert_eq!(health.problems(), ["the store has not answered for 4 s"]);
             assert_eq!(progress.is_stuck(), is_stuck);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_folders_that_are_configured_now_are_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = |name: &str| {
+            let folder = folder.path().join(name);
+            fs::write(&folder, "").unwrap();
+            Output { of: format!("sink {name}"), folder }
+        };
+        let (one, other) = (output("one"), output("other"));
+        let (configured, outputs) = watch::channel(Arc::from([]));
+        let health = Health::default();
+        let mut watching = pin!(health.watch_outputs(outputs));
+        for current in [vec![], vec![one.clone()], vec![one, other.clone()], vec![], vec![other]] {
+            let names: Vec<String> = current.iter().map(|output: &Output| output.of.clone()).collect();
+            configured.send_replace(current.into());
+            assert!(tokio::time::timeout(INTERVAL, &mut watching).await.is_err(), "it goes on");
+            let problems = health.problems();
+            assert_eq!(problems.len(), names.len(), "{problems:?}");
+            assert!(
+                problems.iter().zip(&names).all(|(problem, name)| problem.contains(name)),
+                "{problems:?}"
+            );
         }
     }
 

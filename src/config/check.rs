@@ -49,6 +49,8 @@ pub(super) struct Checker<'a> {
     pub(super) problems: &'a mut Problems,
     /// Files that contain secrets.
     pub(super) secret_files: &'a mut BTreeSet<PathBuf>,
+    /// Files with texts that everybody may read.
+    pub(super) public_files: &'a mut BTreeSet<PathBuf>,
 }
 
 impl Checker<'_> {
@@ -148,6 +150,16 @@ impl Checker<'_> {
     /// Resolves a secret, which may be in the environment or another file.
     pub(super) fn secret(&mut self, path: &str, secret: &raw::Secret) -> Option<SecretText> {
         self.secret_files.extend(secret.held_by(self.document.path.as_path(), self.document.dir()));
+        self.resolved(path, secret)
+    }
+
+    /// Resolves a text that is given like a secret although everybody may read it, such as a certificate.
+    pub(super) fn public_text(&mut self, path: &str, text: &raw::Secret) -> Option<SecretText> {
+        self.public_files.extend(text.held_by(self.document.path.as_path(), self.document.dir()));
+        self.resolved(path, text)
+    }
+
+    fn resolved(&mut self, path: &str, secret: &raw::Secret) -> Option<SecretText> {
         match secret.resolve(self.environment, self.document.dir()) {
             Ok(found) => Some(found),
             Err(message) => {

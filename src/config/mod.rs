@@ -180,12 +180,13 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     let mut warnings = included.warnings;
 
     let state_dir = environment.state_dir();
-    let mut secret_files = BTreeSet::new();
+    let (mut secret_files, mut public_files) = (BTreeSet::new(), BTreeSet::new());
     let mut checker = Checker {
         document: &document,
         environment,
         problems: &mut problems,
         secret_files: &mut secret_files,
+        public_files: &mut public_files,
     };
     let bounds = checker.schedule(&raw.schedule);
     let keeping = checker.articles(&raw.articles);
@@ -205,6 +206,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
             environment,
             problems: &mut problems,
             secret_files: &mut secret_files,
+            public_files: &mut public_files,
         };
         feeds.add_tables(&part.feed, &mut checker);
         checker.sites(&part.site);
@@ -218,7 +220,7 @@ fn load_document(mut document: Document, environment: &Environment) -> Result<Lo
     raw.include.clear();
     raw.added_feeds.clear();
     sources.files.insert(document.path.clone());
-    sources.files.extend(secret_files.iter().cloned());
+    sources.files.extend(secret_files.iter().cloned().chain(public_files));
     sources.folders.extend(site_files_dir);
     if !problems.is_empty() {
         return Err(problems.into_error(sources));

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::ServerAddr;
@@ -13,6 +13,7 @@ use super::raw::{Chosen, Files, Nats, Sink, Text, Webhook};
 use crate::fetch::{self, RequestOptions};
 use crate::publish::files::Form;
 use crate::publish::filter::{Criterion, Filter};
+use crate::publish::folder::Place;
 use crate::publish::nats::{self, Authorities, Login, Subject};
 use crate::publish::{Batching, Configured, Receiver, relay, text, webhook};
 
@@ -31,6 +32,14 @@ impl Chosen {
 
 /// Bounds on the uncompressed size of one file, which is held in memory while the file is written.
 const FILE_BYTES: RangeInclusive<u64> = 65_536..=268_435_456;
+
+/// Returns a place in the same spelling however it is written: `texts`, `texts/` and `./texts` are one folder.
+fn one_spelling(place: &Place) -> String {
+    match place {
+        Place::Local(folder) => folder.components().collect::<PathBuf>().display().to_string(),
+        Place::Objects(_) => place.to_string(),
+    }
+}
 
 /// Maximum number of positions in one file, which bounds a file of short texts as `max_bytes` does one of long texts.
 const FILE_RECORDS: u32 = 50_000;
@@ -53,7 +62,7 @@ impl Checker<'_> {
             let receiver = self.receiver(&path, sink, state_dir);
             // File names are derived from positions: two sinks in one place would overwrite each other's files.
             if let Some(place) = receiver.as_ref().and_then(Receiver::place)
-                && !places.insert(place.to_string())
+                && !places.insert(one_spelling(place))
             {
                 let message = "another sink writes there too; hint: give each sink its own folder or prefix";
                 self.refuse(&path, Some(place), message);
@@ -190,7 +199,7 @@ impl Checker<'_> {
         let authorities = match &raw.ca {
             None => None,
             Some(ca) => {
-                let parsed = Authorities::parse(self.secret(&key("ca"), ca)?.expose_secret());
+                let parsed = Authorities::parse(self.public_text(&key("ca"), ca)?.expose_secret());
                 Some(parsed.map_err(|message| self.refuse(&key("ca"), None, message)).ok()?)
             }
         };

@@ -2,10 +2,10 @@
 //!
 //! The system's resolver blocks a thread for as long as a name's servers hang, and these are the threads that also parse pages.
 //! So names are resolved here: after `/etc/hosts`, from the servers in `/etc/resolv.conf` or those that the operator names.
-//! Answers are cached for their TTL, negative ones too. That no server answers is remembered as well, but only for requests through
-//! a proxy, which resolves names itself (see [`Names::look_up_for_proxy`]). `hickory-resolver` is the library that reqwest itself offers for this.
-//! It ignores what `nsswitch.conf` may add: multicast DNS, directories. Both files are read when the client is built, and again
-//! on a reload.
+//! Answers are cached for their TTL, negative ones too. That no server answers is remembered as well, but only for requests
+//! through a proxy, which resolves names itself (see [`Names::look_up_for_proxy`]). `hickory-resolver` is the library that
+//! reqwest itself offers for this. It ignores what `nsswitch.conf` may add: multicast DNS, directories. Both files are read when
+//! the client is built, and again on a reload.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -5,8 +5,8 @@
 //! not ours are refused. An IP address needs no check: a page can only be of that host if it came from that address.
 //!
 //! With tokens, nothing is checked: the page has neither a token nor the cookie of a session, which a browser sends only to the
-//! name that set it. Reverse proxies and services may then use any name. Health is not checked either: it says nothing about feeds
-//! or articles, and probes use all kinds of names.
+//! name that set it. Reverse proxies and services may then use any name. Health is not checked either: `/readyz` names sinks and
+//! folders, but no feed or article, and probes use all kinds of names.
 
 use std::sync::Arc;
 
@@ -58,7 +58,9 @@ impl Hosts {
         tracing::warn!(host = name, "request refused: it is for another host");
         Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
-            format!("this server is not {name:?}; hint: if it is known by this name, add it to http.hosts"),
+            format!(
+                "this server is not {name:?}; hint: if it is known by this name, add it to http.hosts and restart"
+            ),
         ))
     }
 }

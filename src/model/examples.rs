@@ -5,6 +5,7 @@ use url::Url;
 
 use super::record::{Event, FeedMention, Record, SCHEMA_VERSION};
 use super::{ArticleId, DuplicateKind, Enclosure, Metadata, QualityFlag, Sha256Hash};
+use crate::extract::EXTRACTOR_VERSION;
 
 /// Returns the examples in the order of their positions, each with its heading.
 pub(super) fn all() -> Vec<(&'static str, Record)> {
@@ -71,7 +72,7 @@ pub(super) fn original() -> Record {
             entry_published_at: Some(time("2026-03-02T07:30:00Z")),
             first_seen_at: time("2026-03-02T08:00:04Z"),
         }],
-        extractor_version: "14".to_owned(),
+        extractor_version: EXTRACTOR_VERSION.to_owned(),
         quality_flags: Vec::new(),
         enclosures: vec![Enclosure {
             url: address("https://gazette.example/ferry.mp3"),

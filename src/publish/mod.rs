@@ -2,8 +2,8 @@
 //! only when what it has read is safe.
 //!
 //! A sink delivers records to one destination. A relay drives the sink and owns what all sinks have in common: cursor, lease,
-//! batches, filter, backoff, lag. One relay runs for each `[[sink]]` table, also when the tables change. Delivery is at least once, in outbox order, so a receiver that upserts records by (`id`,
-//! `revision`) stores each exactly once.
+//! batches, filter, backoff, lag. One relay runs for each `[[sink]]` table, also when the tables change. Delivery is at least
+//! once, in outbox order, so a receiver that upserts records by (`id`, `revision`) stores each exactly once.
 
 /// Filters that select the records a consumer wants.
 pub mod filter;
@@ -42,6 +42,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use self::folder::Place;
 use crate::clock::Clock;
@@ -146,6 +147,9 @@ impl From<PublishError> for Failure {
     }
 }
 
+/// A destination that is being opened.
+type Opening = JoinHandle<Result<Box<dyn Sink>, PublishError>>;
+
 /// A `[[sink]]` table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Configured {
@@ -161,10 +165,19 @@ impl Configured {
         &self.relay.name
     }
 
-    /// Opens the destination off the async threads and within a time limit: a folder of a file server may not respond.
+    /// Opens the destination within a time limit.
     pub async fn open(&self, outward: &Outward) -> Result<Box<dyn Sink>, PublishError> {
+        self.opened(&mut self.begin_opening(outward)).await
+    }
+
+    /// Begins to open the destination, off the async threads: a folder of a file server may not respond.
+    fn begin_opening(&self, outward: &Outward) -> Opening {
         let (sink, outward) = (self.clone(), outward.clone());
-        let opening = tokio::task::spawn_blocking(move || sink.receiver.open(&sink.relay.name, &outward));
+        tokio::task::spawn_blocking(move || sink.receiver.open(&sink.relay.name, &outward))
+    }
+
+    /// Waits for the destination within a time limit.
+    async fn opened(&self, opening: &mut Opening) -> Result<Box<dyn Sink>, PublishError> {
         match tokio::time::timeout(LONGEST_OPENING, opening).await {
             Ok(opened) => opened.unwrap_or_else(|error| resume_unwind(error.into_panic())),
             Err(_elapsed) => Err(PublishError::File {

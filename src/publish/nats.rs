@@ -114,7 +114,8 @@ impl Nats {
                 let roots = authorities
                     .roots()
                     .map_err(|error| Failure::later(format!("cannot use the authorities: {error}")))?;
-                options.tls_client_config(
+                // Otherwise the server, or whoever is in between, decides whether there is any TLS.
+                options.require_tls(true).tls_client_config(
                     ClientConfig::builder().with_root_certificates(roots).with_no_client_auth(),
                 )
             }

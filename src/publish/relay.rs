@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::filter::Filter;
-use super::{Batch, Batching, Configured, Failure, Outward, PublishError, STEP, Sink};
+use super::{Batch, Batching, Configured, Failure, Opening, Outward, PublishError, STEP, Sink};
 use crate::clock::Clock;
 use crate::memory::{Part, RECORD_COST};
 use crate::model::{self, Record};
@@ -61,6 +61,8 @@ pub struct Relay {
     outward: Outward,
     /// The destination; it stays open while this relay holds the lease.
     sink: Option<Box<dyn Sink>>,
+    /// An attempt to open it that has taken too long so far.
+    opening: Option<Opening>,
     /// The memory that a batch may take.
     memory: Part,
     /// The epoch of the lease, while this relay holds one.
@@ -69,6 +71,8 @@ pub struct Relay {
     pending: Pending,
     /// Why the last delivery failed, if it did. The same reason is logged only once.
     trouble: Option<String>,
+    /// Whether records wait for the end of a pause, or for the operator to resume the sink.
+    rests: bool,
 }
 
 /// The size of the records that wait for their file, known without reading their texts.
@@ -112,7 +116,19 @@ impl Relay {
         metrics::sink_opened(configured.name());
         let (clock, memory) = (outward.clock.clone(), outward.memory.part());
         let pending = Pending::default();
-        Self { store, clock, configured, outward, sink: None, memory, epoch: None, pending, trouble: None }
+        Self {
+            store,
+            clock,
+            configured,
+            outward,
+            sink: None,
+            opening: None,
+            memory,
+            epoch: None,
+            pending,
+            trouble: None,
+            rests: false,
+        }
     }
 
     /// The sink's name.
@@ -120,9 +136,9 @@ impl Relay {
         self.configured.name()
     }
 
-    /// Whether the last delivery failed.
+    /// Whether records wait because a delivery failed.
     pub const fn is_in_trouble(&self) -> bool {
-        self.trouble.is_some()
+        self.trouble.is_some() || self.rests
     }
 
     /// Delivers records as they are stored, until `all_stored` is cancelled; then delivers what was stored before that and
@@ -178,20 +194,25 @@ impl Relay {
         let Some(lease) = self.lease().await? else { return Ok(Step::Idle(None)) };
         let next = self.store.outbox_next(lease.seq).await?;
         self.show_lag(&lease, next).await?;
-        if lease.disabled {
-            return Ok(Step::Idle(None));
+        let until = (!lease.disabled).then_some(lease.retry_at);
+        if until.is_none_or(|until| until > self.clock.now()) {
+            self.rests = next.is_some();
+            return Ok(Step::Idle(until));
         }
-        if lease.retry_at > self.clock.now() {
-            return Ok(Step::Idle(Some(lease.retry_at)));
-        }
-        let mut sink = match self.sink.take() {
-            Some(sink) => sink,
-            None => match self.configured.open(&self.outward).await {
-                Ok(sink) => sink,
-                Err(error) => return self.fail(&lease, error.into()).await,
-            },
+        self.rests = false;
+        let mut sink = match self.destination().await {
+            Ok(sink) => sink,
+            Err(error) => return self.fail(&lease, error.into()).await,
         };
-        let step = self.deliver_next(&lease, next, sink.as_mut(), flush).await;
+        let (store, name) = (self.store.clone(), self.name().to_owned());
+        // The lease is renewed while records are read, too: a filter may admit one record in thousands.
+        let step = tokio::select! {
+            step = self.deliver_next(&lease, next, sink.as_mut(), flush) => step,
+            () = lost(&store, &name, lease.epoch) => {
+                self.epoch = None;
+                Ok(Step::Moved)
+            }
+        };
         if self.epoch.is_some() {
             self.sink = Some(sink);
         }
@@ -206,10 +227,7 @@ impl Relay {
         flush: Flush,
     ) -> Result<Step, PublishError> {
         let Some((first, began_at)) = next else {
-            // The destination could not be opened before, and now it is.
-            if lease.failures > 0 && self.store.sink_recover(self.name(), lease.epoch).await? {
-                self.note_recovery();
-            }
+            self.recover(lease).await?;
             return Ok(Step::Idle(None));
         };
         let range = SinkRange { first, last: i64::MAX, began_at };
@@ -220,15 +238,39 @@ impl Relay {
             None => self.read(lease.seq, &batching, range).await?,
             Some(period) => match self.file(lease.seq, period, &batching, range, flush).await? {
                 Ok(batch) => batch,
-                Err(due) => return Ok(Step::Idle(Some(due))),
+                Err(due) => {
+                    self.recover(lease).await?;
+                    return Ok(Step::Idle(Some(due)));
+                }
             },
         };
         self.hand_over(lease, &batch, sink).await
     }
 
+    /// Returns the destination, opening it if it is not open. An attempt that takes too long is waited for again in a later round:
+    /// another one would hang as well, and occupy one more thread.
+    async fn destination(&mut self) -> Result<Box<dyn Sink>, PublishError> {
+        if let Some(sink) = self.sink.take() {
+            return Ok(sink);
+        }
+        let mut opening = self.opening.take().unwrap_or_else(|| self.configured.begin_opening(&self.outward));
+        let opened = self.configured.opened(&mut opening).await;
+        self.opening = (!opening.is_finished()).then_some(opening);
+        opened
+    }
+
+    /// Notes that the destination can be opened again, although there is nothing to deliver now.
+    async fn recover(&mut self, lease: &SinkLease) -> Result<(), StoreError> {
+        if lease.failures > 0 && self.store.sink_recover(self.name(), lease.epoch).await? {
+            self.note_recovery();
+        }
+        Ok(())
+    }
+
     /// Closes the destination and releases the lease, so that another process need not wait until it expires.
     pub async fn give_back(&mut self) {
         self.sink = None;
+        self.opening = None;
         let Some(epoch) = self.epoch.take() else { return };
         if let Err(error) = self.store.sink_release(self.name(), epoch).await {
             tracing::warn!(
@@ -370,14 +412,7 @@ impl Relay {
                     first_seq = batch.first,
                     last_seq = batch.last,
                 );
-                let delivery = sink.deliver(batch).instrument(span);
-                tokio::select! {
-                    delivered = delivery => delivered,
-                    () = lost(&self.store, self.configured.name(), lease.epoch) => {
-                        self.epoch = None;
-                        return Ok(Step::Moved);
-                    }
-                }
+                sink.deliver(batch).instrument(span).await
             };
             if let Err(failure) = delivered {
                 return self.fail(lease, failure).await;
@@ -458,7 +493,7 @@ impl Relay {
     }
 }
 
-/// Renews a lease during a delivery; returns when the lease is lost.
+/// Renews a lease periodically; returns when the lease is lost.
 async fn lost(store: &Store, name: &str, epoch: i64) {
     loop {
         tokio::time::sleep(LOOK_INTERVAL).await;

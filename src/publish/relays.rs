@@ -7,15 +7,17 @@
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use futures_util::future::try_join_all;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Place;
 use super::relay::{Flush, Relay};
-use super::{Configured, Outward, PublishError};
+use super::{Configured, LONGEST_OPENING, Outward, PublishError};
 use crate::store::Store;
 use crate::telemetry::metrics;
 
@@ -38,12 +40,14 @@ struct Running {
 }
 
 impl Relays {
-    /// Registers the sinks in the store. Whether a local folder can be opened does not matter yet: its relay keeps trying. Every
-    /// other destination is opened without a request, so an error there is one of the configuration.
+    /// Registers the sinks in the store. Local folders are created, because every process checks whether it can write to them (see
+    /// [`super::outputs`]), and opened by the relay that holds the lease, which keeps trying. Every other destination is opened
+    /// without a request, so an error there is one of the configuration.
     pub async fn open(store: Store, outward: Outward, sinks: Vec<Configured>) -> Result<Self, PublishError> {
         for sink in &sinks {
-            if !matches!(sink.receiver.place(), Some(Place::Local(_))) {
-                sink.open(&outward).await.map_err(|error| error.of_sink(sink))?;
+            match sink.receiver.place() {
+                Some(Place::Local(folder)) => create(folder).await,
+                _ => drop(sink.open(&outward).await.map_err(|error| error.of_sink(sink))?),
             }
         }
         let relays = Self {
@@ -65,20 +69,25 @@ impl Relays {
     /// Checks that the sinks that are new or changed in `sinks` can be opened, and registers them in the store.
     pub async fn admit(&self, sinks: &[Configured]) -> Result<(), PublishError> {
         let unchanged = Arc::clone(&self.configured.borrow());
-        for sink in sinks.iter().filter(|sink| !unchanged.contains(sink)) {
-            match sink.open(&self.outward).await {
-                // A folder in use belongs to the relay that ends now, or to the process that runs the sink.
-                Ok(_) | Err(PublishError::FolderInUse { .. }) => {}
-                Err(error) => return Err(error.of_sink(sink)),
-            }
-        }
+        // A paused sink opens nothing, so it can be paused because its folder is dead.
+        let opened =
+            sinks.iter().filter(|sink| !sink.relay.pause && !unchanged.contains(sink)).map(async |sink| {
+                match sink.open(&self.outward).await {
+                    // A folder in use belongs to the relay that ends now, or to the process that runs the sink.
+                    Ok(_) | Err(PublishError::FolderInUse { .. }) => Ok(()),
+                    Err(error) => Err(error.of_sink(sink)),
+                }
+            });
+        try_join_all(opened).await?;
         self.register(sinks).await
     }
 
     /// Makes `sinks` the configured ones: no batch begins under other settings from now on. Sinks that are the same as before are
     /// not disturbed.
     pub fn replace(&self, sinks: Vec<Configured>) {
-        retire(&self.running(), &sinks);
+        // Held until both are done: a relay with the old settings must not begin in between.
+        let running = self.running();
+        retire(&running, &sinks);
         self.configured.send_replace(sinks.into());
     }
 
@@ -86,9 +95,9 @@ impl Relays {
     pub async fn run(&self, stored: &Arc<Notify>, all_stored: &CancellationToken) {
         let mut configured = self.configured.subscribe();
         let mut tasks = JoinSet::new();
+        let mut panicked = None;
         loop {
-            let sinks = Arc::clone(&configured.borrow_and_update());
-            for (sink, retired) in self.compare(&sinks) {
+            for (sink, retired) in self.compare(&mut configured) {
                 let relay = Relay::of(self.store.clone(), sink, self.outward.clone());
                 let (stored, all_stored) = (Arc::clone(stored), all_stored.clone());
                 tasks.spawn(async move {
@@ -98,11 +107,23 @@ impl Relays {
                 });
             }
             let stopping = all_stored.is_cancelled();
+            if tasks.is_empty()
+                && let Some(panic) = panicked
+            {
+                resume_unwind(panic);
+            }
             if stopping && tasks.is_empty() {
                 return;
             }
             tokio::select! {
-                Some(ended) = tasks.join_next() => self.end(&unwound(ended)),
+                Some(ended) = tasks.join_next() => match ended {
+                    Ok(name) => self.end(&name),
+                    // The other relays finish their batches and return their leases first.
+                    Err(error) => {
+                        panicked = Some(error.into_panic());
+                        self.replace(Vec::new());
+                    }
+                },
                 Ok(()) = configured.changed() => {}
                 () = all_stored.cancelled(), if !stopping => {}
             }
@@ -143,11 +164,15 @@ impl Relays {
 
     /// Retires the relays whose sinks are no longer configured as they are, and returns the sinks whose relays begin now, each
     /// with the token that retires it. A sink waits for the relay of the same name, and for one that still writes to its folder.
-    fn compare(&self, sinks: &[Configured]) -> Vec<(Configured, CancellationToken)> {
+    fn compare(
+        &self,
+        configured: &mut watch::Receiver<Arc<[Configured]>>,
+    ) -> Vec<(Configured, CancellationToken)> {
         let mut running = self.running();
-        retire(&running, sinks);
+        let sinks = Arc::clone(&configured.borrow_and_update());
+        retire(&running, &sinks);
         let mut begin = Vec::new();
-        for sink in sinks {
+        for sink in sinks.iter() {
             let place = sink.receiver.place();
             let is_occupied = place.is_some()
                 && running
@@ -168,12 +193,23 @@ impl Relays {
         let mut running = self.running();
         if running.get(name).is_some_and(|relay| relay.retired.is_cancelled()) {
             running.remove(name);
-            metrics::sink_retired(name);
+            if !self.configured.borrow().iter().any(|sink| sink.name() == name) {
+                metrics::sink_retired(name);
+            }
         }
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
         self.running.lock().expect("no holder of this lock can panic")
+    }
+}
+
+/// Creates a folder if that is possible within the time limit.
+async fn create(folder: &Path) {
+    let path = folder.to_owned();
+    let creating = tokio::task::spawn_blocking(move || std::fs::create_dir_all(path));
+    if !matches!(tokio::time::timeout(LONGEST_OPENING, creating).await, Ok(Ok(Ok(())))) {
+        tracing::debug!(folder = %folder.display(), "cannot create the folder; its relay keeps trying");
     }
 }
 

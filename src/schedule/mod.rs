@@ -137,20 +137,21 @@ pub fn next_poll(
     NextPoll { at, decided_by, history }
 }
 
-/// Returns when a feed would be due if `bounds` had been in force at its last poll, which ended at `polled_at`, and why; `None` if
-/// that depends on a response that the history does not hold. `decided_by` is what determined the time that was set then.
+/// Returns when a feed would be due, without jitter, if `bounds` had been in force at its last poll, which ended at `polled_at`, and
+/// why. `decided_by` is what determined the time that was set then.
+///
+/// Returns `None` if the server may have asked for patience in a response that the history does not hold: if its `Retry-After`
+/// determined that time, or if the poll failed, since the history keeps nothing of a failed response.
 pub fn due_within(
     bounds: &Bounds,
     history: &History,
     decided_by: Decision,
     polled_at: Timestamp,
 ) -> Option<(Timestamp, Decision)> {
-    match decided_by {
-        Decision::RetryAfter => None,
-        // The response of a failed poll may have asked for patience by `max-age`, which an operator's interval overrides.
-        Decision::Backoff if bounds.fixed_interval.is_none() => None,
-        _ => Some(due(bounds, history, &Freshness::default(), polled_at, 0.0)),
+    if decided_by == Decision::RetryAfter || history.consecutive_failures > 0 {
+        return None;
     }
+    Some(due(bounds, history, &Freshness::default(), polled_at, 0.0))
 }
 
 /// Returns when a feed is due after a poll that ended at `now` and is already part of the history.

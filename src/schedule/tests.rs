@@ -128,15 +128,18 @@ fn other_bounds_apply_to_the_last_poll() {
             assert_eq!(shorter, Some((ten_minutes, Decision::FixedInterval)));
         }
     }
-    let a_minute_later = after(now(), Duration::from_secs(MINUTE));
-    for (freshness, decision, at_a_fixed_interval) in [
-        (retry_after(5 * HOURS), Decision::RetryAfter, None),
-        (fresh(5 * HOURS), Decision::Backoff, Some((a_minute_later, Decision::Backoff))),
+    // A server that may have asked for patience gets it.
+    for (outcome, freshness, decision) in [
+        (PollOutcome::NotModified, retry_after(5 * HOURS), Decision::RetryAfter),
+        (PollOutcome::Failed, retry_after(5 * HOURS), Decision::RetryAfter),
+        (PollOutcome::Failed, fresh(5 * HOURS), Decision::Backoff),
     ] {
-        let refused = next_poll(&bounds(), &known(HOURS), &PollOutcome::Failed, &freshness, now(), 0.0);
+        let refused = next_poll(&bounds(), &known(HOURS), &outcome, &freshness, now(), 0.0);
         assert_eq!(refused.decided_by, decision);
-        let within = |bounds: &Bounds| due_within(bounds, &refused.history, refused.decided_by, now());
-        assert_eq!((within(&bounds()), within(&fixed(MINUTE))), (None, at_a_fixed_interval));
+        for bounds in [bounds(), fixed(MINUTE)] {
+            let within = due_within(&bounds, &refused.history, decision, now());
+            assert_eq!(within, None, "{outcome:?} {bounds:?}");
+        }
     }
 }
 

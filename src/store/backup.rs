@@ -41,15 +41,16 @@ impl Store {
             Dialect::Postgres => self.copy_rows(&partial).await,
         };
         end_file(made, &partial, file)?;
-        let written = Database::connect(&settings_of(file), Access::Visit).await?;
+        let written = Database::connect(&settings_of(file), Access::ReadBackup).await?;
         let contents = contents(&written, file).await;
         written.close().await;
         contents
     }
 
-    /// Creates the store at `settings` from a backup. Fails if there is one already.
+    /// Creates the store at `settings` from a backup. Fails if there is one already. The backup's file may have several names (hard
+    /// links), unlike a store's: it is only read.
     pub async fn restore(settings: &Settings, file: &Path, clock: Clock) -> Result<Contents, StoreError> {
-        let source = Database::connect(&settings_of(file), Access::Visit).await?;
+        let source = Database::connect(&settings_of(file), Access::ReadBackup).await?;
         let contents = contents(&source, file).await?;
         match Location::parse(settings.url.expose_secret())? {
             Location::File(path) => {

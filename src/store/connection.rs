@@ -30,6 +30,9 @@ pub(super) enum Access {
     Own,
     /// Takes the store as it is; fails if there is none.
     Visit,
+    /// Takes a backup as it is, and only reads it; fails if there is none. Its file may have several names, as in folders of backups
+    /// that share unchanged files by hard links.
+    ReadBackup,
 }
 
 /// A statement in both dialects.
@@ -191,8 +194,8 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns an error if the file has several names: SQLite's log and the lock of the running process are found by name. An error
-/// of the system is left to SQLite to report.
+/// Returns an error if a store's file has several names: SQLite's log and the lock of the running process are found by name. Not for
+/// a backup that is only read ([`Access::ReadBackup`]). An error of the system is left to SQLite to report.
 fn check_names(path: &Path) -> Result<(), StoreError> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() && metadata.nlink() > 1 => {
@@ -203,7 +206,7 @@ fn check_names(path: &Path) -> Result<(), StoreError> {
 }
 
 impl Database {
-    /// Connects; on SQLite the owner ([`Access::Own`]) creates a missing file.
+    /// Connects; on SQLite the owner ([`Access::Own`]) creates a missing file, and a store whose file has several names is refused.
     pub(super) async fn connect(settings: &Settings, access: Access) -> Result<Self, StoreError> {
         install_default_drivers();
         let location = Location::parse(settings.url.expose_secret())?;
@@ -213,12 +216,14 @@ impl Database {
                 match access {
                     Access::Own => create_private(path)
                         .map_err(|source| StoreError::Create { path: path.clone(), source })?,
-                    Access::Visit if !path.exists() => {
+                    Access::Visit | Access::ReadBackup if !path.exists() => {
                         return Err(StoreError::Missing { path: path.clone() });
                     }
-                    Access::Visit => {}
+                    Access::Visit | Access::ReadBackup => {}
                 }
-                check_names(path)?;
+                if access != Access::ReadBackup {
+                    check_names(path)?;
+                }
                 Self::connect_to_file(&location, path, settings, access).await
             }
             Location::Server(_) => Self::connect_to_server(&location, settings.max_connections, wait).await,
@@ -345,6 +350,7 @@ impl Database {
         self.check_file()?;
         begin_on(&self.writer, begin, commit).await
     }
+
     /// Waits until no other process holds the advisory lock `lock`, and holds it until the transaction ends. On SQLite the
     /// transaction itself excludes all other writers.
     pub(super) async fn exclude_others(&self, tx: &mut AnyConnection, lock: i64) -> Result<(), StoreError> {

@@ -67,6 +67,7 @@ impl Store {
             restored: RESTORE_FEEDS.execute(&mut tx, &restored, |query, id| query.bind(id.0)).await?,
             removed: REMOVE_FEEDS.execute(&mut tx, &removed, |query, id| query.bind(id.0)).await?,
         };
+        FORGET_FIRST_READS.execute(&mut tx, &restored, |query, id| query.bind(id.0)).await?;
         work_out_shards(&mut tx).await?;
         if sync.added + sync.restored > 0 {
             self.signal(&mut tx, Signal::Feeds).await?;
@@ -248,12 +249,19 @@ const SET_SHARDS: RowsSql = RowsSql {
 };
 
 /// Number of the advisory lock for changes of feeds; feedmill's own, chosen at random.
-const FEEDS_LOCK: i64 = 3_318_905_774_120_660_247;
+pub(super) const FEEDS_LOCK: i64 = 3_318_905_774_120_660_247;
 
 const KNOWN_FEEDS: &str = "SELECT id, configured_url_sha256, state, party FROM feeds";
 
 const RESTORE_FEEDS: RowsSql = RowsSql {
     before: "UPDATE feeds SET state = 'active', suspect = 0, unfinished_attempts = 0 WHERE id IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
+
+/// What was published while a feed was not watched is a backlog, like that of a new feed: the next read counts as its first.
+const FORGET_FIRST_READS: RowsSql = RowsSql {
+    before: "UPDATE feed_details SET first_read_at = NULL WHERE feed_id IN (VALUES ",
     columns: 1,
     after: ")",
 };

@@ -261,6 +261,8 @@ impl Store {
     /// and the new owner may be requesting the host.
     pub async fn host_loans_grant(&self, id: i64, parties: &[String]) -> Result<(), StoreError> {
         let mut tx = self.database.write_heartbeat().await?;
+        // A shard must not pass to another process meanwhile: the new owner reads only once which of its hosts are lent.
+        self.database.exclude_others(&mut tx, SHARDS_LOCK).await?;
         GRANT.execute(&mut tx, parties, |query, party| query.bind(party.clone()).bind(id)).await?;
         self.signal(&mut tx, Signal::Shards).await?;
         tx.commit().await

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use url::Url;
 
+use super::feeds::FEEDS_LOCK;
 use super::sql::{Row, RowsSql, bytes, models, word};
 use super::{Signal, Store, StoreError};
 use crate::model::{FeedId, History, Sha256Hash};
@@ -53,6 +54,8 @@ impl Store {
     /// Makes feeds due earlier, unless they are being polled or were polled meanwhile. Returns how many changed.
     pub async fn feeds_bring_forward(&self, feeds: &[Sooner]) -> Result<u64, StoreError> {
         let mut tx = self.database.write().await?;
+        // Processes reload together, and would wait for each other's rows if each updated them in an order of its own.
+        self.database.exclude_others(&mut tx, FEEDS_LOCK).await?;
         let changed = BRING_FORWARD
             .execute(&mut tx, feeds, |query, feed| {
                 let (before, at) = (feed.instead_of.as_millisecond(), feed.at.as_millisecond());

@@ -1,13 +1,12 @@
 //! Colours: on a terminal, or where they are forced, and nowhere else.
 
 use std::fs;
-use std::io::Read as _;
 use std::process::Command;
 
 use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
-use crate::support::terminal;
+use crate::support::terminal::on_terminal;
 
 const GREEN_MARK: &str = "\u{1b}[32m\u{1b}[1m+\u{1b}[0m";
 const RED_MARK: &str = "\u{1b}[31m\u{1b}[1m-\u{1b}[0m";
@@ -23,18 +22,10 @@ fn piped(command: &mut Command) -> String {
 }
 
 /// Returns what a command writes to a terminal.
-fn shown(mut command: Command) -> String {
-    let (mut screen, terminal) = terminal::open();
-    let mut child = command.env("TERM", "xterm").stdout(terminal).spawn().unwrap();
-    // Its copy of the terminal would keep the terminal open.
-    drop(command);
-    let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
-    // Reading fails once no process has the terminal open.
-    while let Ok(count @ 1..) = screen.read(&mut piece) {
-        seen.extend_from_slice(&piece[..count]);
-    }
-    assert!(child.wait().unwrap().success());
-    String::from_utf8(seen).unwrap()
+fn shown(command: Command) -> String {
+    let (shown, ended) = on_terminal(command);
+    assert!(ended.success(), "{shown}");
+    shown
 }
 
 #[test]

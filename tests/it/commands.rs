@@ -352,7 +352,8 @@ fn told(output: &Output) -> Vec<(String, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn debug_logs_are_of_our_modules_and_sql_of_a_filter_of_its_own() {
     let server = Server::start().await;
-    let config = turned(&server).write_config();
+    let test = turned(&server);
+    let config = test.write_config();
     for verbose in ["-v", "-vv"] {
         let told = told(&output(&config, &["--log-format", "json", verbose, "feeds", "poll", "--all"]));
         let details: Vec<_> =

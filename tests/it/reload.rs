@@ -23,6 +23,9 @@ use crate::support::site::{Item, page, paragraphs, rss};
 /// Longer than any test here takes.
 const LONG: Duration = Duration::from_mins(2);
 
+/// Time between two looks at what is waited for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
 async fn start(opened: &OpenedDaemon) -> (Lifecycle, Addresses) {
     let lifecycle = Lifecycle::new(LONG);
     let addresses = Arc::clone(&opened.daemon).start(&lifecycle, Metrics::install()).await.unwrap();
@@ -37,8 +40,9 @@ async fn stop(lifecycle: Lifecycle) {
 /// Waits until `is_so` returns `true`.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let wait = async {
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
         while !is_so().await {
-            tokio::task::yield_now().await;
+            looks.tick().await;
         }
     };
     tokio::time::timeout(LONG, wait).await.unwrap_or_else(|_| panic!("never: {what}"));

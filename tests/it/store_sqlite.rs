@@ -129,6 +129,22 @@ async fn a_file_with_two_names_is_refused() {
     database.drop().await;
 }
 
+/// Folders of backups may share unchanged files by hard links.
+#[tokio::test]
+async fn a_backup_with_two_names_is_restored() {
+    let (original, restored) = (database().await, database().await);
+    let clock = Clock::manual(start());
+    let store = original.open(&clock).await;
+    let backup = original.file().with_file_name("daily.backup");
+    let written = store.backup(&backup).await.unwrap();
+    store.close().await;
+    std::fs::hard_link(&backup, backup.with_file_name("weekly.backup")).unwrap();
+    assert_eq!(Store::restore(&restored.settings, &backup, clock.clone()).await.unwrap(), written);
+    restored.open(&clock).await.close().await;
+    original.drop().await;
+    restored.drop().await;
+}
+
 #[tokio::test]
 async fn nothing_is_acknowledged_once_the_file_is_gone() {
     let database = database().await;

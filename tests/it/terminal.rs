@@ -52,7 +52,7 @@ fn feedmill(dir: &TempDir, arguments: &[String]) -> Command {
 fn a_terminal_shows_what_would_deceive() {
     let dir = TempDir::new().unwrap();
     for (arguments, is_whole) in commands(&dir) {
-        let seen = on_terminal(feedmill(&dir, &arguments));
+        let (seen, _) = on_terminal(feedmill(&dir, &arguments));
         let is_deceptive = |c: char| {
             c.is_control() && !matches!(c, '\r' | '\n' | '\u{1b}')
                 || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -103,7 +103,11 @@ fn writable(unit: &str) -> Vec<PathBuf> {
             .find_map(|(specifier, folder)| Some(format!("{folder}{}", path.strip_prefix(specifier)?)));
         PathBuf::from(known.unwrap_or_else(|| path.to_owned()))
     });
-    of_systemd.chain(named).collect()
+    let has_own = values(unit, "PrivateTmp")
+        .next_back()
+        .is_some_and(|value| !matches!(value, "no" | "false" | "off" | "0" | ""));
+    let temporary = ["/tmp", "/var/tmp"].into_iter().filter(|_| has_own).map(PathBuf::from);
+    of_systemd.chain(named).chain(temporary).collect()
 }
 
 /// Returns where relative paths begin for the daemon.
@@ -140,6 +144,7 @@ fn resolved(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unit_file::joined;
     use super::*;
 
     const UNIT: &str =
@@ -152,7 +157,7 @@ mod tests {
             folders: &folders,
             state_dir: Path::new("/home/me/.local/state/feedmill"),
         };
-        look(&format!("{UNIT}[Service]\n{drop_in}\n"), &needs)
+        look(&joined(&format!("{UNIT}[Service]\n{drop_in}\n")), &needs)
             .into_iter()
             .map(|found| found.message)
             .collect()
@@ -205,7 +210,10 @@ mod tests {
             (named, "/var/cache/pages", true),
             (named, "/var/log/mill", true),
             ("ReadWritePaths=/srv\nReadWritePaths=", "/srv/feedmill/texts", false),
+            ("ReadWritePaths=/srv/one \\\n  /srv/feedmill", "/srv/feedmill/texts", true),
             ("ProtectSystem=full", "/srv/feedmill/texts", true),
+            ("", "/tmp/texts", false),
+            ("PrivateTmp=yes", "/tmp/texts", true),
             ("StateDirectory=", "/var/lib/feedmill", false),
         ] {
             let found = found(drop_in, 384, &[folder]);

@@ -24,7 +24,12 @@ pub(super) fn read(file: &Path, folders: &[&Path]) -> std::io::Result<String> {
         unit.push('\n');
         unit.push_str(&std::fs::read_to_string(file)?);
     }
-    Ok(unit)
+    Ok(joined(&unit))
+}
+
+/// Joins lines that a backslash at the end continues.
+pub(super) fn joined(unit: &str) -> String {
+    unit.replace("\\\n", " ")
 }
 
 /// Returns the values of a key in order, including empty ones.

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::extract::{Evidence, Rules, extract};
 use crate::fetch::{Content, Fetcher, Purpose, Request, RequestOptions, decode_page, page_body};
 use crate::impostor::{self, Impostor};
-use crate::model::{EntryEvidence, Page, PageBody, Validators};
+use crate::model::{EntryEvidence, Page, PageBody, Validators, masked};
 
 mod batch;
 mod output;
@@ -116,9 +116,10 @@ fn fetch_page(url: &Url, config: &Config) -> anyhow::Result<(Page, HeaderMap)> {
     let fetcher = Fetcher::new(config.fetch.clone(), clock.clone())?;
     let (validators, options) = (Validators::default(), RequestOptions::default());
     let request = Request { purpose: Purpose::Page, url, validators: &validators, options: &options };
-    let response =
-        block_on(async { fetcher.fetch(&request).await.with_context(|| format!("cannot fetch {url}")) })?;
-    let Content::Body(body) = response.content else { bail!("{url}: no content") };
+    let response = block_on(async {
+        fetcher.fetch(&request).await.with_context(|| format!("cannot fetch {}", masked(url)))
+    })?;
+    let Content::Body(body) = response.content else { bail!("{}: no content", masked(url)) };
     let page = Page {
         url: url.clone(),
         final_url: response.final_url,

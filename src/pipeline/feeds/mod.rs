@@ -326,7 +326,8 @@ struct Answer {
 fn concluded(shared: &Shared, feed: &DueFeed, (answer, transfer): (Answer, Transfer)) -> PollRecord {
     let now = shared.clock.now();
     let jitter = rand::rng().random_range(0.0..1.0);
-    // A reload may have changed the intervals during the poll.
+    // A reload may have changed the intervals during the request. A reload between this line and the write of the record takes effect
+    // after the next poll: see `sooner`.
     let in_force = shared.plan();
     let options = in_force.options(&feed.configured_url);
     let bounds = bounds(&in_force, &options, feed.delivered_until, now);

@@ -145,9 +145,9 @@ impl Shell {
         Running::of(&mut command)
     }
 
-    /// Runs a command that goes on until it is interrupted, and returns the first line of its output that is accepted and
-    /// whether the command then ended well.
-    fn first_line(&self, line: &str, is_wanted: impl Fn(&str) -> bool) -> (String, bool) {
+    /// Runs a command that goes on until it gets a signal, and returns the first line of its output that is accepted and whether
+    /// the command then ended well.
+    fn first_line(&self, line: &str, signal: &str, is_wanted: impl Fn(&str) -> bool) -> (String, bool) {
         let mut process = self
             .command(&format!("exec {line}"))
             .stdin(Stdio::null())
@@ -157,7 +157,7 @@ impl Shell {
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
         let found = lines.find(|line| is_wanted(line));
         let pid = process.id().to_string();
-        assert!(Command::new("kill").args(["-s", "INT", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
         let ended = process.wait().unwrap();
         (found.unwrap_or_else(|| panic!("{line} ended early: {ended}")), ended.success())
     }
@@ -168,7 +168,8 @@ impl Shell {
         let here = line.replace(DOCUMENTED, &running.address.to_string());
         assert_ne!(here, line, "{DOCUMENTED} is the documented address");
         let record = if line.contains("text/event-stream") {
-            let (event, _) = self.first_line(&here, |line| line.starts_with("data:"));
+            // Programs that a shell starts in the background ignore interrupts unless they handle them themselves.
+            let (event, _) = self.first_line(&here, "TERM", |line| line.starts_with("data:"));
             event["data:".len()..].to_owned()
         } else {
             String::from_utf8(self.run(&here).stdout).unwrap()
@@ -221,7 +222,7 @@ async fn every_documented_command_does_its_work() {
             tokio::task::block_in_place(|| match &line {
                 line if line.starts_with("feedmill run") => drop(shell.daemon().stop()),
                 line if line.starts_with("feedmill tail --follow") => {
-                    let (record, is_well) = shell.first_line(line, |_| true);
+                    let (record, is_well) = shell.first_line(line, "INT", |_| true);
                     assert_is_record(line, &record);
                     assert!(is_well, "an interrupt is the normal end of {line}");
                 }

@@ -15,6 +15,9 @@ use crate::support::server::{Gate, Reply, Request, Server};
 use crate::support::site::{Item, page};
 
 const ARTICLES: usize = 3;
+/// Time after which a test fails, and between two looks at what it waits for.
+const PATIENCE: Duration = Duration::from_mins(2);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A server with a feed of three articles.
 async fn site() -> Server {
@@ -118,9 +121,13 @@ async fn a_receiver_that_stalls_is_waited_for_as_long_as_the_operator_says() {
     let mill = test.feed(&server.url("/feed")).open().await;
     let stop = CancellationToken::new();
     let watching = async {
-        while error(&mill, "hasty").await.is_none() {
-            tokio::task::yield_now().await;
-        }
+        let failed = async {
+            let mut looks = tokio::time::interval(LOOK_INTERVAL);
+            while error(&mill, "hasty").await.is_none() {
+                looks.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, failed).await.expect("its time limit is a second");
         assert_eq!(error(&mill, "patient").await, None);
         gate.open();
     };

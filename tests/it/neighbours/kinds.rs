@@ -1,6 +1,7 @@
 //! The list of neighbours that one server can be. The good feeds and one of them are read until the last good article is stored, then
 //! the daemon is stopped. Each must meet the same bars: no good article is lost or has another text, by then at most half of what the
-//! neighbour offers has been worked off, and the stop leaves nothing of it in work.
+//! neighbour offers has been worked off, and the stop leaves nothing of it in work. The second bar does not apply to neighbours
+//! whose entries cost almost nothing: how many of them come first means nothing.
 
 use feedmill::pipeline::Tally;
 use feedmill::store::EntryState;
@@ -19,8 +20,8 @@ struct Neighbour {
     name: &'static str,
     /// Prepares its server and returns the URLs of its feeds.
     serve: fn(&Server, &Good) -> Vec<Url>,
-    /// The number of entries that it announces.
-    entries: usize,
+    /// The number of entries that it announces; `None` if they cost almost nothing.
+    entries: Option<usize>,
 }
 
 const LONG_PAGES: usize = 60;
@@ -38,7 +39,7 @@ const COSTLY: &[Neighbour] = &[
             announce(server, LONG_PAGES, move |path| html(long.replace("PATH", path)));
             own_feed(server)
         },
-        entries: LONG_PAGES,
+        entries: Some(LONG_PAGES),
     },
     Neighbour {
         name: "gzipped pages of bylines",
@@ -48,7 +49,7 @@ const COSTLY: &[Neighbour] = &[
             announce(server, LONG_PAGES, move |_| reply.clone());
             own_feed(server)
         },
-        entries: LONG_PAGES,
+        entries: Some(LONG_PAGES),
     },
     Neighbour {
         name: "a page of each kind that repeats",
@@ -59,7 +60,7 @@ const COSTLY: &[Neighbour] = &[
             });
             own_feed(server)
         },
-        entries: PAGES.len(),
+        entries: Some(PAGES.len()),
     },
     Neighbour {
         name: "bombs",
@@ -68,7 +69,7 @@ const COSTLY: &[Neighbour] = &[
             announce(server, BOMBS, move |_| html(bomb.clone()).header("Content-Encoding", "gzip"));
             own_feed(server)
         },
-        entries: BOMBS,
+        entries: Some(BOMBS),
     },
 ];
 
@@ -80,7 +81,7 @@ const MANY: &[Neighbour] = &[
             announce(server, FLOOD, |path| html(page(&topic(path))));
             own_feed(server)
         },
-        entries: FLOOD,
+        entries: Some(FLOOD),
     },
     Neighbour {
         name: "a flood of feeds",
@@ -96,7 +97,7 @@ const MANY: &[Neighbour] = &[
             });
             (0..FLOOD).map(|number| server.url(&format!("/feed/{number}"))).collect()
         },
-        entries: FLOOD,
+        entries: Some(FLOOD),
     },
     Neighbour {
         name: "entries whose pages hang",
@@ -104,7 +105,7 @@ const MANY: &[Neighbour] = &[
             announce(server, FLOOD, |_| Reply::raw("").then_hang());
             own_feed(server)
         },
-        entries: FLOOD,
+        entries: Some(FLOOD),
     },
     Neighbour {
         name: "a feed of each kind that repeats",
@@ -119,7 +120,7 @@ const MANY: &[Neighbour] = &[
             (0..FEEDS.len()).map(|kind| server.url(&format!("/{kind}"))).collect()
         },
         // Their links lead to hosts that refuse the connection, which costs nothing.
-        entries: usize::MAX,
+        entries: None,
     },
     Neighbour {
         name: "forged entries for the articles of others",
@@ -131,7 +132,7 @@ const MANY: &[Neighbour] = &[
             own_feed(server)
         },
         // They are linked to the articles of others, which is no work.
-        entries: usize::MAX,
+        entries: None,
     },
 ];
 
@@ -186,11 +187,12 @@ async fn hold(neighbours: &[Neighbour]) {
 
         good.assert_stored(&daemon).await;
         let of_neighbour = usize::try_from(worked_off).unwrap().saturating_sub(GOOD_ARTICLES);
-        eprintln!("{name}: {of_neighbour} of {entries}");
-        assert!(
-            of_neighbour <= entries / 2,
-            "{name}: {of_neighbour} of {entries} before the last good article"
-        );
+        if let Some(entries) = entries {
+            assert!(
+                of_neighbour <= entries / 2,
+                "{name}: {of_neighbour} of {entries} before the last good article"
+            );
+        }
         for state in [EntryState::Pending, EntryState::Failed] {
             let entries = daemon.store().entries_list(state, 10_000).await.unwrap();
             assert!(entries.iter().all(|entry| !entry.in_work), "{name}");

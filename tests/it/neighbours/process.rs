@@ -15,7 +15,8 @@ const BUDGET_KIB: u64 = 384 << 10;
 /// pages of the neighbour, then stops it; returns its peak memory in KiB.
 async fn peak_kib(neighbour: TestDaemon, of_neighbour: &Server, wanted: usize) -> u64 {
     let good = Good::start().await;
-    let config = good.beside(neighbour).write_config();
+    let test = good.beside(neighbour);
+    let config = test.write_config();
     let port = format!(":{}/", of_neighbour.address().port());
     let links: HashSet<String> = good.links().map(|link| link.to_string()).collect();
     let run = move || {
@@ -95,7 +96,8 @@ async fn idle_clients_leave_descriptors_for_the_work() {
     const IDLE: usize = 200;
     let gate = Gate::new();
     let good = Good::start_behind(&gate).await;
-    let config = good.beside(TestDaemon::new()).write_config();
+    let test = good.beside(TestDaemon::new());
+    let config = test.write_config();
     let running = tokio::task::block_in_place(|| Running::start_within(&config, DESCRIPTORS));
     let mut idle = Vec::new();
     for _ in 0..IDLE {

@@ -390,11 +390,41 @@ async fn a_shorter_interval_acts_at_once_and_a_longer_one_at_the_next_poll() {
     assert_eq!(server.requests("/feed").len(), 2);
     assert!(is_about(wait(&mill).await.0, DAY));
 
+    for refusal in [Reply::status(429).header("Retry-After", "18000"), Reply::status(500)] {
+        let server = Server::start().await;
+        server.respond("/feed", refusal);
+        let mut mill = TestDaemon::new().feed(&server.url("/feed")).open().await;
+        mill.once().await;
+        let due = status(&mill, "/feed").await.next_poll_at;
+        mill.reconfigure(|test| test.no_feeds().feed_with(&server.url("/feed"), "interval_secs = 600")).await;
+        assert_eq!(status(&mill, "/feed").await.next_poll_at, due, "the server may have asked for it");
+    }
+}
+
+/// Feeds that were spread by jitter stay spread.
+#[tokio::test]
+async fn a_reload_keeps_the_jitter() {
+    for (before, after) in [
+        ("", "max_interval_secs = 100000"),
+        ("", "max_interval_secs = 172800"),
+        ("interval_secs = 3600", "interval_secs = 3600\nmax_interval_secs = 172800"),
+    ] {
+        let server = Server::start().await;
+        server.respond("/feed", tagged(feed("one")));
+        let mut mill = TestDaemon::new().feed_with(&server.url("/feed"), before).open().await;
+        mill.once().await;
+        let decided = wait(&mill).await;
+        mill.reconfigure(|test| test.no_feeds().feed_with(&server.url("/feed"), after)).await;
+        assert_eq!(wait(&mill).await, decided, "{before:?} {after:?}");
+    }
+
     let server = Server::start().await;
-    server.respond("/feed", Reply::status(429).header("Retry-After", "18000"));
-    let mut mill = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    server.respond("/feed", tagged(feed("one")));
+    let mut mill = TestDaemon::new().feed_with(&server.url("/feed"), "interval_secs = 7200").open().await;
     mill.once().await;
-    let due = status(&mill, "/feed").await.next_poll_at;
-    mill.reconfigure(|test| test.no_feeds().feed_with(&server.url("/feed"), "interval_secs = 600")).await;
-    assert_eq!(status(&mill, "/feed").await.next_poll_at, due, "the server asked for it");
+    let long = wait(&mill).await.0;
+    mill.reconfigure(|test| test.no_feeds().feed_with(&server.url("/feed"), "interval_secs = 3600")).await;
+    let short = wait(&mill).await.0;
+    // The store keeps milliseconds.
+    assert!((long / 2 - short).abs() <= SignedDuration::from_millis(1), "{long} became {short}");
 }

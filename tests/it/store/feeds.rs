@@ -27,6 +27,7 @@ on_both!(
     a_poll_is_recorded_whole_and_only_under_its_lease,
     validators_follow_what_came,
     a_gone_feed_is_polled_no_more,
+    a_feed_that_is_configured_again_has_a_backlog_again,
     a_feed_with_two_thousand_entries,
     the_pauses_of_hosts_are_kept_until_they_are_over,
 );
@@ -340,6 +341,22 @@ async fn a_gone_feed_is_polled_no_more(bench: &Bench) {
     bench.feeds(0).await;
     bench.feeds(1).await;
     assert_eq!(bench.store.feeds_claim_due(LEASE, 1).await.unwrap().len(), 1, "configured anew");
+}
+
+async fn a_feed_that_is_configured_again_has_a_backlog_again(bench: &Bench) {
+    let read = async |key: &str| {
+        bench.pass(60);
+        bench.poll(|_| vec![new_entry(key, &format!("https://site.example/{key}"), "x")]).await;
+        let entries = bench.store.entries_claim(LEASE, 10).await.unwrap();
+        entries.iter().map(|entry| entry.is_backlog).collect::<Vec<bool>>()
+    };
+    bench.feeds(1).await;
+    assert_eq!(read("at the first read").await, [true]);
+    assert_eq!(read("news").await, [false]);
+    bench.feeds(0).await;
+    bench.feeds(1).await;
+    assert_eq!(read("published while it was not configured").await, [true]);
+    assert_eq!(read("news again").await, [false]);
 }
 
 async fn a_feed_with_two_thousand_entries(bench: &Bench) {

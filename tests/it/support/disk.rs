@@ -60,7 +60,7 @@ impl SmallDisk {
     /// Uses up the space, except for this many bytes.
     pub(crate) fn fill(&self, running: &Running, leave_bytes: u64) {
         let folder = self.seen_through(running);
-        let bytes = free_bytes(&folder).unwrap() - leave_bytes;
+        let bytes = free_bytes(&folder).unwrap().saturating_sub(leave_bytes);
         let name = format!("filler{leave_bytes}");
         match fs::write(folder.join(name), vec![0; usize::try_from(bytes).unwrap()]) {
             // The program has used some of it meanwhile.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,6 +16,9 @@ use super::daemon::feedmill;
 
 /// Time after which the test fails, for a start, a state and an event that are waited for: other tests use the CPU as well.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Time after which the test fails although the process goes on logging, for all the events that are followed at a time.
+const LONGEST_FOLLOW: Duration = Duration::from_mins(10);
 
 /// Time between two looks at a state that is waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,11 +35,20 @@ pub(crate) struct Running {
     followed: usize,
 }
 
-/// The log of a process: whole lines.
+/// The log of a process.
 #[derive(Default)]
 struct Log {
-    text: Mutex<String>,
-    grew: Condvar,
+    collected: Mutex<Collected>,
+    /// It grew or ended.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Collected {
+    /// Whole lines.
+    text: String,
+    /// Whether no more will come: the process has ended.
+    ended: bool,
 }
 
 /// Returns the command that starts the daemon with a log in JSON, as [`Running::of`] needs it.
@@ -74,12 +86,14 @@ impl Running {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let log = Arc::new(Log::default());
-        let collected = Arc::clone(&log);
+        let shared = Arc::clone(&log);
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                collected.text.lock().unwrap().push_str(&(line + "\n"));
-                collected.grew.notify_all();
+                shared.collected.lock().unwrap().text.push_str(&(line + "\n"));
+                shared.changed.notify_all();
             }
+            shared.collected.lock().unwrap().ended = true;
+            shared.changed.notify_all();
         });
         Self { process, address: ([0; 4], 0).into(), log, reader: Some(reader), followed: 0 }
     }
@@ -99,7 +113,8 @@ impl Running {
 
     /// Passes the events of its log, from the first, until one of them is the awaited one.
     pub(crate) fn follow(&mut self, mut is_awaited: impl FnMut(&Value) -> bool) {
-        while let Some(line) = self.next_line() {
+        let deadline = Instant::now() + LONGEST_FOLLOW;
+        while let Some(line) = self.next_line(deadline) {
             self.followed += line.len() + 1;
             if is_awaited(&serde_json::from_str(&line).unwrap_or_default()) {
                 return;
@@ -108,12 +123,13 @@ impl Running {
         panic!("it never said what the test waits for: {}", self.end());
     }
 
-    /// Waits for the next line of its log.
-    fn next_line(&self) -> Option<String> {
-        let text = self.log.text.lock().unwrap();
-        let is_followed = |text: &mut String| text.len() == self.followed;
-        let (text, _) = self.log.grew.wait_timeout_while(text, PATIENCE, is_followed).unwrap();
-        text[self.followed..].lines().next().map(str::to_owned)
+    /// Waits for the next line of its log; `None` if the process has ended, has been silent for too long, or the time is over.
+    fn next_line(&self, deadline: Instant) -> Option<String> {
+        let left = deadline.checked_duration_since(Instant::now())?;
+        let log = self.log.collected.lock().unwrap();
+        let more_may_come = |log: &mut Collected| log.text.len() == self.followed && !log.ended;
+        let (log, _) = self.log.changed.wait_timeout_while(log, PATIENCE.min(left), more_may_come).unwrap();
+        log.text[self.followed..].lines().next().map(str::to_owned)
     }
 
     /// Returns its peak memory so far in KiB, by the kernel's account.
@@ -130,7 +146,7 @@ impl Running {
 
     /// Its log so far.
     pub(crate) fn log(&self) -> String {
-        self.log.text.lock().unwrap().clone()
+        self.log.collected.lock().unwrap().text.clone()
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -166,7 +166,8 @@ async fn articles(
             asked.after = cursor.ok_or_else(|| Problem::bad_request("Last-Event-ID is not a cursor"))?;
         }
         refuse_late(surface, &asked).await?;
-        return Ok(events(Arc::clone(&serving), asked, headers));
+        let gone_before = if asked.after.0 == 0 { serving.surface.store.removed_through().await? } else { 0 };
+        return Ok(events(Arc::clone(&serving), asked, headers, gone_before));
     }
     let found = wait_for(surface, &asked, MAX_ANSWER_BYTES).await?;
     // Checked after the records were read, so that a removal in the meantime is noticed.
@@ -204,10 +205,16 @@ async fn removed_through(surface: &Surface, asked: &Asked) -> Result<Option<i64>
     Ok(is_late.then_some(removed_through))
 }
 
-/// Returns the next records of an event stream; `None` if some were removed before they were read.
-async fn found_in_time(surface: &Surface, asked: &Asked) -> Result<Option<Found>, StoreError> {
+/// Returns the next records of an event stream; `None` if some were removed before they were read. Up to `gone_before`, what was
+/// removed before the stream began is left out.
+async fn found_in_time(
+    surface: &Surface,
+    asked: &Asked,
+    gone_before: i64,
+) -> Result<Option<Found>, StoreError> {
     let found = wait_for(surface, asked, KEPT_BYTES).await?;
-    Ok(removed_through(surface, asked).await?.is_none().then_some(found))
+    let is_late = asked.after.0 >= gone_before && removed_through(surface, asked).await?.is_some();
+    Ok((!is_late).then_some(found))
 }
 
 /// Returns the available records, or else the first that arrive before the request's wait is over.
@@ -295,9 +302,11 @@ const PLAIN: &str = "a record has string keys and plain values";
 
 /// Returns a stream that ends when the client disconnects, its token is withdrawn, the daemon stops, or records were removed before
 /// they were sent; the client resumes by the id of the last event, and in the last case is refused.
-fn events(serving: Arc<Serving>, asked: Asked, headers: HeaderMap) -> Response {
+///
+/// A stream that begins at 0 gets what is left: `gone_before` is the last position that was removed before it began.
+fn events(serving: Arc<Serving>, asked: Asked, headers: HeaderMap, gone_before: i64) -> Response {
     let state = (serving, asked, headers, VecDeque::new());
-    let events = stream::unfold(state, |(serving, mut asked, headers, mut ready)| async move {
+    let events = stream::unfold(state, move |(serving, mut asked, headers, mut ready)| async move {
         while ready.is_empty() {
             let surface = &serving.surface;
             let is_admitted = surface.tokens.borrow().admit(&headers, Role::Read).is_ok();
@@ -305,7 +314,7 @@ fn events(serving: Arc<Serving>, asked: Asked, headers: HeaderMap) -> Response {
                 return None;
             }
             let patient = Asked { wait: LOOK_INTERVAL, ..asked.clone() };
-            match found_in_time(surface, &patient).await {
+            match found_in_time(surface, &patient, gone_before).await {
                 Ok(None) => {
                     tracing::info!(
                         after = asked.after.0,
