@@ -6,6 +6,8 @@
 //! its ratio to that of the good feeds alone, how long the program takes to stop when asked while it still has work from the
 //! neighbour, and its peak memory.
 //!
+//! The row of idle clients gives the program fewer descriptors (1,024) than there are clients.
+//!
 //! The last row has no neighbour: fifty hosts of twenty pages, at the default gap between requests to a host.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the person before it")]
@@ -45,11 +47,13 @@ struct Neighbour {
     fetch: fn() -> String,
     /// Its behaviour towards the program's own HTTP listener, until the flag is set.
     client: fn(SocketAddr, &Arc<AtomicBool>),
+    /// The number of files that the program may have open, if it is not to be the machine's own limit.
+    descriptors: Option<u32>,
 }
 
 impl Neighbour {
     const fn of_feeds(name: &'static str, feeds: fn() -> Vec<String>) -> Self {
-        Self { name, feeds, fetch: String::new, client: |_, _| {} }
+        Self { name, feeds, fetch: String::new, client: |_, _| {}, descriptors: None }
     }
 }
 
@@ -68,7 +72,11 @@ const NEIGHBOURS: &[Neighbour] = &[
     Neighbour::of_feeds("64 feeds of 15.9 MB", large_feeds),
     Neighbour::of_feeds("200 bombs of a gigabyte", bombs),
     Neighbour { client: long_readers, ..Neighbour::of_feeds("24 readers of long articles", long_articles) },
-    Neighbour { client: idle_clients, ..Neighbour::of_feeds("1,100 idle clients", Vec::new) },
+    Neighbour {
+        client: idle_clients,
+        descriptors: Some(1_024),
+        ..Neighbour::of_feeds("1,100 idle clients", Vec::new)
+    },
 ];
 const GAPS: &str = "at the default gap";
 const BACKENDS: [(&str, Backend); 2] = [("sqlite", Backend::Sqlite), ("postgres", Backend::Postgres)];
@@ -148,7 +156,7 @@ fn measured(database: &FreshDatabase, neighbour: &Neighbour, good: &Good) -> Mea
     );
     let text = feeds.iter().fold(text, |text, feed| format!("{text}[[feed]]\nurl = \"{feed}\"\n"));
     std::fs::write(&config, text).unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_feedmill"))
+    let mut program = program(neighbour.descriptors)
         .arg("--config")
         .arg(&config)
         .arg("run")
@@ -176,6 +184,15 @@ fn measured(database: &FreshDatabase, neighbour: &Neighbour, good: &Good) -> Mea
     while watch.look() {}
     over.store(true, Ordering::Relaxed);
     Measured { good_secs, stop_secs: asked.elapsed().as_secs_f64(), peak_mb: watch.peak_kb / 1024 }
+}
+
+/// The program, with at most so many files open: the shell lowers the hard limit too, to which the program would raise the soft one.
+fn program(descriptors: Option<u32>) -> Command {
+    let path = env!("CARGO_BIN_EXE_feedmill");
+    let Some(descriptors) = descriptors else { return Command::new(path) };
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "sh", path]);
+    shell
 }
 
 /// The program, and its peak memory so far.
@@ -230,11 +247,18 @@ fn long_articles() -> Vec<String> {
     pages(60, page("/large", 2_000_000))
 }
 
-/// Lines that a furniture rule searches for, repeated.
+/// Lines that a furniture rule searches for, repeated: 2 MB that are some kilobytes on the wire.
 fn bylines() -> Vec<String> {
     let byline = "<p>By John Smith and Jane Roe</p>";
     let lines = byline.repeat(2_000_000 / byline.len());
-    pages(300, format!("<html lang=en><title>/large</title><body><h1>/large</h1>{lines}</body></html>"))
+    let page = gzipped(
+        format!("<html lang=en><title>Quay</title><body><h1>Quay</h1>{lines}</body></html>").as_bytes(),
+    );
+    let body = move |path: &str, base: &str| match path {
+        "/feed" => Sent::from(rss((0..300).map(|n| format!("{base}/{n}")))),
+        _ => Sent::gzipped(page.clone()),
+    };
+    vec![format!("{}/feed", serve(body))]
 }
 
 fn pages(count: usize, large: String) -> Vec<String> {
@@ -299,9 +323,15 @@ fn bombs() -> Vec<String> {
     let bomb = encoder.finish().unwrap();
     let body = move |path: &str, base: &str| match path {
         "/feed" => Sent::from(rss((0..200).map(|n| format!("{base}/{n}")))),
-        _ => Sent { coding: "Content-Encoding: gzip\r\n", body: bomb.clone() },
+        _ => Sent::gzipped(bomb.clone()),
     };
     vec![format!("{}/feed", serve(body))]
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// Two dozen clients read all records at once, repeatedly.
@@ -364,6 +394,12 @@ struct Sent {
     /// The `Content-Encoding` header line; empty if there is none.
     coding: &'static str,
     body: Vec<u8>,
+}
+
+impl Sent {
+    const fn gzipped(body: Vec<u8>) -> Self {
+        Self { coding: "Content-Encoding: gzip\r\n", body }
+    }
 }
 
 impl From<String> for Sent {

@@ -23,6 +23,11 @@ use crate::telemetry::metrics;
 const INTERVAL: Duration = Duration::from_secs(4);
 /// A check that takes longer counts as a problem.
 const PATIENCE: Duration = Duration::from_secs(4);
+// The store or a folder may fail just after a check, and the next check may hang.
+const _: () = assert!(
+    INTERVAL.as_secs() + PATIENCE.as_secs() <= 10,
+    "docs/reliability.md promises that a store or folder that fails is reported within 10 s"
+);
 /// An integrity check reads the whole database file. It is followed by a pause of 20 times its duration, so it takes 1/21 of the
 /// time.
 const INTEGRITY_REST_SHARE: u32 = 20;
@@ -160,11 +165,11 @@ impl Health {
         show(&problems);
     }
 
-    /// Stores the result, and logs it if a problem appeared or ended. The sentence alone may change with each check: it says how much
-    /// space is left.
+    /// Stores the result, and logs it if it changed. Numbers do not count: how much space is left changes with each check.
     fn note(&self, subject: Subject, problem: Option<String>) {
         let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if problems.contains_key(&subject) != problem.is_some() {
+        let without_numbers = |problem: &String| problem.replace(|c: char| c.is_ascii_digit(), "");
+        if problems.get(&subject).map(without_numbers) != problem.as_ref().map(without_numbers) {
             match (&subject, &problem) {
                 (Subject::Output(_), Some(problem)) => {
                     tracing::error!(problem, "an output folder is not writable");

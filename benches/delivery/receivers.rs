@@ -90,7 +90,7 @@ fn stream(server: String) -> Receiving {
     Receiving { name: "nats", receiver: Receiver::Nats(settings), place: Looked::Stream { server, name } }
 }
 
-/// A receiver that stores records by position, like one that upserts.
+/// A receiver that keeps the position of every record in every request, also of those that it has already.
 #[expect(clippy::disallowed_methods, reason = "it serves until the program ends")]
 async fn hook() -> Receiving {
     let posted = Arc::new(Mutex::new(Vec::new()));
@@ -114,7 +114,7 @@ async fn take(State(known): State<Arc<Mutex<Vec<i64>>>>, body: Bytes) -> StatusC
 }
 
 impl Receiving {
-    /// Returns the positions that it has received.
+    /// Returns the positions that it has received, one that was delivered again as often as it was.
     pub(crate) async fn received(self) -> Vec<i64> {
         match self.place {
             Looked::Files(folder) => {
@@ -123,12 +123,7 @@ impl Receiving {
                 found.iter().flat_map(|file| positions(self.name, file)).collect()
             }
             Looked::Stream { server, name } => messages(&server, &name).await,
-            Looked::Posted(posted) => {
-                let mut posted = posted.lock().unwrap().clone();
-                posted.sort_unstable();
-                posted.dedup();
-                posted
-            }
+            Looked::Posted(posted) => posted.lock().unwrap().clone(),
         }
     }
 }

@@ -56,8 +56,13 @@ Exit codes:
   2  bad command line or configuration: nothing was started
   3  done in part: some inputs failed, each named on standard error, or it was interrupted";
 
-const CONFIG_HELP: &str = "Configuration file [default: the first of ./feedmill.toml, \
-$XDG_CONFIG_HOME/feedmill/feedmill.toml, /etc/feedmill/feedmill.toml; without any, the built-in defaults]";
+/// Where a configuration file is searched for.
+pub(crate) const CONFIG_PLACES: &str =
+    "./feedmill.toml, $XDG_CONFIG_HOME/feedmill/feedmill.toml, /etc/feedmill/feedmill.toml";
+
+fn config_help() -> String {
+    format!("Configuration file [default: the first of {CONFIG_PLACES}; without any, the built-in defaults]")
+}
 
 /// The configuration is invalid; clap uses the same code for an invalid command line.
 const BAD_CONFIG: u8 = 2;
@@ -82,7 +87,7 @@ pub struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    #[arg(long, global = true, value_name = "FILE", env = "FEEDMILL_CONFIG", help = CONFIG_HELP)]
+    #[arg(long, global = true, value_name = "FILE", env = "FEEDMILL_CONFIG", help = config_help())]
     config: Option<PathBuf>,
     /// Format of the log lines, overriding the configuration
     #[arg(long, global = true, value_name = "FORMAT")]

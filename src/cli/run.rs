@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use super::{Global, Started, block_on, terminal};
+use super::{CONFIG_PLACES, Global, Started, block_on, terminal};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Sources, Watch};
 use crate::daemon::Daemon;
@@ -23,13 +23,20 @@ pub(crate) fn run(_args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let Started { config, file, sources, origins, logs, traces: _traces } = global.start_owner()?;
     lifecycle::process::raise_descriptor_limit();
     let (store, feeds) = (Store::place(&config.database)?, config.feeds.len());
+    let place = file.as_ref().map(|file| file.display().to_string());
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        config = file.map_or_else(|| "built-in defaults".to_owned(), |file| file.display().to_string()),
+        config = place.as_deref().unwrap_or("built-in defaults"),
         store,
         feeds,
         "starting"
     );
+    if file.is_none() {
+        warn!(
+            "no configuration file was found: the built-in defaults are used; looked for {CONFIG_PLACES}; \
+             hint: `feedmill config default` prints a file to start with; --config FILE names another place"
+        );
+    }
     if feeds == 0 {
         warn!(
             "no feeds are configured: nothing will be polled; hint: add [[feed]] tables or include = [...], then reload"

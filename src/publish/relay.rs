@@ -189,11 +189,22 @@ impl Relay {
     /// Runs one round: at most one batch.
     pub async fn step(&mut self, flush: Flush) -> Result<Step, PublishError> {
         if self.configured.relay.pause {
+            // The lease is not taken: each process shows the lag.
+            if let Some(cursor) = self.store.sink_cursor_get(self.name()).await? {
+                let next = self.store.outbox_next(cursor).await?;
+                self.show_lag(cursor, next).await?;
+            }
             return Ok(Step::Idle(None));
         }
-        let Some(lease) = self.lease().await? else { return Ok(Step::Idle(None)) };
+        let Some(lease) = self.lease().await? else {
+            metrics::sink_retired(self.name());
+            return Ok(Step::Idle(None));
+        };
         let next = self.store.outbox_next(lease.seq).await?;
-        self.show_lag(&lease, next).await?;
+        self.show_lag(lease.seq, next).await?;
+        if next.is_some() {
+            self.warn_of_removed(&lease).await?;
+        }
         let until = (!lease.disabled).then_some(lease.retry_at);
         if until.is_none_or(|until| until > self.clock.now()) {
             self.rests = next.is_some();
@@ -267,8 +278,10 @@ impl Relay {
         Ok(())
     }
 
-    /// Closes the destination and releases the lease, so that another process need not wait until it expires.
+    /// Closes the destination and releases the lease, so that another process need not wait until it expires. Whoever takes it
+    /// shows the lag from then on.
     pub async fn give_back(&mut self) {
+        metrics::sink_retired(self.name());
         self.sink = None;
         self.opening = None;
         let Some(epoch) = self.epoch.take() else { return };
@@ -302,6 +315,8 @@ impl Relay {
         let epoch = lease.as_ref().map(|lease| lease.epoch);
         if epoch.is_none() {
             self.sink = None;
+            // One that has ended would keep the folder locked against the process that has the lease.
+            drop(self.opening.take_if(|opening| opening.is_finished()));
         }
         self.epoch = epoch;
         Ok(lease)
@@ -467,14 +482,18 @@ impl Relay {
         Ok(Step::Idle((!disabled).then_some(retry_at)))
     }
 
-    async fn show_lag(&self, lease: &SinkLease, next: Option<(i64, Timestamp)>) -> Result<(), StoreError> {
+    async fn show_lag(&self, cursor: i64, next: Option<(i64, Timestamp)>) -> Result<(), StoreError> {
         let Some((_, stored_at)) = next else {
             metrics::sink_lag(self.name(), 0, Duration::ZERO);
             return Ok(());
         };
-        let behind = self.store.last_seq().await? - lease.seq;
+        let behind = self.store.last_seq().await? - cursor;
         let age = self.clock.now().duration_since(stored_at).max(SignedDuration::ZERO);
         metrics::sink_lag(self.name(), behind, age.unsigned_abs());
+        Ok(())
+    }
+
+    async fn warn_of_removed(&self, lease: &SinkLease) -> Result<(), StoreError> {
         let removed_through = self.store.removed_through().await?;
         if 0 < lease.seq && lease.seq < removed_through {
             tracing::warn!(

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio::sync::{Notify, watch};
@@ -20,6 +21,9 @@ use super::relay::{Flush, Relay};
 use super::{Configured, LONGEST_OPENING, Outward, PublishError};
 use crate::store::Store;
 use crate::telemetry::metrics;
+
+/// How long the other relays may take to end if one has panicked.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// The relays of all configured sinks.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ impl Relays {
     pub async fn open(store: Store, outward: Outward, sinks: Vec<Configured>) -> Result<Self, PublishError> {
         for sink in &sinks {
             match sink.receiver.place() {
+                Some(Place::Local(_)) if sink.relay.pause => {}
                 Some(Place::Local(folder)) => create(folder).await,
                 _ => drop(sink.open(&outward).await.map_err(|error| error.of_sink(sink))?),
             }
@@ -69,9 +74,11 @@ impl Relays {
     /// Checks that the sinks that are new or changed in `sinks` can be opened, and registers them in the store.
     pub async fn admit(&self, sinks: &[Configured]) -> Result<(), PublishError> {
         let unchanged = Arc::clone(&self.configured.borrow());
-        // A paused sink opens nothing, so it can be paused because its folder is dead.
+        // The folder of a paused sink is not opened, so a sink can be paused because its folder is dead.
+        let is_left_alone =
+            |sink: &Configured| sink.relay.pause && matches!(sink.receiver.place(), Some(Place::Local(_)));
         let opened =
-            sinks.iter().filter(|sink| !sink.relay.pause && !unchanged.contains(sink)).map(async |sink| {
+            sinks.iter().filter(|sink| !is_left_alone(sink) && !unchanged.contains(sink)).map(async |sink| {
                 match sink.open(&self.outward).await {
                     // A folder in use belongs to the relay that ends now, or to the process that runs the sink.
                     Ok(_) | Err(PublishError::FolderInUse { .. }) => Ok(()),
@@ -95,7 +102,6 @@ impl Relays {
     pub async fn run(&self, stored: &Arc<Notify>, all_stored: &CancellationToken) {
         let mut configured = self.configured.subscribe();
         let mut tasks = JoinSet::new();
-        let mut panicked = None;
         loop {
             for (sink, retired) in self.compare(&mut configured) {
                 let relay = Relay::of(self.store.clone(), sink, self.outward.clone());
@@ -107,21 +113,20 @@ impl Relays {
                 });
             }
             let stopping = all_stored.is_cancelled();
-            if tasks.is_empty()
-                && let Some(panic) = panicked
-            {
-                resume_unwind(panic);
-            }
             if stopping && tasks.is_empty() {
                 return;
             }
             tokio::select! {
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(name) => self.end(&name),
-                    // The other relays finish their batches and return their leases first.
                     Err(error) => {
-                        panicked = Some(error.into_panic());
-                        self.replace(Vec::new());
+                        // The others finish their batches and return their leases first, unless a destination hangs.
+                        for relay in self.running().values() {
+                            relay.retired.cancel();
+                        }
+                        let others = async { while tasks.join_next().await.is_some() {} };
+                        drop(tokio::time::timeout(LONGEST_END, others).await);
+                        resume_unwind(error.into_panic());
                     }
                 },
                 Ok(()) = configured.changed() => {}

@@ -228,6 +228,15 @@ impl Store {
         models("sinks", &rows)
     }
 
+    /// Returns the position up to which everything is delivered to a sink, whoever has its lease. `None` if there is no such sink.
+    pub async fn sink_cursor_get(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        let row = sqlx::query("SELECT seq FROM sinks WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.database.readers)
+            .await?;
+        row.map(|row| Row { table: "sinks", row: &row }.get("seq")).transpose()
+    }
+
     /// Returns the first recorded file range that holds a position after `seq`.
     pub async fn sink_range_after(&self, name: &str, seq: i64) -> Result<Option<SinkRange>, StoreError> {
         let row =

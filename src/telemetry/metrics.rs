@@ -85,8 +85,8 @@ metrics_table! {
     SINK_RECORDS: Counter "feedmill_sink_records_total", "Records delivered, by sink; repeated deliveries count again";
     SINK_FAILURES: Counter "feedmill_sink_failures_total", "Deliveries that failed, by sink";
     SINK_SET_ASIDE: Counter "feedmill_sink_set_aside_total", "Records skipped because the receiver refused them, by sink";
-    SINK_LAG: Gauge "feedmill_sink_lag_records", "Positions between a sink's cursor and the end of the outbox";
-    SINK_LAG_AGE: Gauge "feedmill_sink_lag_seconds", "Age of the oldest record that a sink has not delivered";
+    SINK_LAG: Gauge "feedmill_sink_lag_records", "Positions between a sink's cursor and the end of the outbox; 0 in a process that does not run the sink";
+    SINK_LAG_AGE: Gauge "feedmill_sink_lag_seconds", "Age of the oldest record that a sink has not delivered; 0 in a process that does not run the sink";
     SHARDS_OWNED: Gauge "feedmill_shards_owned", "Shards of hosts, of 1024, that this process owns if several processes share a store";
     TAKEN_OVER: Counter "feedmill_taken_over_total", "Feeds and entries claimed by dead processes that this process released, by kind";
     CONFIG_RELOADS: Counter "feedmill_config_reloads_total", "Configuration reloads, by outcome";
@@ -391,7 +391,8 @@ pub fn sink_lag(sink: &str, records: i64, age: Duration) {
     gauge!(SINK_LAG_AGE, "sink" => sink.to_owned()).set(age.as_secs_f64());
 }
 
-/// Sets the lag of a sink to 0: a series cannot be removed, and a sink that was removed lags no more.
+/// Sets the lag of a sink to 0: a series cannot be removed, and a sink that was removed, or that another process runs, does not
+/// lag in this process.
 pub fn sink_retired(sink: &str) {
     sink_lag(sink, 0, Duration::ZERO);
 }

@@ -1,9 +1,9 @@
 //! The work of each stage grows linearly with its input, whatever is repeated in it: four times the input takes about four times
 //! the steps, and the steps per byte are bounded. Steps are counted (`work`), so the result is independent of the machine.
 
-use feedmill::dedup::{self, fingerprint};
+use feedmill::dedup::{self, Neighbour, Publisher, fingerprint, judge};
 use feedmill::extract::{Evidence, Rules, extract};
-use feedmill::model::{Page, PageBody};
+use feedmill::model::{Article, ArticleId, Page, PageBody, Sha256Hash};
 use feedmill::parse::parse;
 use feedmill::work::steps_of;
 use url::Url;
@@ -71,6 +71,23 @@ fn texts_take_steps_in_their_proportion() {
     hold("reading and comparing", TEXTS, PAGE_BYTES, |text| {
         let article = extract(&page(PageBody::Text(text.to_owned())), &Evidence::default(), &rules);
         fingerprint(&article, &dedup::Settings::default());
+    });
+}
+
+#[test]
+fn copies_take_steps_in_their_proportion() {
+    let settings = dedup::Settings::default();
+    let fingerprinted =
+        |text: &str| fingerprint(&Article { text: text.to_owned(), ..Article::default() }, &settings);
+    let publisher = Publisher { host: "courier.example".to_owned(), feed: None };
+    let id = ArticleId(Sha256Hash::of("other"));
+    hold("judging", TEXTS, PAGE_BYTES, |text| {
+        // Another text, or the hash alone would tell, of the same publisher, so that a common template is searched for.
+        let other = format!("{text}. The rest of it is told elsewhere.");
+        let content_sha256 = fingerprinted(&other).content_sha256;
+        let neighbour =
+            Neighbour { id, cluster_id: id, content_sha256, text: other, publisher: publisher.clone() };
+        judge(text, &fingerprinted(text), &publisher, &[neighbour], &settings);
     });
 }
 

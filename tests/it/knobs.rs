@@ -1,6 +1,7 @@
 //! Settings whose effect no other module's tests show, and the list of which test covers which setting.
 
 mod effects;
+mod limits;
 mod sinks;
 
 use std::fs;
@@ -277,14 +278,14 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("database.busy_timeout_secs", "a_lock_is_waited_for_as_long_as_the_operator_says"),
     ("database.search_index", "without_an_index_there_is_no_search_and_no_index_grows"),
     ("fetch.contact_url", "b28_b29_b31_b32_the_request_to_the_byte"),
-    ("fetch.timeout_secs", "every_trick_ends_soon_and_a_hundred_good_feeds_go_on"),
+    ("fetch.timeout_secs", "an_answer_is_waited_for_as_long_as_the_operator_says"),
     ("fetch.connect_timeout_secs", "a_host_that_takes_no_connection_is_left_in_time"),
-    ("fetch.read_timeout_secs", "silence_ends_at_the_read_timeout"),
+    ("fetch.read_timeout_secs", "an_answer_is_waited_for_as_long_as_the_operator_says"),
     ("fetch.max_redirects", "no_more_redirects_are_followed_than_the_operator_allows"),
     ("fetch.feed_max_body_bytes", "b33_an_inflated_body_is_capped"),
     ("fetch.page_max_body_bytes", "no_larger_page_is_read_than_the_operator_allows"),
     ("fetch.host_concurrency", "a_turn_lasts_until_the_body_is_read"),
-    ("fetch.host_min_gap_ms", "so_long_between_two_starts"),
+    ("fetch.host_min_gap_ms", "a_host_is_left_alone_between_requests_for_as_long_as_the_operator_says"),
     ("fetch.retry_after_pauses_host", "b18_a_pause_is_the_hosts_or_the_feeds"),
     ("fetch.pages_obey_robots", "pages_obey_robots_and_feeds_do_not_ask"),
     ("fetch.feeds_obey_robots", "feeds_obey_robots_where_the_operator_wants_it"),
@@ -296,7 +297,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("fetch.name_servers", "names_that_hang_hold_up_nobody_else"),
     ("fetch.allow", "a_refused_address_names_the_setting"),
     ("schedule.min_interval_secs", "b13_no_burst_at_subscription"),
-    ("schedule.max_interval_secs", "every_poll_lies_within_the_bounds_and_no_error_hurries"),
+    ("schedule.max_interval_secs", "feeds_are_polled_as_often_as_the_operator_says"),
     ("schedule.freshness", "an_aim_is_reached_without_polling_for_more"),
     ("schedule.unconditional_bytes_per_day", "what_is_sent_whole_stays_within_the_days_bytes"),
     ("schedule.max_retry_after_secs", "b16_retry_after_is_obeyed_and_capped"),
@@ -306,20 +307,20 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("pipeline.page_concurrency", "no_more_is_in_hand_at_once_than_the_operator_says"),
     ("pipeline.lease_secs", "what_a_dead_process_had_in_hand_is_free_after_the_lease"),
     ("pipeline.max_entry_attempts", "a_page_is_given_up_after_the_attempts_that_the_operator_says"),
-    ("pipeline.memory_mb", "large_pages_wait_for_memory"),
-    ("extract.concurrency", "a_runaway_leaves_its_place_to_others_until_it_ends"),
+    ("pipeline.memory_mb", "no_more_memory_is_in_use_than_the_operator_allows"),
+    ("extract.concurrency", "no_more_is_computed_at_once_than_the_operator_says"),
     ("extract.max_pages_per_article", "the_operator_bounds_the_pages"),
     ("extract.timeout_secs", "a_feed_whose_pages_run_out_of_time_rests"),
     ("extract.site_files_dir", "site_files_of_others_are_read_as_far_as_they_are_understood"),
     ("dedup.min_containment", "what_is_a_copy_is_as_the_operator_says"),
     ("dedup.min_shingles", "what_is_a_copy_is_as_the_operator_says"),
-    ("dedup.window_days", "near_copies_are_linked_within_the_window"),
+    ("dedup.window_days", "copies_are_found_within_the_days_that_the_operator_says"),
     ("articles.recheck", "a_page_that_fails_is_tried_again_and_costs_the_article_nothing"),
     ("articles.raw", "a_rule_is_tried_before_it_is_saved"),
     ("articles.keep_days", "articles_are_kept_for_their_days"),
-    ("articles.keep_raw_days", "kept_pages_go_by_themselves"),
+    ("articles.keep_raw_days", "pages_are_kept_for_the_days_that_the_operator_says"),
     ("http.listen", "the_surface_is_where_the_operator_says_or_nowhere"),
-    ("http.metrics_listen", "metrics_may_have_a_listener_of_their_own"),
+    ("http.metrics_listen", "metrics_are_where_the_operator_says"),
     ("http.hosts", "a_foreign_name_gets_nothing_but_health"),
     ("http.allow_anonymous", "everybody_reads_beyond_loopback_if_the_operator_says_so"),
     ("http.tokens", "where_there_are_tokens_each_permits_what_it_is_for"),
@@ -327,10 +328,10 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("websub.callback_url", "b36_without_a_callback_no_hub_is_asked"),
     ("websub.listen", "a_running_daemon_is_delivered_to_by_a_hub"),
     ("websub.poll_interval_secs", "b42_leases_are_renewed_and_polling_never_stops"),
-    ("websub.lease_secs", "b42_leases_are_renewed_and_polling_never_stops"),
+    ("websub.lease_secs", "a_hub_is_asked_for_the_lease_that_the_operator_says"),
     ("output.warc_dir", "every_page_is_archived_as_it_came"),
-    ("output.warc_max_file_bytes", "a_file_that_is_large_enough_is_ended"),
-    ("lifecycle.stop_timeout_secs", "a_soft_stop_turns_hard_when_its_time_is_over"),
+    ("output.warc_max_file_bytes", "archived_files_end_at_the_size_that_the_operator_says"),
+    ("lifecycle.stop_timeout_secs", "an_interrupted_round_ends_in_time_and_says_so"),
     ("log.filter", "logs_and_sinks_are_as_the_operator_wants_them"),
     ("log.format", "logs_and_sinks_are_as_the_operator_wants_them"),
     ("telemetry.otlp_endpoint", "a_collector_gets_spans_of_feeds_articles_and_deliveries"),
@@ -345,12 +346,12 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("feed.speaks_for", "a_feed_speaks_for_whom_the_operator_says"),
     ("feed.recheck", "nothing_is_looked_at_again_unless_the_operator_says_so"),
     ("feed.raw", "a_rule_is_tried_before_it_is_saved"),
-    ("feed.keep_days", "each_feed_has_its_own_time"),
-    ("feed.keep_raw_days", "kept_pages_go_by_themselves"),
+    ("feed.keep_days", "articles_are_kept_for_their_days"),
+    ("feed.keep_raw_days", "pages_are_kept_for_the_days_that_the_operator_says"),
     ("feed.keep", "drop_goes_before_keep_and_all_patterns_of_a_rule_must_fit"),
     ("feed.drop", "entries_are_left_out_by_the_feeds_rules_until_those_change"),
     ("feed.tags", "a_feeds_tags_are_in_the_record"),
-    ("feed.timeout_secs", "every_trick_ends_soon_and_a_hundred_good_feeds_go_on"),
+    ("feed.timeout_secs", "an_answer_is_waited_for_as_long_as_the_operator_says"),
     ("feed.user_agent", "the_operators_options_are_obeyed"),
     ("feed.obey_robots", "pages_obey_robots_and_feeds_do_not_ask"),
     ("feed.proxy", "a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behind_it_does"),
@@ -368,15 +369,15 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("sink.text.copies", "logs_and_sinks_are_as_the_operator_wants_them"),
     ("sink.text.trace", "a_text_file_says_what_it_is_and_what_it_takes_the_place_of"),
     ("sink.text.bucket", "buckets_are_reached_as_the_table_or_else_the_environment_says"),
-    ("sink.jsonl", "a_replay_writes_the_same_files"),
-    ("sink.jsonl.to", "a_replay_writes_the_same_files"),
-    ("sink.jsonl.every", "a_file_waits_for_the_end_of_its_period"),
-    ("sink.jsonl.max_bytes", "a_file_is_due_by_its_size_long_before_its_period_ends"),
+    ("sink.jsonl", "files_of_records_end_at_the_size_and_the_time_that_the_operator_says"),
+    ("sink.jsonl.to", "files_of_records_end_at_the_size_and_the_time_that_the_operator_says"),
+    ("sink.jsonl.every", "files_of_records_end_at_the_size_and_the_time_that_the_operator_says"),
+    ("sink.jsonl.max_bytes", "files_of_records_end_at_the_size_and_the_time_that_the_operator_says"),
     ("sink.jsonl.bucket", "buckets_are_reached_as_the_table_or_else_the_environment_says"),
-    ("sink.parquet", "columns_hold_what_records_say"),
-    ("sink.parquet.to", "columns_hold_what_records_say"),
-    ("sink.parquet.every", "a_file_waits_for_the_end_of_its_period"),
-    ("sink.parquet.max_bytes", "a_file_is_due_by_its_size_long_before_its_period_ends"),
+    ("sink.parquet", "files_of_records_end_at_the_size_and_the_time_that_the_operator_says"),
+    ("sink.parquet.to", "files_of_records_end_at_the_size_and_the_time_that_the_operator_says"),
+    ("sink.parquet.every", "files_of_records_end_at_the_size_and_the_time_that_the_operator_says"),
+    ("sink.parquet.max_bytes", "files_of_records_end_at_the_size_and_the_time_that_the_operator_says"),
     ("sink.parquet.bucket", "buckets_are_reached_as_the_table_or_else_the_environment_says"),
     ("sink.parquet.bucket.*", "buckets_are_reached_as_the_table_or_else_the_environment_says"),
     ("sink.webhook", "batches_come_in_order_and_signed"),
@@ -405,6 +406,16 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("site.drop_text", "the_operators_patterns_decide_over_paragraphs"),
 ];
 
+/// Settings that their test does not name, and why.
+const SET_ELSEWHERE: &[(&str, &str)] = &[
+    ("added_feeds", "its default is used: added.toml beside the configuration"),
+    ("database.url", "each test's store has one, set by the test's database"),
+    ("websub.callback_url", "all tests of hubs set it in one function; this one leaves it out"),
+    ("websub.listen", "all tests of hubs set it in one function"),
+    ("websub.poll_interval_secs", "all tests of hubs set it in one function"),
+    ("sink.nats", "the relay's tests build its settings"),
+];
+
 /// Returns the settings documented on the configuration page.
 fn documented() -> Vec<String> {
     let mut keys = Vec::new();
@@ -423,22 +434,34 @@ fn documented() -> Vec<String> {
     keys
 }
 
-/// Returns the source text of all tests.
-fn tests() -> String {
-    fn read(folder: &Path, all: &mut String) {
+/// Returns the source texts of all tests, by file.
+fn tests() -> Vec<String> {
+    fn read(folder: &Path, all: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if entry.is_dir() {
                 read(&entry, all);
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
-                all.push_str(&fs::read_to_string(entry).unwrap());
+                all.push(fs::read_to_string(entry).unwrap());
             }
         }
     }
-    let mut all = String::new();
+    let mut all = Vec::new();
     for folder in ["src", "tests/it"] {
         read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut all);
     }
     all
+}
+
+/// Returns the source text of a test function, up to the brace that is indented like it.
+fn body<'t>(tests: &'t [String], name: &str) -> Option<&'t str> {
+    let head = format!("fn {name}(");
+    tests.iter().find_map(|text| {
+        let begins = text.find(&head)?;
+        let line = text[..begins].rfind('\n').map_or(0, |end| end + 1);
+        let indent: String = text[line..].chars().take_while(|next| *next == ' ').collect();
+        let length = text[begins..].find(&format!("\n{indent}}}\n"))?;
+        Some(&text[begins..begins + length])
+    })
 }
 
 #[test]
@@ -458,6 +481,11 @@ fn every_setting_has_a_test_that_shows_what_it_does() {
     }
     for (shown, test) in SHOWN_BY {
         assert!(keys.iter().any(|key| covers(shown, key)), "there is no setting {shown}");
-        assert!(tests.contains(&format!("fn {test}(")), "{shown}: there is no test {test}");
+        let body = body(&tests, test).unwrap_or_else(|| panic!("{shown}: there is no test {test}"));
+        let name = shown.trim_end_matches(".*").rsplit('.').next().unwrap();
+        // A variable of the environment names it in capitals.
+        let is_set = body.to_lowercase().contains(name);
+        let is_listed = SET_ELSEWHERE.iter().any(|(key, _)| key == shown);
+        assert_ne!(is_set, is_listed, "{shown}: either {test} names it, or SET_ELSEWHERE says why not");
     }
 }

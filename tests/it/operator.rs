@@ -369,6 +369,40 @@ async fn a_daemon_without_feeds_says_so() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_without_a_configuration_file_says_so_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_feedmill"))
+        .arg("run")
+        .current_dir(folder.path())
+        .env_clear()
+        .env("STATE_DIRECTORY", folder.path().join("state"))
+        .env("FEEDMILL_HTTP__LISTEN", "127.0.0.1:0")
+        .stdin(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let so_far = || fs::read_to_string(&log).unwrap();
+    while !so_far().contains("running") {
+        assert!(daemon.try_wait().unwrap().is_none(), "{}", so_far());
+        tokio::task::yield_now().await;
+    }
+    signal(&daemon, "HUP");
+    while !so_far().contains("the new configuration is in force") {
+        assert!(daemon.try_wait().unwrap().is_none(), "{}", so_far());
+        tokio::task::yield_now().await;
+    }
+    stop(&mut daemon);
+    let log = so_far();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("no configuration file")).collect();
+    let [warning] = told[..] else { panic!("{log}") };
+    for words in ["WARN", "./feedmill.toml", "/etc/feedmill/feedmill.toml", "hint:", "config default"] {
+        assert!(warning.contains(words), "{words}: {warning}");
+    }
+    assert!(log.contains("no feeds are configured"), "{log}");
+}
+
 fn stop(daemon: &mut std::process::Child) {
     signal(daemon, "TERM");
     tokio::task::block_in_place(|| daemon.wait().unwrap());

@@ -1,5 +1,5 @@
 //! Secrets in the queries of feeds' URLs are sent to their servers and stand nowhere else: the program's whole output, log, answers
-//! and files are searched for them.
+//! and files are searched for them, on both back ends.
 
 use std::fs;
 use std::path::Path;
@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::daemon::{TestDaemon, feedmill};
+use crate::support::database::{Backend, FreshDatabase};
 use crate::support::running::Running;
 use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
@@ -31,7 +32,7 @@ fn assert_masked(place: &str, text: &str) {
 }
 
 /// A server with an article, and a daemon with feeds whose URLs have secrets.
-async fn mill() -> (Server, TestDaemon) {
+async fn mill(database: &FreshDatabase) -> (Server, TestDaemon) {
     let server = Server::start().await;
     let feed = || Reply::ok("application/rss+xml", rss(&[Item::new("One", &server.url("/page"))]));
     server.respond("/feed", feed());
@@ -41,6 +42,7 @@ async fn mill() -> (Server, TestDaemon) {
     server.respond("/failing", Reply::status(500));
     server.respond("/page", Reply::ok("text/html; charset=utf-8", page("mooring")));
     let test = TestDaemon::new()
+        .database(database.settings.url.expose_secret())
         .feed(&server.url(&format!("/feed?format=rss&token={IN_URL}")))
         .feed(&server.url(&format!("/moving?api_key={IN_URL}")))
         .feed(&server.url(&format!("/failing?auth={OF_FAILING}")))
@@ -62,7 +64,15 @@ fn searched(config: &Path, arguments: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_in_queries_reach_their_servers_and_nobody_else() {
-    let (server, test) = mill().await;
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let Some(database) = FreshDatabase::create(backend).await else { continue };
+        search_everything(&database).await;
+        database.drop().await;
+    }
+}
+
+async fn search_everything(database: &FreshDatabase) {
+    let (server, test) = mill(database).await;
     let config = test.write_config();
     let (feed, failing) = (
         server.url(&format!("/feed?format=rss&token={IN_URL}")),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::support::cluster::{Change, Round};
-use crate::support::daemon::TestDaemon;
+use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::database::{Backend, FreshDatabase, execute, schema_before, start};
 use crate::support::hosts::Manners;
 use crate::support::running::{Running, run};
@@ -149,6 +149,10 @@ async fn processes_join_stop_and_die_within_a_round_and_no_host_notices() {
         "{polls} polls of {FEEDS} feeds, {feeds} claimed anew: only a killed process leaves feeds behind"
     );
     eprintln!("requests by process {:?}; claimed anew: {feeds} feeds, {entries} entries", outcome.requests);
+    let handed_over =
+        outcome.handed_over[0].first().expect("the stopped process had hosts that are asked again");
+    eprintln!("hosts of the stopped process were asked by others {handed_over:?} later");
+    assert!(*handed_over <= Duration::from_secs(15));
     assert_eq!(outcome.requests.len(), 4);
     assert!(outcome.requests.iter().all(|requests| *requests > 0), "{:?}", outcome.requests);
     let articles = FEEDS as usize - seen.pauses;
@@ -193,6 +197,52 @@ async fn what_a_host_has_asked_for_holds_when_it_goes_to_another_process() {
     assert_eq!(server.requests("/robots.txt").len(), 2, "each process reads the rules itself");
     let closed = server.all_requests().into_iter().filter(|request| request.path().starts_with("/closed"));
     assert_eq!(closed.count(), 0);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_goes_on_in_another_process_when_its_own_is_killed_or_stops() {
+    const REMOVED: &[&str] = &["removed expired articles and pages"];
+    const LEFT: &str = "SELECT count(*) FROM articles WHERE removed_at IS NULL";
+    let Some(database) = postgres().await else { return };
+    let server = Server::start().await;
+    let items: Vec<Item> =
+        (1..=3).map(|n| Item::new(&format!("Number {n}"), &server.url(&format!("/page/{n}")))).collect();
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
+    server.handle(|request| Reply::ok("text/html", page(&format!("quay {}", request.path()))));
+    let feed = server.url("/feed");
+    let tests =
+        [(); 3].map(|()| TestDaemon::new().database(url_of(&database)).feed_with(&feed, "keep_days = 2"));
+    let start = |test: &TestDaemon| tokio::task::block_in_place(|| Running::start(&test.write_config()));
+    let make_old = async |number: u32| {
+        let article = format!("(SELECT id FROM articles WHERE number = {number})");
+        let sql = format!(
+            "UPDATE articles SET stored_at = 0 WHERE number = {number}; \
+             UPDATE outbox SET created_at = 0 WHERE article_id = {article}"
+        );
+        database.execute(&sql).await;
+    };
+    let config = tests[0].write_config();
+    let once = tokio::task::block_in_place(|| feedmill(&config, &["once"]).output().unwrap());
+    assert!(once.status.success(), "{once:?}");
+    assert_eq!(count(&database, LEFT).await, 3);
+
+    // Its log shows that its pass is over: the next one is due in an hour.
+    make_old(1).await;
+    let first = start(&tests[0]);
+    first.logs(REMOVED, 1).await;
+    let second = start(&tests[1]);
+    make_old(2).await;
+    drop(first);
+    second.logs(REMOVED, 1).await;
+    assert_eq!(count(&database, LEFT).await, 1);
+
+    let third = start(&tests[2]);
+    make_old(3).await;
+    tokio::task::block_in_place(|| second.stop());
+    third.logs(REMOVED, 1).await;
+    assert_eq!(count(&database, LEFT).await, 0);
+    tokio::task::block_in_place(|| third.stop());
     database.drop().await;
 }
 

@@ -1,11 +1,15 @@
 //! Text from outside on a terminal: characters that reorder, hide or steer are written out, and files and pipes get every byte.
+//! The sink on standard output writes them as JSON escapes in both.
 
 use std::fs;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::daemon::{self, TestDaemon};
+use crate::support::server::{Reply, Server};
+use crate::support::site::{Item, rss};
 use crate::support::terminal::on_terminal;
 
 /// Reverses what follows; isolates; begins a control sequence in one character; is invisible; begins one; rings.
@@ -48,15 +52,16 @@ fn feedmill(dir: &TempDir, arguments: &[String]) -> Command {
     command
 }
 
+fn is_deceptive(c: char) -> bool {
+    c.is_control() && !matches!(c, '\r' | '\n' | '\u{1b}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 #[test]
 fn a_terminal_shows_what_would_deceive() {
     let dir = TempDir::new().unwrap();
     for (arguments, is_whole) in commands(&dir) {
         let (seen, _) = on_terminal(feedmill(&dir, &arguments));
-        let is_deceptive = |c: char| {
-            c.is_control() && !matches!(c, '\r' | '\n' | '\u{1b}')
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        };
         assert!(!seen.contains(is_deceptive), "{arguments:?}: {seen:?}");
         assert!(!seen.contains("\u{1b}[2J"), "{arguments:?}: {seen:?}");
         assert!(seen.contains("\\u202e"), "{arguments:?}: {seen:?}");
@@ -73,4 +78,29 @@ fn a_pipe_gets_every_character() {
         assert!(piped.contains('\u{202e}') && !piped.contains("\\u202e"), "{arguments:?}: {piped:?}");
         assert!(!is_whole || piped.contains(DECEPTIVE), "{arguments:?}: {piped:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sink_on_standard_output_shows_what_would_deceive() {
+    let server = Server::start().await;
+    let item = Item::new(DECEPTIVE, &server.url("/one")).with_content("<p>Only the text of one.</p>");
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&[item])));
+    let sink = "[log]\nfilter = \"error\"\n[[sink]]\nname = \"screen\"\nstdout = {}";
+    let fresh = || TestDaemon::new().tables(sink).feed_with(&server.url("/feed"), "content = \"feed\"");
+
+    let test = fresh();
+    let once = daemon::feedmill(&test.write_config(), &["once"]);
+    let (seen, ended) = tokio::task::block_in_place(|| on_terminal(once));
+    assert!(ended.success(), "{seen:?}");
+    assert!(!seen.contains(is_deceptive), "{seen:?}");
+    assert!(seen.contains("a\\u202eb"), "{seen:?}");
+
+    let test = fresh();
+    let mut once = daemon::feedmill(&test.write_config(), &["once"]);
+    let output = tokio::task::block_in_place(|| once.output().unwrap());
+    let piped = String::from_utf8(output.stdout).unwrap();
+    assert!(!piped.contains(is_deceptive), "{piped:?}");
+    let record: Value = serde_json::from_str(piped.trim_end()).unwrap();
+    let title = record["feeds"][0]["entry_title"].as_str().unwrap();
+    assert!(title.contains("a\u{202e}b"), "a reader gets the characters: {title:?}");
 }

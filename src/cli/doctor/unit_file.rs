@@ -27,9 +27,11 @@ pub(super) fn read(file: &Path, folders: &[&Path]) -> std::io::Result<String> {
     Ok(joined(&unit))
 }
 
-/// Joins lines that a backslash at the end continues.
+/// Joins lines that a backslash at the end continues, and drops comments, which it does not continue.
 pub(super) fn joined(unit: &str) -> String {
-    unit.replace("\\\n", " ")
+    let is_comment = |line: &&str| line.trim_start().starts_with(['#', ';']);
+    let settings: Vec<&str> = unit.lines().filter(|line| !is_comment(line)).collect();
+    settings.join("\n").replace("\\\n", " ")
 }
 
 /// Returns the values of a key in order, including empty ones.

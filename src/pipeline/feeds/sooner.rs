@@ -17,7 +17,7 @@ use url::Url;
 use super::bounds;
 use crate::model::after;
 use crate::pipeline::{FeedOptions, Plan, Shared};
-use crate::schedule::{Bounds, due_within};
+use crate::schedule::{Bounds, Decision, due_within};
 use crate::store::{ScheduledFeed, Sooner, StoreError};
 
 /// Feeds whose times are read and written at a time: a change for all feeds must not hold up other writers, nor fill the memory with
@@ -41,7 +41,8 @@ async fn brought_forward(shared: &Shared, before: &Plan) -> Result<u64, StoreErr
     // Which feeds a hub delivers is known to the store only.
     let are_delivered_sooner = match (&before.websub, &plan.websub) {
         (Some(before), Some(websub)) => websub.poll_interval < before.poll_interval,
-        _ => false,
+        (Some(_), None) => true,
+        (None, _) => false,
     };
     let may_be_sooner = |url: &Url, options: &FeedOptions| {
         are_delivered_sooner
@@ -78,14 +79,17 @@ fn may_shorten(before: &Bounds, after: &Bounds) -> bool {
 }
 
 fn sooner(before: &Plan, plan: &Plan, feed: &ScheduledFeed, now: Timestamp) -> Option<Sooner> {
-    let due_by = |plan: &Plan, options: &FeedOptions| {
-        let bounds = bounds(plan, options, feed.delivered_until, now);
-        due_within(&bounds, &feed.history, feed.decided_by, feed.last_polled_at)
-    };
-    let (due, decided_by) = due_by(plan, &plan.options(&feed.configured_url))?;
+    let bounds = |plan: &Plan, options: &FeedOptions| bounds(plan, options, feed.delivered_until, now);
+    let due_by = |bounds: &Bounds| due_within(bounds, &feed.history, feed.decided_by, feed.last_polled_at);
+    let (due, decided_by) = due_by(&bounds(plan, &plan.options(&feed.configured_url)))?;
     let at = match before.feeds.get(&feed.configured_url) {
         Some(options) => {
-            let (was_due, _) = due_by(before, options)?;
+            let mut bounds = bounds(before, options);
+            if feed.decided_by == Decision::Delivered {
+                // The reload may have ended the subscription already.
+                bounds.delivered_interval = before.websub.as_ref().map(|websub| websub.poll_interval);
+            }
+            let (was_due, _) = due_by(&bounds)?;
             if due >= was_due {
                 return None;
             }

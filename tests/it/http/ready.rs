@@ -1,9 +1,13 @@
 //! Readiness: whether the daemon reports ready, and the reason if not.
 
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
 use feedmill::health::Health;
+use feedmill::http::{Surface, router};
 use feedmill::publish::outputs::Output;
 
-use super::{get, surface, watched};
+use super::{get, surface, surface_of, watched};
 
 #[tokio::test]
 async fn readiness_follows_the_feeds_at_once() {
@@ -31,6 +35,49 @@ async fn readiness_follows_the_store() {
     std::fs::rename(&away, &file).unwrap();
     health.check_store(daemon.store()).await;
     assert_eq!(get(&router, "/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn damage_in_the_file_ends_readiness() {
+    let (daemon, _server, earlier, _soft) = surface(1).await;
+    // Pages that only the integrity check reads.
+    let filler = "CREATE TABLE filler AS WITH RECURSIVE numbers (n) AS \
+        (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 4000) SELECT zeroblob(300) AS zeros FROM numbers";
+    daemon.execute(filler).await;
+    daemon.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    drop(earlier);
+    let file = daemon.database_file();
+    let damaged = |test| {
+        damage_the_end_of(&file);
+        test
+    };
+    let daemon = daemon.restarted_with(damaged).await;
+    let health = Health::default();
+    let router = router(Surface { health: health.clone(), ..surface_of(&daemon) });
+    health.check_store(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert_eq!(status, 200, "the store can be written: {body}");
+
+    health.check_integrity(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert!(status == 503 && body.contains("is damaged: ") && body.contains("feedmill.db"), "{body}");
+
+    // It stays, although the store can be written.
+    health.check_store(daemon.store()).await;
+    health.check_integrity(daemon.store()).await;
+    let (status, body) = get(&router, "/readyz").await;
+    assert!(status == 503 && body.contains("is damaged: "), "{body}");
+}
+
+/// Overwrites every fourth page in the last quarter of a database file.
+fn damage_the_end_of(file: &Path) {
+    const PAGE_BYTES: usize = 4096;
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    let pages = file.metadata().unwrap().len() / PAGE_BYTES as u64;
+    assert!(pages > 300, "{pages} pages");
+    for page in (pages / 4 * 3..pages).step_by(4) {
+        file.write_all_at(&[0xa5; PAGE_BYTES], page * PAGE_BYTES as u64).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use crate::support::server::Server;
 use crate::support::site::{Item, page};
 
 /// Opens a daemon whose configuration file has `from` replaced by `to`.
-async fn opened(config: &Path, from: &str, to: &str) -> Daemon {
+pub(super) async fn opened(config: &Path, from: &str, to: &str) -> Daemon {
     let text = std::fs::read_to_string(config).unwrap();
     assert!(text.contains(from), "{text}");
     let file = config.with_file_name("other.toml");
@@ -209,4 +209,11 @@ async fn feeds_are_polled_as_often_as_their_own_tables_say() {
     assert!(seldom <= 7 && seldom < plain, "each four hours at most: {polls:?}");
     assert!(often >= 140 && often > plain, "each ten minutes at least: {polls:?}");
     assert!(fresh > plain && stale < plain, "{polls:?}");
+}
+
+#[tokio::test]
+async fn feeds_are_polled_as_often_as_the_operator_says() {
+    let plain = polls_of_a_day("", &[""]).await[0];
+    let often = polls_of_a_day("max_interval_secs = 600", &[""]).await[0];
+    assert!(often >= 140 && often > plain, "each ten minutes at least: {often}, {plain}");
 }

@@ -1,13 +1,17 @@
 //! What a neighbour takes from the whole process: its memory and its descriptors, by the kernel's account.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
-use super::{Good, announce, gzipped, long_page};
+use super::{Good, announce, gzipped, long_page, topic};
 use crate::support::daemon::TestDaemon;
 use crate::support::running::Running;
 use crate::support::server::{Gate, Reply, Server};
+use crate::support::site::page;
 
 const BUDGET_KIB: u64 = 384 << 10;
 
@@ -86,6 +90,49 @@ async fn bombs_are_inflated_within_the_memory() {
     let peak = peak_kib(test, &server, BOMBS / 2).await;
 
     assert!(peak <= BUDGET_KIB, "{peak} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_of_long_articles_wait_for_memory() {
+    const ARTICLES: usize = 24;
+    const READERS: usize = 24;
+    /// An answer ends at a limit of its own, after eight such articles or nine.
+    const LEAST_ANSWER_BYTES: u64 = 12_000_000;
+    let server = Server::start().await;
+    announce(&server, ARTICLES, |path| Reply::ok("text/html", page(&topic(path))));
+    let stored = TestDaemon::new().feed(&server.url("/feed")).open().await;
+    stored.once().await;
+    assert_eq!(stored.records().await.len(), ARTICLES);
+    // Two million bytes each.
+    stored.execute("UPDATE revisions SET text = replace(hex(zeroblob(200000)), '0', 'tide ')").await;
+    stored.store().close().await;
+    let config = stored.config_path();
+
+    let running = tokio::task::block_in_place(|| Running::start(&config));
+    let mut readers = JoinSet::new();
+    for _ in 0..READERS {
+        readers.spawn(read_records(running.address));
+    }
+    let answers = readers.join_all().await;
+    let peak = running.peak_kib();
+    tokio::task::block_in_place(|| running.stop());
+
+    for (status, bytes) in answers {
+        assert!(status.starts_with("HTTP/1.1 200"), "{status}");
+        assert!(bytes > LEAST_ANSWER_BYTES, "{bytes} bytes");
+    }
+    assert!(peak <= BUDGET_KIB, "{peak} KiB");
+}
+
+/// Requests all records and reads the answer to its end; returns its first line and how many bytes follow it.
+async fn read_records(address: SocketAddr) -> (String, u64) {
+    let mut client = BufReader::new(TcpStream::connect(address).await.unwrap());
+    let request = "GET /v1/articles?limit=1000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut status = String::new();
+    client.read_line(&mut status).await.unwrap();
+    let bytes = tokio::io::copy_buf(&mut client, &mut tokio::io::sink()).await.unwrap();
+    (status, bytes)
 }
 
 /// Without a limit on connections they would leave a third of the descriptors, and the work needs more.

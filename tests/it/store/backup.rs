@@ -7,6 +7,7 @@ use feedmill::search::Question;
 use feedmill::store::{RawPage, StoreError};
 use sqlx::{Connection as _, Row as _};
 
+use super::retention::cutoffs;
 use super::*;
 use crate::support::database::{execute, schema_before};
 
@@ -54,9 +55,12 @@ async fn columns(connection: &mut sqlx::AnyConnection) -> BTreeMap<String, Vec<S
     tables
 }
 
-/// Fills the tables of every subject: feeds, entries in every state, articles with archived pages, copies, cursors, sinks.
+/// Fills the tables of every subject: feeds, entries in every state, articles with archived pages, copies, cursors, sinks. The first
+/// article is removed, as retention does it, and its copy stays.
 pub(super) async fn fill(bench: &Bench) {
-    bench.store_articles(0..70).await;
+    bench.store_articles(0..1).await;
+    let old = bench.clock.now() + SignedDuration::from_secs(1);
+    bench.store_articles(1..70).await;
     bench.pass(60);
     let entries = bench.claimed(vec![new_entry("copy", "https://other.example/copy", "x")]).await;
     let mut copy = extracted(&entries[0], "Text 1");
@@ -65,6 +69,7 @@ pub(super) async fn fill(bench: &Bench) {
         extracted.raw = Some(RawPage::compress(url("https://other.example/copy"), None, page));
     }
     bench.finish(&[copy]).await;
+    assert_eq!(bench.store.articles_remove(&cutoffs(bench, old).await, &[]).await.unwrap(), 1);
     bench.store.cursor_set("reader", 3).await.unwrap();
     bench
         .database
@@ -88,6 +93,11 @@ async fn a_backup_gives_everything_back_to_either_back_end(bench: &Bench) {
     {
         assert!(!kept[table].is_empty(), "{table}");
     }
+    assert_eq!(
+        (kept["articles"].len(), kept["outbox"].len()),
+        (71, 70),
+        "one is removed, and a row of it stays"
+    );
     // Rows written later are not in the backup.
     bench.store_articles(70..71).await;
     for backend in [Backend::Sqlite, Backend::Postgres] {
@@ -112,7 +122,8 @@ pub(super) async fn goes_on(bench: Bench, backend: Backend) {
     let store = &bench.store;
     while store.search_catch_up().await.unwrap() {}
     let found = store.articles_search(&Question::parse("text").unwrap(), None, 100).await.unwrap().articles;
-    assert_eq!(found.len(), 71, "on {backend:?}");
+    assert_eq!(found.len(), 70, "on {backend:?}");
+    assert_eq!(store.removed_through().await.unwrap(), 1, "on {backend:?}");
     store.feeds_sync(&feed_urls(2), Duration::ZERO).await.unwrap();
     bench.store_articles(71..72).await;
     assert_eq!(store.totals().await.unwrap().last_seq, 72);

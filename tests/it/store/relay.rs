@@ -12,6 +12,7 @@ use feedmill::publish::text::{Selection, Trace};
 use feedmill::publish::{Batching, Configured, Receiver};
 use feedmill::store::Beginning;
 use jiff::Timestamp;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -31,6 +32,8 @@ on_both! {
     what_was_counted_is_not_read_again,
     a_record_that_cannot_be_read_stops_nobody,
     one_process_at_a_time_runs_a_sink,
+    a_sink_lags_while_it_is_paused_or_rests_and_until_it_delivers,
+    a_sink_that_another_process_runs_does_not_lag_here,
     a_sink_begins_where_it_is_told_and_takes_what_it_wants,
     writers_readers_and_sinks_lose_and_double_nothing,
 }
@@ -346,6 +349,77 @@ async fn one_process_at_a_time_runs_a_sink(bench: &Bench) {
         "it takes a lease anew and goes on from 1"
     );
     assert_eq!(bench.cursor().await, 2);
+}
+
+/// Returns the gauges of a sink's lag, in records and in seconds.
+fn lag_of(sink: &str, metrics: &PrometheusHandle) -> (String, String) {
+    let text = metrics.render();
+    let gauge = |name: &str| {
+        let series = format!("{name}{{sink=\"{sink}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&series)).expect(&series).to_owned()
+    };
+    (gauge("feedmill_sink_lag_records"), gauge("feedmill_sink_lag_seconds"))
+}
+
+fn lag(records: u32, seconds: u32) -> (String, String) {
+    (records.to_string(), seconds.to_string())
+}
+
+async fn a_sink_lags_while_it_is_paused_or_rests_and_until_it_delivers(bench: &Bench) {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("texts");
+    let sink = texts(&Place::Local(place.clone()));
+    let mut paused = sink.clone();
+    paused.relay.pause = true;
+    bench.store_articles(0..2).await;
+    let mut relay = bench.relay(&paused).await;
+    assert_eq!(relay.step(Flush::All).await.unwrap(), Step::Idle(None));
+    assert_eq!(lag_of("texts", &handle), lag(2, 0));
+    bench.store_articles(2..3).await;
+    assert_eq!(relay.step(Flush::All).await.unwrap(), Step::Idle(None));
+    assert_eq!(lag_of("texts", &handle), lag(3, 60));
+    relay.give_back().await;
+
+    // A file is where the folder is to be.
+    std::fs::write(&place, "").unwrap();
+    let mut relay = bench.relay(&sink).await;
+    assert!(matches!(relay.step(Flush::All).await.unwrap(), Step::Idle(Some(_))), "it fails");
+    assert!(matches!(relay.step(Flush::All).await.unwrap(), Step::Idle(Some(_))), "it rests");
+    bench.store_articles(3..4).await;
+    assert!(matches!(relay.step(Flush::All).await.unwrap(), Step::Idle(Some(_))));
+    assert_eq!(lag_of("texts", &handle), lag(4, 120));
+
+    std::fs::remove_file(&place).unwrap();
+    bench.pass(60);
+    relay.drain(Flush::All, &CancellationToken::new()).await.unwrap();
+    assert_eq!(files(&place).len(), 4);
+    assert_eq!(lag_of("texts", &handle), lag(0, 0));
+}
+
+async fn a_sink_that_another_process_runs_does_not_lag_here(bench: &Bench) {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let folder = TempDir::new().unwrap();
+    let lease = Duration::from_secs(15);
+    bench.store_articles(0..2).await;
+    let mut relay = bench.relay(&json_lines(&folder, 100)).await;
+    assert!(matches!(relay.step(Flush::WhenDue).await.unwrap(), Step::Idle(Some(_))));
+    assert_eq!(lag_of("lines", &handle), lag(2, 0), "they wait for the end of the hour");
+
+    bench.pass(16);
+    assert!(bench.store.sink_claim("lines", lease).await.unwrap().is_some(), "another process has it");
+    assert_eq!(relay.step(Flush::WhenDue).await.unwrap(), Step::Idle(None));
+    assert_eq!(lag_of("lines", &handle), lag(0, 0));
+
+    bench.pass(16);
+    assert!(matches!(relay.step(Flush::WhenDue).await.unwrap(), Step::Idle(Some(_))));
+    assert_eq!(lag_of("lines", &handle), lag(2, 32), "the other one is gone");
+    relay.give_back().await;
+    assert_eq!(lag_of("lines", &handle), lag(0, 0));
 }
 
 async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {

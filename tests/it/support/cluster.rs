@@ -45,6 +45,8 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     /// For each kill, the times after which the hosts of the killed process were requested again.
     pub(crate) taken_over: Vec<Vec<Duration>>,
+    /// For each process told to stop, the times after which its hosts were requested by others.
+    pub(crate) handed_over: Vec<Vec<Duration>>,
     /// Feeds and entries that processes report to have taken over from dead ones.
     pub(crate) claimed_anew: (usize, usize),
     /// How many requests each process has made, in the order of their start.
@@ -100,7 +102,7 @@ impl Round {
         let mut processes: Vec<Process> = (0..self.processes)
             .map(|number| self.start(number, (database, program), folder.path(), &hosts, &names))
             .collect();
-        let (mut killed, mut started) = (Vec::new(), self.processes);
+        let (mut killed, mut stopped, mut started) = (Vec::new(), Vec::new(), self.processes);
         for (number, change) in (1..).zip(self.changes) {
             self.within(began, hosts.polled(number * self.change_after_feeds), &processes).await;
             if *change == Change::Join {
@@ -112,6 +114,7 @@ impl Round {
             let busiest = (0..processes.len()).max_by_key(|at| seen.hosts_of(&processes[*at].name));
             let mut leaving = processes.remove(busiest.unwrap());
             if *change == Change::Stop {
+                stopped.push((leaving.name.clone(), Instant::now()));
                 leaving.stop();
                 leaving.ended();
             } else {
@@ -137,10 +140,11 @@ impl Round {
         }
         let seen = hosts.seen();
         let taken_over = killed.iter().map(|(name, at)| seen.taken_over_after(name, *at)).collect();
+        let handed_over = stopped.iter().map(|(name, at)| seen.taken_over_after(name, *at)).collect();
         let requests = (0..started).map(|number| seen.requests_of(&name_of(number))).collect();
         let texts = (0..started).flat_map(|number| texts_in(&folder.path().join(format!("texts{number}"))));
         let texts = texts.collect::<HashSet<_>>().len();
-        Outcome { seen, took, taken_over, claimed_anew, requests, processor, texts }
+        Outcome { seen, took, taken_over, handed_over, claimed_anew, requests, processor, texts }
     }
 
     fn start(

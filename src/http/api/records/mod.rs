@@ -205,15 +205,16 @@ async fn removed_through(surface: &Surface, asked: &Asked) -> Result<Option<i64>
     Ok(is_late.then_some(removed_through))
 }
 
-/// Returns the next records of an event stream; `None` if some were removed before they were read. Up to `gone_before`, what was
-/// removed before the stream began is left out.
+/// Returns the next records of an event stream; `None` if some may have been removed before they were read. Those up to
+/// `gone_before` were removed before the stream began, and are left out.
 async fn found_in_time(
     surface: &Surface,
     asked: &Asked,
     gone_before: i64,
 ) -> Result<Option<Found>, StoreError> {
     let found = wait_for(surface, asked, KEPT_BYTES).await?;
-    let is_late = asked.after.0 >= gone_before && removed_through(surface, asked).await?.is_some();
+    // What was removed since the stream began may have been ahead of it.
+    let is_late = removed_through(surface, asked).await?.is_some_and(|through| through > gone_before);
     Ok((!is_late).then_some(found))
 }
 
