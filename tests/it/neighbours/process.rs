@@ -105,8 +105,8 @@ async fn readers_of_long_articles_wait_for_memory() {
     assert_eq!(stored.records().await.len(), ARTICLES);
     // Two million bytes each.
     stored.execute("UPDATE revisions SET text = replace(hex(zeroblob(200000)), '0', 'tide ')").await;
-    stored.store().close().await;
-    let config = stored.config_path();
+    let test = stored.ended().await;
+    let config = test.write_config();
 
     let running = tokio::task::block_in_place(|| Running::start(&config));
     let mut readers = JoinSet::new();

@@ -207,12 +207,18 @@ impl OpenedDaemon {
 
     /// Stops the daemon, changes its configuration, and starts it.
     pub(crate) async fn restarted_with(self, change: impl FnOnce(TestDaemon) -> TestDaemon) -> Self {
-        let Self { daemon, clock, test } = self;
-        daemon.store().close().await;
-        drop(daemon);
-        let test = change(test);
+        let clock = self.clock.clone();
+        let test = change(self.ended().await);
         let daemon = Arc::new(Daemon::open(test.config(), clock.clone()).await.unwrap());
         Self { daemon, clock, test }
+    }
+
+    /// Stops the daemon; its store stays, for the program.
+    pub(crate) async fn ended(self) -> TestDaemon {
+        let Self { daemon, test, .. } = self;
+        daemon.store().close().await;
+        drop(daemon);
+        test
     }
 
     /// Polls and processes everything that is due now.
