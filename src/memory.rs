@@ -9,7 +9,7 @@
 //! pool: the first share that finds too little in the pool takes as much as it needs uncounted and never waits. It finishes and
 //! passes the lane to the next in order. The maximum held is the pool plus one item of maximum size.
 //!
-//! Holders that must never wait for one another divide a budget into equal parts instead: see [`Parts`].
+//! Holders that must never wait for one another divide a budget into equal parts instead: see [`memory::Parts`].
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
