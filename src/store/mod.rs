@@ -117,6 +117,8 @@ pub struct Store {
     clock: Clock,
     /// The party that was served last when entries were claimed.
     last_turn: Arc<AtomicI64>,
+    /// When waits were last compared with the clock, in Unix milliseconds; `i64::MAX` before the first time.
+    last_look: Arc<AtomicI64>,
     /// The shards from which work is claimed.
     shards: Shards,
 }
@@ -152,7 +154,7 @@ impl Store {
         let database = connection::Database::connect(settings, connection::Access::Own).await?;
         migrations::run(&database, clock.now()).await?;
         search::switch(&database, settings.search_index).await?;
-        Ok(Self { database, clock, last_turn: Arc::default(), shards: Shards::all() })
+        Ok(Self::over(database, clock))
     }
 
     /// Opens an existing store that has the schema of this binary. Nothing is created or migrated: a mistyped path is an
@@ -160,7 +162,12 @@ impl Store {
     pub async fn visit(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let database = connection::Database::connect(settings, connection::Access::Visit).await?;
         migrations::check(&database).await?;
-        Ok(Self { database, clock, last_turn: Arc::default(), shards: Shards::all() })
+        Ok(Self::over(database, clock))
+    }
+
+    fn over(database: connection::Database, clock: Clock) -> Self {
+        let last_look = Arc::new(AtomicI64::new(i64::MAX));
+        Self { database, clock, last_turn: Arc::default(), last_look, shards: Shards::all() }
     }
 
     /// Returns this store restricted to one of several processes: it claims work from `shards` only.

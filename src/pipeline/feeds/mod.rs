@@ -111,10 +111,7 @@ impl Stage for Feeds {
         let lease = self.shared.plan.borrow().settings.lease;
         let shortened = self.shared.store.waits_shorten(&self.shared.plan().longest_waits).await?;
         if shortened > 0 {
-            tracing::warn!(
-                shortened,
-                "the clock was ahead; items with impossibly late due times are due now"
-            );
+            tracing::warn!(shortened, "the clock was ahead; what was scheduled by it is due earlier");
         }
         let mut due = self.shared.store.feeds_claim_due(lease, limit).await?;
         if let Err(error) = look_for_hubs(&self.shared, &mut due).await {
