@@ -456,10 +456,7 @@ fn plan(config: &Config, fetcher: Fetcher) -> Result<Plan, DaemonError> {
         dedup: config.dedup.clone(),
         settings: config.pipeline.clone(),
         websub: config.websub.clone(),
-        longest_waits: longest_waits(
-            config.feeds.values().chain([&config.feed_defaults]),
-            config.pipeline.lease,
-        ),
+        longest_waits: longest_waits(config.feeds.values().chain([&config.feed_defaults]), &config.pipeline),
     })
 }
 

@@ -28,7 +28,8 @@ const DENIED_FOR: Duration = Duration::from_hours(7 * 24);
 const MOST_ENDINGS: u32 = 5;
 /// Leases are clamped to these bounds: a hub must not make us renew every second, nor stay subscribed forever.
 const SHORTEST_LEASE: Duration = Duration::from_mins(10);
-const LONGEST_LEASE: Duration = Duration::from_hours(90 * 24);
+/// Longest lease that is believed, and so the longest time until the next request to a hub.
+pub const LONGEST_LEASE: Duration = Duration::from_hours(90 * 24);
 
 /// The state of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

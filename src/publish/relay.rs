@@ -205,8 +205,11 @@ impl Relay {
         if next.is_some() {
             self.warn_of_removed(&lease).await?;
         }
-        let until = (!lease.disabled).then_some(lease.retry_at);
-        if until.is_none_or(|until| until > self.clock.now()) {
+        let now = self.clock.now();
+        // A rest that is longer than any was begun while the clock was ahead.
+        let is_possible = lease.retry_at <= model::after(now, LONGEST_RETRY_AFTER);
+        let until = (!lease.disabled).then_some(if is_possible { lease.retry_at } else { now });
+        if until.is_none_or(|until| until > now) {
             self.rests = next.is_some();
             return Ok(Step::Idle(until));
         }

@@ -51,6 +51,13 @@ impl PollRecord {
             transfer: Transfer::default(),
         }
     }
+
+    /// Returns when the poll ended and when the next is due, in Unix milliseconds. If the clock was set back since the poll, both are as
+    /// if it had ended `now`.
+    fn times(&self, now: Timestamp) -> (i64, i64) {
+        let ahead = self.polled_at.as_millisecond().saturating_sub(now.as_millisecond()).max(0);
+        (self.polled_at.as_millisecond() - ahead, self.next.at.as_millisecond() - ahead)
+    }
 }
 
 /// Size and duration of a transfer.
@@ -125,7 +132,7 @@ impl Store {
         let is_held = |poll: &PollRecord| !stale.contains(&(poll.feed_id, poll.lease.epoch));
         let now = self.clock.now();
         let current: Vec<&PollRecord> = polls.iter().copied().filter(|poll| is_held(poll)).collect();
-        settle_feeds(&mut tx, &current).await?;
+        settle_feeds(&mut tx, &current, now).await?;
         update_details(&mut tx, &current, now).await?;
         let mut reports = record_entries(&mut tx, &current, now).await?;
         poll_log::note(&mut tx, &current, &reports).await?;
@@ -161,7 +168,11 @@ const STALE: RowsSql = RowsSql {
 };
 
 /// Takes the feeds back from their workers.
-async fn settle_feeds(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(), StoreError> {
+async fn settle_feeds(
+    tx: &mut AnyConnection,
+    polls: &[&PollRecord],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let settled = SETTLE_FEEDS
         .execute(tx, polls, |query, poll| {
             let state = match poll.result {
@@ -176,7 +187,7 @@ async fn settle_feeds(tx: &mut AnyConnection, polls: &[&PollRecord]) -> Result<(
                 .bind(poll.feed_id.0)
                 .bind(poll.lease.epoch)
                 .bind(word(state))
-                .bind(poll.next.at.as_millisecond())
+                .bind(poll.times(now).1)
                 .bind(poll.moved_to.as_ref().map_or(-1, |url| i64::from(shard_of(url).0)))
         })
         .await?;
@@ -201,7 +212,7 @@ async fn update_details(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let changes: Vec<DetailsChange<'_>> =
-        polls.iter().map(|poll| DetailsChange::of(poll)).collect::<Result<_, _>>()?;
+        polls.iter().map(|poll| DetailsChange::of(poll, now)).collect::<Result<_, _>>()?;
     let updated = UPDATE_DETAILS
         .execute(tx, &changes, |query, change| {
             let kept = |pick: fn(&Validators) -> Option<&str>| clean_option(change.validators.and_then(pick));
@@ -249,8 +260,8 @@ struct DetailsChange<'p> {
 }
 
 impl<'p> DetailsChange<'p> {
-    fn of(poll: &'p PollRecord) -> Result<Self, StoreError> {
-        let polled_at = Some(poll.polled_at.as_millisecond());
+    fn of(poll: &'p PollRecord, now: Timestamp) -> Result<Self, StoreError> {
+        let polled_at = Some(poll.times(now).0);
         let unasked = Self {
             poll,
             history: json("a feed's history", &poll.next.history)?,

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
 use crate::support::database::{Backend, FreshDatabase};
 use crate::support::server::{Reply, Server};
-use crate::support::site::rss;
+use crate::support::site::{Item, page, rss};
 
 const YEARS: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -42,6 +42,8 @@ on_both!(
     a_clock_that_was_ahead_silences_no_feed,
     a_clock_that_is_set_back_delays_a_feed_by_no_more_than_its_longest_interval,
     a_lease_of_a_clock_that_was_ahead_ends,
+    rechecks_and_sinks_do_not_wait_for_a_clock_that_was_ahead,
+    an_entry_does_not_wait_for_a_clock_that_was_set_back,
 );
 
 async fn server() -> Server {
@@ -95,14 +97,22 @@ async fn a_clock_that_is_set_back_delays_a_feed_by_no_more_than_its_longest_inte
         let server = server().await;
         let mill = daemon(&database, &server).await;
         mill.once().await;
-        let mill = jump(mill, -back, restarts).await;
+        let mut mill = jump(mill, -back, restarts).await;
         mill.once().await;
         let mut hours = 0;
+        let is_at_once = back > DAY + HOUR;
+        for path in ["/often", "/feed", "/missing"] {
+            assert!(
+                is_at_once || server.requests(path).len() == 1,
+                "{path} is polled too early, {back} back"
+            );
+        }
         for (path, longest) in
             [("/often", SHORT_HOURS), ("/feed", LONGEST_HOURS), ("/missing", LONGEST_HOURS)]
         {
             while server.requests(path).len() == 1 {
-                mill.advance(HOUR);
+                // Restarts do not make the wait longer.
+                mill = jump(mill, HOUR, restarts).await;
                 mill.once().await;
                 hours += 1;
                 assert!(hours <= longest, "{path} is not polled, {back} back, restarted: {restarts}");
@@ -124,6 +134,57 @@ async fn a_lease_of_a_clock_that_was_ahead_ends(backend: Backend, restarts: bool
     let mill = jump(mill, -YEARS, restarts).await;
     mill.once().await;
     assert_eq!(server.requests("/feed").len(), 1);
+    mill.store().close().await;
+    database.drop().await;
+}
+
+/// A daemon whose feed announces `/one` and that delivers to `/hook`.
+async fn delivering(database: &FreshDatabase, server: &Server) -> OpenedDaemon {
+    let item = Item::new("One", &server.url("/one"));
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&[item])));
+    let hook = server.url("/hook");
+    let test = TestDaemon::new().database(database.settings.url.expose_secret());
+    test.feed_with(&server.url("/feed"), "recheck = [\"1h\"]")
+        .tables(&format!(
+            "[[sink]]\nname = \"hook\"\nwebhook = {{ url = \"{hook}\", secret = \"swordfish\" }}"
+        ))
+        .open()
+        .await
+}
+
+async fn rechecks_and_sinks_do_not_wait_for_a_clock_that_was_ahead(backend: Backend, restarts: bool) {
+    let Some(database) = FreshDatabase::create(backend).await else { return };
+    let server = Server::start().await;
+    server.respond("/one", Reply::ok("text/html", page("mooring")));
+    server.respond("/hook", Reply::status(503));
+    let mill = delivering(&database, &server).await;
+    mill.advance(YEARS);
+    mill.once().await;
+    assert_eq!(server.requests("/one").len(), 1);
+    let failed = server.requests("/hook").len();
+    assert!(failed > 0, "and the delivery is tried again later");
+    server.replace("/hook", Reply::status(200));
+    let mill = jump(mill, -YEARS, restarts).await;
+    mill.once().await;
+    assert_eq!(server.requests("/one").len(), 2, "the article is rechecked, restarted: {restarts}");
+    assert_eq!(server.requests("/hook").len(), failed + 1, "it is delivered, restarted: {restarts}");
+    mill.store().close().await;
+    database.drop().await;
+}
+
+async fn an_entry_does_not_wait_for_a_clock_that_was_set_back(backend: Backend, restarts: bool) {
+    let Some(database) = FreshDatabase::create(backend).await else { return };
+    let server = Server::start().await;
+    server.respond("/one", Reply::status(503));
+    server.respond("/one", Reply::ok("text/html", page("mooring")));
+    server.respond("/hook", Reply::status(200));
+    let mill = delivering(&database, &server).await;
+    mill.once().await;
+    assert_eq!(server.requests("/one").len(), 1, "and it is tried again later");
+    let mill = jump(mill, -DAY, restarts).await;
+    mill.once().await;
+    assert_eq!(server.requests("/one").len(), 2, "restarted: {restarts}");
+    assert_eq!(server.requests("/hook").len(), 1, "restarted: {restarts}");
     mill.store().close().await;
     database.drop().await;
 }

@@ -13,11 +13,11 @@ use crate::support::site::{Item, rss};
 use crate::support::terminal::on_terminal;
 
 /// Reverses what follows; isolates; begins a control sequence in one character; is invisible; begins one; rings.
-const DECEPTIVE: &str = "a\u{202e}b\u{2066}c\u{9b}2Jd\u{200b}e";
+const DECEPTIVE: &str = "a\u{202e}b\u{2066}c\u{9b}2Jd\u{200b}e\u{61c}f";
 /// Cannot be written in XML.
 const STEERING: &str = "\u{1b}[2J\u{7}";
 /// How the characters of [`DECEPTIVE`] are shown.
-const SHOWN: &str = "a\\u202eb\\u2066c\\u009b2Jd\\u200be";
+const SHOWN: &str = "a\\u202eb\\u2066c\\u009b2Jd\\u200be\\u061cf";
 
 /// Files with such text, and the commands that print it; whether each prints all of [`DECEPTIVE`].
 fn commands(dir: &TempDir) -> Vec<(Vec<String>, bool)> {
@@ -54,7 +54,7 @@ fn feedmill(dir: &TempDir, arguments: &[String]) -> Command {
 
 fn is_deceptive(c: char) -> bool {
     c.is_control() && !matches!(c, '\r' | '\n' | '\u{1b}')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[test]

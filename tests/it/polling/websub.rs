@@ -415,3 +415,19 @@ async fn b36_a_page_names_no_hub() {
     assert!(server.requests("/hub").is_empty());
     assert!(status(&mill, "/feed").await.last_error.is_some());
 }
+
+#[tokio::test]
+async fn a_lease_of_a_clock_that_was_ahead_is_renewed() {
+    let server = Server::start().await;
+    let (mill, form) = asked(&server).await;
+    mill.advance(SignedDuration::from_hours(10 * 365 * 24));
+    verify(&mill, &form, &form["hub.topic"], WEEK).await;
+    mill.advance(SignedDuration::from_hours(-10 * 365 * 24));
+    mill.once().await;
+    assert!(
+        status(&mill, "/feed").await.delivered_until.is_none_or(|until| until <= mill.now()),
+        "it is polled meanwhile"
+    );
+    assert_eq!(step(mill.daemon.shared()).await.unwrap(), 1);
+    assert_eq!(server.requests("/hub").len(), 2, "and the hub is asked again");
+}
