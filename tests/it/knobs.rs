@@ -289,16 +289,16 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("fetch.retry_after_pauses_host", "b18_a_pause_is_the_hosts_or_the_feeds"),
     ("fetch.pages_obey_robots", "pages_obey_robots_and_feeds_do_not_ask"),
     ("fetch.feeds_obey_robots", "feeds_obey_robots_where_the_operator_wants_it"),
-    ("fetch.proxy", "a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behind_it_does"),
+    ("fetch.proxy", "requests_go_through_the_proxy_that_the_operator_names"),
     (
         "fetch.proxy_guards_addresses",
         "a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behind_it_does",
     ),
     ("fetch.name_servers", "names_that_hang_hold_up_nobody_else"),
     ("fetch.allow", "a_refused_address_names_the_setting"),
-    ("schedule.min_interval_secs", "b13_no_burst_at_subscription"),
+    ("schedule.min_interval_secs", "feeds_are_polled_as_often_as_the_operator_says"),
     ("schedule.max_interval_secs", "feeds_are_polled_as_often_as_the_operator_says"),
-    ("schedule.freshness", "an_aim_is_reached_without_polling_for_more"),
+    ("schedule.freshness", "feeds_are_polled_as_often_as_the_operator_says"),
     ("schedule.unconditional_bytes_per_day", "what_is_sent_whole_stays_within_the_days_bytes"),
     ("schedule.max_retry_after_secs", "b16_retry_after_is_obeyed_and_capped"),
     ("schedule.initial_spread_secs", "first_polls_are_spread_over_the_time_that_the_operator_says"),
@@ -315,8 +315,8 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("dedup.min_containment", "what_is_a_copy_is_as_the_operator_says"),
     ("dedup.min_shingles", "what_is_a_copy_is_as_the_operator_says"),
     ("dedup.window_days", "copies_are_found_within_the_days_that_the_operator_says"),
-    ("articles.recheck", "a_page_that_fails_is_tried_again_and_costs_the_article_nothing"),
-    ("articles.raw", "a_rule_is_tried_before_it_is_saved"),
+    ("articles.recheck", "nothing_is_looked_at_again_unless_the_operator_says_so"),
+    ("articles.raw", "pages_are_kept_for_the_days_that_the_operator_says"),
     ("articles.keep_days", "articles_are_kept_for_their_days"),
     ("articles.keep_raw_days", "pages_are_kept_for_the_days_that_the_operator_says"),
     ("http.listen", "the_surface_is_where_the_operator_says_or_nowhere"),
@@ -354,7 +354,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("feed.timeout_secs", "an_answer_is_waited_for_as_long_as_the_operator_says"),
     ("feed.user_agent", "the_operators_options_are_obeyed"),
     ("feed.obey_robots", "pages_obey_robots_and_feeds_do_not_ask"),
-    ("feed.proxy", "a_proxy_of_the_operators_choice_needs_no_permission_but_what_lies_behind_it_does"),
+    ("feed.proxy", "requests_go_through_the_proxy_that_the_operator_names"),
     ("feed.auth", "secrets_stay_at_the_origin"),
     ("feed.auth.*", "secrets_stay_at_the_origin"),
     ("feed.headers", "secrets_stay_at_the_origin"),
@@ -464,6 +464,11 @@ fn body<'t>(tests: &'t [String], name: &str) -> Option<&'t str> {
     })
 }
 
+/// Returns whether a test sets keys of this table of the configuration, in its text or by the method of `TestDaemon` for it.
+fn sets_table(body: &str, table: &str) -> bool {
+    body.contains(&format!("[{table}]")) || body.contains(&format!(".{table}("))
+}
+
 #[test]
 fn every_setting_has_a_test_that_shows_what_it_does() {
     let tests = tests();
@@ -487,5 +492,11 @@ fn every_setting_has_a_test_that_shows_what_it_does() {
         let is_set = body.to_lowercase().contains(name);
         let is_listed = SET_ELSEWHERE.iter().any(|(key, _)| key == shown);
         assert_ne!(is_set, is_listed, "{shown}: either {test} names it, or SET_ELSEWHERE says why not");
+        // A key of `[[feed]]` has the same name as the key that it overrides for this feed.
+        if let Some((table @ ("articles" | "fetch" | "schedule"), key)) = shown.split_once('.')
+            && keys.contains(&format!("feed.{key}"))
+        {
+            assert!(sets_table(body, table), "{shown}: {test} does not set it in [{table}]");
+        }
     }
 }

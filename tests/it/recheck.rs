@@ -15,10 +15,14 @@ fn html(body: impl Into<Vec<u8>>) -> Reply {
 
 /// A server whose feed announces `/one`, and a daemon that polls it.
 async fn mill(options: &str) -> (Server, OpenedDaemon) {
+    mill_of(TestDaemon::new(), options).await
+}
+
+async fn mill_of(daemon: TestDaemon, options: &str) -> (Server, OpenedDaemon) {
     let server = Server::start().await;
     let item = Item::new("One", &server.url("/one"));
     server.respond("/feed", Reply::ok("application/rss+xml", rss(&[item])));
-    let daemon = TestDaemon::new().feed_with(&server.url("/feed"), options).open().await;
+    let daemon = daemon.feed_with(&server.url("/feed"), options).open().await;
     (server, daemon)
 }
 
@@ -90,12 +94,18 @@ async fn what_was_missed_is_made_up_for_once() {
 
 #[tokio::test]
 async fn nothing_is_looked_at_again_unless_the_operator_says_so() {
-    for options in ["", "recheck = []"] {
-        let (server, daemon) = mill(options).await;
+    for (table, options, requests) in [
+        ("", "", 1),
+        ("", "recheck = []", 1),
+        ("[articles]\nrecheck = [\"24h\"]", "", 2),
+        ("", "recheck = [\"24h\"]", 2),
+        ("[articles]\nrecheck = [\"24h\"]", "recheck = []", 1),
+    ] {
+        let (server, daemon) = mill_of(TestDaemon::new().tables(table), options).await;
         server.respond("/one", html(page("mooring")));
         daemon.once().await;
         after_hours(&daemon, 30 * 24).await;
-        assert_eq!(server.requests("/one").len(), 1, "{options}");
+        assert_eq!(server.requests("/one").len(), requests, "{table} {options}");
     }
 }
 

@@ -38,16 +38,22 @@ fn seqs(records: &[Record]) -> Vec<i64> {
 
 #[tokio::test]
 async fn articles_are_kept_for_their_days() {
-    let (server, daemon) = mill("keep_days = 2").await;
-    days_pass(&daemon, 4).await;
-    assert_eq!(seqs(&daemon.records().await), [3, 4], "one of today, one of yesterday");
-    daemon.advance(SignedDuration::from_hours(24 * 30));
-    days_pass(&daemon, 2).await;
-    assert!(daemon.records().await.is_empty());
-    for n in 0..4 {
-        assert_eq!(server.requests(&format!("/page/{n}")).len(), 1, "in its feed still, and not new");
+    for (table, options) in [
+        ("[articles]\nkeep_days = 2", ""),
+        ("", "keep_days = 2"),
+        ("[articles]\nkeep_days = 300", "keep_days = 2"),
+    ] {
+        let (server, daemon) = mill_of(TestDaemon::new().tables(table), options).await;
+        days_pass(&daemon, 4).await;
+        assert_eq!(seqs(&daemon.records().await), [3, 4], "{table} {options}: of today and of yesterday");
+        daemon.advance(SignedDuration::from_hours(24 * 30));
+        days_pass(&daemon, 2).await;
+        assert!(daemon.records().await.is_empty(), "{table} {options}");
+        for n in 0..4 {
+            assert_eq!(server.requests(&format!("/page/{n}")).len(), 1, "in its feed still, and not new");
+        }
+        assert_eq!(daemon.files().len(), 4, "files are their owner's to remove");
     }
-    assert_eq!(daemon.files().len(), 4, "files are their owner's to remove");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -165,9 +165,8 @@ async fn nats_is_told_who_we_are() {
 }
 
 /// Returns how often each feed is polled within a day, stepping five minutes at a time; each has a new entry every half hour.
-async fn polls_of_a_day(schedule: &str, feeds: &[&str]) -> Vec<usize> {
+async fn polls_of_a_day(mut test: TestDaemon, feeds: &[&str]) -> Vec<usize> {
     let server = Server::start().await;
-    let mut test = TestDaemon::new().schedule(schedule);
     for (number, options) in feeds.iter().enumerate() {
         test = test.feed_with(&server.url(&format!("/{number}")), options);
     }
@@ -193,7 +192,7 @@ async fn polls_of_a_day(schedule: &str, feeds: &[&str]) -> Vec<usize> {
 #[tokio::test]
 async fn feeds_are_polled_as_often_as_their_own_tables_say() {
     let polls = polls_of_a_day(
-        "",
+        TestDaemon::new(),
         &[
             "",
             "interval_secs = 1200",
@@ -213,7 +212,46 @@ async fn feeds_are_polled_as_often_as_their_own_tables_say() {
 
 #[tokio::test]
 async fn feeds_are_polled_as_often_as_the_operator_says() {
-    let plain = polls_of_a_day("", &[""]).await[0];
-    let often = polls_of_a_day("max_interval_secs = 600", &[""]).await[0];
-    assert!(often >= 140 && often > plain, "each ten minutes at least: {often}, {plain}");
+    let mut polls = Vec::new();
+    for lines in [
+        "",
+        "min_interval_secs = 14400",
+        "max_interval_secs = 600",
+        "freshness = \"10m\"",
+        "freshness = \"8h\"",
+    ] {
+        polls.extend(polls_of_a_day(TestDaemon::new().schedule(lines), &[""]).await);
+    }
+    let [plain, seldom, often, fresh, stale] = polls[..] else { panic!("{polls:?}") };
+    assert!(seldom <= 7 && seldom < plain, "each four hours at most: {polls:?}");
+    assert!(often >= 140 && often > plain, "each ten minutes at least: {polls:?}");
+    assert!(fresh > plain && stale < plain, "{polls:?}");
+}
+
+#[tokio::test]
+async fn requests_go_through_the_proxy_that_the_operator_names() {
+    let (direct, general, own) = ("direct", "of the table", "of the feed");
+    for (in_table, for_feed, expected) in
+        [(false, false, direct), (true, false, general), (false, true, own), (true, true, own)]
+    {
+        let (site, table_proxy, feed_proxy) =
+            (Server::start().await, Server::start().await, Server::start().await);
+        let line = |proxy: &Server, is_set: bool| {
+            if is_set { format!("proxy = \"{}\"", proxy.url("/")) } else { String::new() }
+        };
+        let url = site.url("/feed");
+        for (server, target) in [(&site, "/feed"), (&table_proxy, url.as_str()), (&feed_proxy, url.as_str())]
+        {
+            server.respond(target, feed(&[]));
+        }
+        let test = TestDaemon::new().fetch(&line(&table_proxy, in_table));
+        let mill = test.feed_with(&url, &line(&feed_proxy, for_feed)).open().await;
+        mill.once().await;
+        for (way, server) in [(direct, &site), (general, &table_proxy), (own, &feed_proxy)] {
+            let requests = server.all_requests();
+            assert_eq!(requests.len(), usize::from(way == expected), "{way}: {requests:?}");
+        }
+        let feeds = mill.store().feeds_list().await.unwrap();
+        assert_eq!(feeds[0].last_error, None, "{expected}");
+    }
 }
