@@ -115,6 +115,34 @@ async fn the_longest_of_the_feeds_texts_stands_in() {
     }
 }
 
+/// A shell into which a script draws the page names the site only, and may hold a notice and links.
+#[tokio::test]
+async fn the_title_and_the_summary_stand_in_for_a_page_that_a_script_draws() {
+    const NAME: &str = "<title>Gazette</title>";
+    const DECLARED: &str = "<title>Gazette</title><meta property=og:title content=Gazette>\
+        <meta name=description content='News from the harbour, every day.'>";
+    const SCRIPT: &str = "<script src=/app.js></script>";
+    for (head, body) in [
+        (NAME, "<div id=app></div>"),
+        (DECLARED, "<noscript>You need to enable JavaScript to run this app.</noscript><div id=app></div>"),
+        (NAME, "<h1>Gazette</h1><div id=app></div>"),
+        (
+            NAME,
+            "<header><a href=/>Gazette</a></header><nav><a href=/news>News</a><a href=/sport>Sport</a></nav>\
+             <div id=app>Loading...</div><footer><p>About Press Terms</p></footer>",
+        ),
+    ] {
+        let shell = format!("<html><head>{head}</head><body>{body}{SCRIPT}</body></html>");
+        for summary in [TEASER.to_owned(), format!("<p>{TEASER}</p>")] {
+            let (_server, records) = recorded(html(shell.as_str()), &description(&summary)).await;
+            assert_eq!(events(&records), [Event::Created], "{shell}");
+            assert_eq!(records[0].metadata.title.as_deref(), Some("Ferry sails"), "{shell}");
+            assert_eq!(records[0].text, TEASER, "{shell}");
+            assert!(has(&records[0], QualityFlag::FeedContentUsed), "{shell}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_page_that_comes_back_replaces_what_stood_in() {
     for texts in [description(TEASER), description(&full()), String::new()] {
