@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Stdio;
 
+use feedmill::model::Record;
 use feedmill::search::Question;
 use feedmill::store::{RawPage, StoreError};
 use sqlx::{Connection as _, Row as _};
 
 use super::retention::cutoffs;
 use super::*;
+use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::database::{execute, schema_before};
 
 on_both!(
     a_backup_gives_everything_back_to_either_back_end,
     a_backup_takes_the_place_of_nothing,
     a_backup_of_an_earlier_version_is_brought_up_to_date,
+    a_backup_is_of_one_moment_while_articles_are_stored,
     both_back_ends_have_the_same_tables,
 );
 
@@ -183,6 +187,66 @@ fn early_schema() -> Vec<String> {
             .to_owned(),
     );
     statements
+}
+
+/// The program makes a backup while this process, which owns the store, writes as a daemon does: new entries, claims and articles,
+/// each in its own transaction. Each transaction is in the backup wholly or not at all.
+async fn a_backup_is_of_one_moment_while_articles_are_stored(bench: &Bench) {
+    const BACKUPS: usize = 3;
+    let folder = tempfile::tempdir().unwrap();
+    let test = TestDaemon::new().database(bench.database.settings.url.expose_secret());
+    let config = test.write_config();
+    let files: Vec<_> = (0..BACKUPS).map(|number| folder.path().join(format!("{number}.backup"))).collect();
+    let mut stored = 0;
+    for file in &files {
+        let mut command = feedmill(&config, &["--quiet", "backup", file.to_str().unwrap()]);
+        let mut backup = command.stdout(Stdio::null()).spawn().unwrap();
+        let ended = loop {
+            bench.store_articles(stored..stored + 1).await;
+            stored += 1;
+            if let Some(ended) = backup.try_wait().unwrap() {
+                break ended;
+            }
+        };
+        assert!(ended.success(), "{ended} after {stored} articles");
+    }
+    let originals = bench.store.records_after(0, 10_000).await.unwrap();
+    assert_eq!(originals.len(), stored, "the writer has gone on");
+    assert_no_gap(&originals);
+
+    for file in &files {
+        let target = FreshDatabase::create(Backend::Sqlite).await.unwrap();
+        let contents = Store::restore(&target.settings, file, bench.clock.clone()).await.unwrap();
+        let restored =
+            Bench { store: target.open(&bench.clock).await, database: target, clock: bench.clock.clone() };
+        let records = restored.store.records_after(0, 10_000).await.unwrap();
+        let totals = restored.store.totals().await.unwrap();
+        assert_no_gap(&records);
+        assert_eq!(records.last().map_or(0, |record| record.seq), contents.last_seq);
+        assert_eq!(records.len() as u64, totals.articles);
+        assert_eq!(totals.articles, totals.entries_done, "an article is stored with the state of its entry");
+        for (record, original) in records.iter().zip(&originals) {
+            assert!(record.text.starts_with("Text "), "{record:?}");
+            assert_eq!(
+                (record.id, &record.text, record.content_sha256),
+                (original.id, &original.text, original.content_sha256)
+            );
+        }
+        // What the backup found in progress is free again after its lease.
+        restored.pass(600);
+        restored.store_articles(stored..stored + 1).await;
+        let records = restored.store.records_after(0, 10_000).await.unwrap();
+        assert!(records.last().unwrap().seq > contents.last_seq, "{contents:?}");
+        assert_no_gap(&records);
+        restored.store.close().await;
+        restored.database.drop().await;
+    }
+}
+
+fn assert_no_gap(records: &[Record]) {
+    for (record, position) in records.iter().zip(1..) {
+        assert_eq!(record.seq, position);
+    }
 }
 
 /// Tables of a server that only describe its live processes.
