@@ -469,6 +469,8 @@ fn what_changes_with_a_restart_only_is_named() {
     const BEFORE: &str = r#"
         [database]
         url = "postgres://mill:swordfish-1@db/mill"
+        [http]
+        listen = "127.0.0.1:8080"
         [fetch]
         timeout_secs = 30
         [log]
@@ -484,6 +486,7 @@ fn what_changes_with_a_restart_only_is_named() {
         ("filter = \"info\"", "filter = \"debug\"", &[]),
         ("format = \"text\"", "format = \"json\"", &["log.format"]),
         ("swordfish-1", "marlin", &["database.url"]),
+        ("127.0.0.1:8080", "127.0.0.2:8080", &["http.listen"]),
         ("swordfish-2", "marlin", &[]),
         ("app.example/news", "app.example/articles", &[]),
     ] {

@@ -143,6 +143,34 @@ async fn a_signal_adds_changes_and_removes_a_sink() {
     assert_eq!(sorted("all"), ["/page/0", "/page/1", "/page/2", "/page/3", "/page/4"], "{log}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_a_restart_is_named_and_the_rest_is_applied() {
+    let server = press().await;
+    let test = TestDaemon::new().feed(&server.url("/feed/0"));
+    let config = test.write_config();
+    let running = tokio::task::block_in_place(|| Running::start(&config));
+    server.arrived("/page/0", 1).await;
+
+    let test = test.feed(&server.url("/feed/1"));
+    test.write_config();
+    let written = std::fs::read_to_string(&config).unwrap();
+    let changed = written
+        .replace("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.2:0\"")
+        .replace("feedmill.db", "other.db");
+    assert!(changed.contains("127.0.0.2:0") && changed.contains("other.db"), "{changed}");
+    std::fs::write(&config, changed).unwrap();
+    running.signal("HUP");
+    server.arrived("/page/1", 1).await;
+    for key in ["database.url", "http.listen"] {
+        running.logs(&["takes effect only after a restart", &format!("\"key\":\"{key}\"")], 1).await;
+    }
+    let answer = running.get("/healthz").await;
+    assert!(answer.starts_with("HTTP/1.0 200 "), "still at the address of the start: {answer}");
+    let log = tokio::task::block_in_place(|| running.stop());
+    assert_eq!(log.matches("only after a restart").count(), 2, "{log}");
+    assert!(!config.with_file_name("other.db").exists());
+}
+
 /// A batch that is being delivered is neither cut off by the change of its sink nor delivered again, and an unchanged sink goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_sink_finishes_the_batch_in_hand() {
