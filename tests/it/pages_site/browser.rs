@@ -63,6 +63,8 @@ async fn pages_fit_the_screen_and_the_keyboard() {
             browser.be(WIDE, "light");
             browser.go(mill.address, "/");
             browser.photograph(WIDE, HEIGHT, "page-overview.png");
+            browser.go(mill.address, &format!("/articles/{revised}"));
+            browser.photograph(WIDE, HEIGHT, "page-article.png");
             browser.be(NARROW, "dark");
             browser.go(mill.address, &format!("/articles/{revised}/diff?to=2"));
             browser.photograph(NARROW, 640, "page-narrow.png");
