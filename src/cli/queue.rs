@@ -27,6 +27,7 @@ pub(crate) struct Args {
 
 /// The states that can be listed.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+#[clap(rename_all = "snake_case")]
 enum Which {
     /// Waiting for their turn
     #[default]

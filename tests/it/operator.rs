@@ -158,7 +158,7 @@ async fn entries_are_left_out_by_the_feeds_rules_until_those_change() {
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].url, server.url("/two"));
     assert!(server.requests("/one").is_empty(), "its page is not asked for");
-    let listed = said(&daemon.config_path(), &["queue", "--state", "left-out", "--json"]);
+    let listed = said(&daemon.config_path(), &["queue", "--state", "left_out", "--json"]);
     let entry: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(entry["error_label"], "left_out");
     assert_eq!(entry["error"], r#"left out by drop = { title = "^One$", url = "/one" }"#);
@@ -182,7 +182,7 @@ async fn entries_are_left_out_by_the_feeds_rules_until_those_change() {
     let mut urls: Vec<_> = daemon.records().await.iter().map(|record| record.url.path().to_owned()).collect();
     urls.sort();
     assert_eq!(urls, ["/one", "/three", "/two"]);
-    assert_eq!(said(&daemon.config_path(), &["queue", "--state", "left-out", "--json"]), "");
+    assert_eq!(said(&daemon.config_path(), &["queue", "--state", "left_out", "--json"]), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
