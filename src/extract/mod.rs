@@ -34,6 +34,7 @@ mod head;
 mod rules;
 
 use self::account::{Account, Fate, Line, Rule};
+pub(crate) use self::blocks::hash::hash_text;
 use self::blocks::{Document, plain};
 use self::candidates::Candidate;
 use self::choose::Choice;

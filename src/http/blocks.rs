@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Surface;
 use crate::model::{BlockAccount, Record};
 use crate::pipeline::reextract::blocks_now;
+use crate::report::rules::SEEN_ELSEWHERE;
 use crate::store::{ArticleAccount, StoreError};
 
 /// The blocks of the page of an article's current revision, in order.
@@ -40,12 +41,30 @@ pub(super) struct PageBlock {
     pub(super) kept: bool,
     /// The rule that kept or dropped it; `null` for kept blocks that come from the account.
     pub(super) rule: Option<String>,
+    /// Number of articles of the site on which the text has been seen until now; `null` unless the rule is
+    /// `site.seen_elsewhere` and the text is among the site's 1,000 most frequent ones.
+    pub(super) seen_on: Option<u64>,
     /// Its text, or the beginning of a long one.
     pub(super) text: String,
 }
 
 /// Returns the blocks of the page of a current record; `None` if nothing is known about them.
 pub(super) async fn of_page(surface: &Surface, record: &Record) -> Result<Option<PageBlocks>, StoreError> {
+    let Some(mut blocks) = uncounted(surface, record).await? else { return Ok(None) };
+    let is_counted = |block: &&mut PageBlock| block.rule.as_deref() == Some(SEEN_ELSEWHERE);
+    let seen: Vec<&mut PageBlock> = blocks.blocks.iter_mut().filter(is_counted).collect();
+    if !seen.is_empty() {
+        let texts: Vec<&str> = seen.iter().map(|block| block.text.as_str()).collect();
+        let counts = surface.store.site_counts(&record.hostname, &texts).await?;
+        for (block, count) in seen.into_iter().zip(counts) {
+            block.seen_on = count;
+        }
+    }
+    Ok(Some(blocks))
+}
+
+/// Returns the blocks without the counts of the site.
+async fn uncounted(surface: &Surface, record: &Record) -> Result<Option<PageBlocks>, StoreError> {
     let plan = surface.plan.borrow().clone();
     match blocks_now(&surface.store, &surface.workers, &plan, record.id).await {
         Ok(Some(blocks)) => return Ok(Some(PageBlocks::of_kept_page(blocks))),
@@ -68,7 +87,12 @@ impl PageBlocks {
             blocks_dropped: number(blocks.len() - kept),
             blocks: blocks
                 .into_iter()
-                .map(|BlockAccount { kept, rule, text }| PageBlock { kept, rule: Some(rule), text })
+                .map(|BlockAccount { kept, rule, text }| PageBlock {
+                    kept,
+                    rule: Some(rule),
+                    seen_on: None,
+                    text,
+                })
                 .collect(),
         }
     }
@@ -82,7 +106,8 @@ impl PageBlocks {
             .iter()
             .map(|block| {
                 let rule = Some(block.rule.clone());
-                (block.kept_before, PageBlock { kept: false, rule, text: block.excerpt.clone() })
+                let text = block.excerpt.clone();
+                (block.kept_before, PageBlock { kept: false, rule, seen_on: None, text })
             })
             .peekable();
         let mut blocks = Vec::new();
@@ -91,7 +116,7 @@ impl PageBlocks {
             while let Some((_, block)) = dropped.next_if(|(place, _)| stands_before(*place)) {
                 blocks.push(block);
             }
-            blocks.push(PageBlock { kept: true, rule: None, text: (*text).to_owned() });
+            blocks.push(PageBlock { kept: true, rule: None, seen_on: None, text: (*text).to_owned() });
         }
         blocks.extend(dropped.map(|(_, block)| block));
         Self {

@@ -1,16 +1,21 @@
 //! Descriptions of the rules that keep or drop a block of a page.
 
+/// The rule that keeps what the model assigns to the article: most of the text.
+pub const BODY: &str = "body";
+/// The rule that drops a text because it was seen on other pages of its site.
+pub const SEEN_ELSEWHERE: &str = "site.seen_elsewhere";
+
 /// Returns the description of a rule, or its name if it has none.
 pub fn in_words(rule: &str) -> &str {
     match rule {
-        "body" => "part of the article",
+        BODY => "part of the article",
         "outside" => "outside the article",
         "body.standfirst" => "the article's opening",
         "body.between" => "between parts of the article",
         "body.inset" => "table, list, quotation or note in the article",
         "body.entry" => "in one of several like boxes that hold the body that the page states",
         "site.body_elsewhere" => "where this site's other pages have the article",
-        "site.seen_elsewhere" => "seen on other pages of this site",
+        SEEN_ELSEWHERE => "seen on other pages of this site",
         "site.furniture_elsewhere" => "where this site's other pages have boilerplate",
         "site.chosen_again" => "chosen after comparison with this site's other pages",
         "site.chosen_wrongly" => "rejected after comparison with this site's other pages",

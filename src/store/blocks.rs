@@ -1,6 +1,6 @@
 //! Furniture per host: on how many of its articles each block of text was seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
@@ -8,12 +8,16 @@ use sqlx::Row as _;
 
 use super::sql::{Row, RowsSql, clean, containing, models, signed};
 use super::{Store, StoreError};
-use crate::extract::SiteEvidence;
+use crate::extract::{SiteEvidence, hash_text};
 use crate::model::{Article, BlockHash};
 
 /// Limits on blocks kept per host and blocks learned per page, which bound what a hostile host can cost.
 const MAX_BLOCKS_PER_HOST: i64 = 4_096;
 const MAX_BLOCKS_PER_PAGE: usize = 512;
+/// Texts of a host with which the blocks of one page are compared.
+const MAX_TEXTS_COMPARED: u32 = 1_000;
+/// Texts are compared by this many bytes: excerpts and the accounts of pages keep more of a long text.
+const COMPARED_BYTES: usize = 120;
 /// A host's surplus blocks are evicted once per this many articles.
 const ARTICLES_BETWEEN_EVICTIONS: i64 = 16;
 
@@ -65,6 +69,17 @@ impl Store {
         models("host_blocks", &rows)
     }
 
+    /// Returns on how many articles of a host each of `texts` was seen, compared by their beginnings. `None` for a text that is
+    /// not among the host's most frequent ones. The whole comparison is one query with a limit.
+    pub async fn site_counts(&self, host: &str, texts: &[&str]) -> Result<Vec<Option<u64>>, StoreError> {
+        let mut articles: HashMap<u64, u64> = HashMap::new();
+        for block in self.site_blocks(host, MAX_TEXTS_COMPARED).await? {
+            let most = articles.entry(beginning(&block.excerpt)).or_default();
+            *most = block.articles.max(*most);
+        }
+        Ok(texts.iter().map(|text| articles.get(&beginning(text)).copied()).collect())
+    }
+
     /// Marks a block as forgotten, so that it no longer counts as furniture, or takes that back. Returns whether the block exists.
     pub async fn site_block_forget(
         &self,
@@ -83,6 +98,12 @@ impl Store {
         tx.commit().await?;
         Ok(changed > 0)
     }
+}
+
+/// Returns the hash of a text's beginning. It ignores spaces and the values of numbers, as the hashes of labels do: the excerpt of
+/// "3 comments" is that of another page.
+fn beginning(text: &str) -> u64 {
+    hash_text(&text[..text.floor_char_boundary(COMPARED_BYTES)])
 }
 
 /// A host with learned furniture.
@@ -219,3 +240,22 @@ const UPSERT_BLOCKS: RowsSql = RowsSql {
 const EVICT_BLOCKS: &str = "DELETE FROM host_blocks WHERE host = $1 AND block IN (\
     SELECT block FROM host_blocks WHERE host = $1 \
     ORDER BY forgotten DESC, CASE WHEN articles > 1 THEN 0 ELSE 1 END, last_seen DESC, block LIMIT 1000000 OFFSET $2)";
+
+#[cfg(test)]
+mod tests {
+    use super::beginning;
+
+    #[test]
+    fn texts_are_known_by_what_is_kept_of_them() {
+        let promise =
+            "Readers of this paper have trusted our reporters since the year it was founded. ".repeat(4);
+        let greek = promise.replace('e', "ε");
+        for long in [&promise, &greek] {
+            let excerpt: String = long.chars().take(120).collect();
+            let account = &long[..long.floor_char_boundary(200)];
+            assert_eq!(beginning(&excerpt), beginning(account));
+        }
+        assert_eq!(beginning("Share  12\tcomments"), beginning("Share 3 comments"));
+        assert_ne!(beginning("Home"), beginning("Home Tides"));
+    }
+}

@@ -15,11 +15,11 @@ use super::frame::{
     outward, page, table,
 };
 use crate::http::Serving;
-use crate::http::blocks::{self, PageBlocks, PageBlocksSource};
+use crate::http::blocks::{self, PageBlock, PageBlocks, PageBlocksSource};
 use crate::http::problem::Problem;
 use crate::http::session::Visitor;
 use crate::model::{ArticleId, Record};
-use crate::report::rules::in_words;
+use crate::report::rules::{BODY, SEEN_ELSEWHERE, in_words};
 use crate::store::{ArticleStatus, Revision};
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ pub(super) async fn show(
                 h2 id="text" { "Text" }
                 (text(&record))
             }
-            @if let Some(blocks) = &blocks { (listed(blocks)) }
+            @if let Some(blocks) = &blocks { (listed(blocks, &record.hostname)) }
         }
         (copies(&record, &cluster, now))
         (table_of_revisions(&record, &revisions))
@@ -102,7 +102,7 @@ fn text(record: &Record) -> Markup {
 }
 
 /// Renders the blocks of the page in order.
-fn listed(blocks: &PageBlocks) -> Markup {
+fn listed(blocks: &PageBlocks, hostname: &str) -> Markup {
     let shown = blocks.blocks.iter().filter(|block| !block.kept).count();
     let left_out = u64::from(blocks.blocks_dropped).saturating_sub(shown as u64);
     html! {
@@ -120,12 +120,34 @@ fn listed(blocks: &PageBlocks) -> Markup {
             ol.blocks dir="auto" {
                 @for block in &blocks.blocks {
                     @if block.kept {
-                        li { (block.text) }
+                        li {
+                            (block.text)
+                            @if let Some(rule) = block.rule.as_deref().filter(|rule| *rule != BODY) {
+                                span.rule { "kept: " (in_words(rule)) }
+                            }
+                        }
                     } @else {
-                        li.dropped { del { (block.text) } span.rule { "dropped: " (block.rule.as_deref().map_or("", in_words)) } }
+                        li.dropped { del { (block.text) } span.rule { "dropped: " (why_dropped(block, hostname)) } }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Renders the rule that dropped a block, with a link to what was learned about the site if that decided.
+fn why_dropped(block: &PageBlock, hostname: &str) -> Markup {
+    let rule = block.rule.as_deref().unwrap_or_default();
+    html! {
+        @if rule == SEEN_ELSEWHERE {
+            a href={ "/sites/" (hostname) } {
+                @match block.seen_on {
+                    Some(pages) => { "seen on " (count(pages, "page", "pages")) " of this site" }
+                    None => (in_words(rule)),
+                }
+            }
+        } @else {
+            (in_words(rule))
         }
     }
 }

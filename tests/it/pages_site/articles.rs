@@ -10,6 +10,7 @@ use crate::support::site::{Item, page, paragraphs, rss};
 on_both!(
     what_comes_from_outside_is_escaped,
     an_article_shows_its_blocks_each_with_its_rule,
+    a_text_of_other_pages_is_shown_with_their_number,
     revisions_and_copies_are_compared_by_word,
 );
 
@@ -62,6 +63,7 @@ async fn an_article_shows_its_blocks_each_with_its_rule(bench: &Bench) {
             "none" => bench.daemon().feed(&feed),
             _ => crate::support::daemon::TestDaemon::new().feed_with(&feed, "raw = \"keep\""),
         };
+        let daemon = daemon.tables("[[site]]\nhost = \"127.0.0.1\"\nkeep_text = [\"^Copyright Harbour\"]");
         let mill = Mill::start(daemon).await;
         let record = mill.daemon.records().await.remove(0);
         let html = mill.page(&format!("/articles/{}", record.id)).await;
@@ -92,15 +94,56 @@ async fn an_article_shows_its_blocks_each_with_its_rule(bench: &Bench) {
             let text = block["text"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(line.starts_with(&text), "{block}: {line}");
             assert_eq!(block["kept"] == false, line.contains(" dropped: "), "{block}: {line}");
+            let is_explained = block["kept"] == true && block["rule"].is_string() && block["rule"] != "body";
+            assert_eq!(is_explained, line.contains(" kept: "), "{block}: {line}");
             let is_known = block["kept"] == false || raw == "keep";
             assert_eq!(block["rule"].is_string(), is_known, "{block}");
         }
+        let kept_by_operator = "Copyright Harbour Gazette kept: matches the operator's keep_text";
+        assert_eq!(lines.iter().any(|line| line == kept_by_operator), raw == "keep", "{lines:?}");
         let source = if raw == "keep" { "kept_page" } else { "account" };
         assert_eq!((&account["source"], &account["complete"]), (&source.into(), &true.into()));
         let number = |key: &str| account[key].as_u64().unwrap();
         assert_eq!(number("blocks_kept") + number("blocks_dropped"), blocks.len() as u64);
         mill.stop().await;
     }
+}
+
+async fn a_text_of_other_pages_is_shown_with_their_number(bench: &Bench) {
+    const PROMISE: &str =
+        "Readers of this paper have trusted our reporters since the year it was founded by two teachers.";
+    let server = &bench.server;
+    let topics = ["mooring", "dredging", "salvage", "towing", "piloting"];
+    let items = topics.map(|topic| Item::new(topic, &server.url(&format!("/{topic}"))));
+    // The last page is read when the others have been learned.
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&items[..4])));
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
+    server.handle(|request| {
+        html(page(&request.path()[1..]).replace("</article>", &format!("<p>{PROMISE}</p></article>")))
+    });
+    let daemon = bench.daemon().feed_with(&server.url("/feed"), "raw = \"keep\"").open().await;
+    daemon.once().await;
+    daemon.advance(SignedDuration::from_hours(2));
+    daemon.once().await;
+    let mill = Mill::open(daemon).await;
+    let records = mill.daemon.records().await;
+    let record = records.iter().find(|record| record.url.path() == "/piloting").unwrap();
+    assert!(!record.text.contains(PROMISE), "{}", record.text);
+    for source in ["kept_page", "account"] {
+        let shown = mill.page(&format!("/articles/{}", record.id)).await;
+        let said = words(&shown);
+        assert!(said.contains(&format!("{PROMISE} dropped: seen on 5 pages of this site")), "{said}");
+        assert!(shown.contains("<a href=\"/sites/127.0.0.1\">seen on 5 pages of this site</a>"), "{shown}");
+        let account = mill.get(&format!("/v1/articles/{}/account", record.id), &[]).await;
+        let account: Value = serde_json::from_str(&account.body).unwrap();
+        assert_eq!(account["source"], source);
+        for block in account["blocks"].as_array().unwrap() {
+            let seen_on = (block["text"] == PROMISE).then_some(5);
+            assert_eq!(block["seen_on"].as_u64(), seen_on, "{block}");
+        }
+        bench.database.execute("DELETE FROM raw_pages").await;
+    }
+    mill.stop().await;
 }
 
 async fn revisions_and_copies_are_compared_by_word(bench: &Bench) {
