@@ -127,7 +127,8 @@ const BETWEEN: &str = articles!("a.removed_at IS NULL AND a.id >= $1 AND a.id <=
 
 const OF_CLUSTER: &str = articles!("a.removed_at IS NULL AND a.cluster_id = $1 ORDER BY a.number LIMIT 1000");
 
-/// Articles that a feed was the first to announce.
+/// Articles that a feed was the first to announce. No index leads from a feed to all articles that it announced in their order:
+/// the newest would have to be sought among all entries that the feed ever had, and such an index would cost every new entry.
 pub(super) const OF_FEED: &str =
     articles!("a.removed_at IS NULL AND a.feed_id = $1 ORDER BY a.stored_at DESC, a.number DESC LIMIT $2");
 

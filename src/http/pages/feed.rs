@@ -60,7 +60,7 @@ pub(super) async fn show(
                 (table_of_entries(&troubles))
             }
         }
-        section aria-labelledby="articles" { h2 id="articles" { "Articles" } (list_of_articles(&articles, now)) }
+        section aria-labelledby="articles" { h2 id="articles" { "Articles that it announced first" } (list_of_articles(&articles, now)) }
     };
     Ok(page(title, Place::Feeds, &visitor, &main))
 }
@@ -187,7 +187,8 @@ fn table_of_entries(entries: &[EntryStatus]) -> Markup {
 
 fn list_of_articles(articles: &[ArticleStatus], now: Timestamp) -> Markup {
     html! {
-        @if articles.is_empty() { p { "No article was announced by this feed first." } }
+        p.faint { "An article that several feeds announced is listed on the page of the first one." }
+        @if articles.is_empty() { p { "None." } }
         ul.plain {
             @for article in articles {
                 li { (article_link(article)) " " span.faint { (moment_and_distance(article.stored_at, now)) } }

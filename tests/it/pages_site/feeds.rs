@@ -2,6 +2,7 @@
 
 use feedmill::store::{FeedEdge, FeedOrder, FeedQuery, FeedWindow};
 use jiff::SignedDuration;
+use serde_json::Value;
 
 use super::{Bench, Mill, on_both, words};
 use crate::support::daemon::TestDaemon;
@@ -12,6 +13,7 @@ on_both!(
     the_overview_says_how_the_mill_stands,
     feeds_are_looked_for_sorted_and_paged,
     a_feed_shows_its_polls_and_why_the_next_is_when_it_is,
+    an_article_of_two_feeds_is_listed_with_the_first,
 );
 
 fn feed(items: &[Item]) -> Reply {
@@ -164,5 +166,35 @@ async fn a_feed_shows_its_polls_and_why_the_next_is_when_it_is(bench: &Bench) {
     let bytes = rss(&items).len();
     let grouped = format!("{},{:03}", bytes / 1000, bytes % 1000);
     assert!(said.contains(&grouped) || said.contains(&format!(" {bytes} ")), "{bytes}: {said}");
+    mill.stop().await;
+}
+
+async fn an_article_of_two_feeds_is_listed_with_the_first(bench: &Bench) {
+    let server = &bench.server;
+    let items = [Item::new("One", &server.url("/one"))];
+    server.respond("/first", feed(&items));
+    server.respond("/second", feed(&[]));
+    server.respond("/second", feed(&items));
+    server.respond("/one", Reply::ok("text/html", page("mooring")));
+    let daemon = ["/first", "/second"]
+        .iter()
+        .fold(bench.daemon(), |daemon, path| daemon.feed_with(&server.url(path), "interval_secs = 3600"));
+    let daemon = daemon.open().await;
+    daemon.once().await;
+    daemon.advance(SignedDuration::from_mins(70));
+    daemon.once().await;
+    let mill = Mill::open(daemon).await;
+    let record = mill.daemon.records().await.pop().unwrap();
+    assert_eq!(record.feeds.len(), 2, "{record:?}");
+    let feeds: Value = serde_json::from_str(&mill.get("/v1/feeds", &[]).await.body).unwrap();
+    let feeds = feeds["feeds"].as_array().unwrap();
+    assert_eq!(feeds.len(), 2);
+    for feed in feeds {
+        let is_first = feed["configured_url"].as_str().unwrap().ends_with("/first");
+        let said = words(&mill.page(&format!("/feeds/{}", feed["id"])).await);
+        assert!(said.contains("Articles that it announced first"), "{said}");
+        assert_eq!(said.contains("The mooring affair"), is_first, "{feed}: {said}");
+        assert_eq!(said.contains("of the first one. None."), !is_first, "{feed}: {said}");
+    }
     mill.stop().await;
 }
