@@ -1,4 +1,4 @@
-//! Example records for the documentation: what happens to one report, event by event.
+//! Example records for the documentation: what happens to one report, event by event, and pages that raise the other flags.
 
 use jiff::Timestamp;
 use url::Url;
@@ -16,6 +16,10 @@ pub(super) fn all() -> Vec<(&'static str, Record)> {
         ("`created`: a near copy, embedded in a live report", live_report()),
         ("`revised`: the live report has grown", live_report_later()),
         ("`withdrawn`: the page of the copy is gone", withdrawn()),
+        ("`created`: a video for subscribers", video()),
+        ("`created`: the first of two pages of pictures", gallery()),
+        ("`created`: a list of articles, the same as under another headline", listing()),
+        ("`created`: a page that is unavailable, of which the feed has a teaser", teaser()),
     ]
 }
 
@@ -26,6 +30,12 @@ const DETAILS: &str = "It had been laid up for two weeks, while the yard at Arde
 const SHARE_OF_DETAILS: f64 = 0.75;
 const LIVE: &str = "17:40 Our reporter on the quay hears that the repairs are over.\n\n16:10 The wind has dropped to force four.";
 const LATER: &str = "18:05 Tickets are on sale at the kiosk until eight.";
+const VIDEO: &str = "The ferry sails again: see the first crossing from the bridge.";
+const CAPTIONS: &str = "The ferry on the slip at Arden.\n\nThe old rudder, and the new one beside it.\n\n\
+    Both shafts on their way into the hull.";
+const HEADLINES: &str =
+    "Ferry sails again\n\nThe first crossing\n\nTwo weeks in the yard\n\nWinter timetable";
+const TEASER: &str = "The winter timetable of the ferry will be published on Friday.";
 
 /// An article that was stored for the first time.
 pub(super) fn original() -> Record {
@@ -185,6 +195,62 @@ fn withdrawn() -> Record {
     let before = announced_again();
     let at = time("2026-03-03T08:15:02Z");
     Record { seq: 46, event: Event::Withdrawn, recorded_at: at, withdrawn_at: Some(at), ..before }
+}
+
+/// A video behind a paywall, with a sentence that says what it shows.
+fn video() -> Record {
+    let flags = [QualityFlag::Paywalled, QualityFlag::VideoOnly, QualityFlag::TooShort];
+    page(47, "video", ("The first crossing", VIDEO), &flags)
+}
+
+/// The captions of pictures that continue on another page, which was not read.
+fn gallery() -> Record {
+    page(48, "pictures", ("Two weeks in the yard", CAPTIONS), &[QualityFlag::Gallery, QualityFlag::Partial])
+}
+
+/// A list of articles, which the host has under another headline as well.
+fn listing() -> Record {
+    page(49, "all", ("All about the ferry", HEADLINES), &[QualityFlag::Listing, QualityFlag::RepeatedText])
+}
+
+/// An entry whose page is unavailable, so that text and metadata are the feed's.
+fn teaser() -> Record {
+    let flags = [QualityFlag::FeedContentUsed, QualityFlag::TeaserOnly];
+    let record = page(50, "timetable", ("Winter timetable", TEASER), &flags);
+    let metadata =
+        Metadata { canonical_url: None, site_name: None, section: None, ..record.metadata.clone() };
+    Record { metadata, raw_sha256: Sha256Hash::of(TEASER), ..record }
+}
+
+/// Another page of the Gazette, with its title and text.
+fn page(seq: i64, name: &str, (title, text): (&str, &str), flags: &[QualityFlag]) -> Record {
+    let original = original();
+    let url = address(&format!("https://gazette.example/2026/{name}"));
+    let id = ArticleId::of_url(&url);
+    let record = Record {
+        seq,
+        recorded_at: time("2026-03-04T08:00:07Z"),
+        id,
+        original_url: url.clone(),
+        metadata: Metadata {
+            title: Some(title.to_owned()),
+            description: None,
+            authors: Vec::new(),
+            published_at: Some(time("2026-03-04T07:45:00Z")),
+            canonical_url: Some(url.clone()),
+            tags: Vec::new(),
+            ..original.metadata.clone()
+        },
+        fetched_at: time("2026-03-04T08:00:06Z"),
+        raw_sha256: Sha256Hash::of(format!("the page {name} of the Gazette")),
+        cluster_id: id,
+        feeds: vec![mention("https://gazette.example/feed", &url, "2026-03-04T08:00:04Z")],
+        quality_flags: flags.to_vec(),
+        enclosures: Vec::new(),
+        url,
+        ..original
+    };
+    with_text(record, text.to_owned())
 }
 
 /// Sets the text and what follows from it.

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_show_every_event_and_kind_of_copy() {
+    fn the_examples_show_every_event_kind_of_copy_and_flag() {
         let schema = json_schema();
         let examples: Vec<Value> =
             examples::all().iter().map(|(_, record)| serde_json::to_value(record).unwrap()).collect();
@@ -172,5 +172,11 @@ mod tests {
                 assert!(examples.iter().any(shows), "no example with a flag has {field} = {word}");
             }
         }
+        let shown: BTreeSet<&str> = examples
+            .iter()
+            .flat_map(|record| record["quality_flags"].as_array().unwrap())
+            .map(|flag| flag.as_str().unwrap())
+            .collect();
+        assert_eq!(shown, BTreeSet::from(QualityFlag::ALL.map(QualityFlag::as_str)));
     }
 }
