@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::terminal::plain;
 use super::{Global, block_on, table, terminal};
@@ -40,6 +41,15 @@ enum Which {
     LeftOut,
 }
 
+/// An entry as listed in JSON.
+#[derive(Serialize)]
+struct Listed<'e> {
+    #[serde(flatten)]
+    entry: &'e EntryStatus,
+    /// The word that the table has.
+    next_attempt: &'static str,
+}
+
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
     let entries = block_on(async {
@@ -53,14 +63,14 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
         };
         Ok(store.entries_list(state, limit).await?)
     })?;
-    let mut out = terminal::stdout();
+    let (mut out, now) = (terminal::stdout(), Clock::system().now());
     if args.json {
         for entry in &entries {
-            serde_json::to_writer(&mut out, entry)?;
+            serde_json::to_writer(&mut out, &Listed { entry, next_attempt: next_attempt(entry, now) })?;
             writeln!(out)?;
         }
     } else {
-        writeln!(out, "{}", entries_table(&entries, Clock::system().now()))?;
+        writeln!(out, "{}", entries_table(&entries, now))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -68,11 +78,15 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 fn entries_table(entries: &[EntryStatus], now: Timestamp) -> comfy_table::Table {
     let mut rows = table::new(["entry", "page", "next attempt", "failures", "last error"]);
     for entry in entries {
+        let turn = match next_attempt(entry, now) {
+            WAITING => format!("{WAITING} until {}", entry.next_attempt_at.strftime("%F %T UTC")),
+            word => word.to_owned(),
+        };
         let page = entry.url.as_ref().unwrap_or(&entry.feed_url);
         rows.add_row([
             entry.id.0.to_string(),
             page.to_string(),
-            turn(entry, now),
+            turn,
             entry.failures.to_string(),
             plain(entry.error.as_deref().unwrap_or_default()),
         ]);
@@ -80,11 +94,14 @@ fn entries_table(entries: &[EntryStatus], now: Timestamp) -> comfy_table::Table 
     rows
 }
 
-fn turn(entry: &EntryStatus, now: Timestamp) -> String {
+const WAITING: &str = "waiting";
+
+/// Returns whether and when an entry is tried next, in a word.
+fn next_attempt(entry: &EntryStatus, now: Timestamp) -> &'static str {
     match entry.state {
-        EntryState::Pending if entry.in_work => "in progress".to_owned(),
-        EntryState::Pending if entry.next_attempt_at <= now => "due".to_owned(),
-        EntryState::Pending => entry.next_attempt_at.strftime("%F %T UTC").to_string(),
-        EntryState::Done | EntryState::Failed | EntryState::Quarantined => "none".to_owned(),
+        EntryState::Pending if entry.in_work => "in progress",
+        EntryState::Pending if entry.next_attempt_at <= now => "due",
+        EntryState::Pending => WAITING,
+        EntryState::Done | EntryState::Failed | EntryState::Quarantined => "none",
     }
 }

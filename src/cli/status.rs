@@ -30,13 +30,14 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Escape sequence that clears the screen and moves the cursor to the top.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
-/// The output of `status`.
+/// The output of `status`: in JSON under the words with which it is written for people.
 #[derive(Serialize)]
 struct Status {
     version: &'static str,
     store: String,
     #[serde(flatten)]
     totals: Totals,
+    feeds_succeeding: u64,
     sinks: Vec<Standing>,
     set_aside: u64,
     /// Empty if only one process uses the store.
@@ -82,10 +83,12 @@ async fn show(args: &Args, config: &Config, store: &Store, before: &str) -> anyh
 }
 
 async fn look(config: &Config, store: &Store) -> anyhow::Result<Status> {
+    let totals = store.totals().await?;
     Ok(Status {
         version: env!("CARGO_PKG_VERSION"),
         store: Store::place(&config.database)?,
-        totals: store.totals().await?,
+        totals,
+        feeds_succeeding: totals.feeds_succeeding(),
         sinks: sinks::look(config, store).await?,
         set_aside: store.set_aside_count().await?,
         processes: store.processes().await?,
@@ -93,16 +96,16 @@ async fn look(config: &Config, store: &Store) -> anyhow::Result<Status> {
 }
 
 fn write(out: &mut impl Write, status: &Status, before: &str) -> std::io::Result<()> {
-    let Totals { feeds_active, feeds_failing, feeds_new, articles, duplicates, last_seq, .. } = status.totals;
+    let Totals { feeds_failing, feeds_new, articles, duplicates, last_seq, .. } = status.totals;
+    let succeeding = status.feeds_succeeding;
     let Totals { entries_pending, entries_done, entries_failed, entries_quarantined, .. } = status.totals;
-    let succeeding = feeds_active.saturating_sub(feeds_failing + feeds_new);
     writeln!(out, "{before}store     {} (feedmill {})", status.store, status.version)?;
     writeln!(out, "feeds     {succeeding} succeeding, {feeds_failing} failing, {feeds_new} new")?;
     writeln!(
         out,
         "entries   {entries_pending} pending, {entries_done} done, {entries_failed} failed, {entries_quarantined} quarantined"
     )?;
-    writeln!(out, "articles  {articles}, {duplicates} of them copies")?;
+    writeln!(out, "articles  {articles}, {duplicates} of them duplicates")?;
     writeln!(out, "records   {last_seq}, {} set aside", status.set_aside)?;
     for process in &status.processes {
         writeln!(out, "process   {}", processes::sentence(process))?;

@@ -148,6 +148,13 @@ pub struct Totals {
     pub last_seq: i64,
 }
 
+impl Totals {
+    /// Returns the number of feeds whose last poll succeeded.
+    pub const fn feeds_succeeding(&self) -> u64 {
+        self.feeds_active.saturating_sub(self.feeds_failing + self.feeds_new)
+    }
+}
+
 impl Store {
     /// Opens the store and brings its schema up to date. Refuses a schema newer than this binary.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, StoreError> {

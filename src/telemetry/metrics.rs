@@ -419,9 +419,8 @@ pub fn feed_rests() {
 /// Records the current totals of the store.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn store_totals(totals: &Totals) {
-    let succeeding = totals.feeds_active.saturating_sub(totals.feeds_failing + totals.feeds_new);
     gauge!(FEEDS, "state" => "new").set(totals.feeds_new as f64);
-    gauge!(FEEDS, "state" => "succeeding").set(succeeding as f64);
+    gauge!(FEEDS, "state" => "succeeding").set(totals.feeds_succeeding() as f64);
     gauge!(FEEDS, "state" => "failing").set(totals.feeds_failing as f64);
     gauge!(ENTRIES, "state" => "pending").set(totals.entries_pending as f64);
     gauge!(ENTRIES, "state" => "done").set(totals.entries_done as f64);

@@ -452,14 +452,54 @@ async fn status_and_queue_say_how_the_mill_stands() {
     let status: serde_json::Value =
         serde_json::from_slice(&output(&config, &["status", "--json"]).stdout).unwrap();
     assert_eq!(status["feeds_active"], 1);
+    assert_eq!(status["feeds_succeeding"], 1);
     assert_eq!(status["sinks"][0]["state"], "active");
     let shown = text(&output(&config, &["status"]).stdout);
     assert!(shown.contains("feeds     1 succeeding, 0 failing, 0 new"), "{shown}");
+    for (noun, word, key) in [
+        ("feeds", "succeeding", "feeds_succeeding"),
+        ("feeds", "failing", "feeds_failing"),
+        ("feeds", "new", "feeds_new"),
+        ("entries", "pending", "entries_pending"),
+        ("entries", "done", "entries_done"),
+        ("entries", "failed", "entries_failed"),
+        ("entries", "quarantined", "entries_quarantined"),
+        ("articles", "of them duplicates", "duplicates"),
+        ("records", "set aside", "set_aside"),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(noun)).unwrap();
+        assert!(line.contains(&format!(" {} {word}", status[key])), "{key}: {line}");
+    }
+    let json = text(&output(&config, &["feeds", "list", "--json"]).stdout);
+    let feed: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let decision = feed["next_poll_decided_by"].as_str().unwrap().replace('_', " ");
+    let feeds = text(&output(&config, &["feeds", "list"]).stdout);
+    assert!(feeds.contains(&format!("({decision})")), "{decision}: {feeds}");
     let queued = text(&output(&config, &["queue"]).stdout);
     let row = queued.lines().find(|line| line.contains("/later")).unwrap_or_else(|| panic!("{queued}"));
     assert!(row.contains("503"), "{row}");
 
     let database = format!("sqlite:{}", config.with_file_name("feedmill.db").display()).parse().unwrap();
+    let far = 4_102_444_800_000_i64; // in the year 2100
+    let spread = format!(
+        "UPDATE entries SET state = 'pending', next_attempt_at = CASE id % 3 WHEN 0 THEN {far} ELSE 0 END, \
+         lease_until = CASE id % 3 WHEN 1 THEN {far} ELSE 0 END"
+    );
+    database::execute(&database, spread).await;
+    let queued = text(&output(&config, &["queue"]).stdout);
+    let listed = text(&output(&config, &["queue", "--json"]).stdout);
+    let mut turns = Vec::new();
+    for line in listed.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        let said = |key: &str| entry[key].as_str().unwrap().to_owned();
+        let row = queued.lines().find(|row| row.contains(&said("url"))).unwrap_or_else(|| panic!("{queued}"));
+        assert!(row.contains(&said("next_attempt")), "{entry}: {row}");
+        turns.push(said("next_attempt"));
+    }
+    turns.sort();
+    assert_eq!(turns, ["due", "in progress", "waiting"], "{listed}");
+    assert!(queued.contains("waiting until 2100-01-01 00:00:00 UTC"), "{queued}");
+
     database::execute(&database, "UPDATE entries SET state = 'quarantined'".to_owned()).await;
     let shown = text(&output(&config, &["status"]).stdout);
     assert!(shown.contains("look at: feedmill queue --state quarantined"), "{shown}");
@@ -468,4 +508,5 @@ async fn status_and_queue_say_how_the_mill_stands() {
         listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(entries.len(), 3);
     assert!(entries.iter().all(|entry| entry["state"] == "quarantined"), "{listed}");
+    assert!(entries.iter().all(|entry| entry["next_attempt"] == "none"), "{listed}");
 }

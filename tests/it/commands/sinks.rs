@@ -87,6 +87,16 @@ async fn a_disabled_sink_is_resumed() {
         let status = listed(&config, "hook");
         assert_eq!((&status["state"], &status["behind"]), (&"disabled".into(), &2.into()));
         assert!(status["error"].as_str().unwrap().contains("410"), "{status}");
+        let table = said(&config, &["sinks", "list"]);
+        for name in ["texts", "hook"] {
+            let status = listed(&config, name);
+            let row = table.lines().find(|row| row.contains(name)).unwrap_or_else(|| panic!("{table}"));
+            for key in ["kind", "state", "error"] {
+                let word = status[key].as_str().unwrap_or_default();
+                assert!(row.contains(word), "{key}: {status}: {row}");
+            }
+            assert!(row.contains(&format!(" {} ", status["behind"])), "{status}: {row}");
+        }
         server.replace("/hook", Reply::status(204));
         output(&config, &["once"]);
         assert_eq!(server.requests("/hook").len(), 1, "it stays off until the operator resumes it");

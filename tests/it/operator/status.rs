@@ -17,7 +17,7 @@ async fn the_status_is_shown_again_until_it_is_interrupted() {
     tokio::task::block_in_place(|| {
         for _ in 0..2 {
             let shown: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-            assert!(shown.iter().any(|line| line == "articles  2, 0 of them copies"), "{shown:?}");
+            assert!(shown.iter().any(|line| line == "articles  2, 0 of them duplicates"), "{shown:?}");
             // The table of sinks follows.
             let sink = lines.by_ref().find(|line| line.contains("texts")).unwrap();
             assert!(
