@@ -83,11 +83,12 @@ async fn round(server: &Url) {
         "4 processes, 20,000 feeds on 2,000 hosts, each asked once a second at most, two processes killed:"
     );
     report(&round, &outcome);
-    let Outcome { seen, taken_over, claimed_anew: (feeds, entries), .. } = &outcome;
+    let Outcome { seen, taken_over, noticed, claimed_anew: (feeds, entries), .. } = &outcome;
     let again: u32 = seen.polls.iter().map(|polls| polls.saturating_sub(1)).sum();
     let never = seen.polls.iter().filter(|polls| **polls == 0).count();
     println!("  feeds never polled {never}, polls more than one a feed {again}");
     println!("  claimed anew from the dead: {feeds} feeds, {entries} entries");
+    println!("  claims of the dead ended {noticed:.1?} after the kills");
     for times in taken_over {
         let median = times.get(times.len() / 2);
         println!(
@@ -139,7 +140,10 @@ async fn play(round: &Round, database: &Database) -> Outcome {
 
 fn report(round: &Round, outcome: &Outcome) {
     let Outcome { seen, took, processor, texts, .. } = outcome;
-    println!("  {} requests, {texts} texts delivered in {took:.1?}", seen.requests);
+    println!(
+        "  {} requests, {} texts delivered in {took:.1?}, {} of them distinct",
+        seen.requests, texts.files, texts.distinct
+    );
     if round.changes.is_empty() {
         println!(
             "  {:.0} feeds and articles a second, {:.0} a second of processor time ({processor:.1?})",

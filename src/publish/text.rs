@@ -12,8 +12,9 @@ use super::folder::{Folder, Named};
 use super::{Batch, Batching, Delivery, Sink};
 use crate::model::{ArticleId, EarlierText, Event, Record, Sha256Hash};
 
-/// Each file costs an fsync, so batches are small: one must not hold its lease for long.
-const BATCH_RECORDS: u32 = 50;
+/// Maximum number of outbox positions in a batch. Each file costs an fsync, so batches are small: one must not hold its lease for
+/// long.
+pub const BATCH_RECORDS: u32 = 50;
 
 /// Which texts are written to files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

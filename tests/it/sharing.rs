@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use feedmill::clock::Clock;
 use feedmill::model::{DueFeed, ShardId};
+use feedmill::publish::text;
 use feedmill::schedule::{Decision, History, NextPoll};
 use feedmill::shards::{SHARDS, Shards, Standing, shard_of};
 use feedmill::store::{Beginning, Place, PollRecord, PollResult, Signal, Store, StoreError};
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::support::cluster::{Change, Round};
+use crate::support::cluster::{Change, Outcome, Round};
 use crate::support::daemon::{TestDaemon, feedmill};
 use crate::support::database::{Backend, FreshDatabase, execute, schema_before, start};
 use crate::support::hosts::Manners;
@@ -22,6 +23,8 @@ use crate::support::server::{Reply, Server};
 use crate::support::site::{Item, page, rss};
 
 const LEASE: Duration = Duration::from_mins(5);
+/// The time within which the work of a killed process continues (docs/scale.md).
+const TAKEN_OVER: Duration = Duration::from_secs(15);
 
 async fn postgres() -> Option<FreshDatabase> {
     FreshDatabase::create(Backend::Postgres).await
@@ -91,16 +94,10 @@ async fn what_a_killed_process_had_is_done_by_the_others_and_no_host_is_asked_by
     };
     let outcome = round.play(url_of(&database), Path::new(env!("CARGO_BIN_EXE_feedmill"))).await;
 
-    let seen = &outcome.seen;
-    assert!(seen.overlaps.is_empty(), "{:#?}", seen.overlaps);
-    assert!(seen.too_soon.is_empty(), "{:#?}", seen.too_soon);
-    assert!(seen.polls.iter().all(|polls| *polls >= 1));
-    let again: u32 = seen.polls.iter().map(|polls| polls - 1).sum();
-    let (feeds, entries) = outcome.claimed_anew;
-    assert!(again as usize <= feeds, "{again} polls more than one a feed, {feeds} feeds claimed anew");
+    assert_kept(&database, &round, &outcome, 300).await;
     eprintln!(
-        "{} requests in {:?}, {:?} of the processor; claimed anew: {feeds} feeds, {entries} entries",
-        seen.requests, outcome.took, outcome.processor
+        "{} requests in {:?}, {:?} of the processor",
+        outcome.seen.requests, outcome.took, outcome.processor
     );
     let taken_over = &outcome.taken_over[0];
     let first = taken_over.first().expect("the killed process had hosts that are asked again");
@@ -108,22 +105,17 @@ async fn what_a_killed_process_had_is_done_by_the_others_and_no_host_is_asked_by
         "hosts of the killed process were asked again {first:?} to {:?} later",
         taken_over.last().unwrap()
     );
-    assert!(*first <= Duration::from_secs(15));
-    assert_eq!(outcome.texts, 300, "every article once, through a sink that one process at a time drives");
-    assert_eq!(count(&database, "SELECT count(*) FROM articles").await, 300);
-    assert_eq!(count(&database, "SELECT count(*) FROM processes").await, 0, "whoever ends says so");
-    assert_eq!(count(&database, "SELECT count(*) FROM host_loans").await, 0);
-    assert_eq!(count(&database, "SELECT count(*) FROM shards WHERE owner <> 0").await, 0);
+    assert!(*first <= TAKEN_OVER);
     database.drop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_join_stop_and_die_within_a_round_and_no_host_notices() {
-    const FEEDS: u32 = 400;
+    const FEEDS: usize = 400;
     let Some(database) = postgres().await else { return };
     let round = Round {
         processes: 2,
-        feeds: FEEDS as usize,
+        feeds: FEEDS,
         hosts: 60,
         changes: &[Change::Join, Change::Stop, Change::Join, Change::Kill],
         change_after_feeds: 80,
@@ -137,31 +129,51 @@ async fn processes_join_stop_and_die_within_a_round_and_no_host_notices() {
     };
     let outcome = round.play(url_of(&database), Path::new(env!("CARGO_BIN_EXE_feedmill"))).await;
 
-    let seen = &outcome.seen;
-    assert!(seen.overlaps.is_empty(), "{:#?}", seen.overlaps);
-    assert!(seen.too_soon.is_empty(), "{:#?}", seen.too_soon);
-    assert_eq!(seen.pauses, 6, "one host in ten asks for a pause, and its feed is due again in a day");
-    assert!(seen.polls.iter().all(|polls| *polls >= 1));
-    let polls: u32 = seen.polls.iter().sum();
-    let (feeds, entries) = outcome.claimed_anew;
-    assert!(
-        (polls - FEEDS) as usize <= feeds,
-        "{polls} polls of {FEEDS} feeds, {feeds} claimed anew: only a killed process leaves feeds behind"
-    );
-    eprintln!("requests by process {:?}; claimed anew: {feeds} feeds, {entries} entries", outcome.requests);
+    let pauses = outcome.seen.pauses;
+    assert_eq!(pauses, 6, "one host in ten asks for a pause, and its feed is due again in a day");
+    assert_kept(&database, &round, &outcome, FEEDS - pauses).await;
+    eprintln!("requests by process {:?}", outcome.requests);
     let handed_over =
         outcome.handed_over[0].first().expect("the stopped process had hosts that are asked again");
     eprintln!("hosts of the stopped process were asked by others {handed_over:?} later");
-    assert!(*handed_over <= Duration::from_secs(15));
+    assert!(*handed_over <= TAKEN_OVER);
     assert_eq!(outcome.requests.len(), 4);
     assert!(outcome.requests.iter().all(|requests| *requests > 0), "{:?}", outcome.requests);
-    let articles = FEEDS as usize - seen.pauses;
-    assert_eq!(outcome.texts, articles, "every article once, whoever drove the sink");
-    let stored = count(&database, "SELECT count(*) FROM articles").await;
-    assert_eq!(usize::try_from(stored).unwrap(), articles);
-    assert_eq!(count(&database, "SELECT count(*) FROM processes").await, 0);
-    assert_eq!(count(&database, "SELECT count(*) FROM host_loans").await, 0);
     database.drop().await;
+}
+
+/// Checks what is promised whichever processes join, stop and die: no host gets two requests at once or one too soon, every feed is
+/// polled, the claims of the dead end in time, each of so many articles is stored once and delivered, and nothing refers to a
+/// process that has ended.
+async fn assert_kept(database: &FreshDatabase, round: &Round, outcome: &Outcome, articles: usize) {
+    let seen = &outcome.seen;
+    assert!(seen.overlaps.is_empty(), "{:#?}", seen.overlaps);
+    assert!(seen.too_soon.is_empty(), "{:#?}", seen.too_soon);
+    assert!(seen.polls.iter().all(|polls| *polls >= 1));
+    let again: u32 = seen.polls.iter().map(|polls| polls - 1).sum();
+    let (feeds, entries) = outcome.claimed_anew;
+    assert!(again as usize <= feeds, "{again} polls more than one a feed, {feeds} feeds claimed anew");
+
+    let kills = round.changes.iter().filter(|change| **change == Change::Kill).count();
+    let (noticed, texts) = (&outcome.noticed, &outcome.texts);
+    eprintln!(
+        "claimed anew {noticed:?} after the kills: {feeds} feeds, {entries} entries; {} texts delivered, {} of them distinct",
+        texts.files, texts.distinct
+    );
+    assert_eq!(noticed.len(), kills, "each death is noticed once");
+    assert!(noticed.iter().all(|time| *time <= TAKEN_OVER), "{noticed:?}");
+
+    let stored = count(database, "SELECT count(*) FROM articles").await;
+    assert_eq!(usize::try_from(stored).unwrap(), articles);
+    assert_eq!((texts.records, texts.distinct), (articles, articles), "each text at one position");
+    assert_eq!(texts.repeated_by_living, 0, "only who is killed leaves a delivery to be repeated");
+    let batch = usize::try_from(text::BATCH_RECORDS).unwrap();
+    let surplus = texts.files - texts.records;
+    assert!(surplus <= kills * batch, "{surplus} texts delivered again after {kills} kills");
+
+    assert_eq!(count(database, "SELECT count(*) FROM processes").await, 0, "whoever ends says so");
+    assert_eq!(count(database, "SELECT count(*) FROM host_loans").await, 0);
+    assert_eq!(count(database, "SELECT count(*) FROM shards WHERE owner <> 0").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,6 +255,56 @@ async fn retention_goes_on_in_another_process_when_its_own_is_killed_or_stops() 
     third.logs(REMOVED, 1).await;
     assert_eq!(count(&database, LEFT).await, 0);
     tokio::task::block_in_place(|| third.stop());
+    database.drop().await;
+}
+
+/// The first process waits for a feed and for a page, and runs the sink, which has delivered another page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_a_page_and_a_sink_go_on_in_another_process_when_their_own_is_killed() {
+    const CLAIMS: &[&str] = &["processes are dead", "\"feeds\":1", "\"entries\":1", "\"sinks\":1"];
+    const DELIVERED_ONE: &str = "feedmill_sink_records_total{sink=\"texts\"} 1\n";
+    let Some(database) = postgres().await else { return };
+    let server = Server::start().await;
+    let items = ["/prompt", "/slow"].map(|path| Item::new(path, &server.url(path)));
+    server.respond("/feed", Reply::ok("application/rss+xml", rss(&items)));
+    server.respond("/prompt", Reply::ok("text/html", page("quay prompt")));
+    for (path, later) in [
+        ("/silent", Reply::ok("application/rss+xml", rss(&[]))),
+        ("/slow", Reply::ok("text/html", page("quay slow"))),
+    ] {
+        server.respond(path, Reply::raw("").then_hang());
+        server.respond(path, later);
+    }
+    let (feed, silent) = (server.url("/feed"), server.url("/silent"));
+    let tests = [(); 2].map(|()| {
+        let test = TestDaemon::new().database(url_of(&database)).feed(&feed).feed(&silent);
+        test.fetch("timeout_secs = 100\nread_timeout_secs = 100")
+    });
+    let start = |test: &TestDaemon| tokio::task::block_in_place(|| Running::start(&test.write_config()));
+    let first = start(&tests[0]);
+    first.answers("/metrics", |metrics| metrics.contains(DELIVERED_ONE)).await;
+    server.arrived("/silent", 1).await;
+    server.arrived("/slow", 1).await;
+    let second = start(&tests[1]);
+    second.logs(&["acquired shards of hosts"], 1).await;
+
+    let killed = Instant::now();
+    drop(first);
+    second.logs(CLAIMS, 1).await;
+    let noticed = killed.elapsed();
+    server.arrived("/silent", 2).await;
+    server.arrived("/slow", 2).await;
+    let requested = killed.elapsed();
+    second.answers("/metrics", |metrics| metrics.contains(DELIVERED_ONE)).await;
+    let delivered = killed.elapsed();
+    eprintln!(
+        "claims ended after {noticed:?}, feed and page requested after {requested:?}, delivered after {delivered:?}"
+    );
+    assert!(delivered <= TAKEN_OVER, "{noticed:?}, {requested:?}, {delivered:?}");
+    let texts = tests.each_ref().map(TestDaemon::files);
+    assert_eq!(texts.each_ref().map(Vec::len), [1, 1], "each process has delivered one text");
+    assert!(texts[0][0].1.contains("quay prompt") && texts[1][0].1.contains("quay slow"), "{texts:?}");
+    tokio::task::block_in_place(|| second.stop());
     database.drop().await;
 }
 

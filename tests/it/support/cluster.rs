@@ -2,12 +2,13 @@
 //! small tests and a large benchmark.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use feedmill::clock::Clock;
+use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection as _};
 
 use super::hosts::{Hosts, Manners, Seen};
@@ -45,6 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     /// For each kill, the times after which the hosts of the killed process were requested again.
     pub(crate) taken_over: Vec<Vec<Duration>>,
+    /// For each kill that another process has noticed, the time until that process had ended the claims of the killed one.
+    pub(crate) noticed: Vec<Duration>,
     /// For each process told to stop, the times after which its hosts were requested by others.
     pub(crate) handed_over: Vec<Vec<Duration>>,
     /// Feeds and entries that processes report to have taken over from dead ones.
@@ -53,8 +56,39 @@ pub(crate) struct Outcome {
     pub(crate) requests: Vec<usize>,
     /// CPU time of the processes that were there at the end.
     pub(crate) processor: Duration,
-    /// Texts written by the sink, into the folder of whichever process ran it; each counted once.
-    pub(crate) texts: usize,
+    pub(crate) texts: Texts,
+}
+
+/// The text files written by the sink, into the folder of whichever process ran it.
+///
+/// A file is named by the position of its record and the hash of its text. So a process that delivers a record again overwrites its
+/// own file, and another process writes a second file of the same name.
+pub(crate) struct Texts {
+    /// Files in all folders.
+    pub(crate) files: usize,
+    /// Distinct names among them: records.
+    pub(crate) records: usize,
+    /// Distinct hashes among them: texts.
+    pub(crate) distinct: usize,
+    /// Files of processes that were not killed, in excess of one for each record.
+    pub(crate) repeated_by_living: usize,
+}
+
+impl Texts {
+    /// Reads the folders of the processes that were killed, and those of the others.
+    fn read(of_killed: &[PathBuf], of_living: &[PathBuf]) -> Self {
+        let mut names = texts_in(of_living);
+        let of_living = names.len();
+        let distinct_of_living = names.iter().collect::<HashSet<_>>().len();
+        names.extend(texts_in(of_killed));
+        let hashes = names.iter().map(|name| name.split_once('_').unwrap().1);
+        Self {
+            files: names.len(),
+            records: names.iter().collect::<HashSet<_>>().len(),
+            distinct: hashes.collect::<HashSet<_>>().len(),
+            repeated_by_living: of_living - distinct_of_living,
+        }
+    }
 }
 
 struct Process {
@@ -83,6 +117,38 @@ impl Process {
         let status = self.child.wait().unwrap();
         let log = std::fs::read_to_string(&self.log).unwrap();
         assert!(status.success(), "{}: {status}\n{log}", self.name);
+    }
+}
+
+/// A process that was killed.
+struct Killed {
+    name: String,
+    pid: u32,
+    at: Instant,
+    /// The same moment on the clock of the logs.
+    logged_at: Timestamp,
+}
+
+/// What a process has logged after it ended the claims of dead ones.
+struct Notice {
+    at: Timestamp,
+    /// The process ids of the dead.
+    pids: Vec<u32>,
+    feeds: usize,
+    entries: usize,
+}
+
+impl Notice {
+    /// Reads a line of a log; `None` if it says something else.
+    fn parse(line: &str) -> Option<Self> {
+        line.contains("processes are dead").then_some(())?;
+        let names = after(line, " processes=\"").split('"').next().unwrap();
+        Some(Self {
+            at: line.split(' ').next().unwrap().parse().unwrap(),
+            pids: names.split(", ").map(|name| name.rsplit(':').next().unwrap().parse().unwrap()).collect(),
+            feeds: number_in(line, " feeds="),
+            entries: number_in(line, " entries="),
+        })
     }
 }
 
@@ -120,7 +186,8 @@ impl Round {
             } else {
                 leaving.child.kill().unwrap();
                 leaving.child.wait().unwrap();
-                killed.push((leaving.name.clone(), Instant::now()));
+                let (name, pid) = (leaving.name.clone(), leaving.child.id());
+                killed.push(Killed { name, pid, at: Instant::now(), logged_at: Clock::system().now() });
             }
         }
         self.within(began, hosts.polled(self.feeds), &processes).await;
@@ -128,23 +195,31 @@ impl Round {
         let took = began.elapsed();
         let processor = processes.iter().map(|process| processor_time(process.child.id())).sum();
         processes.iter().for_each(Process::stop);
-        let mut claimed_anew = (0, 0);
         processes.iter_mut().for_each(Process::ended);
         // A killed process may itself have taken over claims before.
-        for number in 0..started {
-            let log = std::fs::read_to_string(folder.path().join(format!("p{number}.log"))).unwrap();
-            for line in log.lines().filter(|line| line.contains("processes are dead")) {
-                claimed_anew.0 += number_in(line, " feeds=");
-                claimed_anew.1 += number_in(line, " entries=");
-            }
-        }
+        let logs = (0..started).map(|number| folder.path().join(format!("p{number}.log")));
+        let logs: String = logs.map(|log| std::fs::read_to_string(log).unwrap()).collect();
+        let notices: Vec<Notice> = logs.lines().filter_map(Notice::parse).collect();
+        let claimed_anew: (usize, usize) = (
+            notices.iter().map(|notice| notice.feeds).sum(),
+            notices.iter().map(|notice| notice.entries).sum(),
+        );
+        let noticed = killed.iter().filter_map(|killed| {
+            let notice = notices.iter().find(|notice| notice.pids.contains(&killed.pid))?;
+            Some(notice.at.duration_since(killed.logged_at).unsigned_abs())
+        });
+        let noticed = noticed.collect();
         let seen = hosts.seen();
-        let taken_over = killed.iter().map(|(name, at)| seen.taken_over_after(name, *at)).collect();
+        let taken_over = killed.iter().map(|killed| seen.taken_over_after(&killed.name, killed.at)).collect();
         let handed_over = stopped.iter().map(|(name, at)| seen.taken_over_after(name, *at)).collect();
         let requests = (0..started).map(|number| seen.requests_of(&name_of(number))).collect();
-        let texts = (0..started).flat_map(|number| texts_in(&folder.path().join(format!("texts{number}"))));
-        let texts = texts.collect::<HashSet<_>>().len();
-        Outcome { seen, took, taken_over, handed_over, claimed_anew, requests, processor, texts }
+        let (of_killed, of_living): (Vec<_>, Vec<_>) =
+            (0..started).partition(|number| killed.iter().any(|killed| killed.name == name_of(*number)));
+        let folders = |numbers: &[usize]| -> Vec<PathBuf> {
+            numbers.iter().map(|number| texts_of(folder.path(), *number)).collect()
+        };
+        let texts = Texts::read(&folders(&of_killed), &folders(&of_living));
+        Outcome { seen, took, taken_over, noticed, handed_over, claimed_anew, requests, processor, texts }
     }
 
     fn start(
@@ -164,7 +239,7 @@ impl Round {
             hosts.address(),
             names.address(),
             self.gap.as_millis(),
-            folder.join(format!("texts{number}")).display(),
+            texts_of(folder, number).display(),
         );
         let file = folder.join(format!("p{number}.toml"));
         std::fs::write(&file, config).unwrap();
@@ -220,15 +295,25 @@ fn processor_time(pid: u32) -> Duration {
     fields.skip(11).take(2).map(|ticks| Duration::from_millis(10) * ticks.parse().unwrap()).sum()
 }
 
-/// Returns the names of the texts in a folder; none if the process never ran the sink.
-fn texts_in(folder: &Path) -> Vec<OsString> {
-    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
-    let names = files.map(|file| file.unwrap().file_name());
+/// Returns where a process writes texts.
+fn texts_of(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("texts{number}"))
+}
+
+/// Returns the names of the texts in folders. A process that never ran the sink has none.
+fn texts_in(folders: &[PathBuf]) -> Vec<String> {
+    let present = folders.iter().filter(|folder| folder.is_dir());
+    let files = present.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "txt")).collect()
 }
 
 fn number_in(line: &str, key: &str) -> usize {
-    let rest = line.split(key).nth(1).unwrap_or_else(|| panic!("no{key} in {line}"));
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let digits: String = after(line, key).chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap()
+}
+
+/// Returns what follows `key` in a line.
+fn after<'l>(line: &'l str, key: &str) -> &'l str {
+    line.split_once(key).unwrap_or_else(|| panic!("no{key} in {line}")).1
 }
