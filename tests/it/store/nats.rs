@@ -12,7 +12,7 @@ use super::*;
 use crate::support::client::outward;
 use crate::support::nats::{messages, name, server, stream};
 
-fn settings(server: &str, name: &str) -> nats::Settings {
+pub(super) fn settings(server: &str, name: &str) -> nats::Settings {
     nats::Settings {
         servers: vec![server.parse::<ServerAddr>().unwrap()],
         login: Login::None,

@@ -39,7 +39,8 @@ async fn readers_over_http_lose_and_double_nothing_beside_writers(bench: &Bench)
         .collect();
     bench.feeds(1).await;
     bench.poll(|_| new.clone()).await;
-    let writers = futures_util::future::join_all((0..WRITERS).map(|_| write(bench.store.clone())));
+    let write = || async { while write_some(&bench.store).await {} };
+    let writers = futures_util::future::join_all((0..WRITERS).map(|_| write()));
     let readers = futures_util::future::join_all(READERS.map(|(format, limit)| read(address, format, limit)));
     let reading = async {
         let seen = futures_util::future::join(readers, follow(address)).await;
@@ -55,17 +56,16 @@ async fn readers_over_http_lose_and_double_nothing_beside_writers(bench: &Bench)
     daemon.store().close().await;
 }
 
-/// Stores pending entries until there are none.
-async fn write(store: Store) {
-    loop {
-        let entries = store.entries_claim(LEASE, 3).await.unwrap();
-        if entries.is_empty() {
-            return;
-        }
-        let finished: Vec<FinishedEntry> =
-            entries.iter().map(|entry| extracted(entry, &format!("Text {}", entry.id.0))).collect();
-        store.entries_finish(&finished, &dedup::Settings::default()).await.unwrap();
+/// Stores a few pending entries; returns whether there were any.
+pub(super) async fn write_some(store: &Store) -> bool {
+    let entries = store.entries_claim(LEASE, 3).await.unwrap();
+    if entries.is_empty() {
+        return false;
     }
+    let finished: Vec<FinishedEntry> =
+        entries.iter().map(|entry| extracted(entry, &format!("Text {}", entry.id.0))).collect();
+    store.entries_finish(&finished, &dedup::Settings::default()).await.unwrap();
+    true
 }
 
 /// Sends a request in HTTP/1.0, to which the body comes in one piece.

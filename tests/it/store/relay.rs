@@ -1,25 +1,30 @@
-//! Delivery from the outbox to folders: nothing lost, nothing twice, whatever happens in between.
+//! Delivery from the outbox, mostly to folders: nothing lost, nothing twice, whatever happens in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use feedmill::fetch::RequestOptions;
 use feedmill::model::Record;
 use feedmill::publish::files::Form;
 use feedmill::publish::filter::{Criterion, Filter};
 use feedmill::publish::folder::Place;
 use feedmill::publish::relay::{Flush, Relay, Settings, Step};
 use feedmill::publish::text::{Selection, Trace};
-use feedmill::publish::{Batching, Configured, Receiver};
+use feedmill::publish::{Batching, Configured, Receiver, webhook};
 use feedmill::store::Beginning;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::readers::write_some;
 use super::*;
 use crate::support::client::outward;
+use crate::support::nats;
+use crate::support::server::{Reply, Server};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -115,7 +120,7 @@ pub(super) fn records_of(content: &[u8]) -> Vec<Record> {
 }
 
 /// Reads the rows of a Parquet file.
-pub(super) fn rows_of(content: Vec<u8>) -> Vec<serde_json::Value> {
+pub(super) fn rows_of(content: Vec<u8>) -> Vec<Value> {
     let reader = SerializedFileReader::new(axum::body::Bytes::from(content)).unwrap();
     reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()).collect()
 }
@@ -187,14 +192,12 @@ async fn columns_hold_what_records_say(bench: &Bench) {
     assert!(records.iter().any(|record| record.feeds.len() > 1), "lists of more than one");
     let tags = records.iter().flat_map(|record| &record.feeds).map(|feed| feed.tags.len());
     assert_eq!(tags.collect::<BTreeSet<_>>(), BTreeSet::from([0, 2]), "with tags and without");
-    let rows: Vec<serde_json::Value> = files(folder.path()).into_values().flat_map(rows_of).collect();
+    let rows: Vec<Value> = files(folder.path()).into_values().flat_map(rows_of).collect();
     assert_eq!(rows.len(), records.len());
     for (row, record) in rows.iter().zip(&records) {
         let expected = serde_json::to_value(record).unwrap();
         let (row, expected) = (row.as_object().unwrap(), expected.as_object().unwrap());
-        let names = |object: &serde_json::Map<String, serde_json::Value>| {
-            object.keys().cloned().collect::<BTreeSet<_>>()
-        };
+        let names = |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
         assert_eq!(names(row), names(expected));
         for (name, value) in expected {
             if !name.ends_with("_at") && name != "feeds" {
@@ -445,68 +448,126 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     assert_eq!(bench.cursor().await, 5);
 }
 
-/// Eight writers, four readers that at times restart with only their cursor, and two sinks whose process dies at times.
+/// A sink that posts to `/hook` of a server.
+fn hook(server: &Server) -> Configured {
+    let to = webhook::Settings {
+        url: server.url("/hook"),
+        secret: None,
+        request: RequestOptions::default(),
+        max_records: 30,
+    };
+    Configured { relay: settings("hook"), receiver: Receiver::Webhook(Box::new(to)) }
+}
+
+/// A sink that publishes to a new stream of a server.
+fn bus(server: &str, stream: &str) -> Configured {
+    let mut to = super::nats::settings(server, stream);
+    // Longer than any test takes.
+    to.duplicate_window = HOUR;
+    Configured { relay: settings("bus"), receiver: Receiver::Nats(to) }
+}
+
+/// Returns the records that were posted to `/hook`, in order.
+fn posted(server: &Server) -> Vec<Value> {
+    let bodies = server.requests("/hook").into_iter().map(|request| request.body);
+    let bodies = bodies.map(|body| serde_json::from_slice::<Value>(&body).unwrap());
+    bodies.flat_map(|body| body["records"].as_array().unwrap().clone()).collect()
+}
+
+/// Returns the position, id and revision of each record.
+fn versions(records: &[Value]) -> Vec<(i64, String, i64)> {
+    let number = |record: &Value, name: &str| record[name].as_i64().unwrap();
+    let version =
+        |record: &Value| (number(record, "seq"), record["id"].to_string(), number(record, "revision"));
+    records.iter().map(version).collect()
+}
+
+fn as_json(records: &[Record]) -> Vec<Value> {
+    records.iter().map(|record| serde_json::to_value(record).unwrap()).collect()
+}
+
+/// Returns the positions that a reader gets, which at times restarts with only its cursor.
+async fn read(store: &Store, limit: u32, records: usize) -> Vec<i64> {
+    let (mut cursor, mut seen, mut batches) = (0, Vec::new(), 0);
+    while seen.len() < records {
+        let batch = store.records_after(cursor, limit).await.unwrap();
+        batches += 1;
+        if batches % 5 == 0 {
+            continue;
+        }
+        cursor = batch.last().map_or(cursor, |record| record.seq);
+        seen.extend(batch.into_iter().map(|record| record.seq));
+        tokio::task::yield_now().await;
+    }
+    seen
+}
+
+/// Eight writers, four readers that at times restart with only their cursor, and a sink of each kind, whose process dies at times.
 async fn writers_readers_and_sinks_lose_and_double_nothing(bench: &Bench) {
     const ENTRIES: usize = 400;
-    bench.feeds(1).await;
+    let [lines, lake, text] = [(); 3].map(|()| TempDir::new().unwrap());
+    let receiver = Server::start().await;
+    receiver.respond("/hook", Reply::status(204));
+    let stream = nats::server().map(|server| (server, nats::name()));
+    let mut sinks = vec![
+        json_lines(&lines, 30),
+        files_of(Form::Parquet, "lake", &local(&lake), 30),
+        texts(&local(&text)),
+        hook(&receiver),
+    ];
+    sinks.extend(stream.iter().map(|(server, name)| bus(server, name)));
     let entries: Vec<NewEntry> = (0..ENTRIES)
         .map(|i| new_entry(&format!("key {i}"), &format!("https://site.example/{i}"), "text"))
         .collect();
+    bench.feeds(1).await;
     bench.poll(|_| entries.clone()).await;
-    let writer = |store: Store| async move {
-        loop {
-            let entries = store.entries_claim(LEASE, 5).await.unwrap();
-            if entries.is_empty() {
-                return;
-            }
-            let finished: Vec<FinishedEntry> =
-                entries.iter().map(|entry| extracted(entry, &format!("Text {}", entry.id.0))).collect();
-            store.entries_finish(&finished, &dedup::Settings::default()).await.unwrap();
+
+    let (stored, all_stored) = (Notify::new(), CancellationToken::new());
+    let write = || async {
+        while write_some(&bench.store).await {
+            stored.notify_waiters();
         }
-    };
-    let reader = |limit: u32| async move {
-        let (mut cursor, mut seen, mut batches) = (0, Vec::new(), 0);
-        while seen.len() < ENTRIES {
-            let records = bench.store.records_after(cursor, limit).await.unwrap();
-            batches += 1;
-            if batches % 5 == 0 {
-                continue;
-            }
-            cursor = records.last().map_or(cursor, |record| record.seq);
-            seen.extend(records.into_iter().map(|record| record.seq));
-            tokio::task::yield_now().await;
-        }
-        seen
-    };
-    let (lines, text) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let stored = CancellationToken::new();
-    let sinks = [json_lines(&lines, 30), texts(&local(&text))];
-    let run = async |sink: &Configured| {
-        bench.relay(sink).await.run(&Notify::new(), &stored, &CancellationToken::new()).await;
     };
     let work = async {
-        futures_util::future::join_all((0..8).map(|_| writer(bench.store.clone()))).await;
-        stored.cancel();
+        futures_util::future::join_all((0..8).map(|_| write())).await;
+        all_stored.cancel();
     };
-    let readers = futures_util::future::join_all([3, 7, 50, 400].map(reader));
+    let run = async |sink: &Configured| {
+        bench.relay(sink).await.run(&stored, &all_stored, &CancellationToken::new()).await;
+    };
+    let readers = [3, 7, 50, 400].map(|limit| read(&bench.store, limit, ENTRIES));
+    let readers = futures_util::future::join_all(readers);
     let relays = futures_util::future::join_all(sinks.iter().map(run));
     let all = futures_util::future::join3(work, readers, relays);
     let ((), seen, _) =
         tokio::time::timeout(Duration::from_mins(10), all).await.expect("a record was skipped");
-    let expected: Vec<i64> = (1..=i64::try_from(ENTRIES).unwrap()).collect();
+    let positions: Vec<i64> = (1..=i64::try_from(ENTRIES).unwrap()).collect();
     for seen in seen {
-        assert_eq!(seen, expected);
+        assert_eq!(seen, positions);
     }
+    let expected = versions(&as_json(&bench.store.records_after(0, 1_000).await.unwrap()));
+    let revisions: BTreeSet<_> = expected.iter().map(|(_, id, revision)| (id, revision)).collect();
+    assert_eq!((expected.len(), revisions.len()), (ENTRIES, ENTRIES));
+    assert_eq!(versions(&posted(&receiver)), expected, "posted once and in order while no process dies");
+
     for _ in 0..3 {
         bench.die_before_the_cursor_moves_from(bench.cursor().await / 2).await;
         for sink in &sinks {
             bench.deliver(sink).await;
         }
     }
-    let mut written = seqs(&records_in(lines.path()));
-    written.sort_unstable();
-    assert_eq!(written, expected);
+    assert_eq!(versions(&as_json(&records_in(lines.path()))), expected, "in the order of the files' names");
+    let rows: Vec<Value> = files(lake.path()).into_values().flat_map(rows_of).collect();
+    assert_eq!(versions(&rows), expected, "in the order of the files' names");
     let of_texts: BTreeSet<i64> =
         files(text.path()).keys().map(|name| name.split_once('_').unwrap().0.parse().unwrap()).collect();
     assert_eq!((files(text.path()).len(), of_texts.len()), (ENTRIES, ENTRIES));
+    let second_half = &expected[ENTRIES / 2..];
+    let repeated = [&expected[..], second_half, second_half, second_half].concat();
+    assert_eq!(versions(&posted(&receiver)), repeated, "each death repeats what its cursor had not passed");
+    if let Some((server, name)) = stream {
+        let messages = nats::messages(&nats::stream(&server, &name).await).await;
+        let held: Vec<i64> = messages.into_iter().map(|(_, seq)| seq).collect();
+        assert_eq!(held, positions, "each once and in order");
+    }
 }
