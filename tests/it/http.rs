@@ -20,6 +20,7 @@ use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
 use feedmill::store::Cutoff;
 use feedmill::telemetry::metrics::Metrics;
+use flate2::read::GzDecoder;
 use futures_util::StreamExt as _;
 use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -183,6 +184,30 @@ async fn a_filter_changes_what_comes_and_never_what_a_cursor_means() {
     for everything in ["host=127.0.0.1", "event=created&event=revised", "tag=coast"] {
         assert_eq!(page(everything).await["records"].as_array().unwrap().len(), 5, "{everything}");
     }
+    daemon
+        .execute(
+            "UPDATE revisions SET language = 'en', quality_flags = '[]'; \
+             UPDATE revisions SET language = 'pt-BR', quality_flags = '[\"gallery\"]' WHERE text LIKE '%/page/0%'; \
+             UPDATE revisions SET language = NULL, quality_flags = '[\"partial\", \"gallery\"]' WHERE text LIKE '%/page/1%'",
+        )
+        .await;
+    for (some, numbers) in [
+        ("language=pt", &[0][..]),
+        ("language=en&language=pt-br", &[0, 2, 3, 4]),
+        ("language=!pt", &[1, 2, 3, 4]),
+        ("flags=gallery", &[0, 1]),
+        ("flags=!gallery", &[2, 3, 4]),
+        ("flags=gallery&flags=!partial", &[0]),
+        ("language=en&flags=partial", &[]),
+    ] {
+        let filtered = page(some).await;
+        let urls =
+            filtered["records"].as_array().unwrap().iter().map(|record| record["url"].as_str().unwrap());
+        let mut got: Vec<i32> = urls.map(|url| url.rsplit('/').next().unwrap().parse().unwrap()).collect();
+        got.sort_unstable();
+        assert_eq!(got, numbers, "{some}");
+        assert_eq!(filtered["cursor"], rest["cursor"], "{some}");
+    }
     let (_, headers, _) = get_with(&router, "/v1/articles", &[]).await;
     assert_eq!(headers["feedmill-cursor"].to_str().unwrap(), rest["cursor"].as_str().unwrap());
     assert_eq!(daemon.records().await.len(), 5);
@@ -196,8 +221,10 @@ async fn answers_are_compressed_for_those_who_take_it() {
     let (_, headers, packed) = get_with(&router, "/v1/articles", &[("accept-encoding", "zstd")]).await;
     assert_eq!(headers["content-encoding"], "zstd");
     assert_eq!(zstd::decode_all(packed.as_slice()).unwrap(), lines);
-    let (_, headers, _) = get_with(&router, "/v1/articles", &[("accept-encoding", "gzip")]).await;
+    let (_, headers, packed) = get_with(&router, "/v1/articles", &[("accept-encoding", "gzip")]).await;
     assert_eq!(headers["content-encoding"], "gzip");
+    let unpacked = std::io::read_to_string(GzDecoder::new(packed.as_slice())).unwrap();
+    assert_eq!(unpacked.as_bytes(), lines);
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn records_are_printed_after_a_position_and_as_filtered() {
         poll(&config);
         let feed = format!("feed={}", server.url("/feed"));
         let from_the_start: Vec<i64> = (1..=12).collect();
-        let expected: [(&[&str], &[i64]); 8] = [
+        let expected: [(&[&str], &[i64]); 10] = [
             (&["tail"], &from_the_start[2..]),
             (&["tail", "--after", "0"], &from_the_start),
             (&["tail", "--after", "10"], &[11, 12]),
@@ -37,6 +37,8 @@ async fn records_are_printed_after_a_position_and_as_filtered() {
             (&["tail", "--after", "10", "--filter", "event=revised"], &[]),
             (&["tail", "--after", "10", "--filter", "tag=coast", "--filter", &feed], &[11, 12]),
             (&["tail", "--after", "10", "--filter", "tag=coast", "--filter", "host=!127.0.0.1"], &[]),
+            (&["tail", "--after", "10", "--filter", "language=en", "--filter", "flags=!gallery"], &[11, 12]),
+            (&["tail", "--after", "10", "--filter", "flags=gallery"], &[]),
             (&["tail", "--filter", "event=created", "--filter", "host=127.0.0.1"], &from_the_start[2..]),
         ];
         for (arguments, seqs) in expected {

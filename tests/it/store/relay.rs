@@ -431,10 +431,14 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     let mut filter = Filter::default();
     filter.add(Criterion::Host, "!other.example").unwrap();
     filter.add(Criterion::Event, "created").unwrap();
+    filter.add(Criterion::Language, "en").unwrap();
+    filter.add(Criterion::Flags, "gallery").unwrap();
     let relay = Settings { from: Beginning::Now, filter, pause: true, ..settings("texts") };
     let mut sink = Configured { relay, ..texts(&local(&folder)) };
     bench.deliver(&sink).await;
-    bench.store_articles(2..4).await;
+    bench.store_articles(2..6).await;
+    bench.database.execute("UPDATE revisions SET language = 'de' WHERE text = 'Text 5'").await;
+    bench.database.execute("UPDATE revisions SET quality_flags = '[]' WHERE text = 'Text 6'").await;
     bench.deliver(&sink).await;
     assert!(files(folder.path()).is_empty(), "it stands still");
     bench.poll_again_with("0", "https://site.example/0").await;
@@ -445,7 +449,7 @@ async fn a_sink_begins_where_it_is_told_and_takes_what_it_wants(bench: &Bench) {
     let names: Vec<String> = files(folder.path()).into_keys().collect();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names[0].starts_with("000000000003_") && names[1].starts_with("000000000004_"), "{names:?}");
-    assert_eq!(bench.cursor().await, 5);
+    assert_eq!(bench.cursor().await, 7);
 }
 
 /// A sink that posts to `/hook` of a server.
