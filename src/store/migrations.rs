@@ -57,7 +57,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(72, "0072_feeds_by_address"),
     migration!(75, "0075_process_machines"),
     migration!(80, "0080_text_partitions", is_breaking: true),
-    migration!(85, "0085_pages_at_size"),
+    // On PostgreSQL it drops the index by which earlier programs search, and locks the details of all feeds while it rewrites them.
+    migration!(85, "0085_pages_at_size", is_breaking: true),
     migration!(86, "0086_shelves_of_words"),
     migration!(87, "0087_entries_not_done"),
     migration!(88, "0088_first_reads"),

@@ -478,7 +478,7 @@ async fn a_breaking_migration_waits_for_processes_that_do_not_know_it() {
     database.execute(OLD_PROCESS).await;
     let refused = Store::open(&database.settings, clock.clone()).await.unwrap_err();
     assert!(
-        matches!(&refused, StoreError::MigrationRefused { name: "0080_text_partitions", processes } if processes == "old:1"),
+        matches!(&refused, StoreError::MigrationRefused { name: "0085_pages_at_size", processes } if processes == "old:1"),
         "{refused}"
     );
     assert!(refused.to_string().contains("hint: stop them"), "{refused}");
