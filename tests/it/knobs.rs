@@ -393,7 +393,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("sink.nats.stream", "a_missing_stream_is_created_as_the_operator_says"),
     ("sink.nats.duplicate_window_secs", "a_missing_stream_is_created_as_the_operator_says"),
     ("sink.nats.credentials", "nats_is_told_who_we_are"),
-    ("sink.nats.auth", "nats_is_told_who_we_are"),
+    ("sink.nats.auth", "a_server_admits_the_operators_password_and_token"),
     ("sink.nats.ca", "a_server_is_trusted_by_the_authority_that_the_operator_names"),
     ("sink.stdout", "logs_and_sinks_are_as_the_operator_wants_them"),
     ("site.host", "a_rule_is_tried_before_it_is_saved"),

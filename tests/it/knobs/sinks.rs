@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use async_nats::ConnectOptions;
 use async_nats::jetstream::stream::Stream;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{feed, html};
 use crate::support::daemon::{OpenedDaemon, TestDaemon, feedmill};
-use crate::support::nats::{self, Guarded};
+use crate::support::nats::{self, Guarded, SIGNED};
 use crate::support::server::{Gate, Reply, Request, Server};
 use crate::support::site::{Item, page};
 
@@ -195,22 +196,59 @@ async fn a_missing_stream_is_created_as_the_operator_says() {
     }
 }
 
+/// A daemon that delivers the articles of `site` to the stream called `name` of a guarded server, with these keys.
+fn guarded(server: &Guarded, site: &Server, name: &str, keys: &str) -> TestDaemon {
+    TestDaemon::new().feed(&site.url("/feed")).tables(&format!(
+        "[[sink]]\nname = \"bus\"\n[sink.nats]\nservers = [\"{}\"]\nstream = \"{name}\"\nsubject = \"{name}.{{event}}\"\n{keys}\n",
+        server.url(),
+    ))
+}
+
+fn trusting(authority: &Path) -> String {
+    format!("ca = {{ file = {authority:?} }}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_admits_the_operators_password_and_token() {
+    if nats::server().is_none() {
+        return;
+    }
+    let site = site().await;
+    let password = ("user: mill, password: swordfish", "username = \"mill\", password");
+    let token = ("token: swordfish", "bearer");
+    for (login, key) in [password, token] {
+        let server = Guarded::start(&format!("authorization {{ {login} }}"));
+        let name = nats::name();
+        let test = |secret: &str| {
+            let keys = format!("auth = {{ {key} = \"{secret}\" }}\n{}", trusting(&server.authority()));
+            guarded(&server, &site, &name, &keys)
+        };
+        let mill = test("salmon").open().await;
+        mill.daemon.once(&CancellationToken::new()).await.unwrap_err();
+        let error = error(&mill, "bus").await.unwrap();
+        assert!(error.contains("cannot connect to NATS: authorization violation"), "{login}: {error}");
+
+        let mill = test("swordfish").open().await;
+        mill.once().await;
+        let options = ConnectOptions::new();
+        let known = match key {
+            "bearer" => options.token("swordfish".to_owned()),
+            _ => options.user_and_password("mill".to_owned(), "swordfish".to_owned()),
+        };
+        let stream = server.stream(known, &name).await;
+        assert_eq!(nats::messages(&stream).await.len(), ARTICLES, "{login}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_trusted_by_the_authority_that_the_operator_names() {
     if nats::server().is_none() {
         return;
     }
-    let (server, site) = (Guarded::start(), site().await);
+    let (server, site) = (Guarded::start(SIGNED), site().await);
     let name = nats::name();
-    let test = |ca: &str| {
-        TestDaemon::new().feed(&site.url("/feed")).tables(&format!(
-            "[[sink]]\nname = \"bus\"\n[sink.nats]\nservers = [\"{}\"]\nstream = \"{name}\"\nsubject = \"{name}.{{event}}\"\n\
-             credentials = {{ file = {:?} }}\n{ca}\n",
-            server.url(),
-            server.credentials()
-        ))
-    };
-    let trusting = |file: &Path| format!("ca = {{ file = {file:?} }}");
+    let login = format!("credentials = {{ file = {:?} }}", server.credentials());
+    let test = |ca: &str| guarded(&server, &site, &name, &format!("{login}\n{ca}"));
     for refused in [String::new(), trusting(&server.other_authority())] {
         let mill = test(&refused).open().await;
         mill.daemon.once(&CancellationToken::new()).await.unwrap_err();
@@ -220,7 +258,8 @@ async fn a_server_is_trusted_by_the_authority_that_the_operator_names() {
     }
     let mill = test(&trusting(&server.authority())).open().await;
     mill.once().await;
-    assert_eq!(nats::messages(&server.stream(&name).await).await.len(), ARTICLES);
+    let signed = ConnectOptions::new().credentials_file(server.credentials()).await.unwrap();
+    assert_eq!(nats::messages(&server.stream(signed, &name).await).await.len(), ARTICLES);
 
     let wrong = test("ca = \"nats-ca.pem\"");
     let checked = tokio::task::block_in_place(|| {

@@ -1,4 +1,4 @@
-//! NATS servers with JetStream: the one that all tests share, and one with TLS that accepts only a signed user.
+//! NATS servers with JetStream: the one that all tests share, and ones with TLS that require a login.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -49,8 +49,11 @@ async fn stream_of(options: ConnectOptions, server: &str, name: &str) -> Stream 
     jetstream::new(client).get_stream(name).await.unwrap()
 }
 
-/// A server with a certificate of an authority that nobody knows. Its operator accepts only users that an account signed. Stops
-/// when dropped.
+/// The configuration of a server whose operator accepts only users that an account signed, such as that of
+/// [`Guarded::credentials`].
+pub(crate) const SIGNED: &str = include_str!("nats/operator.conf");
+
+/// A server with a certificate of an authority that nobody knows, which requires a login. Stops when dropped.
 pub(crate) struct Guarded {
     process: Child,
     port: u16,
@@ -60,7 +63,8 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    pub(crate) fn start() -> Self {
+    /// Starts one that has `logins`, a part of a server's configuration.
+    pub(crate) fn start(logins: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         authority(folder.path(), "ca");
@@ -68,11 +72,10 @@ impl Guarded {
         let names = "basicConstraints = critical,CA:FALSE\nsubjectAltName = IP:127.0.0.1";
         certify(folder.path(), "server", names, &["-CA", "ca.pem", "-CAkey", "ca.key"]);
         let config = format!(
-            "listen: \"127.0.0.1:-1\"\njetstream {{ store_dir: \"{}\" }}\ntls {{ cert_file: \"{}\", key_file: \"{}\" }}\n{}",
+            "listen: \"127.0.0.1:-1\"\njetstream {{ store_dir: \"{}\" }}\ntls {{ cert_file: \"{}\", key_file: \"{}\" }}\n{logins}\n",
             path("streams"),
             path("server.pem"),
             path("server.key"),
-            include_str!("nats/operator.conf")
         );
         fs::write(path("server.conf"), config).unwrap();
         fs::write(path("user.creds"), include_str!("nats/user.creds")).unwrap();
@@ -112,15 +115,14 @@ impl Guarded {
         self.folder.path().join("other.pem")
     }
 
-    /// The credentials of a user that it accepts.
+    /// The credentials of a user that it accepts if it is [`SIGNED`].
     pub(crate) fn credentials(&self) -> PathBuf {
         self.folder.path().join("user.creds")
     }
 
-    pub(crate) async fn stream(&self, name: &str) -> Stream {
-        let options = ConnectOptions::new().add_root_certificates(self.authority());
-        let options = options.credentials_file(self.credentials()).await.unwrap();
-        stream_of(options, &self.url(), name).await
+    /// Returns a stream of it, to who logs in by `login`.
+    pub(crate) async fn stream(&self, login: ConnectOptions, name: &str) -> Stream {
+        stream_of(login.add_root_certificates(self.authority()), &self.url(), name).await
     }
 }
 
