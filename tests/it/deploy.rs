@@ -286,6 +286,65 @@ fn the_compose_file_shares_the_work_among_three() {
     }
 }
 
+/// The program accepts the configuration that the instructions in the compose file produce, with secrets at other paths.
+#[test]
+fn the_compose_files_instructions_make_a_configuration() {
+    let file = deploy("compose.yaml");
+    let feedmill = &documents(&file)[0]["services"]["feedmill"];
+    let text = std::fs::read_to_string(&file).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for secret in feedmill["secrets"].as_array().unwrap() {
+        let content = match secret.as_str().unwrap() {
+            "database_url" => "postgres://feedmill:secret@postgres/feedmill",
+            _ => "0123456789abcdef0123456789abcdef",
+        };
+        std::fs::write(folder.path().join(secret.as_str().unwrap()), content).unwrap();
+    }
+    // Of the instructions, those are run that write the configuration.
+    let commands: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .filter(|line| line.contains("feedmill.toml"))
+        .collect();
+    assert_eq!(commands.len(), 2, "a copy and an addition: {commands:?}");
+    let script = commands.join("\n").replace("../config", deploy("../config").to_str().unwrap());
+    let made = Command::new("sh").args(["-ec", &script]).current_dir(folder.path()).status().unwrap();
+    assert!(made.success(), "{script}");
+
+    let secrets = "/run/secrets/";
+    let here = format!("{}/", folder.path().display());
+    let of_compose = feedmill["environment"].as_object().unwrap().iter();
+    let of_compose = of_compose.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+    let of_image = last_stage().into_iter().filter(|(name, _)| name == "ENV").map(|(_, setting)| {
+        let (name, value) = setting.split_once('=').unwrap();
+        (name.to_owned(), value.to_owned())
+    });
+    let environment: Environment =
+        of_image.chain(of_compose).map(|(name, value)| (name, value.replace(secrets, &here))).collect();
+    let made = folder.path().join("feedmill.toml");
+    let config = Config::load(Some(&made), &environment).unwrap().config;
+    let [sink] = &*config.sinks else { panic!("{:?}", config.sinks) };
+    assert_eq!((sink.relay.name.as_str(), sink.receiver.kind()), ("nats", "nats"));
+    let port = feedmill["ports"][0].as_str().unwrap().rsplit(':').next().unwrap();
+    assert_eq!(config.http.listen.unwrap().port().to_string(), port);
+    assert!(!config.http.tokens.is_empty());
+}
+
+/// A folder in memory would belong to root, and the program does not run as root.
+#[test]
+fn the_compose_file_gives_the_state_folder_to_the_images_user() {
+    /// The user `nonroot` of distroless images.
+    const USER: &str = "65532";
+    let manifests = manifests();
+    let pod = &manifest(&manifests, "Deployment")["spec"]["template"]["spec"]["securityContext"];
+    assert_eq!(pod["runAsUser"].to_string(), USER);
+    let volume = last_stage().into_iter().find(|(name, _)| name == "VOLUME").unwrap().1;
+    let compose = &documents(&deploy("compose.yaml"))[0]["services"]["feedmill"];
+    let folders = compose["tmpfs"].as_array().unwrap();
+    let expected = format!("{volume}:uid={USER},gid={USER},mode=0700");
+    assert!(folders.contains(&Value::from(expected)), "{folders:?}");
+}
+
 #[test]
 fn the_systemd_unit_speaks_the_daemons_language() {
     let unit = unit();
